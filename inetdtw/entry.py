@@ -1,0 +1,343 @@
+# -*- test-case-name: inetdtw.test.test_entry -*-
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+What one definition of a service says, and the declaration of every key it can
+say it with.
+
+Both forms of inetd.conf end here: a positional line says the same things as a
+key-value definition, in fewer words.  A key is a field of L{Entry}: its type,
+unit, default and help are declared there and nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from inetdtw import values
+from inetdtw.values import AnyKind, Kind
+
+#: The largest count that FreeBSD's C{max-child} takes.
+_MOST = 32767
+
+_PROTOCOLS = (
+    *("tcp", "tcp4", "tcp6", "tcp46"),
+    *("udp", "udp4", "udp6", "udp46", "unix"),
+    *("tcp6only", "udp6only"),
+)
+
+
+@dataclass(frozen=True)
+class Place:
+    """
+    Where something is written.
+
+    @ivar file: the path of the file as it was given.
+    @ivar line: counted from 1.
+    @ivar column: counted from 1.
+    """
+
+    file: str
+    line: int
+    column: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+class ConfError(Exception):
+    """
+    A part of a configuration cannot be used.
+
+    @ivar place: where it is.
+    @ivar field: the name of the field or key that is wrong.
+    @ivar reason: what is wrong with it, and what would be right.
+    """
+
+    def __init__(self, place: Place, field: str, reason: str) -> None:
+        super().__init__(place, field, reason)
+        self.place = place
+        self.field = field
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.field}: {self.reason}"
+
+
+@dataclass(frozen=True)
+class Word:
+    """
+    One word of a configuration file, quotes removed, and where it begins.
+    """
+
+    text: str
+    place: Place
+
+
+@dataclass(frozen=True)
+class Key:
+    """
+    One thing that a definition can say.
+
+    @ivar name: the word in front of the equals sign.
+    @ivar kind: the type of its value.
+    @ivar unit: what a number counts, or an empty text.
+    @ivar default: what holds where it is not given, in words.
+    @ivar help: one sentence.
+    @ivar example: a value.
+    """
+
+    name: str
+    kind: AnyKind
+    unit: str
+    default: str
+    help: str
+    example: str
+
+
+def _key(
+    kind: AnyKind, help: str, *, default: str = "", unit: str = "", example: str = ""
+) -> Any:
+    """
+    Declare a key of L{Entry}; its name is that of the field.
+    """
+    about = {"key": (kind, unit, default, help, example)}
+    return field(default=None, metadata=about)
+
+
+def _refuseRPC(protocol: str) -> None:
+    """
+    @raise ValueError: for the protocols that this superserver does not serve.
+    """
+    if protocol in _PROTOCOLS:
+        return
+    if protocol.startswith("rpc/"):
+        raise ValueError(f"'{protocol}' asks for RPC registration, which is not done")
+    if "faith" in protocol.split("/"):
+        raise ValueError(f"'{protocol}': faith(4) is gone from every system")
+    raise ValueError(f"'{protocol}' is none of {', '.join(_PROTOCOLS)}")
+
+
+def _refuseIPsec(words: tuple[str, ...]) -> None:
+    """
+    @raise ValueError: for a policy, as the service would run without it.
+    """
+    if any(words):
+        raise ValueError("IPsec policies cannot be set from here, only an empty one")
+
+
+_socktype = values.oneOf("stream", "dgram", "seqpacket")
+_protocol = values.checked(values.word, _refuseRPC, "|".join(_PROTOCOLS))
+_count = values.number(0, _MOST)
+_ipsec = values.checked(values.words, _refuseIPsec)
+_launch = values.oneOf("direct", "forkserver")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """
+    One service as it is written, with nothing looked up yet.
+
+    A key that is not given is L{None}.
+
+    @ivar service: a name of services(5), a port number, or a path.
+    @ivar place: where the definition begins.
+    @ivar enabled: whether the service is C{on}.
+    @ivar places: where the value of each key that is given begins.
+    """
+
+    service: str
+    place: Place = field(compare=False)
+    enabled: bool = True
+    places: Mapping[str, Place] = field(default_factory=dict, compare=False)
+
+    id: str | None = _key(
+        values.word,
+        "The name of the service in the log and for programs that ask.",
+        default="the service and its protocol, as in 7/tcp",
+        example="lower",
+    )
+    bind: tuple[str, ...] | None = _key(
+        values.words,
+        "The addresses or host names to listen on; * is every address.",
+        default="*",
+        example="127.0.0.1",
+    )
+    socktype: str | None = _key(
+        _socktype,
+        "The type of the socket.",
+        default="stream for tcp, dgram for udp",
+        example="stream",
+    )
+    protocol: str | None = _key(
+        _protocol,
+        "The protocol; plain tcp and udp are IPv4, 46 is both families.",
+        example="tcp46",
+    )
+    wait: bool | None = _key(
+        values.flag,
+        "Whether one program at a time takes the service's own socket.",
+        default="no for an internal service; otherwise it must be given",
+        example="no",
+    )
+    user: str | None = _key(
+        values.word,
+        "The user that the program runs as; - is whoever runs the daemon.",
+        default="-",
+        example="alpine",
+    )
+    group: str | None = _key(
+        values.word,
+        "The group that the program runs as.",
+        default="the user's own",
+        example="mail",
+    )
+    exec: str | None = _key(
+        values.word,
+        "The program: an absolute path, a path from the file's own folder, or a "
+        "name looked for in PATH.  Without it the service is internal.",
+        example="/usr/bin/python3",
+    )
+    args: tuple[str, ...] | None = _key(
+        values.words,
+        "The arguments of the program, beginning with its own name; for an internal "
+        "service, which one it is.",
+        default="the last part of exec",
+        example="python3 /home/alpine/bin/lower.py",
+    )
+    accept_max: int | None = _key(
+        _count,
+        "How many programs may run at once; more clients wait in the backlog.",
+        default="no limit",
+        unit="programs",
+        example="20",
+    )
+    service_max: int | None = _key(
+        _count,
+        "How many programs may start in a minute; then the service pauses.",
+        default="no limit, or what -R says",
+        unit="starts per minute",
+        example="600",
+    )
+    ip_max: int | None = _key(
+        _count,
+        "How many programs may start in a minute for one client address.",
+        default="no limit",
+        unit="starts per minute",
+        example="60",
+    )
+    per_source: int | None = _key(
+        _count,
+        "How many programs may run at once for one client address.",
+        default="no limit",
+        unit="programs",
+        example="4",
+    )
+    backlog: int | None = _key(
+        values.number(0, 1 << 16),
+        "How many connections may wait to be accepted.",
+        default="what -q says",
+        unit="connections",
+        example="128",
+    )
+    sndbuf: int | None = _key(
+        values.size,
+        "The size of the socket's send buffer.",
+        default="the system's",
+        unit="bytes",
+        example="64k",
+    )
+    recvbuf: int | None = _key(
+        values.size,
+        "The size of the socket's receive buffer.",
+        default="the system's",
+        unit="bytes",
+        example="1m",
+    )
+    acceptfilter: str | None = _key(
+        values.word,
+        "What must have arrived before a connection counts: an accept filter's name "
+        "on the BSDs, dataready or httpready on Linux.",
+        default="nothing",
+        example="dataready",
+    )
+    socket_user: str | None = _key(
+        values.word,
+        "The owner of a UNIX socket.",
+        default="who runs the daemon",
+        example="nobody",
+    )
+    socket_group: str | None = _key(
+        values.word,
+        "The group of a UNIX socket.",
+        default="the owner's",
+        example="nogroup",
+    )
+    socket_mode: int | None = _key(
+        values.octal,
+        "The permissions of a UNIX socket.",
+        default="0600",
+        example="0660",
+    )
+    launch: str | None = _key(
+        _launch,
+        "How programs are started: by a fork server or by the daemon itself.",
+        default="forkserver",
+        example="direct",
+    )
+    ipsec: tuple[str, ...] | None = _key(
+        _ipsec,
+        "An IPsec policy; only an empty one is taken.",
+        default="empty",
+        example='""',
+    )
+
+    def where(self, key: str) -> Place:
+        """
+        Where C{key} is written, or else the definition.
+        """
+        return self.places.get(key, self.place)
+
+
+KEYS: Mapping[str, Key] = {
+    known.name: Key(known.name, *known.metadata["key"])
+    for known in fields(Entry)
+    if "key" in known.metadata
+}
+
+
+def entryFrom(
+    service: Word, enabled: bool, said: Iterable[tuple[Word, tuple[Word, ...]]]
+) -> Entry:
+    """
+    Make an entry of the keys that a definition gives and the words of each.
+
+    @raise ConfError: if a key is unknown or is given twice, or if a value is not
+        of its key's type.
+    """
+    given: dict[str, Any] = {}
+    places: dict[str, Place] = {}
+    for name, value in said:
+        key = KEYS.get(name.text)
+        if key is None:
+            raise ConfError(name.place, name.text, "there is no such key")
+        if key.name in given:
+            raise ConfError(name.place, name.text, "is given twice")
+        places[key.name] = value[0].place if value else name.place
+        given[key.name] = _valueOf(key.kind, key.name, value, places[key.name])
+    return Entry(service.text, service.place, enabled, places, **given)
+
+
+def _valueOf(
+    kind: Kind[Any], name: str, value: tuple[Word, ...], place: Place
+) -> object:
+    """
+    The value of one key.
+    """
+    try:
+        return kind.read(tuple(word.text for word in value))
+    except ValueError as why:
+        raise ConfError(place, name, str(why)) from None
