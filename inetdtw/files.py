@@ -1,0 +1,172 @@
+# -*- test-case-name: inetdtw.test.test_files -*-
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Configuration files: their texts, the files they include, and what all of them say
+together.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from inetdtw.conf import Include, Statement, Warned, parse
+from inetdtw.entry import ConfError, Entry, Place
+from inetdtw.lookups import Lookups
+from inetdtw.resolve import distinct, resolve
+from inetdtw.service import Service, Settings
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """
+    What the configuration comes to.
+
+    @ivar services: all that can be served.
+    @ivar problems: what cannot be used.
+    @ivar warnings: what is strange.
+    """
+
+    services: tuple[Service, ...] = ()
+    problems: tuple[ConfError, ...] = ()
+    warnings: tuple[Warned, ...] = ()
+
+
+@dataclass
+class _Findings:
+    """
+    A configuration that is being put together.
+    """
+
+    services: list[Service] = field(default_factory=list)
+    problems: list[ConfError] = field(default_factory=list)
+    warnings: list[Warned] = field(default_factory=list)
+
+    def result(self) -> Configuration:
+        """
+        All that was found.
+        """
+        services: list[Service] = []
+        for each in distinct(self.services):
+            if isinstance(each, Warned):
+                self.warnings.append(each)
+            else:
+                services.append(each)
+        return Configuration(
+            tuple(services), tuple(self.problems), tuple(self.warnings)
+        )
+
+
+def fromStatements(
+    statements: Iterable[Statement], settings: Settings, ask: Lookups
+) -> Configuration:
+    """
+    Resolve all that was written.
+    """
+    found = _Findings()
+    for statement in statements:
+        try:
+            if isinstance(statement, ConfError):
+                raise statement
+            if isinstance(statement, Entry):
+                resolved = resolve(statement, settings, ask)
+                found.services += resolved.services
+                found.warnings += resolved.warnings
+            elif isinstance(statement, Warned):
+                found.warnings.append(statement)
+        except ConfError as problem:
+            found.problems.append(problem)
+    return found.result()
+
+
+def load(paths: Iterable[str], settings: Settings, ask: Lookups) -> Configuration:
+    """
+    Read configuration files, and all files in the folders among C{paths}.
+
+    @return: the configuration; a file that cannot be read is a problem of it.
+    """
+    statements = (each for path in paths for each in _written(path))
+    return fromStatements(statements, settings, ask)
+
+
+def _written(path: str) -> Iterator[Statement]:
+    """
+    What a file, or the files of a folder, say.
+    """
+    if not os.path.isdir(path):
+        yield from _file(path, Place(path, 1), (), ())
+        return
+    for name in sorted(os.listdir(path)):
+        if "." not in name.strip(".") or name.endswith(".conf"):
+            inner = os.path.join(path, name)
+            if not name.startswith(".") and not name.endswith("~"):
+                yield from _file(inner, Place(inner, 1), (), ())
+
+
+def _file(
+    path: str, asked: Place, bind: tuple[str, ...], above: tuple[str, ...]
+) -> Iterator[Statement]:
+    """
+    What a file says, and the files it includes.
+
+    @param asked: where the file is asked for.
+    @param above: the real paths of the files that include it.
+    """
+    real = os.path.realpath(path)
+    if real in above:
+        yield ConfError(asked, ".include", f"'{path}' includes itself")
+        return
+    try:
+        text = read(path)
+    except OSError as why:
+        yield ConfError(asked, "file", f"'{path}' cannot be read: {why.strerror}")
+        return
+    except ValueError as why:
+        yield ConfError(asked, "file", f"'{path}' is not text: {why}")
+        return
+    for statement in parse(text, path, bind):
+        if isinstance(statement, Include):
+            yield from _included(statement, path, (*above, real))
+        else:
+            yield statement
+
+
+def _included(
+    include: Include, path: str, above: tuple[str, ...]
+) -> Iterator[Statement]:
+    """
+    What the files say that a pattern finds.
+    """
+    place = include.pattern.place
+    pattern = os.path.join(os.path.dirname(path), include.pattern.text)
+    found = sorted(glob.glob(pattern))
+    if not found and not glob.has_magic(pattern):
+        found = [pattern]
+    for each in found:
+        yield from _file(each, place, include.bind, above)
+
+
+def read(path: str) -> str:
+    """
+    The text of a file.
+
+    @raise OSError: if it cannot be read, or is no plain file, which might never
+        end.
+    @raise ValueError: if it is not text in UTF-8.
+    """
+    # A FIFO would wait here for somebody to write.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with open(descriptor, "rb") as file:
+        mode = os.fstat(descriptor).st_mode
+        if not stat.S_ISREG(mode) and not stat.S_ISCHR(mode):
+            raise OSError(0, "it is not a file")
+        data = file.read()
+    text = data.decode("utf-8")
+    if "\0" in text:
+        raise ValueError("there is a NUL character in it")
+    return text

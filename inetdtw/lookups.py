@@ -1,0 +1,200 @@
+# -*- test-case-name: inetdtw.test.test_lookups -*-
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+The system's databases: passwd(5), group(5), services(5) and hosts(5).
+"""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Callable
+
+from inetdtw.service import Identity, Login
+
+
+@dataclass(frozen=True)
+class Lookups:
+    """
+    The functions that ask the system, so that a test can answer in its place.
+
+    @ivar uid: the user id that the daemon runs as.
+    @ivar gid: its group id.
+    @ivar environ: its environment.
+    """
+
+    uid: int
+    gid: int
+    environ: Mapping[str, str]
+    getpwnam: Callable[[str], pwd.struct_passwd] = pwd.getpwnam
+    getgrnam: Callable[[str], grp.struct_group] = grp.getgrnam
+    getgrouplist: Callable[[str, int], list[int]] = os.getgrouplist
+    getservbyname: Callable[[str, str], int] = socket.getservbyname
+    getaddrinfo: Callable[..., list[Any]] = socket.getaddrinfo
+
+    @classmethod
+    def ofThisProcess(cls) -> Lookups:
+        """
+        The system's own answers.
+        """
+        return cls(os.geteuid(), os.getegid(), dict(os.environ))
+
+
+@dataclass(frozen=True)
+class Account:
+    """
+    Who a service's program runs as.
+
+    @ivar identity: the ids to take on; L{None} where they are the daemon's.
+    @ivar login: the user's entry in passwd(5), where the user is another one.
+    """
+
+    identity: Identity | None = None
+    login: Login | None = None
+
+
+def account(user: str, group: str | None, lookups: Lookups) -> Account:
+    """
+    Look up the user and the group of a service.
+
+    @param user: a user's name or id, C{user.group}, or C{-} for the user who runs
+        the daemon.  Where a user's name has a dot in it, the user is meant.
+    @param group: the name or id of a group, if the user's own is not meant.
+
+    @raise LookupError: if there is no such user or group, or if only root could
+        take on what is asked for; the first argument is the field and the second
+        the reason.
+    """
+    if user == "-":
+        return _ownAccount(group, lookups)
+    entry = _passwd(user, lookups)
+    if entry is None and group is None and "." in user:
+        user, _, group = user.rpartition(".")
+        entry = _passwd(user, lookups)
+    if entry is None:
+        raise LookupError("user", f"there is no user '{user}'; service ignored")
+    gid = entry.pw_gid if group is None else _gid(group, lookups)
+    if lookups.uid != 0:
+        return _checked(entry, gid if group is not None else lookups.gid, lookups)
+    if entry.pw_uid == 0 and gid == lookups.gid:
+        return Account()
+    groups = tuple(sorted(set(lookups.getgrouplist(entry.pw_name, gid)) | {gid}))
+    login = Login(entry.pw_name, entry.pw_dir, entry.pw_shell or "/bin/sh")
+    return Account(Identity(entry.pw_uid, gid, groups), login)
+
+
+def _ownAccount(group: str | None, lookups: Lookups) -> Account:
+    """
+    The account of C{-}.
+    """
+    gid = lookups.gid if group is None else _gid(group, lookups)
+    if gid == lookups.gid:
+        return Account()
+    if lookups.uid != 0:
+        reason = f"only root can run a service as group '{group}'; service ignored"
+        raise LookupError("group", reason)
+    return Account(Identity(0, gid, (gid,)))
+
+
+def _checked(entry: pwd.struct_passwd, gid: int, lookups: Lookups) -> Account:
+    """
+    An account that an ordinary user can have: her own.
+    """
+    if entry.pw_uid != lookups.uid:
+        reason = (
+            f"only root can run a service as '{entry.pw_name}'; service ignored "
+            "('-' is whoever runs the daemon)"
+        )
+        raise LookupError("user", reason)
+    if gid != lookups.gid:
+        reason = f"only root can run a service as group {gid}; service ignored"
+        raise LookupError("group", reason)
+    return Account()
+
+
+def _passwd(user: str, lookups: Lookups) -> pwd.struct_passwd | None:
+    """
+    The entry of a user in passwd(5), if there is one.
+    """
+    try:
+        return lookups.getpwnam(user)
+    except (KeyError, ValueError):
+        return None
+
+
+def userId(user: str, lookups: Lookups) -> int:
+    """
+    The id of a user.
+
+    @raise LookupError: as L{account} does.
+    """
+    entry = _passwd(user, lookups)
+    if entry is None:
+        raise LookupError("socket_user", f"there is no user '{user}'; service ignored")
+    return entry.pw_uid
+
+
+def _gid(group: str, lookups: Lookups) -> int:
+    """
+    The id of a group.
+    """
+    return groupId("group", group, lookups)
+
+
+def groupId(field: str, group: str, lookups: Lookups) -> int:
+    """
+    The id of a group that is named in C{field}.
+
+    @raise LookupError: as L{account} does.
+    """
+    try:
+        return lookups.getgrnam(group).gr_gid
+    except (KeyError, ValueError):
+        reason = f"there is no group '{group}'; service ignored"
+        raise LookupError(field, reason) from None
+
+
+def port(name: str, protocol: str, lookups: Lookups) -> int:
+    """
+    The number of a port that is a number or a name of services(5).
+
+    @param protocol: C{tcp} or C{udp}.
+
+    @raise LookupError: as L{account} does.
+    """
+    if name.isascii() and name.isdigit():
+        if len(name) > 5 or int(name) > 65535:
+            raise LookupError("service", f"'{name}' is not a port from 0 to 65535")
+        return int(name)
+    try:
+        return lookups.getservbyname(name, protocol)
+    except (OSError, ValueError):
+        reason = (
+            f"'{name}' over {protocol} is not in services(5); a port number would do"
+        )
+        raise LookupError("service", reason) from None
+
+
+def addresses(host: str, families: tuple[int, ...], lookups: Lookups) -> list[Any]:
+    """
+    The numeric addresses of a host, each with its family.
+
+    @raise LookupError: if it has none in C{families}.
+    """
+    try:
+        found = lookups.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as why:
+        reason = getattr(why, "strerror", None) or why
+        raise LookupError("bind", f"'{host}': {reason}") from None
+    pairs = [(family, where[0]) for family, _, _, _, where in found]
+    wanted = [pair for pair in dict.fromkeys(pairs) if pair[0] in families]
+    if not wanted:
+        versions = "IPv4" if families == (socket.AF_INET,) else "IPv6"
+        raise LookupError("bind", f"'{host}' has no {versions} address")
+    return wanted

@@ -1,0 +1,93 @@
+# -*- test-case-name: inetdtw.test.test_program -*-
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Finding a program as execvp(3) would find it for the user who is to run it.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+
+from inetdtw.service import Identity, Program
+
+
+class ProgramMissing(Exception):
+    """
+    There is nothing to execute; the message says why, and names the path.
+    """
+
+
+def locate(program: Program, identity: Identity | None) -> str:
+    """
+    The path of a program as it is now.
+
+    @raise ProgramMissing: if there is none, or C{identity} may not execute it.
+    """
+    if os.path.isabs(program.name):
+        check(program.name, identity)
+        return program.name
+    for folder in program.folders:
+        path = os.path.join(folder, program.name)
+        try:
+            check(path, identity)
+        except ProgramMissing:
+            continue
+        return path
+    where = os.pathsep.join(program.folders)
+    raise ProgramMissing(f"'{program.name}' is not in the PATH {where}")
+
+
+def check(path: str, identity: Identity | None) -> None:
+    """
+    See that C{path} can be executed.
+
+    @param identity: who is to execute it; L{None} for this process' own user.
+
+    @raise ProgramMissing: if it cannot.
+    """
+    try:
+        mode = os.stat(path).st_mode
+    except OSError as why:
+        raise ProgramMissing(f"'{path}': {why.strerror}") from None
+    if not stat.S_ISREG(mode):
+        raise ProgramMissing(f"'{path}' is not a file")
+    if not (os.access(path, os.X_OK) and _allowed(path, identity)):
+        raise ProgramMissing(f"'{path}' may not be executed")
+
+
+def _allowed(path: str, identity: Identity | None) -> bool:
+    """
+    Whether the permission bits let C{identity} reach and execute C{path}.
+    """
+    if identity is None or identity.uid == 0:
+        return True
+    return all(_mayExecute(os.stat(part), identity) for part in _steps(path))
+
+
+def _steps(path: str) -> Iterator[str]:
+    """
+    A file and all the folders that lead to it, by the names given and by the real
+    ones.
+    """
+    for start in {path, os.path.realpath(path)}:
+        step = start
+        while True:
+            yield step
+            step, last = os.path.split(step)
+            if not last:
+                break
+
+
+def _mayExecute(about: os.stat_result, identity: Identity) -> bool:
+    """
+    Whether the permission bits of one file let C{identity} execute it.
+    """
+    if about.st_uid == identity.uid:
+        return bool(about.st_mode & stat.S_IXUSR)
+    if about.st_gid == identity.gid or about.st_gid in identity.groups:
+        return bool(about.st_mode & stat.S_IXGRP)
+    return bool(about.st_mode & stat.S_IXOTH)

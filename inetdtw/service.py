@@ -1,0 +1,212 @@
+# -*- test-case-name: inetdtw.test.test_service -*-
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+A service in numbers and absolute paths: all that the daemon needs to know.
+
+Every class here is a frozen value, so that a reload can compare what runs with
+what is wanted.
+"""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass, field
+
+from inetdtw.entry import Place
+
+
+@dataclass(frozen=True)
+class Address:
+    """
+    Where a service listens.
+
+    @ivar family: C{AF_INET}, C{AF_INET6} or C{AF_UNIX}.
+    @ivar host: a numeric address, or the path of a UNIX socket.
+    @ivar port: 0 lets the system choose one.
+    @ivar dual: whether an IPv6 socket takes IPv4 as well.
+    @ivar turn: tells the addresses with port 0 from each other, which are all
+        alike but never the same.
+    """
+
+    family: int
+    host: str
+    port: int = 0
+    dual: bool = False
+    turn: int = 0
+
+    def __str__(self) -> str:
+        if self.family == socket.AF_UNIX:
+            return self.host
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+    def forBind(self) -> object:
+        """
+        The address as bind(2) takes it.
+        """
+        unix = self.family == socket.AF_UNIX
+        return self.host if unix else (self.host, self.port)
+
+
+@dataclass(frozen=True)
+class Identity:
+    """
+    Who a program runs as, where that is not the user who runs the daemon.
+
+    @ivar groups: all supplementary groups.
+    """
+
+    uid: int
+    gid: int
+    groups: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Login:
+    """
+    What passwd(5) says of the user that a program runs as.
+    """
+
+    name: str
+    home: str
+    shell: str
+
+
+@dataclass(frozen=True)
+class Context:
+    """
+    What a process has taken on before it becomes the service's program.
+
+    @ivar identity: L{None} for the daemon's own.
+    @ivar umask: the file creation mask.
+    @ivar directory: the working directory.
+    """
+
+    identity: Identity | None = None
+    umask: int = 0o022
+    directory: str = "/"
+
+
+@dataclass(frozen=True)
+class Program:
+    """
+    What to execute.
+
+    @ivar name: an absolute path, or a name to look for.
+    @ivar folders: where to look for a name, in order.
+    @ivar argv: its arguments, its own name first.
+    """
+
+    name: str
+    folders: tuple[str, ...]
+    argv: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """
+    How many programs may start and run; 0 is no bound.
+
+    @ivar acceptMax: at once.
+    @ivar serviceMax: starts in a minute.
+    @ivar ipMax: starts in a minute for one client address.
+    @ivar perSource: at once for one client address.
+    """
+
+    acceptMax: int = 0
+    serviceMax: int = 0
+    ipMax: int = 0
+    perSource: int = 0
+
+
+@dataclass(frozen=True)
+class SocketOptions:
+    """
+    How to set up a service's socket.
+
+    @ivar backlog: for listen(2).
+    @ivar sendBuffer: bytes, or L{None} for the system's choice.
+    @ivar receiveBuffer: likewise.
+    @ivar acceptFilter: the name of an accept filter.
+    """
+
+    backlog: int = 128
+    sendBuffer: int | None = None
+    receiveBuffer: int | None = None
+    acceptFilter: str | None = None
+
+
+@dataclass(frozen=True)
+class Ownership:
+    """
+    Whose a UNIX socket is; an id of -1 changes nothing.
+    """
+
+    uid: int = -1
+    gid: int = -1
+    mode: int = 0o600
+
+
+Key = tuple[Address, int]
+
+
+@dataclass(frozen=True)
+class Service:
+    """
+    One socket and what serves it.
+
+    @ivar place: where it is written.
+    @ivar name: what the log calls it.
+    @ivar address: where it listens.
+    @ivar socktype: C{SOCK_STREAM}, C{SOCK_DGRAM} or C{SOCK_SEQPACKET}.
+    @ivar wait: whether one program at a time takes the service's own socket.
+    @ivar internal: which internal service it is, if it is one.
+    @ivar program: what to execute, otherwise.
+    @ivar login: the user, where a program runs as another than the daemon.
+    @ivar launch: C{direct} or C{forkserver}.
+    """
+
+    place: Place = field(compare=False)
+    name: str
+    address: Address
+    socktype: int
+    wait: bool = False
+    internal: str | None = None
+    program: Program | None = None
+    login: Login | None = None
+    context: Context = Context()
+    launch: str = "forkserver"
+    bounds: Bounds = Bounds()
+    options: SocketOptions = SocketOptions()
+    ownership: Ownership = Ownership()
+
+    @property
+    def key(self) -> Key:
+        """
+        What makes it the same service after a reload: the socket it needs.
+        """
+        return self.address, self.socktype
+
+    @property
+    def isStream(self) -> bool:
+        """
+        Whether clients connect to it.
+        """
+        return self.socktype != socket.SOCK_DGRAM
+
+
+@dataclass(frozen=True)
+class Settings:
+    """
+    What holds for every service that does not say otherwise.
+
+    @ivar backlog: connections that may wait to be accepted.
+    @ivar bounds: the defaults of the counts.
+    @ivar launch: how programs are started.
+    """
+
+    backlog: int = 128
+    bounds: Bounds = Bounds()
+    launch: str = "forkserver"
