@@ -1,0 +1,304 @@
+# -*- test-case-name: inetdtw.test.test_builtin -*-
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+The small services every inetd has in itself, over TCP and UDP.
+
+C{echo} (RFC 862), C{discard} (RFC 863), C{chargen} (RFC 864), C{daytime}
+(RFC 867) and C{time} (RFC 868) run in this process, and none of them keeps more
+than one full write buffer for a client that does not read.
+
+When a TCP client shuts its writing side:
+
+  - C{echo} sends what is left and closes;
+  - C{discard} closes;
+  - C{chargen} goes on until a write fails, as classic inetds do, which never
+    read from the client;
+  - C{daytime} and C{time} have said all they say and are closing anyway.
+
+Every UDP service answers one datagram with one, except C{discard}; whom it must
+not answer is for a L{ReflectorGuard} to say.
+"""
+
+from __future__ import annotations
+
+import struct
+import time
+from functools import partial
+from itertools import cycle
+from typing import Any, Callable
+
+from zope.interface import implementer
+
+from twisted.internet.error import MessageLengthError
+from twisted.internet.interfaces import (
+    IConsumer,
+    IHalfCloseableProtocol,
+    IPullProducer,
+    IPushProducer,
+    ITransport,
+    IUDPTransport,
+)
+from twisted.internet.protocol import (
+    DatagramProtocol,
+    Protocol,
+    ServerFactory,
+    connectionDone,
+)
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from inetdtw._reflector import ReflectorGuard, Seldom, peerText
+
+__all__ = [
+    "NAMES",
+    "ReflectorGuard",
+    "UnknownService",
+    "datagramProtocol",
+    "streamFactory",
+]
+
+_EPOCH_1900 = 2_208_988_800
+
+_RING = bytes(range(0x20, 0x7F))
+_LINES = tuple((_RING + _RING)[i : i + 72] + b"\r\n" for i in range(len(_RING)))
+_ALL_LINES = b"".join(_LINES)
+
+
+class UnknownService(KeyError):
+    """
+    No built-in service has this name; L{NAMES} holds those there are.
+    """
+
+    def __str__(self) -> str:
+        return f"no built-in service is called {self.args[0]!r}"
+
+
+def _daytime(now: float) -> bytes:
+    # time.ctime never looks at the locale; time.strftime would.
+    return time.ctime(now).encode("ascii") + b"\r\n"
+
+
+def _time(now: float) -> bytes:
+    """
+    Count the seconds since 1900 modulo 2**32: NTP's era 1 begins in 2036.
+    """
+    return struct.pack("!I", (int(now) + _EPOCH_1900) % 2**32)
+
+
+class _StreamFactory(ServerFactory):
+    """
+    Makes the protocols of a built-in service.
+
+    @ivar ended: called with each protocol when its connection is lost.
+    """
+
+    noisy = False
+
+    def __init__(
+        self, make: Callable[[], Protocol], ended: Callable[[Protocol], None]
+    ) -> None:
+        self.protocol = make
+        self.ended = ended
+
+
+class _Stream(Protocol):
+    """
+    One connection of a built-in service.
+    """
+
+    factory: Any
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        self.factory.ended(self)
+
+
+@implementer(IHalfCloseableProtocol)
+class _Echo(_Stream):
+    """
+    Send everything back, reading no more while the client does not read.
+    """
+
+    transport: ITransport
+
+    def connectionMade(self) -> None:
+        producer = IPushProducer(self.transport)
+        IConsumer(self.transport).registerProducer(producer, True)
+
+    def dataReceived(self, data: bytes) -> None:
+        self.transport.write(data)
+
+    def readConnectionLost(self) -> None:
+        # loseConnection waits for a paused producer, which nobody would resume.
+        IConsumer(self.transport).unregisterProducer()
+        self.transport.loseConnection()
+
+    def writeConnectionLost(self) -> None:
+        """
+        Do nothing: only the client ever closes one side.
+        """
+
+
+class _Discard(_Stream):
+    """
+    Throw everything away.
+    """
+
+
+@implementer(IPullProducer, IHalfCloseableProtocol)
+class _Chargen(_Stream):
+    """
+    Send lines whenever the client has taken the ones before.
+    """
+
+    transport: ITransport
+
+    def connectionMade(self) -> None:
+        IConsumer(self.transport).registerProducer(self, False)
+
+    def resumeProducing(self) -> None:
+        self.transport.write(_ALL_LINES)
+
+    def stopProducing(self) -> None:
+        """
+        Do nothing: without L{resumeProducing} nothing is produced.
+        """
+
+    def readConnectionLost(self) -> None:
+        """
+        Go on: a client that sends nothing more may still be reading.
+        """
+
+    def writeConnectionLost(self) -> None:
+        """
+        Do nothing: only the client ever closes one side.
+        """
+
+
+class _OneAnswer(_Stream):
+    """
+    Say the time and close.
+    """
+
+    transport: ITransport
+
+    def __init__(
+        self, say: Callable[[float], bytes], clock: Callable[[], float]
+    ) -> None:
+        self._say = say
+        self._clock = clock
+
+    def connectionMade(self) -> None:
+        self.transport.write(self._say(self._clock()))
+        self.transport.loseConnection()
+
+
+class _Answers(DatagramProtocol):
+    """
+    Answer every datagram that its guard lets it, with one datagram.
+    """
+
+    log = Logger()
+    noisy = False
+    transport: IUDPTransport
+
+    def __init__(
+        self,
+        name: str,
+        answer: Callable[[bytes], bytes | None],
+        guard: ReflectorGuard,
+        mayLog: Seldom,
+    ) -> None:
+        self._name = name
+        self._answer = answer
+        self._guard = guard
+        self._mayLog = mayLog
+
+    def datagramReceived(self, datagram: bytes, addr: tuple[Any, ...]) -> None:
+        reply = self._answer(datagram)
+        if reply is None or not self._guard.allows(addr, self._name):
+            return
+        try:
+            # The very object: a transport may tell by it what to reply from.
+            self.transport.write(reply, addr)
+        except (OSError, MessageLengthError) as error:
+            self._logLoss(addr, error)
+
+    def _logLoss(self, addr: tuple[Any, ...], error: Exception) -> None:
+        if self._mayLog(0):
+            self.log.warn(
+                "lose {service} peer {peer}: cannot answer: {error}",
+                service=self._name,
+                peer=peerText(addr),
+                error=error,
+            )
+
+
+def _chargenAnswer() -> Callable[[bytes], bytes]:
+    lines = cycle(_LINES)
+    return lambda datagram: next(lines)
+
+
+_Clock = Callable[[], float]
+
+_STREAMS: dict[str, Callable[[_Clock], Protocol]] = {
+    "echo": lambda clock: _Echo(),
+    "discard": lambda clock: _Discard(),
+    "chargen": lambda clock: _Chargen(),
+    "daytime": partial(_OneAnswer, _daytime),
+    "time": partial(_OneAnswer, _time),
+}
+
+_DATAGRAMS: dict[str, Callable[[_Clock], Callable[[bytes], bytes | None]]] = {
+    "echo": lambda clock: lambda datagram: datagram,
+    "discard": lambda clock: lambda datagram: None,
+    "chargen": lambda clock: _chargenAnswer(),
+    "daytime": lambda clock: lambda datagram: _daytime(clock()),
+    "time": lambda clock: lambda datagram: _time(clock()),
+}
+
+NAMES: frozenset[str] = frozenset(_STREAMS)
+"""
+The names of the built-in services.
+"""
+
+
+def _lookUp(table: dict[str, Any], name: str) -> Any:
+    try:
+        return table[name]
+    except KeyError:
+        raise UnknownService(name) from None
+
+
+def streamFactory(
+    name: str,
+    clock: Callable[[], float],
+    ended: Callable[[Protocol], None] = lambda protocol: None,
+) -> ServerFactory:
+    """
+    Make the factory of a built-in service over TCP.
+
+    @param name: One of L{NAMES}.
+    @param clock: Gives the seconds since the epoch.
+    @param ended: Called with each protocol when its connection is lost.
+
+    @raise UnknownService: If there is no such service (a C{KeyError}).
+    """
+    return _StreamFactory(partial(_lookUp(_STREAMS, name), clock), ended)
+
+
+def datagramProtocol(
+    name: str, clock: Callable[[], float], guard: ReflectorGuard
+) -> DatagramProtocol:
+    """
+    Make a built-in service over UDP.
+
+    @param name: One of L{NAMES}.
+    @param clock: Gives the seconds since the epoch.
+    @param guard: Says which peers are not answered.
+
+    @raise UnknownService: If there is no such service (a C{KeyError}).
+    """
+    answer = _lookUp(_DATAGRAMS, name)(clock)
+    return _Answers(name, answer, guard, Seldom(clock))
