@@ -1,0 +1,323 @@
+# -*- test-case-name: inetdtw.test.test_forkhelper -*-
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+The program of a fork server: a lean process that starts the programs of services.
+
+L{inetdtw.forkserver} runs it, with the context it has to take on as arguments
+C{name=value} and a sequenced-packet socket as its descriptor 3.  It imports
+nothing but the standard library, and ends when the other end of the socket is
+closed; the programs that it has started live on.
+
+From the daemon comes one packet for each program: a L{HEADER} with the number of
+the order and the length of what follows, which are C{path}, the count of
+arguments, the arguments and the environment, divided by NUL characters; then the
+part of the environment that only this program has.  With it come the one to three
+descriptors that become 0, 1 and 2.
+
+To the daemon go packets of one or more L{REPORT} records.
+"""
+
+import array
+import contextlib
+import errno
+import os
+
+# os.wait4 looks for it when it is called first, as another user by then.
+import resource  # noqa: F401
+import select
+import signal
+import socket
+import struct
+import sys
+import time
+
+#: number of the order, length of its shared part
+HEADER = struct.Struct("=II")
+#: kind, number of the order, pid, wait status or errno, microseconds of cpu time
+REPORT = struct.Struct("=BxxxIiiQ")
+HELLO, STARTED, FAILED, ENDED, STALLED = range(1, 6)
+
+#: The largest packet.
+LARGEST = 1 << 18
+#: Orders that are taken before exits are looked for.
+BATCH = 8
+#: The descriptor that leads to the daemon.
+CHANNEL = 3
+
+# What says that the machine has no room for one more process at the moment.
+_STALLS = (errno.EAGAIN, errno.ENOMEM, errno.ENFILE, errno.EMFILE)
+_PATIENCE = 10.0
+_SHELL = "/bin/sh"
+# What this process does not care for, but the programs it starts do: signals that
+# are meant for the daemon and may be sent to its whole group, and the one that a
+# report to a daemon that is gone would bring.
+_DEAF = (signal.SIGHUP, signal.SIGINT, signal.SIGPIPE)
+
+
+def assume(context):
+    """
+    Take on a context: who, where, and with which limits this process runs.
+
+    @param context: a dictionary of texts.
+    """
+    os.umask(int(context.get("umask", "022"), 8))
+    if "uid" in context:
+        os.setgroups([int(group) for group in context["groups"].split(",")])
+        os.setresgid(*[int(context["gid"])] * 3)
+        os.setresuid(*[int(context["uid"])] * 3)
+    os.chdir(context.get("directory", "/"))
+
+
+def quiet():
+    """
+    Have all signals do what they do by default, but those meant for the daemon.
+    """
+    os.setsid()
+    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+        signal.signal(number, signal.SIG_DFL)
+    for number in _DEAF:
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+
+
+def wakeOnExit():
+    """
+    Have the exits of children wake up poll(2).
+
+    @return: a descriptor that is readable when there may have been one.
+    """
+    reading, writing = os.pipe()
+    os.set_blocking(reading, False)
+    os.set_blocking(writing, False)
+    signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+    signal.signal(signal.SIGCHLD, lambda number, frame: None)
+    return reading
+
+
+class ForkServer:
+    """
+    Takes orders from a socket.
+
+    @ivar orders: the number of the order of each program that runs, by its pid.
+    """
+
+    def __init__(self, channel):
+        self._channel = channel
+        self._buffer = memoryview(bytearray(LARGEST))
+        self._reports = []
+        self._programs = {}
+        self.orders = {}
+
+    def serve(self):
+        """
+        Work until the daemon is gone.
+        """
+        exits = wakeOnExit()
+        poll = select.poll()
+        poll.register(self._channel.fileno(), select.POLLIN)
+        poll.register(exits, select.POLLIN)
+        self._hello()
+        while True:
+            for ready, _ in poll.poll():
+                if ready == exits:
+                    _drain(exits)
+                    self.reap()
+                elif not self._receive():
+                    return
+            self.flush()
+
+    def _hello(self):
+        """
+        Say that this process is ready, and which order is the first it will see.
+        """
+        head = b""
+        with contextlib.suppress(BlockingIOError):
+            look = socket.MSG_PEEK | socket.MSG_DONTWAIT
+            head = self._channel.recv(HEADER.size, look)
+        number = HEADER.unpack(head)[0] if len(head) == HEADER.size else 0
+        self.report(HELLO, number, os.getpid(), 0)
+        self.flush()
+
+    def report(self, kind, number, pid, value, cpu=0.0):
+        """
+        Tell the daemon something, at the next L{flush}.
+        """
+        self._reports.append(REPORT.pack(kind, number, pid, value, int(cpu * 1e6)))
+
+    def flush(self):
+        """
+        Send the reports that have come together.
+        """
+        if self._reports:
+            # When the daemon is gone, what it ordered before is started all the same.
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                self._channel.send(b"".join(self._reports))
+            self._reports.clear()
+
+    def _receive(self):
+        """
+        Take some orders.
+
+        @return: whether the daemon is still there.
+        """
+        for _ in range(BATCH):
+            try:
+                packet, fds = receive(self._channel, self._buffer)
+            except BlockingIOError:
+                return True
+            except ConnectionResetError:
+                return False
+            if not packet:
+                return False
+            try:
+                self._obey(packet, fds)
+            finally:
+                for fd in fds:
+                    os.close(fd)
+        return True
+
+    def _obey(self, packet, fds):
+        """
+        Start one program.
+        """
+        number, length = HEADER.unpack_from(packet)
+        split = HEADER.size + length
+        path, argv, shared = self._program(packet[HEADER.size : split])
+        environment = {**shared, **pairs(packet[split:].split(b"\0"))}
+        try:
+            pid = self._patiently(number, path, argv, environment, fds)
+        except OSError as why:
+            self.report(FAILED, number, 0, why.errno or errno.EIO)
+            return
+        self.orders[pid] = number
+        self.report(STARTED, number, pid, 0)
+
+    def _program(self, shared):
+        """
+        What the shared part of an order says; it is nearly always the same few.
+        """
+        program = self._programs.get(shared)
+        if program is None:
+            if len(self._programs) > 1000:
+                self._programs.clear()
+            program = self._programs[shared] = decode(shared)
+        return program
+
+    def _patiently(self, number, path, argv, environment, fds):
+        """
+        Start a program, and wait while the machine has no room for it.
+
+        The orders behind this one wait in the socket, and the daemon stops
+        accepting when there are too many.
+        """
+        pause, limit = 0.02, time.monotonic() + _PATIENCE
+        while True:
+            try:
+                return spawn(path, argv, environment, fds)
+            except OSError as why:
+                if why.errno not in _STALLS or time.monotonic() > limit:
+                    raise
+                self.report(STALLED, number, 0, why.errno)
+            self.reap()
+            self.flush()
+            time.sleep(pause)
+            pause = min(pause * 2, 1.0)
+
+    def reap(self):
+        """
+        Report the programs that have ended.
+        """
+        while True:
+            try:
+                pid, status, usage = os.wait4(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if not pid:
+                return
+            number = self.orders.pop(pid, 0)
+            self.report(ENDED, number, pid, status, usage.ru_utime + usage.ru_stime)
+
+
+def receive(channel, buffer):
+    """
+    Take one order.
+
+    @param buffer: where to put it, a memoryview.
+
+    @return: the packet and its descriptors; the packet is empty when the daemon is
+        gone.
+    """
+    flags = socket.MSG_DONTWAIT | getattr(socket, "MSG_CMSG_CLOEXEC", 0)
+    room = socket.CMSG_LEN(3 * array.array("i").itemsize)
+    length, ancillary, _, _ = channel.recvmsg_into([buffer], room, flags)
+    fds = array.array("i")
+    for level, kind, data in ancillary:
+        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+            fds.frombytes(data[: len(data) - len(data) % fds.itemsize])
+    return bytes(buffer[:length]), list(fds)
+
+
+def decode(shared):
+    """
+    The path, the arguments and the environment of an order.
+    """
+    path, count, *rest = shared.split(b"\0")
+    return path, rest[: int(count)], pairs(rest[int(count) :])
+
+
+def pairs(texts):
+    """
+    An environment.
+    """
+    return dict(text.split(b"=", 1) for text in texts if text)
+
+
+def spawn(path, argv, environment, fds, ignored=_DEAF):
+    """
+    Start a program as the leader of its own session.
+
+    A file without C{#!} is for the shell, as it is for execvp(3).
+
+    @param fds: what becomes 0, 1 and 2; the last one stands for all that miss.
+    @param ignored: signals that this process ignores and the program must not.
+
+    @return: its process id.
+    @raise OSError: if it cannot be started.
+    """
+    given = [*fds, *[fds[-1]] * (3 - len(fds))]
+    how = {
+        "file_actions": [(os.POSIX_SPAWN_DUP2, fd, to) for to, fd in enumerate(given)],
+        "setsid": True,
+        "setsigdef": ignored,
+        "setsigmask": [],
+    }
+    try:
+        return os.posix_spawn(path, argv, environment, **how)
+    except OSError as why:
+        if why.errno != errno.ENOEXEC:
+            raise
+    return os.posix_spawn(_SHELL, ["sh", path, *argv[1:]], environment, **how)
+
+
+def _drain(fd):
+    """
+    Read all there is.
+    """
+    with contextlib.suppress(BlockingIOError):
+        while os.read(fd, 4096):
+            """Only that something came matters."""
+
+
+def main(arguments):
+    """
+    Be a fork server.
+    """
+    quiet()
+    assume(dict(argument.split("=", 1) for argument in arguments))
+    ForkServer(socket.socket(fileno=CHANNEL)).serve()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

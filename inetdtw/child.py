@@ -1,0 +1,137 @@
+# -*- test-case-name: inetdtw.test.test_child -*-
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+One child of a service: a program from its launch to its end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Callable
+
+from zope.interface import implementer
+
+from inetdtw import environment, program
+from inetdtw.builtin import ReflectorGuard
+from inetdtw.interfaces import Exit, IChild, ILauncher, Order
+from inetdtw.report import Report
+from inetdtw.service import Service
+
+
+@dataclass(frozen=True)
+class Host:
+    """
+    What the daemon has for all its services.
+
+    @ivar reactor: the reactor.
+    @ivar report: the log.
+    @ivar environ: the daemon's environment.
+    @ivar guard: which datagrams internal services must not answer.
+    @ivar wallclock: the time, in seconds since the epoch.
+    """
+
+    reactor: Any
+    report: Report
+    environ: Mapping[str, str]
+    guard: ReflectorGuard
+    wallclock: Callable[[], float]
+
+
+@implementer(IChild)
+class Child:
+    """
+    One program, as its service and its launcher see it.
+
+    @ivar peer: the client's address, if it serves one client.
+    @ivar pid: the process id, once it runs.
+    @ivar since: when it was ordered, in seconds of the reactor's clock.
+    @ivar how: how it ended, if it has ended after it ran.
+    """
+
+    def __init__(
+        self, service: Service, peer: Any, host: Host, done: Callable[[Child], None]
+    ) -> None:
+        """
+        @param done: called once, when it has ended or could not be started.
+        """
+        self.peer = peer
+        self.pid: int | None = None
+        self.since: float = host.reactor.seconds()
+        self.how: Exit | None = None
+        self._name = service.name
+        self._host = host
+        self._done = done
+
+    def started(self, pid: int) -> None:
+        """
+        It runs.
+        """
+        self.pid = pid
+        self._host.report.start(self._name, pid, self.peer)
+
+    def failed(self, reason: str) -> None:
+        """
+        It could not be started.
+        """
+        self._host.report.fail(self._name, self.peer, reason)
+        self._done(self)
+
+    def ended(self, how: Exit) -> None:
+        """
+        It has ended.
+        """
+        self.how = how
+        seconds = self._host.reactor.seconds() - self.since
+        assert self.pid is not None
+        self._host.report.end(self._name, self.pid, self.peer, how, seconds)
+        self._done(self)
+
+
+class Launches:
+    """
+    Starts the programs of one service.
+    """
+
+    def __init__(self, service: Service, host: Host, launcher: ILauncher) -> None:
+        assert service.program is not None
+        self._service = service
+        self._host = host
+        self._program = service.program
+        self._environment = environment.base(host.environ, service.login)
+        self.launcher = launcher
+
+    def without(self, *names: str) -> None:
+        """
+        Have the programs do without variables of the daemon's environment.
+        """
+        for name in names:
+            self._environment.pop(name, None)
+
+    def launch(
+        self,
+        peer: Any,
+        fds: tuple[int, int, int],
+        done: Callable[[Child], None],
+        extra: Mapping[str, str] = environment.NOTHING,
+    ) -> Child:
+        """
+        Start the program.
+
+        @param peer: the client's address, if it serves one client.
+        @param fds: what becomes 0, 1 and 2; the caller may close them then.
+        @param done: called when it has ended or could not be started, which can be
+            before this returns.
+        @param extra: what only this program's environment has.
+        """
+        child = Child(self._service, peer, self._host, done)
+        try:
+            path = program.locate(self._program, self._service.context.identity)
+        except program.ProgramMissing as why:
+            child.failed(str(why))
+            return child
+        order = Order(path, self._program.argv, self._environment, extra, fds)
+        self.launcher.launch(child, order)
+        return child

@@ -1,0 +1,260 @@
+# -*- test-case-name: inetdtw.test.test_direct -*-
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Starting programs as children of the daemon itself.
+
+Where the system has pidfds and the program is to run as the daemon does, it is
+started by posix_spawn(3) and its end is learned from its pidfd: at the same cost
+however many services, descriptors and children there are.  Everywhere else
+C{reactor.spawnProcess} does it.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any, Callable
+
+from zope.interface import implementer
+
+from twisted.internet.protocol import ProcessProtocol
+from twisted.python.failure import Failure
+
+from inetdtw._forkhelper import spawn
+from inetdtw.interfaces import Exit, ILauncher, Order
+from inetdtw.report import Report
+from inetdtw.service import Context
+from inetdtw.watch import PidfdWatch
+
+#: What says that the machine has no room for one more process at the moment.
+STALLS = (errno.EAGAIN, errno.ENOMEM, errno.ENFILE, errno.EMFILE)
+#: The seconds between two tries then: the first pause, and the longest.
+FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0
+#: How many seconds an order is held at the most.
+PATIENCE = 10.0
+
+
+def hasPidfds() -> bool:
+    """
+    Whether this system has pidfds (Linux 5.3).
+    """
+    try:
+        os.close(os.pidfd_open(os.getpid()))
+    except (AttributeError, OSError):
+        return False
+    return True
+
+
+@contextmanager
+def _umask(mask: int) -> Iterator[None]:
+    """
+    Have another file creation mask, which a child inherits.
+    """
+    before = os.umask(mask)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+class _Told(ProcessProtocol):
+    """
+    Tells a child what Twisted finds out about it.
+    """
+
+    def __init__(self, child: Any) -> None:
+        self._child = child
+
+    def processEnded(self, reason: Failure) -> None:
+        """
+        The program has ended.
+        """
+        self._child.ended(Exit.fromWait(reason.value.status))
+
+
+@implementer(ILauncher)
+class Direct:
+    """
+    Starts programs in one context as children of this process.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        reactor: Any,
+        report: Report,
+        pidfds: bool | None = None,
+    ) -> None:
+        """
+        @param pidfds: whether to use pidfds; by default if the system has them.
+        """
+        self._context = context
+        self._reactor = reactor
+        self._report = report
+        self._pidfds = hasPidfds() if pidfds is None else pidfds
+        self._held: deque[tuple[Any, Order, float]] = deque()
+        self._pause = FIRST_PAUSE
+        self._later: Any = None
+        self._waiters: list[Callable[[], None]] = []
+
+    def start(self) -> None:
+        """
+        There is nothing to get ready.
+        """
+
+    def retire(self) -> None:
+        """
+        There is nothing to end.
+        """
+
+    def stop(self) -> None:
+        """
+        Launch nothing more.
+        """
+        if self._later is not None:
+            self._later.cancel()
+            self._later = None
+        while self._held:
+            child, order, _ = self._held.popleft()
+            _close(order)
+            child.failed("the daemon stops")
+
+    @property
+    def room(self) -> bool:
+        """
+        Whether the last program could be started.
+        """
+        return not self._held
+
+    def whenRoom(self, callback: Callable[[], None]) -> None:
+        """
+        Call once when there is room.
+        """
+        self._waiters.append(callback)
+
+    def launch(self, child: Any, order: Order) -> None:
+        """
+        Start a program, at once if the machine has room for it.
+        """
+        try:
+            self._start(child, order)
+        except OSError as why:
+            if why.errno not in STALLS or not self._hold(child, order, why):
+                child.failed(why.strerror or str(why))
+
+    def _start(self, child: Any, order: Order) -> None:
+        """
+        Start a program.
+
+        @raise OSError: if it cannot be started.
+        """
+        context = self._context
+        with _umask(context.umask):
+            if self._pidfds and context.identity is None and self._here():
+                self._spawn(child, order)
+            else:
+                self._spawnProcess(child, order)
+
+    def _here(self) -> bool:
+        """
+        Whether this process is in the folder that the program is to be in:
+        posix_spawn(3) cannot go anywhere.
+        """
+        return os.getcwd() == self._context.directory
+
+    def _spawn(self, child: Any, order: Order) -> None:
+        """
+        Start a program by posix_spawn(3).
+        """
+        environment = {**order.environment, **order.extra}
+        pid = spawn(order.executable, order.argv, environment, order.fds, _ignored())
+        child.started(pid)
+
+        def gone() -> None:
+            try:
+                _, status, usage = os.wait4(pid, 0)
+            except ChildProcessError:
+                child.ended(Exit())
+            else:
+                cpu = usage.ru_utime + usage.ru_stime
+                child.ended(Exit.fromWait(status, cpu))
+
+        PidfdWatch(self._reactor, pid, gone)
+
+    def _spawnProcess(self, child: Any, order: Order) -> None:
+        """
+        Start a program by the reactor.
+        """
+        identity = self._context.identity
+        process = self._reactor.spawnProcess(
+            _Told(child),
+            order.executable,
+            order.argv,
+            {**order.environment, **order.extra},
+            self._context.directory,
+            uid=None if identity is None else identity.uid,
+            gid=None if identity is None else identity.gid,
+            childFDs=dict(enumerate(order.fds)),
+        )
+        child.started(process.pid)
+
+    def _hold(self, child: Any, order: Order, why: OSError) -> bool:
+        """
+        Keep an order until the machine has room.
+
+        @return: whether it could be kept.
+        """
+        try:
+            fds = (os.dup(order.fds[0]), os.dup(order.fds[1]), os.dup(order.fds[2]))
+        except OSError:
+            return False
+        kept = replace(order, fds=fds)
+        self._held.append((child, kept, self._reactor.seconds() + PATIENCE))
+        if self._later is None:
+            self._report.stalled(why.strerror)
+            self._later = self._reactor.callLater(self._pause, self._again)
+        return True
+
+    def _again(self) -> None:
+        """
+        Try to start what is held.
+        """
+        self._later = None
+        while self._held:
+            child, order, limit = self._held[0]
+            try:
+                self._start(child, order)
+            except OSError as why:
+                if why.errno in STALLS and self._reactor.seconds() < limit:
+                    self._pause = min(self._pause * 2, LONGEST_PAUSE)
+                    self._later = self._reactor.callLater(self._pause, self._again)
+                    return
+                child.failed(why.strerror or str(why))
+            self._held.popleft()
+            _close(order)
+        self._pause = FIRST_PAUSE
+        while self._waiters and self.room:
+            self._waiters.pop(0)()
+
+
+def _close(order: Order) -> None:
+    """
+    Close the descriptors of an order that was held.
+    """
+    for fd in order.fds:
+        os.close(fd)
+
+
+def _ignored() -> list[int]:
+    """
+    The signals that this process ignores and its children must not.
+    """
+    every = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
+    return [number for number in every if signal.getsignal(number) is signal.SIG_IGN]

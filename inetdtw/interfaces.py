@@ -1,0 +1,152 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+The seams: what can be done in more than one way.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Callable
+
+from zope.interface import Attribute, Interface
+
+
+@dataclass(frozen=True)
+class Exit:
+    """
+    How a program ended.
+
+    @ivar status: its exit status, if it exited and that is known.
+    @ivar signal: the number of the signal that killed it.
+    @ivar cpu: the seconds of processor time it used, where that is known.
+    """
+
+    status: int | None = None
+    signal: int | None = None
+    cpu: float | None = None
+
+    @classmethod
+    def fromWait(cls, status: int, cpu: float | None = None) -> Exit:
+        """
+        @param status: what wait(2) gives.
+        """
+        if os.WIFSIGNALED(status):
+            return cls(signal=os.WTERMSIG(status), cpu=cpu)
+        return cls(status=os.WEXITSTATUS(status), cpu=cpu)
+
+    @property
+    def bad(self) -> bool:
+        """
+        Whether an operator should hear of it.
+        """
+        return bool(self.status) or self.signal is not None
+
+    def __str__(self) -> str:
+        if self.signal is not None:
+            return f"signal={self.signal}"
+        return f"status={'?' if self.status is None else self.status}"
+
+
+@dataclass(frozen=True)
+class Order:
+    """
+    What a launcher is to start.
+
+    @ivar executable: an absolute path.
+    @ivar argv: the arguments, the program's own name first.
+    @ivar environment: what all programs of the service get.
+    @ivar extra: what only this one gets.
+    @ivar fds: the descriptors of this process that become 0, 1 and 2; whoever
+        ordered may close them as soon as L{ILauncher.launch} has returned.
+    """
+
+    executable: str
+    argv: tuple[str, ...]
+    environment: Mapping[str, str]
+    extra: Mapping[str, str]
+    fds: tuple[int, int, int]
+
+
+class IChild(Interface):
+    """
+    A program that was ordered.  A launcher says either that it failed, or that it
+    started and later that it ended.
+    """
+
+    def started(pid: int) -> None:
+        """
+        It runs.
+        """
+
+    def failed(reason: str) -> None:
+        """
+        It could not be started.
+        """
+
+    def ended(how: Exit) -> None:
+        """
+        It has ended.
+        """
+
+
+class ILauncher(Interface):
+    """
+    A way to start programs in one context.
+    """
+
+    room = Attribute("Whether another program can be ordered now: a L{bool}.")
+
+    def start() -> None:
+        """
+        Get ready; nothing is launched before.
+        """
+
+    def stop() -> None:
+        """
+        Launch nothing more, and leave the programs that run alone.
+        """
+
+    def launch(child: Any, order: Order) -> None:
+        """
+        Start a program.
+
+        @param child: an L{IChild}.
+        """
+
+    def whenRoom(callback: Callable[[], None]) -> None:
+        """
+        Call once when there is room again.
+        """
+
+
+class IListener(Interface):
+    """
+    What serves a socket, in one of the ways there are.
+    """
+
+    def start() -> None:
+        """
+        Begin to serve.
+        """
+
+    def retire(done: Callable[[], None]) -> None:
+        """
+        Take no more clients.
+
+        @param done: called when the socket is free: at once, or when the program
+            that has it has ended.
+        """
+
+    def stop() -> None:
+        """
+        Take no more clients, and leave everything that runs alone.
+        """
+
+    def released() -> None:
+        """
+        One of the service's programs has ended, maybe one from before a reload.
+        """

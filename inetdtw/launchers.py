@@ -1,0 +1,87 @@
+# -*- test-case-name: inetdtw.test.test_launchers -*-
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+The launchers of all services: one for each context and way to launch.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterable
+from typing import Any
+
+from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
+
+from inetdtw.direct import Direct
+from inetdtw.forkserver import ForkServers
+from inetdtw.interfaces import ILauncher
+from inetdtw.report import Report
+from inetdtw.service import Context, Service
+
+_Key = tuple[str, Context]
+
+
+def _key(service: Service) -> _Key:
+    """
+    What services must have in common to share a launcher.
+    """
+    way = service.launch if hasattr(socket, "SOCK_SEQPACKET") else "direct"
+    identity = service.context.identity
+    if identity is not None and identity.uid == 0:
+        # The reactor complains to the client when a user id does not change.
+        way = "forkserver"
+    return way, service.context
+
+
+class Launchers:
+    """
+    Keeps the launchers that are needed.
+    """
+
+    _MAKE = {"direct": Direct, "forkserver": ForkServers}
+
+    def __init__(self, reactor: Any, report: Report) -> None:
+        self._reactor = reactor
+        self._report = report
+        self._launchers: dict[_Key, Any] = {}
+        self._retired: list[Any] = []
+
+    def need(self, services: Iterable[Service]) -> None:
+        """
+        Have a launcher for each of these services, started, and no others.
+        """
+        wanted = dict.fromkeys(
+            _key(service) for service in services if service.program is not None
+        )
+        for key in [key for key in self._launchers if key not in wanted]:
+            launcher = self._launchers.pop(key)
+            launcher.retire()
+            self._retired.append(launcher)
+        for way, context in wanted:
+            if (way, context) in self._launchers:
+                continue
+            launcher = self._MAKE[way](context, self._reactor, self._report)
+            self._launchers[way, context] = launcher
+            launcher.start()
+
+    def of(self, service: Service) -> ILauncher | None:
+        """
+        The launcher of a service; L{None} if it has no program.
+        """
+        if service.program is None:
+            return None
+        launcher: ILauncher = self._launchers[_key(service)]
+        return launcher
+
+    def stop(self) -> Deferred[Any]:
+        """
+        Stop them all.
+
+        @return: fires when their processes are gone.
+        """
+        every = [*self._launchers.values(), *self._retired]
+        self._launchers.clear()
+        self._retired.clear()
+        return DeferredList([maybeDeferred(each.stop) for each in every])

@@ -1,0 +1,111 @@
+# -*- test-case-name: inetdtw.test.test_watch -*-
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Learning that a process has ended, whoever its parent is.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any, Callable
+
+from zope.interface import implementer
+
+from twisted.internet.interfaces import IReadDescriptor
+from twisted.internet.task import LoopingCall
+from twisted.python.failure import Failure
+
+#: The seconds between two looks at a process, where it can only be looked at.
+INTERVAL = 0.5
+
+
+@implementer(IReadDescriptor)
+class PidfdWatch:
+    """
+    Waits for one process through a pidfd (pidfd_open(2)): at no cost while the
+    process runs, however many there are.
+    """
+
+    def __init__(self, reactor: Any, pid: int, gone: Callable[[], None]) -> None:
+        """
+        @raise OSError: if the system has no pidfds, or there is no such process.
+        """
+        self._reactor = reactor
+        self._gone = gone
+        self._fd = os.pidfd_open(pid)
+        reactor.addReader(self)
+
+    def fileno(self) -> int:
+        """
+        The pidfd; it is readable once the process has ended.
+        """
+        return self._fd
+
+    def doRead(self) -> None:
+        """
+        The process has ended.
+        """
+        self.cancel()
+        self._gone()
+
+    def cancel(self) -> None:
+        """
+        Wait no more.
+        """
+        if self._fd >= 0:
+            self._reactor.removeReader(self)
+            os.close(self._fd)
+            self._fd = -1
+
+    def connectionLost(self, reason: Failure) -> None:
+        """
+        The reactor cannot wait for it, or stops.
+        """
+        self.cancel()
+
+    def logPrefix(self) -> str:
+        """
+        The name of this reader for the reactor.
+        """
+        return "pidfd"
+
+
+class PollWatch:
+    """
+    Waits for one process by looking twice a second, for systems without pidfds.
+    """
+
+    def __init__(self, reactor: Any, pid: int, gone: Callable[[], None]) -> None:
+        """
+        @raise OSError: if there is no such process.
+        """
+        os.kill(pid, 0)
+        self._pid = pid
+        self._gone = gone
+        self._loop = LoopingCall(self._look)
+        self._loop.clock = reactor
+        self._loop.start(INTERVAL, now=False)
+
+    def _look(self) -> None:
+        """
+        See whether it is still there.
+        """
+        try:
+            os.kill(self._pid, 0)
+        except ProcessLookupError:
+            self.cancel()
+            self._gone()
+        except PermissionError:
+            """It is there, as another user's."""
+
+    def cancel(self) -> None:
+        """
+        Wait no more.
+        """
+        if self._loop.running:
+            self._loop.stop()
+
+
+Watch = PidfdWatch if hasattr(os, "pidfd_open") else PollWatch
