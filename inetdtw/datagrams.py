@@ -1,0 +1,224 @@
+# -*- test-case-name: inetdtw.test.test_datagrams -*-
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+C{dgram nowait}: every datagram gets a program of its own.
+
+The program reads the datagram and then end of file from 0, and each write to 1
+(or 2) goes back to the sender as one datagram.  So a program that serves a TCP
+connection serves datagrams unchanged.
+
+Descriptor 0 is a stream, as a program may read it in small pieces, and a socket
+that keeps message boundaries loses what does not fit into one of these; 1 and 2
+are a socket that keeps them.  What a program writes to 0 goes back as well, for
+those that know but one socket.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from typing import Any, Callable
+
+from zope.interface import implementer
+
+from twisted.internet.interfaces import IReadDescriptor
+from twisted.internet.protocol import DatagramProtocol
+from twisted.python.failure import Failure
+
+from inetdtw.child import Child, Host, Launches
+from inetdtw.gate import Gate
+from inetdtw.interfaces import ILauncher, IListener
+from inetdtw.limits import Limits
+from inetdtw.ports import DatagramPort, Sender
+from inetdtw.service import Service
+
+_LARGEST = 1 << 16
+
+
+@implementer(IReadDescriptor)
+class _Answers:
+    """
+    Sends what a program writes back to who asked, one datagram for each write.
+    """
+
+    def __init__(self, sock: socket.socket, reactor: Any, send: Any) -> None:
+        """
+        @param send: called with each message.
+        """
+        sock.setblocking(False)
+        self._socket = sock
+        self._reactor = reactor
+        self._send = send
+        reactor.addReader(self)
+
+    def fileno(self) -> int:
+        """
+        The descriptor of the socket.
+        """
+        return self._socket.fileno()
+
+    def logPrefix(self) -> str:
+        """
+        The name of this reader for the reactor.
+        """
+        return "answers"
+
+    def doRead(self) -> None:
+        """
+        The program has written something, or closed its end.
+        """
+        try:
+            message = self._socket.recv(_LARGEST)
+        except BlockingIOError:
+            return
+        except OSError:
+            message = b""
+        if message:
+            self._send(message)
+        else:
+            self._reactor.removeReader(self)
+            self._socket.close()
+
+    def connectionLost(self, reason: Failure) -> None:
+        """
+        The reactor stops.
+        """
+        self._socket.close()
+
+
+class DatagramPrograms(DatagramProtocol):
+    """
+    Starts a program for every datagram.
+    """
+
+    noisy = False
+
+    def __init__(
+        self,
+        service: Service,
+        launches: Launches,
+        gate: Gate,
+        host: Host,
+        released: Callable[[], None],
+    ) -> None:
+        self._service = service
+        self._launches = launches
+        self._gate = gate
+        self._host = host
+        self._released = released
+
+    def datagramReceived(self, datagram: bytes, addr: Any) -> None:
+        """
+        Start a program.
+        """
+        if not self._gate.admit(addr):
+            return
+        try:
+            ours, theirs = _pairs(datagram)
+        except OSError as why:
+            self._gate.release(addr)
+            self._host.report.drop(self._service.name, addr, why.strerror or "")
+            self._gate.port.pause("shortage", 0.5)
+            return
+        for sock in ours:
+            _Answers(sock, self._host.reactor, lambda data: self._answer(data, addr))
+        given, taken = theirs
+        with given, taken:
+            fds = (given.fileno(), taken.fileno(), taken.fileno())
+            self._launches.launch(addr, fds, self._ended)
+
+    def _answer(self, message: bytes, sender: Sender) -> None:
+        """
+        Send a datagram back.
+        """
+        transport: Any = self.transport
+        try:
+            transport.write(message, sender)
+        except OSError as why:
+            self._host.report.drop(
+                self._service.name, sender, f"answer not sent: {why.strerror}"
+            )
+
+    def _ended(self, child: Child) -> None:
+        """
+        A program has ended.
+        """
+        self._gate.release(child.peer)
+        self._released()
+
+
+def _pairs(
+    datagram: bytes,
+) -> tuple[tuple[socket.socket, socket.socket], tuple[socket.socket, socket.socket]]:
+    """
+    Make the sockets of one program.
+
+    @return: our ends and the program's, each for 0 and for 1; the datagram and an
+        end of file are in the program's 0.
+    @raise OSError: if there are no descriptors left.
+    """
+    with contextlib.ExitStack() as opened:
+        ours, given = socket.socketpair()
+        opened.enter_context(ours)
+        opened.enter_context(given)
+        answers, taken = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        opened.enter_context(answers)
+        opened.enter_context(taken)
+        # A datagram is never larger than the buffer of a new socket.
+        ours.sendall(datagram)
+        ours.shutdown(socket.SHUT_WR)
+        opened.pop_all()
+    return (ours, answers), (given, taken)
+
+
+@implementer(IListener)
+class DatagramListener:
+    """
+    A socket whose datagrams each get a program.
+    """
+
+    def __init__(
+        self,
+        service: Service,
+        sock: socket.socket,
+        host: Host,
+        limits: Limits,
+        launcher: ILauncher,
+        released: Callable[[], None],
+    ) -> None:
+        self._gate = Gate(service.name, limits, host.report, launcher)
+        launches = Launches(service, host, launcher)
+        # Each write would be a datagram: one print() is to make only one.
+        launches.without("PYTHONUNBUFFERED")
+        protocol = DatagramPrograms(service, launches, self._gate, host, released)
+        self._port = DatagramPort(
+            sock, host.reactor, service.name, protocol, self._gate.open
+        )
+        self._gate.port = self._port
+
+    def start(self) -> None:
+        """
+        Begin to receive.
+        """
+        self._port.start()
+
+    def retire(self, done: Callable[[], None]) -> None:
+        """
+        Receive no more.  The answers of the programs that run are still sent.
+        """
+        self._port.stop()
+        done()
+
+    def stop(self) -> None:
+        """
+        Receive no more.
+        """
+        self._port.stop()
+
+    def released(self) -> None:
+        """
+        One of the service's programs has ended.
+        """
+        self._gate.reopen()

@@ -1,0 +1,93 @@
+# -*- test-case-name: inetdtw.test.test_gate -*-
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Whether a service may take a client now: its limits, and room to start a program.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from inetdtw.environment import plain
+from inetdtw.interfaces import ILauncher
+from inetdtw.limits import WINDOW, Limits, Verdict
+from inetdtw.ports import SocketPort
+from inetdtw.report import Report
+
+
+class Gate:
+    """
+    Holds a port while its service may take no client.
+
+    @ivar port: the port; it must be set before anything else is done.
+    """
+
+    port: SocketPort
+
+    def __init__(
+        self, name: str, limits: Limits, report: Report, launcher: ILauncher | None
+    ) -> None:
+        """
+        @param launcher: what starts the service's programs, if it has any.
+        """
+        self._name = name
+        self._limits = limits
+        self._report = report
+        self._launcher = launcher
+
+    def open(self) -> bool:
+        """
+        Whether a client may be taken.  If not, the port is held for as long.
+        """
+        if self._limits.full:
+            self.port.hold("full")
+            return False
+        if self._launcher is not None and not self._launcher.room:
+            self.port.hold("room")
+            self._launcher.whenRoom(lambda: self.port.free("room"))
+            return False
+        return self.port.reading
+
+    def admit(self, peer: Any = None) -> bool:
+        """
+        Count a client that was taken.
+
+        @return: whether it may be served.
+        """
+        verdict = self._limits.admit(hostOf(peer))
+        if verdict is Verdict.ADMIT:
+            return True
+        reason = verdict.value.format(self._limits.bound(verdict))
+        self._report.refuse(self._name, peer, reason)
+        if verdict is Verdict.TRIPPED:
+            self._report.pause(self._name, WINDOW, reason)
+            self.port.pause("rate", WINDOW, lambda: self._report.resume(self._name))
+        return False
+
+    def release(self, peer: Any = None) -> None:
+        """
+        A client that was admitted is served.
+        """
+        self._limits.release(hostOf(peer))
+
+    def reopen(self) -> None:
+        """
+        See whether there is room again below the limit.
+        """
+        if not self._limits.full:
+            self.port.free("full")
+
+    def short(self, reason: str) -> None:
+        """
+        The machine is out of something.
+        """
+        self._report.stalled(reason)
+
+
+def hostOf(peer: Any) -> str:
+    """
+    What the limits know a client by: its address without the port.
+    """
+    return plain(peer[0]) if isinstance(peer, tuple) and len(peer) > 1 else ""

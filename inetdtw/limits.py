@@ -1,0 +1,160 @@
+# -*- test-case-name: inetdtw.test.test_limits -*-
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Counting: how many programs of a service run, and have started lately.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict, deque
+from enum import Enum
+from typing import Callable
+
+from inetdtw.service import Bounds
+
+#: The seconds that a rate counts over.
+WINDOW = 60.0
+
+
+class Verdict(Enum):
+    """
+    Whether one more program may start.
+
+    @cvar ADMIT: it may, and has been counted.
+    @cvar TRIPPED: the service started too many in the last minute.
+    @cvar PEER_RATE: this client did.
+    @cvar PEER_BUSY: this client has as many running as it may.
+    """
+
+    ADMIT = "admitted"
+    TRIPPED = "more than {} starts a minute"
+    PEER_RATE = "more than {} starts a minute for one address"
+    PEER_BUSY = "more than {} at once for one address"
+
+
+class _Starts:
+    """
+    The starts of the last minute, up to a bound.
+    """
+
+    def __init__(self) -> None:
+        self._times: deque[float] = deque()
+
+    def reached(self, bound: int, now: float) -> bool:
+        """
+        Whether there were C{bound} of them.
+        """
+        while self._times and self._times[0] <= now - WINDOW:
+            self._times.popleft()
+        return len(self._times) >= bound
+
+    def add(self, now: float) -> None:
+        """
+        There was one.
+        """
+        self._times.append(now)
+
+
+class Limits:
+    """
+    The counts of one service.
+
+    @ivar bounds: what they may reach; these may be changed at any time.
+    @ivar running: how many programs run now.
+    """
+
+    def __init__(self, bounds: Bounds, clock: Callable[[], float]) -> None:
+        """
+        @param clock: the time in seconds, from any start.
+        """
+        self.bounds = bounds
+        self.running = 0
+        self._clock = clock
+        self._starts = _Starts()
+        self._peerStarts: OrderedDict[str, _Starts] = OrderedDict()
+        self._peers: Counter[str] = Counter()
+
+    @property
+    def full(self) -> bool:
+        """
+        Whether as many programs run as may; further clients should wait.
+        """
+        return 0 < self.bounds.acceptMax <= self.running
+
+    def admit(self, peer: str = "") -> Verdict:
+        """
+        Ask to start one more, and count it if it may start.
+
+        @param peer: the client's address, if it is known.
+        """
+        now = self._clock()
+        verdict = self._judge(peer, now)
+        if verdict is Verdict.ADMIT:
+            self._count(peer, now)
+        return verdict
+
+    def release(self, peer: str = "") -> None:
+        """
+        One that was admitted for C{peer} has ended.
+        """
+        self.running -= 1
+        if peer in self._peers:
+            self._peers[peer] -= 1
+            if not self._peers[peer]:
+                del self._peers[peer]
+
+    def bound(self, verdict: Verdict) -> int:
+        """
+        The bound that led to a verdict.
+        """
+        return {
+            Verdict.TRIPPED: self.bounds.serviceMax,
+            Verdict.PEER_RATE: self.bounds.ipMax,
+            Verdict.PEER_BUSY: self.bounds.perSource,
+        }.get(verdict, 0)
+
+    def _judge(self, peer: str, now: float) -> Verdict:
+        """
+        Whether one more may start.
+        """
+        bounds = self.bounds
+        if peer and 0 < bounds.perSource <= self._peers[peer]:
+            return Verdict.PEER_BUSY
+        if peer and bounds.ipMax:
+            starts = self._peerStarts.get(peer)
+            if starts is not None and starts.reached(bounds.ipMax, now):
+                return Verdict.PEER_RATE
+        if bounds.serviceMax and self._starts.reached(bounds.serviceMax, now):
+            return Verdict.TRIPPED
+        return Verdict.ADMIT
+
+    def _count(self, peer: str, now: float) -> None:
+        """
+        One more starts.
+        """
+        self.running += 1
+        if self.bounds.serviceMax:
+            self._starts.add(now)
+        if not peer:
+            return
+        if self.bounds.perSource:
+            self._peers[peer] += 1
+        if self.bounds.ipMax:
+            starts = self._peerStarts.setdefault(peer, _Starts())
+            self._peerStarts.move_to_end(peer)
+            starts.add(now)
+            self._forget(now)
+
+    def _forget(self, now: float) -> None:
+        """
+        Drop what is known of clients that started nothing for a minute.
+
+        The clients are in the order of their last starts.
+        """
+        while self._peerStarts:
+            peer, starts = next(iter(self._peerStarts.items()))
+            if starts.reached(1, now):
+                return
+            del self._peerStarts[peer]

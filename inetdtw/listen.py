@@ -1,0 +1,205 @@
+# -*- test-case-name: inetdtw.test.test_listen -*-
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+A service's socket, and what serves it: the socket stays, the rest may change.
+"""
+
+from __future__ import annotations
+
+import socket
+from typing import Any, Callable
+
+from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
+from twisted.internet.interfaces import IAddress
+
+from inetdtw import sockets
+from inetdtw.child import Host
+from inetdtw.datagrams import DatagramListener
+from inetdtw.interfaces import ILauncher, IListener
+from inetdtw.internal import InternalDatagrams, InternalStream
+from inetdtw.limits import Limits
+from inetdtw.nowait import StreamPrograms
+from inetdtw.report import peerText
+from inetdtw.service import Service
+from inetdtw.waiting import WaitProgram
+
+#: The seconds before another try to have a socket: the first, and the most.
+FIRST_RETRY, LONGEST_RETRY = 1.0, 60.0
+
+
+def listenerFor(service: Service) -> Callable[..., Any]:
+    """
+    The kind of listener that serves a service.
+    """
+    if service.internal is not None:
+        return InternalStream if service.isStream else InternalDatagrams
+    if service.wait:
+        return WaitProgram
+    return StreamPrograms if service.isStream else DatagramListener
+
+
+class Slot:
+    """
+    One service's socket from the day the service is configured until it is not.
+
+    @ivar service: the service as it is to be now.
+    """
+
+    def __init__(
+        self,
+        service: Service,
+        host: Host,
+        launcherOf: Callable[[Service], ILauncher | None],
+    ) -> None:
+        """
+        @param launcherOf: gives the launcher of a service.
+        """
+        self.service = service
+        self._host = host
+        self._launcherOf = launcherOf
+        self._limits = Limits(service.bounds, host.reactor.seconds)
+        self._socket: socket.socket | None = None
+        self._mark: sockets.PathMark | None = None
+        self._listener: IListener | None = None
+        self._retiring = False
+        self._retry = FIRST_RETRY
+        self._later: Any = None
+
+    @property
+    def bound(self) -> bool:
+        """
+        Whether it has its socket.
+        """
+        return self._socket is not None
+
+    def bind(self) -> None:
+        """
+        Get the socket, or plan to try again.
+        """
+        self._later = None
+        service = self.service
+        try:
+            self._socket = sockets.listen(service)
+            self._mark = sockets.PathMark.of(service)
+        except OSError as why:
+            reason = why.strerror or str(why)
+            address = str(service.address)
+            self._host.report.unbound(service.name, address, self._retry, reason)
+            self._later = self._host.reactor.callLater(self._retry, self._again)
+            self._retry = min(self._retry * 2, LONGEST_RETRY)
+
+    def _again(self) -> None:
+        """
+        Try once more to get the socket.
+        """
+        self.bind()
+        self.start()
+
+    def start(self) -> None:
+        """
+        Serve, if the socket is there.
+        """
+        if self._socket is None or self._listener is not None:
+            return
+        self._host.report.listening(self.service.name, self.address())
+        self._serve()
+
+    def _serve(self) -> None:
+        """
+        Have the service's kind of listener serve the socket.
+        """
+        assert self._socket is not None
+        service = self.service
+        self._limits.bounds = service.bounds
+        make = listenerFor(service)
+        listener: IListener = make(
+            service,
+            self._socket,
+            self._host,
+            self._limits,
+            self._launcherOf(service),
+            self._released,
+        )
+        self._listener = listener
+        self._retiring = False
+        listener.start()
+
+    def _released(self) -> None:
+        """
+        One of the service's programs has ended.
+        """
+        if self._listener is not None:
+            self._listener.released()
+
+    def change(self, service: Service) -> None:
+        """
+        Serve otherwise, as soon as the socket is free.
+        """
+        before, self.service = self.service, service
+        if self._socket is None:
+            return
+        self._reconfigure(before, service)
+        if self._listener is not None and not self._retiring:
+            self._retiring = True
+            self._listener.retire(self._retired)
+
+    def _retired(self) -> None:
+        """
+        The socket is free.
+        """
+        if self._socket is not None:
+            self._serve()
+
+    def _reconfigure(self, before: Service, after: Service) -> None:
+        """
+        Change what can be changed of the socket.
+        """
+        assert self._socket is not None
+        if before.options != after.options:
+            sockets.configure(self._socket, after.options)
+        if self._mark is not None and before.ownership != after.ownership:
+            sockets.own(after.address.host, after.ownership)
+        if after.isStream and before.options.backlog != after.options.backlog:
+            self._socket.listen(after.options.backlog)
+
+    def stop(self) -> None:
+        """
+        Serve no more, and give up the socket.  The programs that run go on.
+        """
+        if self._later is not None:
+            self._later.cancel()
+            self._later = None
+        if self._listener is not None:
+            self._listener.stop()
+            self._listener = None
+            self._host.report.stopped(self.service.name)
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+        if self._mark is not None:
+            self._mark.remove()
+            self._mark = None
+
+    def getHost(self) -> IAddress | None:
+        """
+        Where it listens; L{None} while it has no socket.
+        """
+        if self._socket is None:
+            return None
+        where = self._socket.getsockname()
+        if not isinstance(where, tuple):
+            return UNIXAddress(where)
+        kind = "TCP" if self.service.isStream else "UDP"
+        family = IPv6Address if len(where) > 2 else IPv4Address
+        return family(kind, *where[:2])
+
+    def address(self) -> str:
+        """
+        Where it listens, for a person.
+        """
+        where = None if self._socket is None else self._socket.getsockname()
+        return (
+            peerText(where) if isinstance(where, tuple) else str(self.service.address)
+        )

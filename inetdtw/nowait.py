@@ -1,0 +1,155 @@
+# -*- test-case-name: inetdtw.test.test_nowait -*-
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+C{stream nowait}: every connection gets a program of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from typing import Any, Callable
+
+from zope.interface import implementer
+
+from twisted.internet.interfaces import IAddress
+from twisted.internet.protocol import Protocol, ServerFactory
+
+from inetdtw import environment
+from inetdtw.child import Child, Host, Launches
+from inetdtw.gate import Gate
+from inetdtw.interfaces import ILauncher, IListener
+from inetdtw.limits import Limits
+from inetdtw.ports import StreamPort
+from inetdtw.service import Service
+
+
+class _HandOver(Protocol):
+    """
+    Gives a connection that Twisted accepted to the factory, as a socket.
+    """
+
+    def __init__(self, factory: ProgramFactory) -> None:
+        self._factory = factory
+
+    def connectionMade(self) -> None:
+        """
+        Take the socket away from the transport.
+
+        Closing a transport shuts the connection down, for the program as well: it
+        is given another socket to close.
+        """
+        transport: Any = self.transport
+        transport.stopReading()
+        handle = transport.getHandle()
+        connection = handle.dup()
+        with socket.socket() as decoy:
+            os.dup2(decoy.fileno(), handle.fileno(), inheritable=False)
+        transport.abortConnection()
+        self._factory.connectionAccepted(connection, connection.getpeername())
+
+
+class ProgramFactory(ServerFactory):
+    """
+    Starts a program for every connection, with the connection as its standard
+    input, output and error.
+
+    On a L{StreamPort} it is given the sockets themselves; on any other port of
+    Twisted's it takes them from their transports.
+    """
+
+    noisy = False
+
+    def __init__(
+        self,
+        launches: Launches,
+        gate: Gate,
+        released: Callable[[], None],
+    ) -> None:
+        """
+        @param released: called whenever a program has ended.
+        """
+        self._launches = launches
+        self._gate = gate
+        self._released = released
+        self.mayAccept = gate.open
+        self.short = gate.short
+
+    def buildProtocol(self, addr: IAddress | None) -> Protocol:
+        """
+        A connection has come through another port.
+        """
+        return _HandOver(self)
+
+    def connectionAccepted(self, connection: socket.socket, peer: Any) -> None:
+        """
+        Start the program, and forget the connection.
+
+        @param peer: the client's address.
+        """
+        with connection:
+            if not self._gate.admit(peer):
+                return
+            connection.setblocking(True)
+            try:
+                extra = environment.ofConnection(connection.getsockname(), peer)
+            except OSError:
+                extra = environment.NOTHING
+            fd = connection.fileno()
+            self._launches.launch(peer, (fd, fd, fd), self._ended, extra)
+
+    def _ended(self, child: Child) -> None:
+        """
+        A program has ended.
+        """
+        self._gate.release(child.peer)
+        self._released()
+
+
+@implementer(IListener)
+class StreamPrograms:
+    """
+    A listening socket whose connections each get a program.
+    """
+
+    def __init__(
+        self,
+        service: Service,
+        sock: socket.socket,
+        host: Host,
+        limits: Limits,
+        launcher: ILauncher,
+        released: Callable[[], None],
+    ) -> None:
+        self._gate = Gate(service.name, limits, host.report, launcher)
+        launches = Launches(service, host, launcher)
+        factory = ProgramFactory(launches, self._gate, released)
+        self._port = StreamPort(sock, host.reactor, service.name, factory)
+        self._gate.port = self._port
+
+    def start(self) -> None:
+        """
+        Begin to accept.
+        """
+        self._port.start()
+
+    def retire(self, done: Callable[[], None]) -> None:
+        """
+        Accept no more.  The programs that run do not need the socket.
+        """
+        self._port.stop()
+        done()
+
+    def stop(self) -> None:
+        """
+        Accept no more.
+        """
+        self._port.stop()
+
+    def released(self) -> None:
+        """
+        One of the service's programs has ended.
+        """
+        self._gate.reopen()

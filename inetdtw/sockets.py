@@ -1,0 +1,194 @@
+# -*- test-case-name: inetdtw.test.test_sockets -*-
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Making and giving up the sockets that services listen on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import socket
+import stat
+import struct
+from dataclasses import dataclass, replace
+
+from inetdtw.service import Address, Ownership, Service, SocketOptions
+
+#: The seconds for which Linux may keep a connection back that has sent nothing.
+_DEFER_SECONDS = 30
+_SO_ACCEPTFILTER = 0x1000
+
+
+def listen(service: Service) -> socket.socket:
+    """
+    Make the socket that a service needs: bound, non-blocking, and listening if
+    clients connect to it.
+
+    @raise OSError: if it cannot be had.
+    """
+    address = service.address
+    if address.family == socket.AF_INET6 and address.dual and not _haveIPv6():
+        address = replace(address, family=socket.AF_INET, host="0.0.0.0", dual=False)
+    sock = socket.socket(address.family, service.socktype)
+    try:
+        sock.setblocking(False)
+        _configure(sock, address, service)
+        if address.family == socket.AF_UNIX:
+            _bindPath(sock, address.host, service.ownership)
+        else:
+            sock.bind(address.forBind())
+        if service.isStream:
+            sock.listen(service.options.backlog)
+            _filter(sock, service.options)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _haveIPv6() -> bool:
+    """
+    Whether this machine has IPv6 now.
+    """
+    if not socket.has_ipv6:
+        return False
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
+
+
+def _configure(sock: socket.socket, address: Address, service: Service) -> None:
+    """
+    Set what must be set before a socket is bound.
+    """
+    if service.isStream and address.family != socket.AF_UNIX:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if address.family == socket.AF_INET6:
+        only = 0 if address.dual else 1
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, only)
+    configure(sock, service.options)
+
+
+def configure(sock: socket.socket, options: SocketOptions) -> None:
+    """
+    Set what can be set at any time.
+    """
+    if options.sendBuffer is not None:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, options.sendBuffer)
+    if options.receiveBuffer is not None:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, options.receiveBuffer)
+
+
+def _filter(sock: socket.socket, options: SocketOptions) -> None:
+    """
+    Have connections wait until they have sent something.
+
+    The BSDs have accept filters for that (accept_filter(9)); Linux has
+    C{TCP_DEFER_ACCEPT}, which does what C{dataready} does.
+
+    @raise OSError: if the system has nothing like it.
+    """
+    name = options.acceptFilter
+    if name is None:
+        return
+    if hasattr(socket, "TCP_DEFER_ACCEPT") and name in ("dataready", "httpready"):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, _DEFER_SECONDS)
+        return
+    if hasattr(socket, "TCP_DEFER_ACCEPT"):
+        raise OSError(errno.ENOPROTOOPT, f"there is no accept filter '{name}' here")
+    argument = struct.pack("16s240x", name.encode())
+    sock.setsockopt(socket.SOL_SOCKET, _SO_ACCEPTFILTER, argument)
+
+
+def _bindPath(sock: socket.socket, path: str, ownership: Ownership) -> None:
+    """
+    Bind a socket to a path, for its owner alone until all is set.
+    """
+    _removeStale(path, sock.type)
+    # Linux makes the file with the permissions of the socket; elsewhere that is an
+    # error, and the umask has to do it.
+    with contextlib.suppress(OSError):
+        os.fchmod(sock.fileno(), 0)
+    before = os.umask(0o777)
+    try:
+        sock.bind(path)
+    finally:
+        os.umask(before)
+    try:
+        own(path, ownership)
+    except OSError:
+        os.unlink(path)
+        raise
+
+
+def own(path: str, ownership: Ownership) -> None:
+    """
+    Give a UNIX socket to its owner, with its permissions.
+
+    @raise OSError: if this process may not do that.
+    """
+    if (ownership.uid, ownership.gid) != (-1, -1):
+        os.chown(path, ownership.uid, ownership.gid, follow_symlinks=False)
+    os.chmod(path, ownership.mode)
+
+
+def _removeStale(path: str, socktype: int) -> None:
+    """
+    Remove the socket of a daemon that is gone.
+
+    @raise OSError: if there is something else at the path, or a socket that is in
+        use.
+    """
+    try:
+        mode = os.lstat(path).st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISSOCK(mode):
+        raise OSError(errno.EEXIST, "there is a file that is not a socket")
+    with socket.socket(socket.AF_UNIX, socktype) as probe:
+        probe.setblocking(False)
+        try:
+            probe.connect(path)
+        except ConnectionRefusedError:
+            os.unlink(path)
+            return
+        except BlockingIOError:
+            """Its backlog is full: somebody listens."""
+    raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+
+
+@dataclass(frozen=True)
+class PathMark:
+    """
+    Which file a UNIX socket was bound to, so that no other is ever removed.
+    """
+
+    path: str
+    device: int
+    inode: int
+
+    @classmethod
+    def of(cls, service: Service) -> PathMark | None:
+        """
+        The mark of a service that has just been bound, if it has a path.
+        """
+        if service.address.family != socket.AF_UNIX:
+            return None
+        about = os.lstat(service.address.host)
+        return cls(service.address.host, about.st_dev, about.st_ino)
+
+    def remove(self) -> None:
+        """
+        Remove the file, if it is still the same.
+        """
+        with contextlib.suppress(OSError):
+            about = os.lstat(self.path)
+            if (about.st_dev, about.st_ino) == (self.device, self.inode):
+                os.unlink(self.path)

@@ -1,0 +1,267 @@
+# -*- test-case-name: inetdtw.test.test_waiting -*-
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+C{wait}: one program at a time has the service's own socket, from the moment there
+is something to read until the program ends.
+
+A program that ends without taking what woke it would be started for it again, at
+once and for ever.  So a datagram is thrown away that two programs in turn have
+left, and connections are left alone for a growing time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import struct
+from typing import Any, Callable
+
+from zope.interface import implementer
+
+from inetdtw.child import Child, Host, Launches
+from inetdtw.gate import Gate
+from inetdtw.interfaces import ILauncher, IListener
+from inetdtw.limits import Limits
+from inetdtw.ports import WaitPort
+from inetdtw.service import Service
+
+#: A program that lived this many seconds is none that loops.
+LONG_LIFE = 1.0
+#: The seconds to leave connections alone for that programs do not accept: none at
+#: first, then these, growing.
+FIRST_PAUSE, LONGEST_PAUSE, FREE_TRIES = 0.1, 30.0, 3
+
+_SO_TIMESTAMPNS = getattr(socket, "SO_TIMESTAMPNS", 35)
+_TCP_INFO_BACKLOG = struct.Struct("24xI")
+
+
+class PendingDatagram:
+    """
+    Tells whether the datagram that is first in a socket's queue is the one that
+    was first before.
+
+    Its sender and the first bytes are compared, and if these are alike the time
+    when it was received, which the system keeps with it once it was asked for.
+    """
+
+    _PEEK = socket.MSG_PEEK | socket.MSG_DONTWAIT
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._socket = sock
+        self._look: Any = None
+        self._stamp: Any = None
+
+    def note(self) -> None:
+        """
+        Remember what is first.
+        """
+        self._look = self._first()
+
+    def left(self) -> bool:
+        """
+        Whether what was noted last is still first.  Once it looks so, it takes
+        another turn to be sure.
+        """
+        look = self._first()
+        if look is None or look != self._look:
+            self._stamp = None
+            return False
+        before, self._stamp = self._stamp, self._received()
+        return self._stamp is not None and before == self._stamp
+
+    def discard(self) -> Any:
+        """
+        Throw away what is first.
+
+        @return: who sent it.
+        """
+        self._stamp = None
+        try:
+            return self._socket.recvfrom(1, socket.MSG_DONTWAIT)[1]
+        except OSError:
+            return None
+
+    def _first(self) -> Any:
+        """
+        The beginning of what is first, and its sender.
+        """
+        try:
+            return self._socket.recvfrom(512, self._PEEK)
+        except OSError:
+            return None
+
+    def _received(self) -> Any:
+        """
+        When what is first was received.
+        """
+        try:
+            self._socket.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+            ancillary = self._socket.recvmsg(1, 256, self._PEEK)[1]
+            self._socket.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 0)
+        except OSError:
+            return None
+        stamps = [data for _, kind, data in ancillary if kind == _SO_TIMESTAMPNS]
+        return stamps[0] if stamps else None
+
+
+class PendingConnections:
+    """
+    Tells whether a program has left connections in a socket's backlog.
+    """
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._socket = sock
+        self._before: int | None = None
+
+    def note(self) -> None:
+        """
+        Remember how many there are.
+        """
+        self._before = self._count()
+
+    def left(self) -> bool:
+        """
+        Whether there are as many as were noted, so that none seems to be taken.
+        """
+        now = self._count()
+        return now is None or self._before is None or now >= self._before
+
+    def _count(self) -> int | None:
+        """
+        How many wait, if the system tells: tcp(7)'s TCP_INFO has it in the place of
+        unacknowledged segments.
+        """
+        if self._socket.family == socket.AF_UNIX or not hasattr(socket, "TCP_INFO"):
+            return None
+        info = self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 28)
+        return int(_TCP_INFO_BACKLOG.unpack(info)[0])
+
+
+@implementer(IListener)
+class WaitProgram:
+    """
+    A socket that one program at a time has.
+    """
+
+    def __init__(
+        self,
+        service: Service,
+        sock: socket.socket,
+        host: Host,
+        limits: Limits,
+        launcher: ILauncher,
+        released: Callable[[], None],
+    ) -> None:
+        self._service = service
+        self._socket = sock
+        self._host = host
+        self._released = released
+        self._launches = Launches(service, host, launcher)
+        self._gate = Gate(service.name, limits, host.report, launcher)
+        self._port = WaitPort(sock, host.reactor, service.name, self._readable)
+        self._gate.port = self._port
+        self._datagram = PendingDatagram(sock)
+        self._connections = PendingConnections(sock)
+        self._idle = 0
+        self._busy = False
+        self._retired: Callable[[], None] | None = None
+
+    def start(self) -> None:
+        """
+        Begin to wait for something to read.
+        """
+        self._port.start()
+
+    def stop(self) -> None:
+        """
+        Start no more programs.
+        """
+        self._port.stop()
+
+    def retire(self, done: Callable[[], None]) -> None:
+        """
+        Start no more programs; the socket is free when the one that runs has ended.
+        """
+        self._port.stop()
+        if self._busy:
+            self._retired = done
+        else:
+            done()
+
+    def released(self) -> None:
+        """
+        One of the service's programs has ended.
+        """
+        self._gate.reopen()
+
+    def _readable(self) -> None:
+        """
+        Start a program for what there is to read.
+        """
+        if not self._gate.open() or not self._gate.admit():
+            return
+        (self._connections if self._service.isStream else self._datagram).note()
+        self._port.hold("child")
+        self._busy = True
+        self._socket.setblocking(True)
+        fd = self._socket.fileno()
+        self._launches.launch(None, (fd, fd, fd), self._ended)
+
+    def _ended(self, child: Child) -> None:
+        """
+        The program has ended: the socket is ours again.
+        """
+        self._busy = False
+        self._gate.release()
+        if self._socket.fileno() < 0:
+            return
+        self._socket.setblocking(False)
+        if self._service.isStream:
+            self._afterConnections(child)
+        else:
+            self._afterDatagram(child)
+        self._port.free("child")
+        self._released()
+        if self._retired is not None:
+            done, self._retired = self._retired, None
+            done()
+
+    def _afterDatagram(self, child: Child) -> None:
+        """
+        Throw away the datagram that the program has left, if it has.
+
+        One that could not be started took nothing, that much is certain.
+        """
+        if self._datagram.left() or child.how is None:
+            peer = self._datagram.discard()
+            reason = "the program ended without receiving it"
+            self._host.report.drop(self._service.name, peer, reason)
+
+    def _afterConnections(self, child: Child) -> None:
+        """
+        Leave connections alone for a while that programs do not accept.
+        """
+        if child.how is None:
+            self._refuseOne()
+            return
+        lived = self._host.reactor.seconds() - child.since
+        if lived >= LONG_LIFE or not self._connections.left():
+            self._idle = 0
+            return
+        self._idle += 1
+        if self._idle <= FREE_TRIES:
+            return
+        tries = min(self._idle - FREE_TRIES - 1, 16)
+        seconds = min(FIRST_PAUSE * 2.0**tries, LONGEST_PAUSE)
+        reason = "the program ended without accepting a connection"
+        self._host.report.pause(self._service.name, seconds, reason)
+        self._port.pause("unaccepted", seconds)
+
+    def _refuseOne(self) -> None:
+        """
+        Close a connection that no program could be started for.
+        """
+        with contextlib.suppress(OSError):
+            self._socket.accept()[0].close()
