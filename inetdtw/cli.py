@@ -1,0 +1,151 @@
+# -*- test-case-name: inetdtw.test.test_cli -*-
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+The C{inetd} command: what people type, to what twistd(1) takes.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import syslog
+from collections.abc import Sequence
+from typing import Any
+
+from zope.interface import provider
+
+from twisted.application.service import ServiceMaker
+from twisted.logger import ILogObserver, formatEvent, textFileLogObserver
+from twisted.python import usage
+from twisted.scripts import twistd
+from twisted.scripts._twistd_unix import UnixApplicationRunner
+
+from inetdtw import NothingToServe, __version__, tap
+
+PID_FILE = "/var/run/inetd.pid"
+
+_PRIORITIES = {
+    "debug": syslog.LOG_DEBUG,
+    "info": syslog.LOG_INFO,
+    "warn": syslog.LOG_WARNING,
+    "error": syslog.LOG_ERR,
+    "critical": syslog.LOG_CRIT,
+}
+
+
+def syslogObserver() -> Any:
+    """
+    Make an observer that writes to the system log as a daemon.
+    """
+    syslog.openlog("inetd", syslog.LOG_PID, syslog.LOG_DAEMON)
+
+    @provider(ILogObserver)
+    def observe(event: dict[str, Any]) -> None:
+        priority = _PRIORITIES[event["log_level"].name]
+        text = formatEvent(event)
+        failure = event.get("log_failure")
+        if failure is not None:
+            text += "\n" + failure.getTraceback()
+        for line in text.splitlines():
+            syslog.syslog(priority, line)
+
+    return observe
+
+
+class Options(tap.Options):
+    """
+    What can be said on the command line of C{inetd}.
+    """
+
+    synopsis = "Usage: inetd [options] [FILE]..."
+    longdesc = (
+        "Listen on the sockets of the services in the configuration files, by default "
+        f"{tap.DEFAULT_FILE}, and start a service's program when a client comes.  "
+        "Without -f or -d it goes to the background and logs to the system log."
+    )
+    optFlags = [
+        ["foreground", "f", "Stay in the foreground."],
+        ["stderr", "e", "With -f: log to standard error, not to the system log."],
+        ["debug", "d", "Stay in the foreground, and log all there is to stderr."],
+    ]
+    optParameters = [
+        ["pidfile", "p", None, f"The pid file.  [default: {PID_FILE} for root]"],
+    ]
+
+    def opt_i(self) -> None:
+        """
+        Like -f.
+        """
+        self["foreground"] = 1
+
+    def opt_version(self) -> None:
+        """
+        Print the version and exit.
+        """
+        print(f"inetd (inetdtw) {__version__}")
+        raise SystemExit(0)
+
+    def parseArgs(self, *files: str) -> None:
+        """
+        Take the configuration files.
+        """
+        self["conf"] += files
+
+    def postOptions(self) -> None:
+        """
+        See what follows from what was given.
+        """
+        super().postOptions()
+        if self["debug"]:
+            self.update(foreground=1, stderr=1, successes=1)
+        if self["stderr"] and not self["foreground"]:
+            raise usage.UsageError("-e needs -f: a daemon has no standard error")
+        if self["pidfile"] is None:
+            background = not self["foreground"]
+            self["pidfile"] = PID_FILE if background and os.geteuid() == 0 else ""
+
+
+def stderrObserver() -> Any:
+    """
+    Make an observer that writes to standard error.
+    """
+    return textFileLogObserver(sys.stderr)
+
+
+def twistdConfig(options: Options) -> twistd.ServerOptions:
+    """
+    Say to twistd(1) what was said to C{inetd}.
+    """
+    arguments = ["--pidfile", options["pidfile"], "--umask", "022", "--rundir", "/"]
+    if options["foreground"]:
+        arguments.append("--nodaemon")
+    config = twistd.ServerOptions()
+    config.parseOptions(arguments)
+    maker = ServiceMaker("inetdtw", "inetdtw.tap", "inetd(8)", "inetd")
+    config.subCommand, config.subOptions = maker.tapname, options
+    config.loadedPlugins = {maker.tapname: maker}
+    config["no_save"] = True
+    config["logger"] = stderrObserver if options["stderr"] else syslogObserver
+    return config
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """
+    Be C{inetd}.
+
+    @param arguments: the command line, by default this process'.
+
+    @raise SystemExit: with a message, if there is nothing to serve or the command
+        line is wrong.
+    """
+    options = Options()
+    try:
+        options.parseOptions(sys.argv[1:] if arguments is None else arguments)
+    except usage.UsageError as why:
+        raise SystemExit(f"inetd: {why}\nTry 'inetd --help'.") from None
+    try:
+        UnixApplicationRunner(twistdConfig(options)).run()
+    except NothingToServe as why:
+        raise SystemExit(f"inetd: {why}") from None

@@ -1,0 +1,44 @@
+# -*- test-case-name: inetdtw.test.test_diff -*-
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+What a reload has to do: a comparison of what runs with what is wanted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from inetdtw.service import Key, Service
+
+
+@dataclass(frozen=True)
+class Changes:
+    """
+    What is between two configurations.
+
+    @ivar keep: the services that are equal in both.
+    @ivar change: those whose socket is the same, as they are to be.
+    @ivar start: those that are only in the new one.
+    @ivar stop: those that are only in the old one.
+    """
+
+    keep: tuple[Service, ...]
+    change: tuple[Service, ...]
+    start: tuple[Service, ...]
+    stop: tuple[Service, ...]
+
+
+def diff(old: Mapping[Key, Service], new: Mapping[Key, Service]) -> Changes:
+    """
+    Compare two configurations.
+    """
+    both = [new[key] for key in new if key in old]
+    return Changes(
+        keep=tuple(each for each in both if old[each.key] == each),
+        change=tuple(each for each in both if old[each.key] != each),
+        start=tuple(new[key] for key in new if key not in old),
+        stop=tuple(old[key] for key in old if key not in new),
+    )

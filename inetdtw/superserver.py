@@ -1,0 +1,234 @@
+# -*- test-case-name: inetdtw.test.test_superserver -*-
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+The superserver: starts, stops and reloads all services together.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from twisted.application.service import Service as ApplicationService
+from twisted.internet.defer import Deferred, DeferredList
+
+from inetdtw import files
+from inetdtw.builtin import ReflectorGuard
+from inetdtw.child import Host
+from inetdtw.conf import parse
+from inetdtw.diff import diff
+from inetdtw.files import Configuration
+from inetdtw.launchers import Launchers
+from inetdtw.listen import Slot
+from inetdtw.lookups import Lookups
+from inetdtw.report import Report
+from inetdtw.service import Key, Service, Settings
+
+
+class NothingToServe(Exception):
+    """
+    No service of the configuration has its socket.
+    """
+
+
+#: What holds for a service that does not say otherwise.
+DEFAULTS = Settings()
+
+
+class InetdService(ApplicationService):
+    """
+    Serves what an inetd.conf(5) says.
+
+    It is an C{IService}: put it beside others in an application, or start and stop
+    it yourself::
+
+        inetd = InetdService("/etc/inetd.conf")
+        inetd.setServiceParent(application)
+
+    A mistake in the configuration is logged and leaves out its own line only.  A
+    port that is in use is tried again.
+
+    @ivar configuration: what the files said when they were read last.
+    """
+
+    name = "inetd"
+
+    def __init__(
+        self,
+        conf: str | Sequence[str] = (),
+        *,
+        text: str | None = None,
+        settings: Settings = DEFAULTS,
+        reactor: Any = None,
+        report: Report | None = None,
+        environ: Mapping[str, str] | None = None,
+        required: bool = False,
+    ) -> None:
+        """
+        @param conf: the path of a configuration file or of a folder of such files,
+            or several.
+        @param text: the text of a configuration in place of files; C{conf} is then
+            the path that relative names in it begin from.
+        @param settings: what holds for services that do not say otherwise.
+        @param reactor: the reactor, by default the global one.
+        @param report: the log.
+        @param environ: the environment that programs get, by default this
+            process' own.
+        @param required: whether to raise L{NothingToServe} at the start when no
+            service at all has its socket.
+        """
+        if reactor is None:
+            from twisted.internet import reactor
+        self._paths = (conf,) if isinstance(conf, str) else tuple(conf)
+        self._text = text
+        self._settings = settings
+        self._required = required
+        environ = dict(os.environ if environ is None else environ)
+        report = Report() if report is None else report
+        self._report = report
+        self._host = Host(reactor, report, environ, ReflectorGuard(), time.time)
+        self._launchers = Launchers(reactor, report)
+        self._slots: dict[Key, Slot] = {}
+        self.configuration = self._read()
+
+    def _read(self) -> Configuration:
+        """
+        What the configuration says now.
+        """
+        ask = Lookups(os.geteuid(), os.getegid(), self._host.environ)
+        if self._text is None:
+            return files.load(self._paths, self._settings, ask)
+        name = self._paths[0] if self._paths else "inetd.conf"
+        return files.fromStatements(parse(self._text, name), self._settings, ask)
+
+    def privilegedStartService(self) -> None:
+        """
+        Get all sockets, before the application gives up its privileges.
+
+        @raise NothingToServe: if none could be had and some are required.
+        """
+        super().privilegedStartService()
+        self._bind()
+
+    def _bind(self) -> None:
+        """
+        Get the sockets of all services that have none yet.
+        """
+        if self._slots:
+            return
+        self._say(self.configuration)
+        _occupyStandardDescriptors()
+        for service in self.configuration.services:
+            self._add(service)
+        if self._required and not any(slot.bound for slot in self._slots.values()):
+            self._abandon()
+            where = ", ".join(self._paths)
+            self._report.nothing(where)
+            raise NothingToServe(f"nothing can be served of {where}")
+
+    def _abandon(self) -> None:
+        """
+        Give all sockets up.
+        """
+        for slot in self._slots.values():
+            slot.stop()
+        self._slots.clear()
+
+    def _say(self, configuration: Configuration) -> None:
+        """
+        Log what is wrong with a configuration.
+        """
+        for problem in configuration.problems:
+            self._report.problem(problem)
+        for warning in configuration.warnings:
+            self._report.warning(warning)
+
+    def _add(self, service: Service) -> Slot:
+        """
+        Get a service's socket.
+        """
+        slot = self._slots[service.key] = Slot(service, self._host, self._launchers.of)
+        slot.bind()
+        return slot
+
+    def startService(self) -> None:
+        """
+        Serve.
+        """
+        super().startService()
+        self._bind()
+        self._launchers.need(slot.service for slot in self._slots.values())
+        for slot in self._slots.values():
+            slot.start()
+
+    def stopService(self) -> Deferred[Any]:
+        """
+        Give up all sockets; the programs that run go on serving their clients.
+
+        @return: fires when the helper processes are gone.
+        """
+        stopped = super().stopService()
+        self._abandon()
+        gone = self._launchers.stop()
+        return DeferredList([gone] if stopped is None else [gone, stopped])
+
+    def reload(self) -> bool:
+        """
+        Read the configuration again, and serve what it says now.
+
+        Services that are equal are not touched, and those that need the same socket
+        keep it.  If anything is wrong with the new configuration, the old one stays.
+
+        @return: whether the new configuration holds.
+        """
+        configuration = self._read()
+        self._say(configuration)
+        if configuration.problems:
+            self._report.unchanged(len(configuration.problems))
+            return False
+        self.configuration = configuration
+        if self.running:
+            self._apply(configuration)
+        return True
+
+    def _apply(self, configuration: Configuration) -> None:
+        """
+        Come from what runs to what is wanted.
+        """
+        old = {key: slot.service for key, slot in self._slots.items()}
+        new = {service.key: service for service in configuration.services}
+        changes = diff(old, new)
+        self._launchers.need(new.values())
+        for service in changes.stop:
+            self._slots.pop(service.key).stop()
+        for service in changes.change:
+            self._slots[service.key].change(service)
+        for service in changes.start:
+            self._add(service).start()
+        self._report.reload(changes)
+
+    def getHosts(self) -> dict[str, Any]:
+        """
+        Where each service listens: an address of C{twisted.internet.address} by
+        the service's name, C{"7/tcp"} unless its C{id} says otherwise.
+
+        A service that has no socket yet is left out.
+        """
+        bound = (slot for slot in self._slots.values() if slot.bound)
+        return {slot.service.name: slot.getHost() for slot in bound}
+
+
+def _occupyStandardDescriptors() -> None:
+    """
+    Have something at the descriptors 0, 1 and 2, so that no socket gets there: what
+    a program is given takes these places.
+    """
+    while True:
+        fd = os.open(os.devnull, os.O_RDWR)
+        if fd > 2:
+            os.close(fd)
+            return

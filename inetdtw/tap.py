@@ -1,0 +1,116 @@
+# -*- test-case-name: inetdtw.test.test_tap -*-
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+C{twistd inetd}: options to a service, and nothing else.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from twisted.application.service import IService, MultiService
+from twisted.python import usage
+
+from inetdtw import values
+from inetdtw.report import Report
+from inetdtw.service import Bounds, Settings
+from inetdtw.signals import ReloadOnHangup
+from inetdtw.superserver import InetdService
+
+DEFAULT_FILE = "/etc/inetd.conf"
+
+
+def _number(low: int, high: int) -> Any:
+    """
+    A coercion for options that take a number.
+    """
+    kind = values.number(low, high)
+
+    def coerce(text: str) -> int:
+        return kind.read((text,))
+
+    coerce.coerceDoc = f"a number from {low} to {high}"  # type: ignore[attr-defined] # usage.Options reads it
+    return coerce
+
+
+class Options(usage.Options):
+    """
+    What can be said on the command line of C{twistd inetd}.
+    """
+
+    synopsis = "[--conf FILE]... [options]"
+
+    optFlags = [
+        ["successes", "l", "Log the start and the end of every program."],
+    ]
+    optParameters = [
+        ["backlog", "q", 128, "How many connections may wait.", _number(0, 65536)],
+        [
+            "rate",
+            "R",
+            0,
+            "How many programs a service may start in a minute; 0 is no limit.",
+            _number(0, 32767),
+        ],
+        [
+            "launch",
+            None,
+            "forkserver",
+            "How programs are started: forkserver or direct.",
+        ],
+    ]
+    compData = usage.Completions(
+        optActions={
+            "conf": usage.CompleteFiles("*.conf"),
+            "launch": usage.CompleteList(["forkserver", "direct"]),
+        },
+    )
+
+    def __init__(self) -> None:
+        super().__init__()
+        self["conf"] = []
+
+    def opt_conf(self, path: str) -> None:
+        """
+        The configuration file, or a folder of such files; may be given more than
+        once.  [default: /etc/inetd.conf]
+        """
+        self["conf"].append(path)
+
+    def postOptions(self) -> None:
+        """
+        Check what goes together.
+        """
+        if self["launch"] not in ("forkserver", "direct"):
+            raise usage.UsageError("--launch takes forkserver or direct")
+        files = self["conf"] or [DEFAULT_FILE]
+        # A daemon goes to another folder, and reads them again there.
+        self["conf"] = [os.path.abspath(path) for path in files]
+
+
+def makeService(options: Options) -> IService:
+    """
+    Make the service that C{twistd inetd} runs.
+
+    @raise SystemExit: if there is nothing to serve.
+    """
+    settings = Settings(
+        backlog=options["backlog"],
+        bounds=Bounds(serviceMax=options["rate"]),
+        launch=options["launch"],
+    )
+    report = Report(bool(options["successes"]))
+    inetd = InetdService(
+        options["conf"], settings=settings, report=report, required=True
+    )
+    if not inetd.configuration.services:
+        problems = "".join(f"\n{each}" for each in inetd.configuration.problems)
+        files = ", ".join(options["conf"])
+        raise SystemExit(f"inetd: nothing to serve in {files}{problems}")
+    whole = MultiService()
+    inetd.setServiceParent(whole)
+    ReloadOnHangup(inetd).setServiceParent(whole)
+    return whole
