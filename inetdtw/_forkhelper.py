@@ -19,6 +19,8 @@ descriptors that become 0, 1 and 2.
 To the daemon go packets of one or more L{REPORT} records.
 """
 
+from __future__ import annotations
+
 import array
 import contextlib
 import errno
@@ -32,6 +34,12 @@ import socket
 import struct
 import sys
 import time
+
+# Only a type checker wants these; they would double what this process imports.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from typing import Any
 
 #: number of the order, length of its shared part
 HEADER = struct.Struct("=II")
@@ -56,7 +64,7 @@ _SHELL = "/bin/sh"
 _DEAF = (signal.SIGHUP, signal.SIGINT, signal.SIGPIPE)
 
 
-def assume(context):
+def assume(context: dict[str, str]) -> None:
     """
     Take on a context: who, where, and with which limits this process runs.
 
@@ -70,7 +78,7 @@ def assume(context):
     os.chdir(context.get("directory", "/"))
 
 
-def quiet():
+def quiet() -> None:
     """
     Have all signals do what they do by default, but those meant for the daemon.
     """
@@ -82,7 +90,7 @@ def quiet():
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
 
 
-def wakeOnExit():
+def wakeOnExit() -> int:
     """
     Have the exits of children wake up poll(2).
 
@@ -96,6 +104,10 @@ def wakeOnExit():
     return reading
 
 
+#: A path, the arguments, and an environment.
+Decoded = tuple[bytes, list[bytes], dict[bytes, bytes]]
+
+
 class ForkServer:
     """
     Takes orders from a socket.
@@ -103,14 +115,14 @@ class ForkServer:
     @ivar orders: the number of the order of each program that runs, by its pid.
     """
 
-    def __init__(self, channel):
+    def __init__(self, channel: socket.socket) -> None:
         self._channel = channel
         self._buffer = memoryview(bytearray(LARGEST))
-        self._reports = []
-        self._programs = {}
-        self.orders = {}
+        self._reports: list[bytes] = []
+        self._programs: dict[bytes, Decoded] = {}
+        self.orders: dict[int, int] = {}
 
-    def serve(self):
+    def serve(self) -> None:
         """
         Work until the daemon is gone.
         """
@@ -128,7 +140,7 @@ class ForkServer:
                     return
             self.flush()
 
-    def _hello(self):
+    def _hello(self) -> None:
         """
         Say that this process is ready, and which order is the first it will see.
         """
@@ -140,13 +152,15 @@ class ForkServer:
         self.report(HELLO, number, os.getpid(), 0)
         self.flush()
 
-    def report(self, kind, number, pid, value, cpu=0.0):
+    def report(
+        self, kind: int, number: int, pid: int, value: int, cpu: float = 0.0
+    ) -> None:
         """
         Tell the daemon something, at the next L{flush}.
         """
         self._reports.append(REPORT.pack(kind, number, pid, value, int(cpu * 1e6)))
 
-    def flush(self):
+    def flush(self) -> None:
         """
         Send the reports that have come together.
         """
@@ -156,7 +170,7 @@ class ForkServer:
                 self._channel.send(b"".join(self._reports))
             self._reports.clear()
 
-    def _receive(self):
+    def _receive(self) -> bool:
         """
         Take some orders.
 
@@ -178,7 +192,7 @@ class ForkServer:
                     os.close(fd)
         return True
 
-    def _obey(self, packet, fds):
+    def _obey(self, packet: bytes, fds: list[int]) -> None:
         """
         Start one program.
         """
@@ -194,7 +208,7 @@ class ForkServer:
         self.orders[pid] = number
         self.report(STARTED, number, pid, 0)
 
-    def _program(self, shared):
+    def _program(self, shared: bytes) -> Decoded:
         """
         What the shared part of an order says; it is nearly always the same few.
         """
@@ -205,7 +219,14 @@ class ForkServer:
             program = self._programs[shared] = decode(shared)
         return program
 
-    def _patiently(self, number, path, argv, environment, fds):
+    def _patiently(
+        self,
+        number: int,
+        path: bytes,
+        argv: list[bytes],
+        environment: dict[bytes, bytes],
+        fds: list[int],
+    ) -> int:
         """
         Start a program, and wait while the machine has no room for it.
 
@@ -225,7 +246,7 @@ class ForkServer:
             time.sleep(pause)
             pause = min(pause * 2, 1.0)
 
-    def reap(self):
+    def reap(self) -> None:
         """
         Report the programs that have ended.
         """
@@ -240,7 +261,7 @@ class ForkServer:
             self.report(ENDED, number, pid, status, usage.ru_utime + usage.ru_stime)
 
 
-def receive(channel, buffer):
+def receive(channel: socket.socket, buffer: memoryview) -> tuple[bytes, list[int]]:
     """
     Take one order.
 
@@ -252,14 +273,14 @@ def receive(channel, buffer):
     flags = socket.MSG_DONTWAIT | getattr(socket, "MSG_CMSG_CLOEXEC", 0)
     room = socket.CMSG_LEN(3 * array.array("i").itemsize)
     length, ancillary, _, _ = channel.recvmsg_into([buffer], room, flags)
-    fds = array.array("i")
+    fds: array.array[int] = array.array("i")
     for level, kind, data in ancillary:
         if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
             fds.frombytes(data[: len(data) - len(data) % fds.itemsize])
     return bytes(buffer[:length]), list(fds)
 
 
-def decode(shared):
+def decode(shared: bytes) -> Decoded:
     """
     The path, the arguments and the environment of an order.
     """
@@ -267,14 +288,21 @@ def decode(shared):
     return path, rest[: int(count)], pairs(rest[int(count) :])
 
 
-def pairs(texts):
+def pairs(texts: Iterable[bytes]) -> dict[bytes, bytes]:
     """
     An environment.
     """
-    return dict(text.split(b"=", 1) for text in texts if text)
+    divided = (text.partition(b"=") for text in texts if text)
+    return {name: value for name, _, value in divided}
 
 
-def spawn(path, argv, environment, fds, ignored=_DEAF):
+def spawn(
+    path: Any,
+    argv: list[bytes] | tuple[str, ...],
+    environment: Mapping[Any, Any],
+    fds: Sequence[int],
+    ignored: Iterable[int] = _DEAF,
+) -> int:
     """
     Start a program as the leader of its own session.
 
@@ -287,7 +315,7 @@ def spawn(path, argv, environment, fds, ignored=_DEAF):
     @raise OSError: if it cannot be started.
     """
     given = [*fds, *[fds[-1]] * (3 - len(fds))]
-    how = {
+    how: dict[str, Any] = {
         "file_actions": [(os.POSIX_SPAWN_DUP2, fd, to) for to, fd in enumerate(given)],
         "setsid": True,
         "setsigdef": ignored,
@@ -301,7 +329,7 @@ def spawn(path, argv, environment, fds, ignored=_DEAF):
     return os.posix_spawn(_SHELL, ["sh", path, *argv[1:]], environment, **how)
 
 
-def _drain(fd):
+def _drain(fd: int) -> None:
     """
     Read all there is.
     """
@@ -310,7 +338,7 @@ def _drain(fd):
             """Only that something came matters."""
 
 
-def main(arguments):
+def main(arguments: Sequence[str]) -> None:
     """
     Be a fork server.
     """

@@ -19,8 +19,7 @@ from zope.interface import provider
 from twisted.application.service import ServiceMaker
 from twisted.logger import ILogObserver, formatEvent, textFileLogObserver
 from twisted.python import usage
-from twisted.scripts import twistd
-from twisted.scripts._twistd_unix import UnixApplicationRunner
+from twisted.scripts._twistd_unix import ServerOptions, UnixApplicationRunner
 
 from inetdtw import NothingToServe, __version__, tap
 
@@ -114,14 +113,14 @@ def stderrObserver() -> Any:
     return textFileLogObserver(sys.stderr)
 
 
-def twistdConfig(options: Options) -> twistd.ServerOptions:
+def twistdConfig(options: Options) -> ServerOptions:
     """
     Say to twistd(1) what was said to C{inetd}.
     """
     arguments = ["--pidfile", options["pidfile"], "--umask", "022", "--rundir", "/"]
     if options["foreground"]:
         arguments.append("--nodaemon")
-    config = twistd.ServerOptions()
+    config = ServerOptions()
     config.parseOptions(arguments)
     maker = ServiceMaker("inetdtw", "inetdtw.tap", "inetd(8)", "inetd")
     config.subCommand, config.subOptions = maker.tapname, options

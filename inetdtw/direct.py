@@ -76,7 +76,8 @@ class _Told(ProcessProtocol):
         """
         The program has ended.
         """
-        self._child.ended(Exit.fromWait(reason.value.status))
+        why: Any = reason.value
+        self._child.ended(Exit.fromWait(why.status))
 
 
 @implementer(ILauncher)
@@ -218,7 +219,7 @@ class Direct:
         kept = replace(order, fds=fds)
         self._held.append((child, kept, self._reactor.seconds() + PATIENCE))
         if self._later is None:
-            self._report.stalled(why.strerror)
+            self._report.stalled(why.strerror or str(why))
             self._later = self._reactor.callLater(self._pause, self._again)
         return True
 

@@ -105,9 +105,16 @@ class ILauncher(Interface):
         Get ready; nothing is launched before.
         """
 
-    def stop() -> None:
+    def retire() -> None:
+        """
+        Give up what it takes to launch, once the programs that run have ended.
+        """
+
+    def stop() -> Any:
         """
         Launch nothing more, and leave the programs that run alone.
+
+        @return: a C{Deferred} that fires when all is given up, or L{None}.
         """
 
     def launch(child: Any, order: Order) -> None:

@@ -191,9 +191,8 @@ class Slot:
         where = self._socket.getsockname()
         if not isinstance(where, tuple):
             return UNIXAddress(where)
-        kind = "TCP" if self.service.isStream else "UDP"
         family = IPv6Address if len(where) > 2 else IPv4Address
-        return family(kind, *where[:2])
+        return family("TCP" if self.service.isStream else "UDP", *where[:2])
 
     def address(self) -> str:
         """

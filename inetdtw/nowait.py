@@ -93,10 +93,7 @@ class ProgramFactory(ServerFactory):
             if not self._gate.admit(peer):
                 return
             connection.setblocking(True)
-            try:
-                extra = environment.ofConnection(connection.getsockname(), peer)
-            except OSError:
-                extra = environment.NOTHING
+            extra = environment.ofConnection(connection.getsockname(), peer)
             fd = connection.fileno()
             self._launches.launch(peer, (fd, fd, fd), self._ended, extra)
 

@@ -42,7 +42,7 @@ class Address:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{host}:{self.port}"
 
-    def forBind(self) -> object:
+    def forBind(self) -> str | tuple[str, int]:
         """
         The address as bind(2) takes it.
         """
