@@ -25,9 +25,6 @@ import array
 import contextlib
 import errno
 import os
-
-# os.wait4 looks for it when it is called first, as another user by then.
-import resource  # noqa: F401
 import select
 import signal
 import socket
@@ -38,14 +35,30 @@ import time
 # Only a type checker wants these; they would double what this process imports.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-    from typing import Any
+    from collections.abc import Iterable, Sequence
+
+if TYPE_CHECKING or __name__ != "__main__":
+    from inetdtw._spawning import (
+        Limit,
+        assume,
+        forkAndExec,
+        limitsOf,
+        makeRoom,
+        quiet,
+        spawn,
+    )
+else:
+    # This process is to import nothing of the package but one module.
+    sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+    from _spawning import Limit, assume, forkAndExec, limitsOf, makeRoom, quiet, spawn
+
+    del sys.path[0]
 
 #: number of the order, length of its shared part
 HEADER = struct.Struct("=II")
 #: kind, number of the order, pid, wait status or errno, microseconds of cpu time
 REPORT = struct.Struct("=BxxxIiiQ")
-HELLO, STARTED, FAILED, ENDED, STALLED = range(1, 6)
+HELLO, STARTED, FAILED, ENDED, STALLED, ASTRAY = range(1, 7)
 
 #: The largest packet.
 LARGEST = 1 << 18
@@ -57,37 +70,6 @@ CHANNEL = 3
 # What says that the machine has no room for one more process at the moment.
 _STALLS = (errno.EAGAIN, errno.ENOMEM, errno.ENFILE, errno.EMFILE)
 _PATIENCE = 10.0
-_SHELL = "/bin/sh"
-# What this process does not care for, but the programs it starts do: signals that
-# are meant for the daemon and may be sent to its whole group, and the one that a
-# report to a daemon that is gone would bring.
-_DEAF = (signal.SIGHUP, signal.SIGINT, signal.SIGPIPE)
-
-
-def assume(context: dict[str, str]) -> None:
-    """
-    Take on a context: who, where, and with which limits this process runs.
-
-    @param context: a dictionary of texts.
-    """
-    os.umask(int(context.get("umask", "022"), 8))
-    if "uid" in context:
-        os.setgroups([int(group) for group in context["groups"].split(",")])
-        os.setresgid(*[int(context["gid"])] * 3)
-        os.setresuid(*[int(context["uid"])] * 3)
-    os.chdir(context.get("directory", "/"))
-
-
-def quiet() -> None:
-    """
-    Have all signals do what they do by default, but those meant for the daemon.
-    """
-    os.setsid()
-    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
-        signal.signal(number, signal.SIG_DFL)
-    for number in _DEAF:
-        signal.signal(number, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_SETMASK, [])
 
 
 def wakeOnExit() -> int:
@@ -115,8 +97,13 @@ class ForkServer:
     @ivar orders: the number of the order of each program that runs, by its pid.
     """
 
-    def __init__(self, channel: socket.socket) -> None:
+    def __init__(
+        self, channel: socket.socket, directory: str, limits: list[Limit]
+    ) -> None:
         self._channel = channel
+        self._directory = directory
+        self._limits = limits
+        self._arrived = False
         self._buffer = memoryview(bytearray(LARGEST))
         self._reports: list[bytes] = []
         self._programs: dict[bytes, Decoded] = {}
@@ -130,6 +117,7 @@ class ForkServer:
         poll = select.poll()
         poll.register(self._channel.fileno(), select.POLLIN)
         poll.register(exits, select.POLLIN)
+        self._arrive()
         self._hello()
         while True:
             for ready, _ in poll.poll():
@@ -197,6 +185,8 @@ class ForkServer:
         Start one program.
         """
         number, length = HEADER.unpack_from(packet)
+        if not self._arrive(number):
+            return
         split = HEADER.size + length
         path, argv, shared = self._program(packet[HEADER.size : split])
         environment = {**shared, **pairs(packet[split:].split(b"\0"))}
@@ -207,6 +197,22 @@ class ForkServer:
             return
         self.orders[pid] = number
         self.report(STARTED, number, pid, 0)
+
+    def _arrive(self, number: int = 0) -> bool:
+        """
+        Go to the working directory of the programs, if it is there by now.
+
+        @return: whether it is.
+        """
+        if not self._arrived:
+            try:
+                os.chdir(self._directory)
+            except OSError as why:
+                if number:
+                    self.report(ASTRAY, number, 0, why.errno or errno.EIO)
+                return False
+            self._arrived = True
+        return True
 
     def _program(self, shared: bytes) -> Decoded:
         """
@@ -236,7 +242,7 @@ class ForkServer:
         pause, limit = 0.02, time.monotonic() + _PATIENCE
         while True:
             try:
-                return spawn(path, argv, environment, fds)
+                return self._start(path, argv, environment, fds)
             except OSError as why:
                 if why.errno not in _STALLS or time.monotonic() > limit:
                     raise
@@ -245,6 +251,20 @@ class ForkServer:
             self.flush()
             time.sleep(pause)
             pause = min(pause * 2, 1.0)
+
+    def _start(
+        self,
+        path: bytes,
+        argv: list[bytes],
+        environment: dict[bytes, bytes],
+        fds: list[int],
+    ) -> int:
+        """
+        Start a program.  posix_spawn(3) cannot set limits.
+        """
+        if self._limits:
+            return forkAndExec(path, argv, environment, fds, self._limits)
+        return spawn(path, argv, environment, fds)
 
     def reap(self) -> None:
         """
@@ -296,39 +316,6 @@ def pairs(texts: Iterable[bytes]) -> dict[bytes, bytes]:
     return {name: value for name, _, value in divided}
 
 
-def spawn(
-    path: Any,
-    argv: list[bytes] | tuple[str, ...],
-    environment: Mapping[Any, Any],
-    fds: Sequence[int],
-    ignored: Iterable[int] = _DEAF,
-) -> int:
-    """
-    Start a program as the leader of its own session.
-
-    A file without C{#!} is for the shell, as it is for execvp(3).
-
-    @param fds: what becomes 0, 1 and 2; the last one stands for all that miss.
-    @param ignored: signals that this process ignores and the program must not.
-
-    @return: its process id.
-    @raise OSError: if it cannot be started.
-    """
-    given = [*fds, *[fds[-1]] * (3 - len(fds))]
-    how: dict[str, Any] = {
-        "file_actions": [(os.POSIX_SPAWN_DUP2, fd, to) for to, fd in enumerate(given)],
-        "setsid": True,
-        "setsigdef": ignored,
-        "setsigmask": [],
-    }
-    try:
-        return os.posix_spawn(path, argv, environment, **how)
-    except OSError as why:
-        if why.errno != errno.ENOEXEC:
-            raise
-    return os.posix_spawn(_SHELL, ["sh", path, *argv[1:]], environment, **how)
-
-
 def _drain(fd: int) -> None:
     """
     Read all there is.
@@ -342,9 +329,13 @@ def main(arguments: Sequence[str]) -> None:
     """
     Be a fork server.
     """
+    context = dict(argument.split("=", 1) for argument in arguments)
+    limits = limitsOf(context)
     quiet()
-    assume(dict(argument.split("=", 1) for argument in arguments))
-    ForkServer(socket.socket(fileno=CHANNEL)).serve()
+    makeRoom(limits)
+    assume(context)
+    directory = context.get("directory", "/")
+    ForkServer(socket.socket(fileno=CHANNEL), directory, limits).serve()
 
 
 if __name__ == "__main__":

@@ -128,7 +128,8 @@ class Launches:
         """
         child = Child(self._service, peer, self._host, done)
         try:
-            path = program.locate(self._program, self._service.context.identity)
+            context = self._service.context
+            path = program.locate(self._program, context.identity, context.chroot)
         except program.ProgramMissing as why:
             child.failed(str(why))
             return child

@@ -27,7 +27,7 @@ from zope.interface import implementer
 from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 
-from inetdtw._forkhelper import spawn
+from inetdtw._spawning import spawn
 from inetdtw.interfaces import Exit, ILauncher, Order
 from inetdtw.report import Report
 from inetdtw.service import Context

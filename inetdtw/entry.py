@@ -129,6 +129,35 @@ def _refuseIPsec(words: tuple[str, ...]) -> None:
         raise ValueError("IPsec policies cannot be set from here, only an empty one")
 
 
+def _absolute(path: str) -> None:
+    """
+    @raise ValueError: unless the path is absolute.
+    """
+    if not path.startswith("/"):
+        raise ValueError(f"'{path}' is not an absolute path")
+
+
+def _folder(path: str) -> None:
+    """
+    @raise ValueError: unless the path is absolute, or stands for a home.
+    """
+    if path != "~":
+        _absolute(path)
+
+
+def _rlimit(what: str, unit: str) -> Any:
+    """
+    Declare a key of L{Entry} that is a limit of setrlimit(2).
+    """
+    return _key(
+        values.limit,
+        f"The limit on the {what}: one value, or a soft and a hard one, SOFT:HARD.",
+        default="the daemon's",
+        unit=unit,
+        example="UNLIMITED",
+    )
+
+
 _socktype = values.oneOf("stream", "dgram", "seqpacket")
 _protocol = values.checked(values.word, _refuseRPC, "|".join(_PROTOCOLS))
 _count = values.number(0, _MOST)
@@ -282,6 +311,47 @@ class Entry:
         default="0600",
         example="0660",
     )
+    umask: int | None = _key(
+        values.octal,
+        "The file creation mask of the program.",
+        default="022",
+        example="077",
+    )
+    directory: str | None = _key(
+        values.checked(values.word, _folder, "path"),
+        "The working directory of the program, within chroot; ~ is the user's home.",
+        default="/",
+        example="/srv/ftp",
+    )
+    nice: int | None = _key(
+        values.integer(-20, 19),
+        "How much lower the priority of the program is than the daemon's.",
+        default="0",
+        example="5",
+    )
+    groups: tuple[str, ...] | None = _key(
+        values.words,
+        "The supplementary groups of the program: yes for all of the user's, no for "
+        "none but the first group, or their names.",
+        default="yes",
+        example="no",
+    )
+    chroot: str | None = _key(
+        values.checked(values.word, _absolute, "path"),
+        "The folder that the program has as its root, and its path starts from.",
+        default="/",
+        example="/srv/jail",
+    )
+    rlimit_as: tuple[int, int] | None = _rlimit("size of memory", "bytes")
+    rlimit_core: tuple[int, int] | None = _rlimit("size of a core file", "bytes")
+    rlimit_cpu: tuple[int, int] | None = _rlimit("processor time", "seconds")
+    rlimit_data: tuple[int, int] | None = _rlimit("size of data", "bytes")
+    rlimit_files: tuple[int, int] | None = _rlimit("number of open files", "files")
+    rlimit_fsize: tuple[int, int] | None = _rlimit("size of a written file", "bytes")
+    rlimit_memlock: tuple[int, int] | None = _rlimit("locked memory", "bytes")
+    rlimit_nproc: tuple[int, int] | None = _rlimit("user's processes", "processes")
+    rlimit_rss: tuple[int, int] | None = _rlimit("resident memory", "bytes")
+    rlimit_stack: tuple[int, int] | None = _rlimit("size of the stack", "bytes")
     launch: str | None = _key(
         _launch,
         "How programs are started: by a fork server or by the daemon itself.",

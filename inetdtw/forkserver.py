@@ -63,6 +63,11 @@ def arguments(context: Context) -> Iterator[str]:
     """
     yield f"umask={context.umask:03o}"
     yield f"directory={context.directory}"
+    yield f"nice={context.nice}"
+    if context.chroot is not None:
+        yield f"chroot={context.chroot}"
+    for name, soft, hard in context.limits:
+        yield f"{name}={soft}:{hard}"
     identity = context.identity
     if identity is not None:
         yield f"groups={','.join(map(str, identity.groups))}"
@@ -229,6 +234,9 @@ class _Helper(ProcessProtocol):
             self.waiting.pop(number).failed(os.strerror(value))
         elif kind == _forkhelper.ENDED and pid in self.running:
             self._ended(pid, Exit.fromWait(value, cpu / 1e6))
+        elif kind == _forkhelper.ASTRAY and number in self.waiting:
+            reason = f"{self._pool.context.directory}: {os.strerror(value)}"
+            self.waiting.pop(number).failed(reason)
         elif kind == _forkhelper.STALLED:
             self._pool.stalled(os.strerror(value))
 

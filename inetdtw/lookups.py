@@ -11,12 +11,22 @@ from __future__ import annotations
 import grp
 import os
 import pwd
+import resource
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Callable
 
 from inetdtw.service import Identity, Login
+
+
+def _hardLimit(name: str) -> int:
+    """
+    The hard limit of this process.
+
+    @param name: as in C{resource}.
+    """
+    return resource.getrlimit(getattr(resource, name))[1]
 
 
 @dataclass(frozen=True)
@@ -37,6 +47,7 @@ class Lookups:
     getgrouplist: Callable[[str, int], list[int]] = os.getgrouplist
     getservbyname: Callable[[str, str], int] = socket.getservbyname
     getaddrinfo: Callable[..., list[Any]] = socket.getaddrinfo
+    hardLimit: Callable[[str], int] = _hardLimit
 
     @classmethod
     def ofThisProcess(cls) -> Lookups:
@@ -59,20 +70,28 @@ class Account:
     login: Login | None = None
 
 
-def account(user: str, group: str | None, lookups: Lookups) -> Account:
+def account(
+    user: str,
+    group: str | None,
+    lookups: Lookups,
+    groups: tuple[str, ...] = ("yes",),
+) -> Account:
     """
-    Look up the user and the group of a service.
+    Look up the user and the groups of a service.
 
     @param user: a user's name or id, C{user.group}, or C{-} for the user who runs
         the daemon.  Where a user's name has a dot in it, the user is meant.
     @param group: the name or id of a group, if the user's own is not meant.
+
+    @param groups: the names of the supplementary groups, or C{yes} for all of the
+        user's, or C{no}.
 
     @raise LookupError: if there is no such user or group, or if only root could
         take on what is asked for; the first argument is the field and the second
         the reason.
     """
     if user == "-":
-        return _ownAccount(group, lookups)
+        return _ownAccount(group, lookups, groups)
     entry = _passwd(user, lookups)
     if entry is None and group is None and "." in user:
         user, _, group = user.rpartition(".")
@@ -81,28 +100,48 @@ def account(user: str, group: str | None, lookups: Lookups) -> Account:
         raise LookupError("user", f"there is no user '{user}'; service ignored")
     gid = entry.pw_gid if group is None else _gid(group, lookups)
     if lookups.uid != 0:
-        return _checked(entry, gid if group is not None else lookups.gid, lookups)
-    if entry.pw_uid == 0 and gid == lookups.gid:
+        gid = gid if group is not None else lookups.gid
+        return _checked(entry, gid, lookups, groups)
+    if entry.pw_uid == 0 and gid == lookups.gid and groups == ("yes",):
         return Account()
-    groups = tuple(sorted(set(lookups.getgrouplist(entry.pw_name, gid)) | {gid}))
+    own = lookups.getgrouplist(entry.pw_name, gid)
     login = Login(entry.pw_name, entry.pw_dir, entry.pw_shell or "/bin/sh")
-    return Account(Identity(entry.pw_uid, gid, groups), login)
+    return Account(
+        Identity(entry.pw_uid, gid, _groups(groups, own, gid, lookups)), login
+    )
 
 
-def _ownAccount(group: str | None, lookups: Lookups) -> Account:
+def _groups(
+    names: tuple[str, ...], own: list[int], gid: int, lookups: Lookups
+) -> tuple[int, ...]:
+    """
+    The supplementary groups of a program: always with its first group.
+    """
+    if names == ("no",):
+        own = []
+    elif names != ("yes",):
+        own = [groupId("groups", name, lookups) for name in names]
+    return tuple(sorted({gid, *own}))
+
+
+def _ownAccount(
+    group: str | None, lookups: Lookups, groups: tuple[str, ...]
+) -> Account:
     """
     The account of C{-}.
     """
     gid = lookups.gid if group is None else _gid(group, lookups)
-    if gid == lookups.gid:
+    if gid == lookups.gid and groups == ("yes",):
         return Account()
     if lookups.uid != 0:
-        reason = f"only root can run a service as group '{group}'; service ignored"
-        raise LookupError("group", reason)
-    return Account(Identity(0, gid, (gid,)))
+        field = "group" if gid != lookups.gid else "groups"
+        raise LookupError(field, "only root can choose groups; service ignored")
+    return Account(Identity(0, gid, _groups(groups, [], gid, lookups)))
 
 
-def _checked(entry: pwd.struct_passwd, gid: int, lookups: Lookups) -> Account:
+def _checked(
+    entry: pwd.struct_passwd, gid: int, lookups: Lookups, groups: tuple[str, ...]
+) -> Account:
     """
     An account that an ordinary user can have: her own.
     """
@@ -115,6 +154,8 @@ def _checked(entry: pwd.struct_passwd, gid: int, lookups: Lookups) -> Account:
     if gid != lookups.gid:
         reason = f"only root can run a service as group {gid}; service ignored"
         raise LookupError("group", reason)
+    if groups != ("yes",):
+        raise LookupError("groups", "only root can choose groups; service ignored")
     return Account()
 
 

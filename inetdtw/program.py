@@ -21,19 +21,25 @@ class ProgramMissing(Exception):
     """
 
 
-def locate(program: Program, identity: Identity | None) -> str:
+def locate(
+    program: Program, identity: Identity | None, chroot: str | None = None
+) -> str:
     """
     The path of a program as it is now.
+
+    @param chroot: the root that the path is to start from.  Only a process that has
+        it can follow the links there: whoever executes the program finds out.
 
     @raise ProgramMissing: if there is none, or C{identity} may not execute it.
     """
     if os.path.isabs(program.name):
-        check(program.name, identity)
+        if chroot is None:
+            check(program.name, identity)
         return program.name
     for folder in program.folders:
         path = os.path.join(folder, program.name)
         try:
-            check(path, identity)
+            check((chroot or "") + path, identity)
         except ProgramMissing:
             continue
         return path

@@ -15,9 +15,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from inetdtw import builtin, lookups, program
+from inetdtw import builtin, lookups, program, values
 from inetdtw.conf import Warned
-from inetdtw.entry import ConfError, Entry
+from inetdtw.entry import KEYS, ConfError, Entry
 from inetdtw.lookups import Account, Lookups
 from inetdtw.service import (
     Address,
@@ -48,6 +48,12 @@ _FAMILIES = {
     "46": (socket.AF_INET6, socket.AF_INET),
 }
 _ANY = {socket.AF_INET: "0.0.0.0", socket.AF_INET6: "::"}
+#: The keys that are resource limits, and their names in C{resource}.
+_LIMITS = {
+    key: f"RLIMIT_{key[7:].upper().replace('FILES', 'NOFILE')}"
+    for key in KEYS
+    if key.startswith("rlimit_")
+}
 #: The internal services by the ports that RFC 862-868 give them.
 _INTERNAL_PORTS = {7: "echo", 9: "discard", 13: "daytime", 19: "chargen", 37: "time"}
 
@@ -137,8 +143,8 @@ class _Resolution:
             internal=internal,
             program=self._program(),
             login=found.login,
-            context=Context(found.identity),
-            launch=entry.launch or self._settings.launch,
+            context=self._context(found),
+            launch=self._launch(),
             bounds=self._bounds(),
             options=self._options(),
             ownership=self._ownership(),
@@ -193,7 +199,71 @@ class _Resolution:
             return Account()
         if entry.user is None:
             raise self._error("user", "must be given; - is whoever runs the daemon")
-        return lookups.account(entry.user, entry.group, self._ask)
+        groups = ("yes",) if entry.groups is None else entry.groups
+        return lookups.account(entry.user, entry.group, self._ask, groups)
+
+    def _context(self, found: Account) -> Context:
+        """
+        What a process takes on before it becomes the program.
+        """
+        entry = self._entry
+        context = Context(
+            found.identity,
+            0o022 if entry.umask is None else entry.umask,
+            self._directory(found),
+            _given(entry.nice, 0),
+            entry.chroot,
+            tuple(self._limits()),
+        )
+        if not context.plain and self._launch() == "direct":
+            reason = "direct goes with no nice, chroot or rlimit_...; forkserver does"
+            raise self._error("launch", reason)
+        self._permitted(context)
+        return context
+
+    def _launch(self) -> str:
+        """
+        How programs are started.
+        """
+        return self._entry.launch or self._settings.launch
+
+    def _directory(self, found: Account) -> str:
+        """
+        The working directory.
+        """
+        directory = self._entry.directory
+        if directory != "~":
+            return directory or "/"
+        if found.login is not None:
+            return found.login.home
+        return self._ask.environ.get("HOME", "/")
+
+    def _limits(self) -> Iterator[tuple[str, int, int]]:
+        """
+        The resource limits.
+        """
+        for key, name in _LIMITS.items():
+            given: tuple[int, int] | None = getattr(self._entry, key)
+            if given is not None:
+                yield name, *given
+
+    def _permitted(self, context: Context) -> None:
+        """
+        @raise ConfError: for what only root can do, if the daemon is not root's.
+        """
+        if context.chroot is not None and not os.path.isdir(context.chroot):
+            raise self._error("chroot", f"'{context.chroot}' is not a folder")
+        if self._ask.uid == 0:
+            return
+        if context.chroot is not None:
+            raise self._error("chroot", "only root can do that")
+        if context.nice < 0:
+            raise self._error("nice", "only root can raise a priority")
+        for name, _, hard in context.limits:
+            most = self._ask.hardLimit(name)
+            if most != values.UNLIMITED and not 0 <= hard <= most:
+                key = next(key for key in _LIMITS if _LIMITS[key] == name)
+                raise self._error(key, f"only root can go above {most}")
 
     def _program(self) -> Program | None:
         """
@@ -228,7 +298,8 @@ class _Resolution:
         if service.program is None:
             return
         try:
-            program.locate(service.program, service.context.identity)
+            context = service.context
+            program.locate(service.program, context.identity, context.chroot)
         except program.ProgramMissing as why:
             yield Warned(self._entry.where("exec"), "exec", f"{why} (yet)")
 

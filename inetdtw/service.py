@@ -81,12 +81,26 @@ class Context:
 
     @ivar identity: L{None} for the daemon's own.
     @ivar umask: the file creation mask.
-    @ivar directory: the working directory.
+    @ivar directory: the working directory, within C{chroot}.
+    @ivar nice: how much lower its priority is than the daemon's.
+    @ivar chroot: the folder that it has as its root, if it is not the daemon's.
+    @ivar limits: resource limits, each with its name in C{resource}, the soft and
+        the hard limit.
     """
 
     identity: Identity | None = None
     umask: int = 0o022
     directory: str = "/"
+    nice: int = 0
+    chroot: str | None = None
+    limits: tuple[tuple[str, int, int], ...] = ()
+
+    @property
+    def plain(self) -> bool:
+        """
+        Whether it says nothing but who, where and with which umask.
+        """
+        return (self.nice, self.chroot, self.limits) == (0, None, ())
 
 
 @dataclass(frozen=True)

@@ -130,11 +130,61 @@ def _readOctal(words: tuple[str, ...]) -> int:
     return int(word, 8)
 
 
+#: No limit, as C{resource.RLIM_INFINITY} has it on every system but the oldest.
+UNLIMITED = -1
+
+
+def _readLimit(words: tuple[str, ...]) -> tuple[int, int]:
+    """
+    A soft and a hard limit; one value is both.
+    """
+    soft, colon, hard = _single(words).partition(":")
+    limits = (_readBound(soft), _readBound(hard if colon else soft))
+    if limits[1] != UNLIMITED and not 0 <= limits[0] <= limits[1]:
+        raise ValueError(f"'{soft}' is above the hard limit, '{hard}'")
+    return limits
+
+
+def _readBound(text: str) -> int:
+    """
+    One limit.
+    """
+    if text.lower() in ("unlimited", "infinity"):
+        return UNLIMITED
+    match = _SIZE.fullmatch(text)
+    if match is None:
+        raise ValueError(f"'{text}' is not a limit like 64, 64M or UNLIMITED")
+    return int(match[1]) * _UNITS[match[2].lower()]
+
+
+def _writeLimit(limits: tuple[int, int]) -> tuple[str, ...]:
+    """
+    The inverse of L{_readLimit}.
+    """
+    soft, hard = ("UNLIMITED" if each == UNLIMITED else str(each) for each in limits)
+    return (soft if soft == hard else f"{soft}:{hard}",)
+
+
+def integer(low: int, high: int) -> Kind[int]:
+    """
+    The kind of integers with a sign, from C{low} to C{high}.
+    """
+
+    def read(words: tuple[str, ...]) -> int:
+        word = _single(words)
+        if not re.fullmatch("[+-]?[0-9]{1,9}", word) or not low <= int(word) <= high:
+            raise ValueError(f"'{word}' is not a number from {low} to {high}")
+        return int(word)
+
+    return Kind("integer", read, lambda value: (str(value),))
+
+
 word: Kind[str] = Kind("word", _readWord, lambda value: (value,))
 text: Kind[str] = Kind("text", _single, lambda value: (value,))
 words: Kind[tuple[str, ...]] = Kind("words", lambda given: given, lambda value: value)
 flag: Kind[bool] = Kind("yes|no", _readFlag, lambda on: ("yes" if on else "no",))
 size: Kind[int] = Kind("size", _readSize, lambda value: (str(value),))
+limit: Kind[tuple[int, int]] = Kind("limit", _readLimit, _writeLimit)
 octal: Kind[int] = Kind("octal", _readOctal, lambda value: (f"{value:04o}",))
 
 #: Any kind, where its value's type does not matter.

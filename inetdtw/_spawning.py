@@ -1,0 +1,175 @@
+# -*- test-case-name: inetdtw.test.test_spawning -*-
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+What a process does to become a service's program, or to start one.
+
+A fork server imports this besides L{inetdtw._forkhelper}: it needs nothing but the
+standard library.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+import signal
+
+# Only a type checker wants these; they would double what a fork server imports.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from typing import Any
+
+_SHELL = "/bin/sh"
+# What this process does not care for, but the programs it starts do: signals that
+# are meant for the daemon and may be sent to its whole group, and the one that a
+# report to a daemon that is gone would bring.
+DEAF = (signal.SIGHUP, signal.SIGINT, signal.SIGPIPE)
+
+#: The number of a resource, and the soft and the hard limit.
+Limit = tuple[int, int, int]
+
+
+def limitsOf(context: dict[str, str]) -> list[Limit]:
+    """
+    The resource limits of a context.
+
+    They are for the programs alone, as one on files or on processor time would
+    end this process; who may still raise a hard limit makes room for them here.
+    """
+    limits = []
+    for name, value in context.items():
+        if name.startswith("RLIMIT_"):
+            soft, _, hard = value.partition(":")
+            limits.append((getattr(resource, name), int(soft), int(hard)))
+    return limits
+
+
+def makeRoom(limits: list[Limit]) -> None:
+    """
+    Raise the hard limits of this process to what programs are to have.
+    """
+    for number, _, hard in limits:
+        soft, most = resource.getrlimit(number)
+        if most != resource.RLIM_INFINITY and not 0 <= hard <= most:
+            resource.setrlimit(number, (soft, hard))
+
+
+def assume(context: dict[str, str]) -> None:
+    """
+    Take on a context: who this process runs as, and how.
+
+    @param context: a dictionary of texts.
+    """
+    os.umask(int(context.get("umask", "022"), 8))
+    os.nice(int(context.get("nice", "0")))
+    if "chroot" in context:
+        os.chroot(context["chroot"])
+        os.chdir("/")
+    if "uid" in context:
+        os.setgroups([int(group) for group in context["groups"].split(",")])
+        os.setresgid(*[int(context["gid"])] * 3)
+        os.setresuid(*[int(context["uid"])] * 3)
+
+
+def quiet() -> None:
+    """
+    Have all signals do what they do by default, but those meant for the daemon.
+    """
+    os.setsid()
+    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+        signal.signal(number, signal.SIG_DFL)
+    for number in DEAF:
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+
+
+def spawn(
+    path: Any,
+    argv: list[bytes] | tuple[str, ...],
+    environment: Mapping[Any, Any],
+    fds: Sequence[int],
+    ignored: Iterable[int] = DEAF,
+) -> int:
+    """
+    Start a program as the leader of its own session.
+
+    A file without C{#!} is for the shell, as it is for execvp(3).
+
+    @param fds: what becomes 0, 1 and 2; the last one stands for all that miss.
+    @param ignored: signals that this process ignores and the program must not.
+
+    @return: its process id.
+    @raise OSError: if it cannot be started.
+    """
+    given = [*fds, *[fds[-1]] * (3 - len(fds))]
+    how: dict[str, Any] = {
+        "file_actions": [(os.POSIX_SPAWN_DUP2, fd, to) for to, fd in enumerate(given)],
+        "setsid": True,
+        "setsigdef": ignored,
+        "setsigmask": [],
+    }
+    try:
+        return os.posix_spawn(path, argv, environment, **how)
+    except OSError as why:
+        if why.errno != errno.ENOEXEC:
+            raise
+    return os.posix_spawn(_SHELL, ["sh", path, *argv[1:]], environment, **how)
+
+
+def forkAndExec(
+    path: bytes,
+    argv: list[bytes],
+    environment: dict[bytes, bytes],
+    fds: list[int],
+    limits: list[Limit],
+) -> int:
+    """
+    Do what L{spawn} does, and set limits on the way.
+    """
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if not pid:
+        code = errno.EIO
+        try:
+            _become(path, argv, environment, fds, limits)
+        except OSError as why:
+            code = why.errno or code
+        finally:
+            os.write(writing, b"%d" % code)
+            os._exit(127)
+    os.close(writing)
+    with open(reading, "rb") as pipe:
+        said = pipe.read()
+    if not said:
+        return pid
+    os.waitpid(pid, 0)
+    raise OSError(int(said), os.strerror(int(said)))
+
+
+def _become(
+    path: bytes,
+    argv: list[bytes],
+    environment: dict[bytes, bytes],
+    fds: list[int],
+    limits: list[Limit],
+) -> None:
+    """
+    Become the program, in a child.
+    """
+    os.setsid()
+    signal.set_wakeup_fd(-1)
+    for number in (*DEAF, signal.SIGCHLD):
+        signal.signal(number, signal.SIG_DFL)
+    for to in range(3):
+        os.dup2(fds[min(to, len(fds) - 1)], to)
+    for resourceNumber, soft, hard in limits:
+        resource.setrlimit(resourceNumber, (soft, hard))
+    try:
+        os.execve(path, argv, environment)
+    except OSError as why:
+        if why.errno != errno.ENOEXEC:
+            raise
+    os.execve(_SHELL, [b"sh", path, *argv[1:]], environment)
