@@ -104,11 +104,13 @@ class Direct:
         self._pause = FIRST_PAUSE
         self._later: Any = None
         self._waiters: list[Callable[[], None]] = []
+        self._ignored: list[int] = []
 
     def start(self) -> None:
         """
-        There is nothing to get ready.
+        See which signals are ignored here; looking costs more than a launch.
         """
+        self._ignored = _ignored()
 
     def retire(self) -> None:
         """
@@ -175,7 +177,7 @@ class Direct:
         Start a program by posix_spawn(3).
         """
         environment = {**order.environment, **order.extra}
-        pid = spawn(order.executable, order.argv, environment, order.fds, _ignored())
+        pid = spawn(order.executable, order.argv, environment, order.fds, self._ignored)
         child.started(pid)
 
         def gone() -> None:

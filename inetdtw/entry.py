@@ -170,7 +170,7 @@ class Entry:
     """
     One service as it is written, with nothing looked up yet.
 
-    A key that is not given is L{None}.
+    A key that is not given is C{None}.
 
     @ivar service: a name of services(5), a port number, or a path.
     @ivar place: where the definition begins.

@@ -98,7 +98,7 @@ class ILauncher(Interface):
     A way to start programs in one context.
     """
 
-    room = Attribute("Whether another program can be ordered now: a L{bool}.")
+    room = Attribute("Whether another program can be ordered now: a C{bool}.")
 
     def start() -> None:
         """
@@ -114,7 +114,7 @@ class ILauncher(Interface):
         """
         Launch nothing more, and leave the programs that run alone.
 
-        @return: a C{Deferred} that fires when all is given up, or L{None}.
+        @return: a C{Deferred} that fires when all is given up, or C{None}.
         """
 
     def launch(child: Any, order: Order) -> None:

@@ -68,7 +68,7 @@ class Launchers:
 
     def of(self, service: Service) -> ILauncher | None:
         """
-        The launcher of a service; L{None} if it has no program.
+        The launcher of a service; C{None} if it has no program.
         """
         if service.program is None:
             return None

@@ -184,7 +184,7 @@ class Slot:
 
     def getHost(self) -> IAddress | None:
         """
-        Where it listens; L{None} while it has no socket.
+        Where it listens; C{None} while it has no socket.
         """
         if self._socket is None:
             return None

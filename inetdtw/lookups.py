@@ -62,7 +62,7 @@ class Account:
     """
     Who a service's program runs as.
 
-    @ivar identity: the ids to take on; L{None} where they are the daemon's.
+    @ivar identity: the ids to take on; C{None} where they are the daemon's.
     @ivar login: the user's entry in passwd(5), where the user is another one.
     """
 

@@ -51,7 +51,7 @@ def check(path: str, identity: Identity | None) -> None:
     """
     See that C{path} can be executed.
 
-    @param identity: who is to execute it; L{None} for this process' own user.
+    @param identity: who is to execute it; C{None} for this process' own user.
 
     @raise ProgramMissing: if it cannot.
     """

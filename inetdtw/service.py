@@ -79,7 +79,7 @@ class Context:
     """
     What a process has taken on before it becomes the service's program.
 
-    @ivar identity: L{None} for the daemon's own.
+    @ivar identity: C{None} for the daemon's own.
     @ivar umask: the file creation mask.
     @ivar directory: the working directory, within C{chroot}.
     @ivar nice: how much lower its priority is than the daemon's.
@@ -141,7 +141,7 @@ class SocketOptions:
     How to set up a service's socket.
 
     @ivar backlog: for listen(2).
-    @ivar sendBuffer: bytes, or L{None} for the system's choice.
+    @ivar sendBuffer: bytes, or C{None} for the system's choice.
     @ivar receiveBuffer: likewise.
     @ivar acceptFilter: the name of an accept filter.
     """

@@ -27,7 +27,7 @@ class Kind(Generic[T]):
 
     @ivar name: what a manual calls it.
     @ivar read: a function from the words of a value to the value; it raises
-        L{ValueError} with a message that says what would be right.
+        C{ValueError} with a message that says what would be right.
     @ivar write: its inverse.
     """
 
@@ -109,7 +109,7 @@ def oneOf(*choices: str) -> Kind[str]:
 
 def checked(kind: Kind[T], check: Callable[[T], None], name: str = "") -> Kind[T]:
     """
-    C{kind}, with a further check that raises L{ValueError}.
+    C{kind}, with a further check that raises C{ValueError}.
     """
 
     def read(words: tuple[str, ...]) -> T:
