@@ -31,10 +31,11 @@ from dataclasses import dataclass
 from typing import Union
 
 from inetdtw.entry import ConfError, Entry, Place, Word, entryFrom
-from inetdtw.lexer import Definition, Line
+from inetdtw.lexer import Definition, Sort, Source, wordsIn
 from inetdtw.positional import Said, defaultHosts, saidBy, splitService
 
-_SWITCHED = re.compile(r"[^ \t]+[ \t]+(on|off)(?=[ \t\r\n;#]|\Z)")
+_SPACE = re.compile(r"[ \t\r\n\f\v]*")
+_SWITCHED = re.compile(r"[^ \t\r\n]+[ \t]+(?:on|off)(?=[ \t\r\n;#]|\Z)")
 
 
 @dataclass(frozen=True)
@@ -73,57 +74,55 @@ class _Reader:
     """
 
     def __init__(self, text: str, file: str, bind: tuple[str, ...]) -> None:
-        self._text = text
-        self._file = file
+        self._source = Source(text, file)
         self._bind = bind
-        self._position = 0
-        self._line = 0
 
     def statements(self) -> Iterator[Statement]:
         """
         Everything the text says, in order.
         """
-        while self._position < len(self._text):
-            start = self._position
-            physical = self._next()
+        source = self._source
+        while self._toStatement():
             try:
-                if not physical.strip() or physical.lstrip(" \t").startswith("#"):
-                    continue
-                if _SWITCHED.match(self._text, start):
-                    yield self._definition(start)
-                    continue
-                yield from self._positional(physical)
+                head = _SWITCHED.match(source.text, source.position)
+                if head is not None:
+                    yield self._definition(head)
+                else:
+                    yield from self._positional()
             except ConfError as problem:
                 yield problem
 
-    def _next(self) -> str:
+    def _toStatement(self) -> bool:
         """
-        The next physical line.
-        """
-        end = self._text.find("\n", self._position)
-        end = len(self._text) if end < 0 else end
-        physical = self._text[self._position : end]
-        self._position = end + 1
-        self._line += 1
-        return physical.rstrip("\r")
+        Pass over blanks and comments.
 
-    def _continued(self) -> bool:
+        @return: whether there is another statement.
         """
-        Whether the next physical line goes on with this one.
-        """
-        return self._text[self._position : self._position + 1] in (" ", "\t")
+        source = self._source
+        while True:
+            space = _SPACE.match(source.text, source.position)
+            source.goTo(space.end() if space else source.position)
+            if not source.text.startswith("#", source.position):
+                return not source.ended
+            source.restOfLine()
 
-    def _positional(self, physical: str) -> Iterator[Statement]:
+    def _logicalLine(self) -> list[Word]:
+        """
+        The words of a line and of those that continue it.
+        """
+        source = self._source
+        parts = [source.restOfLine()]
+        while source.text.startswith((" ", "\t"), source.position):
+            place, more = source.restOfLine()
+            if not more.lstrip(" \t").startswith("#"):
+                parts.append((place, more))
+        return [word for part in parts for word in wordsIn(*part)]
+
+    def _positional(self) -> Iterator[Statement]:
         """
         What a positional line says.
         """
-        line = Line(self._file)
-        line.append(self._line, physical)
-        while self._continued():
-            more = self._next()
-            if not more.lstrip(" \t").startswith("#"):
-                line.append(self._line, more)
-        words = line.words()
+        words = self._logicalLine()
         if words[0].text == ".include":
             yield self._include(words)
         elif len(words) == 1 and words[0].text.endswith(":"):
@@ -151,49 +150,41 @@ class _Reader:
             said = [*said, (Word("bind", service.place), hosts)]
         return entryFrom(service, enabled, said)
 
-    def _definition(self, start: int) -> Entry:
+    def _definition(self, head: re.Match[str]) -> Entry:
         """
         What a key-value definition says.
 
-        After a syntax error, reading goes on with the next line.
+        @param head: the service and C{on} or C{off}, which come next.
         """
-        definition = Definition(self._text, self._file, start, self._line)
-        tokens = iter(definition)
-        service = next(tokens)[1]
-        enabled = next(tokens)[1].text == "on"
-        said = list(_keys(tokens, service))
-        self._resume(definition)
+        source = self._source
+        place = source.place(head.start())
+        source.goTo(head.end())
+        definition = Definition(source)
+        try:
+            service, switch = wordsIn(place, head.group())
+            said = list(_keys(definition, switch))
+        except ConfError:
+            definition.skip()
+            raise
         # "addr:service on bind = ..." means the latter.
         name, prefix = splitService(service)
         keys = {key.text for key, _ in said}
         said += [each for each in prefix if each[0].text not in keys]
-        return self._entry(name, said, enabled)
-
-    def _resume(self, definition: Definition) -> None:
-        """
-        Go on behind a definition: with what stands behind its semicolon.
-        """
-        end = self._text.find("\n", definition.position)
-        end = len(self._text) if end < 0 else end
-        rest = self._text[definition.position : end].lstrip(" \t\r")
-        self._line = definition.line
-        self._position = end + 1
-        if rest and not rest.startswith("#"):
-            self._line -= 1
-            self._position = end - len(rest)
+        return self._entry(name, said, switch.text == "on")
 
 
-def _keys(tokens: Iterator[tuple[bool, Word]], service: Word) -> Iterator[Said]:
+def _keys(definition: Definition, switch: Word) -> Iterator[Said]:
     """
     The keys of a definition up to its semicolon, each with its words.
     """
-    name = last = service
+    name = last = switch
     words: list[Word] = []
     step = "name"
-    for mark, token in tokens:
+    for sort, token in definition:
         last = token
+        mark = sort is Sort.MARK
         if step == "name" and not mark:
-            name, equals, value = _divided(token)
+            name, equals, value = _divided(token, sort is Sort.QUOTED)
             words, step = value, "words" if equals else "equals"
         elif step == "equals" and mark and token.text == "=":
             step = "words"
@@ -212,14 +203,16 @@ def _keys(tokens: Iterator[tuple[bool, Word]], service: Word) -> Iterator[Said]:
     raise ConfError(last.place, "definition", "is not ended by a semicolon")
 
 
-def _divided(token: Word) -> tuple[Word, bool, list[Word]]:
+def _divided(token: Word, quoted: bool) -> tuple[Word, bool, list[Word]]:
     """
-    The name of a key, whether C{=} is right behind it, and the word behind that.
+    The name of a key, whether C{=} is right behind it, and the word behind that,
+    which may be empty only if it is quoted.
     """
     name, equals, value = token.text.partition("=")
     place = token.place
     behind = Place(place.file, place.line, place.column + len(name) + 1)
-    return Word(name, place), bool(equals), [Word(value, behind)] if value else []
+    found = value or (equals and quoted)
+    return Word(name, place), bool(equals), [Word(value, behind)] if found else []
 
 
 def _warnings(words: list[Word]) -> Iterator[Warned]:

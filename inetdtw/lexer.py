@@ -12,12 +12,16 @@ with C{#} it is a comment all the same.  Elsewhere C{#} is a word like any other
 Blanks divide words.  Quotes of both kinds join them, anywhere in a word, as in a
 shell.  In double quotes a backslash makes C{"} and itself literal; outside of
 quotes it is a character like any other.
+
+Everything here goes through a text once, from its beginning to its end, whatever
+is in it.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from enum import Enum
 
 from inetdtw.entry import ConfError, Place, Word
 
@@ -25,7 +29,7 @@ _PIECE = re.compile(
     r"""
       (?P<blank>[ \t]+)
     | '(?P<single>[^']*)'
-    | "(?P<double>(?:[^"\\]|\\.)*)"
+    | "(?P<double>[^"\\]*(?:\\.[^"\\]*)*)"
     | (?P<open>['"])
     | (?P<plain>[^ \t'"]+)
     """,
@@ -39,58 +43,120 @@ _TOKEN = re.compile(
       (?P<blank>[ \t\r\n]+)
     | (?P<comment>\#[^\n]*)
     | (?P<mark>[=,;])
-    | '(?P<single>(?:[^'\\\n]|\\[^\n])*)'
-    | "(?P<double>(?:[^"\\\n]|\\[^\n])*)"
-    | (?P<open>['"])
+    | '(?P<single>[^'\\\n]*(?:\\[^\n][^'\\\n]*)*)'
+    | "(?P<double>[^"\\\n]*(?:\\[^\n][^"\\\n]*)*)"
+    | (?P<open>['"][^\n]*)
     | (?P<plain>[^ \t\r\n,;"'=][^ \t\r\n,;"']*)
     """,
     re.VERBOSE | re.DOTALL,
 )
-_STRING_ESCAPE = re.compile(r"""\\(?:x([0-9a-fA-F]{2})|(.))""", re.DOTALL)
-_ESCAPED = {"n": "\n", "t": "\t", "r": "\r", "\\": "\\", "'": "'", '"': '"'}
+_STRING_ESCAPE = re.compile(rb"""\\(?:x([0-9a-fA-F]{2})|(.))""", re.DOTALL)
+_ESCAPED = {
+    b"n": b"\n",
+    b"t": b"\t",
+    b"r": b"\r",
+    b"\\": b"\\",
+    b"'": b"'",
+    b'"': b'"',
+}
+
+#: A line that can only be the beginning of a statement.
+_BEGINNING = re.compile(
+    r"""
+      (?! \# )
+    (?: [^ \t\r\n=]+ [ \t]+ (?: on | off | stream | dgram | seqpacket | raw | rdm )
+        (?= [ \t\r\n;\#,:] | \Z )
+      | \.include [ \t]
+      | [^ \t\r\n=]+ : [ \t\r]* (?: \n | \Z )
+    )
+    """,
+    re.VERBOSE,
+)
 
 
-class Line:
+class Source:
     """
-    One logical line: a physical one and those that continue it.
+    A text that is read from its beginning to its end.
+
+    @ivar text: all of it.
+    @ivar position: the index of what comes next.
     """
 
-    def __init__(self, file: str) -> None:
+    def __init__(self, text: str, file: str) -> None:
+        """
+        @param file: the name of the file that it is in.
+        """
+        self.text = text
+        self.position = 0
         self._file = file
-        self._parts: list[tuple[int, str]] = []
+        self._line = 1
+        self._lineStart = 0
 
-    def append(self, number: int, text: str) -> None:
+    @property
+    def ended(self) -> bool:
         """
-        Add the physical line of this number.
+        Whether nothing comes next.
         """
-        self._parts.append((number, text))
+        return self.position >= len(self.text)
 
-    def words(self) -> list[Word]:
+    def place(self, index: int) -> Place:
         """
-        The words of the line.
+        Where C{index} is, which must be on the line that was reached.
+        """
+        return Place(self._file, self._line, index - self._lineStart + 1)
 
-        @raise ConfError: if a quote is not closed on its line.
+    def goTo(self, position: int) -> None:
         """
-        return [word for part in self._parts for word in self._split(*part)]
+        Pass over the text up to C{position}.
+        """
+        newline = self.text.rfind("\n", self.position, position)
+        if newline >= 0:
+            self._line += self.text.count("\n", self.position, position)
+            self._lineStart = newline + 1
+        self.position = position
 
-    def _split(self, number: int, text: str) -> Iterator[Word]:
+    def restOfLine(self) -> tuple[Place, str]:
         """
-        The words of one physical line.
+        Pass over what is left of a line.
+
+        @return: it, and where it begins.
         """
-        start: int | None = None
-        pieces: list[str] = []
-        for match in _PIECE.finditer(text):
-            if match["open"] is not None:
-                place = Place(self._file, number, match.start() + 1)
-                raise ConfError(place, "line", "a quote is not closed on this line")
-            if match["blank"] is None:
-                start = match.start() if start is None else start
-                pieces.append(_piece(match))
-            elif start is not None:
-                yield Word("".join(pieces), Place(self._file, number, start + 1))
-                start, pieces = None, []
-        if start is not None:
-            yield Word("".join(pieces), Place(self._file, number, start + 1))
+        place, start = self.place(self.position), self.position
+        end = self.text.find("\n", start)
+        end = len(self.text) if end < 0 else end
+        self.goTo(min(end + 1, len(self.text)))
+        return place, self.text[start:end].rstrip("\r")
+
+
+def wordsIn(place: Place, text: str) -> Iterator[Word]:
+    """
+    The words of one physical line, or of a part of one.
+
+    @param place: where C{text} begins.
+
+    @raise ConfError: if a quote is not closed.
+    """
+    start: int | None = None
+    pieces: list[str] = []
+    for match in _PIECE.finditer(text):
+        if match["open"] is not None:
+            reason = "a quote is not closed on this line"
+            raise ConfError(_behind(place, match.start()), "line", reason)
+        if match["blank"] is None:
+            start = match.start() if start is None else start
+            pieces.append(_piece(match))
+        elif start is not None:
+            yield Word("".join(pieces), _behind(place, start))
+            start, pieces = None, []
+    if start is not None:
+        yield Word("".join(pieces), _behind(place, start))
+
+
+def _behind(place: Place, offset: int) -> Place:
+    """
+    What is C{offset} characters behind a place.
+    """
+    return Place(place.file, place.line, place.column + offset)
 
 
 def _piece(match: re.Match[str]) -> str:
@@ -102,62 +168,96 @@ def _piece(match: re.Match[str]) -> str:
     return match["single"] if match["single"] is not None else match["plain"]
 
 
+class Sort(Enum):
+    """
+    What a token of a definition is.
+
+    @cvar MARK: one of the marks.
+    @cvar PLAIN: a word that ends without a quote.
+    @cvar QUOTED: a word that ends with a quote.
+    """
+
+    MARK = "mark"
+    PLAIN = "plain"
+    QUOTED = "quoted"
+
+
 class Definition:
     """
     The tokens of a key-value definition, inetd.conf(5) of NetBSD: words and
     strings, divided by blanks, and the marks C{=}, C{,} and C{;}.  Strings have
-    the escapes C{\\\\ \\n \\t \\r \\' \\" \\xXX}.  A comment may stand wherever a
-    blank may.
+    the escapes C{\\\\ \\n \\t \\r \\' \\" \\xXX}, the last of which is a byte.  A
+    comment may stand wherever a blank may.
 
-    @ivar position: the index in the text of what comes next.
-    @ivar line: the number of the line that it is on.
+    A definition ends with its semicolon.  One that lacks it ends in front of a line
+    that can only be the beginning of another statement: one whose second word is
+    C{on}, C{off} or a type of socket, one that is nothing but C{address:}, or an
+    C{.include}; all of them without a blank in front.
     """
 
-    def __init__(self, text: str, file: str, position: int, line: int) -> None:
-        self.position = position
-        self._text = text
-        self._file = file
-        self.line = line
-        self._lineStart = text.rfind("\n", 0, position) + 1
-
-    def __iter__(self) -> Iterator[tuple[bool, Word]]:
+    def __init__(self, source: Source) -> None:
         """
-        The tokens to the end of the text: whether each is a mark, and its text.
+        @param source: the text, which has reached the definition.
+        """
+        self._source = source
+        self._ended = False
+
+    def __iter__(self) -> Iterator[tuple[Sort, Word]]:
+        """
+        The tokens up to the end of the definition.
 
         @raise ConfError: if a string is not closed, or has an unknown escape.
         """
+        source = self._source
         pieces: list[str] = []
-        place = self.place(self.position)
-        for match in _TOKEN.finditer(self._text, self.position):
-            joins = match.lastgroup in ("plain", "single", "double")
-            if pieces and not joins:
-                yield False, Word("".join(pieces), place)
+        place = source.place(source.position)
+        sort = Sort.PLAIN
+        for match in _TOKEN.finditer(source.text, source.position):
+            if pieces and match.lastgroup not in ("plain", "single", "double"):
+                yield sort, Word("".join(pieces), place)
                 pieces = []
-            self.position = match.end()
-            if not pieces:
-                place = self.place(match.start())
-            self._count(match.group(), match.start())
+            here = source.place(match.start())
+            place = place if pieces else here
             if match["open"] is not None:
-                raise ConfError(place, "definition", "a string is not closed here")
+                raise ConfError(here, "definition", "a string is not closed here")
             if match["mark"] is not None:
-                yield True, Word(match["mark"], place)
+                self._passOver(match)
+                yield Sort.MARK, Word(match["mark"], here)
             elif match["blank"] is None and match["comment"] is None:
-                pieces.append(_value(match, place))
+                pieces.append(_value(match, here))
+                sort = Sort.QUOTED if match["plain"] is None else Sort.PLAIN
+                self._passOver(match)
+            else:
+                self._passOver(match)
+            if self._ended:
+                return
+        if pieces:
+            yield sort, Word("".join(pieces), place)
 
-    def place(self, index: int) -> Place:
+    def skip(self) -> None:
         """
-        Where C{index} is, which must be on the line that was reached.
+        Pass over what is left of the definition.
         """
-        return Place(self._file, self.line, index - self._lineStart + 1)
+        if self._ended:
+            return
+        source = self._source
+        for match in _TOKEN.finditer(source.text, source.position):
+            self._passOver(match)
+            if self._ended:
+                return
 
-    def _count(self, text: str, start: int) -> None:
+    def _passOver(self, match: re.Match[str]) -> None:
         """
-        Pass over C{text}.
+        Pass over one token, and see whether the definition ends there.
         """
-        lines = text.count("\n")
-        if lines:
-            self.line += lines
-            self._lineStart = start + text.rfind("\n") + 1
+        end = match.end()
+        self._source.goTo(end)
+        if match["mark"] == ";":
+            self._ended = True
+        elif match["open"] is not None:
+            self._ended = match["open"].rstrip().endswith(";")
+        elif match["blank"] is not None and match["blank"].endswith("\n"):
+            self._ended = _BEGINNING.match(self._source.text, end) is not None
 
 
 def _value(match: re.Match[str], place: Place) -> str:
@@ -166,17 +266,23 @@ def _value(match: re.Match[str], place: Place) -> str:
     """
     for quoted in (match["single"], match["double"]):
         if quoted is not None:
-            return _STRING_ESCAPE.sub(lambda escape: _unescape(escape, place), quoted)
+            return _unescaped(quoted, place) if "\\" in quoted else quoted
     return match["plain"]
 
 
-def _unescape(escape: re.Match[str], place: Place) -> str:
+def _unescaped(quoted: str, place: Place) -> str:
     """
-    The character that an escape in a string stands for.
+    What a string with escapes stands for, in the way of C{os.fsdecode}: the bytes
+    that are no UTF-8 as well can be given to a program.
     """
-    if escape[1] is not None:
-        return chr(int(escape[1], 16))
-    if escape[2] not in _ESCAPED:
-        reason = f"'\\{escape[2]}' is not an escape; \\\\ is a backslash"
+
+    def bytesOf(escape: re.Match[bytes]) -> bytes:
+        if escape[1] is not None:
+            return bytes.fromhex(escape[1].decode("ascii"))
+        if escape[2] in _ESCAPED:
+            return _ESCAPED[escape[2]]
+        reason = "a backslash stands before one of n t r \\ ' \" xXX, not here"
         raise ConfError(place, "definition", reason)
-    return _ESCAPED[escape[2]]
+
+    data = _STRING_ESCAPE.sub(bytesOf, quoted.encode("utf-8", "surrogatepass"))
+    return data.decode("utf-8", "surrogateescape")
