@@ -335,6 +335,7 @@ def main(arguments: Sequence[str]) -> None:
     makeRoom(limits)
     assume(context)
     directory = context.get("directory", "/")
+    os.set_inheritable(CHANNEL, False)
     ForkServer(socket.socket(fileno=CHANNEL), directory, limits).serve()
 
 

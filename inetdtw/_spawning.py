@@ -57,7 +57,7 @@ def makeRoom(limits: list[Limit]) -> None:
             resource.setrlimit(number, (soft, hard))
 
 
-def assume(context: dict[str, str]) -> None:
+def assume(context: Mapping[str, str]) -> None:
     """
     Take on a context: who this process runs as, and how.
 
@@ -120,21 +120,26 @@ def spawn(
 
 
 def forkAndExec(
-    path: bytes,
-    argv: list[bytes],
-    environment: dict[bytes, bytes],
-    fds: list[int],
-    limits: list[Limit],
+    path: Any,
+    argv: Sequence[Any],
+    environment: Mapping[Any, Any],
+    fds: Sequence[int],
+    limits: Sequence[Limit] = (),
+    context: Mapping[str, str] | None = None,
 ) -> int:
     """
-    Do what L{spawn} does, and set limits on the way.
+    Do what L{spawn} does, and set limits and take on a context on the way.
     """
     reading, writing = os.pipe()
     pid = os.fork()
     if not pid:
         code = errno.EIO
         try:
-            _become(path, argv, environment, fds, limits)
+            _begin(fds)
+            if context is not None:
+                assume(context)
+                os.chdir(context["directory"])
+            _become(path, argv, environment, limits)
         except OSError as why:
             code = why.errno or code
         finally:
@@ -149,27 +154,34 @@ def forkAndExec(
     raise OSError(int(said), os.strerror(int(said)))
 
 
+def _begin(fds: Sequence[int]) -> None:
+    """
+    Be nothing but a child with its descriptors, in a session of its own.
+    """
+    os.setsid()
+    signal.set_wakeup_fd(-1)
+    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+        if signal.getsignal(number) is not signal.SIG_DFL:
+            signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, [])
+    for to in range(3):
+        os.dup2(fds[min(to, len(fds) - 1)], to)
+
+
 def _become(
-    path: bytes,
-    argv: list[bytes],
-    environment: dict[bytes, bytes],
-    fds: list[int],
-    limits: list[Limit],
+    path: Any,
+    argv: Sequence[Any],
+    environment: Mapping[Any, Any],
+    limits: Iterable[Limit],
 ) -> None:
     """
     Become the program, in a child.
     """
-    os.setsid()
-    signal.set_wakeup_fd(-1)
-    for number in (*DEAF, signal.SIGCHLD):
-        signal.signal(number, signal.SIG_DFL)
-    for to in range(3):
-        os.dup2(fds[min(to, len(fds) - 1)], to)
-    for resourceNumber, soft, hard in limits:
-        resource.setrlimit(resourceNumber, (soft, hard))
+    for number, soft, hard in limits:
+        resource.setrlimit(number, (soft, hard))
     try:
         os.execve(path, argv, environment)
     except OSError as why:
         if why.errno != errno.ENOEXEC:
             raise
-    os.execve(_SHELL, [b"sh", path, *argv[1:]], environment)
+    os.execve(_SHELL, ["sh", path, *argv[1:]], environment)

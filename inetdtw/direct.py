@@ -5,10 +5,10 @@
 """
 Starting programs as children of the daemon itself.
 
-Where the system has pidfds and the program is to run as the daemon does, it is
-started by posix_spawn(3) and its end is learned from its pidfd: at the same cost
-however many services, descriptors and children there are.  Everywhere else
-C{reactor.spawnProcess} does it.
+Where the system has pidfds, the end of a program is learned from its pidfd: at the
+same cost however many services, descriptors and children there are.  A program that
+is to run as and where the daemon does is started by posix_spawn(3), any other by
+fork(2).  Everywhere else C{reactor.spawnProcess} does it, which makes no session.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import os
 import signal
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any, Callable
 
@@ -27,7 +27,8 @@ from zope.interface import implementer
 from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 
-from inetdtw._spawning import spawn
+from inetdtw._spawning import forkAndExec, spawn
+from inetdtw.forkserver import arguments
 from inetdtw.interfaces import Exit, ILauncher, Order
 from inetdtw.report import Report
 from inetdtw.service import Context
@@ -105,12 +106,14 @@ class Direct:
         self._later: Any = None
         self._waiters: list[Callable[[], None]] = []
         self._ignored: list[int] = []
+        self._assumed = dict(each.split("=", 1) for each in arguments(context))
 
     def start(self) -> None:
         """
         See which signals are ignored here; looking costs more than a launch.
         """
         self._ignored = _ignored()
+        _keepInherited()
 
     def retire(self) -> None:
         """
@@ -159,8 +162,11 @@ class Direct:
         @raise OSError: if it cannot be started.
         """
         context = self._context
+        if self._pidfds and not (context.identity is None and self._here()):
+            self._fork(child, order)
+            return
         with _umask(context.umask):
-            if self._pidfds and context.identity is None and self._here():
+            if self._pidfds:
                 self._spawn(child, order)
             else:
                 self._spawnProcess(child, order)
@@ -178,6 +184,22 @@ class Direct:
         """
         environment = {**order.environment, **order.extra}
         pid = spawn(order.executable, order.argv, environment, order.fds, self._ignored)
+        self._await(child, pid)
+
+    def _fork(self, child: Any, order: Order) -> None:
+        """
+        Start a program by fork(2), which takes on the context on the way.
+        """
+        environment = {**order.environment, **order.extra}
+        pid = forkAndExec(
+            order.executable, order.argv, environment, order.fds, (), self._assumed
+        )
+        self._await(child, pid)
+
+    def _await(self, child: Any, pid: int) -> None:
+        """
+        A program runs: wait for its end.
+        """
         child.started(pid)
 
         def gone() -> None:
@@ -261,3 +283,12 @@ def _ignored() -> list[int]:
     """
     every = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
     return [number for number in every if signal.getsignal(number) is signal.SIG_IGN]
+
+
+def _keepInherited() -> None:
+    """
+    Have no program inherit what whoever started this process left open.
+    """
+    for fd in os.listdir("/dev/fd"):
+        with suppress(OSError):
+            os.set_inheritable(int(fd), int(fd) < 3)
