@@ -129,6 +129,14 @@ def _refuseIPsec(words: tuple[str, ...]) -> None:
         raise ValueError("IPsec policies cannot be set from here, only an empty one")
 
 
+def _noBlank(name: str) -> None:
+    """
+    @raise ValueError: unless it is one word of a line of the log.
+    """
+    if " " in name:
+        raise ValueError(f"'{name}' has a blank in it")
+
+
 def _absolute(path: str) -> None:
     """
     @raise ValueError: unless the path is absolute.
@@ -184,7 +192,7 @@ class Entry:
     places: Mapping[str, Place] = field(default_factory=dict, compare=False)
 
     id: str | None = _key(
-        values.word,
+        values.checked(values.word, _noBlank),
         "The name of the service in the log and for programs that ask.",
         default="the service and its protocol, as in 7/tcp",
         example="lower",
@@ -215,7 +223,7 @@ class Entry:
     user: str | None = _key(
         values.word,
         "The user that the program runs as; - is whoever runs the daemon.",
-        default="-",
+        default="none for an internal service; otherwise it must be given",
         example="alpine",
     )
     group: str | None = _key(

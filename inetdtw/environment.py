@@ -66,7 +66,8 @@ def plain(host: str) -> str:
     """
     An address as a person writes it: IPv4 mapped into IPv6 is IPv4.
     """
-    return host[len(_MAPPED) :] if host.startswith(_MAPPED) else host
+    mapped = host.startswith(_MAPPED) and "." in host and host.count(":") == 3
+    return host[len(_MAPPED) :] if mapped else host
 
 
 def ofConnection(local: Any, peer: Any) -> dict[str, str]:

@@ -22,6 +22,20 @@ from inetdtw.resolve import distinct, resolve
 from inetdtw.service import Service, Settings
 
 
+class NotText(Exception):
+    """
+    A file has something in it that is not text in UTF-8.
+
+    @ivar line: the number of the line that it is on.
+    @ivar reason: what it is.
+    """
+
+    def __init__(self, line: int, reason: str) -> None:
+        super().__init__(line, reason)
+        self.line = line
+        self.reason = reason
+
+
 @dataclass(frozen=True)
 class Configuration:
     """
@@ -101,7 +115,13 @@ def _written(path: str) -> Iterator[Statement]:
     if not os.path.isdir(path):
         yield from _file(path, Place(path, 1), (), ())
         return
-    for name in sorted(os.listdir(path)):
+    try:
+        names = sorted(os.listdir(path))
+    except OSError as why:
+        reason = f"'{path}' cannot be read: {why.strerror}"
+        yield ConfError(Place(path, 1), "file", reason)
+        return
+    for name in names:
         if "." not in name.strip(".") or name.endswith(".conf"):
             inner = os.path.join(path, name)
             if not name.startswith(".") and not name.endswith("~"):
@@ -126,8 +146,9 @@ def _file(
     except OSError as why:
         yield ConfError(asked, "file", f"'{path}' cannot be read: {why.strerror}")
         return
-    except ValueError as why:
-        yield ConfError(asked, "file", f"'{path}' is not text: {why}")
+    except NotText as why:
+        place = Place(path, why.line)
+        yield ConfError(place, "file", f"is not text in UTF-8: {why.reason}")
         return
     for statement in parse(text, path, bind):
         if isinstance(statement, Include):
@@ -143,10 +164,10 @@ def _included(
     What the files say that a pattern finds.
     """
     place = include.pattern.place
-    pattern = os.path.join(os.path.dirname(path), include.pattern.text)
-    found = sorted(glob.glob(pattern))
+    folder, pattern = os.path.dirname(path), include.pattern.text
+    found = sorted(glob.glob(os.path.join(glob.escape(folder), pattern)))
     if not found and not glob.has_magic(pattern):
-        found = [pattern]
+        found = [os.path.join(folder, pattern)]
     for each in found:
         yield from _file(each, place, include.bind, above)
 
@@ -157,16 +178,32 @@ def read(path: str) -> str:
 
     @raise OSError: if it cannot be read, or is no plain file, which might never
         end.
-    @raise ValueError: if it is not text in UTF-8.
+    @raise NotText: if it is not text in UTF-8.
     """
     # A FIFO would wait here for somebody to write.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    with open(descriptor, "rb") as file:
+    try:
         mode = os.fstat(descriptor).st_mode
         if not stat.S_ISREG(mode) and not stat.S_ISCHR(mode):
             raise OSError(0, "it is not a file")
-        data = file.read()
-    text = data.decode("utf-8")
-    if "\0" in text:
-        raise ValueError("there is a NUL character in it")
-    return text
+        with open(descriptor, "rb", closefd=False) as file:
+            data = file.read()
+    finally:
+        os.close(descriptor)
+    return _decoded(data)
+
+
+def _decoded(data: bytes) -> str:
+    """
+    The text that a file holds, without a byte order mark.
+
+    @raise NotText: as L{read} does.
+    """
+    nul = data.find(0)
+    if nul >= 0:
+        raise NotText(data.count(b"\n", 0, nul) + 1, "a NUL character")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as why:
+        line = why.object.count(b"\n", 0, why.start) + 1
+        raise NotText(line, f"the byte {why.object[why.start]:#x}") from None

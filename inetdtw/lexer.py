@@ -66,7 +66,7 @@ _BEGINNING = re.compile(
       (?! \# )
     (?: [^ \t\r\n=]+ [ \t]+ (?: on | off | stream | dgram | seqpacket | raw | rdm )
         (?= [ \t\r\n;\#,:] | \Z )
-      | \.include [ \t]
+      | \.include (?= [ \t\r\n] | \Z )
       | [^ \t\r\n=]+ : [ \t\r]* (?: \n | \Z )
     )
     """,
@@ -242,13 +242,14 @@ class Definition:
             return
         source = self._source
         for match in _TOKEN.finditer(source.text, source.position):
-            self._passOver(match)
-            if self._ended:
+            if self._passOver(match):
                 return
 
-    def _passOver(self, match: re.Match[str]) -> None:
+    def _passOver(self, match: re.Match[str]) -> bool:
         """
-        Pass over one token, and see whether the definition ends there.
+        Pass over one token.
+
+        @return: whether the definition ends there.
         """
         end = match.end()
         self._source.goTo(end)
@@ -258,6 +259,7 @@ class Definition:
             self._ended = match["open"].rstrip().endswith(";")
         elif match["blank"] is not None and match["blank"].endswith("\n"):
             self._ended = _BEGINNING.match(self._source.text, end) is not None
+        return self._ended
 
 
 def _value(match: re.Match[str], place: Place) -> str:

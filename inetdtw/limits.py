@@ -139,8 +139,8 @@ class Limits:
             self._starts.add(now)
         if not peer:
             return
-        if self.bounds.perSource:
-            self._peers[peer] += 1
+        # Without a bound too: there may be one when they end.
+        self._peers[peer] += 1
         if self.bounds.ipMax:
             starts = self._peerStarts.setdefault(peer, _Starts())
             self._peerStarts.move_to_end(peer)

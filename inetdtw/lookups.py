@@ -79,10 +79,9 @@ def account(
     """
     Look up the user and the groups of a service.
 
-    @param user: a user's name or id, C{user.group}, or C{-} for the user who runs
-        the daemon.  Where a user's name has a dot in it, the user is meant.
-    @param group: the name or id of a group, if the user's own is not meant.
-
+    @param user: a user's name, C{user.group}, or C{-} for the user who runs the
+        daemon.  Where a user's name has a dot in it, the user is meant.
+    @param group: the name of a group, if the user's own is not meant.
     @param groups: the names of the supplementary groups, or C{yes} for all of the
         user's, or C{no}.
 
@@ -94,8 +93,8 @@ def account(
         return _ownAccount(group, lookups, groups)
     entry = _passwd(user, lookups)
     if entry is None and group is None and "." in user:
-        user, _, group = user.rpartition(".")
-        entry = _passwd(user, lookups)
+        name, _, group = user.rpartition(".")
+        entry = _passwd(name, lookups)
     if entry is None:
         raise LookupError("user", f"there is no user '{user}'; service ignored")
     gid = entry.pw_gid if group is None else _gid(group, lookups)
@@ -105,10 +104,11 @@ def account(
     if entry.pw_uid == 0 and gid == lookups.gid and groups == ("yes",):
         return Account()
     own = lookups.getgrouplist(entry.pw_name, gid)
-    login = Login(entry.pw_name, entry.pw_dir, entry.pw_shell or "/bin/sh")
-    return Account(
-        Identity(entry.pw_uid, gid, _groups(groups, own, gid, lookups)), login
-    )
+    identity = Identity(entry.pw_uid, gid, _groups(groups, own, gid, lookups))
+    if entry.pw_uid == 0:
+        return Account(identity)
+    shell = entry.pw_shell or "/bin/sh"
+    return Account(identity, Login(entry.pw_name, entry.pw_dir, shell))
 
 
 def _groups(

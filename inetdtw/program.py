@@ -25,7 +25,8 @@ def locate(
     program: Program, identity: Identity | None, chroot: str | None = None
 ) -> str:
     """
-    The path of a program as it is now.
+    The path of a program as it is now.  Folders of PATH that are not absolute are
+    left out: what they stand for depends on where the daemon was started.
 
     @param chroot: the root that the path is to start from.  Only a process that has
         it can follow the links there: whoever executes the program finds out.
@@ -36,7 +37,7 @@ def locate(
         if chroot is None:
             check(program.name, identity)
         return program.name
-    for folder in program.folders:
+    for folder in filter(os.path.isabs, program.folders):
         path = os.path.join(folder, program.name)
         try:
             check((chroot or "") + path, identity)
@@ -57,11 +58,12 @@ def check(path: str, identity: Identity | None) -> None:
     """
     try:
         mode = os.stat(path).st_mode
+        allowed = os.access(path, os.X_OK) and _allowed(path, identity)
     except OSError as why:
         raise ProgramMissing(f"'{path}': {why.strerror}") from None
     if not stat.S_ISREG(mode):
         raise ProgramMissing(f"'{path}' is not a file")
-    if not (os.access(path, os.X_OK) and _allowed(path, identity)):
+    if not allowed:
         raise ProgramMissing(f"'{path}' may not be executed")
 
 

@@ -149,8 +149,9 @@ class _Resolution:
             options=self._options(),
             ownership=self._ownership(),
         )
-        services = tuple(self._placed(service)) if entry.enabled else ()
-        return Resolved(services, tuple(self._missing(service)))
+        services = tuple(self._placed(service))
+        warnings = tuple(self._missing(service))
+        return Resolved(services if entry.enabled else (), warnings)
 
     def _socktype(self) -> str:
         """

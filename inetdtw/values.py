@@ -47,11 +47,13 @@ def _single(words: tuple[str, ...]) -> str:
 
 def _readWord(words: tuple[str, ...]) -> str:
     """
-    A word that is not empty.
+    A word that is not empty, and can be part of a line of the log.
     """
     word = _single(words)
     if not word:
         raise ValueError("is empty")
+    if not word.isprintable():
+        raise ValueError(f"{word!r} has a character that cannot be printed")
     return word
 
 
@@ -75,7 +77,7 @@ def _readSize(words: tuple[str, ...]) -> int:
         raise ValueError(f"'{word}' is not a size like 8192, 64k or 1m")
     size = int(match[1]) * _UNITS[match[2].lower()]
     if not 0 < size < 1 << 31:
-        raise ValueError(f"'{word}' is not between 1 and 2g")
+        raise ValueError(f"'{word}' is not a size from 1 to less than 2g")
     return size
 
 
@@ -154,7 +156,10 @@ def _readBound(text: str) -> int:
     match = _SIZE.fullmatch(text)
     if match is None:
         raise ValueError(f"'{text}' is not a limit like 64, 64M or UNLIMITED")
-    return int(match[1]) * _UNITS[match[2].lower()]
+    bound = int(match[1]) * _UNITS[match[2].lower()]
+    if bound >= 1 << 63:
+        raise ValueError(f"'{text}' is more than a limit can be, UNLIMITED would do")
+    return bound
 
 
 def _writeLimit(limits: tuple[int, int]) -> tuple[str, ...]:
