@@ -1,0 +1,208 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Tests for L{inetdtw.values}.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from inetdtw import values
+from inetdtw.values import AnyKind
+
+
+class KindTests(SynchronousTestCase):
+    """
+    Tests for the kinds of values.
+    """
+
+    def assertReads(self, kind: AnyKind, wanted: dict[str, Any]) -> None:
+        """
+        Each word is read as its value, and the value can be written and read again.
+        """
+        for word, value in wanted.items():
+            self.assertEqual(kind.read((word,)), value, word)
+            self.assertEqual(kind.read(kind.write(value)), value, word)
+
+    def assertRefuses(self, kind: AnyKind, *refused: str) -> str:
+        """
+        Each word is refused with a message that quotes it.
+
+        @return: the last message.
+        """
+        message = ""
+        for word in refused:
+            message = str(self.assertRaises(ValueError, kind.read, (word,)))
+            self.assertIn(repr(word), message)
+        return message
+
+    def test_oneValue(self) -> None:
+        """
+        A kind that takes one value says how many it was given instead.
+        """
+        one: tuple[AnyKind, ...] = (
+            *(values.word, values.text, values.flag, values.size, values.limit),
+            *(values.octal, values.number(0, 9), values.integer(0, 9)),
+            values.oneOf("a", "b"),
+        )
+        for kind in one:
+            for words in ((), ("1", "2")):
+                problem = self.assertRaises(ValueError, kind.read, words)
+                reason = f"takes one value, not {len(words)}"
+                self.assertEqual(str(problem), reason, kind.name)
+
+    def test_word(self) -> None:
+        """
+        A word is anything printable that is not empty.
+        """
+        self.assertReads(values.word, {"a b": "a b", "\u00e9": "\u00e9"})
+        problem = self.assertRaises(ValueError, values.word.read, ("",))
+        self.assertEqual(str(problem), "is empty")
+
+    def test_wordIsPrintable(self) -> None:
+        """
+        A word cannot hold what would break a line of the log.
+        """
+        for word in ("a\nb", "a\0", "\x1b[m", "\udcff"):
+            problem = self.assertRaises(ValueError, values.word.read, (word,))
+            self.assertTrue(str(problem).isprintable(), word)
+
+    def test_text(self) -> None:
+        """
+        A text may be empty.
+        """
+        self.assertReads(values.text, {"": "", "a\nb": "a\nb"})
+
+    def test_words(self) -> None:
+        """
+        Words are any number of words.
+        """
+        for words in ((), ("",), ("a", "b c")):
+            self.assertEqual(values.words.read(words), words)
+            self.assertEqual(values.words.write(words), words)
+
+    def test_flag(self) -> None:
+        """
+        A flag is yes or no in any case, and nothing else.
+        """
+        self.assertReads(
+            values.flag, {"yes": True, "no": False, "YES": True, "No": False}
+        )
+        for word in ("on", "true", "1", ""):
+            problem = self.assertRaises(ValueError, values.flag.read, (word,))
+            self.assertEqual(str(problem), f"'{word}' is neither yes nor no")
+
+    def test_number(self) -> None:
+        """
+        A number is decimal digits within its bounds.
+        """
+        kind = values.number(1, 32767)
+        self.assertReads(kind, {"1": 1, "32767": 32767, "007": 7})
+        message = self.assertRefuses(
+            kind, "0", "32768", "-1", "+1", "1.0", "", "0x1", "\u0661", "9" * 5000
+        )
+        self.assertIn("is not a number from 1 to 32767", message)
+
+    def test_integer(self) -> None:
+        """
+        An integer may have a sign.
+        """
+        kind = values.integer(-20, 19)
+        self.assertReads(kind, {"-20": -20, "+5": 5, "19": 19, "0": 0})
+        self.assertRefuses(kind, "-21", "20", "--1", "", "1e1", "9" * 5000)
+
+    def test_size(self) -> None:
+        """
+        A size is a count of bytes, with suffixes for powers of 1024.
+        """
+        self.assertReads(
+            values.size,
+            {"8192": 8192, "64k": 65536, "64K": 65536, "1m": 1 << 20, "1G": 1 << 30},
+        )
+
+    def test_noSize(self) -> None:
+        """
+        What is no size is refused with an example, and what is out of range with
+        the range.
+        """
+        message = self.assertRefuses(values.size, "", "k", "64kb", "-1", "1.5m", "6 4")
+        self.assertIn("is not a size like 8192, 64k or 1m", message)
+        message = self.assertRefuses(
+            values.size, "0", "2g", "2147483648", "9999999999m"
+        )
+        self.assertIn("is not a size from 1 to less than 2g", message)
+
+    def test_largestSize(self) -> None:
+        """
+        The largest size is what setsockopt(2) can take.
+        """
+        self.assertEqual(values.size.read(("2147483647",)), (1 << 31) - 1)
+
+    def test_limit(self) -> None:
+        """
+        A limit is a soft and a hard one; one value is both.
+        """
+        self.assertReads(
+            values.limit,
+            {
+                "64": (64, 64),
+                "64:128": (64, 128),
+                "1k:1M": (1 << 10, 1 << 20),
+                "UNLIMITED": (values.UNLIMITED, values.UNLIMITED),
+                "infinity": (values.UNLIMITED, values.UNLIMITED),
+                "0:unlimited": (0, values.UNLIMITED),
+            },
+        )
+
+    def test_noLimit(self) -> None:
+        """
+        What is no limit is refused, and so is a soft one above the hard one.
+        """
+        for word in (
+            "",
+            ":",
+            "64:",
+            ":64",
+            "64:32",
+            "unlimited:5",
+            "-1",
+            "1:2:3",
+            "9999999999g",
+        ):
+            self.assertRaises(ValueError, values.limit.read, (word,))
+
+    def test_octal(self) -> None:
+        """
+        Permissions are up to four octal digits.
+        """
+        self.assertReads(values.octal, {"0660": 0o660, "77": 0o77, "1777": 0o1777})
+        self.assertRefuses(values.octal, "", "888", "0o660", "06600", "-1")
+
+    def test_oneOf(self) -> None:
+        """
+        A word that is none of the choices is refused with all of them.
+        """
+        kind = values.oneOf("stream", "dgram")
+        self.assertReads(kind, {"stream": "stream", "dgram": "dgram"})
+        self.assertEqual(kind.name, "stream|dgram")
+        message = self.assertRefuses(kind, "", "Stream")
+        self.assertEqual(message, "'Stream' is none of stream, dgram")
+
+    def test_checked(self) -> None:
+        """
+        A further check decides on values that the kind itself takes.
+        """
+
+        def odd(value: int) -> None:
+            if not value % 2:
+                raise ValueError(f"'{value}' is even")
+
+        kind = values.checked(values.number(0, 9), odd, "odd")
+        self.assertEqual(kind.name, "odd")
+        self.assertReads(kind, {"3": 3})
+        self.assertRefuses(kind, "4", "10")
+        self.assertEqual(values.checked(values.word, lambda word: None).name, "word")
