@@ -170,7 +170,7 @@ def _begin(fds: Sequence[int]) -> None:
 
 def _become(
     path: Any,
-    argv: Sequence[Any],
+    argv: Any,
     environment: Mapping[Any, Any],
     limits: Iterable[Limit],
 ) -> None:
