@@ -210,11 +210,10 @@ class TutorialTests(ServingTestCase):
         Everything is answered to a client that closes its sending half at once.
         """
         text = b"".join(b"LiNe %d\n" % number for number in range(20000))
-        with self.serve():
-            with self.connect(self.lower) as client:
-                client.sendall(text)
-                client.shutdown(socket.SHUT_WR)
-                self.assertEqual(readAll(client), text.lower())
+        with self.serve(), self.connect(self.lower) as client:
+            client.sendall(text)
+            client.shutdown(socket.SHUT_WR)
+            self.assertEqual(readAll(client), text.lower())
 
     def test_rows(self) -> None:
         """
