@@ -48,6 +48,15 @@ class Place:
         return f"{self.file}:{self.line}:{self.column}"
 
 
+def _printable(text: str) -> str:
+    """
+    A text as one line, whatever it quotes.
+    """
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
+
+
 class ConfError(Exception):
     """
     A part of a configuration cannot be used.
@@ -60,8 +69,8 @@ class ConfError(Exception):
     def __init__(self, place: Place, field: str, reason: str) -> None:
         super().__init__(place, field, reason)
         self.place = place
-        self.field = field
-        self.reason = reason
+        self.field = _printable(field)
+        self.reason = _printable(reason)
 
     def __str__(self) -> str:
         return f"{self.place}: {self.field}: {self.reason}"

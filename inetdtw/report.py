@@ -17,6 +17,7 @@ from twisted.logger import Logger
 
 from inetdtw.diff import Changes
 from inetdtw.entry import ConfError
+from inetdtw.environment import plain
 from inetdtw.interfaces import Exit
 
 
@@ -25,8 +26,8 @@ def peerText(peer: Any) -> str:
     A client's address, as a word.
     """
     if isinstance(peer, tuple):
-        host = f"[{peer[0]}]" if ":" in peer[0] else peer[0]
-        return f"{host}:{peer[1]}"
+        host = plain(peer[0])
+        return f"[{host}]:{peer[1]}" if ":" in host else f"{host}:{peer[1]}"
     return "-"
 
 
@@ -35,13 +36,13 @@ class Report:
     What the daemon has to say.
     """
 
-    _log = Logger(namespace="inetdtw")
-
     def __init__(self, successes: bool = False) -> None:
         """
         @param successes: whether starts and good ends are worth a line as well.
         """
         self._successes = successes
+        # As an attribute of the class it would have the namespace of the class.
+        self._log = Logger(namespace="inetdtw")
 
     def start(self, service: str, pid: int, peer: Any) -> None:
         """
@@ -165,8 +166,9 @@ class Report:
         A new configuration was rejected.
         """
         self._log.error(
-            "reload rejected problems={problems} reason=the old configuration stays",
+            "reload rejected problems={problems} reason={reason}",
             problems=problems,
+            reason="the old configuration stays",
         )
 
     def problem(self, error: ConfError) -> None:
@@ -202,7 +204,10 @@ class Report:
         Something happened to a fork server.
         """
         self._log.warn(
-            "forkserver {user} pid={pid} {what}", user=user, pid=pid, what=what
+            "forkserver {user} pid={pid} {what}",
+            user=user,
+            pid="-" if pid is None else pid,
+            what=what,
         )
 
     def nothing(self, files: str) -> None:

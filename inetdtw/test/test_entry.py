@@ -60,6 +60,14 @@ class PlaceTests(SynchronousTestCase):
         error = ConfError(HERE, "user", "is empty")
         self.assertEqual(str(error), "etc/inetd.conf:3:5: user: is empty")
 
+    def test_oneLine(self) -> None:
+        """
+        An error is one line, whatever it quotes.
+        """
+        error = ConfError(HERE, "a\nb", "'\u00e9 \x1b[m\0\udcff\r' is wrong")
+        wanted = "etc/inetd.conf:3:5: a\\nb: '\u00e9 \\x1b[m\\x00\\udcff\\r' is wrong"
+        self.assertEqual(str(error), wanted)
+
 
 class KeyTests(SynchronousTestCase):
     """
