@@ -1,0 +1,252 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Tests for L{inetdtw.limits}.
+"""
+
+from __future__ import annotations
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from inetdtw.limits import WINDOW, Limits, Verdict
+from inetdtw.service import Bounds
+
+ADMIT = Verdict.ADMIT
+
+
+class LimitsTests(SynchronousTestCase):
+    """
+    Tests for L{Limits}.
+    """
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.clock.advance(1000)
+
+    def limits(self, **bounds: int) -> Limits:
+        """
+        The counts of a service with these bounds.
+        """
+        return Limits(Bounds(**bounds), self.clock.seconds)
+
+    def admit(self, limits: Limits, count: int, peer: str = "") -> list[Verdict]:
+        """
+        Ask for so many.
+        """
+        return [limits.admit(peer) for _ in range(count)]
+
+    def test_noBounds(self) -> None:
+        """
+        Without bounds any number may start, and run.
+        """
+        limits = self.limits()
+        self.assertEqual(set(self.admit(limits, 1000, "a")), {ADMIT})
+        self.assertFalse(limits.full)
+        self.assertEqual(limits.running, 1000)
+
+    def test_window(self) -> None:
+        """
+        A rate counts over a minute.
+        """
+        self.assertEqual(WINDOW, 60)
+
+    def test_rate(self) -> None:
+        """
+        Exactly as many as the rate says start in a minute, and the next one trips it
+        (item 63).
+        """
+        limits = self.limits(serviceMax=3)
+        wanted = [ADMIT] * 3 + [Verdict.TRIPPED] * 2
+        self.assertEqual(self.admit(limits, 5), wanted)
+        self.assertEqual(limits.running, 3)
+
+    def test_rateRecovers(self) -> None:
+        """
+        After a minute as many may start again, with no operator (item 64).
+        """
+        limits = self.limits(serviceMax=3)
+        self.admit(limits, 4)
+        self.clock.advance(59.9)
+        self.assertEqual(limits.admit(), Verdict.TRIPPED)
+        self.clock.advance(0.1)
+        wanted = [ADMIT] * 3 + [Verdict.TRIPPED]
+        self.assertEqual(self.admit(limits, 4), wanted)
+
+    def test_rateSlides(self) -> None:
+        """
+        The minute is the last one at any time, not that of a clock (item 68).
+        """
+        limits = self.limits(serviceMax=2)
+        self.admit(limits, 1)
+        self.clock.advance(40)
+        self.admit(limits, 1)
+        self.clock.advance(20)
+        self.assertEqual(self.admit(limits, 2), [ADMIT, Verdict.TRIPPED])
+        self.clock.advance(40)
+        self.assertEqual(self.admit(limits, 2), [ADMIT, Verdict.TRIPPED])
+
+    def test_rateOfEnded(self) -> None:
+        """
+        Those that have ended count for a rate as well.
+        """
+        limits = self.limits(serviceMax=1)
+        limits.admit("a")
+        limits.release("a")
+        self.assertEqual(limits.admit("a"), Verdict.TRIPPED)
+
+    def test_refusedDoNotCount(self) -> None:
+        """
+        Those that were refused do not count, so that a flood does not keep a service
+        from recovering.
+        """
+        limits = self.limits(serviceMax=1, ipMax=1)
+        limits.admit("a")
+        for _ in range(59):
+            self.clock.advance(1)
+            self.assertNotEqual(limits.admit("a"), ADMIT)
+        self.clock.advance(1)
+        self.assertEqual(limits.admit("a"), ADMIT)
+
+    def test_otherServices(self) -> None:
+        """
+        What one service has reached is nothing to another (item 65).
+        """
+        self.admit(self.limits(serviceMax=1, acceptMax=1), 2, "a")
+        other = self.limits(serviceMax=1, acceptMax=1)
+        self.assertFalse(other.full)
+        self.assertEqual(other.admit("a"), ADMIT)
+
+    def test_full(self) -> None:
+        """
+        At the limit of those that run a service is full until one ends (items 66 and
+        70).
+        """
+        limits = self.limits(acceptMax=2)
+        limits.admit("a")
+        self.assertFalse(limits.full)
+        limits.admit("a")
+        self.assertTrue(limits.full)
+        limits.release("a")
+        self.assertFalse(limits.full)
+        self.assertEqual(limits.running, 1)
+
+    def test_busyPeer(self) -> None:
+        """
+        As many as the limit for one address run for it at once, and any other address
+        is served (items 67 and 70).
+        """
+        limits = self.limits(perSource=2)
+        wanted = [ADMIT, ADMIT, Verdict.PEER_BUSY]
+        self.assertEqual(self.admit(limits, 3, "a"), wanted)
+        self.assertEqual(self.admit(limits, 3, "b"), wanted)
+        limits.release("a")
+        self.assertEqual(self.admit(limits, 2, "a"), [ADMIT, Verdict.PEER_BUSY])
+        self.assertEqual(limits.admit("b"), Verdict.PEER_BUSY)
+
+    def test_peerRate(self) -> None:
+        """
+        As many as the rate for one address start for it in a minute that slides, and
+        any other address is served (item 68).
+        """
+        limits = self.limits(ipMax=2)
+        limits.admit("a")
+        self.clock.advance(30)
+        self.assertEqual(self.admit(limits, 2, "a"), [ADMIT, Verdict.PEER_RATE])
+        self.assertEqual(limits.admit("b"), ADMIT)
+        self.clock.advance(30)
+        self.assertEqual(self.admit(limits, 2, "a"), [ADMIT, Verdict.PEER_RATE])
+
+    def test_unknownPeer(self) -> None:
+        """
+        Clients without an address are not counted by it.
+        """
+        limits = self.limits(perSource=1, ipMax=1)
+        self.assertEqual(self.admit(limits, 3), [ADMIT] * 3)
+        limits.release()
+        self.assertEqual(limits.running, 2)
+
+    def test_order(self) -> None:
+        """
+        A client that has reached its own limit does not trip the service, nor does it
+        count for it.
+        """
+        limits = self.limits(serviceMax=2, ipMax=1, perSource=1)
+        wanted = [ADMIT, Verdict.PEER_BUSY]
+        self.assertEqual(self.admit(limits, 2, "a"), wanted)
+        limits.release("a")
+        self.assertEqual(limits.admit("a"), Verdict.PEER_RATE)
+        self.assertEqual(limits.admit("b"), ADMIT)
+        self.assertEqual(limits.admit("c"), Verdict.TRIPPED)
+
+    def test_bound(self) -> None:
+        """
+        It is known which bound led to a verdict, for a message.
+        """
+        limits = self.limits(acceptMax=1, serviceMax=2, ipMax=3, perSource=4)
+        bounds = [limits.bound(each) for each in Verdict]
+        self.assertEqual(bounds, [0, 2, 3, 4])
+        messages = [each.value.format(limits.bound(each)) for each in Verdict]
+        self.assertEqual(
+            messages,
+            [
+                "admitted",
+                "more than 2 starts a minute",
+                "more than 3 starts a minute for one address",
+                "more than 4 at once for one address",
+            ],
+        )
+
+    def test_lowered(self) -> None:
+        """
+        Bounds may be lowered while more than that run.
+        """
+        limits = self.limits(acceptMax=5, perSource=5)
+        self.admit(limits, 3, "a")
+        limits.bounds = Bounds(acceptMax=2, perSource=2)
+        for _ in range(2):
+            self.assertTrue(limits.full)
+            self.assertEqual(limits.admit("a"), Verdict.PEER_BUSY)
+            limits.release("a")
+        self.assertFalse(limits.full)
+        self.assertEqual(limits.admit("a"), ADMIT)
+
+    def test_raised(self) -> None:
+        """
+        Bounds may be raised, or lifted, at any time.
+        """
+        limits = self.limits(acceptMax=1, serviceMax=1, perSource=1, ipMax=1)
+        limits.admit("a")
+        limits.bounds = Bounds(2, 2, 2, 2)
+        self.assertFalse(limits.full)
+        self.assertEqual(limits.admit("a"), ADMIT)
+        limits.bounds = Bounds()
+        self.assertEqual(limits.admit("a"), ADMIT)
+
+    def test_introduced(self) -> None:
+        """
+        A bound for one address counts those that run already.
+        """
+        limits = self.limits()
+        limits.admit("a")
+        limits.bounds = Bounds(perSource=2)
+        self.assertEqual(self.admit(limits, 2, "a"), [ADMIT, Verdict.PEER_BUSY])
+        limits.release("a")
+        self.assertEqual(self.admit(limits, 2, "a"), [ADMIT, Verdict.PEER_BUSY])
+        for _ in range(2):
+            limits.release("a")
+        self.assertEqual(limits.running, 0)
+
+    def test_forgets(self) -> None:
+        """
+        Nothing is kept of clients that have ended, and started nothing for a minute.
+        """
+        limits = self.limits(ipMax=5, perSource=5, serviceMax=100000)
+        for number in range(1000):
+            limits.admit(f"peer{number}")
+            limits.release(f"peer{number}")
+            self.clock.advance(1)
+        known = [value for value in vars(limits).values() if hasattr(value, "__len__")]
+        self.assertEqual(len(known), 2)
+        self.assertLessEqual(max(map(len, known)), 61)

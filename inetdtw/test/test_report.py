@@ -1,0 +1,237 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Tests for L{inetdtw.report}.
+"""
+
+from __future__ import annotations
+
+import re
+import signal
+from typing import Any, Callable
+
+from twisted.logger import LogLevel, capturedLogs, formatEvent
+from twisted.trial.unittest import SynchronousTestCase
+
+from inetdtw.conf import Warned
+from inetdtw.diff import Changes
+from inetdtw.entry import ConfError, Place
+from inetdtw.interfaces import Exit
+from inetdtw.report import Report, peerText
+
+PEER = ("192.0.2.1", 40000)
+HERE = Place("/etc/inetd.conf", 3, 5)
+#: One line of each kind: what writes it, and its level and text.
+LINES: tuple[tuple[Callable[[Report], None], str, str], ...] = (
+    (
+        lambda report: report.start("7/tcp", 4, PEER),
+        "info",
+        "start 7/tcp pid=4 peer=192.0.2.1:40000",
+    ),
+    (
+        lambda report: report.end("7/tcp", 4, PEER, Exit(0, cpu=0.01), 1.5),
+        "info",
+        "end 7/tcp pid=4 peer=192.0.2.1:40000 status=0 seconds=1.500 cpu=0.010",
+    ),
+    (
+        lambda report: report.end("7/udp", 4, None, Exit(3), 0),
+        "warn",
+        "end 7/udp pid=4 peer=- status=3 seconds=0.000 cpu=-",
+    ),
+    (
+        lambda report: report.end("7/tcp", 4, PEER, Exit(signal=signal.SIGKILL), 2),
+        "warn",
+        "end 7/tcp pid=4 peer=192.0.2.1:40000 signal=9 seconds=2.000 cpu=-",
+    ),
+    (
+        lambda report: report.refuse("7/tcp", PEER, "more than 3 at once"),
+        "warn",
+        "refuse 7/tcp peer=192.0.2.1:40000 reason=more than 3 at once",
+    ),
+    (
+        lambda report: report.fail("7/tcp", PEER, "'/x': No such file"),
+        "error",
+        "fail 7/tcp peer=192.0.2.1:40000 reason='/x': No such file",
+    ),
+    (
+        lambda report: report.pause("7/tcp", 60.0, "more than 3 starts"),
+        "warn",
+        "pause 7/tcp seconds=60 reason=more than 3 starts",
+    ),
+    (lambda report: report.resume("7/tcp"), "info", "resume 7/tcp"),
+    (
+        lambda report: report.drop("7/udp", PEER, "the program did not read it"),
+        "warn",
+        "drop 7/udp peer=192.0.2.1:40000 reason=the program did not read it",
+    ),
+    (
+        lambda report: report.listening("7/tcp", "[::]:7"),
+        "info",
+        "listen 7/tcp address=[::]:7",
+    ),
+    (lambda report: report.stopped("7/tcp"), "info", "close 7/tcp"),
+    (
+        lambda report: report.unbound("7/tcp", "0.0.0.0:7", 0.5, "in use"),
+        "error",
+        "unbound 7/tcp address=0.0.0.0:7 retry=0.5 reason=in use",
+    ),
+    (
+        lambda report: report.reload(Changes((), (), (), ())),
+        "info",
+        "reload kept=0 changed=0 started=0 stopped=0",
+    ),
+    (
+        lambda report: report.unchanged(2),
+        "error",
+        "reload rejected problems=2 reason=the old configuration stays",
+    ),
+    (
+        lambda report: report.problem(ConfError(HERE, "user", "is empty")),
+        "error",
+        "conf /etc/inetd.conf:3:5 field=user reason=is empty",
+    ),
+    (
+        lambda report: report.warning(Warned(HERE, "args", "is strange")),
+        "warn",
+        "warning /etc/inetd.conf:3:5 field=args reason=is strange",
+    ),
+    (
+        lambda report: report.stalled("Too many open files"),
+        "error",
+        "stall reason=Too many open files",
+    ),
+    (
+        lambda report: report.forkserver("alpine", None, "died retry=1 reason=x y"),
+        "warn",
+        "forkserver alpine pid=- died retry=1 reason=x y",
+    ),
+)
+
+
+class PeerTests(SynchronousTestCase):
+    """
+    Tests for L{peerText}.
+    """
+
+    def test_addresses(self) -> None:
+        """
+        An address is one word, with brackets for IPv6, and mapped IPv4 is IPv4 (item
+        44).
+        """
+        for peer, wanted in (
+            (PEER, "192.0.2.1:40000"),
+            (("2001:db8::1", 40000, 0, 0), "[2001:db8::1]:40000"),
+            (("::ffff:192.0.2.1", 40000, 0, 0), "192.0.2.1:40000"),
+        ):
+            self.assertEqual(peerText(peer), wanted)
+
+    def test_noAddress(self) -> None:
+        """
+        Where there is no address there is a dash.
+        """
+        for peer in (None, "", "/tmp/a b", b""):
+            self.assertEqual(peerText(peer), "-")
+
+
+class ReportTests(SynchronousTestCase):
+    """
+    Tests for L{Report}.
+    """
+
+    def written(
+        self, write: Callable[[Report], None], successes: bool = True
+    ) -> list[Any]:
+        """
+        The events of the log.
+        """
+        with capturedLogs() as events:
+            write(Report(successes))
+        return list(events)
+
+    def test_lines(self) -> None:
+        """
+        Each kind of line has its level and its text (item 96).
+        """
+        for write, level, text in LINES:
+            (event,) = self.written(write)
+            self.assertEqual(formatEvent(event), text)
+            self.assertIs(event["log_level"], LogLevel.levelWithName(level), text)
+            self.assertEqual(event["log_namespace"], "inetdtw")
+
+    def test_grammar(self) -> None:
+        """
+        Every line is what happened, to what, and names with values, of which only the
+        last may have blanks in it.
+        """
+        line = re.compile(
+            r"[a-z]+( [^ =]+)?(( [a-z]+=[^ ]+)|( died))*( reason=.*)?", re.ASCII
+        )
+        for write, _, text in LINES:
+            (event,) = self.written(write)
+            self.assertTrue(line.fullmatch(formatEvent(event)), text)
+
+    def test_fields(self) -> None:
+        """
+        A machine finds every value in a field of its own (item 96).
+        """
+        for write, _, text in LINES:
+            (event,) = self.written(write)
+            for name in re.findall(r" (pid|peer|reason|seconds|address)=", text):
+                if not text.startswith("forkserver"):
+                    self.assertIn(f"{name}={event[name]}", text)
+
+    def test_service(self) -> None:
+        """
+        The lines about a service have it in a field (item 96).
+        """
+        for write, _, text in LINES:
+            if "7/" in text:
+                (event,) = self.written(write)
+                self.assertEqual(event["service"], text.split()[1])
+
+    def test_quiet(self) -> None:
+        """
+        Starts and good ends are worth no line unless they are asked for (item 96).
+        """
+        quiet = [
+            text for write, _, text in LINES if not self.written(write, successes=False)
+        ]
+        self.assertEqual([text.split()[0] for text in quiet], ["start", "end"])
+        self.assertIn("status=0", quiet[1])
+
+    def test_badEnds(self) -> None:
+        """
+        A program that ended badly is always worth a line (item 49).
+        """
+        for how in (Exit(1), Exit(signal=15), Exit(255)):
+            events = self.written(
+                lambda report, how=how: report.end("x", 1, None, how, 0),  # type: ignore[misc] # the default binds it
+                successes=False,
+            )
+            self.assertEqual(len(events), 1, how)
+
+    def test_changes(self) -> None:
+        """
+        A reload tells how many services it kept, changed, started and stopped.
+        """
+        one: Any = object()
+        changes = Changes((one,), (one,) * 2, (one,) * 3, (one,) * 4)
+        (event,) = self.written(lambda report: report.reload(changes))
+        text = "reload kept=1 changed=2 started=3 stopped=4"
+        self.assertEqual(formatEvent(event), text)
+
+    def test_nothing(self) -> None:
+        """
+        If there is nothing to serve, the files that say so are named.
+        """
+        (event,) = self.written(lambda report: report.nothing("/etc/inetd.conf"))
+        self.assertIn("/etc/inetd.conf", formatEvent(event))
+        self.assertIs(event["log_level"], LogLevel.error)
+
+    def test_braces(self) -> None:
+        """
+        What comes from outside is not taken for a format.
+        """
+        (event,) = self.written(lambda report: report.refuse("{x}", None, "{pid}"))
+        self.assertEqual(formatEvent(event), "refuse {x} peer=- reason={pid}")

@@ -1,0 +1,155 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Tests for L{inetdtw.service}.
+"""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import FrozenInstanceError, fields, replace
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from inetdtw.entry import Place
+from inetdtw.service import (
+    Address,
+    Bounds,
+    Context,
+    Identity,
+    Login,
+    Ownership,
+    Program,
+    Service,
+    SocketOptions,
+)
+
+FOUR = Address(socket.AF_INET, "127.0.0.1", 7)
+SIX = Address(socket.AF_INET6, "::1", 7)
+PATH = Address(socket.AF_UNIX, "/run/s")
+SERVICE = Service(Place("x", 1), "7/tcp", FOUR, socket.SOCK_STREAM)
+
+
+class AddressTests(SynchronousTestCase):
+    """
+    Tests for L{Address}.
+    """
+
+    def test_text(self) -> None:
+        """
+        An address is written as in URLs, and a path as itself.
+        """
+        texts = [str(each) for each in (FOUR, SIX, PATH)]
+        self.assertEqual(texts, ["127.0.0.1:7", "[::1]:7", "/run/s"])
+
+    def test_forBind(self) -> None:
+        """
+        A socket can be bound to an address.
+        """
+        with socket.socket() as each:
+            each.bind(replace(FOUR, port=0).forBind())
+            self.assertEqual(each.getsockname()[0], "127.0.0.1")
+        self.assertEqual(SIX.forBind(), ("::1", 7))
+        self.assertEqual(PATH.forBind(), "/run/s")
+
+
+class ContextTests(SynchronousTestCase):
+    """
+    Tests for L{Context}.
+    """
+
+    def test_plain(self) -> None:
+        """
+        Who, where and with which mask is plain, and the rest is not.
+        """
+        self.assertTrue(Context().plain)
+        self.assertTrue(Context(Identity(1, 1, ()), 0o077, "/tmp").plain)
+        for context in (
+            Context(nice=1),
+            Context(chroot="/"),
+            Context(limits=(("RLIMIT_CPU", 1, 1),)),
+        ):
+            self.assertFalse(context.plain, context)
+
+
+class ServiceTests(SynchronousTestCase):
+    """
+    Tests for L{Service}.
+    """
+
+    def test_key(self) -> None:
+        """
+        Two services are the same after a reload if they need the same socket, whatever
+        else is different (items 72 and 74).
+        """
+        for same in (
+            replace(SERVICE, place=Place("y", 2), name="other"),
+            replace(SERVICE, wait=True, internal="echo", launch="direct"),
+        ):
+            self.assertEqual(same.key, SERVICE.key)
+
+    def test_otherKeys(self) -> None:
+        """
+        Another address, port, family, turn or type of socket is another service.
+        """
+        others = [
+            *(replace(SERVICE, address=each) for each in (SIX, PATH)),
+            *(replace(SERVICE, address=replace(FOUR, port=8)),),
+            *(replace(SERVICE, address=replace(FOUR, host="0.0.0.0")),),
+            *(replace(SERVICE, address=replace(FOUR, turn=1)),),
+            *(replace(SERVICE, address=replace(FOUR, dual=True)),),
+            *(replace(SERVICE, socktype=socket.SOCK_DGRAM),),
+        ]
+        keys = {each.key for each in (SERVICE, *others)}
+        self.assertEqual(len(keys), 1 + len(others))
+
+    def test_place(self) -> None:
+        """
+        A service that is only written elsewhere is equal.
+        """
+        moved = replace(SERVICE, place=Place("y", 2))
+        self.assertEqual(moved, SERVICE)
+        self.assertEqual(hash(moved), hash(SERVICE))
+
+    def test_difference(self) -> None:
+        """
+        A service with anything else different is not equal.
+        """
+        other = Service(
+            place=Place("y", 2),
+            name="8/udp",
+            address=SIX,
+            socktype=socket.SOCK_DGRAM,
+            wait=True,
+            internal="echo",
+            program=Program("/bin/sh", (), ("sh",)),
+            login=Login("root", "/root", "/bin/sh"),
+            context=Context(nice=1),
+            launch="direct",
+            bounds=Bounds(1),
+            options=SocketOptions(1),
+            ownership=Ownership(1),
+        )
+        for field in fields(Service):
+            if field.name != "place":
+                changed = {field.name: getattr(other, field.name)}
+                self.assertNotEqual(replace(SERVICE, **changed), SERVICE, field.name)
+
+    def test_frozen(self) -> None:
+        """
+        A service cannot be changed.
+        """
+        with self.assertRaises(FrozenInstanceError):
+            SERVICE.wait = True  # type: ignore[misc] # it is the test
+
+    def test_isStream(self) -> None:
+        """
+        Clients connect to all sockets but those of datagrams.
+        """
+        for socktype, stream in (
+            (socket.SOCK_STREAM, True),
+            (socket.SOCK_SEQPACKET, True),
+            (socket.SOCK_DGRAM, False),
+        ):
+            self.assertEqual(replace(SERVICE, socktype=socktype).isStream, stream)
