@@ -1,0 +1,146 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+The ways to measure a superserver that runs.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from benchmarks import processes
+from benchmarks.daemon import Failed
+from benchmarks.figures import Sample, sampleOf
+from benchmarks.load import Load, LoadFailed, Result, Task, perform
+from benchmarks.scenario import Bench
+
+#: For how long, and how often for each client, a service is used before it counts.
+WARM_UP_SECONDS, WARM_UP_EXCHANGES = 0.5, 12
+
+#: What is transferred to warm up, at most.
+WARM_UP_SIZE = 1 << 20
+
+#: How much longer than the measurement a flood beside it is, half before, half after.
+FLOOD_MARGIN = 1.0
+
+
+def steady(bench: Bench) -> Sample:
+    """
+    Use one service, with so many clients at a time.
+    """
+    start, helpers = _prepare(bench)
+    return _measure(bench, helpers, start)
+
+
+def held(bench: Bench) -> Sample:
+    """
+    Use one service while another has children that sit there.
+    """
+    start, helpers = _prepare(bench)
+    count = bench.contender.idle
+    if not count:
+        return _measure(bench, helpers, start)
+    hold = Task("hold", bench.services[1].port, clients=count)
+    with Load(hold) as load:
+        load.waitHeld()
+        processes.settled(bench.daemon.pid)
+        return _measure(bench, helpers, start)
+
+
+def flooded(bench: Bench) -> Sample:
+    """
+    Use one service while another is flooded.
+    """
+    start, helpers = _prepare(bench)
+    seconds = bench.task.seconds + FLOOD_MARGIN
+    flood = Task("streams", bench.services[1].port, seconds=seconds)
+    with Load(flood) as flooder:
+        time.sleep(FLOOD_MARGIN / 2)
+        with Load(bench.task) as load:
+            result = load.result()
+        memory = processes.memory(helpers)
+        flooding = flooder.result()
+    _requireMost(flooding)
+    _requireMost(result)
+    beside = len(flooding.latencies) / flooding.elapsed
+    return sampleOf(result, start=start, memory=memory, beside=beside)
+
+
+def started(bench: Bench) -> Sample:
+    """
+    Measure the time until all services are served, and the memory then.
+    """
+    bench.daemon.serve(replace(bench.task, port=bench.services[-1].port))
+    start, helpers = _prepare(bench)
+    listening = _listening()
+    deaf = [s.port for s in bench.services if s.port not in listening]
+    if deaf:
+        raise Failed(f"does not listen on {len(deaf)} ports, such as {deaf[0]}")
+    memory, rss = _memory(helpers)
+    return Sample(start=start, memory=memory, rss=rss)
+
+
+def _prepare(bench: Bench) -> tuple[float, frozenset[int]]:
+    """
+    Wait for a service and use it for a moment.
+
+    @return: the seconds from the start until it served, and the daemon's processes.
+    """
+    daemon, task = bench.daemon, bench.task
+    daemon.serve(task)
+    start = time.perf_counter() - daemon.begun
+    count, size = WARM_UP_EXCHANGES * task.clients, min(WARM_UP_SIZE, task.size)
+    few = replace(task, seconds=WARM_UP_SECONDS, count=min(count, task.count))
+    result = perform(replace(few, size=size))
+    if not result.latencies:
+        raise Failed(daemon.said(result.reason))
+    return start, daemon.helpers()
+
+
+def _measure(bench: Bench, helpers: frozenset[int], start: float) -> Sample:
+    """
+    Let the load generator go, and see what that costs the daemon's processes.
+    """
+    before = processes.cpuSeconds(helpers)
+    with Load(bench.task) as load:
+        result = load.result()
+    processes.settled(bench.daemon.pid, timeout=0.5)
+    cpu = processes.cpuSeconds(helpers) - before
+    _requireMost(result)
+    memory, rss = _memory(helpers)
+    return sampleOf(result, bench.factor, cpu, start=start, memory=memory, rss=rss)
+
+
+def _requireMost(result: Result) -> None:
+    """
+    Have no number for a run in which much went wrong.
+
+    @raise LoadFailed: if more than one exchange in twenty failed.
+    """
+    done = len(result.latencies)
+    if not done or result.errors * 20 > done:
+        raise LoadFailed(f"{result.errors} failed, {done} did not: {result.reason}")
+
+
+def _memory(pids: frozenset[int]) -> tuple[float, float]:
+    """
+    Give the resident memory of processes, a shared page counted once, and for each.
+    """
+    return processes.memory(pids), processes.memory(pids, "Rss:")
+
+
+def _listening() -> frozenset[int]:
+    """
+    Name the TCP ports that somebody on this machine listens on.
+    """
+    ports: set[int] = set()
+    for name in ("tcp", "tcp6"):
+        table = Path("/proc/net") / name
+        for line in table.read_text().splitlines()[1:] if table.exists() else []:
+            fields = line.split()
+            if fields[3] == "0A":
+                ports.add(int(fields[1].rpartition(":")[2], 16))
+    return frozenset(ports)

@@ -1,0 +1,69 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+How inetdtw itself is started: from the checkout that this benchmark is in.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+from benchmarks.packages import Missing
+from benchmarks.server import Launch, Server
+from benchmarks.service import HOST, Service
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+
+#: The name of ours in the tables.
+OURS = "inetdtw"
+
+
+class Ours(Server):
+    """
+    The superserver that is compared with the others.
+    """
+
+    name = OURS
+
+    def __init__(self) -> None:
+        """
+        @raise Missing: if it is not in the checkout.
+        """
+        if not (CHECKOUT / "inetdtw" / "__main__.py").exists():
+            raise Missing("python -m inetdtw is not there yet")
+        # The checkout has a folder of this name too, without the package's modules.
+        if find_spec("twisted.application") is None:
+            raise Missing(f"no Twisted for {sys.executable}")
+
+    def launch(self, services: Sequence[Service], folder: Path) -> Launch:
+        """
+        In the foreground, logging to standard error.
+        """
+        config = folder / "inetd.conf"
+        config.write_text("".join(map(definition, services)))
+        options = ["-f", "-e", "-p", str(folder / "pid")]
+        argv = [sys.executable, "-m", "inetdtw", *options, str(config)]
+        return Launch(argv, env={"PYTHONPATH": str(CHECKOUT)})
+
+
+def definition(service: Service) -> str:
+    """
+    Write one service: as a classic line, unless it needs keys of ours.
+    """
+    if not service.keys:
+        return service.line() + "\n"
+    rows = {
+        "protocol": service.protocol,
+        "socktype": service.socktype,
+        "wait": "yes" if service.wait else "no",
+        "user": service.user,
+        "exec": service.path,
+        "args": " ".join(service.args),
+        **dict(service.keys),
+    }
+    pairs = ", ".join(f"{key} = {value}" for key, value in rows.items())
+    return f"{HOST}:{service.port} on {pairs};\n"

@@ -1,0 +1,200 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Peers out of Debian packages, unpacked into a folder instead of being installed.
+
+Nothing of a package's own scripts runs, so no superserver is started by the system and
+none is left when the folder is deleted.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+#: Packages whose own packages, in turn, are looked at for a library that is missing.
+LIBRARY_DEPTH = 4
+
+
+class Missing(Exception):
+    """
+    A peer cannot be had; the text says why.
+    """
+
+
+def run(argv: Sequence[str], folder: Path, timeout: float = 300.0) -> str:
+    """
+    Run a command in a folder, for its output.
+
+    @raise Missing: if it fails.
+    """
+    try:
+        done = subprocess.run(
+            argv,
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise Missing(f"{argv[0]}: {error}") from error
+    if done.returncode != 0:
+        lines = (done.stderr.strip() or done.stdout.strip()).splitlines() or ["failed"]
+        raise Missing(f"{' '.join(argv[:2])}: {lines[-1]}")
+    return done.stdout
+
+
+def defaultCache() -> Path:
+    """
+    Say where the packages are kept.
+    """
+    home = os.environ.get("XDG_CACHE_HOME")
+    if home:
+        return Path(home) / "inetdtw-bench"
+    return Path(__file__).resolve().parent / ".cache"
+
+
+class Packages:
+    """
+    The packages that have been unpacked so far, one folder for each.
+    """
+
+    def __init__(self, cache: Path) -> None:
+        """
+        @param cache: where they are kept; made if it is not there.
+        """
+        self.cache = cache
+        cache.mkdir(parents=True, exist_ok=True)
+        self._updated = False
+
+    def program(self, package: str, path: str) -> list[str]:
+        """
+        Find a program, installed or unpacked, as the beginning of a command line.
+
+        Libraries that the system lacks are unpacked too, and then the program is
+        started by the dynamic loader: a variable in the environment would reach the
+        services and slow them down.
+
+        @param path: where the package has it, without the leading slash.
+        @raise Missing: if it cannot be had.
+        """
+        installed = Path("/") / path
+        if os.access(installed, os.X_OK) and not _isAbsent(package):
+            return [str(installed)]
+        binary = self._unpack(package) / path
+        if not os.access(binary, os.X_OK):
+            raise Missing(f"the package {package} has no /{path}")
+        if not _unresolved(binary, []):
+            return [str(binary)]
+        return self._withLibraries(package, binary)
+
+    def _withLibraries(self, package: str, binary: Path) -> list[str]:
+        """
+        Unpack libraries until a program has all of them, and give its command.
+        """
+        fetched = [package]
+        for _ in range(LIBRARY_DEPTH):
+            for name in self._libraries(fetched):
+                self._unpack(name)
+                fetched.append(name)
+            folders = self._libraryFolders(fetched)
+            if not _unresolved(binary, folders):
+                path = ":".join(map(str, folders))
+                return [_loader(binary), "--library-path", path, str(binary)]
+        raise Missing(f"no {', '.join(_unresolved(binary, folders))}")
+
+    def _unpack(self, package: str) -> Path:
+        """
+        Download and unpack a package, unless that has been done.
+        """
+        folder = self.cache / package
+        if folder.is_dir():
+            return folder
+        partial = self.cache / f"{package}.part"
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir()
+        try:
+            self._download(package, partial)
+            deb = str(next(partial.glob("*.deb")))
+            run(["dpkg", "-x", deb, "tree"], partial)
+            (partial / "tree" / "Depends").write_text(
+                run(["dpkg-deb", "-f", deb, "Depends"], partial)
+            )
+            (partial / "tree").rename(folder)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+        return folder
+
+    def _download(self, package: str, folder: Path) -> None:
+        """
+        Download a package, with fresh lists if there is none in the old ones.
+        """
+        command = ["apt-get", "-o", "APT::Sandbox::User=root", "download", package]
+        try:
+            run(command, folder)
+        except Missing:
+            if self._updated or os.geteuid() != 0:
+                raise
+            self._updated = True
+            run(["apt-get", "update"], folder)
+            run(command, folder)
+
+    def _libraries(self, packages: Sequence[str]) -> list[str]:
+        """
+        Name the libraries that packages need and neither the system nor we have.
+        """
+        text = ",".join((self.cache / p / "Depends").read_text() for p in packages)
+        names = re.findall(r"(?:^|[,|])\s*(lib[^\s,|:(]+)", text)
+        return [n for n in dict.fromkeys(names) if n not in packages and _isAbsent(n)]
+
+    def _libraryFolders(self, packages: Sequence[str]) -> list[Path]:
+        """
+        Name the folders in which unpacked packages have their libraries.
+        """
+        found = [so.parent for p in packages for so in (self.cache / p).rglob("*.so*")]
+        return list(dict.fromkeys(found))
+
+
+def _isAbsent(package: str) -> bool:
+    """
+    Tell whether a package is not installed.
+    """
+    try:
+        status = run(["dpkg-query", "-W", "-f", "${Status}", package], Path("/"))
+    except Missing:
+        return True
+    return not status.endswith(" installed")
+
+
+def _ldd(binary: Path, folders: Sequence[Path]) -> str:
+    """
+    Ask the loader what a program would be linked with.
+    """
+    env = ["env", "LD_LIBRARY_PATH=" + ":".join(map(str, folders))] if folders else []
+    try:
+        return run([*env, "ldd", str(binary)], Path("/"))
+    except Missing:
+        return ""
+
+
+def _unresolved(binary: Path, folders: Sequence[Path]) -> list[str]:
+    """
+    Name the libraries that a program is not linked with.
+    """
+    return re.findall(r"^\s*(\S+) => not found", _ldd(binary, folders), re.MULTILINE)
+
+
+def _loader(binary: Path) -> str:
+    """
+    Name the dynamic loader of a program.
+    """
+    found = re.search(r"^\s*(/\S*ld[-\w.]*\.so\S*) ", _ldd(binary, []), re.MULTILINE)
+    if not found:
+        raise Missing(f"no dynamic loader for {binary.name}")
+    return found.group(1)

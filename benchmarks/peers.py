@@ -1,0 +1,251 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+The other superservers, each set up to be as fast as it can be: no rate limits, no
+access lists, nothing looked up and nothing logged for a connection.
+"""
+
+from __future__ import annotations
+
+import pwd
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks import compiled
+from benchmarks.packages import Missing, Packages
+from benchmarks.server import LOG, Launch, Server
+from benchmarks.service import HOST, Service, ownUser
+
+#: More children a minute, or at once, than there can be.
+UNLIMITED = 1_000_000
+
+#: The most that fits into the field of a line that counts starts per minute.
+LINE_LIMIT = ".65535"
+
+#: As many clients may wait as with most peers by themselves.
+BACKLOG = "128"
+
+
+class Peer(Server):
+    """
+    A superserver out of a Debian package.
+
+    @cvar package: the package's name.
+    @cvar path: the program's path in it.
+    """
+
+    package: str
+    path: str
+
+    def __init__(self, packages: Packages) -> None:
+        """
+        @raise Missing: if it cannot be had.
+        """
+        self.program = self.find(packages)
+
+    def find(self, packages: Packages) -> list[str]:
+        """
+        Find the program, as the beginning of a command line.
+        """
+        return packages.program(self.package, self.path)
+
+
+class OneService(Peer):
+    """
+    A superserver that serves one program on one TCP port.
+    """
+
+    def lacks(self, services: Sequence[Service]) -> str:
+        """
+        Anything but one stream service with a program is beyond it.
+        """
+        if len(services) > 1:
+            return "serves one port"
+        if services[0].internal:
+            return "has no services of its own"
+        if services[0].wait or services[0].socktype != "stream":
+            return "has no wait services"
+        return super().lacks(services)
+
+
+class OpenBSD(Peer):
+    """
+    OpenBSD's inetd as Debian has it.
+    """
+
+    name, package, path = "openbsd-inetd", "openbsd-inetd", "usr/sbin/inetd"
+
+    def launch(self, services: Sequence[Service], folder: Path) -> Launch:
+        """
+        In the foreground it writes its pid file all the same.
+        """
+        config = _lines(services, LINE_LIMIT, folder)
+        argv = [*self.program, "-i", "-R", "0", "-q", BACKLOG, config]
+        return Launch(argv, spoils=[Path("/run/inetd.pid")])
+
+
+class Inetutils(Peer):
+    """
+    GNU's inetd, whose backlog is fixed at 10.
+    """
+
+    name, package = "inetutils-inetd", "inetutils-inetd"
+    path = "usr/sbin/inetutils-inetd"
+
+    def launch(self, services: Sequence[Service], folder: Path) -> Launch:
+        """
+        This version stays in the foreground only to be debugged.
+        """
+        pidfile, rate = f"--pidfile={folder / 'pid'}", f"--rate={UNLIMITED}"
+        config = _lines(services, "", folder)
+        return Launch([*self.program, "--debug", pidfile, rate, config])
+
+
+class Busybox(Peer):
+    """
+    The inetd of busybox.
+    """
+
+    name, package, path = "busybox-inetd", "busybox", "bin/busybox"
+
+    def find(self, packages: Packages) -> list[str]:
+        """
+        Debian's has no inetd: build one.
+        """
+        return compiled.busybox(packages.cache)
+
+    def launch(self, services: Sequence[Service], folder: Path) -> Launch:
+        """
+        It has no limit unless it is given one.
+        """
+        options = ["inetd", "-f", "-q", BACKLOG, "-R", "0"]
+        config = _lines(services, "", folder)
+        return Launch([*self.program, *options, config])
+
+
+class Xinetd(Peer):
+    """
+    The extended inetd.
+    """
+
+    name, package, path = "xinetd", "xinetd", "usr/sbin/xinetd"
+
+    def lacks(self, services: Sequence[Service]) -> str:
+        """
+        It empties the socket when a child ends, so only the first datagram of a burst
+        is ever answered by a program that takes one.
+        """
+        if any(service.socktype == "dgram" for service in services):
+            return "throws away the datagrams that came while a child ran"
+        return super().lacks(services)
+
+    def launch(self, services: Sequence[Service], folder: Path) -> Launch:
+        """
+        It logs nothing unless it is told what to log.
+        """
+        config = folder / "xinetd.conf"
+        config.write_text("".join(map(self._block, services)))
+        options = ["-dontfork", "-f", str(config), "-pidfile", str(folder / "pid")]
+        return Launch([*self.program, *options, "-filelog", str(folder / LOG)])
+
+    def _block(self, service: Service) -> str:
+        """
+        Write one service.
+        """
+        rows = {
+            "id": f"{service.protocol}-{service.port}",
+            "type": "INTERNAL UNLISTED" if service.internal else "UNLISTED",
+            "flags": "NOLIBWRAP IPv4",
+            "socket_type": service.socktype,
+            "protocol": service.protocol,
+            "port": str(service.port),
+            "bind": HOST,
+            "wait": "yes" if service.wait else "no",
+            "user": service.user,
+            "instances": "UNLIMITED",
+            "per_source": "UNLIMITED",
+            "cps": f"{UNLIMITED} 1",
+        }
+        if not service.internal:
+            rows["flags"] += " NAMEINARGS"
+            rows["server"] = service.path
+            rows["server_args"] = " ".join(service.args)
+        body = "".join(f"\t{key} = {value}\n" for key, value in rows.items() if value)
+        return f"service {service.internal or rows['id']}\n{{\n{body}}}\n"
+
+
+class Tcpserver(OneService):
+    """
+    tcpserver of ucspi-tcp, which changes its user once, when it starts.
+    """
+
+    name, package, path = "tcpserver", "ucspi-tcp", "usr/bin/tcpserver"
+
+    def launch(self, services: Sequence[Service], folder: Path) -> Launch:
+        """
+        No look-ups of any kind; up to so many children, and clients that wait.
+        """
+        (service,) = services
+        options = ["-q", "-H", "-R", "-l0", "-c", str(UNLIMITED), "-b", BACKLOG]
+        if service.user != ownUser():
+            user = pwd.getpwnam(service.user)
+            options += ["-u", str(user.pw_uid), "-g", str(user.pw_gid)]
+        return Launch(
+            [*self.program, *options, HOST, str(service.port), *service.program]
+        )
+
+
+class SocketActivate(OneService):
+    """
+    systemd-socket-activate, which has no notion of users: for another one the whole of
+    it is started as that user.
+    """
+
+    name, package = "systemd-socket-activate", "systemd"
+    path = "usr/bin/systemd-socket-activate"
+
+    def launch(self, services: Sequence[Service], folder: Path) -> Launch:
+        """
+        One process for each connection, with the connection as its standard files.
+        """
+        (service,) = services
+        options = ["-l", f"{HOST}:{service.port}", "--accept", "--inetd"]
+        user = service.user if service.user != ownUser() else ""
+        argv = [*self.program, *options, *service.program]
+        return Launch(argv, env={"SYSTEMD_LOG_LEVEL": "err"}, user=user)
+
+
+PEERS: tuple[type[Peer], ...] = (
+    Busybox,
+    Tcpserver,
+    Xinetd,
+    OpenBSD,
+    SocketActivate,
+    Inetutils,
+)
+
+
+def _lines(services: Sequence[Service], limit: str, folder: Path) -> str:
+    """
+    Write the configuration that every classic inetd reads, and name the file.
+    """
+    config = folder / "inetd.conf"
+    config.write_text("".join(service.line(limit) + "\n" for service in services))
+    return str(config)
+
+
+def findPeers(packages: Packages) -> tuple[list[Server], dict[str, str]]:
+    """
+    Find all peers.
+
+    @return: those that there are, and the reasons for the others by name.
+    """
+    found: list[Server] = []
+    missing: dict[str, str] = {}
+    for peer in PEERS:
+        try:
+            found.append(peer(packages))
+        except Missing as reason:
+            missing[peer.name] = str(reason)
+    return found, missing

@@ -1,0 +1,182 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+One scenario: who serves what, and what is done to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from benchmarks import compiled
+from benchmarks.daemon import Daemon
+from benchmarks.figures import Sample
+from benchmarks.load import Task
+from benchmarks.ours import OURS
+from benchmarks.peers import PEERS
+from benchmarks.service import OTHER_USER, Ports, Service, ownUser
+
+CAT = "/bin/cat"
+
+STREAMS = Task("streams", 0)
+
+
+@dataclass(frozen=True)
+class Kit:
+    """
+    What the services are made from.
+
+    @ivar cache: where compiled programs are kept.
+    @ivar python: the interpreter that runs the services written in Python.
+    """
+
+    cache: Path
+    python: str
+
+
+Program = Callable[[Kit], tuple[str, ...]]
+
+
+def cat(kit: Kit) -> tuple[str, ...]:
+    """
+    Give the least that a program can be.
+    """
+    return (CAT,)
+
+
+def internal(kit: Kit) -> tuple[str, ...]:
+    """
+    Give nothing: the service is the server's own.
+    """
+    return ()
+
+
+def oneDatagram(kit: Kit) -> tuple[str, ...]:
+    """
+    Give a small program that answers one datagram.
+    """
+    return compiled.oneDatagram(kit.cache)
+
+
+def script(name: str) -> Program:
+    """
+    Give one of our scripts, run by the interpreter.
+    """
+
+    def program(kit: Kit) -> tuple[str, ...]:
+        return kit.python, str(compiled.PROGRAMS / name)
+
+    return program
+
+
+@dataclass(frozen=True)
+class Contender:
+    """
+    A superserver in one of the ways in which it can be asked to do the job.
+
+    @ivar name: what it is called in the tables.
+    @ivar server: the superserver's name.
+    @ivar keys: what our configuration is to say beyond the classic line.
+    @ivar others: how many further services it has.
+    @ivar idle: how many children sit there meanwhile.
+    """
+
+    name: str
+    server: str
+    keys: Mapping[str, str] = field(default_factory=dict)
+    others: int = 0
+    idle: int = 0
+
+
+def peers(*, others: int = 0, label: str = "") -> tuple[Contender, ...]:
+    """
+    Have all peers as contenders.
+    """
+    return tuple(
+        Contender(peer.name + label, peer.name, others=others) for peer in PEERS
+    )
+
+
+def ours(label: str = "", *, others: int = 0, idle: int = 0, **keys: str) -> Contender:
+    """
+    Have ours as a contender.
+
+    @param label: what is added to its name.
+    """
+    name = f"{OURS}, {label}" if label else OURS
+    return Contender(name, OURS, keys, others, idle)
+
+
+@dataclass(frozen=True)
+class Bench:
+    """
+    One run: a superserver, what it serves, and what it is asked.
+
+    @ivar services: the measured one first.
+    @ivar task: what the load generator does.
+    @ivar factor: what one exchange counts in the rate.
+    """
+
+    daemon: Daemon
+    services: Sequence[Service]
+    task: Task
+    contender: Contender
+    factor: float
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """
+    The same job for several contenders.
+
+    @ivar name: what its goals refer to.
+    @ivar text: what the job is.
+    @ivar contenders: who does it.
+    @ivar drive: what measures one run.
+    @ivar program: what serves.
+    @ivar task: what the clients do; its port is filled in.
+    @ivar otherUser: whether the program runs as another user than the daemon.
+    @ivar port: the port, if it cannot be any.
+    @ivar unit: what is counted per second, and how much of it one exchange is.
+    """
+
+    name: str
+    text: str
+    contenders: tuple[Contender, ...]
+    drive: Callable[[Bench], Sample]
+    program: Program = cat
+    task: Task = STREAMS
+    otherUser: bool = False
+    port: int = 0
+    internal: str = ""
+    wait: bool = False
+    unit: str = "connections"
+    factor: float = 1.0
+
+    def services(self, contender: Contender, kit: Kit, ports: Ports) -> list[Service]:
+        """
+        Make what one contender is to serve.
+        """
+        numbers = list(ports.take(1 + contender.others))
+        measured = Service(
+            port=self.port or numbers[0],
+            program=self.program(kit),
+            user=OTHER_USER if self.otherUser else ownUser(),
+            socktype="dgram" if self.task.kind == "datagrams" else "stream",
+            wait=self.wait,
+            internal=self.internal,
+            keys=tuple(contender.keys.items()),
+        )
+        others = [Service(port, cat(kit), ownUser()) for port in numbers[1:]]
+        return [measured, *others]
+
+    def bench(self, daemon: Daemon, contender: Contender, seconds: float) -> Bench:
+        """
+        Put a run together.
+        """
+        port = daemon.services[0].port
+        task = replace(self.task, port=port, seconds=seconds)
+        return Bench(daemon, daemon.services, task, contender, self.factor)
