@@ -1,0 +1,170 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+However the package is installed, its commands serve C{etc/inetd.conf}.
+
+Each test has an environment and a copy of the checkout of its own.  The daemon runs in
+that copy, so that the relative C{etc/inetd.conf} is the shipped one.  Its ports are
+replaced by free ones, except in the one test that runs it untouched if it can.
+"""
+
+from __future__ import annotations
+
+import re
+import tarfile
+import zipfile
+from typing import TYPE_CHECKING
+
+from twisted.python.filepath import FilePath
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.daemon import Daemon, freePort, portIsTaken, talk
+from tests.installation import Installation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: The port number that begins a line of the shipped file.
+_PORT = re.compile(rb"^\d+(?= )", re.MULTILINE)
+
+#: The port of the service that answers in lower case, in the shipped file.
+_LOWER = 21000
+
+_CONF = ("--conf", "etc/inetd.conf")
+_TWISTD = ("twistd", "-n", "--pidfile=", "inetd", *_CONF)
+
+
+class InstallTests(SynchronousTestCase):
+    """
+    The commands of each kind of installation.
+    """
+
+    def setUp(self) -> None:
+        """
+        Have an environment with Twisted, and without the package.
+        """
+        self.installation = Installation(self)
+        self.conf = FilePath(self.installation.checkout).descendant(
+            ["etc", "inetd.conf"]
+        )
+
+    def replacePorts(
+        self, replaced: Callable[[int], bool] = lambda port: True
+    ) -> dict[int, int]:
+        """
+        Replace ports of the copy of the shipped file by free ones.
+
+        @param replaced: tells which.
+        @return: the new ports by the old ones.
+        """
+        text = self.conf.getContent()
+        old = {int(port) for port in _PORT.findall(text)}
+        ports = {port: freePort() if replaced(port) else port for port in old}
+        new = _PORT.sub(lambda match: b"%d" % ports[int(match.group())], text)
+        self.conf.setContent(new)
+        return ports
+
+    def assertServes(
+        self, ports: dict[int, int], *command: str, **variables: str
+    ) -> None:
+        """
+        Assert that a command of the environment serves the copy of the shipped file.
+
+        It listens on all ports, and one of them answers in lower case.
+        """
+        with Daemon(
+            self.installation.command(*command),
+            ports=ports.values(),
+            env=self.installation.environment(**variables),
+            cwd=self.installation.checkout,
+        ):
+            answer = talk(ports[_LOWER], b"wEjLu\nUikO\n")
+        self.assertEqual(answer, b"wejlu\nuiko\n")
+
+    def test_checkout(self) -> None:
+        """
+        C{PYTHONPATH=. twistd inetd} in a bare checkout serves the file as shipped.
+
+        Only a port that something else on this machine listens on is replaced.
+        """
+        ports = self.replacePorts(portIsTaken)
+        self.assertServes(ports, *_TWISTD, PYTHONPATH=".")
+
+    def test_editable(self) -> None:
+        """
+        After C{pip install -e .}, C{twistd inetd} is ours.
+        """
+        self.installation.pip("install", "--editable", ".")
+        self.assertServes(self.replacePorts(), *_TWISTD)
+
+    def test_wheel(self) -> None:
+        """
+        After the installation of a wheel, C{twistd inetd} is ours.
+        """
+        self.installation.installWheel()
+        self.assertServes(self.replacePorts(), *_TWISTD)
+
+    def test_twist(self) -> None:
+        """
+        After the installation of a wheel, C{twist inetd} is ours.
+        """
+        self.installation.installWheel()
+        self.assertServes(self.replacePorts(), "twist", "inetd", *_CONF)
+
+    def test_module(self) -> None:
+        """
+        After the installation of a wheel, C{python -m inetdtw} is the daemon.
+        """
+        self.installation.installWheel()
+        self.assertServes(
+            self.replacePorts(), "python", "-m", "inetdtw", "-f", "-e", "etc/inetd.conf"
+        )
+
+    def test_command(self) -> None:
+        """
+        After the installation of a wheel, there is a command C{inetd}.
+        """
+        self.installation.installWheel()
+        self.assertServes(self.replacePorts(), "inetd", "-f", "-e", "etc/inetd.conf")
+
+    def test_uninstall(self) -> None:
+        """
+        After C{pip uninstall}, Twisted's own command is back and nothing is left.
+        """
+        before = self.installation.run("twistd", "--help")
+        self.installation.installWheel()
+        self.assertIn("super-server", self.installation.run("twistd", "--help"))
+        self.installation.run("python", "-m", "pip", "uninstall", "--yes", "inetdtw")
+        self.assertEqual(self.installation.run("twistd", "--help"), before)
+
+
+class DistributionTests(SynchronousTestCase):
+    """
+    The files that are published.
+    """
+
+    def test_wheel(self) -> None:
+        """
+        A wheel has the package, its tests and the plugin, and nothing else of Twisted.
+        """
+        with zipfile.ZipFile(Installation(self).wheel()) as wheel:
+            names = {n for n in wheel.namelist() if ".dist-info/" not in n}
+        plugin = "twisted/plugins/twisted_inetdtw.py"
+        wanted = {"inetdtw/py.typed", "inetdtw/test/__init__.py", plugin}
+        self.assertEqual(wanted - names, set())
+        self.assertEqual({n for n in names if not n.startswith("inetdtw/")}, {plugin})
+
+    def test_sdist(self) -> None:
+        """
+        A source distribution has everything that a checkout needs to pass its tests.
+        """
+        with tarfile.open(Installation(self).sdist()) as sdist:
+            names = {name.partition("/")[2] for name in sdist.getnames()}
+        wanted = {
+            *("LICENSE", "README.rst", "etc/inetd.conf", "examples/lower.py"),
+            *("tests/__init__.py", "tests/daemon.py", "tests/test_install.py"),
+            "twisted/plugins/twisted_inetdtw.py",
+        }
+        self.assertEqual(wanted - names, set())
+        self.assertNotIn("twisted/plugins/__init__.py", names)
