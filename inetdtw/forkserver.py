@@ -8,53 +8,29 @@ Fork servers: helper processes that start programs in the daemon's place.
 A helper (L{inetdtw._forkhelper}) takes on one context when it starts, before it
 has seen any client.  It is sent every connection, starts the program, and reports
 its process id, its exit status and its use of the processor.
-
-The daemon keeps both ends of the socket that leads to a helper.  When a helper is
-killed, the orders that it had not taken stay in the socket, and its successor
-finds them there; of the programs that it had started the daemon knows the process
-ids, and waits for their ends by other means.
 """
 
 from __future__ import annotations
 
-import array
-import contextlib
 import os
-import socket
 import sys
-from collections import OrderedDict
 from collections.abc import Iterator
 from typing import Any, Callable
 
 from zope.interface import implementer
 
 from twisted.internet.defer import Deferred, DeferredList
-from twisted.internet.interfaces import IReadDescriptor
-from twisted.internet.protocol import ProcessProtocol
-from twisted.python.failure import Failure
 
-from inetdtw import _forkhelper, watch
-from inetdtw._forkhelper import HEADER, REPORT
-from inetdtw.interfaces import Exit, ILauncher, Order
+from inetdtw import _forkhelper
+from inetdtw.helper import Helper, encode
+from inetdtw.interfaces import ILauncher, Order
 from inetdtw.report import Report
 from inetdtw.service import Context
 
 #: Orders that one helper may have before it.
 IN_FLIGHT = 8
-#: The seconds before a helper that died is followed by another: the first pause,
-#: what it grows by, the longest, and how long one must live for a new start.
-FIRST_PAUSE, GROWTH, LONGEST_PAUSE, GOOD_LIFE = 0.05, 2.0, 30.0, 5.0
 
 _HELPER = os.path.abspath(_forkhelper.__file__)
-
-
-def encode(order: Order) -> bytes:
-    """
-    The part of an order that is the same for all programs of a service.
-    """
-    variables = (f"{name}={value}" for name, value in order.environment.items())
-    texts = (order.executable, str(len(order.argv)), *order.argv, *variables)
-    return b"\0".join(map(os.fsencode, texts))
 
 
 def arguments(context: Context) -> Iterator[str]:
@@ -73,255 +49,6 @@ def arguments(context: Context) -> Iterator[str]:
         yield f"groups={','.join(map(str, identity.groups))}"
         yield f"gid={identity.gid}"
         yield f"uid={identity.uid}"
-
-
-@implementer(IReadDescriptor)
-class _Helper(ProcessProtocol):
-    """
-    One helper, and those that follow it on the same socket when it dies.
-
-    @ivar waiting: the children that were ordered, by the number of the order.
-    @ivar running: those that run, by their process ids.
-    @ivar up: whether a helper has said that it is ready, and has not died since.
-    @ivar pid: the process id of the helper.
-    """
-
-    def __init__(self, pool: ForkServers, reactor: Any) -> None:
-        self._pool = pool
-        self._reactor = reactor
-        self._ours, self._theirs = socket.socketpair(
-            socket.AF_UNIX, socket.SOCK_SEQPACKET
-        )
-        self._ours.setblocking(False)
-        self.waiting: OrderedDict[int, Any] = OrderedDict()
-        self.running: dict[int, Any] = {}
-        self._orphans: dict[int, Any] = {}
-        self._number = 0
-        self._pause = FIRST_PAUSE
-        self._born = 0.0
-        self._said = b""
-        self._later: Any = None
-        self._retiring = False
-        self._retired: Deferred[None] | None = None
-        self.up = False
-        self.pid: int | None = None
-        reactor.addReader(self)
-
-    @property
-    def load(self) -> int:
-        """
-        How many orders it has before it.
-        """
-        return len(self.waiting)
-
-    def spawn(self) -> None:
-        """
-        Start a helper.
-        """
-        self._later = None
-        self._said = b""
-        self._born = self._reactor.seconds()
-        argv = [sys.executable, "-I", "-S", _HELPER, *arguments(self._pool.context)]
-        null = os.open(os.devnull, os.O_RDWR)
-        fds = {0: null, 1: null, 2: "r", _forkhelper.CHANNEL: self._theirs.fileno()}
-        try:
-            process = self._reactor.spawnProcess(
-                self, sys.executable, argv, {}, childFDs=fds
-            )
-            self.pid = process.pid
-        except OSError as why:
-            self._died(str(why))
-        finally:
-            os.close(null)
-
-    def fileno(self) -> int:
-        """
-        The daemon's end of the socket.
-        """
-        return self._ours.fileno()
-
-    def logPrefix(self) -> str:
-        """
-        The name of this reader for the reactor.
-        """
-        return "fork server"
-
-    def connectionLost(self, reason: Failure) -> None:
-        """
-        The reactor stops, and with it this process.
-        """
-
-    def retire(self) -> None:
-        """
-        End once no program runs that this helper started.
-        """
-        self._retiring = True
-        if not (self.waiting or self.running):
-            self.stop()
-
-    def stop(self) -> Deferred[None]:
-        """
-        End now.
-
-        @return: fires when the helper has ended.
-        """
-        if self._retired is None:
-            self._retired = Deferred()
-            self._reactor.removeReader(self)
-            for orphan in self._orphans.values():
-                orphan.cancel()
-            self._ours.shutdown(socket.SHUT_RDWR)
-            if self._later is not None:
-                self._later.cancel()
-                self._close()
-        return self._retired
-
-    def _close(self) -> None:
-        """
-        Give up the socket.
-        """
-        self._ours.close()
-        self._theirs.close()
-        assert self._retired is not None
-        self._retired.callback(None)
-
-    def order(self, child: Any, shared: bytes, extra: bytes, fds: list[int]) -> None:
-        """
-        Send one order.
-
-        @raise OSError: if it cannot be sent.
-        """
-        self._number = (self._number + 1) & 0xFFFFFFFF or 1
-        head = HEADER.pack(self._number, len(shared))
-        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))]
-        self._ours.sendmsg([head, shared, extra], rights)
-        self.waiting[self._number] = child
-
-    def doRead(self) -> None:
-        """
-        The helper reports.
-        """
-        self._receive()
-        self._pool.notify()
-        if self._retiring:
-            self.retire()
-
-    def _receive(self) -> bool:
-        """
-        Take one packet of reports.
-
-        @return: whether there was one.
-        """
-        try:
-            packet = self._ours.recv(1 << 16)
-        except BlockingIOError:
-            return False
-        whole = len(packet) - len(packet) % REPORT.size
-        for kind, number, pid, value, cpu in REPORT.iter_unpack(packet[:whole]):
-            self._reported(kind, number, pid, value, cpu)
-        return True
-
-    def _reported(self, kind: int, number: int, pid: int, value: int, cpu: int) -> None:
-        """
-        One thing that the helper says.
-        """
-        if kind == _forkhelper.HELLO:
-            self._ready(number)
-        elif kind == _forkhelper.STARTED and number in self.waiting:
-            child = self.running[pid] = self.waiting.pop(number)
-            child.started(pid)
-        elif kind == _forkhelper.FAILED and number in self.waiting:
-            self.waiting.pop(number).failed(os.strerror(value))
-        elif kind == _forkhelper.ENDED and pid in self.running:
-            self._ended(pid, Exit.fromWait(value, cpu / 1e6))
-        elif kind == _forkhelper.ASTRAY and number in self.waiting:
-            reason = f"{self._pool.context.directory}: {os.strerror(value)}"
-            self.waiting.pop(number).failed(reason)
-        elif kind == _forkhelper.STALLED:
-            self._pool.stalled(os.strerror(value))
-
-    def _ready(self, first: int) -> None:
-        """
-        A helper is ready.
-
-        @param first: the number of the first order that it finds in the socket, or
-            0.  A predecessor took those before it, and said nothing of them.
-        """
-        self.up = True
-        lost = [number for number in self.waiting if not first or number < first]
-        for number in lost:
-            self.waiting.pop(number).failed("its fork server died")
-
-    def _ended(self, pid: int, how: Exit) -> None:
-        """
-        A program has ended.
-        """
-        orphan = self._orphans.pop(pid, None)
-        if orphan is not None:
-            orphan.cancel()
-        self.running.pop(pid).ended(how)
-
-    def errReceived(self, data: bytes) -> None:
-        """
-        The helper has something to say on its standard error.
-        """
-        self._said = (self._said + data)[-2000:]
-
-    def processEnded(self, reason: Failure) -> None:
-        """
-        The helper has died.
-        """
-        last = self._said.decode("utf-8", "replace").strip().rpartition("\n")[2]
-        self._died(last or reason.getErrorMessage())
-
-    def _died(self, why: str) -> None:
-        """
-        Adopt the programs of a helper that died, and plan for another helper.
-        """
-        hopeless, self.up = not self.up, False
-        if self._retired is not None:
-            self._close()
-            return
-        while self._receive():
-            """What it reported before it died still holds."""
-        if self._reactor.seconds() - self._born >= GOOD_LIFE:
-            self._pause = FIRST_PAUSE
-        self._pool.died(self.pid, why, self._pause)
-        for pid in set(self.running) - set(self._orphans):
-            self._adopt(pid)
-        if hopeless:
-            self._giveUp()
-        self._later = self._reactor.callLater(self._pause, self.spawn)
-        self._pause = min(self._pause * GROWTH, LONGEST_PAUSE)
-
-    def _adopt(self, pid: int) -> None:
-        """
-        Wait for the end of a program whose parent is gone.
-        """
-        try:
-            self._orphans[pid] = watch.Watch(
-                self._reactor, pid, lambda: self._orphanEnded(pid)
-            )
-        except OSError:
-            self._ended(pid, Exit())
-
-    def _orphanEnded(self, pid: int) -> None:
-        """
-        A program has ended that a dead helper had started.
-        """
-        self._ended(pid, Exit())
-        if self._retiring:
-            self.retire()
-
-    def _giveUp(self) -> None:
-        """
-        Take back what was ordered: no helper was ever ready for it.
-        """
-        with contextlib.suppress(BlockingIOError):
-            while self._theirs.recv(_forkhelper.LARGEST, socket.MSG_DONTWAIT):
-                pass
-        while self.waiting:
-            self.waiting.popitem()[1].failed("no fork server can be started")
 
 
 @implementer(ILauncher)
@@ -345,7 +72,10 @@ class ForkServers:
         self.context = context
         self._report = report
         count = count or min(os.cpu_count() or 1, 4)
-        self._helpers = [_Helper(self, reactor) for _ in range(count)]
+        command = [sys.executable, "-I", "-S", _HELPER, *arguments(context)]
+        self._helpers = [
+            Helper(self, reactor, command, context.directory) for _ in range(count)
+        ]
         self._waiters: list[Callable[[], None]] = []
         self._encoded: dict[tuple[Any, ...], tuple[Any, bytes]] = {}
 
