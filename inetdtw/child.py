@@ -49,7 +49,10 @@ class Child:
     @ivar pid: the process id, once it runs.
     @ivar since: when it was ordered, in seconds of the reactor's clock.
     @ivar how: how it ended, if it has ended after it ran.
+    @ivar path: what is executed, once it was found.
     """
+
+    path: str | None = None
 
     def __init__(
         self, service: Service, peer: Any, host: Host, done: Callable[[Child], None]
@@ -76,6 +79,8 @@ class Child:
         """
         It could not be started.
         """
+        if self.path is not None:
+            reason = f"'{self.path}': {reason}"
         self._host.report.fail(self._name, self.peer, reason)
         self._done(self)
 
@@ -133,6 +138,7 @@ class Launches:
         except program.ProgramMissing as why:
             child.failed(str(why))
             return child
+        child.path = path
         order = Order(path, self._program.argv, self._environment, extra, fds)
         self.launcher.launch(child, order)
         return child

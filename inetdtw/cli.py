@@ -147,4 +147,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         UnixApplicationRunner(twistdConfig(options)).run()
     except NothingToServe as why:
-        raise SystemExit(f"inetd: {why}") from None
+        # The other one leads to the log by now.
+        print(f"inetd: {why}", file=sys.__stderr__)
+        raise SystemExit(1) from None
