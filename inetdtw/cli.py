@@ -65,7 +65,7 @@ class Options(tap.Options):
         "Without -f or -d it goes to the background and logs to the system log."
     )
     optFlags = [
-        ["foreground", "f", "Stay in the foreground."],
+        ["foreground", "f", "Stay in the foreground; -i does the same."],
         ["stderr", "e", "With -f: log to standard error, not to the system log."],
         ["debug", "d", "Stay in the foreground, and log all there is to stderr."],
     ]

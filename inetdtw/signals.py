@@ -33,19 +33,37 @@ class ReloadOnHangup(Service):
         self._reactor = reactor
         self._before: Any = None
         self._wanted = False
+        self._listening = False
+
+    def privilegedStartService(self) -> None:
+        """
+        Listen to the signal already when the first socket is there: an operator may
+        send it as soon as a client could come.
+        """
+        super().privilegedStartService()
+        self._listen()
 
     def startService(self) -> None:
         """
         Listen to the signal.
         """
         super().startService()
-        self._before = signal.signal(signal.SIGHUP, self._hangup)
+        self._listen()
+
+    def _listen(self) -> None:
+        """
+        Listen to the signal, from now on.
+        """
+        if not self._listening:
+            self._listening = True
+            self._before = signal.signal(signal.SIGHUP, self._hangup)
 
     def stopService(self) -> None:
         """
         Have the signal do what it did before.
         """
         super().stopService()
+        self._listening = False
         signal.signal(signal.SIGHUP, self._before)
 
     def _hangup(self, number: int, frame: Any) -> None:

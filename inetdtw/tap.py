@@ -111,6 +111,6 @@ def makeService(options: Options) -> IService:
         files = ", ".join(options["conf"])
         raise SystemExit(f"inetd: nothing to serve in {files}{problems}")
     whole = MultiService()
-    inetd.setServiceParent(whole)
     ReloadOnHangup(inetd).setServiceParent(whole)
+    inetd.setServiceParent(whole)
     return whole
