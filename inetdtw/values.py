@@ -15,7 +15,7 @@ from typing import Any, Callable, Generic, TypeVar
 
 T = TypeVar("T")
 
-_SIZE = re.compile(r"([0-9]{1,10})([kKmMgG]?)")
+_SIZE = re.compile(r"([0-9]{1,19})([kKmMgG]?)")
 _NUMBER = re.compile("[0-9]{1,10}")
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 

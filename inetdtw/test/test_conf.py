@@ -111,6 +111,14 @@ class PositionalTests(SynchronousTestCase):
         text = "inetd.conf:1:41: args: '#' is an argument of the program here"
         self.assertIn(text, str(warned))
 
+    def test_commentBehindProgram(self) -> None:
+        """
+        A number sign right behind the program is warned about too (item 11).
+        """
+        _, warned = statements("7 stream tcp nowait - /bin/cat #cat")
+        assert isinstance(warned, Warned)
+        self.assertEqual(warned.place.column, 32)
+
     def test_continued(self) -> None:
         """
         A line that begins with a blank continues the previous one (item 10).
@@ -184,6 +192,19 @@ class PositionalTests(SynchronousTestCase):
             "inetd.conf:2:3: protocol: is missing: a line has 6 fields, not 2",
         )
         self.assertEqual([first, last], entries(f"7 {CAT}\n9 {CAT}"))
+
+    def test_noService(self) -> None:
+        """
+        An address without a service is no default if there are other fields, and a
+        service alone is none either.
+        """
+        for line, field in (
+            ("127.0.0.1: stream tcp nowait - p", "service"),
+            ("127.0.0.1", "socktype"),
+        ):
+            problem, found = statements(f"{line}\n7 {CAT}")
+            assert isinstance(problem, ConfError) and isinstance(found, Entry)
+            self.assertEqual((problem.field, found.bind), (field, None))
 
 
 class DefaultAddressTests(SynchronousTestCase):

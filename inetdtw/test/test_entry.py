@@ -269,3 +269,14 @@ class EntryTests(SynchronousTestCase):
             self.assertEqual(getattr(entryOf((key, ("0",))), key), 0)
             self.assertEqual(getattr(entryOf((key, ("32767",))), key), 32767)
             self.assertIn("from 0 to 32767", self.refusal(key, "32768"))
+
+    def test_otherNumbers(self) -> None:
+        """
+        Other numbers go as far as the system's do.
+        """
+        for key, good, bad in (
+            *(("backlog", 0, -1), ("backlog", 65536, 65537)),
+            *(("nice", -20, -21), ("nice", 19, 20)),
+        ):
+            self.assertEqual(getattr(entryOf((key, (str(good),))), key), good)
+            self.assertIn("is not a number from", self.refusal(key, str(bad)))

@@ -183,3 +183,4 @@ class ConnectionTests(SynchronousTestCase):
         """
         for peer in ("", "/tmp/client", b"\0x", None):
             self.assertEqual(ofConnection("/run/s", peer), {"PROTO": "UNIX"})
+        self.assertEqual(ofConnection(("h", 1), ""), {"PROTO": "UNIX"})

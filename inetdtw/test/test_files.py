@@ -113,6 +113,8 @@ class ReadTests(FilesCase):
         self.assertNotText(b"a\n\xc3", 2, "the byte 0xc3")
         self.assertNotText(b"\xef\xbb\xbfa\nb\xe9", 2, "the byte 0xe9")
         self.assertNotText(b"a\n\0\n\xff", 2, "a NUL character")
+        self.assertNotText(b"\n\0", 2, "a NUL character")
+        self.assertNotText(b"\0", 1, "a NUL character")
 
     def test_missing(self) -> None:
         """

@@ -127,6 +127,14 @@ class SourceTests(SynchronousTestCase):
         self.assertEqual(source.restOfLine(), (Place("f", 3, 1), "g"))
         self.assertTrue(source.ended)
 
+    def test_emptyLine(self) -> None:
+        """
+        The first line may be empty.
+        """
+        source = Source("\na", "f")
+        self.assertEqual(source.restOfLine(), (Place("f", 1), ""))
+        self.assertEqual(source.restOfLine(), (Place("f", 2), "a"))
+
     def test_nothing(self) -> None:
         """
         An empty text has ended.

@@ -132,6 +132,15 @@ class LimitsTests(SynchronousTestCase):
         self.assertFalse(limits.full)
         self.assertEqual(limits.running, 1)
 
+    def test_one(self) -> None:
+        """
+        The limit may be one.
+        """
+        limits = self.limits(acceptMax=1)
+        self.assertFalse(limits.full)
+        limits.admit()
+        self.assertTrue(limits.full)
+
     def test_busyPeer(self) -> None:
         """
         As many as the limit for one address run for it at once, and any other address
@@ -247,6 +256,24 @@ class LimitsTests(SynchronousTestCase):
             limits.admit(f"peer{number}")
             limits.release(f"peer{number}")
             self.clock.advance(1)
+        self.assertRemembers(limits, 61)
+
+    def test_forgetsBehindOthers(self) -> None:
+        """
+        A client that comes all the time does not keep others from being forgotten.
+        """
+        limits = self.limits(ipMax=1000)
+        for number in range(1000):
+            for peer in ("a", f"peer{number}"):
+                limits.admit(peer)
+                limits.release(peer)
+            self.clock.advance(1)
+        self.assertRemembers(limits, 62)
+
+    def assertRemembers(self, limits: Limits, most: int) -> None:
+        """
+        No more than so many clients are remembered, in either way.
+        """
         known = [value for value in vars(limits).values() if hasattr(value, "__len__")]
         self.assertEqual(len(known), 2)
-        self.assertLessEqual(max(map(len, known)), 61)
+        self.assertLessEqual(max(map(len, known)), most)

@@ -282,7 +282,15 @@ class LineTests(SynchronousTestCase):
         """
         What is neither wait nor nowait, or has too many counts, is an error.
         """
-        for field in ("Nowait", "nowait/1/2/3/4", "no", "wait5", "''", "nowait,5"):
+        for field in (
+            "Nowait",
+            "nowait/1/2/3/4",
+            "no",
+            "wait5",
+            "''",
+            "nowait,5",
+            "wait:5.6",
+        ):
             line = f"7 stream tcp {field} nobody /bin/cat"
             self.assertProblem(line, 14, "wait", "is neither wait nor nowait")
 

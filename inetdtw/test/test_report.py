@@ -199,6 +199,9 @@ class ReportTests(SynchronousTestCase):
         ]
         self.assertEqual([text.split()[0] for text in quiet], ["start", "end"])
         self.assertIn("status=0", quiet[1])
+        with capturedLogs() as events:
+            Report().start("7/tcp", 4, PEER)
+        self.assertEqual(events, [])
 
     def test_badEnds(self) -> None:
         """

@@ -723,6 +723,7 @@ class ContextTests(ResolveCase):
         """
         limit = "rlimit_files=1:1024"
         self.assertEqual(len(self.contextOf(limit, ALPINE).limits), 1)
+        self.assertEqual(len(self.contextOf("rlimit_core=0", ALPINE).limits), 1)
         for bad in ("1:1025", "1:unlimited"):
             reason = "only root can go above 1024"
             self.assertRefuses(f"rlimit_files={bad}", reason, ALPINE)

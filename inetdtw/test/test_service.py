@@ -73,6 +73,18 @@ class ContextTests(SynchronousTestCase):
             self.assertFalse(context.plain, context)
 
 
+class BoundsTests(SynchronousTestCase):
+    """
+    Tests for L{Bounds}.
+    """
+
+    def test_none(self) -> None:
+        """
+        There are no bounds unless they are given.
+        """
+        self.assertEqual(Bounds(), Bounds(0, 0, 0, 0))
+
+
 class ServiceTests(SynchronousTestCase):
     """
     Tests for L{Service}.

@@ -121,7 +121,14 @@ class KindTests(SynchronousTestCase):
         """
         self.assertReads(
             values.size,
-            {"8192": 8192, "64k": 65536, "64K": 65536, "1m": 1 << 20, "1G": 1 << 30},
+            {
+                "1": 1,
+                "8192": 8192,
+                "64k": 65536,
+                "64K": 65536,
+                "1m": 1 << 20,
+                "1G": 1 << 30,
+            },
         )
 
     def test_noSize(self) -> None:
@@ -151,6 +158,8 @@ class KindTests(SynchronousTestCase):
             {
                 "64": (64, 64),
                 "64:128": (64, 128),
+                "0:5": (0, 5),
+                "9223372036m": (9223372036 << 20,) * 2,
                 "1k:1M": (1 << 10, 1 << 20),
                 "UNLIMITED": (values.UNLIMITED, values.UNLIMITED),
                 "infinity": (values.UNLIMITED, values.UNLIMITED),
