@@ -666,7 +666,7 @@ _TOKENS = (
     *("/s", ":u:g:0660:/s", "localhost:7", "127.0.0.1:", ".include", "\\x41", "#"),
     *("protocol", "wait", "args", "bind", "user", "yes", "no", "udp", "internal"),
     *(" ", " ", " ", "\t", "\n", "\n", "\r\n", "'", '"', "\\", "=", ",", ";", ":"),
-    *(".", "/", "\f", "\0", "\u00a0", "\u2028", "\ud800", "x=y", "a on x = y;\n"),
+    *(".", "/", "\f", "\0", chr(0xA0), "\u2028", "\ud800", "x=y", "a on x = y;\n"),
 )
 #: Lines that are good, to be completed with a port.
 _GOOD = (

@@ -39,7 +39,7 @@ class LookupsCase(SynchronousTestCase):
         self, field: str, reason: str, call: Callable[..., object], *arguments: Any
     ) -> None:
         """
-        A call raises a L{LookupError} about this field.
+        A call raises a C{LookupError} about this field.
         """
         problem = self.assertRaises(LookupError, call, *arguments)
         self.assertEqual(problem.args[0], field)
