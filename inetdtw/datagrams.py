@@ -43,14 +43,23 @@ class _Answers:
     Sends what a program writes back to who asked, one datagram for each write.
     """
 
-    def __init__(self, sock: socket.socket, reactor: Any, send: Any) -> None:
+    def __init__(
+        self,
+        sock: socket.socket,
+        reactor: Any,
+        send: Callable[[bytes], None],
+        others: set[_Answers],
+    ) -> None:
         """
         @param send: called with each message.
+        @param others: it is among these until it is closed.
         """
         sock.setblocking(False)
         self._socket = sock
         self._reactor = reactor
         self._send = send
+        self._others = others
+        others.add(self)
         reactor.addReader(self)
 
     def fileno(self) -> int:
@@ -78,8 +87,15 @@ class _Answers:
         if message:
             self._send(message)
         else:
-            self._reactor.removeReader(self)
-            self._socket.close()
+            self.close()
+
+    def close(self) -> None:
+        """
+        Take no more answers.
+        """
+        self._others.discard(self)
+        self._reactor.removeReader(self)
+        self._socket.close()
 
     def connectionLost(self, reason: Failure) -> None:
         """
@@ -108,6 +124,14 @@ class DatagramPrograms(DatagramProtocol):
         self._gate = gate
         self._host = host
         self._released = released
+        self._answers: set[_Answers] = set()
+
+    def close(self) -> None:
+        """
+        Send no more answers.
+        """
+        while self._answers:
+            self._answers.pop().close()
 
     def datagramReceived(self, datagram: bytes, addr: Any) -> None:
         """
@@ -123,7 +147,12 @@ class DatagramPrograms(DatagramProtocol):
             self._gate.port.pause("shortage", 0.5)
             return
         for sock in ours:
-            _Answers(sock, self._host.reactor, lambda data: self._answer(data, addr))
+            _Answers(
+                sock,
+                self._host.reactor,
+                lambda data: self._answer(data, addr),
+                self._answers,
+            )
         given, taken = theirs
         with given, taken:
             fds = (given.fileno(), taken.fileno(), taken.fileno())
@@ -193,6 +222,7 @@ class DatagramListener:
         # Each write would be a datagram: one print() is to make only one.
         launches.without("PYTHONUNBUFFERED")
         protocol = DatagramPrograms(service, launches, self._gate, host, released)
+        self._protocol = protocol
         self._port = DatagramPort(
             sock, host.reactor, service.name, protocol, self._gate.open
         )
@@ -213,9 +243,10 @@ class DatagramListener:
 
     def stop(self) -> None:
         """
-        Receive no more.
+        Receive no more, and send no more.
         """
         self._port.stop()
+        self._protocol.close()
 
     def released(self) -> None:
         """

@@ -24,6 +24,10 @@ from typing import Any, Callable
 
 from zope.interface import implementer
 
+from twisted.internet.process import (
+    registerReapProcessHandler,
+    unregisterReapProcessHandler,
+)
 from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 
@@ -81,6 +85,39 @@ class _Told(ProcessProtocol):
         self._child.ended(Exit.fromWait(why.status))
 
 
+class _Reaper:
+    """
+    Has Twisted, when it waits for its own processes, wait for a program that nobody
+    here waits for any more.
+    """
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        if not self._ended():
+            registerReapProcessHandler(pid, self)
+
+    def _ended(self) -> bool:
+        """
+        Whether it has ended.
+        """
+        try:
+            return os.waitpid(self._pid, os.WNOHANG)[0] != 0
+        except ChildProcessError:
+            return True
+
+    def reapProcess(self) -> None:
+        """
+        Some process has ended.
+        """
+        if self._ended():
+            unregisterReapProcessHandler(self._pid, self)
+
+    def processEnded(self, status: int) -> None:
+        """
+        It has ended just now.
+        """
+
+
 @implementer(ILauncher)
 class Direct:
     """
@@ -105,6 +142,7 @@ class Direct:
         self._pause = FIRST_PAUSE
         self._later: Any = None
         self._waiters: list[Callable[[], None]] = []
+        self._watches: dict[int, PidfdWatch] = {}
         self._ignored: list[int] = []
         self._assumed = dict(each.split("=", 1) for each in arguments(context))
 
@@ -122,8 +160,12 @@ class Direct:
 
     def stop(self) -> None:
         """
-        Launch nothing more.
+        Launch nothing more, and leave what runs to itself.
         """
+        while self._watches:
+            pid, watch = self._watches.popitem()
+            watch.cancel()
+            _Reaper(pid)
         if self._later is not None:
             self._later.cancel()
             self._later = None
@@ -203,6 +245,7 @@ class Direct:
         child.started(pid)
 
         def gone() -> None:
+            del self._watches[pid]
             try:
                 _, status, usage = os.wait4(pid, 0)
             except ChildProcessError:
@@ -211,7 +254,7 @@ class Direct:
                 cpu = usage.ru_utime + usage.ru_stime
                 child.ended(Exit.fromWait(status, cpu))
 
-        PidfdWatch(self._reactor, pid, gone)
+        self._watches[pid] = PidfdWatch(self._reactor, pid, gone)
 
     def _spawnProcess(self, child: Any, order: Order) -> None:
         """

@@ -1,0 +1,335 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+The superserver as a part of something else: an application, or a test.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+from typing import Any
+from urllib.request import urlopen
+
+from twisted.application.service import MultiService
+from twisted.internet import reactor as globalReactor
+from twisted.internet.defer import inlineCallbacks
+from twisted.internet.task import deferLater
+from twisted.internet.threads import deferToThread
+from twisted.trial.unittest import TestCase
+
+from inetdtw import InetdService, NothingToServe
+from inetdtw.service import Settings
+from tests import world
+from tests.daemon import Daemon, ask, freePort, talk, twistd
+from tests.probe import LAUNCHES
+from tests.serving import ServingTestCase, forkServers, ordinaryUser, run, stat
+
+reactor: Any = globalReactor
+
+
+class ApplicationTests(ServingTestCase):
+    """
+    The application in C{examples/site.tac}.
+    """
+
+    def setUp(self) -> None:
+        """
+        Copy it and what it serves, with free ports.
+        """
+        super().setUp()
+        for name in ("etc", "examples"):
+            shutil.copytree(
+                os.path.join(world.checkout(), name),
+                self.path(name),
+                ignore=shutil.ignore_patterns("*.sqlite", "__pycache__"),
+            )
+        self.web = freePort()
+        self.ports: dict[str, int] = {}
+        self.replace("examples/site.tac", r"\b8080\b", lambda _: str(self.web))
+        self.replace("etc/inetd.conf", r"(?m)^\d+(?= )", self.free)
+
+    def replace(self, name: str, pattern: str, by: Any) -> None:
+        """
+        Change a file.
+        """
+        with open(self.path(name), encoding="utf-8") as file:
+            text = re.sub(pattern, by, file.read())
+        self.write(name, text)
+
+    def free(self, match: re.Match[str]) -> str:
+        """
+        The free port that takes the place of another one.
+        """
+        if match[0] not in self.ports:
+            self.ports[match[0]] = freePort()
+        return str(self.ports[match[0]])
+
+    def application(self) -> Daemon:
+        """
+        Run it.
+        """
+        path = self.path("examples/site.tac")
+        user = ordinaryUser()
+        argv = [*twistd(), "-y", path, "--no_save"]
+        ports = [self.web, *self.ports.values()]
+        return Daemon(argv, ports=ports, user=user, cwd="/")
+
+    def test_together(self) -> None:
+        """
+        A web site and the services of an inetd.conf are served by one process; the site
+        lists the services with their ports.
+        """
+        with self.application() as daemon:
+            with urlopen(f"http://127.0.0.1:{self.web}/", timeout=30) as page:
+                listed = page.read().decode()
+            lower = self.ports["21000"]
+            self.assertIn(f"{lower}/tcp: ", listed)
+            self.assertIn(f"port={lower}", listed)
+            self.assertEqual(talk(lower, b"wEjLu\n"), b"wejlu\n")
+            self.assertEqual(ask(self.ports["28000"], b"wEjLu"), b"WEJLU")
+            self.assertEqual(ask(self.ports["26000"], b"a b\n"), b"1 2 4\n")
+            self.assertTrue(forkServers(daemon.process.pid))
+
+    def test_hangup(self) -> None:
+        """
+        It leaves C{SIGHUP} to the application.
+        """
+        with self.application() as daemon:
+            os.kill(daemon.process.pid, signal.SIGHUP)
+            self.assertNotEqual(daemon.process.wait(30), 0)
+
+
+class ExampleTests(ServingTestCase):
+    """
+    The test in C{examples/test_lower.py}.
+    """
+
+    def test_passes(self) -> None:
+        """
+        It passes.
+        """
+        code = (
+            "import sys; sys.argv[0] = 'trial'; from twisted.scripts.trial import run"
+        )
+        path = os.path.join(world.checkout(), "examples", "test_lower.py")
+        folder = self.path("trial")
+        argv = [
+            world.python(),
+            "-c",
+            f"{code}; run()",
+            "--temp-directory",
+            folder,
+            path,
+        ]
+        done = run(argv)
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertIn("PASSED (successes=1)", done.stdout)
+
+
+class InProcessTests(TestCase):
+    """
+    An L{InetdService} in this process, on the real reactor.
+
+    Trial fails a test that leaves something behind in the reactor.
+    """
+
+    timeout = 60
+    launch = "forkserver"
+
+    def serve(self, text: str, **arguments: Any) -> InetdService:
+        """
+        Serve a configuration until the test ends.
+        """
+        inetd = InetdService(
+            "/etc/inetd.conf",
+            text=text,
+            settings=Settings(launch=self.launch),
+            **arguments,
+        )
+        parent = MultiService()
+        inetd.setServiceParent(parent)
+        parent.startService()
+        self.addCleanup(parent.stopService)
+        return inetd
+
+    @inlineCallbacks
+    def test_ports(self) -> Any:
+        """
+        On port 0 every service gets a port, and all of them tell which.
+        """
+        inetd = self.serve(
+            "127.0.0.1:0 on id = cat, protocol = tcp, wait = no, exec = /bin/cat,"
+            " user = -;\n"
+            "127.0.0.1:0 on id = wc, protocol = udp, wait = no, exec = /usr/bin/wc,"
+            " args = wc -c, user = -;\n"
+            "127.0.0.1:0 stream tcp nowait - internal echo\n"
+            "127.0.0.1:0 stream tcp nowait - internal discard\n"
+        )
+        hosts = inetd.getHosts()
+        self.assertEqual(set(hosts), {"cat", "wc", "0/tcp", "0/tcp#2"})
+        kinds = {name: host.type for name, host in hosts.items()}
+        self.assertEqual(kinds["wc"], "UDP")
+        self.assertEqual(kinds["cat"], "TCP")
+        self.assertNotIn(0, {host.port for host in hosts.values()})
+        told = yield deferToThread(talk, hosts["cat"].port, b"text")
+        self.assertEqual(told, b"text")
+        told = yield deferToThread(ask, hosts["wc"].port, b"12345")
+        self.assertEqual(told.strip(), b"5")
+        told = yield deferToThread(talk, hosts["0/tcp"].port, b"echo")
+        self.assertEqual(told, b"echo")
+
+    @inlineCallbacks
+    def test_restart(self) -> Any:
+        """
+        It can be stopped and started again; nobody listens in between.
+        """
+        text = "127.0.0.1:0 on id = it, protocol = tcp, wait = no, exec = /bin/cat;"
+        inetd = self.serve(text.replace(";", ", user = -;"))
+        for _ in range(3):
+            port = inetd.getHosts()["it"].port
+            told = yield deferToThread(talk, port, b"text")
+            self.assertEqual(told, b"text")
+            yield inetd.stopService()
+            self.assertEqual(inetd.getHosts(), {})
+            self.assertRaises(
+                ConnectionRefusedError, socket.create_connection, ("127.0.0.1", port)
+            )
+            self.assertEqual(forkServers(os.getpid()), [])
+            inetd.startService()
+
+    @inlineCallbacks
+    def test_stopWithPrograms(self) -> Any:
+        """
+        When it is stopped while a program runs, the program goes on with its client.
+        """
+        text = "127.0.0.1:0 on id = it, protocol = tcp, wait = no, exec = /bin/cat;"
+        inetd = self.serve(text.replace(";", ", user = -;"))
+        port = inetd.getHosts()["it"].port
+        client = socket.create_connection(("127.0.0.1", port), timeout=30)
+        self.addCleanup(client.close)
+        client.sendall(b"before")
+        told = yield deferToThread(client.recv, 100)
+        self.assertEqual(told, b"before")
+        yield inetd.stopService()
+        client.sendall(b"after")
+        told = yield deferToThread(client.recv, 100)
+        self.assertEqual(told, b"after")
+        client.shutdown(socket.SHUT_WR)
+        told = yield deferToThread(client.recv, 100)
+        self.assertEqual(told, b"")
+        inetd.startService()
+
+    @inlineCallbacks
+    def test_reaped(self) -> Any:
+        """
+        A program that ends after it was stopped leaves no zombie.
+        """
+        inetd = self.serve(
+            "127.0.0.1:0 on id = it, protocol = tcp, wait = no, exec = /bin/sh,"
+            " args = sh -c 'echo $$; exec cat', user = -;\n"
+        )
+        port = inetd.getHosts()["it"].port
+        client = socket.create_connection(("127.0.0.1", port), timeout=30)
+        self.addCleanup(client.close)
+        pid = int((yield deferToThread(client.recv, 100)))
+        yield inetd.stopService()
+        client.close()
+        deadline = reactor.seconds() + 30
+        # A program of a fork server that is gone is for the first process to wait for.
+        gone = "X" if self.launch == "direct" else "XZ"
+        while stat(pid)[0] not in gone:
+            self.assertLess(reactor.seconds(), deadline)
+            yield deferLater(reactor, 0.02)
+        inetd.startService()
+
+    @inlineCallbacks
+    def test_stopWithDatagrams(self) -> Any:
+        """
+        When it is stopped while a program has a datagram, nothing is left here.
+        """
+        inetd = self.serve(
+            "127.0.0.1:0 on id = it, protocol = udp, wait = no, exec = /bin/sh,"
+            " args = sh -c 'echo running; exec sleep 2', user = -;\n"
+        )
+        told = yield deferToThread(ask, inetd.getHosts()["it"].port, b"?")
+        self.assertEqual(told, b"running\n")
+        yield inetd.stopService()
+        inetd.startService()
+
+    @inlineCallbacks
+    def test_environment(self) -> Any:
+        """
+        Programs get the environment that was given, and this process keeps its own.
+        """
+        inetd = self.serve(
+            "127.0.0.1:0 on id = it, protocol = tcp, wait = no, exec = /usr/bin/env,"
+            " user = -;\n",
+            environ={"PATH": "/bin", "GIVEN": "yes"},
+        )
+        before = dict(os.environ)
+        told = yield deferToThread(talk, inetd.getHosts()["it"].port, b"")
+        lines = told.decode().splitlines()
+        kept = [
+            line for line in lines if not line.startswith(("TCP", "REMOTE_", "PROTO"))
+        ]
+        self.assertEqual(sorted(kept), ["GIVEN=yes", "PATH=/bin"])
+        self.assertEqual(dict(os.environ), before)
+
+    def test_nothingToServe(self) -> None:
+        """
+        Asked to, it fails to start when it can serve nothing, and leaves nothing.
+        """
+        with socket.create_server(("127.0.0.1", 0)) as holder:
+            port = holder.getsockname()[1]
+            inetd = InetdService(
+                text=f"127.0.0.1:{port} stream tcp nowait - internal echo\n",
+                required=True,
+            )
+            self.assertRaises(NothingToServe, inetd.startService)
+
+    def test_nothingStarted(self) -> None:
+        """
+        One that was never started holds nothing.
+        """
+        inetd = InetdService(text="127.0.0.1:0 stream tcp nowait - /bin/cat\n")
+        self.assertEqual(inetd.getHosts(), {})
+        self.assertEqual(len(inetd.configuration.services), 1)
+
+    def test_signals(self) -> None:
+        """
+        It changes nothing about the signals of its process.
+        """
+        watched = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGPIPE)
+        before = [signal.getsignal(number) for number in watched]
+        self.serve("127.0.0.1:0 stream tcp nowait - /bin/cat\n")
+        self.assertEqual([signal.getsignal(number) for number in watched], before)
+
+    @inlineCallbacks
+    def test_otherChildren(self) -> Any:
+        """
+        Children that others have started here are still theirs to wait for.
+        """
+        inetd = self.serve(
+            "127.0.0.1:0 on id = it, protocol = tcp, wait = no, exec = /bin/cat,"
+            " user = -;\n"
+        )
+        others = [subprocess.Popen(["/bin/sh", "-c", "exit 7"]) for _ in range(5)]
+        port = inetd.getHosts()["it"].port
+        for number in range(20):
+            told = yield deferToThread(talk, port, b"%d" % number)
+            self.assertEqual(told, b"%d" % number)
+        self.assertEqual([other.wait(30) for other in others], [7] * 5)
+
+
+class DirectInProcessTests(InProcessTests):
+    """
+    The same, when programs are started by this process.
+    """
+
+    launch = LAUNCHES[0]
