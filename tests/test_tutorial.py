@@ -22,6 +22,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
+import tempfile
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -353,6 +354,14 @@ class ShippedTests(ServingTestCase):
     The file C{etc/inetd.conf}, served from the checkout by who checked it out.
     """
 
+    def takeTurns(self) -> None:
+        """
+        Wait for other tests that have the ports.
+        """
+        held = os.open(tempfile.gettempdir(), os.O_RDONLY)
+        self.addCleanup(os.close, held)
+        fcntl.flock(held, fcntl.LOCK_EX)
+
     def served(self, argv: Sequence[str]) -> None:
         """
         Check that a daemon serves the tutorial's services of a shipped file.
@@ -360,6 +369,7 @@ class ShippedTests(ServingTestCase):
         shipped = os.path.join(world.checkout(), "etc", "inetd.conf")
         with open(shipped, encoding="utf-8") as file:
             ports = {int(port) for port in re.findall(r"^(\d+) ", file.read(), re.M)}
+        self.takeTurns()
         taken = [port for port in ports if portIsTaken(port)]
         if taken:
             self.skipTest(f"ports {taken} of the shipped file are in use")
