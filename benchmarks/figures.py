@@ -124,19 +124,30 @@ def best(values: Sequence[float | None], metric: str) -> float | None:
     return min(measured) if metric in LESS_IS_BETTER else max(measured)
 
 
+def fastest(columns: Sequence[Column], metric: str) -> Column:
+    """
+    Give the column of the best median over all rounds.
+
+    The best of each round would be whoever had the luck of that round.
+    """
+    middles = {index: middle(column) for index, column in enumerate(columns)}
+    known = {index: value for index, value in middles.items() if value is not None}
+    value = best(list(known.values()), metric)
+    return next((columns[i] for i, each in known.items() if each == value), [])
+
+
 def ratios(
     ours: Column, theirs: Sequence[Column], metric: str, atMost: bool = False
 ) -> list[float]:
     """
-    Compare within every round with the best of the others in the same round.
+    Compare within every round with the others that is best over all rounds.
 
     @param atMost: whether the ratio is ours to theirs even if less is better; without
         it more than 1 always means that ours is better.
     @return: a ratio for each round in which there are both.
     """
     found: list[float] = []
-    for number, value in enumerate(ours):
-        other = best([column[number] for column in theirs], metric)
+    for value, other in zip(ours, fastest(theirs, metric)):
         if not value or not other:
             continue
         inverse = metric in LESS_IS_BETTER and not atMost
@@ -155,7 +166,7 @@ class Goal:
     @ivar contender: whose number it is.
     @ivar metric: the field of L{Sample}.
     @ivar target: what is to be reached.
-    @ivar against: the one that it is a ratio to; C{"*"} for the best peer of the round,
+    @ivar against: the one that it is a ratio to; C{"*"} for the run's fastest peer,
         nothing if it is no ratio.
     @ivar atMost: whether the target is an upper bound.
     @ivar unit: what the number counts, if it is no ratio.

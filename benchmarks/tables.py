@@ -128,7 +128,7 @@ def _contender(outcome: Outcome, name: str) -> list[str]:
 
 def _toFastest(outcome: Outcome, name: str) -> str:
     """
-    Write one contender's rate as a ratio to the fastest peer's in the same round.
+    Write one contender's rate as a ratio to the fastest peer's, within each round.
     """
     columns = outcome.columns("rate")
     theirs = [columns[peer] for peer in outcome.peers() if peer in columns]

@@ -88,10 +88,10 @@ class FiguresTests(SynchronousTestCase):
 
     def test_ratiosWithinTheRound(self) -> None:
         """
-        A ratio is to the best of the others in the same round.
+        A ratio is to whoever of the others is fastest over all rounds, within each.
         """
-        theirs = [[10.0, 40.0], [20.0, 5.0]]
-        self.assertEqual(ratios([10.0, 10.0], theirs, "rate"), [0.5, 0.25])
+        theirs = [[10.0, 40.0, 10.0], [20.0, 20.0, 5.0]]
+        self.assertEqual(ratios([10.0, 10.0, 10.0], theirs, "rate"), [0.5, 0.5, 2.0])
 
     def test_ratiosOfLatencies(self) -> None:
         """
@@ -132,7 +132,7 @@ class FiguresTests(SynchronousTestCase):
         """
         columns = {"a": [1.0, 4.0], "b": [2.0, 2.0], "c": [4.0, 1.0]}
         toPeers = Goal("g", "", "s", "a", "rate", 1.0)
-        self.assertEqual(toPeers.values(columns, ["b", "c"]), [0.25, 2.0])
+        self.assertEqual(toPeers.values(columns, ["b", "c"]), [0.25, 4.0])
         toOne = Goal("g", "", "s", "a", "rate", 1.0, against="b")
         self.assertEqual(toOne.values(columns, ["b", "c"]), [0.5, 2.0])
         alone = Goal("g", "", "s", "a", "memory", 1.0, against="", atMost=True)
