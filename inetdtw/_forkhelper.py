@@ -62,8 +62,8 @@ HELLO, STARTED, FAILED, ENDED, STALLED, ASTRAY = range(1, 7)
 
 #: The largest packet.
 LARGEST = 1 << 18
-#: Orders that are taken before exits are looked for.
-BATCH = 8
+#: Reports that are not kept back any longer for others to come.
+BATCH = 4
 #: The descriptor that leads to the daemon.
 CHANNEL = 3
 
@@ -120,13 +120,22 @@ class ForkServer:
         self._arrive()
         self._hello()
         while True:
-            for ready, _ in poll.poll():
+            # What comes at the same time is reported together.
+            for ready, _ in poll.poll(0) or self._idle(poll):
                 if ready == exits:
                     _drain(exits)
                     self.reap()
                 elif not self._receive():
                     return
-            self.flush()
+            if len(self._reports) >= BATCH:
+                self.flush()
+
+    def _idle(self, poll: select.poll) -> list[tuple[int, int]]:
+        """
+        Wait for something to do, when all is said.
+        """
+        self.flush()
+        return poll.poll()
 
     def _hello(self) -> None:
         """
@@ -160,24 +169,23 @@ class ForkServer:
 
     def _receive(self) -> bool:
         """
-        Take some orders.
+        Take an order.
 
         @return: whether the daemon is still there.
         """
-        for _ in range(BATCH):
-            try:
-                packet, fds = receive(self._channel, self._buffer)
-            except BlockingIOError:
-                return True
-            except ConnectionResetError:
-                return False
-            if not packet:
-                return False
-            try:
-                self._obey(packet, fds)
-            finally:
-                for fd in fds:
-                    os.close(fd)
+        try:
+            packet, fds = receive(self._channel, self._buffer)
+        except BlockingIOError:
+            return True
+        except ConnectionResetError:
+            return False
+        if not packet:
+            return False
+        try:
+            self._obey(packet, fds)
+        finally:
+            for fd in fds:
+                os.close(fd)
         return True
 
     def _obey(self, packet: bytes, fds: list[int]) -> None:

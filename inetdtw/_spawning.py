@@ -27,6 +27,8 @@ _SHELL = "/bin/sh"
 # are meant for the daemon and may be sent to its whole group, and the one that a
 # report to a daemon that is gone would bring.
 DEAF = (signal.SIGHUP, signal.SIGINT, signal.SIGPIPE)
+# glibc's posix_spawn(3) asks for the disposition of every signal that is not here.
+_SIGNALS = tuple(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
 
 #: The number of a resource, and the soft and the hard limit.
 Limit = tuple[int, int, int]
@@ -79,7 +81,7 @@ def quiet() -> None:
     Have all signals do what they do by default, but those meant for the daemon.
     """
     os.setsid()
-    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+    for number in _SIGNALS:
         signal.signal(number, signal.SIG_DFL)
     for number in DEAF:
         signal.signal(number, signal.SIG_IGN)
@@ -91,7 +93,6 @@ def spawn(
     argv: list[bytes] | tuple[str, ...],
     environment: Mapping[Any, Any],
     fds: Sequence[int],
-    ignored: Iterable[int] = DEAF,
 ) -> int:
     """
     Start a program as the leader of its own session.
@@ -99,7 +100,6 @@ def spawn(
     A file without C{#!} is for the shell, as it is for execvp(3).
 
     @param fds: what becomes 0, 1 and 2; the last one stands for all that miss.
-    @param ignored: signals that this process ignores and the program must not.
 
     @return: its process id.
     @raise OSError: if it cannot be started.
@@ -108,7 +108,7 @@ def spawn(
     how: dict[str, Any] = {
         "file_actions": [(os.POSIX_SPAWN_DUP2, fd, to) for to, fd in enumerate(given)],
         "setsid": True,
-        "setsigdef": ignored,
+        "setsigdef": _SIGNALS,
         "setsigmask": [],
     }
     try:
@@ -160,7 +160,7 @@ def _begin(fds: Sequence[int]) -> None:
     """
     os.setsid()
     signal.set_wakeup_fd(-1)
-    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+    for number in _SIGNALS:
         if signal.getsignal(number) is not signal.SIG_DFL:
             signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])

@@ -50,9 +50,11 @@ class Child:
     @ivar since: when it was ordered, in seconds of the reactor's clock.
     @ivar how: how it ended, if it has ended after it ran.
     @ivar path: what is executed, once it was found.
+    @ivar forget: called when that could not be started.
     """
 
     path: str | None = None
+    forget: Callable[[], None]
 
     def __init__(
         self, service: Service, peer: Any, host: Host, done: Callable[[Child], None]
@@ -81,6 +83,7 @@ class Child:
         """
         if self.path is not None:
             reason = f"'{self.path}': {reason}"
+            self.forget()
         self._host.report.fail(self._name, self.peer, reason)
         self._done(self)
 
@@ -105,6 +108,7 @@ class Launches:
         self._service = service
         self._host = host
         self._program = service.program
+        self._path: str | None = None
         self._environment = environment.base(host.environ, service.login)
         self.launcher = launcher
 
@@ -133,12 +137,28 @@ class Launches:
         """
         child = Child(self._service, peer, self._host, done)
         try:
-            context = self._service.context
-            path = program.locate(self._program, context.identity, context.chroot)
+            path = child.path = self._path or self._find()
         except program.ProgramMissing as why:
             child.failed(str(why))
             return child
-        child.path = path
+        child.forget = self._forget
         order = Order(path, self._program.argv, self._environment, extra, fds)
         self.launcher.launch(child, order)
         return child
+
+    def _find(self) -> str:
+        """
+        Look for the program.  It is kept in mind until it could not be started:
+        whoever executes it finds out whether it is still there.
+
+        @raise ProgramMissing: if there is none.
+        """
+        context = self._service.context
+        self._path = program.locate(self._program, context.identity, context.chroot)
+        return self._path
+
+    def _forget(self) -> None:
+        """
+        The program could not be started: look for it again the next time.
+        """
+        self._path = None

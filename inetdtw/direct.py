@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import errno
 import os
-import signal
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -34,6 +33,7 @@ from twisted.python.failure import Failure
 from inetdtw._spawning import forkAndExec, spawn
 from inetdtw.forkserver import arguments
 from inetdtw.interfaces import Exit, ILauncher, Order
+from inetdtw.program import ProgramMissing, check
 from inetdtw.report import Report
 from inetdtw.service import Context
 from inetdtw.watch import PidfdWatch
@@ -143,14 +143,12 @@ class Direct:
         self._later: Any = None
         self._waiters: list[Callable[[], None]] = []
         self._watches: dict[int, PidfdWatch] = {}
-        self._ignored: list[int] = []
         self._assumed = dict(each.split("=", 1) for each in arguments(context))
 
     def start(self) -> None:
         """
-        See which signals are ignored here; looking costs more than a launch.
+        See to it that programs inherit nothing but what they are given.
         """
-        self._ignored = _ignored()
         _keepInherited()
 
     def retire(self) -> None:
@@ -193,6 +191,8 @@ class Direct:
         """
         try:
             self._start(child, order)
+        except ProgramMissing as missing:
+            child.failed(str(missing))
         except OSError as why:
             if why.errno not in STALLS or not self._hold(child, order, why):
                 child.failed(why.strerror or str(why))
@@ -225,7 +225,7 @@ class Direct:
         Start a program by posix_spawn(3).
         """
         environment = {**order.environment, **order.extra}
-        pid = spawn(order.executable, order.argv, environment, order.fds, self._ignored)
+        pid = spawn(order.executable, order.argv, environment, order.fds)
         self._await(child, pid)
 
     def _fork(self, child: Any, order: Order) -> None:
@@ -261,6 +261,8 @@ class Direct:
         Start a program by the reactor.
         """
         identity = self._context.identity
+        # Twisted's child would say what it misses, to the client.
+        check(order.executable, identity)
         process = self._reactor.spawnProcess(
             _Told(child),
             order.executable,
@@ -299,6 +301,8 @@ class Direct:
             child, order, limit = self._held[0]
             try:
                 self._start(child, order)
+            except ProgramMissing as missing:
+                child.failed(str(missing))
             except OSError as why:
                 if why.errno in STALLS and self._reactor.seconds() < limit:
                     self._pause = min(self._pause * 2, LONGEST_PAUSE)
@@ -318,14 +322,6 @@ def _close(order: Order) -> None:
     """
     for fd in order.fds:
         os.close(fd)
-
-
-def _ignored() -> list[int]:
-    """
-    The signals that this process ignores and its children must not.
-    """
-    every = signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}
-    return [number for number in every if signal.getsignal(number) is signal.SIG_IGN]
 
 
 def _keepInherited() -> None:

@@ -28,7 +28,7 @@ from inetdtw.report import Report
 from inetdtw.service import Context
 
 #: Orders that one helper may have before it.
-IN_FLIGHT = 8
+IN_FLIGHT = 4
 
 _HELPER = os.path.abspath(_forkhelper.__file__)
 

@@ -41,6 +41,12 @@ class Gate:
         """
         Whether a client may be taken.  If not, the port is held for as long.
         """
+        return self.free() and self.port.reading
+
+    def free(self) -> bool:
+        """
+        Whether a program may be started, whatever else holds the port.
+        """
         if self._limits.full:
             self.port.hold("full")
             return False
@@ -48,7 +54,7 @@ class Gate:
             self.port.hold("room")
             self._launcher.whenRoom(lambda: self.port.free("room"))
             return False
-        return self.port.reading
+        return True
 
     def admit(self, peer: Any = None) -> bool:
         """

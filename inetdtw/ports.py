@@ -100,6 +100,12 @@ class SocketPort:
         if why not in self._timers:
             self._timers[why] = self._reactor.callLater(seconds, over)
 
+    def heldOnlyFor(self, why: str) -> bool:
+        """
+        Whether it would be read if it were not for one reason.
+        """
+        return self._holds == {why}
+
     @property
     def reading(self) -> bool:
         """
@@ -146,17 +152,20 @@ class StreamPort(SocketPort):
         """
         super().__init__(sock, reactor, name)
         self._factory = factory
+        self._batch = 1
 
     def doRead(self) -> None:
         """
-        Take some of the connections that wait.
+        Take some of the connections that wait: more each time that there were as
+        many as expected, as it costs as much to find none as to take one.
         """
-        for _ in range(BATCH):
+        for _ in range(self._batch):
             if not self._factory.mayAccept():
                 return
             try:
                 connection, peer = self.socket.accept()
             except BlockingIOError:
+                self._batch = 1
                 return
             except OSError as why:
                 # Every other error is about one connection, which is gone.
@@ -166,6 +175,7 @@ class StreamPort(SocketPort):
                     return
                 continue
             self._factory.connectionAccepted(connection, peer)
+        self._batch = min(self._batch * 2, BATCH)
 
 
 class WaitPort(SocketPort):

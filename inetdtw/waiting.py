@@ -44,6 +44,8 @@ class PendingDatagram:
 
     Its sender and the first bytes are compared, and if these are alike the time
     when it was received, which the system keeps with it once it was asked for.
+
+    @ivar seen: whether there was one when L{left} looked last.
     """
 
     _PEEK = socket.MSG_PEEK | socket.MSG_DONTWAIT
@@ -52,6 +54,7 @@ class PendingDatagram:
         self._socket = sock
         self._look: Any = None
         self._stamp: Any = None
+        self.seen = False
 
     def note(self) -> None:
         """
@@ -65,6 +68,7 @@ class PendingDatagram:
         another turn to be sure.
         """
         look = self._first()
+        self.seen = look is not None
         if look is None or look != self._look:
             self._stamp = None
             return False
@@ -78,6 +82,7 @@ class PendingDatagram:
         @return: who sent it.
         """
         self._stamp = None
+        self.seen = False
         try:
             return self._socket.recvfrom(1, socket.MSG_DONTWAIT)[1]
         except OSError:
@@ -200,12 +205,17 @@ class WaitProgram:
         """
         Start a program for what there is to read.
         """
-        if not self._gate.open() or not self._gate.admit():
-            return
+        if self._gate.open() and self._gate.admit():
+            self._port.hold("child")
+            self._socket.setblocking(True)
+            self._begin()
+
+    def _begin(self) -> None:
+        """
+        Start a program.
+        """
         (self._connections if self._service.isStream else self._datagram).note()
-        self._port.hold("child")
         self._busy = True
-        self._socket.setblocking(True)
         fd = self._socket.fileno()
         self._launches.launch(None, (fd, fd, fd), self._ended)
 
@@ -217,16 +227,31 @@ class WaitProgram:
         self._gate.release()
         if self._socket.fileno() < 0:
             return
-        self._socket.setblocking(False)
         if self._service.isStream:
             self._afterConnections(child)
         else:
             self._afterDatagram(child)
+        if child.how is not None and self._more() and self._gate.admit():
+            self._begin()
+            return
+        self._socket.setblocking(False)
         self._port.free("child")
         self._released()
         if self._retired is not None:
             done, self._retired = self._retired, None
             done()
+
+    def _more(self) -> bool:
+        """
+        Whether the next program can be started at once, for a datagram that was
+        seen to be there: in a burst, asking the reactor costs as much again.
+        """
+        return (
+            self._datagram.seen
+            and self._retired is None
+            and self._port.heldOnlyFor("child")
+            and self._gate.free()
+        )
 
     def _afterDatagram(self, child: Child) -> None:
         """
@@ -263,5 +288,6 @@ class WaitProgram:
         """
         Close a connection that no program could be started for.
         """
+        self._socket.setblocking(False)
         with contextlib.suppress(OSError):
             self._socket.accept()[0].close()
