@@ -182,6 +182,8 @@ class ProbeTestCase(ServingTestCase):
                 eventually(lambda: _isWritten(told), daemon.log)  # noqa: B023
                 client.close()
                 found[name] = _signalsOf(told)
+        for name in KINDS:
+            os.unlink(self._told(name))
         return found
 
     def _told(self, name: str) -> str:
@@ -224,8 +226,9 @@ def _signalsOf(path: str) -> dict[str, int]:
 #: What L{ProbeTestCase.signals} finds for signals that do what they do by default.
 DEFAULT_SIGNALS = {"SigBlk": 0, "SigIgn": 0, "SigCgt": 0}
 
-#: Start a command that finds a descriptor open which it knows nothing of.
-LITTERING = ("/bin/sh", "-c", 'exec "$@" 9</dev/null', "sh")
+#: Start a command that finds a descriptor open which it knows nothing of, and a umask
+#: that is not for its programs.
+LITTERING = ("/bin/sh", "-c", 'umask 027; exec "$@" 9</dev/null', "sh")
 
 #: Start a command that ignores and blocks what a careless starter ignores and blocks.
 CARELESS = (
