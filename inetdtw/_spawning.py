@@ -131,7 +131,12 @@ def forkAndExec(
     Do what L{spawn} does, and set limits and take on a context on the way.
     """
     reading, writing = os.pipe()
-    pid = os.fork()
+    try:
+        pid = os.fork()
+    except OSError:
+        os.close(reading)
+        os.close(writing)
+        raise
     if not pid:
         code = errno.EIO
         try:

@@ -36,7 +36,7 @@ from inetdtw.interfaces import Exit, ILauncher, Order
 from inetdtw.program import ProgramMissing, check
 from inetdtw.report import Report
 from inetdtw.service import Context
-from inetdtw.watch import PidfdWatch
+from inetdtw.watch import Watch, onExit
 
 #: What says that the machine has no room for one more process at the moment.
 STALLS = (errno.EAGAIN, errno.ENOMEM, errno.ENFILE, errno.EMFILE)
@@ -142,7 +142,7 @@ class Direct:
         self._pause = FIRST_PAUSE
         self._later: Any = None
         self._waiters: list[Callable[[], None]] = []
-        self._watches: dict[int, PidfdWatch] = {}
+        self._watches: dict[int, Watch] = {}
         self._assumed = dict(each.split("=", 1) for each in arguments(context))
 
     def start(self) -> None:
@@ -254,7 +254,7 @@ class Direct:
                 cpu = usage.ru_utime + usage.ru_stime
                 child.ended(Exit.fromWait(status, cpu))
 
-        self._watches[pid] = PidfdWatch(self._reactor, pid, gone)
+        self._watches[pid] = onExit(self._reactor, pid, gone)
 
     def _spawnProcess(self, child: Any, order: Order) -> None:
         """
@@ -281,11 +281,9 @@ class Direct:
 
         @return: whether it could be kept.
         """
-        try:
-            fds = (os.dup(order.fds[0]), os.dup(order.fds[1]), os.dup(order.fds[2]))
-        except OSError:
+        kept = _duplicate(order)
+        if kept is None:
             return False
-        kept = replace(order, fds=fds)
         self._held.append((child, kept, self._reactor.seconds() + PATIENCE))
         if self._later is None:
             self._report.stalled(why.strerror or str(why))
@@ -314,6 +312,21 @@ class Direct:
         self._pause = FIRST_PAUSE
         while self._waiters and self.room:
             self._waiters.pop(0)()
+
+
+def _duplicate(order: Order) -> Order | None:
+    """
+    An order with descriptors of its own, if there are enough.
+    """
+    fds: list[int] = []
+    try:
+        for fd in order.fds:
+            fds.append(os.dup(fd))
+    except OSError:
+        for fd in fds:
+            os.close(fd)
+        return None
+    return replace(order, fds=(fds[0], fds[1], fds[2]))
 
 
 def _close(order: Order) -> None:

@@ -279,7 +279,7 @@ class Helper(ProcessProtocol):
         Wait for the end of a program whose parent is gone.
         """
         try:
-            self._orphans[pid] = watch.Watch(
+            self._orphans[pid] = watch.onExit(
                 self._reactor, pid, lambda: self._orphanEnded(pid)
             )
         except OSError:

@@ -43,12 +43,28 @@ class _HandOver(Protocol):
         """
         transport: Any = self.transport
         transport.stopReading()
-        handle = transport.getHandle()
-        connection = handle.dup()
-        with socket.socket() as decoy:
-            os.dup2(decoy.fileno(), handle.fileno(), inheritable=False)
+        try:
+            connection, peer = _takenFrom(transport.getHandle())
+        except OSError:
+            # The client has gone, or there is no descriptor left.
+            transport.abortConnection()
+            return
         transport.abortConnection()
-        self._factory.connectionAccepted(connection, connection.getpeername())
+        self._factory.connectionAccepted(connection, peer)
+
+
+def _takenFrom(handle: socket.socket) -> tuple[socket.socket, Any]:
+    """
+    Leave another socket in the place of a connection.
+
+    @return: the connection, and the client's address.
+    @raise OSError: if that cannot be; then the connection is still in its place.
+    """
+    peer = handle.getpeername()
+    with socket.socket() as decoy:
+        connection = handle.dup()
+        os.dup2(decoy.fileno(), handle.fileno(), inheritable=False)
+    return connection, peer
 
 
 class ProgramFactory(ServerFactory):

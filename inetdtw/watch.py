@@ -9,7 +9,8 @@ Learning that a process has ended, whoever its parent is.
 from __future__ import annotations
 
 import os
-from typing import Any, Callable
+from contextlib import suppress
+from typing import Any, Callable, Union
 
 from zope.interface import implementer
 
@@ -92,13 +93,9 @@ class PollWatch:
         """
         See whether it is still there.
         """
-        try:
-            os.kill(self._pid, 0)
-        except ProcessLookupError:
+        if _hasEnded(self._pid):
             self.cancel()
             self._gone()
-        except PermissionError:
-            """It is there, as another user's."""
 
     def cancel(self) -> None:
         """
@@ -108,4 +105,38 @@ class PollWatch:
             self._loop.stop()
 
 
-Watch = PidfdWatch if hasattr(os, "pidfd_open") else PollWatch
+Watch = Union[PidfdWatch, PollWatch]
+
+
+def onExit(reactor: Any, pid: int, gone: Callable[[], None]) -> Watch:
+    """
+    Wait for one process in the best way there is: a pidfd, if the system has them
+    and this process has a descriptor left.
+
+    @param gone: called when it has ended.
+
+    @raise OSError: if there is no such process.
+    """
+    with suppress(AttributeError, OSError):
+        return PidfdWatch(reactor, pid, gone)
+    return PollWatch(reactor, pid, gone)
+
+
+def _hasEnded(pid: int) -> bool:
+    """
+    Whether a process has ended.
+    """
+    try:
+        # A child that has ended is there until somebody waits for it.
+        look = os.WEXITED | os.WNOHANG | os.WNOWAIT
+        if os.waitid(os.P_PID, pid, look) is not None:
+            return True
+    except (AttributeError, ChildProcessError):
+        """It is no child, or that cannot be known."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        """It is there, as another user's."""
+    return False

@@ -1,0 +1,589 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Stand-ins for what the daemon works with: a reactor, processes, and launchers that
+start nothing.
+
+Sockets are real ones, on addresses that the system chooses.  A L{FakeReactor} does
+nothing by itself: a test has it read what there is to read, and moves its clock.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import select
+import signal
+import socket
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any, Callable
+
+from zope.interface import implementer
+
+from twisted.internet.error import (
+    ProcessDone,
+    ProcessExitedAlready,
+    ProcessTerminated,
+)
+from twisted.internet.interfaces import IProcessTransport
+from twisted.internet.testing import EventLoggingObserver, MemoryReactorClock
+from twisted.logger import globalLogPublisher
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+
+from inetdtw.builtin import ReflectorGuard
+from inetdtw.child import Child, Host
+from inetdtw.entry import Place
+from inetdtw.interfaces import Exit, ILauncher, Order
+from inetdtw.report import Report
+from inetdtw.service import Address, Program, Service
+
+#: The seconds after which something is taken not to happen.
+PATIENCE = 10.0
+#: The process id of the first thing that a fake starts: more than any system has.
+FIRST_PID = 1 << 22
+#: Where all services of tests are written.
+PLACE = Place("inetd.conf", 1)
+#: When it is, for internal services.
+NOW = 1_000_000_000.0
+
+
+def duplicates(fds: Iterable[int]) -> list[int]:
+    """
+    Descriptors of one's own for what others may close.
+    """
+    return [os.dup(fd) for fd in fds]
+
+
+def openDescriptors() -> dict[str, str]:
+    """
+    What this process has open, by number.
+    """
+    found = {}
+    for number in os.listdir("/proc/self/fd"):
+        try:
+            found[number] = os.readlink(f"/proc/self/fd/{number}")
+        except FileNotFoundError:
+            """It was the folder itself."""
+    return found
+
+
+@implementer(IProcessTransport)
+class FakeProcess:
+    """
+    A process that was asked for, and that runs until a test has it L{exit}.
+
+    @ivar protocol: who is told about it.
+    @ivar executable: what was to be executed.
+    @ivar args: its arguments.
+    @ivar env: its environment.
+    @ivar path: its working directory.
+    @ivar uid: the user id, if it was to be changed.
+    @ivar gid: the group id, if it was to be changed.
+    @ivar fds: a duplicate of each descriptor that it was given, by its number in
+        the process; closed when it exits.
+    @ivar pipes: the descriptors that it was to have a pipe for, with the mode.
+    @ivar signals: the signals that it was sent.
+    """
+
+    def __init__(
+        self,
+        pid: int,
+        protocol: Any,
+        executable: str,
+        args: Sequence[str],
+        env: Any,
+        path: str | None,
+        identity: tuple[int | None, int | None],
+        childFDs: dict[int, Any],
+    ) -> None:
+        self.pid: int | None = pid
+        self.protocol = protocol
+        self.executable = executable
+        self.args = list(args)
+        self.env = env
+        self.path = path
+        self.uid, self.gid = identity
+        self.pipes = {to: fd for to, fd in childFDs.items() if isinstance(fd, str)}
+        self.fds = {
+            to: os.dup(fd) for to, fd in childFDs.items() if not isinstance(fd, str)
+        }
+        self.signals: list[str | int] = []
+        self.exited = False
+
+    def exit(self, status: int = 0, number: int | None = None) -> None:
+        """
+        Have it end.
+
+        @param status: its exit status.
+        @param number: the signal that kills it, if one does.
+        """
+        self.close()
+        self.exited = True
+        word = status << 8 if number is None else number
+        why: Exception
+        if word:
+            why = ProcessTerminated(status if number is None else None, number, word)
+        else:
+            why = ProcessDone(word)
+        self.protocol.processExited(Failure(why))
+        self.protocol.processEnded(Failure(why))
+
+    def close(self) -> None:
+        """
+        Close what it was given.
+        """
+        while self.fds:
+            os.close(self.fds.popitem()[1])
+
+    def signalProcess(self, signalID: str | int) -> None:
+        """
+        Remember a signal.
+        """
+        if self.exited:
+            raise ProcessExitedAlready()
+        self.signals.append(signalID)
+
+    def closeStdin(self) -> None:
+        """
+        Nothing is written to it.
+        """
+
+    def closeStdout(self) -> None:
+        """
+        Nothing is read from it.
+        """
+
+    def closeStderr(self) -> None:
+        """
+        Nothing is read from it.
+        """
+
+    def closeChildFD(self, descriptor: int) -> None:
+        """
+        Nothing is exchanged with it.
+        """
+
+    def writeToChild(self, childFD: int, data: bytes) -> None:
+        """
+        Nothing is written to it.
+        """
+
+    def write(self, data: bytes) -> None:
+        """
+        Nothing is written to it.
+        """
+
+    def writeSequence(self, data: Iterable[bytes]) -> None:
+        """
+        Nothing is written to it.
+        """
+
+    def loseConnection(self) -> None:
+        """
+        Nothing is exchanged with it.
+        """
+
+    def getPeer(self) -> Any:
+        """
+        It has no address.
+        """
+
+    def getHost(self) -> Any:
+        """
+        It has no address.
+        """
+
+
+class FakeReactor(MemoryReactorClock):
+    """
+    A reactor that reads, and whose time passes, when a test says so.
+
+    @ivar processes: what was spawned.
+    @ivar spawnFailure: what every attempt to spawn raises, if anything.
+    @ivar adopted: a duplicate of each connection that was given away, with its
+        factory.
+    @ivar adoptFailure: what every attempt to give one away raises, if anything.
+    @ivar fromThreads: what is to be called in the next L{turn}.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.processes: list[FakeProcess] = []
+        self.spawnFailure: OSError | None = None
+        self.adopted: list[tuple[socket.socket, Any]] = []
+        self.adoptFailure: OSError | None = None
+        self.fromThreads: list[Callable[[], None]] = []
+
+    def spawnProcess(
+        self,
+        processProtocol: Any,
+        executable: str,
+        args: Sequence[str] = (),
+        env: Any = None,
+        path: str | None = None,
+        uid: int | None = None,
+        gid: int | None = None,
+        usePTY: bool = False,
+        childFDs: dict[int, Any] | None = None,
+    ) -> FakeProcess:
+        """
+        Remember a process.
+        """
+        if self.spawnFailure is not None:
+            raise self.spawnFailure
+        process = FakeProcess(
+            FIRST_PID + len(self.processes),
+            processProtocol,
+            executable,
+            args,
+            env,
+            path,
+            (uid, gid),
+            {0: "w", 1: "r", 2: "r"} if childFDs is None else childFDs,
+        )
+        self.processes.append(process)
+        processProtocol.makeConnection(process)
+        return process
+
+    def adoptStreamConnection(
+        self, fileDescriptor: int, addressFamily: int, factory: Any
+    ) -> None:
+        """
+        Keep a connection.
+        """
+        if self.adoptFailure is not None:
+            raise self.adoptFailure
+        # As the real one, it goes by the number; the caller closes its own.
+        connection = socket.socket(fileno=os.dup(fileDescriptor))
+        self.adopted.append((connection, factory))
+
+    def callFromThread(
+        self, callable: Callable[..., Any], *args: Any, **kwargs: Any
+    ) -> None:
+        """
+        Keep a call for the next L{turn}.
+        """
+        self.fromThreads.append(lambda: callable(*args, **kwargs))
+
+    def turn(self, seconds: float = 0.0) -> bool:
+        """
+        Have everything read that is readable, once.
+
+        @param seconds: how long to wait for something, in real time.
+
+        @return: whether there was anything.
+        """
+        calls, self.fromThreads = self.fromThreads, []
+        for call in calls:
+            call()
+        poll = select.poll()
+        readers = {reader.fileno(): reader for reader in self.getReaders()}
+        for fd in readers:
+            poll.register(fd, select.POLLIN)
+        ready = [readers[fd] for fd, _ in poll.poll(seconds * 1000)]
+        for reader in ready:
+            # One that was read before may have had this one removed.
+            if reader in self.readers:
+                reader.doRead()
+        return bool(ready or calls)
+
+    def turnUntil(self, condition: Callable[[], bool]) -> None:
+        """
+        Go on until something is true.
+
+        @raise AssertionError: if it does not become true.
+        """
+        deadline = time.monotonic() + PATIENCE
+        while not condition():
+            if time.monotonic() > deadline:
+                raise AssertionError("it does not come about")
+            self.turn(0.01)
+
+    def settle(self) -> None:
+        """
+        Go on until there is nothing to read.
+        """
+        while self.turn():
+            """Whatever is read is what it is about."""
+
+    def close(self) -> None:
+        """
+        Close what was given to it.
+        """
+        for process in self.processes:
+            process.close()
+        for connection, _ in self.adopted:
+            connection.close()
+
+
+class FakeProgram:
+    """
+    A program that a L{FakeLauncher} was to start.
+
+    @ivar child: who is told about it.
+    @ivar order: what was ordered.
+    @ivar fds: duplicates of what would be its 0, 1 and 2; closed when it ends.
+    """
+
+    def __init__(self, child: Child, order: Order, pid: int) -> None:
+        self.child = child
+        self.order = order
+        self._pid = pid
+        self.fds = duplicates(order.fds)
+
+    def start(self) -> FakeProgram:
+        """
+        Have it run.
+        """
+        self.child.started(self._pid)
+        return self
+
+    def fail(self, reason: str = "no reason") -> None:
+        """
+        Have it not start.
+        """
+        self.close()
+        self.child.failed(reason)
+
+    def end(self, how: Exit | None = None) -> None:
+        """
+        Have it end.
+        """
+        self.close()
+        self.child.ended(Exit(0) if how is None else how)
+
+    def socket(self, fd: int = 0) -> socket.socket:
+        """
+        A duplicate of a descriptor of its, as a socket.
+        """
+        return socket.socket(fileno=os.dup(self.fds[fd]))
+
+    def close(self) -> None:
+        """
+        Close what it has.
+        """
+        while self.fds:
+            os.close(self.fds.pop())
+
+
+@implementer(ILauncher)
+class FakeLauncher:
+    """
+    A launcher whose programs do what a test says.
+
+    @ivar room: whether it says that it has room.
+    @ivar refusal: why every program fails at once, if they do.
+    @ivar programs: what was ordered.
+    @ivar said: the names of what else it was asked for.
+    """
+
+    def __init__(self) -> None:
+        self.room = True
+        self.refusal: str | None = None
+        self.programs: list[FakeProgram] = []
+        self.said: list[str] = []
+        self._waiters: list[Callable[[], None]] = []
+
+    def start(self) -> None:
+        """
+        Remember it.
+        """
+        self.said.append("start")
+
+    def retire(self) -> None:
+        """
+        Remember it.
+        """
+        self.said.append("retire")
+
+    def stop(self) -> None:
+        """
+        Remember it.
+        """
+        self.said.append("stop")
+
+    def settle(self) -> None:
+        """
+        Remember it.
+        """
+        self.said.append("settle")
+
+    def launch(self, child: Any, order: Order) -> None:
+        """
+        Remember a program, or refuse it.
+        """
+        if self.refusal is not None:
+            child.failed(self.refusal)
+            return
+        pid = FIRST_PID + len(self.programs)
+        self.programs.append(FakeProgram(child, order, pid))
+
+    def whenRoom(self, callback: Callable[[], None]) -> None:
+        """
+        Keep a callback for L{makeRoom}.
+        """
+        self._waiters.append(callback)
+
+    def makeRoom(self) -> None:
+        """
+        Have room again.
+        """
+        self.room = True
+        while self._waiters:
+            self._waiters.pop(0)()
+
+    @property
+    def last(self) -> FakeProgram:
+        """
+        The program that was ordered last.
+        """
+        return self.programs[-1]
+
+    def close(self) -> None:
+        """
+        Close what the programs have.
+        """
+        for each in self.programs:
+            each.close()
+
+
+def makeService(**given: Any) -> Service:
+    """
+    A service of values that differ from the usual: by default a TCP service on any
+    port of the loopback interface, with a program that is everywhere.
+    """
+    usual: dict[str, Any] = {
+        "place": PLACE,
+        "name": "test/tcp",
+        "address": Address(socket.AF_INET, "127.0.0.1"),
+        "socktype": socket.SOCK_STREAM,
+    }
+    if "internal" not in given:
+        usual["program"] = Program("/bin/sh", (), ("sh", "-c", ":"))
+    return Service(**{**usual, **given})
+
+
+def makeDatagrams(**given: Any) -> Service:
+    """
+    A UDP service of values that differ from the usual.
+    """
+    usual = {"name": "test/udp", "socktype": socket.SOCK_DGRAM}
+    return makeService(**{**usual, **given})
+
+
+def makeUnix(path: str, **given: Any) -> Service:
+    """
+    A service on a UNIX socket.
+    """
+    usual = {"name": f"{path}/unix", "address": Address(socket.AF_UNIX, path)}
+    return makeService(**{**usual, **given})
+
+
+def listening(service: Service) -> socket.socket:
+    """
+    A plain socket for a service, as L{inetdtw.sockets.listen} would make it.
+    """
+    sock = socket.socket(service.address.family, service.socktype)
+    sock.setblocking(False)
+    sock.bind(service.address.forBind())
+    if service.isStream:
+        sock.listen(16)
+    return sock
+
+
+class ServingTestCase(SynchronousTestCase):
+    """
+    A test of something that serves, with all that it works with.
+
+    @ivar reactor: a L{FakeReactor}.
+    @ivar launcher: a L{FakeLauncher}.
+    @ivar host: what the daemon has for all its services.
+    @ivar events: what was logged since the test began.
+    """
+
+    def setUp(self) -> None:
+        """
+        Make it all anew.
+        """
+        self.reactor = FakeReactor()
+        self.addCleanup(self.reactor.close)
+        self.launcher = FakeLauncher()
+        self.addCleanup(self.launcher.close)
+        self.host = Host(
+            self.reactor,
+            Report(successes=True),
+            {"LANG": "C", "PATH": "/bin"},
+            ReflectorGuard(lambda: NOW),
+            lambda: NOW,
+        )
+        case: Any = self  # It need not be the kind of test that has a real reactor.
+        self.events = EventLoggingObserver.createWithCleanup(case, globalLogPublisher)
+
+    def said(self, word: str) -> list[Any]:
+        """
+        The events of the lines of the log that begin with a word.
+        """
+        return [
+            event
+            for event in self.events
+            if event.get("log_namespace") == "inetdtw"
+            and event["log_format"].split()[0] == word
+        ]
+
+    def closing(self, sock: socket.socket) -> socket.socket:
+        """
+        Close a socket when the test is over.
+        """
+        self.addCleanup(sock.close)
+        return sock
+
+    def client(self, server: socket.socket) -> socket.socket:
+        """
+        A client of a socket that listens, or of one for datagrams, that waits only
+        so long for an answer.
+        """
+        kind = server.type & ~(getattr(socket, "SOCK_NONBLOCK", 0))
+        sock = self.closing(socket.socket(server.family, kind))
+        sock.settimeout(PATIENCE)
+        sock.connect(server.getsockname())
+        return sock
+
+    def noDescriptors(self, work: Callable[[], object], left: int = 0) -> None:
+        """
+        Do some work while this process can get no more than so many descriptors.
+        """
+        fds = [os.open(os.devnull, os.O_RDONLY) for _ in range(left + 1)]
+        limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+        try:
+            # A number may not reach the limit; those below are taken, but for these.
+            resource.setrlimit(resource.RLIMIT_NOFILE, (max(fds), limits[1]))
+            for fd in fds:
+                os.close(fd)
+            work()
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+    def leavesNothingOpen(self, work: Callable[[], object]) -> None:
+        """
+        Assert that no more descriptors are open after some work than before.
+        """
+        before = openDescriptors()
+        work()
+        self.assertEqual(openDescriptors(), before)
+
+
+def isBlocking(sock: socket.socket) -> bool:
+    """
+    Whether the open file behind a socket blocks, for all who have it.
+    """
+    return os.get_blocking(sock.fileno())
+
+
+def killed(number: int = signal.SIGKILL) -> Exit:
+    """
+    The end of a program that a signal killed.
+    """
+    return Exit(signal=int(number))

@@ -1,0 +1,135 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Tests for L{inetdtw.test.fakes}: a fake that differs from what it stands for would
+have tests pass that should not.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from typing import Any
+
+from zope.interface.verify import verifyObject
+
+from twisted.internet.error import ProcessDone, ProcessTerminated
+from twisted.internet.interfaces import (
+    IProcessTransport,
+    IReactorFDSet,
+    IReactorSocket,
+    IReactorTime,
+)
+from twisted.internet.protocol import ProcessProtocol
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+
+from inetdtw.interfaces import ILauncher
+from inetdtw.test.fakes import (
+    FakeLauncher,
+    FakeReactor,
+    ServingTestCase,
+    makeService,
+    openDescriptors,
+)
+
+
+class Told(ProcessProtocol):
+    """
+    Remembers how a process ended.
+    """
+
+    why: Any = None
+
+    def processEnded(self, reason: Failure) -> None:
+        """
+        It has ended.
+        """
+        self.why = reason.value
+
+
+class FakeReactorTests(SynchronousTestCase):
+    """
+    Tests for L{FakeReactor} and L{inetdtw.test.fakes.FakeProcess}.
+    """
+
+    def setUp(self) -> None:
+        """
+        Make a reactor.
+        """
+        self.reactor = FakeReactor()
+        self.addCleanup(self.reactor.close)
+
+    def test_interfaces(self) -> None:
+        """
+        It provides what the daemon needs of a reactor.
+        """
+        for interface in (IReactorFDSet, IReactorSocket, IReactorTime):
+            verifyObject(interface, self.reactor)
+
+    def test_process(self) -> None:
+        """
+        A process that was asked for is a process transport.
+        """
+        process = self.reactor.spawnProcess(Told(), "/bin/true")
+        verifyObject(IProcessTransport, process)
+
+    def test_descriptors(self) -> None:
+        """
+        A process keeps what it is given, though others close it, until it exits.
+        """
+        before = openDescriptors()
+        null = os.open(os.devnull, os.O_RDWR)
+        process = self.reactor.spawnProcess(Told(), "/bin/true", childFDs={0: null})
+        os.close(null)
+        self.assertEqual(os.readlink(f"/proc/self/fd/{process.fds[0]}"), os.devnull)
+        process.exit()
+        self.assertEqual(openDescriptors(), before)
+
+    def test_ends(self) -> None:
+        """
+        The end of a process is told with its status or its signal, as the real
+        reactor does.
+        """
+        ends: list[tuple[dict[str, int], type[Exception], int]] = [
+            ({}, ProcessDone, 0),
+            ({"status": 3}, ProcessTerminated, 3 << 8),
+            ({"number": 9}, ProcessTerminated, 9),
+        ]
+        for how, kind, word in ends:
+            told = Told()
+            self.reactor.spawnProcess(told, "/bin/true").exit(**how)
+            self.assertIsInstance(told.why, kind)
+            self.assertEqual(told.why.status, word)
+
+    def test_adopt(self) -> None:
+        """
+        A connection that was given away stays open when its giver closes it.
+        """
+        ours, theirs = socket.socketpair()
+        with ours:
+            self.reactor.adoptStreamConnection(theirs.fileno(), theirs.family, None)
+            theirs.close()
+            self.reactor.adopted[0][0].sendall(b"here")
+            self.assertEqual(ours.recv(10), b"here")
+
+
+class FakeLauncherTests(ServingTestCase):
+    """
+    Tests for L{FakeLauncher}.
+    """
+
+    def test_interface(self) -> None:
+        """
+        It is a launcher.
+        """
+        verifyObject(ILauncher, FakeLauncher())
+
+    def test_cleanService(self) -> None:
+        """
+        The services that are made differ from each other only in what was said.
+        """
+        self.assertEqual(makeService(), makeService())
+        self.assertEqual(makeService(name="other").name, "other")
+        self.assertIsNone(makeService(internal="echo").program)

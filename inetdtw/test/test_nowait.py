@@ -1,0 +1,439 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Tests for L{inetdtw.nowait}.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+import struct
+from typing import Any
+
+from zope.interface.verify import verifyObject
+
+from inetdtw.child import Launches
+from inetdtw.gate import Gate
+from inetdtw.interfaces import Exit, IListener
+from inetdtw.limits import WINDOW, Limits
+from inetdtw.nowait import ProgramFactory, StreamPrograms
+from inetdtw.ports import SHORTAGE_PAUSE, SocketPort
+from inetdtw.service import Bounds, Program, Service
+from inetdtw.test.fakes import (
+    PATIENCE,
+    FakeProgram,
+    ServingTestCase,
+    isBlocking,
+    killed,
+    listening,
+    makeService,
+    makeUnix,
+    openDescriptors,
+)
+
+
+def isReadable(sock: socket.socket) -> bool:
+    """
+    Whether there is something to read, or the end.
+    """
+    return bool(select.select([sock], [], [], 0)[0])
+
+
+class StreamProgramsTests(ServingTestCase):
+    """
+    Tests for L{StreamPrograms}.
+    """
+
+    def setUp(self) -> None:
+        """
+        Nothing is served yet.
+        """
+        super().setUp()
+        self.releases = 0
+
+    def serve(self, service: Service | None = None) -> socket.socket:
+        """
+        Serve a service, and give its socket.
+        """
+        service = makeService() if service is None else service
+        server = self.closing(listening(service))
+        self.limits = Limits(service.bounds, self.reactor.seconds)
+        self.listener = StreamPrograms(
+            service, server, self.host, self.limits, self.launcher, self.released
+        )
+        self.listener.start()
+        return server
+
+    def released(self) -> None:
+        """
+        What a slot does when a program has ended.
+        """
+        self.releases += 1
+        self.listener.released()
+
+    def ordered(self, number: int) -> FakeProgram:
+        """
+        Wait until so many programs were ordered, and give the last one.
+        """
+        self.reactor.turnUntil(lambda: len(self.launcher.programs) >= number)
+        self.assertEqual(len(self.launcher.programs), number)
+        return self.launcher.last
+
+    def test_interface(self) -> None:
+        """
+        It is a listener.
+        """
+        self.serve()
+        verifyObject(IListener, self.listener)
+
+    def test_connection(self) -> None:
+        """
+        A program has the connection as its 0, 1 and 2, and the daemon has nothing
+        of it.
+        """
+        server = self.serve()
+        before = openDescriptors()
+        client = self.client(server)
+        program = self.ordered(1)
+        client.sendall(b"question")
+        with program.socket(0) as stdin:
+            self.assertEqual(stdin.recv(100), b"question")
+        for fd in (1, 2):
+            with program.socket(fd) as output:
+                output.sendall(b"%d" % fd)
+        self.assertEqual(client.recv(1) + client.recv(1), b"12")
+        program.start().end()
+        self.assertEqual(client.recv(100), b"")
+        client.close()
+        self.assertEqual(openDescriptors(), before)
+
+    def test_blocking(self) -> None:
+        """
+        The connection blocks, as programs expect.
+        """
+        server = self.serve()
+        self.client(server)
+        with self.ordered(1).socket() as connection:
+            self.assertTrue(isBlocking(connection))
+
+    def test_environment(self) -> None:
+        """
+        A program is told the addresses of its connection.
+        """
+        server = self.serve()
+        client = self.client(server)
+        extra = self.ordered(1).order.extra
+        self.assertEqual(extra["PROTO"], "TCP")
+        self.assertEqual(extra["TCPLOCALPORT"], str(server.getsockname()[1]))
+        self.assertEqual(extra["TCPREMOTEPORT"], str(client.getsockname()[1]))
+        self.assertEqual(extra["REMOTE_ADDR"], "127.0.0.1")
+
+    def test_unix(self) -> None:
+        """
+        A connection to a path gets its program as well.
+        """
+        server = self.serve(makeUnix(self.mktemp()))
+        client = self.client(server)
+        program = self.ordered(1)
+        self.assertEqual(program.order.extra, {"PROTO": "UNIX"})
+        client.sendall(b"question")
+        with program.socket() as stdin:
+            self.assertEqual(stdin.recv(100), b"question")
+        program.start().end()
+        self.assertEqual(self.said("end")[0]["peer"], "-")
+
+    def test_together(self) -> None:
+        """
+        Every client has a program at the same time.
+        """
+        server = self.serve()
+        clients = [self.client(server) for _ in range(3)]
+        self.ordered(3)
+        for client, program in zip(clients, self.launcher.programs):
+            peer = program.order.extra["TCPREMOTEPORT"]
+            self.assertEqual(peer, str(client.getsockname()[1]))
+
+    def test_end(self) -> None:
+        """
+        When a program has ended, it does not count any more, even if it was killed.
+        """
+        server = self.serve()
+        self.client(server)
+        program = self.ordered(1).start()
+        self.assertEqual(self.limits.running, 1)
+        program.end(killed())
+        self.assertEqual((self.limits.running, self.releases), (0, 1))
+
+    def test_missing(self) -> None:
+        """
+        When the program is not there, the client is closed and nothing is written
+        to it, and the next is served all the same.
+        """
+        path = os.path.abspath(self.mktemp())
+        server = self.serve(makeService(program=Program(path, (), ("prog",))))
+        client = self.client(server)
+        self.reactor.turnUntil(lambda: isReadable(client))
+        self.assertEqual(client.recv(100), b"")
+        self.assertEqual(self.limits.running, 0)
+        self.assertEqual(len(self.said("fail")), 1)
+        with open(path, "w") as file:
+            file.write("#!/bin/sh\n")
+        os.chmod(path, 0o755)
+        self.client(server)
+        self.ordered(1)
+
+    def test_failed(self) -> None:
+        """
+        A client whose program cannot be started is closed, and does not count.
+        """
+        server = self.serve()
+        self.launcher.refusal = "Permission denied"
+        client = self.client(server)
+        self.reactor.turnUntil(lambda: isReadable(client))
+        self.assertEqual(client.recv(100), b"")
+        self.assertEqual((self.limits.running, self.releases), (0, 1))
+
+    def test_full(self) -> None:
+        """
+        With as many programs as may run, clients wait in the backlog, and the next
+        is served when one has ended.
+        """
+        server = self.serve(makeService(bounds=Bounds(acceptMax=2)))
+        clients = [self.client(server) for _ in range(3)]
+        self.ordered(2)
+        self.reactor.settle()
+        self.assertEqual(len(self.launcher.programs), 2)
+        self.assertFalse(isReadable(clients[2]))
+        self.launcher.programs[0].start().end()
+        self.ordered(3)
+
+    def test_rate(self) -> None:
+        """
+        The client that is one too many is closed, those after it wait, and the
+        service comes back by itself.
+        """
+        server = self.serve(makeService(bounds=Bounds(serviceMax=1)))
+        self.client(server)
+        self.ordered(1)
+        refused = self.client(server)
+        self.reactor.turnUntil(lambda: isReadable(refused))
+        self.assertEqual(refused.recv(100), b"")
+        waits = self.client(server)
+        self.reactor.settle()
+        self.assertFalse(isReadable(waits))
+        self.reactor.advance(WINDOW)
+        self.ordered(2)
+
+    def test_noRoom(self) -> None:
+        """
+        While the launcher has no room, clients wait in the backlog.
+        """
+        server = self.serve()
+        self.launcher.room = False
+        client = self.client(server)
+        self.reactor.turn(PATIENCE)
+        self.reactor.settle()
+        self.assertEqual(self.launcher.programs, [])
+        self.assertFalse(isReadable(client))
+        self.launcher.makeRoom()
+        self.ordered(1)
+
+    def test_vanished(self) -> None:
+        """
+        A client that has reset its connection by the time it is accepted does not
+        disturb those that come after it.
+        """
+        server = self.serve()
+        client = self.client(server)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        client.close()
+        self.client(server)
+        peers = {str(self.client(server).getsockname()[1])}
+        self.reactor.turnUntil(
+            lambda: (
+                peers
+                <= {
+                    each.order.extra.get("TCPREMOTEPORT")
+                    for each in self.launcher.programs
+                }
+            )
+        )
+
+    def test_retire(self) -> None:
+        """
+        The socket is free at once, though programs run, and nothing more is
+        accepted.
+        """
+        server = self.serve()
+        self.client(server)
+        program = self.ordered(1)
+        done: list[None] = []
+        self.listener.retire(lambda: done.append(None))
+        self.assertEqual(done, [None])
+        self.client(server)
+        self.assertFalse(self.reactor.turn())
+        program.start().end()
+        self.assertEqual(self.limits.running, 0)
+
+    def test_stop(self) -> None:
+        """
+        Nothing more is accepted, and programs that end later are counted.
+        """
+        server = self.serve()
+        self.client(server)
+        program = self.ordered(1)
+        self.listener.stop()
+        self.client(server)
+        self.assertFalse(self.reactor.turn())
+        server.close()
+        program.start().end()
+        self.assertEqual(self.limits.running, 0)
+
+
+class ShortageTests(ServingTestCase):
+    """
+    Tests for L{StreamPrograms} when the machine is out of something.
+    """
+
+    def test_comesBack(self) -> None:
+        """
+        The client that could not be accepted waits, and is served when it can be.
+        """
+        server = self.closing(listening(makeService()))
+        limits = Limits(Bounds(), self.reactor.seconds)
+        listener = StreamPrograms(
+            makeService(), server, self.host, limits, self.launcher, lambda: None
+        )
+        listener.start()
+        self.client(server)
+        self.noDescriptors(lambda: self.reactor.turn(PATIENCE))
+        self.assertEqual(len(self.said("stall")), 1)
+        self.assertEqual(self.launcher.programs, [])
+        self.assertEqual(limits.running, 0)
+        self.reactor.advance(SHORTAGE_PAUSE)
+        self.reactor.turnUntil(lambda: bool(self.launcher.programs))
+
+
+class FakeTransport:
+    """
+    What Twisted has for a connection, in as far as it is made use of.
+    """
+
+    def __init__(self, connection: socket.socket) -> None:
+        self.connection = connection
+        self.reading = True
+
+    def stopReading(self) -> None:
+        """
+        Do not read.
+        """
+        self.reading = False
+
+    def getHandle(self) -> socket.socket:
+        """
+        The socket.
+        """
+        return self.connection
+
+    def abortConnection(self) -> None:
+        """
+        What Twisted does to a connection: shut it down, and close it.
+        """
+        try:
+            self.connection.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            """There was no connection."""
+        self.connection.close()
+
+
+class ProgramFactoryTests(ServingTestCase):
+    """
+    Tests for L{ProgramFactory} on a port of Twisted's.
+    """
+
+    def setUp(self) -> None:
+        """
+        Have a factory, and a connection that Twisted has accepted.
+        """
+        super().setUp()
+        service = makeService()
+        self.limits = Limits(Bounds(), self.reactor.seconds)
+        gate = Gate("test/tcp", self.limits, self.host.report, self.launcher)
+        gate.port = SocketPort(self.closing(socket.socket()), self.reactor, "test/tcp")
+        launches = Launches(service, self.host, self.launcher)
+        self.factory = ProgramFactory(launches, gate, lambda: None)
+        server = self.closing(listening(service))
+        server.settimeout(PATIENCE)
+        self.there = self.client(server)
+        self.here, _ = server.accept()
+        self.here.setblocking(False)
+
+    def connect(self) -> FakeTransport:
+        """
+        Give the connection to a protocol of the factory.
+        """
+        transport: Any = FakeTransport(self.here)
+        protocol = self.factory.buildProtocol(None)
+        protocol.makeConnection(transport)
+        fake: FakeTransport = transport
+        return fake
+
+    def test_takesOver(self) -> None:
+        """
+        The program gets the connection, which goes on though its transport was
+        closed, and was not read.
+        """
+        self.there.sendall(b"question")
+        transport = self.connect()
+        self.assertFalse(transport.reading)
+        program = self.launcher.last
+        with program.socket() as stdin:
+            self.assertTrue(isBlocking(stdin))
+            self.assertEqual(stdin.recv(100), b"question")
+            stdin.sendall(b"answer")
+        self.assertEqual(self.there.recv(100), b"answer")
+        self.assertFalse(isReadable(self.there))
+        peer = program.order.extra["TCPREMOTEPORT"]
+        self.assertEqual(peer, str(self.there.getsockname()[1]))
+        program.start().end()
+        self.assertEqual(self.there.recv(100), b"")
+
+    def test_closesAll(self) -> None:
+        """
+        The daemon keeps nothing of it.
+        """
+        before = openDescriptors()
+        del before[str(self.here.fileno())]
+        self.connect()
+        self.launcher.last.start().end(Exit(0))
+        self.assertEqual(openDescriptors(), before)
+
+    def test_vanished(self) -> None:
+        """
+        A client that is gone by now is no error, and does not count.
+        """
+        before = openDescriptors()
+        del before[str(self.here.fileno())]
+        del before[str(self.there.fileno())]
+        linger = struct.pack("ii", 1, 0)
+        self.there.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        self.there.close()
+        self.connect()
+        self.assertEqual(self.launcher.programs, [])
+        self.assertEqual(self.limits.running, 0)
+        self.assertEqual(openDescriptors(), before)
+
+    def test_noDescriptors(self) -> None:
+        """
+        When there is no descriptor left, even after the first, the client is closed
+        and nothing is kept.
+        """
+        before = openDescriptors()
+        del before[str(self.here.fileno())]
+        self.noDescriptors(self.connect, left=1)
+        self.assertEqual(self.there.recv(100), b"")
+        self.assertEqual(self.launcher.programs, [])
+        self.assertEqual(openDescriptors(), before)

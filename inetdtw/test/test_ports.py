@@ -1,0 +1,552 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Tests for L{inetdtw.ports}.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from typing import Any
+
+from zope.interface.verify import verifyObject
+
+from twisted.internet.interfaces import IReadDescriptor
+from twisted.internet.main import CONNECTION_LOST
+from twisted.internet.protocol import DatagramProtocol
+from twisted.python.failure import Failure
+
+from inetdtw.ports import (
+    BATCH,
+    SHORTAGE_PAUSE,
+    DatagramPort,
+    SocketPort,
+    StreamPort,
+    WaitPort,
+)
+from inetdtw.service import Address
+from inetdtw.test.fakes import (
+    ServingTestCase,
+    listening,
+    makeDatagrams,
+    makeService,
+)
+
+
+class SocketPortTests(ServingTestCase):
+    """
+    Tests for L{SocketPort}.
+    """
+
+    def setUp(self) -> None:
+        """
+        Have a port that was not started.
+        """
+        super().setUp()
+        self.port = SocketPort(self.closing(socket.socket()), self.reactor, "name")
+
+    def isRead(self) -> bool:
+        """
+        Whether the reactor reads it, and it says so.
+        """
+        isRead = self.port in self.reactor.getReaders()
+        self.assertEqual(self.port.reading, isRead)
+        return isRead
+
+    def test_interface(self) -> None:
+        """
+        The reactor can read it.
+        """
+        verifyObject(IReadDescriptor, self.port)
+        self.assertEqual(self.port.fileno(), self.port.socket.fileno())
+        self.assertEqual(self.port.logPrefix(), "name")
+        self.assertRaises(NotImplementedError, self.port.doRead)
+
+    def test_start(self) -> None:
+        """
+        It is read from its start to its stop.
+        """
+        self.assertFalse(self.isRead())
+        self.port.start()
+        self.assertTrue(self.isRead())
+        self.port.stop()
+        self.assertFalse(self.isRead())
+
+    def test_holds(self) -> None:
+        """
+        Whoever holds it must free it, however often they said so.
+        """
+        self.port.start()
+        self.port.hold("one")
+        self.port.hold("one")
+        self.port.hold("two")
+        self.assertFalse(self.isRead())
+        self.port.free("one")
+        self.assertFalse(self.isRead())
+        self.port.free("one")
+        self.assertFalse(self.isRead())
+        self.port.free("two")
+        self.assertTrue(self.isRead())
+
+    def test_heldBeforeStart(self) -> None:
+        """
+        What holds it before it is started holds it afterwards.
+        """
+        self.port.hold("one")
+        self.port.start()
+        self.assertFalse(self.isRead())
+        self.port.free("one")
+        self.assertTrue(self.isRead())
+
+    def test_heldOnlyFor(self) -> None:
+        """
+        It knows whether there is one reason and no other.
+        """
+        self.port.start()
+        self.assertFalse(self.port.heldOnlyFor("one"))
+        self.port.hold("one")
+        self.assertTrue(self.port.heldOnlyFor("one"))
+        self.port.hold("two")
+        self.assertFalse(self.port.heldOnlyFor("one"))
+
+    def test_pause(self) -> None:
+        """
+        A pause ends by itself, and whoever asked for it is told.
+        """
+        over: list[bool] = []
+        self.port.start()
+        self.port.pause("rate", 5, lambda: over.append(self.isRead()))
+        self.reactor.advance(4.9)
+        self.assertFalse(self.isRead())
+        self.reactor.advance(0.1)
+        self.assertTrue(self.isRead())
+        self.assertEqual(over, [True])
+
+    def test_pauseTwice(self) -> None:
+        """
+        A second pause for the same reason does not make the first longer.
+        """
+        self.port.start()
+        self.port.pause("rate", 5)
+        self.reactor.advance(3)
+        self.port.pause("rate", 5)
+        self.reactor.advance(2)
+        self.assertTrue(self.isRead())
+        self.port.pause("rate", 5)
+        self.assertFalse(self.isRead())
+
+    def test_stopInPause(self) -> None:
+        """
+        After it was stopped nothing begins again, and no time is waited for.
+        """
+        self.port.start()
+        self.port.pause("rate", 5)
+        self.port.stop()
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+        self.port.free("rate")
+        self.assertFalse(self.isRead())
+
+    def test_reactorStops(self) -> None:
+        """
+        The socket is not the port's to close.
+        """
+        self.port.start()
+        self.port.connectionLost(Failure(CONNECTION_LOST))
+        self.assertGreaterEqual(self.port.fileno(), 0)
+
+
+class Accepting:
+    """
+    Takes connections.
+
+    @ivar accepted: those that it was given, with their peers.
+    @ivar most: how many it may take.
+    @ivar reasons: what the machine was said to be out of.
+    """
+
+    def __init__(self) -> None:
+        self.accepted: list[tuple[socket.socket, Any]] = []
+        self.most = 1000
+        self.asked = 0
+        self.reasons: list[str] = []
+
+    def mayAccept(self) -> bool:
+        """
+        Whether it may take one more.
+        """
+        self.asked += 1
+        return len(self.accepted) < self.most
+
+    def connectionAccepted(self, connection: socket.socket, peer: Any) -> None:
+        """
+        Take one.
+        """
+        self.accepted.append((connection, peer))
+
+    def short(self, reason: str) -> None:
+        """
+        The machine is out of something.
+        """
+        self.reasons.append(reason)
+
+
+class Broken:
+    """
+    A socket whose accept(2) fails.
+    """
+
+    def __init__(self, sock: socket.socket, *errors: int) -> None:
+        self._socket = sock
+        self._errors = list(errors)
+
+    def fileno(self) -> int:
+        """
+        The descriptor of the true one.
+        """
+        return self._socket.fileno()
+
+    def accept(self) -> Any:
+        """
+        Fail as long as there are errors left.
+        """
+        if self._errors:
+            number = self._errors.pop(0)
+            raise OSError(number, os.strerror(number))
+        return self._socket.accept()
+
+
+class StreamPortTests(ServingTestCase):
+    """
+    Tests for L{StreamPort}.
+    """
+
+    def setUp(self) -> None:
+        """
+        Have a port that is read.
+        """
+        super().setUp()
+        self.factory = Accepting()
+        self.addCleanup(self.closeAccepted)
+        self.server = self.closing(listening(makeService()))
+        self.port = StreamPort(self.server, self.reactor, "name", self.factory)
+        self.port.start()
+
+    def closeAccepted(self) -> None:
+        """
+        Close the connections.
+        """
+        for connection, _ in self.factory.accepted:
+            connection.close()
+
+    def test_accept(self) -> None:
+        """
+        A connection is given away open, with the address of its client.
+        """
+        client = self.client(self.server)
+        self.reactor.turnUntil(lambda: bool(self.factory.accepted))
+        ((connection, peer),) = self.factory.accepted
+        self.assertEqual(peer, client.getsockname())
+        connection.sendall(b"hello")
+        self.assertEqual(client.recv(10), b"hello")
+
+    def test_nothingThere(self) -> None:
+        """
+        That a client has gone before it was accepted is nothing.
+        """
+        self.port.doRead()
+        self.assertEqual(self.factory.accepted, [])
+        self.assertTrue(self.port.reading)
+
+    def test_mayNot(self) -> None:
+        """
+        A connection that may not be taken stays in the backlog, and is there later.
+        """
+        self.factory.most = 0
+        self.client(self.server)
+        self.reactor.turn(10)
+        self.assertEqual((self.factory.accepted, self.factory.asked), ([], 1))
+        self.factory.most = 1
+        self.reactor.turnUntil(lambda: bool(self.factory.accepted))
+
+    def test_batches(self) -> None:
+        """
+        While there are more and more, more are taken at a time, up to a bound, so
+        that other services have their turn.
+        """
+        for _ in range(16):
+            self.client(self.server)
+        taken = []
+        for _ in range(3):
+            before = len(self.factory.accepted)
+            self.port.doRead()
+            taken.append(len(self.factory.accepted) - before)
+        self.assertEqual(taken, [1, 2, 4])
+        self.port.doRead()
+        self.port.doRead()
+        self.assertEqual(len(self.factory.accepted), 16)
+        self.client(self.server)
+        self.client(self.server)
+        self.port.doRead()
+        self.assertEqual(len(self.factory.accepted), 17)
+
+    def test_bound(self) -> None:
+        """
+        No more than so many are taken at a time.
+        """
+        most = 0
+        for _ in range(5):
+            for _ in range(16):
+                self.client(self.server)
+            while True:
+                before = len(self.factory.accepted)
+                self.port.doRead()
+                if len(self.factory.accepted) == before:
+                    break
+                most = max(most, len(self.factory.accepted) - before)
+        self.assertEqual(len(self.factory.accepted), 80)
+        self.assertEqual(most, BATCH)
+
+    def test_shortage(self) -> None:
+        """
+        When there are no descriptors left the port is left alone for a while, and
+        the client waits.
+        """
+        broken: Any = Broken(self.server, errno.EMFILE)
+        self.port.socket = broken
+        self.client(self.server)
+        self.reactor.turn(10)
+        self.assertEqual(self.factory.reasons, [os.strerror(errno.EMFILE)])
+        self.assertFalse(self.port.reading)
+        self.reactor.advance(SHORTAGE_PAUSE)
+        self.assertTrue(self.port.reading)
+        self.reactor.turnUntil(lambda: bool(self.factory.accepted))
+
+    def test_oneGone(self) -> None:
+        """
+        A connection that is gone when it is accepted is no matter for the others.
+        """
+        broken: Any = Broken(self.server, errno.ECONNABORTED)
+        self.port.socket = broken
+        self.client(self.server)
+        self.reactor.turnUntil(lambda: bool(self.factory.accepted))
+        self.assertEqual(self.factory.reasons, [])
+        self.assertTrue(self.port.reading)
+
+
+class WaitPortTests(ServingTestCase):
+    """
+    Tests for L{WaitPort}.
+    """
+
+    def test_leaves(self) -> None:
+        """
+        It tells that there is something, and leaves it there.
+        """
+        told: list[None] = []
+        server = self.closing(listening(makeDatagrams()))
+        WaitPort(server, self.reactor, "name", lambda: told.append(None)).start()
+        self.assertFalse(self.reactor.turn())
+        self.client(server).send(b"hello")
+        self.reactor.turnUntil(lambda: bool(told))
+        self.assertEqual(server.recv(10), b"hello")
+
+
+class Receiving(DatagramProtocol):
+    """
+    Remembers the datagrams that come, and where from.
+    """
+
+    def __init__(self) -> None:
+        self.received: list[tuple[bytes, Any]] = []
+
+    def datagramReceived(self, datagram: bytes, addr: Any) -> None:
+        """
+        Remember one.
+        """
+        self.received.append((datagram, addr))
+
+
+class DatagramPortTests(ServingTestCase):
+    """
+    Tests for L{DatagramPort}.
+    """
+
+    def setUp(self) -> None:
+        """
+        Have somebody who receives.
+        """
+        super().setUp()
+        self.protocol = Receiving()
+        self.may = True
+
+    def serve(self, address: Address) -> socket.socket:
+        """
+        Have a port on an address, and give its socket.
+        """
+        server = self.closing(listening(makeDatagrams(address=address)))
+        self.port = DatagramPort(
+            server, self.reactor, "name", self.protocol, lambda: self.may
+        )
+        self.port.start()
+        return server
+
+    def exchange(self, server: socket.socket, to: Any) -> tuple[bytes, Any]:
+        """
+        Have a datagram sent to an address and answered.
+
+        @return: the answer and its sender.
+        """
+        client = self.closing(socket.socket(server.family, socket.SOCK_DGRAM))
+        client.settimeout(10)
+        client.sendto(b"question", to)
+        self.reactor.turnUntil(lambda: bool(self.protocol.received))
+        ((data, sender),) = self.protocol.received
+        self.assertEqual(data, b"question")
+        self.assertEqual(tuple(sender)[1], client.getsockname()[1])
+        self.port.write(b"answer", sender)
+        answer: tuple[bytes, Any] = client.recvfrom(100)
+        return answer
+
+    def test_transport(self) -> None:
+        """
+        It is the transport of its protocol.
+        """
+        self.serve(Address(socket.AF_INET, "127.0.0.1"))
+        transport: Any = self.protocol.transport
+        self.assertIs(transport, self.port)
+
+    def test_answer(self) -> None:
+        """
+        An answer goes to who asked, from the address that was asked.
+        """
+        server = self.serve(Address(socket.AF_INET, "0.0.0.0"))
+        to = ("127.0.0.2", server.getsockname()[1])
+        self.assertEqual(self.exchange(server, to), (b"answer", to))
+
+    def test_answer6(self) -> None:
+        """
+        Over IPv6 too.
+        """
+        if not socket.has_ipv6:
+            self.skipTest("no IPv6 here")
+        try:
+            server = self.serve(Address(socket.AF_INET6, "::1"))
+        except OSError:
+            self.skipTest("no IPv6 here")
+        answer, sender = self.exchange(server, server.getsockname())
+        self.assertEqual((answer, sender), (b"answer", server.getsockname()))
+
+    def test_answerDual(self) -> None:
+        """
+        A socket for both families answers over IPv4 from the address that was
+        asked.
+        """
+        server = self.closing(socket.socket(socket.AF_INET6, socket.SOCK_DGRAM))
+        try:
+            server.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+            server.bind(("::", 0))
+        except OSError:
+            self.skipTest("no IPv6 here")
+        server.setblocking(False)
+        self.port = DatagramPort(server, self.reactor, "name", self.protocol)
+        self.port.start()
+        client = self.closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        client.settimeout(10)
+        to = ("127.0.0.2", server.getsockname()[1])
+        client.sendto(b"question", to)
+        self.reactor.turnUntil(lambda: bool(self.protocol.received))
+        self.port.write(b"answer", self.protocol.received[0][1])
+        self.assertEqual(client.recvfrom(100), (b"answer", to))
+
+    def test_unix(self) -> None:
+        """
+        A client with a path is answered there; the sender is its path alone.
+        """
+        folder = self.mktemp()
+        os.mkdir(folder)
+        here, there = os.path.join(folder, "s"), os.path.join(folder, "c")
+        self.serve(Address(socket.AF_UNIX, here))
+        client = self.closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+        client.settimeout(10)
+        client.bind(there)
+        client.sendto(b"question", here)
+        self.reactor.turnUntil(lambda: bool(self.protocol.received))
+        _, sender = self.protocol.received[0]
+        self.assertEqual(tuple(sender), (there,))
+        self.port.write(b"answer", sender)
+        self.assertEqual(client.recv(100), b"answer")
+
+    def test_unixNobody(self) -> None:
+        """
+        A client without a path cannot be answered: that is an error of the system
+        and no other.
+        """
+        path = self.mktemp()
+        self.serve(Address(socket.AF_UNIX, path))
+        client = self.closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+        client.sendto(b"question", path)
+        self.reactor.turnUntil(lambda: bool(self.protocol.received))
+        _, sender = self.protocol.received[0]
+        self.assertRaises(OSError, self.port.write, b"answer", sender)
+
+    def test_largest(self) -> None:
+        """
+        The largest datagram there can be comes whole.
+        """
+        server = self.serve(Address(socket.AF_INET, "127.0.0.1"))
+        data = os.urandom(65507)
+        self.client(server).send(data)
+        self.reactor.turnUntil(lambda: bool(self.protocol.received))
+        self.assertEqual(self.protocol.received[0][0], data)
+
+    def test_empty(self) -> None:
+        """
+        A datagram of nothing is one all the same.
+        """
+        server = self.serve(Address(socket.AF_INET, "127.0.0.1"))
+        self.client(server).send(b"")
+        self.reactor.turnUntil(lambda: bool(self.protocol.received))
+        self.assertEqual(self.protocol.received[0][0], b"")
+
+    def test_mayNot(self) -> None:
+        """
+        A datagram that may not be taken stays where it is.
+        """
+        server = self.serve(Address(socket.AF_INET, "127.0.0.1"))
+        self.may = False
+        self.client(server).send(b"hello")
+        self.reactor.turn(10)
+        self.assertEqual(self.protocol.received, [])
+        self.may = True
+        self.reactor.turnUntil(lambda: bool(self.protocol.received))
+
+    def test_batch(self) -> None:
+        """
+        No more than so many are taken at a time.
+        """
+        server = self.serve(Address(socket.AF_INET, "127.0.0.1"))
+        client = self.client(server)
+        for number in range(BATCH + 1):
+            client.send(b"%d" % number)
+        self.port.doRead()
+        self.assertEqual(len(self.protocol.received), BATCH)
+        self.port.doRead()
+        received = [data for data, _ in self.protocol.received]
+        self.assertEqual(received, [b"%d" % number for number in range(BATCH + 1)])
+
+    def test_clientGone(self) -> None:
+        """
+        That a client was gone when it was answered is no matter for the others.
+        """
+        server = self.serve(Address(socket.AF_INET, "127.0.0.1"))
+        gone = self.client(server)
+        gone.send(b"one")
+        self.reactor.turnUntil(lambda: len(self.protocol.received) == 1)
+        gone.close()
+        self.port.write(b"answer", self.protocol.received[0][1])
+        self.client(server).send(b"two")
+        self.reactor.turnUntil(lambda: len(self.protocol.received) == 2)
+        self.assertTrue(self.port.reading)
