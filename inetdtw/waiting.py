@@ -27,6 +27,8 @@ from inetdtw.limits import Limits
 from inetdtw.ports import WaitPort
 from inetdtw.service import Service
 
+#: A datagram that so many programs in turn have left is thrown away.
+TURNS = 2
 #: A program that lived this many seconds is none that loops.
 LONG_LIFE = 1.0
 #: The seconds to leave connections alone for that programs do not accept: none at
@@ -39,11 +41,10 @@ _TCP_INFO_BACKLOG = struct.Struct("24xI")
 
 class PendingDatagram:
     """
-    Tells whether the datagram that is first in a socket's queue is the one that
-    was first before.
+    Tells whether programs leave the datagram that is first in a socket's queue.
 
-    Its sender and the first bytes are compared, and if these are alike the time
-    when it was received, which the system keeps with it once it was asked for.
+    Two datagrams that are alike are told from each other by the time when they were
+    received, which the system keeps with each if it was asked for.
 
     @ivar seen: whether there was one when L{left} looked last.
     """
@@ -52,28 +53,30 @@ class PendingDatagram:
 
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
-        self._look: Any = None
-        self._stamp: Any = None
+        self._noted: Any = None
+        self._times = 0
         self.seen = False
 
     def note(self) -> None:
         """
         Remember what is first.
         """
-        self._look = self._first()
+        before, self._noted = self._noted, self._first()
+        if self._noted != before:
+            self._times = 0
 
     def left(self) -> bool:
         """
-        Whether what was noted last is still first.  Once it looks so, it takes
-        another turn to be sure.
+        Whether what was noted last is still first, and has been left by as many
+        programs in turn as it takes.
         """
-        look = self._first()
-        self.seen = look is not None
-        if look is None or look != self._look:
-            self._stamp = None
-            return False
-        before, self._stamp = self._stamp, self._received()
-        return self._stamp is not None and before == self._stamp
+        first = self._first()
+        self.seen = first is not None
+        if first is not None and first == self._noted:
+            self._times += 1
+        else:
+            self._times = 0
+        return self._times >= TURNS
 
     def discard(self) -> Any:
         """
@@ -81,7 +84,6 @@ class PendingDatagram:
 
         @return: who sent it.
         """
-        self._stamp = None
         self.seen = False
         try:
             return self._socket.recvfrom(1, socket.MSG_DONTWAIT)[1]
@@ -90,25 +92,25 @@ class PendingDatagram:
 
     def _first(self) -> Any:
         """
-        The beginning of what is first, and its sender.
+        What tells the datagram that is first from any other: how it begins, when it
+        was received, and who sent it.
         """
+        self._stamped(1)
         try:
-            return self._socket.recvfrom(512, self._PEEK)
+            data, stamps, _, peer = self._socket.recvmsg(512, 256, self._PEEK)
         except OSError:
             return None
+        finally:
+            # The program has not asked for it.
+            self._stamped(0)
+        return data, stamps, peer
 
-    def _received(self) -> Any:
+    def _stamped(self, on: int) -> None:
         """
-        When what is first was received.
+        Say whether the time of every datagram is of interest.
         """
-        try:
-            self._socket.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
-            ancillary = self._socket.recvmsg(1, 256, self._PEEK)[1]
-            self._socket.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 0)
-        except OSError:
-            return None
-        stamps = [data for _, kind, data in ancillary if kind == _SO_TIMESTAMPNS]
-        return stamps[0] if stamps else None
+        with contextlib.suppress(OSError):
+            self._socket.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, on)
 
 
 class PendingConnections:
