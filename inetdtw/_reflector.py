@@ -40,6 +40,8 @@ class Seldom:
 
 
 def peerText(peer: tuple[Any, ...]) -> str:
+    if len(peer) < 2:
+        return "-"
     host, port = peer[:2]
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
@@ -84,6 +86,9 @@ class ReflectorGuard:
             family has.
         @param service: The service that would answer, for the log.
         """
+        if len(peer) < 2:
+            # The client of a UNIX socket has no port.
+            return True
         port = peer[1]
         if port not in _ANSWERING_PORTS and port not in self._served:
             return True

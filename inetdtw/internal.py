@@ -8,6 +8,7 @@ Internal services on their sockets.
 
 from __future__ import annotations
 
+import errno
 import socket
 from typing import Any, Callable
 
@@ -65,7 +66,9 @@ class InternalStream:
                 )
             except OSError as why:
                 self._gate.release(peer)
-                self._gate.short(why.strerror or str(why))
+                # One that is gone by now is no shortage.
+                if why.errno != errno.ENOTCONN:
+                    self._gate.short(why.strerror or str(why))
 
     def _ended(self, protocol: Protocol) -> None:
         """

@@ -23,9 +23,9 @@ from inetdtw.interfaces import Exit
 
 def peerText(peer: Any) -> str:
     """
-    A client's address, as a word.
+    A client's address, as a word; one of a UNIX socket has none.
     """
-    if isinstance(peer, tuple):
+    if isinstance(peer, tuple) and len(peer) > 1:
         host = plain(peer[0])
         return f"[{host}]:{peer[1]}" if ":" in host else f"{host}:{peer[1]}"
     return "-"

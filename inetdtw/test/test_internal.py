@@ -1,0 +1,320 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Tests for L{inetdtw.internal}.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from typing import Any
+
+from zope.interface.verify import verifyObject
+
+from twisted.internet.address import IPv4Address, UNIXAddress
+from twisted.internet.protocol import connectionDone
+from twisted.internet.testing import StringTransport
+
+from inetdtw.interfaces import IListener
+from inetdtw.internal import InternalDatagrams, InternalStream
+from inetdtw.limits import WINDOW, Limits
+from inetdtw.service import Bounds, Service
+from inetdtw.test.fakes import (
+    NOW,
+    PATIENCE,
+    ServingTestCase,
+    isBlocking,
+    listening,
+    makeDatagrams,
+    makeService,
+    makeUnix,
+    openDescriptors,
+)
+
+
+class InternalStreamTests(ServingTestCase):
+    """
+    Tests for L{InternalStream}.
+    """
+
+    def setUp(self) -> None:
+        """
+        Nothing is served yet.
+        """
+        super().setUp()
+        self.releases = 0
+
+    def serve(self, service: Service | None = None, **bounds: int) -> None:
+        """
+        Serve a service.
+        """
+        bound = Bounds(**bounds)
+        service = service or makeService(internal="echo", bounds=bound)
+        self.server = self.closing(listening(service))
+        self.limits = Limits(bound, self.reactor.seconds)
+        self.listener = InternalStream(
+            service, self.server, self.host, self.limits, None, self.released
+        )
+        self.listener.start()
+
+    def released(self) -> None:
+        """
+        What a slot does when a connection is over.
+        """
+        self.releases += 1
+        self.listener.released()
+
+    def adopted(self, number: int) -> tuple[socket.socket, Any]:
+        """
+        Wait until the reactor was given so many connections.
+
+        @return: the last, and its protocol as the reactor would connect it.
+        """
+        self.reactor.turnUntil(lambda: len(self.reactor.adopted) >= number)
+        self.assertEqual(len(self.reactor.adopted), number)
+        connection, factory = self.reactor.adopted[-1]
+        peer: Any = UNIXAddress(None)
+        if connection.family != socket.AF_UNIX:
+            peer = IPv4Address("TCP", *connection.getpeername())
+        protocol = factory.buildProtocol(peer)
+        protocol.makeConnection(StringTransport(peerAddress=peer))
+        return connection, protocol
+
+    def test_interface(self) -> None:
+        """
+        It is a listener.
+        """
+        self.serve()
+        verifyObject(IListener, self.listener)
+
+    def test_connection(self) -> None:
+        """
+        A connection is the reactor's to serve, and nobody else's: it is closed when
+        the reactor closes it.
+        """
+        self.serve()
+        client = self.client(self.server)
+        connection, protocol = self.adopted(1)
+        self.assertFalse(isBlocking(connection))
+        self.assertEqual(connection.getpeername(), client.getsockname())
+        protocol.dataReceived(b"hello")
+        self.assertEqual(protocol.transport.value(), b"hello")
+        connection.close()
+        self.assertEqual(client.recv(100), b"")
+
+    def test_wallclock(self) -> None:
+        """
+        The time is the daemon's.
+        """
+        self.serve(makeService(internal="time"))
+        self.client(self.server)
+        _, protocol = self.adopted(1)
+        seconds = int.from_bytes(protocol.transport.value(), "big")
+        self.assertEqual(seconds, int(NOW) + 2208988800)
+
+    def test_end(self) -> None:
+        """
+        A connection that is over does not count any more.
+        """
+        self.serve(perSource=1)
+        self.client(self.server)
+        _, protocol = self.adopted(1)
+        self.assertEqual(self.limits.running, 1)
+        protocol.connectionLost(connectionDone)
+        self.assertEqual((self.limits.running, self.releases), (0, 1))
+        self.client(self.server)
+        self.adopted(2)
+
+    def test_perSource(self) -> None:
+        """
+        An address with as many connections as it may have is refused.
+        """
+        self.serve(perSource=1)
+        self.client(self.server)
+        self.adopted(1)
+        refused = self.client(self.server)
+        self.reactor.turnUntil(lambda: bool(self.said("refuse")))
+        self.assertEqual(refused.recv(100), b"")
+        self.assertEqual(len(self.reactor.adopted), 1)
+
+    def test_full(self) -> None:
+        """
+        With as many connections as there may be, clients wait until one is over.
+        """
+        self.serve(acceptMax=1)
+        self.client(self.server)
+        _, protocol = self.adopted(1)
+        self.client(self.server)
+        self.reactor.settle()
+        self.assertEqual(len(self.reactor.adopted), 1)
+        protocol.connectionLost(connectionDone)
+        self.adopted(2)
+
+    def test_rate(self) -> None:
+        """
+        After too many connections in a minute the service pauses, and comes back by
+        itself.
+        """
+        self.serve(serviceMax=1)
+        self.client(self.server)
+        self.adopted(1)
+        refused = self.client(self.server)
+        self.reactor.turnUntil(lambda: bool(self.said("pause")))
+        self.assertEqual(refused.recv(100), b"")
+        self.client(self.server)
+        self.reactor.advance(WINDOW)
+        self.adopted(2)
+
+    def test_unix(self) -> None:
+        """
+        A connection to a path is served, and counts until it is over.
+        """
+        self.serve(makeUnix(self.mktemp(), internal="echo"))
+        self.client(self.server)
+        _, protocol = self.adopted(1)
+        self.assertEqual(self.limits.running, 1)
+        protocol.connectionLost(connectionDone)
+        self.assertEqual(self.limits.running, 0)
+
+    def test_shortage(self) -> None:
+        """
+        When the reactor cannot take a connection, the client is closed, does not
+        count, and the log says why.
+        """
+        self.serve()
+        self.reactor.adoptFailure = OSError(errno.EMFILE, "Too many open files")
+        client = self.client(self.server)
+        before = openDescriptors()
+        self.reactor.turnUntil(lambda: bool(self.said("stall")))
+        self.assertEqual(self.said("stall")[0]["reason"], "Too many open files")
+        self.assertEqual(client.recv(100), b"")
+        self.assertEqual(self.limits.running, 0)
+        self.assertEqual(openDescriptors(), before)
+
+    def test_vanished(self) -> None:
+        """
+        A client that is gone before the reactor takes its connection is no error.
+        """
+        self.serve()
+        reason = os.strerror(errno.ENOTCONN)
+        self.reactor.adoptFailure = OSError(errno.ENOTCONN, reason)
+        client = self.client(self.server)
+        self.reactor.turn(PATIENCE)
+        self.assertEqual(client.recv(100), b"")
+        self.assertEqual(self.said("stall"), [])
+        self.assertEqual(self.limits.running, 0)
+
+    def test_retire(self) -> None:
+        """
+        The socket is free at once, and connections go on.
+        """
+        self.serve()
+        self.client(self.server)
+        _, protocol = self.adopted(1)
+        done: list[None] = []
+        self.listener.retire(lambda: done.append(None))
+        self.assertEqual(done, [None])
+        self.client(self.server)
+        self.assertFalse(self.reactor.turn())
+        protocol.dataReceived(b"hello")
+        self.assertEqual(protocol.transport.value(), b"hello")
+
+    def test_stop(self) -> None:
+        """
+        Nothing more is accepted.
+        """
+        self.serve()
+        self.listener.stop()
+        self.client(self.server)
+        self.assertFalse(self.reactor.turn())
+
+
+class InternalDatagramsTests(ServingTestCase):
+    """
+    Tests for L{InternalDatagrams}.
+    """
+
+    def serve(self, service: Service | None = None) -> InternalDatagrams:
+        """
+        Serve a service.
+        """
+        service = service or makeDatagrams(internal="echo")
+        self.server = self.closing(listening(service))
+        limits = Limits(Bounds(), self.reactor.seconds)
+        listener = InternalDatagrams(
+            service, self.server, self.host, limits, None, lambda: None
+        )
+        listener.start()
+        return listener
+
+    def test_interface(self) -> None:
+        """
+        It is a listener, which nothing is released to.
+        """
+        listener = self.serve()
+        verifyObject(IListener, listener)
+        listener.released()
+
+    def test_answer(self) -> None:
+        """
+        Every datagram is answered.
+        """
+        self.serve()
+        client = self.client(self.server)
+        for data in (b"one", b"two"):
+            client.send(data)
+            self.reactor.turn(PATIENCE)
+            self.assertEqual(client.recv(100), data)
+
+    def test_reflector(self) -> None:
+        """
+        What comes from the port of another such service is not answered, while that
+        one is served.
+        """
+        other = self.serve()
+        there = self.server
+        self.serve()
+        there.sendto(b"forged", self.server.getsockname())
+        self.reactor.turn(PATIENCE)
+        self.reactor.settle()
+        self.assertRaises(BlockingIOError, there.recv, 100)
+        other.stop()
+        there.sendto(b"honest", self.server.getsockname())
+        self.reactor.turn(PATIENCE)
+        there.settimeout(PATIENCE)
+        self.assertEqual(there.recv(100), b"honest")
+
+    def test_retire(self) -> None:
+        """
+        The socket is free at once, and nothing more is answered.
+        """
+        listener = self.serve()
+        done: list[None] = []
+        listener.retire(lambda: done.append(None))
+        self.assertEqual(done, [None])
+        self.client(self.server).send(b"hello")
+        self.assertFalse(self.reactor.turn())
+        self.assertEqual(self.server.recv(100), b"hello")
+
+    def test_unix(self) -> None:
+        """
+        A client that has a path is answered there, and one that has none does no
+        harm.
+        """
+        folder = self.mktemp()
+        os.mkdir(folder)
+        path = os.path.join(folder, "s")
+        unix = makeUnix(path, socktype=socket.SOCK_DGRAM, internal="echo")
+        self.serve(unix)
+        nameless = self.closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+        nameless.sendto(b"hello", path)
+        self.reactor.turn(PATIENCE)
+        named = self.closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+        named.settimeout(PATIENCE)
+        named.bind(os.path.join(folder, "c"))
+        named.sendto(b"hello", path)
+        self.reactor.turn(PATIENCE)
+        self.assertEqual(named.recv(100), b"hello")
