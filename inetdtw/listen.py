@@ -16,6 +16,7 @@ from twisted.internet.interfaces import IAddress
 
 from inetdtw import sockets
 from inetdtw.child import Host
+from inetdtw.conf import Warned
 from inetdtw.datagrams import DatagramListener
 from inetdtw.interfaces import ILauncher, IListener
 from inetdtw.internal import InternalDatagrams, InternalStream
@@ -157,12 +158,11 @@ class Slot:
         Change what can be changed of the socket.
         """
         assert self._socket is not None
-        if before.options != after.options:
-            sockets.configure(self._socket, after.options)
-        if self._mark is not None and before.ownership != after.ownership:
-            sockets.own(after.address.host, after.ownership)
-        if after.isStream and before.options.backlog != after.options.backlog:
-            self._socket.listen(after.options.backlog)
+        try:
+            sockets.reconfigure(self._socket, before, after)
+        except OSError as why:
+            reason = f"the socket stays as it is: {why.strerror}"
+            self._host.report.warning(Warned(after.place, "service", reason))
 
     def stop(self) -> None:
         """

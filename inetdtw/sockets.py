@@ -86,6 +86,33 @@ def configure(sock: socket.socket, options: SocketOptions) -> None:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, options.receiveBuffer)
 
 
+def reconfigure(sock: socket.socket, before: Service, after: Service) -> None:
+    """
+    Change what can be changed of a socket that is in use.
+
+    @raise OSError: if something of it cannot be.
+    """
+    old, new = before.options, after.options
+    configure(sock, new)
+    if after.isStream and old.backlog != new.backlog:
+        sock.listen(new.backlog)
+    if after.isStream and old.acceptFilter != new.acceptFilter:
+        _unfilter(sock)
+        _filter(sock, new)
+    if before.ownership != after.ownership:
+        own(after.address.host, after.ownership)
+
+
+def _unfilter(sock: socket.socket) -> None:
+    """
+    Have connections not wait for anything.
+    """
+    if hasattr(socket, "TCP_DEFER_ACCEPT"):
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, 0)
+    else:
+        sock.setsockopt(socket.SOL_SOCKET, _SO_ACCEPTFILTER, None, 0)
+
+
 def _filter(sock: socket.socket, options: SocketOptions) -> None:
     """
     Have connections wait until they have sent something.

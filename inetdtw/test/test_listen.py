@@ -1,0 +1,644 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Tests for L{inetdtw.listen}.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import stat
+from dataclasses import replace
+from typing import Any
+
+from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
+
+from inetdtw import sockets
+from inetdtw.datagrams import DatagramListener
+from inetdtw.interfaces import ILauncher
+from inetdtw.internal import InternalDatagrams, InternalStream
+from inetdtw.limits import WINDOW
+from inetdtw.listen import FIRST_RETRY, LONGEST_RETRY, Slot, listenerFor
+from inetdtw.nowait import StreamPrograms
+from inetdtw.service import Address, Bounds, Ownership, Program, Service, SocketOptions
+from inetdtw.test.fakes import (
+    PATIENCE,
+    FakeLauncher,
+    FakeProgram,
+    ServingTestCase,
+    isBlocking,
+    makeDatagrams,
+    makeService,
+    makeUnix,
+    openDescriptors,
+)
+from inetdtw.waiting import WaitProgram
+
+
+class ListenerForTests(ServingTestCase):
+    """
+    Tests for L{listenerFor}.
+    """
+
+    def test_kinds(self) -> None:
+        """
+        There is one kind of listener for each kind of service.
+        """
+        kinds: dict[Any, Service] = {
+            StreamPrograms: makeService(),
+            DatagramListener: makeDatagrams(),
+            InternalStream: makeService(internal="echo"),
+            InternalDatagrams: makeDatagrams(internal="echo"),
+        }
+        for kind, service in kinds.items():
+            self.assertIs(listenerFor(service), kind)
+        for make in (makeService, makeDatagrams):
+            self.assertIs(listenerFor(make(wait=True)), WaitProgram)
+
+    def test_seqpacket(self) -> None:
+        """
+        A socket that keeps message boundaries is one that clients connect to.
+        """
+        service = makeUnix("/s", socktype=socket.SOCK_SEQPACKET)
+        self.assertIs(listenerFor(service), StreamPrograms)
+
+
+class SlotTestCase(ServingTestCase):
+    """
+    A test of one service's socket.
+    """
+
+    def slot(self, service: Service) -> Slot:
+        """
+        The slot of a service, with a socket if there can be one.
+        """
+        slot = Slot(service, self.host, self.launcherOf)
+        self.addCleanup(slot.stop)
+        slot.bind()
+        return slot
+
+    def launcherOf(self, service: Service) -> ILauncher | None:
+        """
+        What starts a service's programs.
+        """
+        launcher: ILauncher = self.launcher
+        return launcher if service.program is not None else None
+
+    def serving(self, service: Service) -> Slot:
+        """
+        The slot of a service that is served.
+        """
+        slot = self.slot(service)
+        slot.start()
+        return slot
+
+    def where(self, slot: Slot) -> Any:
+        """
+        Where a service listens.
+        """
+        host: Any = slot.getHost()
+        return host.name if isinstance(host, UNIXAddress) else (host.host, host.port)
+
+    def connect(self, slot: Slot) -> socket.socket:
+        """
+        A client of a service.
+        """
+        service = slot.service
+        sock = self.closing(socket.socket(service.address.family, service.socktype))
+        sock.settimeout(PATIENCE)
+        sock.connect(self.where(slot))
+        return sock
+
+    def ordered(self, number: int) -> FakeProgram:
+        """
+        Wait until so many programs were ordered, and give the last one.
+        """
+        self.reactor.turnUntil(lambda: len(self.launcher.programs) >= number)
+        self.assertEqual(len(self.launcher.programs), number)
+        return self.launcher.last
+
+
+class BindTests(SlotTestCase):
+    """
+    Tests for a L{Slot} that gets its socket, and gives it up.
+    """
+
+    def taken(self) -> tuple[socket.socket, Service]:
+        """
+        A port that somebody else has, and a service that wants it.
+        """
+        other = self.closing(sockets.listen(makeService()))
+        address = Address(socket.AF_INET, *other.getsockname())
+        return other, makeService(address=address)
+
+    def test_bound(self) -> None:
+        """
+        A service has its socket before it is served: clients wait.
+        """
+        slot = self.slot(makeService())
+        self.assertTrue(slot.bound)
+        self.connect(slot)
+        self.assertFalse(self.reactor.turn())
+        slot.start()
+        self.ordered(1)
+        (listen,) = self.said("listen")
+        self.assertEqual(listen["service"], "test/tcp")
+        host, port = self.where(slot)
+        self.assertEqual(listen["address"], f"{host}:{port}")
+
+    def test_startTwice(self) -> None:
+        """
+        To serve what is served is nothing.
+        """
+        slot = self.serving(makeService())
+        slot.start()
+        self.assertEqual(len(self.reactor.getReaders()), 1)
+
+    def test_inUse(self) -> None:
+        """
+        A service whose port is in use is tried again by itself, with a line in the
+        log, and served when the port is free.
+        """
+        other, service = self.taken()
+        slot = self.serving(service)
+        self.assertFalse(slot.bound)
+        self.assertIsNone(slot.getHost())
+        (unbound,) = self.said("unbound")
+        self.assertEqual(unbound["address"], str(service.address))
+        self.assertEqual(unbound["reason"], os.strerror(errno.EADDRINUSE))
+        other.close()
+        self.reactor.advance(FIRST_RETRY)
+        self.assertTrue(slot.bound)
+        self.connect(slot)
+        self.ordered(1)
+
+    def test_growing(self) -> None:
+        """
+        The time between two tries grows up to a bound, and nothing is left open by
+        them.
+        """
+        _, service = self.taken()
+        before = openDescriptors()
+        self.serving(service)
+        seconds = FIRST_RETRY
+        for tries in range(1, 10):
+            self.assertEqual(len(self.said("unbound")), tries)
+            self.assertEqual(self.said("unbound")[-1]["seconds"], f"{seconds:g}")
+            self.reactor.advance(seconds * 0.99)
+            self.assertEqual(len(self.said("unbound")), tries)
+            self.reactor.advance(seconds * 0.01 + 0.001)
+            seconds = min(seconds * 2, LONGEST_RETRY)
+        self.assertEqual(seconds, LONGEST_RETRY)
+        self.assertEqual(openDescriptors(), before)
+
+    def test_stopUnbound(self) -> None:
+        """
+        After it was stopped, it is not tried any more.
+        """
+        _, service = self.taken()
+        slot = self.serving(service)
+        slot.stop()
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+        self.assertEqual(self.said("close"), [])
+
+    def test_changeUnbound(self) -> None:
+        """
+        What is changed before there is a socket holds when there is one.
+        """
+        other, service = self.taken()
+        slot = self.serving(service)
+        slot.change(replace(service, wait=True))
+        other.close()
+        self.reactor.advance(FIRST_RETRY)
+        self.connect(slot)
+        self.ordered(1)
+        self.reactor.settle()
+        self.assertEqual(self.launcher.last.order.extra, {})
+
+    def test_stop(self) -> None:
+        """
+        When it was stopped clients are refused, nothing is read or open, and the
+        log says so.
+        """
+        before = openDescriptors()
+        slot = self.serving(makeService())
+        host, port = self.where(slot)
+        slot.stop()
+        with socket.socket() as client:
+            self.assertEqual(client.connect_ex((host, port)), errno.ECONNREFUSED)
+        self.assertEqual(openDescriptors(), before)
+        self.assertEqual(self.reactor.getReaders(), [])
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+        self.assertEqual(self.said("close")[0]["service"], "test/tcp")
+        self.assertIsNone(slot.getHost())
+        slot.stop()
+        self.assertEqual(len(self.said("close")), 1)
+
+    def test_stopRunning(self) -> None:
+        """
+        Programs that run go on, and their ends are told when nothing is served any
+        more.
+        """
+        slot = self.serving(makeService())
+        client = self.connect(slot)
+        program = self.ordered(1).start()
+        slot.stop()
+        with program.socket() as connection:
+            connection.sendall(b"still here")
+        self.assertEqual(client.recv(100), b"still here")
+        program.end()
+        self.assertEqual(len(self.said("end")), 1)
+
+    def test_stopWaiting(self) -> None:
+        """
+        So does a program that has the service's socket, which stays as it is.
+        """
+        slot = self.serving(makeDatagrams(wait=True))
+        self.connect(slot).send(b"1")
+        program = self.ordered(1).start()
+        slot.stop()
+        with program.socket() as server:
+            self.assertTrue(isBlocking(server))
+            self.assertEqual(server.recv(100), b"1")
+        program.end()
+        self.assertEqual(len(self.said("end")), 1)
+        self.assertEqual(self.reactor.getReaders(), [])
+
+    def test_stopRetiring(self) -> None:
+        """
+        Nor is anything served when it was stopped while it was to be changed.
+        """
+        service = makeDatagrams(wait=True)
+        slot = self.serving(service)
+        self.connect(slot).send(b"1")
+        program = self.ordered(1).start()
+        slot.change(replace(service, wait=False))
+        slot.stop()
+        program.end()
+        self.assertEqual(self.reactor.getReaders(), [])
+
+
+class PathTests(SlotTestCase):
+    """
+    Tests for a L{Slot} on a path.
+    """
+
+    def setUp(self) -> None:
+        """
+        Have a path.
+        """
+        super().setUp()
+        self.path = self.mktemp()
+
+    def test_removed(self) -> None:
+        """
+        The path is removed with the socket.
+        """
+        slot = self.serving(makeUnix(self.path))
+        self.connect(slot)
+        self.ordered(1)
+        slot.stop()
+        self.assertFalse(os.path.lexists(self.path))
+
+    def test_notOurs(self) -> None:
+        """
+        What somebody else has put there stays.
+        """
+        slot = self.serving(makeUnix(self.path))
+        os.unlink(self.path)
+        other = self.serving(makeUnix(self.path))
+        slot.stop()
+        self.connect(other)
+        self.ordered(1)
+
+    def test_inTheWay(self) -> None:
+        """
+        A file that is in the way is never removed, and the socket is made when it
+        is gone.
+        """
+        with open(self.path, "w"):
+            """It is precious."""
+        slot = self.serving(makeUnix(self.path))
+        self.assertEqual(len(self.said("unbound")), 1)
+        slot.stop()
+        self.assertTrue(os.path.exists(self.path))
+        slot = self.serving(makeUnix(self.path))
+        os.unlink(self.path)
+        self.reactor.advance(FIRST_RETRY)
+        self.connect(slot)
+        self.ordered(1)
+
+    def test_ownership(self) -> None:
+        """
+        Permissions that are changed are changed at the path that is there.
+        """
+        slot = self.serving(makeUnix(self.path))
+        inode = os.stat(self.path).st_ino
+        slot.change(makeUnix(self.path, ownership=Ownership(mode=0o660)))
+        about = os.stat(self.path)
+        self.assertEqual((stat.S_IMODE(about.st_mode), about.st_ino), (0o660, inode))
+        self.connect(slot)
+        self.ordered(1)
+
+    def test_ownershipFails(self) -> None:
+        """
+        When they cannot be changed, the log says so, and the rest of the change
+        holds.
+        """
+
+        def chown(*arguments: Any, **options: Any) -> None:
+            raise PermissionError(errno.EPERM, "Operation not permitted")
+
+        slot = self.serving(makeUnix(self.path))
+        self.patch(os, "chown", chown)
+        slot.change(
+            makeUnix(
+                self.path,
+                ownership=Ownership(uid=1),
+                program=Program("/bin/sh", (), ("new",)),
+            )
+        )
+        (warning,) = self.said("warning")
+        self.assertIn("Operation not permitted", warning["reason"])
+        self.connect(slot)
+        self.assertEqual(self.ordered(1).order.argv, ("new",))
+
+    def test_host(self) -> None:
+        """
+        It listens on its path.
+        """
+        slot = self.slot(makeUnix(self.path))
+        self.assertEqual(slot.getHost(), UNIXAddress(self.path))
+        self.assertEqual(slot.address(), self.path)
+
+
+class ChangeTests(SlotTestCase):
+    """
+    Tests for a L{Slot} that comes to serve otherwise.
+    """
+
+    def sameSocket(self, slot: Slot, service: Service) -> None:
+        """
+        Change a service, and assert that its socket is the same.
+        """
+        before = openDescriptors()
+        slot.change(service)
+        self.assertEqual(openDescriptors(), before)
+
+    def test_arguments(self) -> None:
+        """
+        The next client gets the program that is meant now, and a client that has
+        one already keeps it.
+        """
+        slot = self.serving(makeService())
+        first = self.connect(slot)
+        old = self.ordered(1).start()
+        program = Program("/bin/sh", (), ("new",))
+        self.sameSocket(slot, makeService(program=program))
+        self.connect(slot)
+        self.assertEqual(self.ordered(2).order.argv, ("new",))
+        with old.socket() as connection:
+            connection.sendall(b"still here")
+        self.assertEqual(first.recv(100), b"still here")
+
+    def test_backlog(self) -> None:
+        """
+        Clients that wait are served by what is meant now.
+        """
+        slot = self.serving(makeService())
+        self.launcher.room = False
+        self.connect(slot)
+        self.reactor.turn(PATIENCE)
+        self.sameSocket(slot, makeService(program=Program("/bin/sh", (), ("new",))))
+        self.launcher.makeRoom()
+        self.assertEqual(self.ordered(1).order.argv, ("new",))
+
+    def test_nowaitToWait(self) -> None:
+        """
+        Programs that have connections do not hinder a program from having the
+        socket.
+        """
+        slot = self.serving(makeService())
+        self.connect(slot)
+        self.ordered(1).start()
+        self.sameSocket(slot, makeService(wait=True))
+        self.connect(slot)
+        with self.ordered(2).socket() as server:
+            listens = server.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+            self.assertEqual(listens, 1)
+
+    def test_waitToNowait(self) -> None:
+        """
+        A program that has the socket keeps it until it ends; then connections get
+        programs of their own.
+        """
+        slot = self.serving(makeService(wait=True))
+        self.connect(slot)
+        program = self.ordered(1).start()
+        with program.socket() as server:
+            self.closing(server.accept()[0])
+            self.sameSocket(slot, makeService())
+            self.assertTrue(isBlocking(server))
+        self.connect(slot)
+        self.reactor.settle()
+        self.assertEqual(len(self.launcher.programs), 1)
+        program.end()
+        self.assertIn("TCPREMOTEIP", self.ordered(2).order.extra)
+
+    def test_waitAcross(self) -> None:
+        """
+        A program that has the socket across a change is not forgotten: there is no
+        second one, and when it ends a new one is started.
+        """
+        service = makeDatagrams(wait=True)
+        slot = self.serving(service)
+        sender = self.connect(slot)
+        sender.send(b"1")
+        program = self.ordered(1).start()
+        with program.socket() as server:
+            self.assertEqual(server.recv(100), b"1")
+        new = replace(service, program=Program("/bin/sh", (), ("new",)))
+        self.sameSocket(slot, new)
+        sender.send(b"2")
+        self.reactor.settle()
+        self.assertEqual(len(self.launcher.programs), 1)
+        program.end()
+        program = self.ordered(2)
+        self.assertEqual(program.order.argv, ("new",))
+        with program.socket() as server:
+            self.assertEqual(server.recv(100), b"2")
+
+    def test_twice(self) -> None:
+        """
+        Of several changes while a program has the socket, the last one holds.
+        """
+        service = makeDatagrams(wait=True)
+        slot = self.serving(service)
+        self.connect(slot).send(b"1")
+        program = self.ordered(1).start()
+        for name in ("new", "newer", "newest"):
+            slot.change(replace(service, program=Program("/bin/sh", (), (name,))))
+        program.end()
+        self.assertEqual(self.ordered(2).order.argv, ("newest",))
+
+    def test_back(self) -> None:
+        """
+        A change that is taken back while a program has the socket leaves one
+        program at a time.
+        """
+        service = makeDatagrams(wait=True)
+        slot = self.serving(service)
+        self.connect(slot).send(b"1")
+        program = self.ordered(1).start()
+        slot.change(replace(service, wait=False))
+        slot.change(service)
+        self.reactor.settle()
+        self.assertEqual(len(self.launcher.programs), 1)
+        program.end()
+        with self.ordered(2).socket() as server:
+            self.assertEqual(server.recv(100), b"1")
+        self.assertEqual(len(self.launcher.last.order.extra), 0)
+
+    def test_toInternal(self) -> None:
+        """
+        A service may become an internal one, and back.
+        """
+        slot = self.serving(makeService())
+        self.sameSocket(slot, makeService(internal="echo"))
+        self.connect(slot)
+        self.reactor.turnUntil(lambda: bool(self.reactor.adopted))
+        self.sameSocket(slot, makeService())
+        self.connect(slot)
+        self.ordered(1)
+
+    def test_launcher(self) -> None:
+        """
+        What is started after a change is started by the launcher that the service
+        has now.
+        """
+        slot = self.serving(makeService())
+        old, self.launcher = self.launcher, FakeLauncher()
+        self.addCleanup(self.launcher.close)
+        slot.change(makeService(name="new"))
+        self.connect(slot)
+        self.ordered(1)
+        self.assertEqual(old.programs, [])
+
+    def test_options(self) -> None:
+        """
+        What is said of the socket holds for the socket that is there.
+        """
+        slot = self.serving(makeService())
+        self.sameSocket(slot, makeService(options=SocketOptions(backlog=7)))
+        self.assertEqual(self.said("warning"), [])
+        self.connect(slot)
+        self.ordered(1)
+
+    def test_optionsFail(self) -> None:
+        """
+        What is not possible is in the log, and the service is served.
+        """
+        slot = self.serving(makeService())
+        slot.change(makeService(options=SocketOptions(acceptFilter="dnsready")))
+        self.assertEqual(len(self.said("warning")), 1)
+        self.connect(slot)
+        self.ordered(1)
+
+
+class LimitsTests(SlotTestCase):
+    """
+    Tests for the counts of a L{Slot}, which go on across changes.
+    """
+
+    def test_full(self) -> None:
+        """
+        Programs from before a change count, and make room when they end.
+        """
+        service = makeService(bounds=Bounds(acceptMax=1))
+        slot = self.serving(service)
+        self.connect(slot)
+        program = self.ordered(1).start()
+        slot.change(replace(service, program=Program("/bin/sh", (), ("new",))))
+        self.connect(slot)
+        self.reactor.settle()
+        self.assertEqual(len(self.launcher.programs), 1)
+        program.end()
+        self.assertEqual(self.ordered(2).order.argv, ("new",))
+
+    def test_bounds(self) -> None:
+        """
+        Bounds that are changed hold at once.
+        """
+        slot = self.serving(makeService(bounds=Bounds(acceptMax=1)))
+        self.connect(slot)
+        self.ordered(1)
+        self.connect(slot)
+        self.reactor.settle()
+        slot.change(makeService(bounds=Bounds(acceptMax=2)))
+        self.ordered(2)
+
+    def test_rate(self) -> None:
+        """
+        A pause that a change ends begins anew with the next client that is too
+        many.
+        """
+        service = makeService(bounds=Bounds(serviceMax=1))
+        slot = self.serving(service)
+        self.connect(slot)
+        self.ordered(1)
+        refused = self.connect(slot)
+        self.reactor.turnUntil(lambda: len(self.said("pause")) == 1)
+        self.assertEqual(refused.recv(100), b"")
+        slot.change(replace(service, program=Program("/bin/sh", (), ("new",))))
+        self.connect(slot)
+        self.reactor.turnUntil(lambda: len(self.said("pause")) == 2)
+        self.connect(slot)
+        self.reactor.advance(WINDOW)
+        self.ordered(2)
+
+    def test_waiting(self) -> None:
+        """
+        A program that has had the socket is counted out once.
+        """
+        service = makeDatagrams(wait=True, bounds=Bounds(acceptMax=1))
+        slot = self.serving(service)
+        sender = self.connect(slot)
+        for number in range(3):
+            sender.send(b"%d" % number)
+            program = self.ordered(number + 1).start()
+            with program.socket() as server:
+                self.assertEqual(server.recv(100), b"%d" % number)
+            slot.change(replace(slot.service, name=f"name{number}"))
+            program.end()
+
+
+class HostTests(SlotTestCase):
+    """
+    Tests for where a L{Slot} listens.
+    """
+
+    def test_ipv4(self) -> None:
+        """
+        It is the address, and the port that the system chose.
+        """
+        for make, kind in ((makeService, "TCP"), (makeDatagrams, "UDP")):
+            slot = self.slot(make())
+            host: Any = slot.getHost()
+            self.assertIsInstance(host, IPv4Address)
+            self.assertEqual((host.type, host.host), (kind, "127.0.0.1"))
+            self.assertGreater(host.port, 0)
+            self.assertEqual(slot.address(), f"127.0.0.1:{host.port}")
+
+    def test_ipv6(self) -> None:
+        """
+        So it is for IPv6.
+        """
+        slot = self.slot(makeService(address=Address(socket.AF_INET6, "::1")))
+        if not slot.bound:
+            self.skipTest("no IPv6 here")
+        host: Any = slot.getHost()
+        self.assertIsInstance(host, IPv6Address)
+        self.assertEqual(slot.address(), f"[::1]:{host.port}")

@@ -1,0 +1,557 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Tests for L{inetdtw.sockets}.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import stat
+from typing import Any
+
+from inetdtw import sockets
+from inetdtw.service import Address, Ownership, Service, SocketOptions
+from inetdtw.sockets import PathMark, configure, listen, own, reconfigure
+from inetdtw.test.fakes import (
+    PATIENCE,
+    ServingTestCase,
+    isBlocking,
+    makeDatagrams,
+    makeService,
+    makeUnix,
+    openDescriptors,
+)
+
+
+def hasIPv6() -> bool:
+    """
+    Whether this machine has IPv6.
+    """
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
+
+
+class ListenTests(ServingTestCase):
+    """
+    Tests for L{listen} and addresses.
+    """
+
+    def listen(self, service: Service) -> socket.socket:
+        """
+        The socket of a service.
+        """
+        return self.closing(listen(service))
+
+    def reaches(self, family: int, host: str, port: int) -> bool:
+        """
+        Whether a client of some family can connect.
+        """
+        with socket.socket(family, socket.SOCK_STREAM) as client:
+            client.settimeout(PATIENCE)
+            return client.connect_ex((host, port)) == 0
+
+    def test_stream(self) -> None:
+        """
+        Clients can connect to the socket of a TCP service, which does not block and
+        is not inherited.
+        """
+        server = self.listen(makeService())
+        self.client(server)
+        self.assertFalse(isBlocking(server))
+        self.assertFalse(server.get_inheritable())
+        self.assertEqual(server.getsockname()[0], "127.0.0.1")
+
+    def test_datagrams(self) -> None:
+        """
+        The socket of a UDP service receives datagrams.
+        """
+        server = self.listen(makeDatagrams())
+        self.client(server).send(b"hello")
+        server.settimeout(PATIENCE)
+        self.assertEqual(server.recv(100), b"hello")
+
+    def test_inUse(self) -> None:
+        """
+        A port that somebody listens on cannot be had, and nothing is left open.
+        """
+        for make in (makeService, makeDatagrams):
+            port = self.listen(make()).getsockname()[1]
+            taken = make(address=Address(socket.AF_INET, "127.0.0.1", port))
+
+            def work(taken: Service = taken) -> None:
+                why = self.assertRaises(OSError, listen, taken)
+                self.assertEqual(why.errno, errno.EADDRINUSE)
+
+            self.leavesNothingOpen(work)
+
+    def test_again(self) -> None:
+        """
+        A port can be had again at once, though connections to it have just ended.
+        """
+        server = self.listen(makeService())
+        client = self.client(server)
+        connection, _ = server.accept()
+        where = server.getsockname()
+        connection.close()
+        server.close()
+        client.close()
+        again = self.listen(makeService(address=Address(socket.AF_INET, *where)))
+        self.assertEqual(again.getsockname(), where)
+
+    def test_only6(self) -> None:
+        """
+        A socket for IPv6 takes IPv6 only.
+        """
+        if not hasIPv6():
+            self.skipTest("no IPv6 here")
+        server = self.listen(makeService(address=Address(socket.AF_INET6, "::")))
+        port = server.getsockname()[1]
+        self.assertTrue(self.reaches(socket.AF_INET6, "::1", port))
+        self.assertFalse(self.reaches(socket.AF_INET, "127.0.0.1", port))
+
+    def test_dual(self) -> None:
+        """
+        A socket for both takes both.
+        """
+        if not hasIPv6():
+            self.skipTest("no IPv6 here")
+        address = Address(socket.AF_INET6, "::", dual=True)
+        server = self.listen(makeService(address=address))
+        port = server.getsockname()[1]
+        self.assertTrue(self.reaches(socket.AF_INET6, "::1", port))
+        self.assertTrue(self.reaches(socket.AF_INET, "127.0.0.1", port))
+
+    def test_dualWithout6(self) -> None:
+        """
+        Where there is no IPv6, a socket for both takes IPv4.
+        """
+        self.patch(sockets, "_haveIPv6", lambda: False)
+        address = Address(socket.AF_INET6, "::", dual=True)
+        server = self.listen(makeService(address=address))
+        self.assertEqual(server.family, socket.AF_INET)
+        port = server.getsockname()[1]
+        self.assertTrue(self.reaches(socket.AF_INET, "127.0.0.1", port))
+
+    def test_have6(self) -> None:
+        """
+        There is no IPv6 where Python has none, or where its own address cannot be
+        had.
+        """
+        self.assertEqual(sockets._haveIPv6(), hasIPv6())
+        true: Any = socket.socket
+
+        def without(family: int, kind: int) -> socket.socket:
+            if family == socket.AF_INET6:
+                raise OSError(errno.EAFNOSUPPORT, "no IPv6")
+            sock: socket.socket = true(family, kind)
+            return sock
+
+        self.patch(socket, "socket", without)
+        self.assertFalse(sockets._haveIPv6())
+        self.patch(socket, "socket", true)
+        self.patch(socket, "has_ipv6", False)
+        self.assertFalse(sockets._haveIPv6())
+
+    def test_sizes(self) -> None:
+        """
+        The sizes of the buffers are as wanted; Linux counts twice.
+        """
+        options = SocketOptions(sendBuffer=20000, receiveBuffer=30000)
+        for make in (makeService, makeDatagrams):
+            server = self.listen(make(options=options))
+            for option, size in ((socket.SO_SNDBUF, 20000), (socket.SO_RCVBUF, 30000)):
+                actual = server.getsockopt(socket.SOL_SOCKET, option)
+                self.assertIn(actual, (size, 2 * size))
+
+    def test_configure(self) -> None:
+        """
+        They can be set later, and what is not given stays.
+        """
+        server = self.listen(makeService())
+        before = server.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
+        configure(server, SocketOptions(receiveBuffer=30000))
+        actual = server.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
+        self.assertIn(actual, (30000, 60000))
+        after = server.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
+        self.assertEqual(after, before)
+
+    def test_backlog(self) -> None:
+        """
+        As many connections wait as wanted.
+        """
+        if not hasattr(socket, "TCP_INFO"):
+            self.skipTest("This system does not tell.")
+        for backlog in (1, 77):
+            server = self.listen(makeService(options=SocketOptions(backlog=backlog)))
+            info = server.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 32)
+            self.assertEqual(int.from_bytes(info[28:32], "little"), backlog)
+
+
+class AcceptFilterTests(ServingTestCase):
+    """
+    Tests for L{listen} and accept filters.
+    """
+
+    if not hasattr(socket, "TCP_DEFER_ACCEPT"):
+        skip = "This system has none that everybody can use."
+
+    def deferred(self, sock: socket.socket) -> bool:
+        """
+        Whether connections wait until there is something to read.
+        """
+        option = socket.TCP_DEFER_ACCEPT
+        return sock.getsockopt(socket.IPPROTO_TCP, option) > 0
+
+    def test_dataready(self) -> None:
+        """
+        With one of the filters connections wait until they have sent something.
+        """
+        for name in ("dataready", "httpready"):
+            options = SocketOptions(acceptFilter=name)
+            server = self.closing(listen(makeService(options=options)))
+            self.assertTrue(self.deferred(server))
+        self.assertFalse(self.deferred(self.closing(listen(makeService()))))
+
+    def test_unknown(self) -> None:
+        """
+        A filter that the system does not have is an error that names it, and
+        nothing is left open.
+        """
+
+        def work() -> None:
+            service = makeService(options=SocketOptions(acceptFilter="dnsready"))
+            why = self.assertRaises(OSError, listen, service)
+            self.assertIn("dnsready", str(why))
+
+        self.leavesNothingOpen(work)
+
+
+class PathTests(ServingTestCase):
+    """
+    Tests for L{listen} and UNIX sockets.
+    """
+
+    def setUp(self) -> None:
+        """
+        Have a folder.
+        """
+        super().setUp()
+        self.folder = self.mktemp()
+        os.mkdir(self.folder)
+        self.path = os.path.join(self.folder, "s")
+
+    def listen(self, **given: Any) -> socket.socket:
+        """
+        The socket of a service on the path.
+        """
+        return self.closing(listen(makeUnix(self.path, **given)))
+
+    def mode(self) -> int:
+        """
+        The permissions of the path.
+        """
+        return stat.S_IMODE(os.stat(self.path).st_mode)
+
+    def refused(self, number: int, **given: Any) -> None:
+        """
+        Assert that there can be no socket, and that the path stays as it is.
+        """
+        before = os.lstat(self.path)
+
+        def work() -> None:
+            why = self.assertRaises(OSError, self.listen, **given)
+            self.assertEqual(why.errno, number)
+
+        self.leavesNothingOpen(work)
+        self.assertEqual(os.lstat(self.path).st_ino, before.st_ino)
+
+    def test_kinds(self) -> None:
+        """
+        There are sockets of all types on paths.
+        """
+        for socktype in (
+            socket.SOCK_STREAM,
+            socket.SOCK_DGRAM,
+            socket.SOCK_SEQPACKET,
+        ):
+            server = self.listen(socktype=socktype)
+            client = self.client(server)
+            client.send(b"hello")
+            server.settimeout(PATIENCE)
+            if socktype != socket.SOCK_DGRAM:
+                server = self.closing(server.accept()[0])
+                server.settimeout(PATIENCE)
+            self.assertEqual(server.recv(100), b"hello")
+            os.unlink(self.path)
+
+    def test_mode(self) -> None:
+        """
+        By default the path is for its owner alone; other permissions are exactly
+        those, whatever the umask.
+        """
+        self.addCleanup(os.umask, os.umask(0o077))
+        self.listen()
+        self.assertEqual(self.mode(), 0o600)
+        os.unlink(self.path)
+        self.listen(ownership=Ownership(mode=0o666))
+        self.assertEqual(self.mode(), 0o666)
+        self.assertEqual(os.umask(0o077), 0o077)
+
+    def test_neverWider(self) -> None:
+        """
+        At no time between is the path open to more than in the end.
+        """
+        seen: list[int] = []
+        true = sockets.own
+
+        def watching(path: str, ownership: Ownership) -> None:
+            seen.append(self.mode())
+            true(path, ownership)
+
+        self.addCleanup(os.umask, os.umask(0))
+        self.patch(sockets, "own", watching)
+        self.listen(ownership=Ownership(mode=0o660))
+        self.assertEqual(seen, [0])
+        self.assertEqual(self.mode(), 0o660)
+
+    def test_owner(self) -> None:
+        """
+        The path is its owner's and its group's.
+        """
+        if os.getuid() != 0:
+            self.skipTest("only root can give it away")
+        self.listen(ownership=Ownership(65534, 65533, 0o640))
+        about = os.stat(self.path)
+        self.assertEqual((about.st_uid, about.st_gid), (65534, 65533))
+        self.assertEqual(self.mode(), 0o640)
+
+    def test_ownerFails(self) -> None:
+        """
+        When it cannot be given to its owner there is no socket at all.
+        """
+
+        def chown(*arguments: Any, **options: Any) -> None:
+            raise PermissionError(errno.EPERM, "Operation not permitted")
+
+        self.patch(os, "chown", chown)
+
+        def work() -> None:
+            self.assertRaises(OSError, self.listen, ownership=Ownership(uid=1))
+
+        self.leavesNothingOpen(work)
+        self.assertFalse(os.path.lexists(self.path))
+
+    def test_own(self) -> None:
+        """
+        The permissions can be changed later, and the owner stays.
+        """
+        self.listen()
+        before = os.stat(self.path)
+        own(self.path, Ownership(mode=0o606))
+        self.assertEqual(self.mode(), 0o606)
+        after = os.stat(self.path)
+        self.assertEqual((after.st_uid, after.st_gid), (before.st_uid, before.st_gid))
+
+    def test_stale(self) -> None:
+        """
+        The socket of a daemon that is gone is replaced, of whatever type it was.
+        """
+        for socktype in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+            self.listen(socktype=socktype).close()
+            self.assertTrue(os.path.exists(self.path))
+            self.client(self.listen())
+            os.unlink(self.path)
+
+    def test_inUse(self) -> None:
+        """
+        The socket of a daemon that is there is not touched.
+        """
+        self.listen()
+        self.refused(errno.EADDRINUSE)
+
+    def test_inUseAndFull(self) -> None:
+        """
+        Nor when its backlog is full.
+        """
+        self.listen(options=SocketOptions(backlog=0))
+        for _ in range(5):
+            client = self.closing(socket.socket(socket.AF_UNIX))
+            client.setblocking(False)
+            client.connect_ex(self.path)
+        self.refused(errno.EADDRINUSE)
+
+    def test_inUseOtherwise(self) -> None:
+        """
+        Nor when it is one of another type.
+        """
+        self.listen(socktype=socket.SOCK_DGRAM)
+        self.refused(errno.EPROTOTYPE)
+
+    def test_foreign(self) -> None:
+        """
+        What is no socket is not touched.
+        """
+        with open(self.path, "w") as file:
+            file.write("precious")
+        self.refused(errno.EEXIST)
+        with open(self.path) as file:
+            self.assertEqual(file.read(), "precious")
+
+    def test_folder(self) -> None:
+        """
+        Nor is a folder.
+        """
+        os.mkdir(self.path)
+        self.refused(errno.EEXIST)
+
+    def test_symlink(self) -> None:
+        """
+        A link is not followed, to whatever it leads, and not removed.
+        """
+        there = os.path.join(self.folder, "there")
+        listen(makeUnix(there)).close()
+        for target in (os.path.abspath(there), "/nowhere"):
+            os.symlink(target, self.path)
+            self.refused(errno.EEXIST)
+            os.unlink(self.path)
+        self.assertTrue(stat.S_ISSOCK(os.lstat(there).st_mode))
+        self.assertFalse(os.path.exists("/nowhere"))
+
+    def test_noFolder(self) -> None:
+        """
+        Without the folder there is no socket, and the umask stays.
+        """
+        self.addCleanup(os.umask, os.umask(0o027))
+        missing = makeUnix(os.path.join(self.folder, "none", "s"))
+        before = openDescriptors()
+        self.assertRaises(FileNotFoundError, listen, missing)
+        self.assertEqual(openDescriptors(), before)
+        self.assertEqual(os.umask(0o027), 0o027)
+
+
+class PathMarkTests(ServingTestCase):
+    """
+    Tests for L{PathMark}.
+    """
+
+    def setUp(self) -> None:
+        """
+        Have a socket on a path.
+        """
+        super().setUp()
+        self.path = self.mktemp()
+        self.service = makeUnix(self.path)
+        self.server = self.closing(listen(self.service))
+
+    def mark(self) -> PathMark:
+        """
+        The mark of the socket.
+        """
+        mark = PathMark.of(self.service)
+        assert mark is not None
+        return mark
+
+    def test_remove(self) -> None:
+        """
+        The path of a socket can be removed, once.
+        """
+        mark = self.mark()
+        mark.remove()
+        self.assertFalse(os.path.lexists(self.path))
+        mark.remove()
+
+    def test_another(self) -> None:
+        """
+        What somebody else has put there since is not removed.
+        """
+        mark = self.mark()
+        os.rename(self.path, self.path + ".old")
+        with open(self.path, "w"):
+            """Another file."""
+        mark.remove()
+        self.assertTrue(os.path.exists(self.path))
+        os.unlink(self.path)
+        self.closing(listen(self.service))
+        mark.remove()
+        self.assertTrue(os.path.exists(self.path))
+
+    def test_noPath(self) -> None:
+        """
+        Other services have no mark.
+        """
+        self.assertIsNone(PathMark.of(makeService()))
+
+
+class ReconfigureTests(ServingTestCase):
+    """
+    Tests for L{reconfigure}.
+    """
+
+    def change(self, before: Service, after: Service) -> socket.socket:
+        """
+        Change a socket that is in use.
+        """
+        server = self.closing(listen(before))
+        reconfigure(server, before, after)
+        self.client(server)
+        return server
+
+    def test_sizes(self) -> None:
+        """
+        The sizes of the buffers can be changed.
+        """
+        after = makeService(options=SocketOptions(receiveBuffer=30000))
+        server = self.change(makeService(), after)
+        actual = server.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
+        self.assertIn(actual, (30000, 60000))
+
+    def test_backlog(self) -> None:
+        """
+        As many connections wait as wanted now.
+        """
+        if not hasattr(socket, "TCP_INFO"):
+            self.skipTest("This system does not tell.")
+        after = makeService(options=SocketOptions(backlog=77))
+        server = self.change(makeService(), after)
+        info = server.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 32)
+        self.assertEqual(int.from_bytes(info[28:32], "little"), 77)
+
+    def test_filter(self) -> None:
+        """
+        Connections come to wait for data, or to wait no more.
+        """
+        if not hasattr(socket, "TCP_DEFER_ACCEPT"):
+            self.skipTest("This system has no filter that everybody can use.")
+        plain = makeService()
+        filtered = makeService(options=SocketOptions(acceptFilter="dataready"))
+        for before, after in ((plain, filtered), (filtered, plain)):
+            server = self.change(before, after)
+            deferred = server.getsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT)
+            self.assertEqual(deferred > 0, after is filtered)
+
+    def test_ownership(self) -> None:
+        """
+        A path gets the permissions that it is to have now.
+        """
+        path = self.mktemp()
+        self.change(makeUnix(path), makeUnix(path, ownership=Ownership(mode=0o660)))
+        self.assertEqual(stat.S_IMODE(os.stat(path).st_mode), 0o660)
+
+    def test_nothing(self) -> None:
+        """
+        What did not change is not touched.
+        """
+        path = self.mktemp()
+        server = self.closing(listen(makeUnix(path)))
+        os.chmod(path, 0o640)
+        after = makeUnix(path, name="other", options=SocketOptions(backlog=7))
+        reconfigure(server, makeUnix(path), after)
+        self.assertEqual(stat.S_IMODE(os.stat(path).st_mode), 0o640)
