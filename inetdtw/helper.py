@@ -78,6 +78,7 @@ class Helper(ProcessProtocol):
         self.running: dict[int, Any] = {}
         self._orphans: dict[int, Any] = {}
         self._number = 0
+        self._before = 0
         self._pause = FIRST_PAUSE
         self._born = 0.0
         self._said = b""
@@ -102,6 +103,7 @@ class Helper(ProcessProtocol):
         self._later = None
         self._said = b""
         self._born = self._reactor.seconds()
+        self._before = self._number
         null = os.open(os.devnull, os.O_RDWR)
         fds = {0: null, 1: null, 2: "r", _forkhelper.CHANNEL: self._theirs.fileno()}
         try:
@@ -228,7 +230,9 @@ class Helper(ProcessProtocol):
             0.  A predecessor took those before it, and said nothing of them.
         """
         self.up = True
-        lost = [number for number in self.waiting if not first or number < first]
+        # What was ordered after it had looked is still to come.
+        end = first or self._before + 1
+        lost = [number for number in self.waiting if number < end]
         for number in lost:
             self.waiting.pop(number).failed("its fork server died")
 
