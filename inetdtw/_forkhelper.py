@@ -36,6 +36,7 @@ import time
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from typing import Any
 
 if TYPE_CHECKING or __name__ != "__main__":
     from inetdtw._spawning import (
@@ -58,7 +59,9 @@ else:
 HEADER = struct.Struct("=II")
 #: kind, number of the order, pid, wait status or errno, microseconds of cpu time
 REPORT = struct.Struct("=BxxxIiiQ")
-HELLO, STARTED, FAILED, ENDED, STALLED, ASTRAY = range(1, 7)
+HELLO, STARTED, FAILED, ENDED, STALLED, ASTRAY, REPEATED = range(1, 8)
+#: The length has how often the program may be repeated in its upper bits.
+REPEATS_SHIFT = 24
 
 #: The largest packet.
 LARGEST = 1 << 18
@@ -90,6 +93,42 @@ def wakeOnExit() -> int:
 Decoded = tuple[bytes, list[bytes], dict[bytes, bytes]]
 
 
+class Repeat:
+    """
+    What starts a program once more for the next datagram in a socket's queue.
+
+    @ivar socket: the socket.
+    @ivar program: the path, the arguments and the environment.
+    """
+
+    program: tuple[bytes, list[bytes], dict[bytes, bytes]]
+
+    def __init__(self, times: int, fd: int) -> None:
+        """
+        @param times: how often that may be done.
+        """
+        self.socket = socket.socket(fileno=os.dup(fd))
+        self._times = times
+        self._first = self._look()
+
+    def wanted(self) -> bool:
+        """
+        Whether there is a datagram that was not there before.
+        """
+        before, self._first = self._first, self._look()
+        self._times -= 1
+        return self._times >= 0 and self._first not in (None, before)
+
+    def _look(self) -> Any:
+        """
+        The sender of the first datagram, and how it begins.
+        """
+        try:
+            return self.socket.recvfrom(512, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except OSError:
+            return None
+
+
 class ForkServer:
     """
     Takes orders from a socket.
@@ -108,6 +147,7 @@ class ForkServer:
         self._reports: list[bytes] = []
         self._programs: dict[bytes, Decoded] = {}
         self.orders: dict[int, int] = {}
+        self._repeats: dict[int, Repeat] = {}
 
     def serve(self) -> None:
         """
@@ -193,11 +233,16 @@ class ForkServer:
         Start one program.
         """
         number, length = HEADER.unpack_from(packet)
+        if not length:
+            self._settle()
+            return
         if not self._arrive(number):
             return
+        repeats, length = divmod(length, 1 << REPEATS_SHIFT)
         split = HEADER.size + length
         path, argv, shared = self._program(packet[HEADER.size : split])
         environment = {**shared, **pairs(packet[split:].split(b"\0"))}
+        repeat = Repeat(repeats, fds[0]) if repeats else None
         try:
             pid = self._patiently(number, path, argv, environment, fds)
         except OSError as why:
@@ -205,6 +250,36 @@ class ForkServer:
             return
         self.orders[pid] = number
         self.report(STARTED, number, pid, 0)
+        if repeat is not None:
+            repeat.program = (path, argv, environment)
+            self._repeats[pid] = repeat
+
+    def _settle(self) -> None:
+        """
+        Repeat nothing of what was ordered until now.
+        """
+        while self._repeats:
+            self._repeats.popitem()[1].socket.close()
+
+    def _repeat(self, repeat: Repeat, pid: int, status: int, cpu: float) -> bool:
+        """
+        Start a program again that has ended, if there is a datagram for it.
+
+        @return: whether it was started; whatever is unusual is for the daemon.
+        """
+        if not repeat.wanted():
+            repeat.socket.close()
+            return False
+        try:
+            following = self._start(*repeat.program, [repeat.socket.fileno()])
+        except OSError:
+            repeat.socket.close()
+            return False
+        number = self.orders[following] = self.orders.pop(pid)
+        self._repeats[following] = repeat
+        self.report(REPEATED, number, pid, status, cpu)
+        self.report(STARTED, number, following, 0)
+        return True
 
     def _arrive(self, number: int = 0) -> bool:
         """
@@ -285,8 +360,10 @@ class ForkServer:
                 return
             if not pid:
                 return
-            number = self.orders.pop(pid, 0)
-            self.report(ENDED, number, pid, status, usage.ru_utime + usage.ru_stime)
+            cpu = usage.ru_utime + usage.ru_stime
+            repeat = self._repeats.pop(pid, None)
+            if repeat is None or not self._repeat(repeat, pid, status, cpu):
+                self.report(ENDED, self.orders.pop(pid, 0), pid, status, cpu)
 
 
 def receive(channel: socket.socket, buffer: memoryview) -> tuple[bytes, list[int]]:

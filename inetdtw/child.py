@@ -51,10 +51,12 @@ class Child:
     @ivar how: how it ended, if it has ended after it ran.
     @ivar path: what is executed, once it was found.
     @ivar forget: called when that could not be started.
+    @ivar again: called when it was started once more.
     """
 
     path: str | None = None
     forget: Callable[[], None]
+    again: Callable[[], None]
 
     def __init__(
         self, service: Service, peer: Any, host: Host, done: Callable[[Child], None]
@@ -66,6 +68,7 @@ class Child:
         self.pid: int | None = None
         self.since: float = host.reactor.seconds()
         self.how: Exit | None = None
+        self._service = service
         self._name = service.name
         self._host = host
         self._done = done
@@ -91,11 +94,28 @@ class Child:
         """
         It has ended.
         """
+        self._over(how)
+        self._done(self)
+
+    def repeated(self, how: Exit) -> Child:
+        """
+        It has ended, and was started again.
+        """
+        self._over(how)
+        self.again()
+        following = Child(self._service, self.peer, self._host, self._done)
+        following.path, following.forget = self.path, self.forget
+        following.again = self.again
+        return following
+
+    def _over(self, how: Exit) -> None:
+        """
+        Say how it ended.
+        """
         self.how = how
         seconds = self._host.reactor.seconds() - self.since
         assert self.pid is not None
         self._host.report.end(self._name, self.pid, self.peer, how, seconds)
-        self._done(self)
 
 
 class Launches:
@@ -125,6 +145,8 @@ class Launches:
         fds: tuple[int, int, int],
         done: Callable[[Child], None],
         extra: Mapping[str, str] = environment.NOTHING,
+        repeats: int = 0,
+        again: Callable[[], None] = lambda: None,
     ) -> Child:
         """
         Start the program.
@@ -134,6 +156,8 @@ class Launches:
         @param done: called when it has ended or could not be started, which can be
             before this returns.
         @param extra: what only this program's environment has.
+        @param repeats: how often it may be started again for further datagrams.
+        @param again: called for every time that it was.
         """
         child = Child(self._service, peer, self._host, done)
         try:
@@ -141,8 +165,8 @@ class Launches:
         except program.ProgramMissing as why:
             child.failed(str(why))
             return child
-        child.forget = self._forget
-        order = Order(path, self._program.argv, self._environment, extra, fds)
+        child.forget, child.again = self._forget, again
+        order = Order(path, self._program.argv, self._environment, extra, fds, repeats)
         self.launcher.launch(child, order)
         return child
 

@@ -179,6 +179,11 @@ class Direct:
         """
         return not self._held
 
+    def settle(self) -> None:
+        """
+        Nothing is repeated here.
+        """
+
     def whenRoom(self, callback: Callable[[], None]) -> None:
         """
         Call once when there is room.

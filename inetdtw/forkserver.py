@@ -108,6 +108,13 @@ class ForkServers:
         """
         return any(helper.up and helper.load < IN_FLIGHT for helper in self._helpers)
 
+    def settle(self) -> None:
+        """
+        Repeat nothing.
+        """
+        for helper in self._helpers:
+            helper.settle()
+
     def whenRoom(self, callback: Callable[[], None]) -> None:
         """
         Call once when there is room.
@@ -122,7 +129,9 @@ class ForkServers:
         extra = "\0".join(f"{name}={value}" for name, value in order.extra.items())
         fds = list(order.fds) if len(set(order.fds)) > 1 else [order.fds[0]]
         try:
-            helper.order(child, self._shared(order), os.fsencode(extra), fds)
+            helper.order(
+                child, self._shared(order), os.fsencode(extra), fds, order.repeats
+            )
         except OSError as why:
             child.failed(f"cannot reach the fork server: {why.strerror}")
 

@@ -72,6 +72,18 @@ class Gate:
             self.port.pause("rate", WINDOW, lambda: self._report.resume(self._name))
         return False
 
+    def spare(self, most: int) -> int:
+        """
+        How many more programs may start now, one after the other, up to C{most}.
+        """
+        return self._limits.spare(most)
+
+    def again(self) -> None:
+        """
+        A client's program was started once more.
+        """
+        self._limits.again()
+
     def release(self, peer: Any = None) -> None:
         """
         A client that was admitted is served.

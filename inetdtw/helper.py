@@ -167,17 +167,39 @@ class Helper(ProcessProtocol):
         assert self._retired is not None
         self._retired.callback(None)
 
-    def order(self, child: Any, shared: bytes, extra: bytes, fds: list[int]) -> None:
+    def order(
+        self,
+        child: Any,
+        shared: bytes,
+        extra: bytes,
+        fds: list[int],
+        repeats: int = 0,
+    ) -> None:
         """
         Send one order.
 
         @raise OSError: if it cannot be sent.
         """
-        self._number = (self._number + 1) & 0xFFFFFFFF or 1
-        head = HEADER.pack(self._number, len(shared))
+        number = self._next()
+        head = HEADER.pack(number, len(shared) | repeats << _forkhelper.REPEATS_SHIFT)
         rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))]
         self._ours.sendmsg([head, shared, extra], rights)
-        self.waiting[self._number] = child
+        self.waiting[number] = child
+
+    def settle(self) -> None:
+        """
+        Have the helper repeat nothing of what was ordered until now.
+        """
+        # A helper that cannot take it has died, or has much else to do first.
+        with contextlib.suppress(OSError):
+            self._ours.send(HEADER.pack(self._next(), 0))
+
+    def _next(self) -> int:
+        """
+        The number of the next packet.
+        """
+        self._number = (self._number + 1) & 0xFFFFFFFF or 1
+        return self._number
 
     def doRead(self) -> None:
         """
@@ -212,6 +234,9 @@ class Helper(ProcessProtocol):
         elif kind == _forkhelper.STARTED and number in self.waiting:
             child = self.running[pid] = self.waiting.pop(number)
             child.started(pid)
+        elif kind == _forkhelper.REPEATED and pid in self.running:
+            how = Exit.fromWait(value, cpu / 1e6)
+            self.waiting[number] = self.running.pop(pid).repeated(how)
         elif kind == _forkhelper.FAILED and number in self.waiting:
             self.waiting.pop(number).failed(os.strerror(value))
         elif kind == _forkhelper.ENDED and pid in self.running:

@@ -62,6 +62,9 @@ class Order:
     @ivar extra: what only this one gets.
     @ivar fds: the descriptors of this process that become 0, 1 and 2; whoever
         ordered may close them as soon as L{ILauncher.launch} has returned.
+    @ivar repeats: how often the program may be started again when it has ended and
+        there is a datagram on descriptor 0 that was not there when it started.  A
+        launcher need not make use of it.
     """
 
     executable: str
@@ -69,6 +72,7 @@ class Order:
     environment: Mapping[str, str]
     extra: Mapping[str, str]
     fds: tuple[int, int, int]
+    repeats: int = 0
 
 
 class IChild(Interface):
@@ -90,6 +94,13 @@ class IChild(Interface):
     def ended(how: Exit) -> None:
         """
         It has ended.
+        """
+
+    def repeated(how: Exit) -> Any:
+        """
+        It has ended, and was started again at once, as L{Order.repeats} allows.
+
+        @return: the L{IChild} to tell about that; it has started already.
         """
 
 
@@ -122,6 +133,11 @@ class ILauncher(Interface):
         Start a program.
 
         @param child: an L{IChild}.
+        """
+
+    def settle() -> None:
+        """
+        Repeat nothing of what was ordered until now.
         """
 
     def whenRoom(callback: Callable[[], None]) -> None:

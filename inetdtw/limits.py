@@ -50,6 +50,12 @@ class _Starts:
             self._times.popleft()
         return len(self._times) >= bound
 
+    def left(self, bound: int, now: float) -> int:
+        """
+        How many are missing to C{bound}.
+        """
+        return 0 if self.reached(bound, now) else bound - len(self._times)
+
     def add(self, now: float) -> None:
         """
         There was one.
@@ -94,6 +100,21 @@ class Limits:
         if verdict is Verdict.ADMIT:
             self._count(peer, now)
         return verdict
+
+    def spare(self, most: int) -> int:
+        """
+        How many more may start now, up to C{most}.
+        """
+        if not self.bounds.serviceMax:
+            return most
+        return min(most, self._starts.left(self.bounds.serviceMax, self._clock()))
+
+    def again(self) -> None:
+        """
+        One that was admitted has ended, and was started again.
+        """
+        if self.bounds.serviceMax:
+            self._starts.add(self._clock())
 
     def release(self, peer: str = "") -> None:
         """

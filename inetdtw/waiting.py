@@ -27,6 +27,8 @@ from inetdtw.limits import Limits
 from inetdtw.ports import WaitPort
 from inetdtw.service import Service
 
+#: How many programs a launcher may start one after the other before it asks again.
+REPEATS = 16
 #: A datagram that so many programs in turn have left is thrown away.
 TURNS = 2
 #: A program that lived this many seconds is none that loops.
@@ -186,12 +188,13 @@ class WaitProgram:
         Start no more programs.
         """
         self._port.stop()
+        self._launches.launcher.settle()
 
     def retire(self, done: Callable[[], None]) -> None:
         """
         Start no more programs; the socket is free when the one that runs has ended.
         """
-        self._port.stop()
+        self.stop()
         if self._busy:
             self._retired = done
         else:
@@ -219,7 +222,10 @@ class WaitProgram:
         (self._connections if self._service.isStream else self._datagram).note()
         self._busy = True
         fd = self._socket.fileno()
-        self._launches.launch(None, (fd, fd, fd), self._ended)
+        repeats = 0 if self._service.isStream else self._gate.spare(REPEATS)
+        self._launches.launch(
+            None, (fd, fd, fd), self._ended, repeats=repeats, again=self._gate.again
+        )
 
     def _ended(self, child: Child) -> None:
         """
