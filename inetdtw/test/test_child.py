@@ -1,0 +1,252 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Tests for L{inetdtw.child}.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+
+from zope.interface.verify import verifyObject
+
+from inetdtw.child import Child, Launches
+from inetdtw.interfaces import Exit, IChild
+from inetdtw.service import Identity, Login, Program
+from inetdtw.test.fakes import FIRST_PID, ServingTestCase, makeService
+
+PEER = ("192.0.2.1", 40000)
+
+
+class ChildTests(ServingTestCase):
+    """
+    Tests for L{Child}.
+    """
+
+    def setUp(self) -> None:
+        """
+        Have a child that was just ordered.
+        """
+        super().setUp()
+        self.done: list[Child] = []
+        self.child = Child(makeService(), PEER, self.host, self.done.append)
+
+    def test_interface(self) -> None:
+        """
+        A launcher can tell it what happens.
+        """
+        verifyObject(IChild, self.child)
+
+    def test_life(self) -> None:
+        """
+        From its start to its end there is a line in the log for each, and whoever
+        ordered it hears of the end.
+        """
+        self.child.started(4)
+        self.assertEqual(self.done, [])
+        self.reactor.advance(2.5)
+        self.child.ended(Exit(3, cpu=0.25))
+        self.assertEqual(self.done, [self.child])
+        self.assertEqual(self.child.how, Exit(3, cpu=0.25))
+        (start,) = self.said("start")
+        self.assertEqual((start["service"], start["pid"]), ("test/tcp", 4))
+        self.assertEqual(start["peer"], "192.0.2.1:40000")
+        (end,) = self.said("end")
+        self.assertEqual((end["service"], end["pid"]), ("test/tcp", 4))
+        self.assertEqual((end["how"], end["seconds"]), ("status=3", "2.500"))
+
+    def test_failed(self) -> None:
+        """
+        A program that was not found is a line in the log, and done.
+        """
+        self.child.failed("'/x' is not there")
+        self.assertEqual(self.done, [self.child])
+        self.assertIsNone(self.child.how)
+        (fail,) = self.said("fail")
+        self.assertEqual(fail["reason"], "'/x' is not there")
+
+    def test_since(self) -> None:
+        """
+        It knows when it was ordered.
+        """
+        self.reactor.advance(7)
+        later = Child(makeService(), None, self.host, self.done.append)
+        self.assertEqual((self.child.since, later.since), (0, 7))
+
+
+class LaunchesTests(ServingTestCase):
+    """
+    Tests for L{Launches}.
+    """
+
+    def setUp(self) -> None:
+        """
+        Have a program, in a folder that is no longer than a path needs to be.
+        """
+        super().setUp()
+        self.folder = os.path.abspath(self.mktemp())
+        os.mkdir(self.folder)
+        self.path = os.path.join(self.folder, "prog")
+        self.done: list[Child] = []
+
+    def install(self, mode: int = 0o755) -> None:
+        """
+        Put the program where it is to be.
+        """
+        with open(self.path, "w") as file:
+            file.write("#!/bin/sh\n")
+        os.chmod(self.path, mode)
+
+    def launches(self, program: Program | None = None) -> Launches:
+        """
+        Launches of a service with that program.
+        """
+        program = program or Program(self.path, (), ("name", "one"))
+        return Launches(makeService(program=program), self.host, self.launcher)
+
+    def test_order(self) -> None:
+        """
+        The launcher is told the path, the arguments, the environment and the
+        descriptors.
+        """
+        self.install()
+        extra = {"TCPREMOTEIP": "192.0.2.1"}
+        self.launches().launch(PEER, (0, 1, 2), self.done.append, extra, repeats=5)
+        order = self.launcher.last.order
+        self.assertEqual(order.executable, self.path)
+        self.assertEqual(order.argv, ("name", "one"))
+        self.assertEqual(order.environment, {"LANG": "C", "PATH": "/bin"})
+        self.assertEqual(order.extra, extra)
+        self.assertEqual(order.fds, (0, 1, 2))
+        self.assertEqual(order.repeats, 5)
+
+    def test_done(self) -> None:
+        """
+        Whoever launches it hears of its end, with the client that it had.
+        """
+        self.install()
+        child = self.launches().launch(PEER, (0, 0, 0), self.done.append)
+        self.launcher.last.start().end()
+        self.assertEqual(self.done, [child])
+        self.assertEqual(child.peer, PEER)
+        self.assertEqual(child.pid, FIRST_PID)
+
+    def test_login(self) -> None:
+        """
+        A program that runs as another user gets that user's environment.
+        """
+        service = replace(
+            makeService(), login=Login("alpine", "/home/alpine", "/bin/ash")
+        )
+        Launches(service, self.host, self.launcher).launch(
+            PEER, (0, 0, 0), self.done.append
+        )
+        environment = self.launcher.last.order.environment
+        self.assertEqual(environment["HOME"], "/home/alpine")
+        self.assertNotIn("PATH", environment)
+
+    def test_without(self) -> None:
+        """
+        Variables can be taken away; those that are not there are no matter.
+        """
+        launches = self.launches(Program("/bin/sh", (), ("sh",)))
+        launches.without("LANG", "NONE")
+        launches.launch(PEER, (0, 0, 0), self.done.append)
+        self.assertEqual(self.launcher.last.order.environment, {"PATH": "/bin"})
+        self.assertEqual(self.host.environ["LANG"], "C")
+
+    def test_missing(self) -> None:
+        """
+        A program that is not there is not ordered, and its path is in the log.
+        """
+        child = self.launches().launch(PEER, (0, 0, 0), self.done.append)
+        self.assertEqual(self.launcher.programs, [])
+        self.assertEqual(self.done, [child])
+        (fail,) = self.said("fail")
+        self.assertIn(self.path, fail["reason"])
+
+    def test_installedLater(self) -> None:
+        """
+        A program is looked for again while it is not there.
+        """
+        launches = self.launches(Program("prog", (self.folder,), ("prog",)))
+        launches.launch(PEER, (0, 0, 0), self.done.append)
+        self.install()
+        launches.launch(PEER, (0, 0, 0), self.done.append)
+        self.assertEqual(self.launcher.last.order.executable, self.path)
+
+    def test_movedAway(self) -> None:
+        """
+        A program that could not be started is looked for again the next time.
+        """
+        self.install()
+        other = os.path.join(self.folder, "other")
+        os.mkdir(other)
+        launches = self.launches(Program("prog", (self.folder, other), ("prog",)))
+        launches.launch(PEER, (0, 0, 0), self.done.append)
+        moved = os.path.join(other, "prog")
+        os.rename(self.path, moved)
+        self.launcher.last.fail("No such file or directory")
+        launches.launch(PEER, (0, 0, 0), self.done.append)
+        self.assertEqual(self.launcher.last.order.executable, moved)
+
+    def test_failureNamesPath(self) -> None:
+        """
+        When the launcher cannot start a program, the log has its path.
+        """
+        self.install()
+        self.launches().launch(PEER, (0, 0, 0), self.done.append)
+        self.launcher.last.fail("Permission denied")
+        (fail,) = self.said("fail")
+        self.assertEqual(fail["reason"], f"'{self.path}': Permission denied")
+
+    def test_notExecutable(self) -> None:
+        """
+        A file that cannot be executed is refused before anything is started.
+        """
+        self.install(0o644)
+        self.launches().launch(PEER, (0, 0, 0), self.done.append)
+        self.assertEqual(self.launcher.programs, [])
+        self.assertEqual(len(self.said("fail")), 1)
+
+    def test_repeated(self) -> None:
+        """
+        A program that was started again at once is two in the log, and done when
+        the second has ended.
+        """
+        self.install()
+        again: list[None] = []
+        first = self.launches().launch(
+            None,
+            (0, 0, 0),
+            self.done.append,
+            repeats=2,
+            again=lambda: again.append(None),
+        )
+        first.started(4)
+        self.reactor.advance(1)
+        second = first.repeated(Exit(0))
+        second.started(5)
+        self.assertEqual((self.done, again), ([], [None]))
+        self.reactor.advance(2)
+        second.ended(Exit(7))
+        self.assertEqual(self.done, [second])
+        ends = [(end["pid"], end["seconds"]) for end in self.said("end")]
+        self.assertEqual(ends, [(4, "1.000"), (5, "2.000")])
+
+    def test_identity(self) -> None:
+        """
+        A program that its user may not execute is refused.
+        """
+        self.install(0o700)
+        service = makeService(program=Program(self.path, (), ("prog",)))
+        identity = Identity(os.getuid() + 1, os.getgid() + 1, ())
+        context = replace(service.context, identity=identity)
+        service = replace(service, context=context)
+        Launches(service, self.host, self.launcher).launch(
+            PEER, (0, 0, 0), self.done.append
+        )
+        self.assertEqual(self.launcher.programs, [])
+        self.assertEqual(len(self.said("fail")), 1)

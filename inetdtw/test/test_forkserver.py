@@ -1,0 +1,343 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Tests for L{inetdtw.forkserver}.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+from functools import partial
+from typing import Any
+
+from zope.interface.verify import verifyObject
+
+from inetdtw._forkhelper import HELLO, STALLED, STARTED, decode, pairs
+from inetdtw.forkserver import IN_FLIGHT, ForkServers, arguments
+from inetdtw.interfaces import ILauncher, Order
+from inetdtw.service import Context, Identity
+from inetdtw.test.fakes import ServingTestCase, openDescriptors
+from inetdtw.test.test_helper import PID, FakeChild, PlayedHelper
+
+
+class ArgumentsTests(ServingTestCase):
+    """
+    Tests for L{arguments}.
+    """
+
+    def test_plain(self) -> None:
+        """
+        The context of the daemon's own user says what it always says.
+        """
+        said = ["umask=022", "directory=/", "nice=0"]
+        self.assertEqual(list(arguments(Context())), said)
+
+    def test_all(self) -> None:
+        """
+        All that is in a context is said; the groups before the user, who could not
+        change them.
+        """
+        context = Context(
+            Identity(1000, 100, (8, 100)),
+            0o077,
+            "/srv",
+            5,
+            "/root",
+            (("RLIMIT_NOFILE", 10, 20),),
+        )
+        said = [
+            *("umask=077", "directory=/srv", "nice=5", "chroot=/root"),
+            *("RLIMIT_NOFILE=10:20", "groups=8,100", "gid=100", "uid=1000"),
+        ]
+        self.assertEqual(list(arguments(context)), said)
+
+
+class ForkServersTests(ServingTestCase):
+    """
+    Tests for L{ForkServers}.
+    """
+
+    def setUp(self) -> None:
+        """
+        Have two fork servers that are ready.
+        """
+        super().setUp()
+        self.before = openDescriptors()
+        self.servers = self.make(2)
+        self.servers.start()
+        self.played = [PlayedHelper(each) for each in self.reactor.processes]
+        for played in self.played:
+            self.addCleanup(played.channel.close)
+            played.say((HELLO, 0, 4, 0))
+        self.reactor.settle()
+
+    def make(self, count: int | None = None, **given: Any) -> ForkServers:
+        """
+        Make fork servers of a context.
+        """
+        servers = ForkServers(Context(**given), self.reactor, self.host.report, count)
+        self.addCleanup(self.end, servers)
+        return servers
+
+    def end(self, servers: ForkServers) -> None:
+        """
+        Close all that fork servers have.
+        """
+        servers.stop()
+        for process in self.reactor.processes:
+            if not process.exited:
+                process.exit()
+
+    def launch(self, **given: Any) -> FakeChild:
+        """
+        Order a program.
+        """
+        usual: dict[str, Any] = {
+            "executable": "/bin/x",
+            "argv": ("x", "one"),
+            "environment": {"A": "1"},
+            "extra": {},
+        }
+        child = FakeChild()
+        with open(os.devnull) as null:
+            fds = (null.fileno(),) * 3
+            self.servers.launch(child, Order(**{**usual, "fds": fds, **given}))
+        return child
+
+    def test_interface(self) -> None:
+        """
+        They are a launcher.
+        """
+        verifyObject(ILauncher, self.servers)
+
+    def test_count(self) -> None:
+        """
+        By default there is one for each processor, but not too many.
+        """
+        for processors, count in ((1, 1), (3, 3), (64, 4), (None, 1)):
+            self.patch(os, "cpu_count", lambda processors=processors: processors)
+            before = len(self.reactor.processes)
+            self.make().start()
+            self.assertEqual(len(self.reactor.processes) - before, count)
+
+    def test_command(self) -> None:
+        """
+        The helper is this Python's, isolated and without site, and is told its
+        context.
+        """
+        self.make(1, umask=0o077, directory="/srv").start()
+        process = self.reactor.processes[-1]
+        self.assertEqual(process.executable, sys.executable)
+        self.assertEqual(process.args[1:3], ["-I", "-S"])
+        self.assertTrue(os.path.isabs(process.args[3]))
+        self.assertEqual(process.args[4:], ["umask=077", "directory=/srv", "nice=0"])
+
+    def test_launch(self) -> None:
+        """
+        An order says what to execute and with which environment; where the three
+        descriptors are one, it goes once.
+        """
+        child = self.launch(extra={"TCPREMOTEIP": "192.0.2.1", "B": "2"})
+        number, shared, extra, fds = self.played[0].take()
+        self.assertEqual(decode(shared), (b"/bin/x", [b"x", b"one"], {b"A": b"1"}))
+        self.assertEqual(
+            pairs(extra.split(b"\0")), {b"TCPREMOTEIP": b"192.0.2.1", b"B": b"2"}
+        )
+        self.assertEqual(len(fds), 1)
+        os.close(fds[0])
+        self.played[0].say((STARTED, number, PID, 0))
+        self.reactor.settle()
+        self.assertEqual(child.told, [PID])
+
+    def test_threeDescriptors(self) -> None:
+        """
+        Otherwise all three go.
+        """
+        with open(os.devnull) as one, open("/dev/zero") as two:
+            self.launch(fds=(one.fileno(), two.fileno(), two.fileno()))
+        fds = self.played[0].take()[3]
+        paths = [os.readlink(f"/proc/self/fd/{fd}") for fd in fds]
+        self.assertEqual(paths, [os.devnull, "/dev/zero", "/dev/zero"])
+        for fd in fds:
+            os.close(fd)
+
+    def test_otherEnvironment(self) -> None:
+        """
+        What is kept of one service is never taken for another's: neither for one
+        with other arguments nor for one with another environment.
+        """
+        seen = []
+        for given in (
+            {},
+            {"argv": ("x", "two")},
+            {"environment": {"A": "2"}},
+            {"executable": "/bin/y"},
+        ):
+            self.launch(**given)
+            self.launch(**given)
+            packets = [played.take() for played in self.played]
+            for _, shared, _, fds in packets:
+                seen.append(decode(shared))
+                os.close(fds[0])
+            for played, (number, _, _, _) in zip(self.played, packets):
+                played.say((STARTED, number, PID, 0))
+            self.reactor.settle()
+        self.assertEqual(seen[::2], seen[1::2])
+        plain = (b"/bin/x", [b"x", b"one"], {b"A": b"1"})
+        self.assertEqual(
+            seen[::2],
+            [
+                plain,
+                (plain[0], [b"x", b"two"], plain[2]),
+                (plain[0], plain[1], {b"A": b"2"}),
+                (b"/bin/y", plain[1], plain[2]),
+            ],
+        )
+        self.servers.forget()
+        self.launch()
+        _, shared, _, fds = self.played[0].take()
+        os.close(fds[0])
+        self.assertEqual(decode(shared), plain)
+
+    def test_spread(self) -> None:
+        """
+        Orders go to the one that has the fewest before it, and never to one that
+        has died.
+        """
+        for _ in range(4):
+            self.launch()
+        for played in self.played:
+            for _ in range(2):
+                os.close(played.take()[3][0])
+        self.played[0].die()
+        for _ in range(3):
+            self.launch()
+            os.close(self.played[1].take()[3][0])
+
+    def test_room(self) -> None:
+        """
+        There is room while one of them has few orders before it.
+        """
+        for _ in range(2 * IN_FLIGHT):
+            self.assertTrue(self.servers.room)
+            self.launch()
+        self.assertFalse(self.servers.room)
+        told: list[None] = []
+        self.servers.whenRoom(lambda: told.append(None))
+        self.played[1].say((STALLED, 1, 0, errno.EAGAIN))
+        self.reactor.settle()
+        self.assertEqual(told, [])
+        self.played[1].say((STARTED, 1, PID, 0))
+        self.reactor.settle()
+        self.assertTrue(self.servers.room)
+        self.assertEqual(told, [None])
+
+    def test_roomForOne(self) -> None:
+        """
+        Those who wait for room are told one by one, as long as there is some.
+        """
+        for _ in range(2 * IN_FLIGHT):
+            self.launch()
+        order: list[int] = []
+
+        def take(number: int) -> None:
+            order.append(number)
+            self.launch()
+
+        for number in (1, 2, 3):
+            self.servers.whenRoom(partial(take, number))
+        self.played[0].say((STARTED, 1, PID, 0))
+        self.reactor.settle()
+        self.assertEqual(order, [1])
+        self.played[0].say((STARTED, 2, PID, 0), (STARTED, 3, PID, 0))
+        self.reactor.settle()
+        self.assertEqual(order, [1, 2, 3])
+
+    def test_noRoomYet(self) -> None:
+        """
+        There is none before the first of them is ready.
+        """
+        servers = self.make(1)
+        self.assertFalse(servers.room)
+        servers.start()
+        self.assertFalse(servers.room)
+
+    def test_noRoomWhenDead(self) -> None:
+        """
+        There is none while all of them are dead, and those who wait are told when
+        one is back.
+        """
+        for played in self.played:
+            played.die()
+        self.assertFalse(self.servers.room)
+        told: list[None] = []
+        self.servers.whenRoom(lambda: told.append(None))
+        self.reactor.advance(1)
+        played = PlayedHelper(self.reactor.processes[-1])
+        played.say((HELLO, 0, 4, 0))
+        played.channel.close()
+        self.reactor.settle()
+        self.assertEqual(told, [None])
+
+    def test_settle(self) -> None:
+        """
+        All of them are asked to repeat nothing.
+        """
+        self.servers.settle()
+        for played in self.played:
+            self.assertEqual(played.take()[1:], (b"", b"", []))
+
+    def test_tooMuch(self) -> None:
+        """
+        An order that cannot be sent has failed.
+        """
+        child = self.launch(extra={"A": "x" * (1 << 24)})
+        self.assertEqual(len(child.told), 1)
+        self.assertIn("cannot reach the fork server", child.told[0])
+
+    def test_log(self) -> None:
+        """
+        Deaths and stalls are in the log.
+        """
+        pid = self.played[0].process.pid
+        self.played[0].die(3)
+        (line,) = self.said("forkserver")
+        self.assertEqual((line["user"], line["pid"]), (f"uid={os.geteuid()}", pid))
+        self.assertIn("died retry=", line["what"])
+        self.servers.stalled("Resource temporarily unavailable")
+        self.assertEqual(len(self.said("stall")), 1)
+
+    def test_logUser(self) -> None:
+        """
+        With the user that the fork server runs as.
+        """
+        servers = self.make(1, identity=Identity(1000, 100, ()))
+        servers.died(4, "so", 1)
+        self.assertEqual(self.said("forkserver")[0]["user"], "uid=1000")
+
+    def test_stop(self) -> None:
+        """
+        When all have ended, nothing is left.
+        """
+        stopped = self.servers.stop()
+        self.played[0].die(0)
+        self.assertNoResult(stopped)
+        self.played[1].die(0)
+        self.successResultOf(stopped)
+        self.assertEqual(openDescriptors(), self.before)
+        self.assertEqual(self.reactor.getReaders(), [])
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+    def test_retire(self) -> None:
+        """
+        Each ends when its programs have ended.
+        """
+        self.launch()
+        os.close(self.played[0].take()[3][0])
+        self.servers.retire()
+        self.assertEqual(self.played[1].channel.recv(100), b"")
+        self.played[0].channel.settimeout(0)
+        self.assertRaises(BlockingIOError, self.played[0].channel.recv, 100)

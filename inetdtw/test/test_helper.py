@@ -1,0 +1,733 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Tests for L{inetdtw.helper}: what a helper process would do, the test does.
+"""
+
+from __future__ import annotations
+
+import array
+import errno
+import os
+import socket
+import subprocess
+from typing import Any
+
+from zope.interface.verify import verifyObject
+
+from twisted.internet.interfaces import IReadDescriptor
+from twisted.internet.main import CONNECTION_LOST
+from twisted.python.failure import Failure
+
+from inetdtw import watch
+from inetdtw._forkhelper import (
+    ASTRAY,
+    CHANNEL,
+    ENDED,
+    FAILED,
+    HEADER,
+    HELLO,
+    LARGEST,
+    REPEATED,
+    REPEATS_SHIFT,
+    REPORT,
+    STALLED,
+    STARTED,
+)
+from inetdtw.helper import (
+    FIRST_PAUSE,
+    GOOD_LIFE,
+    GROWTH,
+    LONGEST_PAUSE,
+    Helper,
+    encode,
+)
+from inetdtw.interfaces import Exit, Order
+from inetdtw.test.fakes import (
+    PATIENCE,
+    FakeProcess,
+    ServingTestCase,
+    openDescriptors,
+)
+
+#: A process id that is nobody's.
+PID = (1 << 22) + 77
+
+
+class Owner:
+    """
+    Whom a helper works for.
+
+    @ivar notes: how often there may have been room.
+    @ivar stalls: the reasons for stalls.
+    @ivar deaths: what was said of helpers that died.
+    """
+
+    def __init__(self) -> None:
+        self.notes = 0
+        self.stalls: list[str] = []
+        self.deaths: list[tuple[int | None, str, float]] = []
+
+    def notify(self) -> None:
+        """
+        There may be room.
+        """
+        self.notes += 1
+
+    def stalled(self, reason: str) -> None:
+        """
+        The machine has no room.
+        """
+        self.stalls.append(reason)
+
+    def died(self, pid: int | None, why: str, pause: float) -> None:
+        """
+        A helper has died.
+        """
+        self.deaths.append((pid, why, pause))
+
+
+class FakeChild:
+    """
+    A program that was ordered.
+
+    @ivar told: what was said of it.
+    """
+
+    def __init__(self) -> None:
+        self.told: list[Any] = []
+
+    def started(self, pid: int) -> None:
+        """
+        It runs.
+        """
+        self.told.append(pid)
+
+    def failed(self, reason: str) -> None:
+        """
+        It could not be started.
+        """
+        self.told.append(reason)
+
+    def ended(self, how: Exit) -> None:
+        """
+        It has ended.
+        """
+        self.told.append(how)
+
+    def repeated(self, how: Exit) -> FakeChild:
+        """
+        It has ended, and was started again.
+        """
+        self.told.append(how)
+        self.following = FakeChild()
+        return self.following
+
+
+class PlayedHelper:
+    """
+    The part of a helper process, played by the test.
+
+    @ivar process: the process that it would be.
+    """
+
+    def __init__(self, process: FakeProcess) -> None:
+        self.process = process
+        self.channel = socket.socket(fileno=os.dup(process.fds[CHANNEL]))
+        self.channel.settimeout(PATIENCE)
+
+    def say(self, *reports: tuple[int, int, int, int]) -> None:
+        """
+        Send reports, all in one packet: of each the kind, the number of the order,
+        a process id, and a value.
+        """
+        self.channel.send(b"".join(REPORT.pack(*each, 1500000) for each in reports))
+
+    def take(self) -> tuple[int, bytes, bytes, list[int]]:
+        """
+        Take an order.
+
+        @return: its number, its two parts, and its descriptors.
+        """
+        room = socket.CMSG_LEN(3 * 4)
+        packet, ancillary, _, _ = self.channel.recvmsg(LARGEST, room)
+        fds: array.array[int] = array.array("i")
+        for _, _, data in ancillary:
+            fds.frombytes(data)
+        number, length = HEADER.unpack_from(packet)
+        split = HEADER.size + (length & (1 << REPEATS_SHIFT) - 1)
+        return number, packet[HEADER.size : split], packet[split:], list(fds)
+
+    def die(self, status: int = 1) -> None:
+        """
+        End.
+        """
+        self.channel.close()
+        self.process.exit(status)
+
+
+class HelperTestCase(ServingTestCase):
+    """
+    A test of a helper.
+    """
+
+    def setUp(self) -> None:
+        """
+        Have a helper that is ready.
+        """
+        super().setUp()
+        self.before = openDescriptors()
+        self.owner = Owner()
+        self.helper = Helper(self.owner, self.reactor, ["/py", "helper"], "/folder")
+        self.addCleanup(self.closeHelper)
+        self.helper.spawn()
+        self.played = self.play()
+        self.played.say((HELLO, 0, 4, 0))
+        self.reactor.settle()
+
+    def closeHelper(self) -> None:
+        """
+        Close what the helper has.
+        """
+        self.helper.stop()
+        for process in self.reactor.processes:
+            if not process.exited:
+                process.exit()
+
+    def play(self) -> PlayedHelper:
+        """
+        Be the helper that was started last.
+        """
+        played = PlayedHelper(self.reactor.processes[-1])
+        self.addCleanup(played.channel.close)
+        return played
+
+    def order(self, extra: bytes = b"") -> FakeChild:
+        """
+        Order a program.
+        """
+        child = FakeChild()
+        with open(os.devnull) as null:
+            self.helper.order(child, b"shared", extra, [null.fileno()])
+        return child
+
+    def running(self, pid: int = PID) -> FakeChild:
+        """
+        Order a program that is started.
+        """
+        child = self.order()
+        number, _, _, fds = self.played.take()
+        for fd in fds:
+            os.close(fd)
+        self.say((STARTED, number, pid, 0))
+        self.assertEqual(child.told, [pid])
+        return child
+
+    def say(self, *reports: tuple[int, int, int, int]) -> None:
+        """
+        Have the helper say something, and hear it.
+        """
+        self.played.say(*reports)
+        self.reactor.settle()
+
+    def succeed(self, first: int) -> None:
+        """
+        Have another helper come after one that died.
+        """
+        self.reactor.advance(LONGEST_PAUSE)
+        self.played = self.play()
+        self.say((HELLO, first, 5, 0))
+
+
+class HelperTests(HelperTestCase):
+    """
+    Tests for L{Helper} while nothing goes wrong.
+    """
+
+    def test_interface(self) -> None:
+        """
+        The reactor can read it, and its descriptor is the socket's.
+        """
+        verifyObject(IReadDescriptor, self.helper)
+        self.assertEqual(self.helper.logPrefix(), "fork server")
+        self.helper.connectionLost(Failure(CONNECTION_LOST))
+        self.say((HELLO, 0, 4, 0))
+
+    def test_process(self) -> None:
+        """
+        The helper process gets nothing of the daemon's environment, a socket as its
+        descriptor 3, and nothing else that is open.
+        """
+        (process,) = self.reactor.processes
+        self.assertEqual((process.executable, process.args[1:]), ("/py", ["helper"]))
+        self.assertEqual(process.env, {})
+        self.assertEqual((set(process.fds), process.pipes), ({0, 1, 3}, {2: "r"}))
+        for fd in (0, 1):
+            path = os.readlink(f"/proc/self/fd/{process.fds[fd]}")
+            self.assertEqual(path, os.devnull)
+
+    def test_up(self) -> None:
+        """
+        It is ready when it says so.
+        """
+        helper = Helper(self.owner, self.reactor, ["/py"], "/")
+        self.addCleanup(helper.stop)
+        helper.spawn()
+        self.assertFalse(helper.up)
+        played = self.play()
+        played.say((HELLO, 0, 4, 0))
+        self.reactor.settle()
+        self.assertTrue(helper.up)
+        self.assertEqual(helper.pid, played.process.pid)
+        played.die()
+
+    def test_order(self) -> None:
+        """
+        An order is one packet with its parts and its descriptors.
+        """
+        child = FakeChild()
+        with open(os.devnull) as one, open("/dev/zero") as two:
+            fds = [one.fileno(), two.fileno(), one.fileno()]
+            self.helper.order(child, b"shared\0x", b"A=1\0B=2", fds)
+        number, shared, extra, given = self.played.take()
+        self.assertEqual((shared, extra), (b"shared\0x", b"A=1\0B=2"))
+        paths = [os.readlink(f"/proc/self/fd/{fd}") for fd in given]
+        self.assertEqual(paths, [os.devnull, "/dev/zero", os.devnull])
+        for fd in given:
+            os.close(fd)
+        self.assertEqual((self.helper.load, child.told), (1, []))
+        self.say((STARTED, number, PID, 0))
+        self.assertEqual((self.helper.load, child.told), (0, [PID]))
+
+    def test_numbers(self) -> None:
+        """
+        Every order has a number of its own, and never 0.
+        """
+        numbers = []
+        self.helper._number = 0xFFFFFFFD
+        for _ in range(4):
+            self.order()
+            number, _, _, fds = self.played.take()
+            os.close(fds[0])
+            numbers.append(number)
+        self.assertEqual(numbers, [0xFFFFFFFE, 0xFFFFFFFF, 1, 2])
+
+    def test_ended(self) -> None:
+        """
+        The end of a program is told with its status and its time.
+        """
+        child = self.running()
+        self.say((ENDED, 1, PID, 3 << 8))
+        self.assertEqual(child.told, [PID, Exit(3, cpu=1.5)])
+
+    def test_killed(self) -> None:
+        """
+        Or with its signal.
+        """
+        child = self.running()
+        self.say((ENDED, 1, PID, 9))
+        self.assertEqual(child.told, [PID, Exit(signal=9, cpu=1.5)])
+
+    def test_failed(self) -> None:
+        """
+        That a program could not be started is told with the reason.
+        """
+        child = self.order()
+        self.say((FAILED, 1, 0, errno.ENOENT))
+        self.assertEqual(child.told, [os.strerror(errno.ENOENT)])
+        self.assertEqual(self.helper.load, 0)
+
+    def test_astray(self) -> None:
+        """
+        When the working directory is missing, the reason names it.
+        """
+        child = self.order()
+        self.say((ASTRAY, 1, 0, errno.ENOENT))
+        self.assertEqual(child.told, [f"/folder: {os.strerror(errno.ENOENT)}"])
+
+    def test_stalled(self) -> None:
+        """
+        That the machine has no room is told, and the order still holds.
+        """
+        child = self.order()
+        self.say((STALLED, 1, 0, errno.EAGAIN))
+        self.assertEqual(self.owner.stalls, [os.strerror(errno.EAGAIN)])
+        self.say((STARTED, 1, PID, 0))
+        self.assertEqual(child.told, [PID])
+
+    def test_together(self) -> None:
+        """
+        A packet may say several things, also of the same program.
+        """
+        one, two = self.order(), self.order()
+        self.say(
+            (STARTED, 1, PID, 0),
+            (ENDED, 1, PID, 0),
+            (STARTED, 2, PID, 0),
+        )
+        self.assertEqual(one.told, [PID, Exit(0, cpu=1.5)])
+        self.assertEqual(two.told, [PID])
+
+    def test_repeated(self) -> None:
+        """
+        A program that was started again is told twice, under the number of the one
+        order.
+        """
+        child = self.running()
+        self.say((REPEATED, 1, PID, 3 << 8), (STARTED, 1, PID + 1, 0))
+        self.assertEqual(child.told, [PID, Exit(3, cpu=1.5)])
+        self.assertEqual(child.following.told, [PID + 1])
+        self.say((ENDED, 1, PID + 1, 0))
+        self.assertEqual(child.following.told, [PID + 1, Exit(0, cpu=1.5)])
+
+    def test_settle(self) -> None:
+        """
+        The helper is asked to repeat nothing by an order of nothing.
+        """
+        self.helper.settle()
+        number, shared, extra, fds = self.played.take()
+        self.assertEqual((number, shared, extra, fds), (1, b"", b"", []))
+        self.assertEqual(self.helper.load, 0)
+
+    def test_garbage(self) -> None:
+        """
+        What makes no sense is ignored: unknown orders, processes and kinds, and
+        packets that are cut off.
+        """
+        child = self.order()
+        for kind in (STARTED, FAILED, ASTRAY, ENDED, REPEATED, 99):
+            self.say((kind, 12345, 12345, 0))
+        self.played.channel.send(b"garbage")
+        whole = REPORT.pack(STARTED, 1, PID, 0, 0)
+        self.played.channel.send(whole + whole[:5])
+        self.reactor.settle()
+        self.assertEqual(child.told, [PID])
+        self.assertEqual(self.owner.deaths, [])
+
+    def test_notify(self) -> None:
+        """
+        After whatever it says there may be room.
+        """
+        before = self.owner.notes
+        self.say((ENDED, 1, PID, 0))
+        self.assertEqual(self.owner.notes, before + 1)
+
+    def test_tooMuch(self) -> None:
+        """
+        What cannot be sent is an error of the system, and is not waited for.
+        """
+        child = FakeChild()
+        with open(os.devnull) as null:
+            fds = [null.fileno()]
+            self.assertRaises(
+                OSError, self.helper.order, child, bytes(1 << 24), b"", fds
+            )
+        self.assertEqual((self.helper.load, child.told), (0, []))
+
+
+class DeathTests(HelperTestCase):
+    """
+    Tests for a L{Helper} that dies.
+    """
+
+    def test_successor(self) -> None:
+        """
+        Another one is started after a short pause, on the same socket.
+        """
+        self.played.die()
+        self.assertFalse(self.helper.up)
+        self.assertEqual(len(self.reactor.processes), 1)
+        self.reactor.advance(FIRST_PAUSE)
+        self.assertEqual(len(self.reactor.processes), 2)
+        self.played = self.play()
+        self.say((HELLO, 0, 5, 0))
+        self.assertTrue(self.helper.up)
+        self.running()
+
+    def test_why(self) -> None:
+        """
+        Whom it works for hears of it: with the last line that it said, or how it
+        ended.
+        """
+        pid = self.played.process.pid
+        self.helper.errReceived(b"Traceback:\nMemory")
+        self.helper.errReceived(b"Error: no\n")
+        self.played.die()
+        self.assertEqual(self.owner.deaths, [(pid, "MemoryError: no", FIRST_PAUSE)])
+        self.succeed(0)
+        self.played.die(3)
+        self.assertIn("3", self.owner.deaths[1][1])
+        self.assertNotIn("MemoryError", self.owner.deaths[1][1])
+
+    def test_growing(self) -> None:
+        """
+        The pauses grow while helpers die young, up to a bound, and are short again
+        after one that lived.
+        """
+        pause = FIRST_PAUSE
+        for count in range(1, 15):
+            self.play().die()
+            self.assertEqual(self.owner.deaths[-1][2], pause)
+            self.reactor.advance(pause * 0.99)
+            self.assertEqual(len(self.reactor.processes), count)
+            self.reactor.advance(pause * 0.01 + 0.0001)
+            self.assertEqual(len(self.reactor.processes), count + 1)
+            pause = min(pause * GROWTH, LONGEST_PAUSE)
+        self.assertEqual(pause, LONGEST_PAUSE)
+        self.reactor.advance(GOOD_LIFE)
+        self.play().die()
+        self.assertEqual(self.owner.deaths[-1][2], FIRST_PAUSE)
+
+    def test_queued(self) -> None:
+        """
+        Orders that it had not taken are there for the next one, and done by it.
+        """
+        lost, kept = self.order(), self.order()
+        number, _, _, fds = self.played.take()
+        os.close(fds[0])
+        self.assertEqual(number, 1)
+        self.played.die()
+        self.assertEqual((lost.told, kept.told), ([], []))
+        self.succeed(2)
+        self.assertEqual((lost.told, kept.told), (["its fork server died"], []))
+        number, _, _, fds = self.played.take()
+        os.close(fds[0])
+        self.say((STARTED, number, PID, 0))
+        self.assertEqual((number, kept.told), (2, [PID]))
+
+    def test_lost(self) -> None:
+        """
+        Orders that it had taken and said nothing of have failed, all of them.
+        """
+        children = [self.order() for _ in range(3)]
+        for _ in children:
+            os.close(self.played.take()[3][0])
+        self.played.die()
+        self.succeed(0)
+        for child in children:
+            self.assertEqual(child.told, ["its fork server died"])
+        self.assertEqual(self.helper.load, 0)
+
+    def test_orderedBeforeHello(self) -> None:
+        """
+        What is ordered while there is no helper is not taken for lost, though the
+        next one has looked for orders before and found none.
+        """
+        lost = self.order()
+        os.close(self.played.take()[3][0])
+        self.played.die()
+        self.reactor.advance(FIRST_PAUSE)
+        self.played = self.play()
+        child = self.order()
+        self.say((HELLO, 0, 5, 0))
+        self.assertEqual(lost.told, ["its fork server died"])
+        self.assertEqual(child.told, [])
+        number, _, _, fds = self.played.take()
+        os.close(fds[0])
+        self.say((STARTED, number, PID, 0))
+        self.assertEqual(child.told, [PID])
+
+    def test_lastWords(self) -> None:
+        """
+        What it said before it died holds.
+        """
+        child = self.order()
+        self.played.say((STARTED, 1, PID, 0), (ENDED, 1, PID, 3 << 8))
+        self.played.die()
+        self.assertEqual(child.told, [PID, Exit(3, cpu=1.5)])
+
+    def test_beforeHello(self) -> None:
+        """
+        When none was ever ready, nothing that was ordered will be done, and its
+        descriptors are closed.
+        """
+        self.played.die()
+        ours, theirs = socket.socketpair()
+        with ours:
+            child = FakeChild()
+            with theirs:
+                self.helper.order(child, b"shared", b"", [theirs.fileno()])
+            self.reactor.advance(FIRST_PAUSE)
+            self.assertEqual(child.told, [])
+            self.play().die()
+            self.assertEqual(child.told, ["no fork server can be started"])
+            ours.settimeout(PATIENCE)
+            self.assertEqual(ours.recv(100), b"")
+        self.assertEqual(self.helper.load, 0)
+
+    def test_cannotSpawn(self) -> None:
+        """
+        When no process can be had for it, that is tried again as well.
+        """
+        self.reactor.spawnFailure = OSError(errno.EAGAIN, "no more processes")
+        self.played.die()
+        before = openDescriptors()
+        self.reactor.advance(FIRST_PAUSE)
+        self.assertIn("no more processes", self.owner.deaths[-1][1])
+        self.assertEqual(openDescriptors(), before)
+        self.reactor.spawnFailure = None
+        self.succeed(0)
+        self.running()
+
+    def test_orphans(self) -> None:
+        """
+        The programs that it had started go on, and their ends are noticed; how they
+        ended cannot be known.
+        """
+        with subprocess.Popen(["/bin/cat"], stdin=subprocess.PIPE) as program:
+            child = self.running(program.pid)
+            self.played.die()
+            self.reactor.settle()
+            self.assertEqual(child.told, [program.pid])
+            self.succeed(0)
+            assert program.stdin is not None
+            program.stdin.close()
+            if not hasattr(os, "pidfd_open"):
+                program.wait()
+                self.reactor.advance(watch.INTERVAL)
+            self.reactor.turnUntil(lambda: len(child.told) == 2)
+        self.assertEqual(child.told, [program.pid, Exit()])
+        self.assertEqual(self.helper.running, {})
+
+    def test_orphansGone(self) -> None:
+        """
+        Those that are gone already have ended.
+        """
+        child = self.running()
+        self.played.die()
+        self.assertEqual(child.told, [PID, Exit()])
+
+    def test_orphanTwice(self) -> None:
+        """
+        A program is waited for once, however many helpers die.
+        """
+        before = len(self.reactor.getReaders())
+        child = self.running(os.getpid())
+        for _ in range(3):
+            self.played.die()
+            self.succeed(0)
+        self.assertEqual(child.told, [os.getpid()])
+        self.assertLessEqual(len(self.reactor.getReaders()), before + 1)
+
+
+class StopTests(HelperTestCase):
+    """
+    Tests for a L{Helper} that is given up.
+    """
+
+    def test_stop(self) -> None:
+        """
+        The helper finds the end of the file; when it has ended, nothing is left.
+        """
+        stopped = self.helper.stop()
+        self.assertNoResult(stopped)
+        self.assertEqual(self.played.channel.recv(100), b"")
+        self.played.die(0)
+        self.successResultOf(stopped)
+        self.assertEqual(self.owner.deaths, [])
+        self.assertEqual(openDescriptors(), self.before)
+        self.assertEqual(self.reactor.getReaders(), [])
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+    def test_stopTwice(self) -> None:
+        """
+        To stop it twice is to stop it once.
+        """
+        stopped = self.helper.stop()
+        self.assertIs(self.helper.stop(), stopped)
+        self.played.die(0)
+        self.successResultOf(stopped)
+
+    def test_queued(self) -> None:
+        """
+        What was ordered before is still found by the helper, and then the end.
+        """
+        self.order()
+        self.helper.stop()
+        number, _, _, fds = self.played.take()
+        os.close(fds[0])
+        self.assertEqual(number, 1)
+        self.assertEqual(self.played.channel.recv(100), b"")
+
+    def test_stopDead(self) -> None:
+        """
+        One that has died is given up at once, and not followed by another.
+        """
+        self.played.die()
+        self.successResultOf(self.helper.stop())
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+        self.assertEqual(openDescriptors(), self.before)
+
+    def test_stopWithOrphans(self) -> None:
+        """
+        Programs whose helper has died are not waited for any more.
+        """
+        self.running(os.getpid())
+        self.played.die()
+        self.helper.stop()
+        self.assertEqual(openDescriptors(), self.before)
+        self.assertEqual(self.reactor.getReaders(), [])
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+    def test_settleStopped(self) -> None:
+        """
+        To ask one that is given up for anything is no error.
+        """
+        self.helper.stop()
+        self.helper.settle()
+        self.played.die(0)
+        self.helper.settle()
+
+    def test_retire(self) -> None:
+        """
+        One that has nothing to do ends at once.
+        """
+        self.helper.retire()
+        self.assertEqual(self.played.channel.recv(100), b"")
+
+    def test_retireBusy(self) -> None:
+        """
+        One that has something to do ends when all of it is done.
+        """
+        child = self.running()
+        last = self.order()
+        os.close(self.played.take()[3][0])
+        self.helper.retire()
+        self.say((ENDED, 1, PID, 0))
+        self.say((STARTED, 2, PID, 0))
+        self.assertEqual((len(child.told), last.told), (2, [PID]))
+        self.assertIn(self.helper, self.reactor.getReaders())
+        self.say((ENDED, 2, PID, 0))
+        self.assertEqual(self.played.channel.recv(100), b"")
+
+    def test_retireOrphan(self) -> None:
+        """
+        So does one that came after a helper that had died.
+        """
+        if not hasattr(os, "pidfd_open"):
+            self.skipTest("This system has no pidfds.")
+        with subprocess.Popen(["/bin/cat"], stdin=subprocess.PIPE) as program:
+            self.running(program.pid)
+            self.played.die()
+            self.succeed(0)
+            self.helper.retire()
+            self.assertIn(self.helper, self.reactor.getReaders())
+            assert program.stdin is not None
+            program.stdin.close()
+            self.reactor.turnUntil(lambda: self.helper not in self.reactor.getReaders())
+        self.assertEqual(self.played.channel.recv(100), b"")
+
+
+class EncodeTests(ServingTestCase):
+    """
+    Tests for L{encode}.
+    """
+
+    def test_parts(self) -> None:
+        """
+        The path, the arguments and the environment are divided by NUL characters,
+        also those that are no text.
+        """
+        order = Order("/x", ("x", "a b", ""), {"A": "\udcff", "B": ""}, {}, (0, 1, 2))
+        self.assertEqual(encode(order), b"/x\x003\0x\0a b\0\0A=\xff\0B=")

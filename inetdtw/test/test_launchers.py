@@ -1,0 +1,193 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Tests for L{inetdtw.launchers}.
+"""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+from twisted.internet.defer import Deferred
+
+from inetdtw.direct import Direct
+from inetdtw.forkserver import ForkServers
+from inetdtw.launchers import Launchers
+from inetdtw.service import Context, Identity
+from inetdtw.test.fakes import FakeLauncher, ServingTestCase, makeDatagrams, makeService
+
+FORKSERVER = makeService(launch="forkserver")
+DIRECT = makeService(launch="direct")
+INTERNAL = makeService(internal="echo")
+
+
+class Recorded(FakeLauncher):
+    """
+    A launcher that says what it was made for.
+
+    @ivar way: C{direct} or C{forkserver}.
+    @ivar context: the context.
+    @ivar stopped: fires, when it is told to, that all is given up.
+    """
+
+    def __init__(self, way: str, context: Context) -> None:
+        super().__init__()
+        self.way = way
+        self.context = context
+        self.stopped: Deferred[None] = Deferred()
+
+    def stop(self) -> Any:
+        """
+        Remember it, and take some time.
+        """
+        super().stop()
+        return self.stopped
+
+
+class LaunchersTests(ServingTestCase):
+    """
+    Tests for L{Launchers}.
+    """
+
+    def setUp(self) -> None:
+        """
+        Have launchers that start nothing.
+        """
+        super().setUp()
+        self.made: list[Recorded] = []
+        self.launchers = Launchers(self.reactor, self.host.report)
+        kinds = {"direct": self.maker("direct"), "forkserver": self.maker("forkserver")}
+        self.patch(Launchers, "_MAKE", kinds)
+
+    def maker(self, way: str) -> Any:
+        """
+        What makes the launchers of one kind.
+        """
+
+        def make(context: Context, reactor: Any, report: Any) -> Recorded:
+            launcher = Recorded(way, context)
+            self.made.append(launcher)
+            return launcher
+
+        return make
+
+    def test_need(self) -> None:
+        """
+        There is one for each way and context, started, however many services share
+        it.
+        """
+        other = makeService(context=Context(umask=0o077))
+        self.launchers.need([FORKSERVER, DIRECT, makeDatagrams(), other])
+        made = [(each.way, each.context.umask, each.said) for each in self.made]
+        self.assertEqual(
+            made,
+            [
+                ("forkserver", 0o022, ["start"]),
+                ("direct", 0o022, ["start"]),
+                ("forkserver", 0o077, ["start"]),
+            ],
+        )
+
+    def test_of(self) -> None:
+        """
+        Each service has its own.
+        """
+        self.launchers.need([FORKSERVER, DIRECT, makeDatagrams()])
+        forkserver, direct = self.made
+        self.assertIs(self.launchers.of(FORKSERVER), forkserver)
+        self.assertIs(self.launchers.of(makeDatagrams()), forkserver)
+        self.assertIs(self.launchers.of(DIRECT), direct)
+
+    def test_internal(self) -> None:
+        """
+        An internal service needs none.
+        """
+        self.launchers.need([INTERNAL])
+        self.assertEqual(self.made, [])
+        self.assertIsNone(self.launchers.of(INTERNAL))
+
+    def test_needLess(self) -> None:
+        """
+        One that is not needed any more is retired, and the others are kept.
+        """
+        self.launchers.need([FORKSERVER, DIRECT])
+        self.launchers.need([DIRECT])
+        forkserver, direct = self.made
+        self.assertEqual(forkserver.said, ["start", "retire"])
+        self.assertEqual(direct.said, ["start"])
+        self.assertIs(self.launchers.of(DIRECT), direct)
+
+    def test_needAgain(self) -> None:
+        """
+        One that is needed again is a new one.
+        """
+        self.launchers.need([FORKSERVER])
+        self.launchers.need([])
+        self.launchers.need([FORKSERVER])
+        self.assertEqual(len(self.made), 2)
+        self.assertIs(self.launchers.of(FORKSERVER), self.made[1])
+
+    def test_rootsGroups(self) -> None:
+        """
+        A service of root's own user with other groups is always started by a fork
+        server.
+        """
+        context = Context(Identity(0, 0, (0, 8)))
+        service = makeService(launch="direct", context=context)
+        self.launchers.need([service])
+        self.assertEqual(self.made[0].way, "forkserver")
+        self.assertIs(self.launchers.of(service), self.made[0])
+
+    def test_noSequencedPackets(self) -> None:
+        """
+        Where a fork server cannot be reached, the daemon starts all programs.
+        """
+        self.patch(socket, "SOCK_SEQPACKET", None)
+        del socket.SOCK_SEQPACKET
+        self.launchers.need([FORKSERVER])
+        self.assertEqual(self.made[0].way, "direct")
+
+    def test_stop(self) -> None:
+        """
+        All are stopped, those that were retired too, and it is said when all of
+        them are gone.
+        """
+        self.launchers.need([FORKSERVER, DIRECT])
+        self.launchers.need([DIRECT])
+        stopped = self.launchers.stop()
+        for each in self.made:
+            self.assertEqual(each.said[-1], "stop")
+        self.made[0].stopped.callback(None)
+        self.assertNoResult(stopped)
+        self.made[1].stopped.callback(None)
+        self.successResultOf(stopped)
+
+    def test_startAgain(self) -> None:
+        """
+        After all were stopped there can be new ones.
+        """
+        self.launchers.need([FORKSERVER])
+        self.launchers.stop()
+        self.launchers.need([FORKSERVER])
+        self.assertEqual(len(self.made), 2)
+
+
+class KindsTests(ServingTestCase):
+    """
+    Tests for the launchers that L{Launchers} has.
+    """
+
+    def test_kinds(self) -> None:
+        """
+        The daemon starts programs itself, or fork servers do.
+        """
+        launchers = Launchers(self.reactor, self.host.report)
+        launchers.need([FORKSERVER, DIRECT])
+        self.assertIsInstance(launchers.of(FORKSERVER), ForkServers)
+        self.assertIsInstance(launchers.of(DIRECT), Direct)
+        stopped = launchers.stop()
+        for process in self.reactor.processes:
+            process.exit()
+        self.successResultOf(stopped)

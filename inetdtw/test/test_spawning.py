@@ -1,0 +1,308 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Tests for L{inetdtw._spawning}.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import resource
+import signal
+import socket
+import sys
+from typing import Any, Callable
+
+from inetdtw._spawning import forkAndExec, limitsOf, spawn
+from inetdtw.test.fakes import ServingTestCase, openDescriptors
+
+#: Says what it finds, to its descriptor 1.
+PROBE = """\
+import json, os, resource, sys
+fds = {fd: os.fstat(int(fd)).st_ino for fd in sorted(os.listdir("/proc/self/fd"))
+    if os.path.exists("/proc/self/fd/" + fd)}
+status = dict(line.split(":", 1) for line in open("/proc/self/status"))
+print(json.dumps({
+    "argv": sys.argv,
+    "environ": dict(os.environ),
+    "fds": fds,
+    "leads": os.getsid(0) == os.getpid(),
+    "masked": status["SigBlk"].strip(),
+    "ignored": status["SigIgn"].strip(),
+    "cwd": os.getcwd(),
+    "umask": "%03o" % os.umask(0),
+    "nofile": resource.getrlimit(resource.RLIMIT_NOFILE),
+}))
+"""
+
+
+def ignored(mask: str | bytes, *others: int) -> int:
+    """
+    What of the signals in a hexadecimal mask nobody has a reason to ignore.
+
+    @param others: what the program ignores by itself.
+    """
+    # glibc's posix_spawn(3) leaves the two ignored that threads use, and whoever
+    # uses threads sets them.
+    known = (32, 33, *others)
+    return int(mask, 16) & ~sum(1 << number - 1 for number in known)
+
+
+class StartTestsMixin:
+    """
+    Tests for what starts a program.
+    """
+
+    start: Callable[..., int]
+
+    def run_(self: Any, *arguments: Any, **given: Any) -> bytes:
+        """
+        Start a program, and give what it writes to its descriptors.
+        """
+        ours, theirs = socket.socketpair()
+        with ours:
+            with theirs:
+                pid = self.start(*arguments, [theirs.fileno()], **given)
+            said = b""
+            ours.settimeout(30)
+            while True:
+                piece = ours.recv(1 << 16)
+                if not piece:
+                    break
+                said += piece
+        os.waitpid(pid, 0)
+        return said
+
+    def probe(self: Any, **given: Any) -> Any:
+        """
+        What a program finds.
+        """
+        path = os.path.realpath(sys.executable)
+        argv = ("python", "-I", "-S", "-c", PROBE, "a b", "")
+        said = self.run_(path, argv, {"A": "1", "B": "\udcff"}, **given)
+        self.assertTrue(said, "it said nothing")
+        return json.loads(said)
+
+    def test_descriptors(self: Any) -> None:
+        """
+        The program has the three descriptors and no other, though this process has
+        many.
+        """
+        others = [os.open(os.devnull, os.O_RDONLY) for _ in range(20)]
+        for fd in others:
+            self.addCleanup(os.close, fd)
+        fds = self.probe()["fds"]
+        self.assertLessEqual({"0", "1", "2"}, set(fds))
+        self.assertEqual(fds["0"], fds["1"])
+        self.assertEqual(fds["1"], fds["2"])
+        # Whoever runs the tests may have left something to all their programs.
+        left = {fd for fd in openDescriptors() if os.get_inheritable(int(fd))}
+        self.assertEqual(set(fds) - {"0", "1", "2"} - left, set())
+
+    def test_three(self: Any) -> None:
+        """
+        Each of three descriptors comes to its place.
+        """
+        pairs = [os.pipe() for _ in range(3)]
+        pid = self.start(
+            "/bin/sh",
+            ("sh", "-c", "cat; echo one; echo two >&2"),
+            {"PATH": "/bin:/usr/bin"},
+            [pairs[0][0], pairs[1][1], pairs[2][1]],
+        )
+        os.write(pairs[0][1], b"zero ")
+        for fd in (pairs[0][0], pairs[0][1], pairs[1][1], pairs[2][1]):
+            os.close(fd)
+        said = []
+        for reading, _ in pairs[1:]:
+            with open(reading, "rb") as pipe:
+                said.append(pipe.read())
+        os.waitpid(pid, 0)
+        self.assertEqual(said, [b"zero one\n", b"two\n"])
+
+    def test_arguments(self: Any) -> None:
+        """
+        The arguments and the environment are exactly those.
+        """
+        found = self.probe()
+        self.assertEqual(found["argv"], ["-c", "a b", ""])
+        environ = {k: v for k, v in found["environ"].items() if k != "LC_CTYPE"}
+        self.assertEqual(environ, {"A": "1", "B": "\udcff"})
+
+    def test_session(self: Any) -> None:
+        """
+        The program leads a session of its own.
+        """
+        self.assertTrue(self.probe()["leads"])
+
+    def test_signals(self: Any) -> None:
+        """
+        The program ignores and blocks no signal, whatever this process does.
+        """
+        for number in (signal.SIGHUP, signal.SIGUSR1):
+            self.addCleanup(
+                signal.signal, number, signal.signal(number, signal.SIG_IGN)
+            )
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR2})
+        self.addCleanup(signal.pthread_sigmask, signal.SIG_SETMASK, before)
+        found = self.probe()
+        self.assertEqual(int(found["masked"], 16), 0)
+        self.assertEqual(ignored(found["ignored"], signal.SIGPIPE, signal.SIGXFSZ), 0)
+
+    def test_pipeSignal(self: Any) -> None:
+        """
+        Nor the signal for a broken pipe, which this process ignores.
+        """
+        said = self.run_(
+            "/bin/sh",
+            ("sh", "-c", "grep SigIgn /proc/self/status"),
+            {"PATH": "/bin:/usr/bin"},
+        )
+        self.assertEqual(ignored(said.split()[1]), 0)
+
+    def test_missing(self: Any) -> None:
+        """
+        That a program is not there is an error of the system, and nothing is left
+        of the attempt.
+        """
+
+        def work() -> None:
+            why = self.assertRaises(OSError, self.start, "/nowhere", ("x",), {}, [0])
+            self.assertEqual(why.errno, errno.ENOENT)
+
+        self.leavesNothingOpen(work)
+        self.assertRaises(ChildProcessError, os.waitpid, -1, os.WNOHANG)
+
+    def test_notExecutable(self: Any) -> None:
+        """
+        So is it that it cannot be executed.
+        """
+        why = self.assertRaises(OSError, self.start, "/etc/passwd", ("x",), {}, [0])
+        self.assertEqual(why.errno, errno.EACCES)
+
+    def test_script(self: Any) -> None:
+        """
+        A script that does not say what runs it is for the shell, as execvp(3) has
+        it.
+        """
+        path = os.path.abspath(self.mktemp())
+        with open(path, "w") as file:
+            file.write('echo "$0" "$@" $A\n')
+        os.chmod(path, 0o755)
+        said = self.run_(path, ("name", "a b"), {"A": "1", "PATH": "/bin"})
+        self.assertEqual(said, os.fsencode(path) + b" a b 1\n")
+
+    def test_leavesNothing(self: Any) -> None:
+        """
+        This process has no more open afterwards than before.
+        """
+        self.leavesNothingOpen(lambda: self.run_("/bin/true", ("true",), {}))
+
+
+class SpawnTests(ServingTestCase, StartTestsMixin):
+    """
+    Tests for L{spawn}.
+    """
+
+    start = staticmethod(spawn)
+
+
+class ForkAndExecTests(ServingTestCase, StartTestsMixin):
+    """
+    Tests for L{forkAndExec}.
+    """
+
+    start = staticmethod(forkAndExec)
+
+    def test_limits(self) -> None:
+        """
+        The program has the limits, and this process its own.
+        """
+        before = resource.getrlimit(resource.RLIMIT_NOFILE)
+        found = self.probe(limits=[(resource.RLIMIT_NOFILE, 20, 30)])
+        self.assertEqual(found["nofile"], [20, 30])
+        self.assertEqual(resource.getrlimit(resource.RLIMIT_NOFILE), before)
+
+    def test_context(self) -> None:
+        """
+        The program has the umask and the directory of its context, and this process
+        its own.
+        """
+        umask = os.umask(0o022)
+        self.addCleanup(os.umask, umask)
+        before = os.getcwd()
+        folder = os.path.realpath(self.mktemp())
+        os.mkdir(folder)
+        found = self.probe(context={"umask": "077", "directory": folder})
+        self.assertEqual((found["umask"], found["cwd"]), ("077", folder))
+        self.assertEqual((os.getcwd(), os.umask(0o022)), (before, 0o022))
+
+    def test_noDirectory(self) -> None:
+        """
+        Without its directory it is not started.
+        """
+        context = {"directory": "/nowhere"}
+        why = self.assertRaises(
+            OSError, forkAndExec, "/bin/true", ("true",), {}, [0], (), context
+        )
+        self.assertEqual(why.errno, errno.ENOENT)
+
+    def test_identity(self) -> None:
+        """
+        As root, the program is another user's, with that user's groups.
+        """
+        if os.getuid() != 0:
+            self.skipTest("only root can do that")
+        context = {
+            **{"directory": "/", "uid": "65534", "gid": "65533"},
+            "groups": "65533,8",
+        }
+        said = self.run_(
+            "/bin/sh",
+            ("sh", "-c", "grep -E '^(Uid|Gid|Groups)' /proc/self/status"),
+            {"PATH": "/bin:/usr/bin"},
+            context=context,
+        )
+        lines = [line.split() for line in said.decode().splitlines()]
+        self.assertEqual(
+            lines,
+            [
+                ["Uid:", *["65534"] * 4],
+                ["Gid:", *["65533"] * 4],
+                ["Groups:", "8", "65533"],
+            ],
+        )
+
+    def test_noProcesses(self) -> None:
+        """
+        When the machine has no room for another process, nothing is left open.
+        """
+
+        def fork() -> int:
+            raise BlockingIOError(errno.EAGAIN, "no more processes")
+
+        self.patch(os, "fork", fork)
+
+        def work() -> None:
+            self.assertRaises(OSError, forkAndExec, "/bin/true", ("true",), {}, [0])
+
+        self.leavesNothingOpen(work)
+
+
+class LimitsOfTests(ServingTestCase):
+    """
+    Tests for L{limitsOf}.
+    """
+
+    def test_limits(self) -> None:
+        """
+        What is a limit in a context comes with its number, and nothing else does.
+        """
+        context = {"umask": "022", "RLIMIT_CPU": "1:2", "RLIMIT_NOFILE": "3:-1"}
+        self.assertEqual(
+            limitsOf(context),
+            [(resource.RLIMIT_CPU, 1, 2), (resource.RLIMIT_NOFILE, 3, -1)],
+        )
