@@ -129,6 +129,17 @@ class Repeat:
             return None
 
 
+def repeatOf(times: int, fd: int) -> Repeat | None:
+    """
+    What starts a program C{times} more, if that is wanted and there is a descriptor
+    left for it.
+    """
+    if times:
+        with contextlib.suppress(OSError):
+            return Repeat(times, fd)
+    return None
+
+
 class ForkServer:
     """
     Takes orders from a socket.
@@ -242,11 +253,13 @@ class ForkServer:
         split = HEADER.size + length
         path, argv, shared = self._program(packet[HEADER.size : split])
         environment = {**shared, **pairs(packet[split:].split(b"\0"))}
-        repeat = Repeat(repeats, fds[0]) if repeats else None
+        repeat = repeatOf(repeats, fds[0])
         try:
             pid = self._patiently(number, path, argv, environment, fds)
         except OSError as why:
             self.report(FAILED, number, 0, why.errno or errno.EIO)
+            if repeat is not None:
+                repeat.socket.close()
             return
         self.orders[pid] = number
         self.report(STARTED, number, pid, 0)

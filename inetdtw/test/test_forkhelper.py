@@ -1,0 +1,728 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Tests for L{inetdtw._forkhelper}: for its parts, and for the program as it runs.
+"""
+
+from __future__ import annotations
+
+import array
+import errno
+import json
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from inetdtw import _forkhelper
+from inetdtw._forkhelper import (
+    ASTRAY,
+    CHANNEL,
+    ENDED,
+    FAILED,
+    HEADER,
+    HELLO,
+    LARGEST,
+    REPEATED,
+    REPEATS_SHIFT,
+    REPORT,
+    STALLED,
+    STARTED,
+    ForkServer,
+    Repeat,
+    decode,
+    pairs,
+    receive,
+    repeatOf,
+)
+from inetdtw.helper import encode
+from inetdtw.interfaces import Order
+from inetdtw.test.fakes import (
+    PATIENCE,
+    ServingTestCase,
+    listening,
+    makeDatagrams,
+    openDescriptors,
+)
+from inetdtw.test.test_spawning import PROBE, ignored
+
+_HELPER = os.path.abspath(_forkhelper.__file__)
+#: Takes one datagram from its 0.
+TAKE_ONE = ("/bin/dd", "of=/dev/null", "count=1", "bs=1000", "status=none")
+PATH = {"PATH": "/bin:/usr/bin"}
+
+Report = tuple[int, int, int, int]
+
+
+def packed(
+    number: int,
+    argv: Sequence[str],
+    environment: dict[str, str],
+    extra: bytes = b"",
+    repeats: int = 0,
+) -> bytes:
+    """
+    An order to execute the first of the arguments.
+    """
+    shared = encode(Order(argv[0], tuple(argv), environment, {}, (0, 0, 0)))
+    head = HEADER.pack(number, len(shared) | repeats << REPEATS_SHIFT)
+    return head + shared + extra
+
+
+class Running:
+    """
+    A helper that runs, and the daemon's end of its socket.
+
+    @ivar pid: its process id.
+    """
+
+    def __init__(self, *context: str) -> None:
+        self.channel, self._theirs = socket.socketpair(
+            socket.AF_UNIX, socket.SOCK_SEQPACKET
+        )
+        self.channel.settimeout(PATIENCE)
+        self._context = context
+        self._heard: list[Report] = []
+        self.pid = 0
+
+    def start(self) -> None:
+        """
+        Start it.
+        """
+        null = os.open(os.devnull, os.O_RDWR)
+        actions = [
+            (os.POSIX_SPAWN_DUP2, null, 0),
+            (os.POSIX_SPAWN_DUP2, null, 1),
+            (os.POSIX_SPAWN_DUP2, self._theirs.fileno(), CHANNEL),
+        ]
+        argv = [sys.executable, "-I", "-S", _HELPER, *self._context]
+        self.pid = os.posix_spawn(sys.executable, argv, {}, file_actions=actions)
+        os.close(null)
+        self._theirs.close()
+
+    def order(self, number: int, argv: Sequence[str], *fds: int, **given: Any) -> None:
+        """
+        Order a program.
+        """
+        usual: dict[str, Any] = {"environment": PATH}
+        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))]
+        packet = packed(number, argv, **{**usual, **given})
+        self.channel.sendmsg([packet], rights)
+
+    def hear(self) -> Report:
+        """
+        The next thing that it says: kind, number of the order, process id, value.
+        """
+        while not self._heard:
+            packet = self.channel.recv(1 << 16)
+            if not packet:
+                raise AssertionError("it has ended")
+            self._heard += [each[:4] for each in REPORT.iter_unpack(packet)]
+        return self._heard.pop(0)
+
+    def end(self) -> int:
+        """
+        Close the socket, and wait for its end.
+
+        @return: its exit status.
+        """
+        self.channel.close()
+        self._theirs.close()
+        deadline = time.monotonic() + PATIENCE
+        while self.pid:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                self.pid = 0
+                return status
+            if time.monotonic() > deadline:
+                os.kill(self.pid, signal.SIGKILL)
+        return 0
+
+
+class ProgramTestCase(ServingTestCase):
+    """
+    A test of the program as it runs.
+    """
+
+    def helper(self, *context: str) -> Running:
+        """
+        A helper that is ready.
+        """
+        helper = Running(*context)
+        self.addCleanup(helper.end)
+        helper.start()
+        self.assertEqual(helper.hear(), (HELLO, 0, helper.pid, 0))
+        return helper
+
+    def talk(
+        self, helper: Running, argv: Sequence[str], number: int = 1, **given: Any
+    ) -> bytes:
+        """
+        What a program says to its descriptors until it ends well.
+        """
+        ours, theirs = socket.socketpair()
+        with ours:
+            with theirs:
+                helper.order(number, argv, theirs.fileno(), **given)
+            ours.settimeout(PATIENCE)
+            said = b""
+            while True:
+                piece = ours.recv(1 << 16)
+                if not piece:
+                    break
+                said += piece
+        kind, told, pid, _ = helper.hear()
+        self.assertEqual((kind, told), (STARTED, number))
+        self.assertEqual(helper.hear(), (ENDED, number, pid, 0))
+        return said
+
+    def probe(self, helper: Running, **given: Any) -> Any:
+        """
+        What a program finds.
+        """
+        argv = (os.path.realpath(sys.executable), "-I", "-S", "-c", PROBE)
+        return json.loads(self.talk(helper, argv, **given))
+
+    def failure(self, helper: Running, argv: Sequence[str]) -> Report:
+        """
+        What the helper says of a program that cannot be started.
+        """
+        with open(os.devnull) as null:
+            helper.order(1, argv, null.fileno())
+        return helper.hear()
+
+
+class ProgramTests(ProgramTestCase):
+    """
+    Tests for the program.
+    """
+
+    def test_descriptors(self) -> None:
+        """
+        A program has its three descriptors and no others: not the helper's socket.
+        """
+        fds = self.probe(self.helper())["fds"]
+        self.assertLessEqual({"0", "1", "2"}, set(fds))
+        self.assertEqual({fds["0"]}, {fds["1"], fds["2"]})
+        left = {fd for fd in openDescriptors() if os.get_inheritable(int(fd))}
+        self.assertEqual(set(fds) - {"0", "1", "2"} - left, set())
+
+    def test_three(self) -> None:
+        """
+        Each of three descriptors comes to its place.
+        """
+        helper = self.helper()
+        ours, theirs = zip(*[socket.socketpair() for _ in range(3)])
+        command = ("/bin/sh", "-c", "cat; echo one; echo two >&2")
+        helper.order(1, command, *[sock.fileno() for sock in theirs])
+        ours[0].sendall(b"zero ")
+        for sock in (*theirs, ours[0]):
+            sock.close()
+        said = []
+        for sock in ours[1:]:
+            with sock, sock.makefile("rb") as file:
+                said.append(file.read())
+        self.assertEqual(said, [b"zero one\n", b"two\n"])
+
+    def test_program(self) -> None:
+        """
+        A program leads its session, and has no signal ignored or blocked.
+        """
+        found = self.probe(self.helper())
+        self.assertTrue(found["leads"])
+        self.assertEqual(int(found["masked"], 16), 0)
+        self.assertEqual(ignored(found["ignored"], signal.SIGPIPE, signal.SIGXFSZ), 0)
+
+    def test_brokenPipe(self) -> None:
+        """
+        Not even those that the helper ignores.
+        """
+        command = ("/bin/sh", "-c", "grep SigIgn /proc/self/status")
+        said = self.talk(self.helper(), command)
+        self.assertEqual(ignored(said.split()[1]), 0)
+
+    def test_environment(self) -> None:
+        """
+        The environment is exactly what was ordered, and what one program has of its
+        own is not seen by the next.
+        """
+        helper = self.helper()
+        command = ("/usr/bin/env",)
+        given: dict[str, Any] = {"environment": {"A": "1", "B": "a b=c"}}
+        first = self.talk(helper, command, 1, extra=b"C=3\0A=2", **given)
+        self.assertEqual(sorted(first.splitlines()), [b"A=2", b"B=a b=c", b"C=3"])
+        second = self.talk(helper, command, 2, **given)
+        self.assertEqual(sorted(second.splitlines()), [b"A=1", b"B=a b=c"])
+        third = self.talk(helper, command, 3, environment={})
+        self.assertEqual(third, b"")
+
+    def test_context(self) -> None:
+        """
+        The context is what the helper was started with.
+        """
+        folder = os.path.realpath(self.mktemp())
+        os.mkdir(folder)
+        limit = "RLIMIT_NOFILE=40:50"
+        helper = self.helper("umask=077", f"directory={folder}", "nice=0", limit)
+        found = self.probe(helper)
+        self.assertEqual(found["umask"], "077")
+        self.assertEqual(found["cwd"], folder)
+        self.assertEqual(found["nofile"], [40, 50])
+
+    def test_defaults(self) -> None:
+        """
+        Without any it is the root folder, and the usual umask.
+        """
+        found = self.probe(self.helper())
+        self.assertEqual((found["umask"], found["cwd"]), ("022", "/"))
+
+    def test_nice(self) -> None:
+        """
+        Programs may have a lower priority.
+        """
+        said = self.talk(self.helper("nice=3"), ("/usr/bin/nice",))
+        self.assertEqual(int(said), os.nice(0) + 3)
+
+    def test_identity(self) -> None:
+        """
+        As root, the programs are another user's, with that user's groups.
+        """
+        if os.getuid() != 0:
+            self.skipTest("only root can do that")
+        helper = self.helper("groups=8,65533", "gid=65533", "uid=65534")
+        pattern = "^(Uid|Gid|Groups)"
+        said = self.talk(helper, ("/bin/grep", "-E", pattern, "/proc/self/status"))
+        self.assertEqual(
+            [line.split()[1:] for line in said.decode().splitlines()],
+            [["65534"] * 4, ["65533"] * 4, ["8", "65533"]],
+        )
+
+    def test_ends(self) -> None:
+        """
+        The end of a program is told with its status, or its signal.
+        """
+        helper = self.helper()
+        for number, (command, status) in enumerate(
+            (("exit 3", 3 << 8), ("kill -9 $$", 9)), 1
+        ):
+            with open(os.devnull) as null:
+                helper.order(number, ("/bin/sh", "-c", command), null.fileno())
+            pid = helper.hear()[2]
+            self.assertEqual(helper.hear(), (ENDED, number, pid, status))
+
+    def test_script(self) -> None:
+        """
+        A script that does not say what runs it is for the shell, as execvp(3) has
+        it.
+        """
+        path = os.path.abspath(self.mktemp())
+        with open(path, "w") as file:
+            file.write('echo "$1"\n')
+        os.chmod(path, 0o755)
+        self.assertEqual(self.talk(self.helper(), (path, "a b")), b"a b\n")
+
+    def test_failures(self) -> None:
+        """
+        A program that cannot be started is told with the reason, and the client's
+        connection is closed without a byte.
+        """
+        helper = self.helper()
+        ours, theirs = socket.socketpair()
+        with ours:
+            with theirs:
+                helper.order(1, ("/nowhere",), theirs.fileno())
+            ours.settimeout(PATIENCE)
+            self.assertEqual(ours.recv(100), b"")
+        self.assertEqual(helper.hear(), (FAILED, 1, 0, errno.ENOENT))
+        report = self.failure(helper, ("/etc/passwd",))
+        self.assertEqual(report, (FAILED, 1, 0, errno.EACCES))
+
+    def test_failuresWithLimits(self) -> None:
+        """
+        It is the same where there are limits.
+        """
+        helper = self.helper("RLIMIT_CORE=0:0")
+        report = self.failure(helper, ("/nowhere",))
+        self.assertEqual(report, (FAILED, 1, 0, errno.ENOENT))
+
+    def test_directoryLater(self) -> None:
+        """
+        While the working directory is missing nothing is started; when it is there
+        programs are.
+        """
+        folder = os.path.realpath(self.mktemp())
+        helper = self.helper(f"directory={folder}")
+        report = self.failure(helper, ("/bin/true",))
+        self.assertEqual(report, (ASTRAY, 1, 0, errno.ENOENT))
+        os.mkdir(folder)
+        self.assertEqual(self.talk(helper, ("/bin/pwd",)), os.fsencode(folder) + b"\n")
+
+    def test_many(self) -> None:
+        """
+        Many orders at a time are all done, and each has its end.
+        """
+        helper = self.helper()
+        with open(os.devnull) as null:
+            for number in range(1, 51):
+                helper.order(number, ("/bin/true",), null.fileno())
+        heard = [helper.hear()[:2] for _ in range(100)]
+        for kind in (STARTED, ENDED):
+            numbers = sorted(number for said, number in heard if said == kind)
+            self.assertEqual(numbers, [*range(1, 51)])
+
+    def test_queued(self) -> None:
+        """
+        It says which order is the first that it finds.
+        """
+        helper = Running()
+        self.addCleanup(helper.end)
+        with open(os.devnull) as null:
+            for number in (7, 8):
+                helper.order(number, ("/bin/true",), null.fileno())
+        helper.start()
+        self.assertEqual(helper.hear(), (HELLO, 7, helper.pid, 0))
+        self.assertEqual(helper.hear()[:2], (STARTED, 7))
+
+    def test_daemonGone(self) -> None:
+        """
+        It ends when the daemon is gone, and the programs that run go on.
+        """
+        helper = self.helper()
+        ours, theirs = socket.socketpair()
+        with ours:
+            with theirs:
+                helper.order(1, ("/bin/cat",), theirs.fileno())
+            helper.hear()
+            self.assertEqual(helper.end(), 0)
+            ours.settimeout(PATIENCE)
+            ours.sendall(b"still here")
+            self.assertEqual(ours.recv(100), b"still here")
+
+    def test_lastOrders(self) -> None:
+        """
+        What the daemon had ordered before it went is started all the same.
+        """
+        helper = self.helper()
+        ours, theirs = socket.socketpair()
+        with ours:
+            with theirs:
+                for number in range(1, 20):
+                    helper.order(number, ("/bin/true",), theirs.fileno())
+                helper.order(20, ("/bin/echo", "here"), theirs.fileno())
+            helper.end()
+            ours.settimeout(PATIENCE)
+            self.assertEqual(ours.recv(100), b"here\n")
+
+    def test_signals(self) -> None:
+        """
+        Signals for the daemon that come to its whole group do not end it, and it
+        is in a session of its own.
+        """
+        helper = self.helper()
+        self.assertNotEqual(os.getsid(helper.pid), os.getsid(0))
+        for number in (signal.SIGHUP, signal.SIGINT):
+            os.kill(helper.pid, number)
+        self.assertEqual(self.talk(helper, ("/bin/echo", "here")), b"here\n")
+
+    def test_nothingKept(self) -> None:
+        """
+        It has no more open after many programs than before, and no child that has
+        ended.
+        """
+        helper = self.helper()
+        folder = f"/proc/{helper.pid}/fd"
+        before = len(os.listdir(folder))
+        for number in range(1, 6):
+            self.talk(helper, ("/bin/true",), number)
+            self.failure(helper, ("/nowhere",))
+        self.assertEqual(len(os.listdir(folder)), before)
+        children = f"/proc/{helper.pid}/task/{helper.pid}/children"
+        if os.path.exists(children):
+            with open(children) as file:
+                self.assertEqual(file.read(), "")
+
+
+class RepeatingTests(ProgramTestCase):
+    """
+    Tests for programs that are started again for further datagrams.
+    """
+
+    def setUp(self) -> None:
+        """
+        Have a socket with three datagrams.
+        """
+        super().setUp()
+        self.server = self.closing(listening(makeDatagrams()))
+        self.server.setblocking(True)
+        self.sender = self.client(self.server)
+        self.sends(b"1", b"2", b"3")
+
+    def sends(self, *datagrams: bytes) -> None:
+        """
+        Have datagrams wait.
+        """
+        for each in datagrams:
+            self.sender.send(each)
+
+    def kinds(self, helper: Running, argv: Sequence[str], repeats: int) -> list[int]:
+        """
+        The kinds of what is said until a program has ended for good.
+        """
+        helper.order(1, argv, self.server.fileno(), repeats=repeats)
+        said: list[Report] = []
+        while not said or said[-1][0] != ENDED:
+            said.append(helper.hear())
+        self.assertEqual({number for _, number, _, _ in said}, {1})
+        for before, after in zip(said[::2], said[1::2]):
+            self.assertEqual(before[2], after[2])
+        return [kind for kind, _, _, _ in said]
+
+    def left(self) -> list[bytes]:
+        """
+        The datagrams that are left.
+        """
+        self.server.setblocking(False)
+        left = []
+        while True:
+            try:
+                left.append(self.server.recv(100))
+            except BlockingIOError:
+                return left
+
+    def test_all(self) -> None:
+        """
+        There is a program for each of them, one after the other, and the daemon
+        hears of all.
+        """
+        kinds = self.kinds(self.helper(), TAKE_ONE, 10)
+        again = [STARTED, REPEATED]
+        self.assertEqual(kinds, [*again, *again, STARTED, ENDED])
+        self.assertEqual(self.left(), [])
+
+    def test_bound(self) -> None:
+        """
+        There are no more than were allowed.
+        """
+        kinds = self.kinds(self.helper(), TAKE_ONE, 1)
+        self.assertEqual(kinds, [STARTED, REPEATED, STARTED, ENDED])
+        self.assertEqual(self.left(), [b"3"])
+
+    def test_none(self) -> None:
+        """
+        Nor is there any without permission.
+        """
+        kinds = self.kinds(self.helper(), TAKE_ONE, 0)
+        self.assertEqual(kinds, [STARTED, ENDED])
+        self.assertEqual(self.left(), [b"2", b"3"])
+
+    def test_unread(self) -> None:
+        """
+        A datagram that was left is the daemon's to judge.
+        """
+        kinds = self.kinds(self.helper(), ("/bin/true",), 10)
+        self.assertEqual(kinds, [STARTED, ENDED])
+        self.assertEqual(self.left(), [b"1", b"2", b"3"])
+
+    def test_alike(self) -> None:
+        """
+        So is one that looks like the one before.
+        """
+        self.left()
+        self.server.setblocking(True)
+        self.sends(b"same", b"same")
+        kinds = self.kinds(self.helper(), TAKE_ONE, 10)
+        self.assertEqual(kinds, [STARTED, ENDED])
+
+    def test_settle(self) -> None:
+        """
+        The daemon can take the permission back.
+        """
+        helper = self.helper()
+        folder = os.path.abspath(self.mktemp())
+        os.mkdir(folder)
+        fifo = os.path.join(folder, "fifo")
+        os.mkfifo(fifo)
+        command = f"dd of=/dev/null count=1 bs=1000 status=none; cat {fifo}"
+        argv = ("/bin/sh", "-c", command)
+        helper.order(1, argv, self.server.fileno(), repeats=10)
+        pid = helper.hear()[2]
+        helper.channel.send(HEADER.pack(2, 0))
+        # It has taken that when it has done what comes after it.
+        with open(os.devnull) as null:
+            helper.order(3, ("/bin/true",), null.fileno())
+        heard = {helper.hear()[:2], helper.hear()[:2]}
+        self.assertEqual(heard, {(STARTED, 3), (ENDED, 3)})
+        with open(fifo, "w"):
+            """The program ends now."""
+        self.assertEqual(helper.hear()[:3], (ENDED, 1, pid))
+        self.assertEqual(self.left(), [b"2", b"3"])
+
+    def test_nothingKeptOfRepeats(self) -> None:
+        """
+        Nothing of them is open in the helper afterwards.
+        """
+        helper = self.helper()
+        before = len(os.listdir(f"/proc/{helper.pid}/fd"))
+        self.kinds(helper, TAKE_ONE, 10)
+        helper.order(2, ("/nowhere",), self.server.fileno(), repeats=10)
+        self.assertEqual(helper.hear(), (FAILED, 2, 0, errno.ENOENT))
+        self.assertEqual(len(os.listdir(f"/proc/{helper.pid}/fd")), before)
+
+
+class ForkServerTests(ServingTestCase):
+    """
+    Tests for L{ForkServer} when the machine has no room.
+    """
+
+    def setUp(self) -> None:
+        """
+        Have one in this process, that starts what the test says.
+        """
+        super().setUp()
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.ours = self.closing(ours)
+        self.ours.settimeout(PATIENCE)
+        self.server = ForkServer(self.closing(theirs), "/", [])
+        self.addCleanup(os.chdir, os.getcwd())
+        self.answers: list[int] = []
+        self.patch(_forkhelper, "spawn", self.spawn)
+        self.patch(self.server, "reap", lambda: None)
+
+    def spawn(self, *arguments: Any) -> int:
+        """
+        Start nothing.
+        """
+        number = self.answers.pop(0)
+        if number:
+            raise OSError(number, os.strerror(number))
+        return 4
+
+    def order(self) -> list[Report]:
+        """
+        Order a program.
+
+        @return: all that is said of it.
+        """
+        with open(os.devnull) as null:
+            rights = array.array("i", [null.fileno()])
+            self.ours.sendmsg(
+                [packed(1, ("/x",), {})],
+                [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)],
+            )
+        before = openDescriptors()
+        self.assertTrue(self.server._receive())
+        self.assertEqual(openDescriptors(), before)
+        self.server.flush()
+        said: list[Report] = []
+        self.ours.setblocking(False)
+        while True:
+            try:
+                packet = self.ours.recv(1 << 16)
+            except BlockingIOError:
+                return said
+            said += [each[:4] for each in REPORT.iter_unpack(packet)]
+
+    def test_stalls(self) -> None:
+        """
+        An order is kept while there is no room, and the daemon hears of it at once.
+        """
+        self.answers = [errno.EAGAIN, errno.ENOMEM, 0]
+        self.assertEqual(
+            self.order(),
+            [
+                (STALLED, 1, 0, errno.EAGAIN),
+                (STALLED, 1, 0, errno.ENOMEM),
+                (STARTED, 1, 4, 0),
+            ],
+        )
+
+    def test_patience(self) -> None:
+        """
+        But not for ever.
+        """
+        self.patch(_forkhelper, "_PATIENCE", -1.0)
+        self.answers = [errno.EAGAIN]
+        self.assertEqual(self.order(), [(FAILED, 1, 0, errno.EAGAIN)])
+
+    def test_otherError(self) -> None:
+        """
+        What will not get better is not waited for.
+        """
+        self.answers = [errno.EACCES]
+        self.assertEqual(self.order(), [(FAILED, 1, 0, errno.EACCES)])
+
+    def test_daemonGone(self) -> None:
+        """
+        When there is no daemon, that is seen, and reports to it are no error.
+        """
+        self.assertTrue(self.server._receive())
+        self.ours.close()
+        self.assertFalse(self.server._receive())
+        self.server.report(STARTED, 1, 4, 0)
+        self.server.flush()
+
+
+class PartsTests(ServingTestCase):
+    """
+    Tests for L{receive}, L{decode}, L{pairs} and L{repeatOf}.
+    """
+
+    def test_receive(self) -> None:
+        """
+        A packet comes with its descriptors, which no program inherits.
+        """
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        buffer = memoryview(bytearray(LARGEST))
+        with ours, theirs:
+            self.assertRaises(BlockingIOError, receive, theirs, buffer)
+            with open(os.devnull) as null:
+                rights = array.array("i", [null.fileno()] * 3)
+                ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)]
+                ours.sendmsg([b"order"], ancillary)
+            packet, fds = receive(theirs, buffer)
+            self.assertEqual((packet, len(fds)), (b"order", 3))
+            for fd in fds:
+                self.assertFalse(os.get_inheritable(fd))
+                os.close(fd)
+            ours.send(b"alone")
+            self.assertEqual(receive(theirs, buffer), (b"alone", []))
+            ours.close()
+            self.assertEqual(receive(theirs, buffer), (b"", []))
+
+    def test_decode(self) -> None:
+        """
+        What the daemon has encoded is found again.
+        """
+        order = Order("/x", ("x", "", "a=b"), {"A": "", "B": "c=d"}, {}, (0, 0, 0))
+        self.assertEqual(
+            decode(encode(order)),
+            (b"/x", [b"x", b"", b"a=b"], {b"A": b"", b"B": b"c=d"}),
+        )
+
+    def test_pairs(self) -> None:
+        """
+        An environment is divided at the first equals sign; of nothing there is
+        none.
+        """
+        self.assertEqual(
+            pairs([b"A=1", b"", b"B==", b"C"]), {b"A": b"1", b"B": b"=", b"C": b""}
+        )
+        self.assertEqual(pairs(b"".split(b"\0")), {})
+
+    def test_repeatOf(self) -> None:
+        """
+        There is one if it is wanted, and if there is a descriptor left.
+        """
+        server = self.closing(listening(makeDatagrams()))
+        fd = server.fileno()
+        self.assertIsNone(repeatOf(0, fd))
+        found: list[Repeat | None] = []
+        self.noDescriptors(lambda: found.append(repeatOf(1, fd)))
+        self.assertEqual(found, [None])
+        repeat = repeatOf(1, fd)
+        assert repeat is not None
+        repeat.socket.close()
