@@ -24,6 +24,7 @@ from __future__ import annotations
 import array
 import contextlib
 import errno
+import operator
 import os
 import select
 import signal
@@ -85,7 +86,8 @@ def wakeOnExit() -> int:
     os.set_blocking(reading, False)
     os.set_blocking(writing, False)
     signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
-    signal.signal(signal.SIGCHLD, lambda number, frame: None)
+    # Something that does nothing of a number and a frame, without a frame of its own.
+    signal.signal(signal.SIGCHLD, operator.is_)
     return reading
 
 
@@ -172,7 +174,8 @@ class ForkServer:
         self._hello()
         while True:
             # What comes at the same time is reported together.
-            for ready, _ in poll.poll(0) or self._idle(poll):
+            wait = 0 if self._reports else None
+            for ready, _ in poll.poll(wait) or self._idle(poll):
                 if ready == exits:
                     _drain(exits)
                     self.reap()
@@ -213,9 +216,11 @@ class ForkServer:
         Send the reports that have come together.
         """
         if self._reports:
-            # When the daemon is gone, what it ordered before is started all the same.
-            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            # A context manager would be made for every program.
+            try:
                 self._channel.send(b"".join(self._reports))
+            except (BrokenPipeError, ConnectionResetError):
+                """What the daemon ordered before it went is started all the same."""
             self._reports.clear()
 
     def _receive(self) -> bool:
@@ -366,7 +371,7 @@ class ForkServer:
         """
         Report the programs that have ended.
         """
-        while True:
+        while self.orders:
             try:
                 pid, status, usage = os.wait4(-1, os.WNOHANG)
             except ChildProcessError:
@@ -418,9 +423,8 @@ def _drain(fd: int) -> None:
     """
     Read all there is.
     """
-    with contextlib.suppress(BlockingIOError):
-        while os.read(fd, 4096):
-            """Only that something came matters."""
+    while len(os.read(fd, 4096)) == 4096:
+        """Only that something came matters."""
 
 
 def main(arguments: Sequence[str]) -> None:

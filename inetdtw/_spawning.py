@@ -11,6 +11,7 @@ standard library.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import resource
@@ -56,7 +57,9 @@ def makeRoom(limits: list[Limit]) -> None:
     for number, _, hard in limits:
         soft, most = resource.getrlimit(number)
         if most != resource.RLIM_INFINITY and not 0 <= hard <= most:
-            resource.setrlimit(number, (soft, hard))
+            # Not every root may; then it is for each program to fail.
+            with contextlib.suppress(ValueError, OSError):
+                resource.setrlimit(number, (soft, hard))
 
 
 def assume(context: Mapping[str, str]) -> None:
@@ -183,7 +186,10 @@ def _become(
     Become the program, in a child.
     """
     for number, soft, hard in limits:
-        resource.setrlimit(number, (soft, hard))
+        try:
+            resource.setrlimit(number, (soft, hard))
+        except ValueError:
+            raise PermissionError(errno.EPERM, "a limit is too high") from None
     try:
         os.execve(path, argv, environment)
     except OSError as why:

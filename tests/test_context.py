@@ -1,0 +1,241 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+The contexts of programs: what the keys of a definition make of them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from typing import Any
+
+from tests import world
+from tests.daemon import freePort, talk, twistd
+from tests.serving import ServingTestCase, nameOf, ordinaryUser, run
+
+PROBE = """\
+import json, os, resource, sys
+limits = {
+    name: resource.getrlimit(getattr(resource, name))
+    for name in ("RLIMIT_NOFILE", "RLIMIT_CPU", "RLIMIT_AS", "RLIMIT_CORE")
+}
+mask = os.umask(0)
+print(json.dumps({
+    "umask": mask,
+    "directory": os.getcwd(),
+    "nice": os.nice(0),
+    "groups": os.getgroups(),
+    "ids": [*os.getresuid(), *os.getresgid()],
+    "limits": limits,
+    "home": os.environ.get("HOME"),
+}))
+"""
+
+
+def mayRaiseLimits() -> bool:
+    """
+    Whether this process has C{CAP_SYS_RESOURCE}, capabilities(7).
+    """
+    with open("/proc/self/status", encoding="ascii") as lines:
+        effective = next(line for line in lines if line.startswith("CapEff"))
+    return bool(int(effective.split()[1], 16) & 1 << 24)
+
+
+class ContextTestCase(ServingTestCase):
+    """
+    Ask programs what their context is.
+    """
+
+    def definition(self, port: int, *keys: str, user: str = "-") -> str:
+        """
+        A definition of a service that tells of its context.
+        """
+        program = self.program("probe", PROBE)
+        first = f"{port} on protocol = tcp, wait = no, user = {user}, exec = {program}"
+        return ", ".join((first, *keys)) + ";\n"
+
+    def probe(self, *keys: str, user: str = "-") -> dict[str, Any]:
+        """
+        The context of a service that is defined with some keys.
+        """
+        port = freePort()
+        with self.daemon(self.definition(port, *keys, user=user), port):
+            told: dict[str, Any] = json.loads(talk(port, b""))
+        return told
+
+
+class KeyTests(ContextTestCase):
+    """
+    What each key does.
+    """
+
+    def test_default(self) -> None:
+        """
+        Without any key the mask is 022, the folder the root and the rest the daemon's.
+        """
+        told = self.probe()
+        self.assertEqual((told["umask"], told["directory"]), (0o022, "/"))
+        self.assertEqual(told["nice"], os.nice(0))
+
+    def test_umask(self) -> None:
+        """
+        C{umask} is the file creation mask, by both ways to launch.
+        """
+        self.assertEqual(self.probe("umask = 027")["umask"], 0o027)
+        self.assertEqual(self.probe("umask = 077", "launch = direct")["umask"], 0o077)
+
+    def test_directory(self) -> None:
+        """
+        C{directory} is where the program starts.
+        """
+        told = self.probe(f"directory = {self.folder}")
+        self.assertEqual(told["directory"], os.path.realpath(self.folder))
+
+    def test_home(self) -> None:
+        """
+        C{directory = ~} is the user's home.
+        """
+        user = ordinaryUser()
+        told = self.probe("directory = ~", user=nameOf(user))
+        home = os.environ.get("HOME", "/") if user is None else user.pw_dir
+        self.assertEqual(told["directory"], os.path.realpath(home))
+
+    def test_missingDirectory(self) -> None:
+        """
+        While the folder is not there the client is closed and the log names it; once
+        it is there clients are served.
+        """
+        port = freePort()
+        later = self.path("later")
+        conf = self.definition(port, f"directory = {later}")
+        with self.daemon(conf, port) as daemon:
+            self.assertEqual(talk(port, b""), b"")
+            daemon.waitForLog(later)
+            os.mkdir(later)
+            os.chmod(later, 0o755)
+            self.assertEqual(json.loads(talk(port, b""))["directory"], later)
+
+    def test_nice(self) -> None:
+        """
+        C{nice} lowers the priority.
+        """
+        self.assertEqual(self.probe("nice = 3")["nice"], os.nice(0) + 3)
+
+    def test_rlimits(self) -> None:
+        """
+        C{rlimit_...} sets the soft and the hard limit, and leaves the others.
+        """
+        told = self.probe("rlimit_files = 40:50", "rlimit_cpu = 7", "rlimit_core = 0")
+        limits = told["limits"]
+        self.assertEqual(limits["RLIMIT_NOFILE"], [40, 50])
+        self.assertEqual(limits["RLIMIT_CPU"], [7, 7])
+        self.assertEqual(limits["RLIMIT_CORE"], [0, 0])
+        self.assertEqual(limits["RLIMIT_AS"], self.probe()["limits"]["RLIMIT_AS"])
+
+    def test_directCannot(self) -> None:
+        """
+        What a direct launch cannot do is a mistake of the line, not ignored.
+        """
+        conf = self.definition(freePort(), "nice = 3", "launch = direct")
+        done = run(twistd("inetd", "--conf", self.write("bad.conf", conf)))
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn("launch: direct goes with no nice", done.stdout + done.stderr)
+
+    def test_separate(self) -> None:
+        """
+        Services with different contexts see nothing of each other's.
+        """
+        ports = [freePort() for _ in range(3)]
+        conf = "".join(
+            self.definition(port, *keys)
+            for port, keys in zip(
+                ports, (("umask = 077", "nice = 5"), (), ("rlimit_files = 44",))
+            )
+        )
+        with self.daemon(conf, *ports):
+            for _ in range(3):
+                first, second, third = (json.loads(talk(p, b"")) for p in ports)
+        self.assertEqual(
+            [told["umask"] for told in (first, second, third)], [0o077, 0o022, 0o022]
+        )
+        self.assertEqual(first["nice"] - second["nice"], 5)
+        self.assertEqual(second["nice"], third["nice"])
+        self.assertEqual(third["limits"]["RLIMIT_NOFILE"], [44, 44])
+        self.assertNotEqual(second["limits"]["RLIMIT_NOFILE"], [44, 44])
+
+
+class RootKeyTests(ContextTestCase):
+    """
+    What only root can ask for.
+    """
+
+    if not world.ROOT:
+        skip = "only root can do that"
+
+    def test_noGroups(self) -> None:
+        """
+        C{groups = no} leaves the first group only.
+        """
+        user = world.alpine()
+        told = self.probe("groups = no", user=user.pw_name)
+        self.assertEqual(told["groups"], [user.pw_gid])
+        self.assertEqual(told["ids"], [user.pw_uid] * 3 + [user.pw_gid] * 3)
+
+    def test_namedGroups(self) -> None:
+        """
+        C{groups} with names gives these, with the first group.
+        """
+        user = world.alpine()
+        told = self.probe("groups = daemon", user=user.pw_name)
+        self.assertEqual(sorted(told["groups"]), sorted({1, user.pw_gid}))
+
+    def test_raised(self) -> None:
+        """
+        A limit above the daemon's own reaches the program of another user, or, where
+        not even root may raise it, every client is closed and the log says why.
+        """
+        port, user = freePort(), world.alpine().pw_name
+        conf = self.definition(port, "rlimit_files = 100000", user=user)
+        with self.daemon(conf, port) as daemon:
+            told = talk(port, b"")
+            if mayRaiseLimits():
+                limits = json.loads(told)["limits"]
+                self.assertEqual(limits["RLIMIT_NOFILE"], [100000, 100000])
+                return
+            self.assertEqual(told, b"")
+            daemon.waitForLog("Operation not permitted")
+
+    def test_chroot(self) -> None:
+        """
+        C{chroot} is the root of the program, and its path begins there.
+        """
+        jail = self.path("jail")
+        os.makedirs(os.path.join(jail, "bin"))
+        shutil.copy(self._static(), os.path.join(jail, "bin", "list"))
+        port = freePort()
+        user = world.alpine().pw_name
+        conf = (
+            f"{port} on protocol = tcp, wait = no, user = {user}, exec = /bin/list, "
+            f"args = list, chroot = {jail};\n"
+        )
+        with self.daemon(conf, port):
+            self.assertEqual(talk(port, b""), b"bin\n")
+
+    def _static(self) -> str:
+        """
+        A program that needs no library and lists the root folder.
+        """
+        source = self.write(
+            "list.c",
+            "#include <dirent.h>\n#include <stdio.h>\n"
+            'int main(void) { struct dirent *e; DIR *d = opendir("/");\n'
+            "while (d && (e = readdir(d))) if (e->d_name[0] != '.') puts(e->d_name);\n"
+            "return 0; }\n",
+        )
+        target = self.path("list")
+        subprocess.run(["cc", "-static", "-o", target, source], check=True)
+        return target
