@@ -36,7 +36,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from inetdtw.builtin import ReflectorGuard
 from inetdtw.child import Child, Host
 from inetdtw.entry import Place
-from inetdtw.interfaces import Exit, ILauncher, Order
+from inetdtw.interfaces import Exit, IChild, ILauncher, Order
 from inetdtw.report import Report
 from inetdtw.service import Address, Program, Service
 
@@ -317,6 +317,48 @@ class FakeReactor(MemoryReactorClock):
             process.close()
         for connection, _ in self.adopted:
             connection.close()
+
+
+@implementer(IChild)
+class FakeChild:
+    """
+    A program that was ordered of a launcher.
+
+    @ivar told: what was said of it: its process id, the reason why it could not be
+        started, and how it ended.
+    @ivar following: the one that was started after it under the same order.
+    """
+
+    following: FakeChild
+
+    def __init__(self) -> None:
+        self.told: list[Any] = []
+
+    def started(self, pid: int) -> None:
+        """
+        It runs.
+        """
+        self.told.append(pid)
+
+    def failed(self, reason: str) -> None:
+        """
+        It could not be started.
+        """
+        self.told.append(reason)
+
+    def ended(self, how: Exit) -> None:
+        """
+        It has ended.
+        """
+        self.told.append(how)
+
+    def repeated(self, how: Exit) -> FakeChild:
+        """
+        It has ended, and was started again.
+        """
+        self.told.append(how)
+        self.following = FakeChild()
+        return self.following
 
 
 class FakeProgram:

@@ -25,8 +25,9 @@ from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw.interfaces import ILauncher
+from inetdtw.interfaces import IChild, ILauncher
 from inetdtw.test.fakes import (
+    FakeChild,
     FakeLauncher,
     FakeReactor,
     ServingTestCase,
@@ -126,7 +127,13 @@ class FakeLauncherTests(ServingTestCase):
         """
         verifyObject(ILauncher, FakeLauncher())
 
-    def test_cleanService(self) -> None:
+    def test_child(self) -> None:
+        """
+        What is told in place of a child is one.
+        """
+        verifyObject(IChild, FakeChild())
+
+    def test_makeService(self) -> None:
         """
         The services that are made differ from each other only in what was said.
         """

@@ -19,8 +19,8 @@ from inetdtw._forkhelper import HELLO, STALLED, STARTED, decode, pairs
 from inetdtw.forkserver import IN_FLIGHT, ForkServers, arguments
 from inetdtw.interfaces import ILauncher, Order
 from inetdtw.service import Context, Identity
-from inetdtw.test.fakes import ServingTestCase, openDescriptors
-from inetdtw.test.test_helper import PID, FakeChild, PlayedHelper
+from inetdtw.test.fakes import FakeChild, ServingTestCase, openDescriptors
+from inetdtw.test.test_helper import PID, PlayedHelper
 
 
 class ArgumentsTests(ServingTestCase):

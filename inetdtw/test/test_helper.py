@@ -12,7 +12,6 @@ import errno
 import os
 import socket
 import subprocess
-from typing import Any
 
 from zope.interface.verify import verifyObject
 
@@ -46,6 +45,7 @@ from inetdtw.helper import (
 from inetdtw.interfaces import Exit, Order
 from inetdtw.test.fakes import (
     PATIENCE,
+    FakeChild,
     FakeProcess,
     ServingTestCase,
     openDescriptors,
@@ -86,43 +86,6 @@ class Owner:
         A helper has died.
         """
         self.deaths.append((pid, why, pause))
-
-
-class FakeChild:
-    """
-    A program that was ordered.
-
-    @ivar told: what was said of it.
-    """
-
-    def __init__(self) -> None:
-        self.told: list[Any] = []
-
-    def started(self, pid: int) -> None:
-        """
-        It runs.
-        """
-        self.told.append(pid)
-
-    def failed(self, reason: str) -> None:
-        """
-        It could not be started.
-        """
-        self.told.append(reason)
-
-    def ended(self, how: Exit) -> None:
-        """
-        It has ended.
-        """
-        self.told.append(how)
-
-    def repeated(self, how: Exit) -> FakeChild:
-        """
-        It has ended, and was started again.
-        """
-        self.told.append(how)
-        self.following = FakeChild()
-        return self.following
 
 
 class PlayedHelper:
