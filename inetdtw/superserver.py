@@ -93,6 +93,7 @@ class InetdService(ApplicationService):
         self._host = Host(reactor, report, environ, ReflectorGuard(), time.time)
         self._launchers = Launchers(reactor, report)
         self._slots: dict[Key, Slot] = {}
+        self._bound = False
         self.configuration = self._read()
 
     def _read(self) -> Configuration:
@@ -118,8 +119,9 @@ class InetdService(ApplicationService):
         """
         Get the sockets of all services that have none yet.
         """
-        if self._slots:
+        if self._bound:
             return
+        self._bound = True
         self._say(self.configuration)
         _occupyStandardDescriptors()
         for service in self.configuration.services:
@@ -137,6 +139,7 @@ class InetdService(ApplicationService):
         for slot in self._slots.values():
             slot.stop()
         self._slots.clear()
+        self._bound = False
 
     def _say(self, configuration: Configuration) -> None:
         """

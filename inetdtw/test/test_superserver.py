@@ -1,0 +1,584 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Tests for L{inetdtw.superserver}.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from typing import Any
+
+from zope.interface.verify import verifyObject
+
+from twisted.application.service import IService, MultiService
+
+from inetdtw import InetdService, NothingToServe
+from inetdtw._forkhelper import HELLO, decode
+from inetdtw.service import Settings
+from inetdtw.test.fakes import (
+    PATIENCE,
+    ServingTestCase,
+    listening,
+    makeService,
+    openDescriptors,
+)
+from inetdtw.test.test_helper import PlayedHelper
+
+ECHO = "127.0.0.1:0 stream tcp nowait - internal echo\n"
+DISCARD = "127.0.0.1:0 dgram udp wait - internal discard\n"
+PROGRAM = "127.0.0.1:0 stream tcp nowait - /bin/sh {}\n"
+BAD = "127.0.0.1:0 stream udp nowait - internal echo\n"
+
+
+class SuperserverTestCase(ServingTestCase):
+    """
+    A test of a superserver.
+    """
+
+    def setUp(self) -> None:
+        """
+        Have a file.
+        """
+        super().setUp()
+        self.path = os.path.abspath(self.mktemp())
+        self.patch(os, "cpu_count", lambda: 1)
+
+    def write(self, *lines: str) -> None:
+        """
+        Write the file.
+        """
+        with open(self.path, "w") as file:
+            file.write("".join(lines))
+
+    def inetd(self, *lines: str, **given: Any) -> InetdService:
+        """
+        A superserver of these lines, with the names C{one}, C{two} and so on.
+        """
+        self.write(*lines)
+        usual: dict[str, Any] = {
+            "reactor": self.reactor,
+            "environ": {"PATH": "/bin"},
+            "report": self.host.report,
+        }
+        inetd = InetdService(self.path, **{**usual, **given})
+        self.addCleanup(self.end, inetd)
+        return inetd
+
+    def running(self, *lines: str, **given: Any) -> InetdService:
+        """
+        A superserver that serves these lines.
+        """
+        inetd = self.inetd(*lines, **given)
+        inetd.startService()
+        return inetd
+
+    def end(self, inetd: InetdService) -> None:
+        """
+        Stop a superserver for good.
+        """
+        inetd.stopService()
+        for process in self.reactor.processes:
+            if not process.exited:
+                process.exit()
+
+    def ready(self) -> PlayedHelper:
+        """
+        Be the fork server that was started last, and be ready.
+        """
+        played = PlayedHelper(self.reactor.processes[-1])
+        self.addCleanup(played.channel.close)
+        played.say((HELLO, 0, 4, 0))
+        self.reactor.settle()
+        return played
+
+    def connects(self, where: Any, kind: int = socket.SOCK_STREAM) -> int:
+        """
+        The error that a client gets, or 0.
+        """
+        with socket.socket(socket.AF_INET, kind) as client:
+            client.settimeout(PATIENCE)
+            return client.connect_ex((where.host, where.port))
+
+    def argument(self, inetd: InetdService, name: str, played: PlayedHelper) -> bytes:
+        """
+        The last argument of the program that the next client of a service gets.
+        """
+        where = inetd.getHosts()[name]
+        client = self.closing(socket.socket())
+        client.connect((where.host, where.port))
+        self.reactor.turn(PATIENCE)
+        _, shared, _, fds = played.take()
+        for fd in fds:
+            os.close(fd)
+        return decode(shared)[1][-1]
+
+
+class StartTests(SuperserverTestCase):
+    """
+    Tests for L{InetdService} that starts and stops.
+    """
+
+    def test_interface(self) -> None:
+        """
+        It is a service of an application, with a name.
+        """
+        inetd = self.inetd(ECHO)
+        verifyObject(IService, inetd)
+        self.assertEqual(inetd.name, "inetd")
+
+    def test_serves(self) -> None:
+        """
+        What the file says is served from the start on.
+        """
+        inetd = self.inetd(ECHO)
+        self.assertEqual(inetd.getHosts(), {})
+        inetd.startService()
+        ((name, where),) = inetd.getHosts().items()
+        self.assertEqual((name, where.type, where.host), ("0/tcp", "TCP", "127.0.0.1"))
+        self.assertEqual(self.connects(where), 0)
+        self.reactor.turnUntil(lambda: bool(self.reactor.adopted))
+
+    def test_text(self) -> None:
+        """
+        A text will do in place of a file.
+        """
+        inetd = InetdService(text=ECHO + DISCARD, reactor=self.reactor)
+        inetd.startService()
+        self.addCleanup(inetd.stopService)
+        self.assertEqual(set(inetd.getHosts()), {"0/tcp", "0/udp"})
+
+    def test_several(self) -> None:
+        """
+        There may be several files, and folders of files.
+        """
+        folder = os.path.abspath(self.mktemp())
+        os.mkdir(folder)
+        with open(os.path.join(folder, "more.conf"), "w") as file:
+            file.write(DISCARD)
+        self.write(ECHO)
+        inetd = InetdService([self.path, folder], reactor=self.reactor)
+        inetd.startService()
+        self.addCleanup(inetd.stopService)
+        self.assertEqual(set(inetd.getHosts()), {"0/tcp", "0/udp"})
+
+    def test_id(self) -> None:
+        """
+        A service that says what it is called is found by that.
+        """
+        line = "127.0.0.1:0 on protocol = tcp, args = echo, id = talk;\n"
+        inetd = self.running(line)
+        self.assertEqual(set(inetd.getHosts()), {"talk"})
+
+    def test_privileged(self) -> None:
+        """
+        The sockets are there before privileges are given up, and nothing else: no
+        client is served, and no process started.
+        """
+        inetd = self.inetd(PROGRAM.format("one"))
+        inetd.privilegedStartService()
+        where = inetd.getHosts()["0/tcp"]
+        self.assertEqual(self.connects(where), 0)
+        self.assertEqual(self.reactor.getReaders(), [])
+        self.assertEqual(self.reactor.processes, [])
+        inetd.startService()
+        self.assertEqual(inetd.getHosts()["0/tcp"], where)
+        self.assertEqual(len(self.reactor.processes), 1)
+
+    def test_program(self) -> None:
+        """
+        A program is started by a fork server, with the environment that was given.
+        """
+        inetd = self.running(PROGRAM.format("one two"), environ={"A": "1"})
+        played = self.ready()
+        where = inetd.getHosts()["0/tcp"]
+        client = self.closing(socket.socket())
+        client.connect((where.host, where.port))
+        self.reactor.turn(PATIENCE)
+        _, shared, _, fds = played.take()
+        os.close(fds[0])
+        self.assertEqual(decode(shared), (b"/bin/sh", [b"one", b"two"], {b"A": b"1"}))
+
+    def test_settings(self) -> None:
+        """
+        What a line does not say is as the settings say.
+        """
+        self.running(PROGRAM.format("one"), settings=Settings(launch="direct"))
+        self.assertEqual(self.reactor.processes, [])
+
+    def test_badLines(self) -> None:
+        """
+        A line that cannot be served is in the log, once, with its place; the others
+        are served.
+        """
+        inetd = self.inetd(ECHO, BAD, "nonsense\n", DISCARD)
+        inetd.privilegedStartService()
+        inetd.startService()
+        self.assertEqual(set(inetd.getHosts()), {"0/tcp", "0/udp"})
+        places = [event["place"] for event in self.said("conf")]
+        self.assertEqual(
+            [place.split(":")[:2] for place in places],
+            [[self.path, "2"], [self.path, "3"]],
+        )
+
+    def test_badLinesOnly(self) -> None:
+        """
+        A line is in the log once, though nothing is left to serve.
+        """
+        inetd = self.inetd(BAD)
+        inetd.privilegedStartService()
+        inetd.startService()
+        self.assertEqual(len(self.said("conf")), 1)
+
+    def test_noFile(self) -> None:
+        """
+        A file that is not there is in the log, and no error of the program.
+        """
+        inetd = InetdService("/nowhere/inetd.conf", reactor=self.reactor)
+        inetd.startService()
+        self.addCleanup(inetd.stopService)
+        (problem,) = self.said("conf")
+        self.assertIn("/nowhere/inetd.conf", problem["reason"])
+
+    def test_warnings(self) -> None:
+        """
+        What is strange in the file is in the log, and served.
+        """
+        line = "127.0.0.1:0 stream tcp nowait - /nowhere/prog prog\n"
+        inetd = self.running(line)
+        (warning,) = self.said("warning")
+        self.assertIn("/nowhere/prog", warning["reason"])
+        self.assertEqual(set(inetd.getHosts()), {"0/tcp"})
+
+    def test_inUse(self) -> None:
+        """
+        A port that is in use is tried again, and the others are served.
+        """
+        other = self.closing(listening(makeService()))
+        port = other.getsockname()[1]
+        line = f"127.0.0.1:{port} stream tcp nowait - internal echo\n"
+        inetd = self.running(line, DISCARD)
+        self.assertEqual(set(inetd.getHosts()), {"0/udp"})
+        other.close()
+        self.reactor.advance(1)
+        self.assertEqual(set(inetd.getHosts()), {"0/udp", f"{port}/tcp"})
+
+    def test_stop(self) -> None:
+        """
+        When it was stopped nothing is left: no socket, no process, and nothing in
+        the reactor.
+        """
+        before = openDescriptors()
+        inetd = self.running(ECHO, DISCARD, PROGRAM.format("one"))
+        where = inetd.getHosts()["0/udp"]
+        self.ready().channel.close()
+        stopped = inetd.stopService()
+        self.assertNoResult(stopped)
+        self.reactor.processes[0].exit()
+        self.successResultOf(stopped)
+        self.assertEqual(inetd.getHosts(), {})
+        self.assertEqual(openDescriptors(), before)
+        self.assertEqual(self.reactor.getReaders(), [])
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+        again = self.closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        again.bind((where.host, where.port))
+
+    def test_startAgain(self) -> None:
+        """
+        It can be started again.
+        """
+        inetd = self.running(DISCARD, PROGRAM.format("one"))
+        for _ in range(2):
+            stopped = inetd.stopService()
+            self.reactor.processes[-1].exit()
+            self.successResultOf(stopped)
+            inetd.startService()
+            self.assertEqual(self.argument(inetd, "0/tcp", self.ready()), b"one")
+
+    def test_inApplication(self) -> None:
+        """
+        It starts and stops with the application that it is a part of.
+        """
+        whole = MultiService()
+        inetd = self.inetd(ECHO)
+        inetd.setServiceParent(whole)
+        whole.privilegedStartService()
+        whole.startService()
+        self.assertEqual(len(inetd.getHosts()), 1)
+        self.successResultOf(whole.stopService())
+        self.assertEqual(inetd.getHosts(), {})
+
+    def test_standardDescriptors(self) -> None:
+        """
+        No socket gets a number that is a program's 0, 1 or 2, though these are
+        closed in the daemon.
+        """
+        inetd = self.inetd(ECHO)
+        kept = os.dup(0)
+        self.addCleanup(os.close, kept)
+        os.close(0)
+        try:
+            inetd.startService()
+            self.assertEqual(os.readlink("/proc/self/fd/0"), os.devnull)
+        finally:
+            os.dup2(kept, 0)
+
+
+class RequiredTests(SuperserverTestCase):
+    """
+    Tests for L{InetdService} that must have something to serve.
+    """
+
+    def test_nothing(self) -> None:
+        """
+        When no service has its socket there is an error, that names the file, and a
+        line in the log; nothing is tried again.
+        """
+        other = self.closing(listening(makeService()))
+        port = other.getsockname()[1]
+        line = f"127.0.0.1:{port} stream tcp nowait - internal echo\n"
+        inetd = self.inetd(line, required=True)
+        why = self.assertRaises(NothingToServe, inetd.privilegedStartService)
+        self.assertIn(self.path, str(why))
+        self.assertEqual(len(self.said("unbound")), 1)
+        self.assertEqual(len(self.said("nothing")), 1)
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+    def test_off(self) -> None:
+        """
+        So it is when all of them are off.
+        """
+        line = "127.0.0.1:0 off protocol = tcp, args = echo;\n"
+        inetd = self.inetd(line, required=True)
+        self.assertRaises(NothingToServe, inetd.startService)
+
+    def test_one(self) -> None:
+        """
+        One is enough.
+        """
+        inetd = self.inetd(BAD, ECHO, required=True)
+        inetd.privilegedStartService()
+        inetd.startService()
+        self.assertEqual(len(inetd.getHosts()), 1)
+
+
+class ReloadTests(SuperserverTestCase):
+    """
+    Tests for L{InetdService.reload}.
+    """
+
+    def sockets(self) -> set[str]:
+        """
+        What sockets are open.
+        """
+        return {each for each in openDescriptors().values() if "socket" in each}
+
+    def reloaded(self) -> dict[str, int]:
+        """
+        The counts in the last line about a reload.
+        """
+        event = self.said("reload")[-1]
+        return {name: event[name] for name in ("kept", "changed", "started", "stopped")}
+
+    def test_nothing(self) -> None:
+        """
+        When nothing has changed, nothing is touched.
+        """
+        inetd = self.running(ECHO, DISCARD)
+        before = inetd.getHosts(), openDescriptors(), set(self.reactor.getReaders())
+        self.assertTrue(inetd.reload())
+        after = inetd.getHosts(), openDescriptors(), set(self.reactor.getReaders())
+        self.assertEqual(after, before)
+        self.assertEqual(
+            self.reloaded(), {"kept": 2, "changed": 0, "started": 0, "stopped": 0}
+        )
+
+    def test_added(self) -> None:
+        """
+        A line that was added is served, and the others keep their sockets.
+        """
+        inetd = self.running(ECHO)
+        where, before = inetd.getHosts()["0/tcp"], self.sockets()
+        self.write(DISCARD, ECHO)
+        self.assertTrue(inetd.reload())
+        hosts = inetd.getHosts()
+        self.assertEqual((set(hosts), hosts["0/tcp"]), ({"0/tcp", "0/udp"}, where))
+        self.assertLess(before, self.sockets())
+        self.assertEqual(
+            self.reloaded(), {"kept": 1, "changed": 0, "started": 1, "stopped": 0}
+        )
+
+    def test_removed(self) -> None:
+        """
+        A line that was removed is served no more.
+        """
+        inetd = self.running(ECHO, DISCARD)
+        where = inetd.getHosts()["0/tcp"]
+        self.write(DISCARD)
+        self.assertTrue(inetd.reload())
+        self.assertEqual(set(inetd.getHosts()), {"0/udp"})
+        self.assertEqual(self.connects(where), errno.ECONNREFUSED)
+        self.assertEqual(
+            self.reloaded(), {"kept": 1, "changed": 0, "started": 0, "stopped": 1}
+        )
+
+    def test_changed(self) -> None:
+        """
+        What a line says now holds for the next client, on the same socket.
+        """
+        inetd = self.running(PROGRAM.format("one"))
+        played = self.ready()
+        where, before = inetd.getHosts()["0/tcp"], self.sockets()
+        self.assertEqual(self.argument(inetd, "0/tcp", played), b"one")
+        self.write(PROGRAM.format("two"))
+        self.assertTrue(inetd.reload())
+        self.assertEqual(self.argument(inetd, "0/tcp", played), b"two")
+        self.assertEqual(inetd.getHosts()["0/tcp"], where)
+        self.assertLessEqual(before, self.sockets())
+        self.assertEqual(
+            self.reloaded(), {"kept": 0, "changed": 1, "started": 0, "stopped": 0}
+        )
+
+    def test_moved(self) -> None:
+        """
+        A line that has only moved is not changed.
+        """
+        inetd = self.running(ECHO)
+        self.write("# a comment\n", ECHO)
+        self.assertTrue(inetd.reload())
+        self.assertEqual(self.reloaded()["kept"], 1)
+
+    def test_bad(self) -> None:
+        """
+        With any bad line the old configuration stays, all of it, and the log has
+        the line.
+        """
+        inetd = self.running(ECHO, PROGRAM.format("one"))
+        before = inetd.configuration, inetd.getHosts(), openDescriptors()
+        self.write(DISCARD, BAD, PROGRAM.format("two"))
+        self.assertFalse(inetd.reload())
+        after = inetd.configuration, inetd.getHosts(), openDescriptors()
+        self.assertEqual(after, before)
+        (problem,) = self.said("conf")
+        self.assertTrue(problem["place"].startswith(f"{self.path}:2:"))
+        self.assertEqual(self.said("reload")[-1]["problems"], 1)
+        self.write(DISCARD)
+        self.assertTrue(inetd.reload())
+        self.assertEqual(set(inetd.getHosts()), {"0/udp"})
+
+    def test_unreadable(self) -> None:
+        """
+        So it is when the file is gone, or is not text.
+        """
+        inetd = self.running(ECHO)
+        before = inetd.getHosts()
+        os.unlink(self.path)
+        self.assertFalse(inetd.reload())
+        with open(self.path, "wb") as file:
+            file.write(b"\xff\xfe\n")
+        self.assertFalse(inetd.reload())
+        self.assertEqual(inetd.getHosts(), before)
+        self.assertEqual(len(self.said("conf")), 2)
+
+    def test_badBefore(self) -> None:
+        """
+        Lines that were bad at the start are served when they are right.
+        """
+        inetd = self.running(ECHO, BAD)
+        self.write(ECHO, DISCARD)
+        self.assertTrue(inetd.reload())
+        self.assertEqual(set(inetd.getHosts()), {"0/tcp", "0/udp"})
+
+    def test_warning(self) -> None:
+        """
+        What is only strange does not keep the old configuration.
+        """
+        inetd = self.running(ECHO)
+        self.write("127.0.0.1:0 stream tcp nowait - /nowhere/prog prog\n")
+        self.assertTrue(inetd.reload())
+        self.assertEqual(len(self.said("warning")), 1)
+
+    def test_inUse(self) -> None:
+        """
+        Nor does a port that is in use, which is tried again.
+        """
+        inetd = self.running(ECHO)
+        other = self.closing(listening(makeService()))
+        port = other.getsockname()[1]
+        self.write(ECHO, f"127.0.0.1:{port} stream tcp nowait - internal echo\n")
+        self.assertTrue(inetd.reload())
+        self.assertEqual(set(inetd.getHosts()), {"0/tcp"})
+        other.close()
+        self.reactor.advance(1)
+        self.assertEqual(set(inetd.getHosts()), {"0/tcp", f"{port}/tcp"})
+
+    def test_stopsTrying(self) -> None:
+        """
+        A port that is not wanted any more is not tried any more.
+        """
+        other = self.closing(listening(makeService()))
+        port = other.getsockname()[1]
+        line = f"127.0.0.1:{port} stream tcp nowait - internal echo\n"
+        inetd = self.running(ECHO, line)
+        self.write(ECHO)
+        self.assertTrue(inetd.reload())
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+    def test_launchers(self) -> None:
+        """
+        A fork server that no service needs any more ends; one that a new service
+        needs is started.
+        """
+        inetd = self.running(PROGRAM.format("one"))
+        old = self.ready()
+        line = "127.0.0.1:0 on protocol = tcp, wait = no, user = -, exec = /bin/sh"
+        self.write(f"{line}, umask = 077;\n")
+        self.assertTrue(inetd.reload())
+        self.assertEqual(old.channel.recv(100), b"")
+        self.assertEqual(len(self.reactor.processes), 2)
+        self.assertIn("umask=077", self.reactor.processes[1].args)
+        self.assertEqual(self.argument(inetd, "0/tcp", self.ready()), b"sh")
+
+    def test_internalToProgram(self) -> None:
+        """
+        A socket may come to be served by a program, and by the daemon again.
+        """
+        inetd = self.running(ECHO)
+        where = inetd.getHosts()["0/tcp"]
+        self.write(PROGRAM.format("one"))
+        self.assertTrue(inetd.reload())
+        self.assertEqual(self.argument(inetd, "0/tcp", self.ready()), b"one")
+        self.write(ECHO)
+        self.assertTrue(inetd.reload())
+        self.assertEqual(inetd.getHosts()["0/tcp"], where)
+        self.assertEqual(self.connects(where), 0)
+        self.reactor.turnUntil(lambda: bool(self.reactor.adopted))
+
+    def test_notRunning(self) -> None:
+        """
+        When it does not run, what is read holds for the next start.
+        """
+        inetd = self.inetd(ECHO)
+        self.write(DISCARD)
+        self.assertTrue(inetd.reload())
+        self.assertEqual(inetd.getHosts(), {})
+        inetd.startService()
+        self.assertEqual(set(inetd.getHosts()), {"0/udp"})
+
+    def test_burst(self) -> None:
+        """
+        Many reloads in a row leave what the last one said.
+        """
+        inetd = self.running(ECHO)
+        before = openDescriptors()
+        for _ in range(10):
+            self.write(ECHO, DISCARD)
+            inetd.reload()
+            self.write(ECHO)
+            inetd.reload()
+        self.assertEqual(set(inetd.getHosts()), {"0/tcp"})
+        self.assertEqual(openDescriptors(), before)
+        self.assertEqual(len(self.reactor.getReaders()), 1)
