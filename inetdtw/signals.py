@@ -63,8 +63,11 @@ class ReloadOnHangup(Service):
         Have the signal do what it did before.
         """
         super().stopService()
-        self._listening = False
-        signal.signal(signal.SIGHUP, self._before)
+        if self._listening:
+            self._listening = False
+            # What is not Python's cannot be brought back.
+            before = signal.SIG_DFL if self._before is None else self._before
+            signal.signal(signal.SIGHUP, before)
 
     def _hangup(self, number: int, frame: Any) -> None:
         """

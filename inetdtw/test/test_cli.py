@@ -1,0 +1,293 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Tests for L{inetdtw.cli}.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+import syslog
+from typing import Any
+
+from zope.interface.verify import verifyObject
+
+from twisted.application.service import IServiceMaker
+from twisted.logger import ILogObserver, Logger, LogPublisher
+from twisted.python.usage import UsageError
+from twisted.scripts._twistd_unix import UnixApplicationRunner
+from twisted.trial.unittest import SynchronousTestCase
+
+from inetdtw import NothingToServe, __version__, cli
+
+
+def optionsOf(*arguments: str) -> cli.Options:
+    """
+    What a command line says.
+    """
+    options = cli.Options()
+    options.parseOptions(list(arguments))
+    return options
+
+
+class OptionsTests(SynchronousTestCase):
+    """
+    Tests for L{cli.Options}.
+    """
+
+    def setUp(self) -> None:
+        """
+        Be root, so that it makes no difference who runs the test.
+        """
+        self.patch(os, "geteuid", lambda: 0)
+
+    def flags(self, *arguments: str) -> tuple[int, int, int]:
+        """
+        Whether it stays in the foreground, logs to stderr, and says everything.
+        """
+        options = optionsOf(*arguments)
+        return tuple(options[name] for name in ("foreground", "stderr", "successes"))
+
+    def test_files(self) -> None:
+        """
+        Files are arguments, and may be given by the option as well.
+        """
+        options = optionsOf("--conf", "/one", "/two", "three")
+        three = os.path.join(os.getcwd(), "three")
+        self.assertEqual(options["conf"], ["/one", "/two", three])
+        self.assertEqual(optionsOf()["conf"], ["/etc/inetd.conf"])
+
+    def test_foreground(self) -> None:
+        """
+        -f and -i stay in the foreground, -d does so and logs all there is to stderr,
+        and -e logs there.
+        """
+        self.assertEqual(self.flags(), (0, 0, 0))
+        self.assertEqual(self.flags("-f"), (1, 0, 0))
+        self.assertEqual(self.flags("-i"), (1, 0, 0))
+        self.assertEqual(self.flags("-fe"), (1, 1, 0))
+        self.assertEqual(self.flags("-d"), (1, 1, 1))
+        self.assertEqual(self.flags("-l"), (0, 0, 1))
+
+    def test_stderrOfDaemon(self) -> None:
+        """
+        A daemon has no stderr to log to.
+        """
+        why = self.assertRaises(UsageError, optionsOf, "-e")
+        self.assertIn("-e needs -f", str(why))
+
+    def test_numbers(self) -> None:
+        """
+        The backlog and the rate are as twistd's are.
+        """
+        options = optionsOf("-q", "10", "-R", "20")
+        self.assertEqual((options["backlog"], options["rate"]), (10, 20))
+        self.assertRaises(UsageError, optionsOf, "-q", "many")
+
+    def test_pidFile(self) -> None:
+        """
+        Root's daemon has the usual pid file; there is none in the foreground, nor
+        of another user, unless one is given.
+        """
+        self.assertEqual(optionsOf()["pidfile"], "/var/run/inetd.pid")
+        self.assertEqual(optionsOf("-f")["pidfile"], "")
+        self.assertEqual(optionsOf("-f", "-p", "/pid")["pidfile"], "/pid")
+        self.assertEqual(optionsOf("-p", "")["pidfile"], "")
+        self.patch(os, "geteuid", lambda: 1000)
+        self.assertEqual(optionsOf()["pidfile"], "")
+
+    def test_version(self) -> None:
+        """
+        The version is this package's.
+        """
+        output = io.StringIO()
+        self.patch(sys, "stdout", output)
+        why = self.assertRaises(SystemExit, optionsOf, "--version")
+        self.assertEqual(why.code, 0)
+        self.assertIn(__version__, output.getvalue())
+
+    def test_help(self) -> None:
+        """
+        All options that people type are in the help.
+        """
+        text = str(cli.Options())
+        for option in ("-f", "-e", "-d", "-l", "-q", "-R", "-p", "-i"):
+            self.assertIn(option, text)
+
+
+class TwistdConfigTests(SynchronousTestCase):
+    """
+    Tests for L{cli.twistdConfig}.
+    """
+
+    def config(self, *arguments: str) -> Any:
+        """
+        What twistd is told.
+        """
+        return cli.twistdConfig(optionsOf(*arguments))
+
+    def test_daemon(self) -> None:
+        """
+        A daemon leaves the terminal, goes to the root folder, and takes the usual
+        umask.
+        """
+        config = self.config("-p", "/pid", "/file")
+        self.assertFalse(config["nodaemon"])
+        self.assertEqual(config["pidfile"], "/pid")
+        self.assertEqual((config["rundir"], config["umask"]), ("/", 0o022))
+        self.assertTrue(config["no_save"])
+        self.assertIs(config["logger"], cli.syslogObserver)
+
+    def test_foreground(self) -> None:
+        """
+        In the foreground it stays, and logs where it was told to.
+        """
+        config = self.config("-f", "/file")
+        self.assertTrue(config["nodaemon"])
+        self.assertIs(config["logger"], cli.syslogObserver)
+        self.assertIs(self.config("-fe", "/file")["logger"], cli.stderrObserver)
+
+    def test_service(self) -> None:
+        """
+        What twistd runs is made of the options that were given.
+        """
+        path = os.path.abspath(self.mktemp())
+        with open(path, "w") as file:
+            file.write("127.0.0.1:0 stream tcp nowait - internal echo\n")
+        config = self.config("-f", path)
+        self.assertEqual(config.subCommand, "inetd")
+        maker = config.loadedPlugins[config.subCommand]
+        verifyObject(IServiceMaker, maker)
+        service = maker.makeService(config.subOptions)
+        self.assertEqual(config.subOptions["conf"], [path])
+        inetd = service.getServiceNamed("inetd")
+        self.assertEqual(len(inetd.configuration.services), 1)
+
+
+class ObserverTests(SynchronousTestCase):
+    """
+    Tests for L{cli.syslogObserver} and L{cli.stderrObserver}.
+    """
+
+    def setUp(self) -> None:
+        """
+        Have a system log that can be looked at.
+        """
+        self.opened: list[Any] = []
+        self.lines: list[tuple[int, str]] = []
+        self.patch(syslog, "openlog", lambda *given: self.opened.append(given))
+        self.patch(syslog, "syslog", lambda *given: self.lines.append(given))
+
+    def log(self, observer: Any) -> Logger:
+        """
+        A log that an observer sees.
+        """
+        verifyObject(ILogObserver, observer)
+        return Logger(namespace="test", observer=LogPublisher(observer))
+
+    def test_syslog(self) -> None:
+        """
+        Lines go to the system log as a daemon's, with their priorities.
+        """
+        log = self.log(cli.syslogObserver())
+        self.assertEqual(self.opened, [("inetd", syslog.LOG_PID, syslog.LOG_DAEMON)])
+        log.debug("a debug")
+        log.info("start {service}", service="7/tcp")
+        log.warn("a warning")
+        log.error("an error")
+        log.critical("a crisis")
+        self.assertEqual(
+            self.lines,
+            [
+                (syslog.LOG_DEBUG, "a debug"),
+                (syslog.LOG_INFO, "start 7/tcp"),
+                (syslog.LOG_WARNING, "a warning"),
+                (syslog.LOG_ERR, "an error"),
+                (syslog.LOG_CRIT, "a crisis"),
+            ],
+        )
+
+    def test_failure(self) -> None:
+        """
+        A traceback is as many lines as it has.
+        """
+        log = self.log(cli.syslogObserver())
+        try:
+            raise ValueError("what is wrong")
+        except ValueError:
+            log.failure("while it was done")
+        texts = [text for _, text in self.lines]
+        self.assertEqual(texts[0], "while it was done")
+        self.assertTrue(any("ValueError: what is wrong" in text for text in texts))
+        self.assertFalse(any("\n" in text for text in texts))
+
+    def test_stderr(self) -> None:
+        """
+        Lines go to stderr.
+        """
+        output = io.StringIO()
+        self.patch(sys, "stderr", output)
+        self.log(cli.stderrObserver()).info("start {service}", service="7/tcp")
+        self.assertIn("start 7/tcp\n", output.getvalue())
+
+
+class MainTests(SynchronousTestCase):
+    """
+    Tests for L{cli.main}.
+    """
+
+    def setUp(self) -> None:
+        """
+        Have twistd run nothing.
+        """
+        self.ran: list[Any] = []
+        self.failure: Exception | None = None
+
+        def run(runner: Any) -> None:
+            self.ran.append(runner.config)
+            if self.failure is not None:
+                raise self.failure
+
+        self.patch(UnixApplicationRunner, "run", run)
+
+    def test_run(self) -> None:
+        """
+        It is run by twistd as the command line says.
+        """
+        cli.main(["-f", "/file"])
+        (config,) = self.ran
+        self.assertTrue(config["nodaemon"])
+        self.assertEqual(config.subOptions["conf"], ["/file"])
+
+    def test_argv(self) -> None:
+        """
+        By default the command line is this process'.
+        """
+        self.patch(sys, "argv", ["inetd", "-f", "/other"])
+        cli.main()
+        self.assertEqual(self.ran[0].subOptions["conf"], ["/other"])
+
+    def test_usage(self) -> None:
+        """
+        When the command line is wrong nothing is run, and the message says where to
+        look.
+        """
+        why = self.assertRaises(SystemExit, cli.main, ["--nonsense"])
+        self.assertIn("nonsense", str(why))
+        self.assertIn("inetd --help", str(why))
+        self.assertEqual(self.ran, [])
+
+    def test_nothing(self) -> None:
+        """
+        When nothing can be served that is said on the terminal, and the status is
+        not 0.
+        """
+        output = io.StringIO()
+        self.patch(sys, "__stderr__", output)
+        self.failure = NothingToServe("nothing can be served of /file")
+        why = self.assertRaises(SystemExit, cli.main, ["-f", "/file"])
+        self.assertEqual(why.code, 1)
+        self.assertEqual(output.getvalue(), "inetd: nothing can be served of /file\n")

@@ -1,0 +1,185 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Tests for L{inetdtw.signals}.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import Any
+
+from zope.interface.verify import verifyObject
+
+from twisted.application.service import IService
+
+from inetdtw.signals import ReloadOnHangup
+from inetdtw.test.fakes import ServingTestCase
+
+
+class CountingReloads:
+    """
+    A superserver that counts how often it is to read its configuration again.
+    """
+
+    def __init__(self) -> None:
+        self.reloads = 0
+
+    def reload(self) -> bool:
+        """
+        Count.
+        """
+        self.reloads += 1
+        return True
+
+
+class ReloadOnHangupTests(ServingTestCase):
+    """
+    Tests for L{ReloadOnHangup}.
+    """
+
+    def setUp(self) -> None:
+        """
+        Have something listen to the signal that must not be forgotten.
+        """
+        super().setUp()
+        self.others = 0
+        before = signal.signal(signal.SIGHUP, self.other)
+        self.addCleanup(signal.signal, signal.SIGHUP, before)
+        self.inetd = CountingReloads()
+        inetd: Any = self.inetd
+        self.service = ReloadOnHangup(inetd, self.reactor)
+
+    def other(self, number: int, frame: Any) -> None:
+        """
+        What the signal did before.
+        """
+        self.others += 1
+
+    def hangUp(self) -> None:
+        """
+        Send the signal.
+        """
+        os.kill(os.getpid(), signal.SIGHUP)
+
+    def start(self) -> None:
+        """
+        Start the service as an application does.
+        """
+        self.service.privilegedStartService()
+        self.service.startService()
+
+    def test_interface(self) -> None:
+        """
+        It is a service of an application, with a name.
+        """
+        verifyObject(IService, self.service)
+        self.assertEqual(self.service.name, "inetd signals")
+
+    def test_reload(self) -> None:
+        """
+        The signal has the configuration read again: not within the signal, but by
+        the reactor.
+        """
+        self.start()
+        self.hangUp()
+        self.assertEqual(self.inetd.reloads, 0)
+        self.reactor.turn()
+        self.assertEqual((self.inetd.reloads, self.others), (1, 0))
+        self.hangUp()
+        self.reactor.turn()
+        self.assertEqual(self.inetd.reloads, 2)
+
+    def test_burst(self) -> None:
+        """
+        For many signals at a time it is read once.
+        """
+        self.start()
+        for _ in range(20):
+            self.hangUp()
+        self.reactor.turn()
+        self.reactor.turn()
+        self.assertEqual(self.inetd.reloads, 1)
+
+    def test_early(self) -> None:
+        """
+        A signal that comes when the sockets are there and nothing is served yet
+        counts when it is.
+        """
+        self.service.privilegedStartService()
+        self.hangUp()
+        self.service.startService()
+        self.reactor.turn()
+        self.assertEqual((self.inetd.reloads, self.others), (1, 0))
+
+    def test_unprivileged(self) -> None:
+        """
+        It works as well when it is only started, as in an application that runs
+        already.
+        """
+        self.service.startService()
+        self.hangUp()
+        self.reactor.turn()
+        self.assertEqual(self.inetd.reloads, 1)
+
+    def test_stop(self) -> None:
+        """
+        Afterwards the signal does what it did before.
+        """
+        self.start()
+        self.service.stopService()
+        self.hangUp()
+        self.reactor.turn()
+        self.assertEqual((self.inetd.reloads, self.others), (0, 1))
+
+    def test_stopInBetween(self) -> None:
+        """
+        A signal that came just before it was stopped has nothing read.
+        """
+        self.start()
+        self.hangUp()
+        self.service.stopService()
+        self.reactor.turn()
+        self.assertEqual(self.inetd.reloads, 0)
+
+    def test_startAgain(self) -> None:
+        """
+        It can be started again, and forgets what came before.
+        """
+        self.start()
+        self.hangUp()
+        self.service.stopService()
+        self.reactor.turn()
+        self.start()
+        self.hangUp()
+        self.reactor.turn()
+        self.assertEqual(self.inetd.reloads, 1)
+        self.service.stopService()
+        self.hangUp()
+        self.assertEqual(self.others, 1)
+
+    def test_stopUnstarted(self) -> None:
+        """
+        To stop what was never started changes nothing.
+        """
+        self.service.stopService()
+        self.hangUp()
+        self.assertEqual(self.others, 1)
+
+    def test_notPythons(self) -> None:
+        """
+        When Python does not know what the signal did before, it is the system's
+        afterwards.
+        """
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+        true = signal.signal
+
+        def unknown(number: int, handler: Any) -> Any:
+            true(number, handler)
+
+        self.patch(signal, "signal", unknown)
+        self.start()
+        self.service.stopService()
+        self.assertIs(signal.getsignal(signal.SIGHUP), signal.SIG_DFL)

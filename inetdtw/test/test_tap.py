@@ -1,0 +1,200 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Tests for L{inetdtw.tap}.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from zope.interface.verify import verifyObject
+
+from twisted.application.service import IService
+from twisted.python.usage import UsageError
+from twisted.trial.unittest import SynchronousTestCase
+
+from inetdtw import InetdService, tap
+from inetdtw.signals import ReloadOnHangup
+
+
+class OptionsTests(SynchronousTestCase):
+    """
+    Tests for L{tap.Options}.
+    """
+
+    def options(self, *arguments: str) -> tap.Options:
+        """
+        What a command line says.
+        """
+        options = tap.Options()
+        options.parseOptions(list(arguments))
+        return options
+
+    def error(self, *arguments: str) -> str:
+        """
+        What is wrong with a command line.
+        """
+        return str(self.assertRaises(UsageError, self.options, *arguments))
+
+    def test_defaults(self) -> None:
+        """
+        Without options it is the usual file, with the usual backlog, no rate, and
+        fork servers.
+        """
+        options = self.options()
+        self.assertEqual(options["conf"], ["/etc/inetd.conf"])
+        self.assertEqual(
+            [options[name] for name in ("backlog", "rate", "launch", "successes")],
+            [128, 0, "forkserver", 0],
+        )
+
+    def test_given(self) -> None:
+        """
+        What is given holds, by short names too.
+        """
+        options = self.options("-q", "5", "-R", "40", "-l", "--launch", "direct")
+        self.assertEqual(
+            [options[name] for name in ("backlog", "rate", "launch", "successes")],
+            [5, 40, "direct", 1],
+        )
+
+    def test_conf(self) -> None:
+        """
+        There may be several files; their paths do not depend on where the daemon
+        goes.
+        """
+        options = self.options("--conf", "one.conf", "--conf", "/two")
+        paths = [os.path.join(os.getcwd(), "one.conf"), "/two"]
+        self.assertEqual(options["conf"], paths)
+
+    def test_separate(self) -> None:
+        """
+        One command line knows nothing of another.
+        """
+        self.options("--conf", "/one")
+        self.assertEqual(self.options("--conf", "/two")["conf"], ["/two"])
+
+    def test_numbers(self) -> None:
+        """
+        What is no number, or too large, is an error that says what would be right.
+        """
+        for option, most in (("--backlog", 65536), ("--rate", 32767)):
+            for value in ("x", "-1", str(most + 1), "1.5", ""):
+                self.assertIn(f"from 0 to {most}", self.error(option, value))
+            self.options(option, str(most))
+
+    def test_launch(self) -> None:
+        """
+        There is no other way to launch.
+        """
+        self.assertIn("forkserver or direct", self.error("--launch", "magic"))
+
+    def test_help(self) -> None:
+        """
+        All options are in the help, with what they take.
+        """
+        text = str(tap.Options())
+        for word in ("--conf", "--backlog", "--rate", "--launch", "--successes"):
+            self.assertIn(word, text)
+        self.assertIn("0 to 65536", text)
+
+
+class MakeServiceTests(SynchronousTestCase):
+    """
+    Tests for L{tap.makeService}.
+    """
+
+    def setUp(self) -> None:
+        """
+        Have a file.
+        """
+        self.path = os.path.abspath(self.mktemp())
+        self.write("127.0.0.1:0 stream tcp nowait - /bin/cat cat\n")
+
+    def write(self, text: str) -> None:
+        """
+        Write the file.
+        """
+        with open(self.path, "w") as file:
+            file.write(text)
+
+    def make(self, *arguments: str) -> Any:
+        """
+        The service of a command line.
+        """
+        options = tap.Options()
+        options.parseOptions(["--conf", self.path, *arguments])
+        return tap.makeService(options)
+
+    def inetd(self, *arguments: str) -> InetdService:
+        """
+        The superserver in it.
+        """
+        inetd = self.make(*arguments).getServiceNamed("inetd")
+        assert isinstance(inetd, InetdService)
+        return inetd
+
+    def test_services(self) -> None:
+        """
+        It is a superserver, and what reloads it, which listens before it does.
+        """
+        whole = self.make()
+        verifyObject(IService, whole)
+        signals, inetd = list(whole)
+        self.assertIsInstance(signals, ReloadOnHangup)
+        self.assertIsInstance(inetd, InetdService)
+
+    def test_settings(self) -> None:
+        """
+        The options hold for services that do not say otherwise.
+        """
+        (service,) = self.inetd().configuration.services
+        self.assertEqual(
+            (service.options.backlog, service.bounds.serviceMax, service.launch),
+            (128, 0, "forkserver"),
+        )
+        inetd = self.inetd("-q", "7", "-R", "30", "--launch", "direct")
+        (service,) = inetd.configuration.services
+        self.assertEqual(
+            (service.options.backlog, service.bounds.serviceMax, service.launch),
+            (7, 30, "direct"),
+        )
+
+    def test_lineWins(self) -> None:
+        """
+        And not for those that do.
+        """
+        self.write("127.0.0.1:0 stream tcp nowait.5 - /bin/cat cat\n")
+        (service,) = self.inetd("-R", "30").configuration.services
+        self.assertEqual(service.bounds.serviceMax, 5)
+
+    def test_nothing(self) -> None:
+        """
+        When there is nothing to serve it says so, and why, and that is the end of
+        it.
+        """
+        self.write("7 stream udp nowait - internal\n")
+        why = self.assertRaises(SystemExit, self.make)
+        self.assertIn(f"nothing to serve in {self.path}", str(why))
+        self.assertIn(f"{self.path}:1:", str(why))
+
+    def test_noFile(self) -> None:
+        """
+        So it does when there is no file.
+        """
+        os.unlink(self.path)
+        why = self.assertRaises(SystemExit, self.make)
+        self.assertIn("cannot be read", str(why))
+
+    def test_some(self) -> None:
+        """
+        Bad lines beside good ones are no end.
+        """
+        self.write(
+            "7 stream udp nowait - internal\n"
+            "127.0.0.1:0 stream tcp nowait - internal echo\n"
+        )
+        self.assertEqual(len(self.inetd().configuration.services), 1)
