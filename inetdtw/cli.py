@@ -86,12 +86,6 @@ class Options(tap.Options):
         print(f"inetd (inetdtw) {__version__}")
         raise SystemExit(0)
 
-    def parseArgs(self, *files: str) -> None:
-        """
-        Take the configuration files.
-        """
-        self["conf"] += files
-
     def postOptions(self) -> None:
         """
         See what follows from what was given.

@@ -65,6 +65,12 @@ class Warned:
         return f"{self.place}: {self.field}: {self.reason}"
 
 
+class Duplicate(Warned):
+    """
+    A line that asks for what another one has already; it is not served.
+    """
+
+
 Statement = Union[Entry, Include, ConfError, Warned]
 
 

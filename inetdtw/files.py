@@ -150,11 +150,36 @@ def _file(
         place = Place(path, why.line)
         yield ConfError(place, "file", f"is not text in UTF-8: {why.reason}")
         return
+    yield from _exposed(path)
     for statement in parse(text, path, bind):
         if isinstance(statement, Include):
             yield from _included(statement, path, (*above, real))
         else:
             yield statement
+
+
+def _exposed(path: str) -> Iterator[Warned]:
+    """
+    A warning, if others than root and whoever runs the daemon can change a file: it
+    is they who say what runs then.
+
+    The group does not count where it is the owner's alone, as far as its number tells.
+    """
+    try:
+        about = os.stat(path)
+    except OSError:
+        return
+    if not stat.S_ISREG(about.st_mode):
+        return
+    shared = about.st_gid not in (0, about.st_uid)
+    if about.st_mode & stat.S_IWOTH or (about.st_mode & stat.S_IWGRP and shared):
+        reason = (
+            f"others than its owner may write to it: {stat.filemode(about.st_mode)}"
+        )
+        yield Warned(Place(path, 1), "file", reason)
+    if about.st_uid not in (0, os.geteuid()):
+        reason = f"the user {about.st_uid} owns it, and decides what is run"
+        yield Warned(Place(path, 1), "file", reason)
 
 
 def _included(

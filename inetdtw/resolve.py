@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from inetdtw import builtin, lookups, program, values
-from inetdtw.conf import Warned
+from inetdtw.conf import Duplicate, Warned
 from inetdtw.entry import KEYS, ConfError, Entry
 from inetdtw.lookups import Account, Lookups
 from inetdtw.service import (
@@ -368,7 +368,7 @@ class _Resolution:
         The addresses that the line names.
         """
         families = _FAMILIES[self._suffix]
-        for host in self._entry.bind or ("*",):
+        for host in self._entry.bind or self._settings.bind:
             if host in ("*", ""):
                 family = families[0]
                 yield Address(family, _ANY[family], port, len(families) > 1)
@@ -407,7 +407,7 @@ def distinct(services: Iterable[Service]) -> Iterator[Service | Warned]:
         first = seen.setdefault(service.key, service)
         if first is not service:
             reason = f"{service.address} is served by {first.place} already"
-            yield Warned(service.place, "service", reason)
+            yield Duplicate(service.place, "service", reason)
             continue
         names[service.name] += 1
         if names[service.name] > 1:

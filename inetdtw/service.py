@@ -219,8 +219,10 @@ class Settings:
     @ivar backlog: connections that may wait to be accepted.
     @ivar bounds: the defaults of the counts.
     @ivar launch: how programs are started.
+    @ivar bind: the addresses or host names to listen on.
     """
 
     backlog: int = 128
     bounds: Bounds = Bounds()
     launch: str = "forkserver"
+    bind: tuple[str, ...] = ("*",)

@@ -14,13 +14,15 @@ from typing import Any
 from twisted.application.service import IService, MultiService
 from twisted.python import usage
 
-from inetdtw import values
+from inetdtw import check, values
 from inetdtw.report import Report
 from inetdtw.service import Bounds, Settings
 from inetdtw.signals import ReloadOnHangup
 from inetdtw.superserver import InetdService
 
 DEFAULT_FILE = "/etc/inetd.conf"
+#: The largest count.
+MOST = 32767
 
 
 def _number(low: int, high: int) -> Any:
@@ -41,10 +43,11 @@ class Options(usage.Options):
     What can be said on the command line of C{twistd inetd}.
     """
 
-    synopsis = "[--conf FILE]... [options]"
+    synopsis = "[options] [FILE]..."
 
     optFlags = [
         ["successes", "l", "Log the start and the end of every program."],
+        ["check", None, "Say what is wrong with the configuration, and exit."],
     ]
     optParameters = [
         ["backlog", "q", 128, "How many connections may wait.", _number(0, 65536)],
@@ -53,7 +56,36 @@ class Options(usage.Options):
             "R",
             0,
             "How many programs a service may start in a minute; 0 is no limit.",
-            _number(0, 32767),
+            _number(0, MOST),
+        ],
+        [
+            "max-child",
+            "c",
+            0,
+            "How many programs of a service may run at once; 0 is no limit.",
+            _number(0, MOST),
+        ],
+        [
+            "ip-rate",
+            "C",
+            0,
+            "How many programs a service may start in a minute for one client "
+            "address; 0 is no limit.",
+            _number(0, MOST),
+        ],
+        [
+            "max-child-per-ip",
+            "s",
+            0,
+            "How many programs of a service may run at once for one client address; "
+            "0 is no limit.",
+            _number(0, MOST),
+        ],
+        [
+            "address",
+            "a",
+            "*",
+            "The address or host name to listen on, where a line does not say.",
         ],
         [
             "launch",
@@ -80,6 +112,28 @@ class Options(usage.Options):
         """
         self["conf"].append(path)
 
+    def parseArgs(self, *files: str) -> None:
+        """
+        Take the configuration files.
+        """
+        self["conf"] += files
+
+    def settings(self) -> Settings:
+        """
+        What holds for every service that does not say otherwise.
+        """
+        return Settings(
+            backlog=self["backlog"],
+            bounds=Bounds(
+                self["max-child"],
+                self["rate"],
+                self["ip-rate"],
+                self["max-child-per-ip"],
+            ),
+            launch=self["launch"],
+            bind=(self["address"],),
+        )
+
     def postOptions(self) -> None:
         """
         Check what goes together.
@@ -87,6 +141,8 @@ class Options(usage.Options):
         if self["launch"] not in ("forkserver", "direct"):
             raise usage.UsageError("--launch takes forkserver or direct")
         files = self["conf"] or [DEFAULT_FILE]
+        if self["check"]:
+            raise SystemExit(check.main(files, self.settings()))
         # A daemon goes to another folder, and reads them again there.
         self["conf"] = [os.path.abspath(path) for path in files]
 
@@ -97,14 +153,9 @@ def makeService(options: Options) -> IService:
 
     @raise SystemExit: if there is nothing to serve.
     """
-    settings = Settings(
-        backlog=options["backlog"],
-        bounds=Bounds(serviceMax=options["rate"]),
-        launch=options["launch"],
-    )
     report = Report(bool(options["successes"]))
     inetd = InetdService(
-        options["conf"], settings=settings, report=report, required=True
+        options["conf"], settings=options.settings(), report=report, required=True
     )
     if not inetd.configuration.services:
         problems = "".join(f"\n{each}" for each in inetd.configuration.problems)

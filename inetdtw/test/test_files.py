@@ -11,7 +11,7 @@ import contextlib
 import errno
 import os
 
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from inetdtw.conf import parse
 from inetdtw.entry import ConfError
@@ -272,6 +272,45 @@ class LoadTests(FilesCase):
         (warning,) = found.warnings
         self.assertEqual((warning.place.column, warning.field), (23, "exec"))
         self.assertIn(self.path("missing"), warning.reason)
+
+    def test_exposed(self) -> None:
+        """
+        A file that everybody may write to, or a group that is not its owner's alone,
+        is warned about; what an unwritable one or a device says is not.
+        """
+        path = self.write("a", "")
+        for mode, words in ((0o644, 0), (0o602, 1), (0o664, 1)):
+            os.chmod(path, mode)
+            if os.geteuid() == 0:
+                os.chown(path, -1, 12345)
+            elif mode == 0o664 and os.stat(path).st_gid == os.geteuid():
+                continue
+            said = [each.reason for each in self.load("a").warnings]
+            self.assertEqual(len(said), words, (oct(mode), said))
+            for reason in said:
+                self.assertIn("others than its owner may write", reason)
+        self.assertEqual(load(["/dev/null"], Settings(), lookups()).warnings, ())
+
+    def test_ownersGroup(self) -> None:
+        """
+        A group that is its owner's alone, or root's, may write to a file.
+        """
+        if os.geteuid() != 0:
+            raise SkipTest("only root gives files away")
+        path = self.write("a", "")
+        os.chmod(path, 0o664)
+        os.chown(path, -1, 0)
+        self.assertEqual(self.load("a").warnings, ())
+
+    def test_othersFile(self) -> None:
+        """
+        A file that is neither root's nor of whoever runs the daemon is warned about.
+        """
+        if os.geteuid() != 0:
+            raise SkipTest("only root gives files away")
+        os.chown(self.write("a", ""), 12345, -1)
+        (warning,) = self.load("a").warnings
+        self.assertIn("the user 12345 owns it", warning.reason)
 
 
 class IncludeTests(FilesCase):

@@ -16,7 +16,7 @@ from dataclasses import replace
 from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw import builtin, values
-from inetdtw.conf import Warned, parse
+from inetdtw.conf import Duplicate, Warned, parse
 from inetdtw.entry import KEYS, ConfError, Entry, Place
 from inetdtw.lookups import Lookups
 from inetdtw.resolve import Resolved, distinct, resolve
@@ -194,6 +194,26 @@ class ServiceTests(ResolveCase):
         self.assertProblem(f"7 on protocol=tcp, {exe};", 1, "wait", "yes or no")
         text = f"7 on protocol=tcp, wait=no, {exe};"
         self.assertProblem(text, 1, "user", "must be given; - is whoever runs")
+
+    def test_settingsBind(self) -> None:
+        """
+        The address of the command line holds for lines that give none, and a line's
+        own address, or that of a line above, holds against it; a path has none.
+        """
+        settings = Settings(bind=("192.0.2.4",))
+
+        def hosts(text: str) -> list[str]:
+            *_, entry = parse(text)
+            assert isinstance(entry, Entry), entry
+            found = resolve(entry, settings, ROOT).services
+            return [each.address.host for each in found]
+
+        echo = "stream tcp nowait root internal echo"
+        self.assertEqual(hosts(f"7 {echo}"), ["192.0.2.4"])
+        self.assertEqual(hosts(f"127.0.0.1:7 {echo}"), ["127.0.0.1"])
+        self.assertEqual(hosts(f"*:\n7 {echo}"), ["0.0.0.0"])
+        unix = "/s stream unix nowait root internal echo"
+        self.assertEqual(hosts(unix), ["/s"])
 
 
 class ProtocolTests(ResolveCase):
@@ -774,7 +794,7 @@ class DistinctTests(SynchronousTestCase):
             "8 stream tcp nowait - internal echo\n"
         )
         assert isinstance(first, Service) and isinstance(last, Service)
-        assert isinstance(warning, Warned)
+        assert isinstance(warning, Duplicate)
         self.assertEqual((first.internal, first.address.port), ("echo", 7))
         self.assertEqual(last.address.port, 8)
         self.assertEqual(

@@ -7,6 +7,8 @@ Tests for L{inetdtw.tap}.
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 from typing import Any
 
@@ -17,6 +19,7 @@ from twisted.python.usage import UsageError
 from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw import InetdService, tap
+from inetdtw.service import Bounds, Settings
 from inetdtw.signals import ReloadOnHangup
 
 
@@ -69,6 +72,41 @@ class OptionsTests(SynchronousTestCase):
         options = self.options("--conf", "one.conf", "--conf", "/two")
         paths = [os.path.join(os.getcwd(), "one.conf"), "/two"]
         self.assertEqual(options["conf"], paths)
+
+    def test_files(self) -> None:
+        """
+        Files and folders may stand on the command line too, as for inetd(8).
+        """
+        here = os.getcwd()
+        options = self.options("--conf", "a", "b", "/c")
+        self.assertEqual(options["conf"], [f"{here}/a", f"{here}/b", "/c"])
+
+    def test_settings(self) -> None:
+        """
+        The options of FreeBSD's inetd say what holds where a line does not: -c, -C,
+        -s and -R for the counts, -a for the address.
+        """
+        arguments = ("-c", "1", "-C", "2", "-s", "3", "-R", "4", "-a", "host")
+        wanted = Settings(bounds=Bounds(1, 4, 2, 3), bind=("host",))
+        self.assertEqual(self.options(*arguments).settings(), wanted)
+        self.assertEqual(self.options().settings(), Settings())
+
+    def test_check(self) -> None:
+        """
+        With --check all is said that is wrong with the files, and the status is
+        whether there is anything.
+        """
+        path = self.mktemp()
+        with open(path, "w", encoding="ascii") as file:
+            file.write("7 stream tcp nowait root internal\n7 steam\n")
+        said = io.StringIO()
+        with contextlib.redirect_stdout(said):
+            left = self.assertRaises(SystemExit, self.options, "--check", path)
+        self.assertEqual(left.code, 1)
+        self.assertIn(f"{path}:2:3: protocol: is missing", said.getvalue())
+        with contextlib.redirect_stdout(said):
+            left = self.assertRaises(SystemExit, self.options, "--check", "/dev/null")
+        self.assertEqual(left.code, 0)
 
     def test_separate(self) -> None:
         """

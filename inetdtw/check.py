@@ -1,0 +1,164 @@
+# -*- test-case-name: inetdtw.test.test_check -*-
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+C{--check}: everything that is wrong or strange about configuration files, each with
+the line that it is on::
+
+    /etc/inetd.conf:3:9: socktype: 'steam' is none of stream, dgram, seqpacket
+        echo    steam   tcp     nowait  root    internal
+                ^
+
+All is parsed and looked up as for the daemon, and no socket is opened.
+"""
+
+from __future__ import annotations
+
+import sys
+import unicodedata
+from collections.abc import Iterable, Iterator
+from typing import Any, Callable
+
+from inetdtw import files
+from inetdtw.conf import Duplicate
+from inetdtw.entry import Place
+from inetdtw.files import Configuration
+from inetdtw.lookups import Lookups
+from inetdtw.service import Settings
+
+#: How many characters of a line are shown, and how many of them before the field.
+WIDTH, BEFORE = 100, 50
+
+_INDENT = "    "
+
+
+def check(
+    paths: Iterable[str],
+    settings: Settings,
+    ask: Lookups,
+    write: Callable[[str], object],
+) -> bool:
+    """
+    Say what is wrong with configuration files and the folders of such files.
+
+    @param write: called with each line.
+
+    @return: whether all of it can be served.
+    """
+    configuration = files.load(paths, settings, ask)
+    errors, warnings = _divided(configuration)
+    marked = [(each, "") for each in errors] + [
+        (each, "warning: ") for each in warnings
+    ]
+    excerpts = Excerpts()
+    for finding, mark in sorted(marked, key=_where):
+        write(f"{finding.place}: {mark}{finding.field}: {finding.reason}")
+        # What is about a file is about none of its lines.
+        for line in () if finding.field == "file" else excerpts.of(finding.place):
+            write(_INDENT + line)
+    write(_summary(len(configuration.services), len(errors), len(warnings)))
+    return not errors
+
+
+def _divided(configuration: Configuration) -> tuple[list[Any], list[Any]]:
+    """
+    What makes the check fail, and what does not.  Of two lines that want the same
+    socket one is not served, which is nothing that anybody writes on purpose.
+    """
+    warnings = configuration.warnings
+    twice = [each for each in warnings if isinstance(each, Duplicate)]
+    others = [each for each in warnings if not isinstance(each, Duplicate)]
+    return [*configuration.problems, *twice], others
+
+
+def _where(marked: tuple[Any, str]) -> tuple[str, int, int]:
+    """
+    What findings are sorted by.
+    """
+    place: Place = marked[0].place
+    return place.file, place.line, place.column
+
+
+def _summary(services: int, errors: int, warnings: int) -> str:
+    """
+    All in one line.
+    """
+    counts = {"service": services, "error": errors, "warning": warnings}
+    return ", ".join(
+        f"{count} {word}{'' if count == 1 else 's'}" for word, count in counts.items()
+    )
+
+
+class Excerpts:
+    """
+    The lines of files, to be shown to a person.
+    """
+
+    def __init__(self) -> None:
+        self._lines: dict[str, list[str]] = {}
+
+    def of(self, place: Place) -> Iterator[str]:
+        """
+        The line of a place, and one with a caret under it; nothing if the file
+        cannot be read.
+        """
+        lines = self._linesOf(place.file)
+        if not place.line <= len(lines):
+            return
+        start = max(0, place.column - 1 - BEFORE)
+        shown = lines[place.line - 1][start : start + WIDTH]
+        yield "".join(map(_visible, shown))
+        yield "".join(map(_blank, shown[: place.column - 1 - start])) + "^"
+
+    def _linesOf(self, file: str) -> list[str]:
+        """
+        The lines of a file; none if it cannot be read.
+        """
+        if file not in self._lines:
+            try:
+                self._lines[file] = files.read(file).split("\n")
+            except (OSError, files.NotText):
+                self._lines[file] = []
+        return self._lines[file]
+
+
+def _visible(character: str) -> str:
+    """
+    A character as it can be shown: one that a terminal would obey cannot.
+    """
+    return character if character.isprintable() or character == "\t" else "\ufffd"
+
+
+def _blank(character: str) -> str:
+    """
+    What takes as much room as a character.
+    """
+    if character == "\t":
+        return character
+    if unicodedata.combining(character):
+        return ""
+    return "  " if unicodedata.east_asian_width(character) in "WF" else " "
+
+
+def printTo(stream: Any) -> Callable[[str], None]:
+    """
+    A function that writes lines, whatever the stream can encode.
+    """
+
+    def write(line: str) -> None:
+        encoding = stream.encoding or "ascii"
+        data = line.encode(encoding, "backslashreplace")
+        print(data.decode(encoding), file=stream)
+
+    return write
+
+
+def main(paths: Iterable[str], settings: Settings) -> int:
+    """
+    Check files for a person.
+
+    @return: the exit status.
+    """
+    ask = Lookups.ofThisProcess()
+    return 0 if check(paths, settings, ask, printTo(sys.stdout)) else 1

@@ -1,0 +1,318 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Tests for L{inetdtw.check}.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from inetdtw.check import BEFORE, WIDTH, Excerpts, check, printTo
+from inetdtw.entry import Place
+from inetdtw.service import Settings
+from inetdtw.test.system import lookups
+
+
+class CheckCase(SynchronousTestCase):
+    """
+    A test with configuration files.
+    """
+
+    def setUp(self) -> None:
+        self.folder = os.path.abspath(self.mktemp())
+        os.mkdir(self.folder)
+        self.lines: list[str] = []
+
+    def write(self, text: str, name: str = "inetd.conf", mode: int = 0o644) -> str:
+        """
+        Make a file.
+        """
+        path = os.path.join(self.folder, name)
+        with open(path, "wb") as file:
+            file.write(text.encode("utf-8", "surrogateescape"))
+        os.chmod(path, mode)
+        return path
+
+    def check(self, *paths: str) -> bool:
+        """
+        Check files.
+        """
+        return check(paths, Settings(), lookups(), self.lines.append)
+
+    def assertFails(self, text: str, *lines: str) -> None:
+        """
+        A file fails, with these lines, C{FILE} being its path, before the last.
+        """
+        path = self.write(text)
+        self.assertFalse(self.check(path), self.lines)
+        said = [line.replace(path, "FILE") for line in self.lines[:-1]]
+        self.assertEqual(said, list(lines))
+
+    def assertPasses(self, text: str, *lines: str) -> None:
+        """
+        A file passes, with these lines before the last.
+        """
+        path = self.write(text)
+        self.assertTrue(self.check(path), self.lines)
+        said = [line.replace(path, "FILE") for line in self.lines[:-1]]
+        self.assertEqual(said, list(lines))
+
+
+class CheckTests(CheckCase):
+    """
+    Tests for L{check}; the items are those that C{--check} must fail for.
+    """
+
+    def test_good(self) -> None:
+        """
+        A good file passes, and all that is said is how many services it has.
+        """
+        self.assertPasses("7007 stream tcp nowait alpine /bin/sh sh\n")
+        self.assertEqual(self.lines, ["1 service, 0 errors, 0 warnings"])
+
+    def test_unknownService(self) -> None:
+        """
+        A service that services(5) does not have fails (item 3), with the line and
+        a caret under the field.
+        """
+        self.assertFails(
+            "# first\nnix stream tcp nowait root internal\n",
+            "FILE:2:1: service: 'nix' over tcp is not in services(5); a port number "
+            "would do",
+            "    nix stream tcp nowait root internal",
+            "    ^",
+        )
+
+    def test_tooFewFields(self) -> None:
+        """
+        A line with too few fields fails (item 14).
+        """
+        self.assertFails(
+            "7 stream\n",
+            "FILE:1:3: protocol: is missing: a line has 6 fields, not 2",
+            "    7 stream",
+            "      ^",
+        )
+
+    def test_count(self) -> None:
+        """
+        A count that is too large fails (item 16), with the caret under the count
+        itself.
+        """
+        self.assertFails(
+            "7 stream tcp nowait/99999 root internal\n",
+            "FILE:1:21: accept_max: '99999' is not a number from 0 to 32767",
+            "    7 stream tcp nowait/99999 root internal",
+            "                        ^",
+        )
+
+    def test_unknownUser(self) -> None:
+        """
+        A user that passwd(5) does not have fails (item 18).
+        """
+        self.assertFails(
+            "7 stream tcp nowait nix /bin/sh\n",
+            "FILE:1:21: user: there is no user 'nix'; service ignored",
+            "    7 stream tcp nowait nix /bin/sh",
+            "                        ^",
+        )
+
+    def test_mismatch(self) -> None:
+        """
+        A type of socket that does not go with the protocol fails (item 24).
+        """
+        self.assertFails(
+            "7 stream udp nowait root internal\n",
+            "FILE:1:3: socktype: 'stream' does not go with udp, dgram would",
+            "    7 stream udp nowait root internal",
+            "      ^",
+        )
+
+    def test_duplicate(self) -> None:
+        """
+        Two lines for one socket fail, with both lines named (item 25).
+        """
+        echo = "7 stream tcp nowait root internal"
+        self.assertFails(
+            f"{echo}\n{echo}\n",
+            "FILE:2:1: service: 0.0.0.0:7 is served by FILE:1:1 already",
+            f"    {echo}",
+            "    ^",
+        )
+
+    def test_badKey(self) -> None:
+        """
+        A key that there is not fails (item 29).
+        """
+        self.assertFails(
+            "7 on protocol = tcp,\n    nix = 1;\n",
+            "FILE:2:5: nix: there is no such key",
+            "        nix = 1;",
+            "        ^",
+        )
+
+    def test_off(self) -> None:
+        """
+        A definition that is off is looked at all the same (item 28).
+        """
+        self.assertPasses("7 off protocol = tcp;\n")
+        self.assertFalse(self.check(self.write("7 off protocol = xyz;\n")))
+
+    def test_comment(self) -> None:
+        """
+        What looks like a comment within a line is warned about, and passes
+        (item 11).
+        """
+        self.assertPasses(
+            "7 stream tcp nowait - /bin/sh sh # x\n",
+            "FILE:1:34: warning: args: '#' is an argument of the program here, not "
+            "the start of a comment",
+            "    7 stream tcp nowait - /bin/sh sh # x",
+            "                                     ^",
+        )
+
+    def test_missingProgram(self) -> None:
+        """
+        A program that is not there is warned about, and passes: it may come.
+        """
+        self.assertPasses(
+            "7 stream tcp nowait - /bin/nix\n",
+            "FILE:1:23: warning: exec: '/bin/nix': No such file or directory (yet)",
+            "    7 stream tcp nowait - /bin/nix",
+            "                          ^",
+        )
+
+    def test_writable(self) -> None:
+        """
+        A file that everybody can write to is warned about, without a line of its.
+        """
+        path = self.write("7 stream tcp nowait root internal\n", mode=0o646)
+        self.assertTrue(self.check(path))
+        self.assertEqual(
+            self.lines,
+            [
+                f"{path}:1:1: warning: file: others than its owner may write to it: "
+                "-rw-r--rw-",
+                "1 service, 0 errors, 1 warning",
+            ],
+        )
+
+    def test_absent(self) -> None:
+        """
+        A file that is not there fails.
+        """
+        path = os.path.join(self.folder, "absent")
+        self.assertFalse(self.check(path))
+        wanted = f"{path}:1:1: file: '{path}' cannot be read: No such file or directory"
+        self.assertEqual(self.lines[0], wanted)
+
+    def test_order(self) -> None:
+        """
+        Errors and warnings come in the order of the lines that they are about.
+        """
+        path = self.write(
+            "7 stream tcp nowait - /bin/nix\n8 stream\n9 stream tcp nowait - /bin/nix\n"
+        )
+        self.check(path)
+        said = [line for line in self.lines if line.startswith(path)]
+        self.assertEqual(
+            [line[len(path) :].split(":")[1] for line in said], ["1", "2", "3"]
+        )
+
+    def test_several(self) -> None:
+        """
+        Several files and the files of folders are checked together, and a line of
+        one that wants what a line of another has fails.
+        """
+        echo = "7 stream tcp nowait root internal\n"
+        first = self.write(echo, "first")
+        folder = os.path.join(self.folder, "inetd.d")
+        os.mkdir(folder)
+        second = self.write(echo, "inetd.d/second")
+        self.assertFalse(self.check(first, folder))
+        wanted = f"{second}:1:1: service: 0.0.0.0:7 is served by {first}:1:1 already"
+        self.assertEqual(self.lines[0], wanted)
+
+    def test_included(self) -> None:
+        """
+        What is wrong in an included file is shown with the line of that file.
+        """
+        self.write("7 steam\n", "inner.conf")
+        path = self.write(".include inner.conf\n")
+        self.check(path)
+        self.assertIn("    7 steam", self.lines)
+
+
+class ExcerptsTests(CheckCase):
+    """
+    Tests for L{Excerpts}.
+    """
+
+    def of(self, text: str, column: int, line: int = 1) -> list[str]:
+        """
+        The lines that are shown of a place.
+        """
+        return list(Excerpts().of(Place(self.write(text), line, column)))
+
+    def test_tabs(self) -> None:
+        """
+        The caret is under the field where there are tabs before it.
+        """
+        self.assertEqual(self.of("a\tb\tcc", 5), ["a\tb\tcc", " \t \t^"])
+
+    def test_wide(self) -> None:
+        """
+        The caret is under the field where there are wide characters, and such that
+        take no room, before it.
+        """
+        self.assertEqual(self.of("日e\u0301x", 4), ["日e\u0301x", "   ^"])
+
+    def test_controls(self) -> None:
+        """
+        What a terminal would obey is not shown.
+        """
+        self.assertEqual(self.of("a\x1b[2Jx", 1), ["a\ufffd[2Jx", "^"])
+
+    def test_long(self) -> None:
+        """
+        Of a long line the part is shown that is about the field.
+        """
+        shown, caret = self.of("a" * 1000 + "x" + "b" * 1000, 1001)
+        self.assertEqual(len(shown), WIDTH)
+        self.assertEqual(shown[caret.index("^")], "x")
+        self.assertEqual(caret.index("^"), BEFORE)
+
+    def test_noLine(self) -> None:
+        """
+        Nothing is shown of a line that is not there any more.
+        """
+        self.assertEqual(self.of("a\n", 1, 9), [])
+
+    def test_noFile(self) -> None:
+        """
+        Nothing is shown of a file that cannot be read, or is no text.
+        """
+        self.assertEqual(list(Excerpts().of(Place("/nix", 1))), [])
+        self.assertEqual(self.of("a\0", 1), [])
+
+
+class PrintToTests(SynchronousTestCase):
+    """
+    Tests for L{printTo}.
+    """
+
+    def test_anything(self) -> None:
+        """
+        What the stream cannot encode is written as its code, never an error.
+        """
+        data = io.BytesIO()
+        stream = io.TextIOWrapper(data, encoding="ascii")
+        write = printTo(stream)
+        write("/tmp/\udcff: 日")
+        stream.flush()
+        self.assertEqual(data.getvalue(), b"/tmp/\\udcff: \\u65e5\n")
