@@ -70,6 +70,14 @@ def openDescriptors() -> dict[str, str]:
     return found
 
 
+def openedSince(before: dict[str, str]) -> dict[str, str]:
+    """
+    What this process has open and had not L{before<openDescriptors>}.
+    """
+    now = openDescriptors().items()
+    return {fd: what for fd, what in now if before.get(fd) != what}
+
+
 @implementer(IProcessTransport)
 class FakeProcess:
     """
@@ -614,7 +622,7 @@ class ServingTestCase(SynchronousTestCase):
         """
         before = openDescriptors()
         work()
-        self.assertEqual(openDescriptors(), before)
+        self.assertEqual(openedSince(before), {})
 
 
 def isBlocking(sock: socket.socket) -> bool:

@@ -28,7 +28,7 @@ from inetdtw.direct import (
 from inetdtw.interfaces import Exit, ILauncher, Order
 from inetdtw.service import Context, Identity
 from inetdtw.test import fakes
-from inetdtw.test.fakes import FakeChild, ServingTestCase, openDescriptors
+from inetdtw.test.fakes import FakeChild, ServingTestCase, openDescriptors, openedSince
 
 
 class DirectTestCase(ServingTestCase):
@@ -134,7 +134,7 @@ class PidfdTests(DirectTestCase):
             self.assertGreater(how.cpu, 0)
             self.assertEqual(self.heard(), b"here\n")
             self.assertRaises(ChildProcessError, os.waitpid, pid, os.WNOHANG)
-            self.assertEqual(openDescriptors(), self.before)
+            self.assertEqual(openedSince(self.before), {})
             self.assertEqual(self.reactor.getReaders(), [])
 
     def test_killed(self) -> None:
@@ -209,7 +209,7 @@ class PidfdTests(DirectTestCase):
                 child = self.launch(launcher, path)
                 self.assertEqual(child.told, [os.strerror(number)])
             self.assertEqual(self.heard(), b"")
-            self.assertEqual(openDescriptors(), self.before)
+            self.assertEqual(openedSince(self.before), {})
 
     def test_noPidfdLeft(self) -> None:
         """
@@ -247,7 +247,7 @@ class PidfdTests(DirectTestCase):
         launcher = self.launcherOf()
         child = self.launch(launcher, "/bin/cat")
         launcher.stop()
-        self.assertEqual(openDescriptors(), self.before)
+        self.assertEqual(openedSince(self.before), {})
         self.assertEqual(self.reactor.getReaders(), [])
         self.ours.sendall(b"still here")
         self.assertEqual(self.ours.recv(100), b"still here")
@@ -372,7 +372,7 @@ class ShortageTests(DirectTestCase):
         self.reactor.pump([LONGEST_PAUSE] * int(PATIENCE / LONGEST_PAUSE + 1))
         self.assertEqual(child.told, [os.strerror(errno.EAGAIN)])
         self.assertTrue(self.direct.room)
-        self.assertEqual(openDescriptors(), self.before)
+        self.assertEqual(openedSince(self.before), {})
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
     def test_order(self) -> None:
@@ -390,7 +390,7 @@ class ShortageTests(DirectTestCase):
         self.reactor.turnUntil(lambda: all(len(each.told) == 2 for each in children))
         statuses = [child.told[1].status for child in children]
         self.assertEqual(statuses, [0, 1, 2])
-        self.assertEqual(openDescriptors(), self.before)
+        self.assertEqual(openedSince(self.before), {})
 
     def test_otherError(self) -> None:
         """
@@ -403,7 +403,7 @@ class ShortageTests(DirectTestCase):
         self.reactor.advance(FIRST_PAUSE)
         for child in (first, second):
             self.assertEqual(child.told, [os.strerror(errno.ENOENT)])
-        self.assertEqual(openDescriptors(), self.before)
+        self.assertEqual(openedSince(self.before), {})
 
     def test_noDescriptors(self) -> None:
         """
@@ -418,7 +418,7 @@ class ShortageTests(DirectTestCase):
 
         self.noDescriptors(work, left=2)
         self.assertEqual(children[0].told, [os.strerror(errno.EMFILE)])
-        self.assertEqual(openDescriptors(), self.before)
+        self.assertEqual(openedSince(self.before), {})
         self.assertTrue(self.direct.room)
 
     def test_stop(self) -> None:
@@ -428,7 +428,7 @@ class ShortageTests(DirectTestCase):
         child = self.launch(self.direct, "/bin/true")
         self.direct.stop()
         self.assertEqual(child.told, ["the daemon stops"])
-        self.assertEqual(openDescriptors(), self.before)
+        self.assertEqual(openedSince(self.before), {})
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
 
@@ -512,7 +512,7 @@ class SpawnProcessTests(DirectTestCase):
         self.reactor.advance(FIRST_PAUSE)
         self.assertEqual(len(child.told), 1)
         self.assertIn(path, child.told[0])
-        self.assertEqual(openDescriptors(), self.before)
+        self.assertEqual(openedSince(self.before), {})
 
 
 class PidfdsTests(ServingTestCase):

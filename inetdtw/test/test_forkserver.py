@@ -19,7 +19,7 @@ from inetdtw._forkhelper import HELLO, STALLED, STARTED, decode, pairs
 from inetdtw.forkserver import IN_FLIGHT, ForkServers, arguments
 from inetdtw.interfaces import ILauncher, Order
 from inetdtw.service import Context, Identity
-from inetdtw.test.fakes import FakeChild, ServingTestCase, openDescriptors
+from inetdtw.test.fakes import FakeChild, ServingTestCase, openDescriptors, openedSince
 from inetdtw.test.test_helper import PID, PlayedHelper
 
 
@@ -327,7 +327,7 @@ class ForkServersTests(ServingTestCase):
         self.assertNoResult(stopped)
         self.played[1].die(0)
         self.successResultOf(stopped)
-        self.assertEqual(openDescriptors(), self.before)
+        self.assertEqual(openedSince(self.before), {})
         self.assertEqual(self.reactor.getReaders(), [])
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 

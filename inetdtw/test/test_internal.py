@@ -32,6 +32,7 @@ from inetdtw.test.fakes import (
     makeService,
     makeUnix,
     openDescriptors,
+    openedSince,
 )
 
 
@@ -192,7 +193,7 @@ class InternalStreamTests(ServingTestCase):
         self.assertEqual(self.said("stall")[0]["reason"], "Too many open files")
         self.assertEqual(client.recv(100), b"")
         self.assertEqual(self.limits.running, 0)
-        self.assertEqual(openDescriptors(), before)
+        self.assertEqual(openedSince(before), {})
 
     def test_vanished(self) -> None:
         """

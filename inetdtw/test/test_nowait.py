@@ -32,6 +32,7 @@ from inetdtw.test.fakes import (
     makeService,
     makeUnix,
     openDescriptors,
+    openedSince,
 )
 
 
@@ -108,7 +109,7 @@ class StreamProgramsTests(ServingTestCase):
         program.start().end()
         self.assertEqual(client.recv(100), b"")
         client.close()
-        self.assertEqual(openDescriptors(), before)
+        self.assertEqual(openedSince(before), {})
 
     def test_blocking(self) -> None:
         """
@@ -409,7 +410,7 @@ class ProgramFactoryTests(ServingTestCase):
         del before[str(self.here.fileno())]
         self.connect()
         self.launcher.last.start().end(Exit(0))
-        self.assertEqual(openDescriptors(), before)
+        self.assertEqual(openedSince(before), {})
 
     def test_vanished(self) -> None:
         """
@@ -424,7 +425,7 @@ class ProgramFactoryTests(ServingTestCase):
         self.connect()
         self.assertEqual(self.launcher.programs, [])
         self.assertEqual(self.limits.running, 0)
-        self.assertEqual(openDescriptors(), before)
+        self.assertEqual(openedSince(before), {})
 
     def test_noDescriptors(self) -> None:
         """
@@ -436,4 +437,4 @@ class ProgramFactoryTests(ServingTestCase):
         self.noDescriptors(self.connect, left=1)
         self.assertEqual(self.there.recv(100), b"")
         self.assertEqual(self.launcher.programs, [])
-        self.assertEqual(openDescriptors(), before)
+        self.assertEqual(openedSince(before), {})

@@ -28,6 +28,7 @@ from inetdtw.test.fakes import (
     makeService,
     makeUnix,
     openDescriptors,
+    openedSince,
 )
 from inetdtw.waiting import (
     FIRST_PAUSE,
@@ -570,7 +571,7 @@ class ConnectionTests(WaitingTestCase):
         self.reactor.turnUntil(lambda: bool(self.said("fail")))
         self.assertEqual(first.recv(100), b"")
         first.close()
-        self.assertEqual(openDescriptors(), before)
+        self.assertEqual(openedSince(before), {})
         with open(path, "w") as file:
             file.write("#!/bin/sh\n")
         os.chmod(path, 0o755)
