@@ -35,7 +35,15 @@ from inetdtw.lexer import Definition, Sort, Source, wordsIn
 from inetdtw.positional import Said, defaultHosts, saidBy, splitService
 
 _SPACE = re.compile(r"[ \t\r\n\f\v]*")
-_SWITCHED = re.compile(r"[^ \t\r\n]+[ \t]+(?:on|off)(?=[ \t\r\n;#]|\Z)")
+_SWITCHED = re.compile(
+    r"""
+    (?: (?: [^ \t\r\n'"] | '[^'\n]*' | "(?: [^"\\\n] | \\. )*" )+
+      | [^ \t\r\n]+
+    )
+    [ \t]+ (?:on|off) (?= [ \t\r\n;\#] | \Z )
+    """,
+    re.VERBOSE,
+)
 
 
 @dataclass(frozen=True)

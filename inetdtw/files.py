@@ -77,13 +77,13 @@ class _Findings:
 
 
 def fromStatements(
-    statements: Iterable[Statement], settings: Settings, ask: Lookups
+    written: Iterable[Statement], settings: Settings, ask: Lookups
 ) -> Configuration:
     """
     Resolve all that was written.
     """
     found = _Findings()
-    for statement in statements:
+    for statement in written:
         try:
             if isinstance(statement, ConfError):
                 raise statement
@@ -104,8 +104,14 @@ def load(paths: Iterable[str], settings: Settings, ask: Lookups) -> Configuratio
 
     @return: the configuration; a file that cannot be read is a problem of it.
     """
-    statements = (each for path in paths for each in _written(path))
-    return fromStatements(statements, settings, ask)
+    return fromStatements(statements(paths), settings, ask)
+
+
+def statements(paths: Iterable[str]) -> Iterator[Statement]:
+    """
+    What configuration files, and all files in the folders among C{paths}, say.
+    """
+    return (each for path in paths for each in _written(path))
 
 
 def _written(path: str) -> Iterator[Statement]:

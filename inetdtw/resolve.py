@@ -49,7 +49,7 @@ _FAMILIES = {
 }
 _ANY = {socket.AF_INET: "0.0.0.0", socket.AF_INET6: "::"}
 #: The keys that are resource limits, and their names in C{resource}.
-_LIMITS = {
+LIMITS = {
     key: f"RLIMIT_{key[7:].upper().replace('FILES', 'NOFILE')}"
     for key in KEYS
     if key.startswith("rlimit_")
@@ -243,7 +243,7 @@ class _Resolution:
         """
         The resource limits.
         """
-        for key, name in _LIMITS.items():
+        for key, name in LIMITS.items():
             given: tuple[int, int] | None = getattr(self._entry, key)
             if given is not None:
                 yield name, *given
@@ -263,7 +263,7 @@ class _Resolution:
         for name, _, hard in context.limits:
             most = self._ask.hardLimit(name)
             if most != values.UNLIMITED and not 0 <= hard <= most:
-                key = next(key for key in _LIMITS if _LIMITS[key] == name)
+                key = next(key for key in LIMITS if LIMITS[key] == name)
                 raise self._error(key, f"only root can go above {most}")
 
     def _program(self) -> Program | None:

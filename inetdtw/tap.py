@@ -14,7 +14,7 @@ from typing import Any
 from twisted.application.service import IService, MultiService
 from twisted.python import usage
 
-from inetdtw import check, values
+from inetdtw import check, explain, values
 from inetdtw.report import Report
 from inetdtw.service import Bounds, Settings
 from inetdtw.signals import ReloadOnHangup
@@ -88,6 +88,12 @@ class Options(usage.Options):
             "The address or host name to listen on, where a line does not say.",
         ],
         [
+            "explain",
+            None,
+            None,
+            "Say what a service comes to after all defaults, and exit.",
+        ],
+        [
             "launch",
             None,
             "forkserver",
@@ -143,6 +149,8 @@ class Options(usage.Options):
         files = self["conf"] or [DEFAULT_FILE]
         if self["check"]:
             raise SystemExit(check.main(files, self.settings()))
+        if self["explain"] is not None:
+            raise SystemExit(explain.main(self["explain"], files, self.settings()))
         # A daemon goes to another folder, and reads them again there.
         self["conf"] = [os.path.abspath(path) for path in files]
 

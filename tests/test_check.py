@@ -2,7 +2,7 @@
 # See LICENSE for details.
 
 """
-C{--check}, as an operator uses it before a reload.
+C{--check} and C{--explain}, as an operator uses them before a reload.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import socket
 
-from tests.daemon import freePort, isServed, twistd
+from tests.daemon import freePort, isServed, talk, twistd
 from tests.serving import ServingTestCase, inetd, run
 
 ECHO = "stream tcp nowait - internal echo"
@@ -81,3 +81,35 @@ class CheckTests(ServingTestCase):
             pidFile = self.write("pid", f"{os.getpid()}\n")
             result = run(inetd("--check", "-p", pidFile, path))
             self.assertEqual((result.returncode, result.stderr), (0, ""))
+
+
+class ExplainTests(ServingTestCase):
+    """
+    Tests for both commands with C{--explain}.
+    """
+
+    def test_pasted(self) -> None:
+        """
+        What is said of a service serves the same when it is a file.
+        """
+        port = freePort()
+        line = f"{port} stream tcp nowait - /bin/echo echo 'a  b' \"c\"\n"
+        path = self.write("inetd.conf", line)
+        first = run([*inetd("--explain", f"{port}/tcp", path)])
+        second = run([*twistd("inetd", "--explain", str(port), path)])
+        self.assertEqual((first.returncode, first.stderr), (0, ""))
+        self.assertEqual(first.stdout, second.stdout)
+        self.assertIn(f"# {path}:1:1\n{port} on\n", first.stdout)
+        with self.daemon(first.stdout, port):
+            self.assertEqual(talk(port, b""), b"a  b c\n")
+
+    def test_none(self) -> None:
+        """
+        Asked for a service that there is not, it fails and says which there are.
+        """
+        path = self.write("inetd.conf", f"7007 {ECHO}\n")
+        result = run([*inetd("--explain", "nix", path)])
+        said = "there is no service 'nix', only: 7007/tcp\n"
+        self.assertEqual(
+            (result.returncode, result.stdout, result.stderr), (1, "", said)
+        )

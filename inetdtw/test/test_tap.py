@@ -108,6 +108,25 @@ class OptionsTests(SynchronousTestCase):
             left = self.assertRaises(SystemExit, self.options, "--check", "/dev/null")
         self.assertEqual(left.code, 0)
 
+    def test_explain(self) -> None:
+        """
+        With --explain it is said what a service comes to, with the defaults of the
+        command line; the status tells whether there is one.
+        """
+        path = self.mktemp()
+        with open(path, "w", encoding="ascii") as file:
+            file.write("7 stream tcp nowait root internal\n")
+        said = io.StringIO()
+        with contextlib.redirect_stdout(said):
+            arguments = ("--explain", "7/tcp", "-c", "5", path)
+            left = self.assertRaises(SystemExit, self.options, *arguments)
+        self.assertEqual(left.code, 0)
+        self.assertIn("    accept_max = 5,\n", said.getvalue())
+        with contextlib.redirect_stderr(said):
+            left = self.assertRaises(SystemExit, self.options, "--explain", "8", path)
+        self.assertEqual(left.code, 1)
+        self.assertIn("there is no service '8', only: 7/tcp", said.getvalue())
+
     def test_separate(self) -> None:
         """
         One command line knows nothing of another.

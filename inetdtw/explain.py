@@ -1,0 +1,227 @@
+# -*- test-case-name: inetdtw.test.test_explain -*-
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+C{--explain SERVICE}: what a service comes to after all defaults, as a definition that
+can be pasted into a configuration file.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from typing import Any, Callable
+
+from inetdtw import files
+from inetdtw.check import printTo
+from inetdtw.entry import KEYS, ConfError, Entry
+from inetdtw.lookups import Lookups
+from inetdtw.resolve import LIMITS, resolve
+from inetdtw.service import Address, Service, Settings
+
+_SOCKTYPES: dict[int, str] = {
+    socket.SOCK_STREAM: "stream",
+    socket.SOCK_DGRAM: "dgram",
+    socket.SOCK_SEQPACKET: "seqpacket",
+}
+#: What needs no quotes, anywhere.
+_PLAIN = re.compile(r"[A-Za-z0-9_./:+@%~^*!?\[\](){}|&<>$-]+")
+_ESCAPES = {"\n": r"\n", "\t": r"\t", "\r": r"\r", "\\": r"\\", '"': r"\""}
+
+
+def explain(
+    wanted: str,
+    paths: Iterable[str],
+    settings: Settings,
+    ask: Lookups,
+    write: Callable[[str], object],
+    complain: Callable[[str], object],
+) -> bool:
+    """
+    Say what the services come to that have a name, a port or a path.
+
+    @param wanted: what the log calls the service, or the first word of its line.
+    @param write: called with each definition.
+    @param complain: called with what is wrong.
+
+    @return: whether there is any.
+    """
+    found, names = False, []
+    for entry, service in _all(paths, settings, ask, wanted, complain):
+        names.append(service.name)
+        if wanted in (service.name, entry.service, str(service.address)):
+            found = True
+            write(f"# {entry.place}")
+            write(explanation(entry, service))
+    if not found:
+        complain(f"there is no service '{wanted}', only: {' '.join(names) or 'none'}")
+    return found
+
+
+def _all(
+    paths: Iterable[str],
+    settings: Settings,
+    ask: Lookups,
+    wanted: str,
+    complain: Callable[[str], object],
+) -> Iterator[tuple[Entry, Service]]:
+    """
+    The services of all entries, those that are off as well.
+
+    @param complain: called with what is wrong with entries that are wanted.
+    """
+    for statement in files.statements(paths):
+        if not isinstance(statement, Entry):
+            continue
+        try:
+            on = replace(statement, enabled=True)
+            for service in resolve(on, settings, ask).services:
+                yield statement, service
+        except ConfError as problem:
+            if wanted in (statement.service, statement.id):
+                complain(str(problem))
+
+
+def explanation(entry: Entry, service: Service) -> str:
+    """
+    One service as a definition of its own.
+
+    @param service: one of those that the entry comes to.
+    """
+    values = dict(_values(entry, service))
+    lines = []
+    for key in KEYS.values():
+        if values.get(key.name) is not None:
+            words = " ".join(map(quoted, key.kind.write(values[key.name])))
+            lines.append(f"    {key.name} = {words}".rstrip())
+    switch = "on" if entry.enabled else "off"
+    return f"{_head(_service(service.address))} {switch}\n" + ",\n".join(lines) + ";"
+
+
+def _values(entry: Entry, service: Service) -> Iterator[tuple[str, Any]]:
+    """
+    The value of every key: as the service has it, or else as the entry gives it.
+    """
+    for name in KEYS:
+        yield name, getattr(entry, name)
+    yield from _place(service)
+    bounds, options = service.bounds, service.options
+    yield "wait", service.wait
+    yield "accept_max", bounds.acceptMax
+    yield "service_max", bounds.serviceMax
+    yield "ip_max", bounds.ipMax
+    yield "per_source", bounds.perSource
+    if service.isStream:
+        yield "backlog", options.backlog
+    if service.program is None:
+        yield "args", (service.internal,)
+        # Nobody runs anything.
+        yield from dict.fromkeys(("user", "group", "groups")).items()
+        return
+    yield "exec", service.program.name
+    yield "args", service.program.argv
+    yield "groups", entry.groups or ("yes",)
+    yield "launch", service.launch
+    yield from _context(service)
+
+
+def _place(service: Service) -> Iterator[tuple[str, Any]]:
+    """
+    What a service is called, and where it is.
+    """
+    address = service.address
+    protocol = _protocol(service)
+    name = f"{_service(address)}/{protocol.rstrip('46')}"
+    yield "id", service.name if service.name != name else None
+    yield "protocol", protocol
+    yield "socktype", _SOCKTYPES[service.socktype]
+    if address.family == socket.AF_UNIX:
+        yield "socket_mode", service.ownership.mode
+    else:
+        yield "bind", ("*" if address.host in ("0.0.0.0", "::") else address.host,)
+
+
+def _service(address: Address) -> str:
+    """
+    The service in numbers: a port or a path.
+    """
+    return address.host if address.family == socket.AF_UNIX else str(address.port)
+
+
+def _protocol(service: Service) -> str:
+    """
+    The protocol: of all that a line can say, the one that means this address only.
+    """
+    address = service.address
+    if address.family == socket.AF_UNIX:
+        return "unix"
+    base = "tcp" if service.isStream else "udp"
+    if address.dual:
+        return f"{base}46"
+    return base if address.family == socket.AF_INET else f"{base}6"
+
+
+def _context(service: Service) -> Iterator[tuple[str, Any]]:
+    """
+    What a program finds around it.
+    """
+    context = service.context
+    yield "umask", context.umask
+    yield "nice", context.nice
+    # A home that is none of these can only be said by "~".
+    if os.path.isabs(context.directory) and context.directory.isprintable():
+        yield "directory", context.directory
+    limits = {name: (soft, hard) for name, soft, hard in context.limits}
+    for key, name in LIMITS.items():
+        yield key, limits.get(name)
+
+
+def _head(service: str) -> str:
+    """
+    The first word of a definition, in quotes if it needs them.
+    """
+    if _PLAIN.fullmatch(service):
+        return service
+    if "'" not in service:
+        return f"'{service}'"
+    return '"' + re.sub(r'(["\\])', r"\\\1", service) + '"'
+
+
+def quoted(word: str) -> str:
+    """
+    A word as it is written in a definition.
+    """
+    if _PLAIN.fullmatch(word):
+        return word
+    return '"' + "".join(map(_escaped, word)) + '"'
+
+
+def _escaped(character: str) -> str:
+    """
+    A character as it is written in a string.
+    """
+    if character in _ESCAPES:
+        return _ESCAPES[character]
+    if character.isprintable():
+        return character
+    data = character.encode("utf-8", "surrogateescape")
+    codes = "".join(f"\\x{byte:02x}" for byte in data)
+    # Bytes that are no text each must not become one together.
+    return f'{codes}""' if "\ud800" <= character <= "\udfff" else codes
+
+
+def main(wanted: str, paths: Iterable[str], settings: Settings) -> int:
+    """
+    Explain a service to a person.
+
+    @return: the exit status.
+    """
+    ask = Lookups.ofThisProcess()
+    complain = printTo(sys.stderr)
+    found = explain(wanted, paths, settings, ask, printTo(sys.stdout), complain)
+    return 0 if found else 1

@@ -1,0 +1,351 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Tests for L{inetdtw.explain}.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from dataclasses import replace
+from typing import Any
+
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from inetdtw.conf import parse
+from inetdtw.entry import KEYS, ConfError, Entry, Place
+from inetdtw.explain import explain, explanation, quoted
+from inetdtw.resolve import resolve
+from inetdtw.service import Bounds, Service, Settings
+from inetdtw.test.system import HOSTS, USERS, lookups
+
+ROOT = lookups()
+PLAIN = Settings()
+HERE = Place("/etc/x", 1)
+
+
+def servicesOf(
+    text: str, given: Settings = PLAIN, file: str = "/etc/x"
+) -> list[tuple[Entry, Service]]:
+    """
+    The services of a text, each with its entry.
+    """
+    found = []
+    for entry in parse(text, file):
+        assert isinstance(entry, Entry), (text, str(entry))
+        on = replace(entry, enabled=True)
+        found += [(entry, each) for each in resolve(on, given, ROOT).services]
+    return found
+
+
+#: A character that can be in a file or come of an escape, but a NUL.
+characters = st.one_of(
+    st.characters(min_codepoint=1, exclude_categories=["Cs"]),
+    st.characters(min_codepoint=0xDC80, max_codepoint=0xDCFF, categories=["Cs"]),
+)
+words = st.text(characters, max_size=12)
+names = st.text(
+    st.characters(min_codepoint=0x20, exclude_categories=["C", "Zs", "Zl", "Zp"]),
+    min_size=1,
+    max_size=8,
+)
+paths = st.builds(
+    "/{}".format,
+    st.text(st.characters(min_codepoint=0x20, exclude_categories=["Cs", "Cc"])),
+)
+bounds = st.integers(0, 4096)
+limits = st.builds(
+    lambda soft, more: (soft, -1 if more is None else min(soft + more, 1024)),
+    st.integers(0, 1024),
+    st.none() | st.integers(0, 99),
+)
+ranges = {
+    "id": names,
+    "bind": st.lists(
+        st.sampled_from(["*", "127.0.0.1", "::1", "0.0.0.0", "::", *HOSTS]), max_size=3
+    ).map(tuple),
+    "socktype": st.sampled_from(["stream", "dgram", "seqpacket"]),
+    "user": st.sampled_from(["-", "alpine.mail", *USERS]),
+    "group": st.sampled_from(["mail", "nogroup"]),
+    "exec": st.sampled_from(["/bin/sh", "bin/sh", "sh", "/bin/a b", "/'\"\\"]),
+    "args": st.lists(words, max_size=4).map(tuple),
+    "acceptfilter": names,
+    "socket_user": st.sampled_from([*USERS]),
+    "socket_group": st.just("mail"),
+    "socket_mode": st.integers(0, 0o7777),
+    "umask": st.integers(0, 0o777),
+    "directory": st.sampled_from(["~", "/", "/srv/ftp", "/a b"]),
+    "nice": st.integers(-20, 19),
+    "groups": st.sampled_from([("yes",), ("no",), ("mail", "users")]),
+    "chroot": st.just("/"),
+    "sndbuf": st.integers(1, (1 << 31) - 1),
+    "recvbuf": st.integers(1, (1 << 31) - 1),
+    "ipsec": st.just(("",)),
+}
+
+
+def valuesOf(name: str) -> st.SearchStrategy[Any]:
+    """
+    The values that a key can have in an entry.
+    """
+    if name.startswith("rlimit_"):
+        return limits
+    return ranges.get(name, bounds)
+
+
+NETWORK = ("tcp", "tcp4", "tcp6", "tcp46", "tcp6only", "udp", "udp4", "udp6", "udp46")
+#: Keys that do not go with everything.
+CHOOSY = ("protocol", "socktype", "exec", "args", "wait", "user", "launch", "bind")
+
+
+@st.composite
+def entries(draw: st.DrawFn) -> Entry:
+    """
+    Entries that can mostly be served.
+    """
+    unix, internal = draw(st.booleans()), draw(st.booleans())
+    usual = [key for key in KEYS if key not in CHOOSY]
+    keys = {key for key in usual if unix or not key.startswith("socket_")}
+    optional = {key: valuesOf(key) for key in sorted(keys)}
+    given: dict[str, Any] = draw(st.fixed_dictionaries({}, optional=optional))
+    given["protocol"] = "unix" if unix else draw(st.sampled_from(NETWORK))
+    given["bind"] = None if unix else draw(st.none() | ranges["bind"])
+    given["launch"] = draw(
+        st.sampled_from([None, "forkserver", "forkserver", "direct"])
+    )
+    given["user"] = draw(ranges["user"])
+    given["args"] = draw(st.none() | ranges["args"])
+    if internal:
+        given["args"] = (draw(st.sampled_from(["echo", "time"])),)
+    else:
+        given["exec"], given["wait"] = draw(ranges["exec"]), draw(st.booleans())
+    if unix:
+        given["socktype"] = draw(st.none() | ranges["socktype"])
+    port = "tftp" if "udp" in given["protocol"] else "http"
+    service = paths if unix else st.sampled_from(["7", "0", "65535", "echo", port])
+    said = {key: value for key, value in given.items() if value is not None}
+    places = dict.fromkeys(said, HERE)
+    return Entry(draw(service), HERE, draw(st.booleans()), places, **said)
+
+
+defaults = st.builds(
+    Settings,
+    st.integers(0, 999),
+    st.builds(Bounds, bounds, bounds, bounds, bounds),
+    st.sampled_from(["direct", "forkserver"]),
+    st.sampled_from(["*", "127.0.0.1", "many"]).map(lambda host: (host,)),
+)
+
+
+class RoundTripTests(SynchronousTestCase):
+    """
+    Tests for L{explanation} against what reads it.
+    """
+
+    @settings(
+        max_examples=400,
+        deadline=None,
+        suppress_health_check=[HealthCheck.filter_too_much],
+    )
+    @given(entries(), defaults)
+    def test_sameService(self, entry: Entry, given: Settings) -> None:
+        """
+        Whatever an entry says: the explanation of each of its services is one
+        definition, which comes to an equal service with no other defaults than
+        those that do not concern it.
+        """
+        try:
+            services = resolve(replace(entry, enabled=True), given, ROOT).services
+        except ConfError:
+            assume(False)
+        for service in services:
+            text = explanation(entry, service)
+            ((again, found),) = servicesOf(text, given)
+            self.assertEqual(found, service, text)
+            self.assertEqual(again.enabled, entry.enabled)
+            self.assertEqual(explanation(again, found), text)
+
+    @given(words)
+    def test_quoted(self, word: str) -> None:
+        """
+        Any word can be quoted, and is read as it was.
+        """
+        text = f"7 on protocol=tcp, wait=no, user=root, exec=x, args=x {quoted(word)};"
+        ((_, service),) = servicesOf(text)
+        assert service.program is not None
+        self.assertEqual(service.program.argv, ("x", word))
+
+
+class ExplanationTests(SynchronousTestCase):
+    """
+    Tests for L{explanation}.
+    """
+
+    def explain(self, text: str) -> str:
+        """
+        The explanation of the one service of a text.
+        """
+        ((entry, service),) = servicesOf(text)
+        return explanation(entry, service)
+
+    def test_program(self) -> None:
+        """
+        A line in six words comes to a definition with everything that holds.
+        """
+        wanted = """\
+7007 on
+    bind = *,
+    socktype = stream,
+    protocol = tcp,
+    wait = no,
+    user = alpine,
+    exec = /bin/cat,
+    args = cat "a b",
+    accept_max = 0,
+    service_max = 0,
+    ip_max = 0,
+    per_source = 0,
+    backlog = 128,
+    umask = 0022,
+    directory = /,
+    nice = 0,
+    groups = yes,
+    launch = forkserver;"""
+        line = "7007 stream tcp nowait alpine /bin/cat cat 'a b'"
+        self.assertEqual(self.explain(line), wanted)
+
+    def test_internal(self) -> None:
+        """
+        An internal service has nothing of what is for programs, and a name of
+        services(5) becomes its number, but not in the log.
+        """
+        wanted = """\
+7 on
+    id = echo/udp,
+    bind = *,
+    socktype = dgram,
+    protocol = udp6,
+    wait = no,
+    args = echo,
+    accept_max = 0,
+    service_max = 0,
+    ip_max = 0,
+    per_source = 0;"""
+        self.assertEqual(self.explain("echo dgram udp6 wait root internal"), wanted)
+
+    def test_home(self) -> None:
+        """
+        The home of the user is shown as the folder that it is.
+        """
+        text = "7 on protocol=tcp, wait=no, user=alpine, exec=sh, directory=~;"
+        self.assertIn("    directory = /home/alpine,", self.explain(text))
+
+    def test_unix(self) -> None:
+        """
+        A path with blanks and quotes is quoted, and its permissions are shown.
+        """
+        text = self.explain("'/a b' stream unix nowait root internal echo")
+        self.assertTrue(text.startswith("'/a b' on\n"), text)
+        self.assertIn("    socket_mode = 0600;", text)
+
+    def test_off(self) -> None:
+        """
+        What is off is explained as off.
+        """
+        self.assertTrue(self.explain("7 off protocol=tcp;").startswith("7 off\n"))
+
+
+class ExplainTests(SynchronousTestCase):
+    """
+    Tests for L{explain}.
+    """
+
+    TEXT = """\
+127.0.0.1,127.0.0.2:7007 stream tcp nowait root internal echo
+echo on protocol = udp, id = mine;
+/s stream unix nowait root internal echo
+nix stream tcp nowait root internal
+off off protocol = udp, args = discard;
+9 off protocol = udp;
+"""
+
+    def setUp(self) -> None:
+        self.path = os.path.abspath(self.mktemp())
+        with open(self.path, "w", encoding="ascii") as file:
+            file.write(self.TEXT)
+        os.chmod(self.path, 0o644)
+        self.complaints: list[str] = []
+
+    def explain(self, wanted: str) -> list[Service]:
+        """
+        The services of what is said.
+        """
+        said: list[str] = []
+        found = explain(wanted, [self.path], PLAIN, ROOT, said.append, self.complain)
+        services = [service for _, service in servicesOf("\n".join(said))]
+        self.assertEqual(found, bool(services))
+        return services
+
+    def complain(self, line: str) -> None:
+        """
+        Keep a complaint.
+        """
+        self.complaints.append(line.replace(self.path, "FILE"))
+
+    def test_names(self) -> None:
+        """
+        A service is found by what the log calls it, by the first word of its line,
+        and by where it listens.
+        """
+        for wanted in ("mine", "echo", "0.0.0.0:7"):
+            (service,) = self.explain(wanted)
+            self.assertEqual(service.name, "mine")
+            self.assertEqual(service.socktype, socket.SOCK_DGRAM)
+        (service,) = self.explain("/s")
+        self.assertEqual(service.address.host, "/s")
+
+    def test_several(self) -> None:
+        """
+        A line with two addresses is explained as two services, by its port, and
+        each by its name.
+        """
+        hosts = [each.address.host for each in self.explain("7007")]
+        self.assertEqual(hosts, ["127.0.0.1", "127.0.0.2"])
+        (service,) = self.explain("127.0.0.2:7007/tcp")
+        self.assertEqual(service.address.host, "127.0.0.2")
+
+    def test_off(self) -> None:
+        """
+        A service that is off is explained too.
+        """
+        (service,) = self.explain("9/udp")
+        self.assertEqual(service.internal, "discard")
+
+    def test_place(self) -> None:
+        """
+        Above every definition is where it comes from.
+        """
+        said: list[str] = []
+        explain("mine", [self.path], PLAIN, ROOT, said.append, self.complain)
+        self.assertEqual(said[0], f"# {self.path}:2:1")
+
+    def test_unknown(self) -> None:
+        """
+        For a name that there is not, those that there are are listed.
+        """
+        self.assertEqual(self.explain("other"), [])
+        (said,) = self.complaints
+        self.assertTrue(said.startswith("there is no service 'other', only: "), said)
+        self.assertIn(" mine /s/unix", said)
+
+    def test_bad(self) -> None:
+        """
+        Of a service whose line is wrong it is said what is.
+        """
+        self.assertEqual(self.explain("nix"), [])
+        self.assertIn("FILE:4:1: service: 'nix' over tcp", self.complaints[0])
