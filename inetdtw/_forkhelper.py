@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 if TYPE_CHECKING or __name__ != "__main__":
+    from inetdtw._accepting import Acceptor, packAddress
     from inetdtw._spawning import (
         Limit,
         assume,
@@ -52,6 +53,7 @@ if TYPE_CHECKING or __name__ != "__main__":
 else:
     # This process is to import nothing of the package but one module.
     sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+    from _accepting import Acceptor, packAddress
     from _spawning import Limit, assume, forkAndExec, limitsOf, makeRoom, quiet, spawn
 
     del sys.path[0]
@@ -61,8 +63,13 @@ HEADER = struct.Struct("=II")
 #: kind, number of the order, pid, wait status or errno, microseconds of cpu time
 REPORT = struct.Struct("=BxxxIiiQ")
 HELLO, STARTED, FAILED, ENDED, STALLED, ASTRAY, REPEATED = range(1, 8)
+ADDRESSED, ACCEPTED, DROPPED, WITHDRAWN = range(8, 12)
 #: The length has how often the program may be repeated in its upper bits.
 REPEATS_SHIFT = 24
+#: In their place: the packet brings a listening socket, to accept from.
+ACCEPT = 0xFF
+#: What follows a header for that, and for an end of it: what the daemon calls it.
+NAME = struct.Struct("=I")
 
 #: The largest packet.
 LARGEST = 1 << 18
@@ -71,6 +78,8 @@ BATCH = 4
 #: The descriptor that leads to the daemon.
 CHANNEL = 3
 
+# Wakes up one of the processes that wait for the same socket.
+_EXCLUSIVE = getattr(select, "EPOLLEXCLUSIVE", 0)
 # What says that the machine has no room for one more process at the moment.
 _STALLS = (errno.EAGAIN, errno.ENOMEM, errno.ENFILE, errno.EMFILE)
 _PATIENCE = 10.0
@@ -161,13 +170,15 @@ class ForkServer:
         self._programs: dict[bytes, Decoded] = {}
         self.orders: dict[int, int] = {}
         self._repeats: dict[int, Repeat] = {}
+        self._acceptors: dict[int, Acceptor] = {}
+        self._poll: Any = select.epoll() if hasattr(select, "epoll") else select.poll()
 
     def serve(self) -> None:
         """
         Work until the daemon is gone.
         """
         exits = wakeOnExit()
-        poll = select.poll()
+        poll = self._poll
         poll.register(self._channel.fileno(), select.POLLIN)
         poll.register(exits, select.POLLIN)
         self._arrive()
@@ -175,21 +186,25 @@ class ForkServer:
         while True:
             # What comes at the same time is reported together.
             wait = 0 if self._reports else None
-            for ready, _ in poll.poll(wait) or self._idle(poll):
-                if ready == exits:
+            ready = [fd for fd, _ in poll.poll(wait) or self._idle()]
+            # What the daemon says goes first: it may be to accept no more.
+            if self._channel.fileno() in ready and not self._listen():
+                return
+            for fd in ready:
+                if fd == exits:
                     _drain(exits)
                     self.reap()
-                elif not self._receive():
-                    return
+                elif fd in self._acceptors:
+                    self._accept(fd)
             if len(self._reports) >= BATCH:
                 self.flush()
 
-    def _idle(self, poll: select.poll) -> list[tuple[int, int]]:
+    def _idle(self) -> Any:
         """
         Wait for something to do, when all is said.
         """
         self.flush()
-        return poll.poll()
+        return self._poll.poll()
 
     def _hello(self) -> None:
         """
@@ -223,18 +238,31 @@ class ForkServer:
                 """What the daemon ordered before it went is started all the same."""
             self._reports.clear()
 
+    def _listen(self) -> bool:
+        """
+        Take the orders that there are, of which the daemon never sends many at once.
+
+        @return: whether the daemon is still there.
+        """
+        try:
+            while self._receive():
+                """There may be another."""
+        except BlockingIOError:
+            return True
+        return False
+
     def _receive(self) -> bool:
         """
         Take an order.
 
         @return: whether the daemon is still there.
+        @raise BlockingIOError: if there is no order.
         """
         try:
             packet, fds = receive(self._channel, self._buffer)
-        except BlockingIOError:
-            return True
         except ConnectionResetError:
-            return False
+            # The daemon has gone without reading all reports; its orders still hold.
+            return True
         if not packet:
             return False
         try:
@@ -250,7 +278,10 @@ class ForkServer:
         """
         number, length = HEADER.unpack_from(packet)
         if not length:
-            self._settle()
+            self._settle(packet[HEADER.size :])
+            return
+        if length >> REPEATS_SHIFT == ACCEPT:
+            self._acceptFrom(packet[HEADER.size :], fds)
             return
         if not self._arrive(number):
             return
@@ -272,10 +303,85 @@ class ForkServer:
             repeat.program = (path, argv, environment)
             self._repeats[pid] = repeat
 
-    def _settle(self) -> None:
+    def _acceptFrom(self, told: bytes, fds: list[int]) -> None:
         """
-        Repeat nothing of what was ordered until now.
+        Accept from a socket from now on.
         """
+        (number,) = NAME.unpack_from(told)
+        self._withdraw(number)
+        program = self._program(told[NAME.size :])
+        acceptor = Acceptor(number, os.dup(fds[0]), program)
+        self._acceptors[acceptor.socket.fileno()] = acceptor
+        self._poll.register(acceptor.socket.fileno(), select.POLLIN | _EXCLUSIVE)
+
+    def _withdraw(self, number: int) -> None:
+        """
+        Accept no more from a socket.
+        """
+        for fd, acceptor in list(self._acceptors.items()):
+            if acceptor.number == number:
+                del self._acceptors[fd]
+                self._poll.unregister(fd)
+                acceptor.socket.close()
+
+    def _accept(self, fd: int) -> None:
+        """
+        Start a program for a connection, if the socket is still to be accepted from.
+        """
+        acceptor = self._acceptors.get(fd)
+        if acceptor is None:
+            return
+        try:
+            connection, peer, environment = acceptor.accept()
+        except OSError as why:
+            if why.errno in _STALLS[1:]:
+                self._drop(acceptor, why)
+            return
+        with connection:
+            record = packAddress(ADDRESSED, peer)
+            if record is not None:
+                self._reports.append(record)
+            self._begin(acceptor, environment, connection.fileno())
+
+    def _begin(
+        self, acceptor: Acceptor, environment: dict[bytes, bytes], fd: int
+    ) -> None:
+        """
+        Start a program for a connection that was accepted.
+        """
+        path, argv, _ = acceptor.program
+        number = acceptor.number
+        if not self._arrive():
+            self._drop(acceptor, FileNotFoundError(errno.ENOENT, ""), True)
+            return
+        try:
+            pid = self._patiently(number, path, argv, environment, [fd])
+        except OSError as why:
+            self._drop(acceptor, why)
+            return
+        self.orders[pid] = number
+        self.report(ACCEPTED, number, pid, 0)
+
+    def _drop(self, acceptor: Acceptor, why: OSError, astray: bool = False) -> None:
+        """
+        Leave a socket to the daemon, which has other means, after something went
+        wrong.
+
+        @param astray: whether it is wrong with the working directory.
+        """
+        self._withdraw(acceptor.number)
+        self.report(DROPPED, acceptor.number, int(astray), why.errno or errno.EIO)
+
+    def _settle(self, told: bytes) -> None:
+        """
+        Repeat nothing of what was ordered until now, and accept no more from a
+        socket, if one is named.
+        """
+        if told:
+            (number,) = NAME.unpack_from(told)
+            self._withdraw(number)
+            self.report(WITHDRAWN, number, 0, 0)
+            return
         while self._repeats:
             self._repeats.popitem()[1].socket.close()
 

@@ -170,6 +170,29 @@ class Launches:
         self.launcher.launch(child, order)
         return child
 
+    @property
+    def path(self) -> str | None:
+        """
+        The program that was found last.
+        """
+        return self._path
+
+    def order(self, fd: int) -> Order:
+        """
+        What to order for the connections of a listening socket.
+
+        @param fd: the socket.
+
+        @raise ProgramMissing: if there is no program now.
+        """
+        return Order(
+            self._path or self._find(),
+            self._program.argv,
+            self._environment,
+            environment.NOTHING,
+            (fd, fd, fd),
+        )
+
     def _find(self) -> str:
         """
         Look for the program.  It is kept in mind until it could not be started:

@@ -16,9 +16,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
 
+from inetdtw._accepting import ofConnection, plain
 from inetdtw.service import Login
+
+__all__ = ["NOTHING", "base", "ofConnection", "plain"]
 
 #: What concerns the daemon alone, or one connection.
 _OWN = ("LISTEN_", "NOTIFY_SOCKET", "WATCHDOG_", "TCPLOCAL", "TCPREMOTE", "REMOTE_")
@@ -28,7 +30,6 @@ _LOGIN = (
     *("MAIL=", "PATH=", "PRINTER=", "PWD=", "SHELL=", "SHLVL=", "SSH", "TERM", "TMP"),
     *("USER=", "VISUAL="),
 )
-_MAPPED = "::ffff:"
 
 #: No variables.
 NOTHING: Mapping[str, str] = MappingProxyType({})
@@ -59,33 +60,4 @@ def base(environ: Mapping[str, str], login: Login | None) -> dict[str, str]:
         "LOGNAME": login.name,
         "HOME": login.home,
         "SHELL": login.shell,
-    }
-
-
-def plain(host: str) -> str:
-    """
-    An address as a person writes it: IPv4 mapped into IPv6 is IPv4.
-    """
-    mapped = host.startswith(_MAPPED) and "." in host and host.count(":") == 3
-    return host[len(_MAPPED) :] if mapped else host
-
-
-def ofConnection(local: Any, peer: Any) -> dict[str, str]:
-    """
-    What a program is told of the connection that it serves.
-
-    @param local: the connection's own end, as getsockname(2) gives it.
-    @param peer: the client's, as accept(2) gives it.
-    """
-    if not isinstance(peer, tuple) or not isinstance(local, tuple):
-        return {"PROTO": "UNIX"}
-    remote, port = plain(peer[0]), str(peer[1])
-    return {
-        "PROTO": "TCP",
-        "TCPLOCALIP": plain(local[0]),
-        "TCPLOCALPORT": str(local[1]),
-        "TCPREMOTEIP": remote,
-        "TCPREMOTEPORT": port,
-        "REMOTE_ADDR": remote,
-        "REMOTE_PORT": port,
     }

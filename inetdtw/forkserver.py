@@ -22,8 +22,8 @@ from zope.interface import implementer
 from twisted.internet.defer import Deferred, DeferredList
 
 from inetdtw import _forkhelper
-from inetdtw.helper import Helper, encode
-from inetdtw.interfaces import ILauncher, Order
+from inetdtw.helper import Delegation, Helper, encode
+from inetdtw.interfaces import IAcceptingLauncher, Order
 from inetdtw.report import Report
 from inetdtw.service import Context
 
@@ -51,7 +51,7 @@ def arguments(context: Context) -> Iterator[str]:
         yield f"uid={identity.uid}"
 
 
-@implementer(ILauncher)
+@implementer(IAcceptingLauncher)
 class ForkServers:
     """
     The fork servers of one context.
@@ -77,6 +77,7 @@ class ForkServers:
             Helper(self, reactor, command, context.directory) for _ in range(count)
         ]
         self._waiters: list[Callable[[], None]] = []
+        self._delegated = 0
         self._encoded: dict[tuple[Any, ...], tuple[Any, bytes]] = {}
 
     def start(self) -> None:
@@ -134,6 +135,24 @@ class ForkServers:
             )
         except OSError as why:
             child.failed(f"cannot reach the fork server: {why.strerror}")
+
+    def delegate(self, watcher: Any, order: Order) -> int:
+        """
+        Have all helpers accept from the socket that is descriptor 0 of an order.
+        """
+        self._delegated += 1
+        shared = self._shared(order)
+        for helper in self._helpers:
+            delegation = Delegation(watcher, shared, order.fds[0])
+            helper.delegate(self._delegated, delegation)
+        return self._delegated
+
+    def withdraw(self, number: int) -> None:
+        """
+        Have no helper accept from a socket any more.
+        """
+        for helper in self._helpers:
+            helper.withdraw(number)
 
     def _shared(self, order: Order) -> bytes:
         """

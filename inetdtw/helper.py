@@ -17,8 +17,10 @@ import array
 import contextlib
 import os
 import socket
+import struct
 from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from zope.interface import implementer
@@ -29,6 +31,7 @@ from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 
 from inetdtw import _forkhelper, watch
+from inetdtw._accepting import unpackAddress
 from inetdtw._forkhelper import HEADER, REPORT
 from inetdtw.interfaces import Exit, Order
 
@@ -44,6 +47,26 @@ def encode(order: Order) -> bytes:
     variables = (f"{name}={value}" for name, value in order.environment.items())
     texts = (order.executable, str(len(order.argv)), *order.argv, *variables)
     return b"\0".join(map(os.fsencode, texts))
+
+
+@dataclass
+class Delegation:
+    """
+    A listening socket that helpers accept from.
+
+    @ivar watcher: an L{inetdtw.interfaces.IAccepting}.
+    @ivar shared: the program, as L{encode} makes it.
+    @ivar fd: the socket.
+    @ivar wanted: whether they still should.
+    """
+
+    watcher: Any
+    shared: bytes
+    fd: int
+    wanted: bool = True
+
+
+_DELEGATED = (_forkhelper.ACCEPTED, _forkhelper.DROPPED, _forkhelper.WITHDRAWN)
 
 
 @implementer(IReadDescriptor)
@@ -77,6 +100,8 @@ class Helper(ProcessProtocol):
         self.waiting: OrderedDict[int, Any] = OrderedDict()
         self.running: dict[int, Any] = {}
         self._orphans: dict[int, Any] = {}
+        self._delegations: dict[int, Delegation] = {}
+        self._peer: Any = None
         self._number = 0
         self._before = 0
         self._pause = FIRST_PAUSE
@@ -194,6 +219,41 @@ class Helper(ProcessProtocol):
         with contextlib.suppress(OSError):
             self._ours.send(HEADER.pack(self._next(), 0))
 
+    def delegate(self, number: int, delegation: Delegation) -> None:
+        """
+        Have the helper accept from a socket, as soon as there is one.
+        """
+        self._delegations[number] = delegation
+        if not self.up:
+            return
+        mark = _forkhelper.ACCEPT << _forkhelper.REPEATS_SHIFT
+        head = HEADER.pack(self._next(), mark) + _forkhelper.NAME.pack(number)
+        rights = [
+            (socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack("i", delegation.fd))
+        ]
+        try:
+            self._ours.sendmsg([head, delegation.shared], rights)
+        except OSError as why:
+            delegation.watcher.dropped(None, why.strerror or str(why))
+
+    def withdraw(self, number: int) -> None:
+        """
+        Have the helper accept no more from a socket.
+        """
+        delegation = self._delegations.get(number)
+        if delegation is None:
+            return
+        delegation.wanted = False
+        if not self.up:
+            return
+        head = HEADER.pack(self._next(), 0) + _forkhelper.NAME.pack(number)
+        try:
+            self._ours.send(head)
+        except OSError:
+            # It does not listen, but must not accept: its successor will not.
+            transport: Any = self.transport
+            transport.signalProcess("KILL")
+
     def _next(self) -> int:
         """
         The number of the next packet.
@@ -220,9 +280,12 @@ class Helper(ProcessProtocol):
             packet = self._ours.recv(1 << 16)
         except BlockingIOError:
             return False
-        whole = len(packet) - len(packet) % REPORT.size
-        for kind, number, pid, value, cpu in REPORT.iter_unpack(packet[:whole]):
-            self._reported(kind, number, pid, value, cpu)
+        for start in range(0, len(packet) - REPORT.size + 1, REPORT.size):
+            record = packet[start : start + REPORT.size]
+            if record[0] == _forkhelper.ADDRESSED:
+                self._peer = unpackAddress(record)
+            else:
+                self._reported(*REPORT.unpack(record))
         return True
 
     def _reported(self, kind: int, number: int, pid: int, value: int, cpu: int) -> None:
@@ -246,6 +309,23 @@ class Helper(ProcessProtocol):
             self.waiting.pop(number).failed(reason)
         elif kind == _forkhelper.STALLED:
             self._owner.stalled(os.strerror(value))
+        elif kind in _DELEGATED and number in self._delegations:
+            self._aboutDelegation(kind, number, pid, value)
+
+    def _aboutDelegation(self, kind: int, number: int, pid: int, value: int) -> None:
+        """
+        The helper says something of a socket that it accepts from.
+        """
+        peer, self._peer = self._peer, None
+        delegation = self._delegations[number]
+        if kind == _forkhelper.ACCEPTED:
+            child = self.running[pid] = delegation.watcher.accepted(peer)
+            child.started(pid)
+        elif kind == _forkhelper.DROPPED:
+            where = f"{self._directory}: " if pid else ""
+            delegation.watcher.dropped(peer, where + os.strerror(value))
+        else:
+            del self._delegations[number]
 
     def _ready(self, first: int) -> None:
         """
@@ -260,6 +340,10 @@ class Helper(ProcessProtocol):
         lost = [number for number in self.waiting if number < end]
         for number in lost:
             self.waiting.pop(number).failed("its fork server died")
+        delegations, self._delegations = self._delegations, {}
+        for number, delegation in delegations.items():
+            if delegation.wanted:
+                self.delegate(number, delegation)
 
     def _ended(self, pid: int, how: Exit) -> None:
         """

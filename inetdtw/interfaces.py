@@ -146,6 +146,48 @@ class ILauncher(Interface):
         """
 
 
+class IAccepting(Interface):
+    """
+    Who has left the connections of a listening socket to a launcher.
+    """
+
+    def accepted(peer: Any) -> Any:
+        """
+        The launcher has taken a connection and started a program for it.
+
+        @param peer: the client's address, or C{None}.
+
+        @return: an L{IChild}.
+        """
+
+    def dropped(peer: Any, reason: str) -> None:
+        """
+        The launcher takes no more connections, as something went wrong; that of
+        C{peer}, if it had been taken, is closed.
+        """
+
+
+class IAcceptingLauncher(ILauncher):
+    """
+    A launcher that can accept connections by itself.
+    """
+
+    def delegate(watcher: Any, order: Order) -> int:
+        """
+        Accept from the listening socket that is descriptor 0 of an order, and start
+        the program for every connection.
+
+        @param watcher: an L{IAccepting}.
+
+        @return: what L{withdraw} takes.
+        """
+
+    def withdraw(number: int) -> None:
+        """
+        Accept no more from a socket.
+        """
+
+
 class IListener(Interface):
     """
     What serves a socket, in one of the ways there are.

@@ -8,6 +8,7 @@ C{stream nowait}: every connection gets a program of its own.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 from typing import Any, Callable
@@ -20,10 +21,16 @@ from twisted.internet.protocol import Protocol, ServerFactory
 from inetdtw import environment
 from inetdtw.child import Child, Host, Launches
 from inetdtw.gate import Gate
-from inetdtw.interfaces import ILauncher, IListener
+from inetdtw.interfaces import (
+    IAccepting,
+    IAcceptingLauncher,
+    ILauncher,
+    IListener,
+)
 from inetdtw.limits import Limits
 from inetdtw.ports import StreamPort
-from inetdtw.service import Service
+from inetdtw.program import ProgramMissing
+from inetdtw.service import Bounds, Service
 
 
 class _HandOver(Protocol):
@@ -111,9 +118,9 @@ class ProgramFactory(ServerFactory):
             connection.setblocking(True)
             extra = environment.ofConnection(connection.getsockname(), peer)
             fd = connection.fileno()
-            self._launches.launch(peer, (fd, fd, fd), self._ended, extra)
+            self._launches.launch(peer, (fd, fd, fd), self.ended, extra)
 
-    def _ended(self, child: Child) -> None:
+    def ended(self, child: Child) -> None:
         """
         A program has ended.
         """
@@ -121,10 +128,12 @@ class ProgramFactory(ServerFactory):
         self._released()
 
 
-@implementer(IListener)
+@implementer(IListener, IAccepting)
 class StreamPrograms:
     """
     A listening socket whose connections each get a program.
+
+    Where the service has no bounds, the launcher may accept them by itself.
     """
 
     def __init__(
@@ -136,29 +145,70 @@ class StreamPrograms:
         launcher: ILauncher,
         released: Callable[[], None],
     ) -> None:
+        self._service = service
+        self._host = host
         self._gate = Gate(service.name, limits, host.report, launcher)
-        launches = Launches(service, host, launcher)
-        factory = ProgramFactory(launches, self._gate, released)
-        self._port = StreamPort(sock, host.reactor, service.name, factory)
+        self._launches = Launches(service, host, launcher)
+        self._factory = ProgramFactory(self._launches, self._gate, released)
+        self._port = StreamPort(sock, host.reactor, service.name, self._factory)
         self._gate.port = self._port
+        self._delegated: int | None = None
 
     def start(self) -> None:
         """
-        Begin to accept.
+        Begin to accept, or have the launcher begin.
         """
+        launcher = self._launches.launcher
+        if self._service.bounds == Bounds() and IAcceptingLauncher.providedBy(launcher):
+            with contextlib.suppress(ProgramMissing):
+                order = self._launches.order(self._port.fileno())
+                accepting = IAcceptingLauncher(launcher)
+                self._delegated = accepting.delegate(self, order)
+                return
         self._port.start()
+
+    def accepted(self, peer: Any) -> Child:
+        """
+        The launcher has started a program for a connection.
+        """
+        self._gate.admit(peer)
+        return Child(self._service, peer, self._host, self._factory.ended)
+
+    def dropped(self, peer: Any, reason: str) -> None:
+        """
+        The launcher could not start a program: from now on each connection comes
+        here first.
+        """
+        if peer is not None:
+            reason = f"'{self._launches.path}': {reason}"
+            self._host.report.fail(self._service.name, peer, reason)
+        if self._withdrawn():
+            self._port.start()
+
+    def _withdrawn(self) -> bool:
+        """
+        Have the launcher accept no more.
+
+        @return: whether it did.
+        """
+        if self._delegated is None:
+            return False
+        number, self._delegated = self._delegated, None
+        IAcceptingLauncher(self._launches.launcher).withdraw(number)
+        return True
 
     def retire(self, done: Callable[[], None]) -> None:
         """
         Accept no more.  The programs that run do not need the socket.
         """
-        self._port.stop()
+        self.stop()
         done()
 
     def stop(self) -> None:
         """
         Accept no more.
         """
+        self._withdrawn()
         self._port.stop()
 
     def released(self) -> None:

@@ -660,9 +660,9 @@ class ForkServerTests(ServingTestCase):
         """
         When there is no daemon, that is seen, and reports to it are no error.
         """
-        self.assertTrue(self.server._receive())
+        self.assertTrue(self.server._listen())
         self.ours.close()
-        self.assertFalse(self.server._receive())
+        self.assertFalse(self.server._listen())
         self.server.report(STARTED, 1, 4, 0)
         self.server.flush()
 

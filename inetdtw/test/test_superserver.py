@@ -31,7 +31,7 @@ from inetdtw.test.test_helper import PlayedHelper
 
 ECHO = "127.0.0.1:0 stream tcp nowait - internal echo\n"
 DISCARD = "127.0.0.1:0 dgram udp wait - internal discard\n"
-PROGRAM = "127.0.0.1:0 stream tcp nowait - /bin/sh {}\n"
+PROGRAM = "127.0.0.1:0 stream tcp nowait/100 - /bin/sh {}\n"
 BAD = "127.0.0.1:0 stream udp nowait - internal echo\n"
 
 
@@ -536,7 +536,7 @@ class ReloadTests(SuperserverTestCase):
         inetd = self.running(PROGRAM.format("one"))
         old = self.ready()
         line = "127.0.0.1:0 on protocol = tcp, wait = no, user = -, exec = /bin/sh"
-        self.write(f"{line}, umask = 077;\n")
+        self.write(f"{line}, umask = 077, accept_max = 100;\n")
         self.assertTrue(inetd.reload())
         self.assertEqual(old.channel.recv(100), b"")
         self.assertEqual(len(self.reactor.processes), 2)
