@@ -19,7 +19,6 @@ from tests.serving import (
     forkServers,
     nameOf,
     ordinaryUser,
-    programs,
     readAll,
     stat,
 )
@@ -146,7 +145,7 @@ class AbandonedTests(ServingTestCase):
         """
         port = freePort()
         conf = f"{port} stream tcp nowait - {self.program('count', COUNT)} count\n"
-        with self.daemon(conf, port) as daemon:
+        with self.daemon(conf, port, options=["-l"]) as daemon:
             self._check(daemon, port, number)
 
     def _check(self, daemon: Daemon, port: int, number: int) -> None:
@@ -155,7 +154,7 @@ class AbandonedTests(ServingTestCase):
         """
         client = self.connect(port)
         client.sendall(b"ab")
-        eventually(lambda: programs(daemon.process.pid) != [], lambda: "a program")
+        daemon.waitForLog("start ")
         helpers = forkServers(daemon.process.pid)
         os.kill(daemon.process.pid, number)
         eventually(
