@@ -540,7 +540,7 @@ def listening(service: Service) -> socket.socket:
     sock.setblocking(False)
     sock.bind(service.address.forBind())
     if service.isStream:
-        sock.listen(16)
+        sock.listen(64)
     return sock
 
 

@@ -192,6 +192,22 @@ class LaunchesTests(ServingTestCase):
         launches.launch(PEER, (0, 0, 0), self.done.append)
         self.assertEqual(self.launcher.last.order.executable, moved)
 
+    def test_foundOnce(self) -> None:
+        """
+        A program that was found is not looked for every time: whoever executes it
+        finds out whether it is still there.
+        """
+        self.install()
+        launches = self.launches()
+        for _ in range(2):
+            launches.launch(PEER, (0, 0, 0), self.done.append)
+            if os.path.exists(self.path):
+                os.unlink(self.path)
+        self.assertEqual(len(self.launcher.programs), 2)
+        self.launcher.last.fail("No such file or directory")
+        launches.launch(PEER, (0, 0, 0), self.done.append)
+        self.assertEqual(len(self.launcher.programs), 2)
+
     def test_failureNamesPath(self) -> None:
         """
         When the launcher cannot start a program, the log has its path.

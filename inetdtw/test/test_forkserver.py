@@ -22,6 +22,9 @@ from inetdtw.service import Context, Identity
 from inetdtw.test.fakes import FakeChild, ServingTestCase, openDescriptors, openedSince
 from inetdtw.test.test_helper import PID, PlayedHelper
 
+#: What all programs of a service get: the very object is the service's own.
+ENVIRONMENT = {"A": "1"}
+
 
 class ArgumentsTests(ServingTestCase):
     """
@@ -98,7 +101,7 @@ class ForkServersTests(ServingTestCase):
         usual: dict[str, Any] = {
             "executable": "/bin/x",
             "argv": ("x", "one"),
-            "environment": {"A": "1"},
+            "environment": ENVIRONMENT,
             "extra": {},
         }
         child = FakeChild()
