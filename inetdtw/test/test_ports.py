@@ -298,7 +298,7 @@ class StreamPortTests(ServingTestCase):
         """
         for _ in range(48):
             self.client(self.server)
-        taken = []
+        taken: list[int] = []
         while sum(taken) < 48:
             before = len(self.factory.accepted)
             self.port.doRead()
