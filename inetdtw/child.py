@@ -8,14 +8,17 @@ One child of a service: a program from its launch to its end.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from typing import Any, Callable
 
 from zope.interface import implementer
 
 from inetdtw import environment, program
 from inetdtw.builtin import ReflectorGuard
+from inetdtw.complaints import Complaints
 from inetdtw.interfaces import Exit, IChild, ILauncher, Order
 from inetdtw.report import Report
 from inetdtw.service import Service
@@ -31,6 +34,7 @@ class Host:
     @ivar environ: the daemon's environment.
     @ivar guard: which datagrams internal services must not answer.
     @ivar wallclock: the time, in seconds since the epoch.
+    @ivar complaints: what reads the standard error of programs.
     """
 
     reactor: Any
@@ -38,6 +42,7 @@ class Host:
     environ: Mapping[str, str]
     guard: ReflectorGuard
     wallclock: Callable[[], float]
+    complaints: set[Complaints] = field(default_factory=set)
 
 
 @implementer(IChild)
@@ -52,9 +57,11 @@ class Child:
     @ivar path: what is executed, once it was found.
     @ivar forget: called when that could not be started.
     @ivar again: called when it was started once more.
+    @ivar complaints: what reads its standard error, if anything does.
     """
 
     path: str | None = None
+    complaints: Complaints | None = None
     forget: Callable[[], None]
     again: Callable[[], None]
 
@@ -79,6 +86,15 @@ class Child:
         """
         self.pid = pid
         self._host.report.start(self._name, pid, self.peer)
+        if self.complaints is not None:
+            self.complaints.start(self._complain)
+
+    def _complain(self, line: str) -> None:
+        """
+        It has written a line to its standard error.
+        """
+        assert self.pid is not None
+        self._host.report.stderr(self._name, self.pid, self.peer, line)
 
     def failed(self, reason: str) -> None:
         """
@@ -87,6 +103,8 @@ class Child:
         if self.path is not None:
             reason = f"'{self.path}': {reason}"
             self.forget()
+        if self.complaints is not None:
+            self.complaints.finish()
         self._host.report.fail(self._name, self.peer, reason)
         self._done(self)
 
@@ -94,6 +112,8 @@ class Child:
         """
         It has ended.
         """
+        if self.complaints is not None:
+            self.complaints.finish()
         self._over(how)
         self._done(self)
 
@@ -129,7 +149,9 @@ class Launches:
         self._host = host
         self._program = service.program
         self._path: str | None = None
-        self._environment = environment.base(host.environ, service.login)
+        self._environment = environment.base(
+            host.environ, service.login, service.variables
+        )
         self.launcher = launcher
 
     def without(self, *names: str) -> None:
@@ -167,7 +189,10 @@ class Launches:
             return child
         child.forget, child.again = self._forget, again
         order = Order(path, self._program.argv, self._environment, extra, fds, repeats)
-        self.launcher.launch(child, order)
+        if self._service.stderr == "socket":
+            self.launcher.launch(child, order)
+        else:
+            self._launchApart(child, order)
         return child
 
     @property
@@ -192,6 +217,37 @@ class Launches:
             environment.NOTHING,
             (fd, fd, fd),
         )
+
+    def _launchApart(self, child: Child, order: Order) -> None:
+        """
+        Start a program whose standard error is not the client's.
+        """
+        try:
+            with self._standardError(child) as fd:
+                # Another start would have the socket for everything.
+                order = replace(order, fds=(*order.fds[:2], fd), repeats=0)
+                self.launcher.launch(child, order)
+        except OSError as why:
+            child.path = None
+            child.failed(f"no descriptor for standard error: {why.strerror}")
+
+    @contextmanager
+    def _standardError(self, child: Child) -> Iterator[int]:
+        """
+        A descriptor that is no client's, for as long as it takes to order.
+        """
+        if self._service.stderr == "log":
+            identity = self._service.context.identity
+            uid = -1 if identity is None else identity.uid
+            host = self._host
+            child.complaints = Complaints(host.reactor, host.complaints, uid)
+            yield child.complaints.given
+            return
+        null = os.open(os.devnull, os.O_RDWR)
+        try:
+            yield null
+        finally:
+            os.close(null)
 
     def _find(self) -> str:
         """

@@ -48,7 +48,7 @@ class Place:
         return f"{self.file}:{self.line}:{self.column}"
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """
     A text as one line, whatever it quotes.
     """
@@ -69,8 +69,8 @@ class ConfError(Exception):
     def __init__(self, place: Place, field: str, reason: str) -> None:
         super().__init__(place, field, reason)
         self.place = place
-        self.field = _printable(field)
-        self.reason = _printable(reason)
+        self.field = printable(field)
+        self.reason = printable(reason)
 
     def __str__(self) -> str:
         return f"{self.place}: {self.field}: {self.reason}"
@@ -162,6 +162,18 @@ def _folder(path: str) -> None:
         _absolute(path)
 
 
+def _assignments(words: tuple[str, ...]) -> None:
+    """
+    @raise ValueError: unless every word is of the form NAME=VALUE.
+    """
+    for each in words:
+        name, equals, _ = each.partition("=")
+        if not name or not equals:
+            raise ValueError(f"'{each}' is not of the form NAME=VALUE")
+        if "\0" in each:
+            raise ValueError(f"{name} cannot hold a NUL character")
+
+
 def _rlimit(what: str, unit: str) -> Any:
     """
     Declare a key of L{Entry} that is a limit of setrlimit(2).
@@ -179,6 +191,7 @@ _socktype = values.oneOf("stream", "dgram", "seqpacket")
 _protocol = values.checked(values.word, _refuseRPC, "|".join(_PROTOCOLS))
 _count = values.number(0, _MOST)
 _ipsec = values.checked(values.words, _refuseIPsec)
+_stderr = values.oneOf("socket", "log", "null")
 _launch = values.oneOf("direct", "forkserver")
 
 
@@ -310,6 +323,19 @@ class Entry:
         default="nothing",
         example="dataready",
     )
+    nodelay: bool | None = _key(
+        values.flag,
+        "Whether a program's small writes are sent at once, not together with later "
+        "ones (TCP_NODELAY).",
+        default="no",
+        example="yes",
+    )
+    keepalive: bool | None = _key(
+        values.flag,
+        "Whether the system finds out that a silent client is gone (SO_KEEPALIVE).",
+        default="no",
+        example="yes",
+    )
     socket_user: str | None = _key(
         values.word,
         "The owner of a UNIX socket.",
@@ -369,6 +395,27 @@ class Entry:
     rlimit_nproc: tuple[int, int] | None = _rlimit("user's processes", "processes")
     rlimit_rss: tuple[int, int] | None = _rlimit("resident memory", "bytes")
     rlimit_stack: tuple[int, int] | None = _rlimit("size of the stack", "bytes")
+    stderr: str | None = _key(
+        _stderr,
+        "Where the program's standard error goes: to the client, to the daemon's "
+        "log, or nowhere.",
+        default="socket",
+        example="log",
+    )
+    env: tuple[str, ...] | None = _key(
+        values.checked(values.words, _assignments),
+        "Variables that are added to the program's environment, each NAME=VALUE.",
+        default="none",
+        example="LANG=C.UTF-8 TZ=UTC",
+    )
+    passenv: tuple[str, ...] | None = _key(
+        values.words,
+        "The variables of the daemon's environment that the program gets, and no "
+        "others; without a value it gets none.",
+        default="all that are not about the daemon itself or, where the user is "
+        "another one, about the daemon's user",
+        example="PATH LANG",
+    )
     launch: str | None = _key(
         _launch,
         "How programs are started: by a fork server or by the daemon itself.",

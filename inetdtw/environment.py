@@ -9,7 +9,8 @@ It is the daemon's own, without what concerns the daemon alone; where the user i
 another one, without the login and loader variables that OpenBSD's inetd strips,
 and with those of the new user.  A program that serves an accepted connection is
 told the addresses, in the dialect of UCSPI (tcp-environ(5)) and in that of
-systemd.socket(5).
+systemd.socket(5).  What a line says with C{passenv} and C{env} goes before all but
+these.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from inetdtw._accepting import ofConnection, plain
-from inetdtw.service import Login
+from inetdtw.service import Login, Variables
 
 __all__ = ["NOTHING", "base", "ofConnection", "plain"]
 
@@ -31,17 +32,40 @@ _LOGIN = (
     *("USER=", "VISUAL="),
 )
 
+#: No wishes of a line.
+NO_WISH = Variables()
 #: No variables.
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
-def base(environ: Mapping[str, str], login: Login | None) -> dict[str, str]:
+def base(
+    environ: Mapping[str, str], login: Login | None, says: Variables = NO_WISH
+) -> dict[str, str]:
     """
     What all programs of a service get.
 
     @param environ: the daemon's environment.
     @param login: the user, if it is another than the one who runs the daemon.
+    @param says: what the service's line says of it.
     """
+    found = _kept(environ, login, says.passed)
+    if login is not None:
+        found["USER"] = found["LOGNAME"] = login.name
+        found["HOME"] = login.home
+        found["SHELL"] = login.shell
+    return {**found, **dict(says.added)}
+
+
+def _kept(
+    environ: Mapping[str, str], login: Login | None, passed: tuple[str, ...] | None
+) -> dict[str, str]:
+    """
+    What is left of the daemon's environment.
+
+    @param passed: the names that somebody wants to be left, and no others.
+    """
+    if passed is not None:
+        return {name: environ[name] for name in passed if name in environ}
     kept = {
         name: value
         for name, value in environ.items()
@@ -49,15 +73,8 @@ def base(environ: Mapping[str, str], login: Login | None) -> dict[str, str]:
     }
     if login is None:
         return kept
-    kept = {
+    return {
         name: value
         for name, value in kept.items()
         if not f"{name}={value}".startswith(_LOGIN)
-    }
-    return {
-        **kept,
-        "USER": login.name,
-        "LOGNAME": login.name,
-        "HOME": login.home,
-        "SHELL": login.shell,
     }

@@ -118,6 +118,9 @@ def _values(entry: Entry, service: Service) -> Iterator[tuple[str, Any]]:
     yield "per_source", bounds.perSource
     if service.isStream:
         yield "backlog", options.backlog
+    if service.isStream and service.address.family != socket.AF_UNIX:
+        yield "nodelay", options.noDelay
+        yield "keepalive", options.keepAlive
     if service.program is None:
         yield "args", (service.internal,)
         # Nobody runs anything.
@@ -127,6 +130,7 @@ def _values(entry: Entry, service: Service) -> Iterator[tuple[str, Any]]:
     yield "args", service.program.argv
     yield "groups", entry.groups or ("yes",)
     yield "launch", service.launch
+    yield "stderr", service.stderr
     yield from _context(service)
 
 

@@ -159,13 +159,19 @@ class StreamPrograms:
         Begin to accept, or have the launcher begin.
         """
         launcher = self._launches.launcher
-        if self._service.bounds == Bounds() and IAcceptingLauncher.providedBy(launcher):
+        if self._simple() and IAcceptingLauncher.providedBy(launcher):
             with contextlib.suppress(ProgramMissing):
                 order = self._launches.order(self._port.fileno())
                 accepting = IAcceptingLauncher(launcher)
                 self._delegated = accepting.delegate(self, order)
                 return
         self._port.start()
+
+    def _simple(self) -> bool:
+        """
+        Whether there is nothing to do for a connection but to start the program.
+        """
+        return self._service.bounds == Bounds() and self._service.stderr == "socket"
 
     def accepted(self, peer: Any) -> Child:
         """

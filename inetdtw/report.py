@@ -73,6 +73,18 @@ class Report:
             cpu="-" if how.cpu is None else f"{how.cpu:.3f}",
         )
 
+    def stderr(self, service: str, pid: int, peer: Any, text: str) -> None:
+        """
+        A program has written a line to its standard error.
+        """
+        self._log.warn(
+            "stderr {service} pid={pid} peer={peer} text={text}",
+            service=service,
+            pid=pid,
+            peer=peerText(peer),
+            text=text,
+        )
+
     def refuse(self, service: str, peer: Any, reason: str) -> None:
         """
         A client was turned away.

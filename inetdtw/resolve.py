@@ -29,6 +29,7 @@ from inetdtw.service import (
     Service,
     Settings,
     SocketOptions,
+    Variables,
 )
 
 _SOCKTYPES = {
@@ -148,6 +149,8 @@ class _Resolution:
             bounds=self._bounds(),
             options=self._options(),
             ownership=self._ownership(),
+            stderr=entry.stderr or "socket",
+            variables=self._variables(),
         )
         services = tuple(self._placed(service))
         warnings = tuple(self._missing(service))
@@ -326,7 +329,26 @@ class _Resolution:
             entry.sndbuf,
             entry.recvbuf,
             entry.acceptfilter,
+            self._ofConnections("nodelay"),
+            self._ofConnections("keepalive"),
         )
+
+    def _ofConnections(self, key: str) -> bool:
+        """
+        The value of a flag that TCP connections can have.
+        """
+        on: bool | None = getattr(self._entry, key)
+        if on and self._base != "tcp":
+            raise self._error(key, "is only for tcp")
+        return bool(on)
+
+    def _variables(self) -> Variables:
+        """
+        What the line says of the environment.
+        """
+        pairs = [each.partition("=") for each in self._entry.env or ()]
+        added = tuple((name, value) for name, _, value in pairs)
+        return Variables(added, self._entry.passenv)
 
     def _ownership(self) -> Ownership:
         """

@@ -119,6 +119,20 @@ class Program:
 
 
 @dataclass(frozen=True)
+class Variables:
+    """
+    What a service says of the environment of its programs.
+
+    @ivar added: names and values.
+    @ivar passed: the names of the daemon's variables that programs get; C{None} for
+        all that do no harm.
+    """
+
+    added: tuple[tuple[str, str], ...] = ()
+    passed: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
 class Bounds:
     """
     How many programs may start and run; 0 is no bound.
@@ -144,12 +158,16 @@ class SocketOptions:
     @ivar sendBuffer: bytes, or C{None} for the system's choice.
     @ivar receiveBuffer: likewise.
     @ivar acceptFilter: the name of an accept filter.
+    @ivar noDelay: whether connections have C{TCP_NODELAY}.
+    @ivar keepAlive: whether connections have C{SO_KEEPALIVE}.
     """
 
     backlog: int = 128
     sendBuffer: int | None = None
     receiveBuffer: int | None = None
     acceptFilter: str | None = None
+    noDelay: bool = False
+    keepAlive: bool = False
 
 
 @dataclass(frozen=True)
@@ -180,6 +198,8 @@ class Service:
     @ivar program: what to execute, otherwise.
     @ivar login: the user, where a program runs as another than the daemon.
     @ivar launch: C{direct} or C{forkserver}.
+    @ivar stderr: where the program's standard error goes: C{socket}, C{log} or
+        C{null}.
     """
 
     place: Place = field(compare=False)
@@ -195,6 +215,8 @@ class Service:
     bounds: Bounds = Bounds()
     options: SocketOptions = SocketOptions()
     ownership: Ownership = Ownership()
+    stderr: str = "socket"
+    variables: Variables = Variables()
 
     @property
     def key(self) -> Key:

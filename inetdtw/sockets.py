@@ -84,6 +84,21 @@ def configure(sock: socket.socket, options: SocketOptions) -> None:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, options.sendBuffer)
     if options.receiveBuffer is not None:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, options.receiveBuffer)
+    # Connections inherit these.
+    if options.noDelay:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if options.keepAlive:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+
+
+def _unset(sock: socket.socket, old: SocketOptions, new: SocketOptions) -> None:
+    """
+    Take back the flags that are not wanted any more.
+    """
+    if old.noDelay and not new.noDelay:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 0)
+    if old.keepAlive and not new.keepAlive:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 0)
 
 
 def reconfigure(sock: socket.socket, before: Service, after: Service) -> None:
@@ -94,6 +109,7 @@ def reconfigure(sock: socket.socket, before: Service, after: Service) -> None:
     """
     old, new = before.options, after.options
     configure(sock, new)
+    _unset(sock, old, new)
     if after.isStream and old.backlog != new.backlog:
         sock.listen(new.backlog)
     if after.isStream and old.acceptFilter != new.acceptFilter:

@@ -176,6 +176,8 @@ class InetdService(ApplicationService):
         """
         stopped = super().stopService()
         self._abandon()
+        for complaints in list(self._host.complaints):
+            complaints.leave()
         gone = self._launchers.stop()
         return DeferredList([gone] if stopped is None else [gone, stopped])
 

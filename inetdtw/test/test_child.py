@@ -12,10 +12,18 @@ from dataclasses import replace
 
 from zope.interface.verify import verifyObject
 
+from twisted.logger import LogLevel
+
 from inetdtw.child import Child, Launches
 from inetdtw.interfaces import Exit, IChild
-from inetdtw.service import Identity, Login, Program
-from inetdtw.test.fakes import FIRST_PID, ServingTestCase, makeService
+from inetdtw.service import Identity, Login, Program, Variables
+from inetdtw.test.fakes import (
+    FIRST_PID,
+    FakeProgram,
+    ServingTestCase,
+    makeService,
+    openDescriptors,
+)
 
 PEER = ("192.0.2.1", 40000)
 
@@ -121,6 +129,102 @@ class LaunchesTests(ServingTestCase):
         self.assertEqual(order.extra, extra)
         self.assertEqual(order.fds, (0, 1, 2))
         self.assertEqual(order.repeats, 5)
+
+    def launched(self, stderr: str) -> FakeProgram:
+        """
+        A program whose standard error goes there, of a client with repeats.
+        """
+        service = makeService(stderr=stderr, name="svc")
+        with open(os.devnull) as client:
+            fds = (client.fileno(),) * 3
+            Launches(service, self.host, self.launcher).launch(
+                PEER, fds, self.done.append, repeats=5
+            )
+        return self.launcher.last
+
+    def test_toLog(self) -> None:
+        """
+        What a program writes to its standard error is in the log, with the service,
+        the pid and the client in front; the client's socket is 0 and 1 only, and
+        nobody starts it again.
+        """
+        program = self.launched("log")
+        self.assertEqual(program.order.repeats, 0)
+        self.assertEqual(program.order.fds[0], program.order.fds[1])
+        os.write(program.fds[2], b"Oh!\nAnd")
+        program.start()
+        self.reactor.settle()
+        (first,) = self.said("stderr")
+        self.assertEqual((first["service"], first["pid"]), ("svc", FIRST_PID))
+        self.assertEqual((first["peer"], first["text"]), ("192.0.2.1:40000", "Oh!"))
+        self.assertEqual(first["log_level"], LogLevel.warn)
+        program.end()
+        self.assertEqual([each["text"] for each in self.said("stderr")], ["Oh!", "And"])
+        self.assertEqual(self.reactor.getReaders(), [])
+        self.assertEqual(self.host.complaints, set())
+
+    def test_endsLast(self) -> None:
+        """
+        The last that a program says is in front of the line about its end.
+        """
+        program = self.launched("log").start()
+        os.write(program.fds[2], b"Oh!")
+        program.end()
+        words = [each["log_format"].split()[0] for each in self.events]
+        self.assertEqual(words, ["start", "stderr", "end"])
+
+    def test_toNull(self) -> None:
+        """
+        What is written to a standard error that goes nowhere is nowhere.
+        """
+        program = self.launched("null")
+        self.assertEqual(os.readlink(f"/proc/self/fd/{program.fds[2]}"), os.devnull)
+        os.write(program.start().fds[2], b"Oh!\n")
+        program.end()
+        self.assertEqual(self.said("stderr"), [])
+
+    def test_toLogFailed(self) -> None:
+        """
+        Nothing is left of a program that could not be started.
+        """
+        self.launcher.refusal = "no"
+        before = openDescriptors()
+        for stderr in ("log", "null"):
+            service = makeService(stderr=stderr)
+            Launches(service, self.host, self.launcher).launch(
+                PEER, (0, 0, 0), self.done.append
+            )
+        self.assertEqual(openDescriptors(), before)
+        self.assertEqual(len(self.done), 2)
+
+    def test_toLogWithoutDescriptors(self) -> None:
+        """
+        Without a descriptor for standard error a program is not started, and the
+        log says why.
+        """
+
+        def none() -> tuple[int, int]:
+            raise OSError(24, "Too many open files")
+
+        self.patch(os, "pipe", none)
+        Launches(makeService(stderr="log"), self.host, self.launcher).launch(
+            PEER, (0, 0, 0), self.done.append
+        )
+        (fail,) = self.said("fail")
+        wanted = "no descriptor for standard error: Too many open files"
+        self.assertEqual(fail["reason"], wanted)
+        self.assertEqual(len(self.done), 1)
+
+    def test_variables(self) -> None:
+        """
+        What the line says of the environment holds for its programs.
+        """
+        service = makeService(variables=Variables((("TZ", "UTC"),), ("PATH",)))
+        Launches(service, self.host, self.launcher).launch(
+            PEER, (0, 0, 0), self.done.append
+        )
+        wanted = {"TZ": "UTC", "PATH": "/bin"}
+        self.assertEqual(self.launcher.last.order.environment, wanted)
 
     def test_done(self) -> None:
         """

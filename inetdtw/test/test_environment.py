@@ -10,7 +10,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw.environment import NOTHING, base, ofConnection, plain
-from inetdtw.service import Login
+from inetdtw.service import Login, Variables
 
 ALPINE = Login("alpine", "/home/alpine", "/bin/ash")
 #: Variables that any program may have.
@@ -37,6 +37,30 @@ class BaseTests(SynchronousTestCase):
         base(environ, None)["X"] = "1"
         self.assertEqual(environ, {"LANG": "C"})
         self.assertEqual(base(environ, None), environ)
+
+    def test_passed(self) -> None:
+        """
+        With C{passenv} a program gets the variables of these names that there are,
+        whatever they are about, and no others; C{env} adds to them.
+        """
+        environ = {"PATH": "/bin", "LANG": "C", "LD_PRELOAD": "x"}
+        says = Variables((("TZ", "UTC"), ("LANG", "de")), ("PATH", "LANG", "NONE"))
+        wanted = {"PATH": "/bin", "LANG": "de", "TZ": "UTC"}
+        self.assertEqual(base(environ, None, says), wanted)
+        self.assertEqual(base(environ, None, Variables(passed=())), {})
+        self.assertEqual(
+            base(environ, ALPINE, Variables(passed=("LD_PRELOAD",)))["LD_PRELOAD"], "x"
+        )
+
+    def test_added(self) -> None:
+        """
+        What C{env} says goes before the daemon's environment and before what the
+        user brings along.
+        """
+        says = Variables((("HOME", "/x"), ("LANG", "")))
+        found = base({"LANG": "C", "TZ": "UTC"}, ALPINE, says)
+        self.assertEqual((found["HOME"], found["LANG"]), ("/x", ""))
+        self.assertEqual((found["USER"], found["TZ"]), ("alpine", "UTC"))
 
     def test_activation(self) -> None:
         """

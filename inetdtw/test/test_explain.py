@@ -85,6 +85,14 @@ ranges = {
     "chroot": st.just("/"),
     "sndbuf": st.integers(1, (1 << 31) - 1),
     "recvbuf": st.integers(1, (1 << 31) - 1),
+    "nodelay": st.booleans(),
+    "keepalive": st.booleans(),
+    "stderr": st.sampled_from(["socket", "log", "null"]),
+    "env": st.lists(
+        st.builds("{}={}".format, names.filter(lambda name: "=" not in name), words),
+        max_size=3,
+    ).map(tuple),
+    "passenv": st.lists(names, max_size=3).map(tuple),
     "ipsec": st.just(("",)),
 }
 
@@ -111,9 +119,12 @@ def entries(draw: st.DrawFn) -> Entry:
     unix, internal = draw(st.booleans()), draw(st.booleans())
     usual = [key for key in KEYS if key not in CHOOSY]
     keys = {key for key in usual if unix or not key.startswith("socket_")}
+    protocol = "unix" if unix else draw(st.sampled_from(NETWORK))
+    if not protocol.startswith("tcp"):
+        keys -= {"nodelay", "keepalive"}
     optional = {key: valuesOf(key) for key in sorted(keys)}
     given: dict[str, Any] = draw(st.fixed_dictionaries({}, optional=optional))
-    given["protocol"] = "unix" if unix else draw(st.sampled_from(NETWORK))
+    given["protocol"] = protocol
     given["bind"] = None if unix else draw(st.none() | ranges["bind"])
     given["launch"] = draw(
         st.sampled_from([None, "forkserver", "forkserver", "direct"])
@@ -211,10 +222,13 @@ class ExplanationTests(SynchronousTestCase):
     ip_max = 0,
     per_source = 0,
     backlog = 128,
+    nodelay = no,
+    keepalive = no,
     umask = 0022,
     directory = /,
     nice = 0,
     groups = yes,
+    stderr = socket,
     launch = forkserver;"""
         line = "7007 stream tcp nowait alpine /bin/cat cat 'a b'"
         self.assertEqual(self.explain(line), wanted)

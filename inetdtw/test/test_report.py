@@ -45,6 +45,11 @@ LINES: tuple[tuple[Callable[[Report], None], str, str], ...] = (
         "end 7/tcp pid=4 peer=192.0.2.1:40000 signal=9 seconds=2.000 cpu=-",
     ),
     (
+        lambda report: report.stderr("7/tcp", 4, PEER, "Oh, no!"),
+        "warn",
+        "stderr 7/tcp pid=4 peer=192.0.2.1:40000 text=Oh, no!",
+    ),
+    (
         lambda report: report.refuse("7/tcp", PEER, "more than 3 at once"),
         "warn",
         "refuse 7/tcp peer=192.0.2.1:40000 reason=more than 3 at once",
@@ -165,7 +170,7 @@ class ReportTests(SynchronousTestCase):
         last may have blanks in it.
         """
         line = re.compile(
-            r"[a-z]+( [^ =]+)?(( [a-z]+=[^ ]+)|( died))*( reason=.*)?", re.ASCII
+            r"[a-z]+( [^ =]+)?(( [a-z]+=[^ ]+)|( died))*( (reason|text)=.*)?", re.ASCII
         )
         for write, _, text in LINES:
             (event,) = self.written(write)

@@ -31,6 +31,7 @@ from inetdtw.service import (
     Service,
     Settings,
     SocketOptions,
+    Variables,
 )
 from inetdtw.test.system import lookups
 
@@ -194,6 +195,49 @@ class ServiceTests(ResolveCase):
         self.assertProblem(f"7 on protocol=tcp, {exe};", 1, "wait", "yes or no")
         text = f"7 on protocol=tcp, wait=no, {exe};"
         self.assertProblem(text, 1, "user", "must be given; - is whoever runs")
+
+    def test_variables(self) -> None:
+        """
+        C{env} and C{passenv} are the service's, in their order, an empty one too.
+        """
+        text = (
+            "7 on protocol=tcp, wait=no, user=-, exec=sh, "
+            "env = A=1 'B=x=y z' C=, passenv = LANG PATH;"
+        )
+        wanted = Variables((("A", "1"), ("B", "x=y z"), ("C", "")), ("LANG", "PATH"))
+        self.assertEqual(serviceOf(text).variables, wanted)
+        none = "7 on protocol=tcp, args=echo, passenv = ;"
+        self.assertEqual(serviceOf(none).variables, Variables(passed=()))
+        self.assertEqual(serviceOf("7 on protocol=tcp;").variables, Variables())
+
+    def test_badVariables(self) -> None:
+        """
+        A variable without an equals sign, without a name or with a NUL is refused.
+        """
+        for word in ("A", "=1", "'A=\\x00'"):
+            (problem,) = parse(f"7 on protocol=tcp, env={word};")
+            assert isinstance(problem, ConfError), word
+            self.assertEqual((problem.field, problem.place.column), ("env", 24))
+
+    def test_stderr(self) -> None:
+        """
+        Standard error is the client's, unless the line says otherwise.
+        """
+        self.assertEqual(serviceOf("7 on protocol=tcp;").stderr, "socket")
+        text = "7 on protocol=tcp, stderr=log;"
+        self.assertEqual(serviceOf(text).stderr, "log")
+
+    def test_flags(self) -> None:
+        """
+        The flags of connections are for TCP only.
+        """
+        text = "7 on protocol=tcp, nodelay=yes, keepalive=yes;"
+        wanted = SocketOptions(noDelay=True, keepAlive=True)
+        self.assertEqual(serviceOf(text).options, wanted)
+        for key in ("nodelay", "keepalive"):
+            text = f"7 on protocol=udp, {key}=yes;"
+            self.assertProblem(text, text.index("yes") + 1, key, "is only for tcp")
+            serviceOf(f"7 on protocol=udp, {key}=no;")
 
     def test_settingsBind(self) -> None:
         """

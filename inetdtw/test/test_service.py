@@ -23,6 +23,7 @@ from inetdtw.service import (
     Program,
     Service,
     SocketOptions,
+    Variables,
 )
 
 FOUR = Address(socket.AF_INET, "127.0.0.1", 7)
@@ -142,6 +143,8 @@ class ServiceTests(SynchronousTestCase):
             bounds=Bounds(1),
             options=SocketOptions(1),
             ownership=Ownership(1),
+            stderr="log",
+            variables=Variables((), ()),
         )
         for field in fields(Service):
             if field.name != "place":

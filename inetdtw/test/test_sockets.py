@@ -184,6 +184,27 @@ class ListenTests(ServingTestCase):
         after = server.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
         self.assertEqual(after, before)
 
+    def test_flags(self) -> None:
+        """
+        Connections have C{TCP_NODELAY} and C{SO_KEEPALIVE} where that is wanted, and
+        nowhere else.
+        """
+        for wanted in (False, True):
+            options = SocketOptions(noDelay=wanted, keepAlive=wanted)
+            with listen(makeService(options=options)) as sock:
+                sock.setblocking(True)
+                with socket.create_connection(sock.getsockname()):
+                    connection, _ = sock.accept()
+                with connection:
+                    on = [
+                        bool(connection.getsockopt(*flag))
+                        for flag in (
+                            (socket.IPPROTO_TCP, socket.TCP_NODELAY),
+                            (socket.SOL_SOCKET, socket.SO_KEEPALIVE),
+                        )
+                    ]
+                self.assertEqual(on, [wanted] * 2)
+
     def test_backlog(self) -> None:
         """
         As many connections wait as wanted.
@@ -524,6 +545,22 @@ class ReconfigureTests(ServingTestCase):
         server = self.change(makeService(), after)
         info = server.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 32)
         self.assertEqual(int.from_bytes(info[28:32], "little"), 77)
+
+    def test_flags(self) -> None:
+        """
+        Flags of connections can be switched on and off.
+        """
+        flags = [
+            (socket.IPPROTO_TCP, socket.TCP_NODELAY),
+            (socket.SOL_SOCKET, socket.SO_KEEPALIVE),
+        ]
+        plain = makeService()
+        with_ = makeService(options=SocketOptions(noDelay=True, keepAlive=True))
+        with listen(plain) as sock:
+            for before, after in ((plain, with_), (with_, with_), (with_, plain)):
+                reconfigure(sock, before, after)
+                on = [bool(sock.getsockopt(*flag)) for flag in flags]
+                self.assertEqual(on, [after is with_] * 2)
 
     def test_filter(self) -> None:
         """

@@ -1,0 +1,208 @@
+# -*- test-case-name: inetdtw.test.test_complaints -*-
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+C{stderr = log}: what a program writes to its standard error, line by line.
+
+The program's descriptor 2 is a pipe that it could read as well, and that the daemon
+could write to.  So a program that outlives the daemon is not killed by what it has to
+say: the daemon, when it stops, has the pipe refuse what does not fit.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from typing import Any, Callable
+
+from zope.interface import implementer
+
+from twisted.internet.interfaces import IReadDescriptor
+from twisted.python.failure import Failure
+
+from inetdtw.entry import printable
+
+#: The most characters of one line; a longer one becomes several.
+LONGEST = 1000
+#: The most bytes that are taken at once, so that other services have their turn.
+BATCH = 4096
+
+
+class Lines:
+    """
+    Divides what comes in pieces into lines.
+    """
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def feed(self, data: bytes) -> Iterator[str]:
+        """
+        The lines that are complete now, and the parts of what is too long for one.
+        """
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        for line in lines:
+            yield from _parts(line)
+        while len(self._rest) > LONGEST:
+            part, self._rest = self._rest[:LONGEST], self._rest[LONGEST:]
+            yield from _parts(part)
+
+    def end(self) -> Iterator[str]:
+        """
+        What is left without an end of line.
+        """
+        rest, self._rest = self._rest, b""
+        yield from _parts(rest)
+
+
+def _parts(line: bytes) -> Iterator[str]:
+    """
+    A line as text that is safe to show, in parts; nothing if it is empty.
+    """
+    text = line.rstrip(b"\r").decode("utf-8", "backslashreplace")
+    for start in range(0, len(text), LONGEST):
+        yield printable(text[start : start + LONGEST])
+
+
+@implementer(IReadDescriptor)
+class Complaints:
+    """
+    Reads what one program writes to its standard error.
+
+    @ivar given: the descriptor that is to become the program's 2.
+    """
+
+    def __init__(self, reactor: Any, others: set[Complaints], uid: int = -1) -> None:
+        """
+        @param others: it is among these until all is read.
+        @param uid: who the program runs as, if it is another user, and might want to
+            open C{/dev/stderr}.
+
+        @raise OSError: if there are no descriptors left.
+        """
+        self._reactor = reactor
+        self._others = others
+        self._lines = Lines()
+        self._say: Callable[[str], None] | None = None
+        self._reading, self.given = _pipe()
+        with contextlib.suppress(OSError):
+            os.fchown(self.given, uid, -1)
+        others.add(self)
+
+    def start(self, say: Callable[[str], None]) -> None:
+        """
+        The program runs.
+
+        @param say: called with each line.
+        """
+        self._say = say
+        self._reactor.addReader(self)
+
+    def finish(self) -> None:
+        """
+        The program has ended, or could not be started: take what there is.  If
+        others have its standard error as well, they can go on.
+        """
+        self._letGo()
+        while self._reading >= 0 and self._take():
+            """There may be more."""
+        if self._say is None:
+            self._close()
+
+    def leave(self) -> None:
+        """
+        The daemon stops: let the program, which may go on, not wait for a reader.
+        """
+        if self.given >= 0:
+            os.set_blocking(self.given, False)
+        self._letGo()
+        self._close()
+
+    def _take(self) -> bool:
+        """
+        Read some of what was written.
+
+        @return: whether there was anything.
+        """
+        try:
+            data = os.read(self._reading, BATCH)
+        except BlockingIOError:
+            return False
+        self._tell(self._lines.feed(data) if data else self._lines.end())
+        if not data:
+            self._close()
+        return True
+
+    def _tell(self, lines: Iterator[str]) -> None:
+        """
+        Pass lines on.
+        """
+        for line in lines:
+            if self._say is not None:
+                self._say(line)
+
+    def _letGo(self) -> None:
+        """
+        Have only programs write from now on.
+        """
+        if self.given >= 0:
+            os.close(self.given)
+            self.given = -1
+
+    def _close(self) -> None:
+        """
+        Read no more.
+        """
+        if self._reading >= 0:
+            self._tell(self._lines.end())
+            self._reactor.removeReader(self)
+            os.close(self._reading)
+            self._reading = -1
+            self._others.discard(self)
+
+    def fileno(self) -> int:
+        """
+        The end of the pipe that is read.
+        """
+        return self._reading
+
+    def doRead(self) -> None:
+        """
+        The program has written something, or nobody has the other end any more.
+        """
+        self._take()
+
+    def connectionLost(self, reason: Failure) -> None:
+        """
+        The reactor stops.
+        """
+        self.leave()
+
+    def logPrefix(self) -> str:
+        """
+        The name of this reader for the reactor.
+        """
+        return "standard error"
+
+
+def _pipe() -> tuple[int, int]:
+    """
+    Make a pipe whose second end both reads and writes, where the system can: whoever
+    has such an end is never told that nobody reads.
+
+    @raise OSError: if there are no descriptors left.
+    """
+    reading, writing = os.pipe()
+    os.set_blocking(reading, False)
+    path = f"/proc/self/fd/{writing}"
+    if not os.path.exists(path):
+        return reading, writing
+    try:
+        return reading, os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        os.close(reading)
+        raise
+    finally:
+        os.close(writing)

@@ -1,0 +1,273 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Tests for L{inetdtw.complaints}.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+
+from zope.interface.verify import verifyObject
+
+from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import IReadDescriptor
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+
+from inetdtw import complaints
+from inetdtw.complaints import LONGEST, Complaints, Lines
+from inetdtw.test.fakes import FakeReactor, openDescriptors
+
+
+class LinesTests(SynchronousTestCase):
+    """
+    Tests for L{Lines}.
+    """
+
+    def lines(self, *pieces: bytes) -> list[str]:
+        """
+        The lines of a text that comes in pieces.
+        """
+        lines = Lines()
+        found = [line for piece in pieces for line in lines.feed(piece)]
+        return [*found, *lines.end()]
+
+    def test_lines(self) -> None:
+        """
+        Lines are found wherever the pieces are divided, the last one without an end
+        of line too, and empty ones are left out.
+        """
+        text = b"one\n\r\ntwo\r\nthree"
+        wanted = ["one", "two", "three"]
+        self.assertEqual(self.lines(text), wanted)
+        self.assertEqual(self.lines(*(bytes((each,)) for each in text)), wanted)
+
+    def test_atOnce(self) -> None:
+        """
+        A line is there as soon as it is complete.
+        """
+        self.assertEqual(list(Lines().feed(b"one\ntw")), ["one"])
+
+    def test_controls(self) -> None:
+        """
+        What a terminal would obey, and what is no text, is shown by its code.
+        """
+        data = b"a\tb\x1b[2J\x00\xff\xc2\x9b \xe6\x97\xa5"
+        wanted = r"a\tb\x1b[2J\x00\xff\x9b 日"
+        self.assertEqual(self.lines(data), [wanted])
+
+    def test_forged(self) -> None:
+        """
+        No character makes a line of the log look like two.
+        """
+        (line,) = self.lines("a\u2028b\x0bc\x85d\re".encode())
+        self.assertEqual(line.splitlines(), [line])
+
+    def test_long(self) -> None:
+        """
+        A line that is too long becomes several, with nothing lost, and no more of
+        it is kept than the longest one has.
+        """
+        text = b"a" * (3 * LONGEST + 5)
+        found = self.lines(text + b"\nb")
+        self.assertEqual([len(each) for each in found], [*[LONGEST] * 3, 5, 1])
+        lines = Lines()
+        early = list(lines.feed(text))
+        self.assertEqual([len(each) for each in early], [LONGEST] * 3)
+
+
+class ComplaintsTests(SynchronousTestCase):
+    """
+    Tests for L{Complaints}.
+    """
+
+    def setUp(self) -> None:
+        self.reactor = FakeReactor()
+        self.open: set[Complaints] = set()
+        self.said: list[str] = []
+        self.before = openDescriptors()
+
+    def complaints(self) -> tuple[Complaints, int]:
+        """
+        What reads, and the program's end.
+        """
+        made = Complaints(self.reactor, self.open)
+        program = os.dup(made.given)
+        return made, program
+
+    def assertDone(self) -> None:
+        """
+        Nothing is read any more, and no descriptor is left.
+        """
+        self.assertEqual(self.open, set())
+        self.assertEqual(self.reactor.getReaders(), [])
+        self.assertEqual(openDescriptors(), self.before)
+
+    def test_interface(self) -> None:
+        """
+        The reactor can read it.
+        """
+        made, program = self.complaints()
+        os.close(program)
+        verifyObject(IReadDescriptor, made)
+
+    def test_lines(self) -> None:
+        """
+        What the program writes is passed on line by line while it runs, and all of
+        the rest when it has ended.
+        """
+        made, program = self.complaints()
+        made.start(self.said.append)
+        os.write(program, b"one\ntwo\nthr")
+        self.reactor.settle()
+        self.assertEqual(self.said, ["one", "two"])
+        os.write(program, b"ee\nfour")
+        os.close(program)
+        made.finish()
+        self.assertEqual(self.said, ["one", "two", "three", "four"])
+        self.assertDone()
+
+    def test_much(self) -> None:
+        """
+        As much as fits into the pipe is passed on when the program ends.
+        """
+        made, program = self.complaints()
+        made.start(self.said.append)
+        os.write(program, b"0123456789abcde\n" * 3000)
+        os.close(program)
+        made.finish()
+        self.assertEqual(len(self.said), 3000)
+        self.assertDone()
+
+    def test_early(self) -> None:
+        """
+        What is written before the program is known to run is kept until then.
+        """
+        made, program = self.complaints()
+        os.write(program, b"one\n")
+        self.reactor.settle()
+        self.assertEqual(self.said, [])
+        made.start(self.said.append)
+        self.reactor.settle()
+        self.assertEqual(self.said, ["one"])
+        os.close(program)
+        made.finish()
+        self.assertDone()
+
+    def test_failed(self) -> None:
+        """
+        Of a program that could not be started nothing is left.
+        """
+        made, program = self.complaints()
+        os.close(program)
+        made.finish()
+        self.assertEqual(self.said, [])
+        self.assertDone()
+
+    def test_heirs(self) -> None:
+        """
+        What programs write that it has left behind is passed on too, until the last
+        has ended.
+        """
+        made, program = self.complaints()
+        made.start(self.said.append)
+        made.finish()
+        os.write(program, b"still here\n")
+        self.reactor.settle()
+        self.assertEqual(self.said, ["still here"])
+        os.close(program)
+        self.reactor.settle()
+        self.assertDone()
+
+    def test_leave(self) -> None:
+        """
+        A program that outlives the daemon can write on: it is neither killed by a
+        signal nor kept waiting, however much it writes.
+        """
+        made, program = self.complaints()
+        made.start(self.said.append)
+        made.leave()
+        os.write(program, b"one\n")
+        with self.assertRaises(BlockingIOError):
+            for _ in range(1 << 10):
+                os.write(program, b"x" * 4096)
+        os.close(program)
+        self.assertEqual(self.said, [])
+        self.assertDone()
+
+    def test_whileItRuns(self) -> None:
+        """
+        While the daemon is there, a program that writes much waits for it.
+        """
+        made, program = self.complaints()
+        made.start(self.said.append)
+        self.assertTrue(os.get_blocking(program))
+        os.close(program)
+        made.finish()
+
+    def test_reactorStops(self) -> None:
+        """
+        When the reactor stops that is like the end of the daemon.
+        """
+        made, program = self.complaints()
+        made.start(self.said.append)
+        made.connectionLost(Failure(ConnectionDone()))
+        self.assertFalse(os.get_blocking(program))
+        os.close(program)
+        self.assertDone()
+
+    def test_reopened(self) -> None:
+        """
+        A program can open its standard error by name, as shell scripts do.
+        """
+        made, program = self.complaints()
+        made.start(self.said.append)
+        again = os.open(f"/proc/self/fd/{program}", os.O_WRONLY)
+        os.write(again, b"by name\n")
+        os.close(again)
+        os.close(program)
+        made.finish()
+        self.assertEqual(self.said, ["by name"])
+
+    def test_noProc(self) -> None:
+        """
+        Where the system has no names for descriptors it is a pipe like any other.
+        """
+        self.patch(os.path, "exists", lambda path: False)
+        made, program = self.complaints()
+        made.start(self.said.append)
+        os.write(program, b"one\n")
+        os.close(program)
+        made.finish()
+        self.assertEqual(self.said, ["one"])
+        self.assertDone()
+
+    def test_noDescriptors(self) -> None:
+        """
+        When there is no descriptor left none is lost.
+        """
+
+        def none(*arguments: object) -> int:
+            raise OSError(24, "Too many open files")
+
+        self.patch(os, "open", none)
+        self.assertRaises(OSError, Complaints, self.reactor, self.open)
+        self.assertDone()
+
+    def test_fair(self) -> None:
+        """
+        However much there is, only some of it is read at once.
+        """
+        made, program = self.complaints()
+        made.start(self.said.append)
+        os.write(program, b"a\n" * 30000)
+        self.reactor.turn()
+        self.assertEqual(len(self.said), complaints.BATCH // 2)
+        poll = select.poll()
+        poll.register(made.fileno(), select.POLLIN)
+        self.assertTrue(poll.poll(0))
+        os.close(program)
+        made.leave()
