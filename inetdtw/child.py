@@ -22,6 +22,7 @@ from inetdtw.complaints import Complaints
 from inetdtw.interfaces import Exit, IChild, ILauncher, Order
 from inetdtw.report import Report
 from inetdtw.service import Service
+from inetdtw.tcpmux import Names
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class Host:
     @ivar guard: which datagrams internal services must not answer.
     @ivar wallclock: the time, in seconds since the epoch.
     @ivar complaints: what reads the standard error of programs.
+    @ivar names: the services behind tcpmux.
     """
 
     reactor: Any
@@ -43,6 +45,7 @@ class Host:
     guard: ReflectorGuard
     wallclock: Callable[[], float]
     complaints: set[Complaints] = field(default_factory=set)
+    names: Names = field(default_factory=Names)
 
 
 @implementer(IChild)

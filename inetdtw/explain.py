@@ -100,7 +100,7 @@ def explanation(entry: Entry, service: Service) -> str:
             words = " ".join(map(quoted, key.kind.write(values[key.name])))
             lines.append(f"    {key.name} = {words}".rstrip())
     switch = "on" if entry.enabled else "off"
-    return f"{_head(_service(service.address))} {switch}\n" + ",\n".join(lines) + ";"
+    return f"{_head(_service(service))} {switch}\n" + ",\n".join(lines) + ";"
 
 
 def _values(entry: Entry, service: Service) -> Iterator[tuple[str, Any]]:
@@ -118,7 +118,7 @@ def _values(entry: Entry, service: Service) -> Iterator[tuple[str, Any]]:
     yield "per_source", bounds.perSource
     if service.isStream:
         yield "backlog", options.backlog
-    if service.isStream and service.address.family != socket.AF_UNIX:
+    if service.isStream and _isInternet(service.address):
         yield "nodelay", options.noDelay
         yield "keepalive", options.keepAlive
     if service.program is None:
@@ -140,21 +140,34 @@ def _place(service: Service) -> Iterator[tuple[str, Any]]:
     """
     address = service.address
     protocol = _protocol(service)
-    name = f"{_service(address)}/{protocol.rstrip('46')}"
+    plain = f"{_service(service)}/{protocol.rstrip('46')}"
+    name = address.host if service.isMuxed else plain
     yield "id", service.name if service.name != name else None
     yield "protocol", protocol
     yield "socktype", _SOCKTYPES[service.socktype]
     if address.family == socket.AF_UNIX:
         yield "socket_mode", service.ownership.mode
-    else:
+    # What is behind tcpmux is at none.
+    yield "bind", None
+    if _isInternet(address):
         yield "bind", ("*" if address.host in ("0.0.0.0", "::") else address.host,)
 
 
-def _service(address: Address) -> str:
+def _isInternet(address: Address) -> bool:
     """
-    The service in numbers: a port or a path.
+    Whether it has a port.
     """
-    return address.host if address.family == socket.AF_UNIX else str(address.port)
+    return address.family in (socket.AF_INET, socket.AF_INET6)
+
+
+def _service(service: Service) -> str:
+    """
+    The service in numbers: a port or a path; behind tcpmux, its name.
+    """
+    address = service.address
+    if service.greets:
+        return address.host.replace("/", "/+", 1)
+    return str(address.port) if _isInternet(address) else address.host
 
 
 def _protocol(service: Service) -> str:
@@ -167,7 +180,7 @@ def _protocol(service: Service) -> str:
     base = "tcp" if service.isStream else "udp"
     if address.dual:
         return f"{base}46"
-    return base if address.family == socket.AF_INET else f"{base}6"
+    return f"{base}6" if address.family == socket.AF_INET6 else base
 
 
 def _context(service: Service) -> Iterator[tuple[str, Any]]:

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from inetdtw.conf import Include, Statement, Warned, parse
 from inetdtw.entry import ConfError, Entry, Place
 from inetdtw.lookups import Lookups
-from inetdtw.resolve import distinct, resolve
+from inetdtw.resolve import distinct, resolve, unreachable
 from inetdtw.service import Service, Settings
 
 
@@ -71,6 +71,7 @@ class _Findings:
                 self.warnings.append(each)
             else:
                 services.append(each)
+        self.warnings += unreachable(services)
         return Configuration(
             tuple(services), tuple(self.problems), tuple(self.warnings)
         )

@@ -21,6 +21,7 @@ from inetdtw.datagrams import DatagramListener
 from inetdtw.interfaces import ILauncher, IListener
 from inetdtw.internal import InternalDatagrams, InternalStream
 from inetdtw.limits import Limits
+from inetdtw.muxed import Tcpmux
 from inetdtw.nowait import StreamPrograms
 from inetdtw.report import peerText
 from inetdtw.service import Service
@@ -34,6 +35,8 @@ def listenerFor(service: Service) -> Callable[..., Any]:
     """
     The kind of listener that serves a service.
     """
+    if service.internal == "tcpmux":
+        return Tcpmux
     if service.internal is not None:
         return InternalStream if service.isStream else InternalDatagrams
     if service.wait:

@@ -55,8 +55,20 @@ LIMITS = {
     for key in KEYS
     if key.startswith("rlimit_")
 }
-#: The internal services by the ports that RFC 862-868 give them.
-_INTERNAL_PORTS = {7: "echo", 9: "discard", 13: "daytime", 19: "chargen", 37: "time"}
+#: The internal services by the ports that RFC 862-868 and RFC 1078 give them.
+_INTERNAL_PORTS = {
+    1: "tcpmux",
+    7: "echo",
+    9: "discard",
+    13: "daytime",
+    19: "chargen",
+    37: "time",
+}
+
+
+_INTERNAL = {"tcpmux", *builtin.NAMES}
+#: What the services behind tcpmux are written with in front.
+_MUX = "tcpmux/"
 
 
 @dataclass(frozen=True)
@@ -152,7 +164,10 @@ class _Resolution:
             stderr=entry.stderr or "socket",
             variables=self._variables(),
         )
-        services = tuple(self._placed(service))
+        if entry.service.startswith(_MUX):
+            services: tuple[Service, ...] = (self._muxed(service),)
+        else:
+            services = tuple(self._placed(service))
         warnings = tuple(self._missing(service))
         return Resolved(services if entry.enabled else (), warnings)
 
@@ -182,6 +197,8 @@ class _Resolution:
         Which internal service it is: by its argument, its name, or its port.
         """
         entry = self._entry
+        if entry.service.startswith(_MUX):
+            raise self._error("exec", "must be given: it leads to programs only")
         if self._base == "unix":
             name = entry.args[0] if entry.args else os.path.basename(entry.service)
         elif entry.args:
@@ -189,10 +206,30 @@ class _Resolution:
         else:
             port = lookups.port(entry.service, self._base, self._ask)
             name = _INTERNAL_PORTS.get(port, entry.service)
-        if name not in builtin.NAMES:
-            known = ", ".join(sorted(builtin.NAMES))
+        if name == "tcpmux" and self._base != "tcp":
+            raise self._error("protocol", "tcpmux is for tcp only")
+        if name not in _INTERNAL:
+            known = ", ".join(sorted(_INTERNAL))
             raise self._error("args", f"there is no internal '{name}', only {known}")
         return name
+
+    def _muxed(self, service: Service) -> Service:
+        """
+        A service behind tcpmux.
+        """
+        written = self._entry.service[len(_MUX) :].lower()
+        greets = written.startswith("+")
+        name = written[greets:]
+        if not name or name == "help" or not name.isprintable() or len(name) > 128:
+            reason = f"'{name}' is no name that a client can ask tcpmux for"
+            raise self._error("service", reason)
+        if self._base != "tcp":
+            raise self._error("protocol", "tcpmux is for tcp only")
+        if service.wait:
+            raise self._error("wait", "goes with no service behind tcpmux, nowait does")
+        address = Address(socket.AF_UNSPEC, _MUX + name)
+        called = self._entry.id or address.host
+        return replace(service, name=called, address=address, greets=greets)
 
     def _account(self) -> Account:
         """
@@ -410,6 +447,19 @@ def _given(value: int | None, default: int) -> int:
     return default if value is None else value
 
 
+def unreachable(services: Iterable[Service]) -> Iterator[Warned]:
+    """
+    A warning for each service that is behind tcpmux when there is no tcpmux.
+    """
+    found = tuple(services)
+    if any(each.internal == "tcpmux" for each in found):
+        return
+    for service in found:
+        if service.isMuxed:
+            reason = "nobody comes here: there is no line for tcpmux itself"
+            yield Warned(service.place, "service", reason)
+
+
 def distinct(services: Iterable[Service]) -> Iterator[Service | Warned]:
     """
     Leave out the services whose socket another one has already, with a warning
@@ -422,7 +472,7 @@ def distinct(services: Iterable[Service]) -> Iterator[Service | Warned]:
     names: Counter[str] = Counter()
     for service in services:
         address = service.address
-        if not address.port and address.family != socket.AF_UNIX:
+        if not address.port and address.family in _ANY:
             turn = turns[service.key]
             turns[service.key] += 1
             service = replace(service, address=replace(address, turn=turn))

@@ -22,8 +22,9 @@ class Address:
     """
     Where a service listens.
 
-    @ivar family: C{AF_INET}, C{AF_INET6} or C{AF_UNIX}.
-    @ivar host: a numeric address, or the path of a UNIX socket.
+    @ivar family: C{AF_INET}, C{AF_INET6} or C{AF_UNIX}; C{AF_UNSPEC} behind tcpmux.
+    @ivar host: a numeric address, or the path of a UNIX socket; behind tcpmux, the
+        word and the name, as in C{tcpmux/name}.
     @ivar port: 0 lets the system choose one.
     @ivar dual: whether an IPv6 socket takes IPv4 as well.
     @ivar turn: tells the addresses with port 0 from each other, which are all
@@ -37,7 +38,7 @@ class Address:
     turn: int = 0
 
     def __str__(self) -> str:
-        if self.family == socket.AF_UNIX:
+        if self.family in (socket.AF_UNIX, socket.AF_UNSPEC):
             return self.host
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{host}:{self.port}"
@@ -200,6 +201,8 @@ class Service:
     @ivar launch: C{direct} or C{forkserver}.
     @ivar stderr: where the program's standard error goes: C{socket}, C{log} or
         C{null}.
+    @ivar variables: what it says of the environment of its programs.
+    @ivar greets: whether a client that came by tcpmux is told that it is served.
     """
 
     place: Place = field(compare=False)
@@ -217,6 +220,7 @@ class Service:
     ownership: Ownership = Ownership()
     stderr: str = "socket"
     variables: Variables = Variables()
+    greets: bool = False
 
     @property
     def key(self) -> Key:
@@ -224,6 +228,13 @@ class Service:
         What makes it the same service after a reload: the socket it needs.
         """
         return self.address, self.socktype
+
+    @property
+    def isMuxed(self) -> bool:
+        """
+        Whether its clients come by tcpmux.
+        """
+        return self.address.family == socket.AF_UNSPEC
 
     @property
     def isStream(self) -> bool:

@@ -25,6 +25,7 @@ from inetdtw.files import Configuration
 from inetdtw.launchers import Launchers
 from inetdtw.listen import Slot
 from inetdtw.lookups import Lookups
+from inetdtw.muxed import MuxedSlot
 from inetdtw.report import Report
 from inetdtw.service import Key, Service, Settings
 
@@ -92,7 +93,7 @@ class InetdService(ApplicationService):
         self._report = report
         self._host = Host(reactor, report, environ, ReflectorGuard(), time.time)
         self._launchers = Launchers(reactor, report)
-        self._slots: dict[Key, Slot] = {}
+        self._slots: dict[Key, Slot | MuxedSlot] = {}
         self._bound = False
         self.configuration = self._read()
 
@@ -150,11 +151,12 @@ class InetdService(ApplicationService):
         for warning in configuration.warnings:
             self._report.warning(warning)
 
-    def _add(self, service: Service) -> Slot:
+    def _add(self, service: Service) -> Slot | MuxedSlot:
         """
         Get a service's socket.
         """
-        slot = self._slots[service.key] = Slot(service, self._host, self._launchers.of)
+        make = MuxedSlot if service.isMuxed else Slot
+        slot = self._slots[service.key] = make(service, self._host, self._launchers.of)
         slot.bind()
         return slot
 
@@ -178,6 +180,7 @@ class InetdService(ApplicationService):
         self._abandon()
         for complaints in list(self._host.complaints):
             complaints.leave()
+        self._host.names.close()
         gone = self._launchers.stop()
         return DeferredList([gone] if stopped is None else [gone, stopped])
 

@@ -138,7 +138,10 @@ def entries(draw: st.DrawFn) -> Entry:
     if unix:
         given["socktype"] = draw(st.none() | ranges["socktype"])
     port = "tftp" if "udp" in given["protocol"] else "http"
-    service = paths if unix else st.sampled_from(["7", "0", "65535", "echo", port])
+    ports = ["7", "0", "65535", "echo", port]
+    if protocol.startswith("tcp") and not internal and not given["wait"]:
+        ports += ["tcpmux/Name", "tcpmux/+name"]
+    service = paths if unix else st.sampled_from(ports)
     said = {key: value for key, value in given.items() if value is not None}
     places = dict.fromkeys(said, HERE)
     return Entry(draw(service), HERE, draw(st.booleans()), places, **said)

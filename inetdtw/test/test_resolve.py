@@ -19,7 +19,7 @@ from inetdtw import builtin, values
 from inetdtw.conf import Duplicate, Warned, parse
 from inetdtw.entry import KEYS, ConfError, Entry, Place
 from inetdtw.lookups import Lookups
-from inetdtw.resolve import Resolved, distinct, resolve
+from inetdtw.resolve import Resolved, distinct, resolve, unreachable
 from inetdtw.service import (
     Address,
     Bounds,
@@ -535,7 +535,7 @@ class InternalTests(ResolveCase):
         """
         An internal service that does not exist is told with those that do.
         """
-        known = ", ".join(sorted(builtin.NAMES))
+        known = ", ".join(sorted({*builtin.NAMES, "tcpmux"}))
         line = "20007 stream tcp nowait - internal"
         reason = f"there is no internal '20007', only {known}"
         self.assertProblem(line, 1, "args", reason)
@@ -551,6 +551,89 @@ class InternalTests(ResolveCase):
         """
         line = "nosuch stream tcp nowait - internal"
         self.assertProblem(line, 1, "service", "not in services(5)")
+
+
+class MuxedTests(ResolveCase):
+    """
+    Tests for tcpmux and the services behind it (item 90).
+    """
+
+    def test_tcpmux(self) -> None:
+        """
+        The internal service is known by its port, and by its name.
+        """
+        for line in ("1", "7007", "tcpmux"):
+            ask = replace(ROOT, getservbyname=lambda name, protocol: 1)
+            text = f"{line} stream tcp6 nowait root internal tcpmux"
+            (service,) = resolved(text, ask).services
+            self.assertEqual(service.internal, "tcpmux")
+            self.assertFalse(service.isMuxed)
+        self.assertEqual(
+            serviceOf("1 stream tcp nowait root internal").internal, "tcpmux"
+        )
+
+    def test_behind(self) -> None:
+        """
+        What is behind it has a name in lower case and no address, whatever the file
+        says of addresses; only the plus sign has a client told.
+        """
+        for written, greets in (("Name", False), ("+nAme", True)):
+            text = f"127.0.0.1:\ntcpmux/{written} stream tcp nowait {SH}"
+            *_, entry = parse(text)
+            assert isinstance(entry, Entry)
+            (service,) = resolve(entry, PLAIN, ROOT).services
+            self.assertEqual(service.address, Address(socket.AF_UNSPEC, "tcpmux/name"))
+            self.assertEqual((service.name, service.greets), ("tcpmux/name", greets))
+            self.assertTrue(service.isMuxed)
+
+    def test_id(self) -> None:
+        """
+        It can have a name of its own in the log, which does not matter to clients.
+        """
+        service = serviceOf(
+            "tcpmux/+x on protocol=tcp, wait=no, user=-, exec=sh, id=+y;"
+        )
+        self.assertEqual((service.name, str(service.address)), ("+y", "tcpmux/x"))
+        self.assertTrue(service.greets)
+
+    def test_bad(self) -> None:
+        """
+        A name that no client can ask for, a protocol that tcpmux does not have, and
+        what is not a program for each client are refused.
+        """
+        for name in ("", "+", "help", "HELP", "x" * 200):
+            line = f"tcpmux/{name} stream tcp nowait {SH}"
+            self.assertProblem(line, 1, "service", "is no name")
+        line = f"tcpmux/x stream tcp wait {SH}"
+        self.assertProblem(line, 21, "wait", "nowait does")
+        line = f"tcpmux/x dgram udp nowait {SH}"
+        self.assertProblem(line, 16, "protocol", "for tcp only")
+        line = "tcpmux/x stream tcp nowait root internal"
+        self.assertProblem(line, 1, "exec", "leads to programs only")
+        line = "7 dgram udp wait root internal tcpmux"
+        self.assertProblem(line, 9, "protocol", "for tcp only")
+
+    def test_duplicate(self) -> None:
+        """
+        A name behind it can be had once.
+        """
+        first = serviceOf(f"tcpmux/x stream tcp nowait {SH}")
+        second = serviceOf(f"tcpmux/+X stream tcp nowait {SH}")
+        found = list(distinct([first, second]))
+        self.assertIs(found[0], first)
+        self.assertIsInstance(found[1], Duplicate)
+
+    def test_unreachable(self) -> None:
+        """
+        It is strange to have something behind tcpmux, and no tcpmux.
+        """
+        behind = serviceOf(f"tcpmux/x stream tcp nowait {SH}")
+        echo = serviceOf("7 stream tcp nowait root internal")
+        (warning,) = unreachable([echo, behind])
+        self.assertIn("there is no line for tcpmux", warning.reason)
+        mux = serviceOf("7007 stream tcp nowait root internal tcpmux")
+        self.assertEqual(list(unreachable([mux, behind])), [])
+        self.assertEqual(list(unreachable([echo])), [])
 
 
 class ProgramTests(ResolveCase):

@@ -144,6 +144,7 @@ class ServiceTests(SynchronousTestCase):
             options=SocketOptions(1),
             ownership=Ownership(1),
             stderr="log",
+            greets=True,
             variables=Variables((), ()),
         )
         for field in fields(Service):
@@ -157,6 +158,15 @@ class ServiceTests(SynchronousTestCase):
         """
         with self.assertRaises(FrozenInstanceError):
             SERVICE.wait = True  # type: ignore[misc] # it is the test
+
+    def test_isMuxed(self) -> None:
+        """
+        What is behind tcpmux has no address but its name.
+        """
+        behind = Address(socket.AF_UNSPEC, "tcpmux/name")
+        self.assertTrue(replace(SERVICE, address=behind).isMuxed)
+        self.assertEqual(str(behind), "tcpmux/name")
+        self.assertFalse(SERVICE.isMuxed)
 
     def test_isStream(self) -> None:
         """

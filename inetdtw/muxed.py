@@ -1,0 +1,282 @@
+# -*- test-case-name: inetdtw.test.test_muxed -*-
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Services behind tcpmux, and the internal service that leads to them.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections import deque
+from typing import Any, Callable
+
+from zope.interface import implementer
+
+from inetdtw import environment, sockets
+from inetdtw.child import Child, Host, Launches
+from inetdtw.entry import printable
+from inetdtw.gate import Gate
+from inetdtw.interfaces import ILauncher, IListener
+from inetdtw.limits import Limits
+from inetdtw.ports import SocketPort, StreamPort
+from inetdtw.service import Service
+from inetdtw.tcpmux import GO, NOT_AVAILABLE, NOT_READ, Question, goodbye
+
+
+@implementer(IListener)
+class Tcpmux:
+    """
+    A listening socket whose clients say which service they want.
+    """
+
+    def __init__(
+        self,
+        service: Service,
+        sock: socket.socket,
+        host: Host,
+        limits: Limits,
+        launcher: ILauncher | None,
+        released: Callable[[], None],
+    ) -> None:
+        self._name = service.name
+        self._host = host
+        self._released = released
+        self._gate = Gate(service.name, limits, host.report, None)
+        self.mayAccept = self._gate.open
+        self.short = self._gate.short
+        self._port = StreamPort(sock, host.reactor, service.name, self)
+        self._gate.port = self._port
+
+    def connectionAccepted(self, connection: socket.socket, peer: Any) -> None:
+        """
+        Wait for what the client wants.
+        """
+        if not self._gate.admit(peer):
+            connection.close()
+            return
+        names, reactor = self._host.names, self._host.reactor
+        Question(connection, peer, reactor, self._asked, names.questions)
+
+    def _asked(self, question: Question, name: str | None) -> None:
+        """
+        A client has said what it wants.
+        """
+        self._gate.release(question.peer)
+        self._released()
+        if name is None:
+            goodbye(question.connection, NOT_READ)
+        elif name == "help":
+            goodbye(question.connection, self._host.names.text())
+        else:
+            self._lead(question, name)
+
+    def _lead(self, question: Question, name: str) -> None:
+        """
+        Lead a client to a service.
+        """
+        service = self._host.names.of(name)
+        if service is not None:
+            service.take(question.connection, question.peer)
+            return
+        reason = f"there is no service tcpmux/{printable(name)}"
+        self._host.report.refuse(self._name, question.peer, reason)
+        goodbye(question.connection, NOT_AVAILABLE)
+
+    def start(self) -> None:
+        """
+        Begin to accept.
+        """
+        self._port.start()
+
+    def retire(self, done: Callable[[], None]) -> None:
+        """
+        Accept no more; those that were accepted may still say what they want.
+        """
+        self._port.stop()
+        done()
+
+    def stop(self) -> None:
+        """
+        Accept no more.
+        """
+        self._port.stop()
+
+    def released(self) -> None:
+        """
+        A client has said what it wants.
+        """
+        self._gate.reopen()
+
+
+class Door(SocketPort):
+    """
+    What a service behind tcpmux has in the place of a port: no socket, but reasons
+    not to take clients.
+    """
+
+    def __init__(self, reactor: Any, name: str, opened: Callable[[], None]) -> None:
+        """
+        @param opened: called when there is no reason any more.
+        """
+        nothing: Any = None
+        super().__init__(nothing, reactor, name)
+        self._opened = opened
+
+    def hold(self, why: str) -> None:
+        """
+        Take no clients until L{free} is called for the same reason.
+        """
+        self._holds.add(why)
+
+    def free(self, why: str) -> None:
+        """
+        Take clients again, unless there are other reasons not to.
+        """
+        if why in self._holds:
+            self._holds.remove(why)
+            if not self._holds:
+                self._opened()
+
+
+class MuxedSlot:
+    """
+    A service behind tcpmux, from the day it is configured until it is not; to whoever
+    keeps slots it is one like any other that never has a socket.
+
+    Clients wait here while there is no room, as they would in a backlog.
+
+    @ivar service: the service as it is to be now.
+    @ivar bound: whether it has a socket.
+    """
+
+    bound = False
+
+    def __init__(
+        self,
+        service: Service,
+        host: Host,
+        launcherOf: Callable[[Service], ILauncher | None],
+    ) -> None:
+        """
+        @param launcherOf: gives the launcher of a service.
+        """
+        self.service = service
+        self._host = host
+        self._launcherOf = launcherOf
+        self._limits = Limits(service.bounds, host.reactor.seconds)
+        self._door = Door(host.reactor, service.name, self._next)
+        self._waiting: deque[tuple[socket.socket, Any]] = deque()
+
+    def bind(self) -> None:
+        """
+        It has no socket.
+        """
+
+    def start(self) -> None:
+        """
+        Serve.
+        """
+        self._serve()
+        self._door.start()
+        self._host.names.add(self._key, self)
+        self._host.report.listening(self.service.name, str(self.service.address))
+
+    @property
+    def _key(self) -> str:
+        """
+        What clients call it.
+        """
+        return self.service.address.host.partition("/")[2]
+
+    def _serve(self) -> None:
+        """
+        Have clients get what the service is now.
+        """
+        launcher = self._launcherOf(self.service)
+        assert launcher is not None
+        self._limits.bounds = self.service.bounds
+        self._launches = Launches(self.service, self._host, launcher)
+        report = self._host.report
+        self._gate = Gate(self.service.name, self._limits, report, launcher)
+        self._gate.port = self._door
+
+    def change(self, service: Service) -> None:
+        """
+        Serve otherwise from now on.
+        """
+        self.service = service
+        self._serve()
+        self._gate.reopen()
+
+    def stop(self) -> None:
+        """
+        Serve no more.  The programs that run go on.
+        """
+        self._host.names.discard(self._key)
+        self._door.stop()
+        while self._waiting:
+            goodbye(self._waiting.popleft()[0], NOT_AVAILABLE)
+        self._host.report.stopped(self.service.name)
+
+    def getHost(self) -> None:
+        """
+        It listens nowhere itself.
+        """
+
+    def take(self, connection: socket.socket, peer: Any) -> None:
+        """
+        Serve a client, as soon as there is room for it.
+        """
+        if len(self._waiting) >= max(self.service.options.backlog, 1):
+            self._refuse(connection, peer, "too many wait already")
+            return
+        self._waiting.append((connection, peer))
+        self._next()
+
+    def _refuse(self, connection: socket.socket, peer: Any, reason: str) -> None:
+        """
+        Send a client away.
+        """
+        self._host.report.refuse(self.service.name, peer, reason)
+        goodbye(connection, NOT_AVAILABLE)
+
+    def _next(self) -> None:
+        """
+        Serve those that wait, while there is room.
+        """
+        while self._waiting and self._gate.free():
+            connection, peer = self._waiting.popleft()
+            if not self._door.reading:
+                self._refuse(connection, peer, "the service pauses")
+            elif self._gate.admit(peer):
+                self._launch(connection, peer)
+            else:
+                goodbye(connection, NOT_AVAILABLE)
+
+    def _launch(self, connection: socket.socket, peer: Any) -> None:
+        """
+        Start the program for a client that was admitted.
+        """
+        with connection:
+            try:
+                connection.setblocking(True)
+                sockets.configure(connection, self.service.options)
+                if self.service.greets:
+                    connection.sendall(GO)
+                local = connection.getsockname()
+            except OSError:
+                # The client is gone.
+                self._gate.release(peer)
+                return
+            extra = environment.ofConnection(local, peer)
+            fd = connection.fileno()
+            self._launches.launch(peer, (fd, fd, fd), self._ended, extra)
+
+    def _ended(self, child: Child) -> None:
+        """
+        A program has ended.
+        """
+        self._gate.release(child.peer)
+        self._gate.reopen()
