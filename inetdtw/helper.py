@@ -18,7 +18,7 @@ import contextlib
 import os
 import socket
 import struct
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -32,12 +32,14 @@ from twisted.python.failure import Failure
 
 from inetdtw import _forkhelper, watch
 from inetdtw._accepting import unpackAddress
-from inetdtw._forkhelper import HEADER, REPORT
+from inetdtw._forkhelper import ACCEPT, HEADER, REPORT
 from inetdtw.interfaces import Exit, Order
 
 #: The seconds before a helper that died is followed by another: the first pause,
 #: what it grows by, the longest, and how long one must live for a new start.
 FIRST_PAUSE, GROWTH, LONGEST_PAUSE, GOOD_LIFE = 0.05, 2.0, 30.0, 5.0
+#: The seconds to wait for room in the socket.
+POST_PAUSE = 0.01
 
 
 def encode(order: Order) -> bytes:
@@ -102,6 +104,8 @@ class Helper(ProcessProtocol):
         self._orphans: dict[int, Any] = {}
         self._delegations: dict[int, Delegation] = {}
         self._peer: Any = None
+        self._posts: deque[tuple[int, int]] = deque()
+        self._postLater: Any = None
         self._number = 0
         self._before = 0
         self._pause = FIRST_PAUSE
@@ -174,6 +178,7 @@ class Helper(ProcessProtocol):
         """
         if self._retired is None:
             self._retired = Deferred()
+            self._forgetPosts()
             self._reactor.removeReader(self)
             for orphan in self._orphans.values():
                 orphan.cancel()
@@ -224,35 +229,70 @@ class Helper(ProcessProtocol):
         Have the helper accept from a socket, as soon as there is one.
         """
         self._delegations[number] = delegation
-        if not self.up:
-            return
-        mark = _forkhelper.ACCEPT << _forkhelper.REPEATS_SHIFT
-        head = HEADER.pack(self._next(), mark) + _forkhelper.NAME.pack(number)
-        rights = [
-            (socket.SOL_SOCKET, socket.SCM_RIGHTS, struct.pack("i", delegation.fd))
-        ]
-        try:
-            self._ours.sendmsg([head, delegation.shared], rights)
-        except OSError as why:
-            delegation.watcher.dropped(None, why.strerror or str(why))
+        if self.up:
+            self._post(number, ACCEPT)
 
     def withdraw(self, number: int) -> None:
         """
         Have the helper accept no more from a socket.
         """
         delegation = self._delegations.get(number)
-        if delegation is None:
+        if delegation is not None:
+            delegation.wanted = False
+            if self.up:
+                self._post(number, 0)
+
+    def _post(self, number: int, mark: int) -> None:
+        """
+        Send something about a delegation, when there is room in the socket: there
+        may be very many of them.
+        """
+        self._posts.append((number, mark))
+        if self._postLater is None:
+            self._sendPosts()
+
+    def _sendPosts(self) -> None:
+        """
+        Send what there is room for, and the rest in a moment.
+        """
+        self._postLater = None
+        while self._posts:
+            try:
+                self._sendPost(*self._posts[0])
+            except BlockingIOError:
+                later = self._reactor.callLater(POST_PAUSE, self._sendPosts)
+                self._postLater = later
+                return
+            except OSError:
+                """The helper has died; its successor is told all anew."""
+            self._posts.popleft()
+
+    def _sendPost(self, number: int, mark: int) -> None:
+        """
+        Send one thing about a delegation, if it still holds.
+
+        @raise OSError: if it cannot be sent.
+        """
+        delegation = self._delegations.get(number)
+        if delegation is None or (mark and not delegation.wanted):
             return
-        delegation.wanted = False
-        if not self.up:
-            return
-        head = HEADER.pack(self._next(), 0) + _forkhelper.NAME.pack(number)
-        try:
-            self._ours.send(head)
-        except OSError:
-            # It does not listen, but must not accept: its successor will not.
-            transport: Any = self.transport
-            transport.signalProcess("KILL")
+        head = HEADER.pack(self._next(), mark << _forkhelper.REPEATS_SHIFT)
+        packet = [head + _forkhelper.NAME.pack(number)]
+        rights = []
+        if mark:
+            packet.append(delegation.shared)
+            fds = struct.pack("i", delegation.fd)
+            rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, fds)]
+        self._ours.sendmsg(packet, rights)
+
+    def _forgetPosts(self) -> None:
+        """
+        Send nothing of what is still to be sent.
+        """
+        self._posts.clear()
+        if self._postLater is not None:
+            self._postLater.cancel()
+            self._postLater = None
 
     def _next(self) -> int:
         """
@@ -372,6 +412,7 @@ class Helper(ProcessProtocol):
         Adopt the programs of a helper that died, and plan for another helper.
         """
         hopeless, self.up = not self.up, False
+        self._forgetPosts()
         if self._retired is not None:
             self._close()
             return

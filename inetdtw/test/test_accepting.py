@@ -31,7 +31,7 @@ from inetdtw._forkhelper import (
     decode,
 )
 from inetdtw.forkserver import ForkServers
-from inetdtw.helper import Delegation
+from inetdtw.helper import POST_PAUSE, Delegation
 from inetdtw.interfaces import Exit, IAccepting, IAcceptingLauncher, Order
 from inetdtw.limits import Limits
 from inetdtw.nowait import StreamPrograms
@@ -240,6 +240,26 @@ class DelegationTests(HelperTestCase):
         self.assertEqual(NAME.unpack_from(packet, 8), (5,))
         self.say((ACCEPTED, 5, 77, 0), (WITHDRAWN, 5, 0, 0), (ACCEPTED, 5, 78, 0))
         self.assertEqual(self.watcher.told, [("accepted", None), ("started", 77)])
+
+    def test_many(self) -> None:
+        """
+        When there are more sockets than the way to the helper has room for, it is
+        told of the rest a little later, of each once; it is not taken for dead.
+        """
+        expected = list(range(5, 2005))
+        for number in expected[1:]:
+            delegation = Delegation(self.watcher, b"shared", self.server.fileno())
+            self.helper.delegate(number, delegation)
+        taken: list[int] = []
+        self.played.channel.setblocking(False)
+        while len(taken) < len(expected):
+            try:
+                taken.append(self.taken())
+            except BlockingIOError:
+                self.assertIsNotNone(self.helper._postLater)
+                self.reactor.advance(POST_PAUSE)
+        self.assertEqual(taken, expected)
+        self.assertEqual(self.watcher.told, [])
 
     def test_successor(self) -> None:
         """
