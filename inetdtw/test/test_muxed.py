@@ -303,6 +303,7 @@ class MuxedSlotTests(MuxedCase):
         for _ in range(2):
             self.assertEqual(self.answer(self.ask(b"x\r\n")), NOT_AVAILABLE)
         self.assertEqual(len(self.launcher.programs), 1)
+        self.assertEqual(len(self.said("pause")), 1)
         self.reactor.advance(WINDOW)
         self.ask(b"x\r\n")
         self.assertEqual(len(self.launcher.programs), 2)
