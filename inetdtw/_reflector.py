@@ -15,7 +15,7 @@ import time
 from collections import Counter
 from typing import Any, Callable
 
-from twisted.logger import Logger
+from inetdtw.report import Report
 
 _SECONDS_BETWEEN_LINES = 60.0
 _ANSWERING_PORTS = frozenset((0, 7, 9, 13, 17, 19, 37))
@@ -39,13 +39,6 @@ class Seldom:
         return True
 
 
-def peerText(peer: tuple[Any, ...]) -> str:
-    if len(peer) < 2:
-        return "-"
-    host, port = peer[:2]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
 class ReflectorGuard:
     """
     The ports that no UDP service answers, since whatever listens there would
@@ -54,14 +47,20 @@ class ReflectorGuard:
     These are the ports of the services that answer anything (0, 7, 9, 13, 17,
     19 and 37), and those added.  The address does not matter: a peer on the
     loopback interface is answered like any other.
+
+    @ivar report: The log.
     """
 
-    log = Logger()
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        report: Report | None = None,
+    ) -> None:
         """
         @param clock: Gives seconds, to log at most once a minute for a port.
+        @param report: The log.
         """
+        self.report = Report() if report is None else report
         self._served: Counter[int] = Counter()
         # Bounded: only a port that is refused becomes a key.
         self._mayLog = Seldom(clock)
@@ -93,12 +92,6 @@ class ReflectorGuard:
         if port not in _ANSWERING_PORTS and port not in self._served:
             return True
         if self._mayLog(port):
-            self._logRefusal(peer, service)
+            reason = "its port answers by itself, which would go on for ever"
+            self.report.refuse(service, peer, reason)
         return False
-
-    def _logRefusal(self, peer: tuple[Any, ...], service: str) -> None:
-        self.log.warn(
-            "refuse {service} peer {peer}: its port answers by itself, a loop",
-            service=service,
-            peer=peerText(peer),
-        )

@@ -46,10 +46,9 @@ from twisted.internet.protocol import (
     ServerFactory,
     connectionDone,
 )
-from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from inetdtw._reflector import ReflectorGuard, Seldom, peerText
+from inetdtw._reflector import ReflectorGuard, Seldom
 
 __all__ = [
     "NAMES",
@@ -199,7 +198,6 @@ class _Answers(DatagramProtocol):
     Answer every datagram that its guard lets it, with one datagram.
     """
 
-    log = Logger()
     noisy = False
     transport: IUDPTransport
 
@@ -223,16 +221,9 @@ class _Answers(DatagramProtocol):
             # The very object: a transport may tell by it what to reply from.
             self.transport.write(reply, addr)
         except (OSError, MessageLengthError) as error:
-            self._logLoss(addr, error)
-
-    def _logLoss(self, addr: tuple[Any, ...], error: Exception) -> None:
-        if self._mayLog(0):
-            self.log.warn(
-                "lose {service} peer {peer}: cannot answer: {error}",
-                service=self._name,
-                peer=peerText(addr),
-                error=error,
-            )
+            if self._mayLog(0):
+                reason = f"answer not sent: {error}"
+                self._guard.report.drop(self._name, addr, reason)
 
 
 def _chargenAnswer() -> Callable[[bytes], bytes]:
@@ -289,7 +280,10 @@ def streamFactory(
 
 
 def datagramProtocol(
-    name: str, clock: Callable[[], float], guard: ReflectorGuard
+    name: str,
+    clock: Callable[[], float],
+    guard: ReflectorGuard,
+    called: str = "",
 ) -> DatagramProtocol:
     """
     Make a built-in service over UDP.
@@ -297,8 +291,9 @@ def datagramProtocol(
     @param name: One of L{NAMES}.
     @param clock: Gives the seconds since the epoch.
     @param guard: Says which peers are not answered.
+    @param called: What the log calls it, if not by its name.
 
     @raise UnknownService: If there is no such service (a C{KeyError}).
     """
     answer = _lookUp(_DATAGRAMS, name)(clock)
-    return _Answers(name, answer, guard, Seldom(clock))
+    return _Answers(called or name, answer, guard, Seldom(clock))

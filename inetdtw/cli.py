@@ -12,19 +12,37 @@ import os
 import sys
 import syslog
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Callable
 
 from zope.interface import provider
 
 from twisted.application.service import ServiceMaker
-from twisted.logger import ILogObserver, formatEvent, textFileLogObserver
+from twisted.logger import (
+    FilteringLogObserver,
+    ILogFilterPredicate,
+    ILogObserver,
+    LogLevel,
+    LogLevelFilterPredicate,
+    PredicateResult,
+    formatEvent,
+    textFileLogObserver,
+)
 from twisted.python import usage
 from twisted.scripts._twistd_unix import ServerOptions, UnixApplicationRunner
 
 from inetdtw import NothingToServe, __version__, tap
+from inetdtw.jsonlog import jsonLine, jsonObserver
 
 PID_FILE = "/var/run/inetd.pid"
 
+#: What others than the superserver may log, by the level that was asked for.
+_LEVELS = {
+    "error": "error",
+    "warn": "warn",
+    "notice": "info",
+    "info": "info",
+    "debug": "debug",
+}
 _PRIORITIES = {
     "debug": syslog.LOG_DEBUG,
     "info": syslog.LOG_INFO,
@@ -34,20 +52,27 @@ _PRIORITIES = {
 }
 
 
-def syslogObserver() -> Any:
+def textLine(event: dict[str, Any]) -> str:
+    """
+    An event as a person reads it, which is several lines if something broke.
+    """
+    failure = event.get("log_failure")
+    trace = "" if failure is None else "\n" + failure.getTraceback()
+    return formatEvent(event) + trace
+
+
+def syslogObserver(written: Callable[[dict[str, Any]], str] = textLine) -> Any:
     """
     Make an observer that writes to the system log as a daemon.
+
+    @param written: gives the text of an event.
     """
     syslog.openlog("inetd", syslog.LOG_PID, syslog.LOG_DAEMON)
 
     @provider(ILogObserver)
     def observe(event: dict[str, Any]) -> None:
         priority = _PRIORITIES[event["log_level"].name]
-        text = formatEvent(event)
-        failure = event.get("log_failure")
-        if failure is not None:
-            text += "\n" + failure.getTraceback()
-        for line in text.splitlines():
+        for line in written(event).splitlines():
             syslog.syslog(priority, line)
 
     return observe
@@ -71,6 +96,7 @@ class Options(tap.Options):
     ]
     optParameters = [
         ["pidfile", "p", None, f"The pid file.  [default: {PID_FILE} for root]"],
+        ["log-format", None, "text", "What the log is written as: text or json."],
     ]
 
     def opt_i(self) -> None:
@@ -92,7 +118,10 @@ class Options(tap.Options):
         """
         super().postOptions()
         if self["debug"]:
-            self.update(foreground=1, stderr=1, successes=1)
+            self.update(
+                {"foreground": 1, "stderr": 1, "successes": 1, "log-level": "debug"}
+            )
+        self._choice("log-format", ("text", "json"))
         if self["stderr"] and not self["foreground"]:
             raise usage.UsageError("-e needs -f: a daemon has no standard error")
         if self["pidfile"] is None:
@@ -105,6 +134,28 @@ def stderrObserver() -> Any:
     Make an observer that writes to standard error.
     """
     return textFileLogObserver(sys.stderr)
+
+
+def observerFor(options: Options) -> Any:
+    """
+    Make the observer that the options ask for.
+    """
+    inJSON = options["log-format"] == "json"
+    if not options["stderr"]:
+        observer = syslogObserver(jsonLine if inJSON else textLine)
+    else:
+        observer = jsonObserver(sys.stderr) if inJSON else stderrObserver()
+    level = LogLevel.levelWithName(_LEVELS[options["log-level"]])
+    return FilteringLogObserver(observer, [_ours, LogLevelFilterPredicate(level)])
+
+
+@provider(ILogFilterPredicate)
+def _ours(event: dict[str, Any]) -> Any:
+    """
+    Let all pass that the superserver has to say: it was asked for already.
+    """
+    ours = event["log_namespace"] == "inetdtw"
+    return PredicateResult.yes if ours else PredicateResult.maybe
 
 
 def twistdConfig(options: Options) -> ServerOptions:
@@ -120,7 +171,7 @@ def twistdConfig(options: Options) -> ServerOptions:
     config.subCommand, config.subOptions = maker.tapname, options
     config.loadedPlugins = {maker.tapname: maker}
     config["no_save"] = True
-    config["logger"] = stderrObserver if options["stderr"] else syslogObserver
+    config["logger"] = lambda: observerFor(options)
     return config
 
 

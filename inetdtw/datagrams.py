@@ -253,3 +253,9 @@ class DatagramListener:
         One of the service's programs has ended.
         """
         self._gate.reopen()
+
+    def held(self) -> list[str]:
+        """
+        Why no clients are taken.
+        """
+        return self._port.reasons

@@ -187,7 +187,9 @@ class ForkServers:
         """
         A helper has died, and is followed by another after C{pause} seconds.
         """
-        self._report.forkserver(self._name, pid, f"died retry={pause:g} reason={why}")
+        self._report.forkserver(
+            self._name, pid, f"event=died retry={pause:g} reason={why}"
+        )
 
     @property
     def _name(self) -> str:

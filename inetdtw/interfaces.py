@@ -215,3 +215,8 @@ class IListener(Interface):
         """
         One of the service's programs has ended, maybe one from before a reload.
         """
+
+    def held() -> list[str]:
+        """
+        Why no clients are taken at the moment, in words; nothing if they are.
+        """

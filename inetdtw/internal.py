@@ -104,6 +104,12 @@ class InternalStream:
         """
         self._gate.reopen()
 
+    def held(self) -> list[str]:
+        """
+        Why no connections are accepted.
+        """
+        return self._port.reasons
+
 
 @implementer(IListener)
 class InternalDatagrams:
@@ -124,7 +130,7 @@ class InternalDatagrams:
         self._guard = host.guard
         self._number = 0 if sock.family == socket.AF_UNIX else sock.getsockname()[1]
         protocol = builtin.datagramProtocol(
-            service.internal, host.wallclock, host.guard
+            service.internal, host.wallclock, host.guard, service.name
         )
         self._port = DatagramPort(sock, host.reactor, service.name, protocol)
 
@@ -153,3 +159,9 @@ class InternalDatagrams:
         """
         Nothing that was started here can end.
         """
+
+    def held(self) -> list[str]:
+        """
+        Why no datagrams are received.
+        """
+        return self._port.reasons

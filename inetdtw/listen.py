@@ -185,6 +185,17 @@ class Slot:
             self._mark.remove()
             self._mark = None
 
+    def tell(self) -> None:
+        """
+        Say in the log how it is.
+        """
+        held = ["unbound"] if self._listener is None else self._listener.held()
+        if self._retiring:
+            held = [*held, "changing"]
+        self._host.report.state(
+            self.service.name, self.address(), self._limits.running, held
+        )
+
     def getHost(self) -> IAddress | None:
         """
         Where it listens; C{None} while it has no socket.

@@ -109,6 +109,12 @@ class Tcpmux:
         """
         self._gate.reopen()
 
+    def held(self) -> list[str]:
+        """
+        Why no clients are taken.
+        """
+        return self._port.reasons
+
 
 class Door(SocketPort):
     """
@@ -241,6 +247,14 @@ class MuxedSlot:
         """
         self._host.report.refuse(self.service.name, peer, reason)
         goodbye(connection, NOT_AVAILABLE)
+
+    def tell(self) -> None:
+        """
+        Say in the log how it is.
+        """
+        address = str(self.service.address)
+        held = self._door.reasons
+        self._host.report.state(self.service.name, address, self._limits.running, held)
 
     def _next(self) -> None:
         """

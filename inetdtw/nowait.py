@@ -222,3 +222,9 @@ class StreamPrograms:
         One of the service's programs has ended.
         """
         self._gate.reopen()
+
+    def held(self) -> list[str]:
+        """
+        Why no clients are taken.
+        """
+        return [] if self._delegated is not None else self._port.reasons

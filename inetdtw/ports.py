@@ -113,6 +113,13 @@ class SocketPort:
         """
         return not self._holds
 
+    @property
+    def reasons(self) -> list[str]:
+        """
+        Why it is not being read.
+        """
+        return sorted(self._holds)
+
     def fileno(self) -> int:
         """
         The descriptor of the socket.

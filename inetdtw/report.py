@@ -7,10 +7,22 @@ The lines of the log: one function for each kind of line, one grammar for all.
 
 A line is a word that says what happened, the name of the service, and
 C{name=value} pairs; the value that may have blanks in it comes last.
+
+What is worth a line depends on the level:
+
+  - C{error}: what does not work: C{fail}, C{unbound}, C{stall}, C{conf},
+    C{reload rejected}, C{nothing}; and C{state}, which somebody asked for;
+  - C{warn}: also what an operator may want to look at: C{end} of a program that
+    ended badly, C{refuse}, C{pause}, C{drop}, C{stderr}, C{warning}, C{forkserver};
+  - C{notice}: also what the daemon does: C{listen}, C{close}, C{resume}, C{reload};
+  - C{info}: also C{start} of every program and C{end} of those that ended well;
+  - C{debug}: also what others have to say to those who look for mistakes.
 """
 
 from __future__ import annotations
 
+import ipaddress
+from collections.abc import Iterable
 from typing import Any
 
 from twisted.logger import Logger
@@ -31,16 +43,41 @@ def peerText(peer: Any) -> str:
     return "-"
 
 
+def prefixText(peer: Any) -> str:
+    """
+    The network that a client is in, which is no single person: the first 24 bits of
+    an address of IPv4, and 48 of IPv6.
+    """
+    if not (isinstance(peer, tuple) and len(peer) > 1):
+        return "-"
+    host = plain(peer[0]).partition("%")[0]
+    bits = 48 if ":" in host else 24
+    return str(ipaddress.ip_network((host, bits), strict=False))
+
+
+#: The levels, each of which has all that those before it have.
+LEVELS = ("error", "warn", "notice", "info", "debug")
+_ERROR, _WARN, _NOTICE, _INFO, _DEBUG = range(len(LEVELS))
+#: How much of clients' addresses the log has.
+ADDRESSES = {
+    "full": peerText,
+    "prefix": prefixText,
+    "none": lambda peer: "-",
+}
+
+
 class Report:
     """
     What the daemon has to say.
     """
 
-    def __init__(self, successes: bool = False) -> None:
+    def __init__(self, level: str = "notice", addresses: str = "full") -> None:
         """
-        @param successes: whether starts and good ends are worth a line as well.
+        @param level: one of L{LEVELS}.
+        @param addresses: one of L{ADDRESSES}.
         """
-        self._successes = successes
+        self._level = LEVELS.index(level)
+        self._peer = ADDRESSES[addresses]
         # As an attribute of the class it would have the namespace of the class.
         self._log = Logger(namespace="inetdtw")
 
@@ -48,27 +85,29 @@ class Report:
         """
         A program was started.
         """
-        if self._successes:
+        if self._level >= _INFO:
             self._log.info(
                 "start {service} pid={pid} peer={peer}",
                 service=service,
                 pid=pid,
-                peer=peerText(peer),
+                peer=self._peer(peer),
             )
 
     def end(self, service: str, pid: int, peer: Any, how: Exit, seconds: float) -> None:
         """
         A program has ended.
         """
-        if not (how.bad or self._successes):
+        if self._level < (_WARN if how.bad else _INFO):
             return
         line = self._log.warn if how.bad else self._log.info
         line(
             "end {service} pid={pid} peer={peer} {how} seconds={seconds} cpu={cpu}",
             service=service,
             pid=pid,
-            peer=peerText(peer),
+            peer=self._peer(peer),
             how=str(how),
+            status=how.status,
+            signal=how.signal,
             seconds=f"{seconds:.3f}",
             cpu="-" if how.cpu is None else f"{how.cpu:.3f}",
         )
@@ -77,11 +116,13 @@ class Report:
         """
         A program has written a line to its standard error.
         """
+        if self._level < _WARN:
+            return
         self._log.warn(
             "stderr {service} pid={pid} peer={peer} text={text}",
             service=service,
             pid=pid,
-            peer=peerText(peer),
+            peer=self._peer(peer),
             text=text,
         )
 
@@ -89,10 +130,12 @@ class Report:
         """
         A client was turned away.
         """
+        if self._level < _WARN:
+            return
         self._log.warn(
             "refuse {service} peer={peer} reason={reason}",
             service=service,
-            peer=peerText(peer),
+            peer=self._peer(peer),
             reason=reason,
         )
 
@@ -103,7 +146,7 @@ class Report:
         self._log.error(
             "fail {service} peer={peer} reason={reason}",
             service=service,
-            peer=peerText(peer),
+            peer=self._peer(peer),
             reason=reason,
         )
 
@@ -111,6 +154,8 @@ class Report:
         """
         A service takes no clients for a while.
         """
+        if self._level < _WARN:
+            return
         self._log.warn(
             "pause {service} seconds={seconds} reason={reason}",
             service=service,
@@ -122,16 +167,20 @@ class Report:
         """
         A service takes clients again.
         """
+        if self._level < _NOTICE:
+            return
         self._log.info("resume {service}", service=service)
 
     def drop(self, service: str, peer: Any, reason: str) -> None:
         """
         A datagram was thrown away.
         """
+        if self._level < _WARN:
+            return
         self._log.warn(
             "drop {service} peer={peer} reason={reason}",
             service=service,
-            peer=peerText(peer),
+            peer=self._peer(peer),
             reason=reason,
         )
 
@@ -139,6 +188,8 @@ class Report:
         """
         A service has its socket.
         """
+        if self._level < _NOTICE:
+            return
         self._log.info(
             "listen {service} address={address}", service=service, address=address
         )
@@ -147,6 +198,8 @@ class Report:
         """
         A service has given its socket up.
         """
+        if self._level < _NOTICE:
+            return
         self._log.info("close {service}", service=service)
 
     def unbound(self, service: str, address: str, seconds: float, reason: str) -> None:
@@ -165,6 +218,8 @@ class Report:
         """
         A new configuration holds.
         """
+        if self._level < _NOTICE:
+            return
         self._log.info(
             "reload kept={kept} changed={changed} started={started} stopped={stopped}",
             kept=len(changes.keep),
@@ -198,6 +253,8 @@ class Report:
         """
         A part of the configuration is strange.
         """
+        if self._level < _WARN:
+            return
         self._log.warn(
             "warning {place} field={field} reason={reason}",
             place=str(about.place),
@@ -215,11 +272,29 @@ class Report:
         """
         Something happened to a fork server.
         """
+        if self._level < _WARN:
+            return
         self._log.warn(
             "forkserver {user} pid={pid} {what}",
             user=user,
             pid="-" if pid is None else pid,
             what=what,
+        )
+
+    def state(
+        self, service: str, address: str, running: int, held: Iterable[str]
+    ) -> None:
+        """
+        How a service is, as somebody has asked.
+
+        @param held: the reasons why it takes no clients.
+        """
+        self._log.info(
+            "state {service} address={address} running={running} held={held}",
+            service=service,
+            address=address,
+            running=running,
+            held=",".join(held) or "-",
         )
 
     def nothing(self, files: str) -> None:

@@ -16,15 +16,15 @@ from twisted.application.service import Service
 from inetdtw.superserver import InetdService
 
 
-class ReloadOnHangup(Service):
+class _OnSignal(Service):
     """
-    Has a superserver read its configuration again on every C{SIGHUP}.
+    Does something on a signal, by the reactor and once for all that came until then.
 
     It is a service of its own, as not every application that has a superserver
     among its services wants to lose the signal to it.
     """
 
-    name = "inetd signals"
+    number: signal.Signals
 
     def __init__(self, inetd: InetdService, reactor: Any = None) -> None:
         if reactor is None:
@@ -34,6 +34,12 @@ class ReloadOnHangup(Service):
         self._before: Any = None
         self._wanted = False
         self._listening = False
+
+    def act(self) -> None:
+        """
+        The signal has come, and the service runs.
+        """
+        raise NotImplementedError
 
     def privilegedStartService(self) -> None:
         """
@@ -56,7 +62,7 @@ class ReloadOnHangup(Service):
         """
         if not self._listening:
             self._listening = True
-            self._before = signal.signal(signal.SIGHUP, self._hangup)
+            self._before = signal.signal(self.number, self._came)
 
     def stopService(self) -> None:
         """
@@ -67,20 +73,50 @@ class ReloadOnHangup(Service):
             self._listening = False
             # What is not Python's cannot be brought back.
             before = signal.SIG_DFL if self._before is None else self._before
-            signal.signal(signal.SIGHUP, before)
+            signal.signal(self.number, before)
 
-    def _hangup(self, number: int, frame: Any) -> None:
+    def _came(self, number: int, frame: Any) -> None:
         """
         The signal has come; nothing is done inside of a signal handler.
         """
         if not self._wanted:
             self._wanted = True
-            self._reactor.callFromThread(self._reload)
+            self._reactor.callFromThread(self._act)
 
-    def _reload(self) -> None:
+    def _act(self) -> None:
         """
-        Read the configuration again: once for all signals that came until now.
+        Do it, unless the service was stopped meanwhile.
         """
         self._wanted = False
         if self.running:
-            self._inetd.reload()
+            self.act()
+
+
+class ReloadOnHangup(_OnSignal):
+    """
+    Has a superserver read its configuration again on every C{SIGHUP}.
+    """
+
+    name = "inetd signals"
+    number = signal.SIGHUP
+
+    def act(self) -> None:
+        """
+        Read the configuration again.
+        """
+        self._inetd.reload()
+
+
+class StateOnUser2(_OnSignal):
+    """
+    Has a superserver log the state of its services on every C{SIGUSR2}.
+    """
+
+    name = "inetd state"
+    number = signal.SIGUSR2
+
+    def act(self) -> None:
+        """
+        Log the state.
+        """
+        self._inetd.tell()

@@ -91,7 +91,9 @@ class InetdService(ApplicationService):
         environ = dict(os.environ if environ is None else environ)
         report = Report() if report is None else report
         self._report = report
-        self._host = Host(reactor, report, environ, ReflectorGuard(), time.time)
+        self._host = Host(
+            reactor, report, environ, ReflectorGuard(report=report), time.time
+        )
         self._launchers = Launchers(reactor, report)
         self._slots: dict[Key, Slot | MuxedSlot] = {}
         self._bound = False
@@ -218,6 +220,13 @@ class InetdService(ApplicationService):
         for service in changes.start:
             self._add(service).start()
         self._report.reload(changes)
+
+    def tell(self) -> None:
+        """
+        Say in the log how every service is.
+        """
+        for slot in self._slots.values():
+            slot.tell()
 
     def getHosts(self) -> dict[str, Any]:
         """

@@ -9,15 +9,16 @@ C{twistd inetd}: options to a service, and nothing else.
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from typing import Any
 
 from twisted.application.service import IService, MultiService
 from twisted.python import usage
 
 from inetdtw import check, explain, values
-from inetdtw.report import Report
+from inetdtw.report import ADDRESSES, LEVELS, Report
 from inetdtw.service import Bounds, Settings
-from inetdtw.signals import ReloadOnHangup
+from inetdtw.signals import ReloadOnHangup, StateOnUser2
 from inetdtw.superserver import InetdService
 
 DEFAULT_FILE = "/etc/inetd.conf"
@@ -46,7 +47,7 @@ class Options(usage.Options):
     synopsis = "[options] [FILE]..."
 
     optFlags = [
-        ["successes", "l", "Log the start and the end of every program."],
+        ["successes", "l", "Log the start and end of programs: --log-level info."],
         ["check", None, "Say what is wrong with the configuration, and exit."],
     ]
     optParameters = [
@@ -88,6 +89,20 @@ class Options(usage.Options):
             "The address or host name to listen on, where a line does not say.",
         ],
         [
+            "log-level",
+            None,
+            "notice",
+            "What is worth a line in the log: error, warn, notice (what the daemon "
+            "does), info (and the start and end of every program), debug.",
+        ],
+        [
+            "log-addresses",
+            None,
+            "full",
+            "How much of clients' addresses is logged: full, prefix (the first 24 "
+            "bits, or 48 of IPv6) or none.",
+        ],
+        [
             "explain",
             None,
             None,
@@ -104,6 +119,8 @@ class Options(usage.Options):
         optActions={
             "conf": usage.CompleteFiles("*.conf"),
             "launch": usage.CompleteList(["forkserver", "direct"]),
+            "log-level": usage.CompleteList(LEVELS),
+            "log-addresses": usage.CompleteList(ADDRESSES),
         },
     )
 
@@ -140,12 +157,22 @@ class Options(usage.Options):
             bind=(self["address"],),
         )
 
+    def _choice(self, name: str, choices: Collection[str]) -> None:
+        """
+        See that an option has one of a few values.
+        """
+        if self[name] not in choices:
+            raise usage.UsageError(f"--{name} takes one of {', '.join(choices)}")
+
     def postOptions(self) -> None:
         """
         Check what goes together.
         """
-        if self["launch"] not in ("forkserver", "direct"):
-            raise usage.UsageError("--launch takes forkserver or direct")
+        self._choice("launch", ("forkserver", "direct"))
+        self._choice("log-level", LEVELS)
+        self._choice("log-addresses", ADDRESSES)
+        if self["successes"] and self["log-level"] != "debug":
+            self["log-level"] = "info"
         files = self["conf"] or [DEFAULT_FILE]
         if self["check"]:
             raise SystemExit(check.main(files, self.settings()))
@@ -161,7 +188,7 @@ def makeService(options: Options) -> IService:
 
     @raise SystemExit: if there is nothing to serve.
     """
-    report = Report(bool(options["successes"]))
+    report = Report(options["log-level"], options["log-addresses"])
     inetd = InetdService(
         options["conf"], settings=options.settings(), report=report, required=True
     )
@@ -171,5 +198,6 @@ def makeService(options: Options) -> IService:
         raise SystemExit(f"inetd: nothing to serve in {files}{problems}")
     whole = MultiService()
     ReloadOnHangup(inetd).setServiceParent(whole)
+    StateOnUser2(inetd).setServiceParent(whole)
     inetd.setServiceParent(whole)
     return whole

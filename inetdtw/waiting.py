@@ -206,6 +206,12 @@ class WaitProgram:
         """
         self._gate.reopen()
 
+    def held(self) -> list[str]:
+        """
+        Why no clients are taken.
+        """
+        return self._port.reasons
+
     def _readable(self) -> None:
         """
         Start a program for what there is to read.

@@ -71,7 +71,7 @@ class KilledTests(ServingTestCase):
         self.assertEqual(len(after), len(before))
         self.assertFalse(set(before) & set(after))
         for pid in before:
-            self.assertIn(f"pid={pid} died", self.served.log())
+            self.assertIn(f"pid={pid} event=died", self.served.log())
 
     def test_running(self) -> None:
         """
@@ -84,7 +84,7 @@ class KilledTests(ServingTestCase):
         match = re.search(r"start \S+ pid=(\d+)", self.served.log())
         assert match is not None
         self.killAll()
-        self.served.waitForLog(" died ")
+        self.served.waitForLog(" event=died ")
         client.sendall(b"cd")
         client.shutdown(socket.SHUT_WR)
         self.assertEqual(readAll(client), b"4\n")
@@ -125,9 +125,9 @@ class KilledTests(ServingTestCase):
         Fork servers that keep dying are followed at growing intervals.
         """
         for _ in range(8):
-            count = self.served.log().count(" died ")
+            count = self.served.log().count(" event=died ")
             self.killAll()
-            self.served.waitForLog(" died ", count + 1)
+            self.served.waitForLog(" event=died ", count + 1)
             eventually(lambda: self.helpers() != [], lambda: "a successor")
         pauses = [float(p) for p in re.findall(r"retry=([\d.]+)", self.served.log())]
         self.assertEqual(min(pauses), 0.05)

@@ -564,7 +564,7 @@ class ServingTestCase(SynchronousTestCase):
         self.addCleanup(self.launcher.close)
         self.host = Host(
             self.reactor,
-            Report(successes=True),
+            Report("info"),
             {"LANG": "C", "PATH": "/bin"},
             ReflectorGuard(lambda: NOW),
             lambda: NOW,

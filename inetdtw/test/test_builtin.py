@@ -534,8 +534,8 @@ class DatagramTests(SynchronousTestCase):
                 protocol.datagramReceived(b"x", PEER)
             [event] = events
             self.assertEqual(
-                (event["service"], event["peer"], event["error"]),
-                ("echo", "192.0.2.1:40000", failure),
+                (event["service"], event["peer"], event["reason"]),
+                ("echo", "192.0.2.1:40000", f"answer not sent: {failure}"),
             )
 
     def test_writeFailsOften(self) -> None:

@@ -118,6 +118,26 @@ class OptionsTests(SynchronousTestCase):
             self.assertIn(option, text)
 
 
+class Lines:
+    """
+    A stream that keeps what is written, line by line.
+    """
+
+    def __init__(self, lines: list[str]) -> None:
+        self._lines = lines
+
+    def write(self, text: str) -> None:
+        """
+        Keep a line.
+        """
+        self._lines += text.splitlines()
+
+    def flush(self) -> None:
+        """
+        Nothing is kept back.
+        """
+
+
 class TwistdConfigTests(SynchronousTestCase):
     """
     Tests for L{cli.twistdConfig}.
@@ -129,6 +149,23 @@ class TwistdConfigTests(SynchronousTestCase):
         """
         return cli.twistdConfig(optionsOf(*arguments))
 
+    def written(self, config: Any) -> list[str]:
+        """
+        Where a line of the log goes, and what is special about it.
+        """
+        seen: list[str] = []
+        system, stderr = [], io.StringIO()
+        self.patch(syslog, "syslog", lambda _, text: system.append(text))
+        self.patch(sys, "stderr", stderr)
+        log = Logger(namespace="test", observer=LogPublisher(config["logger"]()))
+        log.info("hello")
+        for name, text in (("syslog", "".join(system)), ("stderr", stderr.getvalue())):
+            if text:
+                kind = " json" if text.startswith("{") else ""
+                self.assertIn("hello", text)
+                seen.append(name + kind)
+        return seen
+
     def test_daemon(self) -> None:
         """
         A daemon leaves the terminal, goes to the root folder, and takes the usual
@@ -139,7 +176,7 @@ class TwistdConfigTests(SynchronousTestCase):
         self.assertEqual(config["pidfile"], "/pid")
         self.assertEqual((config["rundir"], config["umask"]), ("/", 0o022))
         self.assertTrue(config["no_save"])
-        self.assertIs(config["logger"], cli.syslogObserver)
+        self.assertEqual(self.written(config), ["syslog"])
 
     def test_foreground(self) -> None:
         """
@@ -147,8 +184,38 @@ class TwistdConfigTests(SynchronousTestCase):
         """
         config = self.config("-f", "/file")
         self.assertTrue(config["nodaemon"])
-        self.assertIs(config["logger"], cli.syslogObserver)
-        self.assertIs(self.config("-fe", "/file")["logger"], cli.stderrObserver)
+        self.assertEqual(self.written(config), ["syslog"])
+        self.assertEqual(self.written(self.config("-fe", "/file")), ["stderr"])
+
+    def test_json(self) -> None:
+        """
+        Wherever it goes, the log can be JSON.
+        """
+        for options, where in (("-f", "syslog"), ("-fe", "stderr")):
+            config = self.config(options, "--log-format", "json", "/file")
+            self.assertEqual(self.written(config), [f"{where} json"])
+
+    def test_level(self) -> None:
+        """
+        What others have to say is left out as well if it is less than was asked for.
+        """
+        for arguments, wanted in (
+            ((), "info warn error"),
+            (("--log-level", "error"), "error"),
+            (("--log-level", "warn"), "warn error"),
+            (("-l",), "info warn error"),
+            (("-d",), "debug info warn error"),
+        ):
+            observer = self.config("-f", *arguments, "/file")["logger"]()
+            seen: list[str] = []
+            self.patch(syslog, "syslog", lambda _, text, seen=seen: seen.append(text))
+            self.patch(sys, "stderr", Lines(seen))
+            if "-d" in arguments:
+                observer = self.config(*arguments, "/file")["logger"]()
+            log = Logger(namespace="test", observer=LogPublisher(observer))
+            for level in ("debug", "info", "warn", "error"):
+                getattr(log, level)(level)
+            self.assertEqual(" ".join(line.split()[-1] for line in seen), wanted)
 
     def test_service(self) -> None:
         """

@@ -282,6 +282,68 @@ class BindTests(SlotTestCase):
         self.assertEqual(self.reactor.getReaders(), [])
 
 
+class StateTests(SlotTestCase):
+    """
+    Tests for what a L{Slot} tells of itself.
+    """
+
+    def told(self, slot: Slot) -> tuple[int, str]:
+        """
+        How many programs run, and why no clients are taken.
+        """
+        slot.tell()
+        state = self.said("state")[-1]
+        self.assertEqual(state["service"], slot.service.name)
+        self.assertEqual(state["address"], slot.address())
+        return state["running"], state["held"]
+
+    def test_unbound(self) -> None:
+        """
+        Without a socket it says so.
+        """
+        other = self.closing(sockets.listen(makeService()))
+        address = Address(socket.AF_INET, *other.getsockname())
+        slot = self.slot(makeService(address=address))
+        self.assertEqual(self.told(slot), (0, "unbound"))
+
+    def test_serving(self) -> None:
+        """
+        It counts the programs that run, and says when it takes no more clients.
+        """
+        slot = self.serving(makeService(bounds=Bounds(acceptMax=1)))
+        self.assertEqual(self.told(slot), (0, "-"))
+        self.connect(slot)
+        self.ordered(1)
+        self.connect(slot)
+        self.reactor.settle()
+        self.assertEqual(self.told(slot), (1, "full"))
+
+    def test_wait(self) -> None:
+        """
+        While a program has the socket itself that is why no clients are taken, and
+        a change waits for it.
+        """
+        slot = self.serving(makeService(wait=True))
+        self.connect(slot)
+        self.ordered(1)
+        self.assertEqual(self.told(slot), (1, "child"))
+        slot.change(makeService(wait=True, name="other"))
+        self.assertEqual(self.told(slot), (1, "child,idle,changing"))
+
+    def test_others(self) -> None:
+        """
+        Every kind of service can tell.
+        """
+        for service in (
+            makeService(internal="echo"),
+            makeService(internal="tcpmux"),
+            makeDatagrams(internal="echo"),
+            makeDatagrams(),
+            makeDatagrams(wait=True),
+        ):
+            self.assertEqual(self.told(self.serving(service)), (0, "-"))
+
+
 class PathTests(SlotTestCase):
     """
     Tests for a L{Slot} on a path.

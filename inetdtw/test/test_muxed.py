@@ -359,6 +359,18 @@ class MuxedSlotTests(MuxedCase):
         self.assertEqual(len(self.said("close")), 1)
         self.launcher.last.start().end()
 
+    def test_tell(self) -> None:
+        """
+        It tells how it is, like any other service.
+        """
+        self.again(bounds=Bounds(acceptMax=1))
+        self.ask(b"x\r\n")
+        self.ask(b"x\r\n")
+        self.slot.tell()
+        (state,) = self.said("state")
+        self.assertEqual((state["service"], state["running"]), ("tcpmux/x", 1))
+        self.assertEqual((state["address"], state["held"]), ("tcpmux/x", "full"))
+
     def test_descriptors(self) -> None:
         """
         No descriptor is left of clients that were served or sent away.

@@ -18,7 +18,7 @@ from inetdtw.conf import Warned
 from inetdtw.diff import Changes
 from inetdtw.entry import ConfError, Place
 from inetdtw.interfaces import Exit
-from inetdtw.report import Report, peerText
+from inetdtw.report import LEVELS, Report, peerText, prefixText
 
 PEER = ("192.0.2.1", 40000)
 HERE = Place("/etc/inetd.conf", 3, 5)
@@ -102,14 +102,26 @@ LINES: tuple[tuple[Callable[[Report], None], str, str], ...] = (
         "warning /etc/inetd.conf:3:5 field=args reason=is strange",
     ),
     (
+        lambda report: report.state("7/tcp", "0.0.0.0:7", 3, ["full", "rate"]),
+        "info",
+        "state 7/tcp address=0.0.0.0:7 running=3 held=full,rate",
+    ),
+    (
+        lambda report: report.state("7/tcp", "0.0.0.0:7", 0, []),
+        "info",
+        "state 7/tcp address=0.0.0.0:7 running=0 held=-",
+    ),
+    (
         lambda report: report.stalled("Too many open files"),
         "error",
         "stall reason=Too many open files",
     ),
     (
-        lambda report: report.forkserver("alpine", None, "died retry=1 reason=x y"),
+        lambda report: report.forkserver(
+            "alpine", None, "event=died retry=1 reason=x y"
+        ),
         "warn",
-        "forkserver alpine pid=- died retry=1 reason=x y",
+        "forkserver alpine pid=- event=died retry=1 reason=x y",
     ),
 )
 
@@ -139,19 +151,48 @@ class PeerTests(SynchronousTestCase):
             self.assertEqual(peerText(peer), "-")
 
 
+class PrefixTests(SynchronousTestCase):
+    """
+    Tests for L{prefixText}.
+    """
+
+    def test_addresses(self) -> None:
+        """
+        The first 24 bits of IPv4, mapped or not, and 48 of IPv6, are shown.
+        """
+        for host, wanted in (
+            ("192.0.2.200", "192.0.2.0/24"),
+            ("::ffff:192.0.2.200", "192.0.2.0/24"),
+            ("2001:db8:1:2::3", "2001:db8:1::/48"),
+            ("::1", "::/48"),
+            ("fe80::1%eth0", "fe80::/48"),
+        ):
+            self.assertEqual(prefixText((host, 40000)), wanted)
+
+    def test_noAddress(self) -> None:
+        """
+        Where there is no address there is a dash.
+        """
+        for peer in (None, "", "/tmp/a b", b""):
+            self.assertEqual(prefixText(peer), "-")
+
+
 class ReportTests(SynchronousTestCase):
     """
     Tests for L{Report}.
     """
 
     def written(
-        self, write: Callable[[Report], None], successes: bool = True
+        self,
+        write: Callable[[Report], None],
+        level: str = "info",
+        addresses: str = "full",
     ) -> list[Any]:
         """
         The events of the log.
         """
         with capturedLogs() as events:
-            write(Report(successes))
+            write(Report(level, addresses))
         return list(events)
 
     def test_lines(self) -> None:
@@ -164,13 +205,34 @@ class ReportTests(SynchronousTestCase):
             self.assertIs(event["log_level"], LogLevel.levelWithName(level), text)
             self.assertEqual(event["log_namespace"], "inetdtw")
 
+    def test_prefixes(self) -> None:
+        """
+        Of a client's address the log can have the network only, without the port,
+        on every line that has one (item 97).
+        """
+        for write, _, text in LINES:
+            (event,) = self.written(write, "info", "prefix")
+            wanted = text.replace("192.0.2.1:40000", "192.0.2.0/24")
+            self.assertEqual(formatEvent(event), wanted)
+            self.assertNotIn("192.0.2.1", str(event))
+
+    def test_noAddresses(self) -> None:
+        """
+        The log can do without clients' addresses (item 97).
+        """
+        for write, _, text in LINES:
+            (event,) = self.written(write, "info", "none")
+            wanted = text.replace("192.0.2.1:40000", "-")
+            self.assertEqual(formatEvent(event), wanted)
+            self.assertNotIn("192.0.2.", str(event))
+
     def test_grammar(self) -> None:
         """
         Every line is what happened, to what, and names with values, of which only the
         last may have blanks in it.
         """
         line = re.compile(
-            r"[a-z]+( [^ =]+)?(( [a-z]+=[^ ]+)|( died))*( (reason|text)=.*)?", re.ASCII
+            r"[a-z]+( [^ =]+)?( [a-z]+=[^ ]+)*( (reason|text)=.*)?", re.ASCII
         )
         for write, _, text in LINES:
             (event,) = self.written(write)
@@ -195,13 +257,38 @@ class ReportTests(SynchronousTestCase):
                 (event,) = self.written(write)
                 self.assertEqual(event["service"], text.split()[1])
 
+    def missing(self, level: str) -> set[str]:
+        """
+        The first words of the lines that a level leaves out, but not the one below.
+        """
+        below = LEVELS[LEVELS.index(level) + 1]
+        return {
+            text.split()[0]
+            for write, _, text in LINES
+            if not self.written(write, level) and self.written(write, below)
+        }
+
+    def test_levels(self) -> None:
+        """
+        Each level leaves out what is less important, and the state that somebody
+        asks for is always told.
+        """
+        self.assertEqual(self.missing("info"), set())
+        self.assertEqual(self.missing("notice"), {"start", "end"})
+        self.assertEqual(self.missing("warn"), {"listen", "close", "resume", "reload"})
+        self.assertEqual(
+            self.missing("error"),
+            {
+                *("end", "refuse", "pause", "drop", "stderr", "warning"),
+                "forkserver",
+            },
+        )
+
     def test_quiet(self) -> None:
         """
         Starts and good ends are worth no line unless they are asked for (item 96).
         """
-        quiet = [
-            text for write, _, text in LINES if not self.written(write, successes=False)
-        ]
+        quiet = [text for write, _, text in LINES if not self.written(write, "notice")]
         self.assertEqual([text.split()[0] for text in quiet], ["start", "end"])
         self.assertIn("status=0", quiet[1])
         with capturedLogs() as events:
@@ -215,7 +302,7 @@ class ReportTests(SynchronousTestCase):
         for how in (Exit(1), Exit(signal=15), Exit(255)):
             events = self.written(
                 lambda report, how=how: report.end("x", 1, None, how, 0),  # type: ignore[misc] # the default binds it
-                successes=False,
+                "warn",
             )
             self.assertEqual(len(events), 1, how)
 

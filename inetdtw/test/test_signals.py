@@ -15,7 +15,7 @@ from zope.interface.verify import verifyObject
 
 from twisted.application.service import IService
 
-from inetdtw.signals import ReloadOnHangup
+from inetdtw.signals import ReloadOnHangup, StateOnUser2
 from inetdtw.test.fakes import ServingTestCase
 
 
@@ -25,7 +25,13 @@ class CountingReloads:
     """
 
     def __init__(self) -> None:
-        self.reloads = 0
+        self.reloads = self.told = 0
+
+    def tell(self) -> None:
+        """
+        Count.
+        """
+        self.told += 1
 
     def reload(self) -> bool:
         """
@@ -183,3 +189,29 @@ class ReloadOnHangupTests(ServingTestCase):
         self.start()
         self.service.stopService()
         self.assertIs(signal.getsignal(signal.SIGHUP), signal.SIG_DFL)
+
+
+class StateOnUser2Tests(ServingTestCase):
+    """
+    Tests for L{StateOnUser2}.
+    """
+
+    def test_state(self) -> None:
+        """
+        The signal has the state logged by the reactor, and once the service has
+        stopped it does what it did before.
+        """
+        came: list[int] = []
+        before = signal.signal(signal.SIGUSR2, lambda number, _: came.append(number))
+        self.addCleanup(signal.signal, signal.SIGUSR2, before)
+        inetd: Any = CountingReloads()
+        service = StateOnUser2(inetd, self.reactor)
+        service.startService()
+        os.kill(os.getpid(), signal.SIGUSR2)
+        self.assertEqual((inetd.told, came), (0, []))
+        self.reactor.turn()
+        self.assertEqual((inetd.told, inetd.reloads), (1, 0))
+        service.stopService()
+        os.kill(os.getpid(), signal.SIGUSR2)
+        self.reactor.turn()
+        self.assertEqual((inetd.told, len(came)), (1, 1))

@@ -20,7 +20,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw import InetdService, tap
 from inetdtw.service import Bounds, Settings
-from inetdtw.signals import ReloadOnHangup
+from inetdtw.signals import ReloadOnHangup, StateOnUser2
 
 
 class OptionsTests(SynchronousTestCase):
@@ -147,7 +147,25 @@ class OptionsTests(SynchronousTestCase):
         """
         There is no other way to launch.
         """
-        self.assertIn("forkserver or direct", self.error("--launch", "magic"))
+        self.assertIn("forkserver, direct", self.error("--launch", "magic"))
+
+    def test_log(self) -> None:
+        """
+        The log has what the daemon does, with full addresses; it can have more or
+        less, and -l is for the start and end of programs.
+        """
+        names = ("log-level", "log-addresses")
+        for arguments, wanted in (
+            ((), ("notice", "full")),
+            (("-l",), ("info", "full")),
+            (("--log-level", "error", "-l"), ("info", "full")),
+            (("--log-level", "debug", "-l"), ("debug", "full")),
+            (("--log-level=warn", "--log-addresses=none"), ("warn", "none")),
+        ):
+            options = self.options(*arguments)
+            self.assertEqual(tuple(options[name] for name in names), wanted)
+        self.assertIn("error, warn, notice", self.error("--log-level", "loud"))
+        self.assertIn("full, prefix, none", self.error("--log-addresses", "some"))
 
     def test_help(self) -> None:
         """
@@ -196,12 +214,14 @@ class MakeServiceTests(SynchronousTestCase):
 
     def test_services(self) -> None:
         """
-        It is a superserver, and what reloads it, which listens before it does.
+        It is a superserver, and what reloads it and has it tell its state, which
+        listen before it does.
         """
         whole = self.make()
         verifyObject(IService, whole)
-        signals, inetd = list(whole)
-        self.assertIsInstance(signals, ReloadOnHangup)
+        reloads, state, inetd = list(whole)
+        self.assertIsInstance(reloads, ReloadOnHangup)
+        self.assertIsInstance(state, StateOnUser2)
         self.assertIsInstance(inetd, InetdService)
 
     def test_settings(self) -> None:
