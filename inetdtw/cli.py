@@ -30,7 +30,7 @@ from twisted.logger import (
 from twisted.python import usage
 from twisted.scripts._twistd_unix import ServerOptions, UnixApplicationRunner
 
-from inetdtw import NothingToServe, __version__, tap
+from inetdtw import NothingToServe, __version__, foreign, tap
 from inetdtw.jsonlog import jsonLine, jsonObserver
 
 PID_FILE = "/var/run/inetd.pid"
@@ -104,6 +104,15 @@ class Options(tap.Options):
         Like -f.
         """
         self["foreground"] = 1
+
+    def opt_w(self) -> None:
+        """
+        Refused: it asks for access rules, which services must not go without.
+        """
+        reason = foreign.missing(foreign.FEATURES["libwrap"])
+        raise usage.UsageError(f"-w {reason}")
+
+    opt_W = opt_w
 
     def opt_version(self) -> None:
         """

@@ -90,6 +90,7 @@ class _Reader:
     def __init__(self, text: str, file: str, bind: tuple[str, ...]) -> None:
         self._source = Source(text, file)
         self._bind = bind
+        self._noted: list[Place] = []
 
     def statements(self) -> Iterator[Statement]:
         """
@@ -97,6 +98,7 @@ class _Reader:
         """
         source = self._source
         while self._toStatement():
+            yield from self._policies()
             try:
                 head = _SWITCHED.match(source.text, source.position)
                 if head is not None:
@@ -105,6 +107,19 @@ class _Reader:
                     yield from self._positional()
             except ConfError as problem:
                 yield problem
+        yield from self._policies()
+
+    def _policies(self) -> Iterator[Warned]:
+        """
+        A warning for each IPsec policy among the comments that were passed.
+        """
+        policies, self._noted = self._noted, []
+        for place in policies:
+            reason = (
+                "an IPsec policy is taken for a comment here: what follows is served "
+                "without it"
+            )
+            yield Warned(place, "ipsec", reason)
 
     def _toStatement(self) -> bool:
         """
@@ -118,7 +133,10 @@ class _Reader:
             source.goTo(space.end() if space else source.position)
             if not source.text.startswith("#", source.position):
                 return not source.ended
-            source.restOfLine()
+            place, comment = source.restOfLine()
+            # Nothing but the mark is the end of a policy.
+            if comment.startswith("#@") and comment[2:].strip():
+                self._noted.append(place)
 
     def _logicalLine(self) -> list[Word]:
         """
@@ -233,6 +251,10 @@ def _warnings(words: list[Word]) -> Iterator[Warned]:
     """
     What is strange about a positional line.
     """
+    login = words[4].text.partition("/")[2]
+    if login:
+        reason = f"the login class '{login}' is not used; rlimit_ keys are, with a user"
+        yield Warned(words[4].place, "user", reason)
     for word in words[6:]:
         if word.text.startswith("#"):
             reason = "is an argument of the program here, not the start of a comment"

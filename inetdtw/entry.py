@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from inetdtw import values
+from inetdtw import foreign, values
 from inetdtw.values import AnyKind, Kind
 
 #: The largest count that FreeBSD's C{max-child} takes.
@@ -124,7 +124,7 @@ def _refuseRPC(protocol: str) -> None:
     if protocol in _PROTOCOLS:
         return
     if protocol.startswith("rpc/"):
-        raise ValueError(f"'{protocol}' asks for RPC registration, which is not done")
+        raise ValueError(f"'{protocol}' {foreign.missing('RPC registration')}")
     if "faith" in protocol.split("/"):
         raise ValueError(f"'{protocol}': faith(4) is gone from every system")
     raise ValueError(f"'{protocol}' is none of {', '.join(_PROTOCOLS)}")
@@ -457,7 +457,7 @@ def entryFrom(
     for name, value in said:
         key = KEYS.get(name.text)
         if key is None:
-            raise ConfError(name.place, name.text, "there is no such key")
+            raise ConfError(name.place, name.text, foreign.aboutKey(name.text, KEYS))
         if key.name in given:
             raise ConfError(name.place, name.text, "is given twice")
         places[key.name] = value[0].place if value else name.place

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from inetdtw import builtin, lookups, program, values
+from inetdtw import builtin, foreign, lookups, program, values
 from inetdtw.conf import Duplicate, Warned
 from inetdtw.entry import KEYS, ConfError, Entry
 from inetdtw.lookups import Account, Lookups
@@ -63,6 +63,7 @@ _INTERNAL_PORTS = {
     13: "daytime",
     19: "chargen",
     37: "time",
+    113: "auth",
 }
 
 
@@ -208,6 +209,10 @@ class _Resolution:
             name = _INTERNAL_PORTS.get(port, entry.service)
         if name == "tcpmux" and self._base != "tcp":
             raise self._error("protocol", "tcpmux is for tcp only")
+        if name in foreign.INTERNALS:
+            raise self._error(
+                "args", f"'{name}' {foreign.missing(foreign.INTERNALS[name])}"
+            )
         if name not in _INTERNAL:
             known = ", ".join(sorted(_INTERNAL))
             raise self._error("args", f"there is no internal '{name}', only {known}")

@@ -351,7 +351,7 @@ class DefinitionTests(SynchronousTestCase):
         for line, definition in (
             (
                 "127.0.0.1,[::1]:echo stream:dataready tcp,sndbuf=64k,rcvbuf=1m "
-                "nowait.600/20/60/4 u:g/c p p 'a b' ''",
+                "nowait.600/20/60/4 u:g p p 'a b' ''",
                 "echo on bind = 127.0.0.1 ::1, socktype = stream, acceptfilter = "
                 "dataready, protocol = tcp, sndbuf = 64k, recvbuf = 1m, wait = no, "
                 "service_max = 600, accept_max = 20, ip_max = 60, per_source = 4, "

@@ -164,14 +164,16 @@ class EntryTests(SynchronousTestCase):
         A key that does not exist is an error at its name (item 29).
         """
         said = [("user", ("-",)), ("usr", ("-",))]
-        self.assertProblem(200, "usr", "there is no such key", *said)
+        reason = "there is no such key; did you mean user?"
+        self.assertProblem(200, "usr", reason, *said)
 
     def test_fieldThatIsNoKey(self) -> None:
         """
         What an entry knows besides the keys cannot be given.
         """
         for name in ("service", "enabled", "places", ""):
-            self.assertProblem(100, name, "there is no such key", (name, ("x",)))
+            problem = self.assertRaises(ConfError, entryOf, (name, ("x",)))
+            self.assertEqual((problem.field, problem.place.column), (name, 100))
 
     def test_keyTwice(self) -> None:
         """

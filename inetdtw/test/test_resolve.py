@@ -539,8 +539,8 @@ class InternalTests(ResolveCase):
         line = "20007 stream tcp nowait - internal"
         reason = f"there is no internal '20007', only {known}"
         self.assertProblem(line, 1, "args", reason)
-        line = "7 stream tcp nowait - internal ident"
-        self.assertProblem(line, 32, "args", "there is no internal 'ident'")
+        line = "7 stream tcp nowait - internal other"
+        self.assertProblem(line, 32, "args", "there is no internal 'other'")
         line = "http stream tcp nowait - internal"
         self.assertProblem(line, 1, "args", "there is no internal 'http'")
 
