@@ -1,0 +1,162 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Limits, by lines and by the options of FreeBSD's inetd, as clients see them.
+"""
+
+from __future__ import annotations
+
+import socket
+
+from tests.daemon import Daemon, eventually, freePort, talk
+from tests.serving import ServingTestCase, programs, readAll
+
+#: Two addresses that a client on this machine can have.
+ONE, TWO = "127.0.0.1", "127.0.0.2"
+
+
+class LimitsTests(ServingTestCase):
+    """
+    Each limit, both ways to set it.
+    """
+
+    def setUp(self) -> None:
+        """
+        Have two ports.
+        """
+        super().setUp()
+        self.port, self.other = freePort(), freePort()
+
+    def conf(self, wait: str = "nowait") -> str:
+        """
+        A service with limits, and one without any.
+        """
+        return (
+            f"{self.port} stream tcp {wait} - /bin/cat cat\n"
+            f"{self.other} stream tcp nowait/0/0/0 - /bin/cat cat\n"
+        )
+
+    def ways(self, wait: str, *options: str) -> list[tuple[str, tuple[str, ...]]]:
+        """
+        The same limits by the line, and by the command line.
+        """
+        return [(self.conf(wait), ()), (self.conf(), options)]
+
+    def client(self, host: str = ONE) -> socket.socket:
+        """
+        A client of the service that has limits.
+
+        @param host: its address.
+        """
+        client = socket.create_connection((ONE, self.port), 30, (host, 0))
+        self.addCleanup(client.close)
+        return client
+
+    def waitForPrograms(self, daemon: Daemon, count: int) -> None:
+        """
+        Wait until so many programs run.
+        """
+        eventually(lambda: len(programs(daemon.process.pid)) == count, daemon.log)
+
+    def assertServed(self, client: socket.socket) -> None:
+        """
+        A client is served.
+        """
+        client.sendall(b"x")
+        self.assertEqual(client.recv(1), b"x")
+
+    def assertClosed(self, client: socket.socket) -> None:
+        """
+        A client is turned away.
+        """
+        self.assertEqual(readAll(client), b"")
+
+    def test_children(self) -> None:
+        """
+        When as many run as may, the next client waits in the backlog until one has
+        ended, and other services do not notice (items 65, 66 and 70).
+        """
+        for conf, options in self.ways("nowait/2", "-c", "2"):
+            with self.daemon(conf, self.port, self.other, options=options) as daemon:
+                first, second = self.client(), self.client()
+                self.assertServed(first)
+                self.assertServed(second)
+                third = self.client()
+                third.sendall(b"x")
+                self.assertEqual(talk(self.other, b"abc"), b"abc")
+                self.waitForPrograms(daemon, 2)
+                first.close()
+                self.assertEqual(third.recv(1), b"x")
+
+    def test_childrenOfOne(self) -> None:
+        """
+        When as many run as may for one address, the next client there is turned
+        away, and one of another address is served (item 67).
+        """
+        for conf, options in self.ways("nowait///1", "-s", "1"):
+            with self.daemon(conf, self.port, options=options) as daemon:
+                first = self.client()
+                self.assertServed(first)
+                self.assertClosed(self.client())
+                self.assertServed(self.client(TWO))
+                first.close()
+                self.waitForPrograms(daemon, 1)
+                daemon.waitForLog("reason=more than 1 at once for one address")
+
+    def test_rateOfOne(self) -> None:
+        """
+        When as many have started in a minute for one address as may, the next client
+        there is turned away, and one of another address is served (item 68).
+        """
+        for conf, options in self.ways("nowait//2", "-C", "2"):
+            with self.daemon(conf, self.port, options=options) as daemon:
+                for _ in range(2):
+                    self.assertServed(self.client())
+                self.assertClosed(self.client())
+                self.assertServed(self.client(TWO))
+                daemon.waitForLog("reason=more than 2 starts a minute for one address")
+
+    def test_rate(self) -> None:
+        """
+        Exactly as many start in a minute as may; the next client is turned away, and
+        from then on clients wait, while other services go on (items 63 to 65).
+        """
+        for conf, options in self.ways("nowait.3", "-R", "3"):
+            if options:
+                # The other line has no limit for children only.
+                conf = conf.replace("nowait/0/0/0", "nowait.0")
+            with self.daemon(conf, self.port, self.other, options=options) as daemon:
+                for _ in range(3):
+                    self.assertServed(self.client())
+                self.assertClosed(self.client())
+                waits = self.client()
+                waits.sendall(b"x")
+                for _ in range(5):
+                    self.assertEqual(talk(self.other, b"abc"), b"abc")
+                daemon.waitForLog(f"pause {self.port}/tcp seconds=60")
+                waits.settimeout(0.1)
+                self.assertRaises(socket.timeout, waits.recv, 1)
+
+    def test_lineGoesBefore(self) -> None:
+        """
+        What the line says goes before the command line, a limit of 0 as well.
+        """
+        conf = self.conf("nowait.0/0/0/0")
+        options = ("-c1", "-C1", "-s1", "-R1")
+        with self.daemon(conf, self.port, options=options):
+            clients = [self.client() for _ in range(3)]
+            for client in clients:
+                self.assertServed(client)
+
+    def test_address(self) -> None:
+        """
+        With C{-a} services listen on that address, unless their lines say another.
+        """
+        conf = self.conf() + f"*:{freePort()} stream tcp nowait - internal echo\n"
+        conf = conf.replace(f"\n{self.other} ", f"\n*:{self.other} ")
+        with self.daemon(conf, self.port, self.other, options=("-a", TWO)):
+            with socket.create_connection((TWO, self.port)) as client:
+                self.assertServed(client)
+            self.assertRaises(ConnectionRefusedError, self.client)
+            self.assertEqual(talk(self.other, b"x"), b"x")
