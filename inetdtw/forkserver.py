@@ -147,12 +147,20 @@ class ForkServers:
             helper.delegate(self._delegated, delegation)
         return self._delegated
 
-    def withdraw(self, number: int) -> None:
+    def withdraw(self, number: int, free: Callable[[], None]) -> None:
         """
         Have no helper accept from a socket any more.
         """
+        left = len(self._helpers)
+
+        def one() -> None:
+            nonlocal left
+            left -= 1
+            if not left:
+                free()
+
         for helper in self._helpers:
-            helper.withdraw(number)
+            helper.withdraw(number, one)
 
     def _shared(self, order: Order) -> bytes:
         """

@@ -21,7 +21,7 @@ import struct
 from collections import OrderedDict, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Callable
 
 from zope.interface import implementer
 
@@ -60,12 +60,14 @@ class Delegation:
     @ivar shared: the program, as L{encode} makes it.
     @ivar fd: the socket.
     @ivar wanted: whether they still should.
+    @ivar free: called when the helper does not any more, as it should not.
     """
 
     watcher: Any
     shared: bytes
     fd: int
     wanted: bool = True
+    free: Callable[[], None] = lambda: None
 
 
 _DELEGATED = (_forkhelper.ACCEPTED, _forkhelper.DROPPED, _forkhelper.WITHDRAWN)
@@ -232,15 +234,20 @@ class Helper(ProcessProtocol):
         if self.up:
             self._post(number, ACCEPT)
 
-    def withdraw(self, number: int) -> None:
+    def withdraw(self, number: int, free: Callable[[], None]) -> None:
         """
         Have the helper accept no more from a socket.
+
+        @param free: called once when it does not, or has died.
         """
         delegation = self._delegations.get(number)
-        if delegation is not None:
-            delegation.wanted = False
-            if self.up:
-                self._post(number, 0)
+        if delegation is None or not self.up:
+            self._delegations.pop(number, None)
+            free()
+            return
+        delegation.wanted = False
+        delegation.free = free
+        self._post(number, 0)
 
     def _post(self, number: int, mark: int) -> None:
         """
@@ -365,7 +372,7 @@ class Helper(ProcessProtocol):
             where = f"{self._directory}: " if pid else ""
             delegation.watcher.dropped(peer, where + os.strerror(value))
         else:
-            del self._delegations[number]
+            self._delegations.pop(number).free()
 
     def _ready(self, first: int) -> None:
         """
@@ -414,10 +421,12 @@ class Helper(ProcessProtocol):
         hopeless, self.up = not self.up, False
         self._forgetPosts()
         if self._retired is not None:
+            self._freeUnwanted()
             self._close()
             return
         while self._receive():
             """What it reported before it died still holds."""
+        self._freeUnwanted()
         if self._reactor.seconds() - self._born >= GOOD_LIFE:
             self._pause = FIRST_PAUSE
         self._owner.died(self.pid, why, self._pause)
@@ -427,6 +436,14 @@ class Helper(ProcessProtocol):
             self._giveUp()
         self._later = self._reactor.callLater(self._pause, self.spawn)
         self._pause = min(self._pause * GROWTH, LONGEST_PAUSE)
+
+    def _freeUnwanted(self) -> None:
+        """
+        No helper is there that could still accept from what was withdrawn.
+        """
+        unwanted = [n for n, each in self._delegations.items() if not each.wanted]
+        for number in unwanted:
+            self._delegations.pop(number).free()
 
     def _adopt(self, pid: int) -> None:
         """

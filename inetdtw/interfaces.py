@@ -182,9 +182,12 @@ class IAcceptingLauncher(ILauncher):
         @return: what L{withdraw} takes.
         """
 
-    def withdraw(number: int) -> None:
+    def withdraw(number: int, free: Callable[[], None]) -> None:
         """
         Accept no more from a socket.
+
+        @param free: called when that is so; until then a process may be about to
+            accept, and would wait in it if the socket were made blocking.
         """
 
 

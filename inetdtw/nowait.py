@@ -153,6 +153,8 @@ class StreamPrograms:
         self._port = StreamPort(sock, host.reactor, service.name, self._factory)
         self._gate.port = self._port
         self._delegated: int | None = None
+        self._shared = False
+        self._retired: Callable[[], None] | None = None
 
     def start(self) -> None:
         """
@@ -200,15 +202,30 @@ class StreamPrograms:
         if self._delegated is None:
             return False
         number, self._delegated = self._delegated, None
-        IAcceptingLauncher(self._launches.launcher).withdraw(number)
+        self._shared = True
+        accepting = IAcceptingLauncher(self._launches.launcher)
+        accepting.withdraw(number, self._alone)
         return True
+
+    def _alone(self) -> None:
+        """
+        The launcher does not accept any more: the socket is free, if that is wanted.
+        """
+        self._shared = False
+        if self._retired is not None:
+            done, self._retired = self._retired, None
+            done()
 
     def retire(self, done: Callable[[], None]) -> None:
         """
-        Accept no more.  The programs that run do not need the socket.
+        Accept no more.  The programs that run do not need the socket, but a launcher
+        that still accepts does.
         """
         self.stop()
-        done()
+        if self._shared:
+            self._retired = done
+        else:
+            done()
 
     def stop(self) -> None:
         """

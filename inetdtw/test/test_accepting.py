@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import socket
 import struct
-from typing import Any
+from typing import Any, Callable
 
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
@@ -234,12 +234,39 @@ class DelegationTests(HelperTestCase):
         heard that still counts, and nothing after it has confirmed.
         """
         self.taken()
-        self.helper.withdraw(5)
+        freed: list[int] = []
+        self.helper.withdraw(5, lambda: freed.append(5))
+        self.assertEqual(freed, [])
         packet = self.played.channel.recv(100)
         self.assertEqual(struct.unpack_from("=I", packet, 4), (0,))
         self.assertEqual(NAME.unpack_from(packet, 8), (5,))
         self.say((ACCEPTED, 5, 77, 0), (WITHDRAWN, 5, 0, 0), (ACCEPTED, 5, 78, 0))
         self.assertEqual(self.watcher.told, [("accepted", None), ("started", 77)])
+        self.assertEqual(freed, [5])
+
+    def test_withdrawnFromNobody(self) -> None:
+        """
+        A socket is free at once when no helper is there, and when the helper that
+        was told dies or ends before it has confirmed.
+        """
+        freed: list[str] = []
+        self.helper.withdraw(99, lambda: freed.append("unknown"))
+        self.assertEqual(freed, ["unknown"])
+        self.helper.withdraw(5, lambda: freed.append("died"))
+        self.assertEqual(freed, ["unknown"])
+        self.played.die()
+        self.assertEqual(freed, ["unknown", "died"])
+
+    def test_withdrawnWhileStopping(self) -> None:
+        """
+        When a helper is told to end, a socket is free once it has.
+        """
+        freed: list[int] = []
+        self.helper.stop()
+        self.helper.withdraw(5, lambda: freed.append(5))
+        self.assertEqual(freed, [])
+        self.played.die()
+        self.assertEqual(freed, [5])
 
     def test_many(self) -> None:
         """
@@ -269,7 +296,7 @@ class DelegationTests(HelperTestCase):
         self.taken()
         gone = Delegation(Watcher(), b"gone", self.server.fileno())
         self.helper.delegate(6, gone)
-        self.helper.withdraw(6)
+        self.helper.withdraw(6, lambda: None)
         self.played.channel.recv(100)
         self.played.channel.recv(100)
         self.played.die()
@@ -295,11 +322,12 @@ class AcceptingLauncher(FakeLauncher):
         self.said.append("delegate")
         return 9
 
-    def withdraw(self, number: int) -> None:
+    def withdraw(self, number: int, free: Callable[[], None]) -> None:
         """
         Remember it.
         """
         self.said.append(f"withdraw {number}")
+        self.free = free
 
 
 class StreamProgramsTests(ServingTestCase):
@@ -322,12 +350,15 @@ class StreamProgramsTests(ServingTestCase):
 
     def test_delegates(self) -> None:
         """
-        A service without bounds is left to the launcher, and taken back once.
+        A service without bounds is left to the launcher, and taken back once; its
+        socket is free when the launcher does not accept any more.
         """
         self.serve(makeService())
         self.assertEqual(self.accepting.order.fds[0], self.server.fileno())
         self.listener.retire(lambda: self.accepting.said.append("retired"))
         self.listener.stop()
+        self.assertEqual(self.accepting.said, ["delegate", "withdraw 9"])
+        self.accepting.free()
         self.assertEqual(self.accepting.said, ["delegate", "withdraw 9", "retired"])
 
     def test_bounded(self) -> None:
