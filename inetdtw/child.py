@@ -9,8 +9,9 @@ One child of a service: a program from its launch to its end.
 from __future__ import annotations
 
 import os
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Callable
 
@@ -19,10 +20,32 @@ from zope.interface import implementer
 from inetdtw import environment, program
 from inetdtw.builtin import ReflectorGuard
 from inetdtw.complaints import Complaints
-from inetdtw.interfaces import Exit, IChild, ILauncher, Order
+from inetdtw.interfaces import Exit, IChild, ILauncher, IPreparing, Order
 from inetdtw.report import Report
 from inetdtw.service import Service
 from inetdtw.tcpmux import Names
+
+
+@dataclass
+class Starts:
+    """
+    How often the programs of one service were started.
+
+    @ivar warm: by forking an interpreter that was ready.
+    @ivar cold: otherwise.
+    """
+
+    warm: int = 0
+    cold: int = 0
+
+    def count(self, warm: bool | None) -> None:
+        """
+        Count one.
+        """
+        if warm:
+            self.warm += 1
+        else:
+            self.cold += 1
 
 
 @dataclass(frozen=True)
@@ -37,6 +60,7 @@ class Host:
     @ivar wallclock: the time, in seconds since the epoch.
     @ivar complaints: what reads the standard error of programs.
     @ivar names: the services behind tcpmux.
+    @ivar starts: how often the programs of each service were started, by its name.
     """
 
     reactor: Any
@@ -46,6 +70,7 @@ class Host:
     wallclock: Callable[[], float]
     complaints: set[Complaints] = field(default_factory=set)
     names: Names = field(default_factory=Names)
+    starts: dict[str, Starts] = field(default_factory=lambda: defaultdict(Starts))
 
 
 @implementer(IChild)
@@ -58,12 +83,15 @@ class Child:
     @ivar since: when it was ordered, in seconds of the reactor's clock.
     @ivar how: how it ended, if it has ended after it ran.
     @ivar path: what is executed, once it was found.
+    @ivar warm: whether it was forked from an interpreter that was ready, if there is
+        one for its service.
     @ivar forget: called when that could not be started.
     @ivar again: called when it was started once more.
     @ivar complaints: what reads its standard error, if anything does.
     """
 
     path: str | None = None
+    warm: bool | None = None
     complaints: Complaints | None = None
     forget: Callable[[], None]
     again: Callable[[], None]
@@ -88,7 +116,8 @@ class Child:
         It runs.
         """
         self.pid = pid
-        self._host.report.start(self._name, pid, self.peer)
+        self._host.starts[self._name].count(self.warm)
+        self._host.report.start(self._name, pid, self.peer, self.warm)
         if self.complaints is not None:
             self.complaints.start(self._complain)
 
@@ -129,6 +158,7 @@ class Child:
         following = Child(self._service, self.peer, self._host, self._done)
         following.path, following.forget = self.path, self.forget
         following.again = self.again
+        following.warm = self.warm
         return following
 
     def _over(self, how: Exit) -> None:
@@ -220,6 +250,14 @@ class Launches:
             environment.NOTHING,
             (fd, fd, fd),
         )
+
+    def prepare(self) -> None:
+        """
+        Have the launcher get ready, if it can.
+        """
+        if IPreparing.providedBy(self.launcher):
+            with suppress(program.ProgramMissing):
+                self.launcher.prepare(self.order(-1))
 
     def _launchApart(self, child: Child, order: Order) -> None:
         """

@@ -26,7 +26,7 @@ another line.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Union
 
@@ -205,6 +205,10 @@ class _Reader:
         return self._entry(name, said, switch.text == "on")
 
 
+#: The keys whose words may have commas between them.
+LISTS = frozenset(["preload"])
+
+
 def _keys(definition: Definition, switch: Word) -> Iterator[Said]:
     """
     The keys of a definition up to its semicolon, each with its words.
@@ -212,7 +216,7 @@ def _keys(definition: Definition, switch: Word) -> Iterator[Said]:
     name = last = switch
     words: list[Word] = []
     step = "name"
-    for sort, token in definition:
+    for sort, token in _joined(definition):
         last = token
         mark = sort is Sort.MARK
         if step == "name" and not mark:
@@ -233,6 +237,36 @@ def _keys(definition: Definition, switch: Word) -> Iterator[Said]:
             reason = f"'{token.text}' is not expected here: KEY = VALUE, ... ;"
             raise ConfError(token.place, "definition", reason)
     raise ConfError(last.place, "definition", "is not ended by a semicolon")
+
+
+def _joined(tokens: Iterable[tuple[Sort, Word]]) -> Iterator[tuple[Sort, Word]]:
+    """
+    Leave out the commas within the value of a key whose words may be divided by them:
+    those behind which there is no other key.
+    """
+    held: list[tuple[Sort, Word]] = []
+    first, within = True, False
+    for sort, token in tokens:
+        mark = sort is Sort.MARK
+        if len(held) == 1 and not mark and "=" not in token.text:
+            held.append((sort, token))
+            continue
+        if len(held) == 2 and mark and token.text in ",;":
+            yield held.pop()
+            held.clear()
+        elif held:
+            within = len(held) == 2 and held[1][1].text in LISTS
+            first = len(held) == 1
+            yield from held
+            held.clear()
+        if mark and token.text == "," and within:
+            held.append((sort, token))
+            continue
+        if first and not mark:
+            within = token.text.partition("=")[0] in LISTS
+        first = mark and token.text == ","
+        yield sort, token
+    yield from held
 
 
 def _divided(token: Word, quoted: bool) -> tuple[Word, bool, list[Word]]:

@@ -221,6 +221,7 @@ class DatagramListener:
         launches = Launches(service, host, launcher)
         # Each write would be a datagram: one print() is to make only one.
         launches.without("PYTHONUNBUFFERED")
+        self._prepare = launches.prepare
         protocol = DatagramPrograms(service, launches, self._gate, host, released)
         self._protocol = protocol
         self._port = DatagramPort(
@@ -232,6 +233,7 @@ class DatagramListener:
         """
         Begin to receive.
         """
+        self._prepare()
         self._port.start()
 
     def retire(self, done: Callable[[], None]) -> None:

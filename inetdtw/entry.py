@@ -174,6 +174,19 @@ def _assignments(words: tuple[str, ...]) -> None:
             raise ValueError(f"{name} cannot hold a NUL character")
 
 
+def _modules(words: tuple[str, ...]) -> None:
+    """
+    @raise ValueError: unless these can be modules, or C{auto}.
+    """
+    if not words:
+        raise ValueError("names at least one module, or auto")
+    for each in words:
+        if not all(part.isidentifier() for part in each.split(".")):
+            raise ValueError(f"'{each}' is not the name of a module")
+    if "auto" in words and len(words) > 1:
+        raise ValueError("auto goes with no other name")
+
+
 def _rlimit(what: str, unit: str) -> Any:
     """
     Declare a key of L{Entry} that is a limit of setrlimit(2).
@@ -421,6 +434,21 @@ class Entry:
         "How programs are started: by a fork server or by the daemon itself.",
         default="forkserver",
         example="direct",
+    )
+    warm: bool | None = _key(
+        values.flag,
+        "Whether an interpreter of Python is kept that is forked for every client; "
+        "the program must be Python's.",
+        default="no, or yes with --warm where that can be",
+        example="yes",
+    )
+    preload: tuple[str, ...] | None = _key(
+        values.checked(values.words, _modules, "auto or module, ..."),
+        "The modules that are imported before there is a client, with commas or blanks "
+        "between them; auto for those that the script imports at its top.",
+        default="those of the standard library that the script imports at its top and "
+        "that have nothing of their own for each process",
+        example="auto",
     )
     ipsec: tuple[str, ...] | None = _key(
         _ipsec,

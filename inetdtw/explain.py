@@ -131,6 +131,7 @@ def _values(entry: Entry, service: Service) -> Iterator[tuple[str, Any]]:
     yield "groups", entry.groups or ("yes",)
     yield "launch", service.launch
     yield "stderr", service.stderr
+    yield "warm", service.warm is not None
     yield from _context(service)
 
 

@@ -81,6 +81,11 @@ class IChild(Interface):
     started and later that it ended.
     """
 
+    warm = Attribute(
+        "Whether it was forked from an interpreter that was ready, a C{bool}; C{None} "
+        "if there is none for it.  A launcher sets it before it says that it started."
+    )
+
     def started(pid: int) -> None:
         """
         It runs.
@@ -188,6 +193,17 @@ class IAcceptingLauncher(ILauncher):
 
         @param free: called when that is so; until then a process may be about to
             accept, and would wait in it if the socket were made blocking.
+        """
+
+
+class IPreparing(ILauncher):
+    """
+    A launcher that can do something for a program before there is an order.
+    """
+
+    def prepare(order: Order) -> None:
+        """
+        Get ready for orders like this one, whose descriptors are none.
         """
 
 

@@ -19,6 +19,7 @@ from inetdtw.forkserver import ForkServers
 from inetdtw.interfaces import ILauncher
 from inetdtw.report import Report
 from inetdtw.service import Context, Service
+from inetdtw.warm import Warm, warmBefore
 
 _Key = tuple[str, Context]
 
@@ -35,6 +36,17 @@ def _key(service: Service) -> _Key:
     return way, service.context
 
 
+def _warmKey(service: Service) -> tuple[Any, ...]:
+    """
+    What services must have in common to share an interpreter that is kept: all that a
+    cold start would be given, whoever the client is.
+    """
+    # Programs that a datagram is for have an environment of their own.
+    apart = not (service.isStream or service.wait)
+    started = (service.program, service.login, service.variables, apart)
+    return (_key(service), service.warm, *started)
+
+
 class Launchers:
     """
     Keeps the launchers that are needed.
@@ -46,12 +58,16 @@ class Launchers:
         self._reactor = reactor
         self._report = report
         self._launchers: dict[_Key, Any] = {}
+        self._warm: dict[tuple[Any, ...], Warm] = {}
         self._retired: list[Any] = []
 
     def need(self, services: Iterable[Service]) -> None:
         """
-        Have a launcher for each of these services, started, and no others.
+        Have a launcher for each of these services, started, and no others.  What is
+        kept warm is renewed.
         """
+        services = list(services)
+        self._cool(services)
         wanted = dict.fromkeys(
             _key(service) for service in services if service.program is not None
         )
@@ -65,6 +81,33 @@ class Launchers:
             launcher = self._MAKE[way](context, self._reactor, self._report)
             self._launchers[way, context] = launcher
             launcher.start()
+        for service in services:
+            self._heat(service)
+
+    def _cool(self, services: list[Service]) -> None:
+        """
+        Keep no interpreters but those that services need, and these anew.
+        """
+        needed = {_warmKey(service) for service in services if service.warm}
+        for key in list(self._warm):
+            if key in needed:
+                self._warm[key].renew()
+            else:
+                warm = self._warm.pop(key)
+                warm.retire()
+                self._retired.insert(0, warm)
+
+    def _heat(self, service: Service) -> None:
+        """
+        Have an interpreter kept for a service, if it wants one.
+        """
+        if service.warm is None or service.program is None:
+            return
+        key = _warmKey(service)
+        if key not in self._warm:
+            cold = self._launchers[_key(service)]
+            made = (service.warm, self._reactor, self._report, service.name)
+            self._warm[key] = warmBefore(cold, *made)
 
     def of(self, service: Service) -> ILauncher | None:
         """
@@ -73,6 +116,8 @@ class Launchers:
         if service.program is None:
             return None
         launcher: ILauncher = self._launchers[_key(service)]
+        if service.warm is not None:
+            return self._warm[_warmKey(service)]
         return launcher
 
     def stop(self) -> Deferred[Any]:
@@ -81,7 +126,8 @@ class Launchers:
 
         @return: fires when their processes are gone.
         """
-        every = [*self._launchers.values(), *self._retired]
+        every = [*self._warm.values(), *self._launchers.values(), *self._retired]
+        self._warm.clear()
         self._launchers.clear()
         self._retired.clear()
         return DeferredList([maybeDeferred(each.stop) for each in every])

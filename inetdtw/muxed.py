@@ -204,6 +204,7 @@ class MuxedSlot:
         assert launcher is not None
         self._limits.bounds = self.service.bounds
         self._launches = Launches(self.service, self._host, launcher)
+        self._launches.prepare()
         report = self._host.report
         self._gate = Gate(self.service.name, self._limits, report, launcher)
         self._gate.port = self._door

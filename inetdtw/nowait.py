@@ -161,6 +161,7 @@ class StreamPrograms:
         Begin to accept, or have the launcher begin.
         """
         launcher = self._launches.launcher
+        self._launches.prepare()
         if self._simple() and IAcceptingLauncher.providedBy(launcher):
             with contextlib.suppress(ProgramMissing):
                 order = self._launches.order(self._port.fileno())

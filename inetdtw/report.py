@@ -13,7 +13,8 @@ What is worth a line depends on the level:
   - C{error}: what does not work: C{fail}, C{unbound}, C{stall}, C{conf},
     C{reload rejected}, C{nothing}; and C{state}, which somebody asked for;
   - C{warn}: also what an operator may want to look at: C{end} of a program that
-    ended badly, C{refuse}, C{pause}, C{drop}, C{stderr}, C{warning}, C{forkserver};
+    ended badly, C{refuse}, C{pause}, C{drop}, C{stderr}, C{warning}, C{forkserver},
+    C{warm};
   - C{notice}: also what the daemon does: C{listen}, C{close}, C{resume}, C{reload};
   - C{info}: also C{start} of every program and C{end} of those that ended well;
   - C{debug}: also what others have to say to those who look for mistakes.
@@ -55,6 +56,7 @@ def prefixText(peer: Any) -> str:
     return str(ipaddress.ip_network((host, bits), strict=False))
 
 
+_HOW = {None: "", True: " how={how}", False: " how={how}"}
 #: The levels, each of which has all that those before it have.
 LEVELS = ("error", "warn", "notice", "info", "debug")
 _ERROR, _WARN, _NOTICE, _INFO, _DEBUG = range(len(LEVELS))
@@ -81,16 +83,22 @@ class Report:
         # As an attribute of the class it would have the namespace of the class.
         self._log = Logger(namespace="inetdtw")
 
-    def start(self, service: str, pid: int, peer: Any) -> None:
+    def start(
+        self, service: str, pid: int, peer: Any, warm: bool | None = None
+    ) -> None:
         """
         A program was started.
+
+        @param warm: whether it was forked from an interpreter that was ready, if there
+            is one for the service.
         """
         if self._level >= _INFO:
             self._log.info(
-                "start {service} pid={pid} peer={peer}",
+                "start {service} pid={pid} peer={peer}" + _HOW[warm],
                 service=service,
                 pid=pid,
                 peer=self._peer(peer),
+                how="warm" if warm else "cold",
             )
 
     def end(self, service: str, pid: int, peer: Any, how: Exit, seconds: float) -> None:
@@ -277,6 +285,19 @@ class Report:
         self._log.warn(
             "forkserver {user} pid={pid} {what}",
             user=user,
+            pid="-" if pid is None else pid,
+            what=what,
+        )
+
+    def warm(self, service: str, pid: int | None, what: str) -> None:
+        """
+        Something happened to the interpreter that is kept for a service.
+        """
+        if self._level < _WARN:
+            return
+        self._log.warn(
+            "warm {service} pid={pid} {what}",
+            service=service,
             pid="-" if pid is None else pid,
             what=what,
         )

@@ -18,11 +18,13 @@ from typing import Any
 from inetdtw import builtin, foreign, lookups, program, values
 from inetdtw.conf import Duplicate, Warned
 from inetdtw.entry import KEYS, ConfError, Entry
+from inetdtw.interpreter import Unfit, interpretedBy
 from inetdtw.lookups import Account, Lookups
 from inetdtw.service import (
     Address,
     Bounds,
     Context,
+    Interpreted,
     Key,
     Ownership,
     Program,
@@ -165,6 +167,7 @@ class _Resolution:
             stderr=entry.stderr or "socket",
             variables=self._variables(),
         )
+        service = replace(service, warm=self._warm(service))
         if entry.service.startswith(_MUX):
             services: tuple[Service, ...] = (self._muxed(service),)
         else:
@@ -336,6 +339,27 @@ class _Resolution:
         if any("\0" in argument for argument in (name, *argv)):
             raise self._error("args", "cannot hold a NUL character")
         return argv
+
+    def _warm(self, service: Service) -> Interpreted | None:
+        """
+        How to keep an interpreter for the program, if one is wanted and can be kept.
+        """
+        entry = self._entry
+        wanted = self._settings.warm if entry.warm is None else entry.warm
+        if entry.preload and not wanted:
+            raise self._error("preload", "goes with warm = yes only")
+        if not wanted:
+            return None
+        try:
+            if service.program is None:
+                raise Unfit("is for programs only, not for what is internal")
+            chroot = service.context.chroot
+            preload = ",".join(entry.preload or ())
+            return interpretedBy(service.program, chroot, preload)
+        except Unfit as why:
+            if entry.warm:
+                raise self._error("warm", str(why)) from None
+            return None
 
     def _missing(self, service: Service) -> Iterator[Warned]:
         """

@@ -120,6 +120,30 @@ class Program:
 
 
 @dataclass(frozen=True)
+class Interpreted:
+    """
+    How to keep an interpreter for a program that is Python's.
+
+    @ivar starter: what is executed to start it, if it is not the program itself but
+        what its first line names.
+    @ivar prefix: the arguments up to the interpreter's last option, its own name first.
+    @ivar hidden: how many of these are not the interpreter's but C{env}'s.
+    @ivar form: C{-c}, C{-m}, or nothing for a script.
+    @ivar words: C{-c} or C{-m} or a script, and what follows; without the script where
+        that is the program itself.
+    @ivar preload: what to import before there is a client: C{auto} or names with
+        commas between, or nothing.
+    """
+
+    starter: str
+    prefix: tuple[str, ...]
+    hidden: int
+    form: str
+    words: tuple[str, ...]
+    preload: str = ""
+
+
+@dataclass(frozen=True)
 class Variables:
     """
     What a service says of the environment of its programs.
@@ -203,6 +227,7 @@ class Service:
         C{null}.
     @ivar variables: what it says of the environment of its programs.
     @ivar greets: whether a client that came by tcpmux is told that it is served.
+    @ivar warm: how to keep an interpreter for it, if one is to be kept.
     """
 
     place: Place = field(compare=False)
@@ -221,6 +246,7 @@ class Service:
     stderr: str = "socket"
     variables: Variables = Variables()
     greets: bool = False
+    warm: Interpreted | None = None
 
     @property
     def key(self) -> Key:
@@ -253,9 +279,11 @@ class Settings:
     @ivar bounds: the defaults of the counts.
     @ivar launch: how programs are started.
     @ivar bind: the addresses or host names to listen on.
+    @ivar warm: whether interpreters are kept wherever that can be.
     """
 
     backlog: int = 128
     bounds: Bounds = Bounds()
     launch: str = "forkserver"
     bind: tuple[str, ...] = ("*",)
+    warm: bool = False

@@ -48,6 +48,12 @@ class Options(usage.Options):
 
     optFlags = [
         ["successes", "l", "Log the start and end of programs: --log-level info."],
+        [
+            "warm",
+            None,
+            "Keep an interpreter that is forked for every client, for each service "
+            "whose program is Python's.",
+        ],
         ["check", None, "Say what is wrong with the configuration, and exit."],
     ]
     optParameters = [
@@ -155,6 +161,7 @@ class Options(usage.Options):
             ),
             launch=self["launch"],
             bind=(self["address"],),
+            warm=bool(self["warm"]),
         )
 
     def _choice(self, name: str, choices: Collection[str]) -> None:

@@ -181,6 +181,7 @@ class WaitProgram:
         """
         Begin to wait for something to read.
         """
+        self._launches.prepare()
         self._port.start()
 
     def stop(self) -> None:

@@ -338,6 +338,7 @@ class FakeChild:
     """
 
     following: FakeChild
+    warm: bool | None = None
 
     def __init__(self) -> None:
         self.told: list[Any] = []

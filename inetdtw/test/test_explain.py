@@ -108,7 +108,10 @@ def valuesOf(name: str) -> st.SearchStrategy[Any]:
 
 NETWORK = ("tcp", "tcp4", "tcp6", "tcp46", "tcp6only", "udp", "udp4", "udp6", "udp46")
 #: Keys that do not go with everything.
-CHOOSY = ("protocol", "socktype", "exec", "args", "wait", "user", "launch", "bind")
+CHOOSY = (
+    *("protocol", "socktype", "exec", "args", "wait", "user", "launch", "bind"),
+    *("warm", "preload"),
+)
 
 
 @st.composite
@@ -130,6 +133,7 @@ def entries(draw: st.DrawFn) -> Entry:
         st.sampled_from([None, "forkserver", "forkserver", "direct"])
     )
     given["user"] = draw(ranges["user"])
+    given["warm"] = draw(st.none() | st.just(False))
     given["args"] = draw(st.none() | ranges["args"])
     if internal:
         given["args"] = (draw(st.sampled_from(["echo", "time"])),)
@@ -232,7 +236,8 @@ class ExplanationTests(SynchronousTestCase):
     nice = 0,
     groups = yes,
     stderr = socket,
-    launch = forkserver;"""
+    launch = forkserver,
+    warm = no;"""
         line = "7007 stream tcp nowait alpine /bin/cat cat 'a b'"
         self.assertEqual(self.explain(line), wanted)
 

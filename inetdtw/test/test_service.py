@@ -18,6 +18,7 @@ from inetdtw.service import (
     Bounds,
     Context,
     Identity,
+    Interpreted,
     Login,
     Ownership,
     Program,
@@ -146,6 +147,7 @@ class ServiceTests(SynchronousTestCase):
             stderr="log",
             greets=True,
             variables=Variables((), ()),
+            warm=Interpreted("", ("python3",), 0, "", ("x.py",)),
         )
         for field in fields(Service):
             if field.name != "place":

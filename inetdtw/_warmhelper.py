@@ -1,0 +1,1379 @@
+# -*- test-case-name: inetdtw.test.test_warmhelper -*-
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+The program of a warm process: an interpreter that is forked for every client.
+
+The text of this file, and nothing else of this package, is run by the interpreter of
+a service, which can be any CPython from 3.7 on.  L{BOOT} has it read from descriptor
+1, where descriptor 0 is a sequenced-packet socket and 2 the daemon's log; so the
+service's user need not be able to read the file.  The process is what the program
+would have been: it has the same context, environment and interpreter options.
+
+From the daemon comes one packet for each client: a L{HEADER}, then the variables that
+only this program has, divided by NUL characters, and one to three descriptors that
+become 0, 1 and 2.  Or it is a listening socket, to accept from.  To the daemon go
+packets of L{REPORT} records.
+
+A child leaves all that is here behind: it returns to L{BOOT} what is to be called,
+which runs the script with one frame below it, and then L{leave} ends the process as
+the interpreter would, but without taking itself to pieces.  Whatever is unusual, such
+as a script that is gone or has a syntax error, is left to the interpreter itself: the
+child executes it.
+"""
+
+from __future__ import annotations
+
+import sys
+
+# What the interpreter has imported itself.  What is imported here is hidden again.
+_BEFORE = set(sys.modules)
+
+# Only modules that are part of the interpreter: the others take time, and a script may
+# have files of the same names.
+import _io  # noqa: E402
+import _operator  # noqa: E402
+import _socket  # noqa: E402
+import _struct  # noqa: E402
+import _weakref  # noqa: E402
+import builtins  # noqa: E402
+import errno  # noqa: E402
+import fcntl  # noqa: E402
+import gc  # noqa: E402
+import posix  # noqa: E402
+import resource  # noqa: E402
+import select  # noqa: E402
+import time  # noqa: E402
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import signal as _signal
+    from collections.abc import Iterable, Iterator
+    from functools import partial
+    from typing import Any, Callable
+else:
+    import _signal
+    from _functools import partial
+
+#: What the interpreter is given with C{-c}.
+BOOT = """\
+import sys
+if sys.version_info < (3, 7) or sys.implementation.name != 'cpython': sys.exit(78)
+sys.flags.isolated or getattr(sys.flags, 'safe_path', 0) or sys.path.pop(0)
+w = {'__name__': 'inetdtw'}
+exec(compile(open(1, 'rb', closefd=False).read(), 'inetdtw', 'exec'), w)
+try: w['serve']()()
+except BaseException as x: w['error'] = x
+w['leave']()
+"""
+#: The exit statuses of an interpreter that is no CPython 3.7, and of a process that has
+#: threads now that it has imported what it was to.
+UNFIT, THREADED = 78, 79
+
+#: number of the order or of the listening socket, what it is
+HEADER = _struct.Struct("=II")
+#: In the place of an order's 0: accept from a socket, and accept no more.
+ACCEPT, WITHDRAW = 1, 2
+#: kind, number, pid, wait status or errno or whether the interpreter itself was
+#: executed, microseconds of cpu time
+REPORT = _struct.Struct("=BxxxIiiQ")
+HELLO, STARTED, FAILED, ENDED = range(1, 5)
+ADDRESSED, ACCEPTED, DROPPED, WITHDRAWN = range(8, 12)
+#: The process should be followed by another.
+STALE = 12
+#: A record as long as a report: kind, whether it is IPv4, port, address in IPv6.
+ADDRESS = _struct.Struct("=B?H16s4x")
+#: The largest packet.
+LARGEST = 1 << 18
+#: Reports that are not kept back any longer for others to come.
+BATCH = 4
+
+#: Modules of the standard library that a process can share with its children, as they
+#: have nothing in them that should be a child's own: if a script imports some of them
+#: itself, at its top, they are imported in advance whatever C{preload} is.
+SHARED = frozenset(
+    """
+    abc argparse array ast base64 binascii bisect bz2 calendar codecs collections
+    configparser contextlib contextvars copy copyreg csv ctypes dataclasses datetime
+    decimal difflib dis email enum errno fcntl fnmatch fractions functools getopt glob
+    grp gzip hashlib heapq hmac html http inspect io ipaddress itertools json keyword
+    linecache locale lzma math mimetypes numbers operator os pathlib pickle pkgutil
+    posix posixpath pprint pwd queue quopri random re reprlib resource runpy sched
+    secrets select selectors shlex shutil signal socket socketserver sqlite3 ssl stat
+    statistics string struct subprocess sys tempfile termios textwrap threading time
+    token tokenize traceback types typing unicodedata urllib uuid warnings weakref
+    xml zipfile zlib zoneinfo
+    """.split()  # noqa: SIM905 - a list of so many would be a page
+)
+
+_PyCF_ONLY_AST = 0x400
+#: A file that changed so many seconds ago may change again within the same tick.
+_YOUNG = 0.1
+#: What part of its hard limit on processor time a process may use.
+_WEARY = 0.8
+
+_VERSION = sys.version_info
+
+
+def say(text: str) -> None:
+    """
+    Have the daemon log a line.
+    """
+    line = text.replace("\n", " ") + "\n"
+    posix.write(2, line.encode("utf-8", "backslashreplace"))
+
+
+def reasonOf(error: BaseException) -> str:
+    """
+    An error in words.
+    """
+    return f"{type(error).__name__}: {error}"
+
+
+def stamp(path: Any) -> tuple[int, ...] | None:
+    """
+    What tells one state of a file from another; C{None} if it is not there.
+    """
+    try:
+        found = posix.stat(path)
+    except (OSError, ValueError):
+        return None
+    times = (found.st_mtime_ns, found.st_ctime_ns)
+    return (found.st_dev, found.st_ino, found.st_size, found.st_mode, *times)
+
+
+def isYoung(stamped: tuple[int, ...] | None) -> bool:
+    """
+    Whether a file might have changed again after this without its stamp telling.
+    """
+    if stamped is None:
+        return False
+    return time.time() - max(stamped[-2:]) / 1e9 < _YOUNG
+
+
+class Watched:
+    """
+    A file or a folder that is looked at again and again.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.note()
+
+    def note(self) -> None:
+        """
+        Remember it as it is.
+        """
+        self._stamp = stamp(self.path)
+        self._young = isYoung(self._stamp)
+
+    def same(self) -> bool:
+        """
+        Whether it is certainly as it was.
+        """
+        if self._young:
+            self._young = isYoung(self._stamp)
+            return False
+        return stamp(self.path) == self._stamp
+
+
+def realFolder(path: str) -> str:
+    """
+    The folder that a script is in, after all links: what the interpreter has as the
+    first of its path.
+    """
+    done, left, links = "", _absolute(path).split("/")[::-1], 0
+    while left:
+        part = left.pop()
+        if part in ("", "."):
+            continue
+        if part == "..":
+            done = done.rpartition("/")[0]
+            continue
+        try:
+            target = posix.readlink(f"{done}/{part}")
+        except (OSError, ValueError):
+            done = f"{done}/{part}"
+            continue
+        links += 1
+        if links > 40:
+            break
+        if target.startswith("/"):
+            done = ""
+        left.extend(target.split("/")[::-1])
+    return done.rpartition("/")[0] or "/"
+
+
+def _absolute(path: str) -> str:
+    """
+    A path from the root, as the interpreter makes it.
+    """
+    if path.startswith("/"):
+        return path
+    try:
+        return f"{posix.getcwd()}/{path}"
+    except OSError:
+        return path
+
+
+def importsOf(source: Any, name: str) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """
+    What a script imports at its top: names of modules, and what is wanted of each.
+    """
+    tree: Any = compile(source, name, "exec", _PyCF_ONLY_AST, True)
+    for node in tree.body:
+        kind = type(node).__name__
+        if kind == "Import":
+            for each in node.names:
+                yield each.name, ()
+        elif kind == "ImportFrom" and not node.level and node.module != "__future__":
+            wanted = (each.name for each in node.names if each.name != "*")
+            yield node.module, tuple(wanted)
+
+
+class Script:
+    """
+    C{python script.py}.
+
+    @ivar argv: what the script finds as C{sys.argv}.
+    @ivar problem: why it has to be left to the interpreter; empty if it has not.
+    @ivar imports: what it imports at its top.
+    """
+
+    def __init__(self, words: list[str]) -> None:
+        self.argv = words
+        self._path = words[0]
+        # From 3.9 on, a script's name is absolute.
+        path = self._path
+        if _VERSION >= (3, 9):
+            path = _absolute(path[2:] if path.startswith("./") else path)
+            if _VERSION < (3, 11):
+                path = _absolute(self._path)
+        self._name = path
+        self._file: Watched | None = None
+        self._code: Any = None
+        self._warnings = ""
+        self.problem = ""
+        self.imports: list[tuple[str, tuple[str, ...]]] = []
+
+    def refresh(self) -> bool:
+        """
+        Look whether it has changed, and compile it then.
+
+        @return: whether it has.
+        """
+        if self._file is None:
+            self._file = Watched(self._path)
+        elif self._file.same():
+            return False
+        else:
+            self._file.note()
+        try:
+            self.problem = ""
+            self._compile()
+        except (Exception, SystemExit) as why:
+            self.problem = reasonOf(why)
+        return True
+
+    def _compile(self) -> None:
+        """
+        Read and compile it.
+
+        @raise Exception: if that cannot be done.
+        """
+        if self._path.endswith(".pyc"):
+            raise ValueError("it is compiled already")
+        with _io.open(self._path, "rb") as file:
+            source = file.read()
+        self._code, self._warnings = compiled(source, self._name)
+        self.imports = list(importsOf(source, self._name))
+
+    def folder(self) -> str:
+        """
+        What goes first in the path of modules.
+        """
+        return realFolder(self._path)
+
+    def enter(self) -> Callable[[], object]:
+        """
+        In a child: have C{__main__} as it is to be.
+
+        @return: what runs the script.
+        """
+        external: Any = sys.modules["_frozen_importlib_external"]
+        loader = external.SourceFileLoader("__main__", self._name)
+        names = freshMain(loader)
+        names["__file__"] = self._name
+        names["__cached__"] = None
+        if self._warnings:
+            sys.stderr.write(self._warnings)
+        return partial(exec, self._code, names)
+
+    def left(self) -> None:
+        """
+        It has run.
+        """
+        names = vars(sys.modules.get("__main__", sys))
+        for name in ("__file__", "__cached__"):
+            names.pop(name, None)
+
+
+class Command:
+    """
+    C{python -c code}.
+    """
+
+    problem = ""
+
+    def __init__(self, words: list[str]) -> None:
+        self._source = words[1] + "\n"
+        self.argv = ["-c", *words[2:]]
+        self.imports: list[tuple[str, tuple[str, ...]]] = []
+        self._code: Any = None
+        self._warnings = ""
+
+    def refresh(self) -> bool:
+        """
+        Compile it once.
+        """
+        if self._code is not None or self.problem:
+            return False
+        try:
+            self._code, self._warnings = compiled(self._source, "<string>")
+            self.imports = list(importsOf(self._source, "<string>"))
+        except (Exception, SystemExit) as why:
+            self.problem = reasonOf(why)
+        return True
+
+    def folder(self) -> str:
+        """
+        What goes first in the path of modules.
+        """
+        return ""
+
+    def enter(self) -> Callable[[], object]:
+        """
+        In a child: have C{__main__} as it is to be.
+        """
+        names = freshMain(_BUILTIN)
+        lines: Any = sys.modules.get("linecache")
+        if lines is not None and "<string>" in lines.cache:
+            text = self._source.splitlines(True)
+            lines.cache["<string>"] = (len(self._source), None, text, "<string>")
+        if self._warnings:
+            sys.stderr.write(self._warnings)
+        return partial(exec, self._code, names)
+
+    def left(self) -> None:
+        """
+        Nothing is taken away after it has run.
+        """
+
+
+class Module:
+    """
+    C{python -m module}: it is found and compiled by each child, and so by nobody before
+    there is a client.
+    """
+
+    problem = ""
+
+    def __init__(self, words: list[str]) -> None:
+        self._module = words[1]
+        self.argv = ["-m", *words[2:]]
+        self.imports: list[tuple[str, tuple[str, ...]]] = []
+        self._fresh = True
+
+    def refresh(self) -> bool:
+        """
+        There is nothing to compile.
+        """
+        fresh, self._fresh = self._fresh, False
+        return fresh
+
+    def findImports(self) -> None:
+        """
+        Find out what it imports; its package is imported for that.
+        """
+        util: Any = __import__("importlib.util", fromlist=["find_spec"])
+        for name in (self._module, f"{self._module}.__main__"):
+            spec = util.find_spec(name)
+            if spec is not None and not spec.submodule_search_locations:
+                source = spec.loader.get_source(name)
+                self.imports = list(importsOf(source, name))
+                return
+
+    def folder(self) -> str:
+        """
+        What goes first in the path of modules.
+        """
+        return posix.getcwd()
+
+    def enter(self) -> Callable[[], object]:
+        """
+        In a child: have C{__main__} as it is to be.
+        """
+        freshMain(_BUILTIN)
+        runpy: Any = __import__("runpy")
+        return partial(runpy._run_module_as_main, self._module, True)
+
+    def left(self) -> None:
+        """
+        Nothing is taken away after it has run.
+        """
+
+
+FORMS: dict[str, Any] = {"": Script, "-c": Command, "-m": Module}
+_BUILTIN: Any = sys.modules["_frozen_importlib"].__dict__["BuiltinImporter"]
+
+
+def compiled(source: Any, name: str) -> tuple[Any, str]:
+    """
+    A script's code, and what the compiler has to say about it.
+    """
+    before, sys.stderr = sys.stderr, _io.StringIO()
+    try:
+        code = compile(source, name, "exec", 0, True)
+        said: Any = sys.stderr
+        return code, said.getvalue()
+    finally:
+        sys.stderr = before
+
+
+def freshMain(loader: Any) -> dict[str, Any]:
+    """
+    Have a new C{__main__}.
+
+    @return: its names.
+    """
+    main = type(sys)("__main__")
+    names = vars(main)
+    names["__loader__"] = loader
+    if _VERSION < (3, 14):
+        names["__annotations__"] = {}
+    names["__builtins__"] = builtins
+    sys.modules["__main__"] = main
+    return names
+
+
+_INSTALLED = ("/site-packages/", "/dist-packages/")
+
+
+class Library:
+    """
+    Tells the standard library from all other modules.
+    """
+
+    def __init__(self) -> None:
+        encodings: Any = sys.modules["encodings"]
+        self._root = encodings.__file__.rpartition("/")[0].rpartition("/")[0] + "/"
+
+    def has(self, module: Any) -> bool:
+        """
+        Whether a module is the standard library's, or the interpreter's own.
+        """
+        path = getattr(module, "__file__", None)
+        if path is None:
+            return not hasattr(module, "__path__")
+        if not isinstance(path, str) or not path.startswith(self._root):
+            return False
+        return not any(each in path for each in _INSTALLED)
+
+
+class Preloaded:
+    """
+    What was imported before there was a client.
+
+    @ivar placed: what was put first in the path of modules for that, if anything was.
+    """
+
+    def __init__(self, program: Any, asked: str, library: Library) -> None:
+        """
+        @param asked: C{auto}, or names of modules with commas between, or nothing, or
+            C{-} for not even what can be shared.
+        """
+        self._program = program
+        self._asked = asked
+        self._library = library
+        self._before = set(sys.modules)
+        self._wanted: list[tuple[str, tuple[str, ...]]] = []
+        self._files: list[Watched] = []
+        self._folder: Watched | None = None
+        self.placed: str | None = None
+        self._foreign: set[str] = set()
+
+    def load(self, hasFolder: bool) -> None:
+        """
+        Import it.
+
+        @param hasFolder: whether the path of modules has the script's own folder.
+        """
+        folder = self._program.folder() if hasFolder else None
+        if self._asked not in ("", "-") and folder is not None:
+            sys.path.insert(0, folder)
+            self.placed = folder
+        if self._asked == "auto" and isinstance(self._program, Module):
+            self._tryFind()
+        self._wanted = self.wanted()
+        for name, parts in self._wanted:
+            self._import(name, parts)
+        self._look(folder)
+
+    def _tryFind(self) -> None:
+        """
+        Find out what a module imports, if it can be found.
+        """
+        try:
+            self._program.findImports()
+        except (Exception, SystemExit) as why:
+            say(f"preload: {reasonOf(why)}")
+
+    def wanted(self) -> list[tuple[str, tuple[str, ...]]]:
+        """
+        What is to be imported.
+        """
+        own = [("runpy", ())] if isinstance(self._program, Module) else []
+        found = [*own, *self._program.imports]
+        if self._asked == "-":
+            return []
+        if self._asked == "auto":
+            return found
+        if self._asked:
+            return [*own, *[(name, ()) for name in self._asked.split(",")]]
+        return [each for each in found if each[0].partition(".")[0] in SHARED]
+
+    def _import(self, name: str, parts: tuple[str, ...]) -> None:
+        """
+        Import one module, or leave all as it was.
+        """
+        before = set(sys.modules)
+        try:
+            __import__(name, {}, {}, parts)
+        except (Exception, SystemExit) as why:
+            for added in set(sys.modules) - before:
+                del sys.modules[added]
+            say(f"preload: {name}: {reasonOf(why)}")
+
+    def _look(self, folder: str | None) -> None:
+        """
+        Remember what must not change.
+        """
+        added = {name: sys.modules[name] for name in set(sys.modules) - self._before}
+        inFolder = f"{folder or posix.getcwd()}/"
+        for name, module in added.items():
+            path: Any = getattr(module, "__file__", None)
+            own = isinstance(path, str) and not self._library.has(module)
+            if own and not any(each in path for each in _INSTALLED):
+                self._files.append(Watched(path))
+                own = path.startswith(inFolder)
+            else:
+                own = False
+            if not own:
+                self._foreign.add(name.partition(".")[0])
+        if folder is not None:
+            self._folder = Watched(folder or posix.getcwd())
+            if self.shadowed():
+                self._giveUp(added)
+
+    def shadowed(self) -> bool:
+        """
+        Whether a file in the script's folder has the name of a module that was imported
+        from somewhere else.
+        """
+        if self._folder is None:
+            return False
+        try:
+            names = posix.listdir(self._folder.path)
+        except OSError:
+            return False
+        return any(name.partition(".")[0] in self._foreign for name in names)
+
+    def _giveUp(self, added: Iterable[str]) -> None:
+        """
+        Have nothing imported in advance after all.
+        """
+        if self._asked not in ("", "-"):
+            # They were found with the script's folder in the path.
+            return
+        for name in added:
+            sys.modules.pop(name, None)
+        self._foreign.clear()
+        self._files.clear()
+
+    def changed(self) -> bool:
+        """
+        Whether other modules should have been imported.
+        """
+        return self.wanted() != self._wanted
+
+    def stale(self) -> bool:
+        """
+        Whether something is not what would be imported now.
+        """
+        if self.placed is not None and self.placed != self._program.folder():
+            return True
+        if not all(file.same() or self._certain(file) for file in self._files):
+            return True
+        folder = self._folder
+        if folder is None or folder.same():
+            return False
+        folder.note()
+        return self._asked in ("", "-") and self.shadowed()
+
+    def _certain(self, file: Watched) -> bool:
+        """
+        Whether a file is as it was, though it changed just before it was read.
+        """
+        before = file._stamp
+        return stamp(file.path) == before and isYoung(before)
+
+
+def high(fd: int) -> int:
+    """
+    Move a descriptor out of the way of what a script opens.
+    """
+    for least in (400, 100, 30):
+        try:
+            moved: int = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, least)
+        except OSError:
+            continue
+        posix.close(fd)
+        return moved
+    posix.set_inheritable(fd, False)
+    return fd
+
+
+def takeChannel() -> int:
+    """
+    Take descriptor 0 for the channel to the daemon, and leave nothing at 0 and 1.
+    """
+    channel = high(posix.dup(0))
+    try:
+        nothing = posix.open("/dev/null", posix.O_RDWR)
+    except OSError:
+        nothing, other = posix.pipe()
+        posix.close(other)
+    posix.dup2(nothing, 0)
+    posix.dup2(nothing, 1)
+    posix.close(nothing)
+    return channel
+
+
+class Server:
+    """
+    Takes orders from the daemon, and forks.
+    """
+
+    def __init__(
+        self, channel: int, program: Any, executable: str, cold: list[str], asked: str
+    ) -> None:
+        """
+        @param channel: the descriptor that leads to the daemon.
+        @param program: what to run.
+        @param executable: what a cold start executes.
+        @param cold: its arguments.
+        @param asked: what to import in advance.
+        """
+        self._channel = _socket.socket(fileno=channel)
+        self._buffer = bytearray(LARGEST)
+        self._program = program
+        self._executable = executable
+        self._cold = cold
+        self._environment = dict(posix.environ)
+        self._library = Library()
+        self._preloaded = Preloaded(program, asked, self._library)
+        self._hasFolder = not (sys.flags.isolated or getattr(sys.flags, "safe_path", 0))
+        self._reports: list[bytes] = []
+        self._running: dict[int, int] = {}
+        self._listening: dict[int, tuple[int, Any]] = {}
+        self._poll = select.poll()
+        self._interpreter = Watched(sys.executable)
+        self._stale = False
+        self._problem = ""
+        self._streams = (sys.__stdin__, sys.__stdout__, sys.__stderr__)
+        self._cpu: tuple[int, int] | None = None
+        self._most = 0.0
+
+    def prepare(self) -> None:
+        """
+        Do everything that can be done without a client.
+        """
+        self._limit()
+        self._program.refresh()
+        self._preloaded.load(self._hasFolder)
+        self._exits, self._wake = map(high, posix.pipe())
+        posix.set_blocking(self._exits, False)
+        posix.set_blocking(self._wake, False)
+        if threads() > 1:
+            say("preload: what was imported has started a thread, nothing is now")
+            posix._exit(THREADED)
+        for stream in self._streams[1:]:
+            if stream is not None:
+                stream.flush()
+        self.collects = gc.isenabled()
+        gc.disable()
+        gc.collect()
+        gc.freeze()
+
+    def _limit(self) -> None:
+        """
+        Have only children stop at the soft limit of processor time: this process would
+        count the time for all of them.
+        """
+        soft, hard = resource.getrlimit(resource.RLIMIT_CPU)
+        if soft != resource.RLIM_INFINITY:
+            self._cpu = (soft, hard)
+            resource.setrlimit(resource.RLIMIT_CPU, (hard, hard))
+        if hard != resource.RLIM_INFINITY:
+            self._most = hard * _WEARY
+
+    def serve(self) -> Callable[[], object]:
+        """
+        Work until the daemon is gone.
+
+        @return: in a child, what it is to call.
+        """
+        # Something that does nothing of a number and a frame.
+        _signal.set_wakeup_fd(self._wake, warn_on_full_buffer=False)
+        _signal.signal(_signal.SIGCHLD, _operator.is_)
+        self._poll.register(self._channel.fileno(), select.POLLIN)
+        self._poll.register(self._exits, select.POLLIN)
+        self._report(HELLO, 0, posix.getpid(), 0)
+        while True:
+            for fd, _ in self._poll.poll(0 if self._reports else None) or self._idle():
+                child = self._about(fd)
+                if child is not None:
+                    return child
+            if len(self._reports) >= BATCH:
+                self._flush()
+
+    def _idle(self) -> Any:
+        """
+        Wait for something to do, when all is said.
+        """
+        self._flush()
+        return self._poll.poll()
+
+    def _report(
+        self, kind: int, number: int, pid: int, value: int, cpu: float = 0.0
+    ) -> None:
+        """
+        Tell the daemon something, at the next L{_flush}.
+        """
+        self._reports.append(REPORT.pack(kind, number, pid, value, int(cpu * 1e6)))
+
+    def _flush(self) -> None:
+        """
+        Send the reports that have come together.
+        """
+        if self._reports:
+            try:
+                self._channel.send(b"".join(self._reports))
+            except (BrokenPipeError, ConnectionResetError):
+                """The daemon is gone, as the next packet will tell."""
+            self._reports.clear()
+
+    def _about(self, fd: int) -> Callable[[], object] | None:
+        """
+        Do what a descriptor is ready for.
+
+        @return: in a child, what it is to call.
+        """
+        if fd == self._exits:
+            while len(posix.read(fd, 4096)) == 4096:
+                """Only that something came matters."""
+            self._reap()
+            return None
+        if fd in self._listening:
+            return self._accept(*self._listening[fd])
+        if fd == self._channel.fileno():
+            return self._receive()
+        return None
+
+    def _receive(self) -> Callable[[], object] | None:
+        """
+        Take a packet.
+        """
+        room = _socket.CMSG_LEN(3 * 4)
+        flags = _socket.MSG_DONTWAIT | getattr(_socket, "MSG_CMSG_CLOEXEC", 0)
+        try:
+            length, rights, _, _ = self._channel.recvmsg_into(
+                [self._buffer], room, flags
+            )
+        except BlockingIOError:
+            return None
+        except ConnectionResetError:
+            length, rights = 0, []
+        if not length:
+            self._flush()
+            posix._exit(0)
+        fds = [
+            fd
+            for _, _, data in rights
+            for fd in _struct.unpack(f"={len(data) // 4}i", data[: len(data) & ~3])
+        ]
+        number, what = HEADER.unpack_from(self._buffer)
+        if what == ACCEPT:
+            self._listen(number, fds[0])
+        elif what == WITHDRAW:
+            self._withdraw(number)
+        else:
+            extra = bytes(self._buffer[HEADER.size : length])
+            return self._order(number, extra, fds)
+        return None
+
+    def _listen(self, number: int, fd: int) -> None:
+        """
+        Accept from a socket from now on.
+        """
+        listening = _socket.socket(fileno=high(fd))
+        self._listening[listening.fileno()] = (number, listening)
+        self._poll.register(listening.fileno(), select.POLLIN)
+
+    def _withdraw(self, number: int) -> None:
+        """
+        Accept no more from a socket, and say so.
+        """
+        self._forget(number)
+        self._report(WITHDRAWN, number, 0, 0)
+
+    def _forget(self, number: int) -> None:
+        """
+        Accept no more from a socket.
+        """
+        for fd, (each, listening) in list(self._listening.items()):
+            if each == number:
+                del self._listening[fd]
+                self._poll.unregister(fd)
+                listening.close()
+
+    def _accept(self, number: int, listening: Any) -> Callable[[], object] | None:
+        """
+        Take a connection, and fork for it.
+        """
+        try:
+            fd, peer = listening._accept()
+        except OSError as why:
+            if why.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):
+                self._drop(number, why.errno)
+            return None
+        cold = self._isCold()
+        try:
+            pid = posix.fork()
+        except OSError as why:
+            posix.close(fd)
+            self._addressed(peer)
+            self._drop(number, why.errno or errno.EAGAIN)
+            return None
+        if not pid:
+            return self._child(0, cold, [fd], lambda: ofConnection(fd, peer))
+        posix.close(fd)
+        self._running[pid] = number
+        self._addressed(peer)
+        self._report(ACCEPTED, number, pid, cold)
+        return None
+
+    def _addressed(self, peer: Any) -> None:
+        """
+        Say who a client is.
+        """
+        record = packAddress(ADDRESSED, peer)
+        if record is not None:
+            self._reports.append(record)
+
+    def _drop(self, number: int, why: int) -> None:
+        """
+        Leave a socket to the daemon, which has other means.
+        """
+        self._forget(number)
+        self._report(DROPPED, number, 0, why)
+
+    def _order(
+        self, number: int, extra: bytes, fds: list[int]
+    ) -> Callable[[], object] | None:
+        """
+        Fork for a client.
+        """
+        cold = self._isCold()
+        try:
+            pid = posix.fork()
+        except OSError as why:
+            self._report(FAILED, number, 0, why.errno or errno.EAGAIN)
+            pid = -1
+        if not pid:
+            return self._child(number, cold, fds, lambda: pairs(extra.split(b"\0")))
+        for fd in fds:
+            posix.close(fd)
+        if pid > 0:
+            self._running[pid] = number
+        return None
+
+    def _isCold(self) -> bool:
+        """
+        Whether the next child has to execute the interpreter itself.
+        """
+        if self._program.refresh():
+            gc.collect()
+            gc.freeze()
+            if not self._program.problem and self._preloaded.changed():
+                self._wither()
+        if self._preloaded.stale() or not self._interpreter.same():
+            self._wither()
+            return True
+        if self._most and time.process_time() > self._most:
+            self._wither()
+        if self._program.problem != self._problem:
+            self._problem = self._program.problem
+            if self._problem:
+                say(f"cold: {self._problem}")
+        return bool(self._problem)
+
+    def _wither(self) -> None:
+        """
+        Ask to be followed by another process.
+        """
+        if not self._stale:
+            self._stale = True
+            self._report(STALE, 0, posix.getpid(), 0)
+
+    def _reap(self) -> None:
+        """
+        Report the children that have ended.
+        """
+        while True:
+            try:
+                pid, status, usage = posix.wait4(-1, posix.WNOHANG)
+            except ChildProcessError:
+                return
+            if not pid:
+                return
+            number = self._running.pop(pid, 0)
+            cpu = usage.ru_utime + usage.ru_stime
+            self._report(ENDED, number, pid, status, cpu)
+
+    def _child(
+        self,
+        number: int,
+        cold: bool,
+        fds: list[int],
+        extra: Callable[[], dict[bytes, bytes]],
+    ) -> Callable[[], object]:
+        """
+        Be a client's program.
+
+        @return: what to call.
+        """
+        added: dict[bytes, bytes] = {}
+        try:
+            if number:
+                self._announce(number, cold)
+            posix.setsid()
+            _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
+            _signal.set_wakeup_fd(-1)
+            added = extra()
+            self._take(fds)
+            if self._cpu is not None:
+                resource.setrlimit(resource.RLIMIT_CPU, self._cpu)
+            if cold:
+                self._execute(added)
+            self._arrive(added)
+            entered: Callable[[], object] = self._program.enter()
+            return entered
+        except BaseException:
+            # Whatever it is, the interpreter itself may do better.
+            self._execute(added)
+        posix._exit(127)
+
+    def _announce(self, number: int, cold: bool) -> None:
+        """
+        Say that this child is there.  It is the child that says so: while it might, it
+        has the channel open, and so the daemon knows when nobody will any more.
+        """
+        if cold and not posix.access(self._executable, posix.X_OK):
+            report = REPORT.pack(FAILED, number, 0, errno.ENOENT, 0)
+            self._channel.send(report)
+            posix._exit(127)
+        self._channel.send(REPORT.pack(STARTED, number, posix.getpid(), cold, 0))
+
+    def _take(self, fds: list[int]) -> None:
+        """
+        Have the client at 0, 1 and 2, and nothing else open that is ours.
+        """
+        for to in range(3):
+            posix.dup2(fds[min(to, len(fds) - 1)], to)
+        for fd in fds:
+            posix.close(fd)
+        self._channel.close()
+        posix.close(self._exits)
+        posix.close(self._wake)
+        for _, listening in self._listening.values():
+            listening.close()
+
+    def _execute(self, added: dict[bytes, bytes]) -> None:
+        """
+        Become what a cold start would be.
+        """
+        for name in ("SIGPIPE", "SIGXFSZ"):
+            _signal.signal(getattr(_signal, name), _signal.SIG_DFL)
+        environment = {**self._environment, **added}
+        try:
+            posix.execve(self._executable, self._cold, environment)
+        except OSError:
+            posix._exit(127)
+
+    def _arrive(self, added: dict[bytes, bytes]) -> None:
+        """
+        Be as an interpreter that has just started.
+        """
+        global _child, _server
+        _child, _server = True, self
+        os: Any = sys.modules.get("os")
+        for name, value in added.items():
+            if os is not None:
+                os.environb[name] = value
+            else:
+                posix.environ[name] = value
+                posix.putenv(name, value)
+        for fd, stream in enumerate(self._streams):
+            renew(stream, fd)
+        sys.argv = self._program.argv
+        if self._hasFolder and self._preloaded.placed is None:
+            sys.path.insert(0, self._program.folder())
+        if self.collects:
+            gc.enable()
+
+
+def renew(stream: Any, fd: int) -> None:
+    """
+    Have a standard stream as the interpreter would make it for what is now at its
+    descriptor.  The objects stay the same, as modules may have them.
+    """
+    buffer = stream.buffer
+    encoding, errors, unbuffered = stream.encoding, stream.errors, stream.write_through
+    # One that is there already would remember whether it could seek.
+    raw: Any = _io.FileIO(fd, "wb" if fd else "rb", closefd=False)
+    raw.name = buffer.name
+    if isinstance(buffer, _io.FileIO):
+        buffer = raw
+    else:
+        size = raw._blksize
+        buffer.__init__(raw, size if size > 1 else _io.DEFAULT_BUFFER_SIZE)
+    lines = raw.isatty() or (fd == 2 and _VERSION >= (3, 9))
+    lines = lines and not unbuffered
+    stream.__init__(buffer, encoding, errors, "\n", lines, unbuffered)
+
+
+def threads() -> int:
+    """
+    How many threads this process has.
+    """
+    try:
+        return len(posix.listdir("/proc/self/task"))
+    except OSError:
+        threading: Any = sys.modules.get("threading")
+        return 1 if threading is None else threading.active_count()
+
+
+def pairs(texts: Iterable[bytes]) -> dict[bytes, bytes]:
+    """
+    An environment.
+    """
+    divided = (text.partition(b"=") for text in texts if text)
+    return {name: value for name, _, value in divided}
+
+
+def plain(host: str) -> str:
+    """
+    An address as a person writes it: IPv4 mapped into IPv6 is IPv4.
+    """
+    mapped = host.startswith("::ffff:") and "." in host and host.count(":") == 3
+    return host[7:] if mapped else host
+
+
+def ofConnection(fd: int, peer: Any) -> dict[bytes, bytes]:
+    """
+    What a program is told of the connection that it serves.
+    """
+    posix.set_blocking(fd, True)
+    connection = _socket.socket(fileno=fd)
+    local: Any = connection.getsockname()
+    connection.detach()
+    if not isinstance(peer, tuple) or not isinstance(local, tuple):
+        return {b"PROTO": b"UNIX"}
+    remote, port = plain(peer[0]).encode(), b"%d" % peer[1]
+    return {
+        b"PROTO": b"TCP",
+        b"TCPLOCALIP": plain(local[0]).encode(),
+        b"TCPLOCALPORT": b"%d" % local[1],
+        b"TCPREMOTEIP": remote,
+        b"TCPREMOTEPORT": port,
+        b"REMOTE_ADDR": remote,
+        b"REMOTE_PORT": port,
+    }
+
+
+def packAddress(kind: int, peer: Any) -> bytes | None:
+    """
+    A record of a client's address, for the daemon; a UNIX socket has none.
+    """
+    if not isinstance(peer, tuple):
+        return None
+    host = plain(peer[0]).partition("%")[0]
+    if ":" in host:
+        packed = _socket.inet_pton(_socket.AF_INET6, host)
+        return ADDRESS.pack(kind, False, peer[1], packed)
+    prefix = b"\0" * 10 + b"\xff\xff"
+    return ADDRESS.pack(kind, True, peer[1], prefix + _socket.inet_aton(host))
+
+
+_child = False
+_server = None  # type: Any
+#: What a script has raised.
+error = None  # type: BaseException | None
+
+
+def serve() -> Callable[[], object]:
+    """
+    Be a warm process: C{FORM ASKED EXECUTABLE COUNT COLD... ORIG...} are the arguments,
+    where FORM is nothing, C{-c} or C{-m} and the place of that or of the script in what
+    a plain interpreter would find as its arguments, ORIG.
+
+    @return: in a child, what it is to call.
+    """
+    form, at, asked, executable, count, *rest = sys.argv[1:]
+    cold, orig = rest[: int(count)], rest[int(count) :] or rest
+    for name in set(sys.modules) - _BEFORE:
+        del sys.modules[name]
+    if form != "-c" and next(reversed(list(sys.modules))) == "linecache":
+        # From 3.13 on, -c imports it.
+        del sys.modules["linecache"]
+    if hasattr(sys, "orig_argv"):
+        sys.orig_argv[:] = orig
+    channel = takeChannel()
+    program = FORMS[form](orig[int(at) :])
+    sys.argv = list(program.argv)
+    server = Server(channel, program, executable, cold, asked)
+    server.prepare()
+    return server.serve()
+
+
+def leave() -> None:
+    """
+    End as the interpreter ends after a script.
+    """
+    global error, _server
+    raised, error = error, None
+    server, _server = _server, None
+    if not _child or server is None:
+        if raised is not None:
+            sys.__excepthook__(type(raised), raised, raised.__traceback__)
+        posix._exit(1)
+    if raised is not None and raised.__traceback__ is not None:
+        raised.__traceback__ = raised.__traceback__.tb_next
+    program = server._program
+    if isinstance(program, Script):
+        for stream in (sys.stderr, sys.stdout):
+            quietly(stream, "flush")
+    status, interrupted, finished = 0, False, True
+    if isinstance(raised, SystemExit):
+        status, finished = statusOf(raised), False
+    elif raised is not None:
+        interrupted = isinstance(raised, KeyboardInterrupt) and isKilled(program)
+        told = tell(raised)
+        status, finished = (1, True) if told is None else (told, False)
+    if finished:
+        program.left()
+    raised = None
+    end(server, status, interrupted)
+
+
+def isKilled(program: Any) -> bool:
+    """
+    Whether this interpreter, when it is interrupted, ends by the signal.
+    """
+    return _VERSION >= (3, 8) and not isinstance(program, Module)
+
+
+def quietly(thing: Any, name: str) -> bool:
+    """
+    Call a method, and ignore what it raises.
+    """
+    try:
+        getattr(thing, name)()
+    except BaseException:
+        return False
+    return True
+
+
+def statusOf(raised: Any) -> int:
+    """
+    The exit status of SystemExit; a code that is no number is printed.
+    """
+    code = raised.code
+    if code is None:
+        return 0
+    if isinstance(code, int):
+        return code & 0xFF if -(1 << 63) <= code < 1 << 63 else 0xFF
+    try:
+        sys.stderr.write(str(code))
+    except BaseException:
+        """Nobody can be told."""
+    try:
+        sys.stderr.write("\n")
+    except BaseException:
+        """Nobody can be told."""
+    return 1
+
+
+def tell(raised: Any) -> int | None:
+    """
+    Have an exception printed.
+
+    @return: the exit status, if whoever prints it has left.
+    """
+    kind, trace = type(raised), raised.__traceback__
+    sys.last_type, sys.last_value, sys.last_traceback = kind, raised, trace
+    if _VERSION >= (3, 12):
+        setattr(sys, "last_exc", raised)  # noqa: B010 - unknown to earlier versions
+    hook = getattr(sys, "excepthook", None)
+    if hook is None:
+        sys.stderr.write("sys.excepthook is missing\n")
+        sys.__excepthook__(kind, raised, trace)
+        return None
+    try:
+        hook(kind, raised, trace)
+    except SystemExit as why:
+        return statusOf(why)
+    except BaseException as why:
+        within = why.__traceback__
+        why.__traceback__ = None if within is None else within.tb_next
+        try:
+            sys.stderr.write("Error in sys.excepthook:\n")
+            sys.__excepthook__(type(why), why, why.__traceback__)
+            sys.stderr.write("\nOriginal exception was:\n")
+            sys.__excepthook__(kind, raised, trace)
+        except BaseException:
+            """Nobody can be told."""
+    return None
+
+
+def end(server: Any, status: int, interrupted: bool) -> None:
+    """
+    End the process.
+    """
+    library = server._library
+    if not interrupted and hasForeignExtension(library):
+        # It may have something to do at the end that only the interpreter can start.
+        gc.unfreeze()
+        sys.exit(status)
+    threading: Any = sys.modules.get("threading")
+    if threading is not None:
+        try:
+            threading._shutdown()
+        except BaseException as why:
+            unraisable(why, threading)
+    exits: Any = sys.modules.get("atexit")
+    if exits is not None:
+        quietly(exits, "_run_exitfuncs")
+    flushed = flushStandard()
+    tearDown(library)
+    if not (flushStandard() and flushed):
+        status = 120
+    if interrupted:
+        _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
+        posix.kill(posix.getpid(), _signal.SIGINT)
+    posix._exit(status & 0xFF)
+
+
+def hasForeignExtension(library: Library) -> bool:
+    """
+    Whether there is a module in C that is not the standard library's, or C{ctypes},
+    which can call what is none.
+    """
+    if "_ctypes" in sys.modules:
+        return True
+    for module in list(sys.modules.values()):
+        path = getattr(module, "__file__", None)
+        if isinstance(path, str) and path.endswith(".so") and not library.has(module):
+            return True
+    return False
+
+
+def flushStandard() -> bool:
+    """
+    Flush standard output and error.
+
+    @return: whether that could be done.
+    """
+    good = True
+    for stream in (getattr(sys, "stdout", None), getattr(sys, "stderr", None)):
+        if stream is None or getattr(stream, "closed", False):
+            continue
+        try:
+            stream.flush()
+        except BaseException as why:
+            good = False
+            if stream is not getattr(sys, "stderr", None):
+                unraisable(why, stream)
+    return good
+
+
+def unraisable(why: BaseException, thing: Any) -> None:
+    """
+    Say what went wrong where nobody can catch it.
+    """
+    why.__traceback__ = None
+    try:
+        if hasattr(sys, "unraisablehook"):
+            arguments: Any = sys.UnraisableHookArgs
+            sys.unraisablehook(arguments((type(why), why, None, None, thing)))
+            return
+        text = f"Exception ignored in: {thing!r}\n{type(why).__name__}: {why}\n"
+        sys.stderr.write(text)
+    except BaseException:
+        """Nobody can be told."""
+
+
+def tearDown(library: Library) -> None:
+    """
+    Have everything destroyed that the script has made, in the order of the
+    interpreter: what only its modules refer to, then what is in cycles, then what is
+    in modules that are still referred to.  The standard library stays.
+    """
+    for name in ("last_exc", "last_type", "last_value", "last_traceback"):
+        if hasattr(sys, name):
+            setattr(sys, name, None)
+    sys.stdin, sys.stdout, sys.stderr = sys.__stdin__, sys.__stdout__, sys.__stderr__
+    left = []
+    modules = sys.modules
+    for name in list(modules):
+        module = modules.get(name)
+        if name == "__main__" or not library.has(module):
+            try:
+                left.append(_weakref.ref(module))
+            except TypeError:
+                """It is no module."""
+            modules.pop(name, None)
+        del module
+    gc.collect()
+    for reference in reversed(left):
+        module = reference()
+        if module is not None:
+            clear(vars(module))
+        del module
+    gc.collect()
+    for thing in gc.get_objects():
+        if isinstance(thing, (_io.TextIOWrapper, _io.BufferedWriter)):
+            quietly(thing, "flush")
+
+
+def clear(names: dict[str, Any]) -> None:
+    """
+    Take everything out of a module, those names first that begin with an underscore.
+    """
+    for first in (True, False):
+        for name in list(names):
+            own = name[:1] == "_" and name[1:2] != "_"
+            if own is first and name != "__builtins__":
+                names[name] = None
