@@ -28,7 +28,7 @@ from __future__ import annotations
 import sys
 
 # What the interpreter has imported itself.  What is imported here is hidden again.
-_BEFORE = set(sys.modules)
+_BEFORE = globals().get("before") or set(sys.modules)
 
 # Only modules that are part of the interpreter: the others take time, and a script may
 # have files of the same names.
@@ -50,20 +50,23 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal as _signal
     from collections.abc import Iterable, Iterator
-    from functools import partial
     from typing import Any, Callable
+
+    #: What a child is to call, and the arguments.
+    Call = tuple[Callable[..., object], tuple[Any, ...]]
 else:
     import _signal
-    from _functools import partial
 
 #: What the interpreter is given with C{-c}.
 BOOT = """\
 import sys
 if sys.version_info < (3, 7) or sys.implementation.name != 'cpython': sys.exit(78)
 sys.flags.isolated or getattr(sys.flags, 'safe_path', 0) or sys.path.pop(0)
-w = {'__name__': 'inetdtw'}
+w = {'__name__': 'inetdtw', 'before': set(sys.modules)}
 exec(compile(open(1, 'rb', closefd=False).read(), 'inetdtw', 'exec'), w)
-try: w['serve']()()
+try:
+    w['serve']()
+    w['call'](*w.pop('given'))
 except BaseException as x: w['error'] = x
 w['leave']()
 """
@@ -245,12 +248,7 @@ class Script:
         self.argv = words
         self._path = words[0]
         # From 3.9 on, a script's name is absolute.
-        path = self._path
-        if _VERSION >= (3, 9):
-            path = _absolute(path[2:] if path.startswith("./") else path)
-            if _VERSION < (3, 11):
-                path = _absolute(self._path)
-        self._name = path
+        self._name = _absolute(words[0]) if _VERSION >= (3, 9) else words[0]
         self._file: Watched | None = None
         self._code: Any = None
         self._warnings = ""
@@ -295,7 +293,7 @@ class Script:
         """
         return realFolder(self._path)
 
-    def enter(self) -> Callable[[], object]:
+    def enter(self) -> Call:
         """
         In a child: have C{__main__} as it is to be.
 
@@ -304,19 +302,22 @@ class Script:
         external: Any = sys.modules["_frozen_importlib_external"]
         loader = external.SourceFileLoader("__main__", self._name)
         names = freshMain(loader)
+        # It was looked whether that is a folder or an archive.
+        sys.path_importer_cache[self._name] = None
         names["__file__"] = self._name
         names["__cached__"] = None
         if self._warnings:
             sys.stderr.write(self._warnings)
-        return partial(exec, self._code, names)
+        return exec, (self._code, names)
 
     def left(self) -> None:
         """
         It has run.
         """
         names = vars(sys.modules.get("__main__", sys))
-        for name in ("__file__", "__cached__"):
-            names.pop(name, None)
+        names.pop("__file__", None)
+        if _VERSION >= (3, 8):
+            names.pop("__cached__", None)
 
 
 class Command:
@@ -340,8 +341,10 @@ class Command:
         if self._code is not None or self.problem:
             return False
         try:
-            self._code, self._warnings = compiled(self._source, "<string>")
-            self.imports = list(importsOf(self._source, "<string>"))
+            # Before 3.10 it could say in which encoding it is, though it is in none.
+            source = self._source.encode() if _VERSION < (3, 10) else self._source
+            self._code, self._warnings = compiled(source, "<string>")
+            self.imports = list(importsOf(source, "<string>"))
         except (Exception, SystemExit) as why:
             self.problem = reasonOf(why)
         return True
@@ -352,7 +355,7 @@ class Command:
         """
         return ""
 
-    def enter(self) -> Callable[[], object]:
+    def enter(self) -> Call:
         """
         In a child: have C{__main__} as it is to be.
         """
@@ -363,7 +366,7 @@ class Command:
             lines.cache["<string>"] = (len(self._source), None, text, "<string>")
         if self._warnings:
             sys.stderr.write(self._warnings)
-        return partial(exec, self._code, names)
+        return exec, (self._code, names)
 
     def left(self) -> None:
         """
@@ -410,13 +413,13 @@ class Module:
         """
         return posix.getcwd()
 
-    def enter(self) -> Callable[[], object]:
+    def enter(self) -> Call:
         """
         In a child: have C{__main__} as it is to be.
         """
         freshMain(_BUILTIN)
         runpy: Any = __import__("runpy")
-        return partial(runpy._run_module_as_main, self._module, True)
+        return runpy._run_module_as_main, (self._module, True)
 
     def left(self) -> None:
         """
@@ -646,17 +649,15 @@ def high(fd: int) -> int:
 
 def takeChannel() -> int:
     """
-    Take descriptor 0 for the channel to the daemon, and leave nothing at 0 and 1.
+    Take descriptor 0 for the channel to the daemon, and have at 0 and 1 a socket of
+    which nobody has the other end: it is most like what a client's will be.
     """
     channel = high(posix.dup(0))
-    try:
-        nothing = posix.open("/dev/null", posix.O_RDWR)
-    except OSError:
-        nothing, other = posix.pipe()
-        posix.close(other)
-    posix.dup2(nothing, 0)
-    posix.dup2(nothing, 1)
-    posix.close(nothing)
+    nothing, other = _socket.socketpair()
+    posix.dup2(nothing.fileno(), 0)
+    posix.dup2(nothing.fileno(), 1)
+    nothing.close()
+    other.close()
     return channel
 
 
@@ -691,7 +692,7 @@ class Server:
         self._interpreter = Watched(sys.executable)
         self._stale = False
         self._problem = ""
-        self._streams = (sys.__stdin__, sys.__stdout__, sys.__stderr__)
+        self._streams = Streams()
         self._cpu: tuple[int, int] | None = None
         self._most = 0.0
 
@@ -708,9 +709,8 @@ class Server:
         if threads() > 1:
             say("preload: what was imported has started a thread, nothing is now")
             posix._exit(THREADED)
-        for stream in self._streams[1:]:
-            if stream is not None:
-                stream.flush()
+        self._streams.flush()
+        self.ending = Ending(self._library)
         self.collects = gc.isenabled()
         gc.disable()
         gc.collect()
@@ -728,7 +728,7 @@ class Server:
         if hard != resource.RLIM_INFINITY:
             self._most = hard * _WEARY
 
-    def serve(self) -> Callable[[], object]:
+    def serve(self) -> Call:
         """
         Work until the daemon is gone.
 
@@ -774,7 +774,7 @@ class Server:
                 """The daemon is gone, as the next packet will tell."""
             self._reports.clear()
 
-    def _about(self, fd: int) -> Callable[[], object] | None:
+    def _about(self, fd: int) -> Call | None:
         """
         Do what a descriptor is ready for.
 
@@ -791,7 +791,7 @@ class Server:
             return self._receive()
         return None
 
-    def _receive(self) -> Callable[[], object] | None:
+    def _receive(self) -> Call | None:
         """
         Take a packet.
         """
@@ -848,7 +848,7 @@ class Server:
                 self._poll.unregister(fd)
                 listening.close()
 
-    def _accept(self, number: int, listening: Any) -> Callable[[], object] | None:
+    def _accept(self, number: int, listening: Any) -> Call | None:
         """
         Take a connection, and fork for it.
         """
@@ -889,9 +889,7 @@ class Server:
         self._forget(number)
         self._report(DROPPED, number, 0, why)
 
-    def _order(
-        self, number: int, extra: bytes, fds: list[int]
-    ) -> Callable[[], object] | None:
+    def _order(self, number: int, extra: bytes, fds: list[int]) -> Call | None:
         """
         Fork for a client.
         """
@@ -958,7 +956,7 @@ class Server:
         cold: bool,
         fds: list[int],
         extra: Callable[[], dict[bytes, bytes]],
-    ) -> Callable[[], object]:
+    ) -> Call:
         """
         Be a client's program.
 
@@ -978,7 +976,7 @@ class Server:
             if cold:
                 self._execute(added)
             self._arrive(added)
-            entered: Callable[[], object] = self._program.enter()
+            entered: Call = self._program.enter()
             return entered
         except BaseException:
             # Whatever it is, the interpreter itself may do better.
@@ -1035,8 +1033,7 @@ class Server:
             else:
                 posix.environ[name] = value
                 posix.putenv(name, value)
-        for fd, stream in enumerate(self._streams):
-            renew(stream, fd)
+        self._streams.renew()
         sys.argv = self._program.argv
         if self._hasFolder and self._preloaded.placed is None:
             sys.path.insert(0, self._program.folder())
@@ -1044,24 +1041,64 @@ class Server:
             gc.enable()
 
 
-def renew(stream: Any, fd: int) -> None:
+class Streams:
     """
-    Have a standard stream as the interpreter would make it for what is now at its
-    descriptor.  The objects stay the same, as modules may have them.
+    The standard streams, as the interpreter makes them for what is at 0, 1 and 2.
+
+    The objects stay the same, as modules may have them.
     """
-    buffer = stream.buffer
-    encoding, errors, unbuffered = stream.encoding, stream.errors, stream.write_through
-    # One that is there already would remember whether it could seek.
-    raw: Any = _io.FileIO(fd, "wb" if fd else "rb", closefd=False)
-    raw.name = buffer.name
-    if isinstance(buffer, _io.FileIO):
-        buffer = raw
-    else:
-        size = raw._blksize
-        buffer.__init__(raw, size if size > 1 else _io.DEFAULT_BUFFER_SIZE)
-    lines = raw.isatty() or (fd == 2 and _VERSION >= (3, 9))
-    lines = lines and not unbuffered
-    stream.__init__(buffer, encoding, errors, "\n", lines, unbuffered)
+
+    #: What cannot seek and is no terminal, by stat(2)'s type: sockets and pipes.
+    _STEADY = (0o140000, 0o010000)
+
+    def __init__(self) -> None:
+        self._streams = (sys.stdin, sys.stdout, sys.stderr)
+        self._kinds: list[Any] = [None, None, None]
+
+    def _kind(self, fd: int) -> Any:
+        """
+        What a stream depends on of what is at its descriptor.
+        """
+        found = posix.fstat(fd)
+        return found.st_mode & 0o170000 in self._STEADY and found.st_blksize
+
+    def renew(self) -> None:
+        """
+        Make those anew that would be different by now.
+        """
+        for fd in range(3):
+            kind = self._kind(fd)
+            if not kind or kind != self._kinds[fd]:
+                self._make(self._streams[fd], fd)
+                self._kinds[fd] = kind
+
+    def flush(self) -> None:
+        """
+        Leave nothing in them for children.
+        """
+        for fd, stream in enumerate(self._streams):
+            if fd:
+                stream.flush()
+            self._kinds[fd] = None
+        self.renew()
+
+    def _make(self, stream: Any, fd: int) -> None:
+        """
+        Make one of them anew.
+        """
+        buffer, unbuffered = stream.buffer, stream.write_through
+        encoding, errors = stream.encoding, stream.errors
+        # One that is there already would remember whether it could seek.
+        raw: Any = _io.FileIO(fd, "wb" if fd else "rb", closefd=False)
+        raw.name = buffer.name
+        if isinstance(buffer, _io.FileIO):
+            buffer = raw
+        else:
+            size = raw._blksize
+            buffer.__init__(raw, size if size > 1 else _io.DEFAULT_BUFFER_SIZE)
+        lines = raw.isatty() or (fd == 2 and _VERSION >= (3, 9))
+        lines = lines and not unbuffered
+        stream.__init__(buffer, encoding, errors, "\n", lines, unbuffered)
 
 
 def threads() -> int:
@@ -1129,25 +1166,30 @@ def packAddress(kind: int, peer: Any) -> bytes | None:
 
 _child = False
 _server = None  # type: Any
+#: What a child is to call.
+call = None  # type: Any
+given = ()  # type: tuple[Any, ...]
 #: What a script has raised.
 error = None  # type: BaseException | None
 
 
-def serve() -> Callable[[], object]:
+def serve() -> None:
     """
     Be a warm process: C{FORM ASKED EXECUTABLE COUNT COLD... ORIG...} are the arguments,
     where FORM is nothing, C{-c} or C{-m} and the place of that or of the script in what
     a plain interpreter would find as its arguments, ORIG.
 
-    @return: in a child, what it is to call.
+    It returns in a child only, which is to call L{call} with what is L{given}.
     """
+    global call, given
     form, at, asked, executable, count, *rest = sys.argv[1:]
     cold, orig = rest[: int(count)], rest[int(count) :] or rest
     for name in set(sys.modules) - _BEFORE:
         del sys.modules[name]
     if form != "-c" and next(reversed(list(sys.modules))) == "linecache":
-        # From 3.13 on, -c imports it.
+        # From 3.13 on, -c imports it, looking in the working directory first.
         del sys.modules["linecache"]
+        sys.path_importer_cache.pop(posix.getcwd(), None)
     if hasattr(sys, "orig_argv"):
         sys.orig_argv[:] = orig
     channel = takeChannel()
@@ -1155,7 +1197,7 @@ def serve() -> Callable[[], object]:
     sys.argv = list(program.argv)
     server = Server(channel, program, executable, cold, asked)
     server.prepare()
-    return server.serve()
+    call, given = server.serve()
 
 
 def leave() -> None:
@@ -1173,26 +1215,19 @@ def leave() -> None:
         raised.__traceback__ = raised.__traceback__.tb_next
     program = server._program
     if isinstance(program, Script):
-        for stream in (sys.stderr, sys.stdout):
-            quietly(stream, "flush")
+        for name in ("stderr", "stdout"):
+            quietly(getattr(sys, name, None), "flush")
     status, interrupted, finished = 0, False, True
     if isinstance(raised, SystemExit):
         status, finished = statusOf(raised), False
     elif raised is not None:
-        interrupted = isinstance(raised, KeyboardInterrupt) and isKilled(program)
+        interrupted = isinstance(raised, KeyboardInterrupt) and _VERSION >= (3, 8)
         told = tell(raised)
         status, finished = (1, True) if told is None else (told, False)
     if finished:
         program.left()
     raised = None
-    end(server, status, interrupted)
-
-
-def isKilled(program: Any) -> bool:
-    """
-    Whether this interpreter, when it is interrupted, ends by the signal.
-    """
-    return _VERSION >= (3, 8) and not isinstance(program, Module)
+    server.ending.end(status, interrupted)
 
 
 def quietly(thing: Any, name: str) -> bool:
@@ -1236,8 +1271,8 @@ def tell(raised: Any) -> int | None:
     sys.last_type, sys.last_value, sys.last_traceback = kind, raised, trace
     if _VERSION >= (3, 12):
         setattr(sys, "last_exc", raised)  # noqa: B010 - unknown to earlier versions
-    hook = getattr(sys, "excepthook", None)
-    if hook is None:
+    hook: Any = getattr(sys, "excepthook", sys)
+    if hook is sys:
         sys.stderr.write("sys.excepthook is missing\n")
         sys.__excepthook__(kind, raised, trace)
         return None
@@ -1258,46 +1293,77 @@ def tell(raised: Any) -> int | None:
     return None
 
 
-def end(server: Any, status: int, interrupted: bool) -> None:
+class Ending:
     """
-    End the process.
+    What is to be done at the end of a script, of which as much as possible is found
+    out before there is one: a child that looks at what it shares gets a copy.
     """
-    library = server._library
-    if not interrupted and hasForeignExtension(library):
-        # It may have something to do at the end that only the interpreter can start.
-        gc.unfreeze()
-        sys.exit(status)
-    threading: Any = sys.modules.get("threading")
-    if threading is not None:
-        try:
-            threading._shutdown()
-        except BaseException as why:
-            unraisable(why, threading)
-    exits: Any = sys.modules.get("atexit")
-    if exits is not None:
-        quietly(exits, "_run_exitfuncs")
-    flushed = flushStandard()
-    tearDown(library)
-    if not (flushStandard() and flushed):
-        status = 120
-    if interrupted:
-        _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
-        posix.kill(posix.getpid(), _signal.SIGINT)
-    posix._exit(status & 0xFF)
 
+    def __init__(self, library: Library) -> None:
+        self._library = library
+        self._known = {name: id(module) for name, module in sys.modules.items()}
+        own = (name for name in sys.modules if self._isScripts(name, sys.modules[name]))
+        self._torn = list(own)
+        self._foreign = any(map(self._isForeign, list(sys.modules)))
 
-def hasForeignExtension(library: Library) -> bool:
-    """
-    Whether there is a module in C that is not the standard library's, or C{ctypes},
-    which can call what is none.
-    """
-    if "_ctypes" in sys.modules:
-        return True
-    for module in list(sys.modules.values()):
-        path = getattr(module, "__file__", None)
-        if isinstance(path, str) and path.endswith(".so") and not library.has(module):
+    def _isScripts(self, name: str, module: Any) -> bool:
+        """
+        Whether a module is neither the interpreter's nor the standard library's.
+        """
+        return name not in _BEFORE and not self._library.has(module)
+
+    def _isForeign(self, name: str) -> bool:
+        """
+        Whether a module is in C and not the standard library's, or is C{ctypes}, which
+        can call what is none.  It may have something to do at the end that only the
+        interpreter can start.
+        """
+        if name == "_ctypes":
             return True
-    return False
+        module = sys.modules.get(name)
+        path = getattr(module, "__file__", None)
+        isC = isinstance(path, str) and path.endswith(".so")
+        return isC and not self._library.has(module)
+
+    def _added(self) -> Iterator[str]:
+        """
+        The names of the modules that the script has imported.
+        """
+        modules: Any = sys.modules
+        for name in reversed(modules if _VERSION >= (3, 8) else list(modules)):
+            if self._known.get(name) == id(modules.get(name)):
+                return
+            yield name
+
+    def end(self, status: int, interrupted: bool) -> None:
+        """
+        End the process.
+        """
+        added = list(self._added())
+        if not interrupted and (self._foreign or any(map(self._isForeign, added))):
+            gc.unfreeze()
+            if status:
+                sys.exit(status)
+            return
+        threading: Any = sys.modules.get("threading")
+        if threading is not None:
+            try:
+                threading._shutdown()
+            except BaseException as why:
+                unraisable(why, threading, "on threading shutdown")
+        exits: Any = sys.modules.get("atexit")
+        if exits is not None:
+            quietly(exits, "_run_exitfuncs")
+        if not flushStandard():
+            status = 120
+        torn = [name for name in added if self._isScripts(name, sys.modules.get(name))]
+        tearDown([*torn, *reversed(self._torn), "__main__"])
+        for stream in (sys.stdout, sys.stderr):
+            quietly(stream, "flush")
+        if interrupted:
+            _signal.signal(_signal.SIGINT, _signal.SIG_DFL)
+            posix.kill(posix.getpid(), _signal.SIGINT)
+        posix._exit(status & 0xFF)
 
 
 def flushStandard() -> bool:
@@ -1308,61 +1374,89 @@ def flushStandard() -> bool:
     """
     good = True
     for stream in (getattr(sys, "stdout", None), getattr(sys, "stderr", None)):
-        if stream is None or getattr(stream, "closed", False):
+        if stream is None or isClosed(stream):
             continue
         try:
             stream.flush()
         except BaseException as why:
             good = False
             if stream is not getattr(sys, "stderr", None):
-                unraisable(why, stream)
+                unraisable(why, stream, "on flushing sys.stdout")
     return good
 
 
-def unraisable(why: BaseException, thing: Any) -> None:
+def isClosed(stream: Any) -> bool:
     """
-    Say what went wrong where nobody can catch it.
+    Whether a stream is closed; not if nobody knows.
     """
-    why.__traceback__ = None
     try:
-        if hasattr(sys, "unraisablehook"):
-            arguments: Any = sys.UnraisableHookArgs
-            sys.unraisablehook(arguments((type(why), why, None, None, thing)))
-            return
-        text = f"Exception ignored in: {thing!r}\n{type(why).__name__}: {why}\n"
-        sys.stderr.write(text)
+        return bool(stream.closed)
+    except BaseException:
+        return False
+
+
+def unraisable(why: BaseException, thing: Any, when: str) -> None:
+    """
+    Say what went wrong where nobody can catch it: from 3.13 on, when it did.
+    """
+    trace = why.__traceback__
+    why.__traceback__ = trace = None if trace is None else trace.tb_next
+    hook: Any = getattr(sys, "unraisablehook", None)
+    try:
+        if hook is not None and hook is not getattr(sys, "__unraisablehook__", None):
+            told = type(sys)("unraisable")
+            told.__dict__.update(exc_type=type(why), exc_value=why, exc_traceback=trace)
+            told.__dict__.update(err_msg=None, object=thing)
+            hook(told)
+        else:
+            about = when if _VERSION >= (3, 13) else f"in: {thing!r}"
+            end = ":" if _VERSION >= (3, 13) else ""
+            sys.stderr.write(f"Exception ignored {about}{end}\n")
+            sys.__excepthook__(type(why), why, trace)
     except BaseException:
         """Nobody can be told."""
 
 
-def tearDown(library: Library) -> None:
+#: What the interpreter takes from C{sys} before it takes itself to pieces.
+_DELETED = (
+    *("path", "argv", "ps1", "ps2", "last_exc", "last_type", "last_value"),
+    *("last_traceback", "path_hooks", "path_importer_cache", "meta_path"),
+    "__interactivehook__",
+)
+
+
+def tearDown(names: list[str]) -> None:
     """
     Have everything destroyed that the script has made, in the order of the
     interpreter: what only its modules refer to, then what is in cycles, then what is
     in modules that are still referred to.  The standard library stays.
+
+    @param names: the modules to take to pieces, the last of them first.
     """
-    for name in ("last_exc", "last_type", "last_value", "last_traceback"):
+    gc.collect()
+    for name in _DELETED:
         if hasattr(sys, name):
             setattr(sys, name, None)
-    sys.stdin, sys.stdout, sys.stderr = sys.__stdin__, sys.__stdout__, sys.__stderr__
+    for name in ("stdin", "stdout", "stderr"):
+        setattr(sys, name, getattr(sys, f"__{name}__", None))
     left = []
-    modules = sys.modules
-    for name in list(modules):
-        module = modules.get(name)
-        if name == "__main__" or not library.has(module):
-            try:
-                left.append(_weakref.ref(module))
-            except TypeError:
-                """It is no module."""
-            modules.pop(name, None)
+    for name in reversed(names):
+        module: Any = sys.modules.pop(name, None)
+        try:
+            left.append(_weakref.ref(module))
+        except TypeError:
+            """It is no module."""
         del module
     gc.collect()
-    for reference in reversed(left):
+    alive = False
+    for reference in left:
         module = reference()
         if module is not None:
+            alive = True
             clear(vars(module))
         del module
-    gc.collect()
+    if alive:
+        gc.collect()
     for thing in gc.get_objects():
         if isinstance(thing, (_io.TextIOWrapper, _io.BufferedWriter)):
             quietly(thing, "flush")
