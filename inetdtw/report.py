@@ -15,7 +15,8 @@ What is worth a line depends on the level:
   - C{warn}: also what an operator may want to look at: C{end} of a program that
     ended badly, C{refuse}, C{pause}, C{drop}, C{stderr}, C{warning}, C{forkserver},
     C{warm};
-  - C{notice}: also what the daemon does: C{listen}, C{close}, C{resume}, C{reload};
+  - C{notice}: also what the daemon does: C{listen}, C{close}, C{resume}, C{reload},
+    C{warm} with C{event=ready};
   - C{info}: also C{start} of every program and C{end} of those that ended well;
   - C{debug}: also what others have to say to those who look for mistakes.
 """
@@ -289,9 +290,17 @@ class Report:
             what=what,
         )
 
+    def warmed(self, service: str, pid: int | None) -> None:
+        """
+        The interpreter that is kept for a service is ready.
+        """
+        if self._level < _NOTICE:
+            return
+        self._log.info("warm {service} pid={pid} event=ready", service=service, pid=pid)
+
     def warm(self, service: str, pid: int | None, what: str) -> None:
         """
-        Something happened to the interpreter that is kept for a service.
+        Something is wrong with the interpreter that is kept for a service.
         """
         if self._level < _WARN:
             return

@@ -18,7 +18,7 @@ from twisted.internet.defer import Deferred, DeferredList
 
 from inetdtw import files
 from inetdtw.builtin import ReflectorGuard
-from inetdtw.child import Host
+from inetdtw.child import Host, Starts
 from inetdtw.conf import parse
 from inetdtw.diff import diff
 from inetdtw.files import Configuration
@@ -227,6 +227,14 @@ class InetdService(ApplicationService):
         """
         for slot in self._slots.values():
             slot.tell()
+
+    @property
+    def starts(self) -> Mapping[str, Starts]:
+        """
+        How often the programs of each service were started, warm and cold, by the
+        service's name.
+        """
+        return self._host.starts
 
     def getHosts(self) -> dict[str, Any]:
         """

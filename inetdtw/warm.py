@@ -195,6 +195,7 @@ class Warm:
         if before is not None:
             self._old.add(before)
             before.retire()
+        self._report.warmed(self._name, process.pid)
         self.notify()
 
     def _lead(self, number: int, delegation: _Delegation, process: WarmProcess) -> None:
