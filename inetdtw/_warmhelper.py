@@ -649,16 +649,30 @@ def high(fd: int) -> int:
 
 def takeChannel() -> int:
     """
-    Take descriptor 0 for the channel to the daemon, and have at 0 and 1 a socket of
-    which nobody has the other end: it is most like what a client's will be.
+    Take descriptor 0 for the channel to the daemon, and leave nothing at 0 and 1.
     """
     channel = high(posix.dup(0))
+    try:
+        nothing = posix.open("/dev/null", posix.O_RDWR)
+    except OSError:
+        beSockets()
+    else:
+        posix.dup2(nothing, 0)
+        posix.dup2(nothing, 1)
+        posix.close(nothing)
+    return channel
+
+
+def beSockets() -> None:
+    """
+    Have at 0 and 1 a socket that nobody has the other end of: it is most like what a
+    client's will be.
+    """
     nothing, other = _socket.socketpair()
     posix.dup2(nothing.fileno(), 0)
     posix.dup2(nothing.fileno(), 1)
     nothing.close()
     other.close()
-    return channel
 
 
 class Server:
@@ -1074,12 +1088,12 @@ class Streams:
 
     def flush(self) -> None:
         """
-        Leave nothing in them for children.
+        Leave nothing in them for children, and have them as most children need them.
         """
-        for fd, stream in enumerate(self._streams):
-            if fd:
-                stream.flush()
-            self._kinds[fd] = None
+        for stream in self._streams[1:]:
+            quietly(stream, "flush")
+        beSockets()
+        self._kinds = [None, None, None]
         self.renew()
 
     def _make(self, stream: Any, fd: int) -> None:

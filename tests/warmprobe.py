@@ -1,0 +1,217 @@
+"""
+What a program in Python finds when it is started, printed as JSON.
+
+This file is run by all interpreters from CPython 3.7 on, as a script, by -m and by -c:
+what it prints must be the same for a warm and for a cold start.
+"""
+
+from __future__ import annotations
+
+import sys
+
+MODULES = sorted(sys.modules)
+TYPES = ("__loader__", "__builtins__", "__spec__")
+NAMES = {
+    name: type(value).__name__ if name in TYPES else repr(value)
+    for name, value in sorted(globals().items())
+    if name not in ("MODULES", "TYPES")
+}
+PATH, ARGV = list(sys.path), list(sys.argv)
+
+import asyncio  # noqa: E402
+import gc  # noqa: E402
+import json  # noqa: E402
+import locale  # noqa: E402
+import multiprocessing  # noqa: E402
+import os  # noqa: E402
+import pickle  # noqa: E402
+import random  # noqa: E402
+import resource  # noqa: E402
+import signal  # noqa: E402
+import stat  # noqa: E402
+import subprocess  # noqa: E402
+import threading  # noqa: E402
+import time  # noqa: E402
+import warnings  # noqa: E402
+from typing import Any  # noqa: E402
+
+PARENT = os.getpid()
+
+
+class Thing:
+    """
+    Something to pickle.
+    """
+
+    def __init__(self) -> None:
+        self.x = 1
+
+
+def descriptors() -> dict[int, Any]:
+    """
+    What is open.
+    """
+    found: dict[int, Any] = {}
+    for fd in range(1024):
+        try:
+            kind = stat.S_IFMT(os.fstat(fd).st_mode)
+        except OSError:
+            continue
+        found[fd] = [oct(kind), os.get_inheritable(fd), os.get_blocking(fd)]
+    return found
+
+
+def stream(text: Any) -> dict[str, Any]:
+    """
+    How a standard stream is made.
+    """
+    buffer = text.buffer
+    raw = getattr(buffer, "raw", buffer)
+    return {
+        "types": [type(each).__name__ for each in (text, buffer, raw)],
+        "names": [each.name for each in (text, buffer, raw)],
+        "modes": [text.mode, raw.mode],
+        "encoding": [text.encoding, text.errors, text.newlines],
+        "buffering": [text.line_buffering, text.write_through, raw._blksize],
+        "is": [text.isatty(), text.seekable(), raw.seekable(), raw.closefd],
+        "can": [text.readable(), text.writable(), text.fileno()],
+        "repr": repr(text),
+        "own": sorted(raw.__dict__),
+    }
+
+
+def signals() -> Any:
+    """
+    What each signal does, and which are blocked.
+    """
+    numbers = [number for number in range(1, signal.NSIG) if number not in (32, 33)]
+    does = {number: repr(signal.getsignal(number)) for number in numbers}
+    return does, sorted(signal.pthread_sigmask(signal.SIG_BLOCK, []))
+
+
+def handled() -> list[int]:
+    """
+    Which signals reach a handler.
+    """
+    got: list[int] = []
+    for number in (signal.SIGUSR1, signal.SIGALRM, signal.SIGCHLD):
+        signal.signal(number, lambda number, frame: got.append(int(number)))
+    os.kill(os.getpid(), signal.SIGUSR1)
+    signal.setitimer(signal.ITIMER_REAL, 0.01)
+    while len(got) < 2:
+        signal.pause()
+    subprocess.call(["/bin/true"])
+    for number in (signal.SIGUSR1, signal.SIGALRM, signal.SIGCHLD):
+        signal.signal(number, signal.SIG_DFL)
+    return sorted(got)
+
+
+def worker(queue: Any, number: int) -> None:
+    """
+    Run in another process.
+    """
+    queue.put((number * 2, os.getpid() != PARENT))
+
+
+def processes() -> dict[str, Any]:
+    """
+    What comes of other processes, by all ways to start one.
+    """
+    found: dict[str, Any] = {}
+    if globals().get("__file__") is None:
+        return found
+    for way in multiprocessing.get_all_start_methods():
+        context: Any = multiprocessing.get_context(way)
+        queue = context.Queue()
+        process = context.Process(target=worker, args=(queue, 21))
+        process.start()
+        found[way] = [queue.get(timeout=20)]
+        process.join()
+        found[way].append(process.exitcode)
+    return found
+
+
+async def echoed() -> list[Any]:
+    """
+    What comes of a process that an event loop waits for.
+    """
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec("/bin/echo", "hi", stdout=pipe)
+    output, _ = await process.communicate()
+    return [output.decode(), process.returncode]
+
+
+def threaded() -> list[Any]:
+    """
+    What threads there are, and whether another runs.
+    """
+    ran: list[int] = []
+    thread = threading.Thread(target=ran.append, args=(1,))
+    thread.start()
+    thread.join()
+    main = threading.main_thread()
+    same = [main is threading.current_thread(), main.ident == threading.get_ident()]
+    return [threading.active_count(), main.name, same, ran]
+
+
+def umask() -> int:
+    """
+    The file creation mask.
+    """
+    before = os.umask(0)
+    os.umask(before)
+    return before
+
+
+def found() -> dict[str, Any]:
+    """
+    All of it.
+    """
+    hooks = ("excepthook", "displayhook", "unraisablehook", "breakpointhook")
+    printed = subprocess.check_output(["/usr/bin/env"]).decode().splitlines()
+    return {
+        "names": NAMES,
+        "path": PATH,
+        "argv": ARGV,
+        "descriptors": descriptors(),
+        "gc": [gc.isenabled(), gc.get_threshold(), gc.get_debug(), len(gc.callbacks)],
+        "signals": signals(),
+        "flags": [repr(sys.flags), sys.warnoptions, repr(sys._xoptions)],
+        "orig_argv": getattr(sys, "orig_argv", None),
+        "prefixes": [sys.executable, sys.prefix, sys.base_prefix, sys.exec_prefix],
+        "streams": [stream(text) for text in (sys.stdin, sys.stdout, sys.stderr)],
+        "same": [sys.stdin is sys.__stdin__, sys.stdout is sys.__stdout__],
+        "session": [os.getsid(0) == os.getpid(), os.getpgrp() == os.getpid()],
+        "context": [os.getcwd(), umask(), os.nice(0)],
+        "ids": [os.getresuid(), os.getresgid(), os.getgroups()],
+        "limits": [resource.getrlimit(number) for number in range(15)],
+        "environment": sorted(os.environ.items()),
+        "environb": sorted(map(repr, os.environb.items())),
+        "inherited": sorted(each for each in printed if not each.startswith("_=")),
+        "threads": threaded(),
+        "limit": [sys.getrecursionlimit(), sys.getswitchinterval()],
+        "times": [time.tzname, time.process_time() < 5, time.time() > 1e9],
+        "locale": [sys.getfilesystemencoding(), locale.setlocale(locale.LC_ALL)],
+        "preferred": locale.getpreferredencoding(False),
+        "pickled": [vars(pickle.loads(pickle.dumps(Thing()))), Thing.__module__],
+        "name": [__name__, getattr(__spec__, "name", None), __package__],
+        "main": sys.modules["__main__"].__dict__ is globals(),
+        "handled": handled(),
+        "hooks": [repr(getattr(sys, hook, None)) for hook in hooks],
+        "left": [hasattr(sys, "last_value"), sys.getprofile(), sys.gettrace()],
+        "written": [sys.dont_write_bytecode, getattr(sys, "pycache_prefix", None)],
+        "pid": os.getpid() == int(os.readlink("/proc/self")),
+        "warnings": list(map(repr, warnings.filters)),
+        "processes": processes(),
+        "asyncio": asyncio.run(echoed()),
+        "file": sys._getframe().f_code.co_filename,
+        "read": sys.stdin.read(),
+        "wakeup": signal.set_wakeup_fd(-1),
+        "finders": [type(each).__name__ for each in sys.meta_path],
+    }
+
+
+if __name__ == "__main__":
+    told = found()
+    own = {"random": random.random(), "modules": MODULES}
+    print(json.dumps([told, own], default=repr))

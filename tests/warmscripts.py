@@ -1,0 +1,422 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Scripts that end, or do not begin, in all the ways there are.
+"""
+
+from __future__ import annotations
+
+#: A module that the scripts can import, which has something open.
+MODULE = """\
+file = open("out.txt", "w")
+class Thing:
+    def __del__(self): print("the module's thing is gone")
+thing = Thing()
+"""
+
+#: What is sent to those scripts that read.
+SENT = {"input": b"one\ntwo\n", "readall": b"four", "surrogates": b"\xff\n"}
+
+#: The scripts, by names.  Those that write a file write C{out.txt}.
+SCRIPTS = {
+    "exit3": """
+import sys; print('x'); sys.exit(3)
+""",
+    "exitbig": """
+import sys; sys.exit(1<<40)
+""",
+    "exitneg": """
+import sys; sys.exit(-1)
+""",
+    "exit256": """
+raise SystemExit(257)
+""",
+    "exittrue": """
+raise SystemExit(True)
+""",
+    "exitstr": """
+import sys; print('a'); sys.exit('bye')
+""",
+    "exitnone": """
+import sys; sys.exit()
+""",
+    "exittuple": """
+raise SystemExit((1,2))
+""",
+    "exitbytes": """
+raise SystemExit(b'x')
+""",
+    "exitobj": """
+class C(SystemExit): pass
+raise C(4,5)
+""",
+    "raise": """
+def f():
+    raise ValueError('x')
+print('before')
+f()
+""",
+    "chain": """
+try:
+    1/0
+except Exception as e:
+    raise KeyError('k') from e
+""",
+    "interrupted": """
+print('p')
+raise KeyboardInterrupt
+""",
+    "interruptedBySignal": """
+import os,signal,time
+os.kill(os.getpid(), signal.SIGINT)
+time.sleep(5)
+""",
+    "hook": """
+import sys
+sys.excepthook=lambda *a: print('hook',a[0].__name__, a[2].tb_frame.f_code.co_name)
+1/0
+""",
+    "hookraise": """
+import sys
+def h(*a): raise KeyError('in hook')
+sys.excepthook=h
+1/0
+""",
+    "hookexit": """
+import sys
+def h(*a): sys.exit(7)
+sys.excepthook=h
+1/0
+""",
+    "hooknone": """
+import sys
+sys.excepthook=None
+1/0
+""",
+    "hookdel": """
+import sys
+del sys.excepthook
+1/0
+""",
+    "atexit": """
+import atexit
+atexit.register(print,'one')
+atexit.register(print,'two')
+print('main')
+""",
+    "atexitfile": """
+import atexit
+def f(): print('__file__' in globals(), '__cached__' in globals(), __name__)
+atexit.register(f)
+""",
+    "atexitfile2": """
+import atexit,sys
+def f(): print('__file__' in globals())
+atexit.register(f)
+sys.exit(0)
+""",
+    "atexitfile3": """
+import atexit,sys
+def f(): print('__file__' in globals(), hasattr(sys,'last_value'))
+atexit.register(f)
+1/0
+""",
+    "atexitraise": """
+import atexit
+def f(): raise ValueError('at')
+atexit.register(print,'after')
+atexit.register(f)
+""",
+    "thread": """
+import threading,time
+def f():
+    time.sleep(0.05); print('thread done')
+threading.Thread(target=f).start()
+print('main done')
+""",
+    "threadraise": """
+import threading
+def f(): raise ValueError('t')
+t=threading.Thread(target=f,name='n'); t.start(); t.join()
+""",
+    "daemon": """
+import threading,time
+threading.Thread(target=time.sleep,args=(100,),daemon=True).start()
+""",
+    "destructors": """
+class C:
+    def __init__(s,n): s.n=n
+    def __del__(s): print('del',s.n)
+a=C('a'); b=C('b'); _c=C('c')
+print('end')
+""",
+    "delcycle": """
+class C:
+    def __del__(s): print('del cycle', s.me is s)
+a=C(); a.me=a
+del a
+b=C(); b.me=b
+""",
+    "delexc": """
+class C:
+    def __del__(s): print('del')
+x=C()
+def f():
+    y=C()
+    1/0
+f()
+""",
+    "file": """
+f=open('out.txt','w'); f.write('data'); print(1)
+""",
+    "fileInModule": """
+import sys
+import opener
+opener.file.write('mod'); print(2)
+""",
+    "fileInClass": """
+class A:
+    f=open('out.txt','w')
+A.f.write('cls')
+def g(x=A.f): pass
+""",
+    "osexit": """
+import os,sys
+print('lost'); os._exit(5)
+""",
+    "stderr": """
+import sys; sys.stderr.write('err'); print('out'); sys.stderr.write('err2')
+""",
+    "closeout": """
+import sys; print('x'); sys.stdout.close()
+""",
+    "closefd": """
+import os,sys; print('x'); os.close(1)
+""",
+    "closeboth": """
+import sys; sys.stdout.close(); sys.stderr.close()
+""",
+    "close1e": """
+import os,sys; print('x'); os.close(1); os.close(2)
+""",
+    "stdoutnone": """
+import sys; sys.stdout=None; print('x')
+""",
+    "stdoutdel": """
+import sys; del sys.stdout
+""",
+    "stdoutio": """
+import sys,io; sys.stdout=io.StringIO(); print('x')
+""",
+    "detach": """
+import sys; b=sys.stdout.detach(); b.write(b'raw')
+""",
+    "docstring": """
+'''hello'''
+print(__doc__, __name__)
+""",
+    "annotations": """
+x: int = 3
+print(__annotations__)
+""",
+    "future": """
+from __future__ import annotations
+x: nope = 3
+print(__annotations__)
+""",
+    "nofuture": """
+def f(x: int): pass
+print(f.__annotations__)
+""",
+    "frames": """
+import traceback
+def f(): traceback.print_stack(limit=1)
+f()
+""",
+    "killed": """
+import os,signal; os.kill(os.getpid(), signal.SIGTERM)
+""",
+    "crashed": """
+import os,signal; os.kill(os.getpid(), signal.SIGSEGV)
+""",
+    "aborted": """
+import os; os.abort()
+""",
+    "fork": """
+import os
+p=os.fork()
+if p: print(os.waitpid(p,0)[1])
+else: print('child')
+""",
+    "nested": """
+exec(compile('1/0','x','exec'))
+""",
+    "warn": """
+import warnings
+warnings.warn('w')
+""",
+    "syntaxwarn": """
+print('\\d', 1 is 1)
+""",
+    "asserts": """
+assert 0,'msg'
+""",
+    "input": """
+print(input()+'!'); print(input())
+""",
+    "readall": """
+import sys; print(len(sys.stdin.buffer.read()))
+""",
+    "bytes": """
+import sys; sys.stdout.buffer.write(b'\\xff\\n'); print('\\xe9')
+""",
+    "surrogates": """
+import sys; print(sys.stdin.read().encode('utf-8','surrogateescape'))
+""",
+    "notASCII": """
+print('\\u20ac')
+""",
+    "argv": """
+import sys; print(sys.argv)
+""",
+    "weakref": """
+import weakref
+class C: pass
+c=C()
+weakref.finalize(c, print, 'fin')
+""",
+    "importsMain": """
+import __main__, sys; print(__main__.__file__, __main__ is sys.modules['__main__'])
+""",
+    "temporaryFiles": """
+import tempfile,os
+t=tempfile.NamedTemporaryFile(); d=tempfile.TemporaryDirectory()
+print(os.path.isdir(d.name))
+""",
+    "generator": """
+def g():
+    try: yield 1
+    finally: print('gen closed')
+x=g(); next(x)
+""",
+    "contextManager": """
+import contextlib
+@contextlib.contextmanager
+def c():
+    try: yield
+    finally: print('ctx')
+e=c(); e.__enter__()
+""",
+    "delglob": """
+X='glob'
+class C:
+    def __del__(s): print(X)
+c=C()
+def f(): return c
+""",
+    "logging": """
+import logging; logging.basicConfig(level=10); logging.info('hi')
+logging.getLogger('x').error('e')
+""",
+    "concurrent": """
+from concurrent.futures import ThreadPoolExecutor as T
+t=T(2); f=t.submit(print,'pool')
+""",
+    "multiprocessing": """
+import multiprocessing as m
+if __name__=='__main__':
+    p=m.Process(target=print,args=('mp',)); p.start()
+""",
+    "sockdel": """
+import socket,sys
+s=socket.socket(fileno=0)
+print(s.family, s.type)
+""",
+    "exceptgroup": """
+import sys
+if sys.version_info>(3,11):
+    raise ExceptionGroup('g',[ValueError(1),KeyError(2)])
+""",
+    "lastexc": """
+import sys,atexit
+atexit.register(lambda: print(repr(getattr(sys,'last_value',None))))
+raise ValueError(5)
+""",
+    "ctypes": """
+import ctypes
+ctypes.CDLL(None).printf(b'C stdio\\n')
+print('py')
+""",
+    "ctypes3": """
+import ctypes
+class C:
+    def __del__(s): print('del')
+c=C()
+1/0
+""",
+    "syntax": """
+print(1)
+def
+""",
+    "indent": """
+if 1:
+x
+""",
+    "unknownEncoding": """
+# coding: nope
+print(1)
+""",
+    "empty": """
+
+""",
+    "returns": """
+return 5
+""",
+    "delmain": """
+import sys; del sys.modules['__main__']; print(2)
+""",
+    "clearmods": """
+import sys; sys.modules.clear(); print(3)
+""",
+    "pickled": """
+import pickle
+class A: pass
+print(pickle.loads(pickle.dumps(A())).__class__ is A)
+""",
+    "asyncio": """
+import asyncio
+async def m():
+    await asyncio.sleep(0.01); print('aio')
+asyncio.run(m())
+""",
+    "asyncioInterrupted": """
+import asyncio,os,signal
+async def m():
+    os.kill(os.getpid(),signal.SIGINT)
+    await asyncio.sleep(3)
+asyncio.run(m())
+""",
+    "timer": """
+import threading; threading.Timer(0.02, print, ['timer']).start()
+""",
+    "flusherr": """
+import os,sys; os.dup2(os.open('/dev/full',1),1); print('x')
+""",
+    "flusherr2": """
+import os,sys; os.dup2(os.open('/dev/full',1),1); print('x'); sys.exit(4)
+""",
+    "flusherr3": """
+import os,sys; os.dup2(os.open('/dev/full',1),1); print('x'); 1/0
+""",
+    "delorder": """
+import sys
+class C:
+    def __init__(s,n): s.n=n
+    def __del__(s): print('del',s.n)
+def f(): pass
+z=C('z'); _y=C('y'); a=C('a')
+class D: c=C('in class')
+l=[C('l')]
+""",
+}
