@@ -1,0 +1,39 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+How Sphinx makes the HTML guide and the man pages of one source.
+"""
+
+import os
+import sys
+
+sys.path[:0] = [
+    os.path.dirname(__file__),
+    os.path.join(os.path.dirname(__file__), ".."),
+]
+
+from inetdtw import __version__  # noqa: E402 - of this checkout
+
+project = "inetdtw"
+author = copyright = "the inetdtw authors"
+release = version = __version__
+# A page is the same on whatever day it is made.
+today = f"inetdtw {release}"
+
+extensions = ["reference"]
+exclude_patterns = ["README.rst"]
+nitpicky = True
+highlight_language = "none"
+smartquotes = False
+
+html_theme = "alabaster"
+html_theme_options = {"description": "The superserver for Twisted"}
+html_show_copyright = False
+html_copy_source = False
+
+man_pages = [
+    ("man/inetd.8", "inetd", "start a program for every client", "", 8),
+    ("man/inetd.conf.5", "inetd.conf", "the services of inetd", "", 5),
+]
+man_make_section_directory = True

@@ -1,0 +1,67 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+The reference of keys, made of their declarations, so that both say the same.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from sphinx.util.docutils import SphinxDirective
+
+from inetdtw.entry import KEYS, Key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from docutils import nodes
+    from sphinx.application import Sphinx
+
+
+def escaped(text: str) -> str:
+    """
+    A text of which nothing is markup.
+    """
+    return re.sub(r"([\\*`|_<])", r"\\\1", text)
+
+
+def keyLines(key: Key) -> Iterator[str]:
+    """
+    Generate the lines of reStructuredText that describe a key.
+    """
+    unit = f" ({key.unit})" if key.unit else ""
+    yield f".. confval:: {key.name}"
+    yield ""
+    yield f"   {escaped(key.help)}"
+    yield ""
+    yield f"   | Type: {escaped(key.kind.name + unit)}"
+    yield f"   | Default: {escaped(key.default or 'none, it must be given')}"
+    yield f"   | Example: ``{key.name} = {key.example}``"
+    yield ""
+
+
+class Keys(SphinxDirective):
+    """
+    C{inetd-keys}: every key, or those that are named.
+    """
+
+    optional_arguments = 100
+
+    def run(self) -> list[nodes.Node]:
+        """
+        Make the descriptions.
+        """
+        names = self.arguments or KEYS
+        lines = [line for name in names for line in keyLines(KEYS[name])]
+        return self.parse_text_to_nodes("\n".join(lines), allow_section_headings=True)
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """
+    Tell Sphinx of the directives.
+    """
+    app.add_directive("inetd-keys", Keys)
+    return {"parallel_read_safe": True}
