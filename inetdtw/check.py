@@ -22,9 +22,9 @@ from typing import Any, Callable
 
 from inetdtw import files
 from inetdtw.conf import Duplicate
-from inetdtw.entry import Place
 from inetdtw.files import Configuration
 from inetdtw.lookups import Lookups
+from inetdtw.place import Place
 from inetdtw.service import Settings
 
 #: How many characters of a line are shown, and how many of them before the field.

@@ -22,7 +22,7 @@ from zope.interface import implementer
 from twisted.internet.interfaces import IReadDescriptor
 from twisted.python.failure import Failure
 
-from inetdtw.entry import printable
+from inetdtw.place import printable
 
 #: The most characters of one line; a longer one becomes several.
 LONGEST = 1000

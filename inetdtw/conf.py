@@ -26,13 +26,15 @@ another line.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Union
 
-from inetdtw.entry import ConfError, Entry, Place, Word, entryFrom
-from inetdtw.lexer import Definition, Sort, Source, wordsIn
-from inetdtw.positional import Said, defaultHosts, saidBy, splitService
+from inetdtw.definition import Said, entryFrom, keysOf
+from inetdtw.entry import Entry
+from inetdtw.lexer import Definition, Source, wordsIn
+from inetdtw.place import ConfError, Place, Word
+from inetdtw.positional import defaultHosts, saidBy, splitService
 
 _SPACE = re.compile(r"[ \t\r\n\f\v]*")
 _SWITCHED = re.compile(
@@ -194,7 +196,7 @@ class _Reader:
         definition = Definition(source)
         try:
             service, switch = wordsIn(place, head.group())
-            said = list(_keys(definition, switch))
+            said = list(keysOf(definition, switch))
         except ConfError:
             definition.skip()
             raise
@@ -203,82 +205,6 @@ class _Reader:
         keys = {key.text for key, _ in said}
         said += [each for each in prefix if each[0].text not in keys]
         return self._entry(name, said, switch.text == "on")
-
-
-#: The keys whose words may have commas between them.
-LISTS = frozenset(["preload"])
-
-
-def _keys(definition: Definition, switch: Word) -> Iterator[Said]:
-    """
-    The keys of a definition up to its semicolon, each with its words.
-    """
-    name = last = switch
-    words: list[Word] = []
-    step = "name"
-    for sort, token in _joined(definition):
-        last = token
-        mark = sort is Sort.MARK
-        if step == "name" and not mark:
-            name, equals, value = _divided(token, sort is Sort.QUOTED)
-            words, step = value, "words" if equals else "equals"
-        elif step == "equals" and mark and token.text == "=":
-            step = "words"
-        elif step == "words" and not mark:
-            words.append(token)
-        elif step == "words" and token.text != "=":
-            yield name, tuple(words)
-            step = "name"
-            if token.text == ";":
-                return
-        elif step == "name" and token.text == ";":
-            return
-        else:
-            reason = f"'{token.text}' is not expected here: KEY = VALUE, ... ;"
-            raise ConfError(token.place, "definition", reason)
-    raise ConfError(last.place, "definition", "is not ended by a semicolon")
-
-
-def _joined(tokens: Iterable[tuple[Sort, Word]]) -> Iterator[tuple[Sort, Word]]:
-    """
-    Leave out the commas within the value of a key whose words may be divided by them:
-    those behind which there is no other key.
-    """
-    held: list[tuple[Sort, Word]] = []
-    first, within = True, False
-    for sort, token in tokens:
-        mark = sort is Sort.MARK
-        if len(held) == 1 and not mark and "=" not in token.text:
-            held.append((sort, token))
-            continue
-        if len(held) == 2 and mark and token.text in ",;":
-            yield held.pop()
-            held.clear()
-        elif held:
-            within = len(held) == 2 and held[1][1].text in LISTS
-            first = len(held) == 1
-            yield from held
-            held.clear()
-        if mark and token.text == "," and within:
-            held.append((sort, token))
-            continue
-        if first and not mark:
-            within = token.text.partition("=")[0] in LISTS
-        first = mark and token.text == ","
-        yield sort, token
-    yield from held
-
-
-def _divided(token: Word, quoted: bool) -> tuple[Word, bool, list[Word]]:
-    """
-    The name of a key, whether C{=} is right behind it, and the word behind that,
-    which may be empty only if it is quoted.
-    """
-    name, equals, value = token.text.partition("=")
-    place = token.place
-    behind = Place(place.file, place.line, place.column + len(name) + 1)
-    found = value or (equals and quoted)
-    return Word(name, place), bool(equals), [Word(value, behind)] if found else []
 
 
 def _warnings(words: list[Word]) -> Iterator[Warned]:

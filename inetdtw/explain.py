@@ -19,8 +19,9 @@ from typing import Any, Callable
 
 from inetdtw import files
 from inetdtw.check import printTo
-from inetdtw.entry import KEYS, ConfError, Entry
+from inetdtw.entry import KEYS, Entry
 from inetdtw.lookups import Lookups
+from inetdtw.place import ConfError
 from inetdtw.resolve import LIMITS, resolve
 from inetdtw.service import Address, Service, Settings
 

@@ -16,8 +16,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from inetdtw.conf import Include, Statement, Warned, parse
-from inetdtw.entry import ConfError, Entry, Place
+from inetdtw.entry import Entry
 from inetdtw.lookups import Lookups
+from inetdtw.place import ConfError, Place
 from inetdtw.resolve import distinct, resolve, unreachable
 from inetdtw.service import Service, Settings
 

@@ -23,7 +23,7 @@ import re
 from collections.abc import Iterator
 from enum import Enum
 
-from inetdtw.entry import ConfError, Place, Word
+from inetdtw.place import ConfError, Place, Word
 
 _PIECE = re.compile(
     r"""

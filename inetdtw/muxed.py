@@ -16,10 +16,10 @@ from zope.interface import implementer
 
 from inetdtw import environment, sockets
 from inetdtw.child import Child, Host, Launches
-from inetdtw.entry import printable
 from inetdtw.gate import Gate
 from inetdtw.interfaces import ILauncher, IListener
 from inetdtw.limits import Limits
+from inetdtw.place import printable
 from inetdtw.ports import SocketPort, StreamPort
 from inetdtw.service import Service
 from inetdtw.tcpmux import GO, NOT_AVAILABLE, NOT_READ, Question, goodbye

@@ -26,9 +26,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from inetdtw.entry import ConfError, Place, Word
-
-Said = tuple[Word, tuple[Word, ...]]
+from inetdtw.definition import Said
+from inetdtw.place import ConfError, Place, Word
 
 _FIELDS = ("service", "socktype", "protocol", "wait", "user", "exec")
 _LIMITS = ("accept_max", "ip_max", "per_source")

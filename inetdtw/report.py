@@ -30,9 +30,9 @@ from typing import Any
 from twisted.logger import Logger
 
 from inetdtw.diff import Changes
-from inetdtw.entry import ConfError
 from inetdtw.environment import plain
 from inetdtw.interfaces import Exit
+from inetdtw.place import ConfError
 
 
 def peerText(peer: Any) -> str:

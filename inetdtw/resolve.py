@@ -17,9 +17,10 @@ from typing import Any
 
 from inetdtw import builtin, foreign, lookups, program, values
 from inetdtw.conf import Duplicate, Warned
-from inetdtw.entry import KEYS, ConfError, Entry
+from inetdtw.entry import KEYS, Entry
 from inetdtw.interpreter import Unfit, interpretedBy
 from inetdtw.lookups import Account, Lookups
+from inetdtw.place import ConfError
 from inetdtw.service import (
     Address,
     Bounds,

@@ -14,7 +14,7 @@ from __future__ import annotations
 import socket
 from dataclasses import dataclass, field
 
-from inetdtw.entry import Place
+from inetdtw.place import Place
 
 
 @dataclass(frozen=True)

@@ -35,8 +35,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw.builtin import ReflectorGuard
 from inetdtw.child import Child, Host
-from inetdtw.entry import Place
 from inetdtw.interfaces import Exit, IChild, ILauncher, Order
+from inetdtw.place import Place
 from inetdtw.report import Report
 from inetdtw.service import Address, Program, Service
 

@@ -13,7 +13,7 @@ import os
 from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw.check import BEFORE, WIDTH, Excerpts, check, printTo
-from inetdtw.entry import Place
+from inetdtw.place import Place
 from inetdtw.service import Settings
 from inetdtw.test.system import lookups
 

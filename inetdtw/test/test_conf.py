@@ -14,7 +14,8 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw.conf import Include, Statement, Warned, parse
-from inetdtw.entry import KEYS, ConfError, Entry, Place
+from inetdtw.entry import KEYS, Entry
+from inetdtw.place import ConfError, Place
 
 CAT = "stream tcp nowait nobody /bin/cat cat"
 #: The same in the other form.

@@ -13,7 +13,7 @@ from dataclasses import replace
 from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw.diff import Changes, diff
-from inetdtw.entry import Place
+from inetdtw.place import Place
 from inetdtw.service import Address, Key, Service
 
 

@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw.conf import parse
-from inetdtw.entry import KEYS, ConfError, Entry, Place
+from inetdtw.entry import KEYS, Entry
 from inetdtw.explain import explain, explanation, quoted
+from inetdtw.place import ConfError, Place
 from inetdtw.resolve import resolve
 from inetdtw.service import Bounds, Service, Settings
 from inetdtw.test.system import HOSTS, USERS, lookups

@@ -14,8 +14,8 @@ import os
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from inetdtw.conf import parse
-from inetdtw.entry import ConfError
 from inetdtw.files import Configuration, NotText, fromStatements, load, read
+from inetdtw.place import ConfError
 from inetdtw.service import Settings
 from inetdtw.test.system import lookups
 

@@ -12,7 +12,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw import cli, foreign
 from inetdtw.conf import Warned, parse
-from inetdtw.entry import KEYS, ConfError, Entry
+from inetdtw.entry import KEYS, Entry
+from inetdtw.place import ConfError
 from inetdtw.resolve import resolve
 from inetdtw.service import Settings
 from inetdtw.test.system import lookups

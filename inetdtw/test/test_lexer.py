@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw.entry import ConfError, Place
 from inetdtw.lexer import Definition, Sort, Source, wordsIn
+from inetdtw.place import ConfError, Place
 
 LINE = Place("inetd.conf", 7)
 

@@ -11,8 +11,9 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw.entry import ConfError, Place, entryFrom
+from inetdtw.definition import entryFrom
 from inetdtw.lexer import wordsIn
+from inetdtw.place import ConfError, Place
 from inetdtw.positional import defaultHosts, saidBy, splitService
 
 GIVEN = {

@@ -16,8 +16,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw.conf import Warned
 from inetdtw.diff import Changes
-from inetdtw.entry import ConfError, Place
 from inetdtw.interfaces import Exit
+from inetdtw.place import ConfError, Place
 from inetdtw.report import LEVELS, Report, peerText, prefixText
 
 PEER = ("192.0.2.1", 40000)

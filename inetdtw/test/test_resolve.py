@@ -17,8 +17,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw import builtin, values
 from inetdtw.conf import Duplicate, Warned, parse
-from inetdtw.entry import KEYS, ConfError, Entry, Place
+from inetdtw.entry import KEYS, Entry
 from inetdtw.lookups import Lookups
+from inetdtw.place import ConfError, Place
 from inetdtw.resolve import Resolved, distinct, resolve, unreachable
 from inetdtw.service import (
     Address,

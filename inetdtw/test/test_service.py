@@ -12,7 +12,7 @@ from dataclasses import FrozenInstanceError, fields, replace
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw.entry import Place
+from inetdtw.place import Place
 from inetdtw.service import (
     Address,
     Bounds,

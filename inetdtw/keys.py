@@ -1,0 +1,152 @@
+# -*- test-case-name: inetdtw.test.test_keys -*-
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+What is known of every key that a definition can say: its type, unit, default and
+help, and the types that are keys' own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from inetdtw import foreign, values
+from inetdtw.values import AnyKind
+
+#: The largest count that FreeBSD's C{max-child} takes.
+_MOST = 32767
+
+_PROTOCOLS = (
+    *("tcp", "tcp4", "tcp6", "tcp46"),
+    *("udp", "udp4", "udp6", "udp46", "unix"),
+    *("tcp6only", "udp6only"),
+)
+
+
+@dataclass(frozen=True)
+class Key:
+    """
+    One thing that a definition can say.
+
+    @ivar name: the word in front of the equals sign.
+    @ivar kind: the type of its value.
+    @ivar unit: what a number counts, or an empty text.
+    @ivar default: what holds where it is not given, in words.
+    @ivar help: one sentence.
+    @ivar example: a value.
+    """
+
+    name: str
+    kind: AnyKind
+    unit: str
+    default: str
+    help: str
+    example: str
+
+
+def key(
+    kind: AnyKind, help: str, *, default: str = "", unit: str = "", example: str = ""
+) -> Any:
+    """
+    Declare a key of L{inetdtw.entry.Entry}; its name is that of the field.
+    """
+    about = {"key": (kind, unit, default, help, example)}
+    return field(default=None, metadata=about)
+
+
+def _refuseRPC(protocol: str) -> None:
+    """
+    @raise ValueError: for the protocols that this superserver does not serve.
+    """
+    if protocol in _PROTOCOLS:
+        return
+    if protocol.startswith("rpc/"):
+        raise ValueError(f"'{protocol}' {foreign.missing('RPC registration')}")
+    if "faith" in protocol.split("/"):
+        raise ValueError(f"'{protocol}': faith(4) is gone from every system")
+    raise ValueError(f"'{protocol}' is none of {', '.join(_PROTOCOLS)}")
+
+
+def _refuseIPsec(words: tuple[str, ...]) -> None:
+    """
+    @raise ValueError: for a policy, as the service would run without it.
+    """
+    if any(words):
+        raise ValueError("IPsec policies cannot be set from here, only an empty one")
+
+
+def _noBlank(name: str) -> None:
+    """
+    @raise ValueError: unless it is one word of a line of the log.
+    """
+    if " " in name:
+        raise ValueError(f"'{name}' has a blank in it")
+
+
+def _absolute(path: str) -> None:
+    """
+    @raise ValueError: unless the path is absolute.
+    """
+    if not path.startswith("/"):
+        raise ValueError(f"'{path}' is not an absolute path")
+
+
+def _folder(path: str) -> None:
+    """
+    @raise ValueError: unless the path is absolute, or stands for a home.
+    """
+    if path != "~":
+        _absolute(path)
+
+
+def _assignments(words: tuple[str, ...]) -> None:
+    """
+    @raise ValueError: unless every word is of the form NAME=VALUE.
+    """
+    for each in words:
+        name, equals, _ = each.partition("=")
+        if not name or not equals:
+            raise ValueError(f"'{each}' is not of the form NAME=VALUE")
+        if "\0" in each:
+            raise ValueError(f"{name} cannot hold a NUL character")
+
+
+def _modules(words: tuple[str, ...]) -> None:
+    """
+    @raise ValueError: unless these can be modules, or C{auto}.
+    """
+    if not words:
+        raise ValueError("names at least one module, or auto")
+    for each in words:
+        if not all(part.isidentifier() for part in each.split(".")):
+            raise ValueError(f"'{each}' is not the name of a module")
+    if "auto" in words and len(words) > 1:
+        raise ValueError("auto goes with no other name")
+
+
+def rlimit(what: str, unit: str) -> Any:
+    """
+    Declare a key of L{inetdtw.entry.Entry} that is a limit of setrlimit(2).
+    """
+    return key(
+        values.limit,
+        f"The limit on the {what}: one value, or a soft and a hard one, SOFT:HARD.",
+        default="the daemon's",
+        unit=unit,
+        example="UNLIMITED",
+    )
+
+
+SOCKTYPE = values.oneOf("stream", "dgram", "seqpacket")
+PROTOCOL = values.checked(values.word, _refuseRPC, "|".join(_PROTOCOLS))
+COUNT = values.number(0, _MOST)
+IPSEC = values.checked(values.words, _refuseIPsec)
+STDERR = values.oneOf("socket", "log", "null")
+LAUNCH = values.oneOf("direct", "forkserver")
+NAME = values.checked(values.word, _noBlank)
+FOLDER = values.checked(values.word, _folder, "path")
+ROOT = values.checked(values.word, _absolute, "path")
+VARIABLES = values.checked(values.words, _assignments)
+MODULES = values.checked(values.words, _modules, "auto or module, ...")

@@ -1,0 +1,67 @@
+# -*- test-case-name: inetdtw.test.test_place -*-
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Words of a configuration, where they are written, and what is wrong with them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Place:
+    """
+    Where something is written.
+
+    @ivar file: the path of the file as it was given.
+    @ivar line: counted from 1.
+    @ivar column: counted from 1.
+    """
+
+    file: str
+    line: int
+    column: int = 1
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+def printable(text: str) -> str:
+    """
+    A text as one line, whatever it quotes.
+    """
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
+
+
+class ConfError(Exception):
+    """
+    A part of a configuration cannot be used.
+
+    @ivar place: where it is.
+    @ivar field: the name of the field or key that is wrong.
+    @ivar reason: what is wrong with it, and what would be right.
+    """
+
+    def __init__(self, place: Place, field: str, reason: str) -> None:
+        super().__init__(place, field, reason)
+        self.place = place
+        self.field = printable(field)
+        self.reason = printable(reason)
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.field}: {self.reason}"
+
+
+@dataclass(frozen=True)
+class Word:
+    """
+    One word of a configuration file, quotes removed, and where it begins.
+    """
+
+    text: str
+    place: Place

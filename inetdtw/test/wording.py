@@ -1,0 +1,31 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Words of a configuration for tests, and the entries that they make.
+"""
+
+from __future__ import annotations
+
+from inetdtw.definition import entryFrom
+from inetdtw.entry import Entry
+from inetdtw.place import Place, Word
+
+
+def wordAt(text: str, column: int) -> Word:
+    """
+    A word of the fourth line.
+    """
+    return Word(text, Place("inetd.conf", 4, column))
+
+
+def entryOf(*said: tuple[str, tuple[str, ...]]) -> Entry:
+    """
+    The entry that says these keys, the n-th of them in column 100 n and its value
+    ten columns behind it.
+    """
+    pairs = [
+        (wordAt(name, at), tuple(wordAt(each, at + 10) for each in value))
+        for at, (name, value) in zip(range(100, 10000, 100), said)
+    ]
+    return entryFrom(wordAt("7", 1), True, pairs)
