@@ -20,9 +20,10 @@ from typing import Any, Callable
 from inetdtw import files
 from inetdtw.check import printTo
 from inetdtw.entry import KEYS, Entry
+from inetdtw.execution import LIMITS
 from inetdtw.lookups import Lookups
 from inetdtw.place import ConfError
-from inetdtw.resolve import LIMITS, resolve
+from inetdtw.resolve import resolve
 from inetdtw.service import Address, Service, Settings
 
 _SOCKTYPES: dict[int, str] = {

@@ -16,10 +16,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from inetdtw.conf import Include, Statement, Warned, parse
+from inetdtw.distinct import distinct, unreachable
 from inetdtw.entry import Entry
 from inetdtw.lookups import Lookups
 from inetdtw.place import ConfError, Place
-from inetdtw.resolve import distinct, resolve, unreachable
+from inetdtw.resolve import resolve
 from inetdtw.service import Service, Settings
 
 

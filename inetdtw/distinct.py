@@ -1,0 +1,58 @@
+# -*- test-case-name: inetdtw.test.test_distinct -*-
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Services that need the same socket, and services that nobody can reach.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from inetdtw.conf import Duplicate, Warned
+from inetdtw.service import Key, Service
+
+
+def unreachable(services: Iterable[Service]) -> Iterator[Warned]:
+    """
+    A warning for each service that is behind tcpmux when there is no tcpmux.
+    """
+    found = tuple(services)
+    if any(each.internal == "tcpmux" for each in found):
+        return
+    for service in found:
+        if service.isMuxed:
+            reason = "nobody comes here: there is no line for tcpmux itself"
+            yield Warned(service.place, "service", reason)
+
+
+def distinct(services: Iterable[Service]) -> Iterator[Service | Warned]:
+    """
+    Leave out the services whose socket another one has already, with a warning
+    that names both lines, and give every service a name of its own.
+
+    Lines that ask for port 0 each get a socket.
+    """
+    seen: dict[Key, Service] = {}
+    turns: Counter[Key] = Counter()
+    names: Counter[str] = Counter()
+    for service in services:
+        address = service.address
+        if not address.port and address.family in (socket.AF_INET, socket.AF_INET6):
+            turn = turns[service.key]
+            turns[service.key] += 1
+            service = replace(service, address=replace(address, turn=turn))
+        first = seen.setdefault(service.key, service)
+        if first is not service:
+            reason = f"{service.address} is served by {first.place} already"
+            yield Duplicate(service.place, "service", reason)
+            continue
+        names[service.name] += 1
+        if names[service.name] > 1:
+            name = f"{service.name}#{names[service.name]}"
+            service = replace(service, name=name)
+        yield service

@@ -1,0 +1,151 @@
+# -*- test-case-name: inetdtw.test.test_endpoint -*-
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+The socket that an entry asks for: its type, its addresses and how it is set up.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from dataclasses import replace
+
+from inetdtw import lookups
+from inetdtw.question import Question, orElse
+from inetdtw.service import Address, Ownership, Service, SocketOptions
+
+_SOCKTYPES = {
+    "stream": socket.SOCK_STREAM,
+    "dgram": socket.SOCK_DGRAM,
+    "seqpacket": socket.SOCK_SEQPACKET,
+}
+_SOCKTYPES_OF = {
+    "tcp": ("stream",),
+    "udp": ("dgram",),
+    "unix": ("stream", "dgram", "seqpacket"),
+}
+_FAMILIES = {
+    "": (socket.AF_INET,),
+    "4": (socket.AF_INET,),
+    "6": (socket.AF_INET6,),
+    "46": (socket.AF_INET6, socket.AF_INET),
+}
+_ANY = {socket.AF_INET: "0.0.0.0", socket.AF_INET6: "::"}
+
+
+class Endpoint:
+    """
+    Where the clients of an entry come to.
+
+    @ivar base: the protocol without its version: C{tcp}, C{udp} or C{unix}.
+    """
+
+    def __init__(self, question: Question) -> None:
+        self._entry = question.entry
+        self._settings = question.settings
+        self._ask = question.ask
+        self._error = question.error
+        protocol = self._protocol()
+        self.base = protocol.rstrip("46")
+        self._suffix = protocol[len(self.base) :]
+
+    def _protocol(self) -> str:
+        """
+        The protocol: for a path it can only be one.
+        """
+        protocol = self._entry.protocol
+        unix = self._entry.service.startswith("/")
+        if protocol is None and not unix:
+            raise self._error("protocol", "must be given")
+        if protocol is not None and unix != (protocol == "unix"):
+            reason = f"'{protocol}' does not go with the service {self._entry.service}"
+            raise self._error("protocol", reason)
+        return (protocol or "unix").replace("6only", "6")
+
+    def socktype(self) -> int:
+        """
+        The type of the socket, which must go with the protocol.
+        """
+        allowed = _SOCKTYPES_OF[self.base]
+        given = self._entry.socktype or allowed[0]
+        if given not in allowed:
+            reason = f"'{given}' does not go with {self.base}, {allowed[0]} would"
+            raise self._error("socktype", reason)
+        return _SOCKTYPES[given]
+
+    def placed(self, service: Service) -> Iterator[Service]:
+        """
+        The service at each of its addresses.
+        """
+        if self.base == "unix":
+            yield service
+            return
+        port = lookups.port(self._entry.service, self.base, self._ask)
+        found = list(dict.fromkeys(self._addresses(port)))
+        for address in found:
+            name = service.name
+            if len(found) > 1:
+                host = f"[{address.host}]" if ":" in address.host else address.host
+                name = f"{host}:{name}"
+            yield replace(service, name=name, address=address)
+
+    def _addresses(self, port: int) -> Iterator[Address]:
+        """
+        The addresses that the line names.
+        """
+        families = _FAMILIES[self._suffix]
+        for host in self._entry.bind or self._settings.bind:
+            if host in ("*", ""):
+                family = families[0]
+                yield Address(family, _ANY[family], port, len(families) > 1)
+                continue
+            # A numeric address says itself which family is meant.
+            wide = not self._suffix and ":" in host
+            wanted = _FAMILIES["6"] if wide else families
+            for family, numeric in lookups.addresses(host, wanted, self._ask):
+                dual = numeric == "::" and len(families) > 1
+                yield Address(family, numeric, port, dual)
+
+    def options(self) -> SocketOptions:
+        """
+        How to set up the socket.
+        """
+        entry = self._entry
+        return SocketOptions(
+            orElse(entry.backlog, self._settings.backlog),
+            entry.sndbuf,
+            entry.recvbuf,
+            entry.acceptfilter,
+            self._ofConnections("nodelay"),
+            self._ofConnections("keepalive"),
+        )
+
+    def _ofConnections(self, key: str) -> bool:
+        """
+        The value of a flag that TCP connections can have.
+        """
+        on: bool | None = getattr(self._entry, key)
+        if on and self.base != "tcp":
+            raise self._error(key, "is only for tcp")
+        return bool(on)
+
+    def ownership(self) -> Ownership:
+        """
+        Whose the socket is, if it is a UNIX one.
+        """
+        entry = self._entry
+        given = (entry.socket_user, entry.socket_group, entry.socket_mode)
+        if given == (None, None, None):
+            return Ownership()
+        if self.base != "unix":
+            key = next(key for key in entry.places if key.startswith("socket_"))
+            raise self._error(key, "is only for UNIX sockets")
+        return Ownership(
+            -1 if given[0] is None else lookups.userId(given[0], self._ask),
+            -1
+            if given[1] is None
+            else lookups.groupId("socket_group", given[1], self._ask),
+            0o600 if given[2] is None else given[2],
+        )

@@ -1,0 +1,79 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+What one statement of a text comes to, for tests.
+"""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from inetdtw.conf import parse
+from inetdtw.entry import Entry
+from inetdtw.lookups import Lookups
+from inetdtw.place import ConfError, Place
+from inetdtw.resolve import Resolved, resolve
+from inetdtw.service import (
+    Service,
+    Settings,
+)
+from inetdtw.test.system import lookups
+
+ROOT = lookups()
+ALPINE = lookups(uid=1000, gid=1000)
+#: A program that is on every system.
+SH = "- /bin/sh sh"
+PLAIN = Settings()
+
+
+def resolved(
+    text: str, ask: Lookups = ROOT, settings: Settings = PLAIN, file: str = "/etc/x"
+) -> Resolved:
+    """
+    What the one statement of a text comes to.
+    """
+    (entry,) = parse(text, file)
+    assert isinstance(entry, Entry), entry
+    return resolve(entry, settings, ask)
+
+
+def servicesOf(
+    text: str, ask: Lookups = ROOT, settings: Settings = PLAIN
+) -> tuple[Service, ...]:
+    """
+    The services of an entry.
+    """
+    return resolved(text, ask, settings).services
+
+
+def serviceOf(text: str, ask: Lookups = ROOT, settings: Settings = PLAIN) -> Service:
+    """
+    The only service of an entry.
+    """
+    (service,) = servicesOf(text, ask, settings)
+    return service
+
+
+def addressesOf(text: str) -> list[str]:
+    """
+    Where the services of an entry listen.
+    """
+    return [str(each.address) for each in servicesOf(text)]
+
+
+class ResolveCase(SynchronousTestCase):
+    """
+    A test for entries that cannot be served.
+    """
+
+    def assertProblem(
+        self, text: str, column: int, field: str, reason: str, ask: Lookups = ROOT
+    ) -> None:
+        """
+        An entry has a mistake in this column and field.
+        """
+        problem = self.assertRaises(ConfError, resolved, text, ask)
+        self.assertEqual(problem.place, Place("/etc/x", 1, column), problem)
+        self.assertEqual(problem.field, field)
+        self.assertIn(reason, problem.reason)

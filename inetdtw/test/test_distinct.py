@@ -1,0 +1,151 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Tests for L{inetdtw.distinct}.
+"""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from inetdtw.conf import Duplicate, Warned, parse
+from inetdtw.distinct import distinct, unreachable
+from inetdtw.entry import Entry
+from inetdtw.resolve import resolve
+from inetdtw.service import Service
+from inetdtw.test.resolving import PLAIN, ROOT, SH, serviceOf
+
+
+class DistinctTests(SynchronousTestCase):
+    """
+    Tests for L{distinct}.
+    """
+
+    def distinct(self, text: str) -> list[Service | Warned]:
+        """
+        The services of a file, and the warnings.
+        """
+        found: list[Service] = []
+        for entry in parse(text, "x"):
+            assert isinstance(entry, Entry), entry
+            found += resolve(entry, PLAIN, ROOT).services
+        return list(distinct(found))
+
+    def servedOf(self, text: str) -> list[Service]:
+        """
+        The services of a file, where there are no warnings.
+        """
+        served = []
+        for each in self.distinct(text):
+            assert isinstance(each, Service), each
+            served.append(each)
+        return served
+
+    def test_duplicate(self) -> None:
+        """
+        The first of two services with one socket is served, and a warning names both
+        lines (item 25).
+        """
+        first, warning, last = self.distinct(
+            "7 stream tcp nowait - internal echo\n"
+            "echo stream tcp4 nowait - internal discard\n"
+            "8 stream tcp nowait - internal echo\n"
+        )
+        assert isinstance(first, Service) and isinstance(last, Service)
+        assert isinstance(warning, Duplicate)
+        self.assertEqual((first.internal, first.address.port), ("echo", 7))
+        self.assertEqual(last.address.port, 8)
+        self.assertEqual(
+            str(warning), "x:2:1: service: 0.0.0.0:7 is served by x:1:1 already"
+        )
+
+    def test_partOfSeveral(self) -> None:
+        """
+        Of a line with several addresses only those that are taken are left out (item
+        25).
+        """
+        first, second, warning = self.distinct(
+            "127.0.0.2:7 stream tcp nowait - internal echo\n"
+            "127.0.0.1,127.0.0.2:7 stream tcp nowait - internal echo\n"
+        )
+        assert isinstance(first, Service) and isinstance(second, Service)
+        self.assertEqual(str(second.address), "127.0.0.1:7")
+        self.assertIsInstance(warning, Warned)
+
+    def test_different(self) -> None:
+        """
+        Services that differ in protocol, family, address or port have sockets of their
+        own.
+        """
+        lines = (
+            "7 stream tcp nowait - internal echo",
+            "7 dgram udp wait - internal echo",
+            "7 stream tcp6 nowait - internal echo",
+            "127.0.0.1:7 stream tcp nowait - internal echo",
+            "8 stream tcp nowait - internal echo",
+            "/s stream unix nowait - internal echo",
+            "/t stream unix nowait - internal echo",
+        )
+        found = self.servedOf("\n".join(lines))
+        self.assertEqual(len(found), len(lines))
+        self.assertEqual(len({each.key for each in found}), len(lines))
+
+    def test_anyPort(self) -> None:
+        """
+        Lines that ask for port 0 each have a socket of their own, which stays the same
+        when the file is read again.
+        """
+        line = "0 stream tcp nowait - internal echo\n"
+        found = self.servedOf(line * 3 + "0 dgram udp wait - internal echo\n")
+        self.assertEqual([each.address.port for each in found], [0] * 4)
+        self.assertEqual([each.address.turn for each in found], [0, 1, 2, 0])
+        self.assertEqual(len({each.key for each in found}), 4)
+        again = self.servedOf(line * 2)
+        self.assertEqual([each.key for each in again], [each.key for each in found[:2]])
+
+    def test_names(self) -> None:
+        """
+        Every service has a name of its own in the log.
+        """
+        line = "0 stream tcp nowait - internal echo\n"
+        found = self.servedOf(line * 3 + "7 on protocol=udp, args=echo, id=0/tcp;")
+        names = [each.name for each in found]
+        self.assertEqual(names, ["0/tcp", "0/tcp#2", "0/tcp#3", "0/tcp#4"])
+
+    def test_unixSockets(self) -> None:
+        """
+        A path has one socket of each type, though it has no port (item 25).
+        """
+        line = "/s stream unix nowait - internal echo\n"
+        first, second = self.distinct(line * 2)
+        self.assertIsInstance(first, Service)
+        self.assertIsInstance(second, Warned)
+
+
+class MuxedTests(SynchronousTestCase):
+    """
+    Tests for the services behind tcpmux (item 90).
+    """
+
+    def test_duplicateName(self) -> None:
+        """
+        A name behind it can be had once.
+        """
+        first = serviceOf(f"tcpmux/x stream tcp nowait {SH}")
+        second = serviceOf(f"tcpmux/+X stream tcp nowait {SH}")
+        found = list(distinct([first, second]))
+        self.assertIs(found[0], first)
+        self.assertIsInstance(found[1], Duplicate)
+
+    def test_unreachable(self) -> None:
+        """
+        It is strange to have something behind tcpmux, and no tcpmux.
+        """
+        behind = serviceOf(f"tcpmux/x stream tcp nowait {SH}")
+        echo = serviceOf("7 stream tcp nowait root internal")
+        (warning,) = unreachable([echo, behind])
+        self.assertIn("there is no line for tcpmux", warning.reason)
+        mux = serviceOf("7007 stream tcp nowait root internal tcpmux")
+        self.assertEqual(list(unreachable([mux, behind])), [])
+        self.assertEqual(list(unreachable([echo])), [])
