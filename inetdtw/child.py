@@ -59,6 +59,8 @@ class Host:
     @ivar guard: which datagrams internal services must not answer.
     @ivar wallclock: the time, in seconds since the epoch.
     @ivar complaints: what reads the standard error of programs.
+    @ivar answers: what sends the answers of programs that have a datagram each; an
+        answer has a C{close()}, and the socket that it goes C{through}.
     @ivar names: the services behind tcpmux.
     @ivar starts: how often the programs of each service were started, by its name.
     """
@@ -69,8 +71,16 @@ class Host:
     guard: ReflectorGuard
     wallclock: Callable[[], float]
     complaints: set[Complaints] = field(default_factory=set)
+    answers: set[Any] = field(default_factory=set)
     names: Names = field(default_factory=Names)
     starts: dict[str, Starts] = field(default_factory=lambda: defaultdict(Starts))
+
+    def leave(self, sock: Any) -> None:
+        """
+        Send no more answers through a socket.
+        """
+        for answer in [each for each in self.answers if each.through is sock]:
+            answer.close()
 
 
 @implementer(IChild)

@@ -31,7 +31,7 @@ from inetdtw.child import Child, Host, Launches
 from inetdtw.gate import Gate
 from inetdtw.interfaces import ILauncher, IListener
 from inetdtw.limits import Limits
-from inetdtw.ports import DatagramPort, Sender
+from inetdtw.ports import DatagramPort, Sender, survived
 from inetdtw.service import Service
 
 _LARGEST = 1 << 16
@@ -41,25 +41,31 @@ _LARGEST = 1 << 16
 class _Answers:
     """
     Sends what a program writes back to who asked, one datagram for each write.
+
+    @ivar through: the socket that the answers are sent through.
     """
 
     def __init__(
         self,
         sock: socket.socket,
-        reactor: Any,
+        host: Host,
+        through: Any,
+        service: str,
         send: Callable[[bytes], None],
-        others: set[_Answers],
     ) -> None:
         """
+        @param through: the socket that the answers are sent through.
+        @param service: the name of the service.
         @param send: called with each message.
-        @param others: it is among these until it is closed.
         """
         sock.setblocking(False)
         self._socket = sock
-        self._reactor = reactor
+        self.through = through
+        self._service = service
+        self._reactor = reactor = host.reactor
         self._send = send
-        self._others = others
-        others.add(self)
+        self._others = host.answers
+        host.answers.add(self)
         reactor.addReader(self)
 
     def fileno(self) -> int:
@@ -84,9 +90,7 @@ class _Answers:
             return
         except OSError:
             message = b""
-        if message:
-            self._send(message)
-        else:
+        if not message or not survived(self._service, self._send, message):
             self.close()
 
     def close(self) -> None:
@@ -124,14 +128,6 @@ class DatagramPrograms(DatagramProtocol):
         self._gate = gate
         self._host = host
         self._released = released
-        self._answers: set[_Answers] = set()
-
-    def close(self) -> None:
-        """
-        Send no more answers.
-        """
-        while self._answers:
-            self._answers.pop().close()
 
     def datagramReceived(self, datagram: bytes, addr: Any) -> None:
         """
@@ -146,12 +142,14 @@ class DatagramPrograms(DatagramProtocol):
             self._host.report.drop(self._service.name, addr, why.strerror or "")
             self._gate.port.pause("shortage", 0.5)
             return
+        transport: Any = self.transport
         for sock in ours:
             _Answers(
                 sock,
-                self._host.reactor,
+                self._host,
+                transport.socket,
+                self._service.name,
                 lambda data: self._answer(data, addr),
-                self._answers,
             )
         given, taken = theirs
         with given, taken:
@@ -223,7 +221,6 @@ class DatagramListener:
         launches.without("PYTHONUNBUFFERED")
         self._prepare = launches.prepare
         protocol = DatagramPrograms(service, launches, self._gate, host, released)
-        self._protocol = protocol
         self._port = DatagramPort(
             sock, host.reactor, service.name, protocol, self._gate.open
         )
@@ -245,10 +242,9 @@ class DatagramListener:
 
     def stop(self) -> None:
         """
-        Receive no more, and send no more.
+        Receive no more.  The answers end with the socket.
         """
         self._port.stop()
-        self._protocol.close()
 
     def released(self) -> None:
         """

@@ -179,6 +179,8 @@ class Slot:
             self._listener = None
             self._host.report.stopped(self.service.name)
         if self._socket is not None:
+            # Those of programs from before a change too.
+            self._host.leave(self._socket)
             self._socket.close()
             self._socket = None
         if self._mark is not None:

@@ -20,12 +20,15 @@ from typing import Any, Callable
 from zope.interface import implementer
 
 from twisted.internet.interfaces import IReadDescriptor
+from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 #: How much is taken from one socket before the others have their turn.
 BATCH = 8
 #: The seconds to leave a socket alone for, when the machine is out of something.
 SHORTAGE_PAUSE = 0.5
+#: The seconds to leave one alone for that cannot be read for a mistake in this program.
+BROKEN_PAUSE = 0.5
 
 _SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 #: Large enough for every datagram there can be.
@@ -34,10 +37,32 @@ _PKTINFO = getattr(socket, "IP_PKTINFO", 8)
 _PKTINFO6 = getattr(socket, "IPV6_PKTINFO", 50)
 
 
+_log = Logger(namespace="inetdtw")
+
+
+def survived(service: str, call: Callable[..., object], *arguments: Any) -> bool:
+    """
+    Do something for one client.  Whatever is wrong with that, which can only be a
+    mistake in this program, is logged, and the others are served.
+
+    @param service: the service's name.
+
+    @return: whether it was done.
+    """
+    try:
+        call(*arguments)
+    except Exception:
+        _log.failure("broken {service} peer=-", service=service)
+        return False
+    return True
+
+
 @implementer(IReadDescriptor)
 class SocketPort:
     """
     A socket that is read unless something holds it.
+
+    No exception comes out of it: the reactor would never read the socket again.
 
     @ivar socket: the socket.
     """
@@ -136,6 +161,14 @@ class SocketPort:
         """
         There is something to read.
         """
+        if not survived(self._name, self._read):
+            # It may be there still.
+            self.pause("broken", BROKEN_PAUSE)
+
+    def _read(self) -> None:
+        """
+        Read something.
+        """
         raise NotImplementedError
 
     def connectionLost(self, reason: Failure) -> None:
@@ -161,7 +194,7 @@ class StreamPort(SocketPort):
         self._factory = factory
         self._batch = 1
 
-    def doRead(self) -> None:
+    def _read(self) -> None:
         """
         Take some of the connections that wait: more each time that there were as
         many as expected, as it costs as much to find none as to take one.
@@ -181,7 +214,9 @@ class StreamPort(SocketPort):
                     self._factory.short(why.strerror)
                     return
                 continue
-            self._factory.connectionAccepted(connection, peer)
+            take = self._factory.connectionAccepted
+            if not survived(self._name, take, connection, peer):
+                connection.close()
         self._batch = min(self._batch * 2, BATCH)
 
 
@@ -200,7 +235,7 @@ class WaitPort(SocketPort):
         super().__init__(sock, reactor, name)
         self._readable = readable
 
-    def doRead(self) -> None:
+    def _read(self) -> None:
         """
         There is something to read.
         """
@@ -263,7 +298,7 @@ class DatagramPort(SocketPort):
         self._protocol.makeConnection(self)
         super().start()
 
-    def doRead(self) -> None:
+    def _read(self) -> None:
         """
         Take some of the datagrams that wait.
         """
@@ -279,7 +314,7 @@ class DatagramPort(SocketPort):
                 continue
             sender = Sender(address if isinstance(address, tuple) else (address,))
             sender.to = [_answerFrom(*each) for each in ancillary]
-            self._protocol.datagramReceived(data, sender)
+            survived(self._name, self._protocol.datagramReceived, data, sender)
 
     def write(self, data: bytes, address: Any = None) -> None:
         """

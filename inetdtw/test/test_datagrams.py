@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import socket
 from dataclasses import replace
+from typing import Any
 
 from zope.interface.verify import verifyObject
 
@@ -19,7 +20,7 @@ from twisted.python.failure import Failure
 from inetdtw.datagrams import DatagramListener
 from inetdtw.interfaces import IListener
 from inetdtw.limits import WINDOW, Limits
-from inetdtw.ports import SHORTAGE_PAUSE
+from inetdtw.ports import SHORTAGE_PAUSE, DatagramPort
 from inetdtw.service import Bounds, Program, Service
 from inetdtw.test.fakes import (
     PATIENCE,
@@ -331,11 +332,34 @@ class DatagramListenerTests(ServingTestCase):
         self.sender.send(b"1")
         program = self.ordered(1).start()
         self.listener.stop()
+        self.host.leave(self.server)
         self.assertEqual(self.reactor.getReaders(), [])
         self.server.close()
         program.end()
         self.assertEqual(self.limits.running, 0)
         self.assertEqual(openedSince(before), {})
+
+    def test_broken(self) -> None:
+        """
+        A mistake in how answers are sent costs the answers of one program, and no
+        other.
+        """
+        self.sender.send(b"1")
+        first = self.ordered(1).start()
+        self.sender.send(b"2")
+        second = self.ordered(2).start()
+        send = DatagramPort.write
+
+        def broken(port: DatagramPort, data: bytes, address: Any = None) -> None:
+            if data == b"bad":
+                raise ValueError("not thought of")
+            send(port, data, address)
+
+        self.patch(DatagramPort, "write", broken)
+        self.write(first, 1, b"bad")
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+        self.write(second, 1, b"good")
+        self.assertEqual(self.sender.recv(100), b"good")
 
     def test_reactorStops(self) -> None:
         """

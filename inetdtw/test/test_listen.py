@@ -481,6 +481,26 @@ class ChangeTests(SlotTestCase):
         self.launcher.makeRoom()
         self.assertEqual(self.ordered(1).order.argv, ("new",))
 
+    def test_answersBefore(self) -> None:
+        """
+        The answers of programs from before a change are sent as long as there is the
+        socket, and nothing of them is left when it is given up.
+        """
+        before = openDescriptors()
+        slot = self.serving(makeDatagrams())
+        client = self.connect(slot)
+        client.send(b"question")
+        program = self.ordered(1).start()
+        self.sameSocket(slot, makeDatagrams(program=Program("/bin/sh", (), ("new",))))
+        os.write(program.fds[1], b"answer")
+        self.reactor.settle()
+        self.assertEqual(client.recv(100), b"answer")
+        slot.stop()
+        self.assertEqual(self.reactor.getReaders(), [])
+        program.end()
+        client.close()
+        self.assertEqual(openedSince(before), {})
+
     def test_nowaitToWait(self) -> None:
         """
         Programs that have connections do not hinder a program from having the

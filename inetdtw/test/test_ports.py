@@ -21,6 +21,7 @@ from twisted.python.failure import Failure
 
 from inetdtw.ports import (
     BATCH,
+    BROKEN_PAUSE,
     SHORTAGE_PAUSE,
     DatagramPort,
     SocketPort,
@@ -63,7 +64,6 @@ class SocketPortTests(ServingTestCase):
         verifyObject(IReadDescriptor, self.port)
         self.assertEqual(self.port.fileno(), self.port.socket.fileno())
         self.assertEqual(self.port.logPrefix(), "name")
-        self.assertRaises(NotImplementedError, self.port.doRead)
 
     def test_start(self) -> None:
         """
@@ -320,6 +320,43 @@ class StreamPortTests(ServingTestCase):
         self.assertTrue(self.port.reading)
         self.reactor.turnUntil(lambda: bool(self.factory.accepted))
 
+    def test_broken(self) -> None:
+        """
+        Whatever goes wrong with one connection, it is closed and in the log, and the
+        next one is served at once.
+        """
+
+        def broken(connection: socket.socket, peer: Any) -> None:
+            del self.factory.connectionAccepted  # type: ignore[method-assign] # of the instance
+            raise ValueError("not thought of")
+
+        self.factory.connectionAccepted = broken  # type: ignore[method-assign] # on purpose
+        first = self.client(self.server)
+        self.client(self.server)
+        self.reactor.turnUntil(lambda: bool(self.factory.accepted))
+        self.assertEqual(first.recv(10), b"")
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+        (said,) = self.said("broken")
+        self.assertEqual(said["service"], "name")
+
+    def test_brokenBefore(self) -> None:
+        """
+        What goes wrong before a connection is taken makes no loop: the port is left
+        alone for a while, and read again.
+        """
+
+        def broken() -> bool:
+            del self.factory.mayAccept  # type: ignore[method-assign] # of the instance
+            raise ValueError("not thought of")
+
+        self.factory.mayAccept = broken  # type: ignore[method-assign] # on purpose
+        self.client(self.server)
+        self.reactor.turn(10)
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+        self.assertFalse(self.port.reading)
+        self.reactor.advance(BROKEN_PAUSE)
+        self.reactor.turnUntil(lambda: bool(self.factory.accepted))
+
     def test_oneGone(self) -> None:
         """
         A connection that is gone when it is accepted is no matter for the others.
@@ -336,6 +373,27 @@ class WaitPortTests(ServingTestCase):
     """
     Tests for L{WaitPort}.
     """
+
+    def test_broken(self) -> None:
+        """
+        Whatever goes wrong when it tells, it tells again after a while.
+        """
+        told: list[None] = []
+
+        def broken() -> None:
+            told.append(None)
+            raise ValueError("not thought of")
+
+        server = self.closing(listening(makeDatagrams()))
+        port = WaitPort(server, self.reactor, "name", broken)
+        port.start()
+        self.client(server).send(b"hello")
+        for number in (1, 2):
+            self.reactor.turnUntil(lambda number=number: len(told) == number)  # type: ignore[misc] # the default binds it
+            self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+            self.assertFalse(port.reading)
+            self.reactor.advance(BROKEN_PAUSE)
+        port.stop()
 
     def test_leaves(self) -> None:
         """
@@ -532,6 +590,26 @@ class DatagramPortTests(ServingTestCase):
         self.port.doRead()
         received = [data for data, _ in self.protocol.received]
         self.assertEqual(received, [b"%d" % number for number in range(BATCH + 1)])
+
+    def test_broken(self) -> None:
+        """
+        Whatever goes wrong with one datagram is in the log, and the next is received.
+        """
+        server = self.serve(Address(socket.AF_INET, "127.0.0.1"))
+        receive = self.protocol.datagramReceived
+
+        def broken(datagram: bytes, addr: Any) -> None:
+            if datagram == b"bad":
+                raise ValueError("not thought of")
+            receive(datagram, addr)
+
+        self.protocol.datagramReceived = broken  # type: ignore[method-assign] # on purpose
+        client = self.client(server)
+        client.send(b"bad")
+        client.send(b"good")
+        self.reactor.turnUntil(lambda: bool(self.protocol.received))
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+        self.assertTrue(self.port.reading)
 
     def test_clientGone(self) -> None:
         """
