@@ -9,6 +9,7 @@ C{twistd inetd}: options to a service, and nothing else.
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Collection
 from typing import Any
 
@@ -19,7 +20,7 @@ from inetdtw import check, explain, values
 from inetdtw.report import ADDRESSES, LEVELS, Report
 from inetdtw.service import Bounds, Settings
 from inetdtw.signals import ReloadOnHangup, StateOnUser2
-from inetdtw.superserver import InetdService
+from inetdtw.superserver import InetdService, NothingToServe
 
 DEFAULT_FILE = "/etc/inetd.conf"
 #: The largest count.
@@ -189,6 +190,26 @@ class Options(usage.Options):
         self["conf"] = [os.path.abspath(path) for path in files]
 
 
+def _sayOnly(expected: type[Exception]) -> None:
+    """
+    Have an exception that ends this process, which is what twistd(1) lets it do, said
+    in one line: that a port is in use is nobody's mistake in a program.
+    """
+    usual = sys.excepthook
+    if getattr(usual, "expected", None) is expected:
+        return
+
+    def say(kind: Any, why: Any, trace: Any) -> None:
+        if isinstance(why, expected):
+            # The other one leads to the log by now.
+            print(f"inetd: {why}", file=sys.__stderr__)
+        else:
+            usual(kind, why, trace)
+
+    say.expected = expected  # type: ignore[attr-defined] # to be known again
+    sys.excepthook = say
+
+
 def makeService(options: Options) -> IService:
     """
     Make the service that C{twistd inetd} runs.
@@ -203,6 +224,7 @@ def makeService(options: Options) -> IService:
         problems = "".join(f"\n{each}" for each in inetd.configuration.problems)
         files = ", ".join(options["conf"])
         raise SystemExit(f"inetd: nothing to serve in {files}{problems}")
+    _sayOnly(NothingToServe)
     whole = MultiService()
     ReloadOnHangup(inetd).setServiceParent(whole)
     StateOnUser2(inetd).setServiceParent(whole)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import sys
 from typing import Any
 
 from zope.interface.verify import verifyObject
@@ -18,7 +19,7 @@ from twisted.application.service import IService
 from twisted.python.usage import UsageError
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw import InetdService, tap
+from inetdtw import InetdService, NothingToServe, tap
 from inetdtw.service import Bounds, Settings
 from inetdtw.signals import ReloadOnHangup, StateOnUser2
 
@@ -265,6 +266,23 @@ class MakeServiceTests(SynchronousTestCase):
         os.unlink(self.path)
         why = self.assertRaises(SystemExit, self.make)
         self.assertIn("cannot be read", str(why))
+
+    def test_nothingFree(self) -> None:
+        """
+        That no port can be had, which ends the process, is said in one line; any
+        other exception is told as before.
+        """
+        told: list[Any] = []
+        output = io.StringIO()
+        self.patch(sys, "excepthook", lambda *about: told.append(about))
+        self.patch(sys, "__stderr__", output)
+        self.inetd()
+        self.inetd()
+        why, other = NothingToServe("nothing can be had"), ValueError()
+        sys.excepthook(NothingToServe, why, None)
+        sys.excepthook(ValueError, other, None)
+        self.assertEqual(output.getvalue(), "inetd: nothing can be had\n")
+        self.assertEqual(told, [(ValueError, other, None)])
 
     def test_some(self) -> None:
         """
