@@ -74,6 +74,17 @@ def _takenFrom(handle: socket.socket) -> tuple[socket.socket, Any]:
     return connection, peer
 
 
+def _isThere(connection: socket.socket) -> bool:
+    """
+    Whether a client has not reset its connection by now.
+    """
+    try:
+        connection.getpeername()
+    except OSError:
+        return False
+    return True
+
+
 class ProgramFactory(ServerFactory):
     """
     Starts a program for every connection, with the connection as its standard
@@ -113,7 +124,7 @@ class ProgramFactory(ServerFactory):
         @param peer: the client's address.
         """
         with connection:
-            if not self._gate.admit(peer):
+            if not _isThere(connection) or not self._gate.admit(peer):
                 return
             connection.setblocking(True)
             extra = environment.ofConnection(connection.getsockname(), peer)

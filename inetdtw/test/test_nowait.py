@@ -262,6 +262,8 @@ class StreamProgramsTests(ServingTestCase):
                 }
             )
         )
+        self.assertEqual(len(self.launcher.programs), 2)
+        self.assertEqual(self.limits.running, 2)
 
     def test_retire(self) -> None:
         """
