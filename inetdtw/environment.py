@@ -7,7 +7,7 @@ The environment of a service's program.
 
 It is the daemon's own, without what concerns the daemon alone; where the user is
 another one, without the login and loader variables that OpenBSD's inetd strips,
-and with those of the new user.  A program that serves an accepted connection is
+and with those of the new user; C{PATH} is then that of login(1).  A program that serves an accepted connection is
 told the addresses, in the dialect of UCSPI (tcp-environ(5)) and in that of
 systemd.socket(5).  What a line says with C{passenv} and C{env} goes before all but
 these.
@@ -32,6 +32,9 @@ _LOGIN = (
     *("USER=", "VISUAL="),
 )
 
+#: Where a program of another user finds others, as after login(1).
+PATH = "/usr/local/bin:/usr/bin:/bin"
+
 #: No wishes of a line.
 NO_WISH = Variables()
 #: No variables.
@@ -53,6 +56,8 @@ def base(
         found["USER"] = found["LOGNAME"] = login.name
         found["HOME"] = login.home
         found["SHELL"] = login.shell
+        if says.passed is None:
+            found["PATH"] = PATH
     return {**found, **dict(says.added)}
 
 

@@ -326,11 +326,12 @@ class StartedForAlpineTests(_OnlyRoot, StartedTests):
             "LOGNAME": user.pw_name,
             "HOME": user.pw_dir,
             "SHELL": user.pw_shell,
+            "PATH": "/usr/local/bin:/usr/bin:/bin",
         }
         expected = {**dict.fromkeys(_LOGIN), **own}
         for kind, found in self.reported.items():
             env = found["environment"]
-            self.assertEqual({name: env.get(name) for name in _LOGIN}, expected, kind)
+            self.assertEqual({name: env.get(name) for name in expected}, expected, kind)
 
 
 class DirectlyStartedForAlpineTests(StartedForAlpineTests):

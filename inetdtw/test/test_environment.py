@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw.environment import NOTHING, base, ofConnection, plain
+from inetdtw.environment import NOTHING, PATH, base, ofConnection, plain
 from inetdtw.service import Login, Variables
 
 ALPINE = Login("alpine", "/home/alpine", "/bin/ash")
@@ -100,8 +100,23 @@ class BaseTests(SynchronousTestCase):
                 "LOGNAME": "alpine",
                 "HOME": "/home/alpine",
                 "SHELL": "/bin/ash",
+                "PATH": "/usr/local/bin:/usr/bin:/bin",
             },
         )
+
+    def test_path(self) -> None:
+        """
+        A program of another user does not get the daemon's PATH but that of a login,
+        unless the line says otherwise.
+        """
+        environ = {"PATH": "/root/bin"}
+        for says, wanted in (
+            (Variables(), PATH),
+            (Variables((("PATH", "/x"),)), "/x"),
+            (Variables((), ("PATH",)), "/root/bin"),
+            (Variables((), ()), None),
+        ):
+            self.assertEqual(base(environ, ALPINE, says).get("PATH"), wanted)
 
     def test_stripped(self) -> None:
         """
@@ -116,7 +131,7 @@ class BaseTests(SynchronousTestCase):
         found = base({**HARMLESS, **dict.fromkeys(names, "evil")}, ALPINE)
         self.assertNotIn("evil", found.values())
         self.assertEqual({name: found[name] for name in HARMLESS}, HARMLESS)
-        self.assertEqual(len(found), len(HARMLESS) + 4)
+        self.assertEqual(len(found), len(HARMLESS) + 5)
 
     def test_nothing(self) -> None:
         """
