@@ -7,10 +7,10 @@ The environment of a service's program.
 
 It is the daemon's own, without what concerns the daemon alone; where the user is
 another one, without the login and loader variables that OpenBSD's inetd strips,
-and with those of the new user; C{PATH} is then that of login(1).  A program that serves an accepted connection is
-told the addresses, in the dialect of UCSPI (tcp-environ(5)) and in that of
-systemd.socket(5).  What a line says with C{passenv} and C{env} goes before all but
-these.
+and with those of the new user; C{PATH} is then that of login(1).  A program that
+serves an accepted connection is told the addresses, in the dialect of UCSPI
+(tcp-environ(5)) and in that of systemd.socket(5).  What a line says with C{passenv}
+and C{env} goes before all but these.
 """
 
 from __future__ import annotations

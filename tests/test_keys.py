@@ -218,6 +218,19 @@ class EnvironmentTests(KeysTestCase):
         self.assertEqual(found, {"GREETING": "good day"})
         self.assertEqual(self.variables("passenv = , env = A=b"), {"A": "b"})
 
+    def test_path(self) -> None:
+        """
+        A program of another user that names its interpreter by C{env} finds it, and
+        has nothing of the daemon's C{PATH}.
+        """
+        if not world.ROOT:
+            self.skipTest("only root has other users' programs run")
+        text = '#!/usr/bin/env sh\necho "$PATH"\n'
+        conf = self.definition(self.write("env.sh", text, 0o755), "")
+        conf = conf.replace("user = -", f"user = {world.alpine().pw_name}")
+        with self.daemon(conf, self.port):
+            self.assertEqual(talk(self.port, b""), b"/usr/local/bin:/usr/bin:/bin\n")
+
 
 class ConnectionTests(KeysTestCase):
     """
