@@ -327,7 +327,7 @@ class StreamPortTests(ServingTestCase):
         """
 
         def broken(connection: socket.socket, peer: Any) -> None:
-            del self.factory.connectionAccepted  # type: ignore[method-assign] # of the instance
+            del self.factory.connectionAccepted
             raise ValueError("not thought of")
 
         self.factory.connectionAccepted = broken  # type: ignore[method-assign] # on purpose
@@ -346,7 +346,7 @@ class StreamPortTests(ServingTestCase):
         """
 
         def broken() -> bool:
-            del self.factory.mayAccept  # type: ignore[method-assign] # of the instance
+            del self.factory.mayAccept
             raise ValueError("not thought of")
 
         self.factory.mayAccept = broken  # type: ignore[method-assign] # on purpose
