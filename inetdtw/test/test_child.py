@@ -249,7 +249,7 @@ class LaunchesTests(ServingTestCase):
         )
         environment = self.launcher.last.order.environment
         self.assertEqual(environment["HOME"], "/home/alpine")
-        self.assertNotIn("PATH", environment)
+        self.assertNotEqual(environment["PATH"], self.host.environ["PATH"])
 
     def test_without(self) -> None:
         """
