@@ -30,9 +30,9 @@ from twisted.internet.interfaces import IReadDescriptor
 from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 
-from inetdtw import _forkhelper, watch
+from inetdtw import _packets, watch
 from inetdtw._accepting import unpackAddress
-from inetdtw._forkhelper import ACCEPT, HEADER, REPORT
+from inetdtw._packets import ACCEPT, HEADER, REPORT
 from inetdtw.interfaces import Exit, Order
 
 #: The seconds before a helper that died is followed by another: the first pause,
@@ -70,7 +70,7 @@ class Delegation:
     free: Callable[[], None] = lambda: None
 
 
-_DELEGATED = (_forkhelper.ACCEPTED, _forkhelper.DROPPED, _forkhelper.WITHDRAWN)
+_DELEGATED = (_packets.ACCEPTED, _packets.DROPPED, _packets.WITHDRAWN)
 
 
 @implementer(IReadDescriptor)
@@ -136,7 +136,7 @@ class Helper(ProcessProtocol):
         self._born = self._reactor.seconds()
         self._before = self._number
         null = os.open(os.devnull, os.O_RDWR)
-        fds = {0: null, 1: null, 2: "r", _forkhelper.CHANNEL: self._theirs.fileno()}
+        fds = {0: null, 1: null, 2: "r", _packets.CHANNEL: self._theirs.fileno()}
         try:
             process = self._reactor.spawnProcess(
                 self, self._command[0], self._command, {}, childFDs=fds
@@ -213,7 +213,7 @@ class Helper(ProcessProtocol):
         @raise OSError: if it cannot be sent.
         """
         number = self._next()
-        head = HEADER.pack(number, len(shared) | repeats << _forkhelper.REPEATS_SHIFT)
+        head = HEADER.pack(number, len(shared) | repeats << _packets.REPEATS_SHIFT)
         rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))]
         self._ours.sendmsg([head, shared, extra], rights)
         self.waiting[number] = child
@@ -283,8 +283,8 @@ class Helper(ProcessProtocol):
         delegation = self._delegations.get(number)
         if delegation is None or (mark and not delegation.wanted):
             return
-        head = HEADER.pack(self._next(), mark << _forkhelper.REPEATS_SHIFT)
-        packet = [head + _forkhelper.NAME.pack(number)]
+        head = HEADER.pack(self._next(), mark << _packets.REPEATS_SHIFT)
+        packet = [head + _packets.NAME.pack(number)]
         rights = []
         if mark:
             packet.append(delegation.shared)
@@ -329,7 +329,7 @@ class Helper(ProcessProtocol):
             return False
         for start in range(0, len(packet) - REPORT.size + 1, REPORT.size):
             record = packet[start : start + REPORT.size]
-            if record[0] == _forkhelper.ADDRESSED:
+            if record[0] == _packets.ADDRESSED:
                 self._peer = unpackAddress(record)
             else:
                 self._reported(*REPORT.unpack(record))
@@ -339,22 +339,22 @@ class Helper(ProcessProtocol):
         """
         One thing that the helper says.
         """
-        if kind == _forkhelper.HELLO:
+        if kind == _packets.HELLO:
             self._ready(number)
-        elif kind == _forkhelper.STARTED and number in self.waiting:
+        elif kind == _packets.STARTED and number in self.waiting:
             child = self.running[pid] = self.waiting.pop(number)
             child.started(pid)
-        elif kind == _forkhelper.REPEATED and pid in self.running:
+        elif kind == _packets.REPEATED and pid in self.running:
             how = Exit.fromWait(value, cpu / 1e6)
             self.waiting[number] = self.running.pop(pid).repeated(how)
-        elif kind == _forkhelper.FAILED and number in self.waiting:
+        elif kind == _packets.FAILED and number in self.waiting:
             self.waiting.pop(number).failed(os.strerror(value))
-        elif kind == _forkhelper.ENDED and pid in self.running:
+        elif kind == _packets.ENDED and pid in self.running:
             self._ended(pid, Exit.fromWait(value, cpu / 1e6))
-        elif kind == _forkhelper.ASTRAY and number in self.waiting:
+        elif kind == _packets.ASTRAY and number in self.waiting:
             reason = f"{self._directory}: {os.strerror(value)}"
             self.waiting.pop(number).failed(reason)
-        elif kind == _forkhelper.STALLED:
+        elif kind == _packets.STALLED:
             self._owner.stalled(os.strerror(value))
         elif kind in _DELEGATED and number in self._delegations:
             self._aboutDelegation(kind, number, pid, value)
@@ -365,10 +365,10 @@ class Helper(ProcessProtocol):
         """
         peer, self._peer = self._peer, None
         delegation = self._delegations[number]
-        if kind == _forkhelper.ACCEPTED:
+        if kind == _packets.ACCEPTED:
             child = self.running[pid] = delegation.watcher.accepted(peer)
             child.started(pid)
-        elif kind == _forkhelper.DROPPED:
+        elif kind == _packets.DROPPED:
             where = f"{self._directory}: " if pid else ""
             delegation.watcher.dropped(peer, where + os.strerror(value))
         else:
@@ -469,7 +469,7 @@ class Helper(ProcessProtocol):
         Take back what was ordered: no helper was ever ready for it.
         """
         with contextlib.suppress(BlockingIOError):
-            while self._theirs.recv(_forkhelper.LARGEST, socket.MSG_DONTWAIT):
+            while self._theirs.recv(_packets.LARGEST, socket.MSG_DONTWAIT):
                 pass
         while self.waiting:
             self.waiting.popitem()[1].failed("no fork server can be started")

@@ -19,7 +19,7 @@ from zope.interface.verify import verifyObject
 from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw._accepting import Acceptor, packAddress, unpackAddress
-from inetdtw._forkhelper import (
+from inetdtw._packets import (
     ACCEPT,
     ACCEPTED,
     ADDRESSED,

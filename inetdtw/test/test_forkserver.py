@@ -15,7 +15,7 @@ from typing import Any
 
 from zope.interface.verify import verifyObject
 
-from inetdtw._forkhelper import HELLO, STALLED, STARTED, decode, pairs
+from inetdtw._packets import HELLO, STALLED, STARTED, decode, pairs
 from inetdtw.forkserver import IN_FLIGHT, ForkServers, arguments
 from inetdtw.interfaces import ILauncher, Order
 from inetdtw.service import Context, Identity

@@ -20,7 +20,7 @@ from twisted.internet.main import CONNECTION_LOST
 from twisted.python.failure import Failure
 
 from inetdtw import watch
-from inetdtw._forkhelper import (
+from inetdtw._packets import (
     ASTRAY,
     CHANNEL,
     ENDED,

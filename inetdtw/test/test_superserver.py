@@ -17,7 +17,7 @@ from zope.interface.verify import verifyObject
 from twisted.application.service import IService, MultiService
 
 from inetdtw import InetdService, NothingToServe
-from inetdtw._forkhelper import HELLO, decode
+from inetdtw._packets import HELLO, decode
 from inetdtw.service import Settings
 from inetdtw.test.fakes import (
     PATIENCE,

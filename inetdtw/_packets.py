@@ -1,0 +1,131 @@
+# -*- test-case-name: inetdtw.test.test_packets -*-
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+What goes between the daemon and a fork server, over a sequenced-packet socket.
+
+From the daemon comes one packet for each program: a L{HEADER} with the number of
+the order and the length of what follows, which are C{path}, the count of
+arguments, the arguments and the environment, divided by NUL characters; then the
+part of the environment that only this program has.  With it come the one to three
+descriptors that become 0, 1 and 2.
+
+To the daemon go packets of one or more L{REPORT} records.
+
+A fork server imports this besides L{inetdtw._forkhelper}: it needs nothing but the
+standard library.
+"""
+
+from __future__ import annotations
+
+import array
+import socket
+import struct
+
+# Only a type checker wants these; they would double what a fork server imports.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+#: number of the order, length of its shared part
+HEADER = struct.Struct("=II")
+#: kind, number of the order, pid, wait status or errno, microseconds of cpu time
+REPORT = struct.Struct("=BxxxIiiQ")
+HELLO, STARTED, FAILED, ENDED, STALLED, ASTRAY, REPEATED = range(1, 8)
+ADDRESSED, ACCEPTED, DROPPED, WITHDRAWN = range(8, 12)
+#: The length has how often the program may be repeated in its upper bits.
+REPEATS_SHIFT = 24
+#: In their place: the packet brings a listening socket, to accept from.
+ACCEPT = 0xFF
+#: What follows a header for that, and for an end of it: what the daemon calls it.
+NAME = struct.Struct("=I")
+
+#: The largest packet.
+LARGEST = 1 << 18
+
+#: The descriptor that leads to the daemon.
+CHANNEL = 3
+
+#: A path, the arguments, and an environment.
+Decoded = tuple[bytes, list[bytes], dict[bytes, bytes]]
+
+
+def receive(channel: socket.socket, buffer: memoryview) -> tuple[bytes, list[int]]:
+    """
+    Take one order.
+
+    @param buffer: where to put it, a memoryview.
+
+    @return: the packet and its descriptors; the packet is empty when the daemon is
+        gone.
+    """
+    flags = socket.MSG_DONTWAIT | getattr(socket, "MSG_CMSG_CLOEXEC", 0)
+    room = socket.CMSG_LEN(3 * array.array("i").itemsize)
+    length, ancillary, _, _ = channel.recvmsg_into([buffer], room, flags)
+    fds: array.array[int] = array.array("i")
+    for level, kind, data in ancillary:
+        if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+            fds.frombytes(data[: len(data) - len(data) % fds.itemsize])
+    return bytes(buffer[:length]), list(fds)
+
+
+def decode(shared: bytes) -> Decoded:
+    """
+    The path, the arguments and the environment of an order.
+    """
+    path, count, *rest = shared.split(b"\0")
+    return path, rest[: int(count)], pairs(rest[int(count) :])
+
+
+def pairs(texts: Iterable[bytes]) -> dict[bytes, bytes]:
+    """
+    An environment.
+    """
+    divided = (text.partition(b"=") for text in texts if text)
+    return {name: value for name, _, value in divided}
+
+
+class Reports:
+    """
+    What the daemon is to be told.
+    """
+
+    def __init__(self, channel: socket.socket) -> None:
+        """
+        @param channel: the socket that leads to the daemon.
+        """
+        self._channel = channel
+        self._records: list[bytes] = []
+
+    def __len__(self) -> int:
+        """
+        How many there are to be told.
+        """
+        return len(self._records)
+
+    def add(
+        self, kind: int, number: int, pid: int, value: int, cpu: float = 0.0
+    ) -> None:
+        """
+        Tell the daemon something, at the next L{flush}.
+        """
+        self._records.append(REPORT.pack(kind, number, pid, value, int(cpu * 1e6)))
+
+    def addRecord(self, record: bytes) -> None:
+        """
+        Tell the daemon something that is as long as a report.
+        """
+        self._records.append(record)
+
+    def flush(self) -> None:
+        """
+        Send the reports that have come together.
+        """
+        if self._records:
+            # A context manager would be made for every program.
+            try:
+                self._channel.send(b"".join(self._records))
+            except (BrokenPipeError, ConnectionResetError):
+                """What the daemon ordered before it went is started all the same."""
+            self._records.clear()

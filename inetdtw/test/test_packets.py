@@ -1,0 +1,72 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Tests for L{inetdtw._packets}.
+"""
+
+from __future__ import annotations
+
+import array
+import os
+import socket
+
+from inetdtw._packets import (
+    LARGEST,
+    decode,
+    pairs,
+    receive,
+)
+from inetdtw.helper import encode
+from inetdtw.interfaces import Order
+from inetdtw.test.fakes import (
+    ServingTestCase,
+)
+
+
+class PartsTests(ServingTestCase):
+    """
+    Tests for L{receive}, L{decode} and L{pairs}.
+    """
+
+    def test_receive(self) -> None:
+        """
+        A packet comes with its descriptors, which no program inherits.
+        """
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        buffer = memoryview(bytearray(LARGEST))
+        with ours, theirs:
+            self.assertRaises(BlockingIOError, receive, theirs, buffer)
+            with open(os.devnull) as null:
+                rights = array.array("i", [null.fileno()] * 3)
+                ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)]
+                ours.sendmsg([b"order"], ancillary)
+            packet, fds = receive(theirs, buffer)
+            self.assertEqual((packet, len(fds)), (b"order", 3))
+            for fd in fds:
+                self.assertFalse(os.get_inheritable(fd))
+                os.close(fd)
+            ours.send(b"alone")
+            self.assertEqual(receive(theirs, buffer), (b"alone", []))
+            ours.close()
+            self.assertEqual(receive(theirs, buffer), (b"", []))
+
+    def test_decode(self) -> None:
+        """
+        What the daemon has encoded is found again.
+        """
+        order = Order("/x", ("x", "", "a=b"), {"A": "", "B": "c=d"}, {}, (0, 0, 0))
+        self.assertEqual(
+            decode(encode(order)),
+            (b"/x", [b"x", b"", b"a=b"], {b"A": b"", b"B": b"c=d"}),
+        )
+
+    def test_pairs(self) -> None:
+        """
+        An environment is divided at the first equals sign; of nothing there is
+        none.
+        """
+        self.assertEqual(
+            pairs([b"A=1", b"", b"B==", b"C"]), {b"A": b"1", b"B": b"=", b"C": b""}
+        )
+        self.assertEqual(pairs(b"".split(b"\0")), {})
