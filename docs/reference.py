@@ -10,9 +10,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from pygments.lexer import RegexLexer
+from pygments.token import Comment, Keyword, Name, String, Text
 from sphinx.util.docutils import SphinxDirective
 
-from inetdtw.entry import KEYS, Key
+from inetdtw.entry import KEYS
+from inetdtw.keys import Key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,6 +46,28 @@ def keyLines(key: Key) -> Iterator[str]:
     yield ""
 
 
+class InetdLexer(RegexLexer):
+    """
+    Colours for inetd.conf(5).
+    """
+
+    name = "inetd"
+    aliases = ["inetd"]
+    tokens = {
+        "root": [
+            (r"^#.*$", Comment),
+            (r"^\.include\b", Keyword),
+            (r'"[^"]*"|\'[^\']*\'', String),
+            (
+                r"\b(on|off|stream|dgram|tcp\w*|udp\w*|unix|wait|nowait|internal)\b",
+                Keyword,
+            ),
+            (r"\b\w+(?=\s*=)", Name.Attribute),
+            (r"[\w./-]+|\s+|.", Text),
+        ]
+    }
+
+
 class Keys(SphinxDirective):
     """
     C{inetd-keys}: every key, or those that are named.
@@ -64,4 +89,5 @@ def setup(app: Sphinx) -> dict[str, Any]:
     Tell Sphinx of the directives.
     """
     app.add_directive("inetd-keys", Keys)
+    app.add_lexer("inetd", InetdLexer)
     return {"parallel_read_safe": True}

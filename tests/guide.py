@@ -1,0 +1,160 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+The blocks of a page of the guide: what its readers type, and what they are shown.
+
+C{docs/README.rst} says how a page is written so that it can be read here.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+#: What a block can be.
+LANGUAGES = ("console", "inetd", "text", "python", "sh", "c", "ini", "yaml", "docker")
+#: What a comment before a block can say of it.
+MARKS = ("not-run", "wrong", "fails", "eventually")
+#: What a comment can say of a whole page.
+PAGE_MARKS = ("as-root", "ports")
+
+_DIRECTIVE = re.compile(r"( *)\.\. (code-block|literalinclude):: *(.*)")
+_OPTION = re.compile(r" +:([a-z-]+): *(.*)")
+_MARK = re.compile(r" *\.\. ([a-z-]+)(?:: (.+))?$")
+#: Ways to have a block that would not be found.
+_HIDDEN = re.compile(r"::$|^ *\.\. (parsed-literal|code|sourcecode|highlight)::")
+_PORT = re.compile(r"^(?:[\w.*,\[\]:-]+:)?(\d{2,5})\s", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Block:
+    """
+    One block.
+
+    @ivar place: the page and the line, for messages.
+    @ivar language: one of L{LANGUAGES}.
+    @ivar name: the name of the file that it is, or an empty text.
+    @ivar text: what is in it.
+    @ivar marks: what is said of it, by the names in L{MARKS}.
+    """
+
+    place: str
+    language: str
+    name: str
+    text: str
+    marks: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Page:
+    """
+    A page.
+
+    @ivar path: where it is.
+    @ivar blocks: all of its blocks, in order.
+    @ivar marks: what is said of it, by the names in L{PAGE_MARKS}.
+    """
+
+    path: str
+    blocks: tuple[Block, ...]
+    marks: dict[str, str]
+
+    def ports(self) -> list[int]:
+        """
+        The ports that services listen on, and those that the page declares.
+        """
+        found = {int(each) for each in self.marks.get("ports", "").split()}
+        for block in self.blocks:
+            if block.language == "inetd":
+                found.update(map(int, _PORT.findall(block.text)))
+        return sorted(found)
+
+
+def read(path: str) -> Page:
+    """
+    Read a page.
+
+    @raise ValueError: if it has a block that nothing could be done with.
+    """
+    with open(path, encoding="utf-8") as file:
+        lines = file.read().splitlines()
+    marks = {}
+    for line in lines:
+        match = _MARK.match(line)
+        if match is not None and match[1] in PAGE_MARKS:
+            marks[match[1]] = match[2] or ""
+    return Page(path, tuple(_blocks(path, lines)), marks)
+
+
+def _blocks(path: str, lines: list[str]) -> Iterator[Block]:
+    """
+    The blocks among the lines of a page.
+    """
+    marks: dict[str, str] = {}
+    number = 0
+    while number < len(lines):
+        line, place = lines[number], f"{path}:{number + 1}"
+        match, mark = _DIRECTIVE.match(line), _MARK.match(line)
+        number += 1
+        if match is not None:
+            number, block = _block(path, place, lines, number, match, marks)
+            marks = {}
+            yield block
+        elif mark is not None and mark[1] in MARKS:
+            marks[mark[1]] = mark[2] or ""
+        elif _HIDDEN.search(line) and not line.startswith(".. "):
+            raise ValueError(
+                f"{place}: a block that is not tested; see docs/README.rst"
+            )
+        elif line.strip() and marks:
+            raise ValueError(f"{place}: {', '.join(marks)} stands before no block")
+
+
+def _block(
+    path: str,
+    place: str,
+    lines: list[str],
+    number: int,
+    match: re.Match[str],
+    marks: dict[str, str],
+) -> tuple[int, Block]:
+    """
+    One block, and the number of the first line behind it.
+    """
+    options: dict[str, str] = {}
+    while number < len(lines) and (said := _OPTION.match(lines[number])):
+        options[said[1]] = said[2]
+        number += 1
+    body = []
+    deep = len(match[1]) + 1
+    while number < len(lines):
+        line = lines[number]
+        if line.strip() and not line.startswith(" " * deep):
+            break
+        body.append(line)
+        number += 1
+    text, language = _dedented(body), match[3].strip()
+    if match[2] == "literalinclude":
+        text, language = _included(path, match[3].strip()), options.get("language", "")
+    if language not in LANGUAGES:
+        raise ValueError(f"{place}: '{language}' is none of {', '.join(LANGUAGES)}")
+    return number, Block(place, language, options.get("caption", ""), text, marks)
+
+
+def _dedented(body: list[str]) -> str:
+    """
+    The text of an indented block.
+    """
+    deep = min((len(ln) - len(ln.lstrip()) for ln in body if ln.strip()), default=0)
+    return "\n".join(line[deep:] for line in body).strip("\n") + "\n"
+
+
+def _included(path: str, name: str) -> str:
+    """
+    The text of a file that a page includes.
+    """
+    with open(os.path.join(os.path.dirname(path), name), encoding="utf-8") as file:
+        return file.read()
