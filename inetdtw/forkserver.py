@@ -195,14 +195,6 @@ class ForkServers:
         """
         A helper has died, and is followed by another after C{pause} seconds.
         """
-        self._report.forkserver(
-            self._name, pid, f"event=died retry={pause:g} reason={why}"
-        )
-
-    @property
-    def _name(self) -> str:
-        """
-        The user that the fork servers run as, for the log.
-        """
         identity = self.context.identity
-        return f"uid={os.geteuid() if identity is None else identity.uid}"
+        uid = os.geteuid() if identity is None else identity.uid
+        self._report.forkserver(uid, pid, pause, why)

@@ -68,7 +68,7 @@ class Gate:
         reason = verdict.value.format(self._limits.bound(verdict))
         self._report.refuse(self._name, peer, reason)
         if verdict is Verdict.TRIPPED:
-            self._report.pause(self._name, WINDOW, reason)
+            self._report.pause(self._name, WINDOW, reason, peer)
             self.port.pause("rate", WINDOW, lambda: self._report.resume(self._name))
         return False
 

@@ -7,8 +7,9 @@ The log as JSON, one object on each line.
 
 Every object has C{time} (ISO 8601, in UTC), C{level}, C{event} and C{message}, the
 line as a person reads it.  For what the superserver itself has to say, C{event} is the
-first word of the line, and there is a member for each of its values; for what others
-say it is C{log}.
+first word of the line, and there is a member for each of its values, those that are
+counts or seconds as numbers; where the line has an C{event=} of its own, that is the
+member C{what}.  For what others say C{event} is C{log}.
 
 C{inetd --log-format json} writes it.  For C{twistd}, this module has what its option
 takes: C{twistd --logger inetdtw.jsonlog.standardOutput inetd ...}
@@ -27,7 +28,7 @@ from twisted.logger import FileLogObserver, formatEvent
 _NAMESPACE = "inetdtw"
 _FIELD = re.compile(r"{(\w+)}")
 #: What is written as text in the lines of the log, and is a number.
-_NUMBERS = ("seconds", "cpu")
+_NUMBERS = ("seconds", "cpu", "retry")
 
 
 def jsonLine(event: dict[str, Any]) -> str:
@@ -58,8 +59,18 @@ def _values(event: dict[str, Any]) -> dict[str, Any]:
         value = event.get(name)
         # "how" is the text of the status or the signal.
         if value is not None and value != "-" and name != "how":
-            found[name] = float(value) if name in _NUMBERS else value
+            found[name] = _number(value) if name in _NUMBERS else value
     return found
+
+
+def _number(text: str) -> Any:
+    """
+    A number, or else a word that says why there is none.
+    """
+    try:
+        return float(text)
+    except ValueError:
+        return text
 
 
 def jsonObserver(stream: Any) -> FileLogObserver:

@@ -5,8 +5,11 @@
 """
 The lines of the log: one function for each kind of line, one grammar for all.
 
-A line is a word that says what happened, the name of the service, and
-C{name=value} pairs; the value that may have blanks in it comes last.
+A line is a word that says what happened, to which service, and C{name=value} pairs;
+the one value that may have blanks in it comes last, as C{reason} or C{text}.  In the
+place of the service there is a dash for what is about no single one, and the place
+in the file for what is wrong with a configuration.  What can have to do with a client
+has its address as C{peer}; a value that there is not is a dash.
 
 What is worth a line depends on the level:
 
@@ -15,8 +18,8 @@ What is worth a line depends on the level:
   - C{warn}: also what an operator may want to look at: C{end} of a program that
     ended badly, C{refuse}, C{pause}, C{drop}, C{stderr}, C{warning}, C{forkserver},
     C{warm};
-  - C{notice}: also what the daemon does: C{listen}, C{close}, C{resume}, C{reload},
-    C{warm} with C{event=ready};
+  - C{notice}: also what the daemon does: C{listen}, C{change}, C{close}, C{resume},
+    C{reload}, C{warm} with C{event=ready};
   - C{info}: also C{start} of every program and C{end} of those that ended well;
   - C{debug}: also what others have to say to those who look for mistakes.
 """
@@ -55,6 +58,13 @@ def prefixText(peer: Any) -> str:
     host = plain(peer[0]).partition("%")[0]
     bits = 48 if ":" in host else 24
     return str(ipaddress.ip_network((host, bits), strict=False))
+
+
+def _word(text: str) -> str:
+    """
+    A text without blanks.
+    """
+    return text.replace(" ", "\\x20")
 
 
 _HOW = {None: "", True: " how={how}", False: " how={how}"}
@@ -159,16 +169,21 @@ class Report:
             reason=reason,
         )
 
-    def pause(self, service: str, seconds: float, reason: str) -> None:
+    def pause(
+        self, service: str, seconds: float, reason: str, peer: Any = None
+    ) -> None:
         """
         A service takes no clients for a while.
+
+        @param peer: the client that was one too many, if it was one.
         """
         if self._level < _WARN:
             return
         self._log.warn(
-            "pause {service} seconds={seconds} reason={reason}",
+            "pause {service} seconds={seconds} peer={peer} reason={reason}",
             service=service,
             seconds=f"{seconds:g}",
+            peer=self._peer(peer),
             reason=reason,
         )
 
@@ -178,7 +193,7 @@ class Report:
         """
         if self._level < _NOTICE:
             return
-        self._log.info("resume {service}", service=service)
+        self._log.info("resume {service} peer=-", service=service)
 
     def drop(self, service: str, peer: Any, reason: str) -> None:
         """
@@ -203,6 +218,14 @@ class Report:
             "listen {service} address={address}", service=service, address=address
         )
 
+    def changed(self, service: str) -> None:
+        """
+        A service is another one now, on the same socket.
+        """
+        if self._level < _NOTICE:
+            return
+        self._log.info("change {service}", service=service)
+
     def stopped(self, service: str) -> None:
         """
         A service has given its socket up.
@@ -216,10 +239,10 @@ class Report:
         A service cannot have its socket yet.
         """
         self._log.error(
-            "unbound {service} address={address} retry={seconds} reason={reason}",
+            "unbound {service} address={address} retry={retry} reason={reason}",
             service=service,
             address=address,
-            seconds=f"{seconds:g}",
+            retry=f"{seconds:g}",
             reason=reason,
         )
 
@@ -230,7 +253,8 @@ class Report:
         if self._level < _NOTICE:
             return
         self._log.info(
-            "reload kept={kept} changed={changed} started={started} stopped={stopped}",
+            "reload - peer=- kept={kept} changed={changed} started={started} "
+            "stopped={stopped}",
             kept=len(changes.keep),
             changed=len(changes.change),
             started=len(changes.start),
@@ -242,7 +266,7 @@ class Report:
         A new configuration was rejected.
         """
         self._log.error(
-            "reload rejected problems={problems} reason={reason}",
+            "reload - peer=- problems={problems} reason={reason}",
             problems=problems,
             reason="the old configuration stays",
         )
@@ -253,7 +277,7 @@ class Report:
         """
         self._log.error(
             "conf {place} field={field} reason={reason}",
-            place=str(error.place),
+            place=_word(str(error.place)),
             field=error.field,
             reason=error.reason,
         )
@@ -266,7 +290,7 @@ class Report:
             return
         self._log.warn(
             "warning {place} field={field} reason={reason}",
-            place=str(about.place),
+            place=_word(str(about.place)),
             field=about.field,
             reason=about.reason,
         )
@@ -275,19 +299,25 @@ class Report:
         """
         No program can be started at the moment.
         """
-        self._log.error("stall reason={reason}", reason=reason)
+        self._log.error("stall - peer=- reason={reason}", reason=reason)
 
-    def forkserver(self, user: str, pid: int | None, what: str) -> None:
+    def forkserver(self, uid: int, pid: int | None, retry: float, reason: str) -> None:
         """
-        Something happened to a fork server.
+        A fork server has died.
+
+        @param uid: the user that it ran as.
+        @param retry: the seconds after which another one is started.
         """
         if self._level < _WARN:
             return
         self._log.warn(
-            "forkserver {user} pid={pid} {what}",
-            user=user,
+            "forkserver - uid={uid} pid={pid} event={what} retry={retry} "
+            "reason={reason}",
+            uid=uid,
             pid="-" if pid is None else pid,
-            what=what,
+            what="died",
+            retry=f"{retry:g}",
+            reason=reason,
         )
 
     def warmed(self, service: str, pid: int | None) -> None:
@@ -296,19 +326,45 @@ class Report:
         """
         if self._level < _NOTICE:
             return
-        self._log.info("warm {service} pid={pid} event=ready", service=service, pid=pid)
+        self._log.info(
+            "warm {service} pid={pid} event={what}",
+            service=service,
+            pid=pid,
+            what="ready",
+        )
 
-    def warm(self, service: str, pid: int | None, what: str) -> None:
+    def cooled(
+        self, service: str, pid: int | None, retry: float | None, reason: str
+    ) -> None:
         """
-        Something is wrong with the interpreter that is kept for a service.
+        The interpreter that was kept for a service has ended.
+
+        @param retry: the seconds after which another one is started; C{None} if none
+            is.
         """
         if self._level < _WARN:
             return
         self._log.warn(
-            "warm {service} pid={pid} {what}",
+            "warm {service} pid={pid} event={what} retry={retry} reason={reason}",
             service=service,
             pid="-" if pid is None else pid,
-            what=what,
+            what="died",
+            retry="never" if retry is None else f"{retry:g}",
+            reason=reason,
+        )
+
+    def warmSaid(self, service: str, pid: int | None, text: str) -> None:
+        """
+        The interpreter that is kept for a service has something to say.
+        """
+        if self._level < _WARN:
+            return
+        self._log.warn(
+            "warm {service} pid={pid} event={what} text={text}",
+            service=service,
+            pid="-" if pid is None else pid,
+            what="said",
+            text=text,
         )
 
     def state(
@@ -331,4 +387,6 @@ class Report:
         """
         There is nothing to serve.
         """
-        self._log.error("nothing to serve in {files}", files=files)
+        self._log.error(
+            "nothing - reason={reason}", reason=f"nothing to serve in {files}"
+        )

@@ -217,6 +217,7 @@ class InetdService(ApplicationService):
             self._slots.pop(service.key).stop()
         for service in changes.change:
             self._slots[service.key].change(service)
+            self._report.changed(service.name)
         for service in changes.start:
             self._add(service).start()
         self._report.reload(changes)

@@ -223,7 +223,7 @@ class Warm:
         """
         A process has something to say.
         """
-        self._report.warm(self._name, process.pid, f"event=said text={line}")
+        self._report.warmSaid(self._name, process.pid, line)
 
     def left(self, child: Any, order: Order) -> None:
         """
@@ -265,8 +265,8 @@ class Warm:
         self._hopeless = status == UNFIT
         if self._hopeless:
             reason = "the interpreter is no CPython 3.7 or later"
-        what = "retry=never" if self._hopeless else f"retry={self._pause:g}"
-        self._report.warm(self._name, pid, f"event=died {what} reason={reason}")
+        retry = None if self._hopeless else self._pause
+        self._report.cooled(self._name, pid, retry, reason)
         self._plan(self._pause)
         self._pause = min(self._pause * GROWTH, LONGEST_PAUSE)
 

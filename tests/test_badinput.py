@@ -504,7 +504,7 @@ class BadReloadTests(LoggedTestCase):
             else:
                 self.write("inetd.conf", bad.format(port=port, added=added))
             os.kill(daemon.process.pid, signal.SIGHUP)
-            daemon.waitForLog("reload rejected problems=1")
+            daemon.waitForLog("reload - peer=- problems=1")
             self.assertEqual(talk(port, b"text"), b"text")
             self.assertRaises(ConnectionRefusedError, self.connect, added)
             self.assertTrue(re.search(r"conf \S+inetd.conf:\d+:\d+ ", daemon.log()))

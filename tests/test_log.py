@@ -86,6 +86,27 @@ class TextTests(LogTestCase):
         self.assertIn("status=0", info)
         self.assertIn("status=3", info)
 
+    def test_grammar(self) -> None:
+        """
+        Every line is what happened, to which service, and names with values, of which
+        only the last may have blanks in it; it has the client where there is one
+        (item 96).
+        """
+        line = re.compile(r"([a-z]+) [^ =]+( [a-z]+=[^ ]+)*( (reason|text)=.*)?")
+        found: dict[str, str] = {}
+        for _, text in _LINE.findall(self.lines("-l")):
+            match = line.fullmatch(text)
+            assert match is not None, text
+            found[match[1]] = text
+        for word in ("start", "end", "refuse", "pause", "reload"):
+            self.assertIn(" peer=", found[word])
+        for word in ("start", "end", "refuse", "pause"):
+            self.assertTrue(found[word].split()[1].endswith("/tcp"), found[word])
+        self.assertIn(" pid=", found["start"])
+        ended = r" pid=\d+ peer=\S+ status=\d+ seconds=[\d.]+ cpu=[\d.]+$"
+        self.assertRegex(found["end"], ended)
+        self.assertIn("reload - peer=- kept=2 ", found["reload"])
+
     def test_addresses(self) -> None:
         """
         Addresses of clients can be cut or left out, on every line (item 97).

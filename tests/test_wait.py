@@ -172,7 +172,7 @@ class StreamWaitTests(LoggedTestCase):
                     text = file.read()
                 self.write("inetd.conf", text.replace(";", ", args = other;"))
                 os.kill(daemon.process.pid, signal.SIGHUP)
-                daemon.waitForLog("reload kept=0 changed=1")
+                daemon.waitForLog("reload - peer=- kept=0 changed=1")
                 second = self.connect(self.port)
                 first.sendall(b"go on\n")
                 second.sendall(b"end\n")
@@ -251,7 +251,7 @@ class DatagramWaitTests(LoggedTestCase):
             with self.serve(launch, self.keys()) as daemon:
                 first = ask(self.port, b"1").split()[0]
                 os.kill(daemon.process.pid, signal.SIGHUP)
-                daemon.waitForLog("reload kept=1")
+                daemon.waitForLog("reload - peer=- kept=1")
                 self.assertEqual(ask(self.port, b"end").split()[0], first)
                 second = ask(self.port, b"2").split()[0]
                 self.assertEqual(self.started(daemon), [int(first), int(second)])

@@ -80,6 +80,17 @@ class JsonLineTests(SynchronousTestCase):
         found = self.parsed(lambda: Report().reload(Changes((), (), (), ())))
         self.assertEqual((found["event"], found["kept"]), ("reload", 0))
 
+    def test_what(self) -> None:
+        """
+        What has happened to a helper is a member beside the kind of the line.
+        """
+        found = self.parsed(lambda: Report().forkserver(1000, 4, 0.5, "x"))
+        wanted = ("forkserver", "died", 0.5)
+        self.assertEqual((found["event"], found["what"], found["retry"]), wanted)
+        self.assertNotIn("service", found)
+        found = self.parsed(lambda: Report().cooled("7/tcp", 4, None, "x"))
+        self.assertEqual((found["service"], found["retry"]), ("7/tcp", "never"))
+
     def test_stderr(self) -> None:
         """
         What a program has said is a member, and so is the line about it.

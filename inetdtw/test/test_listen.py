@@ -187,7 +187,7 @@ class BindTests(SlotTestCase):
         seconds = FIRST_RETRY
         for tries in range(1, 10):
             self.assertEqual(len(self.said("unbound")), tries)
-            self.assertEqual(self.said("unbound")[-1]["seconds"], f"{seconds:g}")
+            self.assertEqual(self.said("unbound")[-1]["retry"], f"{seconds:g}")
             self.reactor.advance(seconds * 0.99)
             self.assertEqual(len(self.said("unbound")), tries)
             self.reactor.advance(seconds * 0.01 + 0.001)

@@ -60,11 +60,16 @@ LINES: tuple[tuple[Callable[[Report], None], str, str], ...] = (
         "fail 7/tcp peer=192.0.2.1:40000 reason='/x': No such file",
     ),
     (
-        lambda report: report.pause("7/tcp", 60.0, "more than 3 starts"),
+        lambda report: report.pause("7/tcp", 60.0, "more than 3 starts", PEER),
         "warn",
-        "pause 7/tcp seconds=60 reason=more than 3 starts",
+        "pause 7/tcp seconds=60 peer=192.0.2.1:40000 reason=more than 3 starts",
     ),
-    (lambda report: report.resume("7/tcp"), "info", "resume 7/tcp"),
+    (
+        lambda report: report.pause("7/tcp", 0.1, "none is accepted"),
+        "warn",
+        "pause 7/tcp seconds=0.1 peer=- reason=none is accepted",
+    ),
+    (lambda report: report.resume("7/tcp"), "info", "resume 7/tcp peer=-"),
     (
         lambda report: report.drop("7/udp", PEER, "the program did not read it"),
         "warn",
@@ -75,6 +80,7 @@ LINES: tuple[tuple[Callable[[Report], None], str, str], ...] = (
         "info",
         "listen 7/tcp address=[::]:7",
     ),
+    (lambda report: report.changed("7/tcp"), "info", "change 7/tcp"),
     (lambda report: report.stopped("7/tcp"), "info", "close 7/tcp"),
     (
         lambda report: report.unbound("7/tcp", "0.0.0.0:7", 0.5, "in use"),
@@ -84,12 +90,12 @@ LINES: tuple[tuple[Callable[[Report], None], str, str], ...] = (
     (
         lambda report: report.reload(Changes((), (), (), ())),
         "info",
-        "reload kept=0 changed=0 started=0 stopped=0",
+        "reload - peer=- kept=0 changed=0 started=0 stopped=0",
     ),
     (
         lambda report: report.unchanged(2),
         "error",
-        "reload rejected problems=2 reason=the old configuration stays",
+        "reload - peer=- problems=2 reason=the old configuration stays",
     ),
     (
         lambda report: report.problem(ConfError(HERE, "user", "is empty")),
@@ -100,6 +106,11 @@ LINES: tuple[tuple[Callable[[Report], None], str, str], ...] = (
         lambda report: report.warning(Warned(HERE, "args", "is strange")),
         "warn",
         "warning /etc/inetd.conf:3:5 field=args reason=is strange",
+    ),
+    (
+        lambda report: report.warning(Warned(Place("/a b", 1), "args", "is strange")),
+        "warn",
+        "warning /a\\x20b:1:1 field=args reason=is strange",
     ),
     (
         lambda report: report.state("7/tcp", "0.0.0.0:7", 3, ["full", "rate"]),
@@ -114,14 +125,37 @@ LINES: tuple[tuple[Callable[[Report], None], str, str], ...] = (
     (
         lambda report: report.stalled("Too many open files"),
         "error",
-        "stall reason=Too many open files",
+        "stall - peer=- reason=Too many open files",
     ),
     (
-        lambda report: report.forkserver(
-            "alpine", None, "event=died retry=1 reason=x y"
-        ),
+        lambda report: report.forkserver(1000, None, 1.0, "x y"),
         "warn",
-        "forkserver alpine pid=- event=died retry=1 reason=x y",
+        "forkserver - uid=1000 pid=- event=died retry=1 reason=x y",
+    ),
+    (
+        lambda report: report.warmed("7/tcp", 4),
+        "info",
+        "warm 7/tcp pid=4 event=ready",
+    ),
+    (
+        lambda report: report.cooled("7/tcp", 4, 0.1, "x y"),
+        "warn",
+        "warm 7/tcp pid=4 event=died retry=0.1 reason=x y",
+    ),
+    (
+        lambda report: report.cooled("7/tcp", None, None, "x y"),
+        "warn",
+        "warm 7/tcp pid=- event=died retry=never reason=x y",
+    ),
+    (
+        lambda report: report.warmSaid("7/tcp", 4, "x y"),
+        "warn",
+        "warm 7/tcp pid=4 event=said text=x y",
+    ),
+    (
+        lambda report: report.nothing("/a b"),
+        "error",
+        "nothing - reason=nothing to serve in /a b",
     ),
 )
 
@@ -229,14 +263,18 @@ class ReportTests(SynchronousTestCase):
     def test_grammar(self) -> None:
         """
         Every line is what happened, to what, and names with values, of which only the
-        last may have blanks in it.
+        last may have blanks in it; those of starts, ends and whatever else can have to
+        do with a client have one.
         """
-        line = re.compile(
-            r"[a-z]+( [^ =]+)?( [a-z]+=[^ ]+)*( (reason|text)=.*)?", re.ASCII
-        )
+        line = re.compile(r"[a-z]+ [^ =]+( [a-z]+=[^ ]+)*( (reason|text)=.*)?")
+        clients = {
+            *("start", "end", "refuse", "fail", "drop", "stderr"),
+            *("pause", "resume", "reload", "stall"),
+        }
         for write, _, text in LINES:
             (event,) = self.written(write)
             self.assertTrue(line.fullmatch(formatEvent(event)), text)
+            self.assertEqual(" peer=" in text, text.split()[0] in clients, text)
 
     def test_fields(self) -> None:
         """
@@ -244,8 +282,8 @@ class ReportTests(SynchronousTestCase):
         """
         for write, _, text in LINES:
             (event,) = self.written(write)
-            for name in re.findall(r" (pid|peer|reason|seconds|address)=", text):
-                if not text.startswith("forkserver"):
+            for name, value in re.findall(r" ([a-z]+)=([^ ]*)", text):
+                if value != "-" and name not in ("status", "signal", "event", "how"):
                     self.assertIn(f"{name}={event[name]}", text)
 
     def test_service(self) -> None:
@@ -275,12 +313,15 @@ class ReportTests(SynchronousTestCase):
         """
         self.assertEqual(self.missing("info"), set())
         self.assertEqual(self.missing("notice"), {"start", "end"})
-        self.assertEqual(self.missing("warn"), {"listen", "close", "resume", "reload"})
+        self.assertEqual(
+            self.missing("warn"),
+            {"listen", "change", "close", "resume", "reload", "warm"},
+        )
         self.assertEqual(
             self.missing("error"),
             {
                 *("end", "refuse", "pause", "drop", "stderr", "warning"),
-                "forkserver",
+                *("forkserver", "warm"),
             },
         )
 
@@ -313,7 +354,7 @@ class ReportTests(SynchronousTestCase):
         one: Any = object()
         changes = Changes((one,), (one,) * 2, (one,) * 3, (one,) * 4)
         (event,) = self.written(lambda report: report.reload(changes))
-        text = "reload kept=1 changed=2 started=3 stopped=4"
+        text = "reload - peer=- kept=1 changed=2 started=3 stopped=4"
         self.assertEqual(formatEvent(event), text)
 
     def test_nothing(self) -> None:
