@@ -51,7 +51,7 @@ def _versionOf(path: str) -> tuple[int, int] | None:
     """
     try:
         said = subprocess.run(
-            [path, "-c", _VERSION], capture_output=True, text=True, timeout=20
+            [path, "-I", "-c", _VERSION], capture_output=True, text=True, timeout=20
         ).stdout.split()
     except (OSError, subprocess.TimeoutExpired):
         return None
