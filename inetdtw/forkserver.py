@@ -22,7 +22,9 @@ from zope.interface import implementer
 from twisted.internet.defer import Deferred, DeferredList
 
 from inetdtw import _forkhelper
-from inetdtw.helper import Delegation, Helper, encode
+from inetdtw.channel import encode
+from inetdtw.delegations import Delegation
+from inetdtw.helper import Helper
 from inetdtw.interfaces import IAcceptingLauncher, Order
 from inetdtw.report import Report
 from inetdtw.service import Context

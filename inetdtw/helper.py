@@ -5,22 +5,16 @@
 """
 The daemon's end of a helper process that starts programs.
 
-The daemon keeps both ends of the socket that leads to a helper.  When a helper is
-killed, the orders that it had not taken stay in the socket, and its successor
-finds them there; of the programs that it had started the daemon knows the process
-ids, and waits for their ends by other means.
+When a helper is killed, its successor finds the orders that it had not taken (see
+L{inetdtw.channel}); of the programs that it had started the daemon knows the process
+ids (see L{inetdtw.children}).
 """
 
 from __future__ import annotations
 
-import array
 import contextlib
 import os
-import socket
-import struct
-from collections import OrderedDict, deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Callable
 
 from zope.interface import implementer
@@ -30,47 +24,16 @@ from twisted.internet.interfaces import IReadDescriptor
 from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 
-from inetdtw import _packets, watch
+from inetdtw import _packets
 from inetdtw._accepting import unpackAddress
-from inetdtw._packets import ACCEPT, HEADER, REPORT
-from inetdtw.interfaces import Exit, Order
+from inetdtw._packets import REPORT
+from inetdtw.channel import Channel
+from inetdtw.children import Children
+from inetdtw.delegations import KINDS, Delegation, Delegations
 
 #: The seconds before a helper that died is followed by another: the first pause,
 #: what it grows by, the longest, and how long one must live for a new start.
 FIRST_PAUSE, GROWTH, LONGEST_PAUSE, GOOD_LIFE = 0.05, 2.0, 30.0, 5.0
-#: The seconds to wait for room in the socket.
-POST_PAUSE = 0.01
-
-
-def encode(order: Order) -> bytes:
-    """
-    The part of an order that is the same for all programs of a service.
-    """
-    variables = (f"{name}={value}" for name, value in order.environment.items())
-    texts = (order.executable, str(len(order.argv)), *order.argv, *variables)
-    return b"\0".join(map(os.fsencode, texts))
-
-
-@dataclass
-class Delegation:
-    """
-    A listening socket that helpers accept from.
-
-    @ivar watcher: an L{inetdtw.interfaces.IAccepting}.
-    @ivar shared: the program, as L{encode} makes it.
-    @ivar fd: the socket.
-    @ivar wanted: whether they still should.
-    @ivar free: called when the helper does not any more, as it should not.
-    """
-
-    watcher: Any
-    shared: bytes
-    fd: int
-    wanted: bool = True
-    free: Callable[[], None] = lambda: None
-
-
-_DELEGATED = (_packets.ACCEPTED, _packets.DROPPED, _packets.WITHDRAWN)
 
 
 @implementer(IReadDescriptor)
@@ -78,8 +41,7 @@ class Helper(ProcessProtocol):
     """
     One helper, and those that follow it on the same socket when it dies.
 
-    @ivar waiting: the children that were ordered, by the number of the order.
-    @ivar running: those that run, by their process ids.
+    @ivar children: the programs that were ordered.
     @ivar up: whether a helper has said that it is ready, and has not died since.
     @ivar pid: the process id of the helper.
     """
@@ -97,18 +59,9 @@ class Helper(ProcessProtocol):
         self._command = list(command)
         self._directory = directory
         self._reactor = reactor
-        self._ours, self._theirs = socket.socketpair(
-            socket.AF_UNIX, socket.SOCK_SEQPACKET
-        )
-        self._ours.setblocking(False)
-        self.waiting: OrderedDict[int, Any] = OrderedDict()
-        self.running: dict[int, Any] = {}
-        self._orphans: dict[int, Any] = {}
-        self._delegations: dict[int, Delegation] = {}
-        self._peer: Any = None
-        self._posts: deque[tuple[int, int]] = deque()
-        self._postLater: Any = None
-        self._number = 0
+        self._channel = Channel()
+        self._delegations = Delegations(reactor, self._channel, directory)
+        self.children = Children(reactor, directory, self._retireIdle)
         self._before = 0
         self._pause = FIRST_PAUSE
         self._born = 0.0
@@ -125,7 +78,7 @@ class Helper(ProcessProtocol):
         """
         How many orders it has before it.
         """
-        return len(self.waiting)
+        return len(self.children.waiting)
 
     def spawn(self) -> None:
         """
@@ -134,9 +87,9 @@ class Helper(ProcessProtocol):
         self._later = None
         self._said = b""
         self._born = self._reactor.seconds()
-        self._before = self._number
+        self._before = self._channel.number
         null = os.open(os.devnull, os.O_RDWR)
-        fds = {0: null, 1: null, 2: "r", _packets.CHANNEL: self._theirs.fileno()}
+        fds = {0: null, 1: null, 2: "r", _packets.CHANNEL: self._channel.theirs}
         try:
             process = self._reactor.spawnProcess(
                 self, self._command[0], self._command, {}, childFDs=fds
@@ -151,7 +104,7 @@ class Helper(ProcessProtocol):
         """
         The daemon's end of the socket.
         """
-        return self._ours.fileno()
+        return self._channel.fileno()
 
     def logPrefix(self) -> str:
         """
@@ -169,7 +122,13 @@ class Helper(ProcessProtocol):
         End once no program runs that this helper started.
         """
         self._retiring = True
-        if not (self.waiting or self.running):
+        self._retireIdle()
+
+    def _retireIdle(self) -> None:
+        """
+        End if that is wanted and no program runs.
+        """
+        if self._retiring and not self.children:
             self.stop()
 
     def stop(self) -> Deferred[None]:
@@ -180,11 +139,10 @@ class Helper(ProcessProtocol):
         """
         if self._retired is None:
             self._retired = Deferred()
-            self._forgetPosts()
+            self._delegations.silence()
             self._reactor.removeReader(self)
-            for orphan in self._orphans.values():
-                orphan.cancel()
-            self._ours.shutdown(socket.SHUT_RDWR)
+            self.children.leave()
+            self._channel.end()
             if self._later is not None:
                 self._later.cancel()
                 self._close()
@@ -194,8 +152,7 @@ class Helper(ProcessProtocol):
         """
         Give up the socket.
         """
-        self._ours.close()
-        self._theirs.close()
+        self._channel.close()
         assert self._retired is not None
         self._retired.callback(None)
 
@@ -212,11 +169,9 @@ class Helper(ProcessProtocol):
 
         @raise OSError: if it cannot be sent.
         """
-        number = self._next()
-        head = HEADER.pack(number, len(shared) | repeats << _packets.REPEATS_SHIFT)
-        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))]
-        self._ours.sendmsg([head, shared, extra], rights)
-        self.waiting[number] = child
+        length = len(shared) | repeats << _packets.REPEATS_SHIFT
+        number = self._channel.send(length, shared, extra, fds=fds)
+        self.children.waiting[number] = child
 
     def settle(self) -> None:
         """
@@ -224,15 +179,13 @@ class Helper(ProcessProtocol):
         """
         # A helper that cannot take it has died, or has much else to do first.
         with contextlib.suppress(OSError):
-            self._ours.send(HEADER.pack(self._next(), 0))
+            self._channel.send(0)
 
     def delegate(self, number: int, delegation: Delegation) -> None:
         """
         Have the helper accept from a socket, as soon as there is one.
         """
-        self._delegations[number] = delegation
-        if self.up:
-            self._post(number, ACCEPT)
+        self._delegations.delegate(number, delegation)
 
     def withdraw(self, number: int, free: Callable[[], None]) -> None:
         """
@@ -240,73 +193,7 @@ class Helper(ProcessProtocol):
 
         @param free: called once when it does not, or has died.
         """
-        delegation = self._delegations.get(number)
-        if delegation is None or not self.up:
-            self._delegations.pop(number, None)
-            free()
-            return
-        delegation.wanted = False
-        delegation.free = free
-        self._post(number, 0)
-
-    def _post(self, number: int, mark: int) -> None:
-        """
-        Send something about a delegation, when there is room in the socket: there
-        may be very many of them.
-        """
-        self._posts.append((number, mark))
-        if self._postLater is None:
-            self._sendPosts()
-
-    def _sendPosts(self) -> None:
-        """
-        Send what there is room for, and the rest in a moment.
-        """
-        self._postLater = None
-        while self._posts:
-            try:
-                self._sendPost(*self._posts[0])
-            except BlockingIOError:
-                later = self._reactor.callLater(POST_PAUSE, self._sendPosts)
-                self._postLater = later
-                return
-            except OSError:
-                """The helper has died; its successor is told all anew."""
-            self._posts.popleft()
-
-    def _sendPost(self, number: int, mark: int) -> None:
-        """
-        Send one thing about a delegation, if it still holds.
-
-        @raise OSError: if it cannot be sent.
-        """
-        delegation = self._delegations.get(number)
-        if delegation is None or (mark and not delegation.wanted):
-            return
-        head = HEADER.pack(self._next(), mark << _packets.REPEATS_SHIFT)
-        packet = [head + _packets.NAME.pack(number)]
-        rights = []
-        if mark:
-            packet.append(delegation.shared)
-            fds = struct.pack("i", delegation.fd)
-            rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, fds)]
-        self._ours.sendmsg(packet, rights)
-
-    def _forgetPosts(self) -> None:
-        """
-        Send nothing of what is still to be sent.
-        """
-        self._posts.clear()
-        if self._postLater is not None:
-            self._postLater.cancel()
-            self._postLater = None
-
-    def _next(self) -> int:
-        """
-        The number of the next packet.
-        """
-        self._number = (self._number + 1) & 0xFFFFFFFF or 1
-        return self._number
+        self._delegations.withdraw(number, free)
 
     def doRead(self) -> None:
         """
@@ -314,8 +201,7 @@ class Helper(ProcessProtocol):
         """
         self._receive()
         self._owner.notify()
-        if self._retiring:
-            self.retire()
+        self._retireIdle()
 
     def _receive(self) -> bool:
         """
@@ -323,17 +209,13 @@ class Helper(ProcessProtocol):
 
         @return: whether there was one.
         """
-        try:
-            packet = self._ours.recv(1 << 16)
-        except BlockingIOError:
-            return False
-        for start in range(0, len(packet) - REPORT.size + 1, REPORT.size):
-            record = packet[start : start + REPORT.size]
+        records = self._channel.receive()
+        for record in records or ():
             if record[0] == _packets.ADDRESSED:
-                self._peer = unpackAddress(record)
+                self._delegations.peer = unpackAddress(record)
             else:
                 self._reported(*REPORT.unpack(record))
-        return True
+        return records is not None
 
     def _reported(self, kind: int, number: int, pid: int, value: int, cpu: int) -> None:
         """
@@ -341,38 +223,14 @@ class Helper(ProcessProtocol):
         """
         if kind == _packets.HELLO:
             self._ready(number)
-        elif kind == _packets.STARTED and number in self.waiting:
-            child = self.running[pid] = self.waiting.pop(number)
-            child.started(pid)
-        elif kind == _packets.REPEATED and pid in self.running:
-            how = Exit.fromWait(value, cpu / 1e6)
-            self.waiting[number] = self.running.pop(pid).repeated(how)
-        elif kind == _packets.FAILED and number in self.waiting:
-            self.waiting.pop(number).failed(os.strerror(value))
-        elif kind == _packets.ENDED and pid in self.running:
-            self._ended(pid, Exit.fromWait(value, cpu / 1e6))
-        elif kind == _packets.ASTRAY and number in self.waiting:
-            reason = f"{self._directory}: {os.strerror(value)}"
-            self.waiting.pop(number).failed(reason)
         elif kind == _packets.STALLED:
             self._owner.stalled(os.strerror(value))
-        elif kind in _DELEGATED and number in self._delegations:
-            self._aboutDelegation(kind, number, pid, value)
-
-    def _aboutDelegation(self, kind: int, number: int, pid: int, value: int) -> None:
-        """
-        The helper says something of a socket that it accepts from.
-        """
-        peer, self._peer = self._peer, None
-        delegation = self._delegations[number]
-        if kind == _packets.ACCEPTED:
-            child = self.running[pid] = delegation.watcher.accepted(peer)
-            child.started(pid)
-        elif kind == _packets.DROPPED:
-            where = f"{self._directory}: " if pid else ""
-            delegation.watcher.dropped(peer, where + os.strerror(value))
+        elif kind in KINDS and number in self._delegations:
+            child = self._delegations.told(kind, number, pid, value)
+            if child is not None:
+                self.children.runs(child, pid)
         else:
-            self._delegations.pop(number).free()
+            self.children.told(kind, number, pid, value, cpu)
 
     def _ready(self, first: int) -> None:
         """
@@ -383,23 +241,8 @@ class Helper(ProcessProtocol):
         """
         self.up = True
         # What was ordered after it had looked is still to come.
-        end = first or self._before + 1
-        lost = [number for number in self.waiting if number < end]
-        for number in lost:
-            self.waiting.pop(number).failed("its fork server died")
-        delegations, self._delegations = self._delegations, {}
-        for number, delegation in delegations.items():
-            if delegation.wanted:
-                self.delegate(number, delegation)
-
-    def _ended(self, pid: int, how: Exit) -> None:
-        """
-        A program has ended.
-        """
-        orphan = self._orphans.pop(pid, None)
-        if orphan is not None:
-            orphan.cancel()
-        self.running.pop(pid).ended(how)
+        self.children.lost(first or self._before + 1)
+        self._delegations.renew()
 
     def errReceived(self, data: bytes) -> None:
         """
@@ -419,57 +262,21 @@ class Helper(ProcessProtocol):
         Adopt the programs of a helper that died, and plan for another helper.
         """
         hopeless, self.up = not self.up, False
-        self._forgetPosts()
+        self._delegations.lost()
         if self._retired is not None:
-            self._freeUnwanted()
+            self._delegations.freeUnwanted()
             self._close()
             return
         while self._receive():
             """What it reported before it died still holds."""
-        self._freeUnwanted()
+        self._delegations.freeUnwanted()
         if self._reactor.seconds() - self._born >= GOOD_LIFE:
             self._pause = FIRST_PAUSE
         self._owner.died(self.pid, why, self._pause)
-        for pid in set(self.running) - set(self._orphans):
-            self._adopt(pid)
+        self.children.adopt()
         if hopeless:
-            self._giveUp()
+            # No helper was ever ready for what was ordered.
+            self._channel.takeBack()
+            self.children.giveUp()
         self._later = self._reactor.callLater(self._pause, self.spawn)
         self._pause = min(self._pause * GROWTH, LONGEST_PAUSE)
-
-    def _freeUnwanted(self) -> None:
-        """
-        No helper is there that could still accept from what was withdrawn.
-        """
-        unwanted = [n for n, each in self._delegations.items() if not each.wanted]
-        for number in unwanted:
-            self._delegations.pop(number).free()
-
-    def _adopt(self, pid: int) -> None:
-        """
-        Wait for the end of a program whose parent is gone.
-        """
-        try:
-            self._orphans[pid] = watch.onExit(
-                self._reactor, pid, lambda: self._orphanEnded(pid)
-            )
-        except OSError:
-            self._ended(pid, Exit())
-
-    def _orphanEnded(self, pid: int) -> None:
-        """
-        A program has ended that a dead helper had started.
-        """
-        self._ended(pid, Exit())
-        if self._retiring:
-            self.retire()
-
-    def _giveUp(self) -> None:
-        """
-        Take back what was ordered: no helper was ever ready for it.
-        """
-        with contextlib.suppress(BlockingIOError):
-            while self._theirs.recv(_packets.LARGEST, socket.MSG_DONTWAIT):
-                pass
-        while self.waiting:
-            self.waiting.popitem()[1].failed("no fork server can be started")

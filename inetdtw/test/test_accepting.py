@@ -20,19 +20,11 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw._accepting import Acceptor, packAddress, unpackAddress
 from inetdtw._packets import (
-    ACCEPT,
-    ACCEPTED,
     ADDRESSED,
-    DROPPED,
-    HELLO,
-    NAME,
-    REPEATS_SHIFT,
-    WITHDRAWN,
     decode,
 )
 from inetdtw.forkserver import ForkServers
-from inetdtw.helper import POST_PAUSE, Delegation
-from inetdtw.interfaces import Exit, IAccepting, IAcceptingLauncher, Order
+from inetdtw.interfaces import Exit, IAcceptingLauncher, Order
 from inetdtw.limits import Limits
 from inetdtw.nowait import StreamPrograms
 from inetdtw.report import Report
@@ -45,7 +37,7 @@ from inetdtw.test.fakes import (
     listening,
     makeService,
 )
-from inetdtw.test.test_helper import HelperTestCase
+from inetdtw.test.test_delegations import Watcher
 
 
 class AddressTests(SynchronousTestCase):
@@ -126,186 +118,6 @@ class AcceptorTests(SynchronousTestCase):
         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
         client.close()
         self.assertRaises(OSError, self.acceptor.accept)
-
-
-@implementer(IAccepting)
-class Watcher:
-    """
-    Remembers what it is told.
-    """
-
-    def __init__(self) -> None:
-        self.told: list[Any] = []
-
-    def accepted(self, peer: Any) -> Watcher:
-        """
-        A program was started.
-        """
-        self.told.append(("accepted", peer))
-        return self
-
-    def dropped(self, peer: Any, reason: str) -> None:
-        """
-        No more are.
-        """
-        self.told.append(("dropped", peer, reason))
-
-    def started(self, pid: int) -> None:
-        """
-        The program runs.
-        """
-        self.told.append(("started", pid))
-
-    def ended(self, how: Exit) -> None:
-        """
-        The program has ended.
-        """
-        self.told.append(("ended", how.status))
-
-
-class DelegationTests(HelperTestCase):
-    """
-    Tests for L{inetdtw.helper.Helper} that leaves a socket to its helper.
-    """
-
-    def setUp(self) -> None:
-        """
-        Leave a socket to the helper.
-        """
-        super().setUp()
-        self.server = socket.create_server(("127.0.0.1", 0))
-        self.addCleanup(self.server.close)
-        self.watcher = Watcher()
-        verifyObject(IAccepting, self.watcher)
-        delegation = Delegation(self.watcher, b"shared", self.server.fileno())
-        self.helper.delegate(5, delegation)
-
-    def taken(self) -> int:
-        """
-        The number of the delegation that the helper finds in its socket.
-        """
-        packet, ancillary, _, _ = self.played.channel.recvmsg(100, 100)
-        head = struct.unpack_from("=II", packet)
-        self.assertEqual(head[1], ACCEPT << REPEATS_SHIFT)
-        self.assertEqual(packet[12:], b"shared")
-        (fd,) = struct.unpack("i", ancillary[0][2])
-        with socket.socket(fileno=fd) as given:
-            self.assertEqual(given.getsockname(), self.server.getsockname())
-        number: int = NAME.unpack_from(packet, 8)[0]
-        return number
-
-    def say(self, *reports: tuple[int, int, int, int]) -> None:
-        """
-        Have the helper say something.
-        """
-        self.played.say(*reports)
-        self.reactor.settle()
-
-    def test_accepted(self) -> None:
-        """
-        A program that the helper has started is told from its start to its end, with
-        the client's address.
-        """
-        self.assertEqual(self.taken(), 5)
-        record = packAddress(ADDRESSED, ("10.0.0.1", 9))
-        assert record is not None
-        self.played.channel.send(record)
-        self.say((ACCEPTED, 5, 77, 0))
-        self.say((4, 5, 77, 256))
-        self.assertEqual(
-            self.watcher.told,
-            [("accepted", ("10.0.0.1", 9)), ("started", 77), ("ended", 1)],
-        )
-
-    def test_dropped(self) -> None:
-        """
-        What goes wrong is said, with the folder if that is what is wrong.
-        """
-        self.say((DROPPED, 5, 0, 2), (DROPPED, 5, 1, 2), (DROPPED, 6, 0, 2))
-        missing = "No such file or directory"
-        self.assertEqual(
-            self.watcher.told,
-            [("dropped", None, missing), ("dropped", None, f"/folder: {missing}")],
-        )
-
-    def test_withdrawn(self) -> None:
-        """
-        A helper that is to accept no more is told so; what it had accepted before it
-        heard that still counts, and nothing after it has confirmed.
-        """
-        self.taken()
-        freed: list[int] = []
-        self.helper.withdraw(5, lambda: freed.append(5))
-        self.assertEqual(freed, [])
-        packet = self.played.channel.recv(100)
-        self.assertEqual(struct.unpack_from("=I", packet, 4), (0,))
-        self.assertEqual(NAME.unpack_from(packet, 8), (5,))
-        self.say((ACCEPTED, 5, 77, 0), (WITHDRAWN, 5, 0, 0), (ACCEPTED, 5, 78, 0))
-        self.assertEqual(self.watcher.told, [("accepted", None), ("started", 77)])
-        self.assertEqual(freed, [5])
-
-    def test_withdrawnFromNobody(self) -> None:
-        """
-        A socket is free at once when no helper is there, and when the helper that
-        was told dies or ends before it has confirmed.
-        """
-        freed: list[str] = []
-        self.helper.withdraw(99, lambda: freed.append("unknown"))
-        self.assertEqual(freed, ["unknown"])
-        self.helper.withdraw(5, lambda: freed.append("died"))
-        self.assertEqual(freed, ["unknown"])
-        self.played.die()
-        self.assertEqual(freed, ["unknown", "died"])
-
-    def test_withdrawnWhileStopping(self) -> None:
-        """
-        When a helper is told to end, a socket is free once it has.
-        """
-        freed: list[int] = []
-        self.helper.stop()
-        self.helper.withdraw(5, lambda: freed.append(5))
-        self.assertEqual(freed, [])
-        self.played.die()
-        self.assertEqual(freed, [5])
-
-    def test_many(self) -> None:
-        """
-        When there are more sockets than the way to the helper has room for, it is
-        told of the rest a little later, of each once; it is not taken for dead.
-        """
-        expected = list(range(5, 2005))
-        for number in expected[1:]:
-            delegation = Delegation(self.watcher, b"shared", self.server.fileno())
-            self.helper.delegate(number, delegation)
-        taken: list[int] = []
-        self.played.channel.setblocking(False)
-        while len(taken) < len(expected):
-            try:
-                taken.append(self.taken())
-            except BlockingIOError:
-                self.assertIsNotNone(self.helper._postLater)
-                self.reactor.advance(POST_PAUSE)
-        self.assertEqual(taken, expected)
-        self.assertEqual(self.watcher.told, [])
-
-    def test_successor(self) -> None:
-        """
-        A helper that follows one that died is left the same sockets, but not those
-        that were withdrawn.
-        """
-        self.taken()
-        gone = Delegation(Watcher(), b"gone", self.server.fileno())
-        self.helper.delegate(6, gone)
-        self.helper.withdraw(6, lambda: None)
-        self.played.channel.recv(100)
-        self.played.channel.recv(100)
-        self.played.die()
-        self.reactor.advance(1)
-        self.played = self.play()
-        self.say((HELLO, 0, 4, 0))
-        self.assertEqual(self.taken(), 5)
-        self.played.channel.setblocking(False)
-        self.assertRaises(BlockingIOError, self.played.channel.recv, 100)
 
 
 @implementer(IAcceptingLauncher)
@@ -405,11 +217,10 @@ class ForkServersTests(SynchronousTestCase):
         verifyObject(IAcceptingLauncher, pool)
         order = Order("/bin/cat", ("cat", "-u"), {"A": "b"}, {}, (0, 0, 0))
         number = pool.delegate(Watcher(), order)
-        kept = [helper._delegations[number] for helper in pool._helpers]
+        kept = [helper._delegations._kept[number] for helper in pool._helpers]
         self.assertEqual(len(kept), 2)
         self.assertEqual(
             decode(kept[0].shared), (b"/bin/cat", [b"cat", b"-u"], {b"A": b"b"})
         )
         for helper in pool._helpers:
-            helper._ours.close()
-            helper._theirs.close()
+            helper._channel.close()

@@ -30,7 +30,7 @@ from inetdtw._packets import (
     REPORT,
     STARTED,
 )
-from inetdtw.helper import encode
+from inetdtw.channel import encode
 from inetdtw.interfaces import Order
 from inetdtw.test.fakes import (
     PATIENCE,

@@ -11,7 +11,6 @@ import array
 import errno
 import os
 import socket
-import subprocess
 
 from zope.interface.verify import verifyObject
 
@@ -19,7 +18,6 @@ from twisted.internet.interfaces import IReadDescriptor
 from twisted.internet.main import CONNECTION_LOST
 from twisted.python.failure import Failure
 
-from inetdtw import watch
 from inetdtw._packets import (
     ASTRAY,
     CHANNEL,
@@ -34,15 +32,8 @@ from inetdtw._packets import (
     STALLED,
     STARTED,
 )
-from inetdtw.helper import (
-    FIRST_PAUSE,
-    GOOD_LIFE,
-    GROWTH,
-    LONGEST_PAUSE,
-    Helper,
-    encode,
-)
-from inetdtw.interfaces import Exit, Order
+from inetdtw.helper import FIRST_PAUSE, GOOD_LIFE, GROWTH, LONGEST_PAUSE, Helper
+from inetdtw.interfaces import Exit
 from inetdtw.test.fakes import (
     PATIENCE,
     FakeChild,
@@ -264,52 +255,6 @@ class HelperTests(HelperTestCase):
         self.say((STARTED, number, PID, 0))
         self.assertEqual((self.helper.load, child.told), (0, [PID]))
 
-    def test_numbers(self) -> None:
-        """
-        Every order has a number of its own, and never 0.
-        """
-        numbers = []
-        self.helper._number = 0xFFFFFFFD
-        for _ in range(4):
-            self.order()
-            number, _, _, fds = self.played.take()
-            os.close(fds[0])
-            numbers.append(number)
-        self.assertEqual(numbers, [0xFFFFFFFE, 0xFFFFFFFF, 1, 2])
-
-    def test_ended(self) -> None:
-        """
-        The end of a program is told with its status and its time.
-        """
-        child = self.running()
-        self.say((ENDED, 1, PID, 3 << 8))
-        self.assertEqual(child.told, [PID, Exit(3, cpu=1.5)])
-
-    def test_killed(self) -> None:
-        """
-        Or with its signal.
-        """
-        child = self.running()
-        self.say((ENDED, 1, PID, 9))
-        self.assertEqual(child.told, [PID, Exit(signal=9, cpu=1.5)])
-
-    def test_failed(self) -> None:
-        """
-        That a program could not be started is told with the reason.
-        """
-        child = self.order()
-        self.say((FAILED, 1, 0, errno.ENOENT))
-        self.assertEqual(child.told, [os.strerror(errno.ENOENT)])
-        self.assertEqual(self.helper.load, 0)
-
-    def test_astray(self) -> None:
-        """
-        When the working directory is missing, the reason names it.
-        """
-        child = self.order()
-        self.say((ASTRAY, 1, 0, errno.ENOENT))
-        self.assertEqual(child.told, [f"/folder: {os.strerror(errno.ENOENT)}"])
-
     def test_stalled(self) -> None:
         """
         That the machine has no room is told, and the order still holds.
@@ -332,18 +277,6 @@ class HelperTests(HelperTestCase):
         )
         self.assertEqual(one.told, [PID, Exit(0, cpu=1.5)])
         self.assertEqual(two.told, [PID])
-
-    def test_repeated(self) -> None:
-        """
-        A program that was started again is told twice, under the number of the one
-        order.
-        """
-        child = self.running()
-        self.say((REPEATED, 1, PID, 3 << 8), (STARTED, 1, PID + 1, 0))
-        self.assertEqual(child.told, [PID, Exit(3, cpu=1.5)])
-        self.assertEqual(child.following.told, [PID + 1])
-        self.say((ENDED, 1, PID + 1, 0))
-        self.assertEqual(child.following.told, [PID + 1, Exit(0, cpu=1.5)])
 
     def test_settle(self) -> None:
         """
@@ -376,18 +309,6 @@ class HelperTests(HelperTestCase):
         before = self.owner.notes
         self.say((ENDED, 1, PID, 0))
         self.assertEqual(self.owner.notes, before + 1)
-
-    def test_tooMuch(self) -> None:
-        """
-        What cannot be sent is an error of the system, and is not waited for.
-        """
-        child = FakeChild()
-        with open(os.devnull) as null:
-            fds = [null.fileno()]
-            self.assertRaises(
-                OSError, self.helper.order, child, bytes(1 << 24), b"", fds
-            )
-        self.assertEqual((self.helper.load, child.told), (0, []))
 
 
 class DeathTests(HelperTestCase):
@@ -534,46 +455,6 @@ class DeathTests(HelperTestCase):
         self.succeed(0)
         self.running()
 
-    def test_orphans(self) -> None:
-        """
-        The programs that it had started go on, and their ends are noticed; how they
-        ended cannot be known.
-        """
-        with subprocess.Popen(["/bin/cat"], stdin=subprocess.PIPE) as program:
-            child = self.running(program.pid)
-            self.played.die()
-            self.reactor.settle()
-            self.assertEqual(child.told, [program.pid])
-            self.succeed(0)
-            assert program.stdin is not None
-            program.stdin.close()
-            if not hasattr(os, "pidfd_open"):
-                program.wait()
-                self.reactor.advance(watch.INTERVAL)
-            self.reactor.turnUntil(lambda: len(child.told) == 2)
-        self.assertEqual(child.told, [program.pid, Exit()])
-        self.assertEqual(self.helper.running, {})
-
-    def test_orphansGone(self) -> None:
-        """
-        Those that are gone already have ended.
-        """
-        child = self.running()
-        self.played.die()
-        self.assertEqual(child.told, [PID, Exit()])
-
-    def test_orphanTwice(self) -> None:
-        """
-        A program is waited for once, however many helpers die.
-        """
-        before = len(self.reactor.getReaders())
-        child = self.running(os.getpid())
-        for _ in range(3):
-            self.played.die()
-            self.succeed(0)
-        self.assertEqual(child.told, [os.getpid()])
-        self.assertLessEqual(len(self.reactor.getReaders()), before + 1)
-
 
 class StopTests(HelperTestCase):
     """
@@ -623,17 +504,6 @@ class StopTests(HelperTestCase):
         self.assertEqual(self.reactor.getDelayedCalls(), [])
         self.assertEqual(openedSince(self.before), {})
 
-    def test_stopWithOrphans(self) -> None:
-        """
-        Programs whose helper has died are not waited for any more.
-        """
-        self.running(os.getpid())
-        self.played.die()
-        self.helper.stop()
-        self.assertEqual(openedSince(self.before), {})
-        self.assertEqual(self.reactor.getReaders(), [])
-        self.assertEqual(self.reactor.getDelayedCalls(), [])
-
     def test_settleStopped(self) -> None:
         """
         To ask one that is given up for anything is no error.
@@ -664,34 +534,3 @@ class StopTests(HelperTestCase):
         self.assertIn(self.helper, self.reactor.getReaders())
         self.say((ENDED, 2, PID, 0))
         self.assertEqual(self.played.channel.recv(100), b"")
-
-    def test_retireOrphan(self) -> None:
-        """
-        So does one that came after a helper that had died.
-        """
-        if not hasattr(os, "pidfd_open"):
-            self.skipTest("This system has no pidfds.")
-        with subprocess.Popen(["/bin/cat"], stdin=subprocess.PIPE) as program:
-            self.running(program.pid)
-            self.played.die()
-            self.succeed(0)
-            self.helper.retire()
-            self.assertIn(self.helper, self.reactor.getReaders())
-            assert program.stdin is not None
-            program.stdin.close()
-            self.reactor.turnUntil(lambda: self.helper not in self.reactor.getReaders())
-        self.assertEqual(self.played.channel.recv(100), b"")
-
-
-class EncodeTests(ServingTestCase):
-    """
-    Tests for L{encode}.
-    """
-
-    def test_parts(self) -> None:
-        """
-        The path, the arguments and the environment are divided by NUL characters,
-        also those that are no text.
-        """
-        order = Order("/x", ("x", "a b", ""), {"A": "\udcff", "B": ""}, {}, (0, 1, 2))
-        self.assertEqual(encode(order), b"/x\x003\0x\0a b\0\0A=\xff\0B=")

@@ -17,7 +17,7 @@ from inetdtw._packets import (
     pairs,
     receive,
 )
-from inetdtw.helper import encode
+from inetdtw.channel import encode
 from inetdtw.interfaces import Order
 from inetdtw.test.fakes import (
     ServingTestCase,

@@ -1,0 +1,186 @@
+# -*- test-case-name: inetdtw.test.test_delegations -*-
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+The listening sockets that a helper accepts from in the daemon's place.
+
+There may be very many of them, more than the way to the helper has room for: what it
+is to be told waits for its turn.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Callable
+
+from inetdtw._packets import ACCEPT, ACCEPTED, DROPPED, NAME, REPEATS_SHIFT, WITHDRAWN
+from inetdtw.channel import Channel
+
+#: The seconds to wait for room in the socket.
+POST_PAUSE = 0.01
+#: The kinds of reports that are about such a socket.
+KINDS = (ACCEPTED, DROPPED, WITHDRAWN)
+
+
+@dataclass
+class Delegation:
+    """
+    A listening socket that helpers accept from.
+
+    @ivar watcher: an L{inetdtw.interfaces.IAccepting}.
+    @ivar shared: the program, as L{inetdtw.channel.encode} makes it.
+    @ivar fd: the socket.
+    @ivar wanted: whether they still should.
+    @ivar free: called when the helper does not any more, as it should not.
+    """
+
+    watcher: Any
+    shared: bytes
+    fd: int
+    wanted: bool = True
+    free: Callable[[], None] = lambda: None
+
+
+class Delegations:
+    """
+    All that one helper accepts from, and those that follow it.
+
+    @ivar peer: the address of the client that the next report is about.
+    """
+
+    def __init__(self, reactor: Any, channel: Channel, directory: str) -> None:
+        """
+        @param directory: where programs are started, for messages.
+        """
+        self._reactor = reactor
+        self._channel = channel
+        self._directory = directory
+        self._there = False
+        self._kept: dict[int, Delegation] = {}
+        self.peer: Any = None
+        self._posts: deque[tuple[int, int]] = deque()
+        self._later: Any = None
+
+    def __contains__(self, number: int) -> bool:
+        return number in self._kept
+
+    def delegate(self, number: int, delegation: Delegation) -> None:
+        """
+        Have the helper accept from a socket, as soon as there is one.
+        """
+        self._kept[number] = delegation
+        if self._there:
+            self._post(number, ACCEPT)
+
+    def withdraw(self, number: int, free: Callable[[], None]) -> None:
+        """
+        Have the helper accept no more from a socket.
+
+        @param free: called once when it does not, or has died.
+        """
+        delegation = self._kept.get(number)
+        if delegation is None or not self._there:
+            self._kept.pop(number, None)
+            free()
+            return
+        delegation.wanted = False
+        delegation.free = free
+        self._post(number, 0)
+
+    def renew(self) -> None:
+        """
+        There is a helper: tell it all that is wanted.
+        """
+        self._there = True
+        kept, self._kept = self._kept, {}
+        for number, delegation in kept.items():
+            if delegation.wanted:
+                self.delegate(number, delegation)
+
+    def lost(self) -> None:
+        """
+        There is no helper any more.
+        """
+        self._there = False
+        self.silence()
+
+    def silence(self) -> None:
+        """
+        Send nothing of what is still to be sent.
+        """
+        self._posts.clear()
+        if self._later is not None:
+            self._later.cancel()
+            self._later = None
+
+    def freeUnwanted(self) -> None:
+        """
+        No helper is there that could still accept from what was withdrawn.
+        """
+        unwanted = [n for n, each in self._kept.items() if not each.wanted]
+        for number in unwanted:
+            self._kept.pop(number).free()
+
+    def told(self, kind: int, number: int, pid: int, value: int) -> Any:
+        """
+        The helper says something of a socket that it accepts from.
+
+        @param kind: one of L{KINDS}.
+
+        @return: the child, if it says that a program was started.
+        """
+        peer, self.peer = self.peer, None
+        delegation = self._kept[number]
+        if kind == ACCEPTED:
+            return delegation.watcher.accepted(peer)
+        if kind == DROPPED:
+            where = f"{self._directory}: " if pid else ""
+            delegation.watcher.dropped(peer, where + os.strerror(value))
+        else:
+            self._kept.pop(number).free()
+        return None
+
+    def _post(self, number: int, mark: int) -> None:
+        """
+        Send something about a delegation, when there is room in the socket: there
+        may be very many of them.
+        """
+        self._posts.append((number, mark))
+        if self._later is None:
+            self._sendPosts()
+
+    def _sendPosts(self) -> None:
+        """
+        Send what there is room for, and the rest in a moment.
+        """
+        self._later = None
+        while self._posts:
+            try:
+                self._sendPost(*self._posts[0])
+            except BlockingIOError:
+                later = self._reactor.callLater(POST_PAUSE, self._sendPosts)
+                self._later = later
+                return
+            except OSError:
+                """The helper has died; its successor is told all anew."""
+            self._posts.popleft()
+
+    def _sendPost(self, number: int, mark: int) -> None:
+        """
+        Send one thing about a delegation, if it still holds.
+
+        @raise OSError: if it cannot be sent.
+        """
+        delegation = self._kept.get(number)
+        if delegation is None or (mark and not delegation.wanted):
+            return
+        parts = [NAME.pack(number)]
+        fds: Sequence[int] = ()
+        if mark:
+            parts.append(delegation.shared)
+            fds = (delegation.fd,)
+        self._channel.send(mark << REPEATS_SHIFT, *parts, fds=fds)
