@@ -27,11 +27,14 @@ from twisted.internet.interfaces import IReadDescriptor
 from twisted.internet.protocol import DatagramProtocol
 from twisted.python.failure import Failure
 
-from inetdtw.child import Child, Host, Launches
+from inetdtw.child import Child
+from inetdtw.datagramport import DatagramPort, Sender
 from inetdtw.gate import Gate
+from inetdtw.host import Host
 from inetdtw.interfaces import ILauncher, IListener
+from inetdtw.launches import Launches
 from inetdtw.limits import Limits
-from inetdtw.ports import DatagramPort, Sender, survived
+from inetdtw.ports import survived
 from inetdtw.service import Service
 
 _LARGEST = 1 << 16

@@ -15,13 +15,12 @@ from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.interfaces import IAddress
 
 from inetdtw import sockets
-from inetdtw.child import Host
 from inetdtw.conf import Warned
 from inetdtw.datagrams import DatagramListener
+from inetdtw.host import Host
 from inetdtw.interfaces import ILauncher, IListener
-from inetdtw.internal import InternalDatagrams, InternalStream
+from inetdtw.internal import InternalDatagrams, InternalStream, Tcpmux
 from inetdtw.limits import Limits
-from inetdtw.muxed import Tcpmux
 from inetdtw.nowait import StreamPrograms
 from inetdtw.report import peerText
 from inetdtw.service import Service

@@ -19,14 +19,16 @@ from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import Protocol, ServerFactory
 
 from inetdtw import environment
-from inetdtw.child import Child, Host, Launches
+from inetdtw.child import Child
 from inetdtw.gate import Gate
+from inetdtw.host import Host
 from inetdtw.interfaces import (
     IAccepting,
     IAcceptingLauncher,
     ILauncher,
     IListener,
 )
+from inetdtw.launches import Launches
 from inetdtw.limits import Limits
 from inetdtw.ports import StreamPort
 from inetdtw.program import ProgramMissing

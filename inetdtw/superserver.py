@@ -18,10 +18,10 @@ from twisted.internet.defer import Deferred, DeferredList
 
 from inetdtw import files
 from inetdtw.builtin import ReflectorGuard
-from inetdtw.child import Host, Starts
 from inetdtw.conf import parse
 from inetdtw.diff import diff
 from inetdtw.files import Configuration
+from inetdtw.host import Host, Starts
 from inetdtw.launchers import Launchers
 from inetdtw.listen import Slot
 from inetdtw.lookups import Lookups

@@ -34,7 +34,8 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw.builtin import ReflectorGuard
-from inetdtw.child import Child, Host
+from inetdtw.child import Child
+from inetdtw.host import Host
 from inetdtw.interfaces import Exit, IChild, ILauncher, Order
 from inetdtw.place import Place
 from inetdtw.report import Report

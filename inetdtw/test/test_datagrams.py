@@ -17,10 +17,11 @@ from zope.interface.verify import verifyObject
 from twisted.internet.main import CONNECTION_LOST
 from twisted.python.failure import Failure
 
+from inetdtw.datagramport import DatagramPort
 from inetdtw.datagrams import DatagramListener
 from inetdtw.interfaces import IListener
 from inetdtw.limits import WINDOW, Limits
-from inetdtw.ports import SHORTAGE_PAUSE, DatagramPort
+from inetdtw.ports import SHORTAGE_PAUSE
 from inetdtw.service import Bounds, Program, Service
 from inetdtw.test.fakes import (
     PATIENCE,

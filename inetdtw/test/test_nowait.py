@@ -15,9 +15,9 @@ from typing import Any
 
 from zope.interface.verify import verifyObject
 
-from inetdtw.child import Launches
 from inetdtw.gate import Gate
 from inetdtw.interfaces import Exit, IListener
+from inetdtw.launches import Launches
 from inetdtw.limits import WINDOW, Limits
 from inetdtw.nowait import ProgramFactory, StreamPrograms
 from inetdtw.ports import SHORTAGE_PAUSE, SocketPort

@@ -8,9 +8,7 @@ Tests for L{inetdtw.waiting}.
 from __future__ import annotations
 
 import os
-import select
 import socket
-from typing import Any
 
 from zope.interface.verify import verifyObject
 
@@ -36,8 +34,6 @@ from inetdtw.waiting import (
     LONG_LIFE,
     LONGEST_PAUSE,
     REPEATS,
-    PendingConnections,
-    PendingDatagram,
     WaitProgram,
 )
 
@@ -630,140 +626,3 @@ class ConnectionTests(WaitingTestCase):
         self.assertIdle()
         connection, _ = self.server.accept()
         connection.close()
-
-
-class PendingDatagramTests(ServingTestCase):
-    """
-    Tests for L{PendingDatagram}.
-    """
-
-    def setUp(self) -> None:
-        """
-        Have a socket to send to.
-        """
-        super().setUp()
-        self.server = self.closing(listening(makeDatagrams()))
-        self.pending = PendingDatagram(self.server)
-        self.sender = self.client(self.server)
-
-    def turn(self, took: bool) -> bool:
-        """
-        Have a program run that has received something or not.
-
-        @return: whether that is seen to be left.
-        """
-        self.pending.note()
-        if took:
-            self.server.recv(100)
-        return self.pending.left()
-
-    def test_nothing(self) -> None:
-        """
-        When there is nothing, nothing was left.
-        """
-        self.assertFalse(self.turn(False))
-        self.assertFalse(self.pending.seen)
-
-    def test_twice(self) -> None:
-        """
-        What two programs in turn have left was left.
-        """
-        self.sender.send(b"1")
-        self.assertEqual([self.turn(False), self.turn(False)], [False, True])
-        self.assertTrue(self.pending.seen)
-
-    def test_alike(self) -> None:
-        """
-        Another datagram that is alike is another one.
-        """
-        for _ in range(4):
-            self.sender.send(b"1")
-        turns = [self.turn(took) for took in (False, True, False, True, True, False)]
-        self.assertEqual(turns, [False] * 6)
-        self.assertTrue(self.turn(False))
-
-    def test_vanished(self) -> None:
-        """
-        What somebody else has taken between two turns was not left.
-        """
-        self.sender.send(b"1")
-        self.assertFalse(self.turn(False))
-        self.server.recv(100)
-        self.sender.send(b"2")
-        self.assertFalse(self.turn(False))
-
-    def test_untouched(self) -> None:
-        """
-        Looking takes nothing, and the socket gives no time stamps to a program that
-        did not ask for them.
-        """
-        self.sender.send(b"1")
-        self.turn(False)
-        self.turn(False)
-        self.sender.send(b"2")
-        for data in (b"1", b"2"):
-            received = self.server.recvmsg(100, 100)
-            self.assertEqual(received[:2], (data, []))
-
-    def test_discard(self) -> None:
-        """
-        What is thrown away is the first, and its sender is told.
-        """
-        self.sender.send(b"1")
-        self.sender.send(b"2")
-        self.assertEqual(self.pending.discard(), self.sender.getsockname())
-        self.assertEqual(self.server.recv(100), b"2")
-        self.assertIsNone(self.pending.discard())
-
-
-class PendingConnectionsTests(ServingTestCase):
-    """
-    Tests for L{PendingConnections}.
-    """
-
-    def setUp(self) -> None:
-        """
-        Have a socket with one connection waiting.
-        """
-        super().setUp()
-        self.server = self.closing(listening(makeService()))
-        self.pending = PendingConnections(self.server)
-        self.connect()
-
-    def connect(self) -> None:
-        """
-        Have one more connection wait.
-        """
-        self.client(self.server)
-        select.select([self.server], [], [], PATIENCE)
-
-    def accept(self) -> None:
-        """
-        Take one.
-        """
-        self.closing(self.server.accept()[0])
-
-    def test_left(self) -> None:
-        """
-        When there are as many as before, they were left.
-        """
-        self.pending.note()
-        self.assertTrue(self.pending.left())
-
-    def test_taken(self) -> None:
-        """
-        When there are fewer, one was taken.
-        """
-        self.connect()
-        self.pending.note()
-        self.accept()
-        self.assertFalse(self.pending.left())
-
-    def test_unknown(self) -> None:
-        """
-        Where the system does not tell, they are taken to be left.
-        """
-        unix: Any = self.closing(listening(makeUnix(self.mktemp())))
-        pending = PendingConnections(unix)
-        pending.note()
-        self.assertTrue(pending.left())

@@ -1,0 +1,116 @@
+# -*- test-case-name: inetdtw.test.test_datagramport -*-
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+The reactor's view of a datagram socket that this process reads itself.
+"""
+
+from __future__ import annotations
+
+import socket
+from typing import Any, Callable
+
+from inetdtw.ports import BATCH, SocketPort, survived
+
+#: Large enough for every datagram there can be.
+_LARGEST = 1 << 16
+_PKTINFO = getattr(socket, "IP_PKTINFO", 8)
+
+
+class Sender(tuple[Any, ...]):
+    """
+    The address that a datagram came from.
+
+    @ivar to: the address that it was sent to, as ancillary data for the answer.
+    """
+
+    to: list[tuple[int, int, bytes]]
+
+
+class DatagramPort(SocketPort):
+    """
+    Receives datagrams, and sends answers from the address that was asked.
+
+    It is the transport of its protocol.
+    """
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        reactor: Any,
+        name: str,
+        protocol: Any,
+        mayReceive: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """
+        @param protocol: a C{DatagramProtocol}.
+        @param mayReceive: holds the port and returns C{False} when no datagram may
+            be taken.
+        """
+        super().__init__(sock, reactor, name)
+        self._protocol = protocol
+        self._mayReceive = mayReceive
+        self._wantDestination()
+
+    def _wantDestination(self) -> None:
+        """
+        Have the system say which address each datagram was sent to, if it can.
+        """
+        try:
+            if self.socket.family == socket.AF_INET6:
+                self.socket.setsockopt(
+                    socket.IPPROTO_IPV6, getattr(socket, "IPV6_RECVPKTINFO", 49), 1
+                )
+            elif self.socket.family == socket.AF_INET:
+                self.socket.setsockopt(socket.IPPROTO_IP, _PKTINFO, 1)
+        except OSError:
+            """The answers come from the address that the system chooses."""
+
+    def start(self) -> None:
+        """
+        Begin to read.
+        """
+        self._protocol.makeConnection(self)
+        super().start()
+
+    def _read(self) -> None:
+        """
+        Take some of the datagrams that wait.
+        """
+        for _ in range(BATCH):
+            if not self._mayReceive():
+                return
+            try:
+                data, ancillary, _, address = self.socket.recvmsg(_LARGEST, 256)
+            except BlockingIOError:
+                return
+            except OSError:
+                # An answer to an earlier client could not be delivered.
+                continue
+            sender = Sender(address if isinstance(address, tuple) else (address,))
+            sender.to = [_answerFrom(*each) for each in ancillary]
+            survived(self._name, self._protocol.datagramReceived, data, sender)
+
+    def write(self, data: bytes, address: Any = None) -> None:
+        """
+        Send a datagram.
+
+        @param address: a L{Sender} that was received.
+        @raise OSError: if it cannot be sent.
+        """
+        where = address[0] if len(address) == 1 else tuple(address)
+        self.socket.sendmsg([data], getattr(address, "to", []), 0, where)
+
+
+def _answerFrom(level: int, kind: int, data: bytes) -> tuple[int, int, bytes]:
+    """
+    Turn what says where a datagram was sent to into what says where an answer
+    comes from.
+
+    For IPv4 that is ip(7)'s in_pktinfo: C{ipi_spec_dst} is the local address, and
+    C{ipi_ifindex} of 0 leaves the route to the system.
+    """
+    if (level, kind) == (socket.IPPROTO_IP, _PKTINFO):
+        return level, kind, bytes(4) + data[4:8] + bytes(4)
+    return level, kind, data

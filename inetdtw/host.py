@@ -1,0 +1,75 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+What the daemon has for all its services, and its counts.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Callable
+
+from inetdtw.builtin import ReflectorGuard
+from inetdtw.complaints import Complaints
+from inetdtw.report import Report
+from inetdtw.tcpmux import Names
+
+
+@dataclass
+class Starts:
+    """
+    How often the programs of one service were started.
+
+    @ivar warm: by forking an interpreter that was ready.
+    @ivar cold: otherwise.
+    """
+
+    warm: int = 0
+    cold: int = 0
+
+    def count(self, warm: bool | None) -> None:
+        """
+        Count one.
+        """
+        if warm:
+            self.warm += 1
+        else:
+            self.cold += 1
+
+
+@dataclass(frozen=True)
+class Host:
+    """
+    What the daemon has for all its services.
+
+    @ivar reactor: the reactor.
+    @ivar report: the log.
+    @ivar environ: the daemon's environment.
+    @ivar guard: which datagrams internal services must not answer.
+    @ivar wallclock: the time, in seconds since the epoch.
+    @ivar complaints: what reads the standard error of programs.
+    @ivar answers: what sends the answers of programs that have a datagram each; an
+        answer has a C{close()}, and the socket that it goes C{through}.
+    @ivar names: the services behind tcpmux.
+    @ivar starts: how often the programs of each service were started, by its name.
+    """
+
+    reactor: Any
+    report: Report
+    environ: Mapping[str, str]
+    guard: ReflectorGuard
+    wallclock: Callable[[], float]
+    complaints: set[Complaints] = field(default_factory=set)
+    answers: set[Any] = field(default_factory=set)
+    names: Names = field(default_factory=Names)
+    starts: dict[str, Starts] = field(default_factory=lambda: defaultdict(Starts))
+
+    def leave(self, sock: Any) -> None:
+        """
+        Send no more answers through a socket.
+        """
+        for answer in [each for each in self.answers if each.through is sock]:
+            answer.close()

@@ -1,0 +1,126 @@
+# -*- test-case-name: inetdtw.test.test_pending -*-
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+What programs leave in a socket: whether the same is still there that woke them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import struct
+from typing import Any
+
+#: A datagram that so many programs in turn have left is thrown away.
+TURNS = 2
+_SO_TIMESTAMPNS = getattr(socket, "SO_TIMESTAMPNS", 35)
+_TCP_INFO_BACKLOG = struct.Struct("24xI")
+
+
+class PendingDatagram:
+    """
+    Tells whether programs leave the datagram that is first in a socket's queue.
+
+    Two datagrams that are alike are told from each other by the time when they were
+    received, which the system keeps with each if it was asked for.
+
+    @ivar seen: whether there was one when L{left} looked last.
+    """
+
+    _PEEK = socket.MSG_PEEK | socket.MSG_DONTWAIT
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._socket = sock
+        self._noted: Any = None
+        self._times = 0
+        self.seen = False
+
+    def note(self) -> None:
+        """
+        Remember what is first.
+        """
+        before, self._noted = self._noted, self._first()
+        if self._noted != before:
+            self._times = 0
+
+    def left(self) -> bool:
+        """
+        Whether what was noted last is still first, and has been left by as many
+        programs in turn as it takes.
+        """
+        first = self._first()
+        self.seen = first is not None
+        if first is not None and first == self._noted:
+            self._times += 1
+        else:
+            self._times = 0
+        return self._times >= TURNS
+
+    def discard(self) -> Any:
+        """
+        Throw away what is first.
+
+        @return: who sent it.
+        """
+        self.seen = False
+        try:
+            return self._socket.recvfrom(1, socket.MSG_DONTWAIT)[1]
+        except OSError:
+            return None
+
+    def _first(self) -> Any:
+        """
+        What tells the datagram that is first from any other: how it begins, when it
+        was received, and who sent it.
+        """
+        self._stamped(1)
+        try:
+            data, stamps, _, peer = self._socket.recvmsg(512, 256, self._PEEK)
+        except OSError:
+            return None
+        finally:
+            # The program has not asked for it.
+            self._stamped(0)
+        return data, stamps, peer
+
+    def _stamped(self, on: int) -> None:
+        """
+        Say whether the time of every datagram is of interest.
+        """
+        with contextlib.suppress(OSError):
+            self._socket.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, on)
+
+
+class PendingConnections:
+    """
+    Tells whether a program has left connections in a socket's backlog.
+    """
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._socket = sock
+        self._before: int | None = None
+
+    def note(self) -> None:
+        """
+        Remember how many there are.
+        """
+        self._before = self._count()
+
+    def left(self) -> bool:
+        """
+        Whether there are as many as were noted, so that none seems to be taken.
+        """
+        now = self._count()
+        return now is None or self._before is None or now >= self._before
+
+    def _count(self) -> int | None:
+        """
+        How many wait, if the system tells: tcp(7)'s TCP_INFO has it in the place of
+        unacknowledged segments.
+        """
+        if self._socket.family == socket.AF_UNIX or not hasattr(socket, "TCP_INFO"):
+            return None
+        info = self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 28)
+        return int(_TCP_INFO_BACKLOG.unpack(info)[0])
