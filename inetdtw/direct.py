@@ -13,48 +13,24 @@ fork(2).  Everywhere else C{reactor.spawnProcess} does it, which makes no sessio
 
 from __future__ import annotations
 
-import errno
 import os
-from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from typing import Any, Callable
 
 from zope.interface import implementer
 
-from twisted.internet.process import (
-    registerReapProcessHandler,
-    unregisterReapProcessHandler,
-)
 from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 
 from inetdtw._spawning import forkAndExec, spawn
 from inetdtw.forkserver import arguments
+from inetdtw.held import STALLS, Held
 from inetdtw.interfaces import Exit, ILauncher, Order
 from inetdtw.program import ProgramMissing, check
 from inetdtw.report import Report
 from inetdtw.service import Context
-from inetdtw.watch import Watch, onExit
-
-#: What says that the machine has no room for one more process at the moment.
-STALLS = (errno.EAGAIN, errno.ENOMEM, errno.ENFILE, errno.EMFILE)
-#: The seconds between two tries then: the first pause, and the longest.
-FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0
-#: How many seconds an order is held at the most.
-PATIENCE = 10.0
-
-
-def hasPidfds() -> bool:
-    """
-    Whether this system has pidfds (Linux 5.3).
-    """
-    try:
-        os.close(os.pidfd_open(os.getpid()))
-    except (AttributeError, OSError):
-        return False
-    return True
+from inetdtw.watch import Reaper, Watch, hasPidfds, onExit
 
 
 @contextmanager
@@ -85,39 +61,6 @@ class _Told(ProcessProtocol):
         self._child.ended(Exit.fromWait(why.status))
 
 
-class _Reaper:
-    """
-    Has Twisted, when it waits for its own processes, wait for a program that nobody
-    here waits for any more.
-    """
-
-    def __init__(self, pid: int) -> None:
-        self._pid = pid
-        if not self._ended():
-            registerReapProcessHandler(pid, self)
-
-    def _ended(self) -> bool:
-        """
-        Whether it has ended.
-        """
-        try:
-            return os.waitpid(self._pid, os.WNOHANG)[0] != 0
-        except ChildProcessError:
-            return True
-
-    def reapProcess(self) -> None:
-        """
-        Some process has ended.
-        """
-        if self._ended():
-            unregisterReapProcessHandler(self._pid, self)
-
-    def processEnded(self, status: int) -> None:
-        """
-        It has ended just now.
-        """
-
-
 @implementer(ILauncher)
 class Direct:
     """
@@ -136,12 +79,8 @@ class Direct:
         """
         self._context = context
         self._reactor = reactor
-        self._report = report
         self._pidfds = hasPidfds() if pidfds is None else pidfds
-        self._held: deque[tuple[Any, Order, float]] = deque()
-        self._pause = FIRST_PAUSE
-        self._later: Any = None
-        self._waiters: list[Callable[[], None]] = []
+        self._held = Held(reactor, report, self._start)
         self._watches: dict[int, Watch] = {}
         self._assumed = dict(each.split("=", 1) for each in arguments(context))
 
@@ -163,14 +102,8 @@ class Direct:
         while self._watches:
             pid, watch = self._watches.popitem()
             watch.cancel()
-            _Reaper(pid)
-        if self._later is not None:
-            self._later.cancel()
-            self._later = None
-        while self._held:
-            child, order, _ = self._held.popleft()
-            _close(order)
-            child.failed("the daemon stops")
+            Reaper(pid)
+        self._held.giveUp()
 
     @property
     def room(self) -> bool:
@@ -188,7 +121,7 @@ class Direct:
         """
         Call once when there is room.
         """
-        self._waiters.append(callback)
+        self._held.whenNone(callback)
 
     def launch(self, child: Any, order: Order) -> None:
         """
@@ -199,7 +132,7 @@ class Direct:
         except ProgramMissing as missing:
             child.failed(str(missing))
         except OSError as why:
-            if why.errno not in STALLS or not self._hold(child, order, why):
+            if why.errno not in STALLS or not self._held.hold(child, order, why):
                 child.failed(why.strerror or str(why))
 
     def _start(self, child: Any, order: Order) -> None:
@@ -279,67 +212,6 @@ class Direct:
             childFDs=dict(enumerate(order.fds)),
         )
         child.started(process.pid)
-
-    def _hold(self, child: Any, order: Order, why: OSError) -> bool:
-        """
-        Keep an order until the machine has room.
-
-        @return: whether it could be kept.
-        """
-        kept = _duplicate(order)
-        if kept is None:
-            return False
-        self._held.append((child, kept, self._reactor.seconds() + PATIENCE))
-        if self._later is None:
-            self._report.stalled(why.strerror or str(why))
-            self._later = self._reactor.callLater(self._pause, self._again)
-        return True
-
-    def _again(self) -> None:
-        """
-        Try to start what is held.
-        """
-        self._later = None
-        while self._held:
-            child, order, limit = self._held[0]
-            try:
-                self._start(child, order)
-            except ProgramMissing as missing:
-                child.failed(str(missing))
-            except OSError as why:
-                if why.errno in STALLS and self._reactor.seconds() < limit:
-                    self._pause = min(self._pause * 2, LONGEST_PAUSE)
-                    self._later = self._reactor.callLater(self._pause, self._again)
-                    return
-                child.failed(why.strerror or str(why))
-            self._held.popleft()
-            _close(order)
-        self._pause = FIRST_PAUSE
-        while self._waiters and self.room:
-            self._waiters.pop(0)()
-
-
-def _duplicate(order: Order) -> Order | None:
-    """
-    An order with descriptors of its own, if there are enough.
-    """
-    fds: list[int] = []
-    try:
-        for fd in order.fds:
-            fds.append(os.dup(fd))
-    except OSError:
-        for fd in fds:
-            os.close(fd)
-        return None
-    return replace(order, fds=(fds[0], fds[1], fds[2]))
-
-
-def _close(order: Order) -> None:
-    """
-    Close the descriptors of an order that was held.
-    """
-    for fd in order.fds:
-        os.close(fd)
 
 
 def _keepInherited() -> None:

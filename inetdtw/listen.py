@@ -22,7 +22,7 @@ from inetdtw.interfaces import ILauncher, IListener
 from inetdtw.internal import InternalDatagrams, InternalStream, Tcpmux
 from inetdtw.limits import Limits
 from inetdtw.nowait import StreamPrograms
-from inetdtw.report import peerText
+from inetdtw.peers import peerText
 from inetdtw.service import Service
 from inetdtw.waiting import WaitProgram
 

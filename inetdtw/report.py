@@ -4,6 +4,7 @@
 
 """
 The lines of the log: one function for each kind of line, one grammar for all.
+Those that are about clients are in L{inetdtw.clientlines}.
 
 A line is a word that says what happened, to which service, and C{name=value} pairs;
 the one value that may have blanks in it comes last, as C{reason} or C{text}.  In the
@@ -26,38 +27,12 @@ What is worth a line depends on the level:
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Iterable
 from typing import Any
 
-from twisted.logger import Logger
-
+from inetdtw.clientlines import NOTICE, WARN, ClientLines
 from inetdtw.diff import Changes
-from inetdtw.environment import plain
-from inetdtw.interfaces import Exit
 from inetdtw.place import ConfError
-
-
-def peerText(peer: Any) -> str:
-    """
-    A client's address, as a word; one of a UNIX socket has none.
-    """
-    if isinstance(peer, tuple) and len(peer) > 1:
-        host = plain(peer[0])
-        return f"[{host}]:{peer[1]}" if ":" in host else f"{host}:{peer[1]}"
-    return "-"
-
-
-def prefixText(peer: Any) -> str:
-    """
-    The network that a client is in, which is no single person: the first 24 bits of
-    an address of IPv4, and 48 of IPv6.
-    """
-    if not (isinstance(peer, tuple) and len(peer) > 1):
-        return "-"
-    host = plain(peer[0]).partition("%")[0]
-    bits = 48 if ":" in host else 24
-    return str(ipaddress.ip_network((host, bits), strict=False))
 
 
 def _word(text: str) -> str:
@@ -67,107 +42,10 @@ def _word(text: str) -> str:
     return text.replace(" ", "\\x20")
 
 
-_HOW = {None: "", True: " how={how}", False: " how={how}"}
-#: The levels, each of which has all that those before it have.
-LEVELS = ("error", "warn", "notice", "info", "debug")
-_ERROR, _WARN, _NOTICE, _INFO, _DEBUG = range(len(LEVELS))
-#: How much of clients' addresses the log has.
-ADDRESSES = {
-    "full": peerText,
-    "prefix": prefixText,
-    "none": lambda peer: "-",
-}
-
-
-class Report:
+class Report(ClientLines):
     """
     What the daemon has to say.
     """
-
-    def __init__(self, level: str = "notice", addresses: str = "full") -> None:
-        """
-        @param level: one of L{LEVELS}.
-        @param addresses: one of L{ADDRESSES}.
-        """
-        self._level = LEVELS.index(level)
-        self._peer = ADDRESSES[addresses]
-        # As an attribute of the class it would have the namespace of the class.
-        self._log = Logger(namespace="inetdtw")
-
-    def start(
-        self, service: str, pid: int, peer: Any, warm: bool | None = None
-    ) -> None:
-        """
-        A program was started.
-
-        @param warm: whether it was forked from an interpreter that was ready, if there
-            is one for the service.
-        """
-        if self._level >= _INFO:
-            self._log.info(
-                "start {service} pid={pid} peer={peer}" + _HOW[warm],
-                service=service,
-                pid=pid,
-                peer=self._peer(peer),
-                how="warm" if warm else "cold",
-            )
-
-    def end(self, service: str, pid: int, peer: Any, how: Exit, seconds: float) -> None:
-        """
-        A program has ended.
-        """
-        if self._level < (_WARN if how.bad else _INFO):
-            return
-        line = self._log.warn if how.bad else self._log.info
-        line(
-            "end {service} pid={pid} peer={peer} {how} seconds={seconds} cpu={cpu}",
-            service=service,
-            pid=pid,
-            peer=self._peer(peer),
-            how=str(how),
-            status=how.status,
-            signal=how.signal,
-            seconds=f"{seconds:.3f}",
-            cpu="-" if how.cpu is None else f"{how.cpu:.3f}",
-        )
-
-    def stderr(self, service: str, pid: int, peer: Any, text: str) -> None:
-        """
-        A program has written a line to its standard error.
-        """
-        if self._level < _WARN:
-            return
-        self._log.warn(
-            "stderr {service} pid={pid} peer={peer} text={text}",
-            service=service,
-            pid=pid,
-            peer=self._peer(peer),
-            text=text,
-        )
-
-    def refuse(self, service: str, peer: Any, reason: str) -> None:
-        """
-        A client was turned away.
-        """
-        if self._level < _WARN:
-            return
-        self._log.warn(
-            "refuse {service} peer={peer} reason={reason}",
-            service=service,
-            peer=self._peer(peer),
-            reason=reason,
-        )
-
-    def fail(self, service: str, peer: Any, reason: str) -> None:
-        """
-        A program could not be started.
-        """
-        self._log.error(
-            "fail {service} peer={peer} reason={reason}",
-            service=service,
-            peer=self._peer(peer),
-            reason=reason,
-        )
 
     def pause(
         self, service: str, seconds: float, reason: str, peer: Any = None
@@ -177,7 +55,7 @@ class Report:
 
         @param peer: the client that was one too many, if it was one.
         """
-        if self._level < _WARN:
+        if self._level < WARN:
             return
         self._log.warn(
             "pause {service} seconds={seconds} peer={peer} reason={reason}",
@@ -191,28 +69,15 @@ class Report:
         """
         A service takes clients again.
         """
-        if self._level < _NOTICE:
+        if self._level < NOTICE:
             return
         self._log.info("resume {service} peer=-", service=service)
-
-    def drop(self, service: str, peer: Any, reason: str) -> None:
-        """
-        A datagram was thrown away.
-        """
-        if self._level < _WARN:
-            return
-        self._log.warn(
-            "drop {service} peer={peer} reason={reason}",
-            service=service,
-            peer=self._peer(peer),
-            reason=reason,
-        )
 
     def listening(self, service: str, address: str) -> None:
         """
         A service has its socket.
         """
-        if self._level < _NOTICE:
+        if self._level < NOTICE:
             return
         self._log.info(
             "listen {service} address={address}", service=service, address=address
@@ -222,7 +87,7 @@ class Report:
         """
         A service is another one now, on the same socket.
         """
-        if self._level < _NOTICE:
+        if self._level < NOTICE:
             return
         self._log.info("change {service}", service=service)
 
@@ -230,7 +95,7 @@ class Report:
         """
         A service has given its socket up.
         """
-        if self._level < _NOTICE:
+        if self._level < NOTICE:
             return
         self._log.info("close {service}", service=service)
 
@@ -250,7 +115,7 @@ class Report:
         """
         A new configuration holds.
         """
-        if self._level < _NOTICE:
+        if self._level < NOTICE:
             return
         self._log.info(
             "reload - peer=- kept={kept} changed={changed} started={started} "
@@ -286,7 +151,7 @@ class Report:
         """
         A part of the configuration is strange.
         """
-        if self._level < _WARN:
+        if self._level < WARN:
             return
         self._log.warn(
             "warning {place} field={field} reason={reason}",
@@ -308,7 +173,7 @@ class Report:
         @param uid: the user that it ran as.
         @param retry: the seconds after which another one is started.
         """
-        if self._level < _WARN:
+        if self._level < WARN:
             return
         self._log.warn(
             "forkserver - uid={uid} pid={pid} event={what} retry={retry} "
@@ -324,7 +189,7 @@ class Report:
         """
         The interpreter that is kept for a service is ready.
         """
-        if self._level < _NOTICE:
+        if self._level < NOTICE:
             return
         self._log.info(
             "warm {service} pid={pid} event={what}",
@@ -342,7 +207,7 @@ class Report:
         @param retry: the seconds after which another one is started; C{None} if none
             is.
         """
-        if self._level < _WARN:
+        if self._level < WARN:
             return
         self._log.warn(
             "warm {service} pid={pid} event={what} retry={retry} reason={reason}",
@@ -357,7 +222,7 @@ class Report:
         """
         The interpreter that is kept for a service has something to say.
         """
-        if self._level < _WARN:
+        if self._level < WARN:
             return
         self._log.warn(
             "warm {service} pid={pid} event={what} text={text}",

@@ -17,7 +17,9 @@ from twisted.application.service import IService, MultiService
 from twisted.python import usage
 
 from inetdtw import check, explain, values
-from inetdtw.report import ADDRESSES, LEVELS, Report
+from inetdtw.clientlines import LEVELS
+from inetdtw.peers import ADDRESSES
+from inetdtw.report import Report
 from inetdtw.service import Bounds, Settings
 from inetdtw.signals import ReloadOnHangup, StateOnUser2
 from inetdtw.superserver import InetdService, NothingToServe

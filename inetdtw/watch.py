@@ -15,6 +15,10 @@ from typing import Any, Callable, Union
 from zope.interface import implementer
 
 from twisted.internet.interfaces import IReadDescriptor
+from twisted.internet.process import (
+    registerReapProcessHandler,
+    unregisterReapProcessHandler,
+)
 from twisted.internet.task import LoopingCall
 from twisted.python.failure import Failure
 
@@ -140,3 +144,47 @@ def _hasEnded(pid: int) -> bool:
     except PermissionError:
         """It is there, as another user's."""
     return False
+
+
+def hasPidfds() -> bool:
+    """
+    Whether this system has pidfds (Linux 5.3).
+    """
+    try:
+        os.close(os.pidfd_open(os.getpid()))
+    except (AttributeError, OSError):
+        return False
+    return True
+
+
+class Reaper:
+    """
+    Has Twisted, when it waits for its own processes, wait for a program that nobody
+    here waits for any more.
+    """
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        if not self._ended():
+            registerReapProcessHandler(pid, self)
+
+    def _ended(self) -> bool:
+        """
+        Whether it has ended.
+        """
+        try:
+            return os.waitpid(self._pid, os.WNOHANG)[0] != 0
+        except ChildProcessError:
+            return True
+
+    def reapProcess(self) -> None:
+        """
+        Some process has ended.
+        """
+        if self._ended():
+            unregisterReapProcessHandler(self._pid, self)
+
+    def processEnded(self, status: int) -> None:
+        """
+        It has ended just now.
+        """

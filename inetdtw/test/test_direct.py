@@ -16,19 +16,13 @@ from zope.interface.verify import verifyObject
 
 from twisted.internet.process import reapAllProcesses
 
-from inetdtw import direct
-from inetdtw._spawning import spawn
-from inetdtw.direct import (
-    FIRST_PAUSE,
-    LONGEST_PAUSE,
-    PATIENCE,
-    Direct,
-    hasPidfds,
-)
+from inetdtw.direct import Direct
+from inetdtw.held import FIRST_PAUSE
 from inetdtw.interfaces import Exit, ILauncher, Order
 from inetdtw.service import Context, Identity
 from inetdtw.test import fakes
 from inetdtw.test.fakes import FakeChild, ServingTestCase, openDescriptors, openedSince
+from inetdtw.watch import hasPidfds
 
 
 class DirectTestCase(ServingTestCase):
@@ -282,156 +276,6 @@ class PidfdTests(DirectTestCase):
             self.assertTrue(os.get_inheritable(fd))
 
 
-class ShortageTests(DirectTestCase):
-    """
-    Tests for L{Direct} when the machine has no room for another process.
-    """
-
-    if not hasPidfds():
-        skip = "This system has no pidfds."
-
-    def setUp(self) -> None:
-        """
-        Have a machine that has no room, or whatever the test says.
-        """
-        super().setUp()
-        self.error = errno.EAGAIN
-        self.tries = 0
-
-        def patched(*arguments: Any) -> int:
-            self.tries += 1
-            if self.error:
-                raise OSError(self.error, os.strerror(self.error))
-            return spawn(*arguments)
-
-        self.patch(direct, "spawn", patched)
-        self.direct = self.launcherOf()
-        self.addCleanup(self.direct.stop)
-
-    def test_held(self) -> None:
-        """
-        An order is held, though the client's connection is closed by whoever gave
-        it, until there is room.
-        """
-        child = self.launch(self.direct, "/bin/echo", "here")
-        self.theirs.close()
-        self.assertEqual(child.told, [])
-        self.assertFalse(self.direct.room)
-        self.assertEqual(len(self.said("stall")), 1)
-        self.error = 0
-        self.reactor.advance(FIRST_PAUSE)
-        self.assertTrue(self.direct.room)
-        self.await_(child)
-        self.assertEqual(self.ours.recv(100), b"here\n")
-        self.assertEqual(self.ours.recv(100), b"")
-
-    def test_waiters(self) -> None:
-        """
-        Those who wait are told when there is room, one by one while there is some.
-        """
-        told: list[int] = []
-        self.launch(self.direct, "/bin/true")
-
-        def again() -> None:
-            told.append(1)
-            self.error = errno.EAGAIN
-            self.launch(self.direct, "/bin/true")
-
-        self.direct.whenRoom(again)
-        self.direct.whenRoom(lambda: told.append(2))
-        self.reactor.advance(FIRST_PAUSE)
-        self.assertEqual(told, [])
-        self.error = 0
-        self.reactor.advance(LONGEST_PAUSE)
-        self.assertEqual(told, [1])
-        self.error = 0
-        self.reactor.advance(LONGEST_PAUSE)
-        self.assertEqual(told, [1, 2])
-
-    def test_growing(self) -> None:
-        """
-        It is tried again and again, after pauses that grow, and there is one line
-        in the log.
-        """
-        self.launch(self.direct, "/bin/true")
-        pause = FIRST_PAUSE
-        for tries in range(2, 9):
-            self.reactor.advance(pause * 0.99)
-            self.assertEqual(self.tries, tries - 1)
-            self.reactor.advance(pause * 0.01 + 0.0001)
-            self.assertEqual(self.tries, tries)
-            pause = min(pause * 2, LONGEST_PAUSE)
-        self.assertEqual(pause, LONGEST_PAUSE)
-        self.assertEqual(len(self.said("stall")), 1)
-
-    def test_patience(self) -> None:
-        """
-        After some time the client is given up, and nothing is left open.
-        """
-        child = self.launch(self.direct, "/bin/true")
-        self.reactor.pump([LONGEST_PAUSE] * int(PATIENCE / LONGEST_PAUSE + 1))
-        self.assertEqual(child.told, [os.strerror(errno.EAGAIN)])
-        self.assertTrue(self.direct.room)
-        self.assertEqual(openedSince(self.before), {})
-        self.assertEqual(self.reactor.getDelayedCalls(), [])
-
-    def test_order(self) -> None:
-        """
-        Several are held in the order in which they came.
-        """
-        children = [
-            self.launch(self.direct, "/bin/sh", "-c", f"exit {number}")
-            for number in range(3)
-        ]
-        self.error = 0
-        self.reactor.advance(FIRST_PAUSE)
-        pids = [child.told[0] for child in children]
-        self.assertEqual(pids, sorted(pids))
-        self.reactor.turnUntil(lambda: all(len(each.told) == 2 for each in children))
-        statuses = [child.told[1].status for child in children]
-        self.assertEqual(statuses, [0, 1, 2])
-        self.assertEqual(openedSince(self.before), {})
-
-    def test_otherError(self) -> None:
-        """
-        What is held and turns out not to be possible has failed, and the next one
-        is started.
-        """
-        first = self.launch(self.direct, "/bin/true")
-        second = self.launch(self.direct, "/bin/true")
-        self.error = errno.ENOENT
-        self.reactor.advance(FIRST_PAUSE)
-        for child in (first, second):
-            self.assertEqual(child.told, [os.strerror(errno.ENOENT)])
-        self.assertEqual(openedSince(self.before), {})
-
-    def test_noDescriptors(self) -> None:
-        """
-        When there is no descriptor left to hold it with, the client is given up, and
-        nothing is left open.
-        """
-        self.error = errno.EMFILE
-        children: list[FakeChild] = []
-
-        def work() -> None:
-            children.append(self.launch(self.direct, "/bin/true"))
-
-        self.noDescriptors(work, left=2)
-        self.assertEqual(children[0].told, [os.strerror(errno.EMFILE)])
-        self.assertEqual(openedSince(self.before), {})
-        self.assertTrue(self.direct.room)
-
-    def test_stop(self) -> None:
-        """
-        When the daemon stops, those that are held have failed, and nothing is left.
-        """
-        child = self.launch(self.direct, "/bin/true")
-        self.direct.stop()
-        self.assertEqual(child.told, ["the daemon stops"])
-        self.assertEqual(openedSince(self.before), {})
-        self.assertEqual(self.reactor.getDelayedCalls(), [])
-
-
 class SpawnProcessTests(DirectTestCase):
     """
     Tests for L{Direct} without pidfds.
@@ -513,23 +357,3 @@ class SpawnProcessTests(DirectTestCase):
         self.assertEqual(len(child.told), 1)
         self.assertIn(path, child.told[0])
         self.assertEqual(openedSince(self.before), {})
-
-
-class PidfdsTests(ServingTestCase):
-    """
-    Tests for L{hasPidfds}.
-    """
-
-    def test_none(self) -> None:
-        """
-        There are none where Python or the system has none.
-        """
-
-        def pidfd_open(pid: int) -> int:
-            raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
-
-        if hasattr(os, "pidfd_open"):
-            self.patch(os, "pidfd_open", pidfd_open)
-            self.assertFalse(hasPidfds())
-            del os.pidfd_open
-        self.assertFalse(hasPidfds())

@@ -20,9 +20,11 @@ from twisted.internet.main import CONNECTION_LOST
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw.direct import hasPidfds
-from inetdtw.test.fakes import FakeReactor, ServingTestCase
-from inetdtw.watch import INTERVAL, PidfdWatch, PollWatch, onExit
+from inetdtw.test.fakes import (
+    FakeReactor,
+    ServingTestCase,
+)
+from inetdtw.watch import INTERVAL, PidfdWatch, PollWatch, hasPidfds, onExit
 
 
 def endedChild() -> int:
@@ -289,3 +291,23 @@ class OnExitTests(ServingTestCase):
         """
         self.assertRaises(OSError, onExit, self.reactor, endedStranger(), lambda: None)
         self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+
+class PidfdsTests(ServingTestCase):
+    """
+    Tests for L{hasPidfds}.
+    """
+
+    def test_none(self) -> None:
+        """
+        There are none where Python or the system has none.
+        """
+
+        def pidfd_open(pid: int) -> int:
+            raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+        if hasattr(os, "pidfd_open"):
+            self.patch(os, "pidfd_open", pidfd_open)
+            self.assertFalse(hasPidfds())
+            del os.pidfd_open
+        self.assertFalse(hasPidfds())

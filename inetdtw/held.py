@@ -1,0 +1,132 @@
+# -*- test-case-name: inetdtw.test.test_held -*-
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Orders that are held while the machine has no room for one more process.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections import deque
+from dataclasses import replace
+from typing import Any, Callable
+
+from inetdtw.interfaces import Order
+from inetdtw.program import ProgramMissing
+from inetdtw.report import Report
+
+#: What says that the machine has no room for one more process at the moment.
+STALLS = (errno.EAGAIN, errno.ENOMEM, errno.ENFILE, errno.EMFILE)
+#: The seconds between two tries then: the first pause, and the longest.
+FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0
+#: How many seconds an order is held at the most.
+PATIENCE = 10.0
+
+
+class Held:
+    """
+    The orders of one launcher that are held.
+    """
+
+    def __init__(
+        self, reactor: Any, report: Report, start: Callable[[Any, Order], None]
+    ) -> None:
+        """
+        @param start: starts a program for a child; raises C{OSError} or
+            L{ProgramMissing}.
+        """
+        self._reactor = reactor
+        self._report = report
+        self._start = start
+        self._held: deque[tuple[Any, Order, float]] = deque()
+        self._pause = FIRST_PAUSE
+        self._later: Any = None
+        self._waiters: list[Callable[[], None]] = []
+
+    def __len__(self) -> int:
+        """
+        How many there are.
+        """
+        return len(self._held)
+
+    def whenNone(self, callback: Callable[[], None]) -> None:
+        """
+        Call once when there are none any more.
+        """
+        self._waiters.append(callback)
+
+    def hold(self, child: Any, order: Order, why: OSError) -> bool:
+        """
+        Keep an order until the machine has room.
+
+        @return: whether it could be kept.
+        """
+        kept = _duplicate(order)
+        if kept is None:
+            return False
+        self._held.append((child, kept, self._reactor.seconds() + PATIENCE))
+        if self._later is None:
+            self._report.stalled(why.strerror or str(why))
+            self._later = self._reactor.callLater(self._pause, self._again)
+        return True
+
+    def _again(self) -> None:
+        """
+        Try to start what is held.
+        """
+        self._later = None
+        while self._held:
+            child, order, limit = self._held[0]
+            try:
+                self._start(child, order)
+            except ProgramMissing as missing:
+                child.failed(str(missing))
+            except OSError as why:
+                if why.errno in STALLS and self._reactor.seconds() < limit:
+                    self._pause = min(self._pause * 2, LONGEST_PAUSE)
+                    self._later = self._reactor.callLater(self._pause, self._again)
+                    return
+                child.failed(why.strerror or str(why))
+            self._held.popleft()
+            _close(order)
+        self._pause = FIRST_PAUSE
+        while self._waiters and not self._held:
+            self._waiters.pop(0)()
+
+    def giveUp(self) -> None:
+        """
+        Start none of them.
+        """
+        if self._later is not None:
+            self._later.cancel()
+            self._later = None
+        while self._held:
+            child, order, _ = self._held.popleft()
+            _close(order)
+            child.failed("the daemon stops")
+
+
+def _duplicate(order: Order) -> Order | None:
+    """
+    An order with descriptors of its own, if there are enough.
+    """
+    fds: list[int] = []
+    try:
+        for fd in order.fds:
+            fds.append(os.dup(fd))
+    except OSError:
+        for fd in fds:
+            os.close(fd)
+        return None
+    return replace(order, fds=(fds[0], fds[1], fds[2]))
+
+
+def _close(order: Order) -> None:
+    """
+    Close the descriptors of an order that was held.
+    """
+    for fd in order.fds:
+        os.close(fd)
