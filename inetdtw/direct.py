@@ -95,6 +95,13 @@ class Direct:
         There is nothing to end.
         """
 
+    @property
+    def over(self) -> bool:
+        """
+        Whether no program runs that has to be waited for, or is held.
+        """
+        return not (self._watches or self._held)
+
     def stop(self) -> None:
         """
         Launch nothing more, and leave what runs to itself.

@@ -96,6 +96,13 @@ class ForkServers:
         for helper in self._helpers:
             helper.retire()
 
+    @property
+    def over(self) -> bool:
+        """
+        Whether all helpers have ended after they were retired.
+        """
+        return all(helper.over for helper in self._helpers)
+
     def stop(self) -> Deferred[Any]:
         """
         Have the helpers end at once, whatever runs.

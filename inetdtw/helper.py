@@ -80,6 +80,13 @@ class Helper(ProcessProtocol):
         """
         return len(self.children.waiting)
 
+    @property
+    def over(self) -> bool:
+        """
+        Whether it has ended, and nobody follows it.
+        """
+        return self._retired is not None and bool(self._retired.called)
+
     def spawn(self) -> None:
         """
         Start a helper.

@@ -60,6 +60,7 @@ class Launchers:
         self._launchers: dict[_Key, Any] = {}
         self._warm: dict[tuple[Any, ...], Warm] = {}
         self._retired: list[Any] = []
+        self._cooled: list[Warm] = []
 
     def need(self, services: Iterable[Service]) -> None:
         """
@@ -67,6 +68,7 @@ class Launchers:
         kept warm is renewed.
         """
         services = list(services)
+        self._retired = [each for each in self._retired if not each.over]
         self._cool(services)
         wanted = dict.fromkeys(
             _key(service) for service in services if service.program is not None
@@ -95,7 +97,7 @@ class Launchers:
             else:
                 warm = self._warm.pop(key)
                 warm.retire()
-                self._retired.insert(0, warm)
+                self._cooled.append(warm)
 
     def _heat(self, service: Service) -> None:
         """
@@ -126,8 +128,10 @@ class Launchers:
 
         @return: fires when their processes are gone.
         """
-        every = [*self._warm.values(), *self._launchers.values(), *self._retired]
+        warm = [*self._warm.values(), *self._cooled]
+        every = [*warm, *self._launchers.values(), *self._retired]
         self._warm.clear()
+        self._cooled.clear()
         self._launchers.clear()
         self._retired.clear()
         return DeferredList([maybeDeferred(each.stop) for each in every])

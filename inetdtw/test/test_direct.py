@@ -108,6 +108,17 @@ class PidfdTests(DirectTestCase):
         launcher.settle()
         self.assertTrue(launcher.room)
 
+    def test_over(self) -> None:
+        """
+        It is over when no program of it runs.
+        """
+        launcher = self.launcherOf()
+        child = self.launch(launcher, "/bin/cat")
+        self.assertFalse(launcher.over)
+        self.ours.shutdown(socket.SHUT_WR)
+        self.await_(child)
+        self.assertTrue(launcher.over)
+
     def contexts(self) -> list[Direct]:
         """
         A launcher that can use posix_spawn(3), and one that cannot.

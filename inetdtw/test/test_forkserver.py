@@ -344,3 +344,15 @@ class ForkServersTests(ServingTestCase):
         self.assertEqual(self.played[1].channel.recv(100), b"")
         self.played[0].channel.settimeout(0)
         self.assertRaises(BlockingIOError, self.played[0].channel.recv, 100)
+
+    def test_over(self) -> None:
+        """
+        They are over when they were retired and all of them have ended.
+        """
+        one, two = self.played
+        self.assertFalse(self.servers.over)
+        self.servers.retire()
+        one.die()
+        self.assertFalse(self.servers.over)
+        two.die()
+        self.assertTrue(self.servers.over)

@@ -30,7 +30,10 @@ class Recorded(FakeLauncher):
     @ivar way: C{direct} or C{forkserver}.
     @ivar context: the context.
     @ivar stopped: fires, when it is told to, that all is given up.
+    @ivar over: whether it has nothing left to give up.
     """
+
+    over = False
 
     def __init__(self, way: str, context: Context) -> None:
         super().__init__()
@@ -163,6 +166,18 @@ class LaunchersTests(ServingTestCase):
         self.assertNoResult(stopped)
         self.made[1].stopped.callback(None)
         self.successResultOf(stopped)
+
+    def test_over(self) -> None:
+        """
+        One that was retired is forgotten when it is over, and only then.
+        """
+        self.launchers.need([FORKSERVER, DIRECT])
+        self.launchers.need([])
+        self.made[0].over = True
+        self.launchers.need([])
+        self.launchers.stop()
+        said = [each.said for each in self.made]
+        self.assertEqual(said, [["start", "retire"], ["start", "retire", "stop"]])
 
     def test_startAgain(self) -> None:
         """
