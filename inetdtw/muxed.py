@@ -82,6 +82,7 @@ class MuxedSlot:
         self._limits = Limits(service.bounds, host.reactor.seconds)
         self._door = Door(host.reactor, service.name, self._next)
         self._waiting: deque[tuple[socket.socket, Any]] = deque()
+        self._started = False
 
     def bind(self) -> None:
         """
@@ -92,6 +93,7 @@ class MuxedSlot:
         """
         Serve.
         """
+        self._started = True
         self._serve()
         self._door.start()
         self._host.names.add(self._key, self)
@@ -122,8 +124,9 @@ class MuxedSlot:
         Serve otherwise from now on.
         """
         self.service = service
-        self._serve()
-        self._gate.reopen()
+        if self._started:
+            self._serve()
+            self._gate.reopen()
 
     def stop(self) -> None:
         """

@@ -201,25 +201,29 @@ class InetdService(ApplicationService):
             self._report.unchanged(len(configuration.problems))
             return False
         self.configuration = configuration
-        if self.running:
+        if self._bound:
             self._apply(configuration)
         return True
 
     def _apply(self, configuration: Configuration) -> None:
         """
-        Come from what runs to what is wanted.
+        Come from what there is to what is wanted.  Nothing is served before the
+        application starts.
         """
         old = {key: slot.service for key, slot in self._slots.items()}
         new = {service.key: service for service in configuration.services}
         changes = diff(old, new)
-        self._launchers.need(new.values())
+        if self.running:
+            self._launchers.need(new.values())
         for service in changes.stop:
             self._slots.pop(service.key).stop()
         for service in changes.change:
             self._slots[service.key].change(service)
             self._report.changed(service.name)
         for service in changes.start:
-            self._add(service).start()
+            slot = self._add(service)
+            if self.running:
+                slot.start()
         self._report.reload(changes)
 
     def tell(self) -> None:

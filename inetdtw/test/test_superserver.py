@@ -189,6 +189,24 @@ class StartTests(SuperserverTestCase):
         self.assertEqual(inetd.getHosts()["0/tcp"], where)
         self.assertEqual(len(self.reactor.processes), 1)
 
+    def test_reloadWhilePrivileged(self) -> None:
+        """
+        A reload between the two steps of the start holds from the start on; until then
+        no client is served and no process started.
+        """
+        muxed = "tcpmux/x stream tcp nowait - /bin/sh {}\n"
+        inetd = self.inetd(PROGRAM.format("one"), muxed.format("one"))
+        inetd.privilegedStartService()
+        where = inetd.getHosts()["0/tcp"]
+        self.write(PROGRAM.format("two"), DISCARD, muxed.format("two"))
+        self.assertTrue(inetd.reload())
+        self.assertEqual(self.reactor.getReaders(), [])
+        self.assertEqual(self.reactor.processes, [])
+        inetd.startService()
+        hosts = inetd.getHosts()
+        self.assertEqual((set(hosts), hosts["0/tcp"]), ({"0/tcp", "0/udp"}, where))
+        self.assertEqual(self.argument(inetd, "0/tcp", self.ready()), b"two")
+
     def test_program(self) -> None:
         """
         A program is started by a fork server, with the environment that was given.
