@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from inetdtw.conf import Duplicate, Warned
-from inetdtw.service import Key, Service
+from inetdtw.service import Address, Key, Service
 
 
 def unreachable(services: Iterable[Service]) -> Iterator[Warned]:
@@ -28,6 +28,17 @@ def unreachable(services: Iterable[Service]) -> Iterator[Warned]:
         if service.isMuxed:
             reason = "nobody comes here: there is no line for tcpmux itself"
             yield Warned(service.place, "service", reason)
+
+
+def _needed(service: Service) -> Iterator[Key]:
+    """
+    What a service needs for itself alone: a socket of both families has the address
+    of IPv4 as well.
+    """
+    address = service.address
+    yield replace(address, dual=False), service.socktype
+    if address.dual and address.port:
+        yield Address(socket.AF_INET, "0.0.0.0", address.port), service.socktype
 
 
 def distinct(services: Iterable[Service]) -> Iterator[Service | Warned]:
@@ -46,11 +57,12 @@ def distinct(services: Iterable[Service]) -> Iterator[Service | Warned]:
             turn = turns[service.key]
             turns[service.key] += 1
             service = replace(service, address=replace(address, turn=turn))
-        first = seen.setdefault(service.key, service)
-        if first is not service:
-            reason = f"{service.address} is served by {first.place} already"
+        taken = next((key for key in _needed(service) if key in seen), None)
+        if taken is not None:
+            reason = f"{taken[0]} is served by {seen[taken].place} already"
             yield Duplicate(service.place, "service", reason)
             continue
+        seen.update(dict.fromkeys(_needed(service), service))
         names[service.name] += 1
         if names[service.name] > 1:
             name = f"{service.name}#{names[service.name]}"

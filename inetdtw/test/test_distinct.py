@@ -60,6 +60,27 @@ class DistinctTests(SynchronousTestCase):
             str(warning), "x:2:1: service: 0.0.0.0:7 is served by x:1:1 already"
         )
 
+    def test_bothFamilies(self) -> None:
+        """
+        A socket of both families has the port in each of them, whichever line is first;
+        one of UDP has it not in TCP.
+        """
+        both = "7 stream tcp46 nowait - internal echo\n"
+        for protocol, address in (("tcp", "0.0.0.0:7"), ("tcp6", "[::]:7")):
+            one = f"7 stream {protocol} nowait - internal echo\n"
+            for text in (both + one, one + both):
+                first, warning = self.distinct(text)
+                self.assertIsInstance(first, Service)
+                self.assertIsInstance(warning, Duplicate)
+                wanted = f"x:2:1: service: {address} is served by x:1:1 already"
+                self.assertEqual(str(warning), wanted)
+        self.assertEqual(
+            len(self.servedOf(both + "7 dgram udp wait - internal echo\n")), 2
+        )
+        anyPort = "0 stream tcp46 nowait - internal echo\n"
+        four = "0 stream tcp nowait - internal echo\n"
+        self.assertEqual(len(self.servedOf(anyPort + four + anyPort)), 3)
+
     def test_partOfSeveral(self) -> None:
         """
         Of a line with several addresses only those that are taken are left out (item
