@@ -29,6 +29,20 @@ def _hardLimit(name: str) -> int:
     return resource.getrlimit(getattr(resource, name))[1]
 
 
+class NotFound(LookupError):
+    """
+    The system does not know what an entry names, or does not let it be had.
+
+    @ivar field: the name of the field that names it.
+    @ivar reason: what is wrong.
+    """
+
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(field, reason)
+        self.field = field
+        self.reason = reason
+
+
 @dataclass(frozen=True)
 class Lookups:
     """
@@ -85,7 +99,7 @@ def account(
     @param groups: the names of the supplementary groups, or C{yes} for all of the
         user's, or C{no}.
 
-    @raise LookupError: if there is no such user or group, or if only root could
+    @raise NotFound: if there is no such user or group, or if only root could
         take on what is asked for; the first argument is the field and the second
         the reason.
     """
@@ -96,7 +110,7 @@ def account(
         name, _, group = user.rpartition(".")
         entry = _passwd(name, lookups)
     if entry is None:
-        raise LookupError("user", f"there is no user '{user}'; service ignored")
+        raise NotFound("user", f"there is no user '{user}'; service ignored")
     gid = entry.pw_gid if group is None else _gid(group, lookups)
     if lookups.uid != 0:
         gid = gid if group is not None else lookups.gid
@@ -135,7 +149,7 @@ def _ownAccount(
         return Account()
     if lookups.uid != 0:
         field = "group" if gid != lookups.gid else "groups"
-        raise LookupError(field, "only root can choose groups; service ignored")
+        raise NotFound(field, "only root can choose groups; service ignored")
     return Account(Identity(0, gid, _groups(groups, [], gid, lookups)))
 
 
@@ -150,12 +164,12 @@ def _checked(
             f"only root can run a service as '{entry.pw_name}'; service ignored "
             "('-' is whoever runs the daemon)"
         )
-        raise LookupError("user", reason)
+        raise NotFound("user", reason)
     if gid != lookups.gid:
         reason = f"only root can run a service as group {gid}; service ignored"
-        raise LookupError("group", reason)
+        raise NotFound("group", reason)
     if groups != ("yes",):
-        raise LookupError("groups", "only root can choose groups; service ignored")
+        raise NotFound("groups", "only root can choose groups; service ignored")
     return Account()
 
 
@@ -173,11 +187,11 @@ def userId(user: str, lookups: Lookups) -> int:
     """
     The id of a user.
 
-    @raise LookupError: as L{account} does.
+    @raise NotFound: as L{account} does.
     """
     entry = _passwd(user, lookups)
     if entry is None:
-        raise LookupError("socket_user", f"there is no user '{user}'; service ignored")
+        raise NotFound("socket_user", f"there is no user '{user}'; service ignored")
     return entry.pw_uid
 
 
@@ -192,13 +206,13 @@ def groupId(field: str, group: str, lookups: Lookups) -> int:
     """
     The id of a group that is named in C{field}.
 
-    @raise LookupError: as L{account} does.
+    @raise NotFound: as L{account} does.
     """
     try:
         return lookups.getgrnam(group).gr_gid
     except (KeyError, ValueError):
         reason = f"there is no group '{group}'; service ignored"
-        raise LookupError(field, reason) from None
+        raise NotFound(field, reason) from None
 
 
 def port(name: str, protocol: str, lookups: Lookups) -> int:
@@ -207,11 +221,11 @@ def port(name: str, protocol: str, lookups: Lookups) -> int:
 
     @param protocol: C{tcp} or C{udp}.
 
-    @raise LookupError: as L{account} does.
+    @raise NotFound: as L{account} does.
     """
     if name.isascii() and name.isdigit():
         if len(name) > 5 or int(name) > 65535:
-            raise LookupError("service", f"'{name}' is not a port from 0 to 65535")
+            raise NotFound("service", f"'{name}' is not a port from 0 to 65535")
         return int(name)
     try:
         return lookups.getservbyname(name, protocol)
@@ -219,23 +233,23 @@ def port(name: str, protocol: str, lookups: Lookups) -> int:
         reason = (
             f"'{name}' over {protocol} is not in services(5); a port number would do"
         )
-        raise LookupError("service", reason) from None
+        raise NotFound("service", reason) from None
 
 
 def addresses(host: str, families: tuple[int, ...], lookups: Lookups) -> list[Any]:
     """
     The numeric addresses of a host, each with its family.
 
-    @raise LookupError: if it has none in C{families}.
+    @raise NotFound: if it has none in C{families}.
     """
     try:
         found = lookups.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as why:
         reason = getattr(why, "strerror", None) or why
-        raise LookupError("bind", f"'{host}': {reason}") from None
+        raise NotFound("bind", f"'{host}': {reason}") from None
     pairs = [(family, where[0]) for family, _, _, _, where in found]
     wanted = [pair for pair in dict.fromkeys(pairs) if pair[0] in families]
     if not wanted:
         versions = "IPv4" if families == (socket.AF_INET,) else "IPv6"
-        raise LookupError("bind", f"'{host}' has no {versions} address")
+        raise NotFound("bind", f"'{host}' has no {versions} address")
     return wanted

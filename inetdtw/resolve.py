@@ -18,7 +18,7 @@ from inetdtw.conf import Warned
 from inetdtw.endpoint import Endpoint
 from inetdtw.entry import Entry
 from inetdtw.execution import Execution
-from inetdtw.lookups import Lookups
+from inetdtw.lookups import Lookups, NotFound
 from inetdtw.place import ConfError
 from inetdtw.question import Question, orElse
 from inetdtw.service import Address, Bounds, Service, Settings
@@ -59,9 +59,9 @@ def resolve(entry: Entry, settings: Settings, ask: Lookups) -> Resolved:
     """
     try:
         return _Resolution(Question(entry, settings, ask)).resolved()
-    except LookupError as missing:
-        field, reason = missing.args
-        raise ConfError(_place(entry, field), field, reason) from None
+    except NotFound as missing:
+        place = _place(entry, missing.field)
+        raise ConfError(place, missing.field, missing.reason) from None
 
 
 def _place(entry: Entry, field: str) -> Any:

@@ -17,6 +17,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from inetdtw.lookups import (
     Account,
     Lookups,
+    NotFound,
     account,
     addresses,
     groupId,
@@ -39,11 +40,11 @@ class LookupsCase(SynchronousTestCase):
         self, field: str, reason: str, call: Callable[..., object], *arguments: Any
     ) -> None:
         """
-        A call raises a C{LookupError} about this field.
+        A call raises a L{NotFound} about this field.
         """
-        problem = self.assertRaises(LookupError, call, *arguments)
-        self.assertEqual(problem.args[0], field)
-        self.assertIn(reason, problem.args[1])
+        problem = self.assertRaises(NotFound, call, *arguments)
+        self.assertEqual(problem.field, field)
+        self.assertIn(reason, problem.reason)
 
 
 class RootAccountTests(LookupsCase):

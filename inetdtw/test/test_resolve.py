@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import socket
 from dataclasses import replace
+from typing import Any
 
 from inetdtw import builtin
 from inetdtw.conf import parse
@@ -203,6 +204,23 @@ class ServiceTests(ResolveCase):
         self.assertEqual(hosts(f"*:\n7 {echo}"), ["0.0.0.0"])
         unix = "/s stream unix nowait root internal echo"
         self.assertEqual(hosts(unix), ["/s"])
+
+    def test_ownMistake(self) -> None:
+        """
+        A mistake in this program is not taken for one in the entry, whatever it is.
+        """
+        for mistake in (KeyError("x"), LookupError("user", "is no user"), IndexError()):
+
+            def getaddrinfo(
+                *_: object, mistake: Exception = mistake, **__: object
+            ) -> Any:
+                raise mistake
+
+            ask = replace(ROOT, getaddrinfo=getaddrinfo)
+            line = "localhost:7 stream tcp nowait - internal"
+            self.assertIs(
+                self.assertRaises(type(mistake), resolved, line, ask), mistake
+            )
 
     def test_waits(self) -> None:
         """
