@@ -2,7 +2,8 @@
 # See LICENSE for details.
 
 """
-The reference of keys, made of their declarations, so that both say the same.
+The reference of keys and options, made of their declarations, so that both say the
+same.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from pygments.lexer import RegexLexer
 from pygments.token import Comment, Keyword, Name, String, Text
 from sphinx.util.docutils import SphinxDirective
 
+from inetdtw import cli
+from inetdtw.commandline import Option, grouped, optionsOf
 from inetdtw.entry import KEYS
 from inetdtw.keys import Key
 
@@ -84,10 +87,43 @@ class Keys(SphinxDirective):
         return self.parse_text_to_nodes("\n".join(lines), allow_section_headings=True)
 
 
+def optionLines(option: Option) -> Iterator[str]:
+    """
+    Generate the lines of reStructuredText that describe an option.
+    """
+    names = ", ".join(f"{name} {option.argument}".rstrip() for name in option.names)
+    yield f".. option:: {names}"
+    yield ""
+    yield f"   {escaped(option.about)}"
+    yield ""
+
+
+class Options(SphinxDirective):
+    """
+    C{inetd-options}: every option of C{inetd}, in groups.
+    """
+
+    def run(self) -> list[nodes.Node]:
+        """
+        Make the descriptions.
+        """
+        options = optionsOf(cli.Options())
+        lines: list[str] = []
+        for title, found in grouped(options):
+            lines += [title, "~" * len(title), ""]
+            for option in found:
+                lines += optionLines(option)
+        for option in options:
+            if len(option.name) == 1:
+                lines += optionLines(option)
+        return self.parse_text_to_nodes("\n".join(lines), allow_section_headings=True)
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """
     Tell Sphinx of the directives.
     """
     app.add_directive("inetd-keys", Keys)
+    app.add_directive("inetd-options", Options)
     app.add_lexer("inetd", InetdLexer)
     return {"parallel_read_safe": True}

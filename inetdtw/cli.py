@@ -34,6 +34,15 @@ from inetdtw import NothingToServe, __version__, foreign, tap
 from inetdtw.jsonlog import jsonLine, jsonObserver
 
 PID_FILE = "/var/run/inetd.pid"
+EXITS = (
+    "It exits with 0 if it served until it was told to end, or had nothing to complain "
+    "of; with 1 if there is nothing to serve, or the configuration that was to be "
+    "checked or explained is wrong; and with 2 if the command line is wrong. "
+    "inetd(8) has more, inetd.conf(5) the format of the files."
+)
+
+#: What the log can be written as.
+FORMATS = ("text", "json")
 
 #: What others than the superserver may log, by the level that was asked for.
 _LEVELS = {
@@ -83,12 +92,12 @@ class Options(tap.Options):
     What can be said on the command line of C{inetd}.
     """
 
-    synopsis = "Usage: inetd [options] [FILE]..."
+    synopsis = "Usage: inetd [options] [FILE or FOLDER]..."
     longdesc = (
-        "Listen on the sockets of the services in the configuration files, by default "
-        f"{tap.DEFAULT_FILE}, and start a service's program when a client comes.  "
-        "Without -f or -d it goes to the background and logs to the system log."
+        f"{tap.Options.longdesc} Without -f or -d it goes to the background and logs "
+        "to the system log."
     )
+    epilogue = f"{tap.SIGNALS}\n\n{EXITS}"
     optFlags = [
         ["foreground", "f", "Stay in the foreground; -i does the same."],
         ["stderr", "e", "With -f: log to standard error, not to the system log."],
@@ -98,6 +107,14 @@ class Options(tap.Options):
         ["pidfile", "p", None, f"The pid file.  [default: {PID_FILE} for root]"],
         ["log-format", None, "text", "What the log is written as: text or json."],
     ]
+
+    compData = usage.Completions(
+        optActions={
+            **tap.Options.compData.optActions,
+            "log-format": usage.CompleteList(FORMATS),
+            "pidfile": usage.CompleteFiles("*.pid"),
+        },
+    )
 
     def opt_i(self) -> None:
         """
@@ -130,7 +147,7 @@ class Options(tap.Options):
             self.update(
                 {"foreground": 1, "stderr": 1, "successes": 1, "log-level": "debug"}
             )
-        self._choice("log-format", ("text", "json"))
+        self._choice("log-format", FORMATS)
         if self["stderr"] and not self["foreground"]:
             raise usage.UsageError("-e needs -f: a daemon has no standard error")
         if self["pidfile"] is None:
@@ -184,20 +201,39 @@ def twistdConfig(options: Options) -> ServerOptions:
     return config
 
 
+def _unwritable(path: str) -> str | None:
+    """
+    Why no file can be written, if so, before anybody relies on it.
+
+    @param path: an empty text stands for no file.
+    """
+    folder = os.path.dirname(os.path.abspath(path))
+    if not path or os.access(folder, os.W_OK | os.X_OK):
+        return None
+    if os.path.isdir(folder):
+        return f"may not be written in '{folder}'; -p takes another one"
+    return f"there is no folder '{folder}'; -p takes another one"
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """
     Be C{inetd}.
 
     @param arguments: the command line, by default this process'.
 
-    @raise SystemExit: with a message, if there is nothing to serve or the command
-        line is wrong.
+    @raise SystemExit: with 1 if there is nothing to serve, and with 2 if the command
+        line is wrong; a message says why.
     """
     options = Options()
     try:
         options.parseOptions(sys.argv[1:] if arguments is None else arguments)
     except usage.UsageError as why:
-        raise SystemExit(f"inetd: {why}\nTry 'inetd --help'.") from None
+        print(f"inetd: {why}\nTry 'inetd --help'.", file=sys.stderr)
+        raise SystemExit(2) from None
+    problem = _unwritable(options["pidfile"])
+    if problem is not None:
+        print(f"inetd: the pid file '{options['pidfile']}': {problem}", file=sys.stderr)
+        raise SystemExit(1)
     try:
         UnixApplicationRunner(twistdConfig(options)).run()
     except NothingToServe as why:

@@ -82,7 +82,8 @@ class Entry:
     exec: str | None = key(
         values.word,
         "The program: an absolute path, a path from the file's own folder, or a "
-        "name looked for in PATH.  Without it the service is internal.",
+        "name looked for in PATH.",
+        default="none, the service is internal",
         example="/usr/bin/python3",
     )
     args: tuple[str, ...] | None = key(

@@ -18,6 +18,7 @@ from twisted.python import usage
 
 from inetdtw import check, explain, values
 from inetdtw.clientlines import LEVELS
+from inetdtw.commandline import helpText, optionsOf
 from inetdtw.peers import ADDRESSES
 from inetdtw.report import Report
 from inetdtw.service import Bounds, Settings
@@ -25,6 +26,10 @@ from inetdtw.signals import ReloadOnHangup, StateOnUser2
 from inetdtw.superserver import InetdService, NothingToServe
 
 DEFAULT_FILE = "/etc/inetd.conf"
+SIGNALS = (
+    "SIGHUP has the files read again, SIGUSR2 logs the state of every service, and "
+    "SIGTERM or SIGINT ends the daemon."
+)
 #: The largest count.
 MOST = 32767
 
@@ -47,7 +52,12 @@ class Options(usage.Options):
     What can be said on the command line of C{twistd inetd}.
     """
 
-    synopsis = "[options] [FILE]..."
+    synopsis = "[options] [FILE or FOLDER]..."
+    longdesc = (
+        "Listen on the sockets of the services in the configuration files, by default "
+        f"{DEFAULT_FILE}, and start a service's program when a client comes."
+    )
+    epilogue = SIGNALS
 
     optFlags = [
         ["successes", "l", "Log the start and end of programs: --log-level info."],
@@ -149,6 +159,12 @@ class Options(usage.Options):
         Take the configuration files.
         """
         self["conf"] += files
+
+    def getUsage(self, width: int | None = None) -> str:
+        """
+        What C{--help} prints below the synopsis.
+        """
+        return helpText(optionsOf(self), self.longdesc, self.epilogue)
 
     def settings(self) -> Settings:
         """

@@ -468,7 +468,7 @@ class WordsTests(CommandTestCase):
         """
         done = run(inetd("--help"))
         self.assertEqual(done.returncode, 0)
-        self.assertIn("Usage: inetd [options] [FILE]...", done.stdout)
+        self.assertIn("Usage: inetd [options] [FILE or FOLDER]...", done.stdout)
         for option in "fedqRpl":
             self.assertIn(f"\n  -{option}, --", done.stdout)
         self.assertIn("-i", done.stdout)
@@ -488,7 +488,7 @@ class WordsTests(CommandTestCase):
         @return: what it says.
         """
         done = run(inetd(*arguments))
-        self.assertEqual(done.returncode, 1, arguments)
+        self.assertEqual(done.returncode, 2, arguments)
         self.assertTrue(done.stderr.startswith("inetd: "), done.stderr)
         self.assertIn("Try 'inetd --help'", done.stderr)
         self.assertEqual(done.stderr.count("\n"), 2, done.stderr)

@@ -31,6 +31,14 @@ _PORT = re.compile(rb"^\d+(?= )", re.MULTILINE)
 #: The port of the service that answers in lower case, in the shipped file.
 _LOWER = 21000
 
+#: What is put beside the packages.
+_SHARED = (
+    "share/man/man5/inetd.conf.5",
+    "share/man/man8/inetd.8",
+    "share/bash-completion/completions/inetd",
+    "share/fish/vendor_completions.d/inetd.fish",
+)
+
 _CONF = ("--conf", "etc/inetd.conf")
 _TWISTD = ("twistd", "-n", "--pidfile=", "inetd", *_CONF)
 
@@ -150,10 +158,38 @@ class DistributionTests(SynchronousTestCase):
         """
         with zipfile.ZipFile(Installation(self).wheel()) as wheel:
             names = {n for n in wheel.namelist() if ".dist-info/" not in n}
+        names = {n for n in names if ".data/data/share/" not in n}
         plugin = "twisted/plugins/twisted_inetdtw.py"
         wanted = {"inetdtw/py.typed", "inetdtw/test/__init__.py", plugin}
         self.assertEqual(wanted - names, set())
         self.assertEqual({n for n in names if not n.startswith("inetdtw/")}, {plugin})
+
+    def test_shared(self) -> None:
+        """
+        A wheel has the man pages and what shells complete, where an installation puts
+        them in its C{share}.
+        """
+        installation = Installation(self)
+        with zipfile.ZipFile(installation.wheel()) as wheel:
+            shared = {
+                name.partition(".data/data/")[2]: wheel.read(name)
+                for name in wheel.namelist()
+                if ".data/" in name
+            }
+        self.assertEqual(set(shared), set(_SHARED))
+        for name, content in shared.items():
+            path = FilePath(installation.checkout).descendant(name.split("/"))
+            self.assertEqual(content, path.getContent())
+
+    def test_sharedInstalled(self) -> None:
+        """
+        C{pip install .} puts them into the environment's C{share}.
+        """
+        installation = Installation(self)
+        installation.pip("install", ".")
+        prefix = FilePath(installation.bin).parent()
+        for name in _SHARED:
+            self.assertTrue(prefix.descendant(name.split("/")).exists(), name)
 
     def test_sdist(self) -> None:
         """
@@ -164,7 +200,9 @@ class DistributionTests(SynchronousTestCase):
         wanted = {
             *("LICENSE", "README.rst", "etc/inetd.conf", "examples/lower.py"),
             *("tests/__init__.py", "tests/daemon.py", "tests/test_install.py"),
+            *("docs/conf.py", "docs/man/inetd.8.rst"),
             "twisted/plugins/twisted_inetdtw.py",
+            *_SHARED,
         }
         self.assertEqual(wanted - names, set())
         self.assertNotIn("twisted/plugins/__init__.py", names)

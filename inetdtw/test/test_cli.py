@@ -339,13 +339,32 @@ class MainTests(SynchronousTestCase):
 
     def test_usage(self) -> None:
         """
-        When the command line is wrong nothing is run, and the message says where to
-        look.
+        When the command line is wrong nothing is run, the message says where to
+        look, and the status is 2.
         """
+        output = io.StringIO()
+        self.patch(sys, "stderr", output)
         why = self.assertRaises(SystemExit, cli.main, ["--nonsense"])
-        self.assertIn("nonsense", str(why))
-        self.assertIn("inetd --help", str(why))
+        self.assertEqual(why.code, 2)
+        self.assertIn("nonsense", output.getvalue())
+        self.assertIn("inetd --help", output.getvalue())
         self.assertEqual(self.ran, [])
+
+    def test_noPidFile(self) -> None:
+        """
+        When the pid file cannot be written nothing is run, and the message says why.
+        """
+        output = io.StringIO()
+        self.patch(sys, "stderr", output)
+        why = self.assertRaises(SystemExit, cli.main, ["-p", "/no/such/pid", "/file"])
+        self.assertEqual(why.code, 1)
+        self.assertIn(
+            "'/no/such/pid': there is no folder '/no/such'", output.getvalue()
+        )
+        self.assertEqual(self.ran, [])
+        self.patch(os, "access", lambda path, mode: False)
+        self.assertRaises(SystemExit, cli.main, ["-p", "/pid", "/file"])
+        self.assertIn("'/pid': may not be written in '/'", output.getvalue())
 
     def test_nothing(self) -> None:
         """

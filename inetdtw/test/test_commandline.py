@@ -1,0 +1,179 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Tests for L{inetdtw.commandline}.
+"""
+
+from __future__ import annotations
+
+from twisted.python import usage
+from twisted.trial.unittest import SynchronousTestCase
+
+from inetdtw import cli, tap
+from inetdtw.commandline import (
+    ARGUMENTS,
+    GROUPS,
+    OTHERS,
+    Option,
+    grouped,
+    helpText,
+    optionsOf,
+)
+
+
+def _count(text: str) -> int:
+    """
+    A coercion.
+    """
+    return int(text)
+
+
+_count.coerceDoc = "a number from 1 to 9"  # type: ignore[attr-defined] # usage.Options reads it
+
+
+class SomeOptions(usage.Options):
+    """
+    Options of each sort.
+    """
+
+    optFlags = [["foreground", "f", "Stay."]]
+    optParameters = [
+        ["launch", None, "direct", "How."],
+        ["number", "n", 3, "How many.", _count],
+        ["else", None, None, "What else."],
+    ]
+    compData = usage.Completions(
+        optActions={"launch": usage.CompleteList(["direct", "other"])}
+    )
+
+    def opt_conf(self, path: str) -> None:
+        """
+        The file, of which there
+        may be many.
+        """
+
+    def opt_i(self) -> None:
+        """
+        Like -f.
+        """
+
+
+class OptionsOfTests(SynchronousTestCase):
+    """
+    Tests for L{optionsOf}.
+    """
+
+    def test_sorts(self) -> None:
+        """
+        An option has its names, what it takes, what it does, and what holds without.
+        """
+        found = {option.name: option for option in optionsOf(SomeOptions())}
+        wanted = [
+            Option("foreground", ("f",), "", "Stay."),
+            Option("launch", (), "HOW", "How. [default: direct]", ("direct", "other")),
+            Option("number", ("n",), "N", "How many. [1 to 9; default: 3]"),
+            Option("else", (), "VALUE", "What else."),
+            Option("conf", (), "PATH", "The file, of which there may be many."),
+            Option("i", ("i",), "", "Like -f."),
+        ]
+        for option in wanted:
+            self.assertEqual(found[option.name], option)
+
+    def test_names(self) -> None:
+        """
+        Its names have their dashes, and a letter is none of the long ones.
+        """
+        self.assertEqual(Option("rate", ("R",), "N", "").names, ["-R", "--rate"])
+        self.assertEqual(Option("i", ("i",), "", "").names, ["-i"])
+
+    def test_declared(self) -> None:
+        """
+        What is said here of options is said of options that there are.
+        """
+        names = {option.name for option in optionsOf(cli.Options())}
+        self.assertEqual(set(ARGUMENTS) - names, set())
+        self.assertEqual({n for group in GROUPS.values() for n in group} - names, set())
+
+    def test_twistd(self) -> None:
+        """
+        C{twistd inetd} has the same options, but for those that are twistd's matter.
+        """
+        ours, twistds = optionsOf(cli.Options()), optionsOf(tap.Options())
+        others = [each.name for each in twistds if each not in ours]
+        self.assertEqual(others, ["version"])
+        names = {each.name for each in ours} - {each.name for each in twistds}
+        self.assertEqual(
+            names,
+            {"foreground", "stderr", "debug", "pidfile", "log-format", *"iw"},
+        )
+
+
+class GroupedTests(SynchronousTestCase):
+    """
+    Tests for L{grouped}.
+    """
+
+    def test_every(self) -> None:
+        """
+        Every option that has a long name is in exactly one group; the last is for
+        those that nobody has put into one.
+        """
+        options = optionsOf(cli.Options())
+        groups = list(grouped(options))
+        found = [option.name for _, group in groups for option in group]
+        long = [option.name for option in options if len(option.name) > 1]
+        self.assertEqual(sorted(found), sorted(long))
+        self.assertEqual(groups[-1][0], OTHERS)
+
+    def test_noEmpty(self) -> None:
+        """
+        A group without an option is left out.
+        """
+        (title,) = [title for title, _ in grouped([Option("conf", (), "PATH", "")])]
+        self.assertEqual(title, "Configuration")
+
+
+class HelpTextTests(SynchronousTestCase):
+    """
+    Tests for L{helpText}.
+    """
+
+    def test_layout(self) -> None:
+        """
+        Groups have titles, long names are below each other, and descriptions too.
+        """
+        options = [
+            Option("conf", (), "PATH", "The file."),
+            Option("foreground", ("f",), "", "word " * 12 + "end."),
+            Option("max-child-per-ip-and-more", ("s",), "N", "How many."),
+        ]
+        text = helpText(options, "What it is for.", "One.\n\nTwo.")
+        self.assertEqual(
+            text,
+            """
+What it is for.
+
+Configuration:
+      --conf PATH             The file.
+
+Process:
+  -f, --foreground            word word word word word word word word word word
+                              word word end.
+
+Other options:
+  -s, --max-child-per-ip-and-more N
+                              How many.
+
+One.
+
+Two.
+""",
+        )
+
+    def test_width(self) -> None:
+        """
+        No line is wider than a terminal of 80 columns.
+        """
+        for options in (cli.Options(), tap.Options()):
+            self.assertLess(max(map(len, str(options).splitlines())), 80)

@@ -1,0 +1,25 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+# Completion for inetd(8), made by docs/completions.py.
+
+complete -c inetd -s l -l successes -d 'Log the start and end of programs: --log-level info.'
+complete -c inetd -l warm -d 'Keep an interpreter that is forked for every client, for each service whose program is Python\'s.'
+complete -c inetd -l check -d 'Say what is wrong with the configuration, and exit.'
+complete -c inetd -s f -l foreground -d 'Stay in the foreground; -i does the same.'
+complete -c inetd -s e -l stderr -d 'With -f: log to standard error, not to the system log.'
+complete -c inetd -s d -l debug -d 'Stay in the foreground, and log all there is to stderr.'
+complete -c inetd -s q -l backlog -x -d 'How many connections may wait. [0 to 65536; default: 128]'
+complete -c inetd -s R -l rate -x -d 'How many programs a service may start in a minute; 0 is no limit. [0 to 32767; default: 0]'
+complete -c inetd -s c -l max-child -x -d 'How many programs of a service may run at once; 0 is no limit. [0 to 32767; default: 0]'
+complete -c inetd -s C -l ip-rate -x -d 'How many programs a service may start in a minute for one client address; 0 is no limit. [0 to 32767; default: 0]'
+complete -c inetd -s s -l max-child-per-ip -x -d 'How many programs of a service may run at once for one client address; 0 is no limit. [0 to 32767; default: 0]'
+complete -c inetd -s a -l address -x -d 'The address or host name to listen on, where a line does not say. [default: *]'
+complete -c inetd -l log-level -x -a 'error warn notice info debug' -d 'What is worth a line in the log: error, warn, notice (what the daemon does), info (and the start and end of every program), debug. [default: notice]'
+complete -c inetd -l log-addresses -x -a 'full prefix none' -d 'How much of clients\' addresses is logged: full, prefix (the first 24 bits, or 48 of IPv6) or none. [default: full]'
+complete -c inetd -l explain -x -d 'Say what a service comes to after all defaults, and exit.'
+complete -c inetd -l launch -x -a 'forkserver direct' -d 'How programs are started: forkserver or direct. [default: forkserver]'
+complete -c inetd -s p -l pidfile -r -F -d 'The pid file. [default: /var/run/inetd.pid for root]'
+complete -c inetd -l log-format -x -a 'text json' -d 'What the log is written as: text or json. [default: text]'
+complete -c inetd -l help -d 'Display this help and exit.'
+complete -c inetd -l version -d 'Print the version and exit.'
+complete -c inetd -l conf -r -F -d 'The configuration file, or a folder of such files; may be given more than once. [default: /etc/inetd.conf]'
