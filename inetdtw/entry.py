@@ -121,6 +121,21 @@ class Entry:
         unit="programs",
         example="4",
     )
+    pause: int | None = key(
+        keys.PAUSE,
+        "How long a service pauses that has started as many programs as service_max "
+        "says; then it counts anew.",
+        default="60, or what --pause says",
+        unit="seconds",
+        example="10",
+    )
+    refusal: str | None = key(
+        keys.SAYING,
+        "What a client is told that is turned away because of a limit, before its "
+        "connection is closed.",
+        default="nothing",
+        example="busy",
+    )
     backlog: int | None = key(
         values.number(0, 1 << 16),
         "How many connections may wait to be accepted.",

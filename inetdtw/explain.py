@@ -118,6 +118,9 @@ def _values(entry: Entry, service: Service) -> Iterator[tuple[str, Any]]:
     yield "service_max", bounds.serviceMax
     yield "ip_max", bounds.ipMax
     yield "per_source", bounds.perSource
+    yield "pause", bounds.pause
+    if service.refusal:
+        yield "refusal", service.refusal.decode("utf-8", "surrogateescape")
     if service.isStream:
         yield "backlog", options.backlog
     if service.isStream and _isInternet(service.address):

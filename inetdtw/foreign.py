@@ -19,7 +19,7 @@ _LOGGING = "a log of its own; there is one for all services, see --log-level"
 FEATURES = {
     "access_times": "access times",
     "banner": "banners",
-    "banner_fail": "banners",
+    "banner_fail": "banners; refusal is a text for those that a limit turns away",
     "banner_success": "banners",
     "deny_time": "denial of clients for a time",
     "flags": "flags; nodelay, keepalive and protocol are keys here",
@@ -38,7 +38,7 @@ FEATURES = {
 }
 #: What keys of others are called here.
 NAMES = {
-    "cps": "service_max, for a minute,",
+    "cps": "service_max, for a minute, and pause",
     "disable": "off, in the place of on,",
     "disabled": "off, in the place of on,",
     "enabled": "on, in the place of off,",

@@ -12,7 +12,7 @@ from typing import Any
 
 from inetdtw.environment import plain
 from inetdtw.interfaces import ILauncher
-from inetdtw.limits import WINDOW, Limits, Verdict
+from inetdtw.limits import Limits, Verdict
 from inetdtw.ports import SocketPort
 from inetdtw.report import Report
 
@@ -68,9 +68,17 @@ class Gate:
         reason = verdict.value.format(self._limits.bound(verdict))
         self._report.refuse(self._name, peer, reason)
         if verdict is Verdict.TRIPPED:
-            self._report.pause(self._name, WINDOW, reason, peer)
-            self.port.pause("rate", WINDOW, lambda: self._report.resume(self._name))
+            seconds = self._limits.bounds.pause
+            self._report.pause(self._name, seconds, reason, peer)
+            self.port.pause("rate", seconds, self._resumed)
         return False
+
+    def _resumed(self) -> None:
+        """
+        A pause is over, which the rate was the reason of.
+        """
+        self._limits.forgive()
+        self._report.resume(self._name)
 
     def spare(self, most: int) -> int:
         """

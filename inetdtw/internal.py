@@ -25,7 +25,8 @@ from inetdtw.limits import Limits
 from inetdtw.place import printable
 from inetdtw.ports import StreamPort
 from inetdtw.service import Service
-from inetdtw.tcpmux import NOT_AVAILABLE, NOT_READ, Question, goodbye
+from inetdtw.sockets import goodbye
+from inetdtw.tcpmux import NOT_AVAILABLE, NOT_READ, Question
 
 
 @implementer(IListener)
@@ -46,6 +47,7 @@ class InternalStream:
         assert service.internal is not None
         self._reactor = host.reactor
         self._released = released
+        self._refusal = service.refusal
         self._gate = Gate(service.name, limits, host.report, None)
         self.mayAccept = self._gate.open
         self.short = self._gate.short
@@ -61,6 +63,7 @@ class InternalStream:
         """
         with connection:
             if not self._gate.admit(peer):
+                goodbye(connection, self._refusal)
                 return
             connection.setblocking(False)
             try:
@@ -186,6 +189,7 @@ class Tcpmux:
         released: Callable[[], None],
     ) -> None:
         self._name = service.name
+        self._refusal = service.refusal
         self._host = host
         self._released = released
         self._gate = Gate(service.name, limits, host.report, None)
@@ -199,7 +203,7 @@ class Tcpmux:
         Wait for what the client wants.
         """
         if not self._gate.admit(peer):
-            connection.close()
+            goodbye(connection, self._refusal)
             return
         names, reactor = self._host.names, self._host.reactor
         Question(connection, peer, reactor, self._asked, names.questions)

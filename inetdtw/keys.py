@@ -18,6 +18,9 @@ from inetdtw.values import AnyKind
 #: The largest count that FreeBSD's C{max-child} takes.
 _MOST = 32767
 
+#: The most bytes that a client is told who is turned away.
+_LONGEST = 1000
+
 _PROTOCOLS = (
     *("tcp", "tcp4", "tcp6", "tcp46"),
     *("udp", "udp4", "udp6", "udp46", "unix"),
@@ -126,6 +129,14 @@ def _modules(words: tuple[str, ...]) -> None:
         raise ValueError("auto goes with no other name")
 
 
+def _short(text: str) -> None:
+    """
+    @raise ValueError: unless the system has room for it with any new connection.
+    """
+    if len(text.encode("utf-8", "surrogateescape")) > _LONGEST:
+        raise ValueError(f"is longer than {_LONGEST} bytes")
+
+
 def rlimit(what: str, unit: str) -> Any:
     """
     Declare a key of L{inetdtw.entry.Entry} that is a limit of setrlimit(2).
@@ -142,6 +153,8 @@ def rlimit(what: str, unit: str) -> Any:
 SOCKTYPE = values.oneOf("stream", "dgram", "seqpacket")
 PROTOCOL = values.checked(values.word, _refuseRPC, "|".join(_PROTOCOLS))
 COUNT = values.number(0, _MOST)
+PAUSE = values.number(1, 86400)
+SAYING = values.checked(values.text, _short)
 IPSEC = values.checked(values.words, _refuseIPsec)
 STDERR = values.oneOf("socket", "log", "null")
 LAUNCH = values.oneOf("direct", "forkserver")

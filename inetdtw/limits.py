@@ -116,6 +116,12 @@ class Limits:
         if self.bounds.serviceMax:
             self._starts.add(self._clock())
 
+    def forgive(self) -> None:
+        """
+        Count the starts of the service anew.
+        """
+        self._starts = _Starts()
+
     def release(self, peer: str = "") -> None:
         """
         One that was admitted for C{peer} has ended.

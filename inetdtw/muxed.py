@@ -21,7 +21,8 @@ from inetdtw.launches import Launches
 from inetdtw.limits import Limits
 from inetdtw.ports import SocketPort
 from inetdtw.service import Service
-from inetdtw.tcpmux import GO, NOT_AVAILABLE, goodbye
+from inetdtw.sockets import goodbye
+from inetdtw.tcpmux import GO, NOT_AVAILABLE
 
 
 class Door(SocketPort):

@@ -32,7 +32,8 @@ from inetdtw.launches import Launches
 from inetdtw.limits import Limits
 from inetdtw.ports import StreamPort
 from inetdtw.program import ProgramMissing
-from inetdtw.service import Bounds, Service
+from inetdtw.service import Service
+from inetdtw.sockets import goodbye
 
 
 class _HandOver(Protocol):
@@ -103,13 +104,16 @@ class ProgramFactory(ServerFactory):
         launches: Launches,
         gate: Gate,
         released: Callable[[], None],
+        refusal: bytes = b"",
     ) -> None:
         """
         @param released: called whenever a program has ended.
+        @param refusal: what a client is told that may not be served.
         """
         self._launches = launches
         self._gate = gate
         self._released = released
+        self._refusal = refusal
         self.mayAccept = gate.open
         self.short = gate.short
 
@@ -126,7 +130,10 @@ class ProgramFactory(ServerFactory):
         @param peer: the client's address.
         """
         with connection:
-            if not _isThere(connection) or not self._gate.admit(peer):
+            if not _isThere(connection):
+                return
+            if not self._gate.admit(peer):
+                goodbye(connection, self._refusal)
                 return
             connection.setblocking(True)
             extra = environment.ofConnection(connection.getsockname(), peer)
@@ -162,7 +169,9 @@ class StreamPrograms:
         self._host = host
         self._gate = Gate(service.name, limits, host.report, launcher)
         self._launches = Launches(service, host, launcher)
-        self._factory = ProgramFactory(self._launches, self._gate, released)
+        self._factory = ProgramFactory(
+            self._launches, self._gate, released, service.refusal
+        )
         self._port = StreamPort(sock, host.reactor, service.name, self._factory)
         self._gate.port = self._port
         self._delegated: int | None = None
@@ -187,7 +196,7 @@ class StreamPrograms:
         """
         Whether there is nothing to do for a connection but to start the program.
         """
-        return self._service.bounds == Bounds() and self._service.stderr == "socket"
+        return self._service.bounds.none and self._service.stderr == "socket"
 
     def accepted(self, peer: Any) -> Child:
         """

@@ -113,7 +113,11 @@ class _Resolution:
             stderr=entry.stderr or "socket",
             variables=self._execution.variables(),
         )
-        service = replace(service, warm=self._execution.warm(service))
+        service = replace(
+            service,
+            warm=self._execution.warm(service),
+            refusal=self._refusal(service),
+        )
         if entry.service.startswith(_MUX):
             services: tuple[Service, ...] = (self._muxed(service),)
         else:
@@ -184,4 +188,17 @@ class _Resolution:
             orElse(entry.service_max, default.serviceMax),
             orElse(entry.ip_max, default.ipMax),
             orElse(entry.per_source, default.perSource),
+            orElse(entry.pause, default.pause),
         )
+
+    def _refusal(self, service: Service) -> bytes:
+        """
+        What a client is told that a limit turns away.
+        """
+        said = self._entry.refusal or ""
+        if said and (service.wait or not service.isStream):
+            raise self._error("refusal", "is only for stream nowait, as nobody is told")
+        if said and self._entry.service.startswith(_MUX):
+            reason = "goes with no service behind tcpmux, which says that itself"
+            raise self._error("refusal", reason)
+        return said.encode("utf-8", "surrogateescape")

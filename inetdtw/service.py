@@ -166,12 +166,21 @@ class Bounds:
     @ivar serviceMax: starts in a minute.
     @ivar ipMax: starts in a minute for one client address.
     @ivar perSource: at once for one client address.
+    @ivar pause: the seconds to pause for after C{serviceMax} starts in a minute.
     """
 
     acceptMax: int = 0
     serviceMax: int = 0
     ipMax: int = 0
     perSource: int = 0
+    pause: int = 60
+
+    @property
+    def none(self) -> bool:
+        """
+        Whether there are none.
+        """
+        return not (self.acceptMax or self.serviceMax or self.ipMax or self.perSource)
 
 
 @dataclass(frozen=True)
@@ -228,6 +237,7 @@ class Service:
     @ivar variables: what it says of the environment of its programs.
     @ivar greets: whether a client that came by tcpmux is told that it is served.
     @ivar warm: how to keep an interpreter for it, if one is to be kept.
+    @ivar refusal: what a client is told that is turned away because of a bound.
     """
 
     place: Place = field(compare=False)
@@ -247,6 +257,7 @@ class Service:
     variables: Variables = Variables()
     greets: bool = False
     warm: Interpreted | None = None
+    refusal: bytes = b""
 
     @property
     def key(self) -> Key:

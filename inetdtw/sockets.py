@@ -235,3 +235,19 @@ class PathMark:
             about = os.lstat(self.path)
             if (about.st_dev, about.st_ino) == (self.device, self.inode):
                 os.unlink(self.path)
+
+
+def goodbye(connection: socket.socket, said: bytes) -> None:
+    """
+    Say something last, unless there is nothing to say, and close a connection.
+
+    What the client has sent is taken first, unless it is much: to leave it would have
+    the system throw away what was said.
+    """
+    with connection, contextlib.suppress(OSError):
+        if not said:
+            return
+        connection.setblocking(False)
+        connection.send(said)
+        connection.shutdown(socket.SHUT_WR)
+        connection.recv(1 << 18)

@@ -102,6 +102,14 @@ class Options(usage.Options):
             _number(0, MOST),
         ],
         [
+            "pause",
+            None,
+            60,
+            "How many seconds a service pauses that has started -R programs in a "
+            "minute.",
+            _number(1, 86400),
+        ],
+        [
             "address",
             "a",
             "*",
@@ -177,6 +185,7 @@ class Options(usage.Options):
                 self["rate"],
                 self["ip-rate"],
                 self["max-child-per-ip"],
+                self["pause"],
             ),
             launch=self["launch"],
             bind=(self["address"],),

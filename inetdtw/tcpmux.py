@@ -12,7 +12,6 @@ client has sent behind it is for the program.
 
 from __future__ import annotations
 
-import contextlib
 import socket
 from typing import Any, Callable
 
@@ -140,20 +139,6 @@ class Question:
         The name of this reader for the reactor.
         """
         return "tcpmux"
-
-
-def goodbye(connection: socket.socket, said: bytes) -> None:
-    """
-    Say something last and close a connection.
-
-    What the client has sent is taken first, unless it is much: to leave it would have
-    the system throw away what was said.
-    """
-    with connection, contextlib.suppress(OSError):
-        connection.setblocking(False)
-        connection.send(said)
-        connection.shutdown(socket.SHUT_WR)
-        connection.recv(1 << 18)
 
 
 class Names:

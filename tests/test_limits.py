@@ -138,6 +138,39 @@ class LimitsTests(ServingTestCase):
                 waits.settimeout(0.1)
                 self.assertRaises(socket.timeout, waits.recv, 1)
 
+    def test_pause(self) -> None:
+        """
+        A rate that was reached is a pause, after which the service is there again
+        without anybody's doing; how long it is can be said (item 64).
+        """
+        definition = (
+            f"{self.port} on protocol = tcp, wait = no, user = -, exec = /bin/cat, "
+            f"service_max = 2, pause = 1;\n"
+        )
+        other = self.conf().partition("\n")[2]
+        ways = (definition, ()), (self.conf("nowait.2"), ("--pause", "1"))
+        for text, options in ways:
+            conf = text if options else text + other
+            with self.daemon(conf, self.port, options=options) as daemon:
+                for number in (1, 2):
+                    for _ in range(2):
+                        self.assertServed(self.client())
+                    self.assertClosed(self.client())
+                    daemon.waitForLog(f"resume {self.port}/tcp", number)
+
+    def test_refusal(self) -> None:
+        """
+        Who is turned away by a limit can be told so; nobody is unless the line says it
+        (item 69).
+        """
+        conf = (
+            f"{self.port} on protocol = tcp, wait = no, user = -, exec = /bin/cat, "
+            f'per_source = 1, refusal = "421 busy\\r\\n";\n'
+        )
+        with self.daemon(conf, self.port):
+            self.assertServed(self.client())
+            self.assertEqual(readAll(self.client()), b"421 busy\r\n")
+
     def test_lineGoesBefore(self) -> None:
         """
         What the line says goes before the command line, a limit of 0 as well.

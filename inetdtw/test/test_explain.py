@@ -82,6 +82,8 @@ ranges = {
     "umask": st.integers(0, 0o777),
     "directory": st.sampled_from(["~", "/", "/srv/ftp", "/a b"]),
     "nice": st.integers(-20, 19),
+    "pause": st.integers(1, 86400),
+    "refusal": words,
     "groups": st.sampled_from([("yes",), ("no",), ("mail", "users")]),
     "chroot": st.just("/"),
     "sndbuf": st.integers(1, (1 << 31) - 1),
@@ -111,8 +113,11 @@ NETWORK = ("tcp", "tcp4", "tcp6", "tcp46", "tcp6only", "udp", "udp4", "udp6", "u
 #: Keys that do not go with everything.
 CHOOSY = (
     *("protocol", "socktype", "exec", "args", "wait", "user", "launch", "bind"),
-    *("warm", "preload"),
+    *("warm", "preload", "refusal"),
 )
+#: Arguments of interpreters that can be kept, and what to import in them.
+INTERPRETERS = (("python3", "-IS", "/x.py", "a b"), ("python", "-u", "-c", "pass", ""))
+PRELOADS = (None, ("auto",), ("json", "os.path"))
 
 
 @st.composite
@@ -140,24 +145,34 @@ def entries(draw: st.DrawFn) -> Entry:
         given["args"] = (draw(st.sampled_from(["echo", "time"])),)
     else:
         given["exec"], given["wait"] = draw(ranges["exec"]), draw(st.booleans())
+        if draw(st.booleans()):
+            given["exec"] = draw(st.sampled_from(["/bin/python3", "python3.9"]))
+            given["args"] = draw(st.sampled_from(INTERPRETERS))
+            given["warm"] = draw(st.sampled_from([None, True, False]))
+            if given["warm"]:
+                given["preload"] = draw(st.sampled_from(PRELOADS))
     if unix:
         given["socktype"] = draw(st.none() | ranges["socktype"])
     port = "tftp" if "udp" in given["protocol"] else "http"
     ports = ["7", "0", "65535", "echo", port]
     if protocol.startswith("tcp") and not internal and not given["wait"]:
         ports += ["tcpmux/Name", "tcpmux/+name"]
-    service = paths if unix else st.sampled_from(ports)
+    service = draw(paths if unix else st.sampled_from(ports))
+    stream = protocol.startswith("tcp") or given.get("socktype", "stream") == "stream"
+    if stream and not given.get("wait") and not service.startswith("tcpmux/"):
+        given["refusal"] = draw(st.none() | ranges["refusal"])
     said = {key: value for key, value in given.items() if value is not None}
     places = dict.fromkeys(said, HERE)
-    return Entry(draw(service), HERE, draw(st.booleans()), places, **said)
+    return Entry(service, HERE, draw(st.booleans()), places, **said)
 
 
 defaults = st.builds(
     Settings,
     st.integers(0, 999),
-    st.builds(Bounds, bounds, bounds, bounds, bounds),
+    st.builds(Bounds, bounds, bounds, bounds, bounds, ranges["pause"]),
     st.sampled_from(["direct", "forkserver"]),
     st.sampled_from(["*", "127.0.0.1", "many"]).map(lambda host: (host,)),
+    st.booleans(),
 )
 
 
@@ -229,6 +244,7 @@ class ExplanationTests(SynchronousTestCase):
     service_max = 0,
     ip_max = 0,
     per_source = 0,
+    pause = 60,
     backlog = 128,
     nodelay = no,
     keepalive = no,
@@ -258,7 +274,8 @@ class ExplanationTests(SynchronousTestCase):
     accept_max = 0,
     service_max = 0,
     ip_max = 0,
-    per_source = 0;"""
+    per_source = 0,
+    pause = 60;"""
         self.assertEqual(self.explain("echo dgram udp6 wait root internal"), wanted)
 
     def test_home(self) -> None:

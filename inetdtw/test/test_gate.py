@@ -105,6 +105,21 @@ class GateTests(ServingTestCase):
         self.assertTrue(gate.open())
         self.assertTrue(gate.admit(PEER))
 
+    def test_pause(self) -> None:
+        """
+        How long the pause is can be said; afterwards the starts are counted anew, and
+        the service serves as many again (item 64).
+        """
+        gate = self.gate(serviceMax=2, pause=5)
+        for _ in range(2):
+            admitted = [gate.admit(PEER) for _ in range(3)]
+            self.assertEqual(admitted, [True, True, False])
+            self.assertFalse(gate.port.reading)
+            self.reactor.advance(5)
+            self.assertTrue(gate.port.reading)
+        self.assertEqual([each["seconds"] for each in self.said("pause")], ["5", "5"])
+        self.assertEqual(len(self.said("resume")), 2)
+
     def test_peerRate(self) -> None:
         """
         A client that comes too often is refused, and no other.

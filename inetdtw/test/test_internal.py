@@ -144,6 +144,20 @@ class InternalStreamTests(ServingTestCase):
         self.assertEqual(refused.recv(100), b"")
         self.assertEqual(len(self.reactor.adopted), 1)
 
+    def test_refusal(self) -> None:
+        """
+        The client that is one too many is told so, if the line has something to say
+        (item 69).
+        """
+        bound = Bounds(perSource=1)
+        service = makeService(internal="echo", bounds=bound, refusal=b"busy\r\n")
+        self.serve(service, perSource=1)
+        self.client(self.server)
+        self.adopted(1)
+        refused = self.client(self.server)
+        self.reactor.turnUntil(lambda: bool(self.said("refuse")))
+        self.assertEqual(refused.recv(100), b"busy\r\n")
+
     def test_full(self) -> None:
         """
         With as many connections as there may be, clients wait until one is over.

@@ -228,6 +228,21 @@ class StreamProgramsTests(ServingTestCase):
         self.reactor.advance(WINDOW)
         self.ordered(2)
 
+    def test_refusal(self) -> None:
+        """
+        The client that is one too many is told so, if the line has something to say
+        (item 69).
+        """
+        bounds = Bounds(perSource=1)
+        server = self.serve(makeService(bounds=bounds, refusal=b"busy\r\n"))
+        self.client(server)
+        self.ordered(1)
+        refused = self.client(server)
+        refused.sendall(b"question")
+        self.reactor.turnUntil(lambda: isReadable(refused))
+        self.assertEqual(refused.recv(100), b"busy\r\n")
+        self.assertEqual(refused.recv(100), b"")
+
     def test_noRoom(self) -> None:
         """
         While the launcher has no room, clients wait in the backlog.

@@ -165,6 +165,36 @@ class ServiceTests(ResolveCase):
             assert isinstance(problem, ConfError), word
             self.assertEqual((problem.field, problem.place.column), ("env", 24))
 
+    def test_refusal(self) -> None:
+        """
+        What a client is told that is turned away is bytes, and nothing unless the line
+        says so; where nobody can be told it is refused (item 69).
+        """
+        line = "7 on protocol={}, wait={}, user=-, exec=sh, refusal={};"
+        said = line.format("tcp", "no", r'"busy\r\n\xff"')
+        self.assertEqual(serviceOf(said).refusal, b"busy\r\n\xff")
+        self.assertEqual(serviceOf(line.format("tcp", "no", '""')).refusal, b"")
+        for protocol, wait, column in (("tcp", "yes", 55), ("udp", "no", 54)):
+            text = line.format(protocol, wait, "x")
+            self.assertProblem(text, column, "refusal", "only for stream nowait")
+        behind = line.format("tcp", "no", "x").replace("7 on", "tcpmux/x on")
+        self.assertProblem(behind, 61, "refusal", "tcpmux")
+
+    def test_pause(self) -> None:
+        """
+        How long a service pauses that was started too often is said by the line, or
+        else by the settings (item 64).
+        """
+        line = "7 on protocol=tcp, wait=no, user=-, exec=sh{};"
+        given = Settings(bounds=Bounds(pause=9))
+        for more, settings, wanted in (
+            (", pause=5", given, 5),
+            ("", given, 9),
+            ("", PLAIN, 60),
+        ):
+            service = serviceOf(line.format(more), settings=settings)
+            self.assertEqual(service.bounds.pause, wanted)
+
     def test_stderr(self) -> None:
         """
         Standard error is the client's, unless the line says otherwise.

@@ -147,6 +147,7 @@ class ServiceTests(SynchronousTestCase):
             stderr="log",
             greets=True,
             variables=Variables((), ()),
+            refusal=b"busy",
             warm=Interpreted("", ("python3",), 0, "", ("x.py",)),
         )
         for field in fields(Service):

@@ -13,9 +13,11 @@ import socket
 import stat
 from typing import Any
 
+from twisted.trial.unittest import SynchronousTestCase
+
 from inetdtw import sockets
 from inetdtw.service import Address, Ownership, Service, SocketOptions
-from inetdtw.sockets import PathMark, configure, listen, own, reconfigure
+from inetdtw.sockets import PathMark, configure, goodbye, listen, own, reconfigure
 from inetdtw.test.fakes import (
     PATIENCE,
     ServingTestCase,
@@ -26,6 +28,9 @@ from inetdtw.test.fakes import (
     openDescriptors,
     openedSince,
 )
+
+#: What a client hears last.
+LAST = b"-Error\r\n"
 
 
 def hasIPv6() -> bool:
@@ -593,3 +598,46 @@ class ReconfigureTests(ServingTestCase):
         after = makeUnix(path, name="other", options=SocketOptions(backlog=7))
         reconfigure(server, makeUnix(path), after)
         self.assertEqual(stat.S_IMODE(os.stat(path).st_mode), 0o640)
+
+
+class GoodbyeTests(SynchronousTestCase):
+    """
+    Tests for L{goodbye}.
+    """
+
+    def test_said(self) -> None:
+        """
+        What is said arrives, though the client has sent something that nobody
+        reads, and then the connection is closed.
+        """
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            client = socket.create_connection(server.getsockname())
+            self.addCleanup(client.close)
+            connection, _ = server.accept()
+        client.sendall(b"something")
+        goodbye(connection, LAST)
+        self.assertEqual(connection.fileno(), -1)
+        self.assertEqual(client.recv(100), LAST)
+        self.assertEqual(client.recv(100), b"")
+        # Not all systems keep what was said when a connection is reset.
+        error = client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        self.assertEqual(error, 0)
+
+    def test_nothing(self) -> None:
+        """
+        Where there is nothing to say the connection is closed.
+        """
+        client, connection = socket.socketpair()
+        self.addCleanup(client.close)
+        goodbye(connection, b"")
+        self.assertEqual(connection.fileno(), -1)
+        self.assertEqual(client.recv(100), b"")
+
+    def test_gone(self) -> None:
+        """
+        A client that is gone is no matter.
+        """
+        client, connection = socket.socketpair()
+        client.close()
+        goodbye(connection, LAST)
+        self.assertEqual(connection.fileno(), -1)

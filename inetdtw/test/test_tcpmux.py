@@ -19,7 +19,7 @@ from twisted.internet.interfaces import IReadDescriptor
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw.tcpmux import LONGEST, NOT_READ, TIMEOUT, Names, Question, goodbye
+from inetdtw.tcpmux import LONGEST, TIMEOUT, Names, Question
 from inetdtw.test.fakes import FakeReactor
 
 PEER = ("192.0.2.1", 40000)
@@ -187,39 +187,6 @@ class QuestionTests(SynchronousTestCase):
         self.assertEqual(self.client.recv(1), b"")
         self.assertEqual(self.reactor.getDelayedCalls(), [])
         self.assertEqual((self.names, self.open), ([], set()))
-
-
-class GoodbyeTests(SynchronousTestCase):
-    """
-    Tests for L{goodbye}.
-    """
-
-    def test_said(self) -> None:
-        """
-        What is said arrives, though the client has sent something that nobody
-        reads, and then the connection is closed.
-        """
-        with socket.create_server(("127.0.0.1", 0)) as server:
-            client = socket.create_connection(server.getsockname())
-            self.addCleanup(client.close)
-            connection, _ = server.accept()
-        client.sendall(b"something")
-        goodbye(connection, NOT_READ)
-        self.assertEqual(connection.fileno(), -1)
-        self.assertEqual(client.recv(100), NOT_READ)
-        self.assertEqual(client.recv(100), b"")
-        # Not all systems keep what was said when a connection is reset.
-        error = client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        self.assertEqual(error, 0)
-
-    def test_gone(self) -> None:
-        """
-        A client that is gone is no matter.
-        """
-        client, connection = socket.socketpair()
-        client.close()
-        goodbye(connection, NOT_READ)
-        self.assertEqual(connection.fileno(), -1)
 
 
 class NamesTests(SynchronousTestCase):
