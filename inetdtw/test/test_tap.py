@@ -87,8 +87,10 @@ class OptionsTests(SynchronousTestCase):
         The options of FreeBSD's inetd say what holds where a line does not: -c, -C,
         -s and -R for the counts, -a for the address; and how long a pause is.
         """
-        arguments = ("-c", "1", "-C", "2", "-s", "3", "-R", "4", "-a", "host")
-        arguments = (*arguments, "--pause", "5")
+        arguments = (
+            *("-c", "1", "-C", "2", "-s", "3", "-R", "4", "--pause", "5"),
+            *("-a", "host"),
+        )
         wanted = Settings(bounds=Bounds(1, 4, 2, 3, 5), bind=("host",))
         self.assertEqual(self.options(*arguments).settings(), wanted)
         self.assertEqual(self.options().settings(), Settings())
