@@ -9,9 +9,11 @@ The signals that an operator sends to an inetd(8).
 from __future__ import annotations
 
 import signal
+from contextlib import suppress
 from typing import Any
 
 from twisted.application.service import Service
+from twisted.internet.error import ReactorNotRunning
 
 from inetdtw.superserver import InetdService
 
@@ -66,11 +68,14 @@ class _OnSignal(Service):
 
     def stopService(self) -> None:
         """
-        Have the signal do what it did before.
+        Have the signal do what it did before, unless somebody else listens to it by
+        now.
         """
         super().stopService()
         if self._listening:
             self._listening = False
+            if signal.getsignal(self.number) != self._came:
+                return
             # What is not Python's cannot be brought back.
             before = signal.SIG_DFL if self._before is None else self._before
             signal.signal(self.number, before)
@@ -105,6 +110,25 @@ class ReloadOnHangup(_OnSignal):
         Read the configuration again.
         """
         self._inetd.reload()
+
+
+class StopOnTerminate(_OnSignal):
+    """
+    Has a C{SIGTERM} that comes before the reactor runs, which then listens to it
+    itself, end the process as one does that comes later: twistd(1) removes its pid
+    file.
+    """
+
+    name = "inetd early end"
+    number = signal.SIGTERM
+
+    def act(self) -> None:
+        """
+        Stop the reactor.
+        """
+        # Another one may have come when it ran.
+        with suppress(ReactorNotRunning):
+            self._reactor.stop()
 
 
 class StateOnUser2(_OnSignal):

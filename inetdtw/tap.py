@@ -22,7 +22,7 @@ from inetdtw.commandline import helpText, optionsOf
 from inetdtw.peers import ADDRESSES
 from inetdtw.report import Report
 from inetdtw.service import Bounds, Settings
-from inetdtw.signals import ReloadOnHangup, StateOnUser2
+from inetdtw.signals import ReloadOnHangup, StateOnUser2, StopOnTerminate
 from inetdtw.superserver import InetdService, NothingToServe
 
 DEFAULT_FILE = "/etc/inetd.conf"
@@ -253,6 +253,7 @@ def makeService(options: Options) -> IService:
         raise SystemExit(f"inetd: nothing to serve in {files}{problems}")
     _sayOnly(NothingToServe)
     whole = MultiService()
+    StopOnTerminate(inetd).setServiceParent(whole)
     ReloadOnHangup(inetd).setServiceParent(whole)
     StateOnUser2(inetd).setServiceParent(whole)
     inetd.setServiceParent(whole)

@@ -46,6 +46,20 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _LOG = "/dev/log"
+#: Is C{inetd}, and sends itself a signal between the two steps of its start.
+_EARLY = """
+import os, signal, sys
+from inetdtw import cli, superserver
+
+class Early(superserver.InetdService):
+    def startService(self):
+        assert os.path.exists(sys.argv[-2])
+        os.kill(os.getpid(), signal.SIGTERM)
+        super().startService()
+
+cli.tap.InetdService = Early
+cli.main()
+"""
 
 
 class CommandTestCase(ServingTestCase):
@@ -254,6 +268,15 @@ class BackgroundTests(CommandTestCase):
         C{SIGTERM} ends it; its pid file and its UNIX sockets are removed.
         """
         self.check(signal.SIGTERM)
+
+    def test_terminatedEarly(self) -> None:
+        """
+        One that comes when it has its sockets and does not serve yet leaves no pid file
+        either.
+        """
+        done = run([world.python(), "-c", _EARLY, "-f", "-p", self.pidFile, self.conf])
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertFalse(os.path.exists(self.pidFile))
 
     def test_interrupted(self) -> None:
         """

@@ -14,8 +14,9 @@ from typing import Any
 from zope.interface.verify import verifyObject
 
 from twisted.application.service import IService
+from twisted.internet.error import ReactorNotRunning
 
-from inetdtw.signals import ReloadOnHangup, StateOnUser2
+from inetdtw.signals import ReloadOnHangup, StateOnUser2, StopOnTerminate
 from inetdtw.test.fakes import ServingTestCase
 
 
@@ -174,6 +175,17 @@ class ReloadOnHangupTests(ServingTestCase):
         self.hangUp()
         self.assertEqual(self.others, 1)
 
+    def test_stopReplaced(self) -> None:
+        """
+        Who listens to the signal since goes on to.
+        """
+        self.start()
+        came: list[int] = []
+        signal.signal(signal.SIGHUP, lambda number, _: came.append(number))
+        self.service.stopService()
+        self.hangUp()
+        self.assertEqual((len(came), self.others), (1, 0))
+
     def test_notPythons(self) -> None:
         """
         When Python does not know what the signal did before, it is the system's
@@ -215,3 +227,51 @@ class StateOnUser2Tests(ServingTestCase):
         os.kill(os.getpid(), signal.SIGUSR2)
         self.reactor.turn()
         self.assertEqual((inetd.told, len(came)), (1, 1))
+
+
+class StopOnTerminateTests(ServingTestCase):
+    """
+    Tests for L{StopOnTerminate}.
+    """
+
+    def setUp(self) -> None:
+        """
+        Have a reactor that says whether it was stopped.
+        """
+        super().setUp()
+        before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        self.addCleanup(signal.signal, signal.SIGTERM, before)
+        self.stops = 0
+        self.patch(self.reactor, "stop", self.stop)
+        inetd: Any = CountingReloads()
+        self.service = StopOnTerminate(inetd, self.reactor)
+        self.service.privilegedStartService()
+        os.kill(os.getpid(), signal.SIGTERM)
+        self.service.startService()
+
+    def stop(self) -> None:
+        """
+        Count, and be stopped once only.
+        """
+        self.stops += 1
+        if self.stops > 1:
+            raise ReactorNotRunning()
+
+    def test_early(self) -> None:
+        """
+        A signal that comes when the sockets are there and the reactor does not run
+        yet stops the reactor as soon as it does.
+        """
+        self.assertEqual(self.stops, 0)
+        self.reactor.turn()
+        self.assertEqual(self.stops, 1)
+        self.service.stopService()
+        self.assertIs(signal.getsignal(signal.SIGTERM), signal.SIG_IGN)
+
+    def test_twice(self) -> None:
+        """
+        It is no mistake if the reactor was stopped already.
+        """
+        self.reactor.stop()
+        self.reactor.turn()
+        self.assertEqual(self.stops, 2)

@@ -21,7 +21,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw import InetdService, NothingToServe, tap
 from inetdtw.service import Bounds, Settings
-from inetdtw.signals import ReloadOnHangup, StateOnUser2
+from inetdtw.signals import ReloadOnHangup, StateOnUser2, StopOnTerminate
 
 
 class OptionsTests(SynchronousTestCase):
@@ -223,7 +223,8 @@ class MakeServiceTests(SynchronousTestCase):
         """
         whole = self.make()
         verifyObject(IService, whole)
-        reloads, state, inetd = list(whole)
+        ends, reloads, state, inetd = list(whole)
+        self.assertIsInstance(ends, StopOnTerminate)
         self.assertIsInstance(reloads, ReloadOnHangup)
         self.assertIsInstance(state, StateOnUser2)
         self.assertIsInstance(inetd, InetdService)
