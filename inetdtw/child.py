@@ -61,7 +61,7 @@ class Child:
         It runs.
         """
         self.pid = pid
-        self._host.starts[self._name].count(self.warm)
+        self._host.tallies[self._name].count(self.warm)
         self._host.report.start(self._name, pid, self.peer, self.warm)
         if self.complaints is not None:
             self.complaints.start(self._complain)
@@ -82,6 +82,7 @@ class Child:
             self.forget()
         if self.complaints is not None:
             self.complaints.finish()
+        self._host.tallies[self._name].failed += 1
         self._host.report.fail(self._name, self.peer, reason)
         self._done(self)
 
@@ -113,4 +114,5 @@ class Child:
         self.how = how
         seconds = self._host.reactor.seconds() - self.since
         assert self.pid is not None
+        self._host.tallies[self._name].end(how)
         self._host.report.end(self._name, self.pid, self.peer, how, seconds)

@@ -142,6 +142,7 @@ class DatagramPrograms(DatagramProtocol):
             ours, theirs = _pairs(datagram)
         except OSError as why:
             self._gate.release(addr)
+            self._host.tallies[self._service.name].dropped += 1
             self._host.report.drop(self._service.name, addr, why.strerror or "")
             self._gate.port.pause("shortage", 0.5)
             return
@@ -260,3 +261,9 @@ class DatagramListener:
         Why no clients are taken.
         """
         return self._port.reasons
+
+    def resumes(self) -> float | None:
+        """
+        When that is over.
+        """
+        return self._port.resumes

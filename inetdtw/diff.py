@@ -25,10 +25,28 @@ class Changes:
     @ivar stop: those that are only in the old one.
     """
 
-    keep: tuple[Service, ...]
-    change: tuple[Service, ...]
-    start: tuple[Service, ...]
-    stop: tuple[Service, ...]
+    keep: tuple[Service, ...] = ()
+    change: tuple[Service, ...] = ()
+    start: tuple[Service, ...] = ()
+    stop: tuple[Service, ...] = ()
+
+
+@dataclass(frozen=True)
+class Reload:
+    """
+    What came of a reload.  It is true if the new configuration holds.
+
+    @ivar changes: what it has changed; C{None} if the old configuration stays.
+    @ivar problems: what is wrong with the new configuration.
+    @ivar warnings: what is strange about it.
+    """
+
+    changes: Changes | None
+    problems: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return self.changes is not None
 
 
 def diff(old: Mapping[Key, Service], new: Mapping[Key, Service]) -> Changes:

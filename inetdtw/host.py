@@ -2,7 +2,7 @@
 # See LICENSE for details.
 
 """
-What the daemon has for all its services, and its counts.
+What the daemon has for all its services.
 """
 
 from __future__ import annotations
@@ -15,29 +15,8 @@ from typing import Any, Callable
 from inetdtw.builtin import ReflectorGuard
 from inetdtw.complaints import Complaints
 from inetdtw.report import Report
+from inetdtw.tally import Tally
 from inetdtw.tcpmux import Names
-
-
-@dataclass
-class Starts:
-    """
-    How often the programs of one service were started.
-
-    @ivar warm: by forking an interpreter that was ready.
-    @ivar cold: otherwise.
-    """
-
-    warm: int = 0
-    cold: int = 0
-
-    def count(self, warm: bool | None) -> None:
-        """
-        Count one.
-        """
-        if warm:
-            self.warm += 1
-        else:
-            self.cold += 1
 
 
 @dataclass(frozen=True)
@@ -54,7 +33,7 @@ class Host:
     @ivar answers: what sends the answers of programs that have a datagram each; an
         answer has a C{close()}, and the socket that it goes C{through}.
     @ivar names: the services behind tcpmux.
-    @ivar starts: how often the programs of each service were started, by its name.
+    @ivar tallies: what became of the programs of each service, by its name.
     """
 
     reactor: Any
@@ -65,7 +44,7 @@ class Host:
     complaints: set[Complaints] = field(default_factory=set)
     answers: set[Any] = field(default_factory=set)
     names: Names = field(default_factory=Names)
-    starts: dict[str, Starts] = field(default_factory=lambda: defaultdict(Starts))
+    tallies: dict[str, Tally] = field(default_factory=lambda: defaultdict(Tally))
 
     def leave(self, sock: Any) -> None:
         """
@@ -73,3 +52,9 @@ class Host:
         """
         for answer in [each for each in self.answers if each.through is sock]:
             answer.close()
+
+    def timeOf(self, seconds: float) -> float:
+        """
+        A time of the reactor's clock, in seconds since the epoch.
+        """
+        return self.wallclock() + seconds - float(self.reactor.seconds())

@@ -239,3 +239,9 @@ class IListener(Interface):
         """
         Why no clients are taken at the moment, in words; nothing if they are.
         """
+
+    def resumes() -> float | None:
+        """
+        When clients are taken again by itself, in seconds of the reactor's clock, if
+        that is known.
+        """

@@ -116,6 +116,12 @@ class InternalStream:
         """
         return self._port.reasons
 
+    def resumes(self) -> float | None:
+        """
+        When that is over.
+        """
+        return self._port.resumes
+
 
 @implementer(IListener)
 class InternalDatagrams:
@@ -134,17 +140,28 @@ class InternalDatagrams:
     ) -> None:
         assert service.internal is not None
         self._guard = host.guard
+        self._guarded = False
+        self._limits = limits
         self._number = 0 if sock.family == socket.AF_UNIX else sock.getsockname()[1]
-        protocol = builtin.datagramProtocol(
+        self._protocol = builtin.datagramProtocol(
             service.internal, host.wallclock, host.guard, service.name
         )
-        self._port = DatagramPort(sock, host.reactor, service.name, protocol)
+        self.makeConnection = self._protocol.makeConnection
+        self._port = DatagramPort(sock, host.reactor, service.name, self)
+
+    def datagramReceived(self, datagram: bytes, addr: Any) -> None:
+        """
+        Count a client, and answer it.
+        """
+        self._limits.admitted += 1
+        self._protocol.datagramReceived(datagram, addr)
 
     def start(self) -> None:
         """
         Begin to receive.
         """
         self._guard.add(self._number)
+        self._guarded = True
         self._port.start()
 
     def retire(self, done: Callable[[], None]) -> None:
@@ -158,7 +175,9 @@ class InternalDatagrams:
         """
         Receive no more.
         """
-        self._guard.discard(self._number)
+        if self._guarded:
+            self._guarded = False
+            self._guard.discard(self._number)
         self._port.stop()
 
     def released(self) -> None:
@@ -171,6 +190,12 @@ class InternalDatagrams:
         Why no datagrams are received.
         """
         return self._port.reasons
+
+    def resumes(self) -> float | None:
+        """
+        When that is over.
+        """
+        return self._port.resumes
 
 
 @implementer(IListener)
@@ -191,6 +216,7 @@ class Tcpmux:
         self._name = service.name
         self._refusal = service.refusal
         self._host = host
+        self._limits = limits
         self._released = released
         self._gate = Gate(service.name, limits, host.report, None)
         self.mayAccept = self._gate.open
@@ -230,6 +256,7 @@ class Tcpmux:
             service.take(question.connection, question.peer)
             return
         reason = f"there is no service tcpmux/{printable(name)}"
+        self._limits.refused += 1
         self._host.report.refuse(self._name, question.peer, reason)
         goodbye(question.connection, NOT_AVAILABLE)
 
@@ -263,3 +290,9 @@ class Tcpmux:
         Why no clients are taken.
         """
         return self._port.reasons
+
+    def resumes(self) -> float | None:
+        """
+        When that is over.
+        """
+        return self._port.resumes

@@ -69,6 +69,9 @@ class Limits:
 
     @ivar bounds: what they may reach; these may be changed at any time.
     @ivar running: how many programs run now.
+    @ivar admitted: how many were started since there are these counts, or, of an
+        internal service, how many clients were served.
+    @ivar refused: how many clients were turned away.
     """
 
     def __init__(self, bounds: Bounds, clock: Callable[[], float]) -> None:
@@ -76,7 +79,7 @@ class Limits:
         @param clock: the time in seconds, from any start.
         """
         self.bounds = bounds
-        self.running = 0
+        self.running = self.admitted = self.refused = 0
         self._clock = clock
         self._starts = _Starts()
         self._peerStarts: OrderedDict[str, _Starts] = OrderedDict()
@@ -99,6 +102,8 @@ class Limits:
         verdict = self._judge(peer, now)
         if verdict is Verdict.ADMIT:
             self._count(peer, now)
+        else:
+            self.refused += 1
         return verdict
 
     def spare(self, most: int) -> int:
@@ -113,6 +118,7 @@ class Limits:
         """
         One that was admitted has ended, and was started again.
         """
+        self.admitted += 1
         if self.bounds.serviceMax:
             self._starts.add(self._clock())
 
@@ -162,6 +168,7 @@ class Limits:
         One more starts.
         """
         self.running += 1
+        self.admitted += 1
         if self.bounds.serviceMax:
             self._starts.add(now)
         if not peer:

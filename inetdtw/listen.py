@@ -24,10 +24,14 @@ from inetdtw.limits import Limits
 from inetdtw.nowait import StreamPrograms
 from inetdtw.peers import peerText
 from inetdtw.service import Service
+from inetdtw.state import ServiceState, stateOf
 from inetdtw.waiting import WaitProgram
+from inetdtw.warm import Warm
 
 #: The seconds before another try to have a socket: the first, and the most.
 FIRST_RETRY, LONGEST_RETRY = 1.0, 60.0
+#: The seconds for what programs have written before they ended, when all ends.
+LAST_ANSWER = 0.2
 
 
 def listenerFor(service: Service) -> Callable[..., Any]:
@@ -66,7 +70,9 @@ class Slot:
         self._socket: socket.socket | None = None
         self._mark: sockets.PathMark | None = None
         self._listener: IListener | None = None
-        self._retiring = False
+        self._retiring = self._free = False
+        self._paused = self._drained = False
+        self._trouble: str | None = None
         self._retry = FIRST_RETRY
         self._later: Any = None
 
@@ -86,8 +92,9 @@ class Slot:
         try:
             self._socket = sockets.listen(service)
             self._mark = sockets.PathMark.of(service)
+            self._trouble = None
         except OSError as why:
-            reason = why.strerror or str(why)
+            reason = self._trouble = why.strerror or str(why)
             address = str(service.address)
             self._host.report.unbound(service.name, address, self._retry, reason)
             self._later = self._host.reactor.callLater(self._retry, self._again)
@@ -104,10 +111,13 @@ class Slot:
         """
         Serve, if the socket is there.
         """
-        if self._socket is None or self._listener is not None:
+        if self._socket is None or self._listener is not None or self._free:
             return
         self._host.report.listening(self.service.name, self.address())
-        self._serve()
+        if self._paused:
+            self._free = True
+        else:
+            self._serve()
 
     def _serve(self) -> None:
         """
@@ -126,7 +136,7 @@ class Slot:
             self._released,
         )
         self._listener = listener
-        self._retiring = False
+        self._retiring = self._free = False
         listener.start()
 
     def _released(self) -> None:
@@ -135,6 +145,8 @@ class Slot:
         """
         if self._listener is not None:
             self._listener.released()
+        if self._drained and self._free:
+            self._giveUp()
 
     def change(self, service: Service) -> None:
         """
@@ -144,16 +156,77 @@ class Slot:
         if self._socket is None:
             return
         self._reconfigure(before, service)
+        self._retire()
+
+    def _retire(self) -> None:
+        """
+        Have the socket free, as soon as nobody needs it.
+        """
         if self._listener is not None and not self._retiring:
             self._retiring = True
             self._listener.retire(self._retired)
 
     def _retired(self) -> None:
         """
-        The socket is free.
+        The socket is free: serve as it is wanted now, if it is wanted.
         """
-        if self._socket is not None:
+        self._free = True
+        if self._drained:
+            self._giveUp()
+        elif self._socket is not None and not self._paused:
             self._serve()
+
+    def pause(self) -> None:
+        """
+        Take no clients until L{resume}: they wait in the socket's queue.
+        """
+        self._paused = True
+        self._retire()
+
+    def resume(self) -> None:
+        """
+        Take clients again, whatever the reason is that none are taken: a pause, a
+        rate, or a socket that could not be had.
+        """
+        self._paused = False
+        self._limits.forgive()
+        if self._socket is None and self._later is not None:
+            self._later.cancel()
+            self._again()
+        elif self._free:
+            self._serve()
+        elif self._listener is not None and self._listener.resumes() is not None:
+            # Another listener has none of the pauses of this one.
+            self._retire()
+
+    def drain(self) -> None:
+        """
+        Take no more clients, for good, and give up the socket as soon as no program
+        needs it.
+        """
+        self._drained = True
+        if self._listener is None or self._free:
+            self._giveUp()
+        else:
+            self._retire()
+
+    def _giveUp(self) -> None:
+        """
+        Give up the socket, unless programs that a datagram is for answer through it.
+        """
+        answers = not (self.service.isStream or self.service.wait)
+        if self._socket is None or not answers or self.service.internal is not None:
+            self.stop()
+        elif not self._limits.running and self._later is None:
+            # What the last one has written is still to be sent.
+            self._later = self._host.reactor.callLater(LAST_ANSWER, self._end)
+
+    def _end(self) -> None:
+        """
+        Everything is sent.
+        """
+        self._later = None
+        self.stop()
 
     def _reconfigure(self, before: Service, after: Service) -> None:
         """
@@ -173,10 +246,12 @@ class Slot:
         if self._later is not None:
             self._later.cancel()
             self._later = None
+        if self._listener is not None or self._free:
+            self._host.report.stopped(self.service.name)
         if self._listener is not None:
             self._listener.stop()
             self._listener = None
-            self._host.report.stopped(self.service.name)
+        self._free = False
         if self._socket is not None:
             # Those of programs from before a change too.
             self._host.leave(self._socket)
@@ -186,16 +261,73 @@ class Slot:
             self._mark.remove()
             self._mark = None
 
-    def tell(self) -> None:
+    @property
+    def running(self) -> int:
         """
-        Say in the log how it is.
+        How many of its programs run.
         """
-        held = ["unbound"] if self._listener is None else self._listener.held()
-        if self._retiring:
-            held = [*held, "changing"]
-        self._host.report.state(
-            self.service.name, self.address(), self._limits.running, held
+        return self._limits.running
+
+    @property
+    def paused(self) -> bool:
+        """
+        Whether an operator has paused it.
+        """
+        return self._paused
+
+    def state(self) -> ServiceState:
+        """
+        How it is.
+        """
+        held, resumes = self._held(), self._resumes()
+        return stateOf(
+            self.service,
+            self.address(),
+            self._limits,
+            self._host.tallies[self.service.name],
+            held,
+            reason=self._trouble if "unbound" in held else None,
+            until=None if resumes is None else self._host.timeOf(resumes),
+            ready=self._ready(),
         )
+
+    def _held(self) -> list[str]:
+        """
+        Why it takes no clients.
+        """
+        if self._drained:
+            return ["drain" if self._socket or self.running else "idle"]
+        held = [] if self._listener is None else self._listener.held()
+        if self._paused:
+            # The rest is how this is done.
+            held = [each for each in held if each != "idle"] + ["operator"]
+        if self._socket is None:
+            return [*held, "unbound"]
+        if self._paused:
+            return held
+        if self._listener is None:
+            return ["idle"]
+        return [*held, "changing"] if self._retiring else held
+
+    def _resumes(self) -> float | None:
+        """
+        When it takes clients again by itself, or is tried again.
+        """
+        if self._drained:
+            return None
+        if self._later is not None:
+            time: float = self._later.getTime()
+            return time
+        return None if self._listener is None else self._listener.resumes()
+
+    def _ready(self) -> bool | None:
+        """
+        Whether an interpreter is kept for it that is ready; C{None} if none is wanted.
+        """
+        if self.service.warm is None or self._listener is None:
+            return None
+        launcher: Any = self._launcherOf(self.service)
+        return isinstance(launcher, Warm) and launcher.pid is not None
 
     def getHost(self) -> IAddress | None:
         """

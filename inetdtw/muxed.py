@@ -22,7 +22,9 @@ from inetdtw.limits import Limits
 from inetdtw.ports import SocketPort
 from inetdtw.service import Service
 from inetdtw.sockets import goodbye
+from inetdtw.state import ServiceState, stateOf
 from inetdtw.tcpmux import GO, NOT_AVAILABLE
+from inetdtw.warm import Warm
 
 
 class Door(SocketPort):
@@ -54,6 +56,15 @@ class Door(SocketPort):
             if not self._holds:
                 self._opened()
 
+    def relent(self) -> None:
+        """
+        End all pauses.
+        """
+        for why, timer in list(self._timers.items()):
+            timer.cancel()
+            del self._timers[why]
+            self.free(why)
+
 
 class MuxedSlot:
     """
@@ -83,7 +94,7 @@ class MuxedSlot:
         self._limits = Limits(service.bounds, host.reactor.seconds)
         self._door = Door(host.reactor, service.name, self._next)
         self._waiting: deque[tuple[socket.socket, Any]] = deque()
-        self._started = False
+        self._started = self._drained = False
 
     def bind(self) -> None:
         """
@@ -158,22 +169,77 @@ class MuxedSlot:
         """
         Send a client away.
         """
+        self._limits.refused += 1
         self._host.report.refuse(self.service.name, peer, reason)
         goodbye(connection, NOT_AVAILABLE)
 
-    def tell(self) -> None:
+    def pause(self) -> None:
         """
-        Say in the log how it is.
+        Serve nobody until L{resume}; clients wait.
         """
-        address = str(self.service.address)
+        self._door.hold("operator")
+
+    def resume(self) -> None:
+        """
+        Serve again, whatever the reason is that nobody is served.
+        """
+        self._limits.forgive()
+        self._door.relent()
+        self._door.free("operator")
+
+    def drain(self) -> None:
+        """
+        Serve no more, for good.
+        """
+        self._drained = True
+        self.stop()
+
+    @property
+    def running(self) -> int:
+        """
+        How many of its programs run.
+        """
+        return self._limits.running
+
+    @property
+    def paused(self) -> bool:
+        """
+        Whether an operator has paused it.
+        """
+        return "operator" in self._door.reasons
+
+    def state(self) -> ServiceState:
+        """
+        How it is.
+        """
+        name, resumes = self.service.name, self._door.resumes
         held = self._door.reasons
-        self._host.report.state(self.service.name, address, self._limits.running, held)
+        if self._drained:
+            held = ["drain"] if self.running else ["idle"]
+        return stateOf(
+            self.service,
+            str(self.service.address),
+            self._limits,
+            self._host.tallies[name],
+            held,
+            until=None if resumes is None else self._host.timeOf(resumes),
+            ready=self._ready(),
+        )
+
+    def _ready(self) -> bool | None:
+        """
+        Whether an interpreter is kept for it that is ready; C{None} if none is wanted.
+        """
+        if self.service.warm is None or not self._started:
+            return None
+        launcher: Any = self._launches.launcher
+        return isinstance(launcher, Warm) and launcher.pid is not None
 
     def _next(self) -> None:
         """
         Serve those that wait, while there is room.
         """
-        while self._waiting and self._gate.free():
+        while self._waiting and not self.paused and self._gate.free():
             connection, peer = self._waiting.popleft()
             if not self._door.reading:
                 self._refuse(connection, peer, "the service pauses")

@@ -212,6 +212,7 @@ class StreamPrograms:
         """
         if peer is not None:
             reason = f"'{self._launches.path}': {reason}"
+            self._host.tallies[self._service.name].failed += 1
             self._host.report.fail(self._service.name, peer, reason)
         if self._withdrawn():
             self._port.start()
@@ -268,3 +269,9 @@ class StreamPrograms:
         Why no clients are taken.
         """
         return [] if self._delegated is not None else self._port.reasons
+
+    def resumes(self) -> float | None:
+        """
+        When that is over.
+        """
+        return self._port.resumes

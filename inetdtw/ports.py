@@ -135,6 +135,15 @@ class SocketPort:
         return not self._holds
 
     @property
+    def resumes(self) -> float | None:
+        """
+        When it is read again by itself, in seconds of the reactor's clock, if that
+        is known.
+        """
+        times = [timer.getTime() for timer in self._timers.values()]
+        return max(times, default=None)
+
+    @property
     def reasons(self) -> list[str]:
         """
         Why it is not being read.

@@ -18,21 +18,22 @@ What is worth a line depends on the level:
     C{reload rejected}, C{nothing}; and C{state}, which somebody asked for;
   - C{warn}: also what an operator may want to look at: C{end} of a program that
     ended badly, C{refuse}, C{pause}, C{drop}, C{stderr}, C{warning}, C{forkserver},
-    C{warm};
+    C{warm}, C{control} with a reason;
   - C{notice}: also what the daemon does: C{listen}, C{change}, C{close}, C{resume},
-    C{reload}, C{warm} with C{event=ready};
-  - C{info}: also C{start} of every program and C{end} of those that ended well;
+    C{reload}, C{drain}, C{warm} with C{event=ready};
+  - C{info}: also C{control}, C{start} of every program and C{end} of those that ended
+    well;
   - C{debug}: also what others have to say to those who look for mistakes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
-from inetdtw.clientlines import NOTICE, WARN, ClientLines
+from inetdtw.clientlines import INFO, NOTICE, WARN, ClientLines
 from inetdtw.diff import Changes
 from inetdtw.place import ConfError
+from inetdtw.state import ServiceState
 
 
 def _word(text: str) -> str:
@@ -48,11 +49,12 @@ class Report(ClientLines):
     """
 
     def pause(
-        self, service: str, seconds: float, reason: str, peer: Any = None
+        self, service: str, seconds: float | None, reason: str, peer: Any = None
     ) -> None:
         """
         A service takes no clients for a while.
 
+        @param seconds: how long, unless that is until somebody ends it.
         @param peer: the client that was one too many, if it was one.
         """
         if self._level < WARN:
@@ -60,7 +62,7 @@ class Report(ClientLines):
         self._log.warn(
             "pause {service} seconds={seconds} peer={peer} reason={reason}",
             service=service,
-            seconds=f"{seconds:g}",
+            seconds="-" if seconds is None else f"{seconds:g}",
             peer=self._peer(peer),
             reason=reason,
         )
@@ -232,20 +234,48 @@ class Report(ClientLines):
             text=text,
         )
 
-    def state(
-        self, service: str, address: str, running: int, held: Iterable[str]
-    ) -> None:
+    def state(self, state: ServiceState) -> None:
         """
         How a service is, as somebody has asked.
-
-        @param held: the reasons why it takes no clients.
         """
         self._log.info(
-            "state {service} address={address} running={running} held={held}",
-            service=service,
+            "state {service} address={address} started={started} refused={refused} "
+            "failed={failed} running={running} held={held}",
+            service=state.name,
+            address=state.address,
+            started=state.started,
+            refused=state.refused,
+            failed=state.failed,
+            running=state.running,
+            held=",".join(state.held) or "-",
+        )
+
+    def draining(self, running: int) -> None:
+        """
+        The daemon takes no more clients, and ends when no program runs.
+        """
+        if self._level < NOTICE:
+            return
+        self._log.info("drain - running={running}", running=running)
+
+    def controlled(self, address: str) -> None:
+        """
+        The daemon can be asked and told things there.
+        """
+        if self._level < INFO:
+            return
+        self._log.info("control - address={address}", address=address)
+
+    def uncontrolled(self, address: str, reason: str) -> None:
+        """
+        The daemon cannot be asked things where it should.
+        """
+        if self._level < WARN:
+            return
+        self._log.warn(
+            "control - address={address} reason={reason}",
             address=address,
-            running=running,
-            held=",".join(held) or "-",
+            reason=reason,
         )
 
     def nothing(self, files: str) -> None:

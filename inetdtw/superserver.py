@@ -19,15 +19,16 @@ from twisted.internet.defer import Deferred, DeferredList
 from inetdtw import files
 from inetdtw.builtin import ReflectorGuard
 from inetdtw.conf import parse
-from inetdtw.diff import diff
+from inetdtw.diff import Changes, Reload
 from inetdtw.files import Configuration
-from inetdtw.host import Host, Starts
+from inetdtw.host import Host
 from inetdtw.launchers import Launchers
-from inetdtw.listen import Slot
 from inetdtw.lookups import Lookups
-from inetdtw.muxed import MuxedSlot
 from inetdtw.report import Report
-from inetdtw.service import Key, Service, Settings
+from inetdtw.service import Settings
+from inetdtw.slots import DRAINING, Slots
+from inetdtw.state import DaemonState, ServiceState
+from inetdtw.tally import Tally
 
 
 class NothingToServe(Exception):
@@ -95,9 +96,12 @@ class InetdService(ApplicationService):
             reactor, report, environ, ReflectorGuard(report=report), time.time
         )
         self._launchers = Launchers(reactor, report)
-        self._slots: dict[Key, Slot | MuxedSlot] = {}
+        self._slots = Slots(self._host, self._launchers)
         self._bound = False
+        self._drained: Deferred[Any] | None = None
+        self._since = self._host.wallclock()
         self.configuration = self._read()
+        self._problems = self.configuration.problems
 
     def _read(self) -> Configuration:
         """
@@ -128,8 +132,8 @@ class InetdService(ApplicationService):
         self._say(self.configuration)
         _occupyStandardDescriptors()
         for service in self.configuration.services:
-            self._add(service)
-        if self._required and not any(slot.bound for slot in self._slots.values()):
+            self._slots.add(service)
+        if self._required and not self._slots.anyBound:
             self._abandon()
             where = ", ".join(self._paths)
             self._report.nothing(where)
@@ -139,10 +143,9 @@ class InetdService(ApplicationService):
         """
         Give all sockets up.
         """
-        for slot in self._slots.values():
-            slot.stop()
-        self._slots.clear()
+        self._slots.abandon()
         self._bound = False
+        self._drained = None
 
     def _say(self, configuration: Configuration) -> None:
         """
@@ -153,24 +156,13 @@ class InetdService(ApplicationService):
         for warning in configuration.warnings:
             self._report.warning(warning)
 
-    def _add(self, service: Service) -> Slot | MuxedSlot:
-        """
-        Get a service's socket.
-        """
-        make = MuxedSlot if service.isMuxed else Slot
-        slot = self._slots[service.key] = make(service, self._host, self._launchers.of)
-        slot.bind()
-        return slot
-
     def startService(self) -> None:
         """
         Serve.
         """
         super().startService()
         self._bind()
-        self._launchers.need(slot.service for slot in self._slots.values())
-        for slot in self._slots.values():
-            slot.start()
+        self._slots.start()
 
     def stopService(self) -> Deferred[Any]:
         """
@@ -186,60 +178,102 @@ class InetdService(ApplicationService):
         gone = self._launchers.stop()
         return DeferredList([gone] if stopped is None else [gone, stopped])
 
-    def reload(self) -> bool:
+    def reload(self) -> Reload:
         """
         Read the configuration again, and serve what it says now.
 
         Services that are equal are not touched, and those that need the same socket
-        keep it.  If anything is wrong with the new configuration, the old one stays.
+        keep it.  If anything is wrong with the new configuration, or the daemon
+        drains, the old one stays.
 
-        @return: whether the new configuration holds.
+        @return: what came of it, which is true if the new configuration holds.
         """
+        if self._slots.draining:
+            return Reload(None, (DRAINING,))
         configuration = self._read()
+        self._problems = configuration.problems
         self._say(configuration)
+        problems = tuple(map(str, configuration.problems))
+        warnings = tuple(map(str, configuration.warnings))
         if configuration.problems:
             self._report.unchanged(len(configuration.problems))
-            return False
+            return Reload(None, problems, warnings)
         self.configuration = configuration
+        changes = Changes()
         if self._bound:
-            self._apply(configuration)
-        return True
+            changes = self._slots.apply(configuration.services, bool(self.running))
+            self._report.reload(changes)
+        return Reload(changes, problems, warnings)
 
-    def _apply(self, configuration: Configuration) -> None:
+    def pause(self, service: str) -> ServiceState:
         """
-        Come from what there is to what is wanted.  Nothing is served before the
-        application starts.
+        Have a service take no clients until L{resume}: they wait in the backlog.
+        That outlives a reload.
+
+        @param service: its name, with or without the protocol, or its address.
+
+        @return: how the service is then.
+        @raise NotOneService: if it is not clear which service is meant.
+        @raise Draining: if no clients are taken any more.
         """
-        old = {key: slot.service for key, slot in self._slots.items()}
-        new = {service.key: service for service in configuration.services}
-        changes = diff(old, new)
-        if self.running:
-            self._launchers.need(new.values())
-        for service in changes.stop:
-            self._slots.pop(service.key).stop()
-        for service in changes.change:
-            self._slots[service.key].change(service)
-            self._report.changed(service.name)
-        for service in changes.start:
-            slot = self._add(service)
-            if self.running:
-                slot.start()
-        self._report.reload(changes)
+        return self._slots.pause(service)
+
+    def resume(self, service: str) -> ServiceState:
+        """
+        Have a service take clients again, whatever it paused for, or try again to get
+        its socket.
+
+        @param service: as for L{pause}.
+
+        @return: how the service is then.
+        @raise NotOneService: if it is not clear which service is meant.
+        @raise Draining: if no clients are taken any more.
+        """
+        return self._slots.resume(service)
+
+    def drain(self) -> Deferred[Any]:
+        """
+        Take no more clients, for good, and let the programs that run end.
+
+        @return: fires when none runs any more; or when this service is stopped.
+        """
+        if self._drained is None:
+            self._report.draining(self._slots.running)
+            self._drained = self._slots.drain()
+        return self._drained
+
+    def state(self) -> DaemonState:
+        """
+        How everything is.
+        """
+        from inetdtw import __version__
+
+        return DaemonState(
+            version=__version__,
+            pid=os.getpid(),
+            since=self._since,
+            now=self._host.wallclock(),
+            draining=self._slots.draining,
+            running=self._slots.running,
+            files=self._paths,
+            problems=tuple(map(str, self._problems)),
+            services=self._slots.states(),
+        )
 
     def tell(self) -> None:
         """
         Say in the log how every service is.
         """
-        for slot in self._slots.values():
-            slot.tell()
+        for state in self._slots.states():
+            self._report.state(state)
 
     @property
-    def starts(self) -> Mapping[str, Starts]:
+    def starts(self) -> Mapping[str, Tally]:
         """
         How often the programs of each service were started, warm and cold, by the
-        service's name.
+        service's name, and what became of them.
         """
-        return self._host.starts
+        return self._host.tallies
 
     def getHosts(self) -> dict[str, Any]:
         """
@@ -248,8 +282,7 @@ class InetdService(ApplicationService):
 
         A service that has no socket yet is left out.
         """
-        bound = (slot for slot in self._slots.values() if slot.bound)
-        return {slot.service.name: slot.getHost() for slot in bound}
+        return self._slots.hosts()
 
 
 def _occupyStandardDescriptors() -> None:

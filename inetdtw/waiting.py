@@ -105,6 +105,12 @@ class WaitProgram:
         """
         return self._port.reasons
 
+    def resumes(self) -> float | None:
+        """
+        When that is over.
+        """
+        return self._port.resumes
+
     def _readable(self) -> None:
         """
         Start a program for what there is to read.
@@ -169,6 +175,7 @@ class WaitProgram:
         if self._datagram.left() or child.how is None:
             peer = self._datagram.discard()
             reason = "the program ended without receiving it"
+            self._host.tallies[self._service.name].dropped += 1
             self._host.report.drop(self._service.name, peer, reason)
 
     def _afterConnections(self, child: Child) -> None:

@@ -277,3 +277,30 @@ class LimitsTests(SynchronousTestCase):
         known = [value for value in vars(limits).values() if hasattr(value, "__len__")]
         self.assertEqual(len(known), 2)
         self.assertLessEqual(max(map(len, known)), most)
+
+
+class CountsTests(SynchronousTestCase):
+    """
+    Tests for what L{Limits} tells of the past.
+    """
+
+    def test_counts(self) -> None:
+        """
+        All that were admitted are counted, and all that were not.
+        """
+        limits = Limits(Bounds(perSource=1), lambda: 0.0)
+        for _ in range(3):
+            limits.admit("a")
+        limits.release("a")
+        limits.again()
+        self.assertEqual((limits.admitted, limits.refused), (2, 2))
+
+    def test_forgive(self) -> None:
+        """
+        When the starts of the last minute are forgotten, there may be as many again.
+        """
+        limits = Limits(Bounds(serviceMax=1), lambda: 0.0)
+        limits.admit("a")
+        self.assertIs(limits.admit("b"), Verdict.TRIPPED)
+        limits.forgive()
+        self.assertIs(limits.admit("a"), Verdict.ADMIT)

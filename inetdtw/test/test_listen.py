@@ -21,10 +21,17 @@ from inetdtw.datagrams import DatagramListener
 from inetdtw.interfaces import ILauncher
 from inetdtw.internal import InternalDatagrams, InternalStream
 from inetdtw.limits import WINDOW
-from inetdtw.listen import FIRST_RETRY, LONGEST_RETRY, Slot, listenerFor
+from inetdtw.listen import (
+    FIRST_RETRY,
+    LAST_ANSWER,
+    LONGEST_RETRY,
+    Slot,
+    listenerFor,
+)
 from inetdtw.nowait import StreamPrograms
 from inetdtw.service import Address, Bounds, Ownership, Program, Service, SocketOptions
 from inetdtw.test.fakes import (
+    NOW,
     PATIENCE,
     FakeLauncher,
     FakeProgram,
@@ -282,6 +289,255 @@ class BindTests(SlotTestCase):
         self.assertEqual(self.reactor.getReaders(), [])
 
 
+class PauseTests(SlotTestCase):
+    """
+    Tests for a L{Slot} that an operator has paused.
+    """
+
+    def paused(self, service: Service) -> Slot:
+        """
+        The slot of a service that is served, and then paused.
+        """
+        slot = self.serving(service)
+        slot.pause()
+        return slot
+
+    def test_clientsWait(self) -> None:
+        """
+        Clients of a service that is paused connect and wait; all of them are served
+        when it is resumed.
+        """
+        slot = self.paused(makeService())
+        self.assertTrue(slot.paused)
+        self.assertEqual(slot.state().condition, "paused")
+        self.assertIsNone(slot.state().until)
+        clients = [self.connect(slot) for _ in range(3)]
+        self.reactor.settle()
+        self.assertEqual(self.launcher.programs, [])
+        slot.resume()
+        self.assertEqual(slot.state().condition, "listening")
+        self.ordered(len(clients))
+
+    def test_twice(self) -> None:
+        """
+        To pause or resume twice is to do so once.
+        """
+        slot = self.paused(makeService())
+        slot.pause()
+        slot.resume()
+        slot.resume()
+        self.connect(slot)
+        self.ordered(1)
+        self.assertEqual(len(self.reactor.getReaders()), 1)
+
+    def test_change(self) -> None:
+        """
+        What is changed while it is paused stays paused, and is served as changed.
+        """
+        slot = self.paused(makeService())
+        self.connect(slot)
+        slot.change(makeService(program=Program("/bin/cat", (), ("cat",))))
+        self.reactor.settle()
+        self.assertEqual(self.launcher.programs, [])
+        slot.resume()
+        self.assertEqual(self.ordered(1).order.argv, ("cat",))
+
+    def test_beforeStart(self) -> None:
+        """
+        One that is paused before it is served has its socket, and is not served.
+        """
+        slot = self.slot(makeService())
+        slot.pause()
+        slot.start()
+        slot.start()
+        self.connect(slot)
+        self.reactor.settle()
+        self.assertEqual(self.launcher.programs, [])
+        self.assertEqual(len(self.said("listen")), 1)
+        slot.resume()
+        self.ordered(1)
+
+    def test_wait(self) -> None:
+        """
+        The program of a C{wait} service that runs goes on, and no other is started
+        until it is resumed, be that before the program ends or after.
+        """
+        slot = self.serving(makeDatagrams(wait=True))
+        client = self.connect(slot)
+        client.send(b"1")
+        program = self.ordered(1).start()
+        slot.pause()
+        self.assertEqual(slot.state().held, ("child", "operator"))
+        slot.resume()
+        self.assertEqual(slot.state().condition, "running")
+        slot.pause()
+        with program.socket() as theirs:
+            theirs.recv(9)
+        program.end()
+        client.send(b"2")
+        self.reactor.settle()
+        self.assertEqual(len(self.launcher.programs), 1)
+        slot.resume()
+        self.ordered(2)
+
+    def test_internal(self) -> None:
+        """
+        The datagrams of an internal service wait too, and its port stays one that is
+        not answered, exactly as long as it is served.
+        """
+        service = makeDatagrams(internal="echo")
+        slot = self.serving(service)
+        port = self.where(slot)[1]
+        slot.pause()
+        client = self.connect(slot)
+        client.send(b"x")
+        self.reactor.settle()
+        self.assertTrue(self.host.guard.allows(("127.0.0.1", port)))
+        slot.resume()
+        self.reactor.settle()
+        self.assertEqual(client.recv(9), b"x")
+        self.assertEqual(slot.state().started, 1)
+        self.assertFalse(self.host.guard.allows(("127.0.0.1", port)))
+        self.host.guard.add(port)
+        slot.pause()
+        slot.stop()
+        self.assertFalse(self.host.guard.allows(("127.0.0.1", port)))
+
+    def test_rate(self) -> None:
+        """
+        An operator ends the pause that a rate has led to, and the starts before it
+        count no more.
+        """
+        slot = self.serving(makeService(bounds=Bounds(serviceMax=1)))
+        self.connect(slot)
+        self.ordered(1)
+        self.connect(slot)
+        self.reactor.settle()
+        state = slot.state()
+        self.assertEqual((state.condition, state.refused), ("paused", 1))
+        self.assertEqual(state.until, NOW + WINDOW)
+        slot.resume()
+        self.assertEqual(slot.state().condition, "listening")
+        self.connect(slot)
+        self.ordered(2)
+
+    def test_unbound(self) -> None:
+        """
+        To resume a service that has no socket is to try again at once.
+        """
+        other = self.closing(sockets.listen(makeService()))
+        address = Address(socket.AF_INET, *other.getsockname())
+        slot = self.serving(makeService(address=address))
+        state = slot.state()
+        self.assertEqual(state.condition, "bind failed")
+        self.assertEqual(state.reason, os.strerror(errno.EADDRINUSE))
+        self.assertEqual(state.until, NOW + FIRST_RETRY)
+        other.close()
+        slot.resume()
+        self.assertEqual(slot.state().condition, "listening")
+        self.assertIsNone(slot.state().reason)
+
+    def test_unboundPaused(self) -> None:
+        """
+        One that is paused while it has no socket goes on to try, and is not served
+        when it has one.
+        """
+        other = self.closing(sockets.listen(makeService()))
+        address = Address(socket.AF_INET, *other.getsockname())
+        slot = self.serving(makeService(address=address))
+        slot.pause()
+        self.assertEqual(slot.state().condition, "bind failed")
+        other.close()
+        self.reactor.advance(FIRST_RETRY)
+        self.assertEqual(slot.state().condition, "paused")
+
+    def test_stop(self) -> None:
+        """
+        One that is paused is stopped like any other, with nothing left open.
+        """
+        self.leavesNothingOpen(lambda: self.paused(makeService()).stop())
+        self.assertEqual(len(self.said("close")), 1)
+
+
+class DrainTests(SlotTestCase):
+    """
+    Tests for a L{Slot} that is drained.
+    """
+
+    def test_stream(self) -> None:
+        """
+        Its socket is closed at once, and it says whether programs run.
+        """
+        slot = self.serving(makeService())
+        where = self.where(slot)
+        self.connect(slot)
+        program = self.ordered(1).start()
+        slot.drain()
+        with self.assertRaises(ConnectionRefusedError):
+            socket.create_connection(where, PATIENCE)
+        self.assertEqual(slot.state().condition, "draining")
+        self.assertFalse(program.child.how)
+        program.end()
+        self.assertEqual(slot.state().condition, "stopped")
+        self.assertEqual(slot.running, 0)
+
+    def test_wait(self) -> None:
+        """
+        That of a C{wait} service is given up when its program ends.
+        """
+        slot = self.serving(makeDatagrams(wait=True))
+        self.connect(slot).send(b"1")
+        program = self.ordered(1).start()
+        slot.drain()
+        self.assertTrue(slot.bound)
+        program.end()
+        self.assertFalse(slot.bound)
+
+    def test_datagrams(self) -> None:
+        """
+        Programs that a datagram is for can still answer, down to the last word.
+        """
+        slot = self.serving(makeDatagrams())
+        client = self.connect(slot)
+        client.send(b"1")
+        program = self.ordered(1).start()
+        slot.drain()
+        client.send(b"2")
+        with program.socket(1) as theirs:
+            theirs.send(b"answer")
+        program.end()
+        self.reactor.settle()
+        self.assertTrue(slot.bound)
+        self.reactor.advance(LAST_ANSWER)
+        self.assertFalse(slot.bound)
+        self.assertEqual(client.recv(99), b"answer")
+        self.assertEqual(len(self.launcher.programs), 1)
+
+    def test_paused(self) -> None:
+        """
+        One that is paused, or has no socket, is drained at once.
+        """
+        slot = self.serving(makeService())
+        slot.pause()
+        slot.drain()
+        self.assertFalse(slot.bound)
+        other = self.closing(sockets.listen(makeService()))
+        address = Address(socket.AF_INET, *other.getsockname())
+        unbound = self.serving(makeService(address=address))
+        unbound.drain()
+        self.assertEqual(unbound.state().condition, "stopped")
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+    def test_idleDatagrams(self) -> None:
+        """
+        Without a program there is nothing to wait for but what was written.
+        """
+        slot = self.serving(makeDatagrams())
+        slot.drain()
+        slot.stop()
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+
 class StateTests(SlotTestCase):
     """
     Tests for what a L{Slot} tells of itself.
@@ -291,7 +547,7 @@ class StateTests(SlotTestCase):
         """
         How many programs run, and why no clients are taken.
         """
-        slot.tell()
+        self.host.report.state(slot.state())
         state = self.said("state")[-1]
         self.assertEqual(state["service"], slot.service.name)
         self.assertEqual(state["address"], slot.address())

@@ -16,6 +16,7 @@ from inetdtw.muxed import MuxedSlot
 from inetdtw.service import Address, Bounds, Service, SocketOptions
 from inetdtw.tcpmux import GO, NOT_AVAILABLE
 from inetdtw.test.fakes import (
+    NOW,
     PATIENCE,
     ServingTestCase,
     listening,
@@ -247,10 +248,52 @@ class MuxedSlotTests(MuxedCase):
         self.again(bounds=Bounds(acceptMax=1))
         self.ask(b"x\r\n")
         self.ask(b"x\r\n")
-        self.slot.tell()
-        (state,) = self.said("state")
-        self.assertEqual((state["service"], state["running"]), ("tcpmux/x", 1))
-        self.assertEqual((state["address"], state["held"]), ("tcpmux/x", "full"))
+        state = self.slot.state()
+        self.assertEqual((state.name, state.running), ("tcpmux/x", 1))
+        self.assertEqual((state.address, state.held), ("tcpmux/x", ("full",)))
+        self.assertEqual(state.condition, "at limit")
+
+    def test_pause(self) -> None:
+        """
+        While an operator has it paused, its clients wait, and are served afterwards.
+        """
+        self.slot.pause()
+        self.assertTrue(self.slot.paused)
+        waits = self.ask(b"x\r\n")
+        self.assertEqual(self.launcher.programs, [])
+        self.assertEqual(self.slot.state().condition, "paused")
+        self.slot.resume()
+        self.assertFalse(self.slot.paused)
+        self.launcher.last.start().end()
+        self.assertEqual(self.answer(waits), b"")
+
+    def test_resumeRate(self) -> None:
+        """
+        An operator ends the pause that a rate has led to.
+        """
+        self.again(bounds=Bounds(serviceMax=1))
+        for _ in range(2):
+            self.ask(b"x\r\n")
+        state = self.slot.state()
+        self.assertEqual((state.held, state.refused), (("rate",), 1))
+        self.assertEqual(state.until, NOW + WINDOW)
+        self.slot.resume()
+        self.assertEqual(self.slot.state().held, ())
+        self.ask(b"x\r\n")
+        self.assertEqual(len(self.launcher.programs), 2)
+
+    def test_drain(self) -> None:
+        """
+        Once it is drained, there is no such service, and it says whether a program
+        runs still.
+        """
+        self.ask(b"x\r\n")
+        program = self.launcher.last.start()
+        self.slot.drain()
+        self.assertEqual(self.answer(self.ask(b"x\r\n")), NOT_AVAILABLE)
+        self.assertEqual(self.slot.state().condition, "draining")
+        program.end()
+        self.assertEqual(self.slot.state().condition, "stopped")
 
     def test_descriptors(self) -> None:
         """

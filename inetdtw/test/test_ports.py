@@ -115,10 +115,14 @@ class SocketPortTests(ServingTestCase):
         """
         over: list[bool] = []
         self.port.start()
+        self.assertIsNone(self.port.resumes)
         self.port.pause("rate", 5, lambda: over.append(self.isRead()))
+        self.port.pause("shortage", 2)
+        self.assertEqual(self.port.resumes, 5)
         self.reactor.advance(4.9)
         self.assertFalse(self.isRead())
         self.reactor.advance(0.1)
+        self.assertIsNone(self.port.resumes)
         self.assertTrue(self.isRead())
         self.assertEqual(over, [True])
 

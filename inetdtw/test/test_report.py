@@ -20,9 +20,17 @@ from inetdtw.diff import Changes
 from inetdtw.interfaces import Exit
 from inetdtw.place import ConfError, Place
 from inetdtw.report import Report
+from inetdtw.state import ServiceState
 
 PEER = ("192.0.2.1", 40000)
 HERE = Place("/etc/inetd.conf", 3, 5)
+STATE = ServiceState(
+    *("7/tcp", "0.0.0.0:7", "stream nowait", ("full", "rate")),
+    running=3,
+    started=9,
+    refused=2,
+    failed=1,
+)
 #: One line of each kind: what writes it, and its level and text.
 LINES: tuple[tuple[Callable[[Report], None], str, str], ...] = (
     (
@@ -114,14 +122,35 @@ LINES: tuple[tuple[Callable[[Report], None], str, str], ...] = (
         "warning /a\\x20b:1:1 field=args reason=is strange",
     ),
     (
-        lambda report: report.state("7/tcp", "0.0.0.0:7", 3, ["full", "rate"]),
+        lambda report: report.state(STATE),
         "info",
-        "state 7/tcp address=0.0.0.0:7 running=3 held=full,rate",
+        "state 7/tcp address=0.0.0.0:7 started=9 refused=2 failed=1 running=3 "
+        "held=full,rate",
     ),
     (
-        lambda report: report.state("7/tcp", "0.0.0.0:7", 0, []),
+        lambda report: report.state(ServiceState("7/tcp", "0.0.0.0:7", "")),
         "info",
-        "state 7/tcp address=0.0.0.0:7 running=0 held=-",
+        "state 7/tcp address=0.0.0.0:7 started=0 refused=0 failed=0 running=0 held=-",
+    ),
+    (
+        lambda report: report.pause("7/tcp", None, "an operator wants it"),
+        "warn",
+        "pause 7/tcp seconds=- peer=- reason=an operator wants it",
+    ),
+    (
+        lambda report: report.draining(3),
+        "info",
+        "drain - running=3",
+    ),
+    (
+        lambda report: report.controlled("/run/inetd/control"),
+        "info",
+        "control - address=/run/inetd/control",
+    ),
+    (
+        lambda report: report.uncontrolled("/run/x", "Permission denied"),
+        "warn",
+        "control - address=/run/x reason=Permission denied",
     ),
     (
         lambda report: report.stalled("Too many open files"),
@@ -262,16 +291,16 @@ class ReportTests(SynchronousTestCase):
         asks for is always told.
         """
         self.assertEqual(self.missing("info"), set())
-        self.assertEqual(self.missing("notice"), {"start", "end"})
+        self.assertEqual(self.missing("notice"), {"start", "end", "control"})
         self.assertEqual(
             self.missing("warn"),
-            {"listen", "change", "close", "resume", "reload", "warm"},
+            {"listen", "change", "close", "resume", "reload", "warm", "drain"},
         )
         self.assertEqual(
             self.missing("error"),
             {
                 *("end", "refuse", "pause", "drop", "stderr", "warning"),
-                *("forkserver", "warm"),
+                *("forkserver", "warm", "control"),
             },
         )
 
@@ -280,7 +309,8 @@ class ReportTests(SynchronousTestCase):
         Starts and good ends are worth no line unless they are asked for (item 96).
         """
         quiet = [text for write, _, text in LINES if not self.written(write, "notice")]
-        self.assertEqual([text.split()[0] for text in quiet], ["start", "end"])
+        words = [text.split()[0] for text in quiet]
+        self.assertEqual(words, ["start", "end", "control"])
         self.assertIn("status=0", quiet[1])
         with capturedLogs() as events:
             Report().start("7/tcp", 4, PEER)

@@ -15,10 +15,15 @@ from typing import Any
 from zope.interface.verify import verifyObject
 
 from twisted.application.service import IService, MultiService
+from twisted.internet.error import ConnectionDone
+from twisted.internet.testing import StringTransportWithDisconnection
+from twisted.python.failure import Failure
 
 from inetdtw import InetdService, NothingToServe
 from inetdtw._packets import HELLO, decode
+from inetdtw.selection import NotOneService
 from inetdtw.service import Settings
+from inetdtw.slots import Draining
 from inetdtw.test.fakes import (
     PATIENCE,
     ServingTestCase,
@@ -601,3 +606,124 @@ class ReloadTests(SuperserverTestCase):
         self.assertEqual(set(inetd.getHosts()), {"0/tcp"})
         self.assertEqual(openedSince(before), {})
         self.assertEqual(len(self.reactor.getReaders()), 1)
+
+
+class OperatorTests(SuperserverTestCase):
+    """
+    Tests for what an operator wants of an L{InetdService}.
+    """
+
+    def test_state(self) -> None:
+        """
+        It says how it is and how each service is, in the order of the file.
+        """
+        inetd = self.running(ECHO, DISCARD)
+        state = inetd.state()
+        names = [(each.name, each.condition) for each in state.services]
+        self.assertEqual(names, [("0/tcp", "listening"), ("0/udp", "listening")])
+        self.assertEqual((state.pid, state.files), (os.getpid(), (self.path,)))
+        self.assertTrue(state.healthy)
+        self.write(DISCARD, ECHO)
+        inetd.reload()
+        names = [(each.name, each.condition) for each in inetd.state().services]
+        self.assertEqual(names, [("0/udp", "listening"), ("0/tcp", "listening")])
+
+    def test_reloadTells(self) -> None:
+        """
+        A reload says what it has changed, and what is wrong with the file; the state
+        says that as well, until the file is right.
+        """
+        inetd = self.running(ECHO)
+        self.write(ECHO, DISCARD)
+        changes = inetd.reload().changes
+        assert changes is not None
+        self.assertEqual([each.name for each in changes.start], ["0/udp"])
+        self.assertEqual([each.name for each in changes.keep], ["0/tcp"])
+        self.write(BAD)
+        broken = inetd.reload()
+        self.assertIsNone(broken.changes)
+        (problem,) = broken.problems
+        self.assertIn(f"{self.path}:1:", problem)
+        self.assertEqual(inetd.state().problems, broken.problems)
+        self.write(ECHO)
+        inetd.reload()
+        self.assertEqual(inetd.state().problems, ())
+
+    def test_pause(self) -> None:
+        """
+        A service that is paused stays so when the file is read again, whether it is
+        kept, changed, or gets another socket; only the operator resumes it.
+        """
+        inetd = self.running(ECHO)
+        self.assertEqual(inetd.pause("0").condition, "paused")
+        self.assertEqual(inetd.pause("0").condition, "paused")
+        self.assertEqual(len(self.said("pause")), 1)
+        self.assertFalse(inetd.state().healthy)
+        other = "127.0.0.2:0 on protocol = tcp, args = echo, id = 0/tcp;\n"
+        for line in (ECHO, ECHO.replace("nowait", "nowait/5"), other):
+            self.write(line)
+            self.assertTrue(inetd.reload())
+            (state,) = inetd.state().services
+            self.assertEqual(state.condition, "paused", line)
+        self.assertEqual(inetd.resume("0/tcp").condition, "listening")
+        self.assertEqual(len(self.said("resume")), 1)
+        inetd.resume("0/tcp")
+        self.assertEqual(len(self.said("resume")), 1)
+
+    def test_unknown(self) -> None:
+        """
+        What is no service is not paused.
+        """
+        inetd = self.running(ECHO)
+        for operation in (inetd.pause, inetd.resume):
+            self.assertRaises(NotOneService, operation, "x")
+
+    def test_drain(self) -> None:
+        """
+        A drain refuses clients at once and is over when no program runs any more;
+        meanwhile nothing else is done.
+        """
+        inetd = self.running(ECHO)
+        where = inetd.getHosts()["0/tcp"]
+        client = self.closing(socket.create_connection((where.host, where.port)))
+        self.reactor.turnUntil(lambda: bool(self.reactor.adopted))
+        over: list[Any] = []
+        inetd.drain().addCallback(over.append)
+        self.assertNotEqual(self.connects(where), 0)
+        self.reactor.advance(1)
+        self.assertEqual((over, inetd.state().running), ([], 1))
+        self.assertTrue(inetd.state().draining)
+        self.assertFalse(inetd.reload())
+        self.assertRaises(Draining, inetd.pause, "0")
+        self.assertRaises(Draining, inetd.resume, "0")
+        self.assertIs(inetd.drain(), inetd.drain())
+        ((_, factory),) = self.reactor.adopted
+        protocol = factory.buildProtocol(None)
+        protocol.makeConnection(StringTransportWithDisconnection())
+        protocol.connectionLost(Failure(ConnectionDone()))
+        client.close()
+        self.reactor.advance(1)
+        self.assertEqual(len(over), 1)
+
+    def test_drainRemoved(self) -> None:
+        """
+        The programs of services that are gone are waited for as well.
+        """
+        inetd = self.running(PROGRAM.format("x"), ECHO)
+        played = self.ready()
+        self.argument(inetd, "0/tcp", played)
+        self.write(DISCARD)
+        inetd.reload()
+        over: list[Any] = []
+        inetd.drain().addCallback(over.append)
+        self.reactor.advance(1)
+        self.assertEqual((over, inetd.state().running), ([], 1))
+
+    def test_stopDraining(self) -> None:
+        """
+        To stop is to wait no more.
+        """
+        inetd = self.running(ECHO)
+        inetd.drain()
+        inetd.stopService()
+        self.assertEqual(self.reactor.getDelayedCalls(), [])

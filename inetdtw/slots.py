@@ -1,0 +1,211 @@
+# -*- test-case-name: inetdtw.test.test_superserver -*-
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+The slots of all services: what a reload and an operator do to them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Union
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import LoopingCall
+
+from inetdtw.diff import Changes, diff
+from inetdtw.host import Host
+from inetdtw.launchers import Launchers
+from inetdtw.listen import Slot
+from inetdtw.muxed import MuxedSlot
+from inetdtw.selection import chosen
+from inetdtw.service import Key, Service
+from inetdtw.state import ServiceState
+
+#: The seconds between two looks whether programs still run.
+LOOK = 0.1
+#: What is said to those who want something else meanwhile.
+DRAINING = "the daemon takes no more clients, and ends when no program runs"
+
+AnySlot = Union[Slot, MuxedSlot]
+
+
+class Draining(Exception):
+    """
+    The daemon takes no more clients, for good.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(DRAINING)
+
+
+class Slots:
+    """
+    The slots of all services.
+
+    @ivar draining: whether no clients are taken any more.
+    """
+
+    def __init__(self, host: Host, launchers: Launchers) -> None:
+        self._host = host
+        self._launchers = launchers
+        self._slots: dict[Key, AnySlot] = {}
+        self._gone: list[AnySlot] = []
+        self._drain: LoopingCall | None = None
+
+    @property
+    def draining(self) -> bool:
+        """
+        Whether no clients are taken any more.
+        """
+        return self._drain is not None
+
+    @property
+    def anyBound(self) -> bool:
+        """
+        Whether any has its socket.
+        """
+        return any(slot.bound for slot in self._slots.values())
+
+    def add(self, service: Service) -> AnySlot:
+        """
+        Get a service's socket.
+        """
+        make = MuxedSlot if service.isMuxed else Slot
+        slot: AnySlot = make(service, self._host, self._launchers.of)
+        self._slots[service.key] = slot
+        slot.bind()
+        return slot
+
+    def start(self) -> None:
+        """
+        Serve.
+        """
+        self._launchers.need(slot.service for slot in self._slots.values())
+        for slot in self._slots.values():
+            slot.start()
+
+    def abandon(self) -> None:
+        """
+        Give all sockets up.
+        """
+        if self._drain is not None and self._drain.running:
+            self._drain.stop()
+        self._drain = None
+        for slot in self._slots.values():
+            slot.stop()
+        self._slots.clear()
+        self._gone.clear()
+
+    def apply(self, services: Iterable[Service], serving: bool) -> Changes:
+        """
+        Come from what there is to what is wanted.
+
+        A service that an operator has paused stays so, also where it gets another
+        socket.
+
+        @param serving: whether it is served already; only the sockets are had before.
+        """
+        old = {key: slot.service for key, slot in self._slots.items()}
+        new = {service.key: service for service in services}
+        changes = diff(old, new)
+        if serving:
+            self._launchers.need(new.values())
+        paused = {
+            slot.service.name for slot in self._slots.values() if slot.paused
+        }.difference(service.name for service in (*changes.keep, *changes.change))
+        for service in changes.stop:
+            self._remove(service.key)
+        for service in changes.change:
+            self._slots[service.key].change(service)
+            self._host.report.changed(service.name)
+        for service in changes.start:
+            slot = self.add(service)
+            if service.name in paused:
+                slot.pause()
+            if serving:
+                slot.start()
+        self._slots = {key: self._slots[key] for key in new}
+        return changes
+
+    def _remove(self, key: Key) -> None:
+        """
+        Serve no more what may still have programs that run.
+        """
+        slot = self._slots.pop(key)
+        slot.stop()
+        self._gone = [each for each in (*self._gone, slot) if each.running]
+
+    def pause(self, word: str) -> ServiceState:
+        """
+        Have a service take no clients until L{resume}; they wait.
+
+        @raise NotOneService: if it is not clear which.
+        """
+        slot = self._chosen(word)
+        if not slot.paused:
+            slot.pause()
+            report = self._host.report
+            report.pause(slot.service.name, None, "an operator wants it")
+        return slot.state()
+
+    def resume(self, word: str) -> ServiceState:
+        """
+        Have a service take clients again, whatever the reason is that it takes none.
+
+        @raise NotOneService: if it is not clear which.
+        """
+        slot = self._chosen(word)
+        if not slot.state().healthy:
+            slot.resume()
+            self._host.report.resume(slot.service.name)
+        return slot.state()
+
+    def _chosen(self, word: str) -> AnySlot:
+        """
+        The slot of the service that somebody means.
+        """
+        if self.draining:
+            raise Draining()
+        return chosen(word, [(slot.state(), slot) for slot in self._slots.values()])
+
+    def drain(self) -> Deferred[Any]:
+        """
+        Take no more clients, for good.
+
+        @return: fires when no program runs any more.
+        """
+        self._drain = LoopingCall(self._look)
+        self._drain.clock = self._host.reactor
+        for slot in self._slots.values():
+            slot.drain()
+        return self._drain.start(LOOK)
+
+    def _look(self) -> None:
+        """
+        See whether programs still run.
+        """
+        open = any(slot.bound for slot in self._slots.values())
+        if not (self.running or open) and self._drain is not None:
+            self._drain.stop()
+
+    @property
+    def running(self) -> int:
+        """
+        How many programs run, and clients of internal services are served.
+        """
+        return sum(slot.running for slot in (*self._slots.values(), *self._gone))
+
+    def states(self) -> tuple[ServiceState, ...]:
+        """
+        How each service is.
+        """
+        return tuple(slot.state() for slot in self._slots.values())
+
+    def hosts(self) -> dict[str, Any]:
+        """
+        Where each service that has its socket listens, by its name.
+        """
+        bound = (slot for slot in self._slots.values() if slot.bound)
+        return {slot.service.name: slot.getHost() for slot in bound}

@@ -1,0 +1,282 @@
+# -*- test-case-name: inetdtw.test.test_state -*-
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+How the daemon and its services are at one moment: the figures that the log, the control
+socket and the metrics show, each collected once.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+from inetdtw.interfaces import Exit
+from inetdtw.limits import Limits
+from inetdtw.service import Service
+from inetdtw.tally import Tally
+
+LISTENING = "listening"
+RUNNING = "running"
+PAUSED = "paused"
+AT_LIMIT = "at limit"
+BUSY = "busy"
+CHANGING = "changing"
+BIND_FAILED = "bind failed"
+DRAINING = "draining"
+STOPPED = "stopped"
+
+#: All conditions that a service can be in.
+CONDITIONS = (
+    LISTENING,
+    RUNNING,
+    PAUSED,
+    AT_LIMIT,
+    BUSY,
+    CHANGING,
+    BIND_FAILED,
+    DRAINING,
+    STOPPED,
+)
+#: Those in which it does what its configuration says.
+HEALTHY = frozenset((LISTENING, RUNNING, AT_LIMIT, BUSY, CHANGING))
+
+#: What a service that takes no clients is said to be, by the reasons why; of several
+#: reasons the first one here counts.
+_OF_REASON = {
+    "drain": DRAINING,
+    "unbound": BIND_FAILED,
+    "operator": PAUSED,
+    "rate": PAUSED,
+    "unaccepted": PAUSED,
+    "shortage": PAUSED,
+    "broken": PAUSED,
+    "full": AT_LIMIT,
+    "child": RUNNING,
+    "changing": CHANGING,
+    "room": BUSY,
+    "idle": STOPPED,
+}
+#: Why a service pauses, for a person.
+_WHY = {
+    "operator": "an operator has paused it",
+    "rate": "more starts in a minute than it may have",
+    "unaccepted": "its program ends without accepting connections",
+    "shortage": "the machine is out of descriptors or memory",
+    "broken": "something is wrong in this program; the log has it",
+}
+
+
+def conditionOf(held: Collection[str]) -> str:
+    """
+    What a service is, by the reasons why it takes no clients.
+    """
+    found = (word for reason, word in _OF_REASON.items() if reason in held)
+    return next(found, LISTENING)
+
+
+def pauseReason(held: Collection[str]) -> str | None:
+    """
+    Why a service pauses, if it does.
+    """
+    return next((why for reason, why in _WHY.items() if reason in held), None)
+
+
+@dataclass(frozen=True)
+class ServiceState:
+    """
+    How one service is.
+
+    @ivar name: what the log calls it.
+    @ivar address: where it listens.
+    @ivar kind: C{stream nowait} and so on.
+    @ivar held: the reasons why it takes no clients, as words.
+    @ivar reason: why it is in trouble, for a person, if it is.
+    @ivar until: when it takes clients again by itself, or is tried again, in seconds
+        since the epoch, if that is known.
+    @ivar running: how many of its programs run.
+    @ivar most: how many may run at once; C{None} if there is no bound.
+    @ivar started: how many were started, or, of an internal service, how many clients
+        were served.
+    @ivar warm: how many of these were forked from an interpreter that was ready.
+    @ivar ready: whether there is such an interpreter now; C{None} if none is wanted.
+    @ivar refused: how many clients were turned away.
+    @ivar failed: how many programs could not be started.
+    @ivar dropped: how many datagrams were thrown away.
+    @ivar ended: how many programs have ended.
+    @ivar bad: how many of these ended badly.
+    @ivar last: how the last one ended.
+    @ivar cpu: the seconds of processor time of those that ended, if that is known.
+    """
+
+    name: str
+    address: str
+    kind: str
+    held: tuple[str, ...] = ()
+    reason: str | None = None
+    until: float | None = None
+    running: int = 0
+    most: int | None = None
+    started: int = 0
+    warm: int = 0
+    ready: bool | None = None
+    refused: int = 0
+    failed: int = 0
+    dropped: int = 0
+    ended: int = 0
+    bad: int = 0
+    last: Exit | None = None
+    cpu: float | None = None
+
+    @property
+    def condition(self) -> str:
+        """
+        One of L{CONDITIONS}.
+        """
+        return conditionOf(self.held)
+
+    @property
+    def healthy(self) -> bool:
+        """
+        Whether it does what its configuration says.
+        """
+        return self.condition in HEALTHY
+
+    def asJSON(self) -> dict[str, Any]:
+        """
+        What a machine is told.
+        """
+        last = self.last and {"status": self.last.status, "signal": self.last.signal}
+        return {
+            "service": self.name,
+            "address": self.address,
+            "kind": self.kind,
+            "state": self.condition,
+            "healthy": self.healthy,
+            "held": list(self.held),
+            "reason": self.reason,
+            "until": self.until,
+            "running": self.running,
+            "max": self.most,
+            "started": self.started,
+            "warm": self.warm,
+            "cold": self.started - self.warm,
+            "ready": self.ready,
+            "refused": self.refused,
+            "failed": self.failed,
+            "dropped": self.dropped,
+            "ended": self.ended,
+            "bad": self.bad,
+            "last_exit": last,
+            "cpu": None if self.cpu is None else round(self.cpu, 6),
+        }
+
+
+def stateOf(
+    service: Service,
+    address: str,
+    limits: Limits,
+    tally: Tally,
+    held: Collection[str],
+    reason: str | None = None,
+    until: float | None = None,
+    ready: bool | None = None,
+) -> ServiceState:
+    """
+    Collect the figures of a service.
+
+    @param limits: its counts, which an internal service has nothing else than.
+    """
+    wait = service.wait and service.internal is None
+    bound = 1 if wait else service.bounds.acceptMax
+    started = limits.admitted if service.internal else tally.warm + tally.cold
+    return ServiceState(
+        name=service.name,
+        address=address,
+        kind=kindOf(service),
+        held=tuple(held),
+        reason=reason or pauseReason(held),
+        until=until,
+        running=limits.running,
+        most=bound or None,
+        started=started,
+        warm=tally.warm,
+        ready=ready,
+        refused=limits.refused,
+        failed=tally.failed,
+        dropped=tally.dropped,
+        ended=tally.ended,
+        bad=tally.bad,
+        last=tally.last,
+        cpu=tally.cpu,
+    )
+
+
+def kindOf(service: Service) -> str:
+    """
+    What kind of service it is, in the words of inetd.conf(5).
+    """
+    kinds = {
+        socket.SOCK_STREAM: "stream",
+        socket.SOCK_DGRAM: "dgram",
+        socket.SOCK_SEQPACKET: "seqpacket",
+    }
+    words = [kinds[socket.SocketKind(service.socktype)]]
+    words.append("wait" if service.wait else "nowait")
+    if service.internal is not None:
+        words.append("internal")
+    return " ".join(words)
+
+
+@dataclass(frozen=True)
+class DaemonState:
+    """
+    How the daemon is.
+
+    @ivar version: of this package.
+    @ivar pid: its process id.
+    @ivar since: when it was started, in seconds since the epoch.
+    @ivar now: when this was so.
+    @ivar draining: whether it ends as soon as no program runs.
+    @ivar running: how many programs run, those of services that are gone as well.
+    @ivar files: the configuration.
+    @ivar problems: what was wrong with the configuration when it was read last.
+    @ivar services: all services, in the order of the configuration.
+    """
+
+    version: str
+    pid: int
+    since: float
+    now: float
+    draining: bool
+    running: int
+    files: tuple[str, ...]
+    problems: tuple[str, ...]
+    services: tuple[ServiceState, ...]
+
+    @property
+    def healthy(self) -> bool:
+        """
+        Whether all services do what the configuration says.
+        """
+        return not self.draining and all(each.healthy for each in self.services)
+
+    def asJSON(self) -> dict[str, Any]:
+        """
+        What a machine is told.
+        """
+        return {
+            "version": self.version,
+            "pid": self.pid,
+            "since": round(self.since, 3),
+            "now": round(self.now, 3),
+            "healthy": self.healthy,
+            "draining": self.draining,
+            "running": self.running,
+            "files": list(self.files),
+            "problems": list(self.problems),
+            "services": [each.asJSON() for each in self.services],
+        }

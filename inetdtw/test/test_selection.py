@@ -1,0 +1,76 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Tests for L{inetdtw.selection}.
+"""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from inetdtw.selection import LISTED, NotOneService, chosen
+from inetdtw.state import ServiceState
+
+NAMES = {
+    "smtp/tcp": "0.0.0.0:25",
+    "7/tcp": "127.0.0.1:7",
+    "7/udp": "127.0.0.1:7",
+    "talk": "[::1]:517",
+    "127.0.0.1:80/tcp": "127.0.0.1:80",
+}
+STATES = [
+    (ServiceState(name, where, ""), name.upper()) for name, where in NAMES.items()
+]
+
+
+class ChosenTests(SynchronousTestCase):
+    """
+    Tests for L{chosen}.
+    """
+
+    def error(self, word: str) -> str:
+        """
+        What is said about a word that means no single service.
+        """
+        return str(self.assertRaises(NotOneService, chosen, word, STATES))
+
+    def test_names(self) -> None:
+        """
+        A service has its name with and without the protocol, its id, and its address.
+        """
+        for word, found in {
+            "smtp/tcp": "SMTP/TCP",
+            "smtp": "SMTP/TCP",
+            "0.0.0.0:25": "SMTP/TCP",
+            "7/udp": "7/UDP",
+            "talk": "TALK",
+            "[::1]:517": "TALK",
+            "127.0.0.1:80": "127.0.0.1:80/TCP",
+        }.items():
+            self.assertEqual(chosen(word, STATES), found)
+
+    def test_ambiguous(self) -> None:
+        """
+        If there are several, they are named.
+        """
+        for word in ("7", "127.0.0.1:7"):
+            self.assertEqual(self.error(word), f"'{word}' may be any of: 7/tcp, 7/udp")
+
+    def test_unknown(self) -> None:
+        """
+        If there is none, those that there are are named; what was typed cannot do
+        anything to a terminal.
+        """
+        names = ", ".join(NAMES)
+        self.assertEqual(self.error("x"), f"there is no service 'x', only: {names}")
+        self.assertIn("'\\x1b[2J'", self.error("\x1b[2J"))
+        self.assertIn("''", self.error(""))
+
+    def test_many(self) -> None:
+        """
+        Nobody reads a thousand names.
+        """
+        many = [(ServiceState(f"{n}/tcp", "", ""), n) for n in range(1000)]
+        why = str(self.assertRaises(NotOneService, chosen, "x", many))
+        self.assertTrue(why.endswith(f"19/tcp and {1000 - LISTED} more"), why)

@@ -1,0 +1,52 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Tests for L{inetdtw.tally}.
+"""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from inetdtw.interfaces import Exit
+from inetdtw.tally import Tally
+
+
+class TallyTests(SynchronousTestCase):
+    """
+    Tests for L{Tally}.
+    """
+
+    def test_starts(self) -> None:
+        """
+        Warm starts are told from cold ones; where no interpreter is kept, all are cold.
+        """
+        tally = Tally()
+        for warm in (True, False, None, True):
+            tally.count(warm)
+        self.assertEqual((tally.warm, tally.cold), (2, 2))
+
+    def test_ends(self) -> None:
+        """
+        Ends are counted, bad ones apart, and the last one is kept.
+        """
+        tally = Tally()
+        self.assertEqual((tally.ended, tally.bad, tally.last), (0, 0, None))
+        for how in (Exit(0), Exit(3), Exit(signal=9)):
+            tally.end(how)
+        self.assertEqual((tally.ended, tally.bad), (3, 2))
+        self.assertEqual(tally.last, Exit(signal=9))
+
+    def test_cpu(self) -> None:
+        """
+        The processor time adds up where it is known, and is unknown, not 0, where it
+        never was.
+        """
+        tally = Tally()
+        tally.end(Exit(0))
+        self.assertIsNone(tally.cpu)
+        tally.end(Exit(0, cpu=0.25))
+        tally.end(Exit(0))
+        tally.end(Exit(0, cpu=0.5))
+        self.assertEqual(tally.cpu, 0.75)
