@@ -29,26 +29,12 @@ from functools import partial
 from itertools import cycle
 from typing import Any, Callable
 
-from zope.interface import implementer
-
 from twisted.internet.error import MessageLengthError
-from twisted.internet.interfaces import (
-    IConsumer,
-    IHalfCloseableProtocol,
-    IPullProducer,
-    IPushProducer,
-    ITransport,
-    IUDPTransport,
-)
-from twisted.internet.protocol import (
-    DatagramProtocol,
-    Protocol,
-    ServerFactory,
-    connectionDone,
-)
-from twisted.python.failure import Failure
+from twisted.internet.interfaces import IUDPTransport
+from twisted.internet.protocol import DatagramProtocol, Protocol, ServerFactory
 
 from inetdtw._reflector import ReflectorGuard, Seldom
+from inetdtw._streams import LINES, Chargen, Discard, Echo, OneAnswer, StreamFactory
 
 __all__ = [
     "NAMES",
@@ -59,10 +45,6 @@ __all__ = [
 ]
 
 _EPOCH_1900 = 2_208_988_800
-
-_RING = bytes(range(0x20, 0x7F))
-_LINES = tuple((_RING + _RING)[i : i + 72] + b"\r\n" for i in range(len(_RING)))
-_ALL_LINES = b"".join(_LINES)
 
 
 class UnknownService(KeyError):
@@ -84,113 +66,6 @@ def _time(now: float) -> bytes:
     Count the seconds since 1900 modulo 2**32: NTP's era 1 begins in 2036.
     """
     return struct.pack("!I", (int(now) + _EPOCH_1900) % 2**32)
-
-
-class _StreamFactory(ServerFactory):
-    """
-    Makes the protocols of a built-in service.
-
-    @ivar ended: called with each protocol when its connection is lost.
-    """
-
-    noisy = False
-
-    def __init__(
-        self, make: Callable[[], Protocol], ended: Callable[[Protocol], None]
-    ) -> None:
-        self.protocol = make
-        self.ended = ended
-
-
-class _Stream(Protocol):
-    """
-    One connection of a built-in service.
-    """
-
-    factory: Any
-
-    def connectionLost(self, reason: Failure = connectionDone) -> None:
-        self.factory.ended(self)
-
-
-@implementer(IHalfCloseableProtocol)
-class _Echo(_Stream):
-    """
-    Send everything back, reading no more while the client does not read.
-    """
-
-    transport: ITransport
-
-    def connectionMade(self) -> None:
-        producer = IPushProducer(self.transport)
-        IConsumer(self.transport).registerProducer(producer, True)
-
-    def dataReceived(self, data: bytes) -> None:
-        self.transport.write(data)
-
-    def readConnectionLost(self) -> None:
-        # loseConnection waits for a paused producer, which nobody would resume.
-        IConsumer(self.transport).unregisterProducer()
-        self.transport.loseConnection()
-
-    def writeConnectionLost(self) -> None:
-        """
-        Do nothing: only the client ever closes one side.
-        """
-
-
-class _Discard(_Stream):
-    """
-    Throw everything away.
-    """
-
-
-@implementer(IPullProducer, IHalfCloseableProtocol)
-class _Chargen(_Stream):
-    """
-    Send lines whenever the client has taken the ones before.
-    """
-
-    transport: ITransport
-
-    def connectionMade(self) -> None:
-        IConsumer(self.transport).registerProducer(self, False)
-
-    def resumeProducing(self) -> None:
-        self.transport.write(_ALL_LINES)
-
-    def stopProducing(self) -> None:
-        """
-        Do nothing: without L{resumeProducing} nothing is produced.
-        """
-
-    def readConnectionLost(self) -> None:
-        """
-        Go on: a client that sends nothing more may still be reading.
-        """
-
-    def writeConnectionLost(self) -> None:
-        """
-        Do nothing: only the client ever closes one side.
-        """
-
-
-class _OneAnswer(_Stream):
-    """
-    Say the time and close.
-    """
-
-    transport: ITransport
-
-    def __init__(
-        self, say: Callable[[float], bytes], clock: Callable[[], float]
-    ) -> None:
-        self._say = say
-        self._clock = clock
-
-    def connectionMade(self) -> None:
-        self.transport.write(self._say(self._clock()))
-        self.transport.loseConnection()
 
 
 class _Answers(DatagramProtocol):
@@ -227,18 +102,18 @@ class _Answers(DatagramProtocol):
 
 
 def _chargenAnswer() -> Callable[[bytes], bytes]:
-    lines = cycle(_LINES)
+    lines = cycle(LINES)
     return lambda datagram: next(lines)
 
 
 _Clock = Callable[[], float]
 
 _STREAMS: dict[str, Callable[[_Clock], Protocol]] = {
-    "echo": lambda clock: _Echo(),
-    "discard": lambda clock: _Discard(),
-    "chargen": lambda clock: _Chargen(),
-    "daytime": partial(_OneAnswer, _daytime),
-    "time": partial(_OneAnswer, _time),
+    "echo": lambda clock: Echo(),
+    "discard": lambda clock: Discard(),
+    "chargen": lambda clock: Chargen(),
+    "daytime": partial(OneAnswer, _daytime),
+    "time": partial(OneAnswer, _time),
 }
 
 _DATAGRAMS: dict[str, Callable[[_Clock], Callable[[bytes], bytes | None]]] = {
@@ -276,7 +151,7 @@ def streamFactory(
 
     @raise UnknownService: If there is no such service (a C{KeyError}).
     """
-    return _StreamFactory(partial(_lookUp(_STREAMS, name), clock), ended)
+    return StreamFactory(partial(_lookUp(_STREAMS, name), clock), ended)
 
 
 def datagramProtocol(

@@ -32,9 +32,10 @@ from typing import Union
 
 from inetdtw.definition import Said, entryFrom, keysOf
 from inetdtw.entry import Entry
-from inetdtw.lexer import Definition, Source, wordsIn
+from inetdtw.lexer import Source, wordsIn
 from inetdtw.place import ConfError, Place, Word
 from inetdtw.positional import defaultHosts, saidBy, splitService
+from inetdtw.tokens import Tokens
 
 _SPACE = re.compile(r"[ \t\r\n\f\v]*")
 _SWITCHED = re.compile(
@@ -193,7 +194,7 @@ class _Reader:
         source = self._source
         place = source.place(head.start())
         source.goTo(head.end())
-        definition = Definition(source)
+        definition = Tokens(source)
         try:
             service, switch = wordsIn(place, head.group())
             said = list(keysOf(definition, switch))

@@ -13,8 +13,8 @@ from typing import Any
 
 from inetdtw import foreign
 from inetdtw.entry import KEYS, Entry
-from inetdtw.lexer import Definition, Sort
 from inetdtw.place import ConfError, Place, Word
+from inetdtw.tokens import Sort, Tokens
 from inetdtw.values import Kind
 
 Said = tuple[Word, tuple[Word, ...]]
@@ -23,7 +23,7 @@ Said = tuple[Word, tuple[Word, ...]]
 LISTS = frozenset(["preload"])
 
 
-def keysOf(definition: Definition, switch: Word) -> Iterator[Said]:
+def keysOf(definition: Tokens, switch: Word) -> Iterator[Said]:
     """
     The keys of a definition up to its semicolon, each with its words.
 

@@ -24,12 +24,12 @@ from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 
 from inetdtw._spawning import forkAndExec, spawn
+from inetdtw.context import Context
 from inetdtw.forkserver import arguments
 from inetdtw.held import STALLS, Held
 from inetdtw.interfaces import Exit, ILauncher, Order
 from inetdtw.program import ProgramMissing, check
 from inetdtw.report import Report
-from inetdtw.service import Context
 from inetdtw.watch import Reaper, Watch, hasPidfds, onExit
 
 

@@ -19,7 +19,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from inetdtw._accepting import ofConnection, plain
-from inetdtw.service import Login, Variables
+from inetdtw.context import Login
+from inetdtw.service import Variables
 
 __all__ = ["NOTHING", "base", "ofConnection", "plain"]
 

@@ -23,11 +23,11 @@ from twisted.internet.defer import Deferred, DeferredList
 
 from inetdtw import _forkhelper
 from inetdtw.channel import encode
+from inetdtw.context import Context
 from inetdtw.delegations import Delegation
 from inetdtw.helper import Helper
 from inetdtw.interfaces import IAcceptingLauncher, Order
 from inetdtw.report import Report
-from inetdtw.service import Context
 
 #: Orders that one helper may have before it.
 IN_FLIGHT = 4

@@ -14,11 +14,12 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 
+from inetdtw.context import Context
 from inetdtw.direct import Direct
 from inetdtw.forkserver import ForkServers
 from inetdtw.interfaces import ILauncher
 from inetdtw.report import Report
-from inetdtw.service import Context, Service
+from inetdtw.service import Service
 from inetdtw.warm import Warm, warmBefore
 
 _Key = tuple[str, Context]

@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Callable
 
-from inetdtw.service import Identity, Login
+from inetdtw.context import Identity, Login
 
 
 def _hardLimit(name: str) -> int:

@@ -12,7 +12,8 @@ import os
 import stat
 from collections.abc import Iterator
 
-from inetdtw.service import Identity, Program
+from inetdtw.context import Identity
+from inetdtw.service import Program
 
 
 class ProgramMissing(Exception):

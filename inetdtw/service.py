@@ -14,6 +14,7 @@ from __future__ import annotations
 import socket
 from dataclasses import dataclass, field
 
+from inetdtw.context import Context, Login
 from inetdtw.place import Place
 
 
@@ -49,59 +50,6 @@ class Address:
         """
         unix = self.family == socket.AF_UNIX
         return self.host if unix else (self.host, self.port)
-
-
-@dataclass(frozen=True)
-class Identity:
-    """
-    Who a program runs as, where that is not the user who runs the daemon.
-
-    @ivar groups: all supplementary groups.
-    """
-
-    uid: int
-    gid: int
-    groups: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Login:
-    """
-    What passwd(5) says of the user that a program runs as.
-    """
-
-    name: str
-    home: str
-    shell: str
-
-
-@dataclass(frozen=True)
-class Context:
-    """
-    What a process has taken on before it becomes the service's program.
-
-    @ivar identity: C{None} for the daemon's own.
-    @ivar umask: the file creation mask.
-    @ivar directory: the working directory, within C{chroot}.
-    @ivar nice: how much lower its priority is than the daemon's.
-    @ivar chroot: the folder that it has as its root, if it is not the daemon's.
-    @ivar limits: resource limits, each with its name in C{resource}, the soft and
-        the hard limit.
-    """
-
-    identity: Identity | None = None
-    umask: int = 0o022
-    directory: str = "/"
-    nice: int = 0
-    chroot: str | None = None
-    limits: tuple[tuple[str, int, int], ...] = ()
-
-    @property
-    def plain(self) -> bool:
-        """
-        Whether it says nothing but who, where and with which umask.
-        """
-        return (self.nice, self.chroot, self.limits) == (0, None, ())
 
 
 @dataclass(frozen=True)
@@ -217,6 +165,9 @@ class Ownership:
 
 Key = tuple[Address, int]
 
+#: The context of who runs the daemon.
+OWN = Context()
+
 
 @dataclass(frozen=True)
 class Service:
@@ -248,7 +199,7 @@ class Service:
     internal: str | None = None
     program: Program | None = None
     login: Login | None = None
-    context: Context = Context()
+    context: Context = OWN
     launch: str = "forkserver"
     bounds: Bounds = Bounds()
     options: SocketOptions = SocketOptions()

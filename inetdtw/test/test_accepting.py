@@ -19,16 +19,14 @@ from zope.interface.verify import verifyObject
 from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw._accepting import Acceptor, packAddress, unpackAddress
-from inetdtw._packets import (
-    ADDRESSED,
-    decode,
-)
+from inetdtw._packets import ADDRESSED, decode
+from inetdtw.context import Context
 from inetdtw.forkserver import ForkServers
 from inetdtw.interfaces import Exit, IAcceptingLauncher, Order
 from inetdtw.limits import Limits
 from inetdtw.nowait import StreamPrograms
 from inetdtw.report import Report
-from inetdtw.service import Bounds, Context, Service
+from inetdtw.service import Bounds, Service
 from inetdtw.test.fakes import (
     PATIENCE,
     FakeLauncher,

@@ -11,10 +11,7 @@ import os
 
 from inetdtw.channel import encode
 from inetdtw.interfaces import Order
-from inetdtw.test.fakes import (
-    FakeChild,
-    ServingTestCase,
-)
+from inetdtw.test.fakes import FakeChild, ServingTestCase
 from inetdtw.test.test_helper import HelperTestCase
 
 

@@ -11,10 +11,7 @@ from zope.interface.verify import verifyObject
 
 from inetdtw.child import Child
 from inetdtw.interfaces import Exit, IChild
-from inetdtw.test.fakes import (
-    ServingTestCase,
-    makeService,
-)
+from inetdtw.test.fakes import ServingTestCase, makeService
 
 PEER = ("192.0.2.1", 40000)
 

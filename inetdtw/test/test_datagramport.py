@@ -14,15 +14,9 @@ from typing import Any
 from twisted.internet.protocol import DatagramProtocol
 
 from inetdtw.datagramport import DatagramPort
-from inetdtw.ports import (
-    BATCH,
-)
+from inetdtw.ports import BATCH
 from inetdtw.service import Address
-from inetdtw.test.fakes import (
-    ServingTestCase,
-    listening,
-    makeDatagrams,
-)
+from inetdtw.test.fakes import ServingTestCase, listening, makeDatagrams
 
 
 class Receiving(DatagramProtocol):

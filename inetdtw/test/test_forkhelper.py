@@ -32,11 +32,7 @@ from inetdtw._packets import (
 )
 from inetdtw.channel import encode
 from inetdtw.interfaces import Order
-from inetdtw.test.fakes import (
-    PATIENCE,
-    ServingTestCase,
-    openDescriptors,
-)
+from inetdtw.test.fakes import PATIENCE, ServingTestCase, openDescriptors
 from inetdtw.test.test_spawning import PROBE, ignored
 
 _HELPER = os.path.abspath(_forkhelper.__file__)

@@ -16,9 +16,9 @@ from typing import Any
 from zope.interface.verify import verifyObject
 
 from inetdtw._packets import HELLO, STALLED, STARTED, decode, pairs
+from inetdtw.context import Context, Identity
 from inetdtw.forkserver import IN_FLIGHT, ForkServers, arguments
 from inetdtw.interfaces import ILauncher, Order
-from inetdtw.service import Context, Identity
 from inetdtw.test.fakes import FakeChild, ServingTestCase, openDescriptors, openedSince
 from inetdtw.test.test_helper import PID, PlayedHelper
 

@@ -12,10 +12,10 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
+from inetdtw.context import Context, Identity
 from inetdtw.direct import Direct
 from inetdtw.forkserver import ForkServers
 from inetdtw.launchers import Launchers
-from inetdtw.service import Context, Identity
 from inetdtw.test.fakes import FakeLauncher, ServingTestCase, makeDatagrams, makeService
 
 FORKSERVER = makeService(launch="forkserver")

@@ -13,9 +13,10 @@ from dataclasses import replace
 from twisted.logger import LogLevel
 
 from inetdtw.child import Child
+from inetdtw.context import Identity, Login
 from inetdtw.interfaces import Exit
 from inetdtw.launches import Launches
-from inetdtw.service import Identity, Login, Program, Variables
+from inetdtw.service import Program, Variables
 from inetdtw.test.fakes import (
     FIRST_PID,
     FakeProgram,

@@ -14,6 +14,7 @@ from typing import Any, Callable
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from inetdtw.context import Identity, Login
 from inetdtw.lookups import (
     Account,
     Lookups,
@@ -24,7 +25,6 @@ from inetdtw.lookups import (
     port,
     userId,
 )
-from inetdtw.service import Identity, Login
 from inetdtw.test.system import lookups
 
 ROOT = lookups()

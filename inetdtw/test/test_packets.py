@@ -11,17 +11,10 @@ import array
 import os
 import socket
 
-from inetdtw._packets import (
-    LARGEST,
-    decode,
-    pairs,
-    receive,
-)
+from inetdtw._packets import LARGEST, decode, pairs, receive
 from inetdtw.channel import encode
 from inetdtw.interfaces import Order
-from inetdtw.test.fakes import (
-    ServingTestCase,
-)
+from inetdtw.test.fakes import ServingTestCase
 
 
 class PartsTests(ServingTestCase):

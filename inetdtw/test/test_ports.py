@@ -26,12 +26,7 @@ from inetdtw.ports import (
     StreamPort,
     WaitPort,
 )
-from inetdtw.test.fakes import (
-    ServingTestCase,
-    listening,
-    makeDatagrams,
-    makeService,
-)
+from inetdtw.test.fakes import ServingTestCase, listening, makeDatagrams, makeService
 
 
 class SocketPortTests(ServingTestCase):

@@ -15,8 +15,9 @@ from unittest import SkipTest
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from inetdtw.context import Identity
 from inetdtw.program import ProgramMissing, check, locate
-from inetdtw.service import Identity, Program
+from inetdtw.service import Program
 
 #: Nobody who owns anything here, and who is in no group of anybody.
 STRANGER = Identity(54321, 54321, (54321,))

@@ -16,15 +16,7 @@ from typing import Any
 
 from inetdtw import _programs
 from inetdtw._forkhelper import ForkServer
-from inetdtw._packets import (
-    ENDED,
-    FAILED,
-    HEADER,
-    REPEATED,
-    REPORT,
-    STALLED,
-    STARTED,
-)
+from inetdtw._packets import ENDED, FAILED, HEADER, REPEATED, REPORT, STALLED, STARTED
 from inetdtw._programs import Repeat, repeatOf
 from inetdtw.test.fakes import (
     PATIENCE,

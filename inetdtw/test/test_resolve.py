@@ -13,15 +13,13 @@ from typing import Any
 
 from inetdtw import builtin
 from inetdtw.conf import parse
+from inetdtw.context import Context, Identity, Login
 from inetdtw.entry import Entry
 from inetdtw.place import ConfError, Place
 from inetdtw.resolve import resolve
 from inetdtw.service import (
     Address,
     Bounds,
-    Context,
-    Identity,
-    Login,
     Program,
     Service,
     Settings,

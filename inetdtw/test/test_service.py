@@ -12,14 +12,12 @@ from dataclasses import FrozenInstanceError, fields, replace
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from inetdtw.context import Context, Login
 from inetdtw.place import Place
 from inetdtw.service import (
     Address,
     Bounds,
-    Context,
-    Identity,
     Interpreted,
-    Login,
     Ownership,
     Program,
     Service,
@@ -54,25 +52,6 @@ class AddressTests(SynchronousTestCase):
             self.assertEqual(each.getsockname()[0], "127.0.0.1")
         self.assertEqual(SIX.forBind(), ("::1", 7))
         self.assertEqual(PATH.forBind(), "/run/s")
-
-
-class ContextTests(SynchronousTestCase):
-    """
-    Tests for L{Context}.
-    """
-
-    def test_plain(self) -> None:
-        """
-        Who, where and with which mask is plain, and the rest is not.
-        """
-        self.assertTrue(Context().plain)
-        self.assertTrue(Context(Identity(1, 1, ()), 0o077, "/tmp").plain)
-        for context in (
-            Context(nice=1),
-            Context(chroot="/"),
-            Context(limits=(("RLIMIT_CPU", 1, 1),)),
-        ):
-            self.assertFalse(context.plain, context)
 
 
 class BoundsTests(SynchronousTestCase):

@@ -20,10 +20,7 @@ from twisted.internet.main import CONNECTION_LOST
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw.test.fakes import (
-    FakeReactor,
-    ServingTestCase,
-)
+from inetdtw.test.fakes import FakeReactor, ServingTestCase
 from inetdtw.watch import INTERVAL, PidfdWatch, PollWatch, hasPidfds, onExit
 
 

@@ -1,0 +1,64 @@
+# -*- test-case-name: inetdtw.test.test_context -*-
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+What a process has taken on before it becomes a service's program.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Identity:
+    """
+    Who a program runs as, where that is not the user who runs the daemon.
+
+    @ivar groups: all supplementary groups.
+    """
+
+    uid: int
+    gid: int
+    groups: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Login:
+    """
+    What passwd(5) says of the user that a program runs as.
+    """
+
+    name: str
+    home: str
+    shell: str
+
+
+@dataclass(frozen=True)
+class Context:
+    """
+    What a process has taken on before it becomes the service's program.
+
+    @ivar identity: C{None} for the daemon's own.
+    @ivar umask: the file creation mask.
+    @ivar directory: the working directory, within C{chroot}.
+    @ivar nice: how much lower its priority is than the daemon's.
+    @ivar chroot: the folder that it has as its root, if it is not the daemon's.
+    @ivar limits: resource limits, each with its name in C{resource}, the soft and
+        the hard limit.
+    """
+
+    identity: Identity | None = None
+    umask: int = 0o022
+    directory: str = "/"
+    nice: int = 0
+    chroot: str | None = None
+    limits: tuple[tuple[str, int, int], ...] = ()
+
+    @property
+    def plain(self) -> bool:
+        """
+        Whether it says nothing but who, where and with which umask.
+        """
+        return (self.nice, self.chroot, self.limits) == (0, None, ())

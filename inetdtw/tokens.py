@@ -1,0 +1,174 @@
+# -*- test-case-name: inetdtw.test.test_tokens -*-
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+The tokens of a key-value definition: words, strings with escapes, and marks between
+them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from enum import Enum
+
+from inetdtw.lexer import Source
+from inetdtw.place import ConfError, Place, Word
+
+#: What stands in a key-value definition, see L{Tokens}.
+_TOKEN = re.compile(
+    r"""
+      (?P<blank>[ \t\r\n]+)
+    | (?P<comment>\#[^\n]*)
+    | (?P<mark>[=,;])
+    | '(?P<single>[^'\\\n]*(?:\\[^\n][^'\\\n]*)*)'
+    | "(?P<double>[^"\\\n]*(?:\\[^\n][^"\\\n]*)*)"
+    | (?P<open>['"][^\n]*)
+    | (?P<plain>[^ \t\r\n,;"'=][^ \t\r\n,;"']*)
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_STRING_ESCAPE = re.compile(rb"""\\(?:x([0-9a-fA-F]{2})|(.))""", re.DOTALL)
+_ESCAPED = {
+    b"n": b"\n",
+    b"t": b"\t",
+    b"r": b"\r",
+    b"\\": b"\\",
+    b"'": b"'",
+    b'"': b'"',
+}
+#: A line that can only be the beginning of a statement.
+_BEGINNING = re.compile(
+    r"""
+      (?! \# )
+    (?: [^ \t\r\n=]+ [ \t]+ (?: on | off | stream | dgram | seqpacket | raw | rdm )
+        (?= [ \t\r\n;\#,:] | \Z )
+      | \.include (?= [ \t\r\n] | \Z )
+      | [^ \t\r\n=]+ : [ \t\r]* (?: \n | \Z )
+    )
+    """,
+    re.VERBOSE,
+)
+
+
+class Sort(Enum):
+    """
+    What a token of a definition is.
+
+    @cvar MARK: one of the marks.
+    @cvar PLAIN: a word that ends without a quote.
+    @cvar QUOTED: a word that ends with a quote.
+    """
+
+    MARK = "mark"
+    PLAIN = "plain"
+    QUOTED = "quoted"
+
+
+class Tokens:
+    """
+    The tokens of a key-value definition, inetd.conf(5) of NetBSD: words and
+    strings, divided by blanks, and the marks C{=}, C{,} and C{;}.  Strings have
+    the escapes C{\\\\ \\n \\t \\r \\' \\" \\xXX}, the last of which is a byte.  A
+    comment may stand wherever a blank may.
+
+    A definition ends with its semicolon.  One that lacks it ends in front of a line
+    that can only be the beginning of another statement: one whose second word is
+    C{on}, C{off} or a type of socket, one that is nothing but C{address:}, or an
+    C{.include}; all of them without a blank in front.
+    """
+
+    def __init__(self, source: Source) -> None:
+        """
+        @param source: the text, which has reached the definition.
+        """
+        self._source = source
+        self._ended = False
+
+    def __iter__(self) -> Iterator[tuple[Sort, Word]]:
+        """
+        The tokens up to the end of the definition.
+
+        @raise ConfError: if a string is not closed, or has an unknown escape.
+        """
+        source = self._source
+        pieces: list[str] = []
+        place = source.place(source.position)
+        sort = Sort.PLAIN
+        for match in _TOKEN.finditer(source.text, source.position):
+            if pieces and match.lastgroup not in ("plain", "single", "double"):
+                yield sort, Word("".join(pieces), place)
+                pieces = []
+            here = source.place(match.start())
+            place = place if pieces else here
+            if match["open"] is not None:
+                raise ConfError(here, "definition", "a string is not closed here")
+            if match["mark"] is not None:
+                self._passOver(match)
+                yield Sort.MARK, Word(match["mark"], here)
+            elif match["blank"] is None and match["comment"] is None:
+                pieces.append(_value(match, here))
+                sort = Sort.QUOTED if match["plain"] is None else Sort.PLAIN
+                self._passOver(match)
+            else:
+                self._passOver(match)
+            if self._ended:
+                return
+        if pieces:
+            yield sort, Word("".join(pieces), place)
+
+    def skip(self) -> None:
+        """
+        Pass over what is left of the definition.
+        """
+        if self._ended:
+            return
+        source = self._source
+        for match in _TOKEN.finditer(source.text, source.position):
+            if self._passOver(match):
+                return
+
+    def _passOver(self, match: re.Match[str]) -> bool:
+        """
+        Pass over one token.
+
+        @return: whether the definition ends there.
+        """
+        end = match.end()
+        self._source.goTo(end)
+        if match["mark"] == ";":
+            self._ended = True
+        elif match["open"] is not None:
+            self._ended = match["open"].rstrip().endswith(";")
+        elif match["blank"] is not None and match["blank"].endswith("\n"):
+            self._ended = _BEGINNING.match(self._source.text, end) is not None
+        return self._ended
+
+
+def _value(match: re.Match[str], place: Place) -> str:
+    """
+    What a token stands for.
+    """
+    for quoted in (match["single"], match["double"]):
+        if quoted is not None:
+            return _unescaped(quoted, place) if "\\" in quoted else quoted
+    return match["plain"]
+
+
+def _unescaped(quoted: str, place: Place) -> str:
+    """
+    What a string with escapes stands for, in the way of C{os.fsdecode}: the bytes
+    that are no UTF-8 as well can be given to a program.
+    """
+
+    def bytesOf(escape: re.Match[bytes]) -> bytes:
+        if escape[1] is not None:
+            return bytes.fromhex(escape[1].decode("ascii"))
+        if escape[2] in _ESCAPED:
+            return _ESCAPED[escape[2]]
+        reason = "a backslash stands before one of n t r \\ ' \" xXX, not here"
+        raise ConfError(place, "definition", reason)
+
+    data = _STRING_ESCAPE.sub(bytesOf, quoted.encode("utf-8", "surrogatepass"))
+    return data.decode("utf-8", "surrogateescape")
