@@ -31,7 +31,7 @@ import time
 import uuid
 from typing import TYPE_CHECKING
 
-from tests import world
+from tests import MEASURING, world
 
 if TYPE_CHECKING:
     import pwd
@@ -64,6 +64,8 @@ def environment(user: pwd.struct_passwd | None = None, **more: str) -> dict[str,
     """
     env = dict(os.environ, PYTHONPATH=world.checkout())
     env["PATH"] = f"{os.path.dirname(world.python())}:{env.get('PATH', os.defpath)}"
+    if MEASURING in env:
+        env["COVERAGE_PROCESS_CONFIG"] = env.pop(MEASURING)
     if user is not None:
         env.update(USER=user.pw_name, LOGNAME=user.pw_name, HOME=user.pw_dir)
     return {**env, **more}

@@ -1,0 +1,104 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+What is done with a checkout, each thing in an environment of its own.
+
+    nox                       # the tests with every interpreter that is here
+    nox -s coverage           # what the tests reach, in daemons and all that they start
+    nox -s lint docs build    # as CI does it
+
+An interpreter that is not here is skipped, which nox says.  Arguments behind C{--} are
+for trial: C{nox -s tests -- inetdtw.test.test_conf}.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+
+import nox
+
+_OLDEST = "22.10.0"
+_NEWEST = "newest"
+
+#: Each CPython with the newest Twisted that it can have, the oldest one also with the
+#: oldest Twisted.
+_MATRIX = [("3.9", _OLDEST), *((f"3.{minor}", _NEWEST) for minor in range(9, 14))]
+
+nox.options.sessions = ["tests"]
+nox.options.error_on_missing_interpreters = False
+
+
+@nox.session
+@nox.parametrize(("python", "twisted"), _MATRIX, ids=["-".join(row) for row in _MATRIX])
+def tests(session: nox.Session, twisted: str) -> None:
+    """
+    The unit and the black-box tests; as root, they are run as other users too.
+    """
+    session.install(
+        ".[test]", "twisted" if twisted == _NEWEST else f"twisted=={twisted}"
+    )
+    for suite in [session.posargs] if session.posargs else [["inetdtw"], ["tests"]]:
+        session.run("trial", *_ours(session), *suite, env={"PYTHONPATH": "."})
+
+
+@nox.session
+def coverage(session: nox.Session) -> None:
+    """
+    What both kinds of tests reach, with branches; it needs Python 3.10 or newer.
+    """
+    session.install("-e", ".[test,dev]")
+    with tempfile.TemporaryDirectory() as folder:
+        # Daemons of other users write there too.
+        os.chmod(folder, 0o1777)
+        env = {"PYTHONPATH": ".", "COVERAGE_FILE": os.path.join(folder, "data")}
+        run = ("python", "-m", "coverage")
+        trial = (*run, "run", "-m", "twisted.trial", *_ours(session))
+        for suite in [session.posargs] if session.posargs else [["inetdtw"], ["tests"]]:
+            session.run(*trial, *suite, env=env)
+        session.run(*run, "combine", "--quiet", env=env)
+        session.run(*run, "html", "--quiet", env=env)
+        session.run(*run, "report", env=env)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """
+    Style, format and types.
+    """
+    session.install("-e", ".[test,dev]")
+    session.run("ruff", "check")
+    session.run("ruff", "format", "--check")
+    session.run("mypy")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """
+    The guide, the man pages and the API pages, into C{build}.
+    """
+    session.install("-e", ".[test,dev,docs]")
+    session.run("pydoctor", "--quiet")
+    for builder in ("html", "man"):
+        session.run("sphinx-build", "-qWn", "-b", builder, "docs", f"build/{builder}")
+
+
+@nox.session
+def build(session: nox.Session) -> None:
+    """
+    The files of a release, into C{dist}.
+    """
+    session.install(".[dev]")
+    session.run("python", ".ci/distributions.py", "dist")
+    files = [os.path.join("dist", name) for name in sorted(os.listdir("dist"))]
+    session.run("twine", "check", "--strict", *files)
+    wheels = [name for name in files if name.endswith(".whl")]
+    session.run("check-wheel-contents", *wheels)
+
+
+def _ours(session: nox.Session) -> list[str]:
+    """
+    Options that keep sessions out of each other's way.
+    """
+    return ["--temp-directory", os.path.join(session.create_tmp(), "trial")]
