@@ -12,6 +12,7 @@ standard library.
 
 from __future__ import annotations
 
+import os
 import socket
 import struct
 
@@ -79,6 +80,19 @@ def unpackAddress(record: bytes) -> tuple[str, int]:
     return socket.inet_ntop(socket.AF_INET6, packed), port
 
 
+def owned(fd: int) -> socket.socket:
+    """
+    A socket of a descriptor that is to be closed with it.
+
+    @raise OSError: if it is no socket; then it is closed.
+    """
+    try:
+        return socket.socket(fileno=fd)
+    except OSError:
+        os.close(fd)
+        raise
+
+
 class Acceptor:
     """
     A listening socket whose connections each get a program.
@@ -98,7 +112,7 @@ class Acceptor:
         @param fd: a descriptor that is to be the acceptor's own.
         """
         self.number = number
-        self.socket = socket.socket(fileno=fd)
+        self.socket = owned(fd)
         self.program = program
 
     def accept(self) -> tuple[socket.socket, Any, dict[bytes, bytes]]:

@@ -19,6 +19,7 @@ import errno
 import os
 import select
 import socket
+import struct
 import sys
 
 # Only a type checker wants these; they would double what this process imports.
@@ -39,18 +40,21 @@ from inetdtw._packets import (
     ACCEPTED,
     ADDRESSED,
     CHANNEL,
+    CROWDED,
     DROPPED,
+    FAILED,
     HEADER,
     HELLO,
     LARGEST,
     NAME,
+    NAME_AND_MOST,
     REPEATS_SHIFT,
     WITHDRAWN,
     Reports,
     pairs,
     receive,
 )
-from inetdtw._programs import STALLS, Programs, drain, wakeOnExit
+from inetdtw._programs import STALLS, Programs, codeOf, drain, wakeOnExit
 from inetdtw._spawning import Limit, assume, limitsOf, makeRoom, quiet
 
 #: Reports that are not kept back any longer for others to come.
@@ -73,6 +77,7 @@ class ForkServer:
         self._reports = Reports(channel)
         self._programs = Programs(self._reports, directory, limits)
         self._acceptors: dict[int, Acceptor] = {}
+        self._most = 0
         self._poll: Any = select.epoll() if hasattr(select, "epoll") else select.poll()
 
     def serve(self) -> None:
@@ -149,10 +154,20 @@ class ForkServer:
             return False
         try:
             self._obey(packet, fds)
+        except (ValueError, IndexError, struct.error):
+            self._misunderstood(packet)
         finally:
             for fd in fds:
                 os.close(fd)
         return True
+
+    def _misunderstood(self, packet: bytes) -> None:
+        """
+        Start nothing for an order that makes no sense.
+        """
+        if len(packet) >= HEADER.size:
+            number = HEADER.unpack_from(packet)[0]
+            self._reports.add(FAILED, number, 0, errno.EBADMSG)
 
     def _obey(self, packet: bytes, fds: list[int]) -> None:
         """
@@ -177,12 +192,26 @@ class ForkServer:
         """
         Accept from a socket from now on.
         """
-        (number,) = NAME.unpack_from(told)
+        number, self._most = NAME_AND_MOST.unpack_from(told)
         self._withdraw(number)
-        program = self._programs.decoded(told[NAME.size :])
-        acceptor = Acceptor(number, os.dup(fds[0]), program)
+        program = self._programs.decoded(told[NAME_AND_MOST.size :])
+        try:
+            acceptor = Acceptor(number, os.dup(fds[0]), program)
+        except OSError as why:
+            self._reports.add(DROPPED, number, 0, codeOf(why))
+            return
         self._acceptors[acceptor.socket.fileno()] = acceptor
         self._poll.register(acceptor.socket.fileno(), select.POLLIN | _EXCLUSIVE)
+        self._leaveIfCrowded()
+
+    def _leaveIfCrowded(self) -> None:
+        """
+        Leave all sockets to the daemon, if there are as many programs as may be.
+        """
+        if 0 < self._most <= len(self._programs.accepted):
+            for acceptor in list(self._acceptors.values()):
+                self._withdraw(acceptor.number)
+                self._reports.add(CROWDED, acceptor.number, 0, 0)
 
     def _withdraw(self, number: int) -> None:
         """
@@ -226,12 +255,14 @@ class ForkServer:
             return
         try:
             pid = self._programs.patiently(number, (path, argv, environment), [fd])
-        except OSError as why:
+        except (OSError, ValueError) as why:
             self._drop(acceptor, why)
             return
+        self._programs.accepted.add(pid)
         self._reports.add(ACCEPTED, number, pid, 0)
+        self._leaveIfCrowded()
 
-    def _drop(self, acceptor: Acceptor, why: OSError, astray: bool = False) -> None:
+    def _drop(self, acceptor: Acceptor, why: Exception, astray: bool = False) -> None:
         """
         Leave a socket to the daemon, which has other means, after something went
         wrong.
@@ -239,7 +270,7 @@ class ForkServer:
         @param astray: whether it is wrong with the working directory.
         """
         self._withdraw(acceptor.number)
-        self._reports.add(DROPPED, acceptor.number, int(astray), why.errno or errno.EIO)
+        self._reports.add(DROPPED, acceptor.number, int(astray), codeOf(why))
 
     def _settle(self, told: bytes) -> None:
         """

@@ -34,12 +34,15 @@ HEADER = struct.Struct("=II")
 REPORT = struct.Struct("=BxxxIiiQ")
 HELLO, STARTED, FAILED, ENDED, STALLED, ASTRAY, REPEATED = range(1, 8)
 ADDRESSED, ACCEPTED, DROPPED, WITHDRAWN = range(8, 12)
+#: No more connections are accepted, as there are as many programs as may be.
+CROWDED = 13
 #: The length has how often the program may be repeated in its upper bits.
 REPEATS_SHIFT = 24
 #: In their place: the packet brings a listening socket, to accept from.
 ACCEPT = 0xFF
-#: What follows a header for that, and for an end of it: what the daemon calls it.
-NAME = struct.Struct("=I")
+#: What follows a header for an end of it: what the daemon calls it; and for that: also
+#: how many programs may run at once for connections from here, where 0 is no bound.
+NAME, NAME_AND_MOST = struct.Struct("=I"), struct.Struct("=II")
 
 #: The largest packet.
 LARGEST = 1 << 18

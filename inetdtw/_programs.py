@@ -20,6 +20,7 @@ import signal
 import socket
 import time
 
+from inetdtw._accepting import owned
 from inetdtw._packets import (
     ASTRAY,
     ENDED,
@@ -66,6 +67,13 @@ def drain(fd: int) -> None:
         """Only that something came matters."""
 
 
+def codeOf(why: Exception) -> int:
+    """
+    The number of an error; of one that has none, that of what makes no sense.
+    """
+    return getattr(why, "errno", errno.EINVAL) or errno.EIO
+
+
 class Repeat:
     """
     What starts a program once more for the next datagram in a socket's queue.
@@ -80,7 +88,7 @@ class Repeat:
         """
         @param times: how often that may be done.
         """
-        self.socket = socket.socket(fileno=os.dup(fd))
+        self.socket = owned(os.dup(fd))
         self._times = times
         self._first = self._look()
 
@@ -118,6 +126,8 @@ class Programs:
     All programs of a fork server.
 
     @ivar orders: the number of the order of each program that runs, by its pid.
+    @ivar accepted: the pids of those that were started for connections which this
+        process has accepted itself.
     """
 
     def __init__(self, reports: Reports, directory: str, limits: list[Limit]) -> None:
@@ -132,6 +142,7 @@ class Programs:
         self._arrived = False
         self._known: dict[bytes, Decoded] = {}
         self.orders: dict[int, int] = {}
+        self.accepted: set[int] = set()
         self._repeats: dict[int, Repeat] = {}
 
     def arrive(self, number: int = 0) -> bool:
@@ -176,8 +187,8 @@ class Programs:
         repeat = repeatOf(repeats, fds[0])
         try:
             pid = self.patiently(number, program, fds)
-        except OSError as why:
-            self._reports.add(FAILED, number, 0, why.errno or errno.EIO)
+        except (OSError, ValueError) as why:
+            self._reports.add(FAILED, number, 0, codeOf(why))
             if repeat is not None:
                 repeat.socket.close()
             return
@@ -267,6 +278,7 @@ class Programs:
             if not pid:
                 return
             cpu = usage.ru_utime + usage.ru_stime
+            self.accepted.discard(pid)
             repeat = self._repeats.pop(pid, None)
             if repeat is None or not self._repeat(repeat, pid, status, cpu):
                 self._reports.add(ENDED, self.orders.pop(pid, 0), pid, status, cpu)

@@ -85,6 +85,11 @@ HELLO, STARTED, FAILED, ENDED = range(1, 5)
 ADDRESSED, ACCEPTED, DROPPED, WITHDRAWN = range(8, 12)
 #: The process should be followed by another.
 STALE = 12
+#: No more connections are accepted, as there are as many children as may be.
+CROWDED = 13
+#: What follows a header for a listening socket: how many children may run at once for
+#: connections that were accepted here; 0 is no bound.
+MOST = _struct.Struct("=I")
 #: A record as long as a report: kind, whether it is IPv4, port, address in IPv6.
 ADDRESS = _struct.Struct("=B?H16s4x")
 #: The largest packet.
@@ -702,6 +707,8 @@ class Server:
         self._reports: list[bytes] = []
         self._running: dict[int, int] = {}
         self._listening: dict[int, tuple[int, Any]] = {}
+        self._accepted: set[int] = set()
+        self._mostAccepted = 0
         self._poll = select.poll()
         self._interpreter = Watched(sys.executable)
         self._stale = False
@@ -829,6 +836,7 @@ class Server:
         ]
         number, what = HEADER.unpack_from(self._buffer)
         if what == ACCEPT:
+            (self._mostAccepted,) = MOST.unpack_from(self._buffer, HEADER.size)
             self._listen(number, fds[0])
         elif what == WITHDRAW:
             self._withdraw(number)
@@ -844,6 +852,16 @@ class Server:
         listening = _socket.socket(fileno=high(fd))
         self._listening[listening.fileno()] = (number, listening)
         self._poll.register(listening.fileno(), select.POLLIN)
+        self._leaveIfCrowded()
+
+    def _leaveIfCrowded(self) -> None:
+        """
+        Leave all sockets to the daemon, if there are as many children as may be.
+        """
+        if 0 < self._mostAccepted <= len(self._accepted):
+            for number, _ in list(self._listening.values()):
+                self._forget(number)
+                self._report(CROWDED, number, 0, 0)
 
     def _withdraw(self, number: int) -> None:
         """
@@ -884,8 +902,10 @@ class Server:
             return self._child(0, cold, [fd], lambda: ofConnection(fd, peer))
         posix.close(fd)
         self._running[pid] = number
+        self._accepted.add(pid)
         self._addressed(peer)
         self._report(ACCEPTED, number, pid, cold)
+        self._leaveIfCrowded()
         return None
 
     def _addressed(self, peer: Any) -> None:
@@ -961,6 +981,7 @@ class Server:
             if not pid:
                 return
             number = self._running.pop(pid, 0)
+            self._accepted.discard(pid)
             cpu = usage.ru_utime + usage.ru_stime
             self._report(ENDED, number, pid, status, cpu)
 

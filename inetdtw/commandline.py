@@ -20,7 +20,7 @@ from twisted.python import usage
 #: The titles of the groups of options, and which options are in each.
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "Configuration": ("conf", "check", "explain"),
-    "Process": ("foreground", "debug", "pidfile"),
+    "Process": ("foreground", "debug", "pidfile", "max-children"),
     "Log": ("stderr", "successes", "log-level", "log-addresses", "log-format"),
     "For services whose lines do not say": (
         *("address", "backlog", "rate", "max-child", "ip-rate", "max-child-per-ip"),

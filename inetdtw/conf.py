@@ -33,7 +33,7 @@ from typing import Union
 from inetdtw.definition import Said, entryFrom, keysOf
 from inetdtw.entry import Entry
 from inetdtw.lexer import Source, wordsIn
-from inetdtw.place import ConfError, Place, Word
+from inetdtw.place import ConfError, Place, Word, printable
 from inetdtw.positional import defaultHosts, saidBy, splitService
 from inetdtw.tokens import Tokens
 
@@ -71,6 +71,9 @@ class Warned:
     place: Place
     field: str
     reason: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "reason", printable(self.reason))
 
     def __str__(self) -> str:
         return f"{self.place}: {self.field}: {self.reason}"

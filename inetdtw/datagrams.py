@@ -219,7 +219,7 @@ class DatagramListener:
         launcher: ILauncher,
         released: Callable[[], None],
     ) -> None:
-        self._gate = Gate(service.name, limits, host.report, launcher)
+        self._gate = Gate(service.name, limits, host.report, launcher, host.total)
         launches = Launches(service, host, launcher)
         # Each write would be a datagram: one print() is to make only one.
         launches.without("PYTHONUNBUFFERED")

@@ -17,13 +17,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Callable
 
-from inetdtw._packets import ACCEPT, ACCEPTED, DROPPED, NAME, REPEATS_SHIFT, WITHDRAWN
+from inetdtw._packets import (
+    ACCEPT,
+    ACCEPTED,
+    CROWDED,
+    DROPPED,
+    NAME,
+    NAME_AND_MOST,
+    REPEATS_SHIFT,
+    WITHDRAWN,
+)
 from inetdtw.channel import Channel
+from inetdtw.total import Share
 
 #: The seconds to wait for room in the socket.
 POST_PAUSE = 0.01
 #: The kinds of reports that are about such a socket.
-KINDS = (ACCEPTED, DROPPED, WITHDRAWN)
+KINDS = (ACCEPTED, DROPPED, WITHDRAWN, CROWDED)
 
 
 @dataclass
@@ -52,10 +62,14 @@ class Delegations:
     @ivar peer: the address of the client that the next report is about.
     """
 
-    def __init__(self, reactor: Any, channel: Channel, directory: str) -> None:
+    def __init__(
+        self, reactor: Any, channel: Channel, directory: str, share: Share
+    ) -> None:
         """
         @param directory: where programs are started, for messages.
+        @param share: what the helper may start by itself.
         """
+        self._share = share
         self._reactor = reactor
         self._channel = channel
         self._directory = directory
@@ -70,8 +84,13 @@ class Delegations:
 
     def delegate(self, number: int, delegation: Delegation) -> None:
         """
-        Have the helper accept from a socket, as soon as there is one.
+        Have the helper accept from a socket, as soon as there is one; unless there may
+        be too many programs then.
         """
+        if not self._share.fits():
+            self._reactor.callLater(0, delegation.watcher.crowded)
+            return
+        self._share.hold()
         self._kept[number] = delegation
         if self._there:
             self._post(number, ACCEPT)
@@ -84,12 +103,20 @@ class Delegations:
         """
         delegation = self._kept.get(number)
         if delegation is None or not self._there:
-            self._kept.pop(number, None)
+            self._forget(number)
             free()
             return
         delegation.wanted = False
         delegation.free = free
         self._post(number, 0)
+
+    def _forget(self, number: int) -> None:
+        """
+        The helper does not accept from a socket any more.
+        """
+        self._kept.pop(number, None)
+        if not self._kept:
+            self._share.letGo()
 
     def renew(self) -> None:
         """
@@ -121,6 +148,7 @@ class Delegations:
         """
         No helper is there that could still accept from what was withdrawn.
         """
+        self._share.died()
         unwanted = [n for n, each in self._kept.items() if not each.wanted]
         for number in unwanted:
             self._kept.pop(number).free()
@@ -140,8 +168,11 @@ class Delegations:
         if kind == DROPPED:
             where = f"{self._directory}: " if pid else ""
             delegation.watcher.dropped(peer, where + os.strerror(value))
+        elif kind == CROWDED:
+            delegation.watcher.crowded()
         else:
-            self._kept.pop(number).free()
+            self._forget(number)
+            delegation.free()
         return None
 
     def _post(self, number: int, mark: int) -> None:
@@ -181,6 +212,7 @@ class Delegations:
         parts = [NAME.pack(number)]
         fds: Sequence[int] = ()
         if mark:
-            parts.append(delegation.shared)
+            named = NAME_AND_MOST.pack(number, self._share.most)
+            parts = [named, delegation.shared]
             fds = (delegation.fd,)
         self._channel.send(mark << REPEATS_SHIFT, *parts, fds=fds)

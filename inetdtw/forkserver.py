@@ -28,6 +28,7 @@ from inetdtw.delegations import Delegation
 from inetdtw.helper import Helper
 from inetdtw.interfaces import IAcceptingLauncher, Order
 from inetdtw.report import Report
+from inetdtw.total import Total
 
 #: Orders that one helper may have before it.
 IN_FLIGHT = 4
@@ -65,18 +66,21 @@ class ForkServers:
         reactor: Any,
         report: Report,
         count: int | None = None,
+        total: Total | None = None,
     ) -> None:
         """
         @param context: what the fork servers take on.
         @param count: how many there are to be; by default one for each processor,
             up to four.
+        @param total: what counts the programs of all services.
         """
         self.context = context
         self._report = report
         count = count or min(os.cpu_count() or 1, 4)
         command = [sys.executable, "-I", "-S", _HELPER, *arguments(context)]
         self._helpers = [
-            Helper(self, reactor, command, context.directory) for _ in range(count)
+            Helper(self, reactor, command, context.directory, total)
+            for _ in range(count)
         ]
         self._waiters: list[Callable[[], None]] = []
         self._delegated = 0

@@ -3,7 +3,8 @@
 # See LICENSE for details.
 
 """
-Whether a service may take a client now: its limits, and room to start a program.
+Whether a service may take a client now: its limits, the bound on the programs of all
+services, and room to start one.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from inetdtw.interfaces import ILauncher
 from inetdtw.limits import Limits, Verdict
 from inetdtw.ports import SocketPort
 from inetdtw.report import Report
+from inetdtw.total import Total
 
 
 class Gate:
@@ -27,15 +29,22 @@ class Gate:
     port: SocketPort
 
     def __init__(
-        self, name: str, limits: Limits, report: Report, launcher: ILauncher | None
+        self,
+        name: str,
+        limits: Limits,
+        report: Report,
+        launcher: ILauncher | None,
+        total: Total | None = None,
     ) -> None:
         """
         @param launcher: what starts the service's programs, if it has any.
+        @param total: what counts them with those of all other services.
         """
         self._name = name
         self._limits = limits
         self._report = report
         self._launcher = launcher
+        self._total = None if launcher is None else total
 
     def open(self) -> bool:
         """
@@ -50,11 +59,22 @@ class Gate:
         if self._limits.full:
             self.port.hold("full")
             return False
+        if self._total is not None and self._total.full:
+            self._waitFor(self._total)
+            return False
         if self._launcher is not None and not self._launcher.room:
             self.port.hold("room")
             self._launcher.whenRoom(lambda: self.port.free("room"))
             return False
         return True
+
+    def _waitFor(self, total: Total) -> None:
+        """
+        Hold the port until there may be one more program.
+        """
+        if "total" not in self.port.reasons:
+            self.port.hold("total")
+            total.whenFree(lambda: self.port.free("total"))
 
     def admit(self, peer: Any = None) -> bool:
         """
@@ -64,6 +84,8 @@ class Gate:
         """
         verdict = self._limits.admit(hostOf(peer))
         if verdict is Verdict.ADMIT:
+            if self._total is not None:
+                self._total.take()
             return True
         reason = verdict.value.format(self._limits.bound(verdict))
         self._report.refuse(self._name, peer, reason)
@@ -97,6 +119,8 @@ class Gate:
         A client that was admitted is served.
         """
         self._limits.release(hostOf(peer))
+        if self._total is not None:
+            self._total.give()
 
     def reopen(self) -> None:
         """

@@ -30,6 +30,8 @@ from inetdtw._packets import REPORT
 from inetdtw.channel import Channel
 from inetdtw.children import Children
 from inetdtw.delegations import KINDS, Delegation, Delegations
+from inetdtw.place import printable
+from inetdtw.total import Share, Total
 
 #: The seconds before a helper that died is followed by another: the first pause,
 #: what it grows by, the longest, and how long one must live for a new start.
@@ -47,20 +49,27 @@ class Helper(ProcessProtocol):
     """
 
     def __init__(
-        self, owner: Any, reactor: Any, command: Sequence[str], directory: str
+        self,
+        owner: Any,
+        reactor: Any,
+        command: Sequence[str],
+        directory: str,
+        total: Total | None = None,
     ) -> None:
         """
         @param owner: is told: C{notify()} when there may be room, C{stalled(reason)},
             and C{died(pid, reason, pause)}.
         @param command: what to execute; the socket is its descriptor 3.
         @param directory: where programs are started, for messages.
+        @param total: what counts the programs of all services.
         """
         self._owner = owner
         self._command = list(command)
         self._directory = directory
         self._reactor = reactor
         self._channel = Channel()
-        self._delegations = Delegations(reactor, self._channel, directory)
+        self._share = Share(Total() if total is None else total)
+        self._delegations = Delegations(reactor, self._channel, directory, self._share)
         self.children = Children(reactor, directory, self._retireIdle)
         self._before = 0
         self._pause = FIRST_PAUSE
@@ -235,8 +244,11 @@ class Helper(ProcessProtocol):
         elif kind in KINDS and number in self._delegations:
             child = self._delegations.told(kind, number, pid, value)
             if child is not None:
+                self._share.began(pid)
                 self.children.runs(child, pid)
         else:
+            if kind == _packets.ENDED:
+                self._share.ended(pid)
             self.children.told(kind, number, pid, value, cpu)
 
     def _ready(self, first: int) -> None:
@@ -262,7 +274,7 @@ class Helper(ProcessProtocol):
         The helper has died.
         """
         last = self._said.decode("utf-8", "replace").strip().rpartition("\n")[2]
-        self._died(last or reason.getErrorMessage())
+        self._died(printable(last) or reason.getErrorMessage())
 
     def _died(self, why: str) -> None:
         """

@@ -17,6 +17,7 @@ from inetdtw.complaints import Complaints
 from inetdtw.report import Report
 from inetdtw.tally import Tally
 from inetdtw.tcpmux import Names
+from inetdtw.total import Total
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class Host:
         answer has a C{close()}, and the socket that it goes C{through}.
     @ivar names: the services behind tcpmux.
     @ivar tallies: what became of the programs of each service, by its name.
+    @ivar total: the bound on the programs of all services.
     """
 
     reactor: Any
@@ -45,6 +47,7 @@ class Host:
     answers: set[Any] = field(default_factory=set)
     names: Names = field(default_factory=Names)
     tallies: dict[str, Tally] = field(default_factory=lambda: defaultdict(Tally))
+    total: Total = field(default_factory=Total)
 
     def leave(self, sock: Any) -> None:
         """

@@ -171,6 +171,12 @@ class IAccepting(Interface):
         C{peer}, if it had been taken, is closed.
         """
 
+    def crowded() -> None:
+        """
+        The launcher takes no more connections for now, as it has as many programs as
+        it may start by itself.
+        """
+
 
 class IAcceptingLauncher(ILauncher):
     """

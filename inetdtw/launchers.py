@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Callable
 
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 
@@ -20,6 +20,7 @@ from inetdtw.forkserver import ForkServers
 from inetdtw.interfaces import ILauncher
 from inetdtw.report import Report
 from inetdtw.service import Service
+from inetdtw.total import Total
 from inetdtw.warm import Warm, warmBefore
 
 _Key = tuple[str, Context]
@@ -53,9 +54,15 @@ class Launchers:
     Keeps the launchers that are needed.
     """
 
-    _MAKE = {"direct": Direct, "forkserver": ForkServers}
+    _MAKE: dict[str, Callable[..., Any]] = {"direct": Direct, "forkserver": ForkServers}
 
-    def __init__(self, reactor: Any, report: Report) -> None:
+    def __init__(
+        self, reactor: Any, report: Report, total: Total | None = None
+    ) -> None:
+        """
+        @param total: what counts the programs of all services.
+        """
+        self._total = Total() if total is None else total
         self._reactor = reactor
         self._report = report
         self._launchers: dict[_Key, Any] = {}
@@ -81,11 +88,18 @@ class Launchers:
         for way, context in wanted:
             if (way, context) in self._launchers:
                 continue
-            launcher = self._MAKE[way](context, self._reactor, self._report)
-            self._launchers[way, context] = launcher
+            launcher = self._launchers[way, context] = self._make(way, context)
             launcher.start()
         for service in services:
             self._heat(service)
+
+    def _make(self, way: str, context: Context) -> Any:
+        """
+        A launcher.
+        """
+        # Only those who accept by themselves have to know of the others' programs.
+        more = {} if way == "direct" else {"total": self._total}
+        return self._MAKE[way](context, self._reactor, self._report, **more)
 
     def _cool(self, services: list[Service]) -> None:
         """
@@ -109,7 +123,10 @@ class Launchers:
         key = _warmKey(service)
         if key not in self._warm:
             cold = self._launchers[_key(service)]
-            made = (service.warm, self._reactor, self._report, service.name)
+            made = (
+                *(service.warm, self._reactor, self._report, service.name),
+                self._total,
+            )
             self._warm[key] = warmBefore(cold, *made)
 
     def of(self, service: Service) -> ILauncher | None:

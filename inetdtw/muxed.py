@@ -127,8 +127,8 @@ class MuxedSlot:
         self._limits.bounds = self.service.bounds
         self._launches = Launches(self.service, self._host, launcher)
         self._launches.prepare()
-        report = self._host.report
-        self._gate = Gate(self.service.name, self._limits, report, launcher)
+        host, name = self._host, self.service.name
+        self._gate = Gate(name, self._limits, host.report, launcher, host.total)
         self._gate.port = self._door
 
     def change(self, service: Service) -> None:

@@ -167,7 +167,7 @@ class StreamPrograms:
     ) -> None:
         self._service = service
         self._host = host
-        self._gate = Gate(service.name, limits, host.report, launcher)
+        self._gate = Gate(service.name, limits, host.report, launcher, host.total)
         self._launches = Launches(service, host, launcher)
         self._factory = ProgramFactory(
             self._launches, self._gate, released, service.refusal
@@ -176,27 +176,48 @@ class StreamPrograms:
         self._gate.port = self._port
         self._delegated: int | None = None
         self._shared = False
+        self._handedBack = False
+        self._limits = limits
         self._retired: Callable[[], None] | None = None
 
     def start(self) -> None:
         """
         Begin to accept, or have the launcher begin.
         """
-        launcher = self._launches.launcher
         self._launches.prepare()
-        if self._simple() and IAcceptingLauncher.providedBy(launcher):
-            with contextlib.suppress(ProgramMissing):
-                order = self._launches.order(self._port.fileno())
-                accepting = IAcceptingLauncher(launcher)
-                self._delegated = accepting.delegate(self, order)
-                return
-        self._port.start()
+        if not self._leave():
+            self._port.start()
+
+    def _leave(self) -> bool:
+        """
+        Have the launcher accept, if it can.
+
+        @return: whether it does.
+        """
+        launcher, total = self._launches.launcher, self._host.total
+        accepts = self._simple() and IAcceptingLauncher.providedBy(launcher)
+        if not (accepts and total.ample):
+            return False
+        with contextlib.suppress(ProgramMissing):
+            order = self._launches.order(self._port.fileno())
+            self._delegated = IAcceptingLauncher(launcher).delegate(self, order)
+            total.lending(self.crowded)
+        return self._delegated is not None
 
     def _simple(self) -> bool:
         """
         Whether there is nothing to do for a connection but to start the program.
         """
         return self._service.bounds.none and self._service.stderr == "socket"
+
+    def crowded(self) -> None:
+        """
+        The launcher should not accept for now: with connections that come here first,
+        the programs of all services can be counted before they are started.
+        """
+        if self._withdrawn():
+            self._handedBack = True
+            self._port.start()
 
     def accepted(self, peer: Any) -> Child:
         """
@@ -227,6 +248,7 @@ class StreamPrograms:
             return False
         number, self._delegated = self._delegated, None
         self._shared = True
+        self._host.total.notLending(self.crowded)
         accepting = IAcceptingLauncher(self._launches.launcher)
         accepting.withdraw(number, self._alone)
         return True
@@ -255,6 +277,7 @@ class StreamPrograms:
         """
         Accept no more.
         """
+        self._handedBack = False
         self._withdrawn()
         self._port.stop()
 
@@ -263,6 +286,10 @@ class StreamPrograms:
         One of the service's programs has ended.
         """
         self._gate.reopen()
+        few = self._limits.running <= self._host.total.share // 2
+        if self._handedBack and few and not self._shared and self._leave():
+            self._handedBack = False
+            self._port.hold("idle")
 
     def held(self) -> list[str]:
         """

@@ -28,12 +28,16 @@ What is worth a line depends on the level:
 
 from __future__ import annotations
 
-from typing import Any
+import time
+from typing import Any, Callable
 
 from inetdtw.clientlines import INFO, NOTICE, WARN, ClientLines
 from inetdtw.diff import Changes
 from inetdtw.place import ConfError
 from inetdtw.state import ServiceState
+
+#: The seconds for which a shortage is not said again.
+QUIET = 10.0
 
 
 def _word(text: str) -> str:
@@ -47,6 +51,21 @@ class Report(ClientLines):
     """
     What the daemon has to say.
     """
+
+    def __init__(
+        self,
+        level: str = "notice",
+        addresses: str = "full",
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """
+        @param level: one of L{LEVELS<inetdtw.clientlines.LEVELS>}.
+        @param addresses: one of L{ADDRESSES<inetdtw.peers.ADDRESSES>}.
+        @param clock: the time in seconds, from any start.
+        """
+        super().__init__(level, addresses)
+        self._clock = clock
+        self._stalls: dict[str, float] = {}
 
     def pause(
         self, service: str, seconds: float | None, reason: str, peer: Any = None
@@ -164,9 +183,20 @@ class Report(ClientLines):
 
     def stalled(self, reason: str) -> None:
         """
-        No program can be started at the moment.
+        No program can be started at the moment.  This is said once, and again only
+        after L{QUIET} seconds, as a shortage is found out for every client anew.
         """
+        now = self._clock()
+        if now - self._stalls.get(reason, -QUIET) < QUIET:
+            return
+        self._stalls[reason] = now
         self._log.error("stall - peer=- reason={reason}", reason=reason)
+
+    def crowded(self, most: int) -> None:
+        """
+        As many programs run as may.
+        """
+        self.stalled(f"{most} programs run, which --max-children allows at most")
 
     def forkserver(self, uid: int, pid: int | None, retry: float, reason: str) -> None:
         """

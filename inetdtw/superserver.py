@@ -29,6 +29,7 @@ from inetdtw.service import Settings
 from inetdtw.slots import DRAINING, Slots
 from inetdtw.state import DaemonState, ServiceState
 from inetdtw.tally import Tally
+from inetdtw.total import Total, defaultMost, processLimit
 
 
 class NothingToServe(Exception):
@@ -69,6 +70,7 @@ class InetdService(ApplicationService):
         report: Report | None = None,
         environ: Mapping[str, str] | None = None,
         required: bool = False,
+        maxChildren: int | None = None,
     ) -> None:
         """
         @param conf: the path of a configuration file or of a folder of such files,
@@ -82,6 +84,8 @@ class InetdService(ApplicationService):
             process' own.
         @param required: whether to raise L{NothingToServe} at the start when no
             service at all has its socket.
+        @param maxChildren: how many programs of all services may run at once; 0 is no
+            bound, and by default it is half of the processes that this user may have.
         """
         if reactor is None:
             from twisted.internet import reactor
@@ -92,10 +96,11 @@ class InetdService(ApplicationService):
         environ = dict(os.environ if environ is None else environ)
         report = Report() if report is None else report
         self._report = report
-        self._host = Host(
-            reactor, report, environ, ReflectorGuard(report=report), time.time
-        )
-        self._launchers = Launchers(reactor, report)
+        most = defaultMost(processLimit()) if maxChildren is None else maxChildren
+        total = Total(most, report.crowded)
+        guard = ReflectorGuard(report=report)
+        self._host = Host(reactor, report, environ, guard, time.time, total=total)
+        self._launchers = Launchers(reactor, report, total)
         self._slots = Slots(self._host, self._launchers)
         self._bound = False
         self._drained: Deferred[Any] | None = None

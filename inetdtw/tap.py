@@ -110,6 +110,14 @@ class Options(usage.Options):
             _number(1, 86400),
         ],
         [
+            "max-children",
+            None,
+            None,
+            "How many programs of all services may run at once; 0 is no limit.  "
+            "[default: half of the processes that the user may have]",
+            _number(0, 1 << 22),
+        ],
+        [
             "address",
             "a",
             "*",
@@ -245,7 +253,11 @@ def makeService(options: Options) -> IService:
     """
     report = Report(options["log-level"], options["log-addresses"])
     inetd = InetdService(
-        options["conf"], settings=options.settings(), report=report, required=True
+        options["conf"],
+        settings=options.settings(),
+        report=report,
+        required=True,
+        maxChildren=options["max-children"],
     )
     if not inetd.configuration.services:
         problems = "".join(f"\n{each}" for each in inetd.configuration.problems)

@@ -60,7 +60,7 @@ class WaitProgram:
         self._host = host
         self._released = released
         self._launches = Launches(service, host, launcher)
-        self._gate = Gate(service.name, limits, host.report, launcher)
+        self._gate = Gate(service.name, limits, host.report, launcher, host.total)
         self._port = WaitPort(sock, host.reactor, service.name, self._readable)
         self._gate.port = self._port
         self._datagram = PendingDatagram(sock)

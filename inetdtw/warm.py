@@ -27,6 +27,7 @@ from inetdtw.interfaces import (
 )
 from inetdtw.report import Report
 from inetdtw.service import Interpreted
+from inetdtw.total import Total
 from inetdtw.warmprocess import IN_FLIGHT, WarmProcess
 
 #: The seconds before a process that died is followed by another: the first pause, what
@@ -58,6 +59,12 @@ class _Cold:
         Something went wrong.
         """
         self._watcher.dropped(peer, reason)
+
+    def crowded(self) -> None:
+        """
+        Too many programs run.
+        """
+        self._watcher.crowded()
 
 
 class _Delegation:
@@ -92,17 +99,20 @@ class Warm:
         reactor: Any,
         report: Report,
         name: str,
+        total: Total | None = None,
     ) -> None:
         """
         @param kept: how to start the interpreter.
         @param cold: the launcher of its context.
         @param name: the service, for the log.
+        @param total: what counts the programs of all services.
         """
         self._kept = kept
         self._cold = cold
         self._reactor = reactor
         self._report = report
         self._name = name
+        self._total = Total() if total is None else total
         self._preload = kept.preload
         self._template: Order | None = None
         self._process: WarmProcess | None = None
@@ -160,7 +170,7 @@ class Warm:
         order = self._template
         executable, argv = interpreter.command(self._kept, order, self._preload)
         self._born = self._reactor.seconds()
-        self._next = WarmProcess(self, self._reactor, self._complaints)
+        self._next = WarmProcess(self, self._reactor, self._complaints, self._total)
         self._next.start(self._cold, executable, argv, order)
 
     def _calm(self) -> None:
@@ -202,6 +212,10 @@ class Warm:
         """
         Have a process accept from a socket, and no other.
         """
+        if not process.share.fits():
+            # It can be given orders still.
+            self._reactor.callLater(0, delegation.watcher.crowded)
+            return
         if not process.accept(number, delegation.watcher, delegation.order.fds[0]):
             return
         before, cold = delegation.process, delegation.cold

@@ -30,9 +30,10 @@ from twisted.python.failure import Failure
 
 from inetdtw import _warmhelper, watch
 from inetdtw._accepting import unpackAddress
-from inetdtw._warmhelper import ACCEPT, HEADER, REPORT, WITHDRAW
+from inetdtw._warmhelper import ACCEPT, HEADER, MOST, REPORT, WITHDRAW
 from inetdtw.complaints import Complaints
 from inetdtw.interfaces import Exit, IChild, ILauncher, Order
+from inetdtw.total import Share, Total
 
 #: Orders that one process may have before it.
 IN_FLIGHT = 4
@@ -87,17 +88,26 @@ class WarmProcess:
 
     @ivar up: whether it has said that it is ready, and is still there.
     @ivar pid: its process id, once it is known.
+    @ivar share: what it may start by itself.
     """
 
     warm: bool | None = None
 
-    def __init__(self, owner: Any, reactor: Any, complaints: set[Complaints]) -> None:
+    def __init__(
+        self,
+        owner: Any,
+        reactor: Any,
+        complaints: set[Complaints],
+        total: Total | None = None,
+    ) -> None:
         """
         @param owner: is told: C{ready(process)}, C{stale(process)}, C{notify()},
             C{said(process, line)}, C{left(child, order)} of what has to be started
             cold, C{lost(process)} when it takes no orders any more, and
             C{gone(process, reason, status)} when it has ended.
+        @param total: what counts the programs of all services.
         """
+        self.share = Share(Total() if total is None else total)
         self._owner = owner
         self._reactor = reactor
         self._others = complaints
@@ -229,9 +239,11 @@ class WarmProcess:
         if self._channel is None:
             return False
         try:
-            self._channel.sendmsg([HEADER.pack(number, ACCEPT)], rights)
+            head = HEADER.pack(number, ACCEPT) + MOST.pack(self.share.most)
+            self._channel.sendmsg([head], rights)
         except OSError:
             return False
+        self.share.hold()
         self._accepting[number] = Accepting(watcher)
         return True
 
@@ -243,7 +255,7 @@ class WarmProcess:
         """
         accepting = self._accepting.get(number)
         if accepting is None or self._channel is None:
-            self._accepting.pop(number, None)
+            self._drop(number)
             free()
             return
         accepting.free = free
@@ -254,6 +266,14 @@ class WarmProcess:
             self._reactor.callLater(0.05, self.withdraw, number, free)
         except OSError:
             """The end of the socket is noticed soon."""
+
+    def _drop(self, number: int) -> None:
+        """
+        It does not accept from a socket any more.
+        """
+        self._accepting.pop(number, None)
+        if not self._accepting:
+            self.share.letGo()
 
     def _next(self) -> int:
         """
@@ -287,6 +307,7 @@ class WarmProcess:
         """
         Close the socket.
         """
+        self.share.died()
         if self._channel is not None:
             self._reactor.removeReader(self)
             self._channel.close()
@@ -342,6 +363,7 @@ class WarmProcess:
                 self._begun(number, pid, True)
             if pid in self._running:
                 how = Exit.fromWait(value, cpu / 1e6)
+                self.share.ended(pid)
                 self._running.pop(pid).ended(how)
         elif kind == _warmhelper.STALE:
             self._owner.stale(self)
@@ -375,11 +397,14 @@ class WarmProcess:
         if kind == _warmhelper.ACCEPTED:
             child = self._running[pid] = accepting.watcher.accepted(peer)
             child.warm = not value
+            self.share.began(pid)
             child.started(pid)
         elif kind == _warmhelper.DROPPED:
             accepting.watcher.dropped(peer, os.strerror(value))
+        elif kind == _warmhelper.CROWDED:
+            accepting.watcher.crowded()
         elif kind == _warmhelper.WITHDRAWN and accepting.free is not None:
-            self._accepting.pop(number)
+            self._drop(number)
             accepting.free()
 
     def _lost(self) -> None:

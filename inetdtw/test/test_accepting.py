@@ -153,9 +153,8 @@ class StreamProgramsTests(ServingTestCase):
         verifyObject(IAcceptingLauncher, self.accepting)
         self.server = self.closing(listening(service))
         self.limits = Limits(service.bounds, self.reactor.seconds)
-        self.listener = StreamPrograms(
-            service, self.server, self.host, self.limits, self.accepting, lambda: None
-        )
+        made = (service, self.server, self.host, self.limits, self.accepting)
+        self.listener = StreamPrograms(*made, lambda: self.listener.released())
         self.listener.start()
 
     def test_delegates(self) -> None:
@@ -188,6 +187,48 @@ class StreamProgramsTests(ServingTestCase):
         self.assertEqual(self.limits.running, 1)
         child.ended(Exit(0))
         self.assertEqual(self.limits.running, 0)
+
+    def test_crowded(self) -> None:
+        """
+        When there are too many programs, connections come to the daemon, until one
+        has ended and the launcher does not accept any more.
+        """
+        self.serve(makeService())
+        child = self.listener.accepted(("127.0.0.1", 7))
+        child.started(77)
+        self.listener.crowded()
+        self.listener.crowded()
+        self.assertEqual(self.accepting.said, ["delegate", "withdraw 9"])
+        with socket.create_connection(self.server.getsockname(), PATIENCE):
+            self.reactor.turn(PATIENCE)
+        self.assertEqual(len(self.accepting.programs), 1)
+        self.accepting.programs[0].start().end()
+        self.assertEqual(self.accepting.said, ["delegate", "withdraw 9"])
+        self.accepting.free()
+        child.ended(Exit(0))
+        self.assertEqual(self.accepting.said, ["delegate", "withdraw 9", "delegate"])
+        self.assertEqual(self.listener.held(), [])
+        self.assertEqual(self.reactor.getReaders(), [])
+
+    def test_recalled(self) -> None:
+        """
+        When another service waits for the bound on all programs, connections come to
+        the daemon.
+        """
+        self.serve(makeService())
+        self.host.total.whenFree(lambda: None)
+        self.assertEqual(self.accepting.said, ["delegate", "withdraw 9"])
+        self.listener.stop()
+        self.host.total.whenFree(lambda: None)
+        self.assertEqual(self.accepting.said, ["delegate", "withdraw 9"])
+
+    def test_notAmple(self) -> None:
+        """
+        When the bound on all programs is near, the launcher is not asked to accept.
+        """
+        self.host.total.most, self.host.total.running = 100, 51
+        self.serve(makeService())
+        self.assertEqual(self.accepting.said, [])
 
     def test_dropped(self) -> None:
         """

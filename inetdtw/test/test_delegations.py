@@ -19,7 +19,9 @@ from inetdtw._packets import (
     ACCEPT,
     ACCEPTED,
     ADDRESSED,
+    CROWDED,
     DROPPED,
+    ENDED,
     HELLO,
     NAME,
     REPEATS_SHIFT,
@@ -28,6 +30,7 @@ from inetdtw._packets import (
 from inetdtw.delegations import POST_PAUSE, Delegation
 from inetdtw.interfaces import Exit, IAccepting
 from inetdtw.test.test_helper import HelperTestCase
+from inetdtw.total import Share, Total
 
 
 @implementer(IAccepting)
@@ -51,6 +54,12 @@ class Watcher:
         No more are.
         """
         self.told.append(("dropped", peer, reason))
+
+    def crowded(self) -> None:
+        """
+        No more are for now.
+        """
+        self.told.append(("crowded",))
 
     def started(self, pid: int) -> None:
         """
@@ -89,12 +98,19 @@ class DelegationTests(HelperTestCase):
         packet, ancillary, _, _ = self.played.channel.recvmsg(100, 100)
         head = struct.unpack_from("=II", packet)
         self.assertEqual(head[1], ACCEPT << REPEATS_SHIFT)
-        self.assertEqual(packet[12:], b"shared")
+        self.assertEqual(packet[16:], b"shared")
         (fd,) = struct.unpack("i", ancillary[0][2])
         with socket.socket(fileno=fd) as given:
             self.assertEqual(given.getsockname(), self.server.getsockname())
         number: int = NAME.unpack_from(packet, 8)[0]
         return number
+
+    def share(self, total: Total) -> None:
+        """
+        Have the helper count.
+        """
+        share = self.helper._share = Share(total)
+        self.helper._delegations._share = share
 
     def say(self, *reports: tuple[int, int, int, int]) -> None:
         """
@@ -189,6 +205,51 @@ class DelegationTests(HelperTestCase):
                 self.reactor.advance(POST_PAUSE)
         self.assertEqual(taken, expected)
         self.assertEqual(self.watcher.told, [])
+
+    def test_crowded(self) -> None:
+        """
+        A helper that says that it has as many programs as may be is believed.
+        """
+        self.taken()
+        self.say((CROWDED, 5, 0, 0))
+        self.assertEqual(self.watcher.told, [("crowded",)])
+
+    def test_share(self) -> None:
+        """
+        What a helper may start by itself counts from when it accepts to when it has
+        said that it does not any more; its programs are part of it.
+        """
+        total = Total(100)
+        self.share(total)
+        self.helper.delegate(6, Delegation(self.watcher, b"", self.server.fileno()))
+        self.assertEqual(total.lent, 6)
+        self.say((ACCEPTED, 6, 77, 0))
+        self.assertEqual(total.lent, 5)
+        self.say((ENDED, 6, 77, 0))
+        self.assertEqual(total.lent, 6)
+        for number in (5, 6):
+            self.helper.withdraw(number, lambda: None)
+            self.assertEqual(total.lent, 6)
+        self.say((WITHDRAWN, 5, 0, 0), (WITHDRAWN, 6, 0, 0))
+        self.assertEqual(total.lent, 0)
+
+    def test_shareOfTheDead(self) -> None:
+        """
+        A helper that died is lent nothing; its successor only what is left.
+        """
+        total = Total(100)
+        self.share(total)
+        self.helper.delegate(6, Delegation(self.watcher, b"", self.server.fileno()))
+        self.played.die()
+        self.assertEqual(total.lent, 0)
+        total.running = 95
+        self.watcher.told.clear()
+        self.reactor.advance(1)
+        self.played = self.play()
+        self.say((HELLO, 0, 4, 0))
+        self.reactor.advance(0)
+        self.assertEqual(self.watcher.told, [("crowded",), ("crowded",)])
+        self.assertEqual(total.lent, 0)
 
     def test_successor(self) -> None:
         """

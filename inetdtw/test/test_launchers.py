@@ -69,7 +69,7 @@ class LaunchersTests(ServingTestCase):
         What makes the launchers of one kind.
         """
 
-        def make(context: Context, reactor: Any, report: Any) -> Recorded:
+        def make(context: Context, reactor: Any, report: Any, **more: Any) -> Recorded:
             launcher = Recorded(way, context)
             self.made.append(launcher)
             return launcher

@@ -13,6 +13,8 @@ complete -c inetd -s R -l rate -x -d 'How many programs a service may start in a
 complete -c inetd -s c -l max-child -x -d 'How many programs of a service may run at once; 0 is no limit. [0 to 32767; default: 0]'
 complete -c inetd -s C -l ip-rate -x -d 'How many programs a service may start in a minute for one client address; 0 is no limit. [0 to 32767; default: 0]'
 complete -c inetd -s s -l max-child-per-ip -x -d 'How many programs of a service may run at once for one client address; 0 is no limit. [0 to 32767; default: 0]'
+complete -c inetd -l pause -x -d 'How many seconds a service pauses that has started -R programs in a minute. [1 to 86400; default: 60]'
+complete -c inetd -l max-children -x -d 'How many programs of all services may run at once; 0 is no limit. [default: half of the processes that the user may have]'
 complete -c inetd -s a -l address -x -d 'The address or host name to listen on, where a line does not say. [default: *]'
 complete -c inetd -l log-level -x -a 'error warn notice info debug' -d 'What is worth a line in the log: error, warn, notice (what the daemon does), info (and the start and end of every program), debug. [default: notice]'
 complete -c inetd -l log-addresses -x -a 'full prefix none' -d 'How much of clients\' addresses is logged: full, prefix (the first 24 bits, or 48 of IPv6) or none. [default: full]'

@@ -1,0 +1,435 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+What reads bytes that others have written, each as a function of any bytes.
+
+Each function returns if all is well, and otherwise lets an exception out.  The tests
+call them with what hypothesis finds, and C{tests/fuzz} with what a fuzzer does.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Callable
+
+from inetdtw import _forkhelper, _packets, _programs, _warmhelper, files, tcpmux
+from inetdtw.conf import Include, parse
+from inetdtw.delegations import Delegation
+from inetdtw.helper import Helper
+from inetdtw.place import printable
+from inetdtw.service import Settings
+from inetdtw.test import system
+from inetdtw.test.fakes import FIRST_PID, FakeChild
+from inetdtw.warmprocess import Accepting, WarmProcess
+
+
+def configuration(data: bytes) -> None:
+    """
+    Read a configuration file, and look up all that it names.
+
+    What is wrong with it is said in one line each, which names a line that is there.
+    """
+    try:
+        text = files._decoded(data)
+    except files.NotText:
+        return
+    lines = text.count("\n") + 1
+    written = list(parse(text))
+    for each in written:
+        place = each.pattern.place if isinstance(each, Include) else each.place
+        assert 1 <= place.line <= lines, place
+    found = files.fromStatements(written, Settings(), system.lookups())
+    for problem in (*found.problems, *found.warnings):
+        assert str(problem).isprintable(), problem
+
+
+class _Client:
+    """
+    A connection on which a client says what it says in some pieces.
+
+    @ivar taken: what was taken of it.
+    """
+
+    def __init__(self, pieces: list[bytes]) -> None:
+        self._pieces = pieces
+        self._seen = b""
+        self.taken = b""
+
+    def setblocking(self, flag: bool) -> None:
+        """
+        It never blocks.
+        """
+
+    def more(self) -> None:
+        """
+        The next piece arrives.
+        """
+        self._seen += self._pieces.pop(0) if self._pieces else b""
+
+    def recv(self, size: int, flags: int = 0) -> bytes:
+        """
+        Give what has arrived; nothing when all was said.
+        """
+        found, rest = self._seen[:size], self._seen[size:]
+        if not found and self._pieces:
+            raise BlockingIOError
+        if not flags & socket.MSG_PEEK:
+            self._seen = rest
+            self.taken += found
+        return found
+
+
+class _Reactor:
+    """
+    A reactor that does nothing.
+    """
+
+    class _Call:
+        def active(self) -> bool:
+            """
+            Nothing was called.
+            """
+            return True
+
+        def cancel(self) -> None:
+            """
+            Nothing will be.
+            """
+
+    def addReader(self, reader: Any) -> None:
+        """
+        Nothing is read.
+        """
+
+    removeReader = addReader
+
+    def callLater(self, *what: Any) -> Any:
+        """
+        Nothing is called.
+        """
+        return self._Call()
+
+    def seconds(self) -> float:
+        """
+        No time passes.
+        """
+        return 0.0
+
+
+def tcpmuxLine(data: bytes) -> None:
+    """
+    Read the line of a client of tcpmux: it says one thing, no byte behind its line is
+    taken, and a name can be logged.
+
+    @param data: the line, in pieces that begin with their lengths.
+    """
+    pieces = []
+    while data:
+        size = data[0] or 300
+        pieces.append(data[1 : size + 1])
+        data = data[size + 1 :]
+    whole = b"".join(pieces)
+    asked: list[str | None] = []
+    client: Any = _Client(pieces)
+    others: set[tcpmux.Question] = set()
+    question = tcpmux.Question(
+        client, ("192.0.2.1", 1), _Reactor(), lambda _, name: asked.append(name), others
+    )
+    turns = 0
+    while not asked:
+        client.more()
+        question.doRead()
+        turns += 1
+        assert turns <= len(whole) + len(pieces) + 2
+    assert len(asked) == 1 and not others
+    assert len(client.taken) <= tcpmux.LONGEST
+    assert client.taken.find(b"\n") in (-1, len(client.taken) - 1)
+    if asked[0] is not None:
+        assert whole.startswith(client.taken) and client.taken.endswith(b"\n")
+        assert printable(asked[0]).isprintable()
+
+
+class _Orders:
+    """
+    A channel with packets for a fork server, each with some descriptors.
+    """
+
+    def __init__(self, packets: list[tuple[bytes, int]]) -> None:
+        self._packets = packets
+        self.said: list[bytes] = []
+
+    def recvmsg_into(self, buffers: Any, room: int, flags: int) -> Any:
+        """
+        Give a packet.
+        """
+        if not self._packets:
+            raise BlockingIOError
+        packet, count = self._packets.pop(0)
+        buffers[0][: len(packet)] = packet
+        fds = [os.open(os.devnull, os.O_RDONLY) for _ in range(count)]
+        rights = b"".join(fd.to_bytes(4, "little") for fd in fds)
+        kind = (socket.SOL_SOCKET, socket.SCM_RIGHTS)
+        return len(packet), [(*kind, rights)] if fds else [], 0, None
+
+    def send(self, packet: bytes) -> None:
+        """
+        Keep what is reported.
+        """
+        self.said.append(packet)
+
+
+class _Programs(_programs.Programs):
+    """
+    Programs none of which is started.
+    """
+
+    _started = 0
+
+    def arrive(self, number: int = 0) -> bool:
+        """
+        They are to be where this process is.
+        """
+        return True
+
+    def _start(self, program: Any, fds: Any) -> int:
+        path, argv, environment = program
+        if not argv or b"" in environment:
+            # So does posix_spawn(3).
+            raise ValueError
+        if path.startswith(b"!"):
+            raise FileNotFoundError(2, "")
+        self._started += 1
+        return FIRST_PID + self._started
+
+
+def forkServerOrders(data: bytes) -> None:
+    """
+    Take orders as a fork server: whatever they are, it goes on, each is answered at
+    most once, and no descriptor stays.
+
+    @param data: packets, each behind its length and a number of descriptors.
+    """
+    packets = []
+    while len(data) > 1:
+        size, count = data[0], data[1] % 4
+        packets.append((data[2 : size + 2] or b"\0", count))
+        data = data[size + 2 :]
+    channel: Any = _Orders(packets)
+    count = len(packets)
+    with _noneLeft():
+        server = _forkhelper.ForkServer(channel, "/", [])
+        server._programs = _Programs(server._reports, "/", [])
+        assert server._listen()
+        server._reports.flush()
+        server._settle(b"")
+        server._poll.close()
+        for acceptor in server._acceptors.values():
+            acceptor.socket.close()
+    size = _packets.REPORT.size
+    said = b"".join(channel.said)
+    assert len(said) % size == 0 and len(said) // size <= count
+
+
+@contextmanager
+def _noneLeft() -> Iterator[None]:
+    """
+    Assert that as many descriptors are open afterwards as before.
+    """
+    before = len(os.listdir("/dev/fd"))
+    yield
+    assert len(os.listdir("/dev/fd")) == before
+
+
+class _Watcher:
+    """
+    Who left a socket to others.
+
+    @ivar children: what was started for it.
+    """
+
+    def __init__(self) -> None:
+        self.children: list[_Child] = []
+
+    def accepted(self, peer: Any) -> _Child:
+        """
+        A connection was accepted.
+        """
+        self.children.append(_Child())
+        return self.children[-1]
+
+    def dropped(self, peer: Any, reason: str) -> None:
+        """
+        None can be.
+        """
+
+    def crowded(self) -> None:
+        """
+        None should be for now.
+        """
+
+
+class _Child(FakeChild):
+    """
+    A child that is told what makes sense.
+    """
+
+    def started(self, pid: int) -> None:
+        """
+        It starts once, and before it ends.
+        """
+        assert not self.told, (pid, self.told)
+        super().started(pid)
+
+    def ended(self, how: Any) -> None:
+        """
+        It ends once, and after it has started.
+        """
+        assert len(self.told) == 1, (how, self.told)
+        super().ended(how)
+
+    def failed(self, reason: str) -> None:
+        """
+        It fails without having started.
+        """
+        assert not self.told, (reason, self.told)
+        super().failed(reason)
+
+    def repeated(self, how: Any) -> _Child:
+        """
+        It ends, and another one has started.
+        """
+        self.ended(how)
+        return _Child()
+
+
+class _Owner:
+    """
+    Whose process it is; it does nothing.
+    """
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        return lambda *given: None
+
+
+class _Reports:
+    """
+    A channel with packets of reports.
+    """
+
+    def __init__(self, packets: list[bytes]) -> None:
+        self._packets = packets
+
+    def recv(self, size: int) -> bytes:
+        """
+        Give a packet.
+        """
+        if not self._packets:
+            raise BlockingIOError
+        return self._packets.pop(0)
+
+    def sendmsg(self, *what: Any) -> None:
+        """
+        Nobody gets it.
+        """
+
+    send = sendmsg
+
+    def fileno(self) -> int:
+        """
+        It has no descriptor.
+        """
+        return -1
+
+    def close(self) -> None:
+        """
+        It is closed.
+        """
+
+
+def _divided(data: bytes, size: int) -> list[bytes]:
+    """
+    Packets of a few reports, and now and then of a part of one.
+    """
+    found = []
+    while data:
+        length = (data[0] % 5) * size + (data[0] == 255)
+        found.append(data[1 : length + 1] or b"\0")
+        data = data[length + 1 :]
+    return found
+
+
+def _orders(count: int) -> list[_Child]:
+    """
+    Some children that were ordered.
+    """
+    return [_Child() for _ in range(count)]
+
+
+def forkServerReports(data: bytes) -> None:
+    """
+    Hear what a fork server reports, which runs as a user of its own: it can harm its
+    own programs' accounts and nothing else.
+    """
+    reactor: Any = _Reactor()
+    helper = Helper(_Owner(), reactor, ["x"], "/")
+    channel = helper._channel
+    real: Any = channel._ours
+    played: Any = _Reports(_divided(data, _packets.REPORT.size))
+    try:
+        channel._ours = played
+        helper.children.waiting.update(enumerate(_orders(4), 1))
+        helper.delegate(1, Delegation(_Watcher(), b"", 0))
+        helper.delegate(2, Delegation(_Watcher(), b"", 0, False))
+        while helper._receive():
+            """All of it."""
+    finally:
+        real.close()
+        channel.close()
+
+
+class _Kept:
+    """
+    An order to a warm process.
+    """
+
+    order = None
+
+    def __init__(self) -> None:
+        self.child = _Child()
+        self._closed = False
+
+    def close(self) -> None:
+        """
+        It is closed once.
+        """
+        assert not self._closed
+        self._closed = True
+
+
+def warmReports(data: bytes) -> None:
+    """
+    Hear what a warm process reports, likewise.
+    """
+    process = WarmProcess(_Owner(), _Reactor(), set())
+    channel: Any = _Reports(_divided(data, _warmhelper.REPORT.size))
+    process._channel = channel
+    kept: Any = [_Kept() for _ in range(4)]
+    process._waiting.update(enumerate(kept, 1))
+    process._accepting.update({5: Accepting(_Watcher()), 6: Accepting(_Watcher())})
+    process._accepting[6].free = lambda: None
+    while process._channel is not None and process._receive():
+        """All of it."""
+
+
+#: All of them by name.
+TARGETS: dict[str, Callable[[bytes], None]] = {
+    "configuration": configuration,
+    "tcpmux": tcpmuxLine,
+    "orders": forkServerOrders,
+    "reports": forkServerReports,
+    "warm": warmReports,
+}

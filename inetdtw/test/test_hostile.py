@@ -1,0 +1,136 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Tests of whatever reads bytes that others have written, with any bytes.
+
+C{tests/fuzz} goes on with the same for as long as one wants.
+"""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from inetdtw import _packets
+from inetdtw.test import hostile
+
+#: What a configuration is made of.
+_WORDS = (
+    *("7", "echo", "stream", "dgram", "tcp", "tcp6", "udp46", "nowait", "wait", "on"),
+    *("alpine", "root.mail", "-", "internal", "/bin/cat", "cat", "user", "exec", "off"),
+    *(" ", "\t", "\n", " = ", ", ", ";", "#", "'", '"', "\\", "\\x41", ":", "/", ".1"),
+    *("127.0.0.1:", "[::1]:", ".include", "rlimit_as", "env", "\x1b[2J", "\u202e", "é"),
+    *("tcpmux/+a", "args", "bind", "socket_mode", "0x7", "9" * 30, "1:2", "warm = yes"),
+)
+
+
+class AnyBytesTests(SynchronousTestCase):
+    """
+    Nothing that is read can do any harm.
+    """
+
+    if find_spec("hypothesis") is None:
+        skip = "hypothesis is not installed"
+
+    def _check(self, name: str, *kinds: Any) -> None:
+        """
+        Have hypothesis try.
+        """
+        from hypothesis import given, settings
+        from hypothesis import strategies as st
+
+        @settings(database=None, deadline=None, max_examples=300)
+        @given(st.one_of(st.binary(max_size=600), *kinds))
+        def check(data: bytes) -> None:
+            hostile.TARGETS[name](data)
+
+        check()
+
+    def test_configuration(self) -> None:
+        """
+        Any configuration is read to its end; each of its mistakes is one printable
+        line with a place that exists.
+        """
+        from hypothesis import strategies as st
+
+        words = st.lists(st.sampled_from(_WORDS)).map("".join)
+        self._check("configuration", words.map(str.encode))
+
+    def test_tcpmux(self) -> None:
+        """
+        A client of tcpmux is asked for one name, of which no byte behind its line is
+        taken, whatever it says in whatever pieces.
+        """
+        from hypothesis import strategies as st
+
+        pieces = st.lists(st.text("ab\r\n", max_size=90).map(str.encode))
+        self._check(
+            "tcpmux",
+            pieces.map(lambda all: b"".join(bytes((len(p),)) + p for p in all)),
+        )
+
+    def test_orders(self) -> None:
+        """
+        A fork server goes on after any packet, and keeps no descriptor of it.
+        """
+        from hypothesis import strategies as st
+
+        small = st.integers(0, 3)
+        kind = st.sampled_from((0, 1, 0xFF))
+        texts = st.binary(max_size=40)
+
+        def packet(number: int, mark: int, size: int, text: bytes, fds: int) -> bytes:
+            length = size | mark << _packets.REPEATS_SHIFT
+            whole = _packets.HEADER.pack(number, length) + text
+            return bytes((len(whole), fds)) + whole
+
+        packets = st.builds(packet, small, kind, st.integers(0, 40), texts, small)
+        self._check("orders", st.lists(packets).map(b"".join))
+
+    def _reports(self, name: str) -> None:
+        """
+        Any reports, most of which are about something that there is.
+        """
+        from hypothesis import strategies as st
+
+        few = st.integers(0, 7)
+        value = st.integers(-(1 << 31), (1 << 31) - 1)
+        kind, pid = st.integers(0, 14), st.integers(-1, 3)
+        cpu = st.integers(0, (1 << 64) - 1)
+        report = st.builds(_packets.REPORT.pack, kind, few, pid, value, cpu)
+        packets = report.map(lambda each: b"\x01" + each)
+        self._check(name, st.lists(packets).map(b"".join))
+
+    def test_forkServerReports(self) -> None:
+        """
+        Whatever a fork server reports, a program starts and ends once at most.
+        """
+        self._reports("reports")
+
+    def test_warmReports(self) -> None:
+        """
+        Whatever a warm process reports, likewise.
+        """
+        self._reports("warm")
+
+    def test_found(self) -> None:
+        """
+        What a fuzzer has found: an order to accept from what is no socket, an order
+        without a program, one that is repeated for what is no socket, and the
+        beginning of a header.
+        """
+        accept = _packets.HEADER.pack(1, 0xFF << 24)
+        named = _packets.NAME_AND_MOST.pack(7, 0)
+        for packet in (
+            accept + named + b"/bin/cat\x001\x00cat",
+            accept + named,
+            accept,
+            _packets.HEADER.pack(1, 5) + b"/bin/",
+            _packets.HEADER.pack(2, 14 | 3 << 24) + b"/bin/cat\x001\x00cat",
+            b"\1\2\3",
+        ):
+            for fds in range(4):
+                hostile.forkServerOrders(bytes((len(packet), fds)) + packet)

@@ -1,0 +1,100 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Fuzz one of the readers of L{inetdtw.test.hostile}, for some minutes, with atheris::
+
+    pip install '.[fuzz]'
+    python -m tests.fuzz configuration 10
+
+Whatever follows is for libFuzzer.  It ends with the number of executions, and with a
+status that is not 0 as soon as there is a finding: an exception that none of them may
+raise, or more than two seconds for a single input.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+
+import atheris  # type: ignore[import-untyped] # it has no annotations
+
+with atheris.instrument_imports(include=["inetdtw"]):
+    from inetdtw import _packets, _warmhelper
+    from inetdtw.test.hostile import TARGETS
+
+#: The most bytes of an input.
+LONGEST = 4096
+
+
+def seeds(target: str) -> Iterator[bytes]:
+    """
+    What the fuzzer begins with.
+    """
+    if target == "configuration":
+        for top in ("etc", "examples", "tests/flavours"):
+            for folder, _, names in os.walk(top):
+                for name in names:
+                    with open(os.path.join(folder, name), "rb") as file:
+                        yield file.read(LONGEST)
+    elif target == "tcpmux":
+        yield b"\x06echo\r\nrest"
+        yield b"\x02ec\x02ho\x01\n"
+    elif target == "orders":
+        yield from _orders()
+    else:
+        yield from _reports()
+
+
+def _orders() -> Iterator[bytes]:
+    """
+    Orders of each kind.
+    """
+    shared = b"/bin/cat\x002\x00cat\x00-u\x00LANG=C"
+    extra = b"REMOTE_ADDR=192.0.2.1"
+    accept = _packets.ACCEPT << _packets.REPEATS_SHIFT
+    name = _packets.NAME_AND_MOST.pack(7, 2)
+    for length, rest in (
+        (len(shared), shared + extra),
+        (len(shared) | 3 << _packets.REPEATS_SHIFT, shared),
+        (accept, name + shared),
+        (0, name),
+        (0, b""),
+    ):
+        packet = _packets.HEADER.pack(1, length) + rest
+        yield bytes((len(packet), 1)) + packet
+
+
+def _reports() -> Iterator[bytes]:
+    """
+    Reports of each kind.
+    """
+    for kind in range(1, 13):
+        for number in (1, 2, 5, 6):
+            started = _warmhelper.REPORT.pack(2, number, 100, 0, 0)
+            yield b"\x02" + started + _warmhelper.REPORT.pack(kind, number, 100, 0, 0)
+
+
+def main() -> None:
+    """
+    Fuzz.
+    """
+    target, minutes, *more = sys.argv[1:]
+    with tempfile.TemporaryDirectory() as corpus:
+        for number, seed in enumerate(seeds(target)):
+            with open(os.path.join(corpus, str(number)), "wb") as file:
+                file.write(seed)
+        options = [
+            f"-max_total_time={int(float(minutes) * 60)}",
+            f"-max_len={LONGEST}",
+            "-timeout=2",
+            "-print_final_stats=1",
+        ]
+        atheris.Setup([sys.argv[0], corpus, *options, *more], TARGETS[target])
+        atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()
