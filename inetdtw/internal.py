@@ -22,11 +22,9 @@ from inetdtw.gate import Gate
 from inetdtw.host import Host
 from inetdtw.interfaces import ILauncher, IListener
 from inetdtw.limits import Limits
-from inetdtw.place import printable
 from inetdtw.ports import StreamPort
 from inetdtw.service import Service
 from inetdtw.sockets import goodbye
-from inetdtw.tcpmux import NOT_AVAILABLE, NOT_READ, Question
 
 
 @implementer(IListener)
@@ -188,106 +186,6 @@ class InternalDatagrams:
     def held(self) -> list[str]:
         """
         Why no datagrams are received.
-        """
-        return self._port.reasons
-
-    def resumes(self) -> float | None:
-        """
-        When that is over.
-        """
-        return self._port.resumes
-
-
-@implementer(IListener)
-class Tcpmux:
-    """
-    A listening socket whose clients say which service they want.
-    """
-
-    def __init__(
-        self,
-        service: Service,
-        sock: socket.socket,
-        host: Host,
-        limits: Limits,
-        launcher: ILauncher | None,
-        released: Callable[[], None],
-    ) -> None:
-        self._name = service.name
-        self._refusal = service.refusal
-        self._host = host
-        self._limits = limits
-        self._released = released
-        self._gate = Gate(service.name, limits, host.report, None)
-        self.mayAccept = self._gate.open
-        self.short = self._gate.short
-        self._port = StreamPort(sock, host.reactor, service.name, self)
-        self._gate.port = self._port
-
-    def connectionAccepted(self, connection: socket.socket, peer: Any) -> None:
-        """
-        Wait for what the client wants.
-        """
-        if not self._gate.admit(peer):
-            goodbye(connection, self._refusal)
-            return
-        names, reactor = self._host.names, self._host.reactor
-        Question(connection, peer, reactor, self._asked, names.questions)
-
-    def _asked(self, question: Question, name: str | None) -> None:
-        """
-        A client has said what it wants.
-        """
-        self._gate.release(question.peer)
-        self._released()
-        if name is None:
-            goodbye(question.connection, NOT_READ)
-        elif name == "help":
-            goodbye(question.connection, self._host.names.text())
-        else:
-            self._lead(question, name)
-
-    def _lead(self, question: Question, name: str) -> None:
-        """
-        Lead a client to a service.
-        """
-        service = self._host.names.of(name)
-        if service is not None:
-            service.take(question.connection, question.peer)
-            return
-        reason = f"there is no service tcpmux/{printable(name)}"
-        self._limits.refused += 1
-        self._host.report.refuse(self._name, question.peer, reason)
-        goodbye(question.connection, NOT_AVAILABLE)
-
-    def start(self) -> None:
-        """
-        Begin to accept.
-        """
-        self._port.start()
-
-    def retire(self, done: Callable[[], None]) -> None:
-        """
-        Accept no more; those that were accepted may still say what they want.
-        """
-        self._port.stop()
-        done()
-
-    def stop(self) -> None:
-        """
-        Accept no more.
-        """
-        self._port.stop()
-
-    def released(self) -> None:
-        """
-        A client has said what it wants.
-        """
-        self._gate.reopen()
-
-    def held(self) -> list[str]:
-        """
-        Why no clients are taken.
         """
         return self._port.reasons
 

@@ -19,8 +19,9 @@ from inetdtw.conf import Warned
 from inetdtw.datagrams import DatagramListener
 from inetdtw.host import Host
 from inetdtw.interfaces import ILauncher, IListener
-from inetdtw.internal import InternalDatagrams, InternalStream, Tcpmux
+from inetdtw.internal import InternalDatagrams, InternalStream
 from inetdtw.limits import Limits
+from inetdtw.muxing import Tcpmux
 from inetdtw.nowait import StreamPrograms
 from inetdtw.peers import peerText
 from inetdtw.service import Service

@@ -21,9 +21,7 @@ from twisted.internet.testing import StringTransport
 from inetdtw.interfaces import IListener
 from inetdtw.internal import InternalDatagrams, InternalStream
 from inetdtw.limits import WINDOW, Limits
-from inetdtw.muxed import MuxedSlot
-from inetdtw.service import Address, Bounds, Service
-from inetdtw.tcpmux import NOT_AVAILABLE, NOT_READ, TIMEOUT
+from inetdtw.service import Bounds, Service
 from inetdtw.test.fakes import (
     NOW,
     PATIENCE,
@@ -36,7 +34,6 @@ from inetdtw.test.fakes import (
     openDescriptors,
     openedSince,
 )
-from inetdtw.test.test_muxed import MuxedCase, makeMuxed
 
 
 class InternalStreamTests(ServingTestCase):
@@ -336,119 +333,3 @@ class InternalDatagramsTests(ServingTestCase):
         named.sendto(b"hello", path)
         self.reactor.turn(PATIENCE)
         self.assertEqual(named.recv(100), b"hello")
-
-
-class TcpmuxTests(MuxedCase):
-    """
-    Tests for L{Tcpmux} (item 90).
-    """
-
-    def test_interface(self) -> None:
-        """
-        It is a listener.
-        """
-        verifyObject(IListener, self.mux)
-
-    def test_service(self) -> None:
-        """
-        A client gets the service that it names, in any case, with the very
-        connection, of which nothing but the name was read.
-        """
-        client = self.ask(b"X\r\nmore")
-        program = self.launcher.last
-        connection = self.closing(program.socket())
-        self.assertEqual(connection.getpeername(), client.getsockname())
-        self.assertTrue(isBlocking(connection))
-        self.assertEqual(connection.recv(100), b"more")
-        extra = program.order.extra
-        self.assertEqual(extra["TCPREMOTEPORT"], str(client.getsockname()[1]))
-        self.assertEqual(extra["TCPLOCALPORT"], str(self.server.getsockname()[1]))
-
-    def test_unknown(self) -> None:
-        """
-        Without such a service the client is told so, and the log, in which what the
-        client said can do no harm.
-        """
-        client = self.ask(b"\x1b[2J\r\nmore")
-        self.assertEqual(self.answer(client), NOT_AVAILABLE)
-        (refuse,) = self.said("refuse")
-        self.assertEqual(refuse["service"], "mux")
-        self.assertEqual(refuse["reason"], r"there is no service tcpmux/\x1b[2j")
-
-    def test_help(self) -> None:
-        """
-        Who asks for help is told all names.
-        """
-        MuxedSlot(
-            makeMuxed(address=Address(socket.AF_UNSPEC, "tcpmux/a")),
-            self.host,
-            lambda _: self.launcher,
-        ).start()
-        self.assertEqual(self.answer(self.ask(b"HELP\r\n")), b"a\r\nx\r\n")
-
-    def test_silent(self) -> None:
-        """
-        Who says nothing is told so after ten seconds.
-        """
-        client = self.undecided(b"x")
-        self.reactor.advance(TIMEOUT)
-        self.assertEqual(self.answer(client), NOT_READ)
-
-    def test_slow(self) -> None:
-        """
-        A client that takes its time keeps nobody else waiting.
-        """
-        self.undecided(b"")
-        self.ask(b"x\r\n")
-        self.assertEqual(len(self.launcher.programs), 1)
-
-    def test_bounds(self) -> None:
-        """
-        Its own bounds are about clients that have not said what they want: the
-        others wait in the backlog meanwhile.
-        """
-        self.mux.stop()
-        self.slot.stop()
-        self.serve(Bounds(acceptMax=1))
-        silent = self.undecided()
-        second = socket.create_connection(self.server.getsockname(), PATIENCE)
-        self.addCleanup(second.close)
-        second.sendall(b"x\r\n")
-        self.reactor.settle()
-        self.assertEqual(self.launcher.programs, [])
-        silent.close()
-        self.reactor.turnUntil(lambda: bool(self.launcher.programs))
-
-    def test_perSource(self) -> None:
-        """
-        A client that has too many connections already is closed.
-        """
-        self.mux.stop()
-        self.slot.stop()
-        self.serve(Bounds(perSource=1))
-        self.undecided()
-        second = socket.create_connection(self.server.getsockname(), PATIENCE)
-        self.addCleanup(second.close)
-        self.reactor.settle()
-        self.assertEqual(second.recv(1), b"")
-
-    def test_retire(self) -> None:
-        """
-        Who was accepted before a reload may still say what it wants.
-        """
-        client = self.undecided(b"x")
-        done: list[bool] = []
-        self.mux.retire(lambda: done.append(True))
-        self.assertEqual(done, [True])
-        client.sendall(b"\r\n")
-        self.reactor.turnUntil(lambda: bool(self.launcher.programs))
-
-    def test_close(self) -> None:
-        """
-        When the daemon stops, those that have said nothing are closed.
-        """
-        client = self.undecided()
-        self.mux.stop()
-        self.host.names.close()
-        self.assertEqual(client.recv(1), b"")
-        self.assertEqual(self.reactor.getDelayedCalls(), [])

@@ -10,9 +10,9 @@ from __future__ import annotations
 import socket
 from typing import Any
 
-from inetdtw.internal import Tcpmux
 from inetdtw.limits import WINDOW, Limits
 from inetdtw.muxed import MuxedSlot
+from inetdtw.muxing import Tcpmux
 from inetdtw.service import Address, Bounds, Service, SocketOptions
 from inetdtw.tcpmux import GO, NOT_AVAILABLE
 from inetdtw.test.fakes import (
