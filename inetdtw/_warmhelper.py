@@ -21,6 +21,10 @@ which runs the script with one frame below it, and then L{leave} ends the proces
 the interpreter would, but without taking itself to pieces.  Whatever is unusual, such
 as a script that is gone or has a syntax error, is left to the interpreter itself: the
 child executes it.
+
+All of it is in one file, long as that is, because a service's user and interpreter need
+not be able to find another: they may have a root folder of their own, or no leave to
+read what is installed.
 """
 
 from __future__ import annotations
@@ -120,6 +124,8 @@ _PyCF_ONLY_AST = 0x400
 _YOUNG = 0.1
 #: What part of its hard limit on processor time a process may use.
 _WEARY = 0.8
+#: The seconds that a connection may wait until there is room for another process.
+_PATIENCE = 10.0
 
 _VERSION = sys.version_info
 
@@ -722,6 +728,7 @@ class Server:
         Do everything that can be done without a client.
         """
         self._limit()
+        self._endWithDaemon(True)
         self._program.refresh()
         self._preloaded.load(self._hasFolder)
         self._exits, self._wake = map(high, posix.pipe())
@@ -730,12 +737,30 @@ class Server:
         if threads() > 1:
             say("preload: what was imported has started a thread, nothing is now")
             posix._exit(THREADED)
+        self._endWithDaemon(False)
         self._streams.flush()
         self.ending = Ending(self._library)
         self.collects = gc.isenabled()
         gc.disable()
         gc.collect()
         gc.freeze()
+
+    def _endWithDaemon(self, on: bool) -> None:
+        """
+        Have the system end this process when the daemon leaves, whatever is being
+        imported at that moment, and maybe for ever: SIGIO does, unless it is handled.
+        """
+        fd = self._channel.fileno()
+        flags = fcntl.fcntl(fd, fcntl.F_GETFL)
+        asynchronous = getattr(fcntl, "FASYNC", 0)
+        fcntl.fcntl(fd, fcntl.F_SETOWN, posix.getpid() if on else 0)
+        flags = flags | asynchronous if on else flags & ~asynchronous
+        fcntl.fcntl(fd, fcntl.F_SETFL, flags)
+        poll = select.poll()
+        poll.register(fd, 0)
+        if poll.poll(0):
+            # It has left already.
+            posix._exit(0)
 
     def _limit(self) -> None:
         """
@@ -892,7 +917,7 @@ class Server:
             return None
         cold = self._isCold()
         try:
-            pid = posix.fork()
+            pid = self._patiently()
         except OSError as why:
             posix.close(fd)
             self._addressed(peer)
@@ -907,6 +932,27 @@ class Server:
         self._report(ACCEPTED, number, pid, cold)
         self._leaveIfCrowded()
         return None
+
+    def _patiently(self) -> int:
+        """
+        Fork for a connection that is accepted, and wait while there is no room for
+        another process: other connections wait in the backlog.
+
+        @raise OSError: if it takes too long.
+        """
+        pause, limit = 0.02, time.monotonic() + _PATIENCE
+        while True:
+            try:
+                return posix.fork()
+            except OSError as why:
+                if time.monotonic() > limit:
+                    raise
+                if pause == 0.02:
+                    say(f"no room for another process: {why.strerror}")
+            self._reap()
+            self._flush()
+            time.sleep(pause)
+            pause = min(pause * 2, 1.0)
 
     def _addressed(self, peer: Any) -> None:
         """

@@ -14,6 +14,7 @@ from typing import Any, Callable
 
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 
+from inetdtw.acceptingwarm import warmBefore
 from inetdtw.context import Context
 from inetdtw.direct import Direct
 from inetdtw.forkserver import ForkServers
@@ -21,7 +22,7 @@ from inetdtw.interfaces import ILauncher
 from inetdtw.report import Report
 from inetdtw.service import Service
 from inetdtw.total import Total
-from inetdtw.warm import Warm, warmBefore
+from inetdtw.warm import Warm
 
 _Key = tuple[str, Context]
 
@@ -77,6 +78,7 @@ class Launchers:
         """
         services = list(services)
         self._retired = [each for each in self._retired if not each.over]
+        self._cooled = [each for each in self._cooled if not each.over]
         self._cool(services)
         wanted = dict.fromkeys(
             _key(service) for service in services if service.program is not None
@@ -123,11 +125,8 @@ class Launchers:
         key = _warmKey(service)
         if key not in self._warm:
             cold = self._launchers[_key(service)]
-            made = (
-                *(service.warm, self._reactor, self._report, service.name),
-                self._total,
-            )
-            self._warm[key] = warmBefore(cold, *made)
+            given = (service.warm, self._reactor, self._report, service.name)
+            self._warm[key] = warmBefore(cold, *given, self._total)
 
     def of(self, service: Service) -> ILauncher | None:
         """

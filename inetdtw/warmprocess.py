@@ -14,74 +14,31 @@ with the descriptors that were kept for that.
 
 from __future__ import annotations
 
-import array
 import contextlib
 import os
-import socket
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import Any, Callable
+from typing import Any
 
 from zope.interface import implementer
 
-from twisted.internet.interfaces import IReadDescriptor
-from twisted.python.failure import Failure
-
-from inetdtw import _warmhelper, watch
-from inetdtw._accepting import unpackAddress
-from inetdtw._warmhelper import ACCEPT, HEADER, MOST, REPORT, WITHDRAW
+from inetdtw import _warmhelper
 from inetdtw.complaints import Complaints
 from inetdtw.interfaces import Exit, IChild, ILauncher, Order
 from inetdtw.total import Share, Total
+from inetdtw.warmaccepting import Accepting
+from inetdtw.warmchannel import Channel, Said
+from inetdtw.warmchildren import Kept, Nonsense, Running
 
 #: Orders that one process may have before it.
 IN_FLIGHT = 4
+#: The seconds by which the process and the socket may outlive each other.  A child that
+#: has not said yet that it is there has the socket too; so has, for ever, what modules
+#: may have left behind that were imported in advance.
+LINGER = 10.0
 
 
-class Kept:
-    """
-    An order with descriptors of its own, until it is known that it has a child.
-    """
-
-    def __init__(self, child: Any, order: Order) -> None:
-        """
-        @raise OSError: if there are no descriptors left.
-        """
-        self.child = child
-        self._own: list[int] = []
-        try:
-            for fd in dict.fromkeys(order.fds):
-                self._own.append(os.dup(fd))
-        except OSError:
-            self.close()
-            raise
-        own = dict(zip(dict.fromkeys(order.fds), self._own))
-        first, second, third = (own[fd] for fd in order.fds)
-        self.order = replace(order, fds=(first, second, third))
-
-    def close(self) -> None:
-        """
-        It has a child, or never will.
-        """
-        while self._own:
-            os.close(self._own.pop())
-
-
-class Accepting:
-    """
-    A listening socket that the process accepts from.
-
-    @ivar watcher: an L{inetdtw.interfaces.IAccepting}.
-    @ivar free: called when it does not accept any more, as it should not.
-    """
-
-    def __init__(self, watcher: Any) -> None:
-        self.watcher = watcher
-        self.free: Callable[[], None] | None = None
-
-
-@implementer(IReadDescriptor, IChild)
+@implementer(IChild)
 class WarmProcess:
     """
     One warm process.
@@ -89,6 +46,9 @@ class WarmProcess:
     @ivar up: whether it has said that it is ready, and is still there.
     @ivar pid: its process id, once it is known.
     @ivar share: what it may start by itself.
+    @ivar accepting: the listening sockets that it accepts from.
+    @ivar made: the cold start that it is for.
+    @ivar born: when it was started, in seconds of the reactor's clock.
     """
 
     warm: bool | None = None
@@ -98,6 +58,7 @@ class WarmProcess:
         owner: Any,
         reactor: Any,
         complaints: set[Complaints],
+        made: Order,
         total: Total | None = None,
     ) -> None:
         """
@@ -105,23 +66,25 @@ class WarmProcess:
             C{said(process, line)}, C{left(child, order)} of what has to be started
             cold, C{lost(process)} when it takes no orders any more, and
             C{gone(process, reason, status)} when it has ended.
+        @param complaints: what reads the standard error of such processes.
         @param total: what counts the programs of all services.
         """
-        self.share = Share(Total() if total is None else total)
         self._owner = owner
         self._reactor = reactor
         self._others = complaints
-        self._channel: socket.socket | None = None
+        self._channel: Channel | None = None
         self._complaints: Complaints | None = None
         self._waiting: OrderedDict[int, Kept] = OrderedDict()
-        self._running: dict[int, Any] = {}
-        self._orphans: dict[int, Any] = {}
-        self._accepting: dict[int, Accepting] = {}
+        self._running = Running(reactor, self._changed)
         self._number = 0
-        self._peer: Any = None
         self._retiring = False
+        self._linger: Any = None
         self._how: str | None = None
         self._status: int | None = None
+        self.share = Share(Total() if total is None else total)
+        self.accepting = Accepting(self.share)
+        self.made = made
+        self.born: float = reactor.seconds()
         self.up = False
         self.pid: int | None = None
 
@@ -132,33 +95,36 @@ class WarmProcess:
         """
         return len(self._waiting)
 
-    def start(
-        self, launcher: ILauncher, executable: str, argv: Sequence[str], order: Order
-    ) -> None:
+    @property
+    def over(self) -> bool:
+        """
+        Whether it has ended.
+        """
+        closed = self._channel is None or self._channel.closed
+        return closed and self._how is not None
+
+    def start(self, launcher: ILauncher, executable: str, argv: Sequence[str]) -> None:
         """
         Start it.
 
         @param launcher: the launcher of its context.
         @param executable: the interpreter.
         @param argv: its arguments.
-        @param order: a cold start.
         """
         with contextlib.ExitStack() as stack:
             try:
-                ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-                stack.callback(theirs.close)
-                self._channel = ours
-                ours.setblocking(False)
+                channel = Channel(self._reactor, self._received, self._lost)
+                self._channel = self.accepting.channel = channel
                 source = os.open(_warmhelper.__file__, os.O_RDONLY)
                 stack.callback(os.close, source)
                 self._complaints = Complaints(self._reactor, self._others)
-                fds = (theirs.fileno(), source, self._complaints.given)
+                fds = (channel.theirs.fileno(), source, self._complaints.given)
             except OSError as why:
                 self.failed(why.strerror or str(why))
                 return
-            self._reactor.addReader(self)
-            started = Order(executable, tuple(argv), order.environment, {}, fds)
-            launcher.launch(self, started)
+            order = Order(executable, tuple(argv), self.made.environment, {}, fds)
+            launcher.launch(self, order)
+            channel.given()
 
     def started(self, pid: int) -> None:
         """
@@ -173,16 +139,17 @@ class WarmProcess:
         The interpreter could not be started.
         """
         self._how = reason
+        if self._channel is not None:
+            self._channel.close()
         self._end()
 
     def ended(self, how: Exit) -> None:
         """
-        The process has ended.
+        The process has ended.  Its last children may not have said yet that they are
+        there.
         """
         self._how, self._status = str(how), how.status
-        # Its last children may not have said that they are there.
-        while self._channel is not None and self._receive():
-            """What it reported still holds."""
+        self._expect()
         self._end()
 
     def repeated(self, how: Exit) -> Any:
@@ -190,23 +157,6 @@ class WarmProcess:
         It is never started again by itself.
         """
         raise AssertionError(how)
-
-    def fileno(self) -> int:
-        """
-        The daemon's end of the socket.
-        """
-        return -1 if self._channel is None else self._channel.fileno()
-
-    def logPrefix(self) -> str:
-        """
-        The name of this reader for the reactor.
-        """
-        return "warm process"
-
-    def connectionLost(self, reason: Failure) -> None:
-        """
-        The reactor stops, and with it this process.
-        """
 
     def order(self, child: Any, order: Order) -> None:
         """
@@ -218,62 +168,14 @@ class WarmProcess:
             raise BrokenPipeError
         kept = Kept(child, order)
         extra = "\0".join(f"{name}={value}" for name, value in order.extra.items())
-        number = self._next()
         fds = list(order.fds) if len(set(order.fds)) > 1 else [order.fds[0]]
-        packet = [HEADER.pack(number, 0), os.fsencode(extra)]
-        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))]
+        number = self._next()
         try:
-            self._channel.sendmsg(packet, rights)
+            self._channel.send(number, 0, os.fsencode(extra), fds)
         except OSError:
             kept.close()
             raise
         self._waiting[number] = kept
-
-    def accept(self, number: int, watcher: Any, fd: int) -> bool:
-        """
-        Have it accept from a socket.
-
-        @return: whether it could be asked to.
-        """
-        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [fd]))]
-        if self._channel is None:
-            return False
-        try:
-            head = HEADER.pack(number, ACCEPT) + MOST.pack(self.share.most)
-            self._channel.sendmsg([head], rights)
-        except OSError:
-            return False
-        self.share.hold()
-        self._accepting[number] = Accepting(watcher)
-        return True
-
-    def withdraw(self, number: int, free: Callable[[], None]) -> None:
-        """
-        Have it accept from a socket no more.
-
-        @param free: called when that is so.
-        """
-        accepting = self._accepting.get(number)
-        if accepting is None or self._channel is None:
-            self._drop(number)
-            free()
-            return
-        accepting.free = free
-        # One that cannot take it is dead, or will be.
-        try:
-            self._channel.send(HEADER.pack(number, WITHDRAW))
-        except BlockingIOError:
-            self._reactor.callLater(0.05, self.withdraw, number, free)
-        except OSError:
-            """The end of the socket is noticed soon."""
-
-    def _drop(self, number: int) -> None:
-        """
-        It does not accept from a socket any more.
-        """
-        self._accepting.pop(number, None)
-        if not self._accepting:
-            self.share.letGo()
 
     def _next(self) -> int:
         """
@@ -287,98 +189,108 @@ class WarmProcess:
         End when no program runs that it has started.
         """
         self._retiring = True
-        if not (self._waiting or self._running or self._accepting):
+        if not (self._waiting or self._running or self.accepting):
             self.close()
 
     def close(self) -> None:
         """
         Have it end; the programs that it has started live on.
         """
-        self.up = False
-        for orphan in self._orphans.values():
-            orphan.cancel()
-        self._orphans.clear()
+        self._running.leave()
         self._letGo()
-        for kept in self._waiting.values():
-            kept.close()
-        self._waiting.clear()
+        while self._waiting:
+            self._waiting.popitem()[1].close()
 
     def _letGo(self) -> None:
         """
-        Close the socket.
+        Have nothing to do with it any more.
         """
+        self.up = False
+        self._calm()
         self.share.died()
         if self._channel is not None:
-            self._reactor.removeReader(self)
             self._channel.close()
-            self._channel = None
 
-    def doRead(self) -> None:
+    def _calm(self) -> None:
         """
-        It reports, or nobody is left at the other end.
+        Wait for nothing.
         """
-        self._receive()
+        if self._linger is not None:
+            self._linger.cancel()
+            self._linger = None
+
+    def _expect(self) -> None:
+        """
+        Wait for the end of the process or of the socket, but not for ever.
+        """
+        self._calm()
+        self._linger = self._reactor.callLater(LINGER, self._overdue)
+
+    def _overdue(self) -> None:
+        """
+        Take it for gone.
+        """
+        self._linger = None
+        if self._how is None:
+            self._how = "it has closed its socket"
+        if self._channel is None or self._channel.closed:
+            self._end()
+        else:
+            self._channel.close()
+            self._lost()
+
+    def _changed(self) -> None:
+        """
+        There may be room, or nothing left to do.
+        """
         self._owner.notify()
         if self._retiring:
             self.retire()
 
-    def _receive(self) -> bool:
+    def _received(self, said: Said) -> None:
         """
-        Take one packet of reports.
-
-        @return: whether there was one.
+        It reports.
         """
-        assert self._channel is not None
         try:
-            packet = self._channel.recv(1 << 16)
-        except BlockingIOError:
-            return False
-        except OSError:
-            packet = b""
-        if not packet:
-            self._lost()
-            return False
-        for start in range(0, len(packet) - REPORT.size + 1, REPORT.size):
-            record = packet[start : start + REPORT.size]
-            if record[0] == _warmhelper.ADDRESSED:
-                self._peer = unpackAddress(record)
-            else:
-                self._reported(*REPORT.unpack(record))
-        return True
+            self._heard(said)
+        except Nonsense as why:
+            self._how = f"it says what cannot be: {why}"
+            self._overdue()
+        self._changed()
 
-    def _reported(self, kind: int, number: int, pid: int, value: int, cpu: int) -> None:
+    def _heard(self, said: Said) -> None:
         """
         One thing that it says.
+
+        @raise Nonsense: if that cannot be.
         """
-        if kind == _warmhelper.HELLO and not self.up:
+        kind, number, pid = said[:3]
+        if kind == _warmhelper.HELLO and not self.up and self._how is None:
             self.up = True
             self._owner.ready(self)
         elif kind == _warmhelper.STARTED and number in self._waiting:
-            self._begun(number, pid, not value)
+            self._begun(number, pid, not said.value)
         elif kind == _warmhelper.FAILED and number in self._waiting:
             self._leave(number)
         elif kind == _warmhelper.ENDED:
             if number in self._waiting and pid not in self._running:
                 # It was killed before it could say anything.
                 self._begun(number, pid, True)
-            if pid in self._running:
-                how = Exit.fromWait(value, cpu / 1e6)
-                self.share.ended(pid)
-                self._running.pop(pid).ended(how)
+            self.share.ended(pid)
+            self._running.end(pid, Exit.fromWait(said.value, said.cpu / 1e6))
         elif kind == _warmhelper.STALE:
             self._owner.stale(self)
-        elif number in self._accepting:
-            self._aboutAccepting(kind, number, pid, value)
+        else:
+            self.accepting.heard(said, self._running)
 
     def _begun(self, number: int, pid: int, warm: bool) -> None:
         """
         An order has a child.
         """
+        self._running.check(pid)
         kept = self._waiting.pop(number)
         kept.close()
-        self._running[pid] = kept.child
-        kept.child.warm = warm
-        kept.child.started(pid)
+        self._running.begin(pid, kept.child, warm)
 
     def _leave(self, number: int) -> None:
         """
@@ -388,40 +300,18 @@ class WarmProcess:
         self._owner.left(kept.child, kept.order)
         kept.close()
 
-    def _aboutAccepting(self, kind: int, number: int, pid: int, value: int) -> None:
-        """
-        It says something of a socket that it accepts from.
-        """
-        peer, self._peer = self._peer, None
-        accepting = self._accepting[number]
-        if kind == _warmhelper.ACCEPTED:
-            child = self._running[pid] = accepting.watcher.accepted(peer)
-            child.warm = not value
-            self.share.began(pid)
-            child.started(pid)
-        elif kind == _warmhelper.DROPPED:
-            accepting.watcher.dropped(peer, os.strerror(value))
-        elif kind == _warmhelper.CROWDED:
-            accepting.watcher.crowded()
-        elif kind == _warmhelper.WITHDRAWN and accepting.free is not None:
-            self._drop(number)
-            accepting.free()
-
     def _lost(self) -> None:
         """
         Nobody is left at the other end of the socket.
         """
-        self.up = False
         self._letGo()
-        for accepting in list(self._accepting.values()):
-            if accepting.free is not None:
-                accepting.free()
-        self._accepting.clear()
+        self.accepting.lost()
         while self._waiting:
             self._leave(next(iter(self._waiting)))
         self._owner.lost(self)
-        for pid in set(self._running) - set(self._orphans):
-            self._adopt(pid)
+        self._running.orphan()
+        if self._how is None:
+            self._expect()
         self._end()
 
     def _end(self) -> None:
@@ -430,31 +320,10 @@ class WarmProcess:
         """
         if self._how is None:
             return
+        self.up = False
         if self._complaints is not None:
             complaints, self._complaints = self._complaints, None
             complaints.finish()
-        if self._channel is not None:
-            if self.pid is not None:
-                # A child may still have the other end.
-                return
-            self._letGo()
-        self.up = False
-        self._owner.gone(self, self._how, self._status)
-
-    def _adopt(self, pid: int) -> None:
-        """
-        Wait for the end of a program whose parent is gone.
-        """
-        try:
-            self._orphans[pid] = watch.onExit(
-                self._reactor, pid, lambda: self._orphanEnded(pid)
-            )
-        except OSError:
-            self._running.pop(pid).ended(Exit())
-
-    def _orphanEnded(self, pid: int) -> None:
-        """
-        A program has ended that a dead process had started.
-        """
-        self._orphans.pop(pid, None)
-        self._running.pop(pid).ended(Exit())
+        if self.over:
+            self._calm()
+            self._owner.gone(self, self._how, self._status)

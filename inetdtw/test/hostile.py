@@ -20,11 +20,13 @@ from inetdtw import _forkhelper, _packets, _programs, _warmhelper, files, tcpmux
 from inetdtw.conf import Include, parse
 from inetdtw.delegations import Delegation
 from inetdtw.helper import Helper
+from inetdtw.interfaces import Order
 from inetdtw.place import printable
 from inetdtw.service import Settings
 from inetdtw.test import system
 from inetdtw.test.fakes import FIRST_PID, FakeChild
-from inetdtw.warmprocess import Accepting, WarmProcess
+from inetdtw.warmchannel import Channel as WarmChannel
+from inetdtw.warmprocess import WarmProcess
 
 
 def configuration(data: bytes) -> None:
@@ -414,15 +416,26 @@ def warmReports(data: bytes) -> None:
     """
     Hear what a warm process reports, likewise.
     """
-    process = WarmProcess(_Owner(), _Reactor(), set())
-    channel: Any = _Reports(_divided(data, _warmhelper.REPORT.size))
-    process._channel = channel
+    reactor: Any = _Reactor()
+    made = Order("/x", ("x",), {}, {}, (0, 0, 0))
+    process = WarmProcess(_Owner(), reactor, set(), made)
+    channel = WarmChannel(reactor, process._received, process._lost)
+    process._channel = process.accepting.channel = channel
+    real: Any = channel._ours
+    packets = _divided(data, _warmhelper.REPORT.size)
+    played: Any = _Reports(packets)
     kept: Any = [_Kept() for _ in range(4)]
     process._waiting.update(enumerate(kept, 1))
-    process._accepting.update({5: Accepting(_Watcher()), 6: Accepting(_Watcher())})
-    process._accepting[6].free = lambda: None
-    while process._channel is not None and process._receive():
-        """All of it."""
+    try:
+        channel._ours = played
+        for number in (5, 6):
+            process.accepting.accept(number, _Watcher(), 0)
+        process.accepting.withdraw(6, lambda: None)
+        while packets and not channel.closed:
+            channel.doRead()
+    finally:
+        process.close()
+        real.close()
 
 
 #: All of them by name.

@@ -1,0 +1,223 @@
+# -*- test-case-name: inetdtw.test.test_warmchannel -*-
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+The daemon's end of the socket that leads to a warm process.
+
+The process is its service's user's, who can make it say anything: a packet is data,
+only so many are taken at a time, and none of them can raise anything here.
+"""
+
+from __future__ import annotations
+
+import array
+import socket
+from collections import deque
+from collections.abc import Sequence
+from typing import Any, Callable, NamedTuple
+
+from zope.interface import implementer
+
+from twisted.internet.interfaces import IReadDescriptor
+from twisted.python.failure import Failure
+
+from inetdtw._accepting import unpackAddress
+from inetdtw._warmhelper import ACCEPT, ADDRESSED, HEADER, MOST, REPORT, WITHDRAW
+
+#: The seconds to wait for room in the socket.
+POST_PAUSE = 0.02
+#: The most bytes of one packet that are looked at.
+_MOST = 1 << 16
+
+
+class Said(NamedTuple):
+    """
+    One thing that a warm process reports.
+
+    @ivar kind: what it is, such as L{inetdtw._warmhelper.STARTED}.
+    @ivar number: the order or the listening socket that it is about.
+    @ivar pid: the process that it is about.
+    @ivar value: a wait status, or an error number, or a truth value.
+    @ivar cpu: microseconds of processor time.
+    @ivar peer: the client's address, where it was told before.
+    """
+
+    kind: int
+    number: int
+    pid: int
+    value: int
+    cpu: int
+    peer: Any
+
+
+@implementer(IReadDescriptor)
+class Channel:
+    """
+    A socket that keeps packets apart, of which a warm process has the other end.
+
+    @ivar theirs: the other end, until L{given}.
+    """
+
+    def __init__(
+        self,
+        reactor: Any,
+        received: Callable[[Said], None],
+        ended: Callable[[], None],
+    ) -> None:
+        """
+        @param received: called with each thing that the process says.
+        @param ended: called once, when nobody has the other end any more.
+
+        @raise OSError: if there are no descriptors left.
+        """
+        self._reactor = reactor
+        self._received = received
+        self._ended = ended
+        self._peer: Any = None
+        self._posts: deque[tuple[int, int, bytes, int]] = deque()
+        self._later: Any = None
+        ours, self.theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        ours.setblocking(False)
+        self._ours: socket.socket | None = ours
+
+    def given(self) -> None:
+        """
+        Another process has the other end: begin to read.
+        """
+        self.theirs.close()
+        if self._ours is not None:
+            self._reactor.addReader(self)
+
+    @property
+    def closed(self) -> bool:
+        """
+        Whether nothing can be sent any more.
+        """
+        return self._ours is None
+
+    def send(
+        self, number: int, what: int, extra: bytes = b"", fds: Sequence[int] = ()
+    ) -> None:
+        """
+        Send one packet.
+
+        @raise OSError: if it cannot be sent, now or ever.
+        """
+        if self._ours is None:
+            raise BrokenPipeError
+        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))]
+        head = HEADER.pack(number, what)
+        self._ours.sendmsg([head, extra], rights if fds else [])
+
+    def accept(self, number: int, fd: int, most: int) -> None:
+        """
+        Have the process accept from a socket, as soon as there is room to say so:
+        there may be very many.
+
+        @param most: how many programs it may start by itself; 0 is no bound.
+        """
+        self._post(number, ACCEPT, MOST.pack(most), fd)
+
+    def withdraw(self, number: int) -> bool:
+        """
+        Have it accept from a socket no more, as soon as there is room to say so.
+
+        @return: whether it will say when that is so; otherwise it was never told of
+            the socket, or is gone.
+        """
+        untold = [post for post in self._posts if post[:2] == (number, ACCEPT)]
+        for post in untold:
+            self._posts.remove(post)
+        if untold or self.closed:
+            return False
+        self._post(number, WITHDRAW, b"", -1)
+        return True
+
+    def _post(self, number: int, what: int, extra: bytes, fd: int) -> None:
+        """
+        Send something, after what has had no room before.
+        """
+        self._posts.append((number, what, extra, fd))
+        if self._later is None:
+            self._sendPosts()
+
+    def _sendPosts(self) -> None:
+        """
+        Send what there is room for, and the rest in a moment.
+        """
+        self._later = None
+        while self._posts:
+            number, what, extra, fd = self._posts[0]
+            try:
+                self.send(number, what, extra, [fd] if fd >= 0 else [])
+            except BlockingIOError:
+                self._later = self._reactor.callLater(POST_PAUSE, self._sendPosts)
+                return
+            except OSError:
+                """Nobody is there: the end of the socket tells."""
+            self._posts.popleft()
+
+    def fileno(self) -> int:
+        """
+        The daemon's end.
+        """
+        return -1 if self._ours is None else self._ours.fileno()
+
+    def logPrefix(self) -> str:
+        """
+        The name of this reader for the reactor.
+        """
+        return "warm process"
+
+    def connectionLost(self, reason: Failure) -> None:
+        """
+        The reactor stops, and with it this process.
+        """
+
+    def doRead(self) -> None:
+        """
+        Take one packet, or notice the end.  Whatever else there is waits for the next
+        turn, after everybody else's.
+        """
+        assert self._ours is not None
+        try:
+            packet = self._ours.recv(_MOST)
+        except BlockingIOError:
+            return
+        except OSError:
+            packet = b""
+        if packet:
+            self._take(packet)
+        else:
+            self.close()
+            self._ended()
+
+    def _take(self, packet: bytes) -> None:
+        """
+        Take the reports of one packet.
+        """
+        for start in range(0, len(packet) - REPORT.size + 1, REPORT.size):
+            record = packet[start : start + REPORT.size]
+            if record[0] == ADDRESSED:
+                self._peer = unpackAddress(record)
+                continue
+            kind, number, pid, value, cpu = REPORT.unpack(record)
+            peer, self._peer = self._peer, None
+            self._received(Said(kind, number, pid, value, cpu, peer))
+            if self.closed:
+                return
+
+    def close(self) -> None:
+        """
+        Have nothing to do with it any more.
+        """
+        self._posts.clear()
+        if self._later is not None:
+            self._later.cancel()
+            self._later = None
+        self.theirs.close()
+        if self._ours is not None:
+            self._reactor.removeReader(self)
+            self._ours.close()
+            self._ours = None

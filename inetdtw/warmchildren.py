@@ -1,0 +1,150 @@
+# -*- test-case-name: inetdtw.test.test_warmchildren -*-
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+The programs of a warm process: those that were ordered, and those that run.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from typing import Any, Callable
+
+from inetdtw import watch
+from inetdtw.interfaces import Exit, Order
+
+#: The most programs that one process can have: more than fit into a machine.  One that
+#: says that it has more only wants to fill the daemon's memory.
+MOST = 1 << 16
+
+
+class Nonsense(Exception):
+    """
+    A process says what cannot be.
+    """
+
+
+class Kept:
+    """
+    An order with descriptors of its own, until it is known that it has a child.
+
+    @ivar child: an L{inetdtw.interfaces.IChild}.
+    @ivar order: the order.
+    """
+
+    def __init__(self, child: Any, order: Order) -> None:
+        """
+        @raise OSError: if there are no descriptors left.
+        """
+        self.child = child
+        self._own: list[int] = []
+        try:
+            for fd in dict.fromkeys(order.fds):
+                self._own.append(os.dup(fd))
+        except OSError:
+            self.close()
+            raise
+        own = dict(zip(dict.fromkeys(order.fds), self._own))
+        first, second, third = (own[fd] for fd in order.fds)
+        self.order = replace(order, fds=(first, second, third))
+
+    def close(self) -> None:
+        """
+        It has a child, or never will.
+        """
+        while self._own:
+            os.close(self._own.pop())
+
+
+class Running:
+    """
+    The programs that run, by their process ids.
+
+    When the process that has started them is gone, it is found out by other means when
+    they end.  A process id is only ever looked at: who says it may be lying.
+    """
+
+    def __init__(self, reactor: Any, changed: Callable[[], None]) -> None:
+        """
+        @param changed: called when a program has ended whose parent is gone.
+        """
+        self._reactor = reactor
+        self._changed = changed
+        self._children: dict[int, Any] = {}
+        self._orphans: dict[int, watch.Watch] = {}
+
+    def __len__(self) -> int:
+        """
+        How many there are.
+        """
+        return len(self._children)
+
+    def __contains__(self, pid: int) -> bool:
+        """
+        Whether there is one with a process id.
+        """
+        return pid in self._children
+
+    def check(self, pid: int) -> None:
+        """
+        See whether there can be one more.
+
+        @raise Nonsense: if there cannot.
+        """
+        if pid <= 0:
+            raise Nonsense(f"there is no process {pid}")
+        if len(self._children) >= MOST:
+            raise Nonsense(f"there are no {MOST} programs")
+
+    def begin(self, pid: int, child: Any, warm: bool) -> None:
+        """
+        A program has started.
+
+        @param warm: whether no other was executed for it.
+        """
+        if pid in self._children:
+            # It must have ended, if the process id is another's now.
+            self.end(pid, Exit())
+        self._children[pid] = child
+        child.warm = warm
+        child.started(pid)
+
+    def end(self, pid: int, how: Exit) -> None:
+        """
+        A program has ended, if there is one with that process id.
+        """
+        child = self._children.pop(pid, None)
+        if child is not None:
+            child.ended(how)
+
+    def orphan(self) -> None:
+        """
+        Their parent is gone.
+        """
+        for pid in list(self._children):
+            self._adopt(pid)
+
+    def _adopt(self, pid: int) -> None:
+        """
+        Find out when a program ends that nobody tells of.
+        """
+
+        def gone() -> None:
+            del self._orphans[pid]
+            self.end(pid, Exit())
+            self._changed()
+
+        try:
+            self._orphans[pid] = watch.onExit(self._reactor, pid, gone)
+        except OSError:
+            self.end(pid, Exit())
+
+    def leave(self) -> None:
+        """
+        Whatever they do is not of interest any more.
+        """
+        self._children.clear()
+        while self._orphans:
+            self._orphans.popitem()[1].cancel()
