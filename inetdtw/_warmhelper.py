@@ -1528,6 +1528,9 @@ def tearDown(names: list[str]) -> None:
         except TypeError:
             """It is no module."""
         del module
+    # Nobody can import anything any more, but what is imported stays.
+    kept = list(sys.modules.values())
+    sys.modules.clear()
     gc.collect()
     alive = False
     for reference in left:
@@ -1541,6 +1544,7 @@ def tearDown(names: list[str]) -> None:
     for thing in gc.get_objects():
         if isinstance(thing, (_io.TextIOWrapper, _io.BufferedWriter)):
             quietly(thing, "flush")
+    del kept
 
 
 def clear(names: dict[str, Any]) -> None:

@@ -8,22 +8,17 @@ Warm services, as clients and operators see them.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
 import signal
 import socket
 import threading
-from pathlib import Path
 from typing import Any
 
 from tests import world
 from tests.daemon import Daemon, ask, environment, eventually, freePort, talk, twistd
-from tests.interpreters import pythons
 from tests.serving import ServingTestCase, readAll
 
-_HERE = Path(__file__).parent
-_PROBE = (_HERE / "warmprobe.py").read_text()
 #: What a daemon says of everything.
 INFO = ("--log-level", "info")
 #: Says who it is, and gives back what it reads in lower case.
@@ -33,7 +28,6 @@ for line in sys.stdin:
     print(os.getpid(), os.getppid(), os.getuid(), line.lower(), end="", flush=True)
 """
 _EVENT = re.compile(r"warm (\S+) pid=(\S+) event=(\w+)(.*)")
-_REMOTE = re.compile(r"(REMOTE_?PORT(?:\W|b)+)\d+")
 _START = re.compile(r"start (\S+) pid=(\d+) peer=\S+ how=(warm|cold)")
 
 
@@ -82,6 +76,13 @@ class WarmTestCase(ServingTestCase):
         pairs = ", ".join(f"{key} = {value}" for key, value in said.items())
         return f"{service} on {pairs}, args = {args}{keys};\n"
 
+    def assertStarted(self, daemon: Daemon, *how: str) -> None:
+        """
+        Wait until as many programs were started, in these ways and order.
+        """
+        daemon.waitForLog("how=", len(how))
+        self.assertEqual(starts(daemon), list(how))
+
     def warm(self, conf: str, *ports: int, count: int = 1) -> Daemon:
         """
         A daemon with warm processes that are ready.
@@ -95,88 +96,6 @@ class WarmTestCase(ServingTestCase):
         self.addCleanup(daemon.stop)
         daemon.waitForLog("event=ready", count)
         return daemon
-
-
-class ProbeTests(WarmTestCase):
-    """
-    A warm start is like a cold one.
-    """
-
-    def differences(self, warm: bytes, cold: bytes) -> list[str]:
-        """
-        What the probe finds otherwise when it is started warm.
-        """
-        ours, theirs = (
-            json.loads(each.decode().splitlines()[-1]) for each in (warm, cold)
-        )
-        self.assertNotEqual(ours[1]["random"], theirs[1]["random"])
-        missing = set(theirs[1]["modules"]) - set(ours[1]["modules"])
-        self.assertEqual(missing, set())
-        texts = [json.dumps(each[0]) for each in (ours, theirs)]
-        # The services and their clients have different ports.
-        texts = [_REMOTE.sub(r"\1", each) for each in texts]
-        found, wanted = json.loads(texts[0]), json.loads(texts[1].replace(*self.ports))
-        self.assertEqual(set(found), set(wanted))
-        return [
-            f"{key}: warm {found[key]} cold {wanted[key]}"
-            for key in wanted
-            if found[key] != wanted[key]
-        ]
-
-    def compare(self, python: str, args: str, **keys: Any) -> None:
-        """
-        Start the probe warm and cold, and see that it finds the same.
-        """
-        self.port, cold = freePort(), freePort()
-        self.ports = (str(cold), str(self.port))
-        service = f"127.0.0.1:{cold}"
-        conf = self.definition(args, exec=python, directory=self.folder, **keys)
-        keys.pop("preload", None)
-        keys.update(warm="no", service=service)
-        conf += self.definition(args, exec=python, directory=self.folder, **keys)
-        with self.daemon(conf, self.port, cold, options=INFO) as daemon:
-            daemon.waitForLog("event=ready")
-            asked = [talk(port, b"in\n") for port in (self.port, cold)]
-            self.assertEqual(starts(daemon), ["warm"])
-        self.assertEqual(self.differences(*asked), [])
-
-
-def _addProbes() -> None:
-    """
-    Add a test for each interpreter that is here.
-    """
-    forms = {
-        "Script": ("{2} {0}/probe.py a 'b c'", {}),
-        "Relative": ("{2} -uB -W ignore probe.py", {"preload": "auto"}),
-        "Isolated": ("{2} -I -O -Xutf8 ./probe.py", {"preload": "json, sqlite3"}),
-        "Module": ("{2} -m probes.probe z", {}),
-        "ModuleAuto": ("{2} -bE -m probes.probe", {"preload": "auto"}),
-        "Code": ("{2} -s -c {1}", {}),
-    }
-    for version, python in pythons().items():
-        for form, (args, keys) in forms.items():
-
-            def test(
-                self: ProbeTests,
-                python: str = python,
-                args: str = args,
-                keys: dict[str, Any] = keys,
-            ) -> None:
-                self.write("probe.py", _PROBE)
-                os.mkdir(self.path("probes"), 0o755)
-                self.write("probes/__init__.py", "")
-                self.write("probes/probe.py", _PROBE)
-                code = "import sys; exec(open('probe.py').read())"
-                self.compare(
-                    python, args.format(self.folder, f'"{code}"', python), **keys
-                )
-
-            test.__doc__ = f"{form} with CPython {version}: nothing is different."
-            name = f"test_{version.replace('.', '_')}{form}"
-            setattr(ProbeTests, name, test)
-
-
-_addProbes()
 
 
 class FormTests(WarmTestCase):
@@ -198,7 +117,7 @@ class FormTests(WarmTestCase):
             client.sendall(b"HELLO\n")
             client.shutdown(socket.SHUT_WR)
             self.assertTrue(readAll(client).endswith(b" hello\n"))
-        self.assertEqual(starts(daemon), ["warm"])
+        self.assertStarted(daemon, "warm")
 
     def test_datagrams(self) -> None:
         """
@@ -226,7 +145,7 @@ class FormTests(WarmTestCase):
         conf = self.definition(f"{world.python()} {script}", protocol="udp", wait="no")
         daemon = self.warm(conf)
         self.assertEqual(ask(self.port, b"HELLO"), b"hello\n")
-        self.assertEqual(starts(daemon), ["warm"])
+        self.assertStarted(daemon, "warm")
 
     def test_wait(self) -> None:
         """
@@ -255,7 +174,7 @@ class FormTests(WarmTestCase):
             daemon = self.warm(conf)
             said = f"['{program}', 'one'] {first.endswith('-u')}\n"
             self.assertEqual(talk(self.port, b"").decode(), said)
-            self.assertEqual(starts(daemon), ["warm"])
+            self.assertStarted(daemon, "warm")
 
     def test_bounded(self) -> None:
         """
@@ -270,7 +189,7 @@ class FormTests(WarmTestCase):
             client.shutdown(socket.SHUT_WR)
         for client in clients:
             self.assertTrue(readAll(client).endswith(b" hello\n"))
-        self.assertEqual(starts(daemon), ["warm"] * 3)
+        self.assertStarted(daemon, *["warm"] * 3)
 
     def test_direct(self) -> None:
         """
@@ -281,7 +200,7 @@ class FormTests(WarmTestCase):
             self.definition(f"{world.python()} {script}", launch="direct")
         )
         self.assertTrue(talk(self.port, b"HELLO\n").endswith(b" hello\n"))
-        self.assertEqual(starts(daemon), ["warm"])
+        self.assertStarted(daemon, "warm")
 
     def test_stderr(self) -> None:
         """
@@ -291,7 +210,7 @@ class FormTests(WarmTestCase):
         daemon = self.warm(self.definition(f"{world.python()} {script}", stderr="log"))
         self.assertEqual(talk(self.port, b""), b"before\n")
         daemon.waitForLog("ZeroDivisionError")
-        self.assertEqual(starts(daemon), ["warm"])
+        self.assertStarted(daemon, "warm")
 
     def test_option(self) -> None:
         """
@@ -310,7 +229,7 @@ class FormTests(WarmTestCase):
             daemon.waitForLog("event=ready")
             self.assertTrue(talk(self.port, b"HELLO\n").endswith(b" hello\n"))
             self.assertEqual(talk(other, b"hello"), b"hello")
-            self.assertEqual(starts(daemon), ["warm"])
+            self.assertStarted(daemon, "warm")
 
     def test_cannot(self) -> None:
         """
@@ -381,7 +300,7 @@ class ChangeTests(WarmTestCase):
         self.assertEqual(len(events(daemon, "said")), 1)
         os.rename(self.path("away"), self.script)
         self.assertEqual(talk(self.port, b""), b"there\n")
-        self.assertEqual(starts(daemon), [*["cold"] * 3, "warm"])
+        self.assertStarted(daemon, *["cold"] * 3, "warm")
 
     def test_broken(self) -> None:
         """
@@ -404,7 +323,7 @@ class ChangeTests(WarmTestCase):
         self.assertIn(b"SyntaxError", talk(self.port, b""))
         self.write("script.py", "print('good')\n")
         self.assertEqual(talk(self.port, b""), b"good\n")
-        self.assertEqual(starts(daemon), ["cold", "warm"])
+        self.assertStarted(daemon, "cold", "warm")
 
     def test_preloadFails(self) -> None:
         """
@@ -445,7 +364,7 @@ class ChangeTests(WarmTestCase):
         self.assertEqual(talk(self.port, b""), b"22\n")
         daemon.waitForLog("event=ready", 2)
         self.assertEqual(talk(self.port, b""), b"22\n")
-        self.assertEqual(starts(daemon), ["warm", "cold", "warm"])
+        self.assertStarted(daemon, "warm", "cold", "warm")
 
     def test_preloadThread(self) -> None:
         """
@@ -462,7 +381,7 @@ class ChangeTests(WarmTestCase):
         conf = self.definition(f"{world.python()} {script}", preload="auto")
         daemon = self.warm(conf)
         self.assertEqual(talk(self.port, b""), b"True\n")
-        self.assertEqual(starts(daemon), ["warm"])
+        self.assertStarted(daemon, "warm")
 
     def test_shadowed(self) -> None:
         """
@@ -624,7 +543,7 @@ class LifeTests(WarmTestCase):
             self.definition(f"{world.python()} {script}", rlimit_files=16)
         )
         self.assertEqual(self.said()[3:], ["hello"])
-        self.assertEqual(starts(daemon), ["warm"])
+        self.assertStarted(daemon, "warm")
 
     def test_stopped(self) -> None:
         """
@@ -667,7 +586,7 @@ class UserTests(WarmTestCase):
         parents = [int(each[1]) for each in said]
         owners = [os.stat(f"/proc/{pid}").st_uid for pid in parents]
         self.assertEqual(owners, [user.pw_uid, 0])
-        self.assertEqual(starts(daemon), ["warm", "warm"])
+        self.assertStarted(daemon, "warm", "warm")
 
     def test_shared(self) -> None:
         """
@@ -683,7 +602,7 @@ class UserTests(WarmTestCase):
         daemon = self.warm(conf, self.port, other)
         parents = {talk(port, b"HI\n").split()[1] for port in (self.port, other)}
         self.assertEqual(len(parents), 1)
-        self.assertEqual(starts(daemon), ["warm", "warm"])
+        self.assertStarted(daemon, "warm", "warm")
 
 
 def _alive(pid: int) -> bool:

@@ -10,21 +10,45 @@ from __future__ import annotations
 
 import os
 import re
-from typing import TYPE_CHECKING, Any
+import socket
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
 
-from tests.daemon import environment, eventually, freePort, talk
+from tests.daemon import DEADLINE, Daemon, environment, freePort
 from tests.interpreters import pythons
 from tests.serving import ServingTestCase
 from tests.warmscripts import MODULE, SCRIPTS, SENT
 
-if TYPE_CHECKING:
-    from tests.daemon import Daemon
+#: What is different each time; and a warm script can have one call less on its stack.
+_OWN = re.compile(
+    rb"0x[0-9a-f]+|Thread-\d+|pid=\d+|tmp\w{8}|process \d+|\d+ more times"
+)
+_END = re.compile(r"end (\d+/tcp pid)=\d+ (peer=127.0.0.1:\d+) (\S+)")
+#: How many scripts run at the same time, each of them twice.
+LANES = 3
 
-#: What is different each time.
-_OWN = re.compile(rb"0x[0-9a-f]+|Thread-\d+|pid=\d+|tmp\w{8}|process \d+")
-_END = r"end {} pid=\d+ peer=127.0.0.1:\d+ (\S+)"
 
-Ended = tuple[bytes, str, "str | None"]
+class Outcome(NamedTuple):
+    """
+    What comes of a script.
+
+    @ivar name: what the log calls it: the service's name and the client's.
+    @ivar got: what the client gets.
+    @ivar left: what is in the file that it writes, if it does.
+    """
+
+    name: tuple[str, str]
+    got: bytes
+    left: str | None
+
+
+class Served(NamedTuple):
+    """
+    A service whose script is another each time.
+    """
+
+    port: int
+    folder: str
 
 
 class EndsTests(ServingTestCase):
@@ -32,102 +56,136 @@ class EndsTests(ServingTestCase):
     Serve one script warm and cold, and have it be another each time.
     """
 
-    def services(self, python: str, args: str) -> str:
+    def served(self, name: str) -> Served:
         """
-        The script as a warm and as a cold service.
+        Have a folder and a port for a service.
         """
-        self.warm, self.cold = freePort(), freePort()
-        what = f"directory = {self.folder}, exec = {python}, args = {python} {args}"
-        return "".join(
-            f"127.0.0.1:{port} on protocol = tcp, wait = no, user = -, id = {name}, "
-            f"warm = {warm}, {what};\n"
-            for port, name, warm in ((self.warm, "w", "yes"), (self.cold, "c", "no"))
+        os.mkdir(self.path(name), 0o755)
+        self.write(f"{name}/opener.py", MODULE)
+        self.write(f"{name}/script.py", "")
+        return Served(freePort(), self.path(name))
+
+    def line(self, served: Served, python: str, args: str, warm: bool) -> str:
+        """
+        The definition of a service.
+        """
+        return (
+            f"127.0.0.1:{served.port} on protocol = tcp, wait = no, user = -, "
+            f"warm = {'yes' if warm else 'no'}, directory = {served.folder}, "
+            f"exec = {python}, args = {python} {args};\n"
         )
 
-    def ended(self, daemon: Daemon, port: int, name: str, sent: bytes) -> Ended:
-        """
-        Be a client.
-
-        @return: what it gets, how the program ended, and what it left in a file.
-        """
-        path = self.path("out.txt")
-        if os.path.exists(path):
-            os.remove(path)
-        pattern = _END.format("w" if port == self.warm else "c")
-        before = len(re.findall(pattern, daemon.log()))
-        got = _OWN.sub(b"", talk(port, sent))
-        eventually(
-            lambda: len(re.findall(pattern, daemon.log())) > before,
-            lambda: f"the end of {name}; the log:\n{daemon.log()}",
-        )
-        how = re.findall(pattern, daemon.log())[-1]
-        if not os.path.exists(path):
-            return got, how, None
-        with open(path) as file:
-            return got, how, file.read()
-
-    def compare(self, python: str, args: str, script: str) -> None:
+    def compare(self, python: str, args: str) -> None:
         """
         Run all scripts warm and cold.
-
-        @param script: the name of the file that the program runs.
         """
-        self.write("opener.py", MODULE)
-        self.write(script, "")
+        lanes = [
+            (self.served(f"warm{number}"), self.served(f"cold{number}"))
+            for number in range(LANES)
+        ]
+        conf = "".join(
+            self.line(served, python, args, not index)
+            for lane in lanes
+            for index, served in enumerate(lane)
+        )
         env = environment()
         for name in ("PYTHONPATH", "PYTHONUNBUFFERED"):
             env.pop(name, None)
-        conf = self.services(python, args)
+        ports = [served.port for lane in lanes for served in lane]
         options = ("--log-level", "info")
-        with self.daemon(
-            conf, self.warm, self.cold, options=options, env=env
-        ) as daemon:
-            daemon.waitForLog("event=ready")
-            different = [
-                f"{name}: warm {warm} cold {cold}"
-                for name, warm, cold in self.outcomes(daemon, script)
-                if warm != cold
-            ]
-            # All but those that cannot be compiled.
-            warm = daemon.log().count("how=warm")
-            self.assertGreater(warm, len(SCRIPTS) - 10)
-        self.assertEqual(different, [])
+        with self.daemon(conf, *ports, options=options, env=env) as daemon:
+            daemon.waitForLog("event=ready", LANES)
+            self.judge(daemon, lanes)
 
-    def outcomes(self, daemon: Daemon, script: str) -> Any:
+    def judge(self, daemon: Daemon, lanes: list[tuple[Served, Served]]) -> None:
         """
-        How each script ends, warm and cold.
+        Run all scripts, and see that there is no difference.
         """
-        for name, text in SCRIPTS.items():
-            self.write(script, text)
-            sent = SENT.get(name, b"")
-            warm = self.ended(daemon, self.warm, name, sent)
-            yield name, warm, self.ended(daemon, self.cold, name, sent)
+        names = [list(SCRIPTS)[number::LANES] for number in range(LANES)]
+        with ThreadPoolExecutor(LANES) as threads:
+            found = threads.map(self.outcomes, lanes, names)
+            outcomes = [each for lane in found for each in lane]
+        self.assertEqual(len(outcomes), len(SCRIPTS))
+        daemon.waitForLog("] end ", 2 * len(SCRIPTS))
+        ends = {each[:2]: each[2] for each in _END.findall(daemon.log())}
+        different = [
+            f"{name}: warm {warm} {ends[warm.name]} cold {cold} {ends[cold.name]}"
+            for name, warm, cold in outcomes
+            if (*warm[1:], ends[warm.name]) != (*cold[1:], ends[cold.name])
+        ]
+        self.assertEqual(different, [])
+        # All but those that cannot be compiled.
+        self.assertGreater(daemon.log().count("how=warm"), len(SCRIPTS) - 10)
+
+    def outcomes(
+        self, lane: tuple[Served, Served], names: list[str]
+    ) -> list[tuple[str, Outcome, Outcome]]:
+        """
+        What comes of each script, warm and cold.
+        """
+        found = []
+        for name in names:
+            clients = [self.begin(served, name) for served in lane]
+            warm, cold = map(self.end, clients, lane)
+            found.append((name, warm, cold))
+        return found
+
+    def begin(self, served: Served, name: str) -> socket.socket:
+        """
+        Be a client of a script.
+        """
+        for file in ("script.py", "out.txt"):
+            path = os.path.join(served.folder, file)
+            if os.path.exists(path):
+                os.remove(path)
+        with open(os.path.join(served.folder, "script.py"), "w") as script:
+            script.write(SCRIPTS[name])
+        address = ("127.0.0.1", served.port)
+        client = socket.create_connection(address, timeout=DEADLINE)
+        client.sendall(SENT.get(name, b""))
+        client.shutdown(socket.SHUT_WR)
+        return client
+
+    def end(self, client: socket.socket, served: Served) -> Outcome:
+        """
+        Wait until the program has nothing more to say.
+        """
+        with client:
+            peer = f"peer=127.0.0.1:{client.getsockname()[1]}"
+            got = b"".join(iter(lambda: client.recv(65536), b""))
+        got = _OWN.sub(b"", got).replace(served.folder.encode(), b"FOLDER")
+        name = (f"{served.port}/tcp pid", peer)
+        path = os.path.join(served.folder, "out.txt")
+        if not os.path.exists(path):
+            return Outcome(name, got, None)
+        with open(path) as file:
+            return Outcome(name, got, file.read())
 
 
 def _addTests() -> None:
     """
-    Add tests for each interpreter that is here.
+    Add a test for each interpreter that is here; C{-m}, which leaves most to the
+    standard library, only with the first and the last.
     """
-    forms = {
-        "Script": ("script.py x", "script.py"),
-        "Module": ("-m script", "script.py"),
-    }
-    versions = list(pythons())
-    for version, python in pythons().items():
-        for form, (args, script) in forms.items():
-            if form == "Module" and version not in (versions[0], versions[-1]):
-                continue
+    versions = pythons()
+    for version, python in versions.items():
+        forms = {"Script": "script.py x"}
+        if version in (min(versions, key=_number), max(versions, key=_number)):
+            forms["Module"] = "-m script"
+        for form, args in forms.items():
 
-            def test(
-                self: EndsTests,
-                python: str = python,
-                args: str = args,
-                script: str = script,
-            ) -> None:
-                self.compare(python, args, script)
+            def test(self: EndsTests, python: str = python, args: str = args) -> None:
+                self.compare(python, args)
 
             test.__doc__ = f"{form} with CPython {version}: every end is the same."
             setattr(EndsTests, f"test_{version.replace('.', '_')}{form}", test)
+
+
+def _number(version: str) -> int:
+    """
+    A version as a number: 3.9 is before 3.10.
+    """
+    return int(version.rpartition(".")[2])
 
 
 _addTests()

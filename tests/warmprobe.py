@@ -19,6 +19,7 @@ NAMES = {
 PATH, ARGV = list(sys.path), list(sys.argv)
 
 import asyncio  # noqa: E402
+import builtins  # noqa: E402
 import gc  # noqa: E402
 import json  # noqa: E402
 import locale  # noqa: E402
@@ -118,7 +119,7 @@ def processes() -> dict[str, Any]:
     What comes of other processes, by all ways to start one.
     """
     found: dict[str, Any] = {}
-    if globals().get("__file__") is None:
+    if "all" not in ARGV:
         return found
     for way in multiprocessing.get_all_start_methods():
         context: Any = multiprocessing.get_context(way)
@@ -203,7 +204,9 @@ def found() -> dict[str, Any]:
         "pid": os.getpid() == int(os.readlink("/proc/self")),
         "warnings": list(map(repr, warnings.filters)),
         "processes": processes(),
-        "asyncio": asyncio.run(echoed()),
+        "asyncio": asyncio.run(echoed()) if "all" in ARGV else None,
+        "builtins": sorted(vars(builtins)),
+        "clocks": [abs(time.time() - os.stat("/proc/self").st_ctime) < 30],
         "file": sys._getframe().f_code.co_filename,
         "read": sys.stdin.read(),
         "wakeup": signal.set_wakeup_fd(-1),

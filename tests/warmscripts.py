@@ -419,4 +419,64 @@ z=C('z'); _y=C('y'); a=C('a')
 class D: c=C('in class')
 l=[C('l')]
 """,
+    "brokenPipe": """
+import os
+r,w=os.pipe(); os.close(r); os.dup2(w,1); print('x')
+""",
+    "brokenPipeExit": """
+import os,sys
+r,w=os.pipe(); os.close(r); os.dup2(w,1); print('x'); sys.exit(5)
+""",
+    "brokenPipeFlush": """
+import os,sys
+r,w=os.pipe(); os.close(r); os.dup2(w,1); print('x', flush=True)
+""",
+    "brokenPipeErr": """
+import os
+r,w=os.pipe(); os.close(r); os.dup2(w,1); os.dup2(w,2); print('x'); 1/0
+""",
+    "atexitOrder": """
+import atexit,threading,time
+class C:
+    def __del__(s): print('destructor')
+c=C()
+atexit.register(lambda: print('exit handler'))
+def f():
+    time.sleep(0.03); print('thread')
+threading.Thread(target=f).start()
+print('main')
+""",
+    "unraisable": """
+class C:
+    def __del__(s): 1/0
+c=C()
+""",
+    "recursion": """
+import sys
+def f(n):
+    try: return f(n+1)
+    except RecursionError: return n
+print(abs(f(0)-sys.getrecursionlimit()) < 60)
+""",
+    "limitedRecursion": """
+def f(): f()
+f()
+""",
+    "exitInThread": """
+import threading,sys
+t=threading.Thread(target=sys.exit,args=(3,)); t.start(); t.join(); print('on')
+""",
+    "subprocessInherits": """
+import subprocess,sys
+print('first', flush=True)
+subprocess.call(['/bin/sh','-c','echo sub; echo err >&2; exit 3'])
+""",
+    "execs": """
+import os
+print('lost without a flush')
+os.execv('/bin/echo', ['echo', 'executed'])
+""",
+    "chdir": """
+import os; os.chdir('/'); open(os.devnull).close(); 1/0
+""",
 }
