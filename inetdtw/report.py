@@ -269,11 +269,12 @@ class Report(ClientLines):
         How a service is, as somebody has asked.
         """
         self._log.info(
-            "state {service} address={address} started={started} refused={refused} "
-            "failed={failed} running={running} held={held}",
+            "state {service} address={address} started={started} warm={warm} "
+            "refused={refused} failed={failed} running={running} held={held}",
             service=state.name,
             address=state.address,
             started=state.started,
+            warm=state.warm,
             refused=state.refused,
             failed=state.failed,
             running=state.running,

@@ -28,6 +28,7 @@ STATE = ServiceState(
     *("7/tcp", "0.0.0.0:7", "stream nowait", ("full", "rate")),
     running=3,
     started=9,
+    warm=4,
     refused=2,
     failed=1,
 )
@@ -124,13 +125,14 @@ LINES: tuple[tuple[Callable[[Report], None], str, str], ...] = (
     (
         lambda report: report.state(STATE),
         "info",
-        "state 7/tcp address=0.0.0.0:7 started=9 refused=2 failed=1 running=3 "
+        "state 7/tcp address=0.0.0.0:7 started=9 warm=4 refused=2 failed=1 running=3 "
         "held=full,rate",
     ),
     (
         lambda report: report.state(ServiceState("7/tcp", "0.0.0.0:7", "")),
         "info",
-        "state 7/tcp address=0.0.0.0:7 started=0 refused=0 failed=0 running=0 held=-",
+        "state 7/tcp address=0.0.0.0:7 started=0 warm=0 refused=0 failed=0 running=0 "
+        "held=-",
     ),
     (
         lambda report: report.pause("7/tcp", None, "an operator wants it"),

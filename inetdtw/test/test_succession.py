@@ -1,0 +1,325 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Tests for L{inetdtw.succession}: what the processes would do, the test does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from inetdtw._warmhelper import HELLO, STALE, THREADED, UNFIT
+from inetdtw.interfaces import Exit, Order
+from inetdtw.succession import (
+    CALM,
+    FIRST_PAUSE,
+    GOOD_LIFE,
+    GROWTH,
+    LONGEST_PAUSE,
+    Succession,
+)
+from inetdtw.test.fakes import ServingTestCase
+from inetdtw.test.warming import KEPT, PID, START, PlayedWarm
+
+
+class Owner:
+    """
+    Whom a succession works for.
+
+    @ivar told: what it was told.
+    """
+
+    def __init__(self) -> None:
+        self.told: list[Any] = []
+
+    def ready(self, process: Any) -> None:
+        """
+        There is a new current process.
+        """
+        self.told.append(("ready", process))
+
+    def lost(self, process: Any) -> None:
+        """
+        A process takes no orders any more.
+        """
+        self.told.append(("lost", process))
+
+    def notify(self) -> None:
+        """
+        There may be room.
+        """
+
+    def left(self, child: Any, order: Order) -> None:
+        """
+        Nothing is ordered here.
+        """
+
+
+class SuccessionTests(ServingTestCase):
+    """
+    Tests for L{Succession}.
+    """
+
+    def setUp(self) -> None:
+        """
+        Have a succession whose first process is ready.
+        """
+        super().setUp()
+        self.owner = Owner()
+        self.succession = self.make()
+        self.succession.prepare(START)
+        self.first = self.come()
+
+    def make(self, **given: Any) -> Succession:
+        """
+        A succession.
+        """
+        kept = replace(KEPT, **given)
+        rest = (self.launcher, self.reactor, self.host.report, "1/tcp")
+        succession = Succession(self.owner, kept, *rest)
+        self.addCleanup(succession.stop)
+        return succession
+
+    def come(self, ready: bool = True) -> PlayedWarm:
+        """
+        Be the process that was started last.
+        """
+        played = PlayedWarm(self.launcher.last)
+        self.addCleanup(played.channel.close)
+        played.program.start()
+        if ready:
+            played.say((HELLO, 0, PID, 0))
+            self.reactor.settle()
+        return played
+
+    def die(self, played: PlayedWarm, how: Exit | None = None) -> None:
+        """
+        Have a process die.
+        """
+        played.die(how)
+        self.reactor.settle()
+
+    def count(self) -> int:
+        """
+        How many processes were started.
+        """
+        return len(self.launcher.programs)
+
+    def logged(self, what: str) -> list[dict[str, Any]]:
+        """
+        What the log says of one kind of event.
+        """
+        return [event for event in self.said("warm") if event["what"] == what]
+
+    def test_first(self) -> None:
+        """
+        The first process is started when it is known for what, once.
+        """
+        self.succession.prepare(replace(START, executable="/other"))
+        self.assertEqual(self.count(), 1)
+        order = self.launcher.last.order
+        self.assertEqual(order.executable, "/bin/py")
+        self.assertEqual(order.argv[:2], ("py", "-c"))
+        self.assertEqual(self.owner.told, [("ready", self.succession.current)])
+        (event,) = self.logged("ready")
+        self.assertEqual((event["service"], event["pid"]), ("1/tcp", 1 << 22))
+
+    def test_renew(self) -> None:
+        """
+        Another process takes its place when it is ready, not before, and the old one
+        ends then.
+        """
+        before = self.succession.current
+        self.succession.renew()
+        self.assertIs(self.succession.current, before)
+        self.come()
+        self.assertIsNot(self.succession.current, before)
+        self.assertEqual(self.first.channel.recv(10), b"")
+        self.die(self.first, Exit(0))
+        self.assertEqual(self.logged("died"), [])
+
+    def test_renewTwice(self) -> None:
+        """
+        One that is not ready yet makes way for the next.
+        """
+        self.succession.renew()
+        second = self.come(ready=False)
+        self.succession.renew()
+        self.assertEqual(second.channel.recv(10), b"")
+        second.die(Exit(0))
+        third = self.come()
+        self.assertEqual(self.count(), 3)
+        self.assertEqual(self.succession.current and self.succession.current.up, True)
+        self.die(third)
+        self.assertEqual(len(self.logged("died")), 1)
+
+    def test_renewUnprepared(self) -> None:
+        """
+        There is nothing to renew where nothing was started.
+        """
+        self.make().renew()
+        self.assertEqual(self.count(), 1)
+
+    def test_template(self) -> None:
+        """
+        The next process is for what is wanted then.
+        """
+        self.succession.template = replace(START, executable="/other")
+        self.succession.renew()
+        self.assertEqual(self.launcher.last.order.executable, "/other")
+
+    def test_died(self) -> None:
+        """
+        One that died is followed by another, with growing pauses up to the longest;
+        the log says why.
+        """
+        pause, played = FIRST_PAUSE, self.first
+        for _ in range(12):
+            count = self.count()
+            self.die(played)
+            self.reactor.advance(pause * 0.99)
+            self.assertEqual(self.count(), count)
+            self.reactor.advance(pause * 0.02)
+            self.assertEqual(self.count(), count + 1)
+            played = self.come()
+            # So long that this one has no good life.
+            pause = min(pause * GROWTH, LONGEST_PAUSE)
+        self.assertEqual(pause, LONGEST_PAUSE)
+        event = self.logged("died")[0]
+        self.assertEqual((event["retry"], event["reason"]), ("0.05", "signal=9"))
+
+    def test_goodLife(self) -> None:
+        """
+        After one that lived long the pause is short again.
+        """
+        for _ in range(3):
+            self.die(self.first)
+            self.reactor.advance(LONGEST_PAUSE)
+            self.first = self.come()
+        self.reactor.advance(GOOD_LIFE)
+        self.die(self.first)
+        self.assertEqual(self.logged("died")[-1]["retry"], f"{FIRST_PAUSE:g}")
+
+    def test_youngNext(self) -> None:
+        """
+        How long each one lived counts, not when the last was started.
+        """
+        self.reactor.advance(GOOD_LIFE)
+        self.succession.renew()
+        self.come(ready=False)
+        self.die(self.first)
+        self.assertEqual(self.logged("died")[-1]["retry"], f"{FIRST_PAUSE:g}")
+
+    def test_diedWhileNext(self) -> None:
+        """
+        One that dies while the next is starting needs no other.
+        """
+        self.succession.renew()
+        self.die(self.first)
+        self.reactor.advance(LONGEST_PAUSE)
+        self.assertEqual(self.count(), 2)
+        self.come()
+        self.assertTrue(self.succession.current and self.succession.current.up)
+
+    def test_nextDied(self) -> None:
+        """
+        When the next one dies before it is ready, the current one goes on.
+        """
+        self.succession.renew()
+        self.die(self.come(ready=False))
+        self.assertTrue(self.succession.current and self.succession.current.up)
+        self.reactor.advance(FIRST_PAUSE)
+        self.assertEqual(self.count(), 3)
+
+    def test_unfit(self) -> None:
+        """
+        An interpreter that cannot be kept is not tried again until a reload.
+        """
+        self.die(self.first, Exit(UNFIT))
+        self.reactor.advance(LONGEST_PAUSE)
+        self.assertEqual(self.count(), 1)
+        (event,) = self.logged("died")
+        self.assertEqual(event["retry"], "never")
+        self.assertIn("no CPython", event["reason"])
+        self.succession.renew()
+        self.assertEqual(self.count(), 2)
+
+    def test_threaded(self) -> None:
+        """
+        Where what is imported in advance starts threads, nothing is from then on,
+        until a reload.
+        """
+        succession = self.make(preload="auto")
+        succession.prepare(START)
+        self.assertIn("auto", self.launcher.last.order.argv)
+        self.die(self.come(ready=False), Exit(THREADED))
+        self.reactor.advance(FIRST_PAUSE)
+        self.assertNotIn("auto", self.launcher.last.order.argv)
+        self.assertIn("-", self.launcher.last.order.argv)
+        succession.renew()
+        self.assertIn("auto", self.launcher.last.order.argv)
+
+    def test_stale(self) -> None:
+        """
+        One that is stale is followed by another after a moment, and not more often
+        than once in that.
+        """
+        self.first.say((STALE, 0, PID, 0))
+        self.reactor.settle()
+        self.assertEqual(self.count(), 1)
+        self.reactor.advance(CALM)
+        self.assertEqual(self.count(), 2)
+        self.first.say((STALE, 0, PID, 0))
+        self.reactor.settle()
+        second = self.come()
+        self.reactor.advance(CALM * 3)
+        self.assertEqual(self.count(), 2)
+        second.say((STALE, 0, PID, 0))
+        self.reactor.settle()
+        self.reactor.advance(0)
+        self.assertEqual(self.count(), 3)
+
+    def test_said(self) -> None:
+        """
+        What a process has to say is in the log.
+        """
+        assert self.succession.current is not None
+        self.succession.said(self.succession.current, "a line")
+        self.assertEqual(self.logged("said")[0]["text"], "a line")
+
+    def test_retire(self) -> None:
+        """
+        After it was retired there is no other, and it is over when the last has ended.
+        """
+        self.succession.renew()
+        second = self.come(ready=False)
+        self.succession.retire()
+        self.succession.renew()
+        for played in (self.first, second):
+            self.assertEqual(played.channel.recv(10), b"")
+            self.assertFalse(self.succession.over)
+            self.die(played, Exit(0))
+        self.assertTrue(self.succession.over)
+        self.reactor.advance(LONGEST_PAUSE)
+        self.assertEqual(self.count(), 2)
+        self.assertEqual(self.logged("died"), [])
+
+    def test_stopPlanned(self) -> None:
+        """
+        When it is stopped, nothing is planned.
+        """
+        self.die(self.first)
+        self.succession.stop()
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+    def test_stop(self) -> None:
+        """
+        When it is stopped, all processes end.
+        """
+        self.succession.renew()
+        second = self.come(ready=False)
+        self.succession.stop()
+        for played in (self.first, second):
+            self.assertEqual(played.channel.recv(10), b"")

@@ -1,0 +1,175 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Tests for L{inetdtw.warmaccepting}, as a warm process uses it.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+
+from inetdtw._warmhelper import (
+    ACCEPT,
+    ACCEPTED,
+    CROWDED,
+    DROPPED,
+    ENDED,
+    MOST,
+    WITHDRAW,
+    WITHDRAWN,
+)
+from inetdtw.interfaces import Exit
+from inetdtw.test.warming import PEER, PID, WarmProcessTestCase, Watcher
+from inetdtw.total import Total
+from inetdtw.warmprocess import WarmProcess
+
+
+class AcceptingTests(WarmProcessTestCase):
+    """
+    Tests for L{inetdtw.warmaccepting.Accepting}.
+    """
+
+    def setUp(self) -> None:
+        """
+        Have a process that accepts from a socket.
+        """
+        super().setUp()
+        self.greet()
+        self.watcher = Watcher()
+        self.freed: list[str] = []
+        self.accepting = self.process.accepting
+        with open("/dev/zero") as file:
+            self.assertTrue(self.accepting.accept(5, self.watcher, file.fileno()))
+
+    def withdraw(self, name: str = "5") -> None:
+        """
+        Have it accept no more.
+        """
+        self.accepting.withdraw(5, lambda: self.freed.append(name))
+
+    def test_told(self) -> None:
+        """
+        The process is given the socket, and what there is room for.
+        """
+        number, what, more, fds = self.played.take()
+        self.assertEqual((number, what, more), (5, ACCEPT, MOST.pack(0)))
+        self.assertEqual(os.readlink(f"/proc/self/fd/{fds[0]}"), "/dev/zero")
+        os.close(fds[0])
+        self.assertEqual(len(self.accepting), 1)
+
+    def test_accepted(self) -> None:
+        """
+        A program that it started for a connection is the watcher's, with the address
+        of the client, and starts and ends as others do.
+        """
+        self.say((ACCEPTED, 5, PID, 0), peer=PEER)
+        self.assertEqual(self.watcher.told, [PEER])
+        (child,) = self.watcher.children
+        self.assertEqual((child.told, child.warm), ([PID], True))
+        self.say((ENDED, 5, PID, 3 << 8))
+        self.assertEqual(child.told, [PID, Exit(3, cpu=1.5)])
+
+    def test_cold(self) -> None:
+        """
+        One that had to execute the interpreter is cold.
+        """
+        self.say((ACCEPTED, 5, PID, 1))
+        self.assertEqual(self.watcher.told, [None])
+        self.assertEqual(self.watcher.children[0].warm, False)
+
+    def test_dropped(self) -> None:
+        """
+        When it can take no more, the watcher hears why.
+        """
+        self.say((DROPPED, 5, 0, errno.EMFILE), peer=PEER)
+        self.assertEqual(self.watcher.told, [(PEER, os.strerror(errno.EMFILE))])
+
+    def test_crowded(self) -> None:
+        """
+        So it does when there are as many programs as may be.
+        """
+        self.say((CROWDED, 5, 0, 0))
+        self.assertEqual(self.watcher.told, ["crowded"])
+
+    def test_others(self) -> None:
+        """
+        What is said of a socket that it was not given means nothing.
+        """
+        self.say((ACCEPTED, 6, PID, 0), (DROPPED, 6, 0, 1), (WITHDRAWN, 6, 0, 0))
+        self.assertEqual(self.watcher.told, [])
+
+    def test_withdraw(self) -> None:
+        """
+        A socket is free when the process says so, not before; until then what it
+        accepts is served.
+        """
+        self.played.number()
+        self.withdraw()
+        self.assertEqual(self.played.take(), (5, WITHDRAW, b"", []))
+        self.say((ACCEPTED, 5, PID, 0))
+        self.assertEqual((self.freed, len(self.watcher.children)), ([], 1))
+        self.say((WITHDRAWN, 5, 0, 0))
+        self.assertEqual((self.freed, len(self.accepting)), (["5"], 0))
+
+    def test_withdrawnUnasked(self) -> None:
+        """
+        That it accepts no more means nothing where it should.
+        """
+        self.say((WITHDRAWN, 5, 0, 0))
+        self.assertEqual(len(self.accepting), 1)
+
+    def test_withdrawUnknown(self) -> None:
+        """
+        A socket that it does not have is free.
+        """
+        self.accepting.withdraw(6, lambda: self.freed.append("6"))
+        self.assertEqual(self.freed, ["6"])
+
+    def test_withdrawAfterDeath(self) -> None:
+        """
+        A socket is free when the process has died, whether or not it was asked for it
+        before; and once.
+        """
+        self.withdraw()
+        self.played.die()
+        self.reactor.settle()
+        self.assertEqual(self.freed, ["5"])
+        self.withdraw("again")
+        self.assertEqual(self.freed, ["5", "again"])
+
+    def test_acceptAfterDeath(self) -> None:
+        """
+        One that is gone accepts from nothing.
+        """
+        self.played.die()
+        self.reactor.settle()
+        self.assertFalse(self.accepting.accept(6, self.watcher, 0))
+
+    def test_unstarted(self) -> None:
+        """
+        Nor does one that was never there.
+        """
+        process = WarmProcess(self.owner, self.reactor, set(), self.process.made)
+        self.assertFalse(process.accepting.accept(6, self.watcher, 0))
+
+    def test_share(self) -> None:
+        """
+        What it may start by itself is lent to it as long as it accepts, and what it
+        has started is not.
+        """
+        total = Total(640)
+        share, most = self.process.share, total.share
+        share._total = total
+        self.withdraw()
+        self.say((WITHDRAWN, 5, 0, 0))
+        self.accepting.accept(7, self.watcher, 0)
+        self.assertEqual(total.lent, most)
+        self.say((ACCEPTED, 7, PID, 0))
+        self.assertEqual(total.lent, most - 1)
+        self.say((ENDED, 7, PID, 0))
+        self.assertEqual(total.lent, most)
+        self.accepting.withdraw(7, lambda: None)
+        self.say((WITHDRAWN, 7, 0, 0))
+        self.assertEqual(total.lent, 0)

@@ -1,0 +1,159 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Tests for L{inetdtw.warmchildren}.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+
+from inetdtw import warmchildren, watch
+from inetdtw.interfaces import Exit, Order
+from inetdtw.test.fakes import FakeChild, ServingTestCase
+from inetdtw.test.warming import PID
+from inetdtw.warmchildren import Kept, Nonsense, Running
+
+
+class KeptTests(ServingTestCase):
+    """
+    Tests for L{Kept}.
+    """
+
+    def order(self, *fds: int) -> Order:
+        """
+        An order with descriptors.
+        """
+        return Order("/x", ("x",), {}, {"B": "2"}, (fds[0], fds[1], fds[2]))
+
+    def test_own(self) -> None:
+        """
+        It has descriptors of its own, as many as there are different ones.
+        """
+        with open("/dev/zero") as one, open(os.devnull) as two:
+            fds = (one.fileno(), two.fileno(), one.fileno())
+            kept = Kept(FakeChild(), self.order(*fds))
+        paths = [os.readlink(f"/proc/self/fd/{fd}") for fd in kept.order.fds]
+        self.assertEqual(paths, ["/dev/zero", os.devnull, "/dev/zero"])
+        self.assertEqual(kept.order.fds[0], kept.order.fds[2])
+        self.assertEqual(kept.order.extra, {"B": "2"})
+        kept.close()
+        kept.close()
+        self.assertFalse(os.path.exists(f"/proc/self/fd/{kept.order.fds[0]}"))
+
+    def test_none(self) -> None:
+        """
+        Where there are no descriptors left, nothing is left open.
+        """
+        with open("/dev/zero") as one, open(os.devnull) as two:
+            order = self.order(one.fileno(), two.fileno(), one.fileno())
+
+            def work() -> None:
+                self.assertRaises(OSError, Kept, FakeChild(), order)
+
+            self.noDescriptors(lambda: self.leavesNothingOpen(work), 1)
+
+
+class RunningTests(ServingTestCase):
+    """
+    Tests for L{Running}.
+    """
+
+    def setUp(self) -> None:
+        """
+        Have none.
+        """
+        super().setUp()
+        self.changes = 0
+        self.running = Running(self.reactor, self.changed)
+        self.addCleanup(self.running.leave)
+
+    def changed(self) -> None:
+        """
+        One has ended whose parent is gone.
+        """
+        self.changes += 1
+
+    def begin(self, pid: int = PID, warm: bool = True) -> FakeChild:
+        """
+        Start one.
+        """
+        child = FakeChild()
+        self.running.begin(pid, child, warm)
+        return child
+
+    def test_life(self) -> None:
+        """
+        A program starts, warm or not, and ends.
+        """
+        for warm in (True, False):
+            child = self.begin(warm=warm)
+            self.assertEqual((child.told, child.warm), ([PID], warm))
+            self.assertIn(PID, self.running)
+            self.assertEqual(len(self.running), 1)
+            self.running.end(PID, Exit(3))
+            self.assertEqual(child.told, [PID, Exit(3)])
+            self.assertEqual(len(self.running), 0)
+
+    def test_unknown(self) -> None:
+        """
+        The end of one that is not known means nothing.
+        """
+        self.running.end(PID, Exit(3))
+
+    def test_again(self) -> None:
+        """
+        Where a process id is another's, who had it has ended.
+        """
+        one, two = self.begin(), self.begin()
+        self.assertEqual((one.told, two.told), ([PID, Exit()], [PID]))
+
+    def test_check(self) -> None:
+        """
+        There is no process without a positive id, nor any number of them.
+        """
+        for pid in (0, -1, -(1 << 31)):
+            self.assertRaises(Nonsense, self.running.check, pid)
+        self.patch(warmchildren, "MOST", 2)
+        self.begin()
+        self.running.check(PID + 1)
+        self.begin(PID + 1)
+        self.assertRaises(Nonsense, self.running.check, PID + 2)
+
+    def test_orphan(self) -> None:
+        """
+        The end of a program whose parent is gone is noticed; how it ended cannot be
+        known.
+        """
+        with subprocess.Popen(["/bin/cat"], stdin=subprocess.PIPE) as program:
+            child = self.begin(program.pid)
+            self.running.orphan()
+            self.assertEqual(child.told, [program.pid])
+            assert program.stdin is not None
+            program.stdin.close()
+            if not hasattr(os, "pidfd_open"):
+                program.wait()
+                self.reactor.advance(watch.INTERVAL)
+            self.reactor.turnUntil(lambda: len(child.told) == 2)
+        self.assertEqual(child.told, [program.pid, Exit()])
+        self.assertEqual((len(self.running), self.changes), (0, 1))
+
+    def test_orphanGone(self) -> None:
+        """
+        One that is gone already has ended.
+        """
+        child = self.begin()
+        self.running.orphan()
+        self.assertEqual(child.told, [PID, Exit()])
+
+    def test_leave(self) -> None:
+        """
+        What is of no interest is not waited for.
+        """
+        child = self.begin(os.getpid())
+        self.running.orphan()
+        self.running.leave()
+        self.assertEqual(self.reactor.getReaders(), [])
+        self.assertEqual((len(self.running), child.told), (0, [os.getpid()]))
