@@ -203,7 +203,7 @@ class ReloadTests(ServingTestCase):
         seen = daemon.log().count("] reload ")
         daemon.process.send_signal(signal.SIGHUP)
         daemon.waitForLog("] reload ", seen + 1)
-        return daemon.log().rpartition("] reload ")[2].splitlines()[0]
+        return daemon.log().rpartition("] reload - peer=- ")[2].splitlines()[0]
 
     def test_removed(self) -> None:
         """
