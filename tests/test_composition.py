@@ -33,6 +33,10 @@ from tests.serving import ServingTestCase, forkServers, ordinaryUser, run, stat
 reactor: Any = globalReactor
 
 
+#: What the tests of C{examples} are about.
+_TESTED = ("lower", "programs")
+
+
 class ApplicationTests(ServingTestCase):
     """
     The application in C{examples/site.tac}.
@@ -107,17 +111,17 @@ class ApplicationTests(ServingTestCase):
 
 class ExampleTests(ServingTestCase):
     """
-    The test in C{examples/test_lower.py}.
+    The tests in C{examples}.
     """
 
     def test_passes(self) -> None:
         """
-        It passes.
+        They pass.
         """
         code = (
             "import sys; sys.argv[0] = 'trial'; from twisted.scripts.trial import run"
         )
-        path = os.path.join(world.checkout(), "examples", "test_lower.py")
+        examples = os.path.join(world.checkout(), "examples")
         folder = self.path("trial")
         argv = [
             world.python(),
@@ -125,11 +129,11 @@ class ExampleTests(ServingTestCase):
             f"{code}; run()",
             "--temp-directory",
             folder,
-            path,
+            *(os.path.join(examples, f"test_{name}.py") for name in _TESTED),
         ]
         done = run(argv)
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
-        self.assertIn("PASSED (successes=1)", done.stdout)
+        self.assertIn("PASSED (successes=6)", done.stdout)
 
 
 class InProcessTests(TestCase):

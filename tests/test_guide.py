@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from tests import guide, world
 from tests.guide import Block, Page
-from tests.serving import ServingTestCase, ordinaryUser
+from tests.serving import ServingTestCase, inetd, ordinaryUser, run
 from tests.terminal import Terminal, isStaying, matches
 
 if TYPE_CHECKING:
@@ -223,3 +223,31 @@ class WholeTests(ServingTestCase):
                 others = "".join(each.text for each in page.blocks if each is not block)
                 bare = re.sub(r"\.c$", "", os.path.basename(block.name))
                 self.assertIn(bare, others, f"{block.place}: {block.name} is not used")
+
+    def test_everyPage(self) -> None:
+        """
+        Every page has something to do, and something that is seen.
+        """
+        for page in self.pages():
+            self.assertTrue(page.blocks, f"{page.path} has no block")
+
+
+class ManualTests(ServingTestCase):
+    """
+    The configurations of the man pages.
+    """
+
+    def test_examples(self) -> None:
+        """
+        C{--check} finds nothing wrong with them.
+        """
+        folder = os.path.join(_DOCS, "man")
+        found = 0
+        for name in sorted(os.listdir(folder)):
+            for block in guide.read(os.path.join(folder, name)).blocks:
+                if block.language == "inetd":
+                    found += 1
+                    path = self.write("checked.conf", block.text)
+                    done = run(inetd("--check", path))
+                    self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertGreater(found, 3)

@@ -21,6 +21,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
+import inetdtw
 from inetdtw import __version__
 from inetdtw.cli import Options
 from inetdtw.commandline import optionsOf
@@ -111,6 +112,26 @@ class ManPageTests(SynchronousTestCase):
 
     if shutil.which("man") is None:
         test_formatted.skip = "man is not installed"  # type: ignore[attr-defined]
+
+
+class ReferenceTests(SynchronousTestCase):
+    """
+    The API pages, and what the guide says of them.
+    """
+
+    def test_public(self) -> None:
+        """
+        What C{inetdtw.__all__} lists is what pydoctor takes for public, and the guide
+        has all of it.
+        """
+        with open(os.path.join(world.checkout(), "pyproject.toml")) as file:
+            public = re.findall(r'"PUBLIC:inetdtw\.(\w+)"', file.read())
+        self.assertEqual(public, inetdtw.__all__)
+        page = os.path.join(world.checkout(), "docs", "guide", "composing.rst")
+        with open(page, encoding="utf-8") as file:
+            section = file.read().partition("What is public")[2]
+        for name in inetdtw.__all__:
+            self.assertIn(f"``{name}``", section)
 
 
 class CompletionTests(SynchronousTestCase):

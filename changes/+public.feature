@@ -1,0 +1,2 @@
+`inetdtw.__all__` lists what is public: `Settings`, `Bounds`, `Report`, `ConfError`,
+`ReloadOnHangup` and `StateOnUser2` beside `InetdService`.
