@@ -175,10 +175,16 @@ class Terminal:
         if isStaying(command):
             return self._stay(command)
         reloads = self.log().count("] reload ")
-        done = self._run(f"{{ {self._here(command)}\n}}")
+        done = self.runToItsEnd(command)
         if re.search(r"\bkill -(HUP|s HUP)", command) and self._logs:
             self._wait(lambda: self.log().count("] reload ") > reloads, "a reload")
         return done
+
+    def runToItsEnd(self, command: str) -> tuple[int, str]:
+        """
+        Run a command that ends by itself.
+        """
+        return self._run(f"{{ {self._here(command)}\n}}")
 
     def _run(self, command: str) -> tuple[int, str]:
         """
@@ -215,7 +221,7 @@ class Terminal:
         self._logs.append(log)
         words = shlex.split(self._here(command))
         ports = self._portsOf(words)
-        pidFile = os.path.join(self._hidden, "pid")
+        pidFile = os.path.join(self._hidden, f"pid{len(self._logs)}")
         script = f"{self._here(command)} >{log} 2>&1 </dev/null & echo $! >{pidFile}"
         os.write(self._commands, f"{script}\n".encode())
         self._wait(lambda: bool(self._said(pidFile)), command)
@@ -246,7 +252,8 @@ class Terminal:
         End the daemon that was started last; a shell without a terminal has what it
         starts ignore C{SIGINT}.
         """
-        return self._run(f"{{ kill {self._served}; wait {self._served}\n}}")
+        _, said = self._run(f"{{ kill {self._served}; wait {self._served}\n}}")
+        return 0, said
 
     def log(self) -> str:
         """
