@@ -101,6 +101,7 @@ class Options(tap.Options):
     optFlags = [
         ["foreground", "f", "Stay in the foreground; -i does the same."],
         ["stderr", "e", "With -f: log to standard error, not to the system log."],
+        ["stdout", None, "With -f: log to standard output, as containers do."],
         ["debug", "d", "Stay in the foreground, and log all there is to stderr."],
     ]
     optParameters = [
@@ -148,18 +149,15 @@ class Options(tap.Options):
                 {"foreground": 1, "stderr": 1, "successes": 1, "log-level": "debug"}
             )
         self._choice("log-format", FORMATS)
-        if self["stderr"] and not self["foreground"]:
-            raise usage.UsageError("-e needs -f: a daemon has no standard error")
+        for option, name in (("-e", "stderr"), ("--stdout", "stdout")):
+            if self[name] and not self["foreground"]:
+                reason = "a daemon has no standard output or error"
+                raise usage.UsageError(f"{option} needs -f: {reason}")
+        if self["stderr"] and self["stdout"]:
+            raise usage.UsageError("--stdout does not go with -e or -d")
         if self["pidfile"] is None:
             background = not self["foreground"]
             self["pidfile"] = PID_FILE if background and os.geteuid() == 0 else ""
-
-
-def stderrObserver() -> Any:
-    """
-    Make an observer that writes to standard error.
-    """
-    return textFileLogObserver(sys.stderr)
 
 
 def observerFor(options: Options) -> Any:
@@ -167,10 +165,11 @@ def observerFor(options: Options) -> Any:
     Make the observer that the options ask for.
     """
     inJSON = options["log-format"] == "json"
-    if not options["stderr"]:
-        observer = syslogObserver(jsonLine if inJSON else textLine)
+    if options["stderr"] or options["stdout"]:
+        stream = sys.stderr if options["stderr"] else sys.stdout
+        observer = jsonObserver(stream) if inJSON else textFileLogObserver(stream)
     else:
-        observer = jsonObserver(sys.stderr) if inJSON else stderrObserver()
+        observer = syslogObserver(jsonLine if inJSON else textLine)
     level = LogLevel.levelWithName(_LEVELS[options["log-level"]])
     return FilteringLogObserver(observer, [_ours, LogLevelFilterPredicate(level)])
 

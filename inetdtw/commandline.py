@@ -21,7 +21,14 @@ from twisted.python import usage
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "Configuration": ("conf", "check", "explain"),
     "Process": ("foreground", "debug", "pidfile", "max-children"),
-    "Log": ("stderr", "successes", "log-level", "log-addresses", "log-format"),
+    "Log": (
+        "stderr",
+        "stdout",
+        "successes",
+        "log-level",
+        "log-addresses",
+        "log-format",
+    ),
     "For services whose lines do not say": (
         *("address", "backlog", "rate", "max-child", "ip-rate", "max-child-per-ip"),
         *("launch", "warm"),

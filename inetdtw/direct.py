@@ -112,6 +112,12 @@ class Direct:
             Reaper(pid)
         self._held.giveUp()
 
+    def awaits(self, pid: int) -> bool:
+        """
+        Whether a child is one that it waits for by its pidfd.
+        """
+        return pid in self._watches
+
     @property
     def room(self) -> bool:
         """

@@ -14,6 +14,7 @@ from typing import Any, Callable
 
 from inetdtw.builtin import ReflectorGuard
 from inetdtw.complaints import Complaints
+from inetdtw.inherited import Inherited
 from inetdtw.report import Report
 from inetdtw.tally import Tally
 from inetdtw.tcpmux import Names
@@ -36,6 +37,7 @@ class Host:
     @ivar names: the services behind tcpmux.
     @ivar tallies: what became of the programs of each service, by its name.
     @ivar total: the bound on the programs of all services.
+    @ivar inherited: the sockets that this process was started with.
     """
 
     reactor: Any
@@ -48,6 +50,7 @@ class Host:
     names: Names = field(default_factory=Names)
     tallies: dict[str, Tally] = field(default_factory=lambda: defaultdict(Tally))
     total: Total = field(default_factory=Total)
+    inherited: Inherited = field(default_factory=Inherited)
 
     def leave(self, sock: Any) -> None:
         """

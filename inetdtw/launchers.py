@@ -139,6 +139,13 @@ class Launchers:
             return self._warm[_warmKey(service)]
         return launcher
 
+    def awaits(self, pid: int) -> bool:
+        """
+        Whether one of them waits for a child of this process by itself.
+        """
+        every = (*self._launchers.values(), *self._retired)
+        return any(isinstance(each, Direct) and each.awaits(pid) for each in every)
+
     def stop(self) -> Deferred[Any]:
         """
         Stop them all.

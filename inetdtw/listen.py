@@ -9,6 +9,7 @@ A service's socket, and what serves it: the socket stays, the rest may change.
 from __future__ import annotations
 
 import socket
+from dataclasses import replace
 from typing import Any, Callable
 
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
@@ -70,6 +71,7 @@ class Slot:
         self._limits = Limits(service.bounds, host.reactor.seconds)
         self._socket: socket.socket | None = None
         self._mark: sockets.PathMark | None = None
+        self._inherited = False
         self._listener: IListener | None = None
         self._retiring = self._free = False
         self._paused = self._drained = False
@@ -91,8 +93,7 @@ class Slot:
         self._later = None
         service = self.service
         try:
-            self._socket = sockets.listen(service)
-            self._mark = sockets.PathMark.of(service)
+            self._socket = self._adopted() or self._made()
             self._trouble = None
         except OSError as why:
             reason = self._trouble = why.strerror or str(why)
@@ -100,6 +101,34 @@ class Slot:
             self._host.report.unbound(service.name, address, self._retry, reason)
             self._later = self._host.reactor.callLater(self._retry, self._again)
             self._retry = min(self._retry * 2, LONGEST_RETRY)
+
+    def _made(self) -> socket.socket:
+        """
+        A socket made here.
+
+        @raise OSError: if it cannot be had.
+        """
+        made = sockets.listen(self.service)
+        self._mark = sockets.PathMark.of(self.service)
+        return made
+
+    def _adopted(self) -> socket.socket | None:
+        """
+        The socket that this process was started with for the service, if there is one:
+        its file and its address are not ours to change or remove.
+
+        @raise OSError: if it cannot be had.
+        """
+        sock = self._host.inherited.take(self.service)
+        self._inherited = sock is not None
+        if sock is None:
+            return None
+        try:
+            sockets.adopt(sock, self.service)
+        except OSError:
+            sock.close()
+            raise
+        return sock
 
     def _again(self) -> None:
         """
@@ -114,7 +143,8 @@ class Slot:
         """
         if self._socket is None or self._listener is not None or self._free:
             return
-        self._host.report.listening(self.service.name, self.address())
+        name, address = self.service.name, self.address()
+        self._host.report.listening(name, address, self._inherited)
         if self._paused:
             self._free = True
         else:
@@ -234,6 +264,8 @@ class Slot:
         Change what can be changed of the socket.
         """
         assert self._socket is not None
+        if self._inherited:
+            after = replace(after, ownership=before.ownership)
         try:
             sockets.reconfigure(self._socket, before, after)
         except OSError as why:

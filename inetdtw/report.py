@@ -18,7 +18,7 @@ What is worth a line depends on the level:
     C{reload rejected}, C{nothing}; and C{state}, which somebody asked for;
   - C{warn}: also what an operator may want to look at: C{end} of a program that
     ended badly, C{refuse}, C{pause}, C{drop}, C{stderr}, C{warning}, C{forkserver},
-    C{warm}, C{control} with a reason;
+    C{warm}, C{unused}, C{unnotified}, C{control} with a reason;
   - C{notice}: also what the daemon does: C{listen}, C{change}, C{close}, C{resume},
     C{reload}, C{drain}, C{warm} with C{event=ready};
   - C{info}: also C{control}, C{start} of every program and C{end} of those that ended
@@ -33,7 +33,8 @@ from typing import Any, Callable
 
 from inetdtw.clientlines import INFO, NOTICE, WARN, ClientLines
 from inetdtw.diff import Changes
-from inetdtw.place import ConfError
+from inetdtw.inherited import Unused
+from inetdtw.place import ConfError, printable
 from inetdtw.state import ServiceState
 
 #: The seconds for which a shortage is not said again.
@@ -94,14 +95,33 @@ class Report(ClientLines):
             return
         self._log.info("resume {service} peer=-", service=service)
 
-    def listening(self, service: str, address: str) -> None:
+    def listening(self, service: str, address: str, inherited: bool = False) -> None:
         """
         A service has its socket.
+
+        @param inherited: whether the daemon was started with it.
         """
         if self._level < NOTICE:
             return
         self._log.info(
-            "listen {service} address={address}", service=service, address=address
+            "listen {service} address={address}" + " source={source}" * inherited,
+            service=service,
+            address=address,
+            source="LISTEN_FDS",
+        )
+
+    def unused(self, about: Unused) -> None:
+        """
+        The daemon was started with something that no service wants.
+        """
+        if self._level < WARN:
+            return
+        self._log.warn(
+            "unused - fd={fd} name={name} address={address} reason={reason}",
+            fd=about.fd,
+            name=_word(printable(about.name)),
+            address=_word(printable(about.where)),
+            reason=about.reason,
         )
 
     def changed(self, service: str) -> None:
@@ -179,6 +199,18 @@ class Report(ClientLines):
             place=_word(str(about.place)),
             field=about.field,
             reason=about.reason,
+        )
+
+    def unnotified(self, address: str, reason: str) -> None:
+        """
+        Whoever supervises the daemon cannot be told anything.
+        """
+        if self._level < WARN:
+            return
+        self._log.warn(
+            "unnotified - address={address} reason={reason}",
+            address=_word(printable(address)),
+            reason=reason,
         )
 
     def stalled(self, reason: str) -> None:

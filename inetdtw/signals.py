@@ -18,7 +18,7 @@ from twisted.internet.error import ReactorNotRunning
 from inetdtw.superserver import InetdService
 
 
-class _OnSignal(Service):
+class OnSignal(Service):
     """
     Does something on a signal, by the reactor and once for all that came until then.
 
@@ -97,7 +97,7 @@ class _OnSignal(Service):
             self.act()
 
 
-class ReloadOnHangup(_OnSignal):
+class ReloadOnHangup(OnSignal):
     """
     Has a superserver read its configuration again on every C{SIGHUP}.
     """
@@ -112,7 +112,7 @@ class ReloadOnHangup(_OnSignal):
         self._inetd.reload()
 
 
-class StopOnTerminate(_OnSignal):
+class StopOnTerminate(OnSignal):
     """
     Has a C{SIGTERM} that comes before the reactor runs, which then listens to it
     itself, end the process as one does that comes later: twistd(1) removes its pid
@@ -131,7 +131,7 @@ class StopOnTerminate(_OnSignal):
             self._reactor.stop()
 
 
-class StateOnUser2(_OnSignal):
+class StateOnUser2(OnSignal):
     """
     Has a superserver log the state of its services on every C{SIGUSR2}.
     """

@@ -50,6 +50,19 @@ def listen(service: Service) -> socket.socket:
     return sock
 
 
+def adopt(sock: socket.socket, service: Service) -> None:
+    """
+    Set up a socket that somebody else has bound for a service: all but what only its
+    owner can say, which are its address, its file and how many clients may wait.
+
+    @raise OSError: if something cannot be set.
+    """
+    sock.setblocking(False)
+    configure(sock, service.options)
+    if service.isStream:
+        _filter(sock, service.options)
+
+
 def _haveIPv6() -> bool:
     """
     Whether this machine has IPv6 now.

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Callable
 
 from twisted.application.service import Service as ApplicationService
 from twisted.internet.defer import Deferred, DeferredList
@@ -22,10 +23,11 @@ from inetdtw.conf import parse
 from inetdtw.diff import Changes, Reload
 from inetdtw.files import Configuration
 from inetdtw.host import Host
+from inetdtw.inherited import Inherited
 from inetdtw.launchers import Launchers
 from inetdtw.lookups import Lookups
 from inetdtw.report import Report
-from inetdtw.service import Settings
+from inetdtw.service import Service, Settings
 from inetdtw.slots import DRAINING, Slots
 from inetdtw.state import DaemonState, ServiceState
 from inetdtw.tally import Tally
@@ -56,6 +58,7 @@ class InetdService(ApplicationService):
     port that is in use is tried again.
 
     @ivar configuration: what the files said when they were read last.
+    @ivar aroundReload: makes the context in which the configuration is read again.
     """
 
     name = "inetd"
@@ -71,6 +74,7 @@ class InetdService(ApplicationService):
         environ: Mapping[str, str] | None = None,
         required: bool = False,
         maxChildren: int | None = None,
+        inherited: Inherited | None = None,
     ) -> None:
         """
         @param conf: the path of a configuration file or of a folder of such files,
@@ -86,6 +90,8 @@ class InetdService(ApplicationService):
             service at all has its socket.
         @param maxChildren: how many programs of all services may run at once; 0 is no
             bound, and by default it is half of the processes that this user may have.
+        @param inherited: the sockets that this process was started with, if any are
+            for this superserver.
         """
         if reactor is None:
             from twisted.internet import reactor
@@ -99,12 +105,21 @@ class InetdService(ApplicationService):
         most = defaultMost(processLimit()) if maxChildren is None else maxChildren
         total = Total(most, report.crowded)
         guard = ReflectorGuard(report=report)
-        self._host = Host(reactor, report, environ, guard, time.time, total=total)
+        self._host = Host(
+            reactor,
+            report,
+            environ,
+            guard,
+            time.time,
+            total=total,
+            inherited=inherited or Inherited(),
+        )
         self._launchers = Launchers(reactor, report, total)
         self._slots = Slots(self._host, self._launchers)
         self._bound = False
         self._drained: Deferred[Any] | None = None
         self._since = self._host.wallclock()
+        self.aroundReload: Callable[[], AbstractContextManager[None]] = nullcontext
         self.configuration = self._read()
         self._problems = self.configuration.problems
 
@@ -136,6 +151,7 @@ class InetdService(ApplicationService):
         self._bound = True
         self._say(self.configuration)
         _occupyStandardDescriptors()
+        self._assign(self.configuration.services)
         for service in self.configuration.services:
             self._slots.add(service)
         if self._required and not self._slots.anyBound:
@@ -143,6 +159,13 @@ class InetdService(ApplicationService):
             where = ", ".join(self._paths)
             self._report.nothing(where)
             raise NothingToServe(f"nothing can be served of {where}")
+
+    def _assign(self, services: Iterable[Service]) -> None:
+        """
+        Say whose the sockets are that this process was started with.
+        """
+        for unused in self._host.inherited.assign(services):
+            self._report.unused(unused)
 
     def _abandon(self) -> None:
         """
@@ -195,6 +218,13 @@ class InetdService(ApplicationService):
         """
         if self._slots.draining:
             return Reload(None, (DRAINING,))
+        with self.aroundReload():
+            return self._reload()
+
+    def _reload(self) -> Reload:
+        """
+        Read the configuration again.
+        """
         configuration = self._read()
         self._problems = configuration.problems
         self._say(configuration)
@@ -206,6 +236,7 @@ class InetdService(ApplicationService):
         self.configuration = configuration
         changes = Changes()
         if self._bound:
+            self._assign(configuration.services)
             changes = self._slots.apply(configuration.services, bool(self.running))
             self._report.reload(changes)
         return Reload(changes, problems, warnings)
@@ -271,6 +302,12 @@ class InetdService(ApplicationService):
         """
         for state in self._slots.states():
             self._report.state(state)
+
+    def awaits(self, pid: int) -> bool:
+        """
+        Whether it waits for a child of this process itself, unknown to the reactor.
+        """
+        return self._launchers.awaits(pid)
 
     @property
     def starts(self) -> Mapping[str, Tally]:

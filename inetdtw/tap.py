@@ -16,10 +16,12 @@ from typing import Any
 from twisted.application.service import IService, MultiService
 from twisted.python import usage
 
-from inetdtw import check, explain, values
+from inetdtw import check, explain, notify, values
 from inetdtw.clientlines import LEVELS
 from inetdtw.commandline import helpText, optionsOf
+from inetdtw.inherited import Inherited
 from inetdtw.peers import ADDRESSES
+from inetdtw.processone import ReapOrphans, stopOnSignals
 from inetdtw.report import Report
 from inetdtw.service import Bounds, Settings
 from inetdtw.signals import ReloadOnHangup, StateOnUser2, StopOnTerminate
@@ -249,8 +251,14 @@ def makeService(options: Options) -> IService:
     """
     Make the service that C{twistd inetd} runs.
 
+    What a supervisor asks for in the environment, and what is the business of process
+    1, is for these commands only: an application decides itself.
+
     @raise SystemExit: if there is nothing to serve.
     """
+    first = os.getpid() == 1
+    if first:
+        stopOnSignals()
     report = Report(options["log-level"], options["log-addresses"])
     inetd = InetdService(
         options["conf"],
@@ -258,6 +266,7 @@ def makeService(options: Options) -> IService:
         report=report,
         required=True,
         maxChildren=options["max-children"],
+        inherited=Inherited.fromEnvironment(os.environ, os.getpid()),
     )
     if not inetd.configuration.services:
         problems = "".join(f"\n{each}" for each in inetd.configuration.problems)
@@ -268,5 +277,19 @@ def makeService(options: Options) -> IService:
     StopOnTerminate(inetd).setServiceParent(whole)
     ReloadOnHangup(inetd).setServiceParent(whole)
     StateOnUser2(inetd).setServiceParent(whole)
+    if first:
+        ReapOrphans(inetd).setServiceParent(whole)
     inetd.setServiceParent(whole)
+    _tellSupervisor(inetd, report, whole)
     return whole
+
+
+def _tellSupervisor(inetd: InetdService, report: Report, whole: MultiService) -> None:
+    """
+    Have a supervisor told what it wants to know, if there is one.
+    """
+    address = notify.addressOf(os.environ, report)
+    if address is not None:
+        watchdog = notify.watchdogInterval(os.environ, os.getpid())
+        told = notify.Notifications(inetd, address, watchdog, report=report)
+        told.setServiceParent(whole)

@@ -74,10 +74,19 @@ class OptionsTests(SynchronousTestCase):
 
     def test_stderrOfDaemon(self) -> None:
         """
-        A daemon has no stderr to log to.
+        A daemon has no stderr and no stdout to log to.
         """
-        why = self.assertRaises(UsageError, optionsOf, "-e")
-        self.assertIn("-e needs -f", str(why))
+        for option in ("-e", "--stdout"):
+            why = self.assertRaises(UsageError, optionsOf, option)
+            self.assertIn(f"{option} needs -f", str(why))
+
+    def test_oneStream(self) -> None:
+        """
+        The log goes to one place only.
+        """
+        for option in ("-fe", "-d"):
+            why = self.assertRaises(UsageError, optionsOf, option, "--stdout")
+            self.assertIn("--stdout does not go with", str(why))
 
     def test_numbers(self) -> None:
         """
@@ -154,12 +163,15 @@ class TwistdConfigTests(SynchronousTestCase):
         Where a line of the log goes, and what is special about it.
         """
         seen: list[str] = []
-        system, stderr = [], io.StringIO()
+        system: list[str] = []
+        streams = {name: io.StringIO() for name in ("stderr", "stdout")}
         self.patch(syslog, "syslog", lambda _, text: system.append(text))
-        self.patch(sys, "stderr", stderr)
+        for name, stream in streams.items():
+            self.patch(sys, name, stream)
         log = Logger(namespace="test", observer=LogPublisher(config["logger"]()))
         log.info("hello")
-        for name, text in (("syslog", "".join(system)), ("stderr", stderr.getvalue())):
+        texts = {name: stream.getvalue() for name, stream in streams.items()}
+        for name, text in {"syslog": "".join(system), **texts}.items():
             if text:
                 kind = " json" if text.startswith("{") else ""
                 self.assertIn("hello", text)
@@ -186,13 +198,19 @@ class TwistdConfigTests(SynchronousTestCase):
         self.assertTrue(config["nodaemon"])
         self.assertEqual(self.written(config), ["syslog"])
         self.assertEqual(self.written(self.config("-fe", "/file")), ["stderr"])
+        config = self.config("-f", "--stdout", "/file")
+        self.assertEqual(self.written(config), ["stdout"])
 
     def test_json(self) -> None:
         """
         Wherever it goes, the log can be JSON.
         """
-        for options, where in (("-f", "syslog"), ("-fe", "stderr")):
-            config = self.config(options, "--log-format", "json", "/file")
+        for options, where in (
+            (["-f"], "syslog"),
+            (["-fe"], "stderr"),
+            (["-f", "--stdout"], "stdout"),
+        ):
+            config = self.config(*options, "--log-format", "json", "/file")
             self.assertEqual(self.written(config), [f"{where} json"])
 
     def test_level(self) -> None:
@@ -236,7 +254,7 @@ class TwistdConfigTests(SynchronousTestCase):
 
 class ObserverTests(SynchronousTestCase):
     """
-    Tests for L{cli.syslogObserver} and L{cli.stderrObserver}.
+    Tests for L{cli.syslogObserver} and L{cli.observerFor}.
     """
 
     def setUp(self) -> None:
@@ -297,7 +315,9 @@ class ObserverTests(SynchronousTestCase):
         """
         output = io.StringIO()
         self.patch(sys, "stderr", output)
-        self.log(cli.stderrObserver()).info("start {service}", service="7/tcp")
+        self.log(cli.observerFor(optionsOf("-fe"))).info(
+            "start {service}", service="7/tcp"
+        )
         self.assertIn("start 7/tcp\n", output.getvalue())
 
 

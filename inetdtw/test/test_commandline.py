@@ -105,7 +105,7 @@ class OptionsOfTests(SynchronousTestCase):
         names = {each.name for each in ours} - {each.name for each in twistds}
         self.assertEqual(
             names,
-            {"foreground", "stderr", "debug", "pidfile", "log-format", *"iw"},
+            {"foreground", "stderr", "stdout", "debug", "pidfile", "log-format", *"iw"},
         )
 
 

@@ -133,7 +133,9 @@ class PidfdTests(DirectTestCase):
         for launcher in self.contexts():
             child = self.launch(launcher, "/bin/sh", "-c", "echo here; exit 3")
             self.assertEqual(len(child.told), 1)
+            self.assertTrue(launcher.awaits(child.told[0]))
             self.await_(child)
+            self.assertFalse(launcher.awaits(child.told[0]))
             pid, how = child.told
             self.assertEqual((how.status, how.signal), (3, None))
             self.assertGreater(how.cpu, 0)

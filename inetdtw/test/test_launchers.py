@@ -93,6 +93,20 @@ class LaunchersTests(ServingTestCase):
             ],
         )
 
+    def test_awaits(self) -> None:
+        """
+        A child of this process is waited for if one that starts programs itself does,
+        also when that is not needed any more.
+        """
+        self.patch(Launchers, "_MAKE", {"direct": Direct, "forkserver": ForkServers})
+        self.patch(Direct, "awaits", lambda direct, pid: pid == 4)
+        self.assertFalse(self.launchers.awaits(4))
+        self.launchers.need([DIRECT])
+        self.assertTrue(self.launchers.awaits(4))
+        self.assertFalse(self.launchers.awaits(5))
+        self.launchers.need([])
+        self.assertTrue(self.launchers.awaits(4))
+
     def test_of(self) -> None:
         """
         Each service has its own.

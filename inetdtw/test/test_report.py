@@ -17,6 +17,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from inetdtw.clientlines import LEVELS
 from inetdtw.conf import Warned
 from inetdtw.diff import Changes
+from inetdtw.inherited import Unused
 from inetdtw.interfaces import Exit
 from inetdtw.place import ConfError, Place
 from inetdtw.report import Report
@@ -91,6 +92,21 @@ LINES: tuple[tuple[Callable[[Report], None], str, str], ...] = (
         "listen 7/tcp address=[::]:7",
     ),
     (lambda report: report.changed("7/tcp"), "info", "change 7/tcp"),
+    (
+        lambda report: report.listening("7/tcp", "[::]:7", inherited=True),
+        "info",
+        "listen 7/tcp address=[::]:7 source=LISTEN_FDS",
+    ),
+    (
+        lambda report: report.unused(Unused(4, "a\nb", "[::]:7", "it does not listen")),
+        "warn",
+        "unused - fd=4 name=a\\nb address=[::]:7 reason=it does not listen",
+    ),
+    (
+        lambda report: report.unnotified("/run/a\nb", "No such file"),
+        "warn",
+        "unnotified - address=/run/a\\nb reason=No such file",
+    ),
     (lambda report: report.stopped("7/tcp"), "info", "close 7/tcp"),
     (
         lambda report: report.unbound("7/tcp", "0.0.0.0:7", 0.5, "in use"),
@@ -302,7 +318,7 @@ class ReportTests(SynchronousTestCase):
             self.missing("error"),
             {
                 *("end", "refuse", "pause", "drop", "stderr", "warning"),
-                *("forkserver", "warm", "control"),
+                *("forkserver", "warm", "control", "unused", "unnotified"),
             },
         )
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import signal
 import sys
 from typing import Any
 
@@ -20,6 +21,8 @@ from twisted.python.usage import UsageError
 from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw import InetdService, NothingToServe, tap
+from inetdtw.notify import Notifications
+from inetdtw.processone import ReapOrphans
 from inetdtw.service import Bounds, Settings
 from inetdtw.signals import ReloadOnHangup, StateOnUser2, StopOnTerminate
 
@@ -228,6 +231,30 @@ class MakeServiceTests(SynchronousTestCase):
         self.assertIsInstance(reloads, ReloadOnHangup)
         self.assertIsInstance(state, StateOnUser2)
         self.assertIsInstance(inetd, InetdService)
+
+    def test_supervisor(self) -> None:
+        """
+        A supervisor that listens is told after the superserver has started, and before
+        it stops.
+        """
+        self.patch(os, "environ", {**os.environ, "NOTIFY_SOCKET": "/run/notify"})
+        *_, inetd, told = list(self.make())
+        self.assertIsInstance(inetd, InetdService)
+        self.assertIsInstance(told, Notifications)
+
+    def test_first(self) -> None:
+        """
+        Process 1 waits for orphans, and can be stopped at any time.
+        """
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self.addCleanup(signal.signal, number, signal.getsignal(number))
+        before = signal.getsignal(signal.SIGTERM)
+        self.make()
+        self.assertEqual(signal.getsignal(signal.SIGTERM), before)
+        self.patch(os, "getpid", lambda: 1)
+        kinds = [type(service) for service in self.make()]
+        self.assertIn(ReapOrphans, kinds)
+        self.assertNotEqual(signal.getsignal(signal.SIGTERM), before)
 
     def test_settings(self) -> None:
         """

@@ -7,6 +7,7 @@ complete -c inetd -l warm -d 'Keep an interpreter that is forked for every clien
 complete -c inetd -l check -d 'Say what is wrong with the configuration, and exit.'
 complete -c inetd -s f -l foreground -d 'Stay in the foreground; -i does the same.'
 complete -c inetd -s e -l stderr -d 'With -f: log to standard error, not to the system log.'
+complete -c inetd -l stdout -d 'With -f: log to standard output, as containers do.'
 complete -c inetd -s d -l debug -d 'Stay in the foreground, and log all there is to stderr.'
 complete -c inetd -s q -l backlog -x -d 'How many connections may wait. [0 to 65536; default: 128]'
 complete -c inetd -s R -l rate -x -d 'How many programs a service may start in a minute; 0 is no limit. [0 to 32767; default: 0]'

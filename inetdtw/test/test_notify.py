@@ -1,0 +1,416 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Tests for L{inetdtw.notify}.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from dataclasses import replace
+
+from zope.interface.verify import verifyObject
+
+from twisted.application.service import IService
+
+from inetdtw import notify
+from inetdtw.notify import (
+    MOST_WAITING,
+    RETRY,
+    STATUS_INTERVAL,
+    Channel,
+    Notifications,
+    addressOf,
+    statusText,
+    watchdogInterval,
+)
+from inetdtw.state import DaemonState, ServiceState
+from inetdtw.superserver import InetdService
+from inetdtw.test.fakes import PATIENCE, ServingTestCase, openDescriptors, openedSince
+
+ECHO = "127.0.0.1:0 stream tcp nowait - internal echo\n"
+NAME = f"inetdtw-test-notify-{os.getpid()}"
+
+
+class EnvironmentTests(ServingTestCase):
+    """
+    Tests for L{watchdogInterval} and L{addressOf}.
+    """
+
+    def test_watchdog(self) -> None:
+        """
+        A sign of life is given twice in the time that the supervisor names.
+        """
+        self.assertEqual(watchdogInterval({"WATCHDOG_USEC": "3000000"}, 7), 1.5)
+        environ = {"WATCHDOG_USEC": "3000000", "WATCHDOG_PID": "7"}
+        self.assertEqual(watchdogInterval(environ, 7), 1.5)
+
+    def test_noWatchdog(self) -> None:
+        """
+        None is given that another process is asked for, or that makes no sense.
+        """
+        for environ in (
+            {},
+            {"WATCHDOG_USEC": "3000000", "WATCHDOG_PID": "8"},
+            {"WATCHDOG_USEC": "0"},
+            {"WATCHDOG_USEC": "-1"},
+            {"WATCHDOG_USEC": "often"},
+        ):
+            self.assertIsNone(watchdogInterval(environ, 7))
+
+    def address(self, text: str) -> str | None:
+        """
+        Where notifications go.
+        """
+        return addressOf({"NOTIFY_SOCKET": text}, self.host.report)
+
+    def test_address(self) -> None:
+        """
+        The supervisor's socket is a path or an abstract name.
+        """
+        self.assertEqual(self.address("/run/notify"), "/run/notify")
+        self.assertEqual(self.address("@name"), "@name")
+        self.assertIsNone(self.address(""))
+        self.assertIsNone(addressOf({}, self.host.report))
+        self.assertEqual(self.said("unnotified"), [])
+
+    def test_strangeAddress(self) -> None:
+        """
+        One that cannot be reached from here is logged.
+        """
+        self.assertIsNone(self.address("vsock:2:1234"))
+        self.assertEqual(
+            [e["address"] for e in self.said("unnotified")], ["vsock:2:1234"]
+        )
+
+    def test_status(self) -> None:
+        """
+        The status says what is not as it should be only if there is something.
+        """
+        good = ServiceState("7/tcp", "[::]:7", "stream nowait")
+        failed = replace(good, held=("unbound",))
+        paused = replace(good, held=("operator",))
+        state = DaemonState("1", 1, 0.0, 0.0, False, 2, (), (), (good, good))
+        self.assertEqual(statusText(state), "services: 2; running: 2")
+        state = replace(state, services=(good, paused, failed, paused))
+        told = "services: 4, 1 bind failed, 2 paused; running: 2"
+        self.assertEqual(statusText(state), told)
+        state = replace(state, problems=("inetd.conf:3: what is this",))
+        told += "; mistakes in the configuration: 1"
+        self.assertEqual(statusText(state), told)
+
+
+class NotifyTestCase(ServingTestCase):
+    """
+    A test with a supervisor that listens.
+    """
+
+    def setUp(self) -> None:
+        """
+        Listen.
+        """
+        super().setUp()
+        self.supervisor = self.closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+        self.supervisor.settimeout(PATIENCE)
+        self.supervisor.bind(f"\0{NAME}")
+
+    def heard(self) -> list[list[str]]:
+        """
+        The lines of each notification that has come.
+        """
+        found = []
+        self.supervisor.setblocking(False)
+        try:
+            while True:
+                found.append(self.supervisor.recv(4096).decode().split("\n"))
+        except BlockingIOError:
+            return found
+
+
+class ChannelTests(NotifyTestCase):
+    """
+    Tests for L{Channel}.
+    """
+
+    def channel(self, address: str = f"@{NAME}") -> Channel:
+        """
+        The way to a supervisor.
+        """
+        channel = Channel(address, self.reactor, self.host.report)
+        self.addCleanup(channel.close)
+        return channel
+
+    def test_abstract(self) -> None:
+        """
+        It leads to an abstract socket; lines that belong together come together.
+        """
+        self.channel().send("READY=1", "STATUS=well")
+        self.assertEqual(self.heard(), [["READY=1", "STATUS=well"]])
+
+    def test_path(self) -> None:
+        """
+        It leads to a socket in the file system.
+        """
+        path = os.path.relpath(self.mktemp())
+        self.supervisor = self.closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+        self.supervisor.bind(path)
+        self.channel(path).send("READY=1")
+        self.assertEqual(self.heard(), [["READY=1"]])
+
+    def test_full(self) -> None:
+        """
+        What there is no room for is sent, in order, when there is.
+        """
+        channel = self.channel()
+        full = self.closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+        full.setblocking(False)
+        try:
+            while True:
+                full.sendto(b"X", f"\0{NAME}")
+        except BlockingIOError:
+            """It is full now."""
+        channel.send("READY=1")
+        channel.send("STATUS=well")
+        self.reactor.advance(RETRY)
+        self.assertEqual({line for (line,) in self.heard()}, {"X"})
+        self.reactor.advance(RETRY)
+        self.assertEqual(self.heard(), [["READY=1"], ["STATUS=well"]])
+
+    def test_bounded(self) -> None:
+        """
+        What waits for room does not grow without an end.
+        """
+        channel = self.channel()
+        full = FullSocket()
+        self.patch(channel, "_socket", full)
+        for number in range(MOST_WAITING + 5):
+            channel.send(f"STATUS={number}")
+        full.full = False
+        self.reactor.advance(RETRY)
+        self.assertEqual(len(full.sent), MOST_WAITING)
+        self.assertEqual(full.sent[-1], f"STATUS={MOST_WAITING + 4}".encode())
+
+    def test_gone(self) -> None:
+        """
+        When nobody listens, that is logged once, and again after somebody has.
+        """
+        self.supervisor.close()
+        channel = self.channel()
+        channel.send("READY=1")
+        channel.send("STATUS=well")
+        self.assertEqual(len(self.said("unnotified")), 1)
+        NotifyTestCase.setUp(self)
+        channel.send("STATUS=heard")
+        self.assertEqual(self.heard(), [["STATUS=heard"]])
+        self.supervisor.close()
+        channel.send("STATUS=well")
+        self.assertEqual(len(self.said("unnotified")), 1)
+
+    def test_tooLong(self) -> None:
+        """
+        A path that no socket can have is logged.
+        """
+        self.channel("/" + "x" * 200).send("READY=1")
+        self.assertEqual(len(self.said("unnotified")), 1)
+
+
+class FullSocket:
+    """
+    A socket that has no room.
+
+    @ivar full: whether that is so.
+    @ivar sent: what was sent when it was not.
+    """
+
+    def __init__(self) -> None:
+        self.full = True
+        self.sent: list[bytes] = []
+
+    def sendto(self, data: bytes, to: str) -> None:
+        """
+        Send something.
+        """
+        if self.full:
+            raise BlockingIOError
+        self.sent.append(data)
+
+    def close(self) -> None:
+        """
+        There is nothing to close.
+        """
+
+
+class NotificationsTests(NotifyTestCase):
+    """
+    Tests for L{Notifications}.
+    """
+
+    def setUp(self) -> None:
+        """
+        Have a superserver.
+        """
+        super().setUp()
+        self.path = os.path.abspath(self.mktemp())
+        self.write(ECHO)
+        self.inetd = InetdService(
+            self.path, reactor=self.reactor, report=self.host.report
+        )
+
+    def write(self, text: str) -> None:
+        """
+        Write its configuration.
+        """
+        with open(self.path, "w") as file:
+            file.write(text)
+
+    def notifications(self, watchdog: float | None = None) -> Notifications:
+        """
+        Have the supervisor told of it.
+        """
+        return Notifications(
+            self.inetd,
+            f"@{NAME}",
+            watchdog,
+            self.reactor,
+            self.host.report,
+            monotonic=lambda: 12.5,
+        )
+
+    def started(self, watchdog: float | None = None) -> Notifications:
+        """
+        Start the superserver, and have the supervisor told.
+        """
+        service = self.notifications(watchdog)
+        self.inetd.startService()
+        self.addCleanup(self.inetd.stopService)
+        service.startService()
+        self.assertEqual(self.heard(), [])
+        self.run_()
+        self.addCleanup(self.stop, service)
+        return service
+
+    def stop(self, service: Notifications) -> None:
+        """
+        Stop it, unless it has been.
+        """
+        if service.running:
+            service.stopService()
+
+    def run_(self) -> None:
+        """
+        Have the reactor run.
+        """
+        for call, arguments, named in self.reactor.whenRunningHooks:
+            call(*arguments, **named)
+
+    def test_interface(self) -> None:
+        """
+        It is a service of an application, with a name.
+        """
+        service = self.notifications()
+        verifyObject(IService, service)
+        self.assertEqual(service.name, "inetd notifications")
+
+    def test_ready(self) -> None:
+        """
+        The superserver is ready once the reactor runs, and the status says how much it
+        serves.
+        """
+        self.started()
+        status = "STATUS=services: 1; running: 0"
+        self.assertEqual(self.heard(), [["READY=1", status]])
+
+    def test_stopping(self) -> None:
+        """
+        It says that it stops, and leaves nothing behind.
+        """
+        before = openDescriptors()
+        service = self.started(1.0)
+        self.heard()
+        service.stopService()
+        self.assertEqual(self.heard(), [["STOPPING=1", "STATUS=stopping"]])
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+        self.inetd.stopService()
+        self.assertEqual(openedSince(before), {})
+        self.inetd.reload()
+        self.assertEqual(self.heard(), [])
+
+    def test_stoppedBefore(self) -> None:
+        """
+        One that is stopped before the reactor runs says nothing.
+        """
+        service = self.notifications()
+        service.startService()
+        service.stopService()
+        self.run_()
+        self.assertEqual(self.heard(), [])
+
+    def test_reloading(self) -> None:
+        """
+        While it reads its configuration again it is not ready, and says since when.
+        """
+        self.started()
+        self.heard()
+        self.write(ECHO + ECHO)
+        self.inetd.reload()
+        status = "STATUS=services: 2; running: 0"
+        self.assertEqual(
+            self.heard(),
+            [
+                ["RELOADING=1", "MONOTONIC_USEC=12500000", "STATUS=reloading"],
+                ["READY=1", status],
+            ],
+        )
+
+    def test_rejected(self) -> None:
+        """
+        It is ready again as well when what it has read is of no use.
+        """
+        self.started()
+        self.heard()
+        self.write("what is this\n")
+        self.inetd.reload()
+        self.assertEqual(
+            [lines[0] for lines in self.heard()], ["RELOADING=1", "READY=1"]
+        )
+
+    def test_earlyReload(self) -> None:
+        """
+        A reload before it is ready is none that the supervisor has to know of.
+        """
+        service = self.notifications()
+        service.startService()
+        self.addCleanup(service.stopService)
+        self.inetd.reload()
+        self.assertEqual(self.heard(), [])
+
+    def test_status(self) -> None:
+        """
+        The status is told when it has changed, and only then.
+        """
+        self.started()
+        self.heard()
+        self.reactor.advance(STATUS_INTERVAL)
+        self.assertEqual(self.heard(), [])
+        state = replace(self.inetd.state(), running=7)
+        self.patch(InetdService, "state", lambda inetd: state)
+        self.reactor.advance(STATUS_INTERVAL)
+        self.assertEqual(self.heard(), [[f"STATUS={statusText(state)}"]])
+        self.reactor.advance(STATUS_INTERVAL)
+        self.assertEqual(self.heard(), [])
+
+    def test_watchdog(self) -> None:
+        """
+        Signs of life are given from the beginning, as often as they are wanted.
+        """
+        self.patch(notify, "STATUS_INTERVAL", 1000.0)
+        self.started(1.5)
+        self.assertEqual(
+            [lines[0] for lines in self.heard()], ["READY=1", "WATCHDOG=1"]
+        )
+        self.reactor.advance(1.4)
+        self.assertEqual(self.heard(), [])
+        self.reactor.advance(0.1)
+        self.assertEqual(self.heard(), [["WATCHDOG=1"]])

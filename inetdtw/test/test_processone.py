@@ -1,0 +1,233 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Tests for L{inetdtw.processone}.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from typing import Any
+
+from zope.interface.verify import verifyObject
+
+from twisted.application.service import IService
+from twisted.internet.error import ReactorNotRunning
+from twisted.internet.process import reapAllProcesses, reapProcessHandlers
+
+from inetdtw.processone import SOON, ReapOrphans, stopOnSignals
+from inetdtw.test.fakes import PATIENCE, ServingTestCase
+
+
+class Waiting:
+    """
+    A superserver that waits for some children by itself.
+
+    @ivar pids: their process ids.
+    """
+
+    def __init__(self) -> None:
+        self.pids: set[int] = set()
+
+    def awaits(self, pid: int) -> bool:
+        """
+        Whether it waits for a child.
+        """
+        return pid in self.pids
+
+
+class ReapOrphansTests(ServingTestCase):
+    """
+    Tests for L{ReapOrphans}.
+    """
+
+    def setUp(self) -> None:
+        """
+        Have no children, and the signal do what it did before, in the end.
+        """
+        super().setUp()
+        # Those of other tests, whose reactor does not run.
+        reapAllProcesses()
+        before = signal.getsignal(signal.SIGCHLD)
+        self.addCleanup(signal.signal, signal.SIGCHLD, before)
+        self.inetd = Waiting()
+        inetd: Any = self.inetd
+        self.service = ReapOrphans(inetd, self.reactor)
+        self.addCleanup(self.stop)
+
+    def stop(self) -> None:
+        """
+        Stop it.
+        """
+        if self.service.running:
+            self.service.stopService()
+
+    def start(self) -> None:
+        """
+        Start it, and have the reactor run.
+        """
+        self.service.privilegedStartService()
+        self.service.startService()
+        for call, arguments, named in self.reactor.whenRunningHooks:
+            call(*arguments, **named)
+
+    def ended(self) -> int:
+        """
+        A child that has ended, and for which nobody waits.
+        """
+        child = subprocess.Popen(["/bin/sh", "-c", "exit 7"])
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+        child.returncode = 7  # Nobody else is to wait for it.
+        return child.pid
+
+    def isThere(self, pid: int) -> bool:
+        """
+        Whether a child is still there to be waited for.
+        """
+        try:
+            os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+        except ChildProcessError:
+            return False
+        return True
+
+    def test_interface(self) -> None:
+        """
+        It is a service of an application, with a name.
+        """
+        verifyObject(IService, self.service)
+        self.assertEqual(self.service.name, "inetd orphans")
+
+    def test_reaped(self) -> None:
+        """
+        Children that nobody knows are waited for when a signal says that one has
+        ended.
+        """
+        self.start()
+        pids = [self.ended() for _ in range(5)]
+        deadline = time.monotonic() + PATIENCE
+        while any(map(self.isThere, pids)) and time.monotonic() < deadline:
+            self.reactor.turn(0.01)
+        self.assertEqual([self.isThere(pid) for pid in pids], [False] * 5)
+
+    def test_before(self) -> None:
+        """
+        Those that had ended before the reactor ran are waited for as well.
+        """
+        pid = self.ended()
+        self.start()
+        self.assertFalse(self.isThere(pid))
+
+    def test_superservers(self) -> None:
+        """
+        A child that the superserver waits for is left to it; others are waited for as
+        soon as it is gone.
+        """
+        mine = self.ended()
+        self.inetd.pids.add(mine)
+        other = self.ended()
+        self.start()
+        self.assertTrue(self.isThere(mine))
+        self.assertEqual(os.waitpid(mine, 0)[1], 7 << 8)
+        self.reactor.advance(SOON)
+        self.assertFalse(self.isThere(other))
+
+    def test_reactors(self) -> None:
+        """
+        A child that the reactor waits for is left to it.
+        """
+        pid = self.ended()
+        handlers: dict[int, Any] = reapProcessHandlers
+        handlers[pid] = None
+        self.addCleanup(handlers.pop, pid)
+        self.start()
+        self.assertEqual(os.waitpid(pid, 0)[1], 7 << 8)
+
+    def test_running(self) -> None:
+        """
+        A child that runs is left alone.
+        """
+        child = subprocess.Popen(["/bin/cat"], stdin=subprocess.PIPE)
+        self.start()
+        self.assertIsNone(child.poll())
+        child.communicate()
+        self.assertEqual(child.returncode, 0)
+
+    def test_signal(self) -> None:
+        """
+        The signal is listened to when the reactor runs, which takes it over then, and
+        does what it did before when the service has stopped.
+        """
+        before = signal.getsignal(signal.SIGCHLD)
+        self.service.privilegedStartService()
+        self.service.startService()
+        self.assertEqual(signal.getsignal(signal.SIGCHLD), before)
+        for call, arguments, named in self.reactor.whenRunningHooks:
+            call(*arguments, **named)
+        self.assertNotEqual(signal.getsignal(signal.SIGCHLD), before)
+        self.service.stopService()
+        self.assertEqual(signal.getsignal(signal.SIGCHLD), before or signal.SIG_DFL)
+
+    def test_stoppedBefore(self) -> None:
+        """
+        One that is stopped before the reactor runs does nothing.
+        """
+        self.service.startService()
+        self.service.stopService()
+        before = signal.getsignal(signal.SIGCHLD)
+        for call, arguments, named in self.reactor.whenRunningHooks:
+            call(*arguments, **named)
+        self.assertEqual(signal.getsignal(signal.SIGCHLD), before)
+
+
+class Stoppable:
+    """
+    A reactor that can be stopped once.
+
+    @ivar calls: what is to be called when it runs.
+    @ivar stops: how often it was stopped.
+    """
+
+    def __init__(self) -> None:
+        self.calls: list[Any] = []
+        self.stops = 0
+
+    def callFromThread(self, call: Any, *arguments: Any) -> None:
+        """
+        Keep a call.
+        """
+        self.calls.append((call, arguments))
+
+    def stop(self) -> None:
+        """
+        Stop.
+        """
+        if self.stops:
+            raise ReactorNotRunning("it was stopped")
+        self.stops += 1
+
+
+class StopOnSignalsTests(ServingTestCase):
+    """
+    Tests for L{stopOnSignals}.
+    """
+
+    def test_stop(self) -> None:
+        """
+        A signal stops the reactor when it runs, and does nothing before; a second one
+        does no harm.
+        """
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self.addCleanup(signal.signal, number, signal.getsignal(number))
+        for number in (signal.SIGTERM, signal.SIGINT):
+            reactor = Stoppable()
+            stopOnSignals(reactor)
+            os.kill(os.getpid(), number)
+            os.kill(os.getpid(), number)
+            self.assertEqual(reactor.stops, 0)
+            for call, arguments in reactor.calls:
+                call(*arguments)
+            self.assertEqual((len(reactor.calls), reactor.stops), (2, 1))
