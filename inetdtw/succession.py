@@ -70,6 +70,7 @@ class Succession:
         self._next: WarmProcess | None = None
         self._old: set[WarmProcess] = set()
         self._complaints: set[Complaints] = set()
+        self._adopted: set[int] = set()
         self._pause = FIRST_PAUSE
         self._later: Any = None
         self._hopeless = False
@@ -105,7 +106,11 @@ class Succession:
             self._next.retire()
         order = self.template
         command = interpreter.command(self._kept, order, self._preload)
-        process = WarmProcess(self, self._reactor, self._complaints, order, self._total)
+        process = WarmProcess(
+            *(self, self._reactor, self._complaints, order),
+            total=self._total,
+            adopted=self._adopted,
+        )
         self._next = process
         process.start(self._cold, *command)
 

@@ -174,6 +174,13 @@ class Share:
         """
         return max(0, self.most - len(self._running))
 
+    @property
+    def exhausted(self) -> bool:
+        """
+        Whether it can start no more.
+        """
+        return self.most > 0 and self._left == 0
+
     def fits(self) -> bool:
         """
         Whether it may accept: whether it does, or all that it might start is within

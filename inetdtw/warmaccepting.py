@@ -15,7 +15,7 @@ from typing import Any, Callable
 from inetdtw._warmhelper import ACCEPTED, CROWDED, DROPPED, WITHDRAWN
 from inetdtw.total import Share
 from inetdtw.warmchannel import Channel, Said
-from inetdtw.warmchildren import Running
+from inetdtw.warmchildren import Nonsense, Running
 
 
 @dataclass
@@ -102,6 +102,8 @@ class Accepting:
             return
         if said.kind == ACCEPTED:
             running.check(said.pid)
+            if self._share.exhausted:
+                raise Nonsense(f"it may not have more than {self._share.most} programs")
             child = listening.watcher.accepted(said.peer)
             self._share.began(said.pid)
             running.begin(said.pid, child, not said.value)

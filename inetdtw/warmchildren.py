@@ -63,15 +63,26 @@ class Running:
     The programs that run, by their process ids.
 
     When the process that has started them is gone, it is found out by other means when
-    they end.  A process id is only ever looked at: who says it may be lying.
+    they end.  A process id is only ever looked at, as whoever says it may be lying; and
+    one that is nobody's whom the process could have started, or was said before, has
+    ended then: the liar's clients are not counted for ever.
+
+    @ivar uid: the user id of the process that has started them, if that is known.
     """
 
-    def __init__(self, reactor: Any, changed: Callable[[], None]) -> None:
+    uid: int | None = None
+
+    def __init__(
+        self, reactor: Any, changed: Callable[[], None], adopted: set[int]
+    ) -> None:
         """
         @param changed: called when a program has ended whose parent is gone.
+        @param adopted: the process ids of all programs without a parent, also those of
+            other processes like this one.
         """
         self._reactor = reactor
         self._changed = changed
+        self._adopted = adopted
         self._children: dict[int, Any] = {}
         self._orphans: dict[int, watch.Watch] = {}
 
@@ -133,11 +144,15 @@ class Running:
 
         def gone() -> None:
             del self._orphans[pid]
+            self._adopted.discard(pid)
             self.end(pid, Exit())
             self._changed()
 
         try:
+            if pid in self._adopted or self.uid != ownerOf(pid):
+                raise ProcessLookupError
             self._orphans[pid] = watch.onExit(self._reactor, pid, gone)
+            self._adopted.add(pid)
         except OSError:
             self.end(pid, Exit())
 
@@ -147,4 +162,20 @@ class Running:
         """
         self._children.clear()
         while self._orphans:
-            self._orphans.popitem()[1].cancel()
+            pid, orphan = self._orphans.popitem()
+            self._adopted.discard(pid)
+            orphan.cancel()
+
+
+def ownerOf(pid: int) -> int | None:
+    """
+    The user id of a process; C{None} where that cannot be known.
+
+    @raise ProcessLookupError: if there is no such process.
+    """
+    try:
+        return os.stat(f"/proc/{pid}").st_uid
+    except FileNotFoundError:
+        if os.path.exists("/proc/self"):
+            raise ProcessLookupError from None
+        return None

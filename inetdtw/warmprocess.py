@@ -28,7 +28,7 @@ from inetdtw.interfaces import Exit, IChild, ILauncher, Order
 from inetdtw.total import Share, Total
 from inetdtw.warmaccepting import Accepting
 from inetdtw.warmchannel import Channel, Said
-from inetdtw.warmchildren import Kept, Nonsense, Running
+from inetdtw.warmchildren import Kept, Nonsense, Running, ownerOf
 
 #: Orders that one process may have before it.
 IN_FLIGHT = 4
@@ -60,6 +60,7 @@ class WarmProcess:
         complaints: set[Complaints],
         made: Order,
         total: Total | None = None,
+        adopted: set[int] | None = None,
     ) -> None:
         """
         @param owner: is told: C{ready(process)}, C{stale(process)}, C{notify()},
@@ -68,6 +69,7 @@ class WarmProcess:
             C{gone(process, reason, status)} when it has ended.
         @param complaints: what reads the standard error of such processes.
         @param total: what counts the programs of all services.
+        @param adopted: the process ids of programs whose warm process is gone.
         """
         self._owner = owner
         self._reactor = reactor
@@ -75,7 +77,8 @@ class WarmProcess:
         self._channel: Channel | None = None
         self._complaints: Complaints | None = None
         self._waiting: OrderedDict[int, Kept] = OrderedDict()
-        self._running = Running(reactor, self._changed)
+        adopted = set() if adopted is None else adopted
+        self._running = Running(reactor, self._changed, adopted)
         self._number = 0
         self._retiring = False
         self._linger: Any = None
@@ -131,6 +134,8 @@ class WarmProcess:
         The interpreter runs.
         """
         self.pid = pid
+        with contextlib.suppress(OSError):
+            self._running.uid = ownerOf(pid)
         if self._complaints is not None:
             self._complaints.start(lambda line: self._owner.said(self, line))
 

@@ -8,10 +8,13 @@ Warm services, as clients and operators see them.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
+import shutil
 import signal
 import socket
+import subprocess
 import threading
 from typing import Any
 
@@ -218,18 +221,21 @@ class FormTests(WarmTestCase):
         others are as they were.
         """
         script = self.write("lower.py", LOWER)
-        other = freePort()
+        other, udp = freePort(), freePort()
+        examples = os.path.join(world.checkout(), "examples")
         conf = (
-            f"{self.port} stream tcp nowait - {world.python()} python3 {script}\n"
+            f"{self.port} stream tcp nowait - python3 python3 {script}\n"
+            f"{udp} dgram udp wait - python3 python3 {examples}/udpclient2.py\n"
             f"{other} stream tcp nowait - /bin/cat cat\n"
         )
         path = self.write("inetd.conf", conf)
         argv = twistd("inetd", "--conf", path, "--warm", *INFO)
-        with Daemon(argv, ports=[self.port, other]) as daemon:
-            daemon.waitForLog("event=ready")
-            self.assertTrue(talk(self.port, b"HELLO\n").endswith(b" hello\n"))
+        with Daemon(argv, ports=[self.port, other, udp]) as daemon:
+            daemon.waitForLog("event=ready", 2)
             self.assertEqual(talk(other, b"hello"), b"hello")
-            self.assertStarted(daemon, "warm")
+            self.assertEqual(ask(udp, b"hello"), b"HELLO")
+            self.assertTrue(talk(self.port, b"HELLO\n").endswith(b" hello\n"))
+            self.assertStarted(daemon, "warm", "warm")
 
     def test_cannot(self) -> None:
         """
@@ -470,7 +476,7 @@ class LifeTests(WarmTestCase):
         While there is none, clients are served cold.
         """
         daemon = self.serve()
-        for _ in range(8):
+        for _ in range(4):
             ready = len(events(daemon, "ready"))
             with contextlib.suppress(ProcessLookupError):
                 os.kill(int(events(daemon, "ready")[-1][0]), signal.SIGKILL)
@@ -588,6 +594,39 @@ class UserTests(WarmTestCase):
         self.assertEqual(owners, [user.pw_uid, 0])
         self.assertStarted(daemon, "warm", "warm")
 
+    def test_chroot(self) -> None:
+        """
+        A service may have a root folder of its own, with nothing but an interpreter in
+        it, and another user.
+        """
+        jail = self.path("jail")
+        without = ("test", "tests", "idlelib", "lib2to3", "ensurepip", "__pycache__")
+        python = world.copyOfInterpreter(os.path.join(jail, "py"), *without)
+        for library in _libraries(python):
+            # Where there is no /proc, none is found beside the interpreter.
+            place = "/lib" if library.startswith(jail) else os.path.dirname(library)
+            os.makedirs(jail + place, exist_ok=True)
+            shutil.copy(library, jail + place)
+        self.write(
+            "jail/s.py",
+            "import json, os, sys\n"
+            "print(json.dumps([os.getuid(), sorted(os.listdir('/')), sys.argv]))\n",
+        )
+        path = python[len(jail) :]
+        daemon = self.warm(
+            self.definition(
+                f"{path} /s.py x",
+                exec=path,
+                chroot=jail,
+                user="alpine",
+                preload="auto",
+            )
+        )
+        uid, root, argv = json.loads(talk(self.port, b""))
+        self.assertEqual((uid, argv), (world.alpine().pw_uid, ["/s.py", "x"]))
+        self.assertEqual(root, sorted(os.listdir(jail)))
+        self.assertStarted(daemon, "warm")
+
     def test_shared(self) -> None:
         """
         Lines that are the same but for the socket share it.
@@ -603,6 +642,14 @@ class UserTests(WarmTestCase):
         parents = {talk(port, b"HI\n").split()[1] for port in (self.port, other)}
         self.assertEqual(len(parents), 1)
         self.assertStarted(daemon, "warm", "warm")
+
+
+def _libraries(program: str) -> list[str]:
+    """
+    The libraries of the system that a program needs.
+    """
+    done = subprocess.run(["ldd", program], capture_output=True, text=True, check=True)
+    return re.findall(r"(/\S+) \(0x", done.stdout)
 
 
 def _alive(pid: int) -> bool:

@@ -234,10 +234,24 @@ def _copyOfInterpreter(prefix: str) -> str:
     """
     Copy this interpreter and everything that is installed for it.
     """
+    binary = copyOfInterpreter(prefix, *_NOT_OF_A_LIBRARY)
     library = os.path.dirname(os.__file__)
     here = os.path.join(prefix, os.path.relpath(library, sys.base_prefix))
-    _linkTree(library, here, "site-packages", *_NOT_OF_A_LIBRARY)
     copyPackages(os.path.join(here, "site-packages"))
+    return binary
+
+
+def copyOfInterpreter(prefix: str, *without: str) -> str:
+    """
+    Copy this interpreter and its standard library.
+
+    @param without: folders of the library that are left out.
+
+    @return: the path of the copy.
+    """
+    library = os.path.dirname(os.__file__)
+    here = os.path.join(prefix, os.path.relpath(library, sys.base_prefix))
+    _linkTree(library, here, "site-packages", *without)
     return _copyOfBinary(prefix)
 
 

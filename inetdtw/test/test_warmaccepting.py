@@ -154,6 +154,18 @@ class AcceptingTests(WarmProcessTestCase):
         process = WarmProcess(self.owner, self.reactor, set(), self.process.made)
         self.assertFalse(process.accepting.accept(6, self.watcher, 0))
 
+    def test_exhausted(self) -> None:
+        """
+        One that says that it has started more than it may cannot be trusted.
+        """
+        self.process.share._total = Total(64)
+        for pid in range(PID, PID + 5):
+            self.assertFalse(self.process.over)
+            self.say((ACCEPTED, 5, pid, 0))
+        self.assertEqual(len(self.watcher.children), 4)
+        self.assertEqual(self.owner.told[-1][0], "gone")
+        self.assertIn("more than 4 programs", self.owner.told[-1][1])
+
     def test_share(self) -> None:
         """
         What it may start by itself is lent to it as long as it accepts, and what it

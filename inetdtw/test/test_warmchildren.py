@@ -14,7 +14,7 @@ from inetdtw import warmchildren, watch
 from inetdtw.interfaces import Exit, Order
 from inetdtw.test.fakes import FakeChild, ServingTestCase
 from inetdtw.test.warming import PID
-from inetdtw.warmchildren import Kept, Nonsense, Running
+from inetdtw.warmchildren import Kept, Nonsense, Running, ownerOf
 
 
 class KeptTests(ServingTestCase):
@@ -67,7 +67,9 @@ class RunningTests(ServingTestCase):
         """
         super().setUp()
         self.changes = 0
-        self.running = Running(self.reactor, self.changed)
+        self.adopted: set[int] = set()
+        self.running = Running(self.reactor, self.changed, self.adopted)
+        self.running.uid = os.geteuid()
         self.addCleanup(self.running.leave)
 
     def changed(self) -> None:
@@ -147,6 +149,41 @@ class RunningTests(ServingTestCase):
         child = self.begin()
         self.running.orphan()
         self.assertEqual(child.told, [PID, Exit()])
+
+    def test_foreign(self) -> None:
+        """
+        A process of another user's cannot be one, and has ended.
+        """
+        self.running.uid = 12345
+        child = self.begin(os.getpid())
+        self.running.orphan()
+        self.assertEqual(child.told, [os.getpid(), Exit()])
+        self.assertEqual(self.adopted, set())
+
+    def test_twice(self) -> None:
+        """
+        Nor can one that another's program is; what is left of that can be another's.
+        """
+        child = self.begin(os.getpid())
+        self.running.orphan()
+        other = Running(self.reactor, self.changed, self.adopted)
+        other.uid = os.geteuid()
+        liar, honest = FakeChild(), FakeChild()
+        other.begin(os.getpid(), liar, True)
+        other.orphan()
+        self.assertEqual((len(child.told), len(liar.told)), (1, 2))
+        self.running.leave()
+        other.begin(os.getpid(), honest, True)
+        other.orphan()
+        self.assertEqual(len(honest.told), 1)
+        other.leave()
+
+    def test_owner(self) -> None:
+        """
+        Whose a process is is found where the system tells.
+        """
+        self.assertEqual(ownerOf(os.getpid()), os.geteuid())
+        self.assertRaises(ProcessLookupError, ownerOf, PID)
 
     def test_leave(self) -> None:
         """

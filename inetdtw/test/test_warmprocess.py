@@ -425,6 +425,7 @@ class EndTests(WarmProcessTestCase):
         It is waited for the programs of one that died, until they have ended.
         """
         child = self.running(os.getpid())
+        self.process._running.uid = os.geteuid()
         self.process.retire()
         self.played.die()
         self.reactor.settle()
