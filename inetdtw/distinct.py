@@ -26,7 +26,9 @@ def unreachable(services: Iterable[Service]) -> Iterator[Warned]:
         return
     for service in found:
         if service.isMuxed:
-            reason = "nobody comes here: there is no line for tcpmux itself"
+            reason = (
+                "only an application can lead clients here: there is no line for tcpmux"
+            )
             yield Warned(service.place, "service", reason)
 
 

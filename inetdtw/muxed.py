@@ -3,7 +3,8 @@
 # See LICENSE for details.
 
 """
-Services behind tcpmux, to which the internal service of that name leads.
+Services without a port, to which the internal service C{tcpmux} leads, or an
+application.
 """
 
 from __future__ import annotations
@@ -93,7 +94,7 @@ class MuxedSlot:
         self._launcherOf = launcherOf
         self._limits = Limits(service.bounds, host.reactor.seconds)
         self._door = Door(host.reactor, service.name, self._next)
-        self._waiting: deque[tuple[socket.socket, Any]] = deque()
+        self._waiting: deque[tuple[socket.socket, Any, bool]] = deque()
         self._started = self._drained = False
 
     def bind(self) -> None:
@@ -147,7 +148,8 @@ class MuxedSlot:
         self._host.names.discard(self._key)
         self._door.stop()
         while self._waiting:
-            goodbye(self._waiting.popleft()[0], NOT_AVAILABLE)
+            connection, _, asked = self._waiting.popleft()
+            _sendAway(connection, asked)
         self._host.report.stopped(self.service.name)
 
     def getHost(self) -> None:
@@ -155,23 +157,28 @@ class MuxedSlot:
         It listens nowhere itself.
         """
 
-    def take(self, connection: socket.socket, peer: Any) -> None:
+    def take(self, connection: socket.socket, peer: Any, asked: bool = True) -> None:
         """
         Serve a client, as soon as there is room for it.
+
+        @param asked: whether it has asked tcpmux for the service, and so wants to be
+            told what comes of that.
         """
         if len(self._waiting) >= max(self.service.options.backlog, 1):
-            self._refuse(connection, peer, "too many wait already")
+            self._refuse(connection, peer, asked, "too many wait already")
             return
-        self._waiting.append((connection, peer))
+        self._waiting.append((connection, peer, asked))
         self._next()
 
-    def _refuse(self, connection: socket.socket, peer: Any, reason: str) -> None:
+    def _refuse(
+        self, connection: socket.socket, peer: Any, asked: bool, reason: str
+    ) -> None:
         """
         Send a client away.
         """
         self._limits.refused += 1
         self._host.report.refuse(self.service.name, peer, reason)
-        goodbye(connection, NOT_AVAILABLE)
+        _sendAway(connection, asked)
 
     def pause(self) -> None:
         """
@@ -240,15 +247,15 @@ class MuxedSlot:
         Serve those that wait, while there is room.
         """
         while self._waiting and not self.paused and self._gate.free():
-            connection, peer = self._waiting.popleft()
+            connection, peer, asked = self._waiting.popleft()
             if not self._door.reading:
-                self._refuse(connection, peer, "the service pauses")
+                self._refuse(connection, peer, asked, "the service pauses")
             elif self._gate.admit(peer):
-                self._launch(connection, peer)
+                self._launch(connection, peer, asked)
             else:
-                goodbye(connection, NOT_AVAILABLE)
+                _sendAway(connection, asked)
 
-    def _launch(self, connection: socket.socket, peer: Any) -> None:
+    def _launch(self, connection: socket.socket, peer: Any, asked: bool) -> None:
         """
         Start the program for a client that was admitted.
         """
@@ -256,7 +263,7 @@ class MuxedSlot:
             try:
                 connection.setblocking(True)
                 sockets.configure(connection, self.service.options)
-                if self.service.greets:
+                if self.service.greets and asked:
                     connection.sendall(GO)
                 local = connection.getsockname()
             except OSError:
@@ -273,3 +280,12 @@ class MuxedSlot:
         """
         self._gate.release(child.peer)
         self._gate.reopen()
+
+
+def _sendAway(connection: socket.socket, asked: bool) -> None:
+    """
+    Close the connection of a client that cannot be served.
+
+    @param asked: whether it is to be told.
+    """
+    goodbye(connection, NOT_AVAILABLE if asked else b"")

@@ -9,14 +9,10 @@ C{stream nowait}: every connection gets a program of its own.
 from __future__ import annotations
 
 import contextlib
-import os
 import socket
 from typing import Any, Callable
 
 from zope.interface import implementer
-
-from twisted.internet.interfaces import IAddress
-from twisted.internet.protocol import Protocol, ServerFactory
 
 from inetdtw import environment
 from inetdtw.child import Child
@@ -36,47 +32,6 @@ from inetdtw.service import Service
 from inetdtw.sockets import goodbye
 
 
-class _HandOver(Protocol):
-    """
-    Gives a connection that Twisted accepted to the factory, as a socket.
-    """
-
-    def __init__(self, factory: ProgramFactory) -> None:
-        self._factory = factory
-
-    def connectionMade(self) -> None:
-        """
-        Take the socket away from the transport.
-
-        Closing a transport shuts the connection down, for the program as well: it
-        is given another socket to close.
-        """
-        transport: Any = self.transport
-        transport.stopReading()
-        try:
-            connection, peer = _takenFrom(transport.getHandle())
-        except OSError:
-            # The client has gone, or there is no descriptor left.
-            transport.abortConnection()
-            return
-        transport.abortConnection()
-        self._factory.connectionAccepted(connection, peer)
-
-
-def _takenFrom(handle: socket.socket) -> tuple[socket.socket, Any]:
-    """
-    Leave another socket in the place of a connection.
-
-    @return: the connection, and the client's address.
-    @raise OSError: if that cannot be; then the connection is still in its place.
-    """
-    peer = handle.getpeername()
-    with socket.socket() as decoy:
-        connection = handle.dup()
-        os.dup2(decoy.fileno(), handle.fileno(), inheritable=False)
-    return connection, peer
-
-
 def _isThere(connection: socket.socket) -> bool:
     """
     Whether a client has not reset its connection by now.
@@ -88,16 +43,11 @@ def _isThere(connection: socket.socket) -> bool:
     return True
 
 
-class ProgramFactory(ServerFactory):
+class Connections:
     """
-    Starts a program for every connection, with the connection as its standard
-    input, output and error.
-
-    On a L{StreamPort} it is given the sockets themselves; on any other port of
-    Twisted's it takes them from their transports.
+    Starts a program for every connection that a L{StreamPort} accepts, with the
+    connection as its standard input, output and error.
     """
-
-    noisy = False
 
     def __init__(
         self,
@@ -116,12 +66,6 @@ class ProgramFactory(ServerFactory):
         self._refusal = refusal
         self.mayAccept = gate.open
         self.short = gate.short
-
-    def buildProtocol(self, addr: IAddress | None) -> Protocol:
-        """
-        A connection has come through another port.
-        """
-        return _HandOver(self)
 
     def connectionAccepted(self, connection: socket.socket, peer: Any) -> None:
         """
@@ -169,10 +113,10 @@ class StreamPrograms:
         self._host = host
         self._gate = Gate(service.name, limits, host.report, launcher, host.total)
         self._launches = Launches(service, host, launcher)
-        self._factory = ProgramFactory(
+        self._connections = Connections(
             self._launches, self._gate, released, service.refusal
         )
-        self._port = StreamPort(sock, host.reactor, service.name, self._factory)
+        self._port = StreamPort(sock, host.reactor, service.name, self._connections)
         self._gate.port = self._port
         self._delegated: int | None = None
         self._shared = False
@@ -224,7 +168,7 @@ class StreamPrograms:
         The launcher has started a program for a connection.
         """
         self._gate.admit(peer)
-        return Child(self._service, peer, self._host, self._factory.ended)
+        return Child(self._service, peer, self._host, self._connections.ended)
 
     def dropped(self, peer: Any, reason: str) -> None:
         """

@@ -21,6 +21,7 @@ from inetdtw import files
 from inetdtw.builtin import ReflectorGuard
 from inetdtw.conf import parse
 from inetdtw.diff import Changes, Reload
+from inetdtw.factory import ProgramFactory
 from inetdtw.files import Configuration
 from inetdtw.host import Host
 from inetdtw.inherited import Inherited
@@ -316,6 +317,23 @@ class InetdService(ApplicationService):
         service's name, and what became of them.
         """
         return self._host.tallies
+
+    def factory(self, name: str) -> ProgramFactory:
+        """
+        Make a factory for any stream port, endpoint or protocol wrapper of Twisted's
+        that has sockets: every connection gets the program of a service that has no
+        port of its own::
+
+            inetd = InetdService(text="tcpmux/cat stream tcp nowait - /bin/cat cat")
+            inetd.setServiceParent(application)
+            endpoint.listen(inetd.factory("cat"))
+
+        Its limits hold, and over C{accept_max} clients wait.  What the name stands for
+        is looked up for every connection, so that a reload holds for the next one.
+
+        @param name: what is behind C{tcpmux/} in the service's name.
+        """
+        return ProgramFactory(name.lower(), self._host.names, self._report)
 
     def getHosts(self) -> dict[str, Any]:
         """

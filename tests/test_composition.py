@@ -19,6 +19,7 @@ from urllib.request import urlopen
 from twisted.application.service import MultiService
 from twisted.internet import reactor as globalReactor
 from twisted.internet.defer import inlineCallbacks
+from twisted.internet.endpoints import serverFromString
 from twisted.internet.task import deferLater
 from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
@@ -28,7 +29,14 @@ from inetdtw.service import Settings
 from tests import world
 from tests.daemon import Daemon, ask, freePort, talk, twistd
 from tests.probe import LAUNCHES
-from tests.serving import ServingTestCase, forkServers, ordinaryUser, run, stat
+from tests.serving import (
+    ServingTestCase,
+    forkServers,
+    ordinaryUser,
+    readAll,
+    run,
+    stat,
+)
 
 reactor: Any = globalReactor
 
@@ -187,6 +195,36 @@ class InProcessTests(TestCase):
         self.assertEqual(told.strip(), b"5")
         told = yield deferToThread(talk, hosts["0/tcp"].port, b"echo")
         self.assertEqual(told, b"echo")
+
+    @inlineCallbacks
+    def test_factory(self) -> Any:
+        """
+        A program can serve any port of Twisted's: one of C{listenTCP}, and an endpoint;
+        its limits hold there.
+        """
+        line = "tcpmux/Cat stream tcp nowait/1 - {} it\n"
+        inetd = self.serve(line.format("/bin/cat"))
+        factory = inetd.factory("Cat")
+        port = reactor.listenTCP(0, factory, interface="127.0.0.1")
+        self.addCleanup(port.stopListening)
+        path = os.path.join(world.publicFolder(self), "s")
+        other = yield serverFromString(reactor, f"unix:{path}").listen(factory)
+        self.addCleanup(other.stopListening)
+        number = port.getHost().port
+        first = yield deferToThread(socket.create_connection, ("127.0.0.1", number))
+        self.addCleanup(first.close)
+        first.settimeout(30)
+        first.sendall(b"x")
+        self.assertEqual((yield deferToThread(first.recv, 1)), b"x")
+        second = deferToThread(talk, number, b"waits")
+        first.close()
+        self.assertEqual((yield second), b"waits")
+        client = socket.socket(socket.AF_UNIX)
+        self.addCleanup(client.close)
+        yield deferToThread(client.connect, path)
+        client.sendall(b"path")
+        client.shutdown(socket.SHUT_WR)
+        self.assertEqual((yield deferToThread(readAll, client)), b"path")
 
     @inlineCallbacks
     def test_restart(self) -> Any:

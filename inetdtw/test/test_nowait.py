@@ -11,16 +11,13 @@ import os
 import select
 import socket
 import struct
-from typing import Any
 
 from zope.interface.verify import verifyObject
 
-from inetdtw.gate import Gate
-from inetdtw.interfaces import Exit, IListener
-from inetdtw.launches import Launches
+from inetdtw.interfaces import IListener
 from inetdtw.limits import WINDOW, Limits
-from inetdtw.nowait import ProgramFactory, StreamPrograms
-from inetdtw.ports import SHORTAGE_PAUSE, SocketPort
+from inetdtw.nowait import StreamPrograms
+from inetdtw.ports import SHORTAGE_PAUSE
 from inetdtw.service import Bounds, Program, Service
 from inetdtw.test.fakes import (
     PATIENCE,
@@ -333,125 +330,3 @@ class ShortageTests(ServingTestCase):
         self.assertEqual(limits.running, 0)
         self.reactor.advance(SHORTAGE_PAUSE)
         self.reactor.turnUntil(lambda: bool(self.launcher.programs))
-
-
-class FakeTransport:
-    """
-    What Twisted has for a connection, in as far as it is made use of.
-    """
-
-    def __init__(self, connection: socket.socket) -> None:
-        self.connection = connection
-        self.reading = True
-
-    def stopReading(self) -> None:
-        """
-        Do not read.
-        """
-        self.reading = False
-
-    def getHandle(self) -> socket.socket:
-        """
-        The socket.
-        """
-        return self.connection
-
-    def abortConnection(self) -> None:
-        """
-        What Twisted does to a connection: shut it down, and close it.
-        """
-        try:
-            self.connection.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            """There was no connection."""
-        self.connection.close()
-
-
-class ProgramFactoryTests(ServingTestCase):
-    """
-    Tests for L{ProgramFactory} on a port of Twisted's.
-    """
-
-    def setUp(self) -> None:
-        """
-        Have a factory, and a connection that Twisted has accepted.
-        """
-        super().setUp()
-        service = makeService()
-        self.limits = Limits(Bounds(), self.reactor.seconds)
-        gate = Gate("test/tcp", self.limits, self.host.report, self.launcher)
-        gate.port = SocketPort(self.closing(socket.socket()), self.reactor, "test/tcp")
-        launches = Launches(service, self.host, self.launcher)
-        self.factory = ProgramFactory(launches, gate, lambda: None)
-        server = self.closing(listening(service))
-        server.settimeout(PATIENCE)
-        self.there = self.client(server)
-        self.here, _ = server.accept()
-        self.here.setblocking(False)
-
-    def connect(self) -> FakeTransport:
-        """
-        Give the connection to a protocol of the factory.
-        """
-        transport: Any = FakeTransport(self.here)
-        protocol = self.factory.buildProtocol(None)
-        protocol.makeConnection(transport)
-        fake: FakeTransport = transport
-        return fake
-
-    def test_takesOver(self) -> None:
-        """
-        The program gets the connection, which goes on though its transport was
-        closed, and was not read.
-        """
-        self.there.sendall(b"question")
-        transport = self.connect()
-        self.assertFalse(transport.reading)
-        program = self.launcher.last
-        with program.socket() as stdin:
-            self.assertTrue(isBlocking(stdin))
-            self.assertEqual(stdin.recv(100), b"question")
-            stdin.sendall(b"answer")
-        self.assertEqual(self.there.recv(100), b"answer")
-        self.assertFalse(isReadable(self.there))
-        peer = program.order.extra["TCPREMOTEPORT"]
-        self.assertEqual(peer, str(self.there.getsockname()[1]))
-        program.start().end()
-        self.assertEqual(self.there.recv(100), b"")
-
-    def test_closesAll(self) -> None:
-        """
-        The daemon keeps nothing of it.
-        """
-        before = openDescriptors()
-        del before[str(self.here.fileno())]
-        self.connect()
-        self.launcher.last.start().end(Exit(0))
-        self.assertEqual(openedSince(before), {})
-
-    def test_vanished(self) -> None:
-        """
-        A client that is gone by now is no error, and does not count.
-        """
-        before = openDescriptors()
-        del before[str(self.here.fileno())]
-        del before[str(self.there.fileno())]
-        linger = struct.pack("ii", 1, 0)
-        self.there.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-        self.there.close()
-        self.connect()
-        self.assertEqual(self.launcher.programs, [])
-        self.assertEqual(self.limits.running, 0)
-        self.assertEqual(openedSince(before), {})
-
-    def test_noDescriptors(self) -> None:
-        """
-        When there is no descriptor left, even after the first, the client is closed
-        and nothing is kept.
-        """
-        before = openDescriptors()
-        del before[str(self.here.fileno())]
-        self.noDescriptors(self.connect, left=1)
-        self.assertEqual(self.there.recv(100), b"")
-        self.assertEqual(self.launcher.programs, [])
-        self.assertEqual(openedSince(before), {})
