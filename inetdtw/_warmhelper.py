@@ -257,9 +257,10 @@ class Script:
 
     def __init__(self, words: list[str]) -> None:
         self.argv = words
-        self._path = words[0]
+        # What is imported in advance may change the working directory.
+        self._path = _absolute(words[0])
         # From 3.9 on, a script's name is absolute.
-        self._name = _absolute(words[0]) if _VERSION >= (3, 9) else words[0]
+        self._name = self._path if _VERSION >= (3, 9) else words[0]
         self._file: Watched | None = None
         self._code: Any = None
         self._warnings = ""
@@ -395,6 +396,7 @@ class Module:
 
     def __init__(self, words: list[str]) -> None:
         self._module = words[1]
+        self._folder = _absolute("")[:-1] or "/"
         self.argv = ["-m", *words[2:]]
         self.imports: list[tuple[str, tuple[str, ...]]] = []
         self._fresh = True
@@ -422,7 +424,7 @@ class Module:
         """
         What goes first in the path of modules.
         """
-        return posix.getcwd()
+        return self._folder
 
     def enter(self) -> Call:
         """
@@ -686,6 +688,44 @@ def beSockets() -> None:
     other.close()
 
 
+class Start:
+    """
+    What a process that is executed takes over, as it was before anything was imported.
+    """
+
+    def __init__(self) -> None:
+        self._mask = _signal.pthread_sigmask(_signal.SIG_BLOCK, ())
+        self._umask = posix.umask(0)
+        posix.umask(self._umask)
+        self._ignored = {
+            number
+            for number in range(1, _signal.NSIG)
+            if _signal.getsignal(number) == _signal.SIG_IGN
+        }
+        # The interpreter ignores these itself.
+        self._ignored -= {_signal.SIGPIPE, _signal.SIGXFSZ}
+        try:
+            self._folder = posix.getcwd()
+        except OSError:
+            self._folder = ""
+
+    def restore(self) -> None:
+        """
+        Have it be so again.
+        """
+        for number in range(1, _signal.NSIG):
+            ignored = _signal.getsignal(number) == _signal.SIG_IGN
+            if ignored and number not in self._ignored:
+                _signal.signal(number, _signal.SIG_DFL)
+        _signal.pthread_sigmask(_signal.SIG_SETMASK, self._mask)
+        posix.umask(self._umask)
+        if self._folder:
+            try:
+                posix.chdir(self._folder)
+            except OSError:
+                """It is gone, or nobody may go there any more."""
+
+
 class Server:
     """
     Takes orders from the daemon, and forks.
@@ -716,12 +756,14 @@ class Server:
         self._accepted: set[int] = set()
         self._mostAccepted = 0
         self._poll = select.poll()
-        self._interpreter = Watched(sys.executable)
+        self._interpreter = Watched(sys.executable or "")
+        self._start = Start()
         self._stale = False
         self._problem = ""
         self._streams = Streams()
         self._cpu: tuple[int, int] | None = None
         self._most = 0.0
+        self._before: tuple[Any, int] = (_signal.SIG_DFL, -1)
 
     def prepare(self) -> None:
         """
@@ -781,8 +823,9 @@ class Server:
         @return: in a child, what it is to call.
         """
         # Something that does nothing of a number and a frame.
-        _signal.set_wakeup_fd(self._wake, warn_on_full_buffer=False)
-        _signal.signal(_signal.SIGCHLD, _operator.is_)
+        handler = _signal.signal(_signal.SIGCHLD, _operator.is_)
+        wakeup = _signal.set_wakeup_fd(self._wake, warn_on_full_buffer=False)
+        self._before = (_signal.SIG_DFL if handler is None else handler, wakeup)
         self._poll.register(self._channel.fileno(), select.POLLIN)
         self._poll.register(self._exits, select.POLLIN)
         self._report(HELLO, 0, posix.getpid(), 0)
@@ -914,6 +957,9 @@ class Server:
         except OSError as why:
             if why.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):
                 self._drop(number, why.errno)
+            return None
+        if not isThere(fd):
+            posix.close(fd)
             return None
         cold = self._isCold()
         try:
@@ -1048,8 +1094,9 @@ class Server:
             if number:
                 self._announce(number, cold)
             posix.setsid()
-            _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
-            _signal.set_wakeup_fd(-1)
+            handler, wakeup = self._before
+            _signal.signal(_signal.SIGCHLD, handler)
+            _signal.set_wakeup_fd(wakeup)
             added = extra()
             self._take(fds)
             if self._cpu is not None:
@@ -1093,8 +1140,7 @@ class Server:
         """
         Become what a cold start would be.
         """
-        for name in ("SIGPIPE", "SIGXFSZ"):
-            _signal.signal(getattr(_signal, name), _signal.SIG_DFL)
+        self._start.restore()
         environment = {**self._environment, **added}
         try:
             posix.execve(self._executable, self._cold, environment)
@@ -1191,6 +1237,20 @@ def threads() -> int:
     except OSError:
         threading: Any = sys.modules.get("threading")
         return 1 if threading is None else threading.active_count()
+
+
+def isThere(fd: int) -> bool:
+    """
+    Whether a client is: one that is gone has no name any more.
+    """
+    connection = _socket.socket(fileno=fd)
+    try:
+        connection.getpeername()
+    except OSError:
+        return False
+    finally:
+        connection.detach()
+    return True
 
 
 def pairs(texts: Iterable[bytes]) -> dict[bytes, bytes]:

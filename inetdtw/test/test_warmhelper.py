@@ -16,6 +16,7 @@ import resource
 import select
 import signal
 import socket
+import struct
 import sys
 import time
 import warnings
@@ -564,6 +565,21 @@ class ServerTests(ServingTestCase):
         with socket.socket() as other:
             self.assertEqual(other.connect_ex(address), errno.ECONNREFUSED)
 
+    def test_goneBefore(self) -> None:
+        """
+        No program is started for a client that has gone before it was served.
+        """
+        running = self.run_()
+        server = self.closing(socket.create_server(("127.0.0.1", 0)))
+        server.setblocking(False)
+        gone = self.client(server)
+        gone.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        gone.close()
+        client = self.client(server)
+        running.accept(5, server)
+        self.assertEqual(running.hear()[:2], (ACCEPTED, 5))
+        self.assertEqual(running.peers, [packAddress(ADDRESSED, client.getsockname())])
+
     def test_crowded(self) -> None:
         """
         It leaves its sockets when it has as many children as it may have.
@@ -638,6 +654,42 @@ class ServerTests(ServingTestCase):
         said = {running.hear()[0], running.hear()[0]}
         self.assertEqual(said, {STALE, STARTED})
         self.assertEqual(client.recv(100), b"22\n")
+
+    def test_changedContext(self) -> None:
+        """
+        What a module has changed when it was imported in advance, the script finds as
+        it would without; what is executed does not.
+        """
+        self.write(
+            "changes.py",
+            "import os, signal\n"
+            "os.chdir('/')\n"
+            "os.umask(0o77)\n"
+            "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+            "signal.signal(signal.SIGCHLD, signal.SIG_IGN)\n",
+        )
+        text = (
+            "import os, signal, sys\n"
+            "print(os.getcwd(), os.umask(0), int(signal.getsignal(15)),\n"
+            "      int(signal.getsignal(signal.SIGCHLD)), 'changes' in sys.modules)\n"
+        )
+        mask = os.umask(0)
+        os.umask(mask)
+        here = os.getcwd()
+        self.addCleanup(os.chdir, here)
+        os.chdir(self.folder.path)
+        self.write("script.py", text)
+        running = self.run_("script.py", preload="changes")
+        client, pid = self.ordered(running)
+        self.assertEqual(readAll(client), b"/ 63 1 1 True\n")
+        self.assertEqual(running.hear(), (ENDED, 1, pid, 0))
+        # What is executed finds the same that it would have found.
+        self.write("changes.py", "")
+        client, theirs = self.pair()
+        running.order(2, theirs.fileno())
+        theirs.close()
+        said = readAll(client).decode()
+        self.assertEqual(said, f"{self.folder.path} {mask} 0 0 False\n")
 
     def test_threads(self) -> None:
         """
