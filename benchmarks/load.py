@@ -53,6 +53,8 @@ class Task:
     @ivar count: how many exchanges there are at most.
     @ivar size: how many bytes go each way in a C{"bulk"} exchange.
     @ivar reply: what the service does to the text, a key of L{TRANSFORMS}.
+    @ivar rest: the seconds between two exchanges of C{"streams"}, if there is but one
+        client.
     """
 
     kind: str
@@ -62,6 +64,7 @@ class Task:
     count: int = 1_000_000
     size: int = len(LINE)
     reply: str = "same"
+    rest: float = 0.0
 
     @property
     def address(self) -> tuple[str, int]:

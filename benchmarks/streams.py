@@ -123,6 +123,8 @@ class Streams:
         del self._open[fd]
         with sock:
             self._hear(sock, begun)
+        if self._task.rest:
+            time.sleep(self._task.rest)
         self._next()
 
     def _hear(self, sock: socket.socket, begun: float) -> None:
