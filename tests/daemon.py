@@ -177,6 +177,7 @@ class Daemon:
         env: Mapping[str, str] | None = None,
         user: pwd.struct_passwd | None = None,
         cwd: str | None = None,
+        fds: Sequence[int] = (),
     ) -> None:
         """
         @param argv: the command; one that goes to the background is welcome.
@@ -184,7 +185,9 @@ class Daemon:
         @param env: its whole environment; by default, L{environment} for the user.
         @param user: who runs it, if not whoever runs the tests; needs root.
         @param cwd: its working directory; by default, the checkout.
+        @param fds: what it inherits beside the standard ones, under the same numbers.
         """
+        self._fds = tuple(fds)
         self._argv = list(argv)
         self._ports = tuple(ports)
         self._token = uuid.uuid4().hex
@@ -226,6 +229,7 @@ class Daemon:
             stdout=self._output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
+            pass_fds=self._fds,
             user=user and user.pw_uid,
             group=user and user.pw_gid,
             extra_groups=user and os.getgrouplist(user.pw_name, user.pw_gid),
