@@ -28,9 +28,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Union
 
-from inetdtw.definition import Said, entryFrom, keysOf
+from inetdtw.definition import WORDS, Said, checkCount, entryFrom, keysOf
 from inetdtw.entry import Entry
 from inetdtw.lexer import Source, wordsIn
 from inetdtw.place import ConfError, Place, Word, printable
@@ -47,6 +48,10 @@ _SWITCHED = re.compile(
     """,
     re.VERBOSE,
 )
+
+
+#: The mistakes, and the statements, in one file after which nothing else is read of it.
+MISTAKES, STATEMENTS = 1000, 1 << 16
 
 
 @dataclass(frozen=True)
@@ -154,7 +159,12 @@ class _Reader:
             place, more = source.restOfLine()
             if not more.lstrip(" \t").startswith("#"):
                 parts.append((place, more))
-        return [word for part in parts for word in wordsIn(*part)]
+        words: list[Word] = []
+        for part in parts:
+            words += islice(wordsIn(*part), WORDS + 1 - len(words))
+        if len(words) > WORDS:
+            checkCount(words, words[-1])
+        return words
 
     def _positional(self) -> Iterator[Statement]:
         """
@@ -239,4 +249,22 @@ def parse(
     @return: what it says, in order: L{Entry}, L{Include}, and a L{ConfError} in
         the place of each statement that cannot be used.
     """
-    return _Reader(text, file, bind).statements()
+    return _upToMistakes(_Reader(text, file, bind).statements())
+
+
+def _upToMistakes(statements: Iterator[Statement]) -> Iterator[Statement]:
+    """
+    What is said before there is so much, or so much that is wrong, that this cannot be
+    meant as a configuration.
+    """
+    mistakes = 0
+    for count, each in enumerate(statements):
+        mistakes += isinstance(each, ConfError)
+        if mistakes > MISTAKES or count >= STATEMENTS:
+            place = each.pattern.place if isinstance(each, Include) else each.place
+            wrong = mistakes > MISTAKES
+            many = f"{MISTAKES} mistakes" if wrong else f"{STATEMENTS} statements"
+            reason = f"has more than {many}; nothing else is read of it"
+            yield ConfError(place, "file", reason)
+            return
+        yield each

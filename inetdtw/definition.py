@@ -8,7 +8,7 @@ The keys of a definition and the words of each, and the entry that they make.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sized
 from typing import Any
 
 from inetdtw import foreign
@@ -23,6 +23,25 @@ Said = tuple[Word, tuple[Word, ...]]
 LISTS = frozenset(["preload"])
 
 
+#: The most words of one statement: a program cannot be given that many.
+WORDS = 10000
+
+
+def checkCount(before: Sized, word: Word) -> Word:
+    """
+    See that a word is not one too many.
+
+    @param before: what its statement has already.
+
+    @return: the word.
+    @raise ConfError: if it is.
+    """
+    if len(before) >= WORDS:
+        reason = f"is the word that is too many: a statement has {WORDS} at most"
+        raise ConfError(word.place, "line", reason)
+    return word
+
+
 def keysOf(definition: Tokens, switch: Word) -> Iterator[Said]:
     """
     The keys of a definition up to its semicolon, each with its words.
@@ -34,8 +53,8 @@ def keysOf(definition: Tokens, switch: Word) -> Iterator[Said]:
     name = last = switch
     words: list[Word] = []
     step = "name"
-    for sort, token in _joined(definition):
-        last = token
+    for count, (sort, token) in enumerate(_joined(definition)):
+        last = checkCount(range(count), token)
         mark = sort is Sort.MARK
         if step == "name" and not mark:
             name, equals, value = _divided(token, sort is Sort.QUOTED)

@@ -15,13 +15,22 @@ import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from inetdtw.conf import Include, Statement, Warned, parse
+from inetdtw.conf import MISTAKES, Include, Statement, Warned, parse
 from inetdtw.distinct import distinct, unreachable
 from inetdtw.entry import Entry
 from inetdtw.lookups import Lookups
 from inetdtw.place import ConfError, Place
 from inetdtw.resolve import resolve
 from inetdtw.service import Service, Settings
+
+#: The most bytes of a file.
+LARGEST = 10 << 20
+#: The most files, those that are included among them, and how deep these may go.
+FILES, DEPTH = 10000, 32
+#: The most sockets; further services are not served.
+SOCKETS = 100000
+#: The most warnings that are kept.
+WARNINGS = 1000
 
 
 class NotText(Exception):
@@ -74,9 +83,8 @@ class _Findings:
             else:
                 services.append(each)
         self.warnings += unreachable(services)
-        return Configuration(
-            tuple(services), tuple(self.problems), tuple(self.warnings)
-        )
+        warnings = tuple(self.warnings[:WARNINGS])
+        return Configuration(tuple(services), tuple(self.problems), warnings)
 
 
 def fromStatements(
@@ -94,10 +102,21 @@ def fromStatements(
                 resolved = resolve(statement, settings, ask)
                 found.services += resolved.services
                 found.warnings += resolved.warnings
+                if len(found.services) > SOCKETS:
+                    reason = f"these are more than {SOCKETS} sockets"
+                    raise ConfError(statement.place, "service", reason)
             elif isinstance(statement, Warned):
                 found.warnings.append(statement)
         except ConfError as problem:
             found.problems.append(problem)
+            if len(found.services) > SOCKETS:
+                break
+            if len(found.problems) > MISTAKES:
+                reason = (
+                    f"there are more than {MISTAKES} mistakes; nothing else is read"
+                )
+                found.problems[-1] = ConfError(problem.place, "file", reason)
+                break
     return found.result()
 
 
@@ -114,15 +133,18 @@ def statements(paths: Iterable[str]) -> Iterator[Statement]:
     """
     What configuration files, and all files in the folders among C{paths}, say.
     """
-    return (each for path in paths for each in _written(path))
+    turns = iter(range(FILES))
+    return (each for path in paths for each in _written(path, turns))
 
 
-def _written(path: str) -> Iterator[Statement]:
+def _written(path: str, turns: Iterator[int]) -> Iterator[Statement]:
     """
     What a file, or the files of a folder, say.
+
+    @param turns: has a number for each file that may be read still.
     """
     if not os.path.isdir(path):
-        yield from _file(path, Place(path, 1), (), ())
+        yield from _file(path, Place(path, 1), (), (), turns)
         return
     try:
         names = sorted(os.listdir(path))
@@ -134,11 +156,15 @@ def _written(path: str) -> Iterator[Statement]:
         if "." not in name.strip(".") or name.endswith(".conf"):
             inner = os.path.join(path, name)
             if not name.startswith(".") and not name.endswith("~"):
-                yield from _file(inner, Place(inner, 1), (), ())
+                yield from _file(inner, Place(inner, 1), (), (), turns)
 
 
 def _file(
-    path: str, asked: Place, bind: tuple[str, ...], above: tuple[str, ...]
+    path: str,
+    asked: Place,
+    bind: tuple[str, ...],
+    above: tuple[str, ...],
+    turns: Iterator[int],
 ) -> Iterator[Statement]:
     """
     What a file says, and the files it includes.
@@ -149,6 +175,12 @@ def _file(
     real = os.path.realpath(path)
     if real in above:
         yield ConfError(asked, ".include", f"'{path}' includes itself")
+        return
+    if len(above) > DEPTH:
+        yield ConfError(asked, ".include", f"goes more than {DEPTH} files deep")
+        return
+    if next(turns, None) is None:
+        yield ConfError(asked, ".include", f"makes more than {FILES} files")
         return
     try:
         text = read(path)
@@ -162,7 +194,7 @@ def _file(
     yield from _exposed(path)
     for statement in parse(text, path, bind):
         if isinstance(statement, Include):
-            yield from _included(statement, path, (*above, real))
+            yield from _included(statement, path, (*above, real), turns)
         else:
             yield statement
 
@@ -192,7 +224,7 @@ def _exposed(path: str) -> Iterator[Warned]:
 
 
 def _included(
-    include: Include, path: str, above: tuple[str, ...]
+    include: Include, path: str, above: tuple[str, ...], turns: Iterator[int]
 ) -> Iterator[Statement]:
     """
     What the files say that a pattern finds.
@@ -203,15 +235,15 @@ def _included(
     if not found and not glob.has_magic(pattern):
         found = [os.path.join(folder, pattern)]
     for each in found:
-        yield from _file(each, place, include.bind, above)
+        yield from _file(each, place, include.bind, above, turns)
 
 
 def read(path: str) -> str:
     """
     The text of a file.
 
-    @raise OSError: if it cannot be read, or is no plain file, which might never
-        end.
+    @raise OSError: if it cannot be read, is too large, or is no plain file, which
+        might never end.
     @raise NotText: if it is not text in UTF-8.
     """
     # A FIFO would wait here for somebody to write.
@@ -221,7 +253,9 @@ def read(path: str) -> str:
         if not stat.S_ISREG(mode) and not stat.S_ISCHR(mode):
             raise OSError(0, "it is not a file")
         with open(descriptor, "rb", closefd=False) as file:
-            data = file.read()
+            data = file.read(LARGEST + 1)
+        if len(data) > LARGEST:
+            raise OSError(0, f"it has more than {LARGEST >> 20} MB")
     finally:
         os.close(descriptor)
     return _decoded(data)

@@ -34,6 +34,10 @@ _LIMITS = ("accept_max", "ip_max", "per_source")
 _BUFFERS = {"sndbuf": "sndbuf", "rcvbuf": "recvbuf", "recvbuf": "recvbuf"}
 
 
+#: The most addresses of one line, or in front of many.
+HOSTS = 64
+
+
 def _said(key: str, text: str, word: Word, offset: int = 0) -> Said:
     """
     C{key} with one value, which stands C{offset} characters into C{word}.
@@ -65,6 +69,8 @@ def _hosts(word: Word) -> tuple[Word, ...]:
     The addresses in front of a service's last colon, without brackets.
     """
     hosts = word.text.rpartition(":")[0]
+    if hosts.count(",") >= HOSTS:
+        raise ConfError(word.place, "service", f"has more than {HOSTS} addresses")
     found: list[Word] = []
     offset = 0
     for host in hosts.split(","):

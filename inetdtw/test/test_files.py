@@ -13,7 +13,9 @@ import os
 
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
-from inetdtw.conf import parse
+from inetdtw import files
+from inetdtw.conf import STATEMENTS, parse
+from inetdtw.definition import WORDS
 from inetdtw.files import Configuration, NotText, fromStatements, load, read
 from inetdtw.place import ConfError
 from inetdtw.service import Settings
@@ -443,3 +445,92 @@ class StatementsTests(SynchronousTestCase):
         found = fromStatements(parse(text), Settings(), lookups())
         self.assertEqual([each.address.port for each in found.services], [7])
         self.assertEqual([each.place.line for each in found.problems], [2])
+
+
+class TooMuchTests(FilesCase):
+    """
+    Tests of configurations that are too much for anybody to mean them.
+    """
+
+    def _problem(self, name: str, text: str) -> str:
+        """
+        The last thing that is wrong with a file.
+        """
+        with open(self.path(name), "w", encoding="utf-8") as file:
+            file.write(text)
+        return str(load([self.path(name)], Settings(), lookups()).problems[-1])
+
+    def test_mistakes(self) -> None:
+        """
+        Of a file that is nothing but mistakes a thousand are said.
+        """
+        last = self._problem("noise", "x\n" * 100000)
+        self.assertIn(":1001:1: file: there are more than 1000 mistakes", last)
+
+    def test_statements(self) -> None:
+        """
+        A file is read as far as one line for every port goes.
+        """
+        last = self._problem("noise", "a on;\n" * (STATEMENTS + 1))
+        self.assertIn(":1001:1: file: there are more than 1000 mistakes", last)
+        found = list(parse("a on;\n" * (STATEMENTS + 5)))
+        self.assertEqual(len(found), STATEMENTS + 1)
+        self.assertIn("has more than 65536 statements", str(found[-1]))
+
+    def test_words(self) -> None:
+        """
+        A statement has no more words than a program could be given, in either form.
+        """
+        for text in (
+            f"7 {ECHO} " + "x " * WORDS,
+            f"7 {ECHO}" + "\n x" * WORDS,
+            "7 on args = " + "x " * WORDS + ";",
+        ):
+            self.assertIn("a statement has 10000 at most", self._problem("a", text))
+
+    def test_addresses(self) -> None:
+        """
+        Nobody has so many addresses.
+        """
+        last = self._problem("a", "127.0.0.1," * 64 + f"::7 {ECHO}")
+        self.assertIn("has more than 64 addresses", last)
+
+    def test_sockets(self) -> None:
+        """
+        Nobody can have so many sockets.
+        """
+        self.patch(files, "SOCKETS", 10)
+        last = self._problem("a", f"0 {ECHO}\n" * 20)
+        self.assertIn(":11:1: service: these are more than 10 sockets", last)
+
+    def test_large(self) -> None:
+        """
+        A file that is too large is not read, and one without an end neither.
+        """
+        self.patch(files, "LARGEST", 1 << 20)
+        self.assertIn("more than 1 MB", self._problem("a", "#" * ((1 << 20) + 1)))
+        (problem,) = load(["/dev/zero"], Settings(), lookups()).problems
+        self.assertIn("'/dev/zero' cannot be read: it has more than", problem.reason)
+
+    def test_deep(self) -> None:
+        """
+        Files that include others ever deeper are left at some depth, and at some
+        number: two in each would be more than anybody can count.
+        """
+        self.patch(files, "FILES", 300)
+        for number in range(40):
+            with open(self.path(str(number)), "w") as file:
+                file.write(f".include {number + 1}\n" * 2)
+        problems = load([self.path("0")], Settings(), lookups()).problems
+        reasons = {each.reason for each in problems}
+        self.assertIn("goes more than 32 files deep", reasons)
+        self.assertIn("makes more than 300 files", reasons)
+
+    def test_warnings(self) -> None:
+        """
+        A thousand warnings are enough.
+        """
+        path = self.path("a")
+        with open(path, "w") as file:
+            file.write(f"7 {ECHO}\n" * 2000)
+        self.assertEqual(len(load([path], Settings(), lookups()).warnings), 1000)

@@ -1,0 +1,143 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+How long it takes to read a configuration of a megabyte, of every kind that could be
+slow: C{python -m benchmarks.parsing}.
+
+Whatever is in it, that is to be less than a second of processor time; and twice as much
+is to take not much more than twice as long.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+import time
+
+from inetdtw import conf, files
+from inetdtw.service import Settings
+from inetdtw.test import system
+
+#: The bytes of a configuration.
+SIZE = 1 << 20
+
+_CAT = "stream tcp nowait root /bin/cat cat\n"
+_KEYS = "on protocol = tcp, wait = no, user = root, exec = /bin/cat, args = cat"
+
+#: What comes first, what is repeated, and what comes last.
+KINDS: dict[str, tuple[str, str, str]] = {
+    "one word": ("", "a", ""),
+    "one line of words": ("", "a ", ""),
+    "empty lines": ("", "\n", ""),
+    "lines of one letter": ("", "a\n", ""),
+    "services": ("", f"0 {_CAT}", ""),
+    "the same service": ("", f"7 {_CAT}", ""),
+    "blocks of keys": ("", f"0 {_KEYS};\n", ""),
+    "blocks of keys over lines": ("", f"0 {_KEYS};\n".replace(", ", ",\n  "), ""),
+    "continuation lines": (f"7 {_CAT}", " x\n", ""),
+    "comments": ("", "#\n", ""),
+    "IPsec policies": ("", "#@ x\n", ""),
+    "comments in a line": (f"7 {_CAT}", " # x\n", ""),
+    "single quotes": ("", "'", ""),
+    "double quotes": ("", '"', ""),
+    "quotes on lines": ("", "'\n", ""),
+    "quotes in quotes": ("", "\"'", ""),
+    "quotes that stay open": ("", 'a"\n', ""),
+    "quoted words": ("", '"a" ', ""),
+    "backslashes": ("", "\\", ""),
+    "backslashes in quotes": ('"', "\\", ""),
+    "escaped quotes": ('"', '\\"', ""),
+    "commas": ("", ",", ""),
+    "addresses": ("", "127.0.0.1,", f":7 {_CAT}"),
+    "addresses in brackets": ("", "[::1],", f":7 {_CAT}"),
+    "addresses for many lines": ("127.0.0.1," * 63 + "[::1]:\n", f"7 {_CAT}", ""),
+    "addresses of a key": ("7 on bind = ", "127.0.0.1 ", ";"),
+    "equals signs": ("7 on ", "=", ""),
+    "semicolons": ("7 on ", ";", ""),
+    "colons": ("", ":", ""),
+    "slashes": ("/", "a/", f" {_CAT}"),
+    "dots in a user": ("7 stream tcp nowait ", ".", " /bin/cat"),
+    "digits": ("7 on accept_max = ", "9", ";"),
+    "limits": ("7 stream tcp nowait", "/1", " root /bin/cat"),
+    "options of a protocol": ("7 stream tcp", ",sndbuf=1k", " nowait root /bin/cat"),
+    "ranges of ports": ("", "1-9 ", ""),
+    "keys": ("7 on ", "user = a, ", ";"),
+    "unknown keys": ("", "7 on x = y;\n", ""),
+    "words of a key": ("7 on args = ", "a ", ";"),
+    "commas of a key": ("7 on preload = ", "a, ", ";"),
+    "strings of a key": ("7 on args = ", '"a" ', ";"),
+    "one string of many": ("7 on args = ", '"a"', ";"),
+    "escapes of a key": ('7 on args = "', "\\x41", '";'),
+    "comments in a block": ("7 on ", "# x\n", ";"),
+    "blocks without an end": ("", "7 on a = b\n", ""),
+    "blocks without anything": ("", "a on;", ""),
+    "strings without an end": ("", "7 on args = 'a\n", ""),
+    "control characters": ("", "\x1b\n", ""),
+    "letters of two bytes": ("", "é", ""),
+    "files that are not there": ("", '.include "x"\n', ""),
+    "patterns": ('.include "', "[a*", '"'),
+}
+
+
+def text(kind: str, size: int = SIZE) -> str:
+    """
+    A configuration.
+
+    @param size: how long it is, about.
+    """
+    first, repeated, last = KINDS[kind]
+    return first + repeated * ((size - len(first)) // len(repeated)) + last
+
+
+def seconds(kind: str, size: int = SIZE) -> float:
+    """
+    The processor time that it takes to read one.
+    """
+    written = text(kind, size)
+    begun = time.process_time()
+    for _ in conf.parse(written):
+        """All of it."""
+    return time.process_time() - begun
+
+
+def ofIncludes(folder: str) -> float:
+    """
+    The processor time that it takes to read files that include two others each, as
+    deep as one wants.
+    """
+    for number in range(100):
+        path = os.path.join(folder, f"{number}.conf")
+        with open(path, "w", encoding="ascii") as file:
+            file.write(f'.include "{number + 1}.conf"\n' * 2)
+    begun = time.process_time()
+    first = os.path.join(folder, "0.conf")
+    files.load([first], Settings(), system.lookups())
+    return time.process_time() - begun
+
+
+def main() -> None:
+    """
+    Print a line for each kind; fail if one takes more than a second.
+    """
+    parser = argparse.ArgumentParser(description=__doc__.strip().partition("\n\n")[0])
+    parser.add_argument("kinds", nargs="*", help="some kinds; by default, all")
+    kinds = parser.parse_args().kinds or [*KINDS, "includes"]
+    print(f"{'1 MB of':28} {'seconds':>8} {'2 MB':>8}")
+    slow = []
+    for kind in kinds:
+        if kind == "includes":
+            with tempfile.TemporaryDirectory() as folder:
+                once, twice = ofIncludes(folder), 0.0
+        else:
+            once, twice = seconds(kind), seconds(kind, 2 * SIZE)
+        print(f"{kind:28} {once:8.2f} {twice:8.2f}", flush=True)
+        if once >= 1.0:
+            slow.append(kind)
+    if slow:
+        raise SystemExit(f"a second or more: {', '.join(slow)}")
+
+
+if __name__ == "__main__":
+    main()
