@@ -17,9 +17,10 @@ from inetdtw import __version__  # noqa: E402 - of this checkout
 
 project = "inetdtw"
 author = copyright = "the inetdtw authors"
-release = version = __version__
-# A page is the same on whatever day it is made.
-today = f"inetdtw {release}"
+# A page is the same on whatever day it is made, and a man page, which is shipped as it
+# was made, in whatever version.
+release = version = ""
+today = project
 
 extensions = ["reference"]
 exclude_patterns = ["README.rst"]
@@ -27,6 +28,7 @@ nitpicky = True
 highlight_language = "none"
 smartquotes = False
 
+html_title = f"{project} {__version__}"
 html_theme = "alabaster"
 html_theme_options = {"description": "The superserver for Twisted"}
 html_show_copyright = False

@@ -237,5 +237,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         UnixApplicationRunner(twistdConfig(options)).run()
     except NothingToServe as why:
         # The other one leads to the log by now.
-        print(f"inetd: {why}", file=sys.__stderr__)
+        where = (
+            "above" if options["stderr"] else "in the system log; -f -e shows it here"
+        )
+        print(f"inetd: {why}; the reasons are {where}", file=sys.__stderr__)
         raise SystemExit(1) from None

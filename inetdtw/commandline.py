@@ -30,8 +30,8 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         "log-format",
     ),
     "For services whose lines do not say": (
-        *("address", "backlog", "rate", "max-child", "ip-rate", "max-child-per-ip"),
-        *("launch", "warm"),
+        *("address", "backlog", "rate", "pause", "max-child", "ip-rate"),
+        *("max-child-per-ip", "launch", "warm"),
     ),
 }
 #: The title of the group of all the others.

@@ -388,12 +388,19 @@ class MainTests(SynchronousTestCase):
 
     def test_nothing(self) -> None:
         """
-        When nothing can be served that is said on the terminal, and the status is
-        not 0.
+        When nothing can be served that is said on the terminal, with where the reasons
+        are, and the status is not 0.
         """
         output = io.StringIO()
         self.patch(sys, "__stderr__", output)
         self.failure = NothingToServe("nothing can be served of /file")
-        why = self.assertRaises(SystemExit, cli.main, ["-f", "/file"])
-        self.assertEqual(why.code, 1)
-        self.assertEqual(output.getvalue(), "inetd: nothing can be served of /file\n")
+        for options, where in (
+            (["-f"], "in the system log; -f -e shows it here"),
+            (["-f", "-e"], "above"),
+        ):
+            why = self.assertRaises(SystemExit, cli.main, [*options, "/file"])
+            self.assertEqual(why.code, 1)
+            said = "inetd: nothing can be served of /file; the reasons are "
+            self.assertEqual(output.getvalue(), f"{said}{where}\n")
+            output.truncate(0)
+            output.seek(0)
