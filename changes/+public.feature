@@ -1,2 +1,2 @@
-`inetdtw.__all__` lists what is public: `Settings`, `Bounds`, `Report`, `ConfError`,
-`ReloadOnHangup` and `StateOnUser2` beside `InetdService`.
+`inetdtw.__all__` lists what is public: beside `InetdService`, what it takes, gives back and
+raises. Importing `inetdtw` alone imports nothing of Twisted.

@@ -13,21 +13,36 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from inetdtw.diff import Reload
+    from inetdtw.factory import ProgramFactory
+    from inetdtw.files import Configuration
     from inetdtw.place import ConfError
     from inetdtw.report import Report
+    from inetdtw.selection import NotOneService
     from inetdtw.service import Bounds, Settings
     from inetdtw.signals import ReloadOnHangup, StateOnUser2
+    from inetdtw.slots import Draining
+    from inetdtw.state import DaemonState, ServiceState
     from inetdtw.superserver import InetdService, NothingToServe
+    from inetdtw.tally import Tally
 
 __all__ = [
     "Bounds",
     "ConfError",
+    "Configuration",
+    "DaemonState",
+    "Draining",
     "InetdService",
+    "NotOneService",
     "NothingToServe",
+    "ProgramFactory",
+    "Reload",
     "ReloadOnHangup",
     "Report",
+    "ServiceState",
     "Settings",
     "StateOnUser2",
+    "Tally",
 ]
 
 __version__ = "0.1.0"
@@ -37,12 +52,20 @@ __version__ = "0.1.0"
 _MODULES = {
     "Bounds": "service",
     "ConfError": "place",
+    "Configuration": "files",
+    "DaemonState": "state",
+    "Draining": "slots",
     "InetdService": "superserver",
+    "NotOneService": "selection",
     "NothingToServe": "superserver",
+    "ProgramFactory": "factory",
+    "Reload": "diff",
     "ReloadOnHangup": "signals",
     "Report": "report",
+    "ServiceState": "state",
     "Settings": "service",
     "StateOnUser2": "signals",
+    "Tally": "tally",
 }
 
 

@@ -8,8 +8,10 @@ Tests for the names that C{inetdtw} exports.
 from __future__ import annotations
 
 import inspect
+import re
 import subprocess
 import sys
+from typing import get_type_hints
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -42,6 +44,19 @@ class PublicTests(SynchronousTestCase):
             for method, what in vars(getattr(inetdtw, name)).items():
                 if inspect.isfunction(what) and not method.startswith("_"):
                     self.assertTrue(inspect.getdoc(what), f"{name}.{method}")
+
+    def test_answers(self) -> None:
+        """
+        What the superserver's methods and properties give back is public as well.
+        """
+        found = set()
+        for what in vars(inetdtw.InetdService).values():
+            function = what.fget if isinstance(what, property) else what
+            if inspect.isfunction(function) and not function.__name__.startswith("_"):
+                hint = str(get_type_hints(function).get("return"))
+                found.update(re.findall(r"inetdtw\.\w+\.(\w+)", hint))
+        self.assertGreater(len(found), 3)
+        self.assertEqual(found - set(inetdtw.__all__), set())
 
     def test_star(self) -> None:
         """
