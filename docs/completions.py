@@ -17,9 +17,12 @@ sys.path.insert(0, ROOT)
 
 from inetdtw.cli import Options  # noqa: E402 - of this checkout
 from inetdtw.commandline import Option, optionsOf  # noqa: E402
+from inetdtw.operate import COMMANDS  # noqa: E402
 
 #: What an option takes where that is the path of a file.
 FILES = ("PATH", "FILE")
+#: What tells fish which command it is.
+_SEEN = "__fish_seen_subcommand_from"
 
 BASH = """\
 # Copyright (c) the inetdtw authors.
@@ -34,6 +37,13 @@ _inetd() {{
     elif [[ $prev == = ]]; then
         prev=${{COMP_WORDS[COMP_CWORD - 2]}}
     fi
+    if [[ $COMP_CWORD == 1 && $cur != -* ]]; then
+        COMPREPLY=($(compgen -W '{commands}' -- "$cur") $(compgen -f -- "$cur"))
+        return
+    fi
+    case ${{COMP_WORDS[1]}} in
+{operated}
+    esac
     case $prev in
 {cases}
     esac
@@ -63,7 +73,30 @@ def bash(options: Sequence[Option]) -> str:
         f"    {'|'.join(o.names)}) {_bashValue(o)} ;;" for o in options if o.argument
     ]
     names = [f"        {' '.join(option.names)}" for option in options]
-    return BASH.format(cases="\n".join(cases), names="\n".join(names))
+    return BASH.format(
+        commands=" ".join(COMMANDS),
+        operated="\n".join(map(_bashCommand, COMMANDS)),
+        cases="\n".join(cases),
+        names="\n".join(names),
+    )
+
+
+def _bashCommand(name: str) -> str:
+    """
+    What bash does for the options of a command.
+    """
+    words = " ".join(each for option in _optionsOf(name) for each in option.names)
+    return (
+        f"    {name}) [[ $cur != -* ]] || "
+        f"COMPREPLY=($(compgen -W '{words}' -- \"$cur\")); return ;;"
+    )
+
+
+def _optionsOf(command: str) -> list[Option]:
+    """
+    The options of a command to a daemon that runs.
+    """
+    return optionsOf(COMMANDS[command]())
 
 
 def _bashValue(option: Option) -> str:
@@ -82,14 +115,23 @@ def fish(options: Sequence[Option]) -> str:
     """
     The file for fish(1).
     """
-    return FISH.format(lines="\n".join(map(_fishLine, options)))
+    names = " ".join(COMMANDS)
+    lines = [f"{_fishLine(each)} -n 'not {_SEEN} {names}'" for each in options]
+    lines.append(f"complete -c inetd -n __fish_use_subcommand -a '{names}'")
+    for name in COMMANDS:
+        when = f"-n '{_SEEN} {name}'"
+        lines += [_fishLine(option, when) for option in _optionsOf(name)]
+    return FISH.format(lines="\n".join(lines))
 
 
-def _fishLine(option: Option) -> str:
+def _fishLine(option: Option, when: str = "") -> str:
     """
     What fish is told of an option.
+
+    @param when: the condition that it is one.
     """
-    words = ["complete -c inetd", *(f"-s {letter}" for letter in option.letters)]
+    words = [f"complete -c inetd {when}".rstrip()]
+    words += [f"-s {letter}" for letter in option.letters]
     if len(option.name) > 1:
         words.append(f"-l {option.name}")
     if option.choices:

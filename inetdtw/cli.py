@@ -30,7 +30,7 @@ from twisted.logger import (
 from twisted.python import usage
 from twisted.scripts._twistd_unix import ServerOptions, UnixApplicationRunner
 
-from inetdtw import NothingToServe, __version__, foreign, tap
+from inetdtw import NothingToServe, __version__, foreign, operate, tap
 from inetdtw.jsonlog import jsonLine, jsonObserver
 
 PID_FILE = "/var/run/inetd.pid"
@@ -97,7 +97,7 @@ class Options(tap.Options):
         f"{tap.Options.longdesc} Without -f or -d it goes to the background and logs "
         "to the system log."
     )
-    epilogue = f"{tap.SIGNALS}\n\n{EXITS}"
+    epilogue = f"{operate.ABOUT}\n\n{tap.SIGNALS}\n\n{EXITS}"
     optFlags = [
         ["foreground", "f", "Stay in the foreground; -i does the same."],
         ["stderr", "e", "With -f: log to standard error, not to the system log."],
@@ -223,9 +223,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     @raise SystemExit: with 1 if there is nothing to serve, and with 2 if the command
         line is wrong; a message says why.
     """
+    said = list(sys.argv[1:] if arguments is None else arguments)
+    if said and said[0] in operate.COMMANDS:
+        raise SystemExit(operate.main(said[0], said[1:]))
     options = Options()
     try:
-        options.parseOptions(sys.argv[1:] if arguments is None else arguments)
+        options.parseOptions(said)
     except usage.UsageError as why:
         print(f"inetd: {why}\nTry 'inetd --help'.", file=sys.stderr)
         raise SystemExit(2) from None

@@ -21,6 +21,7 @@ from twisted.python import usage
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "Configuration": ("conf", "check", "explain"),
     "Process": ("foreground", "debug", "pidfile", "max-children"),
+    "Operation": ("control", "metrics"),
     "Log": (
         "stderr",
         "stdout",
@@ -41,11 +42,13 @@ OTHERS = "Other options"
 ARGUMENTS = {
     "address": "HOST",
     "conf": "PATH",
+    "control": "PATH",
     "explain": "SERVICE",
     "launch": "HOW",
     "log-addresses": "PART",
     "log-format": "FORMAT",
     "log-level": "LEVEL",
+    "metrics": "ENDPOINT",
     "pidfile": "FILE",
 }
 

@@ -25,7 +25,15 @@ from inetdtw.service import Variables
 __all__ = ["NOTHING", "base", "ofConnection", "plain"]
 
 #: What concerns the daemon alone, or one connection.
-_OWN = ("LISTEN_", "NOTIFY_SOCKET", "WATCHDOG_", "TCPLOCAL", "TCPREMOTE", "REMOTE_")
+_OWN = (
+    "INETD_CONTROL=",
+    "LISTEN_",
+    "NOTIFY_SOCKET",
+    "WATCHDOG_",
+    "TCPLOCAL",
+    "TCPREMOTE",
+    "REMOTE_",
+)
 #: What a change of user takes away: prefixes of NAME=value.
 _LOGIN = (
     *("CVS", "DISPLAY=", "EDITOR=", "GROUP=", "HOME=", "IFS=", "LD_", "LOGNAME="),

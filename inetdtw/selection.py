@@ -52,8 +52,11 @@ def _isMeant(word: str, state: ServiceState) -> bool:
     """
     Whether a word is one for a service.
     """
-    called, slash, _ = state.name.rpartition("/")
-    return word == state.address or (bool(slash) and word == called)
+    called, slash, protocol = state.name.rpartition("/")
+    words = {state.address, f"{state.address}/{protocol}"}
+    if slash:
+        words.add(called)
+    return word in words
 
 
 def _listed(states: Iterable[ServiceState]) -> str:

@@ -38,7 +38,7 @@ def listen(service: Service) -> socket.socket:
         sock.setblocking(False)
         _configure(sock, address, service)
         if address.family == socket.AF_UNIX:
-            _bindPath(sock, address.host, service.ownership)
+            bindPath(sock, address.host, service.ownership)
         else:
             sock.bind(address.forBind())
         if service.isStream:
@@ -163,9 +163,12 @@ def _filter(sock: socket.socket, options: SocketOptions) -> None:
     sock.setsockopt(socket.SOL_SOCKET, _SO_ACCEPTFILTER, argument)
 
 
-def _bindPath(sock: socket.socket, path: str, ownership: Ownership) -> None:
+def bindPath(sock: socket.socket, path: str, ownership: Ownership) -> None:
     """
     Bind a socket to a path, for its owner alone until all is set.
+
+    @raise OSError: if there is something at the path that is not the socket of a
+        daemon that is gone, or it cannot be bound.
     """
     _removeStale(path, sock.type)
     # Linux makes the file with the permissions of the socket; elsewhere that is an
@@ -237,8 +240,15 @@ class PathMark:
         """
         if service.address.family != socket.AF_UNIX:
             return None
-        about = os.lstat(service.address.host)
-        return cls(service.address.host, about.st_dev, about.st_ino)
+        return cls.at(service.address.host)
+
+    @classmethod
+    def at(cls, path: str) -> PathMark:
+        """
+        The mark of the file that is at a path now.
+        """
+        about = os.lstat(path)
+        return cls(path, about.st_dev, about.st_ino)
 
     def remove(self) -> None:
         """

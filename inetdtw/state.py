@@ -55,6 +55,7 @@ _OF_REASON = {
     "shortage": PAUSED,
     "broken": PAUSED,
     "full": AT_LIMIT,
+    "total": AT_LIMIT,
     "child": RUNNING,
     "changing": CHANGING,
     "room": BUSY,

@@ -10,15 +10,18 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import suppress
 from typing import Any
 
 from twisted.application.service import IService, MultiService
+from twisted.internet.error import ReactorNotRunning
 from twisted.python import usage
 
 from inetdtw import check, explain, notify, values
 from inetdtw.clientlines import LEVELS
 from inetdtw.commandline import helpText, optionsOf
+from inetdtw.controlpath import NONE, VARIABLE, usualPath
 from inetdtw.inherited import Inherited
 from inetdtw.peers import ADDRESSES
 from inetdtw.processone import ReapOrphans, stopOnSignals
@@ -140,6 +143,21 @@ class Options(usage.Options):
             "bits, or 48 of IPv6) or none.",
         ],
         [
+            "control",
+            None,
+            None,
+            "The UNIX socket by which 'inetd status' and others reach the daemon, or "
+            "none; $INETD_CONTROL says it too.  [default: /run/inetd/control for root, "
+            "$XDG_RUNTIME_DIR/inetd/control or /tmp/inetd-UID/control for others]",
+        ],
+        [
+            "metrics",
+            None,
+            None,
+            "Where to answer /metrics for Prometheus: a Twisted endpoint, such as "
+            "tcp:9100:interface=127.0.0.1.  [default: nowhere]",
+        ],
+        [
             "explain",
             None,
             None,
@@ -155,6 +173,7 @@ class Options(usage.Options):
     compData = usage.Completions(
         optActions={
             "conf": usage.CompleteFiles("*.conf"),
+            "control": usage.CompleteFiles(),
             "launch": usage.CompleteList(["forkserver", "direct"]),
             "log-level": usage.CompleteList(LEVELS),
             "log-addresses": usage.CompleteList(ADDRESSES),
@@ -247,6 +266,47 @@ def _sayOnly(expected: type[Exception]) -> None:
     sys.excepthook = say
 
 
+def _operated(
+    options: Options, inetd: InetdService, report: Report
+) -> Iterator[IService]:
+    """
+    What an operator, and what watches the daemon, can ask.
+
+    @raise SystemExit: if there can be no such thing.
+    """
+    said = options["control"]
+    path = said or usualPath(os.environ, os.geteuid())
+    if path != NONE:
+        # It is imported where it is wanted only: it takes memory.
+        from inetdtw.answers import Operated
+        from inetdtw.control import ControlSocket
+
+        usual = not (said or os.environ.get(VARIABLE))
+        answers = Operated(inetd, stopReactor)
+        yield ControlSocket(answers, os.path.abspath(path), report, usual=usual)
+    if options["metrics"] is not None:
+        from inetdtw.answers import Scraped
+        from inetdtw.scrape import MetricsEndpoint
+
+        try:
+            yield MetricsEndpoint(Scraped(inetd.state), options["metrics"], report)
+        except ValueError as why:
+            raise SystemExit(f"inetd: --metrics: {why}") from None
+
+
+def stopReactor() -> None:
+    """
+    End this process, with the status of one that has done its work.
+    """
+    from twisted.internet import reactor
+
+    stoppable: Any = reactor
+    # It may be on its way out already.
+    if stoppable.running:
+        with suppress(ReactorNotRunning):
+            stoppable.stop()
+
+
 def makeService(options: Options) -> IService:
     """
     Make the service that C{twistd inetd} runs.
@@ -274,6 +334,8 @@ def makeService(options: Options) -> IService:
         raise SystemExit(f"inetd: nothing to serve in {files}{problems}")
     _sayOnly(NothingToServe)
     whole = MultiService()
+    for each in _operated(options, inetd, report):
+        each.setServiceParent(whole)
     StopOnTerminate(inetd).setServiceParent(whole)
     ReloadOnHangup(inetd).setServiceParent(whole)
     StateOnUser2(inetd).setServiceParent(whole)

@@ -64,6 +64,8 @@ def environment(user: pwd.struct_passwd | None = None, **more: str) -> dict[str,
     """
     env = dict(os.environ, PYTHONPATH=world.checkout())
     env["PATH"] = f"{os.path.dirname(world.python())}:{env.get('PATH', os.defpath)}"
+    # Nobody asks most daemons, and many of them run at once.
+    env["INETD_CONTROL"] = "none"
     if MEASURING in env:
         env["COVERAGE_PROCESS_CONFIG"] = env.pop(MEASURING)
     if user is not None:

@@ -26,6 +26,7 @@ from inetdtw import __version__
 from inetdtw.cli import Options
 from inetdtw.commandline import optionsOf
 from inetdtw.entry import KEYS
+from inetdtw.operate import COMMANDS
 from tests import world
 from tests.daemon import DEADLINE, Daemon, environment, freePort
 from tests.serving import ServingTestCase, inetd, run
@@ -48,7 +49,9 @@ def _plain(roff: str) -> str:
     What a man page says, without its fonts and its line ends.
     """
     text = re.sub(r"\\f[BIRP]", "", roff).replace(r"\-", "-").replace(r"\(aq", "'")
-    text = re.sub(r"^\.B ", "", text.replace(r"\&", ""), flags=re.MULTILINE)
+    text = re.sub(
+        r"^\.B ", "", text.replace(r"\&", "").replace(r"\%", ""), flags=re.MULTILINE
+    )
     text = re.sub(r"^\..*$", "", text, flags=re.MULTILINE)
     return " ".join(text.replace(r"\(dq", '"').replace(r"\e", "\\").split())
 
@@ -73,7 +76,9 @@ class ManPageTests(SynchronousTestCase):
         said = set(
             re.findall(r"(?<![\w-])--?[a-zA-Z][\w-]*", text.split("SEE ALSO")[0])
         )
-        others = {"-m"}  # of python
+        for command in COMMANDS.values():
+            known |= {name for each in optionsOf(command()) for name in each.names}
+        others = {"-m", "--unix-socket", "-d"}  # of python and curl
         self.assertEqual(said - known - others, set())
 
     def test_keys(self) -> None:
@@ -188,6 +193,24 @@ class CompletionTests(SynchronousTestCase):
         )
         self.assertEqual(self.complete("inetd", "--launch", "=", "d"), {"direct"})
         self.assertEqual(self.complete("inetd", "--conf", "inet"), set())
+
+    def test_commands(self) -> None:
+        """
+        bash and fish offer the commands as the first word, and their options then.
+        """
+        self.assertEqual(self.complete("inetd", "re"), {"reload", "resume"})
+        offered = self.complete("inetd", "status", "--")
+        self.assertEqual(
+            offered,
+            {
+                *("--control", "--help", "--interval", "--json", "--quiet"),
+                *("--version", "--watch"),
+            },
+        )
+        with open(_FISH, encoding="utf-8") as file:
+            text = file.read()
+        self.assertIn(f"-n __fish_use_subcommand -a '{' '.join(COMMANDS)}'\n", text)
+        self.assertIn("-n '__fish_seen_subcommand_from drain' -s w -l wait ", text)
 
     def test_typed(self) -> None:
         """

@@ -46,6 +46,7 @@ class ChosenTests(SynchronousTestCase):
             "7/udp": "7/UDP",
             "talk": "TALK",
             "[::1]:517": "TALK",
+            "127.0.0.1:7/udp": "7/UDP",
             "127.0.0.1:80": "127.0.0.1:80/TCP",
         }.items():
             self.assertEqual(chosen(word, STATES), found)

@@ -46,6 +46,7 @@ class ConditionTests(SynchronousTestCase):
             (): "listening",
             ("child",): "running",
             ("full",): "at limit",
+            ("total",): "at limit",
             ("room",): "busy",
             ("changing",): "changing",
             ("operator",): "paused",

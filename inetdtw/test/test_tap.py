@@ -195,6 +195,7 @@ class MakeServiceTests(SynchronousTestCase):
         """
         self.path = os.path.abspath(self.mktemp())
         self.write("127.0.0.1:0 stream tcp nowait - /bin/cat cat\n")
+        self.patch(os, "environ", {**os.environ, "INETD_CONTROL": "none"})
 
     def write(self, text: str) -> None:
         """
@@ -255,6 +256,28 @@ class MakeServiceTests(SynchronousTestCase):
         kinds = [type(service) for service in self.make()]
         self.assertIn(ReapOrphans, kinds)
         self.assertNotEqual(signal.getsignal(signal.SIGTERM), before)
+
+    def test_control(self) -> None:
+        """
+        The control socket is where an option says, or else the variable, or else in
+        the usual place, and nowhere if it is none.
+        """
+        for path in ("/option", "none"):
+            names = [each.name for each in self.make("--control", path)]
+            self.assertEqual("inetd control" in names, path != "none", path)
+        self.patch(os, "environ", {"INETD_CONTROL": "/variable"})
+        self.assertIn("inetd control", [each.name for each in self.make()])
+        self.patch(os, "environ", {})
+        self.assertIn("inetd control", [each.name for each in self.make()])
+
+    def test_metrics(self) -> None:
+        """
+        Metrics are told where an option says; what is no endpoint is an error.
+        """
+        names = [each.name for each in self.make("--metrics", "tcp:0")]
+        self.assertIn("inetd metrics", names)
+        why = self.assertRaises(SystemExit, self.make, "--metrics", "9100")
+        self.assertIn("--metrics: '9100' is no endpoint", str(why))
 
     def test_settings(self) -> None:
         """

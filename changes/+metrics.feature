@@ -1,0 +1,1 @@
+`--metrics ENDPOINT` has the daemon tell the same figures to Prometheus.

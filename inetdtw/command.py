@@ -1,0 +1,101 @@
+# -*- test-case-name: inetdtw.test.test_operate -*-
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+What the commands have in common by which an operator asks the daemon, or tells it what
+to do.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+from twisted.python import usage
+
+from inetdtw import __version__
+from inetdtw.check import printTo
+from inetdtw.client import Client, NoDaemon
+from inetdtw.commandline import helpText, optionsOf
+from inetdtw.controlpath import NONE, VARIABLE, usualPath
+
+#: The exit statuses: all is well, something is not, no daemon answers.
+FINE, TROUBLE, NOBODY = 0, 1, 2
+
+
+class NotDone(Exception):
+    """
+    What was asked for is not done; the message says why.
+    """
+
+
+class Command(usage.Options):
+    """
+    What all commands have in common.
+    """
+
+    about = ""
+    optParameters: list[list[Any]] = [
+        [
+            "control",
+            None,
+            None,
+            "The daemon's control socket.  [default: $INETD_CONTROL, "
+            "/run/inetd/control for root, $XDG_RUNTIME_DIR/inetd/control or "
+            "/tmp/inetd-UID/control for others]",
+        ]
+    ]
+    compData = usage.Completions()
+    exits = (
+        "It exits with 0 if all is well, with 1 if it is not, and with 2 if no daemon "
+        "answers, or the command line is wrong."
+    )
+
+    def getUsage(self, width: int | None = None) -> str:
+        """
+        What C{--help} prints below the synopsis.
+        """
+        return helpText(optionsOf(self), self.about, self.exits)
+
+    def opt_version(self) -> None:
+        """
+        Print the version and exit.
+        """
+        print(f"inetd (inetdtw) {__version__}")
+        raise SystemExit(0)
+
+    def client(self) -> Client:
+        """
+        What asks the daemon.
+
+        @raise NoDaemon: if it is said that there is none to ask.
+        """
+        usual = not (self["control"] or os.environ.get(VARIABLE))
+        path = self["control"] or usualPath(os.environ, os.geteuid())
+        if path == NONE:
+            raise NoDaemon("there is no control socket: --control says where one is")
+        return Client(path, usual)
+
+    def run(self) -> int:
+        """
+        Do it.
+
+        @return: the exit status.
+        """
+        raise NotImplementedError
+
+
+def tell(line: str) -> None:
+    """
+    Print a line.
+    """
+    printTo(sys.stdout)(line)
+
+
+def complain(line: str) -> None:
+    """
+    Print a line about what is wrong.
+    """
+    printTo(sys.stderr)(line)

@@ -1,0 +1,168 @@
+# -*- test-case-name: inetdtw.test.test_control -*-
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+The control socket: a UNIX socket by which the user who runs the daemon, and root, can
+ask it how it is and tell it what to do, in HTTP.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+from typing import Any
+
+from twisted.application.service import Service
+
+from inetdtw import sockets
+from inetdtw.controlpath import Folder
+from inetdtw.ports import StreamPort
+from inetdtw.report import Report
+from inetdtw.service import Ownership
+from inetdtw.web import MOST, Answers, Site
+
+#: The connections that may wait.
+BACKLOG = 16
+
+_CREDENTIALS = struct.Struct("3i")
+
+
+class ControlSocket(Service):
+    """
+    Answers on a UNIX socket that only its owner and root can reach.
+
+    The daemon serves without it, if it cannot be had.
+    """
+
+    name = "inetd control"
+
+    def __init__(
+        self,
+        answers: Answers,
+        path: str,
+        report: Report,
+        *,
+        usual: bool = False,
+        reactor: Any = None,
+    ) -> None:
+        """
+        @param answers: what has the answers.
+        @param path: where the socket is.
+        @param usual: whether that is in the usual folder, which is made then.
+        """
+        if reactor is None:
+            from twisted.internet import reactor
+        self._path = path
+        self._report = report
+        self._reactor = reactor
+        self._site = Site(answers, self._closed)
+        self._folder = Folder(os.path.dirname(path), os.geteuid()) if usual else None
+        self._socket: socket.socket | None = None
+        self._mark: sockets.PathMark | None = None
+        self._port: StreamPort | None = None
+
+    def startService(self) -> None:
+        """
+        Begin to answer.
+        """
+        super().startService()
+        try:
+            self._listen()
+        except OSError as why:
+            reason = why.strerror or str(why)
+            self._report.uncontrolled(self._path, reason)
+            self._giveUp()
+            return
+        self._report.controlled(self._path)
+
+    def _listen(self) -> None:
+        """
+        Get the socket.
+
+        @raise OSError: if it cannot be had.
+        """
+        if self._folder is not None:
+            self._folder.make()
+        sock = self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        sock.setblocking(False)
+        sockets.bindPath(sock, self._path, Ownership(mode=0o600))
+        self._mark = sockets.PathMark.at(self._path)
+        sock.listen(BACKLOG)
+        self._port = StreamPort(sock, self._reactor, self.name, self)
+        self._port.start()
+
+    def stopService(self) -> None:
+        """
+        Answer no more; nothing is left of the socket.
+        """
+        super().stopService()
+        self._giveUp()
+
+    def _giveUp(self) -> None:
+        """
+        Give up what there is.
+        """
+        if self._port is not None:
+            self._port.stop()
+            self._port = None
+        if self._mark is not None:
+            self._mark.remove()
+            self._mark = None
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+        if self._folder is not None:
+            self._folder.remove()
+
+    def mayAccept(self) -> bool:
+        """
+        Whether there is room for another connection; if not, they wait.
+        """
+        if self._site.open < MOST:
+            return True
+        if self._port is not None:
+            self._port.hold("full")
+        return False
+
+    def _closed(self) -> None:
+        """
+        A connection is over.
+        """
+        if self._port is not None:
+            self._port.free("full")
+
+    def connectionAccepted(self, connection: socket.socket, peer: Any) -> None:
+        """
+        Answer somebody who may ask.
+        """
+        with connection:
+            if not isOurs(connection):
+                return
+            connection.setblocking(False)
+            try:
+                self._reactor.adoptStreamConnection(
+                    connection.fileno(), connection.family, self._site
+                )
+            except OSError:
+                """They are gone, or there are no descriptors left."""
+
+    def short(self, reason: str) -> None:
+        """
+        The machine is out of something.
+        """
+        self._report.stalled(reason)
+
+
+def isOurs(connection: socket.socket) -> bool:
+    """
+    Whether the other end of a connection is root's, or of the same user as this one;
+    where the system cannot tell, the permissions of the file have decided.
+    """
+    if not hasattr(socket, "SO_PEERCRED"):
+        return True
+    said = connection.getsockopt(
+        socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size
+    )
+    return _CREDENTIALS.unpack(said)[1] in (0, os.geteuid())

@@ -1,0 +1,98 @@
+# -*- test-case-name: inetdtw.test.test_controlpath -*-
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Where the control socket is: the daemon and the command that asks it must agree on that
+without a word.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Mapping
+
+#: The variable that says it to both.
+VARIABLE = "INETD_CONTROL"
+#: What is said for no socket.
+NONE = "none"
+#: The folder of folders for running daemons, and that of all that is short-lived.
+RUN, TEMPORARY = "/run", "/tmp"
+
+
+def usualPath(environ: Mapping[str, str], uid: int) -> str:
+    """
+    Where the socket of a user's daemon is, unless somebody says otherwise.
+
+    @param uid: who runs the daemon.
+
+    @return: a path, or L{NONE}.
+    """
+    said = environ.get(VARIABLE)
+    if said:
+        return said
+    return os.path.join(_folder(environ, uid), "control")
+
+
+def _folder(environ: Mapping[str, str], uid: int) -> str:
+    """
+    The folder of a user's daemon.
+    """
+    if uid == 0:
+        return os.path.join(RUN if os.path.isdir(RUN) else f"/var{RUN}", "inetd")
+    runtime = environ.get("XDG_RUNTIME_DIR", "")
+    if os.path.isabs(runtime):
+        return os.path.join(runtime, "inetd")
+    return os.path.join(TEMPORARY, f"inetd-{uid}")
+
+
+class Folder:
+    """
+    The folder of a socket in the usual place, which nobody else can change.
+    """
+
+    def __init__(self, path: str, uid: int) -> None:
+        """
+        @param uid: the user whose it is to be; it may be root's as well.
+        """
+        self._path = path
+        self._uid = uid
+        self._made = False
+
+    def make(self) -> None:
+        """
+        Make the folder, if it is not there.
+
+        @raise OSError: if it cannot be made, or others could change it.
+        """
+        try:
+            os.mkdir(self._path, 0o700)
+            self._made = True
+        except FileExistsError:
+            self.check()
+
+    def check(self) -> None:
+        """
+        See that nobody else can change it.
+
+        @raise OSError: if somebody can, or it is no folder.
+        """
+        about = os.lstat(self._path)
+        if not stat.S_ISDIR(about.st_mode):
+            raise NotADirectoryError(0, f"'{self._path}' is no folder")
+        if about.st_uid not in (0, self._uid):
+            raise PermissionError(0, f"'{self._path}' is another user's")
+        if about.st_mode & 0o022:
+            raise PermissionError(0, f"others may write to '{self._path}'")
+
+    def remove(self) -> None:
+        """
+        Remove it, if it was made here and is empty.
+        """
+        if self._made:
+            self._made = False
+            try:
+                os.rmdir(self._path)
+            except OSError:
+                """Somebody else has something in it."""

@@ -1,0 +1,103 @@
+# -*- test-case-name: inetdtw.test.test_scrape -*-
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+The endpoint where Prometheus finds the metrics.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.endpoints import serverFromString
+from twisted.python.failure import Failure
+
+from inetdtw.report import Report
+from inetdtw.web import Answers, Site
+
+#: The seconds before another try to listen.
+RETRY = 10.0
+
+
+class MetricsEndpoint(Service):
+    """
+    Answers on any endpoint of Twisted's.  The daemon serves without it, and tries
+    again, if it cannot be had.
+    """
+
+    name = "inetd metrics"
+
+    def __init__(
+        self, answers: Answers, description: str, report: Report, reactor: Any = None
+    ) -> None:
+        """
+        @param description: as in C{tcp:9100:interface=127.0.0.1}.
+
+        @raise ValueError: if that is no description of an endpoint.
+        """
+        if reactor is None:
+            from twisted.internet import reactor
+        self._description = description
+        self._report = report
+        self._reactor = reactor
+        self._site = Site(answers)
+        try:
+            self._endpoint = serverFromString(reactor, description)
+        except (ValueError, TypeError, KeyError, IndexError) as why:
+            raise ValueError(f"'{description}' is no endpoint: {why}") from None
+        self._port: Any = None
+        self._later: Any = None
+
+    def startService(self) -> None:
+        """
+        Begin to answer.
+        """
+        super().startService()
+        self._listen()
+
+    def _listen(self) -> None:
+        """
+        Get the socket, or plan to try again.
+        """
+        self._later = None
+        listening = maybeDeferred(self._endpoint.listen, self._site)
+        listening.addCallbacks(self._listening, self._failed)
+
+    def _listening(self, port: Any) -> None:
+        """
+        The socket is there.
+        """
+        self._port = port
+        self._report.controlled(self._description)
+        if not self.running:
+            self._stop()
+
+    def _failed(self, failure: Failure) -> None:
+        """
+        The socket cannot be had now.
+        """
+        self._report.uncontrolled(self._description, failure.getErrorMessage())
+        if self.running:
+            self._later = self._reactor.callLater(RETRY, self._listen)
+
+    def stopService(self) -> Deferred[Any] | None:
+        """
+        Answer no more.
+
+        @return: fires when the socket is closed.
+        """
+        super().stopService()
+        if self._later is not None:
+            self._later.cancel()
+            self._later = None
+        return self._stop()
+
+    def _stop(self) -> Deferred[Any] | None:
+        """
+        Give up the socket, if there is one.
+        """
+        port, self._port = self._port, None
+        return None if port is None else maybeDeferred(port.stopListening)

@@ -1,0 +1,134 @@
+# -*- test-case-name: inetdtw.test.test_operate -*-
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+C{inetd status} and C{inetd health}: how everything is.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from twisted.python import usage
+
+from inetdtw import screen, table
+from inetdtw.client import Client, NoDaemon
+from inetdtw.command import FINE, TROUBLE, Command, NotDone, tell
+
+
+class Status(Command):
+    """
+    C{inetd status}.
+    """
+
+    synopsis = "Usage: inetd status [options] [SERVICE]"
+    about = (
+        "Ask the daemon how it and its services are. A service is what the file calls "
+        "it, with or without /PROTOCOL, or its address."
+    )
+    optFlags = [
+        ["json", "j", "For machines: all there is to know, in JSON."],
+        ["watch", "w", "Again and again, in place, until Ctrl-C."],
+        ["quiet", "q", "Print nothing: the exit status says whether all is well."],
+    ]
+    optParameters: list[list[Any]] = [
+        ["interval", "n", 1.0, "The seconds between, with --watch.", float],
+    ]
+
+    def parseArgs(self, service: str | None = None) -> None:
+        """
+        Take the service.
+        """
+        self["service"] = service
+
+    def postOptions(self) -> None:
+        """
+        See what goes together.
+        """
+        if self["watch"] and (self["quiet"] or self["json"]):
+            raise usage.UsageError("--watch shows a table, not with --json or --quiet")
+        if not 0.1 <= self["interval"] <= 86400:
+            raise usage.UsageError("--interval takes seconds, from 0.1 to 86400")
+
+    def run(self) -> int:
+        """
+        Ask, and print the answer.
+        """
+        client = self.client()
+        if self["watch"]:
+            screen.watch(
+                lambda width: self._drawn(client, width),
+                self["interval"],
+                sys.stdout,
+            )
+            return FINE
+        state = self._state(client)
+        self._print(state)
+        return FINE if state["healthy"] else TROUBLE
+
+    def _state(self, client: Client) -> dict[str, Any]:
+        """
+        How everything is, or one service.
+
+        @raise NotDone: if there is no such service.
+        """
+        state = dict(client.ask("GET", "/status").data)
+        if self["service"] is not None:
+            found = [each for each in state["services"] if self._isMeant(each)]
+            if not found:
+                names = ", ".join(each["service"] for each in state["services"])
+                why = f"there is no service '{self['service']}', only: {names}"
+                raise NotDone(why)
+            state["services"] = found
+            state["healthy"] = all(each["healthy"] for each in found)
+        return state
+
+    def _isMeant(self, service: Mapping[str, Any]) -> bool:
+        """
+        Whether a service is one that was asked for.
+        """
+        name, word = service["service"], self["service"]
+        return word in (name, name.rpartition("/")[0], service["address"])
+
+    def _print(self, state: Mapping[str, Any]) -> None:
+        """
+        Print how everything is.
+        """
+        if self["json"]:
+            print(json.dumps(state, indent=2))
+        elif not self["quiet"]:
+            for line in table.lines(state):
+                tell(line)
+
+    def _drawn(self, client: Client, width: int | None) -> Sequence[str]:
+        """
+        The lines to show now.  A daemon that does not answer may come back.
+        """
+        try:
+            return table.lines(self._state(client), width)
+        except (NoDaemon, NotDone) as why:
+            return [table.cut(f"inetd: {why}", width)]
+
+
+class Health(Command):
+    """
+    C{inetd health}.
+    """
+
+    synopsis = "Usage: inetd health [options]"
+    about = "Exit with 0 if all services do what their configuration says."
+
+    def run(self) -> int:
+        """
+        Ask.
+        """
+        said = self.client().ask("GET", "/health").data
+        for name, condition in said["trouble"].items():
+            tell(f"{name}: {condition}")
+        if said["draining"]:
+            print("the daemon drains")
+        return FINE if said["healthy"] else TROUBLE

@@ -1,0 +1,128 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Tests for L{inetdtw.client}.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from threading import Thread
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from inetdtw import client
+from inetdtw.client import Client, NoDaemon, Said
+from inetdtw.test.fakes import PATIENCE
+
+
+class ClientTests(SynchronousTestCase):
+    """
+    Tests for L{Client}.
+    """
+
+    def setUp(self) -> None:
+        """
+        Have a socket that listens.
+        """
+        self.path = os.path.relpath(self.mktemp())
+        self.asked = b""
+        self.server = socket.socket(socket.AF_UNIX)
+        self.addCleanup(self.server.close)
+        self.server.settimeout(PATIENCE)
+        self.server.bind(self.path)
+        self.server.listen()
+
+    def ask(self, answer: bytes, path: str = "/status", **said: str) -> Said:
+        """
+        Ask somebody who answers something.
+        """
+
+        def serve() -> None:
+            connection, _ = self.server.accept()
+            with connection:
+                self.asked = connection.recv(4096)
+                connection.sendall(answer)
+
+        served = Thread(target=serve)
+        served.start()
+        try:
+            return Client(self.path).ask("POST", path, **said)
+        finally:
+            served.join()
+
+    def error(self, answer: bytes) -> str:
+        """
+        What is wrong with an answer.
+        """
+        return str(self.assertRaises(NoDaemon, self.ask, answer))
+
+    def test_answer(self) -> None:
+        """
+        An answer is a status and an object.
+        """
+        said = self.ask(b'HTTP/1.1 404 x\r\n\r\n{"error": "no"}', service="[::1]:7/x")
+        self.assertEqual((said.status, said.error), (404, "no"))
+        self.assertTrue(
+            self.asked.startswith(b"POST /status?service=%5B%3A%3A1%5D%3A7")
+        )
+        self.assertIsNone(self.ask(b'HTTP/1.1 200 OK\r\n\r\n{"a": 1}').error)
+
+    def test_noInetd(self) -> None:
+        """
+        What answers otherwise is no inetd.
+        """
+        for answer in (
+            b"",
+            b"220 mail\r\n",
+            b"HTTP/1.1 200 OK\r\n\r\nhello",
+            b"HTTP/1.1 200 OK\r\n\r\n[]",
+            b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{",
+            b"HTTP/1.1 200 OK\r\n\r\n\xff",
+        ):
+            self.assertIn(self.path, self.error(answer))
+
+    def test_silent(self) -> None:
+        """
+        One that does not answer is not waited for for ever.
+        """
+        self.patch(client, "PATIENCE", 0.01)
+        why = self.assertRaises(NoDaemon, Client(self.path).ask, "GET", "/status")
+        self.assertIn("timed out", str(why))
+
+    def test_nobody(self) -> None:
+        """
+        Where nobody answers, it is said what to do.
+        """
+        self.server.close()
+        for path in (self.path, "/no-such-folder/socket", "x" * 200):
+            why = self.assertRaises(NoDaemon, Client(path).ask, "GET", "/status")
+            self.assertIn(f"'{path}'", str(why))
+            self.assertIn("--control", str(why))
+
+    def test_forbidden(self) -> None:
+        """
+        Who may not ask is told who may.
+        """
+
+        def refuse(self: socket.socket, path: str) -> None:
+            raise PermissionError(13, "Permission denied")
+
+        self.patch(socket.socket, "connect", refuse)
+        why = self.assertRaises(NoDaemon, Client(self.path).ask, "GET", "/status")
+        self.assertIn("only the user who runs it, and root", str(why))
+
+    def test_strangersFolder(self) -> None:
+        """
+        In the usual place, nobody is asked whose socket another user could have put
+        there.
+        """
+        folder = self.mktemp()
+        os.mkdir(folder)
+        os.chmod(folder, 0o777)
+        path = os.path.join(folder, "c")
+        os.rename(self.path, path)
+        why = self.assertRaises(NoDaemon, Client(path, True).ask, "GET", "/status")
+        self.assertIn("others may write", str(why))

@@ -1,0 +1,261 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Tests for L{inetdtw.control}.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+from typing import Any
+
+from inetdtw import control
+from inetdtw.control import ControlSocket, isOurs
+from inetdtw.test.fakes import PATIENCE, ServingTestCase
+from inetdtw.test.test_web import Echoing
+from inetdtw.web import MOST
+
+
+class ControlSocketTests(ServingTestCase):
+    """
+    Tests for L{ControlSocket}.
+    """
+
+    def setUp(self) -> None:
+        """
+        Have a path, which is short enough for a socket.
+        """
+        super().setUp()
+        self.path = os.path.relpath(self.mktemp())
+
+    def make(self, path: str | None = None, **given: Any) -> ControlSocket:
+        """
+        A control socket that answers.
+        """
+        made = ControlSocket(
+            *(Echoing(), path or self.path, self.host.report),
+            reactor=self.reactor,
+            **given,
+        )
+        self.addCleanup(self.stop, made)
+        made.startService()
+        return made
+
+    def stop(self, made: ControlSocket) -> None:
+        """
+        Stop one, unless that is done.
+        """
+        if made.running:
+            made.stopService()
+
+    def connect(self) -> socket.socket:
+        """
+        Somebody who asks.
+        """
+        client = self.closing(socket.socket(socket.AF_UNIX))
+        client.settimeout(PATIENCE)
+        client.connect(self.path)
+        return client
+
+    def test_private(self) -> None:
+        """
+        The socket is its owner's alone, whatever the umask is.
+        """
+        before = os.umask(0)
+        try:
+            self.make()
+        finally:
+            os.umask(before)
+        mode = os.stat(self.path).st_mode
+        self.assertTrue(stat.S_ISSOCK(mode))
+        self.assertEqual(stat.S_IMODE(mode), 0o600)
+
+    def test_answers(self) -> None:
+        """
+        Who connects is answered.
+        """
+        self.make()
+        client = self.connect()
+        self.reactor.turnUntil(lambda: bool(self.reactor.adopted))
+        ((ours, site),) = self.reactor.adopted
+        self.assertEqual(ours.getpeername(), client.getsockname())
+        self.assertIsNotNone(site.buildProtocol(None))
+
+    def test_strangers(self) -> None:
+        """
+        Another user is sent away, if one gets here at all.
+        """
+        self.make()
+        self.patch(control, "isOurs", lambda connection: False)
+        client = self.connect()
+        self.reactor.turn(PATIENCE)
+        self.assertEqual(client.recv(9), b"")
+        self.assertEqual(self.reactor.adopted, [])
+
+    def test_stop(self) -> None:
+        """
+        When it is stopped, nothing of it is left; it can be started again.
+        """
+        made = self.make()
+        made.stopService()
+        self.assertFalse(os.path.exists(self.path))
+        self.assertEqual(self.reactor.getReaders(), [])
+
+        def again() -> None:
+            made.startService()
+            made.stopService()
+
+        self.leavesNothingOpen(again)
+
+    def test_stale(self) -> None:
+        """
+        The socket of a daemon that is gone is replaced.
+        """
+        with socket.socket(socket.AF_UNIX) as gone:
+            gone.bind(self.path)
+        self.make()
+        self.connect()
+
+    def refused(self) -> str:
+        """
+        Why it cannot be had.
+        """
+        (event,) = self.said("control")
+        self.assertEqual(event["address"], self.path)
+        reason: str = event["reason"]
+        return reason
+
+    def test_live(self) -> None:
+        """
+        That of a daemon that lives is left alone, also at the end; the log says so.
+        """
+        other = self.closing(socket.socket(socket.AF_UNIX))
+        other.bind(self.path)
+        other.listen()
+        made = self.make()
+        self.assertEqual(self.refused(), "Address already in use")
+        made.stopService()
+        self.connect()
+
+    def test_foreign(self) -> None:
+        """
+        A file is never removed.
+        """
+        with open(self.path, "w"):
+            """It is there."""
+        made = self.make()
+        self.assertIn("not a socket", self.refused())
+        made.stopService()
+        self.assertTrue(os.path.isfile(self.path))
+
+    def test_replaced(self) -> None:
+        """
+        What somebody else has put in its place is not removed.
+        """
+        made = self.make()
+        os.unlink(self.path)
+        os.mkdir(self.path)
+        made.stopService()
+        self.assertTrue(os.path.isdir(self.path))
+
+    def test_folder(self) -> None:
+        """
+        The usual folder is made and removed; in another place there must be one.
+        """
+        folder = self.path
+        self.path = os.path.join(folder, "c")
+        self.make()
+        self.assertEqual(self.refused(), "No such file or directory")
+        made = self.make(usual=True)
+        self.assertEqual(os.stat(folder).st_mode & 0o777, 0o700)
+        made.stopService()
+        self.assertFalse(os.path.exists(folder))
+
+    def test_tooLong(self) -> None:
+        """
+        A path that no socket can have is no end of the daemon.
+        """
+        self.path = "x" * 200
+        self.make()
+        self.assertIn("too long", self.refused())
+
+    def test_full(self) -> None:
+        """
+        When there are too many connections, others wait.
+        """
+        made = self.make()
+        for _ in range(MOST):
+            self.connect()
+            self.reactor.turn(PATIENCE)
+        channels = [site.buildProtocol(None) for _, site in self.reactor.adopted]
+        self.connect()
+        self.reactor.settle()
+        self.assertEqual(len(self.reactor.adopted), MOST)
+        channels[0].factory.left()
+        self.reactor.turn(PATIENCE)
+        self.assertEqual(len(self.reactor.adopted), MOST + 1)
+        made.stopService()
+        channels[1].factory.left()
+
+    def test_noDescriptors(self) -> None:
+        """
+        Without descriptors nobody is answered, and the log says why.
+        """
+        self.make()
+        self.connect()
+        self.noDescriptors(lambda: self.reactor.turn(PATIENCE))
+        self.assertEqual(len(self.said("stall")), 1)
+        self.reactor.adoptFailure = OSError(24, "Too many open files")
+        self.reactor.advance(1)
+        self.reactor.turn(PATIENCE)
+        self.assertEqual(self.reactor.adopted, [])
+
+
+class IsOursTests(ServingTestCase):
+    """
+    Tests for L{isOurs}.
+    """
+
+    def test_same(self) -> None:
+        """
+        This user is one who may ask.
+        """
+        for end in socket.socketpair():
+            self.assertTrue(isOurs(self.closing(end)))
+
+    def test_another(self) -> None:
+        """
+        Another user may not, unless that is root.
+        """
+        ours, theirs = socket.socketpair()
+        self.closing(theirs)
+        real = os.geteuid()
+        self.patch(os, "geteuid", lambda: real + 1)
+        self.assertEqual(isOurs(self.closing(ours)), real == 0)
+        self.patch(control, "_CREDENTIALS", FakeCredentials())
+        self.assertFalse(isOurs(ours))
+
+    def test_unknown(self) -> None:
+        """
+        Where the system does not tell, the permissions of the file must do.
+        """
+        self.patch(control, "socket", object())
+        nobody: Any = None
+        self.assertTrue(isOurs(nobody))
+
+
+class FakeCredentials:
+    """
+    Reads the credentials of user 7 from anything.
+    """
+
+    size = 12
+
+    def unpack(self, data: bytes) -> tuple[int, int, int]:
+        """
+        Read them.
+        """
+        return 1, 7, 7

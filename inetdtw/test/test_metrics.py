@@ -1,0 +1,110 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Tests for L{inetdtw.metrics}.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from inetdtw.metrics import exposition
+from inetdtw.state import ServiceState
+from inetdtw.test.test_state import DAEMON, ONE
+
+_SAMPLE = re.compile(
+    r"(?P<name>[a-z_]+)(\{(?P<labels>([a-z]+=\"([^\"\\\n]|\\[\\\"n])*\",?)+)\})? "
+    r"(?P<value>-?[0-9.]+(e[-+]?[0-9]+)?)"
+)
+
+
+class ExpositionTests(SynchronousTestCase):
+    """
+    Tests for L{exposition}.
+    """
+
+    def text(self, *services: ServiceState) -> str:
+        """
+        What is told of a daemon with these services.
+        """
+        return exposition(replace(DAEMON, services=services))
+
+    def test_format(self) -> None:
+        """
+        All lines are of the format, whatever a service is called; each metric has one
+        help and one type before its samples, which are together.
+        """
+        strange = replace(ONE, name='a"b\\c\nd', cpu=1e-7, most=3, ready=True)
+        text = self.text(ONE, strange)
+        self.assertTrue(text.endswith("\n"))
+        names: list[str] = []
+        for line in text[:-1].split("\n"):
+            if line.startswith("# HELP "):
+                names.append(line.split()[2])
+                continue
+            if line.startswith("# TYPE "):
+                _, _, name, kind = line.split()
+                self.assertEqual(name, names[-1])
+                self.assertEqual(kind == "counter", name.endswith("_total"))
+                continue
+            found = _SAMPLE.fullmatch(line)
+            assert found is not None, line
+            self.assertEqual(found["name"], names[-1])
+        self.assertEqual(len(names), len(set(names)))
+        self.assertIn('service="a\\"b\\\\c\\nd"', text)
+
+    def test_figures(self) -> None:
+        """
+        The figures are those of the state.
+        """
+        one = replace(
+            *(ONE,), running=2, most=5, started=9, warm=4, refused=3, failed=1, cpu=0.25
+        )
+        lines = self.text(replace(one, ended=6, bad=2, dropped=8)).split("\n")
+        for name, value in {
+            "children": "2",
+            "children_max": "5",
+            "refused_total": "3",
+            "failed_total": "1",
+            "dropped_total": "8",
+            "exits_total": "6",
+            "bad_exits_total": "2",
+            "cpu_seconds_total": "0.25",
+        }.items():
+            self.assertIn(f'inetd_service_{name}{{service="7/tcp"}} {value}', lines)
+        started = 'inetd_service_started_total{service="7/tcp",start='
+        self.assertIn(f'{started}"warm"}} 4', lines)
+        self.assertIn(f'{started}"cold"}} 5', lines)
+
+    def test_unknown(self) -> None:
+        """
+        What is not known, or not bounded, is left out.
+        """
+        text = self.text(ONE)
+        for name in ("children_max", "cpu_seconds", "warm_ready"):
+            self.assertNotIn(name, text)
+
+    def test_state(self) -> None:
+        """
+        Exactly the state that a service is in is 1.
+        """
+        text = self.text(replace(ONE, held=("unbound",)))
+        states = re.findall(r'inetd_service_state\{.*state="([^"]+)"\} 1', text)
+        self.assertEqual(states, ["bind failed"])
+        self.assertIn('kind="stream nowait"} 0\n', text)
+        self.assertIn("\ninetd_healthy 0\n", text)
+
+    def test_daemon(self) -> None:
+        """
+        The daemon has metrics without any service.
+        """
+        text = exposition(replace(DAEMON, services=(), problems=("x",)))
+        self.assertIn('inetd_info{version="1.0"} 1\n', text)
+        self.assertIn("inetd_start_time_seconds 100\n", text)
+        self.assertIn("inetd_children 2\n", text)
+        self.assertIn("inetd_config_last_reload_successful 0\n", text)
+        self.assertNotIn("inetd_service", text)

@@ -1,0 +1,363 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Tests for L{inetdtw.operate}, L{inetdtw.status} and L{inetdtw.command}.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from inetdtw import cli, command, operate, screen
+from inetdtw.client import NoDaemon, Said
+from inetdtw.operate import COMMANDS
+from inetdtw.test.test_state import DAEMON, ONE
+
+BAD = replace(ONE, name="8/tcp", held=("unbound",), reason="in use")
+
+
+class FakeClient:
+    """
+    Asks a daemon whose answers are known.
+
+    @ivar answers: what is answered next, in turn; the last one again and again.
+    @ivar asked: what was asked.
+    @ivar made: the paths of the sockets, and whether those were the usual ones.
+    """
+
+    def __init__(self) -> None:
+        self.answers: list[Said | NoDaemon] = []
+        self.asked: list[Any] = []
+        self.made: list[tuple[str, bool]] = []
+
+    def make(self, path: str, usual: bool = False) -> FakeClient:
+        """
+        Be made for a path.
+        """
+        self.made.append((path, usual))
+        return self
+
+    def ask(self, method: str, path: str, **said: str) -> Said:
+        """
+        Answer.
+        """
+        self.asked.append((method, path, *said.values()))
+        answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+        if isinstance(answer, NoDaemon):
+            raise answer
+        return answer
+
+
+class CommandTestCase(SynchronousTestCase):
+    """
+    A test of commands, with a daemon whose answers are known.
+    """
+
+    def setUp(self) -> None:
+        """
+        Have a daemon.
+        """
+        self.client = FakeClient()
+        self.patch(command, "Client", self.client.make)
+
+    def run_(
+        self, *arguments: str, said: Mapping[str, Any] | None = None, status: int = 200
+    ) -> tuple[int, str, str]:
+        """
+        Run a command to which something is answered.
+
+        @return: the exit status and what is printed, on both streams.
+        """
+        if said is not None:
+            self.client.answers = [Said(status, said)]
+        output, errors = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors):
+            code = operate.main(arguments[0], arguments[1:])
+        return code, output.getvalue(), errors.getvalue()
+
+
+class StatusTests(CommandTestCase):
+    """
+    Tests for C{inetd status} and C{inetd health}.
+    """
+
+    def test_table(self) -> None:
+        """
+        It prints a table, and exits with 0 if all services are fine.
+        """
+        code, output, errors = self.run_("status", said=DAEMON.asJSON())
+        self.assertEqual((code, errors), (0, ""))
+        self.assertIn("SERVICE ADDRESS STATE", output)
+        self.assertIn("7/tcp   *:7     listening", output)
+        self.assertEqual(self.client.asked, [("GET", "/status")])
+
+    def test_trouble(self) -> None:
+        """
+        It exits with 1 if a service is in trouble.
+        """
+        state = replace(DAEMON, services=(ONE, BAD)).asJSON()
+        code, output, _ = self.run_("status", said=state)
+        self.assertEqual(code, 1)
+        self.assertIn("8/tcp: in use", output)
+
+    def test_one(self) -> None:
+        """
+        One service may be asked for by any of its names; then it alone counts.
+        """
+        state = replace(DAEMON, services=(ONE, BAD)).asJSON()
+        for word in ("7/tcp", "7"):
+            code, output, _ = self.run_("status", word, said=state)
+            self.assertEqual(code, 0, word)
+            self.assertNotIn("8/tcp", output)
+        self.assertEqual(self.run_("status", "8", said=state)[0], 1)
+        code, _, errors = self.run_("status", "9", said=state)
+        self.assertEqual(code, 1)
+        self.assertIn("there is no service '9', only: 7/tcp, 8/tcp", errors)
+
+    def test_json(self) -> None:
+        """
+        For machines it is the state as the daemon tells it.
+        """
+        code, output, _ = self.run_("status", "--json", said=DAEMON.asJSON())
+        self.assertEqual((code, json.loads(output)), (0, DAEMON.asJSON()))
+
+    def test_quiet(self) -> None:
+        """
+        It can be silent.
+        """
+        state = replace(DAEMON, services=(BAD,)).asJSON()
+        self.assertEqual(self.run_("status", "-q", said=state), (1, "", ""))
+
+    def test_watch(self) -> None:
+        """
+        It can be drawn again and again, also while no daemon answers.
+        """
+        drawn: list[Any] = []
+
+        def watch(draw: Any, interval: float, stream: Any) -> None:
+            drawn.extend((interval, *(draw(80) for _ in range(2))))
+
+        self.patch(screen, "watch", watch)
+        self.client.answers = [Said(200, DAEMON.asJSON()), NoDaemon("gone")]
+        self.assertEqual(self.run_("status", "--watch", "-n", "0.5")[0], 0)
+        interval, first, second = drawn
+        self.assertEqual((interval, second), (0.5, ["inetd: gone"]))
+        self.assertIn("SERVICE", first[2])
+
+    def test_order(self) -> None:
+        """
+        Options may stand before the service, and after it.
+        """
+        state = replace(DAEMON, services=(ONE, BAD)).asJSON()
+        for arguments in (
+            ("7", "--quiet", "--control", "/x"),
+            ("-q", "--control=/x", "7"),
+            ("--control=/x", "7", "-q", "-n", "3"),
+            ("--qui", "--contr", "/x", "--", "7"),
+        ):
+            self.assertEqual(self.run_("status", *arguments, said=state), (0, "", ""))
+        self.assertEqual(self.client.made, [("/x", False)] * 4)
+
+    def test_options(self) -> None:
+        """
+        What does not go together is an error in the command line.
+        """
+        for arguments in (
+            ("--watch", "--json"),
+            ("-w", "-q"),
+            ("-n", "0"),
+            ("-n", "x"),
+            ("a", "b"),
+            ("--nix",),
+        ):
+            code, _, errors = self.run_("status", *arguments)
+            self.assertEqual(code, 2, arguments)
+            self.assertIn("Try 'inetd status --help'", errors)
+
+    def test_nobody(self) -> None:
+        """
+        It exits with 2 if no daemon answers.
+        """
+        self.client.answers = [NoDaemon("no daemon answers")]
+        for name in ("status", "health", "reload", "drain"):
+            code, _, errors = self.run_(name)
+            self.assertEqual((code, errors), (2, "inetd: no daemon answers\n"))
+
+    def test_health(self) -> None:
+        """
+        Health is an exit status, with what is wrong.
+        """
+        fine = {"healthy": True, "draining": False, "trouble": {}}
+        self.assertEqual(self.run_("health", said=fine), (0, "", ""))
+        bad = {"healthy": False, "draining": True, "trouble": {"7/tcp": "paused"}}
+        code, output, _ = self.run_("health", said=bad)
+        self.assertEqual(code, 1)
+        self.assertEqual(output, "7/tcp: paused\nthe daemon drains\n")
+
+
+class OperateTests(CommandTestCase):
+    """
+    Tests for the commands that change something.
+    """
+
+    def test_reload(self) -> None:
+        """
+        A reload prints what it has changed, and what is strange.
+        """
+        said = {
+            "kept": ["1/tcp", "2/tcp"],
+            "changed": [],
+            "started": ["3/tcp", "4/tcp"],
+            "stopped": ["5/tcp"],
+            "problems": [],
+            "warnings": ["a.conf:1:1: x"],
+        }
+        self.assertEqual(
+            self.run_("reload", said=said)[:2],
+            (
+                0,
+                "a.conf:1:1: x\nstarted: 3/tcp, 4/tcp\nstopped: 5/tcp\n"
+                "2 kept as they were\n",
+            ),
+        )
+        self.assertEqual(self.client.asked, [("POST", "/reload")])
+
+    def test_broken(self) -> None:
+        """
+        When the file has mistakes, they are printed, and the exit status is 1.
+        """
+        said = {"error": "the old one stays", "problems": ["a.conf:1:1: x"]}
+        code, output, errors = self.run_("reload", said=said, status=422)
+        self.assertEqual((code, output), (1, "a.conf:1:1: x\n"))
+        self.assertEqual(errors, "inetd: the old one stays\n")
+
+    def test_service(self) -> None:
+        """
+        A service is paused and resumed, and it is printed how it is then.
+        """
+        paused = replace(ONE, held=("operator",), reason="by hand").asJSON()
+        found = self.run_("pause", "7", said=paused)
+        self.assertEqual(found, (0, "7/tcp: paused, by hand\n", ""))
+        found = self.run_("resume", "7/tcp", said=ONE.asJSON())
+        self.assertEqual(found, (0, "7/tcp: listening\n", ""))
+        wanted = [("POST", "/pause", "7"), ("POST", "/resume", "7/tcp")]
+        self.assertEqual(self.client.asked, wanted)
+
+    def test_noService(self) -> None:
+        """
+        What the daemon does not know is printed, and the exit status is 1; without a
+        service the command line is wrong.
+        """
+        said = {"error": "there is no service"}
+        for name in ("pause", "resume"):
+            code, _, errors = self.run_(name, "x", said=said, status=404)
+            self.assertEqual((code, errors), (1, "inetd: there is no service\n"))
+            self.assertEqual(self.run_(name)[0], 2)
+
+    def test_drain(self) -> None:
+        """
+        A drain returns at once, or when the daemon is gone.
+        """
+        said = {"draining": True, "running": 2}
+        code, output, _ = self.run_("drain", said=said)
+        self.assertEqual(code, 0)
+        self.assertIn("2 programs run", output)
+        self.patch(operate, "LOOK", 0.0)
+        drains = Said(200, said)
+        self.client.answers = [drains, drains, drains, NoDaemon("gone")]
+        self.client.asked.clear()
+        self.assertEqual(self.run_("drain", "--wait")[0], 0)
+        self.assertEqual(len(self.client.asked), 4)
+        other = Said(200, {"draining": False})
+        self.client.answers = [drains, other]
+        self.assertEqual(self.run_("drain", "--wait")[0], 0)
+
+    def test_drainTwice(self) -> None:
+        """
+        What the daemon refuses is printed.
+        """
+        self.assertEqual(self.run_("drain", said={"error": "no"}, status=500)[0], 1)
+
+
+class PathTests(CommandTestCase):
+    """
+    Tests for where the daemon is looked for.
+    """
+
+    def test_said(self) -> None:
+        """
+        The option goes before the variable, and that before the usual place.
+        """
+        self.patch(os, "environ", {"INETD_CONTROL": "/variable"})
+        fine = {"healthy": True, "draining": False, "trouble": {}}
+        self.run_("health", "--control", "/option", said=fine)
+        self.run_("health", said=fine)
+        self.patch(os, "environ", {"XDG_RUNTIME_DIR": "/run/user/7"})
+        self.patch(os, "geteuid", lambda: 7)
+        self.run_("health", said=fine)
+        self.assertEqual(
+            self.client.made,
+            [
+                ("/option", False),
+                ("/variable", False),
+                ("/run/user/7/inetd/control", True),
+            ],
+        )
+
+    def test_none(self) -> None:
+        """
+        Where it is said that there is none, none is looked for.
+        """
+        self.patch(os, "environ", {"INETD_CONTROL": "none"})
+        code, _, errors = self.run_("health")
+        self.assertEqual((code, self.client.made), (2, []))
+        self.assertIn("--control", errors)
+
+
+class DispatchTests(CommandTestCase):
+    """
+    Tests for the commands as C{inetd} takes them.
+    """
+
+    def code(self, *arguments: str) -> Any:
+        """
+        The exit status of a command line.
+        """
+        output = io.StringIO()
+        with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
+            return self.assertRaises(SystemExit, cli.main, list(arguments)).code
+
+    def test_first(self) -> None:
+        """
+        A first word that is a command is one, and a path is a file.
+        """
+        self.client.answers = [Said(200, DAEMON.asJSON())]
+        self.assertEqual(self.code("status"), 0)
+        self.assertEqual(len(self.client.asked), 1)
+        self.assertEqual(self.code("--check", "status"), 1)
+        self.assertIn("/status:1:1: file", self.code("./status"))
+        self.assertEqual(len(self.client.asked), 1)
+
+    def test_help(self) -> None:
+        """
+        Every command has a help and the version.
+        """
+        for name in COMMANDS:
+            for option in ("--help", "--version"):
+                output = io.StringIO()
+                with contextlib.redirect_stdout(output):
+                    left = self.assertRaises(SystemExit, operate.main, name, [option])
+                self.assertIn(left.code, (0, None))
+                self.assertIn("inetd", output.getvalue())
+                if option == "--help":
+                    self.assertIn(f"inetd {name}", output.getvalue())
+                    self.assertIn("exits with 0", output.getvalue())

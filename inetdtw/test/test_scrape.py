@@ -1,0 +1,75 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Tests for L{inetdtw.scrape}.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.internet.error import CannotListenError
+
+from inetdtw.scrape import RETRY, MetricsEndpoint
+from inetdtw.test.fakes import ServingTestCase
+from inetdtw.test.test_web import Echoing
+
+
+class MetricsEndpointTests(ServingTestCase):
+    """
+    Tests for L{MetricsEndpoint}.
+    """
+
+    def make(self, description: str) -> MetricsEndpoint:
+        """
+        An endpoint of a description.
+        """
+        return MetricsEndpoint(
+            Echoing(), description, self.host.report, reactor=self.reactor
+        )
+
+    def test_listens(self) -> None:
+        """
+        It listens where it is to, and no more when it is stopped.
+        """
+        made = self.make("tcp:9100:interface=127.0.0.1")
+        self.assertEqual(self.reactor.tcpServers, [])
+        made.startService()
+        ((port, found, _, interface),) = self.reactor.tcpServers
+        site: Any = found
+        self.assertEqual((port, interface), (9100, "127.0.0.1"))
+        self.assertIsNotNone(site.buildProtocol(None))
+        (event,) = self.said("control")
+        self.assertEqual(event["address"], "tcp:9100:interface=127.0.0.1")
+        made.stopService()
+
+    def test_wrong(self) -> None:
+        """
+        What is no description of an endpoint is told from one at once.
+        """
+        for text in ("", "9100", "tcp", "tcp:x", "tcp:1:nix=1", "nix:1"):
+            why = self.assertRaises(ValueError, self.make, text)
+            self.assertIn(f"'{text}' is no endpoint", str(why))
+
+    def test_taken(self) -> None:
+        """
+        Where somebody else listens, it tries again, until it is stopped.
+        """
+        real = self.reactor.listenTCP
+
+        def fail(*given: Any, **more: Any) -> Any:
+            raise CannotListenError("127.0.0.1", 9100, OSError(98, "in use"))
+
+        self.reactor.listenTCP = fail  # type: ignore[method-assign] # for a while
+        made = self.make("tcp:9100")
+        made.startService()
+        self.assertIn("in use", self.said("control")[-1]["reason"])
+        self.reactor.listenTCP = real  # type: ignore[method-assign] # as it was
+        self.reactor.advance(RETRY)
+        self.assertEqual(len(self.reactor.tcpServers), 1)
+        made.stopService()
+        self.reactor.listenTCP = fail  # type: ignore[method-assign] # once more
+        made.startService()
+        made.stopService()
+        self.assertEqual(self.reactor.getDelayedCalls(), [])

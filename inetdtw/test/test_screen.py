@@ -1,0 +1,128 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Tests for L{inetdtw.screen}.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import signal
+from collections.abc import Sequence
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from inetdtw import screen
+
+
+class Terminal(io.StringIO):
+    """
+    A stream that is a terminal, or not.
+    """
+
+    def __init__(self, isTerminal: bool) -> None:
+        super().__init__()
+        self._is = isTerminal
+
+    def isatty(self) -> bool:
+        """
+        Whether it is one.
+        """
+        return self._is
+
+
+class WatchTests(SynchronousTestCase):
+    """
+    Tests for L{screen.watch}.
+    """
+
+    def setUp(self) -> None:
+        """
+        Have a terminal of 40 columns and 3 lines.
+        """
+        self.patch(shutil, "get_terminal_size", lambda: os.terminal_size((40, 3)))
+        self.widths: list[int | None] = []
+        self.lines = ["one", "two"]
+        self.slept: list[float] = []
+
+    def draw(self, width: int | None) -> Sequence[str]:
+        """
+        Some lines.
+        """
+        self.widths.append(width)
+        return self.lines
+
+    def watch(self, isTerminal: bool, end: Any = KeyboardInterrupt) -> str:
+        """
+        What is written in two rounds.
+        """
+
+        def sleep(seconds: float) -> None:
+            self.slept.append(seconds)
+            if len(self.slept) == 2:
+                end() if callable(end) and not isinstance(end, type) else self.fall(end)
+
+        terminal = Terminal(isTerminal)
+        screen.watch(self.draw, 2.5, terminal, sleep)
+        return terminal.getvalue()
+
+    def fall(self, kind: Any) -> None:
+        """
+        Raise something.
+        """
+        raise kind()
+
+    def test_inPlace(self) -> None:
+        """
+        On a terminal it is drawn on another screen, each time from the first line on,
+        with what was there cleared; Ctrl-C brings the first screen and the cursor
+        back.
+        """
+        text = self.watch(True)
+        once = "\x1b[Hone\x1b[K\r\ntwo\x1b[K\x1b[J"
+        enter, leave = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l"
+        self.assertEqual(text, enter + once * 2 + leave)
+        self.assertEqual((self.widths, self.slept), ([40, 40], [2.5, 2.5]))
+
+    def test_signals(self) -> None:
+        """
+        Signals to end do so as well, and do afterwards what they did before.
+        """
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            before = signal.getsignal(number)
+            self.slept.clear()
+            text = self.watch(True, lambda number=number: os.kill(os.getpid(), number))
+            self.assertTrue(text.endswith("\x1b[?1049l"))
+            self.assertIs(signal.getsignal(number), before)
+
+    def test_failure(self) -> None:
+        """
+        Whatever else goes wrong, the terminal is as it was.
+        """
+        terminal = Terminal(True)
+
+        def fail(width: int | None) -> Sequence[str]:
+            raise ZeroDivisionError
+
+        self.assertRaises(ZeroDivisionError, screen.watch, fail, 1, terminal)
+        self.assertTrue(terminal.getvalue().endswith("\x1b[?25h\x1b[?1049l"))
+
+    def test_noTerminal(self) -> None:
+        """
+        Elsewhere it is drawn again and again, at full width, without any control
+        character.
+        """
+        self.assertEqual(self.watch(False), "one\ntwo\n\none\ntwo\n")
+        self.assertEqual(self.widths, [None, None])
+
+    def test_tooMany(self) -> None:
+        """
+        What does not fit is counted, so that the terminal does not scroll.
+        """
+        self.assertEqual(screen.fitting(list("abc"), 3), ["a", "b", "c"])
+        found = screen.fitting(list("abcd"), 3)
+        self.assertEqual(found, ["a", "b", "... 2 more lines"])

@@ -1,0 +1,207 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Tests for L{inetdtw.table}.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from inetdtw import table
+from inetdtw.interfaces import Exit
+from inetdtw.state import ServiceState
+from inetdtw.test.test_state import DAEMON, ONE
+
+BUSY = ServiceState(
+    *("smtp/tcp", "127.0.0.1:25", "stream nowait", ("full",)),
+    running=10,
+    most=10,
+    started=123_456,
+    warm=120_000,
+    ready=True,
+    refused=12,
+    failed=1,
+    last=Exit(signal=9),
+    cpu=12.345,
+)
+
+
+class LinesTests(SynchronousTestCase):
+    """
+    Tests for L{table.lines}.
+    """
+
+    def lines(
+        self, *services: ServiceState, width: int | None = None, **given: Any
+    ) -> list[str]:
+        """
+        The lines about a daemon with these services.
+        """
+        state = replace(DAEMON, services=services, **given)
+        return table.lines(state.asJSON(), width)
+
+    def cells(self, service: ServiceState) -> dict[str, str]:
+        """
+        The row of a service, by its columns.
+        """
+        row = self.lines(service)[3]
+        for word in ("at limit", "bind failed"):
+            row = row.replace(word, word.replace(" ", "_"))
+        return dict(zip(table.COLUMNS, row.split()))
+
+    def test_row(self) -> None:
+        """
+        Every figure has a column.
+        """
+        self.assertEqual(
+            self.cells(BUSY),
+            {
+                "SERVICE": "smtp/tcp",
+                "ADDRESS": "127.0.0.1:25",
+                "STATE": "at_limit",
+                "NOW/MAX": "10/10",
+                "START": "123k",
+                "REFUSE": "12",
+                "FAIL": "1",
+                "WARM/COLD": "120k/3456",
+                "EXIT": "KILL",
+                "CPU": "12.35s",
+            },
+        )
+
+    def test_nothing(self) -> None:
+        """
+        What there is not is a dash, and all addresses are a star.
+        """
+        cells = self.cells(ONE)
+        self.assertEqual(cells["ADDRESS"], "*:7")
+        self.assertEqual(cells["NOW/MAX"], "0/-")
+        for name in ("WARM/COLD", "EXIT", "CPU"):
+            self.assertEqual(cells[name], "-")
+        six = self.cells(replace(ONE, address="[::]:7"))
+        self.assertEqual(six["ADDRESS"], "*:7")
+
+    def test_exits(self) -> None:
+        """
+        An end is a status or a signal.
+        """
+        for how, text in {
+            Exit(3): "3",
+            Exit(): "?",
+            Exit(signal=15): "TERM",
+            Exit(signal=63): "#63",
+        }.items():
+            self.assertEqual(self.cells(replace(ONE, last=how))["EXIT"], text)
+
+    def test_summary(self) -> None:
+        """
+        The first line is about the daemon.
+        """
+        self.assertEqual(
+            self.lines(ONE, BUSY, ONE)[0],
+            "inetd 1.0, pid 7, up 1m0s; 2 listening, 1 at limit",
+        )
+        self.assertIn("no services", self.lines()[0])
+
+    def test_pause(self) -> None:
+        """
+        A service that pauses says until when, and why, in the time of here.
+        """
+        until = time.mktime((2026, 1, 2, 13, 14, 15, 0, 0, -1))
+        paused = replace(ONE, held=("rate",), reason="too many", until=until)
+        lines = self.lines(paused)
+        self.assertIn(" paused until 13:14:15 ", lines[3])
+        self.assertEqual(lines[-1], "7/tcp: too many; until 13:14:15")
+        byHand = self.lines(replace(ONE, held=("operator",), reason="by hand"))
+        self.assertIn(" paused ", byHand[3])
+        self.assertEqual(byHand[-1], "7/tcp: by hand")
+
+    def test_unbound(self) -> None:
+        """
+        A service without a socket says why, and when it is tried again.
+        """
+        until = time.mktime((2026, 1, 2, 13, 14, 15, 0, 0, -1))
+        unbound = replace(ONE, held=("unbound",), reason="in use", until=until)
+        lines = self.lines(ONE, unbound)
+        self.assertEqual(lines[-1], "7/tcp: in use; next try 13:14:15")
+
+    def test_daemon(self) -> None:
+        """
+        What is wrong with the daemon is below the table.
+        """
+        lines = self.lines(ONE, draining=True, problems=("inetd.conf:1:1: x",))
+        self.assertIn("The daemon drains: it ends when 2 programs have ended.", lines)
+        self.assertEqual(lines[-1], "inetd.conf:1:1: x")
+        self.assertEqual(len(self.lines(ONE)), 4)
+
+    def test_aligned(self) -> None:
+        """
+        Columns are aligned, numbers to the right.
+        """
+        lines = self.lines(ONE, BUSY)
+        for name in ("ADDRESS", "STATE"):
+            at = lines[2].index(name)
+            self.assertEqual({line[at - 1] for line in lines[2:]}, {" "})
+        end = lines[2].index("START") + len("START")
+        self.assertEqual([line[end - 1] for line in lines[2:]], ["T", "0", "k"])
+
+    def test_width(self) -> None:
+        """
+        No line is wider than there is room, however long names are, and usual ones
+        fit into 80 columns uncut.
+        """
+        long = replace(ONE, name="n" * 90 + "/tcp", address="[2001:db8::1]:" + "9" * 60)
+        for width in (20, 60, 80, 120):
+            for line in self.lines(long, BUSY, width=width):
+                self.assertLessEqual(len(line), width)
+        usual = [replace(BUSY, name="21000/tcp", address="127.0.0.1:21000"), ONE]
+        self.assertEqual(self.lines(*usual, width=87), self.lines(*usual))
+        narrow = self.lines(*usual, width=80)
+        self.assertIn("12.35s", narrow[3])
+
+    def test_harmless(self) -> None:
+        """
+        Nothing that a service is called does anything to a terminal.
+        """
+        self.assertNotIn("\x1b", "".join(self.lines(replace(ONE, name="\x1b[2J"))))
+
+
+class WordsTests(SynchronousTestCase):
+    """
+    Tests for numbers and time spans.
+    """
+
+    def test_short(self) -> None:
+        """
+        Numbers have at most six characters.
+        """
+        for number, text in {
+            0: "0",
+            99_999: "99999",
+            100_000: "100k",
+            99_999_999: "99999k",
+            10**8: "100M",
+            10**12: "1000G",
+            10**15: "1000T",
+        }.items():
+            self.assertEqual(table.short(number), text)
+
+    def test_duration(self) -> None:
+        """
+        A time span has its two largest units.
+        """
+        for seconds, text in {
+            -1: "0s",
+            0.9: "0s",
+            59: "59s",
+            61: "1m1s",
+            3600: "1h0m",
+            90_000: "1d1h",
+        }.items():
+            self.assertEqual(table.duration(seconds), text)

@@ -1,0 +1,178 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Tests for L{inetdtw.web}.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from twisted.internet.error import ConnectionDone
+from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+
+from inetdtw.answers import Answer
+from inetdtw.web import LONGEST, MOST, PATIENCE, Site
+
+
+class Echoing:
+    """
+    Answers what it was asked.
+
+    @ivar asked: all that it was asked.
+    """
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str, dict[str, str]]] = []
+
+    def answer(self, method: str, path: str, said: Mapping[str, str]) -> Answer:
+        """
+        Answer.
+        """
+        self.asked.append((method, path, dict(said)))
+        return Answer(200, b"body", "text/x", ("ONE", "TWO"))
+
+
+class SiteTests(SynchronousTestCase):
+    """
+    Tests for L{Site}.
+    """
+
+    def setUp(self) -> None:
+        """
+        Have a site.
+        """
+        self.answers = Echoing()
+        self.closed = 0
+        self.site = Site(self.answers, self.close)
+        self.clock = Clock()
+
+    def close(self) -> None:
+        """
+        A connection is over.
+        """
+        self.closed += 1
+
+    def connection(self) -> Any:
+        """
+        A connection, with what was written to it as its transport's value.
+        """
+        channel: Any = self.site.buildProtocol(None)
+        channel.callLater = self.clock.callLater
+        channel.makeConnection(StringTransport())
+        return channel
+
+    def say(self, text: bytes, channel: Any = None) -> bytes:
+        """
+        What is answered to a text.
+        """
+        channel = self.connection() if channel is None else channel
+        channel.dataReceived(text)
+        written: bytes = channel.transport.value()
+        return written
+
+    def test_question(self) -> None:
+        """
+        A question reaches who has the answers, with the arguments of its address.
+        """
+        said = self.say(b"GET /a?service=x%2Fy HTTP/1.1\r\nHost: inetd\r\n\r\n")
+        self.assertEqual(self.answers.asked, [("GET", "/a", {"service": "x/y"})])
+        head, _, body = said.partition(b"\r\n\r\n")
+        self.assertEqual(body, b"body")
+        lines = head.lower().split(b"\r\n")
+        self.assertEqual(lines[0], b"http/1.1 200 ok")
+        for line in (b"content-type: text/x", b"content-length: 4", b"allow: one, two"):
+            self.assertIn(line, lines)
+
+    def test_form(self) -> None:
+        """
+        Arguments may be in a form, as curl(1) sends it with C{-d}.
+        """
+        form = b"service=a"
+        head = (
+            b"POST /p HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n"
+            b"Content-Type: application/x-www-form-urlencoded\r\n\r\n"
+        )
+        self.say(head % len(form) + form)
+        self.assertEqual(self.answers.asked, [("POST", "/p", {"service": "a"})])
+
+    def test_one(self) -> None:
+        """
+        One connection is for one question: a second one is not looked at.
+        """
+        question = b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n"
+        channel = self.connection()
+        self.assertIn(b"close", self.say(question, channel).lower())
+        self.assertTrue(channel.transport.disconnecting)
+        channel.transport.clear()
+        self.assertEqual(self.say(question, channel), b"")
+        self.assertEqual(len(self.answers.asked), 1)
+
+    def test_head(self) -> None:
+        """
+        Who only wants the headers gets no body.
+        """
+        said = self.say(b"HEAD /a HTTP/1.1\r\nHost: x\r\n\r\n")
+        self.assertTrue(said.endswith(b"\r\n\r\n"))
+
+    def test_bad(self) -> None:
+        """
+        What is no question gets an error, and reaches nobody.
+        """
+        for text in (
+            b"\r\n\r\n",
+            b"nonsense\r\n\r\n",
+            b"GET /a HTTP/1.1\r\nno header\r\n\r\n",
+            b"GET /\xff HTTP/1.1\r\nHost: x\r\n\r\n",
+            b"GET /?a=%ff HTTP/1.1\r\nHost: x\r\n\r\n",
+            b"GET /?a=1&a=2 HTTP/1.1\r\nHost: x\r\n\r\n",
+            b"POST / HTTP/1.1\r\nContent-Length: x\r\n\r\n",
+            b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
+        ):
+            channel = self.connection()
+            said = self.say(text, channel)
+            self.assertTrue(said == b"" or b" 400 " in said.split(b"\r\n")[0], text)
+        self.assertEqual(self.answers.asked, [])
+
+    def test_large(self) -> None:
+        """
+        What is too large is not kept: neither a line, nor headers, nor a body.
+        """
+        for text in (
+            b"GET /" + b"x" * 100_000,
+            b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 10_000,
+            b"POST / HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % (LONGEST + 1),
+            b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n",
+        ):
+            channel = self.connection()
+            self.say(text, channel)
+            ended = channel.transport.disconnecting or channel.transport.disconnected
+            self.assertTrue(ended, text[:20])
+        self.assertEqual(self.answers.asked, [])
+
+    def test_slow(self) -> None:
+        """
+        A question has only so much time in all.
+        """
+        channel = self.connection()
+        for byte in b"GET / HTTP":
+            channel.dataReceived(bytes((byte,)))
+            self.clock.advance(PATIENCE / 20)
+        self.assertFalse(channel.transport.disconnecting)
+        self.clock.advance(PATIENCE)
+        self.assertTrue(channel.transport.disconnecting)
+
+    def test_many(self) -> None:
+        """
+        There may be only so many connections, and again when others are over.
+        """
+        channels = [self.connection() for _ in range(MOST)]
+        self.assertIsNone(self.site.buildProtocol(None))
+        channels[0].connectionLost(Failure(ConnectionDone()))
+        self.assertEqual((self.closed, self.site.open), (1, MOST - 1))
+        self.connection()
