@@ -17,7 +17,6 @@ family.  Here the sockets are only ever duplicated: they belong to who made them
 
 from __future__ import annotations
 
-import contextlib
 import os
 import socket
 from collections.abc import Iterable, Iterator, Mapping
@@ -41,7 +40,7 @@ class Given:
 
     @ivar fd: its descriptor.
     @ivar name: what it is called.
-    @ivar socket: the socket; C{None} if it is none.
+    @ivar socket: the socket; C{None} if there is none.
     """
 
     fd: int
@@ -63,13 +62,10 @@ class Given:
 
     def close(self) -> None:
         """
-        Give it up, without an effect on whoever else has it.
+        Give a socket up, without an effect on whoever else has it.
         """
         if self.socket is not None:
             self.socket.close()
-            return
-        with contextlib.suppress(OSError):
-            os.close(self.fd)
 
 
 @dataclass(frozen=True)
@@ -205,8 +201,13 @@ def _count(text: str) -> int:
 def _take(fd: int, name: str) -> Given:
     """
     Take one, which no program is to inherit.
+
+    What would not outlive an exec(2) was not there at the last one: it is something of
+    this process' own.
     """
     try:
+        if not os.get_inheritable(fd):
+            return Given(fd, name, None)
         os.set_inheritable(fd, False)
         return Given(fd, name, socket.socket(fileno=fd))
     except OSError:
@@ -227,7 +228,7 @@ def _why(given: Given) -> str:
     Why no service can use something.
     """
     if given.socket is None:
-        return "it is no socket"
+        return "no socket is passed as this descriptor"
     if not _listens(given.socket):
         return "it does not listen"
     return "no service has its address or its name"

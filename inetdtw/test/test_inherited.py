@@ -177,7 +177,8 @@ class AssignTests(InheritedTestCase):
         What no service wants is closed, and told with the reason.
         """
         reading, writing = os.pipe()
-        self.addCleanup(os.close, writing)
+        for fd in (reading, writing):
+            self.addCleanup(os.close, fd)
         port = self.bound(name="nobody")
         self.bound(name="deaf", listens=False)
         self.given.append(Given(reading, "pipe", None))
@@ -189,12 +190,13 @@ class AssignTests(InheritedTestCase):
             [
                 (numbers[0], "nobody", "no service has its address or its name"),
                 (numbers[1], "deaf", "it does not listen"),
-                (numbers[2], "pipe", "it is no socket"),
+                (numbers[2], "pipe", "no socket is passed as this descriptor"),
             ],
         )
         self.assertEqual(self.unused[0].where, f"127.0.0.1:{port}")
-        for fd in numbers:
+        for fd in numbers[:2]:
             self.assertRaises(OSError, os.fstat, fd)
+        os.fstat(reading)
 
     def test_kept(self) -> None:
         """
@@ -268,7 +270,9 @@ class FromEnvironmentTests(InheritedTestCase):
         """
         listed = self.listed(LISTEN_FDS="3", LISTEN_PID=str(PID), LISTEN_FDNAMES="a::")
         self.assertEqual([each.name for each in listed], ["a", "unknown", "unknown"])
-        self.assertEqual({each.reason for each in listed}, {"it is no socket"})
+        self.assertEqual(
+            {each.reason for each in listed}, {"no socket is passed as this descriptor"}
+        )
         listed = self.listed(LISTEN_FDS="1", LISTEN_PID=str(PID))
         self.assertEqual([each.name for each in listed], ["unknown"])
 
@@ -277,6 +281,18 @@ class FromEnvironmentTests(InheritedTestCase):
         They begin behind the standard ones.
         """
         self.assertEqual(FIRST, 3)
+
+    def test_own(self) -> None:
+        """
+        What is this process' own is left alone, whatever the environment says.
+        """
+        port = self.bound()
+        self.patch(inherited, "FIRST", self.given[0].fd)
+        environ = {"LISTEN_FDS": "1", "LISTEN_PID": str(PID)}
+        found = Inherited.fromEnvironment(environ, PID)
+        (unused,) = found.assign([at("127.0.0.1", port)])
+        self.assertEqual(unused.reason, "no socket is passed as this descriptor")
+        os.fstat(self.given[0].fd)
 
     def test_inheritance(self) -> None:
         """
