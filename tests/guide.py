@@ -73,9 +73,11 @@ class Page:
         return sorted(found)
 
 
-def read(path: str) -> Page:
+def read(path: str, whole: bool = True) -> Page:
     """
     Read a page.
+
+    @param whole: whether it may have no block of a kind that is not found.
 
     @raise ValueError: if it has a block that nothing could be done with.
     """
@@ -86,7 +88,19 @@ def read(path: str) -> Page:
         match = _MARK.match(line)
         if match is not None and match[1] in PAGE_MARKS:
             marks[match[1]] = match[2] or ""
+    if whole:
+        _seeThatAllAreFound(path, lines)
     return Page(path, tuple(_blocks(path, lines)), marks)
+
+
+def _seeThatAllAreFound(path: str, lines: list[str]) -> None:
+    """
+    @raise ValueError: if a page has a block that is not a directive's.
+    """
+    for number, line in enumerate(lines, 1):
+        if _HIDDEN.search(line) and not line.startswith(".. "):
+            reason = "a block that is not tested; see docs/README.rst"
+            raise ValueError(f"{path}:{number}: {reason}")
 
 
 def _blocks(path: str, lines: list[str]) -> Iterator[Block]:
