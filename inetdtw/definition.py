@@ -132,7 +132,7 @@ def entryFrom(service: Word, enabled: bool, said: Iterable[Said]) -> Entry:
         if key is None:
             raise ConfError(name.place, name.text, foreign.aboutKey(name.text, KEYS))
         if key.name in given:
-            raise ConfError(name.place, name.text, "is given twice")
+            raise ConfError(name.place, name.text, "is given twice; it takes one value")
         places[key.name] = value[0].place if value else name.place
         given[key.name] = _valueOf(key.kind, key.name, value, places[key.name])
     return Entry(service.text, service.place, enabled, places, **given)

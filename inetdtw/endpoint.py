@@ -58,9 +58,15 @@ class Endpoint:
         protocol = self._entry.protocol
         unix = self._entry.service.startswith("/")
         if protocol is None and not unix:
-            raise self._error("protocol", "must be given")
+            raise self._error(
+                "protocol", "must be given: tcp, udp, or one of their kinds"
+            )
         if protocol is not None and unix != (protocol == "unix"):
-            reason = f"'{protocol}' does not go with the service {self._entry.service}"
+            right = "unix" if unix else "tcp or udp"
+            service = self._entry.service
+            reason = (
+                f"'{protocol}' does not go with the service {service}, {right} would"
+            )
             raise self._error("protocol", reason)
         return (protocol or "unix").replace("6only", "6")
 

@@ -185,7 +185,8 @@ def _file(
     try:
         text = read(path)
     except OSError as why:
-        yield ConfError(asked, "file", f"'{path}' cannot be read: {why.strerror}")
+        field = ".include" if above else "file"
+        yield ConfError(asked, field, f"'{path}' cannot be read: {why.strerror}")
         return
     except NotText as why:
         place = Place(path, why.line)

@@ -68,7 +68,9 @@ def _refuseRPC(protocol: str) -> None:
     if protocol.startswith("rpc/"):
         raise ValueError(f"'{protocol}' {foreign.missing('RPC registration')}")
     if "faith" in protocol.split("/"):
-        raise ValueError(f"'{protocol}': faith(4) is gone from every system")
+        raise ValueError(
+            f"'{protocol}': faith(4) is gone from every system; tcp6 is here"
+        )
     raise ValueError(f"'{protocol}' is none of {', '.join(_PROTOCOLS)}")
 
 
@@ -85,7 +87,7 @@ def _noBlank(name: str) -> None:
     @raise ValueError: unless it is one word of a line of the log.
     """
     if " " in name:
-        raise ValueError(f"'{name}' has a blank in it")
+        raise ValueError(f"'{name}' has a blank in it; it takes one word")
 
 
 def _absolute(path: str) -> None:
@@ -93,7 +95,7 @@ def _absolute(path: str) -> None:
     @raise ValueError: unless the path is absolute.
     """
     if not path.startswith("/"):
-        raise ValueError(f"'{path}' is not an absolute path")
+        raise ValueError(f"'{path}' is not an absolute path; it begins with /")
 
 
 def _folder(path: str) -> None:

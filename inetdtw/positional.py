@@ -58,7 +58,11 @@ def splitService(word: Word) -> tuple[Word, list[Said]]:
         return word, []
     hosts, colon, service = word.text.rpartition(":")
     if not service:
-        raise ConfError(word.place, "service", f"'{word.text}' names no service")
+        raise ConfError(
+            word.place,
+            "service",
+            f"'{word.text}' names no service; a port or a name is behind the colon",
+        )
     if not colon:
         return word, []
     return _part(word, service, len(hosts) + 1), [(_name("bind", word), _hosts(word))]

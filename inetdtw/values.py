@@ -51,7 +51,7 @@ def _readWord(words: tuple[str, ...]) -> str:
     """
     word = _single(words)
     if not word:
-        raise ValueError("is empty")
+        raise ValueError("is empty; it takes a word")
     if not word.isprintable():
         raise ValueError(f"{word!r} has a character that cannot be printed")
     return word

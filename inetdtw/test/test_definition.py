@@ -49,7 +49,7 @@ class EntryFromTests(SynchronousTestCase):
         A key that is given twice is an error at the second name (item 29).
         """
         said = [("user", ("-",)), ("user", ("-",))]
-        self.assertProblem(200, "user", "is given twice", *said)
+        self.assertProblem(200, "user", "is given twice; it takes one value", *said)
 
     def test_tooManyValues(self) -> None:
         """

@@ -377,7 +377,7 @@ class IncludeTests(FilesCase):
         """
         self.write("a", f"\n.include missing\n7 {ECHO}\n")
         found = self.load("a")
-        self.assertProblem(found, "a:2:10", "file", "No such file or directory", 7)
+        self.assertProblem(found, "a:2:10", ".include", "No such file or directory", 7)
         self.assertIn(repr(self.path("missing")), found.problems[0].reason)
 
     def test_circular(self) -> None:

@@ -61,7 +61,7 @@ class KindTests(SynchronousTestCase):
         """
         self.assertReads(values.word, {"a b": "a b", "\u00e9": "\u00e9"})
         problem = self.assertRaises(ValueError, values.word.read, ("",))
-        self.assertEqual(str(problem), "is empty")
+        self.assertEqual(str(problem), "is empty; it takes a word")
 
     def test_wordIsPrintable(self) -> None:
         """
