@@ -79,7 +79,8 @@ class Terminal:
         self._hidden = hidden
         self._commands = self._fifo("commands")
         self._results = self._fifo("results")
-        env = environment(user, HOME=folder)
+        control = os.path.join(folder, "control")
+        env = environment(user, HOME=folder, INETD_CONTROL=control)
         env["PATH"] = f"{self._programs()}:{env['PATH']}"
         fifo = os.path.join(hidden, "commands")
         self._shell = Daemon(["/bin/bash", fifo], env=env, user=user, cwd=folder)
