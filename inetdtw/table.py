@@ -44,7 +44,7 @@ def lines(state: Mapping[str, Any], width: int | None = None) -> list[str]:
     """
     services = state["services"]
     rows = [tuple(COLUMNS), *(_row(each) for each in services)]
-    found = [_summary(state), "", *_aligned(rows, width)]
+    found = [_summary(state), "", *_fitted(rows, width)]
     trouble = [*_wrong(state), *(_trouble(each) for each in services)]
     told = [line for line in trouble if line]
     if told:
@@ -169,14 +169,47 @@ def duration(seconds: float) -> str:
     return "".join(parts[:2])
 
 
-def _aligned(rows: Sequence[Sequence[str]], width: int | None) -> Iterator[str]:
+_Rows = Sequence[Sequence[str]]
+
+
+def _fitted(rows: _Rows, width: int | None) -> Iterator[str]:
+    """
+    The rows as lines.  Where there is no room for all of them, what says least goes
+    first: words, a column without figures, and the ends of names and addresses.
+    """
+    if width is not None and sum(_widths(rows)) > width:
+        rows = [[cell.replace("paused until", "until") for cell in row] for row in rows]
+    if width is not None and sum(_widths(rows)) > width:
+        rows = _without(rows, "WARM/COLD")
+    return _aligned(rows, width)
+
+
+def _widths(rows: _Rows) -> list[int]:
+    """
+    How wide each column must be, with a blank behind it but for the last one.
+    """
+    widths = [max(map(len, column)) + 1 for column in zip(*rows)]
+    return [*widths[:-1], widths[-1] - 1]
+
+
+def _without(rows: _Rows, name: str) -> _Rows:
+    """
+    Leave out a column, if no service has anything in it.
+    """
+    at = rows[0].index(name)
+    if any(row[at] != "-" for row in rows[1:]):
+        return rows
+    return [[*row[:at], *row[at + 1 :]] for row in rows]
+
+
+def _aligned(rows: _Rows, width: int | None) -> Iterator[str]:
     """
     The rows as lines, whose columns are as wide as they must be.
     """
     widths = [max(map(len, column)) for column in zip(*rows)]
     if width is not None:
         _narrow(widths, width - len(widths) + 1)
-    numeric = list(COLUMNS.values())
+    numeric = [COLUMNS[name] for name in rows[0]]
     for row in rows:
         cells = (
             cut(cell, size).rjust(size) if right else cut(cell, size).ljust(size)
@@ -214,7 +247,7 @@ def _wrong(state: Mapping[str, Any]) -> Iterator[str]:
         yield f"The daemon drains: it ends when {running} programs have ended."
     problems = state["problems"]
     if problems:
-        yield "The configuration has mistakes, and the last reload changed nothing:"
+        yield "The configuration, when it was read last, had mistakes:"
         yield from problems
 
 

@@ -40,6 +40,7 @@ _TOOLS = {
     "podman": {"podman"},
     "kubernetes": {"kubectl"},
     "launchd": {"launchctl"},
+    "terminal": {"inetd"},
     "packages": {"pip", "apt-get", "python3"},
 }
 #: The most blocks of a page that may not be run, unless it is about such tools.

@@ -165,6 +165,23 @@ class LinesTests(SynchronousTestCase):
         narrow = self.lines(*usual, width=80)
         self.assertIn("12.35s", narrow[3])
 
+    def test_narrow(self) -> None:
+        """
+        Where there is no room, words go before figures, and a column that is empty
+        before the ends of names.
+        """
+        paused = replace(BUSY, held=("rate",), until=0.0, warm=0, ready=None)
+        self.assertIn(" paused until ", self.lines(paused)[3])
+        narrow = self.lines(paused, width=84)
+        self.assertRegex(narrow[3], r" 127.0.0.1:25 until \d\d:\d\d:\d\d ")
+        self.assertIn("WARM/COLD", narrow[2])
+        narrower = self.lines(paused, width=75)
+        self.assertNotIn("WARM/COLD", narrower[2])
+        self.assertIn(" 127.0.0.1:25 ", narrower[3])
+        self.assertEqual(len(narrower[2]), len(narrower[3]))
+        warm = replace(paused, warm=1)
+        self.assertIn("WARM/COLD", self.lines(warm, width=75)[2])
+
     def test_harmless(self) -> None:
         """
         Nothing that a service is called does anything to a terminal.
