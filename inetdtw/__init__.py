@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from inetdtw.diff import Reload
     from inetdtw.factory import ProgramFactory
     from inetdtw.files import Configuration
+    from inetdtw.inherited import Inherited
+    from inetdtw.notify import Notifications
     from inetdtw.place import ConfError
     from inetdtw.report import Report
     from inetdtw.selection import NotOneService
@@ -33,8 +35,10 @@ __all__ = [
     "DaemonState",
     "Draining",
     "InetdService",
+    "Inherited",
     "NotOneService",
     "NothingToServe",
+    "Notifications",
     "ProgramFactory",
     "Reload",
     "ReloadOnHangup",
@@ -56,8 +60,10 @@ _MODULES = {
     "DaemonState": "state",
     "Draining": "slots",
     "InetdService": "superserver",
+    "Inherited": "inherited",
     "NotOneService": "selection",
     "NothingToServe": "superserver",
+    "Notifications": "notify",
     "ProgramFactory": "factory",
     "Reload": "diff",
     "ReloadOnHangup": "signals",

@@ -240,8 +240,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         UnixApplicationRunner(twistdConfig(options)).run()
     except NothingToServe as why:
         # The other one leads to the log by now.
-        where = (
-            "above" if options["stderr"] else "in the system log; -f -e shows it here"
-        )
+        seen = options["stderr"] or options["stdout"]
+        where = "above" if seen else "in the system log; -f -e shows it here"
         print(f"inetd: {why}; the reasons are {where}", file=sys.__stderr__)
         raise SystemExit(1) from None

@@ -21,6 +21,7 @@ from twisted.application.service import Service
 from twisted.internet.error import ReactorNotRunning
 from twisted.internet.process import reapProcessHandlers
 
+from inetdtw.begin import ENDING
 from inetdtw.signals import OnSignal
 
 #: The seconds after which a child that somebody here waits for is looked at again.
@@ -97,7 +98,7 @@ def stopOnSignals(reactor: Any = None) -> None:
     def stop(number: int, frame: Any) -> None:
         reactor.callFromThread(_stop, reactor)
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in ENDING:
         signal.signal(number, stop)
 
 

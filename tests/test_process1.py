@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import socket
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -53,7 +54,7 @@ class FirstTestCase(ServingTestCase):
         """
         path = self.write("inetd.conf", conf)
         quiet = ["sh", "-c", 'exec "$@" 2>/dev/null', "sh"]
-        command = inetd("-f", "--stdout", *options, path)
+        command = [world.python(), "-m", "inetdtw", "-f", "--stdout", *options, path]
         daemon = Daemon([*quiet, *_FIRST, *command], ports=ports)
         daemon.start()
         self.addCleanup(daemon.stop)
@@ -125,6 +126,35 @@ class OrphanTests(FirstTestCase):
         """
         mine = set(forkServers(self.pid))
         return [child for child in childrenOf(self.pid) if child not in mine]
+
+
+class ProbeTests(FirstTestCase):
+    """
+    The health of a container.
+    """
+
+    def test_health(self) -> None:
+        """
+        C{inetd health} ends with 0 while all is served, with 1 when something is not,
+        and with 2 when there is no daemon.
+        """
+        port, taken = freePort(), freePort()
+        control = self.path("control")
+        line = f"{port} stream tcp nowait - /bin/cat cat\n"
+        self.assertEqual(self.health(control), 2)
+        daemon = self.first(line, port, options=["--control", control])
+        self.assertEqual(self.health(control), 0)
+        with socket.create_server(("127.0.0.1", taken)):
+            self.write("inetd.conf", line + line.replace(str(port), str(taken)))
+            os.kill(self.pid, signal.SIGHUP)
+            daemon.waitForLog("unbound")
+            self.assertEqual(self.health(control), 1)
+
+    def health(self, control: str) -> int:
+        """
+        What the probe ends with, in the daemon's namespaces if there is one.
+        """
+        return run(inetd("health", "--control", control)).returncode
 
 
 class SignalTests(FirstTestCase):

@@ -1,0 +1,41 @@
+# -*- test-case-name: inetdtw.test.test_begin -*-
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Where the C{inetd} command begins, before anything large is imported.
+
+Process 1 does not end by a signal that it has no handler for (pid_namespaces(7)), and
+it takes a moment to import all.  Whoever stops a container in that moment would wait
+until the container is killed.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import Any
+
+#: The signals that ask a process to end.
+ENDING = (signal.SIGTERM, signal.SIGINT)
+
+
+def _end(number: int, frame: Any) -> None:
+    """
+    End: nothing is served yet.
+    """
+    raise SystemExit(0)
+
+
+def main() -> None:
+    """
+    Be C{inetd}.
+
+    @raise SystemExit: as L{inetdtw.cli.main} does.
+    """
+    if os.getpid() == 1:
+        for number in ENDING:
+            signal.signal(number, _end)
+    from inetdtw import cli
+
+    cli.main()
