@@ -2,15 +2,19 @@
 # See LICENSE for details.
 
 """
-A flood on one service, and the clients of others.
+Floods, and the clients of what is flooded and of other services; L{tests.soak} has them
+longer.
 """
 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
+from tests import world
 from tests.daemon import freePort, talk
 from tests.serving import ServingTestCase
+from tests.soak import connections, datagrams, reflectors
+from tests.soak.mixed import Mixed, flood
 
 #: How many clients the flood has, and how many of them come at a time.
 CLIENTS, AT_ONCE = 400, 40
@@ -64,3 +68,80 @@ class FloodTests(ServingTestCase):
         wait, and nobody else does.
         """
         self._flood(flooded="/2")
+
+
+class MixedTests(ServingTestCase):
+    """
+    All kinds of services of one daemon.
+    """
+
+    def setUp(self) -> None:
+        """
+        Serve them.
+        """
+        super().setUp()
+        self.mixed = Mixed(self.folder)
+        self.served = self.mixed.daemon()
+        self.served.start()
+        self.addCleanup(self.served.stop)
+
+    def test_connections(self) -> None:
+        """
+        A hundred clients at a time, of all services, are all sent back every byte.
+        """
+        found = flood(self.mixed.clients, 800, 100)
+        self.assertEqual([each.others for each in found.values()], [[]] * len(found))
+        rights = sum(each.counts["right"] for each in found.values())
+        self.assertEqual(rights, 800, self.served.log())
+
+    def test_beside(self) -> None:
+        """
+        While connections are made to one service as fast as they can be, the clients of
+        others are sent back every byte.
+        """
+        for flooded, measured in (("forked", "internal"), ("bounded", "direct")):
+            found = connections.beside(self.mixed, flooded, measured, 20)
+            self.assertEqual(found.outcomes.others, [])
+            self.assertGreater(found.made, 0)
+
+    def test_datagrams(self) -> None:
+        """
+        Of more datagrams than there is room for, an internal service and one that
+        waits answer each that the kernel has not dropped.
+        """
+        for name in ("datagrams", "waitingDatagrams"):
+            account = datagrams.flood(self.mixed.ports[name], 5000)
+            self.assertEqual((account.lost, account.wrong), (0, 0), account)
+
+    def test_datagramsInTime(self) -> None:
+        """
+        When there is room for them, all of very many datagrams are answered.
+        """
+        for name in ("datagrams", "waitingDatagrams"):
+            account = datagrams.flood(self.mixed.ports[name], 5000, window=32)
+            self.assertEqual((account.right, account.wrong), (5000, 0), account)
+
+
+class ReflectorTests(ServingTestCase):
+    """
+    Datagrams that seem to come from a service that answers anything.
+    """
+
+    if not world.ROOT:
+        skip = "only root can forge them"
+
+    def test_forged(self) -> None:
+        """
+        No internal service answers what seems to come from a port of another one, or
+        of itself, or where such a service usually is; what comes from elsewhere is
+        answered all the same.
+        """
+        names = ("echo", "chargen", "daytime", "time")
+        ports = [freePort() for _ in names]
+        lines = zip(ports, names)
+        conf = "".join(f"{port} dgram udp wait - internal {n}\n" for port, n in lines)
+        with self.daemon(conf, *ports):
+            found = reflectors.attack(ports, 50)
+        self.assertEqual(found["seen"], found["forged"])
+        self.assertEqual(found["reflected"], 0)
+        self.assertEqual(found["honest"], found["asked"])

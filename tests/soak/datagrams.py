@@ -1,0 +1,122 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Floods of datagrams, in which each one is accounted for.
+
+A datagram for which there is no room in the queue of a socket is dropped by the
+kernel, which counts that for each socket.  What was sent to a service that answers
+everything is answered, or was dropped at the service's socket, or the answer was
+dropped at the client's: so whatever is left is the service's own loss.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+import time
+from dataclasses import dataclass
+
+#: What the client waits for, at the end.
+_SILENCE = 3.0
+
+
+@dataclass(frozen=True)
+class Account:
+    """
+    What became of datagrams.
+
+    @ivar sent: how many there were.
+    @ivar right: how many were answered rightly.
+    @ivar wrong: how many answers were none, or came twice.
+    @ivar unread: how many the kernel dropped before the service read them.
+    @ivar unheard: how many answers it dropped before the client read them.
+    """
+
+    sent: int
+    right: int
+    wrong: int
+    unread: int
+    unheard: int
+
+    @property
+    def lost(self) -> int:
+        """
+        How many the service lost.
+        """
+        return self.sent - self.right - self.unread - self.unheard
+
+    def __str__(self) -> str:
+        return (
+            f"sent={self.sent} right={self.right} wrong={self.wrong} lost={self.lost} "
+            f"dropped by the kernel: before the service {self.unread}, "
+            f"before the client {self.unheard}"
+        )
+
+
+def drops(port: int) -> int:
+    """
+    How many datagrams the kernel has dropped at a socket, by its port.
+    """
+    with open("/proc/net/udp", encoding="ascii") as lines:
+        rows = [line.split() for line in lines][1:]
+    return sum(int(row[-1]) for row in rows if row[1].endswith(f":{port:04X}"))
+
+
+def flood(port: int, count: int, window: int | None = None) -> Account:
+    """
+    Send datagrams, each of them another one, and read the answers.
+
+    @param window: how many may be without an answer; none that is sent then has to be
+        dropped.  By default they are sent as fast as they can be.
+    """
+    before = drops(port)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.connect(("127.0.0.1", port))
+        client.setblocking(False)
+        answers = _exchange(client, count, window or count)
+        unheard = drops(client.getsockname()[1])
+    right = set(answers).intersection(map(_datagram, range(count)))
+    return Account(
+        count, len(right), len(answers) - len(right), drops(port) - before, unheard
+    )
+
+
+def _datagram(number: int) -> bytes:
+    """
+    What is sent.
+    """
+    return b"%d " % number * (1 + number % 20)
+
+
+def _exchange(client: socket.socket, count: int, window: int) -> list[bytes]:
+    """
+    Send, and read what comes until nothing does for a while.
+    """
+    answers: list[bytes] = []
+    sent, heard = 0, time.monotonic()
+    while sent < count or len(answers) < count:
+        mayWrite = [client] if sent < count and sent - len(answers) < window else []
+        readable, writable, _ = select.select([client], mayWrite, [], 0.2)
+        if readable:
+            heard = time.monotonic()
+            answers += _readAll(client)
+        if writable:
+            heard = time.monotonic()
+            client.send(_datagram(sent))
+            sent += 1
+        if time.monotonic() - heard > _SILENCE:
+            break
+    return answers
+
+
+def _readAll(client: socket.socket) -> list[bytes]:
+    """
+    What there is to be read.
+    """
+    found = []
+    try:
+        while True:
+            found.append(client.recv(65536))
+    except BlockingIOError:
+        return found

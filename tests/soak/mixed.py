@@ -1,0 +1,236 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+A daemon with a service of every kind, all of which send back what they are sent.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import random
+import socket
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Callable
+
+from tests import world
+from tests.daemon import DEADLINE, Daemon, freePort, twistd
+from tests.serving import nameOf, ordinaryUser
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+#: How many bytes clients send.
+SIZES = (1, 10, 100, 1000, 20_000)
+
+_HOST = "127.0.0.1"
+_ENDS = (errno.ECONNRESET, errno.EPIPE, errno.ENOTCONN)
+
+#: Sends back what comes, like cat.
+CAT = """\
+import os
+for data in iter(lambda: os.read(0, 65536), b''):
+    while data:
+        data = data[os.write(1, data):]
+"""
+
+#: Accepts connections until there is none for a moment.
+ACCEPT = """\
+import select, socket, threading
+listening = socket.socket(fileno=0)
+def serve(client):
+    with client:
+        for data in iter(lambda: client.recv(65536), b''):
+            client.sendall(data)
+while select.select([listening], [], [], 0.3)[0]:
+    client, _ = listening.accept()
+    threading.Thread(target=serve, args=(client,)).start()
+"""
+
+#: Answers datagrams until there is none for a moment.
+ANSWER = """\
+import select, socket
+bound = socket.socket(fileno=0)
+while select.select([bound], [], [], 0.3)[0]:
+    bound.sendto(*bound.recvfrom(65536))
+"""
+
+_CONF = """\
+{internal} stream tcp nowait - internal echo
+{direct} on protocol = tcp, wait = no, user = -, exec = cat, launch = direct;
+{forked} stream tcp nowait {user} cat cat
+{bounded} stream tcp nowait/8 {user} cat cat
+{warm} on protocol = tcp, wait = no, user = {user}, warm = yes,
+    exec = {python}, args = {python} {folder}/cat.py;
+{tcpmux} stream tcp nowait - internal tcpmux
+tcpmux/cat stream tcp nowait {user} cat cat
+{folder}/socket stream unix nowait {user} cat cat
+{wait} stream tcp wait {user} {python} {python} {folder}/accept.py
+{datagrams} dgram udp wait - internal echo
+{waitingDatagrams} dgram udp wait {user} {python} {python} {folder}/answer.py
+"""
+
+_PORTS = ("internal", "direct", "forked", "bounded", "warm", "tcpmux", "wait")
+_UDP_PORTS = ("datagrams", "waitingDatagrams")
+
+
+class Mixed:
+    """
+    A configuration, and its clients.
+
+    @ivar folder: the path of the folder in which all of it is.
+    @ivar conf: the path of the file.
+    @ivar ports: by the names of services.
+    @ivar clients: what sends something to a service and gives what was answered, by
+        its name.
+    """
+
+    def __init__(self, folder: str, more: str = "") -> None:
+        """
+        Write the files.
+
+        @param folder: everybody can read it.
+        @param more: what is put behind the configuration.
+        """
+        self.folder = folder
+        self.conf = os.path.join(folder, "inetd.conf")
+        self.ports = {name: freePort() for name in (*_PORTS, *_UDP_PORTS)}
+        for name, text in (("cat", CAT), ("accept", ACCEPT), ("answer", ANSWER)):
+            self._write(f"{name}.py", text)
+        conf = _CONF.format(
+            user=nameOf(ordinaryUser()),
+            python=world.python(),
+            folder=folder,
+            **self.ports,
+        )
+        self._write("inetd.conf", conf + more)
+        self.clients: Mapping[str, Callable[[bytes], bytes]] = {
+            **{name: partial(talk, self.ports[name]) for name in _PORTS},
+            "tcpmux": partial(talk, self.ports["tcpmux"], before=b"cat\r\n"),
+            "unix": partial(talk, os.path.join(folder, "socket")),
+        }
+
+    def _write(self, name: str, text: str) -> None:
+        """
+        Write a file.
+        """
+        with open(os.path.join(self.folder, name), "w", encoding="utf-8") as file:
+            file.write(text)
+
+    def daemon(self, options: Sequence[str] = ()) -> Daemon:
+        """
+        A daemon that serves it.
+        """
+        argv = twistd("inetd", "--conf", self.conf, *options)
+        return Daemon(argv, ports=self.ports.values())
+
+
+def talk(address: int | str, sent: bytes, before: bytes = b"") -> bytes:
+    """
+    Be a client of a port or of a UNIX socket: send, and read to the end.
+
+    @param before: is sent first, and not sent back.
+    """
+    family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
+    with socket.socket(family) as client:
+        # With a time limit, a UNIX socket whose queue is full refuses at once.
+        if isinstance(address, int):
+            client.settimeout(DEADLINE * 2)
+        client.connect(address if isinstance(address, str) else (_HOST, address))
+        client.settimeout(DEADLINE * 2)
+        client.sendall(before + sent)
+        client.shutdown(socket.SHUT_WR)
+        return b"".join(iter(lambda: client.recv(65536), b""))
+
+
+def text(number: int) -> bytes:
+    """
+    What a client sends, which no other one does.
+    """
+    rest = random.Random(number).randbytes(SIZES[number % len(SIZES)])
+    return b"%d:%s" % (number, rest)
+
+
+@dataclass
+class Outcomes:
+    """
+    What became of clients.
+
+    @ivar counts: how many there are of each outcome: C{right}, C{lost} (nothing came),
+        C{short} (the beginning of what was sent), C{wrong}, C{refused}, C{reset}, and
+        C{late} (nothing for a minute).
+    @ivar others: what is not right, for messages.
+    """
+
+    counts: Counter[str] = field(default_factory=Counter)
+    others: list[str] = field(default_factory=list)
+
+    def add(self, service: str, number: int, outcome: str) -> None:
+        """
+        Count a client.
+        """
+        self.counts[outcome] += 1
+        if outcome != "right":
+            self.others.append(f"{service} {number}: {outcome}")
+
+    def __str__(self) -> str:
+        rest = ("lost", "short", "wrong", "refused", "reset", "late")
+        return " ".join(f"{name}={self.counts[name]}" for name in ("right", *rest))
+
+
+def outcome(client: Callable[[bytes], bytes], number: int) -> str:
+    """
+    Be a client, and say what became of it.
+    """
+    sent = text(number)
+    try:
+        answer = client(sent)
+    except ConnectionRefusedError:
+        return "refused"
+    except socket.timeout:
+        return "late"
+    except OSError as why:
+        return "reset" if why.errno in _ENDS else f"failed: {why}"
+    if answer == sent:
+        return "right"
+    if not answer:
+        return "lost"
+    return "short" if sent.startswith(answer) else "wrong"
+
+
+def flood(
+    clients: Mapping[str, Callable[[bytes], bytes]], count: int, atOnce: int
+) -> dict[str, Outcomes]:
+    """
+    Have very many clients, each service's in turn.
+
+    @param count: how many there are.
+    @param atOnce: how many there are at a time.
+
+    @return: what became of them, by their services.
+    """
+    names = list(clients)
+    found = {name: Outcomes() for name in names}
+
+    def one(number: int) -> tuple[str, int, str]:
+        name = names[number % len(names)]
+        return name, number, outcome(clients[name], number)
+
+    with ThreadPoolExecutor(atOnce) as pool:
+        for name, number, what in pool.map(one, range(count)):
+            found[name].add(name, number, what)
+    return found
+
+
+def overflows() -> int:
+    """
+    How often the kernel has turned away the first packet of a connection since it was
+    started, because a queue was full: clients send it again after a second.
+    """
+    with open("/proc/net/netstat", encoding="ascii") as lines:
+        names, values = (line.split() for line in lines if line.startswith("TcpExt:"))
+    return int(values[names.index("ListenOverflows")])

@@ -1,0 +1,262 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+A long run with clients of all services, while the configuration is read again and again
+and processes are killed: in the end there is as much of everything as in the beginning.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import threading
+import time
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tests.daemon import Daemon, eventually
+from tests.serving import childrenOf, forkServers, stat
+from tests.soak.mixed import Mixed, Outcomes, outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+#: A line that is in every second configuration.
+_EXTRA = "{folder}/extra stream unix nowait - internal echo\n"
+
+#: What memory may differ by: a part of what it was, and bytes.
+MORE, SOME = 0.1, 4 << 20
+
+#: How many fork servers and warm processes there are when none has to be replaced.
+_WHOLE = (min(os.cpu_count() or 1, 4), 1)
+
+
+@dataclass(frozen=True)
+class Measure:
+    """
+    How much there is of what must not become more.
+
+    @ivar memory: the resident memory of the daemon, in bytes.
+    @ivar helpers: that of the fork servers.
+    @ivar descriptors: how many the daemon has open.
+    @ivar threads: how many threads it has.
+    @ivar zombies: how many processes of it have ended and not been waited for.
+    @ivar servers: how many fork servers there are.
+    @ivar warm: how many warm processes there are.
+    """
+
+    memory: int
+    helpers: int
+    descriptors: int
+    threads: int
+    zombies: int
+    servers: int
+    warm: int
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """
+        What has to be the same.
+        """
+        return self.descriptors, self.threads, self.zombies, self.servers, self.warm
+
+    def grown(self, before: Measure) -> bool:
+        """
+        Whether there is more memory than there may be.
+        """
+        return any(
+            now > (1 + MORE) * then + SOME
+            for now, then in (
+                (self.memory, before.memory),
+                (self.helpers, before.helpers),
+            )
+        )
+
+    def __str__(self) -> str:
+        return (
+            f"memory={self.memory >> 10}K fork servers' memory={self.helpers >> 10}K "
+            f"descriptors={self.descriptors} threads={self.threads} "
+            f"zombies={self.zombies} fork servers={self.servers} "
+            f"warm processes={self.warm}"
+        )
+
+
+def measure(pid: int) -> Measure:
+    """
+    Measure a daemon.
+
+    @param pid: its process id.
+    """
+    servers = forkServers(pid)
+    children = [*childrenOf(pid), *(c for each in servers for c in childrenOf(each))]
+    return Measure(
+        _status(pid, "VmRSS") << 10,
+        sum(_status(each, "VmRSS") << 10 for each in servers),
+        len(os.listdir(f"/proc/{pid}/fd")),
+        _status(pid, "Threads"),
+        sum(stat(child)[0] == "Z" for child in children),
+        len(servers),
+        len(warmProcesses(pid)),
+    )
+
+
+def _status(pid: int, name: str) -> int:
+    """
+    A number of C{/proc/PID/status}; 0 if the process has ended.
+    """
+    for line in _read(pid, "status").splitlines():
+        if line.startswith(f"{name}:"):
+            return int(line.split()[1])
+    return 0
+
+
+def _read(pid: int, name: str) -> str:
+    """
+    A file of C{/proc/PID}; nothing if the process has ended.
+    """
+    try:
+        with open(f"/proc/{pid}/{name}", encoding="utf-8", errors="replace") as file:
+            return file.read()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
+def warmProcesses(pid: int) -> list[int]:
+    """
+    The pids of the warm processes of a daemon, without their children.
+    """
+    servers = forkServers(pid)
+    children = [child for each in (pid, *servers) for child in childrenOf(each)]
+    return [child for child in children if _isWarm(child)]
+
+
+def _isWarm(pid: int) -> bool:
+    """
+    Whether a process is an interpreter that is kept.
+    """
+    return "w = {'__name__': 'inetdtw'" in _read(pid, "cmdline")
+
+
+class Survival:
+    """
+    A daemon that has much to bear.
+
+    @ivar outcomes: what became of the clients.
+    @ivar reloads: how often the configuration was read again.
+    @ivar kills: how many processes were killed.
+    """
+
+    def __init__(self, mixed: Mixed, daemon: Daemon, seed: int = 0) -> None:
+        """
+        @param daemon: serves C{mixed}.
+        @param seed: what happens when depends on it.
+        """
+        self._mixed = mixed
+        self._daemon = daemon
+        self._random = random.Random(seed)
+        self._lock = threading.Lock()
+        self._number = 0
+        with open(mixed.conf, encoding="utf-8") as file:
+            self._text = file.read()
+        self.outcomes = Outcomes()
+        self.reloads = 0
+        self.kills = 0
+
+    @property
+    def _pid(self) -> int:
+        return self._daemon.process.pid
+
+    def run(self, seconds: float, pause: float, clients: int = 4) -> None:
+        """
+        Have clients, and from time to time something bad.
+
+        @param pause: how long nothing does, on the average.
+        @param clients: how many there are at a time.
+        """
+        end = time.monotonic() + seconds
+        with self._clients(clients):
+            while time.monotonic() < end:
+                time.sleep(min(self._random.expovariate(1 / pause), seconds / 4))
+                self._random.choice([self._reload, self._reload, self._kill])()
+
+    @contextmanager
+    def _clients(self, count: int) -> Iterator[None]:
+        """
+        Have clients of all services, one after the other in each of some threads.
+        """
+        stopped = threading.Event()
+        names = list(self._mixed.clients)
+
+        def come() -> None:
+            while not stopped.is_set():
+                with self._lock:
+                    self._number += 1
+                    number = self._number
+                name = names[number % len(names)]
+                what = outcome(self._mixed.clients[name], number)
+                with self._lock:
+                    self.outcomes.add(name, number, what)
+
+        threads = [threading.Thread(target=come) for _ in range(count)]
+        for thread in threads:
+            thread.start()
+        try:
+            yield
+        finally:
+            stopped.set()
+            for thread in threads:
+                thread.join()
+
+    def _reload(self) -> None:
+        """
+        Have another configuration read.
+        """
+        self.reloads += 1
+        extra = _EXTRA.format(folder=self._mixed.folder) if self.reloads % 2 else ""
+        new = f"{self._mixed.conf}.new"
+        with open(new, "w", encoding="utf-8") as file:
+            file.write(self._text + extra)
+        os.replace(new, self._mixed.conf)
+        os.kill(self._pid, signal.SIGHUP)
+
+    def _kill(self) -> None:
+        """
+        Kill a fork server, a warm process or a program.
+        """
+        servers = forkServers(self._pid)
+        programs = [child for each in servers for child in childrenOf(each)]
+        found = self._random.choice([servers, warmProcesses(self._pid), programs])
+        if found:
+            with suppress(ProcessLookupError):
+                os.kill(self._random.choice(found), signal.SIGKILL)
+                self.kills += 1
+
+    def settled(self, before: Measure | None = None) -> Measure:
+        """
+        Wait until no program runs, what was killed has been replaced, and there is as
+        much of everything as before, if that is known; then measure.
+        """
+        if self.reloads % 2:
+            self._reload()
+        last: list[Measure] = []
+
+        def isSettled() -> bool:
+            last[:] = [*last[-1:], measure(self._pid)]
+            wanted = last[0].counts if before is None else before.counts
+            whole = last[-1].counts[-2:] == _WHOLE and not self._programs()
+            return whole and [each.counts for each in last] == [wanted] * 2
+
+        eventually(isSettled, lambda: f"{before} {last}\n{self._daemon.log()}", 120)
+        return last[-1]
+
+    def _programs(self) -> list[int]:
+        """
+        The programs that run.
+        """
+        warm = warmProcesses(self._pid)
+        parents = [self._pid, *forkServers(self._pid), *warm]
+        children = {child for each in parents for child in childrenOf(each)}
+        return sorted(children.difference(parents))

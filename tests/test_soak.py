@@ -1,0 +1,35 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+A daemon that has much to bear is the same afterwards; L{tests.soak} has it for longer.
+"""
+
+from __future__ import annotations
+
+from tests.serving import ServingTestCase
+from tests.soak.mixed import Mixed
+from tests.soak.survival import Survival
+
+
+class SurvivalTests(ServingTestCase):
+    """
+    Clients of all services, reloads, and processes that are killed.
+    """
+
+    def test_survival(self) -> None:
+        """
+        In the end there are as many descriptors, threads, fork servers and warm
+        processes as before, no zombie, and hardly more memory.
+        """
+        mixed = Mixed(self.folder)
+        with mixed.daemon() as daemon:
+            survival = Survival(mixed, daemon)
+            survival.run(2, 0.3)
+            before = survival.settled()
+            survival.run(5, 0.3)
+            after = survival.settled(before)
+        self.assertEqual(before.zombies, 0)
+        self.assertFalse(after.grown(before), f"{before}\n{after}")
+        self.assertGreater(survival.outcomes.counts["right"], 100)
+        self.assertGreater(min(survival.reloads, survival.kills), 0)
