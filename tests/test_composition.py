@@ -345,12 +345,28 @@ class InProcessTests(TestCase):
 
     def test_signals(self) -> None:
         """
-        It changes nothing about the signals of its process.
+        It changes nothing about the signals of its process, nor about the reactor,
+        whatever a supervisor has said to the process.
         """
-        watched = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGPIPE)
-        before = [signal.getsignal(number) for number in watched]
-        self.serve("127.0.0.1:0 stream tcp nowait - /bin/cat\n")
-        self.assertEqual([signal.getsignal(number) for number in watched], before)
+        before = self.settings()
+        given = {"LISTEN_FDS": "1", "LISTEN_PID": str(os.getpid())}
+        environ = {**os.environ, **given, "NOTIFY_SOCKET": "@nobody"}
+        self.serve("127.0.0.1:0 stream tcp nowait - /bin/cat\n", environ=environ)
+        self.assertEqual(self.settings(), before)
+
+    def settings(self) -> list[Any]:
+        """
+        What is set for the whole process.
+        """
+        signals = ["HUP", "INT", "TERM", "PIPE", "CHLD", "USR1", "USR2"]
+        handlers = [signal.getsignal(getattr(signal, f"SIG{name}")) for name in signals]
+        wakeup = signal.set_wakeup_fd(-1)
+        signal.set_wakeup_fd(wakeup)
+        pool = reactor.getThreadPool()
+        threads = (pool.min, pool.max, reactor.nameResolver)
+        mask = os.umask(0o022)
+        os.umask(mask)
+        return [*handlers, wakeup, *threads, mask, os.getcwd()]
 
     @inlineCallbacks
     def test_otherChildren(self) -> Any:

@@ -143,7 +143,7 @@ class ProbeTests(FirstTestCase):
         line = f"{port} stream tcp nowait - /bin/cat cat\n"
         self.assertEqual(self.health(control), 2)
         daemon = self.first(line, port, options=["--control", control])
-        self.assertEqual(self.health(control), 0)
+        eventually(lambda: self.health(control) == 0, daemon.log)
         with socket.create_server(("127.0.0.1", taken)):
             self.write("inetd.conf", line + line.replace(str(port), str(taken)))
             os.kill(self.pid, signal.SIGHUP)
