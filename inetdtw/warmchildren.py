@@ -3,17 +3,16 @@
 # See LICENSE for details.
 
 """
-The programs of a warm process: those that were ordered, and those that run.
+The programs of a warm process that run.
 """
 
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from typing import Any, Callable
 
 from inetdtw import watch
-from inetdtw.interfaces import Exit, Order
+from inetdtw.interfaces import Exit
 
 #: The most programs that one process can have: more than fit into a machine.  One that
 #: says that it has more only wants to fill the daemon's memory.
@@ -24,38 +23,6 @@ class Nonsense(Exception):
     """
     A process says what cannot be.
     """
-
-
-class Kept:
-    """
-    An order with descriptors of its own, until it is known that it has a child.
-
-    @ivar child: an L{inetdtw.interfaces.IChild}.
-    @ivar order: the order.
-    """
-
-    def __init__(self, child: Any, order: Order) -> None:
-        """
-        @raise OSError: if there are no descriptors left.
-        """
-        self.child = child
-        self._own: list[int] = []
-        try:
-            for fd in dict.fromkeys(order.fds):
-                self._own.append(os.dup(fd))
-        except OSError:
-            self.close()
-            raise
-        own = dict(zip(dict.fromkeys(order.fds), self._own))
-        first, second, third = (own[fd] for fd in order.fds)
-        self.order = replace(order, fds=(first, second, third))
-
-    def close(self) -> None:
-        """
-        It has a child, or never will.
-        """
-        while self._own:
-            os.close(self._own.pop())
 
 
 class Running:

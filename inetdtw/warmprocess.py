@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any
 
@@ -28,7 +27,8 @@ from inetdtw.interfaces import Exit, IChild, ILauncher, Order
 from inetdtw.total import Share, Total
 from inetdtw.warmaccepting import Accepting
 from inetdtw.warmchannel import Channel, Said
-from inetdtw.warmchildren import Kept, Nonsense, Running, ownerOf
+from inetdtw.warmchildren import Nonsense, Running, ownerOf
+from inetdtw.warmorders import Kept, Orders
 
 #: Orders that one process may have before it.
 IN_FLIGHT = 4
@@ -76,10 +76,9 @@ class WarmProcess:
         self._others = complaints
         self._channel: Channel | None = None
         self._complaints: Complaints | None = None
-        self._waiting: OrderedDict[int, Kept] = OrderedDict()
+        self._waiting = Orders()
         adopted = set() if adopted is None else adopted
         self._running = Running(reactor, self._changed, adopted)
-        self._number = 0
         self._retiring = False
         self._linger: Any = None
         self._how: str | None = None
@@ -171,23 +170,7 @@ class WarmProcess:
         """
         if self._channel is None:
             raise BrokenPipeError
-        kept = Kept(child, order)
-        extra = "\0".join(f"{name}={value}" for name, value in order.extra.items())
-        fds = list(order.fds) if len(set(order.fds)) > 1 else [order.fds[0]]
-        number = self._next()
-        try:
-            self._channel.send(number, 0, os.fsencode(extra), fds)
-        except OSError:
-            kept.close()
-            raise
-        self._waiting[number] = kept
-
-    def _next(self) -> int:
-        """
-        The number of the next order.
-        """
-        self._number = (self._number + 1) & 0x7FFFFFFF or 1
-        return self._number
+        self._waiting.send(self._channel, child, order)
 
     def retire(self) -> None:
         """
@@ -203,8 +186,8 @@ class WarmProcess:
         """
         self._running.leave()
         self._letGo()
-        while self._waiting:
-            self._waiting.popitem()[1].close()
+        for kept in self._waiting.takeAll():
+            kept.close()
 
     def _letGo(self) -> None:
         """
@@ -276,7 +259,7 @@ class WarmProcess:
         elif kind == _warmhelper.STARTED and number in self._waiting:
             self._begun(number, pid, not said.value)
         elif kind == _warmhelper.FAILED and number in self._waiting:
-            self._leave(number)
+            self._leave(self._waiting.take(number))
         elif kind == _warmhelper.ENDED:
             if number in self._waiting and pid not in self._running:
                 # It was killed before it could say anything.
@@ -293,15 +276,14 @@ class WarmProcess:
         An order has a child.
         """
         self._running.check(pid)
-        kept = self._waiting.pop(number)
+        kept = self._waiting.take(number)
         kept.close()
         self._running.begin(pid, kept.child, warm)
 
-    def _leave(self, number: int) -> None:
+    def _leave(self, kept: Kept) -> None:
         """
         An order has to be started otherwise.
         """
-        kept = self._waiting.pop(number)
         self._owner.left(kept.child, kept.order)
         kept.close()
 
@@ -311,8 +293,8 @@ class WarmProcess:
         """
         self._letGo()
         self.accepting.lost()
-        while self._waiting:
-            self._leave(next(iter(self._waiting)))
+        for kept in self._waiting.takeAll():
+            self._leave(kept)
         self._owner.lost(self)
         self._running.orphan()
         if self._how is None:

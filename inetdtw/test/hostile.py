@@ -425,7 +425,7 @@ def warmReports(data: bytes) -> None:
     packets = _divided(data, _warmhelper.REPORT.size)
     played: Any = _Reports(packets)
     kept: Any = [_Kept() for _ in range(4)]
-    process._waiting.update(enumerate(kept, 1))
+    process._waiting._kept.update(enumerate(kept, 1))
     try:
         channel._ours = played
         for number in (5, 6):

@@ -11,49 +11,10 @@ import os
 import subprocess
 
 from inetdtw import warmchildren, watch
-from inetdtw.interfaces import Exit, Order
+from inetdtw.interfaces import Exit
 from inetdtw.test.fakes import FakeChild, ServingTestCase
 from inetdtw.test.warming import PID
-from inetdtw.warmchildren import Kept, Nonsense, Running, ownerOf
-
-
-class KeptTests(ServingTestCase):
-    """
-    Tests for L{Kept}.
-    """
-
-    def order(self, *fds: int) -> Order:
-        """
-        An order with descriptors.
-        """
-        return Order("/x", ("x",), {}, {"B": "2"}, (fds[0], fds[1], fds[2]))
-
-    def test_own(self) -> None:
-        """
-        It has descriptors of its own, as many as there are different ones.
-        """
-        with open("/dev/zero") as one, open(os.devnull) as two:
-            fds = (one.fileno(), two.fileno(), one.fileno())
-            kept = Kept(FakeChild(), self.order(*fds))
-        paths = [os.readlink(f"/proc/self/fd/{fd}") for fd in kept.order.fds]
-        self.assertEqual(paths, ["/dev/zero", os.devnull, "/dev/zero"])
-        self.assertEqual(kept.order.fds[0], kept.order.fds[2])
-        self.assertEqual(kept.order.extra, {"B": "2"})
-        kept.close()
-        kept.close()
-        self.assertFalse(os.path.exists(f"/proc/self/fd/{kept.order.fds[0]}"))
-
-    def test_none(self) -> None:
-        """
-        Where there are no descriptors left, nothing is left open.
-        """
-        with open("/dev/zero") as one, open(os.devnull) as two:
-            order = self.order(one.fileno(), two.fileno(), one.fileno())
-
-            def work() -> None:
-                self.assertRaises(OSError, Kept, FakeChild(), order)
-
-            self.noDescriptors(lambda: self.leavesNothingOpen(work), 1)
+from inetdtw.warmchildren import Nonsense, Running, ownerOf
 
 
 class RunningTests(ServingTestCase):

@@ -157,17 +157,6 @@ class OrderTests(WarmProcessTestCase):
         for fd in given:
             os.close(fd)
 
-    def test_numbers(self) -> None:
-        """
-        Every order has a number of its own, never 0.
-        """
-        self.process._number = 0x7FFFFFFD
-        numbers = []
-        for _ in range(4):
-            self.order()
-            numbers.append(self.played.number())
-        self.assertEqual(numbers, [0x7FFFFFFE, 0x7FFFFFFF, 1, 2])
-
     def test_cold(self) -> None:
         """
         A child that executed the interpreter was not started warm.

@@ -1,0 +1,109 @@
+# -*- test-case-name: inetdtw.test.test_warmorders -*-
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+The orders of a warm process: what the daemon keeps of each until it has a child.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from inetdtw.interfaces import Order
+from inetdtw.warmchannel import Channel
+
+
+class Kept:
+    """
+    An order with descriptors of its own, until it is known that it has a child.
+
+    @ivar child: an L{inetdtw.interfaces.IChild}.
+    @ivar order: the order.
+    """
+
+    def __init__(self, child: Any, order: Order) -> None:
+        """
+        @raise OSError: if there are no descriptors left.
+        """
+        self.child = child
+        self._own: list[int] = []
+        try:
+            for fd in dict.fromkeys(order.fds):
+                self._own.append(os.dup(fd))
+        except OSError:
+            self.close()
+            raise
+        own = dict(zip(dict.fromkeys(order.fds), self._own))
+        first, second, third = (own[fd] for fd in order.fds)
+        self.order = replace(order, fds=(first, second, third))
+
+    def close(self) -> None:
+        """
+        It has a child, or never will.
+        """
+        while self._own:
+            os.close(self._own.pop())
+
+
+class Orders:
+    """
+    The orders of one process that have no child yet, by their numbers.
+    """
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[int, Kept] = OrderedDict()
+        self._number = 0
+
+    def __len__(self) -> int:
+        """
+        How many there are.
+        """
+        return len(self._kept)
+
+    def __contains__(self, number: int) -> bool:
+        """
+        Whether there is one with a number.
+        """
+        return number in self._kept
+
+    def send(self, channel: Channel, child: Any, order: Order) -> None:
+        """
+        Order a program.
+
+        @raise OSError: if that cannot be.
+        """
+        kept = Kept(child, order)
+        extra = "\0".join(f"{name}={value}" for name, value in order.extra.items())
+        fds = list(order.fds) if len(set(order.fds)) > 1 else [order.fds[0]]
+        number = self._next()
+        try:
+            channel.send(number, 0, os.fsencode(extra), fds)
+        except OSError:
+            kept.close()
+            raise
+        self._kept[number] = kept
+
+    def _next(self) -> int:
+        """
+        The number of the next order.
+        """
+        self._number = (self._number + 1) & 0x7FFFFFFF or 1
+        return self._number
+
+    def take(self, number: int) -> Kept:
+        """
+        One of them, which is none any more; whoever takes it closes it.
+        """
+        return self._kept.pop(number)
+
+    def takeAll(self) -> Iterator[Kept]:
+        """
+        All of them, the first one first.
+        """
+        while self._kept:
+            yield self._kept.popitem(last=False)[1]
