@@ -139,8 +139,6 @@ class Succession:
         """
         A process can take orders.
         """
-        if process is not self._next:
-            return
         before, self.current, self._next = self.current, process, None
         self._owner.ready(process)
         if before is not None:

@@ -92,6 +92,8 @@ class Warm:
         """
         Start a program, warm if that can be.
         """
+        # It may not have been there when there was time to get ready.
+        self.prepare(order)
         process = self._up
         if process is not None and self._suits(process, order):
             try:

@@ -202,6 +202,18 @@ class SuccessionTests(ServingTestCase):
         self.die(self.first)
         self.assertEqual(self.logged("died")[-1]["retry"], f"{FIRST_PAUSE:g}")
 
+    def test_renewPause(self) -> None:
+        """
+        So it is after a reload.
+        """
+        self.die(self.first)
+        self.reactor.advance(FIRST_PAUSE)
+        self.die(self.come())
+        self.succession.renew()
+        self.die(self.come())
+        retries = [event["retry"] for event in self.logged("died")]
+        self.assertEqual(retries, ["0.05", "0.1", "0.05"])
+
     def test_youngNext(self) -> None:
         """
         How long each one lived counts, not when the last was started.
@@ -268,8 +280,9 @@ class SuccessionTests(ServingTestCase):
         """
         self.first.say((STALE, 0, PID, 0))
         self.reactor.settle()
+        self.reactor.advance(CALM * 0.9)
         self.assertEqual(self.count(), 1)
-        self.reactor.advance(CALM)
+        self.reactor.advance(CALM * 0.2)
         self.assertEqual(self.count(), 2)
         self.first.say((STALE, 0, PID, 0))
         self.reactor.settle()

@@ -116,6 +116,20 @@ class WarmTests(WarmTestCase):
         self.assertIs(self.launcher.last.child, child)
         self.assertIs(child.warm, False)
 
+    def test_unprepared(self) -> None:
+        """
+        Where there was no program when it was to get ready, it does so with the first
+        client.
+        """
+        warm, before = self.make(), len(self.launcher.programs)
+        self.addCleanup(warm.stop)
+        child = FakeChild()
+        with open(os.devnull) as null:
+            warm.launch(child, self.order(fds=(null.fileno(),) * 3))
+        process, program = self.launcher.programs[before:]
+        self.assertIn("-c", process.order.argv)
+        self.assertIs(program.child, child)
+
     def test_dead(self) -> None:
         """
         So they are when it has died, and until there is another.

@@ -136,6 +136,7 @@ class AcceptingTests(WarmProcessTestCase):
         self.played.die()
         self.reactor.settle()
         self.assertEqual(self.freed, ["5"])
+        self.assertEqual(len(self.accepting), 0)
         self.withdraw("again")
         self.assertEqual(self.freed, ["5", "again"])
 
@@ -184,4 +185,9 @@ class AcceptingTests(WarmProcessTestCase):
         self.assertEqual(total.lent, most)
         self.accepting.withdraw(7, lambda: None)
         self.say((WITHDRAWN, 7, 0, 0))
+        self.assertEqual(total.lent, 0)
+        self.accepting.accept(8, self.watcher, 0)
+        self.assertEqual(total.lent, most)
+        self.played.die()
+        self.reactor.settle()
         self.assertEqual(total.lent, 0)

@@ -364,6 +364,20 @@ class EndTests(WarmProcessTestCase):
         self.reactor.settle()
         self.assertEqual(child.told, [PID, Exit()])
 
+    def test_adopted(self) -> None:
+        """
+        Those that are its user's, and live, have not ended with it.
+        """
+        process = WarmProcess(self.owner, self.reactor, set(), START)
+        self.addCleanup(process.close)
+        process.start(self.launcher, "/bin/py", ["py"])
+        self.process, self.played = process, self.play()
+        process.started(os.getpid())
+        child = self.running(os.getpid())
+        self.played.die()
+        self.reactor.settle()
+        self.assertEqual(child.told, [os.getpid()])
+
     def test_nonsense(self) -> None:
         """
         One that says what cannot be is gone, though it lives: its orders are left to
