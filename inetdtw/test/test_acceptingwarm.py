@@ -208,6 +208,18 @@ class AcceptingWarmTests(WarmTestCase):
         self.greet()
         self.assertEqual(self.launcher.watchers, {})
 
+    def test_withdrawAfterDeath(self) -> None:
+        """
+        Or when the cold launcher says so, if that accepts since the process died.
+        """
+        self.greet()
+        number = self.delegate()
+        self.die()
+        self.warm.withdraw(number, self.free)
+        self.assertEqual((self.freed, self.launcher.watchers), ([], {}))
+        self.launcher.withdrawn.pop()()
+        self.assertEqual(self.freed, [1])
+
     def test_withdrawRetired(self) -> None:
         """
         A socket is free at once when the launcher was retired and its process is gone.

@@ -557,6 +557,7 @@ class ServerTests(ServingTestCase):
         self.assertEqual(running.peers, [packAddress(ADDRESSED, client.getsockname())])
         client.shutdown(socket.SHUT_WR)
         self.assertEqual(running.hear(), (ENDED, 5, pid, 0))
+        self.assertEqual(client.recv(100), b"")
         running.channel.send(HEADER.pack(5, WITHDRAW))
         self.assertEqual(running.hear(), (WITHDRAWN, 5, 0, 0))
         address = server.getsockname()
