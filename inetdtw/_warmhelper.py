@@ -1588,8 +1588,8 @@ def tearDown(names: list[str]) -> None:
         except TypeError:
             """It is no module."""
         del module
-    # Nothing new can be imported any more.  Without this one tracebacks show no lines of
-    # source; to take out the others would copy all memory that they are in.
+    # Nothing new can be imported any more.  Without this one no source is shown in
+    # tracebacks; to take out the others would copy all memory that they are in.
     modules: Any = sys.modules
     modules["io"] = None
     gc.collect()
