@@ -14,10 +14,13 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from typing import Any
 
 #: The signals that ask a process to end.
 ENDING = (signal.SIGTERM, signal.SIGINT)
+#: The first words that are commands to a daemon that runs.
+COMMANDS = ("status", "health", "reload", "pause", "resume", "drain")
 
 
 def _end(number: int, frame: Any) -> None:
@@ -36,6 +39,11 @@ def main() -> None:
     if os.getpid() == 1:
         for number in ENDING:
             signal.signal(number, _end)
+    if sys.argv[1:2] and sys.argv[1] in COMMANDS:
+        # A probe runs often, and needs none of the daemon.
+        from inetdtw import operate
+
+        raise SystemExit(operate.main(sys.argv[1], sys.argv[2:]))
     from inetdtw import cli
 
     cli.main()

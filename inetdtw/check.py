@@ -25,6 +25,7 @@ from inetdtw.conf import Duplicate
 from inetdtw.files import Configuration
 from inetdtw.lookups import Lookups
 from inetdtw.place import Place
+from inetdtw.printing import printTo
 from inetdtw.service import Settings
 
 #: How many characters of a line are shown, and how many of them before the field.
@@ -139,19 +140,6 @@ def _blank(character: str) -> str:
     if unicodedata.combining(character):
         return ""
     return "  " if unicodedata.east_asian_width(character) in "WF" else " "
-
-
-def printTo(stream: Any) -> Callable[[str], None]:
-    """
-    A function that writes lines, whatever the stream can encode.
-    """
-
-    def write(line: str) -> None:
-        encoding = stream.encoding or "ascii"
-        data = line.encode(encoding, "backslashreplace")
-        print(data.decode(encoding), file=stream)
-
-    return write
 
 
 def main(paths: Iterable[str], settings: Settings) -> int:

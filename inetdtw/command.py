@@ -16,10 +16,10 @@ from typing import Any
 from twisted.python import usage
 
 from inetdtw import __version__
-from inetdtw.check import printTo
 from inetdtw.client import Client, NoDaemon
 from inetdtw.commandline import helpText, optionsOf
 from inetdtw.controlpath import NONE, VARIABLE, usualPath
+from inetdtw.printing import printTo
 
 #: The exit statuses: all is well, something is not, no daemon answers.
 FINE, TROUBLE, NOBODY = 0, 1, 2

@@ -18,11 +18,11 @@ from dataclasses import replace
 from typing import Any, Callable
 
 from inetdtw import files
-from inetdtw.check import printTo
 from inetdtw.entry import KEYS, Entry
 from inetdtw.execution import LIMITS
 from inetdtw.lookups import Lookups
 from inetdtw.place import ConfError
+from inetdtw.printing import printTo
 from inetdtw.resolve import resolve
 from inetdtw.service import Address, Service, Settings
 

@@ -9,10 +9,14 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
+from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw import begin, cli
+import inetdtw
+from inetdtw import begin, cli, operate
 
 
 class MainTests(SynchronousTestCase):
@@ -44,6 +48,40 @@ class MainTests(SynchronousTestCase):
         self.assertEqual(self.began, 1)
         after = [signal.getsignal(number) for number in begin.ENDING]
         self.assertEqual(after, before)
+
+    def test_operate(self) -> None:
+        """
+        Commands to a daemon that runs are done without all that serves.
+        """
+        self.assertEqual(begin.COMMANDS, tuple(operate.COMMANDS))
+        done: list[Any] = []
+
+        def do(*what: Any) -> int:
+            done.append(what)
+            return 7
+
+        self.patch(operate, "main", do)
+        self.patch(sys, "argv", ["inetd", "pause", "x", "-y"])
+        why = self.assertRaises(SystemExit, begin.main)
+        self.assertEqual((why.code, done), (7, [("pause", ["x", "-y"])]))
+        for words in ((), ("./status",), ("-f", "status")):
+            self.patch(sys, "argv", ["inetd", *words])
+            begin.main()
+        self.assertEqual((self.began, len(done)), (3, 1))
+
+    def test_light(self) -> None:
+        """
+        They import nothing of Twisted's reactor, or of what serves.
+        """
+        code = "import sys, inetdtw.operate; print(*sys.modules)"
+        path = os.path.dirname(os.path.dirname(inetdtw.__file__))
+        argv = [sys.executable, "-c", code]
+        env = {**os.environ, "PYTHONPATH": path}
+        done = subprocess.run(argv, env=env, capture_output=True, check=True, text=True)
+        names = set(done.stdout.split())
+        self.assertIn("inetdtw.operate", names)
+        heavy = {"twisted.internet", "twisted.application", "inetdtw.superserver"}
+        self.assertEqual(heavy & names, set())
 
     def test_first(self) -> None:
         """

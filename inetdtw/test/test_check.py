@@ -12,8 +12,9 @@ import os
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw.check import BEFORE, WIDTH, Excerpts, check, printTo
+from inetdtw.check import BEFORE, WIDTH, Excerpts, check
 from inetdtw.place import Place
+from inetdtw.printing import printTo
 from inetdtw.service import Settings
 from inetdtw.test.system import lookups
 
