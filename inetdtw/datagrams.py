@@ -29,6 +29,7 @@ from twisted.python.failure import Failure
 
 from inetdtw.child import Child
 from inetdtw.datagramport import DatagramPort, Sender
+from inetdtw.descriptors import descriptors
 from inetdtw.gate import Gate
 from inetdtw.host import Host
 from inetdtw.interfaces import ILauncher, IListener
@@ -156,6 +157,7 @@ class DatagramPrograms(DatagramProtocol):
                 lambda data: self._answer(data, addr),
             )
         given, taken = theirs
+        descriptors.note(taken.fileno())
         with given, taken:
             fds = (given.fileno(), taken.fileno(), taken.fileno())
             self._launches.launch(addr, fds, self._ended)

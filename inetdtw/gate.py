@@ -9,12 +9,15 @@ services, and room to start one.
 
 from __future__ import annotations
 
+import errno
+import os
 from typing import Any
 
+from inetdtw.descriptors import descriptors
 from inetdtw.environment import plain
 from inetdtw.interfaces import ILauncher
 from inetdtw.limits import Limits, Verdict
-from inetdtw.ports import SocketPort
+from inetdtw.ports import SHORTAGE_PAUSE, SocketPort
 from inetdtw.report import Report
 from inetdtw.total import Total
 
@@ -61,6 +64,10 @@ class Gate:
             return False
         if self._total is not None and self._total.full:
             self._waitFor(self._total)
+            return False
+        if not descriptors.enough():
+            self.port.pause("shortage", SHORTAGE_PAUSE)
+            self.short(os.strerror(errno.EMFILE))
             return False
         if self._launcher is not None and not self._launcher.room:
             self.port.hold("room")

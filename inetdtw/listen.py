@@ -27,6 +27,7 @@ from inetdtw.nowait import StreamPrograms
 from inetdtw.peers import peerText
 from inetdtw.service import Service
 from inetdtw.state import ServiceState, stateOf
+from inetdtw.steady import clockOf
 from inetdtw.waiting import WaitProgram
 from inetdtw.warm import Warm
 
@@ -68,7 +69,7 @@ class Slot:
         self.service = service
         self._host = host
         self._launcherOf = launcherOf
-        self._limits = Limits(service.bounds, host.reactor.seconds)
+        self._limits = Limits(service.bounds, clockOf(host.reactor))
         self._socket: socket.socket | None = None
         self._mark: sockets.PathMark | None = None
         self._inherited = False

@@ -24,6 +24,7 @@ from inetdtw.ports import SocketPort
 from inetdtw.service import Service
 from inetdtw.sockets import goodbye
 from inetdtw.state import ServiceState, stateOf
+from inetdtw.steady import clockOf
 from inetdtw.tcpmux import GO, NOT_AVAILABLE
 from inetdtw.warm import Warm
 
@@ -92,7 +93,7 @@ class MuxedSlot:
         self.service = service
         self._host = host
         self._launcherOf = launcherOf
-        self._limits = Limits(service.bounds, host.reactor.seconds)
+        self._limits = Limits(service.bounds, clockOf(host.reactor))
         self._door = Door(host.reactor, service.name, self._next)
         self._waiting: deque[tuple[socket.socket, Any, bool]] = deque()
         self._started = self._drained = False

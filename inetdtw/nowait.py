@@ -173,13 +173,14 @@ class StreamPrograms:
     def dropped(self, peer: Any, reason: str) -> None:
         """
         The launcher could not start a program: from now on each connection comes
-        here first.
+        here first.  Where it could not even accept, that is for a while only.
         """
         if peer is not None:
             reason = f"'{self._launches.path}': {reason}"
             self._host.tallies[self._service.name].failed += 1
             self._host.report.fail(self._service.name, peer, reason)
         if self._withdrawn():
+            self._handedBack = peer is None
             self._port.start()
 
     def _withdrawn(self) -> bool:

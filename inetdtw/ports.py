@@ -23,6 +23,8 @@ from twisted.internet.interfaces import IReadDescriptor
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
+from inetdtw.descriptors import descriptors
+
 #: How much is taken from one socket before the others have their turn.
 BATCH = 8
 #: The seconds to leave a socket alone for, when the machine is out of something.
@@ -219,6 +221,7 @@ class StreamPort(SocketPort):
                     self._factory.short(why.strerror)
                     return
                 continue
+            descriptors.note(connection.fileno())
             take = self._factory.connectionAccepted
             if not survived(self._name, take, connection, peer):
                 connection.close()

@@ -12,6 +12,7 @@ import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from typing import Any, Callable
 
 from twisted.application.service import Service as ApplicationService
@@ -27,6 +28,7 @@ from inetdtw.host import Host
 from inetdtw.inherited import Inherited
 from inetdtw.launchers import Launchers
 from inetdtw.lookups import Lookups
+from inetdtw.place import ConfError, Place
 from inetdtw.report import Report
 from inetdtw.service import Service, Settings
 from inetdtw.slots import DRAINING, Slots
@@ -226,7 +228,7 @@ class InetdService(ApplicationService):
         """
         Read the configuration again.
         """
-        configuration = self._read()
+        configuration = self._withServices(self._read())
         self._problems = configuration.problems
         self._say(configuration)
         problems = tuple(map(str, configuration.problems))
@@ -241,6 +243,17 @@ class InetdService(ApplicationService):
             changes = self._slots.apply(configuration.services, bool(self.running))
             self._report.reload(changes)
         return Reload(changes, problems, warnings)
+
+    def _withServices(self, configuration: Configuration) -> Configuration:
+        """
+        A configuration, with a problem if it has no services where some are required:
+        a file that was truncated is taken for no wish.
+        """
+        if not self._required or configuration.services or configuration.problems:
+            return configuration
+        place = Place(self._paths[0] if self._paths else "inetd.conf", 1)
+        problem = ConfError(place, "file", "there is nothing to serve")
+        return replace(configuration, problems=(problem,))
 
     def pause(self, service: str) -> ServiceState:
         """

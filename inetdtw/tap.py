@@ -28,6 +28,7 @@ from inetdtw.processone import ReapOrphans, stopOnSignals
 from inetdtw.report import Report
 from inetdtw.service import Bounds, Settings
 from inetdtw.signals import ReloadOnHangup, StateOnUser2, StopOnTerminate
+from inetdtw.steady import SteadyTime
 from inetdtw.superserver import InetdService, NothingToServe
 
 DEFAULT_FILE = "/etc/inetd.conf"
@@ -334,6 +335,7 @@ def makeService(options: Options) -> IService:
         raise SystemExit(f"inetd: nothing to serve in {files}{problems}")
     _sayOnly(NothingToServe)
     whole = MultiService()
+    SteadyTime().setServiceParent(whole)
     for each in _operated(options, inetd, report):
         each.setServiceParent(whole)
     StopOnTerminate(inetd).setServiceParent(whole)

@@ -25,6 +25,7 @@ from inetdtw.notify import Notifications
 from inetdtw.processone import ReapOrphans
 from inetdtw.service import Bounds, Settings
 from inetdtw.signals import ReloadOnHangup, StateOnUser2, StopOnTerminate
+from inetdtw.steady import SteadyTime
 
 
 class OptionsTests(SynchronousTestCase):
@@ -227,7 +228,8 @@ class MakeServiceTests(SynchronousTestCase):
         """
         whole = self.make()
         verifyObject(IService, whole)
-        ends, reloads, state, inetd = list(whole)
+        steady, ends, reloads, state, inetd = list(whole)
+        self.assertIsInstance(steady, SteadyTime)
         self.assertIsInstance(ends, StopOnTerminate)
         self.assertIsInstance(reloads, ReloadOnHangup)
         self.assertIsInstance(state, StateOnUser2)

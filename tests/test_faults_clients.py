@@ -1,0 +1,91 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Clients that do what they should not, or nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import struct
+
+from tests.daemon import eventually, freePort, talk
+from tests.faults import FaultsTestCase
+from tests.serving import childrenOf, descriptors, forkServers, readAll, stat
+
+_RESET = struct.pack("ii", 1, 0)
+
+
+def reset(client: socket.socket) -> None:
+    """
+    End a connection with a reset.
+    """
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+    client.close()
+
+
+class ClientsTests(FaultsTestCase):
+    """
+    Whatever a client does, others are served.
+    """
+
+    def test_goneBeforeStart(self) -> None:
+        """
+        Clients that are gone before anybody could accept them, or start their program,
+        leave nothing behind; the next ones are served.
+        """
+        daemon = self.served("")
+        self.othersAnswer()
+        pids = [daemon.process.pid, *forkServers(daemon.process.pid)]
+        before = descriptors(pids)
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        for number in range(60):
+            client = socket.create_connection(("127.0.0.1", self.others[number % 3]))
+            if number % 2:
+                client.sendall(b"and gone")
+            reset(client)
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+        self.othersAnswer()
+        eventually(lambda: descriptors(pids) <= before, lambda: "what was opened")
+
+    def test_resets(self) -> None:
+        """
+        Clients that reset their connection while much is under way end their own
+        program only.
+        """
+        lots = freePort()
+        yes = self.program("yes", "while True:\n    print('y' * 1000)\n")
+        daemon = self.served(f"{lots} stream tcp nowait {self.user} {yes} yes\n", lots)
+        for _ in range(5):
+            client = self.connect(lots)
+            client.recv(1000)
+            reset(client)
+        daemon.waitForLog(f"end {lots}/tcp ", 5)
+        self.othersAnswer()
+
+    def test_silent(self) -> None:
+        """
+        Clients that are connected and do nothing, or have closed one direction, hold up
+        nobody; behind tcpmux, such a client is told and closed in the end.
+        """
+        mux = freePort()
+        daemon = self.served(f"{mux} stream tcp nowait - internal tcpmux\n", mux)
+        silent = [self.connect(port) for port in (*self.others, mux) for _ in range(20)]
+        closed = [self.connect(port) for port in self.others for _ in range(5)]
+        for each in closed:
+            each.shutdown(socket.SHUT_WR)
+        self.othersAnswer()
+        self.assertEqual([readAll(each) for each in closed], [b""] * 15)
+        self.assertEqual(talk(mux, b"help\r\n"), b"")
+        for each in silent[-20:]:
+            self.assertEqual(readAll(each), b"-Error reading service name\r\n")
+        silent[0].sendall(b"still")
+        self.assertEqual(silent[0].recv(10), b"still")
+        pids = [daemon.process.pid, *forkServers(daemon.process.pid)]
+        children = [child for pid in pids for child in childrenOf(pid)]
+        self.assertEqual([p for p in children if stat(p)[0] == "Z"], [])

@@ -1,0 +1,166 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Faults of the configuration file when it is read again, and of what it names.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+from unittest import SkipTest
+
+from tests import world
+from tests.daemon import Daemon, freePort, talk
+from tests.faults import FaultsTestCase
+
+#: What a line of the log says of a reload that changes nothing.
+REJECTED = "reason=the old configuration stays"
+
+
+class FileTests(FaultsTestCase):
+    """
+    What can be wrong with the file at a SIGHUP.
+    """
+
+    def _hup(self, daemon: Daemon, reason: str) -> None:
+        """
+        A reload is rejected with a line that says why; everything is served as before.
+        """
+        count = daemon.log().count(REJECTED)
+        daemon.process.send_signal(signal.SIGHUP)
+        daemon.waitForLog(REJECTED, count + 1)
+        self.assertIn(reason, daemon.log())
+        self.othersAnswer()
+
+    def test_file(self) -> None:
+        """
+        A file that is gone, empty, a folder, a FIFO, 50 MB of noise, 9 MB of lines that
+        are none, without an end, or closed to whoever runs the daemon, changes nothing
+        and blocks nothing; once it is good again, it is read.
+        """
+        daemon = self.served("")
+        path = self.path("inetd.conf")
+        good = path + ".good"
+        os.rename(path, good)
+        self._hup(daemon, "No such file or directory")
+        self.write("inetd.conf", "")
+        self._hup(daemon, "nothing to serve")
+        os.unlink(path)
+        os.mkdir(path)
+        self._hup(daemon, "nothing to serve")
+        os.rmdir(path)
+        os.mkfifo(path)
+        self._hup(daemon, "it is not a file")
+        os.unlink(path)
+        with open(path, "wb") as file:
+            for _ in range(50):
+                file.write(os.urandom(1 << 20))
+        self._hup(daemon, "it has more than 10 MB")
+        with open(path, "wb") as file:
+            file.write(b"a\n" * (9 << 19))
+        self._hup(daemon, "there are more than 1000 mistakes")
+        os.unlink(path)
+        os.symlink("/dev/zero", path)
+        self._hup(daemon, "it has more than 10 MB")
+        os.unlink(path)
+        os.symlink("inetd.conf", path)
+        self._hup(daemon, "Too many levels of symbolic links")
+        os.unlink(path)
+        os.rename(good, path)
+        daemon.process.send_signal(signal.SIGHUP)
+        daemon.waitForLog("reload - peer=- kept=3 ")
+        self.othersAnswer()
+
+    def test_hundred(self) -> None:
+        """
+        A hundred SIGHUPs at once are read as some few; nothing is interrupted.
+        """
+        daemon = self.served("")
+        client = self.connect(self.others[1])
+        for _ in range(100):
+            daemon.process.send_signal(signal.SIGHUP)
+        daemon.waitForLog("reload - peer=- kept=3 ")
+        self.othersAnswer()
+        client.sendall(b"still")
+        self.assertEqual(client.recv(100), b"still")
+
+
+class NamedTests(FaultsTestCase):
+    """
+    What can happen to what the file names.
+    """
+
+    def test_program(self) -> None:
+        """
+        A program that is deleted closes its clients with a line for each that says so;
+        one that is put in its place serves the next one without a SIGHUP.
+        """
+        port = freePort()
+        path = self.program("program", "print('old')\n")
+        for keys in ("launch = forkserver", "launch = direct", "warm = yes"):
+            with self.subTest(keys):
+                self.program("program", "print('old')\n")
+                daemon = self.daemon(
+                    f"{port} on protocol = tcp, wait = no, user = -, exec = {path},"
+                    f" {keys};\n",
+                    port,
+                )
+                with daemon:
+                    self.assertEqual(talk(port, b""), b"old\n")
+                    os.unlink(path)
+                    self.assertEqual(talk(port, b""), b"")
+                    daemon.waitForLog(path)
+                    self.program("program", "print('new')\n")
+                    self.assertEqual(talk(port, b""), b"new\n")
+                    self.program("next", "print('newer')\n")
+                    os.rename(self.path("next"), path)
+                    self.assertEqual(talk(port, b""), b"newer\n")
+
+    def test_user(self) -> None:
+        """
+        When a user is deleted, services go on under the number that they had; a reload
+        says that there is no such user, and changes nothing.
+        """
+        if not world.ROOT:
+            raise SkipTest(world.NOT_ROOT)
+        name = f"inetdtw{os.getpid()}"
+        add = ["useradd", "-M", "-s", "/bin/sh", name]
+        remove = ["userdel", "-f", name]
+        if shutil.which("useradd") is None:
+            add, remove = ["adduser", "-D", "-H", name], ["deluser", name]
+        subprocess.run(add, check=True, capture_output=True)
+        self.addCleanup(subprocess.run, remove, capture_output=True, check=False)
+        port = freePort()
+        daemon = self.served(
+            f"{port} stream tcp nowait {name} /usr/bin/id id -u\n", port
+        )
+        number = talk(port, b"")
+        self.assertGreater(int(number), 0)
+        subprocess.run(remove, check=True, capture_output=True)
+        self.assertEqual(talk(port, b""), number)
+        daemon.process.send_signal(signal.SIGHUP)
+        daemon.waitForLog(f"there is no user '{name}'")
+        daemon.waitForLog(REJECTED)
+        self.assertEqual(talk(port, b""), number)
+        self.othersAnswer()
+
+    def test_port(self) -> None:
+        """
+        A port that somebody else has is tried again, and served when it is given back;
+        the log says both.
+        """
+        port = freePort()
+        thief = socket.create_server(("0.0.0.0", port))
+        try:
+            daemon = self.served(f"{port} stream tcp nowait - internal echo\n")
+            daemon.waitForLog("Address already in use")
+            self.othersAnswer()
+        finally:
+            thief.close()
+        daemon.waitForLog(f"listen {port}/tcp ")
+        self.assertEqual(talk(port, b"mine"), b"mine")
