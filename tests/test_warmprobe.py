@@ -16,6 +16,7 @@ import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from tests import world
 from tests.daemon import environment, freePort, talk
 from tests.interpreters import pythons
 from tests.serving import ServingTestCase
@@ -38,10 +39,14 @@ FORMS = {
 }
 
 
-class ProbeTests(ServingTestCase):
+class ProbeTestCase(ServingTestCase):
     """
     Start a probe warm and cold with one interpreter.
+
+    @ivar user: who it runs as.
     """
+
+    user = "-"
 
     def setUp(self) -> None:
         """
@@ -67,8 +72,9 @@ class ProbeTests(ServingTestCase):
                 port = freePort()
                 self.ports[form] = (*self.ports.get(form, ()), port)
                 lines.append(
-                    f"127.0.0.1:{port} on protocol = tcp, wait = no, user = -, "
-                    f"directory = {self.folder}, exec = {python}, {said};\n"
+                    f"127.0.0.1:{port} on protocol = tcp, wait = no, "
+                    f"user = {self.user}, directory = {self.folder}, "
+                    f"exec = {python}, {said};\n"
                 )
         return "".join(lines)
 
@@ -119,6 +125,12 @@ class ProbeTests(ServingTestCase):
             if found[key] != wanted[key]
         ]
 
+
+class ProbeTests(ProbeTestCase):
+    """
+    Start a probe with each interpreter that is here.
+    """
+
     def test_virtualEnvironment(self) -> None:
         """
         The interpreter of a virtual environment: nothing is different.
@@ -127,6 +139,22 @@ class ProbeTests(ServingTestCase):
         folder = self.path("env")
         subprocess.run([python, "-m", "venv", "--without-pip", folder], check=True)
         self.compare(f"{folder}/bin/python")
+
+
+class OtherUserTests(ProbeTestCase):
+    """
+    Start a probe as another user.
+    """
+
+    if not world.ROOT:
+        skip = world.NOT_ROOT
+
+    def test_otherUser(self) -> None:
+        """
+        A service of another user: nothing is different.
+        """
+        self.user = world.alpine().pw_name
+        self.compare(world.python())
 
 
 def _addTests() -> None:
