@@ -262,6 +262,7 @@ class Script:
         # From 3.9 on, a script's name is absolute.
         self._name = self._path if _VERSION >= (3, 9) else words[0]
         self._file: Watched | None = None
+        self._folder = ""
         self._code: Any = None
         self._warnings = ""
         self.problem = ""
@@ -279,6 +280,8 @@ class Script:
             return False
         else:
             self._file.note()
+        # If a link on the way leads elsewhere, the script is another file.
+        self._folder = realFolder(self._path)
         try:
             self.problem = ""
             self._compile()
@@ -303,7 +306,7 @@ class Script:
         """
         What goes first in the path of modules.
         """
-        return realFolder(self._path)
+        return self._folder
 
     def enter(self) -> Call:
         """
