@@ -193,6 +193,7 @@ def _file(
         yield ConfError(place, "file", f"is not text in UTF-8: {why.reason}")
         return
     yield from _exposed(path)
+    yield from _replaceable(path)
     for statement in parse(text, path, bind):
         if isinstance(statement, Include):
             yield from _included(statement, path, (*above, real), turns)
@@ -221,6 +222,20 @@ def _exposed(path: str) -> Iterator[Warned]:
         yield Warned(Place(path, 1), "file", reason)
     if about.st_uid not in (0, os.geteuid()):
         reason = f"the user {about.st_uid} owns it, and decides what is run"
+        yield Warned(Place(path, 1), "file", reason)
+
+
+def _replaceable(path: str) -> Iterator[Warned]:
+    """
+    A warning, if others can put another file in the place of a file.
+    """
+    try:
+        folder = os.stat(os.path.dirname(os.path.realpath(path)))
+    except OSError:
+        return
+    # In one that is sticky they cannot, unless it is theirs.
+    if folder.st_mode & stat.S_IWOTH and not folder.st_mode & stat.S_ISVTX:
+        reason = f"others can replace it: its folder is {stat.filemode(folder.st_mode)}"
         yield Warned(Place(path, 1), "file", reason)
 
 

@@ -1,0 +1,232 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+What programs may do, and what they can see of others, where root runs the daemon.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import re
+import socket
+from typing import Any
+
+from tests import world
+from tests.daemon import Daemon, freePort, talk
+from tests.serving import ServingTestCase, inetd
+
+#: Says what it is and has; and keeps something for those after it, if it can.
+TELLS = """
+import builtins, json, os, sys
+
+def status(pid):
+    with open(f"/proc/{pid}/status") as file:
+        pairs = (line.partition(":") for line in file)
+        return {name: value.split() for name, _, value in pairs}
+
+def refused(call, *given):
+    try:
+        call(*given)
+    except PermissionError:
+        return True
+    return False
+
+found = {"me": status("self"), "parent": status(os.getppid())}
+found["fds"] = {}
+for fd in os.listdir("/proc/self/fd"):
+    try:
+        found["fds"][fd] = os.readlink(f"/proc/self/fd/{fd}")
+    except FileNotFoundError:
+        pass
+found["env"] = dict(os.environ)
+found["seen"] = getattr(builtins, "kept", None)
+builtins.kept = os.getpid()
+found["refused"] = [
+    refused(os.setuid, 0), refused(os.seteuid, 0), refused(os.setgid, 0),
+    refused(os.setgroups, [0]), refused(os.chroot, "/"),
+    refused(os.setresuid, 0, 0, 0),
+]
+print(json.dumps(found), flush=True)
+"""
+WAYS = ("launch = forkserver", "launch = direct", "warm = yes", "rlimit_core = 0")
+
+
+class PrivilegesTests(ServingTestCase):
+    """
+    Programs of users that are not root.
+    """
+
+    if not world.ROOT:
+        skip = world.NOT_ROOT
+
+    def setUp(self) -> None:
+        """
+        Serve one program in every way, as two users.
+        """
+        super().setUp()
+        self.users = [world.alpine(), pwd.getpwnam("nobody")]
+        tells = self.program("tells", TELLS)
+        self.ports = {(u.pw_name, w): freePort() for u in self.users for w in WAYS}
+        lines = "".join(
+            f"{port} on protocol = tcp, wait = no, user = {user}, exec = {tells},"
+            f" env = SECRET_OF_{user}=x, {way};\n"
+            for (user, way), port in self.ports.items()
+        )
+        self.served = self.daemon(lines, *self.ports.values())
+        self.served.start()
+        self.addCleanup(self.served.stop)
+        self.served.waitForLog("event=ready", 2)
+
+    def ask(self, user: str, way: str) -> Any:
+        """
+        What the program of a service says.
+        """
+        return json.loads(talk(self.ports[user, way], b""))
+
+    def test_identity(self) -> None:
+        """
+        A program has exactly its user's ids, real, effective, saved and for files; its
+        groups; no capability; and no way back.
+        """
+        for user in self.users:
+            groups = sorted(set(os.getgrouplist(user.pw_name, user.pw_gid)))
+            for way in WAYS:
+                with self.subTest(user=user.pw_name, way=way):
+                    found = self.ask(user.pw_name, way)
+                    me = found["me"]
+                    self.assertEqual(me["Uid"], [str(user.pw_uid)] * 4)
+                    self.assertEqual(me["Gid"], [str(user.pw_gid)] * 4)
+                    self.assertEqual(sorted(map(int, me["Groups"])), groups)
+                    for name in ("CapInh", "CapPrm", "CapEff", "CapAmb"):
+                        self.assertEqual(int(me[name][0], 16), 0, name)
+                    self.assertEqual(found["refused"], [True] * 6)
+
+    def test_isolation(self) -> None:
+        """
+        A program has no descriptor but its client's, nothing of another service's
+        environment, and nothing that another client's program has left; a process that
+        is kept warm serves its own user only.
+        """
+        parents: dict[str, set[str]] = {}
+        for user in self.users:
+            other = next(u for u in self.users if u is not user)
+            for way in WAYS:
+                for _ in range(2):
+                    found = self.ask(user.pw_name, way)
+                    rest = {fd for fd, to in found["fds"].items() if int(fd) > 2}
+                    self.assertEqual(rest, set(), (way, found["fds"]))
+                    links = {found["fds"][fd] for fd in "012"}
+                    self.assertEqual(len(links), 1)
+                    self.assertRegex(links.pop(), "^socket:")
+                    env = found["env"]
+                    self.assertIn(f"SECRET_OF_{user.pw_name}", env)
+                    self.assertNotIn(f"SECRET_OF_{other.pw_name}", env)
+                    self.assertIsNone(found["seen"])
+            warm = self.ask(user.pw_name, "warm = yes")["parent"]
+            self.assertEqual(warm["Uid"], [str(user.pw_uid)] * 4)
+            parents[user.pw_name] = set(warm["Pid"])
+        self.assertEqual(len(set.union(*parents.values())), 2)
+
+
+class FilesTests(ServingTestCase):
+    """
+    Files that others can reach.
+    """
+
+    def _serve(self, path: str, *more: str) -> Daemon:
+        """
+        A daemon that reads a file, until the test ends.
+        """
+        daemon = Daemon(inetd("-f", "-e", *more, path))
+        daemon.start()
+        self.addCleanup(daemon.stop)
+        return daemon
+
+    def test_writable(self) -> None:
+        """
+        A configuration file that others can write, one that it includes, and one in a
+        folder where others can replace it each draw a warning that names the file.
+        """
+        os.mkdir(self.path("open"))
+        os.chmod(self.path("open"), 0o777)
+        inner = self.write("open/inner", "")
+        wide = self.write("wide", "", 0o666)
+        line = f"{freePort()} stream tcp nowait - internal echo\n"
+        path = self.write("inetd.conf", f"{line}.include {wide}\n.include {inner}\n")
+        os.chmod(path, 0o666)
+        daemon = self._serve(path)
+        daemon.waitForLog("listen ")
+        for each in (path, wide):
+            self.assertRegex(daemon.log(), f"warning {each}:1:1 .*others .*may write")
+        self.assertRegex(daemon.log(), f"warning {inner}:1:1 .*others can replace it")
+
+    def test_paths(self) -> None:
+        """
+        A file, a folder, a symbolic link, and the socket of somebody who listens stay
+        as they are where a UNIX socket should be; the log says why there is none.
+        """
+        kept = self.write("kept", "precious")
+        os.symlink(kept, self.path("link"))
+        os.mkdir(self.path("folder"))
+        with socket.socket(socket.AF_UNIX) as other:
+            other.bind(self.path("used"))
+            other.listen()
+            os.symlink(self.path("used"), self.path("toUsed"))
+            names = ("kept", "link", "folder", "used", "toUsed")
+            lines = "".join(
+                f"{self.path(name)} stream unix nowait - internal echo\n"
+                for name in names
+            )
+            port = freePort()
+            lines += f"{port} stream tcp nowait - internal echo\n"
+            daemon = self._serve(self.write("inetd.conf", lines))
+            daemon.waitForLog("unbound ", len(names))
+            daemon.waitForLog("listen ")
+            daemon.stop()
+            with open(kept, encoding="utf-8") as file:
+                self.assertEqual(file.read(), "precious")
+            for name in ("link", "toUsed"):
+                self.assertTrue(os.path.islink(self.path(name)))
+            self.assertTrue(os.path.isdir(self.path("folder")))
+            self.assertTrue(os.path.exists(self.path("used")))
+
+
+class ForgeryTests(ServingTestCase):
+    """
+    Lines of the log that somebody else would like to write.
+    """
+
+    def test_control(self) -> None:
+        """
+        Nothing that a client sends, a program complains of, or a file is called, gets a
+        control character into the log, or begins a line of it.
+        """
+        mux, complains = freePort(), freePort()
+        forged = "x\\r\\x1b[2Jend 7/tcp pid=1\\x85\\u2028forged"
+        program = self.program(
+            "complains",
+            f"import sys\nsys.stderr.buffer.write({forged!r}.encode() + b'\\n')\n",
+        )
+        name = "a\x1b[31m\rstart forged\n"
+        self.write(name, "nonsense\n")
+        conf = (
+            f"{mux} stream tcp nowait - internal tcpmux\n"
+            f"{complains} on protocol = tcp, wait = no, user = -, exec = {program},"
+            " stderr = log;\n"
+            '.include "a*"\n'
+        )
+        daemon = self.daemon(conf, mux, complains)
+        with daemon:
+            talk(mux, b"x\r\x1b[2Jstart forged\x85\xe2\x80\xa8end\r\n")
+            talk(complains, b"")
+            daemon.waitForLog("there is no service tcpmux/x")
+            daemon.waitForLog("stderr ")
+            daemon.waitForLog("field=socktype")
+            log = daemon.log()
+        self.assertNotRegex(log, "[^\\n\\t\\x20-\\x7e]")
+        for line in log.splitlines():
+            self.assertRegex(line, r"^(\t|\d{4}-)")
+        self.assertFalse(re.search(r"^\S+ \[\S+\] (start|end) forged", log, re.M))
