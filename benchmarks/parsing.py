@@ -52,7 +52,7 @@ KINDS: dict[str, tuple[str, str, str]] = {
     "commas": ("", ",", ""),
     "addresses": ("", "127.0.0.1,", f":7 {_CAT}"),
     "addresses in brackets": ("", "[::1],", f":7 {_CAT}"),
-    "addresses for many lines": ("127.0.0.1," * 63 + "[::1]:\n", f"7 {_CAT}", ""),
+    "addresses for many lines": ("127.0.0.1," * 31 + "[::1]:\n", f"7 {_CAT}", ""),
     "addresses of a key": ("7 on bind = ", "127.0.0.1 ", ";"),
     "equals signs": ("7 on ", "=", ""),
     "semicolons": ("7 on ", ";", ""),

@@ -39,6 +39,8 @@ from inetdtw.positional import defaultHosts, saidBy, splitService
 from inetdtw.tokens import Tokens
 
 _SPACE = re.compile(r"[ \t\r\n\f\v]*")
+#: All lines that go on with the one before.
+_MORE = re.compile(r"(?:[ \t][^\n]*(?:\n|\Z))+")
 _SWITCHED = re.compile(
     r"""
     (?: (?: [^ \t\r\n'"] | '[^'\n]*' | "(?: [^"\\\n] | \\. )*" )+
@@ -156,6 +158,9 @@ class _Reader:
         source = self._source
         parts = [source.restOfLine()]
         while source.text.startswith((" ", "\t"), source.position):
+            if len(parts) > WORDS:
+                source.goTo(_MORE.match(source.text, source.position).end())  # type: ignore[union-attr] # it begins with a blank
+                break
             place, more = source.restOfLine()
             if not more.lstrip(" \t").startswith("#"):
                 parts.append((place, more))

@@ -35,7 +35,7 @@ _BUFFERS = {"sndbuf": "sndbuf", "rcvbuf": "recvbuf", "recvbuf": "recvbuf"}
 
 
 #: The most addresses of one line, or in front of many.
-HOSTS = 64
+HOSTS = 32
 
 
 def _said(key: str, text: str, word: Word, offset: int = 0) -> Said:

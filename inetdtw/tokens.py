@@ -97,22 +97,23 @@ class Tokens:
         place = source.place(source.position)
         sort = Sort.PLAIN
         for match in _TOKEN.finditer(source.text, source.position):
-            if pieces and match.lastgroup not in ("plain", "single", "double"):
+            kind = match.lastgroup
+            if kind in ("plain", "single", "double"):
+                here = source.place(match.start())
+                place = place if pieces else here
+                pieces.append(_value(match, here))
+                sort = Sort.PLAIN if kind == "plain" else Sort.QUOTED
+                source.position = match.end()
+                continue
+            if pieces:
                 yield sort, Word("".join(pieces), place)
                 pieces = []
             here = source.place(match.start())
-            place = place if pieces else here
-            if match["open"] is not None:
+            if kind == "open":
                 raise ConfError(here, "definition", "a string is not closed here")
-            if match["mark"] is not None:
-                self._passOver(match)
-                yield Sort.MARK, Word(match["mark"], here)
-            elif match["blank"] is None and match["comment"] is None:
-                pieces.append(_value(match, here))
-                sort = Sort.QUOTED if match["plain"] is None else Sort.PLAIN
-                self._passOver(match)
-            else:
-                self._passOver(match)
+            self._passOver(match)
+            if kind == "mark":
+                yield Sort.MARK, Word(match.group(), here)
             if self._ended:
                 return
         if pieces:
@@ -135,13 +136,18 @@ class Tokens:
 
         @return: whether the definition ends there.
         """
-        end = match.end()
+        kind, end = match.lastgroup, match.end()
+        if kind != "blank":
+            # Nothing else has an end of line in it.
+            self._source.position = end
+            text = match.group()
+            if kind == "mark":
+                self._ended = text == ";"
+            elif kind == "open":
+                self._ended = text.rstrip().endswith(";")
+            return self._ended
         self._source.goTo(end)
-        if match["mark"] == ";":
-            self._ended = True
-        elif match["open"] is not None:
-            self._ended = match["open"].rstrip().endswith(";")
-        elif match["blank"] is not None and match["blank"].endswith("\n"):
+        if self._source.text[end - 1] == "\n":
             self._ended = _BEGINNING.match(self._source.text, end) is not None
         return self._ended
 
@@ -150,10 +156,10 @@ def _value(match: re.Match[str], place: Place) -> str:
     """
     What a token stands for.
     """
-    for quoted in (match["single"], match["double"]):
-        if quoted is not None:
-            return _unescaped(quoted, place) if "\\" in quoted else quoted
-    return match["plain"]
+    text: str = match[match.lastgroup or 0]
+    if match.lastgroup != "plain" and "\\" in text:
+        return _unescaped(text, place)
+    return text
 
 
 def _unescaped(quoted: str, place: Place) -> str:
