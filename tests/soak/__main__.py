@@ -4,11 +4,11 @@
 """
 Flood a daemon, or have it run for long; as root it also serves as another user::
 
-    python -m tests.soak connections [CLIENTS [AT-ONCE]]    # 20000, 500
-    python -m tests.soak beside [CLIENTS]                   # 300
-    python -m tests.soak datagrams [COUNT]                  # 100000
-    python -m tests.soak reflectors [EACH]                  # 1000
-    python -m tests.soak survival [MINUTES]                 # 30
+    python -m tests.soak connections [CLIENTS [AT-ONCE [BACKLOG]]]  # 20000, 500, 1000
+    python -m tests.soak beside [CLIENTS]                           # 300
+    python -m tests.soak datagrams [COUNT]                          # 100000
+    python -m tests.soak reflectors [EACH]                          # 1000
+    python -m tests.soak survival [MINUTES]                         # 30
 
 It prints figures; the exit status is 1 if anything is not as it should be.
 """
@@ -33,21 +33,28 @@ FLOODED, MEASURED = ("forked", "bounded", "internal"), ("internal", "direct", "w
 _INTERNAL = ("echo", "chargen", "daytime", "time")
 
 
-def floodAll(folder: str, count: int = 20_000, atOnce: int = 500) -> bool:
+def floodAll(
+    folder: str, count: int = 20_000, atOnce: int = 500, backlog: int = 1000
+) -> bool:
     """
     Very many connections to services of all kinds.
+
+    @param backlog: how many may wait for each service.  When it is less than there are
+        at a time, the kernel turns clients away, some of them for a minute and more.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < 2 * atOnce:
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(4 * atOnce, hard), hard))
     mixed = Mixed(folder)
-    with mixed.daemon():
+    with mixed.daemon(["-q", str(backlog)]) as daemon:
         before, began = overflows(), time.monotonic()
         found = flood(mixed.clients, count, atOnce)
         again, seconds = overflows() - before, time.monotonic() - began
+        refused = daemon.log().count(" refuse ")
     for name, outcomes in found.items():
         print(f"{name:10} {outcomes}", *outcomes.others[:5], sep="\n  ")
-    print(f"{count} clients, {atOnce} at a time, {seconds:.1f} s; sent again: {again}")
+    print(f"{count} clients, {atOnce} at a time, {seconds:.1f} s; ", end="")
+    print(f"turned away by the kernel: {again}, by the daemon: {refused}")
     return not any(outcomes.others for outcomes in found.values())
 
 
