@@ -11,6 +11,7 @@ nothing by itself: a test has it read what there is to read, and moves its clock
 
 from __future__ import annotations
 
+import gc
 import os
 import resource
 import select
@@ -62,6 +63,8 @@ def openDescriptors() -> dict[str, str]:
     """
     What this process has open, by number.
     """
+    # Another test may have left cycles behind that have some.
+    gc.collect()
     found = {}
     for number in os.listdir("/proc/self/fd"):
         try:
