@@ -64,8 +64,9 @@ class DescriptorsTests(FaultsTestCase):
         them are served; the log says once what is missing.
         """
         for pid in pids:
-            most = max(map(int, os.listdir(f"/proc/{pid}/fd")))
-            limit([pid], resource.RLIMIT_NOFILE, most + 1)
+            used = set(map(int, os.listdir(f"/proc/{pid}/fd")))
+            free = min(set(range(len(used) + 1)) - used)
+            limit([pid], resource.RLIMIT_NOFILE, free + 1)
         clients = [self.connect(port) for port in self.others for _ in range(4)]
         for each in clients:
             each.sendall(b"waited")
