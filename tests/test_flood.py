@@ -11,7 +11,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 from tests import world
-from tests.daemon import freePort, talk
+from tests.daemon import eventually, freePort, talk
 from tests.serving import ServingTestCase
 from tests.soak import connections, datagrams, reflectors
 from tests.soak.mixed import Mixed, flood
@@ -81,18 +81,24 @@ class MixedTests(ServingTestCase):
         """
         super().setUp()
         self.mixed = Mixed(self.folder)
-        self.served = self.mixed.daemon()
+        self.served = self.mixed.daemon(["-l"])
         self.served.start()
         self.addCleanup(self.served.stop)
 
     def test_connections(self) -> None:
         """
-        A hundred clients at a time, of all services, are all sent back every byte.
+        A hundred clients at a time, of all services, are all sent back every byte; no
+        program is started for nobody.
         """
         found = flood(self.mixed.clients, 800, 100)
         self.assertEqual([each.others for each in found.values()], [[]] * len(found))
-        rights = sum(each.counts["right"] for each in found.values())
-        self.assertEqual(rights, 800, self.served.log())
+        counts = {name: each.counts["right"] for name, each in found.items()}
+        self.assertEqual(sum(counts.values()), 800)
+        wanted = {name: counts[name] for name in self.mixed.accepted("")}
+        eventually(
+            lambda: self.mixed.accepted(self.served.log()) == wanted,
+            lambda: f"{wanted} started, not {self.mixed.accepted(self.served.log())}",
+        )
 
     def test_beside(self) -> None:
         """

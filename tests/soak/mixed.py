@@ -76,6 +76,7 @@ tcpmux/cat stream tcp nowait {user} cat cat
 """
 
 _PORTS = ("internal", "direct", "forked", "bounded", "warm", "tcpmux", "wait")
+_STARTED = ("direct", "forked", "bounded", "warm")
 _UDP_PORTS = ("datagrams", "waitingDatagrams")
 
 
@@ -114,6 +115,15 @@ class Mixed:
             "tcpmux": partial(talk, self.ports["tcpmux"], before=b"cat\r\n"),
             "unix": partial(talk, os.path.join(folder, "socket")),
         }
+
+    def accepted(self, log: str) -> dict[str, int]:
+        """
+        How many clients there were for which a program was started, as the log of a
+        daemon with the option C{-l} has it.
+        """
+        names = {name: f"{self.ports[name]}/tcp" for name in _STARTED}
+        names.update(tcpmux="tcpmux/cat", unix=f"{self.folder}/socket/unix")
+        return {name: log.count(f" start {each} ") for name, each in names.items()}
 
     def _write(self, name: str, text: str) -> None:
         """
@@ -169,6 +179,13 @@ class Outcomes:
 
     counts: Counter[str] = field(default_factory=Counter)
     others: list[str] = field(default_factory=list)
+
+    @property
+    def bad(self) -> int:
+        """
+        How many were not served as they should have been.
+        """
+        return sum(self.counts[name] for name in ("lost", "short", "wrong"))
 
     def add(self, service: str, number: int, outcome: str) -> None:
         """
