@@ -1,0 +1,1 @@
+`InetdService` puts all of it into a Twisted application.

@@ -1,0 +1,1 @@
+The options `-c`, `-C`, `-s` and `-a` do what they do in FreeBSD's inetd.

@@ -1,0 +1,2 @@
+`InetdService.factory` gives the programs of a service to any port or endpoint of
+Twisted's.

@@ -1,0 +1,1 @@
+The keys stderr, env, passenv, nodelay and keepalive; tcpmux (RFC 1078).

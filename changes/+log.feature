@@ -1,0 +1,2 @@
+`--log-level`, `--log-addresses` and `--log-format json`; SIGUSR2 logs the state of every
+service.

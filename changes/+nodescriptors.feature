@@ -1,0 +1,2 @@
+With no descriptors left clients wait where they were closed before; a clock that is set
+changes no pause; a file that has become empty is no wish to serve nothing.
