@@ -43,7 +43,7 @@ _BEGIN = """\
 import sys
 if sys.version_info[:2] == {version}:
     traced = {{'__name__': 'tracing'}}
-    exec(compile(open({tracing!r}).read(), 'tracing', 'exec'), traced)
+    exec(compile({tracing!r}, 'tracing', 'exec'), traced)
     traced['trace']({files!r}, {notes!r}, {resume})
     del traced
 """
@@ -61,9 +61,12 @@ def _begin(files: dict[str, str], notes: str) -> str:
 
     @param files: those that matter, by what their code is called.
     """
+    # As a text, since the process may have another root folder.
+    with open(_TRACING, encoding="utf-8") as file:
+        tracing = file.read()
     return _BEGIN.format(
         version=tuple(sys.version_info[:2]),
-        tracing=_TRACING,
+        tracing=tracing,
         files=files,
         notes=notes,
         resume=opcode.opmap.get("RESUME", -1),
@@ -97,7 +100,7 @@ class _Measured(SourceFileLoader):
         file = module._HELPER
         folder = os.path.dirname(file)
         paths = [os.path.join(folder, name) for name in os.listdir(folder)]
-        program = f"{self.notes}.{os.getpid()}._forkhelper.py"
+        program = f"{self.notes}.{os.urandom(8).hex()}._forkhelper.py"
         with open(program, "w", encoding="utf-8") as written:
             written.write(_begin({path: path for path in paths}, self.notes))
             written.write(_FORK_SERVER.format(file=file))

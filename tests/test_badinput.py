@@ -304,7 +304,7 @@ class PortInUseTests(LoggedTestCase):
             if kind == socket.SOCK_STREAM:
                 holder.listen()
             with self.daemon(conf, other) as daemon:
-                (line,) = self.lines(daemon, "] unbound ")
+                line, *_ = self.lines(daemon, "] unbound ")
                 self.assertIn(f":{taken} ", line)
                 self.assertIn("Address already in use", line)
                 self.assertEqual(talk(other, b"other"), b"other")
@@ -337,7 +337,7 @@ class PortInUseTests(LoggedTestCase):
         port = freePort()
         conf = f"{port} stream tcp nowait - /bin/cat\n1 stream tcp nowait - /bin/cat\n"
         with self.daemon(conf, port, user=ordinaryUser()) as daemon:
-            (line,) = self.lines(daemon, "] unbound 1/tcp ")
+            line, *_ = self.lines(daemon, "] unbound 1/tcp ")
             self.assertIn("Permission denied", line)
             self.assertEqual(talk(port, b"text"), b"text")
 

@@ -137,7 +137,9 @@ class ProbeTests(ProbeTestCase):
         """
         python = list(pythons().values())[-1]
         folder = self.path("env")
-        subprocess.run([python, "-m", "venv", "--without-pip", folder], check=True)
+        # What leads workers of trial to their modules is not for this interpreter.
+        command = [python, "-I", "-m", "venv", "--without-pip", folder]
+        subprocess.run(command, check=True)
         self.compare(f"{folder}/bin/python")
 
 
