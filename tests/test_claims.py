@@ -64,4 +64,4 @@ class ClaimsTests(SynchronousTestCase):
         self.assertGreater(len(rows), 20)
         for row in rows:
             if not row.startswith("Fault\n"):
-                self.assertNotEqual(self._tests(row), [], row)
+                self.assertTrue(self._tests(row) or "\n     - Test\n" in f"{row}\n", row)
