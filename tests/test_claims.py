@@ -63,12 +63,7 @@ class ClaimsTests(SynchronousTestCase):
         rows = re.split(r"\n   \* - ", text)[1:]
         self.assertGreater(len(rows), 20)
         for row in rows:
-            if (
-                not row.startswith(
-                    ("Fault\n", "Flood\n", "Run\n", "Figure\n", "What\n", "When\n")
-                )
-                and "``" in row
-            ):
-                self.assertTrue(
-                    self._tests(row) or "\n     - Test\n" in f"{row}\n", row
-                )
+            # The head of a table names none, and what takes long is a command.
+            if "\n     - Test" in row:
+                continue
+            self.assertTrue(self._tests(row) or "-m tests.soak " in row, row)
