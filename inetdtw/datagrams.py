@@ -32,9 +32,10 @@ from inetdtw.datagramport import DatagramPort, Sender
 from inetdtw.descriptors import descriptors
 from inetdtw.gate import Gate
 from inetdtw.host import Host
-from inetdtw.interfaces import ILauncher, IListener
+from inetdtw.interfaces import ILauncher
 from inetdtw.launches import Launches
 from inetdtw.limits import Limits
+from inetdtw.listener import GatedListener
 from inetdtw.ports import survived
 from inetdtw.service import Service
 
@@ -206,10 +207,10 @@ def _pairs(
     return (ours, answers), (given, taken)
 
 
-@implementer(IListener)
-class DatagramListener:
+class DatagramListener(GatedListener):
     """
-    A socket whose datagrams each get a program.
+    A socket whose datagrams each get a program.  When no more are started, the answers
+    of those that run are still sent, until the socket ends.
     """
 
     def __init__(
@@ -221,51 +222,18 @@ class DatagramListener:
         launcher: ILauncher,
         released: Callable[[], None],
     ) -> None:
-        self._gate = Gate(service.name, limits, host.report, launcher, host.total)
+        gate = Gate(service.name, limits, host.report, launcher, host.total)
         launches = Launches(service, host, launcher)
         # Each write would be a datagram: one print() is to make only one.
         launches.without("PYTHONUNBUFFERED")
         self._prepare = launches.prepare
-        protocol = DatagramPrograms(service, launches, self._gate, host, released)
-        self._port = DatagramPort(
-            sock, host.reactor, service.name, protocol, self._gate.open
-        )
-        self._gate.port = self._port
+        protocol = DatagramPrograms(service, launches, gate, host, released)
+        port = DatagramPort(sock, host.reactor, service.name, protocol, gate.open)
+        super().__init__(port, gate)
 
     def start(self) -> None:
         """
         Begin to receive.
         """
         self._prepare()
-        self._port.start()
-
-    def retire(self, done: Callable[[], None]) -> None:
-        """
-        Receive no more.  The answers of the programs that run are still sent.
-        """
-        self._port.stop()
-        done()
-
-    def stop(self) -> None:
-        """
-        Receive no more.  The answers end with the socket.
-        """
-        self._port.stop()
-
-    def released(self) -> None:
-        """
-        One of the service's programs has ended.
-        """
-        self._gate.reopen()
-
-    def held(self) -> list[str]:
-        """
-        Why no clients are taken.
-        """
-        return self._port.reasons
-
-    def resumes(self) -> float | None:
-        """
-        When that is over.
-        """
-        return self._port.resumes
+        super().start()

@@ -12,23 +12,21 @@ import errno
 import socket
 from typing import Any, Callable
 
-from zope.interface import implementer
-
 from twisted.internet.protocol import Protocol
 
 from inetdtw import builtin
 from inetdtw.datagramport import DatagramPort
 from inetdtw.gate import Gate
 from inetdtw.host import Host
-from inetdtw.interfaces import ILauncher, IListener
+from inetdtw.interfaces import ILauncher
 from inetdtw.limits import Limits
+from inetdtw.listener import GatedListener, Listener
 from inetdtw.ports import StreamPort
 from inetdtw.service import Service
 from inetdtw.sockets import goodbye
 
 
-@implementer(IListener)
-class InternalStream:
+class InternalStream(GatedListener):
     """
     A listening socket whose connections an internal service serves.
     """
@@ -46,14 +44,12 @@ class InternalStream:
         self._reactor = host.reactor
         self._released = released
         self._refusal = service.refusal
-        self._gate = Gate(service.name, limits, host.report, None)
-        self.mayAccept = self._gate.open
-        self.short = self._gate.short
+        gate = Gate(service.name, limits, host.report, None)
+        self.mayAccept, self.short = gate.open, gate.short
         self._factory = builtin.streamFactory(
             service.internal, host.wallclock, self._ended
         )
-        self._port = StreamPort(sock, host.reactor, service.name, self)
-        self._gate.port = self._port
+        super().__init__(StreamPort(sock, host.reactor, service.name, self), gate)
 
     def connectionAccepted(self, connection: socket.socket, peer: Any) -> None:
         """
@@ -83,46 +79,8 @@ class InternalStream:
         self._gate.release((getattr(peer, "host", ""), 0))
         self._released()
 
-    def start(self) -> None:
-        """
-        Begin to accept.
-        """
-        self._port.start()
 
-    def retire(self, done: Callable[[], None]) -> None:
-        """
-        Accept no more; the connections there are go on.
-        """
-        self._port.stop()
-        done()
-
-    def stop(self) -> None:
-        """
-        Accept no more.
-        """
-        self._port.stop()
-
-    def released(self) -> None:
-        """
-        A connection is over.
-        """
-        self._gate.reopen()
-
-    def held(self) -> list[str]:
-        """
-        Why no connections are accepted.
-        """
-        return self._port.reasons
-
-    def resumes(self) -> float | None:
-        """
-        When that is over.
-        """
-        return self._port.resumes
-
-
-@implementer(IListener)
-class InternalDatagrams:
+class InternalDatagrams(Listener):
     """
     A socket whose datagrams an internal service answers.
     """
@@ -145,7 +103,7 @@ class InternalDatagrams:
             service.internal, host.wallclock, host.guard, service.name
         )
         self.makeConnection = self._protocol.makeConnection
-        self._port = DatagramPort(sock, host.reactor, service.name, self)
+        super().__init__(DatagramPort(sock, host.reactor, service.name, self))
 
     def datagramReceived(self, datagram: bytes, addr: Any) -> None:
         """
@@ -160,14 +118,7 @@ class InternalDatagrams:
         """
         self._guard.add(self._number)
         self._guarded = True
-        self._port.start()
-
-    def retire(self, done: Callable[[], None]) -> None:
-        """
-        Receive no more.
-        """
-        self.stop()
-        done()
+        super().start()
 
     def stop(self) -> None:
         """
@@ -176,21 +127,4 @@ class InternalDatagrams:
         if self._guarded:
             self._guarded = False
             self._guard.discard(self._number)
-        self._port.stop()
-
-    def released(self) -> None:
-        """
-        Nothing that was started here can end.
-        """
-
-    def held(self) -> list[str]:
-        """
-        Why no datagrams are received.
-        """
-        return self._port.reasons
-
-    def resumes(self) -> float | None:
-        """
-        When that is over.
-        """
-        return self._port.resumes
+        super().stop()

@@ -11,12 +11,11 @@ from __future__ import annotations
 import socket
 from typing import Any, Callable
 
-from zope.interface import implementer
-
 from inetdtw.gate import Gate
 from inetdtw.host import Host
-from inetdtw.interfaces import ILauncher, IListener
+from inetdtw.interfaces import ILauncher
 from inetdtw.limits import Limits
+from inetdtw.listener import GatedListener
 from inetdtw.place import printable
 from inetdtw.ports import StreamPort
 from inetdtw.service import Service
@@ -24,10 +23,10 @@ from inetdtw.sockets import goodbye
 from inetdtw.tcpmux import NOT_AVAILABLE, NOT_READ, Question
 
 
-@implementer(IListener)
-class Tcpmux:
+class Tcpmux(GatedListener):
     """
-    A listening socket whose clients say which service they want.
+    A listening socket whose clients say which service they want; those that were
+    accepted may still say so when no more are.
     """
 
     def __init__(
@@ -44,11 +43,9 @@ class Tcpmux:
         self._host = host
         self._limits = limits
         self._released = released
-        self._gate = Gate(service.name, limits, host.report, None)
-        self.mayAccept = self._gate.open
-        self.short = self._gate.short
-        self._port = StreamPort(sock, host.reactor, service.name, self)
-        self._gate.port = self._port
+        gate = Gate(service.name, limits, host.report, None)
+        self.mayAccept, self.short = gate.open, gate.short
+        super().__init__(StreamPort(sock, host.reactor, service.name, self), gate)
 
     def connectionAccepted(self, connection: socket.socket, peer: Any) -> None:
         """
@@ -85,40 +82,3 @@ class Tcpmux:
         self._limits.refused += 1
         self._host.report.refuse(self._name, question.peer, reason)
         goodbye(question.connection, NOT_AVAILABLE)
-
-    def start(self) -> None:
-        """
-        Begin to accept.
-        """
-        self._port.start()
-
-    def retire(self, done: Callable[[], None]) -> None:
-        """
-        Accept no more; those that were accepted may still say what they want.
-        """
-        self._port.stop()
-        done()
-
-    def stop(self) -> None:
-        """
-        Accept no more.
-        """
-        self._port.stop()
-
-    def released(self) -> None:
-        """
-        A client has said what it wants.
-        """
-        self._gate.reopen()
-
-    def held(self) -> list[str]:
-        """
-        Why no clients are taken.
-        """
-        return self._port.reasons
-
-    def resumes(self) -> float | None:
-        """
-        When that is over.
-        """
-        return self._port.resumes

@@ -22,10 +22,10 @@ from inetdtw.interfaces import (
     IAccepting,
     IAcceptingLauncher,
     ILauncher,
-    IListener,
 )
 from inetdtw.launches import Launches
 from inetdtw.limits import Limits
+from inetdtw.listener import GatedListener
 from inetdtw.ports import StreamPort
 from inetdtw.program import ProgramMissing
 from inetdtw.service import Service
@@ -92,8 +92,8 @@ class Connections:
         self._released()
 
 
-@implementer(IListener, IAccepting)
-class StreamPrograms:
+@implementer(IAccepting)
+class StreamPrograms(GatedListener):
     """
     A listening socket whose connections each get a program.
 
@@ -111,13 +111,11 @@ class StreamPrograms:
     ) -> None:
         self._service = service
         self._host = host
-        self._gate = Gate(service.name, limits, host.report, launcher, host.total)
+        gate = Gate(service.name, limits, host.report, launcher, host.total)
         self._launches = Launches(service, host, launcher)
-        self._connections = Connections(
-            self._launches, self._gate, released, service.refusal
-        )
-        self._port = StreamPort(sock, host.reactor, service.name, self._connections)
-        self._gate.port = self._port
+        self._connections = Connections(self._launches, gate, released, service.refusal)
+        port = StreamPort(sock, host.reactor, service.name, self._connections)
+        super().__init__(port, gate)
         self._delegated: int | None = None
         self._shared = False
         self._handedBack = False
@@ -130,7 +128,7 @@ class StreamPrograms:
         """
         self._launches.prepare()
         if not self._leave():
-            self._port.start()
+            super().start()
 
     def _leave(self) -> bool:
         """
@@ -224,13 +222,13 @@ class StreamPrograms:
         """
         self._handedBack = False
         self._withdrawn()
-        self._port.stop()
+        super().stop()
 
     def released(self) -> None:
         """
         One of the service's programs has ended.
         """
-        self._gate.reopen()
+        super().released()
         few = self._limits.running <= self._host.total.share // 2
         if self._handedBack and few and not self._shared and self._leave():
             self._handedBack = False
@@ -240,10 +238,4 @@ class StreamPrograms:
         """
         Why no clients are taken.
         """
-        return [] if self._delegated is not None else self._port.reasons
-
-    def resumes(self) -> float | None:
-        """
-        When that is over.
-        """
-        return self._port.resumes
+        return [] if self._delegated is not None else super().held()

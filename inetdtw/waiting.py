@@ -17,14 +17,13 @@ import contextlib
 import socket
 from typing import Callable
 
-from zope.interface import implementer
-
 from inetdtw.child import Child
 from inetdtw.gate import Gate
 from inetdtw.host import Host
-from inetdtw.interfaces import ILauncher, IListener
+from inetdtw.interfaces import ILauncher
 from inetdtw.launches import Launches
 from inetdtw.limits import Limits
+from inetdtw.listener import GatedListener
 from inetdtw.pending import PendingConnections, PendingDatagram
 from inetdtw.ports import WaitPort
 from inetdtw.service import Service
@@ -40,8 +39,7 @@ LONG_LIFE = 1.0
 FIRST_PAUSE, LONGEST_PAUSE, FREE_TRIES = 0.1, 30.0, 3
 
 
-@implementer(IListener)
-class WaitProgram:
+class WaitProgram(GatedListener):
     """
     A socket that one program at a time has.
     """
@@ -60,9 +58,9 @@ class WaitProgram:
         self._host = host
         self._released = released
         self._launches = Launches(service, host, launcher)
-        self._gate = Gate(service.name, limits, host.report, launcher, host.total)
-        self._port = WaitPort(sock, host.reactor, service.name, self._readable)
-        self._gate.port = self._port
+        gate = Gate(service.name, limits, host.report, launcher, host.total)
+        port = WaitPort(sock, host.reactor, service.name, self._readable)
+        super().__init__(port, gate)
         self._datagram = PendingDatagram(sock)
         self._connections = PendingConnections(sock)
         self._idle = 0
@@ -74,13 +72,13 @@ class WaitProgram:
         Begin to wait for something to read.
         """
         self._launches.prepare()
-        self._port.start()
+        super().start()
 
     def stop(self) -> None:
         """
         Start no more programs.
         """
-        self._port.stop()
+        super().stop()
         self._launches.launcher.settle()
 
     def retire(self, done: Callable[[], None]) -> None:
@@ -92,24 +90,6 @@ class WaitProgram:
             self._retired = done
         else:
             done()
-
-    def released(self) -> None:
-        """
-        One of the service's programs has ended.
-        """
-        self._gate.reopen()
-
-    def held(self) -> list[str]:
-        """
-        Why no clients are taken.
-        """
-        return self._port.reasons
-
-    def resumes(self) -> float | None:
-        """
-        When that is over.
-        """
-        return self._port.resumes
 
     def _readable(self) -> None:
         """

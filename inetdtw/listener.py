@@ -1,0 +1,81 @@
+# -*- test-case-name: inetdtw.test.test_internal -*-
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+What all ways to serve a socket have in common: a port, and the gate that holds it.
+"""
+
+from __future__ import annotations
+
+from typing import Callable
+
+from zope.interface import implementer
+
+from inetdtw.gate import Gate
+from inetdtw.interfaces import IListener
+from inetdtw.ports import SocketPort
+
+
+@implementer(IListener)
+class Listener:
+    """
+    Serves a socket while nothing holds its port, and does not need the socket any more
+    when it has stopped.
+    """
+
+    def __init__(self, port: SocketPort) -> None:
+        self._port = port
+
+    def start(self) -> None:
+        """
+        Begin to take clients.
+        """
+        self._port.start()
+
+    def retire(self, done: Callable[[], None]) -> None:
+        """
+        Take no more clients; the socket is free.
+        """
+        self.stop()
+        done()
+
+    def stop(self) -> None:
+        """
+        Take no more clients.
+        """
+        self._port.stop()
+
+    def released(self) -> None:
+        """
+        Nothing holds the port until a client is served.
+        """
+
+    def held(self) -> list[str]:
+        """
+        Why no clients are taken.
+        """
+        return self._port.reasons
+
+    def resumes(self) -> float | None:
+        """
+        When that is over.
+        """
+        return self._port.resumes
+
+
+class GatedListener(Listener):
+    """
+    Takes a client only when its gate lets it.
+    """
+
+    def __init__(self, port: SocketPort, gate: Gate) -> None:
+        super().__init__(port)
+        self._gate = gate
+        gate.port = port
+
+    def released(self) -> None:
+        """
+        One of the clients is served.
+        """
+        self._gate.reopen()
