@@ -12,7 +12,6 @@ is to be told waits for its turn.
 from __future__ import annotations
 
 import os
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Callable
@@ -28,10 +27,9 @@ from inetdtw._packets import (
     WITHDRAWN,
 )
 from inetdtw.channel import Channel
+from inetdtw.posts import Posts
 from inetdtw.total import Share
 
-#: The seconds to wait for room in the socket.
-POST_PAUSE = 0.01
 #: The kinds of reports that are about such a socket.
 KINDS = (ACCEPTED, DROPPED, WITHDRAWN, CROWDED)
 
@@ -76,8 +74,7 @@ class Delegations:
         self._there = False
         self._kept: dict[int, Delegation] = {}
         self.peer: Any = None
-        self._posts: deque[tuple[int, int]] = deque()
-        self._later: Any = None
+        self._posts = Posts(reactor, self._send)
 
     def __contains__(self, number: int) -> bool:
         return number in self._kept
@@ -93,7 +90,7 @@ class Delegations:
         self._share.hold()
         self._kept[number] = delegation
         if self._there:
-            self._post(number, ACCEPT)
+            self._posts.add(number, ACCEPT)
 
     def withdraw(self, number: int, free: Callable[[], None]) -> None:
         """
@@ -108,7 +105,7 @@ class Delegations:
             return
         delegation.wanted = False
         delegation.free = free
-        self._post(number, 0)
+        self._posts.add(number, 0)
 
     def _forget(self, number: int) -> None:
         """
@@ -140,9 +137,6 @@ class Delegations:
         Send nothing of what is still to be sent.
         """
         self._posts.clear()
-        if self._later is not None:
-            self._later.cancel()
-            self._later = None
 
     def freeUnwanted(self) -> None:
         """
@@ -175,32 +169,7 @@ class Delegations:
             delegation.free()
         return None
 
-    def _post(self, number: int, mark: int) -> None:
-        """
-        Send something about a delegation, when there is room in the socket: there
-        may be very many of them.
-        """
-        self._posts.append((number, mark))
-        if self._later is None:
-            self._sendPosts()
-
-    def _sendPosts(self) -> None:
-        """
-        Send what there is room for, and the rest in a moment.
-        """
-        self._later = None
-        while self._posts:
-            try:
-                self._sendPost(*self._posts[0])
-            except BlockingIOError:
-                later = self._reactor.callLater(POST_PAUSE, self._sendPosts)
-                self._later = later
-                return
-            except OSError:
-                """The helper has died; its successor is told all anew."""
-            self._posts.popleft()
-
-    def _sendPost(self, number: int, mark: int) -> None:
+    def _send(self, number: int, mark: int) -> None:
         """
         Send one thing about a delegation, if it still holds.
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import array
 import socket
-from collections import deque
 from collections.abc import Sequence
 from typing import Any, Callable, NamedTuple
 
@@ -24,9 +23,8 @@ from twisted.python.failure import Failure
 
 from inetdtw._accepting import unpackAddress
 from inetdtw._warmhelper import ACCEPT, ADDRESSED, HEADER, MOST, REPORT, WITHDRAW
+from inetdtw.posts import Posts
 
-#: The seconds to wait for room in the socket.
-POST_PAUSE = 0.02
 #: The most bytes of one packet that are looked at.
 _MOST = 1 << 16
 
@@ -75,8 +73,7 @@ class Channel:
         self._received = received
         self._ended = ended
         self._peer: Any = None
-        self._posts: deque[tuple[int, int, bytes, int]] = deque()
-        self._later: Any = None
+        self._posts = Posts(reactor, self.send)
         ours, self.theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.setblocking(False)
         self._ours: socket.socket | None = ours
@@ -117,7 +114,7 @@ class Channel:
 
         @param most: how many programs it may start by itself; 0 is no bound.
         """
-        self._post(number, ACCEPT, MOST.pack(most), fd)
+        self._posts.add(number, ACCEPT, MOST.pack(most), [fd])
 
     def withdraw(self, number: int) -> bool:
         """
@@ -126,37 +123,10 @@ class Channel:
         @return: whether it will say when that is so; otherwise it was never told of
             the socket, or is gone.
         """
-        untold = [post for post in self._posts if post[:2] == (number, ACCEPT)]
-        for post in untold:
-            self._posts.remove(post)
-        if untold or self.closed:
+        if self._posts.takeBack(number, ACCEPT) or self.closed:
             return False
-        self._post(number, WITHDRAW, b"", -1)
+        self._posts.add(number, WITHDRAW)
         return True
-
-    def _post(self, number: int, what: int, extra: bytes, fd: int) -> None:
-        """
-        Send something, after what has had no room before.
-        """
-        self._posts.append((number, what, extra, fd))
-        if self._later is None:
-            self._sendPosts()
-
-    def _sendPosts(self) -> None:
-        """
-        Send what there is room for, and the rest in a moment.
-        """
-        self._later = None
-        while self._posts:
-            number, what, extra, fd = self._posts[0]
-            try:
-                self.send(number, what, extra, [fd] if fd >= 0 else [])
-            except BlockingIOError:
-                self._later = self._reactor.callLater(POST_PAUSE, self._sendPosts)
-                return
-            except OSError:
-                """Nobody is there: the end of the socket tells."""
-            self._posts.popleft()
 
     def fileno(self) -> int:
         """
@@ -213,9 +183,6 @@ class Channel:
         Have nothing to do with it any more.
         """
         self._posts.clear()
-        if self._later is not None:
-            self._later.cancel()
-            self._later = None
         self.theirs.close()
         if self._ours is not None:
             self._reactor.removeReader(self)

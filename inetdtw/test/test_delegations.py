@@ -27,8 +27,9 @@ from inetdtw._packets import (
     REPEATS_SHIFT,
     WITHDRAWN,
 )
-from inetdtw.delegations import POST_PAUSE, Delegation
+from inetdtw.delegations import Delegation
 from inetdtw.interfaces import Exit, IAccepting
+from inetdtw.posts import PAUSE
 from inetdtw.test.test_helper import HelperTestCase
 from inetdtw.total import Share, Total
 
@@ -201,8 +202,8 @@ class DelegationTests(HelperTestCase):
             try:
                 taken.append(self.taken())
             except BlockingIOError:
-                self.assertIsNotNone(self.helper._delegations._later)
-                self.reactor.advance(POST_PAUSE)
+                self.assertNotEqual(self.reactor.getDelayedCalls(), [])
+                self.reactor.advance(PAUSE)
         self.assertEqual(taken, expected)
         self.assertEqual(self.watcher.told, [])
 

@@ -25,9 +25,10 @@ from inetdtw._warmhelper import (
     WITHDRAW,
     packAddress,
 )
+from inetdtw.posts import PAUSE
 from inetdtw.test.fakes import ServingTestCase
 from inetdtw.test.warming import PEER
-from inetdtw.warmchannel import POST_PAUSE, Channel, Said
+from inetdtw.warmchannel import Channel, Said
 
 
 class ChannelTests(ServingTestCase):
@@ -109,7 +110,7 @@ class ChannelTests(ServingTestCase):
         self.channel.withdraw(2)
         for _ in range(count):
             self.other.recv(2000)
-        self.reactor.advance(POST_PAUSE)
+        self.reactor.advance(PAUSE)
         packet, fds, _, _ = socket.recv_fds(self.other, 1000, 3)
         os.close(fds[0])
         told = [packet[: HEADER.size], self.other.recv(100)]
@@ -127,7 +128,7 @@ class ChannelTests(ServingTestCase):
         self.assertFalse(self.channel.withdraw(1))
         for _ in range(count):
             self.other.recv(2000)
-        self.reactor.advance(POST_PAUSE)
+        self.reactor.advance(PAUSE)
         packet, fds, _, _ = socket.recv_fds(self.other, 1000, 3)
         os.close(fds[0])
         self.assertEqual(packet[: HEADER.size], HEADER.pack(2, ACCEPT))

@@ -1,0 +1,75 @@
+# -*- test-case-name: inetdtw.test.test_posts -*-
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+What another process is to be told, as soon as the socket to it has room: there may be
+more to say than that has room for.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any, Callable
+
+#: The seconds to wait for room.
+PAUSE = 0.01
+
+
+class Posts:
+    """
+    A queue of things to send, in order.
+    """
+
+    def __init__(self, reactor: Any, send: Callable[..., None]) -> None:
+        """
+        @param send: sends one of them; it raises C{BlockingIOError} while there is no
+            room, and another C{OSError} if that one can never be sent.
+        """
+        self._reactor = reactor
+        self._send = send
+        self._waiting: deque[tuple[Any, ...]] = deque()
+        self._later: Any = None
+
+    def add(self, *post: Any) -> None:
+        """
+        Send something, after what has had no room before.
+        """
+        self._waiting.append(post)
+        if self._later is None:
+            self._sendAll()
+
+    def _sendAll(self) -> None:
+        """
+        Send what there is room for, and the rest in a moment.
+        """
+        self._later = None
+        while self._waiting:
+            try:
+                self._send(*self._waiting[0])
+            except BlockingIOError:
+                self._later = self._reactor.callLater(PAUSE, self._sendAll)
+                return
+            except OSError:
+                """Nobody is there any more: whoever reads the socket finds out."""
+            self._waiting.popleft()
+
+    def takeBack(self, *first: Any) -> bool:
+        """
+        Do not send what is not sent yet and begins so.
+
+        @return: whether there was any.
+        """
+        kept = [post for post in self._waiting if post[: len(first)] != first]
+        some = len(kept) < len(self._waiting)
+        self._waiting = deque(kept)
+        return some
+
+    def clear(self) -> None:
+        """
+        Send nothing of what is still to be sent.
+        """
+        self._waiting.clear()
+        if self._later is not None:
+            self._later.cancel()
+            self._later = None
