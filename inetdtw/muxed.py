@@ -146,6 +146,9 @@ class MuxedSlot:
         """
         Serve no more.  The programs that run go on.
         """
+        if not self._started:
+            return
+        self._started = False
         self._host.names.discard(self._key)
         self._door.stop()
         while self._waiting:
@@ -247,14 +250,21 @@ class MuxedSlot:
         """
         Serve those that wait, while there is room.
         """
-        while self._waiting and not self.paused and self._gate.free():
+        while self._waiting and self._mayServe():
             connection, peer, asked = self._waiting.popleft()
-            if not self._door.reading:
+            if "rate" in self._door.reasons:
                 self._refuse(connection, peer, asked, "the service pauses")
             elif self._gate.admit(peer):
                 self._launch(connection, peer, asked)
             else:
                 _sendAway(connection, asked)
+
+    def _mayServe(self) -> bool:
+        """
+        Whether one of them can be served or sent away, or has to wait.
+        """
+        rated = "rate" in self._door.reasons
+        return not self.paused and (rated or self._gate.open())
 
     def _launch(self, connection: socket.socket, peer: Any, asked: bool) -> None:
         """

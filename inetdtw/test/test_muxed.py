@@ -10,9 +10,11 @@ from __future__ import annotations
 import socket
 from typing import Any
 
+from inetdtw.descriptors import descriptors
 from inetdtw.limits import WINDOW, Limits
 from inetdtw.muxed import MuxedSlot
 from inetdtw.muxing import Tcpmux
+from inetdtw.ports import SHORTAGE_PAUSE
 from inetdtw.service import Address, Bounds, Service, SocketOptions
 from inetdtw.tcpmux import GO, NOT_AVAILABLE
 from inetdtw.test.fakes import (
@@ -163,6 +165,21 @@ class MuxedSlotTests(MuxedCase):
         self.launcher.makeRoom()
         self.assertEqual(len(self.launcher.programs), 2)
 
+    def test_shortage(self) -> None:
+        """
+        Clients that come while the machine is out of something wait until it is not;
+        the shortage is over for those that come meanwhile, too.
+        """
+        left, right = socket.socketpair()
+        self.closing(left), self.closing(right)
+        self.patch(descriptors, "_highest", 1 << 30)
+        self.noDescriptors(lambda: self.slot.take(left, None, False))
+        self.ask(b"x\r\n")
+        self.assertEqual(self.launcher.programs, [])
+        self.reactor.advance(SHORTAGE_PAUSE)
+        self.assertEqual(len(self.launcher.programs), 2)
+        self.assertEqual(self.said("refuse"), [])
+
     def test_tooMany(self) -> None:
         """
         No more wait than would in the service's backlog; the others are told.
@@ -294,6 +311,17 @@ class MuxedSlotTests(MuxedCase):
         self.assertEqual(self.slot.state().condition, "draining")
         program.end()
         self.assertEqual(self.slot.state().condition, "stopped")
+        self.slot.stop()
+        self.assertEqual(len(self.said("close")), 1)
+
+    def test_neverServed(self) -> None:
+        """
+        The log has no end of what had no beginning.
+        """
+        slot = MuxedSlot(makeMuxed(), self.host, lambda _: self.launcher)
+        slot.bind()
+        slot.stop()
+        self.assertEqual(self.said("close"), [])
 
     def test_descriptors(self) -> None:
         """
