@@ -54,6 +54,7 @@ class Descriptors:
         finally:
             for fd in opened:
                 os.close(fd)
+        self._highest = max(opened)
         return True
 
 

@@ -45,6 +45,16 @@ class DescriptorsTests(ServingTestCase):
         self.noDescriptors(lambda: self.assertFalse(found.enough()), WANTED - 1)
         self.noDescriptors(lambda: self.assertTrue(found.enough()), WANTED)
 
+    def test_over(self) -> None:
+        """
+        When there were few and are many again, nothing is tried any more.
+        """
+        found = Descriptors()
+        found.note(1 << 30)
+        self.assertTrue(found.enough())
+        self.patch(os, "open", lambda *given: self.fail("it was tried"))
+        self.assertTrue(found.enough())
+
     def test_gate(self) -> None:
         """
         Without enough of them a service takes no client for a moment.
