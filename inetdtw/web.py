@@ -70,7 +70,10 @@ class _Exchange(http.Request):
         """
         All of the question is here.
         """
-        site: Any = self.channel.factory
+        channel: Any = self.channel
+        site: Any = channel.factory
+        # Twisted has ended it, as an answer may take its time; these are here.
+        channel.setTimeout(PATIENCE)
         answer = self._answer(site.answers)
         self.setResponseCode(answer.status)
         self.setHeader("content-type", answer.kind)
@@ -120,6 +123,13 @@ class _Channel(http.HTTPChannel):
         """
         The time is for the whole question, whatever comes of it meanwhile.
         """
+
+    def timeoutConnection(self) -> None:
+        """
+        The time is over, also for who does not read the answer.
+        """
+        transport: Any = self.transport
+        transport.abortConnection()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """

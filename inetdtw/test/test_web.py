@@ -167,6 +167,18 @@ class SiteTests(SynchronousTestCase):
         self.clock.advance(PATIENCE)
         self.assertTrue(channel.transport.disconnecting)
 
+    def test_deaf(self) -> None:
+        """
+        Whoever does not read the answer has only so much time for that, too.
+        """
+        channel = self.connection()
+        # A transport that has something left to send does not close.
+        self.patch(channel.transport, "loseConnection", lambda: None)
+        self.say(b"GET / HTTP/1.1\r\n\r\n", channel)
+        self.assertFalse(channel.transport.disconnected)
+        self.clock.advance(PATIENCE)
+        self.assertTrue(channel.transport.disconnected)
+
     def test_many(self) -> None:
         """
         There may be only so many connections, and again when others are over.
