@@ -266,7 +266,8 @@ class Slot:
         """
         assert self._socket is not None
         if self._inherited:
-            after = replace(after, ownership=before.ownership)
+            options = replace(after.options, backlog=before.options.backlog)
+            after = replace(after, ownership=before.ownership, options=options)
         try:
             sockets.reconfigure(self._socket, before, after)
         except OSError as why:

@@ -366,6 +366,21 @@ class InheritedSlotTests(InheritedTestCase):
         slot.stop()
         self.assertTrue(os.path.exists(path))
 
+    def test_backlog(self) -> None:
+        """
+        How many clients may wait is for whoever made it to say, also after a reload.
+        """
+        port = self.bound()
+        service = at("127.0.0.1", port, internal="echo")
+        slot = self.slot(service)
+        asked: list[int] = []
+        listen = socket.socket.listen
+        self.patch(
+            socket.socket, "listen", lambda s, n: (asked.append(n), listen(s, n))
+        )
+        slot.change(replace(service, options=replace(service.options, backlog=7)))
+        self.assertEqual(asked, [])
+
     def test_unfit(self) -> None:
         """
         A socket that cannot be set up is tried again like any other.
