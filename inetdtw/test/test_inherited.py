@@ -374,10 +374,7 @@ class InheritedSlotTests(InheritedTestCase):
         service = at("127.0.0.1", port, internal="echo")
         slot = self.slot(service)
         asked: list[int] = []
-        listen = socket.socket.listen
-        self.patch(
-            socket.socket, "listen", lambda s, n: (asked.append(n), listen(s, n))
-        )
+        self.patch(socket.socket, "listen", lambda _, number: asked.append(number))
         slot.change(replace(service, options=replace(service.options, backlog=7)))
         self.assertEqual(asked, [])
 
