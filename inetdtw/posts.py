@@ -9,11 +9,15 @@ more to say than that has room for.
 
 from __future__ import annotations
 
+import errno
 from collections import deque
 from typing import Any, Callable
 
 #: The seconds to wait for room.
 PAUSE = 0.01
+#: What says, besides EAGAIN, that there is no room for now: also for descriptors on
+#: their way, of which a user may have only so many.
+_SHORT = (errno.ENOBUFS, errno.ENOMEM, errno.ETOOMANYREFS)
 
 
 class Posts:
@@ -23,8 +27,9 @@ class Posts:
 
     def __init__(self, reactor: Any, send: Callable[..., None]) -> None:
         """
-        @param send: sends one of them; it raises C{BlockingIOError} while there is no
-            room, and another C{OSError} if that one can never be sent.
+        @param send: sends one of them; it raises C{BlockingIOError}, or what else says
+            that the machine has no room, for what is to be tried again, and another
+            C{OSError} if that one can never be sent.
         """
         self._reactor = reactor
         self._send = send
@@ -47,11 +52,11 @@ class Posts:
         while self._waiting:
             try:
                 self._send(*self._waiting[0])
-            except BlockingIOError:
-                self._later = self._reactor.callLater(PAUSE, self._sendAll)
-                return
-            except OSError:
-                """Nobody is there any more: whoever reads the socket finds out."""
+            except OSError as why:
+                # Otherwise nobody is there any more, as whoever reads it finds out.
+                if isinstance(why, BlockingIOError) or why.errno in _SHORT:
+                    self._later = self._reactor.callLater(PAUSE, self._sendAll)
+                    return
             self._waiting.popleft()
 
     def takeBack(self, *first: Any) -> bool:

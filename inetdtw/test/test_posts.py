@@ -7,6 +7,8 @@ Tests for L{inetdtw.posts}.
 
 from __future__ import annotations
 
+import errno
+
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -58,6 +60,22 @@ class PostsTests(SynchronousTestCase):
         self.clock.advance(PAUSE)
         self.assertEqual(self.sent, ["one", "two", "three"])
         self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_shortage(self) -> None:
+        """
+        What the machine has no room for is not lost either.
+        """
+        whys = [errno.ETOOMANYREFS, errno.ENOBUFS, errno.ENOMEM]
+
+        def send(name: str) -> None:
+            if whys:
+                raise OSError(whys.pop(), "")
+            self.sent.append(name)
+
+        posts = Posts(self.clock, send)
+        posts.add("one")
+        self.clock.pump([PAUSE] * 3)
+        self.assertEqual(self.sent, ["one"])
 
     def test_lost(self) -> None:
         """
