@@ -88,6 +88,16 @@ class Channel:
         ends = range(REPORT.size, len(packet) + 1, REPORT.size)
         return [packet[end - REPORT.size : end] for end in ends]
 
+    @property
+    def untaken(self) -> bool:
+        """
+        Whether something is left in the socket that no helper has taken.
+        """
+        try:
+            return bool(self._theirs.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
+        except OSError:
+            return False
+
     def takeBack(self) -> None:
         """
         Have nothing left in the socket that no helper has taken.

@@ -11,6 +11,8 @@ is to be told waits for its turn.
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -100,6 +102,11 @@ class Delegations:
         """
         delegation = self._kept.get(number)
         if delegation is None or not self._there:
+            if delegation is not None and self._channel.untaken:
+                # A helper that has died may have left the order to accept in the
+                # socket, and its successor takes all there is before it accepts.
+                with contextlib.suppress(OSError):
+                    self._channel.send(0, NAME.pack(number))
             self._forget(number)
             free()
             return
@@ -184,4 +191,11 @@ class Delegations:
             named = NAME_AND_MOST.pack(number, self._share.most)
             parts = [named, delegation.shared]
             fds = (delegation.fd,)
-        self._channel.send(mark << REPEATS_SHIFT, *parts, fds=fds)
+        try:
+            self._channel.send(mark << REPEATS_SHIFT, *parts, fds=fds)
+        except OSError as why:
+            if mark and why.errno == errno.EMSGSIZE:
+                # Nobody would accept: its watcher does, when it knows of this.
+                drop = delegation.watcher.dropped
+                self._reactor.callLater(0, drop, None, os.strerror(why.errno))
+            raise

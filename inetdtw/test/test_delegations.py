@@ -7,6 +7,8 @@ Tests for L{inetdtw.delegations}.
 
 from __future__ import annotations
 
+import errno
+import os
 import socket
 import struct
 from typing import Any
@@ -175,6 +177,32 @@ class DelegationTests(HelperTestCase):
         self.assertEqual(freed, ["unknown"])
         self.played.die()
         self.assertEqual(freed, ["unknown", "died"])
+
+    def test_withdrawnUntaken(self) -> None:
+        """
+        A successor does not accept from what was withdrawn before it came, though it
+        finds the order to accept in its socket.
+        """
+        freed: list[int] = []
+        self.played.die()
+        self.helper.withdraw(5, lambda: freed.append(5))
+        self.assertEqual(freed, [5])
+        self.succeed(0)
+        self.assertEqual(self.taken(), 5)
+        packet = self.played.channel.recv(100)
+        self.assertEqual(struct.unpack_from("=I", packet, 4), (0,))
+        self.assertEqual(NAME.unpack_from(packet, 8), (5,))
+
+    def test_tooLarge(self) -> None:
+        """
+        A program that no helper can be told of has its watcher accept.
+        """
+        large = Delegation(self.watcher, b"x" * (1 << 20), self.server.fileno())
+        self.helper.delegate(6, large)
+        self.reactor.advance(0)
+        self.assertEqual(
+            self.watcher.told, [("dropped", None, os.strerror(errno.EMSGSIZE))]
+        )
 
     def test_withdrawnWhileStopping(self) -> None:
         """
