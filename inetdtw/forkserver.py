@@ -181,15 +181,11 @@ class ForkServers:
         """
         key = (order.executable, order.argv, id(order.environment))
         found = self._encoded.get(key)
-        if found is None or found[0] is not order.environment:
+        if found is None:
+            if len(self._encoded) > 1000:
+                self._encoded.clear()
             found = self._encoded[key] = (order.environment, encode(order))
         return found[1]
-
-    def forget(self) -> None:
-        """
-        Drop what is kept of services, some of which may be gone.
-        """
-        self._encoded.clear()
 
     def notify(self) -> None:
         """

@@ -199,11 +199,15 @@ class ForkServersTests(ServingTestCase):
                 (b"/bin/y", plain[1], plain[2]),
             ],
         )
-        self.servers.forget()
-        self.launch()
-        _, shared, _, fds = self.played[0].take()
-        os.close(fds[0])
-        self.assertEqual(decode(shared), plain)
+
+    def test_manyEnvironments(self) -> None:
+        """
+        What is kept of services does not grow with every reload.
+        """
+        for number in range(2500):
+            order = Order("/bin/x", ("x",), {"A": str(number)}, {}, (0, 0, 0))
+            self.servers._shared(order)
+        self.assertLess(len(self.servers._encoded), 1100)
 
     def test_spread(self) -> None:
         """
