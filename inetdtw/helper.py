@@ -65,7 +65,6 @@ class Helper(ProcessProtocol):
         """
         self._owner = owner
         self._command = list(command)
-        self._directory = directory
         self._reactor = reactor
         self._channel = Channel()
         self._share = Share(Total() if total is None else total)
@@ -280,15 +279,14 @@ class Helper(ProcessProtocol):
         """
         Adopt the programs of a helper that died, and plan for another helper.
         """
+        while self._retired is None and self._receive():
+            """What it reported before it died still holds."""
         hopeless, self.up = not self.up, False
         self._delegations.lost()
+        self._delegations.freeUnwanted()
         if self._retired is not None:
-            self._delegations.freeUnwanted()
             self._close()
             return
-        while self._receive():
-            """What it reported before it died still holds."""
-        self._delegations.freeUnwanted()
         if self._reactor.seconds() - self._born >= GOOD_LIFE:
             self._pause = FIRST_PAUSE
         self._owner.died(self.pid, why, self._pause)

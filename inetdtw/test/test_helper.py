@@ -422,6 +422,15 @@ class DeathTests(HelperTestCase):
         self.played.die()
         self.assertEqual(child.told, [PID, Exit(3, cpu=1.5)])
 
+    def test_lastHello(self) -> None:
+        """
+        One that was ready and dead at the same time is not there.
+        """
+        self.played.say((HELLO, 0, 5, 0))
+        self.played.die()
+        self.assertFalse(self.helper.up)
+        self.assertEqual([each[2] for each in self.owner.deaths], [FIRST_PAUSE])
+
     def test_beforeHello(self) -> None:
         """
         When none was ever ready, nothing that was ordered will be done, and its
