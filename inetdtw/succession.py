@@ -23,6 +23,7 @@ from inetdtw.report import Report
 from inetdtw.service import Interpreted
 from inetdtw.total import Total
 from inetdtw.warmprocess import WarmProcess
+from inetdtw.watch import Watch
 
 #: The seconds before a process that died is followed by another: the first pause, what
 #: it grows by, the longest, and how long one must live for a new start.
@@ -70,7 +71,7 @@ class Succession:
         self._next: WarmProcess | None = None
         self._old: set[WarmProcess] = set()
         self._complaints: set[Complaints] = set()
-        self._adopted: set[int] = set()
+        self._adopted: dict[int, Watch] = {}
         self._pause = FIRST_PAUSE
         self._later: Any = None
         self._hopeless = False
@@ -225,6 +226,9 @@ class Succession:
         self._calm()
         for process in self._all():
             process.close()
+        # Those of processes that are gone already.
+        while self._adopted:
+            self._adopted.popitem()[1].cancel()
         for complaints in list(self._complaints):
             complaints.leave()
 

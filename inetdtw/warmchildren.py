@@ -40,18 +40,20 @@ class Running:
     uid: int | None = None
 
     def __init__(
-        self, reactor: Any, changed: Callable[[], None], adopted: set[int]
+        self,
+        reactor: Any,
+        changed: Callable[[], None],
+        adopted: dict[int, watch.Watch],
     ) -> None:
         """
         @param changed: called when a program has ended whose parent is gone.
-        @param adopted: the process ids of all programs without a parent, also those of
-            other processes like this one.
+        @param adopted: what waits for the ends of all programs without a parent, by
+            their process ids, also of those of other processes like this one.
         """
         self._reactor = reactor
         self._changed = changed
         self._adopted = adopted
         self._children: dict[int, Any] = {}
-        self._orphans: dict[int, watch.Watch] = {}
 
     def __len__(self) -> int:
         """
@@ -110,16 +112,14 @@ class Running:
         """
 
         def gone() -> None:
-            del self._orphans[pid]
-            self._adopted.discard(pid)
+            del self._adopted[pid]
             self.end(pid, Exit())
             self._changed()
 
         try:
             if pid in self._adopted or self.uid != ownerOf(pid):
                 raise ProcessLookupError
-            self._orphans[pid] = watch.onExit(self._reactor, pid, gone)
-            self._adopted.add(pid)
+            self._adopted[pid] = watch.onExit(self._reactor, pid, gone)
         except OSError:
             self.end(pid, Exit())
 
@@ -127,11 +127,10 @@ class Running:
         """
         Whatever they do is not of interest any more.
         """
+        for pid in self._children:
+            if pid in self._adopted:
+                self._adopted.pop(pid).cancel()
         self._children.clear()
-        while self._orphans:
-            pid, orphan = self._orphans.popitem()
-            self._adopted.discard(pid)
-            orphan.cancel()
 
 
 def ownerOf(pid: int) -> int | None:

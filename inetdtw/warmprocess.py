@@ -29,6 +29,7 @@ from inetdtw.warmaccepting import Accepting
 from inetdtw.warmchannel import Channel, Said
 from inetdtw.warmchildren import Nonsense, Running, ownerOf
 from inetdtw.warmorders import Kept, Orders
+from inetdtw.watch import Watch
 
 #: Orders that one process may have before it.
 IN_FLIGHT = 4
@@ -60,7 +61,7 @@ class WarmProcess:
         complaints: set[Complaints],
         made: Order,
         total: Total | None = None,
-        adopted: set[int] | None = None,
+        adopted: dict[int, Watch] | None = None,
     ) -> None:
         """
         @param owner: is told: C{ready(process)}, C{stale(process)}, C{notify()},
@@ -69,7 +70,7 @@ class WarmProcess:
             C{gone(process, reason, status)} when it has ended.
         @param complaints: what reads the standard error of such processes.
         @param total: what counts the programs of all services.
-        @param adopted: the process ids of programs whose warm process is gone.
+        @param adopted: what waits for programs whose warm process is gone.
         """
         self._owner = owner
         self._reactor = reactor
@@ -77,7 +78,7 @@ class WarmProcess:
         self._channel: Channel | None = None
         self._complaints: Complaints | None = None
         self._waiting = Orders()
-        adopted = set() if adopted is None else adopted
+        adopted = {} if adopted is None else adopted
         self._running = Running(reactor, self._changed, adopted)
         self._retiring = False
         self._linger: Any = None
@@ -242,6 +243,7 @@ class WarmProcess:
         try:
             self._heard(said)
         except Nonsense as why:
+            self._calm()
             self._how = f"it says what cannot be: {why}"
             self._overdue()
         self._changed()

@@ -7,6 +7,7 @@ Tests for L{inetdtw.succession}: what the processes would do, the test does.
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from typing import Any
 
@@ -20,7 +21,7 @@ from inetdtw.succession import (
     LONGEST_PAUSE,
     Succession,
 )
-from inetdtw.test.fakes import ServingTestCase
+from inetdtw.test.fakes import FakeChild, ServingTestCase
 from inetdtw.test.warming import KEPT, PID, START, PlayedWarm
 
 
@@ -326,6 +327,21 @@ class SuccessionTests(ServingTestCase):
         self.die(self.first)
         self.succession.stop()
         self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+    def test_stopOrphans(self) -> None:
+        """
+        When it is stopped, nothing waits any more for the programs of a process that
+        had died before.
+        """
+        child = FakeChild()
+        process = self.succession.current
+        assert process is not None
+        process._running.uid = os.geteuid()
+        process._running.begin(os.getpid(), child, True)
+        self.die(self.first)
+        self.succession.stop()
+        self.assertEqual(self.reactor.getReaders(), [])
+        self.assertEqual(child.told, [os.getpid()])
 
     def test_stop(self) -> None:
         """

@@ -15,6 +15,7 @@ from inetdtw.interfaces import Exit
 from inetdtw.test.fakes import FakeChild, ServingTestCase
 from inetdtw.test.warming import PID
 from inetdtw.warmchildren import Nonsense, Running, ownerOf
+from inetdtw.watch import Watch
 
 
 class RunningTests(ServingTestCase):
@@ -28,7 +29,7 @@ class RunningTests(ServingTestCase):
         """
         super().setUp()
         self.changes = 0
-        self.adopted: set[int] = set()
+        self.adopted: dict[int, Watch] = {}
         self.running = Running(self.reactor, self.changed, self.adopted)
         self.running.uid = os.geteuid()
         self.addCleanup(self.running.leave)
@@ -119,7 +120,7 @@ class RunningTests(ServingTestCase):
         child = self.begin(os.getpid())
         self.running.orphan()
         self.assertEqual(child.told, [os.getpid(), Exit()])
-        self.assertEqual(self.adopted, set())
+        self.assertEqual(self.adopted, {})
 
     def test_twice(self) -> None:
         """

@@ -390,6 +390,16 @@ class EndTests(WarmProcessTestCase):
         self.assertEqual(child.told, [])
         self.assertTrue(self.process.over)
 
+    def test_nonsenseAtTheEnd(self) -> None:
+        """
+        One that says so when it has ended is gone once, and nothing is planned.
+        """
+        self.process.accepting.accept(5, Watcher(), 0)
+        self.process.ended(Exit(0))
+        self.say((ACCEPTED, 5, 0, 0))
+        self.assertEqual(self.words().count("gone"), 1)
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+
     def test_nonsenseAccepted(self) -> None:
         """
         So is one that makes up connections.
