@@ -8,6 +8,7 @@ What a process has taken on before it becomes a service's program.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 
@@ -62,3 +63,20 @@ class Context:
         Whether it says nothing but who, where and with which umask.
         """
         return (self.nice, self.chroot, self.limits) == (0, None, ())
+
+    def words(self) -> Iterator[str]:
+        """
+        All of it, as a process takes it that has to take it on: C{name=value}.
+        """
+        yield f"umask={self.umask:03o}"
+        yield f"directory={self.directory}"
+        yield f"nice={self.nice}"
+        if self.chroot is not None:
+            yield f"chroot={self.chroot}"
+        for name, soft, hard in self.limits:
+            yield f"{name}={soft}:{hard}"
+        identity = self.identity
+        if identity is not None:
+            yield f"groups={','.join(map(str, identity.groups))}"
+            yield f"gid={identity.gid}"
+            yield f"uid={identity.uid}"

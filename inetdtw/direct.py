@@ -23,10 +23,10 @@ from zope.interface import implementer
 from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 
+from inetdtw._programs import STALLS
 from inetdtw._spawning import forkAndExec, spawn
 from inetdtw.context import Context
-from inetdtw.forkserver import arguments
-from inetdtw.held import STALLS, Held
+from inetdtw.held import Held
 from inetdtw.interfaces import Exit, ILauncher, Order
 from inetdtw.program import ProgramMissing, check
 from inetdtw.report import Report
@@ -82,7 +82,7 @@ class Direct:
         self._pidfds = hasPidfds() if pidfds is None else pidfds
         self._held = Held(reactor, report, self._start)
         self._watches: dict[int, Watch] = {}
-        self._assumed = dict(each.split("=", 1) for each in arguments(context))
+        self._assumed = dict(each.split("=", 1) for each in context.words())
 
     def start(self) -> None:
         """

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
 from typing import Any, Callable
 
 from zope.interface import implementer
@@ -34,24 +33,6 @@ from inetdtw.total import Total
 IN_FLIGHT = 4
 
 _HELPER = os.path.abspath(_forkhelper.__file__)
-
-
-def arguments(context: Context) -> Iterator[str]:
-    """
-    A context, as the helper takes it.
-    """
-    yield f"umask={context.umask:03o}"
-    yield f"directory={context.directory}"
-    yield f"nice={context.nice}"
-    if context.chroot is not None:
-        yield f"chroot={context.chroot}"
-    for name, soft, hard in context.limits:
-        yield f"{name}={soft}:{hard}"
-    identity = context.identity
-    if identity is not None:
-        yield f"groups={','.join(map(str, identity.groups))}"
-        yield f"gid={identity.gid}"
-        yield f"uid={identity.uid}"
 
 
 @implementer(IAcceptingLauncher)
@@ -77,7 +58,7 @@ class ForkServers:
         self.context = context
         self._report = report
         count = count or min(os.cpu_count() or 1, 4)
-        command = [sys.executable, "-I", "-S", _HELPER, *arguments(context)]
+        command = [sys.executable, "-I", "-S", _HELPER, *context.words()]
         self._helpers = [
             Helper(self, reactor, command, context.directory, total)
             for _ in range(count)
@@ -140,12 +121,8 @@ class ForkServers:
         Give an order to the helper that has the fewest before it.
         """
         helper = min(self._helpers, key=lambda each: (not each.up, each.load))
-        extra = "\0".join(f"{name}={value}" for name, value in order.extra.items())
-        fds = list(order.fds) if len(set(order.fds)) > 1 else [order.fds[0]]
         try:
-            helper.order(
-                child, self._shared(order), os.fsencode(extra), fds, order.repeats
-            )
+            helper.order(child, self._shared(order), *order.own(), order.repeats)
         except OSError as why:
             child.failed(f"cannot reach the fork server: {why.strerror}")
 

@@ -8,22 +8,52 @@ Orders that are held while the machine has no room for one more process.
 
 from __future__ import annotations
 
-import errno
 import os
 from collections import deque
 from dataclasses import replace
 from typing import Any, Callable
 
+from inetdtw._programs import STALLS
 from inetdtw.interfaces import Order
 from inetdtw.program import ProgramMissing
 from inetdtw.report import Report
 
-#: What says that the machine has no room for one more process at the moment.
-STALLS = (errno.EAGAIN, errno.ENOMEM, errno.ENFILE, errno.EMFILE)
 #: The seconds between two tries then: the first pause, and the longest.
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0
 #: How many seconds an order is held at the most.
 PATIENCE = 10.0
+
+
+class Kept:
+    """
+    An order with descriptors of its own, until it is known what becomes of it.
+
+    @ivar child: an L{inetdtw.interfaces.IChild}.
+    @ivar order: the order.
+    """
+
+    def __init__(self, child: Any, order: Order) -> None:
+        """
+        @raise OSError: if there are no descriptors left.
+        """
+        self.child = child
+        self._own: list[int] = []
+        try:
+            for fd in dict.fromkeys(order.fds):
+                self._own.append(os.dup(fd))
+        except OSError:
+            self.close()
+            raise
+        own = dict(zip(dict.fromkeys(order.fds), self._own))
+        first, second, third = (own[fd] for fd in order.fds)
+        self.order = replace(order, fds=(first, second, third))
+
+    def close(self) -> None:
+        """
+        It was started, or never will be.
+        """
+        while self._own:
+            os.close(self._own.pop())
 
 
 class Held:
@@ -41,7 +71,7 @@ class Held:
         self._reactor = reactor
         self._report = report
         self._start = start
-        self._held: deque[tuple[Any, Order, float]] = deque()
+        self._held: deque[tuple[Kept, float]] = deque()
         self._pause = FIRST_PAUSE
         self._later: Any = None
         self._waiters: list[Callable[[], None]] = []
@@ -64,10 +94,11 @@ class Held:
 
         @return: whether it could be kept.
         """
-        kept = _duplicate(order)
-        if kept is None:
+        try:
+            kept = Kept(child, order)
+        except OSError:
             return False
-        self._held.append((child, kept, self._reactor.seconds() + PATIENCE))
+        self._held.append((kept, self._reactor.seconds() + PATIENCE))
         if self._later is None:
             self._report.stalled(why.strerror or str(why))
             self._later = self._reactor.callLater(self._pause, self._again)
@@ -79,19 +110,19 @@ class Held:
         """
         self._later = None
         while self._held:
-            child, order, limit = self._held[0]
+            kept, limit = self._held[0]
             try:
-                self._start(child, order)
+                self._start(kept.child, kept.order)
             except ProgramMissing as missing:
-                child.failed(str(missing))
+                kept.child.failed(str(missing))
             except OSError as why:
                 if why.errno in STALLS and self._reactor.seconds() < limit:
                     self._pause = min(self._pause * 2, LONGEST_PAUSE)
                     self._later = self._reactor.callLater(self._pause, self._again)
                     return
-                child.failed(why.strerror or str(why))
+                kept.child.failed(why.strerror or str(why))
             self._held.popleft()
-            _close(order)
+            kept.close()
         self._pause = FIRST_PAUSE
         while self._waiters and not self._held:
             self._waiters.pop(0)()
@@ -104,29 +135,6 @@ class Held:
             self._later.cancel()
             self._later = None
         while self._held:
-            child, order, _ = self._held.popleft()
-            _close(order)
-            child.failed("the daemon stops")
-
-
-def _duplicate(order: Order) -> Order | None:
-    """
-    An order with descriptors of its own, if there are enough.
-    """
-    fds: list[int] = []
-    try:
-        for fd in order.fds:
-            fds.append(os.dup(fd))
-    except OSError:
-        for fd in fds:
-            os.close(fd)
-        return None
-    return replace(order, fds=(fds[0], fds[1], fds[2]))
-
-
-def _close(order: Order) -> None:
-    """
-    Close the descriptors of an order that was held.
-    """
-    for fd in order.fds:
-        os.close(fd)
+            kept, _ = self._held.popleft()
+            kept.close()
+            kept.child.failed("the daemon stops")

@@ -74,6 +74,15 @@ class Order:
     fds: tuple[int, int, int]
     repeats: int = 0
 
+    def own(self) -> tuple[bytes, list[int]]:
+        """
+        What a helper process is sent of this program alone: the variables, with NUL
+        characters between, and the descriptors, where one stands for all that are it.
+        """
+        extra = "\0".join(f"{name}={value}" for name, value in self.extra.items())
+        fds = self.fds if len(set(self.fds)) > 1 else self.fds[:1]
+        return os.fsencode(extra), list(fds)
+
 
 class IChild(Interface):
     """

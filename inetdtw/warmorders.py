@@ -8,46 +8,13 @@ The orders of a warm process: what the daemon keeps of each until it has a child
 
 from __future__ import annotations
 
-import os
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
+from inetdtw.held import Kept
 from inetdtw.interfaces import Order
 from inetdtw.warmchannel import Channel
-
-
-class Kept:
-    """
-    An order with descriptors of its own, until it is known that it has a child.
-
-    @ivar child: an L{inetdtw.interfaces.IChild}.
-    @ivar order: the order.
-    """
-
-    def __init__(self, child: Any, order: Order) -> None:
-        """
-        @raise OSError: if there are no descriptors left.
-        """
-        self.child = child
-        self._own: list[int] = []
-        try:
-            for fd in dict.fromkeys(order.fds):
-                self._own.append(os.dup(fd))
-        except OSError:
-            self.close()
-            raise
-        own = dict(zip(dict.fromkeys(order.fds), self._own))
-        first, second, third = (own[fd] for fd in order.fds)
-        self.order = replace(order, fds=(first, second, third))
-
-    def close(self) -> None:
-        """
-        It has a child, or never will.
-        """
-        while self._own:
-            os.close(self._own.pop())
 
 
 class Orders:
@@ -78,11 +45,9 @@ class Orders:
         @raise OSError: if that cannot be.
         """
         kept = Kept(child, order)
-        extra = "\0".join(f"{name}={value}" for name, value in order.extra.items())
-        fds = list(order.fds) if len(set(order.fds)) > 1 else [order.fds[0]]
         number = self._next()
         try:
-            channel.send(number, 0, os.fsencode(extra), fds)
+            channel.send(number, 0, *order.own())
         except OSError:
             kept.close()
             raise

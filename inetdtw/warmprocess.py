@@ -23,12 +23,13 @@ from zope.interface import implementer
 
 from inetdtw import _warmhelper
 from inetdtw.complaints import Complaints
+from inetdtw.held import Kept
 from inetdtw.interfaces import Exit, IChild, ILauncher, Order
 from inetdtw.total import Share, Total
 from inetdtw.warmaccepting import Accepting
 from inetdtw.warmchannel import Channel, Said
 from inetdtw.warmchildren import Nonsense, Running, ownerOf
-from inetdtw.warmorders import Kept, Orders
+from inetdtw.warmorders import Orders
 from inetdtw.watch import Watch
 
 #: Orders that one process may have before it.

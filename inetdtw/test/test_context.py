@@ -29,3 +29,35 @@ class ContextTests(SynchronousTestCase):
             Context(limits=(("RLIMIT_CPU", 1, 1),)),
         ):
             self.assertFalse(context.plain, context)
+
+
+class WordsTests(SynchronousTestCase):
+    """
+    Tests for L{Context.words}.
+    """
+
+    def test_plain(self) -> None:
+        """
+        The context of the daemon's own user says what it always says.
+        """
+        said = ["umask=022", "directory=/", "nice=0"]
+        self.assertEqual(list(Context().words()), said)
+
+    def test_all(self) -> None:
+        """
+        All that is in a context is said; the groups before the user, who could not
+        change them.
+        """
+        context = Context(
+            Identity(1000, 100, (8, 100)),
+            0o077,
+            "/srv",
+            5,
+            "/root",
+            (("RLIMIT_NOFILE", 10, 20),),
+        )
+        said = [
+            *("umask=077", "directory=/srv", "nice=5", "chroot=/root"),
+            *("RLIMIT_NOFILE=10:20", "groups=8,100", "gid=100", "uid=1000"),
+        ]
+        self.assertEqual(list(context.words()), said)

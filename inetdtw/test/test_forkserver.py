@@ -17,45 +17,13 @@ from zope.interface.verify import verifyObject
 
 from inetdtw._packets import HELLO, STALLED, STARTED, decode, pairs
 from inetdtw.context import Context, Identity
-from inetdtw.forkserver import IN_FLIGHT, ForkServers, arguments
+from inetdtw.forkserver import IN_FLIGHT, ForkServers
 from inetdtw.interfaces import ILauncher, Order
 from inetdtw.test.fakes import FakeChild, ServingTestCase, openDescriptors, openedSince
 from inetdtw.test.test_helper import PID, PlayedHelper
 
 #: What all programs of a service get: the very object is the service's own.
 ENVIRONMENT = {"A": "1"}
-
-
-class ArgumentsTests(ServingTestCase):
-    """
-    Tests for L{arguments}.
-    """
-
-    def test_plain(self) -> None:
-        """
-        The context of the daemon's own user says what it always says.
-        """
-        said = ["umask=022", "directory=/", "nice=0"]
-        self.assertEqual(list(arguments(Context())), said)
-
-    def test_all(self) -> None:
-        """
-        All that is in a context is said; the groups before the user, who could not
-        change them.
-        """
-        context = Context(
-            Identity(1000, 100, (8, 100)),
-            0o077,
-            "/srv",
-            5,
-            "/root",
-            (("RLIMIT_NOFILE", 10, 20),),
-        )
-        said = [
-            *("umask=077", "directory=/srv", "nice=5", "chroot=/root"),
-            *("RLIMIT_NOFILE=10:20", "groups=8,100", "gid=100", "uid=1000"),
-        ]
-        self.assertEqual(list(arguments(context)), said)
 
 
 class ForkServersTests(ServingTestCase):

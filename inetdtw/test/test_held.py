@@ -151,7 +151,8 @@ class ShortageTests(DirectTestCase):
         children: list[FakeChild] = []
 
         def work() -> None:
-            children.append(self.launch(self.direct, "/bin/true"))
+            three = (self.ours.fileno(), self.theirs.fileno(), 0)
+            children.append(self.launch(self.direct, "/bin/true", fds=three))
 
         self.noDescriptors(work, left=2)
         self.assertEqual(children[0].told, [os.strerror(errno.EMFILE)])

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import os
 
+from inetdtw.held import Kept
 from inetdtw.interfaces import Order
 from inetdtw.test.fakes import FakeChild, ServingTestCase
 from inetdtw.test.warming import WarmProcessTestCase
-from inetdtw.warmorders import Kept, Orders
+from inetdtw.warmorders import Orders
 
 
 class KeptTests(ServingTestCase):
