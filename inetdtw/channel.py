@@ -16,7 +16,7 @@ import array
 import contextlib
 import os
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from inetdtw._packets import HEADER, LARGEST, REPORT
 from inetdtw.interfaces import Order
@@ -29,6 +29,27 @@ def encode(order: Order) -> bytes:
     variables = (f"{name}={value}" for name, value in order.environment.items())
     texts = (order.executable, str(len(order.argv)), *order.argv, *variables)
     return b"\0".join(map(os.fsencode, texts))
+
+
+def sendWith(
+    sock: socket.socket, parts: Sequence[bytes], fds: Iterable[int] = ()
+) -> None:
+    """
+    Send one packet, and descriptors with it.
+
+    @raise OSError: if it cannot be sent.
+    """
+    given = array.array("i", fds)
+    rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, given)] if given else []
+    sock.sendmsg(parts, rights)
+
+
+def records(packet: bytes) -> list[bytes]:
+    """
+    The reports that are together in a packet; what is left over is none.
+    """
+    ends = range(REPORT.size, len(packet) + 1, REPORT.size)
+    return [packet[end - REPORT.size : end] for end in ends]
 
 
 class Channel:
@@ -70,9 +91,7 @@ class Channel:
         @raise OSError: if it cannot be sent.
         """
         self.number = (self.number + 1) & 0xFFFFFFFF or 1
-        given = array.array("i", fds)
-        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, given)] if given else []
-        self._ours.sendmsg([HEADER.pack(self.number, length), *parts], rights)
+        sendWith(self._ours, [HEADER.pack(self.number, length), *parts], fds)
         return self.number
 
     def receive(self) -> list[bytes] | None:
@@ -85,8 +104,7 @@ class Channel:
             packet = self._ours.recv(1 << 16)
         except BlockingIOError:
             return None
-        ends = range(REPORT.size, len(packet) + 1, REPORT.size)
-        return [packet[end - REPORT.size : end] for end in ends]
+        return records(packet)
 
     @property
     def untaken(self) -> bool:

@@ -30,12 +30,9 @@ from inetdtw._packets import REPORT
 from inetdtw.channel import Channel
 from inetdtw.children import Children
 from inetdtw.delegations import KINDS, Delegation, Delegations
+from inetdtw.pauses import Pauses
 from inetdtw.place import printable
 from inetdtw.total import Share, Total
-
-#: The seconds before a helper that died is followed by another: the first pause,
-#: what it grows by, the longest, and how long one must live for a new start.
-FIRST_PAUSE, GROWTH, LONGEST_PAUSE, GOOD_LIFE = 0.05, 2.0, 30.0, 5.0
 
 
 @implementer(IReadDescriptor)
@@ -71,7 +68,7 @@ class Helper(ProcessProtocol):
         self._delegations = Delegations(reactor, self._channel, directory, self._share)
         self.children = Children(reactor, directory, self._retireIdle)
         self._before = 0
-        self._pause = FIRST_PAUSE
+        self._pauses = Pauses()
         self._born = 0.0
         self._said = b""
         self._later: Any = None
@@ -287,13 +284,11 @@ class Helper(ProcessProtocol):
         if self._retired is not None:
             self._close()
             return
-        if self._reactor.seconds() - self._born >= GOOD_LIFE:
-            self._pause = FIRST_PAUSE
-        self._owner.died(self.pid, why, self._pause)
+        pause = self._pauses.after(self._reactor.seconds() - self._born)
+        self._owner.died(self.pid, why, pause)
         self.children.adopt()
         if hopeless:
             # No helper was ever ready for what was ordered.
             self._channel.takeBack()
             self.children.giveUp()
-        self._later = self._reactor.callLater(self._pause, self.spawn)
-        self._pause = min(self._pause * GROWTH, LONGEST_PAUSE)
+        self._later = self._reactor.callLater(pause, self.spawn)

@@ -19,15 +19,13 @@ from inetdtw import interpreter
 from inetdtw._warmhelper import THREADED, UNFIT
 from inetdtw.complaints import Complaints
 from inetdtw.interfaces import Order
+from inetdtw.pauses import Pauses
 from inetdtw.report import Report
 from inetdtw.service import Interpreted
 from inetdtw.total import Total
 from inetdtw.warmprocess import WarmProcess
 from inetdtw.watch import Watch
 
-#: The seconds before a process that died is followed by another: the first pause, what
-#: it grows by, the longest, and how long one must live for a new start.
-FIRST_PAUSE, GROWTH, LONGEST_PAUSE, GOOD_LIFE = 0.05, 2.0, 30.0, 5.0
 #: The seconds within which a process is replaced once, however often it is stale.
 CALM = 1.0
 
@@ -72,7 +70,7 @@ class Succession:
         self._old: set[WarmProcess] = set()
         self._complaints: set[Complaints] = set()
         self._adopted: dict[int, Watch] = {}
-        self._pause = FIRST_PAUSE
+        self._pauses = Pauses()
         self._later: Any = None
         self._hopeless = False
         self.current: WarmProcess | None = None
@@ -91,7 +89,8 @@ class Succession:
         """
         Have another process take the place of this one, as soon as it is ready.
         """
-        self._hopeless, self._pause = False, FIRST_PAUSE
+        self._hopeless = False
+        self._pauses.reset()
         self._preload = self._kept.preload
         if self.template is not None and not self.stopped:
             self._begin()
@@ -190,17 +189,15 @@ class Succession:
         """
         Plan for another process, if that makes sense.
         """
-        if self._reactor.seconds() - process.born >= GOOD_LIFE:
-            self._pause = FIRST_PAUSE
+        pause = self._pauses.after(self._reactor.seconds() - process.born)
         if status == THREADED:
             self._preload = "-"
         self._hopeless = status == UNFIT
         if self._hopeless:
             reason = "the interpreter is no CPython 3.7 or later"
-        retry = None if self._hopeless else self._pause
+        retry = None if self._hopeless else pause
         self._report.cooled(self._name, process.pid, retry, reason)
-        self._plan(self._pause)
-        self._pause = min(self._pause * GROWTH, LONGEST_PAUSE)
+        self._plan(pause)
 
     def retire(self) -> None:
         """

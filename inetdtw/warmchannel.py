@@ -11,7 +11,6 @@ only so many are taken at a time, and none of them can raise anything here.
 
 from __future__ import annotations
 
-import array
 import socket
 from collections.abc import Sequence
 from typing import Any, Callable, NamedTuple
@@ -23,6 +22,7 @@ from twisted.python.failure import Failure
 
 from inetdtw._accepting import unpackAddress
 from inetdtw._warmhelper import ACCEPT, ADDRESSED, HEADER, MOST, REPORT, WITHDRAW
+from inetdtw.channel import records, sendWith
 from inetdtw.posts import Posts
 
 #: The most bytes of one packet that are looked at.
@@ -103,9 +103,7 @@ class Channel:
         """
         if self._ours is None:
             raise BrokenPipeError
-        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))]
-        head = HEADER.pack(number, what)
-        self._ours.sendmsg([head, extra], rights if fds else [])
+        sendWith(self._ours, [HEADER.pack(number, what), extra], fds)
 
     def accept(self, number: int, fd: int, most: int) -> None:
         """
@@ -167,8 +165,7 @@ class Channel:
         """
         Take the reports of one packet.
         """
-        for start in range(0, len(packet) - REPORT.size + 1, REPORT.size):
-            record = packet[start : start + REPORT.size]
+        for record in records(packet):
             if record[0] == ADDRESSED:
                 self._peer = unpackAddress(record)
                 continue

@@ -16,7 +16,7 @@ from zope.interface.verify import verifyObject
 from inetdtw._warmhelper import ACCEPT, ACCEPTED, WITHDRAW, WITHDRAWN
 from inetdtw.acceptingwarm import AcceptingWarm, warmBefore
 from inetdtw.interfaces import IAccepting, IAcceptingLauncher
-from inetdtw.succession import FIRST_PAUSE
+from inetdtw.pauses import FIRST_PAUSE
 from inetdtw.test.fakes import FakeLauncher
 from inetdtw.test.test_warm import WarmTestCase
 from inetdtw.test.warming import KEPT, PEER, PID, PlayedWarm, Watcher

@@ -32,8 +32,9 @@ from inetdtw._packets import (
     STALLED,
     STARTED,
 )
-from inetdtw.helper import FIRST_PAUSE, GOOD_LIFE, GROWTH, LONGEST_PAUSE, Helper
+from inetdtw.helper import Helper
 from inetdtw.interfaces import Exit
+from inetdtw.pauses import FIRST_PAUSE, GOOD_LIFE, GROWTH, LONGEST_PAUSE
 from inetdtw.test.fakes import (
     PATIENCE,
     FakeChild,

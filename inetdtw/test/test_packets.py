@@ -11,6 +11,7 @@ import array
 import os
 import socket
 
+from inetdtw import _packets, _warmhelper
 from inetdtw._packets import LARGEST, decode, pairs, receive
 from inetdtw.channel import encode
 from inetdtw.interfaces import Order
@@ -63,3 +64,10 @@ class PartsTests(ServingTestCase):
             pairs([b"A=1", b"", b"B==", b"C"]), {b"A": b"1", b"B": b"=", b"C": b""}
         )
         self.assertEqual(pairs(b"".split(b"\0")), {})
+
+    def test_reports(self) -> None:
+        """
+        The reports of fork servers and of warm processes are of the same form, as they
+        are taken apart by the same code.
+        """
+        self.assertEqual(_packets.REPORT.format, _warmhelper.REPORT.format)

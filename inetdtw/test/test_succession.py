@@ -13,14 +13,8 @@ from typing import Any
 
 from inetdtw._warmhelper import HELLO, STALE, THREADED, UNFIT
 from inetdtw.interfaces import Exit, Order
-from inetdtw.succession import (
-    CALM,
-    FIRST_PAUSE,
-    GOOD_LIFE,
-    GROWTH,
-    LONGEST_PAUSE,
-    Succession,
-)
+from inetdtw.pauses import FIRST_PAUSE, GOOD_LIFE, GROWTH, LONGEST_PAUSE
+from inetdtw.succession import CALM, Succession
 from inetdtw.test.fakes import FakeChild, ServingTestCase
 from inetdtw.test.warming import KEPT, PID, START, PlayedWarm
 

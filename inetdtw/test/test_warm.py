@@ -15,7 +15,7 @@ from zope.interface.verify import verifyObject
 
 from inetdtw._warmhelper import HELLO, STARTED
 from inetdtw.interfaces import Exit, ILauncher, IPreparing, Order
-from inetdtw.succession import FIRST_PAUSE
+from inetdtw.pauses import FIRST_PAUSE
 from inetdtw.test.fakes import FakeChild, ServingTestCase
 from inetdtw.test.warming import ENVIRONMENT, KEPT, PID, START, PlayedWarm
 from inetdtw.warm import Warm
