@@ -103,7 +103,9 @@ class Client:
             raise NoDaemon(f"what answers at '{self._path}' is no inetd") from None
         finally:
             connection.close()
-        if not isinstance(data, dict):
+        # What is wrong has a reason; but for 503, which only says that something is.
+        foreign = answer.status >= 400 and answer.status != 503
+        if not isinstance(data, dict) or (foreign and "error" not in data):
             raise NoDaemon(f"what answers at '{self._path}' is no inetd")
         return Said(answer.status, data)
 

@@ -84,6 +84,14 @@ class ClientTests(SynchronousTestCase):
         ):
             self.assertIn(self.path, self.error(answer))
 
+    def test_another(self) -> None:
+        """
+        Another daemon's idea of what is wrong is none of an inetd.
+        """
+        said = self.error(b'HTTP/1.1 404 x\r\n\r\n{"message": "page not found"}')
+        self.assertIn("is no inetd", said)
+        self.assertEqual(self.ask(b'HTTP/1.1 503 x\r\n\r\n{"a": 1}').status, 503)
+
     def test_silent(self) -> None:
         """
         One that does not answer is not waited for for ever.
