@@ -17,6 +17,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Callable, Optional
 
+from inetdtw.printing import encodable
+
 #: To another screen, without a cursor, and back.
 _ENTER, _LEAVE = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l"
 #: To the first line; the rest of a line is cleared, and what is below.
@@ -83,7 +85,7 @@ def _onTerminal(stream: Any) -> Iterator[_Put]:
 
     def put(draw: _Draw) -> None:
         width, height = shutil.get_terminal_size()
-        lines = fitting(draw(width), height)
+        lines = fitting([encodable(each, stream) for each in draw(width)], height)
         text = f"{_CLEAR_LINE}\r\n".join(lines)
         stream.write(f"{_HOME}{text}{_CLEAR_LINE}{_CLEAR_BELOW}")
 
@@ -115,6 +117,7 @@ def _below(stream: Any) -> Iterator[_Put]:
         nonlocal first
         before = "" if first else os.linesep
         first = False
-        stream.write(before + "".join(line + os.linesep for line in draw(None)))
+        lines = [encodable(each, stream) for each in draw(None)]
+        stream.write(before + "".join(line + os.linesep for line in lines))
 
     yield put
