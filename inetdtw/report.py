@@ -327,7 +327,8 @@ class Report(ClientLines):
         """
         if self._level < INFO:
             return
-        self._log.info("control - address={address}", address=address)
+        where = _word(printable(address))
+        self._log.info("control - address={address}", address=where)
 
     def uncontrolled(self, address: str, reason: str) -> None:
         """
@@ -337,7 +338,7 @@ class Report(ClientLines):
             return
         self._log.warn(
             "control - address={address} reason={reason}",
-            address=address,
+            address=_word(printable(address)),
             reason=reason,
         )
 

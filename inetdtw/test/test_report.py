@@ -166,9 +166,9 @@ LINES: tuple[tuple[Callable[[Report], None], str, str], ...] = (
         "control - address=/run/inetd/control",
     ),
     (
-        lambda report: report.uncontrolled("/run/x", "Permission denied"),
+        lambda report: report.uncontrolled("/run/x y\n", "Permission denied"),
         "warn",
-        "control - address=/run/x reason=Permission denied",
+        "control - address=/run/x\\x20y\\n reason=Permission denied",
     ),
     (
         lambda report: report.stalled("Too many open files"),
