@@ -19,7 +19,7 @@ from inetdtw.peers import ADDRESSES
 _HOW = {None: "", True: " how={how}", False: " how={how}"}
 #: The levels, each of which has all that those before it have.
 LEVELS = ("error", "warn", "notice", "info", "debug")
-ERROR, WARN, NOTICE, INFO, DEBUG = range(len(LEVELS))
+_, WARN, NOTICE, INFO, _ = range(len(LEVELS))
 
 
 class ClientLines:

@@ -123,13 +123,13 @@ class Execution:
         entry = self._entry
         if entry.exec is None:
             return None
-        name, folders = entry.exec, ()
+        name = entry.exec
         if "/" not in name:
             path = self._ask.environ.get("PATH", os.defpath)
             return Program(name, tuple(path.split(os.pathsep)), self._argv(name))
         folder = os.path.dirname(os.path.abspath(entry.place.file))
         absolute = os.path.normpath(os.path.join(folder, name))
-        return Program(absolute, folders, self._argv(name))
+        return Program(absolute, (), self._argv(name))
 
     def _argv(self, name: str) -> tuple[str, ...]:
         """

@@ -17,7 +17,6 @@ from inetdtw.state import CONDITIONS, DaemonState, ServiceState
 #: The media type.
 KIND = "text/plain; version=0.0.4; charset=utf-8"
 
-_Value = Union[float, bool]
 _Sample = tuple[Mapping[str, str], Union[float, None]]
 
 

@@ -186,8 +186,7 @@ class Slots:
         """
         See whether programs still run.
         """
-        open = any(slot.bound for slot in self._slots.values())
-        if not (self.running or open) and self._drain is not None:
+        if not (self.running or self.anyBound) and self._drain is not None:
             self._drain.stop()
 
     @property
