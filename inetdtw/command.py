@@ -18,7 +18,7 @@ from twisted.python import usage
 from inetdtw import __version__
 from inetdtw.client import Client, NoDaemon
 from inetdtw.commandline import helpText, optionsOf
-from inetdtw.controlpath import NONE, VARIABLE, usualPath
+from inetdtw.controlpath import NONE, pathOf
 from inetdtw.printing import printTo
 
 #: The exit statuses: all is well, something is not, no daemon answers.
@@ -72,8 +72,7 @@ class Command(usage.Options):
 
         @raise NoDaemon: if it is said that there is none to ask.
         """
-        usual = not (self["control"] or os.environ.get(VARIABLE))
-        path = self["control"] or usualPath(os.environ, os.geteuid())
+        path, usual = pathOf(self["control"], os.environ, os.geteuid())
         if path == NONE:
             raise NoDaemon("there is no control socket: --control says where one is")
         return Client(path, usual)

@@ -21,6 +21,19 @@ NONE = "none"
 RUN, TEMPORARY = "/run", "/tmp"
 
 
+def pathOf(said: str | None, environ: Mapping[str, str], uid: int) -> tuple[str, bool]:
+    """
+    Where the socket of a user's daemon is.
+
+    @param said: what the command line says.
+    @param uid: who runs the daemon.
+
+    @return: a path, or L{NONE}, and whether it is the usual one, which nobody has said.
+    """
+    usual = not (said or environ.get(VARIABLE))
+    return said or usualPath(environ, uid), usual
+
+
 def usualPath(environ: Mapping[str, str], uid: int) -> str:
     """
     Where the socket of a user's daemon is, unless somebody says otherwise.

@@ -14,13 +14,8 @@ from dataclasses import replace
 
 from inetdtw import lookups
 from inetdtw.question import Question, orElse
-from inetdtw.service import Address, Ownership, Service, SocketOptions
+from inetdtw.service import SOCKTYPES, Address, Ownership, Service, SocketOptions
 
-_SOCKTYPES = {
-    "stream": socket.SOCK_STREAM,
-    "dgram": socket.SOCK_DGRAM,
-    "seqpacket": socket.SOCK_SEQPACKET,
-}
 _SOCKTYPES_OF = {
     "tcp": ("stream",),
     "udp": ("dgram",),
@@ -79,7 +74,7 @@ class Endpoint:
         if given not in allowed:
             reason = f"'{given}' does not go with {self.base}, {allowed[0]} would"
             raise self._error("socktype", reason)
-        return _SOCKTYPES[given]
+        return SOCKTYPES[given]
 
     def placed(self, service: Service) -> Iterator[Service]:
         """

@@ -24,13 +24,8 @@ from inetdtw.lookups import Lookups
 from inetdtw.place import ConfError
 from inetdtw.printing import printTo
 from inetdtw.resolve import resolve
-from inetdtw.service import Address, Service, Settings
+from inetdtw.service import SOCKTYPE_NAMES, Address, Service, Settings
 
-_SOCKTYPES: dict[int, str] = {
-    socket.SOCK_STREAM: "stream",
-    socket.SOCK_DGRAM: "dgram",
-    socket.SOCK_SEQPACKET: "seqpacket",
-}
 #: What needs no quotes, anywhere.
 _PLAIN = re.compile(r"[A-Za-z0-9_./:+@%~^*!?\[\](){}|&<>$-]+")
 _ESCAPES = {"\n": r"\n", "\t": r"\t", "\r": r"\r", "\\": r"\\", '"': r"\""}
@@ -150,7 +145,7 @@ def _place(service: Service) -> Iterator[tuple[str, Any]]:
     name = address.host if service.isMuxed else plain
     yield "id", service.name if service.name != name else None
     yield "protocol", protocol
-    yield "socktype", _SOCKTYPES[service.socktype]
+    yield "socktype", SOCKTYPE_NAMES[service.socktype]
     if address.family == socket.AF_UNIX:
         yield "socket_mode", service.ownership.mode
     # What is behind tcpmux is at none.

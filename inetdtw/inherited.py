@@ -23,6 +23,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Callable
 
+from inetdtw.peers import peerText
 from inetdtw.service import Key, Service
 
 #: The first descriptor that is passed.
@@ -55,10 +56,9 @@ class Given:
         if self.socket is None:
             return "-"
         where = self.socket.getsockname()
-        if not isinstance(where, tuple):
-            return os.fsdecode(where) or "-"
-        host = f"[{where[0]}]" if ":" in where[0] else where[0]
-        return f"{host}:{where[1]}"
+        return (
+            peerText(where) if isinstance(where, tuple) else os.fsdecode(where) or "-"
+        )
 
     def close(self) -> None:
         """

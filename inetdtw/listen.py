@@ -29,7 +29,7 @@ from inetdtw.service import Service
 from inetdtw.state import ServiceState, stateOf
 from inetdtw.steady import clockOf
 from inetdtw.waiting import WaitProgram
-from inetdtw.warm import Warm
+from inetdtw.warm import isReady
 
 #: The seconds before another try to have a socket: the first, and the most.
 FIRST_RETRY, LONGEST_RETRY = 1.0, 60.0
@@ -361,8 +361,7 @@ class Slot:
         """
         if self.service.warm is None or self._listener is None:
             return None
-        launcher: Any = self._launcherOf(self.service)
-        return isinstance(launcher, Warm) and launcher.pid is not None
+        return isReady(self._launcherOf(self.service))
 
     def getHost(self) -> IAddress | None:
         """

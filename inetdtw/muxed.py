@@ -26,7 +26,7 @@ from inetdtw.sockets import goodbye
 from inetdtw.state import ServiceState, stateOf
 from inetdtw.steady import clockOf
 from inetdtw.tcpmux import GO, NOT_AVAILABLE
-from inetdtw.warm import Warm
+from inetdtw.warm import isReady
 
 
 class Door(SocketPort):
@@ -243,8 +243,7 @@ class MuxedSlot:
         """
         if self.service.warm is None or not self._started:
             return None
-        launcher: Any = self._launches.launcher
-        return isinstance(launcher, Warm) and launcher.pid is not None
+        return isReady(self._launches.launcher)
 
     def _next(self) -> None:
         """

@@ -18,11 +18,10 @@ from contextlib import suppress
 from typing import Any
 
 from twisted.application.service import Service
-from twisted.internet.error import ReactorNotRunning
 from twisted.internet.process import reapProcessHandlers
 
 from inetdtw.begin import ENDING
-from inetdtw.signals import OnSignal
+from inetdtw.signals import OnSignal, stop
 
 #: The seconds after which a child that somebody here waits for is looked at again.
 SOON = 0.05
@@ -95,16 +94,8 @@ def stopOnSignals(reactor: Any = None) -> None:
     if reactor is None:
         from twisted.internet import reactor
 
-    def stop(number: int, frame: Any) -> None:
-        reactor.callFromThread(_stop, reactor)
+    def end(number: int, frame: Any) -> None:
+        reactor.callFromThread(stop, reactor)
 
     for number in ENDING:
-        signal.signal(number, stop)
-
-
-def _stop(reactor: Any) -> None:
-    """
-    Stop a reactor, unless something else has.
-    """
-    with suppress(ReactorNotRunning):
-        reactor.stop()
+        signal.signal(number, end)

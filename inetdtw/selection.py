@@ -9,10 +9,13 @@ Which service somebody means who types a word.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from inetdtw.place import printable
-from inetdtw.state import ServiceState
+
+if TYPE_CHECKING:
+    # The command that asks the daemon needs none of what this imports.
+    from inetdtw.state import ServiceState
 
 _T = TypeVar("_T")
 #: How many names are listed to somebody who has to choose.
@@ -38,31 +41,31 @@ def chosen(word: str, among: Iterable[tuple[ServiceState, _T]]) -> _T:
     named = [what for state, what in pairs if state.name == word]
     if len(named) == 1:
         return named[0]
-    found = [pair for pair in pairs if _isMeant(word, pair[0])]
+    found = [pair for pair in pairs if isMeant(word, pair[0].name, pair[0].address)]
     if len(found) == 1:
         return found[0][1]
     if found:
-        names = _listed(state for state, _ in found)
+        names = listed(state.name for state, _ in found)
         raise NotOneService(f"'{printable(word)}' may be any of: {names}")
-    names = _listed(state for state, _ in pairs)
+    names = listed(state.name for state, _ in pairs)
     raise NotOneService(f"there is no service '{printable(word)}', only: {names}")
 
 
-def _isMeant(word: str, state: ServiceState) -> bool:
+def isMeant(word: str, name: str, address: str) -> bool:
     """
     Whether a word is one for a service.
     """
-    called, slash, protocol = state.name.rpartition("/")
-    words = {state.address, f"{state.address}/{protocol}"}
+    called, slash, protocol = name.rpartition("/")
+    words = {name, address, f"{address}/{protocol}"}
     if slash:
         words.add(called)
     return word in words
 
 
-def _listed(states: Iterable[ServiceState]) -> str:
+def listed(names: Iterable[str]) -> str:
     """
     Names, as many as a person wants to read.
     """
-    names = [state.name for state in states]
+    names = list(names)
     more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
     return ", ".join(names[:LISTED]) + more

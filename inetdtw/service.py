@@ -17,6 +17,15 @@ from dataclasses import dataclass, field
 from inetdtw.context import Context, Login
 from inetdtw.place import Place
 
+#: The types of sockets that a service can have, as inetd.conf(5) calls them.
+SOCKTYPES = {
+    "stream": socket.SOCK_STREAM,
+    "dgram": socket.SOCK_DGRAM,
+    "seqpacket": socket.SOCK_SEQPACKET,
+}
+#: What each is called.
+SOCKTYPE_NAMES: dict[int, str] = {kind: name for name, kind in SOCKTYPES.items()}
+
 
 @dataclass(frozen=True)
 class Address:

@@ -18,6 +18,14 @@ from twisted.internet.error import ReactorNotRunning
 from inetdtw.superserver import InetdService
 
 
+def stop(reactor: Any) -> None:
+    """
+    Stop a reactor, unless it is on its way out already, or does not run yet.
+    """
+    with suppress(ReactorNotRunning):
+        reactor.stop()
+
+
 class OnSignal(Service):
     """
     Does something on a signal, by the reactor and once for all that came until then.
@@ -127,8 +135,7 @@ class StopOnTerminate(OnSignal):
         Stop the reactor.
         """
         # Another one may have come when it ran.
-        with suppress(ReactorNotRunning):
-            self._reactor.stop()
+        stop(self._reactor)
 
 
 class StateOnUser2(OnSignal):

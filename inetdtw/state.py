@@ -9,14 +9,13 @@ socket and the metrics show, each collected once.
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
 from inetdtw.interfaces import Exit
 from inetdtw.limits import Limits
-from inetdtw.service import Service
+from inetdtw.service import SOCKTYPE_NAMES, Service
 from inetdtw.tally import Tally
 
 LISTENING = "listening"
@@ -220,12 +219,7 @@ def kindOf(service: Service) -> str:
     """
     What kind of service it is, in the words of inetd.conf(5).
     """
-    kinds = {
-        socket.SOCK_STREAM: "stream",
-        socket.SOCK_DGRAM: "dgram",
-        socket.SOCK_SEQPACKET: "seqpacket",
-    }
-    words = [kinds[socket.SocketKind(service.socktype)]]
+    words = [SOCKTYPE_NAMES[service.socktype]]
     words.append("wait" if service.wait else "nowait")
     if service.internal is not None:
         words.append("internal")

@@ -18,6 +18,7 @@ from twisted.python import usage
 from inetdtw import screen, table
 from inetdtw.client import Client, NoDaemon
 from inetdtw.command import FINE, TROUBLE, Command, NotDone, tell
+from inetdtw.selection import isMeant, listed
 
 
 class Status(Command):
@@ -78,21 +79,14 @@ class Status(Command):
         """
         state = dict(client.ask("GET", "/status").data)
         if self["service"] is not None:
-            found = [each for each in state["services"] if self._isMeant(each)]
+            word, all_ = self["service"], state["services"]
+            found = [e for e in all_ if isMeant(word, e["service"], e["address"])]
             if not found:
-                names = ", ".join(each["service"] for each in state["services"])
-                why = f"there is no service '{self['service']}', only: {names}"
-                raise NotDone(why)
+                names = listed(each["service"] for each in all_)
+                raise NotDone(f"there is no service '{word}', only: {names}")
             state["services"] = found
             state["healthy"] = all(each["healthy"] for each in found)
         return state
-
-    def _isMeant(self, service: Mapping[str, Any]) -> bool:
-        """
-        Whether a service is one that was asked for.
-        """
-        name, word = service["service"], self["service"]
-        return word in (name, name.rpartition("/")[0], service["address"])
 
     def _print(self, state: Mapping[str, Any]) -> None:
         """

@@ -11,23 +11,21 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Collection, Iterator
-from contextlib import suppress
 from typing import Any
 
 from twisted.application.service import IService, MultiService
-from twisted.internet.error import ReactorNotRunning
 from twisted.python import usage
 
 from inetdtw import check, explain, notify, values
 from inetdtw.clientlines import LEVELS
 from inetdtw.commandline import helpText, optionsOf
-from inetdtw.controlpath import NONE, VARIABLE, usualPath
+from inetdtw.controlpath import NONE, pathOf
 from inetdtw.inherited import Inherited
 from inetdtw.peers import ADDRESSES
 from inetdtw.processone import ReapOrphans, stopOnSignals
 from inetdtw.report import Report
 from inetdtw.service import Bounds, Settings
-from inetdtw.signals import ReloadOnHangup, StateOnUser2, StopOnTerminate
+from inetdtw.signals import ReloadOnHangup, StateOnUser2, StopOnTerminate, stop
 from inetdtw.steady import SteadyTime
 from inetdtw.superserver import InetdService, NothingToServe
 
@@ -275,14 +273,12 @@ def _operated(
 
     @raise SystemExit: if there can be no such thing.
     """
-    said = options["control"]
-    path = said or usualPath(os.environ, os.geteuid())
+    path, usual = pathOf(options["control"], os.environ, os.geteuid())
     if path != NONE:
         # It is imported where it is wanted only: it takes memory.
         from inetdtw.answers import Operated
         from inetdtw.control import ControlSocket
 
-        usual = not (said or os.environ.get(VARIABLE))
         answers = Operated(inetd, stopReactor)
         yield ControlSocket(answers, os.path.abspath(path), report, usual=usual)
     if options["metrics"] is not None:
@@ -301,11 +297,7 @@ def stopReactor() -> None:
     """
     from twisted.internet import reactor
 
-    stoppable: Any = reactor
-    # It may be on its way out already.
-    if stoppable.running:
-        with suppress(ReactorNotRunning):
-            stoppable.stop()
+    stop(reactor)
 
 
 def makeService(options: Options) -> IService:

@@ -170,3 +170,10 @@ class Warm:
         End at once, whatever runs.
         """
         self._succession.stop()
+
+
+def isReady(launcher: object) -> bool:
+    """
+    Whether a launcher has an interpreter that is ready.
+    """
+    return isinstance(launcher, Warm) and launcher.pid is not None
