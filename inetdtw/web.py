@@ -25,7 +25,10 @@ from inetdtw.answers import Answer, wrong
 PATIENCE = 10
 #: The bytes that an argument of a question may have in all.
 LONGEST = 4096
-_TOO_LARGE = b"HTTP/1.1 413 Content Too Large\r\nconnection: close\r\n\r\n"
+#: It says how long it is: who still sends may be told of that before of the end.
+_TOO_LARGE = (
+    b"HTTP/1.1 413 Content Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+)
 #: The connections there may be at once.
 MOST = 16
 
