@@ -148,6 +148,20 @@ def talk(port: int, sent: bytes, host: str = "127.0.0.1") -> bytes:
         return b"".join(iter(lambda: client.recv(65536), b""))
 
 
+def talkOrNothing(port: int, sent: bytes) -> bytes:
+    """
+    L{talk}, where the connection may be closed before all is sent or read.
+
+    @return: nothing then.
+    """
+    try:
+        return talk(port, sent)
+    except OSError as why:
+        if why.errno not in (errno.ECONNRESET, errno.EPIPE, errno.ENOTCONN):
+            raise
+        return b""
+
+
 def ask(port: int, sent: bytes, host: str = "127.0.0.1") -> bytes:
     """
     Be a UDP client: send one datagram and wait for one.
