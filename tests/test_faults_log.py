@@ -7,17 +7,18 @@ Logs that cannot be written, and clocks that are set.
 
 from __future__ import annotations
 
-import contextlib
 import mmap
 import os
 import signal
 import struct
 import subprocess
+import time
 
 from tests import world
-from tests.daemon import environment, eventually, freePort, isServed, talk
+from tests.daemon import environment, eventually, freePort, isServed, talkOrNothing
 from tests.faults import FaultsTestCase
 from tests.serving import forkServers, inetd
+from tests.systemlog import NoSystemLog
 
 #: Has a process see another time of day: so many seconds later as a file says.
 SHIFT = """
@@ -73,8 +74,12 @@ class LogTests(FaultsTestCase):
         try:
             eventually(lambda: all(map(isServed, self.others)), lambda: "the services")
             self.othersAnswer()
+            more = freePort()
+            line = f"{more} stream tcp nowait - internal echo\n"
+            self.write("inetd.conf", self.lines + line)
             process.send_signal(signal.SIGHUP)
             process.send_signal(signal.SIGUSR2)
+            eventually(lambda: isServed(more), lambda: "the new service")
             self.othersAnswer()
             self.assertIsNone(process.poll())
         finally:
@@ -103,6 +108,7 @@ class LogTests(FaultsTestCase):
         """
         So it is when there is no system log.
         """
+        NoSystemLog(self)
         self._serve(subprocess.DEVNULL)
 
 
@@ -135,11 +141,12 @@ class ClockTests(FaultsTestCase):
             self.othersAnswer()
             for step, days in enumerate((-1, 10), 1):
                 for _ in range(2):
-                    with contextlib.suppress(ConnectionResetError):
-                        talk(rated, b"")
+                    talkOrNothing(rated, b"")
                 daemon.waitForLog(f"pause {rated}/tcp ", step)
                 for pid in forkServers(daemon.process.pid):
                     os.kill(pid, signal.SIGKILL)
                 offset[:] = struct.pack("l", days * 86400)
                 daemon.waitForLog(f"resume {rated}/tcp ", step)
+                then = time.localtime(time.time() + days * 86400)
                 self.othersAnswer()
+                daemon.waitForLog(time.strftime("\n%Y-%m-%dT", then))
