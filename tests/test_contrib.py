@@ -2,7 +2,8 @@
 # See LICENSE for details.
 
 """
-The files of C{contrib/}: each is read by the tool that it is for, or run by it.
+The files of C{contrib/}: each is read or run by the tool that it is for, where that can
+be had for a test; launchd's is read as what it is, and so is the container's.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from dockerfile_parse import DockerfileParser
 from inetdtw.cli import Options
 from tests import world
 from tests.daemon import Daemon, environment, freePort, talk
-from tests.serving import ServingTestCase, inetd, run
+from tests.serving import ServingTestCase, childrenOf, inetd, run
 
 #: Where the files have the command.
 _COMMAND = "/usr/local/bin/inetd"
@@ -226,6 +227,10 @@ class SupervisedTests(ContribTestCase):
             self.well(*reload, self.service)
             daemon.waitForLog("started=1")
             self.assertEqual(talk(other, b"text"), b"text")
+            (child,) = childrenOf(daemon.process.pid)
+            os.kill(child, signal.SIGKILL)
+            daemon.waitForLog(f"listen {port}/tcp ", 2)
+            self.assertEqual(talk(port, b"text"), b"text")
             daemon.process.send_signal(signal.SIGTERM)
             daemon.process.wait(30)
             daemon.waitForLog(f"close {port}/tcp")
