@@ -20,7 +20,7 @@ import stat
 import subprocess
 import time
 from typing import TYPE_CHECKING, Any
-from unittest import skipUnless
+from unittest import SkipTest, skipUnless
 
 from tests import world
 from tests.daemon import DEADLINE, Daemon, environment, eventually, freePort, talk
@@ -64,8 +64,15 @@ class ControlTestCase(ServingTestCase):
         daemon = Daemon(argv, ports=ports, user=user)
         daemon.start()
         self.addCleanup(daemon.stop)
-        eventually(lambda: os.path.exists(self.socket), daemon.log)
+        eventually(self.listens, daemon.log)
         return daemon
+
+    def listens(self) -> bool:
+        """
+        Whether somebody listens at the socket.
+        """
+        with socket.socket(socket.AF_UNIX) as client:
+            return client.connect_ex(self.socket) == 0
 
     def run_(
         self, *arguments: str, user: pwd.struct_passwd | None = None
@@ -351,9 +358,11 @@ class WatchTests(ControlTestCase):
         self.addCleanup(watching.close)
         client = self.connect(self.cat)
         for wanted in (" 1/2 ", " 0/2 ", "no daemon answers"):
+            deadline = time.monotonic() + DEADLINE
             for text in watching:
                 if wanted in text.split("\x1b[H")[-1]:
                     break
+                self.assertLess(time.monotonic(), deadline, text)
             if wanted == " 1/2 ":
                 client.close()
             if wanted == " 0/2 ":
@@ -442,7 +451,7 @@ class SocketTests(ControlTestCase):
                 check=True,
             )
         except FileNotFoundError:
-            return
+            raise SkipTest("curl is not installed") from None
         self.assertEqual(json.loads(done.stdout)["state"], "listening")
 
     def test_replaced(self) -> None:
@@ -584,10 +593,13 @@ class MetricsTests(ControlTestCase):
         """
         file = self.write("inetd.conf", self.conf)
         argv = inetd("-fe", "--control", "none", "--metrics", "9100", file)
-        began = time.monotonic()
         done = subprocess.run(
-            argv, env=environment(), capture_output=True, text=True, check=False
+            argv,
+            env=environment(),
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE,
+            check=False,
         )
-        self.assertLess(time.monotonic() - began, DEADLINE)
         self.assertNotEqual(done.returncode, 0)
         self.assertIn("--metrics: '9100' is no endpoint", done.stderr)
