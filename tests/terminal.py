@@ -226,7 +226,9 @@ class Terminal:
         script = f"{self._here(command)} >{log} 2>&1 </dev/null & echo $! >{pidFile}"
         os.write(self._commands, f"{script}\n".encode())
         self._wait(lambda: bool(self._said(pidFile)), command)
-        self._served = int(self._said(pidFile))
+        with open(pidFile, encoding="ascii") as file:
+            # What it said would have other numbers in the place of ports.
+            self._served = int(file.read())
         self._wait(
             lambda: all(map(isServed, ports)) and "listen " in self.log(),
             f"{command} serves {ports}",
