@@ -31,5 +31,7 @@ class SurvivalTests(ServingTestCase):
             after = survival.settled(before)
         self.assertEqual(before.zombies, 0)
         self.assertFalse(after.grown(before), f"{before}\n{after}")
-        self.assertGreater(survival.outcomes.counts["right"], 100)
+        outcomes = survival.outcomes
+        self.assertGreater(outcomes.counts["right"], 100)
+        self.assertEqual(outcomes.counts["wrong"], 0, outcomes.others)
         self.assertGreater(min(survival.reloads, survival.kills), 0)

@@ -130,7 +130,8 @@ def survive(folder: str, minutes: int = 30) -> bool:
     print(f"clients: {survival.outcomes}; ", end="")
     print(f"reloads: {survival.reloads}, processes killed: {survival.kills}")
     print(*survival.outcomes.others[:20], sep="\n")
-    return last.counts == warmed.counts and not last.grown(warmed)
+    same = last.counts == warmed.counts and not last.grown(warmed)
+    return same and not survival.outcomes.counts["wrong"]
 
 
 COMMANDS: dict[str, Callable[..., bool]] = {
