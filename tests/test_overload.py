@@ -70,6 +70,7 @@ class OverloadTests(ServingTestCase):
             self.assertLessEqual(len(programs(daemon.process.pid)), most + 1)
             self.assertEqual(talk(echo, b"echo"), b"echo")
             self.assertLessEqual(len(served), most)
+            self.assertLessEqual(len(self.greeted(left, 0)), most)
             counted += len(served)
             for each in served:
                 each.shutdown(socket.SHUT_WR)

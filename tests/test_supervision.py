@@ -17,7 +17,15 @@ from collections import Counter
 from typing import Any
 
 from tests import world
-from tests.daemon import DEADLINE, Daemon, environment, eventually, freePort, talk
+from tests.daemon import (
+    DEADLINE,
+    Daemon,
+    environment,
+    eventually,
+    freePort,
+    portIsTaken,
+    talk,
+)
 from tests.serving import ServingTestCase, inetd, ordinaryUser, readAll
 
 #: Puts descriptors in place and says what they are, as a supervisor does, and becomes
@@ -138,7 +146,7 @@ class SocketActivateTests(ServingTestCase):
         Somebody who is not root serves a port below 1024.
         """
         user = world.alpine()
-        port = random.randrange(600, 1024)
+        port = random.choice([p for p in range(600, 1024) if not portIsTaken(p)])
         line = f"127.0.0.1:{port} stream tcp nowait - /usr/bin/id id -u\n"
         become = ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}"]
         with self.activated(port, line, *become, "--clear-groups"):

@@ -46,7 +46,7 @@ _MADE_BY_US = "made by the tests of inetdtw"
 _NOT_OF_A_LIBRARY = ("test", "idlelib", "tkinter", "turtledemo", "ensurepip", "*.a")
 _NOT_OF_A_CHECKOUT = (
     *(".*", "_trial_temp*", "build", "dist", "results"),
-    *("*.egg-info", "*.sqlite", "__pycache__", "dropin.cache"),
+    *("*.egg-info", "*.sqlite", "__pycache__", "*dropin.cache*"),
 )
 
 
@@ -285,7 +285,8 @@ def _linkTree(source: str, target: str, *without: str) -> None:
         source,
         target,
         symlinks=True,
-        ignore=shutil.ignore_patterns(*without),
+        # What is there for a moment only may be gone again.
+        ignore=shutil.ignore_patterns(*without, "*.pyc.*", "*dropin.cache.*"),
         copy_function=_linkOrCopy,
         dirs_exist_ok=True,
     )

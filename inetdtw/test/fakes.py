@@ -43,7 +43,7 @@ from inetdtw.report import Report
 from inetdtw.service import Address, Program, Service
 
 #: The seconds after which something is taken not to happen.
-PATIENCE = 10.0
+PATIENCE = 30.0
 #: The process id of the first thing that a fake starts: more than any system has.
 FIRST_PID = 1 << 22
 #: Where all services of tests are written.

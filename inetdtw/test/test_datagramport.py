@@ -16,7 +16,7 @@ from twisted.internet.protocol import DatagramProtocol
 from inetdtw.datagramport import DatagramPort
 from inetdtw.ports import BATCH
 from inetdtw.service import Address
-from inetdtw.test.fakes import ServingTestCase, listening, makeDatagrams
+from inetdtw.test.fakes import PATIENCE, ServingTestCase, listening, makeDatagrams
 
 
 class Receiving(DatagramProtocol):
@@ -65,7 +65,7 @@ class DatagramPortTests(ServingTestCase):
         @return: the answer and its sender.
         """
         client = self.closing(socket.socket(server.family, socket.SOCK_DGRAM))
-        client.settimeout(10)
+        client.settimeout(PATIENCE)
         client.sendto(b"question", to)
         self.reactor.turnUntil(lambda: bool(self.protocol.received))
         ((data, sender),) = self.protocol.received
@@ -119,7 +119,7 @@ class DatagramPortTests(ServingTestCase):
         self.port = DatagramPort(server, self.reactor, "name", self.protocol)
         self.port.start()
         client = self.closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
-        client.settimeout(10)
+        client.settimeout(PATIENCE)
         to = ("127.0.0.2", server.getsockname()[1])
         client.sendto(b"question", to)
         self.reactor.turnUntil(lambda: bool(self.protocol.received))
@@ -135,7 +135,7 @@ class DatagramPortTests(ServingTestCase):
         here, there = os.path.join(folder, "s"), os.path.join(folder, "c")
         self.serve(Address(socket.AF_UNIX, here))
         client = self.closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
-        client.settimeout(10)
+        client.settimeout(PATIENCE)
         client.bind(there)
         client.sendto(b"question", here)
         self.reactor.turnUntil(lambda: bool(self.protocol.received))

@@ -26,7 +26,7 @@ from inetdtw._warmhelper import (
     packAddress,
 )
 from inetdtw.posts import PAUSE
-from inetdtw.test.fakes import ServingTestCase
+from inetdtw.test.fakes import PATIENCE, ServingTestCase
 from inetdtw.test.warming import PEER
 from inetdtw.warmchannel import Channel, Said
 
@@ -46,7 +46,7 @@ class ChannelTests(ServingTestCase):
         self.channel = Channel(self.reactor, self.heard.append, self.ended)
         self.addCleanup(self.channel.close)
         self.other = self.closing(self.channel.theirs.dup())
-        self.other.settimeout(10)
+        self.other.settimeout(PATIENCE)
         self.channel.given()
 
     def ended(self) -> None:
