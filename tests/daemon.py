@@ -20,8 +20,10 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import os
 import random
+import re
 import signal
 import socket
 import subprocess
@@ -73,16 +75,29 @@ def environment(user: pwd.struct_passwd | None = None, **more: str) -> dict[str,
     return {**env, **more}
 
 
+@functools.cache
+def shippedPorts() -> frozenset[int]:
+    """
+    The ports of the configuration that is shipped.
+    """
+    here = os.path.dirname(os.path.abspath(__file__))
+    path = os.path.join(here, os.pardir, "etc", "inetd.conf")
+    with open(path, encoding="ascii") as file:
+        return frozenset(map(int, re.findall(r"^(\d+)\s", file.read(), re.M)))
+
+
 def freePort() -> int:
     """
     Find a port, not given before, on which nobody listens with TCP or UDP.
 
     It is below the ports that outgoing connections take, and chosen at random, so that
-    tests that run at the same time do not meet on it.
+    tests that run at the same time do not meet on it; nor do they on those of the file
+    that is shipped, which a test serves as it is.
     """
     while True:
         port = random.randrange(10000, 32000)
-        if port not in _givenPorts and not portIsTaken(port):
+        taken = port in _givenPorts or port in shippedPorts()
+        if not (taken or portIsTaken(port)):
             _givenPorts.add(port)
             return port
 
