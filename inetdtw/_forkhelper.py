@@ -59,6 +59,9 @@ from inetdtw._spawning import Limit, assume, limitsOf, makeRoom, quiet
 
 #: Reports that are not kept back any longer for others to come.
 BATCH = 4
+#: How long the end of a program is kept back whose connection was accepted here, as
+#: nobody waits for that: the seconds of epoll(7), or the milliseconds of poll(2).
+HOLD = 0.004 if hasattr(select, "epoll") else 4
 
 # Wakes up one of the processes that wait for the same socket.
 _EXCLUSIVE = getattr(select, "EPOLLEXCLUSIVE", 0)
@@ -91,9 +94,7 @@ class ForkServer:
         self._programs.arrive()
         self._hello()
         while True:
-            # What comes at the same time is reported together.
-            wait = 0 if self._reports else None
-            ready = [fd for fd, _ in poll.poll(wait) or self._idle()]
+            ready = [fd for fd, _ in poll.poll(self._patience()) or self._idle()]
             # What the daemon says goes first: it may be to accept no more.
             if self._channel.fileno() in ready and not self._listen():
                 return
@@ -105,6 +106,15 @@ class ForkServer:
                     self._accept(fd)
             if len(self._reports) >= BATCH:
                 self._reports.flush()
+
+    def _patience(self) -> float | None:
+        """
+        How long to wait for more to report before that is said: what comes at the
+        same time is reported together.
+        """
+        if self._reports.urgent:
+            return 0
+        return HOLD if self._reports else None
 
     def _idle(self) -> Any:
         """

@@ -92,6 +92,8 @@ def pairs(texts: Iterable[bytes]) -> dict[bytes, bytes]:
 class Reports:
     """
     What the daemon is to be told.
+
+    @ivar urgent: whether some of it should not wait for more.
     """
 
     def __init__(self, channel: socket.socket) -> None:
@@ -100,6 +102,7 @@ class Reports:
         """
         self._channel = channel
         self._records: list[bytes] = []
+        self.urgent = False
 
     def __len__(self) -> int:
         """
@@ -108,12 +111,19 @@ class Reports:
         return len(self._records)
 
     def add(
-        self, kind: int, number: int, pid: int, value: int, cpu: float = 0.0
+        self,
+        kind: int,
+        number: int,
+        pid: int,
+        value: int,
+        cpu: float = 0.0,
+        urgent: bool = True,
     ) -> None:
         """
         Tell the daemon something, at the next L{flush}.
         """
         self._records.append(REPORT.pack(kind, number, pid, value, int(cpu * 1e6)))
+        self.urgent = self.urgent or urgent
 
     def addRecord(self, record: bytes) -> None:
         """
@@ -132,3 +142,4 @@ class Reports:
             except (BrokenPipeError, ConnectionResetError):
                 """What the daemon ordered before it went is started all the same."""
             self._records.clear()
+            self.urgent = False

@@ -278,7 +278,8 @@ class Programs:
             if not pid:
                 return
             cpu = usage.ru_utime + usage.ru_stime
-            self.accepted.discard(pid)
             repeat = self._repeats.pop(pid, None)
             if repeat is None or not self._repeat(repeat, pid, status, cpu):
-                self._reports.add(ENDED, self.orders.pop(pid, 0), pid, status, cpu)
+                number, urgent = self.orders.pop(pid, 0), pid not in self.accepted
+                self._reports.add(ENDED, number, pid, status, cpu, urgent)
+            self.accepted.discard(pid)

@@ -10,12 +10,13 @@ from __future__ import annotations
 import array
 import errno
 import os
+import resource
 import socket
 from collections.abc import Sequence
 from typing import Any
 
 from inetdtw import _programs
-from inetdtw._forkhelper import ForkServer
+from inetdtw._forkhelper import HOLD, ForkServer
 from inetdtw._packets import ENDED, FAILED, HEADER, REPEATED, REPORT, STALLED, STARTED
 from inetdtw._programs import Repeat, repeatOf
 from inetdtw.test.fakes import (
@@ -264,3 +265,55 @@ class PatienceTests(ServingTestCase):
         self.assertFalse(self.server._listen())
         self.server._reports.add(STARTED, 1, 4, 0)
         self.server._reports.flush()
+
+
+class EndTests(ServingTestCase):
+    """
+    Tests for what a fork server says of programs that have ended.
+    """
+
+    def setUp(self) -> None:
+        """
+        Have one in this process, with a program.
+        """
+        super().setUp()
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.ours = self.closing(ours)
+        self.ours.settimeout(PATIENCE)
+        self.server = ForkServer(self.closing(theirs), "/", [])
+        self.patch(os, "wait4", self.wait)
+        self.usage = resource.getrusage(resource.RUSAGE_SELF)
+        self.ended = [4]
+        self.server._programs.orders[4] = 9
+
+    def wait(self, *given: int) -> Any:
+        """
+        What has ended.
+        """
+        if not self.ended:
+            raise ChildProcessError
+        return self.ended.pop(), 0, self.usage
+
+    def test_ordered(self) -> None:
+        """
+        The daemon is told at once of one that it has ordered, but for what comes at the
+        same time.
+        """
+        self.server._programs.reap()
+        self.assertEqual(self.server._patience(), 0)
+
+    def test_accepted(self) -> None:
+        """
+        Of one that nobody has ordered it is told together with what comes next, or a
+        moment later.
+        """
+        self.server._programs.accepted.add(4)
+        self.server._programs.reap()
+        self.assertEqual(self.server._patience(), HOLD)
+        self.assertEqual(self.server._programs.accepted, set())
+        self.server._reports.add(STARTED, 10, 5, 0)
+        self.assertEqual(self.server._patience(), 0)
+        self.server._reports.flush()
+        said = [each[:3] for each in REPORT.iter_unpack(self.ours.recv(1 << 16))]
+        self.assertEqual(said, [(ENDED, 9, 4), (STARTED, 10, 5)])
+        self.assertIsNone(self.server._patience())
