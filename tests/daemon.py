@@ -46,7 +46,11 @@ DEADLINE = 30.0
 #: The variable that the daemon and everything it starts carry.
 TOKEN = "INETDTW_TEST"
 
-_givenPorts: set[int] = set()
+#: How many ports a process of tests claims at once.
+_BLOCK = 250
+
+_claims: list[socket.socket] = []
+_ports: list[int] = []
 
 
 def twistd(*arguments: str) -> list[str]:
@@ -90,16 +94,36 @@ def freePort() -> int:
     """
     Find a port, not given before, on which nobody listens with TCP or UDP.
 
-    It is below the ports that outgoing connections take, and chosen at random, so that
-    tests that run at the same time do not meet on it; nor do they on those of the file
-    that is shipped, which a test serves as it is.
+    It is below the ports that outgoing connections take, of a block that no other
+    process of tests has; nor is it one of the file that is shipped, which a test serves
+    as it is.
     """
     while True:
-        port = random.randrange(10000, 32000)
-        taken = port in _givenPorts or port in shippedPorts()
-        if not (taken or portIsTaken(port)):
-            _givenPorts.add(port)
+        if not _ports:
+            _ports.extend(_claimed())
+        port = _ports.pop()
+        if port not in shippedPorts() and not portIsTaken(port):
             return port
+
+
+def _claimed() -> list[int]:
+    """
+    Ports that are this process' alone among those of tests, as long as it lives.
+    """
+    blocks = list(range(10000, 32000, _BLOCK))
+    random.shuffle(blocks)
+    for block in blocks:
+        claim = socket.socket(socket.AF_UNIX)
+        try:
+            claim.bind(f"\0inetdtw-test-ports-{block}")
+        except OSError as error:
+            claim.close()
+            if error.errno != errno.EADDRINUSE:
+                raise
+            continue
+        _claims.append(claim)
+        return random.sample(range(block, block + _BLOCK), _BLOCK)
+    raise AssertionError("other processes have all ports that are for tests")
 
 
 def portIsTaken(port: int) -> bool:

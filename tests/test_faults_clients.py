@@ -11,7 +11,9 @@ import os
 import signal
 import socket
 import struct
+from unittest import skipUnless
 
+from tests import world
 from tests.daemon import eventually, freePort, talk
 from tests.faults import FaultsTestCase
 from tests.serving import childrenOf, descriptors, forkServers, readAll, stat
@@ -24,6 +26,15 @@ def reset(client: socket.socket) -> None:
     End a connection with a reset.
     """
     client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+    client.close()
+
+
+def crash(client: socket.socket) -> None:
+    """
+    End a connection, as a machine that loses its power does, without a word.
+    """
+    # TCP_REPAIR of tcp(7), which Python has no name for: close(2) then sends nothing.
+    client.setsockopt(socket.IPPROTO_TCP, 19, 1)
     client.close()
 
 
@@ -89,3 +100,32 @@ class ClientsTests(FaultsTestCase):
         pids = [daemon.process.pid, *forkServers(daemon.process.pid)]
         children = [child for pid in pids for child in childrenOf(pid)]
         self.assertEqual([p for p in children if stat(p)[0] == "Z"], [])
+
+    @skipUnless(world.ROOT, "only root can have a connection forget that it is one")
+    def test_halfOpen(self) -> None:
+        """
+        Clients whose machine has crashed hold up nobody, not even at the bound of a
+        service that writes; tcpmux ends with its own.
+        """
+        mux, news = freePort(), freePort()
+        tell = "import time\nwhile True:\n    print('news', flush=True)\n"
+        program = self.program("news", f"{tell}    time.sleep(0.05)\n")
+        daemon = self.served(
+            f"{mux} stream tcp nowait - internal tcpmux\n"
+            f"{news} stream tcp nowait/3 {self.user} {program} news\n",
+            *(mux, news),
+        )
+        pids = [daemon.process.pid, *forkServers(daemon.process.pid)]
+        before = descriptors(pids)
+        told = [self.connect(news) for _ in range(3)]
+        for each in told:
+            self.assertEqual(each.recv(5), b"news\n")
+        for each in (*told, *(self.connect(mux) for _ in range(20))):
+            crash(each)
+        for port in self.others:
+            crash(self.connect(port))
+        daemon.waitForLog(f"end {news}/tcp ", 3)
+        self.assertEqual(self.connect(news).recv(5), b"news\n")
+        self.othersAnswer()
+        # The others' clients are still there, as far as anybody here can tell.
+        eventually(lambda: descriptors(pids) <= before + 5, lambda: "what was opened")
