@@ -102,8 +102,16 @@ class _Reader:
 
     def __init__(self, text: str, file: str, bind: tuple[str, ...]) -> None:
         self._source = Source(text, file)
-        self._bind = bind
+        self._bindTo(bind)
         self._noted: list[Place] = []
+
+    def _bindTo(self, bind: tuple[str, ...]) -> None:
+        """
+        From here on, these are the default addresses.
+        """
+        self._bind = bind
+        here = self._source.place(self._source.position)
+        self._otherHosts = tuple(Word(host, here) for host in bind[1:])
 
     def statements(self) -> Iterator[Statement]:
         """
@@ -179,7 +187,7 @@ class _Reader:
         if words[0].text == ".include":
             yield self._include(words)
         elif len(words) == 1 and words[0].text.endswith(":"):
-            self._bind = tuple(host.text for host in defaultHosts(words[0]))
+            self._bindTo(tuple(host.text for host in defaultHosts(words[0])))
         else:
             yield self._entry(*saidBy(words), True)
             yield from _warnings(words)
@@ -199,8 +207,8 @@ class _Reader:
         """
         given = {name.text for name, _ in said}
         if self._bind and "bind" not in given and service.text[0] != "/":
-            hosts = tuple(Word(host, service.place) for host in self._bind)
-            said = [*said, (Word("bind", service.place), hosts)]
+            first = Word(self._bind[0], service.place)
+            said = [*said, (Word("bind", service.place), (first, *self._otherHosts))]
         return entryFrom(service, enabled, said)
 
     def _definition(self, head: re.Match[str]) -> Entry:

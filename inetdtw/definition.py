@@ -54,7 +54,7 @@ def keysOf(definition: Tokens, switch: Word) -> Iterator[Said]:
     words: list[Word] = []
     step = "name"
     for count, (sort, token) in enumerate(_joined(definition)):
-        last = checkCount(range(count), token)
+        last = token if count < WORDS else checkCount(range(count), token)
         mark = sort is Sort.MARK
         if step == "name" and not mark:
             name, equals, value = _divided(token, sort is Sort.QUOTED)
@@ -85,13 +85,15 @@ def _joined(tokens: Iterable[tuple[Sort, Word]]) -> Iterator[tuple[Sort, Word]]:
     first, within = True, False
     for sort, token in tokens:
         mark = sort is Sort.MARK
-        if len(held) == 1 and not mark and "=" not in token.text:
+        if not held:
+            """As nearly always."""
+        elif len(held) == 1 and not mark and "=" not in token.text:
             held.append((sort, token))
             continue
-        if len(held) == 2 and mark and token.text in ",;":
+        elif len(held) == 2 and mark and token.text in ",;":
             yield held.pop()
             held.clear()
-        elif held:
+        else:
             within = len(held) == 2 and held[1][1].text in LISTS
             first = len(held) == 1
             yield from held

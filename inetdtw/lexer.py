@@ -102,12 +102,14 @@ def wordsIn(place: Place, text: str) -> Iterator[Word]:
     start: int | None = None
     pieces: list[str] = []
     for match in _PIECE.finditer(text):
-        if match["open"] is not None:
+        kind = match.lastgroup
+        if kind == "open":
             reason = "a quote is not closed on this line"
             raise ConfError(_behind(place, match.start()), "line", reason)
-        if match["blank"] is None:
+        if kind != "blank":
             start = match.start() if start is None else start
-            pieces.append(_piece(match))
+            piece: str = match[kind or 0]
+            pieces.append(_ESCAPE.sub(r"\1", piece) if kind == "double" else piece)
         elif start is not None:
             yield Word("".join(pieces), _behind(place, start))
             start, pieces = None, []
@@ -120,12 +122,3 @@ def _behind(place: Place, offset: int) -> Place:
     What is C{offset} characters behind a place.
     """
     return Place(place.file, place.line, place.column + offset)
-
-
-def _piece(match: re.Match[str]) -> str:
-    """
-    What a part of a word stands for.
-    """
-    if match["double"] is not None:
-        return _ESCAPE.sub(r"\1", match["double"])
-    return match["single"] if match["single"] is not None else match["plain"]

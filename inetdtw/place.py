@@ -8,11 +8,10 @@ Words of a configuration, where they are written, and what is wrong with them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(NamedTuple):
     """
     Where something is written.
 
@@ -57,8 +56,7 @@ class ConfError(Exception):
         return f"{self.place}: {self.field}: {self.reason}"
 
 
-@dataclass(frozen=True)
-class Word:
+class Word(NamedTuple):
     """
     One word of a configuration file, quotes removed, and where it begins.
     """

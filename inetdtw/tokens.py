@@ -108,12 +108,15 @@ class Tokens:
             if pieces:
                 yield sort, Word("".join(pieces), place)
                 pieces = []
-            here = source.place(match.start())
             if kind == "open":
+                here = source.place(match.start())
                 raise ConfError(here, "definition", "a string is not closed here")
-            self._passOver(match)
             if kind == "mark":
-                yield Sort.MARK, Word(match.group(), here)
+                mark = Word(match.group(), source.place(match.start()))
+                self._passOver(match)
+                yield Sort.MARK, mark
+            else:
+                self._passOver(match)
             if self._ended:
                 return
         if pieces:
