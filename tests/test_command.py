@@ -197,11 +197,11 @@ class BackgroundTests(CommandTestCase):
         eventually(lambda: stat(pid)[0] in "XZ", lambda: f"the end of {pid}")
         self.assertFalse(os.path.exists(self.pidFile))
         self.assertFalse(os.path.exists(path))
-        self.assertFalse(isServed(self.port))
         eventually(
             lambda: all(stat(each)[0] in "XZ" for each in helpers),
             lambda: f"the end of {helpers}",
         )
+        self.assertFalse(isServed(self.port))
 
     def test_terminated(self) -> None:
         """
@@ -510,6 +510,8 @@ class ReloadTests(CommandTestCase):
         running.sendall(b"before")
         self.assertEqual(running.recv(100), b"before")
         self.reload(daemon, self.line)
+        # A fork server that accepts there hears of it a moment later.
+        eventually(lambda: not isServed(other), daemon.log)
         self.assertRaises(ConnectionRefusedError, self.connect, other)
         self.assertEqual(inodeOf(self.port), inode)
         running.sendall(b"after")

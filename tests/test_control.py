@@ -23,7 +23,15 @@ from typing import TYPE_CHECKING, Any
 from unittest import SkipTest, skipUnless
 
 from tests import world
-from tests.daemon import DEADLINE, Daemon, environment, eventually, freePort, talk
+from tests.daemon import (
+    DEADLINE,
+    Daemon,
+    environment,
+    eventually,
+    freePort,
+    isServed,
+    talk,
+)
 from tests.serving import ServingTestCase, inetd, ordinaryUser, readAll
 
 if TYPE_CHECKING:
@@ -262,6 +270,8 @@ class OperatorTests(ControlTestCase):
         code, text = self.run_("drain")
         self.assertEqual(code, 0)
         self.assertIn("1 programs run", text)
+        # A fork server that accepts there hears of it a moment later.
+        eventually(lambda: not isServed(self.cat), daemon.log)
         with self.assertRaises(ConnectionRefusedError):
             self.connect(self.cat)
         code, text = self.run_("status")
