@@ -117,6 +117,17 @@ class Options(tap.Options):
         },
     )
 
+    def parseArgs(self, *files: str) -> None:
+        """
+        Take the configuration files, none of which is meant to be a command.
+        """
+        for name in files:
+            command = _commandMeant(name)
+            if command is not None:
+                reason = f"there is no file '{name}'; a command comes first"
+                raise usage.UsageError(f"{reason}: 'inetd {command}'")
+        super().parseArgs(*files)
+
     def opt_i(self) -> None:
         """
         Like -f.
@@ -158,6 +169,18 @@ class Options(tap.Options):
         if self["pidfile"] is None:
             background = not self["foreground"]
             self["pidfile"] = PID_FILE if background and os.geteuid() == 0 else ""
+
+
+def _commandMeant(name: str) -> str | None:
+    """
+    The command that somebody means who has misspelt it, or named it too late.
+    """
+    if os.path.lexists(name) or not name.isalpha():
+        return None
+    # It is imported where it is wanted only: it takes memory.
+    from difflib import get_close_matches
+
+    return next(iter(get_close_matches(name, operate.COMMANDS, 1, 0.75)), None)
 
 
 def observerFor(options: Options) -> Any:
@@ -206,12 +229,32 @@ def _unwritable(path: str) -> str | None:
 
     @param path: an empty text stands for no file.
     """
+    pid = _running(path)
+    if pid is not None:
+        return f"process {pid} runs, which has written it; -p takes another one"
     folder = os.path.dirname(os.path.abspath(path))
     if not path or os.access(folder, os.W_OK | os.X_OK):
         return None
     if os.path.isdir(folder):
         return f"may not be written in '{folder}'; -p takes another one"
     return f"there is no folder '{folder}'; -p takes another one"
+
+
+def _running(path: str) -> int | None:
+    """
+    The process whose pid file it is, if that runs.
+    """
+    try:
+        with open(path, encoding="ascii") as file:
+            pid = int(file.read())
+        os.kill(pid, 0)
+    except PermissionError:
+        """It may be another user's; twistd(1) says what it has found."""
+    except (OSError, OverflowError, ValueError):
+        """There is no such file, or no such process."""
+    else:
+        return pid
+    return None
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -238,6 +281,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         raise SystemExit(1)
     try:
         UnixApplicationRunner(twistdConfig(options)).run()
+    except tap.WrongOption as why:
+        print(f"{why}\nTry 'inetd --help'.", file=sys.__stderr__)
+        raise SystemExit(2) from None
     except NothingToServe as why:
         # The other one leads to the log by now.
         seen = options["stderr"] or options["stdout"]

@@ -36,6 +36,8 @@ class Command(usage.Options):
     What all commands have in common.
     """
 
+    #: What its usage is, and what it is for.
+    synopsis = ""
     about = ""
     optParameters: list[list[Any]] = [
         [

@@ -9,7 +9,9 @@ completions are made.
 
 from __future__ import annotations
 
+import getopt
 import inspect
+import re
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -44,6 +46,7 @@ ARGUMENTS = {
     "conf": "PATH",
     "control": "PATH",
     "explain": "SERVICE",
+    "interval": "SECONDS",
     "launch": "HOW",
     "log-addresses": "PART",
     "log-format": "FORMAT",
@@ -81,6 +84,30 @@ class Option:
         """
         long = [f"--{self.name}"] if len(self.name) > 1 else []
         return [*(f"-{letter}" for letter in self.letters), *long]
+
+
+def inOrder(options: Any, arguments: Sequence[str]) -> list[str]:
+    """
+    Options before what is none, which is how usage.Options wants them, and not how
+    people type them: without this, an option behind a file is the name of a file.
+
+    @raise usage.UsageError: if there is no such option.
+    """
+    try:
+        said, rest = getopt.gnu_getopt(
+            list(arguments), options.shortOpt, options.longOpt
+        )
+    except getopt.error as why:
+        raise usage.UsageError(str(why)) from None
+    long = {f"--{name[:-1]}" for name in options.longOpt if name.endswith("=")}
+    letters = {f"-{letter}" for letter in re.findall("(.):", options.shortOpt)}
+    given: list[str] = []
+    for name, value in said:
+        if name in long:
+            given.append(f"{name}={value}")
+        else:
+            given += [name, value] if name in letters else [name]
+    return [*given, "--", *rest]
 
 
 def optionsOf(options: Any) -> list[Option]:

@@ -17,7 +17,6 @@ command line is wrong.
 
 from __future__ import annotations
 
-import getopt
 import os
 import sys
 import time
@@ -37,6 +36,7 @@ from inetdtw.command import (
     complain,
     tell,
 )
+from inetdtw.commandline import inOrder
 from inetdtw.status import Health, Status
 
 #: What C{inetd --help} says of them.
@@ -181,29 +181,6 @@ COMMANDS: Mapping[str, Callable[[], Command]] = {
 }
 
 
-def _inOrder(options: Command, arguments: Sequence[str]) -> list[str]:
-    """
-    Options before what is none, which is how usage.Options wants them, and not how
-    people type them.
-
-    @raise usage.UsageError: if there is no such option.
-    """
-    try:
-        said, rest = getopt.gnu_getopt(
-            list(arguments), options.shortOpt, options.longOpt
-        )
-    except getopt.error as why:
-        raise usage.UsageError(str(why)) from None
-    takers = [f"--{name[:-1]}" for name in options.longOpt if name.endswith("=")]
-    given: list[str] = []
-    for name, value in said:
-        if name in takers:
-            given.append(f"{name}={value}")
-        else:
-            given += [name, value] if value else [name]
-    return [*given, "--", *rest]
-
-
 def main(command: str, arguments: Sequence[str]) -> int:
     """
     Be one of the commands.
@@ -212,10 +189,10 @@ def main(command: str, arguments: Sequence[str]) -> int:
     """
     options = COMMANDS[command]()
     try:
-        options.parseOptions(_inOrder(options, arguments))
+        options.parseOptions(inOrder(options, arguments))
         return options.run()
     except usage.UsageError as why:
-        complain(f"inetd: {why}\nTry 'inetd {command} --help'.")
+        complain(f"inetd: {why}\n{options.synopsis}\nTry 'inetd {command} --help'.")
         return NOBODY
     except NoDaemon as why:
         complain(f"inetd: {why}")

@@ -8,6 +8,7 @@ C{inetd status} and C{inetd health}: how everything is.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from collections.abc import Mapping, Sequence
@@ -19,6 +20,16 @@ from inetdtw import screen, table
 from inetdtw.client import Client, NoDaemon
 from inetdtw.command import FINE, TROUBLE, Command, NotDone, tell
 from inetdtw.selection import isMeant, listed
+
+
+def _seconds(text: str) -> float:
+    """
+    The value of C{--interval}.
+    """
+    with contextlib.suppress(ValueError):
+        if 0.1 <= float(text) <= 86400:
+            return float(text)
+    raise usage.UsageError(f"--interval takes seconds, from 0.1 to 86400, not '{text}'")
 
 
 class Status(Command):
@@ -37,7 +48,7 @@ class Status(Command):
         ["quiet", "q", "Print nothing: the exit status says whether all is well."],
     ]
     optParameters: list[list[Any]] = [
-        ["interval", "n", 1.0, "The seconds between, with --watch.", float],
+        ["interval", "n", 1.0, "The seconds between, with --watch.", _seconds],
     ]
 
     def parseArgs(self, service: str | None = None) -> None:
@@ -52,8 +63,6 @@ class Status(Command):
         """
         if self["watch"] and (self["quiet"] or self["json"]):
             raise usage.UsageError("--watch shows a table, not with --json or --quiet")
-        if not 0.1 <= self["interval"] <= 86400:
-            raise usage.UsageError("--interval takes seconds, from 0.1 to 86400")
 
     def run(self) -> int:
         """

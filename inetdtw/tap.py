@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from twisted.application.service import IService, MultiService
@@ -18,7 +18,7 @@ from twisted.python import usage
 
 from inetdtw import check, explain, notify, values
 from inetdtw.clientlines import LEVELS
-from inetdtw.commandline import helpText, optionsOf
+from inetdtw.commandline import helpText, inOrder, optionsOf
 from inetdtw.controlpath import NONE, pathOf
 from inetdtw.inherited import Inherited
 from inetdtw.peers import ADDRESSES
@@ -38,16 +38,26 @@ SIGNALS = (
 MOST = 32767
 
 
-def _number(low: int, high: int) -> Any:
+class WrongOption(SystemExit):
     """
-    A coercion for options that take a number.
+    An option that nothing can be made of, which only shows when that is tried.
     """
-    kind = values.number(low, high)
+
+
+def _number(option: str, low: int, high: int) -> Any:
+    """
+    A coercion for an option that takes a number.
+    """
+    kind, takes = values.number(low, high), f"a number from {low} to {high}"
 
     def coerce(text: str) -> int:
-        return kind.read((text,))
+        try:
+            return kind.read((text,))
+        except ValueError:
+            # Twisted would not say which option it is.
+            raise usage.UsageError(f"{option} takes {takes}, not '{text}'") from None
 
-    coerce.coerceDoc = f"a number from {low} to {high}"  # type: ignore[attr-defined] # usage.Options reads it
+    coerce.coerceDoc = takes  # type: ignore[attr-defined] # usage.Options reads it
     return coerce
 
 
@@ -74,20 +84,26 @@ class Options(usage.Options):
         ["check", None, "Say what is wrong with the configuration, and exit."],
     ]
     optParameters = [
-        ["backlog", "q", 128, "How many connections may wait.", _number(0, 65536)],
+        [
+            "backlog",
+            "q",
+            128,
+            "How many connections may wait.",
+            _number("-q", 0, 65536),
+        ],
         [
             "rate",
             "R",
             0,
             "How many programs a service may start in a minute; 0 is no limit.",
-            _number(0, MOST),
+            _number("-R", 0, MOST),
         ],
         [
             "max-child",
             "c",
             0,
             "How many programs of a service may run at once; 0 is no limit.",
-            _number(0, MOST),
+            _number("-c", 0, MOST),
         ],
         [
             "ip-rate",
@@ -95,7 +111,7 @@ class Options(usage.Options):
             0,
             "How many programs a service may start in a minute for one client "
             "address; 0 is no limit.",
-            _number(0, MOST),
+            _number("-C", 0, MOST),
         ],
         [
             "max-child-per-ip",
@@ -103,7 +119,7 @@ class Options(usage.Options):
             0,
             "How many programs of a service may run at once for one client address; "
             "0 is no limit.",
-            _number(0, MOST),
+            _number("-s", 0, MOST),
         ],
         [
             "pause",
@@ -111,7 +127,7 @@ class Options(usage.Options):
             60,
             "How many seconds a service pauses that has started -R programs in a "
             "minute.",
-            _number(1, 86400),
+            _number("--pause", 1, 86400),
         ],
         [
             "max-children",
@@ -119,7 +135,7 @@ class Options(usage.Options):
             None,
             "How many programs of all services may run at once; 0 is no limit.  "
             "[default: half of the processes that the user may have]",
-            _number(0, 1 << 22),
+            _number("--max-children", 0, 1 << 22),
         ],
         [
             "address",
@@ -182,6 +198,14 @@ class Options(usage.Options):
     def __init__(self) -> None:
         super().__init__()
         self["conf"] = []
+
+    def parseOptions(self, options: Sequence[str] | None = None) -> None:
+        """
+        Take a command line, whose options may stand behind its files.
+        """
+        super().parseOptions(
+            inOrder(self, sys.argv[1:] if options is None else options)
+        )
 
     def opt_conf(self, path: str) -> None:
         """
@@ -271,7 +295,7 @@ def _operated(
     """
     What an operator, and what watches the daemon, can ask.
 
-    @raise SystemExit: if there can be no such thing.
+    @raise WrongOption: if there can be no such thing.
     """
     path, usual = pathOf(options["control"], os.environ, os.geteuid())
     if path != NONE:
@@ -288,7 +312,7 @@ def _operated(
         try:
             yield MetricsEndpoint(Scraped(inetd.state), options["metrics"], report)
         except ValueError as why:
-            raise SystemExit(f"inetd: --metrics: {why}") from None
+            raise WrongOption(f"inetd: --metrics: {why}") from None
 
 
 def stopReactor() -> None:

@@ -470,8 +470,20 @@ class WordsTests(CommandTestCase):
         """
         for option in ("-q", "-R"):
             for value in ("x", "-1", "99999999"):
-                self.assertIn(value, self.assertRefused("-f", option, value, self.conf))
+                said = self.assertRefused("-f", option, value, self.conf)
+                self.assertIn(f"{option} takes a number", said)
+                self.assertIn(value, said)
         self.assertIn("--launch", self.assertRefused("--launch", "rocket", self.conf))
+
+    def test_behindTheFile(self) -> None:
+        """
+        An option behind the file is an option: what was to be checked is not served.
+        """
+        done = run(inetd(self.conf, "--check"))
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertIn("0 errors", done.stdout)
+        done = run(inetd(self.conf, "--help"))
+        self.assertEqual((done.returncode, done.stdout[:6]), (0, "Usage:"))
 
     def test_stderrOfADaemon(self) -> None:
         """

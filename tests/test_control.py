@@ -611,5 +611,5 @@ class MetricsTests(ControlTestCase):
             timeout=DEADLINE,
             check=False,
         )
-        self.assertNotEqual(done.returncode, 0)
+        self.assertEqual(done.returncode, 2)
         self.assertIn("--metrics: '9100' is no endpoint", done.stderr)

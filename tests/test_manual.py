@@ -81,6 +81,18 @@ class ManPageTests(SynchronousTestCase):
         others = {"-m", "--unix-socket", "-d"}  # of python and curl
         self.assertEqual(said - known - others, set())
 
+    def test_commands(self) -> None:
+        """
+        inetd(8) has every command, and every option of each, before the signals.
+        """
+        roff = _read("man", "man8", "inetd.8")
+        commands = _plain(roff.partition(".SH COMMANDS")[2].partition(".SH SIGNALS")[0])
+        for name, command in COMMANDS.items():
+            self.assertRegex(commands, rf"\b{name}\b")
+            for option in optionsOf(command()):
+                letters = "".join(rf" \(-{letter}\)" for letter in option.letters)
+                self.assertRegex(commands, rf"--{option.name}{letters}(?![\w-])")
+
     def test_keys(self) -> None:
         """
         inetd.conf(5) has every key: what it does, its type, unit and default, and an
@@ -344,6 +356,8 @@ class HelpTests(ServingTestCase):
             (1, ("-f", "-p", self.path("missing/pid"), good)),
             (2, ("--nosuch",)),
             (2, ("-q", "many", good)),
+            (2, ("-f", "-e", "--metrics", "9100", good)),
+            (2, ("--control", self.path("control"), "staus")),
             (2, ("-e", good)),
         ):
             done = run(inetd(*arguments))

@@ -21,7 +21,7 @@ from twisted.python.usage import UsageError
 from twisted.scripts._twistd_unix import UnixApplicationRunner
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw import NothingToServe, __version__, cli
+from inetdtw import NothingToServe, __version__, cli, tap
 
 
 def optionsOf(*arguments: str) -> cli.Options:
@@ -59,6 +59,25 @@ class OptionsTests(SynchronousTestCase):
         three = os.path.join(os.getcwd(), "three")
         self.assertEqual(options["conf"], ["/one", "/two", three])
         self.assertEqual(optionsOf()["conf"], ["/etc/inetd.conf"])
+
+    def test_command(self) -> None:
+        """
+        What is no file, and is a command or nearly so, is taken for one that has to
+        come first.
+        """
+        for words, meant in (
+            (("-f", "status"), "status"),
+            (("staus",), "status"),
+            (("/file", "pauze"), "pause"),
+            (("relaod",), "reload"),
+        ):
+            why = self.assertRaises(UsageError, optionsOf, *words)
+            self.assertIn(f"no file '{words[-1]}'; a command comes first", str(why))
+            self.assertTrue(str(why).endswith(f": 'inetd {meant}'"), str(why))
+        for file in ("./status", "inetd", "test", "status.conf"):
+            self.assertEqual(optionsOf(file)["conf"], [os.path.abspath(file)])
+        self.patch(os.path, "lexists", lambda name: True)
+        self.assertEqual(optionsOf("status")["conf"], [os.path.abspath("status")])
 
     def test_foreground(self) -> None:
         """
@@ -331,7 +350,7 @@ class MainTests(SynchronousTestCase):
         Have twistd run nothing.
         """
         self.ran: list[Any] = []
-        self.failure: Exception | None = None
+        self.failure: BaseException | None = None
 
         def run(runner: Any) -> None:
             self.ran.append(runner.config)
@@ -385,6 +404,43 @@ class MainTests(SynchronousTestCase):
         self.patch(os, "access", lambda path, mode: False)
         self.assertRaises(SystemExit, cli.main, ["-p", "/pid", "/file"])
         self.assertIn("'/pid': may not be written in '/'", output.getvalue())
+
+    def test_running(self) -> None:
+        """
+        When the pid file is that of a process that runs nothing is run, and the
+        message says which; what else it can be is twistd's to find out.
+        """
+        output = io.StringIO()
+        self.patch(sys, "stderr", output)
+        path = self.mktemp()
+        for text in ("", "nonsense", "9" * 30):
+            with open(path, "w", encoding="ascii") as file:
+                file.write(text)
+            cli.main(["-p", path, "/file"])
+        self.assertEqual(len(self.ran), 3)
+        with open(path, "w", encoding="ascii") as file:
+            file.write(str(os.getpid()))
+        why = self.assertRaises(SystemExit, cli.main, ["-p", path, "/file"])
+        self.assertEqual((why.code, len(self.ran)), (1, 3))
+        self.assertEqual(
+            output.getvalue(),
+            f"inetd: the pid file '{path}': process {os.getpid()} runs, which has "
+            "written it; -p takes another one\n",
+        )
+
+    def test_wrongOption(self) -> None:
+        """
+        An option that nothing can be made of is an error of the command line.
+        """
+        output = io.StringIO()
+        self.patch(sys, "__stderr__", output)
+        self.failure = tap.WrongOption("inetd: --metrics: it is wrong")
+        why = self.assertRaises(SystemExit, cli.main, ["-f", "/file"])
+        self.assertEqual(why.code, 2)
+        self.assertEqual(
+            output.getvalue(),
+            "inetd: --metrics: it is wrong\nTry 'inetd --help'.\n",
+        )
 
     def test_nothing(self) -> None:
         """

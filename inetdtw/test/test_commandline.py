@@ -20,6 +20,7 @@ from inetdtw.commandline import (
     helpText,
     optionsOf,
 )
+from inetdtw.operate import COMMANDS
 
 
 def _count(text: str) -> int:
@@ -92,8 +93,10 @@ class OptionsOfTests(SynchronousTestCase):
         What is said here of options is said of options that there are.
         """
         names = {option.name for option in optionsOf(cli.Options())}
-        self.assertEqual(set(ARGUMENTS) - names, set())
         self.assertEqual({n for group in GROUPS.values() for n in group} - names, set())
+        for command in COMMANDS.values():
+            names |= {option.name for option in optionsOf(command())}
+        self.assertEqual(set(ARGUMENTS) - names, set())
 
     def test_twistd(self) -> None:
         """

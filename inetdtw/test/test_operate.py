@@ -182,6 +182,20 @@ class StatusTests(CommandTestCase):
             code, _, errors = self.run_("status", *arguments)
             self.assertEqual(code, 2, arguments)
             self.assertIn("Try 'inetd status --help'", errors)
+        for seconds in ("0", "x", "1e9", "nan"):
+            _, _, errors = self.run_("status", "-n", seconds)
+            wanted = f"--interval takes seconds, from 0.1 to 86400, not '{seconds}'"
+            self.assertIn(wanted, errors)
+
+    def test_usage(self) -> None:
+        """
+        Who gives a command too little or too much is told what it takes.
+        """
+        for words in (("pause",), ("resume", "a", "b"), ("drain", "a")):
+            code, _, errors = self.run_(*words)
+            self.assertEqual(code, 2, words)
+            service = "" if words[0] == "drain" else " SERVICE"
+            self.assertIn(f"\nUsage: inetd {words[0]} [options]{service}\n", errors)
 
     def test_nobody(self) -> None:
         """
@@ -343,7 +357,7 @@ class DispatchTests(CommandTestCase):
         self.client.answers = [Said(200, DAEMON.asJSON())]
         self.assertEqual(self.code("status"), 0)
         self.assertEqual(len(self.client.asked), 1)
-        self.assertEqual(self.code("--check", "status"), 1)
+        self.assertEqual(self.code("--check", "./status"), 1)
         self.assertIn("/status:1:1: file", self.code("./status"))
         self.assertEqual(len(self.client.asked), 1)
 

@@ -86,6 +86,34 @@ class OptionsTests(SynchronousTestCase):
         options = self.options("--conf", "a", "b", "/c")
         self.assertEqual(options["conf"], [f"{here}/a", f"{here}/b", "/c"])
 
+    def test_order(self) -> None:
+        """
+        Options may stand behind files; what is behind C{--} is a file, whatever it is.
+        """
+        options = self.options("/a", "-q", "5", "/b", "-l", "--launch=direct")
+        self.assertEqual(options["conf"], ["/a", "/b"])
+        self.assertEqual(
+            [options[name] for name in ("backlog", "launch", "successes")],
+            [5, "direct", 1],
+        )
+        self.assertEqual(self.options("/a", "--", "/-q")["conf"], ["/a", "/-q"])
+        self.assertIn("-Z", self.error("/a", "-Z"))
+
+    def test_noNumber(self) -> None:
+        """
+        An option that takes a number says that it is the one, and what it takes.
+        """
+        for option, low, high in (
+            *(("-q", 0, 65536), ("-R", 0, 32767), ("-c", 0, 32767)),
+            *(("-C", 0, 32767), ("-s", 0, 32767), ("--pause", 1, 86400)),
+            ("--max-children", 0, 1 << 22),
+        ):
+            for bad in ("many", str(low - 1), str(high + 1)):
+                self.assertEqual(
+                    self.error(option, bad),
+                    f"{option} takes a number from {low} to {high}, not '{bad}'",
+                )
+
     def test_settings(self) -> None:
         """
         The options of FreeBSD's inetd say what holds where a line does not: -c, -C,
@@ -278,7 +306,7 @@ class MakeServiceTests(SynchronousTestCase):
         """
         names = [each.name for each in self.make("--metrics", "tcp:0")]
         self.assertIn("inetd metrics", names)
-        why = self.assertRaises(SystemExit, self.make, "--metrics", "9100")
+        why = self.assertRaises(tap.WrongOption, self.make, "--metrics", "9100")
         self.assertIn("--metrics: '9100' is no endpoint", str(why))
 
     def test_settings(self) -> None:
