@@ -358,7 +358,7 @@ class DispatchTests(CommandTestCase):
         self.assertEqual(self.code("status"), 0)
         self.assertEqual(len(self.client.asked), 1)
         self.assertEqual(self.code("--check", "./status"), 1)
-        self.assertIn("/status:1:1: file", self.code("./status"))
+        self.assertIn("/status:1:1: file", self.code("-f", "./status"))
         self.assertEqual(len(self.client.asked), 1)
 
     def test_help(self) -> None:
