@@ -64,6 +64,8 @@ class Tcpmux(GatedListener):
         self._gate.release(question.peer)
         self._released()
         if name is None:
+            if question.fault is not None:
+                self._refused(question, question.fault)
             goodbye(question.connection, NOT_READ)
         elif name == "help":
             goodbye(question.connection, self._host.names.text())
@@ -78,7 +80,12 @@ class Tcpmux(GatedListener):
         if service is not None:
             service.take(question.connection, question.peer)
             return
-        reason = f"there is no service tcpmux/{printable(name)}"
+        self._refused(question, f"there is no service tcpmux/{printable(name)}")
+        goodbye(question.connection, NOT_AVAILABLE)
+
+    def _refused(self, question: Question, reason: str) -> None:
+        """
+        Say and count that a client is turned away.
+        """
         self._limits.refused += 1
         self._host.report.refuse(self._name, question.peer, reason)
-        goodbye(question.connection, NOT_AVAILABLE)

@@ -37,7 +37,10 @@ class Question:
 
     @ivar connection: its socket.
     @ivar peer: its address.
+    @ivar fault: what was wrong with it, in the end; C{None} if it has only left.
     """
+
+    fault: str | None = None
 
     def __init__(
         self,
@@ -78,6 +81,7 @@ class Question:
             name = self._line[:-1].removesuffix(b"\r")
             self._end(name.decode("utf-8", "backslashreplace").lower())
         elif len(self._line) >= LONGEST:
+            self.fault = f"it said {LONGEST} bytes and no end of line"
             self._end(None)
 
     def _taken(self) -> bytes:
@@ -97,6 +101,7 @@ class Question:
         """
         The client took too long.
         """
+        self.fault = f"it named no service within {TIMEOUT:g} seconds"
         self._end(None)
 
     def _end(self, name: str | None) -> None:

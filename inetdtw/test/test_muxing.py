@@ -14,7 +14,7 @@ from zope.interface.verify import verifyObject
 from inetdtw.interfaces import IListener
 from inetdtw.muxed import MuxedSlot
 from inetdtw.service import Address, Bounds
-from inetdtw.tcpmux import NOT_AVAILABLE, NOT_READ, TIMEOUT
+from inetdtw.tcpmux import LONGEST, NOT_AVAILABLE, NOT_READ, TIMEOUT
 from inetdtw.test.fakes import PATIENCE, isBlocking
 from inetdtw.test.test_muxed import MuxedCase, makeMuxed
 
@@ -69,11 +69,37 @@ class TcpmuxTests(MuxedCase):
 
     def test_silent(self) -> None:
         """
-        Who says nothing is told so after ten seconds.
+        Who says nothing is told so after ten seconds, and the log is.
         """
         client = self.undecided(b"x")
         self.reactor.advance(TIMEOUT)
         self.assertEqual(self.answer(client), NOT_READ)
+        self.assertRefused("it named no service within 10 seconds")
+
+    def test_long(self) -> None:
+        """
+        Who has no end of what it says is told so, and the log is.
+        """
+        self.assertEqual(self.answer(self.ask(b"x" * LONGEST)), NOT_READ)
+        self.assertRefused("it said 256 bytes and no end of line")
+
+    def test_left(self) -> None:
+        """
+        Who only looks whether somebody listens is worth no line.
+        """
+        client = self.undecided(b"x")
+        client.shutdown(socket.SHUT_WR)
+        self.reactor.settle()
+        self.assertEqual(self.answer(client), NOT_READ)
+        self.assertEqual(self.said("refuse"), [])
+
+    def assertRefused(self, reason: str) -> None:
+        """
+        Assert that the log and the count say that one client was turned away.
+        """
+        (refuse,) = self.said("refuse")
+        self.assertEqual((refuse["service"], refuse["reason"]), ("mux", reason))
+        self.assertEqual(self.limits.refused, 1)
 
     def test_slow(self) -> None:
         """
