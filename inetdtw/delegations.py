@@ -81,6 +81,12 @@ class Delegations:
     def __contains__(self, number: int) -> bool:
         return number in self._kept
 
+    def __len__(self) -> int:
+        """
+        How many there are, with those that the helper was only asked to leave.
+        """
+        return len(self._kept)
+
     def delegate(self, number: int, delegation: Delegation) -> None:
         """
         Have the helper accept from a socket, as soon as there is one; unless there may

@@ -32,6 +32,7 @@ from inetdtw.children import Children
 from inetdtw.delegations import KINDS, Delegation, Delegations
 from inetdtw.pauses import Pauses
 from inetdtw.place import printable
+from inetdtw.report import JUST_ACCEPTED
 from inetdtw.total import Share, Total
 
 
@@ -278,6 +279,8 @@ class Helper(ProcessProtocol):
         """
         while self._retired is None and self._receive():
             """What it reported before it died still holds."""
+        if self.up and self._delegations:
+            why += JUST_ACCEPTED
         hopeless, self.up = not self.up, False
         self._delegations.lost()
         self._delegations.freeUnwanted()

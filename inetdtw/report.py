@@ -39,6 +39,9 @@ from inetdtw.state import ServiceState
 
 #: The seconds for which a shortage is not said again.
 QUIET = 10.0
+#: What is said besides of the death of a process that accepts connections itself, one
+#: after the other: until it has started a program nobody else knows of the client.
+JUST_ACCEPTED = "; the client that it was accepting, if any, is closed"
 
 
 def _word(text: str) -> str:
@@ -236,6 +239,7 @@ class Report(ClientLines):
 
         @param uid: the user that it ran as.
         @param retry: the seconds after which another one is started.
+        @param reason: what it died of, and L{JUST_ACCEPTED} if it accepted itself.
         """
         if self._level < WARN:
             return
@@ -270,6 +274,7 @@ class Report(ClientLines):
 
         @param retry: the seconds after which another one is started; C{None} if none
             is.
+        @param reason: what it died of, and L{JUST_ACCEPTED} if it accepted itself.
         """
         if self._level < WARN:
             return

@@ -25,6 +25,7 @@ from inetdtw import _warmhelper
 from inetdtw.complaints import Complaints
 from inetdtw.held import Kept
 from inetdtw.interfaces import Exit, IChild, ILauncher, Order
+from inetdtw.report import JUST_ACCEPTED
 from inetdtw.total import Share, Total
 from inetdtw.warmaccepting import Accepting
 from inetdtw.warmchannel import Channel, Said
@@ -85,6 +86,7 @@ class WarmProcess:
         self._linger: Any = None
         self._how: str | None = None
         self._status: int | None = None
+        self._accepted = False
         self.share = Share(Total() if total is None else total)
         self.accepting = Accepting(self.share)
         self.made = made
@@ -295,6 +297,7 @@ class WarmProcess:
         Nobody is left at the other end of the socket.
         """
         self._letGo()
+        self._accepted = bool(self.accepting)
         self.accepting.lost()
         for kept in self._waiting.takeAll():
             self._leave(kept)
@@ -316,4 +319,5 @@ class WarmProcess:
             complaints.finish()
         if self.over:
             self._calm()
-            self._owner.gone(self, self._how, self._status)
+            reason = self._how + JUST_ACCEPTED * self._accepted
+            self._owner.gone(self, reason, self._status)

@@ -31,6 +31,7 @@ from inetdtw._packets import (
 )
 from inetdtw.delegations import Delegation
 from inetdtw.interfaces import Exit, IAccepting
+from inetdtw.pauses import FIRST_PAUSE
 from inetdtw.posts import PAUSE
 from inetdtw.test.test_helper import HelperTestCase
 from inetdtw.total import Share, Total
@@ -137,6 +138,20 @@ class DelegationTests(HelperTestCase):
             self.watcher.told,
             [("accepted", ("10.0.0.1", 9)), ("started", 77), ("ended", 1)],
         )
+
+    def test_died(self) -> None:
+        """
+        What is said of the death of a helper that accepts is also what became of a
+        client that nobody else knew.
+        """
+        self.played.die()
+        (_, reason, _) = self.owner.deaths[0]
+        wanted = "; the client that it was accepting, if any, is closed"
+        self.assertTrue(reason.endswith(wanted), reason)
+        # Its successor never accepted.
+        self.reactor.advance(FIRST_PAUSE)
+        self.play().die()
+        self.assertNotIn("accepting", self.owner.deaths[1][1])
 
     def test_dropped(self) -> None:
         """

@@ -279,6 +279,17 @@ class EndTests(WarmProcessTestCase):
         self.assertTrue(self.process.over)
         self.assertRaises(OSError, self.order)
 
+    def test_diedAccepting(self) -> None:
+        """
+        When it accepts by itself, what is said of its death is also what became of
+        a client that nobody else knew.
+        """
+        self.process.accepting.accept(5, Watcher(), 0)
+        self.played.die()
+        self.reactor.settle()
+        reason = "signal=9; the client that it was accepting, if any, is closed"
+        self.assertEqual(self.owner.told[-1], ("gone", reason, None))
+
     def test_status(self) -> None:
         """
         With which status it has ended is told.
