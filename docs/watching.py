@@ -3,7 +3,7 @@
 
 """
 Print what C{inetd status --watch} shows of a daemon that has clients, for the guide:
-C{python docs/watching.py}.
+C{python docs/watching.py}.  A test gives it the seconds and five ports.
 """
 
 from __future__ import annotations
@@ -23,32 +23,33 @@ import tempfile
 import termios
 import threading
 import time
+from collections.abc import Sequence
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
-#: The seconds that it is watched for.
-WATCHED = 9.0
+#: The seconds that it is watched for, and the most of them, until it has all to show.
+SECONDS, MOST = "9", 60.0
+ALL = ("at limit", "until ", "bind failed")
+#: Where the services are.
+PORTS = ("21000", "21001", "21002", "21003", "21004")
 #: How many characters and lines the terminal has.
 WIDTH, HEIGHT = 80, 24
 
 CONF = """\
-21000 on protocol = tcp, wait = no, user = -, exec = {python},
+{ports[0]} on protocol = tcp, wait = no, user = -, exec = {python},
     args = python {folder}/lower.py, warm = yes;
-21001 stream tcp nowait/8   - /bin/sh sh -c 'read line; sleep 1.5; echo $line'
-21002 stream tcp nowait.300 - /bin/sh sh -c 'exit 3'
-21003 dgram  udp wait       - internal echo
-21004 stream tcp nowait     - /bin/cat cat
+{ports[1]} stream tcp nowait/8   - /bin/sh sh -c 'read line; sleep 1.5; echo $line'
+{ports[2]} stream tcp nowait.300 - /bin/sh sh -c 'exit 3'
+{ports[3]} dgram  udp wait       - internal echo
+{ports[4]} stream tcp nowait     - /bin/cat cat
 """
 LOWER = """\
 import sys
 for line in sys.stdin:
     print(line.lower(), end="", flush=True)
 """
-#: The port, what a client says, the seconds until the next one, and how many there are.
-CLIENTS = (
-    (21000, b"HELLO\n", 0.005, 3),
-    (21001, b"x\n", 0.01, 14),
-    (21002, b"", 0.01, 2),
-)
+#: What clients of the first services say, the seconds until the next one, and how many
+#: there are.
+CLIENTS = ((b"HELLO\n", 0.005, 3), (b"x\n", 0.01, 14), (b"", 0.01, 2))
 
 
 def connect(port: int, said: bytes, pause: float) -> None:
@@ -67,20 +68,20 @@ def connect(port: int, said: bytes, pause: float) -> None:
         time.sleep(pause)
 
 
-def send() -> None:
+def send(port: int) -> None:
     """
     Send datagrams.
     """
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
         while True:
-            client.sendto(b"x", ("127.0.0.1", 21003))
+            client.sendto(b"x", ("127.0.0.1", port))
             client.recv(9)
             time.sleep(0.02)
 
 
-def watch(env: dict[str, str]) -> str:
+def watch(env: dict[str, str], seconds: float) -> str:
     """
-    What a terminal gets.
+    The last screen of a terminal.
     """
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("4H", HEIGHT, WIDTH, 0, 0))
@@ -89,54 +90,62 @@ def watch(env: dict[str, str]) -> str:
         argv, env=env, stdin=theirs, stdout=theirs, start_new_session=True
     )
     os.close(theirs)
-    got, end = b"", time.monotonic() + WATCHED
-    while time.monotonic() < end:
+    got, begun, over = b"", time.monotonic(), 0.0
+    while over < seconds or (over < MOST and not all(map(shown(got).count, ALL))):
+        over = time.monotonic() - begun
         if select.select([ours], [], [], 0.2)[0]:
             got += os.read(ours, 65536)
     watching.send_signal(signal.SIGINT)
     watching.wait()
-    return got.decode()
+    os.close(ours)
+    return shown(got)
 
 
-def serve(folder: str) -> str:
+def shown(got: bytes) -> str:
+    """
+    What is on the screen of a terminal that got this.
+    """
+    *_, last = got.decode(errors="ignore").split("\x1b[H")
+    return re.sub("\x1b\\[[?0-9]*[a-zA-Z]", "", last).replace("\r", "")
+
+
+def serve(folder: str, seconds: float, ports: Sequence[str]) -> str:
     """
     Have a daemon with clients, and watch it.
     """
     conf = os.path.join(folder, "inetd.conf")
     for name, text in (
         ("lower.py", LOWER),
-        ("inetd.conf", CONF.format(folder=folder, python=sys.executable)),
+        ("inetd.conf", CONF.format(folder=folder, python=sys.executable, ports=ports)),
     ):
         with open(os.path.join(folder, name), "w", encoding="ascii") as file:
             file.write(text)
     control = os.path.join(folder, "control")
     env = {**os.environ, "PYTHONPATH": ROOT, "INETD_CONTROL": control}
     argv = [sys.executable, "-m", "inetdtw", "-fe", "--log-level", "error", conf]
-    with socket.create_server(("0.0.0.0", 21004)):
+    with socket.create_server(("0.0.0.0", int(ports[4]))):
         daemon = subprocess.Popen(argv, env=env, stderr=subprocess.DEVNULL)
-        while not os.path.exists(control):
+        while not os.path.exists(control) and daemon.poll() is None:
             time.sleep(0.1)
-        threading.Thread(target=send, daemon=True).start()
-        for port, said, pause, count in CLIENTS:
-            client = (port, said, pause)
+        threading.Thread(target=send, args=(int(ports[3]),), daemon=True).start()
+        for port, (said, pause, count) in zip(ports, CLIENTS):
+            client = (int(port), said, pause)
             for _ in range(count):
                 threading.Thread(target=connect, args=client, daemon=True).start()
         try:
-            return watch(env)
+            return watch(env, seconds)
         finally:
             daemon.terminate()
             daemon.wait()
 
 
-def main() -> None:
+def main(seconds: str = SECONDS, *ports: str) -> None:
     """
     Print the last screen.
     """
     with tempfile.TemporaryDirectory() as folder:
-        text = serve(folder)
-    *_, last = text.split("\x1b[H")
-    print(re.sub("\x1b\\[[?0-9]*[a-zA-Z]", "", last).replace("\r", ""))
+        print(serve(folder, float(seconds), ports or PORTS))
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

@@ -72,6 +72,16 @@ class Page:
                 found.update(map(int, _PORT.findall(block.text)))
         return sorted(found)
 
+    def hasCommand(self, name: str) -> bool:
+        """
+        Whether a command is run.
+        """
+        return any(
+            re.search(rf"^\$ {name}\b", block.text, re.MULTILINE)
+            for block in self.blocks
+            if block.language == "console" and "not-run" not in block.marks
+        )
+
 
 def read(path: str, whole: bool = True) -> Page:
     """

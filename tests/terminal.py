@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 _STAYING = {
     "inetd": ("-f", "-i", "-d", "--foreground"),
     "twistd": ("-n", "-ny", "-noy"),
+    # It becomes the daemon.
+    "systemd-socket-activate": ("-l",),
 }
 _STAYING["twist"] = ("inetd",)
 _ENDING = ("--check", "--explain", "--help", "--version")
@@ -113,7 +115,9 @@ class Terminal:
         """
         path = os.path.join(folder, name)
         with open(path, "w", encoding="utf-8") as file:
-            file.write(f"#!/bin/sh\nexec {world.python()} {arguments}\n")
+            # A supervisor may start it without the variable.
+            file.write(f"#!/bin/sh\nexport PYTHONPATH={world.checkout()}\n")
+            file.write(f"exec {world.python()} {arguments}\n")
         os.chmod(path, 0o755)
 
     def start(self) -> None:
@@ -230,7 +234,10 @@ class Terminal:
             # What it said would have other numbers in the place of ports.
             self._served = int(file.read())
         self._wait(
-            lambda: all(map(isServed, ports)) and "listen " in self.log(),
+            lambda: (
+                all(map(isServed, ports))
+                and re.search(r"listen |Listening on", self.log()) is not None
+            ),
             f"{command} serves {ports}",
         )
         return 0, self._said(log)

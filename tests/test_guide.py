@@ -13,9 +13,13 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from typing import TYPE_CHECKING
 
+from twisted.trial.unittest import SynchronousTestCase
+
 from tests import guide, world
+from tests.daemon import environment, freePort
 from tests.guide import Block, Page
 from tests.serving import ServingTestCase, inetd, ordinaryUser, run
 from tests.terminal import Terminal, isStaying, matches
@@ -31,7 +35,6 @@ _TOOLS = {
         "systemctl",
         "journalctl",
         "systemd-analyze",
-        "systemd-socket-activate",
     },
     "openrc": {"rc-service", "rc-update"},
     "runit": {"sv", "ln"},
@@ -46,6 +49,8 @@ _TOOLS = {
 #: The most blocks of a page that may not be run, unless it is about such tools.
 _FEW = 2
 _ABOUT_TOOLS = ("supervision.rst",)
+#: What a page is skipped without.
+_WANTED = ("curl", "systemd-socket-activate")
 #: The pages that are no more than text.
 _WITHOUT = ("conformance.rst", "faults.rst")
 
@@ -96,6 +101,9 @@ class PageTests(ServingTestCase):
         page = guide.read(_pages()[name])
         if "as-root" in page.marks and not world.ROOT:
             self.skipTest(world.NOT_ROOT)
+        for tool in filter(page.hasCommand, _WANTED):
+            if shutil.which(tool) is None:
+                self.skipTest(f"{tool} is not installed")
         user = None if "as-root" in page.marks else ordinaryUser()
         if user is not None:
             os.chown(self.folder, user.pw_uid, user.pw_gid)
@@ -242,6 +250,48 @@ class WholeTests(ServingTestCase):
         for page in self.pages():
             said = os.path.basename(page.path) in _WITHOUT
             self.assertTrue(page.blocks or said, f"{page.path} has no block")
+
+
+class WatchedTests(SynchronousTestCase):
+    """
+    The session of C{inetd status --watch}, which is of a daemon under load.
+    """
+
+    def parts(self, screen: str) -> list[str]:
+        """
+        What a screen has: its first line, the titles, the name, address and state of
+        each service, and what is wrong; with the same number for all.
+        """
+        head, _, titles, *lines = screen.strip().splitlines()
+        rows = lines[: lines.index("")]
+        said = [
+            head.partition(" up ")[0] + head.partition(";")[2],
+            titles,
+            *(re.sub(r" +\d+/[-\d].*", "", row) for row in rows),
+            *lines[len(rows) :],
+        ]
+        return [re.sub(r"\d+", "0", " ".join(line.split())) for line in said]
+
+    def test_session(self) -> None:
+        """
+        It is what its script shows.
+        """
+        page = guide.read(_pages()["operating"])
+        (shown,) = (each.text for each in page.blocks if "not-run" in each.marks)
+        command, _, screen = shown.partition("\n")
+        self.assertEqual(command, "$ inetd status --watch")
+        script = os.path.join(_DOCS, "watching.py")
+        ports = [str(freePort()) for _ in range(5)]
+        done = subprocess.run(
+            [sys.executable, script, "1", *ports],
+            env=environment(),
+            capture_output=True,
+            text=True,
+            timeout=120,  # It waits for a minute until it has all to show.
+            check=False,
+        )
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(self.parts(done.stdout), self.parts(screen), done.stdout)
 
 
 class ManualTests(ServingTestCase):
