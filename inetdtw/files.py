@@ -205,8 +205,6 @@ def _exposed(path: str) -> Iterator[Warned]:
     """
     A warning, if others than root and whoever runs the daemon can change a file: it
     is they who say what runs then.
-
-    The group does not count where it is the owner's alone, as far as its number tells.
     """
     try:
         about = os.stat(path)
@@ -214,8 +212,7 @@ def _exposed(path: str) -> Iterator[Warned]:
         return
     if not stat.S_ISREG(about.st_mode):
         return
-    shared = about.st_gid not in (0, about.st_uid)
-    if about.st_mode & stat.S_IWOTH or (about.st_mode & stat.S_IWGRP and shared):
+    if _isShared(about):
         reason = (
             f"others than its owner may write to it: {stat.filemode(about.st_mode)}"
         )
@@ -227,16 +224,31 @@ def _exposed(path: str) -> Iterator[Warned]:
 
 def _replaceable(path: str) -> Iterator[Warned]:
     """
-    A warning, if others can put another file in the place of a file.
+    A warning, if others than root and whoever runs the daemon can put another file in
+    the place of a file.
     """
     try:
         folder = os.stat(os.path.dirname(os.path.realpath(path)))
     except OSError:
         return
     # In one that is sticky they cannot, unless it is theirs.
-    if folder.st_mode & stat.S_IWOTH and not folder.st_mode & stat.S_ISVTX:
+    if _isShared(folder) and not folder.st_mode & stat.S_ISVTX:
         reason = f"others can replace it: its folder is {stat.filemode(folder.st_mode)}"
         yield Warned(Place(path, 1), "file", reason)
+    if folder.st_uid not in (0, os.geteuid()):
+        reason = f"the user {folder.st_uid} owns its folder, and can replace it"
+        yield Warned(Place(path, 1), "file", reason)
+
+
+def _isShared(about: os.stat_result) -> bool:
+    """
+    Whether others than its owner can write to a file or a folder.
+
+    The group does not count where it is the owner's alone, as far as its number tells.
+    """
+    alone = about.st_gid in (0, about.st_uid)
+    others = stat.S_IWOTH if alone else stat.S_IWOTH | stat.S_IWGRP
+    return bool(about.st_mode & others)
 
 
 def _included(

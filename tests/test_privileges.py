@@ -147,21 +147,35 @@ class FilesTests(ServingTestCase):
 
     def test_writable(self) -> None:
         """
-        A configuration file that others can write, one that it includes, and one in a
-        folder where others can replace it each draw a warning that names the file.
+        A configuration file that others can write, or own, one that it includes, and
+        one in a folder where others can replace it each draw a warning that names the
+        file; one that only root can change draws none.
         """
-        os.mkdir(self.path("open"))
-        os.chmod(self.path("open"), 0o777)
-        inner = self.write("open/inner", "")
-        wide = self.write("wide", "", 0o666)
+        said = {"good": "", "wide": "others than its owner may write to it"}
+        for folder, mode in (("all", 0o777), ("group", 0o775), ("their", 0o755)):
+            os.mkdir(self.path(folder))
+            os.chmod(self.path(folder), mode)
+            said[f"{folder}/inner"] = "others can replace it"
+        if world.ROOT:
+            user = world.alpine().pw_uid
+            said["owned"] = f"the user {user} owns it"
+            said["their/inner"] = f"the user {user} owns its folder"
+            os.chown(self.path("group"), 0, user)
+            os.chown(self.path("their"), user, -1)
+        else:
+            del said["group/inner"], said["their/inner"]
         line = f"{freePort()} stream tcp nowait - internal echo\n"
-        path = self.write("inetd.conf", f"{line}.include {wide}\n.include {inner}\n")
-        os.chmod(path, 0o666)
-        daemon = self._serve(path)
+        for name in said:
+            self.write(name, "", 0o666 if name == "wide" else 0o644)
+            line += f".include {self.path(name)}\n"
+        if world.ROOT:
+            os.chown(self.path("owned"), user, -1)
+        said["inetd.conf"] = said["wide"]
+        daemon = self._serve(self.write("inetd.conf", line, 0o666))
         daemon.waitForLog("listen ")
-        for each in (path, wide):
-            self.assertRegex(daemon.log(), f"warning {each}:1:1 .*others .*may write")
-        self.assertRegex(daemon.log(), f"warning {inner}:1:1 .*others can replace it")
+        for name, reason in said.items():
+            words = re.findall(f"warning {self.path(name)}:1:1 .*", daemon.log())
+            self.assertEqual([reason in each for each in words], [True] * bool(reason))
 
     def test_paths(self) -> None:
         """
