@@ -11,12 +11,14 @@ import json
 import os
 import pwd
 import re
+import signal
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from tests import world
 from tests.daemon import Daemon, freePort, talk
-from tests.serving import ServingTestCase, inetd
+from tests.serving import ServingTestCase, forkServers, inetd
 
 #: Says what it is and has; and keeps something for those after it, if it can.
 TELLS = """
@@ -80,11 +82,29 @@ class PrivilegesTests(ServingTestCase):
         self.addCleanup(self.served.stop)
         self.served.waitForLog("event=ready", 2)
 
+    def assertRuns(self, status: Any, user: pwd.struct_passwd) -> None:
+        """
+        Assert that a process has exactly a user's ids, real, effective, saved and for
+        files, its groups, and no capability.
+        """
+        groups = sorted(set(os.getgrouplist(user.pw_name, user.pw_gid)))
+        self.assertEqual(status["Uid"], [str(user.pw_uid)] * 4)
+        self.assertEqual(status["Gid"], [str(user.pw_gid)] * 4)
+        self.assertEqual(sorted(map(int, status["Groups"])), groups)
+        for name in ("CapInh", "CapPrm", "CapEff", "CapAmb"):
+            self.assertEqual(int(status[name][0], 16), 0, name)
+
     def ask(self, user: str, way: str) -> Any:
         """
         What the program of a service says.
         """
-        return json.loads(talk(self.ports[user, way], b""))
+        return self.told(self.ports[user, way])
+
+    def told(self, port: int) -> Any:
+        """
+        What the program on a port says.
+        """
+        return json.loads(talk(port, b""))
 
     def test_identity(self) -> None:
         """
@@ -92,17 +112,50 @@ class PrivilegesTests(ServingTestCase):
         groups; no capability; and no way back.
         """
         for user in self.users:
-            groups = sorted(set(os.getgrouplist(user.pw_name, user.pw_gid)))
             for way in WAYS:
                 with self.subTest(user=user.pw_name, way=way):
                     found = self.ask(user.pw_name, way)
-                    me = found["me"]
-                    self.assertEqual(me["Uid"], [str(user.pw_uid)] * 4)
-                    self.assertEqual(me["Gid"], [str(user.pw_gid)] * 4)
-                    self.assertEqual(sorted(map(int, me["Groups"])), groups)
-                    for name in ("CapInh", "CapPrm", "CapEff", "CapAmb"):
-                        self.assertEqual(int(me[name][0], 16), 0, name)
+                    self.assertRuns(found["me"], user)
                     self.assertEqual(found["refused"], [True] * 6)
+
+    def test_helpers(self) -> None:
+        """
+        So have the fork servers and the warm processes, which a program of the same
+        user can take over, and which had it all before they had seen a client.
+        """
+        daemon = self.served.process.pid
+        owners = {os.stat(f"/proc/{pid}").st_uid for pid in forkServers(daemon)}
+        self.assertEqual(owners, {user.pw_uid for user in self.users})
+        for user in self.users:
+            for way in ("launch = forkserver", "warm = yes"):
+                with self.subTest(user=user.pw_name, way=way):
+                    self.assertRuns(self.ask(user.pw_name, way)["parent"], user)
+
+    def test_anotherUser(self) -> None:
+        """
+        When a warm service becomes another user's, on the same socket, no process that
+        was kept for the one before serves a client of it any more.
+        """
+        one, two = self.users
+        port, path = self.ports[one.pw_name, "warm = yes"], self.path("inetd.conf")
+        with open(path, encoding="utf-8") as file:
+            lines = file.read()
+        for old, new in ((one, two), (two, one)):
+            process = self.told(port)["parent"]["Pid"]
+            lines = re.sub(
+                rf"(?m)^({port} .* user = ){old.pw_name}(?=,)", rf"\1{new.pw_name}", lines
+            )
+            self.write("inetd.conf", lines)
+            count = self.served.log().count(f"change {port}/tcp")
+            self.served.process.send_signal(signal.SIGHUP)
+            self.served.waitForLog(f"change {port}/tcp", count + 1)
+            with ThreadPoolExecutor(4) as pool:
+                found = list(pool.map(lambda _: self.told(port), range(20)))
+            for each in found:
+                self.assertRuns(each["me"], new)
+                self.assertRuns(each["parent"], new)
+                self.assertNotEqual(each["parent"]["Pid"], process)
+                self.assertIsNone(each["seen"])
 
     def test_isolation(self) -> None:
         """
