@@ -39,11 +39,23 @@ class SystemLog(NoSystemLog):
     The system log, where none is kept: a socket at C{/dev/log} until the test ends.
     """
 
-    def __init__(self, test: ServingTestCase) -> None:
+    def __init__(self, test: ServingTestCase, later: bool = False) -> None:
+        """
+        @param later: whether it is only kept once L{keep} is called.
+        """
         super().__init__(test)
+        self._test = test
+        self._lines: list[str] = []
+        if not later:
+            self.keep()
+
+    def keep(self) -> None:
+        """
+        Keep it.
+        """
+        test = self._test
         if os.path.lexists(_LOG):
             os.unlink(_LOG)
-        self._lines: list[str] = []
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
         self._socket.bind(_LOG)

@@ -19,6 +19,8 @@ from tests.faults import FaultsTestCase
 from tests.serving import childrenOf, descriptors, forkServers, readAll, stat
 
 _RESET = struct.pack("ii", 1, 0)
+#: What the log says of a client of tcpmux that says nothing.
+SILENT = "reason=it named no service within 10 seconds"
 
 
 def reset(client: socket.socket) -> None:
@@ -55,7 +57,8 @@ class ClientsTests(FaultsTestCase):
     def test_goneBeforeStart(self) -> None:
         """
         Clients that are gone before anybody could accept them, or start their program,
-        leave nothing behind; the next ones are served.
+        leave nothing behind; the next ones are served.  Of a program that was started
+        all the same the log says that it has ended, and there is nothing else to say.
         """
         daemon = self.served("")
         self.othersAnswer()
@@ -72,6 +75,12 @@ class ClientsTests(FaultsTestCase):
             os.kill(pid, signal.SIGCONT)
         self.othersAnswer()
         eventually(lambda: descriptors(pids) <= before, lambda: "what was opened")
+        eventually(
+            lambda: daemon.log().count("] start ") == daemon.log().count("] end "),
+            daemon.log,
+        )
+        self.assertNotIn("Traceback", daemon.log())
+        self.assertNotIn("] fail ", daemon.log())
 
     def test_resets(self) -> None:
         """
@@ -91,7 +100,7 @@ class ClientsTests(FaultsTestCase):
     def test_silent(self) -> None:
         """
         Clients that are connected and do nothing, or have closed one direction, hold up
-        nobody; behind tcpmux, such a client is told and closed in the end.
+        nobody; behind tcpmux, such a client is told and closed in the end, with a line.
         """
         mux = freePort()
         daemon = self.served(f"{mux} stream tcp nowait - internal tcpmux\n", mux)
@@ -104,6 +113,7 @@ class ClientsTests(FaultsTestCase):
         self.assertEqual(talk(mux, b"help\r\n"), b"")
         for each in silent[-20:]:
             self.assertEqual(readAll(each), b"-Error reading service name\r\n")
+        self.assertEqual(daemon.log().count(SILENT), 20)
         silent[0].sendall(b"still")
         self.assertEqual(silent[0].recv(10), b"still")
         pids = [daemon.process.pid, *forkServers(daemon.process.pid)]
@@ -136,3 +146,4 @@ class ClientsTests(FaultsTestCase):
         self.assertEqual(self.connect(news).recv(5), b"news\n")
         self.othersAnswer()
         eventually(lambda: not connections(mux), lambda: "the end of tcpmux")
+        daemon.waitForLog(SILENT, 20)

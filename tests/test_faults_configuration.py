@@ -78,13 +78,19 @@ class FileTests(FaultsTestCase):
 
     def test_hundred(self) -> None:
         """
-        A hundred SIGHUPs at once are read as some few; nothing is interrupted.
+        A hundred SIGHUPs at once are read as some few, of which the last has what was
+        written before it; nothing is interrupted.
         """
         daemon = self.served("")
         client = self.connect(self.others[1])
-        for _ in range(100):
+        for _ in range(99):
             daemon.process.send_signal(signal.SIGHUP)
-        daemon.waitForLog("reload - peer=- kept=3 ")
+        more = freePort()
+        line = f"{more} stream tcp nowait - internal echo\n"
+        self.write("inetd.conf", self.lines + line)
+        daemon.process.send_signal(signal.SIGHUP)
+        daemon.waitForLog("reload - peer=- kept=3 changed=0 started=1 ")
+        self.assertEqual(talk(more, b"more"), b"more")
         self.othersAnswer()
         client.sendall(b"still")
         self.assertEqual(client.recv(100), b"still")
@@ -98,7 +104,8 @@ class NamedTests(FaultsTestCase):
     def test_program(self) -> None:
         """
         A program that is deleted closes its clients with a line for each that says so;
-        one that is put in its place serves the next one without a SIGHUP.
+        one that is put in its place serves the next one without a SIGHUP; others do not
+        notice.
         """
         port = freePort()
         path = self.program("program", "print('old')\n")
@@ -106,15 +113,18 @@ class NamedTests(FaultsTestCase):
             with self.subTest(keys):
                 self.program("program", "print('old')\n")
                 daemon = self.daemon(
-                    f"{port} on protocol = tcp, wait = no, user = -, exec = {path},"
-                    f" {keys};\n",
-                    port,
+                    f"{self.lines}{port} on protocol = tcp, wait = no, user = -,"
+                    f" exec = {path}, {keys};\n",
+                    *(port, *self.others),
                 )
                 with daemon:
                     self.assertEqual(talk(port, b""), b"old\n")
                     os.unlink(path)
-                    self.assertEqual(talk(port, b""), b"")
-                    daemon.waitForLog(path)
+                    for count in (1, 2):
+                        self.assertEqual(talk(port, b""), b"")
+                        daemon.waitForLog(f"] fail {port}/tcp peer=127.0.0.1:", count)
+                    self.assertIn(f"reason='{path}': No such file", daemon.log())
+                    self.othersAnswer()
                     self.program("program", "print('new')\n")
                     self.assertEqual(talk(port, b""), b"new\n")
                     self.program("next", "print('newer')\n")

@@ -9,16 +9,21 @@ from __future__ import annotations
 
 import mmap
 import os
+import resource
 import signal
 import struct
 import subprocess
 import time
+from typing import TYPE_CHECKING, Callable
 
 from tests import world
 from tests.daemon import environment, eventually, freePort, isServed, talkOrNothing
 from tests.faults import FaultsTestCase
 from tests.serving import forkServers, inetd
-from tests.systemlog import NoSystemLog
+from tests.systemlog import SystemLog
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 #: Has a process see another time of day: so many seconds later as a file says.
 SHIFT = """
@@ -60,13 +65,23 @@ class LogTests(FaultsTestCase):
     The daemon serves whether or not it can say so.
     """
 
-    def _serve(self, stderr: int, *arguments: str) -> None:
+    def _serve(
+        self,
+        stderr: int,
+        *arguments: str,
+        start: Sequence[str] = (),
+        repaired: Callable[[int], None] = lambda pid: None,
+    ) -> None:
         """
         All services answer, also after a reload, with a log that goes nowhere.
+
+        @param start: what comes before the command.
+        @param repaired: called with the daemon's process id when all is done; another
+            reload follows.
         """
         path = self.write("inetd.conf", self.lines)
         process = subprocess.Popen(
-            inetd("-l", "-f", *arguments, path),
+            [*start, *inetd("-l", "-f", *arguments, path)],
             env=environment(),
             cwd=world.checkout(),
             stderr=stderr,
@@ -82,6 +97,10 @@ class LogTests(FaultsTestCase):
             eventually(lambda: isServed(more), lambda: "the new service")
             self.othersAnswer()
             self.assertIsNone(process.poll())
+            repaired(process.pid)
+            self.write("inetd.conf", self.lines)
+            process.send_signal(signal.SIGHUP)
+            eventually(lambda: not isServed(more), lambda: "the end of a service")
         finally:
             process.terminate()
             process.wait(30)
@@ -95,6 +114,26 @@ class LogTests(FaultsTestCase):
         self.addCleanup(os.close, full)
         self._serve(full, "-e")
 
+    def test_room(self) -> None:
+        """
+        When there is room again where the log is kept, it goes on.
+        """
+        path = self.write("log", "")
+        writer = os.open(path, os.O_WRONLY | os.O_APPEND)
+        self.addCleanup(os.close, writer)
+
+        def repaired(pid: int) -> None:
+            self.assertEqual(os.path.getsize(path), 0)
+            _, hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, (hard, hard))
+
+        # No byte can be written to a file.
+        start = ["sh", "-c", 'ulimit -Sf 0; exec "$@"', "sh"]
+        self._serve(writer, "-e", start=start, repaired=repaired)
+        with open(path, encoding="utf-8") as file:
+            log = file.read()
+        self.assertIn("reload - peer=- kept=3 changed=0 started=0 stopped=1", log)
+
     def test_gone(self) -> None:
         """
         So it is when nobody reads the log any more.
@@ -106,10 +145,12 @@ class LogTests(FaultsTestCase):
 
     def test_syslog(self) -> None:
         """
-        So it is when there is no system log.
+        So it is when there is no system log; when there is one again, it is told what
+        happens from then on.
         """
-        NoSystemLog(self)
-        self._serve(subprocess.DEVNULL)
+        log = SystemLog(self, later=True)
+        self._serve(subprocess.DEVNULL, repaired=lambda _: log.keep())
+        log.waitFor("reload - peer=- kept=3 changed=0 started=0 stopped=1")
 
 
 class ClockTests(FaultsTestCase):

@@ -80,7 +80,8 @@ class ProgramsTests(FaultsTestCase):
     def test_stopped(self) -> None:
         """
         A program that is stopped holds up its own client only, and at its bound its
-        own service only; it goes on when it is continued.
+        own service only, of which the log says so when it is asked; it goes on when it
+        is continued.
         """
         one, two = self.connect(self.stubborn), self.connect(self.waits)
         pids = [self._pid(one), self._pid(two)]
@@ -91,6 +92,13 @@ class ProgramsTests(FaultsTestCase):
         third = self.connect(self.stubborn)
         self.assertGreater(self._pid(third), 0)
         self.assertEqual(select.select([held], [], [], 0)[0], [])
+        self.daemon_.process.send_signal(signal.SIGUSR2)
+        for port, how in (
+            (self.waits, "running=1 held=full"),
+            (self.stubborn, "running=2 held=-"),
+        ):
+            self.daemon_.waitForLog(f"state {port}/tcp ")
+            self.assertRegex(self.daemon_.log(), f"state {port}/tcp .* {how}\n")
         for pid in pids:
             os.kill(pid, signal.SIGCONT)
         one.sendall(b"again\n")

@@ -143,7 +143,9 @@ class PrivilegesTests(ServingTestCase):
         for old, new in ((one, two), (two, one)):
             process = self.told(port)["parent"]["Pid"]
             lines = re.sub(
-                rf"(?m)^({port} .* user = ){old.pw_name}(?=,)", rf"\1{new.pw_name}", lines
+                rf"(?m)^({port} .* user = ){old.pw_name}(?=,)",
+                rf"\1{new.pw_name}",
+                lines,
             )
             self.write("inetd.conf", lines)
             count = self.served.log().count(f"change {port}/tcp")
