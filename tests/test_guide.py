@@ -158,10 +158,10 @@ class PageTests(ServingTestCase):
                 for line in filter(str.strip, shown.splitlines()):
                     self.terminal.waitForLog(line)
                 continue
-            if fails:
-                status, said = self.terminal.runToItsEnd(command)
-            elif "eventually" in block.marks:
+            if "eventually" in block.marks:
                 status, said = self.terminal.runUntil(command, shown)
+            elif fails:
+                status, said = self.terminal.runToItsEnd(command)
             else:
                 status, said = self.terminal.run(command)
             where = f"{block.place}: {command}\nstatus {status}, printed:\n{said}"

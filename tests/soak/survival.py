@@ -33,6 +33,9 @@ MORE, SOME = 0.1, 4 << 20
 #: How many fork servers and warm processes there are when none has to be replaced.
 _WHOLE = (min(os.cpu_count() or 1, 4), 1)
 
+#: How many measures are the same when nothing happens any more.
+_QUIET = 5
+
 
 @dataclass(frozen=True)
 class Measure:
@@ -236,18 +239,18 @@ class Survival:
 
     def settled(self, before: Measure | None = None) -> Measure:
         """
-        Wait until no program runs, what was killed has been replaced, and there is as
-        much of everything as before, if that is known; then measure.
+        Wait until no program runs or is a zombie, what was killed has been replaced,
+        and there is as much of everything as before, if that is known; then measure.
         """
         if self.reloads % 2:
             self._reload()
         last: list[Measure] = []
 
         def isSettled() -> bool:
-            last[:] = [*last[-1:], measure(self._pid)]
+            last[:] = [*last[1 - _QUIET :], measure(self._pid)]
             wanted = last[0].counts if before is None else before.counts
-            whole = last[-1].counts[-2:] == _WHOLE and not self._programs()
-            return whole and [each.counts for each in last] == [wanted] * 2
+            whole = last[-1].counts[-3:] == (0, *_WHOLE) and not self._programs()
+            return whole and [each.counts for each in last] == [wanted] * _QUIET
 
         eventually(isSettled, lambda: f"{before} {last}\n{self._daemon.log()}", 120)
         return last[-1]
