@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -343,16 +344,27 @@ class InProcessTests(TestCase):
         self.assertEqual(inetd.getHosts(), {})
         self.assertEqual(len(inetd.configuration.services), 1)
 
-    def test_signals(self) -> None:
+    @inlineCallbacks
+    def test_signals(self) -> Any:
         """
         It changes nothing about the signals of its process, nor about the reactor,
-        whatever a supervisor has said to the process.
+        whatever a supervisor has said to the process: not when it starts, nor while it
+        serves, nor when it stops.
         """
+        # The reactor has its own handlers once it runs.
+        yield deferLater(reactor, 0)
         before = self.settings()
         given = {"LISTEN_FDS": "1", "LISTEN_PID": str(os.getpid())}
         environ = {**os.environ, **given, "NOTIFY_SOCKET": "@nobody"}
-        self.serve("127.0.0.1:0 stream tcp nowait - /bin/cat\n", environ=environ)
+        line = "127.0.0.1:0 on id = it, protocol = tcp, wait = no, exec = /bin/cat,"
+        inetd = self.serve(f"{line} user = -;\n", environ=environ)
         self.assertEqual(self.settings(), before)
+        port = inetd.getHosts()["it"].port
+        self.assertEqual((yield deferToThread(talk, port, b"text")), b"text")
+        self.assertEqual(self.settings(), before)
+        yield inetd.stopService()
+        self.assertEqual(self.settings(), before)
+        inetd.startService()
 
     def settings(self) -> list[Any]:
         """
@@ -363,10 +375,15 @@ class InProcessTests(TestCase):
         wakeup = signal.set_wakeup_fd(-1)
         signal.set_wakeup_fd(wakeup)
         pool = reactor.getThreadPool()
-        threads = (pool.min, pool.max, reactor.nameResolver)
+        its = (pool.min, pool.max, reactor.nameResolver, reactor.seconds)
         mask = os.umask(0o022)
         os.umask(mask)
-        return [*handlers, wakeup, *threads, mask, os.getcwd()]
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, [])
+        limits = [
+            resource.getrlimit(getattr(resource, f"RLIMIT_{name}"))
+            for name in ("NOFILE", "NPROC", "CORE")
+        ]
+        return [*handlers, wakeup, *its, mask, blocked, limits, os.getcwd()]
 
     @inlineCallbacks
     def test_otherChildren(self) -> Any:
