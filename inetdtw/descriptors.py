@@ -14,8 +14,9 @@ from __future__ import annotations
 import os
 import resource
 
-#: How many descriptors a client may take, and how near to the limit that is looked at.
-WANTED, NEAR = 6, 64
+#: How many descriptors a client may take, how many are left for clients and helper
+#: processes when services get their sockets, and how near to the limit that is looked at.
+WANTED, LEFT, NEAR = 6, 16, 64
 
 
 class Descriptors:
@@ -34,20 +35,20 @@ class Descriptors:
         if fd > self._highest:
             self._highest = fd
 
-    def enough(self) -> bool:
+    def enough(self, wanted: int = WANTED) -> bool:
         """
-        Whether there are enough for one more client.
+        Whether there are enough, by default for one more client.
         """
         limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-        return self._highest < limit - NEAR or self._canOpen()
+        return self._highest < limit - NEAR or self._canOpen(wanted)
 
-    def _canOpen(self) -> bool:
+    def _canOpen(self, wanted: int) -> bool:
         """
         Try it.
         """
         opened: list[int] = []
         try:
-            while len(opened) < WANTED:
+            while len(opened) < wanted:
                 opened.append(os.open(os.devnull, os.O_RDONLY))
         except OSError:
             return False

@@ -8,6 +8,8 @@ A service's socket, and what serves it: the socket stays, the rest may change.
 
 from __future__ import annotations
 
+import errno
+import os
 import socket
 from dataclasses import replace
 from typing import Any, Callable
@@ -18,6 +20,7 @@ from twisted.internet.interfaces import IAddress
 from inetdtw import sockets
 from inetdtw.conf import Warned
 from inetdtw.datagrams import DatagramListener
+from inetdtw.descriptors import LEFT, descriptors
 from inetdtw.host import Host
 from inetdtw.interfaces import ILauncher, IListener
 from inetdtw.internal import InternalDatagrams, InternalStream
@@ -109,7 +112,11 @@ class Slot:
 
         @raise OSError: if it cannot be had.
         """
+        if not descriptors.enough(LEFT):
+            # Those that have theirs could serve nobody.
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
         made = sockets.listen(self.service)
+        descriptors.note(made.fileno())
         self._mark = sockets.PathMark.of(self.service)
         return made
 

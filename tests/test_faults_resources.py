@@ -91,7 +91,7 @@ class DescriptorsTests(FaultsTestCase):
     def test_atStart(self) -> None:
         """
         A daemon that gets fewer descriptors than it has services serves those that it
-        can, and says which it cannot.
+        can, and says which it cannot; these are served when it gets more.
         """
         ports = [freePort() for _ in range(40)]
         lines = "".join(f"{p} stream tcp nowait - internal echo\n" for p in ports)
@@ -99,6 +99,7 @@ class DescriptorsTests(FaultsTestCase):
         argv = ["sh", "-c", 'ulimit -Sn 30; exec "$@"', "sh", *inetd("-f", "-e", path)]
         with Daemon(argv, ports=ports[:1]) as daemon:
             daemon.waitForLog("reason=Too many open files")
+            self.assertEqual(talk(ports[0], b"early"), b"early")
             pid = daemon.process.pid
             limit([pid], resource.RLIMIT_NOFILE, -1)
             daemon.waitForLog("listen ", 40)

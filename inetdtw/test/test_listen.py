@@ -18,6 +18,7 @@ from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 
 from inetdtw import sockets
 from inetdtw.datagrams import DatagramListener
+from inetdtw.descriptors import LEFT, descriptors
 from inetdtw.interfaces import ILauncher
 from inetdtw.internal import InternalDatagrams, InternalStream
 from inetdtw.limits import WINDOW
@@ -182,6 +183,20 @@ class BindTests(SlotTestCase):
         self.assertTrue(slot.bound)
         self.connect(slot)
         self.ordered(1)
+
+    def test_fewDescriptors(self) -> None:
+        """
+        A service does not get the last descriptors, without which those that have their
+        sockets could serve nobody; it is tried again.
+        """
+        self.patch(descriptors, "_highest", 1 << 30)
+        slots: list[Slot] = []
+        self.noDescriptors(lambda: slots.append(self.slot(makeService())), LEFT - 1)
+        self.assertFalse(slots[0].bound)
+        (unbound,) = self.said("unbound")
+        self.assertEqual(unbound["reason"], os.strerror(errno.EMFILE))
+        self.noDescriptors(lambda: self.reactor.advance(FIRST_RETRY), LEFT)
+        self.assertTrue(slots[0].bound)
 
     def test_growing(self) -> None:
         """
