@@ -14,8 +14,8 @@ from __future__ import annotations
 import os
 import resource
 
-#: How many descriptors a client may take, how many are left for clients and helper
-#: processes when services get their sockets, and how near to the limit that is looked at.
+#: How many descriptors a client may take, how many services leave for clients and
+#: helper processes, and how near to the limit that is looked at.
 WANTED, LEFT, NEAR = 6, 16, 64
 
 

@@ -7,6 +7,7 @@ Clients that do what they should not, or nothing.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -16,7 +17,14 @@ from unittest import skipUnless
 from tests import world
 from tests.daemon import eventually, freePort, talk
 from tests.faults import FaultsTestCase
-from tests.serving import childrenOf, descriptors, forkServers, readAll, stat
+from tests.serving import (
+    childrenOf,
+    descriptors,
+    forkServers,
+    inodeOf,
+    readAll,
+    stat,
+)
 
 _RESET = struct.pack("ii", 1, 0)
 #: What the log says of a client of tcpmux that says nothing.
@@ -49,6 +57,18 @@ def connections(port: int) -> int:
     return sum(row[1].endswith(f":{port:04X}") and row[3] == "01" for row in rows)
 
 
+def listensOn(pid: int, port: int) -> bool:
+    """
+    Whether a process has the socket that listens on a port.
+    """
+    wanted = f"socket:[{inodeOf(port)}]"
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(FileNotFoundError):
+            if os.readlink(f"/proc/{pid}/fd/{fd}") == wanted:
+                return True
+    return False
+
+
 class ClientsTests(FaultsTestCase):
     """
     Whatever a client does, others are served.
@@ -62,7 +82,13 @@ class ClientsTests(FaultsTestCase):
         """
         daemon = self.served("")
         self.othersAnswer()
-        pids = [daemon.process.pid, *forkServers(daemon.process.pid)]
+        servers = forkServers(daemon.process.pid)
+        pids = [daemon.process.pid, *servers]
+        # A fork server that is young has not all of its own yet.
+        eventually(
+            lambda: all(listensOn(pid, self.others[1]) for pid in servers),
+            lambda: "fork servers that accept",
+        )
         before = descriptors(pids)
         for pid in pids:
             os.kill(pid, signal.SIGSTOP)
