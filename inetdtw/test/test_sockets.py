@@ -11,7 +11,7 @@ import errno
 import os
 import socket
 import stat
-from typing import Any
+from typing import Any, Callable
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -337,17 +337,25 @@ class PathTests(ServingTestCase):
         At no time between is the path open to more than in the end.
         """
         seen: list[int] = []
-        true = sockets.own
 
-        def watching(path: str, ownership: Ownership) -> None:
-            seen.append(self.mode())
-            true(path, ownership)
+        def watching(call: Callable[..., object]) -> Callable[..., None]:
+            def watched(*given: Any, **named: Any) -> None:
+                call(*given, **named)
+                if os.path.lexists(self.path):
+                    seen.append(self.mode())
+
+            return watched
+
+        class Watched(socket.socket):
+            bind = watching(socket.socket.bind)
 
         self.addCleanup(os.umask, os.umask(0))
-        self.patch(sockets, "own", watching)
-        self.listen(ownership=Ownership(mode=0o660))
-        self.assertEqual(seen, [0])
-        self.assertEqual(self.mode(), 0o660)
+        for name in ("chown", "chmod", "fchmod"):
+            self.patch(os, name, watching(getattr(os, name)))
+        sock = self.closing(Watched(socket.AF_UNIX))
+        mine = (os.geteuid(), os.getegid())
+        sockets.bindPath(sock, self.path, Ownership(*mine, 0o660))
+        self.assertEqual(seen, [0, 0, 0o660])
 
     def test_owner(self) -> None:
         """
