@@ -92,6 +92,8 @@ class ProgramsTests(FaultsTestCase):
         third = self.connect(self.stubborn)
         self.assertGreater(self._pid(third), 0)
         self.assertEqual(select.select([held], [], [], 0)[0], [])
+        self.daemon_.waitForLog(f"start {self.stubborn}/tcp ", 2)
+        self.daemon_.waitForLog(f"start {self.waits}/tcp ")
         self.daemon_.process.send_signal(signal.SIGUSR2)
         for port, how in (
             (self.waits, "running=1 held=full"),

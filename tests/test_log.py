@@ -47,6 +47,8 @@ class LogTestCase(ServingTestCase):
             daemon.process.send_signal(signal.SIGHUP)
             # It is closed once that is logged.
             self.assertEqual(readAll(self.connect(self.bad)), b"")
+            if "--log-level" not in options:
+                daemon.waitForLog("reload")
             eventually(lambda: self.isIdle(daemon), daemon.log)
             return daemon.log()
 

@@ -89,10 +89,14 @@ class LoggedTestCase(ServingTestCase):
         """
         return [line for line in daemon.log().splitlines() if f"] {word} it " in line]
 
-    def started(self, daemon: Daemon) -> list[int]:
+    def started(self, daemon: Daemon, count: int = 0) -> list[int]:
         """
         The process ids of all programs until now.
+
+        @param count: how many there are at least: what a program does may be seen
+            before its start is told.
         """
+        daemon.waitForLog("] start it ", count)
         found = (re.search(r"pid=(\d+)", each) for each in self.lines(daemon, "start"))
         return [int(match[1]) for match in found if match]
 
@@ -124,7 +128,7 @@ class StreamWaitTests(LoggedTestCase):
             with self.serve(launch, self.keys()) as daemon:
                 told = [self.say(word) for word in ("go on", "end", "go on", "end")]
                 daemon.waitForLog("] end it", 2)
-                first, second = self.started(daemon)
+                first, second = self.started(daemon, 2)
             expected = [first, first, second, second]
             self.assertEqual(told, [f"{pid} 1 True\n" for pid in expected])
 
@@ -142,7 +146,7 @@ class StreamWaitTests(LoggedTestCase):
                 for client in clients:
                     client.sendall(b"go on\n")
                     self.assertEqual(readAll(client), b"%d 1 True\n" % pid)
-                self.assertEqual(self.started(daemon), [pid])
+                self.assertEqual(self.started(daemon, 1), [pid])
 
     def test_killed(self) -> None:
         """
@@ -155,7 +159,7 @@ class StreamWaitTests(LoggedTestCase):
                 second = self.connect(self.port)
                 os.kill(pid, signal.SIGKILL)
                 other = int(second.makefile("r").readline().split()[0])
-                self.assertEqual(self.started(daemon), [pid, other])
+                self.assertEqual(self.started(daemon, 2), [pid, other])
                 self.assertIn("signal=9", self.lines(daemon, "end")[0])
 
     def test_reload(self) -> None:
@@ -178,7 +182,7 @@ class StreamWaitTests(LoggedTestCase):
                 second.sendall(b"end\n")
                 self.assertEqual(readAll(second), b"%d 1 True\n" % pid)
                 other = int(self.say("end").split()[0])
-                self.assertEqual(self.started(daemon), [pid, other])
+                self.assertEqual(self.started(daemon, 2), [pid, other])
 
     def test_neverAccepts(self) -> None:
         """
@@ -221,7 +225,7 @@ class DatagramWaitTests(LoggedTestCase):
             with self.serve(launch, self.keys()) as daemon:
                 words = (b"1", b"2", b"end", b"3", b"end")
                 told = [ask(self.port, word) for word in words]
-                first, second = self.started(daemon)
+                first, second = self.started(daemon, 2)
             pids = (first, first, first, second, second)
             expected = [b"%d %s" % each for each in zip(pids, words)]
             self.assertEqual(told, expected)
@@ -237,7 +241,7 @@ class DatagramWaitTests(LoggedTestCase):
                 for each in sent:
                     client.sendto(each, ("127.0.0.1", self.port))
                 told = [client.recv(100) for _ in sent]
-                (pid,) = self.started(daemon)
+                (pid,) = self.started(daemon, 1)
                 self.assertEqual(
                     sorted(told), sorted(b"%d %s" % (pid, n) for n in sent)
                 )
@@ -254,7 +258,7 @@ class DatagramWaitTests(LoggedTestCase):
                 daemon.waitForLog("reload - peer=- kept=1")
                 self.assertEqual(ask(self.port, b"end").split()[0], first)
                 second = ask(self.port, b"2").split()[0]
-                self.assertEqual(self.started(daemon), [int(first), int(second)])
+                self.assertEqual(self.started(daemon, 2), [int(first), int(second)])
 
     def test_neverReads(self) -> None:
         """

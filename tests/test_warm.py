@@ -303,6 +303,7 @@ class ChangeTests(WarmTestCase):
         os.rename(self.script, self.path("away"))
         for _ in range(3):
             self.assertIn(b"can't open file", talk(self.port, b""))
+        daemon.waitForLog("event=said")
         self.assertEqual(len(events(daemon, "said")), 1)
         os.rename(self.path("away"), self.script)
         self.assertEqual(talk(self.port, b""), b"there\n")
@@ -317,6 +318,7 @@ class ChangeTests(WarmTestCase):
         answers = {talk(self.port, b"") for _ in range(3)}
         self.assertEqual(len(answers), 1)
         self.assertIn(b"SyntaxError", answers.pop())
+        daemon.waitForLog("event=said")
         self.assertEqual(len(events(daemon, "said")), 1)
         self.assertIn("SyntaxError", daemon.log())
 
@@ -343,6 +345,7 @@ class ChangeTests(WarmTestCase):
             self.assertTrue(answer.startswith(b"imported\nTraceback"), answer)
             self.assertIn(b"import helper", answer)
             self.assertIn(b"ZeroDivisionError", answer)
+        daemon.waitForLog("event=said")
         self.assertEqual(len(events(daemon, "said")), 1)
 
     def test_preloaded(self) -> None:
