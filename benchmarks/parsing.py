@@ -2,8 +2,9 @@
 # See LICENSE for details.
 
 """
-How long it takes to read a configuration of a megabyte, of every kind that could be
-slow: C{python -m benchmarks.parsing}.
+How long it takes to read a megabyte of every kind that could be slow: of a
+configuration, of what clients of tcpmux say, of orders that a fork server takes, and of
+what it and a warm process report: C{python -m benchmarks.parsing}.
 
 Whatever is in it, that is to be less than a second of processor time; and twice as much
 is to take not much more than twice as long.
@@ -16,15 +17,23 @@ import os
 import tempfile
 import time
 
-from inetdtw import conf, files
+from inetdtw import _packets, _warmhelper, conf, files
 from inetdtw.service import Settings
-from inetdtw.test import system
+from inetdtw.test import hostile, system
 
 #: The bytes of a configuration.
 SIZE = 1 << 20
 
 _CAT = "stream tcp nowait root /bin/cat cat\n"
 _KEYS = "on protocol = tcp, wait = no, user = root, exec = /bin/cat, args = cat"
+
+
+def _ended(kind: int) -> bytes:
+    """
+    A report that a program has ended.
+    """
+    return _packets.REPORT.pack(kind, 1, 100, 0, 0)
+
 
 #: What comes first, what is repeated, and what comes last.
 KINDS: dict[str, tuple[str, str, str]] = {
@@ -79,6 +88,22 @@ KINDS: dict[str, tuple[str, str, str]] = {
     "files that are not there": ("", '.include "x"\n', ""),
     "patterns": ('.include "', "[a*", '"'),
 }
+#: What comes first in an order to a fork server, and what is repeated.
+ORDERS = {
+    "arguments of an order": (b"/bin/cat\x00100000\0", b"a\0"),
+    "one argument of an order": (b"/bin/cat\x001\0", b"a"),
+    "variables of an order": (b"/bin/cat\x001\x00cat\0", b"a=b\0"),
+    "nothing in an order": (b"", b"\0"),
+    "digits in an order": (b"/bin/cat\0", b"9"),
+}
+#: Which of the readers is to read what again and again.
+TARGETS = {
+    "a line for tcpmux": ("tcpmux", b"\0" + b"a" * 300),
+    "ends of fork servers' programs": ("reports", b"\x01" + _ended(_packets.ENDED)),
+    "nonsense of fork servers": ("reports", b"\xff"),
+    "ends of warm programs": ("warm", b"\x01" + _ended(_warmhelper.ENDED)),
+    "nonsense of warm processes": ("warm", b"\xff"),
+}
 
 
 def text(kind: str, size: int = SIZE) -> str:
@@ -117,13 +142,40 @@ def ofIncludes(folder: str) -> float:
     return time.process_time() - begun
 
 
+def ofOrders(kind: str, size: int = SIZE) -> float:
+    """
+    The processor time that a fork server takes to read orders that are as long as can
+    be.
+    """
+    first, repeated = ORDERS[kind]
+    room = _packets.LARGEST - _packets.HEADER.size - len(first)
+    told = first + repeated * (room // len(repeated))
+    packet = _packets.HEADER.pack(1, len(told)) + told
+    count = size // _packets.LARGEST
+    begun = time.process_time()
+    hostile.takeOrders([(packet, 1)] * count)
+    return time.process_time() - begun
+
+
+def ofTarget(kind: str, size: int = SIZE) -> float:
+    """
+    The processor time that one of the readers of L{inetdtw.test.hostile} takes.
+    """
+    name, repeated = TARGETS[kind]
+    data = repeated * (size // len(repeated))
+    begun = time.process_time()
+    hostile.TARGETS[name](data)
+    return time.process_time() - begun
+
+
 def main() -> None:
     """
     Print a line for each kind; fail if one takes more than a second.
     """
     parser = argparse.ArgumentParser(description=__doc__.strip().partition("\n\n")[0])
     parser.add_argument("kinds", nargs="*", help="some kinds; by default, all")
-    kinds = parser.parse_args().kinds or [*KINDS, "includes"]
+    every = [*KINDS, "includes", *ORDERS, *TARGETS]
+    kinds = parser.parse_args().kinds or every
     print(f"{'1 MB of':28} {'seconds':>8} {'2 MB':>8}")
     slow = []
     for kind in kinds:
@@ -131,7 +183,9 @@ def main() -> None:
             with tempfile.TemporaryDirectory() as folder:
                 once, twice = ofIncludes(folder), 0.0
         else:
-            once, twice = seconds(kind), seconds(kind, 2 * SIZE)
+            take = ofOrders if kind in ORDERS else ofTarget
+            take = seconds if kind in KINDS else take
+            once, twice = take(kind), take(kind, 2 * SIZE)
         print(f"{kind:28} {once:8.2f} {twice:8.2f}", flush=True)
         if once >= 1.0:
             slow.append(kind)

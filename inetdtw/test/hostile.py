@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import socket
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Callable
@@ -129,11 +130,11 @@ def tcpmuxLine(data: bytes) -> None:
 
     @param data: the line, in pieces that begin with their lengths.
     """
-    pieces = []
-    while data:
-        size = data[0] or 300
-        pieces.append(data[1 : size + 1])
-        data = data[size + 1 :]
+    pieces, at = [], 0
+    while at < len(data):
+        end = at + 1 + (data[at] or 300)
+        pieces.append(data[at + 1 : end])
+        at = end
     whole = b"".join(pieces)
     asked: list[str | None] = []
     client: Any = _Client(pieces)
@@ -220,6 +221,15 @@ def forkServerOrders(data: bytes) -> None:
         size, count = data[0], data[1] % 4
         packets.append((data[2 : size + 2] or b"\0", count))
         data = data[size + 2 :]
+    takeOrders(packets)
+
+
+def takeOrders(packets: list[tuple[bytes, int]]) -> None:
+    """
+    Likewise.
+
+    @param packets: each with a number of descriptors.
+    """
     channel: Any = _Orders(packets)
     count = len(packets)
     with _noneLeft():
@@ -322,7 +332,7 @@ class _Reports:
     A channel with packets of reports.
     """
 
-    def __init__(self, packets: list[bytes]) -> None:
+    def __init__(self, packets: deque[bytes]) -> None:
         self._packets = packets
 
     def recv(self, size: int) -> bytes:
@@ -331,7 +341,7 @@ class _Reports:
         """
         if not self._packets:
             raise BlockingIOError
-        return self._packets.pop(0)
+        return self._packets.popleft()
 
     def sendmsg(self, *what: Any) -> None:
         """
@@ -352,15 +362,16 @@ class _Reports:
         """
 
 
-def _divided(data: bytes, size: int) -> list[bytes]:
+def _divided(data: bytes, size: int) -> deque[bytes]:
     """
     Packets of a few reports, and now and then of a part of one.
     """
-    found = []
-    while data:
-        length = (data[0] % 5) * size + (data[0] == 255)
-        found.append(data[1 : length + 1] or b"\0")
-        data = data[length + 1 :]
+    found: deque[bytes] = deque()
+    at = 0
+    while at < len(data):
+        end = at + 1 + (data[at] % 5) * size + (data[at] == 255)
+        found.append(data[at + 1 : end] or b"\0")
+        at = end
     return found
 
 
