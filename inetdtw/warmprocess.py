@@ -91,7 +91,7 @@ class WarmProcess:
         self.accepting = Accepting(self.share)
         self.made = made
         self.born: float = reactor.seconds()
-        self.up = False
+        self.up = self._greeted = False
         self.pid: int | None = None
 
     @property
@@ -141,6 +141,7 @@ class WarmProcess:
             self._running.uid = ownerOf(pid)
         if self._complaints is not None:
             self._complaints.start(lambda line: self._owner.said(self, line))
+        self._greet()
 
     def failed(self, reason: str) -> None:
         """
@@ -258,9 +259,9 @@ class WarmProcess:
         @raise Nonsense: if that cannot be.
         """
         kind, number, pid = said[:3]
-        if kind == _warmhelper.HELLO and not self.up and self._how is None:
-            self.up = True
-            self._owner.ready(self)
+        if kind == _warmhelper.HELLO:
+            self._greeted = True
+            self._greet()
         elif kind == _warmhelper.STARTED and number in self._waiting:
             self._begun(number, pid, not said.value)
         elif kind == _warmhelper.FAILED and number in self._waiting:
@@ -275,6 +276,15 @@ class WarmProcess:
             self._owner.stale(self)
         else:
             self.accepting.heard(said, self._running)
+
+    def _greet(self) -> None:
+        """
+        It is ready, once it has said so and whoever started it has said who it is.
+        """
+        known = self._greeted and self.pid is not None
+        if known and not self.up and self._how is None:
+            self.up = True
+            self._owner.ready(self)
 
     def _begun(self, number: int, pid: int, warm: bool) -> None:
         """

@@ -64,6 +64,18 @@ class StartTests(WarmProcessTestCase):
         self.assertTrue(self.process.up)
         self.assertEqual(self.owner.told, [("ready",)])
 
+    def test_readyFirst(self) -> None:
+        """
+        It is not before whoever has started it has told its process id.
+        """
+        owner, process = self.make()
+        process.start(self.launcher, "/bin/py", ["py"])
+        self.played = self.play()
+        self.greet()
+        self.assertEqual((process.up, owner.told), (False, []))
+        process.started(PID)
+        self.assertEqual((process.up, owner.told), (True, [("ready",)]))
+
     def test_said(self) -> None:
         """
         What it writes to its standard error is told line by line.
