@@ -271,15 +271,22 @@ class Terminal:
         """
         return "".join(map(self._said, self._logs))
 
-    def waitForLog(self, line: str) -> None:
+    def waitForLog(self, line: str, again: Sequence[str] = ()) -> None:
         """
         Wait until a line has been logged that a page shows.
+
+        @param again: commands to repeat until then.
         """
         wanted = pattern(line.strip())
-        self._wait(
-            lambda: any(map(wanted.search, self.log().splitlines())),
-            f"in the log: {line}",
-        )
+
+        def isThere() -> bool:
+            if any(map(wanted.search, self.log().splitlines())):
+                return True
+            for command in again:
+                self.run(command)
+            return False
+
+        self._wait(isThere, f"in the log: {line}")
 
     def runUntil(self, command: str, shown: str) -> tuple[int, str]:
         """

@@ -110,6 +110,7 @@ class PageTests(ServingTestCase):
         self.typed = "".join(
             block.text for block in page.blocks if block.language == "console"
         )
+        self.again: list[str] = []
         self.terminal = Terminal(page, self.folder, user)
         self.terminal.start()
         try:
@@ -131,9 +132,11 @@ class PageTests(ServingTestCase):
                 self.check(block)
         elif block.language == "console":
             self.converse(block)
+            repeated = _commands(block) if "eventually" in block.marks else ()
+            self.again = [command for command, _ in repeated]
         elif block.language == "text":
             for line in filter(str.strip, block.text.splitlines()):
-                self.terminal.waitForLog(line)
+                self.terminal.waitForLog(line, self.again)
 
     def check(self, block: Block) -> None:
         """

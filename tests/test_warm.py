@@ -138,6 +138,7 @@ class FormTests(WarmTestCase):
         for number in range(20):
             answer = ask(self.port, b"hello %d" % number)
             self.assertEqual(answer, b"HELLO %d" % number)
+        daemon.waitForLog("] start ", 20)
         self.assertEqual(set(starts(daemon)), {"warm"})
 
     def test_datagramsNowait(self) -> None:
@@ -163,6 +164,7 @@ class FormTests(WarmTestCase):
         daemon = self.warm(self.definition(f"{world.python()} {script}", wait="yes"))
         for _ in range(3):
             self.assertEqual(talk(self.port, b"HELLO"), b"hello")
+        daemon.waitForLog("] start ", 3)
         self.assertEqual(set(starts(daemon)), {"warm"})
 
     def test_shebang(self) -> None:
@@ -269,6 +271,7 @@ class ChangeTests(WarmTestCase):
         for number in range(30):
             self.write("script.py", f"print({number % 10})\n")
             self.assertEqual(talk(self.port, b""), b"%d\n" % (number % 10))
+        daemon.waitForLog("] start ", 30)
         self.assertEqual(set(starts(daemon)), {"warm"})
 
     def test_replaced(self) -> None:
@@ -520,6 +523,7 @@ class LifeTests(WarmTestCase):
         client.shutdown(socket.SHUT_WR)
         self.assertEqual(readAll(client), b"")
         eventually(lambda: not _alive(int(first)), daemon.log)
+        daemon.waitForLog("] start ", 2)
         self.assertEqual(set(starts(daemon)), {"warm"})
 
     def test_limitedTime(self) -> None:
