@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tests.daemon import Daemon, eventually
+from tests.daemon import TOKEN, Daemon, eventually
 from tests.serving import childrenOf, forkServers, stat
 from tests.soak.mixed import Mixed, Outcomes, outcome
 
@@ -129,11 +129,21 @@ def _read(pid: int, name: str) -> str:
 
 def warmProcesses(pid: int) -> list[int]:
     """
-    The pids of the warm processes of a daemon, without their children.
+    The pids of the warm processes of a daemon, without their children, and with those
+    whose fork server was killed: these go on.
     """
-    servers = forkServers(pid)
-    children = [child for each in (pid, *servers) for child in childrenOf(each)]
-    return [child for child in children if _isWarm(child)]
+    pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]
+    mark = _mark(pid)
+    warm = {each for each in pids if _isWarm(each) and _mark(each) == mark}
+    return [each for each in warm if stat(each)[1] not in warm]
+
+
+def _mark(pid: int) -> list[str]:
+    """
+    What all processes of a daemon have in their environment, and no others.
+    """
+    variables = _read(pid, "environ").split("\0")
+    return [each for each in variables if each.startswith(f"{TOKEN}=")]
 
 
 def _isWarm(pid: int) -> bool:
@@ -247,6 +257,7 @@ class Survival:
         last: list[Measure] = []
 
         def isSettled() -> bool:
+            self._endOrphans()
             last[:] = [*last[1 - _QUIET :], measure(self._pid)]
             wanted = last[0].counts if before is None else before.counts
             whole = last[-1].counts[-3:] == (0, *_WHOLE) and not self._programs()
@@ -254,6 +265,17 @@ class Survival:
 
         eventually(isSettled, lambda: f"{before} {last}\n{self._daemon.log()}", 120)
         return last[-1]
+
+    def _endOrphans(self) -> None:
+        """
+        Kill the warm processes whose fork server was killed: they would go on, and the
+        daemon has a descriptor more to see their end.
+        """
+        parents = (self._pid, *forkServers(self._pid))
+        for each in warmProcesses(self._pid):
+            if stat(each)[1] not in parents:
+                with suppress(ProcessLookupError):
+                    os.kill(each, signal.SIGKILL)
 
     def _programs(self) -> list[int]:
         """
