@@ -14,16 +14,13 @@ import signal
 import struct
 import subprocess
 import time
-from typing import TYPE_CHECKING, Callable
+from typing import Callable
 
 from tests import world
 from tests.daemon import environment, eventually, freePort, isServed, talkOrNothing
 from tests.faults import FaultsTestCase
 from tests.serving import forkServers, inetd
 from tests.systemlog import SystemLog
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 #: Has a process see another time of day: so many seconds later as a file says.
 SHIFT = """
@@ -69,25 +66,25 @@ class LogTests(FaultsTestCase):
         self,
         stderr: int,
         *arguments: str,
-        start: Sequence[str] = (),
+        broken: Callable[[int], None] = lambda pid: None,
         repaired: Callable[[int], None] = lambda pid: None,
     ) -> None:
         """
         All services answer, also after a reload, with a log that goes nowhere.
 
-        @param start: what comes before the command.
-        @param repaired: called with the daemon's process id when all is done; another
-            reload follows.
+        @param broken: called with the daemon's process id when it serves.
+        @param repaired: called with it when all is done; another reload follows.
         """
         path = self.write("inetd.conf", self.lines)
         process = subprocess.Popen(
-            [*start, *inetd("-l", "-f", *arguments, path)],
+            inetd("-l", "-f", *arguments, path),
             env=environment(),
             cwd=world.checkout(),
             stderr=stderr,
         )
         try:
             eventually(lambda: all(map(isServed, self.others)), lambda: "the services")
+            broken(process.pid)
             self.othersAnswer()
             more = freePort()
             line = f"{more} stream tcp nowait - internal echo\n"
@@ -122,14 +119,21 @@ class LogTests(FaultsTestCase):
         writer = os.open(path, os.O_WRONLY | os.O_APPEND)
         self.addCleanup(os.close, writer)
 
+        size = 0
+
+        def broken(pid: int) -> None:
+            # No byte more can be written to a file.
+            nonlocal size
+            _, hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, (0, hard))
+            size = os.path.getsize(path)
+
         def repaired(pid: int) -> None:
-            self.assertEqual(os.path.getsize(path), 0)
+            self.assertEqual(os.path.getsize(path), size)
             _, hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)
             resource.prlimit(pid, resource.RLIMIT_FSIZE, (hard, hard))
 
-        # No byte can be written to a file.
-        start = ["sh", "-c", 'ulimit -Sf 0; exec "$@"', "sh"]
-        self._serve(writer, "-e", start=start, repaired=repaired)
+        self._serve(writer, "-e", broken=broken, repaired=repaired)
         with open(path, encoding="utf-8") as file:
             log = file.read()
         self.assertIn("reload - peer=- kept=3 changed=0 started=0 stopped=1", log)

@@ -64,7 +64,7 @@ def alpine() -> pwd.struct_passwd:
         if user.pw_gecos == _MADE_BY_US:
             held = os.open(user.pw_dir, os.O_RDONLY)
             fcntl.flock(held, fcntl.LOCK_SH)
-            atexit.register(_removeAlpine, held)
+            atexit.register(_removeAlpine, held, user.pw_dir)
     return user
 
 
@@ -91,11 +91,14 @@ def _makeAlpine() -> pwd.struct_passwd:
     return pwd.getpwnam("alpine")
 
 
-def _removeAlpine(held: int) -> None:
+def _removeAlpine(held: int, home: str) -> None:
     """
-    Remove C{alpine}, unless another process of tests still uses her.
+    Remove C{alpine}, unless another process of tests still uses her, or she is another
+    one by now.
     """
-    with _locked("/etc"), suppress(BlockingIOError):
+    with _locked("/etc"), suppress(BlockingIOError, FileNotFoundError):
+        if not os.path.samestat(os.fstat(held), os.stat(home)):
+            return
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if shutil.which("userdel") is None:
             _quietly("deluser", "--remove-home", "alpine")
