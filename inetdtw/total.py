@@ -17,7 +17,7 @@ from collections import deque
 from typing import Callable
 
 #: The largest share, and the smallest with which it is worth while.
-LARGEST_SHARE, SMALLEST_SHARE = 256, 4
+LARGEST_SHARE, SMALLEST_SHARE = 1024, 4
 #: What part of the bound a share may be.
 _PART = 16
 #: What is taken for the number of processes there can be, where nobody knows.
