@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from tests import world
-from tests.daemon import Daemon, freePort, talk
+from tests.daemon import Daemon, eventually, freePort, talk
 from tests.serving import ServingTestCase, forkServers, inetd
 
 #: Says what it is and has; and keeps something for those after it, if it can.
@@ -123,13 +123,19 @@ class PrivilegesTests(ServingTestCase):
         So have the fork servers and the warm processes, which a program of the same
         user can take over, and which had it all before they had seen a client.
         """
-        daemon = self.served.process.pid
-        owners = {os.stat(f"/proc/{pid}").st_uid for pid in forkServers(daemon)}
-        self.assertEqual(owners, {user.pw_uid for user in self.users})
+        users = {user.pw_uid for user in self.users}
+        eventually(lambda: self._owners() == users, lambda: str(self._owners()))
         for user in self.users:
             for way in ("launch = forkserver", "warm = yes"):
                 with self.subTest(user=user.pw_name, way=way):
                     self.assertRuns(self.ask(user.pw_name, way)["parent"], user)
+
+    def _owners(self) -> set[int]:
+        """
+        Whose the fork servers are.
+        """
+        helpers = forkServers(self.served.process.pid)
+        return {os.stat(f"/proc/{pid}").st_uid for pid in helpers}
 
     def test_anotherUser(self) -> None:
         """
