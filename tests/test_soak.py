@@ -32,6 +32,6 @@ class SurvivalTests(ServingTestCase):
         self.assertEqual(before.zombies, 0)
         self.assertFalse(after.grown(before), f"{before}\n{after}")
         outcomes = survival.outcomes
-        self.assertGreater(outcomes.counts["right"], 100)
+        self.assertGreater(outcomes.counts["right"], 10)
         self.assertEqual(outcomes.counts["wrong"], 0, outcomes.others)
         self.assertGreater(min(survival.reloads, survival.kills), 0)
