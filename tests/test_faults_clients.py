@@ -54,7 +54,10 @@ def connections(port: int) -> int:
     """
     with open("/proc/net/tcp", encoding="ascii") as table:
         rows = [line.split() for line in table]
-    return sum(row[1].endswith(f":{port:04X}") and row[3] == "01" for row in rows)
+    # While others come and go, the kernel tells of some more than once.
+    return len(
+        {row[2] for row in rows if row[1].endswith(f":{port:04X}") and row[3] == "01"}
+    )
 
 
 def listensOn(pid: int, port: int) -> bool:
