@@ -130,10 +130,12 @@ atexit.register(f)
 """,
     "thread": """
 import threading,time
+main=threading.Event()
 def f():
-    time.sleep(0.05); print('thread done')
+    main.wait(); time.sleep(0.05); print('thread done')
 threading.Thread(target=f).start()
 print('main done')
+main.set()
 """,
     "threadraise": """
 import threading
@@ -441,10 +443,12 @@ class C:
     def __del__(s): print('destructor')
 c=C()
 atexit.register(lambda: print('exit handler'))
+main=threading.Event()
 def f():
-    time.sleep(0.03); print('thread')
+    main.wait(); time.sleep(0.03); print('thread')
 threading.Thread(target=f).start()
 print('main')
+main.set()
 """,
     "unraisable": """
 class C:
