@@ -14,6 +14,7 @@ import os
 import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import takewhile
 
 from inetdtw.conf import MISTAKES, Include, Statement, Warned, parse
 from inetdtw.distinct import distinct, unreachable
@@ -258,12 +259,28 @@ def _included(
     What the files say that a pattern finds.
     """
     place = include.pattern.place
-    folder, pattern = os.path.dirname(path), include.pattern.text
-    found = sorted(glob.glob(os.path.join(glob.escape(folder), pattern)))
-    if not found and not glob.has_magic(pattern):
-        found = [os.path.join(folder, pattern)]
+    try:
+        found = _matching(os.path.dirname(path), include.pattern.text)
+    except OSError as why:
+        reason = f"'{why.filename}' cannot be read: {why.strerror}"
+        yield ConfError(place, ".include", reason)
+        return
     for each in found:
         yield from _file(each, place, include.bind, above, turns)
+
+
+def _matching(folder: str, pattern: str) -> list[str]:
+    """
+    The files that a pattern means, in a folder if it is relative.
+
+    @raise OSError: if the folder in which it looks cannot be read.
+    """
+    if not glob.has_magic(pattern):
+        return [os.path.join(folder, pattern)]
+    parts = takewhile(lambda part: not glob.has_magic(part), pattern.split("/"))
+    # Nothing is found in a folder that cannot be read; but what it has is to stay.
+    os.listdir(os.path.join(folder, "/".join([*parts, ""])) or ".")
+    return sorted(glob.glob(os.path.join(glob.escape(folder), pattern)))
 
 
 def read(path: str) -> str:

@@ -370,6 +370,17 @@ class IncludeTests(FilesCase):
         self.write("a", f".include *.conf\n7 {ECHO}\n")
         self.assertServes(self.load("a"), 7)
 
+    def test_missingFolder(self) -> None:
+        """
+        The folder in which a pattern looks must be there: what it has had is not to be
+        closed because it was moved, or is another user's for now.
+        """
+        for pattern in ("d/*.conf", "d/*/x", self.path("d/*.conf")):
+            self.write("a", f"\n.include {pattern}\n7 {ECHO}\n")
+            found = self.load("a")
+            self.assertProblem(found, "a:2:10", ".include", "No such file", 7)
+            self.assertIn(repr(self.path("d") + "/"), found.problems[0].reason)
+
     def test_missing(self) -> None:
         """
         A name that is no pattern must be that of a file: it is a problem of the line
