@@ -48,13 +48,19 @@ def explain(
 
     @return: whether there is any.
     """
-    found, names = False, []
-    for entry, service in _all(paths, settings, ask, wanted, complain):
+    found = False
+    names: list[str] = []
+    # Of what is wrong elsewhere there is nothing to say, unless it may be the reason.
+    wrong: list[tuple[ConfError, Entry | None]] = []
+    for entry, service in _all(paths, settings, ask, wrong):
         names.append(service.name)
         if wanted in (service.name, entry.service, str(service.address)):
             found = True
             write(f"# {entry.place}")
             write(explanation(entry, service))
+    for problem, bad in wrong:
+        if not found or (bad and wanted in (bad.service, bad.id)):
+            complain(str(problem))
     if not found:
         complain(f"there is no service '{wanted}', only: {' '.join(names) or 'none'}")
     return found
@@ -64,15 +70,16 @@ def _all(
     paths: Iterable[str],
     settings: Settings,
     ask: Lookups,
-    wanted: str,
-    complain: Callable[[str], object],
+    wrong: list[tuple[ConfError, Entry | None]],
 ) -> Iterator[tuple[Entry, Service]]:
     """
     The services of all entries, those that are off as well.
 
-    @param complain: called with what is wrong with entries that are wanted.
+    @param wrong: where what is wrong is kept, and the entry if it is one.
     """
     for statement in files.statements(paths):
+        if isinstance(statement, ConfError):
+            wrong.append((statement, None))
         if not isinstance(statement, Entry):
             continue
         try:
@@ -80,8 +87,7 @@ def _all(
             for service in resolve(on, settings, ask).services:
                 yield statement, service
         except ConfError as problem:
-            if wanted in (statement.service, statement.id):
-                complain(str(problem))
+            wrong.append((problem, statement))
 
 
 def explanation(entry: Entry, service: Service) -> str:

@@ -376,12 +376,30 @@ off off protocol = udp, args = discard;
 
     def test_unknown(self) -> None:
         """
-        For a name that there is not, those that there are are listed.
+        For a name that there is not, those that there are are listed, and what is
+        wrong, which may be why.
         """
         self.assertEqual(self.explain("other"), [])
-        (said,) = self.complaints
+        *wrong, said = self.complaints
         self.assertTrue(said.startswith("there is no service 'other', only: "), said)
         self.assertIn(" mine /s/unix", said)
+        self.assertIn("FILE:4:1: service: 'nix' over tcp", wrong[0])
+
+    def test_unreadable(self) -> None:
+        """
+        Nor is a service found in a line that cannot be read, or in no file.
+        """
+        with open(self.path, "a", encoding="ascii") as file:
+            file.write("8 steam tcp nowait root internal echo\n")
+        self.assertEqual(self.explain("8"), [])
+        self.assertIn("FILE:7:3: socktype: ", "\n".join(self.complaints))
+        self.assertEqual(self.explain("mine")[0].name, "mine")
+        os.unlink(self.path)
+        self.complaints.clear()
+        self.assertEqual(self.explain("8"), [])
+        wrong, said = self.complaints
+        self.assertIn("FILE:1:1: file: 'FILE' cannot be read: No such file", wrong)
+        self.assertEqual(said, "there is no service '8', only: none")
 
     def test_bad(self) -> None:
         """
