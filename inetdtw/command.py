@@ -18,7 +18,7 @@ from twisted.python import usage
 from inetdtw import __version__
 from inetdtw.client import Client, NoDaemon
 from inetdtw.commandline import helpText, optionsOf
-from inetdtw.controlpath import NONE, pathOf
+from inetdtw.controlpath import NONE, askedPath
 from inetdtw.printing import printTo
 
 #: The exit statuses: all is well, something is not, no daemon answers.
@@ -74,7 +74,7 @@ class Command(usage.Options):
 
         @raise NoDaemon: if it is said that there is none to ask.
         """
-        path, usual = pathOf(self["control"], os.environ, os.geteuid())
+        path, usual = askedPath(self["control"], os.environ, os.geteuid())
         if path == NONE:
             raise NoDaemon("there is no control socket: --control says where one is")
         return Client(path, usual)

@@ -45,19 +45,39 @@ def usualPath(environ: Mapping[str, str], uid: int) -> str:
     said = environ.get(VARIABLE)
     if said:
         return said
-    return os.path.join(_folder(environ, uid), "control")
+    return os.path.join(_folders(environ, uid)[0], "control")
 
 
-def _folder(environ: Mapping[str, str], uid: int) -> str:
+def askedPath(
+    said: str | None, environ: Mapping[str, str], uid: int
+) -> tuple[str, bool]:
     """
-    The folder of a user's daemon.
+    Where a command asks a user's daemon: where a socket is, as the daemon may have been
+    started in another session than the command, or in none.
+
+    @param said: what the command line says.
+    @param uid: who runs the command.
+
+    @return: as L{pathOf} does.
+    """
+    path, usual = pathOf(said, environ, uid)
+    if usual:
+        paths = [os.path.join(each, "control") for each in _folders(environ, uid)]
+        path = next(filter(os.path.lexists, paths), path)
+    return path, usual
+
+
+def _folders(environ: Mapping[str, str], uid: int) -> list[str]:
+    """
+    The folders that a user's daemon may have: the first is that of one started here.
     """
     if uid == 0:
-        return os.path.join(RUN if os.path.isdir(RUN) else f"/var{RUN}", "inetd")
+        return [os.path.join(RUN if os.path.isdir(RUN) else f"/var{RUN}", "inetd")]
     runtime = environ.get("XDG_RUNTIME_DIR", "")
+    temporary = os.path.join(TEMPORARY, f"inetd-{uid}")
     if os.path.isabs(runtime):
-        return os.path.join(runtime, "inetd")
-    return os.path.join(TEMPORARY, f"inetd-{uid}")
+        return [os.path.join(runtime, "inetd"), temporary]
+    return [temporary, f"{RUN}/user/{uid}/inetd"]
 
 
 class Folder:

@@ -47,7 +47,7 @@ class Entry:
     bind: tuple[str, ...] | None = key(
         values.words,
         "The addresses or host names to listen on; * is every address.",
-        default="*",
+        default="*, or what -a says",
         example="127.0.0.1",
     )
     socktype: str | None = key(
@@ -96,7 +96,7 @@ class Entry:
     accept_max: int | None = key(
         keys.COUNT,
         "How many programs may run at once; more clients wait in the backlog.",
-        default="no limit",
+        default="no limit, or what -c says",
         unit="programs",
         example="20",
     )
@@ -110,14 +110,14 @@ class Entry:
     ip_max: int | None = key(
         keys.COUNT,
         "How many programs may start in a minute for one client address.",
-        default="no limit",
+        default="no limit, or what -C says",
         unit="starts per minute",
         example="60",
     )
     per_source: int | None = key(
         keys.COUNT,
         "How many programs may run at once for one client address.",
-        default="no limit",
+        default="no limit, or what -s says",
         unit="programs",
         example="4",
     )
@@ -260,7 +260,7 @@ class Entry:
     launch: str | None = key(
         keys.LAUNCH,
         "How programs are started: by a fork server or by the daemon itself.",
-        default="forkserver",
+        default="forkserver, or what --launch says",
         example="direct",
     )
     warm: bool | None = key(

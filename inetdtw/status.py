@@ -63,6 +63,8 @@ class Status(Command):
         """
         if self["watch"] and (self["quiet"] or self["json"]):
             raise usage.UsageError("--watch shows a table, not with --json or --quiet")
+        if self["quiet"] and self["json"]:
+            raise usage.UsageError("--quiet prints nothing, not with --json")
 
     def run(self) -> int:
         """

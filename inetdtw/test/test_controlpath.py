@@ -12,7 +12,7 @@ import os
 from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw import controlpath
-from inetdtw.controlpath import Folder, usualPath
+from inetdtw.controlpath import Folder, askedPath, usualPath
 
 
 class UsualPathTests(SynchronousTestCase):
@@ -49,6 +49,70 @@ class UsualPathTests(SynchronousTestCase):
         for uid in (0, 7):
             self.assertEqual(usualPath({"INETD_CONTROL": "/x"}, uid), "/x")
         self.assertEqual(usualPath({"INETD_CONTROL": "none"}, 0), "none")
+
+
+class AskedPathTests(SynchronousTestCase):
+    """
+    Tests for L{askedPath}.
+    """
+
+    def setUp(self) -> None:
+        """
+        Have folders for running daemons and for what is short-lived.
+        """
+        self.here = os.path.abspath(self.mktemp())
+        self.patch(controlpath, "RUN", f"{self.here}/run")
+        self.patch(controlpath, "TEMPORARY", f"{self.here}/tmp")
+        self.session = f"{self.here}/run/user/7"
+        self.given = {"XDG_RUNTIME_DIR": self.session}
+        self.inSession = f"{self.session}/inetd/control"
+        self.outside = f"{self.here}/tmp/inetd-7/control"
+
+    def socket(self, path: str) -> None:
+        """
+        Have something in a place.
+        """
+        os.makedirs(os.path.dirname(path))
+        os.symlink("nowhere", path)
+
+    def test_none(self) -> None:
+        """
+        Where there is none, it is asked for where it would be.
+        """
+        self.assertEqual(askedPath(None, self.given, 7), (self.inSession, True))
+        self.assertEqual(askedPath(None, {}, 7), (self.outside, True))
+
+    def test_outside(self) -> None:
+        """
+        A daemon that was started in no session is found from one.
+        """
+        self.socket(self.outside)
+        self.assertEqual(askedPath(None, self.given, 7), (self.outside, True))
+
+    def test_inside(self) -> None:
+        """
+        A daemon that was started in a session is found from outside.
+        """
+        self.socket(self.inSession)
+        self.assertEqual(askedPath(None, {}, 7), (self.inSession, True))
+
+    def test_both(self) -> None:
+        """
+        Of two, the one in the place of the command's own session is asked.
+        """
+        self.socket(self.outside)
+        self.socket(self.inSession)
+        self.assertEqual(askedPath(None, self.given, 7), (self.inSession, True))
+        self.assertEqual(askedPath(None, {}, 7), (self.outside, True))
+
+    def test_said(self) -> None:
+        """
+        What is said holds.
+        """
+        self.socket(self.outside)
+        self.assertEqual(askedPath("/x", self.given, 7), ("/x", False))
+        given = {**self.given, "INETD_CONTROL": "/y"}
+        self.assertEqual(askedPath(None, given, 7), ("/y", False))
 
 
 class FolderTests(SynchronousTestCase):

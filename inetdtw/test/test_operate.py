@@ -173,6 +173,7 @@ class StatusTests(CommandTestCase):
         """
         for arguments in (
             ("--watch", "--json"),
+            ("--quiet", "--json"),
             ("-w", "-q"),
             ("-n", "0"),
             ("-n", "x"),
