@@ -8,6 +8,7 @@ The launchers of all services: one for each context and way to launch.
 
 from __future__ import annotations
 
+import os
 import socket
 from collections.abc import Iterable
 from typing import Any, Callable
@@ -48,6 +49,13 @@ def _warmKey(service: Service) -> tuple[Any, ...]:
     apart = not (service.isStream or service.wait)
     started = (service.program, service.login, service.variables, apart)
     return (_key(service), service.warm, *started)
+
+
+def _isAnothers(context: Context) -> bool:
+    """
+    Whether programs run as another user than the daemon.
+    """
+    return context.identity is not None and context.identity.uid != os.geteuid()
 
 
 class Launchers:
@@ -126,7 +134,10 @@ class Launchers:
         if key not in self._warm:
             cold = self._launchers[_key(service)]
             given = (service.warm, self._reactor, self._report, service.name)
-            self._warm[key] = warmBefore(cold, *given, self._total)
+            # Whether accept(2) blocks is one setting for all who have a socket: with
+            # one that runs its programs a user could have the daemon wait for ever.
+            make = Warm if _isAnothers(service.context) else warmBefore
+            self._warm[key] = make(cold, *given, self._total)
 
     def of(self, service: Service) -> ILauncher | None:
         """

@@ -7,16 +7,23 @@ Tests for L{inetdtw.launchers}.
 
 from __future__ import annotations
 
+import os
 import socket
 from typing import Any
 
+from zope.interface import alsoProvides
+
 from twisted.internet.defer import Deferred
 
+from inetdtw.acceptingwarm import AcceptingWarm
 from inetdtw.context import Context, Identity
 from inetdtw.direct import Direct
 from inetdtw.forkserver import ForkServers
+from inetdtw.interfaces import IAcceptingLauncher
 from inetdtw.launchers import Launchers
 from inetdtw.test.fakes import FakeLauncher, ServingTestCase, makeDatagrams, makeService
+from inetdtw.test.warming import KEPT
+from inetdtw.warm import Warm
 
 FORKSERVER = makeService(launch="forkserver")
 DIRECT = makeService(launch="direct")
@@ -106,6 +113,25 @@ class LaunchersTests(ServingTestCase):
         self.assertFalse(self.launchers.awaits(5))
         self.launchers.need([])
         self.assertTrue(self.launchers.awaits(4))
+
+    def test_listening(self) -> None:
+        """
+        No process in which a program of another user's is gets a listening socket, as
+        it could have the daemon wait in C{accept}; one of the daemon's user does.
+        """
+
+        def accepting(context: Context, *given: Any, **more: Any) -> Recorded:
+            launcher = Recorded("forkserver", context)
+            alsoProvides(launcher, IAcceptingLauncher)
+            return launcher
+
+        self.patch(Launchers, "_MAKE", {"forkserver": accepting, "direct": accepting})
+        me = os.geteuid()
+        for uid, wanted in ((None, AcceptingWarm), (me, AcceptingWarm), (me + 7, Warm)):
+            identity = None if uid is None else Identity(uid, 7, ())
+            service = makeService(warm=KEPT, context=Context(identity=identity))
+            self.launchers.need([service])
+            self.assertIs(type(self.launchers.of(service)), wanted)
 
     def test_of(self) -> None:
         """
