@@ -106,7 +106,6 @@ class InetdService(ApplicationService):
         report = Report() if report is None else report
         self._report = report
         most = defaultMost(processLimit()) if maxChildren is None else maxChildren
-        total = Total(most, report.crowded)
         guard = ReflectorGuard(report=report)
         self._host = Host(
             reactor,
@@ -114,17 +113,26 @@ class InetdService(ApplicationService):
             environ,
             guard,
             time.time,
-            total=total,
+            total=Total(most, report.crowded),
             inherited=inherited or Inherited(),
         )
-        self._launchers = Launchers(reactor, report, total)
-        self._slots = Slots(self._host, self._launchers)
+        self._begin()
         self._bound = False
         self._drained: Deferred[Any] | None = None
         self._since = self._host.wallclock()
         self.aroundReload: Callable[[], AbstractContextManager[None]] = nullcontext
         self.configuration = self._read()
         self._problems = self.configuration.problems
+
+    def _begin(self) -> None:
+        """
+        Have nothing that runs.  Whatever ran before is counted no more: it is nobody's
+        once its launcher is stopped.
+        """
+        total = Total(self._host.total.most, self._report.crowded)
+        self._host = replace(self._host, total=total)
+        self._launchers = Launchers(self._host.reactor, self._report, total)
+        self._slots = Slots(self._host, self._launchers)
 
     def _read(self) -> Configuration:
         """
@@ -207,6 +215,7 @@ class InetdService(ApplicationService):
             complaints.leave()
         self._host.names.close()
         gone = self._launchers.stop()
+        self._begin()
         return DeferredList([gone] if stopped is None else [gone, stopped])
 
     def reload(self) -> Reload:

@@ -269,6 +269,27 @@ class InProcessTests(TestCase):
         inetd.startService()
 
     @inlineCallbacks
+    def test_boundAfterStop(self) -> Any:
+        """
+        A program that runs on after a stop takes nobody's place after the next start.
+        """
+        text = "127.0.0.1:0 on id = it, protocol = tcp, wait = no, exec = /bin/cat,"
+        inetd = self.serve(f"{text} user = -;", maxChildren=1)
+        port = inetd.getHosts()["it"].port
+        client = socket.create_connection(("127.0.0.1", port), timeout=30)
+        self.addCleanup(client.close)
+        client.sendall(b"before")
+        told = yield deferToThread(client.recv, 100)
+        self.assertEqual(told, b"before")
+        yield inetd.stopService()
+        inetd.startService()
+        told = yield deferToThread(talk, inetd.getHosts()["it"].port, b"after")
+        self.assertEqual(told, b"after")
+        client.sendall(b"still")
+        told = yield deferToThread(client.recv, 100)
+        self.assertEqual(told, b"still")
+
+    @inlineCallbacks
     def test_reaped(self) -> Any:
         """
         A program that ends after it was stopped leaves no zombie.
