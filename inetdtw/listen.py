@@ -36,6 +36,8 @@ from inetdtw.warm import isReady
 
 #: The seconds before another try to have a socket: the first, and the most.
 FIRST_RETRY, LONGEST_RETRY = 1.0, 60.0
+#: The same where one was just given up, which helper processes may have for a moment.
+SOON = 1 / 64
 #: The seconds for what programs have written before they ended, when all ends.
 LAST_ANSWER = 0.2
 
@@ -90,9 +92,12 @@ class Slot:
         """
         return self._socket is not None
 
-    def bind(self) -> None:
+    def bind(self, retry: float = FIRST_RETRY) -> None:
         """
         Get the socket, or plan to try again.
+
+        @param retry: the seconds before another try; there is nothing to say as long
+            as it is less than L{FIRST_RETRY}.
         """
         self._later = None
         service = self.service
@@ -102,9 +107,10 @@ class Slot:
         except OSError as why:
             reason = self._trouble = why.strerror or str(why)
             address = str(service.address)
-            self._host.report.unbound(service.name, address, self._retry, reason)
-            self._later = self._host.reactor.callLater(self._retry, self._again)
-            self._retry = min(self._retry * 2, LONGEST_RETRY)
+            if retry >= FIRST_RETRY:
+                self._host.report.unbound(service.name, address, retry, reason)
+            self._retry = min(retry * 2, LONGEST_RETRY)
+            self._later = self._host.reactor.callLater(retry, self._again)
 
     def _made(self) -> socket.socket:
         """
@@ -142,7 +148,7 @@ class Slot:
         """
         Try once more to get the socket.
         """
-        self.bind()
+        self.bind(self._retry)
         self.start()
 
     def start(self) -> None:

@@ -98,7 +98,7 @@ class MuxedSlot:
         self._waiting: deque[tuple[socket.socket, Any, bool]] = deque()
         self._started = self._drained = False
 
-    def bind(self) -> None:
+    def bind(self, retry: float = 0.0) -> None:
         """
         It has no socket.
         """

@@ -17,7 +17,7 @@ from twisted.internet.task import LoopingCall
 from inetdtw.diff import Changes, diff
 from inetdtw.host import Host
 from inetdtw.launchers import Launchers
-from inetdtw.listen import Slot
+from inetdtw.listen import FIRST_RETRY, SOON, Slot
 from inetdtw.muxed import MuxedSlot
 from inetdtw.selection import chosen
 from inetdtw.service import Key, Service
@@ -68,14 +68,16 @@ class Slots:
         """
         return any(slot.bound for slot in self._slots.values())
 
-    def add(self, service: Service) -> AnySlot:
+    def add(self, service: Service, retry: float = FIRST_RETRY) -> AnySlot:
         """
         Get a service's socket.
+
+        @param retry: the seconds before another try, if it cannot be had.
         """
         make = MuxedSlot if service.isMuxed else Slot
         slot: AnySlot = make(service, self._host, self._launchers.of)
         self._slots[service.key] = slot
-        slot.bind()
+        slot.bind(retry)
         return slot
 
     def start(self) -> None:
@@ -121,7 +123,7 @@ class Slots:
             self._slots[service.key].change(service)
             self._host.report.changed(service.name)
         for service in changes.start:
-            slot = self.add(service)
+            slot = self.add(service, SOON if changes.stop else FIRST_RETRY)
             if service.name in paused:
                 slot.pause()
             if serving:

@@ -26,6 +26,7 @@ from inetdtw.listen import (
     FIRST_RETRY,
     LAST_ANSWER,
     LONGEST_RETRY,
+    SOON,
     Slot,
     listenerFor,
 )
@@ -216,6 +217,27 @@ class BindTests(SlotTestCase):
             seconds = min(seconds * 2, LONGEST_RETRY)
         self.assertEqual(seconds, LONGEST_RETRY)
         self.assertEqual(openedSince(before), {})
+
+    def test_soon(self) -> None:
+        """
+        Where a socket was just given up, the tries come soon, and there is nothing to
+        say unless the port stays in use.
+        """
+        other, service = self.taken()
+        slot = Slot(service, self.host, self.launcherOf)
+        self.addCleanup(slot.stop)
+        slot.bind(SOON)
+        for _ in range(6):
+            self.assertEqual(self.said("unbound"), [])
+            self.assertEqual(slot.state().condition, "bind failed")
+            (later,) = self.reactor.getDelayedCalls()
+            self.reactor.advance(later.getTime() - self.reactor.seconds())
+        (unbound,) = self.said("unbound")
+        self.assertEqual(unbound["retry"], f"{FIRST_RETRY:g}")
+        other.close()
+        self.reactor.advance(FIRST_RETRY)
+        self.connect(slot)
+        self.ordered(1)
 
     def test_stopUnbound(self) -> None:
         """

@@ -407,6 +407,22 @@ class ReloadTests(SuperserverTestCase):
         event = self.said("reload")[-1]
         return {name: event[name] for name in ("kept", "changed", "started", "stopped")}
 
+    def test_freed(self) -> None:
+        """
+        When something was given up, the socket of a new service that cannot be had is
+        tried again soon; otherwise not.
+        """
+        other = self.closing(listening(makeService()))
+        port = other.getsockname()[1]
+        taken = f"127.0.0.1:{port} stream tcp nowait - internal echo\n"
+        for lines, wanted in ((ECHO, DISCARD, taken), 1.0), ((ECHO, taken), 1 / 64):
+            inetd = self.running(ECHO, DISCARD)
+            self.write(*lines)
+            self.assertTrue(inetd.reload())
+            (later,) = self.reactor.getDelayedCalls()
+            self.assertEqual(later.getTime() - self.reactor.seconds(), wanted)
+            inetd.stopService()
+
     def test_nothing(self) -> None:
         """
         When nothing has changed, nothing is touched.
