@@ -17,6 +17,8 @@ import signal
 import sys
 from typing import Any
 
+from inetdtw.standard import occupyDescriptors, openStreams
+
 #: The signals that ask a process to end.
 ENDING = (signal.SIGTERM, signal.SIGINT)
 #: The first words that are commands to a daemon that runs.
@@ -39,6 +41,9 @@ def main() -> None:
     if os.getpid() == 1:
         for number in ENDING:
             signal.signal(number, _end)
+    # The reactor opens descriptors as soon as it is imported.
+    occupyDescriptors()
+    openStreams()
     if sys.argv[1:2] and sys.argv[1] in COMMANDS:
         # A probe runs often, and needs none of the daemon.
         from inetdtw import operate

@@ -32,6 +32,7 @@ from inetdtw.place import ConfError, Place
 from inetdtw.report import Report
 from inetdtw.service import Service, Settings
 from inetdtw.slots import DRAINING, Slots
+from inetdtw.standard import occupyDescriptors
 from inetdtw.state import DaemonState, ServiceState
 from inetdtw.tally import Tally
 from inetdtw.total import Total, defaultMost, processLimit
@@ -161,7 +162,7 @@ class InetdService(ApplicationService):
             return
         self._bound = True
         self._say(self.configuration)
-        _occupyStandardDescriptors()
+        occupyDescriptors()
         self._assign(self.configuration.services)
         for service in self.configuration.services:
             self._slots.add(service)
@@ -365,15 +366,3 @@ class InetdService(ApplicationService):
         A service that has no socket yet is left out.
         """
         return self._slots.hosts()
-
-
-def _occupyStandardDescriptors() -> None:
-    """
-    Have something at the descriptors 0, 1 and 2, so that no socket gets there: what
-    a program is given takes these places.
-    """
-    while True:
-        fd = os.open(os.devnull, os.O_RDWR)
-        if fd > 2:
-            os.close(fd)
-            return

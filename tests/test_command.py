@@ -173,6 +173,21 @@ class BackgroundTests(CommandTestCase):
         self.assertEqual(links, {"/dev/null"})
         self.assertServes()
 
+    def test_closedDescriptors(self) -> None:
+        """
+        It goes there and serves, whichever of standard input, output and error whoever
+        starts it has closed.
+        """
+        for closed in ("<&-", ">&-", "2>&-", "<&- 2>&-", "<&- >&- 2>&-"):
+            shell = ["/bin/sh", "-c", f'exec "$@" {closed}', "sh"]
+            argv = [*shell, *inetd("-p", self.pidFile, self.conf)]
+            with Daemon(argv, ports=[self.port]) as daemon:
+                self.assertEqual(daemon.process.wait(DEADLINE), 0, closed)
+                self.assertServes()
+                pid = self.pid()
+                links = {os.readlink(f"/proc/{pid}/fd/{fd}") for fd in (0, 1, 2)}
+                self.assertEqual((links, daemon.log()), ({"/dev/null"}, ""), closed)
+
     def test_pidFileMode(self) -> None:
         """
         Nobody else can write into its pid file.
