@@ -32,6 +32,7 @@ from twisted.scripts._twistd_unix import ServerOptions, UnixApplicationRunner
 
 from inetdtw import NothingToServe, __version__, foreign, operate, tap
 from inetdtw.jsonlog import jsonLine, jsonObserver
+from inetdtw.printing import complain, tell
 
 PID_FILE = "/var/run/inetd.pid"
 EXITS = (
@@ -147,7 +148,7 @@ class Options(tap.Options):
         """
         Print the version and exit.
         """
-        print(f"inetd (inetdtw) {__version__}")
+        tell(f"inetd (inetdtw) {__version__}")
         raise SystemExit(0)
 
     def postOptions(self) -> None:
@@ -273,20 +274,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         options.parseOptions(said)
     except usage.UsageError as why:
-        print(f"inetd: {why}\nTry 'inetd --help'.", file=sys.stderr)
+        complain(f"inetd: {why}\nTry 'inetd --help'.")
         raise SystemExit(2) from None
     problem = _unwritable(options["pidfile"])
     if problem is not None:
-        print(f"inetd: the pid file '{options['pidfile']}': {problem}", file=sys.stderr)
+        complain(f"inetd: the pid file '{options['pidfile']}': {problem}")
         raise SystemExit(1)
     try:
         UnixApplicationRunner(twistdConfig(options)).run()
     except tap.WrongOption as why:
-        print(f"{why}\nTry 'inetd --help'.", file=sys.__stderr__)
+        complain(f"{why}\nTry 'inetd --help'.", sys.__stderr__)
         raise SystemExit(2) from None
     except NothingToServe as why:
         # The other one leads to the log by now.
         seen = options["stderr"] or options["stdout"]
         where = "above" if seen else "in the system log; -f -e shows it here"
-        print(f"inetd: {why}; the reasons are {where}", file=sys.__stderr__)
+        complain(f"inetd: {why}; the reasons are {where}", sys.__stderr__)
         raise SystemExit(1) from None

@@ -89,7 +89,7 @@ class Client:
 
         @raise NoDaemon: if there is no answer, or none of an inetd.
         """
-        target = f"{path}?{urlencode(said)}" if said else path
+        target = f"{path}?{urlencode(said, errors='surrogateescape')}" if said else path
         connection = _Connection(self._path)
         try:
             if self._usual:

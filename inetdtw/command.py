@@ -10,16 +10,15 @@ to do.
 from __future__ import annotations
 
 import os
-import sys
 from typing import Any
 
 from twisted.python import usage
 
 from inetdtw import __version__
 from inetdtw.client import Client, NoDaemon
-from inetdtw.commandline import helpText, optionsOf
+from inetdtw.commandline import Described, helpText, optionsOf
 from inetdtw.controlpath import NONE, askedPath
-from inetdtw.printing import printTo
+from inetdtw.printing import tell
 
 #: The exit statuses: all is well, something is not, no daemon answers.
 FINE, TROUBLE, NOBODY = 0, 1, 2
@@ -31,7 +30,7 @@ class NotDone(Exception):
     """
 
 
-class Command(usage.Options):
+class Command(Described):
     """
     What all commands have in common.
     """
@@ -65,7 +64,7 @@ class Command(usage.Options):
         """
         Print the version and exit.
         """
-        print(f"inetd (inetdtw) {__version__}")
+        tell(f"inetd (inetdtw) {__version__}")
         raise SystemExit(0)
 
     def client(self) -> Client:
@@ -86,17 +85,3 @@ class Command(usage.Options):
         @return: the exit status.
         """
         raise NotImplementedError
-
-
-def tell(line: str) -> None:
-    """
-    Print a line.
-    """
-    printTo(sys.stdout)(line)
-
-
-def complain(line: str) -> None:
-    """
-    Print a line about what is wrong.
-    """
-    printTo(sys.stderr)(line)

@@ -19,6 +19,8 @@ from typing import Any
 
 from twisted.python import usage
 
+from inetdtw.printing import tell
+
 #: The titles of the groups of options, and which options are in each.
 GROUPS: Mapping[str, tuple[str, ...]] = {
     "Configuration": ("conf", "check", "explain"),
@@ -57,6 +59,19 @@ ARGUMENTS = {
 
 #: The column at which descriptions begin, and the widest line.
 _COLUMN, _WIDTH = 30, 80
+
+
+class Described(usage.Options):
+    """
+    Options whose description is printed as all else is.
+    """
+
+    def opt_help(self) -> None:
+        """
+        Display this help and exit.
+        """
+        tell(str(self))
+        raise SystemExit(0)
 
 
 @dataclass(frozen=True)

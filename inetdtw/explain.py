@@ -22,7 +22,7 @@ from inetdtw.entry import KEYS, Entry
 from inetdtw.execution import LIMITS
 from inetdtw.lookups import Lookups
 from inetdtw.place import ConfError
-from inetdtw.printing import printTo
+from inetdtw.printing import complain, printTo
 from inetdtw.resolve import resolve
 from inetdtw.service import SOCKTYPE_NAMES, Address, Service, Settings
 
@@ -246,6 +246,5 @@ def main(wanted: str, paths: Iterable[str], settings: Settings) -> int:
     @return: the exit status.
     """
     ask = Lookups.ofThisProcess()
-    complain = printTo(sys.stderr)
     found = explain(wanted, paths, settings, ask, printTo(sys.stdout), complain)
     return 0 if found else 1

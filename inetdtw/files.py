@@ -299,6 +299,9 @@ def read(path: str) -> str:
             raise OSError(0, "it is not a file")
         with open(descriptor, "rb", closefd=False) as file:
             data = file.read(LARGEST + 1)
+        if data is None:
+            # A terminal on which nobody has typed yet.
+            raise OSError(0, "it is not a file")
         if len(data) > LARGEST:
             raise OSError(0, f"it has more than {LARGEST >> 20} MB")
     finally:

@@ -17,7 +17,6 @@ command line is wrong.
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -27,16 +26,9 @@ from twisted.python import usage
 
 from inetdtw import table
 from inetdtw.client import Client, NoDaemon
-from inetdtw.command import (
-    FINE,
-    NOBODY,
-    TROUBLE,
-    Command,
-    NotDone,
-    complain,
-    tell,
-)
+from inetdtw.command import FINE, NOBODY, TROUBLE, Command, NotDone
 from inetdtw.commandline import inOrder
+from inetdtw.printing import complain, forget, tell
 from inetdtw.status import Health, Status
 
 #: What C{inetd --help} says of them.
@@ -72,7 +64,7 @@ class Reload(Command):
         for word in ("changed", "started", "stopped"):
             if said.data[word]:
                 tell(f"{word}: {', '.join(said.data[word])}")
-        print(f"{len(said.data['kept'])} kept as they were")
+        tell(f"{len(said.data['kept'])} kept as they were")
         return FINE
 
 
@@ -149,8 +141,7 @@ class Drain(Command):
         said = client.ask("POST", "/drain")
         if said.error is not None:
             raise NotDone(said.error)
-        line = f"no clients are taken any more; {said.data['running']} programs run"
-        print(line, flush=True)
+        tell(f"no clients are taken any more; {said.data['running']} programs run")
         if self["wait"]:
             _untilGone(client, time.sleep)
         return FINE
@@ -200,7 +191,7 @@ def main(command: str, arguments: Sequence[str]) -> int:
     except NotDone as why:
         complain(f"inetd: {why}")
         return TROUBLE
-    except (KeyboardInterrupt, BrokenPipeError):
+    except KeyboardInterrupt:
         # Nobody reads what else there would be to say.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        forget(sys.stdout)
         return TROUBLE

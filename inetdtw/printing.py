@@ -1,4 +1,4 @@
-# -*- test-case-name: inetdtw.test.test_check -*-
+# -*- test-case-name: inetdtw.test.test_printing -*-
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
@@ -8,7 +8,17 @@ Printing lines for a person.
 
 from __future__ import annotations
 
+import os
+import sys
+from contextlib import suppress
 from typing import Any, Callable
+
+
+class NotPrinted(SystemExit):
+    """
+    A stream takes no more, which ends a command with 1.  Its message says why, unless
+    it is that nobody reads any more.
+    """
 
 
 def encodable(text: str, stream: Any) -> str:
@@ -19,12 +29,65 @@ def encodable(text: str, stream: Any) -> str:
     return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
+def put(text: str, stream: Any) -> None:
+    """
+    Write a text at once, whatever the stream can encode.
+
+    @param stream: C{None}, as Python has for one that is closed, takes nothing.
+
+    @raise NotPrinted: if it takes no more.
+    """
+    if stream is None:
+        return
+    try:
+        stream.write(encodable(text, stream))
+        stream.flush()
+    except OSError as why:
+        forget(stream)
+        raise NotPrinted(_told(why)) from None
+
+
+def _told(why: OSError) -> int | str:
+    """
+    What to end with when nothing can be printed.
+    """
+    if isinstance(why, BrokenPipeError):
+        return 1
+    return f"inetd: nothing can be printed: {why.strerror}"
+
+
+def forget(stream: Any) -> None:
+    """
+    Have what a stream still holds go nowhere when this process ends.
+    """
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
 def printTo(stream: Any) -> Callable[[str], None]:
     """
-    A function that writes lines, whatever the stream can encode.
+    A function that writes lines, each as L{put} does.
     """
 
     def write(line: str) -> None:
-        print(encodable(line, stream), file=stream)
+        put(f"{line}\n", stream)
 
     return write
+
+
+def tell(line: str) -> None:
+    """
+    Print a line.
+
+    @raise NotPrinted: if that cannot be.
+    """
+    printTo(sys.stdout)(line)
+
+
+def complain(line: str, stream: Any = None) -> None:
+    """
+    Print a line about what is wrong.  If that cannot be, there is nobody to tell.
+
+    @param stream: where to, by default standard error.
+    """
+    with suppress(NotPrinted):
+        printTo(sys.stderr if stream is None else stream)(line)

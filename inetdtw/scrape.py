@@ -20,6 +20,9 @@ from inetdtw.web import Answers, Site
 
 #: The seconds before another try to listen.
 RETRY = 10.0
+#: What there is to see when there can be no such endpoint: words that are wrong, a
+#: library that is not installed, files that cannot be read.
+_WRONG = (ValueError, TypeError, KeyError, IndexError, ImportError, OSError)
 
 
 class MetricsEndpoint(Service):
@@ -46,7 +49,7 @@ class MetricsEndpoint(Service):
         self._site = Site(answers)
         try:
             self._endpoint = serverFromString(reactor, description)
-        except (ValueError, TypeError, KeyError, IndexError) as why:
+        except _WRONG as why:
             raise ValueError(f"'{description}' is no endpoint: {why}") from None
         self._port: Any = None
         self._later: Any = None

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Callable, Optional
 
-from inetdtw.printing import encodable
+from inetdtw.printing import put
 
 #: To another screen, without a cursor, and back.
 _ENTER, _LEAVE = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l"
@@ -44,12 +44,11 @@ def watch(
     @param interval: the seconds between.
     @param stream: where to; a terminal, or not.
     """
-    show = _onTerminal if stream.isatty() else _below
+    shown = _onTerminal if stream.isatty() else _below
     try:
-        with _ending(), show(stream) as put:
+        with _ending(), shown(stream) as show:
             while True:
-                put(draw)
-                stream.flush()
+                show(draw)
                 sleep(interval)
     except (KeyboardInterrupt, _Ended):
         """That is how it ends."""
@@ -74,27 +73,26 @@ def _ending() -> Iterator[None]:
 
 
 _Draw = Callable[[Optional[int]], Sequence[str]]
-_Put = Callable[[_Draw], None]
+_Show = Callable[[_Draw], None]
 
 
 @contextmanager
-def _onTerminal(stream: Any) -> Iterator[_Put]:
+def _onTerminal(stream: Any) -> Iterator[_Show]:
     """
     Draw in place.
     """
 
-    def put(draw: _Draw) -> None:
+    def show(draw: _Draw) -> None:
         width, height = shutil.get_terminal_size()
-        lines = fitting([encodable(each, stream) for each in draw(width)], height)
+        lines = fitting(draw(width), height)
         text = f"{_CLEAR_LINE}\r\n".join(lines)
-        stream.write(f"{_HOME}{text}{_CLEAR_LINE}{_CLEAR_BELOW}")
+        put(f"{_HOME}{text}{_CLEAR_LINE}{_CLEAR_BELOW}", stream)
 
-    stream.write(_ENTER)
+    put(_ENTER, stream)
     try:
-        yield put
+        yield show
     finally:
-        stream.write(_LEAVE)
-        stream.flush()
+        put(_LEAVE, stream)
 
 
 def fitting(lines: Sequence[str], height: int) -> list[str]:
@@ -107,17 +105,16 @@ def fitting(lines: Sequence[str], height: int) -> list[str]:
 
 
 @contextmanager
-def _below(stream: Any) -> Iterator[_Put]:
+def _below(stream: Any) -> Iterator[_Show]:
     """
     Draw one below the other, with a blank line between.
     """
     first = True
 
-    def put(draw: _Draw) -> None:
+    def show(draw: _Draw) -> None:
         nonlocal first
         before = "" if first else os.linesep
         first = False
-        lines = [encodable(each, stream) for each in draw(None)]
-        stream.write(before + "".join(line + os.linesep for line in lines))
+        put(before + "".join(line + os.linesep for line in draw(None)), stream)
 
-    yield put
+    yield show

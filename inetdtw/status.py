@@ -18,7 +18,8 @@ from twisted.python import usage
 
 from inetdtw import screen, table
 from inetdtw.client import Client, NoDaemon
-from inetdtw.command import FINE, TROUBLE, Command, NotDone, tell
+from inetdtw.command import FINE, TROUBLE, Command, NotDone
+from inetdtw.printing import tell
 from inetdtw.selection import isMeant, listed
 
 
@@ -104,7 +105,7 @@ class Status(Command):
         Print how everything is.
         """
         if self["json"]:
-            print(json.dumps(state, indent=2))
+            tell(json.dumps(state, indent=2))
         elif not self["quiet"]:
             for line in table.lines(state):
                 tell(line)
@@ -135,5 +136,5 @@ class Health(Command):
         for name, condition in said["trouble"].items():
             tell(f"{name}: {condition}")
         if said["draining"]:
-            print("the daemon drains")
+            tell("the daemon drains")
         return FINE if said["healthy"] else TROUBLE

@@ -18,10 +18,11 @@ from twisted.python import usage
 
 from inetdtw import check, explain, notify, values
 from inetdtw.clientlines import LEVELS
-from inetdtw.commandline import helpText, inOrder, optionsOf
+from inetdtw.commandline import Described, helpText, inOrder, optionsOf
 from inetdtw.controlpath import NONE, pathOf
 from inetdtw.inherited import Inherited
 from inetdtw.peers import ADDRESSES
+from inetdtw.printing import complain
 from inetdtw.processone import ReapOrphans, stopOnSignals
 from inetdtw.report import Report
 from inetdtw.service import Bounds, Settings
@@ -61,7 +62,7 @@ def _number(option: str, low: int, high: int) -> Any:
     return coerce
 
 
-class Options(usage.Options):
+class Options(Described):
     """
     What can be said on the command line of C{twistd inetd}.
     """
@@ -281,7 +282,7 @@ def _sayOnly(expected: type[Exception]) -> None:
     def say(kind: Any, why: Any, trace: Any) -> None:
         if isinstance(why, expected):
             # The other one leads to the log by now.
-            print(f"inetd: {why}", file=sys.__stderr__)
+            complain(f"inetd: {why}", sys.__stderr__)
         else:
             usual(kind, why, trace)
 

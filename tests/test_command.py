@@ -42,7 +42,7 @@ from tests.serving import (
 from tests.systemlog import SystemLog
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 #: Is C{inetd}, and sends itself a signal between the two steps of its start.
 _EARLY = """
@@ -488,6 +488,75 @@ class WordsTests(CommandTestCase):
                 self.assertIn(f"{option} takes a number", said)
                 self.assertIn(value, said)
         self.assertIn("--launch", self.assertRefused("--launch", "rocket", self.conf))
+
+    def printed(self, *arguments: str, to: str | int) -> tuple[int, str]:
+        """
+        Run a command whose standard output is something special.
+
+        @param to: a redirection of the shell, or a descriptor.
+        @return: its exit status, and its standard error.
+        """
+        redirected = f'exec "$@" >{to}' if isinstance(to, str) else 'exec "$@"'
+        done = subprocess.run(
+            ["/bin/sh", "-c", redirected, "sh", *inetd(*arguments)],
+            env=environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=to if isinstance(to, int) else subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=DEADLINE,
+            check=False,
+        )
+        return done.returncode, done.stderr
+
+    def printing(self) -> Iterator[tuple[str, ...]]:
+        """
+        Command lines that print something, and end well.
+        """
+        yield ("--version",)
+        yield "--check", self.conf
+        yield "--explain", f"{self.port}/tcp", self.conf
+        yield ("--help",)
+        yield "status", "--help"
+        yield "status", "--version"
+
+    def test_full(self) -> None:
+        """
+        What cannot be printed is a line about it, and 1.
+        """
+        said = "inetd: nothing can be printed: No space left on device\n"
+        for arguments in self.printing():
+            found = self.printed(*arguments, to="/dev/full")
+            self.assertEqual(found, (1, said), arguments)
+        self.assertWithoutAWord("/dev/full 2>&1")
+
+    if not os.path.exists("/dev/full"):
+        test_full.skip = "there is no /dev/full"  # type: ignore[attr-defined]
+
+    def test_unread(self) -> None:
+        """
+        What nobody reads any more is not a word, and 1.
+        """
+        unread, end = os.pipe()
+        os.close(unread)
+        self.addCleanup(os.close, end)
+        for arguments in self.printing():
+            self.assertEqual(self.printed(*arguments, to=end), (1, ""), arguments)
+
+    def test_noOutput(self) -> None:
+        """
+        What nobody wants to see changes nothing.
+        """
+        for arguments in self.printing():
+            self.assertEqual(self.printed(*arguments, to="&-"), (0, ""), arguments)
+        self.assertWithoutAWord("&- 2>&-")
+
+    def assertWithoutAWord(self, to: str) -> None:
+        """
+        Check that complaints which nobody can see leave the exit status as it is.
+        """
+        for arguments in (("status", "--control", self.path("none")), ("--nosuch",)):
+            self.assertEqual(self.printed(*arguments, to=to), (2, ""), arguments)
 
     def test_behindTheFile(self) -> None:
         """

@@ -32,7 +32,7 @@ from tests.daemon import (
     isServed,
     talk,
 )
-from tests.serving import ServingTestCase, inetd, ordinaryUser, readAll
+from tests.serving import ServingTestCase, inetd, ordinaryUser, readAll, run
 
 if TYPE_CHECKING:
     import pwd
@@ -238,6 +238,39 @@ class OperatorTests(ControlTestCase):
             self.assertEqual(code, 1, text)
             self.assertIn(f"there is no service 'nix', only: {self.cat}/tcp", text)
         self.assertEqual(self.run_("pause")[0], 2)
+
+    def test_noText(self) -> None:
+        """
+        What no service can be called is no service.
+        """
+        self.start()
+        for name in ("pause", "resume"):
+            code, said = self.run_(name, "\udcff")
+            self.assertEqual((code, said), (1, "inetd: this is no text\n"))
+        self.assertEqual(self.run_("status", "\udcff")[0], 1)
+
+    def test_unprinted(self) -> None:
+        """
+        What was done is done also where that cannot be printed, which is an error of
+        its own.
+        """
+        self.start()
+        said = "inetd: nothing can be printed: No space left on device\n"
+        for name, to, code in (
+            ("pause", "/dev/full", 1),
+            ("resume", "&-", 0),
+            ("pause", "&-", 0),
+            ("resume", "/dev/full", 1),
+        ):
+            argv = inetd(name, str(self.cat), "--control", self.socket)
+            done = run(["/bin/sh", "-c", f'exec "$@" >{to}', "sh", *argv])
+            found = (done.returncode, done.stderr)
+            self.assertEqual(found, (code, said if code else ""), (name, to))
+            held = self.states()[f"{self.cat}/tcp"]["held"]
+            self.assertEqual(bool(held), name == "pause")
+
+    if not os.path.exists("/dev/full"):
+        test_unprinted.skip = "there is no /dev/full"  # type: ignore[attr-defined]
 
     def test_reload(self) -> None:
         """

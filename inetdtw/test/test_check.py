@@ -7,14 +7,12 @@ Tests for L{inetdtw.check}.
 
 from __future__ import annotations
 
-import io
 import os
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw.check import BEFORE, WIDTH, Excerpts, check
 from inetdtw.place import Place
-from inetdtw.printing import printTo
 from inetdtw.service import Settings
 from inetdtw.test.system import lookups
 
@@ -300,20 +298,3 @@ class ExcerptsTests(CheckCase):
         """
         self.assertEqual(list(Excerpts().of(Place("/nix", 1))), [])
         self.assertEqual(self.of("a\0", 1), [])
-
-
-class PrintToTests(SynchronousTestCase):
-    """
-    Tests for L{printTo}.
-    """
-
-    def test_anything(self) -> None:
-        """
-        What the stream cannot encode is written as its code, never an error.
-        """
-        data = io.BytesIO()
-        stream = io.TextIOWrapper(data, encoding="ascii")
-        write = printTo(stream)
-        write("/tmp/\udcff: 日")
-        stream.flush()
-        self.assertEqual(data.getvalue(), b"/tmp/\\udcff: \\u65e5\n")

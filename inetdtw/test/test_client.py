@@ -70,6 +70,13 @@ class ClientTests(SynchronousTestCase):
         )
         self.assertIsNone(self.ask(b'HTTP/1.1 200 OK\r\n\r\n{"a": 1}').error)
 
+    def test_noText(self) -> None:
+        """
+        What is no text is asked for as it is: the daemon says what is wrong with it.
+        """
+        self.ask(b'HTTP/1.1 400 x\r\n\r\n{"error": "no"}', service="a\udcff")
+        self.assertTrue(self.asked.startswith(b"POST /status?service=a%FF "))
+
     def test_noInetd(self) -> None:
         """
         What answers otherwise is no inetd.

@@ -134,6 +134,16 @@ class ReadTests(FilesCase):
             problem = self.assertRaises(OSError, read, path)
             self.assertEqual(problem.strerror, "it is not a file")
 
+    def test_terminal(self) -> None:
+        """
+        So cannot a terminal, which would wait for somebody to type.
+        """
+        ends = os.openpty()
+        for fd in ends:
+            self.addCleanup(os.close, fd)
+        problem = self.assertRaises(OSError, read, os.ttyname(ends[1]))
+        self.assertEqual(problem.strerror, "it is not a file")
+
     def test_descriptors(self) -> None:
         """
         No descriptor stays open, whatever happens.

@@ -52,6 +52,14 @@ class MetricsEndpointTests(ServingTestCase):
             why = self.assertRaises(ValueError, self.make, text)
             self.assertIn(f"'{text}' is no endpoint", str(why))
 
+    def test_unusable(self) -> None:
+        """
+        So is one whose files, or the library that reads them, are not there.
+        """
+        text = "ssl:9100:privateKey=/no/such/key.pem"
+        why = self.assertRaises(ValueError, self.make, text)
+        self.assertIn(f"'{text}' is no endpoint: ", str(why))
+
     def test_taken(self) -> None:
         """
         Where somebody else listens, it tries again, until it is stopped.

@@ -1,0 +1,115 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Tests for L{inetdtw.printing}.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+import sys
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from inetdtw.printing import NotPrinted, complain, printTo, tell
+
+
+class FullStream(io.StringIO):
+    """
+    A stream that takes nothing.
+
+    @ivar fd: its descriptor.
+    """
+
+    encoding = "ascii"
+
+    def __init__(self, test: SynchronousTestCase, reason: int) -> None:
+        super().__init__()
+        self._reason = reason
+        self.fd, end = os.pipe()
+        for fd in (self.fd, end):
+            test.addCleanup(os.close, fd)
+
+    def flush(self) -> None:
+        """
+        Refuse what was written.
+        """
+        raise OSError(self._reason, os.strerror(self._reason))
+
+    def fileno(self) -> int:
+        """
+        Its descriptor.
+        """
+        return self.fd
+
+
+class PrintToTests(SynchronousTestCase):
+    """
+    Tests for L{printTo}, L{tell} and L{complain}.
+    """
+
+    def test_anything(self) -> None:
+        """
+        What the stream cannot encode is written as its code, never an error.
+        """
+        data = io.BytesIO()
+        stream = io.TextIOWrapper(data, encoding="ascii")
+        write = printTo(stream)
+        write("/tmp/\udcff: 日")
+        self.assertEqual(data.getvalue(), b"/tmp/\\udcff: \\u65e5\n")
+
+    def test_closed(self) -> None:
+        """
+        A stream that is closed takes nothing, and nothing goes to another one.
+        """
+        other = io.StringIO()
+        for closed, write in (("stdout", tell), ("stderr", complain)):
+            self.patch(sys, "stdout", other)
+            self.patch(sys, "stderr", other)
+            self.patch(sys, closed, None)
+            write("a line")
+        self.assertEqual(other.getvalue(), "")
+
+    def ends(self, reason: int) -> Any:
+        """
+        What a command ends with whose output takes no more.
+        """
+        stream = FullStream(self, reason)
+        self.patch(sys, "stdout", stream)
+        code = self.assertRaises(NotPrinted, tell, "a line").code
+        # What it still holds is lost when the process ends.
+        self.assertTrue(os.path.sameopenfile(stream.fd, self.null()))
+        return code
+
+    def null(self) -> int:
+        """
+        A descriptor of the null device.
+        """
+        fd = os.open(os.devnull, os.O_WRONLY)
+        self.addCleanup(os.close, fd)
+        return fd
+
+    def test_full(self) -> None:
+        """
+        A stream that takes no more ends a command, which says why.
+        """
+        why = f"inetd: nothing can be printed: {os.strerror(errno.ENOSPC)}"
+        self.assertEqual(self.ends(errno.ENOSPC), why)
+
+    def test_unread(self) -> None:
+        """
+        One that nobody reads any more ends it without a word.
+        """
+        self.assertEqual(self.ends(errno.EPIPE), 1)
+
+    def test_complaint(self) -> None:
+        """
+        A complaint that nobody can read is no other one.
+        """
+        for reason in (errno.ENOSPC, errno.EPIPE):
+            self.patch(sys, "stderr", FullStream(self, reason))
+            complain("a line")
