@@ -28,9 +28,10 @@ from twisted.logger import (
     textFileLogObserver,
 )
 from twisted.python import usage
-from twisted.scripts._twistd_unix import ServerOptions, UnixApplicationRunner
+from twisted.scripts._twistd_unix import ServerOptions
 
 from inetdtw import NothingToServe, __version__, foreign, operate, tap
+from inetdtw.background import ELSEWHERE, Runner
 from inetdtw.jsonlog import jsonLine, jsonObserver
 from inetdtw.printing import complain, tell
 
@@ -281,13 +282,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         complain(f"inetd: the pid file '{options['pidfile']}': {problem}")
         raise SystemExit(1)
     try:
-        UnixApplicationRunner(twistdConfig(options)).run()
+        Runner(twistdConfig(options)).run()
     except tap.WrongOption as why:
         complain(f"{why}\nTry 'inetd --help'.", sys.__stderr__)
         raise SystemExit(2) from None
     except NothingToServe as why:
         # The other one leads to the log by now.
         seen = options["stderr"] or options["stdout"]
-        where = "above" if seen else "in the system log; -f -e shows it here"
+        where = "above" if seen else ELSEWHERE
         complain(f"inetd: {why}; the reasons are {where}", sys.__stderr__)
         raise SystemExit(1) from None

@@ -173,6 +173,20 @@ class BackgroundTests(CommandTestCase):
         self.assertEqual(links, {"/dev/null"})
         self.assertServes()
 
+    def test_nothing(self) -> None:
+        """
+        When no port is free it is said in a line, as it is in the foreground, and no
+        pid file is left.
+        """
+        with socket.create_server(("", self.port)):
+            done = run(inetd("-p", self.pidFile, self.conf))
+        said = f"inetd: nothing can be served of {self.conf}; the reasons are in "
+        self.assertEqual(
+            (done.returncode, done.stdout, done.stderr),
+            (1, "", f"{said}the system log; -f -e shows it here\n"),
+        )
+        self.assertFalse(os.path.exists(self.pidFile))
+
     def test_closedDescriptors(self) -> None:
         """
         It goes there and serves, whichever of standard input, output and error whoever

@@ -1,0 +1,102 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Tests for L{inetdtw.background}.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import select
+import sys
+
+from twisted.scripts._twistd_unix import ServerOptions, UnixApplicationRunner
+from twisted.trial.unittest import SynchronousTestCase
+
+from inetdtw.background import Runner
+from inetdtw.superserver import NothingToServe
+
+
+class RunnerTests(SynchronousTestCase):
+    """
+    Tests for L{Runner}.
+    """
+
+    def setUp(self) -> None:
+        """
+        Have a pipe between the daemon and who stays behind.
+        """
+        self.output = io.StringIO()
+        self.patch(sys, "__stderr__", self.output)
+        self.runner = Runner(ServerOptions())
+
+    def waited(self, said: bytes) -> tuple[int, str]:
+        """
+        What comes of it that the daemon says something and no more.
+
+        @return: the exit status, and what is printed.
+        """
+        read, write = os.pipe()
+        self.addCleanup(os.close, read)
+        os.write(write, said)
+        os.close(write)
+        self.output.truncate(0)
+        self.output.seek(0)
+        return self.runner._waitForStart(read), self.output.getvalue()
+
+    def failed(self, why: Exception) -> str:
+        """
+        What is printed when there was an exception.
+        """
+        status, text = self.waited(self.runner._formatChildException(why))
+        self.assertEqual(status, 1)
+        return text
+
+    def test_twisted(self) -> None:
+        """
+        Both are what twistd(1) calls.
+        """
+        for name in ("_formatChildException", "_waitForStart"):
+            self.assertTrue(callable(getattr(UnixApplicationRunner, name)))
+
+    def test_serves(self) -> None:
+        """
+        Nothing is said of a daemon that serves.
+        """
+        self.assertEqual(self.waited(b"0"), (0, ""))
+
+    def test_nothing(self) -> None:
+        """
+        It is said that nothing can be served, with where the reasons are.
+        """
+        self.assertEqual(
+            self.failed(NothingToServe("nothing can be served of /\udcff")),
+            "inetd: nothing can be served of /\\udcff; the reasons are in the system "
+            "log; -f -e shows it here\n",
+        )
+
+    def test_other(self) -> None:
+        """
+        Whatever else goes wrong is said in a line as well.
+        """
+        said = self.failed(OSError(28, "No space left", "/pid"))
+        self.assertTrue(said.startswith("inetd: OSError: [Errno 28] No space left"))
+        self.assertIn("; the reasons are in the system log", said)
+
+    def test_long(self) -> None:
+        """
+        A message that is too long to be written at once is cut.
+        """
+        said = self.failed(NothingToServe("x" * 2 * select.PIPE_BUF))
+        count = select.PIPE_BUF - len("1 ")
+        self.assertEqual(said.split(";")[0], f"inetd: {'x' * count}")
+
+    def test_gone(self) -> None:
+        """
+        A daemon that was killed has said nothing.
+        """
+        said = "inetd: the daemon has ended before it served; "
+        status, text = self.waited(b"")
+        self.assertEqual((status, text[: len(said)]), (1, said))
