@@ -30,7 +30,7 @@ from twisted.logger import (
 from twisted.python import usage
 from twisted.scripts._twistd_unix import ServerOptions
 
-from inetdtw import NothingToServe, __version__, foreign, operate, tap
+from inetdtw import NothingToServe, __version__, foreign, operate, pidfile, tap
 from inetdtw.background import ELSEWHERE, Runner
 from inetdtw.jsonlog import jsonLine, jsonObserver
 from inetdtw.printing import complain, tell
@@ -225,38 +225,17 @@ def twistdConfig(options: Options) -> ServerOptions:
     return config
 
 
-def _unwritable(path: str) -> str | None:
+def _clearPidFile(path: str) -> None:
     """
-    Why no file can be written, if so, before anybody relies on it.
+    See that the pid file can be written, before anybody relies on it.
 
-    @param path: an empty text stands for no file.
-    """
-    pid = _running(path)
-    if pid is not None:
-        return f"process {pid} runs, which has written it; -p takes another one"
-    folder = os.path.dirname(os.path.abspath(path))
-    if not path or os.access(folder, os.W_OK | os.X_OK):
-        return None
-    if os.path.isdir(folder):
-        return f"may not be written in '{folder}'; -p takes another one"
-    return f"there is no folder '{folder}'; -p takes another one"
-
-
-def _running(path: str) -> int | None:
-    """
-    The process whose pid file it is, if that runs.
+    @raise SystemExit: with 1 if it cannot; a message says why.
     """
     try:
-        with open(path, encoding="ascii") as file:
-            pid = int(file.read())
-        os.kill(pid, 0)
-    except PermissionError:
-        """It may be another user's; twistd(1) says what it has found."""
-    except (OSError, OverflowError, ValueError):
-        """There is no such file, or no such process."""
-    else:
-        return pid
-    return None
+        pidfile.clear(path, os.getpid())
+    except pidfile.Unusable as why:
+        complain(f"inetd: the pid file '{path}': {why}; -p takes another one")
+        raise SystemExit(1) from None
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -277,10 +256,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except usage.UsageError as why:
         complain(f"inetd: {why}\nTry 'inetd --help'.")
         raise SystemExit(2) from None
-    problem = _unwritable(options["pidfile"])
-    if problem is not None:
-        complain(f"inetd: the pid file '{options['pidfile']}': {problem}")
-        raise SystemExit(1)
+    _clearPidFile(options["pidfile"])
     try:
         Runner(twistdConfig(options)).run()
     except tap.WrongOption as why:

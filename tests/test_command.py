@@ -278,6 +278,46 @@ class BackgroundTests(CommandTestCase):
         self.assertNotEqual(self.pid(), gone.pid)
         self.assertServes()
 
+    def test_leftPidFile(self) -> None:
+        """
+        Nor is an empty one, which a full disk leaves, nor one that has the very pid
+        that the next one is given.
+        """
+        for left in (": >", "echo $$ >"):
+            for options in ((), ("-f",)):
+                shell = ["/bin/sh", "-c", f'{left}{self.pidFile}; exec "$@"', "sh"]
+                argv = [*shell, *inetd(*options, "-p", self.pidFile, self.conf)]
+                with Daemon(argv, ports=[self.port]):
+                    self.assertServes()
+                    self.assertTrue(self.pid())
+
+    def test_noPidFile(self) -> None:
+        """
+        What can be no pid file is refused in a line, and stays as it is.
+        """
+        os.mkdir(self.path("folder"))
+        os.mkfifo(self.path("fifo"))
+        os.symlink(self.path("nothing"), self.path("link"))
+        for name, why in (
+            ("folder", "is no plain file"),
+            ("fifo", "is no plain file"),
+            ("link", "is no plain file"),
+            ("inetd.conf", "holds no pid"),
+        ):
+            path = self.path(name)
+            before = self.written(path)
+            done = run(inetd("-p", path, self.conf))
+            said = f"inetd: the pid file '{path}': {why}; -p takes another one\n"
+            self.assertEqual((done.returncode, done.stderr), (1, said))
+            self.assertEqual(self.written(path), before)
+
+    def written(self, path: str) -> tuple[int, int]:
+        """
+        What changes when something is replaced or written to.
+        """
+        about = os.lstat(path)
+        return about.st_ino, about.st_mtime_ns
+
     def test_reload(self) -> None:
         """
         It finds its file again, which was given by a relative path.

@@ -128,6 +128,23 @@ class OrphanTests(FirstTestCase):
         return [child for child in childrenOf(self.pid) if child not in mine]
 
 
+class PidFileTests(FirstTestCase):
+    """
+    The pid file of a container that is started again.
+    """
+
+    def test_left(self) -> None:
+        """
+        The one that was left by a daemon that was killed, which was process 1 as well,
+        is no obstacle.
+        """
+        port = freePort()
+        left = self.write("inetd.pid", "1")
+        conf = f"{port} stream tcp nowait - /bin/cat cat\n"
+        self.first(conf, port, options=["-p", left])
+        self.assertEqual(talk(port, b"text"), b"text")
+
+
 class ProbeTests(FirstTestCase):
     """
     The health of a container.
