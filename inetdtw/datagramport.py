@@ -15,6 +15,8 @@ from inetdtw.ports import BATCH, SocketPort, survived
 
 #: Large enough for every datagram there can be.
 _LARGEST = 1 << 16
+#: Large enough for what the system says of one.
+_ANCILLARY = 256
 _PKTINFO = getattr(socket, "IP_PKTINFO", 8)
 
 
@@ -51,6 +53,9 @@ class DatagramPort(SocketPort):
         super().__init__(sock, reactor, name)
         self._protocol = protocol
         self._mayReceive = mayReceive
+        # On a path, what comes along is the client's: descriptors, which this process
+        # would have from then on.
+        self._room = 0 if sock.family == socket.AF_UNIX else _ANCILLARY
         self._wantDestination()
 
     def _wantDestination(self) -> None:
@@ -82,7 +87,7 @@ class DatagramPort(SocketPort):
             if not self._mayReceive():
                 return
             try:
-                data, ancillary, _, address = self.socket.recvmsg(_LARGEST, 256)
+                data, ancillary, _, address = self._receive()
             except BlockingIOError:
                 return
             except OSError:
@@ -91,6 +96,14 @@ class DatagramPort(SocketPort):
             sender = Sender(address if isinstance(address, tuple) else (address,))
             sender.to = [_answerFrom(*each) for each in ancillary]
             survived(self._name, self._protocol.datagramReceived, data, sender)
+
+    def _receive(self) -> Any:
+        """
+        Take one datagram.
+
+        @raise OSError: if there is none, or an earlier answer was not delivered.
+        """
+        return self.socket.recvmsg(_LARGEST, self._room)
 
     def write(self, data: bytes, address: Any = None) -> None:
         """

@@ -8,7 +8,6 @@ What programs leave in a socket: whether the same is still there that woke them.
 
 from __future__ import annotations
 
-import contextlib
 import socket
 import struct
 from typing import Any
@@ -16,6 +15,9 @@ from typing import Any
 #: A datagram that so many programs in turn have left is thrown away.
 TURNS = 2
 _SO_TIMESTAMPNS = getattr(socket, "SO_TIMESTAMPNS", 35)
+#: Room for a time stamp, and for nothing behind it: a client of a UNIX socket can send
+#: descriptors, and this process would have them with every look.
+_STAMP = socket.CMSG_SPACE(16)
 _TCP_INFO_BACKLOG = struct.Struct("24xI")
 
 
@@ -75,9 +77,9 @@ class PendingDatagram:
         What tells the datagram that is first from any other: how it begins, when it
         was received, and who sent it.
         """
-        self._stamped(1)
+        room = _STAMP if self._stamped(1) else 0
         try:
-            data, stamps, _, peer = self._socket.recvmsg(512, 256, self._PEEK)
+            data, stamps, _, peer = self._socket.recvmsg(512, room, self._PEEK)
         except OSError:
             return None
         finally:
@@ -85,12 +87,17 @@ class PendingDatagram:
             self._stamped(0)
         return data, stamps, peer
 
-    def _stamped(self, on: int) -> None:
+    def _stamped(self, on: int) -> bool:
         """
         Say whether the time of every datagram is of interest.
+
+        @return: whether the system can tell it.
         """
-        with contextlib.suppress(OSError):
+        try:
             self._socket.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, on)
+        except OSError:
+            return False
+        return True
 
 
 class PendingConnections:

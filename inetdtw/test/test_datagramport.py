@@ -7,6 +7,7 @@ Tests for L{inetdtw.datagramport}.
 
 from __future__ import annotations
 
+import array
 import os
 import socket
 from typing import Any
@@ -16,7 +17,14 @@ from twisted.internet.protocol import DatagramProtocol
 from inetdtw.datagramport import DatagramPort
 from inetdtw.ports import BATCH
 from inetdtw.service import Address
-from inetdtw.test.fakes import PATIENCE, ServingTestCase, listening, makeDatagrams
+from inetdtw.test.fakes import (
+    PATIENCE,
+    ServingTestCase,
+    listening,
+    makeDatagrams,
+    openDescriptors,
+    openedSince,
+)
 
 
 class Receiving(DatagramProtocol):
@@ -156,6 +164,26 @@ class DatagramPortTests(ServingTestCase):
         self.reactor.turnUntil(lambda: bool(self.protocol.received))
         _, sender = self.protocol.received[0]
         self.assertRaises(OSError, self.port.write, b"answer", sender)
+
+    def test_rights(self) -> None:
+        """
+        Descriptors that a client sends along stay outside, and the datagram comes.
+        """
+        path = self.mktemp()
+        self.serve(Address(socket.AF_UNIX, path))
+        client = self.closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+        rights = array.array("i", [client.fileno()] * 20)
+        before = openDescriptors()
+        for _ in range(2):
+            client.sendmsg(
+                [b"question"],
+                [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)],
+                0,
+                path,
+            )
+        self.reactor.turnUntil(lambda: len(self.protocol.received) == 2)
+        self.assertEqual(openedSince(before), {})
+        self.assertEqual(self.protocol.received[0][0], b"question")
 
     def test_largest(self) -> None:
         """

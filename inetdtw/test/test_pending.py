@@ -7,9 +7,12 @@ Tests for L{inetdtw.pending}.
 
 from __future__ import annotations
 
+import array
 import select
+import socket
 from typing import Any
 
+from inetdtw import pending
 from inetdtw.pending import PendingConnections, PendingDatagram
 from inetdtw.test.fakes import (
     PATIENCE,
@@ -18,6 +21,8 @@ from inetdtw.test.fakes import (
     makeDatagrams,
     makeService,
     makeUnix,
+    openDescriptors,
+    openedSince,
 )
 
 
@@ -103,6 +108,80 @@ class PendingDatagramTests(ServingTestCase):
         self.assertEqual(self.pending.discard(), self.sender.getsockname())
         self.assertEqual(self.server.recv(100), b"2")
         self.assertIsNone(self.pending.discard())
+
+
+class UnixDatagramTests(ServingTestCase):
+    """
+    Tests for L{PendingDatagram} and UNIX sockets, whose clients can send descriptors.
+    """
+
+    def setUp(self) -> None:
+        """
+        Have a datagram with descriptors in a socket.
+        """
+        super().setUp()
+        service = makeUnix(self.mktemp(), socktype=socket.SOCK_DGRAM)
+        self.server = self.closing(listening(service))
+        self.sender = self.client(self.server)
+        self.rights = array.array("i", [self.sender.fileno()] * 2)
+        self.send()
+        self.pending = PendingDatagram(self.server)
+
+    def send(self) -> None:
+        """
+        Send one.
+        """
+        ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, self.rights)]
+        self.sender.sendmsg([b"1"], ancillary)
+
+    def look(self) -> bool:
+        """
+        Have a program run that has received nothing.
+
+        @return: whether that is seen.
+        """
+        self.pending.note()
+        return self.pending.left()
+
+    def test_rights(self) -> None:
+        """
+        Who looks gets none of them, and the program gets all.
+        """
+        before = openDescriptors()
+        self.assertEqual([self.look(), self.look()], [False, True])
+        self.assertEqual(openedSince(before), {})
+        received = self.server.recvmsg(9, socket.CMSG_SPACE(self.rights.itemsize * 2))
+        ((_, kind, data),) = received[1]
+        self.assertEqual(kind, socket.SCM_RIGHTS)
+        for fd in array.array("i", data):
+            self.closing(socket.socket(fileno=fd))
+
+    def test_alike(self) -> None:
+        """
+        Another one that is alike is another one.
+        """
+        self.send()
+        self.assertFalse(self.look())
+        self.server.recv(9)
+        self.assertFalse(self.look())
+
+    def test_noStamps(self) -> None:
+        """
+        Nor does who looks get any where the system does not tell the time.
+        """
+        self.patch(pending, "_SO_TIMESTAMPNS", -1)
+        before = openDescriptors()
+        self.assertEqual([self.look(), self.look()], [False, True])
+        self.assertEqual(openedSince(before), {})
+
+    def test_discard(self) -> None:
+        """
+        With what is thrown away they go too.
+        """
+        before = openDescriptors()
+        self.pending.discard()
+        self.assertEqual(openedSince(before), {})
+        self.assertFalse(self.look())
 
 
 class PendingConnectionsTests(ServingTestCase):
