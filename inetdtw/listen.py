@@ -121,9 +121,8 @@ class Slot:
         if not descriptors.enough(LEFT):
             # Those that have theirs could serve nobody.
             raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
-        made = sockets.listen(self.service)
+        made, self._mark = sockets.listen(self.service)
         descriptors.note(made.fileno())
-        self._mark = sockets.PathMark.of(self.service)
         return made
 
     def _adopted(self) -> socket.socket | None:
@@ -280,9 +279,9 @@ class Slot:
         assert self._socket is not None
         if self._inherited:
             options = replace(after.options, backlog=before.options.backlog)
-            after = replace(after, ownership=before.ownership, options=options)
+            after = replace(after, options=options)
         try:
-            sockets.reconfigure(self._socket, before, after)
+            sockets.reconfigure(self._socket, self._mark, before, after)
         except OSError as why:
             reason = f"the socket stays as it is: {why.strerror}"
             self._host.report.warning(Warned(after.place, "service", reason))

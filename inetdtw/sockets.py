@@ -16,6 +16,7 @@ import stat
 import struct
 from dataclasses import dataclass, replace
 
+from inetdtw import pathfile
 from inetdtw.service import Address, Ownership, Service, SocketOptions
 
 #: The seconds for which Linux may keep a connection back that has sent nothing.
@@ -23,22 +24,24 @@ _DEFER_SECONDS = 30
 _SO_ACCEPTFILTER = 0x1000
 
 
-def listen(service: Service) -> socket.socket:
+def listen(service: Service) -> tuple[socket.socket, PathMark | None]:
     """
     Make the socket that a service needs: bound, non-blocking, and listening if
     clients connect to it.
+
+    @return: the socket, and the mark of its file if it has a path.
 
     @raise OSError: if it cannot be had.
     """
     address = service.address
     if address.family == socket.AF_INET6 and address.dual and not _haveIPv6():
         address = replace(address, family=socket.AF_INET, host="0.0.0.0", dual=False)
-    sock = socket.socket(address.family, service.socktype)
+    sock, mark = socket.socket(address.family, service.socktype), None
     try:
         sock.setblocking(False)
         _configure(sock, address, service)
         if address.family == socket.AF_UNIX:
-            bindPath(sock, address.host, service.ownership)
+            mark = bindPath(sock, address.host, service.ownership)
         else:
             sock.bind(address.forBind())
         if service.isStream:
@@ -47,7 +50,7 @@ def listen(service: Service) -> socket.socket:
     except BaseException:
         sock.close()
         raise
-    return sock
+    return sock, mark
 
 
 def adopt(sock: socket.socket, service: Service) -> None:
@@ -114,9 +117,13 @@ def _unset(sock: socket.socket, old: SocketOptions, new: SocketOptions) -> None:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 0)
 
 
-def reconfigure(sock: socket.socket, before: Service, after: Service) -> None:
+def reconfigure(
+    sock: socket.socket, mark: PathMark | None, before: Service, after: Service
+) -> None:
     """
     Change what can be changed of a socket that is in use.
+
+    @param mark: that of its file, if it is ours.
 
     @raise OSError: if something of it cannot be.
     """
@@ -128,8 +135,8 @@ def reconfigure(sock: socket.socket, before: Service, after: Service) -> None:
     if after.isStream and old.acceptFilter != new.acceptFilter:
         _unfilter(sock)
         _filter(sock, new)
-    if before.ownership != after.ownership:
-        own(after.address.host, after.ownership)
+    if mark is not None and before.ownership != after.ownership:
+        mark.give(after.ownership)
 
 
 def _unfilter(sock: socket.socket) -> None:
@@ -163,12 +170,14 @@ def _filter(sock: socket.socket, options: SocketOptions) -> None:
     sock.setsockopt(socket.SOL_SOCKET, _SO_ACCEPTFILTER, argument)
 
 
-def bindPath(sock: socket.socket, path: str, ownership: Ownership) -> None:
+def bindPath(sock: socket.socket, path: str, ownership: Ownership) -> PathMark:
     """
     Bind a socket to a path, for its owner alone until all is set.
 
+    @return: the mark of its file.
+
     @raise OSError: if there is something at the path that is not the socket of a
-        daemon that is gone, or it cannot be bound.
+        daemon that is gone, or it cannot be bound, or does not stay there.
     """
     _removeStale(path, sock.type)
     # Linux makes the file with the permissions of the socket; elsewhere that is an
@@ -180,22 +189,16 @@ def bindPath(sock: socket.socket, path: str, ownership: Ownership) -> None:
         sock.bind(path)
     finally:
         os.umask(before)
-    try:
-        own(path, ownership)
-    except OSError:
-        os.unlink(path)
-        raise
-
-
-def own(path: str, ownership: Ownership) -> None:
-    """
-    Give a UNIX socket to its owner, with its permissions.
-
-    @raise OSError: if this process may not do that.
-    """
-    if (ownership.uid, ownership.gid) != (-1, -1):
-        os.chown(path, ownership.uid, ownership.gid, follow_symlinks=False)
-    os.chmod(path, ownership.mode)
+    with pathfile.held(path) as file:
+        if not file.untouched:
+            raise pathfile.another()
+        mark = PathMark(path, *file.identity)
+        try:
+            file.give(ownership)
+        except OSError:
+            mark.remove()
+            raise
+    return mark
 
 
 def _removeStale(path: str, socktype: int) -> None:
@@ -226,29 +229,23 @@ def _removeStale(path: str, socktype: int) -> None:
 @dataclass(frozen=True)
 class PathMark:
     """
-    Which file a UNIX socket was bound to, so that no other is ever removed.
+    Which file a UNIX socket was bound to, so that no other is ever changed or removed.
     """
 
     path: str
     device: int
     inode: int
 
-    @classmethod
-    def of(cls, service: Service) -> PathMark | None:
+    def give(self, ownership: Ownership) -> None:
         """
-        The mark of a service that has just been bound, if it has a path.
-        """
-        if service.address.family != socket.AF_UNIX:
-            return None
-        return cls.at(service.address.host)
+        Give the file to its owner, with its permissions.
 
-    @classmethod
-    def at(cls, path: str) -> PathMark:
+        @raise OSError: if this process may not do that, or another file is there.
         """
-        The mark of the file that is at a path now.
-        """
-        about = os.lstat(path)
-        return cls(path, about.st_dev, about.st_ino)
+        with pathfile.held(self.path) as file:
+            if file.identity != (self.device, self.inode):
+                raise pathfile.another()
+            file.give(ownership)
 
     def remove(self) -> None:
         """

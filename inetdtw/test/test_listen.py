@@ -140,7 +140,7 @@ class BindTests(SlotTestCase):
         """
         A port that somebody else has, and a service that wants it.
         """
-        other = self.closing(sockets.listen(makeService()))
+        other = self.closing(sockets.listen(makeService())[0])
         address = Address(socket.AF_INET, *other.getsockname())
         return other, makeService(address=address)
 
@@ -462,7 +462,7 @@ class PauseTests(SlotTestCase):
         """
         To resume a service that has no socket is to try again at once.
         """
-        other = self.closing(sockets.listen(makeService()))
+        other = self.closing(sockets.listen(makeService())[0])
         address = Address(socket.AF_INET, *other.getsockname())
         slot = self.serving(makeService(address=address))
         state = slot.state()
@@ -479,7 +479,7 @@ class PauseTests(SlotTestCase):
         One that is paused while it has no socket goes on to try, and is not served
         when it has one.
         """
-        other = self.closing(sockets.listen(makeService()))
+        other = self.closing(sockets.listen(makeService())[0])
         address = Address(socket.AF_INET, *other.getsockname())
         slot = self.serving(makeService(address=address))
         slot.pause()
@@ -558,7 +558,7 @@ class DrainTests(SlotTestCase):
         slot.pause()
         slot.drain()
         self.assertFalse(slot.bound)
-        other = self.closing(sockets.listen(makeService()))
+        other = self.closing(sockets.listen(makeService())[0])
         address = Address(socket.AF_INET, *other.getsockname())
         unbound = self.serving(makeService(address=address))
         unbound.drain()
@@ -594,7 +594,7 @@ class StateTests(SlotTestCase):
         """
         Without a socket it says so.
         """
-        other = self.closing(sockets.listen(makeService()))
+        other = self.closing(sockets.listen(makeService())[0])
         address = Address(socket.AF_INET, *other.getsockname())
         slot = self.slot(makeService(address=address))
         self.assertEqual(self.told(slot), (0, "unbound"))
@@ -698,6 +698,32 @@ class PathTests(SlotTestCase):
         self.assertEqual((stat.S_IMODE(about.st_mode), about.st_ino), (0o660, inode))
         self.connect(slot)
         self.ordered(1)
+
+    def test_ownershipElsewhere(self) -> None:
+        """
+        What somebody else has put there keeps its own, the log says so, and the rest
+        of the change holds.
+        """
+        slot = self.serving(makeUnix(self.path))
+        client = self.connect(slot)
+        precious = self.path + ".precious"
+        os.rename(self.path, self.path + ".old")
+        with open(precious, "w"):
+            """Another user's."""
+        os.chmod(precious, 0o600)
+        os.symlink(os.path.abspath(precious), self.path)
+        slot.change(
+            makeUnix(
+                self.path,
+                ownership=Ownership(mode=0o666),
+                program=Program("/bin/sh", (), ("new",)),
+            )
+        )
+        self.assertEqual(stat.S_IMODE(os.stat(precious).st_mode), 0o600)
+        (warning,) = self.said("warning")
+        self.assertIn("there is another file", warning["reason"])
+        self.assertEqual(self.ordered(1).order.argv, ("new",))
+        client.close()
 
     def test_ownershipFails(self) -> None:
         """

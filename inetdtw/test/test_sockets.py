@@ -17,7 +17,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw import sockets
 from inetdtw.service import Address, Ownership, Service, SocketOptions
-from inetdtw.sockets import PathMark, configure, goodbye, listen, own, reconfigure
+from inetdtw.sockets import PathMark, configure, goodbye, reconfigure
 from inetdtw.test.fakes import (
     PATIENCE,
     ServingTestCase,
@@ -31,6 +31,13 @@ from inetdtw.test.fakes import (
 
 #: What a client hears last.
 LAST = b"-Error\r\n"
+
+
+def listen(service: Service) -> socket.socket:
+    """
+    The socket of a service.
+    """
+    return sockets.listen(service)[0]
 
 
 def hasIPv6() -> bool:
@@ -47,7 +54,7 @@ def hasIPv6() -> bool:
 
 class ListenTests(ServingTestCase):
     """
-    Tests for L{listen} and addresses.
+    Tests for L{sockets.listen} and addresses.
     """
 
     def listen(self, service: Service) -> socket.socket:
@@ -224,7 +231,7 @@ class ListenTests(ServingTestCase):
 
 class AcceptFilterTests(ServingTestCase):
     """
-    Tests for L{listen} and accept filters.
+    Tests for L{sockets.listen} and accept filters.
     """
 
     if not hasattr(socket, "TCP_DEFER_ACCEPT"):
@@ -263,7 +270,7 @@ class AcceptFilterTests(ServingTestCase):
 
 class PathTests(ServingTestCase):
     """
-    Tests for L{listen} and UNIX sockets.
+    Tests for L{sockets.listen} and UNIX sockets.
     """
 
     def setUp(self) -> None:
@@ -357,6 +364,33 @@ class PathTests(ServingTestCase):
         sockets.bindPath(sock, self.path, Ownership(*mine, 0o660))
         self.assertEqual(seen, [0, 0, 0o660])
 
+    def test_replacedAtOnce(self) -> None:
+        """
+        What somebody has put there before the permissions are set keeps its own, and
+        is not removed.
+        """
+        there = os.path.abspath(os.path.join(self.folder, "there"))
+        precious = self.closing(socket.socket(socket.AF_UNIX))
+        precious.bind(there)
+        os.chmod(there, 0o600)
+
+        class Replaced(socket.socket):
+            replace: Callable[[str, str], None]
+
+            def bind(self, path: Any) -> None:
+                super().bind(path)
+                os.unlink(path)
+                self.replace(there, path)
+
+        for replace in (os.symlink, os.link):
+            sock = Replaced(socket.AF_UNIX)
+            self.closing(sock)
+            sock.replace = replace
+            ownership = Ownership(mode=0o666)
+            self.assertRaises(OSError, sockets.bindPath, sock, self.path, ownership)
+            self.assertEqual(stat.S_IMODE(os.stat(there).st_mode), 0o600)
+            os.unlink(self.path)
+
     def test_owner(self) -> None:
         """
         The path is its owner's and its group's.
@@ -383,17 +417,6 @@ class PathTests(ServingTestCase):
 
         self.leavesNothingOpen(work)
         self.assertFalse(os.path.lexists(self.path))
-
-    def test_own(self) -> None:
-        """
-        The permissions can be changed later, and the owner stays.
-        """
-        self.listen()
-        before = os.stat(self.path)
-        own(self.path, Ownership(mode=0o606))
-        self.assertEqual(self.mode(), 0o606)
-        after = os.stat(self.path)
-        self.assertEqual((after.st_uid, after.st_gid), (before.st_uid, before.st_gid))
 
     def test_stale(self) -> None:
         """
@@ -484,45 +507,70 @@ class PathMarkTests(ServingTestCase):
         super().setUp()
         self.path = self.mktemp()
         self.service = makeUnix(self.path)
-        self.server = self.closing(listen(self.service))
-
-    def mark(self) -> PathMark:
-        """
-        The mark of the socket.
-        """
-        mark = PathMark.of(self.service)
+        server, mark = sockets.listen(self.service)
+        self.server = self.closing(server)
         assert mark is not None
-        return mark
+        self.mark: PathMark = mark
+
+    def mode(self, path: str) -> int:
+        """
+        The permissions of a file.
+        """
+        return stat.S_IMODE(os.stat(path).st_mode)
+
+    def test_give(self) -> None:
+        """
+        The permissions can be changed later, and the owner stays.
+        """
+        before = os.stat(self.path)
+        self.mark.give(Ownership(mode=0o606))
+        self.assertEqual(self.mode(self.path), 0o606)
+        after = os.stat(self.path)
+        self.assertEqual((after.st_uid, after.st_gid), (before.st_uid, before.st_gid))
+
+    def test_giveAnother(self) -> None:
+        """
+        Those of what somebody else has put there since are not changed.
+        """
+        os.rename(self.path, self.path + ".old")
+        other = self.path + ".other"
+        self.closing(listen(makeUnix(other)))
+        for replace in (os.symlink, os.link):
+            replace(os.path.abspath(other), self.path)
+            self.assertRaises(OSError, self.mark.give, Ownership(mode=0o666))
+            self.assertEqual(self.mode(other), 0o600)
+            os.unlink(self.path)
+        self.assertRaises(OSError, self.mark.give, Ownership(mode=0o666))
 
     def test_remove(self) -> None:
         """
         The path of a socket can be removed, once.
         """
-        mark = self.mark()
-        mark.remove()
+        self.mark.remove()
         self.assertFalse(os.path.lexists(self.path))
-        mark.remove()
+        self.mark.remove()
 
     def test_another(self) -> None:
         """
         What somebody else has put there since is not removed.
         """
-        mark = self.mark()
         os.rename(self.path, self.path + ".old")
         with open(self.path, "w"):
             """Another file."""
-        mark.remove()
+        self.mark.remove()
         self.assertTrue(os.path.exists(self.path))
         os.unlink(self.path)
         self.closing(listen(self.service))
-        mark.remove()
+        self.mark.remove()
         self.assertTrue(os.path.exists(self.path))
 
     def test_noPath(self) -> None:
         """
         Other services have no mark.
         """
-        self.assertIsNone(PathMark.of(makeService()))
+        server, mark = sockets.listen(makeService())
+        self.closing(server)
+        self.assertIsNone(mark)
 
 
 class ReconfigureTests(ServingTestCase):
@@ -534,8 +582,9 @@ class ReconfigureTests(ServingTestCase):
         """
         Change a socket that is in use.
         """
-        server = self.closing(listen(before))
-        reconfigure(server, before, after)
+        server, mark = sockets.listen(before)
+        self.closing(server)
+        reconfigure(server, mark, before, after)
         self.client(server)
         return server
 
@@ -571,7 +620,7 @@ class ReconfigureTests(ServingTestCase):
         with_ = makeService(options=SocketOptions(noDelay=True, keepAlive=True))
         with listen(plain) as sock:
             for before, after in ((plain, with_), (with_, with_), (with_, plain)):
-                reconfigure(sock, before, after)
+                reconfigure(sock, None, before, after)
                 on = [bool(sock.getsockopt(*flag)) for flag in flags]
                 self.assertEqual(on, [after is with_] * 2)
 
@@ -601,10 +650,11 @@ class ReconfigureTests(ServingTestCase):
         What did not change is not touched.
         """
         path = self.mktemp()
-        server = self.closing(listen(makeUnix(path)))
+        server, mark = sockets.listen(makeUnix(path))
+        self.closing(server)
         os.chmod(path, 0o640)
         after = makeUnix(path, name="other", options=SocketOptions(backlog=7))
-        reconfigure(server, makeUnix(path), after)
+        reconfigure(server, mark, makeUnix(path), after)
         self.assertEqual(stat.S_IMODE(os.stat(path).st_mode), 0o640)
 
 
