@@ -13,6 +13,9 @@ Descriptor 0 is a stream, as a program may read it in small pieces, and a socket
 that keeps message boundaries loses what does not fit into one of these; 1 and 2
 are a socket that keeps them.  What a program writes to 0 goes back as well, for
 those that know but one socket.
+
+Each program has two sockets of the daemon, and counts until these are closed: when
+nobody has its ends any more, or a moment after it has ended.
 """
 
 from __future__ import annotations
@@ -21,96 +24,18 @@ import contextlib
 import socket
 from typing import Any, Callable
 
-from zope.interface import implementer
-
-from twisted.internet.interfaces import IReadDescriptor
 from twisted.internet.protocol import DatagramProtocol
-from twisted.python.failure import Failure
 
-from inetdtw.child import Child
 from inetdtw.datagramport import DatagramPort, Sender
 from inetdtw.descriptors import descriptors
+from inetdtw.exchange import Answers, Exchange
 from inetdtw.gate import Gate
 from inetdtw.host import Host
 from inetdtw.interfaces import ILauncher
 from inetdtw.launches import Launches
 from inetdtw.limits import Limits
 from inetdtw.listener import GatedListener
-from inetdtw.ports import survived
 from inetdtw.service import Service
-
-_LARGEST = 1 << 16
-
-
-@implementer(IReadDescriptor)
-class _Answers:
-    """
-    Sends what a program writes back to who asked, one datagram for each write.
-
-    @ivar through: the socket that the answers are sent through.
-    """
-
-    def __init__(
-        self,
-        sock: socket.socket,
-        host: Host,
-        through: Any,
-        service: str,
-        send: Callable[[bytes], None],
-    ) -> None:
-        """
-        @param through: the socket that the answers are sent through.
-        @param service: the name of the service.
-        @param send: called with each message.
-        """
-        sock.setblocking(False)
-        self._socket = sock
-        self.through = through
-        self._service = service
-        self._reactor = reactor = host.reactor
-        self._send = send
-        self._others = host.answers
-        host.answers.add(self)
-        reactor.addReader(self)
-
-    def fileno(self) -> int:
-        """
-        The descriptor of the socket.
-        """
-        return self._socket.fileno()
-
-    def logPrefix(self) -> str:
-        """
-        The name of this reader for the reactor.
-        """
-        return "answers"
-
-    def doRead(self) -> None:
-        """
-        The program has written something, or closed its end.
-        """
-        try:
-            message = self._socket.recv(_LARGEST)
-        except BlockingIOError:
-            return
-        except OSError:
-            message = b""
-        if not message or not survived(self._service, self._send, message):
-            self.close()
-
-    def close(self) -> None:
-        """
-        Take no more answers.
-        """
-        self._others.discard(self)
-        self._reactor.removeReader(self)
-        self._socket.close()
-
-    def connectionLost(self, reason: Failure) -> None:
-        """
-        The reactor stops.
-        """
-        self._socket.close()
 
 
 class DatagramPrograms(DatagramProtocol):
@@ -148,20 +73,34 @@ class DatagramPrograms(DatagramProtocol):
             self._host.report.drop(self._service.name, addr, why.strerror or "")
             self._gate.port.pause("shortage", 0.5)
             return
-        transport: Any = self.transport
-        for sock in ours:
-            _Answers(
-                sock,
-                self._host,
-                transport.socket,
-                self._service.name,
-                lambda data: self._answer(data, addr),
-            )
+        exchange = self._exchange(ours, addr)
         given, taken = theirs
         descriptors.note(taken.fileno())
         with given, taken:
             fds = (given.fileno(), taken.fileno(), taken.fileno())
-            self._launches.launch(addr, fds, self._ended)
+            self._launches.launch(addr, fds, lambda child: exchange.ended())
+
+    def _exchange(
+        self, ours: tuple[socket.socket, socket.socket], sender: Any
+    ) -> Exchange:
+        """
+        Have sent back what a program will write.
+
+        @param ours: our ends of its sockets.
+        """
+        transport: Any = self.transport
+        exchange = Exchange(self._host.reactor, lambda: self._over(sender))
+        for sock in ours:
+            answers = Answers(
+                sock,
+                self._host,
+                transport.socket,
+                self._service.name,
+                lambda data: self._answer(data, sender),
+                exchange.closed,
+            )
+            exchange.add(answers)
+        return exchange
 
     def _answer(self, message: bytes, sender: Sender) -> None:
         """
@@ -175,11 +114,11 @@ class DatagramPrograms(DatagramProtocol):
                 self._service.name, sender, f"answer not sent: {why.strerror}"
             )
 
-    def _ended(self, child: Child) -> None:
+    def _over(self, sender: Any) -> None:
         """
-        A program has ended.
+        A program has ended, and its answers are sent.
         """
-        self._gate.release(child.peer)
+        self._gate.release(sender)
         self._released()
 
 

@@ -38,8 +38,6 @@ from inetdtw.warm import isReady
 FIRST_RETRY, LONGEST_RETRY = 1.0, 60.0
 #: The same where one was just given up, which helper processes may have for a moment.
 SOON = 1 / 64
-#: The seconds for what programs have written before they ended, when all ends.
-LAST_ANSWER = 0.2
 
 
 def listenerFor(service: Service) -> Callable[..., Any]:
@@ -259,18 +257,8 @@ class Slot:
         Give up the socket, unless programs that a datagram is for answer through it.
         """
         answers = not (self.service.isStream or self.service.wait)
-        if self._socket is None or not answers or self.service.internal is not None:
+        if self._socket is None or not answers or not self._limits.running:
             self.stop()
-        elif not self._limits.running and self._later is None:
-            # What the last one has written is still to be sent.
-            self._later = self._host.reactor.callLater(LAST_ANSWER, self._end)
-
-    def _end(self) -> None:
-        """
-        Everything is sent.
-        """
-        self._later = None
-        self.stop()
 
     def _reconfigure(self, before: Service, after: Service) -> None:
         """

@@ -15,7 +15,7 @@ import signal
 from tests import world
 from tests.daemon import Daemon, ask, eventually, freePort, talk
 from tests.probe import LAUNCHES
-from tests.serving import ServingTestCase, programs, readAll
+from tests.serving import ServingTestCase, descriptors, programs, readAll
 
 #: Serve connections until one has sent C{end}; say who serves, and how the socket is.
 _ACCEPT = """\
@@ -63,6 +63,17 @@ text = sys.stdin.read()
 while not os.path.exists(sys.argv[1]):
     time.sleep(0.01)
 print(f"hello, {text}", end="")
+"""
+
+#: Answer, and leave somebody behind until there is a file.
+_LEAVES = """\
+import os, sys, time
+text = sys.stdin.read()
+if os.fork():
+    sys.exit(print(f"hello, {text}", end=""))
+while not os.path.exists(sys.argv[1]):
+    time.sleep(0.01)
+os._exit(0)
 """
 
 
@@ -377,6 +388,29 @@ class DatagramNowaitTests(LoggedTestCase):
                     r"start it pid=\d+ peer=127.0.0.1(:\d+)", daemon.log()
                 )
                 self.assertEqual({f"{peer} " for peer in peers}, ports)
+
+    def test_leftBehind(self) -> None:
+        """
+        What programs leave behind takes neither their places nor, for more than a
+        moment, descriptors of the daemon.
+        """
+        for launch in LAUNCHES:
+            free = self.path(f"end-{launch}")
+            keys = self.keys(_LEAVES, free) + ", accept_max = 2"
+            with self.serve(launch, keys) as daemon:
+                self.leavesNothing(daemon)
+                self.write(os.path.basename(free), "")
+
+    def leavesNothing(self, daemon: Daemon) -> None:
+        """
+        Ask some programs, and assert that the daemon has nothing of them afterwards.
+        """
+        pids = [daemon.process.pid]
+        before = descriptors(pids)
+        for number in range(6):
+            name = b"%d" % number
+            self.assertEqual(ask(self.port, name), b"hello, " + name)
+        eventually(lambda: descriptors(pids) <= before, daemon.log)
 
     def test_silent(self) -> None:
         """

@@ -19,6 +19,7 @@ from twisted.python.failure import Failure
 
 from inetdtw.datagramport import DatagramPort
 from inetdtw.datagrams import DatagramListener
+from inetdtw.exchange import LAST_ANSWER
 from inetdtw.interfaces import IListener
 from inetdtw.limits import WINDOW, Limits
 from inetdtw.ports import SHORTAGE_PAUSE
@@ -210,6 +211,85 @@ class DatagramListenerTests(ServingTestCase):
         program.end()
         self.reactor.settle()
         self.assertEqual(self.sender.recv(100), b"answer")
+
+    def leave(self, program: FakeProgram) -> socket.socket:
+        """
+        Have a program end and leave another behind that has its 1.
+        """
+        left = self.closing(program.socket(1))
+        program.end()
+        self.reactor.settle()
+        return left
+
+    def test_leftBehind(self) -> None:
+        """
+        What a program has left behind can answer for a moment.
+        """
+        self.sender.send(b"question")
+        left = self.leave(self.ordered(1).start())
+        left.send(b"late")
+        self.reactor.settle()
+        self.assertEqual(self.sender.recv(100), b"late")
+
+    def test_leftForEver(self) -> None:
+        """
+        It has descriptors of the daemon no longer than that, and what it has written
+        until then is sent.
+        """
+        before = openDescriptors()
+        self.sender.send(b"question")
+        left = self.leave(self.ordered(1).start())
+        for number in range(9):
+            left.send(b"%d" % number)
+        self.reactor.advance(LAST_ANSWER)
+        left.close()
+        self.assertEqual(openedSince(before), {})
+        self.assertEqual(len(self.reactor.getReaders()), 1)
+        answers = [self.sender.recv(100) for _ in range(9)]
+        self.assertEqual(answers, [b"%d" % number for number in range(9)])
+
+    def test_leftNoisy(self) -> None:
+        """
+        Nor when it never stops to write.
+        """
+        self.sender.send(b"question")
+        left = self.leave(self.ordered(1).start())
+        send = DatagramPort.write
+
+        def again(port: DatagramPort, data: bytes, address: Any = None) -> None:
+            send(port, data, address)
+            left.send(data)
+
+        self.patch(DatagramPort, "write", again)
+        left.send(b"more")
+        self.reactor.advance(LAST_ANSWER)
+        self.assertEqual(len(self.reactor.getReaders()), 1)
+
+    def test_leftCounts(self) -> None:
+        """
+        As long as it has some, its program counts as one that runs.
+        """
+        self.serve(makeDatagrams(bounds=Bounds(acceptMax=1)))
+        sender = self.client(self.server)
+        sender.send(b"1")
+        sender.send(b"2")
+        self.leave(self.ordered(1).start())
+        self.assertEqual((self.limits.running, self.releases), (1, 0))
+        self.reactor.advance(LAST_ANSWER)
+        self.assertEqual((self.limits.running, self.releases), (0, 1))
+        self.assertEqual(self.read(self.ordered(2)), b"2")
+        self.assertEqual(self.releases, 1)
+
+    def test_leftAndStopped(self) -> None:
+        """
+        When the socket ends nothing waits for it.
+        """
+        self.sender.send(b"question")
+        self.leave(self.ordered(1).start())
+        self.listener.stop()
+        self.host.leave(self.server)
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+        self.assertEqual((self.limits.running, self.releases), (0, 1))
 
     def test_failed(self) -> None:
         """
