@@ -17,6 +17,9 @@ from inetdtw.ports import BATCH, SocketPort, survived
 _LARGEST = 1 << 16
 #: Large enough for what the system says of one.
 _ANCILLARY = 256
+#: A program that has the socket as well can have it block, and so does C{wait} that
+#: the service is changed to, while programs from before still answer.
+_AT_ONCE = socket.MSG_DONTWAIT
 _PKTINFO = getattr(socket, "IP_PKTINFO", 8)
 
 
@@ -103,7 +106,7 @@ class DatagramPort(SocketPort):
 
         @raise OSError: if there is none, or an earlier answer was not delivered.
         """
-        return self.socket.recvmsg(_LARGEST, self._room)
+        return self.socket.recvmsg(_LARGEST, self._room, _AT_ONCE)
 
     def write(self, data: bytes, address: Any = None) -> None:
         """
@@ -113,7 +116,7 @@ class DatagramPort(SocketPort):
         @raise OSError: if it cannot be sent.
         """
         where = address[0] if len(address) == 1 else tuple(address)
-        self.socket.sendmsg([data], getattr(address, "to", []), 0, where)
+        self.socket.sendmsg([data], getattr(address, "to", []), _AT_ONCE, where)
 
 
 def _answerFrom(level: int, kind: int, data: bytes) -> tuple[int, int, bytes]:

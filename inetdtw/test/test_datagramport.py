@@ -10,7 +10,8 @@ from __future__ import annotations
 import array
 import os
 import socket
-from typing import Any
+from threading import Thread
+from typing import Any, Callable
 
 from twisted.internet.protocol import DatagramProtocol
 
@@ -184,6 +185,42 @@ class DatagramPortTests(ServingTestCase):
         self.reactor.turnUntil(lambda: len(self.protocol.received) == 2)
         self.assertEqual(openedSince(before), {})
         self.assertEqual(self.protocol.received[0][0], b"question")
+
+    def test_neverWaits(self) -> None:
+        """
+        Neither an answer to a client that does not read nor a datagram that is not
+        there is waited for, also when the socket has come to block: its other owners,
+        a program for example, can make it so.
+        """
+        folder = self.mktemp()
+        os.mkdir(folder)
+        here, there = os.path.join(folder, "s"), os.path.join(folder, "c")
+        server = self.serve(Address(socket.AF_UNIX, here))
+        client = self.closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+        client.bind(there)
+        client.sendto(b"question", here)
+        self.reactor.turnUntil(lambda: bool(self.protocol.received))
+        _, sender = self.protocol.received[0]
+
+        def answer() -> None:
+            # As many as there is room for, and one more.
+            while True:
+                self.port.write(b"answer", sender)
+
+        self.assertRaises(BlockingIOError, answer)
+        os.set_blocking(server.fileno(), True)
+        self.inTime(lambda: self.assertRaises(BlockingIOError, answer))
+        self.inTime(self.port.doRead)
+
+    def inTime(self, work: Callable[[], object]) -> None:
+        """
+        Assert that something is done, and does not wait for ever.
+        """
+        done: list[object] = []
+        thread = Thread(target=lambda: done.append(work()), daemon=True)
+        thread.start()
+        thread.join(PATIENCE)
+        self.assertEqual(len(done), 1)
 
     def test_largest(self) -> None:
         """
