@@ -20,7 +20,7 @@ from inetdtw.gate import Gate
 from inetdtw.host import Host
 from inetdtw.interfaces import ILauncher
 from inetdtw.limits import Limits
-from inetdtw.listener import GatedListener, Listener
+from inetdtw.listener import GatedListener
 from inetdtw.ports import StreamPort
 from inetdtw.service import Service
 from inetdtw.sockets import goodbye
@@ -80,7 +80,7 @@ class InternalStream(GatedListener):
         self._released()
 
 
-class InternalDatagrams(Listener):
+class InternalDatagrams(GatedListener):
     """
     A socket whose datagrams an internal service answers.
     """
@@ -97,19 +97,29 @@ class InternalDatagrams(Listener):
         assert service.internal is not None
         self._guard = host.guard
         self._guarded = False
-        self._limits = limits
         self._number = 0 if sock.family == socket.AF_UNIX else sock.getsockname()[1]
         self._protocol = builtin.datagramProtocol(
             service.internal, host.wallclock, host.guard, service.name
         )
         self.makeConnection = self._protocol.makeConnection
-        super().__init__(DatagramPort(sock, host.reactor, service.name, self))
+        gate = Gate(service.name, limits, host.report, None)
+        port = DatagramPort(sock, host.reactor, service.name, self, self._mayReceive)
+        super().__init__(port, gate)
+
+    def _mayReceive(self) -> bool:
+        """
+        Whether it does not pause.  Nothing else can be in the way of an answer, not
+        even that there are no descriptors left.
+        """
+        return self._port.reading
 
     def datagramReceived(self, datagram: bytes, addr: Any) -> None:
         """
-        Count a client, and answer it.
+        Answer a client, which is one only for that long, if it may be answered.
         """
-        self._limits.admitted += 1
+        if not self._gate.admit(addr):
+            return
+        self._gate.release(addr)
         self._protocol.datagramReceived(datagram, addr)
 
     def start(self) -> None:

@@ -18,14 +18,16 @@ from inetdtw.ports import SocketPort
 
 
 @implementer(IListener)
-class Listener:
+class GatedListener:
     """
-    Serves a socket while nothing holds its port, and does not need the socket any more
-    when it has stopped.
+    Serves a socket while nothing holds its port, takes a client only when its gate lets
+    it, and does not need the socket any more when it has stopped.
     """
 
-    def __init__(self, port: SocketPort) -> None:
+    def __init__(self, port: SocketPort, gate: Gate) -> None:
         self._port = port
+        self._gate = gate
+        gate.port = port
 
     def start(self) -> None:
         """
@@ -48,8 +50,9 @@ class Listener:
 
     def released(self) -> None:
         """
-        Nothing holds the port until a client is served.
+        One of the clients is served.
         """
+        self._gate.reopen()
 
     def held(self) -> list[str]:
         """
@@ -62,20 +65,3 @@ class Listener:
         When that is over.
         """
         return self._port.resumes
-
-
-class GatedListener(Listener):
-    """
-    Takes a client only when its gate lets it.
-    """
-
-    def __init__(self, port: SocketPort, gate: Gate) -> None:
-        super().__init__(port)
-        self._gate = gate
-        gate.port = port
-
-    def released(self) -> None:
-        """
-        One of the clients is served.
-        """
-        self._gate.reopen()

@@ -107,7 +107,7 @@ class _Resolution:
             login=found.login,
             context=self._execution.context(found),
             launch=self._execution.launch(),
-            bounds=self._bounds(),
+            bounds=self._bounds(wait, internal),
             options=self._endpoint.options(),
             ownership=self._endpoint.ownership(),
             stderr=entry.stderr or "socket",
@@ -178,18 +178,47 @@ class _Resolution:
         called = self._entry.id or address.host
         return replace(service, name=called, address=address, greets=greets)
 
-    def _bounds(self) -> Bounds:
+    def _bounds(self, wait: bool, internal: str | None) -> Bounds:
         """
         What the line says of counts, and the defaults for the rest.
         """
         entry, default = self._entry, self._settings.bounds
+        stranger = self._stranger(wait, internal)
         return Bounds(
             orElse(entry.accept_max, default.acceptMax),
             orElse(entry.service_max, default.serviceMax),
-            orElse(entry.ip_max, default.ipMax),
-            orElse(entry.per_source, default.perSource),
+            self._forEach("ip_max", default.ipMax, stranger),
+            self._forEach("per_source", default.perSource, stranger),
             orElse(entry.pause, default.pause),
         )
+
+    def _stranger(self, wait: bool, internal: str | None) -> str | None:
+        """
+        Why the daemon does not know the addresses of clients, if it does not.
+        """
+        if wait:
+            return "goes with nowait only: with wait, only the program sees the clients"
+        if self._base == "unix":
+            return "is for tcp and udp only: clients of a UNIX socket have no address"
+        if internal is not None and self._base == "udp":
+            # Each would be remembered for a minute, true or not.
+            return (
+                "goes with no internal service over udp, where anybody can forge an "
+                "address; service_max does"
+            )
+        return None
+
+    def _forEach(self, key: str, default: int, stranger: str | None) -> int:
+        """
+        What holds for each client address, of which the defaults mean only what has
+        such clients.
+        """
+        given: int | None = getattr(self._entry, key)
+        if stranger is None:
+            return orElse(given, default)
+        if given:
+            raise self._error(key, stranger)
+        return 0
 
     def _refusal(self, service: Service) -> bytes:
         """

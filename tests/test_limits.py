@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import socket
 
-from tests.daemon import Daemon, eventually, freePort, talk
-from tests.serving import ServingTestCase, programs, readAll
+from tests.daemon import Daemon, ask, eventually, freePort, talk
+from tests.serving import ServingTestCase, inetd, programs, readAll, run
 
 #: Two addresses that a client on this machine can have.
 ONE, TWO = "127.0.0.1", "127.0.0.2"
@@ -157,6 +157,47 @@ class LimitsTests(ServingTestCase):
                         self.assertServed(self.client())
                     self.assertClosed(self.client())
                     daemon.waitForLog(f"resume {self.port}/tcp", number)
+
+    def test_datagrams(self) -> None:
+        """
+        The rate of an internal service over UDP is one of its answers, and the service
+        is there again after a pause (items 63 and 64).
+        """
+        conf = (
+            f"{self.port} on protocol = udp, args = echo, service_max = 2, pause = 1;\n"
+            f"{self.other} stream tcp nowait - internal echo\n"
+        )
+        with self.daemon(conf, self.other) as daemon:
+            for sent in (b"one", b"two"):
+                self.assertEqual(ask(self.port, sent), sent)
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+                client.sendto(b"three", (ONE, self.port))
+                daemon.waitForLog(f"pause {self.port}/udp seconds=1 ")
+            daemon.waitForLog(f"resume {self.port}/udp")
+            self.assertEqual(ask(self.port, b"four"), b"four")
+
+    def test_strangers(self) -> None:
+        """
+        A line that bounds each address where no client has one that is known is not
+        served, and is with the same bound on the command line.
+        """
+        path = self.path("socket")
+        rest = "- internal echo\n"
+        text = (
+            f"{self.port} stream tcp wait{{0}} - /bin/cat cat\n"
+            f"{self.port} dgram udp nowait{{0}} {rest}"
+            f"{path} stream unix nowait{{0}} {rest}"
+        )
+        bad = self.write("bad.conf", text.format("//1"))
+        result = run(inetd("--check", bad))
+        self.assertEqual(result.returncode, 1)
+        for line in (1, 2, 3):
+            self.assertIn(f"{bad}:{line}:", result.stdout)
+        self.assertTrue(result.stdout.endswith("0 services, 3 errors, 0 warnings\n"))
+        good = self.write("good.conf", text.format(""))
+        result = run(inetd("--check", "-C", "1", "-s", "1", good))
+        wanted = (0, "3 services, 0 errors, 0 warnings\n")
+        self.assertEqual((result.returncode, result.stdout), wanted)
 
     def test_refusal(self) -> None:
         """

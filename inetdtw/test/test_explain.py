@@ -115,6 +115,8 @@ CHOOSY = (
     *("protocol", "socktype", "exec", "args", "wait", "user", "launch", "bind"),
     *("warm", "preload", "refusal"),
 )
+#: Bounds for each client address.
+OF_CLIENTS = ("ip_max", "per_source")
 #: Arguments of interpreters that can be kept, and what to import in them.
 INTERPRETERS = (("python3", "-IS", "/x.py", "a b"), ("python", "-u", "-c", "pass", ""))
 PRELOADS = (None, ("auto",), ("json", "os.path"))
@@ -151,6 +153,9 @@ def entries(draw: st.DrawFn) -> Entry:
             given["warm"] = draw(st.sampled_from([None, True, False]))
             if given["warm"]:
                 given["preload"] = draw(st.sampled_from(PRELOADS))
+    if unix or given.get("wait") or (internal and protocol.startswith("udp")):
+        # No client has an address that is known.
+        given = {key: each for key, each in given.items() if key not in OF_CLIENTS}
     if unix:
         given["socktype"] = draw(st.none() | ranges["socktype"])
     port = "tftp" if "udp" in given["protocol"] else "http"

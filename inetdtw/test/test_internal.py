@@ -7,6 +7,7 @@ Tests for L{inetdtw.internal}.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import socket
@@ -18,6 +19,7 @@ from twisted.internet.address import IPv4Address, UNIXAddress
 from twisted.internet.protocol import connectionDone
 from twisted.internet.testing import StringTransport
 
+from inetdtw.descriptors import descriptors
 from inetdtw.interfaces import IListener
 from inetdtw.internal import InternalDatagrams, InternalStream
 from inetdtw.limits import WINDOW, Limits
@@ -252,26 +254,24 @@ class InternalDatagramsTests(ServingTestCase):
     Tests for L{InternalDatagrams}.
     """
 
-    def serve(self, service: Service | None = None) -> InternalDatagrams:
+    def serve(self, service: Service | None = None, **bounds: int) -> InternalDatagrams:
         """
         Serve a service.
         """
         service = service or makeDatagrams(internal="echo")
         self.server = self.closing(listening(service))
-        limits = Limits(Bounds(), self.reactor.seconds)
+        self.limits = Limits(Bounds(**bounds), self.reactor.seconds)
         listener = InternalDatagrams(
-            service, self.server, self.host, limits, None, lambda: None
+            service, self.server, self.host, self.limits, None, lambda: None
         )
         listener.start()
         return listener
 
     def test_interface(self) -> None:
         """
-        It is a listener, which nothing is released to.
+        It is a listener.
         """
-        listener = self.serve()
-        verifyObject(IListener, listener)
-        listener.released()
+        verifyObject(IListener, self.serve())
 
     def test_answer(self) -> None:
         """
@@ -283,6 +283,54 @@ class InternalDatagramsTests(ServingTestCase):
             client.send(data)
             self.reactor.turn(PATIENCE)
             self.assertEqual(client.recv(100), data)
+
+    def ask(self, client: socket.socket, *sent: bytes) -> list[bytes]:
+        """
+        Send some datagrams, which are there together.
+
+        @return: what is answered.
+        """
+        for data in sent:
+            client.send(data)
+        self.reactor.turn(PATIENCE)
+        self.reactor.settle()
+        client.setblocking(False)
+        answers = []
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                answers.append(client.recv(100))
+        return answers
+
+    def test_rate(self) -> None:
+        """
+        After as many datagrams in a minute as may be answered the service pauses, and
+        comes back by itself (items 63 and 64).
+        """
+        listener = self.serve(serviceMax=2)
+        client = self.client(self.server)
+        self.assertEqual(self.ask(client, b"1", b"2", b"3", b"4"), [b"1", b"2"])
+        self.assertEqual(listener.held(), ["rate"])
+        self.assertEqual(len(self.said("pause")), 1)
+        self.assertEqual((self.limits.admitted, self.limits.refused), (2, 1))
+        self.reactor.advance(WINDOW)
+        self.assertEqual(self.ask(client, b"5"), [b"4", b"5"])
+
+    def test_atOnce(self) -> None:
+        """
+        One that is answered is over at once, and so does not count any more.
+        """
+        self.serve(acceptMax=1)
+        client = self.client(self.server)
+        self.assertEqual(self.ask(client, b"1", b"2"), [b"1", b"2"])
+        self.assertEqual((self.limits.admitted, self.limits.running), (2, 0))
+
+    def test_shortage(self) -> None:
+        """
+        An answer needs no descriptor, and comes when there are none left.
+        """
+        self.serve(serviceMax=2)
+        self.patch(descriptors, "enough", lambda: False)
+        self.assertEqual(self.ask(self.client(self.server), b"1"), [b"1"])
 
     def test_reflector(self) -> None:
         """

@@ -178,6 +178,55 @@ class ServiceTests(ResolveCase):
         behind = line.format("tcp", "no", "x").replace("7 on", "tcpmux/x on")
         self.assertProblem(behind, 61, "refusal", "tcpmux")
 
+    def test_noAddresses(self) -> None:
+        """
+        A line that bounds what each client address may have is refused where it is not
+        known, or can be forged: nothing would hold what it asks for (items 67, 68).
+        """
+        for rest, column, reason in (
+            ("7 stream tcp wait", 18, "only the program sees the clients"),
+            ("7 dgram udp wait", 17, "only the program sees the clients"),
+            ("/x stream unix nowait", 22, "clients of a UNIX socket have no address"),
+            ("/x dgram unix nowait", 21, "clients of a UNIX socket have no address"),
+        ):
+            for key, limits in (("ip_max", "//1"), ("per_source", "///1")):
+                where = column + len(limits) - 1
+                line = f"{rest}{limits} {SH}"
+                self.assertProblem(line, where, key, reason)
+        internal = "7 dgram udp nowait{} root internal echo"
+        for key, limits in (("ip_max", "//1"), ("per_source", "///1")):
+            where = 18 + len(limits)
+            text = internal.format(limits)
+            self.assertProblem(text, where, key, "anybody can forge")
+
+    def test_noBoundsOfAddresses(self) -> None:
+        """
+        Where the address of a client is not known a line may say that there is no
+        bound for it, and the bounds of the settings are not in force.
+        """
+        settings = Settings(bounds=Bounds(1, 2, 3, 4))
+        for line in (
+            f"7 stream tcp wait{{}} {SH}",
+            f"7 dgram udp wait{{}} {SH}",
+            f"/x stream unix nowait{{}} {SH}",
+            "7 dgram udp nowait{} root internal echo",
+        ):
+            for limits in ("", "/1", "/1/0/0"):
+                service = serviceOf(line.format(limits), settings=settings)
+                self.assertEqual(service.bounds, Bounds(1, 2, 0, 0), line)
+
+    def test_boundsOfAddresses(self) -> None:
+        """
+        Where the address of a client is known, what the line says of it holds.
+        """
+        for line in (
+            f"7 dgram udp nowait/1/2/3 {SH}",
+            f"tcpmux/x stream tcp nowait/1/2/3 {SH}",
+            "7 stream tcp nowait/1/2/3 root internal echo",
+            "7 stream tcp wait/1/2/3 root internal echo",
+        ):
+            self.assertEqual(serviceOf(line).bounds, Bounds(1, 0, 2, 3), line)
+
     def test_pause(self) -> None:
         """
         How long a service pauses that was started too often is said by the line, or
