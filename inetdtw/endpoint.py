@@ -96,9 +96,9 @@ class Endpoint:
         """
         The addresses that the line names.
         """
-        families = _FAMILIES[self._suffix]
-        for host in self._entry.bind or self._settings.bind:
-            if host in ("*", ""):
+        families, given = _FAMILIES[self._suffix], self._entry.bind
+        for host in self._settings.bind if given is None else given:
+            if host == "*":
                 family = families[0]
                 yield Address(family, _ANY[family], port, len(families) > 1)
                 continue

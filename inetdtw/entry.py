@@ -45,7 +45,7 @@ class Entry:
         example="lower",
     )
     bind: tuple[str, ...] | None = key(
-        values.words,
+        keys.HOSTS,
         "The addresses or host names to listen on; * is every address.",
         default="*, or what -a says",
         example="127.0.0.1",
@@ -214,7 +214,7 @@ class Entry:
         example="5",
     )
     groups: tuple[str, ...] | None = key(
-        values.words,
+        keys.GROUPS,
         "The supplementary groups of the program: yes for all of the user's, no for "
         "none but the first group, or their names.",
         default="yes",

@@ -134,7 +134,7 @@ def _values(entry: Entry, service: Service) -> Iterator[tuple[str, Any]]:
         return
     yield "exec", service.program.name
     yield "args", service.program.argv
-    yield "groups", entry.groups or ("yes",)
+    yield "groups", ("yes",) if entry.groups is None else entry.groups
     yield "launch", service.launch
     yield "stderr", service.stderr
     yield "warm", service.warm is not None

@@ -10,7 +10,7 @@ help, and the types that are keys' own.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Callable
 
 from inetdtw import foreign, values
 from inetdtw.values import AnyKind
@@ -80,6 +80,20 @@ def _refuseIPsec(words: tuple[str, ...]) -> None:
     """
     if any(words):
         raise ValueError("IPsec policies cannot be set from here, only an empty one")
+
+
+def _filled(otherwise: str) -> Callable[[tuple[str, ...]], None]:
+    """
+    A check that there are words, and that none of them is empty.
+
+    @param otherwise: what says what an empty value may have been meant to.
+    """
+
+    def check(words: tuple[str, ...]) -> None:
+        if not words or not all(words):
+            raise ValueError(f"is empty, or has an empty word; {otherwise}")
+
+    return check
 
 
 def _noBlank(name: str) -> None:
@@ -157,6 +171,8 @@ PROTOCOL = values.checked(values.word, _refuseRPC, "|".join(_PROTOCOLS))
 COUNT = values.number(0, _MOST)
 PAUSE = values.number(1, 86400)
 SAYING = values.checked(values.text, _short)
+HOSTS = values.checked(values.words, _filled("* is every address"))
+GROUPS = values.checked(values.words, _filled("no is none but the first group"))
 IPSEC = values.checked(values.words, _refuseIPsec)
 STDERR = values.oneOf("socket", "log", "null")
 LAUNCH = values.oneOf("direct", "forkserver")

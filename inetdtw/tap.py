@@ -259,6 +259,8 @@ class Options(Described):
         self._choice("launch", ("forkserver", "direct"))
         self._choice("log-level", LEVELS)
         self._choice("log-addresses", ADDRESSES)
+        if not self["address"]:
+            raise usage.UsageError("-a takes an address, not ''; * is every address")
         if self["successes"] and self["log-level"] != "debug":
             self["log-level"] = "info"
         files = self["conf"] or [DEFAULT_FILE]

@@ -68,7 +68,9 @@ limits = st.builds(
 ranges = {
     "id": names,
     "bind": st.lists(
-        st.sampled_from(["*", "127.0.0.1", "::1", "0.0.0.0", "::", *HOSTS]), max_size=3
+        st.sampled_from(["*", "127.0.0.1", "::1", "0.0.0.0", "::", *HOSTS]),
+        min_size=1,
+        max_size=3,
     ).map(tuple),
     "socktype": st.sampled_from(["stream", "dgram", "seqpacket"]),
     "user": st.sampled_from(["-", "alpine.mail", *USERS]),

@@ -126,6 +126,15 @@ class KindTests(SynchronousTestCase):
         self.assertIn("absolute", self.refusal("directory", "srv"))
         self.assertIn("absolute", self.refusal("chroot", "~"))
 
+    def test_empty(self) -> None:
+        """
+        An address is not every address because it is empty, nor are groups all of them.
+        """
+        for value in ((), ("",), ("127.0.0.1", "")):
+            self.assertIn("* is every address", self.refusal("bind", *value))
+            self.assertIn("no is none but", self.refusal("groups", *value))
+        self.assertEqual(entryOf(("bind", ("*", "::1"))).bind, ("*", "::1"))
+
     def test_maxChild(self) -> None:
         """
         A count goes up to 32767, and 0 is none (item 16).

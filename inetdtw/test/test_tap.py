@@ -179,6 +179,13 @@ class OptionsTests(SynchronousTestCase):
                 self.assertIn(f"from 0 to {most}", self.error(option, value))
             self.options(option, str(most))
 
+    def test_address(self) -> None:
+        """
+        An address that is empty, as of a variable that is not set, is not every one.
+        """
+        self.assertIn("* is every address", self.error("-a", ""))
+        self.assertEqual(self.options("-a", "::1").settings().bind, ("::1",))
+
     def test_launch(self) -> None:
         """
         There is no other way to launch.
