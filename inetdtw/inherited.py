@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from typing import Callable
 
 from inetdtw.peers import peerText
-from inetdtw.service import Key, Service
+from inetdtw.service import Key, Service, hostIn
 
 #: The first descriptor that is passed.
 FIRST = 3
@@ -256,7 +256,7 @@ def _hasAddress(service: Service, given: Given) -> bool:
     where = sock.getsockname()
     if address.family == socket.AF_UNIX:
         return bool(where == address.host)
-    if where[:2] != (address.host, address.port):
+    if (hostIn(where), where[1]) != (address.host, address.port):
         return False
     return address.host != "::" or address.dual == _isDual(sock)
 

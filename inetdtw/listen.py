@@ -28,7 +28,7 @@ from inetdtw.limits import Limits
 from inetdtw.muxing import Tcpmux
 from inetdtw.nowait import StreamPrograms
 from inetdtw.peers import peerText
-from inetdtw.service import Service
+from inetdtw.service import Service, hostIn
 from inetdtw.state import ServiceState, stateOf
 from inetdtw.steady import clockOf
 from inetdtw.waiting import WaitProgram
@@ -373,13 +373,13 @@ class Slot:
         if not isinstance(where, tuple):
             return UNIXAddress(where)
         family = IPv6Address if len(where) > 2 else IPv4Address
-        return family("TCP" if self.service.isStream else "UDP", *where[:2])
+        return family("TCP" if self.service.isStream else "UDP", *where)
 
     def address(self) -> str:
         """
         Where it listens, for a person.
         """
         where = None if self._socket is None else self._socket.getsockname()
-        return (
-            peerText(where) if isinstance(where, tuple) else str(self.service.address)
-        )
+        if not isinstance(where, tuple):
+            return str(self.service.address)
+        return peerText((hostIn(where), where[1]))

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Any, Callable
 
 from inetdtw.context import Identity, Login
+from inetdtw.service import hostIn
 
 
 def _hardLimit(name: str) -> int:
@@ -247,7 +248,7 @@ def addresses(host: str, families: tuple[int, ...], lookups: Lookups) -> list[An
     except (OSError, UnicodeError) as why:
         reason = getattr(why, "strerror", None) or why
         raise NotFound("bind", f"'{host}': {reason}") from None
-    pairs = [(family, where[0]) for family, _, _, _, where in found]
+    pairs = [(family, hostIn(where)) for family, _, _, _, where in found]
     wanted = [pair for pair in dict.fromkeys(pairs) if pair[0] in families]
     if not wanted:
         versions = "IPv4" if families == (socket.AF_INET,) else "IPv6"

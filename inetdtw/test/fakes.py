@@ -59,6 +59,25 @@ def duplicates(fds: Iterable[int]) -> list[int]:
     return [os.dup(fd) for fd in fds]
 
 
+def linkLocal() -> tuple[str, int] | None:
+    """
+    An address of IPv6 that this machine has on one link only, and the number of the
+    interface there; C{None} if it is not known to have one.
+    """
+    try:
+        with open("/proc/net/if_inet6", encoding="ascii") as table:
+            rows = [row.split() for row in table]
+    except OSError:
+        return None
+    for digits, index, _, _, flags, _ in rows:
+        # One that is still looked for on the link cannot be used yet, if ever.
+        if digits.startswith("fe80") and not int(flags, 16) & 0x48:
+            return socket.inet_ntop(socket.AF_INET6, bytes.fromhex(digits)), int(
+                index, 16
+            )
+    return None
+
+
 def openDescriptors() -> dict[str, str]:
     """
     What this process has open, by number.

@@ -18,6 +18,7 @@ from inetdtw.listen import Slot
 from inetdtw.service import Address, Service
 from inetdtw.test.fakes import (
     ServingTestCase,
+    linkLocal,
     makeDatagrams,
     makeService,
     makeUnix,
@@ -110,6 +111,24 @@ class AssignTests(InheritedTestCase):
         )
         self.assertEqual(self.assigned(datagrams, stream), [1, 0])
         self.assertEqual(self.unused, [])
+
+    def test_byInterface(self) -> None:
+        """
+        An address of one link is told from the same one of another.
+        """
+        found = linkLocal()
+        if found is None:
+            self.skipTest("no address of one link here")
+        host, index = found
+        port = self.bound((host, 0, 0, index), family=socket.AF_INET6)
+        services = [
+            replace(at(host, port), address=Address(socket.AF_INET6, scoped, port))
+            for scoped in (
+                f"{host}%{1 << 30}",
+                f"{host}%{socket.if_indextoname(index)}",
+            )
+        ]
+        self.assertEqual(self.assigned(*services), [None, 0])
 
     def test_byPath(self) -> None:
         """

@@ -38,6 +38,7 @@ from inetdtw.test.fakes import (
     FakeProgram,
     ServingTestCase,
     isBlocking,
+    linkLocal,
     makeDatagrams,
     makeService,
     makeUnix,
@@ -1044,3 +1045,17 @@ class HostTests(SlotTestCase):
         host: Any = slot.getHost()
         self.assertIsInstance(host, IPv6Address)
         self.assertEqual(slot.address(), f"[::1]:{host.port}")
+
+    def test_interface(self) -> None:
+        """
+        An address of one link is that of its interface.
+        """
+        found = linkLocal()
+        if found is None:
+            self.skipTest("no address of one link here")
+        host, index = found
+        scoped = f"{host}%{socket.if_indextoname(index)}"
+        slot = self.slot(makeService(address=Address(socket.AF_INET6, scoped)))
+        where: Any = slot.getHost()
+        self.assertEqual((where.host, where.scopeID), (host, index))
+        self.assertEqual(slot.address(), f"[{scoped}]:{where.port}")

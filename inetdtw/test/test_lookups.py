@@ -323,6 +323,22 @@ class AddressTests(LookupsCase):
         ask = replace(ROOT, getaddrinfo=twice)
         self.assertEqual(len(addresses("four", self.FOUR, ask)), 1)
 
+    def test_interfaces(self) -> None:
+        """
+        An address of one link is another one on each interface.
+        """
+
+        def both(*arguments: Any, **keywords: Any) -> list[Any]:
+            return [
+                (socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("fe80::1", 0, 0, index))
+                for index in (here, 1 << 30)
+            ]
+
+        here, name = socket.if_nameindex()[0]
+        ask = replace(ROOT, getaddrinfo=both)
+        found = [host for _, host in addresses("both", self.SIX, ask)]
+        self.assertEqual(found, [f"fe80::1%{name}", f"fe80::1%{1 << 30}"])
+
     def test_otherFamily(self) -> None:
         """
         A host without an address in the family is told with it.

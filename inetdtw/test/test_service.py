@@ -23,6 +23,7 @@ from inetdtw.service import (
     Service,
     SocketOptions,
     Variables,
+    hostIn,
 )
 
 FOUR = Address(socket.AF_INET, "127.0.0.1", 7)
@@ -52,6 +53,30 @@ class AddressTests(SynchronousTestCase):
             self.assertEqual(each.getsockname()[0], "127.0.0.1")
         self.assertEqual(SIX.forBind(), ("::1", 7))
         self.assertEqual(PATH.forBind(), "/run/s")
+
+    def test_interface(self) -> None:
+        """
+        An address that each link has anew says which interface it is of, by its name
+        or, where there is no such interface, its number.
+        """
+        index, name = socket.if_nameindex()[0]
+        where = ("fe80::1", 7, 0, index)
+        self.assertEqual(hostIn(where), f"fe80::1%{name}")
+        address = Address(socket.AF_INET6, f"fe80::1%{name}", 7)
+        self.assertEqual(address.forBind(), where)
+        self.assertEqual(str(address), f"[fe80::1%{name}]:7")
+        gone = ("ff02::1", 7, 0, max(socket.if_nameindex())[0] + 999)
+        self.assertEqual(hostIn(gone), f"ff02::1%{gone[3]}")
+        self.assertEqual(Address(socket.AF_INET6, hostIn(gone), 7).forBind(), gone)
+
+    def test_noInterface(self) -> None:
+        """
+        Every other address is the same on all interfaces.
+        """
+        for where in (("127.0.0.1", 7), ("fe80::1", 7, 0, 0), ("::1", 7, 0, 1)):
+            self.assertEqual(hostIn(where), where[0])
+        address = Address(socket.AF_INET6, "fe80::1%no/such", 7)
+        self.assertRaises(OSError, address.forBind)
 
 
 class BoundsTests(SynchronousTestCase):

@@ -22,6 +22,7 @@ from inetdtw.test.fakes import (
     PATIENCE,
     ServingTestCase,
     isBlocking,
+    linkLocal,
     makeDatagrams,
     makeService,
     makeUnix,
@@ -141,6 +142,19 @@ class ListenTests(ServingTestCase):
         port = server.getsockname()[1]
         self.assertTrue(self.reaches(socket.AF_INET6, "::1", port))
         self.assertTrue(self.reaches(socket.AF_INET, "127.0.0.1", port))
+
+    def test_interface(self) -> None:
+        """
+        A socket can be bound to an address that only one interface has.
+        """
+        found = linkLocal()
+        if found is None:
+            self.skipTest("no address of one link here")
+        host, index = found
+        scoped = f"{host}%{socket.if_indextoname(index)}"
+        server = self.listen(makeService(address=Address(socket.AF_INET6, scoped)))
+        where = server.getsockname()
+        self.assertEqual((where[0], where[3]), (host, index))
 
     def test_dualWithout6(self) -> None:
         """
