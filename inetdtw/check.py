@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import sys
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Callable
 
 from inetdtw import files
@@ -35,7 +35,7 @@ _INDENT = "    "
 
 
 def check(
-    paths: Iterable[str],
+    paths: Sequence[str],
     settings: Settings,
     ask: Lookups,
     write: Callable[[str], object],
@@ -49,6 +49,8 @@ def check(
     """
     configuration = files.load(paths, settings, ask)
     errors, warnings = _divided(configuration)
+    if not configuration.services and not errors:
+        errors = [files.nothingIn(paths)]
     marked = [(each, "") for each in errors] + [
         (each, "warning: ") for each in warnings
     ]
@@ -142,7 +144,7 @@ def _blank(character: str) -> str:
     return "  " if unicodedata.east_asian_width(character) in "WF" else " "
 
 
-def main(paths: Iterable[str], settings: Settings) -> int:
+def main(paths: Sequence[str], settings: Settings) -> int:
     """
     Check files for a person.
 

@@ -16,6 +16,10 @@ from dataclasses import replace
 from inetdtw.conf import Duplicate, Warned
 from inetdtw.service import Address, Key, Service
 
+_EVERY = ("0.0.0.0", "::")
+#: A family, a port and a type of socket.
+_Port = tuple[int, int, int]
+
 
 def unreachable(services: Iterable[Service]) -> Iterator[Warned]:
     """
@@ -30,6 +34,35 @@ def unreachable(services: Iterable[Service]) -> Iterator[Warned]:
                 "only an application can lead clients here: there is no line for tcpmux"
             )
             yield Warned(service.place, "service", reason)
+
+
+def overlapping(services: Iterable[Service]) -> Iterator[Warned]:
+    """
+    A warning for each service that has the port of another one at every address, or
+    at one of them: most systems give only one of both its socket.
+    """
+    seen: dict[tuple[_Port, bool], Service] = {}
+    for service in services:
+        for address, socktype in _needed(service):
+            if not address.port:
+                continue
+            every = address.host in _EVERY
+            port = (address.family, address.port, socktype)
+            other = seen.get((port, not every))
+            if other is not None:
+                yield _beside(service, other)
+            seen.setdefault((port, every), service)
+
+
+def _beside(service: Service, other: Service) -> Warned:
+    """
+    The warning for one of two services that may not both be had.
+    """
+    reason = (
+        f"{service.address} goes with {other.address} of {other.place} on the BSDs "
+        "only; elsewhere one of them cannot be had"
+    )
+    return Warned(service.place, "service", reason)
 
 
 def _needed(service: Service) -> Iterator[Key]:

@@ -8,13 +8,17 @@ The socket that an entry asks for: its type, its addresses and how it is set up.
 
 from __future__ import annotations
 
+import os
 import socket
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 
 from inetdtw import lookups
+from inetdtw.conf import Warned
 from inetdtw.question import Question, orElse
 from inetdtw.service import SOCKTYPES, Address, Ownership, Service, SocketOptions
+from inetdtw.sockets import FILTERS
 
 _SOCKTYPES_OF = {
     "tcp": ("stream",),
@@ -27,6 +31,8 @@ _FAMILIES = {
     "6": (socket.AF_INET6,),
     "46": (socket.AF_INET6, socket.AF_INET),
 }
+#: What fits into C{sockaddr_un}, with a NUL behind it.
+LONGEST_PATH = 103 if "bsd" in sys.platform or sys.platform == "darwin" else 107
 _ANY = {socket.AF_INET: "0.0.0.0", socket.AF_INET6: "::"}
 
 
@@ -81,6 +87,7 @@ class Endpoint:
         The service at each of its addresses.
         """
         if self.base == "unix":
+            self._checkPath()
             yield service
             return
         port = lookups.port(self._entry.service, self.base, self._ask)
@@ -91,6 +98,14 @@ class Endpoint:
                 host = f"[{address.host}]" if ":" in address.host else address.host
                 name = f"{host}:{name}"
             yield replace(service, name=name, address=address)
+
+    def _checkPath(self) -> None:
+        """
+        See that a socket can have the path.
+        """
+        if len(os.fsencode(self._entry.service)) > LONGEST_PATH:
+            reason = f"is too long: a path of a socket has at most {LONGEST_PATH} bytes"
+            raise self._error("service", reason)
 
     def _addresses(self, port: int) -> Iterator[Address]:
         """
@@ -118,10 +133,24 @@ class Endpoint:
             orElse(entry.backlog, self._settings.backlog),
             entry.sndbuf,
             entry.recvbuf,
-            entry.acceptfilter,
+            self._acceptFilter(),
             self._ofConnections("nodelay"),
             self._ofConnections("keepalive"),
         )
+
+    def _acceptFilter(self) -> str | None:
+        """
+        What must have arrived before a connection counts.
+        """
+        name = self._entry.acceptfilter
+        if name is None:
+            return None
+        if self.base != "tcp":
+            raise self._error("acceptfilter", "is only for tcp")
+        if FILTERS is not None and name not in FILTERS:
+            reason = f"there is no '{name}' here, only {', '.join(FILTERS)}"
+            raise self._error("acceptfilter", reason)
+        return name
 
     def _ofConnections(self, key: str) -> bool:
         """
@@ -131,6 +160,16 @@ class Endpoint:
         if on and self.base != "tcp":
             raise self._error(key, "is only for tcp")
         return bool(on)
+
+    def notGiven(self, ownership: Ownership) -> Iterator[Warned]:
+        """
+        A warning for whoever the socket cannot be given to, unless somebody else makes
+        it, or the daemon may more than its user.
+        """
+        for key in lookups.notGiven(ownership.uid, ownership.gid, self._ask):
+            name = getattr(self._entry, key)
+            reason = f"only root can give a socket to '{name}'; it may not be had"
+            yield Warned(self._entry.where(key), key, reason)
 
     def ownership(self) -> Ownership:
         """

@@ -12,12 +12,12 @@ from __future__ import annotations
 import glob
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
 
 from inetdtw.conf import MISTAKES, Include, Statement, Warned, parse
-from inetdtw.distinct import distinct, unreachable
+from inetdtw.distinct import distinct, overlapping, unreachable
 from inetdtw.entry import Entry
 from inetdtw.lookups import Lookups
 from inetdtw.place import ConfError, Place
@@ -83,6 +83,7 @@ class _Findings:
                 self.warnings.append(each)
             else:
                 services.append(each)
+        self.warnings += overlapping(services)
         self.warnings += unreachable(services)
         warnings = tuple(self.warnings[:WARNINGS])
         return Configuration(tuple(services), tuple(self.problems), warnings)
@@ -128,6 +129,14 @@ def load(paths: Iterable[str], settings: Settings, ask: Lookups) -> Configuratio
     @return: the configuration; a file that cannot be read is a problem of it.
     """
     return fromStatements(statements(paths), settings, ask)
+
+
+def nothingIn(paths: Sequence[str]) -> ConfError:
+    """
+    The mistake that files have which say of no service.
+    """
+    place = Place(paths[0] if paths else "inetd.conf", 1)
+    return ConfError(place, "file", "there is nothing to serve")
 
 
 def statements(paths: Iterable[str]) -> Iterator[Statement]:

@@ -63,6 +63,7 @@ class Lookups:
     getservbyname: Callable[[str, str], int] = socket.getservbyname
     getaddrinfo: Callable[..., list[Any]] = socket.getaddrinfo
     hardLimit: Callable[[str], int] = _hardLimit
+    getgroups: Callable[[], list[int]] = os.getgroups
 
     @classmethod
     def ofThisProcess(cls) -> Lookups:
@@ -214,6 +215,22 @@ def groupId(field: str, group: str, lookups: Lookups) -> int:
     except (KeyError, ValueError):
         reason = f"there is no group '{group}'; service ignored"
         raise NotFound(field, reason) from None
+
+
+def notGiven(uid: int, gid: int, lookups: Lookups) -> list[str]:
+    """
+    The fields of the owner and the group that a file of the daemon's cannot be given
+    to, as far as its ids tell.
+
+    @param uid: the owner, or -1.
+    @param gid: the group, or -1.
+    """
+    if lookups.uid == 0:
+        return []
+    fields = [] if uid in (-1, lookups.uid) else ["socket_user"]
+    if gid not in (-1, lookups.gid, *lookups.getgroups()):
+        fields.append("socket_group")
+    return fields
 
 
 def port(name: str, protocol: str, lookups: Lookups) -> int:

@@ -122,7 +122,10 @@ class _Resolution:
             services: tuple[Service, ...] = (self._muxed(service),)
         else:
             services = tuple(self._endpoint.placed(service))
-        warnings = tuple(self._execution.missing(service))
+        warnings = (
+            *self._execution.missing(service),
+            *self._endpoint.notGiven(service.ownership),
+        )
         return Resolved(services if entry.enabled else (), warnings)
 
     def _wait(self, internal: str | None) -> bool:

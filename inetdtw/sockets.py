@@ -22,6 +22,8 @@ from inetdtw.service import Address, Ownership, Service, SocketOptions
 #: The seconds for which Linux may keep a connection back that has sent nothing.
 _DEFER_SECONDS = 30
 _SO_ACCEPTFILTER = 0x1000
+#: The accept filters that there are; C{None} where only the system knows.
+FILTERS = ("dataready", "httpready") if hasattr(socket, "TCP_DEFER_ACCEPT") else None
 
 
 def listen(service: Service) -> tuple[socket.socket, PathMark | None]:
@@ -161,10 +163,10 @@ def _filter(sock: socket.socket, options: SocketOptions) -> None:
     name = options.acceptFilter
     if name is None:
         return
-    if hasattr(socket, "TCP_DEFER_ACCEPT") and name in ("dataready", "httpready"):
+    if FILTERS is not None and name in FILTERS:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, _DEFER_SECONDS)
         return
-    if hasattr(socket, "TCP_DEFER_ACCEPT"):
+    if FILTERS is not None:
         raise OSError(errno.ENOPROTOOPT, f"there is no accept filter '{name}' here")
     argument = struct.pack("16s240x", name.encode())
     sock.setsockopt(socket.SOL_SOCKET, _SO_ACCEPTFILTER, argument)

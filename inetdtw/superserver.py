@@ -28,7 +28,6 @@ from inetdtw.host import Host
 from inetdtw.inherited import Inherited
 from inetdtw.launchers import Launchers
 from inetdtw.lookups import Lookups
-from inetdtw.place import ConfError, Place
 from inetdtw.report import Report
 from inetdtw.service import Service, Settings
 from inetdtw.slots import DRAINING, Slots
@@ -261,9 +260,7 @@ class InetdService(ApplicationService):
         """
         if not self._required or configuration.services or configuration.problems:
             return configuration
-        place = Place(self._paths[0] if self._paths else "inetd.conf", 1)
-        problem = ConfError(place, "file", "there is nothing to serve")
-        return replace(configuration, problems=(problem,))
+        return replace(configuration, problems=(files.nothingIn(self._paths),))
 
     def pause(self, service: str) -> ServiceState:
         """

@@ -59,6 +59,33 @@ class CheckTests(ServingTestCase):
         )
         self.assertEqual(self.check(path), (1, wanted))
 
+    def test_nothing(self) -> None:
+        """
+        What the daemon refuses to reload is refused: a file without any service.
+        """
+        path = self.write("inetd.conf", "# nothing\n")
+        wanted = (
+            f"{path}:1:1: file: there is nothing to serve\n"
+            "0 services, 1 error, 0 warnings\n"
+        )
+        self.assertEqual(self.check(path), (1, wanted))
+
+    def test_never(self) -> None:
+        """
+        What can never have its socket on this system is shown with its line.
+        """
+        port = freePort()
+        long = "/" + "x" * 200
+        path = self.write(
+            "inetd.conf",
+            f"{port} {ECHO}\n127.0.0.1:{port} {ECHO}\n"
+            f"{long} stream unix nowait - internal echo\n",
+        )
+        status, said = self.check(path)
+        self.assertEqual(status, 1)
+        self.assertIn(f"{path}:2:11: warning: service: 127.0.0.1:{port} goes", said)
+        self.assertIn(f"{path}:3:1: service: is too long", said)
+
     def test_several(self) -> None:
         """
         Files and folders are checked together.

@@ -139,4 +139,5 @@ def lookups(
         getservbyname,
         getaddrinfo,
         lambda name: hardLimit,
+        lambda: MEMBERS["alpine"],
     )

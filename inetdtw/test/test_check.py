@@ -159,8 +159,42 @@ class CheckTests(CheckCase):
         """
         A definition that is off is looked at all the same (item 28).
         """
-        self.assertPasses("7 off protocol = tcp;\n")
+        self.assertPasses("7 off protocol = tcp;\n8 on protocol=tcp, args=echo;\n")
         self.assertFalse(self.check(self.write("7 off protocol = xyz;\n")))
+
+    def test_nothing(self) -> None:
+        """
+        What a daemon would not start with, and not reload, fails: a file that says
+        nothing, or that was truncated.
+        """
+        for text in (
+            "",
+            "# 7 stream tcp nowait root internal\n",
+            "7 off protocol=tcp;",
+        ):
+            self.lines.clear()
+            self.assertFails(text, "FILE:1:1: file: there is nothing to serve")
+            self.assertEqual(self.lines[-1], "0 services, 1 error, 0 warnings")
+        self.lines.clear()
+        self.assertFails(
+            "7 steam\n",
+            "FILE:1:3: protocol: is missing: a line has 6 fields, not 2",
+            "    7 steam",
+            "      ^",
+        )
+
+    def test_overlap(self) -> None:
+        """
+        An address that is part of another line's is warned about.
+        """
+        echo = "7 stream tcp nowait root internal"
+        self.assertPasses(
+            f"{echo}\n127.0.0.1:{echo}\n",
+            "FILE:2:11: warning: service: 127.0.0.1:7 goes with 0.0.0.0:7 of FILE:1:1 "
+            "on the BSDs only; elsewhere one of them cannot be had",
+            f"    127.0.0.1:{echo}",
+            "              ^",
+        )
 
     def test_comment(self) -> None:
         """

@@ -10,7 +10,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw.conf import Duplicate, Warned, parse
-from inetdtw.distinct import distinct, unreachable
+from inetdtw.distinct import distinct, overlapping, unreachable
 from inetdtw.entry import Entry
 from inetdtw.resolve import resolve
 from inetdtw.service import Service
@@ -142,6 +142,63 @@ class DistinctTests(SynchronousTestCase):
         first, second = self.distinct(line * 2)
         self.assertIsInstance(first, Service)
         self.assertIsInstance(second, Warned)
+
+
+class OverlappingTests(SynchronousTestCase):
+    """
+    Tests for L{overlapping}.
+    """
+
+    def said(self, *lines: str) -> list[str]:
+        """
+        The warnings about the lines of a file.
+        """
+        services: list[Service] = []
+        for entry in parse("".join(f"{line} - internal echo\n" for line in lines), "x"):
+            assert isinstance(entry, Entry), entry
+            services += resolve(entry, PLAIN, ROOT).services
+        return list(map(str, overlapping(services)))
+
+    def test_part(self) -> None:
+        """
+        An address of one line that is part of another's draws a warning that names
+        both, whichever is first, and in whatever family and protocol it is.
+        """
+        for kind, one, every in (
+            ("stream tcp nowait", "127.0.0.1", "0.0.0.0"),
+            ("dgram udp wait", "127.0.0.1", "0.0.0.0"),
+            ("stream tcp6 nowait", "[::1]", "[::]"),
+        ):
+            lines = [f"{host}:7 {kind}" for host in (one, every)]
+            for first, second in ((one, every), (every, one)):
+                wanted = (
+                    f"x:2:{len(second) + 2}: service: {second}:7 goes with {first}:7 "
+                    f"of x:1:{len(first) + 2} on the BSDs only; elsewhere one of them "
+                    "cannot be had"
+                )
+                self.assertEqual(self.said(*lines), [wanted])
+                lines.reverse()
+
+    def test_bothFamilies(self) -> None:
+        """
+        A socket of both families has the addresses of both.
+        """
+        for one in ("127.0.0.1:7 stream tcp nowait", "[::1]:7 stream tcp6 nowait"):
+            self.assertEqual(len(self.said("7 stream tcp46 nowait", one, one)), 2)
+
+    def test_apart(self) -> None:
+        """
+        There is no warning of other ports, protocols and families, of port 0, and of
+        what is no address.
+        """
+        said = self.said(
+            *("7 stream tcp nowait", "127.0.0.1:8 stream tcp nowait"),
+            *("127.0.0.1:7 dgram udp wait", "[::1]:7 stream tcp6 nowait"),
+            *("127.0.0.1:9 stream tcp nowait", "127.0.0.2:9 stream tcp nowait"),
+            *("0 stream tcp nowait", "127.0.0.1:0 stream tcp nowait"),
+            *("/s stream unix nowait", "/t stream unix nowait"),
+        )
+        self.assertEqual(said, [])
 
 
 class MuxedTests(SynchronousTestCase):

@@ -9,9 +9,18 @@ from __future__ import annotations
 
 import socket
 
+from inetdtw import endpoint
 from inetdtw.place import ConfError
 from inetdtw.service import Address, Ownership
-from inetdtw.test.resolving import SH, ResolveCase, addressesOf, resolved, serviceOf
+from inetdtw.test.resolving import (
+    ALPINE,
+    ROOT,
+    SH,
+    ResolveCase,
+    addressesOf,
+    resolved,
+    serviceOf,
+)
 
 
 class ProtocolTests(ResolveCase):
@@ -142,6 +151,37 @@ class ProtocolTests(ResolveCase):
         self.assertProblem(line, 1, "service", "not a port from 0 to 65535")
 
 
+class AcceptFilterTests(ResolveCase):
+    """
+    Tests for accept filters.
+    """
+
+    def test_filters(self) -> None:
+        """
+        Linux has two, whose names are known; elsewhere the system knows them.
+        """
+        line = f"7 stream:{{}} tcp nowait {SH}"
+        for name in ("dataready", "httpready"):
+            service = serviceOf(line.format(name))
+            self.assertEqual(service.options.acceptFilter, name)
+        self.patch(endpoint, "FILTERS", ("dataready", "httpready"))
+        reason = "there is no 'dnsready' here, only dataready, httpready"
+        self.assertProblem(line.format("dnsready"), 10, "acceptfilter", reason)
+        self.patch(endpoint, "FILTERS", None)
+        service = serviceOf(line.format("dnsready"))
+        self.assertEqual(service.options.acceptFilter, "dnsready")
+
+    def test_notTCP(self) -> None:
+        """
+        There are none for anything but connections of TCP.
+        """
+        for line, column in (
+            (f"7 dgram:dataready udp wait {SH}", 9),
+            (f"/s stream:dataready unix nowait {SH}", 11),
+        ):
+            self.assertProblem(line, column, "acceptfilter", "is only for tcp")
+
+
 class UnixTests(ResolveCase):
     """
     Tests for UNIX sockets.
@@ -190,6 +230,40 @@ class UnixTests(ResolveCase):
         self.assertProblem(
             f":beth:crew::/s {rest}", 7, "socket_group", "no group 'crew'"
         )
+
+    def test_longPath(self) -> None:
+        """
+        A path that no socket can have is an error, at its place.
+        """
+        for path, good in (
+            ("/" + "x" * 102, True),
+            ("/" + "x" * 107, False),
+            ("/" + "\u00e9" * 60, False),
+        ):
+            line = f"{path} stream unix nowait {SH}"
+            if good:
+                self.assertEqual(serviceOf(line).address.host, path)
+            else:
+                self.assertProblem(line, 1, "service", "a path of a socket has at most")
+
+    def test_othersOwner(self) -> None:
+        """
+        Whoever is not root is warned that she can give a socket to herself and her
+        groups only.
+        """
+        for prefix, fields in (
+            (":alpine:mail:0660:", []),
+            (":::0660:", []),
+            (":root::0660:", ["socket_user"]),
+            ("::daemon::", ["socket_group"]),
+            (":root:daemon::", ["socket_user", "socket_group"]),
+        ):
+            line = f"{prefix}/s stream unix nowait {SH}"
+            warnings = resolved(line, ALPINE).warnings
+            self.assertEqual([each.field for each in warnings], fields, prefix)
+            self.assertEqual(resolved(line, ROOT).warnings, ())
+            for each in warnings:
+                self.assertIn("root", each.reason)
 
     def test_notUnix(self) -> None:
         """

@@ -77,7 +77,7 @@ ranges = {
     "group": st.sampled_from(["mail", "nogroup"]),
     "exec": st.sampled_from(["/bin/sh", "bin/sh", "sh", "/bin/a b", "/'\"\\"]),
     "args": st.lists(words, max_size=4).map(tuple),
-    "acceptfilter": names,
+    "acceptfilter": st.sampled_from(["dataready", "httpready"]),
     "socket_user": st.sampled_from([*USERS]),
     "socket_group": st.just("mail"),
     "socket_mode": st.integers(0, 0o7777),
@@ -134,7 +134,7 @@ def entries(draw: st.DrawFn) -> Entry:
     keys = {key for key in usual if unix or not key.startswith("socket_")}
     protocol = "unix" if unix else draw(st.sampled_from(NETWORK))
     if not protocol.startswith("tcp"):
-        keys -= {"nodelay", "keepalive"}
+        keys -= {"nodelay", "keepalive", "acceptfilter"}
     optional = {key: valuesOf(key) for key in sorted(keys)}
     given: dict[str, Any] = draw(st.fixed_dictionaries({}, optional=optional))
     given["protocol"] = protocol

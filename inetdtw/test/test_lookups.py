@@ -22,6 +22,7 @@ from inetdtw.lookups import (
     account,
     addresses,
     groupId,
+    notGiven,
     port,
     userId,
 )
@@ -238,6 +239,22 @@ class IdTests(LookupsCase):
         self.assertFails("socket_user", "no user 'carl'", userId, "carl", ROOT)
         reason = "no group 'crew'"
         self.assertFails("x", reason, groupId, "x", "crew", ROOT)
+
+
+class OwnerTests(LookupsCase):
+    """
+    Tests for who can give a socket away.
+    """
+
+    def test_owner(self) -> None:
+        """
+        Root can give it to everybody, others to themselves and to their groups.
+        """
+        for uid, gid in ((-1, -1), (1000, 1000), (1000, 8), (-1, 100)):
+            self.assertEqual(notGiven(uid, gid, ALPINE), [])
+        self.assertEqual(notGiven(0, 1, ROOT), [])
+        self.assertEqual(notGiven(0, -1, ALPINE), ["socket_user"])
+        self.assertEqual(notGiven(1001, 1, ALPINE), ["socket_user", "socket_group"])
 
 
 class PortTests(LookupsCase):

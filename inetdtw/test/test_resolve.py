@@ -127,8 +127,10 @@ class ServiceTests(ResolveCase):
         """
         Sizes of buffers and an accept filter are the socket's (item 31).
         """
-        service = serviceOf(f"7 stream:f tcp,sndbuf=64k,rcvbuf=1m nowait {SH}")
-        self.assertEqual(service.options, SocketOptions(128, 65536, 1 << 20, "f"))
+        service = serviceOf(f"7 stream:dataready tcp,sndbuf=64k,rcvbuf=1m nowait {SH}")
+        self.assertEqual(
+            service.options, SocketOptions(128, 65536, 1 << 20, "dataready")
+        )
 
     def test_fields(self) -> None:
         """
