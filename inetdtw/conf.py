@@ -51,6 +51,18 @@ _SWITCHED = re.compile(
     re.VERBOSE,
 )
 
+#: What looks like the beginning of a statement, wherever it stands.
+_STATEMENT = re.compile(
+    r"""
+      \S+ [ \t]+ (?: stream | dgram | seqpacket | raw | rdm ) (?: [,:]\S+ )?
+      [ \t]+ \S+ [ \t]+ (?:no)?wait (?! \w )
+    | \S+ [ \t]+ (?:on|off) [ \t]+ \w+ [ \t]* =
+    | \.include [ \t]+ \S
+    | \S+ : [ \t]* \Z
+    """,
+    re.VERBOSE,
+)
+
 
 #: The mistakes, and the statements, in one file after which nothing else is read of it.
 MISTAKES, STATEMENTS = 1000, 1 << 16
@@ -159,9 +171,9 @@ class _Reader:
             if comment.startswith("#@") and comment[2:].strip():
                 self._noted.append(place)
 
-    def _logicalLine(self) -> list[Word]:
+    def _logicalLine(self) -> list[tuple[Place, str]]:
         """
-        The words of a line and of those that continue it.
+        A line and those that continue it, each with where it begins.
         """
         source = self._source
         parts = [source.restOfLine()]
@@ -172,18 +184,14 @@ class _Reader:
             place, more = source.restOfLine()
             if not more.lstrip(" \t").startswith("#"):
                 parts.append((place, more))
-        words: list[Word] = []
-        for part in parts:
-            words += islice(wordsIn(*part), WORDS + 1 - len(words))
-        if len(words) > WORDS:
-            checkCount(words, words[-1])
-        return words
+        return parts
 
     def _positional(self) -> Iterator[Statement]:
         """
         What a positional line says.
         """
-        words = self._logicalLine()
+        parts = self._logicalLine()
+        words = _wordsOf(parts)
         if words[0].text == ".include":
             yield self._include(words)
         elif len(words) == 1 and words[0].text.endswith(":"):
@@ -191,6 +199,7 @@ class _Reader:
         else:
             yield self._entry(*saidBy(words), True)
             yield from _warnings(words)
+            yield from _swallowed(parts[1:])
 
     def _include(self, words: list[Word]) -> Include:
         """
@@ -234,6 +243,32 @@ class _Reader:
         return self._entry(name, said, switch.text == "on")
 
 
+def _wordsOf(parts: list[tuple[Place, str]]) -> list[Word]:
+    """
+    The words of a line and of those that continue it.
+
+    @raise ConfError: if there are too many, or a quote is not closed.
+    """
+    words: list[Word] = []
+    for part in parts:
+        words += islice(wordsIn(*part), WORDS + 1 - len(words))
+    if len(words) > WORDS:
+        checkCount(words, words[-1])
+    return words
+
+
+def _swallowed(parts: list[tuple[Place, str]]) -> Iterator[Warned]:
+    """
+    A warning for each line that continues another, and looks as if it was not to.
+    """
+    for place, text in parts:
+        bare = text.lstrip(" \t")
+        if _STATEMENT.match(bare):
+            reason = "goes on with the line before it here, as a blank is in front"
+            column = place.column + len(text) - len(bare)
+            yield Warned(Place(place.file, place.line, column), "line", reason)
+
+
 def _warnings(words: list[Word]) -> Iterator[Warned]:
     """
     What is strange about a positional line.
@@ -242,6 +277,10 @@ def _warnings(words: list[Word]) -> Iterator[Warned]:
     if login:
         reason = f"the login class '{login}' is not used; rlimit_ keys are, with a user"
         yield Warned(words[4].place, "user", reason)
+    returned = next((word for word in words if "\r" in word.text), None)
+    if returned is not None:
+        reason = "a word has a carriage return in it, which ends no line by itself"
+        yield Warned(returned.place, "line", reason)
     for word in words[6:]:
         if word.text.startswith("#"):
             reason = "is an argument of the program here, not the start of a comment"

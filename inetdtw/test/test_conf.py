@@ -128,6 +128,50 @@ class PositionalTests(SynchronousTestCase):
         self.assertEqual([each.service for each in found], ["7", "8"])
         self.assertEqual(found[0].args, ("cat", "-u", "a b"))
 
+    def test_indented(self) -> None:
+        """
+        A line that goes on with the one before it, but looks as if it was to be one of
+        its own, is warned about: other inetds have it so (item 10).
+        """
+        for more in (
+            f"8 {CAT}",
+            "[::1]:8 dgram,4:f udp6,sndbuf=1 nowait.5 u p",
+            "8 seqpacket unix wait/1 u internal",
+            "8 on protocol = tcp, args = echo;",
+            "8 off bind=127.0.0.1;",
+            '.include "x/*.conf"',
+            "127.0.0.1:",
+        ):
+            found, warned = statements(f"7 {CAT}\n # x\n \t{more}\r\n")
+            assert isinstance(found, Entry) and isinstance(warned, Warned), more
+            self.assertEqual(warned.place, Place("inetd.conf", 3, 3))
+            text = "inetd.conf:3:3: line: goes on with the line before it"
+            self.assertIn(text, str(warned))
+        found, *warnings = statements(f"7 {CAT}\n 8 {CAT}\n\t9 {CAT}\n")
+        self.assertEqual(len(warnings), 2)
+
+    def test_continuedArguments(self) -> None:
+        """
+        There is no warning of what can well be arguments (item 10).
+        """
+        for more in (
+            *("-u", "cat on", "x stream", "stream tcp nowait", "# 8 stream tcp nowait"),
+            *("a: b", "--bind 127.0.0.1:8", "8 on b", "x.include y", "include: on"),
+        ):
+            self.assertEqual(len(statements(f"7 {CAT}\n {more}\n")), 1, more)
+
+    def test_carriageReturn(self) -> None:
+        """
+        A carriage return within a line is part of a word, and warned about once: where
+        lines end with nothing else, all of them are one.
+        """
+        found, warned = statements(f"7 {CAT}\r8 {CAT}\r9 {CAT}\r")
+        assert isinstance(found, Entry) and isinstance(warned, Warned)
+        self.assertEqual(found.service, "7")
+        self.assertEqual((warned.field, warned.place.line), ("line", 1))
+        self.assertIn("a carriage return in it, which ends no line", warned.reason)
+        self.assertEqual(len(statements(f"7 {CAT}\r\n8 {CAT}\r\n")), 2)
+
     def test_continuedOverComments(self) -> None:
         """
         A comment behind a blank does not end a line that continues, nor does a line
