@@ -46,6 +46,8 @@ NAME, NAME_AND_MOST = struct.Struct("=I"), struct.Struct("=II")
 
 #: The largest packet.
 LARGEST = 1 << 18
+#: The most reports of one packet: the daemon looks at so many bytes of it only.
+TOGETHER = 1000
 
 #: The descriptor that leads to the daemon.
 CHANNEL = 3
@@ -133,13 +135,15 @@ class Reports:
 
     def flush(self) -> None:
         """
-        Send the reports that have come together.
+        Send the reports that have come together, and wait while there is no room.
         """
-        if self._records:
+        records = self._records
+        if records:
             # A context manager would be made for every program.
             try:
-                self._channel.send(b"".join(self._records))
+                for first in range(0, len(records), TOGETHER):
+                    self._channel.send(b"".join(records[first : first + TOGETHER]))
             except (BrokenPipeError, ConnectionResetError):
                 """What the daemon ordered before it went is started all the same."""
-            self._records.clear()
+            records.clear()
             self.urgent = False

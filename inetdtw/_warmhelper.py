@@ -98,6 +98,8 @@ MOST = _struct.Struct("=I")
 ADDRESS = _struct.Struct("=B?H16s4x")
 #: The largest packet.
 LARGEST = 1 << 18
+#: The most reports of one packet: the daemon looks at so many bytes of it only.
+TOGETHER = 1000
 #: Reports that are not kept back any longer for others to come.
 BATCH = 4
 
@@ -136,6 +138,17 @@ def say(text: str) -> None:
     """
     line = text.replace("\n", " ") + "\n"
     posix.write(2, line.encode("utf-8", "backslashreplace"))
+
+
+def sendAll(channel: Any, reports: list[bytes]) -> None:
+    """
+    Send reports to the daemon, and wait while there is no room.
+    """
+    try:
+        for first in range(0, len(reports), TOGETHER):
+            channel.send(b"".join(reports[first : first + TOGETHER]))
+    except (BrokenPipeError, ConnectionResetError):
+        """The daemon is gone, as the next packet will tell."""
 
 
 def reasonOf(error: BaseException) -> str:
@@ -860,10 +873,7 @@ class Server:
         Send the reports that have come together.
         """
         if self._reports:
-            try:
-                self._channel.send(b"".join(self._reports))
-            except (BrokenPipeError, ConnectionResetError):
-                """The daemon is gone, as the next packet will tell."""
+            sendAll(self._channel, self._reports)
             self._reports.clear()
 
     def _about(self, fd: int) -> Call | None:
