@@ -101,6 +101,17 @@ class Helper(ProcessProtocol):
         self._said = b""
         self._born = self._reactor.seconds()
         self._before = self._channel.number
+        try:
+            self._spawn()
+        except OSError as why:
+            self._died(str(why))
+
+    def _spawn(self) -> None:
+        """
+        Start the process.
+
+        @raise OSError: if it cannot be started.
+        """
         null = os.open(os.devnull, os.O_RDWR)
         fds = {0: null, 1: null, 2: "r", _packets.CHANNEL: self._channel.theirs}
         try:
@@ -108,8 +119,6 @@ class Helper(ProcessProtocol):
                 self, self._command[0], self._command, {}, childFDs=fds
             )
             self.pid = process.pid
-        except OSError as why:
-            self._died(str(why))
         finally:
             os.close(null)
 

@@ -11,6 +11,7 @@ import array
 import errno
 import os
 import socket
+from typing import Any
 
 from zope.interface.verify import verifyObject
 
@@ -462,6 +463,22 @@ class DeathTests(HelperTestCase):
         self.assertIn("no more processes", self.owner.deaths[-1][1])
         self.assertEqual(openedSince(before), {})
         self.reactor.spawnFailure = None
+        self.succeed(0)
+        self.running()
+
+    def test_noDescriptor(self) -> None:
+        """
+        Nor is there an end of it when no descriptor is left at that moment.
+        """
+
+        def none(*args: Any) -> int:
+            raise OSError(errno.EMFILE, "no more descriptors")
+
+        self.played.die()
+        patched = self.patch(os, "open", none)
+        self.reactor.advance(FIRST_PAUSE)
+        patched.restore()
+        self.assertIn("no more descriptors", self.owner.deaths[-1][1])
         self.succeed(0)
         self.running()
 
