@@ -20,6 +20,7 @@ from typing import Any, Callable
 from zope.interface import implementer
 
 from twisted.internet.defer import Deferred
+from twisted.internet.error import ProcessExitedAlready
 from twisted.internet.interfaces import IReadDescriptor
 from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
@@ -34,6 +35,9 @@ from inetdtw.pauses import Pauses
 from inetdtw.place import printable
 from inetdtw.report import JUST_ACCEPTED
 from inetdtw.total import Share, Total
+
+#: The seconds that a helper has to end by itself.
+OVERDUE = 5.0
 
 
 @implementer(IReadDescriptor)
@@ -73,6 +77,7 @@ class Helper(ProcessProtocol):
         self._born = 0.0
         self._said = b""
         self._later: Any = None
+        self._overdue: Any = None
         self._retiring = False
         self._retired: Deferred[None] | None = None
         self.up = False
@@ -165,15 +170,31 @@ class Helper(ProcessProtocol):
             self._reactor.removeReader(self)
             self.children.leave()
             self._channel.end()
-            if self._later is not None:
+            if self._later is None:
+                self._overdue = self._reactor.callLater(OVERDUE, self._kill)
+            else:
                 self._later.cancel()
                 self._close()
         return self._retired
+
+    def _kill(self) -> None:
+        """
+        End the helper, which has not done so: it may be stopped, or wait until the
+        machine has room for another process.
+        """
+        self._overdue = None
+        assert self.transport is not None
+        with contextlib.suppress(ProcessExitedAlready):
+            self.transport.signalProcess("KILL")
+        # Who else has its standard error is not waited for.
+        self.transport.loseConnection()
 
     def _close(self) -> None:
         """
         Give up the socket.
         """
+        if self._overdue is not None:
+            self._overdue.cancel()
         self._channel.close()
         assert self._retired is not None
         self._retired.callback(None)

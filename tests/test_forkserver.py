@@ -183,3 +183,22 @@ class AbandonedTests(ServingTestCase):
         So it is when the daemon is told to stop.
         """
         self._abandon(signal.SIGTERM)
+
+    def test_stopped(self) -> None:
+        """
+        So it is when the fork servers are stopped, which any program of their user can
+        do: the daemon that is told to stop does not wait for them for ever.
+        """
+        port = freePort()
+        conf = f"{port} stream tcp nowait - {self.program('count', COUNT)} count\n"
+        with self.daemon(conf, port) as daemon:
+            helpers = forkServers(daemon.process.pid)
+            for pid in helpers:
+                os.kill(pid, signal.SIGSTOP)
+            daemon.process.terminate()
+            eventually(
+                lambda: daemon.process.poll() is not None,
+                lambda: f"the end of the daemon; its log:\n{daemon.log()}",
+            )
+            for pid in helpers:
+                self.assertIn(stat(pid)[0], "XZ")

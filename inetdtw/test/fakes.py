@@ -117,7 +117,10 @@ class FakeProcess:
         the process; closed when it exits.
     @ivar pipes: the descriptors that it was to have a pipe for, with the mode.
     @ivar signals: the signals that it was sent.
+    @ivar left: whether nothing is to be exchanged with it any more.
     """
+
+    left = False
 
     def __init__(
         self,
@@ -214,8 +217,9 @@ class FakeProcess:
 
     def loseConnection(self) -> None:
         """
-        Nothing is exchanged with it.
+        Remember that nothing is to be exchanged with it any more.
         """
+        self.left = True
 
     def getPeer(self) -> Any:
         """

@@ -10,6 +10,7 @@ from __future__ import annotations
 import array
 import errno
 import os
+import signal
 import socket
 from typing import Any
 
@@ -33,7 +34,7 @@ from inetdtw._packets import (
     STALLED,
     STARTED,
 )
-from inetdtw.helper import Helper
+from inetdtw.helper import OVERDUE, Helper
 from inetdtw.interfaces import Exit
 from inetdtw.pauses import FIRST_PAUSE, GOOD_LIFE, GROWTH, LONGEST_PAUSE
 from inetdtw.test.fakes import (
@@ -510,6 +511,32 @@ class StopTests(HelperTestCase):
         self.assertIs(self.helper.stop(), stopped)
         self.played.die(0)
         self.successResultOf(stopped)
+
+    def test_overdue(self) -> None:
+        """
+        One that does not end is killed: any program of its user can have stopped it.
+        """
+        stopped = self.helper.stop()
+        self.reactor.advance(OVERDUE * 0.99)
+        self.assertEqual(self.played.process.signals, [])
+        self.reactor.advance(OVERDUE)
+        self.assertEqual(self.played.process.signals, ["KILL"])
+        self.assertNoResult(stopped)
+        self.played.process.exit(number=signal.SIGKILL)
+        self.successResultOf(stopped)
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+    def test_standardError(self) -> None:
+        """
+        One that has ended is not waited for as long as anybody else has its standard
+        error.
+        """
+        self.helper.stop()
+        process = self.played.process
+        process.exited = True
+        self.assertFalse(process.left)
+        self.reactor.advance(OVERDUE)
+        self.assertTrue(process.left)
 
     def test_queued(self) -> None:
         """
