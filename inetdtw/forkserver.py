@@ -54,18 +54,31 @@ class ForkServers:
         @param count: how many there are to be; by default one for each processor,
             up to four.
         @param total: what counts the programs of all services.
+
+        @raise OSError: if there are no descriptors left.
         """
         self.context = context
         self._report = report
-        count = count or min(os.cpu_count() or 1, 4)
-        command = [sys.executable, "-I", "-S", _HELPER, *context.words()]
-        self._helpers = [
-            Helper(self, reactor, command, context.directory, total)
-            for _ in range(count)
-        ]
         self._waiters: list[Callable[[], None]] = []
         self._delegated = 0
         self._encoded: dict[tuple[Any, ...], tuple[Any, bytes]] = {}
+        self._helpers: list[Helper] = []
+        count = count or min(os.cpu_count() or 1, 4)
+        try:
+            for _ in range(count):
+                self._helpers.append(self._helper(reactor, total))
+        except OSError:
+            self.stop()
+            raise
+
+    def _helper(self, reactor: Any, total: Total | None) -> Helper:
+        """
+        One more helper.
+
+        @raise OSError: if there are no descriptors left.
+        """
+        command = [sys.executable, "-I", "-S", _HELPER, *self.context.words()]
+        return Helper(self, reactor, command, self.context.directory, total)
 
     def start(self) -> None:
         """

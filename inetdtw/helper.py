@@ -78,6 +78,7 @@ class Helper(ProcessProtocol):
         self._said = b""
         self._later: Any = None
         self._overdue: Any = None
+        self._there = False
         self._retiring = False
         self._retired: Deferred[None] | None = None
         self.up = False
@@ -123,7 +124,7 @@ class Helper(ProcessProtocol):
             process = self._reactor.spawnProcess(
                 self, self._command[0], self._command, {}, childFDs=fds
             )
-            self.pid = process.pid
+            self.pid, self._there = process.pid, True
         finally:
             os.close(null)
 
@@ -170,12 +171,19 @@ class Helper(ProcessProtocol):
             self._reactor.removeReader(self)
             self.children.leave()
             self._channel.end()
-            if self._later is None:
-                self._overdue = self._reactor.callLater(OVERDUE, self._kill)
-            else:
-                self._later.cancel()
-                self._close()
+            self._expectEnd()
         return self._retired
+
+    def _expectEnd(self) -> None:
+        """
+        Wait for the end of the helper, if there is one.
+        """
+        if self._there:
+            self._overdue = self._reactor.callLater(OVERDUE, self._kill)
+            return
+        if self._later is not None:
+            self._later.cancel()
+        self._close()
 
     def _kill(self) -> None:
         """
@@ -311,7 +319,7 @@ class Helper(ProcessProtocol):
             """What it reported before it died still holds."""
         if self.up and self._delegations:
             why += JUST_ACCEPTED
-        hopeless, self.up = not self.up, False
+        hopeless, self.up, self._there = not self.up, False, False
         self._delegations.lost()
         self._delegations.freeUnwanted()
         if self._retired is not None:

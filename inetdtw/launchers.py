@@ -40,6 +40,13 @@ def _key(service: Service) -> _Key:
     return way, service.context
 
 
+def _keys(services: Iterable[Service]) -> dict[_Key, None]:
+    """
+    The launchers that services need, in order.
+    """
+    return dict.fromkeys(_key(each) for each in services if each.program is not None)
+
+
 def _warmKey(service: Service) -> tuple[Any, ...]:
     """
     What services must have in common to share an interpreter that is kept: all that a
@@ -83,25 +90,46 @@ class Launchers:
         """
         Have a launcher for each of these services, started, and no others.  What is
         kept warm is renewed.
+
+        @raise OSError: as L{make} does.
         """
         services = list(services)
+        self.make(services)
         self._retired = [each for each in self._retired if not each.over]
         self._cooled = [each for each in self._cooled if not each.over]
         self._cool(services)
-        wanted = dict.fromkeys(
-            _key(service) for service in services if service.program is not None
-        )
+        wanted = _keys(services)
         for key in [key for key in self._launchers if key not in wanted]:
-            launcher = self._launchers.pop(key)
-            launcher.retire()
-            self._retired.append(launcher)
-        for way, context in wanted:
-            if (way, context) in self._launchers:
-                continue
-            launcher = self._launchers[way, context] = self._make(way, context)
-            launcher.start()
+            self._retire(self._launchers.pop(key))
         for service in services:
             self._heat(service)
+
+    def make(self, services: Iterable[Service]) -> None:
+        """
+        Have a launcher for each of these services, started, besides those there are.
+
+        @raise OSError: if there are no descriptors left for that; then there are only
+            those that there were.
+        """
+        made: dict[_Key, Any] = {}
+        try:
+            for key in _keys(services):
+                if key not in self._launchers:
+                    made[key] = self._make(*key)
+            for launcher in made.values():
+                launcher.start()
+        except OSError:
+            for launcher in made.values():
+                self._retire(launcher)
+            raise
+        self._launchers.update(made)
+
+    def _retire(self, launcher: Any) -> None:
+        """
+        Have a launcher end, as soon as it can.
+        """
+        launcher.retire()
+        self._retired.append(launcher)
 
     def _make(self, way: str, context: Context) -> Any:
         """

@@ -28,6 +28,7 @@ from inetdtw.host import Host
 from inetdtw.inherited import Inherited
 from inetdtw.launchers import Launchers
 from inetdtw.lookups import Lookups
+from inetdtw.place import ConfError, Place
 from inetdtw.report import Report
 from inetdtw.service import Service, Settings
 from inetdtw.slots import DRAINING, Slots
@@ -237,7 +238,7 @@ class InetdService(ApplicationService):
         """
         Read the configuration again.
         """
-        configuration = self._withServices(self._read())
+        configuration = self._withLaunchers(self._withServices(self._read()))
         self._problems = configuration.problems
         self._say(configuration)
         problems = tuple(map(str, configuration.problems))
@@ -261,6 +262,22 @@ class InetdService(ApplicationService):
         if not self._required or configuration.services or configuration.problems:
             return configuration
         return replace(configuration, problems=(files.nothingIn(self._paths),))
+
+    def _withLaunchers(self, configuration: Configuration) -> Configuration:
+        """
+        A configuration, with a problem if what is to start its programs cannot be had
+        now: only who has that gives up what there is.
+        """
+        if configuration.problems or not self.running:
+            return configuration
+        try:
+            self._launchers.make(configuration.services)
+        except OSError as why:
+            place = Place(self._paths[0] if self._paths else "inetd.conf", 1)
+            reason = f"its programs cannot be started: {why.strerror}"
+            problem = ConfError(place, "file", reason)
+            return replace(configuration, problems=(problem,))
+        return configuration
 
     def pause(self, service: str) -> ServiceState:
         """

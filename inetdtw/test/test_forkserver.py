@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
+import socket
 import sys
 from functools import partial
 from typing import Any
@@ -93,6 +94,24 @@ class ForkServersTests(ServingTestCase):
             before = len(self.reactor.processes)
             self.make().start()
             self.assertEqual(len(self.reactor.processes) - before, count)
+
+    def test_noDescriptors(self) -> None:
+        """
+        Where there are descriptors for some of them only, there is none.
+        """
+        pair, left = socket.socketpair, [None, None]
+
+        def few(*given: Any) -> Any:
+            if not left:
+                raise OSError(errno.EMFILE, "no more descriptors")
+            left.pop()
+            return pair(*given)
+
+        before, readers = openDescriptors(), set(self.reactor.getReaders())
+        self.patch(socket, "socketpair", few)
+        self.assertRaises(OSError, self.make, 3)
+        self.assertEqual(openedSince(before), {})
+        self.assertEqual(set(self.reactor.getReaders()), readers)
 
     def test_command(self) -> None:
         """

@@ -558,6 +558,16 @@ class StopTests(HelperTestCase):
         self.assertEqual(self.reactor.getDelayedCalls(), [])
         self.assertEqual(openedSince(self.before), {})
 
+    def test_stopUnstarted(self) -> None:
+        """
+        One that was never started has nothing to wait for.
+        """
+        before = openDescriptors()
+        helper = Helper(self.owner, self.reactor, ["/py"], "/")
+        self.successResultOf(helper.stop())
+        self.assertTrue(helper.over)
+        self.assertEqual(openedSince(before), {})
+
     def test_settleStopped(self) -> None:
         """
         To ask one that is given up for anything is no error.

@@ -7,6 +7,7 @@ Tests for L{inetdtw.launchers}.
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 from typing import Any
@@ -171,6 +172,26 @@ class LaunchersTests(ServingTestCase):
         self.launchers.need([FORKSERVER])
         self.assertEqual(len(self.made), 2)
         self.assertIs(self.launchers.of(FORKSERVER), self.made[1])
+
+    def test_none(self) -> None:
+        """
+        Where one of those that are needed cannot be had, nothing is different: those
+        there are stay, and those that were made for it are none.
+        """
+        self.launchers.need([FORKSERVER])
+        kinds = {"direct": self.maker("direct"), "forkserver": self.failing}
+        self.patch(Launchers, "_MAKE", kinds)
+        wanted = [DIRECT, makeService(context=Context(umask=0o077))]
+        self.assertRaises(OSError, self.launchers.need, wanted)
+        self.assertEqual([each.said for each in self.made], [["start"], ["retire"]])
+        self.assertIs(self.launchers.of(FORKSERVER), self.made[0])
+        self.assertRaises(KeyError, self.launchers.of, DIRECT)
+
+    def failing(self, *given: Any, **more: Any) -> Any:
+        """
+        What can make no launchers.
+        """
+        raise OSError(errno.EMFILE, "no more descriptors")
 
     def test_rootsGroups(self) -> None:
         """

@@ -582,6 +582,30 @@ class ReloadTests(SuperserverTestCase):
         self.assertIn("umask=077", self.reactor.processes[1].args)
         self.assertEqual(self.argument(inetd, "0/tcp", self.ready()), b"sh")
 
+    def test_noDescriptors(self) -> None:
+        """
+        When no descriptor is left for a fork server, the old configuration stays, and
+        what serves it; the next attempt has another chance.
+        """
+
+        def none(*args: Any) -> Any:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+        inetd = self.running(PROGRAM.format("one"))
+        old = self.ready()
+        before = inetd.configuration, inetd.getHosts(), self.sockets()
+        line = "127.0.0.1:0 on protocol = tcp, wait = no, user = -, exec = /bin/sh"
+        self.write(f"{line}, umask = 077, accept_max = 100;\n")
+        patched = self.patch(socket, "socketpair", none)
+        self.assertIn(os.strerror(errno.EMFILE), inetd.reload().problems[0])
+        patched.restore()
+        after = inetd.configuration, inetd.getHosts(), self.sockets()
+        self.assertEqual(after, before)
+        self.assertEqual(self.said("reload")[-1]["problems"], 1)
+        self.assertEqual(self.argument(inetd, "0/tcp", old), b"one")
+        self.assertTrue(inetd.reload())
+        self.assertEqual(self.argument(inetd, "0/tcp", self.ready()), b"sh")
+
     def test_internalToProgram(self) -> None:
         """
         A socket may come to be served by a program, and by the daemon again.
