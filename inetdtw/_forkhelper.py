@@ -49,6 +49,9 @@ from inetdtw._packets import (
     NAME,
     NAME_AND_MOST,
     REPEATS_SHIFT,
+    TAKEN,
+    TAKEN_ASTRAY,
+    UNTAKEN,
     WITHDRAWN,
     Reports,
     pairs,
@@ -208,7 +211,7 @@ class ForkServer:
         try:
             acceptor = Acceptor(number, os.dup(fds[0]), program)
         except OSError as why:
-            self._reports.add(DROPPED, number, 0, codeOf(why))
+            self._reports.add(DROPPED, number, UNTAKEN, codeOf(why))
             return
         self._acceptors[acceptor.socket.fileno()] = acceptor
         self._poll.register(acceptor.socket.fileno(), select.POLLIN | _EXCLUSIVE)
@@ -244,7 +247,7 @@ class ForkServer:
             connection, peer, environment = acceptor.accept()
         except OSError as why:
             if why.errno in STALLS[1:]:
-                self._drop(acceptor, why)
+                self._drop(acceptor, why, UNTAKEN)
             return
         with connection:
             record = packAddress(ADDRESSED, peer)
@@ -261,26 +264,27 @@ class ForkServer:
         path, argv, _ = acceptor.program
         number = acceptor.number
         if not self._programs.arrive():
-            self._drop(acceptor, FileNotFoundError(errno.ENOENT, ""), True)
+            missing = FileNotFoundError(errno.ENOENT, "")
+            self._drop(acceptor, missing, TAKEN_ASTRAY)
             return
         try:
             pid = self._programs.patiently(number, (path, argv, environment), [fd])
         except (OSError, ValueError) as why:
-            self._drop(acceptor, why)
+            self._drop(acceptor, why, TAKEN)
             return
         self._programs.accepted.add(pid)
         self._reports.add(ACCEPTED, number, pid, 0)
         self._leaveIfCrowded()
 
-    def _drop(self, acceptor: Acceptor, why: Exception, astray: bool = False) -> None:
+    def _drop(self, acceptor: Acceptor, why: Exception, what: int) -> None:
         """
         Leave a socket to the daemon, which has other means, after something went
         wrong.
 
-        @param astray: whether it is wrong with the working directory.
+        @param what: whether there is a client for whom it did, such as L{TAKEN}.
         """
         self._withdraw(acceptor.number)
-        self._reports.add(DROPPED, acceptor.number, int(astray), codeOf(why))
+        self._reports.add(DROPPED, acceptor.number, what, codeOf(why))
 
     def _settle(self, told: bytes) -> None:
         """

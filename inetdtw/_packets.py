@@ -36,6 +36,9 @@ HELLO, STARTED, FAILED, ENDED, STALLED, ASTRAY, REPEATED = range(1, 8)
 ADDRESSED, ACCEPTED, DROPPED, WITHDRAWN = range(8, 12)
 #: No more connections are accepted, as there are as many programs as may be.
 CROWDED = 13
+#: What says in the place of a pid what was dropped: no connection had been taken; one
+#: had, but has no program; and that because the working directory is not there.
+UNTAKEN, TAKEN, TAKEN_ASTRAY = range(3)
 #: The length has how often the program may be repeated in its upper bits.
 REPEATS_SHIFT = 24
 #: In their place: the packet brings a listening socket, to accept from.

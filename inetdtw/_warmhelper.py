@@ -87,6 +87,9 @@ ACCEPT, WITHDRAW = 1, 2
 REPORT = _struct.Struct("=BxxxIiiQ")
 HELLO, STARTED, FAILED, ENDED = range(1, 5)
 ADDRESSED, ACCEPTED, DROPPED, WITHDRAWN = range(8, 12)
+#: What says in the place of a pid what was dropped: no connection had been taken; or
+#: one had, but has no child.
+UNTAKEN, TAKEN = 0, 1
 #: The process should be followed by another.
 STALE = 12
 #: No more connections are accepted, as there are as many children as may be.
@@ -969,7 +972,7 @@ class Server:
             fd, peer = listening._accept()
         except OSError as why:
             if why.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):
-                self._drop(number, why.errno)
+                self._drop(number, UNTAKEN, why.errno)
             return None
         if not isThere(fd):
             posix.close(fd)
@@ -980,7 +983,7 @@ class Server:
         except OSError as why:
             posix.close(fd)
             self._addressed(peer)
-            self._drop(number, why.errno or errno.EAGAIN)
+            self._drop(number, TAKEN, why.errno or errno.EAGAIN)
             return None
         if not pid:
             return self._child(0, cold, [fd], lambda: ofConnection(fd, peer))
@@ -1021,12 +1024,14 @@ class Server:
         if record is not None:
             self._reports.append(record)
 
-    def _drop(self, number: int, why: int) -> None:
+    def _drop(self, number: int, what: int, why: int) -> None:
         """
         Leave a socket to the daemon, which has other means.
+
+        @param what: whether there is a client for whom something went wrong.
         """
         self._forget(number)
-        self._report(DROPPED, number, 0, why)
+        self._report(DROPPED, number, what, why)
 
     def _order(self, number: int, extra: bytes, fds: list[int]) -> Call | None:
         """

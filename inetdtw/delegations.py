@@ -26,6 +26,8 @@ from inetdtw._packets import (
     NAME,
     NAME_AND_MOST,
     REPEATS_SHIFT,
+    TAKEN_ASTRAY,
+    UNTAKEN,
     WITHDRAWN,
 )
 from inetdtw.channel import Channel
@@ -165,6 +167,7 @@ class Delegations:
         The helper says something of a socket that it accepts from.
 
         @param kind: one of L{KINDS}.
+        @param pid: of a program that was started; of what was dropped, what it was.
 
         @return: the child, if it says that a program was started.
         """
@@ -173,8 +176,9 @@ class Delegations:
         if kind == ACCEPTED:
             return delegation.watcher.accepted(peer)
         if kind == DROPPED:
-            where = f"{self._directory}: " if pid else ""
-            delegation.watcher.dropped(peer, where + os.strerror(value))
+            where = f"{self._directory}: " if pid == TAKEN_ASTRAY else ""
+            client = None if pid == UNTAKEN else peer or ""
+            delegation.watcher.dropped(client, where + os.strerror(value))
         elif kind == CROWDED:
             delegation.watcher.crowded()
         else:

@@ -176,8 +176,10 @@ class IAccepting(Interface):
 
     def dropped(peer: Any, reason: str) -> None:
         """
-        The launcher takes no more connections, as something went wrong; that of
-        C{peer}, if it had been taken, is closed.
+        The launcher takes no more connections, as something went wrong.
+
+        @param peer: the client whose connection had been taken, and is closed, which is
+            an empty text if it has no address; C{None} if none had been taken.
         """
 
     def crowded() -> None:

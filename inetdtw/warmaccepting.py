@@ -12,7 +12,7 @@ import os
 from dataclasses import dataclass
 from typing import Any, Callable
 
-from inetdtw._warmhelper import ACCEPTED, CROWDED, DROPPED, WITHDRAWN
+from inetdtw._warmhelper import ACCEPTED, CROWDED, DROPPED, UNTAKEN, WITHDRAWN
 from inetdtw.total import Share
 from inetdtw.warmchannel import Channel, Said
 from inetdtw.warmchildren import Nonsense, Running
@@ -108,7 +108,8 @@ class Accepting:
             self._share.began(said.pid)
             running.begin(said.pid, child, not said.value)
         elif said.kind == DROPPED:
-            listening.watcher.dropped(said.peer, os.strerror(said.value))
+            client = None if said.pid == UNTAKEN else said.peer or ""
+            listening.watcher.dropped(client, os.strerror(said.value))
         elif said.kind == CROWDED:
             listening.watcher.crowded()
         elif said.kind == WITHDRAWN and listening.free is not None:

@@ -242,6 +242,22 @@ class StreamProgramsTests(ServingTestCase):
             self.reactor.turn(PATIENCE)
         self.assertEqual(len(self.accepting.programs), 1)
 
+    def test_droppedUnix(self) -> None:
+        """
+        A client that has no address is one that was not served, too: that is said and
+        counted, and the launcher is not asked again.
+        """
+        self.serve(makeService())
+        child = self.listener.accepted("")
+        child.started(77)
+        self.listener.dropped("", "why")
+        (event,) = self.said("fail")
+        self.assertEqual(event["peer"], "-")
+        self.assertEqual(self.host.tallies[makeService().name].failed, 1)
+        self.accepting.free()
+        child.ended(Exit(0))
+        self.assertEqual(self.accepting.said, ["delegate", "withdraw 9"])
+
 
 class ForkServersTests(SynchronousTestCase):
     """

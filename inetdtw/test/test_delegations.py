@@ -27,6 +27,9 @@ from inetdtw._packets import (
     HELLO,
     NAME,
     REPEATS_SHIFT,
+    TAKEN,
+    TAKEN_ASTRAY,
+    UNTAKEN,
     WITHDRAWN,
 )
 from inetdtw.delegations import Delegation
@@ -155,14 +158,18 @@ class DelegationTests(HelperTestCase):
 
     def test_dropped(self) -> None:
         """
-        What goes wrong is said, with the folder if that is what is wrong.
+        What goes wrong is said, with the folder if that is what is wrong, and whether
+        there is a client that it went wrong for, who may have no address.
         """
-        self.say((DROPPED, 5, 0, 2), (DROPPED, 5, 1, 2), (DROPPED, 6, 0, 2))
-        missing = "No such file or directory"
-        self.assertEqual(
-            self.watcher.told,
-            [("dropped", None, missing), ("dropped", None, f"/folder: {missing}")],
+        self.say(
+            (DROPPED, 5, UNTAKEN, errno.ENOENT),
+            (DROPPED, 5, TAKEN, errno.ENOENT),
+            (DROPPED, 5, TAKEN_ASTRAY, errno.ENOENT),
+            (DROPPED, 6, TAKEN, errno.ENOENT),
         )
+        missing = os.strerror(errno.ENOENT)
+        wanted = [(None, missing), ("", missing), ("", f"/folder: {missing}")]
+        self.assertEqual(self.watcher.told, [("dropped", *each) for each in wanted])
 
     def test_withdrawn(self) -> None:
         """

@@ -11,24 +11,33 @@ import array
 import errno
 import json
 import os
+import resource
+import shutil
 import signal
 import socket
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from typing import Any
 
 from inetdtw import _forkhelper
 from inetdtw._packets import (
+    ACCEPT,
     ASTRAY,
     CHANNEL,
+    DROPPED,
     ENDED,
     FAILED,
     HEADER,
     HELLO,
+    NAME_AND_MOST,
     REPEATS_SHIFT,
     REPORT,
     STARTED,
+    TAKEN,
+    TAKEN_ASTRAY,
+    UNTAKEN,
 )
 from inetdtw.channel import encode
 from inetdtw.interfaces import Order
@@ -95,6 +104,16 @@ class Running:
         rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))]
         packet = packed(number, argv, **{**usual, **given})
         self.channel.sendmsg([packet], rights)
+
+    def accept(self, number: int, argv: Sequence[str], server: socket.socket) -> None:
+        """
+        Have it accept connections.
+        """
+        program = encode(Order(argv[0], tuple(argv), PATH, {}, (0, 0, 0)))
+        head = HEADER.pack(number, ACCEPT << REPEATS_SHIFT)
+        packet = head + NAME_AND_MOST.pack(number, 0) + program
+        rights = array.array("i", [server.fileno()])
+        self.channel.sendmsg([packet], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
 
     def hear(self) -> Report:
         """
@@ -323,6 +342,50 @@ class ProgramTests(ProgramTestCase):
         self.assertEqual(helper.hear(), (FAILED, 1, 0, errno.ENOENT))
         report = self.failure(helper, ("/etc/passwd",))
         self.assertEqual(report, (FAILED, 1, 0, errno.EACCES))
+
+    def unixServer(self) -> socket.socket:
+        """
+        A socket whose clients have no address.
+        """
+        server = self.closing(socket.socket(socket.AF_UNIX))
+        folder = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, folder)
+        server.bind(f"{folder}/socket")
+        server.listen()
+        server.setblocking(False)
+        return server
+
+    def dropped(self, helper: Running, argv: Sequence[str]) -> Report:
+        """
+        What the helper says when it is to accept the connection of such a client.
+        """
+        server = self.unixServer()
+        self.closing(socket.socket(socket.AF_UNIX)).connect(server.getsockname())
+        helper.accept(5, argv, server)
+        return helper.hear()
+
+    def test_dropped(self) -> None:
+        """
+        Where it cannot start a program for a connection that it has accepted, it says
+        that it had accepted one, also of a client that has no address.
+        """
+        report = self.dropped(self.helper(), ("/nowhere",))
+        self.assertEqual(report, (DROPPED, 5, TAKEN, errno.ENOENT))
+        folder = os.path.abspath(self.mktemp())
+        report = self.dropped(self.helper(f"directory={folder}"), ("/bin/true",))
+        self.assertEqual(report, (DROPPED, 5, TAKEN_ASTRAY, errno.ENOENT))
+
+    def test_untaken(self) -> None:
+        """
+        Where it cannot accept any, it says that, and the client still waits.
+        """
+        helper, server = self.helper(), self.unixServer()
+        helper.accept(5, ("/bin/true",), server)
+        self.talk(helper, ("/bin/true",))
+        resource.prlimit(helper.pid, resource.RLIMIT_NOFILE, (3, 3))
+        self.closing(socket.socket(socket.AF_UNIX)).connect(server.getsockname())
+        self.assertEqual(helper.hear(), (DROPPED, 5, UNTAKEN, errno.EMFILE))
+        server.accept()[0].close()
 
     def test_failuresWithLimits(self) -> None:
         """

@@ -17,6 +17,8 @@ from inetdtw._warmhelper import (
     DROPPED,
     ENDED,
     MOST,
+    TAKEN,
+    UNTAKEN,
     WITHDRAW,
     WITHDRAWN,
 )
@@ -81,10 +83,15 @@ class AcceptingTests(WarmProcessTestCase):
 
     def test_dropped(self) -> None:
         """
-        When it can take no more, the watcher hears why.
+        When it can take no more, the watcher hears why, and whether there is a client
+        that it went wrong for, who may have no address.
         """
-        self.say((DROPPED, 5, 0, errno.EMFILE), peer=PEER)
-        self.assertEqual(self.watcher.told, [(PEER, os.strerror(errno.EMFILE))])
+        self.say((DROPPED, 5, TAKEN, errno.EAGAIN), peer=PEER)
+        self.say((DROPPED, 5, TAKEN, errno.EAGAIN))
+        self.say((DROPPED, 5, UNTAKEN, errno.EAGAIN))
+        peers = [peer for peer, _ in self.watcher.told]
+        self.assertEqual(peers, [PEER, "", None])
+        self.assertEqual(self.watcher.told[0][1], os.strerror(errno.EAGAIN))
 
     def test_crowded(self) -> None:
         """
