@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 from typing import Any, Callable
 
 from zope.interface import implementer
@@ -24,8 +25,10 @@ from inetdtw import _forkhelper
 from inetdtw.channel import encode
 from inetdtw.context import Context
 from inetdtw.delegations import Delegation
+from inetdtw.held import Kept
 from inetdtw.helper import Helper
 from inetdtw.interfaces import IAcceptingLauncher, Order
+from inetdtw.posts import Posts, isShort
 from inetdtw.report import Report
 from inetdtw.total import Total
 
@@ -60,6 +63,7 @@ class ForkServers:
         self.context = context
         self._report = report
         self._waiters: list[Callable[[], None]] = []
+        self._posts = Posts(reactor, lambda call, *given: call(*given))
         self._delegated = 0
         self._encoded: dict[tuple[Any, ...], tuple[Any, bytes]] = {}
         self._helpers: list[Helper] = []
@@ -91,6 +95,12 @@ class ForkServers:
         """
         Have the helpers end once no program of theirs runs.
         """
+        self._posts.add(self._retire)
+
+    def _retire(self) -> None:
+        """
+        The helpers have all orders that they will have.
+        """
         for helper in self._helpers:
             helper.retire()
 
@@ -107,6 +117,10 @@ class ForkServers:
 
         @return: fires when they are gone.
         """
+        for _, *given in self._posts.takeAll():
+            for kept in given:
+                kept.close()
+                kept.child.failed("the daemon stops")
         return DeferredList([helper.stop() for helper in self._helpers])
 
     @property
@@ -114,7 +128,9 @@ class ForkServers:
         """
         Whether a helper can take another order.
         """
-        return any(helper.up and helper.load < IN_FLIGHT for helper in self._helpers)
+        return not self._posts and any(
+            helper.up and helper.load < IN_FLIGHT for helper in self._helpers
+        )
 
     def settle(self) -> None:
         """
@@ -131,13 +147,57 @@ class ForkServers:
 
     def launch(self, child: Any, order: Order) -> None:
         """
-        Give an order to the helper that has the fewest before it.
+        Give an order to the helper that has the fewest before it, as soon as there is
+        room for it: there may be much that goes with it.
+        """
+        try:
+            self._order(child, order)
+        except OSError as why:
+            if not (isShort(why) and self._keep(child, order)):
+                self._fail(child, why)
+
+    def _order(self, child: Any, order: Order) -> None:
+        """
+        Give an order to a helper.
+
+        @raise OSError: if it cannot be sent.
         """
         helper = min(self._helpers, key=lambda each: (not each.up, each.load))
+        helper.order(child, self._shared(order), *order.own(), order.repeats)
+
+    def _fail(self, child: Any, why: OSError) -> None:
+        """
+        An order cannot be sent.
+        """
+        child.failed(f"cannot reach the fork server: {why.strerror}")
+
+    def _keep(self, child: Any, order: Order) -> bool:
+        """
+        Give an order later.
+
+        @return: whether there are descriptors for that.
+        """
         try:
-            helper.order(child, self._shared(order), *order.own(), order.repeats)
+            # Nothing may be to be repeated any more by then.
+            kept = Kept(child, replace(order, repeats=0))
+        except OSError:
+            return False
+        self._posts.add(self._orderKept, kept)
+        return True
+
+    def _orderKept(self, kept: Kept) -> None:
+        """
+        Give an order that there was no room for before.
+
+        @raise OSError: if there is none still.
+        """
+        try:
+            self._order(kept.child, kept.order)
         except OSError as why:
-            child.failed(f"cannot reach the fork server: {why.strerror}")
+            if isShort(why):
+                raise
+            self._fail(kept.child, why)
+        kept.close()
 
     def delegate(self, watcher: Any, order: Order) -> int:
         """

@@ -20,6 +20,13 @@ PAUSE = 0.01
 _SHORT = (errno.ENOBUFS, errno.ENOMEM, errno.ETOOMANYREFS)
 
 
+def isShort(why: OSError) -> bool:
+    """
+    Whether something could not be sent only because there is no room for now.
+    """
+    return isinstance(why, BlockingIOError) or why.errno in _SHORT
+
+
 class Posts:
     """
     A queue of things to send, in order.
@@ -36,6 +43,12 @@ class Posts:
         self._waiting: deque[tuple[Any, ...]] = deque()
         self._later: Any = None
 
+    def __len__(self) -> int:
+        """
+        How many there are.
+        """
+        return len(self._waiting)
+
     def add(self, *post: Any) -> None:
         """
         Send something, after what has had no room before.
@@ -49,15 +62,16 @@ class Posts:
         Send what there is room for, and the rest in a moment.
         """
         self._later = None
-        while self._waiting:
+        # To send one may add others, and be what has found that there is no room.
+        while self._waiting and self._later is None:
+            post = self._waiting.popleft()
             try:
-                self._send(*self._waiting[0])
+                self._send(*post)
             except OSError as why:
                 # Otherwise nobody is there any more, as whoever reads it finds out.
-                if isinstance(why, BlockingIOError) or why.errno in _SHORT:
+                if isShort(why):
+                    self._waiting.appendleft(post)
                     self._later = self._reactor.callLater(PAUSE, self._sendAll)
-                    return
-            self._waiting.popleft()
 
     def takeBack(self, *first: Any) -> bool:
         """
@@ -74,7 +88,17 @@ class Posts:
         """
         Send nothing of what is still to be sent.
         """
+        self.takeAll()
+
+    def takeAll(self) -> list[tuple[Any, ...]]:
+        """
+        Send nothing of what is still to be sent.
+
+        @return: all of that, in order.
+        """
+        taken = list(self._waiting)
         self._waiting.clear()
         if self._later is not None:
             self._later.cancel()
             self._later = None
+        return taken

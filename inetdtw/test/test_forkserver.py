@@ -12,14 +12,25 @@ import os
 import socket
 import sys
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 from zope.interface.verify import verifyObject
 
-from inetdtw._packets import HELLO, STALLED, STARTED, decode, pairs
+from inetdtw._packets import (
+    ENDED,
+    HEADER,
+    HELLO,
+    LARGEST,
+    REPEATS_SHIFT,
+    STALLED,
+    STARTED,
+    decode,
+    pairs,
+)
 from inetdtw.context import Context, Identity
 from inetdtw.forkserver import IN_FLIGHT, ForkServers
 from inetdtw.interfaces import ILauncher, Order
+from inetdtw.posts import PAUSE
 from inetdtw.test.fakes import FakeChild, ServingTestCase, openDescriptors, openedSince
 from inetdtw.test.test_helper import PID, PlayedHelper
 
@@ -27,18 +38,17 @@ from inetdtw.test.test_helper import PID, PlayedHelper
 ENVIRONMENT = {"A": "1"}
 
 
-class ForkServersTests(ServingTestCase):
+class ForkServersTestCase(ServingTestCase):
     """
-    Tests for L{ForkServers}.
+    A test of fork servers.
     """
 
-    def setUp(self) -> None:
+    def started(self, count: int) -> None:
         """
-        Have two fork servers that are ready.
+        Have some that are ready.
         """
-        super().setUp()
         self.before = openDescriptors()
-        self.servers = self.make(2)
+        self.servers = self.make(count)
         self.servers.start()
         self.played = [PlayedHelper(each) for each in self.reactor.processes]
         for played in self.played:
@@ -78,6 +88,19 @@ class ForkServersTests(ServingTestCase):
             fds = (null.fileno(),) * 3
             self.servers.launch(child, Order(**{**usual, "fds": fds, **given}))
         return child
+
+
+class ForkServersTests(ForkServersTestCase):
+    """
+    Tests for L{ForkServers}.
+    """
+
+    def setUp(self) -> None:
+        """
+        Have two that are ready.
+        """
+        super().setUp()
+        self.started(2)
 
     def test_interface(self) -> None:
         """
@@ -347,3 +370,114 @@ class ForkServersTests(ServingTestCase):
         self.assertFalse(self.servers.over)
         two.die()
         self.assertTrue(self.servers.over)
+
+
+class FullTests(ForkServersTestCase):
+    """
+    Tests for L{ForkServers} with more to do than the sockets to them have room for.
+    """
+
+    #: Of these a socket has no room for as many as a helper may have before it.
+    LARGE: ClassVar[dict[str, str]] = {"A": "x" * 100_000}
+
+    def setUp(self) -> None:
+        """
+        Have one that is ready, and has got all that it may have before it.
+        """
+        super().setUp()
+        self.started(1)
+        large = [self.launch(environment=self.LARGE) for _ in range(IN_FLIGHT)]
+        self.children = large
+        if not self.servers._posts:
+            self.skipTest("there is room for all of it")
+
+    def take(self) -> int:
+        """
+        Take an order, and say that its program runs.
+
+        @return: the process id.
+        """
+        number, _, _, fds = self.played[0].take()
+        for fd in fds:
+            os.close(fd)
+        self.played[0].say((STARTED, number, PID + number, 0))
+        self.reactor.settle()
+        self.reactor.advance(PAUSE)
+        return PID + number
+
+    def test_kept(self) -> None:
+        """
+        What there is no room for is ordered later, and nothing is left of it here.
+        """
+        self.assertEqual([child.told for child in self.children], [[]] * IN_FLIGHT)
+        self.assertFalse(self.servers.room)
+        pids = [self.take() for _ in self.children]
+        self.assertEqual([child.told for child in self.children], [[p] for p in pids])
+        self.assertTrue(self.servers.room)
+        self.end(self.servers)
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+        for played in self.played:
+            played.channel.close()
+        self.assertEqual(openedSince(self.before), {})
+
+    def test_waiters(self) -> None:
+        """
+        Those who wait for room are told when there is some.
+        """
+        told: list[bool] = []
+        self.servers.whenRoom(lambda: told.append(self.servers.room))
+        for _ in self.children:
+            self.take()
+        self.assertEqual(told, [True])
+
+    def test_noRepeats(self) -> None:
+        """
+        What is ordered later is not repeated: whoever wants that may have said by then
+        that it should not be.
+        """
+        child = self.launch(environment=self.LARGE, repeats=7)
+        for _ in self.children:
+            self.take()
+        packet = self.played[0].channel.recv(LARGEST)
+        self.assertEqual(HEADER.unpack_from(packet)[1] >> REPEATS_SHIFT, 0)
+        self.assertEqual(child.told, [])
+
+    def test_noDescriptors(self) -> None:
+        """
+        Where it cannot be kept it has failed.
+        """
+
+        def none(fd: int) -> int:
+            raise OSError(errno.EMFILE, "no more descriptors")
+
+        self.patch(os, "dup", none)
+        (told,) = self.launch(environment=self.LARGE).told
+        self.assertIn(os.strerror(errno.EAGAIN), told)
+
+    def test_stop(self) -> None:
+        """
+        What had no room until the daemon stops is not started.
+        """
+        self.servers.stop()
+        self.assertEqual(self.children[-1].told, ["the daemon stops"])
+        self.assertEqual(self.children[0].told, [])
+
+    def test_retire(self) -> None:
+        """
+        Those that are retired are given it before.
+        """
+        self.servers.retire()
+        pids = [self.take() for _ in self.children]
+        self.assertEqual(self.children[-1].told, [pids[-1]])
+        self.played[0].say(*[(ENDED, 0, pid, 0) for pid in pids])
+        self.reactor.settle()
+        self.assertEqual(self.played[0].channel.recv(100), b"")
+
+    def test_gone(self) -> None:
+        """
+        Nor is it ever started where a helper has ended.
+        """
+        self.servers._helpers[0].stop()
+        self.reactor.advance(PAUSE)
+        (told,) = self.children[-1].told
+        self.assertIn("cannot reach the fork server", told)

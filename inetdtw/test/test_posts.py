@@ -114,3 +114,37 @@ class PostsTests(SynchronousTestCase):
         self.room = 1
         self.posts.add("two")
         self.assertEqual(self.sent, ["two"])
+
+    def test_takeAll(self) -> None:
+        """
+        What is not sent yet can be taken back altogether, and is not sent any more.
+        """
+        self.posts.add("one")
+        self.posts.add("two", "2")
+        self.assertEqual(len(self.posts), 2)
+        self.assertEqual(self.posts.takeAll(), [("one",), ("two", "2")])
+        self.assertEqual((len(self.posts), self.clock.getDelayedCalls()), (0, []))
+
+    def test_added(self) -> None:
+        """
+        What is added while another is sent is sent after it, once.
+        """
+
+        def send(name: str) -> None:
+            if len(self.sent) == self.room:
+                raise BlockingIOError
+            self.sent.append(name)
+            if name == "one":
+                self.posts.add("three")
+
+        self.posts = Posts(self.clock, send)
+        self.posts.add("one")
+        self.posts.add("two")
+        self.room = 2
+        self.clock.advance(PAUSE)
+        self.assertEqual(self.sent, ["one", "two"])
+        self.assertEqual(len(self.clock.getDelayedCalls()), 1)
+        self.room = 3
+        self.clock.advance(PAUSE)
+        self.assertEqual(self.sent, ["one", "two", "three"])
+        self.assertEqual(self.clock.getDelayedCalls(), [])
