@@ -50,6 +50,8 @@ from inetdtw._warmhelper import (
     Preloaded,
     Script,
     Watched,
+    isYoung,
+    stamp,
 )
 from inetdtw.interfaces import Order
 from inetdtw.service import Program
@@ -455,10 +457,19 @@ class ServerTests(ServingTestCase):
         file.setContent(text.encode())
         return str(file.path)
 
+    def isYoung(self, file: FilePath[str]) -> bool:
+        """
+        Whether a file was just written.
+        """
+        return isYoung(stamp(file.path))
+
     def run_(self, *argv: str, preload: str = "") -> Running:
         """
         Start a process that is ready.
         """
+        # Modules that it would find young it would not trust for long.
+        while preload and any(map(self.isYoung, self.folder.children())):
+            time.sleep(0.01)
         running = Running(argv or (self.script, "you"), preload)
         self.addCleanup(running.kill)
         self.assertEqual(running.hear(), (HELLO, 0, running.pid, 0))
