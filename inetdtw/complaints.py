@@ -8,6 +8,10 @@ C{stderr = log}: what a program writes to its standard error, line by line.
 The program's descriptor 2 is a pipe that it could read as well, and that the daemon
 could write to.  So a program that outlives the daemon is not killed by what it has to
 say: the daemon, when it stops, has the pipe refuse what does not fit.
+
+A line of the log costs far more than to write two bytes into a pipe.  So only some
+lines are passed on in one turn of the reactor, and the others in the next ones; until
+then nothing more is read, and whoever writes on waits.
 """
 
 from __future__ import annotations
@@ -15,6 +19,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
+from itertools import chain, islice
 from typing import Any, Callable
 
 from zope.interface import implementer
@@ -28,6 +33,11 @@ from inetdtw.place import printable
 LONGEST = 1000
 #: The most bytes that are taken at once, so that other services have their turn.
 BATCH = 4096
+#: The most lines that all programs together have in one turn, for the same reason;
+#: each of them has at least one.
+LINES = 64
+#: The most lines, and the most bytes, that a program still has when it ends.
+LAST, CAPACITY = 32, 1 << 16
 
 
 class Lines:
@@ -43,7 +53,7 @@ class Lines:
         The lines that are complete now, and the parts of what is too long for one.
         """
         *lines, self._rest = (self._rest + data).split(b"\n")
-        for line in lines:
+        for line in filter(None, lines):
             yield from _parts(line)
         while len(self._rest) > LONGEST:
             part, self._rest = self._rest[:LONGEST], self._rest[LONGEST:]
@@ -85,6 +95,9 @@ class Complaints:
         self._reactor = reactor
         self._others = others
         self._lines = Lines()
+        self._waiting: Iterator[str] = iter(())
+        self._later: Any = None
+        self._over = False
         self._say: Callable[[str], None] | None = None
         self._reading, self.given = _pipe()
         with contextlib.suppress(OSError):
@@ -102,14 +115,20 @@ class Complaints:
 
     def finish(self) -> None:
         """
-        The program has ended, or could not be started: take what there is.  If
-        others have its standard error as well, they can go on.
+        The program has ended, or could not be started: take what there is, as far as
+        that is not very much.  If others have its standard error as well, they can go
+        on.
         """
         self._letGo()
-        while self._reading >= 0 and self._take():
-            """There may be more."""
         if self._say is None:
             self._close()
+            return
+        most = self._pass(LAST)
+        for _ in range(CAPACITY // BATCH):
+            if not most or not self._read():
+                break
+            most = self._pass(most)
+        self._goOn(most)
 
     def leave(self) -> None:
         """
@@ -118,30 +137,75 @@ class Complaints:
         if self.given >= 0:
             os.set_blocking(self.given, False)
         self._letGo()
+        self._waiting = chain(self._waiting, self._lines.end())
+        self._pass(LAST)
         self._close()
 
-    def _take(self) -> bool:
+    def _read(self) -> bool:
         """
-        Read some of what was written.
+        Read some of what was written, when all that was read before is passed on.
 
         @return: whether there was anything.
         """
+        if self._over:
+            return False
         try:
             data = os.read(self._reading, BATCH)
         except BlockingIOError:
             return False
-        self._tell(self._lines.feed(data) if data else self._lines.end())
-        if not data:
-            self._close()
+        self._over = not data
+        self._waiting = self._lines.feed(data) if data else self._lines.end()
         return True
 
-    def _tell(self, lines: Iterator[str]) -> None:
+    def _pass(self, most: int) -> int:
         """
-        Pass lines on.
+        Pass on lines that were read.
+
+        @param most: how many.
+
+        @return: how many more it could have been; if none, some may be left.
         """
-        for line in lines:
-            if self._say is not None:
-                self._say(line)
+        for line in islice(self._waiting, most):
+            most -= 1
+            assert self._say is not None
+            self._say(line)
+        return most
+
+    def _turn(self) -> None:
+        """
+        Pass on what is its share of one turn.
+        """
+        self._goOn(self._pass(max(1, LINES // len(self._others))))
+
+    def _goOn(self, most: int) -> None:
+        """
+        See to it that there is a next turn.
+
+        @param most: how many more lines could have been passed on.
+        """
+        self._calm()
+        if not most:
+            self._reactor.removeReader(self)
+            self._later = self._reactor.callLater(0, self._again)
+        elif self._over:
+            self._close()
+        else:
+            self._reactor.addReader(self)
+
+    def _again(self) -> None:
+        """
+        It is the next turn.
+        """
+        self._later = None
+        self._turn()
+
+    def _calm(self) -> None:
+        """
+        Wait for no turn.
+        """
+        if self._later is not None:
+            self._later.cancel()
+            self._later = None
 
     def _letGo(self) -> None:
         """
@@ -156,7 +220,9 @@ class Complaints:
         Read no more.
         """
         if self._reading >= 0:
-            self._tell(self._lines.end())
+            self._calm()
+            self._over = True
+            self._waiting = iter(())
             self._reactor.removeReader(self)
             os.close(self._reading)
             self._reading = -1
@@ -172,7 +238,8 @@ class Complaints:
         """
         The program has written something, or nobody has the other end any more.
         """
-        self._take()
+        if self._read():
+            self._turn()
 
     def connectionLost(self, reason: Failure) -> None:
         """

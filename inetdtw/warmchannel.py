@@ -6,7 +6,8 @@
 The daemon's end of the socket that leads to a warm process.
 
 The process is its service's user's, who can make it say anything: a packet is data,
-only so many are taken at a time, and none of them can raise anything here.
+only so many of its reports are taken at a time, and none of them can raise anything
+here.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ from inetdtw.posts import Posts
 
 #: The most bytes of one packet that are looked at.
 _MOST = 1 << 16
+#: The most reports that are taken in one turn, so that others have theirs.
+REPORTS = 64
 
 
 class Said(NamedTuple):
@@ -73,6 +76,7 @@ class Channel:
         self._received = received
         self._ended = ended
         self._peer: Any = None
+        self._later: Any = None
         self._posts = Posts(reactor, self.send)
         ours, self.theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.setblocking(False)
@@ -156,16 +160,16 @@ class Channel:
         except OSError:
             packet = b""
         if packet:
-            self._take(packet)
+            self._take(records(packet))
         else:
             self.close()
             self._ended()
 
-    def _take(self, packet: bytes) -> None:
+    def _take(self, reports: list[bytes]) -> None:
         """
-        Take the reports of one packet.
+        Take some reports, and leave the others for the next turn.
         """
-        for record in records(packet):
+        for record in reports[:REPORTS]:
             if record[0] == ADDRESSED:
                 self._peer = unpackAddress(record)
                 continue
@@ -174,6 +178,17 @@ class Channel:
             self._received(Said(kind, number, pid, value, cpu, peer))
             if self.closed:
                 return
+        if len(reports) > REPORTS:
+            self._reactor.removeReader(self)
+            self._later = self._reactor.callLater(0, self._goOn, reports[REPORTS:])
+
+    def _goOn(self, reports: list[bytes]) -> None:
+        """
+        It is the next turn.
+        """
+        self._later = None
+        self._reactor.addReader(self)
+        self._take(reports)
 
     def close(self) -> None:
         """
@@ -181,6 +196,9 @@ class Channel:
         """
         self._posts.clear()
         self.theirs.close()
+        if self._later is not None:
+            self._later.cancel()
+            self._later = None
         if self._ours is not None:
             self._reactor.removeReader(self)
             self._ours.close()

@@ -7,6 +7,8 @@ The keys for a program's standard error, its environment and its connection.
 
 from __future__ import annotations
 
+import contextlib
+import os
 import signal
 import sys
 
@@ -31,6 +33,12 @@ for line in sys.stdin:
         except BlockingIOError:
             pass
     print("answer", flush=True)
+"""
+
+#: Leaves another program behind that complains without end.
+LEAVES = """#!/bin/sh
+(while echo complaint; do :; done) <&- >&2 &
+echo $!
 """
 
 
@@ -163,6 +171,27 @@ class StderrTests(KeysTestCase):
                 self.assertEqual(answers.readline(), b"answer\n")
                 client.shutdown(1)
                 self.assertEqual(answers.read(), b"")
+
+    def test_endless(self) -> None:
+        """
+        What a program has left behind that complains without end holds up neither
+        the clients of other services nor the end of the daemon.
+        """
+        program = self.write("leaves.sh", LEAVES, 0o755)
+        echo = freePort()
+        conf = self.definition(program, "stderr = log")
+        conf += f"{echo} on protocol = tcp, args = echo;\n"
+        with self.daemon(conf, self.port, echo) as daemon:
+            left = int(talk(self.port, b""))
+            try:
+                daemon.waitForLog("text=complaint", 1000)
+                for _ in range(5):
+                    self.assertEqual(talk(echo, b"served"), b"served")
+                daemon.process.send_signal(signal.SIGTERM)
+                daemon.process.wait(DEADLINE)
+            finally:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(left, signal.SIGKILL)
 
     def test_otherUser(self) -> None:
         """

@@ -17,8 +17,15 @@ from twisted.internet.interfaces import IReadDescriptor
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw import complaints
-from inetdtw.complaints import LONGEST, Complaints, Lines
+from inetdtw.complaints import (
+    BATCH,
+    CAPACITY,
+    LAST,
+    LINES,
+    LONGEST,
+    Complaints,
+    Lines,
+)
 from inetdtw.test.fakes import FakeReactor, openDescriptors
 
 
@@ -98,6 +105,15 @@ class ComplaintsTests(SynchronousTestCase):
         program = os.dup(made.given)
         return made, program
 
+    def goOn(self) -> None:
+        """
+        Have as many turns as there is something to do.
+        """
+        self.reactor.settle()
+        while self.reactor.getDelayedCalls():
+            self.reactor.advance(0)
+            self.reactor.settle()
+
     def assertDone(self) -> None:
         """
         Nothing is read any more, and no descriptor is left.
@@ -132,14 +148,88 @@ class ComplaintsTests(SynchronousTestCase):
 
     def test_much(self) -> None:
         """
-        As much as fits into the pipe is passed on when the program ends.
+        As much as fits into the pipe is passed on after the program has ended: some
+        of it at once, and the rest when others have had their turn.
         """
         made, program = self.complaints()
         made.start(self.said.append)
         os.write(program, b"0123456789abcde\n" * 3000)
         os.close(program)
         made.finish()
-        self.assertEqual(len(self.said), 3000)
+        self.assertEqual(len(self.said), LAST)
+        self.goOn()
+        self.assertEqual(self.said, ["0123456789abcde"] * 3000)
+        self.assertDone()
+
+    def test_writesOn(self) -> None:
+        """
+        The end of a program is not waited for longer because another one, which it
+        has left behind, writes on.
+        """
+        made, program = self.complaints()
+
+        def hear(line: str) -> None:
+            self.said.append(line)
+            if len(self.said) < 1000:
+                os.write(program, b"x\nx\n")
+
+        made.start(hear)
+        os.write(program, b"y\n")
+        made.finish()
+        self.assertEqual(len(self.said), LAST)
+        self.goOn()
+        self.assertEqual(len(self.said), 1 + 2 * 999)
+        os.close(program)
+        self.goOn()
+        self.assertDone()
+
+    def test_emptyLines(self) -> None:
+        """
+        Neither is it if what is written makes no lines.
+        """
+        made, program = self.complaints()
+        real = os.read
+
+        def refilled(fd: int, most: int) -> bytes:
+            self.said.append("")
+            if len(self.said) < 1000:
+                os.write(program, b"\n" * most)
+            return real(fd, most)
+
+        made.start(self.said.append)
+        self.patch(os, "read", refilled)
+        made.finish()
+        self.assertEqual(len(self.said), CAPACITY // BATCH)
+        os.close(program)
+        made.leave()
+        self.assertDone()
+
+    def test_leaveMuch(self) -> None:
+        """
+        When the daemon stops it does not stay for all that was said.
+        """
+        made, program = self.complaints()
+        made.start(self.said.append)
+        os.write(program, b"a\n" * 1000)
+        self.reactor.turn()
+        made.leave()
+        self.assertEqual(len(self.said), LINES + LAST)
+        os.close(program)
+        made.finish()
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+        self.assertDone()
+
+    def test_leaveUnended(self) -> None:
+        """
+        What has no end of line is passed on when the daemon stops.
+        """
+        made, program = self.complaints()
+        made.start(self.said.append)
+        os.write(program, b"one\ntwo")
+        self.reactor.settle()
+        made.leave()
+        self.assertEqual(self.said, ["one", "two"])
+        os.close(program)
         self.assertDone()
 
     def test_early(self) -> None:
@@ -259,15 +349,41 @@ class ComplaintsTests(SynchronousTestCase):
 
     def test_fair(self) -> None:
         """
-        However much there is, only some of it is read at once.
+        However much there is, only some of it is read at once, and only some of that
+        is passed on; no more is read before all of that is.
         """
         made, program = self.complaints()
         made.start(self.said.append)
         os.write(program, b"a\n" * 30000)
         self.reactor.turn()
-        self.assertEqual(len(self.said), complaints.BATCH // 2)
+        self.assertEqual(len(self.said), LINES)
+        self.assertFalse(self.reactor.turn())
+        self.reactor.advance(0)
+        self.assertEqual(len(self.said), BATCH // 2)
         poll = select.poll()
         poll.register(made.fileno(), select.POLLIN)
         self.assertTrue(poll.poll(0))
+        self.goOn()
+        self.assertEqual(len(self.said), 30000)
         os.close(program)
         made.leave()
+
+    def test_share(self) -> None:
+        """
+        Several programs share what is passed on in a turn, and none has nothing.
+        """
+        made = [self.complaints() for _ in range(LINES // 2)]
+        for number in range(2):
+            made[number][0].start(self.said.append)
+            os.write(made[number][1], b"a\n" * 100)
+        self.reactor.turn()
+        self.assertEqual(len(self.said), 2 * 2)
+        made += [self.complaints() for _ in range(LINES)]
+        made[-1][0].start(self.said.append)
+        os.write(made[-1][1], b"b\n" * 100)
+        self.reactor.turn()
+        self.assertEqual(self.said.count("b"), 1)
+        for each, program in made:
+            os.close(program)
+            each.leave()
+        self.assertDone()

@@ -28,7 +28,7 @@ from inetdtw._warmhelper import (
 from inetdtw.posts import PAUSE
 from inetdtw.test.fakes import PATIENCE, ServingTestCase
 from inetdtw.test.warming import PEER
-from inetdtw.warmchannel import Channel, Said
+from inetdtw.warmchannel import REPORTS, Channel, Said
 
 
 class ChannelTests(ServingTestCase):
@@ -153,6 +153,43 @@ class ChannelTests(ServingTestCase):
             self.other.send(REPORT.pack(ENDED, 2, 3, 4, 5))
         self.channel.doRead()
         self.assertEqual(len(self.heard), 1)
+
+    def test_fewAtATime(self) -> None:
+        """
+        However many reports one packet has, the reactor has its turn after some of
+        them; the next packet waits for all of them.
+        """
+        first, second = REPORT.pack(ENDED, 2, 3, 4, 5), REPORT.pack(ENDED, 6, 7, 8, 9)
+        self.other.send(first * 2 * REPORTS)
+        self.other.send(second)
+        self.reactor.settle()
+        self.assertEqual(len(self.heard), REPORTS)
+        self.reactor.advance(0)
+        self.assertEqual(len(self.heard), 2 * REPORTS)
+        self.reactor.settle()
+        self.assertEqual(self.heard[-1], Said(ENDED, 6, 7, 8, 9, None))
+        self.assertEqual(len(self.heard), 2 * REPORTS + 1)
+
+    def test_addressOfTheNext(self) -> None:
+        """
+        An address belongs to the report behind it, also if that has to wait.
+        """
+        report = REPORT.pack(ENDED, 2, 3, 4, 5)
+        address = packAddress(8, PEER) or b""
+        self.other.send(report * (REPORTS - 1) + address + report)
+        self.reactor.settle()
+        self.reactor.advance(0)
+        self.assertEqual([said.peer for said in self.heard[-2:]], [None, PEER])
+
+    def test_closedBetween(self) -> None:
+        """
+        Nothing more of a packet is heard when the channel was closed meanwhile.
+        """
+        self.other.send(REPORT.pack(ENDED, 2, 3, 4, 5) * 2 * REPORTS)
+        self.reactor.settle()
+        self.channel.close()
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+        self.assertEqual(len(self.heard), REPORTS)
 
     def test_end(self) -> None:
         """
