@@ -9,8 +9,9 @@ What programs leave in a socket: whether the same is still there that woke them.
 from __future__ import annotations
 
 import socket
-import struct
 from typing import Any
+
+from inetdtw.backlog import Waiting, count, waiting
 
 #: A datagram that so many programs in turn have left is thrown away.
 TURNS = 2
@@ -18,7 +19,6 @@ _SO_TIMESTAMPNS = getattr(socket, "SO_TIMESTAMPNS", 35)
 #: Room for a time stamp, and for nothing behind it: a client of a UNIX socket can send
 #: descriptors, and this process would have them with every look.
 _STAMP = socket.CMSG_SPACE(16)
-_TCP_INFO_BACKLOG = struct.Struct("24xI")
 
 
 class PendingDatagram:
@@ -108,26 +108,43 @@ class PendingConnections:
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
         self._before: int | None = None
+        self._noted: Waiting | None = None
 
-    def note(self) -> None:
+    def note(self, closely: bool = False) -> None:
         """
         Remember how many there are.
+
+        @param closely: whether to remember which they are, so that L{taken} can tell,
+            unless that is known from the last time.
         """
-        self._before = self._count()
+        self._before = count(self._socket)
+        if closely and self._noted is None:
+            self._noted = waiting(self._socket)
 
     def left(self) -> bool:
         """
-        Whether there are as many as were noted, so that none seems to be taken.
+        Whether there are as many as were noted, so that none seems to be taken; it
+        may be that others have come.
         """
-        now = self._count()
-        return now is None or self._before is None or now >= self._before
+        now = count(self._socket)
+        if now is None or self._before is None or now >= self._before:
+            return True
+        self._noted = None
+        return False
 
-    def _count(self) -> int | None:
+    def taken(self) -> bool | None:
         """
-        How many wait, if the system tells: tcp(7)'s TCP_INFO has it in the place of
-        unacknowledged segments.
+        Whether a connection was taken of those that were noted closely, or that were
+        there when this was asked last.
+
+        @return: C{None} if that is not certain: one that a client has reset is as
+            much gone as one that was taken, though it waits on.
         """
-        if self._socket.family == socket.AF_UNIX or not hasattr(socket, "TCP_INFO"):
+        before, self._noted = self._noted, waiting(self._socket)
+        now = self._noted
+        if before is None or now is None:
             return None
-        info = self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 28)
-        return int(_TCP_INFO_BACKLOG.unpack(info)[0])
+        gone = not before.alive <= now.alive
+        if gone and now.dead <= before.dead:
+            return True
+        return None if gone or before.dead else False

@@ -64,7 +64,7 @@ _OF_REASON = {
 _WHY = {
     "operator": "an operator has paused it",
     "rate": "more starts in a minute than it may have",
-    "unaccepted": "its program ends without accepting connections",
+    "unaccepted": "its program seems to end without accepting connections",
     "shortage": "the machine is out of descriptors or memory",
     "broken": "something is wrong in this program; the log has it",
 }

@@ -8,7 +8,8 @@ is something to read until the program ends.
 
 A program that ends without taking what woke it would be started for it again, at
 once and for ever.  So a datagram is thrown away that two programs in turn have
-left, and connections are left alone for a growing time.
+left, and connections are left alone for a time, which grows when it is certain that
+none of them was accepted.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ REPEATS = 16
 #: A program that lived this many seconds is none that loops.
 LONG_LIFE = 1.0
 #: The seconds to leave connections alone for that programs do not accept: none at
-#: first, then these, growing.
+#: first, then these, growing; the first of them, if they may have accepted some.
 FIRST_PAUSE, LONGEST_PAUSE, FREE_TRIES = 0.1, 30.0, 3
 
 
@@ -104,7 +105,10 @@ class WaitProgram(GatedListener):
         """
         Start a program.
         """
-        (self._connections if self._service.isStream else self._datagram).note()
+        if self._service.isStream:
+            self._connections.note(closely=self._idle >= FREE_TRIES)
+        else:
+            self._datagram.note()
         self._busy = True
         fd = self._socket.fileno()
         repeats = 0 if self._service.isStream else self._gate.spare(REPEATS)
@@ -170,11 +174,23 @@ class WaitProgram(GatedListener):
             self._idle = 0
             return
         self._idle += 1
-        if self._idle <= FREE_TRIES:
+        if self._idle > FREE_TRIES:
+            self._leaveAlone(self._connections.taken())
+
+    def _leaveAlone(self, taken: bool | None) -> None:
+        """
+        Leave connections alone, unless others have come in place of one that the
+        program has accepted.
+        """
+        if taken:
+            self._idle = 0
             return
+        reason = "the program ended without accepting a connection"
+        if taken is None:
+            self._idle = FREE_TRIES + 1
+            reason = "the program ended soon, and may not have accepted a connection"
         tries = min(self._idle - FREE_TRIES - 1, 16)
         seconds = min(FIRST_PAUSE * 2.0**tries, LONGEST_PAUSE)
-        reason = "the program ended without accepting a connection"
         self._host.report.pause(self._service.name, seconds, reason)
         self._port.pause("unaccepted", seconds)
 

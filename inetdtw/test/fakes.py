@@ -17,6 +17,7 @@ import resource
 import select
 import signal
 import socket
+import struct
 import time
 from collections.abc import Iterable, Sequence
 from typing import Any, Callable
@@ -34,6 +35,7 @@ from twisted.logger import globalLogPublisher
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
+from inetdtw.backlog import waiting
 from inetdtw.builtin import ReflectorGuard
 from inetdtw.child import Child
 from inetdtw.host import Host
@@ -558,6 +560,22 @@ def makeUnix(path: str, **given: Any) -> Service:
     """
     usual = {"name": f"{path}/unix", "address": Address(socket.AF_UNIX, path)}
     return makeService(**{**usual, **given})
+
+
+def tellsWhoWaits() -> bool:
+    """
+    Whether the system tells who waits for being accepted.
+    """
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return waiting(server) is not None
+
+
+def reset(client: socket.socket) -> None:
+    """
+    Have a client be gone at once, whatever it has sent.
+    """
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.close()
 
 
 def listening(service: Service) -> socket.socket:

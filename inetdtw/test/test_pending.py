@@ -11,9 +11,12 @@ import array
 import select
 import socket
 from typing import Any
+from unittest import skipUnless
 
 from inetdtw import pending
+from inetdtw.backlog import waiting
 from inetdtw.pending import PendingConnections, PendingDatagram
+from inetdtw.service import Service
 from inetdtw.test.fakes import (
     PATIENCE,
     ServingTestCase,
@@ -23,6 +26,8 @@ from inetdtw.test.fakes import (
     makeUnix,
     openDescriptors,
     openedSince,
+    reset,
+    tellsWhoWaits,
 )
 
 
@@ -229,9 +234,126 @@ class PendingConnectionsTests(ServingTestCase):
 
     def test_unknown(self) -> None:
         """
-        Where the system does not tell, they are taken to be left.
+        Where the system does not tell, they are taken to be left, and whether one was
+        taken is not certain.
         """
         unix: Any = self.closing(listening(makeUnix(self.mktemp())))
-        pending = PendingConnections(unix)
-        pending.note()
-        self.assertTrue(pending.left())
+        self.patch(pending, "waiting", lambda sock: None)
+        connections = PendingConnections(unix)
+        connections.note(closely=True)
+        self.assertTrue(connections.left())
+        self.assertIsNone(connections.taken())
+
+    def test_notNoted(self) -> None:
+        """
+        Neither is it if nobody has looked closely before.
+        """
+        self.pending.note()
+        self.assertIsNone(self.pending.taken())
+
+
+@skipUnless(tellsWhoWaits(), "the system does not tell who waits")
+class TakenTests(ServingTestCase):
+    """
+    Tests for L{PendingConnections.taken}.
+    """
+
+    def serve(self, service: Service) -> None:
+        """
+        Have a socket with two connections waiting, which were noted.
+        """
+        self.server = self.closing(listening(service))
+        self.pending = PendingConnections(self.server)
+        self.clients: list[socket.socket] = []
+        self.come(2)
+        self.pending.note(closely=True)
+
+    def setUp(self) -> None:
+        """
+        Have one of TCP.
+        """
+        super().setUp()
+        self.serve(makeService())
+
+    def come(self, number: int) -> None:
+        """
+        Have others wait.
+        """
+        before = self.waiting()
+        self.clients += [self.client(self.server) for _ in range(number)]
+        self.reactor.turnUntil(lambda: self.waiting() == before + number)
+
+    def waiting(self) -> int:
+        """
+        How many wait who are alive.
+        """
+        told = waiting(self.server)
+        assert told is not None
+        return len(told.alive)
+
+    def reset(self) -> None:
+        """
+        Have the first client be gone.
+        """
+        before = self.waiting()
+        reset(self.clients.pop(0))
+        self.reactor.turnUntil(lambda: self.waiting() < before)
+
+    def accept(self) -> None:
+        """
+        Take one, and close it.
+        """
+        self.server.accept()[0].close()
+
+    def test_none(self) -> None:
+        """
+        When the same are there, none was taken, whoever has come meanwhile.
+        """
+        self.come(1)
+        self.assertIs(self.pending.taken(), False)
+
+    def test_replaced(self) -> None:
+        """
+        When another has come in the place of one that was taken, that is seen, once.
+        """
+        self.accept()
+        self.come(1)
+        self.assertTrue(self.pending.left())
+        self.assertIs(self.pending.taken(), True)
+        self.pending.note(closely=True)
+        self.assertIs(self.pending.taken(), False)
+
+    def test_unix(self) -> None:
+        """
+        So it is for UNIX sockets.
+        """
+        self.serve(makeUnix(self.mktemp()))
+        self.come(1)
+        self.assertIs(self.pending.taken(), False)
+        self.accept()
+        self.come(1)
+        self.assertTrue(self.pending.left())
+        self.assertIs(self.pending.taken(), True)
+
+    def test_reset(self) -> None:
+        """
+        A client that has reset its connection may have done that before or after it
+        was taken; afterwards, as long as it waits, nothing is certain.
+        """
+        self.reset()
+        self.assertIsNone(self.pending.taken())
+        self.assertIsNone(self.pending.taken())
+        self.accept()
+        self.come(1)
+        self.assertIsNone(self.pending.taken())
+        self.assertIs(self.pending.taken(), False)
+
+    def test_fewer(self) -> None:
+        """
+        When there are fewer, it is noted anew who is there.
+        """
+        self.accept()
+        self.assertFalse(self.pending.left())
+        self.pending.note(closely=True)
+        self.come(1)
+        self.assertIs(self.pending.taken(), False)

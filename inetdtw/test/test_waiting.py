@@ -8,10 +8,14 @@ Tests for L{inetdtw.waiting}.
 from __future__ import annotations
 
 import os
+import select
 import socket
+from unittest import skipUnless
 
 from zope.interface.verify import verifyObject
 
+from inetdtw import pending
+from inetdtw.backlog import waiting
 from inetdtw.interfaces import Exit, IListener
 from inetdtw.limits import WINDOW, Limits
 from inetdtw.service import Bounds, Program, Service
@@ -27,6 +31,8 @@ from inetdtw.test.fakes import (
     makeUnix,
     openDescriptors,
     openedSince,
+    reset,
+    tellsWhoWaits,
 )
 from inetdtw.waiting import (
     FIRST_PAUSE,
@@ -36,6 +42,8 @@ from inetdtw.waiting import (
     REPEATS,
     WaitProgram,
 )
+
+told = skipUnless(tellsWhoWaits(), "the system does not tell who waits")
 
 
 class WaitingTestCase(ServingTestCase):
@@ -490,6 +498,7 @@ class ConnectionTests(WaitingTestCase):
         program.end()
         self.accepted(self.ordered(2))
 
+    @told
     def test_unaccepted(self) -> None:
         """
         Programs that accept nothing are started again at once a few times, and then
@@ -541,18 +550,81 @@ class ConnectionTests(WaitingTestCase):
         self.ordered(FREE_TRIES + 4)
         self.assertEqual(self.said("pause"), [])
 
-    def test_unix(self) -> None:
+    @told
+    def test_accepting(self) -> None:
         """
-        Where it cannot be known whether a connection was accepted, short lives are
-        taken for a loop.
+        Programs that accept one client each are started again at once, though the
+        next client has come before each of them ends.
+        """
+        self.client(self.server)
+        for number in range(1, 5 * FREE_TRIES):
+            program = self.ordered(number).start()
+            self.accepted(program).close()
+            self.come()
+            program.end()
+        self.assertEqual(self.said("pause"), [])
+
+    @told
+    def test_acceptingUnix(self) -> None:
+        """
+        So they are for clients of a UNIX socket.
         """
         self.listener.stop()
         self.serve(makeUnix(self.mktemp(), wait=True))
+        self.test_accepting()
+
+    def come(self) -> None:
+        """
+        Have another client be there.
+        """
         self.client(self.server)
-        for number in range(FREE_TRIES + 1):
-            self.ordered(number + 1).start().end()
-        self.assertIdle()
-        self.assertEqual(len(self.said("pause")), 1)
+        select.select([self.server], [], [], PATIENCE)
+
+    def test_untold(self) -> None:
+        """
+        Where it cannot be known whether a connection was accepted, short lives are
+        taken for a loop; but the pauses do not grow, and the log does not say that
+        none was accepted.
+        """
+        self.patch(pending, "waiting", lambda sock: None)
+        self.client(self.server)
+        for number in range(1, FREE_TRIES + 1):
+            self.ordered(number).start().end()
+        for number in range(FREE_TRIES + 1, FREE_TRIES + 6):
+            self.ordered(number).start().end()
+            self.assertIdle()
+            self.reactor.advance(FIRST_PAUSE + 0.001)
+        pauses = self.said("pause")
+        self.assertEqual([float(each["seconds"]) for each in pauses], [FIRST_PAUSE] * 5)
+        self.assertIn("may not have accepted", pauses[0]["reason"])
+
+    @told
+    def test_resets(self) -> None:
+        """
+        A client that resets its connection while programs accept nothing has them
+        started neither without a pause nor after one that grows.
+        """
+        self.client(self.server)
+        for number in range(1, FREE_TRIES + 1):
+            self.ordered(number).start().end()
+        for number in range(FREE_TRIES + 1, FREE_TRIES + 6):
+            program = self.ordered(number).start()
+            client = self.client(self.server)
+            reset(client)
+            self.reactor.turnUntil(lambda: self.dead() > 0)
+            program.end()
+            self.assertIdle()
+            self.reactor.advance(LONGEST_PAUSE)
+        pauses = [float(each["seconds"]) for each in self.said("pause")]
+        self.assertEqual(pauses[1:], [FIRST_PAUSE] * 4)
+
+    def dead(self) -> int:
+        """
+        How many wait who are gone.
+        """
+        told = waiting(self.server)
+        assert told is not None
+        return told.dead
 
     def test_missing(self) -> None:
         """
