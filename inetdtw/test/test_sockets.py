@@ -383,10 +383,12 @@ class PathTests(ServingTestCase):
         What somebody has put there before the permissions are set keeps its own, and
         is not removed.
         """
-        there = os.path.abspath(os.path.join(self.folder, "there"))
+        there = os.path.join(self.folder, "there")
         precious = self.closing(socket.socket(socket.AF_UNIX))
+        # Only so short a path is none too long.
         precious.bind(there)
         os.chmod(there, 0o600)
+        there = os.path.abspath(there)
 
         class Replaced(socket.socket):
             replace: Callable[[str, str], None]
