@@ -31,6 +31,11 @@ from inetdtw.program import ProgramMissing
 from inetdtw.service import Service
 from inetdtw.sockets import goodbye
 
+#: How many sockets are left to launchers from the start.  A process that starts
+#: programs pays for every descriptor that it has with each of them, so further ones are
+#: left to it once they have had a client.
+IDLE = 64
+
 
 def _isThere(connection: socket.socket) -> bool:
     """
@@ -124,10 +129,13 @@ class StreamPrograms(GatedListener):
 
     def start(self) -> None:
         """
-        Begin to accept, or have the launcher begin.
+        Begin to accept, or have the launcher begin: where many do already, it does
+        after the first client.
         """
         self._launches.prepare()
-        if not self._leave():
+        many = self._host.total.lenders >= IDLE
+        if many or not self._leave():
+            self._handedBack = many
             super().start()
 
     def _leave(self) -> bool:

@@ -126,6 +126,13 @@ class Total:
         for recall in lenders:
             recall()
 
+    @property
+    def lenders(self) -> int:
+        """
+        How many have others accept.
+        """
+        return len(self._lenders)
+
     def lending(self, recall: Callable[[], None]) -> None:
         """
         Somebody has others accept.

@@ -24,7 +24,7 @@ from inetdtw.context import Context
 from inetdtw.forkserver import ForkServers
 from inetdtw.interfaces import Exit, IAcceptingLauncher, Order
 from inetdtw.limits import Limits
-from inetdtw.nowait import StreamPrograms
+from inetdtw.nowait import IDLE, StreamPrograms
 from inetdtw.report import Report
 from inetdtw.service import Bounds, Service
 from inetdtw.test.fakes import (
@@ -170,11 +170,30 @@ class StreamProgramsTests(ServingTestCase):
         self.accepting.free()
         self.assertEqual(self.accepting.said, ["delegate", "withdraw 9", "retired"])
 
+    def test_oneOfMany(self) -> None:
+        """
+        A service that is one of many is left to the launcher when it has had a client,
+        so that idle ones have no descriptor there.
+        """
+        for number in range(IDLE):
+            self.host.total.lending(lambda number=number: None)  # type: ignore[misc]
+        self.serve(makeService())
+        self.assertEqual(self.accepting.said, [])
+        with socket.create_connection(self.server.getsockname(), PATIENCE):
+            self.reactor.turn(PATIENCE)
+        self.assertEqual(self.accepting.said, [])
+        self.accepting.programs[0].start().end()
+        self.assertEqual(self.accepting.said, ["delegate"])
+        self.assertEqual(self.reactor.getReaders(), [])
+
     def test_bounded(self) -> None:
         """
         A service with a bound is not.
         """
         self.serve(makeService(bounds=Bounds(ipMax=5)))
+        with socket.create_connection(self.server.getsockname(), PATIENCE):
+            self.reactor.turn(PATIENCE)
+        self.accepting.programs[0].start().end()
         self.assertEqual(self.accepting.said, [])
 
     def test_counts(self) -> None:
