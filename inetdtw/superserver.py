@@ -107,6 +107,7 @@ class InetdService(ApplicationService):
         report = Report() if report is None else report
         self._report = report
         most = defaultMost(processLimit()) if maxChildren is None else maxChildren
+        self._most = most
         guard = ReflectorGuard(report=report)
         self._host = Host(
             reactor,
@@ -114,7 +115,6 @@ class InetdService(ApplicationService):
             environ,
             guard,
             time.time,
-            total=Total(most, report.crowded),
             inherited=inherited or Inherited(),
         )
         self._begin()
@@ -130,7 +130,7 @@ class InetdService(ApplicationService):
         Have nothing that runs.  Whatever ran before is counted no more: it is nobody's
         once its launcher is stopped.
         """
-        total = Total(self._host.total.most, self._report.crowded)
+        total = Total(self._most, self._report.crowded)
         self._host = replace(self._host, total=total)
         self._launchers = Launchers(self._host.reactor, self._report, total)
         self._slots = Slots(self._host, self._launchers)

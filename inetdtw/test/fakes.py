@@ -61,23 +61,13 @@ def duplicates(fds: Iterable[int]) -> list[int]:
     return [os.dup(fd) for fd in fds]
 
 
-def linkLocal() -> tuple[str, int] | None:
+def ofOneLink() -> Address:
     """
-    An address of IPv6 that this machine has on one link only, and the number of the
-    interface there; C{None} if it is not known to have one.
+    An address of IPv6 that is of one link only, which is the loopback interface's:
+    every machine that has IPv6 has it, for datagrams.
     """
-    try:
-        with open("/proc/net/if_inet6", encoding="ascii") as table:
-            rows = [row.split() for row in table]
-    except OSError:
-        return None
-    for digits, index, _, _, flags, _ in rows:
-        # One that is still looked for on the link cannot be used yet, if ever.
-        if digits.startswith("fe80") and not int(flags, 16) & 0x48:
-            return socket.inet_ntop(socket.AF_INET6, bytes.fromhex(digits)), int(
-                index, 16
-            )
-    return None
+    (name,) = (name for _, name in socket.if_nameindex() if name in ("lo", "lo0"))
+    return Address(socket.AF_INET6, f"ff02::1%{name}")
 
 
 def openDescriptors() -> dict[str, str]:

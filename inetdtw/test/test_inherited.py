@@ -18,10 +18,10 @@ from inetdtw.listen import Slot
 from inetdtw.service import Address, Service
 from inetdtw.test.fakes import (
     ServingTestCase,
-    linkLocal,
     makeDatagrams,
     makeService,
     makeUnix,
+    ofOneLink,
     openDescriptors,
     openedSince,
 )
@@ -116,17 +116,16 @@ class AssignTests(InheritedTestCase):
         """
         An address of one link is told from the same one of another.
         """
-        found = linkLocal()
-        if found is None:
-            self.skipTest("no address of one link here")
-        host, index = found
-        port = self.bound((host, 0, 0, index), family=socket.AF_INET6)
+        mine = ofOneLink()
+        host, _, name = mine.host.partition("%")
+        where = (host, 0, 0, socket.if_nametoindex(name))
+        try:
+            port = self.bound(where, socket.SOCK_DGRAM, family=socket.AF_INET6)
+        except OSError:
+            self.skipTest("no IPv6 here")
         services = [
-            replace(at(host, port), address=Address(socket.AF_INET6, scoped, port))
-            for scoped in (
-                f"{host}%{1 << 30}",
-                f"{host}%{socket.if_indextoname(index)}",
-            )
+            makeDatagrams(address=replace(mine, host=each, port=port))
+            for each in (f"{host}%{1 << 30}", mine.host)
         ]
         self.assertEqual(self.assigned(*services), [None, 0])
 

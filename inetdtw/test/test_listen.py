@@ -38,10 +38,10 @@ from inetdtw.test.fakes import (
     FakeProgram,
     ServingTestCase,
     isBlocking,
-    linkLocal,
     makeDatagrams,
     makeService,
     makeUnix,
+    ofOneLink,
     openDescriptors,
     openedSince,
 )
@@ -1050,12 +1050,13 @@ class HostTests(SlotTestCase):
         """
         An address of one link is that of its interface.
         """
-        found = linkLocal()
-        if found is None:
-            self.skipTest("no address of one link here")
-        host, index = found
-        scoped = f"{host}%{socket.if_indextoname(index)}"
-        slot = self.slot(makeService(address=Address(socket.AF_INET6, scoped)))
+        address = ofOneLink()
+        slot = self.slot(makeDatagrams(address=address))
+        if not slot.bound:
+            self.skipTest("no IPv6 here")
         where: Any = slot.getHost()
-        self.assertEqual((where.host, where.scopeID), (host, index))
-        self.assertEqual(slot.address(), f"[{scoped}]:{where.port}")
+        host, _, name = address.host.partition("%")
+        self.assertEqual(
+            (where.host, where.scopeID), (host, socket.if_nametoindex(name))
+        )
+        self.assertEqual(slot.address(), f"[{address.host}]:{where.port}")

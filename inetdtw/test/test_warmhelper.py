@@ -468,7 +468,9 @@ class ServerTests(ServingTestCase):
         Start a process that is ready.
         """
         # Modules that it would find young it would not trust for long.
+        deadline = time.monotonic() + PATIENCE
         while preload and any(map(self.isYoung, self.folder.children())):
+            self.assertLess(time.monotonic(), deadline)
             time.sleep(0.01)
         running = Running(argv or (self.script, "you"), preload)
         self.addCleanup(running.kill)
