@@ -43,9 +43,9 @@ def overlapping(services: Iterable[Service]) -> Iterator[Warned]:
     """
     seen: dict[tuple[_Port, bool], Service] = {}
     for service in services:
-        for address, socktype in _needed(service):
-            if not address.port:
-                continue
+        # Without a number the system chooses a port that nobody has.
+        needed = _needed(service.address, service.socktype)
+        for address, socktype in needed if service.address.port else ():
             every = address.host in _EVERY
             port = (address.family, address.port, socktype)
             other = seen.get((port, not every))
@@ -65,15 +65,14 @@ def _beside(service: Service, other: Service) -> Warned:
     return Warned(service.place, "service", reason)
 
 
-def _needed(service: Service) -> Iterator[Key]:
+def _needed(address: Address, socktype: int) -> Iterator[Key]:
     """
     What a service needs for itself alone: a socket of both families has the address
     of IPv4 as well.
     """
-    address = service.address
-    yield replace(address, dual=False), service.socktype
+    yield replace(address, dual=False) if address.dual else address, socktype
     if address.dual and address.port:
-        yield Address(socket.AF_INET, "0.0.0.0", address.port), service.socktype
+        yield Address(socket.AF_INET, "0.0.0.0", address.port), socktype
 
 
 def distinct(services: Iterable[Service]) -> Iterator[Service | Warned]:
@@ -87,19 +86,21 @@ def distinct(services: Iterable[Service]) -> Iterator[Service | Warned]:
     turns: Counter[Key] = Counter()
     names: Counter[str] = Counter()
     for service in services:
-        address = service.address
+        name, address = service.name, service.address
         if not address.port and address.family in (socket.AF_INET, socket.AF_INET6):
             turn = turns[service.key]
             turns[service.key] += 1
-            service = replace(service, address=replace(address, turn=turn))
-        taken = next((key for key in _needed(service) if key in seen), None)
+            address = replace(address, turn=turn)
+        needed = tuple(_needed(address, service.socktype))
+        taken = next((key for key in needed if key in seen), None)
         if taken is not None:
             reason = f"{taken[0]} is served by {seen[taken].place} already"
             yield Duplicate(service.place, "service", reason)
             continue
-        seen.update(dict.fromkeys(_needed(service), service))
-        names[service.name] += 1
-        if names[service.name] > 1:
-            name = f"{service.name}#{names[service.name]}"
-            service = replace(service, name=name)
-        yield service
+        seen.update(dict.fromkeys(needed, service))
+        names[name] += 1
+        if names[name] > 1:
+            name = f"{name}#{names[name]}"
+        # To copy a service costs as much as to parse its line.
+        same = (name, address) == (service.name, service.address)
+        yield service if same else replace(service, name=name, address=address)

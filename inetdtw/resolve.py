@@ -113,11 +113,9 @@ class _Resolution:
             stderr=entry.stderr or "socket",
             variables=self._execution.variables(),
         )
-        service = replace(
-            service,
-            warm=self._execution.warm(service),
-            refusal=self._refusal(service),
-        )
+        warm, refusal = self._execution.warm(service), self._refusal(service)
+        if warm is not None or refusal:
+            service = replace(service, warm=warm, refusal=refusal)
         if entry.service.startswith(_MUX):
             services: tuple[Service, ...] = (self._muxed(service),)
         else:
