@@ -13,6 +13,7 @@ unit, default and help are declared there and nowhere else.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 from dataclasses import dataclass, field, fields
 
 from inetdtw import keys, values
@@ -20,7 +21,7 @@ from inetdtw.keys import Key, key, rlimit
 from inetdtw.place import Place
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, init=False)
 class Entry:
     """
     One service as it is written, with nothing looked up yet.
@@ -284,6 +285,23 @@ class Entry:
         default="empty",
         example='""',
     )
+
+    def __init__(
+        self,
+        service: str,
+        place: Place,
+        enabled: bool = True,
+        places: Mapping[str, Place] | None = None,
+        **given: Any,
+    ) -> None:
+        """
+        @param given: the values of keys, by their names.
+        """
+        # The one that dataclass makes sets all keys one by one, most of them to None,
+        # which the class has anyway: a fifth of the time that it takes to read a line.
+        vars(self).update(
+            given, service=service, place=place, enabled=enabled, places=places or {}
+        )
 
     def where(self, key: str) -> Place:
         """
