@@ -13,8 +13,8 @@ unit, default and help are declared there and nowhere else.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 from dataclasses import dataclass, field, fields
+from typing import Any
 
 from inetdtw import keys, values
 from inetdtw.keys import Key, key, rlimit

@@ -135,8 +135,14 @@ def nothingIn(paths: Sequence[str]) -> ConfError:
     """
     The mistake that files have which say of no service.
     """
-    place = Place(paths[0] if paths else "inetd.conf", 1)
-    return ConfError(place, "file", "there is nothing to serve")
+    return mistakeOf(paths, "there is nothing to serve")
+
+
+def mistakeOf(paths: Sequence[str], reason: str) -> ConfError:
+    """
+    A mistake that is that of all files together.
+    """
+    return ConfError(Place(paths[0] if paths else "inetd.conf", 1), "file", reason)
 
 
 def statements(paths: Iterable[str]) -> Iterator[Statement]:

@@ -28,7 +28,6 @@ from inetdtw.host import Host
 from inetdtw.inherited import Inherited
 from inetdtw.launchers import Launchers
 from inetdtw.lookups import Lookups
-from inetdtw.place import ConfError, Place
 from inetdtw.report import Report
 from inetdtw.service import Service, Settings
 from inetdtw.slots import DRAINING, Slots
@@ -273,9 +272,8 @@ class InetdService(ApplicationService):
         try:
             self._launchers.make(configuration.services)
         except OSError as why:
-            place = Place(self._paths[0] if self._paths else "inetd.conf", 1)
             reason = f"its programs cannot be started: {why.strerror}"
-            problem = ConfError(place, "file", reason)
+            problem = files.mistakeOf(self._paths, reason)
             return replace(configuration, problems=(problem,))
         return configuration
 
