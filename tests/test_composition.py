@@ -247,18 +247,26 @@ class InProcessTests(TestCase):
             inetd.startService()
 
     @inlineCallbacks
-    def test_stopWithPrograms(self) -> Any:
+    def clientOf(self, inetd: InetdService) -> Any:
         """
-        When it is stopped while a program runs, the program goes on with its client.
+        A client whose program runs, and gives back what it gets.
         """
-        text = "127.0.0.1:0 on id = it, protocol = tcp, wait = no, exec = /bin/cat;"
-        inetd = self.serve(text.replace(";", ", user = -;"))
         port = inetd.getHosts()["it"].port
         client = socket.create_connection(("127.0.0.1", port), timeout=30)
         self.addCleanup(client.close)
         client.sendall(b"before")
         told = yield deferToThread(client.recv, 100)
         self.assertEqual(told, b"before")
+        return client
+
+    @inlineCallbacks
+    def test_stopWithPrograms(self) -> Any:
+        """
+        When it is stopped while a program runs, the program goes on with its client.
+        """
+        text = "127.0.0.1:0 on id = it, protocol = tcp, wait = no, exec = /bin/cat;"
+        inetd = self.serve(text.replace(";", ", user = -;"))
+        client = yield self.clientOf(inetd)
         yield inetd.stopService()
         client.sendall(b"after")
         told = yield deferToThread(client.recv, 100)
@@ -275,12 +283,7 @@ class InProcessTests(TestCase):
         """
         text = "127.0.0.1:0 on id = it, protocol = tcp, wait = no, exec = /bin/cat,"
         inetd = self.serve(f"{text} user = -;", maxChildren=1)
-        port = inetd.getHosts()["it"].port
-        client = socket.create_connection(("127.0.0.1", port), timeout=30)
-        self.addCleanup(client.close)
-        client.sendall(b"before")
-        told = yield deferToThread(client.recv, 100)
-        self.assertEqual(told, b"before")
+        client = yield self.clientOf(inetd)
         yield inetd.stopService()
         inetd.startService()
         told = yield deferToThread(talk, inetd.getHosts()["it"].port, b"after")
