@@ -147,6 +147,7 @@ def _valueOf(
     The value of one key.
     """
     try:
-        return kind.read(tuple(word.text for word in value))
+        # A generator would take as long again, for the one word that there is mostly.
+        return kind.read(tuple([word.text for word in value]))
     except ValueError as why:
         raise ConfError(place, name, str(why)) from None
