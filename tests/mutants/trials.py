@@ -1,0 +1,122 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Running the tests against one mutant, in a copy of the checkout.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.mutants.areas import AREAS
+from tests.mutants.mutations import Mutant
+
+#: The seconds that tests have: those of units, and the black-box tests of an area.
+UNIT_LIMIT, BLACK_BOX_LIMIT = 120, 900
+#: The most bytes of memory of a process: a mutant may fill it for ever.
+_MEMORY = 8 << 30
+#: What of a checkout is not copied.
+_LEFT = shutil.ignore_patterns(
+    ".git", ".venv", "_trial_temp*", "__pycache__", ".*_cache"
+)
+
+#: Two changes of a file within a second and of one size share their byte code.
+_NO_BYTECODE = {"PYTHONDONTWRITEBYTECODE": "1"}
+
+
+class Copy:
+    """
+    A copy of the checkout, in which one mutant after the other is tested.
+    """
+
+    def __init__(self, checkout: Path, copy: Path) -> None:
+        """
+        @param copy: where it is made; there must be nothing.
+        """
+        shutil.copytree(checkout, copy, ignore=_LEFT)
+        # Services of other users read it.
+        copy.chmod(0o755)
+        self._root = copy
+
+    def kills(self, mutant: Mutant | None, blackBox: bool) -> str:
+        """
+        Run tests until one fails that did not fail without the mutant.
+
+        @param mutant: the change; C{None} for none.
+        @param blackBox: whether to run black-box tests, if no unit test fails.
+
+        @return: the kind of tests that failed, or an empty string.
+        """
+        if mutant is None:
+            return "" if self._passes(["inetdtw"], UNIT_LIMIT) else "unit"
+        path = self._root / "inetdtw" / f"{mutant.module}.py"
+        source = path.read_bytes()
+        path.write_bytes(mutant.apply(source))
+        try:
+            return self._killedBy(mutant.module, blackBox)
+        finally:
+            path.write_bytes(source)
+
+    def _killedBy(self, module: str, blackBox: bool) -> str:
+        """
+        Run the tests of a module, then all unit tests, then black-box tests.
+        """
+        own = f"inetdtw.test.test_{module.lstrip('_')}"
+        exists = (self._root / f"{own.replace('.', '/')}.py").exists()
+        for names in ([own] if exists else [], ["inetdtw"]):
+            if names and not self._passes(names, UNIT_LIMIT):
+                return "unit"
+        if blackBox:
+            for area in dict.fromkeys(AREAS[module]):
+                if not self._passes([f"tests.test_{area}"], BLACK_BOX_LIMIT):
+                    return f"tests.test_{area}"
+        return ""
+
+    def _passes(self, names: Sequence[str], limit: int) -> bool:
+        """
+        Whether tests pass within C{limit} seconds.
+        """
+        command = [sys.executable, "-m", "twisted.trial", "-x", *names]
+        with subprocess.Popen(
+            command,
+            cwd=self._root,
+            env=dict(
+                os.environ, PYTHONPATH=str(self._root), PYTHONDONTWRITEBYTECODE="1"
+            ),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+            preexec_fn=_bounded,
+        ) as process:
+            try:
+                return process.wait(limit) == 0
+            except subprocess.TimeoutExpired:
+                return False
+            finally:
+                _end(process.pid)
+
+
+def _bounded() -> None:
+    """
+    Bound the memory of the tests.
+    """
+    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+
+
+def _end(group: int) -> None:
+    """
+    Kill what is left of a session of tests.
+    """
+    try:
+        os.killpg(group, signal.SIGKILL)
+    except ProcessLookupError:
+        """Nothing is."""
