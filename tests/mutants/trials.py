@@ -94,7 +94,6 @@ class Copy:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            start_new_session=True,
             preexec_fn=_bounded,
         ) as process:
             try:
@@ -107,14 +106,15 @@ class Copy:
 
 def _bounded() -> None:
     """
-    Bound the memory of the tests.
+    Bound the memory of the tests, and make them a process group.
     """
+    os.setpgid(0, 0)
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
 
 
 def _end(group: int) -> None:
     """
-    Kill what is left of a session of tests.
+    Kill what is left of a process group.
     """
     try:
         os.killpg(group, signal.SIGKILL)
