@@ -212,7 +212,7 @@ def twistdConfig(options: Options) -> ServerOptions:
     """
     Say to twistd(1) what was said to C{inetd}.
     """
-    arguments = ["--pidfile", options["pidfile"], "--umask", "022", "--rundir", "/"]
+    arguments = ["--pidfile", "", "--umask", "022", "--rundir", "/"]
     if options["foreground"]:
         arguments.append("--nodaemon")
     config = ServerOptions()
@@ -225,17 +225,19 @@ def twistdConfig(options: Options) -> ServerOptions:
     return config
 
 
-def _clearPidFile(path: str) -> None:
+def _clearedPidFile(path: str) -> pidfile.PidFile:
     """
     See that the pid file can be written, before anybody relies on it.
 
     @raise SystemExit: with 1 if it cannot; a message says why.
     """
+    file = pidfile.PidFile(path)
     try:
-        pidfile.clear(path, os.getpid())
+        file.clear(os.getpid())
     except pidfile.Unusable as why:
-        complain(f"inetd: the pid file '{path}': {why}; -p takes another one")
+        complain(f"inetd: {why}; -p takes another one")
         raise SystemExit(1) from None
+    return file
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -256,12 +258,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except usage.UsageError as why:
         complain(f"inetd: {why}\nTry 'inetd --help'.")
         raise SystemExit(2) from None
-    _clearPidFile(options["pidfile"])
+    pidFile = _clearedPidFile(options["pidfile"])
     try:
-        Runner(twistdConfig(options)).run()
+        Runner(twistdConfig(options), pidFile).run()
     except tap.WrongOption as why:
         complain(f"{why}\nTry 'inetd --help'.", sys.__stderr__)
         raise SystemExit(2) from None
+    except pidfile.Unusable as why:
+        complain(f"inetd: {why}; -p takes another one", sys.__stderr__)
+        raise SystemExit(1) from None
     except NothingToServe as why:
         # The other one leads to the log by now.
         seen = options["stderr"] or options["stdout"]

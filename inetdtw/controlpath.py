@@ -12,6 +12,9 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Mapping
+from contextlib import suppress
+
+from inetdtw.directory import around, identityOf
 
 #: The variable that says it to both.
 VARIABLE = "INETD_CONTROL"
@@ -91,7 +94,7 @@ class Folder:
         """
         self._path = path
         self._uid = uid
-        self._made = False
+        self._made: tuple[int, int] | None = None
 
     def make(self) -> None:
         """
@@ -99,11 +102,13 @@ class Folder:
 
         @raise OSError: if it cannot be made, or others could change it.
         """
-        try:
-            os.mkdir(self._path, 0o700)
-            self._made = True
-        except FileExistsError:
-            self.check()
+        with around(self._path) as (parent, name):
+            try:
+                os.mkdir(name, 0o700, dir_fd=parent.fd)
+                self._made = identityOf(parent.about(name))
+            except FileExistsError:
+                """It is checked like one that was made."""
+        self.check()
 
     def check(self) -> None:
         """
@@ -111,7 +116,8 @@ class Folder:
 
         @raise OSError: if somebody can, or it is no folder.
         """
-        about = os.lstat(self._path)
+        with around(self._path) as (parent, name):
+            about = parent.about(name)
         if not stat.S_ISDIR(about.st_mode):
             raise NotADirectoryError(0, f"'{self._path}' is no folder")
         if about.st_uid not in (0, self._uid):
@@ -123,9 +129,8 @@ class Folder:
         """
         Remove it, if it was made here and is empty.
         """
-        if self._made:
-            self._made = False
-            try:
-                os.rmdir(self._path)
-            except OSError:
-                """Somebody else has something in it."""
+        made, self._made = self._made, None
+        if made is not None:
+            # Somebody else may have something in it.
+            with suppress(OSError), around(self._path) as (parent, name):
+                parent.remove(name, made)

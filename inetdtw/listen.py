@@ -287,14 +287,15 @@ class Slot:
             self._listener.stop()
             self._listener = None
         self._free = False
+        if self._mark is not None:
+            # The mark holds as long as the socket is open.
+            self._mark.remove()
+            self._mark = None
         if self._socket is not None:
             # Those of programs from before a change too.
             self._host.leave(self._socket)
             self._socket.close()
             self._socket = None
-        if self._mark is not None:
-            self._mark.remove()
-            self._mark = None
 
     @property
     def running(self) -> int:

@@ -18,10 +18,9 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from inetdtw import directory
+from inetdtw.directory import Directory
 from inetdtw.service import Ownership
-
-#: Where Linux has a path for each descriptor, which leads to its very file.
-_DESCRIPTORS = "/proc/self/fd"
 
 
 @dataclass(frozen=True)
@@ -41,16 +40,18 @@ class PathFile:
     @property
     def untouched(self) -> bool:
         """
-        Whether nobody may use the socket yet, so that it is one that was just made.
+        Whether nobody may use the socket yet, so that it is one that was just made by
+        this process, and has no other name.
         """
-        return stat.S_IMODE(self.about.st_mode) == 0
+        own = self.about.st_uid == os.geteuid() and self.about.st_nlink == 1
+        return own and stat.S_IMODE(self.about.st_mode) == 0
 
     @property
     def identity(self) -> tuple[int, int]:
         """
         What no other file has as long as there is this one.
         """
-        return self.about.st_dev, self.about.st_ino
+        return directory.identityOf(self.about)
 
     def give(self, ownership: Ownership) -> None:
         """
@@ -66,35 +67,30 @@ class PathFile:
 
 
 @contextlib.contextmanager
-def held(path: str) -> Iterator[PathFile]:
+def held(folder: Directory, name: str) -> Iterator[PathFile]:
     """
-    Hold the file of a UNIX socket that is at a path now.
+    Hold the file of a UNIX socket that is in a directory now.
 
+    @raise FileExistsError: if something else is there.
     @raise OSError: if there is none.
     """
-    if not hasattr(os, "O_PATH") or not os.path.isdir(_DESCRIPTORS):
-        yield PathFile(path, _checked(os.lstat(path)), False)
+    if not hasattr(os, "O_PATH") or not os.path.isdir(directory.DESCRIPTORS):
+        yield PathFile(folder.entry(name), _checked(folder.about(name)), False)
         return
-    fd = os.open(path, os.O_PATH | os.O_NOFOLLOW)
+    fd = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder.fd)
     try:
-        yield PathFile(f"{_DESCRIPTORS}/{fd}", _checked(os.fstat(fd)), True)
+        where = f"{directory.DESCRIPTORS}/{fd}"
+        yield PathFile(where, _checked(os.fstat(fd)), True)
     finally:
         os.close(fd)
-
-
-def another() -> OSError:
-    """
-    The error that a path leads to something else by now.
-    """
-    return FileExistsError(errno.EEXIST, "there is another file at its path")
 
 
 def _checked(about: os.stat_result) -> os.stat_result:
     """
     What the system says of a file, if it is a socket.
 
-    @raise OSError: if it is something else.
+    @raise FileExistsError: if it is something else.
     """
     if not stat.S_ISSOCK(about.st_mode):
-        raise another()
+        raise FileExistsError(errno.EEXIST, "there is a file that is not a socket")
     return about

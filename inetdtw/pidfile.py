@@ -3,7 +3,7 @@
 # See LICENSE for details.
 
 """
-The pid file, before it is written.
+The pid file.
 
 A daemon removes its own; one that was killed, or whose machine stopped, cannot.  What
 is left must not keep the next one from its start, nor must anything else be
@@ -14,16 +14,25 @@ overwritten::
     the pid of no process          is written
     the pid of another process     is refused: it may be a daemon
     anything else                  is refused
+
+The directory may be another user's, who can exchange the file at any time: it is only
+ever created anew, and removed if it is the very file that was looked at.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
-import stat
+from collections.abc import Iterator
 from contextlib import suppress
+
+from inetdtw import plainfile
+from inetdtw.directory import Directory, around, identityOf
 
 #: The largest pid that any system has, and more bytes than it takes.
 _MOST, _BYTES = (1 << 31) - 1, 64
+#: How it is made: it is no file that is there already, and none that a link leads to.
+_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class Unusable(Exception):
@@ -32,42 +41,120 @@ class Unusable(Exception):
     """
 
 
-def clear(path: str, own: int) -> None:
+class PidFile:
     """
-    See that a pid file can be written, and remove one that nobody needs any more.
-
-    @param path: an empty text stands for no file.
-    @param own: the pid of this process.
-
-    @raise Unusable: if it cannot.
+    The pid file of this process.
     """
-    if not path:
-        return
-    path = os.path.abspath(path)
-    data = _read(path)
-    pid = None if data is None else _pidIn(data)
-    if pid is not None and pid != own and _runs(pid):
-        reason = f"process {pid} runs, and may have written it: remove it if not"
-        raise Unusable(reason)
-    _checkFolder(os.path.dirname(path))
-    if data is not None:
-        _remove(path)
+
+    def __init__(self, path: str) -> None:
+        """
+        @param path: its path; an empty one stands for no file.
+        """
+        self._path = path
+        self._absolute = path and os.path.abspath(path)
+        self._written: tuple[tuple[int, int], int] | None = None
+
+    def clear(self, own: int) -> None:
+        """
+        See that it can be written, and remove one that nobody needs any more.
+
+        @param own: the pid of this process.
+
+        @raise Unusable: if it cannot.
+        """
+        if not self._path:
+            return
+        with self._folder() as (folder, name):
+            found = _read(folder, name)
+            if not os.access(".", os.W_OK | os.X_OK, dir_fd=folder.fd):
+                raise Unusable(f"may not be written in '{folder.path}'")
+            if found is None:
+                return
+            identity, data = found
+            pid = _pidIn(data)
+            if pid is not None and pid != own and _runs(pid):
+                reason = f"process {pid} runs, and may have written it"
+                raise Unusable(f"{reason}: remove it if not")
+            try:
+                with suppress(FileNotFoundError):
+                    folder.remove(name, identity)
+            except OSError as why:
+                raise Unusable(f"cannot be removed: {why.strerror}") from None
+
+    def write(self, own: int) -> None:
+        """
+        Write it.
+
+        @param own: the pid of this process.
+
+        @raise Unusable: if it cannot be, or there is a file by now.
+        """
+        if not self._path:
+            return
+        with self._folder() as (folder, name):
+            try:
+                fd = os.open(name, _CREATE, 0o644, dir_fd=folder.fd)
+                with open(fd, "wb", buffering=0) as file:
+                    self._written = identityOf(os.fstat(fd)), own
+                    file.write(b"%d" % own)
+            except OSError as why:
+                raise Unusable(f"cannot be written: {why.strerror}") from None
+
+    def remove(self) -> None:
+        """
+        Remove it, if it is the one that was written here, and still says the same.
+        """
+        written, self._written = self._written, None
+        if written is None:
+            return
+        with suppress(Unusable, OSError), self._folder() as (folder, name):
+            if _read(folder, name) == (written[0], b"%d" % written[1]):
+                folder.remove(name, written[0])
+
+    @contextlib.contextmanager
+    def _folder(self) -> Iterator[tuple[Directory, str]]:
+        """
+        Open the directory that it is in, and name the file in what is raised then.
+
+        @raise Unusable: if that cannot be.
+        """
+        try:
+            with _around(self._absolute) as found:
+                yield found
+        except Unusable as why:
+            raise Unusable(f"the pid file '{self._path}': {why}") from None
 
 
-def _read(path: str) -> bytes | None:
+@contextlib.contextmanager
+def _around(path: str) -> Iterator[tuple[Directory, str]]:
     """
-    What the file holds, if there is one.
+    Open the directory that a file is in.
+
+    @raise Unusable: if that cannot be.
+    """
+    where = os.path.dirname(path)
+    try:
+        with around(path) as found:
+            yield found
+    except (FileNotFoundError, NotADirectoryError):
+        raise Unusable(f"there is no folder '{where}'") from None
+    except OSError as why:
+        raise Unusable(f"'{where}' cannot be opened: {why.strerror}") from None
+
+
+def _read(folder: Directory, name: str) -> tuple[tuple[int, int], bytes] | None:
+    """
+    Which file it is, and what it holds, if there is one.
 
     @raise Unusable: if it is something else, or cannot be read.
     """
     try:
-        # What waits for somebody to write must not be opened, nor a link be followed.
-        if not stat.S_ISREG(os.lstat(path).st_mode):
-            raise Unusable("is no plain file")
-        with open(path, "rb") as file:
-            return file.read(_BYTES)
-    except (FileNotFoundError, NotADirectoryError):
+        with plainfile.opened(name, folder.fd, follow=False) as fd:
+            return identityOf(os.fstat(fd)), os.read(fd, _BYTES)
+    except FileNotFoundError:
         return None
+    except plainfile.NotPlain as why:
+        raise Unusable(str(why.strerror)) from None
     except OSError as why:
         raise Unusable(f"cannot be read: {why.strerror}") from None
 
@@ -97,28 +184,3 @@ def _runs(pid: int) -> bool:
     except PermissionError:
         """It is another user's."""
     return True
-
-
-def _checkFolder(folder: str) -> None:
-    """
-    See that files can be made in a folder.
-
-    @raise Unusable: if not.
-    """
-    if not os.path.isdir(folder):
-        raise Unusable(f"there is no folder '{folder}'")
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise Unusable(f"may not be written in '{folder}'")
-
-
-def _remove(path: str) -> None:
-    """
-    Remove the file.
-
-    @raise Unusable: if that is forbidden.
-    """
-    try:
-        with suppress(FileNotFoundError):
-            os.unlink(path)
-    except OSError as why:
-        raise Unusable(f"cannot be removed: {why.strerror}") from None

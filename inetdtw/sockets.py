@@ -12,11 +12,11 @@ import contextlib
 import errno
 import os
 import socket
-import stat
 import struct
 from dataclasses import dataclass, replace
 
 from inetdtw import pathfile
+from inetdtw.directory import Directory, another, around, identityOf
 from inetdtw.service import Address, Ownership, Service, SocketOptions
 
 #: The seconds for which Linux may keep a connection back that has sent nothing.
@@ -181,7 +181,27 @@ def bindPath(sock: socket.socket, path: str, ownership: Ownership) -> PathMark:
     @raise OSError: if there is something at the path that is not the socket of a
         daemon that is gone, or it cannot be bound, or does not stay there.
     """
-    _removeStale(path, sock.type)
+    with around(path) as (folder, name):
+        _removeStale(folder, name, sock.type)
+        _bind(sock, folder.entry(name))
+        with pathfile.held(folder, name) as file:
+            if not file.untouched:
+                raise another()
+            mark = PathMark(path, *file.identity)
+            try:
+                file.give(ownership)
+            except OSError:
+                mark.remove()
+                raise
+    return mark
+
+
+def _bind(sock: socket.socket, path: str) -> None:
+    """
+    Bind a socket to a path, which nobody may use then.
+
+    @raise OSError: if that cannot be, or there is something already.
+    """
     # Linux makes the file with the permissions of the socket; elsewhere that is an
     # error, and the umask has to do it.
     with contextlib.suppress(OSError):
@@ -191,47 +211,48 @@ def bindPath(sock: socket.socket, path: str, ownership: Ownership) -> PathMark:
         sock.bind(path)
     finally:
         os.umask(before)
-    with pathfile.held(path) as file:
-        if not file.untouched:
-            raise pathfile.another()
-        mark = PathMark(path, *file.identity)
-        try:
-            file.give(ownership)
-        except OSError:
-            mark.remove()
-            raise
-    return mark
 
 
-def _removeStale(path: str, socktype: int) -> None:
+def _removeStale(folder: Directory, name: str, socktype: int) -> None:
     """
     Remove the socket of a daemon that is gone.
 
-    @raise OSError: if there is something else at the path, or a socket that is in
+    @raise OSError: if there is something else in its place, or a socket that is in
         use.
     """
     try:
-        mode = os.lstat(path).st_mode
+        with pathfile.held(folder, name) as file:
+            if _isStale(file.where, socktype):
+                folder.remove(name, file.identity)
+                return
     except FileNotFoundError:
         return
-    if not stat.S_ISSOCK(mode):
-        raise OSError(errno.EEXIST, "there is a file that is not a socket")
+    raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+
+
+def _isStale(path: str, socktype: int) -> bool:
+    """
+    True if no process has the socket at a path.
+
+    @raise OSError: if that cannot be found out.
+    """
     with socket.socket(socket.AF_UNIX, socktype) as probe:
         probe.setblocking(False)
         try:
             probe.connect(path)
         except ConnectionRefusedError:
-            os.unlink(path)
-            return
+            return True
         except BlockingIOError:
             """Its backlog is full: somebody listens."""
-    raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
+    return False
 
 
 @dataclass(frozen=True)
 class PathMark:
     """
     Which file a UNIX socket was bound to, so that no other is ever changed or removed.
+
+    It holds as long as the socket is open: another file can have the number later.
     """
 
     path: str
@@ -244,19 +265,22 @@ class PathMark:
 
         @raise OSError: if this process may not do that, or another file is there.
         """
-        with pathfile.held(self.path) as file:
-            if file.identity != (self.device, self.inode):
-                raise pathfile.another()
-            file.give(ownership)
+        identity = self.device, self.inode
+        with around(self.path) as (folder, name):
+            if identityOf(folder.about(name)) != identity:
+                raise another()
+            with pathfile.held(folder, name) as file:
+                if file.identity != identity:
+                    raise another()
+                file.give(ownership)
 
     def remove(self) -> None:
         """
         Remove the file, if it is still the same.
         """
-        with contextlib.suppress(OSError):
-            about = os.lstat(self.path)
-            if (about.st_dev, about.st_ino) == (self.device, self.inode):
-                os.unlink(self.path)
+        identity = self.device, self.inode
+        with contextlib.suppress(OSError), around(self.path) as (folder, name):
+            folder.remove(name, identity)
 
 
 def goodbye(connection: socket.socket, said: bytes) -> None:

@@ -300,9 +300,9 @@ class BackgroundTests(CommandTestCase):
         os.mkfifo(self.path("fifo"))
         os.symlink(self.path("nothing"), self.path("link"))
         for name, why in (
-            ("folder", "is no plain file"),
-            ("fifo", "is no plain file"),
-            ("link", "is no plain file"),
+            ("folder", "is a directory, not a regular file"),
+            ("fifo", "is a FIFO, not a regular file"),
+            ("link", "is a symbolic link, not a regular file"),
             ("inetd.conf", "holds no pid"),
         ):
             path = self.path(name)

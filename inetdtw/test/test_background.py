@@ -16,6 +16,7 @@ from twisted.scripts._twistd_unix import ServerOptions, UnixApplicationRunner
 from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw.background import Runner
+from inetdtw.pidfile import PidFile, Unusable
 from inetdtw.superserver import NothingToServe
 
 
@@ -30,7 +31,7 @@ class RunnerTests(SynchronousTestCase):
         """
         self.output = io.StringIO()
         self.patch(sys, "__stderr__", self.output)
-        self.runner = Runner(ServerOptions())
+        self.runner = Runner(ServerOptions(), PidFile(""))
 
     def waited(self, said: bytes) -> tuple[int, str]:
         """
@@ -53,6 +54,26 @@ class RunnerTests(SynchronousTestCase):
         status, text = self.waited(self.runner._formatChildException(why))
         self.assertEqual(status, 1)
         return text
+
+    def test_pidFile(self) -> None:
+        """
+        The pid file is written where twistd(1) would write it, which has none, and what
+        keeps it from that is said in a line.
+        """
+        path = self.mktemp()
+        self.patch(UnixApplicationRunner, "setupEnvironment", lambda *given: None)
+        runner = Runner(ServerOptions(), PidFile(path))
+        runner.setupEnvironment(None, "/", True, None, "")
+        with open(path) as file:
+            self.assertEqual(file.read(), str(os.getpid()))
+        other = Runner(ServerOptions(), PidFile(path))
+        arguments = (None, "/", True, None, "")
+        why = self.assertRaises(Unusable, other.setupEnvironment, *arguments)
+        self.assertIn("cannot be written: File exists; the reasons", self.failed(why))
+        other.removePID("")
+        self.assertTrue(os.path.exists(path))
+        runner.removePID("")
+        self.assertFalse(os.path.exists(path))
 
     def test_twisted(self) -> None:
         """

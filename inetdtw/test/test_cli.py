@@ -22,6 +22,7 @@ from twisted.scripts._twistd_unix import UnixApplicationRunner
 from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw import NothingToServe, __version__, cli, tap
+from inetdtw.pidfile import Unusable
 
 
 def optionsOf(*arguments: str) -> cli.Options:
@@ -204,7 +205,7 @@ class TwistdConfigTests(SynchronousTestCase):
         """
         config = self.config("-p", "/pid", "/file")
         self.assertFalse(config["nodaemon"])
-        self.assertEqual(config["pidfile"], "/pid")
+        self.assertEqual(config["pidfile"], "")
         self.assertEqual((config["rundir"], config["umask"]), ("/", 0o022))
         self.assertTrue(config["no_save"])
         self.assertEqual(self.written(config), ["syslog"])
@@ -375,6 +376,18 @@ class MainTests(SynchronousTestCase):
         self.patch(sys, "argv", ["inetd", "-f", "/other"])
         cli.main()
         self.assertEqual(self.ran[0].subOptions["conf"], ["/other"])
+
+    def test_noPidFileInTheEnd(self) -> None:
+        """
+        It ends with 1 and a line if the pid file cannot be written in the end.
+        """
+        self.failure = Unusable("the pid file 'x': cannot be written: File exists")
+        output = io.StringIO()
+        self.patch(sys, "__stderr__", output)
+        why = self.assertRaises(SystemExit, cli.main, ["-f", "/file"])
+        self.assertEqual(why.code, 1)
+        said = f"inetd: {self.failure}; -p takes another one\n"
+        self.assertEqual(output.getvalue(), said)
 
     def test_usage(self) -> None:
         """

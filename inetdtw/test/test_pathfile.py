@@ -7,14 +7,26 @@ Tests for L{inetdtw.pathfile}.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import stat
+from collections.abc import Iterator
 
-from inetdtw import pathfile
-from inetdtw.pathfile import held
+from inetdtw import directory, pathfile
+from inetdtw.directory import around
+from inetdtw.pathfile import PathFile
 from inetdtw.service import Ownership
 from inetdtw.test.fakes import ServingTestCase, openDescriptors, openedSince
+
+
+@contextlib.contextmanager
+def held(path: str) -> Iterator[PathFile]:
+    """
+    Hold the file at a path.
+    """
+    with around(path) as (folder, name), pathfile.held(folder, name) as file:
+        yield file
 
 
 class PathFileTestCase(ServingTestCase):
@@ -131,7 +143,7 @@ class NotHeldTests(PathFileTestCase):
         Be on such a system.
         """
         super().setUp()
-        self.patch(pathfile, "_DESCRIPTORS", "/nowhere")
+        self.patch(directory, "DESCRIPTORS", "/nowhere")
 
     def test_give(self) -> None:
         """
