@@ -122,6 +122,14 @@ class Entry:
         unit="programs",
         example="4",
     )
+    per_source_prefix: tuple[int, int] | None = key(
+        values.prefix,
+        "How many bits of an IPv4 and of an IPv6 address count as one client address "
+        "for per_source, ip_max and answer_max.",
+        default="32/64, or what --per-source-prefix says",
+        unit="bits",
+        example="24/56",
+    )
     pause: int | None = key(
         keys.PAUSE,
         "How long a service pauses that has started as many programs as service_max "

@@ -119,6 +119,8 @@ def _values(entry: Entry, service: Service) -> Iterator[tuple[str, Any]]:
     yield "service_max", bounds.serviceMax
     yield "ip_max", bounds.ipMax
     yield "per_source", bounds.perSource
+    if not (service.wait or service.address.family == socket.AF_UNIX):
+        yield "per_source_prefix", bounds.sourcePrefix
     yield "pause", bounds.pause
     if service.refusal:
         yield "refusal", service.refusal.decode("utf-8", "surrogateescape")

@@ -14,11 +14,11 @@ import os
 from typing import Any
 
 from inetdtw.descriptors import descriptors
-from inetdtw.environment import plain
 from inetdtw.interfaces import ILauncher
 from inetdtw.limits import Limits, Verdict
 from inetdtw.ports import SHORTAGE_PAUSE, SocketPort
 from inetdtw.report import Report
+from inetdtw.source import hostOf
 from inetdtw.total import Total
 
 
@@ -94,7 +94,7 @@ class Gate:
             if self._total is not None:
                 self._total.take()
             return True
-        reason = verdict.value.format(self._limits.bound(verdict))
+        reason = self._limits.about(verdict, hostOf(peer))
         self._report.refuse(self._name, peer, reason)
         if verdict is Verdict.TRIPPED:
             seconds = self._limits.bounds.pause
@@ -141,10 +141,3 @@ class Gate:
         The machine is out of something.
         """
         self._report.stalled(reason)
-
-
-def hostOf(peer: Any) -> str:
-    """
-    What the limits know a client by: its address without the port.
-    """
-    return plain(peer[0]) if isinstance(peer, tuple) and len(peer) > 1 else ""

@@ -75,9 +75,16 @@ class InternalStream(GatedListener):
         A connection is over.
         """
         transport: Any = protocol.transport
-        peer = transport.getPeer()
-        self._gate.release((getattr(peer, "host", ""), 0))
+        self._gate.release(_accepted(transport.getPeer()))
         self._released()
+
+
+def _accepted(peer: Any) -> tuple[Any, ...]:
+    """
+    Return the address of a client as accept(2) gave it.
+    """
+    host = getattr(peer, "host", "")
+    return host, 0, getattr(peer, "flowInfo", 0), getattr(peer, "scopeID", 0)
 
 
 class InternalDatagrams(GatedListener):

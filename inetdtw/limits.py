@@ -13,6 +13,7 @@ from enum import Enum
 from typing import Callable
 
 from inetdtw.service import Bounds
+from inetdtw.source import sourceOf
 
 #: The seconds that a rate counts over.
 WINDOW = 60.0
@@ -67,7 +68,6 @@ class Limits:
     """
     The counts of one service.
 
-    @ivar bounds: what they may reach; these may be changed at any time.
     @ivar running: how many programs run now.
     @ivar admitted: how many were started since there are these counts, or, of an
         internal service, how many clients were served.
@@ -78,12 +78,37 @@ class Limits:
         """
         @param clock: the time in seconds, from any start.
         """
-        self.bounds = bounds
+        self._bounds = bounds
         self.running = self.admitted = self.refused = 0
         self._clock = clock
         self._starts = _Starts()
         self._peerStarts: OrderedDict[str, _Starts] = OrderedDict()
         self._peers: Counter[str] = Counter()
+        self._sources: Counter[str] = Counter()
+
+    @property
+    def bounds(self) -> Bounds:
+        """
+        What the counts may reach; it may be changed at any time.
+        """
+        return self._bounds
+
+    @bounds.setter
+    def bounds(self, bounds: Bounds) -> None:
+        if bounds.sourcePrefix != self._bounds.sourcePrefix:
+            # The starts of the last minute are counted by other sources.
+            self._peerStarts.clear()
+        self._bounds = bounds
+        self._sources.clear()
+        if bounds.perSource:
+            for peer, count in self._peers.items():
+                self._sources[self.sourceOf(peer)] += count
+
+    def sourceOf(self, peer: str) -> str:
+        """
+        Return what counts as one client address.
+        """
+        return sourceOf(peer, self._bounds.sourcePrefix)
 
     @property
     def full(self) -> bool:
@@ -99,12 +124,25 @@ class Limits:
         @param peer: the client's address, if it is known.
         """
         now = self._clock()
-        verdict = self._judge(peer, now)
+        known = self._bounds.perSource or self._bounds.ipMax
+        source = self.sourceOf(peer) if known else peer
+        verdict = self._judge(source, now)
         if verdict is Verdict.ADMIT:
-            self._count(peer, now)
+            self._count(peer, source, now)
         else:
             self.refused += 1
         return verdict
+
+    def about(self, verdict: Verdict, peer: str) -> str:
+        """
+        Return a verdict in words.
+
+        @param peer: the client's address.  The words have no more of it than the length
+            of the prefix, as the log may not have the address.
+        """
+        reason = verdict.value.format(self.bound(verdict))
+        _, slash, length = self.sourceOf(peer).rpartition("/")
+        return reason.replace("one address", f"one /{length}") if slash else reason
 
     def spare(self, most: int) -> int:
         """
@@ -133,10 +171,9 @@ class Limits:
         One that was admitted for C{peer} has ended.
         """
         self.running -= 1
-        if peer in self._peers:
-            self._peers[peer] -= 1
-            if not self._peers[peer]:
-                del self._peers[peer]
+        _countDown(self._peers, peer)
+        if self._bounds.perSource:
+            _countDown(self._sources, self.sourceOf(peer))
 
     def bound(self, verdict: Verdict) -> int:
         """
@@ -148,22 +185,22 @@ class Limits:
             Verdict.PEER_BUSY: self.bounds.perSource,
         }.get(verdict, 0)
 
-    def _judge(self, peer: str, now: float) -> Verdict:
+    def _judge(self, source: str, now: float) -> Verdict:
         """
         Whether one more may start.
         """
         bounds = self.bounds
-        if peer and 0 < bounds.perSource <= self._peers[peer]:
+        if source and 0 < bounds.perSource <= self._sources[source]:
             return Verdict.PEER_BUSY
-        if peer and bounds.ipMax:
-            starts = self._peerStarts.get(peer)
+        if source and bounds.ipMax:
+            starts = self._peerStarts.get(source)
             if starts is not None and starts.reached(bounds.ipMax, now):
                 return Verdict.PEER_RATE
         if bounds.serviceMax and self._starts.reached(bounds.serviceMax, now):
             return Verdict.TRIPPED
         return Verdict.ADMIT
 
-    def _count(self, peer: str, now: float) -> None:
+    def _count(self, peer: str, source: str, now: float) -> None:
         """
         One more starts.
         """
@@ -175,9 +212,11 @@ class Limits:
             return
         # Without a bound too: there may be one when they end.
         self._peers[peer] += 1
+        if self.bounds.perSource:
+            self._sources[source] += 1
         if self.bounds.ipMax:
-            starts = self._peerStarts.setdefault(peer, _Starts())
-            self._peerStarts.move_to_end(peer)
+            starts = self._peerStarts.setdefault(source, _Starts())
+            self._peerStarts.move_to_end(source)
             starts.add(now)
             self._forget(now)
 
@@ -192,3 +231,13 @@ class Limits:
             if starts.reached(1, now):
                 return
             del self._peerStarts[peer]
+
+
+def _countDown(counts: Counter[str], name: str) -> None:
+    """
+    Take one from a count, and forget it when it is 0.
+    """
+    if counts[name] > 1:
+        counts[name] -= 1
+    else:
+        del counts[name]

@@ -191,7 +191,19 @@ class _Resolution:
             self._forEach("ip_max", default.ipMax, stranger),
             self._forEach("per_source", default.perSource, stranger),
             orElse(entry.pause, default.pause),
+            self._prefix(wait, default.sourcePrefix),
         )
+
+    def _prefix(self, wait: bool, default: tuple[int, int]) -> tuple[int, int]:
+        """
+        How many bits of an address count.
+        """
+        given = self._entry.per_source_prefix
+        # An internal service over udp counts addresses for its answers.
+        stranger = self._stranger(wait, None)
+        if given is not None and stranger is not None:
+            raise self._error("per_source_prefix", stranger)
+        return default if given is None else given
 
     def _stranger(self, wait: bool, internal: str | None) -> str | None:
         """

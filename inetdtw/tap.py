@@ -123,6 +123,13 @@ class Options(Described):
             _number("-s", 0, MOST),
         ],
         [
+            "per-source-prefix",
+            None,
+            "32/64",
+            "How many bits of an IPv4 and of an IPv6 address count as one client "
+            "address.",
+        ],
+        [
             "pause",
             None,
             60,
@@ -239,6 +246,7 @@ class Options(Described):
                 self["ip-rate"],
                 self["max-child-per-ip"],
                 self["pause"],
+                values.prefix.read((self["per-source-prefix"],)),
             ),
             launch=self["launch"],
             bind=(self["address"],),
@@ -259,6 +267,10 @@ class Options(Described):
         self._choice("launch", ("forkserver", "direct"))
         self._choice("log-level", LEVELS)
         self._choice("log-addresses", ADDRESSES)
+        try:
+            values.prefix.read((self["per-source-prefix"],))
+        except ValueError as why:
+            raise usage.UsageError(f"--per-source-prefix: {why}") from None
         if not self["address"]:
             raise usage.UsageError("-a takes an address, not ''; * is every address")
         if self["successes"] and self["log-level"] != "debug":

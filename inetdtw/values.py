@@ -132,6 +132,20 @@ def _readOctal(words: tuple[str, ...]) -> int:
     return int(word, 8)
 
 
+def _readPrefix(words: tuple[str, ...]) -> tuple[int, int]:
+    """
+    The lengths of a prefix of IPv4 and of IPv6, as in C{32/64}.
+    """
+    word = _single(words)
+    match = re.fullmatch("([0-9]{1,3})/([0-9]{1,3})", word)
+    if match is None:
+        raise ValueError(f"'{word}' is not two prefix lengths like 32/64")
+    four, six = int(match[1]), int(match[2])
+    if not (0 < four <= 32 and 0 < six <= 128):
+        raise ValueError(f"'{word}' is not in the range from 1/1 to 32/128")
+    return four, six
+
+
 #: No limit, as C{resource.RLIM_INFINITY} has it on every system but the oldest.
 UNLIMITED = -1
 
@@ -190,6 +204,9 @@ words: Kind[tuple[str, ...]] = Kind("words", lambda given: given, lambda value: 
 flag: Kind[bool] = Kind("yes|no", _readFlag, lambda on: ("yes" if on else "no",))
 size: Kind[int] = Kind("size", _readSize, lambda value: (str(value),))
 limit: Kind[tuple[int, int]] = Kind("limit", _readLimit, _writeLimit)
+prefix: Kind[tuple[int, int]] = Kind(
+    "IPv4/IPv6 prefix lengths", _readPrefix, lambda value: ("/".join(map(str, value)),)
+)
 octal: Kind[int] = Kind("octal", _readOctal, lambda value: (f"{value:04o}",))
 
 #: Any kind, where its value's type does not matter.

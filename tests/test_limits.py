@@ -7,10 +7,16 @@ Limits, by lines and by the options of FreeBSD's inetd, as clients see them.
 
 from __future__ import annotations
 
+import shutil
 import socket
+from typing import TYPE_CHECKING
 
+from tests import world
 from tests.daemon import Daemon, ask, eventually, freePort, talk
 from tests.serving import ServingTestCase, inetd, programs, readAll, run
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 #: Two addresses that a client on this machine can have.
 ONE, TWO = "127.0.0.1", "127.0.0.2"
@@ -103,6 +109,26 @@ class LimitsTests(ServingTestCase):
                 first.close()
                 self.waitForPrograms(daemon, 1)
                 daemon.waitForLog("reason=more than 1 at once for one address")
+
+    def test_prefix(self) -> None:
+        """
+        How many bits of an address count as one client address can be said, and the log
+        says it.
+        """
+        definition = (
+            f"{self.port} on protocol = tcp, wait = no, user = -, exec = /bin/cat, "
+            f"per_source = 1, per_source_prefix = 8/64;\n"
+        )
+        ways = (
+            (definition, ()),
+            (self.conf("nowait///1"), ("--per-source-prefix", "8/64")),
+        )
+        for conf, options in ways:
+            with self.daemon(conf, self.port, options=options) as daemon:
+                self.assertServed(self.client())
+                self.assertClosed(self.client(TWO))
+                daemon.waitForLog(f"peer={TWO}:")
+                daemon.waitForLog("reason=more than 1 at once for one /8")
 
     def test_rateOfOne(self) -> None:
         """
@@ -234,3 +260,77 @@ class LimitsTests(ServingTestCase):
                 self.assertServed(client)
             self.assertRaises(ConnectionRefusedError, self.client)
             self.assertEqual(talk(self.other, b"x"), b"x")
+
+
+#: What a client in another network namespace does: it connects from each address of its
+#: arguments, and prints whether it was served.
+_CLIENT = """
+import socket, sys
+kept = []
+for host in sys.argv[2:]:
+    one = socket.create_connection(("2001:db8::1", int(sys.argv[1])), 30, (host, 0))
+    one.settimeout(30)
+    kept.append(one)
+    try:
+        one.sendall(b"x")
+        print(one.recv(1) == b"x")
+    except ConnectionError:
+        print(False)
+"""
+
+
+class NetworkTests(ServingTestCase):
+    """
+    Clients with many addresses of IPv6, in a network namespace that has them.
+    """
+
+    if not world.ROOT:
+        skip = "only root can make a network namespace"
+    elif not all(map(shutil.which, ("unshare", "nsenter", "ip"))):
+        skip = "there is no unshare, nsenter or ip"
+
+    SAME, OTHER = ("2001:db8::1", "2001:db8::2"), "2001:db8:0:1::1"
+
+    def served(self, *hosts: str, options: Sequence[str] = ()) -> list[bool]:
+        """
+        Connect from one address after the other to a service that lets one client of
+        each source in.
+
+        @return: whether each was served.
+        """
+        port = freePort()
+        path = self.write(
+            "inetd.conf", f"{port} stream tcp6 nowait///1 - /bin/cat cat\n"
+        )
+        added = "".join(
+            f"ip -6 address add {host}/128 dev lo nodad; "
+            for host in (*self.SAME, self.OTHER)
+        )
+        prepare = f'ip link set lo up; {added} exec "$@"'
+        command = [*inetd("-f", "-l", "--stdout", *options), path]
+        daemon = Daemon(["unshare", "--net", "sh", "-ec", prepare, "sh", *command])
+        with daemon:
+            daemon.waitForLog("listen ")
+            enter = ["nsenter", f"--net=/proc/{daemon.process.pid}/ns/net"]
+            client = [world.python(), "-c", _CLIENT, str(port), *hosts]
+            result = run([*enter, *client])
+        return [word == "True" for word in result.stdout.split()]
+
+    def test_network(self) -> None:
+        """
+        All addresses of one /64 count as one client by default, those of another /64 as
+        another.
+        """
+        first, second = self.SAME
+        hosts = (first, second, self.OTHER, first)
+        self.assertEqual(self.served(*hosts), [True, False, True, False])
+
+    def test_address(self) -> None:
+        """
+        With a prefix of 128 bits, each address counts by itself.
+        """
+        first, second = self.SAME
+        served = self.served(
+            first, second, first, options=("--per-source-prefix", "32/128")
+        )
+        self.assertEqual(served, [True, True, False])

@@ -99,6 +99,7 @@ ranges = {
     ).map(tuple),
     "passenv": st.lists(names, max_size=3).map(tuple),
     "ipsec": st.just(("",)),
+    "per_source_prefix": st.tuples(st.integers(1, 32), st.integers(1, 128)),
 }
 
 
@@ -118,7 +119,7 @@ CHOOSY = (
     *("warm", "preload", "refusal"),
 )
 #: Bounds for each client address.
-OF_CLIENTS = ("ip_max", "per_source")
+OF_CLIENTS = ("ip_max", "per_source", "per_source_prefix")
 #: Arguments of interpreters that can be kept, and what to import in them.
 INTERPRETERS = (("python3", "-IS", "/x.py", "a b"), ("python", "-u", "-c", "pass", ""))
 PRELOADS = (None, ("auto",), ("json", "os.path"))
@@ -251,6 +252,7 @@ class ExplanationTests(SynchronousTestCase):
     service_max = 0,
     ip_max = 0,
     per_source = 0,
+    per_source_prefix = 32/64,
     pause = 60,
     backlog = 128,
     nodelay = no,
@@ -282,6 +284,7 @@ class ExplanationTests(SynchronousTestCase):
     service_max = 0,
     ip_max = 0,
     per_source = 0,
+    per_source_prefix = 32/64,
     pause = 60;"""
         self.assertEqual(self.explain("echo dgram udp6 wait root internal"), wanted)
 

@@ -8,8 +8,9 @@ Tests for L{inetdtw.gate}.
 from __future__ import annotations
 
 import socket
+from typing import Any
 
-from inetdtw.gate import Gate, hostOf
+from inetdtw.gate import Gate
 from inetdtw.interfaces import ILauncher
 from inetdtw.limits import WINDOW, Limits
 from inetdtw.ports import SocketPort
@@ -25,7 +26,7 @@ class GateTests(ServingTestCase):
     Tests for L{Gate}.
     """
 
-    def gate(self, launcher: ILauncher | None = None, **bounds: int) -> Gate:
+    def gate(self, launcher: ILauncher | None = None, **bounds: Any) -> Gate:
         """
         A gate of a service that is being served.
         """
@@ -168,20 +169,3 @@ class GateTests(ServingTestCase):
         self.gate().short("Too many open files")
         (stall,) = self.said("stall")
         self.assertEqual(stall["reason"], "Too many open files")
-
-
-class HostOfTests(ServingTestCase):
-    """
-    Tests for L{hostOf}.
-    """
-
-    def test_hosts(self) -> None:
-        """
-        A client is its address without the port, the same over IPv4 and over IPv6;
-        one of a UNIX socket has none.
-        """
-        self.assertEqual(hostOf(("192.0.2.1", 4)), "192.0.2.1")
-        self.assertEqual(hostOf(("::ffff:192.0.2.1", 4, 0, 0)), "192.0.2.1")
-        self.assertEqual(hostOf(("2001:db8::1", 4, 0, 0)), "2001:db8::1")
-        for nobody in (None, "", "/tmp/client", ("/tmp/client",)):
-            self.assertEqual(hostOf(nobody), "")

@@ -50,7 +50,7 @@ class InternalStreamTests(ServingTestCase):
         super().setUp()
         self.releases = 0
 
-    def serve(self, service: Service | None = None, **bounds: int) -> None:
+    def serve(self, service: Service | None = None, **bounds: Any) -> None:
         """
         Serve a service.
         """
@@ -254,7 +254,7 @@ class InternalDatagramsTests(ServingTestCase):
     Tests for L{InternalDatagrams}.
     """
 
-    def serve(self, service: Service | None = None, **bounds: int) -> InternalDatagrams:
+    def serve(self, service: Service | None = None, **bounds: Any) -> InternalDatagrams:
         """
         Serve a service.
         """

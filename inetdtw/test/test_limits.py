@@ -7,6 +7,8 @@ Tests for L{inetdtw.limits}.
 
 from __future__ import annotations
 
+from typing import Any
+
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -25,7 +27,7 @@ class LimitsTests(SynchronousTestCase):
         self.clock = Clock()
         self.clock.advance(1000)
 
-    def limits(self, **bounds: int) -> Limits:
+    def limits(self, **bounds: Any) -> Limits:
         """
         The counts of a service with these bounds.
         """
@@ -275,7 +277,7 @@ class LimitsTests(SynchronousTestCase):
         No more than so many clients are remembered, in either way.
         """
         known = [value for value in vars(limits).values() if hasattr(value, "__len__")]
-        self.assertEqual(len(known), 2)
+        self.assertEqual(len(known), 3)
         self.assertLessEqual(max(map(len, known)), most)
 
 
@@ -304,3 +306,86 @@ class CountsTests(SynchronousTestCase):
         self.assertIs(limits.admit("b"), Verdict.TRIPPED)
         limits.forgive()
         self.assertIs(limits.admit("a"), Verdict.ADMIT)
+
+
+class SourcesTests(SynchronousTestCase):
+    """
+    Tests for the sources that L{Limits} counts.
+    """
+
+    ONE, SAME, OTHER = "2001:db8::1", "2001:db8::2", "2001:db8:0:1::1"
+
+    def test_atOnce(self) -> None:
+        """
+        All addresses of one /64 have together what one address may have at once, and
+        any of them gives it back.
+        """
+        limits = Limits(Bounds(perSource=2), lambda: 0.0)
+        for peer in (self.ONE, self.SAME, self.OTHER):
+            self.assertIs(limits.admit(peer), ADMIT)
+        for peer in (self.ONE, self.SAME, "2001:db8::3"):
+            self.assertIs(limits.admit(peer), Verdict.PEER_BUSY)
+        limits.release(self.SAME)
+        self.assertIs(limits.admit("2001:db8::3"), ADMIT)
+        self.assertIs(limits.admit(self.OTHER), ADMIT)
+
+    def test_rate(self) -> None:
+        """
+        So it is with their starts in a minute.
+        """
+        limits = Limits(Bounds(ipMax=1), lambda: 0.0)
+        self.assertIs(limits.admit(self.ONE), ADMIT)
+        self.assertIs(limits.admit(self.SAME), Verdict.PEER_RATE)
+        self.assertIs(limits.admit(self.OTHER), ADMIT)
+
+    def test_prefix(self) -> None:
+        """
+        How long the prefix is can be said, for both families.
+        """
+        bounds = Bounds(perSource=1, sourcePrefix=(24, 128))
+        limits = Limits(bounds, lambda: 0.0)
+        for peer in (self.ONE, self.SAME, "192.0.2.1", "192.0.3.1"):
+            self.assertIs(limits.admit(peer), ADMIT)
+        self.assertIs(limits.admit("192.0.2.2"), Verdict.PEER_BUSY)
+
+    def test_changed(self) -> None:
+        """
+        When the prefix changes, those that run count for the new one, and nothing is
+        left of them when they have ended.
+        """
+        limits = Limits(Bounds(perSource=1, sourcePrefix=(32, 128)), lambda: 0.0)
+        limits.admit(self.ONE)
+        limits.bounds = Bounds(perSource=1)
+        self.assertIs(limits.admit(self.SAME), Verdict.PEER_BUSY)
+        limits.bounds = Bounds(perSource=1, sourcePrefix=(32, 128))
+        self.assertIs(limits.admit(self.SAME), ADMIT)
+        limits.bounds = Bounds(perSource=2)
+        self.assertIs(limits.admit(self.SAME), Verdict.PEER_BUSY)
+        for peer in (self.ONE, self.SAME):
+            limits.release(peer)
+        self.assertEqual(limits.running, 0)
+        known = [each for each in vars(limits).values() if hasattr(each, "__len__")]
+        self.assertEqual([len(each) for each in known], [0, 0, 0])
+
+    def test_rateChanged(self) -> None:
+        """
+        When the prefix changes, the starts of the last minute are counted anew.
+        """
+        limits = Limits(Bounds(ipMax=1), lambda: 0.0)
+        limits.admit(self.ONE)
+        limits.bounds = Bounds(ipMax=1, pause=1)
+        self.assertIs(limits.admit(self.ONE), Verdict.PEER_RATE)
+        limits.bounds = Bounds(ipMax=1, sourcePrefix=(32, 56))
+        self.assertIs(limits.admit(self.ONE), ADMIT)
+        self.assertIs(limits.admit(self.OTHER), Verdict.PEER_RATE)
+
+    def test_about(self) -> None:
+        """
+        What a message says is the length of the prefix where that is not one host.
+        """
+        limits = Limits(Bounds(perSource=4, ipMax=3), lambda: 0.0)
+        for peer, what in ((self.ONE, "one /64"), ("192.0.2.1", "one address")):
+            said = limits.about(Verdict.PEER_BUSY, peer)
+            self.assertEqual(said, f"more than 4 at once for {what}")
+            said = limits.about(Verdict.PEER_RATE, peer)
+            self.assertEqual(said, f"more than 3 starts a minute for {what}")

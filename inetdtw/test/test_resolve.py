@@ -217,6 +217,33 @@ class ServiceTests(ResolveCase):
                 service = serviceOf(line.format(limits), settings=settings)
                 self.assertEqual(service.bounds, Bounds(1, 2, 0, 0), line)
 
+    def test_sourcePrefix(self) -> None:
+        """
+        How many bits of an address count is said by the definition, or by the settings.
+        """
+        rest = "user = root, exec = /bin/sh"
+        settings = Settings(bounds=Bounds(sourcePrefix=(24, 56)))
+        for text, wanted in (
+            (f"7 on protocol = tcp, wait = no, {rest};", (24, 56)),
+            (
+                f"7 on protocol = tcp, wait = no, {rest}, per_source_prefix = 32/48;",
+                (32, 48),
+            ),
+            ("7 on protocol = udp, args = echo, per_source_prefix = 8/48;", (8, 48)),
+        ):
+            bounds = serviceOf(text, settings=settings).bounds
+            self.assertEqual(bounds.sourcePrefix, wanted)
+        self.assertEqual(Bounds().sourcePrefix, (32, 64))
+
+    def test_noSourcePrefix(self) -> None:
+        """
+        Where clients have no address that is known, no bits of it can count.
+        """
+        said = "per_source_prefix = 32/64;"
+        text = f"7 on protocol = tcp, wait = yes, user = root, exec = /bin/sh, {said}"
+        place = text.index(said) + 1
+        self.assertProblem(text, place + 20, "per_source_prefix", "only the program")
+
     def test_boundsOfAddresses(self) -> None:
         """
         Where the address of a client is known, what the line says of it holds.

@@ -127,6 +127,17 @@ class OptionsTests(SynchronousTestCase):
         self.assertEqual(self.options(*arguments).settings(), wanted)
         self.assertEqual(self.options().settings(), Settings())
 
+    def test_sourcePrefix(self) -> None:
+        """
+        How many bits of an address count can be said for all services.
+        """
+        options = self.options("--per-source-prefix", "24/56")
+        self.assertEqual(options.settings().bounds, Bounds(sourcePrefix=(24, 56)))
+        self.assertEqual(
+            self.error("--per-source-prefix", "64"),
+            "--per-source-prefix: '64' is not two prefix lengths like 32/64",
+        )
+
     def test_check(self) -> None:
         """
         With --check all is said that is wrong with the files, and the status is

@@ -46,7 +46,7 @@ class KindTests(SynchronousTestCase):
         """
         one: tuple[AnyKind, ...] = (
             *(values.word, values.text, values.flag, values.size, values.limit),
-            *(values.octal, values.number(0, 9), values.integer(0, 9)),
+            *(values.octal, values.prefix, values.number(0, 9), values.integer(0, 9)),
             values.oneOf("a", "b"),
         )
         for kind in one:
@@ -190,6 +190,18 @@ class KindTests(SynchronousTestCase):
         """
         self.assertReads(values.octal, {"0660": 0o660, "77": 0o77, "1777": 0o1777})
         self.assertRefuses(values.octal, "", "888", "0o660", "06600", "-1")
+
+    def test_prefix(self) -> None:
+        """
+        Prefix lengths are one of IPv4 and one of IPv6, neither of them 0.
+        """
+        for word, wanted in (("32/64", (32, 64)), ("1/128", (1, 128))):
+            self.assertEqual(values.prefix.read((word,)), wanted)
+            self.assertEqual(values.prefix.write(wanted), (word,))
+        message = self.assertRefuses(values.prefix, "64", "32/", "a/b", "", "-1/64")
+        self.assertIn("is not two prefix lengths like 32/64", message)
+        message = self.assertRefuses(values.prefix, "0/64", "33/64", "32/0", "32/129")
+        self.assertIn("is not in the range from 1/1 to 32/128", message)
 
     def test_oneOf(self) -> None:
         """
