@@ -13,19 +13,23 @@ from __future__ import annotations
 import os
 import select
 import sys
+from collections.abc import Iterator
 from traceback import format_exception_only
 from typing import Any
 
+from twisted.application.service import IService, IServiceCollection
 from twisted.scripts._twistd_unix import UnixApplicationRunner
 
 from inetdtw.pidfile import PidFile, Unusable
 from inetdtw.printing import complain
-from inetdtw.superserver import NothingToServe
+from inetdtw.state import BIND_FAILED
+from inetdtw.superserver import InetdService, NothingToServe
 
 #: Where the reasons are that nobody sees.
 ELSEWHERE = "in the system log; -f -e shows it here"
-#: What the daemon says when it serves, and what is in front of why it does not.
-_SERVES, _FAILED = b"0", b"1 "
+#: What the daemon says when it serves, what is in front of why it does not, and what is
+#: in front of what else there is to say when it serves.
+_SERVES, _FAILED, _BUT = b"0", b"1 ", b"2 "
 #: What is said of one that was killed.
 _GONE = "the daemon has ended before it served"
 
@@ -73,6 +77,26 @@ class Runner(UnixApplicationRunner):
         text = why.encode("utf-8", "surrogateescape")
         return (_FAILED + text)[: select.PIPE_BUF]
 
+    def startApplication(self, application: Any) -> None:
+        """
+        Start all services, and tell whoever has started the daemon how many of them
+        have no socket yet.
+        """
+        super().startApplication(application)
+        text = _unboundText(_superservers(IService(application)))
+        if text is None:
+            return
+        pipe = self.config.get("statusPipe", None)
+        if pipe is not None:
+            # In the place of what twistd(1) says: there is one read at the other end.
+            os.write(pipe, _BUT + text.encode())
+            os.close(pipe)
+            self.config["statusPipe"] = None
+            return
+        options = self.config.subOptions
+        if not (options.get("stderr") or options.get("stdout")):
+            complain(f"inetd: {text}; the reasons are {ELSEWHERE}", sys.__stderr__)
+
     def _waitForStart(self, readPipe: int) -> int:
         """
         Wait until the daemon serves, or cannot.
@@ -87,4 +111,30 @@ class Runner(UnixApplicationRunner):
         why = said[len(_FAILED) :].decode("utf-8", "surrogateescape") or _GONE
         # The other one leads to the log by now.
         complain(f"inetd: {why}; the reasons are {ELSEWHERE}", sys.__stderr__)
-        return 1
+        return 0 if said.startswith(_BUT) else 1
+
+
+def _superservers(service: Any) -> Iterator[InetdService]:
+    """
+    All superservers of an application.
+    """
+    if isinstance(service, InetdService):
+        yield service
+    elif IServiceCollection.providedBy(service):
+        for each in service:
+            yield from _superservers(each)
+
+
+def _unboundText(superservers: Iterator[InetdService]) -> str | None:
+    """
+    How many services have no socket yet; C{None} if all have theirs.
+    """
+    states = [each for inetd in superservers for each in inetd.state().services]
+    unbound = sum(each.condition == BIND_FAILED for each in states)
+    if not unbound:
+        return None
+    verb = "is" if unbound == 1 else "are"
+    return (
+        f"started, but {unbound} of {len(states)} services {verb} not bound yet: "
+        "the daemon retries"
+    )

@@ -35,7 +35,11 @@ from inetdtw.waiting import WaitProgram
 from inetdtw.warm import isReady
 
 #: The seconds before another try to have a socket: the first, and the most.
-FIRST_RETRY, LONGEST_RETRY = 1.0, 60.0
+FIRST_RETRY, LONGEST_RETRY = 1.0, 16.0
+#: The seconds before the log repeats why a socket cannot be had.
+QUIET = 64.0
+#: The first port that every user may bind.
+PRIVILEGED = 1024
 #: The same where one was just given up, which helper processes may have for a moment.
 SOON = 1 / 64
 
@@ -80,6 +84,7 @@ class Slot:
         self._retiring = self._free = False
         self._paused = self._drained = False
         self._trouble: str | None = None
+        self._silent = 0.0
         self._retry = FIRST_RETRY
         self._later: Any = None
 
@@ -98,17 +103,39 @@ class Slot:
             as it is less than L{FIRST_RETRY}.
         """
         self._later = None
-        service = self.service
         try:
             self._socket = self._adopted() or self._made()
             self._trouble = None
         except OSError as why:
-            reason = self._trouble = why.strerror or str(why)
+            self._unbound(self._reasonOf(why), retry)
+
+    def _reasonOf(self, why: OSError) -> str:
+        """
+        Why the socket cannot be had, with what helps where that is not obvious.
+        """
+        reason = why.strerror or str(why)
+        port = self.service.address.port
+        if why.errno == errno.EACCES and 0 < port < PRIVILEGED:
+            reason += (
+                f": ports below {PRIVILEGED} need root, CAP_NET_BIND_SERVICE, or a "
+                "supervisor that passes the socket"
+            )
+        return reason
+
+    def _unbound(self, reason: str, retry: float) -> None:
+        """
+        Plan another try, and log the reason: every time while the backoff grows, then
+        when it is another one, or was logged L{QUIET} seconds ago.
+        """
+        now = self._host.reactor.seconds()
+        news = retry < LONGEST_RETRY or reason != self._trouble or now >= self._silent
+        if news and retry >= FIRST_RETRY:
+            service, self._silent = self.service, now + QUIET
             address = str(service.address)
-            if retry >= FIRST_RETRY:
-                self._host.report.unbound(service.name, address, retry, reason)
-            self._retry = min(retry * 2, LONGEST_RETRY)
-            self._later = self._host.reactor.callLater(retry, self._again)
+            self._host.report.unbound(service.name, address, retry, reason)
+        self._trouble = reason
+        self._retry = min(retry * 2, LONGEST_RETRY)
+        self._later = self._host.reactor.callLater(retry, self._again)
 
     def _made(self) -> socket.socket:
         """

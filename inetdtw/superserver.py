@@ -39,7 +39,7 @@ from inetdtw.total import Total, defaultMost, processLimit
 
 class NothingToServe(Exception):
     """
-    No service of the configuration has its socket.
+    The configuration has no service.
     """
 
 
@@ -89,8 +89,8 @@ class InetdService(ApplicationService):
         @param report: the log.
         @param environ: the environment that programs get, by default this
             process' own.
-        @param required: whether to raise L{NothingToServe} at the start when no
-            service at all has its socket.
+        @param required: whether to raise L{NothingToServe} at the start when the
+            configuration has no service.
         @param maxChildren: how many programs of all services may run at once; 0 is no
             bound, and by default it is half of the processes that this user may have.
         @param inherited: the sockets that this process was started with, if any are
@@ -148,7 +148,7 @@ class InetdService(ApplicationService):
         """
         Get all sockets, before the application gives up its privileges.
 
-        @raise NothingToServe: if none could be had and some are required.
+        @raise NothingToServe: if there are no services and some are required.
         """
         super().privilegedStartService()
         self._bind()
@@ -159,17 +159,16 @@ class InetdService(ApplicationService):
         """
         if self._bound:
             return
-        self._bound = True
         self._say(self.configuration)
+        if self._required and not self.configuration.services:
+            where = ", ".join(self._paths)
+            self._report.nothing(where)
+            raise NothingToServe(f"nothing to serve in {where}")
+        self._bound = True
         occupyDescriptors()
         self._assign(self.configuration.services)
         for service in self.configuration.services:
             self._slots.add(service)
-        if self._required and not self._slots.anyBound:
-            self._abandon()
-            where = ", ".join(self._paths)
-            self._report.nothing(where)
-            raise NothingToServe(f"nothing can be served of {where}")
 
     def _assign(self, services: Iterable[Service]) -> None:
         """

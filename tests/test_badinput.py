@@ -483,12 +483,18 @@ class NothingToServeTests(ServingTestCase):
 
     def test_portsInUse(self) -> None:
         """
-        No port is free: a message, and a failure.
+        No port is free: the daemon stays, and serves once one is.
         """
         port = freePort()
         path = self.write("inetd.conf", f"{port} stream tcp nowait - /bin/cat\n")
-        with socket.create_server(("", port)):
-            self.check(path, "nothing can be served", path)
+        for argv in (inetd("-f", "-e", path), twistd("inetd", "--conf", path)):
+            holder = socket.create_server(("", port))
+            with Daemon(argv) as daemon:
+                with holder:
+                    daemon.waitForLog("already in use", 2)
+                self.assertIsNone(daemon.process.poll())
+                daemon.waitForLog(f"listen {port}/tcp")
+                self.assertEqual(talk(port, b"late"), b"late")
 
 
 class BadReloadTests(LoggedTestCase):

@@ -175,18 +175,28 @@ class BackgroundTests(CommandTestCase):
 
     def test_nothing(self) -> None:
         """
-        When no port is free it is said in a line, as it is in the foreground, and no
-        pid file is left.
+        When no port is free it goes to the background all the same, says in a line
+        how many services have no socket, and serves once the port is free.
         """
         with socket.create_server(("", self.port)):
-            done = run(inetd("-p", self.pidFile, self.conf))
-        said = f"inetd: nothing can be served of {self.conf}; the reasons are in "
+            daemon = self.start("-p", self.pidFile, self.conf)
+            self.assertEqual(daemon.process.wait(DEADLINE), 0)
         self.assertEqual(
-            (done.returncode, done.stdout, done.stderr),
-            (1, "", f"{said}the system log; -f -e shows it here\n"),
+            daemon.log(),
+            "inetd: started, but 1 of 1 services is not bound yet: the daemon "
+            "retries; the reasons are in the system log; -f -e shows it here\n",
         )
-        # Who started it is told first.
-        eventually(lambda: not os.path.exists(self.pidFile), lambda: "no pid file")
+        eventually(lambda: isServed(self.port), lambda: "the port to be bound")
+        self.assertServes()
+
+    def test_unboundInForeground(self) -> None:
+        """
+        The same is said in the foreground, where the log is elsewhere.
+        """
+        with socket.create_server(("", self.port)):
+            daemon = self.start("-f", self.conf)
+            daemon.waitForLog("started, but 1 of 1 services is not bound yet")
+        eventually(lambda: isServed(self.port), lambda: "the port to be bound")
 
     def test_closedDescriptors(self) -> None:
         """

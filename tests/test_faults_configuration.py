@@ -16,8 +16,9 @@ import subprocess
 from unittest import SkipTest
 
 from tests import world
-from tests.daemon import Daemon, eventually, freePort, talk
+from tests.daemon import DEADLINE, Daemon, eventually, freePort, talk
 from tests.faults import FaultsTestCase
+from tests.serving import inetd
 
 #: What a line of the log says of a reload that changes nothing.
 REJECTED = "reason=the old configuration stays"
@@ -182,3 +183,56 @@ class NamedTests(FaultsTestCase):
             thief.close()
         daemon.waitForLog(f"listen {port}/tcp ")
         self.assertEqual(talk(port, b"mine"), b"mine")
+
+
+#: Assigns an address to the loopback interface of its network namespace: the structure
+#: is netdevice(7)'s, 0x8916 is C{SIOCSIFADDR}.
+_ASSIGN = """
+import fcntl, socket, struct, sys
+host = socket.inet_aton(sys.argv[1])
+request = struct.pack("16sHH4s16x", b"lo:1", socket.AF_INET, 0, host)
+fcntl.ioctl(socket.socket(socket.AF_INET, socket.SOCK_DGRAM), 0x8916, request)
+"""
+
+
+#: Has the loopback interface of a new network namespace up, and becomes a command: as
+#: long as a namespace has no address at all, Linux lets every one be bound.  0x8914 is
+#: C{SIOCSIFFLAGS}, 1 C{IFF_UP}.
+_UP = """
+import fcntl, os, socket, struct, sys
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+    fcntl.ioctl(sock, 0x8914, struct.pack("16sH22x", b"lo", 1))
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
+class AddressTests(FaultsTestCase):
+    """
+    Addresses that the machine does not have when the daemon starts.
+    """
+
+    if not world.ROOT:
+        skip = "only root can make a network namespace"
+    elif shutil.which("nsenter") is None:
+        skip = "there is no nsenter"
+
+    def test_later(self) -> None:
+        """
+        When no address of any line is there, the daemon stays; each service is bound
+        by itself soon after its address is assigned.
+        """
+        tcp, udp = freePort(), freePort()
+        conf = self.write(
+            "inetd.conf",
+            f"10.99.0.1:{tcp} stream tcp nowait {self.user} /bin/cat cat\n"
+            f"10.99.0.1:{udp} dgram udp wait - internal echo\n",
+        )
+        up = ["unshare", "-n", world.python(), "-c", _UP]
+        with Daemon([*up, *inetd("-f", "-e", conf)]) as daemon:
+            daemon.waitForLog("reason=Cannot assign requested address", 4)
+            self.assertIsNone(daemon.process.poll())
+            enter = ["nsenter", "-t", str(daemon.process.pid), "-n", world.python()]
+            assign = [*enter, "-c", _ASSIGN, "10.99.0.1"]
+            subprocess.run(assign, check=True, timeout=DEADLINE)
+            daemon.waitForLog(f"listen {tcp}/tcp address=10.99.0.1:{tcp}")
+            daemon.waitForLog(f"listen {udp}/udp address=10.99.0.1:{udp}")

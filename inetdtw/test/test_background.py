@@ -10,14 +10,17 @@ from __future__ import annotations
 import io
 import os
 import select
+import socket
 import sys
 
+from twisted.application.service import Application, MultiService
 from twisted.scripts._twistd_unix import ServerOptions, UnixApplicationRunner
 from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw.background import Runner
 from inetdtw.pidfile import PidFile, Unusable
-from inetdtw.superserver import NothingToServe
+from inetdtw.superserver import InetdService, NothingToServe
+from inetdtw.test.fakes import FakeReactor
 
 
 class RunnerTests(SynchronousTestCase):
@@ -88,13 +91,66 @@ class RunnerTests(SynchronousTestCase):
         """
         self.assertEqual(self.waited(b"0"), (0, ""))
 
+    def test_unbound(self) -> None:
+        """
+        The services that have no socket are counted, once, and the status is 0.
+        """
+        self.started("127.0.0.1:0 stream tcp nowait - internal echo")
+        self.assertEqual(self.output.getvalue(), "")
+        with socket.create_server(("127.0.0.1", 0)) as holder:
+            taken = f"127.0.0.1:{holder.getsockname()[1]}"
+            said = self.started(f"{taken} stream tcp nowait - internal echo")
+        text = "started, but 1 of 1 services is not bound yet: the daemon retries"
+        self.assertEqual(said, f"2 {text}".encode())
+        where = "the reasons are in the system log; -f -e shows it here"
+        self.assertEqual(self.waited(said), (0, f"inetd: {text}; {where}\n"))
+
+    def test_unboundInForeground(self) -> None:
+        """
+        Who sees the log needs no such line, in the foreground.
+        """
+        for seen in (True, False):
+            self.runner.config.subOptions = {"stderr": seen}
+            with socket.create_server(("127.0.0.1", 0)) as holder:
+                taken = f"127.0.0.1:{holder.getsockname()[1]}"
+                self.started(f"{taken} stream tcp nowait - internal echo", pipe=False)
+            self.assertEqual("1 of 1" in self.output.getvalue(), not seen)
+
+    def started(self, line: str, pipe: bool = True) -> bytes:
+        """
+        Start an application with one service beside the superserver.
+
+        @return: what who stays behind is told.
+        """
+        application = Application("inetd")
+        inetd = InetdService(text=line, reactor=FakeReactor())
+        beside = MultiService()
+        inetd.setServiceParent(beside)
+        beside.setServiceParent(application)
+        self.addCleanup(inetd.stopService)
+        self.patch(
+            UnixApplicationRunner, "startApplication", lambda *_: beside.startService()
+        )
+        read, write = os.pipe()
+        self.addCleanup(os.close, read)
+        os.set_blocking(read, False)
+        self.runner.config["statusPipe"] = write if pipe else None
+        self.runner.startApplication(application)
+        try:
+            return os.read(read, select.PIPE_BUF)
+        except BlockingIOError:
+            return b""
+        finally:
+            if self.runner.config["statusPipe"] == write or not pipe:
+                os.close(write)
+
     def test_nothing(self) -> None:
         """
         It is said that nothing can be served, with where the reasons are.
         """
         self.assertEqual(
-            self.failed(NothingToServe("nothing can be served of /\udcff")),
-            "inetd: nothing can be served of /\\udcff; the reasons are in the system "
+            self.failed(NothingToServe("nothing to serve in /\udcff")),
+            "inetd: nothing to serve in /\\udcff; the reasons are in the system "
             "log; -f -e shows it here\n",
         )
 

@@ -458,14 +458,14 @@ class MainTests(SynchronousTestCase):
         """
         output = io.StringIO()
         self.patch(sys, "__stderr__", output)
-        self.failure = NothingToServe("nothing can be served of /file")
+        self.failure = NothingToServe("nothing to serve in /file")
         for options, where in (
             (["-f"], "in the system log; -f -e shows it here"),
             (["-f", "-e"], "above"),
         ):
             why = self.assertRaises(SystemExit, cli.main, [*options, "/file"])
             self.assertEqual(why.code, 1)
-            said = "inetd: nothing can be served of /file; the reasons are "
+            said = "inetd: nothing to serve in /file; the reasons are "
             self.assertEqual(output.getvalue(), f"{said}{where}\n")
             output.truncate(0)
             output.seek(0)

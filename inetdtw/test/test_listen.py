@@ -202,13 +202,13 @@ class BindTests(SlotTestCase):
     def test_growing(self) -> None:
         """
         The time between two tries grows up to a bound, and nothing is left open by
-        them.
+        them.  Every one is logged until then.
         """
         _, service = self.taken()
         before = openDescriptors()
         self.serving(service)
         seconds = FIRST_RETRY
-        for tries in range(1, 10):
+        for tries in range(1, 5):
             self.assertEqual(len(self.said("unbound")), tries)
             self.assertEqual(self.said("unbound")[-1]["retry"], f"{seconds:g}")
             self.reactor.advance(seconds * 0.99)
@@ -217,6 +217,43 @@ class BindTests(SlotTestCase):
             seconds = min(seconds * 2, LONGEST_RETRY)
         self.assertEqual(seconds, LONGEST_RETRY)
         self.assertEqual(openedSince(before), {})
+
+    def test_logged(self) -> None:
+        """
+        A try that fails as the one before is logged once in a while; another reason is
+        logged at once.
+        """
+        other, service = self.taken()
+        slot = self.serving(service)
+        self.reactor.pump([LONGEST_RETRY] * 5)
+        before = len(self.said("unbound"))
+        self.reactor.pump([LONGEST_RETRY] * 8)
+        self.assertEqual(len(self.said("unbound")), before + 2)
+        other.close()
+        self.patch(sockets, "listen", self.refused)
+        self.reactor.advance(LONGEST_RETRY)
+        self.assertEqual(len(self.said("unbound")), before + 3)
+        self.assertIn("Permission", self.said("unbound")[-1]["reason"])
+        self.assertFalse(slot.bound)
+
+    def refused(self, service: Service) -> Any:
+        """
+        Fail as for a port that the user may not bind.
+        """
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    def test_privileged(self) -> None:
+        """
+        A port that only root can bind is tried again as well, and the log says what
+        would help.
+        """
+        self.patch(sockets, "listen", self.refused)
+        slot = self.serving(makeService(address=Address(socket.AF_INET, "::1", 7)))
+        (unbound,) = self.said("unbound")
+        reason = f"{os.strerror(errno.EACCES)}: ports below 1024 need root, "
+        self.assertTrue(unbound["reason"].startswith(reason), unbound["reason"])
+        self.assertEqual(slot.state().reason, unbound["reason"])
+        self.assertEqual(len(self.reactor.getDelayedCalls()), 1)
 
     def test_soon(self) -> None:
         """

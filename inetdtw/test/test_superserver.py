@@ -356,28 +356,32 @@ class RequiredTests(SuperserverTestCase):
     Tests for L{InetdService} that must have something to serve.
     """
 
-    def test_nothing(self) -> None:
+    def test_unbound(self) -> None:
         """
-        When no service has its socket there is an error, that names the file, and a
-        line in the log; nothing is tried again.
+        A service that is not bound yet is something to serve: it is tried again, and
+        served once its address is free.
         """
         other = self.closing(listening(makeService()))
         port = other.getsockname()[1]
         line = f"127.0.0.1:{port} stream tcp nowait - internal echo\n"
-        inetd = self.inetd(line, required=True)
-        why = self.assertRaises(NothingToServe, inetd.privilegedStartService)
-        self.assertIn(self.path, str(why))
+        inetd = self.running(line, required=True)
         self.assertEqual(len(self.said("unbound")), 1)
-        self.assertEqual(len(self.said("nothing")), 1)
-        self.assertEqual(self.reactor.getDelayedCalls(), [])
+        self.assertFalse(inetd.state().healthy)
+        other.close()
+        self.reactor.advance(1.0)
+        self.assertTrue(inetd.state().healthy)
 
-    def test_off(self) -> None:
+    def test_nothing(self) -> None:
         """
-        So it is when all of them are off.
+        Without a service there is an error, that names the file, and a line in the
+        log.
         """
         line = "127.0.0.1:0 off protocol = tcp, args = echo;\n"
         inetd = self.inetd(line, required=True)
-        self.assertRaises(NothingToServe, inetd.startService)
+        why = self.assertRaises(NothingToServe, inetd.startService)
+        self.assertIn(self.path, str(why))
+        self.assertEqual(len(self.said("nothing")), 1)
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
 
     def test_one(self) -> None:
         """
