@@ -262,8 +262,8 @@ class Entry:
         values.words,
         "The variables of the daemon's environment that the program gets, and no "
         "others; without a value it gets none.",
-        default="all that are not about the daemon itself or, where the user is "
-        "another one, about the daemon's user",
+        default="all that are not about the daemon itself; where the user is another "
+        "one, TZ, LANG and LC_* alone, and PATH is that of a login",
         example="PATH LANG",
     )
     launch: str | None = key(

@@ -5,9 +5,10 @@
 """
 The environment of a service's program.
 
-It is the daemon's own, without what concerns the daemon alone; where the user is
-another one, without the login and loader variables that OpenBSD's inetd strips,
-and with those of the new user; C{PATH} is then that of login(1).  A program that
+For the daemon's own user it is the daemon's, without what concerns the daemon alone.
+For another user it is built up, since a list of what to take away can never be complete:
+C{PATH} as after login(1), the user's own variables, and of the daemon's only the time
+zone and the locale (environ(7), locale(7)).  A program that
 serves an accepted connection is told the addresses, in the dialect of UCSPI
 (tcp-environ(5)) and in that of systemd.socket(5).  What a line says with C{passenv}
 and C{env} goes before all but these.
@@ -33,13 +34,10 @@ _OWN = (
     "TCPLOCAL",
     "TCPREMOTE",
     "REMOTE_",
+    "PROTO=",
 )
-#: What a change of user takes away: prefixes of NAME=value.
-_LOGIN = (
-    *("CVS", "DISPLAY=", "EDITOR=", "GROUP=", "HOME=", "IFS=", "LD_", "LOGNAME="),
-    *("MAIL=", "PATH=", "PRINTER=", "PWD=", "SHELL=", "SHLVL=", "SSH", "TERM", "TMP"),
-    *("USER=", "VISUAL="),
-)
+#: What programs of another user get of the daemon's, and the prefix of further names.
+_SHARED, _LOCALE = ("TZ", "LANG"), "LC_"
 
 #: Where a program of another user finds others, as after login(1).
 PATH = "/usr/local/bin:/usr/bin:/bin"
@@ -60,35 +58,36 @@ def base(
     @param login: the user, if it is another than the one who runs the daemon.
     @param says: what the service's line says of it.
     """
-    found = _kept(environ, login, says.passed)
+    if says.passed is not None:
+        found = {name: environ[name] for name in says.passed if name in environ}
+    elif login is None:
+        found = _own(environ)
+    else:
+        found = {"PATH": PATH, **_shared(environ)}
     if login is not None:
         found["USER"] = found["LOGNAME"] = login.name
         found["HOME"] = login.home
         found["SHELL"] = login.shell
-        if says.passed is None:
-            found["PATH"] = PATH
     return {**found, **dict(says.added)}
 
 
-def _kept(
-    environ: Mapping[str, str], login: Login | None, passed: tuple[str, ...] | None
-) -> dict[str, str]:
+def _own(environ: Mapping[str, str]) -> dict[str, str]:
     """
-    What is left of the daemon's environment.
-
-    @param passed: the names that somebody wants to be left, and no others.
+    Return what programs of the daemon's own user get of its environment.
     """
-    if passed is not None:
-        return {name: environ[name] for name in passed if name in environ}
-    kept = {
-        name: value
-        for name, value in environ.items()
-        if not name.startswith(_OWN) and name != "PROTO"
-    }
-    if login is None:
-        return kept
     return {
         name: value
-        for name, value in kept.items()
-        if not f"{name}={value}".startswith(_LOGIN)
+        for name, value in environ.items()
+        if not f"{name}=".startswith(_OWN)
+    }
+
+
+def _shared(environ: Mapping[str, str]) -> dict[str, str]:
+    """
+    Return what programs of any user get of the daemon's environment.
+    """
+    return {
+        name: value
+        for name, value in environ.items()
+        if name in _SHARED or name.startswith(_LOCALE)
     }

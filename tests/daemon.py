@@ -43,8 +43,9 @@ if TYPE_CHECKING:
 #: How long anything may take on a machine that has other things to do.
 DEADLINE = 30.0
 
-#: The variable that the daemon and everything it starts carry.
-TOKEN = "INETDTW_TEST"
+#: The variable that the daemon and everything it starts carry: its name is one that
+#: programs of other users get, too.
+TOKEN = "LC_INETDTW_TEST"
 
 #: How many ports a process of tests claims at once.
 _BLOCK = 250

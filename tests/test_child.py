@@ -72,8 +72,9 @@ _LOGIN = {
     "SHELL": "/bin/of-the-starter",
 }
 
-#: What the daemon's programs may know.
-_KEPT = {"TZ": "UTC", "TS_DATABASE": "/some/where", "LANG": "C.UTF-8"}
+#: What all of the daemon's programs may know, and what those of its own user may.
+_SHARED = {"TZ": "UTC", "LANG": "C.UTF-8"}
+_KEPT = {**_SHARED, "TS_DATABASE": "/some/where"}
 
 #: What tells a program about its connection.
 _CONNECTION = (
@@ -99,6 +100,7 @@ class StartedTests(ProbeTestCase):
     """
 
     launch = "forkserver"
+    kept = _KEPT
     owner = staticmethod(ordinaryUser)
     found: ClassVar[dict[type, dict[str, Any]]] = {}
 
@@ -222,7 +224,8 @@ class StartedTests(ProbeTestCase):
         """
         for kind, found in self.reported.items():
             env = found["environment"]
-            self.assertEqual({name: env.get(name) for name in _KEPT}, _KEPT, kind)
+            kept = {name: env[name] for name in _KEPT if name in env}
+            self.assertEqual(kept, self.kept, kind)
             left = [name for name in _OWN if env.get(name) == _OWN[name]]
             self.assertEqual(left, [], kind)
 
@@ -309,6 +312,8 @@ class StartedForAlpineTests(_OnlyRoot, StartedTests):
     """
     The same, when root runs the daemon, and C{alpine} the programs.
     """
+
+    kept = _SHARED
 
     def user(self) -> str:
         return "alpine"

@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from tests import world
-from tests.daemon import Daemon, eventually, freePort, talk
+from tests.daemon import TOKEN, Daemon, environment, eventually, freePort, talk
 from tests.serving import ServingTestCase, forkServers, inetd
 
 #: Says what it is and has; and keeps something for those after it, if it can.
@@ -190,6 +190,73 @@ class PrivilegesTests(ServingTestCase):
             self.assertEqual(warm["Uid"], [str(user.pw_uid)] * 4)
             parents[user.pw_name] = set(warm["Pid"])
         self.assertEqual(len(set.union(*parents.values())), 2)
+
+
+class EnvironmentTests(ServingTestCase):
+    """
+    The environment of programs of other users.
+    """
+
+    if not world.ROOT:
+        skip = world.NOT_ROOT
+
+    #: What a daemon may have from a login, a service manager or anybody.
+    NOT_SHARED = (
+        *("XDG_RUNTIME_DIR", "XDG_SESSION_ID", "DBUS_SESSION_BUS_ADDRESS"),
+        *("XAUTHORITY", "KRB5CCNAME", "SUDO_USER", "SUDO_COMMAND", "OLDPWD"),
+        *("JOURNAL_STREAM", "INVOCATION_ID", "MAINPID", "MAIL", "SECRET"),
+        *("LANGUAGE", "BASH_ENV", "LC", "TZDIR"),
+    )
+
+    def test_builtUp(self) -> None:
+        """
+        A program of another user gets PATH, the user's own variables, the time zone and
+        the locale, and what the line asks for; however it is started.
+        """
+        user = world.alpine()
+        tells = self.program("tells", TELLS)
+        ports = [freePort() for _ in range(3)]
+        ways = ("launch = forkserver", "launch = direct", "warm = yes")
+        conf = "".join(
+            f"{port} on protocol = tcp, wait = no, user = {user.pw_name},"
+            f" exec = {tells}, env = MORE=x, {way};\n"
+            for port, way in zip(ports, ways)
+        )
+        shared = {"TZ": "UTC", "LANG": "C.UTF-8", "LC_TIME": "C"}
+        wanted = {
+            **shared,
+            "PATH": "/usr/local/bin:/usr/bin:/bin",
+            "USER": user.pw_name,
+            "LOGNAME": user.pw_name,
+            "HOME": user.pw_dir,
+            "SHELL": user.pw_shell,
+            "MORE": "x",
+        }
+        env = environment(**dict.fromkeys(self.NOT_SHARED, "daemon"), **shared)
+        env["INETD_CONTROL"] = self.path("control")
+        with self.daemon(conf, *ports, env=env) as daemon:
+            daemon.waitForLog("event=ready")
+            for port, way in zip(ports, ways):
+                found = json.loads(talk(port, b""))["env"]
+                # What tells of the connection, and of this test, comes to that.
+                for name in list(found):
+                    if name.startswith(("TCP", "REMOTE_", "PROTO", TOKEN, "LC_CTYPE")):
+                        del found[name]
+                self.assertEqual(found, wanted, way)
+
+    def test_passed(self) -> None:
+        """
+        What C{passenv} names of the daemon's environment it gets, whatever that is.
+        """
+        tells, port = self.program("tells", TELLS), freePort()
+        conf = (
+            f"{port} on protocol = tcp, wait = no, user = {world.alpine().pw_name},"
+            f" exec = {tells}, passenv = SUDO_USER;\n"
+        )
+        with self.daemon(conf, port, env=environment(SUDO_USER="me", SECRET="x")):
+            found = json.loads(talk(port, b""))["env"]
+        self.assertEqual(found["SUDO_USER"], "me")
+        self.assertNotIn("SECRET", found)
 
 
 class FilesTests(ServingTestCase):

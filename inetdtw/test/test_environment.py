@@ -15,7 +15,9 @@ from inetdtw.service import Variables
 
 ALPINE = Login("alpine", "/home/alpine", "/bin/ash")
 #: Variables that any program may have.
-HARMLESS = {"LANG": "C", "TZ": "UTC", "XPATH": "/x", "MYHOME": "/m", "LISTEN": "no"}
+HARMLESS = {"LANG": "C", "TZ": "UTC", "LC_ALL": "C", "LC_TIME": "C"}
+#: Variables that programs of another user have no use for.
+NOT_SHARED = {"XPATH": "/x", "MYHOME": "/m", "LISTEN": "no", "LC": "C", "XLANG": "C"}
 
 
 class BaseTests(SynchronousTestCase):
@@ -27,7 +29,7 @@ class BaseTests(SynchronousTestCase):
         """
         A program of the daemon's own user gets the daemon's environment.
         """
-        environ = {**HARMLESS, "PATH": "/bin", "HOME": "/", "LD_PRELOAD": "x"}
+        environ = {**HARMLESS, **NOT_SHARED, "PATH": "/bin", "LD_PRELOAD": "x"}
         self.assertEqual(base(environ, None), environ)
 
     def test_copy(self) -> None:
@@ -119,15 +121,18 @@ class BaseTests(SynchronousTestCase):
         ):
             self.assertEqual(base(environ, ALPINE, says).get("PATH"), wanted)
 
-    def test_stripped(self) -> None:
+    def test_builtUp(self) -> None:
         """
-        A program of another user gets no variable of the daemon's login, nor one that
-        changes what its loader does.
+        A program of another user gets the time zone and the locale of the daemon's
+        environment, and nothing else, whatever it is called.
         """
         names = (
             *("CVSROOT", "DISPLAY", "EDITOR", "GROUP", "IFS", "LD_PRELOAD"),
             *("LD_LIBRARY_PATH", "MAIL", "PATH", "PRINTER", "PWD", "SHLVL"),
             *("SSH_AUTH_SOCK", "TERM", "TERMCAP", "TMP", "TMPDIR", "VISUAL"),
+            *("XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS", "XAUTHORITY", "OLDPWD"),
+            *("KRB5CCNAME", "SUDO_USER", "JOURNAL_STREAM", "MAINPID", "INETD_CONTROL"),
+            *("INVOCATION_ID", "PYTHONPATH", "BASH_ENV", "LANGUAGE", *NOT_SHARED),
         )
         found = base({**HARMLESS, **dict.fromkeys(names, "evil")}, ALPINE)
         self.assertNotIn("evil", found.values())
