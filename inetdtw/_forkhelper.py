@@ -5,11 +5,13 @@
 """
 The program of a fork server: a lean process that starts the programs of services.
 
-L{inetdtw.forkserver} runs it, with the context it has to take on as arguments
+L{inetdtw.helper} runs it, with the context it has to take on as arguments
 C{name=value} and a sequenced-packet socket as its descriptor 3, over which go the
-packets of L{inetdtw._packets}.  It imports nothing but the standard library, and
-ends when the other end of the socket is closed; the programs that it has started
-live on.
+packets of L{inetdtw._packets}.  It gets its code over descriptor 0
+(L{inetdtw.helpercode}), imports nothing but the standard library, and ends when the
+other end of the socket is closed; the programs that it has started live on.
+
+It takes no order before the daemon has seen who it runs as, and lets it begin.
 """
 
 from __future__ import annotations
@@ -20,25 +22,13 @@ import os
 import select
 import socket
 import struct
-import sys
-
-# Only a type checker wants these; they would double what this process imports.
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from typing import Any
-
-if __name__ == "__main__":
-    # Of the package this process is to import a few modules, but not the package
-    # itself, which imports Twisted.
-    sys.modules["inetdtw"] = package = type(sys)("inetdtw")
-    package.__path__ = [os.path.dirname(os.path.abspath(__file__))]
 
 from inetdtw._accepting import Acceptor, packAddress
 from inetdtw._packets import (
     ACCEPT,
     ACCEPTED,
     ADDRESSED,
+    BEGIN,
     CHANNEL,
     CROWDED,
     DROPPED,
@@ -56,15 +46,25 @@ from inetdtw._packets import (
     Reports,
     pairs,
     receive,
+    versionNumber,
 )
 from inetdtw._programs import STALLS, Programs, codeOf, drain, wakeOnExit
-from inetdtw._spawning import Limit, assume, limitsOf, makeRoom, quiet
+from inetdtw._spawning import Limit, assume, contextOf, limitsOf, makeRoom, quiet
+
+# Only a type checker wants these; they would double what this process imports.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
 
 #: Reports that are not kept back any longer for others to come.
 BATCH = 4
 #: How long the end of a program is kept back whose connection was accepted here, as
 #: nobody waits for that: the seconds of epoll(7), or the milliseconds of poll(2).
 HOLD = 0.004 if hasattr(select, "epoll") else 4
+
+# A descriptor that leads to /dev/null.
+_NULL = 1
 
 # Wakes up one of the processes that wait for the same socket.
 _EXCLUSIVE = getattr(select, "EPOLLEXCLUSIVE", 0)
@@ -86,16 +86,29 @@ class ForkServer:
         self._most = 0
         self._poll: Any = select.epoll() if hasattr(select, "epoll") else select.poll()
 
+    def greet(self, version: str) -> bool:
+        """
+        Say that this process is ready, and wait until the daemon lets it begin.
+
+        @param version: of this code, in hexadecimal digits.
+
+        @return: whether the daemon does; otherwise it is gone, or this process is not
+            what it should be.
+        """
+        self._exits = wakeOnExit()
+        self._programs.arrive()
+        self._hello(versionNumber(version))
+        permitted = os.read(BEGIN, 1) != b""
+        os.dup2(_NULL, BEGIN)
+        return permitted
+
     def serve(self) -> None:
         """
         Work until the daemon is gone.
         """
-        exits = wakeOnExit()
-        poll = self._poll
+        exits, poll = self._exits, self._poll
         poll.register(self._channel.fileno(), select.POLLIN)
         poll.register(exits, select.POLLIN)
-        self._programs.arrive()
-        self._hello()
         while True:
             ready = [fd for fd, _ in poll.poll(self._patience()) or self._idle()]
             # What the daemon says goes first: it may be to accept no more.
@@ -126,16 +139,16 @@ class ForkServer:
         self._reports.flush()
         return self._poll.poll()
 
-    def _hello(self) -> None:
+    def _hello(self, version: int) -> None:
         """
-        Say that this process is ready, and which order is the first it will see.
+        Say which version this is, and which order is the first it will see.
         """
         head = b""
         with contextlib.suppress(BlockingIOError):
             look = socket.MSG_PEEK | socket.MSG_DONTWAIT
             head = self._channel.recv(HEADER.size, look)
         number = HEADER.unpack(head)[0] if len(head) == HEADER.size else 0
-        self._reports.add(HELLO, number, os.getpid(), 0)
+        self._reports.add(HELLO, number, os.getpid(), version)
         self._reports.flush()
 
     def _listen(self) -> bool:
@@ -299,19 +312,20 @@ class ForkServer:
         self._programs.settle()
 
 
-def main(arguments: Sequence[str]) -> None:
+def main(arguments: Sequence[str], version: str) -> None:
     """
     Be a fork server.
+
+    @param arguments: the context.
+    @param version: of this code.
     """
-    context = dict(argument.split("=", 1) for argument in arguments)
+    context = contextOf(arguments)
     limits = limitsOf(context)
     quiet()
     makeRoom(limits)
     assume(context)
-    directory = context.get("directory", "/")
     os.set_inheritable(CHANNEL, False)
-    ForkServer(socket.socket(fileno=CHANNEL), directory, limits).serve()
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])
+    channel = socket.socket(fileno=CHANNEL)
+    server = ForkServer(channel, context["directory"], limits)
+    if server.greet(version):
+        server.serve()

@@ -52,11 +52,21 @@ LARGEST = 1 << 18
 #: The most reports of one packet: the daemon looks at so many bytes of it only.
 TOGETHER = 1000
 
-#: The descriptor that leads to the daemon.
-CHANNEL = 3
+#: The descriptor that leads to the daemon, and the one over which it sends the code and
+#: then one byte, when the helper may begin.
+CHANNEL, BEGIN = 3, 0
 
 #: A path, the arguments, and an environment.
 Decoded = tuple[bytes, list[bytes], dict[bytes, bytes]]
+
+
+def versionNumber(version: str) -> int:
+    """
+    Return what L{HELLO} says of a version, which has not room for all of it.
+
+    @param version: hexadecimal digits.
+    """
+    return int(version[:7] or "0", 16)
 
 
 def receive(channel: socket.socket, buffer: memoryview) -> tuple[bytes, list[int]]:

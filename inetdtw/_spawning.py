@@ -31,8 +31,35 @@ DEAF = (signal.SIGHUP, signal.SIGINT, signal.SIGPIPE)
 # glibc's posix_spawn(3) asks for the disposition of every signal that is not here.
 _SIGNALS = tuple(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
 
+#: What a context says, each of these once; resource limits come in addition.
+_WORDS = ("umask", "directory", "nice", "chroot", "groups", "gid", "uid")
+
 #: The number of a resource, and the soft and the hard limit.
 Limit = tuple[int, int, int]
+
+
+def contextOf(words: Iterable[str]) -> dict[str, str]:
+    """
+    Return the context that words such as C{umask=022} describe.
+
+    A process that does not understand all of it must not take it on: what it left out
+    could be the user.
+
+    @raise ValueError: if a word is unknown, missing, or there twice.
+    """
+    context: dict[str, str] = {}
+    for word in words:
+        name, divider, value = word.partition("=")
+        known = name in _WORDS or (
+            name.startswith("RLIMIT_") and hasattr(resource, name)
+        )
+        if not (known and divider) or name in context:
+            raise ValueError(f"the context has '{word}', which is unknown or repeated")
+        context[name] = value
+    missing = [name for name in _WORDS if name not in context]
+    if missing or bool(context["uid"]) != bool(context["gid"]):
+        raise ValueError(f"the context lacks {', '.join(missing) or 'uid or gid'}")
+    return context
 
 
 def limitsOf(context: dict[str, str]) -> list[Limit]:
@@ -66,15 +93,15 @@ def assume(context: Mapping[str, str]) -> None:
     """
     Take on a context: who this process runs as, and how.
 
-    @param context: a dictionary of texts.
+    @param context: what L{contextOf} returned.
     """
-    os.umask(int(context.get("umask", "022"), 8))
-    os.nice(int(context.get("nice", "0")))
-    if "chroot" in context:
+    os.umask(int(context["umask"], 8))
+    os.nice(int(context["nice"]))
+    if context["chroot"]:
         os.chroot(context["chroot"])
         os.chdir("/")
-    if "uid" in context:
-        os.setgroups([int(group) for group in context["groups"].split(",")])
+    if context["uid"]:
+        os.setgroups([int(group) for group in context["groups"].split(",") if group])
         os.setresgid(*[int(context["gid"])] * 3)
         os.setresuid(*[int(context["uid"])] * 3)
 

@@ -66,17 +66,18 @@ class Context:
 
     def words(self) -> Iterator[str]:
         """
-        All of it, as a process takes it that has to take it on: C{name=value}.
+        All of it, as L{inetdtw._spawning.contextOf} reads it: C{name=value}, where the
+        value is empty for what a process is to leave as it is.
         """
         yield f"umask={self.umask:03o}"
         yield f"directory={self.directory}"
         yield f"nice={self.nice}"
-        if self.chroot is not None:
-            yield f"chroot={self.chroot}"
+        yield f"chroot={self.chroot or ''}"
         for name, soft, hard in self.limits:
             yield f"{name}={soft}:{hard}"
         identity = self.identity
+        groups, gid, uid = ("", "", "")
         if identity is not None:
-            yield f"groups={','.join(map(str, identity.groups))}"
-            yield f"gid={identity.gid}"
-            yield f"uid={identity.uid}"
+            groups = ",".join(map(str, identity.groups))
+            gid, uid = str(identity.gid), str(identity.uid)
+        yield from (f"groups={groups}", f"gid={gid}", f"uid={uid}")

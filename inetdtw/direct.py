@@ -24,7 +24,7 @@ from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 
 from inetdtw._programs import STALLS
-from inetdtw._spawning import forkAndExec, spawn
+from inetdtw._spawning import contextOf, forkAndExec, spawn
 from inetdtw.context import Context
 from inetdtw.held import Held
 from inetdtw.interfaces import Exit, ILauncher, Order
@@ -82,7 +82,7 @@ class Direct:
         self._pidfds = hasPidfds() if pidfds is None else pidfds
         self._held = Held(reactor, report, self._start)
         self._watches: dict[int, Watch] = {}
-        self._assumed = dict(each.split("=", 1) for each in context.words())
+        self._assumed = contextOf(context.words())
 
     def start(self) -> None:
         """

@@ -21,12 +21,12 @@ from zope.interface import implementer
 
 from twisted.internet.defer import Deferred, DeferredList
 
-from inetdtw import _forkhelper
 from inetdtw.channel import encode
 from inetdtw.context import Context
 from inetdtw.delegations import Delegation
 from inetdtw.held import Kept
 from inetdtw.helper import Helper
+from inetdtw.helpercode import BOOT, MODULES, codeOf
 from inetdtw.interfaces import IAcceptingLauncher, Order
 from inetdtw.posts import Posts, isShort
 from inetdtw.report import Report
@@ -35,7 +35,8 @@ from inetdtw.total import Total
 #: Orders that one helper may have before it.
 IN_FLIGHT = 4
 
-_HELPER = os.path.abspath(_forkhelper.__file__)
+# It is read when the daemon starts, and belongs to what the daemon consists of.
+_CODE = codeOf(*MODULES)
 
 
 @implementer(IAcceptingLauncher)
@@ -81,8 +82,11 @@ class ForkServers:
 
         @raise OSError: if there are no descriptors left.
         """
-        command = [sys.executable, "-I", "-S", _HELPER, *self.context.words()]
-        return Helper(self, reactor, command, self.context.directory, total)
+        context = self.context
+        command = [sys.executable, "-I", "-S", "-c", BOOT]
+        command += [*_CODE.arguments(), *context.words()]
+        given = (context.directory, total, _CODE, context.identity)
+        return Helper(self, reactor, command, *given)
 
     def start(self) -> None:
         """

@@ -30,7 +30,10 @@ from inetdtw._accepting import unpackAddress
 from inetdtw._packets import REPORT
 from inetdtw.channel import Channel
 from inetdtw.children import Children
+from inetdtw.context import Identity
+from inetdtw.credentials import mismatch
 from inetdtw.delegations import KINDS, Delegation, Delegations
+from inetdtw.helpercode import Code
 from inetdtw.pauses import Pauses
 from inetdtw.place import printable
 from inetdtw.report import JUST_ACCEPTED
@@ -38,6 +41,8 @@ from inetdtw.total import Share, Total
 
 #: The seconds that a helper has to end by itself.
 OVERDUE = 5.0
+#: For a helper that has its code otherwise.
+NO_CODE = Code(b"", "")
 
 
 @implementer(IReadDescriptor)
@@ -57,6 +62,8 @@ class Helper(ProcessProtocol):
         command: Sequence[str],
         directory: str,
         total: Total | None = None,
+        code: Code = NO_CODE,
+        identity: Identity | None = None,
     ) -> None:
         """
         @param owner: is told: C{notify()} when there may be room, C{stalled(reason)},
@@ -64,9 +71,14 @@ class Helper(ProcessProtocol):
         @param command: what to execute; the socket is its descriptor 3.
         @param directory: where programs are started, for messages.
         @param total: what counts the programs of all services.
+        @param code: what it reads from its descriptor 0.
+        @param identity: who it has to be; C{None} for the daemon's own user.
         """
         self._owner = owner
         self._command = list(command)
+        self._code = code
+        self._identity = identity
+        self._refused: str | None = None
         self._reactor = reactor
         self._channel = Channel()
         self._share = Share(Total() if total is None else total)
@@ -105,6 +117,7 @@ class Helper(ProcessProtocol):
         """
         self._later = None
         self._said = b""
+        self._refused = None
         self._born = self._reactor.seconds()
         self._before = self._channel.number
         try:
@@ -119,14 +132,19 @@ class Helper(ProcessProtocol):
         @raise OSError: if it cannot be started.
         """
         null = os.open(os.devnull, os.O_RDWR)
-        fds = {0: null, 1: null, 2: "r", _packets.CHANNEL: self._channel.theirs}
+        fds = {_packets.BEGIN: "w", 1: null, 2: "r"}
         try:
             process = self._reactor.spawnProcess(
-                self, self._command[0], self._command, {}, childFDs=fds
+                self,
+                self._command[0],
+                self._command,
+                {},
+                childFDs={**fds, _packets.CHANNEL: self._channel.theirs},
             )
             self.pid, self._there = process.pid, True
         finally:
             os.close(null)
+        process.writeToChild(_packets.BEGIN, self._code.data)
 
     def fileno(self) -> int:
         """
@@ -273,7 +291,7 @@ class Helper(ProcessProtocol):
         One thing that the helper says.
         """
         if kind == _packets.HELLO:
-            self._ready(number)
+            self._greeted(number, value)
         elif kind == _packets.STALLED:
             self._owner.stalled(os.strerror(value))
         elif kind in KINDS and number in self._delegations:
@@ -285,6 +303,29 @@ class Helper(ProcessProtocol):
             if kind == _packets.ENDED:
                 self._share.ended(pid)
             self.children.told(kind, number, pid, value, cpu)
+
+    def _greeted(self, first: int, version: int) -> None:
+        """
+        A helper is about to take orders: see first whether it may.
+
+        @param first: as L{_ready} takes it.
+        @param version: of its code, as L{_packets.versionNumber} makes it.
+        """
+        assert self.pid is not None and self.transport is not None
+        if self.up:
+            return
+        wanted = _packets.versionNumber(self._code.version)
+        self._refused = mismatch(self.pid, self._identity)
+        if version != wanted:
+            self._refused = f"its code is of version {version:x}, not {wanted:x}"
+        if self._refused is not None:
+            self._kill()
+            return
+        # One that has ended meanwhile has no pipe any more.
+        with contextlib.suppress(KeyError):
+            self.transport.writeToChild(_packets.BEGIN, b"\n")
+            self.transport.closeChildFD(_packets.BEGIN)
+        self._ready(first)
 
     def _ready(self, first: int) -> None:
         """
@@ -308,8 +349,16 @@ class Helper(ProcessProtocol):
         """
         The helper has died.
         """
-        last = self._said.decode("utf-8", "replace").strip().rpartition("\n")[2]
-        self._died(printable(last) or reason.getErrorMessage())
+        self._died(self._refused or self._lastWords() or reason.getErrorMessage())
+
+    def _lastWords(self) -> str:
+        """
+        Return what the helper said of its end: an interpreter that cannot begin says
+        more after its error.
+        """
+        lines = self._said.decode("utf-8", "replace").strip().split("\n")
+        errors = [line for line in lines if "Error: " in line]
+        return printable((errors or lines)[-1])
 
     def _died(self, why: str) -> None:
         """

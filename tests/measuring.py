@@ -48,12 +48,6 @@ if sys.version_info[:2] == {version}:
     del traced
 """
 
-#: A fork server that is measured: it believes that it is the program itself.
-_FORK_SERVER = """\
-__file__ = {file!r}
-exec(compile(open(__file__).read(), __file__, 'exec'))
-"""
-
 
 def _begin(files: dict[str, str], notes: str) -> str:
     """
@@ -97,14 +91,10 @@ class _Measured(SourceFileLoader):
         """
         Have fork servers begin with the notes.
         """
-        file = module._HELPER
-        folder = os.path.dirname(file)
+        folder = os.path.dirname(os.path.abspath(module.__file__))
         paths = [os.path.join(folder, name) for name in os.listdir(folder)]
-        program = f"{self.notes}.{os.urandom(8).hex()}._forkhelper.py"
-        with open(program, "w", encoding="utf-8") as written:
-            written.write(_begin({path: path for path in paths}, self.notes))
-            written.write(_FORK_SERVER.format(file=file))
-        module._HELPER = program
+        files = {path: path for path in paths if path.endswith(".py")}
+        module.BOOT = _begin(files, self.notes) + module.BOOT
 
 
 class _Finder:

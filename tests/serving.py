@@ -193,7 +193,7 @@ def _isForkServer(pid: int) -> bool:
     """
     try:
         with open(f"/proc/{pid}/cmdline", "rb") as file:
-            return b"_forkhelper.py" in file.read()
+            return b"/_forkhelper.py" in file.read()
     except (FileNotFoundError, ProcessLookupError):
         return False
 

@@ -108,6 +108,7 @@ class FakeProcess:
     @ivar fds: a duplicate of each descriptor that it was given, by its number in
         the process; closed when it exits.
     @ivar pipes: the descriptors that it was to have a pipe for, with the mode.
+    @ivar written: what was written to its descriptors; C{None} where one was closed.
     @ivar signals: the signals that it was sent.
     @ivar left: whether nothing is to be exchanged with it any more.
     """
@@ -136,6 +137,7 @@ class FakeProcess:
         self.fds = {
             to: os.dup(fd) for to, fd in childFDs.items() if not isinstance(fd, str)
         }
+        self.written: dict[int, list[bytes | None]] = {}
         self.signals: list[str | int] = []
         self.exited = False
 
@@ -189,13 +191,15 @@ class FakeProcess:
 
     def closeChildFD(self, descriptor: int) -> None:
         """
-        Nothing is exchanged with it.
+        Remember that nothing more comes there.
         """
+        self.written.setdefault(descriptor, []).append(None)
 
     def writeToChild(self, childFD: int, data: bytes) -> None:
         """
-        Nothing is written to it.
+        Remember what was written.
         """
+        self.written.setdefault(childFD, []).append(data)
 
     def write(self, data: bytes) -> None:
         """

@@ -382,6 +382,32 @@ def _orders(count: int) -> list[_Child]:
     return [_Child() for _ in range(count)]
 
 
+class _Transport:
+    """
+    A helper process that is told what comes.
+    """
+
+    def writeToChild(self, childFD: int, data: bytes) -> None:
+        """
+        It may begin.
+        """
+
+    def closeChildFD(self, descriptor: int) -> None:
+        """
+        It is told no more.
+        """
+
+    def signalProcess(self, signalID: str | int) -> None:
+        """
+        It is killed.
+        """
+
+    def loseConnection(self) -> None:
+        """
+        It is left.
+        """
+
+
 def forkServerReports(data: bytes) -> None:
     """
     Hear what a fork server reports, which runs as a user of its own: it can harm its
@@ -389,6 +415,8 @@ def forkServerReports(data: bytes) -> None:
     """
     reactor: Any = _Reactor()
     helper = Helper(_Owner(), reactor, ["x"], "/")
+    transport: Any = _Transport()
+    helper.transport, helper.pid = transport, 1 << 30
     channel = helper._channel
     real: Any = channel._ours
     played: Any = _Reports(_divided(data, _packets.REPORT.size))

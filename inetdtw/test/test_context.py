@@ -38,9 +38,10 @@ class WordsTests(SynchronousTestCase):
 
     def test_plain(self) -> None:
         """
-        The context of the daemon's own user says what it always says.
+        The context of the daemon's own user says all of it, too.
         """
         said = ["umask=022", "directory=/", "nice=0"]
+        said += ["chroot=", "groups=", "gid=", "uid="]
         self.assertEqual(list(Context().words()), said)
 
     def test_all(self) -> None:

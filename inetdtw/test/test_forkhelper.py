@@ -21,10 +21,10 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from inetdtw import _forkhelper
 from inetdtw._packets import (
     ACCEPT,
     ASTRAY,
+    BEGIN,
     CHANNEL,
     DROPPED,
     ENDED,
@@ -38,13 +38,20 @@ from inetdtw._packets import (
     TAKEN,
     TAKEN_ASTRAY,
     UNTAKEN,
+    versionNumber,
 )
 from inetdtw.channel import encode
+from inetdtw.context import Context
+from inetdtw.helpercode import BOOT, MODULES, codeOf
 from inetdtw.interfaces import Order
 from inetdtw.test.fakes import PATIENCE, ServingTestCase, openDescriptors
 from inetdtw.test.test_spawning import PROBE, ignored
 
-_HELPER = os.path.abspath(_forkhelper.__file__)
+CODE = codeOf(*MODULES)
+#: What a helper says of its version.
+VERSION = versionNumber(CODE.version)
+#: The context that changes nothing.
+USUAL = dict(word.split("=", 1) for word in Context().words())
 PATH = {"PATH": "/bin:/usr/bin"}
 
 Report = tuple[int, int, int, int]
@@ -70,14 +77,21 @@ class Running:
     A helper that runs, and the daemon's end of its socket.
 
     @ivar pid: its process id.
+    @ivar begin: what lets it begin.
     """
 
+    begin = b"\n"
+
     def __init__(self, *context: str) -> None:
+        """
+        @param context: where it differs from the usual one.
+        """
         self.channel, self._theirs = socket.socketpair(
             socket.AF_UNIX, socket.SOCK_SEQPACKET
         )
         self.channel.settimeout(PATIENCE)
-        self._context = context
+        given = dict(word.split("=", 1) for word in context)
+        self._context = [f"{n}={value}" for n, value in {**USUAL, **given}.items()]
         self._heard: list[Report] = []
         self.pid = 0
 
@@ -86,14 +100,19 @@ class Running:
         Start it.
         """
         null = os.open(os.devnull, os.O_RDWR)
+        reading, writing = os.pipe()
         actions = [
-            (os.POSIX_SPAWN_DUP2, null, 0),
+            (os.POSIX_SPAWN_DUP2, reading, BEGIN),
             (os.POSIX_SPAWN_DUP2, null, 1),
             (os.POSIX_SPAWN_DUP2, self._theirs.fileno(), CHANNEL),
         ]
-        argv = [sys.executable, "-I", "-S", _HELPER, *self._context]
+        words = [*CODE.arguments(), *self._context]
+        argv = [sys.executable, "-I", "-S", "-c", BOOT, *words]
         self.pid = os.posix_spawn(sys.executable, argv, {}, file_actions=actions)
         os.close(null)
+        os.close(reading)
+        with open(writing, "wb") as file:
+            file.write(CODE.data + self.begin)
         self._theirs.close()
 
     def order(self, number: int, argv: Sequence[str], *fds: int, **given: Any) -> None:
@@ -157,7 +176,7 @@ class ProgramTestCase(ServingTestCase):
         helper = Running(*context)
         self.addCleanup(helper.end)
         helper.start()
-        self.assertEqual(helper.hear(), (HELLO, 0, helper.pid, 0))
+        self.assertEqual(helper.hear(), (HELLO, 0, helper.pid, VERSION))
         return helper
 
     def talk(
@@ -420,6 +439,22 @@ class ProgramTests(ProgramTestCase):
             numbers = sorted(number for said, number in heard if said == kind)
             self.assertEqual(numbers, [*range(1, 51)])
 
+    def test_refused(self) -> None:
+        """
+        One that the daemon does not let begin takes no order, and ends.
+        """
+        helper = Running()
+        helper.begin = b""
+        self.addCleanup(helper.end)
+        reading, writing = os.pipe()
+        helper.order(7, ("/bin/echo", "started"), writing)
+        os.close(writing)
+        helper.start()
+        with open(reading, "rb") as pipe:
+            self.assertEqual(pipe.read(), b"")
+        self.assertEqual(os.waitpid(helper.pid, 0), (helper.pid, 0))
+        helper.pid = 0
+
     def test_queued(self) -> None:
         """
         It says which order is the first that it finds.
@@ -430,7 +465,7 @@ class ProgramTests(ProgramTestCase):
             for number in (7, 8):
                 helper.order(number, ("/bin/true",), null.fileno())
         helper.start()
-        self.assertEqual(helper.hear(), (HELLO, 7, helper.pid, 0))
+        self.assertEqual(helper.hear(), (HELLO, 7, helper.pid, VERSION))
         self.assertEqual(helper.hear()[:2], (STARTED, 7))
 
     def test_daemonGone(self) -> None:

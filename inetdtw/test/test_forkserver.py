@@ -17,9 +17,9 @@ from typing import Any, ClassVar
 from zope.interface.verify import verifyObject
 
 from inetdtw._packets import (
+    BEGIN,
     ENDED,
     HEADER,
-    HELLO,
     LARGEST,
     REPEATS_SHIFT,
     STALLED,
@@ -29,6 +29,7 @@ from inetdtw._packets import (
 )
 from inetdtw.context import Context, Identity
 from inetdtw.forkserver import IN_FLIGHT, ForkServers
+from inetdtw.helpercode import BOOT, MODULES, codeOf
 from inetdtw.interfaces import ILauncher, Order
 from inetdtw.posts import PAUSE
 from inetdtw.test.fakes import FakeChild, ServingTestCase, openDescriptors, openedSince
@@ -53,7 +54,7 @@ class ForkServersTestCase(ServingTestCase):
         self.played = [PlayedHelper(each) for each in self.reactor.processes]
         for played in self.played:
             self.addCleanup(played.channel.close)
-            played.say((HELLO, 0, 4, 0))
+            played.hello()
         self.reactor.settle()
 
     def make(self, count: int | None = None, **given: Any) -> ForkServers:
@@ -144,9 +145,12 @@ class ForkServersTests(ForkServersTestCase):
         self.make(1, umask=0o077, directory="/srv").start()
         process = self.reactor.processes[-1]
         self.assertEqual(process.executable, sys.executable)
-        self.assertEqual(process.args[1:3], ["-I", "-S"])
-        self.assertTrue(os.path.isabs(process.args[3]))
-        self.assertEqual(process.args[4:], ["umask=077", "directory=/srv", "nice=0"])
+        self.assertEqual(process.args[1:5], ["-I", "-S", "-c", BOOT])
+        code = codeOf(*MODULES)
+        self.assertEqual(process.args[5:7], [*code.arguments()])
+        words = Context(umask=0o077, directory="/srv").words()
+        self.assertEqual(process.args[7:], [*words])
+        self.assertEqual(process.written, {BEGIN: [code.data]})
 
     def test_launch(self) -> None:
         """
@@ -294,7 +298,7 @@ class ForkServersTests(ForkServersTestCase):
         self.servers.whenRoom(lambda: told.append(None))
         self.reactor.advance(1)
         played = PlayedHelper(self.reactor.processes[-1])
-        played.say((HELLO, 0, 4, 0))
+        played.hello()
         played.channel.close()
         self.reactor.settle()
         self.assertEqual(told, [None])

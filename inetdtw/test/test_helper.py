@@ -7,11 +7,13 @@ Tests for L{inetdtw.helper}: what a helper process would do, the test does.
 
 from __future__ import annotations
 
+import _imp
 import array
 import errno
 import os
 import signal
 import socket
+from importlib.util import MAGIC_NUMBER
 from typing import Any
 
 from zope.interface.verify import verifyObject
@@ -20,8 +22,10 @@ from twisted.internet.interfaces import IReadDescriptor
 from twisted.internet.main import CONNECTION_LOST
 from twisted.python.failure import Failure
 
+from inetdtw import helper
 from inetdtw._packets import (
     ASTRAY,
+    BEGIN,
     CHANNEL,
     ENDED,
     FAILED,
@@ -33,8 +37,11 @@ from inetdtw._packets import (
     REPORT,
     STALLED,
     STARTED,
+    versionNumber,
 )
+from inetdtw.context import Identity
 from inetdtw.helper import OVERDUE, Helper
+from inetdtw.helpercode import Code
 from inetdtw.interfaces import Exit
 from inetdtw.pauses import FIRST_PAUSE, GOOD_LIFE, GROWTH, LONGEST_PAUSE
 from inetdtw.test.fakes import (
@@ -101,6 +108,16 @@ class PlayedHelper:
         a process id, and a value.
         """
         self.channel.send(b"".join(REPORT.pack(*each, 1500000) for each in reports))
+
+    def hello(self) -> None:
+        """
+        Be ready, with the code of the daemon.
+        """
+        (code,) = self.process.written[BEGIN]
+        assert code is not None
+        magic = int.from_bytes(MAGIC_NUMBER, "little")
+        version = _imp.source_hash(magic, code).hex()
+        self.say((HELLO, 0, 4, versionNumber(version)))
 
     def take(self) -> tuple[int, bytes, bytes, list[int]]:
         """
@@ -214,16 +231,96 @@ class HelperTests(HelperTestCase):
 
     def test_process(self) -> None:
         """
-        The helper process gets nothing of the daemon's environment, a socket as its
-        descriptor 3, and nothing else that is open.
+        The helper process gets nothing of the daemon's environment, a pipe to the
+        daemon as descriptor 0, a socket as its descriptor 3, and nothing else that is
+        open.
         """
         (process,) = self.reactor.processes
         self.assertEqual((process.executable, process.args[1:]), ("/py", ["helper"]))
         self.assertEqual(process.env, {})
-        self.assertEqual((set(process.fds), process.pipes), ({0, 1, 3}, {2: "r"}))
-        for fd in (0, 1):
-            path = os.readlink(f"/proc/self/fd/{process.fds[fd]}")
-            self.assertEqual(path, os.devnull)
+        self.assertEqual((set(process.fds), process.pipes), ({1, 3}, {0: "w", 2: "r"}))
+        path = os.readlink(f"/proc/self/fd/{process.fds[1]}")
+        self.assertEqual(path, os.devnull)
+
+    def test_begin(self) -> None:
+        """
+        A helper may begin once it has said what it is, and is told that once.
+        """
+        helper = Helper(self.owner, self.reactor, ["/py"], "/", code=Code(b"c", "1f"))
+        self.addCleanup(helper.stop)
+        helper.spawn()
+        played = self.play()
+        self.assertEqual(played.process.written, {BEGIN: [b"c"]})
+        for _ in range(2):
+            played.say((HELLO, 0, 4, 0x1F))
+            self.reactor.settle()
+            self.assertEqual(played.process.written, {BEGIN: [b"c", b"\n", None]})
+        self.assertTrue(helper.up)
+        played.die()
+
+    def refused(self, why: str, version: int = 0) -> None:
+        """
+        See that a helper is not let begin, and is killed with what it was sent.
+        """
+        process = self.restarted()
+        self.helper.withdraw(1, lambda: None)
+        child = self.order()
+        self.say((HELLO, 1, 5, version))
+        self.assertFalse(self.helper.up)
+        self.assertEqual((process.signals, process.left), (["KILL"], True))
+        self.assertEqual(process.written, {BEGIN: [b""]})
+        self.played.die()
+        self.assertEqual([death[1] for death in self.owner.deaths[1:]], [why])
+        self.assertEqual(child.told, ["no fork server can be started"])
+        self.assertFalse(self.helper._channel.untaken)
+        self.succeed(0)
+        self.assertTrue(self.helper.up)
+
+    def restarted(self) -> FakeProcess:
+        """
+        Have a helper that has not said anything.
+        """
+        self.played.die()
+        self.reactor.advance(FIRST_PAUSE)
+        self.played = self.play()
+        return self.played.process
+
+    def test_otherVersion(self) -> None:
+        """
+        A helper of another version gets no client, and is killed.
+        """
+        self.refused("its code is of version 1, not 0", 1)
+
+    def test_otherUser(self) -> None:
+        """
+        Nor does one that is not the user it should be.
+        """
+        asked: list[Any] = []
+
+        def mismatch(*given: Any) -> str | None:
+            asked.append(given)
+            return "its Uid is '0 0 0 0'" if len(asked) == 1 else None
+
+        self.patch(helper, "mismatch", mismatch)
+        self.helper._identity = Identity(3, 4, ())
+        self.refused("its Uid is '0 0 0 0'")
+        (_, first, last) = self.reactor.processes
+        pids = [first.pid, last.pid]
+        self.assertEqual(asked, [(pid, Identity(3, 4, ())) for pid in pids])
+
+    def test_helloOfTheDead(self) -> None:
+        """
+        What a helper says that has ended since is no mistake.
+        """
+        process = self.restarted()
+
+        def writeToChild(childFD: int, data: bytes) -> None:
+            raise KeyError(childFD)
+
+        self.patch(process, "writeToChild", writeToChild)
+        self.played.say((HELLO, 0, 4, 0))
+        self.played.die()
+        self.assertEqual(len(self.owner.deaths), 2)
 
     def test_up(self) -> None:
         """

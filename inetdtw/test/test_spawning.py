@@ -16,7 +16,8 @@ import socket
 import sys
 from typing import Any, Callable
 
-from inetdtw._spawning import forkAndExec, limitsOf, spawn
+from inetdtw._spawning import contextOf, forkAndExec, limitsOf, spawn
+from inetdtw.context import Context, Identity
 from inetdtw.test.fakes import ServingTestCase, openDescriptors
 
 #: Says what it finds, to its descriptor 1.
@@ -60,6 +61,13 @@ def children() -> set[str]:
         return set()
     with open(path) as file:
         return set(file.read().split())
+
+
+def contextWith(**given: str) -> dict[str, str]:
+    """
+    The context that changes nothing but this.
+    """
+    return {**contextOf(Context().words()), **given}
 
 
 class StartTestsMixin:
@@ -248,7 +256,7 @@ class ForkAndExecTests(ServingTestCase, StartTestsMixin):
         before = os.getcwd()
         folder = os.path.realpath(self.mktemp())
         os.mkdir(folder)
-        found = self.probe(context={"umask": "077", "directory": folder})
+        found = self.probe(context=contextWith(umask="077", directory=folder))
         self.assertEqual((found["umask"], found["cwd"]), ("077", folder))
         self.assertEqual((os.getcwd(), os.umask(0o022)), (before, 0o022))
 
@@ -256,7 +264,7 @@ class ForkAndExecTests(ServingTestCase, StartTestsMixin):
         """
         Without its directory it is not started.
         """
-        context = {"directory": "/nowhere"}
+        context = contextWith(directory="/nowhere")
         why = self.assertRaises(
             OSError, forkAndExec, "/bin/true", ("true",), {}, [0], (), context
         )
@@ -268,10 +276,7 @@ class ForkAndExecTests(ServingTestCase, StartTestsMixin):
         """
         if os.getuid() != 0:
             self.skipTest("only root can do that")
-        context = {
-            **{"directory": "/", "uid": "65534", "gid": "65533"},
-            "groups": "65533,8",
-        }
+        context = contextWith(uid="65534", gid="65533", groups="65533,8")
         said = self.run_(
             "/bin/sh",
             ("sh", "-c", "grep -E '^(Uid|Gid|Groups)' /proc/self/status"),
@@ -318,3 +323,47 @@ class LimitsOfTests(ServingTestCase):
             limitsOf(context),
             [(resource.RLIMIT_CPU, 1, 2), (resource.RLIMIT_NOFILE, 3, -1)],
         )
+
+
+class ContextOfTests(ServingTestCase):
+    """
+    Tests for L{contextOf}.
+    """
+
+    def test_same(self) -> None:
+        """
+        It reads what a context says, of a user and with limits.
+        """
+        limits = (("RLIMIT_CPU", 1, 2),)
+        context = Context(Identity(3, 4, (5, 6)), 0o027, "/a=b", 7, "/c", limits)
+        words = list(context.words())
+        self.assertEqual([f"{n}={v}" for n, v in contextOf(words).items()], words)
+        self.assertEqual(contextOf(words)["directory"], "/a=b")
+
+    def test_missing(self) -> None:
+        """
+        A context that does not say all there is to say is none.
+        """
+        words = list(Context(Identity(3, 4, (5,))).words())
+        for left in words:
+            short = [word for word in words if word != left]
+            name = left.partition("=")[0]
+            why = self.assertRaises(ValueError, contextOf, short)
+            self.assertIn(name, str(why))
+
+    def test_half(self) -> None:
+        """
+        A user without a group is none, nor is a group without a user.
+        """
+        for name in ("uid", "gid"):
+            words = [f"{n}={value}" for n, value in contextWith(**{name: "1"}).items()]
+            self.assertRaises(ValueError, contextOf, words)
+
+    def test_unknown(self) -> None:
+        """
+        Nor is one with a word that is not known, or comes twice.
+        """
+        words = list(Context().words())
+        for more in ("user=3", "uid", "uid=3", "RLIMIT_NONE=1:1", "getrlimit=1:1", ""):
+            why = self.assertRaises(ValueError, contextOf, [*words, more])
+            self.assertIn(f"'{more}'", str(why))

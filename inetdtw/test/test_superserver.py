@@ -20,7 +20,7 @@ from twisted.internet.testing import StringTransportWithDisconnection
 from twisted.python.failure import Failure
 
 from inetdtw import InetdService, NothingToServe
-from inetdtw._packets import HELLO, decode
+from inetdtw._packets import decode
 from inetdtw.selection import NotOneService
 from inetdtw.service import Settings
 from inetdtw.slots import Draining
@@ -97,7 +97,7 @@ class SuperserverTestCase(ServingTestCase):
         """
         played = PlayedHelper(self.reactor.processes[-1])
         self.addCleanup(played.channel.close)
-        played.say((HELLO, 0, 4, 0))
+        played.hello()
         self.reactor.settle()
         return played
 
