@@ -6,7 +6,7 @@
 The environment of a service's program.
 
 For the daemon's own user it is the daemon's, without what concerns the daemon alone.
-For another user it is built up, since a list of what to take away can never be complete:
+For another user it is built up, as a list of what to take away can never be complete:
 C{PATH} as after login(1), the user's own variables, and of the daemon's only the time
 zone and the locale (environ(7), locale(7)).  A program that
 serves an accepted connection is told the addresses, in the dialect of UCSPI

@@ -18,7 +18,7 @@ What is worth a line depends on the level:
     C{reload rejected}, C{nothing}; and C{state}, which somebody asked for;
   - C{warn}: also what an operator may want to look at: C{end} of a program that
     ended badly, C{refuse}, C{pause}, C{drop}, C{stderr}, C{warning}, C{forkserver},
-    C{warm}, C{unused}, C{unnotified}, C{control} with a reason;
+    C{warm}, C{unused}, C{unnotified}, C{signal}, C{control} with a reason;
   - C{notice}: also what the daemon does: C{listen}, C{change}, C{close}, C{resume},
     C{reload}, C{drain}, C{warm} with C{event=ready};
   - C{info}: also C{control}, C{start} of every program and C{end} of those that ended
@@ -69,7 +69,7 @@ class Report(ClientLines):
         """
         super().__init__(level, addresses)
         self._clock = clock
-        self._stalls: dict[str, float] = {}
+        self._said: dict[str, float] = {}
 
     def pause(
         self, service: str, seconds: float | None, reason: str, peer: Any = None
@@ -221,11 +221,30 @@ class Report(ClientLines):
         No program can be started at the moment.  This is said once, and again only
         after L{QUIET} seconds, as a shortage is found out for every client anew.
         """
+        if self._isNew(reason):
+            self._log.error("stall - peer=- reason={reason}", reason=reason)
+
+    def _isNew(self, what: str) -> bool:
+        """
+        True if something was not said in the last L{QUIET} seconds; it is from now on.
+        """
         now = self._clock()
-        if now - self._stalls.get(reason, -QUIET) < QUIET:
-            return
-        self._stalls[reason] = now
-        self._log.error("stall - peer=- reason={reason}", reason=reason)
+        if now - self._said.get(what, -QUIET) < QUIET:
+            return False
+        self._said[what] = now
+        return True
+
+    def signalled(self, name: str, ends: bool) -> None:
+        """
+        A signal has come that the daemon has no use for.  This is said again only after
+        L{QUIET} seconds.
+
+        @param name: its name, such as C{SIGUSR1}.
+        @param ends: whether it ends the daemon.
+        """
+        if self._level >= WARN and self._isNew(name):
+            what = "end" if ends else "ignored"
+            self._log.warn("signal - name={name} event={what}", name=name, what=what)
 
     def crowded(self, most: int) -> None:
         """

@@ -3,7 +3,9 @@
 # See LICENSE for details.
 
 """
-The signals that an operator sends to an inetd(8).
+The signals that an operator sends to an inetd(8), and all others that end a process by
+default (signal(7)): these end the daemon in order, or do nothing; the log has a line.
+Faults, such as C{SIGSEGV} and C{SIGABRT}, keep what they do.
 """
 
 from __future__ import annotations
@@ -15,7 +17,21 @@ from typing import Any
 from twisted.application.service import Service
 from twisted.internet.error import ReactorNotRunning
 
+from inetdtw.report import Report
 from inetdtw.superserver import InetdService
+
+#: What is left as it is: faults, and what ends no process; and what the reactor and
+#: L{StopOnTerminate} listen to.
+_LEFT = {
+    *("SIGKILL", "SIGSTOP", "SIGTSTP", "SIGCONT", "SIGCHLD", "SIGURG", "SIGWINCH"),
+    *("SIGINFO", "SIGILL", "SIGTRAP", "SIGABRT", "SIGBUS", "SIGFPE", "SIGSEGV"),
+    *("SIGSYS", "SIGEMT", "SIGTERM", "SIGINT"),
+}
+#: What is to have no effect, and would come again at once if it had a handler: a write
+#: that draws one of these is tried again.
+_IGNORED = {"SIGPIPE", "SIGXFSZ", "SIGTTIN", "SIGTTOU"}
+#: What asks for an end: it is one in order.
+_ENDING = {"SIGQUIT", "SIGXCPU", "SIGPWR"}
 
 
 def stop(reactor: Any) -> None:
@@ -24,6 +40,50 @@ def stop(reactor: Any) -> None:
     """
     with suppress(ReactorNotRunning):
         reactor.stop()
+
+
+def nameOf(number: int) -> str:
+    """
+    Return the name of a signal, such as C{SIGRTMIN+3}.
+    """
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"SIGRTMIN+{number - signal.SIGRTMIN}"
+
+
+def takeAll(report: Report, reactor: Any = None) -> None:
+    """
+    Have no signal end this process but in order, whatever signals were ignored or
+    blocked when it was started.
+
+    It is for a process that is nothing but the daemon.  These handlers stay until the
+    end of the process, as its pid file does.
+    """
+    if reactor is None:
+        from twisted.internet import reactor
+    pending: set[int] = set()
+
+    def act(number: int) -> None:
+        pending.discard(number)
+        name = nameOf(number)
+        report.signalled(name, name in _ENDING)
+        if name in _ENDING:
+            stop(reactor)
+
+    def came(number: int, frame: Any) -> None:
+        if number not in pending:
+            pending.add(number)
+            reactor.callFromThread(act, number)
+
+    for number in signal.valid_signals():
+        name = nameOf(number)
+        if name not in _LEFT:
+            signal.signal(number, signal.SIG_IGN if name in _IGNORED else came)
+    if signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN:
+        # The system would not tell how children have ended.
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
 class OnSignal(Service):

@@ -26,7 +26,13 @@ from inetdtw.printing import complain
 from inetdtw.processone import ReapOrphans, stopOnSignals
 from inetdtw.report import Report
 from inetdtw.service import Bounds, Settings
-from inetdtw.signals import ReloadOnHangup, StateOnUser2, StopOnTerminate, stop
+from inetdtw.signals import (
+    ReloadOnHangup,
+    StateOnUser2,
+    StopOnTerminate,
+    stop,
+    takeAll,
+)
 from inetdtw.steady import SteadyTime
 from inetdtw.superserver import InetdService, NothingToServe
 
@@ -343,8 +349,9 @@ def makeService(options: Options) -> IService:
     """
     Make the service that C{twistd inetd} runs.
 
-    What a supervisor asks for in the environment, and what is the business of process
-    1, is for these commands only: an application decides itself.
+    What a supervisor asks for in the environment, what is the business of process 1,
+    and what other signals do, is for these commands only: an application decides
+    itself.
 
     @raise SystemExit: if there is nothing to serve.
     """
@@ -352,6 +359,7 @@ def makeService(options: Options) -> IService:
     if first:
         stopOnSignals()
     report = Report(options["log-level"], options["log-addresses"])
+    takeAll(report)
     inetd = InetdService(
         options["conf"],
         settings=options.settings(),

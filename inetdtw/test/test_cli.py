@@ -262,6 +262,7 @@ class TwistdConfigTests(SynchronousTestCase):
         path = os.path.abspath(self.mktemp())
         with open(path, "w") as file:
             file.write("127.0.0.1:0 stream tcp nowait - internal echo\n")
+        self.patch(tap, "takeAll", lambda report: None)
         config = self.config("-f", path)
         self.assertEqual(config.subCommand, "inetd")
         maker = config.loadedPlugins[config.subCommand]

@@ -176,6 +176,16 @@ LINES: tuple[tuple[Callable[[Report], None], str, str], ...] = (
         "stall - peer=- reason=Too many open files",
     ),
     (
+        lambda report: report.signalled("SIGUSR1", False),
+        "warn",
+        "signal - name=SIGUSR1 event=ignored",
+    ),
+    (
+        lambda report: report.signalled("SIGQUIT", True),
+        "warn",
+        "signal - name=SIGQUIT event=end",
+    ),
+    (
         lambda report: report.forkserver(1000, None, 1.0, "x y"),
         "warn",
         "forkserver - uid=1000 pid=- event=died retry=1 reason=x y",
@@ -319,6 +329,7 @@ class ReportTests(SynchronousTestCase):
             {
                 *("end", "refuse", "pause", "drop", "stderr", "warning"),
                 *("forkserver", "warm", "control", "unused", "unnotified"),
+                "signal",
             },
         )
 

@@ -16,7 +16,13 @@ from zope.interface.verify import verifyObject
 from twisted.application.service import IService
 from twisted.internet.error import ReactorNotRunning
 
-from inetdtw.signals import ReloadOnHangup, StateOnUser2, StopOnTerminate
+from inetdtw.signals import (
+    ReloadOnHangup,
+    StateOnUser2,
+    StopOnTerminate,
+    nameOf,
+    takeAll,
+)
 from inetdtw.test.fakes import ServingTestCase
 
 
@@ -275,3 +281,98 @@ class StopOnTerminateTests(ServingTestCase):
         self.reactor.stop()
         self.reactor.turn()
         self.assertEqual(self.stops, 2)
+
+
+class TakeAllTests(ServingTestCase):
+    """
+    Tests for L{takeAll}.
+    """
+
+    def setUp(self) -> None:
+        """
+        Have all signals do afterwards what they did before, and a reactor that says
+        whether it was stopped.
+        """
+        super().setUp()
+        for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+            before = signal.getsignal(number)
+            if before is not None:
+                self.addCleanup(signal.signal, number, before)
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+        self.addCleanup(signal.pthread_sigmask, signal.SIG_SETMASK, mask)
+        self.stops = 0
+        self.patch(self.reactor, "stop", self.stop)
+        self.told: list[tuple[str, bool]] = []
+
+    def stop(self) -> None:
+        """
+        Count.
+        """
+        self.stops += 1
+
+    def signalled(self, name: str, ends: bool) -> None:
+        """
+        Be the log.
+        """
+        self.told.append((name, ends))
+
+    def take(self) -> None:
+        """
+        Take all signals.
+        """
+        report: Any = self
+        takeAll(report, self.reactor)
+
+    def test_ignored(self) -> None:
+        """
+        A signal that the daemon has no use for draws a line, by the reactor and once
+        for all that came until then.
+        """
+        self.take()
+        for _ in range(3):
+            os.kill(os.getpid(), signal.SIGUSR1)
+        self.assertEqual(self.told, [])
+        self.reactor.turn()
+        os.kill(os.getpid(), signal.SIGALRM)
+        self.reactor.turn()
+        self.assertEqual(self.told, [("SIGUSR1", False), ("SIGALRM", False)])
+        self.assertEqual(self.stops, 0)
+
+    def test_ending(self) -> None:
+        """
+        A signal that asks for an end stops the reactor.
+        """
+        self.take()
+        os.kill(os.getpid(), signal.SIGQUIT)
+        self.reactor.turn()
+        self.assertEqual((self.told, self.stops), ([("SIGQUIT", True)], 1))
+
+    def test_all(self) -> None:
+        """
+        No signal ends the process by default but faults, and those to which others
+        listen.
+        """
+        self.take()
+        left = {"KILL", "STOP", "TSTP", "CONT", "CHLD", "URG", "WINCH", "TERM", "INFO"}
+        left |= {"ILL", "TRAP", "ABRT", "BUS", "FPE", "SEGV", "SYS", "EMT"}
+        for number in signal.valid_signals():
+            if signal.getsignal(number) == signal.SIG_DFL:
+                self.assertIn(nameOf(number)[3:], left)
+
+    def test_inherited(self) -> None:
+        """
+        Nothing stays blocked, and ends of children are not ignored.
+        """
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+        signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP, signal.SIGUSR1])
+        self.take()
+        self.assertEqual(signal.pthread_sigmask(signal.SIG_BLOCK, ()), set())
+        self.assertEqual(signal.getsignal(signal.SIGCHLD), signal.SIG_DFL)
+
+    def test_names(self) -> None:
+        """
+        Every signal has a name.
+        """
+        self.assertEqual(nameOf(signal.SIGUSR1), "SIGUSR1")
+        if hasattr(signal, "SIGRTMIN"):
+            self.assertEqual(nameOf(signal.SIGRTMIN + 3), "SIGRTMIN+3")

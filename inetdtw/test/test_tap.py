@@ -246,6 +246,8 @@ class MakeServiceTests(SynchronousTestCase):
         self.path = os.path.abspath(self.mktemp())
         self.write("127.0.0.1:0 stream tcp nowait - /bin/cat cat\n")
         self.patch(os, "environ", {**os.environ, "INETD_CONTROL": "none"})
+        self.taken: list[Any] = []
+        self.patch(tap, "takeAll", self.taken.append)
 
     def write(self, text: str) -> None:
         """
@@ -283,6 +285,7 @@ class MakeServiceTests(SynchronousTestCase):
         self.assertIsInstance(reloads, ReloadOnHangup)
         self.assertIsInstance(state, StateOnUser2)
         self.assertIsInstance(inetd, InetdService)
+        self.assertEqual(len(self.taken), 1)
 
     def test_supervisor(self) -> None:
         """
