@@ -181,16 +181,17 @@ def another() -> OSError:
 
 
 @contextlib.contextmanager
-def opened(path: str) -> Iterator[Directory]:
+def opened(path: str, *, strict: bool = False) -> Iterator[Directory]:
     """
     Open a directory, and follow links of trusted users only on the way: that of another
     user would have root create and remove files where she may not.
 
     @param path: the current directory if it is empty.
+    @param strict: whether no directory may be looked into that others can write to.
 
     @raise OSError: if it cannot be opened, or a link of another user leads to it.
     """
-    walk = _Walk("/" if path.startswith("/") else ".")
+    walk = _Walk("/" if path.startswith("/") else ".", strict)
     try:
         walk.go(path.lstrip("/"))
         yield Directory(path, walk.fd, walk.fixed)
@@ -199,16 +200,49 @@ def opened(path: str) -> Iterator[Directory]:
 
 
 @contextlib.contextmanager
-def around(path: str) -> Iterator[tuple[Directory, str]]:
+def around(path: str, *, strict: bool = False) -> Iterator[tuple[Directory, str]]:
     """
     Open the directory that a file is in.
+
+    @param strict: as for L{opened}.
 
     @return: a context manager of it, and of the file's name there.
     @raise OSError: as L{opened} does.
     """
     folder, name = os.path.split(path)
-    with opened(folder) as directory:
+    with opened(folder, strict=strict) as directory:
         yield directory, name
+
+
+def isTrusted(path: str) -> bool:
+    """
+    True if only trusted users can change a file, and to which one its path leads.
+
+    A file system of another user's, which may not answer, is never looked into.
+    """
+    for _ in range(_LINKS):
+        try:
+            with around(path, strict=True) as (folder, name):
+                if _isShared(os.fstat(folder.fd)):
+                    return False
+                about = folder.about(name)
+                if not stat.S_ISLNK(about.st_mode):
+                    return not _isShared(about)
+                if not trusted(about.st_uid):
+                    return False
+                target = os.readlink(name, dir_fd=folder.fd)
+                path = os.path.join(folder.path, target)
+        except OSError:
+            return False
+    return False
+
+
+def _isShared(about: os.stat_result) -> bool:
+    """
+    True if a user who is not trusted can write to a file or a directory.
+    """
+    shared = about.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    return bool(shared) or not trusted(about.st_uid)
 
 
 class _Walk:
@@ -219,8 +253,9 @@ class _Walk:
     @ivar fixed: whether nobody else can change where that is.
     """
 
-    def __init__(self, start: str) -> None:
+    def __init__(self, start: str, strict: bool) -> None:
         self.fd = os.open(start, _FLAGS)
+        self._strict = strict
         self.fixed = True
         self._links = 0
 
@@ -240,8 +275,11 @@ class _Walk:
         """
         Follow one part of a path.
         """
+        folder = os.fstat(self.fd)
+        if self._strict and _isShared(folder):
+            raise PermissionError(errno.EPERM, "others can write to its path")
         about = os.stat(part, dir_fd=self.fd, follow_symlinks=False)
-        if replaceable(os.fstat(self.fd), about):
+        if replaceable(folder, about):
             self.fixed = False
         if not stat.S_ISLNK(about.st_mode):
             self._enter(part)

@@ -153,9 +153,11 @@ class Execution:
         try:
             if service.program is None:
                 raise Unfit("is for programs only, not for what is internal")
-            chroot = service.context.chroot
+            context = service.context
             preload = ",".join(entry.preload or ())
-            return interpretedBy(service.program, chroot, preload)
+            return interpretedBy(
+                service.program, context.chroot, preload, context.identity
+            )
         except Unfit as why:
             if entry.warm:
                 raise self._error("warm", str(why)) from None

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
 
+from inetdtw import plainfile
 from inetdtw.conf import MISTAKES, Include, Statement, Warned, parse
 from inetdtw.distinct import distinct, overlapping, unreachable
 from inetdtw.entry import Entry
@@ -202,7 +203,7 @@ def _file(
         text = read(path)
     except OSError as why:
         field = ".include" if above else "file"
-        yield ConfError(asked, field, f"'{path}' cannot be read: {why.strerror}")
+        yield ConfError(asked, field, _unreadable(path, why))
         return
     except NotText as why:
         place = Place(path, why.line)
@@ -215,6 +216,15 @@ def _file(
             yield from _included(statement, path, (*above, real), turns)
         else:
             yield statement
+
+
+def _unreadable(path: str, why: OSError) -> str:
+    """
+    Why a file cannot be read.
+    """
+    if isinstance(why, plainfile.NotPlain):
+        return f"'{path}' {why.strerror}"
+    return f"'{path}' cannot be read: {why.strerror}"
 
 
 def _exposed(path: str) -> Iterator[Warned]:
@@ -302,26 +312,27 @@ def read(path: str) -> str:
     """
     The text of a file.
 
-    @raise OSError: if it cannot be read, is too large, or is no plain file, which
+    @raise OSError: if it cannot be read, is too large, or is no regular file, which
         might never end.
     @raise NotText: if it is not text in UTF-8.
     """
-    # A FIFO would wait here for somebody to write.
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
-        mode = os.fstat(descriptor).st_mode
-        if not stat.S_ISREG(mode) and not stat.S_ISCHR(mode):
-            raise OSError(0, "it is not a file")
-        with open(descriptor, "rb", closefd=False) as file:
-            data = file.read(LARGEST + 1)
-        if data is None:
-            # A terminal on which nobody has typed yet.
-            raise OSError(0, "it is not a file")
-        if len(data) > LARGEST:
-            raise OSError(0, f"it has more than {LARGEST >> 20} MB")
-    finally:
-        os.close(descriptor)
+        data = plainfile.read(path, LARGEST + 1)
+    except plainfile.NotPlain:
+        if not _isNull(path):
+            raise
+        data = b""
+    if len(data) > LARGEST:
+        raise OSError(0, f"it has more than {LARGEST >> 20} MB")
     return _decoded(data)
+
+
+def _isNull(path: str) -> bool:
+    """
+    True if a path leads to null(4), which stands for an empty file.
+    """
+    about, null = os.stat(path), os.stat(os.devnull)
+    return stat.S_ISCHR(about.st_mode) and about.st_rdev == null.st_rdev
 
 
 def _decoded(data: bytes) -> str:

@@ -19,8 +19,11 @@ import os
 import re
 from collections.abc import Sequence
 
+from inetdtw import userfile
 from inetdtw._warmhelper import BOOT
+from inetdtw.context import Identity
 from inetdtw.interfaces import Order
+from inetdtw.plainfile import NotPlain
 from inetdtw.service import Interpreted, Program
 
 _NAME = re.compile(r"python(3(\.[0-9]+)?)?")
@@ -44,12 +47,16 @@ def isPython(name: str) -> bool:
 
 
 def interpretedBy(
-    program: Program, chroot: str | None = None, preload: str = ""
+    program: Program,
+    chroot: str | None = None,
+    preload: str = "",
+    identity: Identity | None = None,
 ) -> Interpreted:
     """
     How to keep an interpreter for a program.
 
     @param chroot: the root that the program's path starts from.
+    @param identity: who runs it, if that is not the daemon's user.
 
     @raise Unfit: if that cannot be.
     """
@@ -57,7 +64,7 @@ def interpretedBy(
         count, form = divided(program.argv[1:])
         prefix, words = program.argv[: count + 1], program.argv[count + 1 :]
         return Interpreted("", prefix, 0, form, words, preload)
-    prefix, hidden = _named(_firstLine(program.name, chroot))
+    prefix, hidden = _named(_firstLine(program.name, chroot, identity))
     if divided([*prefix[hidden + 1 :], program.name])[1]:
         raise Unfit(f"'{program.name}' names no script")
     return Interpreted(prefix[0], prefix, hidden, "", program.argv[1:], preload)
@@ -105,7 +112,7 @@ def _option(word: str, following: Sequence[str]) -> int:
     raise Unfit(f"the option {word} cannot be kept, only -u -I -O -X -W -E -s -S -B -b")
 
 
-def _firstLine(path: str, chroot: str | None) -> str:
+def _firstLine(path: str, chroot: str | None, identity: Identity | None) -> str:
     """
     The first line of a program.
 
@@ -114,10 +121,12 @@ def _firstLine(path: str, chroot: str | None) -> str:
     if not os.path.isabs(path):
         raise Unfit(f"'{path}' is not an interpreter of Python")
     try:
-        with open((chroot or "") + path, "rb") as file:
-            return os.fsdecode(file.readline(_LINE)).rstrip("\n")
+        data = userfile.beginning(path, _LINE, identity, chroot)
+    except NotPlain as why:
+        raise Unfit(f"'{path}' {why.strerror}") from None
     except OSError as why:
         raise Unfit(f"'{path}': {why.strerror}") from None
+    return os.fsdecode(data.partition(b"\n")[0])
 
 
 def _named(line: str) -> tuple[tuple[str, ...], int]:

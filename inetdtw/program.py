@@ -12,6 +12,7 @@ import os
 import stat
 from collections.abc import Iterator
 
+from inetdtw import plainfile
 from inetdtw.context import Identity
 from inetdtw.service import Program
 
@@ -58,12 +59,14 @@ def check(path: str, identity: Identity | None) -> None:
     @raise ProgramMissing: if it cannot.
     """
     try:
-        mode = os.stat(path).st_mode
+        about = os.stat(path)
         allowed = os.access(path, os.X_OK) and _allowed(path, identity)
     except OSError as why:
         raise ProgramMissing(f"'{path}': {why.strerror}") from None
-    if not stat.S_ISREG(mode):
-        raise ProgramMissing(f"'{path}' is not a file")
+    try:
+        plainfile.checked(about)
+    except plainfile.NotPlain as why:
+        raise ProgramMissing(f"'{path}' {why.strerror}") from None
     if not allowed:
         raise ProgramMissing(f"'{path}' may not be executed")
 

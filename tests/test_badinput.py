@@ -389,7 +389,7 @@ class BadFileTests(LoggedTestCase):
         """
         path = self.path("fifo.conf")
         os.mkfifo(path, 0o666)
-        self.check(path, "is not a file")
+        self.check(path, "is a FIFO, not a regular file")
 
     def test_binary(self) -> None:
         """

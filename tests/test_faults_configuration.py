@@ -57,7 +57,7 @@ class FileTests(FaultsTestCase):
         self._hup(daemon, "nothing to serve")
         os.rmdir(path)
         os.mkfifo(path)
-        self._hup(daemon, "it is not a file")
+        self._hup(daemon, "is a FIFO, not a regular file")
         os.unlink(path)
         with open(path, "wb") as file:
             for _ in range(50):
@@ -68,7 +68,7 @@ class FileTests(FaultsTestCase):
         self._hup(daemon, "there are more than 1000 mistakes")
         os.unlink(path)
         os.symlink("/dev/zero", path)
-        self._hup(daemon, "it has more than 10 MB")
+        self._hup(daemon, "is a character device, not a regular file")
         os.unlink(path)
         os.symlink("inetd.conf", path)
         self._hup(daemon, "Too many levels of symbolic links")

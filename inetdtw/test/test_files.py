@@ -96,9 +96,15 @@ class ReadTests(FilesCase):
 
     def test_device(self) -> None:
         """
-        A device can be read, such as the one that is always empty.
+        The device that is always empty can be read, also by a link; no other is opened.
         """
-        self.assertEqual(read(os.devnull), "")
+        os.symlink(os.devnull, self.path("a"))
+        for path in (os.devnull, self.path("a")):
+            self.assertEqual(read(path), "")
+        for path in ("/dev/zero", "/dev/tty"):
+            problem = self.assertRaises(OSError, read, path)
+            reason = "is a character device, not a regular file"
+            self.assertEqual(problem.strerror, reason)
 
     def assertNotText(self, data: bytes, line: int, reason: str) -> None:
         """
@@ -130,9 +136,9 @@ class ReadTests(FilesCase):
         A folder and a FIFO cannot be read, nor does it wait for somebody to write.
         """
         os.mkfifo(self.path("fifo"))
-        for path in (self.folder, self.path("fifo")):
+        for path, what in ((self.folder, "directory"), (self.path("fifo"), "FIFO")):
             problem = self.assertRaises(OSError, read, path)
-            self.assertEqual(problem.strerror, "it is not a file")
+            self.assertEqual(problem.strerror, f"is a {what}, not a regular file")
 
     def test_terminal(self) -> None:
         """
@@ -142,7 +148,8 @@ class ReadTests(FilesCase):
         for fd in ends:
             self.addCleanup(os.close, fd)
         problem = self.assertRaises(OSError, read, os.ttyname(ends[1]))
-        self.assertEqual(problem.strerror, "it is not a file")
+        reason = "is a character device, not a regular file"
+        self.assertEqual(problem.strerror, reason)
 
     def test_descriptors(self) -> None:
         """
@@ -235,7 +242,8 @@ class LoadTests(FilesCase):
         """
         self.write("d/a", f"7 {ECHO}\n")
         os.mkdir(self.path("d/b"))
-        self.assertProblem(self.load("d"), "d/b:1:1", "file", "it is not a file", 7)
+        reason = f"'{self.path('d/b')}' is a directory, not a regular file"
+        self.assertProblem(self.load("d"), "d/b:1:1", "file", reason, 7)
 
     def test_folderUnreadable(self) -> None:
         """
@@ -531,7 +539,7 @@ class TooMuchTests(FilesCase):
         self.patch(files, "LARGEST", 1 << 20)
         self.assertIn("more than 1 MB", self._problem("a", "#" * ((1 << 20) + 1)))
         (problem,) = load(["/dev/zero"], Settings(), lookups()).problems
-        self.assertIn("'/dev/zero' cannot be read: it has more than", problem.reason)
+        self.assertIn("'/dev/zero' is a character device", problem.reason)
 
     def test_deep(self) -> None:
         """

@@ -114,7 +114,7 @@ class CheckTests(ProgramCase):
         """
         A folder is no program.
         """
-        reason = f"'{self.folder}' is not a file"
+        reason = f"'{self.folder}' is a directory, not a regular file"
         self.assertEqual(self.reasonOf(self.folder), reason)
 
     def test_notExecutable(self) -> None:
