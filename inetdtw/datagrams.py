@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+from functools import partial
 from typing import Any, Callable
 
 from twisted.internet.protocol import DatagramProtocol
@@ -61,10 +62,14 @@ class DatagramPrograms(DatagramProtocol):
 
     def datagramReceived(self, datagram: bytes, addr: Any) -> None:
         """
+        Start a program, unless a limit is in the way.
+        """
+        self._gate.let(addr, partial(self._start, datagram, addr))
+
+    def _start(self, datagram: bytes, addr: Any) -> None:
+        """
         Start a program.
         """
-        if not self._gate.admit(addr):
-            return
         try:
             ours, theirs = _pairs(datagram)
         except OSError as why:

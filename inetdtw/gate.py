@@ -11,15 +11,16 @@ from __future__ import annotations
 
 import errno
 import os
-from typing import Any
+from typing import Any, Callable
 
 from inetdtw.descriptors import descriptors
 from inetdtw.interfaces import ILauncher
 from inetdtw.limits import Limits, Verdict
-from inetdtw.ports import SHORTAGE_PAUSE, SocketPort
+from inetdtw.ports import SHORTAGE_PAUSE, SocketPort, survived
 from inetdtw.report import Report
 from inetdtw.source import hostOf
 from inetdtw.total import Total
+from inetdtw.undecided import Undecided
 
 
 class Gate:
@@ -48,6 +49,9 @@ class Gate:
         self._report = report
         self._launcher = launcher
         self._total = None if launcher is None else total
+        self._undecided = Undecided(
+            lambda *given: self.port.later(*given), limits.busy, self.free, self._decide
+        )
 
     def open(self) -> bool:
         """
@@ -83,6 +87,44 @@ class Gate:
             self.port.hold("total")
             total.whenFree(lambda: self.port.free("total"))
 
+    def let(
+        self,
+        peer: Any,
+        serve: Callable[[], object],
+        refuse: Callable[[], object] = lambda: None,
+    ) -> None:
+        """
+        Count a client that was taken and have it served, or have it refused; if a
+        program of its source may have exited already, in a moment.
+
+        @param serve: called if it may be served; it owns the client's connection then.
+        @param refuse: called otherwise, likewise.
+        """
+        limits, most = self._limits, self._limits.bounds.perSource
+        if most:
+            source = limits.sourceOf(hostOf(peer))
+            keep = self._undecided.keep
+            if limits.busy(source) and keep(peer, source, most, serve, refuse):
+                return
+        self._decide(peer, serve, refuse)
+
+    def _decide(
+        self, peer: Any, serve: Callable[[], object], refuse: Callable[[], object]
+    ) -> None:
+        """
+        Serve or refuse a client by what holds now.
+        """
+        survived(self._name, serve if self.admit(peer) else refuse)
+
+    def close(self) -> None:
+        """
+        Refuse those that are not decided on, as nobody is served any more.
+        """
+        for peer, refuse in self._undecided.takeAll():
+            self._limits.refused += 1
+            self._refused(Verdict.PEER_BUSY, peer)
+            survived(self._name, refuse)
+
     def admit(self, peer: Any = None) -> bool:
         """
         Count a client that was taken.
@@ -94,13 +136,22 @@ class Gate:
             if self._total is not None:
                 self._total.take()
             return True
-        reason = self._limits.about(verdict, hostOf(peer))
-        self._report.refuse(self._name, peer, reason)
+        reason = self._refused(verdict, peer)
         if verdict is Verdict.TRIPPED:
             seconds = self._limits.bounds.pause
             self._report.pause(self._name, seconds, reason, peer)
             self.port.pause("rate", seconds, self._resumed)
         return False
+
+    def _refused(self, verdict: Verdict, peer: Any) -> str:
+        """
+        Log that a client is refused.
+
+        @return: the reason.
+        """
+        reason = self._limits.about(verdict, hostOf(peer))
+        self._report.refuse(self._name, peer, reason)
+        return reason
 
     def _resumed(self) -> None:
         """
@@ -133,6 +184,8 @@ class Gate:
         """
         See whether there is room again below the limit.
         """
+        if self._undecided:
+            self._undecided.look()
         if not self._limits.full:
             self.port.free("full")
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import socket
+from functools import partial
 from typing import Any, Callable
 
 from twisted.internet.protocol import Protocol
@@ -53,12 +54,19 @@ class InternalStream(GatedListener):
 
     def connectionAccepted(self, connection: socket.socket, peer: Any) -> None:
         """
-        Serve a connection.
+        Serve a connection, unless a limit is in the way.
+        """
+        self._gate.let(
+            peer,
+            partial(self._serve, connection, peer),
+            partial(goodbye, connection, self._refusal),
+        )
+
+    def _serve(self, connection: socket.socket, peer: Any) -> None:
+        """
+        Have the reactor serve a connection.
         """
         with connection:
-            if not self._gate.admit(peer):
-                goodbye(connection, self._refusal)
-                return
             connection.setblocking(False)
             try:
                 self._reactor.adoptStreamConnection(

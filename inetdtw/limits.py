@@ -117,6 +117,14 @@ class Limits:
         """
         return 0 < self.bounds.acceptMax <= self.running
 
+    def busy(self, source: str) -> bool:
+        """
+        True if a source has as many programs as it may have.
+
+        @param source: what L{sourceOf} returns.
+        """
+        return bool(source) and 0 < self._bounds.perSource <= self._sources[source]
+
     def admit(self, peer: str = "") -> Verdict:
         """
         Ask to start one more, and count it if it may start.
@@ -190,7 +198,7 @@ class Limits:
         Whether one more may start.
         """
         bounds = self.bounds
-        if source and 0 < bounds.perSource <= self._sources[source]:
+        if self.busy(source):
             return Verdict.PEER_BUSY
         if source and bounds.ipMax:
             starts = self._peerStarts.get(source)

@@ -47,6 +47,7 @@ class GatedListener:
         Take no more clients.
         """
         self._port.stop()
+        self._gate.close()
 
     def released(self) -> None:
         """

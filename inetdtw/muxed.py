@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import socket
 from collections import deque
+from functools import partial
 from typing import Any, Callable
 
 from inetdtw import environment, sockets
@@ -139,6 +140,7 @@ class MuxedSlot:
         """
         self.service = service
         if self._started:
+            self._gate.close()
             self._serve()
             self._gate.reopen()
 
@@ -151,6 +153,7 @@ class MuxedSlot:
         self._started = False
         self._host.names.discard(self._key)
         self._door.stop()
+        self._gate.close()
         while self._waiting:
             connection, _, asked = self._waiting.popleft()
             _sendAway(connection, asked)
@@ -253,10 +256,12 @@ class MuxedSlot:
             connection, peer, asked = self._waiting.popleft()
             if "rate" in self._door.reasons:
                 self._refuse(connection, peer, asked, "the service pauses")
-            elif self._gate.admit(peer):
-                self._launch(connection, peer, asked)
             else:
-                _sendAway(connection, asked)
+                self._gate.let(
+                    peer,
+                    partial(self._launch, connection, peer, asked),
+                    partial(_sendAway, connection, asked),
+                )
 
     def _mayServe(self) -> bool:
         """

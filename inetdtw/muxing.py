@@ -9,6 +9,7 @@ The internal service tcpmux on its socket: it leads to the services behind it.
 from __future__ import annotations
 
 import socket
+from functools import partial
 from typing import Any, Callable
 
 from inetdtw.gate import Gate
@@ -49,11 +50,18 @@ class Tcpmux(GatedListener):
 
     def connectionAccepted(self, connection: socket.socket, peer: Any) -> None:
         """
+        Wait for what the client wants, unless a limit is in the way.
+        """
+        self._gate.let(
+            peer,
+            partial(self._serve, connection, peer),
+            partial(goodbye, connection, self._refusal),
+        )
+
+    def _serve(self, connection: socket.socket, peer: Any) -> None:
+        """
         Wait for what the client wants.
         """
-        if not self._gate.admit(peer):
-            goodbye(connection, self._refusal)
-            return
         names, reactor = self._host.names, self._host.reactor
         Question(connection, peer, reactor, self._asked, names.questions)
 

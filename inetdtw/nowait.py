@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+from functools import partial
 from typing import Any, Callable
 
 from zope.interface import implementer
@@ -74,16 +75,24 @@ class Connections:
 
     def connectionAccepted(self, connection: socket.socket, peer: Any) -> None:
         """
-        Start the program, and forget the connection.
+        Start the program, unless a limit is in the way.
 
         @param peer: the client's address.
         """
+        if not _isThere(connection):
+            connection.close()
+            return
+        self._gate.let(
+            peer,
+            partial(self._serve, connection, peer),
+            partial(goodbye, connection, self._refusal),
+        )
+
+    def _serve(self, connection: socket.socket, peer: Any) -> None:
+        """
+        Start the program, and forget the connection.
+        """
         with connection:
-            if not _isThere(connection):
-                return
-            if not self._gate.admit(peer):
-                goodbye(connection, self._refusal)
-                return
             connection.setblocking(True)
             extra = environment.ofConnection(connection.getsockname(), peer)
             fd = connection.fileno()

@@ -123,6 +123,14 @@ class SocketPort:
         if why not in self._timers:
             self._timers[why] = self._reactor.callLater(seconds, over)
 
+    def later(self, seconds: float, call: Callable[..., object], *given: Any) -> Any:
+        """
+        Call something after so many seconds of the reactor's clock.
+
+        @return: what has a C{cancel()}.
+        """
+        return self._reactor.callLater(seconds, call, *given)
+
     def heldOnlyFor(self, why: str) -> bool:
         """
         Whether it would be read if it were not for one reason.

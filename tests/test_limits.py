@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import shutil
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from tests import world
@@ -260,6 +261,130 @@ class LimitsTests(ServingTestCase):
                 self.assertServed(client)
             self.assertRaises(ConnectionRefusedError, self.client)
             self.assertEqual(talk(self.other, b"x"), b"x")
+
+
+#: A program that says whether it is the only one, in one write, and ends.
+_ALONE = """
+import fcntl, os, sys
+lock = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT, 0o666)
+try:
+    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    os.write(1, b"alone")
+except BlockingIOError:
+    os.write(1, b"not alone")
+"""
+
+
+class AgainTests(ServingTestCase):
+    """
+    Clients that come again as soon as their connection is closed, or they are answered.
+    """
+
+    #: How many come, one after the other.
+    CLIENTS = 60
+    #: All ways to start programs.
+    WAYS = (("--launch", "forkserver"), ("--launch", "direct"), ("--warm",))
+
+    def served(self, port: int, said: bytes = b"") -> bytes:
+        """
+        What a client is told by a program that reads nothing.
+        """
+        with socket.create_connection((ONE, port), 30) as client:
+            client.sendall(said)
+            try:
+                return readAll(client)
+            except ConnectionResetError:
+                return b""
+
+    def test_connections(self) -> None:
+        """
+        A client that never has two connections at once is served every time by a
+        service that allows one for each address, however its programs are started.
+        """
+        program = self.program("hello", "print('hello')")
+        for options in self.WAYS:
+            one, two = freePort(), freePort()
+            conf = (
+                f"{one} stream tcp nowait///1 - /bin/echo echo hello\n"
+                f"{two} stream tcp nowait///1 - {program} hello\n"
+            )
+            with self.daemon(conf, one, two, options=options):
+                for port in (one, two):
+                    found = [self.served(port) for _ in range(self.CLIENTS)]
+                    self.assertEqual(found, [b"hello\n"] * self.CLIENTS, options)
+
+    def test_together(self) -> None:
+        """
+        So are as many clients of one address at a time as may be.
+        """
+        for options in self.WAYS:
+            port = freePort()
+            conf = f"{port} stream tcp nowait///4 - /bin/echo echo hello\n"
+            with (
+                self.daemon(conf, port, options=options),
+                ThreadPoolExecutor(4) as pool,
+            ):
+                found = list(pool.map(self.served, [port] * self.CLIENTS))
+            self.assertEqual(found, [b"hello\n"] * self.CLIENTS, options)
+
+    def test_datagrams(self) -> None:
+        """
+        So are datagrams, each of which is sent when the one before was answered.
+        """
+        for options in self.WAYS[:2]:
+            port = freePort()
+            conf = f"{port} dgram udp nowait///1 - /bin/cat cat\n"
+            with self.daemon(conf, port, options=options):
+                for number in range(self.CLIENTS):
+                    self.assertEqual(ask(port, b"%d" % number), b"%d" % number)
+
+    def test_internal(self) -> None:
+        """
+        So are clients of an internal service, and of one behind tcpmux.
+        """
+        internal, mux = freePort(), freePort()
+        conf = (
+            f"{internal} stream tcp nowait///1 - internal daytime\n"
+            f"{mux} stream tcp nowait///1 - internal tcpmux\n"
+            "tcpmux/hello stream tcp nowait///1 - /bin/echo echo hello\n"
+        )
+        with self.daemon(conf, internal, mux):
+            for _ in range(self.CLIENTS):
+                self.assertNotEqual(self.served(internal), b"")
+            for _ in range(self.CLIENTS):
+                self.assertEqual(self.served(mux, b"hello\r\n"), b"hello\n")
+
+    def test_never(self) -> None:
+        """
+        Of clients that do come together never more than may are served at once, though
+        more are served in the end.
+        """
+        program = self.program("alone", _ALONE)
+        for options in self.WAYS:
+            port, lock = freePort(), self.path(f"lock{options[-1]}")
+            conf = f"{port} stream tcp nowait///1 - {program} alone {lock}\n"
+            with (
+                self.daemon(conf, port, options=options),
+                ThreadPoolExecutor(3) as pool,
+            ):
+                found = list(pool.map(self.served, [port] * self.CLIENTS))
+            self.assertEqual({*found} - {b""}, {b"alone"}, options)
+
+    def test_livesOn(self) -> None:
+        """
+        A program that closes the connection and lives on still counts: the next client
+        is refused.
+        """
+        program = self.program(
+            "lives", "import os, time\nfor fd in range(3): os.close(fd)\ntime.sleep(60)"
+        )
+        for options in self.WAYS:
+            port = freePort()
+            conf = f"{port} stream tcp nowait///1 - {program} lives\n"
+            with self.daemon(conf, port, options=options) as daemon:
+                self.served(port)
+                self.served(port)
+                daemon.waitForLog("reason=more than 1 at once for one address")
 
 
 #: What a client in another network namespace does: it connects from each address of its

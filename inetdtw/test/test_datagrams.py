@@ -35,6 +35,7 @@ from inetdtw.test.fakes import (
     openDescriptors,
     openedSince,
 )
+from inetdtw.undecided import MOMENT
 
 
 class DatagramListenerTests(ServingTestCase):
@@ -290,6 +291,28 @@ class DatagramListenerTests(ServingTestCase):
         self.host.leave(self.server)
         self.assertEqual(self.reactor.getDelayedCalls(), [])
         self.assertEqual((self.limits.running, self.releases), (0, 1))
+
+    def test_again(self) -> None:
+        """
+        A client that asks again before the end of its program was reported is answered
+        when it is; if no program ends, it is not.
+        """
+        self.serve(makeDatagrams(bounds=Bounds(perSource=1)))
+        sender = self.client(self.server)
+        for number in range(3):
+            sender.send(b"%d" % number)
+        self.reactor.settle()
+        (refuse,) = self.said("refuse")
+        self.assertEqual(refuse["reason"], "more than 1 at once for one address")
+        self.ordered(1).start().end()
+        self.reactor.settle()
+        self.assertEqual(self.read(self.ordered(2)), b"1")
+        sender.send(b"3")
+        self.reactor.settle()
+        self.reactor.advance(MOMENT)
+        self.ordered(2)
+        self.assertEqual(len(self.said("refuse")), 2)
+        self.assertEqual((self.limits.running, self.limits.refused), (1, 2))
 
     def test_failed(self) -> None:
         """

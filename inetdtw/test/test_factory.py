@@ -30,6 +30,7 @@ from inetdtw.test.fakes import (
     openedSince,
 )
 from inetdtw.test.test_nowait import isReadable
+from inetdtw.undecided import MOMENT
 
 
 class FakeTransport:
@@ -203,6 +204,7 @@ class ProgramFactoryTests(ServingTestCase):
         self.assertEqual(self.there.recv(100), b"answer")
         self.accept()
         self.connect()
+        self.reactor.advance(MOMENT)
         self.assertEqual(self.there.recv(100), b"")
         self.assertEqual(len(self.said("refuse")), 1)
 

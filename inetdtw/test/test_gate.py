@@ -16,6 +16,7 @@ from inetdtw.limits import WINDOW, Limits
 from inetdtw.ports import SocketPort
 from inetdtw.service import Bounds
 from inetdtw.test.fakes import ServingTestCase
+from inetdtw.undecided import MOMENT
 
 PEER = ("192.0.2.1", 40000)
 OTHER = ("192.0.2.2", 40000)
@@ -143,6 +144,126 @@ class GateTests(ServingTestCase):
         self.assertTrue(gate.admit(OTHER))
         gate.release(PEER)
         self.assertTrue(gate.admit(PEER))
+
+    def let(self, gate: Gate, peer: Any = PEER) -> list[str]:
+        """
+        Ask for a client to be let in.
+
+        @return: what has become of it, as soon as that is decided.
+        """
+        said: list[str] = []
+        gate.let(peer, lambda: said.append("served"), lambda: said.append("refused"))
+        return said
+
+    def test_let(self) -> None:
+        """
+        What is clear is decided at once.
+        """
+        self.assertEqual(self.let(self.gate()), ["served"])
+        gate = self.gate(perSource=1, ipMax=1)
+        self.assertEqual(self.let(gate), ["served"])
+        gate.release(PEER)
+        self.assertEqual(self.let(gate), ["refused"])
+        self.assertEqual(self.let(gate, OTHER), ["served"])
+        gate = self.gate(perSource=1)
+        for _ in range(2):
+            self.assertEqual(self.let(gate, "/a/path"), ["served"])
+
+    def test_undecided(self) -> None:
+        """
+        A client of a source that has as many programs as it may is served when one of
+        them ends, before others that come then; never are there more.
+        """
+        gate = self.gate(perSource=1)
+        gate.admit(PEER)
+        said = self.let(gate)
+        self.assertEqual(said, [])
+        gate.admit(OTHER)
+        gate.release(OTHER)
+        gate.reopen()
+        self.assertEqual(said, [])
+        gate.release(PEER)
+        gate.reopen()
+        self.assertEqual(said, ["served"])
+        self.assertFalse(gate.admit(PEER))
+        self.reactor.advance(MOMENT)
+        self.assertEqual(said, ["served"])
+        self.assertEqual(len(self.said("refuse")), 1)
+
+    def test_refusedAfterAll(self) -> None:
+        """
+        It is refused if none does, and counted once.
+        """
+        gate = self.gate(perSource=1)
+        gate.admit(PEER)
+        said = self.let(gate)
+        self.reactor.advance(MOMENT)
+        self.assertEqual(said, ["refused"])
+        self.assertEqual(gate._limits.refused, 1)
+        (refuse,) = self.said("refuse")
+        self.assertEqual(refuse["reason"], "more than 1 at once for one address")
+
+    def test_close(self) -> None:
+        """
+        When nobody is served any more it is refused.
+        """
+        gate = self.gate(perSource=1)
+        gate.admit(PEER)
+        said = self.let(gate)
+        gate.close()
+        gate.close()
+        self.assertEqual(said, ["refused"])
+        self.assertEqual((gate._limits.refused, len(self.said("refuse"))), (1, 1))
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+    def test_network(self) -> None:
+        """
+        The end of a program of any address of a source decides, and a line in the log
+        has the length of the prefix.
+        """
+        one, two = ("2001:db8::1", 4, 0, 0), ("2001:db8::2", 4, 0, 0)
+        gate = self.gate(perSource=1)
+        gate.admit(one)
+        said = [self.let(gate, two), self.let(gate, two)]
+        self.assertEqual(said, [[], ["refused"]])
+        (refuse,) = self.said("refuse")
+        self.assertEqual(refuse["reason"], "more than 1 at once for one /64")
+        gate.release(one)
+        gate.reopen()
+        self.assertEqual(said[0], ["served"])
+
+    def test_capacity(self) -> None:
+        """
+        When its source has fewer programs by then, but the service as many as may run,
+        it waits on, and never makes them more.
+        """
+        gate = self.gate(perSource=1, acceptMax=2)
+        gate.admit(PEER)
+        said = self.let(gate)
+        gate._limits.bounds = Bounds(acceptMax=1, perSource=1)
+        gate.admit(OTHER)
+        gate.release(PEER)
+        gate.reopen()
+        self.reactor.advance(MOMENT)
+        self.assertEqual(said, [])
+        gate.release(OTHER)
+        gate.reopen()
+        self.assertEqual(said, ["served"])
+
+    def test_brokenServing(self) -> None:
+        """
+        What is wrong with one client does not keep others from being decided on.
+        """
+        gate = self.gate(perSource=2)
+        gate.admit(PEER)
+        gate.admit(PEER)
+        gate.let(PEER, lambda: 1 / 0)
+        said = self.let(gate)
+        gate.release(PEER)
+        gate.release(PEER)
+        gate.reopen()
+        self.assertEqual(said, ["served"])
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
     def test_repeats(self) -> None:
         """

@@ -36,6 +36,7 @@ from inetdtw.test.fakes import (
     openDescriptors,
     openedSince,
 )
+from inetdtw.undecided import MOMENT
 
 
 class InternalStreamTests(ServingTestCase):
@@ -138,10 +139,34 @@ class InternalStreamTests(ServingTestCase):
         self.serve(perSource=1)
         self.client(self.server)
         self.adopted(1)
-        refused = self.client(self.server)
-        self.reactor.turnUntil(lambda: bool(self.said("refuse")))
+        refused = self.overMany()
         self.assertEqual(refused.recv(100), b"")
         self.assertEqual(len(self.reactor.adopted), 1)
+
+    def overMany(self) -> socket.socket:
+        """
+        Have a client come that is one too many, and its moment be over.
+        """
+        refused = self.client(self.server)
+        self.reactor.turnUntil(lambda: bool(self.reactor.getDelayedCalls()))
+        self.assertEqual(self.said("refuse"), [])
+        self.reactor.advance(MOMENT)
+        self.assertEqual(len(self.said("refuse")), 1)
+        return refused
+
+    def test_again(self) -> None:
+        """
+        A client that comes again before the end of its connection was read is served
+        as soon as it is.
+        """
+        self.serve(perSource=1)
+        self.client(self.server)
+        _, protocol = self.adopted(1)
+        self.client(self.server)
+        self.reactor.turnUntil(lambda: bool(self.reactor.getDelayedCalls()))
+        protocol.connectionLost(connectionDone)
+        self.adopted(2)
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
 
     def test_refusal(self) -> None:
         """
@@ -153,8 +178,7 @@ class InternalStreamTests(ServingTestCase):
         self.serve(service, perSource=1)
         self.client(self.server)
         self.adopted(1)
-        refused = self.client(self.server)
-        self.reactor.turnUntil(lambda: bool(self.said("refuse")))
+        refused = self.overMany()
         self.assertEqual(refused.recv(100), b"busy\r\n")
 
     def test_full(self) -> None:

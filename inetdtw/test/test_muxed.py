@@ -25,6 +25,7 @@ from inetdtw.test.fakes import (
     makeService,
     openDescriptors,
 )
+from inetdtw.undecided import MOMENT
 
 
 def makeMuxed(**given: Any) -> Service:
@@ -213,10 +214,40 @@ class MuxedSlotTests(MuxedCase):
         """
         self.again(bounds=Bounds(perSource=1))
         self.ask(b"x\r\n")
-        self.assertEqual(self.answer(self.ask(b"x\r\n")), NOT_AVAILABLE)
+        refused = self.ask(b"x\r\n")
+        self.reactor.advance(MOMENT)
+        self.assertEqual(self.answer(refused), NOT_AVAILABLE)
         self.launcher.last.start().end()
         self.ask(b"x\r\n")
         self.assertEqual(len(self.launcher.programs), 2)
+
+    def test_again(self) -> None:
+        """
+        A client that comes again before the end of its program was reported is served
+        when it is.
+        """
+        self.again(bounds=Bounds(perSource=1))
+        self.ask(b"x\r\n")
+        self.ask(b"x\r\n")
+        self.assertEqual(len(self.launcher.programs), 1)
+        self.launcher.last.start().end()
+        self.assertEqual(len(self.launcher.programs), 2)
+        self.assertEqual(self.said("refuse"), [])
+
+    def test_undecidedAndStopped(self) -> None:
+        """
+        Whoever is not decided on is sent away when the service changes or stops.
+        """
+        for end in (
+            lambda: self.slot.change(self.slot.service),
+            lambda: self.slot.stop(),
+        ):
+            self.again(bounds=Bounds(perSource=1))
+            self.ask(b"x\r\n")
+            client = self.ask(b"x\r\n")
+            end()
+            self.assertEqual(self.answer(client), NOT_AVAILABLE)
+            self.assertEqual(self.reactor.getDelayedCalls(), [])
 
     def test_gone(self) -> None:
         """

@@ -17,6 +17,7 @@ from inetdtw.service import Address, Bounds
 from inetdtw.tcpmux import LONGEST, NOT_AVAILABLE, NOT_READ, TIMEOUT
 from inetdtw.test.fakes import PATIENCE, isBlocking
 from inetdtw.test.test_muxed import MuxedCase, makeMuxed
+from inetdtw.undecided import MOMENT
 
 
 class TcpmuxTests(MuxedCase):
@@ -137,6 +138,7 @@ class TcpmuxTests(MuxedCase):
         second = socket.create_connection(self.server.getsockname(), PATIENCE)
         self.addCleanup(second.close)
         self.reactor.settle()
+        self.reactor.advance(MOMENT)
         self.assertEqual(second.recv(1), b"")
 
     def test_retire(self) -> None:

@@ -31,6 +31,7 @@ from inetdtw.test.fakes import (
     openDescriptors,
     openedSince,
 )
+from inetdtw.undecided import MOMENT
 
 
 def isReadable(sock: socket.socket) -> bool:
@@ -236,9 +237,39 @@ class StreamProgramsTests(ServingTestCase):
         self.ordered(1)
         refused = self.client(server)
         refused.sendall(b"question")
-        self.reactor.turnUntil(lambda: isReadable(refused))
+        self.reactor.turnUntil(lambda: bool(self.reactor.getDelayedCalls()))
+        self.assertFalse(isReadable(refused))
+        self.reactor.advance(MOMENT)
         self.assertEqual(refused.recv(100), b"busy\r\n")
         self.assertEqual(refused.recv(100), b"")
+
+    def test_again(self) -> None:
+        """
+        A client that comes again before the end of its program was reported is served
+        when it is.
+        """
+        server = self.serve(makeService(bounds=Bounds(perSource=1)))
+        self.client(server)
+        self.ordered(1)
+        self.client(server)
+        self.reactor.turnUntil(lambda: bool(self.reactor.getDelayedCalls()))
+        self.launcher.last.start().end()
+        self.ordered(2)
+        self.assertEqual(self.said("refuse"), [])
+
+    def test_undecidedAndStopped(self) -> None:
+        """
+        Whoever is not decided on is refused when the service stops.
+        """
+        server = self.serve(makeService(bounds=Bounds(perSource=1)))
+        self.client(server)
+        self.ordered(1)
+        refused = self.client(server)
+        self.reactor.turnUntil(lambda: bool(self.reactor.getDelayedCalls()))
+        self.listener.stop()
+        self.assertEqual(refused.recv(100), b"")
+        self.assertEqual(len(self.said("refuse")), 1)
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
 
     def test_noRoom(self) -> None:
         """
