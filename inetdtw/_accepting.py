@@ -106,7 +106,7 @@ class Acceptor:
         self,
         number: int,
         fd: int,
-        program: tuple[bytes, list[bytes], dict[bytes, bytes]],
+        program: tuple[list[bytes], list[bytes], dict[bytes, bytes]],
     ) -> None:
         """
         @param fd: a descriptor that is to be the acceptor's own.

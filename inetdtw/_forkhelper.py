@@ -210,9 +210,9 @@ class ForkServer:
             return
         repeats, length = divmod(length, 1 << REPEATS_SHIFT)
         split = HEADER.size + length
-        path, argv, shared = self._programs.decoded(packet[HEADER.size : split])
+        paths, argv, shared = self._programs.decoded(packet[HEADER.size : split])
         environment = {**shared, **pairs(packet[split:].split(b"\0"))}
-        self._programs.begin(number, (path, argv, environment), fds, repeats)
+        self._programs.begin(number, (paths, argv, environment), fds, repeats)
 
     def _acceptFrom(self, told: bytes, fds: list[int]) -> None:
         """
@@ -274,14 +274,14 @@ class ForkServer:
         """
         Start a program for a connection that was accepted.
         """
-        path, argv, _ = acceptor.program
+        paths, argv, _ = acceptor.program
         number = acceptor.number
         if not self._programs.arrive():
             missing = FileNotFoundError(errno.ENOENT, "")
             self._drop(acceptor, missing, TAKEN_ASTRAY)
             return
         try:
-            pid = self._programs.patiently(number, (path, argv, environment), [fd])
+            pid = self._programs.patiently(number, (paths, argv, environment), [fd])
         except (OSError, ValueError) as why:
             self._drop(acceptor, why, TAKEN)
             return

@@ -6,10 +6,10 @@
 What goes between the daemon and a fork server, over a sequenced-packet socket.
 
 From the daemon comes one packet for each program: a L{HEADER} with the number of
-the order and the length of what follows, which are C{path}, the count of
-arguments, the arguments and the environment, divided by NUL characters; then the
-part of the environment that only this program has.  With it come the one to three
-descriptors that become 0, 1 and 2.
+the order and the length of what follows, which are the count of paths to try, the
+paths, the count of arguments, the arguments and the environment, divided by NUL
+characters; then the part of the environment that only this program has.  With it come
+the one to three descriptors that become 0, 1 and 2.
 
 To the daemon go packets of one or more L{REPORT} records.
 
@@ -56,8 +56,8 @@ TOGETHER = 1000
 #: then one byte, when the helper may begin.
 CHANNEL, BEGIN = 3, 0
 
-#: A path, the arguments, and an environment.
-Decoded = tuple[bytes, list[bytes], dict[bytes, bytes]]
+#: The paths to try, the arguments, and an environment.
+Decoded = tuple[list[bytes], list[bytes], dict[bytes, bytes]]
 
 
 def versionNumber(version: str) -> int:
@@ -90,10 +90,12 @@ def receive(channel: socket.socket, buffer: memoryview) -> tuple[bytes, list[int
 
 def decode(shared: bytes) -> Decoded:
     """
-    The path, the arguments and the environment of an order.
+    The paths, the arguments and the environment of an order.
     """
-    path, count, *rest = shared.split(b"\0")
-    return path, rest[: int(count)], pairs(rest[int(count) :])
+    count, *rest = shared.split(b"\0")
+    paths, rest = rest[: int(count)], rest[int(count) :]
+    count, *rest = rest
+    return paths, rest[: int(count)], pairs(rest[int(count) :])
 
 
 def pairs(texts: Iterable[bytes]) -> dict[bytes, bytes]:

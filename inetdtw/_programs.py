@@ -147,18 +147,23 @@ class Programs:
 
     def arrive(self, number: int = 0) -> bool:
         """
-        Go to the working directory of the programs, if it is there by now.
+        Go to the working directory of the programs, if it is there now.
 
-        @return: whether it is.
+        Each program starts in what the path means then: it may be a symbolic link that
+        was switched, or a directory that was made anew.  Only the root directory stays
+        what it is.
+
+        @return: whether it is there.
         """
-        if not self._arrived:
-            try:
-                os.chdir(self._directory)
-            except OSError as why:
-                if number:
-                    self._reports.add(ASTRAY, number, 0, why.errno or errno.EIO)
-                return False
-            self._arrived = True
+        if self._arrived and self._directory == "/":
+            return True
+        try:
+            os.chdir(self._directory)
+        except OSError as why:
+            if number:
+                self._reports.add(ASTRAY, number, 0, why.errno or errno.EIO)
+            return False
+        self._arrived = True
         return True
 
     def decoded(self, shared: bytes) -> Decoded:
@@ -210,7 +215,7 @@ class Programs:
 
         @return: whether it was started; whatever is unusual is for the daemon.
         """
-        if not repeat.wanted():
+        if not (repeat.wanted() and self.arrive()):
             repeat.socket.close()
             return False
         try:

@@ -21,7 +21,7 @@ import signal
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from typing import Any
+    from typing import Any, Callable
 
 _SHELL = "/bin/sh"
 # What this process does not care for, but the programs it starts do: signals that
@@ -118,8 +118,49 @@ def quiet() -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
 
 
+#: Errors of execve(2) with which execvp(3) goes on to the next directory, and those
+#: that mean the same of the way there.
+_ELSEWHERE = (
+    *(errno.EACCES, errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG),
+    *(errno.ESTALE, errno.ENODEV, errno.ETIMEDOUT),
+)
+
+
+class Astray(OSError):
+    """
+    The working directory of a program is not there; C{filename} is its path.
+    """
+
+
+def reasonOf(why: OSError) -> str:
+    """
+    Return why a program could not be started.
+    """
+    reason = why.strerror or str(why)
+    return f"{why.filename}: {reason}" if isinstance(why, Astray) else reason
+
+
+def _firstOf(paths: Sequence[Any], start: Callable[[Any], int]) -> int:
+    """
+    Start the first of several programs that can be started, as execvp(3) does.
+
+    @raise OSError: if none can be: that one is there but must not be executed counts
+        more than that others are missing.
+    """
+    reason = errno.ENOENT
+    for path in paths:
+        try:
+            return start(path)
+        except OSError as why:
+            if why.errno not in _ELSEWHERE:
+                raise
+            if len(paths) == 1 or why.errno == errno.EACCES:
+                reason = why.errno
+    raise OSError(reason, os.strerror(reason))
+
+
 def spawn(
-    path: Any,
+    paths: Sequence[Any],
     argv: list[bytes] | tuple[str, ...],
     environment: Mapping[Any, Any],
     fds: Sequence[int],
@@ -127,12 +168,35 @@ def spawn(
     """
     Start a program as the leader of its own session.
 
-    A file without C{#!} is for the shell, as it is for execvp(3).
-
+    @param paths: the first of these that can be executed is the program; the kernel
+        is asked before a process is made, as that costs so much more.
     @param fds: what becomes 0, 1 and 2; the last one stands for all that miss.
 
     @return: its process id.
     @raise OSError: if it cannot be started.
+    """
+    if len(paths) == 1:
+        return _spawn(paths[0], argv, environment, fds)
+
+    def start(path: Any) -> int:
+        if not os.access(path, os.X_OK):
+            os.stat(path)
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return _spawn(path, argv, environment, fds)
+
+    return _firstOf(paths, start)
+
+
+def _spawn(
+    path: Any,
+    argv: list[bytes] | tuple[str, ...],
+    environment: Mapping[Any, Any],
+    fds: Sequence[int],
+) -> int:
+    """
+    Start one program.
+
+    A file without C{#!} is for the shell, as it is for execvp(3).
     """
     given = [*fds, *[fds[-1]] * (3 - len(fds))]
     how: dict[str, Any] = {
@@ -150,7 +214,7 @@ def spawn(
 
 
 def forkAndExec(
-    path: Any,
+    paths: Sequence[Any],
     argv: Sequence[Any],
     environment: Mapping[Any, Any],
     fds: Sequence[int],
@@ -159,6 +223,8 @@ def forkAndExec(
 ) -> int:
     """
     Do what L{spawn} does, and set limits and take on a context on the way.
+
+    @raise Astray: if the directory of the context is not there.
     """
     reading, writing = os.pipe()
     try:
@@ -169,16 +235,19 @@ def forkAndExec(
         raise
     if not pid:
         code = errno.EIO
+        there = 1
         try:
             _begin(fds)
             if context is not None:
                 assume(context)
+                there = 0
                 os.chdir(context["directory"])
-            _become(path, argv, environment, limits)
+                there = 1
+            _become(paths, argv, environment, limits)
         except OSError as why:
             code = why.errno or code
         finally:
-            os.write(writing, b"%d" % code)
+            os.write(writing, b"%d %d" % (code, there))
             os._exit(127)
     os.close(writing)
     with open(reading, "rb") as pipe:
@@ -186,7 +255,10 @@ def forkAndExec(
     if not said:
         return pid
     os.waitpid(pid, 0)
-    raise OSError(int(said), os.strerror(int(said)))
+    code, there = map(int, said.split())
+    if context is not None and not there:
+        raise Astray(code, os.strerror(code), context["directory"])
+    raise OSError(code, os.strerror(code))
 
 
 def _begin(fds: Sequence[int]) -> None:
@@ -204,7 +276,7 @@ def _begin(fds: Sequence[int]) -> None:
 
 
 def _become(
-    path: Any,
+    paths: Sequence[Any],
     argv: Any,
     environment: Mapping[Any, Any],
     limits: Iterable[Limit],
@@ -217,9 +289,13 @@ def _become(
             resource.setrlimit(number, (soft, hard))
         except ValueError:
             raise PermissionError(errno.EPERM, "a limit is too high") from None
-    try:
-        os.execve(path, argv, environment)
-    except OSError as why:
-        if why.errno != errno.ENOEXEC:
-            raise
-    os.execve(_SHELL, ["sh", path, *argv[1:]], environment)
+
+    def start(path: Any) -> int:
+        try:
+            os.execve(path, argv, environment)
+        except OSError as why:
+            if why.errno != errno.ENOEXEC:
+                raise
+        os.execve(_SHELL, ["sh", path, *argv[1:]], environment)
+
+    _firstOf(paths, start)

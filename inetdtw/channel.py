@@ -27,7 +27,8 @@ def encode(order: Order) -> bytes:
     The part of an order that is the same for all programs of a service.
     """
     variables = (f"{name}={value}" for name, value in order.environment.items())
-    texts = (order.executable, str(len(order.argv)), *order.argv, *variables)
+    paths, argv = order.paths, order.argv
+    texts = (str(len(paths)), *paths, str(len(argv)), *argv, *variables)
     return b"\0".join(map(os.fsencode, texts))
 
 

@@ -24,7 +24,7 @@ from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 
 from inetdtw._programs import STALLS
-from inetdtw._spawning import contextOf, forkAndExec, spawn
+from inetdtw._spawning import contextOf, forkAndExec, reasonOf, spawn
 from inetdtw.context import Context
 from inetdtw.held import Held
 from inetdtw.interfaces import Exit, ILauncher, Order
@@ -146,7 +146,7 @@ class Direct:
             child.failed(str(missing))
         except OSError as why:
             if why.errno not in STALLS or not self._held.hold(child, order, why):
-                child.failed(why.strerror or str(why))
+                child.failed(reasonOf(why))
 
     def _start(self, child: Any, order: Order) -> None:
         """
@@ -166,17 +166,19 @@ class Direct:
 
     def _here(self) -> bool:
         """
-        Whether this process is in the folder that the program is to be in:
-        posix_spawn(3) cannot go anywhere.
+        Whether this process is in the folder that the program is to be in, whatever
+        that is called: posix_spawn(3) cannot go anywhere.
         """
-        return os.getcwd() == self._context.directory
+        with suppress(OSError):
+            return os.path.samestat(os.stat(self._context.directory), os.stat("."))
+        return False
 
     def _spawn(self, child: Any, order: Order) -> None:
         """
         Start a program by posix_spawn(3).
         """
         environment = {**order.environment, **order.extra}
-        pid = spawn(order.executable, order.argv, environment, order.fds)
+        pid = spawn(order.paths, order.argv, environment, order.fds)
         self._await(child, pid)
 
     def _fork(self, child: Any, order: Order) -> None:
@@ -185,7 +187,7 @@ class Direct:
         """
         environment = {**order.environment, **order.extra}
         pid = forkAndExec(
-            order.executable, order.argv, environment, order.fds, (), self._assumed
+            order.paths, order.argv, environment, order.fds, (), self._assumed
         )
         self._await(child, pid)
 

@@ -233,7 +233,7 @@ class ForkServers:
         """
         The part of the order that its service has in common, which is kept.
         """
-        key = (order.executable, order.argv, id(order.environment))
+        key = (order.paths, order.argv, id(order.environment))
         found = self._encoded.get(key)
         if found is None:
             if len(self._encoded) > 1000:

@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import Any, Callable
 
 from inetdtw._programs import STALLS
+from inetdtw._spawning import reasonOf
 from inetdtw.interfaces import Order
 from inetdtw.program import ProgramMissing
 from inetdtw.report import Report
@@ -120,7 +121,7 @@ class Held:
                     self._pause = min(self._pause * 2, LONGEST_PAUSE)
                     self._later = self._reactor.callLater(self._pause, self._again)
                     return
-                kept.child.failed(why.strerror or str(why))
+                kept.child.failed(reasonOf(why))
             self._held.popleft()
             kept.close()
         self._pause = FIRST_PAUSE

@@ -56,7 +56,8 @@ class Order:
     """
     What a launcher is to start.
 
-    @ivar executable: an absolute path.
+    @ivar executable: an absolute path; of a program that is looked for in PATH, the one
+        that was found last.
     @ivar argv: the arguments, the program's own name first.
     @ivar environment: what all programs of the service get.
     @ivar extra: what only this one gets.
@@ -65,6 +66,8 @@ class Order:
     @ivar repeats: how often the program may be started again when it has ended and
         there is a datagram on descriptor 0 that was not there when it started.  A
         launcher need not make use of it.
+    @ivar search: where else to look for the program at every start, in order, as
+        execvp(3) does: absolute paths, or none if it is L{executable} and no other.
     """
 
     executable: str
@@ -73,6 +76,14 @@ class Order:
     extra: Mapping[str, str]
     fds: tuple[int, int, int]
     repeats: int = 0
+    search: tuple[str, ...] = ()
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """
+        The paths of which the first that can be executed is the program.
+        """
+        return self.search or (self.executable,)
 
     def own(self) -> tuple[bytes, list[int]]:
         """

@@ -21,6 +21,9 @@ from inetdtw.host import Host
 from inetdtw.interfaces import ILauncher, IPreparing, Order
 from inetdtw.service import Service
 
+#: The seconds after which a program is looked for in PATH again.
+LOOK_AGAIN = 1.0
+
 
 class Launches:
     """
@@ -33,6 +36,9 @@ class Launches:
         self._host = host
         self._program = service.program
         self._path: str | None = None
+        self._looked = 0.0
+        named = not os.path.isabs(self._program.name)
+        self._search = program.candidates(self._program) if named else ()
         self._environment = environment.base(
             host.environ, service.login, service.variables
         )
@@ -67,12 +73,12 @@ class Launches:
         """
         child = Child(self._service, peer, self._host, done)
         try:
-            path = child.path = self._path or self._find()
+            path = child.path = self._find()
         except program.ProgramMissing as why:
             child.failed(str(why))
             return child
         child.forget, child.again = self._forget, again
-        order = Order(path, self._program.argv, self._environment, extra, fds, repeats)
+        order = self._order(path, fds, extra, repeats)
         if self._service.stderr == "socket":
             self.launcher.launch(child, order)
         else:
@@ -94,13 +100,20 @@ class Launches:
 
         @raise ProgramMissing: if there is no program now.
         """
-        return Order(
-            self._path or self._find(),
-            self._program.argv,
-            self._environment,
-            environment.NOTHING,
-            (fd, fd, fd),
-        )
+        return self._order(self._find(), (fd, fd, fd))
+
+    def _order(
+        self,
+        path: str,
+        fds: tuple[int, int, int],
+        extra: Mapping[str, str] = environment.NOTHING,
+        repeats: int = 0,
+    ) -> Order:
+        """
+        What to order, with what is the same for all programs of the service.
+        """
+        argv, shared = self._program.argv, self._environment
+        return Order(path, argv, shared, extra, fds, repeats, self._search)
 
     def prepare(self) -> None:
         """
@@ -144,12 +157,15 @@ class Launches:
     def _find(self) -> str:
         """
         Look for the program.  It is kept in mind until it could not be started:
-        whoever executes it finds out whether it is still there.
+        whoever executes it finds out whether it is still there.  One that is looked for
+        in PATH may be another one after a second.
 
         @raise ProgramMissing: if there is none.
         """
-        context = self._service.context
-        self._path = program.locate(self._program, context.identity, context.chroot)
+        now = self._host.reactor.seconds()
+        if self._path is None or (self._search and now >= self._looked + LOOK_AGAIN):
+            self._path = program.guess(self._program, self._service.context.chroot)
+            self._looked = now
         return self._path
 
     def _forget(self) -> None:

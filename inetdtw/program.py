@@ -4,10 +4,17 @@
 
 """
 Finding a program as execvp(3) would find it for the user who is to run it.
+
+Only the kernel knows what a user may execute: permission bits, access control lists
+and mount options have a part in it.  What starts a program asks by executing it, as
+that user (L{inetdtw._spawning}).  What only wants to know asks a child that has become
+that user.
 """
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -16,6 +23,8 @@ from inetdtw import plainfile
 from inetdtw.context import Identity
 from inetdtw.service import Program
 
+_ACL = "system.posix_acl_access"
+
 
 class ProgramMissing(Exception):
     """
@@ -23,15 +32,75 @@ class ProgramMissing(Exception):
     """
 
 
+def candidates(program: Program) -> tuple[str, ...]:
+    """
+    Return the paths that a program may have, in order.  Folders of PATH that are not
+    absolute are left out: what they stand for depends on where the daemon was started.
+    """
+    if os.path.isabs(program.name):
+        return (program.name,)
+    folders = filter(os.path.isabs, program.folders)
+    return tuple(os.path.join(folder, program.name) for folder in folders)
+
+
+def guess(program: Program, chroot: str | None = None) -> str:
+    """
+    Return the path that a program probably has: the first at which there is an
+    executable file.  Whoever starts it finds out whether the user may execute it.
+
+    @param chroot: the root that the path is to start from.  Only a process that has
+        it can follow the links there, so the first path is taken.
+
+    @raise ProgramMissing: if it has none.
+    """
+    doubtful = []
+    for path in candidates(program):
+        try:
+            if chroot is not None or _isProgram(path):
+                return path
+        except OSError as why:
+            if why.errno in (errno.EACCES, errno.EPERM):
+                # Without capabilities not even root can look everywhere.
+                doubtful.append(path)
+            elif path == program.name:
+                raise ProgramMissing(f"'{path}': {why.strerror}") from None
+    if doubtful:
+        return doubtful[0]
+    raise _missing(program)
+
+
+def _isProgram(path: str) -> bool:
+    """
+    Whether anybody may execute a file.
+
+    @raise OSError: if there is no file.
+    """
+    mode = os.stat(path).st_mode
+    return stat.S_ISREG(mode) and mode & 0o111 != 0
+
+
+def _missing(program: Program) -> ProgramMissing:
+    """
+    Return what says that a program cannot be found.
+    """
+    name = program.name
+    if os.path.isabs(name):
+        try:
+            check(name, None)
+        except ProgramMissing as why:
+            return why
+        return ProgramMissing(f"'{name}' may not be executed")
+    where = os.pathsep.join(program.folders)
+    return ProgramMissing(f"'{name}' is not in the PATH {where}")
+
+
 def locate(
     program: Program, identity: Identity | None, chroot: str | None = None
 ) -> str:
     """
-    The path of a program as it is now.  Folders of PATH that are not absolute are
-    left out: what they stand for depends on where the daemon was started.
+    Return the path of a program as a user would find it now.
 
-    @param chroot: the root that the path is to start from.  Only a process that has
-        it can follow the links there: whoever executes the program finds out.
+    @param chroot: as L{guess} takes it.
 
     @raise ProgramMissing: if there is none, or C{identity} may not execute it.
     """
@@ -39,15 +108,13 @@ def locate(
         if chroot is None:
             check(program.name, identity)
         return program.name
-    for folder in filter(os.path.isabs, program.folders):
-        path = os.path.join(folder, program.name)
+    for path in candidates(program):
         try:
             check((chroot or "") + path, identity)
         except ProgramMissing:
             continue
         return path
-    where = os.pathsep.join(program.folders)
-    raise ProgramMissing(f"'{program.name}' is not in the PATH {where}")
+    raise _missing(program)
 
 
 def check(path: str, identity: Identity | None) -> None:
@@ -73,11 +140,50 @@ def check(path: str, identity: Identity | None) -> None:
 
 def _allowed(path: str, identity: Identity | None) -> bool:
     """
-    Whether the permission bits let C{identity} reach and execute C{path}.
+    Whether C{identity} may reach and execute C{path}.
     """
     if identity is None or identity.uid == 0:
         return True
-    return all(_mayExecute(os.stat(part), identity) for part in _steps(path))
+    # A child is made where it could say something else.
+    bits = all(_mayExecute(os.stat(part), identity) for part in _steps(path))
+    if bits and not any(map(_hasList, _steps(path))):
+        return True
+    return _asked(path, identity)
+
+
+def _hasList(path: str) -> bool:
+    """
+    Whether a file has an access control list, which says more than its mode.
+    """
+    try:
+        return bool(os.getxattr(path, _ACL))
+    except (OSError, AttributeError):
+        return False
+
+
+def _asked(path: str, identity: Identity) -> bool:
+    """
+    Ask the kernel whether C{identity} may execute C{path}, as that user.
+
+    @return: false also where this process cannot become the user.
+    """
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if not pid:
+        try:
+            os.setgroups(identity.groups)
+            os.setgid(identity.gid)
+            os.setuid(identity.uid)
+            if os.access(path, os.X_OK):
+                os.write(writing, b"y")
+        finally:
+            os._exit(0)
+    os.close(writing)
+    with open(reading, "rb") as pipe:
+        answer = pipe.read()
+    with contextlib.suppress(ChildProcessError):
+        os.waitpid(pid, 0)
+    return answer == b"y"
 
 
 def _steps(path: str) -> Iterator[str]:

@@ -14,7 +14,7 @@ import subprocess
 from typing import Any
 
 from tests import world
-from tests.daemon import freePort, talk, twistd
+from tests.daemon import environment, freePort, talk, twistd
 from tests.serving import ServingTestCase, nameOf, ordinaryUser, run
 
 PROBE = """\
@@ -33,6 +33,15 @@ print(json.dumps({
     "limits": limits,
     "home": os.environ.get("HOME"),
 }))
+"""
+
+
+#: Answers one datagram with its working directory.
+ANSWER = """\
+import os, socket
+sock = socket.socket(fileno=0)
+_, peer = sock.recvfrom(100)
+sock.sendto(os.getcwd().encode(), peer)
 """
 
 
@@ -168,6 +177,120 @@ class KeyTests(ContextTestCase):
         self.assertNotEqual(second["limits"]["RLIMIT_NOFILE"], [44, 44])
 
 
+class ChangedTests(ContextTestCase):
+    """
+    What a path means may change while the daemon runs.
+    """
+
+    #: The ways to launch: a fork server accepts, or is told of each client, or none.
+    WAYS = ((), ("accept_max = 50",), ("launch = direct",))
+
+    def link(self, name: str, target: str) -> str:
+        """
+        Make a symbolic link, or switch it.
+
+        @return: its path.
+        """
+        path = self.path(name)
+        os.symlink(target, f"{path}.new")
+        os.rename(f"{path}.new", path)
+        return path
+
+    def test_switched(self) -> None:
+        """
+        Programs start behind a link that was switched: the next client's, whatever
+        launches them, whoever they run as.
+        """
+        for name in ("one", "two"):
+            os.mkdir(self.path(name), mode=0o755)
+        current = self.link("current", "one")
+        users = ["-", *({nameOf(ordinaryUser())} if world.ROOT else ())]
+        keys = [(way, user) for way in self.WAYS for user in users]
+        ports = [freePort() for _ in keys]
+        conf = "".join(
+            self.definition(port, f"directory = {current}", *way, user=user)
+            for port, (way, user) in zip(ports, keys)
+        )
+        with self.daemon(conf, *ports):
+            for name in ("one", "two", "one"):
+                self.link("current", name)
+                told = [json.loads(talk(port, b""))["directory"] for port in ports]
+                wanted = os.path.realpath(self.path(name))
+                self.assertEqual(told, [wanted] * len(ports))
+
+    def test_anew(self) -> None:
+        """
+        While the directory is gone, clients are closed and the log names it; when it
+        was made anew, programs start in the new one.
+        """
+        directory = self.path("here")
+        os.mkdir(directory, mode=0o755)
+        ports = [freePort() for _ in self.WAYS]
+        conf = "".join(
+            self.definition(port, f"directory = {directory}", *way)
+            for port, way in zip(ports, self.WAYS)
+        )
+        with self.daemon(conf, *ports) as daemon:
+            for port in ports:
+                self.assertEqual(json.loads(talk(port, b""))["directory"], directory)
+            os.rmdir(directory)
+            for port in ports:
+                self.assertEqual(talk(port, b""), b"")
+            reason = f"{directory}: No such file or directory"
+            daemon.waitForLog(reason, len(ports))
+            os.mkdir(directory, mode=0o755)
+            for port in ports:
+                self.assertEqual(json.loads(talk(port, b""))["directory"], directory)
+
+    def test_datagrams(self) -> None:
+        """
+        So it is for programs that are started again for further datagrams.
+        """
+        for name in ("one", "two"):
+            os.mkdir(self.path(name), mode=0o755)
+        current = self.link("current", "one")
+        program = self.program("answer", ANSWER)
+        port = freePort()
+        conf = (
+            f"{port} on protocol = udp, socktype = dgram, wait = yes, user = -, "
+            f"exec = {program}, directory = {current};\n"
+        )
+        client = self.datagrams()
+        with self.daemon(conf, port):
+            for name in ("one", "two"):
+                self.link("current", name)
+                for _ in range(3):
+                    client.sendto(b"where", ("127.0.0.1", port))
+                told = {client.recv(1000) for _ in range(3)}
+                self.assertEqual(told, {os.path.realpath(self.path(name)).encode()})
+
+    def test_path(self) -> None:
+        """
+        A program in PATH is the first at each start: no client is lost when it is
+        removed, and one that comes earlier in PATH is the next client's.
+        """
+        for name in ("one", "two"):
+            os.mkdir(self.path(name), mode=0o755)
+        self.write("two/which", "#!/bin/sh\necho two\n", 0o755)
+        ports = [freePort() for _ in self.WAYS]
+        keys = ("protocol = tcp", "wait = no", "user = -", "exec = which")
+        conf = "".join(
+            f"{port} on {', '.join((*keys, *way))};\n"
+            for port, way in zip(ports, self.WAYS)
+        )
+        path = f"{self.path('one')}:{self.path('two')}:/usr/bin:/bin"
+        env = {**environment(), "PATH": path}
+        with self.daemon(conf, *ports, env=env) as daemon:
+            for _ in range(2):
+                for port in ports:
+                    self.assertEqual(talk(port, b""), b"two\n")
+                self.write("one/which", "#!/bin/sh\necho one\n", 0o755)
+                for port in ports:
+                    self.assertEqual(talk(port, b""), b"one\n")
+                os.unlink(self.path("one/which"))
+            self.assertNotIn("fail ", daemon.log())
+
+
 class RootKeyTests(ContextTestCase):
     """
     What only root can ask for.
@@ -208,6 +331,36 @@ class RootKeyTests(ContextTestCase):
                 return
             self.assertEqual(told, b"")
             daemon.waitForLog("Operation not permitted")
+
+    def test_accessList(self) -> None:
+        """
+        A program that only an access control list lets the user execute is executed,
+        also one that is looked for in PATH, and nothing warns of it.
+        """
+        if shutil.which("setfacl") is None:
+            self.skipTest("there is no setfacl")
+        user = world.alpine().pw_name
+        program = self.write("listed", "#!/bin/sh\necho here\n", 0o700)
+        subprocess.run(["setfacl", "-m", f"u:{user}:rx", program], check=True)
+        self.write("forbidden", "#!/bin/sh\necho here\n", 0o700)
+        programs = [program, "listed", self.path("forbidden")]
+        lines = []
+        for number, way in enumerate(ChangedTests.WAYS * 3):
+            port, name = freePort(), programs[number // 3]
+            keys = (f"user = {user}", f"exec = {name}", *way)
+            line = ", ".join((f"{port} on protocol = tcp, wait = no", *keys))
+            lines.append((port, f"{line};\n"))
+        ports = [port for port, _ in lines]
+        conf = "".join(line for _, line in lines)
+        env = environment()
+        env["PATH"] = f"{self.folder}:{env['PATH']}"
+        with self.daemon(conf, *ports, env=env) as daemon:
+            for port in ports[:6]:
+                self.assertEqual(talk(port, b""), b"here\n")
+            self.assertEqual(daemon.log().count("(yet)"), 3)
+            for port in ports[6:]:
+                self.assertEqual(talk(port, b""), b"")
+            daemon.waitForLog(f"'{self.path('forbidden')}': Permission denied", 3)
 
     def test_chroot(self) -> None:
         """

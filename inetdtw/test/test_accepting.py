@@ -82,7 +82,7 @@ class AcceptorTests(SynchronousTestCase):
         self.addCleanup(self.server.close)
         self.server.setblocking(False)
         shared = {b"A": b"b", b"REMOTE_PORT": b"stale"}
-        self.acceptor = Acceptor(3, os.dup(self.server.fileno()), (b"", [], shared))
+        self.acceptor = Acceptor(3, os.dup(self.server.fileno()), ([b""], [], shared))
         self.addCleanup(self.acceptor.socket.close)
 
     def test_accept(self) -> None:
@@ -294,7 +294,7 @@ class ForkServersTests(SynchronousTestCase):
         kept = [helper._delegations._kept[number] for helper in pool._helpers]
         self.assertEqual(len(kept), 2)
         self.assertEqual(
-            decode(kept[0].shared), (b"/bin/cat", [b"cat", b"-u"], {b"A": b"b"})
+            decode(kept[0].shared), ([b"/bin/cat"], [b"cat", b"-u"], {b"A": b"b"})
         )
         for helper in pool._helpers:
             helper._channel.close()

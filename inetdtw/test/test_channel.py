@@ -8,6 +8,7 @@ Tests for L{inetdtw.channel}.
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 from inetdtw.channel import encode
 from inetdtw.interfaces import Order
@@ -57,4 +58,6 @@ class EncodeTests(ServingTestCase):
         also those that are no text.
         """
         order = Order("/x", ("x", "a b", ""), {"A": "\udcff", "B": ""}, {}, (0, 1, 2))
-        self.assertEqual(encode(order), b"/x\x003\0x\0a b\0\0A=\xff\0B=")
+        self.assertEqual(encode(order), b"1\0/x\x003\0x\0a b\0\0A=\xff\0B=")
+        order = replace(order, search=("/a/x", "/b/x"))
+        self.assertTrue(encode(order).startswith(b"2\0/a/x\0/b/x\x003\0x\0"))

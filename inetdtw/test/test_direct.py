@@ -218,6 +218,58 @@ class PidfdTests(DirectTestCase):
             self.assertEqual(self.heard(), b"")
             self.assertEqual(openedSince(self.before), {})
 
+    def test_noDirectory(self) -> None:
+        """
+        Where the working directory is not there, the reason names it.
+        """
+        path = os.path.abspath(self.mktemp())
+        child = self.launch(self.launcherOf(directory=path), "/bin/true")
+        self.assertEqual(child.told, [f"{path}: No such file or directory"])
+
+    def test_directoryAnew(self) -> None:
+        """
+        A directory that was made anew is the new one, also where this process is in
+        the old one.
+        """
+        path = os.path.realpath(self.mktemp())
+        os.mkdir(path)
+        self.addCleanup(os.chdir, os.getcwd())
+        os.chdir(path)
+        launcher = self.launcherOf(directory=path)
+        command = ("/bin/sh", "-c", "ls; pwd -P")
+        said = os.fsencode(path) + b"\n"
+        self.assertEqual(self.run_(launcher, *command), said)
+        os.rename(path, f"{path}.old")
+        os.mkdir(path)
+        os.mkdir(os.path.join(path, "new"))
+        self.assertEqual(self.run_(launcher, *command), b"new\n" + said)
+        os.rmdir(f"{path}.old")
+        self.assertEqual(self.run_(launcher, *command), b"new\n" + said)
+
+    def test_directoryLink(self) -> None:
+        """
+        A symbolic link leads where it leads at each start.
+        """
+        link, other = os.path.abspath(self.mktemp()), os.path.realpath(self.mktemp())
+        os.mkdir(other)
+        os.symlink(os.getcwd(), link)
+        launcher = self.launcherOf(directory=link)
+        here = os.fsencode(os.getcwd()) + b"\n"
+        self.assertEqual(self.run_(launcher, "/bin/pwd", "-P"), here)
+        os.unlink(link)
+        os.symlink(other, link)
+        there = os.fsencode(other) + b"\n"
+        self.assertEqual(self.run_(launcher, "/bin/pwd", "-P"), there)
+
+    def test_search(self) -> None:
+        """
+        A program that is looked for in PATH is the first that its user may execute.
+        """
+        for launcher in self.contexts():
+            paths = ("/nowhere/echo", "/etc/passwd", "/bin/echo")
+            said = self.run_(launcher, "/bin/false", "here", search=paths)
+            self.assertEqual(said, b"here\n")
+
     def test_noPidfdLeft(self) -> None:
         """
         When there is no descriptor left to watch a program with, it is started

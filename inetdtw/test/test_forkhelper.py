@@ -23,6 +23,7 @@ from typing import Any
 
 from inetdtw._packets import (
     ACCEPT,
+    ACCEPTED,
     ASTRAY,
     BEGIN,
     CHANNEL,
@@ -124,11 +125,18 @@ class Running:
         packet = packed(number, argv, **{**usual, **given})
         self.channel.sendmsg([packet], rights)
 
-    def accept(self, number: int, argv: Sequence[str], server: socket.socket) -> None:
+    def accept(
+        self,
+        number: int,
+        argv: Sequence[str],
+        server: socket.socket,
+        search: tuple[str, ...] = (),
+    ) -> None:
         """
         Have it accept connections.
         """
-        program = encode(Order(argv[0], tuple(argv), PATH, {}, (0, 0, 0)))
+        order = Order(argv[0], tuple(argv), PATH, {}, (0, 0, 0), search=search)
+        program = encode(order)
         head = HEADER.pack(number, ACCEPT << REPEATS_SHIFT)
         packet = head + NAME_AND_MOST.pack(number, 0) + program
         rights = array.array("i", [server.fileno()])
@@ -425,6 +433,59 @@ class ProgramTests(ProgramTestCase):
         self.assertEqual(report, (ASTRAY, 1, 0, errno.ENOENT))
         os.mkdir(folder)
         self.assertEqual(self.talk(helper, ("/bin/pwd",)), os.fsencode(folder) + b"\n")
+
+    def test_directoryAnew(self) -> None:
+        """
+        Programs start in what the path of the directory means at that time: behind a
+        link that was switched, or in a directory that was made anew.
+        """
+        folder = os.path.realpath(self.mktemp())
+        current = os.path.join(folder, "current")
+        for name in ("one", "two"):
+            os.makedirs(os.path.join(folder, name))
+        os.symlink("one", current)
+        helper = self.helper(f"directory={current}")
+
+        def said() -> str:
+            told = self.talk(helper, ("/bin/pwd", "-P")).decode().strip()
+            return os.path.relpath(told, folder)
+
+        self.assertEqual(said(), "one")
+        os.symlink("two", f"{current}.new")
+        os.rename(f"{current}.new", current)
+        self.assertEqual(said(), "two")
+        os.rmdir(os.path.join(folder, "two"))
+        report = self.failure(helper, ("/bin/true",))
+        self.assertEqual(report, (ASTRAY, 1, 0, errno.ENOENT))
+        os.mkdir(os.path.join(folder, "two"))
+        self.assertEqual(said(), "two")
+
+    def test_search(self) -> None:
+        """
+        A program in PATH is looked for at every start, as its user: also for
+        connections that are accepted here, with limits and without.
+        """
+        folder = os.path.realpath(self.mktemp())
+        os.mkdir(folder)
+        first = os.path.join(folder, "cat")
+        paths = ("/nowhere/cat", "/etc/passwd", first, "/bin/cat")
+        for limit in ((), ("RLIMIT_CORE=0:0",)):
+            helper, server = self.helper(*limit), self.unixServer()
+            helper.accept(5, ("cat", "/proc/self/comm"), server, paths)
+            for wanted in (b"cat\n", b"first", b"cat\n"):
+                client = self.closing(socket.socket(socket.AF_UNIX))
+                client.settimeout(PATIENCE)
+                client.connect(server.getsockname())
+                self.assertEqual(client.recv(100), wanted)
+                self.assertEqual(helper.hear()[:2], (ACCEPTED, 5))
+                self.assertEqual(helper.hear()[:2], (ENDED, 5))
+                if wanted == b"first":
+                    os.unlink(first)
+                elif not os.path.exists(first):
+                    with open(first, "w") as file:
+                        file.write("#!/bin/sh\nprintf first\n")
+                    os.chmod(first, 0o755)
+            os.unlink(first)
 
     def test_many(self) -> None:
         """

@@ -159,7 +159,7 @@ class ForkServersTests(ForkServersTestCase):
         """
         child = self.launch(extra={"TCPREMOTEIP": "192.0.2.1", "B": "2"})
         number, shared, extra, fds = self.played[0].take()
-        self.assertEqual(decode(shared), (b"/bin/x", [b"x", b"one"], {b"A": b"1"}))
+        self.assertEqual(decode(shared), ([b"/bin/x"], [b"x", b"one"], {b"A": b"1"}))
         self.assertEqual(
             pairs(extra.split(b"\0")), {b"TCPREMOTEIP": b"192.0.2.1", b"B": b"2"}
         )
@@ -192,6 +192,7 @@ class ForkServersTests(ForkServersTestCase):
             {"argv": ("x", "two")},
             {"environment": {"A": "2"}},
             {"executable": "/bin/y"},
+            {"search": ("/bin/x", "/usr/bin/x")},
         ):
             self.launch(**given)
             self.launch(**given)
@@ -203,14 +204,15 @@ class ForkServersTests(ForkServersTestCase):
                 played.say((STARTED, number, PID, 0))
             self.reactor.settle()
         self.assertEqual(seen[::2], seen[1::2])
-        plain = (b"/bin/x", [b"x", b"one"], {b"A": b"1"})
+        plain = ([b"/bin/x"], [b"x", b"one"], {b"A": b"1"})
         self.assertEqual(
             seen[::2],
             [
                 plain,
                 (plain[0], [b"x", b"two"], plain[2]),
                 (plain[0], plain[1], {b"A": b"2"}),
-                (b"/bin/y", plain[1], plain[2]),
+                ([b"/bin/y"], plain[1], plain[2]),
+                ([b"/bin/x", b"/usr/bin/x"], plain[1], plain[2]),
             ],
         )
 

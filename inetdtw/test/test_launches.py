@@ -15,7 +15,7 @@ from twisted.logger import LogLevel
 from inetdtw.child import Child
 from inetdtw.context import Identity, Login
 from inetdtw.interfaces import Exit
-from inetdtw.launches import Launches
+from inetdtw.launches import LOOK_AGAIN, Launches
 from inetdtw.service import Program, Variables
 from inetdtw.test.fakes import (
     FIRST_PID,
@@ -301,7 +301,7 @@ class LaunchesTests(ServingTestCase):
 
     def test_identity(self) -> None:
         """
-        A program that its user may not execute is refused.
+        Whether its user may execute a program is found out by whoever starts it.
         """
         self.install(0o700)
         service = makeService(program=Program(self.path, (), ("prog",)))
@@ -311,5 +311,46 @@ class LaunchesTests(ServingTestCase):
         Launches(service, self.host, self.launcher).launch(
             PEER, (0, 0, 0), self.done.append
         )
-        self.assertEqual(self.launcher.programs, [])
-        self.assertEqual(len(self.said("fail")), 1)
+        self.assertEqual(self.launcher.last.order.executable, self.path)
+
+    def test_search(self) -> None:
+        """
+        A program that is looked for in PATH is so at every start, by whoever starts it;
+        here another one is noticed after a second.
+        """
+        first = os.path.join(self.folder, "first")
+        folders = (first, ".", self.folder)
+        self.install()
+        launches = self.launches(Program("prog", folders, ("prog",)))
+        paths = (os.path.join(first, "prog"), self.path)
+
+        def ordered() -> str:
+            launches.launch(PEER, (0, 0, 0), self.done.append)
+            order = self.launcher.last.order
+            self.assertEqual(order.paths, paths)
+            return order.executable
+
+        self.assertEqual(ordered(), self.path)
+        self.assertEqual(launches.order(3).paths, paths)
+        os.mkdir(first)
+        os.symlink(self.path, paths[0])
+        self.reactor.advance(LOOK_AGAIN * 0.9)
+        self.assertEqual(ordered(), self.path)
+        self.reactor.advance(LOOK_AGAIN * 0.1)
+        self.assertEqual(ordered(), paths[0])
+        os.unlink(paths[0])
+        self.reactor.advance(LOOK_AGAIN)
+        self.assertEqual(ordered(), self.path)
+
+    def test_absolute(self) -> None:
+        """
+        One with a path is that file alone, and not looked for again.
+        """
+        self.install()
+        launches = self.launches()
+        launches.launch(PEER, (0, 0, 0), self.done.append)
+        self.assertEqual(self.launcher.last.order.paths, (self.path,))
+        os.unlink(self.path)
+        self.reactor.advance(LOOK_AGAIN)
+        launches.launch(PEER, (0, 0, 0), self.done.append)
+        self.assertEqual(len(self.launcher.programs), 2)

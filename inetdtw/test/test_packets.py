@@ -52,7 +52,7 @@ class PartsTests(ServingTestCase):
         order = Order("/x", ("x", "", "a=b"), {"A": "", "B": "c=d"}, {}, (0, 0, 0))
         self.assertEqual(
             decode(encode(order)),
-            (b"/x", [b"x", b"", b"a=b"], {b"A": b"", b"B": b"c=d"}),
+            ([b"/x"], [b"x", b"", b"a=b"], {b"A": b"", b"B": b"c=d"}),
         )
 
     def test_pairs(self) -> None:

@@ -10,14 +10,16 @@ from __future__ import annotations
 import os
 import shutil
 import stat
+import subprocess
 import tempfile
 from unittest import SkipTest
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw.context import Identity
-from inetdtw.program import ProgramMissing, check, locate
+from inetdtw.program import ProgramMissing, candidates, check, guess, locate
 from inetdtw.service import Program
+from inetdtw.test.fakes import openDescriptors, openedSince
 
 #: Nobody who owns anything here, and who is in no group of anybody.
 STRANGER = Identity(54321, 54321, (54321,))
@@ -218,6 +220,150 @@ class CheckTests(ProgramCase):
         self.patch(os, "stat", stated)
         reason = f"'{path}': Permission denied"
         self.assertEqual(self.reasonOf(path, STRANGER), reason)
+
+
+class ListTests(ProgramCase):
+    """
+    Tests for what permission bits do not say.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        if os.getuid() or shutil.which("setfacl") is None:
+            raise SkipTest("only root can ask as another user, and setfacl is needed")
+
+    def list(self, entry: str, path: str) -> None:
+        """
+        Add an entry to the access control list of a file.
+        """
+        subprocess.run(["setfacl", "-m", entry, path], check=True)
+
+    def test_allowed(self) -> None:
+        """
+        A list allows what the bits do not, also of a folder.
+        """
+        path = self.write("a/b", 0o700)
+        os.chmod(self.path("a"), 0o700)
+        self.assertRaises(ProgramMissing, check, path, STRANGER)
+        self.list("u:54321:rx", path)
+        self.assertRaises(ProgramMissing, check, path, STRANGER)
+        self.list("u:54321:x", self.path("a"))
+        check(path, STRANGER)
+        other = Identity(54322, 54321, (5,))
+        self.assertRaises(ProgramMissing, check, path, other)
+
+    def test_group(self) -> None:
+        """
+        So it does for a supplementary group.
+        """
+        path = self.write("a", 0o700)
+        self.list("g:54399:x", path)
+        check(path, Identity(54321, 54321, (54321, 54399)))
+        self.assertRaises(ProgramMissing, check, path, STRANGER)
+
+    def test_denied(self) -> None:
+        """
+        It forbids what the bits allow.
+        """
+        path = self.write("a")
+        self.list("u:54321:r", path)
+        self.assertRaises(ProgramMissing, check, path, STRANGER)
+        check(path, Identity(54322, 54321, (5,)))
+
+    def test_nothingLeft(self) -> None:
+        """
+        Nothing is left of the child that asks.
+        """
+        before = openDescriptors()
+        self.assertRaises(ProgramMissing, check, self.write("a", 0o700), STRANGER)
+        self.assertEqual(openedSince(before), {})
+        self.assertRaises(ChildProcessError, os.waitpid, -1, os.WNOHANG)
+
+
+class CandidatesTests(ProgramCase):
+    """
+    Tests for L{candidates}.
+    """
+
+    def test_candidates(self) -> None:
+        """
+        A path is its only candidate; of a name there is one in each absolute folder.
+        """
+        absolute = Program("/bin/x", ("/sbin",), ("x",))
+        self.assertEqual(candidates(absolute), ("/bin/x",))
+        named = Program("x", ("/sbin", "", ".", "a", "/bin"), ("x",))
+        self.assertEqual(candidates(named), ("/sbin/x", "/bin/x"))
+
+
+class GuessTests(ProgramCase):
+    """
+    Tests for L{guess}.
+    """
+
+    def named(self, *folders: str) -> Program:
+        """
+        A program that is looked for.
+        """
+        return Program("x", tuple(map(self.path, folders)), ("x",))
+
+    def test_first(self) -> None:
+        """
+        It is the first that anybody may execute, whoever that is.
+        """
+        self.write("a/x", 0o644)
+        os.makedirs(self.path("b/x"))
+        path = self.write("c/x", 0o700)
+        self.write("d/x")
+        self.assertEqual(guess(self.named("missing", "a", "b", "c", "d")), path)
+
+    def test_absolute(self) -> None:
+        """
+        A path is itself, if there is a program.
+        """
+        path = self.write("x", 0o700)
+        self.assertEqual(guess(Program(path, (), ("x",))), path)
+        for bad, reason in (
+            (self.path("y"), ": No such file or directory"),
+            (f"{path}/y", ": Not a directory"),
+            (self.folder, " is a directory, not a regular file"),
+            (self.write("z", 0o644), " may not be executed"),
+        ):
+            program = Program(bad, (), ("x",))
+            why = self.assertRaises(ProgramMissing, guess, program)
+            self.assertEqual(str(why), f"'{bad}'{reason}")
+
+    def test_missing(self) -> None:
+        """
+        A name that is nowhere is told with the folders.
+        """
+        why = self.assertRaises(ProgramMissing, guess, self.named("a", "b"))
+        where = f"{self.path('a')}:{self.path('b')}"
+        self.assertEqual(str(why), f"'x' is not in the PATH {where}")
+
+    def test_hidden(self) -> None:
+        """
+        Where this process may not look there may be one, unless there is one elsewhere.
+        """
+        hidden = self.path("a/x")
+        path = self.write("b/x")
+        real = os.stat
+
+        def stated(name: str) -> os.stat_result:
+            if name == hidden:
+                raise PermissionError(13, "Permission denied")
+            return real(name)
+
+        self.patch(os, "stat", stated)
+        self.assertEqual(guess(self.named("a", "b")), path)
+        self.assertEqual(guess(self.named("a", "c")), hidden)
+        self.assertEqual(guess(Program(hidden, (), ("x",))), hidden)
+
+    def test_chroot(self) -> None:
+        """
+        In another root only a process that has it can look.
+        """
+        named = Program("x", ("/sbin", "/bin"), ("x",))
+        self.assertEqual(guess(named, self.folder), "/sbin/x")
 
 
 class LocateTests(ProgramCase):

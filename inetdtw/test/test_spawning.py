@@ -16,7 +16,7 @@ import socket
 import sys
 from typing import Any, Callable
 
-from inetdtw._spawning import contextOf, forkAndExec, limitsOf, spawn
+from inetdtw._spawning import Astray, contextOf, forkAndExec, limitsOf, reasonOf, spawn
 from inetdtw.context import Context, Identity
 from inetdtw.test.fakes import ServingTestCase, openDescriptors
 
@@ -84,7 +84,8 @@ class StartTestsMixin:
         ours, theirs = socket.socketpair()
         with ours:
             with theirs:
-                pid = self.start(*arguments, [theirs.fileno()], **given)
+                path, *rest = arguments
+                pid = self.start([path], *rest, [theirs.fileno()], **given)
             said = b""
             ours.settimeout(30)
             while True:
@@ -127,7 +128,7 @@ class StartTestsMixin:
         """
         pairs = [os.pipe() for _ in range(3)]
         pid = self.start(
-            "/bin/sh",
+            ["/bin/sh"],
             ("sh", "-c", "cat; echo one; echo two >&2"),
             {"PATH": "/bin:/usr/bin"},
             [pairs[0][0], pairs[1][1], pairs[2][1]],
@@ -189,7 +190,8 @@ class StartTestsMixin:
         """
 
         def work() -> None:
-            why = self.assertRaises(OSError, self.start, "/nowhere", ("x",), {}, [0])
+            given: Any = (["/nowhere"], ("x",), {}, [0])
+            why = self.assertRaises(OSError, self.start, *given)
             self.assertEqual(why.errno, errno.ENOENT)
 
         before = children()
@@ -200,8 +202,65 @@ class StartTestsMixin:
         """
         So is it that it cannot be executed.
         """
-        why = self.assertRaises(OSError, self.start, "/etc/passwd", ("x",), {}, [0])
+        given: Any = (["/etc/passwd"], ("x",), {}, [0])
+        why = self.assertRaises(OSError, self.start, *given)
         self.assertEqual(why.errno, errno.EACCES)
+
+    def install(self: Any, name: str, mode: int = 0o755) -> str:
+        """
+        Make a program in a folder of its own, which says where it is.
+
+        @return: its path.
+        """
+        folder = os.path.join(os.path.abspath(self.mktemp()), name)
+        os.makedirs(folder)
+        path = os.path.join(folder, "prog")
+        with open(path, "w") as file:
+            file.write(f"#!/bin/sh\necho {name}\n")
+        os.chmod(path, mode)
+        return path
+
+    def test_search(self: Any) -> None:
+        """
+        Of several paths it is the first that can be executed, as in PATH.
+        """
+        bad = [self.install("forbidden", 0o644), "/nowhere/prog", "/etc/passwd/prog"]
+        bad += [os.path.dirname(bad[0]), "/" + "x" * 5000, "x/" * 5000]
+        first, second = self.install("first"), self.install("second")
+        for paths, wanted in (
+            ([first, second], b"first\n"),
+            ([*bad, first, second], b"first\n"),
+            ([*bad, second, first], b"second\n"),
+            ([*bad, second], b"second\n"),
+        ):
+            reading, writing = os.pipe()
+            pid = self.start(paths, ("prog",), {"PATH": "/bin"}, [writing])
+            os.close(writing)
+            with open(reading, "rb") as pipe:
+                self.assertEqual(pipe.read(), wanted)
+            os.waitpid(pid, 0)
+
+    def test_searchInVain(self: Any) -> None:
+        """
+        Where none can be, the error says whether one is there.
+        """
+        forbidden = self.install("forbidden", 0o644)
+        for paths, code in (
+            (["/nowhere/a", "/etc/passwd/a"], errno.ENOENT),
+            (["/nowhere/a", forbidden, "/etc/passwd/a"], errno.EACCES),
+            (["/etc/passwd/a"], errno.ENOTDIR),
+        ):
+            given: Any = (paths, ("a",), {}, [0])
+            why = self.assertRaises(OSError, self.start, *given)
+            self.assertEqual(why.errno, code)
+
+    def test_searchEnds(self: Any) -> None:
+        """
+        What is wrong with a program that was found ends the search.
+        """
+        given: Any = ([self.install("a"), self.install("b")], ("a", "x" * (1 << 18)))
+        why = self.assertRaises(OSError, self.start, *given, {}, [0])
+        self.assertEqual(why.errno, errno.E2BIG)
 
     def test_script(self: Any) -> None:
         """
@@ -266,9 +325,10 @@ class ForkAndExecTests(ServingTestCase, StartTestsMixin):
         """
         context = contextWith(directory="/nowhere")
         why = self.assertRaises(
-            OSError, forkAndExec, "/bin/true", ("true",), {}, [0], (), context
+            Astray, forkAndExec, ["/bin/true"], ("true",), {}, [0], (), context
         )
-        self.assertEqual(why.errno, errno.ENOENT)
+        self.assertEqual((why.errno, why.filename), (errno.ENOENT, "/nowhere"))
+        self.assertEqual(reasonOf(why), "/nowhere: No such file or directory")
 
     def test_identity(self) -> None:
         """
@@ -304,7 +364,7 @@ class ForkAndExecTests(ServingTestCase, StartTestsMixin):
         self.patch(os, "fork", fork)
 
         def work() -> None:
-            self.assertRaises(OSError, forkAndExec, "/bin/true", ("true",), {}, [0])
+            self.assertRaises(OSError, forkAndExec, ["/bin/true"], ("true",), {}, [0])
 
         self.leavesNothingOpen(work)
 

@@ -224,7 +224,7 @@ class StartTests(SuperserverTestCase):
         self.reactor.turn(PATIENCE)
         _, shared, _, fds = played.take()
         os.close(fds[0])
-        self.assertEqual(decode(shared), (b"/bin/sh", [b"one", b"two"], {b"A": b"1"}))
+        self.assertEqual(decode(shared), ([b"/bin/sh"], [b"one", b"two"], {b"A": b"1"}))
 
     def test_settings(self) -> None:
         """
