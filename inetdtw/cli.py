@@ -8,6 +8,7 @@ The C{inetd} command: what people type, to what twistd(1) takes.
 
 from __future__ import annotations
 
+import atexit
 import os
 import sys
 import syslog
@@ -30,10 +31,20 @@ from twisted.logger import (
 from twisted.python import usage
 from twisted.scripts._twistd_unix import ServerOptions
 
-from inetdtw import NothingToServe, __version__, foreign, operate, pidfile, tap
+from inetdtw import (
+    NothingToServe,
+    __version__,
+    foreign,
+    operate,
+    pidfile,
+    systemlog,
+    tap,
+)
 from inetdtw.background import ELSEWHERE, Runner
 from inetdtw.jsonlog import jsonLine, jsonObserver
+from inetdtw.logstream import LogStream
 from inetdtw.printing import complain, tell
+from inetdtw.report import Report
 
 PID_FILE = "/var/run/inetd.pid"
 EXITS = (
@@ -72,21 +83,37 @@ def textLine(event: dict[str, Any]) -> str:
     return formatEvent(event) + trace
 
 
-def syslogObserver(written: Callable[[dict[str, Any]], str] = textLine) -> Any:
+def syslogObserver(
+    written: Callable[[dict[str, Any]], str] = textLine,
+    send: Callable[[int, str], None] | None = None,
+) -> Any:
     """
     Make an observer that writes to the system log as a daemon.
 
     @param written: gives the text of an event.
+    @param send: sends a line with its priority, by default to the system's syslogd.
     """
-    syslog.openlog("inetd", syslog.LOG_PID, syslog.LOG_DAEMON)
+    send = systemLogger() if send is None else send
 
     @provider(ILogObserver)
     def observe(event: dict[str, Any]) -> None:
         priority = _PRIORITIES[event["log_level"].name]
         for line in written(event).splitlines():
-            syslog.syslog(priority, line)
+            send(priority, line)
 
     return observe
+
+
+def systemLogger() -> Callable[[int, str], None]:
+    """
+    Return what sends a line to the system log: without waiting, where that can be.
+    """
+    if not systemlog.hasSocket():
+        syslog.openlog("inetd", syslog.LOG_PID, syslog.LOG_DAEMON)
+        return syslog.syslog
+    stream = LogStream(systemlog.SystemLog, Report().lost)
+    atexit.register(stream.finish)
+    return lambda priority, line: stream.put(systemlog.message(priority, line))
 
 
 class Options(tap.Options):

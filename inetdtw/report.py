@@ -15,7 +15,8 @@ has its address as C{peer}; a value that there is not is a dash.
 What is worth a line depends on the level:
 
   - C{error}: what does not work: C{fail}, C{unbound}, C{stall}, C{conf},
-    C{reload rejected}, C{nothing}; and C{state}, which somebody asked for;
+    C{reload rejected}, C{nothing}, C{log} with C{lost=}; and C{state}, which somebody
+    asked for;
   - C{warn}: also what an operator may want to look at: C{end} of a program that
     ended badly, C{refuse}, C{pause}, C{drop}, C{stderr}, C{warning}, C{forkserver},
     C{warm}, C{unused}, C{unnotified}, C{signal}, C{control} with a reason;
@@ -233,6 +234,16 @@ class Report(ClientLines):
             return False
         self._said[what] = now
         return True
+
+    def lost(self, lines: int) -> None:
+        """
+        Lines of the log could not be written, and are gone.
+        """
+        self._log.error(
+            "log - lost={lost} reason={reason}",
+            lost=lines,
+            reason="there was no room for more lines",
+        )
 
     def signalled(self, name: str, ends: bool) -> None:
         """

@@ -21,6 +21,7 @@ from inetdtw.clientlines import LEVELS
 from inetdtw.commandline import Described, helpText, inOrder, optionsOf
 from inetdtw.controlpath import NONE, pathOf
 from inetdtw.inherited import Inherited
+from inetdtw.logstream import takeStreams
 from inetdtw.peers import ADDRESSES
 from inetdtw.printing import complain
 from inetdtw.processone import ReapOrphans, stopOnSignals
@@ -360,6 +361,7 @@ def makeService(options: Options) -> IService:
         stopOnSignals()
     report = Report(options["log-level"], options["log-addresses"])
     takeAll(report)
+    takeStreams(report)
     inetd = InetdService(
         options["conf"],
         settings=options.settings(),

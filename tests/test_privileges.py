@@ -232,7 +232,7 @@ class EnvironmentTests(ServingTestCase):
             "SHELL": user.pw_shell,
             "MORE": "x",
         }
-        env = {**environment(**shared), **dict.fromkeys(self.NOT_SHARED, "daemon")}
+        env = {**environment(), **shared, **dict.fromkeys(self.NOT_SHARED, "daemon")}
         env["INETD_CONTROL"] = self.path("control")
         with self.daemon(conf, *ports, env=env) as daemon:
             daemon.waitForLog("event=ready")

@@ -7,6 +7,7 @@ Tests for L{inetdtw.cli}.
 
 from __future__ import annotations
 
+import atexit
 import io
 import os
 import sys
@@ -21,7 +22,7 @@ from twisted.python.usage import UsageError
 from twisted.scripts._twistd_unix import UnixApplicationRunner
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw import NothingToServe, __version__, cli, tap
+from inetdtw import NothingToServe, __version__, cli, systemlog, tap
 from inetdtw.pidfile import Unusable
 
 
@@ -185,7 +186,7 @@ class TwistdConfigTests(SynchronousTestCase):
         seen: list[str] = []
         system: list[str] = []
         streams = {name: io.StringIO() for name in ("stderr", "stdout")}
-        self.patch(syslog, "syslog", lambda _, text: system.append(text))
+        self.patch(cli, "systemLogger", lambda: lambda _, text: system.append(text))
         for name, stream in streams.items():
             self.patch(sys, name, stream)
         log = Logger(namespace="test", observer=LogPublisher(config["logger"]()))
@@ -244,9 +245,10 @@ class TwistdConfigTests(SynchronousTestCase):
             (("-l",), "info warn error"),
             (("-d",), "debug info warn error"),
         ):
-            observer = self.config("-f", *arguments, "/file")["logger"]()
             seen: list[str] = []
-            self.patch(syslog, "syslog", lambda _, text, seen=seen: seen.append(text))
+            send = lambda _, text, seen=seen: seen.append(text)  # noqa: E731
+            self.patch(cli, "systemLogger", lambda send=send: send)
+            observer = self.config("-f", *arguments, "/file")["logger"]()
             self.patch(sys, "stderr", Lines(seen))
             if "-d" in arguments:
                 observer = self.config(*arguments, "/file")["logger"]()
@@ -262,7 +264,8 @@ class TwistdConfigTests(SynchronousTestCase):
         path = os.path.abspath(self.mktemp())
         with open(path, "w") as file:
             file.write("127.0.0.1:0 stream tcp nowait - internal echo\n")
-        self.patch(tap, "takeAll", lambda report: None)
+        for name in ("takeAll", "takeStreams"):
+            self.patch(tap, name, lambda report: None)
         config = self.config("-f", path)
         self.assertEqual(config.subCommand, "inetd")
         maker = config.loadedPlugins[config.subCommand]
@@ -282,10 +285,37 @@ class ObserverTests(SynchronousTestCase):
         """
         Have a system log that can be looked at.
         """
-        self.opened: list[Any] = []
         self.lines: list[tuple[int, str]] = []
-        self.patch(syslog, "openlog", lambda *given: self.opened.append(given))
-        self.patch(syslog, "syslog", lambda *given: self.lines.append(given))
+
+    def send(self, priority: int, line: str) -> None:
+        """
+        Be the system log.
+        """
+        self.lines.append((priority, line))
+
+    def test_systemLogger(self) -> None:
+        """
+        Lines go to syslogd as a daemon's; where it has no socket, by syslog(3).
+        """
+        opened: list[Any] = []
+        self.patch(syslog, "openlog", lambda *given: opened.append(given))
+        self.patch(syslog, "syslog", self.send)
+        self.patch(atexit, "register", opened.append)
+        sent: list[bytes] = []
+
+        def send(data: bytes) -> int:
+            sent.append(data)
+            return len(data)
+
+        self.patch(systemlog, "SystemLog", lambda: send)
+        self.patch(systemlog, "hasSocket", lambda: True)
+        cli.systemLogger()(syslog.LOG_INFO, "hello")
+        self.assertRegex(sent[0], rb"^<30>.* inetd\[\d+\]: hello\0$")
+        self.assertEqual(len(opened), 1)
+        self.patch(systemlog, "hasSocket", lambda: False)
+        cli.systemLogger()(syslog.LOG_INFO, "hello")
+        self.assertEqual(opened[1], ("inetd", syslog.LOG_PID, syslog.LOG_DAEMON))
+        self.assertEqual(self.lines, [(syslog.LOG_INFO, "hello")])
 
     def log(self, observer: Any) -> Logger:
         """
@@ -298,8 +328,7 @@ class ObserverTests(SynchronousTestCase):
         """
         Lines go to the system log as a daemon's, with their priorities.
         """
-        log = self.log(cli.syslogObserver())
-        self.assertEqual(self.opened, [("inetd", syslog.LOG_PID, syslog.LOG_DAEMON)])
+        log = self.log(cli.syslogObserver(send=self.send))
         log.debug("a debug")
         log.info("start {service}", service="7/tcp")
         log.warn("a warning")
@@ -320,7 +349,7 @@ class ObserverTests(SynchronousTestCase):
         """
         A traceback is as many lines as it has.
         """
-        log = self.log(cli.syslogObserver())
+        log = self.log(cli.syslogObserver(send=self.send))
         try:
             raise ValueError("what is wrong")
         except ValueError:

@@ -176,6 +176,11 @@ LINES: tuple[tuple[Callable[[Report], None], str, str], ...] = (
         "stall - peer=- reason=Too many open files",
     ),
     (
+        lambda report: report.lost(12),
+        "error",
+        "log - lost=12 reason=there was no room for more lines",
+    ),
+    (
         lambda report: report.signalled("SIGUSR1", False),
         "warn",
         "signal - name=SIGUSR1 event=ignored",

@@ -248,6 +248,7 @@ class MakeServiceTests(SynchronousTestCase):
         self.patch(os, "environ", {**os.environ, "INETD_CONTROL": "none"})
         self.taken: list[Any] = []
         self.patch(tap, "takeAll", self.taken.append)
+        self.patch(tap, "takeStreams", self.taken.append)
 
     def write(self, text: str) -> None:
         """
@@ -285,7 +286,7 @@ class MakeServiceTests(SynchronousTestCase):
         self.assertIsInstance(reloads, ReloadOnHangup)
         self.assertIsInstance(state, StateOnUser2)
         self.assertIsInstance(inetd, InetdService)
-        self.assertEqual(len(self.taken), 1)
+        self.assertEqual(len(self.taken), 2)
 
     def test_supervisor(self) -> None:
         """

@@ -1,0 +1,116 @@
+# -*- test-case-name: inetdtw.test.test_systemlog -*-
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+The system log: messages to syslogd(8), as RFC 3164 and syslog(3) have them.
+
+syslog(3) blocks while syslogd does not read.  So the daemon sends its messages itself,
+on systems that have a UNIX socket for them.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import stat
+import sys
+import syslog
+import time
+
+#: Where syslogd listens.
+PATH = "/dev/log"
+_MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()  # noqa: SIM905 - it is easier to read
+
+
+def hasSocket(path: str = PATH) -> bool:
+    """
+    True if this system's log is a UNIX socket, though there may be none at the moment.
+    """
+    linux: bool = sys.platform.startswith("linux")
+    if linux:
+        return True
+    try:
+        return stat.S_ISSOCK(os.stat(path).st_mode)
+    except OSError:
+        return False
+
+
+def message(priority: int, text: str) -> bytes:
+    """
+    Return a message of the daemon, which ends with NUL.
+
+    @param priority: one of those of syslog(3), such as C{LOG_INFO}.
+    """
+    now = time.localtime()
+    month, clock = _MONTHS[now.tm_mon - 1], time.strftime("%H:%M:%S", now)
+    head = f"<{syslog.LOG_DAEMON | priority}>{month} {now.tm_mday:2} {clock}"
+    line = f"{head} inetd[{os.getpid()}]: {text}\0"
+    return line.encode("utf-8", "backslashreplace")
+
+
+class SystemLog:
+    """
+    Sends messages to whatever listens there at the time, and never waits.
+    """
+
+    def __init__(self, path: str = PATH) -> None:
+        self._path = path
+        self._socket: socket.socket | None = None
+
+    def __call__(self, data: bytes) -> int:
+        """
+        Send a message.
+
+        @return: how many bytes of it were sent.
+        @raise BlockingIOError: if there is no room.
+        @raise OSError: if it cannot be sent.
+        """
+        if self._socket is not None:
+            try:
+                return self._send(self._socket, data)
+            except BlockingIOError:
+                raise
+            except OSError:
+                # Another syslogd may listen by now.
+                self._socket.close()
+                self._socket = None
+        self._socket = self._connected()
+        return self._send(self._socket, data)
+
+    def _send(self, sock: socket.socket, data: bytes) -> int:
+        """
+        Send a message, whose end only a stream has to be told.
+        """
+        if sock.type == socket.SOCK_STREAM:
+            return sock.send(data)
+        return sock.send(data[:-1]) + 1
+
+    def _connected(self) -> socket.socket:
+        """
+        Return a socket to syslogd, which is for datagrams on most systems.
+
+        @raise OSError: if nobody listens.
+        """
+        try:
+            return self._connectedTo(socket.SOCK_DGRAM)
+        except OSError as why:
+            if why.errno != errno.EPROTOTYPE:
+                raise
+        return self._connectedTo(socket.SOCK_STREAM)
+
+    def _connectedTo(self, kind: int) -> socket.socket:
+        """
+        Return a socket of a kind.
+
+        @raise OSError: if nobody listens.
+        """
+        sock = socket.socket(socket.AF_UNIX, kind)
+        try:
+            sock.setblocking(False)
+            sock.connect(self._path)
+        except OSError:
+            sock.close()
+            raise
+        return sock

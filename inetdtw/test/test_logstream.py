@@ -1,0 +1,324 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Tests for L{inetdtw.logstream}.
+"""
+
+from __future__ import annotations
+
+import atexit
+import errno
+import fcntl
+import io
+import os
+import pty
+import socket
+import sys
+import termios
+import time
+from typing import Any
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from inetdtw.logstream import CAPACITY, RETRY, LogStream, senderFor, takeStreams
+
+#: More than any pipe, socket or terminal takes here.
+MUCH = b"x" * (1 << 22)
+
+
+class FakeFile:
+    """
+    A file that takes so many bytes.
+
+    @ivar taken: what it has taken.
+    @ivar room: how many bytes more it takes.
+    @ivar error: what a write fails with, if it is not that there is no room.
+    """
+
+    def __init__(self, room: int = 0) -> None:
+        self.taken = b""
+        self.room = room
+        self.error = 0
+
+    def send(self, data: bytes) -> int:
+        """
+        Take some of it.
+        """
+        if self.error:
+            raise OSError(self.error, os.strerror(self.error))
+        if not self.room:
+            raise BlockingIOError(errno.EAGAIN, "full")
+        count = min(self.room, len(data))
+        self.room -= count
+        self.taken += data[:count]
+        return count
+
+
+class LogStreamTests(SynchronousTestCase):
+    """
+    Tests for L{LogStream}.
+    """
+
+    def setUp(self) -> None:
+        """
+        Have one that writes to a file.
+        """
+        self.file = FakeFile(1000)
+        self.clock = Clock()
+        self.stream = LogStream(lambda: self.file.send, self.lost, self.clock)
+
+    def lost(self, lines: int) -> None:
+        """
+        Say in the log how many lines were lost.
+        """
+        self.stream.write(f"lost={lines}\n")
+
+    def test_room(self) -> None:
+        """
+        What there is room for is written at once, in UTF-8 whatever it is.
+        """
+        self.stream.write("caf\u00e9 \udce9\n")
+        self.stream.flush()
+        self.assertEqual(self.file.taken, b"caf\xc3\xa9 \\udce9\n")
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_later(self) -> None:
+        """
+        What there is no room for is written when there is; no line is divided by
+        another.
+        """
+        self.file.room = 2
+        self.stream.write("one\n")
+        self.stream.write("two\n")
+        self.assertEqual(self.file.taken, b"on")
+        self.file.room = 3
+        self.clock.advance(RETRY)
+        self.assertEqual(self.file.taken, b"one\nt")
+        self.file.room = 100
+        self.clock.advance(RETRY)
+        self.assertEqual(self.file.taken, b"one\ntwo\n")
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_before(self) -> None:
+        """
+        What is queued is written before what comes then.
+        """
+        self.file.room = 0
+        self.stream.write("one\n")
+        self.file.room = 100
+        self.stream.write("two\n")
+        self.assertEqual(self.file.taken, b"one\ntwo\n")
+
+    def test_bound(self) -> None:
+        """
+        No more than a bound is queued; what was lost is counted, and the count is
+        logged when there is room.
+        """
+        self.file.room = 0
+        line = "x" * 999 + "\n"
+        queued = CAPACITY // 1000
+        for _ in range(queued + 5):
+            self.stream.write(line)
+        self.stream.write("a" * 1000 + "\nb\n")
+        self.clock.advance(RETRY)
+        self.assertEqual(self.file.taken, b"")
+        self.file.room = 2 * CAPACITY
+        self.clock.advance(RETRY)
+        self.assertEqual(self.file.taken, line.encode() * queued + b"lost=7\n")
+        self.stream.write("end\n")
+        self.assertTrue(self.file.taken.endswith(b"lost=7\nend\n"))
+
+    def test_fails(self) -> None:
+        """
+        What cannot be written is lost, and told once something can be.
+        """
+        self.file.error = errno.ENOSPC
+        for _ in range(3):
+            self.stream.write("gone\n")
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.file.error = 0
+        self.stream.write("there\n")
+        self.assertEqual(self.file.taken, b"lost=3\nthere\n")
+
+    def test_failsWithin(self) -> None:
+        """
+        The rest of a line that was begun is written before another one.
+        """
+        self.file.room = 2
+        self.stream.write("one\n")
+        self.file.error = errno.ENOSPC
+        self.stream.write("gone\n")
+        self.file.error, self.file.room = 0, 100
+        self.stream.write("there\n")
+        self.assertEqual(self.file.taken, b"one\nlost=1\nthere\n")
+
+    def test_noFile(self) -> None:
+        """
+        Where there is nothing to write to, that is no error.
+        """
+
+        def make() -> Any:
+            raise OSError(errno.EBADF, "closed")
+
+        LogStream(make, self.lost, self.clock).write("gone\n")
+
+    def test_finish(self) -> None:
+        """
+        At the end what is queued is written, but not for ever.
+        """
+        self.file.room = 0
+        self.stream.write("one\n")
+        self.stream.finish(0)
+        self.assertEqual(self.file.taken, b"")
+        self.stream.write("two\n")
+        self.patch(time, "sleep", lambda _: setattr(self.file, "room", 99))
+        self.stream.finish()
+        self.assertEqual(self.file.taken, b"two\n")
+
+
+class SenderTests(SynchronousTestCase):
+    """
+    Tests for L{senderFor}.
+    """
+
+    def closing(self, fd: int) -> int:
+        """
+        Have a descriptor closed at the end.
+        """
+        self.addCleanup(os.close, fd)
+        return fd
+
+    def neverWaits(self, fd: int, send: Any) -> None:
+        """
+        Assert that a write that there is no room for fails, and that the descriptor
+        itself, which others share, is blocking still.
+        """
+
+        def fill() -> None:
+            for _ in range(10000):
+                self.assertGreater(send(MUCH), 0)
+
+        self.assertRaises(BlockingIOError, fill)
+        self.assertFalse(fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_NONBLOCK)
+
+    def test_pipe(self) -> None:
+        """
+        A pipe.
+        """
+        _, writing = map(self.closing, os.pipe())
+        self.neverWaits(writing, senderFor(writing))
+
+    def test_shared(self) -> None:
+        """
+        A pipe of which this process cannot open a description of its own, with and
+        without pwritev2(2).
+        """
+        for missing in (False, True):
+            reading, writing = map(self.closing, os.pipe())
+            self.patch(os, "open", self._refused)
+            send = senderFor(writing)
+            if missing:
+                self.patch(os, "pwritev", self._unable)
+            self.neverWaits(writing, send)
+            os.close(os.dup(reading))
+
+    def _refused(self, *given: Any) -> int:
+        raise PermissionError(errno.EACCES, "not yours")
+
+    def _unable(self, *given: Any) -> int:
+        raise OSError(errno.EOPNOTSUPP, "not so")
+
+    def test_gone(self) -> None:
+        """
+        A pipe that nobody reads.
+        """
+        reading, writing = os.pipe()
+        self.closing(writing)
+        os.close(reading)
+        self.assertRaises(BrokenPipeError, senderFor(writing), b"x")
+
+    def test_terminal(self) -> None:
+        """
+        A terminal whose output is stopped.
+        """
+        _, theirs = map(self.closing, pty.openpty())
+        termios.tcflow(theirs, termios.TCOOFF)
+        self.neverWaits(theirs, senderFor(theirs))
+        termios.tcflow(theirs, termios.TCOON)
+
+    def test_sockets(self) -> None:
+        """
+        A socket.
+        """
+        for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+            ours, theirs = socket.socketpair(socket.AF_UNIX, kind)
+            self.addCleanup(ours.close)
+            self.addCleanup(theirs.close)
+            send = senderFor(ours.fileno())
+            self.neverWaits(ours.fileno(), lambda data, send=send: send(data[:1000]))
+
+    def test_file(self) -> None:
+        """
+        A file.
+        """
+        path = self.mktemp()
+        fd = self.closing(os.open(path, os.O_CREAT | os.O_WRONLY))
+        self.assertEqual(senderFor(fd)(b"text"), 4)
+        with open(path) as file:
+            self.assertEqual(file.read(), "text")
+
+
+class TakeStreamsTests(SynchronousTestCase):
+    """
+    Tests for L{takeStreams}.
+    """
+
+    def test_taken(self) -> None:
+        """
+        What is written to the streams of the process goes where it went before, and
+        does not wait; a stream that there is not is none.
+        """
+        atEnd: list[Any] = []
+        self.patch(atexit, "register", atEnd.append)
+        reading, writing = os.pipe()
+        self.addCleanup(os.close, reading)
+        os.set_blocking(reading, False)
+        stream = io.TextIOWrapper(io.FileIO(writing, "w"))
+        self.addCleanup(stream.close)
+        self.patch(sys, "__stdout__", None)
+        self.patch(sys, "__stderr__", stream)
+        lost: Any = self
+        takeStreams(lost)
+        print("hello", file=stream)
+        self.assertEqual(os.read(reading, 100), b"hello\n")
+        stream.flush()
+        self.assertEqual(len(atEnd), 1)
+        atEnd[0]()
+
+    def lost(self, lines: int) -> None:
+        """
+        Be the log.
+        """
+
+
+class GlobalReactorTests(SynchronousTestCase):
+    """
+    Tests for L{LogStream} without a reactor of its own.
+    """
+
+    def test_reactor(self) -> None:
+        """
+        It takes the global one when it needs one.
+        """
+        from twisted.internet import reactor
+
+        clock = Clock()
+        self.patch(reactor, "callLater", clock.callLater)
+        file = FakeFile()
+        stream = LogStream(lambda: file.send, lambda lines: None)
+        stream.write("text\n")
+        file.room = 10
+        clock.advance(RETRY)
+        self.assertEqual(file.taken, b"text\n")

@@ -1,0 +1,120 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Tests for L{inetdtw.systemlog}.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import syslog
+import tempfile
+from typing import Any
+
+from twisted.python.filepath import FilePath
+from twisted.trial.unittest import SynchronousTestCase
+
+from inetdtw.systemlog import SystemLog, hasSocket, message
+
+
+class MessageTests(SynchronousTestCase):
+    """
+    Tests for L{message}.
+    """
+
+    def test_form(self) -> None:
+        """
+        A message is as syslog(3) makes it, with LOG_PID and LOG_DAEMON.
+        """
+        found = message(syslog.LOG_WARNING, "refuse 7/tcp \udce9").decode()
+        clock = r"[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d"
+        said = r"refuse 7/tcp \\udce9\0$"
+        self.assertRegex(found, rf"^<28>{clock} inetd\[{os.getpid()}\]: {said}")
+
+
+class SystemLogTests(SynchronousTestCase):
+    """
+    Tests for L{SystemLog}.
+    """
+
+    def setUp(self) -> None:
+        """
+        Have a place for a socket whose path is short.
+        """
+        folder = tempfile.mkdtemp()
+        self.addCleanup(FilePath(folder).remove)
+        self.path = os.path.join(folder, "log")
+        self.log = SystemLog(self.path)
+
+    def listen(self, kind: int = socket.SOCK_DGRAM) -> socket.socket:
+        """
+        Be syslogd.
+        """
+        if os.path.exists(self.path):
+            os.unlink(self.path)
+        server = socket.socket(socket.AF_UNIX, kind)
+        self.addCleanup(server.close)
+        server.settimeout(10)
+        server.bind(self.path)
+        return server
+
+    def test_datagrams(self) -> None:
+        """
+        Each message is a datagram, without the NUL at its end.
+        """
+        server = self.listen()
+        self.assertEqual(self.log(b"one\0"), 4)
+        self.assertEqual(self.log(b"two\0"), 4)
+        self.assertEqual([server.recv(100) for _ in range(2)], [b"one", b"two"])
+
+    def test_stream(self) -> None:
+        """
+        Where syslogd takes connections, messages end with NUL.
+        """
+        server = self.listen(socket.SOCK_STREAM)
+        server.listen()
+        self.log(b"one\0")
+        self.log(b"two\0")
+        connection, _ = server.accept()
+        with connection:
+            self.assertEqual(connection.recv(100), b"one\0two\0")
+
+    def test_full(self) -> None:
+        """
+        A syslogd that does not read is not waited for.
+        """
+        self.listen()
+
+        def fill() -> None:
+            for _ in range(10000):
+                self.log(b"x" * 1000 + b"\0")
+
+        self.assertRaises(BlockingIOError, fill)
+
+    def test_again(self) -> None:
+        """
+        It may begin to listen, and be replaced by another one.
+        """
+        self.assertRaises(FileNotFoundError, self.log, b"gone\0")
+        first = self.listen()
+        self.log(b"one\0")
+        first.close()
+        self.assertRaises(ConnectionRefusedError, self.log, b"gone\0")
+        second = self.listen()
+        self.log(b"two\0")
+        self.assertEqual(second.recv(100), b"two")
+
+    def test_hasSocket(self) -> None:
+        """
+        Linux has a socket for it, others may have one.
+        """
+        self.patch(sys, "platform", "linux")
+        self.assertTrue(hasSocket(self.path))
+        platform: Any = "sunos5"
+        self.patch(sys, "platform", platform)
+        self.assertFalse(hasSocket(self.path))
+        self.listen()
+        self.assertTrue(hasSocket(self.path))
