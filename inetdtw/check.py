@@ -21,8 +21,9 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Callable
 
 from inetdtw import files
-from inetdtw.conf import Duplicate
+from inetdtw.conf import Duplicate, Warned
 from inetdtw.files import Configuration
+from inetdtw.hostnames import CHECK_WAIT, HostNames
 from inetdtw.lookups import Lookups
 from inetdtw.place import Place
 from inetdtw.printing import printTo
@@ -47,8 +48,13 @@ def check(
 
     @return: whether all of it can be served.
     """
+    names = HostNames()
     configuration = files.load(paths, settings, ask)
+    names.ask(configuration.names)
+    names.wait(CHECK_WAIT)
+    configuration = configuration.placed(names.at)
     errors, warnings = _divided(configuration)
+    warnings += _unplaced(configuration, names)
     if not configuration.services and not errors:
         errors = [files.nothingIn(paths)]
     marked = [(each, "") for each in errors] + [
@@ -73,6 +79,16 @@ def _divided(configuration: Configuration) -> tuple[list[Any], list[Any]]:
     twice = [each for each in warnings if isinstance(each, Duplicate)]
     others = [each for each in warnings if not isinstance(each, Duplicate)]
     return [*configuration.problems, *twice], others
+
+
+def _unplaced(configuration: Configuration, names: HostNames) -> Iterator[Warned]:
+    """
+    A warning for each service whose host name has no address.
+    """
+    for service in configuration.services:
+        if service.address.isName:
+            reason = f"{names.missing(service.address)}: the daemon retries"
+            yield Warned(service.place, "bind", reason)
 
 
 def _where(marked: tuple[Any, str]) -> tuple[str, int, int]:

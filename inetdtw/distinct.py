@@ -70,6 +70,9 @@ def _needed(address: Address, socktype: int) -> Iterator[Key]:
     What a service needs for itself alone: a socket of both families has the address
     of IPv4 as well.
     """
+    if address.isName:
+        yield address, socktype
+        return
     yield replace(address, dual=False) if address.dual else address, socktype
     if address.dual and address.port:
         yield Address(socket.AF_INET, "0.0.0.0", address.port), socktype

@@ -11,11 +11,12 @@ from __future__ import annotations
 import os
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from inetdtw import lookups
 from inetdtw.conf import Warned
+from inetdtw.hostnames import NameWanted
 from inetdtw.question import Question, orElse
 from inetdtw.service import SOCKTYPES, Address, Ownership, Service, SocketOptions
 from inetdtw.sockets import FILTERS
@@ -34,6 +35,19 @@ _FAMILIES = {
 #: What fits into C{sockaddr_un}, with a NUL behind it.
 LONGEST_PATH = 103 if "bsd" in sys.platform or sys.platform == "darwin" else 107
 _ANY = {socket.AF_INET: "0.0.0.0", socket.AF_INET6: "::"}
+
+
+def atEach(service: Service, addresses: Iterable[Address]) -> Iterator[Service]:
+    """
+    The service at each of its addresses; if it has several, its name says which.
+    """
+    found = list(dict.fromkeys(addresses))
+    for address in found:
+        name = service.name
+        if len(found) > 1:
+            host = f"[{address.host}]" if ":" in address.host else address.host
+            name = f"{host}:{name}"
+        yield replace(service, name=name, address=address)
 
 
 class Endpoint:
@@ -91,13 +105,7 @@ class Endpoint:
             yield service
             return
         port = lookups.port(self._entry.service, self.base, self._ask)
-        found = list(dict.fromkeys(self._addresses(port)))
-        for address in found:
-            name = service.name
-            if len(found) > 1:
-                host = f"[{address.host}]" if ":" in address.host else address.host
-                name = f"{host}:{name}"
-            yield replace(service, name=name, address=address)
+        yield from atEach(service, self._addresses(port))
 
     def _checkPath(self) -> None:
         """
@@ -120,7 +128,13 @@ class Endpoint:
             # A numeric address says itself which family is meant.
             wide = not self._suffix and ":" in host
             wanted = _FAMILIES["6"] if wide else families
-            for family, numeric in lookups.addresses(host, wanted, self._ask):
+            try:
+                found = lookups.addresses(host, wanted, self._ask)
+            except NameWanted:
+                dual = len(families) > 1
+                yield Address(families[0], host, port, dual, isName=True)
+                continue
+            for family, numeric in found:
                 dual = numeric == "::" and len(families) > 1
                 yield Address(family, numeric, port, dual)
 

@@ -20,6 +20,7 @@ from typing import Any, Callable
 from inetdtw import files
 from inetdtw.entry import KEYS, Entry
 from inetdtw.execution import LIMITS
+from inetdtw.hostnames import CHECK_WAIT, HostNames
 from inetdtw.lookups import Lookups
 from inetdtw.place import ConfError
 from inetdtw.printing import complain, printTo
@@ -77,6 +78,7 @@ def _all(
 
     @param wrong: where what is wrong is kept, and the entry if it is one.
     """
+    found = []
     for statement in files.statements(paths):
         if isinstance(statement, ConfError):
             wrong.append((statement, None))
@@ -84,10 +86,15 @@ def _all(
             continue
         try:
             on = replace(statement, enabled=True)
-            for service in resolve(on, settings, ask).services:
-                yield statement, service
+            found.append((statement, resolve(on, settings, ask)))
         except ConfError as problem:
             wrong.append((problem, statement))
+    names = HostNames()
+    names.ask(name for _, resolved in found for name in resolved.names())
+    names.wait(CHECK_WAIT)
+    for entry, resolved in found:
+        for service in resolved.placed(names.at):
+            yield entry, service
 
 
 def explanation(entry: Entry, service: Service) -> str:

@@ -22,7 +22,7 @@ from inetdtw.distinct import distinct, overlapping, unreachable
 from inetdtw.entry import Entry
 from inetdtw.lookups import Lookups
 from inetdtw.place import ConfError, Place
-from inetdtw.resolve import resolve
+from inetdtw.resolve import At, Resolved, resolve, unknown
 from inetdtw.service import Service, Settings
 
 #: The most bytes of a file.
@@ -49,6 +49,57 @@ class NotText(Exception):
         self.reason = reason
 
 
+@dataclass
+class _Findings:
+    """
+    A configuration that is being put together.
+    """
+
+    resolved: list[Resolved] = field(default_factory=list)
+    problems: list[ConfError] = field(default_factory=list)
+    warnings: list[Warned] = field(default_factory=list)
+    sockets: int = 0
+
+    def add(self, resolved: Resolved) -> None:
+        """
+        Take what an entry comes to.
+        """
+        self.resolved.append(resolved)
+        self.warnings += resolved.warnings
+        self.sockets += len(resolved.services)
+
+    def names(self) -> tuple[str, ...]:
+        """
+        The host names.
+        """
+        found = (name for each in self.resolved for name in each.names())
+        return tuple(dict.fromkeys(found))
+
+    def result(self, at: At = unknown) -> Configuration:
+        """
+        All that was found.
+
+        @param at: gives the addresses of host names.
+        """
+        services: list[Service] = []
+        warnings = list(self.warnings)
+        for each in distinct(on for one in self.resolved for on in one.placed(at)):
+            if isinstance(each, Warned):
+                warnings.append(each)
+            else:
+                services.append(each)
+        warnings += overlapping(services)
+        warnings += unreachable(services)
+        names = self.names()
+        return Configuration(
+            tuple(services),
+            tuple(self.problems),
+            tuple(warnings[:WARNINGS]),
+            names,
+            self if names else None,
+        )
+
+
 @dataclass(frozen=True)
 class Configuration:
     """
@@ -57,37 +108,23 @@ class Configuration:
     @ivar services: all that can be served.
     @ivar problems: what cannot be used.
     @ivar warnings: what is strange.
+    @ivar names: the host names that services listen at.
     """
 
     services: tuple[Service, ...] = ()
     problems: tuple[ConfError, ...] = ()
     warnings: tuple[Warned, ...] = ()
+    names: tuple[str, ...] = ()
+    _findings: _Findings | None = field(default=None, repr=False, compare=False)
 
-
-@dataclass
-class _Findings:
-    """
-    A configuration that is being put together.
-    """
-
-    services: list[Service] = field(default_factory=list)
-    problems: list[ConfError] = field(default_factory=list)
-    warnings: list[Warned] = field(default_factory=list)
-
-    def result(self) -> Configuration:
+    def placed(self, at: At) -> Configuration:
         """
-        All that was found.
+        Return the same configuration, with its services at the addresses that host
+        names have.
+
+        @param at: gives these, as L{HostNames.at<inetdtw.hostnames.HostNames.at>} does.
         """
-        services: list[Service] = []
-        for each in distinct(self.services):
-            if isinstance(each, Warned):
-                self.warnings.append(each)
-            else:
-                services.append(each)
-        self.warnings += overlapping(services)
-        self.warnings += unreachable(services)
-        warnings = tuple(self.warnings[:WARNINGS])
-        return Configuration(tuple(services), tuple(self.problems), warnings)
+        return self if self._findings is None else self._findings.result(at)
 
 
 def fromStatements(
@@ -102,17 +139,15 @@ def fromStatements(
             if isinstance(statement, ConfError):
                 raise statement
             if isinstance(statement, Entry):
-                resolved = resolve(statement, settings, ask)
-                found.services += resolved.services
-                found.warnings += resolved.warnings
-                if len(found.services) > SOCKETS:
+                found.add(resolve(statement, settings, ask))
+                if found.sockets > SOCKETS:
                     reason = f"these are more than {SOCKETS} sockets"
                     raise ConfError(statement.place, "service", reason)
             elif isinstance(statement, Warned):
                 found.warnings.append(statement)
         except ConfError as problem:
             found.problems.append(problem)
-            if len(found.services) > SOCKETS:
+            if found.sockets > SOCKETS:
                 break
             if len(found.problems) > MISTAKES:
                 reason = (

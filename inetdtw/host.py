@@ -14,6 +14,7 @@ from typing import Any, Callable
 
 from inetdtw.builtin import ReflectorGuard
 from inetdtw.complaints import Complaints
+from inetdtw.hostnames import HostNames
 from inetdtw.inherited import Inherited
 from inetdtw.report import Report
 from inetdtw.tally import Tally
@@ -38,6 +39,7 @@ class Host:
     @ivar tallies: what became of the programs of each service, by its name.
     @ivar total: the bound on the programs of all services.
     @ivar inherited: the sockets that this process was started with.
+    @ivar hostNames: the addresses of host names.
     """
 
     reactor: Any
@@ -51,6 +53,7 @@ class Host:
     tallies: dict[str, Tally] = field(default_factory=lambda: defaultdict(Tally))
     total: Total = field(default_factory=Total)
     inherited: Inherited = field(default_factory=Inherited)
+    hostNames: HostNames = field(default_factory=HostNames)
 
     def leave(self, sock: Any) -> None:
         """

@@ -116,7 +116,8 @@ class Inherited:
         """
         Say which socket is for which of the services that there are from now on.
 
-        What no service wants when this is called first is closed.  What a service once
+        What no service wants when this is called first is closed, once all host names
+        have their addresses.  What a service once
         had is kept for it: whoever made the socket holds it too, so that nobody could
         bind it again.
 
@@ -131,7 +132,7 @@ class Inherited:
         }
         for fits in (_hasAddress, _hasName, _isWildcard):
             self._match(services, fits)
-        if self._sorted:
+        if self._sorted or any(service.address.isName for service in services):
             return []
         self._sorted = True
         return self._closeUnused()

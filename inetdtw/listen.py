@@ -143,6 +143,8 @@ class Slot:
 
         @raise OSError: if it cannot be had.
         """
+        if self.service.address.isName:
+            raise OSError(self._host.hostNames.sought(self.service.address))
         if not descriptors.enough(LEFT):
             # Those that have theirs could serve nobody.
             raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any, Callable
 
 from inetdtw.context import Identity, Login
-from inetdtw.service import hostIn
+from inetdtw.hostnames import numeric, pairsOf
 
 
 def _hardLimit(name: str) -> int:
@@ -61,7 +61,7 @@ class Lookups:
     getgrnam: Callable[[str], grp.struct_group] = grp.getgrnam
     getgrouplist: Callable[[str, int], list[int]] = os.getgrouplist
     getservbyname: Callable[[str, str], int] = socket.getservbyname
-    getaddrinfo: Callable[..., list[Any]] = socket.getaddrinfo
+    getaddrinfo: Callable[..., list[Any]] = numeric
     hardLimit: Callable[[str], int] = _hardLimit
     getgroups: Callable[[], list[int]] = os.getgroups
 
@@ -259,14 +259,14 @@ def addresses(host: str, families: tuple[int, ...], lookups: Lookups) -> list[An
     The numeric addresses of a host, each with its family.
 
     @raise NotFound: if it has none in C{families}.
+    @raise NameWanted: if it must be looked up.
     """
     try:
         found = lookups.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as why:
         reason = getattr(why, "strerror", None) or why
         raise NotFound("bind", f"'{host}': {reason}") from None
-    pairs = [(family, hostIn(where)) for family, _, _, _, where in found]
-    wanted = [pair for pair in dict.fromkeys(pairs) if pair[0] in families]
+    wanted = [pair for pair in pairsOf(found) if pair[0] in families]
     if not wanted:
         versions = "IPv4" if families == (socket.AF_INET,) else "IPv6"
         raise NotFound("bind", f"'{host}' has no {versions} address")

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Callable
 
 from inetdtw import builtin, foreign, lookups
 from inetdtw.conf import Warned
-from inetdtw.endpoint import Endpoint
+from inetdtw.endpoint import Endpoint, atEach
 from inetdtw.entry import Entry
 from inetdtw.execution import Execution
 from inetdtw.lookups import Lookups, NotFound
@@ -38,6 +39,17 @@ _INTERNAL = {"tcpmux", *builtin.NAMES}
 _MUX = "tcpmux/"
 
 
+#: Gives the numeric addresses of an address that is a host name, or the address itself.
+At = Callable[[Address], Iterable[Address]]
+
+
+def unknown(address: Address) -> Iterable[Address]:
+    """
+    An L{At} that knows no host name.
+    """
+    return (address,)
+
+
 @dataclass(frozen=True)
 class Resolved:
     """
@@ -45,10 +57,30 @@ class Resolved:
 
     @ivar services: one for each socket that is needed; none if it is C{off}.
     @ivar warnings: what is wrong with it for the time being.
+    @ivar base: the service without an address, if some address is a host name.
     """
 
     services: tuple[Service, ...]
     warnings: tuple[Warned, ...] = ()
+    base: Service | None = None
+
+    def names(self) -> Iterator[str]:
+        """
+        The host names.
+        """
+        named = self.services if self.base is not None else ()
+        return (each.address.host for each in named if each.address.isName)
+
+    def placed(self, at: At) -> Sequence[Service]:
+        """
+        Return the services at the addresses that host names have.
+
+        @param at: gives these, as L{HostNames.at} does.
+        """
+        if self.base is None:
+            return self.services
+        found = (each for service in self.services for each in at(service.address))
+        return tuple(atEach(self.base, found))
 
 
 def resolve(entry: Entry, settings: Settings, ask: Lookups) -> Resolved:
@@ -124,7 +156,10 @@ class _Resolution:
             *self._execution.missing(service),
             *self._endpoint.notGiven(service.ownership),
         )
-        return Resolved(services if entry.enabled else (), warnings)
+        if not entry.enabled:
+            return Resolved((), warnings)
+        named = any(each.address.isName for each in services)
+        return Resolved(services, warnings, service if named else None)
 
     def _wait(self, internal: str | None) -> bool:
         """

@@ -36,12 +36,14 @@ class Address:
 
     @ivar family: C{AF_INET}, C{AF_INET6} or C{AF_UNIX}; C{AF_UNSPEC} behind tcpmux.
     @ivar host: a numeric address, with C{%} and the interface where it is of one link
-        only; or the path of a UNIX socket; behind tcpmux, the word and the name, as in
-        C{tcpmux/name}.
+        only; or a host name; or the path of a UNIX socket; behind tcpmux, the word and
+        the name, as in C{tcpmux/name}.
     @ivar port: 0 lets the system choose one.
     @ivar dual: whether an IPv6 socket takes IPv4 as well.
     @ivar turn: tells the addresses with port 0 from each other, which are all
         alike but never the same.
+    @ivar isName: whether the host is a name whose numeric addresses are not known;
+        C{family} is the one that is wanted then, C{dual} says that IPv4 is as well.
     """
 
     family: int
@@ -49,6 +51,7 @@ class Address:
     port: int = 0
     dual: bool = False
     turn: int = 0
+    isName: bool = False
 
     def __str__(self) -> str:
         if self.family in (socket.AF_UNIX, socket.AF_UNSPEC):

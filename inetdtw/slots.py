@@ -77,7 +77,8 @@ class Slots:
         make = MuxedSlot if service.isMuxed else Slot
         slot: AnySlot = make(service, self._host, self._launchers.of)
         self._slots[service.key] = slot
-        slot.bind(retry)
+        # A name that is looked up is worth a line only if that takes long.
+        slot.bind(SOON if service.address.isName else retry)
         return slot
 
     def start(self) -> None:
@@ -109,14 +110,22 @@ class Slots:
 
         @param serving: whether it is served already; only the sockets are had before.
         """
+        services = tuple(services)
+        if serving:
+            self._launchers.need(services)
+        return self.place(services, serving)
+
+    def place(self, services: Iterable[Service], serving: bool) -> Changes:
+        """
+        Do what L{apply} does for services that need no other launchers, as where the
+        addresses of host names have become known.
+        """
         old = {key: slot.service for key, slot in self._slots.items()}
         new = {service.key: service for service in services}
         changes = diff(old, new)
-        if serving:
-            self._launchers.need(new.values())
-        paused = {
-            slot.service.name for slot in self._slots.values() if slot.paused
-        }.difference(service.name for service in (*changes.keep, *changes.change))
+        paused = self._paused().difference(
+            service.name for service in (*changes.keep, *changes.change)
+        )
         for service in changes.stop:
             self._remove(service.key)
         for service in changes.change:
@@ -124,12 +133,18 @@ class Slots:
             self._host.report.changed(service.name)
         for service in changes.start:
             slot = self.add(service, SOON if changes.stop else FIRST_RETRY)
-            if service.name in paused:
+            if paused.intersection((service.name, _lineName(service))):
                 slot.pause()
             if serving:
                 slot.start()
         self._slots = {key: self._slots[key] for key in new}
         return changes
+
+    def _paused(self) -> set[str]:
+        """
+        The names of the services that an operator has paused.
+        """
+        return {slot.service.name for slot in self._slots.values() if slot.paused}
 
     def _remove(self, key: Key) -> None:
         """
@@ -210,3 +225,10 @@ class Slots:
         """
         bound = (slot for slot in self._slots.values() if slot.bound)
         return {slot.service.name: slot.getHost() for slot in bound}
+
+
+def _lineName(service: Service) -> str:
+    """
+    What a service was called while its line had one address, a host name.
+    """
+    return service.name.rpartition(":")[2]

@@ -25,6 +25,7 @@ from inetdtw.diff import Changes, Reload
 from inetdtw.factory import ProgramFactory
 from inetdtw.files import Configuration
 from inetdtw.host import Host
+from inetdtw.hostnames import START_WAIT, HostNames
 from inetdtw.inherited import Inherited
 from inetdtw.launchers import Launchers
 from inetdtw.lookups import Lookups
@@ -115,6 +116,7 @@ class InetdService(ApplicationService):
             guard,
             time.time,
             inherited=inherited or Inherited(),
+            hostNames=HostNames(self._answered),
         )
         self._begin()
         self._bound = False
@@ -166,9 +168,49 @@ class InetdService(ApplicationService):
             raise NothingToServe(f"nothing to serve in {where}")
         self._bound = True
         occupyDescriptors()
+        names = self._host.hostNames
+        self.configuration = self.configuration.placed(names.at)
         self._assign(self.configuration.services)
         for service in self.configuration.services:
             self._slots.add(service)
+        self._lookUp()
+        if not getattr(self._host.reactor, "running", True):
+            # Nothing is held up yet, and a port may need privileges that are given up.
+            names.wait(START_WAIT)
+            self._place()
+
+    def _lookUp(self) -> None:
+        """
+        Look up the host names of the configuration.
+        """
+        names = self._host.hostNames
+        names.keep(self.configuration.names)
+        names.ask(self.configuration.names)
+
+    def _answered(self) -> None:
+        """
+        A host name was looked up, in a thread of its own.
+        """
+        self._host.reactor.callFromThread(self._place)
+
+    def _place(self) -> None:
+        """
+        Serve at the addresses that host names have now.
+        """
+        names = self._host.hostNames
+        for name, why in names.collect().items():
+            reason = f"'{name}': {why}: its addresses from before stay"
+            self._report.warning(files.mistakeOf(self._paths, reason))
+        before = self.configuration
+        after = before.placed(names.at)
+        if after.services == before.services or not self._bound or self._slots.draining:
+            return
+        self.configuration = after
+        for warning in after.warnings:
+            if warning not in before.warnings:
+                self._report.warning(warning)
+        self._assign(after.services)
+        self._slots.place(after.services, bool(self.running))
 
     def _assign(self, services: Iterable[Service]) -> None:
         """
@@ -236,7 +278,8 @@ class InetdService(ApplicationService):
         """
         Read the configuration again.
         """
-        configuration = self._withLaunchers(self._withServices(self._read()))
+        read = self._read().placed(self._host.hostNames.at)
+        configuration = self._withLaunchers(self._withServices(read))
         self._problems = configuration.problems
         self._say(configuration)
         problems = tuple(map(str, configuration.problems))
@@ -250,6 +293,7 @@ class InetdService(ApplicationService):
             self._assign(configuration.services)
             changes = self._slots.apply(configuration.services, bool(self.running))
             self._report.reload(changes)
+            self._lookUp()
         return Reload(changes, problems, warnings)
 
     def _withServices(self, configuration: Configuration) -> Configuration:

@@ -19,8 +19,9 @@ from twisted.internet.error import ConnectionDone
 from twisted.internet.testing import StringTransportWithDisconnection
 from twisted.python.failure import Failure
 
-from inetdtw import InetdService, NothingToServe
+from inetdtw import InetdService, NothingToServe, superserver
 from inetdtw._packets import decode
+from inetdtw.hostnames import HostNames
 from inetdtw.selection import NotOneService
 from inetdtw.service import Settings
 from inetdtw.slots import Draining
@@ -391,6 +392,150 @@ class RequiredTests(SuperserverTestCase):
         inetd.privilegedStartService()
         inetd.startService()
         self.assertEqual(len(inetd.getHosts()), 1)
+
+
+class HostNamesTests(SuperserverTestCase):
+    """
+    Tests for L{InetdService} with host names in lines.
+    """
+
+    LINE = "many:0 stream tcp nowait - internal echo\n"
+
+    def setUp(self) -> None:
+        """
+        Have a name service that answers when a test says so.
+        """
+        super().setUp()
+        self.threads: list[Any] = []
+        self.found = ["127.0.0.1"]
+        self.patch(superserver, "START_WAIT", 0.0)
+        make = HostNames
+
+        def fake(answered: Any) -> HostNames:
+            return make(
+                answered, getaddrinfo=self.getaddrinfo, start=self.threads.append
+            )
+
+        self.patch(superserver, "HostNames", fake)
+
+    def getaddrinfo(self, *arguments: Any, **keywords: Any) -> list[Any]:
+        """
+        The addresses of every host.
+        """
+        if not self.found:
+            raise OSError(11, "no DNS")
+        return [(socket.AF_INET, 1, 6, "", (host, 0)) for host in self.found]
+
+    def answer(self, *hosts: str) -> None:
+        """
+        Have all look-ups end.
+
+        @param hosts: what is found.
+        """
+        self.found = list(hosts)
+        while self.threads:
+            self.threads.pop(0)()
+        self.reactor.turn()
+
+    def hosts(self, inetd: InetdService) -> dict[str, str]:
+        """
+        The addresses of all services that have a socket, by their names.
+        """
+        return {name: where.host for name, where in inetd.getHosts().items()}
+
+    def test_late(self) -> None:
+        """
+        A service is bound when its name has an address; until then the state says why
+        it is not, and nothing else waits.
+        """
+        inetd = self.running(self.LINE, DISCARD)
+        self.assertEqual(list(inetd.getHosts()), ["0/udp"])
+        state = inetd.state().services[0]
+        self.assertEqual((state.name, state.condition), ("0/tcp", "bind failed"))
+        self.assertEqual(state.reason, "host name look-up: no answer yet")
+        self.assertEqual(state.address, "many:0")
+        self.assertEqual(self.said("unbound"), [])
+        self.answer("127.0.0.1")
+        self.assertEqual(self.hosts(inetd)["0/tcp"], "127.0.0.1")
+        self.assertTrue(inetd.state().healthy)
+
+    def test_retried(self) -> None:
+        """
+        A look-up that failed is repeated with the backoff of a port that is in use.
+        """
+        inetd = self.running(self.LINE)
+        self.answer()
+        for _ in range(12):
+            (later,) = self.reactor.getDelayedCalls()
+            self.reactor.advance(later.getTime() - self.reactor.seconds())
+            self.answer()
+        reason = "host name look-up: no DNS"
+        self.assertEqual(self.said("unbound")[-1]["reason"], reason)
+        (later,) = self.reactor.getDelayedCalls()
+        self.reactor.advance(later.getTime() - self.reactor.seconds())
+        self.answer("127.0.0.1")
+        self.assertEqual(self.hosts(inetd), {"0/tcp": "127.0.0.1"})
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+    def test_several(self) -> None:
+        """
+        A name with several addresses has a service at each; a service that was paused
+        before it had any stays so.
+        """
+        inetd = self.running(self.LINE)
+        inetd.pause("0/tcp")
+        self.answer("127.0.0.1", "127.0.0.2")
+        self.assertEqual(
+            self.hosts(inetd),
+            {"127.0.0.1:0/tcp": "127.0.0.1", "127.0.0.2:0/tcp": "127.0.0.2"},
+        )
+        states = inetd.state().services
+        self.assertEqual([each.condition for each in states], ["paused"] * 2)
+
+    def test_reload(self) -> None:
+        """
+        A reload keeps what is bound, looks names up again, and follows them.
+        """
+        inetd = self.running(self.LINE)
+        self.answer("127.0.0.1")
+        before = inetd.getHosts()
+        self.assertTrue(inetd.reload())
+        self.answer()
+        self.assertEqual(inetd.getHosts(), before)
+        (warning,) = self.said("warning")
+        reason = "'many': no DNS: its addresses from before stay"
+        self.assertEqual(warning["reason"], reason)
+        self.assertTrue(inetd.reload())
+        self.answer("127.0.0.2")
+        self.assertEqual(self.hosts(inetd), {"0/tcp": "127.0.0.2"})
+
+    def test_served(self) -> None:
+        """
+        A name that turns out to be the address of another line is not served twice.
+        """
+        with listening(makeService()) as free:
+            port = free.getsockname()[1]
+        inetd = self.running(
+            f"127.0.0.1:{port} stream tcp nowait - internal echo\n",
+            f"many:{port} stream tcp nowait - internal echo\n",
+        )
+        self.answer("127.0.0.1")
+        self.assertEqual(len(inetd.state().services), 1)
+        (warning,) = self.said("warning")
+        self.assertIn("is served by", warning["reason"])
+
+    def test_stopped(self) -> None:
+        """
+        An answer that comes after the end, or while the daemon drains, changes nothing.
+        """
+        inetd = self.running(self.LINE)
+        inetd.drain()
+        self.answer("127.0.0.1")
+        self.assertEqual(inetd.getHosts(), {})
+        inetd = self.running(self.LINE)
+        inetd.stopService()
+        self.answer("127.0.0.1")
+        self.assertEqual(inetd.getHosts(), {})
 
 
 class ReloadTests(SuperserverTestCase):
