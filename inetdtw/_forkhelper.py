@@ -28,6 +28,7 @@ from inetdtw._packets import (
     ACCEPT,
     ACCEPTED,
     ADDRESSED,
+    ASIDE,
     BEGIN,
     CHANNEL,
     CROWDED,
@@ -45,6 +46,7 @@ from inetdtw._packets import (
     WITHDRAWN,
     Reports,
     pairs,
+    read,
     receive,
     versionNumber,
 )
@@ -200,19 +202,23 @@ class ForkServer:
         Start one program.
         """
         number, length = HEADER.unpack_from(packet)
+        told = packet[HEADER.size :]
         if not length:
-            self._settle(packet[HEADER.size :])
+            self._settle(told)
             return
-        if length >> REPEATS_SHIFT == ACCEPT:
-            self._acceptFrom(packet[HEADER.size :], fds)
-            return
-        if not self._programs.arrive(number):
-            return
-        repeats, length = divmod(length, 1 << REPEATS_SHIFT)
-        split = HEADER.size + length
-        paths, argv, shared = self._programs.decoded(packet[HEADER.size : split])
-        environment = {**shared, **pairs(packet[split:].split(b"\0"))}
-        self._programs.begin(number, (paths, argv, environment), fds, repeats)
+        mark, length = divmod(length, 1 << REPEATS_SHIFT)
+        if mark & ASIDE:
+            *fds, file = fds
+            # Where it would have been in the packet.
+            start = NAME_AND_MOST.size if mark & ~ASIDE == ACCEPT else 0
+            told = told[:start] + read(file, length) + told[start:]
+            mark &= ~ASIDE
+        if mark == ACCEPT:
+            self._acceptFrom(told, fds)
+        elif self._programs.arrive(number):
+            paths, argv, shared = self._programs.decoded(told[:length])
+            environment = {**shared, **pairs(told[length:].split(b"\0"))}
+            self._programs.begin(number, (paths, argv, environment), fds, mark)
 
     def _acceptFrom(self, told: bytes, fds: list[int]) -> None:
         """

@@ -11,6 +11,9 @@ paths, the count of arguments, the arguments and the environment, divided by NUL
 characters; then the part of the environment that only this program has.  With it come
 the one to three descriptors that become 0, 1 and 2.
 
+A program that is too large for a packet, as its arguments and environment may be
+megabytes, is in a file whose descriptor comes last.
+
 To the daemon go packets of one or more L{REPORT} records.
 
 A fork server imports this besides L{inetdtw._forkhelper}: it needs nothing but the
@@ -20,6 +23,7 @@ standard library.
 from __future__ import annotations
 
 import array
+import os
 import socket
 import struct
 
@@ -42,13 +46,15 @@ UNTAKEN, TAKEN, TAKEN_ASTRAY = range(3)
 #: The length has how often the program may be repeated in its upper bits.
 REPEATS_SHIFT = 24
 #: In their place: the packet brings a listening socket, to accept from.
-ACCEPT = 0xFF
+ACCEPT = 0x7F
+#: Added to either: the shared part is in a file.
+ASIDE = 0x80
 #: What follows a header for an end of it: what the daemon calls it; and for that: also
 #: how many programs may run at once for connections from here, where 0 is no bound.
 NAME, NAME_AND_MOST = struct.Struct("=I"), struct.Struct("=II")
 
-#: The largest packet.
-LARGEST = 1 << 18
+#: The largest packet; and the longest shared part in one.
+LARGEST, SMALL = 1 << 18, 1 << 16
 #: The most reports of one packet: the daemon looks at so many bytes of it only.
 TOGETHER = 1000
 
@@ -79,13 +85,25 @@ def receive(channel: socket.socket, buffer: memoryview) -> tuple[bytes, list[int
         gone.
     """
     flags = socket.MSG_DONTWAIT | getattr(socket, "MSG_CMSG_CLOEXEC", 0)
-    room = socket.CMSG_LEN(3 * array.array("i").itemsize)
+    room = socket.CMSG_LEN(4 * array.array("i").itemsize)
     length, ancillary, _, _ = channel.recvmsg_into([buffer], room, flags)
     fds: array.array[int] = array.array("i")
     for level, kind, data in ancillary:
         if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
             fds.frombytes(data[: len(data) - len(data) % fds.itemsize])
     return bytes(buffer[:length]), list(fds)
+
+
+def read(fd: int, length: int) -> bytes:
+    """
+    Return what a file has that is as long as it should be.
+
+    @raise ValueError: if it is not.
+    """
+    data = os.pread(fd, length, 0)
+    if len(data) != length:
+        raise ValueError("a file is too short")
+    return data
 
 
 def decode(shared: bytes) -> Decoded:

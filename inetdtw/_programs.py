@@ -26,6 +26,7 @@ from inetdtw._packets import (
     ENDED,
     FAILED,
     REPEATED,
+    SMALL,
     STALLED,
     STARTED,
     Decoded,
@@ -168,8 +169,11 @@ class Programs:
 
     def decoded(self, shared: bytes) -> Decoded:
         """
-        What the shared part of an order says; it is nearly always the same few.
+        What the shared part of an order says; it is nearly always the same few.  One
+        that is large is not kept in mind.
         """
+        if len(shared) > SMALL:
+            return decode(shared)
         program = self._known.get(shared)
         if program is None:
             if len(self._known) > 1000:

@@ -14,11 +14,14 @@ from __future__ import annotations
 
 import array
 import contextlib
+import errno
 import os
 import socket
 from collections.abc import Iterable, Sequence
+from tempfile import TemporaryFile
+from typing import IO
 
-from inetdtw._packets import HEADER, LARGEST, REPORT
+from inetdtw._packets import ASIDE, HEADER, LARGEST, REPEATS_SHIFT, REPORT, SMALL
 from inetdtw.interfaces import Order
 
 
@@ -43,6 +46,22 @@ def sendWith(
     given = array.array("i", fds)
     rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, given)] if given else []
     sock.sendmsg(parts, rights)
+
+
+def _fileOf(data: bytes) -> IO[bytes]:
+    """
+    Return a file without a name, in memory where that can be.
+
+    @raise OSError: if there is no room for it.
+    """
+    file: IO[bytes]
+    try:
+        file = open(os.memfd_create("inetdtw"), "w+b")  # noqa: SIM115 - returned
+    except (AttributeError, PermissionError):
+        file = TemporaryFile()  # noqa: SIM115 - returned
+    file.write(data)
+    file.flush()
+    return file
 
 
 def records(packet: bytes) -> list[bytes]:
@@ -94,6 +113,35 @@ class Channel:
         self.number = (self.number + 1) & 0xFFFFFFFF or 1
         sendWith(self._ours, [HEADER.pack(self.number, length), *parts], fds)
         return self.number
+
+    def order(
+        self,
+        mark: int,
+        head: bytes,
+        shared: bytes,
+        extra: bytes,
+        fds: Sequence[int],
+    ) -> int:
+        """
+        Send a packet about a program, whose arguments and environment may be longer
+        than a packet can be.
+
+        @param mark: how often it may be repeated, or what else the packet is.
+        @param head: what is in front of the shared part.
+
+        @return: its number.
+        @raise OSError: if it cannot be sent.
+        """
+        length = len(shared)
+        if length <= SMALL:
+            return self.send(
+                length | mark << REPEATS_SHIFT, head, shared, extra, fds=fds
+            )
+        if length >> REPEATS_SHIFT:
+            raise OSError(errno.E2BIG, os.strerror(errno.E2BIG))
+        with _fileOf(shared) as file:
+            length |= (mark | ASIDE) << REPEATS_SHIFT
+            return self.send(length, head, extra, fds=[*fds, file.fileno()])
 
     def receive(self) -> list[bytes] | None:
         """

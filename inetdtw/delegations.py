@@ -14,7 +14,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Callable
 
@@ -25,7 +24,6 @@ from inetdtw._packets import (
     DROPPED,
     NAME,
     NAME_AND_MOST,
-    REPEATS_SHIFT,
     TAKEN_ASTRAY,
     UNTAKEN,
     WITHDRAWN,
@@ -36,6 +34,8 @@ from inetdtw.total import Share
 
 #: The kinds of reports that are about such a socket.
 KINDS = (ACCEPTED, DROPPED, WITHDRAWN, CROWDED)
+# A helper can never be told of such a program.
+_NEVER = (errno.EMSGSIZE, errno.E2BIG, errno.ENOSPC, errno.EFBIG)
 
 
 @dataclass
@@ -195,16 +195,15 @@ class Delegations:
         delegation = self._kept.get(number)
         if delegation is None or (mark and not delegation.wanted):
             return
-        parts = [NAME.pack(number)]
-        fds: Sequence[int] = ()
-        if mark:
-            named = NAME_AND_MOST.pack(number, self._share.most)
-            parts = [named, delegation.shared]
-            fds = (delegation.fd,)
+        if not mark:
+            self._channel.send(0, NAME.pack(number))
+            return
+        head = NAME_AND_MOST.pack(number, self._share.most)
         try:
-            self._channel.send(mark << REPEATS_SHIFT, *parts, fds=fds)
+            fds = [delegation.fd]
+            self._channel.order(mark, head, delegation.shared, b"", fds)
         except OSError as why:
-            if mark and why.errno == errno.EMSGSIZE:
+            if why.errno in _NEVER:
                 # Nobody would accept: its watcher does, when it knows of this.
                 drop = delegation.watcher.dropped
                 self._reactor.callLater(0, drop, None, os.strerror(why.errno))

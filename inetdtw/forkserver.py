@@ -12,6 +12,7 @@ its process id, its exit status and its use of the processor.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from dataclasses import replace
@@ -173,7 +174,8 @@ class ForkServers:
         """
         An order cannot be sent.
         """
-        child.failed(f"cannot reach the fork server: {why.strerror}")
+        where = "" if why.errno == errno.E2BIG else "cannot reach the fork server: "
+        child.failed(f"{where}{why.strerror}")
 
     def _keep(self, child: Any, order: Order) -> bool:
         """

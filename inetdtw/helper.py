@@ -238,8 +238,7 @@ class Helper(ProcessProtocol):
 
         @raise OSError: if it cannot be sent.
         """
-        length = len(shared) | repeats << _packets.REPEATS_SHIFT
-        number = self._channel.send(length, shared, extra, fds=fds)
+        number = self._channel.order(repeats, b"", shared, extra, fds)
         self.children.waiting[number] = child
 
     def settle(self) -> None:

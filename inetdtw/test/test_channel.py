@@ -10,9 +10,10 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 
+from inetdtw._packets import SMALL
 from inetdtw.channel import encode
 from inetdtw.interfaces import Order
-from inetdtw.test.fakes import FakeChild, ServingTestCase
+from inetdtw.test.fakes import FakeChild, ServingTestCase, openDescriptors, openedSince
 from inetdtw.test.test_helper import HelperTestCase
 
 
@@ -45,6 +46,47 @@ class ChannelTests(HelperTestCase):
                 OSError, self.helper.order, child, bytes(1 << 24), b"", fds
             )
         self.assertEqual((self.helper.load, child.told), (0, []))
+
+    def test_large(self) -> None:
+        """
+        An order that is too large for a packet is in a file, which is closed here.
+        """
+        child, shared = FakeChild(), os.urandom(SMALL + 1)
+        with open(os.devnull) as null:
+            fds = [null.fileno()] * 3
+            before = openDescriptors()
+            self.helper.order(child, shared[:-1], b"A=1", fds)
+            _, first, extra, given = self.played.take()
+            self.assertEqual((first, extra, len(given)), (shared[:-1], b"A=1", 3))
+            for fd in given:
+                os.close(fd)
+            self.helper.order(child, shared, b"A=1", fds, 3)
+            _, first, extra, given = self.played.take()
+            self.assertEqual((first, extra, len(given)), (b"", b"A=1", 4))
+            self.assertEqual(os.pread(given[3], 1 << 20, 0), shared)
+            for fd in given:
+                os.close(fd)
+            self.assertEqual(openedSince(before), {})
+
+    def test_noMemory(self) -> None:
+        """
+        Where there are no files in memory, or they are forbidden, it is another one.
+        """
+
+        def memfd_create(name: str) -> int:
+            raise PermissionError(13, "Permission denied")
+
+        shared = os.urandom(SMALL + 1)
+        for way in (memfd_create, None):
+            self.patch(os, "memfd_create", way)
+            if way is None:
+                del os.memfd_create
+            with open(os.devnull) as null:
+                self.helper.order(FakeChild(), shared, b"", [null.fileno()])
+            given = self.played.take()[3]
+            self.assertEqual(os.pread(given[1], 1 << 20, 0), shared)
+            for fd in given:
+                os.close(fd)
 
 
 class EncodeTests(ServingTestCase):

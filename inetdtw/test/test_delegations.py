@@ -104,7 +104,7 @@ class DelegationTests(HelperTestCase):
         """
         packet, ancillary, _, _ = self.played.channel.recvmsg(100, 100)
         head = struct.unpack_from("=II", packet)
-        self.assertEqual(head[1], ACCEPT << REPEATS_SHIFT)
+        self.assertEqual(head[1], ACCEPT << REPEATS_SHIFT | len(b"shared"))
         self.assertEqual(packet[16:], b"shared")
         (fd,) = struct.unpack("i", ancillary[0][2])
         with socket.socket(fileno=fd) as given:
@@ -215,15 +215,29 @@ class DelegationTests(HelperTestCase):
         self.assertEqual(struct.unpack_from("=I", packet, 4), (0,))
         self.assertEqual(NAME.unpack_from(packet, 8), (5,))
 
+    def test_large(self) -> None:
+        """
+        A program that no packet has room for goes in a file.
+        """
+        self.taken()
+        shared = os.urandom(300_000)
+        self.helper.delegate(6, Delegation(self.watcher, shared, self.server.fileno()))
+        _, _, rest, fds = self.played.take()
+        self.addCleanup(os.close, fds[0])
+        with open(fds[1], "rb", buffering=0) as file:
+            self.assertEqual(os.pread(file.fileno(), 1 << 20, 0), shared)
+        self.assertEqual(NAME.unpack_from(rest)[0], 6)
+        self.assertEqual(self.watcher.told, [])
+
     def test_tooLarge(self) -> None:
         """
         A program that no helper can be told of has its watcher accept.
         """
-        large = Delegation(self.watcher, b"x" * (1 << 20), self.server.fileno())
+        large = Delegation(self.watcher, b"x" * (1 << 24), self.server.fileno())
         self.helper.delegate(6, large)
         self.reactor.advance(0)
         self.assertEqual(
-            self.watcher.told, [("dropped", None, os.strerror(errno.EMSGSIZE))]
+            self.watcher.told, [("dropped", None, os.strerror(errno.E2BIG))]
         )
 
     def test_withdrawnWhileStopping(self) -> None:

@@ -19,11 +19,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from inetdtw._packets import (
     ACCEPT,
     ACCEPTED,
+    ASIDE,
     ASTRAY,
     BEGIN,
     CHANNEL,
@@ -486,6 +488,63 @@ class ProgramTests(ProgramTestCase):
                         file.write("#!/bin/sh\nprintf first\n")
                     os.chmod(first, 0o755)
             os.unlink(first)
+
+    def orderLarge(
+        self, helper: Running, environment: dict[str, str], short: int = 0
+    ) -> socket.socket:
+        """
+        Order C{env} with an environment that is in a file.
+
+        @param short: how much is missing in the file.
+
+        @return: what the program writes to.
+        """
+        shared = encode(Order("/usr/bin/env", ("env",), environment, {}, (0, 0, 0)))
+        head = HEADER.pack(1, len(shared) | ASIDE << REPEATS_SHIFT)
+        ours, theirs = socket.socketpair()
+        ours.settimeout(PATIENCE)
+        with theirs, tempfile.TemporaryFile() as file:
+            file.write(shared[: len(shared) - short])
+            file.flush()
+            fds = array.array("i", [theirs.fileno(), file.fileno()])
+            rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, fds)]
+            helper.channel.sendmsg([head + b"LAST=1"], rights)
+        return self.closing(ours)
+
+    def test_large(self) -> None:
+        """
+        What a program is given may be in a file: as much as execve(2) takes.
+        """
+        before = resource.getrlimit(resource.RLIMIT_STACK)
+        most = before[1] if before[1] != resource.RLIM_INFINITY else 64 << 20
+        resource.setrlimit(resource.RLIMIT_STACK, (most, before[1]))
+        try:
+            helper = self.helper()
+        finally:
+            resource.setrlimit(resource.RLIMIT_STACK, before)
+        folder = f"/proc/{helper.pid}/fd"
+        count = len(os.listdir(folder))
+        # Linux takes a quarter of the stack, and no more than 6 MB.
+        most = min(most // 4, 6 << 20) // 100_000 - 4
+        for variables in (1, 3, most):
+            given = {f"A{number}": "x" * 100_000 for number in range(variables)}
+            read = partial(self.orderLarge(helper, given).recv, 1 << 20)
+            said = b"".join(iter(read, b"")).decode().split()
+            wanted = [*(f"{name}={value}" for name, value in given.items()), "LAST=1"]
+            self.assertTrue(sorted(said) == sorted(wanted), len(said))
+            pid = helper.hear()[2]
+            self.assertEqual(helper.hear(), (ENDED, 1, pid, 0))
+            self.assertEqual(len(os.listdir(folder)), count)
+
+    def test_tooLarge(self) -> None:
+        """
+        What execve(2) does not take is told, and a file that is too short.
+        """
+        helper = self.helper()
+        self.orderLarge(helper, {"A": "x" * (1 << 18)})
+        self.assertEqual(helper.hear(), (FAILED, 1, 0, errno.E2BIG))
+        self.orderLarge(helper, {"A": "x"}, short=1)
+        self.assertEqual(helper.hear(), (FAILED, 1, 0, errno.EBADMSG))
 
     def test_many(self) -> None:
         """

@@ -384,7 +384,7 @@ class FullTests(ForkServersTestCase):
     """
 
     #: Of these a socket has no room for as many as a helper may have before it.
-    LARGE: ClassVar[dict[str, str]] = {"A": "x" * 100_000}
+    LARGE: ClassVar[dict[str, str]] = {"A": "x" * 60_000}
 
     def setUp(self) -> None:
         """
@@ -392,6 +392,8 @@ class FullTests(ForkServersTestCase):
         """
         super().setUp()
         self.started(1)
+        sock = self.servers._helpers[0]._channel._ours
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 60_000)
         large = [self.launch(environment=self.LARGE) for _ in range(IN_FLIGHT)]
         self.children = large
         if not self.servers._posts:

@@ -24,6 +24,7 @@ from twisted.python.failure import Failure
 
 from inetdtw import helper
 from inetdtw._packets import (
+    ASIDE,
     ASTRAY,
     BEGIN,
     CHANNEL,
@@ -123,15 +124,17 @@ class PlayedHelper:
         """
         Take an order.
 
-        @return: its number, its two parts, and its descriptors.
+        @return: its number, its two parts, of which one in a file is empty, and its
+            descriptors.
         """
-        room = socket.CMSG_LEN(3 * 4)
+        room = socket.CMSG_LEN(4 * 4)
         packet, ancillary, _, _ = self.channel.recvmsg(LARGEST, room)
         fds: array.array[int] = array.array("i")
         for _, _, data in ancillary:
             fds.frombytes(data)
         number, length = HEADER.unpack_from(packet)
-        split = HEADER.size + (length & (1 << REPEATS_SHIFT) - 1)
+        aside = length >> REPEATS_SHIFT & ASIDE
+        split = HEADER.size + (not aside and length & (1 << REPEATS_SHIFT) - 1)
         return number, packet[HEADER.size : split], packet[split:], list(fds)
 
     def die(self, status: int = 1) -> None:
