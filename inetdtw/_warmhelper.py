@@ -6,10 +6,16 @@
 The program of a warm process: an interpreter that is forked for every client.
 
 The text of this file, and nothing else of this package, is run by the interpreter of
-a service, which can be any CPython from 3.7 on.  L{BOOT} has it read from descriptor
-1, where descriptor 0 is a sequenced-packet socket and 2 the daemon's log; so the
-service's user need not be able to read the file.  The process is what the program
+a service, which can be any CPython from 3.7 on.  The interpreter reads its program from
+descriptor 0: a line with this text and the orders, and L{BOOT} (see
+L{inetdtw.warmtext}).  Descriptor 1 is a sequenced-packet socket and 2 the daemon's log.
+The service's user need not be able to read the file.  The process is what the program
 would have been: it has the same context, environment and interpreter options.
+
+Until there is a client, C{sys.path} has the standard library only: neither the working
+directory nor PYTHONPATH nor what the user has installed can give this process a module
+that a cold start would not import.  The path of the script is that of its own process,
+and of modules that are to be imported in advance.
 
 From the daemon comes one packet for each client: a L{HEADER}, then the variables that
 only this program has, divided by NUL characters, and one to three descriptors that
@@ -36,6 +42,7 @@ _BEFORE = globals().get("before") or set(sys.modules)
 
 # Only modules that are part of the interpreter: the others take time, and a script may
 # have files of the same names.
+import _imp  # noqa: E402
 import _io  # noqa: E402
 import _operator  # noqa: E402
 import _socket  # noqa: E402
@@ -53,7 +60,7 @@ import time  # noqa: E402
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal as _signal
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Container, Iterable, Iterator
     from typing import Any, Callable
 
     #: What a child is to call, and the arguments.
@@ -61,29 +68,41 @@ if TYPE_CHECKING:
 else:
     import _signal
 
-#: What the interpreter is given with C{-c}.
+#: What the interpreter runs, after a line that has set C{text} and C{orders}.  It must
+#: import nothing before C{sys.path} has nothing but the standard library.
 BOOT = """\
 import sys
 if sys.version_info < (3, 7) or sys.implementation.name != 'cpython': sys.exit(78)
 sys.flags.isolated or getattr(sys.flags, 'safe_path', 0) or sys.path.pop(0)
-w = {'__name__': 'inetdtw', 'before': set(sys.modules)}
-exec(compile(open(1, 'rb', closefd=False).read(), 'inetdtw', 'exec'), w)
+for r in '__file__', '__cached__': globals().pop(r, 0)
+w = {'__name__': 'inetdtw', 'before': set(sys.modules), 'path': sys.path}
+w['text'], r = text, '/python%d.%d' % sys.version_info[:2]
+r = sys.base_prefix + '/' + getattr(sys, 'platlibdir', 'lib') + r
+r = getattr(sys, '_stdlib_dir', 0) or r
+sys.path = [r, r.replace(sys.base_prefix, sys.base_exec_prefix, 1) + '/lib-dynload']
+exec(compile(text, 'inetdtw', 'exec'), w)
 try:
-    w['serve']()
+    w['serve'](orders)
     w['call'](*w.pop('given'))
 except BaseException as x: w['error'] = x
 w['leave']()
 """
-#: The exit statuses of an interpreter that is no CPython 3.7, and of a process that has
-#: threads now that it has imported what it was to.
-UNFIT, THREADED = 78, 79
+#: What a process has to know, by the names of its orders: the form of the program, and
+#: the place of that or of the script in C{plain}; what is to be imported in advance;
+#: what a cold start executes, and with which arguments; the arguments that an
+#: interpreter would find then; the working directory, which may be unknown.
+ORDERS = frozenset(("form", "at", "asked", "executable", "cold", "plain", "directory"))
+#: The exit statuses of an interpreter that is no CPython 3.7, of a process that has
+#: threads now that it has imported what it was to, and of one whose orders are not for
+#: it.
+UNFIT, THREADED, MISFIT = 78, 79, 77
 
 #: number of the order or of the listening socket, what it is
 HEADER = _struct.Struct("=II")
-#: In the place of an order's 0: accept from a socket, and accept no more.
-ACCEPT, WITHDRAW = 1, 2
+#: Start a program; accept from a socket, and accept no more.
+ORDER, ACCEPT, WITHDRAW = range(3)
 #: kind, number, pid, wait status or errno or whether the interpreter itself was
-#: executed, microseconds of cpu time
+#: executed, microseconds of cpu time; that of HELLO is the L{version}
 REPORT = _struct.Struct("=BxxxIiiQ")
 HELLO, STARTED, FAILED, ENDED = range(1, 5)
 ADDRESSED, ACCEPTED, DROPPED, WITHDRAWN = range(8, 12)
@@ -125,6 +144,10 @@ SHARED = frozenset(
 )
 
 _PyCF_ONLY_AST = 0x400
+#: What the name of a file ends with that can be imported; a folder has nothing there.
+_SUFFIXES = frozenset(("", ".py", ".pyc", *_imp.extension_suffixes()))
+#: The path of modules that the script is to find, where it is another one now.
+_PATH: list[str] = globals().get("path") or sys.path
 #: A file that changed so many seconds ago may change again within the same tick.
 _YOUNG = 0.1
 #: What part of its hard limit on processor time a process may use.
@@ -133,6 +156,14 @@ _WEARY = 0.8
 _PATIENCE = 10.0
 
 _VERSION = sys.version_info
+
+
+def version(text: bytes) -> int:
+    """
+    Return a number that tells this text from others: the greatest of 64 bits that is
+    prime has it as a remainder.
+    """
+    return int.from_bytes(text, "little") % (2**64 - 59)
 
 
 def say(text: str) -> None:
@@ -208,31 +239,71 @@ class Watched:
         return stamp(self.path) == self._stamp
 
 
-def realFolder(path: str) -> str:
+class Way:
     """
-    The folder that a script is in, after all links: what the interpreter has as the
-    first of its path.
+    The way to the folder that a script is in, after all links.
+
+    @ivar folder: what the interpreter has as the first of its path.
     """
-    done, left, links = "", _absolute(path).split("/")[::-1], 0
-    while left:
-        part = left.pop()
-        if part in ("", "."):
-            continue
-        if part == "..":
-            done = done.rpartition("/")[0]
-            continue
-        try:
-            target = posix.readlink(f"{done}/{part}")
-        except (OSError, ValueError):
-            done = f"{done}/{part}"
-            continue
-        links += 1
-        if links > 40:
-            break
-        if target.startswith("/"):
-            done = ""
-        left.extend(target.split("/")[::-1])
-    return done.rpartition("/")[0] or "/"
+
+    def __init__(self, path: str) -> None:
+        self._links: list[tuple[str, str]] = []
+        self.folder = self._follow(path)
+        self._identity = identity(self.folder)
+
+    def _follow(self, path: str) -> str:
+        """
+        Follow the path of a script.
+        """
+        done, left = "", _absolute(path).split("/")[::-1]
+        while left:
+            part = left.pop()
+            if part in ("", "."):
+                continue
+            if part == "..":
+                done = done.rpartition("/")[0]
+                continue
+            target = linkAt(f"{done}/{part}")
+            if target is None:
+                done = f"{done}/{part}"
+                continue
+            self._links.append((f"{done}/{part}", target))
+            if len(self._links) > 40:
+                break
+            if target.startswith("/"):
+                done = ""
+            left.extend(target.split("/")[::-1])
+        return done.rpartition("/")[0] or "/"
+
+    def same(self) -> bool:
+        """
+        True if it leads to the same folder still.  The script's file tells nothing of
+        that: another release may have a hard link to it.
+        """
+        if identity(self.folder) != self._identity:
+            return False
+        return all(linkAt(path) == target for path, target in self._links)
+
+
+def linkAt(path: str) -> str | None:
+    """
+    Return what a symbolic link has; C{None} if there is none.
+    """
+    try:
+        return posix.readlink(path)
+    except (OSError, ValueError):
+        return None
+
+
+def identity(path: str) -> tuple[int, int] | None:
+    """
+    Return what tells a folder from all others; C{None} if it is not there.
+    """
+    try:
+        found = posix.stat(path)
+    except (OSError, ValueError):
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _absolute(path: str) -> str:
@@ -269,7 +340,10 @@ class Script:
     @ivar argv: what the script finds as C{sys.argv}.
     @ivar problem: why it has to be left to the interpreter; empty if it has not.
     @ivar imports: what it imports at its top.
+    @cvar needs: modules that the interpreter imports itself to run it.
     """
+
+    needs: tuple[str, ...] = ()
 
     def __init__(self, words: list[str]) -> None:
         self.argv = words
@@ -277,8 +351,7 @@ class Script:
         self._path = _absolute(words[0])
         # From 3.9 on, a script's name is absolute.
         self._name = self._path if _VERSION >= (3, 9) else words[0]
-        self._file: Watched | None = None
-        self._folder = ""
+        self._file = self._way = None  # type: Any
         self._code: Any = None
         self._warnings = ""
         self.problem = ""
@@ -292,12 +365,12 @@ class Script:
         """
         if self._file is None:
             self._file = Watched(self._path)
-        elif self._file.same():
+        elif self._file.same() and self._way.same():
             return False
         else:
             self._file.note()
         # If a link on the way leads elsewhere, the script is another file.
-        self._folder = realFolder(self._path)
+        self._way = Way(self._path)
         try:
             self.problem = ""
             self._compile()
@@ -322,7 +395,8 @@ class Script:
         """
         What goes first in the path of modules.
         """
-        return self._folder
+        folder: str = self._way.folder
+        return folder
 
     def enter(self) -> Call:
         """
@@ -357,6 +431,7 @@ class Command:
     """
 
     problem = ""
+    needs = ("linecache",) if _VERSION >= (3, 13) else ()
 
     def __init__(self, words: list[str]) -> None:
         self._source = words[1] + "\n"
@@ -391,10 +466,11 @@ class Command:
         In a child: have C{__main__} as it is to be.
         """
         names = freshMain(_BUILTIN)
-        lines: Any = sys.modules.get("linecache")
-        if lines is not None and "<string>" in lines.cache:
-            text = self._source.splitlines(True)
-            lines.cache["<string>"] = (len(self._source), None, text, "<string>")
+        if self.needs:
+            lines: Any = __import__("linecache")
+            # In 3.13.0 it is known by its name only.
+            code = self._code if hasattr(lines, "_code_key") else "<string>"
+            lines._register_code(code, self._source, "<string>")
         if self._warnings:
             sys.stderr.write(self._warnings)
         return exec, (self._code, names)
@@ -412,6 +488,7 @@ class Module:
     """
 
     problem = ""
+    needs = ("runpy",)
 
     def __init__(self, words: list[str]) -> None:
         self._module = words[1]
@@ -468,12 +545,16 @@ def compiled(source: Any, name: str) -> tuple[Any, str]:
     A script's code, and what the compiler has to say about it.
     """
     before, sys.stderr = sys.stderr, _io.StringIO()
+    modules = set(sys.modules)
     try:
         code = compile(source, name, "exec", 0, True)
         said: Any = sys.stderr
         return code, said.getvalue()
     finally:
         sys.stderr = before
+        # To show a warning others are imported, which may be the script's own.
+        for added in set(sys.modules) - modules:
+            del sys.modules[added]
 
 
 def freshMain(loader: Any) -> dict[str, Any]:
@@ -482,13 +563,15 @@ def freshMain(loader: Any) -> dict[str, Any]:
 
     @return: its names.
     """
-    main = type(sys)("__main__")
+    main, before = type(sys)("__main__"), sys.modules.get("__main__")
     names = vars(main)
     names["__loader__"] = loader
     if _VERSION < (3, 14):
         names["__annotations__"] = {}
     names["__builtins__"] = builtins
     sys.modules["__main__"] = main
+    if sys.modules.get("__mp_main__", main) is before:
+        sys.modules["__mp_main__"] = main
     return names
 
 
@@ -502,25 +585,98 @@ class Library:
 
     def __init__(self) -> None:
         encodings: Any = sys.modules["encodings"]
-        self._root = encodings.__file__.rpartition("/")[0].rpartition("/")[0] + "/"
+        root = encodings.__file__.rpartition("/")[0].rpartition("/")[0]
+        self._root = f"{root}/"
+        above, number = root.rpartition("/")[0], "{}{}".format(*_VERSION[:2])
+        # It is in the path wherever it could be.
+        self._archive = f"{above}/python{number}.zip/"
 
-    def has(self, module: Any) -> bool:
+    def has(self, module: Any, installed: bool = False) -> bool:
         """
         Whether a module is the standard library's, or the interpreter's own.
+
+        @param installed: whether those that are installed besides are meant too.
         """
         path = getattr(module, "__file__", None)
         if path is None:
             return not hasattr(module, "__path__")
-        if not isinstance(path, str) or not path.startswith(self._root):
+        if not isinstance(path, str):
             return False
-        return not any(each in path for each in _INSTALLED)
+        if any(each in path for each in _INSTALLED):
+            return installed
+        return path.startswith(self._root)
+
+    def isWithin(self, path: str) -> bool:
+        """
+        True if a path, which ends with a slash, is that of the standard library, or of
+        what is installed.
+        """
+        installed = any(each in path for each in _INSTALLED)
+        return installed or path.startswith((self._root, self._archive))
+
+
+def entries(path: str) -> frozenset[str]:
+    """
+    Return the names in a folder; of an archive, something that is no name and tells it
+    from another one.
+    """
+    try:
+        return frozenset(posix.listdir(path))
+    except NotADirectoryError:
+        return frozenset((f"/{stamp(path)}",))
+    except (OSError, ValueError):
+        return frozenset()
+
+
+def offers(entry: str, names: Container[str]) -> bool:
+    """
+    True if a file, or folder, may be one of some modules; an archive may have any.
+    """
+    name, dot, suffix = entry.partition(".")
+    return entry[:1] == "/" or (name in names and dot + suffix in _SUFFIXES)
+
+
+class Place:
+    """
+    A folder or an archive in which modules are looked for.
+
+    @ivar path: where it is.
+    @ivar has: what it has of the modules that matter.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._watched = Watched(path)
+        self._names: Container[str] = ()
+        # What comes while modules are being imported is not what they were found among.
+        self.has = entries(path)
+
+    def mind(self, names: Container[str]) -> None:
+        """
+        Look at nothing any more but some modules.
+        """
+        self._names = names
+        self.has = self._among(self.has)
+
+    def _among(self, found: frozenset[str]) -> frozenset[str]:
+        return frozenset(each for each in found if offers(each, self._names))
+
+    def changed(self) -> bool:
+        """
+        True if it has other files now that may be one of these modules.
+        """
+        if self._watched.same():
+            return False
+        self._watched.note()
+        return self._among(entries(self.path)) != self.has
 
 
 class Preloaded:
     """
     What was imported before there was a client.
 
-    @ivar placed: what was put first in the path of modules for that, if anything was.
+    @ivar path: the path of modules that a script is to find, but for its own folder.
+    @ivar placed: whether that has its own folder already.
     """
 
     def __init__(self, program: Any, asked: str, library: Library) -> None:
@@ -533,10 +689,12 @@ class Preloaded:
         self._library = library
         self._before = set(sys.modules)
         self._wanted: list[tuple[str, tuple[str, ...]]] = []
-        self._files: list[Watched] = []
-        self._folder: Watched | None = None
-        self.placed: str | None = None
-        self._foreign: set[str] = set()
+        self._files: dict[str, tuple[int, ...] | None] = {}
+        self._places: list[Place] = []
+        self._folder: str | None = None
+        self._stale = False
+        self.path = _PATH
+        self.placed = False
 
     def load(self, hasFolder: bool) -> None:
         """
@@ -544,16 +702,48 @@ class Preloaded:
 
         @param hasFolder: whether the path of modules has the script's own folder.
         """
-        folder = self._program.folder() if hasFolder else None
-        if self._asked not in ("", "-") and folder is not None:
-            sys.path.insert(0, folder)
-            self.placed = folder
-        if self._asked == "auto" and isinstance(self._program, Module):
-            self._tryFind()
+        begun = time.time()
+        folder = self._folder = self._program.folder() if hasFolder else None
+        own = [] if folder is None else [folder]
+        self._places = self._placesOf([*own, *self.path])
+        if self._asked in ("", "-"):
+            self._import()
+        else:
+            self.placed = folder is not None
+            self.path[:0] = own
+            self._importFrom(self.path)
+        self._look(begun)
+
+    def _placesOf(self, path: list[str]) -> list[Place]:
+        """
+        Return the places of a path in which modules may come and go: the standard
+        library and what is installed are taken to stay as they are.
+        """
+        absolute = [_absolute(each) for each in path if isinstance(each, str)]
+        absolute = [each.rstrip("/") for each in absolute]
+        own = [each for each in absolute if not self._library.isWithin(f"{each}/")]
+        return [Place(each or "/") for each in own]
+
+    def _importFrom(self, path: list[str]) -> None:
+        """
+        Import what is to be imported from a script's own path.
+        """
+        usual, sys.path = sys.path, path
+        try:
+            if self._asked == "auto" and isinstance(self._program, Module):
+                self._tryFind()
+            self._import()
+        finally:
+            # Modules may have another path now.
+            self.path, sys.path = sys.path, usual
+
+    def _import(self) -> None:
+        """
+        Import what is to be imported.
+        """
         self._wanted = self.wanted()
         for name, parts in self._wanted:
-            self._import(name, parts)
-        self._look(folder)
+            self._importOne(name, parts)
 
     def _tryFind(self) -> None:
         """
@@ -568,17 +758,18 @@ class Preloaded:
         """
         What is to be imported.
         """
-        own = [("runpy", ())] if isinstance(self._program, Module) else []
-        found = [*own, *self._program.imports]
+        needed: list[tuple[str, tuple[str, ...]]] = []
+        needed += [(name, ()) for name in self._program.needs]
+        found = [*needed, *self._program.imports]
         if self._asked == "-":
             return []
         if self._asked == "auto":
             return found
         if self._asked:
-            return [*own, *[(name, ()) for name in self._asked.split(",")]]
+            return [*needed, *[(name, ()) for name in self._asked.split(",")]]
         return [each for each in found if each[0].partition(".")[0] in SHARED]
 
-    def _import(self, name: str, parts: tuple[str, ...]) -> None:
+    def _importOne(self, name: str, parts: tuple[str, ...]) -> None:
         """
         Import one module, or leave all as it was.
         """
@@ -590,51 +781,56 @@ class Preloaded:
                 del sys.modules[added]
             say(f"preload: {name}: {reasonOf(why)}")
 
-    def _look(self, folder: str | None) -> None:
+    def _look(self, begun: float) -> None:
         """
         Remember what must not change.
+
+        @param begun: when nothing was imported yet.
         """
         added = {name: sys.modules[name] for name in set(sys.modules) - self._before}
-        inFolder = f"{folder or posix.getcwd()}/"
-        for name, module in added.items():
-            path: Any = getattr(module, "__file__", None)
-            own = isinstance(path, str) and not self._library.has(module)
-            if own and not any(each in path for each in _INSTALLED):
-                self._files.append(Watched(path))
-                own = path.startswith(inFolder)
-            else:
-                own = False
-            if not own:
-                self._foreign.add(name.partition(".")[0])
-        if folder is not None:
-            self._folder = Watched(folder or posix.getcwd())
-            if self.shadowed():
+        # What is multiprocessing's name for __main__.
+        added.pop("__mp_main__", None)
+        known = {place.path for place in self._places}
+        self._places += self._placesOf(
+            [each for each in self.path if each not in known]
+        )
+        names = frozenset(name.partition(".")[0] for name in added)
+        for place in self._places:
+            place.mind(names)
+        if self._asked in ("", "-"):
+            if not names:
+                self._places.clear()
+            elif any(place.has for place in self._places):
+                # Not all of them are what the script would import.
                 self._giveUp(added)
+        for name, module in added.items():
+            if not self._library.has(module, True):
+                self._lookAt(name, module, added)
+        # Those that changed meanwhile may not be what was imported.
+        times = [found[-1] / 1e9 for found in self._files.values() if found]
+        self._stale = any(begun - _YOUNG <= each <= time.time() for each in times)
 
-    def shadowed(self) -> bool:
+    def _lookAt(self, name: str, module: Any, added: Iterable[str]) -> None:
         """
-        Whether a file in the script's folder has the name of a module that was imported
-        from somewhere else.
+        Remember the files of one module.
         """
-        if self._folder is None:
-            return False
-        try:
-            names = posix.listdir(self._folder.path)
-        except OSError:
-            return False
-        return any(name.partition(".")[0] in self._foreign for name in names)
+        path = getattr(module, "__file__", None)
+        if isinstance(path, str):
+            self._files[path] = stamp(path)
+        within = f"{name}."
+        parts = [each[len(within) :] for each in added if each.startswith(within)]
+        for place in self._placesOf(list(getattr(module, "__path__", None) or ())):
+            place.mind(frozenset(parts))
+            self._places.append(place)
 
-    def _giveUp(self, added: Iterable[str]) -> None:
+    def _giveUp(self, added: dict[str, Any]) -> None:
         """
         Have nothing imported in advance after all.
         """
-        if self._asked not in ("", "-"):
-            # They were found with the script's folder in the path.
-            return
         for name in added:
             sys.modules.pop(name, None)
-        self._foreign.clear()
-        self._files.clear()
+        added.clear()
+        self._places.clear()
 
     def changed(self) -> bool:
         """
@@ -644,24 +840,25 @@ class Preloaded:
 
     def stale(self) -> bool:
         """
-        Whether something is not what would be imported now.
+        Whether something is not what would be imported now.  It stays so, also if all
+        is as it was again.
         """
-        if self.placed is not None and self.placed != self._program.folder():
-            return True
-        if not all(file.same() or self._certain(file) for file in self._files):
-            return True
-        folder = self._folder
-        if folder is None or folder.same():
-            return False
-        folder.note()
-        return self._asked in ("", "-") and self.shadowed()
+        self._stale = self._stale or self._isOld()
+        return self._stale
 
-    def _certain(self, file: Watched) -> bool:
+    def spoil(self) -> None:
         """
-        Whether a file is as it was, though it changed just before it was read.
+        Have it be stale.
         """
-        before = file._stamp
-        return stamp(file.path) == before and isYoung(before)
+        self._stale = True
+
+    def _isOld(self) -> bool:
+        if any(stamp(path) != before for path, before in self._files.items()):
+            return True
+        moved = self._folder is not None and self._folder != self._program.folder()
+        if moved and (self.placed or self._places):
+            return True
+        return any(place.changed() for place in self._places)
 
 
 def high(fd: int) -> int:
@@ -681,9 +878,9 @@ def high(fd: int) -> int:
 
 def takeChannel() -> int:
     """
-    Take descriptor 0 for the channel to the daemon, and leave nothing at 0 and 1.
+    Take descriptor 1 for the channel to the daemon, and leave nothing at 0 and 1.
     """
-    channel = high(posix.dup(0))
+    channel = high(posix.dup(1))
     try:
         nothing = posix.open("/dev/null", posix.O_RDWR)
     except OSError:
@@ -723,10 +920,6 @@ class Start:
         }
         # The interpreter ignores these itself.
         self._ignored -= {_signal.SIGPIPE, _signal.SIGXFSZ}
-        try:
-            self._folder = posix.getcwd()
-        except OSError:
-            self._folder = ""
 
     def restore(self) -> None:
         """
@@ -738,11 +931,42 @@ class Start:
                 _signal.signal(number, _signal.SIG_DFL)
         _signal.pthread_sigmask(_signal.SIG_SETMASK, self._mask)
         posix.umask(self._umask)
-        if self._folder:
-            try:
-                posix.chdir(self._folder)
-            except OSError:
-                """It is gone, or nobody may go there any more."""
+
+
+class Directory:
+    """
+    The working directory, which another one may take the place of.
+    """
+
+    def __init__(self, path: str) -> None:
+        """
+        Go there, if this process is elsewhere.
+
+        @param path: where it is; empty if that is not known.
+
+        @raise OSError: if the user may not go there.
+        """
+        self._path = path
+        self._identity = identity(path)
+        if self._identity is None:
+            self._path = _absolute("")
+        elif self._identity != identity("."):
+            posix.chdir(path)
+
+    def same(self) -> bool:
+        """
+        True if a cold start would have the same.
+        """
+        return self._identity is None or identity(self._path) == self._identity
+
+    def enter(self) -> None:
+        """
+        Be in the one that a cold start would have.
+
+        @raise OSError: if that is gone, or the user may not go there any more.
+        """
+        if self._path:
+            posix.chdir(self._path)
 
 
 class Server:
@@ -751,23 +975,26 @@ class Server:
     """
 
     def __init__(
-        self, channel: int, program: Any, executable: str, cold: list[str], asked: str
+        self,
+        channel: int,
+        program: Any,
+        directory: Directory,
+        orders: dict[str, Any],
     ) -> None:
         """
         @param channel: the descriptor that leads to the daemon.
         @param program: what to run.
-        @param executable: what a cold start executes.
-        @param cold: its arguments.
-        @param asked: what to import in advance.
+        @param directory: where.
+        @param orders: what else it has to know, by the names that are L{ORDERS}.
         """
         self._channel = _socket.socket(fileno=channel)
         self._buffer = bytearray(LARGEST)
         self._program = program
-        self._executable = executable
-        self._cold = cold
+        self._executable: bytes = orders["executable"]
+        self._cold: list[bytes] = orders["cold"]
         self._environment = dict(posix.environ)
         self._library = Library()
-        self._preloaded = Preloaded(program, asked, self._library)
+        self._preloaded = Preloaded(program, orders["asked"], self._library)
         self._hasFolder = not (sys.flags.isolated or getattr(sys.flags, "safe_path", 0))
         self._reports: list[bytes] = []
         self._running: dict[int, int] = {}
@@ -777,6 +1004,7 @@ class Server:
         self._poll = select.poll()
         self._interpreter = Watched(sys.executable or "")
         self._start = Start()
+        self._directory = directory
         self._stale = False
         self._problem = ""
         self._streams = Streams()
@@ -800,6 +1028,9 @@ class Server:
             posix._exit(THREADED)
         self._endWithDaemon(False)
         self._streams.flush()
+        # Others than the standard library's may change within a tick of their clock.
+        for place in set(sys.path_importer_cache).difference(sys.path):
+            del sys.path_importer_cache[place]
         self.ending = Ending(self._library)
         self.collects = gc.isenabled()
         gc.disable()
@@ -847,7 +1078,8 @@ class Server:
         self._before = (_signal.SIG_DFL if handler is None else handler, wakeup)
         self._poll.register(self._channel.fileno(), select.POLLIN)
         self._poll.register(self._exits, select.POLLIN)
-        self._report(HELLO, 0, posix.getpid(), 0)
+        hello = REPORT.pack(HELLO, 0, posix.getpid(), 0, version(globals()["text"]))
+        self._reports.append(hello)
         while True:
             for fd, _ in self._poll.poll(0 if self._reports else None) or self._idle():
                 child = self._about(fd)
@@ -924,9 +1156,11 @@ class Server:
             self._listen(number, fds[0])
         elif what == WITHDRAW:
             self._withdraw(number)
-        else:
+        elif what == ORDER:
             extra = bytes(self._buffer[HEADER.size : length])
             return self._order(number, extra, fds)
+        else:
+            misfit(f"there is no order {what}")
         return None
 
     def _listen(self, number: int, fd: int) -> None:
@@ -1060,7 +1294,7 @@ class Server:
             gc.freeze()
             if not self._program.problem and self._preloaded.changed():
                 self._wither()
-        if self._preloaded.stale() or not self._interpreter.same():
+        if self._isOld():
             self._wither()
             return True
         if self._most and time.process_time() > self._most:
@@ -1070,6 +1304,14 @@ class Server:
             if self._problem:
                 say(f"cold: {self._problem}")
         return bool(self._problem)
+
+    def _isOld(self) -> bool:
+        """
+        True if this process is not what would be started now.
+        """
+        if not self._directory.same() or not self._interpreter.same():
+            self._preloaded.spoil()
+        return self._preloaded.stale()
 
     def _wither(self) -> None:
         """
@@ -1161,6 +1403,7 @@ class Server:
         self._start.restore()
         environment = {**self._environment, **added}
         try:
+            self._directory.enter()
             posix.execve(self._executable, self._cold, environment)
         except OSError:
             posix._exit(127)
@@ -1180,7 +1423,8 @@ class Server:
                 posix.putenv(name, value)
         self._streams.renew()
         sys.argv = self._program.argv
-        if self._hasFolder and self._preloaded.placed is None:
+        sys.path = self._preloaded.path
+        if self._hasFolder and not self._preloaded.placed:
             sys.path.insert(0, self._program.folder())
         if self.collects:
             gc.enable()
@@ -1332,29 +1576,42 @@ given = ()  # type: tuple[Any, ...]
 error = None  # type: BaseException | None
 
 
-def serve() -> None:
+def misfit(what: str) -> None:
     """
-    Be a warm process: C{FORM ASKED EXECUTABLE COUNT COLD... ORIG...} are the arguments,
-    where FORM is nothing, C{-c} or C{-m} and the place of that or of the script in what
-    a plain interpreter would find as its arguments, ORIG.
+    End, as the daemon asks for something that this text does not know.
+    """
+    say(f"the daemon is of another version: {what}")
+    posix._exit(MISFIT)
+
+
+def native(text: bytes) -> str:
+    """
+    Return an argument as the interpreter decodes it.
+    """
+    return text.decode(sys.getfilesystemencoding(), sys.getfilesystemencodeerrors())
+
+
+def serve(orders: dict[str, Any]) -> None:
+    """
+    Be a warm process.
 
     It returns in a child only, which is to call L{call} with what is L{given}.
+
+    @param orders: what it has to know, by the names that are L{ORDERS}.
     """
     global call, given
-    form, at, asked, executable, count, *rest = sys.argv[1:]
-    cold, orig = rest[: int(count)], rest[int(count) :] or rest
     for name in set(sys.modules) - _BEFORE:
         del sys.modules[name]
-    if form != "-c" and next(reversed(list(sys.modules))) == "linecache":
-        # From 3.13 on, -c imports it, looking in the working directory first.
-        del sys.modules["linecache"]
-        sys.path_importer_cache.pop(posix.getcwd(), None)
+    channel = takeChannel()
+    for unknown in sorted(ORDERS.symmetric_difference(orders)):
+        misfit(f"'{unknown}' is unknown to one of us")
+    orig = list(map(native, orders["plain"]))
     if hasattr(sys, "orig_argv"):
         sys.orig_argv[:] = orig
-    channel = takeChannel()
-    program = FORMS[form](orig[int(at) :])
+    directory = Directory(native(orders["directory"]))
+    program = FORMS[orders["form"]](orig[orders["at"] :])
     sys.argv = list(program.argv)
-    server = Server(channel, program, executable, cold, asked)
+    server = Server(channel, program, directory, orders)
     server.prepare()
     call, given = server.serve()
 

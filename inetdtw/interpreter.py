@@ -19,9 +19,8 @@ import os
 import re
 from collections.abc import Sequence
 
-from inetdtw import userfile
-from inetdtw._warmhelper import BOOT
-from inetdtw.context import Identity
+from inetdtw import userfile, warmtext
+from inetdtw.context import Context, Identity
 from inetdtw.interfaces import Order
 from inetdtw.plainfile import NotPlain
 from inetdtw.service import Interpreted, Program
@@ -31,6 +30,8 @@ _NAME = re.compile(r"python(3(\.[0-9]+)?)?")
 _FLAGS, _VALUED = frozenset("uIOEsSBbP"), frozenset("XW")
 #: The most of a first line that a system reads.
 _LINE = 256
+#: The most bytes of a program's arguments that ps(1) shows of its interpreter.
+_SHOWN = 1 << 14
 
 
 class Unfit(Exception):
@@ -151,20 +152,33 @@ def _named(line: str) -> tuple[tuple[str, ...], int]:
     raise Unfit("the program is not Python's: neither its name nor its first line is")
 
 
-def command(kept: Interpreted, order: Order, preload: str) -> tuple[str, list[str]]:
+def command(
+    kept: Interpreted, order: Order, preload: str, context: Context | None = None
+) -> tuple[str, list[str], dict[str, object]]:
     """
     How to start the interpreter that is kept.
 
     @param order: a cold start of the program.
     @param preload: what to import before there is a client.
+    @param context: what that takes on, if it is known.
 
-    @return: what to execute, and its arguments.
+    @return: what to execute, its arguments, and the orders of the process: see
+        L{inetdtw._warmhelper.ORDERS}.
     """
     script = (order.executable,) if kept.starter else ()
     own = kept.prefix[kept.hidden :]
-    # What the interpreter would be given by a cold start.
-    plain = [*own, *script, *kept.words]
-    cold = list(order.argv)
-    told = [kept.form, str(len(own)), preload, order.executable, str(len(cold)), *cold]
-    argv = [*kept.prefix, "-c", BOOT, *told, *([] if plain == cold else plain)]
-    return kept.starter or order.executable, argv
+    words = [*script, *kept.words]
+    orders = {
+        "form": kept.form,
+        "at": len(own),
+        "asked": preload,
+        "executable": os.fsencode(order.executable),
+        "cold": list(map(os.fsencode, order.argv)),
+        # What the interpreter would be given by a cold start.
+        "plain": list(map(os.fsencode, [*own, *words])),
+        "directory": b"" if context is None else os.fsencode(context.directory),
+    }
+    place = warmtext.place(None if context is None else context.chroot)
+    # Only people read them.
+    shown = words if len(os.fsencode("".join(words))) < _SHOWN else []
+    return kept.starter or order.executable, [*kept.prefix, place, *shown], orders

@@ -165,7 +165,7 @@ class Launchers:
             # Whether accept(2) blocks is one setting for all who have a socket: with
             # one that runs its programs a user could have the daemon wait for ever.
             make = Warm if _isAnothers(service.context) else warmBefore
-            self._warm[key] = make(cold, *given, self._total)
+            self._warm[key] = make(cold, *given, self._total, service.context)
 
     def of(self, service: Service) -> ILauncher | None:
         """

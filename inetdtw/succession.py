@@ -18,6 +18,7 @@ from typing import Any
 from inetdtw import interpreter
 from inetdtw._warmhelper import THREADED, UNFIT
 from inetdtw.complaints import Complaints
+from inetdtw.context import Context
 from inetdtw.interfaces import Order
 from inetdtw.pauses import Pauses
 from inetdtw.report import Report
@@ -47,6 +48,7 @@ class Succession:
         report: Report,
         name: str,
         total: Total | None = None,
+        context: Context | None = None,
     ) -> None:
         """
         @param owner: is told: C{ready(process)} of a new current one, C{notify()},
@@ -56,6 +58,7 @@ class Succession:
         @param cold: the launcher of its context.
         @param name: the service, for the log.
         @param total: what counts the programs of all services.
+        @param context: what the processes take on, if it is known.
         """
         self.notify, self.left = owner.notify, owner.left
         self._owner = owner
@@ -65,6 +68,7 @@ class Succession:
         self._report = report
         self._name = name
         self._total = Total() if total is None else total
+        self._context = context
         self._preload = kept.preload
         self._next: WarmProcess | None = None
         self._old: set[WarmProcess] = set()
@@ -105,11 +109,13 @@ class Succession:
             self._old.add(self._next)
             self._next.retire()
         order = self.template
-        command = interpreter.command(self._kept, order, self._preload)
+        how = (self._kept, order, self._preload, self._context)
+        command = interpreter.command(*how)
         process = WarmProcess(
             *(self, self._reactor, self._complaints, order),
             total=self._total,
             adopted=self._adopted,
+            context=self._context,
         )
         self._next = process
         process.start(self._cold, *command)

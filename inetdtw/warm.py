@@ -31,7 +31,8 @@ class Warm:
         """
         @param cold: the launcher of its context.
         @param given: what else L{Succession} takes: how to start the interpreter, and
-            the reactor, the log, the service's name and what counts all programs.
+            the reactor, the log, the service's name, what counts all programs, and the
+            context.
         """
         kept, *rest = given
         self._cold = cold

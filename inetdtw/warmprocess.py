@@ -16,13 +16,15 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from zope.interface import implementer
 
-from inetdtw import _warmhelper
+from inetdtw import _warmhelper, warmtext
 from inetdtw.complaints import Complaints
+from inetdtw.context import Context
+from inetdtw.credentials import mismatch
 from inetdtw.held import Kept
 from inetdtw.interfaces import Exit, IChild, ILauncher, Order
 from inetdtw.report import JUST_ACCEPTED
@@ -64,6 +66,7 @@ class WarmProcess:
         made: Order,
         total: Total | None = None,
         adopted: dict[int, Watch] | None = None,
+        context: Context | None = None,
     ) -> None:
         """
         @param owner: is told: C{ready(process)}, C{stale(process)}, C{notify()},
@@ -73,8 +76,10 @@ class WarmProcess:
         @param complaints: what reads the standard error of such processes.
         @param total: what counts the programs of all services.
         @param adopted: what waits for programs whose warm process is gone.
+        @param context: what the process takes on; by default nothing.
         """
         self._owner = owner
+        self._context = Context() if context is None else context
         self._reactor = reactor
         self._others = complaints
         self._channel: Channel | None = None
@@ -109,22 +114,30 @@ class WarmProcess:
         closed = self._channel is None or self._channel.closed
         return closed and self._how is not None
 
-    def start(self, launcher: ILauncher, executable: str, argv: Sequence[str]) -> None:
+    def start(
+        self,
+        launcher: ILauncher,
+        executable: str,
+        argv: Sequence[str],
+        orders: Mapping[str, object],
+    ) -> None:
         """
         Start it.
 
         @param launcher: the launcher of its context.
         @param executable: the interpreter.
         @param argv: its arguments.
+        @param orders: what the process has to know: see
+            L{inetdtw._warmhelper.ORDERS}.
         """
         with contextlib.ExitStack() as stack:
             try:
                 channel = Channel(self._reactor, self._received, self._lost)
                 self._channel = self.accepting.channel = channel
-                source = os.open(_warmhelper.__file__, os.O_RDONLY)
+                source = warmtext.given(orders)
                 stack.callback(os.close, source)
                 self._complaints = Complaints(self._reactor, self._others)
-                fds = (channel.theirs.fileno(), source, self._complaints.given)
+                fds = (source, channel.theirs.fileno(), self._complaints.given)
             except OSError as why:
                 self.failed(why.strerror or str(why))
                 return
@@ -247,10 +260,16 @@ class WarmProcess:
         try:
             self._heard(said)
         except Nonsense as why:
-            self._calm()
-            self._how = f"it says what cannot be: {why}"
-            self._overdue()
+            self._distrust(f"it says what cannot be: {why}")
         self._changed()
+
+    def _distrust(self, why: str) -> None:
+        """
+        Have nothing to do with it any more, whatever becomes of it.
+        """
+        self._calm()
+        self._how = why
+        self._overdue()
 
     def _heard(self, said: Said) -> None:
         """
@@ -260,6 +279,8 @@ class WarmProcess:
         """
         kind, number, pid = said[:3]
         if kind == _warmhelper.HELLO:
+            if said.cpu != warmtext.VERSION:
+                raise Nonsense("it is of another version")
             self._greeted = True
             self._greet()
         elif kind == _warmhelper.STARTED and number in self._waiting:
@@ -281,10 +302,14 @@ class WarmProcess:
         """
         It is ready, once it has said so and whoever started it has said who it is.
         """
-        known = self._greeted and self.pid is not None
-        if known and not self.up and self._how is None:
-            self.up = True
-            self._owner.ready(self)
+        if self.pid is None or not self._greeted or self.up or self._how is not None:
+            return
+        why = mismatch(self.pid, self._context.identity)
+        if why is not None:
+            self._distrust(f"it is not the service's user: {why}")
+            return
+        self.up = True
+        self._owner.ready(self)
 
     def _begun(self, number: int, pid: int, warm: bool) -> None:
         """

@@ -8,6 +8,7 @@ An upgrade in place, of the package or of Python, while the daemon runs.
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 
@@ -155,3 +156,46 @@ class InterpreterTests(UpgradeTestCase):
         daemon = self.start()
         self.installed.relink(others[0])
         self.lost(daemon, "is not the Python of the daemon: restart the daemon")
+
+
+class WarmTests(UpgradeTestCase):
+    """
+    The files of the package are replaced under a warm service.
+    """
+
+    def definition(self, port: int, *keys: str) -> str:
+        """
+        A warm service that says who it is.
+        """
+        return super().definition(port, *keys, "warm = yes")
+
+    def check(self, changes: dict[str, str]) -> None:
+        """
+        Replace the files, and see that interpreters are still started, and as whom.
+        """
+        daemon = self.start()
+        daemon.waitForLog("event=ready")
+        self.assertGreater(self.installed.replace(changes), 0)
+        daemon.process.send_signal(signal.SIGHUP)
+        daemon.waitForLog("event=ready", 2)
+        pid = re.findall(r"pid=(\d+) event=ready", daemon.log())[-1]
+        os.kill(int(pid), signal.SIGKILL)
+        daemon.waitForLog("event=ready", 3)
+        for _ in range(3):
+            self.assertEqual(talk(self.port, b""), self.wanted)
+        daemon.waitForLog("how=warm", 3)
+        self.assertEqual(daemon.log().count("event=died"), 1)
+
+    def test_otherKey(self) -> None:
+        """
+        Interpreters are started with the text that the daemon has loaded, when the
+        files have other names for what it tells them.
+        """
+        keys = ("form", "plain", "executable", "cold")
+        self.check({f'"{key}"': f'"other_{key}"' for key in keys})
+
+    def test_broken(self) -> None:
+        """
+        So they are when nothing that is there now can be run.
+        """
+        self.check({"from __future__ import annotations": "raise SystemExit('new')"})

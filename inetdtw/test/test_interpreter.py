@@ -12,7 +12,8 @@ from typing import Any
 from twisted.python.filepath import FilePath
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw._warmhelper import BOOT
+from inetdtw._warmhelper import ORDERS
+from inetdtw.context import Context
 from inetdtw.interfaces import Order
 from inetdtw.interpreter import Unfit, command, divided, interpretedBy, isPython
 from inetdtw.service import Interpreted, Program
@@ -188,13 +189,15 @@ class CommandTests(SynchronousTestCase):
     Tests for L{command}.
     """
 
-    def command(self, kept: Interpreted, **given: Any) -> tuple[str, list[str]]:
+    def command(
+        self, kept: Interpreted, **given: Any
+    ) -> tuple[str, list[str], dict[str, object]]:
         """
         How one is started.
         """
         usual = {"executable": "/bin/py", "argv": ("py", "-u", "s.py", "a")}
         order = Order(environment={}, extra={}, fds=(0, 0, 0), **{**usual, **given})
-        return command(kept, order, "pre")
+        return command(kept, order, "pre", Context(directory="/d", chroot="/c"))
 
     def test_interpreter(self) -> None:
         """
@@ -202,10 +205,37 @@ class CommandTests(SynchronousTestCase):
         start would be.
         """
         kept = Interpreted("", ("py", "-u"), 0, "", ("s.py", "a"))
-        executable, argv = self.command(kept)
+        executable, argv, orders = self.command(kept)
         self.assertEqual(executable, "/bin/py")
-        cold = ["/bin/py", "4", "py", "-u", "s.py", "a"]
-        self.assertEqual(argv, ["py", "-u", "-c", BOOT, "", "2", "pre", *cold])
+        self.assertEqual(argv, ["py", "-u", "-", "s.py", "a"])
+        wanted = {
+            "form": "",
+            "at": 2,
+            "asked": "pre",
+            "executable": b"/bin/py",
+            "cold": [b"py", b"-u", b"s.py", b"a"],
+            "plain": [b"py", b"-u", b"s.py", b"a"],
+            "directory": b"/d",
+        }
+        self.assertEqual(orders, wanted)
+        self.assertEqual(set(orders), ORDERS)
+
+    def test_large(self) -> None:
+        """
+        Arguments that are large are not the interpreter's too.
+        """
+        kept = Interpreted("", ("py",), 0, "", ("s.py", "a" * 100000))
+        _, argv, orders = self.command(kept, argv=("py", "s.py", "a" * 100000))
+        self.assertEqual(argv, ["py", "-"])
+        self.assertEqual(orders["plain"], [b"py", b"s.py", b"a" * 100000])
+
+    def test_outside(self) -> None:
+        """
+        The interpreter is given a path where there is no root folder of its own.
+        """
+        kept = Interpreted("", ("py",), 0, "", ("s.py",))
+        order = Order("/bin/py", ("py", "s.py"), {}, {}, (0, 0, 0))
+        self.assertEqual(command(kept, order, "")[1], ["py", "/dev/fd/0", "s.py"])
 
     def test_script(self) -> None:
         """
@@ -214,8 +244,9 @@ class CommandTests(SynchronousTestCase):
         """
         kept = Interpreted("/usr/bin/env", ("/usr/bin/env", "py", "-u"), 1, "", ("a",))
         given = {"executable": "/s.py", "argv": ("name", "a")}
-        executable, argv = self.command(kept, **given)
+        executable, argv, orders = self.command(kept, **given)
         self.assertEqual(executable, "/usr/bin/env")
-        plain = ["py", "-u", "/s.py", "a"]
-        told = ["", "2", "pre", "/s.py", "2", "name", "a", *plain]
-        self.assertEqual(argv, ["/usr/bin/env", "py", "-u", "-c", BOOT, *told])
+        self.assertEqual(argv, ["/usr/bin/env", "py", "-u", "-", "/s.py", "a"])
+        self.assertEqual(orders["plain"], [b"py", b"-u", b"/s.py", b"a"])
+        found = (orders["at"], orders["executable"], orders["cold"])
+        self.assertEqual(found, (2, b"/s.py", [b"name", b"a"]))

@@ -127,7 +127,7 @@ class WarmTests(WarmTestCase):
         with open(os.devnull) as null:
             warm.launch(child, self.order(fds=(null.fileno(),) * 3))
         process, program = self.launcher.programs[before:]
-        self.assertIn("-c", process.order.argv)
+        self.assertIn("/dev/fd/0", process.order.argv)
         self.assertIs(program.child, child)
 
     def test_dead(self) -> None:

@@ -26,7 +26,7 @@ from typing import Any
 from twisted.python.filepath import FilePath
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw import _warmhelper, interpreter
+from inetdtw import _warmhelper, interpreter, warmtext
 from inetdtw._accepting import ofConnection, packAddress
 from inetdtw._warmhelper import (
     ACCEPT,
@@ -37,6 +37,7 @@ from inetdtw._warmhelper import (
     ENDED,
     HEADER,
     HELLO,
+    MISFIT,
     MOST,
     REPORT,
     STALE,
@@ -50,6 +51,7 @@ from inetdtw._warmhelper import (
     Preloaded,
     Script,
     Watched,
+    Way,
     isYoung,
     stamp,
 )
@@ -129,7 +131,7 @@ class FileTests(FolderTestCase):
         for path in ("a\0b", "x" * 5000):
             self.assertIsNone(_warmhelper.stamp(path))
 
-    def test_realFolder(self) -> None:
+    def test_way(self) -> None:
         """
         The folder of a script is found behind all links, as the interpreter does.
         """
@@ -140,16 +142,45 @@ class FileTests(FolderTestCase):
         os.symlink("../one/script", f"{folder}/one/absolute")
         os.symlink(f"{folder}/link/absolute", f"{folder}/far")
         for path in ("one/script", "link/script", "far", "one/../link/./absolute"):
-            self.assertEqual(
-                _warmhelper.realFolder(f"{folder}/{path}"), f"{folder}/one"
-            )
-        self.assertEqual(_warmhelper.realFolder("/script"), "/")
+            self.assertEqual(Way(f"{folder}/{path}").folder, f"{folder}/one")
+        self.assertEqual(Way("/script").folder, "/")
         os.symlink("loop", f"{folder}/loop")
-        _warmhelper.realFolder(f"{folder}/loop")
+        self.assertTrue(Way(f"{folder}/loop").same())
         before = os.getcwd()
         self.addCleanup(os.chdir, before)
         os.chdir(folder)
-        self.assertEqual(_warmhelper.realFolder("script"), folder)
+        self.assertEqual(Way("script").folder, folder)
+
+    def test_wayElsewhere(self) -> None:
+        """
+        That it leads elsewhere is noticed: a link that is another one, or is none any
+        more, and another folder of the same name.
+        """
+        folder = self.folder.path
+        for name in ("one", "two"):
+            os.mkdir(f"{folder}/{name}")
+            self.write(f"{name}/script", "")
+        os.symlink("one", f"{folder}/link")
+        os.symlink("link/script", f"{folder}/script")
+
+        def link() -> None:
+            os.symlink("two", f"{folder}/new")
+            os.replace(f"{folder}/new", f"{folder}/link")
+
+        def plain() -> None:
+            os.remove(f"{folder}/link")
+            os.mkdir(f"{folder}/link")
+            self.write("link/script", "")
+
+        def moved() -> None:
+            os.rename(f"{folder}/link", f"{folder}/old")
+            os.mkdir(f"{folder}/link")
+
+        for change in (link, plain, moved):
+            way = Way(f"{folder}/script")
+            self.assertTrue(way.same())
+            change()
+            self.assertFalse(way.same())
 
     def test_library(self) -> None:
         """
@@ -343,7 +374,10 @@ class Running:
     @ivar pid: its process id.
     """
 
-    def __init__(self, argv: Sequence[str], preload: str = "") -> None:
+    def __init__(self, argv: Sequence[str], preload: str = "", **more: object) -> None:
+        """
+        @param more: orders that are others than usual.
+        """
         self.channel, self._theirs = socket.socketpair(
             socket.AF_UNIX, socket.SOCK_SEQPACKET
         )
@@ -355,11 +389,11 @@ class Running:
         kept = interpreter.interpretedBy(program, None, preload)
         env = {"PATH": os.defpath, "LANG": "C.UTF-8"}
         order = Order(sys.executable, program.argv, env, {}, (0, 0, 0))
-        executable, words = interpreter.command(kept, order, preload)
-        source = os.open(_warmhelper.__file__, os.O_RDONLY)
+        executable, words, orders = interpreter.command(kept, order, preload)
+        source = warmtext.given({**orders, **more})
         actions = [
-            (os.POSIX_SPAWN_DUP2, self._theirs.fileno(), 0),
-            (os.POSIX_SPAWN_DUP2, source, 1),
+            (os.POSIX_SPAWN_DUP2, source, 0),
+            (os.POSIX_SPAWN_DUP2, self._theirs.fileno(), 1),
             (os.POSIX_SPAWN_DUP2, log, 2),
         ]
         self.pid = os.posix_spawn(executable, words, env, file_actions=actions)
@@ -426,6 +460,14 @@ class Running:
             os.waitpid(self.pid, 0)
         if self._log >= 0:
             os.close(self._log)
+
+
+def _fixed(orders: dict[str, Any]) -> Any:
+    """
+    Return what starts an interpreter with some orders.
+    """
+    command = interpreter.command
+    return lambda *given: (*command(*given)[:2], orders)
 
 
 def readAll(client: socket.socket) -> bytes:
@@ -720,6 +762,47 @@ class ServerTests(ServingTestCase):
         running.pid = 0
         self.assertEqual(os.WEXITSTATUS(status), THREADED)
         self.assertIn("has started a thread", running.log())
+
+    def refuses(self, running: Running, *words: str) -> None:
+        """
+        A process ends, and says why.
+        """
+        self.addCleanup(running.kill)
+        _, status = os.waitpid(running.pid, 0)
+        running.pid = 0
+        self.assertEqual(os.WEXITSTATUS(status), MISFIT)
+        log = running.log()
+        for word in ("another version", *words):
+            self.assertIn(word, log)
+
+    def test_unknownOrders(self) -> None:
+        """
+        It does not begin when it is told what it does not know, or not told all.
+        """
+        self.refuses(Running([self.script], uid=5), "'uid' is unknown")
+        orders = dict.fromkeys(_warmhelper.ORDERS)
+        for name in orders:
+            given = {each: None for each in orders if each != name}
+            self.patch(interpreter, "command", _fixed(given))
+            self.refuses(Running([self.script]), f"'{name}' is unknown")
+
+    def test_unknownPacket(self) -> None:
+        """
+        It ends when it is asked for what it does not know.
+        """
+        running = self.run_()
+        running.channel.send(HEADER.pack(1, 9))
+        self.refuses(running, "no order 9")
+
+    def test_large(self) -> None:
+        """
+        Arguments are as long as execve(2) takes them.
+        """
+        size, many = 1 << 16, 12
+        script = self.write("s.py", "import sys\nprint(len(''.join(sys.argv[1:])))\n")
+        running = self.run_(script, *["x" * size] * many)
+        client, _ = self.ordered(running)
+        self.assertEqual(client.recv(100), b"%d\n" % (size * many))
 
     def test_manyChildren(self) -> None:
         """

@@ -12,9 +12,11 @@ from functools import partial
 
 from zope.interface.verify import verifyObject
 
-from inetdtw import _warmhelper
+from inetdtw import warmtext
 from inetdtw._warmhelper import ACCEPTED, ENDED, FAILED, HELLO, STALE, STARTED
+from inetdtw.context import Context, Identity
 from inetdtw.interfaces import Exit, IChild, Order
+from inetdtw.test import warming
 from inetdtw.test.fakes import FakeChild, killed
 from inetdtw.test.warming import (
     ENVIRONMENT,
@@ -41,17 +43,18 @@ class StartTests(WarmProcessTestCase):
 
     def test_order(self) -> None:
         """
-        It is started as a program of the service would be, with a socket as its
-        standard input, the text of what it is to be as its standard output, and a pipe
-        to the log as its standard error.
+        It is started as a program of the service would be, with the text of what it is
+        to be as its standard input, a socket as its standard output, and a pipe to the
+        log as its standard error.
         """
         order = self.launcher.last.order
         self.assertEqual(order.executable, "/bin/py")
         self.assertEqual(order.argv, ("py", "-c", "boot"))
         self.assertIs(order.environment, ENVIRONMENT)
         links = [os.readlink(f"/proc/self/fd/{fd}") for fd in self.launcher.last.fds]
-        self.assertEqual(links[1], _warmhelper.__file__)
-        self.assertTrue(links[0].startswith("socket:"), links)
+        with open(f"/proc/self/fd/{self.launcher.last.fds[0]}", "rb") as file:
+            self.assertEqual(file.read(), warmtext.program({}))
+        self.assertTrue(links[1].startswith("socket:"), links)
         self.assertTrue(links[2].startswith("pipe:"), links)
 
     def test_ready(self) -> None:
@@ -69,12 +72,53 @@ class StartTests(WarmProcessTestCase):
         It is not before whoever has started it has told its process id.
         """
         owner, process = self.make()
-        process.start(self.launcher, "/bin/py", ["py"])
+        process.start(self.launcher, "/bin/py", ["py"], {})
         self.played = self.play()
         self.greet()
         self.assertEqual((process.up, owner.told), (False, []))
         process.started(PID)
         self.assertEqual((process.up, owner.told), (True, [("ready",)]))
+
+    def test_otherVersion(self) -> None:
+        """
+        It is never ready if it is of another version than what it was given.
+        """
+        self.patch(warming, "CPU", {HELLO: warmtext.VERSION + 1})
+        self.greet()
+        self.assertFalse(self.process.up)
+        self.assertEqual([each[0] for each in self.owner.told], ["lost", "gone"])
+        self.assertIn("another version", self.owner.told[-1][1])
+        self.assertEqual(self.played.channel.recv(10), b"")
+
+    def test_otherUser(self) -> None:
+        """
+        Nor if it is not its service's user's.
+        """
+        owner = Owner()
+        identity = Identity(os.geteuid() + 1, os.getegid(), ())
+        process = WarmProcess(
+            owner, self.reactor, set(), START, context=Context(identity)
+        )
+        self.addCleanup(process.close)
+        process.start(self.launcher, "/bin/py", ["py"], {})
+        self.played = self.play()
+        process.started(os.getpid())
+        self.greet()
+        self.assertFalse(process.up)
+        self.assertEqual([each[0] for each in owner.told], ["lost", "gone"])
+        self.assertIn("not the service's user: its Uid", owner.told[-1][1])
+
+    def test_sameUser(self) -> None:
+        """
+        It is ready if it is.
+        """
+        process = WarmProcess(self.owner, self.reactor, set(), START, context=Context())
+        self.addCleanup(process.close)
+        process.start(self.launcher, "/bin/py", ["py"], {})
+        self.played = self.play()
+        process.started(os.getpid())
+        self.greet()
+        self.assertTrue(process.up)
 
     def test_said(self) -> None:
         """
@@ -91,7 +135,7 @@ class StartTests(WarmProcessTestCase):
         owner, process = self.make()
 
         def work() -> None:
-            process.start(self.launcher, "/bin/py", ["py"])
+            process.start(self.launcher, "/bin/py", ["py"], {})
 
         self.launcher.refusal = "no such file"
         self.leavesNothingOpen(work)
@@ -115,7 +159,7 @@ class StartTests(WarmProcessTestCase):
             owner, process = self.make()
 
             def work(process: WarmProcess = process) -> None:
-                process.start(self.launcher, "/bin/py", ["py"])
+                process.start(self.launcher, "/bin/py", ["py"], {})
 
             self.leavesNothingOpen(partial(self.noDescriptors, work, left))
             self.assertEqual(owner.told, [("gone", "Too many open files", None)])
@@ -393,7 +437,7 @@ class EndTests(WarmProcessTestCase):
         """
         process = WarmProcess(self.owner, self.reactor, set(), START)
         self.addCleanup(process.close)
-        process.start(self.launcher, "/bin/py", ["py"])
+        process.start(self.launcher, "/bin/py", ["py"], {})
         self.process, self.played = process, self.play()
         process.started(os.getpid())
         child = self.running(os.getpid())

@@ -25,7 +25,10 @@ from inetdtw.interfaces import Exit, Order
 from inetdtw.service import Interpreted
 from inetdtw.test.fakes import PATIENCE, FakeChild, FakeProgram, ServingTestCase
 from inetdtw.warmprocess import WarmProcess
+from inetdtw.warmtext import VERSION
 
+#: What a report says last, where that is not the processor time.
+CPU = {HELLO: VERSION}
 #: A process id that is nobody's.
 PID = (1 << 22) + 77
 PEER = ("192.0.2.1", 40000)
@@ -43,7 +46,7 @@ class PlayedWarm:
 
     def __init__(self, program: FakeProgram) -> None:
         self.program = program
-        self.channel = program.socket()
+        self.channel = program.socket(1)
         self.channel.settimeout(PATIENCE)
 
     def say(self, *reports: tuple[int, int, int, int], peer: Any = None) -> None:
@@ -53,7 +56,7 @@ class PlayedWarm:
 
         @param peer: the client that the first of them is about.
         """
-        texts = [REPORT.pack(*each, 1500000) for each in reports]
+        texts = [REPORT.pack(*each, CPU.get(each[0], 1500000)) for each in reports]
         if peer is not None:
             texts.insert(0, packAddress(ADDRESSED, peer) or b"")
         self.channel.send(b"".join(texts))
@@ -203,7 +206,7 @@ class WarmProcessTestCase(ServingTestCase):
         self.owner = Owner()
         self.process = WarmProcess(self.owner, self.reactor, set(), START)
         self.addCleanup(self.process.close)
-        self.process.start(self.launcher, "/bin/py", ["py", "-c", "boot"])
+        self.process.start(self.launcher, "/bin/py", ["py", "-c", "boot"], {})
         self.played = self.play()
         self.launcher.last.start()
 
