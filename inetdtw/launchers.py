@@ -21,6 +21,7 @@ from inetdtw.direct import Direct
 from inetdtw.forkserver import ForkServers
 from inetdtw.interfaces import ILauncher
 from inetdtw.report import Report
+from inetdtw.rooted import Rooted
 from inetdtw.service import Service
 from inetdtw.total import Total
 from inetdtw.warm import Warm
@@ -70,7 +71,11 @@ class Launchers:
     Keeps the launchers that are needed.
     """
 
-    _MAKE: dict[str, Callable[..., Any]] = {"direct": Direct, "forkserver": ForkServers}
+    _MAKE: dict[str, Callable[..., Any]] = {
+        "direct": Direct,
+        "forkserver": ForkServers,
+        "rooted": Rooted,
+    }
 
     def __init__(
         self, reactor: Any, report: Report, total: Total | None = None
@@ -101,6 +106,9 @@ class Launchers:
         wanted = _keys(services)
         for key in [key for key in self._launchers if key not in wanted]:
             self._retire(self._launchers.pop(key))
+        for launcher in self._launchers.values():
+            if isinstance(launcher, Rooted):
+                launcher.renew()
         for service in services:
             self._heat(service)
 
@@ -134,7 +142,11 @@ class Launchers:
     def _make(self, way: str, context: Context) -> Any:
         """
         A launcher.
+
+        @raise OSError: if there are no descriptors left for it.
         """
+        if context.chroot is not None and way == "forkserver":
+            way = "rooted"
         # Only those who accept by themselves have to know of the others' programs.
         more = {} if way == "direct" else {"total": self._total}
         return self._MAKE[way](context, self._reactor, self._report, **more)

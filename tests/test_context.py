@@ -14,8 +14,8 @@ import subprocess
 from typing import Any
 
 from tests import world
-from tests.daemon import environment, freePort, talk, twistd
-from tests.serving import ServingTestCase, nameOf, ordinaryUser, run
+from tests.daemon import environment, eventually, freePort, talk, twistd
+from tests.serving import ServingTestCase, forkServers, nameOf, ordinaryUser, run
 
 PROBE = """\
 import json, os, resource, sys
@@ -420,13 +420,60 @@ class RootKeyTests(ContextTestCase):
         os.makedirs(os.path.join(jail, "bin"))
         shutil.copy(self._static(), os.path.join(jail, "bin", "list"))
         port = freePort()
-        user = world.alpine().pw_name
-        conf = (
-            f"{port} on protocol = tcp, wait = no, user = {user}, exec = /bin/list, "
-            f"args = list, chroot = {jail};\n"
-        )
-        with self.daemon(conf, port):
+        with self.daemon(self.jailed(port, jail), port):
             self.assertEqual(talk(port, b""), b"bin\n")
+
+    def jailed(self, port: int, jail: str, *keys: str) -> str:
+        """
+        A service that lists its root directory.
+        """
+        user = world.alpine().pw_name
+        first = f"{port} on protocol = tcp, wait = no, user = {user}, exec = /bin/list"
+        return ", ".join((first, "args = list", f"chroot = {jail}", *keys)) + ";\n"
+
+    def jail(self, name: str) -> str:
+        """
+        Make a root directory in which there is a file with its name.
+        """
+        jail = self.path(name)
+        os.makedirs(os.path.join(jail, "bin"))
+        shutil.copy(self._static(), os.path.join(jail, "bin", "list"))
+        self.write(os.path.join(name, f"is_{name}"), "")
+        return jail
+
+    def test_chrootSwitched(self) -> None:
+        """
+        Programs start in what C{chroot} means at that moment: behind a link that was
+        switched, or in a directory that was made anew; while it is gone, clients are
+        closed and the log names it.  No other client is lost, and those whose programs
+        run are served to their end.
+        """
+        for name in ("one", "two"):
+            self.jail(name)
+        current = self.path("current")
+        os.symlink("one", current)
+        ports = [freePort(), freePort()]
+        conf = self.jailed(ports[0], current)
+        conf += self.jailed(ports[1], current, "accept_max = 50")
+        with self.daemon(conf, *ports) as daemon:
+            for name in ("one", "two", "one"):
+                os.symlink(name, f"{current}.new")
+                os.rename(f"{current}.new", current)
+                for port in ports:
+                    self.assertIn(f"is_{name}\n".encode(), talk(port, b""))
+            self.assertNotIn("fail ", daemon.log())
+            shutil.rmtree(self.path("one"))
+            for port in ports:
+                self.assertEqual(talk(port, b""), b"")
+            daemon.waitForLog(f"{current}: No such file or directory", 2)
+            self.jail("one")
+            for port in ports:
+                self.assertIn(b"is_one\n", talk(port, b""))
+            count = min(os.cpu_count() or 1, 4)
+            eventually(
+                lambda: len(forkServers(daemon.process.pid)) == count,
+                lambda: "the end of the fork servers in the old directories",
+            )
 
     def _static(self) -> str:
         """

@@ -22,6 +22,7 @@ from inetdtw.direct import Direct
 from inetdtw.forkserver import ForkServers
 from inetdtw.interfaces import IAcceptingLauncher
 from inetdtw.launchers import Launchers
+from inetdtw.rooted import Rooted
 from inetdtw.test.fakes import FakeLauncher, ServingTestCase, makeDatagrams, makeService
 from inetdtw.test.warming import KEPT
 from inetdtw.warm import Warm
@@ -83,6 +84,23 @@ class LaunchersTests(ServingTestCase):
             return launcher
 
         return make
+
+    def test_rooted(self) -> None:
+        """
+        Fork servers in a root directory of their own are renewed with each look at the
+        configuration, if that is another one.
+        """
+        renewed: list[Rooted] = []
+        self.patch(Launchers, "_MAKE", {"rooted": Rooted})
+        self.patch(Rooted, "renew", lambda rooted: renewed.append(rooted))
+        service = makeService(context=Context(chroot="/"))
+        for count in (1, 2):
+            self.launchers.need([service])
+            self.assertIsInstance(self.launchers.of(service), Rooted)
+            self.assertEqual(renewed, [self.launchers.of(service)] * count)
+        self.launchers.stop()
+        for process in self.reactor.processes:
+            process.exit()
 
     def test_need(self) -> None:
         """
