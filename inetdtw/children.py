@@ -15,9 +15,9 @@ import os
 from collections import OrderedDict
 from typing import Any, Callable
 
-from inetdtw import watch
 from inetdtw._packets import ASTRAY, ENDED, FAILED, REPEATED, STARTED
 from inetdtw.interfaces import Exit
+from inetdtw.watch import Exits
 
 
 class Children:
@@ -29,13 +29,18 @@ class Children:
     """
 
     def __init__(
-        self, reactor: Any, directory: str, orphanEnded: Callable[[], None]
+        self,
+        reactor: Any,
+        directory: str,
+        orphanEnded: Callable[[], None],
+        exits: Exits | None = None,
     ) -> None:
         """
         @param directory: where programs are started, for messages.
         @param orphanEnded: called when one has ended whose helper is gone.
+        @param exits: learns of the ends of programs whose helper is gone.
         """
-        self._reactor = reactor
+        self._exits = Exits(reactor) if exits is None else exits
         self._directory = directory
         self._orphanEnded = orphanEnded
         self.waiting: OrderedDict[int, Any] = OrderedDict()
@@ -112,7 +117,7 @@ class Children:
             self._orphanEnded()
 
         try:
-            self._orphans[pid] = watch.onExit(self._reactor, pid, ended)
+            self._orphans[pid] = self._exits.watch(pid, ended)
         except OSError:
             self._ended(pid, Exit())
 

@@ -27,6 +27,7 @@ from zope.interface import implementer
 from twisted.internet.interfaces import IReadDescriptor
 from twisted.python.failure import Failure
 
+from inetdtw.descriptors import Claim
 from inetdtw.place import printable
 
 #: The most characters of one line; a longer one becomes several.
@@ -84,16 +85,24 @@ class Complaints:
     @ivar given: the descriptor that is to become the program's 2.
     """
 
-    def __init__(self, reactor: Any, others: set[Complaints], uid: int = -1) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        others: set[Complaints],
+        uid: int = -1,
+        claim: Claim | None = None,
+    ) -> None:
         """
         @param others: it is among these until all is read.
         @param uid: who the program runs as, if it is another user, and might want to
             open C{/dev/stderr}.
+        @param claim: counts both ends of the pipe; they are given back here.
 
         @raise OSError: if there are no descriptors left.
         """
         self._reactor = reactor
         self._others = others
+        self._claim = claim
         self._lines = Lines()
         self._waiting: Iterator[str] = iter(())
         self._later: Any = None
@@ -117,8 +126,10 @@ class Complaints:
         """
         The program has ended, or could not be started: take what there is, as far as
         that is not very much.  If others have its standard error as well, they can go
-        on.
+        on, and are heard until the descriptor is needed for something else.  They do
+        not wait for a reader: what does not fit into the pipe is refused.
         """
+        self._refuseMore()
         self._letGo()
         if self._say is None:
             self._close()
@@ -129,13 +140,14 @@ class Complaints:
                 break
             most = self._pass(most)
         self._goOn(most)
+        if self._reading >= 0 and self._claim is not None:
+            self._claim.leftBehind(self)
 
     def leave(self) -> None:
         """
         The daemon stops: let the program, which may go on, not wait for a reader.
         """
-        if self.given >= 0:
-            os.set_blocking(self.given, False)
+        self._refuseMore()
         self._letGo()
         self._waiting = chain(self._waiting, self._lines.end())
         self._pass(LAST)
@@ -207,6 +219,13 @@ class Complaints:
             self._later.cancel()
             self._later = None
 
+    def _refuseMore(self) -> None:
+        """
+        Have the pipe refuse what does not fit into it, instead of have its writer wait.
+        """
+        if self.given >= 0:
+            os.set_blocking(self.given, False)
+
     def _letGo(self) -> None:
         """
         Have only programs write from now on.
@@ -214,6 +233,8 @@ class Complaints:
         if self.given >= 0:
             os.close(self.given)
             self.given = -1
+            if self._claim is not None:
+                self._claim.giveSome(1)
 
     def _close(self) -> None:
         """
@@ -226,6 +247,8 @@ class Complaints:
             self._reactor.removeReader(self)
             os.close(self._reading)
             self._reading = -1
+            if self._claim is not None:
+                self._claim.give()
             self._others.discard(self)
 
     def fileno(self) -> int:

@@ -18,10 +18,11 @@ from twisted.application.service import Service
 
 from inetdtw import sockets
 from inetdtw.controlpath import Folder
+from inetdtw.descriptors import Account, Descriptors, Purpose
 from inetdtw.ports import StreamPort
 from inetdtw.report import Report
 from inetdtw.service import Ownership
-from inetdtw.web import MOST, Answers, Site
+from inetdtw.web import Answers, Site
 
 #: The connections that may wait.
 BACKLOG = 16
@@ -46,18 +47,22 @@ class ControlSocket(Service):
         *,
         usual: bool = False,
         reactor: Any = None,
+        descriptors: Descriptors | None = None,
     ) -> None:
         """
         @param answers: what has the answers.
         @param path: where the socket is.
         @param usual: whether that is in the usual folder, which is made then.
+        @param descriptors: the account of all file descriptors of this process.
         """
         if reactor is None:
             from twisted.internet import reactor
         self._path = path
         self._report = report
         self._reactor = reactor
-        self._site = Site(answers, self._closed)
+        self._descriptors = Descriptors() if descriptors is None else descriptors
+        account = Account(self._descriptors, Purpose.CONTROL, "", each=1)
+        self._site = Site(answers, account)
         self._folder = Folder(os.path.dirname(path), os.geteuid()) if usual else None
         self._socket: socket.socket | None = None
         self._mark: sockets.PathMark | None = None
@@ -89,7 +94,8 @@ class ControlSocket(Service):
         sock.setblocking(False)
         self._mark = sockets.bindPath(sock, self._path, Ownership(mode=0o600))
         sock.listen(BACKLOG)
-        self._port = StreamPort(sock, self._reactor, self.name, self)
+        note = self._descriptors.note
+        self._port = StreamPort(sock, self._reactor, self.name, self, note)
         self._port.start()
 
     def stopService(self) -> None:
@@ -117,20 +123,9 @@ class ControlSocket(Service):
 
     def mayAccept(self) -> bool:
         """
-        Whether there is room for another connection; if not, they wait.
+        True: if there are many, the oldest goes for the next one.
         """
-        if self._site.open < MOST:
-            return True
-        if self._port is not None:
-            self._port.hold("full")
-        return False
-
-    def _closed(self) -> None:
-        """
-        A connection is over.
-        """
-        if self._port is not None:
-            self._port.free("full")
+        return True
 
     def connectionAccepted(self, connection: socket.socket, peer: Any) -> None:
         """

@@ -28,7 +28,6 @@ from typing import Any, Callable
 from twisted.internet.protocol import DatagramProtocol
 
 from inetdtw.datagramport import DatagramPort, Sender
-from inetdtw.descriptors import descriptors
 from inetdtw.exchange import Answers, Exchange
 from inetdtw.gate import Gate
 from inetdtw.host import Host
@@ -80,7 +79,7 @@ class DatagramPrograms(DatagramProtocol):
             return
         exchange = self._exchange(ours, addr)
         given, taken = theirs
-        descriptors.note(taken.fileno())
+        self._host.descriptors.note(taken.fileno())
         with given, taken:
             fds = (given.fileno(), taken.fileno(), taken.fileno())
             self._launches.launch(addr, fds, lambda child: exchange.ended())
@@ -166,7 +165,8 @@ class DatagramListener(GatedListener):
         launcher: ILauncher,
         released: Callable[[], None],
     ) -> None:
-        gate = Gate(service.name, limits, host.report, launcher, host.total)
+        account = host.accountOf(service)
+        gate = Gate(service.name, limits, host.report, launcher, host.total, account)
         launches = Launches(service, host, launcher)
         # Each write would be a datagram: one print() is to make only one.
         launches.without("PYTHONUNBUFFERED")

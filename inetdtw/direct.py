@@ -30,7 +30,7 @@ from inetdtw.held import Held
 from inetdtw.interfaces import Exit, ILauncher, Order
 from inetdtw.program import ProgramMissing, check
 from inetdtw.report import Report
-from inetdtw.watch import Reaper, Watch, hasPidfds, onExit
+from inetdtw.watch import Exits, Reaper, Watch, hasPidfds
 
 
 @contextmanager
@@ -73,13 +73,16 @@ class Direct:
         reactor: Any,
         report: Report,
         pidfds: bool | None = None,
+        exits: Exits | None = None,
     ) -> None:
         """
         @param pidfds: whether to use pidfds; by default if the system has them.
+        @param exits: learns of the ends of programs then.
         """
         self._context = context
         self._reactor = reactor
         self._pidfds = hasPidfds() if pidfds is None else pidfds
+        self._exits = Exits(reactor) if exits is None else exits
         self._held = Held(reactor, report, self._start)
         self._watches: dict[int, Watch] = {}
         self._assumed = contextOf(context.words())
@@ -207,7 +210,7 @@ class Direct:
                 cpu = usage.ru_utime + usage.ru_stime
                 child.ended(Exit.fromWait(status, cpu))
 
-        self._watches[pid] = onExit(self._reactor, pid, gone)
+        self._watches[pid] = self._exits.watch(pid, gone)
 
     def _spawnProcess(self, child: Any, order: Order) -> None:
         """

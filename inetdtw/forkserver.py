@@ -32,6 +32,7 @@ from inetdtw.interfaces import IAcceptingLauncher, Order
 from inetdtw.posts import Posts, isShort
 from inetdtw.report import Report
 from inetdtw.total import Total
+from inetdtw.watch import Exits
 
 #: Orders that one helper may have before it.
 IN_FLIGHT = 4
@@ -40,10 +41,19 @@ IN_FLIGHT = 4
 _CODE = codeOf(*MODULES)
 
 
+def usualCount() -> int:
+    """
+    Return how many fork servers a context has: one for each processor, up to four.
+    """
+    return min(os.cpu_count() or 1, 4)
+
+
 @implementer(IAcceptingLauncher)
 class ForkServers:
     """
     The fork servers of one context.
+
+    @ivar count: how many there are.
     """
 
     def __init__(
@@ -53,12 +63,14 @@ class ForkServers:
         report: Report,
         count: int | None = None,
         total: Total | None = None,
+        exits: Exits | None = None,
     ) -> None:
         """
         @param context: what the fork servers take on.
         @param count: how many there are to be; by default one for each processor,
             up to four.
         @param total: what counts the programs of all services.
+        @param exits: learns of the ends of programs whose fork server is gone.
 
         @raise OSError: if there are no descriptors left.
         """
@@ -69,15 +81,15 @@ class ForkServers:
         self._delegated = 0
         self._encoded: dict[tuple[Any, ...], tuple[Any, bytes]] = {}
         self._helpers: list[Helper] = []
-        count = count or min(os.cpu_count() or 1, 4)
+        self.count = count = count or usualCount()
         try:
             for _ in range(count):
-                self._helpers.append(self._helper(reactor, total))
+                self._helpers.append(self._helper(reactor, total, exits))
         except OSError:
             self.stop()
             raise
 
-    def _helper(self, reactor: Any, total: Total | None) -> Helper:
+    def _helper(self, reactor: Any, total: Total | None, exits: Exits | None) -> Helper:
         """
         One more helper.
 
@@ -86,7 +98,7 @@ class ForkServers:
         context = self.context
         command = [sys.executable, "-I", "-S", "-c", BOOT]
         command += [*_CODE.arguments(), *context.words()]
-        given = (context.directory, total, _CODE, context.identity)
+        given = (context.directory, total, _CODE, context.identity, exits)
         return Helper(self, reactor, command, *given)
 
     def start(self) -> None:

@@ -13,7 +13,7 @@ import errno
 import os
 from typing import Any, Callable
 
-from inetdtw.descriptors import descriptors
+from inetdtw.descriptors import Account, Descriptors, Purpose
 from inetdtw.interfaces import ILauncher
 from inetdtw.limits import Limits, Verdict
 from inetdtw.ports import SHORTAGE_PAUSE, SocketPort, survived
@@ -21,6 +21,9 @@ from inetdtw.report import Report
 from inetdtw.source import hostOf
 from inetdtw.total import Total
 from inetdtw.undecided import Undecided
+
+#: What a service, or an address, has too much of.
+SHARE = "share of the file descriptors"
 
 
 class Gate:
@@ -39,10 +42,12 @@ class Gate:
         report: Report,
         launcher: ILauncher | None,
         total: Total | None = None,
+        account: Account | None = None,
     ) -> None:
         """
         @param launcher: what starts the service's programs, if it has any.
         @param total: what counts them with those of all other services.
+        @param account: the descriptors of the service's clients.
         """
         self._name = name
         self._limits = limits
@@ -52,6 +57,9 @@ class Gate:
         self._undecided = Undecided(
             lambda *given: self.port.later(*given), limits.busy, self.free, self._decide
         )
+        if account is None:
+            account = Account(Descriptors(), Purpose.CHILD, name)
+        self._account = account
 
     def open(self) -> bool:
         """
@@ -69,9 +77,12 @@ class Gate:
         if self._total is not None and self._total.full:
             self._waitFor(self._total)
             return False
-        if not descriptors.enough():
+        if self._account.short():
             self.port.pause("shortage", SHORTAGE_PAUSE)
             self.short(os.strerror(errno.EMFILE))
+            return False
+        if self._account.full():
+            self._waitForShare()
             return False
         if self._launcher is not None and not self._launcher.room:
             self.port.hold("room")
@@ -86,6 +97,16 @@ class Gate:
         if "total" not in self.port.reasons:
             self.port.hold("total")
             total.whenFree(lambda: self.port.free("total"))
+
+    def _waitForShare(self) -> None:
+        """
+        Hold the port until a client of its kind has given back its descriptors, or for
+        a moment: RLIMIT_NOFILE may be raised meanwhile.
+        """
+        self.port.pause("share", SHORTAGE_PAUSE)
+        account = self._account.descriptors
+        account.whenRoom(self, lambda: self.port.free("share"))
+        self._report.stalled(f"clients of '{self._name}' have their {SHARE}")
 
     def let(
         self,
@@ -103,10 +124,38 @@ class Gate:
         limits, most = self._limits, self._limits.bounds.perSource
         if most:
             source = limits.sourceOf(hostOf(peer))
-            keep = self._undecided.keep
-            if limits.busy(source) and keep(peer, source, most, serve, refuse):
+            if limits.busy(source) and self._keep(peer, source, most, serve, refuse):
                 return
         self._decide(peer, serve, refuse)
+
+    def _keep(
+        self,
+        peer: Any,
+        source: str,
+        most: int,
+        serve: Callable[[], object],
+        refuse: Callable[[], object],
+    ) -> bool:
+        """
+        Keep a client for a moment, if there is a descriptor for that.
+
+        @return: False if it is not kept.
+        """
+        claim = self._account.claim(1)
+        if claim is None:
+            return False
+
+        def first(call: Callable[[], object]) -> Callable[[], object]:
+            def then() -> None:
+                claim.give()
+                call()
+
+            return then
+
+        if self._undecided.keep(peer, source, most, first(serve), first(refuse)):
+            return True
+        claim.give()
+        return False
 
     def _decide(
         self, peer: Any, serve: Callable[[], object], refuse: Callable[[], object]
@@ -131,8 +180,13 @@ class Gate:
 
         @return: whether it may be served.
         """
+        if self._account.refuses(peer):
+            self._limits.refused += 1
+            self._report.refuse(self._name, peer, f"its address has its {SHARE}")
+            return False
         verdict = self._limits.admit(hostOf(peer))
         if verdict is Verdict.ADMIT:
+            self._account.take(peer)
             if self._total is not None:
                 self._total.take()
             return True
@@ -177,6 +231,7 @@ class Gate:
         A client that was admitted is served.
         """
         self._limits.release(hostOf(peer))
+        self._account.give(peer)
         if self._total is not None:
             self._total.give()
 

@@ -38,6 +38,7 @@ from inetdtw.pauses import Pauses
 from inetdtw.place import printable
 from inetdtw.report import JUST_ACCEPTED
 from inetdtw.total import Share, Total
+from inetdtw.watch import Exits
 
 #: The seconds that a helper has to end by itself.
 OVERDUE = 5.0
@@ -64,6 +65,7 @@ class Helper(ProcessProtocol):
         total: Total | None = None,
         code: Code = NO_CODE,
         identity: Identity | None = None,
+        exits: Exits | None = None,
     ) -> None:
         """
         @param owner: is told: C{notify()} when there may be room, C{stalled(reason)},
@@ -73,6 +75,7 @@ class Helper(ProcessProtocol):
         @param total: what counts the programs of all services.
         @param code: what it reads from its descriptor 0.
         @param identity: who it has to be; C{None} for the daemon's own user.
+        @param exits: learns of the ends of programs whose helper is gone.
         """
         self._owner = owner
         self._command = list(command)
@@ -83,7 +86,7 @@ class Helper(ProcessProtocol):
         self._channel = Channel()
         self._share = Share(Total() if total is None else total)
         self._delegations = Delegations(reactor, self._channel, directory, self._share)
-        self.children = Children(reactor, directory, self._retireIdle)
+        self.children = Children(reactor, directory, self._retireIdle, exits)
         self._before = 0
         self._pauses = Pauses()
         self._born = 0.0

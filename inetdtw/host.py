@@ -14,12 +14,26 @@ from typing import Any, Callable
 
 from inetdtw.builtin import ReflectorGuard
 from inetdtw.complaints import Complaints
+from inetdtw.descriptors import Account, Descriptors, Purpose
 from inetdtw.hostnames import HostNames
 from inetdtw.inherited import Inherited
 from inetdtw.report import Report
+from inetdtw.service import Service
 from inetdtw.tally import Tally
 from inetdtw.tcpmux import Names
 from inetdtw.total import Total
+
+#: How many descriptors a program takes whose standard error is not the client's.
+_STANDARD_ERROR = {"socket": 0, "null": 0, "log": 2}
+
+
+def _purposeOf(service: Service) -> Purpose:
+    """
+    Return what descriptors of a service are for.
+    """
+    if service.internal is None:
+        return Purpose.CHILD
+    return Purpose.TCPMUX if service.internal == "tcpmux" else Purpose.INTERNAL
 
 
 @dataclass(frozen=True)
@@ -40,6 +54,7 @@ class Host:
     @ivar total: the bound on the programs of all services.
     @ivar inherited: the sockets that this process was started with.
     @ivar hostNames: the addresses of host names.
+    @ivar descriptors: the account of all file descriptors of this process.
     """
 
     reactor: Any
@@ -54,6 +69,7 @@ class Host:
     total: Total = field(default_factory=Total)
     inherited: Inherited = field(default_factory=Inherited)
     hostNames: HostNames = field(default_factory=HostNames)
+    descriptors: Descriptors = field(default_factory=Descriptors)
 
     def leave(self, sock: Any) -> None:
         """
@@ -61,6 +77,24 @@ class Host:
         """
         for answer in [each for each in self.answers if each.through is sock]:
             answer.close()
+
+    def accountOf(self, service: Service) -> Account:
+        """
+        Return what the clients of a service may have of the descriptors.
+        """
+        given = (self.descriptors, _purposeOf(service), service.name)
+        if service.internal is not None:
+            return Account(
+                *given,
+                each=int(service.isStream),
+                bounded=True,
+                prefix=service.bounds.sourcePrefix,
+            )
+        error = _STANDARD_ERROR[service.stderr]
+        if service.isStream or service.wait:
+            return Account(*given, more=error)
+        # Our ends of two pairs of sockets, and for a moment those of the program.
+        return Account(*given, each=2, more=2 + error)
 
     def timeOf(self, seconds: float) -> float:
         """

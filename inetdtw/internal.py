@@ -45,12 +45,15 @@ class InternalStream(GatedListener):
         self._reactor = host.reactor
         self._released = released
         self._refusal = service.refusal
-        gate = Gate(service.name, limits, host.report, None)
+        account = host.accountOf(service)
+        gate = Gate(service.name, limits, host.report, None, account=account)
         self.mayAccept, self.short = gate.open, gate.short
+        note = host.descriptors.note
         self._factory = builtin.streamFactory(
             service.internal, host.wallclock, self._ended
         )
-        super().__init__(StreamPort(sock, host.reactor, service.name, self), gate)
+        port = StreamPort(sock, host.reactor, service.name, self, note)
+        super().__init__(port, gate)
 
     def connectionAccepted(self, connection: socket.socket, peer: Any) -> None:
         """

@@ -8,6 +8,7 @@ The launchers of all services: one for each context and way to launch.
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 from collections.abc import Iterable
@@ -17,14 +18,20 @@ from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 
 from inetdtw.acceptingwarm import warmBefore
 from inetdtw.context import Context
+from inetdtw.descriptors import Descriptors, Purpose
 from inetdtw.direct import Direct
-from inetdtw.forkserver import ForkServers
+from inetdtw.forkserver import ForkServers, usualCount
 from inetdtw.interfaces import ILauncher
 from inetdtw.report import Report
 from inetdtw.rooted import Rooted
 from inetdtw.service import Service
 from inetdtw.total import Total
 from inetdtw.warm import Warm
+from inetdtw.watch import Exits
+
+#: The descriptors of one fork server: both ends of its socket, and its standard error;
+#: and those of a warm process, with its successor's.
+OF_HELPER, OF_WARM = 3, 6
 
 _Key = tuple[str, Context]
 
@@ -78,12 +85,21 @@ class Launchers:
     }
 
     def __init__(
-        self, reactor: Any, report: Report, total: Total | None = None
+        self,
+        reactor: Any,
+        report: Report,
+        total: Total | None = None,
+        descriptors: Descriptors | None = None,
     ) -> None:
         """
         @param total: what counts the programs of all services.
+        @param descriptors: the account of all file descriptors of this process.
         """
         self._total = Total() if total is None else total
+        self._descriptors = Descriptors() if descriptors is None else descriptors
+        self._exits = Exits(reactor, self._descriptors)
+        self._few = False
+        self._used = 0
         self._reactor = reactor
         self._report = report
         self._launchers: dict[_Key, Any] = {}
@@ -94,12 +110,11 @@ class Launchers:
     def need(self, services: Iterable[Service]) -> None:
         """
         Have a launcher for each of these services, started, and no others.  What is
-        kept warm is renewed.
-
-        @raise OSError: as L{make} does.
+        kept warm is renewed.  A launcher that there are no descriptors for is left out;
+        L{of} tries again to make it.
         """
         services = list(services)
-        self.make(services)
+        self._makeSome(services)
         self._retired = [each for each in self._retired if not each.over]
         self._cooled = [each for each in self._cooled if not each.over]
         self._cool(services)
@@ -110,7 +125,57 @@ class Launchers:
             if isinstance(launcher, Rooted):
                 launcher.renew()
         for service in services:
-            self._heat(service)
+            if service.program is None or _key(service) in self._launchers:
+                self._heat(service)
+        self._count()
+
+    def expect(self, services: Iterable[Service]) -> None:
+        """
+        Set aside the descriptors of the helper processes that these services will need,
+        before others have them: up to half of what there is.
+        """
+        services = list(services)
+        keys = [key for key in _keys(services) if key[0] != "direct"]
+        warm = {_warmKey(each) for each in services if each.warm and each.program}
+        wanted = len(keys) * usualCount() * OF_HELPER + len(warm) * OF_WARM
+        half = max(0, self._descriptors.available() // 2)
+        self._few = wanted > half
+        self._descriptors.keep(Purpose.HELPER, min(wanted, half))
+
+    def _takeFor(self, count: int) -> None:
+        """
+        Take descriptors for helper processes: of those that were set aside, or others.
+
+        @raise OSError: if there are too few.
+        """
+        account = self._descriptors
+        self._used += count
+        more = self._used - account.taken(Purpose.HELPER)
+        if more > 0 and account.short(more):
+            self._used -= count
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        account.keep(Purpose.HELPER, max(self._used, account.taken(Purpose.HELPER)))
+
+    def _count(self) -> None:
+        """
+        Count the descriptors of the helper processes that there are, with those that
+        are started again.
+        """
+        every = (*self._launchers.values(), *self._retired)
+        servers = [each for each in every if isinstance(each, (ForkServers, Rooted))]
+        warm = (len(self._warm) + len(self._cooled)) * OF_WARM
+        self._used = warm + sum(each.count * OF_HELPER for each in servers)
+        self._descriptors.keep(Purpose.HELPER, self._used)
+
+    def _makeSome(self, services: Iterable[Service]) -> None:
+        """
+        Have a launcher for as many of these services as there are descriptors for.
+        """
+        for service in services:
+            try:
+                self.make([service])
+            except OSError as why:
+                self._report.stalled(why.strerror or str(why))
 
     def make(self, services: Iterable[Service]) -> None:
         """
@@ -148,8 +213,12 @@ class Launchers:
         if context.chroot is not None and way == "forkserver":
             way = "rooted"
         # Only those who accept by themselves have to know of the others' programs.
-        more = {} if way == "direct" else {"total": self._total}
-        return self._MAKE[way](context, self._reactor, self._report, **more)
+        more: dict[str, Any] = {} if way == "direct" else {"total": self._total}
+        if way != "direct":
+            count = more["count"] = 1 if self._few else usualCount()
+            self._takeFor(count * OF_HELPER)
+        given = (context, self._reactor, self._report)
+        return self._MAKE[way](*given, exits=self._exits, **more)
 
     def _cool(self, services: list[Service]) -> None:
         """
@@ -177,14 +246,21 @@ class Launchers:
             # Whether accept(2) blocks is one setting for all who have a socket: with
             # one that runs its programs a user could have the daemon wait for ever.
             make = Warm if _isAnothers(service.context) else warmBefore
-            self._warm[key] = make(cold, *given, self._total, service.context)
+            more = (self._total, service.context, self._exits)
+            self._warm[key] = make(cold, *given, *more)
 
     def of(self, service: Service) -> ILauncher | None:
         """
         The launcher of a service; C{None} if it has no program.
+
+        @raise OSError: if there are no descriptors left for it.
         """
         if service.program is None:
             return None
+        if _key(service) not in self._launchers:
+            self.make([service])
+            self._heat(service)
+            self._count()
         launcher: ILauncher = self._launchers[_key(service)]
         if service.warm is not None:
             return self._warm[_warmKey(service)]
@@ -209,4 +285,5 @@ class Launchers:
         self._cooled.clear()
         self._launchers.clear()
         self._retired.clear()
+        self._count()
         return DeferredList([maybeDeferred(each.stop) for each in every])

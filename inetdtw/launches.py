@@ -17,6 +17,7 @@ from typing import Any, Callable
 from inetdtw import environment, program
 from inetdtw.child import Child
 from inetdtw.complaints import Complaints
+from inetdtw.descriptors import Purpose
 from inetdtw.host import Host
 from inetdtw.interfaces import ILauncher, IPreparing, Order
 from inetdtw.service import Service
@@ -145,7 +146,13 @@ class Launches:
             identity = self._service.context.identity
             uid = -1 if identity is None else identity.uid
             host = self._host
-            child.complaints = Complaints(host.reactor, host.complaints, uid)
+            claim = host.descriptors.take(2, Purpose.CHILD, self._service.name)
+            try:
+                made = Complaints(host.reactor, host.complaints, uid, claim)
+            except OSError:
+                claim.give()
+                raise
+            child.complaints = made
             yield child.complaints.given
             return
         null = os.open(os.devnull, os.O_RDWR)

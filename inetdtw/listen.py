@@ -20,7 +20,7 @@ from twisted.internet.interfaces import IAddress
 from inetdtw import sockets
 from inetdtw.conf import Warned
 from inetdtw.datagrams import DatagramListener
-from inetdtw.descriptors import LEFT, descriptors
+from inetdtw.descriptors import Claim, Purpose
 from inetdtw.host import Host
 from inetdtw.interfaces import ILauncher, IListener
 from inetdtw.internal import InternalDatagrams, InternalStream
@@ -79,6 +79,7 @@ class Slot:
         self._limits = Limits(service.bounds, clockOf(host.reactor))
         self._socket: socket.socket | None = None
         self._mark: sockets.PathMark | None = None
+        self._claim: Claim | None = None
         self._inherited = False
         self._listener: IListener | None = None
         self._retiring = self._free = False
@@ -145,11 +146,13 @@ class Slot:
         """
         if self.service.address.isName:
             raise OSError(self._host.hostNames.sought(self.service.address))
-        if not descriptors.enough(LEFT):
+        descriptors = self._host.descriptors
+        if not descriptors.fitsListener():
             # Those that have theirs could serve nobody.
             raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
         made, self._mark = sockets.listen(self.service)
         descriptors.note(made.fileno())
+        self._claim = descriptors.take(1, Purpose.LISTENER, self.service.name)
         return made
 
     def _adopted(self) -> socket.socket | None:
@@ -183,12 +186,27 @@ class Slot:
         """
         if self._socket is None or self._listener is not None or self._free:
             return
+        if not self._launchable():
+            return
         name, address = self.service.name, self.address()
         self._host.report.listening(name, address, self._inherited)
         if self._paused:
             self._free = True
         else:
             self._serve()
+
+    def _launchable(self) -> bool:
+        """
+        True if there is what starts the service's programs; otherwise the socket is
+        closed, and another try is planned.
+        """
+        try:
+            self._launcherOf(self.service)
+        except OSError as why:
+            self._close()
+            self._unbound(self._reasonOf(why), self._retry)
+            return False
+        return True
 
     def _serve(self) -> None:
         """
@@ -316,6 +334,12 @@ class Slot:
             self._listener.stop()
             self._listener = None
         self._free = False
+        self._close()
+
+    def _close(self) -> None:
+        """
+        Give up the socket.
+        """
         if self._mark is not None:
             # The mark holds as long as the socket is open.
             self._mark.remove()
@@ -325,6 +349,9 @@ class Slot:
             self._host.leave(self._socket)
             self._socket.close()
             self._socket = None
+        if self._claim is not None:
+            self._claim.give()
+            self._claim = None
 
     @property
     def running(self) -> int:

@@ -105,6 +105,19 @@ def _ofDaemon(state: DaemonState) -> Iterator[list[str]]:
         "Programs that run, those of services that are gone included.",
         [(one, state.running)],
     )
+    uses = [({"purpose": name}, use) for name, use in state.descriptors.items()]
+    yield _family(
+        "inetd_descriptors",
+        "gauge",
+        "File descriptors of the daemon, by what they are for.",
+        [(purpose, use.open) for purpose, use in uses],
+    )
+    yield _family(
+        "inetd_descriptors_share",
+        "gauge",
+        "File descriptors that there may be for a purpose.",
+        [(purpose, use.share) for purpose, use in uses],
+    )
     yield _family(
         "inetd_config_last_reload_successful",
         "gauge",

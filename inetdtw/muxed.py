@@ -16,7 +16,8 @@ from typing import Any, Callable
 
 from inetdtw import environment, sockets
 from inetdtw.child import Child
-from inetdtw.gate import Gate
+from inetdtw.descriptors import Claim, Purpose
+from inetdtw.gate import SHARE, Gate
 from inetdtw.host import Host
 from inetdtw.interfaces import ILauncher
 from inetdtw.launches import Launches
@@ -56,6 +57,7 @@ class Door(SocketPort):
         """
         if why in self._holds:
             self._holds.remove(why)
+            self._calm(why)
             if not self._holds:
                 self._opened()
 
@@ -63,9 +65,7 @@ class Door(SocketPort):
         """
         End all pauses.
         """
-        for why, timer in list(self._timers.items()):
-            timer.cancel()
-            del self._timers[why]
+        for why in list(self._timers):
             self.free(why)
 
 
@@ -97,6 +97,7 @@ class MuxedSlot:
         self._limits = Limits(service.bounds, clockOf(host.reactor))
         self._door = Door(host.reactor, service.name, self._next)
         self._waiting: deque[tuple[socket.socket, Any, bool]] = deque()
+        self._claims: deque[Claim] = deque()
         self._started = self._drained = False
 
     def bind(self, retry: float = 0.0) -> None:
@@ -131,7 +132,9 @@ class MuxedSlot:
         self._launches = Launches(self.service, self._host, launcher)
         self._launches.prepare()
         host, name = self._host, self.service.name
-        self._gate = Gate(name, self._limits, host.report, launcher, host.total)
+        account = host.accountOf(self.service)
+        given = (launcher, host.total, account)
+        self._gate = Gate(name, self._limits, host.report, *given)
         self._gate.port = self._door
 
     def change(self, service: Service) -> None:
@@ -155,7 +158,7 @@ class MuxedSlot:
         self._door.stop()
         self._gate.close()
         while self._waiting:
-            connection, _, asked = self._waiting.popleft()
+            connection, _, asked = self._first()
             _sendAway(connection, asked)
         self._host.report.stopped(self.service.name)
 
@@ -174,8 +177,20 @@ class MuxedSlot:
         if len(self._waiting) >= max(self.service.options.backlog, 1):
             self._refuse(connection, peer, asked, "too many wait already")
             return
+        descriptors, name = self._host.descriptors, self.service.name
+        if self._waiting and not descriptors.fits(1, Purpose.TCPMUX, name):
+            self._refuse(connection, peer, asked, f"those that wait have their {SHARE}")
+            return
+        self._claims.append(descriptors.take(1, Purpose.TCPMUX, name))
         self._waiting.append((connection, peer, asked))
         self._next()
+
+    def _first(self) -> tuple[socket.socket, Any, bool]:
+        """
+        Take the one that has waited longest.
+        """
+        self._claims.popleft().give()
+        return self._waiting.popleft()
 
     def _refuse(
         self, connection: socket.socket, peer: Any, asked: bool, reason: str
@@ -253,7 +268,7 @@ class MuxedSlot:
         Serve those that wait, while there is room.
         """
         while self._waiting and self._mayServe():
-            connection, peer, asked = self._waiting.popleft()
+            connection, peer, asked = self._first()
             if "rate" in self._door.reasons:
                 self._refuse(connection, peer, asked, "the service pauses")
             else:

@@ -9,6 +9,7 @@ The internal service tcpmux on its socket: it leads to the services behind it.
 from __future__ import annotations
 
 import socket
+from dataclasses import replace
 from functools import partial
 from typing import Any, Callable
 
@@ -42,11 +43,15 @@ class Tcpmux(GatedListener):
         self._name = service.name
         self._refusal = service.refusal
         self._host = host
+        self._account = host.accountOf(service)
         self._limits = limits
         self._released = released
-        gate = Gate(service.name, limits, host.report, None)
+        account = replace(self._account, each=0)
+        gate = Gate(service.name, limits, host.report, None, account=account)
         self.mayAccept, self.short = gate.open, gate.short
-        super().__init__(StreamPort(sock, host.reactor, service.name, self), gate)
+        note = host.descriptors.note
+        port = StreamPort(sock, host.reactor, service.name, self, note)
+        super().__init__(port, gate)
 
     def connectionAccepted(self, connection: socket.socket, peer: Any) -> None:
         """
@@ -62,14 +67,34 @@ class Tcpmux(GatedListener):
         """
         Wait for what the client wants.
         """
+        self._makeRoom(peer)
+        self._account.take(peer)
         names, reactor = self._host.names, self._host.reactor
-        Question(connection, peer, reactor, self._asked, names.questions)
+        Question(
+            *(connection, peer, reactor, self._asked),
+            names.questions,
+            self._account.sourceOf(peer),
+            lambda question: self._account.give(question.peer),
+        )
+
+    def _makeRoom(self, peer: Any) -> None:
+        """
+        Have room for one more client: some that have said nothing yet go for that, as
+        the next one may speak at once.
+        """
+        questions, account = self._host.names.questions, self._account
+        while account.full() or account.refuses(peer):
+            oldest = questions.oldest()
+            if oldest is None:
+                return
+            oldest.giveUp()
 
     def _asked(self, question: Question, name: str | None) -> None:
         """
         A client has said what it wants.
         """
         self._gate.release(question.peer)
+        self._account.give(question.peer)
         self._released()
         if name is None:
             if question.fault is not None:

@@ -125,10 +125,12 @@ class StreamPrograms(GatedListener):
     ) -> None:
         self._service = service
         self._host = host
-        gate = Gate(service.name, limits, host.report, launcher, host.total)
+        account = host.accountOf(service)
+        gate = Gate(service.name, limits, host.report, launcher, host.total, account)
         self._launches = Launches(service, host, launcher)
         self._connections = Connections(self._launches, gate, released, service.refusal)
-        port = StreamPort(sock, host.reactor, service.name, self._connections)
+        note = host.descriptors.note
+        port = StreamPort(sock, host.reactor, service.name, self._connections, note)
         super().__init__(port, gate)
         self._delegated: int | None = None
         self._shared = False

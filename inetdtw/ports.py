@@ -23,8 +23,6 @@ from twisted.internet.interfaces import IReadDescriptor
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
-from inetdtw.descriptors import descriptors
-
 #: How much is taken from one socket before the others have their turn.
 BATCH = 8
 #: The seconds to leave a socket alone for, when the machine is out of something.
@@ -102,8 +100,17 @@ class SocketPort:
         if why not in self._holds:
             return
         self._holds.remove(why)
+        self._calm(why)
         if not self._holds:
             self._reactor.addReader(self)
+
+    def _calm(self, why: str) -> None:
+        """
+        Have no pause end that has ended before.
+        """
+        timer = self._timers.pop(why, None)
+        if timer is not None:
+            timer.cancel()
 
     def pause(
         self, why: str, seconds: float, then: Callable[[], None] = lambda: None
@@ -198,15 +205,22 @@ class StreamPort(SocketPort):
     """
 
     def __init__(
-        self, sock: socket.socket, reactor: Any, name: str, factory: Any
+        self,
+        sock: socket.socket,
+        reactor: Any,
+        name: str,
+        factory: Any,
+        note: Callable[[int], object] = lambda fd: None,
     ) -> None:
         """
         @param factory: has C{mayAccept()}, which holds the port and returns C{False}
             when no connection may be taken, C{connectionAccepted(socket, peer)},
             and C{short(reason)}, called when the machine is out of something.
+        @param note: called with the file descriptor of each connection.
         """
         super().__init__(sock, reactor, name)
         self._factory = factory
+        self._note = note
         self._batch = 1
 
     def _read(self) -> None:
@@ -229,7 +243,7 @@ class StreamPort(SocketPort):
                     self._factory.short(why.strerror)
                     return
                 continue
-            descriptors.note(connection.fileno())
+            self._note(connection.fileno())
             take = self._factory.connectionAccepted
             if not survived(self._name, take, connection, peer):
                 connection.close()

@@ -22,7 +22,7 @@ from zope.interface import implementer
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 
 from inetdtw.context import Context
-from inetdtw.forkserver import ForkServers
+from inetdtw.forkserver import ForkServers, usualCount
 from inetdtw.interfaces import ILauncher, Order
 from inetdtw.report import Report
 from inetdtw.total import Total
@@ -36,6 +36,7 @@ class Rooted:
     The fork servers of a context with C{chroot}.
 
     @ivar context: the context.
+    @ivar count: how many fork servers there are at a time.
     @ivar moves: how often there was another root directory.
     """
 
@@ -46,10 +47,12 @@ class Rooted:
         report: Report,
         total: Total | None = None,
         make: Callable[..., Any] = ForkServers,
+        **more: Any,
     ) -> None:
         """
         @param total: what counts the programs of all services.
         @param make: makes the fork servers.
+        @param more: what else L{ForkServers} takes.
 
         @raise OSError: if there are no descriptors left, or no root directory.
         """
@@ -60,6 +63,8 @@ class Rooted:
         self._given = (context, reactor, report)
         self._total = total
         self._make = make
+        self._more = more
+        self.count = more.get("count") or usualCount()
         self._waiters: list[Callable[[], None]] = []
         self._retired: list[Any] = []
         # As long as it is open, no other directory has the same inode.
@@ -73,7 +78,7 @@ class Rooted:
         @raise OSError: if there are no descriptors left.
         """
         try:
-            return self._make(*self._given, total=self._total)
+            return self._make(*self._given, total=self._total, **self._more)
         except OSError:
             self._leave()
             raise

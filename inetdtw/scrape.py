@@ -15,6 +15,7 @@ from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.endpoints import serverFromString
 from twisted.python.failure import Failure
 
+from inetdtw.descriptors import Account, Descriptors, Purpose
 from inetdtw.report import Report
 from inetdtw.web import Answers, Site
 
@@ -34,10 +35,16 @@ class MetricsEndpoint(Service):
     name = "inetd metrics"
 
     def __init__(
-        self, answers: Answers, description: str, report: Report, reactor: Any = None
+        self,
+        answers: Answers,
+        description: str,
+        report: Report,
+        reactor: Any = None,
+        descriptors: Descriptors | None = None,
     ) -> None:
         """
         @param description: as in C{tcp:9100:interface=127.0.0.1}.
+        @param descriptors: the account of all file descriptors of this process.
 
         @raise ValueError: if that is no description of an endpoint.
         """
@@ -46,7 +53,10 @@ class MetricsEndpoint(Service):
         self._description = description
         self._report = report
         self._reactor = reactor
-        self._site = Site(answers)
+        account = Descriptors() if descriptors is None else descriptors
+        self._site = Site(
+            answers, account=Account(account, Purpose.METRICS, "", each=1)
+        )
         try:
             self._endpoint = serverFromString(reactor, description)
         except _WRONG as why:

@@ -85,7 +85,10 @@ class Slots:
         """
         Serve.
         """
-        self._launchers.need(slot.service for slot in self._slots.values())
+        slots = self._slots.values()
+        # The others make theirs as soon as they have a socket.
+        ready = [each for each in slots if each.bound or each.service.isMuxed]
+        self._launchers.need(each.service for each in ready)
         for slot in self._slots.values():
             slot.start()
 

@@ -9,10 +9,11 @@ socket and the metrics show, each collected once.
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
+from inetdtw.descriptors import Use
 from inetdtw.interfaces import Exit
 from inetdtw.limits import Limits
 from inetdtw.service import SOCKTYPE_NAMES, Service
@@ -55,6 +56,7 @@ _OF_REASON = {
     "broken": PAUSED,
     "full": AT_LIMIT,
     "total": AT_LIMIT,
+    "share": AT_LIMIT,
     "child": RUNNING,
     "changing": CHANGING,
     "room": BUSY,
@@ -66,6 +68,7 @@ _WHY = {
     "rate": "more starts in a minute than it may have",
     "unaccepted": "its program seems to end without accepting connections",
     "shortage": "the machine is out of descriptors or memory",
+    "share": "its clients have their share of the file descriptors",
     "broken": "something is wrong in this program; the log has it",
 }
 
@@ -240,6 +243,7 @@ class DaemonState:
     @ivar files: the configuration.
     @ivar problems: what was wrong with the configuration when it was read last.
     @ivar services: all services, in the order of the configuration.
+    @ivar descriptors: what each purpose has of the file descriptors.
     """
 
     version: str
@@ -251,6 +255,7 @@ class DaemonState:
     files: tuple[str, ...]
     problems: tuple[str, ...]
     services: tuple[ServiceState, ...]
+    descriptors: Mapping[str, Use] = field(default_factory=dict)
 
     @property
     def healthy(self) -> bool:
@@ -273,5 +278,9 @@ class DaemonState:
             "running": self.running,
             "files": list(self.files),
             "problems": list(self.problems),
+            "descriptors": {
+                name: {"open": use.open, "share": use.share}
+                for name, use in self.descriptors.items()
+            },
             "services": [each.asJSON() for each in self.services],
         }

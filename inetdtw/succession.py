@@ -25,7 +25,7 @@ from inetdtw.report import Report
 from inetdtw.service import Interpreted
 from inetdtw.total import Total
 from inetdtw.warmprocess import WarmProcess
-from inetdtw.watch import Watch
+from inetdtw.watch import Exits, Watch
 
 #: The seconds within which a process is replaced once, however often it is stale.
 CALM = 1.0
@@ -49,6 +49,7 @@ class Succession:
         name: str,
         total: Total | None = None,
         context: Context | None = None,
+        exits: Exits | None = None,
     ) -> None:
         """
         @param owner: is told: C{ready(process)} of a new current one, C{notify()},
@@ -59,6 +60,7 @@ class Succession:
         @param name: the service, for the log.
         @param total: what counts the programs of all services.
         @param context: what the processes take on, if it is known.
+        @param exits: learns of the ends of programs whose process is gone.
         """
         self.notify, self.left = owner.notify, owner.left
         self._owner = owner
@@ -69,6 +71,7 @@ class Succession:
         self._name = name
         self._total = Total() if total is None else total
         self._context = context
+        self._exits = Exits(reactor) if exits is None else exits
         self._preload = kept.preload
         self._next: WarmProcess | None = None
         self._old: set[WarmProcess] = set()
@@ -116,6 +119,7 @@ class Succession:
             total=self._total,
             adopted=self._adopted,
             context=self._context,
+            exits=self._exits,
         )
         self._next = process
         process.start(self._cold, *command)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
@@ -21,6 +22,7 @@ from twisted.internet.defer import Deferred, DeferredList
 from inetdtw import files
 from inetdtw.builtin import ReflectorGuard
 from inetdtw.conf import parse
+from inetdtw.descriptors import Descriptors
 from inetdtw.diff import Changes, Reload
 from inetdtw.factory import ProgramFactory
 from inetdtw.files import Configuration
@@ -117,6 +119,7 @@ class InetdService(ApplicationService):
             time.time,
             inherited=inherited or Inherited(),
             hostNames=HostNames(self._answered),
+            descriptors=Descriptors(reactor.seconds),
         )
         self._begin()
         self._bound = False
@@ -133,7 +136,9 @@ class InetdService(ApplicationService):
         """
         total = Total(self._most, self._report.crowded)
         self._host = replace(self._host, total=total)
-        self._launchers = Launchers(self._host.reactor, self._report, total)
+        host = self._host
+        given = (host.reactor, self._report, total, host.descriptors)
+        self._launchers = Launchers(*given)
         self._slots = Slots(self._host, self._launchers)
 
     def _read(self) -> Configuration:
@@ -171,6 +176,8 @@ class InetdService(ApplicationService):
         names = self._host.hostNames
         self.configuration = self.configuration.placed(names.at)
         self._assign(self.configuration.services)
+        self._expect(self.configuration.services)
+        self._launchers.expect(self.configuration.services)
         for service in self.configuration.services:
             self._slots.add(service)
         self._lookUp()
@@ -210,7 +217,16 @@ class InetdService(ApplicationService):
             if warning not in before.warnings:
                 self._report.warning(warning)
         self._assign(after.services)
+        self._expect(after.services)
         self._slots.place(after.services, bool(self.running))
+
+    def _expect(self, services: Sequence[Service]) -> None:
+        """
+        Divide the descriptors among services.
+        """
+        accounts = [self._host.accountOf(service) for service in services]
+        wanting = [each.purpose for each in accounts if each.each + each.more]
+        self._host.descriptors.expect(Counter(wanting))
 
     def _assign(self, services: Iterable[Service]) -> None:
         """
@@ -291,6 +307,7 @@ class InetdService(ApplicationService):
         changes = Changes()
         if self._bound:
             self._assign(configuration.services)
+            self._expect(configuration.services)
             changes = self._slots.apply(configuration.services, bool(self.running))
             self._report.reload(changes)
             self._lookUp()
@@ -313,7 +330,10 @@ class InetdService(ApplicationService):
         if configuration.problems or not self.running:
             return configuration
         try:
-            self._launchers.make(configuration.services)
+            before = {each.key: each for each in self.configuration.services}
+            services = configuration.services
+            new = [each for each in services if before.get(each.key) != each]
+            self._launchers.make(new)
         except OSError as why:
             reason = f"its programs cannot be started: {why.strerror}"
             problem = files.mistakeOf(self._paths, reason)
@@ -373,6 +393,7 @@ class InetdService(ApplicationService):
             files=self._paths,
             problems=tuple(map(str, self._problems)),
             services=self._slots.states(),
+            descriptors=self._host.descriptors.uses(),
         )
 
     def tell(self) -> None:
@@ -387,6 +408,13 @@ class InetdService(ApplicationService):
         Whether it waits for a child of this process itself, unknown to the reactor.
         """
         return self._launchers.awaits(pid)
+
+    @property
+    def descriptors(self) -> Any:
+        """
+        The account of all file descriptors of this process, for what else opens some.
+        """
+        return self._host.descriptors
 
     @property
     def starts(self) -> Mapping[str, Tally]:

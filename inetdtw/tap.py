@@ -326,13 +326,20 @@ def _operated(
         from inetdtw.control import ControlSocket
 
         answers = Operated(inetd, stopReactor)
-        yield ControlSocket(answers, os.path.abspath(path), report, usual=usual)
+        yield ControlSocket(
+            *(answers, os.path.abspath(path), report),
+            usual=usual,
+            descriptors=inetd.descriptors,
+        )
     if options["metrics"] is not None:
         from inetdtw.answers import Scraped
         from inetdtw.scrape import MetricsEndpoint
 
         try:
-            yield MetricsEndpoint(Scraped(inetd.state), options["metrics"], report)
+            yield MetricsEndpoint(
+                *(Scraped(inetd.state), options["metrics"], report),
+                descriptors=inetd.descriptors,
+            )
         except ValueError as why:
             raise WrongOption(f"inetd: --metrics: {why}") from None
 

@@ -20,6 +20,8 @@ from zope.interface import implementer
 from twisted.internet.interfaces import IReadDescriptor
 from twisted.python.failure import Failure
 
+from inetdtw.crowd import Crowd
+
 #: The seconds that a client has to say what it wants.
 TIMEOUT = 10.0
 #: The most bytes of a name with its end of line.
@@ -48,22 +50,27 @@ class Question:
         peer: Any,
         reactor: Any,
         asked: Callable[[Question, str | None], None],
-        others: set[Question],
+        others: Crowd[Question],
+        whose: str = "",
+        closed: Callable[[Question], object] = lambda question: None,
     ) -> None:
         """
         @param asked: called once, with the name in lower case, or C{None} if the
             client has not said any; the connection is the caller's from then on.
         @param others: it is among these until then.
+        @param whose: the client's address, without a port.
+        @param closed: called instead if the daemon ends before that.
         """
         self.connection = connection
         self.peer = peer
         self._reactor = reactor
         self._asked = asked
         self._others = others
+        self._closed = closed
         self._line = b""
         self._later = reactor.callLater(TIMEOUT, self._late)
         connection.setblocking(False)
-        others.add(self)
+        others.add(self, whose)
         reactor.addReader(self)
 
     def doRead(self) -> None:
@@ -104,6 +111,13 @@ class Question:
         self.fault = f"it named no service within {TIMEOUT:g} seconds"
         self._end(None)
 
+    def giveUp(self) -> None:
+        """
+        Another client needs its place.
+        """
+        self.fault = "it named no service, and others wait"
+        self._end(None)
+
     def _end(self, name: str | None) -> None:
         """
         Wait for nothing more.
@@ -126,6 +140,7 @@ class Question:
         """
         self._leave()
         self.connection.close()
+        self._closed(self)
 
     def connectionLost(self, reason: Failure) -> None:
         """
@@ -155,7 +170,7 @@ class Names:
 
     def __init__(self) -> None:
         self._services: dict[str, Any] = {}
-        self.questions: set[Question] = set()
+        self.questions: Crowd[Question] = Crowd()
 
     def add(self, name: str, service: Any) -> None:
         """

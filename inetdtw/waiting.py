@@ -59,7 +59,8 @@ class WaitProgram(GatedListener):
         self._host = host
         self._released = released
         self._launches = Launches(service, host, launcher)
-        gate = Gate(service.name, limits, host.report, launcher, host.total)
+        account = host.accountOf(service)
+        gate = Gate(service.name, limits, host.report, launcher, host.total, account)
         port = WaitPort(sock, host.reactor, service.name, self._readable)
         super().__init__(port, gate)
         self._datagram = PendingDatagram(sock)

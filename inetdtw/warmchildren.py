@@ -11,8 +11,8 @@ from __future__ import annotations
 import os
 from typing import Any, Callable
 
-from inetdtw import watch
 from inetdtw.interfaces import Exit
+from inetdtw.watch import Exits, Watch
 
 #: The most programs that one process can have: more than fit into a machine.  One that
 #: says that it has more only wants to fill the daemon's memory.
@@ -43,14 +43,16 @@ class Running:
         self,
         reactor: Any,
         changed: Callable[[], None],
-        adopted: dict[int, watch.Watch],
+        adopted: dict[int, Watch],
+        exits: Exits | None = None,
     ) -> None:
         """
         @param changed: called when a program has ended whose parent is gone.
         @param adopted: what waits for the ends of all programs without a parent, by
             their process ids, also of those of other processes like this one.
+        @param exits: learns of their ends.
         """
-        self._reactor = reactor
+        self._exits = Exits(reactor) if exits is None else exits
         self._changed = changed
         self._adopted = adopted
         self._children: dict[int, Any] = {}
@@ -119,7 +121,7 @@ class Running:
         try:
             if pid in self._adopted or self.uid != ownerOf(pid):
                 raise ProcessLookupError
-            self._adopted[pid] = watch.onExit(self._reactor, pid, gone)
+            self._adopted[pid] = self._exits.watch(pid, gone)
         except OSError:
             self.end(pid, Exit())
 

@@ -33,7 +33,7 @@ from inetdtw.warmaccepting import Accepting
 from inetdtw.warmchannel import Channel, Said
 from inetdtw.warmchildren import Nonsense, Running, ownerOf
 from inetdtw.warmorders import Orders
-from inetdtw.watch import Watch
+from inetdtw.watch import Exits, Watch
 
 #: Orders that one process may have before it.
 IN_FLIGHT = 4
@@ -67,6 +67,7 @@ class WarmProcess:
         total: Total | None = None,
         adopted: dict[int, Watch] | None = None,
         context: Context | None = None,
+        exits: Exits | None = None,
     ) -> None:
         """
         @param owner: is told: C{ready(process)}, C{stale(process)}, C{notify()},
@@ -77,6 +78,7 @@ class WarmProcess:
         @param total: what counts the programs of all services.
         @param adopted: what waits for programs whose warm process is gone.
         @param context: what the process takes on; by default nothing.
+        @param exits: learns of the ends of these programs.
         """
         self._owner = owner
         self._context = Context() if context is None else context
@@ -86,7 +88,7 @@ class WarmProcess:
         self._complaints: Complaints | None = None
         self._waiting = Orders()
         adopted = {} if adopted is None else adopted
-        self._running = Running(reactor, self._changed, adopted)
+        self._running = Running(reactor, self._changed, adopted, exits)
         self._retiring = False
         self._linger: Any = None
         self._how: str | None = None
@@ -352,6 +354,8 @@ class WarmProcess:
         if self._complaints is not None:
             complaints, self._complaints = self._complaints, None
             complaints.finish()
+            # What was imported in advance may have left others behind.
+            complaints.leave()
         if self.over:
             self._calm()
             reason = self._how + JUST_ACCEPTED * self._accepted

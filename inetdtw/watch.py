@@ -22,8 +22,12 @@ from twisted.internet.process import (
 from twisted.internet.task import LoopingCall
 from twisted.python.failure import Failure
 
+from inetdtw.descriptors import Descriptors, Purpose
+
 #: The seconds between two looks at a process, where it can only be looked at.
 INTERVAL = 0.5
+#: What is in the place of the start of a process that has ended.
+ENDED = "ended"
 
 
 @implementer(IReadDescriptor)
@@ -33,12 +37,21 @@ class PidfdWatch:
     process runs, however many there are.
     """
 
-    def __init__(self, reactor: Any, pid: int, gone: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        reactor: Any,
+        pid: int,
+        gone: Callable[[], None],
+        closed: Callable[[], object] = lambda: None,
+    ) -> None:
         """
+        @param closed: called when the pidfd is closed.
+
         @raise OSError: if the system has no pidfds, or there is no such process.
         """
         self._reactor = reactor
         self._gone = gone
+        self._closed = closed
         self._fd = os.pidfd_open(pid)
         reactor.addReader(self)
 
@@ -63,6 +76,7 @@ class PidfdWatch:
             self._reactor.removeReader(self)
             os.close(self._fd)
             self._fd = -1
+            self._closed()
 
     def connectionLost(self, reason: Failure) -> None:
         """
@@ -77,27 +91,65 @@ class PidfdWatch:
         return "pidfd"
 
 
-class PollWatch:
+class Polls:
     """
-    Waits for one process by looking twice a second, for systems without pidfds.
+    Looks at processes twice a second, at all of them together, for those that have no
+    pidfd.
     """
 
-    def __init__(self, reactor: Any, pid: int, gone: Callable[[], None]) -> None:
-        """
-        @raise OSError: if there is no such process.
-        """
-        os.kill(pid, 0)
-        self._pid = pid
-        self._gone = gone
+    def __init__(self, reactor: Any) -> None:
+        self._watches: set[PollWatch] = set()
         self._loop = LoopingCall(self._look)
         self._loop.clock = reactor
-        self._loop.start(INTERVAL, now=False)
+
+    def add(self, watch: PollWatch) -> None:
+        """
+        Look at one more.
+        """
+        self._watches.add(watch)
+        if not self._loop.running:
+            self._loop.start(INTERVAL, now=False)
+
+    def discard(self, watch: PollWatch) -> None:
+        """
+        Look at one no more.
+        """
+        self._watches.discard(watch)
+        if not self._watches and self._loop.running:
+            self._loop.stop()
 
     def _look(self) -> None:
         """
-        See whether it is still there.
+        See which are still there.
         """
-        if _hasEnded(self._pid):
+        for watch in list(self._watches):
+            watch.look()
+
+
+class PollWatch:
+    """
+    Waits for one process by looking whether it is there, without a file descriptor.
+    """
+
+    def __init__(self, polls: Polls, pid: int, gone: Callable[[], None]) -> None:
+        """
+        @raise OSError: if there is no such process.
+        """
+        with suppress(PermissionError):
+            os.kill(pid, 0)
+        self._pid = pid
+        self._since = _startOf(pid)
+        self._gone = gone
+        self._polls = polls
+        polls.add(self)
+
+    def look(self) -> None:
+        """
+        See whether it is still there, and is no other that has its process id now.
+        """
+        since = _startOf(self._pid)
+        another = None not in (since, self._since) and since != self._since
+        if _hasEnded(self._pid) or since == ENDED or another:
             self.cancel()
             self._gone()
 
@@ -105,25 +157,65 @@ class PollWatch:
         """
         Wait no more.
         """
-        if self._loop.running:
-            self._loop.stop()
+        self._polls.discard(self)
 
 
 Watch = Union[PidfdWatch, PollWatch]
 
 
-def onExit(reactor: Any, pid: int, gone: Callable[[], None]) -> Watch:
+class Exits:
     """
-    Wait for one process in the best way there is: a pidfd, if the system has them
-    and this process has a descriptor left.
-
-    @param gone: called when it has ended.
-
-    @raise OSError: if there is no such process.
+    Learns of the ends of processes: by pidfds, where the system has them and as far as
+    their share of the file descriptors goes, and else by looking.
     """
-    with suppress(AttributeError, OSError):
-        return PidfdWatch(reactor, pid, gone)
-    return PollWatch(reactor, pid, gone)
+
+    def __init__(self, reactor: Any, descriptors: Descriptors | None = None) -> None:
+        """
+        @param descriptors: the account of all file descriptors of this process.
+        """
+        self._reactor = reactor
+        self._descriptors = Descriptors() if descriptors is None else descriptors
+        self._polls = Polls(reactor)
+
+    def watch(self, pid: int, gone: Callable[[], None]) -> Watch:
+        """
+        Wait for one process.
+
+        @param gone: called when it has ended.
+
+        @raise OSError: if there is no such process.
+        """
+        account = self._descriptors
+        if account.fits(1, Purpose.PIDFD) and not account.short(1):
+            with suppress(AttributeError, OSError):
+                return self._byPidfd(pid, gone)
+        return PollWatch(self._polls, pid, gone)
+
+    def _byPidfd(self, pid: int, gone: Callable[[], None]) -> PidfdWatch:
+        """
+        Wait for one process through a pidfd.
+
+        @raise OSError: if the system has no pidfds, or there is no such process.
+        """
+        claim = self._descriptors.take(1, Purpose.PIDFD)
+        try:
+            return PidfdWatch(self._reactor, pid, gone, claim.give)
+        except BaseException:
+            claim.give()
+            raise
+
+
+def _startOf(pid: int) -> str | None:
+    """
+    Return when a process was started, as proc(5) says; L{ENDED} if it has ended and
+    nobody has waited for it, C{None} if that cannot be known.
+    """
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            fields = file.read().rpartition(b") ")[2].split()
+    except OSError:
+        return None
+    return ENDED if fields[0] in (b"Z", b"X") else fields[19].decode("ascii")
 
 
 def _hasEnded(pid: int) -> bool:

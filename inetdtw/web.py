@@ -11,7 +11,7 @@ and 40 milliseconds at its start, this costs 0.6 MiB and 6 milliseconds.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Callable
+from typing import Any
 from typing import Protocol as Shape
 
 from twisted.internet.interfaces import IAddress
@@ -20,6 +20,9 @@ from twisted.python.failure import Failure
 from twisted.web import http
 
 from inetdtw.answers import Answer, wrong
+from inetdtw.crowd import Crowd
+from inetdtw.descriptors import Account, Descriptors, Purpose
+from inetdtw.source import sourceOf
 
 #: The seconds that a client may take for its question.
 PATIENCE = 10
@@ -29,6 +32,8 @@ LONGEST = 4096
 _TOO_LARGE = (
     b"HTTP/1.1 413 Content Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 )
+#: How much of a client's address counts as one.
+_PREFIX = (32, 64)
 #: The connections there may be at once.
 MOST = 16
 
@@ -77,6 +82,7 @@ class _Exchange(http.Request):
         site: Any = channel.factory
         # Twisted has ended it, as an answer may take its time; these are here.
         channel.setTimeout(PATIENCE)
+        site.asked(channel)
         answer = self._answer(site.answers)
         self.setResponseCode(answer.status)
         self.setHeader("content-type", answer.kind)
@@ -109,8 +115,13 @@ class _Exchange(http.Request):
 class _Channel(http.HTTPChannel):
     """
     One connection, which is for one question.
+
+    @ivar gone: whether its place is another's already.
+    @ivar address: that of its client.
     """
 
+    gone = False
+    address = ""
     requestFactory = _Exchange
     timeOut = PATIENCE
     totalHeadersSize = 2 * LONGEST
@@ -139,7 +150,7 @@ class _Channel(http.HTTPChannel):
         The connection is over.
         """
         site: Any = self.factory
-        site.left()
+        site.left(self)
         super().connectionLost(reason)
 
 
@@ -151,32 +162,70 @@ class Site(ServerFactory):
     noisy = False
 
     def __init__(
-        self, answers: Answers, closed: Callable[[], object] = lambda: None
+        self,
+        answers: Answers,
+        account: Account | None = None,
     ) -> None:
         """
-        @param closed: called when a connection is over.
+        @param account: what the connections may have of the file descriptors.
         """
         self.answers = answers
-        self._closed = closed
+        if account is None:
+            account = Account(Descriptors(), Purpose.CONTROL, "", each=1)
+        self._account = account
+        self._silent: Crowd[_Channel] = Crowd()
+        self._answered: Crowd[_Channel] = Crowd()
         self.open = 0
 
     def buildProtocol(self, addr: IAddress | None) -> _Channel | None:
         """
-        A connection has come; there may be only so many.
+        A connection has come; there may be only so many.  One that has asked nothing
+        yet goes for it, or else one that does not read its answer: the next one may do
+        both at once.
         """
-        if self.open >= MOST:
-            return None
+        while self._full():
+            oldest = self._silent.oldest() or self._answered.oldest()
+            assert oldest is not None
+            self._forget(oldest)
+            oldest.timeoutConnection()
         self.open += 1
+        self._account.take()
         channel = _Channel()
         channel.factory = self
+        channel.address = sourceOf(str(getattr(addr, "host", "")), _PREFIX)
+        self._silent.add(channel, channel.address)
         return channel
 
-    def left(self) -> None:
+    def _full(self) -> bool:
+        """
+        True if one has to go for the next one.
+        """
+        return self.open >= MOST or (self.open > 0 and self._account.full())
+
+    def asked(self, channel: _Channel) -> None:
+        """
+        A question is here, and is answered.
+        """
+        if channel in self._silent:
+            self._silent.discard(channel)
+            self._answered.add(channel, channel.address)
+
+    def left(self, channel: _Channel) -> None:
         """
         A connection is over.
         """
+        if not channel.gone:
+            self._forget(channel)
+
+    def _forget(self, channel: _Channel) -> None:
+        """
+        Count a connection no more.
+        """
+        channel.gone = True
+        self._silent.discard(channel)
+        self._answered.discard(channel)
         self.open -= 1
-        self._closed()
+        self._account.give()
 
     def log(self, request: http.Request) -> None:
         """

@@ -19,6 +19,7 @@ from typing import Any, Callable
 
 from inetdtw import _forkhelper, _packets, _programs, _warmhelper, files, tcpmux
 from inetdtw.conf import Include, parse
+from inetdtw.crowd import Crowd
 from inetdtw.delegations import Delegation
 from inetdtw.helper import Helper
 from inetdtw.interfaces import Order
@@ -138,7 +139,7 @@ def tcpmuxLine(data: bytes) -> None:
     whole = b"".join(pieces)
     asked: list[str | None] = []
     client: Any = _Client(pieces)
-    others: set[tcpmux.Question] = set()
+    others: Crowd[tcpmux.Question] = Crowd()
     question = tcpmux.Question(
         client, ("192.0.2.1", 1), _Reactor(), lambda _, name: asked.append(name), others
     )

@@ -26,6 +26,7 @@ from inetdtw.complaints import (
     Complaints,
     Lines,
 )
+from inetdtw.descriptors import Descriptors, Purpose
 from inetdtw.test.fakes import FakeReactor, openDescriptors
 
 
@@ -121,6 +122,51 @@ class ComplaintsTests(SynchronousTestCase):
         self.assertEqual(self.open, set())
         self.assertEqual(self.reactor.getReaders(), [])
         self.assertEqual(openDescriptors(), self.before)
+
+    def claimed(self) -> tuple[Complaints, int, Descriptors]:
+        """
+        The same, and the account that both ends of the pipe are counted in.
+        """
+        account = Descriptors()
+        claim = account.take(2, Purpose.CHILD, "test/tcp")
+        made = Complaints(self.reactor, self.open, -1, claim)
+        return made, os.dup(made.given), account
+
+    def test_claim(self) -> None:
+        """
+        Each end of the pipe is given back when it is closed.
+        """
+        made, program, account = self.claimed()
+        made.start(self.said.append)
+        self.assertEqual(account.taken(Purpose.CHILD), 2)
+        made.finish()
+        self.assertEqual(account.taken(Purpose.CHILD), 1)
+        os.close(program)
+        self.goOn()
+        self.assertEqual(account.taken(Purpose.CHILD), 0)
+        self.assertEqual(len(account.leftovers), 0)
+        self.assertDone()
+
+    def test_leftBehind(self) -> None:
+        """
+        What a program has left behind is heard until its descriptor is needed for
+        something else; it never waits for a reader.
+        """
+        made, program, account = self.claimed()
+        made.start(self.said.append)
+        made.finish()
+        os.write(program, b"left\n")
+        self.goOn()
+        self.assertEqual(self.said, ["left"])
+        self.assertIs(account.leftovers.oldest(), made)
+        made.leave()
+        self.assertEqual(account.taken(Purpose.CHILD), 0)
+        self.assertEqual(len(account.leftovers), 0)
+        with self.assertRaises(BlockingIOError):
+            for _ in range(2 * CAPACITY // BATCH):
+                os.write(program, bytes(BATCH))
+        os.close(program)
+        self.assertDone()
 
     def test_interface(self) -> None:
         """

@@ -12,6 +12,8 @@ import socket
 import stat
 from typing import Any
 
+from twisted.internet.testing import StringTransport
+
 from inetdtw import control
 from inetdtw.control import ControlSocket, isOurs
 from inetdtw.test.fakes import PATIENCE, ServingTestCase
@@ -184,21 +186,20 @@ class ControlSocketTests(ServingTestCase):
 
     def test_full(self) -> None:
         """
-        When there are too many connections, others wait.
+        When there are too many connections, others are accepted still: the oldest go.
         """
-        made = self.make()
-        for _ in range(MOST):
+        self.make()
+        for _ in range(MOST + 1):
             self.connect()
             self.reactor.turn(PATIENCE)
-        channels = [site.buildProtocol(None) for _, site in self.reactor.adopted]
-        self.connect()
-        self.reactor.settle()
-        self.assertEqual(len(self.reactor.adopted), MOST)
-        channels[0].factory.left()
-        self.reactor.turn(PATIENCE)
         self.assertEqual(len(self.reactor.adopted), MOST + 1)
-        made.stopService()
-        channels[1].factory.left()
+        site = self.reactor.adopted[0][1]
+        channels = [site.buildProtocol(None) for _ in range(MOST)]
+        for each in channels:
+            each.makeConnection(StringTransport())
+        site.buildProtocol(None)
+        self.assertTrue(channels[0].transport.disconnected)
+        self.assertFalse(channels[1].transport.disconnected)
 
     def test_noDescriptors(self) -> None:
         """

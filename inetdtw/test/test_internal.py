@@ -19,7 +19,6 @@ from twisted.internet.address import IPv4Address, UNIXAddress
 from twisted.internet.protocol import connectionDone
 from twisted.internet.testing import StringTransport
 
-from inetdtw.descriptors import descriptors
 from inetdtw.interfaces import IListener
 from inetdtw.internal import InternalDatagrams, InternalStream
 from inetdtw.limits import WINDOW, Limits
@@ -353,8 +352,10 @@ class InternalDatagramsTests(ServingTestCase):
         An answer needs no descriptor, and comes when there are none left.
         """
         self.serve(serviceMax=2)
-        self.patch(descriptors, "enough", lambda: False)
-        self.assertEqual(self.ask(self.client(self.server), b"1"), [b"1"])
+        client = self.client(self.server)
+        asked: list[list[bytes]] = []
+        self.noDescriptors(lambda: asked.append(self.ask(client, b"1")))
+        self.assertEqual(asked, [[b"1"]])
 
     def test_reflector(self) -> None:
         """

@@ -18,10 +18,11 @@ from twisted.internet.defer import Deferred
 
 from inetdtw.acceptingwarm import AcceptingWarm
 from inetdtw.context import Context, Identity
+from inetdtw.descriptors import Descriptors, Purpose
 from inetdtw.direct import Direct
-from inetdtw.forkserver import ForkServers
+from inetdtw.forkserver import ForkServers, usualCount
 from inetdtw.interfaces import IAcceptingLauncher
-from inetdtw.launchers import Launchers
+from inetdtw.launchers import OF_HELPER, Launchers
 from inetdtw.rooted import Rooted
 from inetdtw.test.fakes import FakeLauncher, ServingTestCase, makeDatagrams, makeService
 from inetdtw.test.warming import KEPT
@@ -200,10 +201,50 @@ class LaunchersTests(ServingTestCase):
         kinds = {"direct": self.maker("direct"), "forkserver": self.failing}
         self.patch(Launchers, "_MAKE", kinds)
         wanted = [DIRECT, makeService(context=Context(umask=0o077))]
-        self.assertRaises(OSError, self.launchers.need, wanted)
+        self.assertRaises(OSError, self.launchers.make, wanted)
         self.assertEqual([each.said for each in self.made], [["start"], ["retire"]])
         self.assertIs(self.launchers.of(FORKSERVER), self.made[0])
-        self.assertRaises(KeyError, self.launchers.of, DIRECT)
+
+    def test_some(self) -> None:
+        """
+        At the start, those that there are descriptors for are had, with a line for the
+        others, which are tried again when they are asked for.
+        """
+        kinds = {"direct": self.maker("direct"), "forkserver": self.failing}
+        self.patch(Launchers, "_MAKE", kinds)
+        self.launchers.need([FORKSERVER, DIRECT])
+        self.assertIs(self.launchers.of(DIRECT), self.made[0])
+        (stall,) = self.said("stall")
+        self.assertEqual(stall["reason"], "no more descriptors")
+        self.assertRaises(OSError, self.launchers.of, FORKSERVER)
+        self.patch(Launchers, "_MAKE", {"forkserver": self.maker("forkserver")})
+        self.assertIs(self.launchers.of(FORKSERVER), self.made[1])
+        self.assertEqual(self.made[1].said, ["start"])
+
+    def test_expect(self) -> None:
+        """
+        What helper processes will need is set aside before; where that is more than
+        half of what there is, each context has one fork server only.
+        """
+        self.patch(Launchers, "_MAKE", {"forkserver": ForkServers})
+        account = Descriptors()
+        given = (self.reactor, self.host.report, None, account)
+        services = [makeService(context=Context(umask=n)) for n in range(4)]
+        launchers = Launchers(*given)
+        launchers.expect(services)
+        usual = 4 * usualCount() * OF_HELPER
+        self.assertEqual(account.taken(Purpose.HELPER), usual)
+        launchers.stop()
+        self.assertEqual(account.taken(Purpose.HELPER), 0)
+        self.patch(account, "available", lambda: 20)
+        launchers.expect(services)
+        self.assertEqual(account.taken(Purpose.HELPER), 10)
+        launchers.need(services)
+        self.assertEqual(account.taken(Purpose.HELPER), 4 * OF_HELPER)
+        self.assertEqual(len(self.reactor.processes), 4)
+        launchers.stop()
+        for process in self.reactor.processes:
+            process.exit()
 
     def failing(self, *given: Any, **more: Any) -> Any:
         """

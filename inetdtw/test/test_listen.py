@@ -18,7 +18,7 @@ from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 
 from inetdtw import sockets
 from inetdtw.datagrams import DatagramListener
-from inetdtw.descriptors import LEFT, descriptors
+from inetdtw.descriptors import Purpose
 from inetdtw.interfaces import ILauncher
 from inetdtw.internal import InternalDatagrams, InternalStream
 from inetdtw.limits import WINDOW
@@ -190,14 +190,37 @@ class BindTests(SlotTestCase):
         A service does not get the last descriptors, without which those that have their
         sockets could serve nobody; it is tried again.
         """
-        self.patch(descriptors, "_highest", 1 << 30)
         slots: list[Slot] = []
-        self.noDescriptors(lambda: slots.append(self.slot(makeService())), LEFT - 1)
+        self.noDescriptors(lambda: slots.append(self.slot(makeService())), 8)
         self.assertFalse(slots[0].bound)
         (unbound,) = self.said("unbound")
         self.assertEqual(unbound["reason"], os.strerror(errno.EMFILE))
-        self.noDescriptors(lambda: self.reactor.advance(FIRST_RETRY), LEFT)
+        self.noDescriptors(lambda: self.reactor.advance(FIRST_RETRY), 16)
         self.assertTrue(slots[0].bound)
+
+    def test_noLauncher(self) -> None:
+        """
+        A service for whose fork servers there are no descriptors gives up its socket,
+        and is tried again.
+        """
+        slot = self.slot(makeService())
+        self.assertEqual(self.host.descriptors.taken(Purpose.LISTENER), 1)
+        given, why = slot._launcherOf, OSError(errno.EMFILE, "too many")
+
+        def none(service: Service) -> None:
+            raise why
+
+        self.patch(slot, "_launcherOf", none)
+        slot.start()
+        self.assertFalse(slot.bound)
+        self.assertEqual(self.host.descriptors.taken(Purpose.LISTENER), 0)
+        (unbound,) = self.said("unbound")
+        self.assertEqual(unbound["reason"], "too many")
+        self.patch(slot, "_launcherOf", given)
+        self.reactor.advance(FIRST_RETRY)
+        self.assertTrue(slot.bound)
+        self.connect(slot)
+        self.ordered(1)
 
     def test_growing(self) -> None:
         """

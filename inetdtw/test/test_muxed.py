@@ -10,7 +10,7 @@ from __future__ import annotations
 import socket
 from typing import Any
 
-from inetdtw.descriptors import descriptors
+from inetdtw.descriptors import Purpose
 from inetdtw.limits import WINDOW, Limits
 from inetdtw.muxed import MuxedSlot
 from inetdtw.muxing import Tcpmux
@@ -173,13 +173,30 @@ class MuxedSlotTests(MuxedCase):
         """
         left, right = socket.socketpair()
         self.closing(left), self.closing(right)
-        self.patch(descriptors, "_highest", 1 << 30)
         self.noDescriptors(lambda: self.slot.take(left, None, False))
         self.ask(b"x\r\n")
         self.assertEqual(self.launcher.programs, [])
         self.reactor.advance(SHORTAGE_PAUSE)
         self.assertEqual(len(self.launcher.programs), 2)
         self.assertEqual(self.said("refuse"), [])
+
+    def test_share(self) -> None:
+        """
+        Nor more than there are descriptors for; they are counted while they wait.
+        """
+        self.again(bounds=Bounds(acceptMax=1))
+        self.patch(self.host.descriptors, "share", lambda purpose: 3)
+        for _ in range(3):
+            self.ask(b"x\r\n")
+        self.assertEqual(self.host.descriptors.taken(Purpose.TCPMUX), 2)
+        last = self.ask(b"x\r\n")
+        self.assertEqual(last.recv(100), NOT_AVAILABLE)
+        (refuse,) = self.said("refuse")
+        self.assertIn("share of the file descriptors", refuse["reason"])
+        self.launcher.programs[0].start().end()
+        self.assertEqual(self.host.descriptors.taken(Purpose.TCPMUX), 1)
+        self.slot.stop()
+        self.assertEqual(self.host.descriptors.taken(Purpose.TCPMUX), 0)
 
     def test_tooMany(self) -> None:
         """

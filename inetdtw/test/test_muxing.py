@@ -11,6 +11,7 @@ import socket
 
 from zope.interface.verify import verifyObject
 
+from inetdtw.descriptors import Purpose
 from inetdtw.interfaces import IListener
 from inetdtw.muxed import MuxedSlot
 from inetdtw.service import Address, Bounds
@@ -140,6 +141,47 @@ class TcpmuxTests(MuxedCase):
         self.reactor.settle()
         self.reactor.advance(MOMENT)
         self.assertEqual(second.recv(1), b"")
+
+    def share(self, most: int) -> None:
+        """
+        Have so small a share for clients of tcpmux.
+        """
+        self.patch(self.host.descriptors, "share", lambda purpose: most)
+
+    def test_others(self) -> None:
+        """
+        The oldest of those that say nothing goes when its address has its share, and
+        is told; who speaks is served, and counts no more.
+        """
+        self.share(8)
+        silent = [self.undecided() for _ in range(4)]
+        self.undecided(b"x\r\n")
+        self.assertEqual(len(self.launcher.programs), 1)
+        self.assertEqual(silent[0].recv(100), NOT_READ)
+        self.assertEqual(len(self.host.names.questions), 2)
+        self.assertEqual(self.host.descriptors.taken(Purpose.TCPMUX), 2)
+        (refuse, *_) = self.said("refuse")
+        self.assertEqual(refuse["reason"], "it named no service, and others wait")
+
+    def test_counted(self) -> None:
+        """
+        Nothing is counted any more when all are gone, however that is.
+        """
+        self.undecided().close()
+        self.reactor.settle()
+        self.undecided()
+        self.reactor.advance(TIMEOUT)
+        self.undecided()
+        self.host.names.close()
+        self.assertEqual(self.host.descriptors.taken(Purpose.TCPMUX), 0)
+
+    def test_noRoom(self) -> None:
+        """
+        Where nobody can go, a client is served all the same.
+        """
+        self.share(0)
+        self.ask(b"x\r\n")
+        self.assertEqual(len(self.launcher.programs), 1)
 
     def test_retire(self) -> None:
         """

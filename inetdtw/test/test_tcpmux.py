@@ -19,6 +19,7 @@ from twisted.internet.interfaces import IReadDescriptor
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
+from inetdtw.crowd import Crowd
 from inetdtw.tcpmux import LONGEST, TIMEOUT, Names, Question
 from inetdtw.test.fakes import FakeReactor
 
@@ -42,7 +43,7 @@ class QuestionTests(SynchronousTestCase):
         self.addCleanup(self.client.close)
         self.addCleanup(server.close)
         self.names: list[str | None] = []
-        self.open: set[Question] = set()
+        self.open: Crowd[Question] = Crowd()
         self.question = Question(
             server,
             PEER,
@@ -71,7 +72,7 @@ class QuestionTests(SynchronousTestCase):
         """
         Nothing is waited for any more, and the connection is left open.
         """
-        self.assertEqual(self.open, set())
+        self.assertEqual(list(self.open), [])
         self.assertEqual(self.reactor.getReaders(), [])
         self.assertEqual(self.reactor.getDelayedCalls(), [])
         self.assertGreaterEqual(self.question.connection.fileno(), 0)
@@ -186,7 +187,7 @@ class QuestionTests(SynchronousTestCase):
         self.question.connectionLost(Failure(ConnectionDone()))
         self.assertEqual(self.client.recv(1), b"")
         self.assertEqual(self.reactor.getDelayedCalls(), [])
-        self.assertEqual((self.names, self.open), ([], set()))
+        self.assertEqual((self.names, list(self.open)), ([], []))
 
 
 class NamesTests(SynchronousTestCase):

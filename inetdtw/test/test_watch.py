@@ -20,8 +20,18 @@ from twisted.internet.main import CONNECTION_LOST
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
+from inetdtw import watch as watching
+from inetdtw.descriptors import Descriptors, Purpose
 from inetdtw.test.fakes import FakeReactor, ServingTestCase
-from inetdtw.watch import INTERVAL, PidfdWatch, PollWatch, hasPidfds, onExit
+from inetdtw.watch import (
+    ENDED,
+    INTERVAL,
+    Exits,
+    PidfdWatch,
+    Polls,
+    PollWatch,
+    hasPidfds,
+)
 
 
 def endedChild() -> int:
@@ -147,6 +157,9 @@ class PollWatchTests(SynchronousTestCase):
         """
         self.reactor = FakeReactor()
         self.answer: Exception | None = None
+        self.polls = Polls(self.reactor)
+        self.start: str | None = "1"
+        self.patch(watching, "_startOf", lambda pid: self.start)
         self.told: list[None] = []
         self.patch(os, "kill", self.kill)
         self.patch(os, "waitid", self.waitid)
@@ -169,7 +182,7 @@ class PollWatchTests(SynchronousTestCase):
         """
         Wait for the process.
         """
-        return PollWatch(self.reactor, 4, lambda: self.told.append(None))
+        return PollWatch(self.polls, 4, lambda: self.told.append(None))
 
     def test_gone(self) -> None:
         """
@@ -195,6 +208,56 @@ class PollWatchTests(SynchronousTestCase):
         self.answer = ProcessLookupError()
         self.reactor.advance(INTERVAL)
         self.assertEqual(self.told, [None])
+
+    def test_notTouched(self) -> None:
+        """
+        So it is with one that may not be touched from the beginning.
+        """
+        self.answer = PermissionError()
+        self.watch()
+        self.reactor.advance(INTERVAL)
+        self.assertEqual(self.told, [])
+
+    def test_another(self) -> None:
+        """
+        A process that has the same process id, and was started later, is another one.
+        """
+        self.watch()
+        self.reactor.advance(INTERVAL)
+        self.assertEqual(self.told, [])
+        self.start = "2"
+        self.reactor.advance(INTERVAL)
+        self.assertEqual(self.told, [None])
+
+    def test_unreaped(self) -> None:
+        """
+        A process that nobody has waited for has ended.
+        """
+        self.watch()
+        self.start = ENDED
+        self.reactor.advance(INTERVAL)
+        self.assertEqual(self.told, [None])
+
+    def test_unknown(self) -> None:
+        """
+        A process is not taken for another one where nothing says when it was started.
+        """
+        self.watch()
+        self.start = None
+        self.reactor.advance(INTERVAL)
+        self.assertEqual(self.told, [])
+
+    def test_many(self) -> None:
+        """
+        One timer is for all processes.
+        """
+        watches = [self.watch() for _ in range(3)]
+        self.assertEqual(len(self.reactor.getDelayedCalls()), 1)
+        watches[0].cancel()
+        self.answer = ProcessLookupError()
+        self.reactor.advance(INTERVAL)
+        self.assertEqual(self.told, [None, None])
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
 
     def test_cancel(self) -> None:
         """
@@ -232,21 +295,21 @@ class ZombieTests(SynchronousTestCase):
         told: list[None] = []
         pid = endedChild()
         self.addCleanup(os.waitpid, pid, 0)
-        PollWatch(reactor, pid, lambda: told.append(None))
+        PollWatch(Polls(reactor), pid, lambda: told.append(None))
         reactor.advance(INTERVAL)
         self.assertEqual(told, [None])
 
 
-class OnExitTests(ServingTestCase):
+class ExitsTests(ServingTestCase):
     """
-    Tests for L{onExit}.
+    Tests for L{Exits}.
     """
 
     def test_best(self) -> None:
         """
         A process is waited for through a pidfd where there are any.
         """
-        watch = onExit(self.reactor, os.getpid(), lambda: None)
+        watch = Exits(self.reactor).watch(os.getpid(), lambda: None)
         self.addCleanup(watch.cancel)
         self.assertIsInstance(watch, PidfdWatch if hasPidfds() else PollWatch)
 
@@ -278,15 +341,35 @@ class OnExitTests(ServingTestCase):
         told: list[None] = []
         pid = endedChild()
         self.addCleanup(os.waitpid, pid, 0)
-        onExit(self.reactor, pid, lambda: told.append(None))
+        Exits(self.reactor).watch(pid, lambda: told.append(None))
         self.reactor.advance(INTERVAL)
         self.assertEqual(told, [None])
+
+    def test_share(self) -> None:
+        """
+        Beyond the share of pidfds processes are looked at; each pidfd is given back
+        when its process has ended, or is not waited for any more.
+        """
+        account = Descriptors()
+        self.patch(account, "share", lambda purpose: 4)
+        exits = Exits(self.reactor, account)
+        watches = [exits.watch(os.getpid(), lambda: None) for _ in range(5)]
+        kinds = [type(each) for each in watches]
+        self.assertEqual(kinds, [PidfdWatch] * 3 + [PollWatch] * 2)
+        self.assertEqual(account.taken(Purpose.PIDFD), 3)
+        for each in watches:
+            each.cancel()
+        self.assertEqual(account.taken(Purpose.PIDFD), 0)
+
+    if not hasPidfds():
+        test_share.skip = "This system has no pidfds."  # type: ignore[attr-defined]
 
     def test_nobody(self) -> None:
         """
         A process that is not there cannot be waited for.
         """
-        self.assertRaises(OSError, onExit, self.reactor, endedStranger(), lambda: None)
+        exits = Exits(self.reactor)
+        self.assertRaises(OSError, exits.watch, endedStranger(), lambda: None)
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
 

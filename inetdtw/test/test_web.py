@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from twisted.internet.address import IPv4Address
 from twisted.internet.error import ConnectionDone
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
@@ -17,6 +18,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw.answers import Answer
+from inetdtw.descriptors import Account, Descriptors, Purpose
 from inetdtw.web import LONGEST, MOST, PATIENCE, Site
 
 
@@ -48,21 +50,16 @@ class SiteTests(SynchronousTestCase):
         Have a site.
         """
         self.answers = Echoing()
-        self.closed = 0
-        self.site = Site(self.answers, self.close)
+        self.account = Descriptors()
+        account = Account(self.account, Purpose.METRICS, "", each=1)
+        self.site = Site(self.answers, account)
         self.clock = Clock()
 
-    def close(self) -> None:
-        """
-        A connection is over.
-        """
-        self.closed += 1
-
-    def connection(self) -> Any:
+    def connection(self, host: str = "192.0.2.1") -> Any:
         """
         A connection, with what was written to it as its transport's value.
         """
-        channel: Any = self.site.buildProtocol(None)
+        channel: Any = self.site.buildProtocol(IPv4Address("TCP", host, 40000))
         channel.callLater = self.clock.callLater
         channel.makeConnection(StringTransport())
         return channel
@@ -181,10 +178,48 @@ class SiteTests(SynchronousTestCase):
 
     def test_many(self) -> None:
         """
-        There may be only so many connections, and again when others are over.
+        There may be only so many connections: the oldest that has asked nothing goes
+        for the next one, and is counted once.
         """
         channels = [self.connection() for _ in range(MOST)]
-        self.assertIsNone(self.site.buildProtocol(None))
-        channels[0].connectionLost(Failure(ConnectionDone()))
-        self.assertEqual((self.closed, self.site.open), (1, MOST - 1))
+        self.patch(channels[0].transport, "loseConnection", lambda: None)
+        self.say(b"GET / HTTP/1.1\r\n\r\n", channels[0])
         self.connection()
+        gone = [each.transport.disconnected for each in channels]
+        self.assertEqual(gone, [False, True] + [False] * (MOST - 2))
+        self.assertEqual(self.site.open, MOST)
+        channels[1].connectionLost(Failure(ConnectionDone()))
+        self.assertEqual(self.site.open, MOST)
+        channels[2].connectionLost(Failure(ConnectionDone()))
+        self.assertEqual(self.site.open, MOST - 1)
+        self.assertEqual(self.account.taken(Purpose.METRICS), MOST - 1)
+
+    def test_unread(self) -> None:
+        """
+        When all have asked, the oldest that does not read its answer goes.
+        """
+        channels = [self.connection() for _ in range(MOST)]
+        for each in channels:
+            self.patch(each.transport, "loseConnection", lambda: None)
+            self.say(b"GET / HTTP/1.1\r\n\r\n", each)
+        self.connection()
+        gone = [each.transport.disconnected for each in channels]
+        self.assertEqual(gone, [True] + [False] * (MOST - 1))
+
+    def test_crowded(self) -> None:
+        """
+        A client of another address keeps its connection, whatever one address does.
+        """
+        other = self.connection("192.0.2.2")
+        for _ in range(3 * MOST):
+            self.connection()
+        self.assertFalse(other.transport.disconnected)
+
+    def test_few(self) -> None:
+        """
+        Where there are few descriptors, there may be fewer connections.
+        """
+        self.patch(self.account, "share", lambda purpose: 4)
+        for _ in range(MOST):
+            self.connection()
+        self.assertEqual(self.site.open, 3)
