@@ -64,14 +64,20 @@ class Child:
         self._host.tallies[self._name].count(self.warm)
         self._host.report.start(self._name, pid, self.peer, self.warm)
         if self.complaints is not None:
-            self.complaints.start(self._complain)
+            self.complaints.start(self._complain, self._tooMuch)
 
-    def _complain(self, line: str) -> None:
+    def _complain(self, line: str) -> bool:
         """
         It has written a line to its standard error.
         """
         assert self.pid is not None
-        self._host.report.stderr(self._name, self.pid, self.peer, line)
+        return self._host.report.stderr(self._name, self.pid, self.peer, line)
+
+    def _tooMuch(self, lines: int) -> bool:
+        """
+        It has written lines that are left out.
+        """
+        return self._host.report.stillTooMuch("stderr", self._name, lines)
 
     def failed(self, reason: str) -> None:
         """

@@ -12,6 +12,9 @@ say: the daemon, when it stops, has the pipe refuse what does not fit.
 A line of the log costs far more than to write two bytes into a pipe.  So only some
 lines are passed on in one turn of the reactor, and the others in the next ones; until
 then nothing more is read, and whoever writes on waits.
+
+A service whose lines are over their rate (L{inetdtw.lograte}) does not wait: what its
+programs write is read, counted and left out.
 """
 
 from __future__ import annotations
@@ -39,6 +42,9 @@ BATCH = 4096
 LINES = 64
 #: The most lines, and the most bytes, that a program still has when it ends.
 LAST, CAPACITY = 32, 1 << 16
+#: The seconds between two reads of what is left out, so that a program that writes
+#: without end does not have the whole processor.
+PAUSE = 0.01
 
 
 class Lines:
@@ -59,6 +65,17 @@ class Lines:
         while len(self._rest) > LONGEST:
             part, self._rest = self._rest[:LONGEST], self._rest[LONGEST:]
             yield from _parts(part)
+
+    def skip(self, data: bytes) -> int:
+        """
+        Leave lines out.
+
+        @return: how many: those that are complete now, and the parts of what is too
+            long for one.
+        """
+        _, _, rest = (self._rest + data).rpartition(b"\n")
+        self._rest = rest[-LONGEST:]
+        return data.count(b"\n") + len(rest) // (LONGEST + 1)
 
     def end(self) -> Iterator[str]:
         """
@@ -107,19 +124,27 @@ class Complaints:
         self._waiting: Iterator[str] = iter(())
         self._later: Any = None
         self._over = False
-        self._say: Callable[[str], None] | None = None
+        self._say: Callable[[str], object] | None = None
+        self._leaveOut: Callable[[int], bool] = bool
+        self._skipping = False
         self._reading, self.given = _pipe()
         with contextlib.suppress(OSError):
             os.fchown(self.given, uid, -1)
         others.add(self)
 
-    def start(self, say: Callable[[str], None]) -> None:
+    def start(
+        self, say: Callable[[str], object], leaveOut: Callable[[int], bool] = bool
+    ) -> None:
         """
         The program runs.
 
-        @param say: called with each line.
+        @param say: called with each line; returns C{False} if it was left out, as
+            those are to be that come now.
+        @param leaveOut: called then with how many more were left out, which may be
+            none; returns whether those that come now are to be left out.
         """
         self._say = say
+        self._leaveOut = leaveOut
         self._reactor.addReader(self)
 
     def finish(self) -> None:
@@ -161,12 +186,16 @@ class Complaints:
         """
         if self._over:
             return False
+        self._skipping = self._skipping and self._leaveOut(0)
         try:
-            data = os.read(self._reading, BATCH)
+            data = os.read(self._reading, CAPACITY if self._skipping else BATCH)
         except BlockingIOError:
             return False
         self._over = not data
-        self._waiting = self._lines.feed(data) if data else self._lines.end()
+        if self._skipping:
+            self._leaveOut(self._lines.skip(data))
+        else:
+            self._waiting = self._lines.feed(data) if data else self._lines.end()
         return True
 
     def _pass(self, most: int) -> int:
@@ -180,8 +209,16 @@ class Complaints:
         for line in islice(self._waiting, most):
             most -= 1
             assert self._say is not None
-            self._say(line)
+            if self._say(line) is False:
+                self._skip()
         return most
+
+    def _skip(self) -> None:
+        """
+        Leave out what comes now, and what was read already.
+        """
+        self._skipping = True
+        self._leaveOut(sum(1 for _ in self._waiting))
 
     def _turn(self) -> None:
         """
@@ -196,11 +233,12 @@ class Complaints:
         @param most: how many more lines could have been passed on.
         """
         self._calm()
-        if not most:
-            self._reactor.removeReader(self)
-            self._later = self._reactor.callLater(0, self._again)
-        elif self._over:
+        if self._over and most:
             self._close()
+        elif not most or self._skipping:
+            self._reactor.removeReader(self)
+            pause = PAUSE if self._skipping else 0
+            self._later = self._reactor.callLater(pause, self._again)
         else:
             self._reactor.addReader(self)
 
@@ -209,7 +247,10 @@ class Complaints:
         It is the next turn.
         """
         self._later = None
-        self._turn()
+        if self._skipping and not self._read():
+            self._reactor.addReader(self)
+        else:
+            self._turn()
 
     def _calm(self) -> None:
         """

@@ -15,8 +15,8 @@ has its address as C{peer}; a value that there is not is a dash.
 What is worth a line depends on the level:
 
   - C{error}: what does not work: C{fail}, C{unbound}, C{stall}, C{conf},
-    C{reload rejected}, C{nothing}, C{log} with C{lost=}; and C{state}, which somebody
-    asked for;
+    C{reload rejected}, C{nothing}, C{log} with C{lost=}; C{suppress} with how many lines
+    of these or others were left out; and C{state}, which somebody asked for;
   - C{warn}: also what an operator may want to look at: C{end} of a program that
     ended badly, C{refuse}, C{pause}, C{drop}, C{stderr}, C{warning}, C{forkserver},
     C{warm}, C{unused}, C{unnotified}, C{signal}, C{control} with a reason;
@@ -32,6 +32,7 @@ from __future__ import annotations
 import time
 from typing import Any, Callable
 
+from inetdtw import lograte
 from inetdtw.clientlines import INFO, NOTICE, WARN, ClientLines
 from inetdtw.diff import Changes
 from inetdtw.inherited import Unused
@@ -62,13 +63,18 @@ class Report(ClientLines):
         level: str = "notice",
         addresses: str = "full",
         clock: Callable[[], float] = time.monotonic,
+        burst: int = lograte.BURST,
+        reactor: Any = None,
     ) -> None:
         """
         @param level: one of L{LEVELS<inetdtw.clientlines.LEVELS>}.
         @param addresses: one of L{ADDRESSES<inetdtw.peers.ADDRESSES>}.
         @param clock: the time in seconds, from any start.
+        @param burst: how many lines of a kind a service may have in
+            L{lograte.INTERVAL} seconds; 0 is no limit.
+        @param reactor: by default the global one.
         """
-        super().__init__(level, addresses)
+        super().__init__(level, addresses, clock, burst, reactor)
         self._clock = clock
         self._said: dict[str, float] = {}
 
@@ -317,12 +323,16 @@ class Report(ClientLines):
             reason=reason,
         )
 
-    def warmSaid(self, service: str, pid: int | None, text: str) -> None:
+    def warmSaid(self, service: str, pid: int | None, text: str) -> bool:
         """
         The interpreter that is kept for a service has something to say.
+
+        @return: false if it was left out, as are those lines that come now.
         """
         if self._level < WARN:
-            return
+            return True
+        if not self._allows("warm", service, text):
+            return False
         self._log.warn(
             "warm {service} pid={pid} event={what} text={text}",
             service=service,
@@ -330,6 +340,7 @@ class Report(ClientLines):
             what="said",
             text=text,
         )
+        return True
 
     def state(self, state: ServiceState) -> None:
         """

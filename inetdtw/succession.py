@@ -165,11 +165,21 @@ class Succession:
             since = self._reactor.seconds() - process.born
             self._plan(max(0.0, CALM - since))
 
-    def said(self, process: WarmProcess, line: str) -> None:
+    def said(self, process: WarmProcess, line: str) -> bool:
         """
         A process has something to say.
+
+        @return: false if that was left out.
         """
-        self._report.warmSaid(self._name, process.pid, line)
+        return self._report.warmSaid(self._name, process.pid, line)
+
+    def tooMuch(self, lines: int) -> bool:
+        """
+        A process has said lines that are left out.
+
+        @return: whether those that come now are to be, too.
+        """
+        return self._report.stillTooMuch("warm", self._name, lines)
 
     def lost(self, process: WarmProcess) -> None:
         """

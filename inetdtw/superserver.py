@@ -106,7 +106,7 @@ class InetdService(ApplicationService):
         self._settings = settings
         self._required = required
         environ = dict(os.environ if environ is None else environ)
-        report = Report() if report is None else report
+        report = Report(reactor=reactor) if report is None else report
         self._report = report
         most = defaultMost(processLimit()) if maxChildren is None else maxChildren
         self._most = most
@@ -270,6 +270,7 @@ class InetdService(ApplicationService):
         self._abandon()
         for complaints in list(self._host.complaints):
             complaints.leave()
+        self._report.flush()
         self._host.names.close()
         gone = self._launchers.stop()
         self._begin()

@@ -16,7 +16,7 @@ from typing import Any
 from twisted.application.service import IService, MultiService
 from twisted.python import usage
 
-from inetdtw import check, explain, notify, values
+from inetdtw import check, explain, lograte, notify, values
 from inetdtw.clientlines import LEVELS
 from inetdtw.commandline import Described, helpText, inOrder, optionsOf
 from inetdtw.controlpath import NONE, pathOf
@@ -171,6 +171,14 @@ class Options(Described):
             "full",
             "How much of clients' addresses is logged: full, prefix (the first 24 "
             "bits, or 48 of IPv6) or none.",
+        ],
+        [
+            "log-rate",
+            None,
+            lograte.BURST,
+            "How many lines of each kind a service may have in the log in ten seconds, "
+            f"of {lograte.AVERAGE} bytes on average; 0 is no limit.",
+            _number("--log-rate", 0, 1 << 22),
         ],
         [
             "control",
@@ -366,7 +374,9 @@ def makeService(options: Options) -> IService:
     first = os.getpid() == 1
     if first:
         stopOnSignals()
-    report = Report(options["log-level"], options["log-addresses"])
+    report = Report(
+        options["log-level"], options["log-addresses"], burst=options["log-rate"]
+    )
     takeAll(report)
     takeStreams(report)
     inetd = InetdService(

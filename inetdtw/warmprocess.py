@@ -17,6 +17,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from zope.interface import implementer
@@ -71,8 +72,9 @@ class WarmProcess:
     ) -> None:
         """
         @param owner: is told: C{ready(process)}, C{stale(process)}, C{notify()},
-            C{said(process, line)}, C{left(child, order)} of what has to be started
-            cold, C{lost(process)} when it takes no orders any more, and
+            C{said(process, line)} and C{tooMuch(lines)}, which L{Complaints.start}
+            describes, C{left(child, order)} of what has to be started cold,
+            C{lost(process)} when it takes no orders any more, and
             C{gone(process, reason, status)} when it has ended.
         @param complaints: what reads the standard error of such processes.
         @param total: what counts the programs of all services.
@@ -155,7 +157,8 @@ class WarmProcess:
         with contextlib.suppress(OSError):
             self._running.uid = ownerOf(pid)
         if self._complaints is not None:
-            self._complaints.start(lambda line: self._owner.said(self, line))
+            say = partial(self._owner.said, self)
+            self._complaints.start(say, self._owner.tooMuch)
         self._greet()
 
     def failed(self, reason: str) -> None:

@@ -23,6 +23,7 @@ from inetdtw.complaints import (
     LAST,
     LINES,
     LONGEST,
+    PAUSE,
     Complaints,
     Lines,
 )
@@ -86,6 +87,18 @@ class LinesTests(SynchronousTestCase):
         early = list(lines.feed(text))
         self.assertEqual([len(each) for each in early], [LONGEST] * 3)
 
+    def test_skip(self) -> None:
+        """
+        Lines that are left out are counted; the first one after them is whole.
+        """
+        lines = Lines()
+        self.assertEqual(list(lines.feed(b"one\ntw")), ["one"])
+        self.assertEqual(lines.skip(b"o\nthree\nfo"), 2)
+        self.assertEqual(list(lines.feed(b"ur\n")), ["four"])
+        self.assertEqual(lines.skip(b"x" * (3 * LONGEST)), 2)
+        self.assertEqual(lines.skip(b""), 0)
+        self.assertLessEqual(len("".join(lines.end())), LONGEST)
+
 
 class ComplaintsTests(SynchronousTestCase):
     """
@@ -114,6 +127,65 @@ class ComplaintsTests(SynchronousTestCase):
         while self.reactor.getDelayedCalls():
             self.reactor.advance(0)
             self.reactor.settle()
+
+    def few(self, line: str) -> bool:
+        """
+        Have room for three lines.
+        """
+        if len(self.said) == 3:
+            self.left += 1
+            return False
+        self.said.append(line)
+        return True
+
+    def leaveOut(self, lines: int) -> bool:
+        """
+        Count, and have no room until there is.
+        """
+        self.left += lines
+        return len(self.said) == 3
+
+    def test_leftOut(self) -> None:
+        """
+        What there is no room for is read and counted, so that the program need not
+        wait, but not without a pause; when there is room again, lines are passed on.
+        """
+        self.left = 0
+        made, program = self.complaints()
+        made.start(self.few, self.leaveOut)
+        os.write(program, b"line\n" * 100)
+        self.reactor.settle()
+        self.assertEqual((len(self.said), self.left), (3, 97))
+        for _ in range(5):
+            os.write(program, b"x\n" * (CAPACITY // 2))
+            self.assertEqual(self.reactor.getReaders(), [])
+            self.reactor.advance(PAUSE)
+        self.assertEqual(self.left, 97 + 5 * CAPACITY // 2)
+        # When it writes nothing, nothing is tried.
+        self.reactor.advance(PAUSE)
+        self.assertEqual(self.reactor.getReaders(), [made])
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+        self.said.clear()
+        os.write(program, b"again\n")
+        self.reactor.settle()
+        self.assertEqual(self.said, ["again"])
+        os.close(program)
+        made.finish()
+        self.assertDone()
+
+    def test_leftOutAtEnd(self) -> None:
+        """
+        What is left out of a program that has ended is read to its end.
+        """
+        self.left = 0
+        made, program = self.complaints()
+        made.start(self.few, self.leaveOut)
+        os.write(program, b"line\n" * 10000)
+        os.close(program)
+        made.finish()
+        self.goOn()
+        self.assertEqual((len(self.said), self.left), (3, 9997))
+        self.assertDone()
 
     def assertDone(self) -> None:
         """

@@ -34,7 +34,7 @@ STATE = ServiceState(
     failed=1,
 )
 #: One line of each kind: what writes it, and its level and text.
-LINES: tuple[tuple[Callable[[Report], None], str, str], ...] = (
+LINES: tuple[tuple[Callable[[Report], object], str, str], ...] = (
     (
         lambda report: report.start("7/tcp", 4, PEER),
         "info",
@@ -181,6 +181,11 @@ LINES: tuple[tuple[Callable[[Report], None], str, str], ...] = (
         "log - lost=12 reason=there was no room for more lines",
     ),
     (
+        lambda report: report.suppressed("stderr", "7/tcp", 12),
+        "warn",
+        "suppress 7/tcp event=stderr lines=12 reason=left out, too many in 10 seconds",
+    ),
+    (
         lambda report: report.signalled("SIGUSR1", False),
         "warn",
         "signal - name=SIGUSR1 event=ignored",
@@ -230,7 +235,7 @@ class ReportTests(SynchronousTestCase):
 
     def written(
         self,
-        write: Callable[[Report], None],
+        write: Callable[[Report], object],
         level: str = "info",
         addresses: str = "full",
     ) -> list[Any]:

@@ -130,6 +130,12 @@ class Owner:
         There may be room.
         """
 
+    def tooMuch(self, lines: int) -> bool:
+        """
+        A process has said more than there is room for.
+        """
+        return False
+
     def said(self, process: Any, line: str) -> None:
         """
         It has something to say.
