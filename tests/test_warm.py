@@ -217,6 +217,27 @@ class FormTests(WarmTestCase):
         daemon.waitForLog("ZeroDivisionError")
         self.assertStarted(daemon, "warm")
 
+    def test_large(self) -> None:
+        """
+        Arguments and environment may be nearly as large as execve(2) takes them.
+        """
+        script = self.write(
+            "size.py",
+            "import os, sys\n"
+            "size = len(str(os.environ))\n"
+            "print(len(''.join(sys.argv[1:])), size > 9e5)\n",
+        )
+        env = environment(**{f"LARGE{number}": "y" * 120000 for number in range(8)})
+        for launch in ("forkserver", "direct"):
+            self.port = freePort()
+            args = f"{world.python()} {script} {('x' * 60000 + ' ') * 10}"
+            conf = self.definition(args, launch=launch)
+            daemon = self.daemon(conf, self.port, options=INFO, env=env)
+            with daemon:
+                daemon.waitForLog("event=ready")
+                self.assertEqual(talk(self.port, b""), b"600000 True\n")
+                self.assertStarted(daemon, "warm")
+
     def test_option(self) -> None:
         """
         C{--warm} is for every service whose program is Python's, the tutorial's too;
