@@ -227,7 +227,8 @@ class FormTests(WarmTestCase):
             "size = len(str(os.environ))\n"
             "print(len(''.join(sys.argv[1:])), size > 9e5)\n",
         )
-        env = environment(**{f"LARGE{number}": "y" * 120000 for number in range(8)})
+        large = {f"LARGE{number}": "y" * 120000 for number in range(8)}
+        env = {**environment(), **large}
         for launch in ("forkserver", "direct"):
             self.port = freePort()
             args = f"{world.python()} {script} {('x' * 60000 + ' ') * 10}"

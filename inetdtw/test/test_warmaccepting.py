@@ -7,6 +7,7 @@ Tests for L{inetdtw.warmaccepting}, as a warm process uses it.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 
@@ -133,6 +134,57 @@ class AcceptingTests(WarmProcessTestCase):
         """
         self.accepting.withdraw(6, lambda: self.freed.append("6"))
         self.assertEqual(self.freed, ["6"])
+
+    def test_withdrawnOnce(self) -> None:
+        """
+        A socket is free once, however often the process says so.
+        """
+        self.withdraw()
+        self.say((WITHDRAWN, 5, 0, 0), (WITHDRAWN, 5, 0, 0))
+        self.played.die()
+        self.reactor.settle()
+        self.assertEqual(self.freed, ["5"])
+
+    def test_neverTold(self) -> None:
+        """
+        A socket of which there was no room to tell the process is free at once, and
+        none of the process' any more; others are not.
+        """
+        total = self.process.share._total = Total(640)
+        channel = self.accepting.channel
+        assert channel is not None
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                channel.send(1, 0, b"x" * 1000)
+        for number in (6, 7):
+            self.assertTrue(self.accepting.accept(number, self.watcher, 0))
+        self.accepting.withdraw(6, lambda: self.freed.append("6"))
+        self.assertEqual((self.freed, len(self.accepting)), (["6"], 2))
+        self.accepting.withdraw(7, lambda: self.freed.append("7"))
+        self.assertEqual((self.freed, len(self.accepting)), (["6", "7"], 1))
+        # It accepts from one still, for which it has its share.
+        self.assertEqual(total.lent, total.share)
+        self.withdraw()
+        self.assertEqual(self.freed, ["6", "7"])
+        self.accepting.withdraw(6, lambda: self.freed.append("again"))
+        self.assertEqual(self.freed, ["6", "7", "again"])
+
+    def test_closed(self) -> None:
+        """
+        So is one of a process that nothing can be said to any more, and then it has no
+        share.
+        """
+        total = self.process.share._total = Total(640)
+        self.accepting.accept(6, self.watcher, 0)
+        self.assertEqual(total.lent, total.share)
+        channel = self.accepting.channel
+        assert channel is not None
+        channel.close()
+        self.withdraw()
+        self.assertEqual((self.freed, len(self.accepting)), (["5"], 1))
+        self.accepting.withdraw(6, lambda: self.freed.append("6"))
+        self.assertEqual((self.freed, len(self.accepting)), (["5", "6"], 0))
+        self.assertEqual(total.lent, 0)
 
     def test_withdrawAfterDeath(self) -> None:
         """
