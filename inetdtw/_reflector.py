@@ -3,7 +3,7 @@
 # See LICENSE for details.
 
 """
-Which datagrams the built-in services must leave unanswered.
+Which datagrams must be left unanswered.
 
 A datagram with a forged source can make two services that answer anything talk
 to each other for ever.
@@ -11,42 +11,54 @@ to each other for ever.
 
 from __future__ import annotations
 
+import errno
+import socket
 import time
 from collections import Counter
+from collections.abc import Hashable
 from typing import Any, Callable
 
+from inetdtw.environment import plain
 from inetdtw.report import Report
+from inetdtw.seldom import Seldom
 
-_SECONDS_BETWEEN_LINES = 60.0
-_ANSWERING_PORTS = frozenset((0, 7, 9, 13, 17, 19, 37))
+#: The ports whose services answer any datagram (RFC 862-868), and those that nobody
+#: answers who has nothing to say to them.
+_REPLYING_PORTS = frozenset((7, 13, 17, 19, 37))
+_ANSWERING_PORTS = frozenset((0, 9, *_REPLYING_PORTS))
+
+_REPLIES = "its port answers by itself, which would go on for ever"
+_OWN = "it seems to come from a socket of this daemon, which would go on for ever"
 
 
-class Seldom:
+def isOfThisMachine(peer: tuple[Any, ...]) -> bool:
     """
-    Tell whether a minute has passed since the last time, for each key.
+    True if the address of a peer is one of this machine's: a socket can be bound to it.
+    Where that cannot be found out, it is taken for one.
+
+    @param peer: an address as recvfrom(2) gives it.
     """
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        self._last: dict[int, float] = {}
-
-    def __call__(self, key: int) -> bool:
-        now = self._clock()
-        # A wall clock that was set back must not silence a key for long.
-        if 0 <= now - self._last.get(key, float("-inf")) < _SECONDS_BETWEEN_LINES:
-            return False
-        self._last[key] = now
-        return True
+    host = plain(peer[0])
+    six = ":" in host
+    try:
+        with socket.socket(
+            socket.AF_INET6 if six else socket.AF_INET, socket.SOCK_DGRAM
+        ) as probe:
+            probe.bind((host, 0, *peer[2:]) if six else (host, 0))
+    except OSError as why:
+        return why.errno != errno.EADDRNOTAVAIL
+    return True
 
 
 class ReflectorGuard:
     """
-    The ports that no UDP service answers, since whatever listens there would
-    answer back, for ever.
+    The sources that are not answered, since whatever listens there would answer
+    back, for ever.
 
-    These are the ports of the services that answer anything (0, 7, 9, 13, 17,
-    19 and 37), and those added.  The address does not matter: a peer on the
-    loopback interface is answered like any other.
+    No UDP service answers a socket of this daemon.  No internal service answers
+    the ports of the services that answer anything (0, 7, 9, 13, 17, 19 and 37),
+    nor those added, whatever the address is: a peer on the loopback interface is
+    answered like any other.
 
     @ivar report: The log.
     """
@@ -62,6 +74,7 @@ class ReflectorGuard:
         """
         self.report = Report() if report is None else report
         self._served: Counter[int] = Counter()
+        self._own: Counter[Hashable] = Counter()
         # Bounded: only a port that is refused becomes a key.
         self._mayLog = Seldom(clock)
 
@@ -77,21 +90,63 @@ class ReflectorGuard:
         """
         self._served -= Counter((port,))
 
+    def own(self, *places: Hashable) -> None:
+        """
+        Have a datagram socket of this daemon not answered.
+
+        @param places: its port, or all paths by which it can be reached.
+        """
+        self._own.update(places)
+
+    def disown(self, *places: Hashable) -> None:
+        """
+        Undo one L{own}.
+        """
+        self._own -= Counter(places)
+
+    def isOwn(self, peer: tuple[Any, ...]) -> bool:
+        """
+        True if a datagram comes from a socket of this daemon, or seems to.
+        """
+        if len(peer) < 2:
+            return peer[0] in self._own
+        return peer[1] in self._own and isOfThisMachine(peer)
+
+    def allowsProgram(self, peer: tuple[Any, ...], service: str) -> bool:
+        """
+        Tell whether a program may be started for a datagram, and log it if not.
+
+        Those that share the port of a service are not refused, as they are by
+        L{allows}: where clients have the port of the service that they ask, such
+        as 123 or 514, that is how it should be.
+
+        @param peer: as for L{allows}.
+        @param service: the service.
+        """
+        if len(peer) > 1 and peer[1] in _REPLYING_PORTS:
+            return self._refuse(peer, service, _REPLIES)
+        return not self.isOwn(peer) or self._refuse(peer, service, _OWN)
+
+    def _refuse(self, peer: tuple[Any, ...], service: str, reason: str) -> bool:
+        """
+        Log that a datagram is not answered.
+
+        @return: C{False}.
+        """
+        if self._mayLog(peer[min(len(peer) - 1, 1)]):
+            self.report.refuse(service, peer, reason)
+        return False
+
     def allows(self, peer: tuple[Any, ...], service: str = "internal") -> bool:
         """
-        Tell whether a datagram may be answered, and log it if not.
+        Tell whether a datagram may be answered by an internal service, and log it if
+        not.
 
         @param peer: Where it came from: host, port, and what else the address
             family has.
         @param service: The service that would answer, for the log.
         """
-        if len(peer) < 2:
-            # The client of a UNIX socket has no port.
-            return True
-        port = peer[1]
-        if port not in _ANSWERING_PORTS and port not in self._served:
-            return True
-        if self._mayLog(port):
-            reason = "its port answers by itself, which would go on for ever"
-            self.report.refuse(service, peer, reason)
-        return False
+        port = peer[1] if len(peer) > 1 else None
+        if port in _ANSWERING_PORTS or port in self._served:
+            return self._refuse(peer, service, _REPLIES)
+        return not self.isOwn(peer) or self._refuse(peer, service, _OWN)

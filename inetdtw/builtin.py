@@ -33,8 +33,9 @@ from twisted.internet.error import MessageLengthError
 from twisted.internet.interfaces import IUDPTransport
 from twisted.internet.protocol import DatagramProtocol, Protocol, ServerFactory
 
-from inetdtw._reflector import ReflectorGuard, Seldom
+from inetdtw._reflector import ReflectorGuard
 from inetdtw._streams import LINES, Chargen, Discard, Echo, OneAnswer, StreamFactory
+from inetdtw.seldom import Seldom
 
 __all__ = [
     "NAMES",

@@ -36,7 +36,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     ),
     "For services whose lines do not say": (
         *("address", "backlog", "rate", "pause", "max-child", "ip-rate"),
-        *("max-child-per-ip", "per-source-prefix", "launch", "warm"),
+        *("max-child-per-ip", "per-source-prefix", "answer-max", "launch", "warm"),
     ),
 }
 #: The title of the group of all the others.

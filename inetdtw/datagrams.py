@@ -23,6 +23,7 @@ from __future__ import annotations
 import contextlib
 import socket
 from functools import partial
+from itertools import chain, repeat
 from typing import Any, Callable
 
 from twisted.internet.protocol import DatagramProtocol
@@ -36,6 +37,10 @@ from inetdtw.launches import Launches
 from inetdtw.limits import Limits
 from inetdtw.listener import GatedListener
 from inetdtw.service import Service
+
+#: How many answers the first one of a program counts as: to start one costs more than
+#: to answer.
+FIRST_ANSWER = 10
 
 
 class DatagramPrograms(DatagramProtocol):
@@ -61,9 +66,16 @@ class DatagramPrograms(DatagramProtocol):
 
     def datagramReceived(self, datagram: bytes, addr: Any) -> None:
         """
-        Start a program, unless a limit is in the way.
+        Start a program, unless a limit is in the way, or its answer might start a loop.
         """
-        self._gate.let(addr, partial(self._start, datagram, addr))
+        gate, name = self._gate, self._service.name
+        if not (
+            self._host.guard.allowsProgram(addr, name)
+            and gate.mayAnswer(addr, FIRST_ANSWER, take=False)
+        ):
+            gate.unanswered()
+            return
+        gate.let(addr, partial(self._start, datagram, addr))
 
     def _start(self, datagram: bytes, addr: Any) -> None:
         """
@@ -94,23 +106,29 @@ class DatagramPrograms(DatagramProtocol):
         """
         transport: Any = self.transport
         exchange = Exchange(self._host.reactor, lambda: self._over(sender))
+        costs = chain((FIRST_ANSWER,), repeat(1))
         for sock in ours:
             answers = Answers(
                 sock,
                 self._host,
                 transport.socket,
                 self._service.name,
-                lambda data: self._answer(data, sender),
+                lambda data: self._answer(data, sender, next(costs)),
                 exchange.closed,
             )
             exchange.add(answers)
         return exchange
 
-    def _answer(self, message: bytes, sender: Sender) -> None:
+    def _answer(self, message: bytes, sender: Sender, cost: int) -> None:
         """
         Send a datagram back.
+
+        @param cost: how many answers it counts as.
         """
         transport: Any = self.transport
+        if not self._gate.mayAnswer(sender, cost):
+            self._host.tallies[self._service.name].dropped += 1
+            return
         try:
             transport.write(message, sender)
         except OSError as why:

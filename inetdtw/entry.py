@@ -130,6 +130,15 @@ class Entry:
         unit="bits",
         example="24/56",
     )
+    answer_max: int | None = key(
+        keys.COUNT,
+        "How many answers one client address may get in a minute from an internal "
+        "service for datagrams or one that is dgram nowait; 0 is no limit.  The first "
+        "answer of a program counts as ten.",
+        default="6000, or what --answer-max says",
+        unit="answers per minute",
+        example="600",
+    )
     pause: int | None = key(
         keys.PAUSE,
         "How long a service pauses that has started as many programs as service_max "

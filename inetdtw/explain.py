@@ -128,6 +128,8 @@ def _values(entry: Entry, service: Service) -> Iterator[tuple[str, Any]]:
     yield "per_source", bounds.perSource
     if not (service.wait or service.address.family == socket.AF_UNIX):
         yield "per_source_prefix", bounds.sourcePrefix
+    if not (service.isStream or service.wait):
+        yield "answer_max", bounds.answerMax
     yield "pause", bounds.pause
     if service.refusal:
         yield "refusal", service.refusal.decode("utf-8", "surrogateescape")

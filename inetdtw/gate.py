@@ -165,6 +165,26 @@ class Gate:
         """
         survived(self._name, serve if self.admit(peer) else refuse)
 
+    def mayAnswer(self, peer: Any, cost: int = 1, take: bool = True) -> bool:
+        """
+        True if a datagram may be answered: its source has not had as many answers as it
+        may have.  The log says that it may not, once in a minute.
+
+        @param cost: how many answers this one counts as.
+        @param take: whether it is answered now.
+        """
+        if self._limits.mayAnswer(peer, cost, take):
+            return True
+        if self._limits.mayLogAnswers():
+            self._refused(Verdict.PEER_ANSWERED, peer)
+        return False
+
+    def unanswered(self) -> None:
+        """
+        Count a datagram that is left unanswered for its source.
+        """
+        self._limits.refused += 1
+
     def close(self) -> None:
         """
         Refuse those that are not decided on, as nobody is served any more.

@@ -114,6 +114,8 @@ class InternalDatagrams(GatedListener):
     ) -> None:
         assert service.internal is not None
         self._guard = host.guard
+        self._name = service.name
+        self._answers = service.internal != "discard"
         self._guarded = False
         self._number = 0 if sock.family == socket.AF_UNIX else sock.getsockname()[1]
         self._protocol = builtin.datagramProtocol(
@@ -135,10 +137,19 @@ class InternalDatagrams(GatedListener):
         """
         Answer a client, which is one only for that long, if it may be answered.
         """
+        if self._answers and not self._mayAnswer(addr):
+            self._gate.unanswered()
+            return
         if not self._gate.admit(addr):
             return
         self._gate.release(addr)
         self._protocol.datagramReceived(datagram, addr)
+
+    def _mayAnswer(self, addr: Any) -> bool:
+        """
+        True unless an answer may start a loop, or go to somebody who did not ask.
+        """
+        return self._guard.allows(addr, self._name) and self._gate.mayAnswer(addr)
 
     def start(self) -> None:
         """

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from collections import Counter, OrderedDict, deque
 from enum import Enum
-from typing import Callable
+from typing import Any, Callable
 
+from inetdtw.answerrate import AnswerRate, answeredTo
 from inetdtw.service import Bounds
 from inetdtw.source import sourceOf
 
@@ -27,12 +28,15 @@ class Verdict(Enum):
     @cvar TRIPPED: the service started too many in the last minute.
     @cvar PEER_RATE: this client did.
     @cvar PEER_BUSY: this client has as many running as it may.
+    @cvar PEER_ANSWERED: this client has had as many answers as it may; L{Limits.admit}
+        does not return this.
     """
 
     ADMIT = "admitted"
     TRIPPED = "more than {} starts a minute"
     PEER_RATE = "more than {} starts a minute for one address"
     PEER_BUSY = "more than {} at once for one address"
+    PEER_ANSWERED = "more than {} answers a minute for one address"
 
 
 class _Starts:
@@ -85,6 +89,7 @@ class Limits:
         self._peerStarts: OrderedDict[str, _Starts] = OrderedDict()
         self._peers: Counter[str] = Counter()
         self._sources: Counter[str] = Counter()
+        self._answers = AnswerRate(clock)
 
     @property
     def bounds(self) -> Bounds:
@@ -141,6 +146,26 @@ class Limits:
             self.refused += 1
         return verdict
 
+    def mayAnswer(self, peer: Any, cost: int = 1, take: bool = True) -> bool:
+        """
+        True if a client may be answered once more.
+
+        @param peer: its address as recvfrom(2) gives it, in a tuple.
+        @param cost: how many answers this one counts as.
+        @param take: whether it is answered now.
+        """
+        most, prefix = self._bounds.answerMax, self._bounds.sourcePrefix
+        # An unnamed UNIX socket cannot be answered.
+        if not (most and peer[0]):
+            return True
+        return self._answers.allows(answeredTo(peer, prefix), most, cost, take)
+
+    def mayLogAnswers(self) -> bool:
+        """
+        True once in a minute, to log that clients are not answered.
+        """
+        return self._answers.mayLog()
+
     def about(self, verdict: Verdict, peer: str) -> str:
         """
         Return a verdict in words.
@@ -191,6 +216,7 @@ class Limits:
             Verdict.TRIPPED: self.bounds.serviceMax,
             Verdict.PEER_RATE: self.bounds.ipMax,
             Verdict.PEER_BUSY: self.bounds.perSource,
+            Verdict.PEER_ANSWERED: self.bounds.answerMax,
         }.get(verdict, 0)
 
     def _judge(self, source: str, now: float) -> Verdict:

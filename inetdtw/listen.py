@@ -78,6 +78,7 @@ class Slot:
         self._launcherOf = launcherOf
         self._limits = Limits(service.bounds, clockOf(host.reactor))
         self._socket: socket.socket | None = None
+        self._places: tuple[Any, ...] = ()
         self._mark: sockets.PathMark | None = None
         self._claim: Claim | None = None
         self._inherited = False
@@ -106,6 +107,7 @@ class Slot:
         self._later = None
         try:
             self._socket = self._adopted() or self._made()
+            self._own()
             self._trouble = None
         except OSError as why:
             self._unbound(self._reasonOf(why), retry)
@@ -137,6 +139,19 @@ class Slot:
         self._trouble = reason
         self._retry = min(retry * 2, LONGEST_RETRY)
         self._later = self._host.reactor.callLater(retry, self._again)
+
+    def _own(self) -> None:
+        """
+        Have no datagram answered that seems to come from the socket as it is now.
+        """
+        guard = self._host.guard
+        guard.disown(*self._places)
+        self._places = ()
+        if self._socket is not None and not self.service.isStream:
+            where = self._socket.getsockname()
+            unix = dict.fromkeys((where, self.service.address.host))
+            self._places = (where[1],) if isinstance(where, tuple) else tuple(unix)
+        guard.own(*self._places)
 
     def _made(self) -> socket.socket:
         """
@@ -349,6 +364,7 @@ class Slot:
             self._host.leave(self._socket)
             self._socket.close()
             self._socket = None
+            self._own()
         if self._claim is not None:
             self._claim.give()
             self._claim = None

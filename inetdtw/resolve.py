@@ -227,7 +227,19 @@ class _Resolution:
             self._forEach("per_source", default.perSource, stranger),
             orElse(entry.pause, default.pause),
             self._prefix(wait, default.sourcePrefix),
+            self._answerMax(wait, default.answerMax),
         )
+
+    def _answerMax(self, wait: bool, default: int) -> int:
+        """
+        How many answers one client address may get in a minute.
+        """
+        given = self._entry.answer_max
+        stream = self._endpoint.socktype() != socket.SOCK_DGRAM
+        if given is not None and (wait or stream):
+            reason = "is only for datagrams that the daemon answers: internal or nowait"
+            raise self._error("answer_max", reason)
+        return orElse(given, default)
 
     def _prefix(self, wait: bool, default: tuple[int, int]) -> tuple[int, int]:
         """

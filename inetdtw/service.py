@@ -160,6 +160,7 @@ class Bounds:
     @ivar ipMax: starts in a minute for one client address.
     @ivar perSource: at once for one client address.
     @ivar pause: the seconds to pause for after C{serviceMax} starts in a minute.
+    @ivar answerMax: answers to datagrams in a minute for one client address.
     @ivar sourcePrefix: how many bits of an address of IPv4 and of IPv6 make what counts
         as one client address: a host of IPv6 usually has a /64 (RFC 6177, RFC 7421).
     """
@@ -170,6 +171,7 @@ class Bounds:
     perSource: int = 0
     pause: int = 60
     sourcePrefix: tuple[int, int] = (32, 64)
+    answerMax: int = 6000
 
     @property
     def none(self) -> bool:

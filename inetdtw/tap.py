@@ -137,6 +137,14 @@ class Options(Described):
             "address.",
         ],
         [
+            "answer-max",
+            None,
+            6000,
+            "How many answers to datagrams one client address may get in a minute; 0 "
+            "is no limit.",
+            _number("--answer-max", 0, MOST),
+        ],
+        [
             "pause",
             None,
             60,
@@ -262,6 +270,7 @@ class Options(Described):
                 self["max-child-per-ip"],
                 self["pause"],
                 values.prefix.read((self["per-source-prefix"],)),
+                self["answer-max"],
             ),
             launch=self["launch"],
             bind=(self["address"],),

@@ -8,11 +8,14 @@ longer.
 
 from __future__ import annotations
 
+import os
+import signal
+import socket
 from concurrent.futures import ThreadPoolExecutor
 
 from tests import world
-from tests.daemon import eventually, freePort, talk
-from tests.serving import ServingTestCase
+from tests.daemon import Daemon, ask, eventually, freePort, talk, twistd
+from tests.serving import ServingTestCase, run
 from tests.soak import connections, datagrams, reflectors
 from tests.soak.mixed import Mixed, flood
 
@@ -128,6 +131,18 @@ class MixedTests(ServingTestCase):
             self.assertEqual((account.right, account.wrong), (5000, 0), account)
 
 
+#: Sends a datagram to a path, from a socket that is bound to another one in a jail.
+_FORGES = """
+import os, socket, sys
+target, source, jail = sys.argv[1:]
+forger = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+forger.connect(target)
+os.chroot(jail)
+forger.bind(source)
+forger.send(b"forged")
+"""
+
+
 class ReflectorTests(ServingTestCase):
     """
     Datagrams that seem to come from a service that answers anything.
@@ -151,3 +166,150 @@ class ReflectorTests(ServingTestCase):
         self.assertEqual(found["seen"], found["forged"])
         self.assertEqual(found["reflected"], 0)
         self.assertEqual(found["honest"], found["asked"])
+
+    def start(self, conf: str, *ports: int) -> Daemon:
+        """
+        Start a daemon that logs the start of each program.
+        """
+        path = self.write(f"{freePort()}.conf", conf)
+        daemon = Daemon(twistd("inetd", "--conf", path, "-l"), ports=ports)
+        daemon.start()
+        self.addCleanup(daemon.stop)
+        return daemon
+
+    def test_own(self) -> None:
+        """
+        No program is started for a datagram that seems to come from a socket of the
+        daemon, whatever address of this machine and whatever service it is; one is for
+        others.
+        """
+        script = self.program("waits", "import socket\nsocket.socket(fileno=0).recv(9)")
+        nowait, other, wait, internal = ports = [freePort() for _ in range(4)]
+        daemon = self.start(
+            f"{nowait} dgram udp nowait - /bin/cat cat\n"
+            f"{other} dgram udp nowait - /bin/cat cat\n"
+            f"{wait} dgram udp wait - {script} waits\n"
+            f"{internal} dgram udp nowait - internal echo\n",
+            *ports,
+        )
+        for host in ("127.0.0.1", "127.0.0.9"):
+            with reflectors.Wire(host) as wire:
+                for source in (*ports, 7, 19):
+                    for target in (nowait, other, internal):
+                        wire.forge(source, target, b"forged")
+        for target in (nowait, other, internal):
+            self.assertEqual(ask(target, b"honest"), b"honest")
+        log = daemon.log()
+        counts = [log.count(f" start {port}/udp ") for port in ports]
+        self.assertEqual(counts, [1, 1, 0, 0], log)
+        self.assertIn("it seems to come from a socket of this daemon", log)
+
+    def test_ownPaths(self) -> None:
+        """
+        Nor is a datagram of a UNIX socket answered that seems to come from such a
+        path: the source of a client is the path as the client has written it, which
+        can lead elsewhere for the daemon.
+        """
+        echo, cat = self.path("echo"), self.path("cat")
+        daemon = self.start(
+            f"{freePort()} stream tcp nowait - internal echo\n"
+            f"{echo} dgram unix nowait - internal echo\n"
+            f"{cat} dgram unix nowait - /bin/cat cat\n"
+        )
+        eventually(lambda: os.path.exists(echo) and os.path.exists(cat), daemon.log)
+        for number, (target, source) in enumerate(
+            ((echo, echo), (echo, cat), (cat, echo), (cat, cat), (echo, f"/{echo}"))
+        ):
+            jail = self.path(f"jail{number}")
+            os.makedirs(jail + self.folder)
+            self.assertEqual(
+                run([world.python(), "-c", _FORGES, target, source, jail]).returncode, 0
+            )
+        daemon.waitForLog("it seems to come from a socket of this daemon", 2)
+        client = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.addCleanup(client.close)
+        client.settimeout(30)
+        client.bind(self.path("client"))
+        for target in (echo, cat):
+            client.sendto(b"honest", target)
+            self.assertEqual(client.recv(9), b"honest")
+        os.kill(daemon.process.pid, signal.SIGUSR2)
+        # The other way to write the path was answered once: to the daemon itself.
+        for path, started in ((echo, 2), (cat, 1)):
+            daemon.waitForLog(f" state {path}/unix address={path} started={started} ")
+
+    def loop(self, one: str, other: str) -> tuple[int, str]:
+        """
+        Have one forged datagram begin a conversation of the services of two daemons.
+
+        @param one: what its line has behind the port.
+
+        @return: how many datagrams it comes to, and what the daemon logs that ends it.
+        """
+        first, second = freePort(), freePort()
+        daemons = [
+            self.start(f"{first} {one}\n", first),
+            self.start(f"{second} {other}\n", second),
+        ]
+        reason = "answers a minute for one address"
+        with reflectors.Wire() as wire:
+            wire.forge(second, first, b"forged")
+            eventually(
+                lambda: wire.look() and any(reason in each.log() for each in daemons),
+                lambda: "the end of the conversation",
+            )
+            seen = wire.look()
+            count = seen[first, second] + seen[second, first]
+        # Others are answered all the same.
+        self.assertNotEqual(ask(first, b"honest"), b"")
+        self.assertNotEqual(ask(second, b"honest"), b"")
+        return count, "".join(each.log() for each in daemons)
+
+    def test_twoDaemons(self) -> None:
+        """
+        Two daemons whose services answer anything, and of which neither knows the
+        other's port, do not talk to each other for long.
+        """
+        line = "dgram udp nowait - internal"
+        count, log = self.loop(f"{line} echo", f"{line} chargen")
+        self.assertLess(count, 20_000)
+        self.assertEqual(log.count("answers a minute for one address"), 1, log)
+
+    def test_programs(self) -> None:
+        """
+        Nor do those that start programs, who are allowed less of it.
+        """
+        count, log = self.loop(
+            "dgram udp nowait - /bin/cat cat", "dgram udp nowait - internal echo"
+        )
+        self.assertLess(count, 2000)
+        self.assertEqual(log.count("answers a minute for one address"), 1, log)
+
+
+class AnswersTests(ServingTestCase):
+    """
+    The bound on answers to one client.
+    """
+
+    def test_bound(self) -> None:
+        """
+        How many answers a client may get in a minute can be said for a service and for
+        all; others get theirs, and 0 is no bound.
+        """
+        bounded, free = freePort(), freePort()
+        conf = (
+            f"{bounded} dgram udp nowait - internal echo\n"
+            f"{free} on protocol = udp, args = echo, answer_max = 0;\n"
+        )
+        with (
+            self.daemon(conf, bounded, free, options=("--answer-max", "5")) as daemon,
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client,
+        ):
+            client.settimeout(30)
+            for port, most in ((bounded, 5), (free, 9)):
+                for number in range(most):
+                    client.sendto(b"%d" % number, ("127.0.0.1", port))
+                    self.assertEqual(client.recv(9), b"%d" % number)
+            client.sendto(b"one too many", ("127.0.0.1", bounded))
+            daemon.waitForLog("reason=more than 5 answers a minute for one address")
+            self.assertEqual(ask(bounded, b"another"), b"another")

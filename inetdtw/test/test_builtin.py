@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import os
+import socket
 import time
 from typing import Any, Callable
 
@@ -26,6 +27,7 @@ from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
+from inetdtw._reflector import isOfThisMachine
 from inetdtw.builtin import (
     NAMES,
     ReflectorGuard,
@@ -615,6 +617,63 @@ class ReflectorGuardTests(SynchronousTestCase):
         self.guard.discard(7)
         self.guard.discard(7)
         self.assertFalse(self.guard.allows(("192.0.2.1", 7)))
+
+    def test_own(self) -> None:
+        """
+        A socket of the daemon is not answered, by whatever address of this machine it
+        is reached; another machine's is that has the same port.
+        """
+        self.guard.own(7007)
+        own = [
+            ("127.0.0.1", 7007),
+            ("127.9.9.9", 7007),
+            ("::ffff:127.0.0.1", 7007, 0, 0),
+        ]
+        for peer in own:
+            self.assertFalse(self.guard.allows(peer))
+            self.assertFalse(self.guard.allowsProgram(peer, "x"))
+        for peer in (("192.0.2.1", 7007), ("127.0.0.1", 7008)):
+            self.assertTrue(self.guard.allows(peer))
+            self.assertTrue(self.guard.allowsProgram(peer, "x"))
+        self.guard.disown(7007)
+        for peer in own:
+            self.assertTrue(self.guard.allows(peer))
+            self.assertTrue(self.guard.allowsProgram(peer, "x"))
+
+    def test_ownPaths(self) -> None:
+        """
+        So it is with the paths of UNIX sockets.
+        """
+        self.guard.own("/a", "/b")
+        for path, allowed in (("/a", False), ("/b", False), ("/c", True), (None, True)):
+            self.assertEqual(self.guard.allows((path,)), allowed)
+            self.assertEqual(self.guard.allowsProgram((path,), "x"), allowed)
+
+    def test_programs(self) -> None:
+        """
+        No program is started for the ports of services that answer anything; it is for
+        those of others, also where they are those of services here.
+        """
+        self.guard.add(123)
+        host = "192.0.2.1"
+        refused = [
+            n for n in range(1024) if not self.guard.allowsProgram((host, n), "x")
+        ]
+        self.assertEqual(refused, [7, 13, 17, 19, 37])
+
+    def test_unknown(self) -> None:
+        """
+        Where it cannot be found out whether an address is this machine's, it is taken
+        for one.
+        """
+        self.assertFalse(isOfThisMachine(("192.0.2.1", 7)))
+        self.assertTrue(isOfThisMachine(("::1%nowhere", 7, 0, 0)))
+
+        def fail(*given: Any) -> Any:
+            raise OSError(errno.EMFILE, "")
+
+        self.patch(socket, "socket", fail)
+        self.assertTrue(isOfThisMachine(("192.0.2.1", 7)))
 
     def test_log(self) -> None:
         """

@@ -314,6 +314,63 @@ class DatagramListenerTests(ServingTestCase):
         self.assertEqual(len(self.said("refuse")), 2)
         self.assertEqual((self.limits.running, self.limits.refused), (1, 2))
 
+    def test_own(self) -> None:
+        """
+        No program is started for what comes from a socket of the daemon's own.
+        """
+        there = self.closing(listening(makeDatagrams()))
+        self.host.guard.own(there.getsockname()[1])
+        there.sendto(b"forged", self.server.getsockname())
+        self.reactor.turn(PATIENCE)
+        self.sender.send(b"honest")
+        self.assertEqual(self.read(self.ordered(1)), b"honest")
+        (refuse,) = self.said("refuse")
+        self.assertIn("it seems to come from a socket of this daemon", refuse["reason"])
+        self.assertEqual((self.limits.running, self.limits.refused), (1, 1))
+
+    def test_answerMax(self) -> None:
+        """
+        One source gets so many answers in a minute, of which the first one of a program
+        is ten; from then on no program is started for it.
+        """
+        self.serve(makeDatagrams(bounds=Bounds(answerMax=30)))
+        sender, other = self.client(self.server), self.client(self.server)
+        for number in (1, 2):
+            sender.send(b"question")
+            program = self.ordered(number).start()
+            self.write(program, 1, b"answer")
+        for _ in range(10):
+            self.write(program, 1, b"more")
+        self.assertEqual(self.said("refuse"), [])
+        self.write(program, 1, b"one too many")
+        self.assertEqual(self.host.tallies["test/udp"].dropped, 1)
+        sender.send(b"question")
+        other.send(b"question")
+        self.reactor.settle()
+        self.ordered(3)
+        (refuse,) = self.said("refuse")
+        reason = "more than 30 answers a minute for one address"
+        self.assertEqual(refuse["reason"], reason)
+        self.assertEqual(self.limits.refused, 1)
+        answers = [sender.recv(100) for _ in range(12)]
+        self.assertEqual(answers, [b"answer"] * 2 + [b"more"] * 10)
+        sender.setblocking(False)
+        self.assertRaises(BlockingIOError, sender.recv, 100)
+        self.reactor.advance(20)
+        sender.send(b"question")
+        self.ordered(4)
+
+    def test_unanswered(self) -> None:
+        """
+        Datagrams that no program answers are taken at any rate.
+        """
+        self.serve(makeDatagrams(bounds=Bounds(answerMax=1)))
+        sender = self.client(self.server)
+        for number in range(3):
+            sender.send(b"news")
+            self.ordered(number + 1).start().end()
+        self.assertEqual(self.said("refuse"), [])
+
     def test_failed(self) -> None:
         """
         When no program can be started nothing is answered, and nothing is left.

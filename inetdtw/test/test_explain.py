@@ -116,7 +116,7 @@ NETWORK = ("tcp", "tcp4", "tcp6", "tcp46", "tcp6only", "udp", "udp4", "udp6", "u
 #: Keys that do not go with everything.
 CHOOSY = (
     *("protocol", "socktype", "exec", "args", "wait", "user", "launch", "bind"),
-    *("warm", "preload", "refusal"),
+    *("warm", "preload", "refusal", "answer_max"),
 )
 #: Bounds for each client address.
 OF_CLIENTS = ("ip_max", "per_source", "per_source_prefix")
@@ -169,6 +169,8 @@ def entries(draw: st.DrawFn) -> Entry:
     stream = protocol.startswith("tcp") or given.get("socktype", "stream") == "stream"
     if stream and not given.get("wait") and not service.startswith("tcpmux/"):
         given["refusal"] = draw(st.none() | ranges["refusal"])
+    if not stream and not given.get("wait"):
+        given["answer_max"] = draw(st.none() | bounds)
     said = {key: value for key, value in given.items() if value is not None}
     places = dict.fromkeys(said, HERE)
     return Entry(service, HERE, draw(st.booleans()), places, **said)
@@ -285,6 +287,7 @@ class ExplanationTests(SynchronousTestCase):
     ip_max = 0,
     per_source = 0,
     per_source_prefix = 32/64,
+    answer_max = 6000,
     pause = 60;"""
         self.assertEqual(self.explain("echo dgram udp6 wait root internal"), wanted)
 

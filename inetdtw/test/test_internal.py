@@ -375,6 +375,52 @@ class InternalDatagramsTests(ServingTestCase):
         there.settimeout(PATIENCE)
         self.assertEqual(there.recv(100), b"honest")
 
+    def test_own(self) -> None:
+        """
+        Nor is what comes from any other socket of the daemon, and it counts.
+        """
+        there = self.closing(listening(makeDatagrams()))
+        self.serve()
+        port = there.getsockname()[1]
+        self.host.guard.own(port)
+        there.sendto(b"forged", self.server.getsockname())
+        self.reactor.turn(PATIENCE)
+        self.reactor.settle()
+        self.assertRaises(BlockingIOError, there.recv, 100)
+        self.assertEqual((self.limits.admitted, self.limits.refused), (0, 1))
+        self.host.guard.disown(port)
+        there.sendto(b"honest", self.server.getsockname())
+        self.reactor.turn(PATIENCE)
+        there.settimeout(PATIENCE)
+        self.assertEqual(there.recv(100), b"honest")
+
+    def test_answerMax(self) -> None:
+        """
+        One source gets so many answers in a minute, others get theirs meanwhile, and
+        the log says it once.
+        """
+        self.serve(answerMax=6)
+        client, other = self.client(self.server), self.client(self.server)
+        sent = [b"%d" % number for number in range(7)]
+        self.assertEqual(self.ask(client, *sent), sent[:6])
+        self.assertEqual(self.ask(client, b"x"), [])
+        self.assertEqual(self.ask(other, b"x"), [b"x"])
+        (refuse,) = self.said("refuse")
+        reason = "more than 6 answers a minute for one address"
+        self.assertEqual(refuse["reason"], reason)
+        self.assertEqual((self.limits.admitted, self.limits.refused), (7, 2))
+        self.reactor.advance(10)
+        self.assertEqual(self.ask(client, b"1", b"2"), [b"1"])
+
+    def test_discard(self) -> None:
+        """
+        What is never answered is not bounded so.
+        """
+        self.serve(makeDatagrams(internal="discard"), answerMax=1)
+        client = self.client(self.server)
+        self.assertEqual(self.ask(client, b"1", b"2", b"3"), [])
+        self.assertEqual((self.limits.admitted, self.limits.refused), (3, 0))
+
     def test_retire(self) -> None:
         """
         The socket is free at once, and nothing more is answered.

@@ -139,7 +139,10 @@ class KindTests(SynchronousTestCase):
         """
         A count goes up to 32767, and 0 is none (item 16).
         """
-        for key in ("accept_max", "service_max", "ip_max", "per_source"):
+        for key in (
+            *("accept_max", "service_max", "ip_max", "per_source"),
+            "answer_max",
+        ):
             self.assertEqual(getattr(entryOf((key, ("0",))), key), 0)
             self.assertEqual(getattr(entryOf((key, ("32767",))), key), 32767)
             self.assertIn("from 0 to 32767", self.refusal(key, "32768"))

@@ -197,7 +197,7 @@ class LimitsTests(SynchronousTestCase):
         """
         limits = self.limits(acceptMax=1, serviceMax=2, ipMax=3, perSource=4)
         bounds = [limits.bound(each) for each in Verdict]
-        self.assertEqual(bounds, [0, 2, 3, 4])
+        self.assertEqual(bounds, [0, 2, 3, 4, 6000])
         messages = [each.value.format(limits.bound(each)) for each in Verdict]
         self.assertEqual(
             messages,
@@ -206,6 +206,7 @@ class LimitsTests(SynchronousTestCase):
                 "more than 2 starts a minute",
                 "more than 3 starts a minute for one address",
                 "more than 4 at once for one address",
+                "more than 6000 answers a minute for one address",
             ],
         )
 

@@ -477,10 +477,27 @@ class PauseTests(SlotTestCase):
         slot.resume()
         self.ordered(2)
 
+    def test_own(self) -> None:
+        """
+        All datagram sockets are the daemon's own, which nothing here answers, as long
+        as there are any: also where programs have them, and those with a path.
+        """
+        path = os.path.abspath(self.mktemp())
+        unix = makeUnix(path, socktype=socket.SOCK_DGRAM, wait=True)
+        slots = [self.serving(makeDatagrams(wait=True)), self.serving(makeDatagrams())]
+        peers: list[tuple[Any, ...]] = [self.where(each) for each in slots]
+        slots.append(self.serving(unix))
+        peers.append((path,))
+        for slot, peer in zip(slots, peers):
+            self.assertTrue(self.host.guard.isOwn(peer))
+            slot.stop()
+            self.assertFalse(self.host.guard.isOwn(peer))
+
     def test_internal(self) -> None:
         """
         The datagrams of an internal service wait too, and its port stays one that is
-        not answered, exactly as long as it is served.
+        not answered, exactly as long as it is served; on this machine, as long as it
+        is the daemon's.
         """
         service = makeDatagrams(internal="echo")
         slot = self.serving(service)
@@ -489,7 +506,8 @@ class PauseTests(SlotTestCase):
         client = self.connect(slot)
         client.send(b"x")
         self.reactor.settle()
-        self.assertTrue(self.host.guard.allows(("127.0.0.1", port)))
+        self.assertTrue(self.host.guard.allows(("192.0.2.1", port)))
+        self.assertFalse(self.host.guard.allows(("127.0.0.1", port)))
         slot.resume()
         self.reactor.settle()
         self.assertEqual(client.recv(9), b"x")

@@ -244,6 +244,27 @@ class ServiceTests(ResolveCase):
         place = text.index(said) + 1
         self.assertProblem(text, place + 20, "per_source_prefix", "only the program")
 
+    def test_answerMax(self) -> None:
+        """
+        How many answers one address may get is said by the definition or by the
+        settings, of what the daemon answers.
+        """
+        settings = Settings(bounds=Bounds(answerMax=7))
+        exec = "user = root, exec = /bin/sh, wait ="
+        for text, wanted in (
+            ("7 on protocol = udp, args = echo;", 7),
+            ("7 on protocol = udp, args = echo, answer_max = 0;", 0),
+            (f"7 on protocol = udp, answer_max = 9, {exec} no;", 9),
+        ):
+            self.assertEqual(
+                serviceOf(text, settings=settings).bounds.answerMax, wanted
+            )
+        self.assertEqual(Bounds().answerMax, 6000)
+        for protocol, wait in (("tcp", "no"), ("udp", "yes")):
+            text = f"7 on protocol = {protocol}, answer_max = 9, {exec} {wait};"
+            place = text.index("9,") + 1
+            self.assertProblem(text, place, "answer_max", "is only for datagrams")
+
     def test_boundsOfAddresses(self) -> None:
         """
         Where the address of a client is known, what the line says of it holds.

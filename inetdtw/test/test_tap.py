@@ -129,10 +129,13 @@ class OptionsTests(SynchronousTestCase):
 
     def test_sourcePrefix(self) -> None:
         """
-        How many bits of an address count can be said for all services.
+        How many bits of an address count can be said for all services, and how many
+        answers an address may get.
         """
         options = self.options("--per-source-prefix", "24/56")
         self.assertEqual(options.settings().bounds, Bounds(sourcePrefix=(24, 56)))
+        options = self.options("--answer-max", "0")
+        self.assertEqual(options.settings().bounds, Bounds(answerMax=0))
         self.assertEqual(
             self.error("--per-source-prefix", "64"),
             "--per-source-prefix: '64' is not two prefix lengths like 32/64",

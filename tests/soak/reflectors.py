@@ -36,11 +36,18 @@ class Wire:
     @ivar seen: how many there were, by their source and destination.
     """
 
+    def __init__(self, host: str = _HOST) -> None:
+        """
+        @param host: the address that datagrams seem to come from, of those to it only
+            are any seen.
+        """
+        self._host = host
+
     def __enter__(self) -> Wire:
         udp = socket.IPPROTO_UDP
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_RAW, udp)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 24)
-        self._socket.bind((_HOST, 0))
+        self._socket.bind((self._host, 0))
         self._socket.setblocking(False)
         self.seen: Counter[tuple[int, int]] = Counter()
         return self

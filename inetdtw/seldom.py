@@ -1,0 +1,32 @@
+# -*- test-case-name: inetdtw.test.test_builtin -*-
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Lines of the log that strangers cause, at most one in a minute.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Callable
+
+_SECONDS_BETWEEN_LINES = 60.0
+
+
+class Seldom:
+    """
+    Tell whether a minute has passed since the last time, for each key.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._last: dict[Hashable, float] = {}
+
+    def __call__(self, key: Hashable) -> bool:
+        now = self._clock()
+        # A wall clock that was set back must not silence a key for long.
+        if 0 <= now - self._last.get(key, float("-inf")) < _SECONDS_BETWEEN_LINES:
+            return False
+        self._last[key] = now
+        return True
