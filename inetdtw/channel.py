@@ -23,6 +23,7 @@ from typing import IO
 
 from inetdtw._packets import ASIDE, HEADER, LARGEST, REPEATS_SHIFT, REPORT, SMALL
 from inetdtw.interfaces import Order
+from inetdtw.native import toBytes
 
 
 def encode(order: Order) -> bytes:
@@ -32,7 +33,7 @@ def encode(order: Order) -> bytes:
     variables = (f"{name}={value}" for name, value in order.environment.items())
     paths, argv = order.paths, order.argv
     texts = (str(len(paths)), *paths, str(len(argv)), *argv, *variables)
-    return b"\0".join(map(os.fsencode, texts))
+    return b"\0".join(map(toBytes, texts))
 
 
 def sendWith(

@@ -137,7 +137,7 @@ class Excerpts:
         if file not in self._lines:
             try:
                 self._lines[file] = files.read(file).split("\n")
-            except (OSError, files.NotText):
+            except OSError:
                 self._lines[file] = []
         return self._lines[file]
 
@@ -146,15 +146,15 @@ def _visible(character: str) -> str:
     """
     A character as it can be shown: one that a terminal would obey cannot.
     """
-    return character if character.isprintable() or character == "\t" else "\ufffd"
+    if character == "\t":
+        return " "
+    return character if character.isprintable() else "\ufffd"
 
 
 def _blank(character: str) -> str:
     """
     What takes as much room as a character.
     """
-    if character == "\t":
-        return character
     if unicodedata.combining(character):
         return ""
     return "  " if unicodedata.east_asian_width(character) in "WF" else " "

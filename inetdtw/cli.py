@@ -43,6 +43,7 @@ from inetdtw import (
 from inetdtw.background import ELSEWHERE, Runner
 from inetdtw.jsonlog import jsonLine, jsonObserver
 from inetdtw.logstream import LogStream
+from inetdtw.native import native
 from inetdtw.printing import complain, tell
 from inetdtw.report import Report
 
@@ -204,7 +205,7 @@ def _commandMeant(name: str) -> str | None:
     """
     The command that somebody means who has misspelt it, or named it too late.
     """
-    if os.path.lexists(name) or not name.isalpha():
+    if os.path.lexists(native(name)) or not name.isalpha():
         return None
     # It is imported where it is wanted only: it takes memory.
     from difflib import get_close_matches

@@ -18,6 +18,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from inetdtw.controlpath import Folder
+from inetdtw.native import native
 
 #: The seconds that a daemon may take for an answer.
 PATIENCE = 10.0
@@ -66,7 +67,7 @@ class _Connection(http.client.HTTPConnection):
         """
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(self.timeout)
-        self.sock.connect(self._path)
+        self.sock.connect(native(self._path))
 
 
 class Client:

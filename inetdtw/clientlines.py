@@ -12,11 +12,12 @@ from __future__ import annotations
 import time
 from typing import Any, Callable
 
-from twisted.logger import Logger
+from twisted.logger import Logger, LogLevel
 
 from inetdtw import lograte
 from inetdtw.interfaces import Exit
 from inetdtw.peers import ADDRESSES
+from inetdtw.place import printable
 
 _HOW = {None: "", True: " how={how}", False: " how={how}"}
 #: The levels, each of which has all that those before it have.
@@ -24,6 +25,24 @@ LEVELS = ("error", "warn", "notice", "info", "debug")
 _, WARN, NOTICE, INFO, _ = range(len(LEVELS))
 #: About how many bytes a line has besides its last value.
 _HEAD = 100
+
+
+class Lines(Logger):
+    """
+    A logger whose lines are lines, whatever is in their values.
+    """
+
+    def emit(
+        self, level: LogLevel, format: str | None = None, **kwargs: object
+    ) -> None:
+        """
+        Write a line.
+        """
+        values = {
+            name: printable(value) if isinstance(value, str) else value
+            for name, value in kwargs.items()
+        }
+        super().emit(level, format, **values)
 
 
 class ClientLines:
@@ -52,7 +71,7 @@ class ClientLines:
         self._level = LEVELS.index(level)
         self._peer = ADDRESSES[addresses]
         # As an attribute of the class it would have the namespace of the class.
-        self._log = Logger(namespace="inetdtw")
+        self._log = Lines(namespace="inetdtw")
 
     def _later(self, seconds: float, *call: Any) -> Any:
         """

@@ -18,6 +18,7 @@ from inetdtw import __version__
 from inetdtw.client import Client, NoDaemon
 from inetdtw.commandline import Described, helpText, optionsOf
 from inetdtw.controlpath import NONE, askedPath
+from inetdtw.native import environment
 from inetdtw.printing import tell
 
 #: The exit statuses: all is well, something is not, no daemon answers.
@@ -73,7 +74,7 @@ class Command(Described):
 
         @raise NoDaemon: if it is said that there is none to ask.
         """
-        path, usual = askedPath(self["control"], os.environ, os.geteuid())
+        path, usual = askedPath(self["control"], environment(), os.geteuid())
         if path == NONE:
             raise NoDaemon("there is no control socket: --control says where one is")
         return Client(path, usual)

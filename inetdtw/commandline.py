@@ -19,6 +19,7 @@ from typing import Any
 
 from twisted.python import usage
 
+from inetdtw.native import textOf
 from inetdtw.printing import tell
 
 #: The titles of the groups of options, and which options are in each.
@@ -111,7 +112,7 @@ def inOrder(options: Any, arguments: Sequence[str]) -> list[str]:
     """
     try:
         said, rest = getopt.gnu_getopt(
-            list(arguments), options.shortOpt, options.longOpt
+            list(map(textOf, arguments)), options.shortOpt, options.longOpt
         )
     except getopt.error as why:
         raise usage.UsageError(str(why)) from None

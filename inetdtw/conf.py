@@ -140,7 +140,16 @@ class _Reader:
                     yield from self._positional()
             except ConfError as problem:
                 yield problem
+            yield from self._foreignBytes()
         yield from self._policies()
+
+    def _foreignBytes(self) -> Iterator[Warned]:
+        """
+        A warning for each line of the statement that is not all UTF-8.
+        """
+        for place, byte in self._source.foreignBytes():
+            reason = f"the byte {byte} is not UTF-8; it is passed on as it is"
+            yield Warned(place, "line", reason)
 
     def _policies(self) -> Iterator[Warned]:
         """
@@ -191,6 +200,8 @@ class _Reader:
         What a positional line says.
         """
         parts = self._logicalLine()
+        for place, text in parts:
+            self._source.checkBytes(text, place)
         words = _wordsOf(parts)
         if words[0].text == ".include":
             yield self._include(words)

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 from inetdtw.directory import around, identityOf
+from inetdtw.native import native
 
 #: The variable that says it to both.
 VARIABLE = "INETD_CONTROL"
@@ -66,7 +67,7 @@ def askedPath(
     path, usual = pathOf(said, environ, uid)
     if usual:
         paths = [os.path.join(each, "control") for each in _folders(environ, uid)]
-        path = next(filter(os.path.lexists, paths), path)
+        path = next((each for each in paths if os.path.lexists(native(each))), path)
     return path, usual
 
 

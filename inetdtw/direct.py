@@ -28,6 +28,7 @@ from inetdtw._spawning import contextOf, forkAndExec, reasonOf, spawn
 from inetdtw.context import Context
 from inetdtw.held import Held
 from inetdtw.interfaces import Exit, ILauncher, Order
+from inetdtw.native import native, toBytes
 from inetdtw.program import ProgramMissing, check
 from inetdtw.report import Report
 from inetdtw.watch import Exits, Reaper, Watch, hasPidfds
@@ -85,7 +86,7 @@ class Direct:
         self._exits = Exits(reactor) if exits is None else exits
         self._held = Held(reactor, report, self._start)
         self._watches: dict[int, Watch] = {}
-        self._assumed = contextOf(context.words())
+        self._assumed = contextOf(map(native, context.words()))
 
     def start(self) -> None:
         """
@@ -173,25 +174,22 @@ class Direct:
         that is called: posix_spawn(3) cannot go anywhere.
         """
         with suppress(OSError):
-            return os.path.samestat(os.stat(self._context.directory), os.stat("."))
+            where = native(self._context.directory)
+            return os.path.samestat(os.stat(where), os.stat("."))
         return False
 
     def _spawn(self, child: Any, order: Order) -> None:
         """
         Start a program by posix_spawn(3).
         """
-        environment = {**order.environment, **order.extra}
-        pid = spawn(order.paths, order.argv, environment, order.fds)
+        pid = spawn(_pathsOf(order), *_given(order), order.fds)
         self._await(child, pid)
 
     def _fork(self, child: Any, order: Order) -> None:
         """
         Start a program by fork(2), which takes on the context on the way.
         """
-        environment = {**order.environment, **order.extra}
-        pid = forkAndExec(
-            order.paths, order.argv, environment, order.fds, (), self._assumed
-        )
+        pid = forkAndExec(_pathsOf(order), *_given(order), order.fds, (), self._assumed)
         self._await(child, pid)
 
     def _await(self, child: Any, pid: int) -> None:
@@ -221,15 +219,30 @@ class Direct:
         check(order.executable, identity)
         process = self._reactor.spawnProcess(
             _Told(child),
-            order.executable,
-            order.argv,
-            {**order.environment, **order.extra},
-            self._context.directory,
+            toBytes(order.executable),
+            *_given(order),
+            native(self._context.directory),
             uid=None if identity is None else identity.uid,
             gid=None if identity is None else identity.gid,
             childFDs=dict(enumerate(order.fds)),
         )
         child.started(process.pid)
+
+
+def _pathsOf(order: Order) -> list[bytes]:
+    """
+    Return where the program may be as the system takes it.
+    """
+    return list(map(toBytes, order.paths))
+
+
+def _given(order: Order) -> tuple[list[bytes], dict[bytes, bytes]]:
+    """
+    Return the arguments and the environment of a program as the system takes them.
+    """
+    environment = {**order.environment, **order.extra}
+    variables = {toBytes(name): toBytes(each) for name, each in environment.items()}
+    return list(map(toBytes, order.argv)), variables
 
 
 def _keepInherited() -> None:

@@ -20,6 +20,8 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from inetdtw.native import native, textOf
+
 #: Where Linux has a path for each descriptor, which leads to its very file.
 DESCRIPTORS = "/proc/self/fd"
 #: How a directory is opened: without reading it, where the system can do that.
@@ -61,7 +63,7 @@ class Directory:
     """
     A directory, as long as it is open.
 
-    @ivar path: the path by which it was opened.
+    @ivar path: the path by which it was opened, a native string as all names are here.
     @ivar fd: its descriptor, which L{opened} closes.
     @ivar fixed: whether only trusted users can have the path lead elsewhere.
     """
@@ -191,6 +193,7 @@ def opened(path: str, *, strict: bool = False) -> Iterator[Directory]:
 
     @raise OSError: if it cannot be opened, or a link of another user leads to it.
     """
+    path = native(path)
     walk = _Walk("/" if path.startswith("/") else ".", strict)
     try:
         walk.go(path.lstrip("/"))
@@ -211,7 +214,7 @@ def around(path: str, *, strict: bool = False) -> Iterator[tuple[Directory, str]
     """
     folder, name = os.path.split(path)
     with opened(folder, strict=strict) as directory:
-        yield directory, name
+        yield directory, native(name)
 
 
 def isTrusted(path: str) -> bool:
@@ -231,7 +234,7 @@ def isTrusted(path: str) -> bool:
                 if not trusted(about.st_uid):
                     return False
                 target = os.readlink(name, dir_fd=folder.fd)
-                path = os.path.join(folder.path, target)
+                path = textOf(os.path.join(folder.path, target))
         except OSError:
             return False
     return False
@@ -285,7 +288,8 @@ class _Walk:
             self._enter(part)
             return
         if not trusted(about.st_uid):
-            reason = f"'{part}' in its path is a symbolic link of user {about.st_uid}"
+            link = f"'{textOf(part)}' in its path"
+            reason = f"{link} is a symbolic link of user {about.st_uid}"
             raise PermissionError(errno.ELOOP, reason)
         self._links += 1
         if self._links > _LINKS:

@@ -8,7 +8,6 @@ The socket that an entry asks for: its type, its addresses and how it is set up.
 
 from __future__ import annotations
 
-import os
 import socket
 import sys
 from collections.abc import Iterable, Iterator
@@ -17,6 +16,7 @@ from dataclasses import replace
 from inetdtw import lookups
 from inetdtw.conf import Warned
 from inetdtw.hostnames import NameWanted
+from inetdtw.native import toBytes
 from inetdtw.question import Question, orElse
 from inetdtw.service import SOCKTYPES, Address, Ownership, Service, SocketOptions
 from inetdtw.sockets import FILTERS
@@ -111,7 +111,7 @@ class Endpoint:
         """
         See that a socket can have the path.
         """
-        if len(os.fsencode(self._entry.service)) > LONGEST_PATH:
+        if len(toBytes(self._entry.service)) > LONGEST_PATH:
             reason = f"is too long: a path of a socket has at most {LONGEST_PATH} bytes"
             raise self._error("service", reason)
 

@@ -17,6 +17,7 @@ from inetdtw.context import Context
 from inetdtw.entry import KEYS
 from inetdtw.interpreter import Unfit, interpretedBy
 from inetdtw.lookups import Account
+from inetdtw.native import absolute, native
 from inetdtw.question import Question, orElse
 from inetdtw.service import Interpreted, Program, Service, Variables
 
@@ -100,7 +101,7 @@ class Execution:
         """
         @raise ConfError: for what only root can do, if the daemon is not root's.
         """
-        if context.chroot is not None and not os.path.isdir(context.chroot):
+        if context.chroot is not None and not os.path.isdir(native(context.chroot)):
             raise self._error("chroot", f"'{context.chroot}' is not a folder")
         if self._ask.uid == 0:
             return
@@ -127,9 +128,9 @@ class Execution:
         if "/" not in name:
             path = self._ask.environ.get("PATH", os.defpath)
             return Program(name, tuple(path.split(os.pathsep)), self._argv(name))
-        folder = os.path.dirname(os.path.abspath(entry.place.file))
-        absolute = os.path.normpath(os.path.join(folder, name))
-        return Program(absolute, (), self._argv(name))
+        folder = os.path.dirname(absolute(entry.place.file))
+        path = os.path.normpath(os.path.join(folder, name))
+        return Program(path, (), self._argv(name))
 
     def _argv(self, name: str) -> tuple[str, ...]:
         """

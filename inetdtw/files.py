@@ -9,6 +9,8 @@ together.
 
 from __future__ import annotations
 
+import codecs
+import errno
 import glob
 import os
 import stat
@@ -21,6 +23,7 @@ from inetdtw.conf import MISTAKES, Include, Statement, Warned, parse
 from inetdtw.distinct import distinct, overlapping, unreachable
 from inetdtw.entry import Entry
 from inetdtw.lookups import Lookups
+from inetdtw.native import fromBytes, native, textOf
 from inetdtw.place import ConfError, Place
 from inetdtw.resolve import At, Resolved, resolve, unknown
 from inetdtw.service import Service, Settings
@@ -31,22 +34,10 @@ LARGEST = 10 << 20
 FILES, DEPTH = 10000, 32
 #: The most sockets; further services are not served.
 SOCKETS = 100000
+#: The most NUL characters of a text, unless they are few among many others.
+_NULS = 100
 #: The most warnings that are kept.
 WARNINGS = 1000
-
-
-class NotText(Exception):
-    """
-    A file has something in it that is not text in UTF-8.
-
-    @ivar line: the number of the line that it is on.
-    @ivar reason: what it is.
-    """
-
-    def __init__(self, line: int, reason: str) -> None:
-        super().__init__(line, reason)
-        self.line = line
-        self.reason = reason
 
 
 @dataclass
@@ -195,11 +186,11 @@ def _written(path: str, turns: Iterator[int]) -> Iterator[Statement]:
 
     @param turns: has a number for each file that may be read still.
     """
-    if not os.path.isdir(path):
+    if not os.path.isdir(native(path)):
         yield from _file(path, Place(path, 1), (), (), turns)
         return
     try:
-        names = sorted(os.listdir(path))
+        names = sorted(map(textOf, os.listdir(native(path))))
     except OSError as why:
         reason = f"'{path}' cannot be read: {why.strerror}"
         yield ConfError(Place(path, 1), "file", reason)
@@ -224,7 +215,7 @@ def _file(
     @param asked: where the file is asked for.
     @param above: the real paths of the files that include it.
     """
-    real = os.path.realpath(path)
+    real = os.path.realpath(native(path))
     if real in above:
         yield ConfError(asked, ".include", f"'{path}' includes itself")
         return
@@ -239,10 +230,6 @@ def _file(
     except OSError as why:
         field = ".include" if above else "file"
         yield ConfError(asked, field, _unreadable(path, why))
-        return
-    except NotText as why:
-        place = Place(path, why.line)
-        yield ConfError(place, "file", f"is not text in UTF-8: {why.reason}")
         return
     yield from _exposed(path)
     yield from _replaceable(path)
@@ -268,7 +255,7 @@ def _exposed(path: str) -> Iterator[Warned]:
     is they who say what runs then.
     """
     try:
-        about = os.stat(path)
+        about = os.stat(native(path))
     except OSError:
         return
     if not stat.S_ISREG(about.st_mode):
@@ -289,7 +276,7 @@ def _replaceable(path: str) -> Iterator[Warned]:
     the place of a file.
     """
     try:
-        folder = os.stat(os.path.dirname(os.path.realpath(path)))
+        folder = os.stat(os.path.dirname(os.path.realpath(native(path))))
     except OSError:
         return
     # In one that is sticky they cannot, unless it is theirs.
@@ -339,17 +326,17 @@ def _matching(folder: str, pattern: str) -> list[str]:
         return [os.path.join(folder, pattern)]
     parts = takewhile(lambda part: not glob.has_magic(part), pattern.split("/"))
     # Nothing is found in a folder that cannot be read; but what it has is to stay.
-    os.listdir(os.path.join(folder, "/".join([*parts, ""])) or ".")
-    return sorted(glob.glob(os.path.join(glob.escape(folder), pattern)))
+    os.listdir(native(os.path.join(folder, "/".join([*parts, ""])) or "."))
+    found = glob.glob(native(os.path.join(glob.escape(folder), pattern)))
+    return sorted(map(textOf, found))
 
 
 def read(path: str) -> str:
     """
-    The text of a file.
+    The text of a file, in UTF-8; bytes that are not are kept as surrogates.
 
     @raise OSError: if it cannot be read, is too large, or is no regular file, which
         might never end.
-    @raise NotText: if it is not text in UTF-8.
     """
     try:
         data = plainfile.read(path, LARGEST + 1)
@@ -359,28 +346,18 @@ def read(path: str) -> str:
         data = b""
     if len(data) > LARGEST:
         raise OSError(0, f"it has more than {LARGEST >> 20} MB")
-    return _decoded(data)
+    nuls = data.count(0)
+    if nuls > _NULS and nuls > len(data) // 16:
+        # It is UTF-16, or a program: one message says more than one for each line.
+        reason = f"is not text in UTF-8: it has {nuls} NUL characters"
+        raise plainfile.NotPlain(errno.EINVAL, reason)
+    # A byte order mark is no part of the text.
+    return fromBytes(data[3:] if data.startswith(codecs.BOM_UTF8) else data)
 
 
 def _isNull(path: str) -> bool:
     """
     True if a path leads to null(4), which stands for an empty file.
     """
-    about, null = os.stat(path), os.stat(os.devnull)
+    about, null = os.stat(native(path)), os.stat(os.devnull)
     return stat.S_ISCHR(about.st_mode) and about.st_rdev == null.st_rdev
-
-
-def _decoded(data: bytes) -> str:
-    """
-    The text that a file holds, without a byte order mark.
-
-    @raise NotText: as L{read} does.
-    """
-    nul = data.find(0)
-    if nul >= 0:
-        raise NotText(data.count(b"\n", 0, nul) + 1, "a NUL character")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as why:
-        line = why.object.count(b"\n", 0, why.start) + 1
-        raise NotText(line, f"the byte {why.object[why.start]:#x}") from None

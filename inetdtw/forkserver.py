@@ -29,6 +29,7 @@ from inetdtw.held import Kept
 from inetdtw.helper import Helper
 from inetdtw.helpercode import BOOT, MODULES, codeOf
 from inetdtw.interfaces import IAcceptingLauncher, Order
+from inetdtw.native import native
 from inetdtw.posts import Posts, isShort
 from inetdtw.report import Report
 from inetdtw.total import Total
@@ -97,7 +98,7 @@ class ForkServers:
         """
         context = self.context
         command = [sys.executable, "-I", "-S", "-c", BOOT]
-        command += [*_CODE.arguments(), *context.words()]
+        command += [*_CODE.arguments(), *map(native, context.words())]
         given = (context.directory, total, _CODE, context.identity, exits)
         return Helper(self, reactor, command, *given)
 

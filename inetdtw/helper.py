@@ -78,7 +78,7 @@ class Helper(ProcessProtocol):
         @param exits: learns of the ends of programs whose helper is gone.
         """
         self._owner = owner
-        self._command = list(command)
+        self._command = list(map(os.fsencode, command))
         self._code = code
         self._identity = identity
         self._refused: str | None = None

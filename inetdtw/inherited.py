@@ -23,6 +23,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Callable
 
+from inetdtw.native import native, textOf
 from inetdtw.peers import peerText
 from inetdtw.service import Key, Service, hostIn
 
@@ -56,9 +57,9 @@ class Given:
         if self.socket is None:
             return "-"
         where = self.socket.getsockname()
-        return (
-            peerText(where) if isinstance(where, tuple) else os.fsdecode(where) or "-"
-        )
+        if isinstance(where, tuple):
+            return peerText(where)
+        return textOf(os.fsdecode(where)) or "-"
 
     def close(self) -> None:
         """
@@ -256,7 +257,7 @@ def _hasAddress(service: Service, given: Given) -> bool:
         return False
     where = sock.getsockname()
     if address.family == socket.AF_UNIX:
-        return bool(where == address.host)
+        return bool(where == native(address.host))
     if (hostIn(where), where[1]) != (address.host, address.port):
         return False
     return address.host != "::" or address.dual == _isDual(sock)

@@ -14,6 +14,8 @@ from typing import Any, Callable
 
 from zope.interface import Attribute, Interface
 
+from inetdtw.native import toBytes
+
 
 @dataclass(frozen=True)
 class Exit:
@@ -92,7 +94,7 @@ class Order:
         """
         extra = "\0".join(f"{name}={value}" for name, value in self.extra.items())
         fds = self.fds if len(set(self.fds)) > 1 else self.fds[:1]
-        return os.fsencode(extra), list(fds)
+        return toBytes(extra), list(fds)
 
 
 class IChild(Interface):

@@ -22,6 +22,7 @@ from collections.abc import Sequence
 from inetdtw import userfile, warmtext
 from inetdtw.context import Context, Identity
 from inetdtw.interfaces import Order
+from inetdtw.native import fromBytes
 from inetdtw.plainfile import NotPlain
 from inetdtw.service import Interpreted, Program
 
@@ -127,7 +128,7 @@ def _firstLine(path: str, chroot: str | None, identity: Identity | None) -> str:
         raise Unfit(f"'{path}' {why.strerror}") from None
     except OSError as why:
         raise Unfit(f"'{path}': {why.strerror}") from None
-    return os.fsdecode(data.partition(b"\n")[0])
+    return fromBytes(data.partition(b"\n")[0])
 
 
 def _named(line: str) -> tuple[tuple[str, ...], int]:

@@ -34,6 +34,8 @@ _PIECE = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+#: A byte that is not UTF-8 (PEP 383).
+_FOREIGN = re.compile("[\udc80-\udcff]")
 _ESCAPE = re.compile(r'\\(["\\])')
 
 
@@ -51,6 +53,8 @@ class Source:
         """
         self.text = text
         self.position = 0
+        self._foreign: list[tuple[Place, str]] = []
+        self._plain = _FOREIGN.search(text) is None
         self._file = file
         self._line = 1
         self._lineStart = 0
@@ -78,6 +82,25 @@ class Source:
             self._lineStart = newline + 1
         self.position = position
 
+    def checkBytes(self, text: str, place: Place) -> None:
+        """
+        Note the first byte that is not UTF-8 on a line, in a part of it that counts.
+
+        @param place: where C{text} begins.
+        """
+        match = None if self._plain else _FOREIGN.search(text)
+        known = self._foreign and self._foreign[-1][0].line == place.line
+        if match is not None and not known:
+            byte = f"0x{ord(match.group()) - 0xDC00:02x}"
+            self._foreign.append((_behind(place, match.start()), byte))
+
+    def foreignBytes(self) -> list[tuple[Place, str]]:
+        """
+        Take what L{checkBytes} has noted: where each byte is, and its number.
+        """
+        noted, self._foreign = self._foreign, []
+        return noted
+
     def restOfLine(self) -> tuple[Place, str]:
         """
         Pass over what is left of a line.
@@ -97,8 +120,9 @@ def wordsIn(place: Place, text: str) -> Iterator[Word]:
 
     @param place: where C{text} begins.
 
-    @raise ConfError: if a quote is not closed.
+    @raise ConfError: if a quote is not closed, or a character is NUL.
     """
+    checkNul(text, place)
     start: int | None = None
     pieces: list[str] = []
     for match in _PIECE.finditer(text):
@@ -115,6 +139,19 @@ def wordsIn(place: Place, text: str) -> Iterator[Word]:
             start, pieces = None, []
     if start is not None:
         yield Word("".join(pieces), _behind(place, start))
+
+
+def checkNul(text: str, place: Place) -> None:
+    """
+    See that no character of a text is NUL, which no field can hold.
+
+    @param place: where C{text} begins.
+
+    @raise ConfError: if one is.
+    """
+    index = text.find("\0")
+    if index >= 0:
+        raise ConfError(_behind(place, index), "line", "cannot hold a NUL character")
 
 
 def _behind(place: Place, offset: int) -> Place:

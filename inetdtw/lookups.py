@@ -19,6 +19,7 @@ from typing import Any, Callable
 
 from inetdtw.context import Identity, Login
 from inetdtw.hostnames import numeric, pairsOf
+from inetdtw.native import environment, native, textOf
 
 
 def _hardLimit(name: str) -> int:
@@ -70,7 +71,7 @@ class Lookups:
         """
         The system's own answers.
         """
-        return cls(os.geteuid(), os.getegid(), dict(os.environ))
+        return cls(os.geteuid(), os.getegid(), environment())
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,8 @@ def account(
     if entry.pw_uid == 0:
         return Account(identity)
     shell = entry.pw_shell or "/bin/sh"
-    return Account(identity, Login(entry.pw_name, entry.pw_dir, shell))
+    login = Login(*map(textOf, (entry.pw_name, entry.pw_dir, shell)))
+    return Account(identity, login)
 
 
 def _groups(
@@ -180,7 +182,7 @@ def _passwd(user: str, lookups: Lookups) -> pwd.struct_passwd | None:
     The entry of a user in passwd(5), if there is one.
     """
     try:
-        return lookups.getpwnam(user)
+        return lookups.getpwnam(native(user))
     except (KeyError, ValueError):
         return None
 
@@ -211,7 +213,7 @@ def groupId(field: str, group: str, lookups: Lookups) -> int:
     @raise NotFound: as L{account} does.
     """
     try:
-        return lookups.getgrnam(group).gr_gid
+        return lookups.getgrnam(native(group)).gr_gid
     except (KeyError, ValueError):
         reason = f"there is no group '{group}'; service ignored"
         raise NotFound(field, reason) from None

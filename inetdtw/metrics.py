@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Union
 
+from inetdtw.place import printable
 from inetdtw.state import CONDITIONS, DaemonState, ServiceState
 
 #: The media type.
@@ -64,7 +65,7 @@ def _quoted(text: str) -> str:
     """
     The value of a label.
     """
-    return _escaped(text).replace('"', '\\"')
+    return _escaped(printable(text, "\n")).replace('"', '\\"')
 
 
 def _number(value: float) -> str:

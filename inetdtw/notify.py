@@ -23,6 +23,7 @@ from typing import Any, Callable
 from twisted.application.service import Service
 from twisted.internet.task import LoopingCall
 
+from inetdtw.native import native, toBytes
 from inetdtw.report import Report
 from inetdtw.state import DaemonState
 from inetdtw.superserver import InetdService
@@ -99,7 +100,7 @@ class Channel:
         """
         Tell the supervisor something.
         """
-        self._waiting.append("\n".join(lines).encode())
+        self._waiting.append(toBytes("\n".join(lines)))
         if self._later is None:
             self._flush()
 
@@ -109,7 +110,7 @@ class Channel:
         """
         self._later = None
         abstract = self._address.startswith("@")
-        to = "\0" + self._address[1:] if abstract else self._address
+        to = native("\0" + self._address[1:] if abstract else self._address)
         while self._waiting:
             try:
                 self._socket.sendto(self._waiting[0], to)

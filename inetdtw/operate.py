@@ -28,6 +28,7 @@ from inetdtw import table
 from inetdtw.client import Client, NoDaemon
 from inetdtw.command import FINE, NOBODY, TROUBLE, Command, NotDone
 from inetdtw.commandline import inOrder
+from inetdtw.place import printable
 from inetdtw.printing import complain, forget, tell
 from inetdtw.status import Health, Status
 
@@ -63,7 +64,7 @@ class Reload(Command):
             raise NotDone(said.error)
         for word in ("changed", "started", "stopped"):
             if said.data[word]:
-                tell(f"{word}: {', '.join(said.data[word])}")
+                tell(printable(f"{word}: {', '.join(said.data[word])}"))
         tell(f"{len(said.data['kept'])} kept as they were")
         return FINE
 
@@ -91,7 +92,7 @@ class _OfService(Command):
         line = f"{said.data['service']}: {table.condition(said.data)}"
         if said.data["reason"] is not None:
             line += f", {said.data['reason']}"
-        tell(line)
+        tell(printable(line))
         return FINE
 
 

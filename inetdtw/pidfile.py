@@ -28,6 +28,7 @@ from contextlib import suppress
 
 from inetdtw import plainfile
 from inetdtw.directory import Directory, around, identityOf
+from inetdtw.native import absolute
 
 #: The largest pid that any system has, and more bytes than it takes.
 _MOST, _BYTES = (1 << 31) - 1, 64
@@ -51,7 +52,7 @@ class PidFile:
         @param path: its path; an empty one stands for no file.
         """
         self._path = path
-        self._absolute = path and os.path.abspath(path)
+        self._absolute = path and absolute(path)
         self._written: tuple[tuple[int, int], int] | None = None
 
     def clear(self, own: int) -> None:
@@ -67,7 +68,8 @@ class PidFile:
         with self._folder() as (folder, name):
             found = _read(folder, name)
             if not os.access(".", os.W_OK | os.X_OK, dir_fd=folder.fd):
-                raise Unusable(f"may not be written in '{folder.path}'")
+                where = os.path.dirname(self._absolute)
+                raise Unusable(f"may not be written in '{where}'")
             if found is None:
                 return
             identity, data = found

@@ -16,6 +16,7 @@ import stat
 from collections.abc import Iterator
 
 from inetdtw.directory import DESCRIPTORS
+from inetdtw.native import native
 
 _FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 #: What else there can be, for a person.
@@ -54,6 +55,7 @@ def opened(
     """
     Open a regular file for reading, without opening anything else.
 
+    @param path: a native string.
     @param folder: the descriptor of a directory that a relative path starts from.
     @param follow: whether a symbolic link is followed that the path itself is.
 
@@ -88,5 +90,5 @@ def read(path: str, most: int) -> bytes:
     @raise NotPlain: if it is not a regular file.
     @raise OSError: if it cannot be read.
     """
-    with opened(path) as fd, open(fd, "rb", closefd=False) as file:
+    with opened(native(path)) as fd, open(fd, "rb", closefd=False) as file:
         return file.read(most)

@@ -20,8 +20,9 @@ from typing import Any, Callable
 from zope.interface import implementer
 
 from twisted.internet.interfaces import IReadDescriptor
-from twisted.logger import Logger
 from twisted.python.failure import Failure
+
+from inetdtw.clientlines import Lines
 
 #: How much is taken from one socket before the others have their turn.
 BATCH = 8
@@ -33,7 +34,7 @@ BROKEN_PAUSE = 0.5
 _SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
-_log = Logger(namespace="inetdtw")
+_log = Lines(namespace="inetdtw")
 
 
 def survived(service: str, call: Callable[..., object], *arguments: Any) -> bool:

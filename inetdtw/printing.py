@@ -8,10 +8,16 @@ Printing lines for a person.
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from contextlib import suppress
 from typing import Any, Callable
+
+from inetdtw.place import printable
+
+#: What a line may have in it: it may be several.
+_KEPT = "\n"
 
 
 class NotPrinted(SystemExit):
@@ -29,6 +35,14 @@ def encodable(text: str, stream: Any) -> str:
     return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
+def _unlocalize(stream: Any) -> None:
+    """
+    Have what is printed be in UTF-8, as files and the log are, whatever the locale is.
+    """
+    if isinstance(stream, io.TextIOWrapper) and stream.encoding.lower() != "utf-8":
+        stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+
+
 def put(text: str, stream: Any) -> None:
     """
     Write a text at once, whatever the stream can encode.
@@ -40,6 +54,7 @@ def put(text: str, stream: Any) -> None:
     if stream is None:
         return
     try:
+        _unlocalize(stream)
         stream.write(encodable(text, stream))
         stream.flush()
     except OSError as why:
@@ -69,7 +84,7 @@ def printTo(stream: Any) -> Callable[[str], None]:
     """
 
     def write(line: str) -> None:
-        put(f"{line}\n", stream)
+        put(f"{printable(line, _KEPT)}\n", stream)
 
     return write
 

@@ -21,6 +21,7 @@ from collections.abc import Iterator
 
 from inetdtw import plainfile
 from inetdtw.context import Identity
+from inetdtw.native import native
 from inetdtw.service import Program
 
 _ACL = "system.posix_acl_access"
@@ -75,7 +76,7 @@ def _isProgram(path: str) -> bool:
 
     @raise OSError: if there is no file.
     """
-    mode = os.stat(path).st_mode
+    mode = os.stat(native(path)).st_mode
     return stat.S_ISREG(mode) and mode & 0o111 != 0
 
 
@@ -125,9 +126,10 @@ def check(path: str, identity: Identity | None) -> None:
 
     @raise ProgramMissing: if it cannot.
     """
+    where = native(path)
     try:
-        about = os.stat(path)
-        allowed = os.access(path, os.X_OK) and _allowed(path, identity)
+        about = os.stat(where)
+        allowed = os.access(where, os.X_OK) and _allowed(where, identity)
     except OSError as why:
         raise ProgramMissing(f"'{path}': {why.strerror}") from None
     try:

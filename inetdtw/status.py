@@ -19,6 +19,7 @@ from twisted.python import usage
 from inetdtw import screen, table
 from inetdtw.client import Client, NoDaemon
 from inetdtw.command import FINE, TROUBLE, Command, NotDone
+from inetdtw.place import printable
 from inetdtw.printing import tell
 from inetdtw.selection import isMeant, listed
 
@@ -134,7 +135,7 @@ class Health(Command):
         """
         said = self.client().ask("GET", "/health").data
         for name, condition in said["trouble"].items():
-            tell(f"{name}: {condition}")
+            tell(f"{printable(name)}: {condition}")
         if said["draining"]:
             tell("the daemon drains")
         return FINE if said["healthy"] else TROUBLE

@@ -31,6 +31,7 @@ from inetdtw.hostnames import START_WAIT, HostNames
 from inetdtw.inherited import Inherited
 from inetdtw.launchers import Launchers
 from inetdtw.lookups import Lookups
+from inetdtw.native import environment
 from inetdtw.report import Report
 from inetdtw.service import Service, Settings
 from inetdtw.slots import DRAINING, Slots
@@ -105,7 +106,7 @@ class InetdService(ApplicationService):
         self._text = text
         self._settings = settings
         self._required = required
-        environ = dict(os.environ if environ is None else environ)
+        environ = environment() if environ is None else dict(environ)
         report = Report(reactor=reactor) if report is None else report
         self._report = report
         most = defaultMost(processLimit()) if maxChildren is None else maxChildren

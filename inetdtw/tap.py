@@ -22,7 +22,9 @@ from inetdtw.commandline import Described, helpText, inOrder, optionsOf
 from inetdtw.controlpath import NONE, pathOf
 from inetdtw.inherited import Inherited
 from inetdtw.logstream import takeStreams
+from inetdtw.native import absolute, environment
 from inetdtw.peers import ADDRESSES
+from inetdtw.place import printable
 from inetdtw.printing import complain
 from inetdtw.processone import ReapOrphans, stopOnSignals
 from inetdtw.report import Report
@@ -234,9 +236,12 @@ class Options(Described):
         """
         Take a command line, whose options may stand behind its files.
         """
-        super().parseOptions(
-            inOrder(self, sys.argv[1:] if options is None else options)
-        )
+        given = sys.argv[1:] if options is None else options
+        try:
+            super().parseOptions(inOrder(self, given))
+        except usage.UsageError as why:
+            # twistd(1) prints it as it is.
+            raise usage.UsageError(printable(str(why), "\n")) from None
 
     def opt_conf(self, path: str) -> None:
         """
@@ -305,7 +310,7 @@ class Options(Described):
         if self["explain"] is not None:
             raise SystemExit(explain.main(self["explain"], files, self.settings()))
         # A daemon goes to another folder, and reads them again there.
-        self["conf"] = [os.path.abspath(path) for path in files]
+        self["conf"] = [absolute(path) for path in files]
 
 
 def _sayOnly(expected: type[Exception]) -> None:
@@ -336,7 +341,7 @@ def _operated(
 
     @raise WrongOption: if there can be no such thing.
     """
-    path, usual = pathOf(options["control"], os.environ, os.geteuid())
+    path, usual = pathOf(options["control"], environment(), os.geteuid())
     if path != NONE:
         # It is imported where it is wanted only: it takes memory.
         from inetdtw.answers import Operated
@@ -344,7 +349,7 @@ def _operated(
 
         answers = Operated(inetd, stopReactor)
         yield ControlSocket(
-            *(answers, os.path.abspath(path), report),
+            *(answers, absolute(path), report),
             usual=usual,
             descriptors=inetd.descriptors,
         )
@@ -394,11 +399,11 @@ def makeService(options: Options) -> IService:
         report=report,
         required=True,
         maxChildren=options["max-children"],
-        inherited=Inherited.fromEnvironment(os.environ, os.getpid()),
+        inherited=Inherited.fromEnvironment(environment(), os.getpid()),
     )
     if not inetd.configuration.services:
         problems = "".join(f"\n{each}" for each in inetd.configuration.problems)
-        files = ", ".join(options["conf"])
+        files = ", ".join(map(printable, options["conf"]))
         raise SystemExit(f"inetd: nothing to serve in {files}{problems}")
     _sayOnly(NothingToServe)
     whole = MultiService()
@@ -419,7 +424,7 @@ def _tellSupervisor(inetd: InetdService, report: Report, whole: MultiService) ->
     """
     Have a supervisor told what it wants to know, if there is one.
     """
-    address = notify.addressOf(os.environ, report)
+    address = notify.addressOf(environment(), report)
     if address is not None:
         watchdog = notify.watchdogInterval(os.environ, os.getpid())
         told = notify.Notifications(inetd, address, watchdog, report=report)

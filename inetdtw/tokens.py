@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterator
 from enum import Enum
 
-from inetdtw.lexer import Source
+from inetdtw.lexer import Source, checkNul
 from inetdtw.place import ConfError, Place, Word
 
 #: What stands in a key-value definition, see L{Tokens}.
@@ -100,6 +100,8 @@ class Tokens:
             kind = match.lastgroup
             if kind in ("plain", "single", "double"):
                 here = source.place(match.start())
+                checkNul(match.group(), here)
+                source.checkBytes(match.group(), here)
                 place = place if pieces else here
                 pieces.append(_value(match, here))
                 sort = Sort.PLAIN if kind == "plain" else Sort.QUOTED

@@ -25,6 +25,7 @@ from typing import NoReturn
 from inetdtw import plainfile
 from inetdtw.context import Identity
 from inetdtw.directory import isTrusted
+from inetdtw.native import native
 
 #: The seconds that a file is waited for; and how many, for L{_MEMORY} seconds after one
 #: was not there in time, so that many of them do not add up.
@@ -113,7 +114,7 @@ def _become(identity: Identity | None, chroot: str | None) -> None:
     Take on a root directory and a user.
     """
     if chroot is not None:
-        os.chroot(chroot)
+        os.chroot(native(chroot))
         os.chdir("/")
     if identity is not None:
         os.setgroups(identity.groups)

@@ -22,6 +22,7 @@ from twisted.web import http
 from inetdtw.answers import Answer, wrong
 from inetdtw.crowd import Crowd
 from inetdtw.descriptors import Account, Descriptors, Purpose
+from inetdtw.native import fromBytes
 from inetdtw.source import sourceOf
 
 #: The seconds that a client may take for its question.
@@ -101,7 +102,7 @@ class _Exchange(http.Request):
         try:
             method, path = self.method.decode("ascii"), self.path.decode("ascii")
             said = {
-                name.decode(): values[0].decode()
+                name.decode("ascii"): fromBytes(values[0])
                 for name, values in (self.args or {}).items()
                 if len(values) == 1
             }

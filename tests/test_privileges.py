@@ -17,8 +17,17 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from tests import world
-from tests.daemon import TOKEN, Daemon, environment, eventually, freePort, talk
-from tests.serving import ServingTestCase, forkServers, inetd
+from tests.daemon import (
+    DEADLINE,
+    TOKEN,
+    Daemon,
+    environment,
+    eventually,
+    freePort,
+    talk,
+    twistd,
+)
+from tests.serving import ServingTestCase, forkServers, inetd, readAll, run
 
 #: Says what it is and has; and keeps something for those after it, if it can.
 TELLS = """
@@ -372,3 +381,75 @@ class ForgeryTests(ServingTestCase):
         for line in log.splitlines():
             self.assertRegex(line, r"^(\t|\d{4}-)")
         self.assertFalse(re.search(r"^\S+ \[\S+\] (start|end) forged", log, re.M))
+
+    def test_everywhere(self) -> None:
+        """
+        What the path of a socket has in it that a terminal would obey is escaped in the
+        log in both formats, in metrics, and by all commands.
+        """
+        odd = "s\x1b[31m\tt\x9bA\u202eb\x07"
+        shown = "s\\x1b[31m\\tt\\x9bA\\u202eb\\x07"
+        control = self.path("control")
+        conf = self.write(
+            "inetd.conf",
+            f'{freePort()} stream tcp nowait - internal echo\n"{self.path(odd)}" stream'
+            f' unix nowait - internal echo\n"{self.path(odd)}/no" stream unix nowait -'
+            " internal echo\n",
+        )
+        path = self.path(odd)
+        for form in ("text", "json"):
+            argv = ("-f", "-e", "--control", control, "--log-format", form, conf)
+            daemon = Daemon(inetd(*argv))
+            with daemon:
+                daemon.waitForLog("unbound")
+                daemon.waitForLog("listen ", 2)
+                written = shown.replace("\\", "\\\\") if form == "json" else shown
+                self.assertEscaped(daemon.log(), written)
+                name = f"{path}/unix"
+                for words, text in (
+                    (("status",), shown),
+                    (("status", "--json"), ""),
+                    (("health",), shown),
+                    (("pause", name), shown),
+                    (("resume", name), shown),
+                    (("resume", f"{odd}?"), shown),
+                    (("reload",), ""),
+                ):
+                    done = run(inetd(*words, "--control", control))
+                    self.assertEscaped(done.stdout + done.stderr, text)
+                metrics = self.asked(control, b"/metrics")
+                self.assertEscaped(metrics, shown.replace("\\", "\\\\"))
+        given: tuple[tuple[str, ...], ...] = (
+            ("--check", conf),
+            ("--explain", path, conf),
+            ("--explain", f"{odd}?", conf),
+            ("--check", path),
+            ("-p", f"{path}/pid", conf),
+            ("--control", odd, "--max-child", odd, conf),
+            ("status", "--control", path),
+        )
+        for each in given:
+            done = run(inetd(*each))
+            self.assertEscaped(done.stdout + done.stderr, "")
+        done = run(twistd("inetd", "--max-child", odd))
+        self.assertEscaped(done.stdout + done.stderr, shown)
+        done = run(twistd("inetd", path))
+        self.assertEscaped(done.stdout + done.stderr, shown)
+
+    def asked(self, path: str, what: bytes) -> str:
+        """
+        The body that the control socket answers with.
+        """
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(DEADLINE)
+            client.connect(path)
+            client.sendall(b"GET %s HTTP/1.0\r\n\r\n" % what)
+            return readAll(client).partition(b"\r\n\r\n")[2].decode()
+
+    def assertEscaped(self, printed: str, shown: str) -> None:
+        """
+        Assert that a text has nothing in it that a terminal would obey, and something
+        that it must show.
+        """
+        self.assertIn(shown, printed)
+        self.assertFalse(re.search("[^\n\\x20-\\x7e]", printed), repr(printed))

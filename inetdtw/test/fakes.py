@@ -251,8 +251,8 @@ class FakeReactor(MemoryReactorClock):
     def spawnProcess(
         self,
         processProtocol: Any,
-        executable: str,
-        args: Sequence[str] = (),
+        executable: str | bytes,
+        args: Sequence[str | bytes] = (),
         env: Any = None,
         path: str | None = None,
         uid: int | None = None,
@@ -261,16 +261,16 @@ class FakeReactor(MemoryReactorClock):
         childFDs: dict[int, Any] | None = None,
     ) -> FakeProcess:
         """
-        Remember a process.
+        Remember a process, with strings for all that it was given as bytes.
         """
         if self.spawnFailure is not None:
             raise self.spawnFailure
         process = FakeProcess(
             FIRST_PID + len(self.processes),
             processProtocol,
-            executable,
-            args,
-            env,
+            os.fsdecode(executable),
+            [os.fsdecode(each) for each in args],
+            env and {os.fsdecode(k): os.fsdecode(v) for k, v in env.items()},
             path,
             (uid, gid),
             {0: "w", 1: "r", 2: "r"} if childFDs is None else childFDs,

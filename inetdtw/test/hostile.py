@@ -23,6 +23,7 @@ from inetdtw.crowd import Crowd
 from inetdtw.delegations import Delegation
 from inetdtw.helper import Helper
 from inetdtw.interfaces import Order
+from inetdtw.native import fromBytes
 from inetdtw.place import printable
 from inetdtw.service import Settings
 from inetdtw.test import system
@@ -37,10 +38,7 @@ def configuration(data: bytes) -> None:
 
     What is wrong with it is said in one line each, which names a line that is there.
     """
-    try:
-        text = files._decoded(data)
-    except files.NotText:
-        return
+    text = fromBytes(data)
     lines = text.count("\n") + 1
     written = list(parse(text))
     for each in written:

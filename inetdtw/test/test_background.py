@@ -150,7 +150,7 @@ class RunnerTests(SynchronousTestCase):
         """
         self.assertEqual(
             self.failed(NothingToServe("nothing to serve in /\udcff")),
-            "inetd: nothing to serve in /\\udcff; the reasons are in the system "
+            "inetd: nothing to serve in /\\xff; the reasons are in the system "
             "log; -f -e shows it here\n",
         )
 

@@ -16,7 +16,7 @@ from twisted.trial.unittest import SkipTest, SynchronousTestCase
 from inetdtw import files
 from inetdtw.conf import STATEMENTS, parse
 from inetdtw.definition import WORDS
-from inetdtw.files import Configuration, NotText, fromStatements, load, read
+from inetdtw.files import Configuration, fromStatements, load, read
 from inetdtw.place import ConfError
 from inetdtw.service import Settings
 from inetdtw.test.system import lookups
@@ -106,23 +106,24 @@ class ReadTests(FilesCase):
             reason = "is a character device, not a regular file"
             self.assertEqual(problem.strerror, reason)
 
-    def assertNotText(self, data: bytes, line: int, reason: str) -> None:
+    def test_bytes(self) -> None:
         """
-        A file with this data is not text because of something on this line.
+        Bytes that are not UTF-8, and NUL characters, are kept.
         """
-        problem = self.assertRaises(NotText, read, self.write("a", data))
-        self.assertEqual((problem.line, problem.reason), (line, reason))
+        path = self.write("a", b"\xef\xbb\xbf# K\xfcche \xc3\xbc\n\0")
+        self.assertEqual(read(path), "# K\udcfcche \xfc\n\0")
 
-    def test_notText(self) -> None:
+    def test_binary(self) -> None:
         """
-        A file that is not text is told with the line that is none.
+        A file that is nothing but NUL characters between others is no text; one that
+        has some is.
         """
-        self.assertNotText(b"a\nb\n\xff\n", 3, "the byte 0xff")
-        self.assertNotText(b"a\n\xc3", 2, "the byte 0xc3")
-        self.assertNotText(b"\xef\xbb\xbfa\nb\xe9", 2, "the byte 0xe9")
-        self.assertNotText(b"a\n\0\n\xff", 2, "a NUL character")
-        self.assertNotText(b"\n\0", 2, "a NUL character")
-        self.assertNotText(b"\0", 1, "a NUL character")
+        path = self.write("a", "7 stream tcp\n".encode("utf-16") * 20)
+        problem = self.assertRaises(OSError, read, path)
+        reason = "is not text in UTF-8: it has 260 NUL characters"
+        self.assertEqual(problem.strerror, reason)
+        for data in (b"\0" * 100, (b"\0" + b"x" * 20) * 200):
+            self.assertEqual(read(self.write("a", data)), data.decode())
 
     def test_missing(self) -> None:
         """
@@ -160,7 +161,7 @@ class ReadTests(FilesCase):
         unused = os.open(os.devnull, os.O_RDONLY)
         os.close(unused)
         for name in ("good", "bad", "missing", "."):
-            with contextlib.suppress(OSError, NotText):
+            with contextlib.suppress(OSError):
                 read(self.path(name))
             descriptor = os.open(os.devnull, os.O_RDONLY)
             os.close(descriptor)
@@ -217,13 +218,29 @@ class LoadTests(FilesCase):
 
     def test_notText(self) -> None:
         """
-        A file that is not text is a problem that names the line, and other files are
-        served.
+        Bytes that are not UTF-8 and NUL characters in comments are nothing; a line is
+        served with such bytes, and has one warning; one with a NUL is one problem.
         """
-        self.write("a", b"# x\n# caf\xe9\n")
-        self.write("b", f"7 {ECHO}\n")
+        line = b"9 on protocol = tcp, wait = no, user = -, exec = /bin/true,\n"
+        self.write(
+            "a",
+            b"# x \0\n# caf\xe9\n7 stream tcp nowait - /bin/true a\xe9 b\xfc\n"
+            + b" # \xfc\n"
+            + line
+            + b"args = \xff 'a\xfe', # \xfd\nenv = \"A=\\xff\";\n"
+            + b"10 stream tcp nowait - /bin/true \0 \0\n",
+        )
+        self.write("b", f"8 {ECHO}\n")
         found = self.load("a", "b")
-        self.assertProblem(found, "a:2:1", "file", "is not text in UTF-8", 7)
+        self.assertProblem(found, "a:8:34", "line", "cannot hold a NUL", 7, 9, 8)
+        program = found.services[0].program
+        assert program is not None
+        self.assertEqual(program.argv, ("a\udce9", "b\udcfc"))
+        self.assertEqual(
+            [(each.place.line, each.place.column) for each in found.warnings],
+            [(3, 34), (6, 8)],
+        )
+        self.assertIn("the byte 0xe9 is not UTF-8", found.warnings[0].reason)
 
     def test_folder(self) -> None:
         """
@@ -450,14 +467,6 @@ class IncludeTests(FilesCase):
             [str(each.address) for each in found.services],
             ["127.0.0.1:7", "127.0.0.2:8", "127.0.0.1:9"],
         )
-
-    def test_notText(self) -> None:
-        """
-        An included file that is not text is a problem of that file.
-        """
-        self.write("a", f".include x\n7 {ECHO}\n")
-        self.write("x", b"\n\xff")
-        self.assertProblem(self.load("a"), "x:2:1", "file", "is not text", 7)
 
 
 class StatementsTests(SynchronousTestCase):

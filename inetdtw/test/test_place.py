@@ -37,5 +37,5 @@ class PlaceTests(SynchronousTestCase):
         An error is one line, whatever it quotes.
         """
         error = ConfError(HERE, "a\nb", "'\u00e9 \x1b[m\0\udcff\r' is wrong")
-        wanted = "etc/inetd.conf:3:5: a\\nb: '\u00e9 \\x1b[m\\x00\\udcff\\r' is wrong"
+        wanted = "etc/inetd.conf:3:5: a\\nb: '\u00e9 \\x1b[m\\x00\\xff\\r' is wrong"
         self.assertEqual(str(error), wanted)

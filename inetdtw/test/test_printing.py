@@ -54,13 +54,15 @@ class PrintToTests(SynchronousTestCase):
 
     def test_anything(self) -> None:
         """
-        What the stream cannot encode is written as its code, never an error.
+        It is UTF-8 whatever the encoding of the stream is; what a terminal would obey,
+        and what is not UTF-8, is written as its code.
         """
         data = io.BytesIO()
         stream = io.TextIOWrapper(data, encoding="ascii")
         write = printTo(stream)
-        write("/tmp/\udcff: 日")
-        self.assertEqual(data.getvalue(), b"/tmp/\\udcff: \\u65e5\n")
+        write("/tmp/\udcff: 日\x1b[m\x85\u202e\n\t")
+        said = "/tmp/\\xff: 日\\x1b[m\\x85\\u202e\n\\t\n"
+        self.assertEqual(data.getvalue(), said.encode())
 
     def test_closed(self) -> None:
         """

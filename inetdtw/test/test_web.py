@@ -126,7 +126,7 @@ class SiteTests(SynchronousTestCase):
             b"nonsense\r\n\r\n",
             b"GET /a HTTP/1.1\r\nno header\r\n\r\n",
             b"GET /\xff HTTP/1.1\r\nHost: x\r\n\r\n",
-            b"GET /?a=%ff HTTP/1.1\r\nHost: x\r\n\r\n",
+            b"GET /?%ff=a HTTP/1.1\r\nHost: x\r\n\r\n",
             b"GET /?a=1&a=2 HTTP/1.1\r\nHost: x\r\n\r\n",
             b"POST / HTTP/1.1\r\nContent-Length: x\r\n\r\n",
             b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",

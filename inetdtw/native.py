@@ -1,0 +1,69 @@
+# -*- test-case-name: inetdtw.test.test_native -*-
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Text in UTF-8, and strings as Python gives them to the system.
+
+A configuration is UTF-8 whatever the locale is; bytes that are not are kept as
+surrogates (PEP 383).  Python encodes strings for the system as the locale says, and
+cannot do that with every text: under C{LC_ALL=en_US.ISO-8859-1} the euro sign has no
+bytes.  So a text is made a I{native} string when the system is given it, which encodes
+to the bytes of the text in UTF-8; and what the system gives is made a text.  In a
+locale of UTF-8 both are the same.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+#: Whether every text is a native string.
+_SAME = sys.getfilesystemencoding().lower() == "utf-8"
+
+
+def toBytes(text: str) -> bytes:
+    """
+    Return the bytes of a text.
+    """
+    return text.encode("utf-8", "surrogateescape")
+
+
+def fromBytes(data: bytes) -> str:
+    """
+    Return the text of bytes, whatever they are.
+    """
+    return data.decode("utf-8", "surrogateescape")
+
+
+def native(text: str) -> str:
+    """
+    Return the string which Python encodes to the bytes of a text.
+    """
+    return text if _SAME else os.fsdecode(toBytes(text))
+
+
+def textOf(string: str) -> str:
+    """
+    Return the text of a string that the system has given.
+    """
+    return string if _SAME else fromBytes(os.fsencode(string))
+
+
+def environment() -> dict[str, str]:
+    """
+    Return the variables of this process, as texts.
+    """
+    return {textOf(name): textOf(value) for name, value in os.environ.items()}
+
+
+def absolute(path: str) -> str:
+    """
+    Return the absolute path of a path; both are texts.
+
+    Where the working directory is gone, nothing is known of it: the path stays.
+    """
+    try:
+        return textOf(os.path.abspath(native(path)))
+    except FileNotFoundError:
+        return path

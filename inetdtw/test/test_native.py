@@ -1,0 +1,80 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Tests for L{inetdtw.native}.
+"""
+
+from __future__ import annotations
+
+import os
+from unittest import mock
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from inetdtw import native as module
+from inetdtw.native import absolute, environment, fromBytes, native, textOf, toBytes
+
+#: Text of all kinds: two of its bytes are not UTF-8.
+TEXT = "gr\u00fc\u00df\u2026 \u0444 \udcff\udcc3"
+
+
+class NativeTests(SynchronousTestCase):
+    """
+    Tests for L{native} and L{textOf}.
+    """
+
+    def inLocale(self, name: str) -> None:
+        """
+        Have Python encode strings for the system as in another locale.
+        """
+        self.patch(module, "_SAME", False)
+        self.patch(os, "fsencode", lambda text: text.encode(name, "surrogateescape"))
+        self.patch(os, "fsdecode", lambda data: data.decode(name, "surrogateescape"))
+
+    def test_bytes(self) -> None:
+        """
+        Any bytes are a text, and come back.
+        """
+        data = bytes(range(256))
+        self.assertEqual(toBytes(fromBytes(data)), data)
+        self.assertEqual(fromBytes(toBytes(TEXT)), TEXT)
+
+    def test_locales(self) -> None:
+        """
+        The system is given the bytes of the text in UTF-8, whatever the locale is.
+        """
+        for name in ("utf-8", "ascii", "iso-8859-1", "koi8-r"):
+            self.inLocale(name)
+            self.assertEqual(os.fsencode(native(TEXT)), toBytes(TEXT), name)
+            self.assertEqual(textOf(native(TEXT)), TEXT, name)
+
+    def test_same(self) -> None:
+        """
+        In a locale of UTF-8 nothing is done.
+        """
+        self.patch(module, "_SAME", True)
+        self.assertIs(native(TEXT), TEXT)
+        self.assertIs(textOf(TEXT), TEXT)
+
+    def test_environment(self) -> None:
+        """
+        The environment is texts.
+        """
+        self.inLocale("iso-8859-1")
+        given = {"A": os.fsdecode("\u2026".encode())}
+        with mock.patch.dict(os.environ, given):
+            self.assertEqual(environment()["A"], "\u2026")
+
+    def test_absolute(self) -> None:
+        """
+        A path is absolute, and stays as it is where the working directory is gone.
+        """
+        self.assertEqual(absolute("a/../b"), os.path.join(os.getcwd(), "b"))
+        gone = self.mktemp()
+        os.mkdir(gone)
+        self.addCleanup(os.chdir, os.getcwd())
+        os.chdir(gone)
+        os.rmdir(os.path.join(os.getcwd()))
+        self.assertEqual(absolute("a"), "a")
+        self.assertEqual(absolute("/a"), "/a")
