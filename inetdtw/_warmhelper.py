@@ -959,6 +959,12 @@ class Directory:
         """
         return self._identity is None or identity(self._path) == self._identity
 
+    def isThere(self) -> bool:
+        """
+        True if there is one, as far as that can be known.
+        """
+        return self._identity is None or identity(self._path) is not None
+
     def enter(self) -> None:
         """
         Be in the one that a cold start would have.
@@ -1374,9 +1380,12 @@ class Server:
     def _announce(self, number: int, cold: bool) -> None:
         """
         Say that this child is there.  It is the child that says so: while it might, it
-        has the channel open, and so the daemon knows when nobody will any more.
+        has the channel open, and so the daemon knows when nobody will any more.  What
+        cannot be executed is left to the daemon, which can say why.
         """
-        if cold and not posix.access(self._executable, posix.X_OK):
+        if cold and not (
+            posix.access(self._executable, posix.X_OK) and self._directory.isThere()
+        ):
             report = REPORT.pack(FAILED, number, 0, errno.ENOENT, 0)
             self._channel.send(report)
             posix._exit(127)

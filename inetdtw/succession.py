@@ -123,6 +123,7 @@ class Succession:
         )
         self._next = process
         process.start(self._cold, *command)
+        process.moves = getattr(self._cold, "moves", 0)
 
     def _calm(self) -> None:
         """

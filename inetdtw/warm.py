@@ -17,6 +17,7 @@ from typing import Any, Callable
 from zope.interface import implementer
 
 from inetdtw.interfaces import IPreparing, Order
+from inetdtw.rooted import Rooted
 from inetdtw.succession import Succession
 from inetdtw.warmprocess import IN_FLIGHT, WarmProcess
 
@@ -96,7 +97,7 @@ class Warm:
         # It may not have been there when there was time to get ready.
         self.prepare(order)
         process = self._up
-        if process is not None and self._suits(process, order):
+        if process is not None and self._suits(process, order) and self._here(process):
             try:
                 process.order(child, order)
                 return
@@ -116,6 +117,23 @@ class Warm:
         ):
             return True
         self._succession.template = order
+        return False
+
+    def _here(self, process: WarmProcess) -> bool:
+        """
+        True if a process is in the root directory that a cold start would have.  If
+        not, it is replaced.
+        """
+        if not isinstance(self._cold, Rooted):
+            return True
+        try:
+            self._cold.look()
+        except OSError:
+            # The cold launcher says what is wrong.
+            return False
+        if process.moves == self._cold.moves:
+            return True
+        self._succession.stale(process)
         return False
 
     @property

@@ -55,6 +55,7 @@ class WarmProcess:
     @ivar accepting: the listening sockets that it accepts from.
     @ivar made: the cold start that it is for.
     @ivar born: when it was started, in seconds of the reactor's clock.
+    @ivar moves: how often its launcher had another root directory before.
     """
 
     warm: bool | None = None
@@ -100,6 +101,7 @@ class WarmProcess:
         self.accepting = Accepting(self.share)
         self.made = made
         self.born: float = reactor.seconds()
+        self.moves = 0
         self.up = self._greeted = False
         self.pid: int | None = None
 

@@ -626,7 +626,8 @@ class UserTests(WarmTestCase):
     def test_chroot(self) -> None:
         """
         A service may have a root folder of its own, with nothing but an interpreter in
-        it, and another user.
+        it, and another user.  When another folder takes its place, the next client has
+        that.
         """
         jail = self.path("jail")
         without = ("test", "tests", "idlelib", "lib2to3", "ensurepip", "__pycache__")
@@ -655,6 +656,14 @@ class UserTests(WarmTestCase):
         self.assertEqual((uid, argv), (world.alpine().pw_uid, ["/s.py", "x"]))
         self.assertEqual(root, sorted(os.listdir(jail)))
         self.assertStarted(daemon, "warm")
+        # Another directory is there now, with hard links to the same files.
+        os.rename(jail, self.path("before"))
+        subprocess.run(["cp", "-al", self.path("before"), jail], check=True)
+        os.mkdir(f"{jail}/new")
+        for _ in range(2):
+            self.assertIn("new", json.loads(talk(self.port, b""))[1])
+            daemon.waitForLog("event=ready", 2)
+        self.assertStarted(daemon, "warm", "cold", "warm")
 
     def test_shared(self) -> None:
         """

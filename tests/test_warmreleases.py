@@ -12,7 +12,7 @@ import os
 from typing import Any
 
 from tests import world
-from tests.daemon import Daemon, talk
+from tests.daemon import Daemon, talk, talkOrNothing
 from tests.test_warm import WarmTestCase, events, starts
 
 #: Says which release it has, of its own text and of what it imports.
@@ -156,6 +156,22 @@ class ReleasesTests(ReleasesTestCase):
         The script is that of the working directory, and this a link.
         """
         self.check("2", "2", True, directory=self.path("current"))
+
+    def test_directoryGone(self) -> None:
+        """
+        While the working directory is gone, clients are closed and the log names it;
+        when it is made anew, the next client has it.
+        """
+        self.release("current", "1", "1")
+        self.release("two", "2", "2")
+        current = self.path("current")
+        daemon = self.serve("script.py", directory=current, accept_max="50")
+        self.all("1 1")
+        os.rename(current, self.path("old"))
+        self.assertEqual(talkOrNothing(self.port, b""), b"")
+        daemon.waitForLog(f"{current}: No such file or directory")
+        os.rename(self.path("two"), current)
+        self.all("2 2")
 
     def test_directoryMoved(self) -> None:
         """

@@ -14,8 +14,11 @@ from typing import Any
 from zope.interface.verify import verifyObject
 
 from inetdtw._warmhelper import HELLO, STARTED
+from inetdtw.context import Context
 from inetdtw.interfaces import Exit, ILauncher, IPreparing, Order
 from inetdtw.pauses import FIRST_PAUSE
+from inetdtw.rooted import Rooted
+from inetdtw.succession import CALM
 from inetdtw.test.fakes import FakeChild, ServingTestCase
 from inetdtw.test.warming import ENVIRONMENT, KEPT, PID, START, PlayedWarm
 from inetdtw.warm import Warm
@@ -261,3 +264,58 @@ class WarmTests(WarmTestCase):
         self.reactor.settle()
         self.assertTrue(self.warm.over)
         self.assertIs(self.launch().warm, False)
+
+
+class RootedTests(WarmTestCase):
+    """
+    Tests for a L{Warm} whose programs have a root directory of their own.
+    """
+
+    def make(self) -> Any:
+        """
+        The launcher.
+        """
+        self.root = self.mktemp()
+        os.mkdir(self.root)
+        context = Context(chroot=self.root)
+        made = (context, self.reactor, self.host.report)
+        self.patch(self.launcher, "retire", lambda: None)
+        cold = Rooted(*made, make=lambda *given, **more: self.launcher)
+        self.addCleanup(cold._leave)
+        return Warm(cold, KEPT, self.reactor, self.host.report, "1/tcp")
+
+    def test_same(self) -> None:
+        """
+        Programs are forked as long as the root directory is the same.
+        """
+        self.greet()
+        self.assertIsNone(self.launch().warm)
+        self.assertEqual(len(self.launcher.programs), 1)
+
+    def test_another(self) -> None:
+        """
+        When it is another one, they are started cold until another process is ready,
+        which is started once.
+        """
+        self.greet()
+        os.rename(self.root, f"{self.root}.old")
+        os.mkdir(self.root)
+        self.assertIs(self.launch().warm, False)
+        self.assertIs(self.launch().warm, False)
+        self.reactor.advance(CALM)
+        second = self.come()
+        self.greet(second)
+        before = len(self.launcher.programs)
+        self.assertIsNone(self.launch().warm)
+        second.number()
+        self.reactor.advance(CALM)
+        self.assertEqual(len(self.launcher.programs), before)
+
+    def test_none(self) -> None:
+        """
+        When there is none, the cold launcher says so.
+        """
+        self.greet()
+        os.rename(self.root, f"{self.root}.old")
+        child = self.launch()
+        self.assertEqual(child.told, [f"{self.root}: No such file or directory"])
