@@ -21,6 +21,7 @@ import socket
 import time
 
 from inetdtw._accepting import owned
+from inetdtw._original import Original, Spoiled
 from inetdtw._packets import (
     ASTRAY,
     ENDED,
@@ -91,12 +92,18 @@ class Repeat:
         """
         self.socket = owned(os.dup(fd))
         self._times = times
+        self._original = Original(self.socket)
         self._first = self._look()
 
     def wanted(self) -> bool:
         """
-        Whether there is a datagram that was not there before.
+        Whether there is a datagram that was not there before, in a socket that is as it
+        was.
         """
+        try:
+            self._original.restore()
+        except Spoiled:
+            return False
         before, self._first = self._first, self._look()
         self._times -= 1
         return self._times >= 0 and self._first not in (None, before)

@@ -67,20 +67,41 @@ class ControlSocket(Service):
         self._socket: socket.socket | None = None
         self._mark: sockets.PathMark | None = None
         self._port: StreamPort | None = None
+        self._lost = False
 
     def startService(self) -> None:
         """
         Begin to answer.
         """
         super().startService()
+        self._begin()
+
+    def _begin(self) -> None:
+        """
+        Get the socket, if it can be had.
+        """
         try:
             self._listen()
         except OSError as why:
-            reason = why.strerror or str(why)
-            self._report.uncontrolled(self._path, reason)
+            if not self._lost:
+                self._report.uncontrolled(self._path, why.strerror or str(why))
             self._giveUp()
             return
+        self._lost = False
         self._report.controlled(self._path)
+
+    def check(self) -> None:
+        """
+        Get the socket again, if somebody has removed its path.
+        """
+        removed = self._mark is not None and not self._mark.there
+        if not self.running or not (removed or self._lost):
+            return
+        if not self._lost:
+            self._report.uncontrolled(self._path, "its path was removed")
+            self._lost = True
+        self._giveUp()
+        self._begin()
 
     def _listen(self) -> None:
         """

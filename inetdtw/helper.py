@@ -36,6 +36,7 @@ from inetdtw.delegations import KINDS, Delegation, Delegations
 from inetdtw.helpercode import Code
 from inetdtw.pauses import Pauses
 from inetdtw.place import printable
+from inetdtw.ports import BROKEN_PAUSE, sayDropped
 from inetdtw.report import JUST_ACCEPTED
 from inetdtw.total import Share, Total
 from inetdtw.watch import Exits
@@ -163,8 +164,18 @@ class Helper(ProcessProtocol):
 
     def connectionLost(self, reason: Failure) -> None:
         """
-        The reactor stops, and with it this process.
+        The reactor does not read it any more, which it must, or stops, and with it
+        this process.
         """
+        self._reactor.callLater(BROKEN_PAUSE, self._readAgain)
+
+    def _readAgain(self) -> None:
+        """
+        Have the reactor read again.
+        """
+        if self._retired is None:
+            sayDropped(self.logPrefix())
+            self._reactor.addReader(self)
 
     def retire(self) -> None:
         """

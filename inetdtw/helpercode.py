@@ -19,7 +19,10 @@ from importlib.util import MAGIC_NUMBER, find_spec
 from typing import Any
 
 #: The modules that a fork server consists of, each after those that it imports.
-MODULES = ("_accepting", "_packets", "_spawning", "_programs", "_forkhelper")
+MODULES = (
+    *("_accepting", "_original", "_packets", "_spawning", "_programs"),
+    "_forkhelper",
+)
 
 #: The program of a helper process.  Its first argument is the length of the code, which
 #: it reads from descriptor 0; the second is the L{version<Code.version>} of that.

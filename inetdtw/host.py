@@ -55,6 +55,7 @@ class Host:
     @ivar inherited: the sockets that this process was started with.
     @ivar hostNames: the addresses of host names.
     @ivar descriptors: the account of all file descriptors of this process.
+    @ivar checks: what else is called when it is looked whether sockets can be reached.
     """
 
     reactor: Any
@@ -70,6 +71,7 @@ class Host:
     inherited: Inherited = field(default_factory=Inherited)
     hostNames: HostNames = field(default_factory=HostNames)
     descriptors: Descriptors = field(default_factory=Descriptors)
+    checks: list[Callable[[], None]] = field(default_factory=list)
 
     def leave(self, sock: Any) -> None:
         """

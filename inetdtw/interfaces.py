@@ -242,6 +242,17 @@ class IListener(Interface):
     What serves a socket, in one of the ways there are.
     """
 
+    busy = Attribute("Whether a program has the socket: a C{bool}.")
+    restored = Attribute(
+        "Called when a program has had the socket, to have it as it was; returns "
+        "whether the socket is still the listener's."
+    )
+
+    def watched(dropped: Callable[[], None]) -> None:
+        """
+        Say who is told when the reactor cannot wait for the socket any more.
+        """
+
     def start() -> None:
         """
         Begin to serve.

@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from typing import Any, Callable
 
@@ -18,6 +19,7 @@ from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.interfaces import IAddress
 
 from inetdtw import sockets
+from inetdtw._original import Original, Spoiled
 from inetdtw.conf import Warned
 from inetdtw.datagrams import DatagramListener
 from inetdtw.descriptors import Claim, Purpose
@@ -27,6 +29,7 @@ from inetdtw.internal import InternalDatagrams, InternalStream
 from inetdtw.limits import Limits
 from inetdtw.muxing import Tcpmux
 from inetdtw.nowait import StreamPrograms
+from inetdtw.pauses import Pauses
 from inetdtw.peers import peerText
 from inetdtw.service import Service, hostIn
 from inetdtw.state import ServiceState, stateOf
@@ -82,6 +85,11 @@ class Slot:
         self._mark: sockets.PathMark | None = None
         self._claim: Claim | None = None
         self._inherited = False
+        self._original: Original | None = None
+        self._wanted: Original | None = None
+        self._before: list[socket.socket] = []
+        self._pauses = Pauses()
+        self._since = 0.0
         self._listener: IListener | None = None
         self._retiring = self._free = False
         self._paused = self._drained = False
@@ -109,6 +117,8 @@ class Slot:
             self._socket = self._adopted() or self._made()
             self._own()
             self._trouble = None
+            self._since = self._host.reactor.seconds()
+            self._closeUnneeded()
         except OSError as why:
             self._unbound(self._reasonOf(why), retry)
 
@@ -165,7 +175,7 @@ class Slot:
         if not descriptors.fitsListener():
             # Those that have theirs could serve nobody.
             raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
-        made, self._mark = sockets.listen(self.service)
+        made, self._mark = sockets.listen(self.service, self._before)
         descriptors.note(made.fileno())
         self._claim = descriptors.take(1, Purpose.LISTENER, self.service.name)
         return made
@@ -231,6 +241,7 @@ class Slot:
         service = self.service
         self._limits.bounds = service.bounds
         make = listenerFor(service)
+        self._asItWas(make is WaitProgram)
         listener: IListener = make(
             service,
             self._socket,
@@ -239,14 +250,137 @@ class Slot:
             self._launcherOf(service),
             self._released,
         )
+        if make is not WaitProgram and self._original is not None:
+            # What the listener has set is to stay.
+            self._wanted = Original(self._socket)
         self._listener = listener
         self._retiring = self._free = False
+        listener.restored = self._restored
+        listener.watched(self._dropped)
         listener.start()
+
+    def _asItWas(self, shared: bool) -> None:
+        """
+        Have the socket as it was, or remember how it is before it is shared.
+
+        @param shared: whether programs are to have it.
+        """
+        assert self._socket is not None
+        if self._original is None:
+            datagrams = not self.service.isStream
+            self._original = Original(self._socket) if shared or datagrams else None
+        else:
+            with suppress(Spoiled):
+                # That is found again when it matters.
+                self._original.restore(self._backlog())
+        self._wanted = self._original
+
+    def _backlog(self) -> int | None:
+        """
+        How many connections may wait, if that is ours to say.
+        """
+        return None if self._inherited else self.service.options.backlog
+
+    def _fault(self, ended: bool = False) -> str | None:
+        """
+        Have the socket as it is wanted.
+
+        @param ended: whether a program has just ended, which can have changed it; else
+            somebody else has, who may do so again.
+
+        @return: why that cannot be; C{None} if it is.
+        """
+        if self._mark is not None and not self._mark.there:
+            return "its path was removed, or leads to another file"
+        if self._wanted is not None:
+            try:
+                found = self._wanted.restore(self._backlog())
+            except (OSError, Spoiled) as why:
+                return str(why)
+            return None if ended else found
+        return None
+
+    def _restored(self) -> bool:
+        """
+        A program has had the socket: have it as it was.
+
+        @return: whether it is still the one that is served.
+        """
+        fault = self._fault(ended=True)
+        if fault is not None:
+            self._renew(fault)
+        return fault is None
+
+    def check(self) -> None:
+        """
+        See whether clients can still reach the socket, unless a program has it.
+        """
+        if self._socket is None or (self._listener and self._listener.busy):
+            return
+        fault = self._fault()
+        if fault is not None:
+            self._renew(fault)
+
+    def _dropped(self) -> None:
+        """
+        The reactor cannot wait for the socket: get another one, soon.
+        """
+        now = self._host.reactor.seconds()
+        pause, listener = self._pauses.after(now - self._since), self._listener
+
+        def soon() -> None:
+            if self._listener is listener:
+                self._renew(self._fault() or "an error was left in it")
+
+        self._host.reactor.callLater(pause, soon)
+
+    def _renew(self, reason: str) -> None:
+        """
+        Get another socket in the place of one that is of no use any more.
+        """
+        assert self._socket is not None
+        self._host.report.renewed(self.service.name, self.address(), reason)
+        if self._listener is not None:
+            self._listener.stop()
+            self._listener = None
+        self._retiring = self._free = False
+        # What programs have to answer goes through it, and they may keep its port.
+        self._before.append(self._socket)
+        self._forget()
+        if self._drained:
+            self.stop()
+        else:
+            self.bind()
+            self.start()
+
+    def _forget(self) -> None:
+        """
+        Have no socket.
+        """
+        self._socket = self._original = self._wanted = None
+        self._own()
+        if self._mark is not None:
+            self._mark.remove()
+            self._mark = None
+        if self._claim is not None:
+            self._claim.give()
+            self._claim = None
+
+    def _closeUnneeded(self) -> None:
+        """
+        Close the sockets from before this one through which no answers go any more.
+        """
+        needed = {id(answer.through) for answer in self._host.answers}
+        for sock in [each for each in self._before if id(each) not in needed]:
+            sock.close()
+            self._before.remove(sock)
 
     def _released(self) -> None:
         """
         One of the service's programs has ended.
         """
+        if self._before and self._socket is not None:
+            self._closeUnneeded()
         if self._listener is not None:
             self._listener.released()
         if self._drained and self._free:
@@ -294,6 +428,7 @@ class Slot:
         """
         self._paused = False
         self._limits.forgive()
+        self.check()
         if self._socket is None and self._later is not None:
             self._later.cancel()
             self._again()
@@ -331,7 +466,8 @@ class Slot:
             options = replace(after.options, backlog=before.options.backlog)
             after = replace(after, options=options)
         try:
-            sockets.reconfigure(self._socket, self._mark, before, after)
+            with nullcontext() if self._original is None else self._original.changing():
+                sockets.reconfigure(self._socket, self._mark, before, after)
         except OSError as why:
             reason = f"the socket stays as it is: {why.strerror}"
             self._host.report.warning(Warned(after.place, "service", reason))
@@ -360,14 +496,13 @@ class Slot:
             self._mark.remove()
             self._mark = None
         if self._socket is not None:
+            self._before.append(self._socket)
+        while self._before:
             # Those of programs from before a change too.
-            self._host.leave(self._socket)
-            self._socket.close()
-            self._socket = None
-            self._own()
-        if self._claim is not None:
-            self._claim.give()
-            self._claim = None
+            sock = self._before.pop()
+            self._host.leave(sock)
+            sock.close()
+        self._forget()
 
     @property
     def running(self) -> int:

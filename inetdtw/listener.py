@@ -22,7 +22,14 @@ class GatedListener:
     """
     Serves a socket while nothing holds its port, takes a client only when its gate lets
     it, and does not need the socket any more when it has stopped.
+
+    @ivar busy: whether a program has the socket.
+    @ivar restored: called when a program has had the socket, to have it as it was;
+        says whether the socket is still this listener's.
     """
+
+    busy = False
+    restored: Callable[[], bool] = staticmethod(lambda: True)
 
     def __init__(self, port: SocketPort, gate: Gate) -> None:
         self._port = port
@@ -54,6 +61,12 @@ class GatedListener:
         One of the clients is served.
         """
         self._gate.reopen()
+
+    def watched(self, dropped: Callable[[], None]) -> None:
+        """
+        Say who is told when the reactor cannot wait for the socket any more.
+        """
+        self._port.dropped = dropped
 
     def held(self) -> list[str]:
         """

@@ -167,6 +167,11 @@ class MuxedSlot:
         It listens nowhere itself.
         """
 
+    def check(self) -> None:
+        """
+        It has no socket.
+        """
+
     def take(self, connection: socket.socket, peer: Any, asked: bool = True) -> None:
         """
         Serve a client, as soon as there is room for it.

@@ -14,6 +14,7 @@ that they are given, which outlives them.
 from __future__ import annotations
 
 import errno
+import os
 import socket
 from typing import Any, Callable
 
@@ -54,6 +55,18 @@ def survived(service: str, call: Callable[..., object], *arguments: Any) -> bool
     return True
 
 
+def sayDropped(name: str, number: int = 0) -> None:
+    """
+    Say in the log that the reactor has ceased to read something that must be read.
+
+    @param name: the service, or what else it is.
+    @param number: the error that was the reason, if that is known.
+    """
+    reason = os.strerror(number) if number else "an error, or the end of it"
+    text = "dropped {name} peer=- reason={reason}"
+    _log.warn(text, name=name, reason=reason)
+
+
 @implementer(IReadDescriptor)
 class SocketPort:
     """
@@ -62,10 +75,12 @@ class SocketPort:
     No exception comes out of it: the reactor would never read the socket again.
 
     @ivar socket: the socket.
+    @ivar dropped: called when the reactor cannot wait for it; it is held then.
     """
 
     def __init__(self, sock: socket.socket, reactor: Any, name: str) -> None:
         self.socket = sock
+        self.dropped: Callable[[], None] = self._readLater
         self._reactor = reactor
         self._name = name
         self._holds: set[str] = {"idle"}
@@ -103,7 +118,10 @@ class SocketPort:
         self._holds.remove(why)
         self._calm(why)
         if not self._holds:
-            self._reactor.addReader(self)
+            try:
+                self._reactor.addReader(self)
+            except OSError:
+                self._drop()
 
     def _calm(self, why: str) -> None:
         """
@@ -196,8 +214,29 @@ class SocketPort:
 
     def connectionLost(self, reason: Failure) -> None:
         """
-        The reactor stops.
+        The reactor does not wait for it any more, as it has an error or was shut down;
+        or it stops.
         """
+        if self.reading:
+            self._drop()
+
+    def _drop(self) -> None:
+        """
+        Have somebody see to it.
+        """
+        self.hold("dropped")
+        self.dropped()
+
+    def _readLater(self) -> None:
+        """
+        Clear an error, and read again.
+        """
+
+        def again() -> None:
+            error = self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+            sayDropped(self._name, error)
+
+        self.pause("dropped", BROKEN_PAUSE, again)
 
 
 class StreamPort(SocketPort):

@@ -15,11 +15,12 @@ has its address as C{peer}; a value that there is not is a dash.
 What is worth a line depends on the level:
 
   - C{error}: what does not work: C{fail}, C{unbound}, C{stall}, C{conf},
-    C{reload rejected}, C{nothing}, C{log} with C{lost=}; C{suppress} with how many lines
-    of these or others were left out; and C{state}, which somebody asked for;
+    C{reload rejected}, C{nothing}, C{log} with C{lost=}; C{suppress} with how many
+    lines of these or others were left out; and C{state}, which somebody asked for;
   - C{warn}: also what an operator may want to look at: C{end} of a program that
-    ended badly, C{refuse}, C{pause}, C{drop}, C{stderr}, C{warning}, C{forkserver},
-    C{warm}, C{unused}, C{unnotified}, C{signal}, C{control} with a reason;
+    ended badly, C{refuse}, C{pause}, C{drop}, C{renew}, C{stderr}, C{warning},
+    C{forkserver}, C{warm}, C{unused}, C{unnotified}, C{signal}, C{control} with a
+    reason;
   - C{notice}: also what the daemon does: C{listen}, C{change}, C{close}, C{resume},
     C{reload}, C{drain}, C{warm} with C{event=ready};
   - C{info}: also C{control}, C{start} of every program and C{end} of those that ended
@@ -159,6 +160,19 @@ class Report(ClientLines):
             service=service,
             address=address,
             retry=f"{seconds:g}",
+            reason=reason,
+        )
+
+    def renewed(self, service: str, address: str, reason: str) -> None:
+        """
+        A service needs another socket, as nobody can reach it by the one that it has.
+        """
+        if self._level < WARN:
+            return
+        self._log.warn(
+            "renew {service} address={address} reason={reason}",
+            service=service,
+            address=address,
             reason=reason,
         )
 

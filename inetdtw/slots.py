@@ -8,6 +8,7 @@ The slots of all services: what a reload and an operator do to them.
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterable
 from typing import Any, Union
 
@@ -25,6 +26,8 @@ from inetdtw.state import ServiceState
 
 #: The seconds between two looks whether programs still run.
 LOOK = 0.1
+#: The seconds between two looks whether clients can still reach every socket.
+CHECK = 5.0
 #: What is said to those who want something else meanwhile.
 DRAINING = "the daemon takes no more clients, and ends when no program runs"
 
@@ -53,6 +56,8 @@ class Slots:
         self._slots: dict[Key, AnySlot] = {}
         self._gone: list[AnySlot] = []
         self._drain: LoopingCall | None = None
+        self._checks = LoopingCall(self.check)
+        self._checks.clock = host.reactor
 
     @property
     def draining(self) -> bool:
@@ -91,11 +96,34 @@ class Slots:
         self._launchers.need(each.service for each in ready)
         for slot in self._slots.values():
             slot.start()
+        self._keepChecking()
+
+    def _keepChecking(self) -> None:
+        """
+        Look from time to time, where somebody else could do something to a socket.
+        """
+        wanted = bool(self._host.checks) or any(
+            slot.service.wait or slot.service.address.family == socket.AF_UNIX
+            for slot in self._slots.values()
+        )
+        if wanted and not self._checks.running:
+            self._checks.start(CHECK, now=False)
+
+    def check(self) -> None:
+        """
+        See whether clients can still reach every socket.
+        """
+        for slot in self._slots.values():
+            slot.check()
+        for check in self._host.checks:
+            check()
 
     def abandon(self) -> None:
         """
         Give all sockets up.
         """
+        if self._checks.running:
+            self._checks.stop()
         if self._drain is not None and self._drain.running:
             self._drain.stop()
         self._drain = None
@@ -141,6 +169,9 @@ class Slots:
             if serving:
                 slot.start()
         self._slots = {key: self._slots[key] for key in new}
+        if serving:
+            self.check()
+            self._keepChecking()
         return changes
 
     def _paused(self) -> set[str]:

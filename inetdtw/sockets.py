@@ -11,8 +11,10 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import select
 import socket
 import struct
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from inetdtw import pathfile
@@ -26,10 +28,15 @@ _SO_ACCEPTFILTER = 0x1000
 FILTERS = ("dataready", "httpready") if hasattr(socket, "TCP_DEFER_ACCEPT") else None
 
 
-def listen(service: Service) -> tuple[socket.socket, PathMark | None]:
+def listen(
+    service: Service, before: Iterable[socket.socket] = ()
+) -> tuple[socket.socket, PathMark | None]:
     """
     Make the socket that a service needs: bound, non-blocking, and listening if
     clients connect to it.
+
+    @param before: those that it had before, in whose place this one is; programs may
+        still have them.
 
     @return: the socket, and the mark of its file if it has a path.
 
@@ -45,7 +52,7 @@ def listen(service: Service) -> tuple[socket.socket, PathMark | None]:
         if address.family == socket.AF_UNIX:
             mark = bindPath(sock, address.host, service.ownership)
         else:
-            sock.bind(address.forBind())
+            _bindPort(sock, address, list(before))
         if service.isStream:
             sock.listen(service.options.backlog)
             _filter(sock, service.options)
@@ -55,14 +62,42 @@ def listen(service: Service) -> tuple[socket.socket, PathMark | None]:
     return sock, mark
 
 
+def _bindPort(
+    sock: socket.socket, address: Address, before: list[socket.socket]
+) -> None:
+    """
+    Bind a socket to a port.
+
+    @param before: others that may have the port, which must not keep it from this one.
+
+    @raise OSError: if it cannot be had.
+    """
+    for old in before:
+        with contextlib.suppress(OSError):
+            old.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if sock.type == socket.SOCK_STREAM:
+                old.shutdown(socket.SHUT_RDWR)
+    beside = bool(before) and sock.type == socket.SOCK_DGRAM
+    if beside:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.bind(address.forBind())
+    if beside:
+        # Nobody else is to have the port as well.
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
+
+
 def adopt(sock: socket.socket, service: Service) -> None:
     """
     Set up a socket that somebody else has bound for a service: all but what only its
     owner can say, which are its address, its file and how many clients may wait.
 
-    @raise OSError: if something cannot be set.
+    @raise OSError: if something cannot be set, or it was shut down.
     """
     sock.setblocking(False)
+    poll = select.poll()
+    poll.register(sock, 0)
+    if any(events & select.POLLHUP for _, events in poll.poll(0)):
+        raise OSError(errno.ESHUTDOWN, "a program has shut it down for good")
     configure(sock, service.options)
     if service.isStream:
         _filter(sock, service.options)
@@ -258,6 +293,17 @@ class PathMark:
     path: str
     device: int
     inode: int
+
+    @property
+    def there(self) -> bool:
+        """
+        Whether the file is still at its path.
+        """
+        try:
+            about = os.lstat(self.path)
+        except OSError:
+            return False
+        return (about.st_dev, about.st_ino) == (self.device, self.inode)
 
     def give(self, ownership: Ownership) -> None:
         """

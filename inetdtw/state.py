@@ -54,6 +54,7 @@ _OF_REASON = {
     "unaccepted": PAUSED,
     "shortage": PAUSED,
     "broken": PAUSED,
+    "dropped": PAUSED,
     "full": AT_LIMIT,
     "total": AT_LIMIT,
     "share": AT_LIMIT,
@@ -70,6 +71,7 @@ _WHY = {
     "shortage": "the machine is out of descriptors or memory",
     "share": "its clients have their share of the file descriptors",
     "broken": "something is wrong in this program; the log has it",
+    "dropped": "its socket is in error, or was shut down",
 }
 
 

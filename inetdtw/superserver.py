@@ -304,6 +304,7 @@ class InetdService(ApplicationService):
         warnings = tuple(map(str, configuration.warnings))
         if configuration.problems:
             self._report.unchanged(len(configuration.problems))
+            self._slots.check()
             return Reload(None, problems, warnings)
         self.configuration = configuration
         changes = Changes()
@@ -404,6 +405,13 @@ class InetdService(ApplicationService):
         """
         for state in self._slots.states():
             self._report.state(state)
+
+    def alsoCheck(self, check: Callable[[], None]) -> None:
+        """
+        Have something else called whenever it is looked whether clients can still reach
+        the sockets: every few seconds, and at a reload.
+        """
+        self._host.checks.append(check)
 
     def awaits(self, pid: int) -> bool:
         """

@@ -348,11 +348,13 @@ def _operated(
         from inetdtw.control import ControlSocket
 
         answers = Operated(inetd, stopReactor)
-        yield ControlSocket(
+        control = ControlSocket(
             *(answers, absolute(path), report),
             usual=usual,
             descriptors=inetd.descriptors,
         )
+        inetd.alsoCheck(control.check)
+        yield control
     if options["metrics"] is not None:
         from inetdtw.answers import Scraped
         from inetdtw.scrape import MetricsEndpoint

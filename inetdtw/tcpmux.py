@@ -144,9 +144,10 @@ class Question:
 
     def connectionLost(self, reason: Failure) -> None:
         """
-        The reactor stops.
+        The client is gone, or the reactor stops.
         """
-        self.close()
+        if self in self._others:
+            self._end(None)
 
     def fileno(self) -> int:
         """

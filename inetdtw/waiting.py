@@ -66,7 +66,6 @@ class WaitProgram(GatedListener):
         self._datagram = PendingDatagram(sock)
         self._connections = PendingConnections(sock)
         self._idle = 0
-        self._busy = False
         self._retired: Callable[[], None] | None = None
 
     def start(self) -> None:
@@ -88,7 +87,7 @@ class WaitProgram(GatedListener):
         Start no more programs; the socket is free when the one that runs has ended.
         """
         self.stop()
-        if self._busy:
+        if self.busy:
             self._retired = done
         else:
             done()
@@ -99,7 +98,6 @@ class WaitProgram(GatedListener):
         """
         if self._gate.open() and self._gate.admit():
             self._port.hold("child")
-            self._socket.setblocking(True)
             self._begin()
 
     def _begin(self) -> None:
@@ -110,7 +108,8 @@ class WaitProgram(GatedListener):
             self._connections.note(closely=self._idle >= FREE_TRIES)
         else:
             self._datagram.note()
-        self._busy = True
+        self.busy = True
+        self._socket.setblocking(True)
         fd = self._socket.fileno()
         repeats = 0 if self._service.isStream else self._gate.spare(REPEATS)
         self._launches.launch(
@@ -121,9 +120,9 @@ class WaitProgram(GatedListener):
         """
         The program has ended: the socket is ours again.
         """
-        self._busy = False
+        self.busy = False
         self._gate.release()
-        if self._socket.fileno() < 0:
+        if self._socket.fileno() < 0 or not self.restored():
             return
         if self._service.isStream:
             self._afterConnections(child)

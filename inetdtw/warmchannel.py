@@ -24,6 +24,7 @@ from twisted.python.failure import Failure
 from inetdtw._accepting import unpackAddress
 from inetdtw._warmhelper import ACCEPT, ADDRESSED, HEADER, MOST, REPORT, WITHDRAW
 from inetdtw.channel import records, sendWith
+from inetdtw.ports import sayDropped
 from inetdtw.posts import Posts
 
 #: The most bytes of one packet that are looked at.
@@ -144,8 +145,19 @@ class Channel:
 
     def connectionLost(self, reason: Failure) -> None:
         """
-        The reactor stops, and with it this process.
+        The reactor does not read it any more, so that nobody knows what the process
+        does; or it stops, and with it this process.
         """
+        self._reactor.callLater(0, self._lost)
+
+    def _lost(self) -> None:
+        """
+        Take it for one whose other end is closed.
+        """
+        if not self.closed:
+            sayDropped(self.logPrefix())
+            self.close()
+            self._ended()
 
     def doRead(self) -> None:
         """

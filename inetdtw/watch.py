@@ -23,6 +23,7 @@ from twisted.internet.task import LoopingCall
 from twisted.python.failure import Failure
 
 from inetdtw.descriptors import Descriptors, Purpose
+from inetdtw.ports import sayDropped
 
 #: The seconds between two looks at a process, where it can only be looked at.
 INTERVAL = 0.5
@@ -50,8 +51,11 @@ class PidfdWatch:
         @raise OSError: if the system has no pidfds, or there is no such process.
         """
         self._reactor = reactor
+        self._pid = pid
         self._gone = gone
         self._closed = closed
+        self._later: Any = None
+        self._poll: PollWatch | None = None
         self._fd = os.pidfd_open(pid)
         reactor.addReader(self)
 
@@ -77,12 +81,30 @@ class PidfdWatch:
             os.close(self._fd)
             self._fd = -1
             self._closed()
+        if self._later is not None:
+            self._later.cancel()
+            self._later = None
+        if self._poll is not None:
+            self._poll.cancel()
 
     def connectionLost(self, reason: Failure) -> None:
         """
-        The reactor cannot wait for it, or stops.
+        The reactor cannot wait for it, or stops: look at the process instead.
         """
-        self.cancel()
+        if self._fd >= 0:
+            self.cancel()
+            self._later = self._reactor.callLater(0, self._look)
+
+    def _look(self) -> None:
+        """
+        See whether the process is still there, and when it is not.
+        """
+        self._later = None
+        sayDropped(self.logPrefix())
+        try:
+            self._poll = PollWatch(Polls(self._reactor), self._pid, self._gone)
+        except ProcessLookupError:
+            self._gone()
 
     def logPrefix(self) -> str:
         """

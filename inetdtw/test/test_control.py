@@ -112,6 +112,34 @@ class ControlSocketTests(ServingTestCase):
 
         self.leavesNothingOpen(again)
 
+    def test_removed(self) -> None:
+        """
+        A path that was removed is there again, or as soon as another file there is
+        gone; each is said once.
+        """
+        made = self.make()
+        made.check()
+        self.assertEqual(len(self.said("control")), 1)
+        os.unlink(self.path)
+        made.check()
+        self.connect()
+        self.assertEqual(len(self.said("control")), 3)
+        os.unlink(self.path)
+        with open(self.path, "w") as file:
+            file.write("mine")
+        for _ in range(3):
+            made.check()
+        self.assertEqual(len(self.said("control")), 4)
+        with open(self.path) as file:
+            self.assertEqual(file.read(), "mine")
+        os.unlink(self.path)
+        made.check()
+        self.connect()
+        self.assertEqual(len(self.said("control")), 5)
+        made.stopService()
+        made.check()
+        self.assertFalse(os.path.exists(self.path))
+
     def test_stale(self) -> None:
         """
         The socket of a daemon that is gone is replaced.

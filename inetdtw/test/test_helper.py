@@ -45,6 +45,7 @@ from inetdtw.helper import OVERDUE, Helper
 from inetdtw.helpercode import Code
 from inetdtw.interfaces import Exit
 from inetdtw.pauses import FIRST_PAUSE, GOOD_LIFE, GROWTH, LONGEST_PAUSE
+from inetdtw.ports import BROKEN_PAUSE
 from inetdtw.test.fakes import (
     PATIENCE,
     FakeChild,
@@ -231,6 +232,20 @@ class HelperTests(HelperTestCase):
         self.assertEqual(self.helper.logPrefix(), "fork server")
         self.helper.connectionLost(Failure(CONNECTION_LOST))
         self.say((HELLO, 0, 4, 0))
+
+    def test_dropped(self) -> None:
+        """
+        When the reactor does not read it any more, it does so again soon, unless the
+        helper is to end.
+        """
+        self.reactor.removeReader(self.helper)
+        self.helper.connectionLost(Failure(CONNECTION_LOST))
+        self.reactor.advance(BROKEN_PAUSE)
+        self.assertIn(self.helper, self.reactor.getReaders())
+        self.helper.stop()
+        self.helper.connectionLost(Failure(CONNECTION_LOST))
+        self.reactor.advance(BROKEN_PAUSE)
+        self.assertNotIn(self.helper, self.reactor.getReaders())
 
     def test_process(self) -> None:
         """

@@ -15,6 +15,8 @@ from dataclasses import replace
 from typing import Any
 
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
+from twisted.internet.error import ConnectionDone
+from twisted.python.failure import Failure
 
 from inetdtw import sockets
 from inetdtw.datagrams import DatagramListener
@@ -259,7 +261,7 @@ class BindTests(SlotTestCase):
         self.assertIn("Permission", self.said("unbound")[-1]["reason"])
         self.assertFalse(slot.bound)
 
-    def refused(self, service: Service) -> Any:
+    def refused(self, service: Service, *more: object) -> Any:
         """
         Fail as for a port that the user may not bind.
         """
@@ -1138,3 +1140,199 @@ class HostTests(SlotTestCase):
             (where.host, where.scopeID), (host, socket.if_nametoindex(name))
         )
         self.assertEqual(slot.address(), f"[{address.host}]:{where.port}")
+
+
+class RenewTests(SlotTestCase):
+    """
+    Tests for a L{Slot} whose socket is of no use any more.
+    """
+
+    def reasons(self) -> list[str]:
+        """
+        Why there were other sockets.
+        """
+        return [event["reason"] for event in self.said("renew")]
+
+    def path(self) -> str:
+        """
+        A path for a socket.
+        """
+        return str(os.path.relpath(self.mktemp()))
+
+    def test_removed(self) -> None:
+        """
+        A path that was removed is bound again, and serves as before.
+        """
+        path = self.path()
+        slot = self.serving(makeUnix(path))
+        slot.check()
+        self.assertEqual(self.reasons(), [])
+        os.unlink(path)
+        slot.check()
+        self.connect(slot)
+        self.ordered(1)
+        self.assertEqual(
+            self.reasons(), ["its path was removed, or leads to another file"]
+        )
+
+    def test_resume(self) -> None:
+        """
+        That is so when an operator resumes the service, who may have paused it.
+        """
+        path = self.path()
+        slot = self.serving(makeUnix(path))
+        slot.pause()
+        os.unlink(path)
+        slot.resume()
+        self.connect(slot)
+        self.ordered(1)
+
+    def test_paused(self) -> None:
+        """
+        One that is paused has its path again, and stays paused.
+        """
+        path = self.path()
+        slot = self.serving(makeUnix(path))
+        slot.pause()
+        os.unlink(path)
+        slot.check()
+        self.connect(slot)
+        self.reactor.settle()
+        self.assertEqual(self.launcher.programs, [])
+        slot.resume()
+        self.ordered(1)
+
+    def test_another(self) -> None:
+        """
+        Another file at its path is left alone, until it is gone.
+        """
+        path = self.path()
+        slot = self.serving(makeUnix(path))
+        os.unlink(path)
+        with open(path, "w"):
+            pass
+        slot.check()
+        self.assertFalse(slot.bound)
+        self.assertTrue(stat.S_ISREG(os.lstat(path).st_mode))
+        os.unlink(path)
+        self.reactor.advance(LONGEST_RETRY)
+        self.assertTrue(slot.bound)
+
+    def test_answers(self) -> None:
+        """
+        What a program has to answer still goes to its client.
+        """
+        path, own = self.path(), self.path()
+        slot = self.serving(makeUnix(path, socktype=socket.SOCK_DGRAM))
+        client = self.closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+        client.settimeout(PATIENCE)
+        client.bind(own)
+        client.sendto(b"question", path)
+        program = self.ordered(1).start()
+        os.unlink(path)
+        slot.check()
+        with program.socket(1) as answers:
+            answers.send(b"answer")
+        self.reactor.settle()
+        self.assertEqual(client.recv(10), b"answer")
+        program.end()
+        before = len(openDescriptors())
+        self.reactor.advance(1)
+        self.reactor.settle()
+        self.assertLess(len(openDescriptors()), before)
+
+    def test_busy(self) -> None:
+        """
+        While a program has the socket nothing is done to it; when it has ended, the
+        path is there again.
+        """
+        path = self.path()
+        slot = self.serving(makeUnix(path, wait=True))
+        self.connect(slot)
+        program = self.ordered(1).start()
+        os.unlink(path)
+        slot.check()
+        self.assertEqual(self.reasons(), [])
+        program.end()
+        self.assertEqual(len(self.reasons()), 1)
+        self.connect(slot)
+        self.ordered(2)
+
+    def test_restored(self) -> None:
+        """
+        A program's options are not those of the next one; what a reload has set
+        meanwhile is.
+        """
+        slot = self.serving(makeService(wait=True))
+        sock = slot._socket
+        assert sock is not None
+        self.connect(slot)
+        program = self.ordered(1).start()
+        with program.socket() as theirs:
+            theirs.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
+        slot.change(makeService(wait=True, options=SocketOptions(keepAlive=True)))
+        program.end()
+        options = (socket.SO_OOBINLINE, socket.SO_KEEPALIVE)
+        found = [bool(sock.getsockopt(socket.SOL_SOCKET, each)) for each in options]
+        self.assertEqual(found, [False, True])
+
+    def test_leftBehind(self) -> None:
+        """
+        Who harms a socket while no program runs is left behind with it: the service has
+        another one, on the same port.
+        """
+        probe = self.closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+        probe.close()
+        address = Address(socket.AF_INET, "127.0.0.1", port)
+        slot = self.serving(makeDatagrams(wait=True, address=address))
+        assert slot._socket is not None
+        theirs = self.closing(slot._socket.dup())
+        theirs.connect(("127.0.0.1", 9))
+        slot.check()
+        self.assertEqual(self.reasons(), ["a program has connected its socket"])
+        self.connect(slot).send(b"here")
+        self.ordered(1)
+        self.assertEqual(self.where(slot), ("127.0.0.1", port))
+
+    def test_dropped(self) -> None:
+        """
+        When the reactor does not wait for it any more, it has another socket soon, and
+        one line says so.
+        """
+        slot = self.serving(makeService())
+        (reader,) = self.reactor.getReaders()
+        self.reactor.removeReader(reader)
+        reader.connectionLost(Failure(ConnectionDone()))
+        self.assertEqual(slot.state().condition, "paused")
+        self.reactor.advance(1)
+        self.assertEqual(self.reasons(), ["an error was left in it"])
+        self.connect(slot)
+        self.ordered(1)
+
+    def test_droppedAndStopped(self) -> None:
+        """
+        That is not so when the service was stopped meanwhile.
+        """
+        slot = self.serving(makeService())
+        (reader,) = self.reactor.getReaders()
+        reader.connectionLost(Failure(ConnectionDone()))
+        slot.stop()
+        self.reactor.advance(1)
+        self.assertEqual(self.reasons(), [])
+        self.assertFalse(slot.bound)
+
+    def test_drained(self) -> None:
+        """
+        One that takes no more clients has no other socket.
+        """
+        path = self.path()
+        slot = self.serving(makeUnix(path, wait=True))
+        self.connect(slot)
+        program = self.ordered(1).start()
+        slot.drain()
+        os.unlink(path)
+        program.end()
+        self.assertFalse(slot.bound)
+        self.assertFalse(os.path.lexists(path))

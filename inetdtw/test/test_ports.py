@@ -153,6 +153,36 @@ class SocketPortTests(ServingTestCase):
         self.port.connectionLost(Failure(CONNECTION_LOST))
         self.assertGreaterEqual(self.port.fileno(), 0)
 
+    def test_dropped(self) -> None:
+        """
+        When the reactor does not wait for it any more, whose it is hears of it; by
+        default it is read again after a moment, and one line says so.
+        """
+        self.port.start()
+        self.reactor.removeReader(self.port)
+        self.port.connectionLost(Failure(CONNECTION_LOST))
+        self.assertEqual(self.port.reasons, ["dropped"])
+        self.reactor.advance(BROKEN_PAUSE)
+        self.assertTrue(self.isRead())
+        self.assertEqual(len(self.said("dropped")), 1)
+        told: list[int] = []
+        self.port.dropped = lambda: told.append(1)
+        for _ in range(2):
+            self.port.connectionLost(Failure(CONNECTION_LOST))
+        self.assertEqual(told, [1])
+
+    def test_refused(self) -> None:
+        """
+        That is so when the reactor refuses to wait for it, too.
+        """
+
+        def refuse(reader: object) -> None:
+            raise OSError(errno.EEXIST, "no")
+
+        self.patch(self.reactor, "addReader", refuse)
+        self.port.start()
+        self.assertEqual(self.port.reasons, ["dropped"])
+
 
 class Accepting:
     """

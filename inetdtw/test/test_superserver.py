@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
+import tempfile
 from typing import Any
 
 from zope.interface.verify import verifyObject
@@ -24,7 +25,7 @@ from inetdtw._packets import decode
 from inetdtw.hostnames import HostNames
 from inetdtw.selection import NotOneService
 from inetdtw.service import Settings
-from inetdtw.slots import Draining
+from inetdtw.slots import CHECK, Draining
 from inetdtw.test.fakes import (
     PATIENCE,
     ServingTestCase,
@@ -555,6 +556,30 @@ class ReloadTests(SuperserverTestCase):
         """
         event = self.said("reload")[-1]
         return {name: event[name] for name in ("kept", "changed", "started", "stopped")}
+
+    def test_paths(self) -> None:
+        """
+        A path that was removed is bound again after some seconds, and at a reload, also
+        at one that changes nothing.
+        """
+        folder = tempfile.mkdtemp()
+        self.addCleanup(os.rmdir, folder)
+        path = os.path.join(folder, "s")
+        line = f"{path} stream unix nowait - internal echo\n"
+        inetd = self.running(line)
+        asked: list[int] = []
+        inetd.alsoCheck(lambda: asked.append(1))
+        for number in range(3):
+            os.unlink(path)
+            if number == 1:
+                self.reactor.advance(CHECK)
+                self.write(line, "1 no such line\n")
+            else:
+                inetd.reload()
+            self.assertTrue(os.path.exists(path))
+            self.assertEqual(len(asked), number + 1)
+        inetd.stopService()
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
 
     def test_freed(self) -> None:
         """

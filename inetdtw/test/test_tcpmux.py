@@ -184,10 +184,19 @@ class QuestionTests(SynchronousTestCase):
         """
         The connection can be closed before the client has said anything.
         """
-        self.question.connectionLost(Failure(ConnectionDone()))
+        self.question.close()
         self.assertEqual(self.client.recv(1), b"")
         self.assertEqual(self.reactor.getDelayedCalls(), [])
         self.assertEqual((self.names, list(self.open)), ([], []))
+
+    def test_dropped(self) -> None:
+        """
+        When the reactor does not read it any more, it is over, so that the client does
+        not count for ever; that is so once only.
+        """
+        for _ in range(2):
+            self.question.connectionLost(Failure(ConnectionDone()))
+        self.assertEqual((self.names, self.open), ([None], set()))
 
 
 class NamesTests(SynchronousTestCase):

@@ -78,6 +78,16 @@ class ChannelTests(ServingTestCase):
         self.channel.connectionLost(Failure(CONNECTION_LOST))
         self.assertFalse(self.channel.closed)
 
+    def test_dropped(self) -> None:
+        """
+        When the reactor does not read it any more, that is its end, which is told once.
+        """
+        for _ in range(2):
+            self.channel.connectionLost(Failure(CONNECTION_LOST))
+        self.reactor.advance(0)
+        self.assertTrue(self.channel.closed)
+        self.assertEqual(self.ends, 1)
+
     def test_send(self) -> None:
         """
         A packet has a number, what it is, something more, and descriptors.

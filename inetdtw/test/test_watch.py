@@ -11,6 +11,7 @@ import errno
 import os
 import subprocess
 import sys
+from functools import partial
 from typing import Any
 
 from zope.interface.verify import verifyObject
@@ -97,6 +98,35 @@ class PidfdWatchTests(ServingTestCase):
         self.assertEqual(self.reactor.getReaders(), [])
         self.assertEqual(told, [None])
 
+    def test_dropped(self) -> None:
+        """
+        The end of the process is told all the same, also if it has ended already.
+        """
+        for gone in (False, True):
+            pid = endedChild()
+            told: list[int] = []
+            watch = PidfdWatch(self.reactor, pid, partial(told.append, 1))
+            watch.connectionLost(Failure(CONNECTION_LOST))
+            if gone:
+                os.waitpid(pid, 0)
+            self.reactor.advance(0)
+            self.reactor.advance(INTERVAL)
+            if not gone:
+                os.waitpid(pid, 0)
+            self.assertEqual(told, [1])
+
+    def test_cancelDropped(self) -> None:
+        """
+        Nothing is told after it was cancelled.
+        """
+        for turns in (0, 1):
+            watch = PidfdWatch(self.reactor, os.getpid(), lambda: self.fail("told"))
+            watch.connectionLost(Failure(CONNECTION_LOST))
+            for _ in range(turns):
+                self.reactor.advance(0)
+            watch.cancel()
+            self.assertEqual(self.reactor.getDelayedCalls(), [])
+
     def test_zombie(self) -> None:
         """
         A process that nobody has waited for has ended all the same, and can be
@@ -127,7 +157,8 @@ class PidfdWatchTests(ServingTestCase):
 
     def test_connectionLost(self) -> None:
         """
-        It gives up when the reactor does.
+        When the reactor does not wait for it any more, nothing is open; the process is
+        looked at then, unless nobody wants to know any more.
         """
 
         def work() -> None:

@@ -1,0 +1,277 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Tests for L{inetdtw._original}.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import fcntl
+import os
+import socket
+import struct
+import sys
+from typing import Callable
+from unittest import skipUnless
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from inetdtw import _original
+from inetdtw._original import Original, Spoiled
+from inetdtw.test.fakes import isBlocking, listening, makeDatagrams, makeService
+
+LINUX = sys.platform == "linux"
+BACKLOG = 64
+
+
+def dropAll(sock: socket.socket) -> None:
+    """
+    Have a socket get nothing any more, as a filter drops it: see bpf(4).
+    """
+    code = ctypes.create_string_buffer(struct.pack("HBBI", 6, 0, 0, 0))
+    program = struct.pack("HL", 1, ctypes.addressof(code))
+    sock.setsockopt(socket.SOL_SOCKET, 26, program)
+
+
+class OriginalTestCase(SynchronousTestCase):
+    """
+    A test of sockets that programs have had.
+    """
+
+    def stream(self) -> socket.socket:
+        """
+        A socket that listens.
+        """
+        return self.made(listening(makeService()))
+
+    def datagrams(self) -> socket.socket:
+        """
+        A socket for datagrams whose port was asked for.
+        """
+        probe = listening(makeDatagrams())
+        where = probe.getsockname()
+        probe.close()
+        sock = self.made(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        sock.setblocking(False)
+        sock.bind(where)
+        return sock
+
+    def made(self, sock: socket.socket) -> socket.socket:
+        """
+        Close a socket when the test is over.
+        """
+        self.addCleanup(sock.close)
+        return sock
+
+    def restored(
+        self, sock: socket.socket, harm: Callable[[socket.socket], object]
+    ) -> str | None:
+        """
+        What is said of a socket that something was done to.
+        """
+        original = Original(sock)
+        harm(sock)
+        backlog = BACKLOG if sock.type == socket.SOCK_STREAM else None
+        found = original.restore(backlog)
+        self.assertIsNone(original.restore(backlog))
+        return found
+
+
+class RestoreTests(OriginalTestCase):
+    """
+    Tests for L{Original.restore}.
+    """
+
+    def test_nothing(self) -> None:
+        """
+        A socket that nobody has changed is as it was.
+        """
+        for sock in (self.stream(), self.datagrams()):
+            self.assertIsNone(self.restored(sock, lambda each: None))
+
+    def test_options(self) -> None:
+        """
+        Options are set as they were, those of every level.
+        """
+        stamp = struct.pack("ll", 3, 0)
+        options: list[tuple[int, int, int | bytes]] = [
+            (socket.SOL_SOCKET, socket.SO_RCVTIMEO, stamp),
+            (socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)),
+            (socket.SOL_SOCKET, socket.SO_SNDBUF, 9000),
+            (socket.SOL_SOCKET, socket.SO_RCVBUF, 9000),
+            (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+            (socket.SOL_SOCKET, socket.SO_BROADCAST, 1),
+            (socket.IPPROTO_IP, socket.IP_TOS, 16),
+            (socket.IPPROTO_IP, socket.IP_TTL, 9),
+        ]
+        if LINUX:
+            numbers = (42, 16, 29)  # SO_PEEK_OFF, SO_PASSCRED, SO_TIMESTAMP
+            options += [(socket.SOL_SOCKET, number, 1) for number in numbers]
+            options.append((socket.IPPROTO_IP, 11, 1))
+        for sock in (self.stream(), self.datagrams()):
+            for level, number, value in options:
+                try:
+                    before = sock.getsockopt(level, number, 16)
+                except OSError:
+                    # This one has no such option.
+                    continue
+
+                def harm(
+                    each: socket.socket,
+                    option: tuple[int, int, int | bytes] = (level, number, value),
+                ) -> None:
+                    try:
+                        each.setsockopt(*option)
+                    except OSError:
+                        """This one has no such option."""
+
+                self.assertIsNone(self.restored(sock, harm))
+                self.assertEqual(sock.getsockopt(level, number, 16), before)
+
+    def test_flags(self) -> None:
+        """
+        It does not block, and nobody is sent signals for it.
+        """
+
+        def harm(sock: socket.socket) -> None:
+            sock.setblocking(True)
+            fcntl.fcntl(sock, fcntl.F_SETFL, os.O_RDWR | os.O_ASYNC)
+            fcntl.fcntl(sock, fcntl.F_SETOWN, os.getpid())
+
+        sock = self.datagrams()
+        self.assertIsNone(self.restored(sock, harm))
+        self.assertFalse(isBlocking(sock))
+        self.assertFalse(fcntl.fcntl(sock, fcntl.F_GETFL) & os.O_ASYNC)
+        self.assertEqual(fcntl.fcntl(sock, fcntl.F_GETOWN), 0)
+
+    def test_connected(self) -> None:
+        """
+        A socket for datagrams has no peer, and still its address.
+        """
+        sock, peer = self.datagrams(), self.datagrams()
+        where = sock.getsockname()
+        found = self.restored(sock, lambda each: each.connect(peer.getsockname()))
+        self.assertEqual(found, "a program has connected its socket")
+        self.assertRaises(OSError, sock.getpeername)
+        self.assertEqual(sock.getsockname(), where)
+
+    def test_connectedForGood(self) -> None:
+        """
+        Where it cannot be disconnected, it is of no use.
+        """
+        self.patch(_original, "disconnect", lambda sock: None)
+        sock, peer = self.datagrams(), self.datagrams()
+        original = Original(sock)
+        sock.connect(peer.getsockname())
+        self.assertRaises(Spoiled, original.restore)
+
+    @skipUnless(LINUX, "only Linux has a queue of errors")
+    def test_errors(self) -> None:
+        """
+        No error is left in it.
+        """
+
+        def harm(sock: socket.socket) -> None:
+            sock.setsockopt(socket.IPPROTO_IP, 11, 1)
+            gone = self.datagrams()
+            where = gone.getsockname()
+            gone.close()
+            for _ in range(3):
+                with contextlib.suppress(ConnectionRefusedError):
+                    sock.sendto(b"nobody", where)
+
+        found = self.restored(self.datagrams(), harm)
+        self.assertEqual(found, "a program has left an error in its socket")
+
+    @skipUnless(LINUX, "only Linux has a socket filter")
+    def test_filter(self) -> None:
+        """
+        No filter drops anything; one that is locked is there for good.
+        """
+        sock = self.datagrams()
+        self.restored(sock, dropAll)
+        sock.sendto(b"here", sock.getsockname())
+        self.assertEqual(sock.recv(10), b"here")
+        original = Original(sock)
+        dropAll(sock)
+        sock.setsockopt(socket.SOL_SOCKET, 44, 1)  # SO_LOCK_FILTER
+        self.assertRaises(Spoiled, original.restore)
+
+    def test_shut(self) -> None:
+        """
+        A TCP socket that was shut down listens again, with its backlog or that of the
+        system; one for datagrams is of no use.
+        """
+        for backlog in (BACKLOG, None):
+            sock = self.stream()
+            original = Original(sock)
+            sock.shutdown(socket.SHUT_RDWR)
+            # The system chose its port, and has chosen another one by now.
+            self.assertRaises(Spoiled, original.restore, backlog)
+            self.assertEqual(
+                sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN), 1
+            )
+
+    @skipUnless(LINUX, "elsewhere that does nothing")
+    def test_shutDatagrams(self) -> None:
+        """
+        A socket for datagrams that was shut down is of no use.
+        """
+        sock = self.datagrams()
+        original = Original(sock)
+        self.assertRaises(OSError, sock.shutdown, socket.SHUT_RDWR)
+        self.assertRaises(Spoiled, original.restore)
+
+    def test_shutPath(self) -> None:
+        """
+        Nor is one that has a path.
+        """
+        sock = self.made(socket.socket(socket.AF_UNIX))
+        sock.bind(os.path.relpath(self.mktemp()))
+        sock.listen(BACKLOG)
+        original = Original(sock)
+        sock.shutdown(socket.SHUT_RDWR)
+        self.assertRaises(Spoiled, original.restore, BACKLOG)
+
+    def test_connection(self) -> None:
+        """
+        Nor is one that a program has made a connection of.
+        """
+        sock, other = self.stream(), self.stream()
+        original = Original(sock)
+        sock.shutdown(socket.SHUT_RDWR)
+        sock.setblocking(True)
+        sock.connect(other.getsockname())
+        self.assertRaises(Spoiled, original.restore, BACKLOG)
+
+    def test_forGood(self) -> None:
+        """
+        Nor is one with an option that cannot be set as it was.
+        """
+        sock = self.datagrams()
+        original = Original(sock)
+        original._options[(socket.SOL_SOCKET, socket.SO_RCVBUF, 0)] = 1 << 30
+        self.assertRaises(Spoiled, original.restore)
+
+
+class ChangingTests(OriginalTestCase):
+    """
+    Tests for L{Original.changing}.
+    """
+
+    def test_changing(self) -> None:
+        """
+        What is set meanwhile stays, and nothing else.
+        """
+        sock = self.stream()
+        original = Original(sock)
+        with original.changing():
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
+        original.restore()
+        options = (socket.SO_KEEPALIVE, socket.SO_OOBINLINE)
+        found = [bool(sock.getsockopt(socket.SOL_SOCKET, each)) for each in options]
+        self.assertEqual(found, [True, False])
