@@ -45,6 +45,8 @@ LEAST = 4
 COUNTED = 1.0
 #: What is taken for the limit where there is none.
 _UNLIMITED = 1 << 20
+#: What /dev/fd has where it has the standard descriptors only, whatever is open.
+_STANDARD = 3
 #: How often what it leaves to others a service, and an address, may have.
 _OF_SERVICE, _OF_ADDRESS = 3, 1
 
@@ -259,7 +261,9 @@ class Descriptors:
             return False
         self._counted = now
         self._limit = softLimit()
-        found = _countOpen() or self._highest + 1
+        found = _countOpen()
+        if found <= _STANDARD:
+            found = self._highest + 1
         self._others = found - self._total
         return True
 

@@ -202,7 +202,7 @@ class Gate:
         """
         if self._account.refuses(peer):
             self._limits.refused += 1
-            self._report.refuse(self._name, peer, f"its address has its {SHARE}")
+            self._report.refuseMany(self._name, peer, f"its address has its {SHARE}")
             return False
         verdict = self._limits.admit(hostOf(peer))
         if verdict is Verdict.ADMIT:

@@ -184,7 +184,10 @@ class MuxedSlot:
             return
         descriptors, name = self._host.descriptors, self.service.name
         if self._waiting and not descriptors.fits(1, Purpose.TCPMUX, name):
-            self._refuse(connection, peer, asked, f"those that wait have their {SHARE}")
+            self._limits.refused += 1
+            reason = f"those that wait have their {SHARE}"
+            self._host.report.refuseMany(name, peer, reason)
+            _sendAway(connection, asked)
             return
         self._claims.append(descriptors.take(1, Purpose.TCPMUX, name))
         self._waiting.append((connection, peer, asked))

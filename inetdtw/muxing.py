@@ -24,6 +24,9 @@ from inetdtw.service import Service
 from inetdtw.sockets import goodbye
 from inetdtw.tcpmux import NOT_AVAILABLE, NOT_READ, Question
 
+#: Why a client is closed that has waited for longer than others.
+CROWDED_OUT = "it named no service, and others wait"
+
 
 class Tcpmux(GatedListener):
     """
@@ -96,6 +99,9 @@ class Tcpmux(GatedListener):
         self._gate.release(question.peer)
         self._account.give(question.peer)
         self._released()
+        if question.crowdedOut:
+            self._limits.refused += 1
+            self._host.report.refuseMany(self._name, question.peer, CROWDED_OUT)
         if name is None:
             if question.fault is not None:
                 self._refused(question, question.fault)

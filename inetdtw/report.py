@@ -245,6 +245,14 @@ class Report(ClientLines):
         if self._isNew(reason):
             self._log.error("stall - peer=- reason={reason}", reason=reason)
 
+    def refuseMany(self, service: str, peer: Any, reason: str) -> None:
+        """
+        A client was refused, and many others may be for the same reason.  The log has
+        one of them in L{QUIET} seconds for each service.
+        """
+        if self._isNew(f"{service} {reason}"):
+            self.refuse(service, peer, reason)
+
     def _isNew(self, what: str) -> bool:
         """
         True if something was not said in the last L{QUIET} seconds; it is from now on.

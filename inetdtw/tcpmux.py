@@ -40,9 +40,11 @@ class Question:
     @ivar connection: its socket.
     @ivar peer: its address.
     @ivar fault: what was wrong with it, in the end; C{None} if it has only left.
+    @ivar crowdedOut: whether it has left for another one.
     """
 
     fault: str | None = None
+    crowdedOut = False
 
     def __init__(
         self,
@@ -115,7 +117,7 @@ class Question:
         """
         Another client needs its place.
         """
-        self.fault = "it named no service, and others wait"
+        self.crowdedOut = True
         self._end(None)
 
     def _end(self, name: str | None) -> None:

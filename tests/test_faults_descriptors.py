@@ -68,6 +68,7 @@ class SharesTestCase(FaultsTestCase):
         """
         super().setUp()
         limit([os.getpid()], 7, -1)
+        self.clients: list[socket.socket] = []
         self.log, self.udp, self.mux, self.prom = (freePort() for _ in range(4))
         self.control = self.path("control")
         grumble = self.program("grumble", GRUMBLE)
@@ -107,7 +108,7 @@ class SharesTestCase(FaultsTestCase):
         @param hosts: how many addresses they have.
         @param sent: what they say.
         """
-        clients = []
+        clients: list[socket.socket] = []
         for number in range(count):
             client = socket.socket()
             self.addCleanup(client.close)
@@ -118,7 +119,20 @@ class SharesTestCase(FaultsTestCase):
                 client.sendall(sent)
             client.settimeout(DEADLINE)
             clients.append(client)
+        self.clients += clients
         return clients
+
+    def uses(self) -> Any:
+        """
+        What each purpose has of the descriptors, as the operator sees it.
+        """
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(DEADLINE)
+            client.connect(self.control)
+            connection = http.client.HTTPConnection("inetd")
+            connection.sock = client
+            connection.request("GET", "/status")
+            return json.loads(connection.getresponse().read())["descriptors"]
 
     def floodPath(self, path: str) -> None:
         """
@@ -366,6 +380,14 @@ class SharesTests(SharesTestCase):
         self.flood(self.prom)
         self.flood(direct, 100)
         self.works(daemon, echo, self.log)
+        for each in self.clients:
+            each.close()
+        ended = ("internal", "tcpmux", "children", "pidfds")
+        eventually(
+            lambda: [self.uses()[each]["open"] for each in ended] == [0] * 4,
+            lambda: str(self.uses()),
+        )
+        self.assertLessEqual(self.uses()["metrics"]["open"], 1)
 
     def test_shown(self) -> None:
         """
@@ -374,18 +396,8 @@ class SharesTests(SharesTestCase):
         daemon = self.start()
         self.flood(self.others[0], 10)
 
-        def internal() -> Any:
-            with socket.socket(socket.AF_UNIX) as client:
-                client.settimeout(DEADLINE)
-                client.connect(self.control)
-                connection = http.client.HTTPConnection("inetd")
-                connection.sock = client
-                connection.request("GET", "/status")
-                said = json.loads(connection.getresponse().read())
-            return said["descriptors"]
-
-        eventually(lambda: internal()["internal"]["open"] == 10, daemon.log)
-        found = internal()
+        eventually(lambda: self.uses()["internal"]["open"] == 10, daemon.log)
+        found = self.uses()
         self.assertGreater(found["internal"]["share"], 10)
         self.assertEqual(found["control"]["open"], 1)
         self.assertGreater(found["listeners"]["open"], 5)

@@ -219,6 +219,30 @@ class CountTests(AccountTestCase):
         self.account.note(99)
         self.assertEqual(self.account.available(), LIMIT - RESERVE - 100)
 
+    def test_standard(self) -> None:
+        """
+        So it is where the directory of descriptors has the standard ones only.
+        """
+        self.open = 3
+        self.account.note(99)
+        self.assertEqual(self.account.available(), LIMIT - RESERVE - 100)
+
+    def test_claim(self) -> None:
+        """
+        One that is needed for a moment is had if there is one.
+        """
+        made = Account(self.account, Purpose.INTERNAL, "test/tcp")
+        claim = made.claim(1)
+        assert claim is not None
+        self.assertEqual(self.account.taken(Purpose.INTERNAL), 1)
+        claim.give()
+        self.assertEqual(self.account.taken(Purpose.INTERNAL), 0)
+        self.assertIsNone(made.claim(LIMIT // 2))
+        self.limit = OTHERS
+        self.reactor.advance(COUNTED)
+        self.account.enough()
+        self.assertIsNone(made.claim(1))
+
     def test_leftOpen(self) -> None:
         """
         What is still open though it was given back is counted all the same.

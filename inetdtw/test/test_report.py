@@ -20,7 +20,7 @@ from inetdtw.diff import Changes
 from inetdtw.inherited import Unused
 from inetdtw.interfaces import Exit
 from inetdtw.place import ConfError, Place
-from inetdtw.report import Report
+from inetdtw.report import QUIET, Report
 from inetdtw.state import ServiceState
 
 PEER = ("192.0.2.1", 40000)
@@ -342,6 +342,21 @@ class ReportTests(SynchronousTestCase):
                 "signal",
             },
         )
+
+    def test_refuseMany(self) -> None:
+        """
+        Of many clients of a service that are refused for one reason the log has one in
+        some seconds.
+        """
+        now = [0.0]
+        report = Report(clock=lambda: now[0])
+        with capturedLogs() as events:
+            for service in ("7/tcp", "7/tcp", "9/tcp"):
+                report.refuseMany(service, PEER, "too many")
+            self.assertEqual([each["service"] for each in events], ["7/tcp", "9/tcp"])
+            now[0] = QUIET
+            report.refuseMany("7/tcp", PEER, "too many")
+        self.assertEqual(len(events), 3)
 
     def test_quiet(self) -> None:
         """
