@@ -259,8 +259,8 @@ def _clearedPidFile(path: str) -> pidfile.PidFile:
 
     @raise SystemExit: with 1 if it cannot; a message says why.
     """
-    file = pidfile.PidFile(path)
     try:
+        file = pidfile.PidFile(path)
         file.clear(os.getpid())
     except pidfile.Unusable as why:
         complain(f"inetd: {why}; -p takes another one")

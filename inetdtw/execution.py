@@ -128,7 +128,12 @@ class Execution:
         if "/" not in name:
             path = self._ask.environ.get("PATH", os.defpath)
             return Program(name, tuple(path.split(os.pathsep)), self._argv(name))
-        folder = os.path.dirname(absolute(entry.place.file))
+        try:
+            folder = os.path.dirname(absolute(entry.place.file))
+        except FileNotFoundError as why:
+            if not os.path.isabs(name):
+                raise self._error("exec", str(why.strerror)) from None
+            folder = "/"
         path = os.path.normpath(os.path.join(folder, name))
         return Program(path, (), self._argv(name))
 

@@ -215,7 +215,7 @@ def _file(
     @param asked: where the file is asked for.
     @param above: the real paths of the files that include it.
     """
-    real = os.path.realpath(native(path))
+    real = _real(path)
     if real in above:
         yield ConfError(asked, ".include", f"'{path}' includes itself")
         return
@@ -238,6 +238,17 @@ def _file(
             yield from _included(statement, path, (*above, real), turns)
         else:
             yield statement
+
+
+def _real(path: str) -> str:
+    """
+    Return the path of a file without links, as far as it can be known.
+    """
+    try:
+        return os.path.realpath(native(path))
+    except FileNotFoundError:
+        # The working directory is gone: a relative path leads nowhere.
+        return path
 
 
 def _unreadable(path: str, why: OSError) -> str:

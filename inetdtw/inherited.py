@@ -32,6 +32,7 @@ FIRST = 3
 #: What a socket without a name is called.
 NAMELESS = "unknown"
 
+_FAMILIES = (socket.AF_INET, socket.AF_INET6, socket.AF_UNIX)
 _WILDCARDS = ("0.0.0.0", "::")
 
 
@@ -42,12 +43,14 @@ class Given:
 
     @ivar fd: its descriptor.
     @ivar name: what it is called.
-    @ivar socket: the socket; C{None} if there is none.
+    @ivar socket: the socket; C{None} if there is none that any service could use.
+    @ivar lack: why there is none.
     """
 
     fd: int
     name: str
     socket: socket.socket | None
+    lack: str = "no socket is passed as this descriptor"
 
     @property
     def where(self) -> str:
@@ -211,9 +214,14 @@ def _take(fd: int, name: str) -> Given:
         if not os.get_inheritable(fd):
             return Given(fd, name, None)
         os.set_inheritable(fd, False)
-        return Given(fd, name, socket.socket(fileno=fd))
+        sock = socket.socket(fileno=fd)
     except OSError:
         return Given(fd, name, None)
+    if sock.family in _FAMILIES:
+        return Given(fd, name, sock)
+    sock.close()
+    family = getattr(sock.family, "name", str(sock.family))
+    return Given(fd, name, None, f"no service has a socket of the family {family}")
 
 
 def _listens(sock: socket.socket) -> bool:
@@ -230,7 +238,7 @@ def _why(given: Given) -> str:
     Why no service can use something.
     """
     if given.socket is None:
-        return "no socket is passed as this descriptor"
+        return given.lack
     if not _listens(given.socket):
         return "it does not listen"
     return "no service has its address or its name"

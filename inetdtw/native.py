@@ -15,6 +15,7 @@ locale of UTF-8 both are the same.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 
@@ -61,9 +62,10 @@ def absolute(path: str) -> str:
     """
     Return the absolute path of a path; both are texts.
 
-    Where the working directory is gone, nothing is known of it: the path stays.
+    @raise FileNotFoundError: if it is relative, and the working directory is gone.
     """
     try:
         return textOf(os.path.abspath(native(path)))
     except FileNotFoundError:
-        return path
+        reason = f"'{path}' is relative, and the working directory is gone"
+        raise FileNotFoundError(errno.ENOENT, reason) from None

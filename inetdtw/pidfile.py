@@ -50,9 +50,14 @@ class PidFile:
     def __init__(self, path: str) -> None:
         """
         @param path: its path; an empty one stands for no file.
+
+        @raise Unusable: if it is relative, and the working directory is gone.
         """
         self._path = path
-        self._absolute = path and absolute(path)
+        try:
+            self._absolute = path and absolute(path)
+        except FileNotFoundError as why:
+            raise Unusable(f"the pid file {why.strerror}") from None
         self._written: tuple[tuple[int, int], int] | None = None
 
     def clear(self, own: int) -> None:

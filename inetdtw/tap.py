@@ -71,6 +71,18 @@ def _number(option: str, low: int, high: int) -> Any:
     return coerce
 
 
+def _absolute(path: str) -> str:
+    """
+    Return the absolute path of a path on the command line.
+
+    @raise usage.UsageError: if it is relative, and the working directory is gone.
+    """
+    try:
+        return absolute(path)
+    except FileNotFoundError as why:
+        raise usage.UsageError(why.strerror) from None
+
+
 class Options(Described):
     """
     What can be said on the command line of C{twistd inetd}.
@@ -310,7 +322,9 @@ class Options(Described):
         if self["explain"] is not None:
             raise SystemExit(explain.main(self["explain"], files, self.settings()))
         # A daemon goes to another folder, and reads them again there.
-        self["conf"] = [absolute(path) for path in files]
+        self["conf"] = list(map(_absolute, files))
+        if self["control"] and self["control"] != NONE:
+            self["control"] = _absolute(self["control"])
 
 
 def _sayOnly(expected: type[Exception]) -> None:
@@ -348,8 +362,12 @@ def _operated(
         from inetdtw.control import ControlSocket
 
         answers = Operated(inetd, stopReactor)
+        try:
+            path = absolute(path)
+        except FileNotFoundError as why:
+            raise WrongOption(f"inetd: --control: {why.strerror}") from None
         control = ControlSocket(
-            *(answers, absolute(path), report),
+            *(answers, path, report),
             usual=usual,
             descriptors=inetd.descriptors,
         )

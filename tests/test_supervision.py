@@ -7,6 +7,7 @@ The daemon under a supervisor: what it tells, and the sockets that it is started
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import shutil
@@ -25,8 +26,9 @@ from tests.daemon import (
     freePort,
     portIsTaken,
     talk,
+    twistd,
 )
-from tests.serving import ServingTestCase, inetd, ordinaryUser, readAll
+from tests.serving import ServingTestCase, inetd, ordinaryUser, readAll, run
 
 #: Puts descriptors in place and says what they are, as a supervisor does, and becomes
 #: the daemon.
@@ -47,6 +49,125 @@ os.execv(sys.argv[3], sys.argv[3:])
 """
 #: What no program may have in its environment.
 _PRIVATE = ("LISTEN_", "NOTIFY_SOCKET", "WATCHDOG_")
+
+
+class StrangeDescriptorsTests(ServingTestCase):
+    """
+    Descriptors in C{LISTEN_FDS} that no service can have.
+    """
+
+    def strange(self) -> list[socket.socket | int]:
+        """
+        Sockets of other families and kinds, and what is no socket.
+        """
+        found: list[socket.socket | int] = []
+        for family, kind in (
+            ("AF_NETLINK", socket.SOCK_RAW),
+            ("AF_VSOCK", socket.SOCK_STREAM),
+            ("AF_ALG", socket.SOCK_SEQPACKET),
+            ("AF_PACKET", socket.SOCK_DGRAM),
+            ("AF_INET", socket.SOCK_RAW),
+            ("AF_INET", socket.SOCK_STREAM),
+            ("AF_UNIX", socket.SOCK_STREAM),
+        ):
+            with contextlib.suppress(AttributeError, OSError):
+                made = socket.socket(getattr(socket, family), kind)
+                self.addCleanup(made.close)
+                found.append(made)
+        pipe = os.pipe()
+        for fd in (*pipe, os.open("/", os.O_RDONLY)):
+            self.addCleanup(os.close, fd)
+            found.append(fd)
+        return found
+
+    def test_unused(self) -> None:
+        """
+        Each of them, and one that is closed, is one line of the log, and everything is
+        served.
+        """
+        port = freePort()
+        path = self.write("inetd.conf", f"{port} stream tcp nowait - internal echo\n")
+        strange = self.strange()
+        fds = [e if isinstance(e, int) else e.fileno() for e in strange]
+        numbers = ",".join(map(str, fds))
+        # One more is said to be there than are.
+        code = _PASS.replace("str(len(fds))", "str(len(fds) + 1)")
+        give = [world.python(), "-c", code, numbers, ""]
+        argv = [*give, *inetd("-f", "-e", path)]
+        with Daemon(argv, ports=[port], fds=fds) as daemon:
+            daemon.waitForLog("unused - ", len(fds) + 1)
+            self.assertEqual(talk(port, b"x"), b"x")
+            daemon.process.send_signal(signal.SIGHUP)
+            daemon.waitForLog("] reload - ")
+            log = daemon.log()
+        self.assertNotIn("Traceback", log)
+        self.assertEqual(log.count("] unused - "), len(fds) + 1)
+        if hasattr(socket, "AF_NETLINK"):
+            self.assertIn("no service has a socket of the family AF_NETLINK", log)
+
+
+class GoneDirectoryTests(ServingTestCase):
+    """
+    A working directory that was removed.
+    """
+
+    def gone(self, *argv: str) -> list[str]:
+        """
+        A command line that runs another one in such a directory.
+        """
+        gone = self.path("gone")
+        os.mkdir(gone)
+        script = 'cd "$1" && rmdir "$1" && shift && exec "$@"'
+        return ["sh", "-c", script, "sh", gone, *argv]
+
+    def test_serves(self) -> None:
+        """
+        What is said with absolute paths is served, also by programs that are started
+        directly, and read again; by twistd(1) as well.
+        """
+        ports = [freePort() for _ in range(3)]
+        line = "%d on protocol = tcp, wait = no, user = -, exec = %s, %s;\n"
+        program = self.program("program", "print('fine')\n")
+        ways = ("launch = direct", "launch = forkserver", "warm = yes")
+        conf = self.write(
+            "inetd.conf",
+            "".join(line % (port, program, way) for port, way in zip(ports, ways)),
+        )
+        pid = self.path("pid")
+        # As an installed twistd(1), which does not look for plugins where it is.
+        plugin = twistd("inetd", "--conf", conf)
+        plugin[2] = plugin[2].replace("import sys;", "import sys; sys.path.remove('');")
+        for command in (inetd("-f", "-e", "-p", pid, conf), plugin):
+            with Daemon(self.gone(*command), ports=ports) as daemon:
+                for _ in range(2):
+                    for port in ports:
+                        self.assertEqual(talk(port, b""), b"fine\n")
+                    daemon.process.send_signal(signal.SIGHUP)
+                    daemon.waitForLog("] reload - ")
+                self.assertNotIn("Traceback", daemon.log())
+        for words in (("--check", conf), ("--explain", str(ports[0]), conf)):
+            done = run(self.gone(*inetd(*words)))
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+
+    def test_relative(self) -> None:
+        """
+        What is relative is refused in a line, and nothing is made elsewhere.
+        """
+        conf = self.write("inetd.conf", "7 stream tcp nowait - /bin/true\n")
+        for words in (
+            ("-f", "-e", "inetd.conf"),
+            ("-f", "-e", "-p", "relative.pid", conf),
+            ("-f", "-e", "--control", "relative", conf),
+            ("--check", "inetd.conf"),
+            ("--explain", "7", "inetd.conf"),
+            ("status", "--control", "relative"),
+        ):
+            done = run(self.gone(*inetd(*words)))
+            said = done.stdout + done.stderr
+            self.assertIn(done.returncode, (1, 2), said)
+            self.assertNotIn("Traceback", said)
+            self.assertRegex(said, "directory is gone|No such file")
+        self.assertFalse(os.path.exists("/relative.pid"))
 
 
 class NotificationTests(ServingTestCase):

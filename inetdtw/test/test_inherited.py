@@ -281,6 +281,21 @@ class FromEnvironmentTests(InheritedTestCase):
         ):
             self.assertEqual(self.listed(**environ), [])
 
+    def test_families(self) -> None:
+        """
+        A socket of a family that no service has is closed, and the reason names it.
+        """
+        if not hasattr(socket, "AF_NETLINK"):
+            self.skipTest("only Linux has such a socket")
+        fd = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW).detach()
+        os.set_inheritable(fd, True)
+        self.patch(inherited, "FIRST", fd)
+        environ = {"LISTEN_FDS": "1", "LISTEN_PID": str(PID)}
+        (unused,) = Inherited.fromEnvironment(environ, PID).assign([])
+        reason = "no service has a socket of the family AF_NETLINK"
+        self.assertEqual((unused.where, unused.reason), ("-", reason))
+        self.assertRaises(OSError, os.fstat, fd)
+
     def test_names(self) -> None:
         """
         Each has its name; one without is C{unknown}.  A descriptor that is not open is

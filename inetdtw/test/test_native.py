@@ -68,7 +68,7 @@ class NativeTests(SynchronousTestCase):
 
     def test_absolute(self) -> None:
         """
-        A path is absolute, and stays as it is where the working directory is gone.
+        A path is absolute; a relative one has none where the working directory is gone.
         """
         self.assertEqual(absolute("a/../b"), os.path.join(os.getcwd(), "b"))
         gone = self.mktemp()
@@ -76,5 +76,7 @@ class NativeTests(SynchronousTestCase):
         self.addCleanup(os.chdir, os.getcwd())
         os.chdir(gone)
         os.rmdir(os.path.join(os.getcwd()))
-        self.assertEqual(absolute("a"), "a")
+        why = self.assertRaises(FileNotFoundError, absolute, "a")
+        said = "'a' is relative, and the working directory is gone"
+        self.assertEqual(why.strerror, said)
         self.assertEqual(absolute("/a"), "/a")
