@@ -89,9 +89,9 @@ w['leave']()
 """
 #: What a process has to know, by the names of its orders: the form of the program, and
 #: the place of that or of the script in C{plain}; what is to be imported in advance;
-#: what a cold start executes, and with which arguments; the arguments that an
-#: interpreter would find then; the working directory, which may be unknown.
-ORDERS = frozenset(("form", "at", "asked", "executable", "cold", "plain", "directory"))
+#: where a cold start looks for what it executes, and with which arguments; those that
+#: an interpreter would find then; the working directory, which may be unknown.
+ORDERS = frozenset(("form", "at", "asked", "paths", "cold", "plain", "directory"))
 #: The exit statuses of an interpreter that is no CPython 3.7, of a process that has
 #: threads now that it has imported what it was to, and of one whose orders are not for
 #: it.
@@ -975,6 +975,56 @@ class Directory:
             posix.chdir(self._path)
 
 
+class Executable:
+    """
+    What a cold start executes: the first of some paths where there is something, as for
+    execvp(3).
+    """
+
+    def __init__(self, paths: list[bytes]) -> None:
+        self._paths = paths
+        self._first = self._find()
+
+    def _find(self) -> bytes | None:
+        return next(filter(isExecutable, self._paths), None)
+
+    def same(self) -> bool:
+        """
+        True if it has the same path still, as far as that is found in one of several.
+        """
+        return len(self._paths) == 1 or self._find() == self._first
+
+    def isThere(self) -> bool:
+        """
+        True if there is one.
+        """
+        return self._find() is not None
+
+    def execute(self, argv: list[bytes], environment: dict[bytes, bytes]) -> None:
+        """
+        Become it.
+
+        @raise OSError: if that cannot be.
+        """
+        for path in self._paths[:-1]:
+            try:
+                posix.execve(path, argv, environment)
+            except (FileNotFoundError, NotADirectoryError, PermissionError):
+                """It is the next one."""
+        posix.execve(self._paths[-1], argv, environment)
+
+
+def isExecutable(path: bytes) -> bool:
+    """
+    True if there is a file that this process may execute.
+    """
+    try:
+        isFile = posix.stat(path).st_mode & 0o170000 == 0o100000
+    except (OSError, ValueError):
+        return False
+    return isFile and posix.access(path, posix.X_OK)
+
+
 class Server:
     """
     Takes orders from the daemon, and forks.
@@ -996,7 +1046,7 @@ class Server:
         self._channel = _socket.socket(fileno=channel)
         self._buffer = bytearray(LARGEST)
         self._program = program
-        self._executable: bytes = orders["executable"]
+        self._executable = Executable(orders["paths"])
         self._cold: list[bytes] = orders["cold"]
         self._environment = dict(posix.environ)
         self._library = Library()
@@ -1315,8 +1365,9 @@ class Server:
         """
         True if this process is not what would be started now.
         """
-        if not self._directory.same() or not self._interpreter.same():
-            self._preloaded.spoil()
+        for thing in (self._directory, self._executable, self._interpreter):
+            if not thing.same():
+                self._preloaded.spoil()
         return self._preloaded.stale()
 
     def _wither(self) -> None:
@@ -1383,9 +1434,7 @@ class Server:
         has the channel open, and so the daemon knows when nobody will any more.  What
         cannot be executed is left to the daemon, which can say why.
         """
-        if cold and not (
-            posix.access(self._executable, posix.X_OK) and self._directory.isThere()
-        ):
+        if cold and not (self._executable.isThere() and self._directory.isThere()):
             report = REPORT.pack(FAILED, number, 0, errno.ENOENT, 0)
             self._channel.send(report)
             posix._exit(127)
@@ -1413,7 +1462,7 @@ class Server:
         environment = {**self._environment, **added}
         try:
             self._directory.enter()
-            posix.execve(self._executable, self._cold, environment)
+            self._executable.execute(self._cold, environment)
         except OSError:
             posix._exit(127)
 

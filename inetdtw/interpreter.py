@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from inetdtw import userfile, warmtext
 from inetdtw.context import Context, Identity
 from inetdtw.interfaces import Order
-from inetdtw.native import fromBytes
+from inetdtw.native import fromBytes, toBytes
 from inetdtw.plainfile import NotPlain
 from inetdtw.service import Interpreted, Program
 
@@ -173,13 +173,13 @@ def command(
         "form": kept.form,
         "at": len(own),
         "asked": preload,
-        "executable": os.fsencode(order.executable),
-        "cold": list(map(os.fsencode, order.argv)),
+        "paths": list(map(toBytes, order.paths)),
+        "cold": list(map(toBytes, order.argv)),
         # What the interpreter would be given by a cold start.
-        "plain": list(map(os.fsencode, [*own, *words])),
-        "directory": b"" if context is None else os.fsencode(context.directory),
+        "plain": list(map(toBytes, [*own, *words])),
+        "directory": b"" if context is None else toBytes(context.directory),
     }
     place = warmtext.place(None if context is None else context.chroot)
     # Only people read them.
-    shown = words if len(os.fsencode("".join(words))) < _SHOWN else []
+    shown = words if len(toBytes("".join(words))) < _SHOWN else []
     return kept.starter or order.executable, [*kept.prefix, place, *shown], orders

@@ -112,7 +112,7 @@ class Warm:
         """
         made = process.made
         given = order.environment
-        if (order.executable, order.argv) == (made.executable, made.argv) and (
+        if (order.paths, order.argv) == (made.paths, made.argv) and (
             given is made.environment or given == made.environment
         ):
             return True

@@ -147,7 +147,12 @@ class WarmProcess:
             except OSError as why:
                 self.failed(why.strerror or str(why))
                 return
-            order = Order(executable, tuple(argv), self.made.environment, {}, fds)
+            # A script's interpreter is not looked for where the script is.
+            search = self.made.search if executable == self.made.executable else ()
+            order = Order(
+                *(executable, tuple(argv), self.made.environment, {}, fds),
+                search=search,
+            )
             launcher.launch(self, order)
             channel.given()
 

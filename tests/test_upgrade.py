@@ -191,7 +191,7 @@ class WarmTests(UpgradeTestCase):
         Interpreters are started with the text that the daemon has loaded, when the
         files have other names for what it tells them.
         """
-        keys = ("form", "plain", "executable", "cold")
+        keys = ("form", "plain", "paths", "cold")
         self.check({f'"{key}"': f'"other_{key}"' for key in keys})
 
     def test_broken(self) -> None:

@@ -12,8 +12,8 @@ import os
 from typing import Any
 
 from tests import world
-from tests.daemon import Daemon, talk, talkOrNothing
-from tests.test_warm import WarmTestCase, events, starts
+from tests.daemon import Daemon, environment, freePort, talk, talkOrNothing
+from tests.test_warm import INFO, WarmTestCase, events, starts
 
 #: Says which release it has, of its own text and of what it imports.
 _TEXT = "import library\nprint('{}', library.RELEASE)\n"
@@ -257,3 +257,34 @@ class ShadowTests(ReleasesTestCase):
         daemon.waitForLog("how=", CLIENTS)
         self.assertEqual(set(starts(daemon)), {"warm"})
         self.assertEqual(len(events(daemon, "ready")), 1)
+
+
+class SearchTests(ReleasesTestCase):
+    """
+    An interpreter that is looked for in PATH.
+    """
+
+    def test_another(self) -> None:
+        """
+        One that comes earlier in PATH is the next client's, and so it is when that one
+        is gone.
+        """
+        self.script = self.write("s.py", "import sys\nprint(sys.executable)\n")
+        for name in ("one", "two"):
+            os.mkdir(self.path(name), 0o755)
+        one, two = self.path("one/python3"), self.path("two/python3")
+        real = os.path.realpath(world.python())
+        os.symlink(real, two)
+        for more in ({}, {"accept_max": "50"}):
+            self.port = freePort()
+            given = {"exec": "python3", "env": "A=1", **more}
+            conf = self.definition(f"python3 {self.script}", **given)
+            path = f"{self.path('one')}:{self.path('two')}"
+            env = {**environment(), "PATH": path}
+            with self.daemon(conf, self.port, options=INFO, env=env) as daemon:
+                daemon.waitForLog("event=ready")
+                self.all(two)
+                os.symlink(real, one)
+                self.follows(daemon, one)
+                os.unlink(one)
+                self.follows(daemon, two, 3)

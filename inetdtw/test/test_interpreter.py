@@ -212,7 +212,7 @@ class CommandTests(SynchronousTestCase):
             "form": "",
             "at": 2,
             "asked": "pre",
-            "executable": b"/bin/py",
+            "paths": [b"/bin/py"],
             "cold": [b"py", b"-u", b"s.py", b"a"],
             "plain": [b"py", b"-u", b"s.py", b"a"],
             "directory": b"/d",
@@ -248,5 +248,5 @@ class CommandTests(SynchronousTestCase):
         self.assertEqual(executable, "/usr/bin/env")
         self.assertEqual(argv, ["/usr/bin/env", "py", "-u", "-", "/s.py", "a"])
         self.assertEqual(orders["plain"], [b"py", b"-u", b"/s.py", b"a"])
-        found = (orders["at"], orders["executable"], orders["cold"])
-        self.assertEqual(found, (2, b"/s.py", [b"name", b"a"]))
+        found = (orders["at"], orders["paths"], orders["cold"])
+        self.assertEqual(found, (2, [b"/s.py"], [b"name", b"a"]))

@@ -46,6 +46,7 @@ from inetdtw._warmhelper import (
     WITHDRAW,
     WITHDRAWN,
     Command,
+    Executable,
     Library,
     Module,
     Preloaded,
@@ -181,6 +182,30 @@ class FileTests(FolderTestCase):
             self.assertTrue(way.same())
             change()
             self.assertFalse(way.same())
+
+    def test_executable(self) -> None:
+        """
+        What a cold start executes is the first of several paths where there is a file
+        that can be executed.
+        """
+        one, two = self.folder.child("one"), self.folder.child("two")
+        paths = [os.fsencode(each.path) for each in (one, two)]
+        self.assertFalse(Executable(paths).isThere())
+        os.chmod(self.write("two", ""), 0o644)
+        self.assertFalse(Executable(paths).isThere())
+        two.chmod(0o755)
+        executable = Executable(paths)
+        self.assertTrue(executable.isThere())
+        one.makedirs()
+        self.assertTrue(executable.same())
+        one.remove()
+        os.chmod(self.write("one", ""), 0o644)
+        self.assertTrue(executable.same())
+        one.chmod(0o755)
+        self.assertFalse(executable.same())
+        self.assertTrue(Executable(paths[1:]).same())
+        two.remove()
+        self.assertFalse(Executable(paths[1:]).isThere())
 
     def test_library(self) -> None:
         """

@@ -8,6 +8,7 @@ Tests for L{inetdtw.warmprocess}: what the process would do, the test does.
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from functools import partial
 
 from zope.interface.verify import verifyObject
@@ -56,6 +57,19 @@ class StartTests(WarmProcessTestCase):
             self.assertEqual(file.read(), warmtext.program({}))
         self.assertTrue(links[1].startswith("socket:"), links)
         self.assertTrue(links[2].startswith("pipe:"), links)
+
+    def test_search(self) -> None:
+        """
+        An interpreter that is looked for is looked for by who starts it; one that a
+        script names is where that says.
+        """
+        paths = ("/one/py", "/bin/py")
+        made = replace(START, search=paths)
+        for executable, wanted in (("/bin/py", paths), ("/bin/env", ("/bin/env",))):
+            process = WarmProcess(self.owner, self.reactor, set(), made)
+            self.addCleanup(process.close)
+            process.start(self.launcher, executable, ["py"], {})
+            self.assertEqual(self.launcher.last.order.paths, wanted)
 
     def test_ready(self) -> None:
         """

@@ -42,7 +42,7 @@ from inetdtw.test.fakes import PATIENCE, ServingTestCase
 #: A process id that is nobody's.
 PID = (1 << 22) + 77
 #: Orders of a process that starts nothing.
-ORDERS = {"executable": b"/x", "cold": [b"x"], "asked": ""}
+ORDERS = {"paths": [b"/x"], "cold": [b"x"], "asked": ""}
 
 
 def report(kind: int, number: int, pid: int, value: int) -> bytes:
