@@ -132,13 +132,12 @@ class Delegations:
 
     def renew(self) -> None:
         """
-        There is a helper: tell it all that is wanted.
+        There is a helper: tell it all that there is, which is wanted.
         """
         self._there = True
         kept, self._kept = self._kept, {}
         for number, delegation in kept.items():
-            if delegation.wanted:
-                self.delegate(number, delegation)
+            self.delegate(number, delegation)
 
     def lost(self) -> None:
         """

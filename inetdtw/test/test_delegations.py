@@ -7,10 +7,12 @@ Tests for L{inetdtw.delegations}.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import socket
 import struct
+from functools import partial
 from typing import Any
 
 from zope.interface import implementer
@@ -33,6 +35,7 @@ from inetdtw._packets import (
     WITHDRAWN,
 )
 from inetdtw.delegations import Delegation
+from inetdtw.helper import Helper
 from inetdtw.interfaces import Exit, IAccepting
 from inetdtw.pauses import FIRST_PAUSE
 from inetdtw.posts import PAUSE
@@ -295,8 +298,114 @@ class DelegationTests(HelperTestCase):
         for number in (5, 6):
             self.helper.withdraw(number, lambda: None)
             self.assertEqual(total.lent, 6)
-        self.say((WITHDRAWN, 5, 0, 0), (WITHDRAWN, 6, 0, 0))
+        self.say((WITHDRAWN, 5, 0, 0))
+        self.assertEqual((total.lent, len(self.helper._delegations)), (6, 1))
+        self.say((WITHDRAWN, 6, 0, 0))
+        self.assertEqual((total.lent, len(self.helper._delegations)), (0, 0))
+
+    def nothingMore(self) -> None:
+        """
+        See that the helper finds nothing else in its socket.
+        """
+        self.played.channel.setblocking(False)
+        self.assertRaises(BlockingIOError, self.played.channel.recv, 100)
+
+    def test_withdrawnEarly(self) -> None:
+        """
+        A socket that is taken back before there is a helper is forgotten at once: what
+        was lent for it is given back, and the helper is never told of it.
+        """
+        total = Total(100)
+        freed: list[int] = []
+        helper = Helper(self.owner, self.reactor, ["/py"], "/", total)
+        self.addCleanup(helper.stop)
+        for number in (6, 7):
+            delegation = Delegation(self.watcher, b"", self.server.fileno())
+            helper.delegate(number, delegation)
+        for number, left in ((6, 6), (7, 0)):
+            helper.withdraw(number, partial(freed.append, number))
+            self.assertNotIn(number, helper._delegations)
+            self.assertEqual(total.lent, left)
+        self.assertEqual(freed, [6, 7])
+        helper.spawn()
+        self.played = self.play()
+        self.say((HELLO, 0, 4, 0))
+        self.nothingMore()
         self.assertEqual(total.lent, 0)
+        self.played.die()
+        self.assertNotIn("accepting", self.owner.deaths[-1][1])
+        self.assertEqual(freed, [6, 7])
+
+    def test_withdrawnFromTheDead(self) -> None:
+        """
+        One that is taken back between two helpers is forgotten: the next one is not
+        told to accept from it, but from the others.
+        """
+        self.taken()
+        self.helper.delegate(
+            6, Delegation(self.watcher, b"shared", self.server.fileno())
+        )
+        self.taken()
+        self.played.die()
+        freed: list[int] = []
+        self.helper.withdraw(5, partial(freed.append, 5))
+        self.assertEqual((freed, list(self.helper._delegations._kept)), ([5], [6]))
+        self.succeed(0)
+        self.assertEqual(self.taken(), 6)
+        self.nothingMore()
+        self.say((WITHDRAWN, 5, 0, 0))
+        self.assertEqual(freed, [5])
+
+    def test_withdrawnOnce(self) -> None:
+        """
+        What a helper has confirmed is free once, however often it says so, and not
+        again when it dies.
+        """
+        freed: list[int] = []
+        self.helper.withdraw(5, partial(freed.append, 5))
+        self.say((WITHDRAWN, 5, 0, 0), (WITHDRAWN, 5, 0, 0))
+        self.assertEqual(freed, [5])
+        self.assertNotIn(5, self.helper._delegations)
+        self.played.die()
+        self.assertEqual(freed, [5])
+
+    def test_deathFreesUnwanted(self) -> None:
+        """
+        The death of a helper frees what was taken back, and only that.
+        """
+        freed: list[int] = []
+        kept = Delegation(self.watcher, b"shared", self.server.fileno())
+        kept.free = partial(freed.append, 6)
+        self.helper.delegate(6, kept)
+        self.helper.withdraw(5, partial(freed.append, 5))
+        self.played.die()
+        self.assertEqual((freed, list(self.helper._delegations._kept)), ([5], [6]))
+
+    def test_withdrawnUnsent(self) -> None:
+        """
+        A helper that is not told yet to accept from a socket that is taken back is only
+        told to leave it.
+        """
+        self.taken()
+        sent = 0
+        with contextlib.suppress(BlockingIOError):
+            while sent < 10_000:
+                self.helper._channel.send(0, bytes(100))
+                sent += 1
+        given = Delegation(self.watcher, b"shared", self.server.fileno())
+        self.helper.delegate(6, given)
+        freed: list[int] = []
+        self.helper.withdraw(6, partial(freed.append, 6))
+        self.assertEqual(freed, [])
+        for _ in range(sent):
+            self.assertEqual(len(self.played.channel.recv(1000)), 108)
+        self.reactor.advance(PAUSE)
+        packet = self.played.channel.recv(1000)
+        self.assertEqual(struct.unpack_from("=I", packet, 4), (0,))
+        self.assertEqual(NAME.unpack_from(packet, 8), (6,))
+        self.nothingMore()
+        self.say((WITHDRAWN, 6, 0, 0))
+        self.assertEqual(freed, [6])
 
     def test_shareOfTheDead(self) -> None:
         """

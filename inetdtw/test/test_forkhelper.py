@@ -29,11 +29,13 @@ from inetdtw._packets import (
     ASTRAY,
     BEGIN,
     CHANNEL,
+    CROWDED,
     DROPPED,
     ENDED,
     FAILED,
     HEADER,
     HELLO,
+    NAME,
     NAME_AND_MOST,
     REPEATS_SHIFT,
     REPORT,
@@ -41,6 +43,7 @@ from inetdtw._packets import (
     TAKEN,
     TAKEN_ASTRAY,
     UNTAKEN,
+    WITHDRAWN,
     versionNumber,
 )
 from inetdtw.channel import encode
@@ -133,16 +136,36 @@ class Running:
         argv: Sequence[str],
         server: socket.socket,
         search: tuple[str, ...] = (),
+        most: int = 0,
     ) -> None:
         """
         Have it accept connections.
+
+        @param most: how many programs there may be then.
         """
         order = Order(argv[0], tuple(argv), PATH, {}, (0, 0, 0), search=search)
         program = encode(order)
         head = HEADER.pack(number, ACCEPT << REPEATS_SHIFT)
-        packet = head + NAME_AND_MOST.pack(number, 0) + program
+        packet = head + NAME_AND_MOST.pack(number, most) + program
         rights = array.array("i", [server.fileno()])
         self.channel.sendmsg([packet], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
+
+    def withdraw(self, number: int) -> None:
+        """
+        Have it accept from a socket no more.
+        """
+        self.channel.send(HEADER.pack(7, 0) + NAME.pack(number))
+
+    def opened(self) -> tuple[int, int]:
+        """
+        How many descriptors it has, and how many it waits for.
+        """
+        numbers = os.listdir(f"/proc/{self.pid}/fd")
+        waits = 0
+        for number in numbers:
+            with open(f"/proc/{self.pid}/fdinfo/{number}") as file:
+                waits += file.read().count("tfd:")
+        return len(numbers), waits
 
     def hear(self) -> Report:
         """
@@ -403,6 +426,96 @@ class ProgramTests(ProgramTestCase):
         folder = os.path.abspath(self.mktemp())
         report = self.dropped(self.helper(f"directory={folder}"), ("/bin/true",))
         self.assertEqual(report, (DROPPED, 5, TAKEN_ASTRAY, errno.ENOENT))
+
+    def client(self, server: socket.socket) -> socket.socket:
+        """
+        A client of a UNIX socket.
+        """
+        client = self.closing(socket.socket(socket.AF_UNIX))
+        client.settimeout(PATIENCE)
+        client.connect(server.getsockname())
+        return client
+
+    def assertServes(self, helper: Running, number: int, server: socket.socket) -> None:
+        """
+        See that it accepts from a socket.
+        """
+        self.assertEqual(self.client(server).recv(100), b"%d\n" % number)
+        self.assertEqual(helper.hear()[:2], (ACCEPTED, number))
+        self.assertEqual(helper.hear()[:2], (ENDED, number))
+
+    def assertLeft(self, server: socket.socket) -> None:
+        """
+        See that clients of a socket are left to the daemon.
+        """
+        self.client(server)
+        server.settimeout(PATIENCE)
+        server.accept()[0].close()
+
+    def test_withdrawn(self) -> None:
+        """
+        It accepts no more from a socket that is taken back, says so, has it no more
+        and waits for nothing there; it goes on with the others.
+        """
+        helper = self.helper()
+        before = helper.opened()
+        servers = {number: self.unixServer() for number in (5, 6)}
+        for number, server in servers.items():
+            helper.accept(number, ("/bin/echo", str(number)), server)
+            self.assertServes(helper, number, server)
+        self.assertEqual(helper.opened(), (before[0] + 2, before[1] + 2))
+        helper.withdraw(5)
+        self.assertEqual(helper.hear(), (WITHDRAWN, 5, 0, 0))
+        self.assertEqual(helper.opened(), (before[0] + 1, before[1] + 1))
+        self.assertLeft(servers[5])
+        self.assertServes(helper, 6, servers[6])
+        helper.withdraw(5)
+        self.assertEqual(helper.hear(), (WITHDRAWN, 5, 0, 0))
+        self.assertServes(helper, 6, servers[6])
+        helper.withdraw(6)
+        self.assertEqual(helper.hear(), (WITHDRAWN, 6, 0, 0))
+        self.assertLeft(servers[6])
+        self.assertEqual(helper.opened(), before)
+
+    def test_givenAgain(self) -> None:
+        """
+        A socket that it is told of again takes the place of the one with its number.
+        """
+        helper = self.helper()
+        before = helper.opened()
+        first, second = self.unixServer(), self.unixServer()
+        helper.accept(5, ("/bin/echo", "5"), first)
+        self.assertServes(helper, 5, first)
+        helper.accept(5, ("/bin/echo", "5"), second)
+        self.assertServes(helper, 5, second)
+        self.assertEqual(helper.opened(), (before[0] + 1, before[1] + 1))
+        self.assertLeft(first)
+
+    def test_crowded(self) -> None:
+        """
+        When there are as many programs as may be, all sockets are left, and it says so
+        of each; what only was there before does not count.
+        """
+        helper = self.helper()
+        before = helper.opened()
+        servers = {number: self.unixServer() for number in (5, 6)}
+        for number, server in servers.items():
+            helper.accept(number, ("/bin/cat",), server, most=2)
+        clients = [self.client(servers[5])]
+        self.assertEqual(helper.hear()[:2], (ACCEPTED, 5))
+        self.assertEqual(helper.opened(), (before[0] + 2, before[1] + 2))
+        clients.append(self.client(servers[6]))
+        self.assertEqual(helper.hear()[:2], (ACCEPTED, 6))
+        crowded = sorted((helper.hear(), helper.hear()))
+        self.assertEqual(crowded, [(CROWDED, 5, 0, 0), (CROWDED, 6, 0, 0)])
+        self.assertEqual(helper.opened(), before)
+        for server in servers.values():
+            self.assertLeft(server)
+        for client in clients:
+            client.close()
+            self.assertEqual(helper.hear()[0], ENDED)
+        helper.accept(5, ("/bin/echo", "5"), servers[5], most=2)
+        self.assertServes(helper, 5, servers[5])
 
     def test_untaken(self) -> None:
         """
