@@ -28,6 +28,7 @@ from inetdtw.interfaces import ILauncher, IListener
 from inetdtw.internal import InternalDatagrams, InternalStream
 from inetdtw.limits import Limits
 from inetdtw.muxing import Tcpmux
+from inetdtw.native import native
 from inetdtw.nowait import StreamPrograms
 from inetdtw.pauses import Pauses
 from inetdtw.peers import peerText
@@ -579,7 +580,9 @@ class Slot:
             return None
         where = self._socket.getsockname()
         if not isinstance(where, tuple):
-            return UNIXAddress(where)
+            # It may have been bound by another path of its directory.
+            path = where if self._inherited else native(self.service.address.host)
+            return UNIXAddress(path)
         family = IPv6Address if len(where) > 2 else IPv4Address
         return family("TCP" if self.service.isStream else "UDP", *where)
 

@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 
 from inetdtw import pathfile
 from inetdtw.directory import Directory, another, around, identityOf
+from inetdtw.native import native
 from inetdtw.service import Address, Ownership, Service, SocketOptions
 
 #: The seconds for which Linux may keep a connection back that has sent nothing.
@@ -57,6 +58,8 @@ def listen(
             sock.listen(service.options.backlog)
             _filter(sock, service.options)
     except BaseException:
+        if mark is not None:
+            mark.remove()
         sock.close()
         raise
     return sock, mark
@@ -300,10 +303,10 @@ class PathMark:
         Whether the file is still at its path.
         """
         try:
-            about = os.lstat(self.path)
+            about = os.lstat(native(self.path))
         except OSError:
             return False
-        return (about.st_dev, about.st_ino) == (self.device, self.inode)
+        return identityOf(about) == (self.device, self.inode)
 
     def give(self, ownership: Ownership) -> None:
         """

@@ -499,6 +499,33 @@ class PathTests(ServingTestCase):
         self.assertTrue(stat.S_ISSOCK(os.lstat(there).st_mode))
         self.assertFalse(os.path.exists("/nowhere"))
 
+    def test_inUnfixed(self) -> None:
+        """
+        In a directory that others can rename, it is made in the very directory that was
+        opened, and works as any other.
+        """
+        inner = os.path.join(self.folder, "inner")
+        os.mkdir(inner)
+        os.chmod(self.folder, 0o777)
+        self.path = os.path.join(inner, "s")
+        self.listen()
+        client = self.closing(socket.socket(socket.AF_UNIX))
+        client.connect(self.path)
+        self.assertEqual(os.listdir(inner), ["s"])
+
+    def test_listenFails(self) -> None:
+        """
+        Nothing is left of it if it is bound, and clients cannot connect to it.
+        """
+
+        class Deaf(socket.socket):
+            def listen(self, *given: Any) -> None:
+                raise OSError(errno.EADDRINUSE, "Address already in use")
+
+        self.patch(socket, "socket", Deaf)
+        self.assertRaises(OSError, self.listen)
+        self.assertFalse(os.path.lexists(self.path))
+
     def test_noFolder(self) -> None:
         """
         Without the folder there is no socket, and the umask stays.
