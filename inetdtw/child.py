@@ -33,6 +33,7 @@ class Child:
     @ivar forget: called when that could not be started.
     @ivar again: called when it was started once more.
     @ivar complaints: what reads its standard error, if anything does.
+    @ivar over: whether its service was notified of its end.
     """
 
     path: str | None = None
@@ -55,6 +56,7 @@ class Child:
         self._name = service.name
         self._host = host
         self._done = done
+        self.over = False
 
     def started(self, pid: int) -> None:
         """
@@ -90,7 +92,7 @@ class Child:
             self.complaints.finish()
         self._host.tallies[self._name].failed += 1
         self._host.report.fail(self._name, self.peer, reason)
-        self._done(self)
+        self._finish()
 
     def ended(self, how: Exit) -> None:
         """
@@ -99,7 +101,16 @@ class Child:
         if self.complaints is not None:
             self.complaints.finish()
         self._over(how)
-        self._done(self)
+        self._finish()
+
+    def _finish(self) -> None:
+        """
+        Notify the service, once: a launcher that has raised an exception may still
+        report the end.
+        """
+        if not self.over:
+            self.over = True
+            self._done(self)
 
     def repeated(self, how: Exit) -> Child:
         """

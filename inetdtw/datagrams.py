@@ -89,10 +89,16 @@ class DatagramPrograms(DatagramProtocol):
             self._host.report.drop(self._service.name, addr, why.strerror or "")
             self._gate.port.pause("shortage", 0.5)
             return
-        exchange = self._exchange(ours, addr)
         given, taken = theirs
         self._host.descriptors.note(taken.fileno())
         with given, taken:
+            try:
+                exchange = self._exchange(ours, addr)
+            except Exception:
+                for each in ours:
+                    each.close()
+                self._gate.release(addr)
+                raise
             fds = (given.fileno(), taken.fileno(), taken.fileno())
             self._launches.launch(addr, fds, lambda child: exchange.ended())
 

@@ -136,7 +136,8 @@ def fromStatements(
                     raise ConfError(statement.place, "service", reason)
             elif isinstance(statement, Warned):
                 found.warnings.append(statement)
-        except ConfError as problem:
+        except Exception as why:
+            problem = why if isinstance(why, ConfError) else _internal(statement, why)
             found.problems.append(problem)
             if found.sockets > SOCKETS:
                 break
@@ -147,6 +148,15 @@ def fromStatements(
                 found.problems[-1] = ConfError(problem.place, "file", reason)
                 break
     return found.result()
+
+
+def _internal(statement: Statement, why: Exception) -> ConfError:
+    """
+    The problem of a statement that cannot be resolved for an error in this program,
+    or a value that no system call takes.
+    """
+    place = statement.place if isinstance(statement, Entry) else Place("inetd.conf", 1)
+    return ConfError(place, "service", f"internal error: {type(why).__name__}: {why}")
 
 
 def load(paths: Iterable[str], settings: Settings, ask: Lookups) -> Configuration:

@@ -163,7 +163,11 @@ class Gate:
         """
         Serve or refuse a client by what holds now.
         """
-        survived(self._name, serve if self.admit(peer) else refuse)
+        if not self.admit(peer):
+            survived(self._name, refuse)
+        elif not survived(self._name, serve):
+            # No program was started: its end would give that back.
+            self.release(peer)
 
     def mayAnswer(self, peer: Any, cost: int = 1, take: bool = True) -> bool:
         """

@@ -72,7 +72,11 @@ def numeric(host: str, port: None, *, type: int) -> list[Any]:
             # The interface may appear later.
             return [(socket.AF_INET6, type, 0, "", (host, 0))]
         # RFC 1123, section 2.1: no top-level domain is a number.
-        if ":" in host or host.rstrip(".").rpartition(".")[2].isdigit():
+        if (
+            not host.isprintable()
+            or ":" in host
+            or host.rstrip(".").rpartition(".")[2].isdigit()
+        ):
             raise
     raise NameWanted(host)
 

@@ -12,6 +12,7 @@ import errno
 import os
 import socket
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any, Callable
 
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
@@ -22,6 +23,7 @@ from inetdtw.descriptors import Descriptors, Purpose
 from inetdtw.direct import Direct
 from inetdtw.forkserver import ForkServers, usualCount
 from inetdtw.interfaces import ILauncher
+from inetdtw.ports import survived
 from inetdtw.report import Report
 from inetdtw.rooted import Rooted
 from inetdtw.service import Service
@@ -110,8 +112,8 @@ class Launchers:
     def need(self, services: Iterable[Service]) -> None:
         """
         Have a launcher for each of these services, started, and no others.  What is
-        kept warm is renewed.  A launcher that there are no descriptors for is left out;
-        L{of} tries again to make it.
+        kept warm is renewed.  One that cannot be had is left out; L{of} tries it
+        again, and says why.
         """
         services = list(services)
         self._makeSome(services)
@@ -126,7 +128,8 @@ class Launchers:
                 launcher.renew()
         for service in services:
             if service.program is None or _key(service) in self._launchers:
-                self._heat(service)
+                with suppress(Exception):
+                    self._heat(service)
         self._count()
 
     def expect(self, services: Iterable[Service]) -> None:
@@ -176,13 +179,15 @@ class Launchers:
                 self.make([service])
             except OSError as why:
                 self._report.stalled(why.strerror or str(why))
+            except Exception:
+                """The slot that asks for it logs the reason."""
 
     def make(self, services: Iterable[Service]) -> None:
         """
         Have a launcher for each of these services, started, besides those there are.
 
-        @raise OSError: if there are no descriptors left for that; then there are only
-            those that there were.
+        @raise OSError: if there are no descriptors left for that; then, and after any
+            other exception, there are only those that there were.
         """
         made: dict[_Key, Any] = {}
         try:
@@ -191,7 +196,7 @@ class Launchers:
                     made[key] = self._make(*key)
             for launcher in made.values():
                 launcher.start()
-        except OSError:
+        except Exception:
             for launcher in made.values():
                 self._retire(launcher)
             raise
@@ -201,7 +206,7 @@ class Launchers:
         """
         Have a launcher end, as soon as it can.
         """
-        launcher.retire()
+        survived("-", launcher.retire)
         self._retired.append(launcher)
 
     def _make(self, way: str, context: Context) -> Any:
@@ -227,10 +232,10 @@ class Launchers:
         needed = {_warmKey(service) for service in services if service.warm}
         for key in list(self._warm):
             if key in needed:
-                self._warm[key].renew()
+                survived("-", self._warm[key].renew)
             else:
                 warm = self._warm.pop(key)
-                warm.retire()
+                survived("-", warm.retire)
                 self._cooled.append(warm)
 
     def _heat(self, service: Service) -> None:
@@ -253,16 +258,18 @@ class Launchers:
         """
         The launcher of a service; C{None} if it has no program.
 
-        @raise OSError: if there are no descriptors left for it.
+        @raise Exception: whatever keeps it from being had.
         """
         if service.program is None:
             return None
         if _key(service) not in self._launchers:
             self.make([service])
-            self._heat(service)
             self._count()
         launcher: ILauncher = self._launchers[_key(service)]
         if service.warm is not None:
+            if _warmKey(service) not in self._warm:
+                self._heat(service)
+                self._count()
             return self._warm[_warmKey(service)]
         return launcher
 

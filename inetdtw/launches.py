@@ -20,6 +20,7 @@ from inetdtw.complaints import Complaints
 from inetdtw.descriptors import Purpose
 from inetdtw.host import Host
 from inetdtw.interfaces import ILauncher, IPreparing, Order
+from inetdtw.ports import broken, reasonOf, survived
 from inetdtw.service import Service
 
 #: The seconds after which a program is looked for in PATH again.
@@ -71,19 +72,24 @@ class Launches:
         @param extra: what only this program's environment has.
         @param repeats: how often it may be started again for further datagrams.
         @param again: called for every time that it was.
+
+        @return: the child.  Whatever goes wrong, it has failed: nothing is raised.
         """
         child = Child(self._service, peer, self._host, done)
+        child.forget, child.again = self._forget, again
         try:
             path = child.path = self._find()
+            order = self._order(path, fds, extra, repeats)
+            if self._service.stderr == "socket":
+                self.launcher.launch(child, order)
+            else:
+                self._launchApart(child, order)
         except program.ProgramMissing as why:
             child.failed(str(why))
-            return child
-        child.forget, child.again = self._forget, again
-        order = self._order(path, fds, extra, repeats)
-        if self._service.stderr == "socket":
-            self.launcher.launch(child, order)
-        else:
-            self._launchApart(child, order)
+        except Exception as why:
+            broken(self._service.name)
+            if not child.over:
+                survived(self._service.name, child.failed, reasonOf(why))
         return child
 
     @property

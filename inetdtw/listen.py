@@ -13,6 +13,7 @@ import os
 import socket
 from contextlib import nullcontext, suppress
 from dataclasses import replace
+from functools import wraps
 from typing import Any, Callable
 
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
@@ -32,6 +33,7 @@ from inetdtw.native import native
 from inetdtw.nowait import StreamPrograms
 from inetdtw.pauses import Pauses
 from inetdtw.peers import peerText
+from inetdtw.ports import broken, reasonOf, survived
 from inetdtw.service import Service, hostIn
 from inetdtw.state import ServiceState, stateOf
 from inetdtw.steady import clockOf
@@ -59,6 +61,21 @@ def listenerFor(service: Service) -> Callable[..., Any]:
     if service.wait:
         return WaitProgram
     return StreamPrograms if service.isStream else DatagramListener
+
+
+def failing(method: Callable[..., None]) -> Callable[..., None]:
+    """
+    Decorate a method of a slot: whatever it raises, only that slot fails.
+    """
+
+    @wraps(method)
+    def call(slot: Any, *arguments: Any) -> None:
+        try:
+            method(slot, *arguments)
+        except Exception as why:
+            slot.fail(why)
+
+    return call
 
 
 class Slot:
@@ -117,19 +134,34 @@ class Slot:
         try:
             self._socket = self._adopted() or self._made()
             self._own()
-            self._trouble = None
             self._since = self._host.reactor.seconds()
             self._closeUnneeded()
-        except OSError as why:
-            self._unbound(self._reasonOf(why), retry)
+        except Exception as why:
+            self._retry = retry
+            self.fail(why)
 
-    def _reasonOf(self, why: OSError) -> str:
+    def fail(self, why: Exception) -> None:
+        """
+        Give up the socket, if there is one, and plan to try again.
+
+        @param why: the exception that is being handled.
+        """
+        reason = self._reasonOf(why)
+        if not isinstance(why, OSError) and reason != self._trouble:
+            broken(self.service.name)
+        # What there was before may still be answered through.
+        if self._socket is not None or self._listener is not None:
+            self.stop()
+        if not self._drained:
+            self._unbound(reason, self._retry)
+
+    def _reasonOf(self, why: Exception) -> str:
         """
         Why the socket cannot be had, with what helps where that is not obvious.
         """
-        reason = why.strerror or str(why)
+        reason = reasonOf(why)
         port = self.service.address.port
-        if why.errno == errno.EACCES and 0 < port < PRIVILEGED:
+        if isinstance(why, PermissionError) and 0 < port < PRIVILEGED:
             reason += (
                 f": ports below {PRIVILEGED} need root, CAP_NET_BIND_SERVICE, or a "
                 "supervisor that passes the socket"
@@ -194,11 +226,12 @@ class Slot:
             return None
         try:
             sockets.adopt(sock, self.service)
-        except OSError:
+        except Exception:
             sock.close()
             raise
         return sock
 
+    @failing
     def _again(self) -> None:
         """
         Try once more to get the socket.
@@ -206,6 +239,7 @@ class Slot:
         self.bind(self._retry)
         self.start()
 
+    @failing
     def start(self) -> None:
         """
         Serve, if the socket is there.
@@ -259,6 +293,7 @@ class Slot:
         listener.restored = self._restored
         listener.watched(self._dropped)
         listener.start()
+        self._trouble, self._retry = None, FIRST_RETRY
 
     def _asItWas(self, shared: bool) -> None:
         """
@@ -307,11 +342,16 @@ class Slot:
 
         @return: whether it is still the one that is served.
         """
-        fault = self._fault(ended=True)
-        if fault is not None:
-            self._renew(fault)
+        try:
+            fault = self._fault(ended=True)
+            if fault is not None:
+                self._renew(fault)
+        except Exception as why:
+            self.fail(why)
+            return False
         return fault is None
 
+    @failing
     def check(self) -> None:
         """
         See whether clients can still reach the socket, unless a program has it.
@@ -322,6 +362,7 @@ class Slot:
         if fault is not None:
             self._renew(fault)
 
+    @failing
     def _dropped(self) -> None:
         """
         The reactor cannot wait for the socket: get another one, soon.
@@ -341,9 +382,9 @@ class Slot:
         """
         assert self._socket is not None
         self._host.report.renewed(self.service.name, self.address(), reason)
-        if self._listener is not None:
-            self._listener.stop()
-            self._listener = None
+        listener, self._listener = self._listener, None
+        if listener is not None:
+            survived(self.service.name, listener.stop)
         self._retiring = self._free = False
         # What programs have to answer goes through it, and they may keep its port.
         self._before.append(self._socket)
@@ -361,7 +402,7 @@ class Slot:
         self._socket = self._original = self._wanted = None
         self._own()
         if self._mark is not None:
-            self._mark.remove()
+            survived(self.service.name, self._mark.remove)
             self._mark = None
         if self._claim is not None:
             self._claim.give()
@@ -376,6 +417,7 @@ class Slot:
             sock.close()
             self._before.remove(sock)
 
+    @failing
     def _released(self) -> None:
         """
         One of the service's programs has ended.
@@ -387,6 +429,7 @@ class Slot:
         if self._drained and self._free:
             self._giveUp()
 
+    @failing
     def change(self, service: Service) -> None:
         """
         Serve otherwise, as soon as the socket is free.
@@ -405,6 +448,7 @@ class Slot:
             self._retiring = True
             self._listener.retire(self._retired)
 
+    @failing
     def _retired(self) -> None:
         """
         The socket is free: serve as it is wanted now, if it is wanted.
@@ -415,6 +459,7 @@ class Slot:
         elif self._socket is not None and not self._paused:
             self._serve()
 
+    @failing
     def pause(self) -> None:
         """
         Take no clients until L{resume}: they wait in the socket's queue.
@@ -422,6 +467,7 @@ class Slot:
         self._paused = True
         self._retire()
 
+    @failing
     def resume(self) -> None:
         """
         Take clients again, whatever the reason is that none are taken: a pause, a
@@ -439,6 +485,7 @@ class Slot:
             # Another listener has none of the pauses of this one.
             self._retire()
 
+    @failing
     def drain(self) -> None:
         """
         Take no more clients, for good, and give up the socket as soon as no program
@@ -469,8 +516,8 @@ class Slot:
         try:
             with nullcontext() if self._original is None else self._original.changing():
                 sockets.reconfigure(self._socket, self._mark, before, after)
-        except OSError as why:
-            reason = f"the socket stays as it is: {why.strerror}"
+        except Exception as why:
+            reason = f"the socket stays as it is: {reasonOf(why)}"
             self._host.report.warning(Warned(after.place, "service", reason))
 
     def stop(self) -> None:
@@ -480,28 +527,29 @@ class Slot:
         if self._later is not None:
             self._later.cancel()
             self._later = None
-        if self._listener is not None or self._free:
-            self._host.report.stopped(self.service.name)
-        if self._listener is not None:
-            self._listener.stop()
-            self._listener = None
-        self._free = False
+        name, listener, self._listener = self.service.name, self._listener, None
+        if listener is not None or self._free:
+            self._host.report.stopped(name)
+        self._free = self._retiring = False
+        if listener is not None:
+            survived(name, listener.stop)
         self._close()
 
     def _close(self) -> None:
         """
         Give up the socket.
         """
+        name = self.service.name
         if self._mark is not None:
             # The mark holds as long as the socket is open.
-            self._mark.remove()
+            survived(name, self._mark.remove)
             self._mark = None
         if self._socket is not None:
             self._before.append(self._socket)
         while self._before:
             # Those of programs from before a change too.
             sock = self._before.pop()
-            self._host.leave(sock)
+            survived(name, self._host.leave, sock)
             sock.close()
         self._forget()
 
@@ -570,7 +618,11 @@ class Slot:
         """
         if self.service.warm is None or self._listener is None:
             return None
-        return isReady(self._launcherOf(self.service))
+        try:
+            return isReady(self._launcherOf(self.service))
+        except Exception:
+            # It cannot be had; the service fails when it needs it.
+            return False
 
     def getHost(self) -> IAddress | None:
         """

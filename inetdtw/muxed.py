@@ -22,7 +22,8 @@ from inetdtw.host import Host
 from inetdtw.interfaces import ILauncher
 from inetdtw.launches import Launches
 from inetdtw.limits import Limits
-from inetdtw.ports import SocketPort
+from inetdtw.listen import LONGEST_RETRY, failing
+from inetdtw.ports import SocketPort, broken, reasonOf
 from inetdtw.service import Service
 from inetdtw.sockets import goodbye
 from inetdtw.state import ServiceState, stateOf
@@ -99,12 +100,15 @@ class MuxedSlot:
         self._waiting: deque[tuple[socket.socket, Any, bool]] = deque()
         self._claims: deque[Claim] = deque()
         self._started = self._drained = False
+        self._gate: Any = None
+        self._reason: str | None = None
 
     def bind(self, retry: float = 0.0) -> None:
         """
         It has no socket.
         """
 
+    @failing
     def start(self) -> None:
         """
         Serve.
@@ -137,6 +141,19 @@ class MuxedSlot:
         self._gate = Gate(name, self._limits, host.report, *given)
         self._gate.port = self._door
 
+    def fail(self, why: Exception) -> None:
+        """
+        Serve no more after an error, and plan to try again.
+
+        @param why: the exception that is being handled.
+        """
+        broken(self.service.name)
+        self._reason = reasonOf(why)
+        self.stop()
+        if not self._drained:
+            self._door.pause("broken", LONGEST_RETRY, self.start)
+
+    @failing
     def change(self, service: Service) -> None:
         """
         Serve otherwise from now on.
@@ -151,12 +168,13 @@ class MuxedSlot:
         """
         Serve no more.  The programs that run go on.
         """
+        self._door.stop()
         if not self._started:
             return
         self._started = False
         self._host.names.discard(self._key)
-        self._door.stop()
-        self._gate.close()
+        if self._gate is not None:
+            self._gate.close()
         while self._waiting:
             connection, _, asked = self._first()
             _sendAway(connection, asked)
@@ -210,12 +228,14 @@ class MuxedSlot:
         self._host.report.refuse(self.service.name, peer, reason)
         _sendAway(connection, asked)
 
+    @failing
     def pause(self) -> None:
         """
         Serve nobody until L{resume}; clients wait.
         """
         self._door.hold("operator")
 
+    @failing
     def resume(self) -> None:
         """
         Serve again, whatever the reason is that nobody is served.
@@ -224,6 +244,7 @@ class MuxedSlot:
         self._door.relent()
         self._door.free("operator")
 
+    @failing
     def drain(self) -> None:
         """
         Serve no more, for good.
@@ -259,6 +280,7 @@ class MuxedSlot:
             self._limits,
             self._host.tallies[name],
             held,
+            reason=self._reason if "broken" in held else None,
             until=None if resumes is None else self._host.timeOf(resumes),
             ready=self._ready(),
         )

@@ -73,12 +73,17 @@ class Tcpmux(GatedListener):
         self._makeRoom(peer)
         self._account.take(peer)
         names, reactor = self._host.names, self._host.reactor
-        Question(
-            *(connection, peer, reactor, self._asked),
-            names.questions,
-            self._account.sourceOf(peer),
-            lambda question: self._account.give(question.peer),
-        )
+        try:
+            Question(
+                *(connection, peer, reactor, self._asked),
+                names.questions,
+                self._account.sourceOf(peer),
+                lambda question: self._account.give(question.peer),
+            )
+        except Exception:
+            self._account.give(peer)
+            connection.close()
+            raise
 
     def _makeRoom(self, peer: Any) -> None:
         """

@@ -50,7 +50,7 @@ def survived(service: str, call: Callable[..., object], *arguments: Any) -> bool
     try:
         call(*arguments)
     except Exception:
-        _log.failure("broken {service} peer=-", service=service)
+        broken(service)
         return False
     return True
 
@@ -65,6 +65,24 @@ def sayDropped(name: str, number: int = 0) -> None:
     reason = os.strerror(number) if number else "an error, or the end of it"
     text = "dropped {name} peer=- reason={reason}"
     _log.warn(text, name=name, reason=reason)
+
+
+def broken(service: str) -> None:
+    """
+    Log the exception that is being handled, with its traceback.
+
+    @param service: the name of the service that it is about.
+    """
+    _log.failure("broken {service} peer=-", service=service)
+
+
+def reasonOf(why: Exception) -> str:
+    """
+    Return an exception in one line.
+    """
+    if isinstance(why, OSError):
+        return why.strerror or str(why)
+    return f"{type(why).__name__}: {why}"
 
 
 @implementer(IReadDescriptor)

@@ -32,6 +32,7 @@ from inetdtw.inherited import Inherited
 from inetdtw.launchers import Launchers
 from inetdtw.lookups import Lookups
 from inetdtw.native import environment
+from inetdtw.ports import broken, reasonOf
 from inetdtw.report import Report
 from inetdtw.service import Service, Settings
 from inetdtw.slots import DRAINING, Slots
@@ -144,7 +145,18 @@ class InetdService(ApplicationService):
 
     def _read(self) -> Configuration:
         """
-        What the configuration says now.
+        What the configuration says now.  Whatever goes wrong is a problem of it.
+        """
+        try:
+            return self._readNow()
+        except Exception as why:
+            broken("-")
+            problem = files.mistakeOf(self._paths, f"internal error: {reasonOf(why)}")
+            return Configuration(problems=(problem,))
+
+    def _readNow(self) -> Configuration:
+        """
+        Read the configuration.
         """
         ask = Lookups(os.geteuid(), os.getegid(), self._host.environ)
         if self._text is None:
@@ -337,8 +349,10 @@ class InetdService(ApplicationService):
             services = configuration.services
             new = [each for each in services if before.get(each.key) != each]
             self._launchers.make(new)
-        except OSError as why:
-            reason = f"its programs cannot be started: {why.strerror}"
+        except Exception as why:
+            if not isinstance(why, OSError):
+                broken("-")
+            reason = f"its programs cannot be started: {reasonOf(why)}"
             problem = files.mistakeOf(self._paths, reason)
             return replace(configuration, problems=(problem,))
         return configuration

@@ -26,7 +26,7 @@ from inetdtw.launches import Launches
 from inetdtw.limits import Limits
 from inetdtw.listener import GatedListener
 from inetdtw.pending import PendingConnections, PendingDatagram
-from inetdtw.ports import WaitPort
+from inetdtw.ports import BROKEN_PAUSE, WaitPort, broken, survived
 from inetdtw.service import Service
 
 #: How many programs a launcher may start one after the other before it asks again.
@@ -98,20 +98,26 @@ class WaitProgram(GatedListener):
         """
         if self._gate.open() and self._gate.admit():
             self._port.hold("child")
-            self._begin()
+            if not survived(self._service.name, self._begin):
+                self._port.pause("broken", BROKEN_PAUSE)
+                self._free()
 
     def _begin(self) -> None:
         """
-        Start a program.
+        Start a program, for which there is one more in the counts.
         """
-        if self._service.isStream:
-            self._connections.note(closely=self._idle >= FREE_TRIES)
-        else:
-            self._datagram.note()
+        try:
+            if self._service.isStream:
+                self._connections.note(closely=self._idle >= FREE_TRIES)
+            else:
+                self._datagram.note()
+            self._socket.setblocking(True)
+            fd = self._socket.fileno()
+            repeats = 0 if self._service.isStream else self._gate.spare(REPEATS)
+        except Exception:
+            self._gate.release()
+            raise
         self.busy = True
-        self._socket.setblocking(True)
-        fd = self._socket.fileno()
-        repeats = 0 if self._service.isStream else self._gate.spare(REPEATS)
         self._launches.launch(
             None, (fd, fd, fd), self._ended, repeats=repeats, again=self._gate.again
         )
@@ -124,13 +130,35 @@ class WaitProgram(GatedListener):
         self._gate.release()
         if self._socket.fileno() < 0 or not self.restored():
             return
+        try:
+            followed = self._follow(child)
+        except Exception:
+            broken(self._service.name)
+            self._port.pause("broken", BROKEN_PAUSE)
+            followed = False
+        if not followed:
+            self._free()
+
+    def _follow(self, child: Child) -> bool:
+        """
+        Look at what the program has left, and start the next one at once if that is
+        right.
+
+        @return: whether it was started.
+        """
         if self._service.isStream:
             self._afterConnections(child)
         else:
             self._afterDatagram(child)
-        if child.how is not None and self._more() and self._gate.admit():
-            self._begin()
-            return
+        if child.how is None or not self._more() or not self._gate.admit():
+            return False
+        self._begin()
+        return True
+
+    def _free(self) -> None:
+        """
+        No program has the socket: wait for something to read again.
+        """
         self._socket.setblocking(False)
         self._port.free("child")
         self._released()

@@ -265,6 +265,16 @@ class GateTests(ServingTestCase):
         self.assertEqual(said, ["served"])
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
+    def test_brokenCounts(self) -> None:
+        """
+        A client that could not be served for an error counts no more, nor does one
+        whose refusal fails.
+        """
+        gate = self.gate(perSource=1)
+        gate.let(PEER, lambda: 1 / 0)
+        self.assertEqual(self.let(gate), ["served"])
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
     def test_repeats(self) -> None:
         """
         What was started once more counts for the rate.

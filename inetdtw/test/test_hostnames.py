@@ -66,6 +66,7 @@ class NumericTests(SynchronousTestCase):
             "1.2.3.300.",
             "::1::",
             "2001::1%nosuch0",
+            "a\0",
         ):
             self.assertRaises(OSError, self.hosts, host)
         self.assertRaises(UnicodeError, self.hosts, "a" * 64)

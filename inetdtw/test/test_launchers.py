@@ -194,8 +194,8 @@ class LaunchersTests(ServingTestCase):
 
     def test_none(self) -> None:
         """
-        Where one of those that are needed cannot be had, nothing is different: those
-        there are stay, and those that were made for it are none.
+        Where one of those that are to be made cannot be had, nothing is different:
+        those there are stay, and those that were made for it are none.
         """
         self.launchers.need([FORKSERVER])
         kinds = {"direct": self.maker("direct"), "forkserver": self.failing}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from typing import Any
 
 from twisted.logger import LogLevel
 
@@ -27,9 +28,9 @@ from inetdtw.test.fakes import (
 from inetdtw.test.test_child import PEER
 
 
-class LaunchesTests(ServingTestCase):
+class LaunchesCase(ServingTestCase):
     """
-    Tests for L{Launches}.
+    A test of the starts of one program.
     """
 
     def setUp(self) -> None:
@@ -56,6 +57,12 @@ class LaunchesTests(ServingTestCase):
         """
         program = program or Program(self.path, (), ("name", "one"))
         return Launches(makeService(program=program), self.host, self.launcher)
+
+
+class LaunchesTests(LaunchesCase):
+    """
+    Tests for L{Launches}.
+    """
 
     def test_order(self) -> None:
         """
@@ -354,3 +361,64 @@ class LaunchesTests(ServingTestCase):
         self.reactor.advance(LOOK_AGAIN)
         launches.launch(PEER, (0, 0, 0), self.done.append)
         self.assertEqual(len(self.launcher.programs), 2)
+
+
+class FaultTests(LaunchesCase):
+    """
+    Tests for L{Launches} in which something raises what nobody expects.
+    """
+
+    def wrong(self, *given: Any) -> Any:
+        """
+        Be what raises it.
+        """
+        raise ValueError("embedded null byte")
+
+    def assertFailed(self, launches: Launches) -> None:
+        """
+        A launch fails with a line that says why; its service is notified, once.
+        """
+        child = launches.launch(PEER, (0, 1, 2), self.done.append)
+        self.assertEqual(self.done, [child])
+        self.assertIsNone(child.how)
+        (fail,) = self.said("fail")
+        self.assertIn("ValueError: embedded null byte", fail["reason"])
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+
+    def test_launcher(self) -> None:
+        """
+        The launcher raises something, and reports the end all the same.
+        """
+        self.install()
+        launches = self.launches()
+        self.patch(self.launcher, "launch", self.wrong)
+        self.assertFailed(launches)
+        (child,) = self.done
+        child.started(FIRST_PID)
+        child.ended(Exit(0, None))
+        self.assertEqual(len(self.done), 1)
+
+    def test_search(self) -> None:
+        """
+        The search for the program raises something.
+        """
+        self.install()
+        launches = self.launches()
+        self.patch(launches, "_find", self.wrong)
+        self.assertFailed(launches)
+
+    def test_done(self) -> None:
+        """
+        The service raises something when it is notified: nothing is done twice.
+        """
+        self.install()
+        self.launcher.refusal = "no room"
+        told: list[Child] = []
+
+        def done(child: Child) -> None:
+            told.append(child)
+            self.wrong()
+
+        self.launches().launch(PEER, (0, 1, 2), done)
+        self.assertEqual(len(told), 1)
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)

@@ -11,8 +11,11 @@ import errno
 import os
 import socket
 import stat
+import struct
 from dataclasses import replace
-from typing import Any
+from functools import partial
+from typing import Any, Callable
+from unittest import mock
 
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.error import ConnectionDone
@@ -21,6 +24,7 @@ from twisted.python.failure import Failure
 from inetdtw import sockets
 from inetdtw.datagrams import DatagramListener
 from inetdtw.descriptors import Purpose
+from inetdtw.host import Host
 from inetdtw.interfaces import ILauncher
 from inetdtw.internal import InternalDatagrams, InternalStream
 from inetdtw.limits import WINDOW
@@ -1336,3 +1340,135 @@ class RenewTests(SlotTestCase):
         program.end()
         self.assertFalse(slot.bound)
         self.assertFalse(os.path.lexists(path))
+
+
+class FaultTests(SlotTestCase):
+    """
+    Tests for a L{Slot} in which any step raises an exception of any kind.
+    """
+
+    KINDS: tuple[Exception, ...] = (
+        OverflowError("signed integer is greater than maximum"),
+        UnicodeEncodeError("ascii", "\xe9", 0, 1, "ordinal not in range(128)"),
+        ValueError("embedded null byte"),
+        struct.error("'i' format requires"),
+        AttributeError("module 'socket' has no attribute 'SO_NONE'"),
+        OSError(errno.EMFILE, "no more descriptors"),
+    )
+
+    def failing(self, *_: Any, **__: Any) -> Any:
+        """
+        Be a step that raises something.
+        """
+        raise self.why
+
+    def assertFails(self, slot: Slot, act: Callable[[], object]) -> None:
+        """
+        An act leaves the service unbound, with the reason, and it is tried again.
+        """
+        act()
+        self.assertFalse(slot.bound)
+        state = slot.state()
+        self.assertEqual(state.condition, "bind failed")
+        text = self.why.strerror if isinstance(self.why, OSError) else str(self.why)
+        self.assertIn(text or "-", state.reason or "")
+        self.assertIsNotNone(state.until)
+        logged = len(self.flushLoggedErrors(type(self.why)))
+        self.assertEqual(logged, 0 if isinstance(self.why, OSError) else 1)
+
+    def again(self, slot: Slot) -> None:
+        """
+        The service is served in the end.
+        """
+        self.reactor.advance(FIRST_RETRY * 2)
+        self.assertTrue(slot.bound)
+        self.assertEqual(slot.state().condition, "listening")
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+        slot.stop()
+
+    def test_steps(self) -> None:
+        """
+        Whatever the bind, the start, a change, a pause or a resume raises, the service
+        is unbound, says why, and is tried again.
+        """
+        for why in self.KINDS:
+            self.why = why
+            before = openDescriptors()
+            with mock.patch.object(sockets, "listen", self.failing):
+                slot = Slot(makeService(), self.host, self.launcherOf)
+                self.assertFails(slot, slot.bind)
+            self.again(slot)
+            slot = self.slot(makeService())
+            with mock.patch.object(StreamPrograms, "start", self.failing):
+                self.assertFails(slot, slot.start)
+                self.assertFalse(self.reactor.getReaders())
+            self.again(slot)
+            slot = self.slot(makeService())
+            with mock.patch.object(StreamPrograms, "__init__", self.failing):
+                self.assertFails(slot, slot.start)
+            self.again(slot)
+            for act in (
+                lambda slot: slot.change(makeService(wait=True)),
+                lambda slot: slot.pause(),
+            ):
+                slot = self.serving(makeService())
+                with mock.patch.object(StreamPrograms, "retire", self.failing):
+                    self.assertFails(slot, partial(act, slot))
+                slot.resume()
+                self.again(slot)
+            slot = self.serving(makeService())
+            slot.pause()
+            with mock.patch.object(StreamPrograms, "start", self.failing):
+                self.assertFails(slot, slot.resume)
+            self.again(slot)
+            self.assertEqual(openedSince(before), {})
+
+    def test_options(self) -> None:
+        """
+        Whatever the options of a change raise, the socket stays as it is.
+        """
+        for why in self.KINDS:
+            self.why = why
+            slot = self.serving(makeService())
+            with mock.patch.object(sockets, "reconfigure", self.failing):
+                slot.change(makeService(bounds=Bounds(3)))
+            self.assertTrue(slot.bound)
+            self.assertIn("stays as it is", self.said("warning")[-1]["reason"])
+            slot.stop()
+
+    def test_stop(self) -> None:
+        """
+        Whatever a stop or a drain raises, nothing is left of the socket.
+        """
+        for why in self.KINDS:
+            self.why = why
+            for act in (Slot.stop, Slot.drain):
+                before = openDescriptors()
+                slot = self.serving(makeUnix(os.path.abspath("s")))
+                with (
+                    mock.patch.object(StreamPrograms, "stop", self.failing),
+                    mock.patch.object(sockets.PathMark, "remove", self.failing),
+                    mock.patch.object(Host, "leave", self.failing),
+                ):
+                    act(slot)
+                self.assertFalse(slot.bound)
+                self.flushLoggedErrors(type(self.why))
+                self.assertEqual(self.reactor.getDelayedCalls(), [])
+                self.assertEqual(openedSince(before), {})
+                os.unlink("s")
+
+    def test_backoff(self) -> None:
+        """
+        The time between two tries grows, and the traceback is logged once.
+        """
+        self.why = ValueError("it is wrong")
+        slot = self.slot(makeService())
+        with mock.patch.object(StreamPrograms, "start", self.failing):
+            slot.start()
+            for seconds in (1, 2, 4):
+                (later,) = self.reactor.getDelayedCalls()
+                left = later.getTime() - self.reactor.seconds()
+                self.assertAlmostEqual(left, seconds)
+                self.reactor.advance(left)
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+        slot.stop()

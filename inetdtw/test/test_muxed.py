@@ -12,6 +12,7 @@ from typing import Any
 
 from inetdtw.descriptors import Purpose
 from inetdtw.limits import WINDOW, Limits
+from inetdtw.listen import LONGEST_RETRY
 from inetdtw.muxed import MuxedSlot
 from inetdtw.muxing import Tcpmux
 from inetdtw.ports import SHORTAGE_PAUSE
@@ -361,6 +362,34 @@ class MuxedSlotTests(MuxedCase):
         self.assertEqual(self.slot.state().condition, "stopped")
         self.slot.stop()
         self.assertEqual(len(self.said("close")), 1)
+
+    def test_broken(self) -> None:
+        """
+        Whatever its start or a change raises, the service pauses with the reason, is
+        tried again, and leaves no client waiting.
+        """
+
+        def launcherOf(service: Service) -> Any:
+            if not wrong:
+                return self.launcher
+            raise ValueError("no launcher")
+
+        for act in (
+            lambda slot: slot.start(),
+            lambda slot: slot.change(makeMuxed(refusal=b"x")),
+        ):
+            wrong = act is not None
+            slot = MuxedSlot(makeMuxed(), self.host, launcherOf)
+            act(slot)
+            slot.start()
+            state = slot.state()
+            self.assertEqual(state.condition, "paused")
+            self.assertEqual(state.reason, "ValueError: no launcher")
+            self.flushLoggedErrors(ValueError)
+            wrong = False
+            self.reactor.advance(LONGEST_RETRY)
+            self.assertEqual(slot.state().condition, "listening")
+            slot.drain()
 
     def test_neverServed(self) -> None:
         """

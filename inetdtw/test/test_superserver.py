@@ -12,6 +12,7 @@ import os
 import socket
 import tempfile
 from typing import Any
+from unittest import mock
 
 from zope.interface.verify import verifyObject
 
@@ -20,9 +21,11 @@ from twisted.internet.error import ConnectionDone
 from twisted.internet.testing import StringTransportWithDisconnection
 from twisted.python.failure import Failure
 
-from inetdtw import InetdService, NothingToServe, superserver
+from inetdtw import InetdService, NothingToServe, files, sockets, superserver
 from inetdtw._packets import decode
 from inetdtw.hostnames import HostNames
+from inetdtw.internal import InternalStream
+from inetdtw.launchers import Launchers
 from inetdtw.selection import NotOneService
 from inetdtw.service import Settings
 from inetdtw.slots import CHECK, Draining
@@ -537,6 +540,99 @@ class HostNamesTests(SuperserverTestCase):
         inetd.stopService()
         self.answer("127.0.0.1")
         self.assertEqual(inetd.getHosts(), {})
+
+
+class FaultTests(SuperserverTestCase):
+    """
+    Tests for L{InetdService} where something raises what nobody expects.
+    """
+
+    def wrong(self, *_: object, **__: object) -> Any:
+        """
+        Be what raises it.
+        """
+        raise ValueError("embedded null byte")
+
+    def assertUndone(self, inetd: InetdService) -> None:
+        """
+        A reload changes nothing, and says why.
+        """
+        before = inetd.configuration, inetd.getHosts()
+        done = inetd.reload()
+        self.assertFalse(done)
+        self.assertIn("ValueError: embedded null byte", done.problems[0])
+        self.assertEqual((inetd.configuration, inetd.getHosts()), before)
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+
+    def test_read(self) -> None:
+        """
+        A configuration whose reading raises an exception is one with a problem.
+        """
+        inetd = self.running(ECHO)
+        with mock.patch.object(files, "load", self.wrong):
+            self.assertUndone(inetd)
+            other = self.inetd(ECHO)
+            self.assertEqual(other.configuration.services, ())
+            self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+
+    def test_launchers(self) -> None:
+        """
+        A reload whose launchers raise an exception changes nothing.
+        """
+        inetd = self.running(ECHO)
+        self.write(ECHO, PROGRAM.format("-c true"))
+        with mock.patch.object(Launchers, "make", self.wrong):
+            self.assertUndone(inetd)
+
+    def test_startLaunchers(self) -> None:
+        """
+        At the start only the service fails whose launcher raises an exception, and is
+        tried again.
+        """
+        with mock.patch.object(Launchers, "make", self.wrong):
+            inetd = self.running(PROGRAM.format("-c true"), ECHO)
+            program, echo = inetd.state().services
+        self.assertEqual(program.condition, "bind failed")
+        self.assertEqual(program.reason, "ValueError: embedded null byte")
+        self.assertEqual(echo.condition, "listening")
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+        self.reactor.advance(1.0)
+        self.assertTrue(inetd.state().healthy)
+
+    def test_apply(self) -> None:
+        """
+        A reload is finished for all services but those whose stop, change or start
+        raises an exception.
+        """
+        keep = "127.0.0.1:0 stream tcp nowait - internal discard\n"
+        changed = ECHO.replace("nowait", "nowait/7")
+        for owner, name in (
+            (InternalStream, "__init__"),
+            (InternalStream, "start"),
+            (InternalStream, "stop"),
+            (InternalStream, "retire"),
+            (sockets, "listen"),
+            (sockets, "reconfigure"),
+        ):
+            inetd = self.running(ECHO, DISCARD)
+            self.write(changed, DISCARD, keep)
+            with mock.patch.object(owner, name, self.wrong):
+                done = inetd.reload()
+            self.assertTrue(done)
+            assert done.changes is not None
+            self.assertEqual(len(done.changes.change), 1)
+            self.assertEqual(len(done.changes.start), 1)
+            self.assertEqual(inetd.state().services[1].condition, "listening")
+            self.reactor.advance(1.0)
+            conditions = [each.condition for each in inetd.state().services]
+            self.assertEqual(conditions, ["listening"] * 3, name)
+            self.flushLoggedErrors(ValueError)
+            self.write(DISCARD)
+            with mock.patch.object(owner, name, self.wrong):
+                self.assertTrue(inetd.reload())
+            self.assertEqual(len(inetd.getHosts()), 1)
+            self.flushLoggedErrors(ValueError)
+            inetd.stopService()
 
 
 class ReloadTests(SuperserverTestCase):

@@ -10,7 +10,8 @@ from __future__ import annotations
 import os
 import select
 import socket
-from unittest import skipUnless
+from typing import Any
+from unittest import mock, skipUnless
 
 from zope.interface.verify import verifyObject
 
@@ -18,6 +19,8 @@ from inetdtw import pending
 from inetdtw.backlog import waiting
 from inetdtw.interfaces import Exit, IListener
 from inetdtw.limits import WINDOW, Limits
+from inetdtw.pending import PendingConnections, PendingDatagram
+from inetdtw.ports import BROKEN_PAUSE
 from inetdtw.service import Bounds, Program, Service
 from inetdtw.test.fakes import (
     PATIENCE,
@@ -698,3 +701,63 @@ class ConnectionTests(WaitingTestCase):
         self.assertIdle()
         connection, _ = self.server.accept()
         connection.close()
+
+
+class FaultTests(WaitingTestCase):
+    """
+    Tests for L{WaitProgram} in which a step raises what nobody expects.
+    """
+
+    def wrong(self, *_: object, **__: object) -> Any:
+        """
+        Be what raises it.
+        """
+        raise OverflowError("it is too large")
+
+    def test_begin(self) -> None:
+        """
+        What keeps a program from being started holds the socket for a moment only, and
+        nothing is counted.
+        """
+        for service, kind in (
+            (makeDatagrams(wait=True), PendingDatagram),
+            (makeService(wait=True), PendingConnections),
+        ):
+            started = len(self.launcher.programs)
+            self.serve(service)
+            client = self.closing(socket.socket(socket.AF_INET, service.socktype))
+            client.connect(self.server.getsockname())
+            if not service.isStream:
+                client.send(b"x")
+            with mock.patch.object(kind, "note", self.wrong):
+                self.reactor.turnUntil(lambda: "broken" in self.listener.held())
+            self.assertEqual(self.listener.held(), ["broken"])
+            self.assertEqual(self.limits.running, 0)
+            self.reactor.advance(BROKEN_PAUSE)
+            self.ordered(started + 1)
+            self.assertEqual(self.limits.running, 1)
+            self.flushLoggedErrors(OverflowError)
+            self.listener.stop()
+
+    def test_end(self) -> None:
+        """
+        What goes wrong after a program has ended holds the socket for a moment only,
+        also if the socket is waited for.
+        """
+        self.serve(makeService(wait=True))
+        client = self.closing(socket.socket())
+        client.connect(self.server.getsockname())
+        program = self.ordered(1)
+        with mock.patch.object(PendingConnections, "left", self.wrong):
+            program.start().end()
+        self.assertEqual(self.listener.held(), ["broken"])
+        self.assertEqual(self.limits.running, 0)
+        self.assertEqual(len(self.flushLoggedErrors(OverflowError)), 1)
+        self.reactor.advance(BROKEN_PAUSE)
+        program = self.ordered(2)
+        retired: list[bool] = []
+        self.listener.retire(lambda: retired.append(True))
+        with mock.patch.object(PendingConnections, "left", self.wrong):
+            program.start().end()
+        self.assertEqual(retired, [True])
+        self.assertEqual(len(self.flushLoggedErrors(OverflowError)), 1)
