@@ -24,6 +24,9 @@ from inetdtw import _warmhelper
 #: A path by which Linux opens what descriptor 0 is.
 STANDARD_INPUT = "/dev/fd/0"
 
+#: A flag of memfd_create(2) that Python has no name for.
+_MFD_NOEXEC_SEAL = 8
+
 
 def _loaded() -> bytes:
     """
@@ -69,11 +72,7 @@ def given(orders: Mapping[str, object]) -> int:
 
     @raise OSError: if there is no room for it.
     """
-    if hasattr(os, "memfd_create"):
-        fd = os.memfd_create("inetdtw")
-    else:
-        with tempfile.TemporaryFile() as file:
-            fd = os.dup(file.fileno())
+    fd = _file()
     try:
         with open(fd, "wb", closefd=False) as written:
             written.write(program(orders))
@@ -82,3 +81,19 @@ def given(orders: Mapping[str, object]) -> int:
         os.close(fd)
         raise
     return fd
+
+
+def _file() -> int:
+    """
+    Return a descriptor of a file that nobody else has.
+
+    @raise OSError: if there is no room for it.
+    """
+    if not hasattr(os, "memfd_create"):
+        with tempfile.TemporaryFile() as file:
+            return os.dup(file.fileno())
+    try:
+        return os.memfd_create("inetdtw")
+    except PermissionError:
+        # vm.memfd_noexec may ask for that; earlier systems know neither.
+        return os.memfd_create("inetdtw", os.MFD_CLOEXEC | _MFD_NOEXEC_SEAL)

@@ -99,6 +99,22 @@ class GivenTests(ServingTestCase):
         del os.memfd_create
         self.assertEqual(self.given(), warmtext.program(ORDERS))
 
+    def test_notExecutable(self) -> None:
+        """
+        So it is where memfd_create(2) wants to be told that nothing is to be executed.
+        """
+        create, flags = os.memfd_create, []
+
+        def strict(name: str, *given: int) -> int:
+            flags.append(given)
+            if not given:
+                raise PermissionError
+            return create(name)
+
+        self.patch(os, "memfd_create", strict)
+        self.assertEqual(self.given(), warmtext.program(ORDERS))
+        self.assertEqual(flags, [(), (os.MFD_CLOEXEC | 8,)])
+
     def test_full(self) -> None:
         """
         Nothing is left open when there is no room for it.
