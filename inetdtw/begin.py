@@ -41,6 +41,8 @@ def main() -> None:
     if os.getpid() == 1:
         for number in ENDING:
             signal.signal(number, _end)
+        # Whoever has started this process may have blocked them.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
     # The reactor opens descriptors as soon as it is imported.
     occupyDescriptors()
     openStreams()

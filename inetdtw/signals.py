@@ -10,6 +10,7 @@ Faults, such as C{SIGSEGV} and C{SIGABRT}, keep what they do.
 
 from __future__ import annotations
 
+import atexit
 import signal
 from contextlib import suppress
 from typing import Any
@@ -84,6 +85,17 @@ def takeAll(report: Report, reactor: Any = None) -> None:
         # The system would not tell how children have ended.
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    atexit.register(_ignoreAll)
+
+
+def _ignoreAll() -> None:
+    """
+    Have no signal end this process in the moment in which the interpreter, on its way
+    out, has taken its handlers away.
+    """
+    for number in signal.valid_signals():
+        if callable(signal.getsignal(number)):
+            signal.signal(number, signal.SIG_IGN)
 
 
 class OnSignal(Service):

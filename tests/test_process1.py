@@ -145,6 +145,28 @@ class PidFileTests(FirstTestCase):
         self.assertEqual(talk(port, b"text"), b"text")
 
 
+class SignalsTests(FirstTestCase):
+    """
+    Signals that process 1 has no use for, or that ask it to end.
+    """
+
+    def test_signals(self) -> None:
+        """
+        The former draw a line and do nothing, the latter end it in order.
+        """
+        port = freePort()
+        pidFile = self.path("inetd.pid")
+        conf = f"{port} stream tcp nowait - /bin/cat cat\n"
+        daemon = self.first(conf, port, options=["-p", pidFile])
+        os.kill(self.pid, signal.SIGUSR1)
+        daemon.waitForLog("signal - name=SIGUSR1 event=ignored")
+        self.assertEqual(talk(port, b"text"), b"text")
+        os.kill(self.pid, signal.SIGQUIT)
+        self.assertEqual(daemon.process.wait(DEADLINE), 0)
+        self.assertIn("signal - name=SIGQUIT event=end", daemon.log())
+        self.assertFalse(os.path.exists(pidFile))
+
+
 class ProbeTests(FirstTestCase):
     """
     The health of a container.

@@ -85,8 +85,11 @@ class MainTests(SynchronousTestCase):
 
     def test_first(self) -> None:
         """
-        Process 1 ends well when it is asked to before it serves.
+        Process 1 ends well when it is asked to before it serves, though the signals
+        were blocked when it was started.
         """
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, begin.ENDING)
+        self.addCleanup(signal.pthread_sigmask, signal.SIG_SETMASK, mask)
         pid = os.getpid()
         self.patch(os, "getpid", lambda: 1)
         begin.main()

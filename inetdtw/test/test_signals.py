@@ -7,6 +7,7 @@ Tests for L{inetdtw.signals}.
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 from typing import Any
@@ -300,6 +301,8 @@ class TakeAllTests(ServingTestCase):
                 self.addCleanup(signal.signal, number, before)
         mask = signal.pthread_sigmask(signal.SIG_BLOCK, ())
         self.addCleanup(signal.pthread_sigmask, signal.SIG_SETMASK, mask)
+        self.atEnd: list[Any] = []
+        self.patch(atexit, "register", self.atEnd.append)
         self.stops = 0
         self.patch(self.reactor, "stop", self.stop)
         self.told: list[tuple[str, bool]] = []
@@ -358,6 +361,17 @@ class TakeAllTests(ServingTestCase):
         for number in signal.valid_signals():
             if signal.getsignal(number) == signal.SIG_DFL:
                 self.assertIn(nameOf(number)[3:], left)
+
+    def test_atEnd(self) -> None:
+        """
+        When the interpreter takes its handlers away, no signal ends it.
+        """
+        self.take()
+        (end,) = self.atEnd
+        end()
+        for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGQUIT, signal.SIGINT):
+            self.assertEqual(signal.getsignal(number), signal.SIG_IGN)
+        self.assertEqual(signal.getsignal(signal.SIGSEGV), signal.SIG_DFL)
 
     def test_inherited(self) -> None:
         """
