@@ -24,6 +24,7 @@ from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 from inetdtw.context import Context
 from inetdtw.forkserver import ForkServers, usualCount
 from inetdtw.interfaces import ILauncher, Order
+from inetdtw.native import native
 from inetdtw.report import Report
 from inetdtw.total import Total
 
@@ -59,7 +60,7 @@ class Rooted:
         assert context.chroot is not None
         self.context = context
         self.moves = 0
-        self._path = context.chroot
+        self._path = native(context.chroot)
         self._given = (context, reactor, report)
         self._total = total
         self._make = make
@@ -135,7 +136,7 @@ class Rooted:
         try:
             self.look()
         except OSError as why:
-            child.failed(f"{self._path}: {why.strerror}")
+            child.failed(f"{self.context.chroot}: {why.strerror}")
             return
         self._current.launch(child, replace(order, repeats=0))
 

@@ -13,9 +13,12 @@ import signal
 import socket
 import subprocess
 
+from tests import world
 from tests.daemon import DEADLINE, Daemon, environment, freePort, talk
 from tests.serving import ServingTestCase, inetd, readAll
 
+#: Writes its argument as bytes: the program's Python is in the locale, too.
+_ECHO = "import sys; sys.stdout.buffer.write(os.fsencode(sys.argv[1]) + b'\\n')"
 _ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 
 
@@ -64,7 +67,9 @@ class EncodingsTests(ServingTestCase):
         program = b"#!/bin/sh\necho program\n"
         self.writeBytes("pr\u00f6gram\u2026.sh", program, 0o755)
         there = os.path.join(folder, "s\u00f6ck\u2026".encode())
-        ports = [freePort() for _ in range(6)]
+        warm = f"#!{world.python()} -IS\nimport os\n{_ECHO}\n"
+        self.writeBytes("w\u00e4rm\u2026.py", warm.encode(), 0o755)
+        ports = [freePort() for _ in range(8)]
         key = b"%d on protocol = tcp, wait = no, user = -, "
         text = "gr\u00fc\u00df\u2026".encode()
         lines = [
@@ -84,6 +89,10 @@ class EncodingsTests(ServingTestCase):
             + b"exec = /bin/echo, args = echo direct "
             + text
             + b", launch = direct;",
+            key % ports[6]
+            + "exec = ./w\u00e4rm\u2026.py, args = w ".encode()
+            + text
+            + b", warm = yes;",
             there + b" stream unix nowait - /bin/echo echo socket",
         ]
         said = {
@@ -93,7 +102,17 @@ class EncodingsTests(ServingTestCase):
             ports[3]: os.path.join(folder, "f\u00f6lder\u2026".encode()),
             ports[4]: b"\xfc" + text,
             ports[5]: b"direct " + text,
+            ports[6]: text,
         }
+        if world.ROOT:
+            # A program that there is in no other root directory.
+            self.writeBytes("f\u00f6lder\u2026/there", b"", 0o755)
+            lines.append(
+                key % ports[7]
+                + b'exec = /there, chroot = "'
+                + os.path.join(folder, "f\u00f6lder\u2026".encode())
+                + b'";'
+            )
         return b"# K\xfcche \0\n" + b"\n".join(lines) + b"\n", said, there
 
     def assertServes(self, said: dict[int, bytes], there: bytes) -> None:
@@ -134,6 +153,7 @@ class EncodingsTests(ServingTestCase):
                     daemon.waitForLog("/s\u00f6ck\u2026")
                     self.assertNotIn("Traceback", daemon.log())
                 with Daemon(inetd("-f", "-e", conf), ports=[mux], env=env) as daemon:
+                    daemon.waitForLog("event=ready")
                     self.assertServes(said, there)
                     self.assertNotIn("Traceback", daemon.log())
                 checked = self.ask(env, "--check", conf)
