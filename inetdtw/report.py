@@ -167,7 +167,7 @@ class Report(ClientLines):
         """
         A service needs another socket, as nobody can reach it by the one that it has.
         """
-        if self._level < WARN:
+        if self._level < WARN or not self._allows("renew", service, reason):
             return
         self._log.warn(
             "renew {service} address={address} reason={reason}",
