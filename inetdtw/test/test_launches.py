@@ -17,6 +17,7 @@ from inetdtw.child import Child
 from inetdtw.context import Identity, Login
 from inetdtw.interfaces import Exit
 from inetdtw.launches import LOOK_AGAIN, Launches
+from inetdtw.report import Report
 from inetdtw.service import Program, Variables
 from inetdtw.test.fakes import (
     FIRST_PID,
@@ -112,6 +113,20 @@ class LaunchesTests(LaunchesCase):
         self.assertEqual([each["text"] for each in self.said("stderr")], ["Oh!", "And"])
         self.assertEqual(self.reactor.getReaders(), [])
         self.assertEqual(self.host.complaints, set())
+
+    def test_tooMuch(self) -> None:
+        """
+        What is over the rate of the log is read, counted and left out.
+        """
+        report = Report("info", burst=2, reactor=self.reactor)
+        self.host = replace(self.host, report=report)
+        program = self.launched("log").start()
+        os.write(program.fds[2], b"x\n" * 10)
+        program.end()
+        self.assertEqual(len(self.said("stderr")), 2)
+        report.flush()
+        (left,) = self.said("suppress")
+        self.assertEqual((left["what"], left["lines"]), ("stderr", 8))
 
     def test_endsLast(self) -> None:
         """

@@ -11,6 +11,7 @@ import re
 import signal
 from typing import Any, Callable
 
+from twisted.internet.task import Clock
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -19,6 +20,7 @@ from inetdtw.conf import Warned
 from inetdtw.diff import Changes
 from inetdtw.inherited import Unused
 from inetdtw.interfaces import Exit
+from inetdtw.lograte import INTERVAL
 from inetdtw.place import ConfError, Place
 from inetdtw.report import QUIET, Report
 from inetdtw.state import ServiceState
@@ -405,3 +407,99 @@ class ReportTests(SynchronousTestCase):
         """
         (event,) = self.written(lambda report: report.refuse("{x}", None, "{pid}"))
         self.assertEqual(formatEvent(event), "refuse {x} peer=- reason={pid}")
+
+
+class RateTests(SynchronousTestCase):
+    """
+    Tests for the bound on what clients and programs can have logged.
+    """
+
+    def setUp(self) -> None:
+        """
+        Have a log of three lines of a kind.
+        """
+        self.clock = Clock()
+
+    def report(self, level: str = "notice") -> Report:
+        """
+        Make a log.
+        """
+        return Report(level, clock=self.clock.seconds, burst=3, reactor=self.clock)
+
+    def many(self, report: Report, write: Callable[[Report], object]) -> list[str]:
+        """
+        The lines of something that happens five times, and what is said ten seconds
+        later.
+        """
+        with capturedLogs() as events:
+            for _ in range(5):
+                write(report)
+            self.clock.advance(INTERVAL)
+        return [formatEvent(event) or "" for event in events]
+
+    def test_kinds(self) -> None:
+        """
+        Each kind of line that others cause is bounded, and what is left out is told.
+        """
+        for kind, write in (
+            ("stderr", lambda report: report.stderr("7/tcp", 4, PEER, "x")),
+            ("warm", lambda report: report.warmSaid("7/tcp", 4, "x")),
+            ("refuse", lambda report: report.refuse("7/tcp", PEER, "x")),
+            ("fail", lambda report: report.fail("7/tcp", PEER, "x")),
+            ("drop", lambda report: report.drop("7/tcp", PEER, "x")),
+            ("renew", lambda report: report.renewed("7/tcp", "*:7", "x")),
+            ("end", lambda report: report.end("7/tcp", 4, PEER, Exit(1), 0)),
+        ):
+            *lines, last = self.many(self.report(), write)
+            self.assertEqual([each.split()[0] for each in lines], [kind] * 3)
+            self.assertRegex(last, rf"^suppress 7/tcp event={kind} lines=2 reason=")
+
+    def test_asked(self) -> None:
+        """
+        Starts and ends that are asked for are not.
+        """
+        for write in (
+            lambda report: report.start("7/tcp", 4, PEER),
+            lambda report: report.end("7/tcp", 4, PEER, Exit(1), 0),
+        ):
+            self.assertEqual(len(self.many(self.report("info"), write)), 5)
+
+    def test_tooMuch(self) -> None:
+        """
+        Whoever reads what a program writes learns that it is too much, and tells how
+        much more there was.
+        """
+        report = self.report()
+        with capturedLogs() as events:
+            for wanted in (True, True, True, False):
+                self.assertIs(report.stderr("7/tcp", 4, PEER, "x"), wanted)
+            self.assertTrue(report.stillTooMuch("stderr", "7/tcp"))
+            self.assertTrue(report.stillTooMuch("stderr", "7/tcp", 100))
+            report.flush()
+            self.assertFalse(report.stillTooMuch("stderr", "7/tcp"))
+        self.assertIn("lines=101 ", formatEvent(events[-1]) or "")
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_level(self) -> None:
+        """
+        What is not logged at all is not counted.
+        """
+        report = self.report("error")
+        for _ in range(5):
+            self.assertTrue(report.stderr("7/tcp", 4, PEER, "x"))
+            self.assertTrue(report.warmSaid("7/tcp", 4, "x"))
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_globalReactor(self) -> None:
+        """
+        Without a reactor of its own it takes the global one, once it needs one.
+        """
+        from twisted.internet import reactor
+
+        self.patch(reactor, "callLater", self.clock.callLater)
+        report = Report(clock=self.clock.seconds, burst=1)
+        with capturedLogs() as events:
+            for _ in range(2):
+                report.refuse("7/tcp", PEER, "x")
+            self.clock.advance(INTERVAL)
+        self.assertEqual(len(events), 2)

@@ -305,6 +305,7 @@ class SuccessionTests(ServingTestCase):
         assert self.succession.current is not None
         self.succession.said(self.succession.current, "a line")
         self.assertEqual(self.logged("said")[0]["text"], "a line")
+        self.assertFalse(self.succession.tooMuch(0))
 
     def test_retire(self) -> None:
         """
