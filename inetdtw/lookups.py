@@ -14,7 +14,7 @@ import pwd
 import resource
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Callable
 
 from inetdtw.context import Identity, Login
@@ -71,7 +71,41 @@ class Lookups:
         """
         The system's own answers.
         """
-        return cls(os.geteuid(), os.getegid(), environment())
+        return cls(os.geteuid(), os.getegid(), environment()).remembering()
+
+    def remembering(self) -> Lookups:
+        """
+        Return look-ups that ask for each name once, for one reading of the
+        configuration: a directory server may take its time for every answer.
+        """
+        return replace(
+            self,
+            getpwnam=_once(self.getpwnam),
+            getgrnam=_once(self.getgrnam),
+            getgrouplist=_once(self.getgrouplist),
+            getservbyname=_once(self.getservbyname),
+        )
+
+
+def _once(function: Callable[..., Any]) -> Callable[..., Any]:
+    """
+    Return a function that remembers what another one has returned or raised.
+    """
+    answers: dict[Any, Any] = {}
+    failures: dict[Any, Exception] = {}
+
+    def ask(*arguments: Any) -> Any:
+        if arguments in failures:
+            raise failures[arguments]
+        if arguments not in answers:
+            try:
+                answers[arguments] = function(*arguments)
+            except (LookupError, OSError, ValueError) as why:
+                failures[arguments] = why
+                raise
+        return answers[arguments]
+
+    return ask
 
 
 @dataclass(frozen=True)

@@ -158,7 +158,8 @@ class InetdService(ApplicationService):
         """
         Read the configuration.
         """
-        ask = Lookups(os.geteuid(), os.getegid(), self._host.environ)
+        environ = self._host.environ
+        ask = Lookups(os.geteuid(), os.getegid(), environ).remembering()
         if self._text is None:
             return files.load(self._paths, self._settings, ask)
         name = self._paths[0] if self._paths else "inetd.conf"

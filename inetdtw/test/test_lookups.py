@@ -413,3 +413,25 @@ class ThisProcessTests(SynchronousTestCase):
         The hard limit of a resource is a number, or -1.
         """
         self.assertGreaterEqual(Lookups.ofThisProcess().hardLimit("RLIMIT_NOFILE"), -1)
+
+
+class RememberingTests(SynchronousTestCase):
+    """
+    Tests for L{Lookups.remembering}.
+    """
+
+    def test_once(self) -> None:
+        """
+        Every name is asked for once, also one that there is not.
+        """
+        asked: list[str] = []
+
+        def getpwnam(name: str) -> Any:
+            asked.append(name)
+            return ROOT.getpwnam(name)
+
+        ask = replace(ROOT, getpwnam=getpwnam).remembering()
+        for _ in range(3):
+            self.assertEqual(userId("alpine", ask), 1000)
+            self.assertRaises(NotFound, userId, "nosuch", ask)
+        self.assertEqual(asked, ["alpine", "nosuch"])

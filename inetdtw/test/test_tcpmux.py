@@ -196,7 +196,7 @@ class QuestionTests(SynchronousTestCase):
         """
         for _ in range(2):
             self.question.connectionLost(Failure(ConnectionDone()))
-        self.assertEqual((self.names, self.open), ([None], set()))
+        self.assertEqual((self.names, list(self.open)), ([None], []))
 
 
 class NamesTests(SynchronousTestCase):
