@@ -205,9 +205,11 @@ class Descriptors:
 
     def keep(self, purpose: Purpose, count: int) -> None:
         """
-        Have this many descriptors for a purpose, whether or not all are open now.
+        Have this many descriptors for a purpose besides those that are L{take}n,
+        whether or not all are open now.
         """
-        self._add(count - self._taken[(purpose,)], (purpose, "", ""))
+        key = (purpose, "", "")
+        self._add(count - self._taken[key], key)
 
     def _add(self, count: int, key: _Key) -> None:
         """
@@ -391,14 +393,14 @@ class Descriptors:
         left = max(0, pool - sum(others))
         return each + (_part(left, _OF_SERVICE) if own else left)
 
-    def fitsListener(self) -> bool:
+    def spare(self, count: int = 1) -> bool:
         """
-        True if there may be one more socket that listens: clients of those that are
-        there come first.
+        True if there may be so many more that no client needs, as a socket that
+        listens: clients of what there is come first.
         """
         self._limit = softLimit()
         left = max(WANTED, min(LEFT, (self._limit - self._foreign()) // 8))
-        return not self.short(left + 1) and self.enough(left + 1)
+        return not self.short(left + count) and self.enough(left + count)
 
     def whenRoom(self, who: Any, callback: Callable[[], None]) -> None:
         """

@@ -29,11 +29,11 @@ from inetdtw.rooted import Rooted
 from inetdtw.service import Service
 from inetdtw.total import Total
 from inetdtw.warm import Warm
+from inetdtw.warmprocess import OF_WARM
 from inetdtw.watch import Exits
 
-#: The descriptors of one fork server: both ends of its socket, and its standard error;
-#: and those of a warm process, with its successor's.
-OF_HELPER, OF_WARM = 3, 6
+#: The descriptors of one fork server: both ends of its socket, and its standard error.
+OF_HELPER = 3
 
 _Key = tuple[str, Context]
 
@@ -101,7 +101,7 @@ class Launchers:
         self._descriptors = Descriptors() if descriptors is None else descriptors
         self._exits = Exits(reactor, self._descriptors)
         self._few = False
-        self._used = 0
+        self._used = self._kept = 0
         self._reactor = reactor
         self._report = report
         self._launchers: dict[_Key, Any] = {}
@@ -126,11 +126,11 @@ class Launchers:
         for launcher in self._launchers.values():
             if isinstance(launcher, Rooted):
                 launcher.renew()
+        self._count()
         for service in services:
             if service.program is None or _key(service) in self._launchers:
                 with suppress(Exception):
                     self._heat(service)
-        self._count()
 
     def expect(self, services: Iterable[Service]) -> None:
         """
@@ -143,7 +143,7 @@ class Launchers:
         wanted = len(keys) * usualCount() * OF_HELPER + len(warm) * OF_WARM
         half = max(0, self._descriptors.available() // 2)
         self._few = wanted > half
-        self._descriptors.keep(Purpose.HELPER, min(wanted, half))
+        self._keep(min(wanted, half))
 
     def _takeFor(self, count: int) -> None:
         """
@@ -153,22 +153,28 @@ class Launchers:
         """
         account = self._descriptors
         self._used += count
-        more = self._used - account.taken(Purpose.HELPER)
-        if more > 0 and account.short(more):
+        more = self._used - self._kept
+        if more > 0 and not account.spare(more):
             self._used -= count
             raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
-        account.keep(Purpose.HELPER, max(self._used, account.taken(Purpose.HELPER)))
+        self._keep(max(self._used, self._kept))
+
+    def _keep(self, count: int) -> None:
+        """
+        Have so many descriptors for fork servers.
+        """
+        self._kept = count
+        self._descriptors.keep(Purpose.HELPER, count)
 
     def _count(self) -> None:
         """
-        Count the descriptors of the helper processes that there are, with those that
-        are started again.
+        Count the descriptors of the fork servers that there are, with those that are
+        started again.  Warm processes, which can be done without, count their own.
         """
         every = (*self._launchers.values(), *self._retired)
         servers = [each for each in every if isinstance(each, (ForkServers, Rooted))]
-        warm = (len(self._warm) + len(self._cooled)) * OF_WARM
-        self._used = warm + sum(each.count * OF_HELPER for each in servers)
-        self._descriptors.keep(Purpose.HELPER, self._used)
+        self._used = sum(each.count * OF_HELPER for each in servers)
+        self._keep(self._used)
 
     def _makeSome(self, services: Iterable[Service]) -> None:
         """

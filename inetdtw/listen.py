@@ -205,7 +205,7 @@ class Slot:
         if self.service.address.isName:
             raise OSError(self._host.hostNames.sought(self.service.address))
         descriptors = self._host.descriptors
-        if not descriptors.fitsListener():
+        if not descriptors.spare():
             # Those that have theirs could serve nobody.
             raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
         made, self._mark = sockets.listen(self.service, self._before)

@@ -15,6 +15,7 @@ with the descriptors that were kept for that.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -26,6 +27,7 @@ from inetdtw import _warmhelper, warmtext
 from inetdtw.complaints import Complaints
 from inetdtw.context import Context
 from inetdtw.credentials import mismatch
+from inetdtw.descriptors import Claim, Purpose
 from inetdtw.held import Kept
 from inetdtw.interfaces import Exit, IChild, ILauncher, Order
 from inetdtw.report import JUST_ACCEPTED
@@ -42,6 +44,8 @@ IN_FLIGHT = 4
 #: has not said yet that it is there has the socket too; so has, for ever, what modules
 #: may have left behind that were imported in advance.
 LINGER = 10.0
+#: The descriptors of one: our end of its socket, and both of its standard error.
+OF_WARM = 3
 
 
 @implementer(IChild)
@@ -91,6 +95,9 @@ class WarmProcess:
         self._complaints: Complaints | None = None
         self._waiting = Orders()
         adopted = {} if adopted is None else adopted
+        exits = Exits(reactor) if exits is None else exits
+        self._descriptors = exits.descriptors
+        self._claim: Claim | None = None
         self._running = Running(reactor, self._changed, adopted, exits)
         self._retiring = False
         self._linger: Any = None
@@ -138,6 +145,7 @@ class WarmProcess:
         """
         with contextlib.ExitStack() as stack:
             try:
+                self._take()
                 channel = Channel(self._reactor, self._received, self._lost)
                 self._channel = self.accepting.channel = channel
                 source = warmtext.given(orders)
@@ -155,6 +163,23 @@ class WarmProcess:
             )
             launcher.launch(self, order)
             channel.given()
+
+    def _take(self) -> None:
+        """
+        Take the descriptors of a process: it is done without, if they are few.
+
+        @raise OSError: if they are.
+        """
+        if not self._descriptors.spare(OF_WARM):
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        self._claim = self._descriptors.take(OF_WARM, Purpose.HELPER, "warm")
+
+    def _give(self) -> None:
+        """
+        Give back the descriptors.
+        """
+        if self._claim is not None:
+            self._claim.give()
 
     def started(self, pid: int) -> None:
         """
@@ -200,6 +225,9 @@ class WarmProcess:
         """
         if self._channel is None:
             raise BrokenPipeError
+        if self._descriptors.short(len(order.fds)):
+            # They are kept until the process says that it has them.
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
         self._waiting.send(self._channel, child, order)
 
     def retire(self) -> None:
@@ -218,6 +246,7 @@ class WarmProcess:
         self._letGo()
         for kept in self._waiting.takeAll():
             kept.close()
+        self._give()
 
     def _letGo(self) -> None:
         """
@@ -368,5 +397,6 @@ class WarmProcess:
             complaints.leave()
         if self.over:
             self._calm()
+            self._give()
             reason = self._how + JUST_ACCEPTED * self._accepted
             self._owner.gone(self, reason, self._status)

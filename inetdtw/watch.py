@@ -189,6 +189,8 @@ class Exits:
     """
     Learns of the ends of processes: by pidfds, where the system has them and as far as
     their share of the file descriptors goes, and else by looking.
+
+    @ivar descriptors: the account of all file descriptors of this process.
     """
 
     def __init__(self, reactor: Any, descriptors: Descriptors | None = None) -> None:
@@ -196,7 +198,7 @@ class Exits:
         @param descriptors: the account of all file descriptors of this process.
         """
         self._reactor = reactor
-        self._descriptors = Descriptors() if descriptors is None else descriptors
+        self.descriptors = Descriptors() if descriptors is None else descriptors
         self._polls = Polls(reactor)
 
     def watch(self, pid: int, gone: Callable[[], None]) -> Watch:
@@ -207,7 +209,7 @@ class Exits:
 
         @raise OSError: if there is no such process.
         """
-        account = self._descriptors
+        account = self.descriptors
         if account.fits(1, Purpose.PIDFD) and not account.short(1):
             with suppress(AttributeError, OSError):
                 return self._byPidfd(pid, gone)
@@ -219,7 +221,7 @@ class Exits:
 
         @raise OSError: if the system has no pidfds, or there is no such process.
         """
-        claim = self._descriptors.take(1, Purpose.PIDFD)
+        claim = self.descriptors.take(1, Purpose.PIDFD)
         try:
             return PidfdWatch(self._reactor, pid, gone, claim.give)
         except BaseException:

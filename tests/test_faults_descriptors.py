@@ -55,6 +55,13 @@ WRITE = (
 )
 
 
+def withLimit(count: int) -> list[str]:
+    """
+    A command that runs another one with so many descriptors.
+    """
+    return ["sh", "-c", f'ulimit -Sn {count}; exec "$@"', "sh"]
+
+
 class SharesTestCase(FaultsTestCase):
     """
     Have a daemon with few descriptors and every kind of service.
@@ -88,7 +95,7 @@ class SharesTestCase(FaultsTestCase):
         path = self.write("inetd.conf", self.lines + lines)
         metrics = f"tcp:{self.prom}:interface=127.0.0.1"
         argv = [
-            *("sh", "-c", f'ulimit -Sn {self.limit}; exec "$@"', "sh"),
+            *withLimit(self.limit),
             *inetd("-f", "-e", "-l", "--control", self.control, "--metrics", metrics),
             path,
         ]
@@ -444,13 +451,13 @@ class FewTests(FaultsTestCase):
     More services than descriptors.
     """
 
-    def _few(self, line: str) -> None:
+    def _few(self, line: str, limit: int = 30) -> None:
         """
         Those of many services that have a socket serve their clients, at once.
         """
         ports = [freePort() for _ in range(40)]
         path = self.write("inetd.conf", "".join(line.format(port) for port in ports))
-        argv = ["sh", "-c", 'ulimit -Sn 40; exec "$@"', "sh", *inetd("-f", "-e", path)]
+        argv = [*withLimit(limit), *inetd("-f", "-e", path)]
         with Daemon(argv, ports=ports[:1]) as daemon:
             daemon.waitForLog("reason=Too many open files")
             daemon.waitForLog("] listen ", 6)
@@ -492,6 +499,15 @@ class FewTests(FaultsTestCase):
             " stderr = log;\n"
         )
 
+    def test_warm(self) -> None:
+        """
+        So it is where each service wants an interpreter of its own, for as many of
+        which as can be there are descriptors.
+        """
+        cat = self.program("cat", "import sys\nprint(sys.stdin.read(), end='')\n")
+        line = "{} on protocol = tcp, wait = no, user = -, warm = yes, stderr = log,"
+        self._few(f"{line} exec = {cat};\n", 64)
+
     def test_contexts(self) -> None:
         """
         So it is where each service needs a fork server of its own.
@@ -503,7 +519,7 @@ class FewTests(FaultsTestCase):
             for number, port in enumerate(ports)
         )
         path = self.write("inetd.conf", conf)
-        argv = ["sh", "-c", 'ulimit -Sn 64; exec "$@"', "sh", *inetd("-f", "-e", path)]
+        argv = [*withLimit(64), *inetd("-f", "-e", path)]
         with Daemon(argv) as daemon:
             daemon.waitForLog("reason=Too many open files")
             daemon.waitForLog("listen ", 5)

@@ -267,7 +267,7 @@ class CountTests(AccountTestCase):
         """
         count = 0
         self.patch(self.account, "_canOpen", lambda wanted: True)
-        while self.account.fitsListener():
+        while self.account.spare():
             self.account.take(1, Purpose.LISTENER)
             count += 1
         self.assertEqual(count, LIMIT - OTHERS - RESERVE - descriptors.LEFT)

@@ -16,6 +16,7 @@ from zope.interface.verify import verifyObject
 from inetdtw import warmtext
 from inetdtw._warmhelper import ACCEPTED, ENDED, FAILED, HELLO, STALE, STARTED
 from inetdtw.context import Context, Identity
+from inetdtw.descriptors import Purpose
 from inetdtw.interfaces import Exit, IChild, Order
 from inetdtw.test import warming
 from inetdtw.test.fakes import FakeChild, killed
@@ -27,7 +28,8 @@ from inetdtw.test.warming import (
     WarmProcessTestCase,
     Watcher,
 )
-from inetdtw.warmprocess import LINGER, WarmProcess
+from inetdtw.warmprocess import LINGER, OF_WARM, WarmProcess
+from inetdtw.watch import Exits
 
 
 class StartTests(WarmProcessTestCase):
@@ -171,12 +173,33 @@ class StartTests(WarmProcessTestCase):
         """
         for left in range(4):
             owner, process = self.make()
+            self.patch(process._descriptors, "spare", lambda count: True)
 
             def work(process: WarmProcess = process) -> None:
                 process.start(self.launcher, "/bin/py", ["py"], {})
 
             self.leavesNothingOpen(partial(self.noDescriptors, work, left))
             self.assertEqual(owner.told, [("gone", "Too many open files", None)])
+
+    def test_counted(self) -> None:
+        """
+        One that clients need the descriptors of is not started; those of one that is
+        started are counted until it has ended.
+        """
+        exits = Exits(self.reactor, self.host.descriptors)
+        account = exits.descriptors
+        for spare in (False, True):
+            self.patch(account, "spare", lambda count, spare=spare: spare)
+            owner = Owner()
+            process = WarmProcess(owner, self.reactor, set(), START, exits=exits)
+            process.start(self.launcher, "/bin/py", ["py"], {})
+            taken = account.taken(Purpose.HELPER)
+            self.assertEqual(taken, OF_WARM if spare else 0)
+            process.close()
+            self.assertEqual(account.taken(Purpose.HELPER), 0)
+            how = [] if spare else [("gone", "Too many open files", None)]
+            self.assertEqual(owner.told, how)
+        self.launcher.last.fail()
 
     def test_orderBefore(self) -> None:
         """
