@@ -21,7 +21,7 @@ from typing import Any, Callable
 #: The seconds after which a client is refused if no program has exited until then.
 MOMENT = 0.5
 #: The most clients of one service that are kept.
-MOST = 64
+MOST = 256
 
 
 @dataclass(eq=False)
