@@ -177,7 +177,8 @@ class Launches:
         """
         now = self._host.reactor.seconds()
         if self._path is None or (self._search and now >= self._looked + LOOK_AGAIN):
-            self._path = program.guess(self._program, self._service.context.chroot)
+            context = self._service.context
+            self._path = program.guess(self._program, context.identity, context.chroot)
             self._looked = now
         return self._path
 

@@ -21,8 +21,10 @@ from collections.abc import Iterator
 
 from inetdtw import plainfile
 from inetdtw.context import Identity
+from inetdtw.directory import isTrusted
 from inetdtw.native import native
 from inetdtw.service import Program
+from inetdtw.userfile import mayExecute
 
 _ACL = "system.posix_acl_access"
 
@@ -44,11 +46,15 @@ def candidates(program: Program) -> tuple[str, ...]:
     return tuple(os.path.join(folder, program.name) for folder in folders)
 
 
-def guess(program: Program, chroot: str | None = None) -> str:
+def guess(
+    program: Program, identity: Identity | None = None, chroot: str | None = None
+) -> str:
     """
     Return the path that a program probably has: the first at which there is an
     executable file.  Whoever starts it finds out whether the user may execute it.
 
+    @param identity: who is to execute it; this process does not look where that user
+        has a hand in.
     @param chroot: the root that the path is to start from.  Only a process that has
         it can follow the links there, so the first path is taken.
 
@@ -56,8 +62,12 @@ def guess(program: Program, chroot: str | None = None) -> str:
     """
     doubtful = []
     for path in candidates(program):
+        if chroot is not None:
+            return path
         try:
-            if chroot is not None or _isProgram(path):
+            if _isForeign(path, identity):
+                doubtful.append(path)
+            elif _isProgram(path):
                 return path
         except OSError as why:
             if why.errno in (errno.EACCES, errno.EPERM):
@@ -128,14 +138,15 @@ def check(path: str, identity: Identity | None) -> None:
     """
     where = native(path)
     try:
-        about = os.stat(where)
-        allowed = os.access(where, os.X_OK) and _allowed(where, identity)
-    except OSError as why:
-        raise ProgramMissing(f"'{path}': {why.strerror}") from None
-    try:
-        plainfile.checked(about)
+        if identity is not None and _isForeign(path, identity):
+            allowed = _asked(where, identity)
+        else:
+            plainfile.checked(os.stat(where))
+            allowed = os.access(where, os.X_OK) and _allowed(where, identity)
     except plainfile.NotPlain as why:
         raise ProgramMissing(f"'{path}' {why.strerror}") from None
+    except OSError as why:
+        raise ProgramMissing(f"'{path}': {why.strerror}") from None
     if not allowed:
         raise ProgramMissing(f"'{path}' may not be executed")
 
@@ -153,6 +164,27 @@ def _allowed(path: str, identity: Identity | None) -> bool:
     return _asked(path, identity)
 
 
+def _asked(path: str, identity: Identity) -> bool:
+    """
+    Whether the kernel lets C{identity} reach and execute C{path}.
+    """
+    with contextlib.suppress(PermissionError):
+        return mayExecute(path, identity)
+    return False
+
+
+def _isForeign(path: str, identity: Identity | None) -> bool:
+    """
+    Whether another user, as whom a program is executed, has a hand in where its path
+    leads: a file system of hers may not answer.
+    """
+    if identity is None or identity.uid == 0 or os.geteuid() != 0:
+        return False
+    if not isTrusted(os.path.dirname(path)):
+        return True
+    return os.path.lexists(native(path)) and not isTrusted(path)
+
+
 def _hasList(path: str) -> bool:
     """
     Whether a file has an access control list, which says more than its mode.
@@ -161,31 +193,6 @@ def _hasList(path: str) -> bool:
         return bool(os.getxattr(path, _ACL))
     except (OSError, AttributeError):
         return False
-
-
-def _asked(path: str, identity: Identity) -> bool:
-    """
-    Ask the kernel whether C{identity} may execute C{path}, as that user.
-
-    @return: false also where this process cannot become the user.
-    """
-    reading, writing = os.pipe()
-    pid = os.fork()
-    if not pid:
-        try:
-            os.setgroups(identity.groups)
-            os.setgid(identity.gid)
-            os.setuid(identity.uid)
-            if os.access(path, os.X_OK):
-                os.write(writing, b"y")
-        finally:
-            os._exit(0)
-    os.close(writing)
-    with open(reading, "rb") as pipe:
-        answer = pipe.read()
-    with contextlib.suppress(ChildProcessError):
-        os.waitpid(pid, 0)
-    return answer == b"y"
 
 
 def _steps(path: str) -> Iterator[str]:

@@ -20,7 +20,7 @@ import signal
 import time
 import warnings
 from contextlib import suppress
-from typing import NoReturn
+from typing import Callable, NoReturn
 
 from inetdtw import plainfile
 from inetdtw.context import Identity
@@ -55,11 +55,41 @@ def beginning(
     """
     if chroot is None and isTrusted(path):
         return plainfile.read(path, most)
+    return _asked(lambda: plainfile.read(path, most), identity, chroot)
+
+
+def mayExecute(path: str, identity: Identity) -> bool:
+    """
+    True if the kernel lets a user execute a file.
+
+    @param path: an absolute path, a native string.
+
+    @raise plainfile.NotPlain: if it is not a regular file.
+    @raise TimeoutError: if that cannot be known in time.
+    @raise OSError: if it cannot be reached, or this process cannot become the user.
+    """
+
+    def ask() -> bytes:
+        plainfile.checked(os.stat(path))
+        return b"y" if os.access(path, os.X_OK) else b"n"
+
+    return _asked(ask, identity, None) == b"y"
+
+
+def _asked(
+    work: Callable[[], bytes], identity: Identity | None, chroot: str | None
+) -> bytes:
+    """
+    Return what a function returns in a child process that has become a user.
+
+    @raise TimeoutError: if it does not return in time.
+    @raise OSError: what it raises.
+    """
     reading, writing = os.pipe()
     try:
         pid = _fork()
         if pid == 0:
-            _child(writing, path, most, identity, chroot)
+            _child(writing, work, identity, chroot)
     except BaseException:
         os.close(reading)
         raise
@@ -88,17 +118,20 @@ def _fork() -> int:
 
 
 def _child(
-    fd: int, path: str, most: int, identity: Identity | None, chroot: str | None
+    fd: int,
+    work: Callable[[], bytes],
+    identity: Identity | None,
+    chroot: str | None,
 ) -> NoReturn:
     """
-    Read the file, report it, and end, without anything that is the parent's business.
+    Do the work, report it, and end, without anything that is the parent's business.
 
     @param fd: where it is reported.
     """
     try:
         try:
             _become(identity, chroot)
-            answer = _READ + plainfile.read(path, most)
+            answer = _READ + work()
         except plainfile.NotPlain as why:
             answer = _NOT_PLAIN + str(why.strerror).encode()
         except OSError as why:

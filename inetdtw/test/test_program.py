@@ -12,10 +12,12 @@ import shutil
 import stat
 import subprocess
 import tempfile
+from typing import Any
 from unittest import SkipTest
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from inetdtw import program
 from inetdtw.context import Identity
 from inetdtw.program import ProgramMissing, candidates, check, guess, locate
 from inetdtw.service import Program
@@ -212,10 +214,12 @@ class CheckTests(ProgramCase):
         path = self.write("a/b")
         real = os.stat
 
-        def stated(name: str) -> os.stat_result:
+        def stated(name: str, **how: Any) -> os.stat_result:
             if name == self.path("a"):
                 raise PermissionError(13, "Permission denied")
-            return real(name)
+            return real(name, **how)
+
+        self.patch(program, "isTrusted", lambda path: True)
 
         self.patch(os, "stat", stated)
         reason = f"'{path}': Permission denied"
@@ -278,6 +282,34 @@ class ListTests(ProgramCase):
         self.assertRaises(ProgramMissing, check, self.write("a", 0o700), STRANGER)
         self.assertEqual(openedSince(before), {})
         self.assertRaises(ChildProcessError, os.waitpid, -1, os.WNOHANG)
+
+
+class ForeignTests(ProgramCase):
+    """
+    Tests for L{check} of what its user has a hand in.
+    """
+
+    def test_asked(self) -> None:
+        """
+        It is looked at as that user only, for a bounded time.
+        """
+        if os.getuid():
+            raise SkipTest("only root can ask as another user")
+        path = self.write("hers/x", 0o700)
+        os.chown(self.path("hers"), STRANGER.uid, -1)
+        self.assertRaises(ProgramMissing, check, path, STRANGER)
+        os.chown(path, STRANGER.uid, -1)
+        check(path, STRANGER)
+        os.mkfifo(self.path("hers/fifo"), 0o755)
+        why = self.assertRaises(ProgramMissing, check, self.path("hers/fifo"), STRANGER)
+        self.assertIn("not a regular file", str(why))
+
+        def mayExecute(path: str, identity: Identity) -> bool:
+            raise TimeoutError(110, "cannot be read in time")
+
+        self.patch(program, "mayExecute", mayExecute)
+        why = self.assertRaises(ProgramMissing, check, path, STRANGER)
+        self.assertEqual(str(why), f"'{path}': cannot be read in time")
 
 
 class CandidatesTests(ProgramCase):
@@ -363,7 +395,24 @@ class GuessTests(ProgramCase):
         In another root only a process that has it can look.
         """
         named = Program("x", ("/sbin", "/bin"), ("x",))
-        self.assertEqual(guess(named, self.folder), "/sbin/x")
+        self.assertEqual(guess(named, None, self.folder), "/sbin/x")
+
+    def test_foreign(self) -> None:
+        """
+        Where the user has a hand in it is not looked, also not to see whether it is
+        there: a file system of hers may not answer.
+        """
+        if os.getuid():
+            raise SkipTest("only root looks at what is another user's")
+        self.patch(program, "isTrusted", lambda path: "hers" not in path)
+        os.mkdir(self.path("hers"))
+        os.chown(self.path("hers"), STRANGER.uid, -1)
+        hers, path = self.path("hers/x"), self.write("a/x")
+        self.assertEqual(guess(self.named("hers", "a"), STRANGER), path)
+        self.assertEqual(guess(self.named("hers", "b"), STRANGER), hers)
+        self.assertEqual(guess(Program(hers, (), ("x",)), STRANGER), hers)
+        for identity in (None, ROOT):
+            self.assertRaises(ProgramMissing, guess, self.named("hers"), identity)
 
 
 class LocateTests(ProgramCase):
