@@ -8,6 +8,8 @@ The endpoint where Prometheus finds the metrics.
 
 from __future__ import annotations
 
+import re
+import socket
 from typing import Any
 
 from twisted.application.service import Service
@@ -16,9 +18,13 @@ from twisted.internet.endpoints import serverFromString
 from twisted.python.failure import Failure
 
 from inetdtw.descriptors import Account, Descriptors, Purpose
+from inetdtw.hostnames import HostNames, NameWanted, numeric
 from inetdtw.report import Report
+from inetdtw.service import Address
 from inetdtw.web import Answers, Site
 
+#: Where an endpoint listens, unless it is an address of IPv6.
+_INTERFACE = re.compile(r"(?<=:interface=)[^:\\]+")
 #: The seconds before another try to listen.
 RETRY = 10.0
 #: What there is to see when there can be no such endpoint: words that are wrong, a
@@ -61,6 +67,8 @@ class MetricsEndpoint(Service):
             self._endpoint = serverFromString(reactor, description)
         except _WRONG as why:
             raise ValueError(f"'{description}' is no endpoint: {why}") from None
+        self._host = hostNameIn(description)
+        self._names = HostNames(lambda: reactor.callFromThread(self._named))
         self._port: Any = None
         self._later: Any = None
 
@@ -76,8 +84,33 @@ class MetricsEndpoint(Service):
         Get the socket, or plan to try again.
         """
         self._later = None
-        listening = maybeDeferred(self._endpoint.listen, self._site)
+        if self._host is not None:
+            # Twisted would wait for the name service.
+            self._names.ask((self._host.host,))
+        else:
+            self._listenAt(self._endpoint)
+
+    def _listenAt(self, endpoint: Any) -> None:
+        """
+        Get the socket of an endpoint, or plan to try again.
+        """
+        listening = maybeDeferred(endpoint.listen, self._site)
         listening.addCallbacks(self._listening, self._failed)
+
+    def _named(self) -> None:
+        """
+        The host name was looked up.
+        """
+        self._names.collect()
+        if not self.running or self._host is None or self._port or self._later:
+            return
+        found = self._names.at(self._host)[0]
+        if found.isName:
+            self._failed(Failure(OSError(self._names.missing(found))))
+            return
+        host = found.host.replace(":", "\\:")
+        text = _INTERFACE.sub(lambda _: host, self._description)
+        self._listenAt(serverFromString(self._reactor, text))
 
     def _listening(self, port: Any) -> None:
         """
@@ -114,3 +147,22 @@ class MetricsEndpoint(Service):
         """
         port, self._port = self._port, None
         return None if port is None else maybeDeferred(port.stopListening)
+
+
+def hostNameIn(description: str) -> Address | None:
+    """
+    Return the host name that an endpoint listens at, as an address; C{None} if it has
+    none.
+    """
+    found = _INTERFACE.search(description)
+    try:
+        if found is not None:
+            numeric(found[0], None, type=socket.SOCK_STREAM)
+    except NameWanted:
+        assert found is not None
+        six = description.startswith("tcp6:")
+        family = socket.AF_INET6 if six else socket.AF_INET
+        return Address(family, found[0], isName=True)
+    except (OSError, UnicodeError):
+        """Twisted says what is wrong with it."""
+    return None

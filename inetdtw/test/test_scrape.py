@@ -11,8 +11,10 @@ from typing import Any
 
 from twisted.internet.error import CannotListenError
 
-from inetdtw.scrape import RETRY, MetricsEndpoint
+from inetdtw.hostnames import HostNames
+from inetdtw.scrape import RETRY, MetricsEndpoint, hostNameIn
 from inetdtw.test.fakes import ServingTestCase
+from inetdtw.test.system import familyOf
 from inetdtw.test.test_web import Echoing
 
 
@@ -81,3 +83,46 @@ class MetricsEndpointTests(ServingTestCase):
         made.startService()
         made.stopService()
         self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+    def test_hostName(self) -> None:
+        """
+        A host name is looked up in a thread, and again later if that fails; until then
+        nothing waits.
+        """
+        threads: list[Any] = []
+        found: list[str] = []
+
+        def look(*given: Any, **more: Any) -> list[Any]:
+            if not found:
+                raise OSError(11, "no DNS")
+            return [(familyOf(host), 1, 6, "", (host, 0)) for host in found]
+
+        for protocol, host in (("tcp6", "::1"), ("tcp", "127.0.0.1")):
+            self.reactor.tcpServers.clear()
+            made = self.make(f"{protocol}:9100:interface=it.example")
+            names = HostNames(
+                made._names._answered, getaddrinfo=look, start=threads.append
+            )
+            self.patch(made, "_names", names)
+            made.startService()
+            threads.pop()()
+            self.reactor.turn()
+            self.assertEqual(self.reactor.tcpServers, [])
+            reason = "host name look-up: no DNS"
+            self.assertEqual(self.said("control")[-1]["reason"], reason)
+            found[:] = ["127.0.0.1", "::1"]
+            self.reactor.advance(RETRY)
+            threads.pop()()
+            self.reactor.turn()
+            ((_, _, _, interface),) = self.reactor.tcpServers
+            self.assertEqual(interface, host)
+            found.clear()
+            made.stopService()
+
+    def test_hostNames(self) -> None:
+        """
+        What is no host name is left to Twisted.
+        """
+        for text in ("tcp:1", "tcp:1:interface=127.0.0.1", "tcp6:1:interface=\\:\\:1"):
+            self.assertIsNone(hostNameIn(text), text)
+        self.assertIsNone(hostNameIn("tcp:1:interface=1.2.3.4.5"))
