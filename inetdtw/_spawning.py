@@ -101,7 +101,10 @@ def assume(context: Mapping[str, str]) -> None:
         os.chroot(context["chroot"])
         os.chdir("/")
     if context["uid"]:
-        os.setgroups([int(group) for group in context["groups"].split(",") if group])
+        groups = [int(group) for group in context["groups"].split(",") if group]
+        # A root without capabilities may not even set those that it has.
+        if set(os.getgroups()) != set(groups):
+            os.setgroups(groups)
         os.setresgid(*[int(context["gid"])] * 3)
         os.setresuid(*[int(context["uid"])] * 3)
 

@@ -353,6 +353,24 @@ class ForkAndExecTests(ServingTestCase, StartTestsMixin):
             ],
         )
 
+    def test_sameIdentity(self) -> None:
+        """
+        A user that is this process' own needs no capability: root may have none.
+        """
+
+        def setgroups(groups: list[int]) -> None:
+            raise PermissionError(errno.EPERM, "Operation not permitted")
+
+        self.patch(os, "setgroups", setgroups)
+        groups = ",".join(map(str, os.getgroups()))
+        own = {"uid": str(os.getuid()), "gid": str(os.getgid()), "groups": groups}
+        said = self.run_("/bin/echo", ("echo", "x"), {}, context=contextWith(**own))
+        self.assertEqual(said, b"x\n")
+        given: Any = (["/bin/true"], ("true",), {}, [0], ())
+        other = contextWith(**{**own, "groups": f"{groups},54321"})
+        why = self.assertRaises(OSError, forkAndExec, *given, other)
+        self.assertEqual(why.errno, errno.EPERM)
+
     def test_noProcesses(self) -> None:
         """
         When the machine has no room for another process, nothing is left open.
