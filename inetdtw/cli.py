@@ -8,7 +8,6 @@ The C{inetd} command: what people type, to what twistd(1) takes.
 
 from __future__ import annotations
 
-import atexit
 import os
 import sys
 import syslog
@@ -42,7 +41,6 @@ from inetdtw import (
 )
 from inetdtw.background import ELSEWHERE, Runner
 from inetdtw.jsonlog import jsonLine, jsonObserver
-from inetdtw.logstream import LogStream
 from inetdtw.native import native
 from inetdtw.printing import complain, tell
 from inetdtw.report import Report
@@ -112,9 +110,9 @@ def systemLogger() -> Callable[[int, str], None]:
     if not systemlog.hasSocket():
         syslog.openlog("inetd", syslog.LOG_PID, syslog.LOG_DAEMON)
         return syslog.syslog
-    stream = LogStream(systemlog.SystemLog, Report().lost)
-    atexit.register(stream.finish)
-    return lambda priority, line: stream.put(systemlog.message(priority, line))
+    log = systemlog.syslogFor(Report())
+    log.openlog("inetd", syslog.LOG_PID, syslog.LOG_DAEMON)
+    return log.syslog
 
 
 class Options(tap.Options):

@@ -11,6 +11,7 @@ on systems that have a UNIX socket for them.
 
 from __future__ import annotations
 
+import atexit
 import errno
 import os
 import socket
@@ -18,10 +19,18 @@ import stat
 import sys
 import syslog
 import time
+from typing import Any, Callable
+
+from twisted.python.syslog import SyslogObserver
+
+from inetdtw.logstream import LogStream
+from inetdtw.report import Report
 
 #: Where syslogd listens.
 PATH = "/dev/log"
 _MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()  # noqa: SIM905 - it is easier to read
+#: The bits of a priority that are not the facility.
+_LEVELS = 7
 
 
 def hasSocket(path: str = PATH) -> bool:
@@ -37,17 +46,41 @@ def hasSocket(path: str = PATH) -> bool:
         return False
 
 
-def message(priority: int, text: str) -> bytes:
+class Syslog:
     """
-    Return a message of the daemon, which ends with NUL.
+    What openlog(3) and syslog(3) do, to a stream of messages that does not block.
+    """
 
-    @param priority: one of those of syslog(3), such as C{LOG_INFO}.
-    """
-    now = time.localtime()
-    month, clock = _MONTHS[now.tm_mon - 1], time.strftime("%H:%M:%S", now)
-    head = f"<{syslog.LOG_DAEMON | priority}>{month} {now.tm_mday:2} {clock}"
-    line = f"{head} inetd[{os.getpid()}]: {text}\0"
-    return line.encode("utf-8", "backslashreplace")
+    def __init__(self, put: Callable[[bytes], None]) -> None:
+        """
+        @param put: takes messages, each of which ends with NUL.
+        """
+        self._put = put
+        self.openlog("inetd")
+
+    def openlog(
+        self, ident: str, options: int = 0, facility: int = syslog.LOG_USER
+    ) -> None:
+        """
+        Say what is in front of each message.
+        """
+        self._ident = ident
+        self._hasPid = bool(options & syslog.LOG_PID)
+        self._facility = facility
+
+    def syslog(self, priority: int, text: str) -> None:
+        """
+        Send a message.
+
+        @param priority: one of those of syslog(3), such as C{LOG_INFO}, with or without
+            a facility.
+        """
+        now = time.localtime()
+        month, clock = _MONTHS[now.tm_mon - 1], time.strftime("%H:%M:%S", now)
+        code = priority if priority & ~_LEVELS else priority | self._facility
+        pid = f"[{os.getpid()}]" if self._hasPid else ""
+        head = f"<{code}>{month} {now.tm_mday:2} {clock} {self._ident}{pid}"
+        self._put(f"{head}: {text}\0".encode("utf-8", "backslashreplace"))
 
 
 class SystemLog:
@@ -114,3 +147,25 @@ class SystemLog:
             sock.close()
             raise
         return sock
+
+
+def syslogFor(report: Report) -> Syslog:
+    """
+    Return what sends messages to the system log until the process ends.
+
+    @param report: is told how much was lost.
+    """
+    stream = LogStream(SystemLog, report.lost)
+    atexit.register(stream.finish)
+    return Syslog(stream.put)
+
+
+def takeSyslog(report: Report) -> None:
+    """
+    Have C{twistd --syslog} not wait for syslogd, where that can be.
+
+    @param report: is told how much was lost.
+    """
+    if hasSocket():
+        log: Any = syslogFor(report)
+        SyslogObserver.openlog, SyslogObserver.syslog = log.openlog, log.syslog

@@ -38,6 +38,7 @@ from inetdtw.signals import (
 )
 from inetdtw.steady import SteadyTime
 from inetdtw.superserver import InetdService, NothingToServe
+from inetdtw.systemlog import takeSyslog
 
 DEFAULT_FILE = "/etc/inetd.conf"
 SIGNALS = (
@@ -413,6 +414,7 @@ def makeService(options: Options) -> IService:
     )
     takeAll(report)
     takeStreams(report)
+    takeSyslog(report)
     inetd = InetdService(
         options["conf"],
         settings=options.settings(),

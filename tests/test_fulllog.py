@@ -213,6 +213,19 @@ class FullLogTests(FaultsTestCase):
         process.terminate()
         self.assertEqual(process.wait(20), 0)
 
+    def test_twistdSyslog(self) -> None:
+        """
+        So it is with C{twistd --syslog}.
+        """
+        log = SystemLog(self)
+        argv = [*twistd("--syslog", "--prefix", "mine"), "inetd", "-l", self.file]
+        process = self.start(argv)
+        self.fill(process.pid)
+        self.assertRegex(log.waitFor("log - lost="), r"^<\d+>\w{3} .* mine: \[.*log - ")
+        self.fill(process.pid)
+        process.terminate()
+        self.assertIn(process.wait(20), (0, -signal.SIGTERM))
+
     def test_background(self) -> None:
         """
         So it is in the background.

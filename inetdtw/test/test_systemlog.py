@@ -7,6 +7,7 @@ Tests for L{inetdtw.systemlog}.
 
 from __future__ import annotations
 
+import atexit
 import os
 import socket
 import sys
@@ -15,24 +16,72 @@ import tempfile
 from typing import Any
 
 from twisted.python.filepath import FilePath
+from twisted.python.syslog import SyslogObserver
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw.systemlog import SystemLog, hasSocket, message
+from inetdtw import systemlog
+from inetdtw.report import Report
+from inetdtw.systemlog import Syslog, SystemLog, hasSocket
 
 
-class MessageTests(SynchronousTestCase):
+class SyslogTests(SynchronousTestCase):
     """
-    Tests for L{message}.
+    Tests for L{Syslog}.
     """
+
+    def said(self, priority: int, text: str, *opened: Any) -> str:
+        """
+        Return a message.
+        """
+        messages: list[bytes] = []
+        log = Syslog(messages.append)
+        log.openlog(*opened)
+        log.syslog(priority, text)
+        return messages[0].decode()
 
     def test_form(self) -> None:
         """
         A message is as syslog(3) makes it, with LOG_PID and LOG_DAEMON.
         """
-        found = message(syslog.LOG_WARNING, "refuse 7/tcp \udce9").decode()
+        opened = ("inetd", syslog.LOG_PID, syslog.LOG_DAEMON)
+        found = self.said(syslog.LOG_WARNING, "refuse 7/tcp \udce9", *opened)
         clock = r"[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d"
         said = r"refuse 7/tcp \\udce9\0$"
         self.assertRegex(found, rf"^<28>{clock} inetd\[{os.getpid()}\]: {said}")
+
+    def test_plain(self) -> None:
+        """
+        Without the options it has no pid; a facility of its own goes first.
+        """
+        self.assertRegex(self.said(syslog.LOG_INFO, "x", "me"), r"^<14>.* me: x\0$")
+        code = syslog.LOG_INFO | syslog.LOG_MAIL
+        self.assertRegex(self.said(code, "x", "me"), r"^<22>.* me: x\0$")
+
+    def test_twistd(self) -> None:
+        """
+        It is what C{twistd --syslog} uses, where syslogd has a socket.
+        """
+        for name in ("openlog", "syslog"):
+            self.patch(SyslogObserver, name, getattr(SyslogObserver, name))
+        registered: list[Any] = []
+        self.patch(atexit, "register", registered.append)
+        sent: list[bytes] = []
+
+        def send(data: bytes) -> int:
+            sent.append(data)
+            return len(data)
+
+        self.patch(systemlog, "SystemLog", lambda: send)
+        self.patch(systemlog, "hasSocket", lambda: False)
+        before = SyslogObserver.syslog
+        systemlog.takeSyslog(Report())
+        self.assertIs(SyslogObserver.syslog, before)
+        self.patch(systemlog, "hasSocket", lambda: True)
+        systemlog.takeSyslog(Report())
+        event = {"message": ("hello",), "isError": False, "system": "-"}
+        SyslogObserver("twisted").emit(event)
+        self.assertRegex(sent[0], rb"^<14>.* twisted: \[-\] hello\0$")
+        self.assertEqual(len(registered), 1)
 
 
 class SystemLogTests(SynchronousTestCase):

@@ -252,6 +252,7 @@ class MakeServiceTests(SynchronousTestCase):
         self.taken: list[Any] = []
         self.patch(tap, "takeAll", self.taken.append)
         self.patch(tap, "takeStreams", self.taken.append)
+        self.patch(tap, "takeSyslog", self.taken.append)
 
     def write(self, text: str) -> None:
         """
@@ -289,7 +290,7 @@ class MakeServiceTests(SynchronousTestCase):
         self.assertIsInstance(reloads, ReloadOnHangup)
         self.assertIsInstance(state, StateOnUser2)
         self.assertIsInstance(inetd, InetdService)
-        self.assertEqual(len(self.taken), 2)
+        self.assertEqual(len(self.taken), 3)
 
     def test_supervisor(self) -> None:
         """
