@@ -8,6 +8,7 @@ The reactor's view of a datagram socket that this process reads itself.
 
 from __future__ import annotations
 
+import select
 import socket
 from typing import Any, Callable
 
@@ -96,9 +97,20 @@ class DatagramPort(SocketPort):
             except OSError:
                 # An answer to an earlier client could not be delivered.
                 continue
+            if not data and not address and self._isShut():
+                self._drop()
+                return
             sender = Sender(address if isinstance(address, tuple) else (address,))
             sender.to = [_answerFrom(*each) for each in ancillary]
             survived(self._name, self._protocol.datagramReceived, data, sender)
+
+    def _isShut(self) -> bool:
+        """
+        Whether nothing is received any more, as somebody has shut the socket down.
+        """
+        poll = select.poll()
+        poll.register(self.socket, 0)
+        return any(events & select.POLLHUP for _, events in poll.poll(0))
 
     def _receive(self) -> Any:
         """

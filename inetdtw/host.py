@@ -55,6 +55,8 @@ class Host:
     @ivar inherited: the sockets that this process was started with.
     @ivar hostNames: the addresses of host names.
     @ivar descriptors: the account of all file descriptors of this process.
+    @ivar shared: the listening sockets that other processes may have as well, which can
+        have accept(2) wait.
     @ivar checks: what else is called when it is looked whether sockets can be reached.
     """
 
@@ -71,6 +73,7 @@ class Host:
     inherited: Inherited = field(default_factory=Inherited)
     hostNames: HostNames = field(default_factory=HostNames)
     descriptors: Descriptors = field(default_factory=Descriptors)
+    shared: set[Any] = field(default_factory=set)
     checks: list[Callable[[], None]] = field(default_factory=list)
 
     def leave(self, sock: Any) -> None:

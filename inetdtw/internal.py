@@ -22,8 +22,8 @@ from inetdtw.host import Host
 from inetdtw.interfaces import ILauncher
 from inetdtw.limits import Limits
 from inetdtw.listener import GatedListener
-from inetdtw.ports import StreamPort
 from inetdtw.service import Service
+from inetdtw.sharedport import streamPort
 from inetdtw.sockets import goodbye
 
 
@@ -52,7 +52,7 @@ class InternalStream(GatedListener):
         self._factory = builtin.streamFactory(
             service.internal, host.wallclock, self._ended
         )
-        port = StreamPort(sock, host.reactor, service.name, self, note)
+        port = streamPort(sock, host, service.name, self, note)
         super().__init__(port, gate)
 
     def connectionAccepted(self, connection: socket.socket, peer: Any) -> None:

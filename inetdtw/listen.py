@@ -277,6 +277,8 @@ class Slot:
         self._limits.bounds = service.bounds
         make = listenerFor(service)
         self._asItWas(make is WaitProgram)
+        if make is WaitProgram or self._inherited:
+            self._host.shared.add(self._socket)
         listener: IListener = make(
             service,
             self._socket,
@@ -399,6 +401,7 @@ class Slot:
         """
         Have no socket.
         """
+        self._host.shared.discard(self._socket)
         self._socket = self._original = self._wanted = None
         self._own()
         if self._mark is not None:

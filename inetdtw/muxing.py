@@ -19,8 +19,8 @@ from inetdtw.interfaces import ILauncher
 from inetdtw.limits import Limits
 from inetdtw.listener import GatedListener
 from inetdtw.place import printable
-from inetdtw.ports import StreamPort
 from inetdtw.service import Service
+from inetdtw.sharedport import streamPort
 from inetdtw.sockets import goodbye
 from inetdtw.tcpmux import NOT_AVAILABLE, NOT_READ, Question
 
@@ -53,7 +53,7 @@ class Tcpmux(GatedListener):
         gate = Gate(service.name, limits, host.report, None, account=account)
         self.mayAccept, self.short = gate.open, gate.short
         note = host.descriptors.note
-        port = StreamPort(sock, host.reactor, service.name, self, note)
+        port = streamPort(sock, host, service.name, self, note)
         super().__init__(port, gate)
 
     def connectionAccepted(self, connection: socket.socket, peer: Any) -> None:

@@ -27,9 +27,9 @@ from inetdtw.interfaces import (
 from inetdtw.launches import Launches
 from inetdtw.limits import Limits
 from inetdtw.listener import GatedListener
-from inetdtw.ports import StreamPort
 from inetdtw.program import ProgramMissing
 from inetdtw.service import Service
+from inetdtw.sharedport import streamPort
 from inetdtw.sockets import goodbye
 
 #: How many sockets are left to launchers from the start.  A process that starts
@@ -124,13 +124,14 @@ class StreamPrograms(GatedListener):
         released: Callable[[], None],
     ) -> None:
         self._service = service
+        self._socket = sock
         self._host = host
         account = host.accountOf(service)
         gate = Gate(service.name, limits, host.report, launcher, host.total, account)
         self._launches = Launches(service, host, launcher)
         self._connections = Connections(self._launches, gate, released, service.refusal)
         note = host.descriptors.note
-        port = StreamPort(sock, host.reactor, service.name, self._connections, note)
+        port = streamPort(sock, host, service.name, self._connections, note)
         super().__init__(port, gate)
         self._delegated: int | None = None
         self._shared = False
@@ -169,7 +170,9 @@ class StreamPrograms(GatedListener):
         """
         Whether there is nothing to do for a connection but to start the program.
         """
-        return self._service.bounds.none and self._service.stderr == "socket"
+        shared = self._socket in self._host.shared
+        plain = self._service.bounds.none and self._service.stderr == "socket"
+        return plain and not shared
 
     def crowded(self) -> None:
         """

@@ -32,7 +32,8 @@ SHORTAGE_PAUSE = 0.5
 #: The seconds to leave one alone for that cannot be read for a mistake in this program.
 BROKEN_PAUSE = 0.5
 
-_SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+#: What says that the machine is out of something.
+SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
 _log = Lines(namespace="inetdtw")
@@ -296,7 +297,7 @@ class StreamPort(SocketPort):
                 return
             except OSError as why:
                 # Every other error is about one connection, which is gone.
-                if why.errno in _SHORTAGES:
+                if why.errno in SHORTAGES:
                     self.pause("shortage", SHORTAGE_PAUSE)
                     self._factory.short(why.strerror)
                     return

@@ -61,6 +61,8 @@ _OF_REASON = {
     "child": RUNNING,
     "changing": CHANGING,
     "room": BUSY,
+    "starting": BUSY,
+    "refusing": BUSY,
     "idle": STOPPED,
 }
 #: Why a service pauses, for a person.

@@ -14,9 +14,9 @@ none of them was accepted.
 
 from __future__ import annotations
 
-import contextlib
+import select
 import socket
-from typing import Callable
+from typing import Any, Callable
 
 from inetdtw.child import Child
 from inetdtw.gate import Gate
@@ -28,6 +28,7 @@ from inetdtw.listener import GatedListener
 from inetdtw.pending import PendingConnections, PendingDatagram
 from inetdtw.ports import BROKEN_PAUSE, WaitPort, broken, survived
 from inetdtw.service import Service
+from inetdtw.sharedport import SharedStreamPort
 
 #: How many programs a launcher may start one after the other before it asks again.
 REPEATS = 16
@@ -38,6 +39,8 @@ LONG_LIFE = 1.0
 #: The seconds to leave connections alone for that programs do not accept: none at
 #: first, then these, growing; the first of them, if they may have accepted some.
 FIRST_PAUSE, LONGEST_PAUSE, FREE_TRIES = 0.1, 30.0, 3
+#: The seconds for which is waited that a connection be accepted, to be closed.
+REFUSAL = 2.0
 
 
 class WaitProgram(GatedListener):
@@ -65,6 +68,9 @@ class WaitProgram(GatedListener):
         super().__init__(port, gate)
         self._datagram = PendingDatagram(sock)
         self._connections = PendingConnections(sock)
+        self._late: Any = None
+        self._refuser = SharedStreamPort(sock, host.reactor, service.name, self)
+        self._refuser.dropped = self._endRefusal
         self._idle = 0
         self._retired: Callable[[], None] | None = None
 
@@ -80,6 +86,7 @@ class WaitProgram(GatedListener):
         Start no more programs.
         """
         super().stop()
+        self._endRefusal()
         self._launches.launcher.settle()
 
     def retire(self, done: Callable[[], None]) -> None:
@@ -195,7 +202,8 @@ class WaitProgram(GatedListener):
         Leave connections alone for a while that programs do not accept.
         """
         if child.how is None:
-            self._refuseOne()
+            if self._retired is None:
+                self._refuseOne()
             return
         lived = self._host.reactor.seconds() - child.since
         if lived >= LONG_LIFE or not self._connections.left():
@@ -225,7 +233,51 @@ class WaitProgram(GatedListener):
     def _refuseOne(self) -> None:
         """
         Close a connection that no program could be started for.
+
+        Others have the socket, and could have accept(2) wait: another process calls
+        it, and is ended if it waits for long.
         """
-        self._socket.setblocking(False)
-        with contextlib.suppress(OSError):
-            self._socket.accept()[0].close()
+        poll = select.poll()
+        poll.register(self._socket, select.POLLIN)
+        if not poll.poll(0):
+            return
+        self._port.hold("refusing")
+        self._late = self._host.reactor.callLater(REFUSAL, self._endRefusal)
+        self._refuser.start()
+
+    def connectionAccepted(self, connection: socket.socket, peer: Any) -> None:
+        """
+        This is the one to close.
+        """
+        connection.close()
+        self._refuser.hold("idle")
+        self._refused()
+
+    def mayAccept(self) -> bool:
+        """
+        Whether one is to be closed.
+        """
+        return self._late is not None
+
+    def short(self, reason: str) -> None:
+        """
+        The machine is out of something.
+        """
+        self._gate.short(reason)
+
+    def _endRefusal(self) -> None:
+        """
+        Close none, as there is none, or those who share the socket have taken it.
+        """
+        self._refuser.kill()
+        self._refused()
+
+    def _refused(self) -> None:
+        """
+        Have programs started again.
+        """
+        if self._late is not None:
+            late, self._late = self._late, None
+            if late.active():
+                late.cancel()
+            self._port.free("refusing")

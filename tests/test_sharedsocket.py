@@ -16,9 +16,17 @@ import time
 from typing import TYPE_CHECKING, Callable
 from unittest import skipUnless
 
-from tests.daemon import DEADLINE, Daemon, eventually, freePort
+from tests import world
+from tests.daemon import DEADLINE, Daemon, eventually, freePort, talk
 from tests.probe import LAUNCHES
-from tests.serving import ServingTestCase, nameOf, ordinaryUser, readAll
+from tests.serving import (
+    ServingTestCase,
+    inetd,
+    nameOf,
+    ordinaryUser,
+    readAll,
+    run,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,6 +106,32 @@ elif what == "shut forever" and os.fork() == 0:
         except OSError:
             pass
         time.sleep(0.001)
+"""
+
+#: Leave four processes behind that have accept(2) wait, each of which serves a client
+#: now and then, and end without accepting.
+_STEAL = """\
+import fcntl, os, socket, time
+service = socket.socket(fileno=0)
+end = time.monotonic() + 60
+if os.fork() == 0:
+    while time.monotonic() < end:
+        for _ in range(1000):
+            fcntl.fcntl(0, fcntl.F_SETFL, os.O_RDWR)
+    os._exit(0)
+for _ in range(4):
+    if os.fork() == 0:
+        end = time.monotonic() + 60
+        service.settimeout(None)
+        while time.monotonic() < end:
+            fcntl.fcntl(0, fcntl.F_SETFL, os.O_RDWR)
+            try:
+                client, _ = service.accept()
+            except OSError:
+                time.sleep(0.001)
+                continue
+            client.sendall(b"stolen")
+            client.close()
 """
 
 
@@ -240,6 +274,105 @@ class StreamTests(SharedTestCase):
                 client.sendall(b"listen\n")
                 self.assertEqual(readAll(client), b"LISTEN")
             daemon.stop()
+
+
+class AcceptTests(SharedTestCase):
+    """
+    Processes that were left behind with a listening socket, and have accept(2) wait.
+    """
+
+    def stolen(self, port: int) -> bytes:
+        """
+        Be a client of a service that others accept from as well; return what it
+        is told.
+        """
+        with socket.create_connection(("127.0.0.1", port), 5) as client:
+            client.settimeout(0.2)
+            try:
+                client.sendall(b"served")
+                client.shutdown(socket.SHUT_WR)
+                return readAll(client)
+            except OSError:
+                return b""
+
+    def lives(self, daemon: Daemon, other: int) -> None:
+        """
+        Assert that the daemon answers while many clients of the service come.
+        """
+        control = self.path("control")
+        for _ in range(30):
+            self.stolen(self.port)
+            self.assertEqual(talk(other, b"other"), b"other")
+        asked = run(inetd("status", "--control", control))
+        self.assertEqual((asked.returncode, asked.stderr), (0, ""))
+
+    def stealing(self, launch: str) -> tuple[Daemon, int, str]:
+        """
+        A daemon of a service whose programs have left some behind, of an internal
+        service, and the text for that service to be another.
+        """
+        other = freePort()
+        path = self.program("steal", _STEAL)
+        user = nameOf(ordinaryUser())
+        text = f"{self.port} on id = it, protocol = tcp, user = {user}, %s;\n"
+        more = f"{other} stream tcp nowait root internal echo\n"
+        if not world.ROOT:
+            more = more.replace(" root ", " - ")
+        first = f"wait = yes, launch = {launch}, exec = {path}"
+        options = ["--control", self.path("control"), "--log-level", "info"]
+        daemon = self.daemon(text % first + more, other, self.port, options=options)
+        daemon.start()
+        self.addCleanup(daemon.stop)
+        self.stolen(self.port)
+        daemon.waitForLog("] end it ")
+        return daemon, other, text + more
+
+    def test_reload(self) -> None:
+        """
+        A service that is not C{wait} any more, or is internal or tcpmux, is served by
+        the daemon, which never waits for it.
+        """
+        kinds = (
+            "wait = no, exec = /bin/cat",
+            "wait = no, exec = /bin/cat, launch = direct, accept_max = 3",
+            "wait = no, internal = echo",
+        )
+        for launch in self.eachLaunch():
+            daemon, other, text = self.stealing(launch)
+            for number, kind in enumerate(kinds):
+                self.write("inetd.conf", text % kind)
+                os.kill(daemon.process.pid, signal.SIGHUP)
+                daemon.waitForLog("] reload -", number + 1)
+                self.lives(daemon, other)
+                eventually(lambda: self.stolen(self.port) == b"served", daemon.log)
+            daemon.stop()
+
+    def test_refused(self) -> None:
+        """
+        A service whose program is gone has its clients closed, and the daemon never
+        waits for one.
+        """
+        for launch in self.eachLaunch():
+            daemon, other, _ = self.stealing(launch)
+            os.unlink(self.path("steal"))
+            self.lives(daemon, other)
+            daemon.stop()
+
+    def test_missing(self) -> None:
+        """
+        Where nobody else has the socket, each client of such a service is closed.
+        """
+        other = freePort()
+        self.port = freePort()
+        conf = (
+            f"{self.port} stream tcp wait {nameOf(ordinaryUser())} /none none\n"
+            f"{other} stream tcp nowait - internal echo\n"
+        )
+        with self.daemon(conf, other, self.port):
+            for _ in range(5):
+                client = self.connect(self.port)
+                self.assertEqual(readAll(client), b"")
+                self.assertEqual(talk(other, b"x"), b"x")
 
 
 class PathTests(SharedTestCase):

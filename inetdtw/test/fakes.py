@@ -12,12 +12,14 @@ nothing by itself: a test has it read what there is to read, and moves its clock
 from __future__ import annotations
 
 import gc
+import inspect
 import os
 import resource
 import select
 import signal
 import socket
 import struct
+import threading
 import time
 from collections.abc import Iterable, Sequence
 from typing import Any, Callable
@@ -35,6 +37,7 @@ from twisted.logger import globalLogPublisher
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
+from inetdtw import _accepthelper
 from inetdtw.backlog import waiting
 from inetdtw.builtin import ReflectorGuard
 from inetdtw.child import Child
@@ -228,6 +231,29 @@ class FakeProcess:
         """
 
 
+def acceptOne(process: FakeProcess) -> None:
+    """
+    Do what a process does that accepts connections in the daemon's place, if that is
+    one, and a connection is wanted and there.
+    """
+    fds = process.fds
+    if _accepthelper.CHANNEL not in fds or inspect.getsource(_accepthelper) not in (
+        process.args
+    ):
+        return
+    wanted = [(fds[_accepthelper.CHANNEL], select.POLLIN), (fds[0], select.POLLIN)]
+    for fd, event in wanted:
+        poll = select.poll()
+        poll.register(fd, event)
+        if not poll.poll(0):
+            return
+    channel = socket.socket(fileno=os.dup(fds[_accepthelper.CHANNEL]))
+    service = socket.socket(fileno=os.dup(fds[0]))
+    with channel, service:
+        if channel.recv(1):
+            _accepthelper.answerOne(service, channel, threading.Lock())
+
+
 class FakeReactor(MemoryReactorClock):
     """
     A reactor that reads, and whose time passes, when a test says so.
@@ -310,6 +336,8 @@ class FakeReactor(MemoryReactorClock):
         calls, self.fromThreads = self.fromThreads, []
         for call in calls:
             call()
+        for process in self.processes:
+            acceptOne(process)
         poll = select.poll()
         readers = {reader.fileno(): reader for reader in self.getReaders()}
         for fd in readers:

@@ -8,6 +8,7 @@ Tests for L{inetdtw.datagramport}.
 from __future__ import annotations
 
 import array
+import contextlib
 import os
 import socket
 from threading import Thread
@@ -240,6 +241,20 @@ class DatagramPortTests(ServingTestCase):
         self.client(server).send(b"")
         self.reactor.turnUntil(lambda: bool(self.protocol.received))
         self.assertEqual(self.protocol.received[0][0], b"")
+
+    def test_shut(self) -> None:
+        """
+        A socket that somebody has shut down has no datagrams of nothing without end:
+        whose it is hears of it.
+        """
+        server = self.serve(Address(socket.AF_INET, "127.0.0.1"))
+        dropped: list[int] = []
+        self.port.dropped = lambda: dropped.append(1)
+        with contextlib.suppress(OSError):
+            # The system says that there is no peer, and does it all the same.
+            server.shutdown(socket.SHUT_RDWR)
+        self.port.doRead()
+        self.assertEqual((self.protocol.received, dropped), ([], [1]))
 
     def test_mayNot(self) -> None:
         """

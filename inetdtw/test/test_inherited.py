@@ -380,6 +380,9 @@ class InheritedSlotTests(InheritedTestCase):
         before = openDescriptors()
         slot = self.slot(at("127.0.0.1", port))
         slot.stop()
+        (process,) = self.reactor.processes
+        self.assertEqual(process.signals, ["KILL"])
+        process.close()
         self.assertEqual(openedSince(before), {})
         self.closing(socket.create_connection(("127.0.0.1", port), 10))
 

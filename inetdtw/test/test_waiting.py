@@ -22,6 +22,7 @@ from inetdtw.limits import WINDOW, Limits
 from inetdtw.pending import PendingConnections, PendingDatagram
 from inetdtw.ports import BROKEN_PAUSE
 from inetdtw.service import Bounds, Program, Service
+from inetdtw.test import fakes
 from inetdtw.test.fakes import (
     PATIENCE,
     FakeProgram,
@@ -42,6 +43,7 @@ from inetdtw.waiting import (
     FREE_TRIES,
     LONG_LIFE,
     LONGEST_PAUSE,
+    REFUSAL,
     REPEATS,
     WaitProgram,
 )
@@ -640,15 +642,25 @@ class ConnectionTests(WaitingTestCase):
         before = openDescriptors()
         first = self.client(self.server)
         self.reactor.turnUntil(lambda: bool(self.said("fail")))
+        self.refused()
         self.assertEqual(first.recv(100), b"")
-        first.close()
-        self.assertEqual(openedSince(before), {})
         with open(path, "w") as file:
             file.write("#!/bin/sh\n")
         os.chmod(path, 0o755)
         second = self.client(self.server)
-        self.accepted(self.ordered(1)).sendall(b"here")
+        connection = self.accepted(self.ordered(1))
+        connection.sendall(b"here")
         self.assertEqual(second.recv(100), b"here")
+        for each in (first, second, connection, self.launcher, self.reactor):
+            each.close()
+        self.listener.stop()
+        self.assertEqual(openedSince(before), {})
+
+    def refused(self) -> None:
+        """
+        Wait until a connection is closed that has no program.
+        """
+        self.reactor.turnUntil(lambda: "refusing" not in self.listener.held())
 
     def test_failed(self) -> None:
         """
@@ -658,6 +670,7 @@ class ConnectionTests(WaitingTestCase):
         self.launcher.refusal = "Permission denied"
         clients = [self.client(self.server) for _ in range(3)]
         self.reactor.turnUntil(lambda: len(self.said("fail")) == 3)
+        self.refused()
         for client in clients:
             self.assertEqual(client.recv(100), b"")
         self.assertFalse(self.reactor.turn())
@@ -675,6 +688,37 @@ class ConnectionTests(WaitingTestCase):
         self.assertFalse(isBlocking(self.server))
         self.client(self.server)
         self.ordered(2)
+
+    def test_taken(self) -> None:
+        """
+        Where the connection to be closed is taken by somebody who shares the socket,
+        the process that waits for another one is killed after a moment.
+        """
+        self.launcher.refusal = "Permission denied"
+        thief = self.closing(self.server.dup())
+        client = self.client(self.server)
+        self.patch(fakes, "acceptOne", lambda process: None)
+        self.reactor.turnUntil(lambda: bool(self.said("fail")))
+        self.closing(thief.accept()[0])
+        self.assertEqual(self.listener.held(), ["refusing"])
+        self.reactor.advance(REFUSAL)
+        (process,) = self.reactor.processes
+        self.assertEqual(process.signals, ["KILL"])
+        self.assertEqual(self.listener.held(), [])
+        client.close()
+
+    def test_stopInRefusal(self) -> None:
+        """
+        After it was stopped nothing is waited for.
+        """
+        self.launcher.refusal = "Permission denied"
+        self.client(self.server)
+        self.patch(fakes, "acceptOne", lambda process: None)
+        self.reactor.turnUntil(lambda: bool(self.said("fail")))
+        self.listener.stop()
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+        (process,) = self.reactor.processes
+        self.assertEqual(process.signals, ["KILL"])
 
     def test_stopInPause(self) -> None:
         """
