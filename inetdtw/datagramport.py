@@ -87,19 +87,19 @@ class DatagramPort(SocketPort):
         """
         Take some of the datagrams that wait.
         """
-        for _ in range(BATCH):
+        for count in range(BATCH):
             if not self._mayReceive():
                 return
             try:
                 data, ancillary, _, address = self._receive()
             except BlockingIOError:
+                if not count and self._isShut():
+                    # It would be readable for ever.
+                    self._drop()
                 return
             except OSError:
                 # An answer to an earlier client could not be delivered.
                 continue
-            if not data and not address and self._isShut():
-                self._drop()
-                return
             sender = Sender(address if isinstance(address, tuple) else (address,))
             sender.to = [_answerFrom(*each) for each in ancillary]
             survived(self._name, self._protocol.datagramReceived, data, sender)
@@ -109,8 +109,8 @@ class DatagramPort(SocketPort):
         Whether nothing is received any more, as somebody has shut the socket down.
         """
         poll = select.poll()
-        poll.register(self.socket, 0)
-        return any(events & select.POLLHUP for _, events in poll.poll(0))
+        poll.register(self.socket, getattr(select, "POLLRDHUP", 0))
+        return bool(poll.poll(0))
 
     def _receive(self) -> Any:
         """

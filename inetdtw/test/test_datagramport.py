@@ -244,8 +244,8 @@ class DatagramPortTests(ServingTestCase):
 
     def test_shut(self) -> None:
         """
-        A socket that somebody has shut down has no datagrams of nothing without end:
-        whose it is hears of it.
+        A socket that somebody has shut down is not read without end: whose it is
+        hears of it.
         """
         server = self.serve(Address(socket.AF_INET, "127.0.0.1"))
         dropped: list[int] = []
