@@ -20,9 +20,10 @@ from inetdtw.host import Host
 from inetdtw.launchers import Launchers
 from inetdtw.listen import FIRST_RETRY, SOON, Slot
 from inetdtw.muxed import MuxedSlot
+from inetdtw.ports import broken, reasonOf
 from inetdtw.selection import chosen
 from inetdtw.service import Key, Service
-from inetdtw.state import ServiceState
+from inetdtw.state import ServiceState, kindOf
 
 #: The seconds between two looks whether programs still run.
 LOOK = 0.1
@@ -219,7 +220,7 @@ class Slots:
         """
         if self.draining:
             raise Draining()
-        return chosen(word, [(slot.state(), slot) for slot in self._slots.values()])
+        return chosen(word, [(_stateOf(slot), slot) for slot in self._slots.values()])
 
     def drain(self) -> Deferred[Any]:
         """
@@ -251,7 +252,7 @@ class Slots:
         """
         How each service is.
         """
-        return tuple(slot.state() for slot in self._slots.values())
+        return tuple(_stateOf(slot) for slot in self._slots.values())
 
     def hosts(self) -> dict[str, Any]:
         """
@@ -266,3 +267,21 @@ def _lineName(service: Service) -> str:
     What a service was called while its line had one address, a host name.
     """
     return service.name.rpartition(":")[2]
+
+
+def _stateOf(slot: AnySlot) -> ServiceState:
+    """
+    How a service is; if that cannot be said for an error, that is how it is.
+    """
+    try:
+        return slot.state()
+    except Exception as why:
+        service = slot.service
+        broken(service.name)
+        return ServiceState(
+            name=service.name,
+            address=str(service.address),
+            kind=kindOf(service),
+            held=("broken",),
+            reason=reasonOf(why),
+        )

@@ -584,6 +584,19 @@ class FaultTests(SuperserverTestCase):
         with mock.patch.object(Launchers, "make", self.wrong):
             self.assertUndone(inetd)
 
+    def test_state(self) -> None:
+        """
+        A service whose state raises an exception is in trouble; the others are as they
+        are.
+        """
+        inetd = self.running(ECHO, DISCARD)
+        with mock.patch.object(InternalStream, "held", self.wrong):
+            echo, discard = inetd.state().services
+        self.assertEqual((echo.name, echo.condition), ("0/tcp", "paused"))
+        self.assertEqual(echo.reason, "ValueError: embedded null byte")
+        self.assertEqual(discard.condition, "listening")
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+
     def test_startLaunchers(self) -> None:
         """
         At the start only the service fails whose launcher raises an exception, and is
