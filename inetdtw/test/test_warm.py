@@ -21,7 +21,7 @@ from inetdtw.rooted import Rooted
 from inetdtw.succession import CALM
 from inetdtw.test.fakes import FakeChild, ServingTestCase
 from inetdtw.test.warming import ENVIRONMENT, KEPT, PID, START, PlayedWarm
-from inetdtw.warm import Warm
+from inetdtw.warm import Warm, isReady
 from inetdtw.warmprocess import IN_FLIGHT
 
 
@@ -109,6 +109,15 @@ class WarmTests(WarmTestCase):
         self.reactor.settle()
         self.assertEqual((child.told, child.warm), ([PID], True))
         self.assertEqual(len(self.launcher.programs), 1)
+
+    def test_isReady(self) -> None:
+        """
+        A launcher is ready when it has a process that is.
+        """
+        self.assertFalse(isReady(self.warm))
+        self.greet()
+        self.assertTrue(isReady(self.warm))
+        self.assertFalse(isReady(self.launcher))
 
     def test_notReady(self) -> None:
         """

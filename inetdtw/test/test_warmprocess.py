@@ -417,6 +417,15 @@ class EndTests(WarmProcessTestCase):
         self.reactor.settle()
         self.assertEqual(self.words(), ["lost", "gone"])
 
+    def test_closedMeanwhile(self) -> None:
+        """
+        When it is closed then, nothing is waited for any more.
+        """
+        self.played.program.end(killed())
+        self.assertNotEqual(self.reactor.getDelayedCalls(), [])
+        self.process.close()
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+
     def test_somebodyLeft(self) -> None:
         """
         But no client waits for ever for a process that something else has the socket
