@@ -34,6 +34,7 @@ from inetdtw.context import Identity
 from inetdtw.credentials import mismatch
 from inetdtw.delegations import KINDS, Delegation, Delegations
 from inetdtw.helpercode import Code
+from inetdtw.native import fromBytes
 from inetdtw.pauses import Pauses
 from inetdtw.place import printable
 from inetdtw.ports import BROKEN_PAUSE, sayDropped
@@ -127,7 +128,7 @@ class Helper(ProcessProtocol):
         try:
             self._spawn()
         except OSError as why:
-            self._died(str(why))
+            self._died(_reasonOf(why))
 
     def _spawn(self) -> None:
         """
@@ -395,3 +396,12 @@ class Helper(ProcessProtocol):
             self._channel.takeBack()
             self.children.giveUp()
         self._later = self._reactor.callLater(pause, self.spawn)
+
+
+def _reasonOf(why: OSError) -> str:
+    """
+    Return why a process could not be started, with the path as it is written.
+    """
+    if isinstance(why.filename, bytes):
+        return f"{why.strerror}: '{fromBytes(why.filename)}'"
+    return str(why)
