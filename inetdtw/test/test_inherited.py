@@ -190,6 +190,21 @@ class AssignTests(InheritedTestCase):
         self.bound("\0inetdtw-test-kind", name="it", family=socket.AF_UNIX)
         self.assertEqual(self.assigned(at("127.0.0.1", 1, name="it")), [None])
 
+    def test_hostName(self) -> None:
+        """
+        While the addresses of a host name are not known, no socket is closed: it may be
+        for one of these.
+        """
+        port = self.bound()
+        known = at("127.0.0.1", port)
+        named = replace(known.address, host="it.example", isName=True)
+        found = Inherited(self.given)
+        self.assertEqual(found.assign([replace(known, address=named)]), [])
+        self.assertEqual(found.assign([known]), [])
+        sock = found.take(known)
+        assert sock is not None
+        self.assertEqual(self.closing(sock).getsockname()[1], port)
+
     def test_unused(self) -> None:
         """
         What no service wants is closed, and told with the reason.
