@@ -24,11 +24,9 @@ from __future__ import annotations
 import os
 import resource
 import time
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from fractions import Fraction
 from typing import Any, Callable
 
 from inetdtw.crowd import Crowd
@@ -65,16 +63,20 @@ class Purpose(Enum):
     METRICS = "metrics"
     CONTROL = "control"
 
+    # That of the name, which Enum takes, is slow, and this one is asked for often.
+    __hash__ = object.__hash__
 
-#: The part of what is left to clients that each of their purposes may have.
+
+#: How many of 32 parts of what is left to clients each of their purposes may have.
 SHARES = {
-    Purpose.CHILD: Fraction(7, 16),
-    Purpose.INTERNAL: Fraction(1, 4),
-    Purpose.PIDFD: Fraction(1, 8),
-    Purpose.TCPMUX: Fraction(1, 8),
-    Purpose.METRICS: Fraction(1, 32),
-    Purpose.CONTROL: Fraction(1, 32),
+    Purpose.CHILD: 14,
+    Purpose.INTERNAL: 8,
+    Purpose.PIDFD: 4,
+    Purpose.TCPMUX: 4,
+    Purpose.METRICS: 1,
+    Purpose.CONTROL: 1,
 }
+PARTS = 32
 
 _Key = tuple[Any, ...]
 
@@ -171,8 +173,8 @@ class Descriptors:
         @param clock: the time in seconds, from any start.
         """
         self._clock = clock
-        self._taken: Counter[_Key] = Counter()
-        self._services: dict[Purpose, Counter[str]] = {}
+        self._taken: dict[_Key, int] = {}
+        self._services: dict[Purpose, dict[str, int]] = {each: {} for each in Purpose}
         self._expected: Mapping[Purpose, int] = {}
         self._total = 0
         self._others: int | None = None
@@ -209,24 +211,25 @@ class Descriptors:
         whether or not all are open now.
         """
         key = (purpose, "", "")
-        self._add(count - self._taken[key], key)
+        self._add(count - self._taken.get(key, 0), key)
 
     def _add(self, count: int, key: _Key) -> None:
         """
         Count more or fewer of a purpose, a service and an address.
         """
         self._total += count
-        for end in range(1, len(key) + 1):
-            left = self._taken[key[:end]] + count
+        taken = self._taken
+        for part in (key[:1], key[:2], key):
+            left = taken.get(part, 0) + count
             if left:
-                self._taken[key[:end]] = left
+                taken[part] = left
             else:
-                del self._taken[key[:end]]
-        purpose, service = key[:2]
-        own = self._services.setdefault(purpose, Counter())
-        own[service] = self._taken[key[:2]]
-        if not own[service]:
-            del own[service]
+                taken.pop(part, None)
+        own, service = taken.get(key[:2]), key[1]
+        if own:
+            self._services[key[0]][service] = own
+        else:
+            self._services[key[0]].pop(service, None)
 
     def expect(self, counts: Mapping[Purpose, int]) -> None:
         """
@@ -248,9 +251,7 @@ class Descriptors:
         """
         How many are open, as far as that is known.
         """
-        if self._others is None:
-            self._count()
-        return self._total + (self._others or 0)
+        return self._total + self._foreign()
 
     def _count(self) -> bool:
         """
@@ -310,13 +311,15 @@ class Descriptors:
         """
         Return how many are open for no purpose that is known here.
         """
-        return self._known - self._total
+        if self._others is None:
+            self._count()
+        return self._others or 0
 
     def _pot(self) -> int:
         """
         Return how many the purposes that have a share have together.
         """
-        fixed = self._taken[(Purpose.LISTENER,)] + self._taken[(Purpose.HELPER,)]
+        fixed = self.taken(Purpose.LISTENER) + self.taken(Purpose.HELPER)
         return self._limit - self._reserve() - self._foreign() - fixed
 
     def share(self, purpose: Purpose) -> int | None:
@@ -326,13 +329,13 @@ class Descriptors:
         part = SHARES.get(purpose)
         if part is None:
             return None
-        return max(LEAST, int(self._pot() * part))
+        return max(LEAST, self._pot() * part // PARTS)
 
     def taken(self, purpose: Purpose) -> int:
         """
         Return how many a purpose has.
         """
-        return self._taken[(purpose,)]
+        return self._taken.get((purpose,), 0)
 
     def uses(self) -> dict[str, Use]:
         """
@@ -362,31 +365,32 @@ class Descriptors:
 
         @param address: the address that they are for, if each has a bound.
         """
-        if self._taken[(purpose,)] + count > (self.share(purpose) or 0):
+        share = self.share(purpose) or 0
+        if self.taken(purpose) + count > share:
             return False
-        own = self._taken[(purpose, service)]
-        bound = self._boundOf(purpose, service, own + count)
+        own = self._taken.get((purpose, service), 0)
+        bound = self._boundOf(purpose, service, share, own + count)
         if own + count > bound:
             return False
         if address is None:
             return True
-        its = self._taken[(purpose, service, address)]
+        its = self._taken.get((purpose, service, address), 0)
         return not its or its + count <= _part(bound - (own - its), _OF_ADDRESS)
 
-    def _boundOf(self, purpose: Purpose, service: str, wanted: int) -> int:
+    def _boundOf(self, purpose: Purpose, service: str, share: int, wanted: int) -> int:
         """
         Return how many a service may have for a purpose now.
 
+        @param share: how many there may be for the purpose.
         @param wanted: as many are wanted; no more than that need be found out.
         """
-        share = self.share(purpose) or 0
-        known = self._services.get(purpose, Counter())
+        known = self._services[purpose]
         count = max(self._expected.get(purpose, 0), len(known), 1)
         each = share // 2 // count
         pool = share - each * count
         own = known.get(service, 0)
         # All that others have, which is more than what they have of the pool.
-        bound = each + _part(pool - (self._taken[(purpose,)] - own), _OF_SERVICE)
+        bound = each + _part(pool - (self.taken(purpose) - own), _OF_SERVICE)
         if wanted <= bound:
             return bound
         others = (max(0, has - each) for name, has in known.items() if name != service)
@@ -452,25 +456,29 @@ class Account:
         """
         True if the process is out of descriptors, whatever they are for.
         """
-        count = self.each + self.more
-        account = self.descriptors
+        return not self._there() and self._without(self._there)
 
-        def there() -> bool:
-            enough = account.enough(max(count, WANTED))
-            return enough and not (count and account.short(count))
-
-        return self._without(there)
+    def _there(self) -> bool:
+        """
+        True if there are descriptors for one more client.
+        """
+        count, account = self.each + self.more, self.descriptors
+        return account.enough(max(count, WANTED)) and not (
+            count and account.short(count)
+        )
 
     def full(self) -> bool:
         """
         True if the service may have no further client now.
         """
+        return not self._fits() and self._without(self._fits)
+
+    def _fits(self) -> bool:
+        """
+        True if one more client fits into the share.
+        """
         count = self.each + self.more
-        if not count:
-            return False
-        return self._without(
-            lambda: self.descriptors.fits(count, self.purpose, self.service)
-        )
+        return not count or self.descriptors.fits(count, self.purpose, self.service)
 
     def _without(self, there: Callable[[], bool]) -> bool:
         """

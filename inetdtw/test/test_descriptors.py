@@ -18,6 +18,7 @@ from inetdtw.descriptors import (
     COUNTED,
     LEAST,
     NEAR,
+    PARTS,
     RESERVE,
     SHARES,
     WANTED,
@@ -80,13 +81,13 @@ class SharesTests(AccountTestCase):
         The shares are all of what is left of the limit after the reserve, what listens,
         helper processes and what others have.
         """
-        self.assertEqual(sum(SHARES.values()), 1)
+        self.assertEqual(sum(SHARES.values()), PARTS)
         self.account.keep(Purpose.HELPER, 8)
         self.account.take(2, Purpose.LISTENER)
         self.open += 10
         pot = LIMIT - RESERVE - OTHERS - 8 - 2
         for purpose, part in SHARES.items():
-            self.assertEqual(self.account.share(purpose), int(pot * part))
+            self.assertEqual(self.account.share(purpose), pot * part // PARTS)
         self.assertIsNone(self.account.share(Purpose.HELPER))
         self.account.keep(Purpose.HELPER, 0)
         uses = self.account.uses()
