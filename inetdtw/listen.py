@@ -370,13 +370,16 @@ class Slot:
         The reactor cannot wait for the socket: get another one, soon.
         """
         now = self._host.reactor.seconds()
-        pause, listener = self._pauses.after(now - self._since), self._listener
+        pause = self._pauses.after(now - self._since)
+        self._host.reactor.callLater(pause, self._renewDropped, self._listener)
 
-        def soon() -> None:
-            if self._listener is listener:
-                self._renew(self._fault() or "an error was left in it")
-
-        self._host.reactor.callLater(pause, soon)
+    @failing
+    def _renewDropped(self, listener: IListener) -> None:
+        """
+        Get another socket, unless that was done since.
+        """
+        if self._listener is listener:
+            self._renew(self._fault() or "an error was left in it")
 
     def _renew(self, reason: str) -> None:
         """
