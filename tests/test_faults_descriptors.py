@@ -34,10 +34,12 @@ LEAVE = (
     "import os, sys, time\n"
     "if not os.fork():\n"
     "    os.close(0), os.close(1)\n"
-    "    time.sleep(300)\n"
+    "    while os.path.exists(__file__): time.sleep(2)\n"
     "    os._exit(0)\n"
     "print('left', flush=True)\n"
 )
+#: Stays until the test is over.
+STAY = "import os, time\nwhile os.path.exists(__file__): time.sleep(1)\n"
 #: Writes more than fits into a pipe, after its parent has ended.
 WRITE = (
     "import os, sys, time\n"
@@ -322,7 +324,7 @@ class SharesTests(SharesTestCase):
             f" exec = {leave}, stderr = log;\n"
         )
         daemon = self.start(line, port)
-        for _ in range(LIMIT // 2):
+        for _ in range(LIMIT + 20):
             self.assertEqual(talk(port, b""), b"left\n")
         self.works(daemon)
         self.assertEqual(talk(port, b""), b"left\n")
@@ -367,7 +369,7 @@ class SharesTests(SharesTestCase):
         Programs of C{dgram nowait} that take their time leave others what they need.
         """
         port = freePort()
-        sleep = self.program("sleep", "import time\ntime.sleep(300)\n")
+        sleep = self.program("sleep", STAY)
         daemon = self.start(f"{port} dgram udp nowait {self.user} {sleep} sleep\n")
         client = self.datagrams()
         for _ in range(100):
