@@ -122,6 +122,7 @@ class Helper(ProcessProtocol):
         """
         self._later = None
         self._said = b""
+        self.pid = None
         self._refused = None
         self._born = self._reactor.seconds()
         self._before = self._channel.number
