@@ -10,6 +10,7 @@ C{tests/test_warmends.py}, with all interpreters.
 
 from __future__ import annotations
 
+import _imp
 import errno
 import os
 import resource
@@ -49,11 +50,14 @@ from inetdtw._warmhelper import (
     Executable,
     Library,
     Module,
+    Place,
     Preloaded,
     Script,
     Watched,
     Way,
+    entries,
     isYoung,
+    offers,
     stamp,
 )
 from inetdtw.interfaces import Order
@@ -324,6 +328,146 @@ class ProgramTests(FolderTestCase):
             self.assertEqual([name for name, _ in preloaded.wanted()], names)
         preloaded = Preloaded(Module(["-m", "x"]), "a", Library())
         self.assertEqual([name for name, _ in preloaded.wanted()], ["runpy", "a"])
+
+
+class PreloadedTests(FolderTestCase):
+    """
+    Tests for what was imported in advance, and what takes its place.
+    """
+
+    def setUp(self) -> None:
+        """
+        Have a script that imports a module of its own and one of the library's, all of
+        them written long ago.
+        """
+        super().setUp()
+        self.patch(_warmhelper, "_YOUNG", -1e9)
+        self.patch(sys, "dont_write_bytecode", True)
+        self.addCleanup(sys.modules.pop, "warmown", None)
+        self.addCleanup(sys.modules.pop, "sched", None)
+        sys.modules.pop("sched", None)
+        self.other = self.folder.child("other")
+        self.other.makedirs()
+        self.write("other/warmown.py", "X = 1\n")
+        self.script = self.write("s.py", "import sched, warmown\n")
+
+    def load(self, asked: str) -> Preloaded:
+        """
+        Import in advance.
+        """
+        script = Script([self.script])
+        script.refresh()
+        preloaded = Preloaded(script, asked, Library())
+        preloaded.path = [self.other.path, *sys.path]
+        before = list(sys.path)
+        preloaded.load(True)
+        self.assertEqual(sys.path, before)
+        return preloaded
+
+    def test_offers(self) -> None:
+        """
+        A file or a folder may be a module, if its name and its suffix are right; an
+        archive may have any.
+        """
+        suffix = _imp.extension_suffixes()[0]
+        names = ("a", "a.py", "a.pyc", f"a{suffix}", "b.py", "a.txt", "a.b.py", "/1")
+        found = [name for name in names if offers(name, {"a"})]
+        self.assertEqual(found, ["a", "a.py", "a.pyc", f"a{suffix}", "/1"])
+
+    def test_entries(self) -> None:
+        """
+        A folder has names, an archive is another one when it has changed, and what is
+        not there has nothing.
+        """
+        self.assertEqual(entries(self.other.path), {"warmown.py"})
+        self.assertEqual(entries(f"{self.folder.path}/none"), frozenset())
+        before = entries(self.script)
+        self.assertEqual([each[0] for each in before], ["/"])
+        self.assertEqual(entries(self.script), before)
+        self.write("s.py", "import sched, warmown, os\n")
+        self.assertNotEqual(entries(self.script), before)
+
+    def test_place(self) -> None:
+        """
+        A place has changed when what it has of some modules has, and not otherwise.
+        """
+        place = Place(self.other.path)
+        place.mind({"warmown", "sched"})
+        self.assertEqual(place.has, {"warmown.py"})
+        self.write("other/else.py", "")
+        self.assertEqual([place.changed(), place.changed()], [False, False])
+        self.write("other/sched.py", "")
+        self.assertTrue(place.changed())
+        os.remove(f"{self.other.path}/sched.py")
+        self.assertFalse(place.changed())
+
+    def test_own(self) -> None:
+        """
+        A module of the script's own is imported from its path, which then has the
+        script's folder.  When it is edited all is stale, and stays so.
+        """
+        preloaded = self.load("warmown")
+        self.assertIn("warmown", sys.modules)
+        self.assertNotIn("sched", sys.modules)
+        self.assertTrue(preloaded.placed)
+        self.assertEqual(preloaded.path[:2], [self.folder.path, self.other.path])
+        self.assertEqual([preloaded.stale(), preloaded.stale()], [False, False])
+        path = f"{self.other.path}/warmown.py"
+        os.rename(path, f"{path}.old")
+        self.assertTrue(preloaded.stale())
+        os.rename(f"{path}.old", path)
+        self.assertTrue(preloaded.stale())
+
+    def test_before(self) -> None:
+        """
+        It is stale when another one comes before it.
+        """
+        preloaded = self.load("auto")
+        self.assertIn("sched", sys.modules)
+        self.write("else.py", "")
+        self.assertFalse(preloaded.stale())
+        self.write("warmown.py", "")
+        self.assertTrue(preloaded.stale())
+
+    def test_meanwhile(self) -> None:
+        """
+        It is stale from the beginning if it was written while it was imported.
+        """
+        self.patch(_warmhelper, "_YOUNG", 100.0)
+        self.assertTrue(self.load("warmown").stale())
+
+    def test_shared(self) -> None:
+        """
+        Modules of the library are shared, from nowhere else and without the script's
+        folder in the path, until one of these names comes before them.
+        """
+        preloaded = self.load("")
+        self.assertIn("sched", sys.modules)
+        self.assertNotIn("warmown", sys.modules)
+        self.assertFalse(preloaded.placed)
+        self.assertEqual(preloaded.path[0], self.other.path)
+        self.assertFalse(preloaded.stale())
+        self.write("other/sched.py", "")
+        self.assertTrue(preloaded.stale())
+
+    def test_notShared(self) -> None:
+        """
+        Nothing is shared where one of them is there already; then nothing is stale.
+        """
+        self.write("other/sched.py", "")
+        preloaded = self.load("")
+        self.assertNotIn("sched", sys.modules)
+        self.write("other/sched.pyc", "")
+        self.assertFalse(preloaded.stale())
+
+    def test_spoil(self) -> None:
+        """
+        It is stale when it is said to be.
+        """
+        preloaded = self.load("-")
+        self.assertFalse(preloaded.stale())
+        preloaded.spoil()
+        self.assertTrue(preloaded.stale())
 
 
 def _shown(message: Any, category: Any, *rest: Any) -> None:
