@@ -358,7 +358,9 @@ class Slot:
         """
         See whether clients can still reach the socket, unless a program has it.
         """
-        if self._socket is None or (self._listener and self._listener.busy):
+        if self._socket is None or (self._retiring and not self._free):
+            return
+        if self._listener is not None and self._listener.busy:
             return
         fault = self._fault()
         if fault is not None:
@@ -459,6 +461,9 @@ class Slot:
         """
         The socket is free: serve as it is wanted now, if it is wanted.
         """
+        if not self._retiring:
+            # It has another socket meanwhile.
+            return
         self._free = True
         if self._drained:
             self._giveUp()
