@@ -10,11 +10,11 @@ from __future__ import annotations
 
 #: Black-box tests of C{tests}, by the part of the daemon that they are about.
 _SERVING = ("child", "tcpmux", "limits", "reload", "overload", "composition")
-_DATAGRAMS = ("wait", "limits", "flood", "internals")
-_WAITING = ("wait", "reload", "faults_processes")
-_FORKING = ("forkserver", "child", "privileges", "context", "faults_processes")
-_WARM = ("warm", "warmends", "warmharm", "faults_processes")
-_SHORT = ("faults_resources", "overload", "limits")
+_DATAGRAMS = ("wait", "limits", "flood", "internals", "sharedsocket")
+_WAITING = ("wait", "sharedsocket", "reload", "faults_processes")
+_FORKING = ("forkserver", "context", "upgrade", "privileges", "faults_processes")
+_WARM = ("warm", "warmends", "warmharm", "warmreleases", "warmpath", "upgrade")
+_SHORT = ("faults_resources", "faults_descriptors", "overload", "limits")
 
 #: The names of the tests of each module, without C{tests.test_}.
 AREAS: dict[str, tuple[str, ...]] = {
@@ -22,16 +22,30 @@ AREAS: dict[str, tuple[str, ...]] = {
     "factory": _SERVING,
     "gate": (*_SERVING, *_SHORT),
     "internal": ("internals", *_SERVING),
-    "launches": (*_SERVING, "warm"),
+    "launches": (*_SERVING, "context", "warm", "faults_internal"),
     "limits": ("limits", "overload", "wait"),
-    "listen": (*_SERVING, "wait", "control", "faults_configuration"),
+    "listen": ("sharedsocket", "names", "faults_internal", "faults_configuration"),
     "muxed": ("tcpmux", "composition", "reload"),
     "muxing": ("tcpmux", "faults_clients"),
     "nowait": (*_SERVING, "forkserver", "warm"),
     "ports": (*_SERVING, *_SHORT, "faults_clients"),
     "slots": (*_SERVING, "control", "faults_configuration"),
     "sockets": (*_SERVING, "keys", "privileges", "wait"),
-    "pathfile": ("privileges", "child", "keys"),
+    "pathfile": ("privileges", "races", "keys"),
+    "directory": ("races", "privileges", "command"),
+    "sharedport": ("sharedsocket", "supervision"),
+    "_accepthelper": ("sharedsocket", "supervision"),
+    "_original": ("sharedsocket", "wait"),
+    "undecided": ("limits",),
+    "source": ("limits",),
+    "_reflector": ("flood", "internals"),
+    "answerrate": ("flood", "limits"),
+    "crowd": _SHORT,
+    "rooted": ("context", "warm"),
+    "helpercode": ("upgrade", "forkserver"),
+    "credentials": ("upgrade", "privileges"),
+    "program": ("context", "child", "check"),
+    "warmtext": _WARM,
     "tcpmux": ("tcpmux", "faults_clients"),
     "total": ("overload", "limits", "faults_processes"),
     "datagrams": _DATAGRAMS,
