@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
+from collections.abc import Collection
 from contextlib import nullcontext, suppress
 from dataclasses import replace
 from functools import wraps
@@ -34,6 +35,7 @@ from inetdtw.nowait import StreamPrograms
 from inetdtw.pauses import Pauses
 from inetdtw.peers import peerText
 from inetdtw.ports import broken, reasonOf, survived
+from inetdtw.renewals import Renewals
 from inetdtw.service import Service, hostIn
 from inetdtw.state import ServiceState, stateOf
 from inetdtw.steady import clockOf
@@ -106,6 +108,7 @@ class Slot:
         self._original: Original | None = None
         self._wanted: Original | None = None
         self._before: list[socket.socket] = []
+        self._renewals = Renewals(clockOf(host.reactor))
         self._pauses = Pauses()
         self._since = 0.0
         self._listener: IListener | None = None
@@ -389,6 +392,7 @@ class Slot:
         """
         assert self._socket is not None
         self._host.report.renewed(self.service.name, self.address(), reason)
+        self._renewals.add(reason)
         listener, self._listener = self._listener, None
         if listener is not None:
             survived(self.service.name, listener.stop)
@@ -487,6 +491,7 @@ class Slot:
         self._paused = False
         self._limits.forgive()
         self.check()
+        self._renewals.clear()
         if self._socket is None and self._later is not None:
             self._later.cancel()
             self._again()
@@ -589,14 +594,22 @@ class Slot:
             self._limits,
             self._host.tallies[self.service.name],
             held,
-            reason=self._trouble if "unbound" in held else None,
+            reason=self._reason(held),
             until=None if resumes is None else self._host.timeOf(resumes),
             ready=self._ready(),
         )
 
+    def _reason(self, held: Collection[str]) -> str | None:
+        """
+        Return what is wrong with the socket, if that is why the service is in trouble.
+        """
+        if "unbound" in held:
+            return self._trouble
+        return self._renewals.trouble if "renewed" in held else None
+
     def _held(self) -> list[str]:
         """
-        Why it takes no clients.
+        Why it takes no clients, or is in trouble.
         """
         if self._drained:
             return ["drain" if self._socket or self.running else "idle"]
@@ -608,6 +621,8 @@ class Slot:
             return [*held, "unbound"]
         if self._paused:
             return held
+        if self._renewals.trouble is not None:
+            held = [*held, "renewed"]
         if self._listener is None:
             return ["idle"]
         return [*held, "changing"] if self._retiring else held

@@ -209,6 +209,8 @@ class Slots:
         @raise NotOneService: if it is not clear which.
         """
         slot = self._chosen(word)
+        # What clients cannot reach any more may seem to be fine.
+        slot.check()
         if not slot.state().healthy:
             slot.resume()
             self._host.report.resume(slot.service.name)

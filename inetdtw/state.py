@@ -26,6 +26,7 @@ AT_LIMIT = "at limit"
 BUSY = "busy"
 CHANGING = "changing"
 BIND_FAILED = "bind failed"
+FAILING = "failing"
 DRAINING = "draining"
 STOPPED = "stopped"
 
@@ -38,6 +39,7 @@ CONDITIONS = (
     BUSY,
     CHANGING,
     BIND_FAILED,
+    FAILING,
     DRAINING,
     STOPPED,
 )
@@ -55,6 +57,7 @@ _OF_REASON = {
     "shortage": PAUSED,
     "broken": PAUSED,
     "dropped": PAUSED,
+    "renewed": FAILING,
     "full": AT_LIMIT,
     "total": AT_LIMIT,
     "share": AT_LIMIT,
@@ -100,7 +103,7 @@ class ServiceState:
     @ivar name: what the log calls it.
     @ivar address: where it listens.
     @ivar kind: C{stream nowait} and so on.
-    @ivar held: the reasons why it takes no clients, as words.
+    @ivar held: the reasons why it takes no clients or is in trouble, as words.
     @ivar reason: why it is in trouble, for a person, if it is.
     @ivar until: when it takes clients again by itself, or is tried again, in seconds
         since the epoch, if that is known.

@@ -9,6 +9,7 @@ path of a UNIX socket.
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import sys
@@ -480,9 +481,9 @@ class PathTests(SharedTestCase):
     def test_program(self) -> None:
         """
         A program that removes the path, or shuts the socket down, is followed by the
-        next one.
+        next one; a service whose programs do so again is said to be failing.
         """
-        _, found = self.served()
+        daemon, found = self.served()
         path = self.path("wait.sock")
         for word in (b"remove", b"shut") * 2:
             with socket.socket(socket.AF_UNIX) as client:
@@ -491,6 +492,26 @@ class PathTests(SharedTestCase):
                 client.sendall(word + b"\n")
                 self.assertEqual(readAll(client), word.upper())
             eventually(found[path], lambda: "the service is there again")
+        os.kill(daemon.process.pid, signal.SIGUSR2)
+        eventually(
+            lambda: re.search(r"held=(child,)?renewed", daemon.log()), daemon.log
+        )
+
+    def test_resumed(self) -> None:
+        """
+        A path that was removed is there again as soon as an operator resumes the
+        service.
+        """
+        control, path = self.path("control"), self.path("nowait.sock")
+        conf = f":::0666:{path} stream unix nowait - /bin/cat cat\n"
+        with self.daemon(conf, options=["--control", control]) as daemon:
+            daemon.waitForLog("] listen ")
+            eventually(lambda: os.path.exists(control), daemon.log)
+            os.unlink(path)
+            self.assertEqual(
+                run(inetd("resume", path, "--control", control)).stderr, ""
+            )
+            self.assertTrue(os.path.exists(path))
 
     def test_control(self) -> None:
         """

@@ -1191,6 +1191,29 @@ class RenewTests(SlotTestCase):
         self.connect(slot)
         self.ordered(1)
 
+    def test_again(self) -> None:
+        """
+        A service whose path is removed again and again is in trouble, until an operator
+        resumes it.
+        """
+        path = self.path()
+        slot = self.serving(makeUnix(path))
+        for healthy in (True, False):
+            os.unlink(path)
+            slot.check()
+            self.assertEqual(slot.state().healthy, healthy)
+        self.assertEqual(slot.state().condition, "failing")
+        self.assertEqual(
+            slot.state().reason,
+            "its socket was replaced 2 times in a minute: its path was removed, or "
+            "leads to another file",
+        )
+        self.connect(slot)
+        self.ordered(1)
+        slot.resume()
+        self.assertEqual(slot.state().condition, "listening")
+        self.assertIsNone(slot.state().reason)
+
     def test_paused(self) -> None:
         """
         One that is paused has its path again, and stays paused.

@@ -55,6 +55,7 @@ class ConditionTests(SynchronousTestCase):
             ("shortage",): "paused",
             ("broken",): "paused",
             ("unbound",): "bind failed",
+            ("renewed",): "failing",
             ("drain",): "draining",
             ("idle",): "stopped",
         }
