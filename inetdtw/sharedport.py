@@ -6,8 +6,8 @@
 The reactor's view of a listening socket that programs share.
 
 They can have accept(2) wait for ever (see L{inetdtw._accepthelper}), so that the daemon
-never calls it on such a socket: a process of its own does, one for each socket, which
-is killed when its connections are not wanted any more.
+never calls it on such a socket: a process of its own does, one for each socket that has
+had a client, which is killed when its connections are not wanted any more.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class SharedStreamPort(SocketPort):
     Gives connections away that another process accepts, one at a time.
 
     @ivar socket: what leads to that process; the listening socket as long as there is
-        none.
+        none, which is then started for the first client.
     """
 
     def __init__(
@@ -101,15 +101,6 @@ class SharedStreamPort(SocketPort):
         self._asked = False
         self._pauses = Pauses()
         self._born = 0.0
-
-    def start(self) -> None:
-        """
-        Begin to accept.
-        """
-        if self._process is None:
-            self.hold("starting")
-            self._spawn()
-        super().start()
 
     def stop(self) -> None:
         """
@@ -208,11 +199,6 @@ class SharedStreamPort(SocketPort):
         """
         Accept again, unless there are other reasons not to.
         """
-        if self._holds == {why} and self._process is None:
-            # A process is started first.
-            self._holds.remove(why)
-            self.start()
-            return
         super().free(why)
         self._ask()
 
@@ -220,16 +206,21 @@ class SharedStreamPort(SocketPort):
         """
         Have a connection accepted, if one is wanted and none is on its way.
         """
-        if self.reading and not self._asked and self._factory.mayAccept():
+        wanted = self._process is not None and not self._asked
+        if self.reading and wanted and self._factory.mayAccept():
             with contextlib.suppress(OSError):
                 self.socket.send(b"1")
                 self._asked = True
 
     def _read(self) -> None:
         """
-        Take the connection.
+        Take the connection; of the first client, start the process that accepts it.
         """
         if not self._factory.mayAccept():
+            return
+        if self._process is None:
+            self.hold("starting")
+            self._spawn()
             return
         try:
             said, fds, _, _ = socket.recv_fds(self.socket, ANSWER.size, 1, _AT_ONCE)

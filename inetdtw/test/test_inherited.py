@@ -394,6 +394,8 @@ class InheritedSlotTests(InheritedTestCase):
         port = self.bound()
         before = openDescriptors()
         slot = self.slot(at("127.0.0.1", port))
+        with socket.create_connection(("127.0.0.1", port), 10):
+            self.reactor.turnUntil(lambda: bool(self.reactor.processes))
         slot.stop()
         (process,) = self.reactor.processes
         self.assertEqual(process.signals, ["KILL"])

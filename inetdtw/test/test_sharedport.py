@@ -75,6 +75,28 @@ class PortTests(ServingTestCase):
         fd = self.reactor.processes[-1].fds[CHANNEL]
         return self.closing(socket.socket(fileno=os.dup(fd)))
 
+    def begun(self) -> socket.socket:
+        """
+        Start the port, and the process for the first client.
+
+        @return: the client.
+        """
+        self.port.start()
+        client = self.client(self.server)
+        self.reactor.turnUntil(lambda: bool(self.reactor.processes))
+        return client
+
+    def test_lazy(self) -> None:
+        """
+        There is no process before there is a client.
+        """
+        self.port.start()
+        self.reactor.settle()
+        self.assertEqual((self.reactor.processes, self.port.reasons), ([], []))
+        self.client(self.server)
+        self.reactor.turnUntil(lambda: bool(self.taken))
+        self.assertEqual(len(self.reactor.processes), 1)
+
     def test_kinds(self) -> None:
         """
         Only a socket that programs share has a process.
@@ -116,9 +138,12 @@ class PortTests(ServingTestCase):
         """
         The process is killed, and nothing is open; it can be started again.
         """
+        self.patch(fakes, "acceptOne", lambda process: None)
         before = openDescriptors()
+        self.begun().close()
         for number in range(1, 3):
             self.port.start()
+            self.reactor.turnUntil(lambda: len(self.reactor.processes) == number)  # noqa: B023
             self.port.stop()
             process = self.reactor.processes[-1]
             self.assertEqual(process.signals, ["KILL"])
@@ -132,8 +157,7 @@ class PortTests(ServingTestCase):
         A connection that was accepted when it is stopped is given away.
         """
         self.patch(fakes, "acceptOne", lambda process: None)
-        self.port.start()
-        self.client(self.server)
+        self.begun()
         answerOne(self.server, self.channel(), threading.Lock())
         self.port.stop()
         self.assertEqual(len(self.taken), 1)
@@ -142,7 +166,7 @@ class PortTests(ServingTestCase):
         """
         A process that dies is followed by another one after a pause; one line says so.
         """
-        self.port.start()
+        self.begun()
         self.reactor.processes[0].exit(number=9)
         self.assertEqual(self.port.reasons, ["starting"])
         self.reactor.advance(1)
@@ -155,11 +179,13 @@ class PortTests(ServingTestCase):
         """
         That its socket is closed before its end is heard of is no matter.
         """
-        self.port.start()
+        self.begun()
         self.reactor.processes[0].close()
         self.reactor.turnUntil(lambda: self.port.reasons == ["starting"])
         self.reactor.processes[0].exit()
         self.reactor.advance(1)
+        self.client(self.server)
+        self.reactor.turnUntil(lambda: len(self.reactor.processes) == 2)
         self.assertEqual(len(self.reactor.processes), 2)
 
     def test_noProcess(self) -> None:
@@ -167,13 +193,15 @@ class PortTests(ServingTestCase):
         When no process can be started, that is tried again.
         """
         self.reactor.spawnFailure = OSError(errno.EAGAIN, "no more")
+        self.client(self.server)
         before = openDescriptors()
         self.port.start()
+        self.reactor.turnUntil(lambda: bool(self.reasons))
         self.assertEqual(openedSince(before), {})
         self.assertEqual(self.reasons, ["no more"])
         self.reactor.spawnFailure = None
         self.reactor.advance(SHORTAGE_PAUSE)
-        self.assertEqual(len(self.reactor.processes), 1)
+        self.reactor.turnUntil(lambda: len(self.reactor.processes) == 1)
         self.assertEqual(self.port.reasons, [])
 
     def test_errors(self) -> None:
@@ -182,7 +210,8 @@ class PortTests(ServingTestCase):
         """
         dropped: list[int] = []
         self.port.dropped = lambda: dropped.append(1)
-        self.port.start()
+        self.patch(fakes, "acceptOne", lambda process: None)
+        self.begun()
         channel = self.channel()
         channel.send(ANSWER.pack(errno.EMFILE))
         self.reactor.turnUntil(lambda: bool(self.reasons))
@@ -197,8 +226,7 @@ class PortTests(ServingTestCase):
         A connection whose client has reset it is closed.
         """
         self.patch(fakes, "acceptOne", lambda process: None)
-        self.port.start()
-        client = self.client(self.server)
+        client = self.begun()
         channel = self.channel()
         channel.recv(1)
         service = self.closing(self.server.dup())

@@ -698,7 +698,7 @@ class ConnectionTests(WaitingTestCase):
         thief = self.closing(self.server.dup())
         client = self.client(self.server)
         self.patch(fakes, "acceptOne", lambda process: None)
-        self.reactor.turnUntil(lambda: bool(self.said("fail")))
+        self.reactor.turnUntil(lambda: bool(self.reactor.processes))
         self.closing(thief.accept()[0])
         self.assertEqual(self.listener.held(), ["refusing"])
         self.reactor.advance(REFUSAL)
@@ -714,7 +714,7 @@ class ConnectionTests(WaitingTestCase):
         self.launcher.refusal = "Permission denied"
         self.client(self.server)
         self.patch(fakes, "acceptOne", lambda process: None)
-        self.reactor.turnUntil(lambda: bool(self.said("fail")))
+        self.reactor.turnUntil(lambda: bool(self.reactor.processes))
         self.listener.stop()
         self.assertEqual(self.reactor.getDelayedCalls(), [])
         (process,) = self.reactor.processes
