@@ -20,7 +20,7 @@ from tests.mutants.areas import AREAS
 from tests.mutants.mutations import Mutant
 
 #: The seconds that tests have: those of units, and the black-box tests of an area.
-UNIT_LIMIT, BLACK_BOX_LIMIT = 120, 900
+UNIT_LIMIT, BLACK_BOX_LIMIT = 300, 900
 #: The most bytes of memory of a process: a mutant may fill it for ever.
 _MEMORY = 8 << 30
 #: What of a checkout is not copied.
