@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from inetdtw.warmtext import STANDARD_INPUT
 from tests.daemon import TOKEN, Daemon, eventually
 from tests.serving import childrenOf, forkServers, stat
 from tests.soak.mixed import Mixed, Outcomes, outcome
@@ -150,7 +151,7 @@ def _isWarm(pid: int) -> bool:
     """
     Whether a process is an interpreter that is kept.
     """
-    return "w = {'__name__': 'inetdtw'" in _read(pid, "cmdline")
+    return STANDARD_INPUT in _read(pid, "cmdline").split("\0")
 
 
 class Survival:
