@@ -159,6 +159,12 @@ class TutorialTests(ServingTestCase):
         """
         return ordinaryUser()
 
+    def database(self) -> str:
+        """
+        Where the rows are stored.
+        """
+        return self.path("data/ts.sqlite")
+
     def serve(self, more: str = "", *ports: int) -> Daemon:
         """
         Serve the lines of the tutorial, and more.
@@ -166,10 +172,18 @@ class TutorialTests(ServingTestCase):
         os.makedirs(self.path("data"), exist_ok=True)
         os.chmod(self.path("data"), 0o777)
         env = environment(self.owner(), TS_DATABASE=self.path("data/ts.sqlite"))
+        self.addCleanup(self.forget)
         if world.python() != sys.executable:
             env["PATH"] = f"{self.interpreters()}:{env['PATH']}"
         conf, served = self.conf + more, [*self.ports, *ports]
         return self.daemon(conf, *served, user=self.owner(), env=env)
+
+    def forget(self) -> None:
+        """
+        Remove the database.
+        """
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.database())
 
     def interpreters(self) -> str:
         """
@@ -186,7 +200,7 @@ class TutorialTests(ServingTestCase):
         """
         What is stored.
         """
-        path = self.path("data/ts.sqlite")
+        path = self.database()
         if not os.path.exists(path):
             return []
         with closing(sqlite3.connect(path, timeout=DEADLINE)) as database:
@@ -229,7 +243,7 @@ class TutorialTests(ServingTestCase):
                 ("2024-04-13", "JPM.US", 182.79),
             ]
             eventually(lambda: self.rows() == expected, lambda: f"{self.rows()}")
-        with closing(sqlite3.connect(self.path("data/ts.sqlite"))) as database:
+        with closing(sqlite3.connect(self.database())) as database:
             columns = database.execute("PRAGMA table_info(ts)").fetchall()
         found = [(name, kind, key) for _, name, kind, _, _, key in columns]
         expected_ = [("time", "TEXT", 1), ("name", "TEXT", 2), ("value", "REAL", 0)]
@@ -348,6 +362,12 @@ class TutorialOfRootTests(TutorialTests):
         Who runs the daemon: root.
         """
         return None
+
+    def database(self) -> str:
+        """
+        Beside the program: another user's programs do not have all of root's variables.
+        """
+        return os.path.join(self.home.bin, "ts.sqlite")
 
 
 class ShippedTests(ServingTestCase):
