@@ -45,6 +45,8 @@ COUNTED = 1.0
 _UNLIMITED = 1 << 20
 #: What /dev/fd has where it has the standard descriptors only, whatever is open.
 _STANDARD = 3
+#: A service, and an address, may have this part of a share, whatever there is besides.
+FEW = 8
 #: How often what it leaves to others a service, and an address, may have.
 _OF_SERVICE, _OF_ADDRESS = 3, 1
 
@@ -98,6 +100,17 @@ def _countOpen() -> int:
     except OSError:
         # There was none for the directory, or there is no such directory.
         return 0
+
+
+def _addTo(counts: dict[Any, int], name: Any, count: int) -> None:
+    """
+    Add to a count, and forget it when it is 0.
+    """
+    left = counts.get(name, 0) + count
+    if left:
+        counts[name] = left
+    else:
+        counts.pop(name, None)
 
 
 def _part(whole: int, weight: int) -> int:
@@ -173,8 +186,9 @@ class Descriptors:
         @param clock: the time in seconds, from any start.
         """
         self._clock = clock
-        self._taken: dict[_Key, int] = {}
+        self._taken: dict[Purpose, int] = dict.fromkeys(Purpose, 0)
         self._services: dict[Purpose, dict[str, int]] = {each: {} for each in Purpose}
+        self._addresses: dict[_Key, int] = {}
         self._expected: Mapping[Purpose, int] = {}
         self._total = 0
         self._others: int | None = None
@@ -211,25 +225,17 @@ class Descriptors:
         whether or not all are open now.
         """
         key = (purpose, "", "")
-        self._add(count - self._taken.get(key, 0), key)
+        self._add(count - self._addresses.get(key, 0), key)
 
     def _add(self, count: int, key: _Key) -> None:
         """
         Count more or fewer of a purpose, a service and an address.
         """
+        purpose, service, _ = key
         self._total += count
-        taken = self._taken
-        for part in (key[:1], key[:2], key):
-            left = taken.get(part, 0) + count
-            if left:
-                taken[part] = left
-            else:
-                taken.pop(part, None)
-        own, service = taken.get(key[:2]), key[1]
-        if own:
-            self._services[key[0]][service] = own
-        else:
-            self._services[key[0]].pop(service, None)
+        self._taken[purpose] += count
+        _addTo(self._services[purpose], service, count)
+        _addTo(self._addresses, key, count)
 
     def expect(self, counts: Mapping[Purpose, int]) -> None:
         """
@@ -251,7 +257,9 @@ class Descriptors:
         """
         How many are open, as far as that is known.
         """
-        return self._total + self._foreign()
+        if self._others is None:
+            self._count()
+        return self._total + (self._others or 0)
 
     def _count(self) -> bool:
         """
@@ -293,6 +301,15 @@ class Descriptors:
         self._highest = max(opened)
         return True
 
+    def enoughFor(self, count: int) -> bool:
+        """
+        True if so many can be opened for a client without the reserve.
+        """
+        self._limit = softLimit()
+        if self._known < self._limit - NEAR and count <= NEAR - RESERVE:
+            return True
+        return self.enough(max(count, WANTED)) and not (count and self.short(count))
+
     def available(self) -> int:
         """
         Return how many more can be opened outside of the reserve; less than 0 if some
@@ -311,16 +328,15 @@ class Descriptors:
         """
         Return how many are open for no purpose that is known here.
         """
-        if self._others is None:
-            self._count()
-        return self._others or 0
+        return self._known - self._total
 
     def _pot(self) -> int:
         """
         Return how many the purposes that have a share have together.
         """
-        fixed = self.taken(Purpose.LISTENER) + self.taken(Purpose.HELPER)
-        return self._limit - self._reserve() - self._foreign() - fixed
+        fixed = self._taken[Purpose.LISTENER] + self._taken[Purpose.HELPER]
+        free = self._limit - (self._known - self._total)
+        return free - max(0, min(RESERVE, free // 4)) - fixed
 
     def share(self, purpose: Purpose) -> int | None:
         """
@@ -335,7 +351,7 @@ class Descriptors:
         """
         Return how many a purpose has.
         """
-        return self._taken.get((purpose,), 0)
+        return self._taken[purpose]
 
     def uses(self) -> dict[str, Use]:
         """
@@ -365,16 +381,18 @@ class Descriptors:
 
         @param address: the address that they are for, if each has a bound.
         """
-        share = self.share(purpose) or 0
-        if self.taken(purpose) + count > share:
+        share, wanted = self.share(purpose) or 0, self.taken(purpose) + count
+        if wanted > share:
             return False
-        own = self._taken.get((purpose, service), 0)
+        if wanted <= share // FEW:
+            return True
+        own = self._services[purpose].get(service, 0)
         bound = self._boundOf(purpose, service, share, own + count)
         if own + count > bound:
             return False
         if address is None:
             return True
-        its = self._taken.get((purpose, service, address), 0)
+        its = self._addresses.get((purpose, service, address), 0)
         return not its or its + count <= _part(bound - (own - its), _OF_ADDRESS)
 
     def _boundOf(self, purpose: Purpose, service: str, share: int, wanted: int) -> int:
@@ -462,10 +480,7 @@ class Account:
         """
         True if there are descriptors for one more client.
         """
-        count, account = self.each + self.more, self.descriptors
-        return account.enough(max(count, WANTED)) and not (
-            count and account.short(count)
-        )
+        return self.descriptors.enoughFor(self.each + self.more)
 
     def full(self) -> bool:
         """

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import errno
 import os
+import random
 import resource
 import socket
 from typing import Any
+from unittest import mock
 
 from inetdtw import descriptors
 from inetdtw.descriptors import (
@@ -75,6 +77,24 @@ class SharesTests(AccountTestCase):
     """
     Tests for the shares of L{Descriptors}.
     """
+
+    def test_few(self) -> None:
+        """
+        What a part of the share allows without a closer look, a closer look allows too.
+        """
+        chosen = random.Random(11)
+        for _ in range(300):
+            self.limit = chosen.choice((40, 64, 100, 256, 1024))
+            account = Descriptors(self.reactor.seconds)
+            account.expect({Purpose.INTERNAL: chosen.randrange(4)})
+            for _ in range(chosen.randrange(30)):
+                service, address = chosen.choice("abcdef"), chosen.choice("xy")
+                asked = (chosen.randint(1, 4), Purpose.INTERNAL, service, address)
+                allowed = account.fits(*asked)
+                with mock.patch.object(descriptors, "FEW", self.limit):
+                    self.assertEqual(allowed, account.fits(*asked), (self.limit, asked))
+                if allowed:
+                    account.take(*asked)
 
     def test_shares(self) -> None:
         """
