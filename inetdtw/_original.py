@@ -76,8 +76,16 @@ _IPPROTO_UDP = 17
 #: BINDTODEVICE, TIMESTAMPING, TXTIME, TCP_CONGESTION, TCP_FASTOPEN_KEY.
 _LONG = ((socket.SOL_SOCKET, 25, 16), (socket.SOL_SOCKET, 37, 8))
 _LONG_TCP = ((socket.IPPROTO_TCP, 13, 16), (socket.IPPROTO_TCP, 33, 32))
+#: IP_OPTIONS: a route for all that is sent, too.
+_LONG_IP = (socket.IPPROTO_IP, 4, 40)
 #: What the system doubles when it is set.
 _DOUBLED = (socket.SO_SNDBUF, socket.SO_RCVBUF)
+#: What can keep clients from a socket: REUSEPORT, BINDTODEVICE, IP_MINTTL,
+#: IPV6_MINHOPCOUNT, IPV6_V6ONLY, UDP_ENCAP.
+_BARRING = ((1, 15), (1, 25), (0, 21), (41, 73), (41, 26), (17, 100))
+_UDP_CORK = 1
+#: SO_MEMINFO, its length, and where it says what belongs to a socket besides data.
+_MEMORY, _MEMORY_LENGTH, _BESIDES = 55, 36, slice(24, 28)
 
 _DETACH_FILTER = getattr(socket, "SO_DETACH_FILTER", 27)
 _ERRORS = select.POLLERR | select.POLLPRI
@@ -110,6 +118,7 @@ def _candidates(sock: socket.socket) -> Iterator[Option]:
     yield from _LONG
     if sock.family == socket.AF_UNIX:
         return
+    yield _LONG_IP
     datagrams = sock.type == socket.SOCK_DGRAM
     levels = [(socket.IPPROTO_IP, _IP + _IP_DATAGRAMS * datagrams)]
     if sock.family == socket.AF_INET6:
@@ -138,6 +147,7 @@ class Original:
         for option in _candidates(sock):
             with contextlib.suppress(OSError):
                 self._options[option] = self._get(option)
+        self._besides = self._keeps()
         self._poll = select.poll()
         self._poll.register(sock, _ERRORS | _ENDED)
 
@@ -175,19 +185,21 @@ class Original:
         @return: what had kept clients from it; C{None} if nothing had.
         @raise Spoiled: if that cannot be.
         """
-        found = None
         if fcntl.fcntl(self._socket, fcntl.F_GETFL) != self._flags:
             fcntl.fcntl(self._socket, fcntl.F_SETFL, self._flags)
         if fcntl.fcntl(self._socket, fcntl.F_GETOWN):
             self._disown()
+        found = self._detach()
         if self._connects:
-            self._detach()
-            found = self._disconnect()
+            self._flush()
+            found = self._disconnect() or found
         else:
-            found = self._listen(backlog)
+            found = self._listen(backlog) or found
         for option, value in self._options.items():
             if self._get(option) != value:
                 self._set(option, value)
+                if _GENERIC and option[:2] in _BARRING:
+                    found = "a program has set an option that keeps clients away"
         if self._poll.poll(0):
             found = self._clear()
         if self._socket.getsockname() != self._name:
@@ -203,19 +215,43 @@ class Original:
             if sys.platform == "linux":
                 fcntl.fcntl(self._socket, _F_SETSIG, 0)
 
-    def _detach(self) -> None:
+    def _detach(self) -> str | None:
         """
-        Have no filter drop datagrams.
+        Have no filter drop what is sent.
 
+        @return: that there was one, if so.
         @raise Spoiled: if there is one for good.
         """
         if not _GENERIC:
-            return
+            return None
         try:
             self._socket.setsockopt(socket.SOL_SOCKET, _DETACH_FILTER, 0)
         except OSError as why:
             if why.errno == errno.EPERM:
                 raise Spoiled("a program has locked a filter of its socket") from None
+            return None
+        return "a program has attached a filter to its socket"
+
+    def _flush(self) -> None:
+        """
+        Have the next answer not be added to a datagram that was begun with C{MSG_MORE}.
+        """
+        if _GENERIC and self._socket.family != socket.AF_UNIX:
+            with contextlib.suppress(OSError):
+                self._socket.setsockopt(_IPPROTO_UDP, _UDP_CORK, 0)
+
+    def _keeps(self) -> bytes:
+        """
+        How much belongs to it besides data and options, where that is known: filters,
+        and keys of TCP (RFC 2385), without which no client can connect.
+        """
+        if not _GENERIC:
+            return b""
+        try:
+            about = self._socket.getsockopt(socket.SOL_SOCKET, _MEMORY, _MEMORY_LENGTH)
+        except OSError:
+            return b""
+        return about[_BESIDES]
 
     def _disconnect(self) -> str | None:
         """
@@ -249,7 +285,8 @@ class Original:
         @return: why it did not, if so.
         @raise Spoiled: if it does not.
         """
-        self._detach()
+        if self._keeps() != self._besides:
+            raise Spoiled("a program has given its socket keys of TCP")
         listens = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
         if listens and backlog is None:
             return None

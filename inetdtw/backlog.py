@@ -38,6 +38,13 @@ _TCP_STATES = 1 << 1 | 1 << 8
 #: long as the connection is not accepted.
 _TCP_ANSWER = struct.Struct("=8x16s20xQ16xI")
 
+#: The ports and the addresses of a datagram, the interface, and any socket.
+_UDP_DATAGRAM = struct.Struct("=HH16s16sI8s")
+_UDP_INODE = struct.Struct("=68xI")
+#: Somebody who has no address: those of TEST-NET-1 (RFC 5737) and of RFC 3849.
+_STRANGERS = {socket.AF_INET: "192.0.2.1", socket.AF_INET6: "2001:db8::1"}
+_LOOPBACK = {socket.AF_INET: "127.0.0.1", socket.AF_INET6: "::1"}
+
 #: Family, all states, inode, what to tell.
 _UNIX_QUESTION = struct.Struct("=BxxxIIIQ")
 _UNIX_ANSWER = 16
@@ -99,6 +106,31 @@ def _ofPort(sock: socket.socket) -> Waiting:
         if not inode and (local == own or not any(own))
     )
     return Waiting(alive, max(0, number - len(alive)))
+
+
+def hears(sock: socket.socket) -> bool:
+    """
+    True unless it is known that another socket gets what strangers send to the address
+    of one for datagrams: any that was bound with C{SO_REUSEADDR} after a program had
+    set that here.
+    """
+    if not hasattr(socket, "AF_NETLINK") or sock.family not in _STRANGERS:
+        return True
+    host, port, *more = sock.getsockname()
+    own = _packed(sock.family, host)
+    if not any(own):
+        own = _packed(sock.family, _LOOPBACK[sock.family])
+    stranger = _packed(sock.family, _STRANGERS[sock.family])
+    question = _TCP_QUESTION.pack(sock.family, socket.IPPROTO_UDP, 0xFFFFFFFF)
+    ports = socket.htons(9), socket.htons(port)
+    scope = more[1] if more else 0
+    question += _UDP_DATAGRAM.pack(*ports, stranger, own, scope, b"\xff" * 8)
+    try:
+        (answer,) = _ask(question, _REQUEST)
+    except OSError:
+        return True
+    (inode,) = _UDP_INODE.unpack_from(answer)
+    return bool(inode == os.fstat(sock.fileno()).st_ino & 0xFFFFFFFF)
 
 
 def _packed(family: int, host: str) -> bytes:

@@ -22,6 +22,7 @@ from twisted.internet.interfaces import IAddress
 
 from inetdtw import sockets
 from inetdtw._original import Original, Spoiled
+from inetdtw.backlog import hears
 from inetdtw.conf import Warned
 from inetdtw.datagrams import DatagramListener
 from inetdtw.descriptors import Claim, Purpose
@@ -338,8 +339,17 @@ class Slot:
                 found = self._wanted.restore(self._backlog())
             except (OSError, Spoiled) as why:
                 return str(why)
-            return None if ended else found
+            return None if ended else found or self._takenOver()
         return None
+
+    def _takenOver(self) -> str | None:
+        """
+        Why datagrams do not come to the socket, if another one gets them.
+        """
+        assert self._socket is not None
+        if self.service.isStream or hears(self._socket):
+            return None
+        return "another socket gets its datagrams"
 
     def _restored(self) -> bool:
         """

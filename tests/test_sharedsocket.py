@@ -36,7 +36,7 @@ LINUX = sys.platform == "linux"
 
 #: Answer a datagram, and do to the socket what it says.
 _HARM_DATAGRAMS = """\
-import os, socket, struct, time
+import ctypes, os, socket, struct, time
 service = socket.socket(fileno=0)
 service.setblocking(True)
 stamp = service.getsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, 16)
@@ -77,7 +77,21 @@ def options():
     service.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", 0, 1))
     service.setsockopt(socket.SOL_SOCKET, 42, 1)
     service.setblocking(False)
+def drop():
+    code = ctypes.create_string_buffer(struct.pack("HBBI", 6, 0, 0, 0))
+    program = struct.pack("HL", 1, ctypes.addressof(code))
+    service.setsockopt(socket.SOL_SOCKET, 26, program)
+def take():
+    service.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    other = socket.socket(service.family, socket.SOCK_DGRAM)
+    other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    other.bind(service.getsockname())
+    service.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
+    forever(lambda: time.sleep(1))
+def begin():
+    service.sendto(b"begun", socket.MSG_MORE, sender)
 calls = {"connect": connect, "shut": shut, "error": error, "options": options}
+calls.update(drop=drop, take=take, begin=begin)
 for name, call in calls.items():
     if what == name:
         call()
@@ -87,7 +101,7 @@ for name, call in calls.items():
 
 #: Answer a connection, and do to the socket what the client says.
 _HARM_CONNECTIONS = """\
-import os, socket, sys, time
+import os, socket, struct, sys, time
 service = socket.socket(fileno=0)
 client, _ = service.accept()
 what = client.makefile().readline().strip()
@@ -97,6 +111,13 @@ if what == "shut":
     service.shutdown(socket.SHUT_RDWR)
 elif what == "listen":
     service.listen(0)
+elif what == "key":
+    anybody = struct.pack("=HHI", 2, 0, 0).ljust(128, bytes(1))
+    key = struct.pack("=128sBBHI80s", anybody, 1, 0, 6, 0, b"secret")
+    try:
+        service.setsockopt(socket.IPPROTO_TCP, 32, key)
+    except OSError:
+        pass
 elif what == "remove":
     os.unlink(service.getsockname())
 elif what == "shut forever" and os.fork() == 0:
@@ -210,7 +231,7 @@ class DatagramTests(SharedTestCase):
         A program that connects its socket, shuts it down, leaves an error in it or sets
         options, and ends, does no harm to the next one.
         """
-        self.harmed("connect", "shut", "error", "options")
+        self.harmed("connect", "shut", "error", "options", "drop", "begin")
 
     def test_inet6(self) -> None:
         """
@@ -223,7 +244,16 @@ class DatagramTests(SharedTestCase):
         What a program has left behind, which does that again and again, does not stop
         the service.
         """
-        self.harmed("connect forever", "shut forever", "error forever")
+        self.harmed("connect forever", "shut forever", "error forever", "drop forever")
+
+    @skipUnless(LINUX, "only Linux tells who gets datagrams")
+    def test_taken(self) -> None:
+        """
+        A process that was left behind with another socket of the same address does not
+        get the service's datagrams for long.
+        """
+        self.harmed("take")
+        self.harmed("take", host="::1", net="udp6")
 
 
 class StreamTests(SharedTestCase):
@@ -256,6 +286,19 @@ class StreamTests(SharedTestCase):
             keys = f"protocol = tcp, wait = yes, exec = {path}"
             daemon = self.serving(launch, keys)
             for word in ("shut", "hello", "shut", "hello", "shut forever", "hello"):
+                self.say(word)
+            daemon.stop()
+
+    @skipUnless(LINUX, "only Linux has such keys")
+    def test_key(self) -> None:
+        """
+        A program that gives its listening socket a key, which no client has, does not
+        stop the service.
+        """
+        for launch in self.eachLaunch():
+            path = self.program("harm", _HARM_CONNECTIONS)
+            daemon = self.serving(launch, f"protocol = tcp, wait = yes, exec = {path}")
+            for word in ("key", "hello", "key", "hello"):
                 self.say(word)
             daemon.stop()
 

@@ -14,7 +14,7 @@ from typing import Any
 from unittest import skipUnless
 
 from inetdtw import backlog
-from inetdtw.backlog import Waiting, count, waiting
+from inetdtw.backlog import Waiting, count, hears, waiting
 from inetdtw.service import Address
 from inetdtw.test.fakes import (
     ServingTestCase,
@@ -158,6 +158,67 @@ class WaitingTests(ServingTestCase):
             self.closing(each)
         self.patch(backlog, "_SOCK_DIAG_BY_FAMILY", 9999)
         self.assertIsNone(waiting(pair[0]))
+
+
+@skipUnless(tellsWhoWaits(), "the system does not tell who hears")
+class HearsTests(ServingTestCase):
+    """
+    Tests for L{hears}.
+    """
+
+    def bound(self, family: int, host: str, port: int = 0) -> socket.socket:
+        """
+        A socket for datagrams that leaves its port to others too.
+        """
+        sock = self.closing(socket.socket(family, socket.SOCK_DGRAM))
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((host, port))
+        return sock
+
+    def check(self, family: int, *hosts: str) -> None:
+        """
+        The socket that was bound last hears strangers; one with a peer hears none.
+        """
+        for host in hosts:
+            first = self.bound(family, host)
+            self.assertTrue(hears(first))
+            second = self.bound(family, host, first.getsockname()[1])
+            self.assertEqual((hears(first), hears(second)), (False, True))
+            second.connect((hosts[0], 9))
+            self.assertTrue(hears(first))
+
+    def test_four(self) -> None:
+        """
+        IPv4.
+        """
+        self.check(socket.AF_INET, "127.0.0.1", "0.0.0.0")
+
+    @skipUnless(socket.has_ipv6, "no IPv6 here")
+    def test_six(self) -> None:
+        """
+        IPv6.
+        """
+        self.check(socket.AF_INET6, "::1", "::")
+
+    def test_path(self) -> None:
+        """
+        Nobody else gets what is sent to a path.
+        """
+        sock = self.closing(listening(makeUnix(self.mktemp())))
+        self.assertTrue(hears(sock))
+
+    def test_unknown(self) -> None:
+        """
+        Where the system does not tell, the socket is taken to be the one.
+        """
+
+        def refuse(*arguments: Any) -> Any:
+            raise OSError(errno.ENOENT, "No such file or directory")
+
+        first = self.bound(socket.AF_INET, "127.0.0.1")
+        self.bound(socket.AF_INET, "127.0.0.1", first.getsockname()[1])
+        self.patch(backlog, "_ask", refuse)
+        self.assertTrue(hears(first))
 
 
 class UntoldTests(ServingTestCase):

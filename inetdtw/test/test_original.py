@@ -15,7 +15,7 @@ import socket
 import struct
 import sys
 from typing import Callable
-from unittest import skipUnless
+from unittest import SkipTest, skipUnless
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -192,13 +192,69 @@ class RestoreTests(OriginalTestCase):
         No filter drops anything; one that is locked is there for good.
         """
         sock = self.datagrams()
-        self.restored(sock, dropAll)
+        found = self.restored(sock, dropAll)
+        self.assertEqual(found, "a program has attached a filter to its socket")
         sock.sendto(b"here", sock.getsockname())
         self.assertEqual(sock.recv(10), b"here")
         original = Original(sock)
         dropAll(sock)
         sock.setsockopt(socket.SOL_SOCKET, 44, 1)  # SO_LOCK_FILTER
         self.assertRaises(Spoiled, original.restore)
+
+    @skipUnless(LINUX, "only Linux says what belongs to a socket")
+    def test_keys(self) -> None:
+        """
+        A listening socket with a key, which clients must have too, is of no use.
+        """
+        sock = self.stream()
+        original = Original(sock)
+        client = struct.pack("=HHI", socket.AF_INET, 0, 0x0100007F).ljust(128, b"\0")
+        key = struct.pack("=128sBBHI80s", client, 0, 0, 6, 0, b"secret")
+        try:
+            sock.setsockopt(socket.IPPROTO_TCP, 14, key)  # TCP_MD5SIG
+        except OSError as why:
+            raise SkipTest(f"the system has no such keys: {why}") from None
+        self.assertRaises(Spoiled, original.restore, BACKLOG)
+
+    @skipUnless(LINUX, "elsewhere the numbers are others")
+    def test_barring(self) -> None:
+        """
+        An option that keeps clients away is told from others.
+        """
+        found = self.restored(self.stream(), lambda each: each.setsockopt(0, 21, 255))
+        said = "a program has set an option that keeps clients away"
+        self.assertEqual(found, said)
+
+    def test_route(self) -> None:
+        """
+        What is sent takes no route that a program has chosen.
+        """
+        route = bytes((131, 7, 4, 127, 0, 0, 9, 0))
+        for sock in (self.stream(), self.datagrams()):
+            self.assertIsNone(
+                self.restored(
+                    sock,
+                    lambda each: each.setsockopt(
+                        socket.IPPROTO_IP, socket.IP_OPTIONS, route
+                    ),
+                )
+            )
+            before = sock.getsockopt(socket.IPPROTO_IP, socket.IP_OPTIONS, 40)
+            self.assertEqual(before, b"")
+
+    @skipUnless(LINUX, "only Linux has MSG_MORE")
+    def test_begun(self) -> None:
+        """
+        An answer is not added to a datagram that a program has begun.
+        """
+        sock, first, second = self.datagrams(), self.datagrams(), self.datagrams()
+        self.restored(
+            sock,
+            lambda each: each.sendto(b"begun", socket.MSG_MORE, first.getsockname()),
+        )
+        sock.sendto(b"answer", second.getsockname())
+        self.assertEqual(first.recv(100), b"begun")
+        self.assertEqual(second.recv(100), b"answer")
 
     def test_shut(self) -> None:
         """
