@@ -42,6 +42,7 @@ from inetdtw import (
 from inetdtw.background import ELSEWHERE, Runner
 from inetdtw.jsonlog import jsonLine, jsonObserver
 from inetdtw.native import native
+from inetdtw.place import printable
 from inetdtw.printing import complain, tell
 from inetdtw.report import Report
 
@@ -261,7 +262,7 @@ def _clearedPidFile(path: str) -> pidfile.PidFile:
         file = pidfile.PidFile(path)
         file.clear(os.getpid())
     except pidfile.Unusable as why:
-        complain(f"inetd: {why}; -p takes another one")
+        complain(f"inetd: {printable(str(why))}; -p takes another one")
         raise SystemExit(1) from None
     return file
 
@@ -282,16 +283,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         options.parseOptions(said)
     except usage.UsageError as why:
-        complain(f"inetd: {why}\nTry 'inetd --help'.")
+        complain(f"inetd: {printable(str(why))}\nTry 'inetd --help'.")
         raise SystemExit(2) from None
     pidFile = _clearedPidFile(options["pidfile"])
     try:
         Runner(twistdConfig(options), pidFile).run()
     except tap.WrongOption as why:
-        complain(f"{why}\nTry 'inetd --help'.", sys.__stderr__)
+        complain(f"{printable(str(why))}\nTry 'inetd --help'.", sys.__stderr__)
         raise SystemExit(2) from None
     except pidfile.Unusable as why:
-        complain(f"inetd: {why}; -p takes another one", sys.__stderr__)
+        complain(f"inetd: {printable(str(why))}; -p takes another one", sys.__stderr__)
         raise SystemExit(1) from None
     except NothingToServe as why:
         # The other one leads to the log by now.

@@ -22,7 +22,7 @@ from inetdtw.entry import KEYS, Entry
 from inetdtw.execution import LIMITS
 from inetdtw.hostnames import CHECK_WAIT, HostNames
 from inetdtw.lookups import Lookups
-from inetdtw.place import ConfError
+from inetdtw.place import ConfError, printable
 from inetdtw.printing import complain, printTo
 from inetdtw.resolve import resolve
 from inetdtw.service import SOCKTYPE_NAMES, Address, Service, Settings
@@ -63,7 +63,8 @@ def explain(
         if not found or (bad and wanted in (bad.service, bad.id)):
             complain(str(problem))
     if not found:
-        complain(f"there is no service '{wanted}', only: {' '.join(names) or 'none'}")
+        only = " ".join(names) or "none"
+        complain(printable(f"there is no service '{wanted}', only: {only}"))
     return found
 
 

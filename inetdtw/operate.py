@@ -184,13 +184,14 @@ def main(command: str, arguments: Sequence[str]) -> int:
         options.parseOptions(inOrder(options, arguments))
         return options.run()
     except usage.UsageError as why:
-        complain(f"inetd: {why}\n{options.synopsis}\nTry 'inetd {command} --help'.")
+        usual = f"{options.synopsis}\nTry 'inetd {command} --help'."
+        complain(f"inetd: {printable(str(why))}\n{usual}")
         return NOBODY
     except NoDaemon as why:
-        complain(f"inetd: {why}")
+        complain(f"inetd: {printable(str(why))}")
         return NOBODY
     except NotDone as why:
-        complain(f"inetd: {why}")
+        complain(f"inetd: {printable(str(why))}")
         return TROUBLE
     except KeyboardInterrupt:
         # Nobody reads what else there would be to say.

@@ -440,6 +440,23 @@ class ForegroundTests(CommandTestCase):
             client.shutdown(socket.SHUT_WR)
             self.assertEqual(readAll(client), b"text")
 
+    def test_lines(self) -> None:
+        """
+        A word of the command line begins no new line in a message.
+        """
+        word, said = "x\nforged", "x\\nforged"
+        commands = (
+            ["--" + word],
+            ["--rate", word, "-f", self.conf],
+            ["-p", self.path(f"{word}/inetd.pid"), "-f", self.conf],
+            ["--explain", word, self.conf],
+            ["status", "--control", self.path(word)],
+        )
+        for each in commands:
+            done = run(inetd(*each))
+            self.assertNotIn("\nforged", done.stderr)
+            self.assertIn(said, done.stderr)
+
     def test_files(self) -> None:
         """
         Several files may be given; the services of all are served.
