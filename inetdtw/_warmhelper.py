@@ -961,9 +961,9 @@ class Directory:
 
     def isThere(self) -> bool:
         """
-        True if there is one, as far as that can be known.
+        True if there is one that the user may go to, as far as that can be known.
         """
-        return self._identity is None or identity(self._path) is not None
+        return self._identity is None or mayEnter(self._path)
 
     def enter(self) -> None:
         """
@@ -1014,15 +1014,24 @@ class Executable:
         posix.execve(self._paths[-1], argv, environment)
 
 
-def isExecutable(path: bytes) -> bool:
+def isExecutable(path: Any, kind: int = 0o100000) -> bool:
     """
     True if there is a file that this process may execute.
+
+    @param kind: its type in stat(2)'s mode.
     """
     try:
-        isFile = posix.stat(path).st_mode & 0o170000 == 0o100000
+        isKind = posix.stat(path).st_mode & 0o170000 == kind
     except (OSError, ValueError):
         return False
-    return isFile and posix.access(path, posix.X_OK)
+    return isKind and posix.access(path, posix.X_OK)
+
+
+def mayEnter(path: str) -> bool:
+    """
+    True if there is a folder that this process may go to.
+    """
+    return isExecutable(path, 0o040000)
 
 
 class Server:
@@ -1258,6 +1267,11 @@ class Server:
         """
         Take a connection, and fork for it.
         """
+        cold = self._isCold()
+        if cold and not self._isAble():
+            # The daemon can say why.
+            self._drop(number, UNTAKEN, errno.ENOENT)
+            return None
         try:
             fd, peer = listening._accept()
         except OSError as why:
@@ -1267,7 +1281,6 @@ class Server:
         if not isThere(fd):
             posix.close(fd)
             return None
-        cold = self._isCold()
         try:
             pid = self._patiently()
         except OSError as why:
@@ -1361,6 +1374,15 @@ class Server:
                 say(f"cold: {self._problem}")
         return bool(self._problem)
 
+    def _isAble(self) -> bool:
+        """
+        True if a child can become what a cold start would be, as far as that can be
+        known.
+        """
+        there = self._executable.isThere() and self._directory.isThere()
+        interpreter = self._interpreter.path
+        return there and (not interpreter or isExecutable(interpreter))
+
     def _isOld(self) -> bool:
         """
         True if this process is not what would be started now.
@@ -1434,7 +1456,7 @@ class Server:
         has the channel open, and so the daemon knows when nobody will any more.  What
         cannot be executed is left to the daemon, which can say why.
         """
-        if cold and not (self._executable.isThere() and self._directory.isThere()):
+        if cold and not self._isAble():
             report = REPORT.pack(FAILED, number, 0, errno.ENOENT, 0)
             self._channel.send(report)
             posix._exit(127)

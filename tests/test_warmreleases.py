@@ -9,7 +9,7 @@ would be, and its interpreter is replaced once.
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import Any, Callable
 
 from tests import world
 from tests.daemon import Daemon, environment, freePort, talk, talkOrNothing
@@ -19,6 +19,12 @@ from tests.test_warm import INFO, WarmTestCase, events, starts
 _TEXT = "import library\nprint('{}', library.RELEASE)\n"
 #: How many clients come one after the other.
 CLIENTS = 5
+
+
+def _nothing(path: str) -> None:
+    """
+    Have nothing at a path.
+    """
 
 
 class ReleasesTestCase(WarmTestCase):
@@ -157,21 +163,52 @@ class ReleasesTests(ReleasesTestCase):
         """
         self.check("2", "2", True, directory=self.path("current"))
 
-    def test_directoryGone(self) -> None:
+    def checkAway(self, change: Callable[[str], None], why: str, **keys: Any) -> None:
         """
-        While the working directory is gone, clients are closed and the log names it;
+        Have no working directory for a while: a client is closed and the log names it;
         when it is made anew, the next client has it.
+
+        @param change: leaves what is no working directory at its path.
+        @param why: what the log says of that.
         """
         self.release("current", "1", "1")
         self.release("two", "2", "2")
         current = self.path("current")
-        daemon = self.serve("script.py", directory=current, accept_max="50")
+        daemon = self.serve("script.py", directory=current, **keys)
         self.all("1 1")
         os.rename(current, self.path("old"))
+        change(current)
         self.assertEqual(talkOrNothing(self.port, b""), b"")
-        daemon.waitForLog(f"{current}: No such file or directory")
+        daemon.waitForLog(f"': {current}: {why}")
+        self.assertNotIn("status=127", daemon.log())
+        if os.path.lexists(current):
+            os.rename(current, self.path("other"))
         os.rename(self.path("two"), current)
         self.all("2 2")
+
+    def test_directoryGone(self) -> None:
+        """
+        The working directory is gone, and the daemon accepts.
+        """
+        self.checkAway(_nothing, "No such file or directory", accept_max="50")
+
+    def test_directoryGoneAccepting(self) -> None:
+        """
+        The working directory is gone, and the interpreter accepts.
+        """
+        self.checkAway(_nothing, "No such file or directory")
+
+    def test_directoryNone(self) -> None:
+        """
+        A file has the place of the working directory, and the daemon accepts.
+        """
+        self.checkAway(os.mknod, "Not a directory", accept_max="50")
+
+    def test_directoryNoneAccepting(self) -> None:
+        """
+        A file has the place of the working directory, and the interpreter accepts.
+        """
+        self.checkAway(os.mknod, "Not a directory")
 
     def test_directoryMoved(self) -> None:
         """

@@ -47,6 +47,7 @@ from inetdtw._warmhelper import (
     WITHDRAW,
     WITHDRAWN,
     Command,
+    Directory,
     Executable,
     Library,
     Module,
@@ -210,6 +211,23 @@ class FileTests(FolderTestCase):
         self.assertTrue(Executable(paths[1:]).same())
         two.remove()
         self.assertFalse(Executable(paths[1:]).isThere())
+
+    def test_directory(self) -> None:
+        """
+        There is a working directory as long as it can be gone to: a file is none.
+        """
+        here = os.getcwd()
+        self.addCleanup(os.chdir, here)
+        path = self.folder.child("d")
+        path.makedirs()
+        directory = Directory(path.path)
+        self.assertTrue(directory.isThere())
+        os.chdir(here)
+        path.remove()
+        self.assertFalse(directory.isThere())
+        self.write("d", "")
+        path.chmod(0o755)
+        self.assertFalse(directory.isThere())
 
     def test_library(self) -> None:
         """
