@@ -13,7 +13,8 @@ from __future__ import annotations
 import atexit
 import signal
 from contextlib import suppress
-from typing import Any
+from functools import partial
+from typing import Any, Callable
 
 from twisted.application.service import Service
 from twisted.internet.error import ReactorNotRunning
@@ -33,6 +34,8 @@ _LEFT = {
 _IGNORED = {"SIGPIPE", "SIGXFSZ", "SIGTTIN", "SIGTTOU"}
 #: What asks for an end: it is one in order.
 _ENDING = {"SIGQUIT", "SIGXCPU", "SIGPWR"}
+#: What the reactor itself stops on; that draws a traceback if it is stopping already.
+_STOPPING = (signal.SIGTERM, signal.SIGINT)
 
 
 def stop(reactor: Any) -> None:
@@ -85,7 +88,41 @@ def takeAll(report: Report, reactor: Any = None) -> None:
         # The system would not tell how children have ended.
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    reactor.callWhenRunning(_stopOnce)
+    reactor.addSystemEventTrigger("before", "shutdown", _stopNoMore)
     atexit.register(_ignoreAll)
+
+
+def _stopOnce() -> None:
+    """
+    Have the reactor hear only of the first signal that it stops on.
+    """
+    for number in _STOPPING:
+        usual = signal.getsignal(number)
+        if callable(usual):
+            signal.signal(number, partial(_stopFirst, usual))
+
+
+def _stopFirst(usual: Callable[[int, Any], object], number: int, frame: Any) -> None:
+    """
+    Handle the first such signal.
+    """
+    _stopNoMore()
+    usual(number, frame)
+
+
+def _stopNoMore() -> None:
+    """
+    Have no further signal stop what is stopping.
+    """
+    for number in _STOPPING:
+        signal.signal(number, _nothing)
+
+
+def _nothing(number: int, frame: Any) -> None:
+    """
+    Do nothing of a signal.
+    """
 
 
 def _ignoreAll() -> None:

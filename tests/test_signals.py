@@ -125,6 +125,18 @@ class SentTests(SignalsTestCase):
         self.assertEqual(daemon.process.wait(30), 0)
         self.assertFalse(os.path.exists(self.pidFile))
 
+    def test_again(self) -> None:
+        """
+        A signal that asks for an end has no effect on a daemon that ends already.
+        """
+        for first in (signal.SIGTERM, signal.SIGQUIT):
+            daemon = self.inetd()
+            for number in (first, *(signal.SIGTERM, signal.SIGINT) * 50):
+                if daemon.process.poll() is None:
+                    daemon.process.send_signal(number)
+            self.assertEqual(daemon.process.wait(30), 0)
+            self.assertNotIn("Traceback", daemon.log())
+
     def test_twistd(self) -> None:
         """
         So it is with C{twistd inetd}.

@@ -350,6 +350,32 @@ class TakeAllTests(ServingTestCase):
         self.reactor.turn()
         self.assertEqual((self.told, self.stops), ([("SIGQUIT", True)], 1))
 
+    def test_stopOnce(self) -> None:
+        """
+        The reactor hears of one signal that it stops on.
+        """
+        came: list[int] = []
+        self.take()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda number, frame: came.append(number))
+        for hook, args, kwargs in self.reactor.whenRunningHooks:
+            hook(*args, **kwargs)
+        for number in (signal.SIGTERM, signal.SIGTERM, signal.SIGINT):
+            os.kill(os.getpid(), number)
+        self.assertEqual(came, [signal.SIGTERM])
+
+    def test_stopping(self) -> None:
+        """
+        When the reactor stops, it hears of no signal any more.
+        """
+        came: list[int] = []
+        self.take()
+        signal.signal(signal.SIGTERM, lambda number, frame: came.append(number))
+        for stopping, args, kwargs in self.reactor.triggers["before"]["shutdown"]:
+            stopping(*args, **kwargs)
+        os.kill(os.getpid(), signal.SIGTERM)
+        self.assertEqual(came, [])
+
     def test_all(self) -> None:
         """
         No signal ends the process by default but faults, and those to which others
