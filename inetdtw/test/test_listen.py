@@ -21,9 +21,9 @@ from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.error import ConnectionDone
 from twisted.python.failure import Failure
 
-from inetdtw import sockets
+from inetdtw import descriptors, sockets
 from inetdtw.datagrams import DatagramListener
-from inetdtw.descriptors import Purpose
+from inetdtw.descriptors import Descriptors, Purpose
 from inetdtw.host import Host
 from inetdtw.interfaces import ILauncher
 from inetdtw.internal import InternalDatagrams, InternalStream
@@ -203,6 +203,22 @@ class BindTests(SlotTestCase):
         self.assertEqual(unbound["reason"], os.strerror(errno.EMFILE))
         self.noDescriptors(lambda: self.reactor.advance(FIRST_RETRY), 16)
         self.assertTrue(slots[0].bound)
+
+    def test_noted(self) -> None:
+        """
+        Where the system does not say what is open, the number of a socket that listens
+        tells how many other descriptors there are.
+        """
+        self.patch(descriptors, "_countOpen", lambda: 0)
+        account = Descriptors(self.reactor.seconds)
+        self.host = replace(self.host, descriptors=account)
+        account.available()
+        for _ in range(32):
+            self.addCleanup(os.close, os.open(os.devnull, os.O_RDONLY))
+        self.reactor.advance(1)
+        before = account.available()
+        self.slot(makeService())
+        self.assertGreater(before - account.available(), 32)
 
     def test_noLauncher(self) -> None:
         """
@@ -421,6 +437,20 @@ class PauseTests(SlotTestCase):
         self.assertEqual(slot.state().condition, "listening")
         self.ordered(len(clients))
 
+    def test_programEnds(self) -> None:
+        """
+        When a program ends meanwhile, clients still wait.
+        """
+        slot = self.serving(makeService())
+        self.connect(slot)
+        program = self.ordered(1).start()
+        slot.pause()
+        program.end()
+        self.assertTrue(slot.bound)
+        self.connect(slot)
+        slot.resume()
+        self.ordered(2)
+
     def test_twice(self) -> None:
         """
         To pause or resume twice is to do so once.
@@ -523,6 +553,20 @@ class PauseTests(SlotTestCase):
         slot.pause()
         slot.stop()
         self.assertFalse(self.host.guard.allows(("127.0.0.1", port)))
+
+    def test_resumeServed(self) -> None:
+        """
+        To resume one that no pause holds changes nothing: a program has the socket, or
+        it is not served yet.
+        """
+        slot = self.slot(makeService(wait=True))
+        slot.resume()
+        self.assertTrue(slot.bound)
+        slot.start()
+        self.connect(slot)
+        self.ordered(1)
+        slot.resume()
+        self.assertEqual(slot.state().held, ("child",))
 
     def test_rate(self) -> None:
         """

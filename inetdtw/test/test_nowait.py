@@ -11,16 +11,20 @@ import os
 import select
 import socket
 import struct
+from dataclasses import replace
+from typing import Callable
 
+from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
-from inetdtw.interfaces import IListener
+from inetdtw.interfaces import Exit, IAcceptingLauncher, IListener, Order
 from inetdtw.limits import WINDOW, Limits
-from inetdtw.nowait import StreamPrograms
+from inetdtw.nowait import IDLE, StreamPrograms
 from inetdtw.ports import SHORTAGE_PAUSE
 from inetdtw.service import Bounds, Program, Service
 from inetdtw.test.fakes import (
     PATIENCE,
+    FakeLauncher,
     FakeProgram,
     ServingTestCase,
     isBlocking,
@@ -31,6 +35,7 @@ from inetdtw.test.fakes import (
     openDescriptors,
     openedSince,
 )
+from inetdtw.total import Total
 from inetdtw.undecided import MOMENT
 
 
@@ -361,3 +366,246 @@ class ShortageTests(ServingTestCase):
         self.assertEqual(limits.running, 0)
         self.reactor.advance(SHORTAGE_PAUSE)
         self.reactor.turnUntil(lambda: bool(self.launcher.programs))
+
+
+@implementer(IAcceptingLauncher)
+class AcceptingLauncher(FakeLauncher):
+    """
+    A launcher that would accept.
+
+    @ivar orders: the order for each socket that was left to it, by number.
+    @ivar withdrawn: what is called when it accepts no more from one, likewise.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.orders: dict[int, Order] = {}
+        self.withdrawn: dict[int, Callable[[], None]] = {}
+
+    def delegate(self, watcher: object, order: Order) -> int:
+        """
+        Remember a socket.
+        """
+        number = len(self.orders)
+        self.orders[number] = order
+        return number
+
+    def withdraw(self, number: int, free: Callable[[], None]) -> None:
+        """
+        Remember that it is wanted back.
+        """
+        self.withdrawn[number] = free
+
+
+class DelegatedTests(ServingTestCase):
+    """
+    Tests for L{StreamPrograms} that leaves its socket to a launcher.
+    """
+
+    PEER = ("192.0.2.1", 40000)
+
+    def setUp(self) -> None:
+        """
+        Have a launcher that accepts, and a bound on all programs.
+        """
+        super().setUp()
+        self.accepting = AcceptingLauncher()
+        self.addCleanup(self.accepting.close)
+        self.launcher = self.accepting
+        self.host = replace(self.host, total=Total(640))
+
+    def serve(self, service: Service | None = None, shared: bool = False) -> None:
+        """
+        Serve a service.
+        """
+        service = makeService() if service is None else service
+        self.server = self.closing(listening(service))
+        if shared:
+            self.host.shared.add(self.server)
+        self.limits = Limits(service.bounds, self.reactor.seconds)
+        self.listener = StreamPrograms(
+            *(service, self.server, self.host, self.limits, self.launcher),
+            lambda: self.listener.released(),
+        )
+        self.listener.start()
+
+    def assertLeft(self, times: int = 1) -> None:
+        """
+        The launcher accepts, and nobody else; it was asked so many times.
+        """
+        self.assertEqual(len(self.accepting.orders), times)
+        self.assertNotIn(times - 1, self.accepting.withdrawn)
+        self.assertEqual(self.reactor.getReaders(), [])
+        self.assertEqual(self.listener.held(), [])
+
+    def assertOwn(self, times: int = 1) -> None:
+        """
+        Clients come here, and the launcher does not accept, though it was asked so many
+        times.
+        """
+        self.assertEqual(len(self.accepting.orders), times)
+        self.assertEqual(sorted(self.accepting.withdrawn), list(range(times)))
+        self.assertEqual(len(self.reactor.getReaders()), 1)
+        self.assertEqual(self.listener.held(), [])
+        self.assertEqual(self.host.total.lenders, 0)
+
+    def ran(self) -> None:
+        """
+        A program that the launcher has started ends.
+        """
+        child = self.listener.accepted(self.PEER)
+        self.assertEqual(self.limits.running, 1)
+        child.started(9)
+        child.ended(Exit(0))
+        self.assertEqual((self.limits.running, self.host.total.running), (0, 0))
+
+    def test_left(self) -> None:
+        """
+        The launcher has the socket, and its programs count here.
+        """
+        self.serve()
+        self.assertLeft()
+        self.assertEqual(self.accepting.orders[0].fds[0], self.server.fileno())
+        self.assertEqual(self.host.total.lenders, 1)
+        self.ran()
+        self.assertLeft()
+
+    def test_notLeft(self) -> None:
+        """
+        A socket stays here if there is more to do than to start a program, if programs
+        share it, or if the bound on all programs is near.
+        """
+        bounds = (Bounds(acceptMax=9), Bounds(perSource=1), Bounds(serviceMax=9))
+        for service in (
+            *(makeService(bounds=each) for each in bounds),
+            makeService(stderr="log"),
+        ):
+            self.serve(service)
+            self.assertOwn(0)
+            self.listener.stop()
+        self.host.total.running = 320
+        self.serve()
+        self.assertOwn(0)
+        self.listener.stop()
+        self.host.total.running = 0
+        self.serve(shared=True)
+        self.assertEqual(self.accepting.orders, {})
+
+    def test_missing(self) -> None:
+        """
+        So it does if the program is not there.
+        """
+        self.serve(makeService(program=Program("/nowhere/prog", (), ("prog",))))
+        self.assertOwn(0)
+
+    def test_many(self) -> None:
+        """
+        Where launchers have many sockets already, one more is left to them after its
+        first client.
+        """
+        others = [(lambda number=number: number) for number in range(IDLE)]
+        for other in others[:-1]:
+            self.host.total.lending(other)
+        self.serve()
+        self.assertLeft()
+        self.listener.stop()
+        self.host.total.lending(others[-1])
+        self.serve()
+        self.assertEqual(len(self.accepting.orders), 1)
+        self.client(self.server)
+        self.reactor.turnUntil(lambda: bool(self.launcher.programs))
+        self.launcher.last.start().end()
+        self.assertLeft(2)
+
+    def test_crowded(self) -> None:
+        """
+        When somebody waits for the bound on all programs, clients come here; when few
+        programs run, the launcher has the socket again, but not before it has given it
+        back.
+        """
+        self.serve()
+        self.host.total.whenFree(lambda: None)
+        self.assertOwn()
+        self.listener.crowded()
+        self.ran()
+        self.assertOwn()
+        running = self.limits.running = self.host.total.share // 2 + 1
+        self.accepting.withdrawn[0]()
+        self.listener.released()
+        self.assertOwn()
+        self.limits.running = running - 1
+        self.listener.released()
+        self.assertLeft(2)
+        self.listener.released()
+        self.assertLeft(2)
+
+    def test_dropped(self) -> None:
+        """
+        When it could not start a program, clients come here from then on, and the one
+        that it had is counted and logged.
+        """
+        self.serve()
+        self.listener.dropped(self.PEER, "no such file")
+        self.assertOwn()
+        (fail,) = self.said("fail")
+        self.assertEqual(fail["reason"], "'/bin/sh': no such file")
+        self.assertEqual(self.host.tallies["test/tcp"].failed, 1)
+        self.accepting.withdrawn[0]()
+        self.ran()
+        self.assertOwn()
+
+    def test_droppedNobody(self) -> None:
+        """
+        When it could not even accept, that is so for a while.
+        """
+        self.serve()
+        self.listener.dropped(None, "too many files")
+        self.assertOwn()
+        self.assertEqual(self.said("fail"), [])
+        self.assertEqual(self.host.tallies["test/tcp"].failed, 0)
+        self.accepting.withdrawn[0]()
+        self.ran()
+        self.assertLeft(2)
+
+    def test_retire(self) -> None:
+        """
+        The socket is free when the launcher has given it back, and at once if it had
+        before.
+        """
+        self.serve()
+        done: list[None] = []
+        self.listener.retire(lambda: done.append(None))
+        self.assertEqual((done, self.reactor.getReaders()), ([], []))
+        self.accepting.withdrawn[0]()
+        self.assertEqual(done, [None])
+        self.listener.retire(lambda: done.append(None))
+        self.assertEqual(done, [None, None])
+
+    def test_stop(self) -> None:
+        """
+        When it is stopped the launcher has to give the socket back, and does not get it
+        again, whatever ends or is dropped later.
+        """
+        self.serve()
+        child = self.listener.accepted(self.PEER)
+        self.listener.stop()
+        self.assertEqual(list(self.accepting.withdrawn), [0])
+        self.assertEqual(self.host.total.lenders, 0)
+        self.accepting.withdrawn[0]()
+        self.listener.dropped(None, "too many files")
+        self.listener.crowded()
+        child.started(9)
+        child.ended(Exit(0))
+        self.assertEqual(len(self.accepting.orders), 1)
+        self.assertEqual(self.reactor.getReaders(), [])
+
+    def test_stopHandedBack(self) -> None:
+        """
+        So it is for one that it was to have again.
+        """
+        self.serve()
+        self.listener.crowded()
+        self.accepting.withdrawn[0]()
+        self.listener.stop()
+        self.listener.released()
+        self.assertEqual(len(self.accepting.orders), 1)

@@ -23,6 +23,7 @@ from twisted.python.failure import Failure
 
 from inetdtw import InetdService, NothingToServe, files, sockets, superserver
 from inetdtw._packets import decode
+from inetdtw.descriptors import Purpose
 from inetdtw.hostnames import HostNames
 from inetdtw.internal import InternalStream
 from inetdtw.launchers import Launchers
@@ -360,6 +361,17 @@ class RequiredTests(SuperserverTestCase):
     """
     Tests for L{InetdService} that must have something to serve.
     """
+
+    def test_noHelpers(self) -> None:
+        """
+        Descriptors that were set aside for the helper processes of services that have
+        no socket are free for others once all are started.
+        """
+        other = self.closing(listening(makeService()))
+        port = other.getsockname()[1]
+        line = f"127.0.0.1:{port} stream tcp nowait - /bin/sh {{}}\n"
+        inetd = self.running(line, ECHO)
+        self.assertEqual(inetd._host.descriptors.taken(Purpose.HELPER), 0)
 
     def test_unbound(self) -> None:
         """

@@ -10,6 +10,7 @@ from __future__ import annotations
 import resource
 import socket
 from typing import Any
+from unittest import mock
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -55,6 +56,16 @@ class DefaultTests(SynchronousTestCase):
         infinite = resource.RLIM_INFINITY
         self.patch(resource, "getrlimit", lambda number: (infinite, infinite))
         self.assertGreater(processLimit(), 1000)
+
+    def test_unknown(self) -> None:
+        """
+        Where the system does not say how many that are, a usual number is taken.
+        """
+        infinite = resource.RLIM_INFINITY
+        self.patch(resource, "getrlimit", lambda number: (infinite, infinite))
+        for opened in (mock.mock_open(read_data="many"), FileNotFoundError()):
+            with mock.patch("inetdtw.total.open", side_effect=opened, create=True):
+                self.assertEqual(processLimit(), 32768)
 
 
 class TotalTests(SynchronousTestCase):
@@ -234,6 +245,34 @@ class ShareTests(SynchronousTestCase):
         for _ in range(89):
             self.total.take()
         self.assertFalse(self.share.fits())
+
+    def test_fits(self) -> None:
+        """
+        A process may accept if all that it may start is within the bound, and goes on
+        if it does; who has been lent that does not count twice.
+        """
+        for _ in range(94):
+            self.total.take()
+        self.assertTrue(self.share.fits())
+        self.total.lend(1)
+        self.assertFalse(self.share.fits())
+        self.total.takeBack(1)
+        self.share.hold()
+        self.assertTrue(self.total.full)
+        self.assertTrue(self.share.fits())
+
+    def test_exhausted(self) -> None:
+        """
+        A share is exhausted when as many run as may, and not any more when one of them
+        has ended; without a bound it never is.
+        """
+        for pid in range(6):
+            self.assertFalse(self.share.exhausted)
+            self.share.began(pid)
+        self.assertTrue(self.share.exhausted)
+        self.share.ended(0)
+        self.assertFalse(self.share.exhausted)
+        self.assertFalse(Share(Total()).exhausted)
 
     def test_tooMany(self) -> None:
         """
