@@ -248,6 +248,21 @@ class OpenedTests(DirectoryTestCase):
         self.assertRaises(NotADirectoryError, opened(self.path).__enter__)
         self.assertEqual(openedSince(before), {})
 
+    def test_manyLinks(self) -> None:
+        """
+        As many links are followed as the system follows, and no more.
+        """
+        last = os.path.join(self.folder, "0")
+        os.mkdir(last)
+        for number in range(1, 42):
+            path = os.path.join(self.folder, str(number))
+            os.symlink(last, path)
+            last = path
+        os.stat(os.path.join(self.folder, "40"))
+        self.fixed(os.path.join(self.folder, "40"))
+        self.assertRaises(OSError, os.stat, last)
+        self.assertRaises(OSError, opened(last).__enter__)
+
     def test_othersLink(self) -> None:
         """
         A link of another user is not followed.

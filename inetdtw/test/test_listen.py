@@ -51,6 +51,7 @@ from inetdtw.test.fakes import (
     openDescriptors,
     openedSince,
 )
+from inetdtw.test.warming import KEPT
 from inetdtw.waiting import WaitProgram
 
 
@@ -750,6 +751,19 @@ class StateTests(SlotTestCase):
         slot.change(makeService(wait=True, name="other"))
         self.assertEqual(self.told(slot), (1, "child,idle,changing"))
 
+    def test_ready(self) -> None:
+        """
+        It says whether an interpreter is ready, if one is wanted and it is served; one
+        that cannot be had is not ready.
+        """
+        slot = self.slot(makeService(warm=KEPT))
+        self.assertIsNone(slot.state().ready)
+        slot.start()
+        self.assertIs(slot.state().ready, False)
+        self.patch(slot, "_launcherOf", mock.Mock(side_effect=OSError))
+        self.assertIs(slot.state().ready, False)
+        self.assertIsNone(self.serving(makeService()).state().ready)
+
     def test_others(self) -> None:
         """
         Every kind of service can tell.
@@ -882,6 +896,17 @@ class PathTests(SlotTestCase):
         slot = self.slot(makeUnix(self.path))
         self.assertEqual(slot.getHost(), UNIXAddress(self.path))
         self.assertEqual(slot.address(), self.path)
+
+    def test_hostElsewhere(self) -> None:
+        """
+        It does so where others can have the path lead elsewhere, so that the system
+        knows it by another name.
+        """
+        os.makedirs(os.path.join(self.path, "folder"))
+        os.chmod(self.path, 0o777)
+        path = os.path.join(self.path, "folder", "socket")
+        slot = self.slot(makeUnix(path))
+        self.assertEqual(slot.getHost(), UNIXAddress(path))
 
 
 class ChangeTests(SlotTestCase):

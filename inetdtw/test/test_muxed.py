@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import socket
 from typing import Any
+from unittest import mock
 
 from inetdtw.descriptors import Purpose
 from inetdtw.limits import WINDOW, Limits
@@ -210,6 +211,7 @@ class MuxedSlotTests(MuxedCase):
         self.assertEqual(self.answer(third), NOT_AVAILABLE)
         (refuse,) = self.said("refuse")
         self.assertEqual(refuse["service"], "tcpmux/x")
+        self.assertEqual(self.slot.state().refused, 1)
 
     def test_rate(self) -> None:
         """
@@ -390,6 +392,21 @@ class MuxedSlotTests(MuxedCase):
             self.reactor.advance(LONGEST_RETRY)
             self.assertEqual(slot.state().condition, "listening")
             slot.drain()
+
+    def test_brokenWhileServed(self) -> None:
+        """
+        When a change raises something, those who wait are sent away, and so are those
+        who come then.
+        """
+        self.again(bounds=Bounds(acceptMax=1))
+        self.ask(b"x\r\n")
+        waits = self.ask(b"x\r\n")
+        self.patch(self.slot, "_launcherOf", mock.Mock(side_effect=ValueError))
+        self.slot.change(makeMuxed(refusal=b"x"))
+        self.flushLoggedErrors(ValueError)
+        self.assertEqual(self.answer(waits), NOT_AVAILABLE)
+        self.assertEqual(self.answer(self.ask(b"x\r\n")), NOT_AVAILABLE)
+        self.assertEqual(self.slot.state().condition, "paused")
 
     def test_neverServed(self) -> None:
         """

@@ -17,7 +17,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw import sockets
 from inetdtw.service import Address, Ownership, Service, SocketOptions
-from inetdtw.sockets import PathMark, configure, goodbye, reconfigure
+from inetdtw.sockets import PathMark, adopt, configure, goodbye, reconfigure
 from inetdtw.test.fakes import (
     PATIENCE,
     ServingTestCase,
@@ -241,6 +241,45 @@ class ListenTests(ServingTestCase):
             server = self.listen(makeService(options=SocketOptions(backlog=backlog)))
             info = server.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 32)
             self.assertEqual(int.from_bytes(info[28:32], "little"), backlog)
+
+
+class AdoptTests(ServingTestCase):
+    """
+    Tests for L{adopt}.
+    """
+
+    def adopted(self, service: Service) -> socket.socket:
+        """
+        Adopt a socket that was bound before.
+        """
+        sock = self.closing(socket.socket(socket.AF_INET, service.socktype))
+        sock.bind(("127.0.0.1", 0))
+        if service.isStream:
+            sock.listen(5)
+        adopt(sock, service)
+        return sock
+
+    def test_options(self) -> None:
+        """
+        It does not block, and has the options of its line.
+        """
+        keep = SocketOptions(keepAlive=True)
+        for service in (makeService(options=keep), makeDatagrams(options=keep)):
+            sock = self.adopted(service)
+            self.assertFalse(isBlocking(sock))
+            kept = sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+            self.assertEqual(kept, 1)
+
+    def test_shut(self) -> None:
+        """
+        One that was shut down for good is of no use.
+        """
+        service = makeService()
+        sock = self.adopted(service)
+        theirs = self.closing(sock.dup())
+        theirs.shutdown(socket.SHUT_RDWR)
+        why = self.assertRaises(OSError, adopt, sock, service)
+        self.assertEqual(why.errno, errno.ESHUTDOWN)
 
 
 class AcceptFilterTests(ServingTestCase):
