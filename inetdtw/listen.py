@@ -155,7 +155,7 @@ class Slot:
             broken(self.service.name)
         # What there was before may still be answered through.
         if self._socket is not None or self._listener is not None:
-            self.stop()
+            survived(self.service.name, self.stop)
         if not self._drained:
             self._unbound(reason, self._retry)
 

@@ -20,7 +20,7 @@ from inetdtw.host import Host
 from inetdtw.launchers import Launchers
 from inetdtw.listen import FIRST_RETRY, SOON, Slot
 from inetdtw.muxed import MuxedSlot
-from inetdtw.ports import broken, reasonOf
+from inetdtw.ports import broken, reasonOf, survived
 from inetdtw.selection import chosen
 from inetdtw.service import Key, Service
 from inetdtw.state import ServiceState, kindOf
@@ -129,7 +129,7 @@ class Slots:
             self._drain.stop()
         self._drain = None
         for slot in self._slots.values():
-            slot.stop()
+            survived(slot.service.name, slot.stop)
         self._slots.clear()
         self._gone.clear()
 
@@ -186,7 +186,7 @@ class Slots:
         Serve no more what may still have programs that run.
         """
         slot = self._slots.pop(key)
-        slot.stop()
+        survived(slot.service.name, slot.stop)
         self._gone = [each for each in (*self._gone, slot) if each.running]
 
     def pause(self, word: str) -> ServiceState:

@@ -332,6 +332,23 @@ class BindTests(SlotTestCase):
         self.assertEqual(self.reactor.getDelayedCalls(), [])
         self.assertEqual(self.said("close"), [])
 
+    def test_failsTwice(self) -> None:
+        """
+        Where giving up the socket fails as well, it is tried again all the same.
+        """
+        slot = self.serving(makeService())
+
+        def fail() -> Any:
+            raise ValueError("injected")
+
+        self.patch(slot, "_close", fail)
+        self.patch(slot, "_fault", fail)
+        slot.check()
+        self.assertEqual(len(self.said("unbound")), 1)
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 2)
+        del slot._close
+        slot.stop()
+
     def test_changeUnbound(self) -> None:
         """
         What is changed before there is a socket holds when there is one.
