@@ -379,7 +379,7 @@ class AcceptTests(SharedTestCase):
         kinds = (
             "wait = no, exec = /bin/cat",
             "wait = no, exec = /bin/cat, launch = direct, accept_max = 3",
-            "wait = no, internal = echo",
+            "args = echo",
         )
         for launch in self.eachLaunch():
             daemon, other, text = self.stealing(launch)
@@ -387,6 +387,7 @@ class AcceptTests(SharedTestCase):
                 self.write("inetd.conf", text % kind)
                 os.kill(daemon.process.pid, signal.SIGHUP)
                 daemon.waitForLog("] reload -", number + 1)
+                self.assertNotIn("the old configuration stays", daemon.log())
                 self.lives(daemon, other)
                 eventually(lambda: self.stolen(self.port) == b"served", daemon.log)
             daemon.stop()
