@@ -347,7 +347,8 @@ class Slot:
         Why datagrams do not come to the socket, if another one gets them.
         """
         assert self._socket is not None
-        if self.service.isStream or hears(self._socket):
+        # One that was inherited may share its port on purpose.
+        if self.service.isStream or self._inherited or hears(self._socket):
             return None
         return "another socket gets its datagrams"
 
