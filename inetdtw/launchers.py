@@ -128,7 +128,7 @@ class Launchers:
                 launcher.renew()
         self._count()
         for service in services:
-            if service.program is None or _key(service) in self._launchers:
+            if _key(service) in self._launchers:
                 with suppress(Exception):
                     self._heat(service)
 
@@ -225,11 +225,17 @@ class Launchers:
             way = "rooted"
         # Only those who accept by themselves have to know of the others' programs.
         more: dict[str, Any] = {} if way == "direct" else {"total": self._total}
+        before = self._used, self._kept
         if way != "direct":
             count = more["count"] = 1 if self._few else usualCount()
             self._takeFor(count * OF_HELPER)
         given = (context, self._reactor, self._report)
-        return self._MAKE[way](*given, exits=self._exits, **more)
+        try:
+            return self._MAKE[way](*given, exits=self._exits, **more)
+        except Exception:
+            self._used, kept = before
+            self._keep(kept)
+            raise
 
     def _cool(self, services: list[Service]) -> None:
         """
@@ -270,12 +276,10 @@ class Launchers:
             return None
         if _key(service) not in self._launchers:
             self.make([service])
-            self._count()
         launcher: ILauncher = self._launchers[_key(service)]
         if service.warm is not None:
             if _warmKey(service) not in self._warm:
                 self._heat(service)
-                self._count()
             return self._warm[_warmKey(service)]
         return launcher
 

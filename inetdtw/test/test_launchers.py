@@ -10,12 +10,14 @@ from __future__ import annotations
 import errno
 import os
 import socket
+from dataclasses import replace
 from typing import Any
 
 from zope.interface import alsoProvides
 
 from twisted.internet.defer import Deferred
 
+from inetdtw import launchers
 from inetdtw.acceptingwarm import AcceptingWarm
 from inetdtw.context import Context, Identity
 from inetdtw.descriptors import Descriptors, Purpose
@@ -26,7 +28,9 @@ from inetdtw.launchers import OF_HELPER, Launchers
 from inetdtw.rooted import Rooted
 from inetdtw.test.fakes import FakeLauncher, ServingTestCase, makeDatagrams, makeService
 from inetdtw.test.warming import KEPT
+from inetdtw.total import Total
 from inetdtw.warm import Warm
+from inetdtw.warmprocess import OF_WARM
 
 FORKSERVER = makeService(launch="forkserver")
 DIRECT = makeService(launch="direct")
@@ -251,6 +255,111 @@ class LaunchersTests(ServingTestCase):
         for process in self.reactor.processes:
             process.exit()
 
+    def test_expectNothing(self) -> None:
+        """
+        Services whose programs the daemon starts need none of them, and nothing is set
+        aside where there is nothing.
+        """
+        account = Descriptors()
+        launchers = Launchers(self.reactor, self.host.report, None, account)
+        launchers.expect([DIRECT])
+        self.assertEqual(account.taken(Purpose.HELPER), 0)
+        self.patch(account, "available", lambda: -2)
+        launchers.expect([FORKSERVER])
+        self.assertEqual(account.taken(Purpose.HELPER), 0)
+
+    def test_expectHalf(self) -> None:
+        """
+        Each context has the usual number of fork servers if half of what there is does
+        for that, or if nobody has said what will be needed.
+        """
+        self.patch(os, "cpu_count", lambda: 3)
+        for more, wanted in ((None, 3), (0, 3), (-1, 1)):
+            account, total = Descriptors(), Total()
+            given: list[Any] = []
+
+            def make(*usual: Any, total: Total, count: int, **more: Any) -> Any:
+                given.extend((total, count))  # noqa: B023 - used in this turn
+                return Recorded("forkserver", usual[0])
+
+            self.patch(Launchers, "_MAKE", {"forkserver": make})
+            launchers = Launchers(self.reactor, self.host.report, total, account)
+            if more is not None:
+                half = 3 * OF_HELPER + more
+                self.patch(account, "available", lambda half=half: 2 * half)
+                launchers.expect([FORKSERVER])
+            launchers.of(FORKSERVER)
+            self.assertEqual(given, [total, wanted])
+
+    def test_account(self) -> None:
+        """
+        The descriptors of all that there are count, also of those that are retired and
+        have not ended; nothing counts of what cannot be had.
+        """
+        self.patch(Launchers, "_MAKE", {"forkserver": ForkServers})
+        self.patch(os, "cpu_count", lambda: 1)
+        account = Descriptors()
+        launchers = Launchers(self.reactor, self.host.report, None, account)
+        services = [makeService(context=Context(umask=n)) for n in range(4)]
+        for count, service in enumerate(services[:2], 1):
+            launchers.of(service)
+            self.assertEqual(account.taken(Purpose.HELPER), count * OF_HELPER)
+        asked: list[int] = []
+
+        def spare(count: int) -> bool:
+            asked.append(count)
+            return False
+
+        self.patch(account, "spare", spare)
+        for _ in range(2):
+            self.assertRaises(OSError, launchers.of, services[2])
+            self.assertEqual(account.taken(Purpose.HELPER), 2 * OF_HELPER)
+        self.assertEqual(asked, [OF_HELPER] * 2)
+        self.patch(account, "spare", lambda count: True)
+        launchers.make(services[2:])
+        self.assertEqual(account.taken(Purpose.HELPER), 4 * OF_HELPER)
+        launchers.need([])
+        self.assertEqual(account.taken(Purpose.HELPER), 4 * OF_HELPER)
+        for process in self.reactor.processes:
+            process.exit()
+        launchers.need([])
+        self.assertEqual(account.taken(Purpose.HELPER), 0)
+        self.successResultOf(launchers.stop())
+
+    def test_accountOfNone(self) -> None:
+        """
+        Nothing counts of fork servers that cannot be made, however often it is tried.
+        """
+        self.patch(Launchers, "_MAKE", {"forkserver": self.failing})
+        account = Descriptors()
+        launchers = Launchers(self.reactor, self.host.report, None, account)
+        for _ in range(3):
+            self.assertRaises(OSError, launchers.of, FORKSERVER)
+            self.assertEqual(account.taken(Purpose.HELPER), 0)
+        launchers.expect([FORKSERVER])
+        before = account.taken(Purpose.HELPER)
+        for _ in range(3):
+            self.assertRaises(OSError, launchers.of, FORKSERVER)
+            self.assertEqual(account.taken(Purpose.HELPER), before)
+
+    def test_spareOne(self) -> None:
+        """
+        Of what was not set aside there must be enough.
+        """
+        account = Descriptors()
+        launchers = Launchers(self.reactor, self.host.report, None, account)
+        self.patch(account, "available", lambda: 2 * (OF_HELPER - 1))
+        asked: list[int] = []
+
+        def spare(count: int) -> bool:
+            asked.append(count)
+            return True
+
+        self.patch(account, "spare", spare)
+        launchers.expect([FORKSERVER])
+        launchers.of(FORKSERVER)
+        self.assertEqual(asked, [1])
+
     def failing(self, *given: Any, **more: Any) -> Any:
         """
         What can make no launchers.
@@ -291,6 +400,9 @@ class LaunchersTests(ServingTestCase):
         self.assertNoResult(stopped)
         self.made[1].stopped.callback(None)
         self.successResultOf(stopped)
+        self.successResultOf(self.launchers.stop())
+        for each in self.made:
+            self.assertEqual(each.said.count("stop"), 1)
 
     def test_over(self) -> None:
         """
@@ -312,6 +424,133 @@ class LaunchersTests(ServingTestCase):
         self.launchers.stop()
         self.launchers.need([FORKSERVER])
         self.assertEqual(len(self.made), 2)
+
+
+class RecordedWarm(Recorded):
+    """
+    An interpreter that is kept, which does nothing.
+    """
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__("warm", Context())
+        self.given = given
+
+    def renew(self) -> None:
+        """
+        Remember it.
+        """
+        self.said.append("renew")
+
+
+class WarmTests(ServingTestCase):
+    """
+    Tests for the interpreters that L{Launchers} keeps.
+    """
+
+    def setUp(self) -> None:
+        """
+        Have launchers that start nothing, and a service with an interpreter.
+        """
+        super().setUp()
+        self.made: list[RecordedWarm] = []
+        for name in ("Warm", "warmBefore"):
+            self.patch(launchers, name, self.make)
+        self.patch(Launchers, "_MAKE", {"forkserver": self.cold})
+        self.launchers = Launchers(self.reactor, self.host.report)
+        self.service = makeService(warm=KEPT)
+
+    def make(self, *given: Any) -> RecordedWarm:
+        """
+        Make what stands for an interpreter.
+        """
+        warm = RecordedWarm(*given)
+        self.made.append(warm)
+        return warm
+
+    def cold(self, context: Context, *given: Any, **more: Any) -> Recorded:
+        """
+        Make what stands for fork servers.
+        """
+        return Recorded("forkserver", context)
+
+    def asked(self) -> list[list[str]]:
+        """
+        What each was asked for.
+        """
+        return [each.said for each in self.made]
+
+    def test_need(self) -> None:
+        """
+        There is one from the beginning for a service that wants one, and it is renewed
+        with each look at the configuration.
+        """
+        self.launchers.need([self.service, FORKSERVER, INTERNAL])
+        self.assertEqual(self.asked(), [[]])
+        self.assertIs(self.launchers.of(self.service), self.made[0])
+        self.launchers.need([self.service])
+        self.assertEqual(self.asked(), [["renew"]])
+        self.assertIsNot(self.launchers.of(FORKSERVER), self.made[0])
+
+    def test_of(self) -> None:
+        """
+        One that is asked for before is made then, once.
+        """
+        for _ in range(2):
+            self.assertIs(self.launchers.of(self.service), self.made[0])
+        self.assertEqual(len(self.made), 1)
+
+    def test_apart(self) -> None:
+        """
+        Services share one if a cold start would be the same: not where datagrams have
+        programs of their own, as each has another environment.
+        """
+        datagrams = makeDatagrams(warm=KEPT, wait=True)
+        each = replace(datagrams, wait=False)
+        services = [self.service, datagrams, each]
+        self.launchers.need(services)
+        first, second, third = map(self.launchers.of, services)
+        self.assertIs(first, second)
+        self.assertIsNot(first, third)
+        self.assertEqual(len(self.made), 2)
+
+    def test_less(self) -> None:
+        """
+        One that is not needed any more is retired, and stopped with the others unless
+        it is over before.
+        """
+        other = makeService(warm=KEPT, context=Context(umask=0o077))
+        self.launchers.need([self.service, other])
+        self.launchers.need([self.service])
+        self.assertEqual(self.asked(), [["renew"], ["retire"]])
+        self.launchers.need([])
+        self.assertEqual(self.asked()[0], ["renew", "retire"])
+        self.made[0].over = True
+        self.launchers.need([])
+        self.launchers.stop()
+        self.assertEqual(self.asked(), [["renew", "retire"], ["retire", "stop"]])
+
+    def test_stop(self) -> None:
+        """
+        All are stopped, and none twice; then there can be others.
+        """
+        other = makeService(warm=KEPT, context=Context(umask=0o077))
+        self.launchers.need([self.service, other])
+        self.launchers.need([self.service])
+        for _ in range(2):
+            self.launchers.stop()
+        self.assertEqual(self.asked(), [["renew", "stop"], ["retire", "stop"]])
+        self.assertIs(self.launchers.of(self.service), self.made[2])
+
+    def test_expect(self) -> None:
+        """
+        Descriptors are set aside for each of them, besides those of fork servers.
+        """
+        account = Descriptors()
+        given = (self.reactor, self.host.report, None, account)
+        services = [self.service, makeService(warm=KEPT), FORKSERVER]
+        Launchers(*given).expect(services)
+        servers = usualCount() * OF_HELPER
+        self.assertEqual(account.taken(Purpose.HELPER), servers + OF_WARM)
 
 
 class KindsTests(ServingTestCase):
