@@ -21,9 +21,11 @@ from inetdtw._packets import (
     ENDED,
     HEADER,
     LARGEST,
+    NAME,
     REPEATS_SHIFT,
     STALLED,
     STARTED,
+    WITHDRAWN,
     decode,
     pairs,
 )
@@ -312,6 +314,32 @@ class ForkServersTests(ForkServersTestCase):
         self.servers.settle()
         for played in self.played:
             self.assertEqual(played.take()[1:], (b"", b"", []))
+
+    def test_withdraw(self) -> None:
+        """
+        All of them accept from a socket, and it is free once when the last of them has
+        left it or died.
+        """
+        server = self.closing(socket.socket())
+        fds = (server.fileno(), 1, 2)
+        order = Order("/bin/x", ("x",), ENVIRONMENT, {}, fds)
+        number = self.servers.delegate(FakeChild(), order)
+        self.assertNotEqual(self.servers.delegate(FakeChild(), order), number)
+        freed: list[int] = []
+        self.servers.withdraw(number, partial(freed.append, number))
+        for played in self.played:
+            said = [played.take() for _ in range(3)]
+            for _, _, _, (fd,) in said[:2]:
+                self.assertTrue(os.path.sameopenfile(fd, server.fileno()))
+                os.close(fd)
+            numbers = [NAME.unpack_from(rest or head)[0] for _, head, rest, _ in said]
+            self.assertEqual(numbers[2], number)
+            self.assertEqual(said[2][3], [])
+        self.played[1].say((WITHDRAWN, number, 0, 0))
+        self.reactor.settle()
+        self.assertEqual(freed, [])
+        self.played[0].die()
+        self.assertEqual(freed, [number])
 
     def test_tooMuch(self) -> None:
         """

@@ -363,6 +363,9 @@ class LaunchesTests(LaunchesCase):
         os.unlink(paths[0])
         self.reactor.advance(LOOK_AGAIN)
         self.assertEqual(ordered(), self.path)
+        os.symlink(self.path, paths[0])
+        self.reactor.advance(LOOK_AGAIN * 0.9)
+        self.assertEqual(ordered(), self.path)
 
     def test_absolute(self) -> None:
         """

@@ -226,6 +226,22 @@ class CheckTests(ProgramCase):
         self.assertEqual(self.reasonOf(path, STRANGER), reason)
 
 
+class MissingTests(ProgramCase):
+    """
+    Tests for what is said of a program that there is not.
+    """
+
+    def test_meanwhile(self) -> None:
+        """
+        One that can be executed when it is asked why it could not be is no other
+        error.
+        """
+        path = self.write("a", 0o644)
+        self.patch(program, "check", lambda path, identity: None)
+        why = self.assertRaises(ProgramMissing, guess, Program(path, (), ("a",)))
+        self.assertEqual(str(why), f"'{path}' may not be executed")
+
+
 class ListTests(ProgramCase):
     """
     Tests for what permission bits do not say.
@@ -282,6 +298,35 @@ class ListTests(ProgramCase):
         self.assertRaises(ProgramMissing, check, self.write("a", 0o700), STRANGER)
         self.assertEqual(openedSince(before), {})
         self.assertRaises(ChildProcessError, os.waitpid, -1, os.WNOHANG)
+
+
+class TrustedCheckTests(CheckTests):
+    """
+    Tests for L{check} of what nobody else can change: permission bits say what they
+    allow, and the kernel what they do not.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.patch(program, "isTrusted", lambda path: True)
+
+    def assertAllowed(self, path: str, identity: Identity | None) -> None:
+        """
+        A program can be executed, and nobody has to be asked.
+        """
+        asking = self.patch(program, "mayExecute", lambda *given: self.fail("asked"))
+        super().assertAllowed(path, identity)
+        asking.restore()
+
+
+class TrustedListTests(ListTests):
+    """
+    Tests for access control lists of what nobody else can change.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.patch(program, "isTrusted", lambda path: True)
 
 
 class ForeignTests(ProgramCase):

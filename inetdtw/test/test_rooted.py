@@ -15,6 +15,7 @@ from typing import Any
 from zope.interface.verify import verifyObject
 
 from inetdtw.context import Context
+from inetdtw.forkserver import usualCount
 from inetdtw.interfaces import IAcceptingLauncher, ILauncher, Order
 from inetdtw.rooted import Rooted
 from inetdtw.test.fakes import (
@@ -102,6 +103,16 @@ class RootedTests(ServingTestCase):
         given = (self.rooted.context, self.reactor, self.host.report)
         self.assertEqual(self.given, [(given, {"total": None})])
         self.assertEqual(self.made[0].said, ["start"])
+
+    def test_count(self) -> None:
+        """
+        There are as many at a time as there would be in the usual root directory.
+        """
+        self.assertEqual(self.rooted.count, usualCount())
+        given = (self.rooted.context, self.reactor, self.host.report, None, self.make)
+        rooted = Rooted(*given, count=7)
+        self.addCleanup(rooted.stop)
+        self.assertEqual((rooted.count, self.given[-1][1]["count"]), (7, 7))
 
     def test_same(self) -> None:
         """

@@ -322,11 +322,25 @@ class ZombieTests(SynchronousTestCase):
         """
         A child that has ended has ended, though nobody has waited for it yet.
         """
-        reactor = FakeReactor()
-        told: list[None] = []
         pid = endedChild()
         self.addCleanup(os.waitpid, pid, 0)
+        self.notices(pid)
+
+    def test_noProc(self) -> None:
+        """
+        So it is where no proc file system says that.
+        """
+        self.patch(watching, "_startOf", lambda pid: None)
+        self.test_zombie()
+
+    def notices(self, pid: int) -> None:
+        """
+        Assert that the end of a process is noticed, once.
+        """
+        reactor = FakeReactor()
+        told: list[None] = []
         PollWatch(Polls(reactor), pid, lambda: told.append(None))
+        reactor.advance(INTERVAL)
         reactor.advance(INTERVAL)
         self.assertEqual(told, [None])
 
@@ -367,12 +381,15 @@ class ExitsTests(ServingTestCase):
 
     def notices(self) -> None:
         """
-        Assert that the end of a child is noticed after some time.
+        Assert that the end of a child is noticed after some time, and that no
+        descriptor counts as taken.
         """
+        account = Descriptors()
         told: list[None] = []
         pid = endedChild()
         self.addCleanup(os.waitpid, pid, 0)
-        Exits(self.reactor).watch(pid, lambda: told.append(None))
+        Exits(self.reactor, account).watch(pid, lambda: told.append(None))
+        self.assertEqual(account.taken(Purpose.PIDFD), 0)
         self.reactor.advance(INTERVAL)
         self.assertEqual(told, [None])
 
