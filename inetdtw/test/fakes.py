@@ -273,6 +273,26 @@ class FakeReactor(MemoryReactorClock):
         self.adopted: list[tuple[socket.socket, Any]] = []
         self.adoptFailure: OSError | None = None
         self.fromThreads: list[Callable[[], None]] = []
+        self._numbers: dict[Any, int] = {}
+
+    def addReader(self, reader: Any) -> None:
+        """
+        Read something, whose descriptor is to stay the same until it is not read.
+        """
+        super().addReader(reader)
+        self._numbers.setdefault(reader, reader.fileno())
+
+    def removeReader(self, reader: Any) -> None:
+        """
+        Read something no more.
+
+        @raise AssertionError: if another descriptor is read than it has now: a real
+            reactor knows readers by their descriptors.
+        """
+        super().removeReader(reader)
+        number = self._numbers.pop(reader, None)
+        if number is not None and reader.fileno() not in (number, -1):
+            raise AssertionError(f"it was read as {number}, and is {reader.fileno()}")
 
     def spawnProcess(
         self,

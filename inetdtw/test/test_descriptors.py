@@ -109,7 +109,9 @@ class SharesTests(AccountTestCase):
         for purpose, part in SHARES.items():
             self.assertEqual(self.account.share(purpose), pot * part // PARTS)
         self.assertIsNone(self.account.share(Purpose.HELPER))
-        self.account.keep(Purpose.HELPER, 0)
+        for count in (8, 9, 0):
+            self.account.keep(Purpose.HELPER, count)
+            self.assertEqual(self.account.taken(Purpose.HELPER), count)
         uses = self.account.uses()
         self.assertEqual(uses["helpers"], Use(0, None))
         self.assertEqual(uses["listeners"], Use(2, None))

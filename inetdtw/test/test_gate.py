@@ -10,6 +10,7 @@ from __future__ import annotations
 import socket
 from typing import Any
 
+from inetdtw.descriptors import Purpose
 from inetdtw.gate import Gate
 from inetdtw.interfaces import ILauncher
 from inetdtw.limits import WINDOW, Limits
@@ -189,6 +190,20 @@ class GateTests(ServingTestCase):
         self.reactor.advance(MOMENT)
         self.assertEqual(said, ["served"])
         self.assertEqual(len(self.said("refuse")), 1)
+
+    def test_keptCounts(self) -> None:
+        """
+        One that is kept has one descriptor, until it is decided on.
+        """
+        gate = self.gate(perSource=1)
+        gate.admit(PEER)
+        account = gate._account.descriptors
+        self.let(gate)
+        self.assertEqual(account.taken(Purpose.CHILD), 1)
+        self.let(gate)
+        self.assertEqual(account.taken(Purpose.CHILD), 1)
+        self.reactor.advance(MOMENT)
+        self.assertEqual(account.taken(Purpose.CHILD), 0)
 
     def test_refusedAfterAll(self) -> None:
         """

@@ -421,6 +421,27 @@ class InternalDatagramsTests(ServingTestCase):
         self.assertEqual(self.ask(client, b"1", b"2", b"3"), [])
         self.assertEqual((self.limits.admitted, self.limits.refused), (3, 0))
 
+    def test_guard(self) -> None:
+        """
+        Its port is not answered from its start to its stop; one that was never started,
+        or is stopped twice, takes nothing from another one on the same port.
+        """
+        listener = self.serve()
+        port = self.server.getsockname()[1]
+        other = InternalDatagrams(
+            *(makeDatagrams(internal="echo"), self.server, self.host, self.limits),
+            *(None, lambda: None),
+        )
+        other.stop()
+        peer = ("192.0.2.1", port)
+        self.assertFalse(self.host.guard.allows(peer))
+        self.host.guard.add(port)
+        listener.stop()
+        listener.stop()
+        self.assertFalse(self.host.guard.allows(peer))
+        self.host.guard.discard(port)
+        self.assertTrue(self.host.guard.allows(peer))
+
     def test_retire(self) -> None:
         """
         The socket is free at once, and nothing more is answered.

@@ -1342,6 +1342,8 @@ class RenewTests(SlotTestCase):
         client.bind(own)
         client.sendto(b"question", path)
         program = self.ordered(1).start()
+        old = slot._socket
+        assert old is not None
         os.unlink(path)
         slot.check()
         with program.socket(1) as answers:
@@ -1350,9 +1352,11 @@ class RenewTests(SlotTestCase):
         self.assertEqual(client.recv(10), b"answer")
         program.end()
         before = len(openDescriptors())
+        self.assertGreaterEqual(old.fileno(), 0)
         self.reactor.advance(1)
         self.reactor.settle()
         self.assertLess(len(openDescriptors()), before)
+        self.assertEqual(old.fileno(), -1)
 
     def test_busy(self) -> None:
         """

@@ -8,9 +8,11 @@ Tests for L{inetdtw.muxing}.
 from __future__ import annotations
 
 import socket
+from unittest import mock
 
 from zope.interface.verify import verifyObject
 
+from inetdtw import muxing
 from inetdtw.descriptors import Purpose
 from inetdtw.interfaces import IListener
 from inetdtw.muxed import MuxedSlot
@@ -174,6 +176,19 @@ class TcpmuxTests(MuxedCase):
         self.undecided()
         self.host.names.close()
         self.assertEqual(self.host.descriptors.taken(Purpose.TCPMUX), 0)
+
+    def test_broken(self) -> None:
+        """
+        A client that cannot be waited for is closed, and counts no more.
+        """
+        self.patch(muxing, "Question", mock.Mock(side_effect=ValueError))
+        client = socket.create_connection(self.server.getsockname(), PATIENCE)
+        self.addCleanup(client.close)
+        self.reactor.turn(PATIENCE)
+        self.flushLoggedErrors(ValueError)
+        self.assertEqual(client.recv(1), b"")
+        self.assertEqual(self.host.descriptors.taken(Purpose.TCPMUX), 0)
+        self.assertEqual(self.limits.running, 0)
 
     def test_noRoom(self) -> None:
         """

@@ -675,6 +675,8 @@ class ConnectionTests(WaitingTestCase):
             self.assertEqual(client.recv(100), b"")
         self.assertFalse(self.reactor.turn())
         self.assertEqual(self.limits.running, 0)
+        # Only the socket itself is read, whatever becomes of the process.
+        self.assertEqual(len(self.reactor.getReaders()), 1)
 
     def test_failedAndGone(self) -> None:
         """
