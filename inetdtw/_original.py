@@ -90,7 +90,7 @@ _MEMORY, _MEMORY_LENGTH, _BESIDES = 55, 36, slice(24, 28)
 _DETACH_FILTER = getattr(socket, "SO_DETACH_FILTER", 27)
 _ERRORS = select.POLLERR | select.POLLPRI
 _ENDED = select.POLLHUP | getattr(select, "POLLRDHUP", 0)
-_IP_RECVERR, _IPV6_RECVERR, _MSG_ERRQUEUE = 11, 25, getattr(socket, "MSG_ERRQUEUE", 0)
+_MSG_ERRQUEUE = getattr(socket, "MSG_ERRQUEUE", 0)
 _F_SETSIG = 10
 #: More errors than fit into a socket's queue.
 _MOST = 4096
@@ -320,14 +320,10 @@ class Original:
         @raise Spoiled: if one does still, or the socket was shut down.
         """
         self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        if _GENERIC:
-            # That it is set empties the queue of errors.
-            levels = ((socket.IPPROTO_IP, 11), (socket.IPPROTO_IPV6, 25))
-            for option in levels:
-                with contextlib.suppress(OSError):
-                    self._socket.setsockopt(*option, self._options.get((*option, 0), 0))
+        # A socket with a path has no queue of errors: that would take what clients sent.
+        queued = bool(_MSG_ERRQUEUE) and self._socket.family != socket.AF_UNIX
         with contextlib.suppress(OSError):
-            for _ in range(_MOST * bool(_MSG_ERRQUEUE)):
+            for _ in range(_MOST * queued):
                 self._socket.recv(1, _MSG_ERRQUEUE | socket.MSG_DONTWAIT)
         events = sum(event for _, event in self._poll.poll(0))
         if events & _ENDED:

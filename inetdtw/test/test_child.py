@@ -62,6 +62,7 @@ class ChildTests(ServingTestCase):
         self.assertIsNone(self.child.how)
         (fail,) = self.said("fail")
         self.assertEqual(fail["reason"], "'/x' is not there")
+        self.assertEqual(self.host.tallies["test/tcp"].failed, 1)
 
     def test_since(self) -> None:
         """

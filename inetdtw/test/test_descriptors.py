@@ -233,12 +233,18 @@ class CountTests(AccountTestCase):
         self.assertTrue(self.account.short(100))
         self.reactor.advance(COUNTED)
         self.assertFalse(self.account.short(100))
+        self.assertTrue(self.account.short(LIMIT))
+        self.limit *= 2
+        self.reactor.advance(COUNTED)
+        self.assertFalse(self.account.short(LIMIT))
 
     def test_uncounted(self) -> None:
         """
         Where the system does not say what is open, the highest number counts.
         """
         self.open = 0
+        self.assertEqual(self.account.available(), LIMIT - RESERVE - 1)
+        self.reactor.advance(COUNTED)
         self.account.note(99)
         self.assertEqual(self.account.available(), LIMIT - RESERVE - 100)
 

@@ -369,7 +369,7 @@ class BindTests(SlotTestCase):
         log says so.
         """
         before = openDescriptors()
-        slot = self.serving(makeService())
+        slot = self.serving(makeService(wait=True))
         host, port = self.where(slot)
         slot.stop()
         with socket.socket() as client:
@@ -379,6 +379,7 @@ class BindTests(SlotTestCase):
         self.assertEqual(self.reactor.getDelayedCalls(), [])
         self.assertEqual(self.said("close")[0]["service"], "test/tcp")
         self.assertIsNone(slot.getHost())
+        self.assertEqual(self.host.shared, set())
         slot.stop()
         self.assertEqual(len(self.said("close")), 1)
 
@@ -969,6 +970,22 @@ class ChangeTests(SlotTestCase):
         self.launcher.makeRoom()
         self.assertEqual(self.ordered(1).order.argv, ("new",))
 
+    def test_destination(self) -> None:
+        """
+        What the daemon sets to receive datagrams itself stays as long as it does so,
+        and is not set for a program that has the socket.
+        """
+        option = (socket.IPPROTO_IP, getattr(socket, "IP_PKTINFO", 8))
+        slot = self.serving(makeDatagrams())
+        assert slot._socket is not None
+        self.assertEqual(slot._socket.getsockopt(*option), 1)
+        slot.check()
+        self.assertEqual(slot._socket.getsockopt(*option), 1)
+        self.sameSocket(slot, makeDatagrams(wait=True))
+        self.connect(slot).send(b"1")
+        with self.ordered(1).socket() as theirs:
+            self.assertEqual(theirs.getsockopt(*option), 0)
+
     def test_answersBefore(self) -> None:
         """
         The answers of programs from before a change are sent as long as there is the
@@ -1535,6 +1552,20 @@ class FaultTests(SlotTestCase):
                 self.assertFails(slot, slot.resume)
             self.again(slot)
             self.assertEqual(openedSince(before), {})
+
+    def test_restored(self) -> None:
+        """
+        Whatever it raises to have a socket as it was after a program, the service is
+        unbound, and nothing else is done with the socket.
+        """
+        for why in self.KINDS:
+            self.why = why
+            slot = self.serving(makeService(wait=True))
+            self.connect(slot)
+            self.reactor.turn(PATIENCE)
+            with mock.patch.object(slot, "_fault", self.failing):
+                self.assertFails(slot, self.launcher.last.start().end)
+            self.again(slot)
 
     def test_options(self) -> None:
         """

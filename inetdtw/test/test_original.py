@@ -186,6 +186,32 @@ class RestoreTests(OriginalTestCase):
         found = self.restored(self.datagrams(), harm)
         self.assertEqual(found, "a program has left an error in its socket")
 
+    @skipUnless(LINUX, "elsewhere that is no error")
+    def test_errorOfPath(self) -> None:
+        """
+        Nor is one left in a socket with a path, whose datagrams stay.
+        """
+        folder = os.path.relpath(self.mktemp())
+        os.mkdir(folder)
+        made = []
+        for name in ("service", "client", "other"):
+            sock = self.made(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+            sock.bind(os.path.join(folder, name))
+            sock.setblocking(False)
+            made.append(sock)
+        service, client, other = made
+        original = Original(service)
+        client.connect(service.getsockname())
+        service.connect(client.getsockname())
+        # An answer that is not read, as the client leaves, is an error on Linux.
+        service.send(b"answer")
+        client.connect(other.getsockname())
+        _original.disconnect(service)
+        other.sendto(b"question", service.getsockname())
+        found = original.restore()
+        self.assertEqual(found, "a program has left an error in its socket")
+        self.assertEqual(service.recv(100), b"question")
+
     @skipUnless(LINUX, "only Linux has a socket filter")
     def test_filter(self) -> None:
         """
@@ -276,10 +302,11 @@ class RestoreTests(OriginalTestCase):
         """
         A socket for datagrams that was shut down is of no use.
         """
-        sock = self.datagrams()
-        original = Original(sock)
-        self.assertRaises(OSError, sock.shutdown, socket.SHUT_RDWR)
-        self.assertRaises(Spoiled, original.restore)
+        for how in (socket.SHUT_RDWR, socket.SHUT_RD):
+            sock = self.datagrams()
+            original = Original(sock)
+            self.assertRaises(OSError, sock.shutdown, how)
+            self.assertRaises(Spoiled, original.restore)
 
     def test_shutPath(self) -> None:
         """
