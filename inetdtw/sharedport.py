@@ -107,7 +107,6 @@ class SharedStreamPort(SocketPort):
         Accept no more: the process ends.  A connection that it has accepted already is
         given away, for which this waits for a moment.
         """
-        self.hold("idle")
         if self._process is not None and self._asked:
             self._takeLast()
         self.kill()

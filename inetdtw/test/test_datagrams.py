@@ -7,16 +7,19 @@ Tests for L{inetdtw.datagrams}.
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 from dataclasses import replace
 from typing import Any
+from unittest import mock
 
 from zope.interface.verify import verifyObject
 
 from twisted.internet.main import CONNECTION_LOST
 from twisted.python.failure import Failure
 
+from inetdtw import datagrams
 from inetdtw.datagramport import DatagramPort
 from inetdtw.datagrams import DatagramListener
 from inetdtw.exchange import LAST_ANSWER
@@ -465,6 +468,24 @@ class DatagramListenerTests(ServingTestCase):
         self.assertFalse(self.reactor.turn())
         self.reactor.advance(SHORTAGE_PAUSE)
         self.assertEqual(self.read(self.ordered(1)), b"1")
+
+    def test_noPairs(self) -> None:
+        """
+        One for whose sockets there are no descriptors after all is dropped, counts no
+        more, and the service waits for a moment.
+        """
+        why = OSError(errno.EMFILE, "too many")
+        self.sender.send(b"1")
+        with mock.patch.object(datagrams, "_pairs", side_effect=why):
+            self.reactor.turn(PATIENCE)
+        (drop,) = self.said("drop")
+        self.assertEqual(drop["reason"], "too many")
+        self.assertEqual(self.host.tallies["test/udp"].dropped, 1)
+        self.assertEqual(self.limits.running, 0)
+        self.sender.send(b"2")
+        self.assertFalse(self.reactor.turn())
+        self.reactor.advance(SHORTAGE_PAUSE)
+        self.assertEqual(self.read(self.ordered(1)), b"2")
 
     def test_retire(self) -> None:
         """

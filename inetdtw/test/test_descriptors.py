@@ -238,6 +238,18 @@ class CountTests(AccountTestCase):
         self.reactor.advance(COUNTED)
         self.assertFalse(self.account.short(LIMIT))
 
+    def test_near(self) -> None:
+        """
+        A number is far enough above what is known to count again if it is of another
+        few clients, not of one.
+        """
+        self.account.available()
+        for fd, known in ((OTHERS + 8, OTHERS), (OTHERS + NEAR // 4 + 1, LIMIT // 2)):
+            self.open = LIMIT // 2
+            self.reactor.advance(COUNTED)
+            self.account.note(fd)
+            self.assertEqual(self.account.available(), LIMIT - RESERVE - known)
+
     def test_uncounted(self) -> None:
         """
         Where the system does not say what is open, the highest number counts.
@@ -300,6 +312,17 @@ class CountTests(AccountTestCase):
             self.account.take(1, Purpose.LISTENER)
             count += 1
         self.assertEqual(count, LIMIT - OTHERS - RESERVE - descriptors.LEFT)
+
+    def test_fewListeners(self) -> None:
+        """
+        Where there are few descriptors, listeners leave a part of them.
+        """
+        self.limit, count = 220, 0
+        self.patch(self.account, "_canOpen", lambda wanted: True)
+        while self.account.spare():
+            self.account.take(1, Purpose.LISTENER)
+            count += 1
+        self.assertEqual(count, 220 - OTHERS - RESERVE - (220 - OTHERS) // 8)
 
 
 class RealTests(ServingTestCase):

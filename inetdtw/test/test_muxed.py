@@ -27,6 +27,7 @@ from inetdtw.test.fakes import (
     makeService,
     openDescriptors,
 )
+from inetdtw.test.warming import KEPT
 from inetdtw.undecided import MOMENT
 
 
@@ -407,6 +408,27 @@ class MuxedSlotTests(MuxedCase):
         self.assertEqual(self.answer(waits), NOT_AVAILABLE)
         self.assertEqual(self.answer(self.ask(b"x\r\n")), NOT_AVAILABLE)
         self.assertEqual(self.slot.state().condition, "paused")
+
+    def test_stopInPause(self) -> None:
+        """
+        After it was stopped, no time is waited for.
+        """
+        self.again(bounds=Bounds(serviceMax=1))
+        for _ in range(2):
+            self.ask(b"x\r\n")
+        self.assertIsNotNone(self.slot.state().until)
+        self.slot.stop()
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+    def test_ready(self) -> None:
+        """
+        It says whether an interpreter is ready, if one is wanted and it is served.
+        """
+        self.assertIsNone(self.slot.state().ready)
+        self.again(warm=KEPT)
+        self.assertIs(self.slot.state().ready, False)
+        self.slot.stop()
+        self.assertIsNone(self.slot.state().ready)
 
     def test_neverServed(self) -> None:
         """

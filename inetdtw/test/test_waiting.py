@@ -570,6 +570,21 @@ class ConnectionTests(WaitingTestCase):
         self.assertEqual(self.said("pause"), [])
 
     @told
+    def test_acceptedBetween(self) -> None:
+        """
+        After programs that did accept, some that do not are started again at once, and
+        the first pause is the shortest one.
+        """
+        self.test_accepting()
+        before = number = len(self.launcher.programs)
+        while not self.said("pause"):
+            number += 1
+            self.ordered(number).start().end()
+        self.assertGreater(number - before, FREE_TRIES)
+        (pause,) = self.said("pause")
+        self.assertEqual(float(pause["seconds"]), FIRST_PAUSE)
+
+    @told
     def test_acceptingUnix(self) -> None:
         """
         So they are for clients of a UNIX socket.
