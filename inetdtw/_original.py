@@ -320,7 +320,7 @@ class Original:
         @raise Spoiled: if one does still, or the socket was shut down.
         """
         self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        # A socket with a path has no queue of errors: that would take what clients sent.
+        # One with a path has no queue of errors: that would take what clients sent.
         queued = bool(_MSG_ERRQUEUE) and self._socket.family != socket.AF_UNIX
         with contextlib.suppress(OSError):
             for _ in range(_MOST * queued):
