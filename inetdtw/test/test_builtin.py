@@ -656,10 +656,13 @@ class ReflectorGuardTests(SynchronousTestCase):
         """
         self.guard.add(123)
         host = "192.0.2.1"
-        refused = [
-            n for n in range(1024) if not self.guard.allowsProgram((host, n), "x")
-        ]
+        with capturedLogs() as events:
+            refused = [
+                n for n in range(1024) if not self.guard.allowsProgram((host, n), "x")
+            ]
         self.assertEqual(refused, [7, 13, 17, 19, 37])
+        peers = [event["peer"] for event in events]
+        self.assertEqual(peers, [f"{host}:{number}" for number in refused])
 
     def test_unknown(self) -> None:
         """
