@@ -101,10 +101,8 @@ class AcceptingWarm(Warm):
         delegation = self._delegations.pop(number)
         if delegation.process is not None:
             delegation.process.accepting.withdraw(number, free)
-        elif delegation.cold is not None:
-            self._cold.withdraw(delegation.cold, free)
         else:
-            free()
+            self._cold.withdraw(delegation.cold, free)
 
     def ready(self, process: WarmProcess) -> None:
         """

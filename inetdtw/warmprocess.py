@@ -283,7 +283,6 @@ class WarmProcess:
         if self._channel is None or self._channel.closed:
             self._end()
         else:
-            self._channel.close()
             self._lost()
 
     def _changed(self) -> None:

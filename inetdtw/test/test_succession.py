@@ -252,6 +252,37 @@ class SuccessionTests(ServingTestCase):
         self.assertIn("no CPython", event["reason"])
         self.succession.renew()
         self.assertEqual(self.count(), 2)
+        # One that can be is followed by another again, also while it is there.
+        second = self.come()
+        second.say((STALE, 0, PID, 0))
+        self.reactor.settle()
+        self.reactor.advance(CALM)
+        self.assertEqual(self.count(), 3)
+
+    def test_renewPlanned(self) -> None:
+        """
+        A process that was planned is not started besides the one of a reload.
+        """
+        self.die(self.first)
+        self.succession.renew()
+        self.come()
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+        self.assertEqual(self.count(), 2)
+
+    def test_replaced(self) -> None:
+        """
+        One that has made way before it was ready is waited for, and ends at a stop.
+        """
+        self.succession.renew()
+        second = self.come(ready=False)
+        self.succession.renew()
+        third = self.come()
+        self.die(self.first, Exit(0))
+        self.succession.retire()
+        self.die(third, Exit(0))
+        self.assertFalse(self.succession.over)
+        self.die(second, Exit(0))
+        self.assertTrue(self.succession.over)
 
     def test_threaded(self) -> None:
         """

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import socket
+from typing import Any
 
 from zope.interface.verify import verifyObject
 
@@ -269,9 +270,12 @@ class ChannelTests(ServingTestCase):
 
         def work() -> None:
             channel = Channel(self.reactor, self.heard.append, self.ended)
+            made.append((channel.theirs, channel._ours))
             channel.close()
+            self.assertEqual([each.fileno() for each in made[-1]], [-1, -1])
             channel.given()
 
+        made: list[Any] = []
         self.leavesNothingOpen(work)
 
     def test_nothingToRead(self) -> None:

@@ -7,6 +7,7 @@ Tests for L{inetdtw.warmprocess}: what the process would do, the test does.
 
 from __future__ import annotations
 
+import errno
 import os
 from dataclasses import replace
 from functools import partial
@@ -330,6 +331,10 @@ class OrderTests(WarmProcessTestCase):
             fds = (null.fileno(),) * 3
             order = Order("/bin/py", START.argv, ENVIRONMENT, {}, fds)
             self.noDescriptors(work)
+            # Nor when what is left is for something else.
+            self.patch(self.process._descriptors, "short", lambda count: count == 3)
+            why = self.assertRaises(OSError, self.process.order, FakeChild(), order)
+            self.assertEqual(why.errno, errno.EMFILE)
         self.assertEqual(self.process.load, 0)
 
     def test_open(self) -> None:

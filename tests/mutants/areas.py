@@ -13,17 +13,8 @@ _SERVING = ("child", "tcpmux", "limits", "reload", "overload", "composition")
 _DATAGRAMS = ("wait", "limits", "flood", "internals", "sharedsocket")
 _WAITING = ("wait", "sharedsocket", "reload", "faults_processes")
 _FORKING = ("forkserver", "context", "upgrade", "privileges", "faults_processes")
-_WARM = (
-    *(
-        "warmends",
-        "warmprobe",
-        "warm",
-        "warmharm",
-        "warmreleases",
-        "warmpath",
-        "upgrade",
-    ),
-)
+_PROBED = ("warmends", "warmprobe")
+_WARM = (*_PROBED, "warm", "warmharm", "warmreleases", "warmpath", "upgrade")
 _SHORT = ("faults_resources", "faults_descriptors", "overload", "limits")
 
 #: The names of the tests of each module, without C{tests.test_}.
