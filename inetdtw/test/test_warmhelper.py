@@ -246,6 +246,18 @@ class FileTests(FolderTestCase):
         self.assertFalse(library.has(own))
         own.__file__ = 5
         self.assertFalse(library.has(own))
+        folder = os.path.dirname(os.__file__)
+        (archive,) = (each for each in sys.path if each.endswith(".zip"))
+        for path, within in (
+            (f"{folder}/", True),
+            (f"{archive}/", True),
+            ("/x/site-packages/", True),
+            ("/x/dist-packages/y/", True),
+            ("/x/", False),
+        ):
+            self.assertIs(library.isWithin(path), within)
+        own.__file__ = "/x/site-packages/own.py"
+        self.assertEqual([library.has(own), library.has(own, True)], [False, True])
 
 
 class ProgramTests(FolderTestCase):
@@ -477,6 +489,100 @@ class PreloadedTests(FolderTestCase):
         self.assertNotIn("sched", sys.modules)
         self.write("other/sched.pyc", "")
         self.assertFalse(preloaded.stale())
+
+    def package(self) -> None:
+        """
+        Have a package with a module.
+        """
+        self.addCleanup(sys.modules.pop, "warmpack", None)
+        self.addCleanup(sys.modules.pop, "warmpack.part", None)
+        os.mkdir(f"{self.other.path}/warmpack")
+        for name in ("__init__", "part", "__main__"):
+            self.write(f"other/warmpack/{name}.py", "import sched\n")
+
+    def test_package(self) -> None:
+        """
+        Of a package only the modules matter that were imported.
+        """
+        self.package()
+        preloaded = self.load("warmpack.part")
+        self.assertFalse(preloaded.stale())
+        self.write("other/warmpack/else.py", "")
+        self.assertFalse(preloaded.stale())
+        os.mkdir(f"{self.other.path}/warmpack/part")
+        self.assertTrue(preloaded.stale())
+
+    def test_meanwhileShadowed(self) -> None:
+        """
+        It is stale if another module comes while it is being imported.
+        """
+        made = f"{self.folder.path}/warmown.py"
+        self.write("other/warmown.py", f"open({made!r}, 'w').close()\n")
+        self.assertTrue(self.load("warmown").stale())
+
+    def test_moved(self) -> None:
+        """
+        It is stale if the script has another folder, unless nothing depends on that.
+        """
+        for asked, stale in (("warmown", True), ("", True), ("-", False)):
+            sys.modules.pop("warmown", None)
+            sys.modules.pop("sched", None)
+            preloaded = self.load(asked)
+            self.assertFalse(preloaded.stale())
+            self.patch(preloaded._program, "folder", lambda: "/elsewhere")
+            self.assertEqual(preloaded.stale(), stale, asked)
+
+    def test_noFolder(self) -> None:
+        """
+        An interpreter that has no folder of the script in its path gets none.
+        """
+        script = Script([self.script])
+        script.refresh()
+        preloaded = Preloaded(script, "warmown", Library())
+        preloaded.path = [self.other.path, *sys.path]
+        preloaded.load(False)
+        self.assertIn("warmown", sys.modules)
+        self.assertFalse(preloaded.placed)
+        self.assertEqual(preloaded.path[0], self.other.path)
+        self.patch(script, "folder", lambda: "/elsewhere")
+        self.assertFalse(preloaded.stale())
+
+    def test_find(self) -> None:
+        """
+        What a module imports is found out where that is wanted, in the script's path;
+        that it cannot be is said.
+        """
+        self.package()
+        told: list[str] = []
+        self.patch(_warmhelper, "say", told.append)
+        for name, asked, found in (
+            ("warmpack", "auto", True),
+            ("warmpack", "runpy", False),
+            ("warmnone.x", "auto", False),
+        ):
+            sys.modules.pop("sched", None)
+            module = Module(["-m", name])
+            self.patch(module, "folder", lambda: self.other.path)
+            preloaded = Preloaded(module, asked, Library())
+            preloaded.path = list(sys.path)
+            preloaded.load(True)
+            self.assertEqual("sched" in sys.modules, found, name)
+        self.assertEqual(len(told), 1)
+        self.assertIn("preload: ModuleNotFoundError: ", told[0])
+        self.load("auto")
+        self.assertEqual(len(told), 1)
+
+    def test_fails(self) -> None:
+        """
+        A module that cannot be imported leaves nothing behind, and is told.
+        """
+        told: list[str] = []
+        self.patch(_warmhelper, "say", told.append)
+        self.write("other/warmown.py", "import sched\nraise ValueError('x')\n")
+        self.load("warmown")
+        self.assertNotIn("warmown", sys.modules)
+        self.assertNotIn("sched", sys.modules)
+        self.assertEqual(told, ["preload: warmown: ValueError: x"])
 
     def test_spoil(self) -> None:
         """

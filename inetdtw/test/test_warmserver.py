@@ -194,6 +194,25 @@ class OrderTests(ServerTestCase):
             self.assertEqual(list(map(self.isOpen, fds)), [False, False])
             self.assertEqual(self.server._running, {})
 
+    def test_unknown(self) -> None:
+        """
+        A child of nobody is of no order.
+        """
+        self.ended = [(PID, 0)]
+        self.server._reap()
+        self.assertEqual(self.reports(), [report(ENDED, 0, PID, 0)])
+
+    def test_time(self) -> None:
+        """
+        Processor time is told in microseconds.
+        """
+        usage = resource.struct_rusage([1.5, 0.75, *[0.0] * 14])
+        self.patch(posix, "wait4", lambda *told: self.usages.pop(0))
+        self.usages: list[Any] = [(PID, 0, usage), (0, 0, None)]
+        self.server._reap()
+        self.assertEqual(self.reports(), [REPORT.pack(ENDED, 0, PID, 0, 2250000)])
+        self.assertEqual(self.usages, [])
+
 
 class AcceptTests(ServerTestCase):
     """
@@ -307,7 +326,9 @@ class WithdrawTests(ServerTestCase):
         """
         one, other = self.listen(5), self.listen(6)
         fds = list(self.server._listening)
+        taken = self.server._listening[fds[0]][1]
         self.server._withdraw(5)
+        self.assertEqual(taken.fileno(), -1)
         self.assertEqual(self.reports(), [report(WITHDRAWN, 5, 0, 0)])
         self.assertEqual(self.numbers(), [6])
         self.assertEqual(list(map(self.isOpen, fds)), [False, True])

@@ -12,6 +12,7 @@ import array
 import builtins
 import errno
 import fcntl
+import gc
 import os
 import posix
 import resource
@@ -34,6 +35,7 @@ from inetdtw._warmhelper import (
     REPORT,
     STALE,
     STARTED,
+    THREADED,
     WITHDRAW,
     WITHDRAWN,
     Command,
@@ -502,6 +504,141 @@ class ChildTests(ServerTestCase):
             self.assertEqual(copies, list(zip(at, range(3))))
             copies.clear()
             self.server._listening.clear()
+
+
+class PrepareTests(ServerTestCase):
+    """
+    Tests for what is done without a client, and what a child then is.
+    """
+
+    def setUp(self) -> None:
+        """
+        Leave this process as it is.
+        """
+        super().setUp()
+        self.done: list[Any] = []
+        for name in ("_limit", "_endWithDaemon"):
+            self.patch(self.server, name, self.record(name))
+        for name in ("collect", "freeze", "disable", "enable"):
+            self.patch(gc, name, self.record(name))
+        for thing, name in ((self.server._preloaded, "load"), (sys, "argv")):
+            self.patch(thing, name, self.record(name))
+        self.patch(sys, "path", ["/x"])
+        self.patch(sys, "path_importer_cache", {"/x": None, "/y": None})
+        self.patch(posix, "_exit", exitWith)
+        self.streams: Any = mock.Mock()
+        self.server._streams = self.streams
+        self.count = 1
+        self.patch(_warmhelper, "threads", lambda: self.count)
+        for name in ("_child", "_server"):
+            self.patch(_warmhelper, name, getattr(_warmhelper, name))
+
+    def record(self, name: str) -> Any:
+        """
+        Return something that remembers what it is called with.
+        """
+        return lambda *told: self.done.append((name, *told))
+
+    def prepare(self) -> None:
+        """
+        Do it.
+        """
+        self.server.prepare()
+        for fd in (self.server._exits, self.server._wake):
+            self.addCleanup(os.close, fd)
+
+    def test_prepare(self) -> None:
+        """
+        It ends with the daemon while it imports; then it waits for ends of children,
+        and collects no garbage.
+        """
+        self.server._hasFolder = True
+        self.prepare()
+        steps = [
+            ("_limit",),
+            ("_endWithDaemon", True),
+            ("load", True),
+            ("_endWithDaemon", False),
+            ("disable",),
+        ]
+        self.assertEqual([each for each in self.done if each in steps], steps)
+        self.assertIsNotNone(self.server._program._code)
+        for fd in (self.server._exits, self.server._wake):
+            self.assertFalse(os.get_blocking(fd) or os.get_inheritable(fd))
+        os.write(self.server._wake, b"x")
+        self.assertEqual(os.read(self.server._exits, 2), b"x")
+        self.assertEqual(sys.path_importer_cache, {"/x": None})
+        self.streams.flush.assert_called_once_with()
+
+    def test_threads(self) -> None:
+        """
+        With a thread it ends.
+        """
+        self.count = 2
+        gone = self.assertRaises(ExitedError, self.prepare)
+        self.assertEqual(gone.args, (THREADED,))
+        self.assertIn("has started a thread", self.told[0])
+        for fd in (self.server._exits, self.server._wake):
+            os.close(fd)
+
+    def arrive(self, **more: Any) -> None:
+        """
+        Be a child.
+        """
+        self.server.collects = True
+        for name, value in more.items():
+            setattr(self.server, name, value)
+        self.done.clear()
+        self.server._arrive({b"INETDTW_TEST": b"2"})
+
+    def test_arrive(self) -> None:
+        """
+        A child has its variables, arguments, path and streams, and collects garbage if
+        it would.
+        """
+        self.addCleanup(os.environ.pop, "INETDTW_TEST", None)
+        self.server._preloaded.path = ["/a"]
+        self.arrive(_hasFolder=True)
+        self.assertEqual(os.environ["INETDTW_TEST"], "2")
+        self.assertEqual((sys.argv, sys.path), (["-c"], ["", "/a"]))
+        self.assertEqual(self.done, [("enable",)])
+        self.streams.renew.assert_called_once_with()
+        self.assertIs(_warmhelper._child, True)
+        self.assertIs(_warmhelper._server, self.server)
+        self.server.collects = False
+        self.done.clear()
+        self.server._arrive({})
+        self.assertEqual(self.done, [])
+
+    def test_path(self) -> None:
+        """
+        The script's folder is in its path once, if the interpreter has it there.
+        """
+        self.addCleanup(os.environ.pop, "INETDTW_TEST", None)
+        for hasFolder, placed, path in (
+            (True, False, ["", "/a"]),
+            (True, True, ["/a"]),
+            (False, False, ["/a"]),
+        ):
+            self.server._preloaded.path = ["/a"]
+            self.server._preloaded.placed = placed
+            self.arrive(_hasFolder=hasFolder)
+            self.assertEqual(sys.path, path)
+
+    def test_withoutOs(self) -> None:
+        """
+        Where C{os} was not imported, it finds the variables when it is.
+        """
+        modules = dict(sys.modules)
+        del modules["os"]
+        put: list[tuple[bytes, bytes]] = []
+        known: dict[bytes, bytes] = {}
+        self.patch(posix, "putenv", lambda *told: put.append(told))
+        self.patch(posix, "environ", known)
+        with mock.patch.object(sys, "modules", modules):
+            self.arrive()
+        self.assertEqual(known, {b"INETDTW_TEST": b"2"})
+        self.assertEqual(put, [(b"INETDTW_TEST", b"2")])
 
 
 class StartTests(FolderTestCase):
