@@ -143,8 +143,13 @@ class AcceptingWarmTests(WarmTestCase):
         Where it is ready, the process accepts at once.
         """
         self.greet()
-        number = self.delegate()
-        self.assertEqual(self.took(), (number, ACCEPT))
+        with open(os.devnull) as null:
+            fds = (self.zero, null.fileno(), null.fileno())
+            number = self.warm.delegate(self.watcher, self.order(fds=fds))
+        given, what, _, (fd,) = self.played.take()
+        self.assertEqual(os.readlink(f"/proc/self/fd/{fd}"), "/dev/zero")
+        os.close(fd)
+        self.assertEqual((given, what), (number, ACCEPT))
         self.assertEqual(self.launcher.watchers, {})
         self.played.say((ACCEPTED, number, PID, 0), peer=PEER)
         self.reactor.settle()

@@ -332,6 +332,7 @@ class ComplaintsTests(SynchronousTestCase):
         self.reactor.turn()
         made.leave()
         self.assertEqual(len(self.said), LINES + LAST)
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
         os.close(program)
         made.finish()
         self.assertEqual(self.reactor.getDelayedCalls(), [])

@@ -163,6 +163,7 @@ class InterpretedTests(SynchronousTestCase):
             "#!/usr/bin/python3 -m",
             "#!/usr/bin/python3 -c",
             "#!/usr/bin/python3 -u -I",
+            "#!/usr/bin/env -S python3 -c",
             "\x7fELF",
         ):
             self.assertRaises(Unfit, self.ofScript, first)

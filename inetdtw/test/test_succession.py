@@ -24,10 +24,12 @@ class Owner:
     Whom a succession works for.
 
     @ivar told: what it was told.
+    @ivar notified: how often there may have been room.
     """
 
     def __init__(self) -> None:
         self.told: list[Any] = []
+        self.notified = 0
 
     def ready(self, process: Any) -> None:
         """
@@ -45,6 +47,7 @@ class Owner:
         """
         There may be room.
         """
+        self.notified += 1
 
     def left(self, child: Any, order: Order) -> None:
         """
@@ -258,6 +261,19 @@ class SuccessionTests(ServingTestCase):
         self.reactor.settle()
         self.reactor.advance(CALM)
         self.assertEqual(self.count(), 3)
+
+    def test_lost(self) -> None:
+        """
+        When a process takes no orders any more, there is room elsewhere, whether it
+        has ended or not.
+        """
+        before = self.owner.notified
+        process = self.succession.current
+        self.first.leave()
+        self.reactor.settle()
+        self.assertEqual(self.owner.told[-1], ("lost", process))
+        self.assertGreater(self.owner.notified, before)
+        self.assertIs(self.succession.current, process)
 
     def test_renewPlanned(self) -> None:
         """

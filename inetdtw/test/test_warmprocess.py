@@ -207,7 +207,7 @@ class StartTests(WarmProcessTestCase):
         Nothing can be ordered of one that was never started.
         """
         _, process = self.make()
-        self.assertRaises(OSError, process.order, FakeChild(), START)
+        self.assertRaises(BrokenPipeError, process.order, FakeChild(), START)
 
 
 class OrderTests(WarmProcessTestCase):
