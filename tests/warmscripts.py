@@ -146,6 +146,28 @@ t=threading.Thread(target=f,name='n'); t.start(); t.join()
 import threading,time
 threading.Thread(target=time.sleep,args=(100,),daemon=True).start()
 """,
+    "garbage": """
+class C:
+    def __init__(self, name): self.name, self.me = name, self
+    def __del__(self): print(self.name)
+kept = C('kept')
+C('garbage')
+""",
+    "referred": """
+import builtins, sys
+class C:
+    def __del__(self): print('gone')
+kept = C()
+builtins.main = sys.modules['__main__']
+""",
+    "referredCycle": """
+import builtins, sys
+class C:
+    def __init__(self): self.me = self
+    def __del__(self): print('gone')
+kept = C()
+builtins.main = sys.modules['__main__']
+""",
     "destructors": """
 class C:
     def __init__(s,n): s.n=n

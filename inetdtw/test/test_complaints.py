@@ -338,6 +338,20 @@ class ComplaintsTests(SynchronousTestCase):
         self.assertEqual(self.reactor.getDelayedCalls(), [])
         self.assertDone()
 
+    def test_oneTurn(self) -> None:
+        """
+        However often it sees to it that there is a next turn, there is one.
+        """
+        made, program = self.complaints()
+        made.start(self.said.append)
+        os.write(program, b"a\n" * 1000)
+        self.reactor.turn()
+        os.close(program)
+        made.finish()
+        self.assertEqual(len(self.reactor.getDelayedCalls()), 1)
+        made.leave()
+        self.assertDone()
+
     def test_leaveUnended(self) -> None:
         """
         What has no end of line is passed on when the daemon stops.

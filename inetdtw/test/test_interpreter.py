@@ -29,6 +29,7 @@ FIT: dict[str, tuple[int, str]] = {
     "-Wignore s.py": (1, ""),
     "-X utf8 -uXdev s.py": (3, ""),
     "-uW error s.py": (2, ""),
+    "-X import time.py": (2, ""),
     "-c print() a": (0, "-c"),
     "-I -c print()": (1, "-c"),
     "-m module -c": (0, "-m"),

@@ -12,11 +12,14 @@ from dataclasses import replace
 from typing import Any
 
 from inetdtw._warmhelper import HELLO, STALE, THREADED, UNFIT
+from inetdtw.descriptors import Purpose
 from inetdtw.interfaces import Exit, Order
 from inetdtw.pauses import FIRST_PAUSE, GOOD_LIFE, GROWTH, LONGEST_PAUSE
 from inetdtw.succession import CALM, Succession
 from inetdtw.test.fakes import FakeChild, ServingTestCase
 from inetdtw.test.warming import KEPT, PID, START, PlayedWarm
+from inetdtw.warmprocess import OF_WARM
+from inetdtw.watch import Exits
 
 
 class Owner:
@@ -123,6 +126,17 @@ class SuccessionTests(ServingTestCase):
         self.assertEqual(self.owner.told, [("ready", self.succession.current)])
         (event,) = self.logged("ready")
         self.assertEqual((event["service"], event["pid"]), ("1/tcp", 1 << 22))
+
+    def test_account(self) -> None:
+        """
+        The descriptors of a process are counted in the account that it is given.
+        """
+        exits = Exits(self.reactor)
+        rest = (self.launcher, self.reactor, self.host.report, "1/tcp")
+        succession = Succession(self.owner, KEPT, *rest, exits=exits)
+        self.addCleanup(succession.stop)
+        succession.prepare(START)
+        self.assertEqual(exits.descriptors.taken(Purpose.HELPER), OF_WARM)
 
     def test_renew(self) -> None:
         """

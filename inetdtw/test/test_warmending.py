@@ -412,6 +412,17 @@ class EndTests(EndingTestCase):
         wanted = ["warmthird", "warmsecond", "warmfirst", "__main__"]
         self.assertEqual(self.torn, [wanted])
 
+    def test_destroyed(self) -> None:
+        """
+        What is written while all is destroyed is flushed after that.
+        """
+        order: list[Any] = []
+        self.patch(sys, "stdout", Noisy(order, "stdout"))
+        self.patch(sys, "stderr", Noisy(order, "stderr"))
+        self.patch(_warmhelper, "tearDown", lambda names: order.append("torn"))
+        self.end()
+        self.assertEqual(order[order.index("torn") :], ["torn", "stdout", "stderr"])
+
     def test_replaced(self) -> None:
         """
         Only what was added at the end is looked at, and it is told by what it is.

@@ -473,6 +473,19 @@ class EndTests(WarmProcessTestCase):
         self.reactor.settle()
         self.assertIn(("said", "because"), self.owner.told)
 
+    def test_heirs(self) -> None:
+        """
+        What has its standard error after its end is not heard, and keeps nothing open.
+        """
+        heir = os.dup(self.launcher.last.fds[2])
+        self.addCleanup(os.close, heir)
+        self.played.die()
+        self.reactor.settle()
+        self.assertEqual(
+            (self.words(), self.process._others), (["lost", "gone"], set())
+        )
+        self.assertEqual(self.reactor.getReaders(), [])
+
     def test_orphans(self) -> None:
         """
         The ends of its programs are noticed without it.
