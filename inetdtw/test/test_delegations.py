@@ -407,6 +407,28 @@ class DelegationTests(HelperTestCase):
         self.say((WITHDRAWN, 6, 0, 0))
         self.assertEqual(freed, [6])
 
+    def test_unsentToTheDead(self) -> None:
+        """
+        What a helper was not told before it died, its successor is told once.
+        """
+        self.taken()
+        sent = 0
+        with contextlib.suppress(BlockingIOError):
+            while sent < 10_000:
+                self.helper._channel.send(0, bytes(100))
+                sent += 1
+        given = Delegation(self.watcher, b"shared", self.server.fileno())
+        self.helper.delegate(6, given)
+        self.played.die()
+        self.reactor.advance(FIRST_PAUSE)
+        self.played = self.play()
+        for _ in range(sent):
+            self.assertEqual(len(self.played.channel.recv(1000)), 108)
+        self.say((HELLO, 0, 5, 0))
+        self.reactor.advance(PAUSE)
+        self.assertEqual({self.taken(), self.taken()}, {5, 6})
+        self.nothingMore()
+
     def test_shareOfTheDead(self) -> None:
         """
         A helper that died is lent nothing; its successor only what is left.

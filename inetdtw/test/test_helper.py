@@ -235,13 +235,15 @@ class HelperTests(HelperTestCase):
 
     def test_dropped(self) -> None:
         """
-        When the reactor does not read it any more, it does so again soon, unless the
-        helper is to end.
+        When the reactor does not read it any more, it does so again soon and with a
+        line in the log, unless the helper is to end.
         """
         self.reactor.removeReader(self.helper)
         self.helper.connectionLost(Failure(CONNECTION_LOST))
         self.reactor.advance(BROKEN_PAUSE)
         self.assertIn(self.helper, self.reactor.getReaders())
+        (dropped,) = self.said("dropped")
+        self.assertEqual(dropped["name"], "fork server")
         self.helper.stop()
         self.helper.connectionLost(Failure(CONNECTION_LOST))
         self.reactor.advance(BROKEN_PAUSE)
@@ -578,6 +580,11 @@ class DeathTests(HelperTestCase):
         self.reactor.advance(FIRST_PAUSE)
         self.assertIn("no more processes", self.owner.deaths[-1][1])
         self.assertEqual(openedSince(before), {})
+        missing = OSError(errno.ENOENT, os.strerror(errno.ENOENT), b"/p\xff")
+        self.reactor.spawnFailure = missing
+        self.reactor.advance(LONGEST_PAUSE)
+        wanted = "No such file or directory: '/p\udcff'"
+        self.assertEqual(self.owner.deaths[-1][1], wanted)
         self.reactor.spawnFailure = None
         self.succeed(0)
         self.running()

@@ -215,6 +215,19 @@ class RootedTests(ServingTestCase):
         self.assertEqual(told, [1, 2])
         self.assertEqual(self.made[1]._waiters, [])
 
+    def test_roomAgain(self) -> None:
+        """
+        So it is in the same directory, for one and for the next.
+        """
+        told: list[int] = []
+        for number in (1, 2):
+            self.made[0].room = False
+            self.rooted.whenRoom(partial(told.append, number))
+            self.assertEqual(told, [*range(1, number)])
+            self.made[0].makeRoom()
+            self.assertEqual(told, [*range(1, number + 1)])
+        self.assertEqual(self.made[0]._waiters, [])
+
     def test_over(self) -> None:
         """
         It is over when all that were in any directory have ended.

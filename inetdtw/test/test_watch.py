@@ -100,7 +100,8 @@ class PidfdWatchTests(ServingTestCase):
 
     def test_dropped(self) -> None:
         """
-        The end of the process is told all the same, also if it has ended already.
+        The end of the process is told all the same, also if it has ended already, with
+        a line in the log.
         """
         for gone in (False, True):
             pid = endedChild()
@@ -114,6 +115,8 @@ class PidfdWatchTests(ServingTestCase):
             if not gone:
                 os.waitpid(pid, 0)
             self.assertEqual(told, [1])
+        dropped = [each["name"] for each in self.said("dropped")]
+        self.assertEqual(dropped, ["pidfd"] * 2)
 
     def test_cancelDropped(self) -> None:
         """
@@ -345,6 +348,37 @@ class ZombieTests(SynchronousTestCase):
         self.assertEqual(told, [None])
 
 
+class StartTests(SynchronousTestCase):
+    """
+    Tests for when a process was started.
+    """
+
+    if not os.path.exists("/proc/self/stat"):
+        skip = "This system has no proc file system as Linux has it."
+
+    def test_startOf(self) -> None:
+        """
+        It is the same each time, and another one for a process that is started later;
+        nobody knows it of one that is not there.
+        """
+        before = watching._startOf(os.getpid())
+        assert before is not None
+        self.assertTrue(before.isdigit(), before)
+        self.assertEqual(watching._startOf(os.getpid()), before)
+        self.assertIsNone(watching._startOf(endedStranger()))
+        with open("/proc/self/stat") as file:
+            # The field of proc(5) with the number 22.
+            self.assertEqual(file.read().split(")")[1].split()[19], before)
+
+    def test_ended(self) -> None:
+        """
+        One that nobody has waited for is known to have ended.
+        """
+        pid = endedChild()
+        self.addCleanup(os.waitpid, pid, 0)
+        self.assertEqual(watching._startOf(pid), ENDED)
+
+
 class ExitsTests(ServingTestCase):
     """
     Tests for L{Exits}.
@@ -405,9 +439,16 @@ class ExitsTests(ServingTestCase):
         kinds = [type(each) for each in watches]
         self.assertEqual(kinds, [PidfdWatch] * 3 + [PollWatch] * 2)
         self.assertEqual(account.taken(Purpose.PIDFD), 3)
+        # The daemon's own reserve is not touched, and one more than that is enough.
+        for left, wanted in ((0, PollWatch), (1, PidfdWatch)):
+            account = Descriptors()
+            self.patch(account, "short", lambda count, left=left: count > left)
+            last = Exits(self.reactor, account).watch(os.getpid(), lambda: None)
+            self.assertIs(type(last), wanted)
+            watches.append(last)
         for each in watches:
             each.cancel()
-        self.assertEqual(account.taken(Purpose.PIDFD), 0)
+        self.assertEqual(exits.descriptors.taken(Purpose.PIDFD), 0)
 
     if not hasPidfds():
         test_share.skip = "This system has no pidfds."  # type: ignore[attr-defined]
