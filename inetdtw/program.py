@@ -73,8 +73,6 @@ def guess(
             if why.errno in (errno.EACCES, errno.EPERM):
                 # Without capabilities not even root can look everywhere.
                 doubtful.append(path)
-            elif path == program.name:
-                raise ProgramMissing(f"'{path}': {why.strerror}") from None
     if doubtful:
         return doubtful[0]
     raise _missing(program)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 
-from inetdtw._packets import SMALL
+from inetdtw._packets import ASIDE, HEADER, LARGEST, REPEATS_SHIFT, SMALL
 from inetdtw.channel import encode
 from inetdtw.interfaces import Order
 from inetdtw.test.fakes import FakeChild, ServingTestCase, openDescriptors, openedSince
@@ -66,6 +66,9 @@ class ChannelTests(HelperTestCase):
             self.assertEqual(os.pread(given[3], 1 << 20, 0), shared)
             for fd in given:
                 os.close(fd)
+            self.helper.order(child, shared, b"", fds, 3)
+            _, length = HEADER.unpack_from(self.played.channel.recv(LARGEST))
+            self.assertEqual(length, len(shared) | (3 | ASIDE) << REPEATS_SHIFT)
             self.assertEqual(openedSince(before), {})
 
     def test_noMemory(self) -> None:

@@ -16,7 +16,15 @@ import socket
 import sys
 from typing import Any, Callable
 
-from inetdtw._spawning import Astray, contextOf, forkAndExec, limitsOf, reasonOf, spawn
+from inetdtw._spawning import (
+    Astray,
+    contextOf,
+    forkAndExec,
+    limitsOf,
+    makeRoom,
+    reasonOf,
+    spawn,
+)
 from inetdtw.context import Context, Identity
 from inetdtw.test.fakes import ServingTestCase, openDescriptors
 
@@ -401,6 +409,47 @@ class LimitsOfTests(ServingTestCase):
             limitsOf(context),
             [(resource.RLIMIT_CPU, 1, 2), (resource.RLIMIT_NOFILE, 3, -1)],
         )
+
+
+class MakeRoomTests(ServingTestCase):
+    """
+    Tests for L{makeRoom}.
+    """
+
+    def room(self, most: int, hard: int) -> list[tuple[int, tuple[int, int]]]:
+        """
+        Make room for a hard limit where there is another one.
+
+        @return: the limits that are set.
+        """
+        said: list[tuple[int, tuple[int, int]]] = []
+
+        def setrlimit(number: int, limits: tuple[int, int]) -> None:
+            said.append((number, limits))
+            raise ValueError("not allowed to raise maximum limit")
+
+        self.patch(resource, "getrlimit", lambda number: (7, most))
+        self.patch(resource, "setrlimit", setrlimit)
+        makeRoom([(resource.RLIMIT_CPU, 3, hard)])
+        return said
+
+    def test_raised(self) -> None:
+        """
+        A hard limit is raised to what a program is to have, if this process may; its
+        own soft limit stays.
+        """
+        for hard in (101, resource.RLIM_INFINITY):
+            wanted = [(resource.RLIMIT_CPU, (7, hard))]
+            self.assertEqual(self.room(100, hard), wanted)
+
+    def test_kept(self) -> None:
+        """
+        One that is high enough stays, as does one that is lower for programs only.
+        """
+        for hard in (0, 99, 100):
+            self.assertEqual(self.room(100, hard), [])
+        for hard in (0, 99, resource.RLIM_INFINITY):
+            self.assertEqual(self.room(resource.RLIM_INFINITY, hard), [])
 
 
 class ContextOfTests(ServingTestCase):
