@@ -1548,7 +1548,6 @@ class Streams:
         for stream in self._streams[1:]:
             quietly(stream, "flush")
         beSockets()
-        self._kinds = [None, None, None]
         self.renew()
 
     def _make(self, stream: Any, fd: int) -> None:

@@ -127,6 +127,7 @@ class FileTests(FolderTestCase):
         watched = Watched(path)
         self.assertFalse(watched.same())
         self.patch(time, "time", lambda: 1e12)
+        self.assertEqual([watched.same(), watched.same()], [False, True])
         watched.note()
         self.assertTrue(watched.same())
 
