@@ -291,7 +291,7 @@ class ProgramTests(FolderTestCase):
         self.assertEqual((script.problem, script.imports), ("", [("json", ())]))
         for text in ("def\n", "# coding: nope\n", "\0\n", "'" * 3):
             self.write("s.py", text)
-            self.assertTrue(script.refresh())
+            self.assertEqual([script.refresh(), script.refresh()], [True, False])
             self.assertNotEqual(script.problem, "", text)
         os.remove(path)
         self.assertTrue(script.refresh())
@@ -532,6 +532,29 @@ class PreloadedTests(FolderTestCase):
             self.assertFalse(preloaded.stale())
             self.patch(preloaded._program, "folder", lambda: "/elsewhere")
             self.assertEqual(preloaded.stale(), stale, asked)
+
+    def test_otherPath(self) -> None:
+        """
+        What a module adds to the path is looked at as well.
+        """
+        added = f"{self.folder.path}/added"
+        os.mkdir(added)
+        text = f"import sys\nsys.path.insert(0, {added!r})\n"
+        self.write("other/warmown.py", text)
+        preloaded = self.load("warmown")
+        self.assertEqual(preloaded.path[0], added)
+        self.assertFalse(preloaded.stale())
+        self.write("added/warmown.py", "")
+        self.assertTrue(preloaded.stale())
+
+    def test_otherModules(self) -> None:
+        """
+        That the script wants other modules now is noticed.
+        """
+        preloaded = self.load("auto")
+        self.assertFalse(preloaded.changed())
+        preloaded._program.imports = [("sched", ())]
+        self.assertTrue(preloaded.changed())
 
     def test_noFolder(self) -> None:
         """

@@ -294,6 +294,7 @@ class ColdTests(ServerTestCase):
         """
         That is so for the folder, for what is executed and for the interpreter.
         """
+        self.assertEqual(self.server._interpreter.path, sys.executable)
         for name in ("_directory", "_executable", "_interpreter"):
             self.preloaded.spoil.reset_mock()
             thing: Any = mock.Mock()
