@@ -18,6 +18,7 @@ import select
 import signal
 import socket
 import struct
+import subprocess
 import sys
 import time
 import warnings
@@ -880,6 +881,42 @@ class ServerTests(ServingTestCase):
             running.order(1, theirs.fileno(), extra)
             theirs.close()
             self.assertEqual(client.recv(100), said)
+
+    def test_streams(self) -> None:
+        """
+        The standard streams are those for what the client is, as in a cold start.
+        """
+        script = self.write(
+            "s.py",
+            "import os, sys\n"
+            "with open(sys.argv[1], 'w') as out:\n"
+            "    for each in sys.stdin, sys.stdout, sys.stderr:\n"
+            "        is_ = each.isatty(), each.seekable(), each.line_buffering\n"
+            "        print(is_, each.encoding, each.errors, file=out)\n",
+        )
+        out = self.folder.child("out")
+        running = self.run_(script, out.path)
+        ends = os.openpty()
+        _, theirs = self.pair()
+        with open(script, "r+b") as file:
+            fds = {
+                "file": file.fileno(),
+                "terminal": ends[1],
+                "socket": theirs.fileno(),
+            }
+            for name, fd in fds.items():
+                env = {"PATH": os.defpath, "LANG": "C.UTF-8"}
+                command = [sys.executable, script, out.path]
+                subprocess.run(
+                    command, stdin=fd, stdout=fd, stderr=fd, env=env, check=True
+                )
+                cold = out.getContent()
+                out.remove()
+                running.order(1, fd)
+                self.assertEqual([running.hear()[0] for _ in "12"], [STARTED, ENDED])
+                self.assertEqual(out.getContent(), cold, name)
+        for fd in ends:
+            os.close(fd)
 
     def test_end(self) -> None:
         """

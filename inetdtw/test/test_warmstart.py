@@ -132,6 +132,23 @@ class ReceiveTests(ServerTestCase):
         self.assertEqual(gone.args, (0,))
         self.assertEqual(self.daemon.recv(100), report(WITHDRAWN, 9, 0, 0))
 
+    def test_whileImporting(self) -> None:
+        """
+        It is told of the end while it imports, and only then; it does not begin if that
+        has been already.
+        """
+        fd = self.server._channel.fileno()
+        self.server._endWithDaemon(True)
+        owner = fcntl.fcntl(fd, fcntl.F_GETOWN)
+        flags = fcntl.fcntl(fd, fcntl.F_GETFL)
+        self.server._endWithDaemon(False)
+        self.assertEqual(owner, os.getpid())
+        self.assertEqual(fcntl.fcntl(fd, fcntl.F_GETFL), flags & ~fcntl.FASYNC)
+        self.assertTrue(flags & fcntl.FASYNC)
+        self.daemon.close()
+        gone = self.assertRaises(ExitedError, self.server._endWithDaemon, False)
+        self.assertEqual(gone.args, (0,))
+
     def test_killedDaemon(self) -> None:
         """
         So it does when the daemon had not read all.
