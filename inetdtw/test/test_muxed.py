@@ -196,6 +196,7 @@ class MuxedSlotTests(MuxedCase):
         self.assertEqual(last.recv(100), NOT_AVAILABLE)
         (refuse,) = self.said("refuse")
         self.assertIn("share of the file descriptors", refuse["reason"])
+        self.assertEqual(self.slot.state().refused, 1)
         self.launcher.programs[0].start().end()
         self.assertEqual(self.host.descriptors.taken(Purpose.TCPMUX), 1)
         self.slot.stop()

@@ -222,6 +222,10 @@ class RestoreTests(OriginalTestCase):
         self.assertEqual(found, "a program has attached a filter to its socket")
         sock.sendto(b"here", sock.getsockname())
         self.assertEqual(sock.recv(10), b"here")
+        listens = self.stream()
+        original = Original(listens)
+        dropAll(listens)
+        self.assertEqual(original.restore(BACKLOG), found)
         original = Original(sock)
         dropAll(sock)
         sock.setsockopt(socket.SOL_SOCKET, 44, 1)  # SO_LOCK_FILTER

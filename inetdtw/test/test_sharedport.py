@@ -14,8 +14,9 @@ import subprocess
 import sys
 import threading
 from typing import Any
+from unittest import mock
 
-from inetdtw import _accepthelper
+from inetdtw import _accepthelper, sharedport
 from inetdtw._accepthelper import ANSWER, CHANNEL, answerOne
 from inetdtw.ports import SHORTAGE_PAUSE, StreamPort
 from inetdtw.sharedport import SharedStreamPort, streamPort
@@ -160,6 +161,27 @@ class PortTests(ServingTestCase):
         self.begun()
         answerOne(self.server, self.channel(), threading.Lock())
         self.port.stop()
+        self.assertEqual(len(self.taken), 1)
+
+    def test_lastLate(self) -> None:
+        """
+        So is one that the process sends only when it hears that it is to end.
+        """
+        self.patch(fakes, "acceptOne", lambda process: None)
+        self.begun()
+        channel = self.channel()
+        channel.recv(1)
+
+        def last() -> None:
+            # The end of what it is asked for.
+            channel.recv(1)
+            answerOne(self.server, channel, threading.Lock())
+
+        process = threading.Thread(target=last)
+        process.start()
+        with mock.patch.object(sharedport, "LAST", PATIENCE):
+            self.port.stop()
+        process.join(PATIENCE)
         self.assertEqual(len(self.taken), 1)
 
     def test_died(self) -> None:

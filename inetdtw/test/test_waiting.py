@@ -238,6 +238,7 @@ class DatagramTests(WaitingTestCase):
             self.ordered(number + 1).start().end()
         self.assertEqual(len(self.said("drop")), 3)
         self.assertIdle()
+        self.assertEqual(len(self.launcher.programs), 6)
 
     def test_identical(self) -> None:
         """
