@@ -103,6 +103,7 @@ class SharesTests(AccountTestCase):
         """
         self.assertEqual(sum(SHARES.values()), PARTS)
         self.account.keep(Purpose.HELPER, 8)
+        self.assertEqual(self.account.taken(Purpose.HELPER), 8)
         self.account.take(2, Purpose.LISTENER)
         self.open += 10
         pot = LIMIT - RESERVE - OTHERS - 8 - 2
