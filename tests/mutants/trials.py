@@ -88,9 +88,7 @@ class Copy:
         with subprocess.Popen(
             command,
             cwd=self._root,
-            env=dict(
-                os.environ, PYTHONPATH=str(self._root), PYTHONDONTWRITEBYTECODE="1"
-            ),
+            env={**os.environ, "PYTHONPATH": str(self._root), **_NO_BYTECODE},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
