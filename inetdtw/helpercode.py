@@ -52,7 +52,7 @@ class Code:
     """
     The code of some modules, for another process of the same interpreter.
 
-    @ivar data: their names and code objects, as L{marshal} writes them.
+    @ivar data: their names and code objects, as C{marshal} writes them.
     @ivar version: a digest of that and of the interpreter's magic number, in
         hexadecimal digits.
     """

@@ -240,7 +240,7 @@ class Report(ClientLines):
     def stalled(self, reason: str) -> None:
         """
         No program can be started at the moment.  This is said once, and again only
-        after L{QUIET} seconds, as a shortage is found out for every client anew.
+        after C{QUIET} seconds, as a shortage is found out for every client anew.
         """
         if self._isNew(reason):
             self._log.error("stall - peer=- reason={reason}", reason=reason)
@@ -248,14 +248,14 @@ class Report(ClientLines):
     def refuseMany(self, service: str, peer: Any, reason: str) -> None:
         """
         A client was refused, and many others may be for the same reason.  The log has
-        one of them in L{QUIET} seconds for each service.
+        one of them in C{QUIET} seconds for each service.
         """
         if self._isNew(f"{service} {reason}"):
             self.refuse(service, peer, reason)
 
     def _isNew(self, what: str) -> bool:
         """
-        True if something was not said in the last L{QUIET} seconds; it is from now on.
+        True if something was not said in the last C{QUIET} seconds; it is from now on.
         """
         now = self._clock()
         if now - self._said.get(what, -QUIET) < QUIET:
@@ -276,7 +276,7 @@ class Report(ClientLines):
     def signalled(self, name: str, ends: bool) -> None:
         """
         A signal has come that the daemon has no use for.  This is said again only after
-        L{QUIET} seconds.
+        C{QUIET} seconds.
 
         @param name: its name, such as C{SIGUSR1}.
         @param ends: whether it ends the daemon.

@@ -158,14 +158,18 @@ class Running:
 
     def opened(self) -> tuple[int, int]:
         """
-        How many descriptors it has, and how many it waits for.
+        How many descriptors it has, and how many it waits for: once it serves, these
+        are the channel and the ends of programs at least.
         """
-        numbers = os.listdir(f"/proc/{self.pid}/fd")
-        waits = 0
-        for number in numbers:
-            with open(f"/proc/{self.pid}/fdinfo/{number}") as file:
-                waits += file.read().count("tfd:")
-        return len(numbers), waits
+        until = time.monotonic() + PATIENCE
+        while True:
+            numbers = os.listdir(f"/proc/{self.pid}/fd")
+            waits = 0
+            for number in numbers:
+                with open(f"/proc/{self.pid}/fdinfo/{number}") as file:
+                    waits += file.read().count("tfd:")
+            if waits >= 2 or time.monotonic() > until:
+                return len(numbers), waits
 
     def hear(self) -> Report:
         """
