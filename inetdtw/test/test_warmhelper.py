@@ -348,6 +348,7 @@ class ProgramTests(FolderTestCase):
         What is imported in advance: what is asked for, or what the script imports, or
         of that what can be shared without a difference.
         """
+        self.patch(Command, "needs", ())
         code = Command(["-c", "import json, logging, mine"])
         code.refresh()
         for asked, names in {
@@ -358,6 +359,9 @@ class ProgramTests(FolderTestCase):
         }.items():
             preloaded = Preloaded(code, asked, Library())
             self.assertEqual([name for name, _ in preloaded.wanted()], names)
+        self.patch(Command, "needs", ("linecache",))
+        preloaded = Preloaded(code, "a", Library())
+        self.assertEqual([name for name, _ in preloaded.wanted()], ["linecache", "a"])
         preloaded = Preloaded(Module(["-m", "x"]), "a", Library())
         self.assertEqual([name for name, _ in preloaded.wanted()], ["runpy", "a"])
 

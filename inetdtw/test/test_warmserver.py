@@ -71,6 +71,8 @@ class ServerTestCase(ServingTestCase):
         daemon, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.daemon = self.closing(daemon)
         self.daemon.settimeout(PATIENCE)
+        # From 3.13 on, code needs a module that is not imported in advance here.
+        self.patch(Command, "needs", ())
         program = Command(["-c", "1"])
         self.server = Server(theirs.detach(), program, Directory(""), dict(ORDERS))
         self.addCleanup(self.server._channel.close)
