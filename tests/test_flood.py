@@ -233,10 +233,17 @@ class ReflectorTests(ServingTestCase):
         for target in (echo, cat):
             client.sendto(b"honest", target)
             self.assertEqual(client.recv(9), b"honest")
-        os.kill(daemon.process.pid, signal.SIGUSR2)
-        # The other way to write the path was answered once: to the daemon itself.
-        for path, started in ((echo, 2), (cat, 1)):
-            daemon.waitForLog(f" state {path}/unix address={path} started={started} ")
+
+        def counted() -> bool:
+            # A program may answer before its start is reported.
+            os.kill(daemon.process.pid, signal.SIGUSR2)
+            # The other way to write the path was answered once: to the daemon itself.
+            return all(
+                f" state {path}/unix address={path} started={started} " in daemon.log()
+                for path, started in ((echo, 2), (cat, 1))
+            )
+
+        eventually(counted, daemon.log)
 
     def loop(self, one: str, other: str) -> tuple[int, str]:
         """
