@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import select
+import signal
 import sys
 from collections.abc import Iterator
 from traceback import format_exception_only
@@ -105,6 +106,9 @@ class Runner(UnixApplicationRunner):
 
         @return: the exit status.
         """
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
+            # It is the other process that ends in order.
+            signal.signal(number, signal.SIG_DFL)
         said = os.read(readPipe, select.PIPE_BUF)
         if said == _SERVES:
             return 0

@@ -15,13 +15,11 @@ from __future__ import annotations
 import os
 import signal
 from contextlib import suppress
-from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.process import reapProcessHandlers
 
-from inetdtw.begin import ENDING
-from inetdtw.signals import OnSignal, stop
+from inetdtw.signals import OnSignal
 
 #: The seconds after which a child that somebody here waits for is looked at again.
 SOON = 0.05
@@ -82,20 +80,3 @@ def _ended() -> int | None:
     except ChildProcessError:
         return None
     return None if found is None else found.si_pid
-
-
-def stopOnSignals(reactor: Any = None) -> None:
-    """
-    Have the signals that ask process 1 to end do it before the reactor runs, too: then
-    it stops as soon as it runs, after all that was begun is complete.
-
-    The reactor sets handlers of its own when it begins to run.
-    """
-    if reactor is None:
-        from twisted.internet import reactor
-
-    def end(number: int, frame: Any) -> None:
-        reactor.callFromThread(stop, reactor)
-
-    for number in ENDING:
-        signal.signal(number, end)

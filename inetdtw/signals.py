@@ -13,8 +13,7 @@ from __future__ import annotations
 import atexit
 import signal
 from contextlib import suppress
-from functools import partial
-from typing import Any, Callable
+from typing import Any
 
 from twisted.application.service import Service
 from twisted.internet.error import ReactorNotRunning
@@ -22,20 +21,20 @@ from twisted.internet.error import ReactorNotRunning
 from inetdtw.report import Report
 from inetdtw.superserver import InetdService
 
-#: What is left as it is: faults, and what ends no process; and what the reactor and
-#: L{StopOnTerminate} listen to.
+#: What is left as it is: faults, and what ends no process.
 _LEFT = {
     *("SIGKILL", "SIGSTOP", "SIGTSTP", "SIGCONT", "SIGCHLD", "SIGURG", "SIGWINCH"),
     *("SIGINFO", "SIGILL", "SIGTRAP", "SIGABRT", "SIGBUS", "SIGFPE", "SIGSEGV"),
-    *("SIGSYS", "SIGEMT", "SIGTERM", "SIGINT"),
+    *("SIGSYS", "SIGEMT"),
 }
 #: What is to have no effect, and would come again at once if it had a handler: a write
 #: that draws one of these is tried again.
 _IGNORED = {"SIGPIPE", "SIGXFSZ", "SIGTTIN", "SIGTTOU"}
 #: What asks for an end: it is one in order.
-_ENDING = {"SIGQUIT", "SIGXCPU", "SIGPWR"}
-#: What the reactor itself stops on; that draws a traceback if it is stopping already.
-_STOPPING = (signal.SIGTERM, signal.SIGINT)
+_ENDING = {"SIGTERM", "SIGINT", "SIGQUIT", "SIGXCPU", "SIGPWR"}
+#: The methods with which the reactor handles some of these: it says so in the log, and
+#: twistd(1) then ends by that signal.
+_USUAL = {signal.SIGTERM: "sigTerm", signal.SIGINT: "sigInt"}
 
 
 def stop(reactor: Any) -> None:
@@ -66,63 +65,78 @@ def takeAll(report: Report, reactor: Any = None) -> None:
     """
     if reactor is None:
         from twisted.internet import reactor
-    pending: set[int] = set()
-
-    def act(number: int) -> None:
-        pending.discard(number)
-        name = nameOf(number)
-        report.signalled(name, name in _ENDING)
-        if name in _ENDING:
-            stop(reactor)
-
-    def came(number: int, frame: Any) -> None:
-        if number not in pending:
-            pending.add(number)
-            reactor.callFromThread(act, number)
-
+    taken = _Taken(report, reactor)
     for number in signal.valid_signals():
         name = nameOf(number)
         if name not in _LEFT:
-            signal.signal(number, signal.SIG_IGN if name in _IGNORED else came)
+            signal.signal(number, signal.SIG_IGN if name in _IGNORED else taken.came)
     if signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN:
         # The system would not tell how children have ended.
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
-    reactor.callWhenRunning(_stopOnce)
-    reactor.addSystemEventTrigger("before", "shutdown", _stopNoMore)
+    reactor.addSystemEventTrigger("before", "startup", _block)
+    reactor.callWhenRunning(taken.takeAgain)
+    reactor.addSystemEventTrigger("before", "shutdown", taken.end)
     atexit.register(_ignoreAll)
 
 
-def _stopOnce() -> None:
+class _Taken:
     """
-    Have the reactor hear only of the first signal that it stops on.
+    What signals do.  The reactor does it, once for all of a kind that came until then:
+    a handler can be interrupted by the next signal at any point.
     """
-    for number in _STOPPING:
-        usual = signal.getsignal(number)
-        if callable(usual):
-            signal.signal(number, partial(_stopFirst, usual))
+
+    def __init__(self, report: Report, reactor: Any) -> None:
+        self._report = report
+        self._reactor = reactor
+        self._pending: set[int] = set()
+        self._ends = False
+
+    def came(self, number: int, frame: Any) -> None:
+        """
+        A signal has come, perhaps before the reactor runs.
+        """
+        if number not in self._pending:
+            self._pending.add(number)
+            self._reactor.callFromThread(self._act, number)
+
+    def end(self) -> None:
+        """
+        The reactor stops: nothing is to stop it again.
+        """
+        self._ends = True
+
+    def takeAgain(self) -> None:
+        """
+        Take what the reactor has taken as it began to run.
+        """
+        for number in _USUAL:
+            signal.signal(number, self.came)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _USUAL)
+
+    def _act(self, number: int) -> None:
+        """
+        Do what a signal asks for.
+        """
+        self._pending.discard(number)
+        name = nameOf(number)
+        ends = name in _ENDING
+        if ends and self._ends:
+            return
+        self._ends |= ends
+        if number in _USUAL:
+            getattr(self._reactor, _USUAL[signal.Signals(number)])(number)
+            return
+        self._report.signalled(name, ends)
+        if ends:
+            stop(self._reactor)
 
 
-def _stopFirst(usual: Callable[[int, Any], object], number: int, frame: Any) -> None:
+def _block() -> None:
     """
-    Handle the first such signal.
+    Have the signals that the reactor takes wait until they are taken again.
     """
-    _stopNoMore()
-    usual(number, frame)
-
-
-def _stopNoMore() -> None:
-    """
-    Have no further signal stop what is stopping.
-    """
-    for number in _STOPPING:
-        signal.signal(number, _nothing)
-
-
-def _nothing(number: int, frame: Any) -> None:
-    """
-    Do nothing of a signal.
-    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, _USUAL)
 
 
 def _ignoreAll() -> None:
@@ -227,24 +241,6 @@ class ReloadOnHangup(OnSignal):
         Read the configuration again.
         """
         self._inetd.reload()
-
-
-class StopOnTerminate(OnSignal):
-    """
-    Has a C{SIGTERM} that comes before the reactor runs, which then listens to it
-    itself, end the process as one does that comes later: twistd(1) removes its pid
-    file.
-    """
-
-    name = "inetd early end"
-    number = signal.SIGTERM
-
-    def act(self) -> None:
-        """
-        Stop the reactor.
-        """
-        # Another one may have come when it ran.
-        stop(self._reactor)
 
 
 class StateOnUser2(OnSignal):

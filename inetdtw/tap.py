@@ -26,13 +26,12 @@ from inetdtw.native import absolute, environment
 from inetdtw.peers import ADDRESSES
 from inetdtw.place import printable
 from inetdtw.printing import complain
-from inetdtw.processone import ReapOrphans, stopOnSignals
+from inetdtw.processone import ReapOrphans
 from inetdtw.report import Report
 from inetdtw.service import Bounds, Settings
 from inetdtw.signals import (
     ReloadOnHangup,
     StateOnUser2,
-    StopOnTerminate,
     stop,
     takeAll,
 )
@@ -406,9 +405,6 @@ def makeService(options: Options) -> IService:
 
     @raise SystemExit: if there is nothing to serve.
     """
-    first = os.getpid() == 1
-    if first:
-        stopOnSignals()
     report = Report(
         options["log-level"], options["log-addresses"], burst=options["log-rate"]
     )
@@ -432,10 +428,9 @@ def makeService(options: Options) -> IService:
     SteadyTime().setServiceParent(whole)
     for each in _operated(options, inetd, report):
         each.setServiceParent(whole)
-    StopOnTerminate(inetd).setServiceParent(whole)
     ReloadOnHangup(inetd).setServiceParent(whole)
     StateOnUser2(inetd).setServiceParent(whole)
-    if first:
+    if os.getpid() == 1:
         ReapOrphans(inetd).setServiceParent(whole)
     inetd.setServiceParent(whole)
     _tellSupervisor(inetd, report, whole)

@@ -264,6 +264,7 @@ class FakeReactor(MemoryReactorClock):
         factory.
     @ivar adoptFailure: what every attempt to give one away raises, if anything.
     @ivar fromThreads: what is to be called in the next L{turn}.
+    @ivar ended: the signals that it has handled and stops on.
     """
 
     def __init__(self) -> None:
@@ -273,7 +274,16 @@ class FakeReactor(MemoryReactorClock):
         self.adopted: list[tuple[socket.socket, Any]] = []
         self.adoptFailure: OSError | None = None
         self.fromThreads: list[Callable[[], None]] = []
+        self.ended: list[int] = []
         self._numbers: dict[Any, int] = {}
+
+    def sigTerm(self, number: int) -> None:
+        """
+        Stop on a signal.
+        """
+        self.ended.append(number)
+
+    sigInt = sigTerm
 
     def addReader(self, reader: Any) -> None:
         """

@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import os
 import select
+import signal
 import socket
 import sys
 
@@ -34,6 +35,8 @@ class RunnerTests(SynchronousTestCase):
         """
         self.output = io.StringIO()
         self.patch(sys, "__stderr__", self.output)
+        self.handlers: dict[int, object] = {}
+        self.patch(signal, "signal", self.handlers.__setitem__)
         self.runner = Runner(ServerOptions(), PidFile(""))
 
     def waited(self, said: bytes) -> tuple[int, str]:
@@ -90,6 +93,14 @@ class RunnerTests(SynchronousTestCase):
         Nothing is said of a daemon that serves.
         """
         self.assertEqual(self.waited(b"0"), (0, ""))
+
+    def test_interrupted(self) -> None:
+        """
+        A signal ends who waits, whatever it does to the daemon.
+        """
+        self.waited(b"0")
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
+            self.assertEqual(self.handlers[number], signal.SIG_DFL)
 
     def test_unbound(self) -> None:
         """

@@ -17,7 +17,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw import cli, command, operate, screen
+from inetdtw import cli, command, operate, screen, tap
 from inetdtw.client import NoDaemon, Said
 from inetdtw.operate import COMMANDS
 from inetdtw.test.test_state import DAEMON, ONE
@@ -355,6 +355,8 @@ class DispatchTests(CommandTestCase):
         """
         A first word that is a command is one, and a path is a file.
         """
+        for name in ("takeAll", "takeStreams", "takeSyslog"):
+            self.patch(tap, name, lambda report: None)
         self.client.answers = [Said(200, DAEMON.asJSON())]
         self.assertEqual(self.code("status"), 0)
         self.assertEqual(len(self.client.asked), 1)

@@ -16,10 +16,9 @@ from typing import Any
 from zope.interface.verify import verifyObject
 
 from twisted.application.service import IService
-from twisted.internet.error import ReactorNotRunning
 from twisted.internet.process import reapAllProcesses, reapProcessHandlers
 
-from inetdtw.processone import SOON, ReapOrphans, stopOnSignals
+from inetdtw.processone import SOON, ReapOrphans
 from inetdtw.test.fakes import PATIENCE, ServingTestCase
 
 
@@ -181,53 +180,3 @@ class ReapOrphansTests(ServingTestCase):
         for call, arguments, named in self.reactor.whenRunningHooks:
             call(*arguments, **named)
         self.assertEqual(signal.getsignal(signal.SIGCHLD), before)
-
-
-class Stoppable:
-    """
-    A reactor that can be stopped once.
-
-    @ivar calls: what is to be called when it runs.
-    @ivar stops: how often it was stopped.
-    """
-
-    def __init__(self) -> None:
-        self.calls: list[Any] = []
-        self.stops = 0
-
-    def callFromThread(self, call: Any, *arguments: Any) -> None:
-        """
-        Keep a call.
-        """
-        self.calls.append((call, arguments))
-
-    def stop(self) -> None:
-        """
-        Stop.
-        """
-        if self.stops:
-            raise ReactorNotRunning("it was stopped")
-        self.stops += 1
-
-
-class StopOnSignalsTests(ServingTestCase):
-    """
-    Tests for L{stopOnSignals}.
-    """
-
-    def test_stop(self) -> None:
-        """
-        A signal stops the reactor when it runs, and does nothing before; a second one
-        does no harm.
-        """
-        for number in (signal.SIGTERM, signal.SIGINT):
-            self.addCleanup(signal.signal, number, signal.getsignal(number))
-        for number in (signal.SIGTERM, signal.SIGINT):
-            reactor = Stoppable()
-            stopOnSignals(reactor)
-            os.kill(os.getpid(), number)
-            os.kill(os.getpid(), number)
-            self.assertEqual(reactor.stops, 0)
-            for call, arguments in reactor.calls:
-                call(*arguments)
-            self.assertEqual((len(reactor.calls), reactor.stops), (2, 1))

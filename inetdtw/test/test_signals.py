@@ -15,12 +15,10 @@ from typing import Any
 from zope.interface.verify import verifyObject
 
 from twisted.application.service import IService
-from twisted.internet.error import ReactorNotRunning
 
 from inetdtw.signals import (
     ReloadOnHangup,
     StateOnUser2,
-    StopOnTerminate,
     nameOf,
     takeAll,
 )
@@ -236,54 +234,6 @@ class StateOnUser2Tests(ServingTestCase):
         self.assertEqual((inetd.told, len(came)), (1, 1))
 
 
-class StopOnTerminateTests(ServingTestCase):
-    """
-    Tests for L{StopOnTerminate}.
-    """
-
-    def setUp(self) -> None:
-        """
-        Have a reactor that says whether it was stopped.
-        """
-        super().setUp()
-        before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        self.addCleanup(signal.signal, signal.SIGTERM, before)
-        self.stops = 0
-        self.patch(self.reactor, "stop", self.stop)
-        inetd: Any = CountingReloads()
-        self.service = StopOnTerminate(inetd, self.reactor)
-        self.service.privilegedStartService()
-        os.kill(os.getpid(), signal.SIGTERM)
-        self.service.startService()
-
-    def stop(self) -> None:
-        """
-        Count, and be stopped once only.
-        """
-        self.stops += 1
-        if self.stops > 1:
-            raise ReactorNotRunning()
-
-    def test_early(self) -> None:
-        """
-        A signal that comes when the sockets are there and the reactor does not run
-        yet stops the reactor as soon as it does.
-        """
-        self.assertEqual(self.stops, 0)
-        self.reactor.turn()
-        self.assertEqual(self.stops, 1)
-        self.service.stopService()
-        self.assertIs(signal.getsignal(signal.SIGTERM), signal.SIG_IGN)
-
-    def test_twice(self) -> None:
-        """
-        It is no mistake if the reactor was stopped already.
-        """
-        self.reactor.stop()
-        self.reactor.turn()
-        self.assertEqual(self.stops, 2)
-
-
 class TakeAllTests(ServingTestCase):
     """
     Tests for L{takeAll}.
@@ -350,31 +300,67 @@ class TakeAllTests(ServingTestCase):
         self.reactor.turn()
         self.assertEqual((self.told, self.stops), ([("SIGQUIT", True)], 1))
 
-    def test_stopOnce(self) -> None:
+    def begin(self) -> None:
         """
-        The reactor hears of one signal that it stops on.
+        Begin to run, as a reactor does: it takes a signal, which waits meanwhile.
         """
-        came: list[int] = []
-        self.take()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda number, frame: came.append(number))
+        for hook, args, kwargs in self.reactor.triggers["before"]["startup"]:
+            hook(*args, **kwargs)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGTERM)
         for hook, args, kwargs in self.reactor.whenRunningHooks:
             hook(*args, **kwargs)
-        for number in (signal.SIGTERM, signal.SIGTERM, signal.SIGINT):
+        self.reactor.turn()
+
+    def test_usual(self) -> None:
+        """
+        The reactor handles the first signal that it stops on in its own way, and does
+        not hear of those that come afterwards, however they ask for an end.
+        """
+        self.take()
+        self.begin()
+        self.assertEqual(self.reactor.ended, [signal.SIGTERM])
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
             os.kill(os.getpid(), number)
-        self.assertEqual(came, [signal.SIGTERM])
+        self.reactor.turn()
+        self.assertEqual(self.reactor.ended, [signal.SIGTERM])
+        self.assertEqual((self.told, self.stops), ([], 0))
+
+    def test_early(self) -> None:
+        """
+        A signal that comes before the reactor runs, as soon as clients can come, is
+        handled when it does.
+        """
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self.reactor.ended = []
+            self.take()
+            for _ in range(20):
+                os.kill(os.getpid(), number)
+            self.assertEqual(self.reactor.ended, [])
+            self.begin()
+            self.assertEqual(self.reactor.ended, [number])
+
+    def test_both(self) -> None:
+        """
+        One asks for an end, whichever of them is handled first.
+        """
+        self.take()
+        for number in (signal.SIGQUIT, signal.SIGTERM):
+            os.kill(os.getpid(), number)
+        self.reactor.turn()
+        self.assertEqual(len(self.reactor.ended) + self.stops, 1)
 
     def test_stopping(self) -> None:
         """
         When the reactor stops, it hears of no signal any more.
         """
-        came: list[int] = []
         self.take()
-        signal.signal(signal.SIGTERM, lambda number, frame: came.append(number))
         for stopping, args, kwargs in self.reactor.triggers["before"]["shutdown"]:
             stopping(*args, **kwargs)
-        os.kill(os.getpid(), signal.SIGTERM)
-        self.assertEqual(came, [])
+        for number in (signal.SIGTERM, signal.SIGQUIT):
+            os.kill(os.getpid(), number)
+        self.reactor.turn()
+        self.assertEqual((self.reactor.ended, self.stops), ([], 0))
 
     def test_all(self) -> None:
         """
@@ -382,7 +368,7 @@ class TakeAllTests(ServingTestCase):
         listen.
         """
         self.take()
-        left = {"KILL", "STOP", "TSTP", "CONT", "CHLD", "URG", "WINCH", "TERM", "INFO"}
+        left = {"KILL", "STOP", "TSTP", "CONT", "CHLD", "URG", "WINCH", "INFO"}
         left |= {"ILL", "TRAP", "ABRT", "BUS", "FPE", "SEGV", "SYS", "EMT"}
         for number in signal.valid_signals():
             if signal.getsignal(number) == signal.SIG_DFL:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import io
 import os
-import signal
 import sys
 from typing import Any
 
@@ -24,7 +23,7 @@ from inetdtw import InetdService, NothingToServe, tap
 from inetdtw.notify import Notifications
 from inetdtw.processone import ReapOrphans
 from inetdtw.service import Bounds, Settings
-from inetdtw.signals import ReloadOnHangup, StateOnUser2, StopOnTerminate
+from inetdtw.signals import ReloadOnHangup, StateOnUser2
 from inetdtw.steady import SteadyTime
 
 
@@ -284,9 +283,8 @@ class MakeServiceTests(SynchronousTestCase):
         """
         whole = self.make()
         verifyObject(IService, whole)
-        steady, ends, reloads, state, inetd = list(whole)
+        steady, reloads, state, inetd = list(whole)
         self.assertIsInstance(steady, SteadyTime)
-        self.assertIsInstance(ends, StopOnTerminate)
         self.assertIsInstance(reloads, ReloadOnHangup)
         self.assertIsInstance(state, StateOnUser2)
         self.assertIsInstance(inetd, InetdService)
@@ -304,17 +302,11 @@ class MakeServiceTests(SynchronousTestCase):
 
     def test_first(self) -> None:
         """
-        Process 1 waits for orphans, and can be stopped at any time.
+        Process 1 waits for orphans.
         """
-        for number in (signal.SIGTERM, signal.SIGINT):
-            self.addCleanup(signal.signal, number, signal.getsignal(number))
-        before = signal.getsignal(signal.SIGTERM)
-        self.make()
-        self.assertEqual(signal.getsignal(signal.SIGTERM), before)
+        self.assertNotIn(ReapOrphans, [type(service) for service in self.make()])
         self.patch(os, "getpid", lambda: 1)
-        kinds = [type(service) for service in self.make()]
-        self.assertIn(ReapOrphans, kinds)
-        self.assertNotEqual(signal.getsignal(signal.SIGTERM), before)
+        self.assertIn(ReapOrphans, [type(service) for service in self.make()])
 
     def test_control(self) -> None:
         """
