@@ -174,11 +174,13 @@ class Channel:
             while self._theirs.recv(LARGEST, socket.MSG_DONTWAIT):
                 """There may be another."""
 
-    def end(self) -> None:
+    def end(self, greeted: bool = True) -> None:
         """
-        Have the helper end.
+        Have the helper end, once it has taken what was sent.
+
+        @param greeted: whether it has said that it is there.  If not, it still may.
         """
-        self._ours.shutdown(socket.SHUT_RDWR)
+        self._ours.shutdown(socket.SHUT_RDWR if greeted else socket.SHUT_WR)
 
     def close(self) -> None:
         """

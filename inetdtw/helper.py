@@ -195,18 +195,25 @@ class Helper(ProcessProtocol):
 
     def stop(self) -> Deferred[None]:
         """
-        End now.
+        End now.  A helper that is about to take orders takes those that were sent.
 
         @return: fires when the helper has ended.
         """
         if self._retired is None:
             self._retired = Deferred()
             self._delegations.silence()
-            self._reactor.removeReader(self)
             self.children.leave()
-            self._channel.end()
+            self._leave(self.up or not self._there)
             self._expectEnd()
         return self._retired
+
+    def _leave(self, greeted: bool) -> None:
+        """
+        Have the helper end, and hear of it no more than whether it is there.
+        """
+        self._channel.end(greeted)
+        if greeted:
+            self._reactor.removeReader(self)
 
     def _expectEnd(self) -> None:
         """
@@ -224,19 +231,27 @@ class Helper(ProcessProtocol):
         End the helper, which has not done so: it may be stopped, or wait until the
         machine has room for another process.
         """
-        self._overdue = None
+        self._forgetOverdue()
         assert self.transport is not None
         with contextlib.suppress(ProcessExitedAlready):
             self.transport.signalProcess("KILL")
         # Who else has its standard error is not waited for.
         self.transport.loseConnection()
 
+    def _forgetOverdue(self) -> None:
+        """
+        Wait for the end no longer.
+        """
+        if self._overdue is not None and self._overdue.active():
+            self._overdue.cancel()
+        self._overdue = None
+
     def _close(self) -> None:
         """
         Give up the socket.
         """
-        if self._overdue is not None:
-            self._overdue.cancel()
+        self._forgetOverdue()
+        self._reactor.removeReader(self)
         self._channel.close()
         assert self._retired is not None
         self._retired.callback(None)
@@ -284,6 +299,8 @@ class Helper(ProcessProtocol):
         The helper reports.
         """
         self._receive()
+        if self._retired is not None:
+            return
         self._owner.notify()
         self._retireIdle()
 
@@ -340,7 +357,10 @@ class Helper(ProcessProtocol):
         with contextlib.suppress(KeyError):
             self.transport.writeToChild(_packets.BEGIN, b"\n")
             self.transport.closeChildFD(_packets.BEGIN)
-        self._ready(first)
+        if self._retired is None:
+            self._ready(first)
+        else:
+            self._leave(True)
 
     def _ready(self, first: int) -> None:
         """

@@ -671,6 +671,58 @@ class StopTests(HelperTestCase):
         self.assertEqual(number, 1)
         self.assertEqual(self.played.channel.recv(100), b"")
 
+    def unheard(self) -> None:
+        """
+        Have a helper that has not said yet that it is there, and is to end.
+        """
+        self.played.die()
+        self.reactor.advance(FIRST_PAUSE)
+        self.played = self.play()
+        self.order()
+        self.stopped = self.helper.stop()
+
+    def test_stopEarly(self) -> None:
+        """
+        One that is only about to take orders takes those that were sent, and ends.
+        """
+        self.unheard()
+        self.say((HELLO, 1, 5, 0))
+        self.assertEqual(self.played.process.written, {BEGIN: [b"", b"\n", None]})
+        self.assertFalse(self.helper.up)
+        number, _, _, fds = self.played.take()
+        os.close(fds[0])
+        self.assertEqual(number, 1)
+        self.assertEqual(self.played.channel.recv(100), b"")
+        self.assertNotIn(self.helper, self.reactor.getReaders())
+        self.played.die(0)
+        self.successResultOf(self.stopped)
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+        self.assertEqual(openedSince(self.before), {})
+
+    def test_stopRefused(self) -> None:
+        """
+        One that may not begin is killed then, too.
+        """
+        self.unheard()
+        self.say((HELLO, 1, 5, 1))
+        self.assertEqual(self.played.process.signals, ["KILL"])
+        self.played.die()
+        self.successResultOf(self.stopped)
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+    def test_stopUnheard(self) -> None:
+        """
+        Nothing is left of one that never says that it is there.
+        """
+        self.unheard()
+        self.reactor.advance(OVERDUE)
+        self.assertEqual(self.played.process.signals, ["KILL"])
+        self.played.die()
+        self.successResultOf(self.stopped)
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+        self.assertEqual(self.reactor.getReaders(), [])
+        self.assertEqual(openedSince(self.before), {})
+
     def test_stopDead(self) -> None:
         """
         One that has died is given up at once, and not followed by another.
