@@ -199,6 +199,8 @@ class ReflectorTests(ServingTestCase):
                         wire.forge(source, target, b"forged")
         for target in (nowait, other, internal):
             self.assertEqual(ask(target, b"honest"), b"honest")
+        for port in (nowait, other):
+            daemon.waitForLog(f" start {port}/udp ")
         log = daemon.log()
         counts = [log.count(f" start {port}/udp ") for port in ports]
         self.assertEqual(counts, [1, 1, 0, 0], log)
