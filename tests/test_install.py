@@ -11,6 +11,7 @@ replaced by free ones, except in the one test that runs it untouched if it can.
 
 from __future__ import annotations
 
+import os
 import re
 import tarfile
 import zipfile
@@ -108,43 +109,29 @@ class InstallTests(SynchronousTestCase):
 
     def test_wheel(self) -> None:
         """
-        After the installation of a wheel, C{twistd inetd} is ours.
-        """
-        self.installation.installWheel()
-        self.assertServes(self.replacePorts(), *_TWISTD)
-
-    def test_twist(self) -> None:
-        """
-        After the installation of a wheel, C{twist inetd} is ours.
-        """
-        self.installation.installWheel()
-        self.assertServes(self.replacePorts(), "twist", "inetd", *_CONF)
-
-    def test_module(self) -> None:
-        """
-        After the installation of a wheel, C{python -m inetdtw} is the daemon.
-        """
-        self.installation.installWheel()
-        self.assertServes(
-            self.replacePorts(), "python", "-m", "inetdtw", "-f", "-e", "etc/inetd.conf"
-        )
-
-    def test_command(self) -> None:
-        """
-        After the installation of a wheel, there is a command C{inetd}.
-        """
-        self.installation.installWheel()
-        self.assertServes(self.replacePorts(), "inetd", "-f", "-e", "etc/inetd.conf")
-
-    def test_uninstall(self) -> None:
-        """
-        After C{pip uninstall}, Twisted's own command is back and nothing is left.
+        After the installation of a wheel, C{twistd inetd} and C{twist inetd} are ours,
+        C{python -m inetdtw} and C{inetd} are the daemon, and what is shared is in the
+        environment's C{share}.  After C{pip uninstall}, Twisted's own command is back
+        and nothing is left.
         """
         before = self.installation.run("twistd", "--help")
         self.installation.installWheel()
+        ports = self.replacePorts()
+        served = ("-f", "-e", "etc/inetd.conf")
+        for command in (
+            _TWISTD,
+            ("twist", "inetd", *_CONF),
+            ("python", "-m", "inetdtw", *served),
+            ("inetd", *served),
+        ):
+            self.assertServes(ports, *command)
+        prefix = os.path.dirname(self.installation.bin)
+        shared = [os.path.join(prefix, name) for name in _SHARED]
+        self.assertEqual([path for path in shared if not os.path.exists(path)], [])
         self.assertIn("super-server", self.installation.run("twistd", "--help"))
         self.installation.run("python", "-m", "pip", "uninstall", "--yes", "inetdtw")
         self.assertEqual(self.installation.run("twistd", "--help"), before)
+        self.assertEqual([path for path in shared if os.path.exists(path)], [])
 
 
 class DistributionTests(SynchronousTestCase):
@@ -154,42 +141,27 @@ class DistributionTests(SynchronousTestCase):
 
     def test_wheel(self) -> None:
         """
-        A wheel has the package, its tests and the plugin, and nothing else of Twisted.
+        A wheel has the package, its tests and the plugin, and nothing else of Twisted;
+        and the man pages and what shells complete, for the environment's C{share}.
         """
-        with zipfile.ZipFile(Installation(self).wheel()) as wheel:
-            names = {n for n in wheel.namelist() if ".dist-info/" not in n}
-        names = {n for n in names if ".data/data/share/" not in n}
+        installation = Installation(self)
+        with zipfile.ZipFile(installation.wheel()) as wheel:
+            files = {
+                name: wheel.read(name)
+                for name in wheel.namelist()
+                if ".dist-info/" not in name
+            }
+        data = {name for name in files if ".data/data/" in name}
+        shared = {name.partition(".data/data/")[2]: files[name] for name in data}
+        names = files.keys() - data
         plugin = "twisted/plugins/twisted_inetdtw.py"
         wanted = {"inetdtw/py.typed", "inetdtw/test/__init__.py", plugin}
         self.assertEqual(wanted - names, set())
         self.assertEqual({n for n in names if not n.startswith("inetdtw/")}, {plugin})
-
-    def test_shared(self) -> None:
-        """
-        A wheel has the man pages and what shells complete, where an installation puts
-        them in its C{share}.
-        """
-        installation = Installation(self)
-        with zipfile.ZipFile(installation.wheel()) as wheel:
-            shared = {
-                name.partition(".data/data/")[2]: wheel.read(name)
-                for name in wheel.namelist()
-                if ".data/" in name
-            }
         self.assertEqual(set(shared), set(_SHARED))
         for name, content in shared.items():
             path = FilePath(installation.checkout).descendant(name.split("/"))
             self.assertEqual(content, path.getContent())
-
-    def test_sharedInstalled(self) -> None:
-        """
-        C{pip install .} puts them into the environment's C{share}.
-        """
-        installation = Installation(self)
-        installation.pip("install", ".")
-        prefix = FilePath(installation.bin).parent()
-        for name in _SHARED:
-            self.assertTrue(prefix.descendant(name.split("/")).exists(), name)
 
     def test_sdist(self) -> None:
         """
