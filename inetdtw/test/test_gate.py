@@ -10,11 +10,11 @@ from __future__ import annotations
 import socket
 from typing import Any
 
-from inetdtw.descriptors import Purpose
+from inetdtw.descriptors import Account, Purpose
 from inetdtw.gate import Gate
 from inetdtw.interfaces import ILauncher
 from inetdtw.limits import WINDOW, Limits
-from inetdtw.ports import SocketPort
+from inetdtw.ports import SHORTAGE_PAUSE, SocketPort
 from inetdtw.service import Bounds
 from inetdtw.test.fakes import ServingTestCase
 from inetdtw.undecided import MOMENT
@@ -77,6 +77,21 @@ class GateTests(ServingTestCase):
         self.assertFalse(gate.port.reading)
         self.launcher.makeRoom()
         self.assertTrue(gate.port.reading)
+        self.assertTrue(gate.open())
+
+    def test_shortage(self) -> None:
+        """
+        Without descriptors no program may be started, whoever asks; the port pauses,
+        and the log says why.
+        """
+        gate = self.gate()
+        short = self.patch(Account, "short", lambda account: True)
+        self.assertFalse(gate.free())
+        self.assertFalse(gate.port.reading)
+        (stall,) = self.said("stall")
+        self.assertEqual(stall["reason"], "Too many open files")
+        short.restore()
+        self.reactor.advance(SHORTAGE_PAUSE)
         self.assertTrue(gate.open())
 
     def test_held(self) -> None:
