@@ -381,12 +381,12 @@ class DelegationTests(HelperTestCase):
         self.played.die()
         self.assertEqual((freed, list(self.helper._delegations._kept)), ([5], [6]))
 
-    def test_withdrawnUnsent(self) -> None:
+    def untold(self) -> int:
         """
-        A helper that is not told yet to accept from a socket that is taken back is only
-        told to leave it.
+        Delegate a socket to a helper whose channel is full.
+
+        @return: how many packets are in it.
         """
-        self.taken()
         sent = 0
         with contextlib.suppress(BlockingIOError):
             while sent < 10_000:
@@ -394,6 +394,15 @@ class DelegationTests(HelperTestCase):
                 sent += 1
         given = Delegation(self.watcher, b"shared", self.server.fileno())
         self.helper.delegate(6, given)
+        return sent
+
+    def test_withdrawnUnsent(self) -> None:
+        """
+        A helper that is not told yet to accept from a socket that is taken back is only
+        told to leave it.
+        """
+        self.taken()
+        sent = self.untold()
         freed: list[int] = []
         self.helper.withdraw(6, partial(freed.append, 6))
         self.assertEqual(freed, [])
@@ -412,13 +421,7 @@ class DelegationTests(HelperTestCase):
         What a helper was not told before it died, its successor is told once.
         """
         self.taken()
-        sent = 0
-        with contextlib.suppress(BlockingIOError):
-            while sent < 10_000:
-                self.helper._channel.send(0, bytes(100))
-                sent += 1
-        given = Delegation(self.watcher, b"shared", self.server.fileno())
-        self.helper.delegate(6, given)
+        sent = self.untold()
         self.played.die()
         self.reactor.advance(FIRST_PAUSE)
         self.played = self.play()
