@@ -6,8 +6,7 @@
 What is asked of process 1, which in a container is the daemon itself.
 
 A process whose parent has ended becomes a child of process 1, and stays a zombie until
-that has waited for it (wait(2)).  And a signal that process 1 has no handler for is
-thrown away, where it would end any other process (pid_namespaces(7)).
+that has waited for it (wait(2)).
 """
 
 from __future__ import annotations

@@ -29,12 +29,7 @@ from inetdtw.printing import complain
 from inetdtw.processone import ReapOrphans
 from inetdtw.report import Report
 from inetdtw.service import Bounds, Settings
-from inetdtw.signals import (
-    ReloadOnHangup,
-    StateOnUser2,
-    stop,
-    takeAll,
-)
+from inetdtw.signals import ReloadOnHangup, StateOnUser2, stop, takeAll
 from inetdtw.steady import SteadyTime
 from inetdtw.superserver import InetdService, NothingToServe
 from inetdtw.systemlog import takeSyslog
