@@ -22,6 +22,8 @@ import nox
 _OLDEST = "22.10.0"
 _NEWEST = "newest"
 
+_SUITES = (["inetdtw"], ["tests", "benchmarks"])
+
 #: Each CPython with the newest Twisted that it can have, the oldest one also with the
 #: oldest Twisted.
 _MATRIX = [("3.9", _OLDEST), *((f"3.{minor}", _NEWEST) for minor in range(9, 14))]
@@ -39,7 +41,7 @@ def tests(session: nox.Session, twisted: str) -> None:
     session.install(
         ".[test]", "twisted" if twisted == _NEWEST else f"twisted=={twisted}"
     )
-    for suite in [session.posargs] if session.posargs else [["inetdtw"], ["tests"]]:
+    for suite in [session.posargs] if session.posargs else _SUITES:
         session.run("trial", *_ours(session), *suite, env={"PYTHONPATH": "."})
 
 
@@ -55,7 +57,7 @@ def coverage(session: nox.Session) -> None:
         env = {"PYTHONPATH": ".", "COVERAGE_FILE": os.path.join(folder, "data")}
         run = ("python", "-m", "coverage")
         trial = (*run, "run", "-m", "twisted.trial", *_ours(session))
-        for suite in [session.posargs] if session.posargs else [["inetdtw"], ["tests"]]:
+        for suite in [session.posargs] if session.posargs else _SUITES:
             session.run(*trial, *suite, env=env)
         session.run(*run, "combine", "--quiet", env=env)
         session.run(*run, "html", "--quiet", env=env)

@@ -11,10 +11,10 @@ import os
 
 from twisted.trial.unittest import TestCase
 
-from tests import world
 from tests.mutants.__main__ import sample
 from tests.mutants.areas import AREAS
 from tests.mutants.mutations import mutantsOf
+from tests.support import world
 
 _SOURCE = b'''
 """\xc3\xbc"""
@@ -104,7 +104,7 @@ class SampleTests(TestCase):
         for module, areas in AREAS.items():
             paths = [
                 f"inetdtw/{module}.py",
-                *(f"tests/test_{each}.py" for each in areas),
+                *(f"tests/{each.replace('.', '/test_')}.py" for each in areas),
             ]
             for path in paths:
                 self.assertTrue(os.path.exists(f"{world.checkout()}/{path}"), path)

@@ -7,9 +7,9 @@ A daemon that has much to bear is the same afterwards; L{tests.soak} has it for 
 
 from __future__ import annotations
 
-from tests.serving import ServingTestCase
 from tests.soak.mixed import Mixed
 from tests.soak.survival import Survival
+from tests.support.serving import ServingTestCase
 
 
 class SurvivalTests(ServingTestCase):

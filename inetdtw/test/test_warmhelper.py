@@ -4,8 +4,8 @@
 """
 Tests for L{inetdtw._warmhelper}: for its parts, and for the program as it runs.
 
-What a child is like is compared with a cold start in C{tests/test_warmprobe.py} and
-C{tests/test_warmends.py}, with all interpreters.
+What a child is like is compared with a cold start in C{tests/warm/test_fidelity.py} and
+C{tests/warm/test_exit.py}, with all interpreters.
 """
 
 from __future__ import annotations

@@ -76,8 +76,9 @@ class Copy:
                 return "unit"
         if blackBox:
             for area in dict.fromkeys(AREAS[module]):
-                if not self._passes([f"tests.test_{area}"], BLACK_BOX_LIMIT):
-                    return f"tests.test_{area}"
+                tests = f"tests.{area.replace('.', '.test_')}"
+                if not self._passes([tests], BLACK_BOX_LIMIT):
+                    return tests
         return ""
 
     def _passes(self, names: Sequence[str], limit: int) -> bool:

@@ -2,5 +2,5 @@
 # See LICENSE for details.
 
 """
-Floods and long runs, which L{tests.test_flood} and L{tests.test_soak} have in short.
+Floods and long runs: L{tests.robustness.test_flood} and L{tests.test_soak}, but longer.
 """

@@ -22,10 +22,10 @@ import tempfile
 import time
 from typing import Callable
 
-from tests.daemon import Daemon, freePort, twistd
 from tests.soak import connections, datagrams, reflectors
 from tests.soak.mixed import Mixed, flood, overflows
 from tests.soak.survival import Survival, measure
+from tests.support.daemon import Daemon, freePort, twistd
 
 #: The services of which one is flooded, and those that have a client meanwhile.
 FLOODED, MEASURED = ("forked", "bounded", "internal"), ("internal", "direct", "warm")

@@ -18,9 +18,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Callable
 
 from inetdtw.tcpmux import NOT_AVAILABLE
-from tests import world
-from tests.daemon import DEADLINE, Daemon, freePort, twistd
-from tests.serving import nameOf, ordinaryUser
+from tests.support import world
+from tests.support.daemon import DEADLINE, Daemon, freePort, twistd
+from tests.support.serving import nameOf, ordinaryUser
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

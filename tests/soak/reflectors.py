@@ -17,7 +17,7 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from tests.daemon import ask
+from tests.support.daemon import ask
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

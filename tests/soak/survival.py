@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from inetdtw.warmtext import STANDARD_INPUT
-from tests.daemon import TOKEN, Daemon, eventually
-from tests.serving import childrenOf, forkServers, stat
 from tests.soak.mixed import Mixed, Outcomes, outcome
+from tests.support.daemon import TOKEN, Daemon, eventually
+from tests.support.serving import childrenOf, forkServers, stat
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,0 +1,142 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+C{--check} and C{--explain}, as an operator uses them before a reload.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+
+from tests.support.daemon import freePort, isServed, talk, twistd
+from tests.support.serving import ServingTestCase, inetd, run
+
+ECHO = "stream tcp nowait - internal echo"
+
+
+class CheckTests(ServingTestCase):
+    """
+    Tests for both commands with C{--check}.
+    """
+
+    def check(self, *paths: str) -> tuple[int, str]:
+        """
+        What both commands say alike: the status and the text.
+        """
+        first = run([*inetd("--check", *paths)])
+        second = run([*twistd("inetd", "--check", *paths)])
+        self.assertEqual(first.stderr + second.stderr, "")
+        self.assertEqual(
+            (first.returncode, first.stdout), (second.returncode, second.stdout)
+        )
+        return first.returncode, first.stdout
+
+    def test_good(self) -> None:
+        """
+        A good file exits 0, and nothing is opened (item 100): not even a port that
+        somebody else has is in the way.
+        """
+        port = freePort()
+        path = self.write("inetd.conf", f"{port} {ECHO}\n")
+        self.assertEqual(self.check(path), (0, "1 service, 0 errors, 0 warnings\n"))
+        self.assertFalse(isServed(port))
+        with socket.create_server(("", 0)) as taken:
+            line = f"{taken.getsockname()[1]} {ECHO}\n"
+            self.assertEqual(self.check(self.write("inetd.conf", line))[0], 0)
+
+    def test_bad(self) -> None:
+        """
+        A bad file exits 1, and what is wrong is shown with its line and a caret.
+        """
+        path = self.write("inetd.conf", f"7007 {ECHO}\n7008 steam tcp nowait - x\n")
+        wanted = (
+            f"{path}:2:6: socktype: 'steam' is none of stream, dgram, seqpacket\n"
+            "    7008 steam tcp nowait - x\n"
+            "         ^\n"
+            "1 service, 1 error, 0 warnings\n"
+        )
+        self.assertEqual(self.check(path), (1, wanted))
+
+    def test_nothing(self) -> None:
+        """
+        What the daemon refuses to reload is refused: a file without any service.
+        """
+        path = self.write("inetd.conf", "# nothing\n")
+        wanted = (
+            f"{path}:1:1: file: there is nothing to serve\n"
+            "0 services, 1 error, 0 warnings\n"
+        )
+        self.assertEqual(self.check(path), (1, wanted))
+
+    def test_never(self) -> None:
+        """
+        What can never have its socket on this system is shown with its line.
+        """
+        port = freePort()
+        long = "/" + "x" * 200
+        path = self.write(
+            "inetd.conf",
+            f"{port} {ECHO}\n127.0.0.1:{port} {ECHO}\n"
+            f"{long} stream unix nowait - internal echo\n",
+        )
+        status, said = self.check(path)
+        self.assertEqual(status, 1)
+        self.assertIn(f"{path}:2:11: warning: service: 127.0.0.1:{port} goes", said)
+        self.assertIn(f"{path}:3:1: service: is too long", said)
+
+    def test_several(self) -> None:
+        """
+        Files and folders are checked together.
+        """
+        first = self.write("first", f"7007 {ECHO}\n")
+        second = self.write("second", f"7007 {ECHO}\n")
+        status, said = self.check(first, second)
+        self.assertEqual(status, 1)
+        self.assertIn(f"{second}:1:1: service: ", said)
+        self.assertIn(f"is served by {first}:1:1 already", said)
+
+    def test_running(self) -> None:
+        """
+        A file can be checked while a daemon serves it, pid file and all.
+        """
+        port = freePort()
+        conf = f"{port} {ECHO}\n"
+        with self.daemon(conf, port):
+            path = self.path("inetd.conf")
+            pidFile = self.write("pid", f"{os.getpid()}\n")
+            result = run(inetd("--check", "-p", pidFile, path))
+            self.assertEqual((result.returncode, result.stderr), (0, ""))
+
+
+class ExplainTests(ServingTestCase):
+    """
+    Tests for both commands with C{--explain}.
+    """
+
+    def test_pasted(self) -> None:
+        """
+        What is said of a service serves the same when it is a file.
+        """
+        port = freePort()
+        line = f"{port} stream tcp nowait - /bin/echo echo 'a  b' \"c\"\n"
+        path = self.write("inetd.conf", line)
+        first = run([*inetd("--explain", f"{port}/tcp", path)])
+        second = run([*twistd("inetd", "--explain", str(port), path)])
+        self.assertEqual((first.returncode, first.stderr), (0, ""))
+        self.assertEqual(first.stdout, second.stdout)
+        self.assertIn(f"# {path}:1:1\n{port} on\n", first.stdout)
+        with self.daemon(first.stdout, port):
+            self.assertEqual(talk(port, b""), b"a  b c\n")
+
+    def test_none(self) -> None:
+        """
+        Asked for a service that there is not, it fails and says which there are.
+        """
+        path = self.write("inetd.conf", f"7007 {ECHO}\n")
+        result = run([*inetd("--explain", "nix", path)])
+        said = "there is no service 'nix', only: 7007/tcp\n"
+        self.assertEqual(
+            (result.returncode, result.stdout, result.stderr), (1, "", said)
+        )

@@ -1,0 +1,671 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+What a program finds when a real daemon has started it, and what is left afterwards.
+
+The names of the test classes say who runs the daemon, and as whom programs run.
+"""
+
+from __future__ import annotations
+
+import os
+import pwd
+import signal
+import socket
+from typing import Any, ClassVar
+
+from tests.support import world
+from tests.support.daemon import (
+    DEADLINE,
+    Daemon,
+    eventually,
+    freePort,
+    isServed,
+    talk,
+)
+from tests.support.probe import (
+    CARELESS,
+    DEFAULT_SIGNALS,
+    KINDS,
+    LAUNCHES,
+    ProbeTestCase,
+    blocking,
+)
+from tests.support.serving import (
+    ServingTestCase,
+    descriptors,
+    forkServers,
+    inetd,
+    ordinaryUser,
+    programs,
+    readAll,
+    stat,
+)
+
+#: What concerns a daemon, or another connection: no program must see it.
+_OWN = {
+    "LISTEN_FDS": "3",
+    "LISTEN_PID": "1",
+    "NOTIFY_SOCKET": "/nowhere",
+    "WATCHDOG_USEC": "1000000",
+    "REMOTE_ADDR": "192.0.2.1",
+    "REMOTE_PORT": "9",
+    "TCPREMOTEIP": "192.0.2.1",
+    "TCPREMOTEHOST": "liar.example",
+    "TCPLOCALIP": "192.0.2.2",
+    "PROTO": "SCTP",
+}
+
+#: What belongs to the login of whoever runs the daemon.
+_LOGIN = {
+    "LD_BIND_NOW": "1",
+    "MAIL": "/var/mail/root",
+    "TERMINFO": "/nowhere",
+    "TMPDIR": "/nowhere",
+    "SSH_AUTH_SOCK": "/nowhere",
+    "DISPLAY": ":0",
+    "VISUAL": "vi",
+    "HOME": "/home/of-the-starter",
+    "USER": "starter",
+    "LOGNAME": "starter",
+    "SHELL": "/bin/of-the-starter",
+}
+
+#: What all of the daemon's programs may know, and what those of its own user may.
+_SHARED = {"TZ": "UTC", "LANG": "C.UTF-8"}
+_KEPT = {**_SHARED, "TS_DATABASE": "/some/where"}
+
+#: What tells a program about its connection.
+_CONNECTION = (
+    *("PROTO", "TCPLOCALIP", "TCPLOCALPORT", "TCPREMOTEIP", "TCPREMOTEPORT"),
+    *("REMOTE_ADDR", "REMOTE_PORT", "TCPREMOTEHOST"),
+)
+
+
+def _noUser() -> pwd.struct_passwd | None:
+    """
+    Whoever runs the tests.
+    """
+    return None
+
+
+class StartedTests(ProbeTestCase):
+    """
+    What the programs of all kinds of services find: whoever runs the daemon runs them.
+
+    @cvar launch: how they are started.
+    @cvar owner: gives who runs the daemon.
+    @cvar found: what was found, by how and by whom they were started.
+    """
+
+    launch = "forkserver"
+    kept = _KEPT
+    owner = staticmethod(ordinaryUser)
+    found: ClassVar[dict[type, dict[str, Any]]] = {}
+
+    def user(self) -> str:
+        """
+        Whom the configuration names.
+        """
+        return "-"
+
+    def runsAs(self) -> pwd.struct_passwd:
+        """
+        Whom the programs run as.
+        """
+        return self.owner() or pwd.getpwuid(os.geteuid())
+
+    def setUp(self) -> None:
+        """
+        Have all kinds of programs started, once for all tests of a class.
+        """
+        super().setUp()
+        if type(self) not in self.found:
+            env = {**_OWN, **_LOGIN, **_KEPT}
+            self.found[type(self)] = self.reports(
+                self.launch, self.user(), self.owner(), env
+            )
+        self.reported = self.found[type(self)]
+
+    def assertAll(self, name: str, expected: object) -> None:
+        """
+        Check one thing that programs of every kind have found.
+        """
+        seen = {kind: found[name] for kind, found in self.reported.items()}
+        self.assertEqual(seen, dict.fromkeys(KINDS, expected))
+
+    def test_descriptors(self) -> None:
+        """
+        Exactly the descriptors 0, 1 and 2 are open, and they are the service's socket.
+        """
+        for kind, found in self.reported.items():
+            fds = found["fds"]
+            self.assertEqual(sorted(fds), ["0", "1", "2"], kind)
+            self.assertRegex(fds["0"], r"\Asocket:", kind)
+            self.assertEqual(fds["1"], fds["2"], kind)
+            if kind != "dgram nowait":
+                self.assertEqual(fds["0"], fds["1"], kind)
+
+    def test_blocking(self) -> None:
+        """
+        All three descriptors are blocking.
+        """
+        self.assertAll("blocking", [True, True, True])
+
+    def test_listeningSocket(self) -> None:
+        """
+        Only the program of a C{stream wait} service has the listening socket.
+        """
+        seen = {kind: found["listens"] for kind, found in self.reported.items()}
+        expected = {**dict.fromkeys(KINDS, 0), "stream wait": 1}
+        self.assertEqual(seen, expected)
+
+    def test_session(self) -> None:
+        """
+        It leads a session and a process group of its own.
+        """
+        for kind, found in self.reported.items():
+            self.assertEqual(found["session"], found["pid"], kind)
+            self.assertEqual(found["group"], found["pid"], kind)
+
+    def test_directory(self) -> None:
+        """
+        It is in the root folder.
+        """
+        self.assertAll("directory", "/")
+
+    def test_umask(self) -> None:
+        """
+        Its umask is 022.
+        """
+        self.assertAll("umask", 0o022)
+
+    def test_arguments(self) -> None:
+        """
+        It has the arguments of its definition.
+        """
+        for kind, found in self.reported.items():
+            expected = [KINDS[kind].way, "two words"]
+            self.assertEqual(found["arguments"][1:], expected, kind)
+
+    def test_ids(self) -> None:
+        """
+        All its user and group ids are those of its user.
+        """
+        user = self.runsAs()
+        for kind, found in self.reported.items():
+            status = found["status"]
+            self.assertEqual(status["Uid"].split(), [str(user.pw_uid)] * 4, kind)
+            self.assertEqual(status["Gid"].split(), [str(user.pw_gid)] * 4, kind)
+
+    def test_groups(self) -> None:
+        """
+        It has all supplementary groups of its user, and no others.
+        """
+        user = self.runsAs()
+        groups = set(os.getgrouplist(user.pw_name, user.pw_gid))
+        if self.owner() is None and self.user() == "-":
+            groups = {*os.getgroups(), user.pw_gid}
+        for kind, found in self.reported.items():
+            self.assertEqual({*found["groups"], user.pw_gid}, groups, kind)
+
+    def test_capabilities(self) -> None:
+        """
+        It can do what root can only if it is root.
+        """
+        for kind, found in self.reported.items():
+            capable = int(found["status"]["CapEff"], 16) != 0
+            self.assertEqual(capable, self.runsAs().pw_uid == 0, kind)
+
+    def test_environmentOfTheDaemon(self) -> None:
+        """
+        It inherits variables of the daemon, but none that concern the daemon alone.
+        """
+        for kind, found in self.reported.items():
+            env = found["environment"]
+            kept = {name: env[name] for name in _KEPT if name in env}
+            self.assertEqual(kept, self.kept, kind)
+            left = [name for name in _OWN if env.get(name) == _OWN[name]]
+            self.assertEqual(left, [], kind)
+
+    def test_login(self) -> None:
+        """
+        It has the daemon's login variables, as it runs as the same user.
+        """
+        for kind, found in self.reported.items():
+            env = found["environment"]
+            self.assertEqual({name: env.get(name) for name in _LOGIN}, _LOGIN, kind)
+
+    def test_addresses(self) -> None:
+        """
+        It is told the addresses of its connection in both dialects.
+        """
+        found = self.reported["stream nowait"]
+        env = {name: found["environment"].get(name) for name in _CONNECTION}
+        port = env["TCPREMOTEPORT"]
+        self.assertNotIn(port, (None, "0", str(found["port"])))
+        expected = {
+            "PROTO": "TCP",
+            "TCPLOCALIP": "127.0.0.1",
+            "TCPLOCALPORT": str(found["port"]),
+            "TCPREMOTEIP": "127.0.0.1",
+            "TCPREMOTEPORT": port,
+            "REMOTE_ADDR": "127.0.0.1",
+            "REMOTE_PORT": port,
+            "TCPREMOTEHOST": None,
+        }
+        self.assertEqual(env, expected)
+
+    def test_noAddresses(self) -> None:
+        """
+        Without a connection of its own it is told of none, not even of those before.
+        """
+        for kind in set(KINDS) - {"stream nowait"}:
+            env = self.reported[kind]["environment"]
+            self.assertEqual([name for name in _CONNECTION if name in env], [], kind)
+
+    def test_signals(self) -> None:
+        """
+        No signal is ignored, caught or blocked, even if the daemon was started so.
+        """
+        for wrapper in (CARELESS, blocking(world.python())):
+            found = self.signals(self.launch, self.user(), self.owner(), wrapper)
+            self.assertEqual(found, dict.fromkeys(KINDS, DEFAULT_SIGNALS))
+
+
+class DirectlyStartedTests(StartedTests):
+    """
+    The same, when the daemon itself starts them.
+    """
+
+    launch = "direct"
+
+
+class _OnlyRoot:
+    """
+    Tests that need to be root.
+    """
+
+    skip = None if world.ROOT else world.NOT_ROOT
+    owner = staticmethod(_noUser)
+
+
+class StartedByRootTests(_OnlyRoot, StartedTests):
+    """
+    The same, when root runs the daemon and the programs.
+    """
+
+    def user(self) -> str:
+        return "root"
+
+
+class DirectlyStartedByRootTests(StartedByRootTests):
+    """
+    The same, when the daemon of root itself starts them.
+    """
+
+    launch = "direct"
+
+
+class StartedForAlpineTests(_OnlyRoot, StartedTests):
+    """
+    The same, when root runs the daemon, and C{alpine} the programs.
+    """
+
+    kept = _SHARED
+
+    def user(self) -> str:
+        return "alpine"
+
+    def runsAs(self) -> pwd.struct_passwd:
+        return world.alpine()
+
+    def test_login(self) -> None:
+        """
+        It has the login variables of its user, and none of whoever runs the daemon.
+        """
+        user = world.alpine()
+        own = {
+            "USER": user.pw_name,
+            "LOGNAME": user.pw_name,
+            "HOME": user.pw_dir,
+            "SHELL": user.pw_shell,
+            "PATH": "/usr/local/bin:/usr/bin:/bin",
+        }
+        expected = {**dict.fromkeys(_LOGIN), **own}
+        for kind, found in self.reported.items():
+            env = found["environment"]
+            self.assertEqual({name: env.get(name) for name in expected}, expected, kind)
+
+
+class DirectlyStartedForAlpineTests(StartedForAlpineTests):
+    """
+    The same, when the daemon of root itself starts them.
+    """
+
+    launch = "direct"
+
+
+class GroupTests(_OnlyRoot, ProbeTestCase):
+    """
+    Groups that a configuration names.
+    """
+
+    def groups(self, user: str) -> tuple[str, set[int]]:
+        """
+        The group, and the supplementary groups, of a program that runs as C{user}.
+        """
+        found = {
+            (report["status"]["Gid"].split()[1], tuple(sorted(report["groups"])))
+            for launch in LAUNCHES
+            for report in self.reports(launch, user).values()
+        }
+        ((gid, groups),) = found
+        return gid, set(groups)
+
+    def test_userAndGroup(self) -> None:
+        """
+        C{user:group} has that group, and the supplementary groups of the user.
+        """
+        user = world.alpine()
+        own = set(os.getgrouplist(user.pw_name, 1))
+        self.assertTrue(own - {1, user.pw_gid}, "she needs a supplementary group")
+        self.assertEqual(self.groups("alpine, group = daemon"), ("1", own))
+
+    def test_rootAndGroup(self) -> None:
+        """
+        C{root:daemon} has the group C{daemon}.
+        """
+        own = set(os.getgrouplist("root", 1))
+        self.assertEqual(self.groups("root, group = daemon"), ("1", own))
+
+
+class AddressTests(ProbeTestCase):
+    """
+    The addresses in the environment.
+    """
+
+    def addresses(self, protocol: str, host: str) -> list[dict[str, str]]:
+        """
+        What a client finds in the environment of its program, for each launcher, with
+        its own port in the place of every C{PORT}.
+        """
+        found = []
+        for launch in LAUNCHES:
+            port = freePort()
+            conf = (
+                f"{port} on protocol = {protocol}, wait = no, user = -, "
+                f"launch = {launch}, exec = /usr/bin/env, args = env -0;\n"
+            )
+            with self.daemon(conf, port):
+                client = self.connect(port, host)
+                mine = str(client.getsockname()[1])
+                texts = readAll(client).decode().split("\0")[:-1]
+            env = dict(text.split("=", 1) for text in texts)
+            self.assertEqual(env.pop("TCPLOCALPORT"), str(port))
+            self.assertEqual(env.pop("TCPREMOTEPORT"), mine)
+            self.assertEqual(env.pop("REMOTE_PORT"), mine)
+            found.append({key: env[key] for key in _CONNECTION if key in env})
+        return found
+
+    def test_ipv4(self) -> None:
+        """
+        An IPv4 client is told by its address, and by the one that it asked.
+        """
+        expected = {
+            "PROTO": "TCP",
+            "TCPLOCALIP": "127.0.0.2",
+            "TCPREMOTEIP": "127.0.0.1",
+            "REMOTE_ADDR": "127.0.0.1",
+        }
+        self.assertEqual(self.addresses("tcp", "127.0.0.2"), [expected] * 2)
+
+    def test_ipv6(self) -> None:
+        """
+        An IPv6 client is told by its address.
+        """
+        expected = {
+            "PROTO": "TCP",
+            "TCPLOCALIP": "::1",
+            "TCPREMOTEIP": "::1",
+            "REMOTE_ADDR": "::1",
+        }
+        self.assertEqual(self.addresses("tcp6", "::1"), [expected] * 2)
+
+    def test_ipv4OnIPv6(self) -> None:
+        """
+        An IPv4 client of a socket for both families is told by a plain IPv4 address.
+        """
+        expected = {
+            "PROTO": "TCP",
+            "TCPLOCALIP": "127.0.0.1",
+            "TCPREMOTEIP": "127.0.0.1",
+            "REMOTE_ADDR": "127.0.0.1",
+        }
+        self.assertEqual(self.addresses("tcp46", "127.0.0.1"), [expected] * 2)
+
+    if not os.path.exists("/proc/net/if_inet6"):
+        test_ipv6.skip = test_ipv4OnIPv6.skip = "no IPv6"  # type: ignore[attr-defined]
+
+
+class EndedTests(ProbeTestCase):
+    """
+    What is left of programs that have ended.
+
+    @cvar user: whom the programs run as.
+    """
+
+    user = "-"
+
+    def conf(self, launch: str) -> dict[str, int]:
+        """
+        Write the services of all kinds into the configuration.
+
+        @return: their ports.
+        """
+        self.ports = {name: freePort() for name in KINDS}
+        self.text = "".join(
+            self.service(self.ports[name], kind, launch, self.user)
+            for name, kind in KINDS.items()
+        )
+        return self.ports
+
+    def test_zombies(self) -> None:
+        """
+        After 50 quick connections to each service there are no zombies, no children,
+        and as many open descriptors as before.
+        """
+        for launch in LAUNCHES:
+            ports = self.conf(launch)
+            cat = freePort()
+            self.text += (
+                f"{cat} on protocol = tcp, wait = no, user = {self.user}, "
+                f"launch = {launch}, exec = /bin/cat;\n"
+            )
+            with self.daemon(self.text, *ports.values(), cat) as daemon:
+                self.every(ports, cat, 2)
+                before = self.settled(daemon)
+                self.every(ports, cat, 50)
+                self.assertEqual(self.settled(daemon), before, launch)
+
+    def every(self, ports: dict[str, int], cat: int, count: int) -> None:
+        """
+        Be the client of every service a number of times.
+        """
+        for number in range(count):
+            self.assertEqual(talk(cat, b"%d" % number), b"%d" % number)
+        for name, port in ports.items():
+            for _ in range(max(1, count // 10)):
+                self.assertIn(b'"pid"', KINDS[name].ask(port))
+
+    def settled(self, daemon: Daemon) -> tuple[int, int]:
+        """
+        Wait until only the daemon and its fork servers are left.
+
+        @return: how many processes, and how many open descriptors there are.
+        """
+
+        pid = daemon.process.pid
+        eventually(lambda: not programs(pid), lambda: f"no programs: {programs(pid)}")
+        family = [pid, *forkServers(pid)]
+        return len(family), self.steady(family)
+
+    def steady(self, family: list[int]) -> int:
+        """
+        Wait until the number of open descriptors has been the same twenty times.
+        """
+        seen: list[int] = []
+
+        def same() -> bool:
+            seen.append(descriptors(family))
+            return len(seen) > 20 and len(set(seen[-20:])) == 1
+
+        eventually(same, lambda: f"a steady number of descriptors: {seen}")
+        return seen[-1]
+
+    def test_manyAtOnce(self) -> None:
+        """
+        50 connections at the same time are all served, and leave nothing behind.
+        """
+        for launch in LAUNCHES:
+            port = freePort()
+            conf = (
+                f"{port} on protocol = tcp, wait = no, user = {self.user}, "
+                f"launch = {launch}, exec = /bin/cat;\n"
+            )
+            with self.daemon(conf, port) as daemon:
+                talk(port, b"warm")
+                before = self.settled(daemon)
+                clients = [self.connect(port) for _ in range(50)]
+                for number, client in enumerate(clients):
+                    client.sendall(b"%d" % number)
+                    client.shutdown(socket.SHUT_WR)
+                answers = [readAll(client) for client in clients]
+                self.assertEqual(answers, [b"%d" % n for n in range(50)])
+                self.assertEqual(self.settled(daemon), before, launch)
+
+    def lineOf(self, launch: str, command: str) -> str:
+        """
+        What the log says of the end of a program, which is a shell's command.
+        """
+        port = freePort()
+        conf = (
+            f"{port} on protocol = tcp, wait = no, user = {self.user}, "
+            f"launch = {launch}, exec = /bin/sh, args = sh -c '{command}';\n"
+        )
+        with self.daemon(conf, port) as daemon:
+            pid = talk(port, b"").decode().strip()
+            daemon.waitForLog("end ")
+            (line,) = (line for line in daemon.log().splitlines() if "end " in line)
+        self.assertIn(f"end {port}/tcp pid={pid} ", line)
+        return line
+
+    def test_status(self) -> None:
+        """
+        A status other than 0 is logged with the process id.
+        """
+        for launch in LAUNCHES:
+            self.assertIn(" status=3 ", self.lineOf(launch, "echo $$; exit 3"))
+
+    def test_killed(self) -> None:
+        """
+        The signal that killed a program is logged with the process id.
+        """
+        for launch in LAUNCHES:
+            line = self.lineOf(launch, "echo $$; kill -9 $$")
+            self.assertIn(f" signal={int(signal.SIGKILL)} ", line)
+
+
+class EndedForAlpineTests(_OnlyRoot, EndedTests):
+    """
+    The same, when root runs the daemon, and C{alpine} the programs.
+    """
+
+    user = "alpine"
+
+    def setUp(self) -> None:
+        """
+        Have C{alpine}.
+        """
+        super().setUp()
+        world.alpine()
+
+
+class OutlivingTests(ServingTestCase):
+    """
+    Programs that run when the daemon is asked to end.
+    """
+
+    def check(self, launch: str, user: str, number: int) -> None:
+        """
+        Check that a program goes on after the daemon got a signal and has ended.
+        """
+        port = freePort()
+        path = self.write(
+            "inetd.conf",
+            f"{port} on protocol = tcp, wait = no, user = {user}, "
+            f"launch = {launch}, exec = /bin/cat;\n",
+        )
+        with Daemon(inetd("-f", "-e", path), ports=[port]) as daemon:
+            client = self.connect(port)
+            client.sendall(b"before")
+            self.assertEqual(client.recv(100), b"before")
+            helpers = forkServers(daemon.process.pid)
+            self.assertEqual(bool(helpers), launch == "forkserver")
+            os.kill(daemon.process.pid, number)
+            self.assertEqual(daemon.process.wait(DEADLINE), 0)
+            eventually(lambda: self.gone(helpers), daemon.log)
+            self.assertFalse(isServed(port))
+            client.sendall(b"after")
+            self.assertEqual(client.recv(100), b"after")
+            client.shutdown(socket.SHUT_WR)
+            self.assertEqual(client.recv(100), b"")
+
+    def gone(self, pids: list[int]) -> bool:
+        """
+        Whether all of these processes have ended.
+        """
+        return all(stat(pid)[0] in "XZ" for pid in pids)
+
+    def test_terminated(self) -> None:
+        """
+        They serve their clients to the end after C{SIGTERM}; the fork servers are gone.
+        """
+        for launch in LAUNCHES:
+            self.check(launch, "-", signal.SIGTERM)
+
+    def test_interrupted(self) -> None:
+        """
+        They serve their clients to the end after C{SIGINT}.
+        """
+        for launch in LAUNCHES:
+            self.check(launch, "-", signal.SIGINT)
+
+    def test_killed(self) -> None:
+        """
+        When the daemon is killed its fork servers end, and the programs go on.
+        """
+        port = freePort()
+        conf = f"{port} stream tcp nowait - /bin/cat\n"
+        with self.daemon(conf, port) as daemon:
+            client = self.connect(port)
+            client.sendall(b"before")
+            self.assertEqual(client.recv(100), b"before")
+            helpers = forkServers(daemon.process.pid)
+            daemon.process.kill()
+            daemon.process.wait()
+            eventually(lambda: self.gone(helpers), daemon.log)
+            client.sendall(b"after")
+            self.assertEqual(client.recv(100), b"after")
+
+    def test_ofAlpine(self) -> None:
+        """
+        Programs of another user serve their clients to the end as well.
+        """
+        world.alpine()
+        for launch in LAUNCHES:
+            self.check(launch, "alpine", signal.SIGTERM)
+
+    if not world.ROOT:
+        test_ofAlpine.skip = world.NOT_ROOT  # type: ignore[attr-defined]

@@ -1,0 +1,497 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+The contexts of programs: what the keys of a definition make of them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from typing import Any
+
+from tests.support import world
+from tests.support.daemon import environment, eventually, freePort, talk, twistd
+from tests.support.serving import (
+    ServingTestCase,
+    forkServers,
+    nameOf,
+    ordinaryUser,
+    run,
+)
+
+PROBE = """\
+import json, os, resource, sys
+limits = {
+    name: resource.getrlimit(getattr(resource, name))
+    for name in ("RLIMIT_NOFILE", "RLIMIT_CPU", "RLIMIT_AS", "RLIMIT_CORE")
+}
+mask = os.umask(0)
+print(json.dumps({
+    "umask": mask,
+    "directory": os.getcwd(),
+    "nice": os.nice(0),
+    "groups": os.getgroups(),
+    "ids": [*os.getresuid(), *os.getresgid()],
+    "limits": limits,
+    "home": os.environ.get("HOME"),
+}))
+"""
+
+
+#: Answers one datagram with its working directory.
+ANSWER = """\
+import os, socket
+sock = socket.socket(fileno=0)
+_, peer = sock.recvfrom(100)
+sock.sendto(os.getcwd().encode(), peer)
+"""
+
+
+def mayRaiseLimits() -> bool:
+    """
+    Whether this process has C{CAP_SYS_RESOURCE}, capabilities(7).
+    """
+    with open("/proc/self/status", encoding="ascii") as lines:
+        effective = next(line for line in lines if line.startswith("CapEff"))
+    return bool(int(effective.split()[1], 16) & 1 << 24)
+
+
+class ContextTestCase(ServingTestCase):
+    """
+    Ask programs what their context is.
+    """
+
+    def definition(self, port: int, *keys: str, user: str = "-") -> str:
+        """
+        A definition of a service that tells of its context.
+        """
+        program = self.program("probe", PROBE)
+        first = f"{port} on protocol = tcp, wait = no, user = {user}, exec = {program}"
+        return ", ".join((first, *keys)) + ";\n"
+
+    def probe(self, *keys: str, user: str = "-") -> dict[str, Any]:
+        """
+        The context of a service that is defined with some keys.
+        """
+        port = freePort()
+        with self.daemon(self.definition(port, *keys, user=user), port):
+            told: dict[str, Any] = json.loads(talk(port, b""))
+        return told
+
+
+class KeyTests(ContextTestCase):
+    """
+    What each key does.
+    """
+
+    def test_default(self) -> None:
+        """
+        Without any key the mask is 022, the folder the root and the rest the daemon's.
+        """
+        told = self.probe()
+        self.assertEqual((told["umask"], told["directory"]), (0o022, "/"))
+        self.assertEqual(told["nice"], os.nice(0))
+
+    def test_umask(self) -> None:
+        """
+        C{umask} is the file creation mask, by both ways to launch.
+        """
+        self.assertEqual(self.probe("umask = 027")["umask"], 0o027)
+        self.assertEqual(self.probe("umask = 077", "launch = direct")["umask"], 0o077)
+
+    def test_directory(self) -> None:
+        """
+        C{directory} is where the program starts.
+        """
+        told = self.probe(f"directory = {self.folder}")
+        self.assertEqual(told["directory"], os.path.realpath(self.folder))
+
+    def test_home(self) -> None:
+        """
+        C{directory = ~} is the user's home.
+        """
+        user = ordinaryUser()
+        told = self.probe("directory = ~", user=nameOf(user))
+        home = os.environ.get("HOME", "/") if user is None else user.pw_dir
+        self.assertEqual(told["directory"], os.path.realpath(home))
+
+    def test_missingDirectory(self) -> None:
+        """
+        While the folder is not there the client is closed and the log names it; once
+        it is there clients are served.
+        """
+        port = freePort()
+        later = self.path("later")
+        conf = self.definition(port, f"directory = {later}")
+        with self.daemon(conf, port) as daemon:
+            self.assertEqual(talk(port, b""), b"")
+            daemon.waitForLog(later)
+            os.mkdir(later)
+            os.chmod(later, 0o755)
+            self.assertEqual(json.loads(talk(port, b""))["directory"], later)
+
+    def test_nice(self) -> None:
+        """
+        C{nice} lowers the priority.
+        """
+        self.assertEqual(self.probe("nice = 3")["nice"], os.nice(0) + 3)
+
+    def test_rlimits(self) -> None:
+        """
+        C{rlimit_...} sets the soft and the hard limit, and leaves the others.
+        """
+        told = self.probe("rlimit_files = 40:50", "rlimit_cpu = 7", "rlimit_core = 0")
+        limits = told["limits"]
+        self.assertEqual(limits["RLIMIT_NOFILE"], [40, 50])
+        self.assertEqual(limits["RLIMIT_CPU"], [7, 7])
+        self.assertEqual(limits["RLIMIT_CORE"], [0, 0])
+        self.assertEqual(limits["RLIMIT_AS"], self.probe()["limits"]["RLIMIT_AS"])
+
+    def test_directCannot(self) -> None:
+        """
+        What a direct launch cannot do is a mistake of the line, not ignored.
+        """
+        conf = self.definition(freePort(), "nice = 3", "launch = direct")
+        done = run(twistd("inetd", "--conf", self.write("bad.conf", conf)))
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn("launch: direct goes with no nice", done.stdout + done.stderr)
+
+    def test_separate(self) -> None:
+        """
+        Services with different contexts see nothing of each other's.
+        """
+        ports = [freePort() for _ in range(3)]
+        conf = "".join(
+            self.definition(port, *keys)
+            for port, keys in zip(
+                ports, (("umask = 077", "nice = 5"), (), ("rlimit_files = 44",))
+            )
+        )
+        with self.daemon(conf, *ports):
+            for _ in range(3):
+                first, second, third = (json.loads(talk(p, b"")) for p in ports)
+        self.assertEqual(
+            [told["umask"] for told in (first, second, third)], [0o077, 0o022, 0o022]
+        )
+        self.assertEqual(first["nice"] - second["nice"], 5)
+        self.assertEqual(second["nice"], third["nice"])
+        self.assertEqual(third["limits"]["RLIMIT_NOFILE"], [44, 44])
+        self.assertNotEqual(second["limits"]["RLIMIT_NOFILE"], [44, 44])
+
+
+class ChangedTests(ContextTestCase):
+    """
+    What a path means may change while the daemon runs.
+    """
+
+    #: The ways to launch: a fork server accepts, or is told of each client, or none.
+    WAYS = ((), ("accept_max = 50",), ("launch = direct",))
+
+    def link(self, name: str, target: str) -> str:
+        """
+        Make a symbolic link, or switch it.
+
+        @return: its path.
+        """
+        path = self.path(name)
+        os.symlink(target, f"{path}.new")
+        os.rename(f"{path}.new", path)
+        return path
+
+    def test_switched(self) -> None:
+        """
+        Programs start behind a link that was switched: the next client's, whatever
+        launches them, whoever they run as.
+        """
+        for name in ("one", "two"):
+            os.mkdir(self.path(name), mode=0o755)
+        current = self.link("current", "one")
+        users = ["-", *({nameOf(ordinaryUser())} if world.ROOT else ())]
+        keys = [(way, user) for way in self.WAYS for user in users]
+        ports = [freePort() for _ in keys]
+        conf = "".join(
+            self.definition(port, f"directory = {current}", *way, user=user)
+            for port, (way, user) in zip(ports, keys)
+        )
+        with self.daemon(conf, *ports):
+            for name in ("one", "two", "one"):
+                self.link("current", name)
+                told = [json.loads(talk(port, b""))["directory"] for port in ports]
+                wanted = os.path.realpath(self.path(name))
+                self.assertEqual(told, [wanted] * len(ports))
+
+    def test_anew(self) -> None:
+        """
+        While the directory is gone, clients are closed and the log names it; when it
+        was made anew, programs start in the new one.
+        """
+        directory = self.path("here")
+        os.mkdir(directory, mode=0o755)
+        ports = [freePort() for _ in self.WAYS]
+        conf = "".join(
+            self.definition(port, f"directory = {directory}", *way)
+            for port, way in zip(ports, self.WAYS)
+        )
+        with self.daemon(conf, *ports) as daemon:
+            for port in ports:
+                self.assertEqual(json.loads(talk(port, b""))["directory"], directory)
+            os.rmdir(directory)
+            for port in ports:
+                self.assertEqual(talk(port, b""), b"")
+            reason = f"{directory}: No such file or directory"
+            daemon.waitForLog(reason, len(ports))
+            os.mkdir(directory, mode=0o755)
+            for port in ports:
+                self.assertEqual(json.loads(talk(port, b""))["directory"], directory)
+
+    def test_datagrams(self) -> None:
+        """
+        So it is for programs that are started again for further datagrams.
+        """
+        for name in ("one", "two"):
+            os.mkdir(self.path(name), mode=0o755)
+        current = self.link("current", "one")
+        program = self.program("answer", ANSWER)
+        port = freePort()
+        conf = (
+            f"{port} on protocol = udp, socktype = dgram, wait = yes, user = -, "
+            f"exec = {program}, directory = {current};\n"
+        )
+        client = self.datagrams()
+        with self.daemon(conf, port):
+            for name in ("one", "two"):
+                self.link("current", name)
+                for _ in range(3):
+                    client.sendto(b"where", ("127.0.0.1", port))
+                told = {client.recv(1000) for _ in range(3)}
+                self.assertEqual(told, {os.path.realpath(self.path(name)).encode()})
+
+    def test_path(self) -> None:
+        """
+        A program in PATH is the first at each start: no client is lost when it is
+        removed, and one that comes earlier in PATH is the next client's.
+        """
+        for name in ("one", "two"):
+            os.mkdir(self.path(name), mode=0o755)
+        self.write("two/which", "#!/bin/sh\necho two\n", 0o755)
+        ports = [freePort() for _ in self.WAYS]
+        keys = ("protocol = tcp", "wait = no", "user = -", "exec = which")
+        conf = "".join(
+            f"{port} on {', '.join((*keys, *way))};\n"
+            for port, way in zip(ports, self.WAYS)
+        )
+        path = f"{self.path('one')}:{self.path('two')}:/usr/bin:/bin"
+        env = {**environment(), "PATH": path}
+        with self.daemon(conf, *ports, env=env) as daemon:
+            for _ in range(2):
+                for port in ports:
+                    self.assertEqual(talk(port, b""), b"two\n")
+                self.write("one/which", "#!/bin/sh\necho one\n", 0o755)
+                for port in ports:
+                    self.assertEqual(talk(port, b""), b"one\n")
+                os.unlink(self.path("one/which"))
+            self.assertNotIn("fail ", daemon.log())
+
+
+class LargeTests(ContextTestCase):
+    """
+    Arguments and environments that are larger than a packet.
+    """
+
+    #: Says how long its environment is.
+    SIZES = "import os\nprint(sum(map(len, os.environb.values())))\n"
+
+    def lengths(self, count: int, *keys: str) -> tuple[list[bytes], str]:
+        """
+        Have a daemon with so many variables of 100,000 bytes.
+
+        @return: what programs say of them, by each way to launch, and the log.
+        """
+        program = self.program("sizes", self.SIZES)
+        large = {f"LARGE{number}": "x" * 100_000 for number in range(count)}
+        ports = [freePort() for _ in ChangedTests.WAYS]
+        passed = f"passenv = PATH {' '.join(large)}"
+        first = f"protocol = tcp, wait = no, user = -, exec = {program}, {passed}"
+        conf = "".join(
+            f"{port} on {', '.join((first, *way, *keys))};\n"
+            for port, way in zip(ports, ChangedTests.WAYS)
+        )
+        env = {**environment(PATH="/usr/bin:/bin"), **large}
+        with self.daemon(conf, *ports, env=env) as daemon:
+            said = [talk(port, b"") for port in ports]
+            if b"" in said:
+                daemon.waitForLog("fail ", len(ports))
+        return said, daemon.log()
+
+    def test_environment(self) -> None:
+        """
+        An environment may be as large as execve(2) takes.
+        """
+        for count in (3, 19):
+            said, _ = self.lengths(count)
+            for each in said:
+                self.assertGreater(int(each), count * 100_000)
+                self.assertLess(int(each), count * 100_000 + 1000)
+
+    def test_tooLarge(self) -> None:
+        """
+        What execve(2) does not take is one line of the log for each client.
+        """
+        said, log = self.lengths(20, f"env = A={'y' * 120_000}")
+        self.assertEqual(said, [b""] * 3)
+        self.assertEqual(log.count("Argument list too long"), 3)
+        self.assertEqual(log.count(" fail "), 3)
+
+
+class RootKeyTests(ContextTestCase):
+    """
+    What only root can ask for.
+    """
+
+    if not world.ROOT:
+        skip = "only root can do that"
+
+    def test_noGroups(self) -> None:
+        """
+        C{groups = no} leaves the first group only.
+        """
+        user = world.alpine()
+        told = self.probe("groups = no", user=user.pw_name)
+        self.assertEqual(told["groups"], [user.pw_gid])
+        self.assertEqual(told["ids"], [user.pw_uid] * 3 + [user.pw_gid] * 3)
+
+    def test_namedGroups(self) -> None:
+        """
+        C{groups} with names gives these, with the first group.
+        """
+        user = world.alpine()
+        told = self.probe("groups = daemon", user=user.pw_name)
+        self.assertEqual(sorted(told["groups"]), sorted({1, user.pw_gid}))
+
+    def test_raised(self) -> None:
+        """
+        A limit above the daemon's own reaches the program of another user, or, where
+        not even root may raise it, every client is closed and the log says why.
+        """
+        port, user = freePort(), world.alpine().pw_name
+        conf = self.definition(port, "rlimit_files = 100000", user=user)
+        with self.daemon(conf, port) as daemon:
+            told = talk(port, b"")
+            if mayRaiseLimits():
+                limits = json.loads(told)["limits"]
+                self.assertEqual(limits["RLIMIT_NOFILE"], [100000, 100000])
+                return
+            self.assertEqual(told, b"")
+            daemon.waitForLog("Operation not permitted")
+
+    def test_accessList(self) -> None:
+        """
+        A program that only an access control list lets the user execute is executed,
+        also one that is looked for in PATH, and nothing warns of it.
+        """
+        if shutil.which("setfacl") is None:
+            self.skipTest("there is no setfacl")
+        user = world.alpine().pw_name
+        program = self.write("listed", "#!/bin/sh\necho here\n", 0o700)
+        subprocess.run(["setfacl", "-m", f"u:{user}:rx", program], check=True)
+        self.write("forbidden", "#!/bin/sh\necho here\n", 0o700)
+        programs = [program, "listed", self.path("forbidden")]
+        lines = []
+        for number, way in enumerate(ChangedTests.WAYS * 3):
+            port, name = freePort(), programs[number // 3]
+            keys = (f"user = {user}", f"exec = {name}", *way)
+            line = ", ".join((f"{port} on protocol = tcp, wait = no", *keys))
+            lines.append((port, f"{line};\n"))
+        ports = [port for port, _ in lines]
+        conf = "".join(line for _, line in lines)
+        env = environment()
+        env["PATH"] = f"{self.folder}:{env['PATH']}"
+        with self.daemon(conf, *ports, env=env) as daemon:
+            for port in ports[:6]:
+                self.assertEqual(talk(port, b""), b"here\n")
+            self.assertEqual(daemon.log().count("(yet)"), 3)
+            for port in ports[6:]:
+                self.assertEqual(talk(port, b""), b"")
+            daemon.waitForLog(f"'{self.path('forbidden')}': Permission denied", 3)
+
+    def test_chroot(self) -> None:
+        """
+        C{chroot} is the root of the program, and its path begins there.
+        """
+        jail = self.path("jail")
+        os.makedirs(os.path.join(jail, "bin"))
+        shutil.copy(self._static(), os.path.join(jail, "bin", "list"))
+        port = freePort()
+        with self.daemon(self.jailed(port, jail), port):
+            self.assertEqual(talk(port, b""), b"bin\n")
+
+    def jailed(self, port: int, jail: str, *keys: str) -> str:
+        """
+        A service that lists its root directory.
+        """
+        user = world.alpine().pw_name
+        first = f"{port} on protocol = tcp, wait = no, user = {user}, exec = /bin/list"
+        return ", ".join((first, "args = list", f"chroot = {jail}", *keys)) + ";\n"
+
+    def jail(self, name: str) -> str:
+        """
+        Make a root directory in which there is a file with its name.
+        """
+        jail = self.path(name)
+        os.makedirs(os.path.join(jail, "bin"))
+        shutil.copy(self._static(), os.path.join(jail, "bin", "list"))
+        self.write(os.path.join(name, f"is_{name}"), "")
+        return jail
+
+    def test_chrootSwitched(self) -> None:
+        """
+        Programs start in what C{chroot} means at that moment: behind a link that was
+        switched, or in a directory that was made anew; while it is gone, clients are
+        closed and the log names it.  No other client is lost, and those whose programs
+        run are served to their end.
+        """
+        for name in ("one", "two"):
+            self.jail(name)
+        current = self.path("current")
+        os.symlink("one", current)
+        ports = [freePort(), freePort()]
+        conf = self.jailed(ports[0], current)
+        conf += self.jailed(ports[1], current, "accept_max = 50")
+        with self.daemon(conf, *ports) as daemon:
+            for name in ("one", "two", "one"):
+                os.symlink(name, f"{current}.new")
+                os.rename(f"{current}.new", current)
+                for port in ports:
+                    self.assertIn(f"is_{name}\n".encode(), talk(port, b""))
+            self.assertNotIn("fail ", daemon.log())
+            shutil.rmtree(self.path("one"))
+            for port in ports:
+                self.assertEqual(talk(port, b""), b"")
+            daemon.waitForLog(f"{current}: No such file or directory", 2)
+            self.jail("one")
+            for port in ports:
+                self.assertIn(b"is_one\n", talk(port, b""))
+            count = min(os.cpu_count() or 1, 4)
+            eventually(
+                lambda: len(forkServers(daemon.process.pid)) == count,
+                lambda: "the end of the fork servers in the old directories",
+            )
+
+    def _static(self) -> str:
+        """
+        A program that needs no library and lists the root folder.
+        """
+        source = self.write(
+            "list.c",
+            "#include <dirent.h>\n#include <stdio.h>\n"
+            'int main(void) { struct dirent *e; DIR *d = opendir("/");\n'
+            "while (d && (e = readdir(d))) if (e->d_name[0] != '.') puts(e->d_name);\n"
+            "return 0; }\n",
+        )
+        target = self.path("list")
+        subprocess.run(["cc", "-static", "-o", target, source], check=True)
+        return target

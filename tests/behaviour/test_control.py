@@ -1,0 +1,649 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+The operator's view: the commands that ask a daemon, its control socket, its metrics.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import os
+import pty
+import re
+import select
+import signal
+import socket
+import stat
+import subprocess
+import time
+from typing import TYPE_CHECKING, Any
+from unittest import SkipTest, skipUnless
+
+from tests.support import world
+from tests.support.daemon import (
+    DEADLINE,
+    Daemon,
+    environment,
+    eventually,
+    freePort,
+    isServed,
+    talk,
+)
+from tests.support.serving import ServingTestCase, inetd, ordinaryUser, readAll, run
+
+if TYPE_CHECKING:
+    import pwd
+    from collections.abc import Iterator
+
+#: A program that serves until its client goes.
+_CAT = "stream tcp nowait - /bin/cat cat"
+
+
+class ControlTestCase(ServingTestCase):
+    """
+    Have a daemon, and the commands that ask it.
+    """
+
+    def setUp(self) -> None:
+        """
+        Have ports, and a place for the socket.
+        """
+        super().setUp()
+        self.cat, self.bad, self.udp = freePort(), freePort(), freePort()
+        self.socket = self.path("control")
+        self.conf = (
+            f"127.0.0.1:{self.cat} stream tcp nowait/2 - /bin/cat cat\n"
+            f"127.0.0.1:{self.bad} stream tcp nowait.1 - /bin/sh sh -c 'exit 3'\n"
+            f"127.0.0.1:{self.udp} dgram udp wait - internal echo\n"
+        )
+
+    def start(self, *options: str, user: pwd.struct_passwd | None = None) -> Daemon:
+        """
+        Start a daemon.
+        """
+        file = self.write("inetd.conf", self.conf)
+        if user is not None:
+            os.chown(self.folder, user.pw_uid, user.pw_gid)
+        argv = inetd("-fe", "--control", self.socket, *options, file)
+        ports = (self.cat, self.bad, self.udp)
+        daemon = Daemon(argv, ports=ports, user=user)
+        daemon.start()
+        self.addCleanup(daemon.stop)
+        eventually(self.listens, daemon.log)
+        return daemon
+
+    def listens(self) -> bool:
+        """
+        Whether somebody listens at the socket.
+        """
+        with socket.socket(socket.AF_UNIX) as client:
+            return client.connect_ex(self.socket) == 0
+
+    def run_(
+        self, *arguments: str, user: pwd.struct_passwd | None = None
+    ) -> tuple[int, str]:
+        """
+        Run a command.
+
+        @return: its exit status, and all that it prints.
+        """
+        done = subprocess.run(
+            inetd(*arguments, "--control", self.socket),
+            env=environment(user),
+            cwd="/",
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=DEADLINE,
+            check=False,
+            user=user and user.pw_uid,
+            group=user and user.pw_gid,
+            extra_groups=user and [],
+        )
+        return done.returncode, done.stdout
+
+    def ask(self, method: str, target: str, body: bytes | None = None) -> Any:
+        """
+        Ask the daemon as any program could.
+
+        @return: the status code and what it says.
+        """
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(DEADLINE)
+            client.connect(self.socket)
+            connection = http.client.HTTPConnection("inetd")
+            connection.sock = client
+            # It may have been answered before it is sent.
+            with contextlib.suppress(BrokenPipeError):
+                connection.request(method, target, body)
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode()
+
+    def states(self) -> dict[str, Any]:
+        """
+        The services, by their names.
+        """
+        _, said = self.ask("GET", "/status")
+        return {each["service"]: each for each in json.loads(said)["services"]}
+
+    def becomes(self, port: int, key: str, value: Any) -> None:
+        """
+        Wait until a figure of a service is what it should be.
+        """
+        name = f"{port}/tcp"
+        eventually(
+            lambda: self.named(name)[key] == value, lambda: str(self.named(name))
+        )
+
+    def named(self, name: str) -> Any:
+        """
+        A service whose name ends so.
+        """
+        return next(each for key, each in self.states().items() if key.endswith(name))
+
+
+class OperatorTests(ControlTestCase):
+    """
+    Tests for what an operator does.
+    """
+
+    def test_figures(self) -> None:
+        """
+        The table has all states and counts, and the exit status says whether all is
+        well; the same is there in JSON, over plain HTTP, and as a probe.
+        """
+        daemon = self.start()
+        code, text = self.run_("status")
+        self.assertEqual(code, 0, text)
+        self.assertIn("3 listening", text)
+        self.assertEqual(self.run_("health"), (0, ""))
+        talk(self.bad, b"")
+        self.becomes(self.bad, "last_exit", {"status": 3, "signal": None})
+        readAll(self.connect(self.bad))
+        self.becomes(self.bad, "refused", 1)
+        clients = [self.connect(self.cat) for _ in range(2)]
+        self.becomes(self.cat, "running", 2)
+        waits = self.connect(self.cat)
+        self.becomes(self.cat, "state", "at limit")
+        with self.datagrams() as client:
+            client.sendto(b"x", ("127.0.0.1", self.udp))
+            client.recv(9)
+        code, text = self.run_("status")
+        self.assertEqual(code, 1, text)
+        rows = {
+            row[0].rpartition(":")[2]: row
+            for row in map(str.split, text.split("\n"))
+            if row
+        }
+        row = rows[f"{self.cat}/tcp"]
+        self.assertEqual(row[1], f"127.0.0.1:{self.cat}")
+        self.assertEqual(row[2:7], ["at", "limit", "2/2", "2", "0"])
+        row = rows[f"{self.bad}/tcp"]
+        self.assertEqual(row[2:4], ["paused", "until"])
+        self.assertRegex(row[4], r"\d\d:\d\d:\d\d")
+        self.assertEqual(row[5:10], ["0/-", "1", "1", "0", "-"])
+        self.assertEqual(row[10], "3")
+        self.assertRegex(row[11], r"\d\.\d\ds")
+        row = rows[f"{self.udp}/udp"]
+        self.assertEqual(row[2:6], ["listening", "0/-", "1", "0"])
+        self.assertEqual(self.run_("status", str(self.udp), "-q"), (0, ""))
+        self.assertEqual(self.run_("status", str(self.bad), "-q"), (1, ""))
+        code, text = self.run_("status", "--json")
+        said = json.loads(text)
+        self.assertEqual((code, said["pid"]), (1, daemon.process.pid))
+        self.assertEqual(self.ask("GET", "/health")[0], 503)
+        for client in (*clients, waits):
+            client.close()
+        self.becomes(self.cat, "running", 0)
+        self.becomes(self.cat, "ended", 3)
+
+    def test_pause(self) -> None:
+        """
+        Clients of a service that is paused wait, also across reloads, and are served
+        when it is resumed; a rate's pause ends as well.
+        """
+        daemon = self.start()
+        name = f"127.0.0.1:{self.cat}"
+        code, text = self.run_("pause", f"{self.cat}/tcp")
+        self.assertEqual((code, "paused" in text), (0, True), text)
+        client = self.connect(self.cat)
+        client.sendall(b"hello")
+        for nowait in ("nowait/3", "nowait"):
+            self.write("inetd.conf", self.conf.replace("nowait/2", nowait))
+            code, text = self.run_("reload")
+            self.assertEqual(code, 0, text)
+            self.assertIn(f"changed: {self.cat}/tcp", text)
+        self.assertEqual(self.named(f"{self.cat}/tcp")["state"], "paused")
+        self.assertFalse(select.select([client], [], [], 0)[0])
+        self.assertEqual(self.run_("resume", name)[0], 0)
+        self.assertEqual(client.recv(9), b"hello")
+        talk(self.bad, b"")
+        readAll(self.connect(self.bad))
+        self.becomes(self.bad, "state", "paused")
+        self.assertEqual(self.run_("resume", f"127.0.0.1:{self.bad}")[0], 0)
+        talk(self.bad, b"")
+        daemon.waitForLog("resume")
+
+    def test_names(self) -> None:
+        """
+        What is no service is told what there is; nothing happens.
+        """
+        self.start()
+        for command in ("pause", "resume", "status"):
+            code, text = self.run_(command, "nix")
+            self.assertEqual(code, 1, text)
+            self.assertIn(f"there is no service 'nix', only: {self.cat}/tcp", text)
+        self.assertEqual(self.run_("pause")[0], 2)
+
+    def test_noText(self) -> None:
+        """
+        A byte that is not UTF-8 is a name like any other, which no service has.
+        """
+        self.start()
+        for name in ("pause", "resume"):
+            code, said = self.run_(name, "\udcff")
+            self.assertEqual(code, 1)
+            self.assertIn("inetd: there is no service '\\xff', only: ", said)
+        self.assertEqual(self.run_("status", "\udcff")[0], 1)
+
+    def test_unprinted(self) -> None:
+        """
+        What was done is done also where that cannot be printed, which is an error of
+        its own.
+        """
+        self.start()
+        said = "inetd: nothing can be printed: No space left on device\n"
+        for name, to, code in (
+            ("pause", "/dev/full", 1),
+            ("resume", "&-", 0),
+            ("pause", "&-", 0),
+            ("resume", "/dev/full", 1),
+        ):
+            argv = inetd(name, str(self.cat), "--control", self.socket)
+            done = run(["/bin/sh", "-c", f'exec "$@" >{to}', "sh", *argv])
+            found = (done.returncode, done.stderr)
+            self.assertEqual(found, (code, said if code else ""), (name, to))
+            held = self.states()[f"{self.cat}/tcp"]["held"]
+            self.assertEqual(bool(held), name == "pause")
+
+    if not os.path.exists("/dev/full"):
+        test_unprinted.skip = "there is no /dev/full"  # type: ignore[attr-defined]
+
+    def test_reload(self) -> None:
+        """
+        A reload says what it changed; one of a broken file says what is wrong with it,
+        changes nothing, and exits with 1.
+        """
+        self.start()
+        more = freePort()
+        self.write("inetd.conf", f"{self.conf}127.0.0.1:{more} {_CAT}\n")
+        code, text = self.run_("reload")
+        self.assertEqual(code, 0, text)
+        self.assertIn(f"started: {more}/tcp\n3 kept", text)
+        self.assertEqual(talk(more, b"x"), b"x")
+        path = self.write("inetd.conf", f"{self.conf}7 steam tcp nowait - x\n")
+        code, text = self.run_("reload")
+        self.assertEqual(code, 1, text)
+        self.assertIn(f"{path}:4:3: socktype: 'steam'", text)
+        self.assertIn("the old one stays", text)
+        self.assertEqual(talk(more, b"x"), b"x")
+
+    def test_drain(self) -> None:
+        """
+        A drain refuses clients at once, lets programs end, and ends the daemon with 0;
+        nothing is left of the socket.
+        """
+        daemon = self.start()
+        client = self.connect(self.cat)
+        client.sendall(b"1")
+        self.assertEqual(client.recv(9), b"1")
+        code, text = self.run_("drain")
+        self.assertEqual(code, 0)
+        self.assertIn("1 programs run", text)
+        # A fork server that accepts there hears of it a moment later.
+        eventually(lambda: not isServed(self.cat), daemon.log)
+        with self.assertRaises(ConnectionRefusedError):
+            self.connect(self.cat)
+        code, text = self.run_("status")
+        self.assertEqual(code, 1, text)
+        self.assertIn("The daemon drains: it ends when 1 programs have ended.", text)
+        self.assertEqual(self.run_("reload")[0], 1)
+        self.assertEqual(self.run_("pause", str(self.cat))[0], 1)
+        waiter = subprocess.Popen(
+            inetd("drain", "--wait", "--control", self.socket),
+            env=environment(),
+            cwd="/",
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert waiter.stdout is not None
+        self.addCleanup(waiter.stdout.close)
+        self.addCleanup(waiter.kill)
+        self.assertIn("1 programs run", waiter.stdout.readline())
+        client.sendall(b"2")
+        self.assertEqual(client.recv(9), b"2")
+        client.close()
+        self.assertEqual(waiter.wait(DEADLINE), 0)
+        self.assertEqual(daemon.process.wait(DEADLINE), 0)
+        self.assertFalse(os.path.exists(self.socket))
+        code, text = self.run_("health")
+        self.assertEqual(code, 2)
+        self.assertIn(f"no daemon answers at '{self.socket}'", text)
+
+    def test_bindFailed(self) -> None:
+        """
+        A service whose port is taken says so, with the reason and the next try, and
+        C{resume} is a try at once.
+        """
+        daemon = self.start()
+        port = freePort()
+        with socket.create_server(("127.0.0.1", port)):
+            self.write("inetd.conf", f"{self.conf}127.0.0.1:{port} {_CAT}\n")
+            self.run_("reload")
+            code, text = self.run_("status", f"127.0.0.1:{port}")
+            self.assertEqual(code, 1)
+            self.assertIn(" bind failed ", text)
+            self.assertRegex(text, r"Address already in use; next try \d\d:\d\d:\d\d")
+        self.run_("resume", f"127.0.0.1:{port}")
+        self.assertEqual(talk(port, b"x"), b"x")
+        self.assertNotIn("Traceback", daemon.log())
+
+
+class WatchTests(ControlTestCase):
+    """
+    Tests for C{inetd status --watch}.
+    """
+
+    def watching(self) -> Iterator[str]:
+        """
+        Run it on a terminal of 80 columns.
+
+        @return: what the terminal has got until now, again and again; after the first
+            time it was asked to end, to the end.
+        """
+        ours, theirs = pty.openpty()
+        process = subprocess.Popen(
+            inetd("status", "--watch", "-n", "0.1", "--control", self.socket),
+            env=environment(COLUMNS="80", LINES="24"),
+            cwd="/",
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            start_new_session=True,
+        )
+        os.close(theirs)
+        text = ""
+        try:
+            while True:
+                try:
+                    text += os.read(ours, 65536).decode()
+                except OSError:
+                    break
+                if (yield text) == "stop":
+                    process.send_signal(signal.SIGINT)
+            self.assertEqual(process.wait(DEADLINE), 0)
+            yield text
+        finally:
+            process.kill()
+            process.wait()
+            os.close(ours)
+
+    def test_terminal(self) -> None:
+        """
+        On a terminal the table is refreshed in place, within its width, and Ctrl-C
+        brings everything back as it was; a daemon that ends is no end of it.
+        """
+        daemon = self.start()
+        watching: Any = self.watching()
+        self.addCleanup(watching.close)
+        client = self.connect(self.cat)
+        for wanted in (" 1/2 ", " 0/2 ", "no daemon answers"):
+            deadline = time.monotonic() + DEADLINE
+            for text in watching:
+                if wanted in text.split("\x1b[H")[-1]:
+                    break
+                self.assertLess(time.monotonic(), deadline, text)
+            if wanted == " 1/2 ":
+                client.close()
+            if wanted == " 0/2 ":
+                daemon.process.send_signal(signal.SIGTERM)
+        text = [watching.send("stop"), *watching][-1]
+        self.assertTrue(text.startswith("\x1b[?1049h\x1b[?25l"))
+        self.assertTrue(text.endswith("\x1b[?25h\x1b[?1049l"))
+        screens = re.sub("\x1b\\[[?0-9]*[a-zA-Z]", "", text.replace("\x1b[H", "\n"))
+        self.assertLessEqual(max(map(len, screens.splitlines())), 80)
+
+    def test_pipe(self) -> None:
+        """
+        Elsewhere tables follow each other without control characters, until a signal,
+        or until nobody reads.
+        """
+        self.start()
+        argv = inetd("status", "-w", "-n", "0.1", "--control", self.socket)
+        for end in ("signal", "pipe"):
+            process = subprocess.Popen(
+                argv, env=environment(), cwd="/", stdout=subprocess.PIPE, text=True
+            )
+            assert process.stdout is not None
+            heads = 0
+            for line in process.stdout:
+                self.assertNotIn("\x1b", line)
+                heads += line.startswith("SERVICE")
+                if heads == 3:
+                    break
+            if end == "signal":
+                process.send_signal(signal.SIGINT)
+                process.stdout.read()
+            process.stdout.close()
+            code = process.wait(DEADLINE)
+            self.assertEqual(code, 0 if end == "signal" else 1)
+
+
+class SocketTests(ControlTestCase):
+    """
+    Tests for the control socket itself.
+    """
+
+    def test_private(self) -> None:
+        """
+        The socket is the daemon's user's alone; that user and root are answered, and
+        another user is refused.
+        """
+        user = ordinaryUser()
+        self.start(user=user)
+        about = os.stat(self.socket)
+        self.assertEqual(stat.S_IMODE(about.st_mode), 0o600)
+        self.assertEqual(about.st_uid, os.geteuid() if user is None else user.pw_uid)
+        self.assertEqual(self.run_("health")[0], 0)
+        self.assertEqual(self.run_("health", user=user)[0], 0)
+
+    @skipUnless(world.ROOT, world.NOT_ROOT)
+    def test_another(self) -> None:
+        """
+        Another user is refused by the socket's permissions, and by the daemon itself
+        when somebody has widened these.
+        """
+        daemon = self.start()
+        user = world.alpine()
+        code, text = self.run_("health", user=user)
+        self.assertEqual(code, 2)
+        self.assertIn("Permission denied; only the user who runs it, and root", text)
+        os.chmod(self.socket, 0o666)
+        self.assertEqual(self.run_("health", user=user)[0], 2)
+        self.assertEqual(self.run_("health")[0], 0)
+        self.assertNotIn("Traceback", daemon.log())
+
+    def test_curl(self) -> None:
+        """
+        curl(1) asks it, and tells it what to do.
+        """
+        self.start()
+        code, said = self.ask("POST", f"/pause?service=127.0.0.1:{self.cat}")
+        self.assertEqual((code, json.loads(said)["state"]), (200, "paused"))
+        try:
+            done = subprocess.run(
+                [
+                    *("curl", "-sS", "--unix-socket", self.socket),
+                    *("-d", f"service={self.cat}", "http://inetd/resume"),
+                ],
+                capture_output=True,
+                timeout=DEADLINE,
+                check=True,
+            )
+        except FileNotFoundError:
+            raise SkipTest("curl is not installed") from None
+        self.assertEqual(json.loads(done.stdout)["state"], "listening")
+
+    def test_replaced(self) -> None:
+        """
+        The socket of a daemon that was killed is replaced; that of one that lives, and
+        a file, are left alone, and the daemon serves all the same.
+        """
+        first = self.start()
+        os.kill(first.process.pid, signal.SIGKILL)
+        first.process.wait()
+        first.stop()
+        eventually(lambda: not first.family(), first.log)
+        self.assertTrue(os.path.exists(self.socket))
+        second = self.start()
+        eventually(lambda: self.run_("health")[0] == 0, second.log)
+        port = freePort()
+        for path in (self.socket, self.write("file", "text")):
+            conf = self.write("other.conf", f"127.0.0.1:{port} {_CAT}\n")
+            argv = inetd("-fe", "--control", path, conf)
+            with Daemon(argv, ports=(port,)) as third:
+                self.assertEqual(talk(port, b"x"), b"x")
+                third.waitForLog(f"control - address={path} reason=")
+            self.assertEqual(self.run_("health")[0], 0)
+        with open(self.path("file"), encoding="ascii") as file:
+            self.assertEqual(file.read(), "text")
+
+    def test_usual(self) -> None:
+        """
+        Without options the daemon and the command meet in the folder of the session,
+        which nobody else can enter; nothing is left of it.
+        """
+        user = ordinaryUser()
+        file = self.write("inetd.conf", self.conf)
+        if user is not None:
+            os.chown(self.folder, user.pw_uid, user.pw_gid)
+        env = environment(user, XDG_RUNTIME_DIR=self.folder)
+        env.pop("INETD_CONTROL")
+        with Daemon(inetd("-fe", file), ports=(self.cat,), env=env, user=user) as one:
+            folder = self.path("inetd")
+            path = os.path.join(folder, "control")
+            if user is not None:
+                eventually(lambda: os.path.exists(path), one.log)
+                self.assertEqual(stat.S_IMODE(os.stat(folder).st_mode), 0o700)
+                done = subprocess.run(
+                    inetd("health"),
+                    env=env,
+                    cwd="/",
+                    timeout=DEADLINE,
+                    check=False,
+                    user=user.pw_uid,
+                    group=user.pw_gid,
+                )
+                self.assertEqual(done.returncode, 0)
+        self.assertFalse(os.path.exists(folder))
+
+    def test_nonsense(self) -> None:
+        """
+        Whatever is sent to it, others are answered, and the daemon serves.
+        """
+        daemon = self.start()
+        silent = []
+        for text in (
+            b"",
+            b"\0" * 100,
+            b"GET\r\n\r\n",
+            b"x" * 100_000,
+            b"POST /drain?x=1 HTTP/1.1\r\n\r\n",
+            b"GET /drain HTTP/1.1\r\n\r\n",
+            b"DELETE /status HTTP/1.1\r\n\r\n",
+            b"POST /reload HTTP/1.1\r\nContent-Length: 99999999999\r\n\r\n",
+            b"POST /reload HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nffffff\r\n",
+            b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 5000 + b"\r\n",
+        ):
+            client = socket.socket(socket.AF_UNIX)
+            self.addCleanup(client.close)
+            client.settimeout(DEADLINE)
+            client.connect(self.socket)
+            try:
+                client.sendall(text)
+            except (BrokenPipeError, ConnectionResetError):
+                """It has heard enough."""
+            silent.append(client)
+        self.assertEqual(self.ask("GET", "/health")[0], 200)
+        self.assertEqual(self.ask("GET", "/drain")[0], 405)
+        self.assertEqual(self.ask("POST", "/pause", b"x" * 10_000)[0], 413)
+        self.assertEqual(talk(self.cat, b"x"), b"x")
+        self.assertNotIn("Traceback", daemon.log())
+
+    def test_none(self) -> None:
+        """
+        There need not be one.
+        """
+        self.socket = "none"
+        file = self.write("inetd.conf", self.conf)
+        with Daemon(inetd("-fe", "--control", "none", file), ports=(self.cat,)):
+            self.assertEqual(self.run_("health")[0], 2)
+        self.assertEqual(sorted(os.listdir(self.folder)), ["inetd.conf"])
+
+
+class MetricsTests(ControlTestCase):
+    """
+    Tests for C{--metrics}.
+    """
+
+    def test_endpoint(self) -> None:
+        """
+        Prometheus finds the figures on the endpoint, and can do nothing there.
+        """
+        port = freePort()
+        daemon = self.start("--metrics", f"tcp:{port}:interface=127.0.0.1")
+        talk(self.cat, b"x")
+        self.becomes(self.cat, "ended", 1)
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=DEADLINE)
+        connection.request("GET", "/metrics")
+        answer = connection.getresponse()
+        text = answer.read().decode()
+        self.assertEqual(answer.status, 200)
+        self.assertEqual(
+            answer.headers["Content-Type"], "text/plain; version=0.0.4; charset=utf-8"
+        )
+        name = f"{self.cat}/tcp"
+        self.assertIn(f'_started_total{{service="{name}",start="cold"}} 1\n', text)
+        self.assertIn(f'inetd_service_exits_total{{service="{name}"}} 1\n', text)
+        names = re.compile(r"^[a-z_]+", re.MULTILINE)
+        _, same = self.ask("GET", "/metrics")
+        self.assertEqual(names.findall(same), names.findall(text))
+        for method, target in (("POST", "/drain"), ("GET", "/status")):
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=DEADLINE)
+            connection.request(method, target)
+            self.assertEqual(connection.getresponse().status, 404)
+            connection.close()
+        self.assertEqual(self.run_("health")[0], 0)
+        daemon.process.send_signal(signal.SIGTERM)
+        self.assertEqual(daemon.process.wait(DEADLINE), 0)
+
+    def test_wrong(self) -> None:
+        """
+        What is no endpoint is an error of the command line.
+        """
+        file = self.write("inetd.conf", self.conf)
+        argv = inetd("-fe", "--control", "none", "--metrics", "9100", file)
+        done = subprocess.run(
+            argv,
+            env=environment(),
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE,
+            check=False,
+        )
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("--metrics: '9100' is no endpoint", done.stderr)

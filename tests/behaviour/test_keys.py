@@ -1,0 +1,285 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+The keys for a program's standard error, its environment and its connection.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+
+from tests.support import world
+from tests.support.daemon import DEADLINE, ask, environment, freePort, talk
+from tests.support.serving import ServingTestCase
+
+#: Complains, answers, and fails.
+COMPLAINS = """
+import sys
+print("hello")
+sys.stdout.flush()
+raise ValueError("a \\x1b[31mred\\x1b[0m mistake")
+"""
+#: For every line of the client, complains much and answers.
+TALKATIVE = """
+import sys
+for line in sys.stdin:
+    for _ in range(200):
+        try:
+            sys.stderr.write("x" * 1000 + "\\n")
+        except BlockingIOError:
+            pass
+    print("answer", flush=True)
+"""
+
+#: Leaves another program behind that complains without end.
+LEAVES = """#!/bin/sh
+(while echo complaint; do :; done) <&- >&2 &
+echo $!
+"""
+
+
+class KeysTestCase(ServingTestCase):
+    """
+    Have a service of which a line says something special.
+    """
+
+    def definition(self, program: str, keys: str) -> str:
+        """
+        A definition of a TCP service.
+        """
+        return (
+            f"{self.port} on protocol = tcp, wait = no, user = -, "
+            f"exec = {program}, {keys};\n"
+        )
+
+    def setUp(self) -> None:
+        """
+        Have a port.
+        """
+        super().setUp()
+        self.port = freePort()
+
+
+class StderrTests(KeysTestCase):
+    """
+    Tests for C{stderr}.
+    """
+
+    def answer(self, keys: str, options: tuple[str, ...] = ()) -> tuple[bytes, str]:
+        """
+        What a client gets of a program that fails, and the log.
+        """
+        program = self.program("complains.py", COMPLAINS)
+        conf = self.definition(program, keys)
+        with self.daemon(conf, self.port, options=options) as daemon:
+            answer = talk(self.port, b"")
+            daemon.waitForLog("end ")
+            return answer, daemon.log()
+
+    def test_log(self) -> None:
+        """
+        A traceback is in the log and not shown to a stranger (item 48); each line
+        has the service, the pid and the client in front, and cannot do anything to
+        a terminal.
+        """
+        for launch in ("forkserver", "direct"):
+            answer, log = self.answer(f"stderr = log, launch = {launch}")
+            self.assertEqual(answer, b"hello\n")
+            (line,) = (each for each in log.splitlines() if "=ValueError" in each)
+            self.assertRegex(
+                line,
+                rf"stderr {self.port}/tcp pid=\d+ peer=127\.0\.0\.1:\d+ "
+                r"text=ValueError: a \\x1b\[31mred\\x1b\[0m mistake$",
+            )
+            (end,) = (each for each in log.splitlines() if "end " in each)
+            self.assertIn("status=1", end)
+
+    def test_null(self) -> None:
+        """
+        A traceback can be shown to nobody.
+        """
+        answer, log = self.answer("stderr = null")
+        self.assertEqual(answer, b"hello\n")
+        self.assertNotIn("mistake", log)
+
+    def test_socket(self) -> None:
+        """
+        Without the key, or if it says so, it is the client who is shown it.
+        """
+        for keys in ("stderr = socket", "nice = 0"):
+            answer, log = self.answer(keys)
+            self.assertIn(b"ValueError", answer)
+            self.assertNotIn("mistake", log)
+
+    def test_descriptors(self) -> None:
+        """
+        A program has nothing open but 0, 1 and 2, of which 2 is not the socket
+        (item 32).
+        """
+        program = self.program(
+            "fds.py",
+            "import os\n"
+            "for fd in sorted(map(int, os.listdir('/proc/self/fd')))[:-1]:\n"
+            "    print(fd, os.readlink(f'/proc/self/fd/{fd}'))\n",
+        )
+        conf = self.definition(program, "stderr = log")
+        with self.daemon(conf, self.port):
+            lines = talk(self.port, b"").decode().splitlines()
+        self.assertEqual([line.split()[0] for line in lines], ["0", "1", "2"])
+        kinds = [line.split()[1].split(":")[0] for line in lines]
+        self.assertEqual(kinds, ["socket", "socket", "pipe"])
+
+    def test_datagrams(self) -> None:
+        """
+        What a program for one datagram complains of is in the log, and not sent to
+        anybody; neither by one that takes the socket itself.
+        """
+        program = self.program(
+            "upper.py",
+            "import sys\n"
+            "sys.stderr.write('took ' + sys.stdin.read() + '\\n')\n"
+            "print('done')\n",
+        )
+        conf = (
+            f"{self.port} on protocol = udp, wait = no, user = -, exec = {program}, "
+            "stderr = log;\n"
+        )
+        with self.daemon(conf, self.port) as daemon:
+            self.assertEqual(ask(self.port, b"x"), b"done\n")
+            daemon.waitForLog("text=took x")
+
+    def test_outlived(self) -> None:
+        """
+        A program that outlives the daemon goes on serving its client, however much
+        it has to complain of (item 52).
+        """
+        program = self.program("talkative.py", TALKATIVE)
+        conf = self.definition(program, "stderr = log")
+        with self.daemon(conf, self.port) as daemon:
+            client = self.connect(self.port)
+            client.sendall(b"one\n")
+            self.assertEqual(client.recv(100), b"answer\n")
+            daemon.process.send_signal(signal.SIGTERM)
+            daemon.process.wait(DEADLINE)
+            client.sendall(b"two\nthree\n")
+            with client.makefile("rb") as answers:
+                self.assertEqual(answers.readline(), b"answer\n")
+                self.assertEqual(answers.readline(), b"answer\n")
+                client.shutdown(1)
+                self.assertEqual(answers.read(), b"")
+
+    def test_endless(self) -> None:
+        """
+        What a program has left behind that complains without end holds up neither
+        the clients of other services nor the end of the daemon.
+        """
+        program = self.write("leaves.sh", LEAVES, 0o755)
+        echo = freePort()
+        conf = self.definition(program, "stderr = log")
+        conf += f"{echo} on protocol = tcp, args = echo;\n"
+        with self.daemon(conf, self.port, echo) as daemon:
+            left = int(talk(self.port, b""))
+            try:
+                daemon.waitForLog("text=complaint", 1000)
+                for _ in range(5):
+                    self.assertEqual(talk(echo, b"served"), b"served")
+                daemon.process.send_signal(signal.SIGTERM)
+                daemon.process.wait(DEADLINE)
+            finally:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(left, signal.SIGKILL)
+
+    def test_otherUser(self) -> None:
+        """
+        A program of another user can open its standard error by name.
+        """
+        if not world.ROOT:
+            self.skipTest("only root has other users' programs run")
+        name = world.alpine().pw_name
+        program = self.write("name.sh", "#!/bin/sh\necho by name >/dev/stderr\n", 0o755)
+        conf = self.definition(program, "stderr = log").replace(
+            "user = -", f"user = {name}"
+        )
+        with self.daemon(conf, self.port) as daemon:
+            self.assertEqual(talk(self.port, b""), b"")
+            daemon.waitForLog("text=by name")
+
+
+class EnvironmentTests(KeysTestCase):
+    """
+    Tests for C{env} and C{passenv}.
+    """
+
+    def variables(self, keys: str) -> dict[str, str]:
+        """
+        The environment of a program, but for what tells of the connection.
+        """
+        program = self.program(
+            "env.py",
+            "import os\nfor pair in os.environ.items(): print(*pair, sep='=')\n",
+        )
+        conf = self.definition(sys.executable, f"args = x -I {program}, {keys}")
+        env = environment(GREETING="good day", LANG="C")
+        with self.daemon(conf, self.port, env=env):
+            lines = talk(self.port, b"").decode().splitlines()
+        found = dict(line.split("=", 1) for line in lines)
+        own = ("TCP", "REMOTE_", "PROTO", "LC_CTYPE")
+        return {name: found[name] for name in found if not name.startswith(own)}
+
+    def test_added(self) -> None:
+        """
+        C{env} adds variables, blanks and all, and goes before the daemon's.
+        """
+        found = self.variables("env = LANG=de 'MOTD=a  b' EMPTY=")
+        self.assertEqual((found["LANG"], found["MOTD"]), ("de", "a  b"))
+        self.assertEqual((found["EMPTY"], found["GREETING"]), ("", "good day"))
+
+    def test_passed(self) -> None:
+        """
+        C{passenv} leaves only what it names; if that is nothing, there is nothing
+        but what C{env} adds.
+        """
+        found = self.variables("passenv = GREETING NONE")
+        self.assertEqual(found, {"GREETING": "good day"})
+        self.assertEqual(self.variables("passenv = , env = A=b"), {"A": "b"})
+
+    def test_path(self) -> None:
+        """
+        A program of another user that names its interpreter by C{env} finds it, and
+        has nothing of the daemon's C{PATH}.
+        """
+        if not world.ROOT:
+            self.skipTest("only root has other users' programs run")
+        text = '#!/usr/bin/env sh\necho "$PATH"\n'
+        conf = self.definition(self.write("env.sh", text, 0o755), "")
+        conf = conf.replace("user = -", f"user = {world.alpine().pw_name}")
+        with self.daemon(conf, self.port):
+            self.assertEqual(talk(self.port, b""), b"/usr/local/bin:/usr/bin:/bin\n")
+
+
+class ConnectionTests(KeysTestCase):
+    """
+    Tests for C{nodelay} and C{keepalive}.
+    """
+
+    def test_flags(self) -> None:
+        """
+        The program's socket has the flags that the line asks for, and no others.
+        """
+        program = self.program(
+            "flags.py",
+            "import socket\n"
+            "own = socket.socket(fileno=0)\n"
+            "print(own.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) > 0,\n"
+            "      own.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) > 0)\n",
+        )
+        for nodelay, keepalive in (("yes", "no"), ("no", "yes")):
+            keys = f"nodelay = {nodelay}, keepalive = {keepalive}"
+            with self.daemon(self.definition(program, keys), self.port):
+                answer = talk(self.port, b"").decode().split()
+            wanted = [str(each == "yes") for each in (nodelay, keepalive)]
+            self.assertEqual(answer, wanted)

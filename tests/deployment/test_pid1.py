@@ -1,0 +1,303 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+The daemon as process 1, as in a container: in a PID namespace of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+from typing import TYPE_CHECKING
+
+from tests.support import world
+from tests.support.daemon import (
+    DEADLINE,
+    Daemon,
+    environment,
+    eventually,
+    freePort,
+    talk,
+)
+from tests.support.serving import (
+    ServingTestCase,
+    childrenOf,
+    forkServers,
+    inetd,
+    programs,
+    run,
+    stat,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+#: What makes a process the first of a namespace.
+_FIRST = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"]
+#: A program that leaves a process behind, which ends soon, and ends badly itself.
+_LEAVES = "(setsid sleep 0.1 >/dev/null 2>&1 </dev/null &); exit 7"
+
+
+class FirstTestCase(ServingTestCase):
+    """
+    A test of a daemon that is process 1.
+    """
+
+    if not world.ROOT:
+        skip = "only root can make a PID namespace"
+    elif shutil.which("unshare") is None:
+        skip = "there is no unshare"
+
+    def first(self, conf: str, *ports: int, options: Sequence[str] = ()) -> Daemon:
+        """
+        Start a daemon as process 1, whose log is on standard output and nothing else
+        is.
+
+        @ivar pid: what it is outside of the namespace.
+        """
+        path = self.write("inetd.conf", conf)
+        quiet = ["sh", "-c", 'exec "$@" 2>/dev/null', "sh"]
+        command = [world.python(), "-m", "inetdtw", "-f", "--stdout", *options, path]
+        daemon = Daemon([*quiet, *_FIRST, *command], ports=ports)
+        daemon.start()
+        self.addCleanup(daemon.stop)
+        eventually(
+            lambda: len(list(childrenOf(daemon.process.pid))) == 1,
+            lambda: "a first process",
+        )
+        (self.pid,) = childrenOf(daemon.process.pid)
+        self.addCleanup(self.end, self.pid, daemon)
+        return daemon
+
+    def end(self, pid: int, daemon: Daemon) -> None:
+        """
+        Have process 1 end: unshare(1) does not while it is there.
+        """
+        if daemon.process.poll() is None:
+            os.kill(pid, signal.SIGTERM)
+
+    def zombies(self) -> list[int]:
+        """
+        The children of process 1 that have ended and that it has not waited for.
+        """
+        return [child for child in childrenOf(self.pid) if stat(child)[0] == "Z"]
+
+
+class OrphanTests(FirstTestCase):
+    """
+    Processes whose parents have ended.
+    """
+
+    def test_reaped(self) -> None:
+        """
+        What programs leave behind does not stay a zombie, and how the programs
+        themselves have ended is known as ever, whoever started them; those of a fork
+        server that was killed are waited for, too.
+        """
+        port, direct, lasting = freePort(), freePort(), freePort()
+        line = "{} on protocol = tcp, wait = no, exec = /bin/sh, user = -, args = {};\n"
+        leaves = f"sh -c '{_LEAVES}'"
+        conf = (
+            line.format(port, leaves)
+            + line.format(direct, f"{leaves}, launch = direct")
+            + line.format(lasting, "sh -c 'echo here; read line; exit 3'")
+        )
+        ports = (port, direct, lasting)
+        daemon = self.first(conf, *ports, options=["--log-level", "info"])
+        client = self.connect(lasting)
+        self.assertEqual(client.recv(100), b"here\n")
+        for _ in range(10):
+            talk(port, b"")
+            talk(direct, b"")
+        daemon.waitForLog("status=7", 20)
+        for helper in forkServers(self.pid):
+            os.kill(helper, signal.SIGKILL)
+        daemon.waitForLog("event=died", 1)
+        client.sendall(b"line\n")
+        self.assertEqual(client.recv(100), b"")
+        eventually(
+            lambda: not self.zombies() and not self.sleepers(),
+            lambda: f"the end of {self.zombies()} {self.sleepers()}\n{daemon.log()}",
+        )
+        talk(port, b"")
+        daemon.waitForLog("status=7", 21)
+        self.assertNotIn("Traceback", daemon.log())
+
+    def sleepers(self) -> list[int]:
+        """
+        What programs have left behind and has not ended.
+        """
+        mine = set(forkServers(self.pid))
+        return [child for child in childrenOf(self.pid) if child not in mine]
+
+
+class PidFileTests(FirstTestCase):
+    """
+    The pid file of a container that is started again.
+    """
+
+    def test_left(self) -> None:
+        """
+        The one that was left by a daemon that was killed, which was process 1 as well,
+        is no obstacle.
+        """
+        port = freePort()
+        left = self.write("inetd.pid", "1")
+        conf = f"{port} stream tcp nowait - /bin/cat cat\n"
+        self.first(conf, port, options=["-p", left])
+        self.assertEqual(talk(port, b"text"), b"text")
+
+
+class SignalsTests(FirstTestCase):
+    """
+    Signals that process 1 has no use for, or that ask it to end.
+    """
+
+    def test_signals(self) -> None:
+        """
+        The former draw a line and do nothing, the latter end it in order.
+        """
+        port = freePort()
+        pidFile = self.path("inetd.pid")
+        conf = f"{port} stream tcp nowait - /bin/cat cat\n"
+        daemon = self.first(conf, port, options=["-p", pidFile])
+        os.kill(self.pid, signal.SIGUSR1)
+        daemon.waitForLog("signal - name=SIGUSR1 event=ignored")
+        self.assertEqual(talk(port, b"text"), b"text")
+        os.kill(self.pid, signal.SIGQUIT)
+        self.assertEqual(daemon.process.wait(DEADLINE), 0)
+        self.assertIn("signal - name=SIGQUIT event=end", daemon.log())
+        self.assertFalse(os.path.exists(pidFile))
+
+
+class ProbeTests(FirstTestCase):
+    """
+    The health of a container.
+    """
+
+    def test_health(self) -> None:
+        """
+        C{inetd health} ends with 0 while all is served, with 1 when something is not,
+        and with 2 when there is no daemon.
+        """
+        port, taken = freePort(), freePort()
+        control = self.path("control")
+        line = f"{port} stream tcp nowait - /bin/cat cat\n"
+        self.assertEqual(self.health(control), 2)
+        daemon = self.first(line, port, options=["--control", control])
+        eventually(lambda: self.health(control) == 0, daemon.log)
+        with socket.create_server(("127.0.0.1", taken)):
+            self.write("inetd.conf", line + line.replace(str(port), str(taken)))
+            os.kill(self.pid, signal.SIGHUP)
+            daemon.waitForLog("unbound")
+            self.assertEqual(self.health(control), 1)
+
+    def health(self, control: str) -> int:
+        """
+        What the probe ends with, in the daemon's namespaces if there is one.
+        """
+        return run(inetd("health", "--control", control)).returncode
+
+
+class SignalTests(FirstTestCase):
+    """
+    Signals, and how it ends.
+    """
+
+    def test_signals(self) -> None:
+        """
+        HUP has it read its configuration again and TERM has it end well, at once;
+        neither is passed on to programs.
+        """
+        port, other = freePort(), freePort()
+        got = self.path("got")
+        self.program("traps", _TRAPS.format(got))
+        line = f"{port} stream tcp nowait - {self.path('traps')}\n"
+        daemon = self.first(line, port)
+        client = self.connect(port)
+        self.assertEqual(client.recv(100), b"ready\n")
+        self.write("inetd.conf", line + f"{other} stream tcp nowait - /bin/cat cat\n")
+        os.kill(self.pid, signal.SIGHUP)
+        daemon.waitForLog("started=1")
+        self.assertEqual(talk(other, b"text"), b"text")
+        self.assertEqual(len(programs(self.pid)), 1)
+        os.kill(self.pid, signal.SIGTERM)
+        self.assertEqual(daemon.process.wait(DEADLINE), 0)
+        self.assertFalse(os.path.exists(got))
+
+    def test_early(self) -> None:
+        """
+        TERM and INT end it as soon as it can have noticed them, long before it serves.
+        """
+        for number in (signal.SIGTERM, signal.SIGINT):
+            daemon = self.first(f"{freePort()} stream tcp nowait - /bin/cat cat\n")
+            eventually(self.catches, daemon.log)
+            os.kill(self.pid, number)
+            self.assertEqual(daemon.process.wait(DEADLINE), 0)
+
+    def catches(self) -> bool:
+        """
+        Whether process 1 has a handler for TERM; INT has the interpreter's from the
+        beginning, and gets another at the same time.
+        """
+        try:
+            with open(f"/proc/{self.pid}/status", encoding="ascii") as file:
+                fields = dict(line.rstrip("\n").split(":", 1) for line in file)
+        except FileNotFoundError:
+            return False
+        return bool(int(fields["SigCgt"], 16) & 1 << (signal.SIGTERM - 1))
+
+    def test_nothingToServe(self) -> None:
+        """
+        It ends with a status that says so if it has nothing to serve.
+        """
+        done = run([*_FIRST, *inetd("-f", "-e", self.path("missing"))])
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("missing", done.stderr)
+
+
+#: A program that writes the signals that it gets to a file.
+_TRAPS = """
+import signal, sys
+def got(number, frame):
+    with open({!r}, "a") as file:
+        file.write(str(number))
+for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT):
+    signal.signal(number, got)
+print("ready", flush=True)
+sys.stdin.read()
+"""
+
+
+class ContainerTests(ServingTestCase):
+    """
+    What else a container wants.
+    """
+
+    def test_streams(self) -> None:
+        """
+        With --stdout the log is on standard output, with -e on standard error.
+        """
+        path = self.write(
+            "inetd.conf", "127.0.0.1:0 stream tcp nowait - /bin/cat cat\n"
+        )
+        for option, name in (("--stdout", "stdout"), ("-e", "stderr")):
+            process = subprocess.Popen(
+                inetd("-f", option, path),
+                env=environment(),
+                cwd=world.checkout(),
+                **{name: subprocess.PIPE},  # type: ignore[call-overload] # a stream
+            )
+            self.addCleanup(process.wait)
+            self.addCleanup(process.kill)
+            stream = getattr(process, name)
+            self.addCleanup(stream.close)
+            while b" listen " not in stream.readline():
+                self.assertIsNone(process.poll())
+            process.terminate()
+            self.assertIn(b" close ", stream.read())
+            process.wait(DEADLINE)

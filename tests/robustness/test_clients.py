@@ -1,0 +1,178 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Clients that do what they should not, or nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import struct
+from unittest import skipUnless
+
+from tests.support import world
+from tests.support.daemon import eventually, freePort, talk
+from tests.support.faults import FaultsTestCase
+from tests.support.serving import (
+    childrenOf,
+    descriptors,
+    forkServers,
+    inodeOf,
+    readAll,
+    stat,
+)
+
+_RESET = struct.pack("ii", 1, 0)
+#: What the log says of a client of tcpmux that says nothing.
+SILENT = "reason=it named no service within 10 seconds"
+
+
+def reset(client: socket.socket) -> None:
+    """
+    End a connection with a reset.
+    """
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+    client.close()
+
+
+def crash(client: socket.socket) -> None:
+    """
+    End a connection, as a machine that loses its power does, without a word.
+    """
+    # TCP_REPAIR of tcp(7), which Python has no name for: close(2) then sends nothing.
+    client.setsockopt(socket.IPPROTO_TCP, 19, 1)
+    client.close()
+
+
+def connections(port: int) -> int:
+    """
+    How many connections to a port there are, as far as its own side knows.
+    """
+    with open("/proc/net/tcp", encoding="ascii") as table:
+        rows = [line.split() for line in table]
+    # While others come and go, the kernel tells of some more than once.
+    return len(
+        {row[2] for row in rows if row[1].endswith(f":{port:04X}") and row[3] == "01"}
+    )
+
+
+def listensOn(pid: int, port: int) -> bool:
+    """
+    Whether a process has the socket that listens on a port.
+    """
+    wanted = f"socket:[{inodeOf(port)}]"
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(FileNotFoundError):
+            if os.readlink(f"/proc/{pid}/fd/{fd}") == wanted:
+                return True
+    return False
+
+
+class ClientsTests(FaultsTestCase):
+    """
+    Whatever a client does, others are served.
+    """
+
+    def test_goneBeforeStart(self) -> None:
+        """
+        Clients that are gone before anybody could accept them, or start their program,
+        leave nothing behind; the next ones are served.  Of a program that was started
+        all the same the log says that it has ended, and there is nothing else to say.
+        """
+        daemon = self.served("")
+        self.othersAnswer()
+        servers = forkServers(daemon.process.pid)
+        pids = [daemon.process.pid, *servers]
+        # A fork server that is young has not all of its own yet.
+        eventually(
+            lambda: all(listensOn(pid, self.others[1]) for pid in servers),
+            lambda: "fork servers that accept",
+        )
+        before = descriptors(pids)
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        for number in range(60):
+            client = socket.create_connection(("127.0.0.1", self.others[number % 3]))
+            if number % 2:
+                client.sendall(b"and gone")
+            reset(client)
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+        self.othersAnswer()
+        eventually(lambda: descriptors(pids) <= before, lambda: "what was opened")
+        eventually(
+            lambda: daemon.log().count("] start ") == daemon.log().count("] end "),
+            daemon.log,
+        )
+        self.assertNotIn("Traceback", daemon.log())
+        self.assertNotIn("] fail ", daemon.log())
+
+    def test_resets(self) -> None:
+        """
+        Clients that reset their connection while much is under way end their own
+        program only.
+        """
+        lots = freePort()
+        yes = self.program("yes", "while True:\n    print('y' * 1000)\n")
+        daemon = self.served(f"{lots} stream tcp nowait {self.user} {yes} yes\n", lots)
+        for _ in range(5):
+            client = self.connect(lots)
+            client.recv(1000)
+            reset(client)
+        daemon.waitForLog(f"end {lots}/tcp ", 5)
+        self.othersAnswer()
+
+    def test_silent(self) -> None:
+        """
+        Clients that are connected and do nothing, or have closed one direction, hold up
+        nobody; behind tcpmux, such a client is told and closed in the end, with a line.
+        """
+        mux = freePort()
+        daemon = self.served(f"{mux} stream tcp nowait - internal tcpmux\n", mux)
+        silent = [self.connect(port) for port in (*self.others, mux) for _ in range(20)]
+        closed = [self.connect(port) for port in self.others for _ in range(5)]
+        for each in closed:
+            each.shutdown(socket.SHUT_WR)
+        self.othersAnswer()
+        self.assertEqual([readAll(each) for each in closed], [b""] * 15)
+        self.assertEqual(talk(mux, b"help\r\n"), b"")
+        for each in silent[-20:]:
+            self.assertEqual(readAll(each), b"-Error reading service name\r\n")
+        self.assertEqual(daemon.log().count(SILENT), 20)
+        silent[0].sendall(b"still")
+        self.assertEqual(silent[0].recv(10), b"still")
+        pids = [daemon.process.pid, *forkServers(daemon.process.pid)]
+        children = [child for pid in pids for child in childrenOf(pid)]
+        self.assertEqual([p for p in children if stat(p)[0] == "Z"], [])
+
+    @skipUnless(world.ROOT, "only root can have a connection forget that it is one")
+    def test_halfOpen(self) -> None:
+        """
+        Clients whose machine has crashed hold up nobody, not even at the bound of a
+        service that writes; tcpmux ends with its own.
+        """
+        mux, news = freePort(), freePort()
+        tell = "import time\nwhile True:\n    print('news', flush=True)\n"
+        program = self.program("news", f"{tell}    time.sleep(0.05)\n")
+        daemon = self.served(
+            f"{mux} stream tcp nowait - internal tcpmux\n"
+            f"{news} stream tcp nowait/3 {self.user} {program} news\n",
+            *(mux, news),
+        )
+        told = [self.connect(news) for _ in range(3)]
+        for each in told:
+            self.assertEqual(each.recv(5), b"news\n")
+        for each in (*told, *(self.connect(mux) for _ in range(20))):
+            crash(each)
+        for port in self.others:
+            crash(self.connect(port))
+        self.assertEqual(connections(mux), 20)
+        daemon.waitForLog(f"end {news}/tcp ", 3)
+        self.assertEqual(self.connect(news).recv(5), b"news\n")
+        self.othersAnswer()
+        eventually(lambda: not connections(mux), lambda: "the end of tcpmux")
+        daemon.waitForLog(SILENT, 20)

@@ -1,0 +1,238 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Faults of the configuration file when it is read again, and of what it names.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+from unittest import SkipTest
+
+from tests.support import world
+from tests.support.daemon import DEADLINE, Daemon, eventually, freePort, talk
+from tests.support.faults import FaultsTestCase
+from tests.support.serving import inetd
+
+#: What a line of the log says of a reload that changes nothing.
+REJECTED = "reason=the old configuration stays"
+
+
+class FileTests(FaultsTestCase):
+    """
+    What can be wrong with the file at a SIGHUP.
+    """
+
+    def _hup(self, daemon: Daemon, reason: str) -> None:
+        """
+        A reload is rejected with a line that says why; everything is served as before.
+        """
+        count = daemon.log().count(REJECTED)
+        daemon.process.send_signal(signal.SIGHUP)
+        daemon.waitForLog(REJECTED, count + 1)
+        self.assertIn(reason, daemon.log())
+        self.othersAnswer()
+
+    def test_file(self) -> None:
+        """
+        A file that is gone, empty, a folder, a FIFO, 50 MB of noise, 9 MB of lines that
+        are none, without an end, or closed to whoever runs the daemon, changes nothing
+        and blocks nothing; once it is good again, it is read.
+        """
+        daemon = self.served("")
+        path = self.path("inetd.conf")
+        good = path + ".good"
+        os.rename(path, good)
+        self._hup(daemon, "No such file or directory")
+        self.write("inetd.conf", "")
+        self._hup(daemon, "nothing to serve")
+        os.unlink(path)
+        os.mkdir(path)
+        self._hup(daemon, "nothing to serve")
+        os.rmdir(path)
+        os.mkfifo(path)
+        self._hup(daemon, "is a FIFO, not a regular file")
+        os.unlink(path)
+        with open(path, "wb") as file:
+            for _ in range(50):
+                file.write(os.urandom(1 << 20))
+        self._hup(daemon, "it has more than 10 MB")
+        with open(path, "wb") as file:
+            file.write(b"a\n" * (9 << 19))
+        self._hup(daemon, "there are more than 1000 mistakes")
+        os.unlink(path)
+        os.symlink("/dev/zero", path)
+        self._hup(daemon, "is a character device, not a regular file")
+        os.unlink(path)
+        os.symlink("inetd.conf", path)
+        self._hup(daemon, "Too many levels of symbolic links")
+        os.unlink(path)
+        os.rename(good, path)
+        daemon.process.send_signal(signal.SIGHUP)
+        daemon.waitForLog("reload - peer=- kept=3 ")
+        self.othersAnswer()
+
+    def test_hundred(self) -> None:
+        """
+        A hundred SIGHUPs at once are read as some few, of which the last has what was
+        written before it; nothing is interrupted.
+        """
+        daemon = self.served("")
+        client = self.connect(self.others[1])
+        for _ in range(99):
+            daemon.process.send_signal(signal.SIGHUP)
+        more = freePort()
+        line = f"{more} stream tcp nowait - internal echo\n"
+        self.write("inetd.conf", self.lines + line)
+        daemon.process.send_signal(signal.SIGHUP)
+        daemon.waitForLog("reload - peer=- kept=3 changed=0 started=1 ")
+        self.assertEqual(talk(more, b"more"), b"more")
+        self.othersAnswer()
+        client.sendall(b"still")
+        self.assertEqual(client.recv(100), b"still")
+
+
+class NamedTests(FaultsTestCase):
+    """
+    What can happen to what the file names.
+    """
+
+    def test_program(self) -> None:
+        """
+        A program that is deleted closes its clients with a line for each that says so;
+        one that is put in its place serves the next one without a SIGHUP; others do not
+        notice.
+        """
+        port = freePort()
+        path = self.program("program", "print('old')\n")
+        # The child of a warm process has been started when it finds nothing to be.
+        ended = re.compile(rf"\] (?:fail {port}/tcp |end {port}/tcp .* status=127 )")
+        for keys in ("launch = forkserver", "launch = direct", "warm = yes"):
+            with self.subTest(keys):
+                self.program("program", "print('old')\n")
+                daemon = self.daemon(
+                    f"{self.lines}{port} on protocol = tcp, wait = no, user = -,"
+                    f" exec = {path}, {keys};\n",
+                    *(port, *self.others),
+                )
+                with daemon:
+                    self.assertEqual(talk(port, b""), b"old\n")
+                    os.unlink(path)
+                    for count in (1, 2):
+                        self.assertEqual(talk(port, b""), b"")
+                        eventually(
+                            lambda: len(ended.findall(daemon.log())) == count,  # noqa: B023
+                            daemon.log,
+                        )
+                    self.assertRegex(
+                        daemon.log(), f"'{path}': No such|No such.*'{path}"
+                    )
+                    self.othersAnswer()
+                    self.program("program", "print('new')\n")
+                    self.assertEqual(talk(port, b""), b"new\n")
+                    self.program("next", "print('newer')\n")
+                    os.rename(self.path("next"), path)
+                    self.assertEqual(talk(port, b""), b"newer\n")
+
+    def test_user(self) -> None:
+        """
+        When a user is deleted, services go on under the number that they had; a reload
+        says that there is no such user, and changes nothing.
+        """
+        if not world.ROOT:
+            raise SkipTest(world.NOT_ROOT)
+        name = f"inetdtw{os.getpid()}"
+        add = ["useradd", "-M", "-s", "/bin/sh", name]
+        remove = ["userdel", "-f", name]
+        if shutil.which("useradd") is None:
+            add, remove = ["adduser", "-D", "-H", name], ["deluser", name]
+        subprocess.run(add, check=True, capture_output=True)
+        self.addCleanup(subprocess.run, remove, capture_output=True, check=False)
+        port = freePort()
+        daemon = self.served(
+            f"{port} stream tcp nowait {name} /usr/bin/id id -u\n", port
+        )
+        number = talk(port, b"")
+        self.assertGreater(int(number), 0)
+        subprocess.run(remove, check=True, capture_output=True)
+        self.assertEqual(talk(port, b""), number)
+        daemon.process.send_signal(signal.SIGHUP)
+        daemon.waitForLog(f"there is no user '{name}'")
+        daemon.waitForLog(REJECTED)
+        self.assertEqual(talk(port, b""), number)
+        self.othersAnswer()
+
+    def test_port(self) -> None:
+        """
+        A port that somebody else has is tried again, and served when it is given back;
+        the log says both.
+        """
+        port = freePort()
+        thief = socket.create_server(("0.0.0.0", port))
+        try:
+            daemon = self.served(f"{port} stream tcp nowait - internal echo\n")
+            daemon.waitForLog("Address already in use")
+            self.othersAnswer()
+        finally:
+            thief.close()
+        daemon.waitForLog(f"listen {port}/tcp ")
+        self.assertEqual(talk(port, b"mine"), b"mine")
+
+
+#: Assigns an address to the loopback interface of its network namespace: the structure
+#: is netdevice(7)'s, 0x8916 is C{SIOCSIFADDR}.
+_ASSIGN = """
+import fcntl, socket, struct, sys
+host = socket.inet_aton(sys.argv[1])
+request = struct.pack("16sHH4s16x", b"lo:1", socket.AF_INET, 0, host)
+fcntl.ioctl(socket.socket(socket.AF_INET, socket.SOCK_DGRAM), 0x8916, request)
+"""
+
+
+#: Has the loopback interface of a new network namespace up, and becomes a command: as
+#: long as a namespace has no address at all, Linux lets every one be bound.  0x8914 is
+#: C{SIOCSIFFLAGS}, 1 C{IFF_UP}.
+_UP = """
+import fcntl, os, socket, struct, sys
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+    fcntl.ioctl(sock, 0x8914, struct.pack("16sH22x", b"lo", 1))
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
+class AddressTests(FaultsTestCase):
+    """
+    Addresses that the machine does not have when the daemon starts.
+    """
+
+    if not world.ROOT:
+        skip = "only root can make a network namespace"
+    elif shutil.which("nsenter") is None:
+        skip = "there is no nsenter"
+
+    def test_later(self) -> None:
+        """
+        When no address of any line is there, the daemon stays; each service is bound
+        by itself soon after its address is assigned.
+        """
+        tcp, udp = freePort(), freePort()
+        conf = self.write(
+            "inetd.conf",
+            f"10.99.0.1:{tcp} stream tcp nowait {self.user} /bin/cat cat\n"
+            f"10.99.0.1:{udp} dgram udp wait - internal echo\n",
+        )
+        up = ["unshare", "-n", world.python(), "-c", _UP]
+        with Daemon([*up, *inetd("-f", "-e", conf)]) as daemon:
+            daemon.waitForLog("reason=Cannot assign requested address", 4)
+            self.assertIsNone(daemon.process.poll())
+            enter = ["nsenter", "-t", str(daemon.process.pid), "-n", world.python()]
+            assign = [*enter, "-c", _ASSIGN, "10.99.0.1"]
+            subprocess.run(assign, check=True, timeout=DEADLINE)
+            daemon.waitForLog(f"listen {tcp}/tcp address=10.99.0.1:{tcp}")
+            daemon.waitForLog(f"listen {udp}/udp address=10.99.0.1:{udp}")

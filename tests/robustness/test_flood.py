@@ -1,0 +1,324 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Floods, and the clients of what is flooded and of other services; L{tests.soak} has them
+longer.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+from concurrent.futures import ThreadPoolExecutor
+
+from tests.soak import connections, datagrams, reflectors
+from tests.soak.mixed import Mixed, flood
+from tests.support import world
+from tests.support.daemon import Daemon, ask, eventually, freePort, talk, twistd
+from tests.support.serving import ServingTestCase, run
+
+#: How many clients the flood has, and how many of them come at a time.
+CLIENTS, AT_ONCE = 400, 40
+
+
+class FloodTests(ServingTestCase):
+    """
+    One service has many clients at a time, another one client after the other.
+    """
+
+    def _flood(self, *options: str, flooded: str = "") -> None:
+        """
+        All clients of all services are answered rightly, and the others' while the
+        flood goes on.
+        """
+        cat, other, echo = ports = [freePort() for _ in range(3)]
+        conf = (
+            f"{cat} stream tcp nowait{flooded} - /bin/cat cat\n"
+            f"{other} stream tcp nowait - /bin/cat cat\n"
+            f"{echo} stream tcp nowait - internal echo\n"
+        )
+        with (
+            self.daemon(conf, *ports, options=options),
+            ThreadPoolExecutor(AT_ONCE) as pool,
+        ):
+            flood = [pool.submit(talk, cat, b"%d" % n) for n in range(CLIENTS)]
+            meanwhile = 0
+            while not all(each.done() for each in flood):
+                self.assertEqual(talk(other, b"other"), b"other")
+                self.assertEqual(talk(echo, b"echo"), b"echo")
+                meanwhile += 1
+            answers = [each.result() for each in flood]
+        self.assertEqual(answers, [b"%d" % n for n in range(CLIENTS)])
+        self.assertGreater(meanwhile, 0)
+
+    def test_forkserver(self) -> None:
+        """
+        So it is with fork servers.
+        """
+        self._flood()
+
+    def test_direct(self) -> None:
+        """
+        So it is when the daemon starts the programs itself.
+        """
+        self._flood("--launch", "direct")
+
+    def test_bounded(self) -> None:
+        """
+        So it is when the flooded service runs but two programs at once: its clients
+        wait, and nobody else does.
+        """
+        self._flood(flooded="/2")
+
+
+class MixedTests(ServingTestCase):
+    """
+    All kinds of services of one daemon.
+    """
+
+    def setUp(self) -> None:
+        """
+        Serve them.
+        """
+        super().setUp()
+        self.mixed = Mixed(self.folder)
+        self.served = self.mixed.daemon(["-l"])
+        self.served.start()
+        self.addCleanup(self.served.stop)
+
+    def test_connections(self) -> None:
+        """
+        A hundred clients at a time, of all services, are all sent back every byte; no
+        program is started for nobody.
+        """
+        found = flood(self.mixed.clients, 800, 100)
+        self.assertEqual([each.others for each in found.values()], [[]] * len(found))
+        counts = {name: each.counts["right"] for name, each in found.items()}
+        self.assertEqual(sum(counts.values()), 800)
+        wanted = {name: counts[name] for name in self.mixed.accepted("")}
+        eventually(
+            lambda: self.mixed.accepted(self.served.log()) == wanted,
+            lambda: f"{wanted} started, not {self.mixed.accepted(self.served.log())}",
+        )
+
+    def test_beside(self) -> None:
+        """
+        While connections are made to one service as fast as they can be, the clients of
+        others are sent back every byte.
+        """
+        for flooded, measured in (("forked", "internal"), ("bounded", "direct")):
+            found = connections.beside(self.mixed, flooded, measured, 20)
+            self.assertEqual(found.outcomes.others, [])
+            self.assertGreater(found.made, 0)
+
+    def test_datagrams(self) -> None:
+        """
+        Of more datagrams than there is room for, an internal service and one that
+        waits answer each that the kernel has not dropped.
+        """
+        for name in ("datagrams", "waitingDatagrams"):
+            account = datagrams.flood(self.mixed.ports[name], 5000)
+            self.assertEqual((account.lost, account.wrong), (0, 0), account)
+
+    def test_datagramsInTime(self) -> None:
+        """
+        When there is room for them, all of very many datagrams are answered.
+        """
+        for name in ("datagrams", "waitingDatagrams"):
+            account = datagrams.flood(self.mixed.ports[name], 5000, window=32)
+            self.assertEqual((account.right, account.wrong), (5000, 0), account)
+
+
+#: Sends a datagram to a path, from a socket that is bound to another one in a jail.
+_FORGES = """
+import os, socket, sys
+target, source, jail = sys.argv[1:]
+forger = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+forger.connect(target)
+os.chroot(jail)
+forger.bind(source)
+forger.send(b"forged")
+"""
+
+
+class ReflectorTests(ServingTestCase):
+    """
+    Datagrams that seem to come from a service that answers anything.
+    """
+
+    if not world.ROOT:
+        skip = "only root can forge them"
+
+    def test_forged(self) -> None:
+        """
+        No internal service answers what seems to come from a port of another one, or
+        of itself, or where such a service usually is; what comes from elsewhere is
+        answered all the same.
+        """
+        names = ("echo", "chargen", "daytime", "time")
+        ports = [freePort() for _ in names]
+        lines = zip(ports, names)
+        conf = "".join(f"{port} dgram udp wait - internal {n}\n" for port, n in lines)
+        with self.daemon(conf, *ports):
+            found = reflectors.attack(ports, 50)
+        self.assertEqual(found["seen"], found["forged"])
+        self.assertEqual(found["reflected"], 0)
+        self.assertEqual(found["honest"], found["asked"])
+
+    def start(self, conf: str, *ports: int) -> Daemon:
+        """
+        Start a daemon that logs the start of each program.
+        """
+        path = self.write(f"{freePort()}.conf", conf)
+        daemon = Daemon(twistd("inetd", "--conf", path, "-l"), ports=ports)
+        daemon.start()
+        self.addCleanup(daemon.stop)
+        return daemon
+
+    def test_own(self) -> None:
+        """
+        No program is started for a datagram that seems to come from a socket of the
+        daemon, whatever address of this machine and whatever service it is; one is for
+        others.
+        """
+        script = self.program("waits", "import socket\nsocket.socket(fileno=0).recv(9)")
+        nowait, other, wait, internal = ports = [freePort() for _ in range(4)]
+        daemon = self.start(
+            f"{nowait} dgram udp nowait - /bin/cat cat\n"
+            f"{other} dgram udp nowait - /bin/cat cat\n"
+            f"{wait} dgram udp wait - {script} waits\n"
+            f"{internal} dgram udp nowait - internal echo\n",
+            *ports,
+        )
+        for host in ("127.0.0.1", "127.0.0.9"):
+            with reflectors.Wire(host) as wire:
+                for source in (*ports, 7, 19):
+                    for target in (nowait, other, internal):
+                        wire.forge(source, target, b"forged")
+        for target in (nowait, other, internal):
+            self.assertEqual(ask(target, b"honest"), b"honest")
+        for port in (nowait, other):
+            daemon.waitForLog(f" start {port}/udp ")
+        log = daemon.log()
+        counts = [log.count(f" start {port}/udp ") for port in ports]
+        self.assertEqual(counts, [1, 1, 0, 0], log)
+        self.assertIn("it seems to come from a socket of this daemon", log)
+
+    def test_ownPaths(self) -> None:
+        """
+        Nor is a datagram of a UNIX socket answered that seems to come from such a
+        path: the source of a client is the path as the client has written it, which
+        can lead elsewhere for the daemon.
+        """
+        echo, cat = self.path("echo"), self.path("cat")
+        daemon = self.start(
+            f"{freePort()} stream tcp nowait - internal echo\n"
+            f"{echo} dgram unix nowait - internal echo\n"
+            f"{cat} dgram unix nowait - /bin/cat cat\n"
+        )
+        eventually(lambda: os.path.exists(echo) and os.path.exists(cat), daemon.log)
+        for number, (target, source) in enumerate(
+            ((echo, echo), (echo, cat), (cat, echo), (cat, cat), (echo, f"/{echo}"))
+        ):
+            jail = self.path(f"jail{number}")
+            os.makedirs(jail + self.folder)
+            self.assertEqual(
+                run([world.python(), "-c", _FORGES, target, source, jail]).returncode, 0
+            )
+        daemon.waitForLog("it seems to come from a socket of this daemon", 2)
+        client = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.addCleanup(client.close)
+        client.settimeout(30)
+        client.bind(self.path("client"))
+        for target in (echo, cat):
+            client.sendto(b"honest", target)
+            self.assertEqual(client.recv(9), b"honest")
+
+        def counted() -> bool:
+            # A program may answer before its start is reported.
+            os.kill(daemon.process.pid, signal.SIGUSR2)
+            # The other way to write the path was answered once: to the daemon itself.
+            return all(
+                f" state {path}/unix address={path} started={started} " in daemon.log()
+                for path, started in ((echo, 2), (cat, 1))
+            )
+
+        eventually(counted, daemon.log)
+
+    def loop(self, one: str, other: str) -> tuple[int, str]:
+        """
+        Have one forged datagram begin a conversation of the services of two daemons.
+
+        @param one: what its line has behind the port.
+
+        @return: how many datagrams it comes to, and what the daemon logs that ends it.
+        """
+        first, second = freePort(), freePort()
+        daemons = [
+            self.start(f"{first} {one}\n", first),
+            self.start(f"{second} {other}\n", second),
+        ]
+        reason = "answers a minute for one address"
+        with reflectors.Wire() as wire:
+            wire.forge(second, first, b"forged")
+            eventually(
+                lambda: wire.look() and any(reason in each.log() for each in daemons),
+                lambda: "the end of the conversation",
+            )
+            seen = wire.look()
+            count = seen[first, second] + seen[second, first]
+        # Others are answered all the same.
+        self.assertNotEqual(ask(first, b"honest"), b"")
+        self.assertNotEqual(ask(second, b"honest"), b"")
+        return count, "".join(each.log() for each in daemons)
+
+    def test_twoDaemons(self) -> None:
+        """
+        Two daemons whose services answer anything, and of which neither knows the
+        other's port, do not talk to each other for long.
+        """
+        line = "dgram udp nowait - internal"
+        count, log = self.loop(f"{line} echo", f"{line} chargen")
+        self.assertLess(count, 20_000)
+        self.assertEqual(log.count("answers a minute for one address"), 1, log)
+
+    def test_programs(self) -> None:
+        """
+        Nor do those that start programs, who are allowed less of it.
+        """
+        count, log = self.loop(
+            "dgram udp nowait - /bin/cat cat", "dgram udp nowait - internal echo"
+        )
+        self.assertLess(count, 2000)
+        self.assertEqual(log.count("answers a minute for one address"), 1, log)
+
+
+class AnswersTests(ServingTestCase):
+    """
+    The bound on answers to one client.
+    """
+
+    def test_bound(self) -> None:
+        """
+        How many answers a client may get in a minute can be said for a service and for
+        all; others get theirs, and 0 is no bound.
+        """
+        bounded, free = freePort(), freePort()
+        conf = (
+            f"{bounded} dgram udp nowait - internal echo\n"
+            f"{free} on protocol = udp, args = echo, answer_max = 0;\n"
+        )
+        with (
+            self.daemon(conf, bounded, free, options=("--answer-max", "5")) as daemon,
+            socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client,
+        ):
+            client.settimeout(30)
+            for port, most in ((bounded, 5), (free, 9)):
+                for number in range(most):
+                    client.sendto(b"%d" % number, ("127.0.0.1", port))
+                    self.assertEqual(client.recv(9), b"%d" % number)
+            client.sendto(b"one too many", ("127.0.0.1", bounded))
+            daemon.waitForLog("reason=more than 5 answers a minute for one address")
+            self.assertEqual(ask(bounded, b"another"), b"another")

@@ -1,0 +1,211 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Fork servers that are killed, and daemons that are.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+from concurrent.futures import ThreadPoolExecutor
+
+from tests.support.daemon import (
+    DEADLINE,
+    Daemon,
+    eventually,
+    freePort,
+    talk,
+    talkOrNothing,
+)
+from tests.support.serving import (
+    ServingTestCase,
+    forkServers,
+    nameOf,
+    ordinaryUser,
+    readAll,
+    stat,
+)
+
+#: Reads its input to the end and then says how much that was.
+COUNT = "import sys\nprint(len(sys.stdin.buffer.read()))\n"
+#: What the log says of a process that accepts connections, and was killed: it can have
+#: been one of them whose program had not been started.
+ACCEPTING = "; the client that it was accepting, if any, is closed"
+
+
+class KilledTests(ServingTestCase):
+    """
+    Fork servers that die are followed by others.
+    """
+
+    def setUp(self) -> None:
+        """
+        Serve a program, with a line of the log for every start and end.
+        """
+        super().setUp()
+        self.port = freePort()
+        user = ordinaryUser()
+        line = f"{self.port} stream tcp nowait {nameOf(user)} {{}} count\n"
+        conf = line.format(self.program("count", COUNT))
+        self.served = self.daemon(conf, self.port, options=["-l"])
+        self.served.start()
+        self.addCleanup(self.served.stop)
+        eventually(lambda: self.helpers() != [], lambda: "fork servers")
+
+    def helpers(self) -> list[int]:
+        """
+        The pids of the fork servers.
+        """
+        return forkServers(self.served.process.pid)
+
+    def killAll(self) -> None:
+        """
+        Kill every fork server there is.
+        """
+        for pid in self.helpers():
+            os.kill(pid, signal.SIGKILL)
+
+    def test_successor(self) -> None:
+        """
+        When all fork servers are killed, others serve the next client, and the log
+        says who died.
+        """
+        before = self.helpers()
+        self.killAll()
+        self.assertEqual(talk(self.port, b"abc"), b"3\n")
+        after = self.helpers()
+        self.assertEqual(len(after), len(before))
+        self.assertFalse(set(before) & set(after))
+        for pid in before:
+            self.assertIn(f"pid={pid} event=died", self.served.log())
+
+    def test_running(self) -> None:
+        """
+        A program that runs when its fork server is killed serves its client to the
+        end, and the log has a line for its end; that of the fork server's says what
+        became of a client that it had not told of.
+        """
+        client = self.connect(self.port)
+        client.sendall(b"ab")
+        self.served.waitForLog("start ")
+        match = re.search(r"start \S+ pid=(\d+)", self.served.log())
+        assert match is not None
+        self.killAll()
+        self.served.waitForLog(" event=died ")
+        self.served.waitForLog(ACCEPTING)
+        client.sendall(b"cd")
+        client.shutdown(socket.SHUT_WR)
+        self.assertEqual(readAll(client), b"4\n")
+        self.served.waitForLog(f"end {self.port}/tcp pid={match[1]} ")
+
+    def test_underLoad(self) -> None:
+        """
+        While fork servers are killed again and again, every client is either served
+        rightly or closed without a byte, and each of the latter has a line in the
+        log; afterwards all are served.
+        """
+
+        def client(number: int) -> bytes:
+            if number % 25 == 10:
+                self.killAll()
+            return talkOrNothing(self.port, b"x" * number)
+
+        with ThreadPoolExecutor(8) as pool:
+            answers = list(pool.map(client, range(200)))
+        wrong = [a for n, a in enumerate(answers) if a not in (b"", b"%d\n" % n)]
+        self.assertEqual(wrong, [])
+        closed = answers.count(b"")
+        self.assertLess(closed, 60)
+        log = self.served.log()
+        told = log.count("its fork server died") + log.count(ACCEPTING)
+        self.assertGreaterEqual(told + self._unreported(), closed)
+        for number in range(8):
+            self.assertEqual(talk(self.port, b"y" * number), b"%d\n" % number)
+
+    def _unreported(self) -> int:
+        """
+        How many programs ended in a way that is not known, as their fork server was
+        killed: they were started, and killed by nobody.
+        """
+        return self.served.log().count("status=?")
+
+    def test_growingPauses(self) -> None:
+        """
+        Fork servers that keep dying are followed at growing intervals.
+        """
+        for _ in range(8):
+            count = self.served.log().count(" event=died ")
+            self.killAll()
+            self.served.waitForLog(" event=died ", count + 1)
+            eventually(lambda: self.helpers() != [], lambda: "a successor")
+        pauses = [float(p) for p in re.findall(r"retry=([\d.]+)", self.served.log())]
+        self.assertEqual(min(pauses), 0.05)
+        self.assertGreaterEqual(max(pauses), 0.4)
+
+
+class AbandonedTests(ServingTestCase):
+    """
+    Daemons that die leave no fork servers.
+    """
+
+    def _abandon(self, number: int) -> None:
+        """
+        A daemon that gets a signal takes its fork servers with it, and no program.
+        """
+        port = freePort()
+        conf = f"{port} stream tcp nowait - {self.program('count', COUNT)} count\n"
+        with self.daemon(conf, port, options=["-l"]) as daemon:
+            self._check(daemon, port, number)
+
+    def _check(self, daemon: Daemon, port: int, number: int) -> None:
+        """
+        Kill the daemon while a program runs.
+        """
+        client = self.connect(port)
+        client.sendall(b"ab")
+        daemon.waitForLog("start ")
+        helpers = forkServers(daemon.process.pid)
+        os.kill(daemon.process.pid, number)
+        eventually(
+            lambda: all(stat(pid)[0] in "XZ" for pid in helpers),
+            lambda: "no fork servers",
+        )
+        client.settimeout(DEADLINE)
+        client.sendall(b"cde")
+        client.shutdown(socket.SHUT_WR)
+        self.assertEqual(readAll(client), b"5\n")
+
+    def test_killed(self) -> None:
+        """
+        So it is when the daemon is killed.
+        """
+        self._abandon(signal.SIGKILL)
+
+    def test_terminated(self) -> None:
+        """
+        So it is when the daemon is told to stop.
+        """
+        self._abandon(signal.SIGTERM)
+
+    def test_stopped(self) -> None:
+        """
+        So it is when the fork servers are stopped, which any program of their user can
+        do: the daemon that is told to stop does not wait for them for ever.
+        """
+        port = freePort()
+        conf = f"{port} stream tcp nowait - {self.program('count', COUNT)} count\n"
+        with self.daemon(conf, port) as daemon:
+            helpers = forkServers(daemon.process.pid)
+            for pid in helpers:
+                os.kill(pid, signal.SIGSTOP)
+            daemon.process.terminate()
+            eventually(
+                lambda: daemon.process.poll() is not None,
+                lambda: f"the end of the daemon; its log:\n{daemon.log()}",
+            )
+            for pid in helpers:
+                self.assertIn(stat(pid)[0], "XZ")

@@ -1,0 +1,165 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+How much clients and programs can have the daemon log.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+
+from tests.support.daemon import Daemon, eventually, freePort, talk, talkOrNothing
+from tests.support.faults import FaultsTestCase
+from tests.support.serving import inetd
+
+#: How many lines of a hundred bytes are written: 30 MB.
+MANY = 300_000
+#: Writes them to standard error.
+FLOOD = f"""
+import os
+for _ in range({MANY} // 1000):
+    os.write(2, (b"x" * 99 + b"\\n") * 1000)
+"""
+#: No log may be longer, after 30 MB.
+MOST = 2_000_000
+
+
+class LogRateTests(FaultsTestCase):
+    """
+    What is too much is counted and left out; nobody waits for it.
+    """
+
+    def serving(self, lines: str, *ports: int, options: tuple[str, ...] = ()) -> Daemon:
+        """
+        A daemon that does not log every program.
+        """
+        path = self.write("inetd.conf", self.lines + lines)
+        daemon = Daemon(inetd("-fe", *options, path), ports=(*self.others, *ports))
+        daemon.start()
+        self.addCleanup(daemon.stop)
+        return daemon
+
+    def suppressed(self, daemon: Daemon, kind: str) -> int:
+        """
+        How many lines of a kind were left out, as the log has it.
+        """
+        found = re.findall(rf"suppress \S+ event={kind} lines=(\d+) ", daemon.log())
+        return sum(map(int, found))
+
+    def logged(self, daemon: Daemon, text: str) -> int:
+        """
+        How many lines have a text.
+        """
+        return sum(text in line for line in daemon.log().splitlines())
+
+    def test_stderr(self) -> None:
+        """
+        A program that writes 30 MB to its standard error is not kept waiting, the log
+        does not grow by them, and each line is there or counted.
+        """
+        floods = self.program("floods", FLOOD + "print('done')")
+        port = freePort()
+        daemon = self.serving(
+            f"{port} on protocol = tcp, wait = no, user = -, exec = {floods},"
+            " stderr = log;\n",
+            port,
+        )
+        with self.connect(port) as client:
+            self.othersAnswer()
+            self.assertEqual(client.recv(100), b"done\n")
+        eventually(
+            lambda: (
+                self.suppressed(daemon, "stderr") + self.logged(daemon, "text=xxx")
+                >= MANY
+            ),
+            daemon.log,
+        )
+        self.assertEqual(
+            self.suppressed(daemon, "stderr") + self.logged(daemon, "text=xxx"), MANY
+        )
+        self.assertLess(len(daemon.log()), MOST)
+
+    def test_traceback(self) -> None:
+        """
+        Tracebacks of a hundred programs are there wholly.
+        """
+        fails = self.program("fails", "def fail():\n  1 / 0\nfail()\n")
+        port = freePort()
+        daemon = self.serving(
+            f"{port} on protocol = tcp, wait = no, user = -, exec = {fails},"
+            " stderr = log;\n",
+            port,
+        )
+        for _ in range(100):
+            talk(port, b"")
+        daemon.waitForLog("text=ZeroDivisionError", 100)
+        self.assertEqual(self.suppressed(daemon, "stderr"), 0)
+
+    def test_warm(self) -> None:
+        """
+        So it is with what a warm interpreter says, and what it has left behind.
+        """
+        self.write("flooding.py", f"import os\nif not os.fork():\n{self.indented()}")
+        warm = self.write("warm.py", "print('hello')\n")
+        port = freePort()
+        daemon = self.serving(
+            f"{port} on protocol = tcp, wait = no, user = -, exec = {sys.executable},"
+            f" args = python {warm}, warm = yes, preload = flooding,"
+            f" directory = {self.folder};\n",
+            port,
+        )
+        self.othersAnswer()
+        eventually(
+            lambda: (
+                self.suppressed(daemon, "warm") + self.logged(daemon, "text=xxx")
+                >= MANY
+            ),
+            daemon.log,
+        )
+        self.assertEqual(talk(port, b""), b"hello\n")
+        self.assertLess(len(daemon.log()), MOST)
+
+    def indented(self) -> str:
+        """
+        The flood as a block, in a process that ends then.
+        """
+        return "".join(f"    {each}\n" for each in (FLOOD + "os._exit(0)").split("\n"))
+
+    def test_clients(self) -> None:
+        """
+        So it is with clients that are refused, and those whose programs fail.
+        """
+        cat, fails = freePort(), freePort()
+        daemon = self.serving(
+            f"{cat} on protocol = tcp, wait = no, user = -, exec = /bin/cat,"
+            " ip_max = 1;\n"
+            f"{fails} stream tcp nowait - /bin/false false\n",
+            cat,
+            fails,
+            options=("--log-rate", "20"),
+        )
+        for _ in range(100):
+            talkOrNothing(cat, b"")
+            talkOrNothing(fails, b"")
+        eventually(lambda: self.suppressed(daemon, "refuse") == 79, daemon.log)
+        eventually(lambda: self.suppressed(daemon, "end") == 80, daemon.log)
+        self.assertEqual(self.logged(daemon, "] refuse "), 20)
+        self.assertEqual(self.logged(daemon, f"] end {fails}/tcp"), 20)
+        self.othersAnswer()
+
+    def test_end(self) -> None:
+        """
+        What was left out is told when the daemon ends, too.
+        """
+        fails = freePort()
+        # With a bound of one, the end of each program but the last has been seen.
+        line = f"{fails} stream tcp nowait/1 - /bin/false false\n"
+        daemon = self.serving(line, fails, options=("--log-rate", "5"))
+        for _ in range(8):
+            talkOrNothing(fails, b"")
+        daemon.waitForLog(f"end {fails}/tcp", 5)
+        daemon.process.terminate()
+        daemon.process.wait(30)
+        self.assertGreater(self.suppressed(daemon, "end"), 0)

@@ -1,0 +1,455 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+What programs may do, and what they can see of others, where root runs the daemon.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import re
+import signal
+import socket
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from tests.support import world
+from tests.support.daemon import (
+    DEADLINE,
+    TOKEN,
+    Daemon,
+    environment,
+    eventually,
+    freePort,
+    talk,
+    twistd,
+)
+from tests.support.serving import ServingTestCase, forkServers, inetd, readAll, run
+
+#: Says what it is and has; and keeps something for those after it, if it can.
+TELLS = """
+import builtins, json, os, sys
+
+def status(pid):
+    with open(f"/proc/{pid}/status") as file:
+        pairs = (line.partition(":") for line in file)
+        return {name: value.split() for name, _, value in pairs}
+
+def refused(call, *given):
+    try:
+        call(*given)
+    except PermissionError:
+        return True
+    return False
+
+found = {"me": status("self"), "parent": status(os.getppid())}
+found["fds"] = {}
+for fd in os.listdir("/proc/self/fd"):
+    try:
+        found["fds"][fd] = os.readlink(f"/proc/self/fd/{fd}")
+    except FileNotFoundError:
+        pass
+found["env"] = dict(os.environ)
+found["seen"] = getattr(builtins, "kept", None)
+builtins.kept = os.getpid()
+found["refused"] = [
+    refused(os.setuid, 0), refused(os.seteuid, 0), refused(os.setgid, 0),
+    refused(os.setgroups, [0]), refused(os.chroot, "/"),
+    refused(os.setresuid, 0, 0, 0),
+]
+print(json.dumps(found), flush=True)
+"""
+WAYS = ("launch = forkserver", "launch = direct", "warm = yes", "rlimit_core = 0")
+
+
+class PrivilegesTests(ServingTestCase):
+    """
+    Programs of users that are not root.
+    """
+
+    if not world.ROOT:
+        skip = world.NOT_ROOT
+
+    def setUp(self) -> None:
+        """
+        Serve one program in every way, as two users.
+        """
+        super().setUp()
+        self.users = [world.alpine(), pwd.getpwnam("nobody")]
+        tells = self.program("tells", TELLS)
+        self.ports = {(u.pw_name, w): freePort() for u in self.users for w in WAYS}
+        lines = "".join(
+            f"{port} on protocol = tcp, wait = no, user = {user}, exec = {tells},"
+            f" env = SECRET_OF_{user}=x, {way};\n"
+            for (user, way), port in self.ports.items()
+        )
+        self.served = self.daemon(lines, *self.ports.values())
+        self.served.start()
+        self.addCleanup(self.served.stop)
+        self.served.waitForLog("event=ready", 2)
+
+    def assertRuns(self, status: Any, user: pwd.struct_passwd) -> None:
+        """
+        Assert that a process has exactly a user's ids, real, effective, saved and for
+        files, its groups, and no capability.
+        """
+        groups = sorted(set(os.getgrouplist(user.pw_name, user.pw_gid)))
+        self.assertEqual(status["Uid"], [str(user.pw_uid)] * 4)
+        self.assertEqual(status["Gid"], [str(user.pw_gid)] * 4)
+        self.assertEqual(sorted(map(int, status["Groups"])), groups)
+        for name in ("CapInh", "CapPrm", "CapEff", "CapAmb"):
+            self.assertEqual(int(status[name][0], 16), 0, name)
+
+    def ask(self, user: str, way: str) -> Any:
+        """
+        What the program of a service says.
+        """
+        return self.told(self.ports[user, way])
+
+    def told(self, port: int) -> Any:
+        """
+        What the program on a port says.
+        """
+        return json.loads(talk(port, b""))
+
+    def test_identity(self) -> None:
+        """
+        A program has exactly its user's ids, real, effective, saved and for files; its
+        groups; no capability; and no way back.
+        """
+        for user in self.users:
+            for way in WAYS:
+                with self.subTest(user=user.pw_name, way=way):
+                    found = self.ask(user.pw_name, way)
+                    self.assertRuns(found["me"], user)
+                    self.assertEqual(found["refused"], [True] * 6)
+
+    def test_helpers(self) -> None:
+        """
+        So have the fork servers and the warm processes, which a program of the same
+        user can take over, and which had it all before they had seen a client.
+        """
+        users = {user.pw_uid for user in self.users}
+        eventually(lambda: self._owners() == users, lambda: str(self._owners()))
+        for user in self.users:
+            for way in ("launch = forkserver", "warm = yes"):
+                with self.subTest(user=user.pw_name, way=way):
+                    self.assertRuns(self.ask(user.pw_name, way)["parent"], user)
+
+    def _owners(self) -> set[int]:
+        """
+        Whose the fork servers are.
+        """
+        helpers = forkServers(self.served.process.pid)
+        return {os.stat(f"/proc/{pid}").st_uid for pid in helpers}
+
+    def test_anotherUser(self) -> None:
+        """
+        When a warm service becomes another user's, on the same socket, no process that
+        was kept for the one before serves a client of it any more.
+        """
+        one, two = self.users
+        port, path = self.ports[one.pw_name, "warm = yes"], self.path("inetd.conf")
+        with open(path, encoding="utf-8") as file:
+            lines = file.read()
+        for old, new in ((one, two), (two, one)):
+            process = self.told(port)["parent"]["Pid"]
+            lines = re.sub(
+                rf"(?m)^({port} .* user = ){old.pw_name}(?=,)",
+                rf"\1{new.pw_name}",
+                lines,
+            )
+            self.write("inetd.conf", lines)
+            count = self.served.log().count(f"change {port}/tcp")
+            self.served.process.send_signal(signal.SIGHUP)
+            self.served.waitForLog(f"change {port}/tcp", count + 1)
+            with ThreadPoolExecutor(4) as pool:
+                found = list(pool.map(lambda _: self.told(port), range(20)))
+            for each in found:
+                self.assertRuns(each["me"], new)
+                self.assertRuns(each["parent"], new)
+                self.assertNotEqual(each["parent"]["Pid"], process)
+                self.assertIsNone(each["seen"])
+
+    def test_isolation(self) -> None:
+        """
+        A program has no descriptor but its client's, nothing of another service's
+        environment, and nothing that another client's program has left; a process that
+        is kept warm serves its own user only.
+        """
+        parents: dict[str, set[str]] = {}
+        for user in self.users:
+            other = next(u for u in self.users if u is not user)
+            for way in WAYS:
+                for _ in range(2):
+                    found = self.ask(user.pw_name, way)
+                    rest = {fd for fd, to in found["fds"].items() if int(fd) > 2}
+                    self.assertEqual(rest, set(), (way, found["fds"]))
+                    links = {found["fds"][fd] for fd in "012"}
+                    self.assertEqual(len(links), 1)
+                    self.assertRegex(links.pop(), "^socket:")
+                    env = found["env"]
+                    self.assertIn(f"SECRET_OF_{user.pw_name}", env)
+                    self.assertNotIn(f"SECRET_OF_{other.pw_name}", env)
+                    self.assertIsNone(found["seen"])
+            warm = self.ask(user.pw_name, "warm = yes")["parent"]
+            self.assertEqual(warm["Uid"], [str(user.pw_uid)] * 4)
+            parents[user.pw_name] = set(warm["Pid"])
+        self.assertEqual(len(set.union(*parents.values())), 2)
+
+
+class EnvironmentTests(ServingTestCase):
+    """
+    The environment of programs of other users.
+    """
+
+    if not world.ROOT:
+        skip = world.NOT_ROOT
+
+    #: What a daemon may have from a login, a service manager or anybody.
+    NOT_SHARED = (
+        *("XDG_RUNTIME_DIR", "XDG_SESSION_ID", "DBUS_SESSION_BUS_ADDRESS"),
+        *("XAUTHORITY", "KRB5CCNAME", "SUDO_USER", "SUDO_COMMAND", "OLDPWD"),
+        *("JOURNAL_STREAM", "INVOCATION_ID", "MAINPID", "MAIL", "SECRET"),
+        *("LANGUAGE", "BASH_ENV", "LC", "TZDIR"),
+    )
+
+    def test_builtUp(self) -> None:
+        """
+        A program of another user gets PATH, the user's own variables, the time zone and
+        the locale, and what the line asks for; however it is started.
+        """
+        user = world.alpine()
+        tells = self.program("tells", TELLS)
+        ports = [freePort() for _ in range(3)]
+        ways = ("launch = forkserver", "launch = direct", "warm = yes")
+        conf = "".join(
+            f"{port} on protocol = tcp, wait = no, user = {user.pw_name},"
+            f" exec = {tells}, env = MORE=x, {way};\n"
+            for port, way in zip(ports, ways)
+        )
+        shared = {"TZ": "UTC", "LANG": "C.UTF-8", "LC_TIME": "C"}
+        wanted = {
+            **shared,
+            "PATH": "/usr/local/bin:/usr/bin:/bin",
+            "USER": user.pw_name,
+            "LOGNAME": user.pw_name,
+            "HOME": user.pw_dir,
+            "SHELL": user.pw_shell,
+            "MORE": "x",
+        }
+        env = {**environment(), **shared, **dict.fromkeys(self.NOT_SHARED, "daemon")}
+        env["INETD_CONTROL"] = self.path("control")
+        with self.daemon(conf, *ports, env=env) as daemon:
+            daemon.waitForLog("event=ready")
+            for port, way in zip(ports, ways):
+                found = json.loads(talk(port, b""))["env"]
+                # What tells of the connection, and of this test, comes to that.
+                for name in list(found):
+                    if name.startswith(("TCP", "REMOTE_", "PROTO", TOKEN, "LC_CTYPE")):
+                        del found[name]
+                self.assertEqual(found, wanted, way)
+
+    def test_passed(self) -> None:
+        """
+        What C{passenv} names of the daemon's environment it gets, whatever that is.
+        """
+        tells, port = self.program("tells", TELLS), freePort()
+        conf = (
+            f"{port} on protocol = tcp, wait = no, user = {world.alpine().pw_name},"
+            f" exec = {tells}, passenv = SUDO_USER;\n"
+        )
+        with self.daemon(conf, port, env=environment(SUDO_USER="me", SECRET="x")):
+            found = json.loads(talk(port, b""))["env"]
+        self.assertEqual(found["SUDO_USER"], "me")
+        self.assertNotIn("SECRET", found)
+
+
+class FilesTests(ServingTestCase):
+    """
+    Files that others can reach.
+    """
+
+    def _serve(self, path: str, *more: str) -> Daemon:
+        """
+        A daemon that reads a file, until the test ends.
+        """
+        daemon = Daemon(inetd("-f", "-e", *more, path))
+        daemon.start()
+        self.addCleanup(daemon.stop)
+        return daemon
+
+    def test_writable(self) -> None:
+        """
+        A configuration file that others can write, or own, one that it includes, and
+        one in a folder where others can replace it each draw a warning that names the
+        file; one that only root can change draws none.
+        """
+        said = {"good": "", "wide": "others than its owner may write to it"}
+        for folder, mode in (("all", 0o777), ("group", 0o775), ("their", 0o755)):
+            os.mkdir(self.path(folder))
+            os.chmod(self.path(folder), mode)
+            said[f"{folder}/inner"] = "others can replace it"
+        if world.ROOT:
+            user = world.alpine().pw_uid
+            said["owned"] = f"the user {user} owns it"
+            said["their/inner"] = f"the user {user} owns its folder"
+            os.chown(self.path("group"), 0, user)
+            os.chown(self.path("their"), user, -1)
+        else:
+            del said["group/inner"], said["their/inner"]
+        line = f"{freePort()} stream tcp nowait - internal echo\n"
+        for name in said:
+            self.write(name, "", 0o666 if name == "wide" else 0o644)
+            line += f".include {self.path(name)}\n"
+        if world.ROOT:
+            os.chown(self.path("owned"), user, -1)
+        said["inetd.conf"] = said["wide"]
+        daemon = self._serve(self.write("inetd.conf", line, 0o666))
+        daemon.waitForLog("listen ")
+        for name, reason in said.items():
+            words = re.findall(f"warning {self.path(name)}:1:1 .*", daemon.log())
+            self.assertEqual([reason in each for each in words], [True] * bool(reason))
+
+    def test_paths(self) -> None:
+        """
+        A file, a folder, a symbolic link, and the socket of somebody who listens stay
+        as they are where a UNIX socket should be; the log says why there is none.
+        """
+        kept = self.write("kept", "precious")
+        os.symlink(kept, self.path("link"))
+        os.mkdir(self.path("folder"))
+        with socket.socket(socket.AF_UNIX) as other:
+            other.bind(self.path("used"))
+            other.listen()
+            os.symlink(self.path("used"), self.path("toUsed"))
+            names = ("kept", "link", "folder", "used", "toUsed")
+            lines = "".join(
+                f"{self.path(name)} stream unix nowait - internal echo\n"
+                for name in names
+            )
+            port = freePort()
+            lines += f"{port} stream tcp nowait - internal echo\n"
+            daemon = self._serve(self.write("inetd.conf", lines))
+            daemon.waitForLog("unbound ", len(names))
+            daemon.waitForLog("listen ")
+            daemon.stop()
+            with open(kept, encoding="utf-8") as file:
+                self.assertEqual(file.read(), "precious")
+            for name in ("link", "toUsed"):
+                self.assertTrue(os.path.islink(self.path(name)))
+            self.assertTrue(os.path.isdir(self.path("folder")))
+            self.assertTrue(os.path.exists(self.path("used")))
+
+
+class ForgeryTests(ServingTestCase):
+    """
+    Lines of the log that somebody else would like to write.
+    """
+
+    def test_control(self) -> None:
+        """
+        Nothing that a client sends, a program complains of, or a file is called, gets a
+        control character into the log, or begins a line of it.
+        """
+        mux, complains = freePort(), freePort()
+        forged = "x\\r\\x1b[2Jend 7/tcp pid=1\\x85\\u2028forged"
+        program = self.program(
+            "complains",
+            f"import sys\nsys.stderr.buffer.write({forged!r}.encode() + b'\\n')\n",
+        )
+        name = "a\x1b[31m\rstart forged\n"
+        self.write(name, "nonsense\n")
+        conf = (
+            f"{mux} stream tcp nowait - internal tcpmux\n"
+            f"{complains} on protocol = tcp, wait = no, user = -, exec = {program},"
+            " stderr = log;\n"
+            '.include "a*"\n'
+        )
+        daemon = self.daemon(conf, mux, complains)
+        with daemon:
+            talk(mux, b"x\r\x1b[2Jstart forged\x85\xe2\x80\xa8end\r\n")
+            talk(complains, b"")
+            daemon.waitForLog("there is no service tcpmux/x")
+            daemon.waitForLog("stderr ")
+            daemon.waitForLog("field=socktype")
+            log = daemon.log()
+        self.assertNotRegex(log, "[^\\n\\t\\x20-\\x7e]")
+        for line in log.splitlines():
+            self.assertRegex(line, r"^(\t|\d{4}-)")
+        self.assertFalse(re.search(r"^\S+ \[\S+\] (start|end) forged", log, re.M))
+
+    def test_everywhere(self) -> None:
+        """
+        What the path of a socket has in it that a terminal would obey is escaped in the
+        log in both formats, in metrics, and by all commands.
+        """
+        odd = "s\x1b[31m\tt\x9bA\u202eb\x07"
+        shown = "s\\x1b[31m\\tt\\x9bA\\u202eb\\x07"
+        control = self.path("control")
+        conf = self.write(
+            "inetd.conf",
+            f'{freePort()} stream tcp nowait - internal echo\n"{self.path(odd)}" stream'
+            f' unix nowait - internal echo\n"{self.path(odd)}/no" stream unix nowait -'
+            " internal echo\n",
+        )
+        path = self.path(odd)
+        for form in ("text", "json"):
+            argv = ("-f", "-e", "--control", control, "--log-format", form, conf)
+            daemon = Daemon(inetd(*argv))
+            with daemon:
+                daemon.waitForLog("unbound")
+                daemon.waitForLog("listen ", 2)
+                written = shown.replace("\\", "\\\\") if form == "json" else shown
+                self.assertEscaped(daemon.log(), written)
+                name = f"{path}/unix"
+                for words, text in (
+                    (("status",), shown),
+                    (("status", "--json"), ""),
+                    (("health",), shown),
+                    (("pause", name), shown),
+                    (("resume", name), shown),
+                    (("resume", f"{odd}?"), shown),
+                    (("reload",), ""),
+                ):
+                    done = run(inetd(*words, "--control", control))
+                    self.assertEscaped(done.stdout + done.stderr, text)
+                metrics = self.asked(control, b"/metrics")
+                self.assertEscaped(metrics, shown.replace("\\", "\\\\"))
+        given: tuple[tuple[str, ...], ...] = (
+            ("--check", conf),
+            ("--explain", path, conf),
+            ("--explain", f"{odd}?", conf),
+            ("--check", path),
+            ("-p", f"{path}/pid", conf),
+            ("--control", odd, "--max-child", odd, conf),
+            ("status", "--control", path),
+        )
+        for each in given:
+            done = run(inetd(*each))
+            self.assertEscaped(done.stdout + done.stderr, "")
+        done = run(twistd("inetd", "--max-child", odd))
+        self.assertEscaped(done.stdout + done.stderr, shown)
+        done = run(twistd("inetd", path))
+        self.assertEscaped(done.stdout + done.stderr, shown)
+
+    def asked(self, path: str, what: bytes) -> str:
+        """
+        The body that the control socket answers with.
+        """
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(DEADLINE)
+            client.connect(path)
+            client.sendall(b"GET %s HTTP/1.0\r\n\r\n" % what)
+            return readAll(client).partition(b"\r\n\r\n")[2].decode()
+
+    def assertEscaped(self, printed: str, shown: str) -> None:
+        """
+        Assert that a text has nothing in it that a terminal would obey, and something
+        that it must show.
+        """
+        self.assertIn(shown, printed)
+        self.assertFalse(re.search("[^\n\\x20-\\x7e]", printed), repr(printed))

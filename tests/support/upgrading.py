@@ -1,0 +1,87 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+A copy of the package, and of what leads to an interpreter, that a test may replace
+while a daemon runs from it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import TYPE_CHECKING
+
+from tests.support import world
+from tests.support.daemon import Daemon, environment, twistd
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from twisted.trial.unittest import SynchronousTestCase
+
+
+class Upgraded:
+    """
+    An installation that is replaced in place.
+
+    @ivar folder: what has the package.
+    @ivar python: the interpreter, a symbolic link.
+    """
+
+    def __init__(self, test: SynchronousTestCase) -> None:
+        folder = world.publicFolder(test)
+        self.folder = os.path.join(folder, "installed")
+        world.copyCheckout(self.folder)
+        os.mkdir(os.path.join(folder, "bin"))
+        self.python = os.path.join(folder, "bin", "python3")
+        os.symlink(world.python(), self.python)
+        environ = os.path.dirname(os.path.dirname(world.python()))
+        for name in ("pyvenv.cfg", "lib"):
+            if os.path.exists(os.path.join(environ, "pyvenv.cfg")):
+                os.symlink(os.path.join(environ, name), os.path.join(folder, name))
+
+    def daemon(self, conf: str, *ports: int, options: Sequence[str] = ()) -> Daemon:
+        """
+        A C{twistd inetd} of this installation.
+
+        @param conf: the path of its configuration.
+        """
+        env = environment(PYTHONPATH=self.folder)
+        argv = [self.python, *twistd("inetd", "--conf", conf, *options)[1:]]
+        return Daemon(argv, ports=ports, env=env, cwd=self.folder)
+
+    def replace(self, changes: Mapping[str, str]) -> int:
+        """
+        Replace a text by another in all modules of the package.
+
+        @return: how many have it.
+        """
+        package = os.path.join(self.folder, "inetdtw")
+        shutil.rmtree(os.path.join(package, "__pycache__"), ignore_errors=True)
+        count = 0
+        for entry in sorted(os.listdir(package)):
+            path = os.path.join(package, entry)
+            if not entry.endswith(".py"):
+                continue
+            with open(path, encoding="utf-8") as file:
+                text = before = file.read()
+            for old, new in changes.items():
+                text = text.replace(old, new)
+            count += text != before
+            with open(f"{path}.new", "w", encoding="utf-8") as file:
+                file.write(text)
+            os.rename(f"{path}.new", path)
+        return count
+
+    def relink(self, target: str | None) -> None:
+        """
+        Have another interpreter.
+
+        @param target: its path; C{None} for none.
+        """
+        if target is None:
+            os.unlink(self.python)
+            return
+        os.symlink(target, f"{self.python}.new")
+        os.rename(f"{self.python}.new", self.python)
