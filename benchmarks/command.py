@@ -8,6 +8,7 @@ The command: what is asked for, and the way from there to the results.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import signal
 import sys
@@ -15,12 +16,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks import launching, processes, warm
+from benchmarks import launching, overview, processes, warm
 from benchmarks.figures import Goal
 from benchmarks.ours import Ours
 from benchmarks.packages import Missing, Packages, defaultCache
 from benchmarks.peers import findPeers
-from benchmarks.report import Report
+from benchmarks.report import RESULTS, Report
 from benchmarks.rounds import Outcome, Rounds
 from benchmarks.scenario import Contender, Kit, Scenario
 from benchmarks.server import Server
@@ -49,8 +50,21 @@ def parser() -> argparse.ArgumentParser:
     add("--rounds", type=int, default=5, help="rounds of each scenario (5)")
     add("--seconds", type=float, default=2.0, help="seconds of each run (2)")
     add("--seed", type=int, default=1, help="what the orders are drawn from (1)")
-    add("--output", type=Path, default=HERE / "results", help="folder of the results")
-    add("--cache", type=Path, default=defaultCache(), help="folder of the peers")
+    add(
+        "--output",
+        type=Path,
+        default=HERE / "results",
+        help="directory of the results",
+    )
+    add("--plot", type=Path, metavar="FILE", help="write README.rst's plot to FILE")
+    add(
+        "--from",
+        dest="results",
+        type=Path,
+        metavar="FILE",
+        help="plot the results.json of an earlier run, and measure nothing",
+    )
+    add("--cache", type=Path, default=defaultCache(), help="directory of the peers")
     add(
         "--python",
         default=os.path.realpath(sys.executable),
@@ -140,13 +154,15 @@ def main(argv: Sequence[str]) -> int:
     """
     Do what is asked for.
 
-    @return: the exit status: 0, 2 if the question is wrong, 130 if interrupted; what
+    @return: the exit status: 0, 2 if an option is wrong, 130 if interrupted; what
         has been measured by then is written all the same.
     """
     options = parser().parse_args(argv)
     if options.list:
         print(listing())
         return 0
+    if options.results is not None:
+        return _plot(options.results, options.plot)
     try:
         goals, scenarios = select(options.only)
     except ValueError as error:
@@ -182,7 +198,30 @@ def _measure(
     status = _runAll(rounds, scenarios, report, options.output)
     files = report.write(options.output)
     print("\n".join([*report.lines(), "", *map(str, files)]))
+    if options.plot is not None and not status:
+        return _plot(options.output / RESULTS, options.plot)
     return status
+
+
+def _plot(results: Path, plot: Path | None) -> int:
+    """
+    Draw the plot of a run.
+
+    @param results: the file C{results.json} of the run.
+    @param plot: the file to write; C{None} if the option is missing.
+
+    @return: the exit status.
+    """
+    if plot is None:
+        tell("--from needs --plot FILE")
+        return 2
+    try:
+        plot.write_text(overview.draw(json.loads(results.read_text())))
+    except (OSError, ValueError) as error:
+        tell(str(error))
+        return 2
+    print(plot)
+    return 0
 
 
 def _runAll(

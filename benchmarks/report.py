@@ -22,6 +22,9 @@ from benchmarks.plot import draw
 from benchmarks.rounds import Outcome
 from benchmarks.tables import scenarioLines, summaryLines, verdict
 
+#: The file that has every sample of every round.
+RESULTS = "results.json"
+
 
 def machine() -> dict[str, Any]:
     """
@@ -93,7 +96,7 @@ class Report:
         """
         folder.mkdir(parents=True, exist_ok=True)
         texts = {
-            "results.json": json.dumps(self._data(), indent=1) + "\n",
+            RESULTS: json.dumps(self._data(), indent=1) + "\n",
             "results.txt": "\n".join(self.lines()) + "\n",
             "results.svg": draw(self.outcomes, self._goals),
         }

@@ -7,11 +7,12 @@ Tests for the arithmetic and the writing of L{benchmarks}: no peers and no clock
 
 from __future__ import annotations
 
+from pathlib import Path
 from xml.etree import ElementTree
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from benchmarks.command import GOALS, SCENARIOS, select
+from benchmarks.command import GOALS, SCENARIOS, main, select
 from benchmarks.figures import (
     Goal,
     Sample,
@@ -26,6 +27,7 @@ from benchmarks.load import LINE, TRANSFORMS, Result, Task
 from benchmarks.ours import OURS, definition
 from benchmarks.peers import Busybox
 from benchmarks.plot import draw, place
+from benchmarks.report import RESULTS, Report
 from benchmarks.rounds import Outcome
 from benchmarks.scenario import Scenario
 from benchmarks.service import Service
@@ -235,6 +237,47 @@ class PlotTests(SynchronousTestCase):
         root = ElementTree.fromstring(draw([measured()], GOALS))
         dots = root.findall("{http://www.w3.org/2000/svg}circle")
         self.assertEqual(len(dots), 2 + 3 + 2)
+
+
+class OverviewTests(SynchronousTestCase):
+    """
+    Tests for L{benchmarks.overview}, the plot of C{README.rst}.
+    """
+
+    def plot(self, goals: list[Goal]) -> tuple[int, Path]:
+        """
+        Draw the plot from the results of some goals.
+
+        @return: the exit status, and the path of the plot.
+        """
+        directory = Path(self.mktemp())
+        report = Report(goals, {}, {})
+        report.outcomes.append(measured())
+        report.write(directory)
+        plot = directory / "plot.svg"
+        results = directory / RESULTS
+        return main(["--from", str(results), "--plot", str(plot)]), plot
+
+    def test_draw(self) -> None:
+        """
+        The plot has the median and the range of a goal, the peers and the machine
+        when it is drawn from the results of a run.
+        """
+        status, plot = self.plot([OWN_USER])
+        self.assertEqual(status, 0)
+        root = ElementTree.parse(plot).getroot()
+        texts = [each.text or "" for each in root.iter() if each.tag.endswith("}text")]
+        self.assertIn("/bin/cat", texts)
+        self.assertIn("0.97 (0.95..0.99)", texts)
+        self.assertIn(f"Median and range of 2 rounds.  Peers: {Busybox.name}.", texts)
+        self.assertRegex(texts[-1], r", \d+ cores, Linux [\d.]+, Python .*; \d{4}-")
+
+    def test_nothing(self) -> None:
+        """
+        Nothing is written when no goal of the plot was measured.
+        """
+        status, plot = self.plot([])
+        self.assertEqual((status, plot.exists()), (2, False))
 
 
 class TableOfGoalsTests(SynchronousTestCase):
