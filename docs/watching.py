@@ -3,7 +3,8 @@
 
 """
 Print what C{inetd status --watch} shows of a daemon that has clients, for the guide:
-C{python docs/watching.py}.  A test gives it the seconds and five ports.
+C{python docs/watching.py}.  With C{--svg FILE} draw it as a terminal's picture, for
+C{README.rst}.  A test gives it the seconds and five ports.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ import termios
 import threading
 import time
 from collections.abc import Sequence
+from html import escape
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
 #: The seconds that it is watched for, and the most of them, until it has all to show.
@@ -50,6 +52,9 @@ for line in sys.stdin:
 #: What clients of the first services say, the seconds until the next one, and how many
 #: there are.
 CLIENTS = ((b"HELLO\n", 0.005, 3), (b"x\n", 0.01, 14), (b"", 0.01, 2))
+#: The picture: the size of a character and the border, in pixels.
+ACROSS, DOWN, BORDER = 8.4, 19, 18
+STYLE = "text{font:14px monospace;fill:#d8dee9;white-space:pre}"
 
 
 def connect(port: int, said: bytes, pause: float) -> None:
@@ -109,6 +114,28 @@ def shown(got: bytes) -> str:
     return re.sub("\x1b\\[[?0-9]*[a-zA-Z]", "", last).replace("\r", "")
 
 
+def picture(screen: str) -> str:
+    """
+    Draw a screen, below the command that shows it, as the text of an SVG file.
+    """
+    lines = ["$ inetd status --watch", *screen.rstrip("\n").split("\n")]
+    width = 2 * BORDER + ACROSS * max(WIDTH, *map(len, lines))
+    height = 2 * BORDER + DOWN * len(lines)
+    texts = [
+        f'<text x="{BORDER}" y="{BORDER + DOWN * number - 5}" xml:space="preserve" '
+        f'textLength="{ACROSS * len(line):.1f}">{escape(line)}</text>'
+        for number, line in enumerate(lines, 1)
+        if line
+    ]
+    body = "\n".join(texts)
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width:.0f}" '
+        f'height="{height}" viewBox="0 0 {width:.0f} {height}">\n'
+        f"<style>{STYLE}</style>\n"
+        f'<rect width="100%" height="100%" rx="8" fill="#20252d"/>\n{body}\n</svg>\n'
+    )
+
+
 def serve(folder: str, seconds: float, ports: Sequence[str]) -> str:
     """
     Have a daemon with clients, and watch it.
@@ -139,12 +166,21 @@ def serve(folder: str, seconds: float, ports: Sequence[str]) -> str:
             daemon.wait()
 
 
-def main(seconds: str = SECONDS, *ports: str) -> None:
+def main(*arguments: str) -> None:
     """
-    Print the last screen.
+    Print the last screen, or draw it to a file.
+
+    @param arguments: C{--svg FILE} if it is to be drawn, the seconds, and five ports.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        print(serve(folder, float(seconds), ports or PORTS))
+    _, path, *rest = arguments if arguments[:1] == ("--svg",) else ("", "", *arguments)
+    seconds, *ports = rest or [SECONDS]
+    with tempfile.TemporaryDirectory() as directory:
+        screen = serve(directory, float(seconds), ports or PORTS)
+    if not path:
+        print(screen)
+        return
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(picture(screen))
 
 
 if __name__ == "__main__":
