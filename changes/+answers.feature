@@ -1,1 +1,0 @@
-One client address gets at most 6000 answers in a minute from an internal service over UDP or from `dgram nowait`, where the first answer of a program counts as ten.  The key `answer_max` and the option `--answer-max` set another number, and 0 takes the limit away.

@@ -1,1 +1,0 @@
-`InetdService` puts all of it into a Twisted application.

@@ -1,1 +1,0 @@
-`python -m benchmarks` measures it beside six other superservers.

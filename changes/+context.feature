@@ -1,1 +1,0 @@
-The keys umask, directory, nice, groups, chroot and rlimit_* set a program's context.

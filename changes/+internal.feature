@@ -1,1 +1,0 @@
-The internal services echo, discard, chargen, daytime and time, over TCP and UDP.

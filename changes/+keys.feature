@@ -1,1 +1,0 @@
-The keys stderr, env, passenv, nodelay and keepalive; tcpmux (RFC 1078).

@@ -1,2 +1,0 @@
-`--log-level`, `--log-addresses` and `--log-format json`; SIGUSR2 logs the state of every
-service.

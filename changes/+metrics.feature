@@ -1,1 +1,0 @@
-`--metrics ENDPOINT` has the daemon tell the same figures to Prometheus.

@@ -1,2 +1,0 @@
-A supervisor is told that the daemon is ready, reloads, stops and lives (`NOTIFY_SOCKET`,
-`WATCHDOG_USEC`).

@@ -1,1 +1,0 @@
-The limits for one client address count all addresses of one IPv6 /64 as one client.  The key `per_source_prefix` and the option `--per-source-prefix` set how many bits of an address count, as in ``32/64``.

@@ -1,2 +1,0 @@
-SIGHUP reads the files again: sockets stay, running programs stay, and a file with a
-mistake changes nothing.
