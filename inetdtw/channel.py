@@ -23,7 +23,7 @@ from typing import IO
 
 from inetdtw._packets import ASIDE, HEADER, LARGEST, REPEATS_SHIFT, REPORT, SMALL
 from inetdtw.interfaces import Order
-from inetdtw.native import toBytes
+from inetdtw.text import toBytes
 
 
 def encode(order: Order) -> bytes:

@@ -41,10 +41,10 @@ from inetdtw import (
 )
 from inetdtw.background import ELSEWHERE, Runner
 from inetdtw.jsonlog import jsonLine, jsonObserver
-from inetdtw.native import native
 from inetdtw.place import printable
 from inetdtw.printing import complain, tell
 from inetdtw.report import Report
+from inetdtw.text import native
 
 PID_FILE = "/var/run/inetd.pid"
 EXITS = (

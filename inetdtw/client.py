@@ -18,7 +18,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from inetdtw.controlpath import Folder
-from inetdtw.native import native
+from inetdtw.text import native
 
 #: The seconds that a daemon may take for an answer.
 PATIENCE = 10.0

@@ -18,8 +18,8 @@ from inetdtw import __version__
 from inetdtw.client import Client, NoDaemon
 from inetdtw.commandline import Described, helpText, optionsOf
 from inetdtw.controlpath import NONE, askedPath
-from inetdtw.native import environment
 from inetdtw.printing import tell
+from inetdtw.text import environment
 
 #: The exit statuses: all is well, something is not, no daemon answers.
 FINE, TROUBLE, NOBODY = 0, 1, 2

@@ -19,8 +19,8 @@ from typing import Any
 
 from twisted.python import usage
 
-from inetdtw.native import textOf
 from inetdtw.printing import tell
+from inetdtw.text import textOf
 
 #: The titles of the groups of options, and which options are in each.
 GROUPS: Mapping[str, tuple[str, ...]] = {

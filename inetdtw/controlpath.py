@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 from inetdtw.directory import around, identityOf
-from inetdtw.native import native
+from inetdtw.text import native
 
 #: The variable that says it to both.
 VARIABLE = "INETD_CONTROL"

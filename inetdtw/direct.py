@@ -28,9 +28,9 @@ from inetdtw._spawning import contextOf, forkAndExec, reasonOf, spawn
 from inetdtw.context import Context
 from inetdtw.held import Held
 from inetdtw.interfaces import Exit, ILauncher, Order
-from inetdtw.native import native, toBytes
 from inetdtw.program import ProgramMissing, check
 from inetdtw.report import Report
+from inetdtw.text import native, toBytes
 from inetdtw.watch import Exits, Reaper, Watch, hasPidfds
 
 

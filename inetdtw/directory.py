@@ -20,7 +20,7 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from inetdtw.native import native, textOf
+from inetdtw.text import native, textOf
 
 #: Where Linux has a path for each descriptor, which leads to its very file.
 DESCRIPTORS = "/proc/self/fd"

@@ -16,10 +16,10 @@ from dataclasses import replace
 from inetdtw import lookups
 from inetdtw.conf import Warned
 from inetdtw.hostnames import NameWanted
-from inetdtw.native import toBytes
 from inetdtw.question import Question, orElse
 from inetdtw.service import SOCKTYPES, Address, Ownership, Service, SocketOptions
 from inetdtw.sockets import FILTERS
+from inetdtw.text import toBytes
 
 _SOCKTYPES_OF = {
     "tcp": ("stream",),

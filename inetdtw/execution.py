@@ -17,9 +17,9 @@ from inetdtw.context import Context
 from inetdtw.entry import KEYS
 from inetdtw.interpreter import Unfit, interpretedBy
 from inetdtw.lookups import Account
-from inetdtw.native import absolute, native
 from inetdtw.question import Question, orElse
 from inetdtw.service import Interpreted, Program, Service, Variables
+from inetdtw.text import absolute, native
 
 #: The keys that are resource limits, and their names in C{resource}.
 LIMITS = {

@@ -23,10 +23,10 @@ from inetdtw.conf import MISTAKES, Include, Statement, Warned, parse
 from inetdtw.distinct import distinct, overlapping, unreachable
 from inetdtw.entry import Entry
 from inetdtw.lookups import Lookups
-from inetdtw.native import fromBytes, native, textOf
 from inetdtw.place import ConfError, Place
 from inetdtw.resolve import At, Resolved, resolve, unknown
 from inetdtw.service import Service, Settings
+from inetdtw.text import fromBytes, native, textOf
 
 #: The most bytes of a file.
 LARGEST = 10 << 20

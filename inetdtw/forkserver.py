@@ -29,9 +29,9 @@ from inetdtw.held import Kept
 from inetdtw.helper import Helper
 from inetdtw.helpercode import BOOT, MODULES, codeOf
 from inetdtw.interfaces import IAcceptingLauncher, Order
-from inetdtw.native import native
 from inetdtw.posts import Posts, isShort
 from inetdtw.report import Report
+from inetdtw.text import native
 from inetdtw.total import Total
 from inetdtw.watch import Exits
 

@@ -34,11 +34,11 @@ from inetdtw.context import Identity
 from inetdtw.credentials import mismatch
 from inetdtw.delegations import KINDS, Delegation, Delegations
 from inetdtw.helpercode import Code
-from inetdtw.native import fromBytes
 from inetdtw.pauses import Pauses
 from inetdtw.place import printable
 from inetdtw.ports import BROKEN_PAUSE, sayDropped
 from inetdtw.report import JUST_ACCEPTED
+from inetdtw.text import fromBytes
 from inetdtw.total import Share, Total
 from inetdtw.watch import Exits
 

@@ -23,9 +23,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Callable
 
-from inetdtw.native import native, textOf
 from inetdtw.peers import peerText
 from inetdtw.service import Key, Service, hostIn
+from inetdtw.text import native, textOf
 
 #: The first descriptor that is passed.
 FIRST = 3

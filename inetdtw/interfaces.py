@@ -14,7 +14,7 @@ from typing import Any, Callable
 
 from zope.interface import Attribute, Interface
 
-from inetdtw.native import toBytes
+from inetdtw.text import toBytes
 
 
 @dataclass(frozen=True)

@@ -22,9 +22,9 @@ from collections.abc import Sequence
 from inetdtw import userfile, warmtext
 from inetdtw.context import Context, Identity
 from inetdtw.interfaces import Order
-from inetdtw.native import fromBytes, toBytes
 from inetdtw.plainfile import NotPlain
 from inetdtw.service import Interpreted, Program
+from inetdtw.text import fromBytes, toBytes
 
 _NAME = re.compile(r"python(3(\.[0-9]+)?)?")
 #: The options that take no value, and those that do.

@@ -31,7 +31,6 @@ from inetdtw.interfaces import ILauncher, IListener
 from inetdtw.internal import InternalDatagrams, InternalStream
 from inetdtw.limits import Limits
 from inetdtw.muxing import Tcpmux
-from inetdtw.native import native
 from inetdtw.nowait import StreamPrograms
 from inetdtw.pauses import Pauses
 from inetdtw.peers import peerText
@@ -40,6 +39,7 @@ from inetdtw.renewals import Renewals
 from inetdtw.service import Service, hostIn
 from inetdtw.state import ServiceState, stateOf
 from inetdtw.steady import clockOf
+from inetdtw.text import native
 from inetdtw.waiting import WaitProgram
 from inetdtw.warm import isReady
 

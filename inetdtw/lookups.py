@@ -19,7 +19,7 @@ from typing import Any, Callable
 
 from inetdtw.context import Identity, Login
 from inetdtw.hostnames import numeric, pairsOf
-from inetdtw.native import environment, native, textOf
+from inetdtw.text import environment, native, textOf
 
 
 def _hardLimit(name: str) -> int:

@@ -23,10 +23,10 @@ from typing import Any, Callable
 from twisted.application.service import Service
 from twisted.internet.task import LoopingCall
 
-from inetdtw.native import native, toBytes
 from inetdtw.report import Report
 from inetdtw.state import DaemonState
 from inetdtw.superserver import InetdService
+from inetdtw.text import native, toBytes
 
 #: The seconds between two looks at what is to be told.
 STATUS_INTERVAL = 5.0

@@ -28,7 +28,7 @@ from contextlib import suppress
 
 from inetdtw import plainfile
 from inetdtw.directory import Directory, around, identityOf
-from inetdtw.native import absolute
+from inetdtw.text import absolute
 
 #: The largest pid that any system has, and more bytes than it takes.
 _MOST, _BYTES = (1 << 31) - 1, 64

@@ -16,7 +16,7 @@ import stat
 from collections.abc import Iterator
 
 from inetdtw.directory import DESCRIPTORS
-from inetdtw.native import native
+from inetdtw.text import native
 
 _FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 #: What else there can be, for a person.

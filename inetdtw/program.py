@@ -22,8 +22,8 @@ from collections.abc import Iterator
 from inetdtw import plainfile
 from inetdtw.context import Identity
 from inetdtw.directory import isTrusted
-from inetdtw.native import native
 from inetdtw.service import Program
+from inetdtw.text import native
 from inetdtw.userfile import mayExecute
 
 _ACL = "system.posix_acl_access"

@@ -24,8 +24,8 @@ from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 from inetdtw.context import Context
 from inetdtw.forkserver import ForkServers, usualCount
 from inetdtw.interfaces import ILauncher, Order
-from inetdtw.native import native
 from inetdtw.report import Report
+from inetdtw.text import native
 from inetdtw.total import Total
 
 _FLAGS = os.O_DIRECTORY | os.O_CLOEXEC | getattr(os, "O_PATH", os.O_RDONLY)

@@ -31,7 +31,6 @@ from inetdtw.hostnames import START_WAIT, HostNames
 from inetdtw.inherited import Inherited
 from inetdtw.launchers import Launchers
 from inetdtw.lookups import Lookups
-from inetdtw.native import environment
 from inetdtw.ports import broken, reasonOf
 from inetdtw.report import Report
 from inetdtw.service import Service, Settings
@@ -39,6 +38,7 @@ from inetdtw.slots import DRAINING, Slots
 from inetdtw.standard import occupyDescriptors
 from inetdtw.state import DaemonState, ServiceState
 from inetdtw.tally import Tally
+from inetdtw.text import environment
 from inetdtw.total import Total, defaultMost, processLimit
 
 

@@ -22,7 +22,6 @@ from inetdtw.commandline import Described, helpText, inOrder, optionsOf
 from inetdtw.controlpath import NONE, pathOf
 from inetdtw.inherited import Inherited
 from inetdtw.logstream import takeStreams
-from inetdtw.native import absolute, environment
 from inetdtw.peers import ADDRESSES
 from inetdtw.place import printable
 from inetdtw.printing import complain
@@ -33,6 +32,7 @@ from inetdtw.signals import ReloadOnHangup, StateOnUser2, stop, takeAll
 from inetdtw.steady import SteadyTime
 from inetdtw.superserver import InetdService, NothingToServe
 from inetdtw.systemlog import takeSyslog
+from inetdtw.text import absolute, environment
 
 DEFAULT_FILE = "/etc/inetd.conf"
 SIGNALS = (

@@ -25,7 +25,7 @@ from typing import Callable, NoReturn
 from inetdtw import plainfile
 from inetdtw.context import Identity
 from inetdtw.directory import isTrusted
-from inetdtw.native import native
+from inetdtw.text import native
 
 #: The seconds that a file is waited for; and how many, for L{_MEMORY} seconds after one
 #: was not there in time, so that many of them do not add up.

@@ -23,11 +23,11 @@ from inetdtw.crowd import Crowd
 from inetdtw.delegations import Delegation
 from inetdtw.helper import Helper
 from inetdtw.interfaces import Order
-from inetdtw.native import fromBytes
 from inetdtw.place import printable
 from inetdtw.service import Settings
 from inetdtw.test import system
 from inetdtw.test.fakes import FIRST_PID, FakeChild
+from inetdtw.text import fromBytes
 from inetdtw.warmchannel import Channel as WarmChannel
 from inetdtw.warmprocess import WarmProcess
 

@@ -1,4 +1,4 @@
-# -*- test-case-name: inetdtw.test.test_native -*-
+# -*- test-case-name: inetdtw.test.test_text -*-
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 

@@ -2,7 +2,7 @@
 # See LICENSE for details.
 
 """
-Tests for L{inetdtw.native}.
+Tests for L{inetdtw.text}.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from unittest import mock
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw import native as module
-from inetdtw.native import absolute, environment, fromBytes, native, textOf, toBytes
+from inetdtw import text as module
+from inetdtw.text import absolute, environment, fromBytes, native, textOf, toBytes
 
 #: Text of all kinds: two of its bytes are not UTF-8.
 TEXT = "gr\u00fc\u00df\u2026 \u0444 \udcff\udcc3"
