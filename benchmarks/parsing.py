@@ -18,7 +18,7 @@ import tempfile
 import time
 
 from inetdtw import _packets, _warmhelper, conf, files
-from inetdtw.service import Settings
+from inetdtw.model.service import Settings
 from inetdtw.test import hostile, system
 
 #: The bytes of a configuration.

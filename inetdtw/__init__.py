@@ -13,18 +13,18 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from inetdtw.diff import Reload
     from inetdtw.factory import ProgramFactory
     from inetdtw.files import Configuration
     from inetdtw.inherited import Inherited
+    from inetdtw.model.changes import Reload
+    from inetdtw.model.errors import ConfError
+    from inetdtw.model.selection import NotOneService
+    from inetdtw.model.service import Bounds, Settings
+    from inetdtw.model.state import DaemonState, ServiceState
     from inetdtw.notify import Notifications
-    from inetdtw.place import ConfError
     from inetdtw.report import Report
-    from inetdtw.selection import NotOneService
-    from inetdtw.service import Bounds, Settings
     from inetdtw.signals import ReloadOnHangup, StateOnUser2
     from inetdtw.slots import Draining
-    from inetdtw.state import DaemonState, ServiceState
     from inetdtw.superserver import InetdService, NothingToServe
     from inetdtw.tally import Tally
 
@@ -54,22 +54,22 @@ __version__ = "0.1.0"
 #: Where the public names are.  They are imported when they are asked for, as what
 #: only wants the version, or one module, does not want Twisted's reactor.
 _MODULES = {
-    "Bounds": "service",
-    "ConfError": "place",
+    "Bounds": "model.service",
+    "ConfError": "model.errors",
     "Configuration": "files",
-    "DaemonState": "state",
+    "DaemonState": "model.state",
     "Draining": "slots",
     "InetdService": "superserver",
     "Inherited": "inherited",
-    "NotOneService": "selection",
+    "NotOneService": "model.selection",
     "NothingToServe": "superserver",
     "Notifications": "notify",
     "ProgramFactory": "factory",
-    "Reload": "diff",
+    "Reload": "model.changes",
     "ReloadOnHangup": "signals",
     "Report": "report",
-    "ServiceState": "state",
-    "Settings": "service",
+    "ServiceState": "model.state",
+    "Settings": "model.service",
     "StateOnUser2": "signals",
     "Tally": "tally",
 }

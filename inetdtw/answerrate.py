@@ -16,8 +16,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import Any, Callable
 
+from inetdtw.model.source import Prefix, hostOf, sourceOf
 from inetdtw.seldom import Seldom
-from inetdtw.source import Prefix, hostOf, sourceOf
 
 #: The seconds after which an empty bucket is full again.
 MINUTE = 60.0

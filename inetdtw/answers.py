@@ -23,11 +23,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Callable
 
-from inetdtw.diff import Changes, Reload
 from inetdtw.metrics import KIND, exposition
-from inetdtw.selection import NotOneService
+from inetdtw.model.changes import Changes, Reload
+from inetdtw.model.selection import NotOneService
+from inetdtw.model.state import DaemonState
 from inetdtw.slots import Draining
-from inetdtw.state import DaemonState
 
 _JSON = "application/json"
 _READ, _WRITE = ("GET", "HEAD"), ("POST",)

@@ -21,9 +21,9 @@ from typing import Any
 from twisted.application.service import IService, IServiceCollection
 from twisted.scripts._twistd_unix import UnixApplicationRunner
 
+from inetdtw.model.state import BIND_FAILED
 from inetdtw.pidfile import PidFile, Unusable
 from inetdtw.printing import complain
-from inetdtw.state import BIND_FAILED
 from inetdtw.superserver import InetdService, NothingToServe
 
 #: Where the reasons are that nobody sees.

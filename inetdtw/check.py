@@ -25,9 +25,9 @@ from inetdtw.conf import Duplicate, Warned
 from inetdtw.files import Configuration
 from inetdtw.hostnames import CHECK_WAIT, HostNames
 from inetdtw.lookups import Lookups
-from inetdtw.place import Place
+from inetdtw.model.errors import Place
+from inetdtw.model.service import Settings
 from inetdtw.printing import printTo
-from inetdtw.service import Settings
 
 #: How many characters of a line are shown, and how many of them before the field.
 WIDTH, BEFORE = 100, 50

@@ -15,7 +15,7 @@ from zope.interface import implementer
 from inetdtw.complaints import Complaints
 from inetdtw.host import Host
 from inetdtw.interfaces import Exit, IChild
-from inetdtw.service import Service
+from inetdtw.model.service import Service
 
 
 @implementer(IChild)

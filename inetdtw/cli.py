@@ -41,7 +41,7 @@ from inetdtw import (
 )
 from inetdtw.background import ELSEWHERE, Runner
 from inetdtw.jsonlog import jsonLine, jsonObserver
-from inetdtw.place import printable
+from inetdtw.model.errors import printable
 from inetdtw.printing import complain, tell
 from inetdtw.report import Report
 from inetdtw.text import native

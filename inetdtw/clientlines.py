@@ -16,8 +16,8 @@ from twisted.logger import Logger, LogLevel
 
 from inetdtw import lograte
 from inetdtw.interfaces import Exit
-from inetdtw.peers import ADDRESSES
-from inetdtw.place import printable
+from inetdtw.model.address import ADDRESSES
+from inetdtw.model.errors import printable
 
 _HOW = {None: "", True: " how={how}", False: " how={how}"}
 #: The levels, each of which has all that those before it have.

@@ -31,7 +31,7 @@ from twisted.internet.interfaces import IReadDescriptor
 from twisted.python.failure import Failure
 
 from inetdtw.descriptors import Claim
-from inetdtw.place import printable
+from inetdtw.model.errors import printable
 
 #: The most characters of one line; a longer one becomes several.
 LONGEST = 1000

@@ -34,7 +34,7 @@ from typing import Union
 from inetdtw.definition import WORDS, Said, checkCount, entryFrom, keysOf
 from inetdtw.entry import Entry
 from inetdtw.lexer import Source, wordsIn
-from inetdtw.place import ConfError, Place, Word, printable
+from inetdtw.model.errors import ConfError, Place, Word, printable
 from inetdtw.positional import defaultHosts, saidBy, splitService
 from inetdtw.tokens import Tokens
 

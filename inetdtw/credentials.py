@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-from inetdtw.context import Identity
+from inetdtw.model.process import Identity
 
 #: The names of the lines in C{/proc/PID/status}.
 _LINES = ("Uid", "Gid", "Groups")

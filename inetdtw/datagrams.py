@@ -36,7 +36,7 @@ from inetdtw.interfaces import ILauncher
 from inetdtw.launches import Launches
 from inetdtw.limits import Limits
 from inetdtw.listener import GatedListener
-from inetdtw.service import Service
+from inetdtw.model.service import Service
 
 #: How many answers the first one of a program counts as: to start one costs more than
 #: to answer.

@@ -13,7 +13,7 @@ from typing import Any
 
 from inetdtw import foreign
 from inetdtw.entry import KEYS, Entry
-from inetdtw.place import ConfError, Place, Word
+from inetdtw.model.errors import ConfError, Place, Word
 from inetdtw.tokens import Sort, Tokens
 from inetdtw.values import Kind
 

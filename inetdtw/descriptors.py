@@ -30,7 +30,7 @@ from enum import Enum
 from typing import Any, Callable
 
 from inetdtw.crowd import Crowd
-from inetdtw.source import Prefix, hostOf, sourceOf
+from inetdtw.model.source import Prefix, hostOf, sourceOf
 
 #: How many descriptors a client may need for a moment, and how near to the limit it is
 #: tried whether there are so many.

@@ -25,9 +25,9 @@ from twisted.python.failure import Failure
 
 from inetdtw._programs import STALLS
 from inetdtw._spawning import contextOf, forkAndExec, reasonOf, spawn
-from inetdtw.context import Context
 from inetdtw.held import Held
 from inetdtw.interfaces import Exit, ILauncher, Order
+from inetdtw.model.process import Context
 from inetdtw.program import ProgramMissing, check
 from inetdtw.report import Report
 from inetdtw.text import native, toBytes

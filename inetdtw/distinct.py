@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from inetdtw.conf import Duplicate, Warned
-from inetdtw.service import Address, Key, Service
+from inetdtw.model.service import Address, Key, Service
 
 _EVERY = ("0.0.0.0", "::")
 #: A family, a port and a type of socket.

@@ -16,8 +16,8 @@ from dataclasses import replace
 from inetdtw import lookups
 from inetdtw.conf import Warned
 from inetdtw.hostnames import NameWanted
+from inetdtw.model.service import SOCKTYPES, Address, Ownership, Service, SocketOptions
 from inetdtw.question import Question, orElse
-from inetdtw.service import SOCKTYPES, Address, Ownership, Service, SocketOptions
 from inetdtw.sockets import FILTERS
 from inetdtw.text import toBytes
 

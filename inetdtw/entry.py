@@ -18,7 +18,7 @@ from typing import Any
 
 from inetdtw import keys, values
 from inetdtw.keys import Key, key, rlimit
-from inetdtw.place import Place
+from inetdtw.model.errors import Place
 
 
 @dataclass(frozen=True, init=False)

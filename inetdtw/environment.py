@@ -20,8 +20,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from inetdtw._accepting import ofConnection, plain
-from inetdtw.context import Login
-from inetdtw.service import Variables
+from inetdtw.model.process import Login
+from inetdtw.model.service import Variables
 
 __all__ = ["NOTHING", "base", "ofConnection", "plain"]
 

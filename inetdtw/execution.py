@@ -13,12 +13,12 @@ from collections.abc import Iterator
 
 from inetdtw import lookups, program, values
 from inetdtw.conf import Warned
-from inetdtw.context import Context
 from inetdtw.entry import KEYS
 from inetdtw.interpreter import Unfit, interpretedBy
 from inetdtw.lookups import Account
+from inetdtw.model.process import Context
+from inetdtw.model.service import Interpreted, Program, Service, Variables
 from inetdtw.question import Question, orElse
-from inetdtw.service import Interpreted, Program, Service, Variables
 from inetdtw.text import absolute, native
 
 #: The keys that are resource limits, and their names in C{resource}.

@@ -22,10 +22,10 @@ from inetdtw.entry import KEYS, Entry
 from inetdtw.execution import LIMITS
 from inetdtw.hostnames import CHECK_WAIT, HostNames
 from inetdtw.lookups import Lookups
-from inetdtw.place import ConfError, printable
+from inetdtw.model.errors import ConfError, printable
+from inetdtw.model.service import SOCKTYPE_NAMES, Address, Service, Settings
 from inetdtw.printing import complain, printTo
 from inetdtw.resolve import resolve
-from inetdtw.service import SOCKTYPE_NAMES, Address, Service, Settings
 
 #: What needs no quotes, anywhere.
 _PLAIN = re.compile(r"[A-Za-z0-9_./:+@%~^*!?\[\](){}|&<>$-]+")

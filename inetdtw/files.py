@@ -23,9 +23,9 @@ from inetdtw.conf import MISTAKES, Include, Statement, Warned, parse
 from inetdtw.distinct import distinct, overlapping, unreachable
 from inetdtw.entry import Entry
 from inetdtw.lookups import Lookups
-from inetdtw.place import ConfError, Place
+from inetdtw.model.errors import ConfError, Place
+from inetdtw.model.service import Service, Settings
 from inetdtw.resolve import At, Resolved, resolve, unknown
-from inetdtw.service import Service, Settings
 from inetdtw.text import fromBytes, native, textOf
 
 #: The most bytes of a file.

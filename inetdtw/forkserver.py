@@ -23,12 +23,12 @@ from zope.interface import implementer
 from twisted.internet.defer import Deferred, DeferredList
 
 from inetdtw.channel import encode
-from inetdtw.context import Context
 from inetdtw.delegations import Delegation
 from inetdtw.held import Kept
 from inetdtw.helper import Helper
 from inetdtw.helpercode import BOOT, MODULES, codeOf
 from inetdtw.interfaces import IAcceptingLauncher, Order
+from inetdtw.model.process import Context
 from inetdtw.posts import Posts, isShort
 from inetdtw.report import Report
 from inetdtw.text import native

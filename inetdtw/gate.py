@@ -16,9 +16,9 @@ from typing import Any, Callable
 from inetdtw.descriptors import Account, Descriptors, Purpose
 from inetdtw.interfaces import ILauncher
 from inetdtw.limits import Limits, Verdict
+from inetdtw.model.source import hostOf
 from inetdtw.ports import SHORTAGE_PAUSE, SocketPort, survived
 from inetdtw.report import Report
-from inetdtw.source import hostOf
 from inetdtw.total import Total
 from inetdtw.undecided import Undecided
 

@@ -30,12 +30,12 @@ from inetdtw._accepting import unpackAddress
 from inetdtw._packets import REPORT
 from inetdtw.channel import Channel
 from inetdtw.children import Children
-from inetdtw.context import Identity
 from inetdtw.credentials import mismatch
 from inetdtw.delegations import KINDS, Delegation, Delegations
 from inetdtw.helpercode import Code
+from inetdtw.model.errors import printable
+from inetdtw.model.process import Identity
 from inetdtw.pauses import Pauses
-from inetdtw.place import printable
 from inetdtw.ports import BROKEN_PAUSE, sayDropped
 from inetdtw.report import JUST_ACCEPTED
 from inetdtw.text import fromBytes

@@ -17,8 +17,8 @@ from inetdtw.complaints import Complaints
 from inetdtw.descriptors import Account, Descriptors, Purpose
 from inetdtw.hostnames import HostNames
 from inetdtw.inherited import Inherited
+from inetdtw.model.service import Service
 from inetdtw.report import Report
-from inetdtw.service import Service
 from inetdtw.tally import Tally
 from inetdtw.tcpmux import Names
 from inetdtw.total import Total

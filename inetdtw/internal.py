@@ -22,7 +22,7 @@ from inetdtw.host import Host
 from inetdtw.interfaces import ILauncher
 from inetdtw.limits import Limits
 from inetdtw.listener import GatedListener
-from inetdtw.service import Service
+from inetdtw.model.service import Service
 from inetdtw.sharedport import streamPort
 from inetdtw.sockets import goodbye
 

@@ -20,10 +20,10 @@ import re
 from collections.abc import Sequence
 
 from inetdtw import userfile, warmtext
-from inetdtw.context import Context, Identity
 from inetdtw.interfaces import Order
+from inetdtw.model.process import Context, Identity
+from inetdtw.model.service import Interpreted, Program
 from inetdtw.plainfile import NotPlain
-from inetdtw.service import Interpreted, Program
 from inetdtw.text import fromBytes, toBytes
 
 _NAME = re.compile(r"python(3(\.[0-9]+)?)?")

@@ -18,15 +18,15 @@ from typing import Any, Callable
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 
 from inetdtw.acceptingwarm import warmBefore
-from inetdtw.context import Context
 from inetdtw.descriptors import Descriptors, Purpose
 from inetdtw.direct import Direct
 from inetdtw.forkserver import ForkServers, usualCount
 from inetdtw.interfaces import ILauncher
+from inetdtw.model.process import Context
+from inetdtw.model.service import Service
 from inetdtw.ports import survived
 from inetdtw.report import Report
 from inetdtw.rooted import Rooted
-from inetdtw.service import Service
 from inetdtw.total import Total
 from inetdtw.warm import Warm
 from inetdtw.warmprocess import OF_WARM

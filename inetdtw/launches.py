@@ -20,8 +20,8 @@ from inetdtw.complaints import Complaints
 from inetdtw.descriptors import Purpose
 from inetdtw.host import Host
 from inetdtw.interfaces import ILauncher, IPreparing, Order
+from inetdtw.model.service import Service
 from inetdtw.ports import broken, reasonOf, survived
-from inetdtw.service import Service
 
 #: The seconds after which a program is looked for in PATH again.
 LOOK_AGAIN = 1.0

@@ -22,7 +22,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from inetdtw.place import ConfError, Place, Word
+from inetdtw.model.errors import ConfError, Place, Word
 
 _PIECE = re.compile(
     r"""

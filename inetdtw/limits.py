@@ -13,8 +13,8 @@ from enum import Enum
 from typing import Any, Callable
 
 from inetdtw.answerrate import AnswerRate, answeredTo
-from inetdtw.service import Bounds
-from inetdtw.source import sourceOf
+from inetdtw.model.service import Bounds
+from inetdtw.model.source import sourceOf
 
 #: The seconds that a rate counts over.
 WINDOW = 60.0

@@ -30,14 +30,14 @@ from inetdtw.host import Host
 from inetdtw.interfaces import ILauncher, IListener
 from inetdtw.internal import InternalDatagrams, InternalStream
 from inetdtw.limits import Limits
+from inetdtw.model.address import peerText
+from inetdtw.model.service import Service, hostIn
+from inetdtw.model.state import ServiceState, stateOf
 from inetdtw.muxing import Tcpmux
 from inetdtw.nowait import StreamPrograms
 from inetdtw.pauses import Pauses
-from inetdtw.peers import peerText
 from inetdtw.ports import broken, reasonOf, survived
 from inetdtw.renewals import Renewals
-from inetdtw.service import Service, hostIn
-from inetdtw.state import ServiceState, stateOf
 from inetdtw.steady import clockOf
 from inetdtw.text import native
 from inetdtw.waiting import WaitProgram

@@ -17,8 +17,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Callable
 
-from inetdtw.context import Identity, Login
 from inetdtw.hostnames import numeric, pairsOf
+from inetdtw.model.process import Identity, Login
 from inetdtw.text import environment, native, textOf
 
 

@@ -23,10 +23,10 @@ from inetdtw.interfaces import ILauncher
 from inetdtw.launches import Launches
 from inetdtw.limits import Limits
 from inetdtw.listen import LONGEST_RETRY, failing
+from inetdtw.model.service import Service
+from inetdtw.model.state import ServiceState, stateOf
 from inetdtw.ports import SocketPort, broken, reasonOf
-from inetdtw.service import Service
 from inetdtw.sockets import goodbye
-from inetdtw.state import ServiceState, stateOf
 from inetdtw.steady import clockOf
 from inetdtw.tcpmux import GO, NOT_AVAILABLE
 from inetdtw.warm import isReady

@@ -18,8 +18,8 @@ from inetdtw.host import Host
 from inetdtw.interfaces import ILauncher
 from inetdtw.limits import Limits
 from inetdtw.listener import GatedListener
-from inetdtw.place import printable
-from inetdtw.service import Service
+from inetdtw.model.errors import printable
+from inetdtw.model.service import Service
 from inetdtw.sharedport import streamPort
 from inetdtw.sockets import goodbye
 from inetdtw.tcpmux import NOT_AVAILABLE, NOT_READ, Question

@@ -27,8 +27,8 @@ from inetdtw.interfaces import (
 from inetdtw.launches import Launches
 from inetdtw.limits import Limits
 from inetdtw.listener import GatedListener
+from inetdtw.model.service import Service
 from inetdtw.program import ProgramMissing
-from inetdtw.service import Service
 from inetdtw.sharedport import streamPort
 from inetdtw.sockets import goodbye
 

@@ -28,7 +28,7 @@ from inetdtw import table
 from inetdtw.client import Client, NoDaemon
 from inetdtw.command import FINE, NOBODY, TROUBLE, Command, NotDone
 from inetdtw.commandline import inOrder
-from inetdtw.place import printable
+from inetdtw.model.errors import printable
 from inetdtw.printing import complain, forget, tell
 from inetdtw.status import Health, Status
 

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 
 from inetdtw import directory
 from inetdtw.directory import Directory
-from inetdtw.service import Ownership
+from inetdtw.model.service import Ownership
 
 
 @dataclass(frozen=True)

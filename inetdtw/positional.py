@@ -27,7 +27,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from inetdtw.definition import Said
-from inetdtw.place import ConfError, Place, Word
+from inetdtw.model.errors import ConfError, Place, Word
 
 _FIELDS = ("service", "socktype", "protocol", "wait", "user", "exec")
 _LIMITS = ("accept_max", "ip_max", "per_source")

@@ -14,7 +14,7 @@ import sys
 from contextlib import suppress
 from typing import Any, Callable
 
-from inetdtw.place import printable
+from inetdtw.model.errors import printable
 
 #: What a line may have in it: it may be several.
 _KEPT = "\n"

@@ -20,9 +20,9 @@ import stat
 from collections.abc import Iterator
 
 from inetdtw import plainfile
-from inetdtw.context import Identity
 from inetdtw.directory import isTrusted
-from inetdtw.service import Program
+from inetdtw.model.process import Identity
+from inetdtw.model.service import Program
 from inetdtw.text import native
 from inetdtw.userfile import mayExecute
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from inetdtw.entry import Entry
 from inetdtw.lookups import Lookups
-from inetdtw.place import ConfError
-from inetdtw.service import Settings
+from inetdtw.model.errors import ConfError
+from inetdtw.model.service import Settings
 
 
 @dataclass(frozen=True)

@@ -35,10 +35,10 @@ from typing import Any, Callable
 
 from inetdtw import lograte
 from inetdtw.clientlines import INFO, NOTICE, WARN, ClientLines
-from inetdtw.diff import Changes
 from inetdtw.inherited import Unused
-from inetdtw.place import ConfError, printable
-from inetdtw.state import ServiceState
+from inetdtw.model.changes import Changes
+from inetdtw.model.errors import ConfError, printable
+from inetdtw.model.state import ServiceState
 
 #: The seconds for which a shortage is not said again.
 QUIET = 10.0
@@ -69,7 +69,7 @@ class Report(ClientLines):
     ) -> None:
         """
         @param level: one of L{LEVELS<inetdtw.clientlines.LEVELS>}.
-        @param addresses: one of L{ADDRESSES<inetdtw.peers.ADDRESSES>}.
+        @param addresses: one of L{ADDRESSES<inetdtw.model.address.ADDRESSES>}.
         @param clock: the time in seconds, from any start.
         @param burst: how many lines of a kind a service may have in
             L{lograte.INTERVAL} seconds; 0 is no limit.

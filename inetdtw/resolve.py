@@ -20,9 +20,9 @@ from inetdtw.endpoint import Endpoint, atEach
 from inetdtw.entry import Entry
 from inetdtw.execution import Execution
 from inetdtw.lookups import Lookups, NotFound
-from inetdtw.place import ConfError
+from inetdtw.model.errors import ConfError
+from inetdtw.model.service import Address, Bounds, Service, Settings
 from inetdtw.question import Question, orElse
-from inetdtw.service import Address, Bounds, Service, Settings
 
 #: The internal services by the ports that RFC 862-868 and RFC 1078 give them.
 _INTERNAL_PORTS = {

@@ -21,9 +21,9 @@ from zope.interface import implementer
 
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 
-from inetdtw.context import Context
 from inetdtw.forkserver import ForkServers, usualCount
 from inetdtw.interfaces import ILauncher, Order
+from inetdtw.model.process import Context
 from inetdtw.report import Report
 from inetdtw.text import native
 from inetdtw.total import Total

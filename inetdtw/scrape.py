@@ -19,8 +19,8 @@ from twisted.python.failure import Failure
 
 from inetdtw.descriptors import Account, Descriptors, Purpose
 from inetdtw.hostnames import HostNames, NameWanted, numeric
+from inetdtw.model.service import Address
 from inetdtw.report import Report
-from inetdtw.service import Address
 from inetdtw.web import Answers, Site
 
 #: Where an endpoint listens, unless it is an address of IPv6.

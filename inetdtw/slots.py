@@ -15,15 +15,15 @@ from typing import Any, Union
 from twisted.internet.defer import Deferred
 from twisted.internet.task import LoopingCall
 
-from inetdtw.diff import Changes, diff
 from inetdtw.host import Host
 from inetdtw.launchers import Launchers
 from inetdtw.listen import FIRST_RETRY, SOON, Slot
+from inetdtw.model.changes import Changes, diff
+from inetdtw.model.selection import chosen
+from inetdtw.model.service import Key, Service
+from inetdtw.model.state import ServiceState, kindOf
 from inetdtw.muxed import MuxedSlot
 from inetdtw.ports import broken, reasonOf, survived
-from inetdtw.selection import chosen
-from inetdtw.service import Key, Service
-from inetdtw.state import ServiceState, kindOf
 
 #: The seconds between two looks whether programs still run.
 LOOK = 0.1

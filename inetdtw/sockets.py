@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 
 from inetdtw import pathfile
 from inetdtw.directory import Directory, another, around, identityOf
-from inetdtw.service import Address, Ownership, Service, SocketOptions
+from inetdtw.model.service import Address, Ownership, Service, SocketOptions
 from inetdtw.text import native
 
 #: The seconds for which Linux may keep a connection back that has sent nothing.

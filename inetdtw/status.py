@@ -19,9 +19,9 @@ from twisted.python import usage
 from inetdtw import screen, table
 from inetdtw.client import Client, NoDaemon
 from inetdtw.command import FINE, TROUBLE, Command, NotDone
-from inetdtw.place import printable
+from inetdtw.model.errors import printable
+from inetdtw.model.selection import isMeant, listed
 from inetdtw.printing import tell
-from inetdtw.selection import isMeant, listed
 
 
 def _seconds(text: str) -> float:

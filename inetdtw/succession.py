@@ -18,11 +18,11 @@ from typing import Any
 from inetdtw import interpreter
 from inetdtw._warmhelper import THREADED, UNFIT
 from inetdtw.complaints import Complaints
-from inetdtw.context import Context
 from inetdtw.interfaces import Order
+from inetdtw.model.process import Context
+from inetdtw.model.service import Interpreted
 from inetdtw.pauses import Pauses
 from inetdtw.report import Report
-from inetdtw.service import Interpreted
 from inetdtw.total import Total
 from inetdtw.warmprocess import WarmProcess
 from inetdtw.watch import Exits, Watch

@@ -22,12 +22,12 @@ from inetdtw.commandline import Described, helpText, inOrder, optionsOf
 from inetdtw.controlpath import NONE, pathOf
 from inetdtw.inherited import Inherited
 from inetdtw.logstream import takeStreams
-from inetdtw.peers import ADDRESSES
-from inetdtw.place import printable
+from inetdtw.model.address import ADDRESSES
+from inetdtw.model.errors import printable
+from inetdtw.model.service import Bounds, Settings
 from inetdtw.printing import complain
 from inetdtw.processone import ReapOrphans
 from inetdtw.report import Report
-from inetdtw.service import Bounds, Settings
 from inetdtw.signals import ReloadOnHangup, StateOnUser2, stop, takeAll
 from inetdtw.steady import SteadyTime
 from inetdtw.superserver import InetdService, NothingToServe

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from enum import Enum
 
 from inetdtw.lexer import Source, checkNul
-from inetdtw.place import ConfError, Place, Word
+from inetdtw.model.errors import ConfError, Place, Word
 
 #: What stands in a key-value definition, see L{Tokens}.
 _TOKEN = re.compile(

@@ -23,8 +23,8 @@ from contextlib import suppress
 from typing import Callable, NoReturn
 
 from inetdtw import plainfile
-from inetdtw.context import Identity
 from inetdtw.directory import isTrusted
+from inetdtw.model.process import Identity
 from inetdtw.text import native
 
 #: The seconds that a file is waited for; and how many, for L{_MEMORY} seconds after one

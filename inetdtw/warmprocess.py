@@ -25,11 +25,11 @@ from zope.interface import implementer
 
 from inetdtw import _warmhelper, warmtext
 from inetdtw.complaints import Complaints
-from inetdtw.context import Context
 from inetdtw.credentials import mismatch
 from inetdtw.descriptors import Claim, Purpose
 from inetdtw.held import Kept
 from inetdtw.interfaces import Exit, IChild, ILauncher, Order
+from inetdtw.model.process import Context
 from inetdtw.report import JUST_ACCEPTED
 from inetdtw.total import Share, Total
 from inetdtw.warmaccepting import Accepting

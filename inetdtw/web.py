@@ -22,7 +22,7 @@ from twisted.web import http
 from inetdtw.answers import Answer, wrong
 from inetdtw.crowd import Crowd
 from inetdtw.descriptors import Account, Descriptors, Purpose
-from inetdtw.source import sourceOf
+from inetdtw.model.source import sourceOf
 from inetdtw.text import fromBytes
 
 #: The seconds that a client may take for its question.

@@ -43,9 +43,9 @@ from inetdtw.builtin import ReflectorGuard
 from inetdtw.child import Child
 from inetdtw.host import Host
 from inetdtw.interfaces import Exit, IChild, ILauncher, Order
-from inetdtw.place import Place
+from inetdtw.model.errors import Place
+from inetdtw.model.service import Address, Program, Service
 from inetdtw.report import Report
-from inetdtw.service import Address, Program, Service
 
 #: The seconds after which something is taken not to happen.
 PATIENCE = 30.0

@@ -23,8 +23,8 @@ from inetdtw.crowd import Crowd
 from inetdtw.delegations import Delegation
 from inetdtw.helper import Helper
 from inetdtw.interfaces import Order
-from inetdtw.place import printable
-from inetdtw.service import Settings
+from inetdtw.model.errors import printable
+from inetdtw.model.service import Settings
 from inetdtw.test import system
 from inetdtw.test.fakes import FIRST_PID, FakeChild
 from inetdtw.text import fromBytes

@@ -12,12 +12,12 @@ from twisted.trial.unittest import SynchronousTestCase
 from inetdtw.conf import parse
 from inetdtw.entry import Entry
 from inetdtw.lookups import Lookups
-from inetdtw.place import ConfError, Place
-from inetdtw.resolve import Resolved, resolve
-from inetdtw.service import (
+from inetdtw.model.errors import ConfError, Place
+from inetdtw.model.service import (
     Service,
     Settings,
 )
+from inetdtw.resolve import Resolved, resolve
 from inetdtw.test.system import lookups
 
 ROOT = lookups()

@@ -20,13 +20,13 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw._accepting import Acceptor, packAddress, unpackAddress
 from inetdtw._packets import ADDRESSED, decode
-from inetdtw.context import Context
 from inetdtw.forkserver import ForkServers
 from inetdtw.interfaces import Exit, IAcceptingLauncher, Order
 from inetdtw.limits import Limits
+from inetdtw.model.process import Context
+from inetdtw.model.service import Bounds, Service
 from inetdtw.nowait import IDLE, StreamPrograms
 from inetdtw.report import Report
-from inetdtw.service import Bounds, Service
 from inetdtw.test.fakes import (
     PATIENCE,
     FakeLauncher,

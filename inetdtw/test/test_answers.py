@@ -16,12 +16,12 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw.answers import Answer, Operated, Scraped
-from inetdtw.diff import Changes, Reload
-from inetdtw.selection import NotOneService
+from inetdtw.model.changes import Changes, Reload
+from inetdtw.model.selection import NotOneService
+from inetdtw.model.state import DaemonState, ServiceState
+from inetdtw.model.test.test_state import DAEMON, ONE
 from inetdtw.slots import Draining
-from inetdtw.state import DaemonState, ServiceState
 from inetdtw.test.fakes import makeService
-from inetdtw.test.test_state import DAEMON, ONE
 
 NOTHING: Mapping[str, str] = {}
 

@@ -15,7 +15,7 @@ from unittest import skipUnless
 
 from inetdtw import backlog
 from inetdtw.backlog import Waiting, count, hears, waiting
-from inetdtw.service import Address
+from inetdtw.model.service import Address
 from inetdtw.test.fakes import (
     ServingTestCase,
     listening,

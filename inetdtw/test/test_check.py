@@ -12,8 +12,8 @@ import os
 from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw.check import BEFORE, WIDTH, Excerpts, check
-from inetdtw.place import Place
-from inetdtw.service import Settings
+from inetdtw.model.errors import Place
+from inetdtw.model.service import Settings
 from inetdtw.test.system import lookups
 
 

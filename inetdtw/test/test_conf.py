@@ -15,7 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw.conf import Include, Statement, Warned, parse
 from inetdtw.entry import KEYS, Entry
-from inetdtw.place import ConfError, Place
+from inetdtw.model.errors import ConfError, Place
 
 CAT = "stream tcp nowait nobody /bin/cat cat"
 #: The same in the other form.

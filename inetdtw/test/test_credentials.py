@@ -13,8 +13,8 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw.context import Identity
 from inetdtw.credentials import mismatch
+from inetdtw.model.process import Identity
 
 _SLEEP = ["/bin/sleep", "60"]
 

@@ -17,8 +17,8 @@ from typing import Any, Callable
 from twisted.internet.protocol import DatagramProtocol
 
 from inetdtw.datagramport import DatagramPort
+from inetdtw.model.service import Address
 from inetdtw.ports import BATCH
-from inetdtw.service import Address
 from inetdtw.test.fakes import (
     PATIENCE,
     ServingTestCase,

@@ -25,8 +25,8 @@ from inetdtw.datagrams import DatagramListener
 from inetdtw.exchange import LAST_ANSWER
 from inetdtw.interfaces import IListener
 from inetdtw.limits import WINDOW, Limits
+from inetdtw.model.service import Bounds, Program, Service
 from inetdtw.ports import SHORTAGE_PAUSE
-from inetdtw.service import Bounds, Program, Service
 from inetdtw.test.fakes import (
     PATIENCE,
     FakeProgram,

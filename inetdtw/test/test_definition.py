@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw.place import ConfError, Place
+from inetdtw.model.errors import ConfError, Place
 from inetdtw.test.wording import entryOf
 
 

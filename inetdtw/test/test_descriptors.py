@@ -32,8 +32,8 @@ from inetdtw.descriptors import (
 )
 from inetdtw.gate import SHARE, Gate
 from inetdtw.limits import Limits
+from inetdtw.model.service import Bounds
 from inetdtw.ports import SHORTAGE_PAUSE, SocketPort
-from inetdtw.service import Bounds
 from inetdtw.test.fakes import ServingTestCase
 
 #: What a test has: the limit, and what is open for nobody known.

@@ -16,10 +16,10 @@ from zope.interface.verify import verifyObject
 
 from twisted.internet.process import reapAllProcesses
 
-from inetdtw.context import Context, Identity
 from inetdtw.direct import Direct
 from inetdtw.held import FIRST_PAUSE
 from inetdtw.interfaces import Exit, ILauncher, Order
+from inetdtw.model.process import Context, Identity
 from inetdtw.test import fakes
 from inetdtw.test.fakes import FakeChild, ServingTestCase, openDescriptors, openedSince
 from inetdtw.watch import hasPidfds

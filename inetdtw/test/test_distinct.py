@@ -12,8 +12,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from inetdtw.conf import Duplicate, Warned, parse
 from inetdtw.distinct import distinct, overlapping, unreachable
 from inetdtw.entry import Entry
+from inetdtw.model.service import Service
 from inetdtw.resolve import resolve
-from inetdtw.service import Service
 from inetdtw.test.resolving import PLAIN, ROOT, SH, serviceOf
 
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 import socket
 
 from inetdtw import endpoint
-from inetdtw.place import ConfError
-from inetdtw.service import Address, Ownership
+from inetdtw.model.errors import ConfError
+from inetdtw.model.service import Address, Ownership
 from inetdtw.test.resolving import (
     ALPINE,
     ROOT,

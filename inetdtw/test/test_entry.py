@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw.definition import entryFrom
 from inetdtw.entry import KEYS
-from inetdtw.place import Place, Word
+from inetdtw.model.errors import Place, Word
 from inetdtw.test.wording import entryOf
 
 HERE = Place("etc/inetd.conf", 3, 5)

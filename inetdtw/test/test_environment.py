@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw.context import Login
 from inetdtw.environment import NOTHING, PATH, base, ofConnection, plain
-from inetdtw.service import Variables
+from inetdtw.model.process import Login
+from inetdtw.model.service import Variables
 
 ALPINE = Login("alpine", "/home/alpine", "/bin/ash")
 #: Variables that any program may have.

@@ -13,10 +13,10 @@ import sys
 from dataclasses import replace
 
 from inetdtw import values
-from inetdtw.context import Context, Identity
 from inetdtw.entry import KEYS
 from inetdtw.lookups import Lookups
-from inetdtw.service import Program
+from inetdtw.model.process import Context, Identity
+from inetdtw.model.service import Program
 from inetdtw.test.resolving import ALPINE, ROOT, SH, ResolveCase, resolved, serviceOf
 from inetdtw.test.system import lookups
 

@@ -20,9 +20,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from inetdtw.conf import parse
 from inetdtw.entry import KEYS, Entry
 from inetdtw.explain import explain, explanation, quoted
-from inetdtw.place import ConfError, Place
+from inetdtw.model.errors import ConfError, Place
+from inetdtw.model.service import Bounds, Service, Settings
 from inetdtw.resolve import resolve
-from inetdtw.service import Bounds, Service, Settings
 from inetdtw.test.system import HOSTS, USERS, lookups
 
 ROOT = lookups()

@@ -18,8 +18,8 @@ from twisted.internet.interfaces import ISSLTransport
 
 from inetdtw.factory import ProgramFactory
 from inetdtw.interfaces import Exit
+from inetdtw.model.service import Address, Bounds
 from inetdtw.muxed import MuxedSlot
-from inetdtw.service import Address, Bounds
 from inetdtw.test.fakes import (
     PATIENCE,
     ServingTestCase,

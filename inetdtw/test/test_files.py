@@ -17,8 +17,8 @@ from inetdtw import files
 from inetdtw.conf import STATEMENTS, parse
 from inetdtw.definition import WORDS
 from inetdtw.files import Configuration, fromStatements, load, read
-from inetdtw.place import ConfError
-from inetdtw.service import Settings
+from inetdtw.model.errors import ConfError
+from inetdtw.model.service import Settings
 from inetdtw.test.system import lookups
 
 ECHO = "stream tcp nowait - internal echo"

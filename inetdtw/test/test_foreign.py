@@ -13,9 +13,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from inetdtw import cli, foreign
 from inetdtw.conf import Warned, parse
 from inetdtw.entry import KEYS, Entry
-from inetdtw.place import ConfError
+from inetdtw.model.errors import ConfError
+from inetdtw.model.service import Settings
 from inetdtw.resolve import resolve
-from inetdtw.service import Settings
 from inetdtw.test.system import lookups
 
 

@@ -47,9 +47,9 @@ from inetdtw._packets import (
     versionNumber,
 )
 from inetdtw.channel import encode
-from inetdtw.context import Context
 from inetdtw.helpercode import BOOT, MODULES, codeOf
 from inetdtw.interfaces import Order
+from inetdtw.model.process import Context
 from inetdtw.test.fakes import PATIENCE, ServingTestCase, openDescriptors
 from inetdtw.test.test_spawning import PROBE, ignored
 

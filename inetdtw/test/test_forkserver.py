@@ -30,10 +30,10 @@ from inetdtw._packets import (
     decode,
     pairs,
 )
-from inetdtw.context import Context, Identity
 from inetdtw.forkserver import IN_FLIGHT, ForkServers
 from inetdtw.helpercode import BOOT
 from inetdtw.interfaces import ILauncher, Order
+from inetdtw.model.process import Context, Identity
 from inetdtw.posts import PAUSE
 from inetdtw.test.fakes import FakeChild, ServingTestCase, openDescriptors, openedSince
 from inetdtw.test.test_helper import PID, PlayedHelper

@@ -14,8 +14,8 @@ from inetdtw.descriptors import Account, Purpose
 from inetdtw.gate import Gate
 from inetdtw.interfaces import ILauncher
 from inetdtw.limits import WINDOW, Limits
+from inetdtw.model.service import Bounds
 from inetdtw.ports import SHORTAGE_PAUSE, SocketPort
-from inetdtw.service import Bounds
 from inetdtw.test.fakes import ServingTestCase
 from inetdtw.undecided import MOMENT
 

@@ -40,10 +40,10 @@ from inetdtw._packets import (
     STARTED,
     versionNumber,
 )
-from inetdtw.context import Identity
 from inetdtw.helper import OVERDUE, Helper
 from inetdtw.helpercode import Code
 from inetdtw.interfaces import Exit
+from inetdtw.model.process import Identity
 from inetdtw.pauses import FIRST_PAUSE, GOOD_LIFE, GROWTH, LONGEST_PAUSE
 from inetdtw.ports import BROKEN_PAUSE
 from inetdtw.test.fakes import (

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from inetdtw.descriptors import Purpose
-from inetdtw.service import Service
+from inetdtw.model.service import Service
 from inetdtw.test.fakes import ServingTestCase, makeDatagrams, makeService
 
 

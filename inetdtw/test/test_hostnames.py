@@ -23,7 +23,7 @@ from inetdtw.hostnames import (
     inThread,
     numeric,
 )
-from inetdtw.service import Address
+from inetdtw.model.service import Address
 from inetdtw.test.system import getaddrinfo
 
 FOUR, SIX = socket.AF_INET, socket.AF_INET6

@@ -15,7 +15,7 @@ from typing import Any
 from inetdtw import inherited
 from inetdtw.inherited import FIRST, Given, Inherited, Unused
 from inetdtw.listen import Slot
-from inetdtw.service import Address, Service
+from inetdtw.model.service import Address, Service
 from inetdtw.test.fakes import (
     ServingTestCase,
     makeDatagrams,

@@ -13,10 +13,10 @@ from twisted.python.filepath import FilePath
 from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw._warmhelper import ORDERS
-from inetdtw.context import Context
 from inetdtw.interfaces import Order
 from inetdtw.interpreter import Unfit, command, divided, interpretedBy, isPython
-from inetdtw.service import Interpreted, Program
+from inetdtw.model.process import Context
+from inetdtw.model.service import Interpreted, Program
 
 #: What an interpreter can be kept for, by its arguments: how many of these are
 #: options, and what form follows.

@@ -18,8 +18,8 @@ from twisted.logger import ILogObserver, Logger, LogPublisher, capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw import jsonlog
-from inetdtw.diff import Changes
 from inetdtw.interfaces import Exit
+from inetdtw.model.changes import Changes
 from inetdtw.report import Report
 
 PEER = ("192.0.2.1", 40000)

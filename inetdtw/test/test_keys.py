@@ -10,7 +10,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw.entry import KEYS
-from inetdtw.place import ConfError
+from inetdtw.model.errors import ConfError
 from inetdtw.test.wording import entryOf
 
 #: The keys of NetBSD's inetd.conf(5).

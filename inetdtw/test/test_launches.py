@@ -14,11 +14,11 @@ from typing import Any
 from twisted.logger import LogLevel
 
 from inetdtw.child import Child
-from inetdtw.context import Identity, Login
 from inetdtw.interfaces import Exit
 from inetdtw.launches import LOOK_AGAIN, Launches
+from inetdtw.model.process import Identity, Login
+from inetdtw.model.service import Program, Variables
 from inetdtw.report import Report
-from inetdtw.service import Program, Variables
 from inetdtw.test.fakes import (
     FIRST_PID,
     FakeProgram,

@@ -10,7 +10,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw.lexer import Source, wordsIn
-from inetdtw.place import ConfError, Place
+from inetdtw.model.errors import ConfError, Place
 
 LINE = Place("inetd.conf", 7)
 

@@ -13,7 +13,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw.limits import WINDOW, Limits, Verdict
-from inetdtw.service import Bounds
+from inetdtw.model.service import Bounds
 
 ADMIT = Verdict.ADMIT
 

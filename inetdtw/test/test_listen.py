@@ -35,8 +35,15 @@ from inetdtw.listen import (
     Slot,
     listenerFor,
 )
+from inetdtw.model.service import (
+    Address,
+    Bounds,
+    Ownership,
+    Program,
+    Service,
+    SocketOptions,
+)
 from inetdtw.nowait import StreamPrograms
-from inetdtw.service import Address, Bounds, Ownership, Program, Service, SocketOptions
 from inetdtw.test.fakes import (
     NOW,
     PATIENCE,

@@ -14,7 +14,6 @@ from typing import Any, Callable
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw.context import Identity, Login
 from inetdtw.lookups import (
     Account,
     Lookups,
@@ -26,6 +25,7 @@ from inetdtw.lookups import (
     port,
     userId,
 )
+from inetdtw.model.process import Identity, Login
 from inetdtw.test.system import lookups
 
 ROOT = lookups()

@@ -13,8 +13,8 @@ from dataclasses import replace
 from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw.metrics import exposition
-from inetdtw.state import ServiceState
-from inetdtw.test.test_state import DAEMON, ONE
+from inetdtw.model.state import ServiceState
+from inetdtw.model.test.test_state import DAEMON, ONE
 
 _SAMPLE = re.compile(
     r"(?P<name>[a-z_]+)(\{(?P<labels>([a-z]+=\"([^\"\\\n]|\\[\\\"n])*\",?)+)\})? "

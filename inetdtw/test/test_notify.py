@@ -16,6 +16,7 @@ from zope.interface.verify import verifyObject
 from twisted.application.service import IService
 
 from inetdtw import notify
+from inetdtw.model.state import DaemonState, ServiceState
 from inetdtw.notify import (
     MOST_WAITING,
     RETRY,
@@ -26,7 +27,6 @@ from inetdtw.notify import (
     statusText,
     watchdogInterval,
 )
-from inetdtw.state import DaemonState, ServiceState
 from inetdtw.superserver import InetdService
 from inetdtw.test.fakes import PATIENCE, ServingTestCase, openDescriptors, openedSince
 

@@ -19,9 +19,9 @@ from zope.interface.verify import verifyObject
 
 from inetdtw.interfaces import Exit, IAcceptingLauncher, IListener, Order
 from inetdtw.limits import WINDOW, Limits
+from inetdtw.model.service import Bounds, Program, Service
 from inetdtw.nowait import IDLE, StreamPrograms
 from inetdtw.ports import SHORTAGE_PAUSE
-from inetdtw.service import Bounds, Program, Service
 from inetdtw.test.fakes import (
     PATIENCE,
     FakeLauncher,

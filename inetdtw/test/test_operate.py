@@ -19,8 +19,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw import cli, command, operate, screen, tap
 from inetdtw.client import NoDaemon, Said
+from inetdtw.model.test.test_state import DAEMON, ONE
 from inetdtw.operate import COMMANDS
-from inetdtw.test.test_state import DAEMON, ONE
 
 BAD = replace(ONE, name="8/tcp", held=("unbound",), reason="in use")
 

@@ -15,8 +15,8 @@ from collections.abc import Iterator
 
 from inetdtw import directory, pathfile
 from inetdtw.directory import around
+from inetdtw.model.service import Ownership
 from inetdtw.pathfile import PathFile
-from inetdtw.service import Ownership
 from inetdtw.test.fakes import ServingTestCase, openDescriptors, openedSince
 
 

@@ -15,8 +15,8 @@ from unittest import skipUnless
 
 from inetdtw import pending
 from inetdtw.backlog import waiting
+from inetdtw.model.service import Service
 from inetdtw.pending import PendingConnections, PendingDatagram
-from inetdtw.service import Service
 from inetdtw.test.fakes import (
     PATIENCE,
     ServingTestCase,

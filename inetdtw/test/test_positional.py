@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw.definition import entryFrom
 from inetdtw.lexer import wordsIn
-from inetdtw.place import ConfError, Place
+from inetdtw.model.errors import ConfError, Place
 from inetdtw.positional import defaultHosts, saidBy, splitService
 
 GIVEN = {

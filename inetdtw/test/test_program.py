@@ -18,9 +18,9 @@ from unittest import SkipTest
 from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw import program
-from inetdtw.context import Identity
+from inetdtw.model.process import Identity
+from inetdtw.model.service import Program
 from inetdtw.program import ProgramMissing, candidates, check, guess, locate
-from inetdtw.service import Program
 from inetdtw.test.fakes import openDescriptors, openedSince
 
 #: Nobody who owns anything here, and who is in no group of anybody.

@@ -13,11 +13,10 @@ from typing import Any
 
 from inetdtw import builtin
 from inetdtw.conf import parse
-from inetdtw.context import Context, Identity, Login
 from inetdtw.entry import Entry
-from inetdtw.place import ConfError, Place
-from inetdtw.resolve import resolve
-from inetdtw.service import (
+from inetdtw.model.errors import ConfError, Place
+from inetdtw.model.process import Context, Identity, Login
+from inetdtw.model.service import (
     Address,
     Bounds,
     Program,
@@ -26,6 +25,7 @@ from inetdtw.service import (
     SocketOptions,
     Variables,
 )
+from inetdtw.resolve import resolve
 from inetdtw.test.resolving import (
     ALPINE,
     PLAIN,

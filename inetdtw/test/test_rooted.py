@@ -14,9 +14,9 @@ from typing import Any
 
 from zope.interface.verify import verifyObject
 
-from inetdtw.context import Context
 from inetdtw.forkserver import usualCount
 from inetdtw.interfaces import IAcceptingLauncher, ILauncher, Order
+from inetdtw.model.process import Context
 from inetdtw.rooted import Rooted
 from inetdtw.test.fakes import (
     FakeChild,

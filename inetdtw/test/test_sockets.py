@@ -16,7 +16,7 @@ from typing import Any, Callable
 from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw import sockets
-from inetdtw.service import Address, Ownership, Service, SocketOptions
+from inetdtw.model.service import Address, Ownership, Service, SocketOptions
 from inetdtw.sockets import PathMark, adopt, configure, goodbye, reconfigure
 from inetdtw.test.fakes import (
     PATIENCE,

@@ -25,7 +25,7 @@ from inetdtw._spawning import (
     reasonOf,
     spawn,
 )
-from inetdtw.context import Context, Identity
+from inetdtw.model.process import Context, Identity
 from inetdtw.test.fakes import ServingTestCase, openDescriptors
 
 #: Says what it finds, to its descriptor 1.

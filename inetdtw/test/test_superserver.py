@@ -27,8 +27,8 @@ from inetdtw.descriptors import Purpose
 from inetdtw.hostnames import HostNames
 from inetdtw.internal import InternalStream
 from inetdtw.launchers import Launchers
-from inetdtw.selection import NotOneService
-from inetdtw.service import Settings
+from inetdtw.model.selection import NotOneService
+from inetdtw.model.service import Settings
 from inetdtw.slots import CHECK, Draining
 from inetdtw.test.fakes import (
     PATIENCE,

@@ -15,8 +15,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw import table
 from inetdtw.interfaces import Exit
-from inetdtw.state import ServiceState
-from inetdtw.test.test_state import DAEMON, ONE
+from inetdtw.model.state import ServiceState
+from inetdtw.model.test.test_state import DAEMON, ONE
 
 BUSY = ServiceState(
     *("smtp/tcp", "127.0.0.1:25", "stream nowait", ("full",)),

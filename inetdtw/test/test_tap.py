@@ -20,9 +20,9 @@ from twisted.python.usage import UsageError
 from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw import InetdService, NothingToServe, tap
+from inetdtw.model.service import Bounds, Settings
 from inetdtw.notify import Notifications
 from inetdtw.processone import ReapOrphans
-from inetdtw.service import Bounds, Settings
 from inetdtw.signals import ReloadOnHangup, StateOnUser2
 from inetdtw.steady import SteadyTime
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw.lexer import Source
-from inetdtw.place import ConfError, Place
+from inetdtw.model.errors import ConfError, Place
 from inetdtw.tokens import Sort, Tokens
 
 

@@ -16,8 +16,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw.gate import Gate
 from inetdtw.limits import Limits
+from inetdtw.model.service import Bounds
 from inetdtw.ports import SocketPort
-from inetdtw.service import Bounds
 from inetdtw.test.fakes import ServingTestCase
 from inetdtw.total import (
     LARGEST_SHARE,

@@ -15,8 +15,8 @@ import time
 from typing import Any
 
 from inetdtw import plainfile, userfile
-from inetdtw.context import Identity
 from inetdtw.directory import isTrusted
+from inetdtw.model.process import Identity
 from inetdtw.test.fakes import ServingTestCase
 from inetdtw.userfile import beginning
 

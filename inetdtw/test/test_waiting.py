@@ -19,9 +19,9 @@ from inetdtw import pending
 from inetdtw.backlog import waiting
 from inetdtw.interfaces import Exit, IListener
 from inetdtw.limits import WINDOW, Limits
+from inetdtw.model.service import Bounds, Program, Service
 from inetdtw.pending import PendingConnections, PendingDatagram
 from inetdtw.ports import BROKEN_PAUSE
-from inetdtw.service import Bounds, Program, Service
 from inetdtw.test import fakes
 from inetdtw.test.fakes import (
     PATIENCE,

@@ -14,8 +14,8 @@ from typing import Any
 from zope.interface.verify import verifyObject
 
 from inetdtw._warmhelper import HELLO, STARTED
-from inetdtw.context import Context
 from inetdtw.interfaces import Exit, ILauncher, IPreparing, Order
+from inetdtw.model.process import Context
 from inetdtw.pauses import FIRST_PAUSE
 from inetdtw.rooted import Rooted
 from inetdtw.succession import CALM

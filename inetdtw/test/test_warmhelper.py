@@ -63,7 +63,7 @@ from inetdtw._warmhelper import (
     stamp,
 )
 from inetdtw.interfaces import Order
-from inetdtw.service import Program
+from inetdtw.model.service import Program
 from inetdtw.test.fakes import PATIENCE, ServingTestCase
 
 #: Says how often it was asked; never runs in the process that is forked.

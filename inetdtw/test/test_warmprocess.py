@@ -16,9 +16,9 @@ from zope.interface.verify import verifyObject
 
 from inetdtw import warmtext
 from inetdtw._warmhelper import ACCEPTED, ENDED, FAILED, HELLO, STALE, STARTED
-from inetdtw.context import Context, Identity
 from inetdtw.descriptors import Purpose
 from inetdtw.interfaces import Exit, IChild, Order
+from inetdtw.model.process import Context, Identity
 from inetdtw.test import warming
 from inetdtw.test.fakes import FakeChild, killed
 from inetdtw.test.warming import (

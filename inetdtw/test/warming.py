@@ -22,7 +22,7 @@ from inetdtw._warmhelper import (
     packAddress,
 )
 from inetdtw.interfaces import Exit, Order
-from inetdtw.service import Interpreted
+from inetdtw.model.service import Interpreted
 from inetdtw.test.fakes import PATIENCE, FakeChild, FakeProgram, ServingTestCase
 from inetdtw.warmprocess import WarmProcess
 from inetdtw.warmtext import VERSION

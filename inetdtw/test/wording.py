@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from inetdtw.definition import entryFrom
 from inetdtw.entry import Entry
-from inetdtw.place import Place, Word
+from inetdtw.model.errors import Place, Word
 
 
 def wordAt(text: str, column: int) -> Word:

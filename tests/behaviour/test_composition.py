@@ -26,7 +26,7 @@ from twisted.internet.threads import deferToThread
 from twisted.trial.unittest import TestCase
 
 from inetdtw import InetdService, NothingToServe
-from inetdtw.service import Settings
+from inetdtw.model.service import Settings
 from tests.support import world
 from tests.support.daemon import Daemon, ask, freePort, talk, twistd
 from tests.support.probe import LAUNCHES

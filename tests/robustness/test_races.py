@@ -14,7 +14,7 @@ import socket
 import subprocess
 
 from inetdtw import sockets
-from inetdtw.service import Ownership
+from inetdtw.model.service import Ownership
 from tests.support import world
 from tests.support.daemon import DEADLINE, Daemon, eventually, freePort
 from tests.support.serving import ServingTestCase, inetd, run

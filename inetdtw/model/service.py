@@ -1,4 +1,4 @@
-# -*- test-case-name: inetdtw.test.test_service -*-
+# -*- test-case-name: inetdtw.model.test.test_service -*-
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
@@ -16,8 +16,8 @@ import socket
 from dataclasses import dataclass, field
 from typing import Any
 
-from inetdtw.context import Context, Login
-from inetdtw.place import Place
+from inetdtw.model.errors import Place
+from inetdtw.model.process import Context, Login
 
 #: The types of sockets that a service can have, as inetd.conf(5) calls them.
 SOCKTYPES = {

@@ -1,4 +1,4 @@
-# -*- test-case-name: inetdtw.test.test_source -*-
+# -*- test-case-name: inetdtw.model.test.test_source -*-
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 

@@ -2,14 +2,14 @@
 # See LICENSE for details.
 
 """
-Tests for L{inetdtw.context}.
+Tests for L{inetdtw.model.process}.
 """
 
 from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw.context import Context, Identity
+from inetdtw.model.process import Context, Identity
 
 
 class ContextTests(SynchronousTestCase):

@@ -1,4 +1,4 @@
-# -*- test-case-name: inetdtw.test.test_selection -*-
+# -*- test-case-name: inetdtw.model.test.test_selection -*-
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, TypeVar
 
-from inetdtw.place import printable
+from inetdtw.model.errors import printable
 
 if TYPE_CHECKING:
     # The command that asks the daemon needs none of what this imports.
-    from inetdtw.state import ServiceState
+    from inetdtw.model.state import ServiceState
 
 _T = TypeVar("_T")
 #: How many names are listed to somebody who has to choose.

@@ -2,14 +2,14 @@
 # See LICENSE for details.
 
 """
-Tests for L{inetdtw.place}.
+Tests for L{inetdtw.model.errors}.
 """
 
 from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw.place import ConfError, Place
+from inetdtw.model.errors import ConfError, Place
 
 HERE = Place("etc/inetd.conf", 3, 5)
 

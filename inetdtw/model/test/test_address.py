@@ -2,14 +2,14 @@
 # See LICENSE for details.
 
 """
-Tests for L{inetdtw.peers}.
+Tests for L{inetdtw.model.address}.
 """
 
 from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw.peers import peerText, prefixText
+from inetdtw.model.address import peerText, prefixText
 from inetdtw.test.test_report import PEER
 
 

@@ -2,15 +2,15 @@
 # See LICENSE for details.
 
 """
-Tests for L{inetdtw.source}.
+Tests for L{inetdtw.model.source}.
 """
 
 from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw.service import Bounds
-from inetdtw.source import hostOf, sourceOf
+from inetdtw.model.service import Bounds
+from inetdtw.model.source import hostOf, sourceOf
 
 USUAL = Bounds().sourcePrefix
 

@@ -2,7 +2,7 @@
 # See LICENSE for details.
 
 """
-Tests for L{inetdtw.service}.
+Tests for L{inetdtw.model.service}.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from dataclasses import FrozenInstanceError, fields, replace
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw.context import Context, Login
-from inetdtw.place import Place
-from inetdtw.service import (
+from inetdtw.model.errors import Place
+from inetdtw.model.process import Context, Login
+from inetdtw.model.service import (
     Address,
     Bounds,
     Interpreted,

@@ -1,4 +1,4 @@
-# -*- test-case-name: inetdtw.test.test_context -*-
+# -*- test-case-name: inetdtw.model.test.test_process -*-
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 

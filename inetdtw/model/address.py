@@ -1,4 +1,4 @@
-# -*- test-case-name: inetdtw.test.test_peers -*-
+# -*- test-case-name: inetdtw.model.test.test_address -*-
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 

@@ -2,7 +2,7 @@
 # See LICENSE for details.
 
 """
-Tests for L{inetdtw.state}.
+Tests for L{inetdtw.model.state}.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from dataclasses import replace
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw import state
 from inetdtw.interfaces import Exit
 from inetdtw.limits import Limits
-from inetdtw.service import Bounds
-from inetdtw.state import (
+from inetdtw.model import state
+from inetdtw.model.service import Bounds
+from inetdtw.model.state import (
     CONDITIONS,
     DaemonState,
     ServiceState,

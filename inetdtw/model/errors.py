@@ -1,4 +1,4 @@
-# -*- test-case-name: inetdtw.test.test_place -*-
+# -*- test-case-name: inetdtw.model.test.test_errors -*-
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 

@@ -2,7 +2,7 @@
 # See LICENSE for details.
 
 """
-Tests for L{inetdtw.diff}.
+Tests for L{inetdtw.model.changes}.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from dataclasses import replace
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw.diff import Changes, diff
-from inetdtw.place import Place
-from inetdtw.service import Address, Key, Service
+from inetdtw.model.changes import Changes, diff
+from inetdtw.model.errors import Place
+from inetdtw.model.service import Address, Key, Service
 
 
 def service(port: int, *, line: int = 1, internal: str = "echo") -> Service:

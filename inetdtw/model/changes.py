@@ -1,4 +1,4 @@
-# -*- test-case-name: inetdtw.test.test_diff -*-
+# -*- test-case-name: inetdtw.model.test.test_changes -*-
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from inetdtw.service import Key, Service
+from inetdtw.model.service import Key, Service
 
 
 @dataclass(frozen=True)

@@ -2,15 +2,15 @@
 # See LICENSE for details.
 
 """
-Tests for L{inetdtw.selection}.
+Tests for L{inetdtw.model.selection}.
 """
 
 from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw.selection import LISTED, NotOneService, chosen
-from inetdtw.state import ServiceState
+from inetdtw.model.selection import LISTED, NotOneService, chosen
+from inetdtw.model.state import ServiceState
 
 NAMES = {
     "smtp/tcp": "0.0.0.0:25",

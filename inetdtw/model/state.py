@@ -1,4 +1,4 @@
-# -*- test-case-name: inetdtw.test.test_state -*-
+# -*- test-case-name: inetdtw.model.test.test_state -*-
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
@@ -16,7 +16,7 @@ from typing import Any
 from inetdtw.descriptors import Use
 from inetdtw.interfaces import Exit
 from inetdtw.limits import Limits
-from inetdtw.service import SOCKTYPE_NAMES, Service
+from inetdtw.model.service import SOCKTYPE_NAMES, Service
 from inetdtw.tally import Tally
 
 LISTENING = "listening"
