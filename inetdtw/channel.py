@@ -4,7 +4,7 @@
 
 """
 The socket that leads to a helper process, and the packets that the daemon sends
-over it; see L{inetdtw._packets}.
+over it; see L{inetdtw.helpers.protocol}.
 
 The daemon keeps both ends of it.  When a helper is killed, the orders that it had
 not taken stay in the socket, and its successor finds them there.
@@ -21,7 +21,14 @@ from collections.abc import Iterable, Sequence
 from tempfile import TemporaryFile
 from typing import IO
 
-from inetdtw._packets import ASIDE, HEADER, LARGEST, REPEATS_SHIFT, REPORT, SMALL
+from inetdtw.helpers.protocol import (
+    ASIDE,
+    HEADER,
+    LARGEST,
+    REPEATS_SHIFT,
+    REPORT,
+    SMALL,
+)
 from inetdtw.interfaces import Order
 from inetdtw.text import toBytes
 

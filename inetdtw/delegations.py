@@ -17,7 +17,8 @@ import os
 from dataclasses import dataclass
 from typing import Any, Callable
 
-from inetdtw._packets import (
+from inetdtw.channel import Channel
+from inetdtw.helpers.protocol import (
     ACCEPT,
     ACCEPTED,
     CROWDED,
@@ -28,7 +29,6 @@ from inetdtw._packets import (
     UNTAKEN,
     WITHDRAWN,
 )
-from inetdtw.channel import Channel
 from inetdtw.posts import Posts
 from inetdtw.total import Share
 

@@ -23,9 +23,9 @@ from zope.interface import implementer
 from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 
-from inetdtw._programs import STALLS
-from inetdtw._spawning import contextOf, forkAndExec, reasonOf, spawn
 from inetdtw.held import Held
+from inetdtw.helpers.programs import STALLS
+from inetdtw.helpers.spawn import contextOf, forkAndExec, reasonOf, spawn
 from inetdtw.interfaces import Exit, ILauncher, Order
 from inetdtw.model.process import Context
 from inetdtw.program import ProgramMissing, check

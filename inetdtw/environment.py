@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from inetdtw._accepting import ofConnection, plain
+from inetdtw.helpers.connection import ofConnection, plain
 from inetdtw.model.process import Login
 from inetdtw.model.service import Variables
 

@@ -5,7 +5,7 @@
 """
 Fork servers: helper processes that start programs in the daemon's place.
 
-A helper (L{inetdtw._forkhelper}) takes on one context when it starts, before it
+A helper (L{inetdtw.helpers.forkserver}) takes on one context when it starts, before it
 has seen any client.  It is sent every connection, starts the program, and reports
 its process id, its exit status and its use of the processor.
 """

@@ -13,8 +13,8 @@ from collections import deque
 from dataclasses import replace
 from typing import Any, Callable
 
-from inetdtw._programs import STALLS
-from inetdtw._spawning import reasonOf
+from inetdtw.helpers.programs import STALLS
+from inetdtw.helpers.spawn import reasonOf
 from inetdtw.interfaces import Order
 from inetdtw.program import ProgramMissing
 from inetdtw.report import Report

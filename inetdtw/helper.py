@@ -25,14 +25,14 @@ from twisted.internet.interfaces import IReadDescriptor
 from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 
-from inetdtw import _packets
-from inetdtw._accepting import unpackAddress
-from inetdtw._packets import REPORT
 from inetdtw.channel import Channel
 from inetdtw.children import Children
 from inetdtw.credentials import mismatch
 from inetdtw.delegations import KINDS, Delegation, Delegations
 from inetdtw.helpercode import Code
+from inetdtw.helpers import protocol
+from inetdtw.helpers.connection import unpackAddress
+from inetdtw.helpers.protocol import REPORT
 from inetdtw.model.errors import printable
 from inetdtw.model.process import Identity
 from inetdtw.pauses import Pauses
@@ -138,19 +138,19 @@ class Helper(ProcessProtocol):
         @raise OSError: if it cannot be started.
         """
         null = os.open(os.devnull, os.O_RDWR)
-        fds = {_packets.BEGIN: "w", 1: null, 2: "r"}
+        fds = {protocol.BEGIN: "w", 1: null, 2: "r"}
         try:
             process = self._reactor.spawnProcess(
                 self,
                 self._command[0],
                 self._command,
                 {},
-                childFDs={**fds, _packets.CHANNEL: self._channel.theirs},
+                childFDs={**fds, protocol.CHANNEL: self._channel.theirs},
             )
             self.pid, self._there = process.pid, True
         finally:
             os.close(null)
-        process.writeToChild(_packets.BEGIN, self._code.data)
+        process.writeToChild(protocol.BEGIN, self._code.data)
 
     def fileno(self) -> int:
         """
@@ -312,7 +312,7 @@ class Helper(ProcessProtocol):
         """
         records = self._channel.receive()
         for record in records or ():
-            if record[0] == _packets.ADDRESSED:
+            if record[0] == protocol.ADDRESSED:
                 self._delegations.peer = unpackAddress(record)
             else:
                 self._reported(*REPORT.unpack(record))
@@ -322,9 +322,9 @@ class Helper(ProcessProtocol):
         """
         One thing that the helper says.
         """
-        if kind == _packets.HELLO:
+        if kind == protocol.HELLO:
             self._greeted(number, value)
-        elif kind == _packets.STALLED:
+        elif kind == protocol.STALLED:
             self._owner.stalled(os.strerror(value))
         elif kind in KINDS and number in self._delegations:
             child = self._delegations.told(kind, number, pid, value)
@@ -332,7 +332,7 @@ class Helper(ProcessProtocol):
                 self._share.began(pid)
                 self.children.runs(child, pid)
         else:
-            if kind == _packets.ENDED:
+            if kind == protocol.ENDED:
                 self._share.ended(pid)
             self.children.told(kind, number, pid, value, cpu)
 
@@ -346,7 +346,7 @@ class Helper(ProcessProtocol):
         assert self.pid is not None and self.transport is not None
         if self.up:
             return
-        wanted = _packets.versionNumber(self._code.version)
+        wanted = protocol.versionNumber(self._code.version)
         self._refused = mismatch(self.pid, self._identity)
         if version != wanted:
             self._refused = f"its code is of version {version:x}, not {wanted:x}"
@@ -355,8 +355,8 @@ class Helper(ProcessProtocol):
             return
         # One that has ended meanwhile has no pipe any more.
         with contextlib.suppress(KeyError):
-            self.transport.writeToChild(_packets.BEGIN, b"\n")
-            self.transport.closeChildFD(_packets.BEGIN)
+            self.transport.writeToChild(protocol.BEGIN, b"\n")
+            self.transport.closeChildFD(protocol.BEGIN)
         if self._retired is None:
             self._ready(first)
         else:

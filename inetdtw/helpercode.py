@@ -3,7 +3,7 @@
 # See LICENSE for details.
 
 """
-The code of a fork server (L{inetdtw._forkhelper}), as the daemon has loaded it.
+The code of a fork server (L{inetdtw.helpers.forkserver}), as the daemon has loaded it.
 
 The daemon keeps that code in memory and sends it to each helper process that it
 starts.  An upgrade of the package in place changes nothing for a daemon that runs: its
@@ -20,14 +20,14 @@ from typing import Any
 
 #: The modules that a fork server consists of, each after those that it imports.
 MODULES = (
-    *("_accepting", "_original", "_packets", "_spawning", "_programs"),
-    "_forkhelper",
+    *("connection", "socketstate", "protocol", "spawn", "programs"),
+    "forkserver",
 )
 
 #: The program of a helper process.  Its first argument is the length of the code, which
 #: it reads from descriptor 0; the second is the L{version<Code.version>} of that.
 BOOT = """\
-# inetdtw/_forkhelper.py, from the memory of the daemon
+# inetdtw/helpers/forkserver.py, from the memory of the daemon
 import sys, marshal, posix, _imp
 from _frozen_importlib_external import MAGIC_NUMBER
 code = b""
@@ -74,7 +74,7 @@ def codeOf(*modules: str) -> Code:
     @raise ImportError: if a module has no code that can be had.
     """
     bodies = []
-    for name in (f"inetdtw.{module}" for module in modules):
+    for name in (f"inetdtw.helpers.{module}" for module in modules):
         loader: Any = getattr(find_spec(name), "loader", None)
         if not hasattr(loader, "get_code"):
             raise ImportError(f"{name} has no code", name=name)

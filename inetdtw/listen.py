@@ -21,11 +21,11 @@ from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.interfaces import IAddress
 
 from inetdtw import sockets
-from inetdtw._original import Original, Spoiled
 from inetdtw.backlog import hears
 from inetdtw.conf import Warned
 from inetdtw.datagrams import DatagramListener
 from inetdtw.descriptors import Claim, Purpose
+from inetdtw.helpers.socketstate import Original, Spoiled
 from inetdtw.host import Host
 from inetdtw.interfaces import ILauncher, IListener
 from inetdtw.internal import InternalDatagrams, InternalStream

@@ -7,7 +7,7 @@ Finding a program as execvp(3) would find it for the user who is to run it.
 
 Only the kernel knows what a user may execute: permission bits, access control lists
 and mount options have a part in it.  What starts a program asks by executing it, as
-that user (L{inetdtw._spawning}).  What only wants to know asks a child that has become
+that user (L{inetdtw.helpers.spawn}).  What only wants to know asks a child that has become
 that user.
 """
 

@@ -5,7 +5,7 @@
 """
 The reactor's view of a listening socket that programs share.
 
-They can have accept(2) wait for ever (see L{inetdtw._accepthelper}), so that the daemon
+They can have accept(2) wait for ever (see L{inetdtw.helpers.acceptor}), so that the daemon
 never calls it on such a socket: a process of its own does, one for each socket that has
 had a client, which is killed when its connections are not wanted any more.
 """
@@ -23,8 +23,8 @@ from twisted.internet.error import ProcessExitedAlready
 from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 
-from inetdtw import _accepthelper
-from inetdtw._accepthelper import ANSWER, CHANNEL, SERVICE
+from inetdtw.helpers import acceptor
+from inetdtw.helpers.acceptor import ANSWER, CHANNEL, SERVICE
 from inetdtw.host import Host
 from inetdtw.pauses import Pauses
 from inetdtw.ports import (
@@ -37,7 +37,7 @@ from inetdtw.ports import (
 )
 
 # As it was when the daemon was started, whatever is installed by now.
-_PROGRAM = inspect.getsource(_accepthelper)
+_PROGRAM = inspect.getsource(acceptor)
 _CLOSED = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
 _AT_ONCE = socket.MSG_DONTWAIT | _CLOSED
 #: The seconds for which a process that is to end may take to send a last connection.

@@ -21,9 +21,9 @@ from zope.interface import implementer
 from twisted.internet.interfaces import IReadDescriptor
 from twisted.python.failure import Failure
 
-from inetdtw._accepting import unpackAddress
 from inetdtw._warmhelper import ACCEPT, ADDRESSED, HEADER, MOST, REPORT, WITHDRAW
 from inetdtw.channel import records, sendWith
+from inetdtw.helpers.connection import unpackAddress
 from inetdtw.ports import sayDropped
 from inetdtw.posts import Posts
 

@@ -66,7 +66,7 @@ class Context:
 
     def words(self) -> Iterator[str]:
         """
-        All of it, as L{inetdtw._spawning.contextOf} reads it: C{name=value}, where the
+        All of it, as L{inetdtw.helpers.spawn.contextOf} reads it: C{name=value}, where the
         value is empty for what a process is to leave as it is.
         """
         yield f"umask={self.umask:03o}"

@@ -37,10 +37,10 @@ from twisted.logger import globalLogPublisher
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw import _accepthelper
 from inetdtw.backlog import waiting
 from inetdtw.builtin import ReflectorGuard
 from inetdtw.child import Child
+from inetdtw.helpers import acceptor
 from inetdtw.host import Host
 from inetdtw.interfaces import Exit, IChild, ILauncher, Order
 from inetdtw.model.errors import Place
@@ -237,21 +237,19 @@ def acceptOne(process: FakeProcess) -> None:
     one, and a connection is wanted and there.
     """
     fds = process.fds
-    if _accepthelper.CHANNEL not in fds or inspect.getsource(_accepthelper) not in (
-        process.args
-    ):
+    if acceptor.CHANNEL not in fds or inspect.getsource(acceptor) not in (process.args):
         return
-    wanted = [(fds[_accepthelper.CHANNEL], select.POLLIN), (fds[0], select.POLLIN)]
+    wanted = [(fds[acceptor.CHANNEL], select.POLLIN), (fds[0], select.POLLIN)]
     for fd, event in wanted:
         poll = select.poll()
         poll.register(fd, event)
         if not poll.poll(0):
             return
-    channel = socket.socket(fileno=os.dup(fds[_accepthelper.CHANNEL]))
+    channel = socket.socket(fileno=os.dup(fds[acceptor.CHANNEL]))
     service = socket.socket(fileno=os.dup(fds[0]))
     with channel, service:
         if channel.recv(1):
-            _accepthelper.answerOne(service, channel, threading.Lock())
+            acceptor.answerOne(service, channel, threading.Lock())
 
 
 class FakeReactor(MemoryReactorClock):

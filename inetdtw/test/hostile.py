@@ -17,11 +17,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Callable
 
-from inetdtw import _forkhelper, _packets, _programs, _warmhelper, files, tcpmux
+from inetdtw import _warmhelper, files, tcpmux
 from inetdtw.conf import Include, parse
 from inetdtw.crowd import Crowd
 from inetdtw.delegations import Delegation
 from inetdtw.helper import Helper
+from inetdtw.helpers import forkserver, programs, protocol
 from inetdtw.interfaces import Order
 from inetdtw.model.errors import printable
 from inetdtw.model.service import Settings
@@ -184,7 +185,7 @@ class _Orders:
         self.said.append(packet)
 
 
-class _Programs(_programs.Programs):
+class _Programs(programs.Programs):
     """
     Programs none of which is started.
     """
@@ -232,7 +233,7 @@ def takeOrders(packets: list[tuple[bytes, int]]) -> None:
     channel: Any = _Orders(packets)
     count = len(packets)
     with _noneLeft():
-        server = _forkhelper.ForkServer(channel, "/", [])
+        server = forkserver.ForkServer(channel, "/", [])
         server._programs = _Programs(server._reports, "/", [])
         assert server._listen()
         server._reports.flush()
@@ -240,7 +241,7 @@ def takeOrders(packets: list[tuple[bytes, int]]) -> None:
         server._poll.close()
         for acceptor in server._acceptors.values():
             acceptor.socket.close()
-    size = _packets.REPORT.size
+    size = protocol.REPORT.size
     said = b"".join(channel.said)
     assert len(said) % size == 0 and len(said) // size <= count
 
@@ -418,7 +419,7 @@ def forkServerReports(data: bytes) -> None:
     helper.transport, helper.pid = transport, 1 << 30
     channel = helper._channel
     real: Any = channel._ours
-    played: Any = _Reports(_divided(data, _packets.REPORT.size))
+    played: Any = _Reports(_divided(data, protocol.REPORT.size))
     try:
         channel._ours = played
         helper.children.waiting.update(enumerate(_orders(4), 1))

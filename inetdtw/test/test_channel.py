@@ -10,8 +10,8 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 
-from inetdtw._packets import ASIDE, HEADER, LARGEST, REPEATS_SHIFT, SMALL
 from inetdtw.channel import encode
+from inetdtw.helpers.protocol import ASIDE, HEADER, LARGEST, REPEATS_SHIFT, SMALL
 from inetdtw.interfaces import Order
 from inetdtw.test.fakes import FakeChild, ServingTestCase, openDescriptors, openedSince
 from inetdtw.test.test_helper import HelperTestCase

@@ -12,7 +12,7 @@ import os
 import subprocess
 
 from inetdtw import watch
-from inetdtw._packets import ASTRAY, ENDED, FAILED, REPEATED, STARTED
+from inetdtw.helpers.protocol import ASTRAY, ENDED, FAILED, REPEATED, STARTED
 from inetdtw.interfaces import Exit
 from inetdtw.test.fakes import openedSince
 from inetdtw.test.test_helper import PID, HelperTestCase

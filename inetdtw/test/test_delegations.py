@@ -18,8 +18,10 @@ from typing import Any
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
-from inetdtw._accepting import packAddress
-from inetdtw._packets import (
+from inetdtw.delegations import Delegation
+from inetdtw.helper import Helper
+from inetdtw.helpers.connection import packAddress
+from inetdtw.helpers.protocol import (
     ACCEPT,
     ACCEPTED,
     ADDRESSED,
@@ -34,8 +36,6 @@ from inetdtw._packets import (
     UNTAKEN,
     WITHDRAWN,
 )
-from inetdtw.delegations import Delegation
-from inetdtw.helper import Helper
 from inetdtw.interfaces import Exit, IAccepting
 from inetdtw.pauses import FIRST_PAUSE
 from inetdtw.posts import PAUSE

@@ -17,7 +17,9 @@ from typing import Any, ClassVar
 from zope.interface.verify import verifyObject
 
 from inetdtw import forkserver
-from inetdtw._packets import (
+from inetdtw.forkserver import IN_FLIGHT, ForkServers
+from inetdtw.helpercode import BOOT
+from inetdtw.helpers.protocol import (
     BEGIN,
     ENDED,
     HEADER,
@@ -30,8 +32,6 @@ from inetdtw._packets import (
     decode,
     pairs,
 )
-from inetdtw.forkserver import IN_FLIGHT, ForkServers
-from inetdtw.helpercode import BOOT
 from inetdtw.interfaces import ILauncher, Order
 from inetdtw.model.process import Context, Identity
 from inetdtw.posts import PAUSE

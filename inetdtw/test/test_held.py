@@ -12,8 +12,8 @@ import os
 from typing import Any
 
 from inetdtw import direct
-from inetdtw._spawning import spawn
 from inetdtw.held import FIRST_PAUSE, LONGEST_PAUSE, PATIENCE
+from inetdtw.helpers.spawn import spawn
 from inetdtw.test.fakes import FakeChild, openedSince
 from inetdtw.test.test_direct import DirectTestCase
 from inetdtw.watch import hasPidfds

@@ -23,7 +23,9 @@ from twisted.internet.main import CONNECTION_LOST
 from twisted.python.failure import Failure
 
 from inetdtw import helper
-from inetdtw._packets import (
+from inetdtw.helper import OVERDUE, Helper
+from inetdtw.helpercode import Code
+from inetdtw.helpers.protocol import (
     ASIDE,
     ASTRAY,
     BEGIN,
@@ -40,8 +42,6 @@ from inetdtw._packets import (
     STARTED,
     versionNumber,
 )
-from inetdtw.helper import OVERDUE, Helper
-from inetdtw.helpercode import Code
 from inetdtw.interfaces import Exit
 from inetdtw.model.process import Identity
 from inetdtw.pauses import FIRST_PAUSE, GOOD_LIFE, GROWTH, LONGEST_PAUSE

@@ -67,12 +67,12 @@ class CodeTests(SynchronousTestCase):
         """
         The version is another one for other code.
         """
-        self.assertEqual(codeOf("_packets"), codeOf("_packets"))
-        self.assertNotEqual(codeOf("_packets").version, codeOf("_spawning").version)
+        self.assertEqual(codeOf("protocol"), codeOf("protocol"))
+        self.assertNotEqual(codeOf("protocol").version, codeOf("spawn").version)
 
     def test_none(self) -> None:
         """
         A module without code is an error of the installation.
         """
         self.patch(helpercode, "find_spec", lambda name: ModuleSpec(name, None))
-        self.assertRaises(ImportError, codeOf, "_packets")
+        self.assertRaises(ImportError, codeOf, "protocol")

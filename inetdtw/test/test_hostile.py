@@ -14,7 +14,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw import _packets
+from inetdtw.helpers import protocol
 from inetdtw.test import hostile
 
 #: What a configuration is made of.
@@ -83,8 +83,8 @@ class AnyBytesTests(SynchronousTestCase):
         texts = st.binary(max_size=40)
 
         def packet(number: int, mark: int, size: int, text: bytes, fds: int) -> bytes:
-            length = size | mark << _packets.REPEATS_SHIFT
-            whole = _packets.HEADER.pack(number, length) + text
+            length = size | mark << protocol.REPEATS_SHIFT
+            whole = protocol.HEADER.pack(number, length) + text
             return bytes((len(whole), fds)) + whole
 
         packets = st.builds(packet, small, kind, st.integers(0, 40), texts, small)
@@ -100,7 +100,7 @@ class AnyBytesTests(SynchronousTestCase):
         value = st.integers(-(1 << 31), (1 << 31) - 1)
         kind, pid = st.integers(0, 14), st.integers(-1, 3)
         cpu = st.integers(0, (1 << 64) - 1)
-        report = st.builds(_packets.REPORT.pack, kind, few, pid, value, cpu)
+        report = st.builds(protocol.REPORT.pack, kind, few, pid, value, cpu)
         packets = report.map(lambda each: b"\x01" + each)
         self._check(name, st.lists(packets).map(b"".join))
 
@@ -122,14 +122,14 @@ class AnyBytesTests(SynchronousTestCase):
         without a program, one that is repeated for what is no socket, and the
         beginning of a header.
         """
-        accept = _packets.HEADER.pack(1, 0xFF << 24)
-        named = _packets.NAME_AND_MOST.pack(7, 0)
+        accept = protocol.HEADER.pack(1, 0xFF << 24)
+        named = protocol.NAME_AND_MOST.pack(7, 0)
         for packet in (
             accept + named + b"/bin/cat\x001\x00cat",
             accept + named,
             accept,
-            _packets.HEADER.pack(1, 5) + b"/bin/",
-            _packets.HEADER.pack(2, 14 | 3 << 24) + b"/bin/cat\x001\x00cat",
+            protocol.HEADER.pack(1, 5) + b"/bin/",
+            protocol.HEADER.pack(2, 14 | 3 << 24) + b"/bin/cat\x001\x00cat",
             b"\1\2\3",
         ):
             for fds in range(4):

@@ -2,7 +2,7 @@
 # See LICENSE for details.
 
 """
-Tests for L{inetdtw.sharedport} and L{inetdtw._accepthelper}.
+Tests for L{inetdtw.sharedport} and L{inetdtw.helpers.acceptor}.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ import threading
 from typing import Any
 from unittest import mock
 
-from inetdtw import _accepthelper, sharedport
-from inetdtw._accepthelper import ANSWER, CHANNEL, answerOne
+from inetdtw import sharedport
+from inetdtw.helpers import acceptor
+from inetdtw.helpers.acceptor import ANSWER, CHANNEL, answerOne
 from inetdtw.ports import SHORTAGE_PAUSE, StreamPort
 from inetdtw.sharedport import SharedStreamPort, streamPort
 from inetdtw.test import fakes
@@ -260,7 +261,7 @@ class PortTests(ServingTestCase):
 
 class HelperTests(ServingTestCase):
     """
-    Tests for L{inetdtw._accepthelper}.
+    Tests for L{inetdtw.helpers.acceptor}.
     """
 
     def setUp(self) -> None:
@@ -276,7 +277,7 @@ class HelperTests(ServingTestCase):
             "import os, sys; os.dup2(int(sys.argv[1]), 3);"
             "exec(compile(sys.argv[2], 'helper', 'exec'), {'__name__': '__main__'})"
         )
-        with open(_accepthelper.__file__, encoding="utf-8") as file:
+        with open(acceptor.__file__, encoding="utf-8") as file:
             program = file.read()
         with theirs:
             fd = theirs.fileno()

@@ -22,8 +22,8 @@ from twisted.internet.testing import StringTransportWithDisconnection
 from twisted.python.failure import Failure
 
 from inetdtw import InetdService, NothingToServe, files, sockets, superserver
-from inetdtw._packets import decode
 from inetdtw.descriptors import Purpose
+from inetdtw.helpers.protocol import decode
 from inetdtw.hostnames import HostNames
 from inetdtw.internal import InternalStream
 from inetdtw.launchers import Launchers

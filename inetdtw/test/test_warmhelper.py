@@ -29,7 +29,6 @@ from twisted.python.filepath import FilePath
 from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw import _warmhelper, interpreter, warmtext
-from inetdtw._accepting import ofConnection, packAddress
 from inetdtw._warmhelper import (
     ACCEPT,
     ACCEPTED,
@@ -62,6 +61,7 @@ from inetdtw._warmhelper import (
     offers,
     stamp,
 )
+from inetdtw.helpers.connection import ofConnection, packAddress
 from inetdtw.interfaces import Order
 from inetdtw.model.service import Program
 from inetdtw.test.fakes import PATIENCE, ServingTestCase

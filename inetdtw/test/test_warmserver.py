@@ -22,7 +22,6 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw import _warmhelper
-from inetdtw._accepting import packAddress
 from inetdtw._warmhelper import (
     ACCEPTED,
     ADDRESSED,
@@ -37,6 +36,7 @@ from inetdtw._warmhelper import (
     Directory,
     Server,
 )
+from inetdtw.helpers.connection import packAddress
 from inetdtw.test.fakes import PATIENCE, ServingTestCase
 
 #: A process id that is nobody's.

@@ -22,7 +22,8 @@ from collections.abc import Iterator
 import atheris  # type: ignore[import-untyped] # it has no annotations
 
 with atheris.instrument_imports(include=["inetdtw"]):
-    from inetdtw import _packets, _warmhelper
+    from inetdtw import _warmhelper
+    from inetdtw.helpers import protocol
     from inetdtw.test.hostile import TARGETS
 
 #: The most bytes of an input.
@@ -54,16 +55,16 @@ def _orders() -> Iterator[bytes]:
     """
     shared = b"/bin/cat\x002\x00cat\x00-u\x00LANG=C"
     extra = b"REMOTE_ADDR=192.0.2.1"
-    accept = _packets.ACCEPT << _packets.REPEATS_SHIFT
-    name = _packets.NAME_AND_MOST.pack(7, 2)
+    accept = protocol.ACCEPT << protocol.REPEATS_SHIFT
+    name = protocol.NAME_AND_MOST.pack(7, 2)
     for length, rest in (
         (len(shared), shared + extra),
-        (len(shared) | 3 << _packets.REPEATS_SHIFT, shared),
+        (len(shared) | 3 << protocol.REPEATS_SHIFT, shared),
         (accept, name + shared),
         (0, name),
         (0, b""),
     ):
-        packet = _packets.HEADER.pack(1, length) + rest
+        packet = protocol.HEADER.pack(1, length) + rest
         yield bytes((len(packet), 1)) + packet
 
 

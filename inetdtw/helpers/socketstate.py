@@ -1,4 +1,4 @@
-# -*- test-case-name: inetdtw.test.test_original -*-
+# -*- test-case-name: inetdtw.helpers.test.test_socketstate -*-
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
@@ -8,7 +8,7 @@ How a socket was before a program had it, and having it so again.
 All who have a socket share what it is set to: the programs of a C{wait} service, one
 after the other, and the daemon.  See socket(7), ip(7), ipv6(7), tcp(7) and udp(7).
 
-A fork server imports this besides L{inetdtw._forkhelper}: it needs nothing but the
+A fork server imports this besides L{inetdtw.helpers.forkserver}: it needs nothing but the
 standard library.
 """
 

@@ -2,7 +2,7 @@
 # See LICENSE for details.
 
 """
-Tests for L{inetdtw._accepting}, and for listening sockets that are left to fork
+Tests for L{inetdtw.helpers.connection}, and for listening sockets that are left to fork
 servers.
 """
 
@@ -18,9 +18,9 @@ from zope.interface.verify import verifyObject
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw._accepting import Acceptor, packAddress, unpackAddress
-from inetdtw._packets import ADDRESSED, decode
 from inetdtw.forkserver import ForkServers
+from inetdtw.helpers.connection import Acceptor, packAddress, unpackAddress
+from inetdtw.helpers.protocol import ADDRESSED, decode
 from inetdtw.interfaces import Exit, IAcceptingLauncher, Order
 from inetdtw.limits import Limits
 from inetdtw.model.process import Context

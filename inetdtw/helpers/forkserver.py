@@ -1,4 +1,4 @@
-# -*- test-case-name: inetdtw.test.test_forkhelper -*-
+# -*- test-case-name: inetdtw.helpers.test.test_forkserver -*-
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
@@ -7,7 +7,7 @@ The program of a fork server: a lean process that starts the programs of service
 
 L{inetdtw.helper} runs it, with the context it has to take on as arguments
 C{name=value} and a sequenced-packet socket as its descriptor 3, over which go the
-packets of L{inetdtw._packets}.  It gets its code over descriptor 0
+packets of L{inetdtw.helpers.protocol}.  It gets its code over descriptor 0
 (L{inetdtw.helpercode}), imports nothing but the standard library, and ends when the
 other end of the socket is closed; the programs that it has started live on.
 
@@ -23,8 +23,9 @@ import select
 import socket
 import struct
 
-from inetdtw._accepting import Acceptor, packAddress
-from inetdtw._packets import (
+from inetdtw.helpers.connection import Acceptor, packAddress
+from inetdtw.helpers.programs import STALLS, Programs, codeOf, drain, wakeOnExit
+from inetdtw.helpers.protocol import (
     ACCEPT,
     ACCEPTED,
     ADDRESSED,
@@ -50,8 +51,7 @@ from inetdtw._packets import (
     receive,
     versionNumber,
 )
-from inetdtw._programs import STALLS, Programs, codeOf, drain, wakeOnExit
-from inetdtw._spawning import Limit, assume, contextOf, limitsOf, makeRoom, quiet
+from inetdtw.helpers.spawn import Limit, assume, contextOf, limitsOf, makeRoom, quiet
 
 # Only a type checker wants these; they would double what this process imports.
 TYPE_CHECKING = False

@@ -2,7 +2,7 @@
 # See LICENSE for details.
 
 """
-Tests for L{inetdtw._programs}.
+Tests for L{inetdtw.helpers.programs}.
 """
 
 from __future__ import annotations
@@ -15,10 +15,24 @@ import socket
 from collections.abc import Sequence
 from typing import Any
 
-from inetdtw import _programs
-from inetdtw._forkhelper import HOLD, ForkServer
-from inetdtw._packets import ENDED, FAILED, HEADER, REPEATED, REPORT, STALLED, STARTED
-from inetdtw._programs import Repeat, repeatOf
+from inetdtw.helpers import programs
+from inetdtw.helpers.forkserver import HOLD, ForkServer
+from inetdtw.helpers.programs import Repeat, repeatOf
+from inetdtw.helpers.protocol import (
+    ENDED,
+    FAILED,
+    HEADER,
+    REPEATED,
+    REPORT,
+    STALLED,
+    STARTED,
+)
+from inetdtw.helpers.test.test_forkserver import (
+    ProgramTestCase,
+    Report,
+    Running,
+    packed,
+)
 from inetdtw.test.fakes import (
     PATIENCE,
     ServingTestCase,
@@ -27,7 +41,6 @@ from inetdtw.test.fakes import (
     openDescriptors,
     openedSince,
 )
-from inetdtw.test.test_forkhelper import ProgramTestCase, Report, Running, packed
 
 #: Takes one datagram from its 0.
 TAKE_ONE = ("/bin/dd", "of=/dev/null", "count=1", "bs=1000", "status=none")
@@ -190,7 +203,7 @@ class PatienceTests(ServingTestCase):
         self.server = ForkServer(self.closing(theirs), "/", [])
         self.addCleanup(os.chdir, os.getcwd())
         self.answers: list[int] = []
-        self.patch(_programs, "spawn", self.spawn)
+        self.patch(programs, "spawn", self.spawn)
         self.patch(self.server._programs, "reap", lambda: None)
 
     def spawn(self, *arguments: Any) -> int:
@@ -245,7 +258,7 @@ class PatienceTests(ServingTestCase):
         """
         But not for ever.
         """
-        self.patch(_programs, "_PATIENCE", -1.0)
+        self.patch(programs, "_PATIENCE", -1.0)
         self.answers = [errno.EAGAIN]
         self.assertEqual(self.order(), [(FAILED, 1, 0, errno.EAGAIN)])
 

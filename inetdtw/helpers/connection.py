@@ -1,4 +1,4 @@
-# -*- test-case-name: inetdtw.test.test_accepting -*-
+# -*- test-case-name: inetdtw.helpers.test.test_connection -*-
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
@@ -6,7 +6,7 @@
 What a fork server needs to accept connections itself, and what both a fork server and
 the daemon tell a program of its connection.
 
-A fork server imports this besides L{inetdtw._forkhelper}: it needs nothing but the
+A fork server imports this besides L{inetdtw.helpers.forkserver}: it needs nothing but the
 standard library.
 """
 

@@ -2,7 +2,7 @@
 # See LICENSE for details.
 
 """
-Tests for L{inetdtw._original}.
+Tests for L{inetdtw.helpers.socketstate}.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from unittest import SkipTest, skipUnless
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw import _original
-from inetdtw._original import Original, Spoiled
+from inetdtw.helpers import socketstate
+from inetdtw.helpers.socketstate import Original, Spoiled
 from inetdtw.test.fakes import isBlocking, listening, makeDatagrams, makeService
 
 LINUX = sys.platform == "linux"
@@ -162,7 +162,7 @@ class RestoreTests(OriginalTestCase):
         """
         Where it cannot be disconnected, it is of no use.
         """
-        self.patch(_original, "disconnect", lambda sock: None)
+        self.patch(socketstate, "disconnect", lambda sock: None)
         sock, peer = self.datagrams(), self.datagrams()
         original = Original(sock)
         sock.connect(peer.getsockname())
@@ -206,7 +206,7 @@ class RestoreTests(OriginalTestCase):
         # An answer that is not read, as the client leaves, is an error on Linux.
         service.send(b"answer")
         client.connect(other.getsockname())
-        _original.disconnect(service)
+        socketstate.disconnect(service)
         other.sendto(b"question", service.getsockname())
         found = original.restore()
         self.assertEqual(found, "a program has left an error in its socket")

@@ -1,4 +1,4 @@
-# -*- test-case-name: inetdtw.test.test_packets -*-
+# -*- test-case-name: inetdtw.helpers.test.test_protocol -*-
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
@@ -16,7 +16,7 @@ megabytes, is in a file whose descriptor comes last.
 
 To the daemon go packets of one or more L{REPORT} records.
 
-A fork server imports this besides L{inetdtw._forkhelper}: it needs nothing but the
+A fork server imports this besides L{inetdtw.helpers.forkserver}: it needs nothing but the
 standard library.
 """
 

@@ -1,4 +1,4 @@
-# -*- test-case-name: inetdtw.test.test_programs -*-
+# -*- test-case-name: inetdtw.helpers.test.test_programs -*-
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
@@ -6,7 +6,7 @@
 The programs that a fork server starts: what starts them, again and again where that is
 wanted, until they have ended.
 
-A fork server imports this besides L{inetdtw._forkhelper}: it needs nothing but the
+A fork server imports this besides L{inetdtw.helpers.forkserver}: it needs nothing but the
 standard library.
 """
 
@@ -20,9 +20,8 @@ import signal
 import socket
 import time
 
-from inetdtw._accepting import owned
-from inetdtw._original import Original, Spoiled
-from inetdtw._packets import (
+from inetdtw.helpers.connection import owned
+from inetdtw.helpers.protocol import (
     ASTRAY,
     ENDED,
     FAILED,
@@ -34,7 +33,8 @@ from inetdtw._packets import (
     Reports,
     decode,
 )
-from inetdtw._spawning import Limit, forkAndExec, spawn
+from inetdtw.helpers.socketstate import Original, Spoiled
+from inetdtw.helpers.spawn import Limit, forkAndExec, spawn
 
 # Only a type checker wants these; they would double what a fork server imports.
 TYPE_CHECKING = False

@@ -2,7 +2,7 @@
 # See LICENSE for details.
 
 """
-Tests for L{inetdtw._forkhelper}: for the program as it runs.
+Tests for L{inetdtw.helpers.forkserver}: for the program as it runs.
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from inetdtw._packets import (
+from inetdtw.channel import encode
+from inetdtw.helpercode import BOOT, MODULES, codeOf
+from inetdtw.helpers.protocol import (
     ACCEPT,
     ACCEPTED,
     ASIDE,
@@ -46,12 +48,10 @@ from inetdtw._packets import (
     WITHDRAWN,
     versionNumber,
 )
-from inetdtw.channel import encode
-from inetdtw.helpercode import BOOT, MODULES, codeOf
+from inetdtw.helpers.test.test_spawn import PROBE, ignored
 from inetdtw.interfaces import Order
 from inetdtw.model.process import Context
 from inetdtw.test.fakes import PATIENCE, ServingTestCase, openDescriptors
-from inetdtw.test.test_spawning import PROBE, ignored
 
 CODE = codeOf(*MODULES)
 #: What a helper says of its version.

@@ -2,7 +2,7 @@
 # See LICENSE for details.
 
 """
-Tests for L{inetdtw._spawning}.
+Tests for L{inetdtw.helpers.spawn}.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import socket
 import sys
 from typing import Any, Callable
 
-from inetdtw._spawning import (
+from inetdtw.helpers.spawn import (
     Astray,
     contextOf,
     forkAndExec,

@@ -1,11 +1,11 @@
-# -*- test-case-name: inetdtw.test.test_spawning -*-
+# -*- test-case-name: inetdtw.helpers.test.test_spawn -*-
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
 """
 What a process does to become a service's program, or to start one.
 
-A fork server imports this besides L{inetdtw._forkhelper}: it needs nothing but the
+A fork server imports this besides L{inetdtw.helpers.forkserver}: it needs nothing but the
 standard library.
 """
 

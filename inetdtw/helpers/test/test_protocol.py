@@ -2,7 +2,7 @@
 # See LICENSE for details.
 
 """
-Tests for L{inetdtw._packets}.
+Tests for L{inetdtw.helpers.protocol}.
 """
 
 from __future__ import annotations
@@ -11,9 +11,18 @@ import array
 import os
 import socket
 
-from inetdtw import _packets, _warmhelper
-from inetdtw._packets import ENDED, LARGEST, REPORT, Reports, decode, pairs, receive
+from inetdtw import _warmhelper
 from inetdtw.channel import Channel, encode
+from inetdtw.helpers import protocol
+from inetdtw.helpers.protocol import (
+    ENDED,
+    LARGEST,
+    REPORT,
+    Reports,
+    decode,
+    pairs,
+    receive,
+)
 from inetdtw.interfaces import Order
 from inetdtw.test.fakes import ServingTestCase
 
@@ -70,7 +79,7 @@ class PartsTests(ServingTestCase):
         The reports of fork servers and of warm processes are of the same form, as they
         are taken apart by the same code.
         """
-        self.assertEqual(_packets.REPORT.format, _warmhelper.REPORT.format)
+        self.assertEqual(protocol.REPORT.format, _warmhelper.REPORT.format)
 
 
 class ReportsTests(ServingTestCase):
