@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from inetdtw.factory import ProgramFactory
     from inetdtw.files import Configuration
-    from inetdtw.inherited import Inherited
     from inetdtw.model.changes import Reload
     from inetdtw.model.errors import ConfError
     from inetdtw.model.selection import NotOneService
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from inetdtw.signals import ReloadOnHangup, StateOnUser2
     from inetdtw.slots import Draining
     from inetdtw.superserver import InetdService, NothingToServe
+    from inetdtw.system.activation import Inherited
     from inetdtw.tally import Tally
 
 __all__ = [
@@ -60,7 +60,7 @@ _MODULES = {
     "DaemonState": "model.state",
     "Draining": "slots",
     "InetdService": "superserver",
-    "Inherited": "inherited",
+    "Inherited": "system.activation",
     "NotOneService": "model.selection",
     "NothingToServe": "superserver",
     "Notifications": "notify",

@@ -22,9 +22,9 @@ from twisted.application.service import IService, IServiceCollection
 from twisted.scripts._twistd_unix import UnixApplicationRunner
 
 from inetdtw.model.state import BIND_FAILED
-from inetdtw.pidfile import PidFile, Unusable
 from inetdtw.printing import complain
 from inetdtw.superserver import InetdService, NothingToServe
+from inetdtw.system.pidfile import PidFile, Unusable
 
 #: Where the reasons are that nobody sees.
 ELSEWHERE = "in the system log; -f -e shows it here"

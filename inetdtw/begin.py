@@ -17,7 +17,7 @@ import signal
 import sys
 from typing import Any
 
-from inetdtw.standard import occupyDescriptors, openStreams
+from inetdtw.system.stdio import occupyDescriptors, openStreams
 
 #: The signals that ask a process to end.
 ENDING = (signal.SIGTERM, signal.SIGINT)

@@ -23,11 +23,11 @@ from typing import Any, Callable
 from inetdtw import files
 from inetdtw.conf import Duplicate, Warned
 from inetdtw.files import Configuration
-from inetdtw.hostnames import CHECK_WAIT, HostNames
-from inetdtw.lookups import Lookups
 from inetdtw.model.errors import Place
 from inetdtw.model.service import Settings
 from inetdtw.printing import printTo
+from inetdtw.system.hostnames import CHECK_WAIT, HostNames
+from inetdtw.system.lookups import Lookups
 
 #: How many characters of a line are shown, and how many of them before the field.
 WIDTH, BEFORE = 100, 50

@@ -17,7 +17,7 @@ from typing import Any, Callable
 
 from inetdtw.helpers.protocol import ASTRAY, ENDED, FAILED, REPEATED, STARTED
 from inetdtw.interfaces import Exit
-from inetdtw.watch import Exits
+from inetdtw.system.exitwatch import Exits
 
 
 class Children:

@@ -30,20 +30,13 @@ from twisted.logger import (
 from twisted.python import usage
 from twisted.scripts._twistd_unix import ServerOptions
 
-from inetdtw import (
-    NothingToServe,
-    __version__,
-    foreign,
-    operate,
-    pidfile,
-    systemlog,
-    tap,
-)
+from inetdtw import NothingToServe, __version__, foreign, operate, systemlog, tap
 from inetdtw.background import ELSEWHERE, Runner
 from inetdtw.jsonlog import jsonLine, jsonObserver
 from inetdtw.model.errors import printable
 from inetdtw.printing import complain, tell
 from inetdtw.report import Report
+from inetdtw.system import pidfile
 from inetdtw.text import native
 
 PID_FILE = "/var/run/inetd.pid"

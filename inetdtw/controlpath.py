@@ -14,7 +14,7 @@ import stat
 from collections.abc import Mapping
 from contextlib import suppress
 
-from inetdtw.directory import around, identityOf
+from inetdtw.system.directory import around, identityOf
 from inetdtw.text import native
 
 #: The variable that says it to both.

@@ -28,10 +28,10 @@ from inetdtw.helpers.programs import STALLS
 from inetdtw.helpers.spawn import contextOf, forkAndExec, reasonOf, spawn
 from inetdtw.interfaces import Exit, ILauncher, Order
 from inetdtw.model.process import Context
-from inetdtw.program import ProgramMissing, check
 from inetdtw.report import Report
+from inetdtw.system.executable import ProgramMissing, check
+from inetdtw.system.exitwatch import Exits, Reaper, Watch, hasPidfds
 from inetdtw.text import native, toBytes
-from inetdtw.watch import Exits, Reaper, Watch, hasPidfds
 
 
 @contextmanager

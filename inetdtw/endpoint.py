@@ -13,12 +13,12 @@ import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from inetdtw import lookups
 from inetdtw.conf import Warned
-from inetdtw.hostnames import NameWanted
 from inetdtw.model.service import SOCKTYPES, Address, Ownership, Service, SocketOptions
 from inetdtw.question import Question, orElse
-from inetdtw.sockets import FILTERS
+from inetdtw.system import lookups
+from inetdtw.system.hostnames import NameWanted
+from inetdtw.system.sockets import FILTERS
 from inetdtw.text import toBytes
 
 _SOCKTYPES_OF = {

@@ -11,14 +11,15 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
-from inetdtw import lookups, program, values
+from inetdtw import values
 from inetdtw.conf import Warned
 from inetdtw.entry import KEYS
 from inetdtw.interpreter import Unfit, interpretedBy
-from inetdtw.lookups import Account
 from inetdtw.model.process import Context
 from inetdtw.model.service import Interpreted, Program, Service, Variables
 from inetdtw.question import Question, orElse
+from inetdtw.system import executable, lookups
+from inetdtw.system.lookups import Account
 from inetdtw.text import absolute, native
 
 #: The keys that are resource limits, and their names in C{resource}.
@@ -177,8 +178,8 @@ class Execution:
             return
         try:
             context = service.context
-            program.locate(service.program, context.identity, context.chroot)
-        except program.ProgramMissing as why:
+            executable.locate(service.program, context.identity, context.chroot)
+        except executable.ProgramMissing as why:
             yield Warned(self._entry.where("exec"), "exec", f"{why} (yet)")
 
     def variables(self) -> Variables:

@@ -20,12 +20,12 @@ from typing import Any, Callable
 from inetdtw import files
 from inetdtw.entry import KEYS, Entry
 from inetdtw.execution import LIMITS
-from inetdtw.hostnames import CHECK_WAIT, HostNames
-from inetdtw.lookups import Lookups
 from inetdtw.model.errors import ConfError, printable
 from inetdtw.model.service import SOCKTYPE_NAMES, Address, Service, Settings
 from inetdtw.printing import complain, printTo
 from inetdtw.resolve import resolve
+from inetdtw.system.hostnames import CHECK_WAIT, HostNames
+from inetdtw.system.lookups import Lookups
 
 #: What needs no quotes, anywhere.
 _PLAIN = re.compile(r"[A-Za-z0-9_./:+@%~^*!?\[\](){}|&<>$-]+")

@@ -18,14 +18,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
 
-from inetdtw import plainfile
 from inetdtw.conf import MISTAKES, Include, Statement, Warned, parse
 from inetdtw.distinct import distinct, overlapping, unreachable
 from inetdtw.entry import Entry
-from inetdtw.lookups import Lookups
 from inetdtw.model.errors import ConfError, Place
 from inetdtw.model.service import Service, Settings
 from inetdtw.resolve import At, Resolved, resolve, unknown
+from inetdtw.system import regularfile
+from inetdtw.system.lookups import Lookups
 from inetdtw.text import fromBytes, native, textOf
 
 #: The most bytes of a file.
@@ -113,7 +113,7 @@ class Configuration:
         Return the same configuration, with its services at the addresses that host
         names have.
 
-        @param at: gives these, as L{HostNames.at<inetdtw.hostnames.HostNames.at>} does.
+        @param at: gives these, as L{HostNames.at<inetdtw.system.hostnames.HostNames.at>} does.
         """
         return self if self._findings is None else self._findings.result(at)
 
@@ -265,7 +265,7 @@ def _unreadable(path: str, why: OSError) -> str:
     """
     Why a file cannot be read.
     """
-    if isinstance(why, plainfile.NotPlain):
+    if isinstance(why, regularfile.NotPlain):
         return f"'{path}' {why.strerror}"
     return f"'{path}' cannot be read: {why.strerror}"
 
@@ -360,8 +360,8 @@ def read(path: str) -> str:
         might never end.
     """
     try:
-        data = plainfile.read(path, LARGEST + 1)
-    except plainfile.NotPlain:
+        data = regularfile.read(path, LARGEST + 1)
+    except regularfile.NotPlain:
         if not _isNull(path):
             raise
         data = b""
@@ -371,7 +371,7 @@ def read(path: str) -> str:
     if nuls > _NULS and nuls > len(data) // 16:
         # It is UTF-16, or a program: one message says more than one for each line.
         reason = f"is not text in UTF-8: it has {nuls} NUL characters"
-        raise plainfile.NotPlain(errno.EINVAL, reason)
+        raise regularfile.NotPlain(errno.EINVAL, reason)
     # A byte order mark is no part of the text.
     return fromBytes(data[3:] if data.startswith(codecs.BOM_UTF8) else data)
 

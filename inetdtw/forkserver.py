@@ -31,9 +31,9 @@ from inetdtw.interfaces import IAcceptingLauncher, Order
 from inetdtw.model.process import Context
 from inetdtw.posts import Posts, isShort
 from inetdtw.report import Report
+from inetdtw.system.exitwatch import Exits
 from inetdtw.text import native
 from inetdtw.total import Total
-from inetdtw.watch import Exits
 
 #: Orders that one helper may have before it.
 IN_FLIGHT = 4

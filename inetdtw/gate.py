@@ -13,12 +13,12 @@ import errno
 import os
 from typing import Any, Callable
 
-from inetdtw.descriptors import Account, Descriptors, Purpose
 from inetdtw.interfaces import ILauncher
 from inetdtw.limits import Limits, Verdict
 from inetdtw.model.source import hostOf
 from inetdtw.ports import SHORTAGE_PAUSE, SocketPort, survived
 from inetdtw.report import Report
+from inetdtw.system.descriptors import Account, Descriptors, Purpose
 from inetdtw.total import Total
 from inetdtw.undecided import Undecided
 

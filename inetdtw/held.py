@@ -16,8 +16,8 @@ from typing import Any, Callable
 from inetdtw.helpers.programs import STALLS
 from inetdtw.helpers.spawn import reasonOf
 from inetdtw.interfaces import Order
-from inetdtw.program import ProgramMissing
 from inetdtw.report import Report
+from inetdtw.system.executable import ProgramMissing
 
 #: The seconds between two tries then: the first pause, and the longest.
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0

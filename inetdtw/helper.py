@@ -27,7 +27,6 @@ from twisted.python.failure import Failure
 
 from inetdtw.channel import Channel
 from inetdtw.children import Children
-from inetdtw.credentials import mismatch
 from inetdtw.delegations import KINDS, Delegation, Delegations
 from inetdtw.helpercode import Code
 from inetdtw.helpers import protocol
@@ -38,9 +37,10 @@ from inetdtw.model.process import Identity
 from inetdtw.pauses import Pauses
 from inetdtw.ports import BROKEN_PAUSE, sayDropped
 from inetdtw.report import JUST_ACCEPTED
+from inetdtw.system.credentials import mismatch
+from inetdtw.system.exitwatch import Exits
 from inetdtw.text import fromBytes
 from inetdtw.total import Share, Total
-from inetdtw.watch import Exits
 
 #: The seconds that a helper has to end by itself.
 OVERDUE = 5.0

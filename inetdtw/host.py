@@ -14,11 +14,11 @@ from typing import Any, Callable
 
 from inetdtw.builtin import ReflectorGuard
 from inetdtw.complaints import Complaints
-from inetdtw.descriptors import Account, Descriptors, Purpose
-from inetdtw.hostnames import HostNames
-from inetdtw.inherited import Inherited
 from inetdtw.model.service import Service
 from inetdtw.report import Report
+from inetdtw.system.activation import Inherited
+from inetdtw.system.descriptors import Account, Descriptors, Purpose
+from inetdtw.system.hostnames import HostNames
 from inetdtw.tally import Tally
 from inetdtw.tcpmux import Names
 from inetdtw.total import Total

@@ -24,7 +24,7 @@ from inetdtw.limits import Limits
 from inetdtw.listener import GatedListener
 from inetdtw.model.service import Service
 from inetdtw.sharedport import streamPort
-from inetdtw.sockets import goodbye
+from inetdtw.system.sockets import goodbye
 
 
 class InternalStream(GatedListener):

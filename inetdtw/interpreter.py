@@ -19,11 +19,12 @@ import os
 import re
 from collections.abc import Sequence
 
-from inetdtw import userfile, warmtext
+from inetdtw import warmtext
 from inetdtw.interfaces import Order
 from inetdtw.model.process import Context, Identity
 from inetdtw.model.service import Interpreted, Program
-from inetdtw.plainfile import NotPlain
+from inetdtw.system import userfile
+from inetdtw.system.regularfile import NotPlain
 from inetdtw.text import fromBytes, toBytes
 
 _NAME = re.compile(r"python(3(\.[0-9]+)?)?")

@@ -18,7 +18,6 @@ from typing import Any, Callable
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 
 from inetdtw.acceptingwarm import warmBefore
-from inetdtw.descriptors import Descriptors, Purpose
 from inetdtw.direct import Direct
 from inetdtw.forkserver import ForkServers, usualCount
 from inetdtw.interfaces import ILauncher
@@ -27,10 +26,11 @@ from inetdtw.model.service import Service
 from inetdtw.ports import survived
 from inetdtw.report import Report
 from inetdtw.rooted import Rooted
+from inetdtw.system.descriptors import Descriptors, Purpose
+from inetdtw.system.exitwatch import Exits
 from inetdtw.total import Total
 from inetdtw.warm import Warm
 from inetdtw.warmprocess import OF_WARM
-from inetdtw.watch import Exits
 
 #: The descriptors of one fork server: both ends of its socket, and its standard error.
 OF_HELPER = 3

@@ -14,14 +14,15 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any, Callable
 
-from inetdtw import environment, program
+from inetdtw import environment
 from inetdtw.child import Child
 from inetdtw.complaints import Complaints
-from inetdtw.descriptors import Purpose
 from inetdtw.host import Host
 from inetdtw.interfaces import ILauncher, IPreparing, Order
 from inetdtw.model.service import Service
 from inetdtw.ports import broken, reasonOf, survived
+from inetdtw.system import executable
+from inetdtw.system.descriptors import Purpose
 
 #: The seconds after which a program is looked for in PATH again.
 LOOK_AGAIN = 1.0
@@ -40,7 +41,7 @@ class Launches:
         self._path: str | None = None
         self._looked = 0.0
         named = not os.path.isabs(self._program.name)
-        self._search = program.candidates(self._program) if named else ()
+        self._search = executable.candidates(self._program) if named else ()
         self._environment = environment.base(
             host.environ, service.login, service.variables
         )
@@ -84,7 +85,7 @@ class Launches:
                 self.launcher.launch(child, order)
             else:
                 self._launchApart(child, order)
-        except program.ProgramMissing as why:
+        except executable.ProgramMissing as why:
             child.failed(str(why))
         except Exception as why:
             broken(self._service.name)
@@ -127,7 +128,7 @@ class Launches:
         Have the launcher get ready, if it can.
         """
         if IPreparing.providedBy(self.launcher):
-            with suppress(program.ProgramMissing):
+            with suppress(executable.ProgramMissing):
                 self.launcher.prepare(self.order(-1))
 
     def _launchApart(self, child: Child, order: Order) -> None:
@@ -178,7 +179,9 @@ class Launches:
         now = self._host.reactor.seconds()
         if self._path is None or (self._search and now >= self._looked + LOOK_AGAIN):
             context = self._service.context
-            self._path = program.guess(self._program, context.identity, context.chroot)
+            self._path = executable.guess(
+                self._program, context.identity, context.chroot
+            )
             self._looked = now
         return self._path
 

@@ -20,11 +20,8 @@ from typing import Any, Callable
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.interfaces import IAddress
 
-from inetdtw import sockets
-from inetdtw.backlog import hears
 from inetdtw.conf import Warned
 from inetdtw.datagrams import DatagramListener
-from inetdtw.descriptors import Claim, Purpose
 from inetdtw.helpers.socketstate import Original, Spoiled
 from inetdtw.host import Host
 from inetdtw.interfaces import ILauncher, IListener
@@ -38,7 +35,10 @@ from inetdtw.nowait import StreamPrograms
 from inetdtw.pauses import Pauses
 from inetdtw.ports import broken, reasonOf, survived
 from inetdtw.renewals import Renewals
-from inetdtw.steady import clockOf
+from inetdtw.system import sockets
+from inetdtw.system.clock import clockOf
+from inetdtw.system.descriptors import Claim, Purpose
+from inetdtw.system.sockdiag import hears
 from inetdtw.text import native
 from inetdtw.waiting import WaitProgram
 from inetdtw.warm import isReady

@@ -14,9 +14,8 @@ from collections import deque
 from functools import partial
 from typing import Any, Callable
 
-from inetdtw import environment, sockets
+from inetdtw import environment
 from inetdtw.child import Child
-from inetdtw.descriptors import Claim, Purpose
 from inetdtw.gate import SHARE, Gate
 from inetdtw.host import Host
 from inetdtw.interfaces import ILauncher
@@ -26,8 +25,10 @@ from inetdtw.listen import LONGEST_RETRY, failing
 from inetdtw.model.service import Service
 from inetdtw.model.state import ServiceState, stateOf
 from inetdtw.ports import SocketPort, broken, reasonOf
-from inetdtw.sockets import goodbye
-from inetdtw.steady import clockOf
+from inetdtw.system import sockets
+from inetdtw.system.clock import clockOf
+from inetdtw.system.descriptors import Claim, Purpose
+from inetdtw.system.sockets import goodbye
 from inetdtw.tcpmux import GO, NOT_AVAILABLE
 from inetdtw.warm import isReady
 

@@ -21,7 +21,7 @@ from inetdtw.listener import GatedListener
 from inetdtw.model.errors import printable
 from inetdtw.model.service import Service
 from inetdtw.sharedport import streamPort
-from inetdtw.sockets import goodbye
+from inetdtw.system.sockets import goodbye
 from inetdtw.tcpmux import NOT_AVAILABLE, NOT_READ, Question
 
 #: Why a client is closed that has waited for longer than others.

@@ -28,9 +28,9 @@ from inetdtw.launches import Launches
 from inetdtw.limits import Limits
 from inetdtw.listener import GatedListener
 from inetdtw.model.service import Service
-from inetdtw.program import ProgramMissing
 from inetdtw.sharedport import streamPort
-from inetdtw.sockets import goodbye
+from inetdtw.system.executable import ProgramMissing
+from inetdtw.system.sockets import goodbye
 
 #: How many sockets are left to launchers from the start.  A process that starts
 #: programs pays for every descriptor that it has with each of them, so further ones are

@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from inetdtw.entry import Entry
-from inetdtw.lookups import Lookups
 from inetdtw.model.errors import ConfError
 from inetdtw.model.service import Settings
+from inetdtw.system.lookups import Lookups
 
 
 @dataclass(frozen=True)

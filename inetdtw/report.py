@@ -35,10 +35,10 @@ from typing import Any, Callable
 
 from inetdtw import lograte
 from inetdtw.clientlines import INFO, NOTICE, WARN, ClientLines
-from inetdtw.inherited import Unused
 from inetdtw.model.changes import Changes
 from inetdtw.model.errors import ConfError, printable
 from inetdtw.model.state import ServiceState
+from inetdtw.system.activation import Unused
 
 #: The seconds for which a shortage is not said again.
 QUIET = 10.0

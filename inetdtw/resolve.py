@@ -14,15 +14,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Callable
 
-from inetdtw import builtin, foreign, lookups
+from inetdtw import builtin, foreign
 from inetdtw.conf import Warned
 from inetdtw.endpoint import Endpoint, atEach
 from inetdtw.entry import Entry
 from inetdtw.execution import Execution
-from inetdtw.lookups import Lookups, NotFound
 from inetdtw.model.errors import ConfError
 from inetdtw.model.service import Address, Bounds, Service, Settings
 from inetdtw.question import Question, orElse
+from inetdtw.system import lookups
+from inetdtw.system.lookups import Lookups, NotFound
 
 #: The internal services by the ports that RFC 862-868 and RFC 1078 give them.
 _INTERNAL_PORTS = {

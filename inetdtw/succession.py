@@ -23,9 +23,9 @@ from inetdtw.model.process import Context
 from inetdtw.model.service import Interpreted
 from inetdtw.pauses import Pauses
 from inetdtw.report import Report
+from inetdtw.system.exitwatch import Exits, Watch
 from inetdtw.total import Total
 from inetdtw.warmprocess import WarmProcess
-from inetdtw.watch import Exits, Watch
 
 #: The seconds within which a process is replaced once, however often it is stale.
 CALM = 1.0

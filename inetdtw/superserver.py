@@ -22,21 +22,21 @@ from twisted.internet.defer import Deferred, DeferredList
 from inetdtw import files
 from inetdtw.builtin import ReflectorGuard
 from inetdtw.conf import parse
-from inetdtw.descriptors import Descriptors
 from inetdtw.factory import ProgramFactory
 from inetdtw.files import Configuration
 from inetdtw.host import Host
-from inetdtw.hostnames import START_WAIT, HostNames
-from inetdtw.inherited import Inherited
 from inetdtw.launchers import Launchers
-from inetdtw.lookups import Lookups
 from inetdtw.model.changes import Changes, Reload
 from inetdtw.model.service import Service, Settings
 from inetdtw.model.state import DaemonState, ServiceState
 from inetdtw.ports import broken, reasonOf
 from inetdtw.report import Report
 from inetdtw.slots import DRAINING, Slots
-from inetdtw.standard import occupyDescriptors
+from inetdtw.system.activation import Inherited
+from inetdtw.system.descriptors import Descriptors
+from inetdtw.system.hostnames import START_WAIT, HostNames
+from inetdtw.system.lookups import Lookups
+from inetdtw.system.stdio import occupyDescriptors
 from inetdtw.tally import Tally
 from inetdtw.text import environment
 from inetdtw.total import Total, defaultMost, processLimit

@@ -20,7 +20,6 @@ from inetdtw import check, explain, lograte, notify, values
 from inetdtw.clientlines import LEVELS
 from inetdtw.commandline import Described, helpText, inOrder, optionsOf
 from inetdtw.controlpath import NONE, pathOf
-from inetdtw.inherited import Inherited
 from inetdtw.logstream import takeStreams
 from inetdtw.model.address import ADDRESSES
 from inetdtw.model.errors import printable
@@ -29,8 +28,9 @@ from inetdtw.printing import complain
 from inetdtw.processone import ReapOrphans
 from inetdtw.report import Report
 from inetdtw.signals import ReloadOnHangup, StateOnUser2, stop, takeAll
-from inetdtw.steady import SteadyTime
 from inetdtw.superserver import InetdService, NothingToServe
+from inetdtw.system.activation import Inherited
+from inetdtw.system.clock import SteadyTime
 from inetdtw.systemlog import takeSyslog
 from inetdtw.text import absolute, environment
 

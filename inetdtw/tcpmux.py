@@ -20,7 +20,7 @@ from zope.interface import implementer
 from twisted.internet.interfaces import IReadDescriptor
 from twisted.python.failure import Failure
 
-from inetdtw.crowd import Crowd
+from inetdtw.system.crowd import Crowd
 
 #: The seconds that a client has to say what it wants.
 TIMEOUT = 10.0

@@ -26,9 +26,9 @@ from inetdtw.launches import Launches
 from inetdtw.limits import Limits
 from inetdtw.listener import GatedListener
 from inetdtw.model.service import Service
-from inetdtw.pending import PendingConnections, PendingDatagram
 from inetdtw.ports import BROKEN_PAUSE, WaitPort, broken, survived
 from inetdtw.sharedport import SharedStreamPort
+from inetdtw.system.peek import PendingConnections, PendingDatagram
 
 #: How many programs a launcher may start one after the other before it asks again.
 REPEATS = 16

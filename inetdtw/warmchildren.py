@@ -12,7 +12,7 @@ import os
 from typing import Any, Callable
 
 from inetdtw.interfaces import Exit
-from inetdtw.watch import Exits, Watch
+from inetdtw.system.exitwatch import Exits, Watch
 
 #: The most programs that one process can have: more than fit into a machine.  One that
 #: says that it has more only wants to fill the daemon's memory.

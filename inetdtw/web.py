@@ -20,9 +20,9 @@ from twisted.python.failure import Failure
 from twisted.web import http
 
 from inetdtw.answers import Answer, wrong
-from inetdtw.crowd import Crowd
-from inetdtw.descriptors import Account, Descriptors, Purpose
 from inetdtw.model.source import sourceOf
+from inetdtw.system.crowd import Crowd
+from inetdtw.system.descriptors import Account, Descriptors, Purpose
 from inetdtw.text import fromBytes
 
 #: The seconds that a client may take for its question.

@@ -13,10 +13,10 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from inetdtw.descriptors import Use
 from inetdtw.interfaces import Exit
 from inetdtw.limits import Limits
 from inetdtw.model.service import SOCKTYPE_NAMES, Service
+from inetdtw.system.descriptors import Use
 from inetdtw.tally import Tally
 
 LISTENING = "listening"

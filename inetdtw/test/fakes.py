@@ -37,7 +37,6 @@ from twisted.logger import globalLogPublisher
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw.backlog import waiting
 from inetdtw.builtin import ReflectorGuard
 from inetdtw.child import Child
 from inetdtw.helpers import acceptor
@@ -46,6 +45,7 @@ from inetdtw.interfaces import Exit, IChild, ILauncher, Order
 from inetdtw.model.errors import Place
 from inetdtw.model.service import Address, Program, Service
 from inetdtw.report import Report
+from inetdtw.system.sockdiag import waiting
 
 #: The seconds after which something is taken not to happen.
 PATIENCE = 30.0
@@ -630,7 +630,7 @@ def reset(client: socket.socket) -> None:
 
 def listening(service: Service) -> socket.socket:
     """
-    A plain socket for a service, as L{inetdtw.sockets.listen} would make it.
+    A plain socket for a service, as L{inetdtw.system.sockets.listen} would make it.
     """
     sock = socket.socket(service.address.family, service.socktype)
     sock.setblocking(False)

@@ -19,13 +19,13 @@ from typing import Any, Callable
 
 from inetdtw import _warmhelper, files, tcpmux
 from inetdtw.conf import Include, parse
-from inetdtw.crowd import Crowd
 from inetdtw.delegations import Delegation
 from inetdtw.helper import Helper
 from inetdtw.helpers import forkserver, programs, protocol
 from inetdtw.interfaces import Order
 from inetdtw.model.errors import printable
 from inetdtw.model.service import Settings
+from inetdtw.system.crowd import Crowd
 from inetdtw.test import system
 from inetdtw.test.fakes import FIRST_PID, FakeChild
 from inetdtw.text import fromBytes

@@ -11,13 +11,13 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw.conf import parse
 from inetdtw.entry import Entry
-from inetdtw.lookups import Lookups
 from inetdtw.model.errors import ConfError, Place
 from inetdtw.model.service import (
     Service,
     Settings,
 )
 from inetdtw.resolve import Resolved, resolve
+from inetdtw.system.lookups import Lookups
 from inetdtw.test.system import lookups
 
 ROOT = lookups()

@@ -13,7 +13,7 @@ import socket
 from collections.abc import Mapping
 from typing import Any
 
-from inetdtw.lookups import Lookups
+from inetdtw.system.lookups import Lookups
 
 #: Names, user ids and group ids.
 USERS = {

@@ -19,8 +19,8 @@ from twisted.scripts._twistd_unix import ServerOptions, UnixApplicationRunner
 from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw.background import Runner
-from inetdtw.pidfile import PidFile, Unusable
 from inetdtw.superserver import InetdService, NothingToServe
+from inetdtw.system.pidfile import PidFile, Unusable
 from inetdtw.test.fakes import FakeReactor
 
 

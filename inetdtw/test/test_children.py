@@ -11,9 +11,9 @@ import errno
 import os
 import subprocess
 
-from inetdtw import watch
 from inetdtw.helpers.protocol import ASTRAY, ENDED, FAILED, REPEATED, STARTED
 from inetdtw.interfaces import Exit
+from inetdtw.system import exitwatch
 from inetdtw.test.fakes import openedSince
 from inetdtw.test.test_helper import PID, HelperTestCase
 
@@ -89,7 +89,7 @@ class OrphanTests(HelperTestCase):
             program.stdin.close()
             if not hasattr(os, "pidfd_open"):
                 program.wait()
-                self.reactor.advance(watch.INTERVAL)
+                self.reactor.advance(exitwatch.INTERVAL)
             self.reactor.turnUntil(lambda: len(child.told) == 2)
         self.assertEqual(child.told, [program.pid, Exit()])
         self.assertEqual(self.helper.children.running, {})

@@ -23,7 +23,7 @@ from twisted.scripts._twistd_unix import UnixApplicationRunner
 from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw import NothingToServe, __version__, cli, systemlog, tap
-from inetdtw.pidfile import Unusable
+from inetdtw.system.pidfile import Unusable
 
 
 def optionsOf(*arguments: str) -> cli.Options:

@@ -27,7 +27,7 @@ from inetdtw.complaints import (
     Complaints,
     Lines,
 )
-from inetdtw.descriptors import Descriptors, Purpose
+from inetdtw.system.descriptors import Descriptors, Purpose
 from inetdtw.test.fakes import FakeReactor, openDescriptors
 
 

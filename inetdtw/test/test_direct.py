@@ -20,9 +20,9 @@ from inetdtw.direct import Direct
 from inetdtw.held import FIRST_PAUSE
 from inetdtw.interfaces import Exit, ILauncher, Order
 from inetdtw.model.process import Context, Identity
+from inetdtw.system.exitwatch import hasPidfds
 from inetdtw.test import fakes
 from inetdtw.test.fakes import FakeChild, ServingTestCase, openDescriptors, openedSince
-from inetdtw.watch import hasPidfds
 
 
 class DirectTestCase(ServingTestCase):

@@ -14,9 +14,9 @@ from dataclasses import replace
 
 from inetdtw import values
 from inetdtw.entry import KEYS
-from inetdtw.lookups import Lookups
 from inetdtw.model.process import Context, Identity
 from inetdtw.model.service import Program
+from inetdtw.system.lookups import Lookups
 from inetdtw.test.resolving import ALPINE, ROOT, SH, ResolveCase, resolved, serviceOf
 from inetdtw.test.system import lookups
 

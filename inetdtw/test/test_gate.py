@@ -10,12 +10,12 @@ from __future__ import annotations
 import socket
 from typing import Any
 
-from inetdtw.descriptors import Account, Purpose
 from inetdtw.gate import Gate
 from inetdtw.interfaces import ILauncher
 from inetdtw.limits import WINDOW, Limits
 from inetdtw.model.service import Bounds
 from inetdtw.ports import SHORTAGE_PAUSE, SocketPort
+from inetdtw.system.descriptors import Account, Purpose
 from inetdtw.test.fakes import ServingTestCase
 from inetdtw.undecided import MOMENT
 

@@ -14,9 +14,9 @@ from typing import Any
 from inetdtw import direct
 from inetdtw.held import FIRST_PAUSE, LONGEST_PAUSE, PATIENCE
 from inetdtw.helpers.spawn import spawn
+from inetdtw.system.exitwatch import hasPidfds
 from inetdtw.test.fakes import FakeChild, openedSince
 from inetdtw.test.test_direct import DirectTestCase
-from inetdtw.watch import hasPidfds
 
 
 class ShortageTests(DirectTestCase):

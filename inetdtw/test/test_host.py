@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from inetdtw.descriptors import Purpose
 from inetdtw.model.service import Service
+from inetdtw.system.descriptors import Purpose
 from inetdtw.test.fakes import ServingTestCase, makeDatagrams, makeService
 
 

@@ -19,13 +19,13 @@ from twisted.internet.defer import Deferred
 
 from inetdtw import launchers
 from inetdtw.acceptingwarm import AcceptingWarm
-from inetdtw.descriptors import Descriptors, Purpose
 from inetdtw.direct import Direct
 from inetdtw.forkserver import ForkServers, usualCount
 from inetdtw.interfaces import IAcceptingLauncher
 from inetdtw.launchers import OF_HELPER, Launchers
 from inetdtw.model.process import Context, Identity
 from inetdtw.rooted import Rooted
+from inetdtw.system.descriptors import Descriptors, Purpose
 from inetdtw.test.fakes import FakeLauncher, ServingTestCase, makeDatagrams, makeService
 from inetdtw.test.warming import KEPT
 from inetdtw.total import Total

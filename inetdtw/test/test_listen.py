@@ -21,9 +21,7 @@ from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.error import ConnectionDone
 from twisted.python.failure import Failure
 
-from inetdtw import descriptors, sockets
 from inetdtw.datagrams import DatagramListener
-from inetdtw.descriptors import Descriptors, Purpose
 from inetdtw.host import Host
 from inetdtw.interfaces import ILauncher
 from inetdtw.internal import InternalDatagrams, InternalStream
@@ -44,6 +42,8 @@ from inetdtw.model.service import (
     SocketOptions,
 )
 from inetdtw.nowait import StreamPrograms
+from inetdtw.system import descriptors, sockets
+from inetdtw.system.descriptors import Descriptors, Purpose
 from inetdtw.test.fakes import (
     NOW,
     PATIENCE,

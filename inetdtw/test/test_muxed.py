@@ -11,13 +11,13 @@ import socket
 from typing import Any
 from unittest import mock
 
-from inetdtw.descriptors import Purpose
 from inetdtw.limits import WINDOW, Limits
 from inetdtw.listen import LONGEST_RETRY
 from inetdtw.model.service import Address, Bounds, Service, SocketOptions
 from inetdtw.muxed import MuxedSlot
 from inetdtw.muxing import Tcpmux
 from inetdtw.ports import SHORTAGE_PAUSE
+from inetdtw.system.descriptors import Purpose
 from inetdtw.tcpmux import GO, NOT_AVAILABLE
 from inetdtw.test.fakes import (
     NOW,

@@ -13,10 +13,10 @@ from unittest import mock
 from zope.interface.verify import verifyObject
 
 from inetdtw import muxing
-from inetdtw.descriptors import Purpose
 from inetdtw.interfaces import IListener
 from inetdtw.model.service import Address, Bounds
 from inetdtw.muxed import MuxedSlot
+from inetdtw.system.descriptors import Purpose
 from inetdtw.tcpmux import LONGEST, NOT_AVAILABLE, NOT_READ, TIMEOUT
 from inetdtw.test.fakes import PATIENCE, isBlocking
 from inetdtw.test.test_muxed import MuxedCase, makeMuxed

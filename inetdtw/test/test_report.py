@@ -17,13 +17,13 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw.clientlines import LEVELS
 from inetdtw.conf import Warned
-from inetdtw.inherited import Unused
 from inetdtw.interfaces import Exit
 from inetdtw.lograte import INTERVAL
 from inetdtw.model.changes import Changes
 from inetdtw.model.errors import ConfError, Place
 from inetdtw.model.state import ServiceState
 from inetdtw.report import QUIET, Report
+from inetdtw.system.activation import Unused
 
 PEER = ("192.0.2.1", 40000)
 HERE = Place("/etc/inetd.conf", 3, 5)

@@ -11,8 +11,8 @@ from typing import Any
 
 from twisted.internet.error import CannotListenError
 
-from inetdtw.hostnames import HostNames
 from inetdtw.scrape import RETRY, MetricsEndpoint, hostNameIn
+from inetdtw.system.hostnames import HostNames
 from inetdtw.test.fakes import ServingTestCase
 from inetdtw.test.system import familyOf
 from inetdtw.test.test_web import Echoing

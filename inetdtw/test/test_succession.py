@@ -12,14 +12,14 @@ from dataclasses import replace
 from typing import Any
 
 from inetdtw._warmhelper import HELLO, STALE, THREADED, UNFIT
-from inetdtw.descriptors import Purpose
 from inetdtw.interfaces import Exit, Order
 from inetdtw.pauses import FIRST_PAUSE, GOOD_LIFE, GROWTH, LONGEST_PAUSE
 from inetdtw.succession import CALM, Succession
+from inetdtw.system.descriptors import Purpose
+from inetdtw.system.exitwatch import Exits
 from inetdtw.test.fakes import FakeChild, ServingTestCase
 from inetdtw.test.warming import KEPT, PID, START, PlayedWarm
 from inetdtw.warmprocess import OF_WARM
-from inetdtw.watch import Exits
 
 
 class Owner:

@@ -21,15 +21,16 @@ from twisted.internet.error import ConnectionDone
 from twisted.internet.testing import StringTransportWithDisconnection
 from twisted.python.failure import Failure
 
-from inetdtw import InetdService, NothingToServe, files, sockets, superserver
-from inetdtw.descriptors import Purpose
+from inetdtw import InetdService, NothingToServe, files, superserver
 from inetdtw.helpers.protocol import decode
-from inetdtw.hostnames import HostNames
 from inetdtw.internal import InternalStream
 from inetdtw.launchers import Launchers
 from inetdtw.model.selection import NotOneService
 from inetdtw.model.service import Settings
 from inetdtw.slots import CHECK, Draining
+from inetdtw.system import sockets
+from inetdtw.system.descriptors import Purpose
+from inetdtw.system.hostnames import HostNames
 from inetdtw.test.fakes import (
     PATIENCE,
     ServingTestCase,

@@ -24,7 +24,7 @@ from inetdtw.model.service import Bounds, Settings
 from inetdtw.notify import Notifications
 from inetdtw.processone import ReapOrphans
 from inetdtw.signals import ReloadOnHangup, StateOnUser2
-from inetdtw.steady import SteadyTime
+from inetdtw.system.clock import SteadyTime
 
 
 class OptionsTests(SynchronousTestCase):

@@ -19,7 +19,7 @@ from twisted.internet.interfaces import IReadDescriptor
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw.crowd import Crowd
+from inetdtw.system.crowd import Crowd
 from inetdtw.tcpmux import LONGEST, TIMEOUT, Names, Question
 from inetdtw.test.fakes import FakeReactor
 

@@ -15,13 +15,13 @@ from unittest import mock, skipUnless
 
 from zope.interface.verify import verifyObject
 
-from inetdtw import pending
-from inetdtw.backlog import waiting
 from inetdtw.interfaces import Exit, IListener
 from inetdtw.limits import WINDOW, Limits
 from inetdtw.model.service import Bounds, Program, Service
-from inetdtw.pending import PendingConnections, PendingDatagram
 from inetdtw.ports import BROKEN_PAUSE
+from inetdtw.system import peek
+from inetdtw.system.peek import PendingConnections, PendingDatagram
+from inetdtw.system.sockdiag import waiting
 from inetdtw.test import fakes
 from inetdtw.test.fakes import (
     PATIENCE,
@@ -607,7 +607,7 @@ class ConnectionTests(WaitingTestCase):
         taken for a loop; but the pauses do not grow, and the log does not say that
         none was accepted.
         """
-        self.patch(pending, "waiting", lambda sock: None)
+        self.patch(peek, "waiting", lambda sock: None)
         self.client(self.server)
         for number in range(1, FREE_TRIES + 1):
             self.ordered(number).start().end()

@@ -10,12 +10,13 @@ from __future__ import annotations
 import os
 import subprocess
 
-from inetdtw import warmchildren, watch
+from inetdtw import warmchildren
 from inetdtw.interfaces import Exit
+from inetdtw.system import exitwatch
+from inetdtw.system.exitwatch import Watch
 from inetdtw.test.fakes import FakeChild, ServingTestCase
 from inetdtw.test.warming import PID
 from inetdtw.warmchildren import Nonsense, Running, ownerOf
-from inetdtw.watch import Watch
 
 
 class RunningTests(ServingTestCase):
@@ -99,7 +100,7 @@ class RunningTests(ServingTestCase):
             program.stdin.close()
             if not hasattr(os, "pidfd_open"):
                 program.wait()
-                self.reactor.advance(watch.INTERVAL)
+                self.reactor.advance(exitwatch.INTERVAL)
             self.reactor.turnUntil(lambda: len(child.told) == 2)
         self.assertEqual(child.told, [program.pid, Exit()])
         self.assertEqual((len(self.running), self.changes), (0, 1))

@@ -16,9 +16,10 @@ from zope.interface.verify import verifyObject
 
 from inetdtw import warmtext
 from inetdtw._warmhelper import ACCEPTED, ENDED, FAILED, HELLO, STALE, STARTED
-from inetdtw.descriptors import Purpose
 from inetdtw.interfaces import Exit, IChild, Order
 from inetdtw.model.process import Context, Identity
+from inetdtw.system.descriptors import Purpose
+from inetdtw.system.exitwatch import Exits
 from inetdtw.test import warming
 from inetdtw.test.fakes import FakeChild, killed
 from inetdtw.test.warming import (
@@ -30,7 +31,6 @@ from inetdtw.test.warming import (
     Watcher,
 )
 from inetdtw.warmprocess import LINGER, OF_WARM, WarmProcess
-from inetdtw.watch import Exits
 
 
 class StartTests(WarmProcessTestCase):

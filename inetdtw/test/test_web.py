@@ -18,7 +18,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw.answers import Answer
-from inetdtw.descriptors import Account, Descriptors, Purpose
+from inetdtw.system.descriptors import Account, Descriptors, Purpose
 from inetdtw.web import LONGEST, MOST, PATIENCE, Site
 
 

@@ -94,7 +94,7 @@ class ErrorTests(FaultsTestCase):
         are served.
         """
         for function in (
-            "inetdtw.sockets::listen",
+            "inetdtw.system.sockets::listen",
             "inetdtw.nowait:StreamPrograms:__init__",
             "inetdtw.launches:Launches:prepare",
         ):

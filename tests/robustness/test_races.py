@@ -13,8 +13,8 @@ import pwd
 import socket
 import subprocess
 
-from inetdtw import sockets
 from inetdtw.model.service import Ownership
+from inetdtw.system import sockets
 from tests.support import world
 from tests.support.daemon import DEADLINE, Daemon, eventually, freePort
 from tests.support.serving import ServingTestCase, inetd, run

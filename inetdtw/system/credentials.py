@@ -1,0 +1,70 @@
+# -*- test-case-name: inetdtw.system.test.test_credentials -*-
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+The credentials of another process, as proc(5) has them: user and group ids, real,
+effective, saved and of the file system, and supplementary groups.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+from inetdtw.model.process import Identity
+
+#: The names of the lines in C{/proc/PID/status}.
+_LINES = ("Uid", "Gid", "Groups")
+
+_Credentials = Mapping[str, tuple[int, ...]]
+
+
+def mismatch(pid: int, identity: Identity | None) -> str | None:
+    """
+    Compare the credentials of a process with those that it should have.
+
+    @param identity: what it should have; C{None} for those of this process.
+
+    @return: what differs, in words; C{None} if nothing does, or if this cannot be
+        known: without a proc file system of this PID namespace, or where it hides
+        other users' processes from this one.
+    """
+    found = _of(str(pid))
+    wanted = _of("self") if identity is None else _wanted(identity)
+    if found is None or wanted is None:
+        return None
+    for name in _LINES:
+        if found[name] != wanted[name]:
+            has, needs = (" ".join(map(str, each[name])) for each in (found, wanted))
+            return f"its {name} is '{has}' in place of '{needs}'"
+    return None
+
+
+def _wanted(identity: Identity) -> _Credentials:
+    """
+    Return what a process of a user has.
+    """
+    return {
+        "Uid": (identity.uid,) * 4,
+        "Gid": (identity.gid,) * 4,
+        "Groups": tuple(sorted(set(identity.groups))),
+    }
+
+
+def _of(process: str) -> _Credentials | None:
+    """
+    Return the credentials of a process, if they can be known.
+
+    @param process: a directory of C{/proc}.
+    """
+    try:
+        # Of another PID namespace it would have another process with this number.
+        if os.readlink("/proc/self") != str(os.getpid()):
+            return None
+        with open(f"/proc/{process}/status", "rb") as file:
+            lines = [line.partition(b":") for line in file]
+        found = {name.decode(): value.split() for name, _, value in lines}
+        return {name: tuple(sorted(map(int, found[name]))) for name in _LINES}
+    except (OSError, KeyError, ValueError):
+        return None

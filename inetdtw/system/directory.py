@@ -1,0 +1,305 @@
+# -*- test-case-name: inetdtw.system.test.test_directory -*-
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+A directory that is held by a file descriptor, so that its path is followed once only.
+
+Another user may write to it, and can exchange its entries between any two system calls:
+stale sockets for files of root's, for example.  So entries are named relative to the
+descriptor (openat(2)), and none is removed before it is where nobody else can reach it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from inetdtw.text import native, textOf
+
+#: Where Linux has a path for each descriptor, which leads to its very file.
+DESCRIPTORS = "/proc/self/fd"
+#: How a directory is opened: without reading it, where the system can do that.
+_FLAGS = os.O_DIRECTORY | os.O_CLOEXEC | getattr(os, "O_PATH", os.O_RDONLY)
+#: The most symbolic links in a path, as path_resolution(7) has it.
+_LINKS = 40
+#: What the file is called while it is in a directory of its own.
+_INNER = "entry"
+
+
+def trusted(uid: int) -> bool:
+    """
+    True if a user is root, this process' own, or the owner of the root directory, as
+    whom a user namespace shows root.
+    """
+    return uid in (0, os.geteuid()) or uid == os.stat("/").st_uid
+
+
+def identityOf(about: os.stat_result) -> tuple[int, int]:
+    """
+    Return what no other file has as long as this one exists: device and inode.
+    """
+    return about.st_dev, about.st_ino
+
+
+def replaceable(directory: os.stat_result, entry: os.stat_result) -> bool:
+    """
+    True if a user who is not trusted can rename or remove an entry of a directory.
+    """
+    if not trusted(directory.st_uid):
+        return True
+    shared = directory.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    sticky = directory.st_mode & stat.S_ISVTX and trusted(entry.st_uid)
+    return bool(shared) and not sticky
+
+
+@dataclass(frozen=True)
+class Directory:
+    """
+    A directory, as long as it is open.
+
+    @ivar path: the path by which it was opened, a native string as all names are here.
+    @ivar fd: its descriptor, which L{opened} closes.
+    @ivar fixed: whether only trusted users can have the path lead elsewhere.
+    """
+
+    path: str
+    fd: int
+    fixed: bool = True
+
+    def entry(self, name: str) -> str:
+        """
+        Return a path of an entry for system calls that take no descriptor.
+
+        Where others can have the path lead elsewhere, it is one of this very
+        directory, if the system has such paths.
+        """
+        if not self.fixed and os.path.isdir(DESCRIPTORS):
+            return f"{DESCRIPTORS}/{self.fd}/{name}"
+        return os.path.join(self.path, name)
+
+    def about(self, name: str) -> os.stat_result:
+        """
+        Return what the system says of an entry, which is no link's target.
+
+        @raise OSError: if there is none.
+        """
+        return os.stat(name, dir_fd=self.fd, follow_symlinks=False)
+
+    def remove(self, name: str, identity: tuple[int, int]) -> None:
+        """
+        Remove an entry if it is a certain file, or empty directory.
+
+        @raise FileExistsError: if another file is there.
+        @raise OSError: if it cannot be removed.
+        """
+        about = self.about(name)
+        if identityOf(about) != identity:
+            raise another()
+        if replaceable(os.fstat(self.fd), about):
+            self._removeApart(name, identity)
+        else:
+            _remove(name, about, self.fd)
+
+    def _removeApart(self, name: str, identity: tuple[int, int]) -> None:
+        """
+        Remove an entry after it was moved where nobody else can exchange it.
+
+        What turns out to be another file is put back.
+        """
+        with self._private() as (private, where):
+            os.rename(name, _INNER, src_dir_fd=self.fd, dst_dir_fd=private)
+            about = os.stat(_INNER, dir_fd=private, follow_symlinks=False)
+            if identityOf(about) == identity:
+                _remove(_INNER, about, private)
+                return
+            try:
+                self._putBack(private, name, about)
+            except OSError as why:
+                reason = f"what was at its path is now '{where}/{_INNER}'"
+                raise OSError(why.errno, f"{reason}: {why.strerror}") from None
+        raise another()
+
+    def _putBack(self, private: int, name: str, about: os.stat_result) -> None:
+        """
+        Put an entry back in its place, unless another one is there by now.
+
+        @raise OSError: if that cannot be; it is kept in the private directory then.
+        """
+        if stat.S_ISDIR(about.st_mode):
+            # A directory has no second link.  Nothing but an empty one is replaced.
+            os.rename(_INNER, name, src_dir_fd=private, dst_dir_fd=self.fd)
+            return
+        os.link(
+            _INNER, name, src_dir_fd=private, dst_dir_fd=self.fd, follow_symlinks=False
+        )
+        os.unlink(_INNER, dir_fd=private)
+
+    @contextlib.contextmanager
+    def _private(self) -> Iterator[tuple[int, str]]:
+        """
+        Have a new directory in this one in which only this user can write; it is
+        removed if nothing is left in it.
+
+        @return: a context manager of its descriptor and its name.
+        @raise OSError: if there can be none, or it was exchanged at once.
+        """
+        name = f".inetd-{secrets.token_hex(8)}"
+        os.mkdir(name, 0o700, dir_fd=self.fd)
+        try:
+            fd = os.open(name, _FLAGS | os.O_NOFOLLOW, dir_fd=self.fd)
+            try:
+                about = os.fstat(fd)
+                if about.st_uid != os.geteuid() or about.st_mode & 0o077:
+                    raise another()
+                yield fd, name
+            finally:
+                os.close(fd)
+        finally:
+            with contextlib.suppress(OSError):
+                os.rmdir(name, dir_fd=self.fd)
+
+
+def _remove(name: str, about: os.stat_result, fd: int) -> None:
+    """
+    Remove a file, or an empty directory.
+    """
+    if stat.S_ISDIR(about.st_mode):
+        os.rmdir(name, dir_fd=fd)
+    else:
+        os.unlink(name, dir_fd=fd)
+
+
+def another() -> OSError:
+    """
+    Return the error that a path leads to something else by now.
+    """
+    return FileExistsError(errno.EEXIST, "there is another file at its path")
+
+
+@contextlib.contextmanager
+def opened(path: str, *, strict: bool = False) -> Iterator[Directory]:
+    """
+    Open a directory, and follow links of trusted users only on the way: that of another
+    user would have root create and remove files where she may not.
+
+    @param path: the current directory if it is empty.
+    @param strict: whether no directory may be looked into that others can write to.
+
+    @raise OSError: if it cannot be opened, or a link of another user leads to it.
+    """
+    path = native(path)
+    walk = _Walk("/" if path.startswith("/") else ".", strict)
+    try:
+        walk.go(path.lstrip("/"))
+        yield Directory(path, walk.fd, walk.fixed)
+    finally:
+        os.close(walk.fd)
+
+
+@contextlib.contextmanager
+def around(path: str, *, strict: bool = False) -> Iterator[tuple[Directory, str]]:
+    """
+    Open the directory that a file is in.
+
+    @param strict: as for L{opened}.
+
+    @return: a context manager of it, and of the file's name there.
+    @raise OSError: as L{opened} does.
+    """
+    folder, name = os.path.split(path)
+    with opened(folder, strict=strict) as directory:
+        yield directory, native(name)
+
+
+def isTrusted(path: str) -> bool:
+    """
+    True if only trusted users can change a file, and to which one its path leads.
+
+    A file system of another user's, which may not answer, is never looked into.
+    """
+    for _ in range(_LINKS):
+        try:
+            with around(path, strict=True) as (folder, name):
+                if _isShared(os.fstat(folder.fd)):
+                    return False
+                about = folder.about(name)
+                if not stat.S_ISLNK(about.st_mode):
+                    return not _isShared(about)
+                if not trusted(about.st_uid):
+                    return False
+                target = os.readlink(name, dir_fd=folder.fd)
+                path = textOf(os.path.join(folder.path, target))
+        except OSError:
+            return False
+    return False
+
+
+def _isShared(about: os.stat_result) -> bool:
+    """
+    True if a user who is not trusted can write to a file or a directory.
+    """
+    shared = about.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    return bool(shared) or not trusted(about.st_uid)
+
+
+class _Walk:
+    """
+    The way to a directory, part by part.
+
+    @ivar fd: the descriptor of the directory that was reached.
+    @ivar fixed: whether nobody else can change where that is.
+    """
+
+    def __init__(self, start: str, strict: bool) -> None:
+        self.fd = os.open(start, _FLAGS)
+        self._strict = strict
+        self.fixed = True
+        self._links = 0
+
+    def go(self, path: str) -> None:
+        """
+        Follow a path from here.
+
+        @raise OSError: if that is impossible.
+        """
+        if path.startswith("/"):
+            self._enter("/")
+        for part in path.split("/"):
+            if part not in ("", "."):
+                self._step(part)
+
+    def _step(self, part: str) -> None:
+        """
+        Follow one part of a path.
+        """
+        folder = os.fstat(self.fd)
+        if self._strict and _isShared(folder):
+            raise PermissionError(errno.EPERM, "others can write to its path")
+        about = os.stat(part, dir_fd=self.fd, follow_symlinks=False)
+        if replaceable(folder, about):
+            self.fixed = False
+        if not stat.S_ISLNK(about.st_mode):
+            self._enter(part)
+            return
+        if not trusted(about.st_uid):
+            link = f"'{textOf(part)}' in its path"
+            reason = f"{link} is a symbolic link of user {about.st_uid}"
+            raise PermissionError(errno.ELOOP, reason)
+        self._links += 1
+        if self._links > _LINKS:
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+        self.go(os.readlink(part, dir_fd=self.fd))
+
+    def _enter(self, part: str) -> None:
+        """
+        Go to a directory, which is no link.
+        """
+        fd = os.open(part, _FLAGS | os.O_NOFOLLOW, dir_fd=self.fd)
+        os.close(self.fd)
+        self.fd = fd

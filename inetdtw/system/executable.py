@@ -1,0 +1,218 @@
+# -*- test-case-name: inetdtw.system.test.test_executable -*-
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Finding a program as execvp(3) would find it for the user who is to run it.
+
+Only the kernel knows what a user may execute: permission bits, access control lists
+and mount options have a part in it.  What starts a program asks by executing it, as
+that user (L{inetdtw.helpers.spawn}).  What only wants to know asks a child that has become
+that user.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+from collections.abc import Iterator
+
+from inetdtw.model.process import Identity
+from inetdtw.model.service import Program
+from inetdtw.system import regularfile
+from inetdtw.system.directory import isTrusted
+from inetdtw.system.userfile import mayExecute
+from inetdtw.text import native
+
+_ACL = "system.posix_acl_access"
+
+
+class ProgramMissing(Exception):
+    """
+    There is nothing to execute; the message says why, and names the path.
+    """
+
+
+def candidates(program: Program) -> tuple[str, ...]:
+    """
+    Return the paths that a program may have, in order.  Folders of PATH that are not
+    absolute are left out: what they stand for depends on where the daemon was started.
+    """
+    if os.path.isabs(program.name):
+        return (program.name,)
+    folders = filter(os.path.isabs, program.folders)
+    return tuple(os.path.join(folder, program.name) for folder in folders)
+
+
+def guess(
+    program: Program, identity: Identity | None = None, chroot: str | None = None
+) -> str:
+    """
+    Return the path that a program probably has: the first at which there is an
+    executable file.  Whoever starts it finds out whether the user may execute it.
+
+    @param identity: who is to execute it; this process does not look where that user
+        has a hand in.
+    @param chroot: the root that the path is to start from.  Only a process that has
+        it can follow the links there, so the first path is taken.
+
+    @raise ProgramMissing: if it has none.
+    """
+    doubtful = []
+    for path in candidates(program):
+        if chroot is not None:
+            return path
+        try:
+            if _isForeign(path, identity):
+                doubtful.append(path)
+            elif _isProgram(path):
+                return path
+        except OSError as why:
+            if why.errno in (errno.EACCES, errno.EPERM):
+                # Without capabilities not even root can look everywhere.
+                doubtful.append(path)
+    if doubtful:
+        return doubtful[0]
+    raise _missing(program)
+
+
+def _isProgram(path: str) -> bool:
+    """
+    Whether anybody may execute a file.
+
+    @raise OSError: if there is no file.
+    """
+    mode = os.stat(native(path)).st_mode
+    return stat.S_ISREG(mode) and mode & 0o111 != 0
+
+
+def _missing(program: Program) -> ProgramMissing:
+    """
+    Return what says that a program cannot be found.
+    """
+    name = program.name
+    if os.path.isabs(name):
+        try:
+            check(name, None)
+        except ProgramMissing as why:
+            return why
+        return ProgramMissing(f"'{name}' may not be executed")
+    where = os.pathsep.join(program.folders)
+    return ProgramMissing(f"'{name}' is not in the PATH {where}")
+
+
+def locate(
+    program: Program, identity: Identity | None, chroot: str | None = None
+) -> str:
+    """
+    Return the path of a program as a user would find it now.
+
+    @param chroot: as L{guess} takes it.
+
+    @raise ProgramMissing: if there is none, or C{identity} may not execute it.
+    """
+    if os.path.isabs(program.name):
+        if chroot is None:
+            check(program.name, identity)
+        return program.name
+    for path in candidates(program):
+        try:
+            check((chroot or "") + path, identity)
+        except ProgramMissing:
+            continue
+        return path
+    raise _missing(program)
+
+
+def check(path: str, identity: Identity | None) -> None:
+    """
+    See that C{path} can be executed.
+
+    @param identity: who is to execute it; C{None} for this process' own user.
+
+    @raise ProgramMissing: if it cannot.
+    """
+    where = native(path)
+    try:
+        if identity is not None and _isForeign(path, identity):
+            allowed = _asked(where, identity)
+        else:
+            regularfile.checked(os.stat(where))
+            allowed = os.access(where, os.X_OK) and _allowed(where, identity)
+    except regularfile.NotPlain as why:
+        raise ProgramMissing(f"'{path}' {why.strerror}") from None
+    except OSError as why:
+        raise ProgramMissing(f"'{path}': {why.strerror}") from None
+    if not allowed:
+        raise ProgramMissing(f"'{path}' may not be executed")
+
+
+def _allowed(path: str, identity: Identity | None) -> bool:
+    """
+    Whether C{identity} may reach and execute C{path}.
+    """
+    if identity is None or identity.uid == 0:
+        return True
+    # A child is made where it could say something else.
+    bits = all(_mayExecute(os.stat(part), identity) for part in _steps(path))
+    if bits and not any(map(_hasList, _steps(path))):
+        return True
+    return _asked(path, identity)
+
+
+def _asked(path: str, identity: Identity) -> bool:
+    """
+    Whether the kernel lets C{identity} reach and execute C{path}.
+    """
+    with contextlib.suppress(PermissionError):
+        return mayExecute(path, identity)
+    return False
+
+
+def _isForeign(path: str, identity: Identity | None) -> bool:
+    """
+    Whether another user, as whom a program is executed, has a hand in where its path
+    leads: a file system of hers may not answer.
+    """
+    if identity is None or identity.uid == 0 or os.geteuid() != 0:
+        return False
+    if not isTrusted(os.path.dirname(path)):
+        return True
+    return os.path.lexists(native(path)) and not isTrusted(path)
+
+
+def _hasList(path: str) -> bool:
+    """
+    Whether a file has an access control list, which says more than its mode.
+    """
+    try:
+        return bool(os.getxattr(path, _ACL))
+    except (OSError, AttributeError):
+        return False
+
+
+def _steps(path: str) -> Iterator[str]:
+    """
+    A file and all the folders that lead to it, by the names given and by the real
+    ones.
+    """
+    for start in {path, os.path.realpath(path)}:
+        step = start
+        while True:
+            yield step
+            step, last = os.path.split(step)
+            if not last:
+                break
+
+
+def _mayExecute(about: os.stat_result, identity: Identity) -> bool:
+    """
+    Whether the permission bits of one file let C{identity} execute it.
+    """
+    if about.st_uid == identity.uid:
+        return bool(about.st_mode & stat.S_IXUSR)
+    if about.st_gid == identity.gid or about.st_gid in identity.groups:
+        return bool(about.st_mode & stat.S_IXGRP)
+    return bool(about.st_mode & stat.S_IXOTH)

@@ -1,0 +1,309 @@
+# -*- test-case-name: inetdtw.system.test.test_lookups -*-
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+The system's databases: passwd(5), group(5), services(5) and hosts(5).
+"""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+import resource
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Callable
+
+from inetdtw.model.process import Identity, Login
+from inetdtw.system.hostnames import numeric, pairsOf
+from inetdtw.text import environment, native, textOf
+
+
+def _hardLimit(name: str) -> int:
+    """
+    The hard limit of this process.
+
+    @param name: as in C{resource}.
+    """
+    return resource.getrlimit(getattr(resource, name))[1]
+
+
+class NotFound(LookupError):
+    """
+    The system does not know what an entry names, or does not let it be had.
+
+    @ivar field: the name of the field that names it.
+    @ivar reason: what is wrong.
+    """
+
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(field, reason)
+        self.field = field
+        self.reason = reason
+
+
+@dataclass(frozen=True)
+class Lookups:
+    """
+    The functions that ask the system, so that a test can answer in its place.
+
+    @ivar uid: the user id that the daemon runs as.
+    @ivar gid: its group id.
+    @ivar environ: its environment.
+    """
+
+    uid: int
+    gid: int
+    environ: Mapping[str, str]
+    getpwnam: Callable[[str], pwd.struct_passwd] = pwd.getpwnam
+    getgrnam: Callable[[str], grp.struct_group] = grp.getgrnam
+    getgrouplist: Callable[[str, int], list[int]] = os.getgrouplist
+    getservbyname: Callable[[str, str], int] = socket.getservbyname
+    getaddrinfo: Callable[..., list[Any]] = numeric
+    hardLimit: Callable[[str], int] = _hardLimit
+    getgroups: Callable[[], list[int]] = os.getgroups
+
+    @classmethod
+    def ofThisProcess(cls) -> Lookups:
+        """
+        The system's own answers.
+        """
+        return cls(os.geteuid(), os.getegid(), environment()).remembering()
+
+    def remembering(self) -> Lookups:
+        """
+        Return look-ups that ask for each name once, for one reading of the
+        configuration: a directory server may take its time for every answer.
+        """
+        return replace(
+            self,
+            getpwnam=_once(self.getpwnam),
+            getgrnam=_once(self.getgrnam),
+            getgrouplist=_once(self.getgrouplist),
+            getservbyname=_once(self.getservbyname),
+        )
+
+
+def _once(function: Callable[..., Any]) -> Callable[..., Any]:
+    """
+    Return a function that remembers what another one has returned or raised.
+    """
+    answers: dict[Any, Any] = {}
+    failures: dict[Any, Exception] = {}
+
+    def ask(*arguments: Any) -> Any:
+        if arguments in failures:
+            raise failures[arguments]
+        if arguments not in answers:
+            try:
+                answers[arguments] = function(*arguments)
+            except (LookupError, OSError, ValueError) as why:
+                failures[arguments] = why
+                raise
+        return answers[arguments]
+
+    return ask
+
+
+@dataclass(frozen=True)
+class Account:
+    """
+    Who a service's program runs as.
+
+    @ivar identity: the ids to take on; C{None} where they are the daemon's.
+    @ivar login: the user's entry in passwd(5), where the user is another one.
+    """
+
+    identity: Identity | None = None
+    login: Login | None = None
+
+
+def account(
+    user: str,
+    group: str | None,
+    lookups: Lookups,
+    groups: tuple[str, ...] = ("yes",),
+) -> Account:
+    """
+    Look up the user and the groups of a service.
+
+    @param user: a user's name, C{user.group}, or C{-} for the user who runs the
+        daemon.  Where a user's name has a dot in it, the user is meant.
+    @param group: the name of a group, if the user's own is not meant.
+    @param groups: the names of the supplementary groups, or C{yes} for all of the
+        user's, or C{no}.
+
+    @raise NotFound: if there is no such user or group, or if only root could
+        take on what is asked for; the first argument is the field and the second
+        the reason.
+    """
+    if user == "-":
+        return _ownAccount(group, lookups, groups)
+    entry = _passwd(user, lookups)
+    if entry is None and group is None and "." in user:
+        name, _, group = user.rpartition(".")
+        entry = _passwd(name, lookups)
+    if entry is None:
+        raise NotFound("user", f"there is no user '{user}'; service ignored")
+    gid = entry.pw_gid if group is None else _gid(group, lookups)
+    if lookups.uid != 0:
+        gid = gid if group is not None else lookups.gid
+        return _checked(entry, gid, lookups, groups)
+    if entry.pw_uid == 0 and gid == lookups.gid and groups == ("yes",):
+        return Account()
+    own = lookups.getgrouplist(entry.pw_name, gid)
+    identity = Identity(entry.pw_uid, gid, _groups(groups, own, gid, lookups))
+    if entry.pw_uid == 0:
+        return Account(identity)
+    shell = entry.pw_shell or "/bin/sh"
+    login = Login(*map(textOf, (entry.pw_name, entry.pw_dir, shell)))
+    return Account(identity, login)
+
+
+def _groups(
+    names: tuple[str, ...], own: list[int], gid: int, lookups: Lookups
+) -> tuple[int, ...]:
+    """
+    The supplementary groups of a program: always with its first group.
+    """
+    if names == ("no",):
+        own = []
+    elif names != ("yes",):
+        own = [groupId("groups", name, lookups) for name in names]
+    return tuple(sorted({gid, *own}))
+
+
+def _ownAccount(
+    group: str | None, lookups: Lookups, groups: tuple[str, ...]
+) -> Account:
+    """
+    The account of C{-}.
+    """
+    gid = lookups.gid if group is None else _gid(group, lookups)
+    if gid == lookups.gid and groups == ("yes",):
+        return Account()
+    if lookups.uid != 0:
+        field = "group" if gid != lookups.gid else "groups"
+        raise NotFound(field, "only root can choose groups; service ignored")
+    return Account(Identity(0, gid, _groups(groups, [], gid, lookups)))
+
+
+def _checked(
+    entry: pwd.struct_passwd, gid: int, lookups: Lookups, groups: tuple[str, ...]
+) -> Account:
+    """
+    An account that an ordinary user can have: her own.
+    """
+    if entry.pw_uid != lookups.uid:
+        reason = (
+            f"only root can run a service as '{entry.pw_name}'; service ignored "
+            "('-' is whoever runs the daemon)"
+        )
+        raise NotFound("user", reason)
+    if gid != lookups.gid:
+        reason = f"only root can run a service as group {gid}; service ignored"
+        raise NotFound("group", reason)
+    if groups != ("yes",):
+        raise NotFound("groups", "only root can choose groups; service ignored")
+    return Account()
+
+
+def _passwd(user: str, lookups: Lookups) -> pwd.struct_passwd | None:
+    """
+    The entry of a user in passwd(5), if there is one.
+    """
+    try:
+        return lookups.getpwnam(native(user))
+    except (KeyError, ValueError):
+        return None
+
+
+def userId(user: str, lookups: Lookups) -> int:
+    """
+    The id of a user.
+
+    @raise NotFound: as L{account} does.
+    """
+    entry = _passwd(user, lookups)
+    if entry is None:
+        raise NotFound("socket_user", f"there is no user '{user}'; service ignored")
+    return entry.pw_uid
+
+
+def _gid(group: str, lookups: Lookups) -> int:
+    """
+    The id of a group.
+    """
+    return groupId("group", group, lookups)
+
+
+def groupId(field: str, group: str, lookups: Lookups) -> int:
+    """
+    The id of a group that is named in C{field}.
+
+    @raise NotFound: as L{account} does.
+    """
+    try:
+        return lookups.getgrnam(native(group)).gr_gid
+    except (KeyError, ValueError):
+        reason = f"there is no group '{group}'; service ignored"
+        raise NotFound(field, reason) from None
+
+
+def notGiven(uid: int, gid: int, lookups: Lookups) -> list[str]:
+    """
+    The fields of the owner and the group that a file of the daemon's cannot be given
+    to, as far as its ids tell.
+
+    @param uid: the owner, or -1.
+    @param gid: the group, or -1.
+    """
+    if lookups.uid == 0:
+        return []
+    fields = [] if uid in (-1, lookups.uid) else ["socket_user"]
+    if gid not in (-1, lookups.gid, *lookups.getgroups()):
+        fields.append("socket_group")
+    return fields
+
+
+def port(name: str, protocol: str, lookups: Lookups) -> int:
+    """
+    The number of a port that is a number or a name of services(5).
+
+    @param protocol: C{tcp} or C{udp}.
+
+    @raise NotFound: as L{account} does.
+    """
+    if name.isascii() and name.isdigit():
+        if len(name) > 5 or int(name) > 65535:
+            raise NotFound("service", f"'{name}' is not a port from 0 to 65535")
+        return int(name)
+    try:
+        return lookups.getservbyname(name, protocol)
+    except (OSError, ValueError):
+        reason = (
+            f"'{name}' over {protocol} is not in services(5); a port number would do"
+        )
+        raise NotFound("service", reason) from None
+
+
+def addresses(host: str, families: tuple[int, ...], lookups: Lookups) -> list[Any]:
+    """
+    The numeric addresses of a host, each with its family.
+
+    @raise NotFound: if it has none in C{families}.
+    @raise NameWanted: if it must be looked up.
+    """
+    try:
+        found = lookups.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as why:
+        reason = getattr(why, "strerror", None) or why
+        raise NotFound("bind", f"'{host}': {reason}") from None
+    wanted = [pair for pair in pairsOf(found) if pair[0] in families]
+    if not wanted:
+        versions = "IPv4" if families == (socket.AF_INET,) else "IPv6"
+        raise NotFound("bind", f"'{host}' has no {versions} address")
+    return wanted

@@ -1,0 +1,222 @@
+# -*- test-case-name: inetdtw.system.test.test_sockdiag -*-
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Who waits in the backlog of a socket that listens, without accepting anybody.
+
+How many wait is told by the socket itself, where the system has that: tcp(7)'s
+C{TCP_INFO} has it in the place of unacknowledged segments.  Linux tells anybody who
+they are, too, over a socket of netlink(7): see sock_diag(7).  That costs more, but far
+less than to read C{/proc/net/tcp}, which has all connections of the machine.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+import sys
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+_TCP_INFO_BACKLOG = struct.Struct("24xI")
+
+_NETLINK_SOCK_DIAG = 4
+_SOCK_DIAG_BY_FAMILY, _REQUEST, _DUMP = 20, 0x1, 0x301
+_ERROR, _DONE, _MULTI = 2, 3, 0x2
+#: Length, kind, flags, number, and process.
+_MESSAGE = struct.Struct("=IHHII")
+_LONGEST_PACKET = 1 << 16
+
+#: Family, protocol, states; from there on it is about the local port.
+_TCP_QUESTION = struct.Struct("=BBxxI")
+_TCP_PORT = struct.Struct("!H38x8s")
+#: Connections whose client has not reset them: C{ESTABLISHED} and C{CLOSE_WAIT}.
+_TCP_STATES = 1 << 1 | 1 << 8
+#: The local address, a number that no other socket ever has, and the inode: none as
+#: long as the connection is not accepted.
+_TCP_ANSWER = struct.Struct("=8x16s20xQ16xI")
+
+#: The ports and the addresses of a datagram, the interface, and any socket.
+_UDP_DATAGRAM = struct.Struct("=HH16s16sI8s")
+_UDP_INODE = struct.Struct("=68xI")
+#: Somebody who has no address: those of TEST-NET-1 (RFC 5737) and of RFC 3849.
+_STRANGERS = {socket.AF_INET: "192.0.2.1", socket.AF_INET6: "2001:db8::1"}
+_LOOPBACK = {socket.AF_INET: "127.0.0.1", socket.AF_INET6: "::1"}
+
+#: Family, all states, inode, what to tell.
+_UNIX_QUESTION = struct.Struct("=BxxxIIIQ")
+_UNIX_ANSWER = 16
+_SHOW_CLIENTS, _CLIENTS = 0x8, 3
+_ATTRIBUTE = struct.Struct("=HH")
+_ANY = (1 << 64) - 1
+
+
+class Waiting(NamedTuple):
+    """
+    Who waits.
+
+    @ivar alive: a number for each connection whose client has not given it up.
+    @ivar dead: how many other connections wait.
+    """
+
+    alive: frozenset[int]
+    dead: int
+
+
+def count(sock: socket.socket) -> int | None:
+    """
+    How many wait, if the system tells.
+    """
+    if sock.family == socket.AF_UNIX or not hasattr(socket, "TCP_INFO"):
+        return None
+    info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 28)
+    return int(_TCP_INFO_BACKLOG.unpack(info)[0])
+
+
+def waiting(sock: socket.socket) -> Waiting | None:
+    """
+    Who waits, if the system tells.
+    """
+    if not hasattr(socket, "AF_NETLINK"):
+        return None
+    try:
+        return _ofPath(sock) if sock.family == socket.AF_UNIX else _ofPort(sock)
+    except OSError:
+        return None
+
+
+def _ofPort(sock: socket.socket) -> Waiting:
+    """
+    Who waits for TCP.
+
+    @raise OSError: if the system does not tell.
+    """
+    # Who comes after that is not taken for dead.
+    number = count(sock) or 0
+    address = sock.getsockname()
+    own = _packed(sock.family, address[0])
+    question = _TCP_QUESTION.pack(sock.family, socket.IPPROTO_TCP, _TCP_STATES)
+    question += _TCP_PORT.pack(address[1], b"\xff" * 8)
+    answers = map(_TCP_ANSWER.unpack_from, _ask(question, _DUMP))
+    alive = frozenset(
+        cookie
+        for local, cookie, inode in answers
+        if not inode and (local == own or not any(own))
+    )
+    return Waiting(alive, max(0, number - len(alive)))
+
+
+def hears(sock: socket.socket) -> bool:
+    """
+    True unless it is known that another socket gets what strangers send to the address
+    of one for datagrams: any that was bound with C{SO_REUSEADDR} after a program had
+    set that here.
+    """
+    if not hasattr(socket, "AF_NETLINK") or sock.family not in _STRANGERS:
+        return True
+    host, port, *more = sock.getsockname()
+    own = _packed(sock.family, host)
+    if not any(own):
+        own = _packed(sock.family, _LOOPBACK[sock.family])
+    stranger = _packed(sock.family, _STRANGERS[sock.family])
+    question = _TCP_QUESTION.pack(sock.family, socket.IPPROTO_UDP, 0xFFFFFFFF)
+    ports = socket.htons(9), socket.htons(port)
+    scope = more[1] if more else 0
+    question += _UDP_DATAGRAM.pack(*ports, stranger, own, scope, b"\xff" * 8)
+    try:
+        (answer,) = _ask(question, _REQUEST)
+    except OSError:
+        return True
+    (inode,) = _UDP_INODE.unpack_from(answer)
+    return bool(inode == os.fstat(sock.fileno()).st_ino & 0xFFFFFFFF)
+
+
+def _packed(family: int, host: str) -> bytes:
+    """
+    An address as it is in an answer.
+    """
+    return socket.inet_pton(family, host.partition("%")[0]).ljust(16, b"\0")
+
+
+def _ofPath(sock: socket.socket) -> Waiting:
+    """
+    Who waits at a UNIX socket: the inodes of the clients' sockets, of which those
+    that are closed have none.
+
+    @raise OSError: if the system does not tell.
+    """
+    inode = os.fstat(sock.fileno()).st_ino & 0xFFFFFFFF
+    parts = (socket.AF_UNIX, 0xFFFFFFFF, inode, _SHOW_CLIENTS, _ANY)
+    (answer,) = _ask(_UNIX_QUESTION.pack(*parts), _REQUEST)
+    inodes = _clients(answer[_UNIX_ANSWER:])
+    alive = frozenset(inodes) - {0}
+    return Waiting(alive, len(inodes) - len(alive))
+
+
+def _clients(attributes: bytes) -> tuple[int, ...]:
+    """
+    The inodes that are in an answer; if nobody waits, they may be missing.
+    """
+    while attributes:
+        length, kind = _ATTRIBUTE.unpack_from(attributes)
+        value = attributes[_ATTRIBUTE.size : length]
+        if kind == _CLIENTS:
+            return struct.unpack(f"={len(value) // 4}I", value)
+        attributes = attributes[_aligned(length) :]
+    return ()
+
+
+def _ask(question: bytes, flags: int) -> list[bytes]:
+    """
+    Ask the system about sockets.
+
+    @return: its answers, without what is in front of each.
+    @raise OSError: if it does not answer.
+    """
+    link = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_SOCK_DIAG)
+    with link:
+        link.setblocking(False)
+        parts = (_MESSAGE.size + len(question), _SOCK_DIAG_BY_FAMILY, flags, 0, 0)
+        link.send(_MESSAGE.pack(*parts) + question)
+        found = list(_answers(link))
+    return found
+
+
+def _answers(link: Any) -> Iterator[bytes]:
+    """
+    Read what is answered: one message, or many and a last one.
+
+    @raise OSError: if that is an error.
+    """
+    many = True
+    while many:
+        for kind, flags, body in _messages(link.recv(_LONGEST_PACKET)):
+            if kind == _ERROR:
+                number = -int.from_bytes(body[:4], sys.byteorder, signed=True)
+                raise OSError(number, os.strerror(number))
+            if kind == _DONE:
+                return
+            many = bool(flags & _MULTI)
+            yield body
+
+
+def _messages(packet: bytes) -> Iterator[tuple[int, int, bytes]]:
+    """
+    Take a packet apart.
+
+    @return: of each message its kind, its flags and what follows that.
+    """
+    start = 0
+    while start < len(packet):
+        length, kind, flags, _, _ = _MESSAGE.unpack_from(packet, start)
+        yield kind, flags, packet[start + _MESSAGE.size : start + length]
+        start += _aligned(length)
+
+
+def _aligned(length: int) -> int:
+    """
+    Where the next message or attribute begins.
+    """
+    return (length + 3) & ~3

@@ -1,0 +1,443 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Tests for L{inetdtw.system.activation}.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from dataclasses import replace
+from typing import Any
+
+from inetdtw.listen import Slot
+from inetdtw.model.service import Address, Service
+from inetdtw.system import activation
+from inetdtw.system.activation import FIRST, Given, Inherited, Unused
+from inetdtw.test.fakes import (
+    ServingTestCase,
+    makeDatagrams,
+    makeService,
+    makeUnix,
+    ofOneLink,
+    openDescriptors,
+    openedSince,
+)
+
+PID = 1234
+
+
+def at(host: str, port: int, family: int = socket.AF_INET, **given: Any) -> Service:
+    """
+    A service at an address.
+    """
+    dual = given.pop("dual", False)
+    return makeService(address=Address(family, host, port, dual), **given)
+
+
+class InheritedTestCase(ServingTestCase):
+    """
+    A test of sockets that this process was started with.
+    """
+
+    def setUp(self) -> None:
+        """
+        Have nothing yet.
+        """
+        super().setUp()
+        self.given: list[Given] = []
+
+    def bound(
+        self,
+        where: Any = ("127.0.0.1", 0),
+        kind: int = socket.SOCK_STREAM,
+        *,
+        family: int = socket.AF_INET,
+        name: str = "unknown",
+        listens: bool = True,
+        dual: bool = False,
+    ) -> Any:
+        """
+        Have a socket.
+
+        @return: the port, or the path.
+        """
+        sock = self.closing(socket.socket(family, kind))
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, not dual)
+        sock.bind(where)
+        if kind != socket.SOCK_DGRAM and listens:
+            sock.listen(5)
+        self.given.append(Given(sock.fileno(), name, sock))
+        bound = sock.getsockname()
+        return bound[1] if isinstance(bound, tuple) else bound
+
+    def assigned(self, *services: Service) -> list[Any]:
+        """
+        The index of the socket that each service gets, or C{None}.
+        """
+        found = Inherited(self.given)
+        places = [given.where for given in self.given]
+        self.unused = found.assign(services)
+        return [self.whose(found, service, places) for service in services]
+
+    def whose(self, found: Inherited, service: Service, places: list[str]) -> Any:
+        """
+        The index of the socket that a service gets.
+        """
+        sock = found.take(service)
+        if sock is None:
+            return None
+        with sock:
+            return places.index(Given(0, "", sock).where)
+
+
+class AssignTests(InheritedTestCase):
+    """
+    Tests for L{Inherited.assign} and L{Inherited.take}.
+    """
+
+    def test_byAddress(self) -> None:
+        """
+        A socket is for the service that has its address, type and family.
+        """
+        port = self.bound()
+        other = self.bound(kind=socket.SOCK_DGRAM)
+        stream, datagrams = at("127.0.0.1", port), makeDatagrams()
+        datagrams = replace(
+            datagrams, address=Address(socket.AF_INET, "127.0.0.1", other)
+        )
+        self.assertEqual(self.assigned(datagrams, stream), [1, 0])
+        self.assertEqual(self.unused, [])
+
+    def test_byInterface(self) -> None:
+        """
+        An address of one link is told from the same one of another.
+        """
+        mine = ofOneLink()
+        host, _, name = mine.host.partition("%")
+        where = (host, 0, 0, socket.if_nametoindex(name))
+        try:
+            port = self.bound(where, socket.SOCK_DGRAM, family=socket.AF_INET6)
+        except OSError:
+            self.skipTest("no IPv6 here")
+        services = [
+            makeDatagrams(address=replace(mine, host=each, port=port))
+            for each in (f"{host}%{1 << 30}", mine.host)
+        ]
+        self.assertEqual(self.assigned(*services), [None, 0])
+
+    def test_byPath(self) -> None:
+        """
+        A UNIX socket is for the service that has its path.
+        """
+        path = self.bound(self.mktemp()[-40:].replace("/", "."), family=socket.AF_UNIX)
+        self.addCleanup(os.unlink, path)
+        self.assertEqual(self.assigned(makeUnix("/other"), makeUnix(path)), [None, 0])
+
+    def test_byName(self) -> None:
+        """
+        A socket is for the service that has its name, wherever that would listen; of a
+        line that comes to several services the name is what they have in common.
+        """
+        self.bound(name="ftp")
+        self.bound(name="web")
+        services = (
+            at("127.0.0.2", 2, name="127.0.0.2:web"),
+            at("127.0.0.1", 21, name="ftp"),
+        )
+        self.assertEqual(self.assigned(*services), [1, 0])
+
+    def test_addressBeforeName(self) -> None:
+        """
+        The service that has the address of a socket gets it, even if one before has
+        its name.
+        """
+        port = self.bound(name="first")
+        services = (
+            at("127.0.0.1", 1, name="first"),
+            at("127.0.0.1", port, name="second"),
+        )
+        self.assertEqual(self.assigned(*services), [None, 0])
+
+    def test_wildcard(self) -> None:
+        """
+        A socket for a port of all addresses is for a service that asks for the same
+        port of all addresses of another family.
+        """
+        port = self.bound(("::", 0), family=socket.AF_INET6, dual=True)
+        services = at("127.0.0.1", port, name="one"), at("0.0.0.0", port)
+        self.assertEqual(self.assigned(*services), [None, 0])
+
+    def test_dual(self) -> None:
+        """
+        Which of two services has a socket of IPv6 depends on whether it takes IPv4.
+        """
+        port = self.bound(("::", 0), family=socket.AF_INET6)
+        services = (
+            at("0.0.0.0", port),
+            at("::", port, socket.AF_INET6, name="six"),
+        )
+        self.assertEqual(self.assigned(*services), [None, 0])
+
+    def test_kind(self) -> None:
+        """
+        A name is not enough: it has to be the kind of socket that is needed.
+        """
+        self.bound(name="it", kind=socket.SOCK_DGRAM)
+        self.bound("\0inetdtw-test-kind", name="it", family=socket.AF_UNIX)
+        self.assertEqual(self.assigned(at("127.0.0.1", 1, name="it")), [None])
+
+    def test_hostName(self) -> None:
+        """
+        While the addresses of a host name are not known, no socket is closed: it may be
+        for one of these.
+        """
+        port = self.bound()
+        known = at("127.0.0.1", port)
+        named = replace(known.address, host="it.example", isName=True)
+        found = Inherited(self.given)
+        self.assertEqual(found.assign([replace(known, address=named)]), [])
+        self.assertEqual(found.assign([known]), [])
+        sock = found.take(known)
+        assert sock is not None
+        self.assertEqual(self.closing(sock).getsockname()[1], port)
+
+    def test_unused(self) -> None:
+        """
+        What no service wants is closed, and told with the reason.
+        """
+        reading, writing = os.pipe()
+        for fd in (reading, writing):
+            self.addCleanup(os.close, fd)
+        port = self.bound(name="nobody")
+        self.bound(name="deaf", listens=False)
+        self.given.append(Given(reading, "pipe", None))
+        numbers = [given.fd for given in self.given]
+        self.assertEqual(self.assigned(at("127.0.0.1", 1, name="deaf")), [None])
+        reasons = [(each.fd, each.name, each.reason) for each in self.unused]
+        self.assertEqual(
+            reasons,
+            [
+                (numbers[0], "nobody", "no service has its address or its name"),
+                (numbers[1], "deaf", "it does not listen"),
+                (numbers[2], "pipe", "no socket is passed as this descriptor"),
+            ],
+        )
+        self.assertEqual(self.unused[0].where, f"127.0.0.1:{port}")
+        for fd in numbers[:2]:
+            self.assertRaises(OSError, os.fstat, fd)
+        os.fstat(reading)
+
+    def test_kept(self) -> None:
+        """
+        What a service has had is there for it when it comes back, and for no other.
+        """
+        port = self.bound()
+        service = at("127.0.0.1", port)
+        found = Inherited(self.given)
+        found.assign([service])
+        self.assertEqual(found.assign([]), [])
+        self.assertIsNone(found.take(service))
+        found.assign([service])
+        again = found.take(service)
+        assert again is not None
+        with again:
+            self.assertEqual(again.getsockname()[1], port)
+
+    def test_muxed(self) -> None:
+        """
+        A service behind tcpmux needs no socket, whatever it is called.
+        """
+        self.bound(name="tcpmux/it")
+        muxed = makeService(
+            address=Address(socket.AF_UNSPEC, "tcpmux/it"), name="tcpmux/it"
+        )
+        self.assertEqual(self.assigned(muxed), [None])
+
+    def test_close(self) -> None:
+        """
+        All of them can be given up.
+        """
+        service = at("127.0.0.1", self.bound())
+        found = Inherited(self.given)
+        found.assign([service])
+        found.close()
+        self.assertIsNone(found.take(service))
+        self.assertEqual(self.given[0].socket.fileno(), -1)  # type: ignore[union-attr] # it is one
+
+
+class FromEnvironmentTests(InheritedTestCase):
+    """
+    Tests for L{Inherited.fromEnvironment}.
+    """
+
+    def listed(self, **environ: str) -> list[Unused]:
+        """
+        What the environment gives, where the descriptors are far beyond what is open.
+        """
+        self.patch(activation, "FIRST", 1 << 20)
+        return Inherited.fromEnvironment(environ, PID).assign([])
+
+    def test_nothing(self) -> None:
+        """
+        Nothing is taken that is meant for another process, or that makes no sense.
+        """
+        for environ in (
+            {},
+            {"LISTEN_FDS": "1"},
+            {"LISTEN_FDS": "1", "LISTEN_PID": str(PID + 1)},
+            {"LISTEN_FDS": "0", "LISTEN_PID": str(PID)},
+            {"LISTEN_FDS": "-1", "LISTEN_PID": str(PID)},
+            {"LISTEN_FDS": "x", "LISTEN_PID": str(PID)},
+            {"LISTEN_FDS": "9" * 40, "LISTEN_PID": str(PID)},
+        ):
+            self.assertEqual(self.listed(**environ), [])
+
+    def test_families(self) -> None:
+        """
+        A socket of a family that no service has is closed, and the reason names it.
+        """
+        if not hasattr(socket, "AF_NETLINK"):
+            self.skipTest("only Linux has such a socket")
+        fd = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW).detach()
+        os.set_inheritable(fd, True)
+        self.patch(activation, "FIRST", fd)
+        environ = {"LISTEN_FDS": "1", "LISTEN_PID": str(PID)}
+        (unused,) = Inherited.fromEnvironment(environ, PID).assign([])
+        reason = "no service has a socket of the family AF_NETLINK"
+        self.assertEqual((unused.where, unused.reason), ("-", reason))
+        self.assertRaises(OSError, os.fstat, fd)
+
+    def test_names(self) -> None:
+        """
+        Each has its name; one without is C{unknown}.  A descriptor that is not open is
+        no socket.
+        """
+        listed = self.listed(LISTEN_FDS="3", LISTEN_PID=str(PID), LISTEN_FDNAMES="a::")
+        self.assertEqual([each.name for each in listed], ["a", "unknown", "unknown"])
+        self.assertEqual(
+            {each.reason for each in listed}, {"no socket is passed as this descriptor"}
+        )
+        listed = self.listed(LISTEN_FDS="1", LISTEN_PID=str(PID))
+        self.assertEqual([each.name for each in listed], ["unknown"])
+
+    def test_first(self) -> None:
+        """
+        They begin behind the standard ones.
+        """
+        self.assertEqual(FIRST, 3)
+
+    def test_own(self) -> None:
+        """
+        What is this process' own is left alone, whatever the environment says.
+        """
+        port = self.bound()
+        self.patch(activation, "FIRST", self.given[0].fd)
+        environ = {"LISTEN_FDS": "1", "LISTEN_PID": str(PID)}
+        found = Inherited.fromEnvironment(environ, PID)
+        (unused,) = found.assign([at("127.0.0.1", port)])
+        self.assertEqual(unused.reason, "no socket is passed as this descriptor")
+        os.fstat(self.given[0].fd)
+
+    def test_inheritance(self) -> None:
+        """
+        The sockets are found by their numbers, and programs do not inherit them.
+        """
+        port = self.bound()
+        fd = os.dup(self.given[0].fd)
+        os.set_inheritable(fd, True)
+        self.patch(activation, "FIRST", fd)
+        environ = {"LISTEN_FDS": "1", "LISTEN_PID": str(PID)}
+        found = Inherited.fromEnvironment(environ, PID)
+        self.addCleanup(found.close)
+        service = at("127.0.0.1", port)
+        self.assertEqual(found.assign([service]), [])
+        self.assertFalse(os.get_inheritable(fd))
+
+
+class InheritedSlotTests(InheritedTestCase):
+    """
+    A service whose socket was there before.
+    """
+
+    def slot(self, service: Service) -> Any:
+        """
+        Its slot, which serves.
+        """
+        host = replace(self.host, inherited=Inherited(self.given))
+        host.inherited.assign([service])
+        slot = Slot(service, host, lambda _: self.launcher)
+        self.addCleanup(slot.stop)
+        slot.bind()
+        slot.start()
+        return slot
+
+    def test_served(self) -> None:
+        """
+        It is served as it is, without being bound, and the log says where it is from.
+        """
+        port = self.bound()
+        slot = self.slot(at("127.0.0.1", port, internal="echo"))
+        self.assertEqual(slot.getHost().port, port)
+        self.assertEqual([e["source"] for e in self.said("listen")], ["LISTEN_FDS"])
+        client = self.closing(socket.create_connection(("127.0.0.1", port), 10))
+        client.sendall(b"text")
+        self.reactor.turnUntil(lambda: bool(self.reactor.adopted))
+
+    def test_stopped(self) -> None:
+        """
+        When it is not served any more, it still listens for whoever made it.
+        """
+        port = self.bound()
+        before = openDescriptors()
+        slot = self.slot(at("127.0.0.1", port))
+        with socket.create_connection(("127.0.0.1", port), 10):
+            self.reactor.turnUntil(lambda: bool(self.reactor.processes))
+        slot.stop()
+        (process,) = self.reactor.processes
+        self.assertEqual(process.signals, ["KILL"])
+        process.close()
+        self.assertEqual(openedSince(before), {})
+        self.closing(socket.create_connection(("127.0.0.1", port), 10))
+
+    def test_path(self) -> None:
+        """
+        The file of a UNIX socket is left alone: it is neither given to anybody nor
+        removed.
+        """
+        path = self.bound(self.mktemp()[-40:].replace("/", "."), family=socket.AF_UNIX)
+        self.addCleanup(os.unlink, path)
+        os.chmod(path, 0o644)
+        service = makeUnix(path)
+        slot = self.slot(service)
+        changed = replace(service, ownership=replace(service.ownership, mode=0o666))
+        slot.change(changed)
+        self.assertEqual(os.stat(path).st_mode & 0o777, 0o644)
+        slot.stop()
+        self.assertTrue(os.path.exists(path))
+
+    def test_backlog(self) -> None:
+        """
+        How many clients may wait is for whoever made it to say, also after a reload.
+        """
+        port = self.bound()
+        service = at("127.0.0.1", port, internal="echo")
+        slot = self.slot(service)
+        asked: list[int] = []
+        self.patch(socket.socket, "listen", lambda _, number: asked.append(number))
+        slot.change(replace(service, options=replace(service.options, backlog=7)))
+        self.assertEqual(asked, [])
+
+    def test_unfit(self) -> None:
+        """
+        A socket that cannot be set up is tried again like any other.
+        """
+        port = self.bound()
+        service = at("127.0.0.1", port)
+        options = replace(service.options, acceptFilter="nosuchfilter")
+        slot = self.slot(replace(service, options=options))
+        self.assertFalse(slot.bound)
+        self.assertEqual(len(self.said("unbound")), 1)

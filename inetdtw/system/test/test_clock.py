@@ -1,0 +1,75 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Tests for L{inetdtw.system.clock}.
+"""
+
+from __future__ import annotations
+
+import time
+
+from twisted.internet.selectreactor import SelectReactor
+from twisted.internet.testing import MemoryReactorClock
+from twisted.trial.unittest import SynchronousTestCase
+
+from inetdtw.system.clock import SteadyTime, clockOf
+
+
+class SteadyTimeTests(SynchronousTestCase):
+    """
+    Tests for L{SteadyTime} and L{clockOf}.
+    """
+
+    def reactor(self) -> SelectReactor:
+        """
+        A reactor of its own.
+        """
+        reactor = SelectReactor()
+        self.addCleanup(reactor.fireSystemEvent, "shutdown")
+        return reactor
+
+    def test_steps(self) -> None:
+        """
+        What is planned is not touched by a clock that is set back or forward.
+        """
+        now = [1000.0, 1e9]
+        self.patch(time, "monotonic", lambda: now[0])
+        reactor = self.reactor()
+        SteadyTime(reactor).privilegedStartService()
+        told: list[str] = []
+        reactor.callLater(5, told.append, "due")
+        for step in (-3600.0, 7200.0):
+            now[1] += step
+            now[0] += 2
+            reactor.runUntilCurrent()
+            self.assertEqual(told, [])
+        now[0] += 2
+        reactor.runUntilCurrent()
+        self.assertEqual(told, ["due"])
+
+    def test_planned(self) -> None:
+        """
+        When something is planned already, the clock stays as it is.
+        """
+        reactor = self.reactor()
+        call = reactor.callLater(1000, lambda: None)
+        SteadyTime(reactor).privilegedStartService()
+        self.assertLess(abs(reactor.seconds() - time.time()), 60)
+        call.cancel()
+
+    def test_another(self) -> None:
+        """
+        A reactor that is none of Twisted's has its own time.
+        """
+        reactor = MemoryReactorClock()
+        SteadyTime(reactor).privilegedStartService()
+        reactor.advance(5)
+        self.assertEqual(reactor.seconds(), 5)
+        self.assertEqual(clockOf(reactor)(), 5)
+
+    def test_clock(self) -> None:
+        """
+        Durations are told by the steady clock wherever the reactor is a real one.
+        """
+        self.assertIs(clockOf(self.reactor()), time.monotonic)

@@ -1,0 +1,506 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Tests for L{inetdtw.system.descriptors}.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import random
+import resource
+import socket
+from typing import Any
+from unittest import mock
+
+from inetdtw.gate import SHARE, Gate
+from inetdtw.limits import Limits
+from inetdtw.model.service import Bounds
+from inetdtw.ports import SHORTAGE_PAUSE, SocketPort
+from inetdtw.system import descriptors
+from inetdtw.system.descriptors import (
+    COUNTED,
+    LEAST,
+    NEAR,
+    PARTS,
+    RESERVE,
+    SHARES,
+    WANTED,
+    Account,
+    Descriptors,
+    Purpose,
+    Use,
+    softLimit,
+)
+from inetdtw.test.fakes import ServingTestCase
+
+#: What a test has: the limit, and what is open for nobody known.
+LIMIT, OTHERS = 1024, 20
+PEER = ("192.0.2.1", 40000)
+
+
+class AccountTestCase(ServingTestCase):
+    """
+    Have an account of a process that has 1,024 descriptors.
+
+    @ivar account: the account.
+    @ivar limit: the soft limit.
+    @ivar open: how many are open, as far as the system knows.
+    """
+
+    def setUp(self) -> None:
+        """
+        Have nothing taken.
+        """
+        super().setUp()
+        self.limit, self.open = LIMIT, OTHERS
+        self.patch(descriptors, "softLimit", lambda: self.limit)
+        self.patch(descriptors, "_countOpen", lambda: self.open)
+        self.account = Descriptors(self.reactor.seconds)
+
+    def most(self, purpose: Purpose, service: str, address: str | None = None) -> int:
+        """
+        Take for a service as many as it may have.
+
+        @return: how many these are.
+        """
+        count = 0
+        while self.account.fits(1, purpose, service, address):
+            self.account.take(1, purpose, service, address or "")
+            count += 1
+        return count
+
+
+class SharesTests(AccountTestCase):
+    """
+    Tests for the shares of L{Descriptors}.
+    """
+
+    def test_few(self) -> None:
+        """
+        What a part of the share allows without a closer look, a closer look allows too.
+        """
+        chosen = random.Random(11)
+        for _ in range(300):
+            self.limit = chosen.choice((40, 64, 100, 256, 1024))
+            account = Descriptors(self.reactor.seconds)
+            account.expect({Purpose.INTERNAL: chosen.randrange(4)})
+            for _ in range(chosen.randrange(30)):
+                service, address = chosen.choice("abcdef"), chosen.choice("xy")
+                asked = (chosen.randint(1, 4), Purpose.INTERNAL, service, address)
+                allowed = account.fits(*asked)
+                with mock.patch.object(descriptors, "FEW", self.limit):
+                    self.assertEqual(allowed, account.fits(*asked), (self.limit, asked))
+                if allowed:
+                    account.take(*asked)
+
+    def test_shares(self) -> None:
+        """
+        The shares are all of what is left of the limit after the reserve, what listens,
+        helper processes and what others have.
+        """
+        self.assertEqual(sum(SHARES.values()), PARTS)
+        self.account.keep(Purpose.HELPER, 8)
+        self.assertEqual(self.account.taken(Purpose.HELPER), 8)
+        self.account.take(2, Purpose.LISTENER)
+        self.open += 10
+        pot = LIMIT - RESERVE - OTHERS - 8 - 2
+        for purpose, part in SHARES.items():
+            self.assertEqual(self.account.share(purpose), pot * part // PARTS)
+        self.assertIsNone(self.account.share(Purpose.HELPER))
+        for count in (8, 9, 0):
+            self.account.keep(Purpose.HELPER, count)
+            self.assertEqual(self.account.taken(Purpose.HELPER), count)
+        uses = self.account.uses()
+        self.assertEqual(uses["helpers"], Use(0, None))
+        self.assertEqual(uses["listeners"], Use(2, None))
+        self.assertEqual(uses["internal"], Use(0, (pot + 8) // 4))
+
+    def test_others(self) -> None:
+        """
+        What one purpose takes is nothing to another.
+        """
+        before = self.account.share(Purpose.CHILD)
+        self.most(Purpose.INTERNAL, "7/tcp")
+        self.assertEqual(self.account.share(Purpose.CHILD), before)
+        self.assertTrue(self.account.fits(4, Purpose.CHILD, "4000/tcp"))
+
+    def test_service(self) -> None:
+        """
+        Of half of a share each service has an equal part for itself, and of the other
+        half it may have three quarters of what others leave.
+        """
+        self.account.expect({Purpose.INTERNAL: 4})
+        share = self.account.share(Purpose.INTERNAL) or 0
+        each = share // 8
+        pool = share - 4 * each
+        first = self.most(Purpose.INTERNAL, "7/tcp")
+        self.assertEqual(first, each + pool * 3 // 4)
+        left = pool - (first - each)
+        self.assertEqual(self.most(Purpose.INTERNAL, "9/tcp"), each + left * 3 // 4)
+        self.assertGreater(self.most(Purpose.INTERNAL, "13/tcp"), each)
+        self.assertGreater(self.most(Purpose.INTERNAL, "19/tcp"), each)
+        self.assertLessEqual(self.account.taken(Purpose.INTERNAL), share)
+
+    def test_many(self) -> None:
+        """
+        Where there are more services than there is for each of them, one cannot take
+        all of it.
+        """
+        self.account.expect({Purpose.INTERNAL: LIMIT})
+        share = self.account.share(Purpose.INTERNAL) or 0
+        self.assertEqual(self.most(Purpose.INTERNAL, "7/tcp"), share * 3 // 4)
+        self.assertTrue(self.account.fits(1, Purpose.INTERNAL, "9/tcp"))
+
+    def test_address(self) -> None:
+        """
+        One address may have half of what a service may, the next ones half of what is
+        left.
+        """
+        self.account.expect({Purpose.INTERNAL: 2})
+        share = self.account.share(Purpose.INTERNAL) or 0
+        bound = share // 4 + (share - share // 4 * 2) * 3 // 4
+        half = self.most(Purpose.INTERNAL, "7/tcp", "192.0.2.1")
+        self.assertEqual(half, bound // 2)
+        self.assertEqual(
+            self.most(Purpose.INTERNAL, "7/tcp", "192.0.2.2"), (bound - half) // 2
+        )
+        self.assertTrue(self.account.fits(1, Purpose.INTERNAL, "7/tcp", "192.0.2.3"))
+        self.assertTrue(self.account.fits(1, Purpose.INTERNAL, "9/tcp", "192.0.2.1"))
+
+    def test_all(self) -> None:
+        """
+        A share is not exceeded, however many services there are.
+        """
+        share = self.account.share(Purpose.INTERNAL)
+        for number in range(LIMIT):
+            self.most(Purpose.INTERNAL, f"{number}/tcp", "192.0.2.1")
+        self.assertEqual(self.account.taken(Purpose.INTERNAL), share)
+
+    def test_least(self) -> None:
+        """
+        Where there are very few, each share is large enough for one client, as long as
+        the system has that many.
+        """
+        self.limit = OTHERS + 10
+        self.account = Descriptors()
+        for purpose in SHARES:
+            self.assertEqual(self.account.share(purpose), LEAST)
+            self.assertTrue(self.account.fits(LEAST, purpose, "7/tcp"))
+        self.assertFalse(self.account.short(8))
+        self.assertTrue(self.account.short(9))
+
+    def test_giveBack(self) -> None:
+        """
+        What is given back is there again, once.
+        """
+        claim = self.account.take(2, Purpose.CHILD, "4000/tcp")
+        claim.giveSome(1)
+        self.assertEqual(self.account.taken(Purpose.CHILD), 1)
+        claim.give()
+        claim.give()
+        self.assertEqual(self.account.taken(Purpose.CHILD), 0)
+
+    def test_raised(self) -> None:
+        """
+        The limit may be another one at any time.
+        """
+        self.limit = 2048
+        self.assertTrue(self.account.enough())
+        pot = 2048 - RESERVE - OTHERS
+        self.assertEqual(self.account.share(Purpose.INTERNAL), pot // 4)
+
+
+class CountTests(AccountTestCase):
+    """
+    Tests for what L{Descriptors} finds out.
+    """
+
+    def test_foreign(self) -> None:
+        """
+        What others in this process open is found out by the number of a descriptor, and
+        when there are too few, what they have closed.
+        """
+        self.assertFalse(self.account.short(LIMIT - RESERVE - OTHERS))
+        self.open = 900
+        self.account.note(OTHERS)
+        self.assertFalse(self.account.short(LIMIT - RESERVE - OTHERS))
+        self.reactor.advance(COUNTED)
+        self.account.note(899)
+        self.assertTrue(self.account.short(100))
+        self.open = OTHERS
+        self.assertTrue(self.account.short(100))
+        self.reactor.advance(COUNTED)
+        self.assertFalse(self.account.short(100))
+        self.assertTrue(self.account.short(LIMIT))
+        self.limit *= 2
+        self.reactor.advance(COUNTED)
+        self.assertFalse(self.account.short(LIMIT))
+
+    def test_near(self) -> None:
+        """
+        A number is far enough above what is known to count again if it is of another
+        few clients, not of one.
+        """
+        self.account.available()
+        for fd, known in ((OTHERS + 8, OTHERS), (OTHERS + NEAR // 4 + 1, LIMIT // 2)):
+            self.open = LIMIT // 2
+            self.reactor.advance(COUNTED)
+            self.account.note(fd)
+            self.assertEqual(self.account.available(), LIMIT - RESERVE - known)
+
+    def test_uncounted(self) -> None:
+        """
+        Where the system does not say what is open, the highest number counts.
+        """
+        self.open = 0
+        self.assertEqual(self.account.available(), LIMIT - RESERVE - 1)
+        self.reactor.advance(COUNTED)
+        self.account.note(99)
+        self.assertEqual(self.account.available(), LIMIT - RESERVE - 100)
+
+    def test_standard(self) -> None:
+        """
+        So it is where the directory of descriptors has the standard ones only.
+        """
+        self.open = 3
+        self.account.note(99)
+        self.assertEqual(self.account.available(), LIMIT - RESERVE - 100)
+
+    def test_claim(self) -> None:
+        """
+        One that is needed for a moment is had if there is one.
+        """
+        made = Account(self.account, Purpose.INTERNAL, "test/tcp")
+        claim = made.claim(1)
+        assert claim is not None
+        self.assertEqual(self.account.taken(Purpose.INTERNAL), 1)
+        claim.give()
+        self.assertEqual(self.account.taken(Purpose.INTERNAL), 0)
+        self.assertIsNone(made.claim(LIMIT // 2))
+        self.limit = OTHERS
+        self.reactor.advance(COUNTED)
+        self.account.enough()
+        self.assertIsNone(made.claim(1))
+
+    def test_leftOpen(self) -> None:
+        """
+        What is still open though it was given back is counted all the same.
+        """
+        self.account.take(50, Purpose.CHILD).give()
+        self.open += 50
+        self.reactor.advance(COUNTED)
+        self.account.note(69)
+        self.assertEqual(self.account.available(), LIMIT - RESERVE - OTHERS - 50)
+
+    def test_many(self) -> None:
+        """
+        Far from the limit there are enough, and nothing is tried.
+        """
+        self.patch(os, "open", lambda *given: self.fail("it was tried"))
+        self.open = LIMIT - NEAR - 1
+        self.assertTrue(self.account.enough())
+
+    def test_listeners(self) -> None:
+        """
+        Listeners leave some to their clients.
+        """
+        count = 0
+        self.patch(self.account, "_canOpen", lambda wanted: True)
+        while self.account.spare():
+            self.account.take(1, Purpose.LISTENER)
+            count += 1
+        self.assertEqual(count, LIMIT - OTHERS - RESERVE - descriptors.LEFT)
+
+    def test_fewListeners(self) -> None:
+        """
+        Where there are few descriptors, listeners leave a part of them.
+        """
+        self.limit, count = 220, 0
+        self.patch(self.account, "_canOpen", lambda wanted: True)
+        while self.account.spare():
+            self.account.take(1, Purpose.LISTENER)
+            count += 1
+        self.assertEqual(count, 220 - OTHERS - RESERVE - (220 - OTHERS) // 8)
+
+
+class RealTests(ServingTestCase):
+    """
+    Tests for L{Descriptors} with what this process has.
+    """
+
+    def test_near(self) -> None:
+        """
+        Near to the limit, what a client may take is tried, and not kept.
+        """
+        found = Descriptors()
+        self.noDescriptors(lambda: self.assertFalse(found.enough()), WANTED - 1)
+        self.noDescriptors(lambda: self.assertTrue(found.enough()), WANTED)
+        self.leavesNothingOpen(
+            lambda: self.noDescriptors(lambda: self.assertTrue(found.enough()), WANTED)
+        )
+
+    def test_count(self) -> None:
+        """
+        What is open is counted.
+        """
+        before = descriptors._countOpen()
+        self.closing(socket.socket())
+        self.assertEqual(descriptors._countOpen(), before + 1)
+        self.noDescriptors(lambda: self.assertEqual(descriptors._countOpen(), 0))
+
+    def test_limit(self) -> None:
+        """
+        No limit is a high one.
+        """
+        self.assertEqual(softLimit(), resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+        infinity = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+        self.patch(resource, "getrlimit", lambda what: infinity)
+        self.assertGreater(softLimit(), 1 << 19)
+
+
+class Leftover:
+    """
+    What a program left behind.
+    """
+
+    def __init__(self, claim: Any) -> None:
+        self.claim = claim
+        self.left = 0
+
+    def leave(self) -> None:
+        """
+        Close it.
+        """
+        self.left += 1
+        self.claim.give()
+
+
+class GateTests(AccountTestCase):
+    """
+    Tests for L{Account} and the L{Gate} of a service that has one.
+    """
+
+    def gate(self, purpose: Purpose = Purpose.INTERNAL, **given: Any) -> Gate:
+        """
+        A gate that is open.
+        """
+        limits = Limits(Bounds(), self.reactor.seconds)
+        made = Account(self.account, purpose, "test/tcp", **given)
+        gate = Gate("test/tcp", limits, self.host.report, None, account=made)
+        sock = self.closing(socket.socket())
+        gate.port = SocketPort(sock, self.reactor, "test/tcp")
+        gate.port.start()
+        return gate
+
+    def test_shortage(self) -> None:
+        """
+        Without enough of them a service takes no client for a moment.
+        """
+        gate = self.gate()
+        self.limit = 0
+        self.noDescriptors(lambda: self.assertFalse(gate.open()))
+        (stall,) = self.said("stall")
+        self.assertEqual(stall["reason"], os.strerror(errno.EMFILE))
+        self.assertEqual(gate.port.reasons, ["shortage"])
+        self.limit = LIMIT
+        self.reactor.advance(SHORTAGE_PAUSE)
+        self.assertTrue(gate.open())
+
+    def test_reserve(self) -> None:
+        """
+        What clients keep is not of the reserve.
+        """
+        gate = self.gate(each=1)
+        claim = self.account.take(LIMIT - RESERVE - OTHERS, Purpose.LISTENER)
+        self.open = LIMIT - RESERVE
+        self.assertFalse(gate.open())
+        self.assertEqual(gate.port.reasons, ["shortage"])
+        claim.giveSome(1)
+        self.reactor.advance(SHORTAGE_PAUSE)
+        self.assertTrue(gate.open())
+
+    def test_share(self) -> None:
+        """
+        A service that has its share takes no further client until one is released,
+        with a line in the log.
+        """
+        gate = self.gate(each=1)
+        clients = 0
+        while gate.open():
+            self.assertTrue(gate.admit())
+            clients += 1
+        self.assertGreater(clients, 100)
+        self.assertEqual(gate.port.reasons, ["share"])
+        (stall,) = self.said("stall")
+        self.assertIn(SHARE, stall["reason"])
+        self.assertIn("test/tcp", stall["reason"])
+        gate.release()
+        self.assertTrue(gate.open())
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+    def test_raised(self) -> None:
+        """
+        It takes clients again when the limit is raised, which nobody tells it of.
+        """
+        gate = self.gate(each=1)
+        while gate.open():
+            gate.admit()
+        self.limit *= 2
+        self.reactor.advance(SHORTAGE_PAUSE)
+        self.assertTrue(gate.open())
+
+    def test_address(self) -> None:
+        """
+        A client of an address that has its share is turned away, and no other.
+        """
+        gate = self.gate(each=1, bounded=True)
+        while gate.admit(PEER):
+            self.assertTrue(gate.open())
+        (refuse,) = self.said("refuse")
+        self.assertIn(SHARE, refuse["reason"])
+        self.assertTrue(gate.open())
+        self.assertTrue(gate.admit(("192.0.2.2", 40000)))
+        gate.release(PEER)
+        gate.release(PEER)
+        self.assertTrue(gate.admit(PEER))
+
+    def test_unbounded(self) -> None:
+        """
+        Addresses have no bound where clients are served by programs.
+        """
+        gate = self.gate(Purpose.CHILD, each=2)
+        while gate.open():
+            self.assertTrue(gate.admit(PEER))
+        self.assertEqual(gate.port.reasons, ["share"])
+
+    def test_leftovers(self) -> None:
+        """
+        What programs that have ended left behind is closed for the next one, the
+        oldest first.
+        """
+        gate = self.gate(Purpose.CHILD, more=2)
+        left = []
+        while self.account.fits(2, Purpose.CHILD, "test/tcp"):
+            left.append(Leftover(self.account.take(1, Purpose.CHILD, "test/tcp")))
+            left[-1].claim.leftBehind(left[-1])
+        self.assertTrue(gate.open())
+        closed = [each.left for each in left]
+        self.assertEqual(closed, [1] + [0] * (len(left) - 1))
+        for each in left:
+            each.claim.give()
+        self.assertEqual(len(self.account.leftovers), 0)
+
+    def test_noLeftovers(self) -> None:
+        """
+        For what has another share nothing is closed.
+        """
+        gate = self.gate(each=1)
+        claim = self.account.take(1, Purpose.CHILD, "other/tcp")
+        leftover = Leftover(claim)
+        claim.leftBehind(leftover)
+        while gate.open():
+            gate.admit()
+        self.assertEqual(leftover.left, 0)

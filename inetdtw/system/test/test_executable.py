@@ -1,0 +1,549 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Tests for L{inetdtw.system.executable}.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import subprocess
+import tempfile
+from typing import Any
+from unittest import SkipTest
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from inetdtw.model.process import Identity
+from inetdtw.model.service import Program
+from inetdtw.system import executable
+from inetdtw.system.executable import ProgramMissing, candidates, check, guess, locate
+from inetdtw.test.fakes import openDescriptors, openedSince
+
+#: Nobody who owns anything here, and who is in no group of anybody.
+STRANGER = Identity(54321, 54321, (54321,))
+ROOT = Identity(0, 0, (0,))
+
+
+class ProgramCase(SynchronousTestCase):
+    """
+    A test with programs in folders that everybody can reach.
+    """
+
+    def setUp(self) -> None:
+        self.addCleanup(os.umask, os.umask(0o022))
+        self.folder = os.path.realpath(tempfile.mkdtemp())
+        self.addCleanup(shutil.rmtree, self.folder)
+        os.chmod(self.folder, 0o755)
+        above = os.path.dirname(self.folder)
+        while above != os.path.dirname(above):
+            if not os.stat(above).st_mode & stat.S_IXOTH:
+                raise SkipTest(f"not everybody can reach {self.folder}")
+            above = os.path.dirname(above)
+
+    def path(self, name: str) -> str:
+        """
+        The path of a file.
+        """
+        return os.path.join(self.folder, name)
+
+    def write(self, name: str, mode: int = 0o755) -> str:
+        """
+        Make a program, and the folders that it is in.
+        """
+        path = self.path(name)
+        os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
+        with open(path, "w") as file:
+            file.write("#!/bin/sh\n")
+        os.chmod(path, mode)
+        return path
+
+
+class CheckTests(ProgramCase):
+    """
+    Tests for L{check}.
+    """
+
+    def reasonOf(self, path: str, identity: Identity | None = None) -> str:
+        """
+        Why a program cannot be executed.
+        """
+        return str(self.assertRaises(ProgramMissing, check, path, identity))
+
+    def assertAllowed(self, path: str, identity: Identity | None) -> None:
+        """
+        A program can be executed.
+        """
+        check(path, identity)
+
+    def assertForbidden(self, path: str, identity: Identity) -> None:
+        """
+        A program cannot be executed by somebody, though the daemon can.
+        """
+        check(path, None)
+        self.assertEqual(self.reasonOf(path, identity), f"'{path}' may not be executed")
+
+    def test_good(self) -> None:
+        """
+        A file that everybody may execute is a program for everybody.
+        """
+        path = self.write("a")
+        for identity in (None, STRANGER, ROOT):
+            self.assertAllowed(path, identity)
+
+    def test_missing(self) -> None:
+        """
+        A file that is not there is no program, and the message names it (item 46).
+        """
+        path = self.path("a")
+        for identity in (None, STRANGER):
+            reason = f"'{path}': No such file or directory"
+            self.assertEqual(self.reasonOf(path, identity), reason)
+
+    def test_belowFile(self) -> None:
+        """
+        There is nothing below a file, nor behind a link that leads nowhere, and a
+        path can be too long.
+        """
+        path = self.write("a")
+        self.assertIn("Not a directory", self.reasonOf(f"{path}/b"))
+        os.symlink("nowhere", self.path("link"))
+        self.assertIn("No such file", self.reasonOf(self.path("link"), STRANGER))
+        self.assertIn("File name too long", self.reasonOf("/" + "a" * 5000))
+
+    def test_noFile(self) -> None:
+        """
+        A folder is no program.
+        """
+        reason = f"'{self.folder}' is a directory, not a regular file"
+        self.assertEqual(self.reasonOf(self.folder), reason)
+
+    def test_notExecutable(self) -> None:
+        """
+        A file without any permission to execute is no program for anybody, root
+        included (item 47).
+        """
+        path = self.write("a", 0o644)
+        for identity in (None, STRANGER, ROOT):
+            reason = f"'{path}' may not be executed"
+            self.assertEqual(self.reasonOf(path, identity), reason)
+
+    def test_others(self) -> None:
+        """
+        A stranger needs the permission of others.
+        """
+        self.assertForbidden(self.write("a", 0o770), STRANGER)
+        self.assertAllowed(self.write("b", 0o701), STRANGER)
+
+    def test_group(self) -> None:
+        """
+        A member of the file's group needs the permission of the group, and that of
+        others does not help her.
+        """
+        allowed, forbidden = self.write("a", 0o750), self.write("b", 0o705)
+        group = os.stat(allowed).st_gid
+        for member in (Identity(54321, group, ()), Identity(54321, 5, (5, group))):
+            self.assertAllowed(allowed, member)
+            self.assertForbidden(forbidden, member)
+
+    def test_owner(self) -> None:
+        """
+        The owner needs the permission of the owner, and no other one helps her.
+        """
+        path = self.write("a", 0o700)
+        owner = Identity(os.stat(path).st_uid or 54321, 5, (5,))
+        if not os.getuid():
+            os.chown(path, owner.uid, -1)
+        self.assertAllowed(path, owner)
+        os.chmod(path, 0o600)
+        self.assertRaises(ProgramMissing, check, path, owner)
+
+    def test_ownerAlone(self) -> None:
+        """
+        What others may does not help an owner who may not.
+        """
+        if os.getuid():
+            raise SkipTest("only root may execute what she may not herself")
+        path = self.write("a", 0o655)
+        os.chown(path, 54321, -1)
+        self.assertForbidden(path, STRANGER)
+
+    def test_root(self) -> None:
+        """
+        Root needs no permission of hers.
+        """
+        path = self.write("a", 0o700)
+        if not os.getuid():
+            os.chown(path, 54321, 54321)
+        self.assertAllowed(path, ROOT)
+
+    def test_folders(self) -> None:
+        """
+        Every folder on the way must let a stranger through.
+        """
+        path = self.write("a/b/c")
+        self.assertAllowed(path, STRANGER)
+        for name in ("a/b", "a"):
+            os.chmod(self.path(name), 0o750)
+            self.assertForbidden(path, STRANGER)
+            os.chmod(self.path(name), 0o711)
+        self.assertAllowed(path, STRANGER)
+
+    def test_links(self) -> None:
+        """
+        The folders on both sides of a link must let a stranger through.
+        """
+        self.write("real/program")
+        os.mkdir(self.path("links"), 0o755)
+        path = self.path("links/program")
+        os.symlink("../real/program", path)
+        self.assertAllowed(path, STRANGER)
+        for name in ("links", "real"):
+            os.chmod(self.path(name), 0o700)
+            self.assertForbidden(path, STRANGER)
+            os.chmod(self.path(name), 0o755)
+
+    def test_vanishes(self) -> None:
+        """
+        A folder that cannot be looked at any more is no different from one that is
+        missing.
+        """
+        path = self.write("a/b")
+        real = os.stat
+
+        def stated(name: str, **how: Any) -> os.stat_result:
+            if name == self.path("a"):
+                raise PermissionError(13, "Permission denied")
+            return real(name, **how)
+
+        self.patch(executable, "isTrusted", lambda path: True)
+
+        self.patch(os, "stat", stated)
+        reason = f"'{path}': Permission denied"
+        self.assertEqual(self.reasonOf(path, STRANGER), reason)
+
+
+class MissingTests(ProgramCase):
+    """
+    Tests for what is said of a program that there is not.
+    """
+
+    def test_meanwhile(self) -> None:
+        """
+        One that can be executed when it is asked why it could not be is no other
+        error.
+        """
+        path = self.write("a", 0o644)
+        self.patch(executable, "check", lambda path, identity: None)
+        why = self.assertRaises(ProgramMissing, guess, Program(path, (), ("a",)))
+        self.assertEqual(str(why), f"'{path}' may not be executed")
+
+
+class ListTests(ProgramCase):
+    """
+    Tests for what permission bits do not say.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        if os.getuid() or shutil.which("setfacl") is None:
+            raise SkipTest("only root can ask as another user, and setfacl is needed")
+
+    def list(self, entry: str, path: str) -> None:
+        """
+        Add an entry to the access control list of a file.
+        """
+        subprocess.run(["setfacl", "-m", entry, path], check=True)
+
+    def test_allowed(self) -> None:
+        """
+        A list allows what the bits do not, also of a folder.
+        """
+        path = self.write("a/b", 0o700)
+        os.chmod(self.path("a"), 0o700)
+        self.assertRaises(ProgramMissing, check, path, STRANGER)
+        self.list("u:54321:rx", path)
+        self.assertRaises(ProgramMissing, check, path, STRANGER)
+        self.list("u:54321:x", self.path("a"))
+        check(path, STRANGER)
+        other = Identity(54322, 54321, (5,))
+        self.assertRaises(ProgramMissing, check, path, other)
+
+    def test_group(self) -> None:
+        """
+        So it does for a supplementary group.
+        """
+        path = self.write("a", 0o700)
+        self.list("g:54399:x", path)
+        check(path, Identity(54321, 54321, (54321, 54399)))
+        self.assertRaises(ProgramMissing, check, path, STRANGER)
+
+    def test_denied(self) -> None:
+        """
+        It forbids what the bits allow.
+        """
+        path = self.write("a")
+        self.list("u:54321:r", path)
+        self.assertRaises(ProgramMissing, check, path, STRANGER)
+        check(path, Identity(54322, 54321, (5,)))
+
+    def test_nothingLeft(self) -> None:
+        """
+        Nothing is left of the child that asks.
+        """
+        before = openDescriptors()
+        self.assertRaises(ProgramMissing, check, self.write("a", 0o700), STRANGER)
+        self.assertEqual(openedSince(before), {})
+        self.assertRaises(ChildProcessError, os.waitpid, -1, os.WNOHANG)
+
+
+class TrustedCheckTests(CheckTests):
+    """
+    Tests for L{check} of what nobody else can change: permission bits say what they
+    allow, and the kernel what they do not.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.patch(executable, "isTrusted", lambda path: True)
+
+    def assertAllowed(self, path: str, identity: Identity | None) -> None:
+        """
+        A program can be executed, and nobody has to be asked.
+        """
+        asking = self.patch(executable, "mayExecute", lambda *given: self.fail("asked"))
+        super().assertAllowed(path, identity)
+        asking.restore()
+
+
+class TrustedListTests(ListTests):
+    """
+    Tests for access control lists of what nobody else can change.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.patch(executable, "isTrusted", lambda path: True)
+
+
+class ForeignTests(ProgramCase):
+    """
+    Tests for L{check} of what its user has a hand in.
+    """
+
+    def test_asked(self) -> None:
+        """
+        It is looked at as that user only, for a bounded time.
+        """
+        if os.getuid():
+            raise SkipTest("only root can ask as another user")
+        path = self.write("hers/x", 0o700)
+        os.chown(self.path("hers"), STRANGER.uid, -1)
+        self.assertRaises(ProgramMissing, check, path, STRANGER)
+        os.chown(path, STRANGER.uid, -1)
+        check(path, STRANGER)
+        os.mkfifo(self.path("hers/fifo"), 0o755)
+        why = self.assertRaises(ProgramMissing, check, self.path("hers/fifo"), STRANGER)
+        self.assertIn("not a regular file", str(why))
+
+        def mayExecute(path: str, identity: Identity) -> bool:
+            raise TimeoutError(110, "cannot be read in time")
+
+        self.patch(executable, "mayExecute", mayExecute)
+        why = self.assertRaises(ProgramMissing, check, path, STRANGER)
+        self.assertEqual(str(why), f"'{path}': cannot be read in time")
+
+
+class CandidatesTests(ProgramCase):
+    """
+    Tests for L{candidates}.
+    """
+
+    def test_candidates(self) -> None:
+        """
+        A path is its only candidate; of a name there is one in each absolute folder.
+        """
+        absolute = Program("/bin/x", ("/sbin",), ("x",))
+        self.assertEqual(candidates(absolute), ("/bin/x",))
+        named = Program("x", ("/sbin", "", ".", "a", "/bin"), ("x",))
+        self.assertEqual(candidates(named), ("/sbin/x", "/bin/x"))
+
+
+class GuessTests(ProgramCase):
+    """
+    Tests for L{guess}.
+    """
+
+    def named(self, *folders: str) -> Program:
+        """
+        A program that is looked for.
+        """
+        return Program("x", tuple(map(self.path, folders)), ("x",))
+
+    def test_first(self) -> None:
+        """
+        It is the first that anybody may execute, whoever that is.
+        """
+        self.write("a/x", 0o644)
+        os.makedirs(self.path("b/x"))
+        path = self.write("c/x", 0o700)
+        self.write("d/x")
+        self.assertEqual(guess(self.named("missing", "a", "b", "c", "d")), path)
+
+    def test_absolute(self) -> None:
+        """
+        A path is itself, if there is a program.
+        """
+        path = self.write("x", 0o700)
+        self.assertEqual(guess(Program(path, (), ("x",))), path)
+        for bad, reason in (
+            (self.path("y"), ": No such file or directory"),
+            (f"{path}/y", ": Not a directory"),
+            (self.folder, " is a directory, not a regular file"),
+            (self.write("z", 0o644), " may not be executed"),
+        ):
+            program = Program(bad, (), ("x",))
+            why = self.assertRaises(ProgramMissing, guess, program)
+            self.assertEqual(str(why), f"'{bad}'{reason}")
+
+    def test_missing(self) -> None:
+        """
+        A name that is nowhere is told with the folders.
+        """
+        why = self.assertRaises(ProgramMissing, guess, self.named("a", "b"))
+        where = f"{self.path('a')}:{self.path('b')}"
+        self.assertEqual(str(why), f"'x' is not in the PATH {where}")
+
+    def test_hidden(self) -> None:
+        """
+        Where this process may not look there may be one, unless there is one elsewhere.
+        """
+        hidden = self.path("a/x")
+        path = self.write("b/x")
+        real = os.stat
+
+        def stated(name: str) -> os.stat_result:
+            if name == hidden:
+                raise PermissionError(13, "Permission denied")
+            return real(name)
+
+        self.patch(os, "stat", stated)
+        self.assertEqual(guess(self.named("a", "b")), path)
+        self.assertEqual(guess(self.named("a", "c")), hidden)
+        self.assertEqual(guess(Program(hidden, (), ("x",))), hidden)
+
+    def test_chroot(self) -> None:
+        """
+        In another root only a process that has it can look.
+        """
+        named = Program("x", ("/sbin", "/bin"), ("x",))
+        self.assertEqual(guess(named, None, self.folder), "/sbin/x")
+
+    def test_foreign(self) -> None:
+        """
+        Where the user has a hand in it is not looked, also not to see whether it is
+        there: a file system of hers may not answer.
+        """
+        if os.getuid():
+            raise SkipTest("only root looks at what is another user's")
+        self.patch(executable, "isTrusted", lambda path: "hers" not in path)
+        os.mkdir(self.path("hers"))
+        os.chown(self.path("hers"), STRANGER.uid, -1)
+        hers, path = self.path("hers/x"), self.write("a/x")
+        self.assertEqual(guess(self.named("hers", "a"), STRANGER), path)
+        self.assertEqual(guess(self.named("hers", "b"), STRANGER), hers)
+        self.assertEqual(guess(Program(hers, (), ("x",)), STRANGER), hers)
+        for identity in (None, ROOT):
+            self.assertRaises(ProgramMissing, guess, self.named("hers"), identity)
+
+
+class LocateTests(ProgramCase):
+    """
+    Tests for L{locate}.
+    """
+
+    def program(self, name: str, *folders: str) -> Program:
+        """
+        A program, and the folders to look for it in.
+        """
+        return Program(name, tuple(map(self.path, folders)), (name,))
+
+    def test_absolute(self) -> None:
+        """
+        An absolute path is not looked for.
+        """
+        path = self.write("a/sh")
+        self.write("b/sh")
+        self.assertEqual(locate(self.program(path, "b"), None), path)
+        missing = self.program(self.path("sh"), "b")
+        self.assertRaises(ProgramMissing, locate, missing, None)
+
+    def test_order(self) -> None:
+        """
+        A name is looked for in the folders in turn.
+        """
+        second = self.write("b/x")
+        program = self.program("x", "missing", "a", "b")
+        self.assertEqual(locate(program, None), second)
+        first = self.write("a/x")
+        self.assertEqual(locate(program, None), first)
+
+    def test_notExecutable(self) -> None:
+        """
+        What cannot be executed is passed over.
+        """
+        self.write("a/x", 0o644)
+        os.makedirs(self.path("b/x"))
+        path = self.write("c/x")
+        self.assertEqual(locate(self.program("x", "a", "b", "c"), None), path)
+
+    def test_identity(self) -> None:
+        """
+        A program is the one that its user may execute, not the one that the daemon
+        may.
+        """
+        first, second = self.write("a/x"), self.write("b/x")
+        os.chmod(self.path("a"), 0o700)
+        program = self.program("x", "a", "b")
+        self.assertEqual(locate(program, None), first)
+        self.assertEqual(locate(program, STRANGER), second)
+
+    def test_missing(self) -> None:
+        """
+        A name that is in none of the folders is told with all of them (item 46).
+        """
+        program = self.program("x", "a", "b")
+        problem = self.assertRaises(ProgramMissing, locate, program, None)
+        where = f"{self.path('a')}:{self.path('b')}"
+        self.assertEqual(str(problem), f"'x' is not in the PATH {where}")
+
+    def test_relative(self) -> None:
+        """
+        Folders that are not absolute are passed over.
+        """
+        self.write("bin/x")
+        before = os.getcwd()
+        self.addCleanup(os.chdir, before)
+        os.chdir(self.path("bin"))
+        program = Program("x", ("", ".", "../bin"), ("x",))
+        for identity in (None, STRANGER):
+            self.assertRaises(ProgramMissing, locate, program, identity)
+
+    def test_chroot(self) -> None:
+        """
+        In another root the folders are those there, and the path begins there.
+        """
+        self.write("jail/bin/x")
+        program = Program("x", ("/sbin", "/bin"), ("x",))
+        jail = self.path("jail")
+        self.assertEqual(locate(program, None, jail), "/bin/x")
+
+    def test_absoluteInChroot(self) -> None:
+        """
+        In another root an absolute path is left to whoever executes it there.
+        """
+        program = Program("/no/such/x", (), ("x",))
+        self.assertEqual(locate(program, None, self.folder), "/no/such/x")

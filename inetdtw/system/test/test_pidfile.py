@@ -1,0 +1,251 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Tests for L{inetdtw.system.pidfile}.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from inetdtw.system.pidfile import PidFile, Unusable
+
+#: This process, one that another user has, and one that is gone.
+OWN, OTHERS, GONE = 7, 8, 9
+
+
+class ClearTests(SynchronousTestCase):
+    """
+    Tests for L{clear}.
+    """
+
+    def setUp(self) -> None:
+        """
+        Have a place for a file, and known processes.
+        """
+        self.path = self.mktemp()
+        self.patch(os, "kill", self.kill)
+
+    def kill(self, pid: int, number: int) -> None:
+        """
+        Look for a process; all others run.
+        """
+        self.assertEqual(number, 0)
+        self.assertGreater(pid, 0)
+        if pid == OTHERS:
+            raise PermissionError(1, "Operation not permitted")
+        if pid == GONE:
+            raise ProcessLookupError(3, "No such process")
+
+    def write(self, data: bytes) -> None:
+        """
+        Have a file.
+        """
+        with open(self.path, "wb") as file:
+            file.write(data)
+
+    def why(self, path: str | None = None) -> str:
+        """
+        Why a file cannot be written.
+        """
+        path = self.path if path is None else path
+        said = str(self.assertRaises(Unusable, PidFile(path).clear, OWN))
+        begin = f"the pid file '{path}': "
+        self.assertTrue(said.startswith(begin), said)
+        return said[len(begin) :]
+
+    def refuse(self, name: str) -> None:
+        """
+        Have the system refuse something.
+        """
+
+        def refused(*given: Any, **named: Any) -> Any:
+            raise PermissionError(13, "Permission denied")
+
+        self.patch(os, name, refused)
+
+    def test_none(self) -> None:
+        """
+        Where there is no file, one can be written; also where none is wanted.
+        """
+        PidFile(self.path).clear(OWN)
+        PidFile("").clear(OWN)
+
+    def test_stale(self) -> None:
+        """
+        One that is empty, or of a process that is gone, is removed; and so is one of
+        this very process, which has written none yet.
+        """
+        for data in (b"", b"\n", b"7", b"7\n", b"9"):
+            self.write(data)
+            PidFile(self.path).clear(OWN)
+            self.assertFalse(os.path.lexists(self.path), data)
+
+    def test_runs(self) -> None:
+        """
+        One of a process that runs stays, whosever that is.
+        """
+        for data in (b"6", b"8\n"):
+            self.write(data)
+            pid = int(data)
+            said = f"process {pid} runs, and may have written it: remove it if not"
+            self.assertEqual(self.why(), said)
+            self.assertTrue(os.path.exists(self.path))
+
+    def test_noPid(self) -> None:
+        """
+        What holds something else is somebody's, and stays as it is.
+        """
+        for data in (b"nonsense", b"0", b"-1", b"9" * 30, b"9" * 9999, b"\xff", b"9 9"):
+            self.write(data)
+            self.assertEqual(self.why(), "holds no pid")
+            with open(self.path, "rb") as file:
+                self.assertEqual(file.read(), data)
+
+    def test_noFile(self) -> None:
+        """
+        Nothing but a plain file is opened, also if it leads to one.
+        """
+        os.symlink("nix", f"{self.path}.dangling")
+        self.write(b"9")
+        os.symlink(os.path.abspath(self.path), f"{self.path}.link")
+        os.mkfifo(f"{self.path}.fifo")
+        os.mkdir(f"{self.path}.folder")
+        for kind, what in (
+            ("dangling", "a symbolic link"),
+            ("link", "a symbolic link"),
+            ("fifo", "a FIFO"),
+            ("folder", "a directory"),
+            ("folder/", "a directory"),
+        ):
+            said = self.why(f"{self.path}.{kind}")
+            self.assertEqual(said, f"is {what}, not a regular file")
+        said = self.why(os.devnull)
+        self.assertEqual(said, "is a character device, not a regular file")
+        self.assertTrue(os.path.exists(self.path))
+
+    def test_folder(self) -> None:
+        """
+        It takes a folder, and one that can be written to.
+        """
+        self.write(b"")
+        for path, folder in (
+            ("/no/such/pid", "/no/such"),
+            (f"{self.path}/pid", os.path.abspath(self.path)),
+        ):
+            self.assertEqual(self.why(path), f"there is no folder '{folder}'")
+        self.patch(os, "access", lambda path, mode, **given: False)
+        self.assertEqual(self.why("/pid"), "may not be written in '/'")
+
+    def test_unreadable(self) -> None:
+        """
+        What cannot be looked at stays.
+        """
+        self.write(b"9")
+        self.refuse("read")
+        self.assertEqual(self.why(), "cannot be read: Permission denied")
+
+    def test_unremovable(self) -> None:
+        """
+        What cannot be removed is told of.
+        """
+        self.write(b"9")
+        self.refuse("unlink")
+        self.assertEqual(self.why(), "cannot be removed: Permission denied")
+
+    def test_exchanged(self) -> None:
+        """
+        One that is exchanged while its process is looked for is not removed.
+        """
+
+        def exchanging(pid: int, number: int) -> None:
+            os.rename(self.path, f"{self.path}.stale")
+            self.write(b"precious")
+            self.kill(pid, number)
+
+        self.patch(os, "kill", exchanging)
+        self.write(b"9")
+        self.assertIn("cannot be removed: there is another file", self.why())
+        with open(self.path, "rb") as file:
+            self.assertEqual(file.read(), b"precious")
+
+
+class WriteTests(SynchronousTestCase):
+    """
+    Tests for L{PidFile.write} and L{PidFile.remove}.
+    """
+
+    def setUp(self) -> None:
+        """
+        Have a place for a file.
+        """
+        self.path = self.mktemp()
+        self.file = PidFile(self.path)
+
+    def test_write(self) -> None:
+        """
+        It holds the pid, only its owner may write to it, and it is removed.
+        """
+        self.addCleanup(os.umask, os.umask(0))
+        self.file.write(OWN)
+        with open(self.path, "rb") as file:
+            self.assertEqual(file.read(), b"7")
+        self.assertEqual(os.stat(self.path).st_mode & 0o777, 0o644)
+        self.file.remove()
+        self.assertFalse(os.path.lexists(self.path))
+        self.file.remove()
+
+    def test_none(self) -> None:
+        """
+        None is written where none is wanted.
+        """
+        file = PidFile("")
+        file.write(OWN)
+        file.remove()
+
+    def test_there(self) -> None:
+        """
+        Neither a file that is there by now nor the target of a link is written to, and
+        neither is removed.
+        """
+        precious = os.path.abspath(f"{self.path}.precious")
+        for make in (os.link, os.symlink):
+            with open(precious, "w") as file:
+                file.write("precious")
+            make(precious, self.path)
+            why = self.assertRaises(Unusable, self.file.write, OWN)
+            self.assertIn("cannot be written: File exists", str(why))
+            self.file.remove()
+            self.assertTrue(os.path.lexists(self.path))
+            os.unlink(self.path)
+            with open(precious) as file:
+                self.assertEqual(file.read(), "precious")
+
+    def test_another(self) -> None:
+        """
+        At the end another file stays, and so does the same one if it says another pid.
+        """
+        self.file.write(OWN)
+        with open(self.path, "w") as file:
+            file.write("8")
+        self.file.remove()
+        os.unlink(self.path)
+        self.file.write(OWN)
+        os.rename(self.path, f"{self.path}.moved")
+        with open(self.path, "w") as file:
+            file.write("7")
+        self.file.remove()
+        self.assertTrue(os.path.exists(self.path))
+
+    def test_elsewhere(self) -> None:
+        """
+        The working directory may be another one by then.
+        """
+        self.addCleanup(os.chdir, os.getcwd())
+        os.chdir("/")
+        self.file.write(OWN)
+        self.file.remove()

@@ -1,0 +1,256 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Tests for L{inetdtw.system.sockdiag}.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+import struct
+from typing import Any
+from unittest import skipUnless
+
+from inetdtw.model.service import Address
+from inetdtw.system import sockdiag
+from inetdtw.system.sockdiag import Waiting, count, hears, waiting
+from inetdtw.test.fakes import (
+    ServingTestCase,
+    listening,
+    makeService,
+    makeUnix,
+    reset,
+    tellsWhoWaits,
+)
+
+
+class CountTests(ServingTestCase):
+    """
+    Tests for L{count}.
+    """
+
+    def test_count(self) -> None:
+        """
+        Who has not been accepted counts.
+        """
+        server = self.closing(listening(makeService()))
+        self.assertEqual(count(server), 0)
+        for _ in range(3):
+            self.client(server)
+        self.reactor.turnUntil(lambda: count(server) == 3)
+        self.closing(server.accept()[0])
+        self.assertEqual(count(server), 2)
+
+    def test_unknown(self) -> None:
+        """
+        Of UNIX sockets the number is not told.
+        """
+        self.assertIsNone(count(self.closing(listening(makeUnix(self.mktemp())))))
+
+
+@skipUnless(tellsWhoWaits(), "the system does not tell who waits")
+class WaitingTests(ServingTestCase):
+    """
+    Tests for L{waiting}.
+    """
+
+    def check(self, server: socket.socket) -> None:
+        """
+        Who waits is told from the others, who were accepted or are gone.
+        """
+        self.assertEqual(waiting(server), Waiting(frozenset(), 0))
+        clients = [self.client(server) for _ in range(4)]
+        self.reactor.turnUntil(lambda: len(self.waiting(server).alive) == 4)
+        before = self.waiting(server).alive
+        accepted = self.closing(server.accept()[0])
+        now = self.waiting(server)
+        self.assertLess(now.alive, before)
+        self.assertEqual((len(now.alive), now.dead), (3, 0))
+        accepted.close()
+        reset(clients[1])
+        self.reactor.turnUntil(lambda: self.waiting(server).dead == 1)
+        self.assertEqual(len(self.waiting(server).alive), 2)
+        self.client(server)
+        self.reactor.turnUntil(lambda: len(self.waiting(server).alive) == 3)
+        self.assertFalse(self.waiting(server).alive < before)
+        for _ in range(4):
+            self.closing(server.accept()[0])
+        self.assertEqual(waiting(server), Waiting(frozenset(), 0))
+
+    def waiting(self, server: socket.socket) -> Waiting:
+        """
+        Who waits, which is known.
+        """
+        told = waiting(server)
+        assert told is not None
+        return told
+
+    def test_four(self) -> None:
+        """
+        Of connections of IPv4 it is told who waits.
+        """
+        self.check(self.closing(listening(makeService())))
+
+    def test_six(self) -> None:
+        """
+        And of those of IPv6.
+        """
+        address = Address(socket.AF_INET6, "::1", 0)
+        try:
+            server = self.closing(listening(makeService(address=address)))
+        except OSError as why:
+            self.skipTest(str(why))
+        self.check(server)
+
+    def test_everyAddress(self) -> None:
+        """
+        And of those to any address.
+        """
+        server = self.closing(socket.create_server(("", 0)))
+        client = socket.create_connection(("127.0.0.1", server.getsockname()[1]))
+        self.closing(client)
+        self.reactor.turnUntil(lambda: len(self.waiting(server).alive) == 1)
+
+    def test_unix(self) -> None:
+        """
+        And of those of a UNIX socket.
+        """
+        self.check(self.closing(listening(makeUnix(self.mktemp()))))
+
+    def test_otherAddress(self) -> None:
+        """
+        Who waits for the same port of another address is somebody else's.
+        """
+        server = self.closing(listening(makeService()))
+        port = server.getsockname()[1]
+        try:
+            other = self.closing(socket.create_server(("127.0.0.2", port)))
+        except OSError as why:
+            self.skipTest(str(why))
+        self.client(other)
+        self.reactor.turnUntil(lambda: len(self.waiting(other).alive) == 1)
+        self.assertEqual(self.waiting(server).alive, frozenset())
+
+    def test_halfClosed(self) -> None:
+        """
+        A client that has said everything still waits.
+        """
+        server = self.closing(listening(makeService()))
+        client = self.client(server)
+        client.shutdown(socket.SHUT_WR)
+        self.reactor.turnUntil(lambda: len(self.waiting(server).alive) == 1)
+
+    def test_nothingOpen(self) -> None:
+        """
+        Nothing is left open.
+        """
+        server = self.closing(listening(makeService()))
+        self.leavesNothingOpen(lambda: waiting(server))
+
+    def test_refused(self) -> None:
+        """
+        What is not there is not told of.
+        """
+        pair = socket.socketpair()
+        for each in pair:
+            self.closing(each)
+        self.patch(sockdiag, "_SOCK_DIAG_BY_FAMILY", 9999)
+        self.assertIsNone(waiting(pair[0]))
+
+
+@skipUnless(tellsWhoWaits(), "the system does not tell who hears")
+class HearsTests(ServingTestCase):
+    """
+    Tests for L{hears}.
+    """
+
+    def bound(self, family: int, host: str, port: int = 0) -> socket.socket:
+        """
+        A socket for datagrams that leaves its port to others too.
+        """
+        sock = self.closing(socket.socket(family, socket.SOCK_DGRAM))
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((host, port))
+        return sock
+
+    def check(self, family: int, *hosts: str) -> None:
+        """
+        The socket that was bound last hears strangers; one with a peer hears none.
+        """
+        for host in hosts:
+            first = self.bound(family, host)
+            self.assertTrue(hears(first))
+            second = self.bound(family, host, first.getsockname()[1])
+            self.assertEqual((hears(first), hears(second)), (False, True))
+            second.connect((hosts[0], 9))
+            self.assertTrue(hears(first))
+
+    def test_four(self) -> None:
+        """
+        IPv4.
+        """
+        self.check(socket.AF_INET, "127.0.0.1", "0.0.0.0")
+
+    @skipUnless(socket.has_ipv6, "no IPv6 here")
+    def test_six(self) -> None:
+        """
+        IPv6.
+        """
+        self.check(socket.AF_INET6, "::1", "::")
+
+    def test_path(self) -> None:
+        """
+        Nobody else gets what is sent to a path.
+        """
+        sock = self.closing(listening(makeUnix(self.mktemp())))
+        self.assertTrue(hears(sock))
+
+    def test_unknown(self) -> None:
+        """
+        Where the system does not tell, the socket is taken to be the one.
+        """
+
+        def refuse(*arguments: Any) -> Any:
+            raise OSError(errno.ENOENT, "No such file or directory")
+
+        first = self.bound(socket.AF_INET, "127.0.0.1")
+        self.bound(socket.AF_INET, "127.0.0.1", first.getsockname()[1])
+        self.patch(sockdiag, "_ask", refuse)
+        self.assertTrue(hears(first))
+
+
+class UntoldTests(ServingTestCase):
+    """
+    Tests for L{waiting} where the system tells little.
+    """
+
+    def test_noLink(self) -> None:
+        """
+        Where a sandbox forbids to ask, nothing is known.
+        """
+        server = self.closing(listening(makeService()))
+
+        def refuse(*arguments: Any) -> Any:
+            raise OSError(errno.EAFNOSUPPORT, "Address family not supported")
+
+        self.patch(socket, "socket", refuse)
+        self.assertIsNone(waiting(server))
+
+    def test_otherSystems(self) -> None:
+        """
+        Where there is nobody to ask neither.
+        """
+        server = self.closing(listening(makeService()))
+        self.patch(sockdiag, "socket", object())
+        self.assertIsNone(waiting(server))
+
+    def test_otherAttributes(self) -> None:
+        """
+        What else is told about a UNIX socket is left out.
+        """
+        other = struct.pack("=HHBxxx", 5, 7, 1)
+        clients = struct.pack("=HHII", 12, 3, 8, 9)
+        self.assertEqual(sockdiag._clients(other + clients), (8, 9))
+        self.assertEqual(sockdiag._clients(other), ())

@@ -1,0 +1,783 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Tests for L{inetdtw.system.sockets}.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import stat
+from typing import Any, Callable
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from inetdtw.model.service import Address, Ownership, Service, SocketOptions
+from inetdtw.system import sockets
+from inetdtw.system.sockets import PathMark, adopt, configure, goodbye, reconfigure
+from inetdtw.test.fakes import (
+    PATIENCE,
+    ServingTestCase,
+    isBlocking,
+    makeDatagrams,
+    makeService,
+    makeUnix,
+    ofOneLink,
+    openDescriptors,
+    openedSince,
+)
+
+#: What a client hears last.
+LAST = b"-Error\r\n"
+
+
+def listen(service: Service) -> socket.socket:
+    """
+    The socket of a service.
+    """
+    return sockets.listen(service)[0]
+
+
+def hasIPv6() -> bool:
+    """
+    Whether this machine has IPv6.
+    """
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
+
+
+class ListenTests(ServingTestCase):
+    """
+    Tests for L{sockets.listen} and addresses.
+    """
+
+    def listen(self, service: Service) -> socket.socket:
+        """
+        The socket of a service.
+        """
+        return self.closing(listen(service))
+
+    def reaches(self, family: int, host: str, port: int) -> bool:
+        """
+        Whether a client of some family can connect.
+        """
+        with socket.socket(family, socket.SOCK_STREAM) as client:
+            client.settimeout(PATIENCE)
+            return client.connect_ex((host, port)) == 0
+
+    def test_stream(self) -> None:
+        """
+        Clients can connect to the socket of a TCP service, which does not block and
+        is not inherited.
+        """
+        server = self.listen(makeService())
+        self.client(server)
+        self.assertFalse(isBlocking(server))
+        self.assertFalse(server.get_inheritable())
+        self.assertEqual(server.getsockname()[0], "127.0.0.1")
+
+    def test_datagrams(self) -> None:
+        """
+        The socket of a UDP service receives datagrams.
+        """
+        server = self.listen(makeDatagrams())
+        self.client(server).send(b"hello")
+        server.settimeout(PATIENCE)
+        self.assertEqual(server.recv(100), b"hello")
+
+    def test_inUse(self) -> None:
+        """
+        A port that somebody listens on cannot be had, and nothing is left open.
+        """
+        for make in (makeService, makeDatagrams):
+            port = self.listen(make()).getsockname()[1]
+            taken = make(address=Address(socket.AF_INET, "127.0.0.1", port))
+
+            def work(taken: Service = taken) -> None:
+                why = self.assertRaises(OSError, listen, taken)
+                self.assertEqual(why.errno, errno.EADDRINUSE)
+
+            self.leavesNothingOpen(work)
+
+    def test_again(self) -> None:
+        """
+        A port can be had again at once, though connections to it have just ended.
+        """
+        server = self.listen(makeService())
+        client = self.client(server)
+        connection, _ = server.accept()
+        where = server.getsockname()
+        connection.close()
+        server.close()
+        client.close()
+        again = self.listen(makeService(address=Address(socket.AF_INET, *where)))
+        self.assertEqual(again.getsockname(), where)
+
+    def test_only6(self) -> None:
+        """
+        A socket for IPv6 takes IPv6 only.
+        """
+        if not hasIPv6():
+            self.skipTest("no IPv6 here")
+        server = self.listen(makeService(address=Address(socket.AF_INET6, "::")))
+        port = server.getsockname()[1]
+        self.assertTrue(self.reaches(socket.AF_INET6, "::1", port))
+        self.assertFalse(self.reaches(socket.AF_INET, "127.0.0.1", port))
+
+    def test_dual(self) -> None:
+        """
+        A socket for both takes both.
+        """
+        if not hasIPv6():
+            self.skipTest("no IPv6 here")
+        address = Address(socket.AF_INET6, "::", dual=True)
+        server = self.listen(makeService(address=address))
+        port = server.getsockname()[1]
+        self.assertTrue(self.reaches(socket.AF_INET6, "::1", port))
+        self.assertTrue(self.reaches(socket.AF_INET, "127.0.0.1", port))
+
+    def test_interface(self) -> None:
+        """
+        A socket can be bound to an address that only one interface has.
+        """
+        address = ofOneLink()
+        try:
+            server = self.listen(makeDatagrams(address=address))
+        except OSError:
+            self.skipTest("no IPv6 here")
+        where = server.getsockname()
+        host, _, name = address.host.partition("%")
+        self.assertEqual((where[0], where[3]), (host, socket.if_nametoindex(name)))
+
+    def test_dualWithout6(self) -> None:
+        """
+        Where there is no IPv6, a socket for both takes IPv4.
+        """
+        self.patch(sockets, "_haveIPv6", lambda: False)
+        address = Address(socket.AF_INET6, "::", dual=True)
+        server = self.listen(makeService(address=address))
+        self.assertEqual(server.family, socket.AF_INET)
+        port = server.getsockname()[1]
+        self.assertTrue(self.reaches(socket.AF_INET, "127.0.0.1", port))
+
+    def test_have6(self) -> None:
+        """
+        There is no IPv6 where Python has none, or where its own address cannot be
+        had.
+        """
+        self.assertEqual(sockets._haveIPv6(), hasIPv6())
+        true: Any = socket.socket
+
+        def without(family: int, kind: int) -> socket.socket:
+            if family == socket.AF_INET6:
+                raise OSError(errno.EAFNOSUPPORT, "no IPv6")
+            sock: socket.socket = true(family, kind)
+            return sock
+
+        self.patch(socket, "socket", without)
+        self.assertFalse(sockets._haveIPv6())
+        self.patch(socket, "socket", true)
+        self.patch(socket, "has_ipv6", False)
+        self.assertFalse(sockets._haveIPv6())
+
+    def test_sizes(self) -> None:
+        """
+        The sizes of the buffers are as wanted; Linux counts twice.
+        """
+        options = SocketOptions(sendBuffer=20000, receiveBuffer=30000)
+        for make in (makeService, makeDatagrams):
+            server = self.listen(make(options=options))
+            for option, size in ((socket.SO_SNDBUF, 20000), (socket.SO_RCVBUF, 30000)):
+                actual = server.getsockopt(socket.SOL_SOCKET, option)
+                self.assertIn(actual, (size, 2 * size))
+
+    def test_configure(self) -> None:
+        """
+        They can be set later, and what is not given stays.
+        """
+        server = self.listen(makeService())
+        before = server.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
+        configure(server, SocketOptions(receiveBuffer=30000))
+        actual = server.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
+        self.assertIn(actual, (30000, 60000))
+        after = server.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
+        self.assertEqual(after, before)
+
+    def test_flags(self) -> None:
+        """
+        Connections have C{TCP_NODELAY} and C{SO_KEEPALIVE} where that is wanted, and
+        nowhere else.
+        """
+        for wanted in (False, True):
+            options = SocketOptions(noDelay=wanted, keepAlive=wanted)
+            with listen(makeService(options=options)) as sock:
+                sock.setblocking(True)
+                with socket.create_connection(sock.getsockname()):
+                    connection, _ = sock.accept()
+                with connection:
+                    on = [
+                        bool(connection.getsockopt(*flag))
+                        for flag in (
+                            (socket.IPPROTO_TCP, socket.TCP_NODELAY),
+                            (socket.SOL_SOCKET, socket.SO_KEEPALIVE),
+                        )
+                    ]
+                self.assertEqual(on, [wanted] * 2)
+
+    def test_backlog(self) -> None:
+        """
+        As many connections wait as wanted.
+        """
+        if not hasattr(socket, "TCP_INFO"):
+            self.skipTest("This system does not tell.")
+        for backlog in (1, 77):
+            server = self.listen(makeService(options=SocketOptions(backlog=backlog)))
+            info = server.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 32)
+            self.assertEqual(int.from_bytes(info[28:32], "little"), backlog)
+
+
+class AdoptTests(ServingTestCase):
+    """
+    Tests for L{adopt}.
+    """
+
+    def adopted(self, service: Service) -> socket.socket:
+        """
+        Adopt a socket that was bound before.
+        """
+        sock = self.closing(socket.socket(socket.AF_INET, service.socktype))
+        sock.bind(("127.0.0.1", 0))
+        if service.isStream:
+            sock.listen(5)
+        adopt(sock, service)
+        return sock
+
+    def test_options(self) -> None:
+        """
+        It does not block, and has the options of its line.
+        """
+        keep = SocketOptions(keepAlive=True)
+        for service in (makeService(options=keep), makeDatagrams(options=keep)):
+            sock = self.adopted(service)
+            self.assertFalse(isBlocking(sock))
+            kept = sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+            self.assertEqual(kept, 1)
+
+    def test_shut(self) -> None:
+        """
+        One that was shut down for good is of no use.
+        """
+        service = makeService()
+        sock = self.adopted(service)
+        theirs = self.closing(sock.dup())
+        theirs.shutdown(socket.SHUT_RDWR)
+        why = self.assertRaises(OSError, adopt, sock, service)
+        self.assertEqual(why.errno, errno.ESHUTDOWN)
+
+
+class AcceptFilterTests(ServingTestCase):
+    """
+    Tests for L{sockets.listen} and accept filters.
+    """
+
+    if not hasattr(socket, "TCP_DEFER_ACCEPT"):
+        skip = "This system has none that everybody can use."
+
+    def deferred(self, sock: socket.socket) -> bool:
+        """
+        Whether connections wait until there is something to read.
+        """
+        option = socket.TCP_DEFER_ACCEPT
+        return sock.getsockopt(socket.IPPROTO_TCP, option) > 0
+
+    def test_dataready(self) -> None:
+        """
+        With one of the filters connections wait until they have sent something.
+        """
+        for name in ("dataready", "httpready"):
+            options = SocketOptions(acceptFilter=name)
+            server = self.closing(listen(makeService(options=options)))
+            self.assertTrue(self.deferred(server))
+        self.assertFalse(self.deferred(self.closing(listen(makeService()))))
+
+    def test_unknown(self) -> None:
+        """
+        A filter that the system does not have is an error that names it, and
+        nothing is left open.
+        """
+
+        def work() -> None:
+            service = makeService(options=SocketOptions(acceptFilter="dnsready"))
+            why = self.assertRaises(OSError, listen, service)
+            self.assertIn("dnsready", str(why))
+
+        self.leavesNothingOpen(work)
+
+
+class PathTests(ServingTestCase):
+    """
+    Tests for L{sockets.listen} and UNIX sockets.
+    """
+
+    def setUp(self) -> None:
+        """
+        Have a folder.
+        """
+        super().setUp()
+        self.folder = self.mktemp()
+        os.mkdir(self.folder)
+        self.path = os.path.join(self.folder, "s")
+
+    def listen(self, **given: Any) -> socket.socket:
+        """
+        The socket of a service on the path.
+        """
+        return self.closing(listen(makeUnix(self.path, **given)))
+
+    def mode(self) -> int:
+        """
+        The permissions of the path.
+        """
+        return stat.S_IMODE(os.stat(self.path).st_mode)
+
+    def refused(self, number: int, **given: Any) -> None:
+        """
+        Assert that there can be no socket, and that the path stays as it is.
+        """
+        before = os.lstat(self.path)
+
+        def work() -> None:
+            why = self.assertRaises(OSError, self.listen, **given)
+            self.assertEqual(why.errno, number)
+
+        self.leavesNothingOpen(work)
+        self.assertEqual(os.lstat(self.path).st_ino, before.st_ino)
+
+    def test_kinds(self) -> None:
+        """
+        There are sockets of all types on paths.
+        """
+        for socktype in (
+            socket.SOCK_STREAM,
+            socket.SOCK_DGRAM,
+            socket.SOCK_SEQPACKET,
+        ):
+            server = self.listen(socktype=socktype)
+            client = self.client(server)
+            client.send(b"hello")
+            server.settimeout(PATIENCE)
+            if socktype != socket.SOCK_DGRAM:
+                server = self.closing(server.accept()[0])
+                server.settimeout(PATIENCE)
+            self.assertEqual(server.recv(100), b"hello")
+            os.unlink(self.path)
+
+    def test_mode(self) -> None:
+        """
+        By default the path is for its owner alone; other permissions are exactly
+        those, whatever the umask.
+        """
+        self.addCleanup(os.umask, os.umask(0o077))
+        self.listen()
+        self.assertEqual(self.mode(), 0o600)
+        os.unlink(self.path)
+        self.listen(ownership=Ownership(mode=0o666))
+        self.assertEqual(self.mode(), 0o666)
+        self.assertEqual(os.umask(0o077), 0o077)
+
+    def test_neverWider(self) -> None:
+        """
+        At no time between is the path open to more than in the end.
+        """
+        seen: list[int] = []
+
+        def watching(call: Callable[..., object]) -> Callable[..., None]:
+            def watched(*given: Any, **named: Any) -> None:
+                call(*given, **named)
+                if os.path.lexists(self.path):
+                    seen.append(self.mode())
+
+            return watched
+
+        class Watched(socket.socket):
+            bind = watching(socket.socket.bind)
+
+        self.addCleanup(os.umask, os.umask(0))
+        for name in ("chown", "chmod", "fchmod"):
+            self.patch(os, name, watching(getattr(os, name)))
+        sock = self.closing(Watched(socket.AF_UNIX))
+        mine = (os.geteuid(), os.getegid())
+        sockets.bindPath(sock, self.path, Ownership(*mine, 0o660))
+        self.assertEqual(seen, [0, 0, 0o660])
+
+    def test_replacedAtOnce(self) -> None:
+        """
+        What somebody has put there before the permissions are set keeps its own, and
+        is not removed.
+        """
+        there = os.path.join(self.folder, "there")
+        precious = self.closing(socket.socket(socket.AF_UNIX))
+        # Only so short a path is none too long.
+        precious.bind(there)
+        os.chmod(there, 0o600)
+        there = os.path.abspath(there)
+
+        class Replaced(socket.socket):
+            replace: Callable[[str, str], None]
+
+            def bind(self, path: Any) -> None:
+                super().bind(path)
+                os.unlink(path)
+                self.replace(there, path)
+
+        for replace in (os.symlink, os.link):
+            sock = Replaced(socket.AF_UNIX)
+            self.closing(sock)
+            sock.replace = replace
+            ownership = Ownership(mode=0o666)
+            self.assertRaises(OSError, sockets.bindPath, sock, self.path, ownership)
+            self.assertEqual(stat.S_IMODE(os.stat(there).st_mode), 0o600)
+            os.unlink(self.path)
+
+    def test_owner(self) -> None:
+        """
+        The path is its owner's and its group's.
+        """
+        if os.getuid() != 0:
+            self.skipTest("only root can give it away")
+        self.listen(ownership=Ownership(65534, 65533, 0o640))
+        about = os.stat(self.path)
+        self.assertEqual((about.st_uid, about.st_gid), (65534, 65533))
+        self.assertEqual(self.mode(), 0o640)
+
+    def test_ownerFails(self) -> None:
+        """
+        When it cannot be given to its owner there is no socket at all.
+        """
+
+        def chown(*arguments: Any, **options: Any) -> None:
+            raise PermissionError(errno.EPERM, "Operation not permitted")
+
+        self.patch(os, "chown", chown)
+
+        def work() -> None:
+            self.assertRaises(OSError, self.listen, ownership=Ownership(uid=1))
+
+        self.leavesNothingOpen(work)
+        self.assertFalse(os.path.lexists(self.path))
+
+    def test_stale(self) -> None:
+        """
+        The socket of a daemon that is gone is replaced, of whatever type it was.
+        """
+        for socktype in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+            self.listen(socktype=socktype).close()
+            self.assertTrue(os.path.exists(self.path))
+            self.client(self.listen())
+            os.unlink(self.path)
+
+    def test_inUse(self) -> None:
+        """
+        The socket of a daemon that is there is not touched.
+        """
+        self.listen()
+        self.refused(errno.EADDRINUSE)
+
+    def test_inUseAndFull(self) -> None:
+        """
+        Nor when its backlog is full.
+        """
+        self.listen(options=SocketOptions(backlog=0))
+        for _ in range(5):
+            client = self.closing(socket.socket(socket.AF_UNIX))
+            client.setblocking(False)
+            client.connect_ex(self.path)
+        self.refused(errno.EADDRINUSE)
+
+    def test_inUseOtherwise(self) -> None:
+        """
+        Nor when it is one of another type.
+        """
+        self.listen(socktype=socket.SOCK_DGRAM)
+        self.refused(errno.EPROTOTYPE)
+
+    def test_foreign(self) -> None:
+        """
+        What is no socket is not touched.
+        """
+        with open(self.path, "w") as file:
+            file.write("precious")
+        self.refused(errno.EEXIST)
+        with open(self.path) as file:
+            self.assertEqual(file.read(), "precious")
+
+    def test_folder(self) -> None:
+        """
+        Nor is a folder.
+        """
+        os.mkdir(self.path)
+        self.refused(errno.EEXIST)
+
+    def test_symlink(self) -> None:
+        """
+        A link is not followed, to whatever it leads, and not removed.
+        """
+        there = os.path.join(self.folder, "there")
+        listen(makeUnix(there)).close()
+        for target in (os.path.abspath(there), "/nowhere"):
+            os.symlink(target, self.path)
+            self.refused(errno.EEXIST)
+            os.unlink(self.path)
+        self.assertTrue(stat.S_ISSOCK(os.lstat(there).st_mode))
+        self.assertFalse(os.path.exists("/nowhere"))
+
+    def test_inUnfixed(self) -> None:
+        """
+        In a directory that others can rename, it is made in the very directory that was
+        opened, and works as any other.
+        """
+        inner = os.path.join(self.folder, "inner")
+        os.mkdir(inner)
+        os.chmod(self.folder, 0o777)
+        self.path = os.path.join(inner, "s")
+        self.listen()
+        client = self.closing(socket.socket(socket.AF_UNIX))
+        client.connect(self.path)
+        self.assertEqual(os.listdir(inner), ["s"])
+
+    def test_listenFails(self) -> None:
+        """
+        Nothing is left of it if it is bound, and clients cannot connect to it.
+        """
+
+        class Deaf(socket.socket):
+            def listen(self, *given: Any) -> None:
+                raise OSError(errno.EADDRINUSE, "Address already in use")
+
+        self.patch(socket, "socket", Deaf)
+        self.assertRaises(OSError, self.listen)
+        self.assertFalse(os.path.lexists(self.path))
+
+    def test_noFolder(self) -> None:
+        """
+        Without the folder there is no socket, and the umask stays.
+        """
+        self.addCleanup(os.umask, os.umask(0o027))
+        missing = makeUnix(os.path.join(self.folder, "none", "s"))
+        before = openDescriptors()
+        self.assertRaises(FileNotFoundError, listen, missing)
+        self.assertEqual(openedSince(before), {})
+        self.assertEqual(os.umask(0o027), 0o027)
+
+
+class PathMarkTests(ServingTestCase):
+    """
+    Tests for L{PathMark}.
+    """
+
+    def setUp(self) -> None:
+        """
+        Have a socket on a path.
+        """
+        super().setUp()
+        self.path = self.mktemp()
+        self.service = makeUnix(self.path)
+        server, mark = sockets.listen(self.service)
+        self.server = self.closing(server)
+        assert mark is not None
+        self.mark: PathMark = mark
+
+    def mode(self, path: str) -> int:
+        """
+        The permissions of a file.
+        """
+        return stat.S_IMODE(os.stat(path).st_mode)
+
+    def test_give(self) -> None:
+        """
+        The permissions can be changed later, and the owner stays.
+        """
+        before = os.stat(self.path)
+        self.mark.give(Ownership(mode=0o606))
+        self.assertEqual(self.mode(self.path), 0o606)
+        after = os.stat(self.path)
+        self.assertEqual((after.st_uid, after.st_gid), (before.st_uid, before.st_gid))
+
+    def test_giveAnother(self) -> None:
+        """
+        Those of what somebody else has put there since are not changed.
+        """
+        os.rename(self.path, self.path + ".old")
+        other = self.path + ".other"
+        self.closing(listen(makeUnix(other)))
+        for replace in (os.symlink, os.link):
+            replace(os.path.abspath(other), self.path)
+            self.assertRaises(OSError, self.mark.give, Ownership(mode=0o666))
+            self.assertEqual(self.mode(other), 0o600)
+            os.unlink(self.path)
+        self.assertRaises(OSError, self.mark.give, Ownership(mode=0o666))
+
+    def test_remove(self) -> None:
+        """
+        The path of a socket can be removed, once.
+        """
+        self.mark.remove()
+        self.assertFalse(os.path.lexists(self.path))
+        self.mark.remove()
+
+    def test_another(self) -> None:
+        """
+        What somebody else has put there since is not removed.
+        """
+        os.rename(self.path, self.path + ".old")
+        with open(self.path, "w"):
+            """Another file."""
+        self.mark.remove()
+        self.assertTrue(os.path.exists(self.path))
+        os.unlink(self.path)
+        self.closing(listen(self.service))
+        self.mark.remove()
+        self.assertTrue(os.path.exists(self.path))
+
+    def test_noPath(self) -> None:
+        """
+        Other services have no mark.
+        """
+        server, mark = sockets.listen(makeService())
+        self.closing(server)
+        self.assertIsNone(mark)
+
+
+class ReconfigureTests(ServingTestCase):
+    """
+    Tests for L{reconfigure}.
+    """
+
+    def change(self, before: Service, after: Service) -> socket.socket:
+        """
+        Change a socket that is in use.
+        """
+        server, mark = sockets.listen(before)
+        self.closing(server)
+        reconfigure(server, mark, before, after)
+        self.client(server)
+        return server
+
+    def test_sizes(self) -> None:
+        """
+        The sizes of the buffers can be changed.
+        """
+        after = makeService(options=SocketOptions(receiveBuffer=30000))
+        server = self.change(makeService(), after)
+        actual = server.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
+        self.assertIn(actual, (30000, 60000))
+
+    def test_backlog(self) -> None:
+        """
+        As many connections wait as wanted now.
+        """
+        if not hasattr(socket, "TCP_INFO"):
+            self.skipTest("This system does not tell.")
+        after = makeService(options=SocketOptions(backlog=77))
+        server = self.change(makeService(), after)
+        info = server.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 32)
+        self.assertEqual(int.from_bytes(info[28:32], "little"), 77)
+
+    def test_flags(self) -> None:
+        """
+        Flags of connections can be switched on and off.
+        """
+        flags = [
+            (socket.IPPROTO_TCP, socket.TCP_NODELAY),
+            (socket.SOL_SOCKET, socket.SO_KEEPALIVE),
+        ]
+        plain = makeService()
+        with_ = makeService(options=SocketOptions(noDelay=True, keepAlive=True))
+        with listen(plain) as sock:
+            for before, after in ((plain, with_), (with_, with_), (with_, plain)):
+                reconfigure(sock, None, before, after)
+                on = [bool(sock.getsockopt(*flag)) for flag in flags]
+                self.assertEqual(on, [after is with_] * 2)
+
+    def test_filter(self) -> None:
+        """
+        Connections come to wait for data, or to wait no more.
+        """
+        if not hasattr(socket, "TCP_DEFER_ACCEPT"):
+            self.skipTest("This system has no filter that everybody can use.")
+        plain = makeService()
+        filtered = makeService(options=SocketOptions(acceptFilter="dataready"))
+        for before, after in ((plain, filtered), (filtered, plain)):
+            server = self.change(before, after)
+            deferred = server.getsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT)
+            self.assertEqual(deferred > 0, after is filtered)
+
+    def test_ownership(self) -> None:
+        """
+        A path gets the permissions that it is to have now.
+        """
+        path = self.mktemp()
+        self.change(makeUnix(path), makeUnix(path, ownership=Ownership(mode=0o660)))
+        self.assertEqual(stat.S_IMODE(os.stat(path).st_mode), 0o660)
+
+    def test_nothing(self) -> None:
+        """
+        What did not change is not touched.
+        """
+        path = self.mktemp()
+        server, mark = sockets.listen(makeUnix(path))
+        self.closing(server)
+        os.chmod(path, 0o640)
+        after = makeUnix(path, name="other", options=SocketOptions(backlog=7))
+        reconfigure(server, mark, makeUnix(path), after)
+        self.assertEqual(stat.S_IMODE(os.stat(path).st_mode), 0o640)
+
+
+class GoodbyeTests(SynchronousTestCase):
+    """
+    Tests for L{goodbye}.
+    """
+
+    def test_said(self) -> None:
+        """
+        What is said arrives, though the client has sent something that nobody
+        reads, and then the connection is closed.
+        """
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            client = socket.create_connection(server.getsockname())
+            self.addCleanup(client.close)
+            connection, _ = server.accept()
+        client.sendall(b"something")
+        goodbye(connection, LAST)
+        self.assertEqual(connection.fileno(), -1)
+        self.assertEqual(client.recv(100), LAST)
+        self.assertEqual(client.recv(100), b"")
+        # Not all systems keep what was said when a connection is reset.
+        error = client.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        self.assertEqual(error, 0)
+
+    def test_nothing(self) -> None:
+        """
+        Where there is nothing to say the connection is closed.
+        """
+        client, connection = socket.socketpair()
+        self.addCleanup(client.close)
+        goodbye(connection, b"")
+        self.assertEqual(connection.fileno(), -1)
+        self.assertEqual(client.recv(100), b"")
+
+    def test_gone(self) -> None:
+        """
+        A client that is gone is no matter.
+        """
+        client, connection = socket.socketpair()
+        client.close()
+        goodbye(connection, LAST)
+        self.assertEqual(connection.fileno(), -1)

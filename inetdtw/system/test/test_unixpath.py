@@ -1,0 +1,158 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Tests for L{inetdtw.system.unixpath}.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import stat
+from collections.abc import Iterator
+
+from inetdtw.model.service import Ownership
+from inetdtw.system import directory, unixpath
+from inetdtw.system.directory import around
+from inetdtw.system.unixpath import PathFile
+from inetdtw.test.fakes import ServingTestCase, openDescriptors, openedSince
+
+
+@contextlib.contextmanager
+def held(path: str) -> Iterator[PathFile]:
+    """
+    Hold the file at a path.
+    """
+    with around(path) as (folder, name), unixpath.held(folder, name) as file:
+        yield file
+
+
+class PathFileTestCase(ServingTestCase):
+    """
+    A test of L{held}.
+    """
+
+    def setUp(self) -> None:
+        """
+        Have a socket at a path, and a file that is none.
+        """
+        super().setUp()
+        folder = self.mktemp()
+        os.mkdir(folder)
+        self.path = os.path.join(folder, "s")
+        self.bind()
+        self.precious = os.path.abspath(os.path.join(folder, "precious"))
+        with open(self.precious, "w"):
+            """It has permissions."""
+        os.chmod(self.precious, 0o600)
+
+    def bind(self) -> None:
+        """
+        Make a socket at the path.
+        """
+        self.closing(socket.socket(socket.AF_UNIX)).bind(self.path)
+
+    def mode(self, path: str) -> int:
+        """
+        The permissions of a file.
+        """
+        return stat.S_IMODE(os.stat(path).st_mode)
+
+    def gives(self) -> None:
+        """
+        Assert that a file gets permissions and an owner.
+        """
+
+        def work() -> None:
+            with held(self.path) as file:
+                file.give(Ownership(os.geteuid(), os.getegid(), 0o606))
+
+        self.leavesNothingOpen(work)
+        about = os.stat(self.path)
+        self.assertEqual(self.mode(self.path), 0o606)
+        self.assertEqual((about.st_uid, about.st_gid), (os.geteuid(), os.getegid()))
+
+    def refusesOthers(self) -> None:
+        """
+        Assert that neither what is no socket nor a link is held.
+        """
+        link, loop = self.path + ".link", self.path + ".loop"
+        os.symlink(os.path.abspath(self.path), link)
+        os.symlink(loop, loop)
+        for path in (self.precious, link, loop):
+            holding = held(path)
+            before = openDescriptors()
+            self.assertRaises(FileExistsError, holding.__enter__)
+            self.assertEqual(openedSince(before), {})
+        self.assertRaises(FileNotFoundError, held(self.path + ".none").__enter__)
+
+
+class PathFileTests(PathFileTestCase):
+    """
+    Tests for L{held}, and for L{PathFile<pathfile.PathFile>}.
+    """
+
+    def test_give(self) -> None:
+        """
+        It gets permissions and an owner, and no descriptor is left.
+        """
+        self.gives()
+
+    def test_replaced(self) -> None:
+        """
+        It is the same file when another has come to its path.
+        """
+        if not hasattr(os, "O_PATH"):
+            self.skipTest("This system cannot hold a file.")
+        with held(self.path) as file:
+            os.rename(self.path, self.path + ".old")
+            os.symlink(self.precious, self.path)
+            file.give(Ownership(os.geteuid(), os.getegid(), 0o606))
+        self.assertEqual(self.mode(self.precious), 0o600)
+        self.assertEqual(self.mode(self.path + ".old"), 0o606)
+
+    def test_noSocket(self) -> None:
+        """
+        What is no socket is not held, and a link is not followed.
+        """
+        self.refusesOthers()
+
+    def test_untouched(self) -> None:
+        """
+        One that nobody may use yet is told from others, and one file from another.
+        """
+        os.chmod(self.path, 0)
+        with held(self.path) as first:
+            self.assertTrue(first.untouched)
+        os.rename(self.path, self.path + ".old")
+        self.bind()
+        with held(self.path) as second:
+            self.assertFalse(second.untouched)
+        self.assertNotEqual(first.identity, second.identity)
+
+
+class NotHeldTests(PathFileTestCase):
+    """
+    Tests for L{held} where the system has no paths for descriptors.
+    """
+
+    def setUp(self) -> None:
+        """
+        Be on such a system.
+        """
+        super().setUp()
+        self.patch(directory, "DESCRIPTORS", "/nowhere")
+
+    def test_give(self) -> None:
+        """
+        A file gets permissions and an owner.
+        """
+        self.gives()
+
+    def test_noSocket(self) -> None:
+        """
+        What is no socket is not held, and a link is not followed.
+        """
+        self.refusesOthers()

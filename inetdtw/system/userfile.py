@@ -1,0 +1,229 @@
+# -*- test-case-name: inetdtw.system.test.test_userfile -*-
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Files of users of services, which root's daemon has to look into.
+
+A file that only trusted users can change is read at once.  Any other is read by a child
+process with the credentials and the root directory of the service: the user cannot have
+the daemon read what she may not, and a file system of hers (FUSE, NFS) that does not
+answer keeps the child only, which is killed after L{PATIENCE}.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import select
+import signal
+import time
+import warnings
+from contextlib import suppress
+from typing import Callable, NoReturn
+
+from inetdtw.model.process import Identity
+from inetdtw.system import regularfile
+from inetdtw.system.directory import isTrusted
+from inetdtw.text import native
+
+#: The seconds that a file is waited for; and how many, for L{_MEMORY} seconds after one
+#: was not there in time, so that many of them do not add up.
+PATIENCE, LITTLE_PATIENCE, _MEMORY = 2.0, 0.1, 60.0
+#: What a child's report begins with.
+_READ, _NOT_PLAIN, _FAILED = b"0", b"1", b"2"
+
+#: When a file was not there in time; and children that were killed and are not gone.
+_late: list[float] = []
+_killed: set[int] = set()
+
+
+def beginning(
+    path: str, most: int, identity: Identity | None = None, chroot: str | None = None
+) -> bytes:
+    """
+    Return the beginning of a regular file.
+
+    @param path: an absolute path.
+    @param most: the most bytes of it.
+    @param identity: as whom it is read; C{None} for this process' own user.
+    @param chroot: the root directory that the path starts from.
+
+    @raise plainfile.NotPlain: if it is not a regular file.
+    @raise TimeoutError: if it cannot be read in time.
+    @raise OSError: if it cannot be read.
+    """
+    if chroot is None and isTrusted(path):
+        return regularfile.read(path, most)
+    return _asked(lambda: regularfile.read(path, most), identity, chroot)
+
+
+def mayExecute(path: str, identity: Identity) -> bool:
+    """
+    True if the kernel lets a user execute a file.
+
+    @param path: an absolute path, a native string.
+
+    @raise plainfile.NotPlain: if it is not a regular file.
+    @raise TimeoutError: if that cannot be known in time.
+    @raise OSError: if it cannot be reached, or this process cannot become the user.
+    """
+
+    def ask() -> bytes:
+        regularfile.checked(os.stat(path))
+        return b"y" if os.access(path, os.X_OK) else b"n"
+
+    return _asked(ask, identity, None) == b"y"
+
+
+def _asked(
+    work: Callable[[], bytes], identity: Identity | None, chroot: str | None
+) -> bytes:
+    """
+    Return what a function returns in a child process that has become a user.
+
+    @raise TimeoutError: if it does not return in time.
+    @raise OSError: what it raises.
+    """
+    reading, writing = os.pipe()
+    try:
+        pid = _fork()
+        if pid == 0:
+            _child(writing, work, identity, chroot)
+    except BaseException:
+        os.close(reading)
+        raise
+    finally:
+        os.close(writing)
+    ended = False
+    try:
+        answer = _answer(reading)
+        ended = True
+    finally:
+        os.close(reading)
+        _end(pid, ended)
+    return _result(answer)
+
+
+def _fork() -> int:
+    """
+    Have a child process.
+
+    @raise OSError: if there can be none.
+    """
+    with warnings.catch_warnings():
+        # It says that other threads may hold locks: the child needs none of them.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return os.fork()
+
+
+def _child(
+    fd: int,
+    work: Callable[[], bytes],
+    identity: Identity | None,
+    chroot: str | None,
+) -> NoReturn:
+    """
+    Do the work, report it, and end, without anything that is the parent's business.
+
+    @param fd: where it is reported.
+    """
+    try:
+        try:
+            _become(identity, chroot)
+            answer = _READ + work()
+        except regularfile.NotPlain as why:
+            answer = _NOT_PLAIN + str(why.strerror).encode()
+        except OSError as why:
+            answer = _FAILED + str(why.errno or 0).encode()
+        with open(fd, "wb", closefd=False) as pipe:
+            pipe.write(answer)
+    finally:
+        os._exit(0)
+
+
+def _become(identity: Identity | None, chroot: str | None) -> None:
+    """
+    Take on a root directory and a user.
+    """
+    if chroot is not None:
+        os.chroot(native(chroot))
+        os.chdir("/")
+    if identity is not None:
+        os.setgroups(identity.groups)
+        os.setgid(identity.gid)
+        os.setuid(identity.uid)
+
+
+def _patience() -> float:
+    """
+    Return the seconds that a file is waited for.
+    """
+    recently = _late and time.monotonic() - _late[-1] < _MEMORY
+    return LITTLE_PATIENCE if recently else PATIENCE
+
+
+def _answer(fd: int) -> bytes:
+    """
+    Read what a child reports, until it ends.
+
+    @raise TimeoutError: if that is not soon.
+    """
+    deadline = time.monotonic() + _patience()
+    poll, answer = select.poll(), b""
+    poll.register(fd, select.POLLIN)
+    while True:
+        left = max(0.0, deadline - time.monotonic())
+        if not poll.poll(1000 * left):
+            _late[:] = [time.monotonic()]
+            raise TimeoutError(errno.ETIMEDOUT, "cannot be read in time")
+        data = os.read(fd, 1 << 16)
+        if not data:
+            return answer
+        answer += data
+
+
+def _result(answer: bytes) -> bytes:
+    """
+    Return what the file begins with.
+
+    @raise OSError: if it could not be read.
+    """
+    kind, rest = answer[:1], answer[1:]
+    if kind == _READ:
+        return rest
+    if kind == _NOT_PLAIN:
+        raise regularfile.NotPlain(errno.EINVAL, rest.decode())
+    number = int(rest or b"0") or errno.EIO
+    raise OSError(number, os.strerror(number))
+
+
+def _end(pid: int, ended: bool) -> None:
+    """
+    Kill a child, and reap all that are gone.
+
+    @param ended: whether it has reported all: any other may wait for a file system,
+        and be gone only later.
+    """
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+    if ended:
+        with suppress(ChildProcessError):
+            os.waitpid(pid, 0)
+    else:
+        _killed.add(pid)
+    _reap()
+
+
+def _reap() -> None:
+    """
+    Reap the children that were killed, as far as they are gone.
+    """
+    for pid in sorted(_killed):
+        try:
+            gone = os.waitpid(pid, os.WNOHANG)[0]
+        except ChildProcessError:
+            # Process 1 reaps all that it finds.
+            gone = pid
+        if gone:
+            _killed.discard(pid)
