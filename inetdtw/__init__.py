@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from inetdtw.factory import ProgramFactory
     from inetdtw.files import Configuration
+    from inetdtw.limits.counters import Tally
     from inetdtw.model.changes import Reload
     from inetdtw.model.errors import ConfError
     from inetdtw.model.selection import NotOneService
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from inetdtw.slots import Draining
     from inetdtw.superserver import InetdService, NothingToServe
     from inetdtw.system.activation import Inherited
-    from inetdtw.tally import Tally
 
 __all__ = [
     "Bounds",
@@ -71,7 +71,7 @@ _MODULES = {
     "ServiceState": "model.state",
     "Settings": "model.service",
     "StateOnUser2": "signals",
-    "Tally": "tally",
+    "Tally": "limits.counters",
 }
 
 

@@ -19,8 +19,8 @@ from collections.abc import Hashable
 from typing import Any, Callable
 
 from inetdtw.environment import plain
+from inetdtw.limits.throttle import Seldom
 from inetdtw.report import Report
-from inetdtw.seldom import Seldom
 
 #: The ports whose services answer any datagram (RFC 862-868), and those that nobody
 #: answers who has nothing to say to them.

@@ -35,7 +35,7 @@ from twisted.internet.protocol import DatagramProtocol, Protocol, ServerFactory
 
 from inetdtw._reflector import ReflectorGuard
 from inetdtw._streams import LINES, Chargen, Discard, Echo, OneAnswer, StreamFactory
-from inetdtw.seldom import Seldom
+from inetdtw.limits.throttle import Seldom
 
 __all__ = [
     "NAMES",

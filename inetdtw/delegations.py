@@ -29,8 +29,8 @@ from inetdtw.helpers.protocol import (
     UNTAKEN,
     WITHDRAWN,
 )
+from inetdtw.limits.budget import Share
 from inetdtw.posts import Posts
-from inetdtw.total import Share
 
 #: The kinds of reports that are about such a socket.
 KINDS = (ACCEPTED, DROPPED, WITHDRAWN, CROWDED)

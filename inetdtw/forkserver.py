@@ -28,12 +28,12 @@ from inetdtw.held import Kept
 from inetdtw.helper import Helper
 from inetdtw.helpercode import BOOT, MODULES, codeOf
 from inetdtw.interfaces import IAcceptingLauncher, Order
+from inetdtw.limits.budget import Total
 from inetdtw.model.process import Context
 from inetdtw.posts import Posts, isShort
 from inetdtw.report import Report
 from inetdtw.system.exitwatch import Exits
 from inetdtw.text import native
-from inetdtw.total import Total
 
 #: Orders that one helper may have before it.
 IN_FLIGHT = 4

@@ -14,12 +14,12 @@ import os
 from typing import Any, Callable
 
 from inetdtw.interfaces import ILauncher
-from inetdtw.limits import Limits, Verdict
+from inetdtw.limits.budget import Total
+from inetdtw.limits.service import Limits, Verdict
 from inetdtw.model.source import hostOf
 from inetdtw.ports import SHORTAGE_PAUSE, SocketPort, survived
 from inetdtw.report import Report
 from inetdtw.system.descriptors import Account, Descriptors, Purpose
-from inetdtw.total import Total
 from inetdtw.undecided import Undecided
 
 #: What a service, or an address, has too much of.

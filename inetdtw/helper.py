@@ -32,15 +32,15 @@ from inetdtw.helpercode import Code
 from inetdtw.helpers import protocol
 from inetdtw.helpers.connection import unpackAddress
 from inetdtw.helpers.protocol import REPORT
+from inetdtw.limits.backoff import Pauses
+from inetdtw.limits.budget import Share, Total
 from inetdtw.model.errors import printable
 from inetdtw.model.process import Identity
-from inetdtw.pauses import Pauses
 from inetdtw.ports import BROKEN_PAUSE, sayDropped
 from inetdtw.report import JUST_ACCEPTED
 from inetdtw.system.credentials import mismatch
 from inetdtw.system.exitwatch import Exits
 from inetdtw.text import fromBytes
-from inetdtw.total import Share, Total
 
 #: The seconds that a helper has to end by itself.
 OVERDUE = 5.0

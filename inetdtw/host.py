@@ -14,14 +14,14 @@ from typing import Any, Callable
 
 from inetdtw.builtin import ReflectorGuard
 from inetdtw.complaints import Complaints
+from inetdtw.limits.budget import Total
+from inetdtw.limits.counters import Tally
 from inetdtw.model.service import Service
 from inetdtw.report import Report
 from inetdtw.system.activation import Inherited
 from inetdtw.system.descriptors import Account, Descriptors, Purpose
 from inetdtw.system.hostnames import HostNames
-from inetdtw.tally import Tally
 from inetdtw.tcpmux import Names
-from inetdtw.total import Total
 
 #: How many descriptors a program takes whose standard error is not the client's.
 _STANDARD_ERROR = {"socket": 0, "null": 0, "log": 2}

@@ -20,7 +20,7 @@ from inetdtw.datagramport import DatagramPort
 from inetdtw.gate import Gate
 from inetdtw.host import Host
 from inetdtw.interfaces import ILauncher
-from inetdtw.limits import Limits
+from inetdtw.limits.service import Limits
 from inetdtw.listener import GatedListener
 from inetdtw.model.service import Service
 from inetdtw.sharedport import streamPort

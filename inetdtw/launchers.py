@@ -21,6 +21,7 @@ from inetdtw.acceptingwarm import warmBefore
 from inetdtw.direct import Direct
 from inetdtw.forkserver import ForkServers, usualCount
 from inetdtw.interfaces import ILauncher
+from inetdtw.limits.budget import Total
 from inetdtw.model.process import Context
 from inetdtw.model.service import Service
 from inetdtw.ports import survived
@@ -28,7 +29,6 @@ from inetdtw.report import Report
 from inetdtw.rooted import Rooted
 from inetdtw.system.descriptors import Descriptors, Purpose
 from inetdtw.system.exitwatch import Exits
-from inetdtw.total import Total
 from inetdtw.warm import Warm
 from inetdtw.warmprocess import OF_WARM
 

@@ -26,15 +26,15 @@ from inetdtw.helpers.socketstate import Original, Spoiled
 from inetdtw.host import Host
 from inetdtw.interfaces import ILauncher, IListener
 from inetdtw.internal import InternalDatagrams, InternalStream
-from inetdtw.limits import Limits
+from inetdtw.limits.backoff import Pauses
+from inetdtw.limits.rebinds import Renewals
+from inetdtw.limits.service import Limits
 from inetdtw.model.address import peerText
 from inetdtw.model.service import Service, hostIn
 from inetdtw.model.state import ServiceState, stateOf
 from inetdtw.muxing import Tcpmux
 from inetdtw.nowait import StreamPrograms
-from inetdtw.pauses import Pauses
 from inetdtw.ports import broken, reasonOf, survived
-from inetdtw.renewals import Renewals
 from inetdtw.system import sockets
 from inetdtw.system.clock import clockOf
 from inetdtw.system.descriptors import Claim, Purpose

@@ -20,7 +20,7 @@ from inetdtw.gate import SHARE, Gate
 from inetdtw.host import Host
 from inetdtw.interfaces import ILauncher
 from inetdtw.launches import Launches
-from inetdtw.limits import Limits
+from inetdtw.limits.service import Limits
 from inetdtw.listen import LONGEST_RETRY, failing
 from inetdtw.model.service import Service
 from inetdtw.model.state import ServiceState, stateOf

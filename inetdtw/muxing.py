@@ -16,7 +16,7 @@ from typing import Any, Callable
 from inetdtw.gate import Gate
 from inetdtw.host import Host
 from inetdtw.interfaces import ILauncher
-from inetdtw.limits import Limits
+from inetdtw.limits.service import Limits
 from inetdtw.listener import GatedListener
 from inetdtw.model.errors import printable
 from inetdtw.model.service import Service

@@ -25,7 +25,7 @@ from inetdtw.interfaces import (
     ILauncher,
 )
 from inetdtw.launches import Launches
-from inetdtw.limits import Limits
+from inetdtw.limits.service import Limits
 from inetdtw.listener import GatedListener
 from inetdtw.model.service import Service
 from inetdtw.sharedport import streamPort

@@ -26,7 +26,7 @@ from twisted.python.failure import Failure
 from inetdtw.helpers import acceptor
 from inetdtw.helpers.acceptor import ANSWER, CHANNEL, SERVICE
 from inetdtw.host import Host
-from inetdtw.pauses import Pauses
+from inetdtw.limits.backoff import Pauses
 from inetdtw.ports import (
     SHORTAGE_PAUSE,
     SHORTAGES,

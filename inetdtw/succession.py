@@ -19,12 +19,12 @@ from inetdtw import interpreter
 from inetdtw._warmhelper import THREADED, UNFIT
 from inetdtw.complaints import Complaints
 from inetdtw.interfaces import Order
+from inetdtw.limits.backoff import Pauses
+from inetdtw.limits.budget import Total
 from inetdtw.model.process import Context
 from inetdtw.model.service import Interpreted
-from inetdtw.pauses import Pauses
 from inetdtw.report import Report
 from inetdtw.system.exitwatch import Exits, Watch
-from inetdtw.total import Total
 from inetdtw.warmprocess import WarmProcess
 
 #: The seconds within which a process is replaced once, however often it is stale.

@@ -26,6 +26,8 @@ from inetdtw.factory import ProgramFactory
 from inetdtw.files import Configuration
 from inetdtw.host import Host
 from inetdtw.launchers import Launchers
+from inetdtw.limits.budget import Total, defaultMost, processLimit
+from inetdtw.limits.counters import Tally
 from inetdtw.model.changes import Changes, Reload
 from inetdtw.model.service import Service, Settings
 from inetdtw.model.state import DaemonState, ServiceState
@@ -37,9 +39,7 @@ from inetdtw.system.descriptors import Descriptors
 from inetdtw.system.hostnames import START_WAIT, HostNames
 from inetdtw.system.lookups import Lookups
 from inetdtw.system.stdio import occupyDescriptors
-from inetdtw.tally import Tally
 from inetdtw.text import environment
-from inetdtw.total import Total, defaultMost, processLimit
 
 
 class NothingToServe(Exception):

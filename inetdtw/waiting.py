@@ -23,7 +23,7 @@ from inetdtw.gate import Gate
 from inetdtw.host import Host
 from inetdtw.interfaces import ILauncher
 from inetdtw.launches import Launches
-from inetdtw.limits import Limits
+from inetdtw.limits.service import Limits
 from inetdtw.listener import GatedListener
 from inetdtw.model.service import Service
 from inetdtw.ports import BROKEN_PAUSE, WaitPort, broken, survived

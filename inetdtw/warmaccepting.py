@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Callable
 
 from inetdtw._warmhelper import ACCEPTED, CROWDED, DROPPED, UNTAKEN, WITHDRAWN
-from inetdtw.total import Share
+from inetdtw.limits.budget import Share
 from inetdtw.warmchannel import Channel, Said
 from inetdtw.warmchildren import Nonsense, Running
 

@@ -27,12 +27,12 @@ from inetdtw import _warmhelper, warmtext
 from inetdtw.complaints import Complaints
 from inetdtw.held import Kept
 from inetdtw.interfaces import Exit, IChild, ILauncher, Order
+from inetdtw.limits.budget import Share, Total
 from inetdtw.model.process import Context
 from inetdtw.report import JUST_ACCEPTED
 from inetdtw.system.credentials import mismatch
 from inetdtw.system.descriptors import Claim, Purpose
 from inetdtw.system.exitwatch import Exits, Watch
-from inetdtw.total import Share, Total
 from inetdtw.warmaccepting import Accepting
 from inetdtw.warmchannel import Channel, Said
 from inetdtw.warmchildren import Nonsense, Running, ownerOf

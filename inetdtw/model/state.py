@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from inetdtw.interfaces import Exit
-from inetdtw.limits import Limits
+from inetdtw.limits.counters import Tally
+from inetdtw.limits.service import Limits
 from inetdtw.model.service import SOCKTYPE_NAMES, Service
 from inetdtw.system.descriptors import Use
-from inetdtw.tally import Tally
 
 LISTENING = "listening"
 RUNNING = "running"

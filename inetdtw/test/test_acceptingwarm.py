@@ -16,11 +16,11 @@ from zope.interface.verify import verifyObject
 from inetdtw._warmhelper import ACCEPT, ACCEPTED, WITHDRAW, WITHDRAWN
 from inetdtw.acceptingwarm import AcceptingWarm, warmBefore
 from inetdtw.interfaces import IAccepting, IAcceptingLauncher
-from inetdtw.pauses import FIRST_PAUSE
+from inetdtw.limits.backoff import FIRST_PAUSE
+from inetdtw.limits.budget import Total
 from inetdtw.test.fakes import FakeLauncher
 from inetdtw.test.test_warm import WarmTestCase
 from inetdtw.test.warming import KEPT, PEER, PID, PlayedWarm, Watcher
-from inetdtw.total import Total
 from inetdtw.warm import Warm
 
 

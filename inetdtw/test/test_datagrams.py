@@ -24,7 +24,7 @@ from inetdtw.datagramport import DatagramPort
 from inetdtw.datagrams import DatagramListener
 from inetdtw.exchange import LAST_ANSWER
 from inetdtw.interfaces import IListener
-from inetdtw.limits import WINDOW, Limits
+from inetdtw.limits.service import WINDOW, Limits
 from inetdtw.model.service import Bounds, Program, Service
 from inetdtw.ports import SHORTAGE_PAUSE
 from inetdtw.test.fakes import (

@@ -37,10 +37,10 @@ from inetdtw.helpers.protocol import (
     WITHDRAWN,
 )
 from inetdtw.interfaces import Exit, IAccepting
-from inetdtw.pauses import FIRST_PAUSE
+from inetdtw.limits.backoff import FIRST_PAUSE
+from inetdtw.limits.budget import Share, Total
 from inetdtw.posts import PAUSE
 from inetdtw.test.test_helper import HelperTestCase
-from inetdtw.total import Share, Total
 
 
 @implementer(IAccepting)

@@ -12,7 +12,7 @@ from typing import Any
 
 from inetdtw.gate import Gate
 from inetdtw.interfaces import ILauncher
-from inetdtw.limits import WINDOW, Limits
+from inetdtw.limits.service import WINDOW, Limits
 from inetdtw.model.service import Bounds
 from inetdtw.ports import SHORTAGE_PAUSE, SocketPort
 from inetdtw.system.descriptors import Account, Purpose

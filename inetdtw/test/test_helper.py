@@ -43,8 +43,8 @@ from inetdtw.helpers.protocol import (
     versionNumber,
 )
 from inetdtw.interfaces import Exit
+from inetdtw.limits.backoff import FIRST_PAUSE, GOOD_LIFE, GROWTH, LONGEST_PAUSE
 from inetdtw.model.process import Identity
-from inetdtw.pauses import FIRST_PAUSE, GOOD_LIFE, GROWTH, LONGEST_PAUSE
 from inetdtw.ports import BROKEN_PAUSE
 from inetdtw.test.fakes import (
     PATIENCE,

@@ -21,7 +21,7 @@ from twisted.internet.testing import StringTransport
 
 from inetdtw.interfaces import IListener
 from inetdtw.internal import InternalDatagrams, InternalStream
-from inetdtw.limits import WINDOW, Limits
+from inetdtw.limits.service import WINDOW, Limits
 from inetdtw.model.service import Bounds, Service
 from inetdtw.test.fakes import (
     NOW,

@@ -23,12 +23,12 @@ from inetdtw.direct import Direct
 from inetdtw.forkserver import ForkServers, usualCount
 from inetdtw.interfaces import IAcceptingLauncher
 from inetdtw.launchers import OF_HELPER, Launchers
+from inetdtw.limits.budget import Total
 from inetdtw.model.process import Context, Identity
 from inetdtw.rooted import Rooted
 from inetdtw.system.descriptors import Descriptors, Purpose
 from inetdtw.test.fakes import FakeLauncher, ServingTestCase, makeDatagrams, makeService
 from inetdtw.test.warming import KEPT
-from inetdtw.total import Total
 from inetdtw.warm import Warm
 from inetdtw.warmprocess import OF_WARM
 

@@ -25,7 +25,7 @@ from inetdtw.datagrams import DatagramListener
 from inetdtw.host import Host
 from inetdtw.interfaces import ILauncher
 from inetdtw.internal import InternalDatagrams, InternalStream
-from inetdtw.limits import WINDOW
+from inetdtw.limits.service import WINDOW
 from inetdtw.listen import (
     FIRST_RETRY,
     LONGEST_RETRY,

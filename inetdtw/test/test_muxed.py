@@ -11,7 +11,7 @@ import socket
 from typing import Any
 from unittest import mock
 
-from inetdtw.limits import WINDOW, Limits
+from inetdtw.limits.service import WINDOW, Limits
 from inetdtw.listen import LONGEST_RETRY
 from inetdtw.model.service import Address, Bounds, Service, SocketOptions
 from inetdtw.muxed import MuxedSlot

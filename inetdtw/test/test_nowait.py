@@ -18,7 +18,8 @@ from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from inetdtw.interfaces import Exit, IAcceptingLauncher, IListener, Order
-from inetdtw.limits import WINDOW, Limits
+from inetdtw.limits.budget import Total
+from inetdtw.limits.service import WINDOW, Limits
 from inetdtw.model.service import Bounds, Program, Service
 from inetdtw.nowait import IDLE, StreamPrograms
 from inetdtw.ports import SHORTAGE_PAUSE
@@ -35,7 +36,6 @@ from inetdtw.test.fakes import (
     openDescriptors,
     openedSince,
 )
-from inetdtw.total import Total
 from inetdtw.undecided import MOMENT
 
 

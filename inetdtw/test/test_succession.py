@@ -13,7 +13,7 @@ from typing import Any
 
 from inetdtw._warmhelper import HELLO, STALE, THREADED, UNFIT
 from inetdtw.interfaces import Exit, Order
-from inetdtw.pauses import FIRST_PAUSE, GOOD_LIFE, GROWTH, LONGEST_PAUSE
+from inetdtw.limits.backoff import FIRST_PAUSE, GOOD_LIFE, GROWTH, LONGEST_PAUSE
 from inetdtw.succession import CALM, Succession
 from inetdtw.system.descriptors import Purpose
 from inetdtw.system.exitwatch import Exits

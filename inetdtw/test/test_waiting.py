@@ -16,7 +16,7 @@ from unittest import mock, skipUnless
 from zope.interface.verify import verifyObject
 
 from inetdtw.interfaces import Exit, IListener
-from inetdtw.limits import WINDOW, Limits
+from inetdtw.limits.service import WINDOW, Limits
 from inetdtw.model.service import Bounds, Program, Service
 from inetdtw.ports import BROKEN_PAUSE
 from inetdtw.system import peek

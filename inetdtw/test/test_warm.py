@@ -15,8 +15,8 @@ from zope.interface.verify import verifyObject
 
 from inetdtw._warmhelper import HELLO, STARTED
 from inetdtw.interfaces import Exit, ILauncher, IPreparing, Order
+from inetdtw.limits.backoff import FIRST_PAUSE
 from inetdtw.model.process import Context
-from inetdtw.pauses import FIRST_PAUSE
 from inetdtw.rooted import Rooted
 from inetdtw.succession import CALM
 from inetdtw.test.fakes import FakeChild, ServingTestCase

@@ -24,8 +24,8 @@ from inetdtw._warmhelper import (
     WITHDRAWN,
 )
 from inetdtw.interfaces import Exit
+from inetdtw.limits.budget import Total
 from inetdtw.test.warming import PEER, PID, WarmProcessTestCase, Watcher
-from inetdtw.total import Total
 from inetdtw.warmprocess import WarmProcess
 
 

@@ -22,7 +22,7 @@ from inetdtw.forkserver import ForkServers
 from inetdtw.helpers.connection import Acceptor, packAddress, unpackAddress
 from inetdtw.helpers.protocol import ADDRESSED, decode
 from inetdtw.interfaces import Exit, IAcceptingLauncher, Order
-from inetdtw.limits import Limits
+from inetdtw.limits.service import Limits
 from inetdtw.model.process import Context
 from inetdtw.model.service import Bounds, Service
 from inetdtw.nowait import IDLE, StreamPrograms

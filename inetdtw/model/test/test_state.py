@@ -14,7 +14,8 @@ from dataclasses import replace
 from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw.interfaces import Exit
-from inetdtw.limits import Limits
+from inetdtw.limits.counters import Tally
+from inetdtw.limits.service import Limits
 from inetdtw.model import state
 from inetdtw.model.service import Bounds
 from inetdtw.model.state import (
@@ -25,7 +26,6 @@ from inetdtw.model.state import (
     kindOf,
     stateOf,
 )
-from inetdtw.tally import Tally
 from inetdtw.test.fakes import makeDatagrams, makeService
 
 ONE = ServiceState("7/tcp", "0.0.0.0:7", "stream nowait")

@@ -16,7 +16,7 @@ from typing import Any
 from unittest import mock
 
 from inetdtw.gate import SHARE, Gate
-from inetdtw.limits import Limits
+from inetdtw.limits.service import Limits
 from inetdtw.model.service import Bounds
 from inetdtw.ports import SHORTAGE_PAUSE, SocketPort
 from inetdtw.system import descriptors

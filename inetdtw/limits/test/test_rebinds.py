@@ -2,7 +2,7 @@
 # See LICENSE for details.
 
 """
-Tests for L{inetdtw.renewals}.
+Tests for L{inetdtw.limits.rebinds}.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw.renewals import Renewals
+from inetdtw.limits.rebinds import Renewals
 
 
 class RenewalsTests(SynchronousTestCase):

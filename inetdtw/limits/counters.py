@@ -1,4 +1,4 @@
-# -*- test-case-name: inetdtw.test.test_tally -*-
+# -*- test-case-name: inetdtw.limits.test.test_counters -*-
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 

@@ -1,4 +1,4 @@
-# -*- test-case-name: inetdtw.test.test_answerrate -*-
+# -*- test-case-name: inetdtw.limits.test.test_answerrate -*-
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
@@ -16,8 +16,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import Any, Callable
 
+from inetdtw.limits.throttle import Seldom
 from inetdtw.model.source import Prefix, hostOf, sourceOf
-from inetdtw.seldom import Seldom
 
 #: The seconds after which an empty bucket is full again.
 MINUTE = 60.0

@@ -2,7 +2,7 @@
 # See LICENSE for details.
 
 """
-Tests for L{inetdtw.answerrate}.
+Tests for L{inetdtw.limits.answerrate}.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw.answerrate import MINUTE, MOST, AnswerRate, answeredTo
+from inetdtw.limits.answerrate import MINUTE, MOST, AnswerRate, answeredTo
 
 USUAL = (32, 64)
 

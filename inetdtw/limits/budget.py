@@ -1,4 +1,4 @@
-# -*- test-case-name: inetdtw.test.test_total -*-
+# -*- test-case-name: inetdtw.limits.test.test_budget -*-
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 

@@ -1,4 +1,4 @@
-# -*- test-case-name: inetdtw.test.test_pauses -*-
+# -*- test-case-name: inetdtw.limits.test.test_backoff -*-
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 

@@ -1,4 +1,4 @@
-# -*- test-case-name: inetdtw.test.test_renewals -*-
+# -*- test-case-name: inetdtw.limits.test.test_rebinds -*-
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 

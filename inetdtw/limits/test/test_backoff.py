@@ -2,14 +2,14 @@
 # See LICENSE for details.
 
 """
-Tests for L{inetdtw.pauses}.
+Tests for L{inetdtw.limits.backoff}.
 """
 
 from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw.pauses import FIRST_PAUSE, GOOD_LIFE, GROWTH, LONGEST_PAUSE, Pauses
+from inetdtw.limits.backoff import FIRST_PAUSE, GOOD_LIFE, GROWTH, LONGEST_PAUSE, Pauses
 
 
 class PausesTests(SynchronousTestCase):

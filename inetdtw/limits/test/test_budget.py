@@ -2,7 +2,7 @@
 # See LICENSE for details.
 
 """
-Tests for L{inetdtw.total}.
+Tests for L{inetdtw.limits.budget}.
 """
 
 from __future__ import annotations
@@ -15,11 +15,7 @@ from unittest import mock
 from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw.gate import Gate
-from inetdtw.limits import Limits
-from inetdtw.model.service import Bounds
-from inetdtw.ports import SocketPort
-from inetdtw.test.fakes import ServingTestCase
-from inetdtw.total import (
+from inetdtw.limits.budget import (
     LARGEST_SHARE,
     SMALLEST_SHARE,
     Share,
@@ -27,6 +23,10 @@ from inetdtw.total import (
     defaultMost,
     processLimit,
 )
+from inetdtw.limits.service import Limits
+from inetdtw.model.service import Bounds
+from inetdtw.ports import SocketPort
+from inetdtw.test.fakes import ServingTestCase
 
 
 class DefaultTests(SynchronousTestCase):
@@ -64,7 +64,9 @@ class DefaultTests(SynchronousTestCase):
         infinite = resource.RLIM_INFINITY
         self.patch(resource, "getrlimit", lambda number: (infinite, infinite))
         for opened in (mock.mock_open(read_data="many"), FileNotFoundError()):
-            with mock.patch("inetdtw.total.open", side_effect=opened, create=True):
+            with mock.patch(
+                "inetdtw.limits.budget.open", side_effect=opened, create=True
+            ):
                 self.assertEqual(processLimit(), 32768)
 
 

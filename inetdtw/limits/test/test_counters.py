@@ -2,7 +2,7 @@
 # See LICENSE for details.
 
 """
-Tests for L{inetdtw.tally}.
+Tests for L{inetdtw.limits.counters}.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw.interfaces import Exit
-from inetdtw.tally import Tally
+from inetdtw.limits.counters import Tally
 
 
 class TallyTests(SynchronousTestCase):

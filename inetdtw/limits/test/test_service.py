@@ -2,7 +2,7 @@
 # See LICENSE for details.
 
 """
-Tests for L{inetdtw.limits}.
+Tests for L{inetdtw.limits.service}.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw.limits import WINDOW, Limits, Verdict
+from inetdtw.limits.service import WINDOW, Limits, Verdict
 from inetdtw.model.service import Bounds
 
 ADMIT = Verdict.ADMIT

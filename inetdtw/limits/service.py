@@ -1,4 +1,4 @@
-# -*- test-case-name: inetdtw.test.test_limits -*-
+# -*- test-case-name: inetdtw.limits.test.test_service -*-
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
@@ -12,7 +12,7 @@ from collections import Counter, OrderedDict, deque
 from enum import Enum
 from typing import Any, Callable
 
-from inetdtw.answerrate import AnswerRate, answeredTo
+from inetdtw.limits.answerrate import AnswerRate, answeredTo
 from inetdtw.model.service import Bounds
 from inetdtw.model.source import sourceOf
 
