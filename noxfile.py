@@ -9,7 +9,7 @@ What is done with a checkout, each thing in an environment of its own.
     nox -s lint docs build    # as CI does it
 
 An interpreter that is not here is skipped, which nox says.  Arguments behind C{--} are
-for trial: C{nox -s tests -- inetdtw.test.test_conf}.
+for trial: C{nox -s tests -- inetdtw.config.test.test_parser}.
 """
 
 from __future__ import annotations

@@ -17,7 +17,8 @@ import os
 import tempfile
 import time
 
-from inetdtw import _warmhelper, conf, files
+from inetdtw import _warmhelper
+from inetdtw.config import loader, parser
 from inetdtw.helpers import protocol
 from inetdtw.model.service import Settings
 from inetdtw.test import hostile, system
@@ -123,7 +124,7 @@ def seconds(kind: str, size: int = SIZE) -> float:
     """
     written = text(kind, size)
     begun = time.process_time()
-    for _ in conf.parse(written):
+    for _ in parser.parse(written):
         """All of it."""
     return time.process_time() - begun
 
@@ -139,7 +140,7 @@ def ofIncludes(folder: str) -> float:
             file.write(f'.include "{number + 1}.conf"\n' * 2)
     begun = time.process_time()
     first = os.path.join(folder, "0.conf")
-    files.load([first], Settings(), system.lookups())
+    loader.load([first], Settings(), system.lookups())
     return time.process_time() - begun
 
 

@@ -17,8 +17,8 @@ from sphinx.util.docutils import SphinxDirective
 
 from inetdtw import cli
 from inetdtw.commandline import Option, grouped, optionsOf
-from inetdtw.entry import KEYS
-from inetdtw.keys import Key
+from inetdtw.config.entry import KEYS
+from inetdtw.config.keys import Key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

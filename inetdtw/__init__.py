@@ -13,8 +13,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from inetdtw.config.loader import Configuration
     from inetdtw.factory import ProgramFactory
-    from inetdtw.files import Configuration
     from inetdtw.limits.counters import Tally
     from inetdtw.model.changes import Reload
     from inetdtw.model.errors import ConfError
@@ -56,7 +56,7 @@ __version__ = "0.1.0"
 _MODULES = {
     "Bounds": "model.service",
     "ConfError": "model.errors",
-    "Configuration": "files",
+    "Configuration": "config.loader",
     "DaemonState": "model.state",
     "Draining": "slots",
     "InetdService": "superserver",

@@ -20,9 +20,9 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import Any, Callable
 
-from inetdtw import files
-from inetdtw.conf import Duplicate, Warned
-from inetdtw.files import Configuration
+from inetdtw.config import loader
+from inetdtw.config.loader import Configuration
+from inetdtw.config.parser import Duplicate, Warned
 from inetdtw.model.errors import Place
 from inetdtw.model.service import Settings
 from inetdtw.printing import printTo
@@ -49,14 +49,14 @@ def check(
     @return: whether all of it can be served.
     """
     names = HostNames()
-    configuration = files.load(paths, settings, ask)
+    configuration = loader.load(paths, settings, ask)
     names.ask(configuration.names)
     names.wait(CHECK_WAIT)
     configuration = configuration.placed(names.at)
     errors, warnings = _divided(configuration)
     warnings += _unplaced(configuration, names)
     if not configuration.services and not errors:
-        errors = [files.nothingIn(paths)]
+        errors = [loader.nothingIn(paths)]
     marked = [(each, "") for each in errors] + [
         (each, "warning: ") for each in warnings
     ]
@@ -136,7 +136,7 @@ class Excerpts:
         """
         if file not in self._lines:
             try:
-                self._lines[file] = files.read(file).split("\n")
+                self._lines[file] = loader.read(file).split("\n")
             except OSError:
                 self._lines[file] = []
         return self._lines[file]

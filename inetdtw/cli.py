@@ -30,8 +30,9 @@ from twisted.logger import (
 from twisted.python import usage
 from twisted.scripts._twistd_unix import ServerOptions
 
-from inetdtw import NothingToServe, __version__, foreign, operate, systemlog, tap
+from inetdtw import NothingToServe, __version__, operate, systemlog, tap
 from inetdtw.background import ELSEWHERE, Runner
+from inetdtw.config import compat
 from inetdtw.jsonlog import jsonLine, jsonObserver
 from inetdtw.model.errors import printable
 from inetdtw.printing import complain, tell
@@ -160,7 +161,7 @@ class Options(tap.Options):
         """
         Refused: it asks for access rules, which services must not go without.
         """
-        reason = foreign.missing(foreign.FEATURES["libwrap"])
+        reason = compat.missing(compat.FEATURES["libwrap"])
         raise usage.UsageError(f"-w {reason}")
 
     opt_W = opt_w

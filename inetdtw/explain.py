@@ -17,13 +17,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any, Callable
 
-from inetdtw import files
-from inetdtw.entry import KEYS, Entry
-from inetdtw.execution import LIMITS
+from inetdtw.config import loader
+from inetdtw.config.entry import KEYS, Entry
+from inetdtw.config.programs import LIMITS
+from inetdtw.config.resolver import resolve
 from inetdtw.model.errors import ConfError, printable
 from inetdtw.model.service import SOCKTYPE_NAMES, Address, Service, Settings
 from inetdtw.printing import complain, printTo
-from inetdtw.resolve import resolve
 from inetdtw.system.hostnames import CHECK_WAIT, HostNames
 from inetdtw.system.lookups import Lookups
 
@@ -80,7 +80,7 @@ def _all(
     @param wrong: where what is wrong is kept, and the entry if it is one.
     """
     found = []
-    for statement in files.statements(paths):
+    for statement in loader.statements(paths):
         if isinstance(statement, ConfError):
             wrong.append((statement, None))
         if not isinstance(statement, Entry):

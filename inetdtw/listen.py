@@ -20,7 +20,7 @@ from typing import Any, Callable
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.interfaces import IAddress
 
-from inetdtw.conf import Warned
+from inetdtw.config.parser import Warned
 from inetdtw.datagrams import DatagramListener
 from inetdtw.helpers.socketstate import Original, Spoiled
 from inetdtw.host import Host

@@ -15,9 +15,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from inetdtw import interpreter
 from inetdtw._warmhelper import THREADED, UNFIT
 from inetdtw.complaints import Complaints
+from inetdtw.config import python
 from inetdtw.interfaces import Order
 from inetdtw.limits.backoff import Pauses
 from inetdtw.limits.budget import Total
@@ -113,7 +113,7 @@ class Succession:
             self._next.retire()
         order = self.template
         how = (self._kept, order, self._preload, self._context)
-        command = interpreter.command(*how)
+        command = python.command(*how)
         process = WarmProcess(
             *(self, self._reactor, self._complaints, order),
             total=self._total,

@@ -19,11 +19,11 @@ from typing import Any, Callable
 from twisted.application.service import Service as ApplicationService
 from twisted.internet.defer import Deferred, DeferredList
 
-from inetdtw import files
 from inetdtw.builtin import ReflectorGuard
-from inetdtw.conf import parse
+from inetdtw.config import loader
+from inetdtw.config.loader import Configuration
+from inetdtw.config.parser import parse
 from inetdtw.factory import ProgramFactory
-from inetdtw.files import Configuration
 from inetdtw.host import Host
 from inetdtw.launchers import Launchers
 from inetdtw.limits.budget import Total, defaultMost, processLimit
@@ -151,7 +151,7 @@ class InetdService(ApplicationService):
             return self._readNow()
         except Exception as why:
             broken("-")
-            problem = files.mistakeOf(self._paths, f"internal error: {reasonOf(why)}")
+            problem = loader.mistakeOf(self._paths, f"internal error: {reasonOf(why)}")
             return Configuration(problems=(problem,))
 
     def _readNow(self) -> Configuration:
@@ -161,9 +161,9 @@ class InetdService(ApplicationService):
         environ = self._host.environ
         ask = Lookups(os.geteuid(), os.getegid(), environ).remembering()
         if self._text is None:
-            return files.load(self._paths, self._settings, ask)
+            return loader.load(self._paths, self._settings, ask)
         name = self._paths[0] if self._paths else "inetd.conf"
-        return files.fromStatements(parse(self._text, name), self._settings, ask)
+        return loader.fromStatements(parse(self._text, name), self._settings, ask)
 
     def privilegedStartService(self) -> None:
         """
@@ -221,7 +221,7 @@ class InetdService(ApplicationService):
         names = self._host.hostNames
         for name, why in names.collect().items():
             reason = f"'{name}': {why}: its addresses from before stay"
-            self._report.warning(files.mistakeOf(self._paths, reason))
+            self._report.warning(loader.mistakeOf(self._paths, reason))
         before = self.configuration
         after = before.placed(names.at)
         if after.services == before.services or not self._bound or self._slots.draining:
@@ -336,7 +336,7 @@ class InetdService(ApplicationService):
         """
         if not self._required or configuration.services or configuration.problems:
             return configuration
-        return replace(configuration, problems=(files.nothingIn(self._paths),))
+        return replace(configuration, problems=(loader.nothingIn(self._paths),))
 
     def _withLaunchers(self, configuration: Configuration) -> Configuration:
         """
@@ -354,7 +354,7 @@ class InetdService(ApplicationService):
             if not isinstance(why, OSError):
                 broken("-")
             reason = f"its programs cannot be started: {reasonOf(why)}"
-            problem = files.mistakeOf(self._paths, reason)
+            problem = loader.mistakeOf(self._paths, reason)
             return replace(configuration, problems=(problem,))
         return configuration
 

@@ -16,9 +16,10 @@ from typing import Any
 from twisted.application.service import IService, MultiService
 from twisted.python import usage
 
-from inetdtw import check, explain, lograte, notify, values
+from inetdtw import check, explain, lograte, notify
 from inetdtw.clientlines import LEVELS
 from inetdtw.commandline import Described, helpText, inOrder, optionsOf
+from inetdtw.config import valuetypes
 from inetdtw.controlpath import NONE, pathOf
 from inetdtw.logstream import takeStreams
 from inetdtw.model.address import ADDRESSES
@@ -53,7 +54,7 @@ def _number(option: str, low: int, high: int) -> Any:
     """
     A coercion for an option that takes a number.
     """
-    kind, takes = values.number(low, high), f"a number from {low} to {high}"
+    kind, takes = valuetypes.number(low, high), f"a number from {low} to {high}"
 
     def coerce(text: str) -> int:
         try:
@@ -281,7 +282,7 @@ class Options(Described):
                 self["ip-rate"],
                 self["max-child-per-ip"],
                 self["pause"],
-                values.prefix.read((self["per-source-prefix"],)),
+                valuetypes.prefix.read((self["per-source-prefix"],)),
                 self["answer-max"],
             ),
             launch=self["launch"],
@@ -304,7 +305,7 @@ class Options(Described):
         self._choice("log-level", LEVELS)
         self._choice("log-addresses", ADDRESSES)
         try:
-            values.prefix.read((self["per-source-prefix"],))
+            valuetypes.prefix.read((self["per-source-prefix"],))
         except ValueError as why:
             raise usage.UsageError(f"--per-source-prefix: {why}") from None
         if not self["address"]:

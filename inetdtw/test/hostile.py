@@ -17,8 +17,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Callable
 
-from inetdtw import _warmhelper, files, tcpmux
-from inetdtw.conf import Include, parse
+from inetdtw import _warmhelper, tcpmux
+from inetdtw.config import loader
+from inetdtw.config.parser import Include, parse
 from inetdtw.delegations import Delegation
 from inetdtw.helper import Helper
 from inetdtw.helpers import forkserver, programs, protocol
@@ -45,7 +46,7 @@ def configuration(data: bytes) -> None:
     for each in written:
         place = each.pattern.place if isinstance(each, Include) else each.place
         assert 1 <= place.line <= lines, place
-    found = files.fromStatements(written, Settings(), system.lookups())
+    found = loader.fromStatements(written, Settings(), system.lookups())
     for problem in (*found.problems, *found.warnings):
         assert str(problem).isprintable(), problem
 

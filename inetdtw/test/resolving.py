@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw.conf import parse
-from inetdtw.entry import Entry
+from inetdtw.config.entry import Entry
+from inetdtw.config.parser import parse
+from inetdtw.config.resolver import Resolved, resolve
 from inetdtw.model.errors import ConfError, Place
 from inetdtw.model.service import (
     Service,
     Settings,
 )
-from inetdtw.resolve import Resolved, resolve
 from inetdtw.system.lookups import Lookups
 from inetdtw.test.system import lookups
 

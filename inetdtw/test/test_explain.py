@@ -17,12 +17,12 @@ from hypothesis import strategies as st
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw.conf import parse
-from inetdtw.entry import KEYS, Entry
+from inetdtw.config.entry import KEYS, Entry
+from inetdtw.config.parser import parse
+from inetdtw.config.resolver import resolve
 from inetdtw.explain import explain, explanation, quoted
 from inetdtw.model.errors import ConfError, Place
 from inetdtw.model.service import Bounds, Service, Settings
-from inetdtw.resolve import resolve
 from inetdtw.test.system import HOSTS, USERS, lookups
 
 ROOT = lookups()

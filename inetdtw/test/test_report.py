@@ -16,7 +16,7 @@ from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw.clientlines import LEVELS
-from inetdtw.conf import Warned
+from inetdtw.config.parser import Warned
 from inetdtw.interfaces import Exit
 from inetdtw.lograte import INTERVAL
 from inetdtw.model.changes import Changes

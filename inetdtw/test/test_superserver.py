@@ -21,7 +21,8 @@ from twisted.internet.error import ConnectionDone
 from twisted.internet.testing import StringTransportWithDisconnection
 from twisted.python.failure import Failure
 
-from inetdtw import InetdService, NothingToServe, files, superserver
+from inetdtw import InetdService, NothingToServe, superserver
+from inetdtw.config import loader
 from inetdtw.helpers.protocol import decode
 from inetdtw.internal import InternalStream
 from inetdtw.launchers import Launchers
@@ -582,7 +583,7 @@ class FaultTests(SuperserverTestCase):
         A configuration whose reading raises an exception is one with a problem.
         """
         inetd = self.running(ECHO)
-        with mock.patch.object(files, "load", self.wrong):
+        with mock.patch.object(loader, "load", self.wrong):
             self.assertUndone(inetd)
             other = self.inetd(ECHO)
             self.assertEqual(other.configuration.services, ())

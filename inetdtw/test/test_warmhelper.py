@@ -28,7 +28,7 @@ from typing import Any
 from twisted.python.filepath import FilePath
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw import _warmhelper, interpreter, warmtext
+from inetdtw import _warmhelper, warmtext
 from inetdtw._warmhelper import (
     ACCEPT,
     ACCEPTED,
@@ -61,6 +61,7 @@ from inetdtw._warmhelper import (
     offers,
     stamp,
 )
+from inetdtw.config import python
 from inetdtw.helpers.connection import ofConnection, packAddress
 from inetdtw.interfaces import Order
 from inetdtw.model.service import Program
@@ -708,10 +709,10 @@ class Running:
         self.peers: list[bytes] = []
         self._log, log = os.pipe()
         program = Program(sys.executable, (), ("python3", *argv))
-        kept = interpreter.interpretedBy(program, None, preload)
+        kept = python.interpretedBy(program, None, preload)
         env = {"PATH": os.defpath, "LANG": "C.UTF-8"}
         order = Order(sys.executable, program.argv, env, {}, (0, 0, 0))
-        executable, words, orders = interpreter.command(kept, order, preload)
+        executable, words, orders = python.command(kept, order, preload)
         source = warmtext.given({**orders, **more})
         actions = [
             (os.POSIX_SPAWN_DUP2, source, 0),
@@ -788,7 +789,7 @@ def _fixed(orders: dict[str, Any]) -> Any:
     """
     Return what starts an interpreter with some orders.
     """
-    command = interpreter.command
+    command = python.command
     return lambda *given: (*command(*given)[:2], orders)
 
 
@@ -1141,7 +1142,7 @@ class ServerTests(ServingTestCase):
         orders = dict.fromkeys(_warmhelper.ORDERS)
         for name in orders:
             given = {each: None for each in orders if each != name}
-            self.patch(interpreter, "command", _fixed(given))
+            self.patch(python, "command", _fixed(given))
             self.refuses(Running([self.script]), f"'{name}' is unknown")
 
     def test_unknownPacket(self) -> None:

@@ -7,8 +7,8 @@ Words of a configuration for tests, and the entries that they make.
 
 from __future__ import annotations
 
-from inetdtw.definition import entryFrom
-from inetdtw.entry import Entry
+from inetdtw.config.entry import Entry
+from inetdtw.config.keyvalue import entryFrom
 from inetdtw.model.errors import Place, Word
 
 

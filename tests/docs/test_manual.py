@@ -25,7 +25,7 @@ import inetdtw
 from inetdtw import __version__
 from inetdtw.cli import Options
 from inetdtw.commandline import optionsOf
-from inetdtw.entry import KEYS
+from inetdtw.config.entry import KEYS
 from inetdtw.operate import COMMANDS
 from tests.support import world
 from tests.support.daemon import DEADLINE, Daemon, environment, freePort

@@ -1,0 +1,109 @@
+# -*- test-case-name: inetdtw.config.test.test_conflicts -*-
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Services that need the same socket, and services that nobody can reach.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from inetdtw.config.parser import Duplicate, Warned
+from inetdtw.model.service import Address, Key, Service
+
+_EVERY = ("0.0.0.0", "::")
+#: A family, a port and a type of socket.
+_Port = tuple[int, int, int]
+
+
+def unreachable(services: Iterable[Service]) -> Iterator[Warned]:
+    """
+    A warning for each service that is behind tcpmux when there is no tcpmux.
+    """
+    found = tuple(services)
+    if any(each.internal == "tcpmux" for each in found):
+        return
+    for service in found:
+        if service.isMuxed:
+            reason = (
+                "only an application can lead clients here: there is no line for tcpmux"
+            )
+            yield Warned(service.place, "service", reason)
+
+
+def overlapping(services: Iterable[Service]) -> Iterator[Warned]:
+    """
+    A warning for each service that has the port of another one at every address, or
+    at one of them: most systems give only one of both its socket.
+    """
+    seen: dict[tuple[_Port, bool], Service] = {}
+    for service in services:
+        # Without a number the system chooses a port that nobody has.
+        needed = _needed(service.address, service.socktype)
+        for address, socktype in needed if service.address.port else ():
+            every = address.host in _EVERY
+            port = (address.family, address.port, socktype)
+            other = seen.get((port, not every))
+            if other is not None:
+                yield _beside(service, other)
+            seen.setdefault((port, every), service)
+
+
+def _beside(service: Service, other: Service) -> Warned:
+    """
+    The warning for one of two services that may not both be had.
+    """
+    reason = (
+        f"{service.address} goes with {other.address} of {other.place} on the BSDs "
+        "only; elsewhere one of them cannot be had"
+    )
+    return Warned(service.place, "service", reason)
+
+
+def _needed(address: Address, socktype: int) -> Iterator[Key]:
+    """
+    What a service needs for itself alone: a socket of both families has the address
+    of IPv4 as well.
+    """
+    if address.isName:
+        yield address, socktype
+        return
+    yield replace(address, dual=False) if address.dual else address, socktype
+    if address.dual and address.port:
+        yield Address(socket.AF_INET, "0.0.0.0", address.port), socktype
+
+
+def distinct(services: Iterable[Service]) -> Iterator[Service | Warned]:
+    """
+    Leave out the services whose socket another one has already, with a warning
+    that names both lines, and give every service a name of its own.
+
+    Lines that ask for port 0 each get a socket.
+    """
+    seen: dict[Key, Service] = {}
+    turns: Counter[Key] = Counter()
+    names: Counter[str] = Counter()
+    for service in services:
+        name, address = service.name, service.address
+        if not address.port and address.family in (socket.AF_INET, socket.AF_INET6):
+            turn = turns[service.key]
+            turns[service.key] += 1
+            address = replace(address, turn=turn)
+        needed = tuple(_needed(address, service.socktype))
+        taken = next((key for key in needed if key in seen), None)
+        if taken is not None:
+            reason = f"{taken[0]} is served by {seen[taken].place} already"
+            yield Duplicate(service.place, "service", reason)
+            continue
+        seen.update(dict.fromkeys(needed, service))
+        names[name] += 1
+        if names[name] > 1:
+            name = f"{name}#{names[name]}"
+        # To copy a service costs as much as to parse its line.
+        same = (name, address) == (service.name, service.address)
+        yield service if same else replace(service, name=name, address=address)

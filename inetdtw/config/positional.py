@@ -1,0 +1,224 @@
+# -*- test-case-name: inetdtw.config.test.test_positional -*-
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+A positional line, and what it says in terms of keys.
+
+The fields are, in order::
+
+    [address,...:]service   socktype   protocol   wait   user   program   argument...
+
+and each may say more than one thing:
+
+  - service: C{host:echo}, C{127.0.0.1,[::1]:7}, C{/run/path},
+    C{:user:group:mode:/run/path};
+  - socktype: C{stream}, C{stream,20} (NetBSD: C{accept_max}),
+    C{stream:httpready} (an accept filter);
+  - protocol: C{tcp}, C{tcp,sndbuf=64k,rcvbuf=1m};
+  - wait: C{nowait}, C{nowait.600}, C{nowait:600} (C{service_max}),
+    C{nowait/20/60/4} (FreeBSD: C{accept_max}, C{ip_max}, C{per_source});
+  - user: C{user}, C{user:group}, C{user.group}, each with C{/class};
+  - program: a path or name, or C{internal}.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from inetdtw.config.keyvalue import Said
+from inetdtw.model.errors import ConfError, Place, Word
+
+_FIELDS = ("service", "socktype", "protocol", "wait", "user", "exec")
+_LIMITS = ("accept_max", "ip_max", "per_source")
+_BUFFERS = {"sndbuf": "sndbuf", "rcvbuf": "recvbuf", "recvbuf": "recvbuf"}
+
+
+#: The most addresses of one line, or in front of many.
+HOSTS = 32
+
+
+def _said(key: str, text: str, word: Word, offset: int = 0) -> Said:
+    """
+    C{key} with one value, which stands C{offset} characters into C{word}.
+    """
+    place = Place(word.place.file, word.place.line, word.place.column + offset)
+    return Word(key, place), (Word(text, place),)
+
+
+def splitService(word: Word) -> tuple[Word, list[Said]]:
+    """
+    Divide the first field into the service and what it says of addresses.
+
+    @raise ConfError: if the field names no service.
+    """
+    if word.text.startswith(":") and "/" in word.text:
+        return _splitOwner(word)
+    if word.text.startswith("/"):
+        return word, []
+    hosts, colon, service = word.text.rpartition(":")
+    if not service:
+        raise ConfError(
+            word.place,
+            "service",
+            f"'{word.text}' names no service; a port or a name is behind the colon",
+        )
+    if not colon:
+        return word, []
+    return _part(word, service, len(hosts) + 1), [(_name("bind", word), _hosts(word))]
+
+
+def _hosts(word: Word) -> tuple[Word, ...]:
+    """
+    The addresses in front of a service's last colon, without brackets.
+    """
+    hosts = word.text.rpartition(":")[0]
+    if hosts.count(",") >= HOSTS:
+        raise ConfError(word.place, "service", f"has more than {HOSTS} addresses")
+    found: list[Word] = []
+    offset = 0
+    for host in hosts.split(","):
+        bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+        if not bare or (":" in bare and bare == host):
+            reason = f"'{host}' is not an address; one of IPv6 needs brackets: [::1]:7"
+            raise ConfError(_part(word, host, offset).place, "service", reason)
+        found.append(_part(word, bare, offset))
+        offset += len(host) + 1
+    return tuple(found)
+
+
+def defaultHosts(word: Word) -> tuple[Word, ...]:
+    """
+    The addresses of a line that is nothing but C{address:}, which sets the default
+    for the lines after it.
+    """
+    return _hosts(word)
+
+
+def _splitOwner(word: Word) -> tuple[Word, list[Said]]:
+    """
+    Divide C{:user:group:mode:/path}, FreeBSD's form.
+    """
+    parts = word.text.split(":", 4)
+    if len(parts) != 5 or not parts[4].startswith("/"):
+        reason = f"'{word.text}' is not of the form :user:group:mode:/path"
+        raise ConfError(word.place, "service", reason)
+    said = []
+    offset = 1
+    for key, text in zip(("socket_user", "socket_group", "socket_mode"), parts[1:4]):
+        if text:
+            said.append(_said(key, text, word, offset))
+        offset += len(text) + 1
+    return _part(word, parts[4], offset), said
+
+
+def _part(word: Word, text: str, offset: int) -> Word:
+    """
+    A part of a word, as a word.
+    """
+    return _said("", text, word, offset)[1][0]
+
+
+def _name(key: str, word: Word) -> Word:
+    """
+    The name of a key that a field stands for.
+    """
+    return Word(key, word.place)
+
+
+def saidBy(words: list[Word]) -> tuple[Word, list[Said]]:
+    """
+    The service that a positional line is about, and what it says.
+
+    @raise ConfError: if there are too few fields, or if one cannot be divided.
+    """
+    if len(words) < len(_FIELDS):
+        missing = _FIELDS[len(words)].replace("exec", "program")
+        reason = f"is missing: a line has {len(_FIELDS)} fields, not {len(words)}"
+        raise ConfError(words[-1].place, missing, reason)
+    service, said = splitService(words[0])
+    said += _socktype(words[1])
+    said += _protocol(words[2])
+    said += _wait(words[3])
+    said += _user(words[4])
+    said += _program(words[5:])
+    return service, said
+
+
+def _socktype(word: Word) -> Iterator[Said]:
+    """
+    C{stream}, C{stream,20}, C{stream:filter} or C{stream,20:filter}.
+    """
+    rest, colon, acceptFilter = word.text.partition(":")
+    socktype, comma, most = rest.partition(",")
+    yield _said("socktype", socktype, word)
+    if comma:
+        yield _said("accept_max", most, word, len(socktype) + 1)
+    if colon:
+        yield _said("acceptfilter", acceptFilter, word, len(rest) + 1)
+
+
+def _protocol(word: Word) -> Iterator[Said]:
+    """
+    C{tcp}, C{tcp,sndbuf=64k}.
+    """
+    protocol, *options = word.text.split(",")
+    yield _said("protocol", protocol, word)
+    offset = len(protocol) + 1
+    for option in options:
+        name, equals, value = option.partition("=")
+        if not equals or name not in _BUFFERS:
+            place = _part(word, option, offset).place
+            reason = f"'{option}' is none of sndbuf=SIZE, rcvbuf=SIZE"
+            raise ConfError(place, "protocol", reason)
+        yield _said(_BUFFERS[name], value, word, offset + len(name) + 1)
+        offset += len(option) + 1
+
+
+def _wait(word: Word) -> Iterator[Said]:
+    """
+    C{wait} or C{nowait}, and limits.
+    """
+    rest, *limits = word.text.split("/")
+    for mark in ".:":
+        rest, found, rate = rest.partition(mark)
+        if found:
+            yield _said("service_max", rate, word, len(rest) + 1)
+            break
+    if rest not in ("wait", "nowait") or len(limits) > len(_LIMITS):
+        reason = (
+            f"'{word.text}' is neither wait nor nowait, with .RATE or "
+            "/MAX-CHILD/MAX-PER-IP-PER-MINUTE/MAX-CHILD-PER-IP after it"
+        )
+        raise ConfError(word.place, "wait", reason)
+    yield _said("wait", "yes" if rest == "wait" else "no", word)
+    offset = word.text.find("/") + 1
+    for key, limit in zip(_LIMITS, limits):
+        if limit:
+            yield _said(key, limit, word, offset)
+        offset += len(limit) + 1
+
+
+def _user(word: Word) -> Iterator[Said]:
+    """
+    C{user}, C{user:group}, with C{/class} of login.conf(5) after it.
+
+    C{user.group} stays as it is: only passwd(5) can tell whether the dot belongs
+    to the user's name.
+    """
+    name, _, _ = word.text.partition("/")
+    user, colon, group = name.partition(":")
+    yield _said("user", user, word)
+    if colon:
+        yield _said("group", group, word, len(user) + 1)
+
+
+def _program(words: list[Word]) -> Iterator[Said]:
+    """
+    The program and its arguments, or C{internal}.
+    """
+    program, arguments = words[0], tuple(words[1:])
+    if program.text != "internal":
+        yield _name("exec", program), (program,)
+    if arguments:
+        yield _name("args", arguments[0]), arguments

@@ -1,0 +1,157 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Tests for L{inetdtw.config.compat}, and for what becomes of it.
+"""
+
+from __future__ import annotations
+
+from twisted.python.usage import UsageError
+from twisted.trial.unittest import SynchronousTestCase
+
+from inetdtw import cli
+from inetdtw.config import compat
+from inetdtw.config.entry import KEYS, Entry
+from inetdtw.config.parser import Warned, parse
+from inetdtw.config.resolver import resolve
+from inetdtw.model.errors import ConfError
+from inetdtw.model.service import Settings
+from inetdtw.test.system import lookups
+
+
+def problemOf(text: str) -> ConfError:
+    """
+    What is wrong with the only statement of a text.
+    """
+    (found,) = parse(text, "x")
+    try:
+        if isinstance(found, Entry):
+            resolve(found, Settings(), lookups())
+    except ConfError as problem:
+        return problem
+    assert isinstance(found, ConfError), found
+    return found
+
+
+class KeyTests(SynchronousTestCase):
+    """
+    Tests for keys that there are not.
+    """
+
+    def test_own(self) -> None:
+        """
+        No key of ours is taken for a foreign one.
+        """
+        self.assertEqual(KEYS.keys() & {*compat.FEATURES, *compat.NAMES}, set())
+
+    def test_features(self) -> None:
+        """
+        A key that asks for something that is not here is answered with what it is.
+        """
+        for key, what in (
+            ("only_from", "access rules"),
+            ("no_access", "access rules"),
+            ("access_times", "access times"),
+            ("redirect", "redirection"),
+            ("banner", "banners"),
+            ("rpc_version", "RPC registration"),
+            ("mdns", "mDNS"),
+        ):
+            problem = problemOf(f"7 on protocol = tcp, {key} = x;")
+            self.assertEqual((problem.field, problem.place.column), (key, 22))
+            self.assertTrue(problem.reason.startswith(f"asks for {what}"), problem)
+            self.assertIn(", which this daemon does not have", problem.reason)
+
+    def test_names(self) -> None:
+        """
+        A key that is called otherwise here is answered with what it is called.
+        """
+        problem = problemOf("7 on server = /bin/cat;")
+        self.assertEqual(problem.reason, "exec says that here")
+        self.assertIn("accept_max", problemOf("7 on instances = 3;").reason)
+
+    def test_similar(self) -> None:
+        """
+        A slip of the pen is answered with what was probably meant, and what is like
+        nothing is not.
+        """
+        reason = problemOf("7 on protocl = tcp;").reason
+        self.assertEqual(reason, "there is no such key; did you mean protocol?")
+        self.assertEqual(problemOf("7 on xyz = 1;").reason, "there is no such key")
+
+
+class InternalTests(SynchronousTestCase):
+    """
+    Tests for internal services that there are not.
+    """
+
+    def test_ident(self) -> None:
+        """
+        A line that asks for ident is answered with that, by its port too.
+        """
+        for line in (
+            "113 stream tcp nowait root internal",
+            "7007 stream tcp nowait root internal auth -r",
+        ):
+            reason = problemOf(line).reason
+            self.assertIn("'auth' asks for an ident server (RFC 1413)", reason)
+
+    def test_rpc(self) -> None:
+        """
+        A line that asks for RPC registration is answered with that.
+        """
+        problem = problemOf("rstatd/1-3 dgram rpc/udp wait root /x x")
+        self.assertEqual((problem.field, problem.place.column), ("protocol", 18))
+        self.assertIn("'rpc/udp' asks for RPC registration", problem.reason)
+
+
+class LineTests(SynchronousTestCase):
+    """
+    Tests for what positional files have that is not here.
+    """
+
+    ECHO = "7 stream tcp nowait root internal\n"
+
+    def warnings(self, text: str) -> list[Warned]:
+        """
+        What is strange about a text, all of which can be served.
+        """
+        found = list(parse(text, "x"))
+        self.assertEqual([each for each in found if isinstance(each, ConfError)], [])
+        return [each for each in found if isinstance(each, Warned)]
+
+    def test_policy(self) -> None:
+        """
+        An IPsec policy is warned about where it stands, the end of one is not.
+        """
+        text = f"#@ in ipsec esp/transport//require\n{self.ECHO}#@\n{self.ECHO}#@ x"
+        found = self.warnings(text)
+        self.assertEqual([each.place.line for each in found], [1, 5])
+        self.assertEqual({each.field for each in found}, {"ipsec"})
+        self.assertIn("IPsec policy", found[0].reason)
+        self.assertEqual(self.warnings(f"# @ x\n{self.ECHO}"), [])
+
+    def test_loginClass(self) -> None:
+        """
+        A login class is read and not used, which is warned about (item 17).
+        """
+        (found,) = self.warnings("7 stream tcp nowait alpine:mail/ftp /bin/sh sh")
+        self.assertEqual((found.field, found.place.column), ("user", 21))
+        self.assertIn("the login class 'ftp' is not used", found.reason)
+
+
+class OptionTests(SynchronousTestCase):
+    """
+    Tests for options of FreeBSD's inetd.
+    """
+
+    def test_wrap(self) -> None:
+        """
+        An option that asks for access rules is refused and says so: nobody shall
+        believe that services are guarded.
+        """
+        for option in ("-w", "-W", "-wW"):
+            options = cli.Options()
+            error = self.assertRaises(UsageError, options.parseOptions, [option])
+            self.assertIn("asks for access rules", str(error))

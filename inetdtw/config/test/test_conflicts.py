@@ -1,0 +1,229 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Tests for L{inetdtw.config.conflicts}.
+"""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from inetdtw.config.conflicts import distinct, overlapping, unreachable
+from inetdtw.config.entry import Entry
+from inetdtw.config.parser import Duplicate, Warned, parse
+from inetdtw.config.resolver import resolve
+from inetdtw.model.service import Service
+from inetdtw.test.resolving import PLAIN, ROOT, SH, serviceOf
+
+
+class DistinctTests(SynchronousTestCase):
+    """
+    Tests for L{distinct}.
+    """
+
+    def distinct(self, text: str) -> list[Service | Warned]:
+        """
+        The services of a file, and the warnings.
+        """
+        found: list[Service] = []
+        for entry in parse(text, "x"):
+            assert isinstance(entry, Entry), entry
+            found += resolve(entry, PLAIN, ROOT).services
+        return list(distinct(found))
+
+    def servedOf(self, text: str) -> list[Service]:
+        """
+        The services of a file, where there are no warnings.
+        """
+        served = []
+        for each in self.distinct(text):
+            assert isinstance(each, Service), each
+            served.append(each)
+        return served
+
+    def test_duplicate(self) -> None:
+        """
+        The first of two services with one socket is served, and a warning names both
+        lines (item 25).
+        """
+        first, warning, last = self.distinct(
+            "7 stream tcp nowait - internal echo\n"
+            "echo stream tcp4 nowait - internal discard\n"
+            "8 stream tcp nowait - internal echo\n"
+        )
+        assert isinstance(first, Service) and isinstance(last, Service)
+        assert isinstance(warning, Duplicate)
+        self.assertEqual((first.internal, first.address.port), ("echo", 7))
+        self.assertEqual(last.address.port, 8)
+        self.assertEqual(
+            str(warning), "x:2:1: service: 0.0.0.0:7 is served by x:1:1 already"
+        )
+
+    def test_bothFamilies(self) -> None:
+        """
+        A socket of both families has the port in each of them, whichever line is first;
+        one of UDP has it not in TCP.
+        """
+        both = "7 stream tcp46 nowait - internal echo\n"
+        for protocol, address in (("tcp", "0.0.0.0:7"), ("tcp6", "[::]:7")):
+            one = f"7 stream {protocol} nowait - internal echo\n"
+            for text in (both + one, one + both):
+                first, warning = self.distinct(text)
+                self.assertIsInstance(first, Service)
+                self.assertIsInstance(warning, Duplicate)
+                wanted = f"x:2:1: service: {address} is served by x:1:1 already"
+                self.assertEqual(str(warning), wanted)
+        self.assertEqual(
+            len(self.servedOf(both + "7 dgram udp wait - internal echo\n")), 2
+        )
+        anyPort = "0 stream tcp46 nowait - internal echo\n"
+        four = "0 stream tcp nowait - internal echo\n"
+        self.assertEqual(len(self.servedOf(anyPort + four + anyPort)), 3)
+
+    def test_partOfSeveral(self) -> None:
+        """
+        Of a line with several addresses only those that are taken are left out (item
+        25).
+        """
+        first, second, warning = self.distinct(
+            "127.0.0.2:7 stream tcp nowait - internal echo\n"
+            "127.0.0.1,127.0.0.2:7 stream tcp nowait - internal echo\n"
+        )
+        assert isinstance(first, Service) and isinstance(second, Service)
+        self.assertEqual(str(second.address), "127.0.0.1:7")
+        self.assertIsInstance(warning, Warned)
+
+    def test_different(self) -> None:
+        """
+        Services that differ in protocol, family, address or port have sockets of their
+        own.
+        """
+        lines = (
+            "7 stream tcp nowait - internal echo",
+            "7 dgram udp wait - internal echo",
+            "7 stream tcp6 nowait - internal echo",
+            "127.0.0.1:7 stream tcp nowait - internal echo",
+            "8 stream tcp nowait - internal echo",
+            "/s stream unix nowait - internal echo",
+            "/t stream unix nowait - internal echo",
+        )
+        found = self.servedOf("\n".join(lines))
+        self.assertEqual(len(found), len(lines))
+        self.assertEqual(len({each.key for each in found}), len(lines))
+
+    def test_anyPort(self) -> None:
+        """
+        Lines that ask for port 0 each have a socket of their own, which stays the same
+        when the file is read again.
+        """
+        line = "0 stream tcp nowait - internal echo\n"
+        found = self.servedOf(line * 3 + "0 dgram udp wait - internal echo\n")
+        self.assertEqual([each.address.port for each in found], [0] * 4)
+        self.assertEqual([each.address.turn for each in found], [0, 1, 2, 0])
+        self.assertEqual(len({each.key for each in found}), 4)
+        again = self.servedOf(line * 2)
+        self.assertEqual([each.key for each in again], [each.key for each in found[:2]])
+
+    def test_names(self) -> None:
+        """
+        Every service has a name of its own in the log.
+        """
+        line = "0 stream tcp nowait - internal echo\n"
+        found = self.servedOf(line * 3 + "7 on protocol=udp, args=echo, id=0/tcp;")
+        names = [each.name for each in found]
+        self.assertEqual(names, ["0/tcp", "0/tcp#2", "0/tcp#3", "0/tcp#4"])
+
+    def test_unixSockets(self) -> None:
+        """
+        A path has one socket of each type, though it has no port (item 25).
+        """
+        line = "/s stream unix nowait - internal echo\n"
+        first, second = self.distinct(line * 2)
+        self.assertIsInstance(first, Service)
+        self.assertIsInstance(second, Warned)
+
+
+class OverlappingTests(SynchronousTestCase):
+    """
+    Tests for L{overlapping}.
+    """
+
+    def said(self, *lines: str) -> list[str]:
+        """
+        The warnings about the lines of a file.
+        """
+        services: list[Service] = []
+        for entry in parse("".join(f"{line} - internal echo\n" for line in lines), "x"):
+            assert isinstance(entry, Entry), entry
+            services += resolve(entry, PLAIN, ROOT).services
+        return list(map(str, overlapping(services)))
+
+    def test_part(self) -> None:
+        """
+        An address of one line that is part of another's draws a warning that names
+        both, whichever is first, and in whatever family and protocol it is.
+        """
+        for kind, one, every in (
+            ("stream tcp nowait", "127.0.0.1", "0.0.0.0"),
+            ("dgram udp wait", "127.0.0.1", "0.0.0.0"),
+            ("stream tcp6 nowait", "[::1]", "[::]"),
+        ):
+            lines = [f"{host}:7 {kind}" for host in (one, every)]
+            for first, second in ((one, every), (every, one)):
+                wanted = (
+                    f"x:2:{len(second) + 2}: service: {second}:7 goes with {first}:7 "
+                    f"of x:1:{len(first) + 2} on the BSDs only; elsewhere one of them "
+                    "cannot be had"
+                )
+                self.assertEqual(self.said(*lines), [wanted])
+                lines.reverse()
+
+    def test_bothFamilies(self) -> None:
+        """
+        A socket of both families has the addresses of both.
+        """
+        for one in ("127.0.0.1:7 stream tcp nowait", "[::1]:7 stream tcp6 nowait"):
+            self.assertEqual(len(self.said("7 stream tcp46 nowait", one, one)), 2)
+
+    def test_apart(self) -> None:
+        """
+        There is no warning of other ports, protocols and families, of port 0, and of
+        what is no address.
+        """
+        said = self.said(
+            *("7 stream tcp nowait", "127.0.0.1:8 stream tcp nowait"),
+            *("127.0.0.1:7 dgram udp wait", "[::1]:7 stream tcp6 nowait"),
+            *("127.0.0.1:9 stream tcp nowait", "127.0.0.2:9 stream tcp nowait"),
+            *("0 stream tcp nowait", "127.0.0.1:0 stream tcp nowait"),
+            *("/s stream unix nowait", "/t stream unix nowait"),
+        )
+        self.assertEqual(said, [])
+
+
+class MuxedTests(SynchronousTestCase):
+    """
+    Tests for the services behind tcpmux (item 90).
+    """
+
+    def test_duplicateName(self) -> None:
+        """
+        A name behind it can be had once.
+        """
+        first = serviceOf(f"tcpmux/x stream tcp nowait {SH}")
+        second = serviceOf(f"tcpmux/+X stream tcp nowait {SH}")
+        found = list(distinct([first, second]))
+        self.assertIs(found[0], first)
+        self.assertIsInstance(found[1], Duplicate)
+
+    def test_unreachable(self) -> None:
+        """
+        It is strange to have something behind tcpmux, and no tcpmux.
+        """
+        behind = serviceOf(f"tcpmux/x stream tcp nowait {SH}")
+        echo = serviceOf("7 stream tcp nowait root internal")
+        (warning,) = unreachable([echo, behind])
+        self.assertIn("there is no line for tcpmux", warning.reason)
+        mux = serviceOf("7007 stream tcp nowait root internal tcpmux")
+        self.assertEqual(list(unreachable([mux, behind])), [])
+        self.assertEqual(list(unreachable([echo])), [])

@@ -1,0 +1,61 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Tests for L{inetdtw.config.entry}.
+"""
+
+from __future__ import annotations
+
+from dataclasses import FrozenInstanceError
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from inetdtw.config.entry import KEYS
+from inetdtw.config.keyvalue import entryFrom
+from inetdtw.model.errors import Place, Word
+from inetdtw.test.wording import entryOf
+
+HERE = Place("etc/inetd.conf", 3, 5)
+
+
+class EntryTests(SynchronousTestCase):
+    """
+    Tests for L{inetdtw.config.entry.Entry}.
+    """
+
+    def test_nothingSaid(self) -> None:
+        """
+        A key that is not given is C{None}.
+        """
+        entry = entryOf()
+        self.assertEqual(entry.service, "7")
+        self.assertTrue(entry.enabled)
+        self.assertEqual({getattr(entry, name) for name in KEYS}, {None})
+
+    def test_where(self) -> None:
+        """
+        The place of a key is that of its first word, or that of the key if it has
+        none, or else that of the definition.
+        """
+        entry = entryOf(("args", ("cat", "-u")), ("ipsec", ()))
+        self.assertEqual(entry.where("args").column, 110)
+        self.assertEqual(entry.where("ipsec").column, 200)
+        self.assertEqual(entry.where("user"), Place("inetd.conf", 4, 1))
+
+    def test_places(self) -> None:
+        """
+        Entries that say the same in different places are equal.
+        """
+        one = entryFrom(Word("7", HERE), True, [])
+        self.assertEqual(one, entryOf())
+        self.assertEqual(hash(one), hash(entryOf()))
+        self.assertNotEqual(one, entryFrom(Word("7", HERE), False, []))
+        self.assertNotEqual(one, entryOf(("nice", ("1",))))
+
+    def test_frozen(self) -> None:
+        """
+        An entry cannot be changed.
+        """
+        with self.assertRaises(FrozenInstanceError):
+            entryOf().service = "8"  # type: ignore[misc] # it is the test

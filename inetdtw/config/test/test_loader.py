@@ -1,0 +1,574 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Tests for L{inetdtw.config.loader}.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+
+from twisted.trial.unittest import SkipTest, SynchronousTestCase
+
+from inetdtw.config import loader
+from inetdtw.config.keyvalue import WORDS
+from inetdtw.config.loader import Configuration, fromStatements, load, read
+from inetdtw.config.parser import STATEMENTS, parse
+from inetdtw.model.errors import ConfError
+from inetdtw.model.service import Settings
+from inetdtw.test.system import lookups
+
+ECHO = "stream tcp nowait - internal echo"
+
+
+class FilesCase(SynchronousTestCase):
+    """
+    A test with configuration files.
+    """
+
+    def setUp(self) -> None:
+        self.folder = os.path.abspath(self.mktemp())
+        os.mkdir(self.folder)
+
+    def path(self, name: str) -> str:
+        """
+        The path of a file.
+        """
+        return os.path.join(self.folder, name)
+
+    def write(self, name: str, text: str | bytes) -> str:
+        """
+        Make a file, and the folders that it is in.
+        """
+        path = self.path(name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "wb") as file:
+            file.write(text if isinstance(text, bytes) else text.encode("utf-8"))
+        return path
+
+    def load(self, *names: str) -> Configuration:
+        """
+        Read files.
+        """
+        return load(map(self.path, names), Settings(), lookups())
+
+    def assertServes(self, found: Configuration, *ports: int) -> None:
+        """
+        These are the ports that are served, and there are no problems.
+        """
+        self.assertEqual(found.problems, ())
+        self.assertEqual([each.address.port for each in found.services], [*ports])
+
+    def assertProblem(
+        self, found: Configuration, place: str, field: str, reason: str, *ports: int
+    ) -> None:
+        """
+        There is one problem, and these ports are served all the same.
+        """
+        (problem,) = found.problems
+        self.assertIsInstance(problem, ConfError)
+        self.assertEqual(str(problem.place), self.path(place))
+        self.assertEqual(problem.field, field)
+        self.assertIn(reason, problem.reason)
+        self.assertEqual([each.address.port for each in found.services], [*ports])
+
+
+class ReadTests(FilesCase):
+    """
+    Tests for L{read}.
+    """
+
+    def test_text(self) -> None:
+        """
+        The text of a file is that in UTF-8, lines ends as they are.
+        """
+        path = self.write("a", "caf\u00e9\r\n")
+        self.assertEqual(read(path), "caf\u00e9\r\n")
+
+    def test_mark(self) -> None:
+        """
+        A byte order mark is no part of the text.
+        """
+        self.assertEqual(read(self.write("a", b"\xef\xbb\xbf# a")), "# a")
+
+    def test_device(self) -> None:
+        """
+        The device that is always empty can be read, also by a link; no other is opened.
+        """
+        os.symlink(os.devnull, self.path("a"))
+        for path in (os.devnull, self.path("a")):
+            self.assertEqual(read(path), "")
+        for path in ("/dev/zero", "/dev/tty"):
+            problem = self.assertRaises(OSError, read, path)
+            reason = "is a character device, not a regular file"
+            self.assertEqual(problem.strerror, reason)
+
+    def test_bytes(self) -> None:
+        """
+        Bytes that are not UTF-8, and NUL characters, are kept.
+        """
+        path = self.write("a", b"\xef\xbb\xbf# K\xfcche \xc3\xbc\n\0")
+        self.assertEqual(read(path), "# K\udcfcche \xfc\n\0")
+
+    def test_binary(self) -> None:
+        """
+        A file that is nothing but NUL characters between others is no text; one that
+        has some is.
+        """
+        path = self.write("a", "7 stream tcp\n".encode("utf-16") * 20)
+        problem = self.assertRaises(OSError, read, path)
+        reason = "is not text in UTF-8: it has 260 NUL characters"
+        self.assertEqual(problem.strerror, reason)
+        for data in (b"\0" * 100, (b"\0" + b"x" * 20) * 200):
+            self.assertEqual(read(self.write("a", data)), data.decode())
+
+    def test_missing(self) -> None:
+        """
+        A file that is not there cannot be read.
+        """
+        problem = self.assertRaises(OSError, read, self.path("a"))
+        self.assertEqual(problem.errno, errno.ENOENT)
+
+    def test_noFile(self) -> None:
+        """
+        A folder and a FIFO cannot be read, nor does it wait for somebody to write.
+        """
+        os.mkfifo(self.path("fifo"))
+        for path, what in ((self.folder, "directory"), (self.path("fifo"), "FIFO")):
+            problem = self.assertRaises(OSError, read, path)
+            self.assertEqual(problem.strerror, f"is a {what}, not a regular file")
+
+    def test_terminal(self) -> None:
+        """
+        So cannot a terminal, which would wait for somebody to type.
+        """
+        ends = os.openpty()
+        for fd in ends:
+            self.addCleanup(os.close, fd)
+        problem = self.assertRaises(OSError, read, os.ttyname(ends[1]))
+        reason = "is a character device, not a regular file"
+        self.assertEqual(problem.strerror, reason)
+
+    def test_descriptors(self) -> None:
+        """
+        No descriptor stays open, whatever happens.
+        """
+        self.write("good", "a")
+        self.write("bad", b"\xff")
+        unused = os.open(os.devnull, os.O_RDONLY)
+        os.close(unused)
+        for name in ("good", "bad", "missing", "."):
+            with contextlib.suppress(OSError):
+                read(self.path(name))
+            descriptor = os.open(os.devnull, os.O_RDONLY)
+            os.close(descriptor)
+            self.assertEqual(descriptor, unused, name)
+
+
+class LoadTests(FilesCase):
+    """
+    Tests for L{load}.
+    """
+
+    def test_nothing(self) -> None:
+        """
+        No files come to nothing.
+        """
+        self.assertEqual(self.load(), Configuration())
+
+    def test_several(self) -> None:
+        """
+        The lines of all files count, in the order of the files.
+        """
+        self.write("a", f"7 {ECHO}\n")
+        self.write("b", f"8 {ECHO}\n6 {ECHO}\n")
+        self.assertServes(self.load("b", "a"), 8, 6, 7)
+
+    def test_badLines(self) -> None:
+        """
+        Lines that cannot be used, and services that there are not, are left out (items
+        3 and 14).
+        """
+        self.write("a", f"6 {ECHO}\n7 stream\nnone {ECHO}\n8 {ECHO}\n9 on a=b;")
+        found = self.load("a")
+        self.assertEqual([each.address.port for each in found.services], [6, 8])
+        self.assertEqual(
+            [(each.place.line, each.field) for each in found.problems],
+            [(2, "protocol"), (3, "service"), (5, "a")],
+        )
+
+    def test_off(self) -> None:
+        """
+        What is off is not served, and what is wrong with it is said (item 28).
+        """
+        keys = "protocol=tcp, args=echo"
+        self.write("a", f"6 off {keys};\n7 on {keys};\nnone off {keys};\n")
+        self.assertProblem(self.load("a"), "a:3:1", "service", "not in services(5)", 7)
+
+    def test_unreadable(self) -> None:
+        """
+        A file that cannot be read is a problem, and other files are served.
+        """
+        self.write("b", f"7 {ECHO}\n")
+        reason = "cannot be read: No such file or directory"
+        self.assertProblem(self.load("a", "b"), "a:1:1", "file", reason, 7)
+
+    def test_notText(self) -> None:
+        """
+        Bytes that are not UTF-8 and NUL characters in comments are nothing; a line is
+        served with such bytes, and has one warning; one with a NUL is one problem.
+        """
+        line = b"9 on protocol = tcp, wait = no, user = -, exec = /bin/true,\n"
+        self.write(
+            "a",
+            b"# x \0\n# caf\xe9\n7 stream tcp nowait - /bin/true a\xe9 b\xfc\n"
+            + b" # \xfc\n"
+            + line
+            + b"args = \xff 'a\xfe', # \xfd\nenv = \"A=\\xff\";\n"
+            + b"10 stream tcp nowait - /bin/true \0 \0\n",
+        )
+        self.write("b", f"8 {ECHO}\n")
+        found = self.load("a", "b")
+        self.assertProblem(found, "a:8:34", "line", "cannot hold a NUL", 7, 9, 8)
+        program = found.services[0].program
+        assert program is not None
+        self.assertEqual(program.argv, ("a\udce9", "b\udcfc"))
+        self.assertEqual(
+            [(each.place.line, each.place.column) for each in found.warnings],
+            [(3, 34), (6, 8)],
+        )
+        self.assertIn("the byte 0xe9 is not UTF-8", found.warnings[0].reason)
+
+    def test_folder(self) -> None:
+        """
+        The files of a folder are read in the order of their names, without those that
+        packages and editors leave behind.
+        """
+        for port, name in enumerate(
+            ("b", "a.conf", "c", ".hidden", "d~", "e.dpkg-old", "f.bak", "g.conf~"), 1
+        ):
+            self.write(f"d/{name}", f"{port} {ECHO}\n")
+        self.assertServes(self.load("d"), 2, 1, 3)
+
+    def test_folderInside(self) -> None:
+        """
+        A folder within a folder is a problem.
+        """
+        self.write("d/a", f"7 {ECHO}\n")
+        os.mkdir(self.path("d/b"))
+        reason = f"'{self.path('d/b')}' is a directory, not a regular file"
+        self.assertProblem(self.load("d"), "d/b:1:1", "file", reason, 7)
+
+    def test_folderUnreadable(self) -> None:
+        """
+        A folder that cannot be listed is a problem, and other files are served.
+        """
+
+        def refuse(path: str) -> list[str]:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+
+        self.write("a", f"7 {ECHO}\n")
+        os.mkdir(self.path("d"))
+        self.patch(os, "listdir", refuse)
+        reason = "cannot be read: Permission denied"
+        self.assertProblem(self.load("d", "a"), "d:1:1", "file", reason, 7)
+
+    def test_duplicates(self) -> None:
+        """
+        The first of two lines for one socket is served, and a warning names both, in
+        whichever files they are (item 25).
+        """
+        self.write("a", f"7 {ECHO}\n7 dgram udp wait - internal echo\n")
+        self.write("b", f"\n7 stream tcp nowait - internal discard\n8 {ECHO}\n")
+        found = self.load("a", "b")
+        self.assertServes(found, 7, 7, 8)
+        self.assertEqual(found.services[0].internal, "echo")
+        (warning,) = found.warnings
+        self.assertEqual(str(warning.place), self.path("b:2:1"))
+        self.assertIn(f"{self.path('a:1:1')} already", warning.reason)
+
+    def test_warnings(self) -> None:
+        """
+        What is strange is served, with a warning (item 11).
+        """
+        self.write("a", "7 stream tcp nowait - /bin/sh sh # x\n")
+        found = self.load("a")
+        self.assertServes(found, 7)
+        self.assertEqual([each.field for each in found.warnings], ["args"])
+
+    def test_missingProgram(self) -> None:
+        """
+        A program that is not there is served, with a warning at its place.
+        """
+        self.write("a", "7 stream tcp nowait - ./missing x\n")
+        found = self.load("a")
+        self.assertServes(found, 7)
+        (warning,) = found.warnings
+        self.assertEqual((warning.place.column, warning.field), (23, "exec"))
+        self.assertIn(self.path("missing"), warning.reason)
+
+    def test_exposed(self) -> None:
+        """
+        A file that everybody may write to, or a group that is not its owner's alone,
+        is warned about; what an unwritable one or a device says is not.
+        """
+        path = self.write("a", "")
+        for mode, words in ((0o644, 0), (0o602, 1), (0o664, 1)):
+            os.chmod(path, mode)
+            if os.geteuid() == 0:
+                os.chown(path, -1, 12345)
+            elif mode == 0o664 and os.stat(path).st_gid == os.geteuid():
+                continue
+            said = [each.reason for each in self.load("a").warnings]
+            self.assertEqual(len(said), words, (oct(mode), said))
+            for reason in said:
+                self.assertIn("others than its owner may write", reason)
+        self.assertEqual(load(["/dev/null"], Settings(), lookups()).warnings, ())
+
+    def test_ownersGroup(self) -> None:
+        """
+        A group that is its owner's alone, or root's, may write to a file.
+        """
+        if os.geteuid() != 0:
+            raise SkipTest("only root gives files away")
+        path = self.write("a", "")
+        os.chmod(path, 0o664)
+        os.chown(path, -1, 0)
+        self.assertEqual(self.load("a").warnings, ())
+
+    def test_othersFile(self) -> None:
+        """
+        A file that is neither root's nor of whoever runs the daemon is warned about.
+        """
+        if os.geteuid() != 0:
+            raise SkipTest("only root gives files away")
+        os.chown(self.write("a", ""), 12345, -1)
+        (warning,) = self.load("a").warnings
+        self.assertIn("the user 12345 owns it", warning.reason)
+
+
+class IncludeTests(FilesCase):
+    """
+    Tests for C{.include}.
+    """
+
+    def test_pattern(self) -> None:
+        """
+        A pattern is relative to the file that it stands in, and its files come in the
+        order of their names, in place of the line (item 26).
+        """
+        self.write("a", f'6 {ECHO}\n.include "d/*.conf"\n9 {ECHO}\n')
+        self.write("d/y.conf", f"8 {ECHO}\n")
+        self.write("d/x.conf", f"7 {ECHO}\n.include more/z\n")
+        self.write("d/more/z", f"77 {ECHO}\n")
+        self.write("d/other", f"1 {ECHO}\n")
+        self.assertServes(self.load("a"), 6, 7, 77, 8, 9)
+
+    def test_absolute(self) -> None:
+        """
+        A pattern may be absolute (item 26).
+        """
+        path = self.write("x", f"7 {ECHO}\n")
+        self.write("d/a", f'.include "{path}"\n')
+        self.assertServes(self.load("d/a"), 7)
+
+    def test_workingFolder(self) -> None:
+        """
+        A path that is relative to the working directory has relative patterns too.
+        """
+        self.write("a", ".include x\n")
+        self.write("x", f"7 {ECHO}\n")
+        before = os.getcwd()
+        self.addCleanup(os.chdir, before)
+        os.chdir(self.folder)
+        found = load(["a"], Settings(), lookups())
+        self.assertServes(found, 7)
+        self.assertEqual(str(found.services[0].place), "x:1:1")
+
+    def test_magicFolder(self) -> None:
+        """
+        The folder of the file is no part of the pattern.
+        """
+        self.write("d[1]/a", ".include *.conf\n.include y\n")
+        self.write("d[1]/x.conf", f"7 {ECHO}\n")
+        self.write("d[1]/y", f"8 {ECHO}\n")
+        self.write("d1/x.conf", f"9 {ECHO}\n")
+        self.assertServes(self.load("d[1]/a"), 7, 8)
+
+    def test_nothingFound(self) -> None:
+        """
+        A pattern may find nothing.
+        """
+        self.write("a", f".include *.conf\n7 {ECHO}\n")
+        self.assertServes(self.load("a"), 7)
+
+    def test_missingFolder(self) -> None:
+        """
+        The folder in which a pattern looks must be there: what it has had is not to be
+        closed because it was moved, or is another user's for now.
+        """
+        for pattern in ("d/*.conf", "d/*/x", self.path("d/*.conf")):
+            self.write("a", f"\n.include {pattern}\n7 {ECHO}\n")
+            found = self.load("a")
+            self.assertProblem(found, "a:2:10", ".include", "No such file", 7)
+            self.assertIn(repr(self.path("d") + "/"), found.problems[0].reason)
+
+    def test_missing(self) -> None:
+        """
+        A name that is no pattern must be that of a file: it is a problem of the line
+        that names it.
+        """
+        self.write("a", f"\n.include missing\n7 {ECHO}\n")
+        found = self.load("a")
+        self.assertProblem(found, "a:2:10", ".include", "No such file or directory", 7)
+        self.assertIn(repr(self.path("missing")), found.problems[0].reason)
+
+    def test_circular(self) -> None:
+        """
+        A file that includes itself is a problem of the line that does it, by whatever
+        name, and not endless (item 26).
+        """
+        self.write("a", f"6 {ECHO}\n.include b\n9 {ECHO}\n")
+        self.write("b", f"7 {ECHO}\n.include c\n8 {ECHO}\n")
+        os.symlink("a", self.path("c"))
+        found = self.load("a")
+        self.assertProblem(found, "b:2:10", ".include", "includes itself", 6, 7, 8, 9)
+
+    def test_itself(self) -> None:
+        """
+        A pattern that finds its own file is a problem (item 26).
+        """
+        self.write("a", f".include *\n7 {ECHO}\n")
+        self.assertProblem(self.load("a"), "a:1:10", ".include", "includes itself", 7)
+
+    def test_twice(self) -> None:
+        """
+        A file may be included twice, which is not circular.
+        """
+        self.write("a", "127.0.0.1:\n.include x\n127.0.0.2:\n.include x\n")
+        self.write("x", f"7 {ECHO}\n")
+        found = self.load("a")
+        self.assertServes(found, 7, 7)
+        hosts = [each.address.host for each in found.services]
+        self.assertEqual(hosts, ["127.0.0.1", "127.0.0.2"])
+
+    def test_address(self) -> None:
+        """
+        A file inherits the default address, and does not change that of the file that
+        includes it (item 26).
+        """
+        self.write("a", f"127.0.0.1:\n.include x\n9 {ECHO}\n")
+        self.write("x", f"7 {ECHO}\n127.0.0.2:\n8 {ECHO}\n")
+        found = self.load("a")
+        self.assertEqual(
+            [str(each.address) for each in found.services],
+            ["127.0.0.1:7", "127.0.0.2:8", "127.0.0.1:9"],
+        )
+
+
+class StatementsTests(SynchronousTestCase):
+    """
+    Tests for L{fromStatements}.
+    """
+
+    def test_text(self) -> None:
+        """
+        A configuration can come from a text as well, where other files are not
+        asked for.
+        """
+        text = f"7 {ECHO}\n8 stream\n.include /etc/passwd\n"
+        found = fromStatements(parse(text), Settings(), lookups())
+        self.assertEqual([each.address.port for each in found.services], [7])
+        self.assertEqual([each.place.line for each in found.problems], [2])
+
+
+class TooMuchTests(FilesCase):
+    """
+    Tests of configurations that are too much for anybody to mean them.
+    """
+
+    def _problem(self, name: str, text: str) -> str:
+        """
+        The last thing that is wrong with a file.
+        """
+        with open(self.path(name), "w", encoding="utf-8") as file:
+            file.write(text)
+        return str(load([self.path(name)], Settings(), lookups()).problems[-1])
+
+    def test_mistakes(self) -> None:
+        """
+        Of a file that is nothing but mistakes a thousand are said.
+        """
+        last = self._problem("noise", "x\n" * 100000)
+        self.assertIn(":1001:1: file: there are more than 1000 mistakes", last)
+
+    def test_statements(self) -> None:
+        """
+        A file is read as far as one line for every port goes.
+        """
+        last = self._problem("noise", "a on;\n" * (STATEMENTS + 1))
+        self.assertIn(":1001:1: file: there are more than 1000 mistakes", last)
+        found = list(parse("a on;\n" * (STATEMENTS + 5)))
+        self.assertEqual(len(found), STATEMENTS + 1)
+        self.assertIn("has more than 65536 statements", str(found[-1]))
+
+    def test_words(self) -> None:
+        """
+        A statement has no more words than a program could be given, in either form.
+        """
+        for text in (
+            f"7 {ECHO} " + "x " * WORDS,
+            f"7 {ECHO}" + "\n x" * WORDS,
+            "7 on args = " + "x " * WORDS + ";",
+        ):
+            self.assertIn("a statement has 10000 at most", self._problem("a", text))
+
+    def test_addresses(self) -> None:
+        """
+        Nobody has so many addresses.
+        """
+        last = self._problem("a", "127.0.0.1," * 32 + f"::7 {ECHO}")
+        self.assertIn("has more than 32 addresses", last)
+
+    def test_sockets(self) -> None:
+        """
+        Nobody can have so many sockets.
+        """
+        self.patch(loader, "SOCKETS", 10)
+        last = self._problem("a", f"0 {ECHO}\n" * 20)
+        self.assertIn(":11:1: service: these are more than 10 sockets", last)
+
+    def test_large(self) -> None:
+        """
+        A file that is too large is not read, and one without an end neither.
+        """
+        self.patch(loader, "LARGEST", 1 << 20)
+        self.assertIn("more than 1 MB", self._problem("a", "#" * ((1 << 20) + 1)))
+        (problem,) = load(["/dev/zero"], Settings(), lookups()).problems
+        self.assertIn("'/dev/zero' is a character device", problem.reason)
+
+    def test_deep(self) -> None:
+        """
+        Files that include others ever deeper are left at some depth, and at some
+        number: two in each would be more than anybody can count.
+        """
+        self.patch(loader, "FILES", 300)
+        for number in range(40):
+            with open(self.path(str(number)), "w") as file:
+                file.write(f".include {number + 1}\n" * 2)
+        problems = load([self.path("0")], Settings(), lookups()).problems
+        reasons = {each.reason for each in problems}
+        self.assertIn("goes more than 32 files deep", reasons)
+        self.assertIn("makes more than 300 files", reasons)
+
+    def test_warnings(self) -> None:
+        """
+        A thousand warnings are enough.
+        """
+        path = self.path("a")
+        with open(path, "w") as file:
+            file.write(f"7 {ECHO}\n" * 2000)
+        self.assertEqual(len(load([path], Settings(), lookups()).warnings), 1000)

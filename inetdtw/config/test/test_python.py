@@ -1,0 +1,254 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Tests for L{inetdtw.config.python}.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.python.filepath import FilePath
+from twisted.trial.unittest import SynchronousTestCase
+
+from inetdtw._warmhelper import ORDERS
+from inetdtw.config.python import Unfit, command, divided, interpretedBy, isPython
+from inetdtw.interfaces import Order
+from inetdtw.model.process import Context
+from inetdtw.model.service import Interpreted, Program
+
+#: What an interpreter can be kept for, by its arguments: how many of these are
+#: options, and what form follows.
+FIT: dict[str, tuple[int, str]] = {
+    "s.py a": (0, ""),
+    "-u s.py": (1, ""),
+    "-uIOEsSBbP s.py": (1, ""),
+    "-OO -bb s.py -x": (2, ""),
+    "-W ignore s.py": (2, ""),
+    "-Wignore s.py": (1, ""),
+    "-X utf8 -uXdev s.py": (3, ""),
+    "-uW error s.py": (2, ""),
+    "-X import time.py": (2, ""),
+    "-c print() a": (0, "-c"),
+    "-I -c print()": (1, "-c"),
+    "-m module -c": (0, "-m"),
+}
+#: Those that none can be kept for, and a word of the reason.
+UNFIT: dict[str, str] = {
+    "": "no script",
+    "-u": "no script",
+    "-W": "no script",
+    "-c": "nothing behind",
+    "-m": "nothing behind",
+    "-": "standard input",
+    "-i s.py": "-i cannot",
+    "-v s.py": "-v cannot",
+    "-V": "-V cannot",
+    "-h": "-h cannot",
+    "-uc print()": "-uc cannot",
+    "-x s.py": "-x cannot",
+    "-q s.py": "-q cannot",
+    "--version": "--version cannot",
+    "-- s.py": "-- cannot",
+    "--check-hash-based-pycs always s.py": "cannot",
+    "-X importtime s.py": "importtime",
+    "-Ximporttime=2 s.py": "importtime",
+}
+
+
+def program(*argv: str, name: str = "/usr/bin/python3") -> Program:
+    """
+    A program.
+    """
+    return Program(name, (), argv)
+
+
+class DividedTests(SynchronousTestCase):
+    """
+    Tests for L{divided} and L{isPython}.
+    """
+
+    def test_fit(self) -> None:
+        """
+        Options that change nothing but how it runs, and then a script, a module, or
+        code.
+        """
+        found = {text: divided(text.split()) for text in FIT}
+        self.assertEqual(found, FIT)
+
+    def test_unfit(self) -> None:
+        """
+        Whatever else it says is the reason why it cannot be kept.
+        """
+        for text, word in UNFIT.items():
+            why = self.assertRaises(Unfit, divided, text.split())
+            self.assertIn(word, str(why), text)
+
+    def test_names(self) -> None:
+        """
+        An interpreter is called as CPython's are, in any folder.
+        """
+        for name in ("python", "python3", "python3.7", "/opt/x/bin/python3.13"):
+            self.assertTrue(isPython(name), name)
+        others = ("python2", "python2.7", "pypy3", "python3.py", "python3-config")
+        for name in (*others, "python3.", "ipython3", "", "/usr/bin/python3/x"):
+            self.assertFalse(isPython(name), name)
+
+
+class InterpretedTests(SynchronousTestCase):
+    """
+    Tests for L{interpretedBy}.
+    """
+
+    def setUp(self) -> None:
+        """
+        Have a folder.
+        """
+        self.folder = FilePath(self.mktemp())
+        self.folder.makedirs()
+
+    def script(self, first: str) -> str:
+        """
+        The absolute path of a script with this first line.
+        """
+        file = self.folder.child("script")
+        file.setContent(first.encode() + b"\nprint()\n")
+        return str(file.path)
+
+    def ofScript(self, first: str, *argv: str) -> Interpreted:
+        """
+        What is found of a script.
+        """
+        return interpretedBy(program("name", *argv, name=self.script(first)))
+
+    def test_interpreter(self) -> None:
+        """
+        Of an interpreter's own arguments.
+        """
+        found = interpretedBy(program("py", "-u", "s.py", "a"), None, "auto")
+        self.assertEqual(
+            found, Interpreted("", ("py", "-u"), 0, "", ("s.py", "a"), "auto")
+        )
+
+    def test_firstLine(self) -> None:
+        """
+        Of a script that names its interpreter, whatever the script is called.
+        """
+        for first, prefix, hidden in (
+            ("#!/usr/bin/python3", ("/usr/bin/python3",), 0),
+            ("#! /x/python3.9  -uI ", ("/x/python3.9", "-uI"), 0),
+            ("#!/usr/bin/env python3", ("/usr/bin/env", "python3"), 1),
+            ("#!/bin/env -S python3 -u -I", ("/bin/env", "python3", "-u", "-I"), 1),
+            ("#!/bin/env -Spython3", ("/bin/env", "python3"), 1),
+        ):
+            wanted = Interpreted(prefix[0], prefix, hidden, "", ("a", "b"))
+            self.assertEqual(self.ofScript(first, "a", "b"), wanted)
+
+    def test_noInterpreter(self) -> None:
+        """
+        One that names no interpreter, or in a way that only a system understands, or
+        one that takes the script for something else, cannot be kept.
+        """
+        for first in (
+            "print()",
+            "#!",
+            "#!python3",
+            "#!/bin/sh",
+            "#!/usr/bin/env",
+            "#!/usr/bin/env python3 -u",
+            "#!/usr/bin/env -S A=1 python3",
+            "#!/usr/bin/env -S 'python3' -u",
+            "#!/usr/bin/env /x/python3",
+            "#!/usr/bin/env perl",
+            "#!/usr/bin/python3 -m",
+            "#!/usr/bin/python3 -c",
+            "#!/usr/bin/python3 -u -I",
+            "#!/usr/bin/env -S python3 -c",
+            "\x7fELF",
+        ):
+            self.assertRaises(Unfit, self.ofScript, first)
+
+    def test_unreadable(self) -> None:
+        """
+        So it is with what is not there, and with a path that depends on where one is.
+        """
+        for name in (f"{self.folder.path}/none", "script"):
+            self.assertRaises(Unfit, interpretedBy, program("x", name=name))
+
+    def test_chroot(self) -> None:
+        """
+        A path starts from the service's root.
+        """
+        path = self.script("#!/usr/bin/python3")
+        root, name = path.rsplit("/", 1)
+        found = interpretedBy(program("x", name=f"/{name}"), root)
+        self.assertEqual(found.starter, "/usr/bin/python3")
+
+
+class CommandTests(SynchronousTestCase):
+    """
+    Tests for L{command}.
+    """
+
+    def command(
+        self, kept: Interpreted, **given: Any
+    ) -> tuple[str, list[str], dict[str, object]]:
+        """
+        How one is started.
+        """
+        usual = {"executable": "/bin/py", "argv": ("py", "-u", "s.py", "a")}
+        order = Order(environment={}, extra={}, fds=(0, 0, 0), **{**usual, **given})
+        return command(kept, order, "pre", Context(directory="/d", chroot="/c"))
+
+    def test_interpreter(self) -> None:
+        """
+        An interpreter has its own options, then what it is to be, and what a cold
+        start would be.
+        """
+        kept = Interpreted("", ("py", "-u"), 0, "", ("s.py", "a"))
+        executable, argv, orders = self.command(kept)
+        self.assertEqual(executable, "/bin/py")
+        self.assertEqual(argv, ["py", "-u", "-", "s.py", "a"])
+        wanted = {
+            "form": "",
+            "at": 2,
+            "asked": "pre",
+            "paths": [b"/bin/py"],
+            "cold": [b"py", b"-u", b"s.py", b"a"],
+            "plain": [b"py", b"-u", b"s.py", b"a"],
+            "directory": b"/d",
+        }
+        self.assertEqual(orders, wanted)
+        self.assertEqual(set(orders), ORDERS)
+
+    def test_large(self) -> None:
+        """
+        Arguments that are large are not the interpreter's too.
+        """
+        kept = Interpreted("", ("py",), 0, "", ("s.py", "a" * 100000))
+        _, argv, orders = self.command(kept, argv=("py", "s.py", "a" * 100000))
+        self.assertEqual(argv, ["py", "-"])
+        self.assertEqual(orders["plain"], [b"py", b"s.py", b"a" * 100000])
+
+    def test_outside(self) -> None:
+        """
+        The interpreter is given a path where there is no root folder of its own.
+        """
+        kept = Interpreted("", ("py",), 0, "", ("s.py",))
+        order = Order("/bin/py", ("py", "s.py"), {}, {}, (0, 0, 0))
+        self.assertEqual(command(kept, order, "")[1], ["py", "/dev/fd/0", "s.py"])
+
+    def test_script(self) -> None:
+        """
+        A script's interpreter is executed; what the interpreter would find is told
+        besides.
+        """
+        kept = Interpreted("/usr/bin/env", ("/usr/bin/env", "py", "-u"), 1, "", ("a",))
+        given = {"executable": "/s.py", "argv": ("name", "a")}
+        executable, argv, orders = self.command(kept, **given)
+        self.assertEqual(executable, "/usr/bin/env")
+        self.assertEqual(argv, ["/usr/bin/env", "py", "-u", "-", "/s.py", "a"])
+        self.assertEqual(orders["plain"], [b"py", b"-u", b"/s.py", b"a"])
+        found = (orders["at"], orders["paths"], orders["cold"])
+        self.assertEqual(found, (2, [b"/s.py"], [b"name", b"a"]))

@@ -1,0 +1,510 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Tests for L{inetdtw.config.resolver}.
+"""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import replace
+from typing import Any
+
+from inetdtw import builtin
+from inetdtw.config.entry import Entry
+from inetdtw.config.parser import parse
+from inetdtw.config.resolver import resolve
+from inetdtw.model.errors import ConfError, Place
+from inetdtw.model.process import Context, Identity, Login
+from inetdtw.model.service import (
+    Address,
+    Bounds,
+    Program,
+    Service,
+    Settings,
+    SocketOptions,
+    Variables,
+)
+from inetdtw.test.resolving import (
+    ALPINE,
+    PLAIN,
+    ROOT,
+    SH,
+    ResolveCase,
+    resolved,
+    serviceOf,
+    servicesOf,
+)
+
+
+class ServiceTests(ResolveCase):
+    """
+    Tests for what an entry comes to as a whole.
+    """
+
+    def test_positional(self) -> None:
+        """
+        A line comes to numbers and absolute paths (item 1).
+        """
+        service = serviceOf("7007 stream tcp nowait alpine /bin/sh sh -x")
+        wanted = Service(
+            place=Place("/etc/x", 1),
+            name="7007/tcp",
+            address=Address(socket.AF_INET, "0.0.0.0", 7007),
+            socktype=socket.SOCK_STREAM,
+            program=Program("/bin/sh", (), ("sh", "-x")),
+            login=Login("alpine", "/home/alpine", "/bin/ash"),
+            context=Context(Identity(1000, 1000, (8, 100, 1000))),
+        )
+        self.assertEqual(service, wanted)
+        self.assertEqual(service.place, wanted.place)
+
+    def test_bothForms(self) -> None:
+        """
+        Both forms come to equal services (item 27).
+        """
+        self.assertEqual(
+            servicesOf(f"localhost:echo dgram udp wait {SH}"),
+            servicesOf(
+                "echo on bind=localhost, protocol=udp, wait=yes, user=-, "
+                "exec=/bin/sh, args=sh;"
+            ),
+        )
+
+    def test_off(self) -> None:
+        """
+        What is off comes to no services, and its mistakes are found (item 28).
+        """
+        keys = "protocol=tcp, args=echo"
+        self.assertEqual(servicesOf(f"7 off {keys};"), ())
+        self.assertProblem(f"nosuch off {keys};", 1, "service", "services(5)")
+        self.assertProblem(f"7 off bind=nowhere, {keys};", 12, "bind", "not known")
+        self.assertProblem("7 off protocol=udp, exec=x;", 1, "wait", "must be given")
+
+    def test_name(self) -> None:
+        """
+        A service is called what it says, or by its name and protocol.
+        """
+        self.assertEqual(serviceOf(f"echo stream tcp46 nowait {SH}").name, "echo/tcp")
+        self.assertEqual(serviceOf("7 on protocol=udp, args=echo;").name, "7/udp")
+        self.assertEqual(serviceOf("7 on protocol=udp,args=echo,id=e;").name, "e")
+        self.assertEqual(serviceOf(f"/s stream unix nowait {SH}").name, "/s/unix")
+
+    def test_namesOfSeveral(self) -> None:
+        """
+        With several addresses each service is called by its own.
+        """
+        names = [each.name for each in servicesOf("*,[::1]:7 stream tcp wait - x")]
+        self.assertEqual(names, ["0.0.0.0:7/tcp", "[::1]:7/tcp"])
+
+    def test_settings(self) -> None:
+        """
+        Settings hold where the entry does not say otherwise.
+        """
+        settings = Settings(9, Bounds(1, 2, 3, 4), "direct")
+        service = serviceOf(f"7 stream tcp nowait {SH}", ROOT, settings)
+        self.assertEqual(service.bounds, Bounds(1, 2, 3, 4))
+        self.assertEqual(service.options, SocketOptions(9))
+        self.assertEqual(service.launch, "direct")
+
+    def test_ownSettings(self) -> None:
+        """
+        What the entry says comes before settings, zeros too (item 15).
+        """
+        settings = Settings(9, Bounds(1, 2, 3, 4), "direct")
+        service = serviceOf(
+            "7 on protocol=tcp, args=echo, accept_max=5, service_max=6, ip_max=0, "
+            "per_source=8, backlog=0, launch=forkserver;",
+            ROOT,
+            settings,
+        )
+        self.assertEqual(service.bounds, Bounds(5, 6, 0, 8))
+        self.assertEqual(service.options.backlog, 0)
+        self.assertEqual(service.launch, "forkserver")
+
+    def test_options(self) -> None:
+        """
+        Sizes of buffers and an accept filter are the socket's (item 31).
+        """
+        service = serviceOf(f"7 stream:dataready tcp,sndbuf=64k,rcvbuf=1m nowait {SH}")
+        self.assertEqual(
+            service.options, SocketOptions(128, 65536, 1 << 20, "dataready")
+        )
+
+    def test_fields(self) -> None:
+        """
+        A definition needs a protocol, wait and a user, and says so.
+        """
+        exe = "exec=/bin/sh"
+        self.assertProblem(f"7 on {exe};", 1, "protocol", "must be given")
+        self.assertProblem(f"7 on protocol=tcp, {exe};", 1, "wait", "yes or no")
+        text = f"7 on protocol=tcp, wait=no, {exe};"
+        self.assertProblem(text, 1, "user", "must be given; - is whoever runs")
+
+    def test_variables(self) -> None:
+        """
+        C{env} and C{passenv} are the service's, in their order, an empty one too.
+        """
+        text = (
+            "7 on protocol=tcp, wait=no, user=-, exec=sh, "
+            "env = A=1 'B=x=y z' C=, passenv = LANG PATH;"
+        )
+        wanted = Variables((("A", "1"), ("B", "x=y z"), ("C", "")), ("LANG", "PATH"))
+        self.assertEqual(serviceOf(text).variables, wanted)
+        none = "7 on protocol=tcp, args=echo, passenv = ;"
+        self.assertEqual(serviceOf(none).variables, Variables(passed=()))
+        self.assertEqual(serviceOf("7 on protocol=tcp;").variables, Variables())
+
+    def test_badVariables(self) -> None:
+        """
+        A variable without an equals sign, without a name or with a NUL is refused.
+        """
+        for word in ("A", "=1", "'A=\\x00'"):
+            (problem,) = parse(f"7 on protocol=tcp, env={word};")
+            assert isinstance(problem, ConfError), word
+            self.assertEqual((problem.field, problem.place.column), ("env", 24))
+
+    def test_refusal(self) -> None:
+        """
+        What a client is told that is turned away is bytes, and nothing unless the line
+        says so; where nobody can be told it is refused (item 69).
+        """
+        line = "7 on protocol={}, wait={}, user=-, exec=sh, refusal={};"
+        said = line.format("tcp", "no", r'"busy\r\n\xff"')
+        self.assertEqual(serviceOf(said).refusal, b"busy\r\n\xff")
+        self.assertEqual(serviceOf(line.format("tcp", "no", '""')).refusal, b"")
+        for protocol, wait, column in (("tcp", "yes", 55), ("udp", "no", 54)):
+            text = line.format(protocol, wait, "x")
+            self.assertProblem(text, column, "refusal", "only for stream nowait")
+        behind = line.format("tcp", "no", "x").replace("7 on", "tcpmux/x on")
+        self.assertProblem(behind, 61, "refusal", "tcpmux")
+
+    def test_noAddresses(self) -> None:
+        """
+        A line that bounds what each client address may have is refused where it is not
+        known, or can be forged: nothing would hold what it asks for (items 67, 68).
+        """
+        for rest, column, reason in (
+            ("7 stream tcp wait", 18, "only the program sees the clients"),
+            ("7 dgram udp wait", 17, "only the program sees the clients"),
+            ("/x stream unix nowait", 22, "clients of a UNIX socket have no address"),
+            ("/x dgram unix nowait", 21, "clients of a UNIX socket have no address"),
+        ):
+            for key, limits in (("ip_max", "//1"), ("per_source", "///1")):
+                where = column + len(limits) - 1
+                line = f"{rest}{limits} {SH}"
+                self.assertProblem(line, where, key, reason)
+        internal = "7 dgram udp nowait{} root internal echo"
+        for key, limits in (("ip_max", "//1"), ("per_source", "///1")):
+            where = 18 + len(limits)
+            text = internal.format(limits)
+            self.assertProblem(text, where, key, "anybody can forge")
+
+    def test_noBoundsOfAddresses(self) -> None:
+        """
+        Where the address of a client is not known a line may say that there is no
+        bound for it, and the bounds of the settings are not in force.
+        """
+        settings = Settings(bounds=Bounds(1, 2, 3, 4))
+        for line in (
+            f"7 stream tcp wait{{}} {SH}",
+            f"7 dgram udp wait{{}} {SH}",
+            f"/x stream unix nowait{{}} {SH}",
+            "7 dgram udp nowait{} root internal echo",
+        ):
+            for limits in ("", "/1", "/1/0/0"):
+                service = serviceOf(line.format(limits), settings=settings)
+                self.assertEqual(service.bounds, Bounds(1, 2, 0, 0), line)
+
+    def test_sourcePrefix(self) -> None:
+        """
+        How many bits of an address count is said by the definition, or by the settings.
+        """
+        rest = "user = root, exec = /bin/sh"
+        settings = Settings(bounds=Bounds(sourcePrefix=(24, 56)))
+        for text, wanted in (
+            (f"7 on protocol = tcp, wait = no, {rest};", (24, 56)),
+            (
+                f"7 on protocol = tcp, wait = no, {rest}, per_source_prefix = 32/48;",
+                (32, 48),
+            ),
+            ("7 on protocol = udp, args = echo, per_source_prefix = 8/48;", (8, 48)),
+        ):
+            bounds = serviceOf(text, settings=settings).bounds
+            self.assertEqual(bounds.sourcePrefix, wanted)
+        self.assertEqual(Bounds().sourcePrefix, (32, 64))
+
+    def test_noSourcePrefix(self) -> None:
+        """
+        Where clients have no address that is known, no bits of it can count.
+        """
+        said = "per_source_prefix = 32/64;"
+        text = f"7 on protocol = tcp, wait = yes, user = root, exec = /bin/sh, {said}"
+        place = text.index(said) + 1
+        self.assertProblem(text, place + 20, "per_source_prefix", "only the program")
+
+    def test_answerMax(self) -> None:
+        """
+        How many answers one address may get is said by the definition or by the
+        settings, of what the daemon answers.
+        """
+        settings = Settings(bounds=Bounds(answerMax=7))
+        exec = "user = root, exec = /bin/sh, wait ="
+        for text, wanted in (
+            ("7 on protocol = udp, args = echo;", 7),
+            ("7 on protocol = udp, args = echo, answer_max = 0;", 0),
+            (f"7 on protocol = udp, answer_max = 9, {exec} no;", 9),
+        ):
+            self.assertEqual(
+                serviceOf(text, settings=settings).bounds.answerMax, wanted
+            )
+        self.assertEqual(Bounds().answerMax, 6000)
+        for protocol, wait in (("tcp", "no"), ("udp", "yes")):
+            text = f"7 on protocol = {protocol}, answer_max = 9, {exec} {wait};"
+            place = text.index("9,") + 1
+            self.assertProblem(text, place, "answer_max", "is only for datagrams")
+
+    def test_boundsOfAddresses(self) -> None:
+        """
+        Where the address of a client is known, what the line says of it holds.
+        """
+        for line in (
+            f"7 dgram udp nowait/1/2/3 {SH}",
+            f"tcpmux/x stream tcp nowait/1/2/3 {SH}",
+            "7 stream tcp nowait/1/2/3 root internal echo",
+            "7 stream tcp wait/1/2/3 root internal echo",
+        ):
+            self.assertEqual(serviceOf(line).bounds, Bounds(1, 0, 2, 3), line)
+
+    def test_pause(self) -> None:
+        """
+        How long a service pauses that was started too often is said by the line, or
+        else by the settings (item 64).
+        """
+        line = "7 on protocol=tcp, wait=no, user=-, exec=sh{};"
+        given = Settings(bounds=Bounds(pause=9))
+        for more, settings, wanted in (
+            (", pause=5", given, 5),
+            ("", given, 9),
+            ("", PLAIN, 60),
+        ):
+            service = serviceOf(line.format(more), settings=settings)
+            self.assertEqual(service.bounds.pause, wanted)
+
+    def test_stderr(self) -> None:
+        """
+        Standard error is the client's, unless the line says otherwise.
+        """
+        self.assertEqual(serviceOf("7 on protocol=tcp;").stderr, "socket")
+        text = "7 on protocol=tcp, stderr=log;"
+        self.assertEqual(serviceOf(text).stderr, "log")
+
+    def test_flags(self) -> None:
+        """
+        The flags of connections are for TCP only.
+        """
+        text = "7 on protocol=tcp, nodelay=yes, keepalive=yes;"
+        wanted = SocketOptions(noDelay=True, keepAlive=True)
+        self.assertEqual(serviceOf(text).options, wanted)
+        for key in ("nodelay", "keepalive"):
+            text = f"7 on protocol=udp, {key}=yes;"
+            self.assertProblem(text, text.index("yes") + 1, key, "is only for tcp")
+            serviceOf(f"7 on protocol=udp, {key}=no;")
+
+    def test_settingsBind(self) -> None:
+        """
+        The address of the command line holds for lines that give none, and a line's
+        own address, or that of a line above, holds against it; a path has none.
+        """
+        settings = Settings(bind=("192.0.2.4",))
+
+        def hosts(text: str) -> list[str]:
+            *_, entry = parse(text)
+            assert isinstance(entry, Entry), entry
+            found = resolve(entry, settings, ROOT).services
+            return [each.address.host for each in found]
+
+        echo = "stream tcp nowait root internal echo"
+        self.assertEqual(hosts(f"7 {echo}"), ["192.0.2.4"])
+        self.assertEqual(hosts(f"127.0.0.1:7 {echo}"), ["127.0.0.1"])
+        self.assertEqual(hosts(f"*:\n7 {echo}"), ["0.0.0.0"])
+        unix = "/s stream unix nowait root internal echo"
+        self.assertEqual(hosts(unix), ["/s"])
+
+    def test_ownMistake(self) -> None:
+        """
+        A mistake in this program is not taken for one in the entry, whatever it is.
+        """
+        for mistake in (KeyError("x"), LookupError("user", "is no user"), IndexError()):
+
+            def getaddrinfo(
+                *_: object, mistake: Exception = mistake, **__: object
+            ) -> Any:
+                raise mistake
+
+            ask = replace(ROOT, getaddrinfo=getaddrinfo)
+            line = "localhost:7 stream tcp nowait - internal"
+            self.assertIs(
+                self.assertRaises(type(mistake), resolved, line, ask), mistake
+            )
+
+    def test_waits(self) -> None:
+        """
+        The wait field is the service's.
+        """
+        self.assertTrue(serviceOf(f"7 dgram udp wait {SH}").wait)
+        self.assertFalse(serviceOf(f"7 dgram udp nowait {SH}").wait)
+
+
+class InternalTests(ResolveCase):
+    """
+    Tests for internal services.
+    """
+
+    def test_name(self) -> None:
+        """
+        An internal service is told by the name in front (item 2).
+        """
+        service = serviceOf("daytime stream tcp nowait root internal")
+        self.assertEqual(service.internal, "daytime")
+        self.assertEqual(service.address.port, 13)
+        self.assertIsNone(service.program)
+
+    def test_alias(self) -> None:
+        """
+        An alias of services(5) in front tells it too, by its port (item 2).
+        """
+        service = serviceOf("null stream tcp nowait root internal")
+        self.assertEqual(service.internal, "discard")
+
+    def test_port(self) -> None:
+        """
+        The port of its RFC in front tells it too.
+        """
+        ports = {"7": "echo", "9": "discard", "13": "daytime", "19": "chargen"}
+        for number, name in {**ports, "37": "time"}.items():
+            line = f"{number} dgram udp wait root internal"
+            self.assertEqual(serviceOf(line).internal, name)
+
+    def test_argument(self) -> None:
+        """
+        An argument tells it, whatever the port (item 2).
+        """
+        for name in builtin.NAMES:
+            line = f"20007 stream tcp nowait - internal {name}"
+            self.assertEqual(serviceOf(line).internal, name)
+        line = "echo stream tcp nowait - internal discard"
+        self.assertEqual(serviceOf(line).internal, "discard")
+
+    def test_path(self) -> None:
+        """
+        The last part of a path tells it, or an argument.
+        """
+        line = "/run/inetd/daytime stream unix nowait - internal"
+        self.assertEqual(serviceOf(line).internal, "daytime")
+        line = "/run/inetd/x stream unix nowait - internal echo"
+        self.assertEqual(serviceOf(line).internal, "echo")
+
+    def test_definition(self) -> None:
+        """
+        A definition without a program is an internal service, and needs neither wait
+        nor a user.
+        """
+        service = serviceOf("echo on protocol=udp;")
+        self.assertEqual((service.internal, service.wait), ("echo", False))
+
+    def test_wait(self) -> None:
+        """
+        Internal services wait for nothing.
+        """
+        self.assertFalse(serviceOf("echo dgram udp wait root internal").wait)
+
+    def test_user(self) -> None:
+        """
+        Anybody may name any user for an internal service, as nothing runs as her.
+        """
+        service = serviceOf("7 stream tcp nowait root internal", ALPINE)
+        self.assertEqual((service.login, service.context), (None, Context()))
+
+    def test_unknown(self) -> None:
+        """
+        An internal service that does not exist is told with those that do.
+        """
+        known = ", ".join(sorted({*builtin.NAMES, "tcpmux"}))
+        line = "20007 stream tcp nowait - internal"
+        reason = f"there is no internal '20007', only {known}"
+        self.assertProblem(line, 1, "args", reason)
+        line = "7 stream tcp nowait - internal other"
+        self.assertProblem(line, 32, "args", "there is no internal 'other'")
+        line = "http stream tcp nowait - internal"
+        self.assertProblem(line, 1, "args", "there is no internal 'http'")
+
+    def test_unknownService(self) -> None:
+        """
+        An internal service on a port that does not exist is an error of the port
+        (item 3).
+        """
+        line = "nosuch stream tcp nowait - internal"
+        self.assertProblem(line, 1, "service", "not in services(5)")
+
+
+class MuxedTests(ResolveCase):
+    """
+    Tests for tcpmux and the services behind it (item 90).
+    """
+
+    def test_tcpmux(self) -> None:
+        """
+        The internal service is known by its port, and by its name.
+        """
+        for line in ("1", "7007", "tcpmux"):
+            ask = replace(ROOT, getservbyname=lambda name, protocol: 1)
+            text = f"{line} stream tcp6 nowait root internal tcpmux"
+            (service,) = resolved(text, ask).services
+            self.assertEqual(service.internal, "tcpmux")
+            self.assertFalse(service.isMuxed)
+        self.assertEqual(
+            serviceOf("1 stream tcp nowait root internal").internal, "tcpmux"
+        )
+
+    def test_behind(self) -> None:
+        """
+        What is behind it has a name in lower case and no address, whatever the file
+        says of addresses; only the plus sign has a client told.
+        """
+        for written, greets in (("Name", False), ("+nAme", True)):
+            text = f"127.0.0.1:\ntcpmux/{written} stream tcp nowait {SH}"
+            *_, entry = parse(text)
+            assert isinstance(entry, Entry)
+            (service,) = resolve(entry, PLAIN, ROOT).services
+            self.assertEqual(service.address, Address(socket.AF_UNSPEC, "tcpmux/name"))
+            self.assertEqual((service.name, service.greets), ("tcpmux/name", greets))
+            self.assertTrue(service.isMuxed)
+
+    def test_id(self) -> None:
+        """
+        It can have a name of its own in the log, which does not matter to clients.
+        """
+        service = serviceOf(
+            "tcpmux/+x on protocol=tcp, wait=no, user=-, exec=sh, id=+y;"
+        )
+        self.assertEqual((service.name, str(service.address)), ("+y", "tcpmux/x"))
+        self.assertTrue(service.greets)
+
+    def test_bad(self) -> None:
+        """
+        A name that no client can ask for, a protocol that tcpmux does not have, and
+        what is not a program for each client are refused.
+        """
+        for name in ("", "+", "help", "HELP", "x" * 200):
+            line = f"tcpmux/{name} stream tcp nowait {SH}"
+            self.assertProblem(line, 1, "service", "is no name")
+        line = f"tcpmux/x stream tcp wait {SH}"
+        self.assertProblem(line, 21, "wait", "nowait does")
+        line = f"tcpmux/x dgram udp nowait {SH}"
+        self.assertProblem(line, 16, "protocol", "for tcp only")
+        line = "tcpmux/x stream tcp nowait root internal"
+        self.assertProblem(line, 1, "exec", "leads to programs only")
+        line = "7 dgram udp wait root internal tcpmux"
+        self.assertProblem(line, 9, "protocol", "for tcp only")

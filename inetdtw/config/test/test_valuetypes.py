@@ -1,0 +1,246 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Tests for L{inetdtw.config.valuetypes}.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from inetdtw.config import valuetypes
+from inetdtw.config.valuetypes import AnyKind
+
+
+class KindTests(SynchronousTestCase):
+    """
+    Tests for the kinds of values.
+    """
+
+    def assertReads(self, kind: AnyKind, wanted: dict[str, Any]) -> None:
+        """
+        Each word is read as its value, and the value can be written and read again.
+        """
+        for word, value in wanted.items():
+            self.assertEqual(kind.read((word,)), value, word)
+            self.assertEqual(kind.read(kind.write(value)), value, word)
+
+    def assertRefuses(self, kind: AnyKind, *refused: str) -> str:
+        """
+        Each word is refused with a message that quotes it.
+
+        @return: the last message.
+        """
+        message = ""
+        for word in refused:
+            message = str(self.assertRaises(ValueError, kind.read, (word,)))
+            self.assertIn(repr(word), message)
+        return message
+
+    def test_oneValue(self) -> None:
+        """
+        A kind that takes one value says how many it was given instead.
+        """
+        one: tuple[AnyKind, ...] = (
+            *(
+                valuetypes.word,
+                valuetypes.text,
+                valuetypes.flag,
+                valuetypes.size,
+                valuetypes.limit,
+            ),
+            *(
+                valuetypes.octal,
+                valuetypes.prefix,
+                valuetypes.number(0, 9),
+                valuetypes.integer(0, 9),
+            ),
+            valuetypes.oneOf("a", "b"),
+        )
+        for kind in one:
+            for words in ((), ("1", "2")):
+                problem = self.assertRaises(ValueError, kind.read, words)
+                reason = f"takes one value, not {len(words)}"
+                self.assertEqual(str(problem), reason, kind.name)
+
+    def test_word(self) -> None:
+        """
+        A word is anything printable that is not empty.
+        """
+        self.assertReads(valuetypes.word, {"a b": "a b", "\u00e9": "\u00e9"})
+        problem = self.assertRaises(ValueError, valuetypes.word.read, ("",))
+        self.assertEqual(str(problem), "is empty; it takes a word")
+
+    def test_wordIsPrintable(self) -> None:
+        """
+        A word cannot hold what would break a line of the log.
+        """
+        for word in ("a\nb", "a\0", "\x1b[m", "\udcff"):
+            problem = self.assertRaises(ValueError, valuetypes.word.read, (word,))
+            self.assertTrue(str(problem).isprintable(), word)
+
+    def test_text(self) -> None:
+        """
+        A text may be empty.
+        """
+        self.assertReads(valuetypes.text, {"": "", "a\nb": "a\nb"})
+
+    def test_words(self) -> None:
+        """
+        Words are any number of words.
+        """
+        for words in ((), ("",), ("a", "b c")):
+            self.assertEqual(valuetypes.words.read(words), words)
+            self.assertEqual(valuetypes.words.write(words), words)
+
+    def test_flag(self) -> None:
+        """
+        A flag is yes or no in any case, and nothing else.
+        """
+        self.assertReads(
+            valuetypes.flag, {"yes": True, "no": False, "YES": True, "No": False}
+        )
+        for word in ("on", "true", "1", ""):
+            problem = self.assertRaises(ValueError, valuetypes.flag.read, (word,))
+            self.assertEqual(str(problem), f"'{word}' is neither yes nor no")
+
+    def test_number(self) -> None:
+        """
+        A number is decimal digits within its bounds.
+        """
+        kind = valuetypes.number(1, 32767)
+        self.assertReads(kind, {"1": 1, "32767": 32767, "007": 7})
+        message = self.assertRefuses(
+            kind, "0", "32768", "-1", "+1", "1.0", "", "0x1", "\u0661", "9" * 5000
+        )
+        self.assertIn("is not a number from 1 to 32767", message)
+
+    def test_integer(self) -> None:
+        """
+        An integer may have a sign.
+        """
+        kind = valuetypes.integer(-20, 19)
+        self.assertReads(kind, {"-20": -20, "+5": 5, "19": 19, "0": 0})
+        self.assertRefuses(kind, "-21", "20", "--1", "", "1e1", "9" * 5000)
+
+    def test_size(self) -> None:
+        """
+        A size is a count of bytes, with suffixes for powers of 1024.
+        """
+        self.assertReads(
+            valuetypes.size,
+            {
+                "1": 1,
+                "8192": 8192,
+                "64k": 65536,
+                "64K": 65536,
+                "1m": 1 << 20,
+                "1G": 1 << 30,
+            },
+        )
+
+    def test_noSize(self) -> None:
+        """
+        What is no size is refused with an example, and what is out of range with
+        the range.
+        """
+        message = self.assertRefuses(
+            valuetypes.size, "", "k", "64kb", "-1", "1.5m", "6 4"
+        )
+        self.assertIn("is not a size like 8192, 64k or 1m", message)
+        message = self.assertRefuses(
+            valuetypes.size, "0", "2g", "2147483648", "9999999999m"
+        )
+        self.assertIn("is not a size from 1 to less than 2g", message)
+
+    def test_largestSize(self) -> None:
+        """
+        The largest size is what setsockopt(2) can take.
+        """
+        self.assertEqual(valuetypes.size.read(("2147483647",)), (1 << 31) - 1)
+
+    def test_limit(self) -> None:
+        """
+        A limit is a soft and a hard one; one value is both.
+        """
+        self.assertReads(
+            valuetypes.limit,
+            {
+                "64": (64, 64),
+                "64:128": (64, 128),
+                "0:5": (0, 5),
+                "9223372036m": (9223372036 << 20,) * 2,
+                "1k:1M": (1 << 10, 1 << 20),
+                "UNLIMITED": (valuetypes.UNLIMITED, valuetypes.UNLIMITED),
+                "infinity": (valuetypes.UNLIMITED, valuetypes.UNLIMITED),
+                "0:unlimited": (0, valuetypes.UNLIMITED),
+            },
+        )
+
+    def test_noLimit(self) -> None:
+        """
+        What is no limit is refused, and so is a soft one above the hard one.
+        """
+        for word in (
+            "",
+            ":",
+            "64:",
+            ":64",
+            "64:32",
+            "unlimited:5",
+            "-1",
+            "1:2:3",
+            "9999999999g",
+        ):
+            self.assertRaises(ValueError, valuetypes.limit.read, (word,))
+
+    def test_octal(self) -> None:
+        """
+        Permissions are up to four octal digits.
+        """
+        self.assertReads(valuetypes.octal, {"0660": 0o660, "77": 0o77, "1777": 0o1777})
+        self.assertRefuses(valuetypes.octal, "", "888", "0o660", "06600", "-1")
+
+    def test_prefix(self) -> None:
+        """
+        Prefix lengths are one of IPv4 and one of IPv6, neither of them 0.
+        """
+        for word, wanted in (("32/64", (32, 64)), ("1/128", (1, 128))):
+            self.assertEqual(valuetypes.prefix.read((word,)), wanted)
+            self.assertEqual(valuetypes.prefix.write(wanted), (word,))
+        message = self.assertRefuses(valuetypes.prefix, "64", "32/", "a/b", "", "-1/64")
+        self.assertIn("is not two prefix lengths like 32/64", message)
+        message = self.assertRefuses(
+            valuetypes.prefix, "0/64", "33/64", "32/0", "32/129"
+        )
+        self.assertIn("is not in the range from 1/1 to 32/128", message)
+
+    def test_oneOf(self) -> None:
+        """
+        A word that is none of the choices is refused with all of them.
+        """
+        kind = valuetypes.oneOf("stream", "dgram")
+        self.assertReads(kind, {"stream": "stream", "dgram": "dgram"})
+        self.assertEqual(kind.name, "stream|dgram")
+        message = self.assertRefuses(kind, "", "Stream")
+        self.assertEqual(message, "'Stream' is none of stream, dgram")
+
+    def test_checked(self) -> None:
+        """
+        A further check decides on values that the kind itself takes.
+        """
+
+        def odd(value: int) -> None:
+            if not value % 2:
+                raise ValueError(f"'{value}' is even")
+
+        kind = valuetypes.checked(valuetypes.number(0, 9), odd, "odd")
+        self.assertEqual(kind.name, "odd")
+        self.assertReads(kind, {"3": 3})
+        self.assertRefuses(kind, "4", "10")
+        self.assertEqual(
+            valuetypes.checked(valuetypes.word, lambda word: None).name, "word"
+        )

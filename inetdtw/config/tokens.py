@@ -1,0 +1,185 @@
+# -*- test-case-name: inetdtw.config.test.test_tokens -*-
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+The tokens of a key-value definition: words, strings with escapes, and marks between
+them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from enum import Enum
+
+from inetdtw.config.lexer import Source, checkNul
+from inetdtw.model.errors import ConfError, Place, Word
+
+#: What stands in a key-value definition, see L{Tokens}.
+_TOKEN = re.compile(
+    r"""
+      (?P<blank>[ \t\r\n]+)
+    | (?P<comment>\#[^\n]*)
+    | (?P<mark>[=,;])
+    | '(?P<single>[^'\\\n]*(?:\\[^\n][^'\\\n]*)*)'
+    | "(?P<double>[^"\\\n]*(?:\\[^\n][^"\\\n]*)*)"
+    | (?P<open>['"][^\n]*)
+    | (?P<plain>[^ \t\r\n,;"'=][^ \t\r\n,;"']*)
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_STRING_ESCAPE = re.compile(rb"""\\(?:x([0-9a-fA-F]{2})|(.))""", re.DOTALL)
+_ESCAPED = {
+    b"n": b"\n",
+    b"t": b"\t",
+    b"r": b"\r",
+    b"\\": b"\\",
+    b"'": b"'",
+    b'"': b'"',
+}
+#: A line that can only be the beginning of a statement.
+_BEGINNING = re.compile(
+    r"""
+      (?! \# )
+    (?: [^ \t\r\n=]+ [ \t]+ (?: on | off | stream | dgram | seqpacket | raw | rdm )
+        (?= [ \t\r\n;\#,:] | \Z )
+      | \.include (?= [ \t\r\n] | \Z )
+      | [^ \t\r\n=]+ : [ \t\r]* (?: \n | \Z )
+    )
+    """,
+    re.VERBOSE,
+)
+
+
+class Sort(Enum):
+    """
+    What a token of a definition is.
+
+    @cvar MARK: one of the marks.
+    @cvar PLAIN: a word that ends without a quote.
+    @cvar QUOTED: a word that ends with a quote.
+    """
+
+    MARK = "mark"
+    PLAIN = "plain"
+    QUOTED = "quoted"
+
+
+class Tokens:
+    """
+    The tokens of a key-value definition, inetd.conf(5) of NetBSD: words and
+    strings, divided by blanks, and the marks C{=}, C{,} and C{;}.  Strings have
+    the escapes C{\\\\ \\n \\t \\r \\' \\" \\xXX}, the last of which is a byte.  A
+    comment may stand wherever a blank may.
+
+    A definition ends with its semicolon.  One that lacks it ends in front of a line
+    that can only be the beginning of another statement: one whose second word is
+    C{on}, C{off} or a type of socket, one that is nothing but C{address:}, or an
+    C{.include}; all of them without a blank in front.
+    """
+
+    def __init__(self, source: Source) -> None:
+        """
+        @param source: the text, which has reached the definition.
+        """
+        self._source = source
+        self._ended = False
+
+    def __iter__(self) -> Iterator[tuple[Sort, Word]]:
+        """
+        The tokens up to the end of the definition.
+
+        @raise ConfError: if a string is not closed, or has an unknown escape.
+        """
+        source = self._source
+        pieces: list[str] = []
+        place = source.place(source.position)
+        sort = Sort.PLAIN
+        for match in _TOKEN.finditer(source.text, source.position):
+            kind = match.lastgroup
+            if kind in ("plain", "single", "double"):
+                here = source.place(match.start())
+                checkNul(match.group(), here)
+                source.checkBytes(match.group(), here)
+                place = place if pieces else here
+                pieces.append(_value(match, here))
+                sort = Sort.PLAIN if kind == "plain" else Sort.QUOTED
+                source.position = match.end()
+                continue
+            if pieces:
+                yield sort, Word("".join(pieces), place)
+                pieces = []
+            if kind == "open":
+                here = source.place(match.start())
+                raise ConfError(here, "definition", "a string is not closed here")
+            if kind == "mark":
+                mark = Word(match.group(), source.place(match.start()))
+                self._passOver(match)
+                yield Sort.MARK, mark
+            else:
+                self._passOver(match)
+            if self._ended:
+                return
+        if pieces:
+            yield sort, Word("".join(pieces), place)
+
+    def skip(self) -> None:
+        """
+        Pass over what is left of the definition.
+        """
+        if self._ended:
+            return
+        source = self._source
+        for match in _TOKEN.finditer(source.text, source.position):
+            if self._passOver(match):
+                return
+
+    def _passOver(self, match: re.Match[str]) -> bool:
+        """
+        Pass over one token.
+
+        @return: whether the definition ends there.
+        """
+        kind, end = match.lastgroup, match.end()
+        if kind != "blank":
+            # Nothing else has an end of line in it.
+            self._source.position = end
+            text = match.group()
+            if kind == "mark":
+                self._ended = text == ";"
+            elif kind == "open":
+                self._ended = text.rstrip().endswith(";")
+            return self._ended
+        self._source.goTo(end)
+        if self._source.text[end - 1] == "\n":
+            self._ended = _BEGINNING.match(self._source.text, end) is not None
+        return self._ended
+
+
+def _value(match: re.Match[str], place: Place) -> str:
+    """
+    What a token stands for.
+    """
+    text: str = match[match.lastgroup or 0]
+    if match.lastgroup != "plain" and "\\" in text:
+        return _unescaped(text, place)
+    return text
+
+
+def _unescaped(quoted: str, place: Place) -> str:
+    """
+    What a string with escapes stands for, in the way of C{os.fsdecode}: the bytes
+    that are no UTF-8 as well can be given to a program.
+    """
+
+    def bytesOf(escape: re.Match[bytes]) -> bytes:
+        if escape[1] is not None:
+            return bytes.fromhex(escape[1].decode("ascii"))
+        if escape[2] in _ESCAPED:
+            return _ESCAPED[escape[2]]
+        reason = "a backslash stands before one of n t r \\ ' \" xXX, not here"
+        raise ConfError(place, "definition", reason)
+
+    data = _STRING_ESCAPE.sub(bytesOf, quoted.encode("utf-8", "surrogatepass"))
+    return data.decode("utf-8", "surrogateescape")
