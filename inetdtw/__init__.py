@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from inetdtw.config.loader import Configuration
     from inetdtw.factory import ProgramFactory
     from inetdtw.limits.counters import Tally
+    from inetdtw.log.report import Report
     from inetdtw.model.changes import Reload
     from inetdtw.model.errors import ConfError
     from inetdtw.model.selection import NotOneService
     from inetdtw.model.service import Bounds, Settings
     from inetdtw.model.state import DaemonState, ServiceState
     from inetdtw.notify import Notifications
-    from inetdtw.report import Report
     from inetdtw.signals import ReloadOnHangup, StateOnUser2
     from inetdtw.slots import Draining
     from inetdtw.superserver import InetdService, NothingToServe
@@ -67,7 +67,7 @@ _MODULES = {
     "ProgramFactory": "factory",
     "Reload": "model.changes",
     "ReloadOnHangup": "signals",
-    "Report": "report",
+    "Report": "log.report",
     "ServiceState": "model.state",
     "Settings": "model.service",
     "StateOnUser2": "signals",

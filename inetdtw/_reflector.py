@@ -20,7 +20,7 @@ from typing import Any, Callable
 
 from inetdtw.environment import plain
 from inetdtw.limits.throttle import Seldom
-from inetdtw.report import Report
+from inetdtw.log.report import Report
 
 #: The ports whose services answer any datagram (RFC 862-868), and those that nobody
 #: answers who has nothing to say to them.

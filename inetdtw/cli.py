@@ -30,13 +30,14 @@ from twisted.logger import (
 from twisted.python import usage
 from twisted.scripts._twistd_unix import ServerOptions
 
-from inetdtw import NothingToServe, __version__, operate, systemlog, tap
+from inetdtw import NothingToServe, __version__, operate, tap
 from inetdtw.background import ELSEWHERE, Runner
 from inetdtw.config import compat
-from inetdtw.jsonlog import jsonLine, jsonObserver
+from inetdtw.log import systemlog
+from inetdtw.log.observers import jsonLine, jsonObserver
+from inetdtw.log.report import Report
 from inetdtw.model.errors import printable
 from inetdtw.printing import complain, tell
-from inetdtw.report import Report
 from inetdtw.system import pidfile
 from inetdtw.text import native
 

@@ -13,7 +13,7 @@ A line of the log costs far more than to write two bytes into a pipe.  So only s
 lines are passed on in one turn of the reactor, and the others in the next ones; until
 then nothing more is read, and whoever writes on waits.
 
-A service whose lines are over their rate (L{inetdtw.lograte}) does not wait: what its
+A service whose lines are over their rate (L{inetdtw.log.rate}) does not wait: what its
 programs write is read, counted and left out.
 """
 

@@ -17,9 +17,9 @@ from typing import Any
 from twisted.application.service import Service
 
 from inetdtw.controlpath import Folder
+from inetdtw.log.report import Report
 from inetdtw.model.service import Ownership
 from inetdtw.ports import StreamPort
-from inetdtw.report import Report
 from inetdtw.system import sockets
 from inetdtw.system.descriptors import Account, Descriptors, Purpose
 from inetdtw.web import Answers, Site

@@ -27,8 +27,8 @@ from inetdtw.held import Held
 from inetdtw.helpers.programs import STALLS
 from inetdtw.helpers.spawn import contextOf, forkAndExec, reasonOf, spawn
 from inetdtw.interfaces import Exit, ILauncher, Order
+from inetdtw.log.report import Report
 from inetdtw.model.process import Context
-from inetdtw.report import Report
 from inetdtw.system.executable import ProgramMissing, check
 from inetdtw.system.exitwatch import Exits, Reaper, Watch, hasPidfds
 from inetdtw.text import native, toBytes

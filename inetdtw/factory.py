@@ -15,7 +15,7 @@ from typing import Any
 from twisted.internet.interfaces import IAddress, ISSLTransport
 from twisted.internet.protocol import Protocol, ServerFactory
 
-from inetdtw.report import Report
+from inetdtw.log.report import Report
 from inetdtw.tcpmux import Names
 
 

@@ -29,9 +29,9 @@ from inetdtw.helper import Helper
 from inetdtw.helpercode import BOOT, MODULES, codeOf
 from inetdtw.interfaces import IAcceptingLauncher, Order
 from inetdtw.limits.budget import Total
+from inetdtw.log.report import Report
 from inetdtw.model.process import Context
 from inetdtw.posts import Posts, isShort
-from inetdtw.report import Report
 from inetdtw.system.exitwatch import Exits
 from inetdtw.text import native
 

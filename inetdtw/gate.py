@@ -16,9 +16,9 @@ from typing import Any, Callable
 from inetdtw.interfaces import ILauncher
 from inetdtw.limits.budget import Total
 from inetdtw.limits.service import Limits, Verdict
+from inetdtw.log.report import Report
 from inetdtw.model.source import hostOf
 from inetdtw.ports import SHORTAGE_PAUSE, SocketPort, survived
-from inetdtw.report import Report
 from inetdtw.system.descriptors import Account, Descriptors, Purpose
 from inetdtw.undecided import Undecided
 

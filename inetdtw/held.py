@@ -16,7 +16,7 @@ from typing import Any, Callable
 from inetdtw.helpers.programs import STALLS
 from inetdtw.helpers.spawn import reasonOf
 from inetdtw.interfaces import Order
-from inetdtw.report import Report
+from inetdtw.log.report import Report
 from inetdtw.system.executable import ProgramMissing
 
 #: The seconds between two tries then: the first pause, and the longest.

@@ -34,10 +34,10 @@ from inetdtw.helpers.connection import unpackAddress
 from inetdtw.helpers.protocol import REPORT
 from inetdtw.limits.backoff import Pauses
 from inetdtw.limits.budget import Share, Total
+from inetdtw.log.report import JUST_ACCEPTED
 from inetdtw.model.errors import printable
 from inetdtw.model.process import Identity
 from inetdtw.ports import BROKEN_PAUSE, sayDropped
-from inetdtw.report import JUST_ACCEPTED
 from inetdtw.system.credentials import mismatch
 from inetdtw.system.exitwatch import Exits
 from inetdtw.text import fromBytes

@@ -16,8 +16,8 @@ from inetdtw.builtin import ReflectorGuard
 from inetdtw.complaints import Complaints
 from inetdtw.limits.budget import Total
 from inetdtw.limits.counters import Tally
+from inetdtw.log.report import Report
 from inetdtw.model.service import Service
-from inetdtw.report import Report
 from inetdtw.system.activation import Inherited
 from inetdtw.system.descriptors import Account, Descriptors, Purpose
 from inetdtw.system.hostnames import HostNames

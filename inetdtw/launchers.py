@@ -22,10 +22,10 @@ from inetdtw.direct import Direct
 from inetdtw.forkserver import ForkServers, usualCount
 from inetdtw.interfaces import ILauncher
 from inetdtw.limits.budget import Total
+from inetdtw.log.report import Report
 from inetdtw.model.process import Context
 from inetdtw.model.service import Service
 from inetdtw.ports import survived
-from inetdtw.report import Report
 from inetdtw.rooted import Rooted
 from inetdtw.system.descriptors import Descriptors, Purpose
 from inetdtw.system.exitwatch import Exits

@@ -23,8 +23,8 @@ from typing import Any, Callable
 from twisted.application.service import Service
 from twisted.internet.task import LoopingCall
 
+from inetdtw.log.report import Report
 from inetdtw.model.state import DaemonState
-from inetdtw.report import Report
 from inetdtw.superserver import InetdService
 from inetdtw.text import native, toBytes
 

@@ -23,7 +23,7 @@ from zope.interface import implementer
 from twisted.internet.interfaces import IReadDescriptor
 from twisted.python.failure import Failure
 
-from inetdtw.clientlines import Lines
+from inetdtw.log.clientlines import Lines
 
 #: How much is taken from one socket before the others have their turn.
 BATCH = 8

@@ -24,8 +24,8 @@ from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 from inetdtw.forkserver import ForkServers, usualCount
 from inetdtw.interfaces import ILauncher, Order
 from inetdtw.limits.budget import Total
+from inetdtw.log.report import Report
 from inetdtw.model.process import Context
-from inetdtw.report import Report
 from inetdtw.text import native
 
 _FLAGS = os.O_DIRECTORY | os.O_CLOEXEC | getattr(os, "O_PATH", os.O_RDONLY)

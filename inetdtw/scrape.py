@@ -17,8 +17,8 @@ from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.endpoints import serverFromString
 from twisted.python.failure import Failure
 
+from inetdtw.log.report import Report
 from inetdtw.model.service import Address
-from inetdtw.report import Report
 from inetdtw.system.descriptors import Account, Descriptors, Purpose
 from inetdtw.system.hostnames import HostNames, NameWanted, numeric
 from inetdtw.web import Answers, Site

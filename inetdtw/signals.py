@@ -18,7 +18,7 @@ from typing import Any
 from twisted.application.service import Service
 from twisted.internet.error import ReactorNotRunning
 
-from inetdtw.report import Report
+from inetdtw.log.report import Report
 from inetdtw.superserver import InetdService
 
 #: What is left as it is: faults, and what ends no process.

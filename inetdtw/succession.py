@@ -21,9 +21,9 @@ from inetdtw.config import python
 from inetdtw.interfaces import Order
 from inetdtw.limits.backoff import Pauses
 from inetdtw.limits.budget import Total
+from inetdtw.log.report import Report
 from inetdtw.model.process import Context
 from inetdtw.model.service import Interpreted
-from inetdtw.report import Report
 from inetdtw.system.exitwatch import Exits, Watch
 from inetdtw.warmprocess import WarmProcess
 

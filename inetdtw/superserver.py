@@ -28,11 +28,11 @@ from inetdtw.host import Host
 from inetdtw.launchers import Launchers
 from inetdtw.limits.budget import Total, defaultMost, processLimit
 from inetdtw.limits.counters import Tally
+from inetdtw.log.report import Report
 from inetdtw.model.changes import Changes, Reload
 from inetdtw.model.service import Service, Settings
 from inetdtw.model.state import DaemonState, ServiceState
 from inetdtw.ports import broken, reasonOf
-from inetdtw.report import Report
 from inetdtw.slots import DRAINING, Slots
 from inetdtw.system.activation import Inherited
 from inetdtw.system.descriptors import Descriptors

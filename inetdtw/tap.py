@@ -16,23 +16,24 @@ from typing import Any
 from twisted.application.service import IService, MultiService
 from twisted.python import usage
 
-from inetdtw import check, explain, lograte, notify
-from inetdtw.clientlines import LEVELS
+from inetdtw import check, explain, notify
 from inetdtw.commandline import Described, helpText, inOrder, optionsOf
 from inetdtw.config import valuetypes
 from inetdtw.controlpath import NONE, pathOf
-from inetdtw.logstream import takeStreams
+from inetdtw.log import rate
+from inetdtw.log.clientlines import LEVELS
+from inetdtw.log.report import Report
+from inetdtw.log.stream import takeStreams
+from inetdtw.log.systemlog import takeSyslog
 from inetdtw.model.address import ADDRESSES
 from inetdtw.model.errors import printable
 from inetdtw.model.service import Bounds, Settings
 from inetdtw.printing import complain
 from inetdtw.processone import ReapOrphans
-from inetdtw.report import Report
 from inetdtw.signals import ReloadOnHangup, StateOnUser2, stop, takeAll
 from inetdtw.superserver import InetdService, NothingToServe
 from inetdtw.system.activation import Inherited
 from inetdtw.system.clock import SteadyTime
-from inetdtw.systemlog import takeSyslog
 from inetdtw.text import absolute, environment
 
 DEFAULT_FILE = "/etc/inetd.conf"
@@ -193,9 +194,9 @@ class Options(Described):
         [
             "log-rate",
             None,
-            lograte.BURST,
+            rate.BURST,
             "How many lines of each kind a service may have in the log in ten seconds, "
-            f"of {lograte.AVERAGE} bytes on average; 0 is no limit.",
+            f"of {rate.AVERAGE} bytes on average; 0 is no limit.",
             _number("--log-rate", 0, 1 << 22),
         ],
         [

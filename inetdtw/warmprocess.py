@@ -28,8 +28,8 @@ from inetdtw.complaints import Complaints
 from inetdtw.held import Kept
 from inetdtw.interfaces import Exit, IChild, ILauncher, Order
 from inetdtw.limits.budget import Share, Total
+from inetdtw.log.report import JUST_ACCEPTED
 from inetdtw.model.process import Context
-from inetdtw.report import JUST_ACCEPTED
 from inetdtw.system.credentials import mismatch
 from inetdtw.system.descriptors import Claim, Purpose
 from inetdtw.system.exitwatch import Exits, Watch

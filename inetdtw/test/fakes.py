@@ -42,9 +42,9 @@ from inetdtw.child import Child
 from inetdtw.helpers import acceptor
 from inetdtw.host import Host
 from inetdtw.interfaces import Exit, IChild, ILauncher, Order
+from inetdtw.log.report import Report
 from inetdtw.model.errors import Place
 from inetdtw.model.service import Address, Program, Service
-from inetdtw.report import Report
 from inetdtw.system.sockdiag import waiting
 
 #: The seconds after which something is taken not to happen.

@@ -22,7 +22,8 @@ from twisted.python.usage import UsageError
 from twisted.scripts._twistd_unix import UnixApplicationRunner
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw import NothingToServe, __version__, cli, systemlog, tap
+from inetdtw import NothingToServe, __version__, cli, tap
+from inetdtw.log import systemlog
 from inetdtw.system.pidfile import Unusable
 
 

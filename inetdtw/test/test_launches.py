@@ -16,9 +16,9 @@ from twisted.logger import LogLevel
 from inetdtw.child import Child
 from inetdtw.interfaces import Exit
 from inetdtw.launches import LOOK_AGAIN, Launches
+from inetdtw.log.report import Report
 from inetdtw.model.process import Identity, Login
 from inetdtw.model.service import Program, Variables
-from inetdtw.report import Report
 from inetdtw.test.fakes import (
     FIRST_PID,
     FakeProgram,

@@ -177,7 +177,9 @@ class JSONTests(LogTestCase):
         """
         C{twistd} takes the observer by its name.
         """
-        argv = twistd("--logger", "inetdtw.jsonlog.standardOutput", "inetd", self.file)
+        argv = twistd(
+            "--logger", "inetdtw.log.observers.standardOutput", "inetd", self.file
+        )
         with Daemon(argv, ports=(self.good, self.bad)) as daemon:
             daemon.waitForLog('"event": "listen"', 2)
             self.parsed(daemon.log())

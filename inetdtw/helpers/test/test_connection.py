@@ -23,10 +23,10 @@ from inetdtw.helpers.connection import Acceptor, packAddress, unpackAddress
 from inetdtw.helpers.protocol import ADDRESSED, decode
 from inetdtw.interfaces import Exit, IAcceptingLauncher, Order
 from inetdtw.limits.service import Limits
+from inetdtw.log.report import Report
 from inetdtw.model.process import Context
 from inetdtw.model.service import Bounds, Service
 from inetdtw.nowait import IDLE, StreamPrograms
-from inetdtw.report import Report
 from inetdtw.test.fakes import (
     PATIENCE,
     FakeLauncher,

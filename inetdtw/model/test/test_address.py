@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from inetdtw.log.test.test_report import PEER
 from inetdtw.model.address import peerText, prefixText
-from inetdtw.test.test_report import PEER
 
 
 class PeerTests(SynchronousTestCase):

@@ -1,4 +1,4 @@
-# -*- test-case-name: inetdtw.test.test_jsonlog -*-
+# -*- test-case-name: inetdtw.log.test.test_observers -*-
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
@@ -12,7 +12,7 @@ counts or seconds as numbers; where the line has an C{event=} of its own, that i
 member C{what}.  For what others say C{event} is C{log}.
 
 C{inetd --log-format json} writes it.  For C{twistd}, this module has what its option
-takes: C{twistd --logger inetdtw.jsonlog.standardOutput inetd ...}
+takes: C{twistd --logger inetdtw.log.observers.standardOutput inetd ...}
 """
 
 from __future__ import annotations

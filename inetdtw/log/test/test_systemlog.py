@@ -2,7 +2,7 @@
 # See LICENSE for details.
 
 """
-Tests for L{inetdtw.systemlog}.
+Tests for L{inetdtw.log.systemlog}.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from twisted.python.filepath import FilePath
 from twisted.python.syslog import SyslogObserver
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw import systemlog
-from inetdtw.report import Report
-from inetdtw.systemlog import Syslog, SystemLog, hasSocket
+from inetdtw.log import systemlog
+from inetdtw.log.report import Report
+from inetdtw.log.systemlog import Syslog, SystemLog, hasSocket
 
 
 class SyslogTests(SynchronousTestCase):

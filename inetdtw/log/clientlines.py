@@ -1,10 +1,10 @@
-# -*- test-case-name: inetdtw.test.test_report -*-
+# -*- test-case-name: inetdtw.log.test.test_report -*-
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
 """
 The lines of the log that are about clients and the programs that serve them; see
-L{inetdtw.report}.
+L{inetdtw.log.report}.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import Any, Callable
 
 from twisted.logger import Logger, LogLevel
 
-from inetdtw import lograte
 from inetdtw.interfaces import Exit
+from inetdtw.log import rate
 from inetdtw.model.address import ADDRESSES
 from inetdtw.model.errors import printable
 
@@ -55,7 +55,7 @@ class ClientLines:
         level: str = "notice",
         addresses: str = "full",
         clock: Callable[[], float] = time.monotonic,
-        burst: int = lograte.BURST,
+        burst: int = rate.BURST,
         reactor: Any = None,
     ) -> None:
         """
@@ -67,7 +67,7 @@ class ClientLines:
         @param reactor: by default the global one.
         """
         self._reactor = reactor
-        self._rate = lograte.LogRate(burst, clock, self._later, self.suppressed)
+        self._rate = rate.LogRate(burst, clock, self._later, self.suppressed)
         self._level = LEVELS.index(level)
         self._peer = ADDRESSES[addresses]
         # As an attribute of the class it would have the namespace of the class.
@@ -100,7 +100,7 @@ class ClientLines:
             service=service,
             what=kind,
             lines=lines,
-            reason=f"left out, too many in {lograte.INTERVAL:g} seconds",
+            reason=f"left out, too many in {rate.INTERVAL:g} seconds",
         )
 
     def _allows(self, kind: str, service: str, text: str = "") -> bool:

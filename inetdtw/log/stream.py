@@ -1,4 +1,4 @@
-# -*- test-case-name: inetdtw.test.test_logstream -*-
+# -*- test-case-name: inetdtw.log.test.test_stream -*-
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
@@ -29,7 +29,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Callable
 
-from inetdtw.report import Report
+from inetdtw.log.report import Report
 
 #: The most bytes that are queued.
 CAPACITY = 1 << 16

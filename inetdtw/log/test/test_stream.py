@@ -2,7 +2,7 @@
 # See LICENSE for details.
 
 """
-Tests for L{inetdtw.logstream}.
+Tests for L{inetdtw.log.stream}.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Any
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw.logstream import CAPACITY, RETRY, LogStream, senderFor, takeStreams
+from inetdtw.log.stream import CAPACITY, RETRY, LogStream, senderFor, takeStreams
 
 #: More than any pipe, socket or terminal takes here.
 MUCH = b"x" * (1 << 22)

@@ -1,4 +1,4 @@
-# -*- test-case-name: inetdtw.test.test_systemlog -*-
+# -*- test-case-name: inetdtw.log.test.test_systemlog -*-
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
@@ -23,8 +23,8 @@ from typing import Any, Callable
 
 from twisted.python.syslog import SyslogObserver
 
-from inetdtw.logstream import LogStream
-from inetdtw.report import Report
+from inetdtw.log.report import Report
+from inetdtw.log.stream import LogStream
 
 #: Where syslogd listens.
 PATH = "/dev/log"

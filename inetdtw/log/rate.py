@@ -1,4 +1,4 @@
-# -*- test-case-name: inetdtw.test.test_lograte -*-
+# -*- test-case-name: inetdtw.log.test.test_rate -*-
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 

@@ -2,7 +2,7 @@
 # See LICENSE for details.
 
 """
-Tests for L{inetdtw.report}.
+Tests for L{inetdtw.log.report}.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from twisted.internet.task import Clock
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw.clientlines import LEVELS
 from inetdtw.config.parser import Warned
 from inetdtw.interfaces import Exit
-from inetdtw.lograte import INTERVAL
+from inetdtw.log.clientlines import LEVELS
+from inetdtw.log.rate import INTERVAL
+from inetdtw.log.report import QUIET, Report
 from inetdtw.model.changes import Changes
 from inetdtw.model.errors import ConfError, Place
 from inetdtw.model.state import ServiceState
-from inetdtw.report import QUIET, Report
 from inetdtw.system.activation import Unused
 
 PEER = ("192.0.2.1", 40000)

@@ -1,10 +1,10 @@
-# -*- test-case-name: inetdtw.test.test_report -*-
+# -*- test-case-name: inetdtw.log.test.test_report -*-
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
 """
 The lines of the log: one function for each kind of line, one grammar for all.
-Those that are about clients are in L{inetdtw.clientlines}.
+Those that are about clients are in L{inetdtw.log.clientlines}.
 
 A line is a word that says what happened, to which service, and C{name=value} pairs;
 the one value that may have blanks in it comes last, as C{reason} or C{text}.  In the
@@ -33,8 +33,8 @@ from __future__ import annotations
 import time
 from typing import Any, Callable
 
-from inetdtw import lograte
-from inetdtw.clientlines import INFO, NOTICE, WARN, ClientLines
+from inetdtw.log import rate
+from inetdtw.log.clientlines import INFO, NOTICE, WARN, ClientLines
 from inetdtw.model.changes import Changes
 from inetdtw.model.errors import ConfError, printable
 from inetdtw.model.state import ServiceState
@@ -64,11 +64,11 @@ class Report(ClientLines):
         level: str = "notice",
         addresses: str = "full",
         clock: Callable[[], float] = time.monotonic,
-        burst: int = lograte.BURST,
+        burst: int = rate.BURST,
         reactor: Any = None,
     ) -> None:
         """
-        @param level: one of L{LEVELS<inetdtw.clientlines.LEVELS>}.
+        @param level: one of L{LEVELS<inetdtw.log.clientlines.LEVELS>}.
         @param addresses: one of L{ADDRESSES<inetdtw.model.address.ADDRESSES>}.
         @param clock: the time in seconds, from any start.
         @param burst: how many lines of a kind a service may have in

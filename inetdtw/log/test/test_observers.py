@@ -2,7 +2,7 @@
 # See LICENSE for details.
 
 """
-Tests for L{inetdtw.jsonlog}.
+Tests for L{inetdtw.log.observers}.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from zope.interface.verify import verifyObject
 from twisted.logger import ILogObserver, Logger, LogPublisher, capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw import jsonlog
 from inetdtw.interfaces import Exit
+from inetdtw.log import observers
+from inetdtw.log.report import Report
 from inetdtw.model.changes import Changes
-from inetdtw.report import Report
 
 PEER = ("192.0.2.1", 40000)
 
@@ -38,7 +38,7 @@ class JsonLineTests(SynchronousTestCase):
             write()
         (event,) = events
         event["log_time"] = 1_000_000_000.25
-        line = jsonlog.jsonLine(event)
+        line = observers.jsonLine(event)
         self.assertEqual(line.splitlines(), [line])
         found: dict[str, Any] = json.loads(line)
         self.assertEqual(found.pop("time"), "2001-09-09T01:46:40.250+00:00")
@@ -138,7 +138,7 @@ class ObserverTests(SynchronousTestCase):
         """
         output = io.StringIO()
         self.patch(sys, "stdout", output)
-        observer = jsonlog.standardOutput()
+        observer = observers.standardOutput()
         verifyObject(ILogObserver, observer)
         log = Logger(namespace="test", observer=LogPublisher(observer))
         log.info("one")

@@ -2,7 +2,7 @@
 # See LICENSE for details.
 
 """
-Tests for L{inetdtw.lograte}.
+Tests for L{inetdtw.log.rate}.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw.lograte import AVERAGE, INTERVAL, LogRate
+from inetdtw.log.rate import AVERAGE, INTERVAL, LogRate
 
 
 class LogRateTests(SynchronousTestCase):
