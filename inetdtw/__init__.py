@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from inetdtw.config.loader import Configuration
-    from inetdtw.factory import ProgramFactory
     from inetdtw.limits.counters import Tally
     from inetdtw.log.report import Report
     from inetdtw.model.changes import Reload
@@ -23,8 +22,9 @@ if TYPE_CHECKING:
     from inetdtw.model.service import Bounds, Settings
     from inetdtw.model.state import DaemonState, ServiceState
     from inetdtw.notify import Notifications
+    from inetdtw.serve.factory import ProgramFactory
+    from inetdtw.serve.slots import Draining
     from inetdtw.signals import ReloadOnHangup, StateOnUser2
-    from inetdtw.slots import Draining
     from inetdtw.superserver import InetdService, NothingToServe
     from inetdtw.system.activation import Inherited
 
@@ -58,13 +58,13 @@ _MODULES = {
     "ConfError": "model.errors",
     "Configuration": "config.loader",
     "DaemonState": "model.state",
-    "Draining": "slots",
+    "Draining": "serve.slots",
     "InetdService": "superserver",
     "Inherited": "system.activation",
     "NotOneService": "model.selection",
     "NothingToServe": "superserver",
     "Notifications": "notify",
-    "ProgramFactory": "factory",
+    "ProgramFactory": "serve.factory",
     "Reload": "model.changes",
     "ReloadOnHangup": "signals",
     "Report": "log.report",

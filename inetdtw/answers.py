@@ -27,7 +27,7 @@ from inetdtw.metrics import KIND, exposition
 from inetdtw.model.changes import Changes, Reload
 from inetdtw.model.selection import NotOneService
 from inetdtw.model.state import DaemonState
-from inetdtw.slots import Draining
+from inetdtw.serve.slots import Draining
 
 _JSON = "application/json"
 _READ, _WRITE = ("GET", "HEAD"), ("POST",)

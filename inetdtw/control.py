@@ -19,7 +19,7 @@ from twisted.application.service import Service
 from inetdtw.controlpath import Folder
 from inetdtw.log.report import Report
 from inetdtw.model.service import Ownership
-from inetdtw.ports import StreamPort
+from inetdtw.serve.port import StreamPort
 from inetdtw.system import sockets
 from inetdtw.system.descriptors import Account, Descriptors, Purpose
 from inetdtw.web import Answers, Site

@@ -37,7 +37,7 @@ from inetdtw.limits.budget import Share, Total
 from inetdtw.log.report import JUST_ACCEPTED
 from inetdtw.model.errors import printable
 from inetdtw.model.process import Identity
-from inetdtw.ports import BROKEN_PAUSE, sayDropped
+from inetdtw.serve.port import BROKEN_PAUSE, sayDropped
 from inetdtw.system.credentials import mismatch
 from inetdtw.system.exitwatch import Exits
 from inetdtw.text import fromBytes

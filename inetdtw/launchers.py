@@ -25,8 +25,8 @@ from inetdtw.limits.budget import Total
 from inetdtw.log.report import Report
 from inetdtw.model.process import Context
 from inetdtw.model.service import Service
-from inetdtw.ports import survived
 from inetdtw.rooted import Rooted
+from inetdtw.serve.port import survived
 from inetdtw.system.descriptors import Descriptors, Purpose
 from inetdtw.system.exitwatch import Exits
 from inetdtw.warm import Warm

@@ -23,8 +23,6 @@ from inetdtw.builtin import ReflectorGuard
 from inetdtw.config import loader
 from inetdtw.config.loader import Configuration
 from inetdtw.config.parser import parse
-from inetdtw.factory import ProgramFactory
-from inetdtw.host import Host
 from inetdtw.launchers import Launchers
 from inetdtw.limits.budget import Total, defaultMost, processLimit
 from inetdtw.limits.counters import Tally
@@ -32,8 +30,10 @@ from inetdtw.log.report import Report
 from inetdtw.model.changes import Changes, Reload
 from inetdtw.model.service import Service, Settings
 from inetdtw.model.state import DaemonState, ServiceState
-from inetdtw.ports import broken, reasonOf
-from inetdtw.slots import DRAINING, Slots
+from inetdtw.serve.factory import ProgramFactory
+from inetdtw.serve.port import broken, reasonOf
+from inetdtw.serve.runtime import Host
+from inetdtw.serve.slots import DRAINING, Slots
 from inetdtw.system.activation import Inherited
 from inetdtw.system.descriptors import Descriptors
 from inetdtw.system.hostnames import START_WAIT, HostNames

@@ -24,8 +24,8 @@ from twisted.python.failure import Failure
 from inetdtw._warmhelper import ACCEPT, ADDRESSED, HEADER, MOST, REPORT, WITHDRAW
 from inetdtw.channel import records, sendWith
 from inetdtw.helpers.connection import unpackAddress
-from inetdtw.ports import sayDropped
 from inetdtw.posts import Posts
+from inetdtw.serve.port import sayDropped
 
 #: The most bytes of one packet that are looked at.
 _MOST = 1 << 16

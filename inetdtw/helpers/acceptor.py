@@ -1,4 +1,4 @@
-# -*- test-case-name: inetdtw.test.test_sharedport -*-
+# -*- test-case-name: inetdtw.serve.test.test_sharedport -*-
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
@@ -10,7 +10,7 @@ Whether accept(2) waits is one setting for all who share a socket, which a progr
 change between a look at the socket and the call.  Here that does no harm: this process
 has nothing else to do, and whoever started it can kill it.
 
-L{inetdtw.sharedport} runs it, with the listening socket as its descriptor 0, and a
+L{inetdtw.serve.sharedport} runs it, with the listening socket as its descriptor 0, and a
 sequenced-packet socket as its descriptor 3.  For each packet from there it accepts one
 connection and sends it back, or the number of the error.  It imports nothing but the
 standard library, and ends when the other end is closed, whatever it waits for.

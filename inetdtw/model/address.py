@@ -11,7 +11,7 @@ from __future__ import annotations
 import ipaddress
 from typing import Any
 
-from inetdtw.environment import plain
+from inetdtw.serve.environment import plain
 
 
 def peerText(peer: Any) -> str:

@@ -22,7 +22,7 @@ from twisted.internet.process import (
 from twisted.internet.task import LoopingCall
 from twisted.python.failure import Failure
 
-from inetdtw.ports import sayDropped
+from inetdtw.serve.port import sayDropped
 from inetdtw.system.descriptors import Descriptors, Purpose
 
 #: The seconds between two looks at a process, where it can only be looked at.

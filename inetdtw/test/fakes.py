@@ -38,13 +38,13 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw.builtin import ReflectorGuard
-from inetdtw.child import Child
 from inetdtw.helpers import acceptor
-from inetdtw.host import Host
 from inetdtw.interfaces import Exit, IChild, ILauncher, Order
 from inetdtw.log.report import Report
 from inetdtw.model.errors import Place
 from inetdtw.model.service import Address, Program, Service
+from inetdtw.serve.child import Child
+from inetdtw.serve.runtime import Host
 from inetdtw.system.sockdiag import waiting
 
 #: The seconds after which something is taken not to happen.

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Callable
 
-from inetdtw import _warmhelper, tcpmux
+from inetdtw import _warmhelper
 from inetdtw.config import loader
 from inetdtw.config.parser import Include, parse
 from inetdtw.delegations import Delegation
@@ -26,6 +26,7 @@ from inetdtw.helpers import forkserver, programs, protocol
 from inetdtw.interfaces import Order
 from inetdtw.model.errors import printable
 from inetdtw.model.service import Settings
+from inetdtw.serve import tcpmux
 from inetdtw.system.crowd import Crowd
 from inetdtw.test import system
 from inetdtw.test.fakes import FIRST_PID, FakeChild

@@ -20,7 +20,7 @@ from inetdtw.model.changes import Changes, Reload
 from inetdtw.model.selection import NotOneService
 from inetdtw.model.state import DaemonState, ServiceState
 from inetdtw.model.test.test_state import DAEMON, ONE
-from inetdtw.slots import Draining
+from inetdtw.serve.slots import Draining
 from inetdtw.test.fakes import makeService
 
 NOTHING: Mapping[str, str] = {}

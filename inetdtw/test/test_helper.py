@@ -45,7 +45,7 @@ from inetdtw.helpers.protocol import (
 from inetdtw.interfaces import Exit
 from inetdtw.limits.backoff import FIRST_PAUSE, GOOD_LIFE, GROWTH, LONGEST_PAUSE
 from inetdtw.model.process import Identity
-from inetdtw.ports import BROKEN_PAUSE
+from inetdtw.serve.port import BROKEN_PAUSE
 from inetdtw.test.fakes import (
     PATIENCE,
     FakeChild,

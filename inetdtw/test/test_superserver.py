@@ -24,11 +24,11 @@ from twisted.python.failure import Failure
 from inetdtw import InetdService, NothingToServe, superserver
 from inetdtw.config import loader
 from inetdtw.helpers.protocol import decode
-from inetdtw.internal import InternalStream
 from inetdtw.launchers import Launchers
 from inetdtw.model.selection import NotOneService
 from inetdtw.model.service import Settings
-from inetdtw.slots import CHECK, Draining
+from inetdtw.serve.internal import InternalStream
+from inetdtw.serve.slots import CHECK, Draining
 from inetdtw.system import sockets
 from inetdtw.system.descriptors import Purpose
 from inetdtw.system.hostnames import HostNames

@@ -95,8 +95,8 @@ class ErrorTests(FaultsTestCase):
         """
         for function in (
             "inetdtw.system.sockets::listen",
-            "inetdtw.nowait:StreamPrograms:__init__",
-            "inetdtw.launches:Launches:prepare",
+            "inetdtw.serve.stream:StreamPrograms:__init__",
+            "inetdtw.serve.starter:Launches:prepare",
         ):
             port = freePort()
             line = f"{port} on id = marked, protocol = tcp, wait = no, user = -,"
@@ -116,7 +116,7 @@ class ErrorTests(FaultsTestCase):
         """
         new, port = freePort(), freePort()
         tail = "protocol = tcp, wait = no, user = -, exec = /bin/cat"
-        daemon = self.faulty("inetdtw.nowait:StreamPrograms:__init__", "")
+        daemon = self.faulty("inetdtw.serve.stream:StreamPrograms:__init__", "")
         lines = f"{new} on id = marked, {tail};\n{port} on {tail};\n"
         self.write("inetd.conf", lines + self.lines)
         daemon.process.send_signal(signal.SIGHUP)
@@ -156,7 +156,7 @@ class ErrorTests(FaultsTestCase):
         port = freePort()
         tail = "accept_max = 1, per_source = 1, exec = /bin/cat;\n"
         daemon = self.faulty(
-            "inetdtw.launches:Launches:_order",
+            "inetdtw.serve.starter:Launches:_order",
             f"{port} on id = marked, protocol = tcp, wait = no, user = -, {tail}",
         )
         for _ in range(3):

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Callable
 
-from inetdtw.tcpmux import NOT_AVAILABLE
+from inetdtw.serve.tcpmux import NOT_AVAILABLE
 from tests.support import world
 from tests.support.daemon import DEADLINE, Daemon, freePort, twistd
 from tests.support.serving import nameOf, ordinaryUser

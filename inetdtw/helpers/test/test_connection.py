@@ -26,7 +26,7 @@ from inetdtw.limits.service import Limits
 from inetdtw.log.report import Report
 from inetdtw.model.process import Context
 from inetdtw.model.service import Bounds, Service
-from inetdtw.nowait import IDLE, StreamPrograms
+from inetdtw.serve.stream import IDLE, StreamPrograms
 from inetdtw.test.fakes import (
     PATIENCE,
     FakeLauncher,

@@ -14,7 +14,6 @@ from unittest import mock
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw.gate import Gate
 from inetdtw.limits.budget import (
     LARGEST_SHARE,
     SMALLEST_SHARE,
@@ -25,7 +24,8 @@ from inetdtw.limits.budget import (
 )
 from inetdtw.limits.service import Limits
 from inetdtw.model.service import Bounds
-from inetdtw.ports import SocketPort
+from inetdtw.serve.admission import Gate
+from inetdtw.serve.port import SocketPort
 from inetdtw.test.fakes import ServingTestCase
 
 

@@ -12,8 +12,8 @@ import socket
 from dataclasses import replace
 from typing import Any
 
-from inetdtw.listen import Slot
 from inetdtw.model.service import Address, Service
+from inetdtw.serve.slot import Slot
 from inetdtw.system import activation
 from inetdtw.system.activation import FIRST, Given, Inherited, Unused
 from inetdtw.test.fakes import (

@@ -15,10 +15,10 @@ import socket
 from typing import Any
 from unittest import mock
 
-from inetdtw.gate import SHARE, Gate
 from inetdtw.limits.service import Limits
 from inetdtw.model.service import Bounds
-from inetdtw.ports import SHORTAGE_PAUSE, SocketPort
+from inetdtw.serve.admission import SHARE, Gate
+from inetdtw.serve.port import SHORTAGE_PAUSE, SocketPort
 from inetdtw.system import descriptors
 from inetdtw.system.descriptors import (
     COUNTED,

@@ -1,0 +1,275 @@
+# -*- test-case-name: inetdtw.serve.test.test_admission -*-
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Whether a service may take a client now: its limits, the bound on the programs of all
+services, and room to start one.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import Any, Callable
+
+from inetdtw.interfaces import ILauncher
+from inetdtw.limits.budget import Total
+from inetdtw.limits.service import Limits, Verdict
+from inetdtw.log.report import Report
+from inetdtw.model.source import hostOf
+from inetdtw.serve.port import SHORTAGE_PAUSE, SocketPort, survived
+from inetdtw.serve.undecided import Undecided
+from inetdtw.system.descriptors import Account, Descriptors, Purpose
+
+#: What a service, or an address, has too much of.
+SHARE = "share of the file descriptors"
+
+
+class Gate:
+    """
+    Holds a port while its service may take no client.
+
+    @ivar port: the port; it must be set before anything else is done.
+    """
+
+    port: SocketPort
+
+    def __init__(
+        self,
+        name: str,
+        limits: Limits,
+        report: Report,
+        launcher: ILauncher | None,
+        total: Total | None = None,
+        account: Account | None = None,
+    ) -> None:
+        """
+        @param launcher: what starts the service's programs, if it has any.
+        @param total: what counts them with those of all other services.
+        @param account: the descriptors of the service's clients.
+        """
+        self._name = name
+        self._limits = limits
+        self._report = report
+        self._launcher = launcher
+        self._total = None if launcher is None else total
+        self._undecided = Undecided(
+            lambda *given: self.port.later(*given), limits.busy, self.free, self._decide
+        )
+        if account is None:
+            account = Account(Descriptors(), Purpose.CHILD, name)
+        self._account = account
+
+    def open(self) -> bool:
+        """
+        Whether a client may be taken.  If not, the port is held for as long.
+        """
+        return self.free() and self.port.reading
+
+    def free(self) -> bool:
+        """
+        Whether a program may be started, whatever else holds the port.
+        """
+        if self._limits.full:
+            self.port.hold("full")
+            return False
+        if self._total is not None and self._total.full:
+            self._waitFor(self._total)
+            return False
+        if self._account.short():
+            self.port.pause("shortage", SHORTAGE_PAUSE)
+            self.short(os.strerror(errno.EMFILE))
+            return False
+        if self._account.full():
+            self._waitForShare()
+            return False
+        if self._launcher is not None and not self._launcher.room:
+            self.port.hold("room")
+            self._launcher.whenRoom(lambda: self.port.free("room"))
+            return False
+        return True
+
+    def _waitFor(self, total: Total) -> None:
+        """
+        Hold the port until there may be one more program.
+        """
+        if "total" not in self.port.reasons:
+            self.port.hold("total")
+            total.whenFree(lambda: self.port.free("total"))
+
+    def _waitForShare(self) -> None:
+        """
+        Hold the port until a client of its kind has given back its descriptors, or for
+        a moment: RLIMIT_NOFILE may be raised meanwhile.
+        """
+        self.port.pause("share", SHORTAGE_PAUSE)
+        account = self._account.descriptors
+        account.whenRoom(self, lambda: self.port.free("share"))
+        self._report.stalled(f"clients of '{self._name}' have their {SHARE}")
+
+    def let(
+        self,
+        peer: Any,
+        serve: Callable[[], object],
+        refuse: Callable[[], object] = lambda: None,
+    ) -> None:
+        """
+        Count a client that was taken and have it served, or have it refused; if a
+        program of its source may have exited already, in a moment.
+
+        @param serve: called if it may be served; it owns the client's connection then.
+        @param refuse: called otherwise, likewise.
+        """
+        limits, most = self._limits, self._limits.bounds.perSource
+        if most:
+            source = limits.sourceOf(hostOf(peer))
+            if limits.busy(source) and self._keep(peer, source, most, serve, refuse):
+                return
+        self._decide(peer, serve, refuse)
+
+    def _keep(
+        self,
+        peer: Any,
+        source: str,
+        most: int,
+        serve: Callable[[], object],
+        refuse: Callable[[], object],
+    ) -> bool:
+        """
+        Keep a client for a moment, if there is a descriptor for that.
+
+        @return: False if it is not kept.
+        """
+        claim = self._account.claim(1)
+        if claim is None:
+            return False
+
+        def first(call: Callable[[], object]) -> Callable[[], object]:
+            def then() -> None:
+                claim.give()
+                call()
+
+            return then
+
+        if self._undecided.keep(peer, source, most, first(serve), first(refuse)):
+            return True
+        claim.give()
+        return False
+
+    def _decide(
+        self, peer: Any, serve: Callable[[], object], refuse: Callable[[], object]
+    ) -> None:
+        """
+        Serve or refuse a client by what holds now.
+        """
+        if not self.admit(peer):
+            survived(self._name, refuse)
+        elif not survived(self._name, serve):
+            # No program was started: its end would give that back.
+            self.release(peer)
+
+    def mayAnswer(self, peer: Any, cost: int = 1, take: bool = True) -> bool:
+        """
+        True if a datagram may be answered: its source has not had as many answers as it
+        may have.  The log says that it may not, once in a minute.
+
+        @param cost: how many answers this one counts as.
+        @param take: whether it is answered now.
+        """
+        if self._limits.mayAnswer(peer, cost, take):
+            return True
+        if self._limits.mayLogAnswers():
+            self._refused(Verdict.PEER_ANSWERED, peer)
+        return False
+
+    def unanswered(self) -> None:
+        """
+        Count a datagram that is left unanswered for its source.
+        """
+        self._limits.refused += 1
+
+    def close(self) -> None:
+        """
+        Refuse those that are not decided on, as nobody is served any more.
+        """
+        for peer, refuse in self._undecided.takeAll():
+            self._limits.refused += 1
+            self._refused(Verdict.PEER_BUSY, peer)
+            survived(self._name, refuse)
+
+    def admit(self, peer: Any = None) -> bool:
+        """
+        Count a client that was taken.
+
+        @return: whether it may be served.
+        """
+        if self._account.refuses(peer):
+            self._limits.refused += 1
+            self._report.refuseMany(self._name, peer, f"its address has its {SHARE}")
+            return False
+        verdict = self._limits.admit(hostOf(peer))
+        if verdict is Verdict.ADMIT:
+            self._account.take(peer)
+            if self._total is not None:
+                self._total.take()
+            return True
+        reason = self._refused(verdict, peer)
+        if verdict is Verdict.TRIPPED:
+            seconds = self._limits.bounds.pause
+            self._report.pause(self._name, seconds, reason, peer)
+            self.port.pause("rate", seconds, self._resumed)
+        return False
+
+    def _refused(self, verdict: Verdict, peer: Any) -> str:
+        """
+        Log that a client is refused.
+
+        @return: the reason.
+        """
+        reason = self._limits.about(verdict, hostOf(peer))
+        self._report.refuse(self._name, peer, reason)
+        return reason
+
+    def _resumed(self) -> None:
+        """
+        A pause is over, which the rate was the reason of.
+        """
+        self._limits.forgive()
+        self._report.resume(self._name)
+
+    def spare(self, most: int) -> int:
+        """
+        How many more programs may start now, one after the other, up to C{most}.
+        """
+        return self._limits.spare(most)
+
+    def again(self) -> None:
+        """
+        A client's program was started once more.
+        """
+        self._limits.again()
+
+    def release(self, peer: Any = None) -> None:
+        """
+        A client that was admitted is served.
+        """
+        self._limits.release(hostOf(peer))
+        self._account.give(peer)
+        if self._total is not None:
+            self._total.give()
+
+    def reopen(self) -> None:
+        """
+        See whether there is room again below the limit.
+        """
+        if self._undecided:
+            self._undecided.look()
+        if not self._limits.full:
+            self.port.free("full")
+
+    def short(self, reason: str) -> None:
+        """
+        The machine is out of something.
+        """
+        self._report.stalled(reason)

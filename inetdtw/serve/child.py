@@ -1,0 +1,135 @@
+# -*- test-case-name: inetdtw.serve.test.test_child -*-
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+One child of a service: a program from its order to its end.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Callable
+
+from zope.interface import implementer
+
+from inetdtw.complaints import Complaints
+from inetdtw.interfaces import Exit, IChild
+from inetdtw.model.service import Service
+from inetdtw.serve.runtime import Host
+
+
+@implementer(IChild)
+class Child:
+    """
+    One program, as its service and its launcher see it.
+
+    @ivar peer: the client's address, if it serves one client.
+    @ivar pid: the process id, once it runs.
+    @ivar since: when it was ordered, in seconds of the reactor's clock.
+    @ivar how: how it ended, if it has ended after it ran.
+    @ivar path: what is executed, once it was found.
+    @ivar warm: whether it was forked from an interpreter that was ready, if there is
+        one for its service.
+    @ivar forget: called when that could not be started.
+    @ivar again: called when it was started once more.
+    @ivar complaints: what reads its standard error, if anything does.
+    @ivar over: whether its service was notified of its end.
+    """
+
+    path: str | None = None
+    warm: bool | None = None
+    complaints: Complaints | None = None
+    forget: Callable[[], None]
+    again: Callable[[], None]
+
+    def __init__(
+        self, service: Service, peer: Any, host: Host, done: Callable[[Child], None]
+    ) -> None:
+        """
+        @param done: called once, when it has ended or could not be started.
+        """
+        self.peer = peer
+        self.pid: int | None = None
+        self.since: float = host.reactor.seconds()
+        self.how: Exit | None = None
+        self._service = service
+        self._name = service.name
+        self._host = host
+        self._done = done
+        self.over = False
+
+    def started(self, pid: int) -> None:
+        """
+        It runs.
+        """
+        self.pid = pid
+        self._host.tallies[self._name].count(self.warm)
+        self._host.report.start(self._name, pid, self.peer, self.warm)
+        if self.complaints is not None:
+            self.complaints.start(self._complain, self._tooMuch)
+
+    def _complain(self, line: str) -> bool:
+        """
+        It has written a line to its standard error.
+        """
+        assert self.pid is not None
+        return self._host.report.stderr(self._name, self.pid, self.peer, line)
+
+    def _tooMuch(self, lines: int) -> bool:
+        """
+        It has written lines that are left out.
+        """
+        return self._host.report.stillTooMuch("stderr", self._name, lines)
+
+    def failed(self, reason: str) -> None:
+        """
+        It could not be started.
+        """
+        if self.path is not None:
+            reason = f"'{self.path}': {reason}"
+            self.forget()
+        if self.complaints is not None:
+            self.complaints.finish()
+        self._host.tallies[self._name].failed += 1
+        self._host.report.fail(self._name, self.peer, reason)
+        self._finish()
+
+    def ended(self, how: Exit) -> None:
+        """
+        It has ended.
+        """
+        if self.complaints is not None:
+            self.complaints.finish()
+        self._over(how)
+        self._finish()
+
+    def _finish(self) -> None:
+        """
+        Notify the service, once: a launcher that has raised an exception may still
+        report the end.
+        """
+        if not self.over:
+            self.over = True
+            self._done(self)
+
+    def repeated(self, how: Exit) -> Child:
+        """
+        It has ended, and was started again.
+        """
+        self._over(how)
+        self.again()
+        following = Child(self._service, self.peer, self._host, self._done)
+        following.path, following.forget = self.path, self.forget
+        following.again = self.again
+        following.warm = self.warm
+        return following
+
+    def _over(self, how: Exit) -> None:
+        """
+        Say how it ended.
+        """
+        self.how = how
+        seconds = self._host.reactor.seconds() - self.since
+        assert self.pid is not None
+        self._host.tallies[self._name].end(how)
+        self._host.report.end(self._name, self.pid, self.peer, how, seconds)

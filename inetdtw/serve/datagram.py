@@ -1,0 +1,207 @@
+# -*- test-case-name: inetdtw.serve.test.test_datagram -*-
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+C{dgram nowait}: every datagram gets a program of its own.
+
+The program reads the datagram and then end of file from 0, and each write to 1
+(or 2) goes back to the sender as one datagram.  So a program that serves a TCP
+connection serves datagrams unchanged.
+
+Descriptor 0 is a stream, as a program may read it in small pieces, and a socket
+that keeps message boundaries loses what does not fit into one of these; 1 and 2
+are a socket that keeps them.  What a program writes to 0 goes back as well, for
+those that know but one socket.
+
+Each program has two sockets of the daemon, and counts until these are closed: when
+nobody has its ends any more, or a moment after it has ended.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from functools import partial
+from itertools import chain, repeat
+from typing import Any, Callable
+
+from twisted.internet.protocol import DatagramProtocol
+
+from inetdtw.interfaces import ILauncher
+from inetdtw.limits.service import Limits
+from inetdtw.model.service import Service
+from inetdtw.serve.admission import Gate
+from inetdtw.serve.datagramport import DatagramPort, Sender
+from inetdtw.serve.listener import GatedListener
+from inetdtw.serve.replies import Answers, Exchange
+from inetdtw.serve.runtime import Host
+from inetdtw.serve.starter import Launches
+
+#: How many answers the first one of a program counts as: to start one costs more than
+#: to answer.
+FIRST_ANSWER = 10
+
+
+class DatagramPrograms(DatagramProtocol):
+    """
+    Starts a program for every datagram.
+    """
+
+    noisy = False
+
+    def __init__(
+        self,
+        service: Service,
+        launches: Launches,
+        gate: Gate,
+        host: Host,
+        released: Callable[[], None],
+    ) -> None:
+        self._service = service
+        self._launches = launches
+        self._gate = gate
+        self._host = host
+        self._released = released
+
+    def datagramReceived(self, datagram: bytes, addr: Any) -> None:
+        """
+        Start a program, unless a limit is in the way, or its answer might start a loop.
+        """
+        gate, name = self._gate, self._service.name
+        if not (
+            self._host.guard.allowsProgram(addr, name)
+            and gate.mayAnswer(addr, FIRST_ANSWER, take=False)
+        ):
+            gate.unanswered()
+            return
+        gate.let(addr, partial(self._start, datagram, addr))
+
+    def _start(self, datagram: bytes, addr: Any) -> None:
+        """
+        Start a program.
+        """
+        try:
+            ours, theirs = _pairs(datagram)
+        except OSError as why:
+            self._gate.release(addr)
+            self._host.tallies[self._service.name].dropped += 1
+            self._host.report.drop(self._service.name, addr, why.strerror or "")
+            self._gate.port.pause("shortage", 0.5)
+            return
+        given, taken = theirs
+        self._host.descriptors.note(taken.fileno())
+        with given, taken:
+            try:
+                exchange = self._exchange(ours, addr)
+            except Exception:
+                for each in ours:
+                    each.close()
+                self._gate.release(addr)
+                raise
+            fds = (given.fileno(), taken.fileno(), taken.fileno())
+            self._launches.launch(addr, fds, lambda child: exchange.ended())
+
+    def _exchange(
+        self, ours: tuple[socket.socket, socket.socket], sender: Any
+    ) -> Exchange:
+        """
+        Have sent back what a program will write.
+
+        @param ours: our ends of its sockets.
+        """
+        transport: Any = self.transport
+        exchange = Exchange(self._host.reactor, lambda: self._over(sender))
+        costs = chain((FIRST_ANSWER,), repeat(1))
+        for sock in ours:
+            answers = Answers(
+                sock,
+                self._host,
+                transport.socket,
+                self._service.name,
+                lambda data: self._answer(data, sender, next(costs)),
+                exchange.closed,
+            )
+            exchange.add(answers)
+        return exchange
+
+    def _answer(self, message: bytes, sender: Sender, cost: int) -> None:
+        """
+        Send a datagram back.
+
+        @param cost: how many answers it counts as.
+        """
+        transport: Any = self.transport
+        if not self._gate.mayAnswer(sender, cost):
+            self._host.tallies[self._service.name].dropped += 1
+            return
+        try:
+            transport.write(message, sender)
+        except OSError as why:
+            self._host.report.drop(
+                self._service.name, sender, f"answer not sent: {why.strerror}"
+            )
+
+    def _over(self, sender: Any) -> None:
+        """
+        A program has ended, and its answers are sent.
+        """
+        self._gate.release(sender)
+        self._released()
+
+
+def _pairs(
+    datagram: bytes,
+) -> tuple[tuple[socket.socket, socket.socket], tuple[socket.socket, socket.socket]]:
+    """
+    Make the sockets of one program.
+
+    @return: our ends and the program's, each for 0 and for 1; the datagram and an
+        end of file are in the program's 0.
+    @raise OSError: if there are no descriptors left.
+    """
+    with contextlib.ExitStack() as opened:
+        ours, given = socket.socketpair()
+        opened.enter_context(ours)
+        opened.enter_context(given)
+        answers, taken = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        opened.enter_context(answers)
+        opened.enter_context(taken)
+        # A datagram is never larger than the buffer of a new socket.
+        ours.sendall(datagram)
+        ours.shutdown(socket.SHUT_WR)
+        opened.pop_all()
+    return (ours, answers), (given, taken)
+
+
+class DatagramListener(GatedListener):
+    """
+    A socket whose datagrams each get a program.  When no more are started, the answers
+    of those that run are still sent, until the socket ends.
+    """
+
+    def __init__(
+        self,
+        service: Service,
+        sock: socket.socket,
+        host: Host,
+        limits: Limits,
+        launcher: ILauncher,
+        released: Callable[[], None],
+    ) -> None:
+        account = host.accountOf(service)
+        gate = Gate(service.name, limits, host.report, launcher, host.total, account)
+        launches = Launches(service, host, launcher)
+        # Each write would be a datagram: one print() is to make only one.
+        launches.without("PYTHONUNBUFFERED")
+        self._prepare = launches.prepare
+        protocol = DatagramPrograms(service, launches, gate, host, released)
+        port = DatagramPort(sock, host.reactor, service.name, protocol, gate.open)
+        super().__init__(port, gate)
+
+    def start(self) -> None:
+        """
+        Begin to receive.
+        """
+        self._prepare()
+        super().start()

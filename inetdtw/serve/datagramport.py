@@ -1,0 +1,144 @@
+# -*- test-case-name: inetdtw.serve.test.test_datagramport -*-
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+The reactor's view of a datagram socket that this process reads itself.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+from typing import Any, Callable
+
+from inetdtw.serve.port import BATCH, SocketPort, survived
+
+#: Large enough for every datagram there can be.
+_LARGEST = 1 << 16
+#: Large enough for what the system says of one.
+_ANCILLARY = 256
+#: A program that has the socket as well can have it block, and so does C{wait} that
+#: the service is changed to, while programs from before still answer.
+_AT_ONCE = socket.MSG_DONTWAIT
+_PKTINFO = getattr(socket, "IP_PKTINFO", 8)
+
+
+class Sender(tuple[Any, ...]):
+    """
+    The address that a datagram came from.
+
+    @ivar to: the address that it was sent to, as ancillary data for the answer.
+    """
+
+    to: list[tuple[int, int, bytes]]
+
+
+class DatagramPort(SocketPort):
+    """
+    Receives datagrams, and sends answers from the address that was asked.
+
+    It is the transport of its protocol.
+    """
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        reactor: Any,
+        name: str,
+        protocol: Any,
+        mayReceive: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """
+        @param protocol: a C{DatagramProtocol}.
+        @param mayReceive: holds the port and returns C{False} when no datagram may
+            be taken.
+        """
+        super().__init__(sock, reactor, name)
+        self._protocol = protocol
+        self._mayReceive = mayReceive
+        # On a path, what comes along is the client's: descriptors, which this process
+        # would have from then on.
+        self._room = 0 if sock.family == socket.AF_UNIX else _ANCILLARY
+        self._wantDestination()
+
+    def _wantDestination(self) -> None:
+        """
+        Have the system say which address each datagram was sent to, if it can.
+        """
+        try:
+            if self.socket.family == socket.AF_INET6:
+                self.socket.setsockopt(
+                    socket.IPPROTO_IPV6, getattr(socket, "IPV6_RECVPKTINFO", 49), 1
+                )
+            elif self.socket.family == socket.AF_INET:
+                self.socket.setsockopt(socket.IPPROTO_IP, _PKTINFO, 1)
+        except OSError:
+            """The answers come from the address that the system chooses."""
+
+    def start(self) -> None:
+        """
+        Begin to read.
+        """
+        self._protocol.makeConnection(self)
+        super().start()
+
+    def _read(self) -> None:
+        """
+        Take some of the datagrams that wait.
+        """
+        for count in range(BATCH):
+            if not self._mayReceive():
+                return
+            try:
+                data, ancillary, _, address = self._receive()
+            except BlockingIOError:
+                if not count and self._isShut():
+                    # It would be readable for ever.
+                    self._drop()
+                return
+            except OSError:
+                # An answer to an earlier client could not be delivered.
+                continue
+            sender = Sender(address if isinstance(address, tuple) else (address,))
+            sender.to = [_answerFrom(*each) for each in ancillary]
+            survived(self._name, self._protocol.datagramReceived, data, sender)
+
+    def _isShut(self) -> bool:
+        """
+        Whether nothing is received any more, as somebody has shut the socket down.
+        """
+        poll = select.poll()
+        poll.register(self.socket, getattr(select, "POLLRDHUP", 0))
+        return bool(poll.poll(0))
+
+    def _receive(self) -> Any:
+        """
+        Take one datagram.
+
+        @raise OSError: if there is none, or an earlier answer was not delivered.
+        """
+        return self.socket.recvmsg(_LARGEST, self._room, _AT_ONCE)
+
+    def write(self, data: bytes, address: Any = None) -> None:
+        """
+        Send a datagram.
+
+        @param address: a L{Sender} that was received.
+        @raise OSError: if it cannot be sent.
+        """
+        where = address[0] if len(address) == 1 else tuple(address)
+        self.socket.sendmsg([data], getattr(address, "to", []), _AT_ONCE, where)
+
+
+def _answerFrom(level: int, kind: int, data: bytes) -> tuple[int, int, bytes]:
+    """
+    Turn what says where a datagram was sent to into what says where an answer
+    comes from.
+
+    For IPv4 that is ip(7)'s in_pktinfo: C{ipi_spec_dst} is the local address, and
+    C{ipi_ifindex} of 0 leaves the route to the system.
+    """
+    if (level, kind) == (socket.IPPROTO_IP, _PKTINFO):
+        return level, kind, bytes(4) + data[4:8] + bytes(4)
+    return level, kind, data

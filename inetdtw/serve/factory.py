@@ -1,0 +1,116 @@
+# -*- test-case-name: inetdtw.serve.test.test_factory -*-
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Programs for the connections of any port of Twisted's.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from typing import Any
+
+from twisted.internet.interfaces import IAddress, ISSLTransport
+from twisted.internet.protocol import Protocol, ServerFactory
+
+from inetdtw.log.report import Report
+from inetdtw.serve.tcpmux import Names
+
+
+class ProgramFactory(ServerFactory):
+    """
+    Leads every connection to a service that has no port of its own, one that is
+    written with C{tcpmux/} in front: its program is started with the connection as its
+    standard input, output and error.
+
+    L{inetdtw.InetdService.factory} makes one, for C{reactor.listenTCP}, an endpoint or
+    whatever else takes a factory.
+    """
+
+    noisy = False
+
+    def __init__(self, name: str, names: Names, report: Report) -> None:
+        """
+        @param name: what is behind C{tcpmux/} in the name of the service.
+        @param names: the services there are.
+        """
+        self._name = name
+        self._names = names
+        self._report = report
+
+    def buildProtocol(self, addr: IAddress | None) -> Protocol:
+        """
+        A connection has come.
+        """
+        return _HandOver(self)
+
+    def connectionTaken(self, connection: socket.socket, peer: Any) -> None:
+        """
+        Start the program, as soon as the service has room.
+        """
+        service = self._names.of(self._name)
+        if service is None:
+            connection.close()
+            self._refuse(peer, "there is no such service")
+        else:
+            service.take(connection, peer, asked=False)
+
+    def secured(self, peer: Any) -> None:
+        """
+        A connection has come whose socket is of no use to a program.
+        """
+        self._refuse(peer, "a program cannot read what TLS has encrypted")
+
+    def _refuse(self, peer: Any, reason: str) -> None:
+        """
+        A client was turned away.
+        """
+        self._report.refuse(f"tcpmux/{self._name}", peer, reason)
+
+
+class _HandOver(Protocol):
+    """
+    Gives a connection that Twisted accepted to the factory, as a socket.
+    """
+
+    def __init__(self, factory: ProgramFactory) -> None:
+        self._factory = factory
+
+    def connectionMade(self) -> None:
+        """
+        Take the socket away from the transport.
+
+        Closing a transport shuts the connection down, for the program as well: it
+        is given another socket to close.
+        """
+        transport: Any = self.transport
+        if ISSLTransport.providedBy(transport):
+            peer = transport.getPeer()
+            self._factory.secured((peer.host, peer.port))
+            transport.abortConnection()
+            return
+        transport.stopReading()
+        try:
+            connection, peer = _takenFrom(transport.getHandle())
+        except OSError:
+            # The client has gone, or there is no descriptor left.
+            transport.abortConnection()
+            return
+        transport.abortConnection()
+        self._factory.connectionTaken(connection, peer)
+
+
+def _takenFrom(handle: socket.socket) -> tuple[socket.socket, Any]:
+    """
+    Leave another socket in the place of a connection.
+
+    @return: the connection, and the client's address.
+    @raise OSError: if that cannot be; then the connection is still in its place.
+    """
+    peer = handle.getpeername()
+    with socket.socket() as decoy:
+        connection = handle.dup()
+        os.dup2(decoy.fileno(), handle.fileno(), inheritable=False)
+    return connection, peer

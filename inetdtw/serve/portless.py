@@ -1,0 +1,352 @@
+# -*- test-case-name: inetdtw.serve.test.test_portless -*-
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Services without a port, to which the internal service C{tcpmux} leads, or an
+application.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections import deque
+from functools import partial
+from typing import Any, Callable
+
+from inetdtw.interfaces import ILauncher
+from inetdtw.limits.service import Limits
+from inetdtw.model.service import Service
+from inetdtw.model.state import ServiceState, stateOf
+from inetdtw.serve import environment
+from inetdtw.serve.admission import SHARE, Gate
+from inetdtw.serve.child import Child
+from inetdtw.serve.port import SocketPort, broken, reasonOf
+from inetdtw.serve.runtime import Host
+from inetdtw.serve.slot import LONGEST_RETRY, failing
+from inetdtw.serve.starter import Launches
+from inetdtw.serve.tcpmux import GO, NOT_AVAILABLE
+from inetdtw.system import sockets
+from inetdtw.system.clock import clockOf
+from inetdtw.system.descriptors import Claim, Purpose
+from inetdtw.system.sockets import goodbye
+from inetdtw.warm import isReady
+
+
+class Door(SocketPort):
+    """
+    What a service behind tcpmux has in the place of a port: no socket, but reasons
+    not to take clients.
+    """
+
+    def __init__(self, reactor: Any, name: str, opened: Callable[[], None]) -> None:
+        """
+        @param opened: called when there is no reason any more.
+        """
+        nothing: Any = None
+        super().__init__(nothing, reactor, name)
+        self._opened = opened
+
+    def hold(self, why: str) -> None:
+        """
+        Take no clients until L{free} is called for the same reason.
+        """
+        self._holds.add(why)
+
+    def free(self, why: str) -> None:
+        """
+        Take clients again, unless there are other reasons not to.
+        """
+        if why in self._holds:
+            self._holds.remove(why)
+            self._calm(why)
+            if not self._holds:
+                self._opened()
+
+    def relent(self) -> None:
+        """
+        End all pauses.
+        """
+        for why in list(self._timers):
+            self.free(why)
+
+
+class MuxedSlot:
+    """
+    A service behind tcpmux, from the day it is configured until it is not; to whoever
+    keeps slots it is one like any other that never has a socket.
+
+    Clients wait here while there is no room, as they would in a backlog.
+
+    @ivar service: the service as it is to be now.
+    @ivar bound: whether it has a socket.
+    """
+
+    bound = False
+
+    def __init__(
+        self,
+        service: Service,
+        host: Host,
+        launcherOf: Callable[[Service], ILauncher | None],
+    ) -> None:
+        """
+        @param launcherOf: gives the launcher of a service.
+        """
+        self.service = service
+        self._host = host
+        self._launcherOf = launcherOf
+        self._limits = Limits(service.bounds, clockOf(host.reactor))
+        self._door = Door(host.reactor, service.name, self._next)
+        self._waiting: deque[tuple[socket.socket, Any, bool]] = deque()
+        self._claims: deque[Claim] = deque()
+        self._started = self._drained = False
+        self._gate: Any = None
+        self._reason: str | None = None
+
+    def bind(self, retry: float = 0.0) -> None:
+        """
+        It has no socket.
+        """
+
+    @failing
+    def start(self) -> None:
+        """
+        Serve.
+        """
+        self._started = True
+        self._serve()
+        self._door.start()
+        self._host.names.add(self._key, self)
+        self._host.report.listening(self.service.name, str(self.service.address))
+
+    @property
+    def _key(self) -> str:
+        """
+        What clients call it.
+        """
+        return self.service.address.host.partition("/")[2]
+
+    def _serve(self) -> None:
+        """
+        Have clients get what the service is now.
+        """
+        launcher = self._launcherOf(self.service)
+        assert launcher is not None
+        self._limits.bounds = self.service.bounds
+        self._launches = Launches(self.service, self._host, launcher)
+        self._launches.prepare()
+        host, name = self._host, self.service.name
+        account = host.accountOf(self.service)
+        given = (launcher, host.total, account)
+        self._gate = Gate(name, self._limits, host.report, *given)
+        self._gate.port = self._door
+
+    def fail(self, why: Exception) -> None:
+        """
+        Serve no more after an error, and plan to try again.
+
+        @param why: the exception that is being handled.
+        """
+        broken(self.service.name)
+        self._reason = reasonOf(why)
+        self.stop()
+        if not self._drained:
+            self._door.pause("broken", LONGEST_RETRY, self.start)
+
+    @failing
+    def change(self, service: Service) -> None:
+        """
+        Serve otherwise from now on.
+        """
+        self.service = service
+        if self._started:
+            self._gate.close()
+            self._serve()
+            self._gate.reopen()
+
+    def stop(self) -> None:
+        """
+        Serve no more.  The programs that run go on.
+        """
+        self._door.stop()
+        if not self._started:
+            return
+        self._started = False
+        self._host.names.discard(self._key)
+        if self._gate is not None:
+            self._gate.close()
+        while self._waiting:
+            connection, _, asked = self._first()
+            _sendAway(connection, asked)
+        self._host.report.stopped(self.service.name)
+
+    def getHost(self) -> None:
+        """
+        It listens nowhere itself.
+        """
+
+    def check(self) -> None:
+        """
+        It has no socket.
+        """
+
+    def take(self, connection: socket.socket, peer: Any, asked: bool = True) -> None:
+        """
+        Serve a client, as soon as there is room for it.
+
+        @param asked: whether it has asked tcpmux for the service, and so wants to be
+            told what comes of that.
+        """
+        if len(self._waiting) >= max(self.service.options.backlog, 1):
+            self._refuse(connection, peer, asked, "too many wait already")
+            return
+        descriptors, name = self._host.descriptors, self.service.name
+        if self._waiting and not descriptors.fits(1, Purpose.TCPMUX, name):
+            self._limits.refused += 1
+            reason = f"those that wait have their {SHARE}"
+            self._host.report.refuseMany(name, peer, reason)
+            _sendAway(connection, asked)
+            return
+        self._claims.append(descriptors.take(1, Purpose.TCPMUX, name))
+        self._waiting.append((connection, peer, asked))
+        self._next()
+
+    def _first(self) -> tuple[socket.socket, Any, bool]:
+        """
+        Take the one that has waited longest.
+        """
+        self._claims.popleft().give()
+        return self._waiting.popleft()
+
+    def _refuse(
+        self, connection: socket.socket, peer: Any, asked: bool, reason: str
+    ) -> None:
+        """
+        Send a client away.
+        """
+        self._limits.refused += 1
+        self._host.report.refuse(self.service.name, peer, reason)
+        _sendAway(connection, asked)
+
+    @failing
+    def pause(self) -> None:
+        """
+        Serve nobody until L{resume}; clients wait.
+        """
+        self._door.hold("operator")
+
+    @failing
+    def resume(self) -> None:
+        """
+        Serve again, whatever the reason is that nobody is served.
+        """
+        self._limits.forgive()
+        self._door.relent()
+        self._door.free("operator")
+
+    @failing
+    def drain(self) -> None:
+        """
+        Serve no more, for good.
+        """
+        self._drained = True
+        self.stop()
+
+    @property
+    def running(self) -> int:
+        """
+        How many of its programs run.
+        """
+        return self._limits.running
+
+    @property
+    def paused(self) -> bool:
+        """
+        Whether an operator has paused it.
+        """
+        return "operator" in self._door.reasons
+
+    def state(self) -> ServiceState:
+        """
+        How it is.
+        """
+        name, resumes = self.service.name, self._door.resumes
+        held = self._door.reasons
+        if self._drained:
+            held = ["drain"] if self.running else ["idle"]
+        return stateOf(
+            self.service,
+            str(self.service.address),
+            self._limits,
+            self._host.tallies[name],
+            held,
+            reason=self._reason if "broken" in held else None,
+            until=None if resumes is None else self._host.timeOf(resumes),
+            ready=self._ready(),
+        )
+
+    def _ready(self) -> bool | None:
+        """
+        Whether an interpreter is kept for it that is ready; C{None} if none is wanted.
+        """
+        if self.service.warm is None or not self._started:
+            return None
+        return isReady(self._launches.launcher)
+
+    def _next(self) -> None:
+        """
+        Serve those that wait, while there is room.
+        """
+        while self._waiting and self._mayServe():
+            connection, peer, asked = self._first()
+            if "rate" in self._door.reasons:
+                self._refuse(connection, peer, asked, "the service pauses")
+            else:
+                self._gate.let(
+                    peer,
+                    partial(self._launch, connection, peer, asked),
+                    partial(_sendAway, connection, asked),
+                )
+
+    def _mayServe(self) -> bool:
+        """
+        Whether one of them can be served or sent away, or has to wait.
+        """
+        rated = "rate" in self._door.reasons
+        return not self.paused and (rated or self._gate.open())
+
+    def _launch(self, connection: socket.socket, peer: Any, asked: bool) -> None:
+        """
+        Start the program for a client that was admitted.
+        """
+        with connection:
+            try:
+                connection.setblocking(True)
+                sockets.configure(connection, self.service.options)
+                if self.service.greets and asked:
+                    connection.sendall(GO)
+                local = connection.getsockname()
+            except OSError:
+                # The client is gone.
+                self._gate.release(peer)
+                return
+            extra = environment.ofConnection(local, peer)
+            fd = connection.fileno()
+            self._launches.launch(peer, (fd, fd, fd), self._ended, extra)
+
+    def _ended(self, child: Child) -> None:
+        """
+        A program has ended.
+        """
+        self._gate.release(child.peer)
+        self._gate.reopen()
+
+
+def _sendAway(connection: socket.socket, asked: bool) -> None:
+    """
+    Close the connection of a client that cannot be served.
+
+    @param asked: whether it is to be told.
+    """
+    goodbye(connection, NOT_AVAILABLE if asked else b"")

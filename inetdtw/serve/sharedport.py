@@ -1,0 +1,281 @@
+# -*- test-case-name: inetdtw.serve.test.test_sharedport -*-
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+The reactor's view of a listening socket that programs share.
+
+They can have accept(2) wait for ever (see L{inetdtw.helpers.acceptor}), so that the daemon
+never calls it on such a socket: a process of its own does, one for each socket that has
+had a client, which is killed when its connections are not wanted any more.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import os
+import socket
+import sys
+from typing import Any, Callable
+
+from twisted.internet.error import ProcessExitedAlready
+from twisted.internet.protocol import ProcessProtocol
+from twisted.python.failure import Failure
+
+from inetdtw.helpers import acceptor
+from inetdtw.helpers.acceptor import ANSWER, CHANNEL, SERVICE
+from inetdtw.limits.backoff import Pauses
+from inetdtw.serve.port import (
+    SHORTAGE_PAUSE,
+    SHORTAGES,
+    SocketPort,
+    StreamPort,
+    sayDropped,
+    survived,
+)
+from inetdtw.serve.runtime import Host
+
+# As it was when the daemon was started, whatever is installed by now.
+_PROGRAM = inspect.getsource(acceptor)
+_CLOSED = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
+_AT_ONCE = socket.MSG_DONTWAIT | _CLOSED
+#: The seconds for which a process that is to end may take to send a last connection.
+LAST = 0.25
+
+
+class _Process(ProcessProtocol):
+    """
+    A process that accepts.
+
+    @ivar wanted: whether its end would be a surprise.
+    """
+
+    def __init__(self, ended: Callable[[_Process], None]) -> None:
+        """
+        @param ended: called when it has ended.
+        """
+        self._ended = ended
+
+    def processEnded(self, reason: Failure) -> None:
+        """
+        It has ended.
+        """
+        self._ended(self)
+
+    def kill(self) -> None:
+        """
+        End it.
+        """
+        with contextlib.suppress(ProcessExitedAlready):
+            assert self.transport is not None
+            self.transport.signalProcess("KILL")
+
+
+class SharedStreamPort(SocketPort):
+    """
+    Gives connections away that another process accepts, one at a time.
+
+    @ivar socket: what leads to that process; the listening socket as long as there is
+        none, which is then started for the first client.
+    """
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        reactor: Any,
+        name: str,
+        factory: Any,
+        note: Callable[[int], object] = lambda fd: None,
+    ) -> None:
+        """
+        @param sock: the listening socket.
+        @param factory: as L{StreamPort} has it.
+        @param note: called with the file descriptor of each connection.
+        """
+        super().__init__(sock, reactor, name)
+        self._listening = sock
+        self._factory = factory
+        self._note = note
+        self._process: _Process | None = None
+        self._asked = False
+        self._pauses = Pauses()
+        self._born = 0.0
+
+    def stop(self) -> None:
+        """
+        Accept no more: the process ends.  A connection that it has accepted already is
+        given away, for which this waits for a moment.
+        """
+        if self._process is not None and self._asked:
+            self._takeLast()
+        self.kill()
+
+    def kill(self) -> None:
+        """
+        Accept no more, whatever becomes of a connection that was accepted already.
+        """
+        super().stop()
+        self._leave()
+
+    def _takeLast(self) -> None:
+        """
+        Take the connection that may have been accepted already.
+        """
+        self._asked = False
+        try:
+            self.socket.shutdown(socket.SHUT_WR)
+            self.socket.settimeout(LAST)
+            _, fds, _, _ = socket.recv_fds(self.socket, ANSWER.size, 1, _CLOSED)
+        except OSError:
+            return
+        if fds:
+            self._give(socket.socket(fileno=fds[0]))
+
+    def _spawn(self) -> None:
+        """
+        Start the process.
+        """
+        self._born = self._reactor.seconds()
+        try:
+            self._start()
+        except OSError as why:
+            self._factory.short(why.strerror or str(why))
+            self.pause("starting", SHORTAGE_PAUSE)
+        else:
+            self.free("starting")
+
+    def _start(self) -> None:
+        """
+        Start the process.
+
+        @raise OSError: if that cannot be.
+        """
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        process = _Process(self._over)
+        command = [sys.executable, "-I", "-S", "-c", _PROGRAM]
+        try:
+            ours.setblocking(False)
+            null = os.open(os.devnull, os.O_RDWR)
+            fds = {SERVICE: self._listening.fileno(), 1: null, 2: null}
+            try:
+                self._reactor.spawnProcess(
+                    *(process, command[0], command, {}),
+                    childFDs={**fds, CHANNEL: theirs.fileno()},
+                )
+            finally:
+                os.close(null)
+        except BaseException:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+        self.socket, self._process, self._asked = ours, process, False
+
+    def _leave(self) -> None:
+        """
+        Have no process.
+        """
+        if self._process is not None:
+            process, self._process = self._process, None
+            process.kill()
+            self.socket.close()
+            self.socket = self._listening
+
+    def _over(self, process: _Process) -> None:
+        """
+        A process has ended: start another one soon.
+        """
+        if process is not self._process:
+            return
+        self.hold("starting")
+        sayDropped(self._name)
+        self._leave()
+        pause = self._pauses.after(self._reactor.seconds() - self._born)
+        self.pause("starting", pause)
+
+    def free(self, why: str) -> None:
+        """
+        Accept again, unless there are other reasons not to.
+        """
+        super().free(why)
+        self._ask()
+
+    def _ask(self) -> None:
+        """
+        Have a connection accepted, if one is wanted and none is on its way.
+        """
+        wanted = self._process is not None and not self._asked
+        if self.reading and wanted and self._factory.mayAccept():
+            with contextlib.suppress(OSError):
+                self.socket.send(b"1")
+                self._asked = True
+
+    def _read(self) -> None:
+        """
+        Take the connection; of the first client, start the process that accepts it.
+        """
+        if not self._factory.mayAccept():
+            return
+        if self._process is None:
+            self.hold("starting")
+            self._spawn()
+            return
+        try:
+            said, fds, _, _ = socket.recv_fds(self.socket, ANSWER.size, 1, _AT_ONCE)
+        except BlockingIOError:
+            return
+        except OSError:
+            said, fds = b"", []
+        self._asked = False
+        if len(said) != ANSWER.size:
+            # It has ended, as will be heard.
+            self.hold("starting")
+        elif fds:
+            self._give(socket.socket(fileno=fds[0]))
+        else:
+            self._failed(*ANSWER.unpack(said))
+        self._ask()
+
+    def _give(self, connection: socket.socket) -> None:
+        """
+        Give a connection away.
+        """
+        self._note(connection.fileno())
+        try:
+            peer = connection.getpeername()
+        except OSError:
+            # The client is gone.
+            connection.close()
+            return
+        take = self._factory.connectionAccepted
+        if not survived(self._name, take, connection, peer):
+            connection.close()
+
+    def _failed(self, error: int) -> None:
+        """
+        No connection can be had.
+        """
+        if error in SHORTAGES:
+            self.pause("shortage", SHORTAGE_PAUSE)
+            self._factory.short(os.strerror(error))
+        else:
+            self._drop()
+
+
+def streamPort(
+    sock: socket.socket,
+    host: Host,
+    name: str,
+    factory: Any,
+    note: Callable[[int], object] = lambda fd: None,
+) -> SocketPort:
+    """
+    What accepts connections from a listening socket: the reactor, unless programs
+    share it.
+
+    @param factory: as L{StreamPort} has it.
+    @param note: called with the file descriptor of each connection.
+    """
+    make = SharedStreamPort if sock in host.shared else StreamPort
+    return make(sock, host.reactor, name, factory, note)

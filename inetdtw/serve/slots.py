@@ -1,0 +1,289 @@
+# -*- test-case-name: inetdtw.test.test_superserver -*-
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+The slots of all services: what a reload and an operator do to them.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterable
+from typing import Any, Union
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import LoopingCall
+
+from inetdtw.launchers import Launchers
+from inetdtw.model.changes import Changes, diff
+from inetdtw.model.selection import chosen
+from inetdtw.model.service import Key, Service
+from inetdtw.model.state import ServiceState, kindOf
+from inetdtw.serve.port import broken, reasonOf, survived
+from inetdtw.serve.portless import MuxedSlot
+from inetdtw.serve.runtime import Host
+from inetdtw.serve.slot import FIRST_RETRY, SOON, Slot
+
+#: The seconds between two looks whether programs still run.
+LOOK = 0.1
+#: The seconds between two looks whether clients can still reach every socket.
+CHECK = 5.0
+#: What is said to those who want something else meanwhile.
+DRAINING = "the daemon takes no more clients, and ends when no program runs"
+
+AnySlot = Union[Slot, MuxedSlot]
+
+
+class Draining(Exception):
+    """
+    The daemon takes no more clients, for good.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(DRAINING)
+
+
+class Slots:
+    """
+    The slots of all services.
+
+    @ivar draining: whether no clients are taken any more.
+    """
+
+    def __init__(self, host: Host, launchers: Launchers) -> None:
+        self._host = host
+        self._launchers = launchers
+        self._slots: dict[Key, AnySlot] = {}
+        self._gone: list[AnySlot] = []
+        self._drain: LoopingCall | None = None
+        self._checks = LoopingCall(self.check)
+        self._checks.clock = host.reactor
+
+    @property
+    def draining(self) -> bool:
+        """
+        Whether no clients are taken any more.
+        """
+        return self._drain is not None
+
+    @property
+    def anyBound(self) -> bool:
+        """
+        Whether any has its socket.
+        """
+        return any(slot.bound for slot in self._slots.values())
+
+    def add(self, service: Service, retry: float = FIRST_RETRY) -> AnySlot:
+        """
+        Get a service's socket.
+
+        @param retry: the seconds before another try, if it cannot be had.
+        """
+        make = MuxedSlot if service.isMuxed else Slot
+        slot: AnySlot = make(service, self._host, self._launchers.of)
+        self._slots[service.key] = slot
+        # A name that is looked up is worth a line only if that takes long.
+        slot.bind(SOON if service.address.isName else retry)
+        return slot
+
+    def start(self) -> None:
+        """
+        Serve.
+        """
+        slots = self._slots.values()
+        # The others make theirs as soon as they have a socket.
+        ready = [each for each in slots if each.bound or each.service.isMuxed]
+        self._launchers.need(each.service for each in ready)
+        for slot in self._slots.values():
+            slot.start()
+        self._keepChecking()
+
+    def _keepChecking(self) -> None:
+        """
+        Look from time to time, where somebody else could do something to a socket.
+        """
+        wanted = bool(self._host.checks) or any(
+            slot.service.wait or slot.service.address.family == socket.AF_UNIX
+            for slot in self._slots.values()
+        )
+        if wanted and not self._checks.running:
+            self._checks.start(CHECK, now=False)
+
+    def check(self) -> None:
+        """
+        See whether clients can still reach every socket.
+        """
+        for slot in self._slots.values():
+            slot.check()
+        for check in self._host.checks:
+            check()
+
+    def abandon(self) -> None:
+        """
+        Give all sockets up.
+        """
+        if self._checks.running:
+            self._checks.stop()
+        if self._drain is not None and self._drain.running:
+            self._drain.stop()
+        self._drain = None
+        for slot in self._slots.values():
+            survived(slot.service.name, slot.stop)
+        self._slots.clear()
+        self._gone.clear()
+
+    def apply(self, services: Iterable[Service], serving: bool) -> Changes:
+        """
+        Come from what there is to what is wanted.
+
+        A service that an operator has paused stays so, also where it gets another
+        socket.
+
+        @param serving: whether it is served already; only the sockets are had before.
+        """
+        services = tuple(services)
+        if serving:
+            self._launchers.need(services)
+        return self.place(services, serving)
+
+    def place(self, services: Iterable[Service], serving: bool) -> Changes:
+        """
+        Do what L{apply} does for services that need no other launchers, as where the
+        addresses of host names have become known.
+        """
+        old = {key: slot.service for key, slot in self._slots.items()}
+        new = {service.key: service for service in services}
+        changes = diff(old, new)
+        paused = self._paused().difference(
+            service.name for service in (*changes.keep, *changes.change)
+        )
+        for service in changes.stop:
+            self._remove(service.key)
+        for service in changes.change:
+            self._slots[service.key].change(service)
+            self._host.report.changed(service.name)
+        for service in changes.start:
+            slot = self.add(service, SOON if changes.stop else FIRST_RETRY)
+            if paused.intersection((service.name, _lineName(service))):
+                slot.pause()
+            if serving:
+                slot.start()
+        self._slots = {key: self._slots[key] for key in new}
+        if serving:
+            self.check()
+            self._keepChecking()
+        return changes
+
+    def _paused(self) -> set[str]:
+        """
+        The names of the services that an operator has paused.
+        """
+        return {slot.service.name for slot in self._slots.values() if slot.paused}
+
+    def _remove(self, key: Key) -> None:
+        """
+        Serve no more what may still have programs that run.
+        """
+        slot = self._slots.pop(key)
+        survived(slot.service.name, slot.stop)
+        self._gone = [each for each in (*self._gone, slot) if each.running]
+
+    def pause(self, word: str) -> ServiceState:
+        """
+        Have a service take no clients until L{resume}; they wait.
+
+        @raise NotOneService: if it is not clear which.
+        """
+        slot = self._chosen(word)
+        if not slot.paused:
+            slot.pause()
+            report = self._host.report
+            report.pause(slot.service.name, None, "an operator wants it")
+        return slot.state()
+
+    def resume(self, word: str) -> ServiceState:
+        """
+        Have a service take clients again, whatever the reason is that it takes none.
+
+        @raise NotOneService: if it is not clear which.
+        """
+        slot = self._chosen(word)
+        # What clients cannot reach any more may seem to be fine.
+        slot.check()
+        if not slot.state().healthy:
+            slot.resume()
+            self._host.report.resume(slot.service.name)
+        return slot.state()
+
+    def _chosen(self, word: str) -> AnySlot:
+        """
+        The slot of the service that somebody means.
+        """
+        if self.draining:
+            raise Draining()
+        return chosen(word, [(_stateOf(slot), slot) for slot in self._slots.values()])
+
+    def drain(self) -> Deferred[Any]:
+        """
+        Take no more clients, for good.
+
+        @return: fires when no program runs any more.
+        """
+        self._drain = LoopingCall(self._look)
+        self._drain.clock = self._host.reactor
+        for slot in self._slots.values():
+            slot.drain()
+        return self._drain.start(LOOK)
+
+    def _look(self) -> None:
+        """
+        See whether programs still run.
+        """
+        if not (self.running or self.anyBound) and self._drain is not None:
+            self._drain.stop()
+
+    @property
+    def running(self) -> int:
+        """
+        How many programs run, and clients of internal services are served.
+        """
+        return sum(slot.running for slot in (*self._slots.values(), *self._gone))
+
+    def states(self) -> tuple[ServiceState, ...]:
+        """
+        How each service is.
+        """
+        return tuple(_stateOf(slot) for slot in self._slots.values())
+
+    def hosts(self) -> dict[str, Any]:
+        """
+        Where each service that has its socket listens, by its name.
+        """
+        bound = (slot for slot in self._slots.values() if slot.bound)
+        return {slot.service.name: slot.getHost() for slot in bound}
+
+
+def _lineName(service: Service) -> str:
+    """
+    What a service was called while its line had one address, a host name.
+    """
+    return service.name.rpartition(":")[2]
+
+
+def _stateOf(slot: AnySlot) -> ServiceState:
+    """
+    How a service is; if that cannot be said for an error, that is how it is.
+    """
+    try:
+        return slot.state()
+    except Exception as why:
+        service = slot.service
+        broken(service.name)
+        return ServiceState(
+            name=service.name,
+            address=str(service.address),
+            kind=kindOf(service),
+            held=("broken",),
+            reason=reasonOf(why),
+        )

@@ -1,0 +1,263 @@
+# -*- test-case-name: inetdtw.serve.test.test_stream -*-
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+C{stream nowait}: every connection gets a program of its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+from functools import partial
+from typing import Any, Callable
+
+from zope.interface import implementer
+
+from inetdtw.interfaces import (
+    IAccepting,
+    IAcceptingLauncher,
+    ILauncher,
+)
+from inetdtw.limits.service import Limits
+from inetdtw.model.service import Service
+from inetdtw.serve import environment
+from inetdtw.serve.admission import Gate
+from inetdtw.serve.child import Child
+from inetdtw.serve.listener import GatedListener
+from inetdtw.serve.runtime import Host
+from inetdtw.serve.sharedport import streamPort
+from inetdtw.serve.starter import Launches
+from inetdtw.system.executable import ProgramMissing
+from inetdtw.system.sockets import goodbye
+
+#: How many sockets are left to launchers from the start.  A process that starts
+#: programs pays for every descriptor that it has with each of them, so further ones are
+#: left to it once they have had a client.
+IDLE = 64
+
+
+def _isThere(connection: socket.socket) -> bool:
+    """
+    Whether a client has not reset its connection by now.
+    """
+    try:
+        connection.getpeername()
+    except OSError:
+        return False
+    return True
+
+
+class Connections:
+    """
+    Starts a program for every connection that a L{StreamPort} accepts, with the
+    connection as its standard input, output and error.
+    """
+
+    def __init__(
+        self,
+        launches: Launches,
+        gate: Gate,
+        released: Callable[[], None],
+        refusal: bytes = b"",
+    ) -> None:
+        """
+        @param released: called whenever a program has ended.
+        @param refusal: what a client is told that may not be served.
+        """
+        self._launches = launches
+        self._gate = gate
+        self._released = released
+        self._refusal = refusal
+        self.mayAccept = gate.open
+        self.short = gate.short
+
+    def connectionAccepted(self, connection: socket.socket, peer: Any) -> None:
+        """
+        Start the program, unless a limit is in the way.
+
+        @param peer: the client's address.
+        """
+        if not _isThere(connection):
+            connection.close()
+            return
+        self._gate.let(
+            peer,
+            partial(self._serve, connection, peer),
+            partial(goodbye, connection, self._refusal),
+        )
+
+    def _serve(self, connection: socket.socket, peer: Any) -> None:
+        """
+        Start the program, and forget the connection.
+        """
+        with connection:
+            connection.setblocking(True)
+            extra = environment.ofConnection(connection.getsockname(), peer)
+            fd = connection.fileno()
+            self._launches.launch(peer, (fd, fd, fd), self.ended, extra)
+
+    def ended(self, child: Child) -> None:
+        """
+        A program has ended.
+        """
+        self._gate.release(child.peer)
+        self._released()
+
+
+@implementer(IAccepting)
+class StreamPrograms(GatedListener):
+    """
+    A listening socket whose connections each get a program.
+
+    Where the service has no bounds, the launcher may accept them by itself.
+    """
+
+    def __init__(
+        self,
+        service: Service,
+        sock: socket.socket,
+        host: Host,
+        limits: Limits,
+        launcher: ILauncher,
+        released: Callable[[], None],
+    ) -> None:
+        self._service = service
+        self._socket = sock
+        self._host = host
+        account = host.accountOf(service)
+        gate = Gate(service.name, limits, host.report, launcher, host.total, account)
+        self._launches = Launches(service, host, launcher)
+        self._connections = Connections(self._launches, gate, released, service.refusal)
+        note = host.descriptors.note
+        port = streamPort(sock, host, service.name, self._connections, note)
+        super().__init__(port, gate)
+        self._delegated: int | None = None
+        self._shared = False
+        self._handedBack = False
+        self._limits = limits
+        self._retired: Callable[[], None] | None = None
+
+    def start(self) -> None:
+        """
+        Begin to accept, or have the launcher begin: where many do already, it does
+        after the first client.
+        """
+        self._launches.prepare()
+        many = self._host.total.lenders >= IDLE
+        if many or not self._leave():
+            self._handedBack = many
+            super().start()
+
+    def _leave(self) -> bool:
+        """
+        Have the launcher accept, if it can.
+
+        @return: whether it does.
+        """
+        launcher, total = self._launches.launcher, self._host.total
+        accepts = self._simple() and IAcceptingLauncher.providedBy(launcher)
+        if not (accepts and total.ample):
+            return False
+        with contextlib.suppress(ProgramMissing):
+            order = self._launches.order(self._port.fileno())
+            self._delegated = IAcceptingLauncher(launcher).delegate(self, order)
+            total.lending(self.crowded)
+        return self._delegated is not None
+
+    def _simple(self) -> bool:
+        """
+        Whether there is nothing to do for a connection but to start the program.
+        """
+        shared = self._socket in self._host.shared
+        plain = self._service.bounds.none and self._service.stderr == "socket"
+        return plain and not shared
+
+    def crowded(self) -> None:
+        """
+        The launcher should not accept for now: with connections that come here first,
+        the programs of all services can be counted before they are started.
+        """
+        if self._withdrawn():
+            self._handedBack = True
+            self._port.start()
+
+    def accepted(self, peer: Any) -> Child:
+        """
+        The launcher has started a program for a connection.
+        """
+        self._gate.admit(peer)
+        return Child(self._service, peer, self._host, self._connections.ended)
+
+    def dropped(self, peer: Any, reason: str) -> None:
+        """
+        The launcher could not start a program: from now on each connection comes
+        here first.  Where it could not even accept, that is for a while only.
+        """
+        if peer is not None:
+            reason = f"'{self._launches.path}': {reason}"
+            self._host.tallies[self._service.name].failed += 1
+            self._host.report.fail(self._service.name, peer, reason)
+        if self._withdrawn():
+            self._handedBack = peer is None
+            self._port.start()
+
+    def _withdrawn(self) -> bool:
+        """
+        Have the launcher accept no more.
+
+        @return: whether it did.
+        """
+        if self._delegated is None:
+            return False
+        number, self._delegated = self._delegated, None
+        self._shared = True
+        self._host.total.notLending(self.crowded)
+        accepting = IAcceptingLauncher(self._launches.launcher)
+        accepting.withdraw(number, self._alone)
+        return True
+
+    def _alone(self) -> None:
+        """
+        The launcher does not accept any more: the socket is free, if that is wanted.
+        """
+        self._shared = False
+        if self._retired is not None:
+            done, self._retired = self._retired, None
+            done()
+
+    def retire(self, done: Callable[[], None]) -> None:
+        """
+        Accept no more.  The programs that run do not need the socket, but a launcher
+        that still accepts does.
+        """
+        self.stop()
+        if self._shared:
+            self._retired = done
+        else:
+            done()
+
+    def stop(self) -> None:
+        """
+        Accept no more.
+        """
+        self._handedBack = False
+        self._withdrawn()
+        super().stop()
+
+    def released(self) -> None:
+        """
+        One of the service's programs has ended.
+        """
+        super().released()
+        few = self._limits.running <= self._host.total.share // 2
+        if self._handedBack and few and not self._shared and self._leave():
+            self._handedBack = False
+            self._port.hold("idle")
+
+    def held(self) -> list[str]:
+        """
+        Why no clients are taken.
+        """
+        return [] if self._delegated is not None else super().held()

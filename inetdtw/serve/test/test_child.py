@@ -1,0 +1,73 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Tests for L{inetdtw.serve.child}.
+"""
+
+from __future__ import annotations
+
+from zope.interface.verify import verifyObject
+
+from inetdtw.interfaces import Exit, IChild
+from inetdtw.serve.child import Child
+from inetdtw.test.fakes import ServingTestCase, makeService
+
+PEER = ("192.0.2.1", 40000)
+
+
+class ChildTests(ServingTestCase):
+    """
+    Tests for L{Child}.
+    """
+
+    def setUp(self) -> None:
+        """
+        Have a child that was just ordered.
+        """
+        super().setUp()
+        self.done: list[Child] = []
+        self.child = Child(makeService(), PEER, self.host, self.done.append)
+
+    def test_interface(self) -> None:
+        """
+        A launcher can tell it what happens.
+        """
+        verifyObject(IChild, self.child)
+
+    def test_life(self) -> None:
+        """
+        From its start to its end there is a line in the log for each, and whoever
+        ordered it hears of the end.
+        """
+        self.child.started(4)
+        self.assertEqual(self.done, [])
+        self.reactor.advance(2.5)
+        self.child.ended(Exit(3, cpu=0.25))
+        self.assertEqual(self.done, [self.child])
+        self.assertEqual(self.child.how, Exit(3, cpu=0.25))
+        (start,) = self.said("start")
+        self.assertEqual((start["service"], start["pid"]), ("test/tcp", 4))
+        self.assertEqual(start["peer"], "192.0.2.1:40000")
+        (end,) = self.said("end")
+        self.assertEqual((end["service"], end["pid"]), ("test/tcp", 4))
+        self.assertEqual((end["how"], end["seconds"]), ("status=3", "2.500"))
+
+    def test_failed(self) -> None:
+        """
+        A program that was not found is a line in the log, and done.
+        """
+        self.child.failed("'/x' is not there")
+        self.assertEqual(self.done, [self.child])
+        self.assertIsNone(self.child.how)
+        (fail,) = self.said("fail")
+        self.assertEqual(fail["reason"], "'/x' is not there")
+        self.assertEqual(self.host.tallies["test/tcp"].failed, 1)
+
+    def test_since(self) -> None:
+        """
+        It knows when it was ordered.
+        """
+        self.reactor.advance(7)
+        later = Child(makeService(), None, self.host, self.done.append)
+        self.assertEqual((self.child.since, later.since), (0, 7))

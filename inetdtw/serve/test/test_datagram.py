@@ -1,0 +1,577 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Tests for L{inetdtw.serve.datagram}.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from dataclasses import replace
+from typing import Any
+from unittest import mock
+
+from zope.interface.verify import verifyObject
+
+from twisted.internet.main import CONNECTION_LOST
+from twisted.python.failure import Failure
+
+from inetdtw.interfaces import IListener
+from inetdtw.limits.service import WINDOW, Limits
+from inetdtw.model.service import Bounds, Program, Service
+from inetdtw.serve import datagram
+from inetdtw.serve.datagram import DatagramListener
+from inetdtw.serve.datagramport import DatagramPort
+from inetdtw.serve.port import SHORTAGE_PAUSE
+from inetdtw.serve.replies import LAST_ANSWER
+from inetdtw.serve.undecided import MOMENT
+from inetdtw.test.fakes import (
+    PATIENCE,
+    FakeProgram,
+    ServingTestCase,
+    isBlocking,
+    listening,
+    makeDatagrams,
+    makeUnix,
+    openDescriptors,
+    openedSince,
+)
+
+
+class DatagramListenerTests(ServingTestCase):
+    """
+    Tests for L{DatagramListener}.
+    """
+
+    def setUp(self) -> None:
+        """
+        Serve datagrams.
+        """
+        super().setUp()
+        self.releases = 0
+        self.serve(makeDatagrams())
+        self.sender = self.client(self.server)
+
+    def serve(self, service: Service) -> None:
+        """
+        Serve a service.
+        """
+        self.server = self.closing(listening(service))
+        self.limits = Limits(service.bounds, self.reactor.seconds)
+        self.listener = DatagramListener(
+            service, self.server, self.host, self.limits, self.launcher, self.released
+        )
+        self.addCleanup(self.closeAnswers)
+        self.listener.start()
+
+    def closeAnswers(self) -> None:
+        """
+        Close what waits for the answers of programs that go on.
+        """
+        for reader in self.reactor.getReaders():
+            self.reactor.removeReader(reader)
+            reader.connectionLost(Failure(CONNECTION_LOST))
+
+    def released(self) -> None:
+        """
+        What a slot does when a program has ended.
+        """
+        self.releases += 1
+        self.listener.released()
+
+    def ordered(self, number: int) -> FakeProgram:
+        """
+        Wait until so many programs were ordered, and give the last one.
+        """
+        self.reactor.turnUntil(lambda: len(self.launcher.programs) >= number)
+        self.assertEqual(len(self.launcher.programs), number)
+        return self.launcher.last
+
+    def read(self, program: FakeProgram) -> bytes:
+        """
+        What a program finds when it reads its 0 to the end, in small pieces.
+        """
+        data = b""
+        while True:
+            piece = os.read(program.fds[0], 1000)
+            if not piece:
+                return data
+            data += piece
+
+    def write(self, program: FakeProgram, fd: int, data: bytes) -> None:
+        """
+        Do what a program does that writes something, and have it sent.
+        """
+        self.assertEqual(os.write(program.fds[fd], data), len(data))
+        self.reactor.settle()
+
+    def test_interface(self) -> None:
+        """
+        It is a listener.
+        """
+        verifyObject(IListener, self.listener)
+
+    def test_read(self) -> None:
+        """
+        A program reads the datagram and then the end of the file from its 0.
+        """
+        self.sender.send(b"question\n")
+        program = self.ordered(1).start()
+        self.assertEqual(self.read(program), b"question\n")
+        self.assertEqual(self.read(program), b"")
+
+    def test_write(self) -> None:
+        """
+        Each write to 1, 2 or 0 is one datagram to the client.
+        """
+        self.sender.send(b"question")
+        program = self.ordered(1).start()
+        for fd in (1, 2, 1, 0):
+            self.write(program, fd, b"answer %d" % fd)
+        answers = [self.sender.recv(100) for _ in range(4)]
+        self.assertEqual(answers, [b"answer %d" % fd for fd in (1, 2, 1, 0)])
+
+    def test_blocking(self) -> None:
+        """
+        Its descriptors block, as programs expect.
+        """
+        self.sender.send(b"question")
+        program = self.ordered(1)
+        for fd in range(3):
+            with program.socket(fd) as sock:
+                self.assertTrue(isBlocking(sock))
+
+    def test_peers(self) -> None:
+        """
+        Every client gets the answers of its own program, though they run at the
+        same time.
+        """
+        senders = [self.client(self.server) for _ in range(3)]
+        for number, sender in enumerate(senders):
+            sender.send(b"%d" % number)
+        self.ordered(3)
+        for program in reversed(self.launcher.programs):
+            program.start()
+            self.write(program, 1, b"answer to " + self.read(program))
+        for number, sender in enumerate(senders):
+            self.assertEqual(sender.recv(100), b"answer to %d" % number)
+
+    def test_large(self) -> None:
+        """
+        A large datagram comes whole, and goes whole.
+        """
+        data = os.urandom(60000)
+        self.sender.send(data)
+        program = self.ordered(1).start()
+        self.assertEqual(self.read(program), data)
+        self.write(program, 1, data)
+        self.assertEqual(self.sender.recv(1 << 16), data)
+
+    def test_empty(self) -> None:
+        """
+        A datagram of nothing is a program that reads nothing.
+        """
+        self.sender.send(b"")
+        self.assertEqual(self.read(self.ordered(1)), b"")
+
+    def test_tooLarge(self) -> None:
+        """
+        An answer that is too large for a datagram is lost, with a line in the log,
+        and the next one is not.
+        """
+        self.sender.send(b"question")
+        program = self.ordered(1).start()
+        self.write(program, 1, bytes(65536))
+        (drop,) = self.said("drop")
+        self.assertIn("not sent", drop["reason"])
+        self.write(program, 1, b"answer")
+        self.assertEqual(self.sender.recv(100), b"answer")
+
+    def test_nothingLeft(self) -> None:
+        """
+        When the programs have ended, nothing of them is left in the daemon.
+        """
+        before = openDescriptors()
+        for number in range(3):
+            self.sender.send(b"question")
+            program = self.ordered(number + 1).start()
+            self.write(program, 1, b"answer")
+            program.end()
+        self.reactor.settle()
+        self.assertEqual(openedSince(before), {})
+        self.assertEqual(len(self.reactor.getReaders()), 1)
+        self.assertEqual((self.limits.running, self.releases), (0, 3))
+
+    def test_lastAnswer(self) -> None:
+        """
+        What a program wrote just before it ended is sent.
+        """
+        self.sender.send(b"question")
+        program = self.ordered(1).start()
+        os.write(program.fds[1], b"answer")
+        program.end()
+        self.reactor.settle()
+        self.assertEqual(self.sender.recv(100), b"answer")
+
+    def leave(self, program: FakeProgram) -> socket.socket:
+        """
+        Have a program end and leave another behind that has its 1.
+        """
+        left = self.closing(program.socket(1))
+        program.end()
+        self.reactor.settle()
+        return left
+
+    def test_leftBehind(self) -> None:
+        """
+        What a program has left behind can answer for a moment.
+        """
+        self.sender.send(b"question")
+        left = self.leave(self.ordered(1).start())
+        left.send(b"late")
+        self.reactor.settle()
+        self.assertEqual(self.sender.recv(100), b"late")
+
+    def test_leftForEver(self) -> None:
+        """
+        It has descriptors of the daemon no longer than that, and what it has written
+        until then is sent.
+        """
+        before = openDescriptors()
+        self.sender.send(b"question")
+        left = self.leave(self.ordered(1).start())
+        for number in range(9):
+            left.send(b"%d" % number)
+        self.reactor.advance(LAST_ANSWER)
+        left.close()
+        self.assertEqual(openedSince(before), {})
+        self.assertEqual(len(self.reactor.getReaders()), 1)
+        answers = [self.sender.recv(100) for _ in range(9)]
+        self.assertEqual(answers, [b"%d" % number for number in range(9)])
+
+    def test_leftNoisy(self) -> None:
+        """
+        Nor when it never stops to write.
+        """
+        self.sender.send(b"question")
+        left = self.leave(self.ordered(1).start())
+        send = DatagramPort.write
+
+        def again(port: DatagramPort, data: bytes, address: Any = None) -> None:
+            send(port, data, address)
+            left.send(data)
+
+        self.patch(DatagramPort, "write", again)
+        left.send(b"more")
+        self.reactor.advance(LAST_ANSWER)
+        self.assertEqual(len(self.reactor.getReaders()), 1)
+
+    def test_leftCounts(self) -> None:
+        """
+        As long as it has some, its program counts as one that runs.
+        """
+        self.serve(makeDatagrams(bounds=Bounds(acceptMax=1)))
+        sender = self.client(self.server)
+        sender.send(b"1")
+        sender.send(b"2")
+        self.leave(self.ordered(1).start())
+        self.assertEqual((self.limits.running, self.releases), (1, 0))
+        self.reactor.advance(LAST_ANSWER)
+        self.assertEqual((self.limits.running, self.releases), (0, 1))
+        self.assertEqual(self.read(self.ordered(2)), b"2")
+        self.assertEqual(self.releases, 1)
+
+    def test_leftAndStopped(self) -> None:
+        """
+        When the socket ends nothing waits for it.
+        """
+        self.sender.send(b"question")
+        self.leave(self.ordered(1).start())
+        self.listener.stop()
+        self.host.leave(self.server)
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+        self.assertEqual((self.limits.running, self.releases), (0, 1))
+
+    def test_again(self) -> None:
+        """
+        A client that asks again before the end of its program was reported is answered
+        when it is; if no program ends, it is not.
+        """
+        self.serve(makeDatagrams(bounds=Bounds(perSource=1)))
+        sender = self.client(self.server)
+        for number in range(3):
+            sender.send(b"%d" % number)
+        self.reactor.settle()
+        (refuse,) = self.said("refuse")
+        self.assertEqual(refuse["reason"], "more than 1 at once for one address")
+        self.ordered(1).start().end()
+        self.reactor.settle()
+        self.assertEqual(self.read(self.ordered(2)), b"1")
+        sender.send(b"3")
+        self.reactor.settle()
+        self.reactor.advance(MOMENT)
+        self.ordered(2)
+        self.assertEqual(len(self.said("refuse")), 2)
+        self.assertEqual((self.limits.running, self.limits.refused), (1, 2))
+
+    def test_own(self) -> None:
+        """
+        No program is started for what comes from a socket of the daemon's own.
+        """
+        there = self.closing(listening(makeDatagrams()))
+        self.host.guard.own(there.getsockname()[1])
+        there.sendto(b"forged", self.server.getsockname())
+        self.reactor.turn(PATIENCE)
+        self.sender.send(b"honest")
+        self.assertEqual(self.read(self.ordered(1)), b"honest")
+        (refuse,) = self.said("refuse")
+        self.assertIn("it seems to come from a socket of this daemon", refuse["reason"])
+        self.assertEqual((self.limits.running, self.limits.refused), (1, 1))
+
+    def test_answerMax(self) -> None:
+        """
+        One source gets so many answers in a minute, of which the first one of a program
+        is ten; from then on no program is started for it.
+        """
+        self.serve(makeDatagrams(bounds=Bounds(answerMax=30)))
+        sender, other = self.client(self.server), self.client(self.server)
+        for number in (1, 2):
+            sender.send(b"question")
+            program = self.ordered(number).start()
+            self.write(program, 1, b"answer")
+        for _ in range(10):
+            self.write(program, 1, b"more")
+        self.assertEqual(self.said("refuse"), [])
+        self.write(program, 1, b"one too many")
+        self.assertEqual(self.host.tallies["test/udp"].dropped, 1)
+        sender.send(b"question")
+        other.send(b"question")
+        self.reactor.settle()
+        self.ordered(3)
+        (refuse,) = self.said("refuse")
+        reason = "more than 30 answers a minute for one address"
+        self.assertEqual(refuse["reason"], reason)
+        self.assertEqual(self.limits.refused, 1)
+        answers = [sender.recv(100) for _ in range(12)]
+        self.assertEqual(answers, [b"answer"] * 2 + [b"more"] * 10)
+        sender.setblocking(False)
+        self.assertRaises(BlockingIOError, sender.recv, 100)
+        self.reactor.advance(20)
+        sender.send(b"question")
+        self.ordered(4)
+
+    def test_unanswered(self) -> None:
+        """
+        Datagrams that no program answers are taken at any rate.
+        """
+        self.serve(makeDatagrams(bounds=Bounds(answerMax=1)))
+        sender = self.client(self.server)
+        for number in range(3):
+            sender.send(b"news")
+            self.ordered(number + 1).start().end()
+        self.assertEqual(self.said("refuse"), [])
+
+    def test_failed(self) -> None:
+        """
+        When no program can be started nothing is answered, and nothing is left.
+        """
+        before = openDescriptors()
+        self.launcher.refusal = "Permission denied"
+        self.sender.send(b"question")
+        self.reactor.turnUntil(lambda: bool(self.said("fail")))
+        self.reactor.settle()
+        self.assertEqual(openedSince(before), {})
+        self.assertEqual((self.limits.running, self.releases), (0, 1))
+
+    def test_missing(self) -> None:
+        """
+        Nor when the program is not there.
+        """
+        path = os.path.abspath(self.mktemp())
+        self.serve(makeDatagrams(program=Program(path, (), ("prog",))))
+        sender = self.client(self.server)
+        before = openDescriptors()
+        sender.send(b"question")
+        self.reactor.turnUntil(lambda: bool(self.said("fail")))
+        self.reactor.settle()
+        self.assertEqual(openedSince(before), {})
+        self.assertEqual(self.limits.running, 0)
+
+    def test_unbuffered(self) -> None:
+        """
+        A Python program buffers its output, so that one C{print()} is one datagram,
+        whatever the daemon's environment says.
+        """
+        environ = {**self.host.environ, "PYTHONUNBUFFERED": "1"}
+        self.host = replace(self.host, environ=environ)
+        self.serve(makeDatagrams())
+        self.client(self.server).send(b"question")
+        environment = self.ordered(1).order.environment
+        self.assertNotIn("PYTHONUNBUFFERED", environment)
+        self.assertEqual(environment["LANG"], "C")
+
+    def test_full(self) -> None:
+        """
+        With as many programs as may run, datagrams wait, and the next is handled
+        when one has ended.
+        """
+        self.serve(makeDatagrams(bounds=Bounds(acceptMax=1)))
+        sender = self.client(self.server)
+        sender.send(b"1")
+        sender.send(b"2")
+        program = self.ordered(1).start()
+        self.reactor.settle()
+        self.assertEqual(len(self.launcher.programs), 1)
+        program.end()
+        self.assertEqual(self.read(self.ordered(2)), b"2")
+
+    def test_rate(self) -> None:
+        """
+        The datagram that is one too many is lost, those after it wait, and the
+        service comes back by itself.
+        """
+        self.serve(makeDatagrams(bounds=Bounds(serviceMax=1)))
+        sender = self.client(self.server)
+        for number in range(3):
+            sender.send(b"%d" % number)
+        self.ordered(1)
+        self.reactor.settle()
+        self.assertEqual(len(self.said("refuse")), 1)
+        self.reactor.advance(WINDOW)
+        self.assertEqual(self.read(self.ordered(2)), b"2")
+
+    def test_noRoom(self) -> None:
+        """
+        While the launcher has no room, datagrams wait.
+        """
+        self.launcher.room = False
+        self.sender.send(b"1")
+        self.reactor.turn(PATIENCE)
+        self.assertEqual(self.launcher.programs, [])
+        self.launcher.makeRoom()
+        self.assertEqual(self.read(self.ordered(1)), b"1")
+
+    def test_noDescriptors(self) -> None:
+        """
+        When there are too few descriptors, the datagram waits, with a line in the log,
+        and the service comes back by itself.
+        """
+        before = openDescriptors()
+        self.sender.send(b"1")
+        self.noDescriptors(lambda: self.reactor.turn(PATIENCE), left=3)
+        self.assertEqual(openedSince(before), {})
+        self.assertEqual((len(self.said("drop")), len(self.said("stall"))), (0, 1))
+        self.assertEqual(self.limits.running, 0)
+        self.assertFalse(self.reactor.turn())
+        self.reactor.advance(SHORTAGE_PAUSE)
+        self.assertEqual(self.read(self.ordered(1)), b"1")
+
+    def test_noPairs(self) -> None:
+        """
+        One for whose sockets there are no descriptors after all is dropped, counts no
+        more, and the service waits for a moment.
+        """
+        why = OSError(errno.EMFILE, "too many")
+        self.sender.send(b"1")
+        with mock.patch.object(datagram, "_pairs", side_effect=why):
+            self.reactor.turn(PATIENCE)
+        (drop,) = self.said("drop")
+        self.assertEqual(drop["reason"], "too many")
+        self.assertEqual(self.host.tallies["test/udp"].dropped, 1)
+        self.assertEqual(self.limits.running, 0)
+        self.sender.send(b"2")
+        self.assertFalse(self.reactor.turn())
+        self.reactor.advance(SHORTAGE_PAUSE)
+        self.assertEqual(self.read(self.ordered(1)), b"2")
+
+    def test_retire(self) -> None:
+        """
+        The socket is free at once, nothing more is received, and the answers of
+        programs that run are still sent.
+        """
+        self.sender.send(b"1")
+        program = self.ordered(1).start()
+        done: list[None] = []
+        self.listener.retire(lambda: done.append(None))
+        self.assertEqual(done, [None])
+        self.sender.send(b"2")
+        self.reactor.settle()
+        self.assertEqual(len(self.launcher.programs), 1)
+        self.write(program, 1, b"answer")
+        self.assertEqual(self.sender.recv(100), b"answer")
+
+    def test_stop(self) -> None:
+        """
+        Nothing is read any more, neither from the socket nor from programs, and
+        nothing of them is left.
+        """
+        before = openDescriptors()
+        del before[str(self.server.fileno())]
+        self.sender.send(b"1")
+        program = self.ordered(1).start()
+        self.listener.stop()
+        self.host.leave(self.server)
+        self.assertEqual(self.reactor.getReaders(), [])
+        self.server.close()
+        program.end()
+        self.assertEqual(self.limits.running, 0)
+        self.assertEqual(openedSince(before), {})
+
+    def test_broken(self) -> None:
+        """
+        A mistake in how answers are sent costs the answers of one program, and no
+        other.
+        """
+        self.sender.send(b"1")
+        first = self.ordered(1).start()
+        self.sender.send(b"2")
+        second = self.ordered(2).start()
+        send = DatagramPort.write
+
+        def broken(port: DatagramPort, data: bytes, address: Any = None) -> None:
+            if data == b"bad":
+                raise ValueError("not thought of")
+            send(port, data, address)
+
+        self.patch(DatagramPort, "write", broken)
+        self.write(first, 1, b"bad")
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+        self.write(second, 1, b"good")
+        self.assertEqual(self.sender.recv(100), b"good")
+
+    def test_reactorStops(self) -> None:
+        """
+        When the reactor stops, what waits for answers is closed.
+        """
+        before = openDescriptors()
+        self.sender.send(b"1")
+        program = self.ordered(1).start()
+        self.closeAnswers()
+        program.end()
+        self.assertEqual(openedSince(before), {})
+
+    def test_unix(self) -> None:
+        """
+        A client that has a path is answered there; one that has none is not, with a
+        line in the log.
+        """
+        folder = self.mktemp()
+        os.mkdir(folder)
+        path = os.path.join(folder, "s")
+        self.serve(makeUnix(path, socktype=socket.SOCK_DGRAM))
+        named = self.closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+        named.settimeout(PATIENCE)
+        named.bind(os.path.join(folder, "c"))
+        nameless = self.closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+        for number, sender in enumerate([named, nameless]):
+            sender.sendto(b"question", path)
+            program = self.ordered(number + 1).start()
+            self.assertEqual(self.read(program), b"question")
+            self.write(program, 1, b"answer")
+            program.end()
+        self.assertEqual(named.recv(100), b"answer")
+        (drop,) = self.said("drop")
+        self.assertEqual(drop["peer"], "-")

@@ -1,0 +1,317 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Tests for L{inetdtw.serve.datagramport}.
+"""
+
+from __future__ import annotations
+
+import array
+import contextlib
+import os
+import socket
+from threading import Thread
+from typing import Any, Callable
+
+from twisted.internet.protocol import DatagramProtocol
+
+from inetdtw.model.service import Address
+from inetdtw.serve.datagramport import DatagramPort
+from inetdtw.serve.port import BATCH
+from inetdtw.test.fakes import (
+    PATIENCE,
+    ServingTestCase,
+    listening,
+    makeDatagrams,
+    openDescriptors,
+    openedSince,
+)
+
+
+class Receiving(DatagramProtocol):
+    """
+    Remembers the datagrams that come, and where from.
+    """
+
+    def __init__(self) -> None:
+        self.received: list[tuple[bytes, Any]] = []
+
+    def datagramReceived(self, datagram: bytes, addr: Any) -> None:
+        """
+        Remember one.
+        """
+        self.received.append((datagram, addr))
+
+
+class DatagramPortTests(ServingTestCase):
+    """
+    Tests for L{DatagramPort}.
+    """
+
+    def setUp(self) -> None:
+        """
+        Have somebody who receives.
+        """
+        super().setUp()
+        self.protocol = Receiving()
+        self.may = True
+
+    def serve(self, address: Address) -> socket.socket:
+        """
+        Have a port on an address, and give its socket.
+        """
+        server = self.closing(listening(makeDatagrams(address=address)))
+        self.port = DatagramPort(
+            server, self.reactor, "name", self.protocol, lambda: self.may
+        )
+        self.port.start()
+        return server
+
+    def exchange(self, server: socket.socket, to: Any) -> tuple[bytes, Any]:
+        """
+        Have a datagram sent to an address and answered.
+
+        @return: the answer and its sender.
+        """
+        client = self.closing(socket.socket(server.family, socket.SOCK_DGRAM))
+        client.settimeout(PATIENCE)
+        client.sendto(b"question", to)
+        self.reactor.turnUntil(lambda: bool(self.protocol.received))
+        ((data, sender),) = self.protocol.received
+        self.assertEqual(data, b"question")
+        self.assertEqual(tuple(sender)[1], client.getsockname()[1])
+        self.port.write(b"answer", sender)
+        answer: tuple[bytes, Any] = client.recvfrom(100)
+        return answer
+
+    def test_transport(self) -> None:
+        """
+        It is the transport of its protocol.
+        """
+        self.serve(Address(socket.AF_INET, "127.0.0.1"))
+        transport: Any = self.protocol.transport
+        self.assertIs(transport, self.port)
+
+    def test_answer(self) -> None:
+        """
+        An answer goes to who asked, from the address that was asked.
+        """
+        server = self.serve(Address(socket.AF_INET, "0.0.0.0"))
+        to = ("127.0.0.2", server.getsockname()[1])
+        self.assertEqual(self.exchange(server, to), (b"answer", to))
+
+    def test_answer6(self) -> None:
+        """
+        Over IPv6 too.
+        """
+        if not socket.has_ipv6:
+            self.skipTest("no IPv6 here")
+        try:
+            server = self.serve(Address(socket.AF_INET6, "::1"))
+        except OSError:
+            self.skipTest("no IPv6 here")
+        answer, sender = self.exchange(server, server.getsockname())
+        self.assertEqual((answer, sender), (b"answer", server.getsockname()))
+
+    def test_answerDual(self) -> None:
+        """
+        A socket for both families answers over IPv4 from the address that was
+        asked.
+        """
+        server = self.closing(socket.socket(socket.AF_INET6, socket.SOCK_DGRAM))
+        try:
+            server.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+            server.bind(("::", 0))
+        except OSError:
+            self.skipTest("no IPv6 here")
+        server.setblocking(False)
+        self.port = DatagramPort(server, self.reactor, "name", self.protocol)
+        self.port.start()
+        client = self.closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        client.settimeout(PATIENCE)
+        to = ("127.0.0.2", server.getsockname()[1])
+        client.sendto(b"question", to)
+        self.reactor.turnUntil(lambda: bool(self.protocol.received))
+        self.port.write(b"answer", self.protocol.received[0][1])
+        self.assertEqual(client.recvfrom(100), (b"answer", to))
+
+    def test_unix(self) -> None:
+        """
+        A client with a path is answered there; the sender is its path alone.
+        """
+        folder = self.mktemp()
+        os.mkdir(folder)
+        here, there = os.path.join(folder, "s"), os.path.join(folder, "c")
+        self.serve(Address(socket.AF_UNIX, here))
+        client = self.closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+        client.settimeout(PATIENCE)
+        client.bind(there)
+        client.sendto(b"question", here)
+        self.reactor.turnUntil(lambda: bool(self.protocol.received))
+        _, sender = self.protocol.received[0]
+        self.assertEqual(tuple(sender), (there,))
+        self.port.write(b"answer", sender)
+        self.assertEqual(client.recv(100), b"answer")
+
+    def test_unixNobody(self) -> None:
+        """
+        A client without a path cannot be answered: that is an error of the system
+        and no other.
+        """
+        path = self.mktemp()
+        self.serve(Address(socket.AF_UNIX, path))
+        client = self.closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+        client.sendto(b"question", path)
+        self.reactor.turnUntil(lambda: bool(self.protocol.received))
+        _, sender = self.protocol.received[0]
+        self.assertRaises(OSError, self.port.write, b"answer", sender)
+
+    def test_rights(self) -> None:
+        """
+        Descriptors that a client sends along stay outside, and the datagram comes.
+        """
+        path = self.mktemp()
+        self.serve(Address(socket.AF_UNIX, path))
+        client = self.closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+        rights = array.array("i", [client.fileno()] * 20)
+        before = openDescriptors()
+        for _ in range(2):
+            client.sendmsg(
+                [b"question"],
+                [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)],
+                0,
+                path,
+            )
+        self.reactor.turnUntil(lambda: len(self.protocol.received) == 2)
+        self.assertEqual(openedSince(before), {})
+        self.assertEqual(self.protocol.received[0][0], b"question")
+
+    def test_neverWaits(self) -> None:
+        """
+        Neither an answer to a client that does not read nor a datagram that is not
+        there is waited for, also when the socket has come to block: its other owners,
+        a program for example, can make it so.
+        """
+        folder = self.mktemp()
+        os.mkdir(folder)
+        here, there = os.path.join(folder, "s"), os.path.join(folder, "c")
+        server = self.serve(Address(socket.AF_UNIX, here))
+        client = self.closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+        client.bind(there)
+        client.sendto(b"question", here)
+        self.reactor.turnUntil(lambda: bool(self.protocol.received))
+        _, sender = self.protocol.received[0]
+
+        def answer() -> None:
+            # As many as there is room for, and one more.
+            while True:
+                self.port.write(b"answer", sender)
+
+        self.assertRaises(BlockingIOError, answer)
+        os.set_blocking(server.fileno(), True)
+        self.inTime(lambda: self.assertRaises(BlockingIOError, answer))
+        self.inTime(self.port.doRead)
+
+    def inTime(self, work: Callable[[], object]) -> None:
+        """
+        Assert that something is done, and does not wait for ever.
+        """
+        done: list[object] = []
+        thread = Thread(target=lambda: done.append(work()), daemon=True)
+        thread.start()
+        thread.join(PATIENCE)
+        self.assertEqual(len(done), 1)
+
+    def test_largest(self) -> None:
+        """
+        The largest datagram there can be comes whole.
+        """
+        server = self.serve(Address(socket.AF_INET, "127.0.0.1"))
+        data = os.urandom(65507)
+        self.client(server).send(data)
+        self.reactor.turnUntil(lambda: bool(self.protocol.received))
+        self.assertEqual(self.protocol.received[0][0], data)
+
+    def test_empty(self) -> None:
+        """
+        A datagram of nothing is one all the same.
+        """
+        server = self.serve(Address(socket.AF_INET, "127.0.0.1"))
+        self.client(server).send(b"")
+        self.reactor.turnUntil(lambda: bool(self.protocol.received))
+        self.assertEqual(self.protocol.received[0][0], b"")
+
+    def test_shut(self) -> None:
+        """
+        A socket that somebody has shut down is not read without end: whose it is
+        hears of it.
+        """
+        server = self.serve(Address(socket.AF_INET, "127.0.0.1"))
+        dropped: list[int] = []
+        self.port.dropped = lambda: dropped.append(1)
+        with contextlib.suppress(OSError):
+            # The system says that there is no peer, and does it all the same.
+            server.shutdown(socket.SHUT_RDWR)
+        self.port.doRead()
+        self.assertEqual((self.protocol.received, dropped), ([], [1]))
+
+    def test_mayNot(self) -> None:
+        """
+        A datagram that may not be taken stays where it is.
+        """
+        server = self.serve(Address(socket.AF_INET, "127.0.0.1"))
+        self.may = False
+        self.client(server).send(b"hello")
+        self.reactor.turn(10)
+        self.assertEqual(self.protocol.received, [])
+        self.may = True
+        self.reactor.turnUntil(lambda: bool(self.protocol.received))
+
+    def test_batch(self) -> None:
+        """
+        No more than so many are taken at a time.
+        """
+        server = self.serve(Address(socket.AF_INET, "127.0.0.1"))
+        client = self.client(server)
+        for number in range(BATCH + 1):
+            client.send(b"%d" % number)
+        self.port.doRead()
+        self.assertEqual(len(self.protocol.received), BATCH)
+        self.port.doRead()
+        received = [data for data, _ in self.protocol.received]
+        self.assertEqual(received, [b"%d" % number for number in range(BATCH + 1)])
+
+    def test_broken(self) -> None:
+        """
+        Whatever goes wrong with one datagram is in the log, and the next is received.
+        """
+        server = self.serve(Address(socket.AF_INET, "127.0.0.1"))
+        receive = self.protocol.datagramReceived
+
+        def broken(datagram: bytes, addr: Any) -> None:
+            if datagram == b"bad":
+                raise ValueError("not thought of")
+            receive(datagram, addr)
+
+        self.protocol.datagramReceived = broken  # type: ignore[method-assign] # on purpose
+        client = self.client(server)
+        client.send(b"bad")
+        client.send(b"good")
+        self.reactor.turnUntil(lambda: bool(self.protocol.received))
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+        self.assertTrue(self.port.reading)
+
+    def test_clientGone(self) -> None:
+        """
+        That a client was gone when it was answered is no matter for the others.
+        """
+        server = self.serve(Address(socket.AF_INET, "127.0.0.1"))
+        gone = self.client(server)
+        gone.send(b"one")
+        self.reactor.turnUntil(lambda: len(self.protocol.received) == 1)
+        gone.close()
+        self.port.write(b"answer", self.protocol.received[0][1])
+        self.client(server).send(b"two")
+        self.reactor.turnUntil(lambda: len(self.protocol.received) == 2)
+        self.assertTrue(self.port.reading)

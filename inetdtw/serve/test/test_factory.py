@@ -1,0 +1,231 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Tests for L{inetdtw.serve.factory}.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+from typing import Any
+
+from zope.interface import directlyProvides
+
+from twisted.internet.address import IPv4Address
+from twisted.internet.interfaces import ISSLTransport
+
+from inetdtw.interfaces import Exit
+from inetdtw.model.service import Address, Bounds
+from inetdtw.serve.factory import ProgramFactory
+from inetdtw.serve.portless import MuxedSlot
+from inetdtw.serve.test.test_stream import isReadable
+from inetdtw.serve.undecided import MOMENT
+from inetdtw.test.fakes import (
+    PATIENCE,
+    ServingTestCase,
+    isBlocking,
+    listening,
+    makeService,
+    openDescriptors,
+    openedSince,
+)
+
+
+class FakeTransport:
+    """
+    What Twisted has for a connection, in as far as it is made use of.
+    """
+
+    def __init__(self, connection: socket.socket) -> None:
+        self.connection = connection
+        self.reading = True
+
+    def getPeer(self) -> IPv4Address:
+        """
+        The client's address.
+        """
+        return IPv4Address("TCP", *self.connection.getpeername())
+
+    def stopReading(self) -> None:
+        """
+        Do not read.
+        """
+        self.reading = False
+
+    def getHandle(self) -> socket.socket:
+        """
+        The socket.
+        """
+        return self.connection
+
+    def abortConnection(self) -> None:
+        """
+        What Twisted does to a connection: shut it down, and close it.
+        """
+        try:
+            self.connection.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            """There was no connection."""
+        self.connection.close()
+
+
+class ProgramFactoryTests(ServingTestCase):
+    """
+    Tests for L{ProgramFactory} on a port of Twisted's.
+    """
+
+    def setUp(self) -> None:
+        """
+        Have a service, and a connection that Twisted has accepted.
+        """
+        super().setUp()
+        self.serve()
+        self.factory = ProgramFactory("x", self.host.names, self.host.report)
+        self.server = self.closing(listening(makeService()))
+        self.server.settimeout(PATIENCE)
+        self.accept()
+
+    def serve(self, **given: Any) -> None:
+        """
+        Have a service without a port.
+        """
+        address = Address(socket.AF_UNSPEC, "tcpmux/x")
+        service = makeService(name="tcpmux/x", address=address, **given)
+        self.slot = MuxedSlot(service, self.host, lambda _: self.launcher)
+        self.slot.start()
+
+    def accept(self) -> None:
+        """
+        Have another client, and its connection.
+        """
+        self.there = self.client(self.server)
+        self.here, _ = self.server.accept()
+        self.here.setblocking(False)
+
+    def connect(self) -> FakeTransport:
+        """
+        Give the connection to a protocol of the factory.
+        """
+        transport: Any = FakeTransport(self.here)
+        protocol = self.factory.buildProtocol(None)
+        protocol.makeConnection(transport)
+        fake: FakeTransport = transport
+        return fake
+
+    def test_takesOver(self) -> None:
+        """
+        The program gets the connection, which goes on though its transport was
+        closed, and was not read.
+        """
+        self.there.sendall(b"question")
+        transport = self.connect()
+        self.assertFalse(transport.reading)
+        program = self.launcher.last
+        with program.socket() as stdin:
+            self.assertTrue(isBlocking(stdin))
+            self.assertEqual(stdin.recv(100), b"question")
+            stdin.sendall(b"answer")
+        self.assertEqual(self.there.recv(100), b"answer")
+        self.assertFalse(isReadable(self.there))
+        peer = program.order.extra["TCPREMOTEPORT"]
+        self.assertEqual(peer, str(self.there.getsockname()[1]))
+        program.start().end()
+        self.assertEqual(self.there.recv(100), b"")
+
+    def test_closesAll(self) -> None:
+        """
+        The daemon keeps nothing of it.
+        """
+        before = openDescriptors()
+        del before[str(self.here.fileno())]
+        self.connect()
+        self.launcher.last.start().end(Exit(0))
+        self.assertEqual(openedSince(before), {})
+
+    def test_vanished(self) -> None:
+        """
+        A client that is gone by now is no error, and does not count.
+        """
+        before = openDescriptors()
+        del before[str(self.here.fileno())]
+        del before[str(self.there.fileno())]
+        linger = struct.pack("ii", 1, 0)
+        self.there.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        self.there.close()
+        self.connect()
+        self.assertEqual(self.launcher.programs, [])
+        self.assertEqual(self.slot.running, 0)
+        self.assertEqual(openedSince(before), {})
+
+    def test_noDescriptors(self) -> None:
+        """
+        When there is no descriptor left, even after the first, the client is closed
+        and nothing is kept.
+        """
+        before = openDescriptors()
+        del before[str(self.here.fileno())]
+        self.noDescriptors(self.connect, left=1)
+        self.assertEqual(self.there.recv(100), b"")
+        self.assertEqual(self.launcher.programs, [])
+        self.assertEqual(openedSince(before), {})
+
+    def test_full(self) -> None:
+        """
+        With as many programs as may run clients wait, and are served in their order.
+        """
+        self.slot.change(makeService(**self.changed(bounds=Bounds(acceptMax=1))))
+        self.connect()
+        first = self.launcher.last.start()
+        self.accept()
+        self.connect()
+        self.assertEqual(len(self.launcher.programs), 1)
+        self.assertFalse(isReadable(self.there))
+        first.end()
+        self.assertEqual(len(self.launcher.programs), 2)
+
+    def changed(self, **given: Any) -> dict[str, Any]:
+        """
+        What the service is but for some values.
+        """
+        return {"name": "tcpmux/x", "address": self.slot.service.address, **given}
+
+    def test_refused(self) -> None:
+        """
+        A client that a limit turns away is told nothing of tcpmux, nor is one told
+        that it is served.
+        """
+        changed = self.changed(bounds=Bounds(perSource=1), greets=True)
+        self.slot.change(makeService(**changed))
+        self.connect()
+        with self.launcher.last.socket() as stdin:
+            stdin.sendall(b"answer")
+        self.assertEqual(self.there.recv(100), b"answer")
+        self.accept()
+        self.connect()
+        self.reactor.advance(MOMENT)
+        self.assertEqual(self.there.recv(100), b"")
+        self.assertEqual(len(self.said("refuse")), 1)
+
+    def test_noService(self) -> None:
+        """
+        While there is no such service clients are closed, with a line in the log.
+        """
+        self.slot.stop()
+        self.connect()
+        self.assertEqual(self.there.recv(100), b"")
+        (refuse,) = self.said("refuse")
+        self.assertEqual(refuse["service"], "tcpmux/x")
+
+    def test_secured(self) -> None:
+        """
+        A connection with TLS cannot be given to a program, and the log says so.
+        """
+        transport: Any = FakeTransport(self.here)
+        directlyProvides(transport, ISSLTransport)
+        self.factory.buildProtocol(None).makeConnection(transport)
+        self.assertEqual(self.there.recv(100), b"")
+        self.assertEqual(self.launcher.programs, [])
+        (refuse,) = self.said("refuse")
+        self.assertIn("TLS", refuse["reason"])

@@ -1,0 +1,475 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Tests for L{inetdtw.serve.internal}.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import socket
+from typing import Any
+
+from zope.interface.verify import verifyObject
+
+from twisted.internet.address import IPv4Address, UNIXAddress
+from twisted.internet.protocol import connectionDone
+from twisted.internet.testing import StringTransport
+
+from inetdtw.interfaces import IListener
+from inetdtw.limits.service import WINDOW, Limits
+from inetdtw.model.service import Bounds, Service
+from inetdtw.serve.internal import InternalDatagrams, InternalStream
+from inetdtw.serve.undecided import MOMENT
+from inetdtw.test.fakes import (
+    NOW,
+    PATIENCE,
+    ServingTestCase,
+    isBlocking,
+    listening,
+    makeDatagrams,
+    makeService,
+    makeUnix,
+    openDescriptors,
+    openedSince,
+)
+
+
+class InternalStreamTests(ServingTestCase):
+    """
+    Tests for L{InternalStream}.
+    """
+
+    def setUp(self) -> None:
+        """
+        Nothing is served yet.
+        """
+        super().setUp()
+        self.releases = 0
+
+    def serve(self, service: Service | None = None, **bounds: Any) -> None:
+        """
+        Serve a service.
+        """
+        bound = Bounds(**bounds)
+        service = service or makeService(internal="echo", bounds=bound)
+        self.server = self.closing(listening(service))
+        self.limits = Limits(bound, self.reactor.seconds)
+        self.listener = InternalStream(
+            service, self.server, self.host, self.limits, None, self.released
+        )
+        self.listener.start()
+
+    def released(self) -> None:
+        """
+        What a slot does when a connection is over.
+        """
+        self.releases += 1
+        self.listener.released()
+
+    def adopted(self, number: int) -> tuple[socket.socket, Any]:
+        """
+        Wait until the reactor was given so many connections.
+
+        @return: the last, and its protocol as the reactor would connect it.
+        """
+        self.reactor.turnUntil(lambda: len(self.reactor.adopted) >= number)
+        self.assertEqual(len(self.reactor.adopted), number)
+        connection, factory = self.reactor.adopted[-1]
+        peer: Any = UNIXAddress(None)
+        if connection.family != socket.AF_UNIX:
+            peer = IPv4Address("TCP", *connection.getpeername())
+        protocol = factory.buildProtocol(peer)
+        protocol.makeConnection(StringTransport(peerAddress=peer))
+        return connection, protocol
+
+    def test_interface(self) -> None:
+        """
+        It is a listener.
+        """
+        self.serve()
+        verifyObject(IListener, self.listener)
+
+    def test_connection(self) -> None:
+        """
+        A connection is the reactor's to serve, and nobody else's: it is closed when
+        the reactor closes it.
+        """
+        self.serve()
+        client = self.client(self.server)
+        connection, protocol = self.adopted(1)
+        self.assertFalse(isBlocking(connection))
+        self.assertEqual(connection.getpeername(), client.getsockname())
+        protocol.dataReceived(b"hello")
+        self.assertEqual(protocol.transport.value(), b"hello")
+        connection.close()
+        self.assertEqual(client.recv(100), b"")
+
+    def test_wallclock(self) -> None:
+        """
+        The time is the daemon's.
+        """
+        self.serve(makeService(internal="time"))
+        self.client(self.server)
+        _, protocol = self.adopted(1)
+        seconds = int.from_bytes(protocol.transport.value(), "big")
+        self.assertEqual(seconds, int(NOW) + 2208988800)
+
+    def test_end(self) -> None:
+        """
+        A connection that is over does not count any more.
+        """
+        self.serve(perSource=1)
+        self.client(self.server)
+        _, protocol = self.adopted(1)
+        self.assertEqual(self.limits.running, 1)
+        protocol.connectionLost(connectionDone)
+        self.assertEqual((self.limits.running, self.releases), (0, 1))
+        self.client(self.server)
+        self.adopted(2)
+
+    def test_perSource(self) -> None:
+        """
+        An address with as many connections as it may have is refused.
+        """
+        self.serve(perSource=1)
+        self.client(self.server)
+        self.adopted(1)
+        refused = self.overMany()
+        self.assertEqual(refused.recv(100), b"")
+        self.assertEqual(len(self.reactor.adopted), 1)
+
+    def overMany(self) -> socket.socket:
+        """
+        Have a client come that is one too many, and its moment be over.
+        """
+        refused = self.client(self.server)
+        self.reactor.turnUntil(lambda: bool(self.reactor.getDelayedCalls()))
+        self.assertEqual(self.said("refuse"), [])
+        self.reactor.advance(MOMENT)
+        self.assertEqual(len(self.said("refuse")), 1)
+        return refused
+
+    def test_again(self) -> None:
+        """
+        A client that comes again before the end of its connection was read is served
+        as soon as it is.
+        """
+        self.serve(perSource=1)
+        self.client(self.server)
+        _, protocol = self.adopted(1)
+        self.client(self.server)
+        self.reactor.turnUntil(lambda: bool(self.reactor.getDelayedCalls()))
+        protocol.connectionLost(connectionDone)
+        self.adopted(2)
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+    def test_refusal(self) -> None:
+        """
+        The client that is one too many is told so, if the line has something to say
+        (item 69).
+        """
+        bound = Bounds(perSource=1)
+        service = makeService(internal="echo", bounds=bound, refusal=b"busy\r\n")
+        self.serve(service, perSource=1)
+        self.client(self.server)
+        self.adopted(1)
+        refused = self.overMany()
+        self.assertEqual(refused.recv(100), b"busy\r\n")
+
+    def test_full(self) -> None:
+        """
+        With as many connections as there may be, clients wait until one is over.
+        """
+        self.serve(acceptMax=1)
+        self.client(self.server)
+        _, protocol = self.adopted(1)
+        self.client(self.server)
+        self.reactor.settle()
+        self.assertEqual(len(self.reactor.adopted), 1)
+        protocol.connectionLost(connectionDone)
+        self.adopted(2)
+
+    def test_rate(self) -> None:
+        """
+        After too many connections in a minute the service pauses, and comes back by
+        itself.
+        """
+        self.serve(serviceMax=1)
+        self.client(self.server)
+        self.adopted(1)
+        refused = self.client(self.server)
+        self.reactor.turnUntil(lambda: bool(self.said("pause")))
+        self.assertEqual(refused.recv(100), b"")
+        self.client(self.server)
+        self.reactor.advance(WINDOW)
+        self.adopted(2)
+
+    def test_unix(self) -> None:
+        """
+        A connection to a path is served, and counts until it is over.
+        """
+        self.serve(makeUnix(self.mktemp(), internal="echo"))
+        self.client(self.server)
+        _, protocol = self.adopted(1)
+        self.assertEqual(self.limits.running, 1)
+        protocol.connectionLost(connectionDone)
+        self.assertEqual(self.limits.running, 0)
+
+    def test_shortage(self) -> None:
+        """
+        When the reactor cannot take a connection, the client is closed, does not
+        count, and the log says why.
+        """
+        self.serve()
+        self.reactor.adoptFailure = OSError(errno.EMFILE, "Too many open files")
+        client = self.client(self.server)
+        before = openDescriptors()
+        self.reactor.turnUntil(lambda: bool(self.said("stall")))
+        self.assertEqual(self.said("stall")[0]["reason"], "Too many open files")
+        self.assertEqual(client.recv(100), b"")
+        self.assertEqual(self.limits.running, 0)
+        self.assertEqual(openedSince(before), {})
+
+    def test_vanished(self) -> None:
+        """
+        A client that is gone before the reactor takes its connection is no error.
+        """
+        self.serve()
+        reason = os.strerror(errno.ENOTCONN)
+        self.reactor.adoptFailure = OSError(errno.ENOTCONN, reason)
+        client = self.client(self.server)
+        self.reactor.turn(PATIENCE)
+        self.assertEqual(client.recv(100), b"")
+        self.assertEqual(self.said("stall"), [])
+        self.assertEqual(self.limits.running, 0)
+
+    def test_retire(self) -> None:
+        """
+        The socket is free at once, and connections go on.
+        """
+        self.serve()
+        self.client(self.server)
+        _, protocol = self.adopted(1)
+        done: list[None] = []
+        self.listener.retire(lambda: done.append(None))
+        self.assertEqual(done, [None])
+        self.client(self.server)
+        self.assertFalse(self.reactor.turn())
+        protocol.dataReceived(b"hello")
+        self.assertEqual(protocol.transport.value(), b"hello")
+
+    def test_stop(self) -> None:
+        """
+        Nothing more is accepted.
+        """
+        self.serve()
+        self.listener.stop()
+        self.client(self.server)
+        self.assertFalse(self.reactor.turn())
+
+
+class InternalDatagramsTests(ServingTestCase):
+    """
+    Tests for L{InternalDatagrams}.
+    """
+
+    def serve(self, service: Service | None = None, **bounds: Any) -> InternalDatagrams:
+        """
+        Serve a service.
+        """
+        service = service or makeDatagrams(internal="echo")
+        self.server = self.closing(listening(service))
+        self.limits = Limits(Bounds(**bounds), self.reactor.seconds)
+        listener = InternalDatagrams(
+            service, self.server, self.host, self.limits, None, lambda: None
+        )
+        listener.start()
+        return listener
+
+    def test_interface(self) -> None:
+        """
+        It is a listener.
+        """
+        verifyObject(IListener, self.serve())
+
+    def test_answer(self) -> None:
+        """
+        Every datagram is answered.
+        """
+        self.serve()
+        client = self.client(self.server)
+        for data in (b"one", b"two"):
+            client.send(data)
+            self.reactor.turn(PATIENCE)
+            self.assertEqual(client.recv(100), data)
+
+    def ask(self, client: socket.socket, *sent: bytes) -> list[bytes]:
+        """
+        Send some datagrams, which are there together.
+
+        @return: what is answered.
+        """
+        for data in sent:
+            client.send(data)
+        self.reactor.turn(PATIENCE)
+        self.reactor.settle()
+        client.setblocking(False)
+        answers = []
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                answers.append(client.recv(100))
+        return answers
+
+    def test_rate(self) -> None:
+        """
+        After as many datagrams in a minute as may be answered the service pauses, and
+        comes back by itself (items 63 and 64).
+        """
+        listener = self.serve(serviceMax=2)
+        client = self.client(self.server)
+        self.assertEqual(self.ask(client, b"1", b"2", b"3", b"4"), [b"1", b"2"])
+        self.assertEqual(listener.held(), ["rate"])
+        self.assertEqual(len(self.said("pause")), 1)
+        self.assertEqual((self.limits.admitted, self.limits.refused), (2, 1))
+        self.reactor.advance(WINDOW)
+        self.assertEqual(self.ask(client, b"5"), [b"4", b"5"])
+
+    def test_atOnce(self) -> None:
+        """
+        One that is answered is over at once, and so does not count any more.
+        """
+        self.serve(acceptMax=1)
+        client = self.client(self.server)
+        self.assertEqual(self.ask(client, b"1", b"2"), [b"1", b"2"])
+        self.assertEqual((self.limits.admitted, self.limits.running), (2, 0))
+
+    def test_shortage(self) -> None:
+        """
+        An answer needs no descriptor, and comes when there are none left.
+        """
+        self.serve(serviceMax=2)
+        client = self.client(self.server)
+        asked: list[list[bytes]] = []
+        self.noDescriptors(lambda: asked.append(self.ask(client, b"1")))
+        self.assertEqual(asked, [[b"1"]])
+
+    def test_reflector(self) -> None:
+        """
+        What comes from the port of another such service is not answered, while that
+        one is served.
+        """
+        other = self.serve()
+        there = self.server
+        self.serve()
+        there.sendto(b"forged", self.server.getsockname())
+        self.reactor.turn(PATIENCE)
+        self.reactor.settle()
+        self.assertRaises(BlockingIOError, there.recv, 100)
+        other.stop()
+        there.sendto(b"honest", self.server.getsockname())
+        self.reactor.turn(PATIENCE)
+        there.settimeout(PATIENCE)
+        self.assertEqual(there.recv(100), b"honest")
+
+    def test_own(self) -> None:
+        """
+        Nor is what comes from any other socket of the daemon, and it counts.
+        """
+        there = self.closing(listening(makeDatagrams()))
+        self.serve()
+        port = there.getsockname()[1]
+        self.host.guard.own(port)
+        there.sendto(b"forged", self.server.getsockname())
+        self.reactor.turn(PATIENCE)
+        self.reactor.settle()
+        self.assertRaises(BlockingIOError, there.recv, 100)
+        self.assertEqual((self.limits.admitted, self.limits.refused), (0, 1))
+        self.host.guard.disown(port)
+        there.sendto(b"honest", self.server.getsockname())
+        self.reactor.turn(PATIENCE)
+        there.settimeout(PATIENCE)
+        self.assertEqual(there.recv(100), b"honest")
+
+    def test_answerMax(self) -> None:
+        """
+        One source gets so many answers in a minute, others get theirs meanwhile, and
+        the log says it once.
+        """
+        self.serve(answerMax=6)
+        client, other = self.client(self.server), self.client(self.server)
+        sent = [b"%d" % number for number in range(7)]
+        self.assertEqual(self.ask(client, *sent), sent[:6])
+        self.assertEqual(self.ask(client, b"x"), [])
+        self.assertEqual(self.ask(other, b"x"), [b"x"])
+        (refuse,) = self.said("refuse")
+        reason = "more than 6 answers a minute for one address"
+        self.assertEqual(refuse["reason"], reason)
+        self.assertEqual((self.limits.admitted, self.limits.refused), (7, 2))
+        self.reactor.advance(10)
+        self.assertEqual(self.ask(client, b"1", b"2"), [b"1"])
+
+    def test_discard(self) -> None:
+        """
+        What is never answered is not bounded so.
+        """
+        self.serve(makeDatagrams(internal="discard"), answerMax=1)
+        client = self.client(self.server)
+        self.assertEqual(self.ask(client, b"1", b"2", b"3"), [])
+        self.assertEqual((self.limits.admitted, self.limits.refused), (3, 0))
+
+    def test_guard(self) -> None:
+        """
+        Its port is not answered from its start to its stop; one that was never started,
+        or is stopped twice, takes nothing from another one on the same port.
+        """
+        listener = self.serve()
+        port = self.server.getsockname()[1]
+        other = InternalDatagrams(
+            *(makeDatagrams(internal="echo"), self.server, self.host, self.limits),
+            *(None, lambda: None),
+        )
+        other.stop()
+        peer = ("192.0.2.1", port)
+        self.assertFalse(self.host.guard.allows(peer))
+        self.host.guard.add(port)
+        listener.stop()
+        listener.stop()
+        self.assertFalse(self.host.guard.allows(peer))
+        self.host.guard.discard(port)
+        self.assertTrue(self.host.guard.allows(peer))
+
+    def test_retire(self) -> None:
+        """
+        The socket is free at once, and nothing more is answered.
+        """
+        listener = self.serve()
+        done: list[None] = []
+        listener.retire(lambda: done.append(None))
+        self.assertEqual(done, [None])
+        self.client(self.server).send(b"hello")
+        self.assertFalse(self.reactor.turn())
+        self.assertEqual(self.server.recv(100), b"hello")
+
+    def test_unix(self) -> None:
+        """
+        A client that has a path is answered there, and one that has none does no
+        harm.
+        """
+        folder = self.mktemp()
+        os.mkdir(folder)
+        path = os.path.join(folder, "s")
+        unix = makeUnix(path, socktype=socket.SOCK_DGRAM, internal="echo")
+        self.serve(unix)
+        nameless = self.closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+        nameless.sendto(b"hello", path)
+        self.reactor.turn(PATIENCE)
+        named = self.closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+        named.settimeout(PATIENCE)
+        named.bind(os.path.join(folder, "c"))
+        named.sendto(b"hello", path)
+        self.reactor.turn(PATIENCE)
+        self.assertEqual(named.recv(100), b"hello")

@@ -1,0 +1,434 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Tests for L{inetdtw.serve.port}.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from typing import Any
+
+from zope.interface.verify import verifyObject
+
+from twisted.internet.interfaces import IReadDescriptor
+from twisted.internet.main import CONNECTION_LOST
+from twisted.python.failure import Failure
+
+from inetdtw.serve.port import (
+    BATCH,
+    BROKEN_PAUSE,
+    SHORTAGE_PAUSE,
+    SocketPort,
+    StreamPort,
+    WaitPort,
+)
+from inetdtw.test.fakes import ServingTestCase, listening, makeDatagrams, makeService
+
+
+class SocketPortTests(ServingTestCase):
+    """
+    Tests for L{SocketPort}.
+    """
+
+    def setUp(self) -> None:
+        """
+        Have a port that was not started.
+        """
+        super().setUp()
+        self.port = SocketPort(self.closing(socket.socket()), self.reactor, "name")
+
+    def isRead(self) -> bool:
+        """
+        Whether the reactor reads it, and it says so.
+        """
+        isRead = self.port in self.reactor.getReaders()
+        self.assertEqual(self.port.reading, isRead)
+        return isRead
+
+    def test_interface(self) -> None:
+        """
+        The reactor can read it.
+        """
+        verifyObject(IReadDescriptor, self.port)
+        self.assertEqual(self.port.fileno(), self.port.socket.fileno())
+        self.assertEqual(self.port.logPrefix(), "name")
+
+    def test_start(self) -> None:
+        """
+        It is read from its start to its stop.
+        """
+        self.assertFalse(self.isRead())
+        self.port.start()
+        self.assertTrue(self.isRead())
+        self.port.stop()
+        self.assertFalse(self.isRead())
+
+    def test_holds(self) -> None:
+        """
+        Whoever holds it must free it, however often they said so.
+        """
+        self.port.start()
+        self.port.hold("one")
+        self.port.hold("one")
+        self.port.hold("two")
+        self.assertFalse(self.isRead())
+        self.port.free("one")
+        self.assertFalse(self.isRead())
+        self.port.free("one")
+        self.assertFalse(self.isRead())
+        self.port.free("two")
+        self.assertTrue(self.isRead())
+
+    def test_heldBeforeStart(self) -> None:
+        """
+        What holds it before it is started holds it afterwards.
+        """
+        self.port.hold("one")
+        self.port.start()
+        self.assertFalse(self.isRead())
+        self.port.free("one")
+        self.assertTrue(self.isRead())
+
+    def test_heldOnlyFor(self) -> None:
+        """
+        It knows whether there is one reason and no other.
+        """
+        self.port.start()
+        self.assertFalse(self.port.heldOnlyFor("one"))
+        self.port.hold("one")
+        self.assertTrue(self.port.heldOnlyFor("one"))
+        self.port.hold("two")
+        self.assertFalse(self.port.heldOnlyFor("one"))
+
+    def test_pause(self) -> None:
+        """
+        A pause ends by itself, and whoever asked for it is told.
+        """
+        over: list[bool] = []
+        self.port.start()
+        self.assertIsNone(self.port.resumes)
+        self.port.pause("rate", 5, lambda: over.append(self.isRead()))
+        self.port.pause("shortage", 2)
+        self.assertEqual(self.port.resumes, 5)
+        self.reactor.advance(4.9)
+        self.assertFalse(self.isRead())
+        self.reactor.advance(0.1)
+        self.assertIsNone(self.port.resumes)
+        self.assertTrue(self.isRead())
+        self.assertEqual(over, [True])
+
+    def test_pauseTwice(self) -> None:
+        """
+        A second pause for the same reason does not make the first longer.
+        """
+        self.port.start()
+        self.port.pause("rate", 5)
+        self.reactor.advance(3)
+        self.port.pause("rate", 5)
+        self.reactor.advance(2)
+        self.assertTrue(self.isRead())
+        self.port.pause("rate", 5)
+        self.assertFalse(self.isRead())
+
+    def test_stopInPause(self) -> None:
+        """
+        After it was stopped nothing begins again, and no time is waited for.
+        """
+        self.port.start()
+        self.port.pause("rate", 5)
+        self.port.stop()
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+        self.port.free("rate")
+        self.assertFalse(self.isRead())
+
+    def test_reactorStops(self) -> None:
+        """
+        The socket is not the port's to close.
+        """
+        self.port.start()
+        self.port.connectionLost(Failure(CONNECTION_LOST))
+        self.assertGreaterEqual(self.port.fileno(), 0)
+
+    def test_dropped(self) -> None:
+        """
+        When the reactor does not wait for it any more, whose it is hears of it; by
+        default it is read again after a moment, and one line says so.
+        """
+        self.port.start()
+        self.reactor.removeReader(self.port)
+        self.port.connectionLost(Failure(CONNECTION_LOST))
+        self.assertEqual(self.port.reasons, ["dropped"])
+        self.reactor.advance(BROKEN_PAUSE)
+        self.assertTrue(self.isRead())
+        self.assertEqual(len(self.said("dropped")), 1)
+        told: list[int] = []
+        self.port.dropped = lambda: told.append(1)
+        for _ in range(2):
+            self.port.connectionLost(Failure(CONNECTION_LOST))
+        self.assertEqual(told, [1])
+
+    def test_refused(self) -> None:
+        """
+        That is so when the reactor refuses to wait for it, too.
+        """
+
+        def refuse(reader: object) -> None:
+            raise OSError(errno.EEXIST, "no")
+
+        self.patch(self.reactor, "addReader", refuse)
+        self.port.start()
+        self.assertEqual(self.port.reasons, ["dropped"])
+
+
+class Accepting:
+    """
+    Takes connections.
+
+    @ivar accepted: those that it was given, with their peers.
+    @ivar most: how many it may take.
+    @ivar reasons: what the machine was said to be out of.
+    """
+
+    def __init__(self) -> None:
+        self.accepted: list[tuple[socket.socket, Any]] = []
+        self.most = 1000
+        self.asked = 0
+        self.reasons: list[str] = []
+
+    def mayAccept(self) -> bool:
+        """
+        Whether it may take one more.
+        """
+        self.asked += 1
+        return len(self.accepted) < self.most
+
+    def connectionAccepted(self, connection: socket.socket, peer: Any) -> None:
+        """
+        Take one.
+        """
+        self.accepted.append((connection, peer))
+
+    def short(self, reason: str) -> None:
+        """
+        The machine is out of something.
+        """
+        self.reasons.append(reason)
+
+
+class Broken:
+    """
+    A socket whose accept(2) fails.
+    """
+
+    def __init__(self, sock: socket.socket, *errors: int) -> None:
+        self._socket = sock
+        self._errors = list(errors)
+
+    def fileno(self) -> int:
+        """
+        The descriptor of the true one.
+        """
+        return self._socket.fileno()
+
+    def accept(self) -> Any:
+        """
+        Fail as long as there are errors left.
+        """
+        if self._errors:
+            number = self._errors.pop(0)
+            raise OSError(number, os.strerror(number))
+        return self._socket.accept()
+
+
+class StreamPortTests(ServingTestCase):
+    """
+    Tests for L{StreamPort}.
+    """
+
+    def setUp(self) -> None:
+        """
+        Have a port that is read.
+        """
+        super().setUp()
+        self.factory = Accepting()
+        self.addCleanup(self.closeAccepted)
+        self.server = self.closing(listening(makeService()))
+        self.port = StreamPort(self.server, self.reactor, "name", self.factory)
+        self.port.start()
+
+    def closeAccepted(self) -> None:
+        """
+        Close the connections.
+        """
+        for connection, _ in self.factory.accepted:
+            connection.close()
+
+    def test_accept(self) -> None:
+        """
+        A connection is given away open, with the address of its client.
+        """
+        client = self.client(self.server)
+        self.reactor.turnUntil(lambda: bool(self.factory.accepted))
+        ((connection, peer),) = self.factory.accepted
+        self.assertEqual(peer, client.getsockname())
+        connection.sendall(b"hello")
+        self.assertEqual(client.recv(10), b"hello")
+
+    def test_nothingThere(self) -> None:
+        """
+        That a client has gone before it was accepted is nothing.
+        """
+        self.port.doRead()
+        self.assertEqual(self.factory.accepted, [])
+        self.assertTrue(self.port.reading)
+
+    def test_mayNot(self) -> None:
+        """
+        A connection that may not be taken stays in the backlog, and is there later.
+        """
+        self.factory.most = 0
+        self.client(self.server)
+        self.reactor.turn(10)
+        self.assertEqual((self.factory.accepted, self.factory.asked), ([], 1))
+        self.factory.most = 1
+        self.reactor.turnUntil(lambda: bool(self.factory.accepted))
+
+    def test_batches(self) -> None:
+        """
+        While there are more and more, more are taken at a time, up to a bound, so
+        that other services have their turn.
+        """
+        for _ in range(16):
+            self.client(self.server)
+        taken = []
+        for _ in range(3):
+            before = len(self.factory.accepted)
+            self.port.doRead()
+            taken.append(len(self.factory.accepted) - before)
+        self.assertEqual(taken, [1, 2, 4])
+        self.port.doRead()
+        self.port.doRead()
+        self.assertEqual(len(self.factory.accepted), 16)
+        self.client(self.server)
+        self.client(self.server)
+        self.port.doRead()
+        self.assertEqual(len(self.factory.accepted), 17)
+
+    def test_bound(self) -> None:
+        """
+        No more than so many are taken at a time.
+        """
+        for _ in range(48):
+            self.client(self.server)
+        taken: list[int] = []
+        while sum(taken) < 48:
+            before = len(self.factory.accepted)
+            self.port.doRead()
+            taken.append(len(self.factory.accepted) - before)
+        self.assertEqual(max(taken), BATCH)
+
+    def test_shortage(self) -> None:
+        """
+        When there are no descriptors left the port is left alone for a while, and
+        the client waits.
+        """
+        broken: Any = Broken(self.server, errno.EMFILE)
+        self.port.socket = broken
+        self.client(self.server)
+        self.reactor.turn(10)
+        self.assertEqual(self.factory.reasons, [os.strerror(errno.EMFILE)])
+        self.assertFalse(self.port.reading)
+        self.reactor.advance(SHORTAGE_PAUSE)
+        self.assertTrue(self.port.reading)
+        self.reactor.turnUntil(lambda: bool(self.factory.accepted))
+
+    def test_broken(self) -> None:
+        """
+        Whatever goes wrong with one connection, it is closed and in the log, and the
+        next one is served at once.
+        """
+
+        def broken(connection: socket.socket, peer: Any) -> None:
+            del self.factory.connectionAccepted
+            raise ValueError("not thought of")
+
+        self.factory.connectionAccepted = broken  # type: ignore[method-assign] # on purpose
+        first = self.client(self.server)
+        self.client(self.server)
+        self.reactor.turnUntil(lambda: bool(self.factory.accepted))
+        self.assertEqual(first.recv(10), b"")
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+        (said,) = self.said("broken")
+        self.assertEqual(said["service"], "name")
+
+    def test_brokenBefore(self) -> None:
+        """
+        What goes wrong before a connection is taken makes no loop: the port is left
+        alone for a while, and read again.
+        """
+
+        def broken() -> bool:
+            del self.factory.mayAccept
+            raise ValueError("not thought of")
+
+        self.factory.mayAccept = broken  # type: ignore[method-assign] # on purpose
+        self.client(self.server)
+        self.reactor.turn(10)
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+        self.assertFalse(self.port.reading)
+        self.reactor.advance(BROKEN_PAUSE)
+        self.reactor.turnUntil(lambda: bool(self.factory.accepted))
+
+    def test_oneGone(self) -> None:
+        """
+        A connection that is gone when it is accepted is no matter for the others.
+        """
+        broken: Any = Broken(self.server, errno.ECONNABORTED)
+        self.port.socket = broken
+        self.client(self.server)
+        self.reactor.turnUntil(lambda: bool(self.factory.accepted))
+        self.assertEqual(self.factory.reasons, [])
+        self.assertTrue(self.port.reading)
+
+
+class WaitPortTests(ServingTestCase):
+    """
+    Tests for L{WaitPort}.
+    """
+
+    def test_broken(self) -> None:
+        """
+        Whatever goes wrong when it tells, it tells again after a while.
+        """
+        told: list[None] = []
+
+        def broken() -> None:
+            told.append(None)
+            raise ValueError("not thought of")
+
+        server = self.closing(listening(makeDatagrams()))
+        port = WaitPort(server, self.reactor, "name", broken)
+        port.start()
+        self.client(server).send(b"hello")
+        for number in (1, 2):
+            self.reactor.turnUntil(lambda number=number: len(told) == number)  # type: ignore[misc] # the default binds it
+            self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+            self.assertFalse(port.reading)
+            self.reactor.advance(BROKEN_PAUSE)
+        port.stop()
+
+    def test_leaves(self) -> None:
+        """
+        It tells that there is something, and leaves it there.
+        """
+        told: list[None] = []
+        server = self.closing(listening(makeDatagrams()))
+        WaitPort(server, self.reactor, "name", lambda: told.append(None)).start()
+        self.assertFalse(self.reactor.turn())
+        self.client(server).send(b"hello")
+        self.reactor.turnUntil(lambda: bool(told))
+        self.assertEqual(server.recv(10), b"hello")

@@ -1,0 +1,451 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Tests for L{inetdtw.serve.portless}.
+"""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+from unittest import mock
+
+from inetdtw.limits.service import WINDOW, Limits
+from inetdtw.model.service import Address, Bounds, Service, SocketOptions
+from inetdtw.serve.port import SHORTAGE_PAUSE
+from inetdtw.serve.portless import MuxedSlot
+from inetdtw.serve.slot import LONGEST_RETRY
+from inetdtw.serve.tcpmux import GO, NOT_AVAILABLE
+from inetdtw.serve.tcpmuxlistener import Tcpmux
+from inetdtw.serve.undecided import MOMENT
+from inetdtw.system.descriptors import Purpose
+from inetdtw.test.fakes import (
+    NOW,
+    PATIENCE,
+    ServingTestCase,
+    listening,
+    makeService,
+    openDescriptors,
+)
+from inetdtw.test.warming import KEPT
+
+
+def makeMuxed(**given: Any) -> Service:
+    """
+    A service behind tcpmux.
+    """
+    address = Address(socket.AF_UNSPEC, "tcpmux/x")
+    return makeService(**{"name": "tcpmux/x", "address": address, **given})
+
+
+class MuxedCase(ServingTestCase):
+    """
+    A test with tcpmux, and a service behind it.
+    """
+
+    def setUp(self) -> None:
+        """
+        Have both.
+        """
+        super().setUp()
+        self.serve()
+
+    def serve(self, bounds: Bounds = Bounds(), **given: Any) -> None:  # noqa: B008
+        """
+        Serve tcpmux, with these bounds, and behind it a service with the others.
+        """
+        mux = makeService(name="mux", internal="tcpmux", bounds=bounds)
+        self.server = self.closing(listening(mux))
+        self.limits = Limits(bounds, self.reactor.seconds)
+        self.mux = Tcpmux(
+            mux, self.server, self.host, self.limits, None, lambda: self.mux.released()
+        )
+        self.mux.start()
+        self.slot = MuxedSlot(makeMuxed(**given), self.host, lambda _: self.launcher)
+        self.slot.bind()
+        self.slot.start()
+
+    def undecided(self, said: bytes = b"") -> socket.socket:
+        """
+        A client that says something.
+        """
+        client = socket.create_connection(self.server.getsockname(), PATIENCE)
+        self.addCleanup(client.close)
+        client.sendall(said)
+        self.reactor.turnUntil(lambda: bool(self.host.names.questions))
+        self.reactor.settle()
+        return client
+
+    def ask(self, said: bytes) -> socket.socket:
+        """
+        A client that says all it has to say about which service it wants.
+        """
+        client = socket.create_connection(self.server.getsockname(), PATIENCE)
+        self.addCleanup(client.close)
+        client.sendall(said)
+        before = self.limits.running
+        self.reactor.turnUntil(lambda: self.limits.running > before)
+        self.reactor.turnUntil(lambda: self.limits.running == before)
+        return client
+
+    def answer(self, client: socket.socket) -> bytes:
+        """
+        All that a client is told until the connection is closed.
+        """
+        return b"".join(iter(lambda: client.recv(4096), b""))
+
+
+class MuxedSlotTests(MuxedCase):
+    """
+    Tests for L{MuxedSlot}.
+    """
+
+    def again(self, **given: Any) -> None:
+        """
+        Serve otherwise.
+        """
+        self.slot.change(makeMuxed(**given))
+
+    def test_noSocket(self) -> None:
+        """
+        It is never bound and listens nowhere.
+        """
+        self.assertFalse(self.slot.bound)
+        found: Any = MuxedSlot.getHost
+        self.assertIsNone(found(self.slot))
+
+    def test_silent(self) -> None:
+        """
+        A client is told nothing but what the program says.
+        """
+        client = self.ask(b"x\r\n")
+        self.closing(self.launcher.last.socket()).sendall(b"hello")
+        self.assertEqual(client.recv(100), b"hello")
+
+    def test_greets(self) -> None:
+        """
+        A client of a service with a plus sign is told when it is served.
+        """
+        self.again(greets=True)
+        client = self.ask(b"x\r\n")
+        self.closing(self.launcher.last.socket()).sendall(b"hello")
+        self.launcher.last.close()
+        wanted = GO + b"hello"
+        self.assertEqual(client.recv(len(wanted), socket.MSG_WAITALL), wanted)
+
+    def test_options(self) -> None:
+        """
+        The connection has the flags that the service's line asks for.
+        """
+        self.again(options=SocketOptions(noDelay=True))
+        self.ask(b"x\r\n")
+        connection = self.closing(self.launcher.last.socket())
+        flag = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        self.assertTrue(flag)
+
+    def test_full(self) -> None:
+        """
+        When as many programs run as may, clients wait, and are served in their
+        order as programs end.
+        """
+        self.again(bounds=Bounds(acceptMax=1))
+        for _ in range(3):
+            self.ask(b"x\r\n")
+        self.assertEqual(len(self.launcher.programs), 1)
+        self.launcher.last.start().end()
+        self.assertEqual(len(self.launcher.programs), 2)
+        self.launcher.last.start().end()
+        self.assertEqual(len(self.launcher.programs), 3)
+
+    def test_room(self) -> None:
+        """
+        While the launcher has no room clients wait.
+        """
+        self.launcher.room = False
+        self.ask(b"x\r\n")
+        self.ask(b"x\r\n")
+        self.assertEqual(self.launcher.programs, [])
+        self.launcher.makeRoom()
+        self.assertEqual(len(self.launcher.programs), 2)
+
+    def test_shortage(self) -> None:
+        """
+        Clients that come while the machine is out of something wait until it is not;
+        the shortage is over for those that come meanwhile, too.
+        """
+        left, right = socket.socketpair()
+        self.closing(left), self.closing(right)
+        self.noDescriptors(lambda: self.slot.take(left, None, False))
+        self.ask(b"x\r\n")
+        self.assertEqual(self.launcher.programs, [])
+        self.reactor.advance(SHORTAGE_PAUSE)
+        self.assertEqual(len(self.launcher.programs), 2)
+        self.assertEqual(self.said("refuse"), [])
+
+    def test_share(self) -> None:
+        """
+        Nor more than there are descriptors for; they are counted while they wait.
+        """
+        self.again(bounds=Bounds(acceptMax=1))
+        self.patch(self.host.descriptors, "share", lambda purpose: 3)
+        for _ in range(3):
+            self.ask(b"x\r\n")
+        self.assertEqual(self.host.descriptors.taken(Purpose.TCPMUX), 2)
+        last = self.ask(b"x\r\n")
+        self.assertEqual(last.recv(100), NOT_AVAILABLE)
+        (refuse,) = self.said("refuse")
+        self.assertIn("share of the file descriptors", refuse["reason"])
+        self.assertEqual(self.slot.state().refused, 1)
+        self.launcher.programs[0].start().end()
+        self.assertEqual(self.host.descriptors.taken(Purpose.TCPMUX), 1)
+        self.slot.stop()
+        self.assertEqual(self.host.descriptors.taken(Purpose.TCPMUX), 0)
+
+    def test_tooMany(self) -> None:
+        """
+        No more wait than would in the service's backlog; the others are told.
+        """
+        self.again(bounds=Bounds(acceptMax=1), options=SocketOptions(backlog=1))
+        self.ask(b"x\r\n")
+        self.ask(b"x\r\n")
+        third = self.ask(b"x\r\n")
+        self.assertEqual(self.answer(third), NOT_AVAILABLE)
+        (refuse,) = self.said("refuse")
+        self.assertEqual(refuse["service"], "tcpmux/x")
+        self.assertEqual(self.slot.state().refused, 1)
+
+    def test_rate(self) -> None:
+        """
+        A rate that is exceeded sends clients away for a minute, none of whom is told
+        that it is served, and then they are served again (item 64).
+        """
+        self.again(bounds=Bounds(serviceMax=1), greets=True)
+        self.ask(b"x\r\n")
+        for _ in range(2):
+            self.assertEqual(self.answer(self.ask(b"x\r\n")), NOT_AVAILABLE)
+        self.assertEqual(len(self.launcher.programs), 1)
+        self.assertEqual(len(self.said("pause")), 1)
+        self.reactor.advance(WINDOW)
+        self.ask(b"x\r\n")
+        self.assertEqual(len(self.launcher.programs), 2)
+
+    def test_perSource(self) -> None:
+        """
+        The bounds for one address hold (item 67).
+        """
+        self.again(bounds=Bounds(perSource=1))
+        self.ask(b"x\r\n")
+        refused = self.ask(b"x\r\n")
+        self.reactor.advance(MOMENT)
+        self.assertEqual(self.answer(refused), NOT_AVAILABLE)
+        self.launcher.last.start().end()
+        self.ask(b"x\r\n")
+        self.assertEqual(len(self.launcher.programs), 2)
+
+    def test_again(self) -> None:
+        """
+        A client that comes again before the end of its program was reported is served
+        when it is.
+        """
+        self.again(bounds=Bounds(perSource=1))
+        self.ask(b"x\r\n")
+        self.ask(b"x\r\n")
+        self.assertEqual(len(self.launcher.programs), 1)
+        self.launcher.last.start().end()
+        self.assertEqual(len(self.launcher.programs), 2)
+        self.assertEqual(self.said("refuse"), [])
+
+    def test_undecidedAndStopped(self) -> None:
+        """
+        Whoever is not decided on is sent away when the service changes or stops.
+        """
+        for end in (
+            lambda: self.slot.change(self.slot.service),
+            lambda: self.slot.stop(),
+        ):
+            self.again(bounds=Bounds(perSource=1))
+            self.ask(b"x\r\n")
+            client = self.ask(b"x\r\n")
+            end()
+            self.assertEqual(self.answer(client), NOT_AVAILABLE)
+            self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+    def test_gone(self) -> None:
+        """
+        A client that is gone is not counted (item 71).
+        """
+        self.again(bounds=Bounds(acceptMax=1), greets=True)
+        self.ask(b"x\r\n")
+        second = self.ask(b"x\r\n")
+        second.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        second.close()
+        self.launcher.last.start().end()
+        self.assertEqual(len(self.launcher.programs), 1)
+        self.ask(b"x\r\n")
+        self.assertEqual(len(self.launcher.programs), 2)
+
+    def test_change(self) -> None:
+        """
+        After a reload clients get what the service is then; those that run count on,
+        and more room is used at once.
+        """
+        self.again(bounds=Bounds(acceptMax=1))
+        self.ask(b"x\r\n")
+        self.ask(b"x\r\n")
+        self.again(bounds=Bounds(acceptMax=2))
+        self.assertEqual(len(self.launcher.programs), 2)
+        self.ask(b"x\r\n")
+        self.assertEqual(len(self.launcher.programs), 2)
+
+    def test_stop(self) -> None:
+        """
+        Once it is gone clients are told so, those that wait too, and the log.
+        """
+        self.again(bounds=Bounds(acceptMax=1))
+        self.ask(b"x\r\n")
+        waits = self.ask(b"x\r\n")
+        self.slot.stop()
+        self.assertEqual(self.answer(waits), NOT_AVAILABLE)
+        self.assertEqual(self.answer(self.ask(b"x\r\n")), NOT_AVAILABLE)
+        self.assertEqual(len(self.said("close")), 1)
+        self.launcher.last.start().end()
+
+    def test_tell(self) -> None:
+        """
+        It tells how it is, like any other service.
+        """
+        self.again(bounds=Bounds(acceptMax=1))
+        self.ask(b"x\r\n")
+        self.ask(b"x\r\n")
+        state = self.slot.state()
+        self.assertEqual((state.name, state.running), ("tcpmux/x", 1))
+        self.assertEqual((state.address, state.held), ("tcpmux/x", ("full",)))
+        self.assertEqual(state.condition, "at limit")
+
+    def test_pause(self) -> None:
+        """
+        While an operator has it paused, its clients wait, and are served afterwards.
+        """
+        self.slot.pause()
+        self.assertTrue(self.slot.paused)
+        waits = self.ask(b"x\r\n")
+        self.assertEqual(self.launcher.programs, [])
+        self.assertEqual(self.slot.state().condition, "paused")
+        self.slot.resume()
+        self.assertFalse(self.slot.paused)
+        self.launcher.last.start().end()
+        self.assertEqual(self.answer(waits), b"")
+
+    def test_resumeRate(self) -> None:
+        """
+        An operator ends the pause that a rate has led to.
+        """
+        self.again(bounds=Bounds(serviceMax=1))
+        for _ in range(2):
+            self.ask(b"x\r\n")
+        state = self.slot.state()
+        self.assertEqual((state.held, state.refused), (("rate",), 1))
+        self.assertEqual(state.until, NOW + WINDOW)
+        self.slot.resume()
+        self.assertEqual(self.slot.state().held, ())
+        self.ask(b"x\r\n")
+        self.assertEqual(len(self.launcher.programs), 2)
+
+    def test_drain(self) -> None:
+        """
+        Once it is drained, there is no such service, and it says whether a program
+        runs still.
+        """
+        self.ask(b"x\r\n")
+        program = self.launcher.last.start()
+        self.slot.drain()
+        self.assertEqual(self.answer(self.ask(b"x\r\n")), NOT_AVAILABLE)
+        self.assertEqual(self.slot.state().condition, "draining")
+        program.end()
+        self.assertEqual(self.slot.state().condition, "stopped")
+        self.slot.stop()
+        self.assertEqual(len(self.said("close")), 1)
+
+    def test_broken(self) -> None:
+        """
+        Whatever its start or a change raises, the service pauses with the reason, is
+        tried again, and leaves no client waiting.
+        """
+
+        def launcherOf(service: Service) -> Any:
+            if not wrong:
+                return self.launcher
+            raise ValueError("no launcher")
+
+        for act in (
+            lambda slot: slot.start(),
+            lambda slot: slot.change(makeMuxed(refusal=b"x")),
+        ):
+            wrong = act is not None
+            slot = MuxedSlot(makeMuxed(), self.host, launcherOf)
+            act(slot)
+            slot.start()
+            state = slot.state()
+            self.assertEqual(state.condition, "paused")
+            self.assertEqual(state.reason, "ValueError: no launcher")
+            self.flushLoggedErrors(ValueError)
+            wrong = False
+            self.reactor.advance(LONGEST_RETRY)
+            self.assertEqual(slot.state().condition, "listening")
+            slot.drain()
+
+    def test_brokenWhileServed(self) -> None:
+        """
+        When a change raises something, those who wait are sent away, and so are those
+        who come then.
+        """
+        self.again(bounds=Bounds(acceptMax=1))
+        self.ask(b"x\r\n")
+        waits = self.ask(b"x\r\n")
+        self.patch(self.slot, "_launcherOf", mock.Mock(side_effect=ValueError))
+        self.slot.change(makeMuxed(refusal=b"x"))
+        self.flushLoggedErrors(ValueError)
+        self.assertEqual(self.answer(waits), NOT_AVAILABLE)
+        self.assertEqual(self.answer(self.ask(b"x\r\n")), NOT_AVAILABLE)
+        self.assertEqual(self.slot.state().condition, "paused")
+
+    def test_stopInPause(self) -> None:
+        """
+        After it was stopped, no time is waited for.
+        """
+        self.again(bounds=Bounds(serviceMax=1))
+        for _ in range(2):
+            self.ask(b"x\r\n")
+        self.assertIsNotNone(self.slot.state().until)
+        self.slot.stop()
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+    def test_ready(self) -> None:
+        """
+        It says whether an interpreter is ready, if one is wanted and it is served.
+        """
+        self.assertIsNone(self.slot.state().ready)
+        self.again(warm=KEPT)
+        self.assertIs(self.slot.state().ready, False)
+        self.slot.stop()
+        self.assertIsNone(self.slot.state().ready)
+
+    def test_neverServed(self) -> None:
+        """
+        The log has no end of what had no beginning.
+        """
+        slot = MuxedSlot(makeMuxed(), self.host, lambda _: self.launcher)
+        slot.bind()
+        slot.stop()
+        self.assertEqual(self.said("close"), [])
+
+    def test_descriptors(self) -> None:
+        """
+        No descriptor is left of clients that were served or sent away.
+        """
+        before = openDescriptors()
+        for said in (b"x\r\n", b"nix\r\n", b"help\r\n"):
+            self.ask(said).close()
+        self.launcher.last.start().end()
+        self.assertEqual(openDescriptors(), before)

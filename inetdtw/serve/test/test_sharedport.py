@@ -1,0 +1,325 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Tests for L{inetdtw.serve.sharedport} and L{inetdtw.helpers.acceptor}.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import subprocess
+import sys
+import threading
+from typing import Any
+from unittest import mock
+
+from inetdtw.helpers import acceptor
+from inetdtw.helpers.acceptor import ANSWER, CHANNEL, answerOne
+from inetdtw.serve import sharedport
+from inetdtw.serve.port import SHORTAGE_PAUSE, StreamPort
+from inetdtw.serve.sharedport import SharedStreamPort, streamPort
+from inetdtw.test import fakes
+from inetdtw.test.fakes import (
+    PATIENCE,
+    ServingTestCase,
+    listening,
+    makeService,
+    openDescriptors,
+    openedSince,
+)
+
+
+class PortTests(ServingTestCase):
+    """
+    Tests for L{SharedStreamPort}.
+    """
+
+    def setUp(self) -> None:
+        """
+        Have a socket that programs share.
+        """
+        super().setUp()
+        self.server = self.closing(listening(makeService()))
+        self.taken: list[socket.socket] = []
+        self.reasons: list[str] = []
+        self.may = True
+        self.port = SharedStreamPort(self.server, self.reactor, "test", self)
+        self.addCleanup(self.port.stop)
+
+    def mayAccept(self) -> bool:
+        """
+        Whether a connection may be taken.
+        """
+        if not self.may:
+            self.port.hold("full")
+        return self.may
+
+    def connectionAccepted(self, connection: socket.socket, peer: Any) -> None:
+        """
+        Keep a connection.
+        """
+        self.assertEqual(peer, connection.getpeername())
+        self.taken.append(self.closing(connection))
+
+    def short(self, reason: str) -> None:
+        """
+        Keep a reason.
+        """
+        self.reasons.append(reason)
+
+    def channel(self) -> socket.socket:
+        """
+        The process' end of what leads to the daemon.
+        """
+        fd = self.reactor.processes[-1].fds[CHANNEL]
+        return self.closing(socket.socket(fileno=os.dup(fd)))
+
+    def begun(self) -> socket.socket:
+        """
+        Start the port, and the process for the first client.
+
+        @return: the client.
+        """
+        self.port.start()
+        client = self.client(self.server)
+        self.reactor.turnUntil(lambda: bool(self.reactor.processes))
+        return client
+
+    def test_lazy(self) -> None:
+        """
+        There is no process before there is a client.
+        """
+        self.port.start()
+        self.reactor.settle()
+        self.assertEqual((self.reactor.processes, self.port.reasons), ([], []))
+        self.client(self.server)
+        self.reactor.turnUntil(lambda: bool(self.taken))
+        self.assertEqual(len(self.reactor.processes), 1)
+
+    def test_kinds(self) -> None:
+        """
+        Only a socket that programs share has a process.
+        """
+        given = (self.server, self.host, "test", self)
+        self.assertIsInstance(streamPort(*given), StreamPort)
+        self.host.shared.add(self.server)
+        self.assertIsInstance(streamPort(*given), SharedStreamPort)
+
+    def test_accepts(self) -> None:
+        """
+        Connections are given away one after the other, as they were accepted.
+        """
+        self.port.start()
+        for number in range(1, 4):
+            client = self.client(self.server)
+            self.reactor.turnUntil(lambda: len(self.taken) == number)  # noqa: B023
+            peer = self.taken[-1].getpeername()
+            self.assertEqual(peer, client.getsockname())
+
+    def test_held(self) -> None:
+        """
+        While it is held, or no connection may be taken, none is accepted.
+        """
+        self.port.start()
+        self.port.hold("rate")
+        self.client(self.server)
+        self.reactor.settle()
+        self.assertEqual(self.taken, [])
+        self.may = False
+        self.port.free("rate")
+        self.reactor.settle()
+        self.assertEqual((self.taken, self.port.reasons), ([], ["full"]))
+        self.may = True
+        self.port.free("full")
+        self.reactor.turnUntil(lambda: bool(self.taken))
+
+    def test_stop(self) -> None:
+        """
+        The process is killed, and nothing is open; it can be started again.
+        """
+        self.patch(fakes, "acceptOne", lambda process: None)
+        before = openDescriptors()
+        self.begun().close()
+        for number in range(1, 3):
+            self.port.start()
+            self.reactor.turnUntil(lambda: len(self.reactor.processes) == number)  # noqa: B023
+            self.port.stop()
+            process = self.reactor.processes[-1]
+            self.assertEqual(process.signals, ["KILL"])
+            process.exit(number=9)
+            self.assertEqual(len(self.reactor.processes), number)
+        self.assertEqual(openedSince(before), {})
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+    def test_last(self) -> None:
+        """
+        A connection that was accepted when it is stopped is given away.
+        """
+        self.patch(fakes, "acceptOne", lambda process: None)
+        self.begun()
+        answerOne(self.server, self.channel(), threading.Lock())
+        self.port.stop()
+        self.assertEqual(len(self.taken), 1)
+
+    def test_lastLate(self) -> None:
+        """
+        So is one that the process sends only when it hears that it is to end.
+        """
+        self.patch(fakes, "acceptOne", lambda process: None)
+        self.begun()
+        channel = self.channel()
+        channel.recv(1)
+
+        def last() -> None:
+            # The end of what it is asked for.
+            channel.recv(1)
+            answerOne(self.server, channel, threading.Lock())
+
+        process = threading.Thread(target=last)
+        process.start()
+        with mock.patch.object(sharedport, "LAST", PATIENCE):
+            self.port.stop()
+        process.join(PATIENCE)
+        self.assertEqual(len(self.taken), 1)
+
+    def test_died(self) -> None:
+        """
+        A process that dies is followed by another one after a pause; one line says so.
+        """
+        self.begun()
+        self.reactor.processes[0].exit(number=9)
+        self.assertEqual(self.port.reasons, ["starting"])
+        self.reactor.advance(1)
+        self.assertEqual(len(self.said("dropped")), 1)
+        self.client(self.server)
+        self.reactor.turnUntil(lambda: bool(self.taken))
+        self.assertEqual(len(self.reactor.processes), 2)
+
+    def test_ends(self) -> None:
+        """
+        That its socket is closed before its end is heard of is no matter.
+        """
+        self.begun()
+        self.reactor.processes[0].close()
+        self.reactor.turnUntil(lambda: self.port.reasons == ["starting"])
+        self.reactor.processes[0].exit()
+        self.reactor.advance(1)
+        self.client(self.server)
+        self.reactor.turnUntil(lambda: len(self.reactor.processes) == 2)
+        self.assertEqual(len(self.reactor.processes), 2)
+
+    def test_noProcess(self) -> None:
+        """
+        When no process can be started, that is tried again.
+        """
+        self.reactor.spawnFailure = OSError(errno.EAGAIN, "no more")
+        self.client(self.server)
+        before = openDescriptors()
+        self.port.start()
+        self.reactor.turnUntil(lambda: bool(self.reasons))
+        self.assertEqual(openedSince(before), {})
+        self.assertEqual(self.reasons, ["no more"])
+        self.reactor.spawnFailure = None
+        self.reactor.advance(SHORTAGE_PAUSE)
+        self.reactor.turnUntil(lambda: len(self.reactor.processes) == 1)
+        self.assertEqual(self.port.reasons, [])
+
+    def test_errors(self) -> None:
+        """
+        A shortage is waited out; of any other error hears whose the port is.
+        """
+        dropped: list[int] = []
+        self.port.dropped = lambda: dropped.append(1)
+        self.patch(fakes, "acceptOne", lambda process: None)
+        self.begun()
+        channel = self.channel()
+        channel.send(ANSWER.pack(errno.EMFILE))
+        self.reactor.turnUntil(lambda: bool(self.reasons))
+        self.assertEqual(self.port.reasons, ["shortage"])
+        self.reactor.advance(SHORTAGE_PAUSE)
+        channel.send(ANSWER.pack(errno.EINVAL))
+        self.reactor.turnUntil(lambda: bool(dropped))
+        self.assertEqual(self.port.reasons, ["dropped"])
+
+    def test_gone(self) -> None:
+        """
+        A connection whose client has reset it is closed.
+        """
+        self.patch(fakes, "acceptOne", lambda process: None)
+        client = self.begun()
+        channel = self.channel()
+        channel.recv(1)
+        service = self.closing(self.server.dup())
+        fakes.reset(client)
+        answerOne(service, channel, threading.Lock())
+        self.reactor.settle()
+        self.assertEqual((self.taken, self.port.reasons), ([], []))
+
+
+class HelperTests(ServingTestCase):
+    """
+    Tests for L{inetdtw.helpers.acceptor}.
+    """
+
+    def setUp(self) -> None:
+        """
+        Run it.
+        """
+        super().setUp()
+        self.server = self.closing(listening(makeService()))
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.ours = self.closing(ours)
+        self.ours.settimeout(PATIENCE)
+        run = (
+            "import os, sys; os.dup2(int(sys.argv[1]), 3);"
+            "exec(compile(sys.argv[2], 'helper', 'exec'), {'__name__': '__main__'})"
+        )
+        with open(acceptor.__file__, encoding="utf-8") as file:
+            program = file.read()
+        with theirs:
+            fd = theirs.fileno()
+            self.process = subprocess.Popen(
+                [sys.executable, "-IS", "-c", run, str(fd), program],
+                stdin=self.server.fileno(),
+                pass_fds=[fd],
+            )
+        self.addCleanup(self.process.wait)
+        self.addCleanup(self.process.kill)
+
+    def test_blocked(self) -> None:
+        """
+        It sends a connection for each packet, whether the socket blocks or not, and
+        ends when the other end is closed, though it waits in accept(2).
+        """
+        for blocking in (False, True):
+            self.server.setblocking(blocking)
+            self.ours.send(b"1")
+            client = self.client(self.server)
+            _, fds, _, _ = socket.recv_fds(self.ours, 4, 1)
+            with socket.socket(fileno=fds[0]) as connection:
+                self.assertEqual(connection.getpeername(), client.getsockname())
+        self.ours.send(b"1")
+        self.ours.shutdown(socket.SHUT_RDWR)
+        self.ours.close()
+        self.assertEqual(self.process.wait(PATIENCE), 0)
+
+    def test_end(self) -> None:
+        """
+        It ends soon when it is told so, though it waits in accept(2) for a connection
+        that others take.
+        """
+        self.ours.send(b"1")
+        self.ours.shutdown(socket.SHUT_WR)
+        self.assertEqual(self.process.wait(PATIENCE), 0)
+        self.assertEqual(self.ours.recv(4), b"")
+
+    def test_shut(self) -> None:
+        """
+        It says what the error is when there is no connection to be had.
+        """
+        self.server.shutdown(socket.SHUT_RDWR)
+        self.ours.send(b"1")
+        self.assertEqual(ANSWER.unpack(self.ours.recv(4)), (errno.EINVAL,))

@@ -1,0 +1,1625 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Tests for L{inetdtw.serve.slot}.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import stat
+import struct
+from dataclasses import replace
+from functools import partial
+from typing import Any, Callable
+from unittest import mock
+
+from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
+from twisted.internet.error import ConnectionDone
+from twisted.python.failure import Failure
+
+from inetdtw.interfaces import ILauncher
+from inetdtw.limits.service import WINDOW
+from inetdtw.model.service import (
+    Address,
+    Bounds,
+    Ownership,
+    Program,
+    Service,
+    SocketOptions,
+)
+from inetdtw.serve.datagram import DatagramListener
+from inetdtw.serve.internal import InternalDatagrams, InternalStream
+from inetdtw.serve.runtime import Host
+from inetdtw.serve.slot import (
+    FIRST_RETRY,
+    LONGEST_RETRY,
+    SOON,
+    Slot,
+    listenerFor,
+)
+from inetdtw.serve.stream import StreamPrograms
+from inetdtw.serve.wait import WaitProgram
+from inetdtw.system import descriptors, sockets
+from inetdtw.system.descriptors import Descriptors, Purpose
+from inetdtw.test.fakes import (
+    NOW,
+    PATIENCE,
+    FakeLauncher,
+    FakeProgram,
+    ServingTestCase,
+    isBlocking,
+    makeDatagrams,
+    makeService,
+    makeUnix,
+    ofOneLink,
+    openDescriptors,
+    openedSince,
+)
+from inetdtw.test.warming import KEPT
+
+
+class ListenerForTests(ServingTestCase):
+    """
+    Tests for L{listenerFor}.
+    """
+
+    def test_kinds(self) -> None:
+        """
+        There is one kind of listener for each kind of service.
+        """
+        kinds: dict[Any, Service] = {
+            StreamPrograms: makeService(),
+            DatagramListener: makeDatagrams(),
+            InternalStream: makeService(internal="echo"),
+            InternalDatagrams: makeDatagrams(internal="echo"),
+        }
+        for kind, service in kinds.items():
+            self.assertIs(listenerFor(service), kind)
+        for make in (makeService, makeDatagrams):
+            self.assertIs(listenerFor(make(wait=True)), WaitProgram)
+
+    def test_seqpacket(self) -> None:
+        """
+        A socket that keeps message boundaries is one that clients connect to.
+        """
+        service = makeUnix("/s", socktype=socket.SOCK_SEQPACKET)
+        self.assertIs(listenerFor(service), StreamPrograms)
+
+
+class SlotTestCase(ServingTestCase):
+    """
+    A test of one service's socket.
+    """
+
+    def slot(self, service: Service) -> Slot:
+        """
+        The slot of a service, with a socket if there can be one.
+        """
+        slot = Slot(service, self.host, self.launcherOf)
+        self.addCleanup(slot.stop)
+        slot.bind()
+        return slot
+
+    def launcherOf(self, service: Service) -> ILauncher | None:
+        """
+        What starts a service's programs.
+        """
+        launcher: ILauncher = self.launcher
+        return launcher if service.program is not None else None
+
+    def serving(self, service: Service) -> Slot:
+        """
+        The slot of a service that is served.
+        """
+        slot = self.slot(service)
+        slot.start()
+        return slot
+
+    def where(self, slot: Slot) -> Any:
+        """
+        Where a service listens.
+        """
+        host: Any = slot.getHost()
+        return host.name if isinstance(host, UNIXAddress) else (host.host, host.port)
+
+    def connect(self, slot: Slot) -> socket.socket:
+        """
+        A client of a service.
+        """
+        service = slot.service
+        sock = self.closing(socket.socket(service.address.family, service.socktype))
+        sock.settimeout(PATIENCE)
+        sock.connect(self.where(slot))
+        return sock
+
+    def ordered(self, number: int) -> FakeProgram:
+        """
+        Wait until so many programs were ordered, and give the last one.
+        """
+        self.reactor.turnUntil(lambda: len(self.launcher.programs) >= number)
+        self.assertEqual(len(self.launcher.programs), number)
+        return self.launcher.last
+
+
+class BindTests(SlotTestCase):
+    """
+    Tests for a L{Slot} that gets its socket, and gives it up.
+    """
+
+    def taken(self) -> tuple[socket.socket, Service]:
+        """
+        A port that somebody else has, and a service that wants it.
+        """
+        other = self.closing(sockets.listen(makeService())[0])
+        address = Address(socket.AF_INET, *other.getsockname())
+        return other, makeService(address=address)
+
+    def test_bound(self) -> None:
+        """
+        A service has its socket before it is served: clients wait.
+        """
+        slot = self.slot(makeService())
+        self.assertTrue(slot.bound)
+        self.connect(slot)
+        self.assertFalse(self.reactor.turn())
+        slot.start()
+        self.ordered(1)
+        (listen,) = self.said("listen")
+        self.assertEqual(listen["service"], "test/tcp")
+        host, port = self.where(slot)
+        self.assertEqual(listen["address"], f"{host}:{port}")
+
+    def test_startTwice(self) -> None:
+        """
+        To serve what is served is nothing.
+        """
+        slot = self.serving(makeService())
+        slot.start()
+        self.assertEqual(len(self.reactor.getReaders()), 1)
+
+    def test_inUse(self) -> None:
+        """
+        A service whose port is in use is tried again by itself, with a line in the
+        log, and served when the port is free.
+        """
+        other, service = self.taken()
+        slot = self.serving(service)
+        self.assertFalse(slot.bound)
+        self.assertIsNone(slot.getHost())
+        (unbound,) = self.said("unbound")
+        self.assertEqual(unbound["address"], str(service.address))
+        self.assertEqual(unbound["reason"], os.strerror(errno.EADDRINUSE))
+        other.close()
+        self.reactor.advance(FIRST_RETRY)
+        self.assertTrue(slot.bound)
+        self.connect(slot)
+        self.ordered(1)
+
+    def test_fewDescriptors(self) -> None:
+        """
+        A service does not get the last descriptors, without which those that have their
+        sockets could serve nobody; it is tried again.
+        """
+        slots: list[Slot] = []
+        self.noDescriptors(lambda: slots.append(self.slot(makeService())), 8)
+        self.assertFalse(slots[0].bound)
+        (unbound,) = self.said("unbound")
+        self.assertEqual(unbound["reason"], os.strerror(errno.EMFILE))
+        self.noDescriptors(lambda: self.reactor.advance(FIRST_RETRY), 16)
+        self.assertTrue(slots[0].bound)
+
+    def test_noted(self) -> None:
+        """
+        Where the system does not say what is open, the number of a socket that listens
+        tells how many other descriptors there are.
+        """
+        self.patch(descriptors, "_countOpen", lambda: 0)
+        account = Descriptors(self.reactor.seconds)
+        self.host = replace(self.host, descriptors=account)
+        account.available()
+        for _ in range(32):
+            self.addCleanup(os.close, os.open(os.devnull, os.O_RDONLY))
+        self.reactor.advance(1)
+        before = account.available()
+        self.slot(makeService())
+        self.assertGreater(before - account.available(), 32)
+
+    def test_noLauncher(self) -> None:
+        """
+        A service for whose fork servers there are no descriptors gives up its socket,
+        and is tried again.
+        """
+        slot = self.slot(makeService())
+        self.assertEqual(self.host.descriptors.taken(Purpose.LISTENER), 1)
+        given, why = slot._launcherOf, OSError(errno.EMFILE, "too many")
+
+        def none(service: Service) -> None:
+            raise why
+
+        self.patch(slot, "_launcherOf", none)
+        slot.start()
+        self.assertFalse(slot.bound)
+        self.assertEqual(self.host.descriptors.taken(Purpose.LISTENER), 0)
+        (unbound,) = self.said("unbound")
+        self.assertEqual(unbound["reason"], "too many")
+        self.patch(slot, "_launcherOf", given)
+        self.reactor.advance(FIRST_RETRY)
+        self.assertTrue(slot.bound)
+        self.connect(slot)
+        self.ordered(1)
+
+    def test_growing(self) -> None:
+        """
+        The time between two tries grows up to a bound, and nothing is left open by
+        them.  Every one is logged until then.
+        """
+        _, service = self.taken()
+        before = openDescriptors()
+        self.serving(service)
+        seconds = FIRST_RETRY
+        for tries in range(1, 5):
+            self.assertEqual(len(self.said("unbound")), tries)
+            self.assertEqual(self.said("unbound")[-1]["retry"], f"{seconds:g}")
+            self.reactor.advance(seconds * 0.99)
+            self.assertEqual(len(self.said("unbound")), tries)
+            self.reactor.advance(seconds * 0.01 + 0.001)
+            seconds = min(seconds * 2, LONGEST_RETRY)
+        self.assertEqual(seconds, LONGEST_RETRY)
+        self.assertEqual(openedSince(before), {})
+
+    def test_logged(self) -> None:
+        """
+        A try that fails as the one before is logged once in a while; another reason is
+        logged at once.
+        """
+        other, service = self.taken()
+        slot = self.serving(service)
+        self.reactor.pump([LONGEST_RETRY] * 5)
+        before = len(self.said("unbound"))
+        self.reactor.pump([LONGEST_RETRY] * 8)
+        self.assertEqual(len(self.said("unbound")), before + 2)
+        other.close()
+        self.patch(sockets, "listen", self.refused)
+        self.reactor.advance(LONGEST_RETRY)
+        self.assertEqual(len(self.said("unbound")), before + 3)
+        self.assertIn("Permission", self.said("unbound")[-1]["reason"])
+        self.assertFalse(slot.bound)
+
+    def refused(self, service: Service, *more: object) -> Any:
+        """
+        Fail as for a port that the user may not bind.
+        """
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    def test_privileged(self) -> None:
+        """
+        A port that only root can bind is tried again as well, and the log says what
+        would help.
+        """
+        self.patch(sockets, "listen", self.refused)
+        slot = self.serving(makeService(address=Address(socket.AF_INET, "::1", 7)))
+        (unbound,) = self.said("unbound")
+        reason = f"{os.strerror(errno.EACCES)}: ports below 1024 need root, "
+        self.assertTrue(unbound["reason"].startswith(reason), unbound["reason"])
+        self.assertEqual(slot.state().reason, unbound["reason"])
+        self.assertEqual(len(self.reactor.getDelayedCalls()), 1)
+
+    def test_soon(self) -> None:
+        """
+        Where a socket was just given up, the tries come soon, and there is nothing to
+        say unless the port stays in use.
+        """
+        other, service = self.taken()
+        slot = Slot(service, self.host, self.launcherOf)
+        self.addCleanup(slot.stop)
+        slot.bind(SOON)
+        for _ in range(6):
+            self.assertEqual(self.said("unbound"), [])
+            self.assertEqual(slot.state().condition, "bind failed")
+            (later,) = self.reactor.getDelayedCalls()
+            self.reactor.advance(later.getTime() - self.reactor.seconds())
+        (unbound,) = self.said("unbound")
+        self.assertEqual(unbound["retry"], f"{FIRST_RETRY:g}")
+        other.close()
+        self.reactor.advance(FIRST_RETRY)
+        self.connect(slot)
+        self.ordered(1)
+
+    def test_stopUnbound(self) -> None:
+        """
+        After it was stopped, it is not tried any more.
+        """
+        _, service = self.taken()
+        slot = self.serving(service)
+        slot.stop()
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+        self.assertEqual(self.said("close"), [])
+
+    def test_failsTwice(self) -> None:
+        """
+        Where giving up the socket fails as well, it is tried again all the same.
+        """
+        slot = self.serving(makeService())
+
+        def fail() -> Any:
+            raise ValueError("injected")
+
+        self.patch(slot, "_close", fail)
+        self.patch(slot, "_fault", fail)
+        slot.check()
+        self.assertEqual(len(self.said("unbound")), 1)
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 2)
+        del slot._close
+        slot.stop()
+
+    def test_changeUnbound(self) -> None:
+        """
+        What is changed before there is a socket holds when there is one.
+        """
+        other, service = self.taken()
+        slot = self.serving(service)
+        slot.change(replace(service, wait=True))
+        other.close()
+        self.reactor.advance(FIRST_RETRY)
+        self.connect(slot)
+        self.ordered(1)
+        self.reactor.settle()
+        self.assertEqual(self.launcher.last.order.extra, {})
+
+    def test_stop(self) -> None:
+        """
+        When it was stopped clients are refused, nothing is read or open, and the
+        log says so.
+        """
+        before = openDescriptors()
+        slot = self.serving(makeService(wait=True))
+        host, port = self.where(slot)
+        slot.stop()
+        with socket.socket() as client:
+            self.assertEqual(client.connect_ex((host, port)), errno.ECONNREFUSED)
+        self.assertEqual(openedSince(before), {})
+        self.assertEqual(self.reactor.getReaders(), [])
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+        self.assertEqual(self.said("close")[0]["service"], "test/tcp")
+        self.assertIsNone(slot.getHost())
+        self.assertEqual(self.host.shared, set())
+        slot.stop()
+        self.assertEqual(len(self.said("close")), 1)
+
+    def test_stopRunning(self) -> None:
+        """
+        Programs that run go on, and their ends are told when nothing is served any
+        more.
+        """
+        slot = self.serving(makeService())
+        client = self.connect(slot)
+        program = self.ordered(1).start()
+        slot.stop()
+        with program.socket() as connection:
+            connection.sendall(b"still here")
+        self.assertEqual(client.recv(100), b"still here")
+        program.end()
+        self.assertEqual(len(self.said("end")), 1)
+
+    def test_stopWaiting(self) -> None:
+        """
+        So does a program that has the service's socket, which stays as it is.
+        """
+        slot = self.serving(makeDatagrams(wait=True))
+        self.connect(slot).send(b"1")
+        program = self.ordered(1).start()
+        slot.stop()
+        with program.socket() as server:
+            self.assertTrue(isBlocking(server))
+            self.assertEqual(server.recv(100), b"1")
+        program.end()
+        self.assertEqual(len(self.said("end")), 1)
+        self.assertEqual(self.reactor.getReaders(), [])
+
+    def test_stopRetiring(self) -> None:
+        """
+        Nor is anything served when it was stopped while it was to be changed.
+        """
+        service = makeDatagrams(wait=True)
+        slot = self.serving(service)
+        self.connect(slot).send(b"1")
+        program = self.ordered(1).start()
+        slot.change(replace(service, wait=False))
+        slot.stop()
+        program.end()
+        self.assertEqual(self.reactor.getReaders(), [])
+
+
+class PauseTests(SlotTestCase):
+    """
+    Tests for a L{Slot} that an operator has paused.
+    """
+
+    def paused(self, service: Service) -> Slot:
+        """
+        The slot of a service that is served, and then paused.
+        """
+        slot = self.serving(service)
+        slot.pause()
+        return slot
+
+    def test_clientsWait(self) -> None:
+        """
+        Clients of a service that is paused connect and wait; all of them are served
+        when it is resumed.
+        """
+        slot = self.paused(makeService())
+        self.assertTrue(slot.paused)
+        self.assertEqual(slot.state().condition, "paused")
+        self.assertIsNone(slot.state().until)
+        clients = [self.connect(slot) for _ in range(3)]
+        self.reactor.settle()
+        self.assertEqual(self.launcher.programs, [])
+        slot.resume()
+        self.assertEqual(slot.state().condition, "listening")
+        self.ordered(len(clients))
+
+    def test_programEnds(self) -> None:
+        """
+        When a program ends meanwhile, clients still wait.
+        """
+        slot = self.serving(makeService())
+        self.connect(slot)
+        program = self.ordered(1).start()
+        slot.pause()
+        program.end()
+        self.assertTrue(slot.bound)
+        self.connect(slot)
+        slot.resume()
+        self.ordered(2)
+
+    def test_twice(self) -> None:
+        """
+        To pause or resume twice is to do so once.
+        """
+        slot = self.paused(makeService())
+        slot.pause()
+        slot.resume()
+        slot.resume()
+        self.connect(slot)
+        self.ordered(1)
+        self.assertEqual(len(self.reactor.getReaders()), 1)
+
+    def test_change(self) -> None:
+        """
+        What is changed while it is paused stays paused, and is served as changed.
+        """
+        slot = self.paused(makeService())
+        self.connect(slot)
+        slot.change(makeService(program=Program("/bin/cat", (), ("cat",))))
+        self.reactor.settle()
+        self.assertEqual(self.launcher.programs, [])
+        slot.resume()
+        self.assertEqual(self.ordered(1).order.argv, ("cat",))
+
+    def test_beforeStart(self) -> None:
+        """
+        One that is paused before it is served has its socket, and is not served.
+        """
+        slot = self.slot(makeService())
+        slot.pause()
+        slot.start()
+        slot.start()
+        self.connect(slot)
+        self.reactor.settle()
+        self.assertEqual(self.launcher.programs, [])
+        self.assertEqual(len(self.said("listen")), 1)
+        slot.resume()
+        self.ordered(1)
+
+    def test_wait(self) -> None:
+        """
+        The program of a C{wait} service that runs goes on, and no other is started
+        until it is resumed, be that before the program ends or after.
+        """
+        slot = self.serving(makeDatagrams(wait=True))
+        client = self.connect(slot)
+        client.send(b"1")
+        program = self.ordered(1).start()
+        slot.pause()
+        self.assertEqual(slot.state().held, ("child", "operator"))
+        slot.resume()
+        self.assertEqual(slot.state().condition, "running")
+        slot.pause()
+        with program.socket() as theirs:
+            theirs.recv(9)
+        program.end()
+        client.send(b"2")
+        self.reactor.settle()
+        self.assertEqual(len(self.launcher.programs), 1)
+        slot.resume()
+        self.ordered(2)
+
+    def test_own(self) -> None:
+        """
+        All datagram sockets are the daemon's own, which nothing here answers, as long
+        as there are any: also where programs have them, and those with a path.
+        """
+        path = os.path.abspath(self.mktemp())
+        unix = makeUnix(path, socktype=socket.SOCK_DGRAM, wait=True)
+        slots = [self.serving(makeDatagrams(wait=True)), self.serving(makeDatagrams())]
+        peers: list[tuple[Any, ...]] = [self.where(each) for each in slots]
+        slots.append(self.serving(unix))
+        peers.append((path,))
+        for slot, peer in zip(slots, peers):
+            self.assertTrue(self.host.guard.isOwn(peer))
+            slot.stop()
+            self.assertFalse(self.host.guard.isOwn(peer))
+
+    def test_internal(self) -> None:
+        """
+        The datagrams of an internal service wait too, and its port stays one that is
+        not answered, exactly as long as it is served; on this machine, as long as it
+        is the daemon's.
+        """
+        service = makeDatagrams(internal="echo")
+        slot = self.serving(service)
+        port = self.where(slot)[1]
+        slot.pause()
+        client = self.connect(slot)
+        client.send(b"x")
+        self.reactor.settle()
+        self.assertTrue(self.host.guard.allows(("192.0.2.1", port)))
+        self.assertFalse(self.host.guard.allows(("127.0.0.1", port)))
+        slot.resume()
+        self.reactor.settle()
+        self.assertEqual(client.recv(9), b"x")
+        self.assertEqual(slot.state().started, 1)
+        self.assertFalse(self.host.guard.allows(("127.0.0.1", port)))
+        self.host.guard.add(port)
+        slot.pause()
+        slot.stop()
+        self.assertFalse(self.host.guard.allows(("127.0.0.1", port)))
+
+    def test_resumeServed(self) -> None:
+        """
+        To resume one that no pause holds changes nothing: a program has the socket, or
+        it is not served yet.
+        """
+        slot = self.slot(makeService(wait=True))
+        slot.resume()
+        self.assertTrue(slot.bound)
+        slot.start()
+        self.connect(slot)
+        self.ordered(1)
+        slot.resume()
+        self.assertEqual(slot.state().held, ("child",))
+
+    def test_rate(self) -> None:
+        """
+        An operator ends the pause that a rate has led to, and the starts before it
+        count no more.
+        """
+        slot = self.serving(makeService(bounds=Bounds(serviceMax=1)))
+        self.connect(slot)
+        self.ordered(1)
+        self.connect(slot)
+        self.reactor.settle()
+        state = slot.state()
+        self.assertEqual((state.condition, state.refused), ("paused", 1))
+        self.assertEqual(state.until, NOW + WINDOW)
+        slot.resume()
+        self.assertEqual(slot.state().condition, "listening")
+        self.connect(slot)
+        self.ordered(2)
+
+    def test_unbound(self) -> None:
+        """
+        To resume a service that has no socket is to try again at once.
+        """
+        other = self.closing(sockets.listen(makeService())[0])
+        address = Address(socket.AF_INET, *other.getsockname())
+        slot = self.serving(makeService(address=address))
+        state = slot.state()
+        self.assertEqual(state.condition, "bind failed")
+        self.assertEqual(state.reason, os.strerror(errno.EADDRINUSE))
+        self.assertEqual(state.until, NOW + FIRST_RETRY)
+        other.close()
+        slot.resume()
+        self.assertEqual(slot.state().condition, "listening")
+        self.assertIsNone(slot.state().reason)
+
+    def test_unboundPaused(self) -> None:
+        """
+        One that is paused while it has no socket goes on to try, and is not served
+        when it has one.
+        """
+        other = self.closing(sockets.listen(makeService())[0])
+        address = Address(socket.AF_INET, *other.getsockname())
+        slot = self.serving(makeService(address=address))
+        slot.pause()
+        self.assertEqual(slot.state().condition, "bind failed")
+        other.close()
+        self.reactor.advance(FIRST_RETRY)
+        self.assertEqual(slot.state().condition, "paused")
+
+    def test_stop(self) -> None:
+        """
+        One that is paused is stopped like any other, with nothing left open.
+        """
+        self.leavesNothingOpen(lambda: self.paused(makeService()).stop())
+        self.assertEqual(len(self.said("close")), 1)
+
+
+class DrainTests(SlotTestCase):
+    """
+    Tests for a L{Slot} that is drained.
+    """
+
+    def test_stream(self) -> None:
+        """
+        Its socket is closed at once, and it says whether programs run.
+        """
+        slot = self.serving(makeService())
+        where = self.where(slot)
+        self.connect(slot)
+        program = self.ordered(1).start()
+        slot.drain()
+        with self.assertRaises(ConnectionRefusedError):
+            socket.create_connection(where, PATIENCE)
+        self.assertEqual(slot.state().condition, "draining")
+        self.assertFalse(program.child.how)
+        program.end()
+        self.assertEqual(slot.state().condition, "stopped")
+        self.assertEqual(slot.running, 0)
+
+    def test_wait(self) -> None:
+        """
+        That of a C{wait} service is given up when its program ends.
+        """
+        slot = self.serving(makeDatagrams(wait=True))
+        self.connect(slot).send(b"1")
+        program = self.ordered(1).start()
+        slot.drain()
+        self.assertTrue(slot.bound)
+        program.end()
+        self.assertFalse(slot.bound)
+
+    def test_datagrams(self) -> None:
+        """
+        Programs that a datagram is for can still answer, down to the last word.
+        """
+        slot = self.serving(makeDatagrams())
+        client = self.connect(slot)
+        client.send(b"1")
+        program = self.ordered(1).start()
+        slot.drain()
+        client.send(b"2")
+        with program.socket(1) as theirs:
+            theirs.send(b"answer")
+        program.end()
+        self.assertTrue(slot.bound)
+        self.reactor.settle()
+        self.assertFalse(slot.bound)
+        self.assertEqual(client.recv(99), b"answer")
+        self.assertEqual(len(self.launcher.programs), 1)
+
+    def test_paused(self) -> None:
+        """
+        One that is paused, or has no socket, is drained at once.
+        """
+        slot = self.serving(makeService())
+        slot.pause()
+        slot.drain()
+        self.assertFalse(slot.bound)
+        other = self.closing(sockets.listen(makeService())[0])
+        address = Address(socket.AF_INET, *other.getsockname())
+        unbound = self.serving(makeService(address=address))
+        unbound.drain()
+        self.assertEqual(unbound.state().condition, "stopped")
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+    def test_idleDatagrams(self) -> None:
+        """
+        Without a program there is nothing to wait for.
+        """
+        slot = self.serving(makeDatagrams())
+        slot.drain()
+        self.assertFalse(slot.bound)
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+
+class StateTests(SlotTestCase):
+    """
+    Tests for what a L{Slot} tells of itself.
+    """
+
+    def told(self, slot: Slot) -> tuple[int, str]:
+        """
+        How many programs run, and why no clients are taken.
+        """
+        self.host.report.state(slot.state())
+        state = self.said("state")[-1]
+        self.assertEqual(state["service"], slot.service.name)
+        self.assertEqual(state["address"], slot.address())
+        return state["running"], state["held"]
+
+    def test_unbound(self) -> None:
+        """
+        Without a socket it says so.
+        """
+        other = self.closing(sockets.listen(makeService())[0])
+        address = Address(socket.AF_INET, *other.getsockname())
+        slot = self.slot(makeService(address=address))
+        self.assertEqual(self.told(slot), (0, "unbound"))
+
+    def test_serving(self) -> None:
+        """
+        It counts the programs that run, and says when it takes no more clients.
+        """
+        slot = self.serving(makeService(bounds=Bounds(acceptMax=1)))
+        self.assertEqual(self.told(slot), (0, "-"))
+        self.connect(slot)
+        self.ordered(1)
+        self.connect(slot)
+        self.reactor.settle()
+        self.assertEqual(self.told(slot), (1, "full"))
+
+    def test_wait(self) -> None:
+        """
+        While a program has the socket itself that is why no clients are taken, and
+        a change waits for it.
+        """
+        slot = self.serving(makeService(wait=True))
+        self.connect(slot)
+        self.ordered(1)
+        self.assertEqual(self.told(slot), (1, "child"))
+        slot.change(makeService(wait=True, name="other"))
+        self.assertEqual(self.told(slot), (1, "child,idle,changing"))
+
+    def test_ready(self) -> None:
+        """
+        It says whether an interpreter is ready, if one is wanted and it is served; one
+        that cannot be had is not ready.
+        """
+        slot = self.slot(makeService(warm=KEPT))
+        self.assertIsNone(slot.state().ready)
+        slot.start()
+        self.assertIs(slot.state().ready, False)
+        self.patch(slot, "_launcherOf", mock.Mock(side_effect=OSError))
+        self.assertIs(slot.state().ready, False)
+        self.assertIsNone(self.serving(makeService()).state().ready)
+
+    def test_others(self) -> None:
+        """
+        Every kind of service can tell.
+        """
+        for service in (
+            makeService(internal="echo"),
+            makeService(internal="tcpmux"),
+            makeDatagrams(internal="echo"),
+            makeDatagrams(),
+            makeDatagrams(wait=True),
+        ):
+            self.assertEqual(self.told(self.serving(service)), (0, "-"))
+
+
+class PathTests(SlotTestCase):
+    """
+    Tests for a L{Slot} on a path.
+    """
+
+    def setUp(self) -> None:
+        """
+        Have a path.
+        """
+        super().setUp()
+        self.path = self.mktemp()
+
+    def test_removed(self) -> None:
+        """
+        The path is removed with the socket.
+        """
+        slot = self.serving(makeUnix(self.path))
+        self.connect(slot)
+        self.ordered(1)
+        slot.stop()
+        self.assertFalse(os.path.lexists(self.path))
+
+    def test_notOurs(self) -> None:
+        """
+        What somebody else has put there stays.
+        """
+        slot = self.serving(makeUnix(self.path))
+        os.unlink(self.path)
+        other = self.serving(makeUnix(self.path))
+        slot.stop()
+        self.connect(other)
+        self.ordered(1)
+
+    def test_inTheWay(self) -> None:
+        """
+        A file that is in the way is never removed, and the socket is made when it
+        is gone.
+        """
+        with open(self.path, "w"):
+            """It is precious."""
+        slot = self.serving(makeUnix(self.path))
+        self.assertEqual(len(self.said("unbound")), 1)
+        slot.stop()
+        self.assertTrue(os.path.exists(self.path))
+        slot = self.serving(makeUnix(self.path))
+        os.unlink(self.path)
+        self.reactor.advance(FIRST_RETRY)
+        self.connect(slot)
+        self.ordered(1)
+
+    def test_ownership(self) -> None:
+        """
+        Permissions that are changed are changed at the path that is there.
+        """
+        slot = self.serving(makeUnix(self.path))
+        inode = os.stat(self.path).st_ino
+        slot.change(makeUnix(self.path, ownership=Ownership(mode=0o660)))
+        about = os.stat(self.path)
+        self.assertEqual((stat.S_IMODE(about.st_mode), about.st_ino), (0o660, inode))
+        self.connect(slot)
+        self.ordered(1)
+
+    def test_ownershipElsewhere(self) -> None:
+        """
+        What somebody else has put there keeps its own, the log says so, and the rest
+        of the change holds.
+        """
+        slot = self.serving(makeUnix(self.path))
+        client = self.connect(slot)
+        precious = self.path + ".precious"
+        os.rename(self.path, self.path + ".old")
+        with open(precious, "w"):
+            """Another user's."""
+        os.chmod(precious, 0o600)
+        os.symlink(os.path.abspath(precious), self.path)
+        slot.change(
+            makeUnix(
+                self.path,
+                ownership=Ownership(mode=0o666),
+                program=Program("/bin/sh", (), ("new",)),
+            )
+        )
+        self.assertEqual(stat.S_IMODE(os.stat(precious).st_mode), 0o600)
+        (warning,) = self.said("warning")
+        self.assertIn("there is another file", warning["reason"])
+        self.assertEqual(self.ordered(1).order.argv, ("new",))
+        client.close()
+
+    def test_ownershipFails(self) -> None:
+        """
+        When they cannot be changed, the log says so, and the rest of the change
+        holds.
+        """
+
+        def chown(*arguments: Any, **options: Any) -> None:
+            raise PermissionError(errno.EPERM, "Operation not permitted")
+
+        slot = self.serving(makeUnix(self.path))
+        self.patch(os, "chown", chown)
+        slot.change(
+            makeUnix(
+                self.path,
+                ownership=Ownership(uid=1),
+                program=Program("/bin/sh", (), ("new",)),
+            )
+        )
+        (warning,) = self.said("warning")
+        self.assertIn("Operation not permitted", warning["reason"])
+        self.connect(slot)
+        self.assertEqual(self.ordered(1).order.argv, ("new",))
+
+    def test_host(self) -> None:
+        """
+        It listens on its path.
+        """
+        slot = self.slot(makeUnix(self.path))
+        self.assertEqual(slot.getHost(), UNIXAddress(self.path))
+        self.assertEqual(slot.address(), self.path)
+
+    def test_hostElsewhere(self) -> None:
+        """
+        It does so where others can have the path lead elsewhere, so that the system
+        knows it by another name.
+        """
+        os.makedirs(os.path.join(self.path, "folder"))
+        os.chmod(self.path, 0o777)
+        path = os.path.join(self.path, "folder", "socket")
+        slot = self.slot(makeUnix(path))
+        self.assertEqual(slot.getHost(), UNIXAddress(path))
+
+
+class ChangeTests(SlotTestCase):
+    """
+    Tests for a L{Slot} that comes to serve otherwise.
+    """
+
+    def sameSocket(self, slot: Slot, service: Service) -> None:
+        """
+        Change a service, and assert that its socket is the same.
+        """
+        before, where = openDescriptors(), self.where(slot)
+        slot.change(service)
+        self.assertEqual(openedSince(before), {})
+        # Another one would have another port.
+        self.assertEqual(self.where(slot), where)
+
+    def test_arguments(self) -> None:
+        """
+        The next client gets the program that is meant now, and a client that has
+        one already keeps it.
+        """
+        slot = self.serving(makeService())
+        first = self.connect(slot)
+        old = self.ordered(1).start()
+        program = Program("/bin/sh", (), ("new",))
+        self.sameSocket(slot, makeService(program=program))
+        self.connect(slot)
+        self.assertEqual(self.ordered(2).order.argv, ("new",))
+        with old.socket() as connection:
+            connection.sendall(b"still here")
+        self.assertEqual(first.recv(100), b"still here")
+
+    def test_backlog(self) -> None:
+        """
+        Clients that wait are served by what is meant now.
+        """
+        slot = self.serving(makeService())
+        self.launcher.room = False
+        self.connect(slot)
+        self.reactor.turn(PATIENCE)
+        self.sameSocket(slot, makeService(program=Program("/bin/sh", (), ("new",))))
+        self.launcher.makeRoom()
+        self.assertEqual(self.ordered(1).order.argv, ("new",))
+
+    def test_destination(self) -> None:
+        """
+        What the daemon sets to receive datagrams itself stays as long as it does so,
+        and is not set for a program that has the socket.
+        """
+        option = (socket.IPPROTO_IP, getattr(socket, "IP_PKTINFO", 8))
+        slot = self.serving(makeDatagrams())
+        assert slot._socket is not None
+        self.assertEqual(slot._socket.getsockopt(*option), 1)
+        slot.check()
+        self.assertEqual(slot._socket.getsockopt(*option), 1)
+        self.sameSocket(slot, makeDatagrams(wait=True))
+        self.connect(slot).send(b"1")
+        with self.ordered(1).socket() as theirs:
+            self.assertEqual(theirs.getsockopt(*option), 0)
+
+    def test_answersBefore(self) -> None:
+        """
+        The answers of programs from before a change are sent as long as there is the
+        socket, and nothing of them is left when it is given up.
+        """
+        before = openDescriptors()
+        slot = self.serving(makeDatagrams())
+        client = self.connect(slot)
+        client.send(b"question")
+        program = self.ordered(1).start()
+        self.sameSocket(slot, makeDatagrams(program=Program("/bin/sh", (), ("new",))))
+        os.write(program.fds[1], b"answer")
+        self.reactor.settle()
+        self.assertEqual(client.recv(100), b"answer")
+        slot.stop()
+        self.assertEqual(self.reactor.getReaders(), [])
+        program.end()
+        client.close()
+        self.assertEqual(openedSince(before), {})
+
+    def test_nowaitToWait(self) -> None:
+        """
+        Programs that have connections do not hinder a program from having the
+        socket.
+        """
+        slot = self.serving(makeService())
+        self.connect(slot)
+        self.ordered(1).start()
+        self.sameSocket(slot, makeService(wait=True))
+        self.connect(slot)
+        with self.ordered(2).socket() as server:
+            listens = server.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+            self.assertEqual(listens, 1)
+
+    def test_waitToNowait(self) -> None:
+        """
+        A program that has the socket keeps it until it ends; then connections get
+        programs of their own.
+        """
+        slot = self.serving(makeService(wait=True))
+        self.connect(slot)
+        program = self.ordered(1).start()
+        with program.socket() as server:
+            self.closing(server.accept()[0])
+            self.sameSocket(slot, makeService())
+            self.assertTrue(isBlocking(server))
+        self.connect(slot)
+        self.reactor.settle()
+        self.assertEqual(len(self.launcher.programs), 1)
+        program.end()
+        self.assertIn("TCPREMOTEIP", self.ordered(2).order.extra)
+
+    def test_waitAcross(self) -> None:
+        """
+        A program that has the socket across a change is not forgotten: there is no
+        second one, and when it ends a new one is started.
+        """
+        service = makeDatagrams(wait=True)
+        slot = self.serving(service)
+        sender = self.connect(slot)
+        sender.send(b"1")
+        program = self.ordered(1).start()
+        with program.socket() as server:
+            self.assertEqual(server.recv(100), b"1")
+        new = replace(service, program=Program("/bin/sh", (), ("new",)))
+        self.sameSocket(slot, new)
+        sender.send(b"2")
+        self.reactor.settle()
+        self.assertEqual(len(self.launcher.programs), 1)
+        program.end()
+        program = self.ordered(2)
+        self.assertEqual(program.order.argv, ("new",))
+        with program.socket() as server:
+            self.assertEqual(server.recv(100), b"2")
+
+    def test_twice(self) -> None:
+        """
+        Of several changes while a program has the socket, the last one holds.
+        """
+        service = makeDatagrams(wait=True)
+        slot = self.serving(service)
+        self.connect(slot).send(b"1")
+        program = self.ordered(1).start()
+        for name in ("new", "newer", "newest"):
+            slot.change(replace(service, program=Program("/bin/sh", (), (name,))))
+        program.end()
+        self.assertEqual(self.ordered(2).order.argv, ("newest",))
+
+    def test_back(self) -> None:
+        """
+        A change that is taken back while a program has the socket leaves one
+        program at a time.
+        """
+        service = makeDatagrams(wait=True)
+        slot = self.serving(service)
+        self.connect(slot).send(b"1")
+        program = self.ordered(1).start()
+        slot.change(replace(service, wait=False))
+        slot.change(service)
+        self.reactor.settle()
+        self.assertEqual(len(self.launcher.programs), 1)
+        program.end()
+        with self.ordered(2).socket() as server:
+            self.assertEqual(server.recv(100), b"1")
+        self.assertEqual(len(self.launcher.last.order.extra), 0)
+
+    def test_toInternal(self) -> None:
+        """
+        A service may become an internal one, and back.
+        """
+        slot = self.serving(makeService())
+        self.sameSocket(slot, makeService(internal="echo"))
+        self.connect(slot)
+        self.reactor.turnUntil(lambda: bool(self.reactor.adopted))
+        self.sameSocket(slot, makeService())
+        self.connect(slot)
+        self.ordered(1)
+
+    def test_launcher(self) -> None:
+        """
+        What is started after a change is started by the launcher that the service
+        has now.
+        """
+        slot = self.serving(makeService())
+        old, self.launcher = self.launcher, FakeLauncher()
+        self.addCleanup(self.launcher.close)
+        slot.change(makeService(name="new"))
+        self.connect(slot)
+        self.ordered(1)
+        self.assertEqual(old.programs, [])
+
+    def test_options(self) -> None:
+        """
+        What is said of the socket holds for the socket that is there.
+        """
+        slot = self.serving(makeService())
+        self.sameSocket(slot, makeService(options=SocketOptions(backlog=7)))
+        self.assertEqual(self.said("warning"), [])
+        self.connect(slot)
+        self.ordered(1)
+
+    def test_optionsFail(self) -> None:
+        """
+        What is not possible is in the log, and the service is served.
+        """
+        slot = self.serving(makeService())
+        slot.change(makeService(options=SocketOptions(acceptFilter="dnsready")))
+        self.assertEqual(len(self.said("warning")), 1)
+        self.connect(slot)
+        self.ordered(1)
+
+
+class LimitsTests(SlotTestCase):
+    """
+    Tests for the counts of a L{Slot}, which go on across changes.
+    """
+
+    def test_full(self) -> None:
+        """
+        Programs from before a change count, and make room when they end.
+        """
+        service = makeService(bounds=Bounds(acceptMax=1))
+        slot = self.serving(service)
+        self.connect(slot)
+        program = self.ordered(1).start()
+        slot.change(replace(service, program=Program("/bin/sh", (), ("new",))))
+        self.connect(slot)
+        self.reactor.settle()
+        self.assertEqual(len(self.launcher.programs), 1)
+        program.end()
+        self.assertEqual(self.ordered(2).order.argv, ("new",))
+
+    def test_bounds(self) -> None:
+        """
+        Bounds that are changed hold at once.
+        """
+        slot = self.serving(makeService(bounds=Bounds(acceptMax=1)))
+        self.connect(slot)
+        self.ordered(1)
+        self.connect(slot)
+        self.reactor.settle()
+        slot.change(makeService(bounds=Bounds(acceptMax=2)))
+        self.ordered(2)
+
+    def test_rate(self) -> None:
+        """
+        A pause that a change ends begins anew with the next client that is too
+        many.
+        """
+        service = makeService(bounds=Bounds(serviceMax=1))
+        slot = self.serving(service)
+        self.connect(slot)
+        self.ordered(1)
+        refused = self.connect(slot)
+        self.reactor.turnUntil(lambda: len(self.said("pause")) == 1)
+        self.assertEqual(refused.recv(100), b"")
+        slot.change(replace(service, program=Program("/bin/sh", (), ("new",))))
+        self.connect(slot)
+        self.reactor.turnUntil(lambda: len(self.said("pause")) == 2)
+        self.connect(slot)
+        self.reactor.advance(WINDOW)
+        self.ordered(2)
+
+    def test_waiting(self) -> None:
+        """
+        A program that has had the socket is counted out once.
+        """
+        service = makeDatagrams(wait=True, bounds=Bounds(acceptMax=1))
+        slot = self.serving(service)
+        sender = self.connect(slot)
+        for number in range(3):
+            sender.send(b"%d" % number)
+            program = self.ordered(number + 1).start()
+            with program.socket() as server:
+                self.assertEqual(server.recv(100), b"%d" % number)
+            slot.change(replace(slot.service, name=f"name{number}"))
+            program.end()
+
+
+class HostTests(SlotTestCase):
+    """
+    Tests for where a L{Slot} listens.
+    """
+
+    def test_ipv4(self) -> None:
+        """
+        It is the address, and the port that the system chose.
+        """
+        for make, kind in ((makeService, "TCP"), (makeDatagrams, "UDP")):
+            slot = self.slot(make())
+            host: Any = slot.getHost()
+            self.assertIsInstance(host, IPv4Address)
+            self.assertEqual((host.type, host.host), (kind, "127.0.0.1"))
+            self.assertGreater(host.port, 0)
+            self.assertEqual(slot.address(), f"127.0.0.1:{host.port}")
+
+    def test_ipv6(self) -> None:
+        """
+        So it is for IPv6.
+        """
+        slot = self.slot(makeService(address=Address(socket.AF_INET6, "::1")))
+        if not slot.bound:
+            self.skipTest("no IPv6 here")
+        host: Any = slot.getHost()
+        self.assertIsInstance(host, IPv6Address)
+        self.assertEqual(slot.address(), f"[::1]:{host.port}")
+
+    def test_interface(self) -> None:
+        """
+        An address of one link is that of its interface.
+        """
+        address = ofOneLink()
+        slot = self.slot(makeDatagrams(address=address))
+        if not slot.bound:
+            self.skipTest("no IPv6 here")
+        where: Any = slot.getHost()
+        host, _, name = address.host.partition("%")
+        self.assertEqual(
+            (where.host, where.scopeID), (host, socket.if_nametoindex(name))
+        )
+        self.assertEqual(slot.address(), f"[{address.host}]:{where.port}")
+
+
+class RenewTests(SlotTestCase):
+    """
+    Tests for a L{Slot} whose socket is of no use any more.
+    """
+
+    def reasons(self) -> list[str]:
+        """
+        Why there were other sockets.
+        """
+        return [event["reason"] for event in self.said("renew")]
+
+    def path(self) -> str:
+        """
+        A path for a socket.
+        """
+        return str(os.path.relpath(self.mktemp()))
+
+    def test_removed(self) -> None:
+        """
+        A path that was removed is bound again, and serves as before.
+        """
+        path = self.path()
+        slot = self.serving(makeUnix(path))
+        slot.check()
+        self.assertEqual(self.reasons(), [])
+        os.unlink(path)
+        slot.check()
+        self.connect(slot)
+        self.ordered(1)
+        self.assertEqual(
+            self.reasons(), ["its path was removed, or leads to another file"]
+        )
+
+    def test_resume(self) -> None:
+        """
+        That is so when an operator resumes the service, who may have paused it.
+        """
+        path = self.path()
+        slot = self.serving(makeUnix(path))
+        slot.pause()
+        os.unlink(path)
+        slot.resume()
+        self.connect(slot)
+        self.ordered(1)
+
+    def test_again(self) -> None:
+        """
+        A service whose path is removed again and again is in trouble, until an operator
+        resumes it.
+        """
+        path = self.path()
+        slot = self.serving(makeUnix(path))
+        for healthy in (True, False):
+            os.unlink(path)
+            slot.check()
+            self.assertEqual(slot.state().healthy, healthy)
+        self.assertEqual(slot.state().condition, "failing")
+        self.assertEqual(
+            slot.state().reason,
+            "its socket was replaced 2 times in a minute: its path was removed, or "
+            "leads to another file",
+        )
+        self.connect(slot)
+        self.ordered(1)
+        slot.resume()
+        self.assertEqual(slot.state().condition, "listening")
+        self.assertIsNone(slot.state().reason)
+
+    def test_paused(self) -> None:
+        """
+        One that is paused has its path again, and stays paused.
+        """
+        path = self.path()
+        slot = self.serving(makeUnix(path))
+        slot.pause()
+        os.unlink(path)
+        slot.check()
+        self.connect(slot)
+        self.reactor.settle()
+        self.assertEqual(self.launcher.programs, [])
+        slot.resume()
+        self.ordered(1)
+
+    def test_another(self) -> None:
+        """
+        Another file at its path is left alone, until it is gone.
+        """
+        path = self.path()
+        slot = self.serving(makeUnix(path))
+        os.unlink(path)
+        with open(path, "w"):
+            pass
+        slot.check()
+        self.assertFalse(slot.bound)
+        self.assertTrue(stat.S_ISREG(os.lstat(path).st_mode))
+        os.unlink(path)
+        self.reactor.advance(LONGEST_RETRY)
+        self.assertTrue(slot.bound)
+
+    def test_answers(self) -> None:
+        """
+        What a program has to answer still goes to its client.
+        """
+        path, own = self.path(), self.path()
+        slot = self.serving(makeUnix(path, socktype=socket.SOCK_DGRAM))
+        client = self.closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+        client.settimeout(PATIENCE)
+        client.bind(own)
+        client.sendto(b"question", path)
+        program = self.ordered(1).start()
+        old = slot._socket
+        assert old is not None
+        os.unlink(path)
+        slot.check()
+        with program.socket(1) as answers:
+            answers.send(b"answer")
+        self.reactor.settle()
+        self.assertEqual(client.recv(10), b"answer")
+        program.end()
+        before = len(openDescriptors())
+        self.assertGreaterEqual(old.fileno(), 0)
+        self.reactor.advance(1)
+        self.reactor.settle()
+        self.assertLess(len(openDescriptors()), before)
+        self.assertEqual(old.fileno(), -1)
+
+    def test_busy(self) -> None:
+        """
+        While a program has the socket nothing is done to it; when it has ended, the
+        path is there again.
+        """
+        path = self.path()
+        slot = self.serving(makeUnix(path, wait=True))
+        self.connect(slot)
+        program = self.ordered(1).start()
+        os.unlink(path)
+        slot.check()
+        self.assertEqual(self.reasons(), [])
+        program.end()
+        self.assertEqual(len(self.reasons()), 1)
+        self.connect(slot)
+        self.ordered(2)
+
+    def test_restored(self) -> None:
+        """
+        A program's options are not those of the next one; what a reload has set
+        meanwhile is.
+        """
+        slot = self.serving(makeService(wait=True))
+        sock = slot._socket
+        assert sock is not None
+        self.connect(slot)
+        program = self.ordered(1).start()
+        with program.socket() as theirs:
+            theirs.setsockopt(socket.SOL_SOCKET, socket.SO_OOBINLINE, 1)
+        slot.change(makeService(wait=True, options=SocketOptions(keepAlive=True)))
+        program.end()
+        options = (socket.SO_OOBINLINE, socket.SO_KEEPALIVE)
+        found = [bool(sock.getsockopt(socket.SOL_SOCKET, each)) for each in options]
+        self.assertEqual(found, [False, True])
+
+    def test_leftBehind(self) -> None:
+        """
+        Who harms a socket while no program runs is left behind with it: the service has
+        another one, on the same port.
+        """
+        probe = self.closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+        probe.close()
+        address = Address(socket.AF_INET, "127.0.0.1", port)
+        slot = self.serving(makeDatagrams(wait=True, address=address))
+        assert slot._socket is not None
+        theirs = self.closing(slot._socket.dup())
+        theirs.connect(("127.0.0.1", 9))
+        slot.check()
+        self.assertEqual(self.reasons(), ["a program has connected its socket"])
+        self.connect(slot).send(b"here")
+        self.ordered(1)
+        self.assertEqual(self.where(slot), ("127.0.0.1", port))
+
+    def test_dropped(self) -> None:
+        """
+        When the reactor does not wait for it any more, it has another socket soon, and
+        one line says so.
+        """
+        slot = self.serving(makeService())
+        (reader,) = self.reactor.getReaders()
+        self.reactor.removeReader(reader)
+        reader.connectionLost(Failure(ConnectionDone()))
+        self.assertEqual(slot.state().condition, "paused")
+        self.reactor.advance(1)
+        self.assertEqual(self.reasons(), ["an error was left in it"])
+        self.connect(slot)
+        self.ordered(1)
+
+    def test_droppedAndStopped(self) -> None:
+        """
+        That is not so when the service was stopped meanwhile.
+        """
+        slot = self.serving(makeService())
+        (reader,) = self.reactor.getReaders()
+        reader.connectionLost(Failure(ConnectionDone()))
+        slot.stop()
+        self.reactor.advance(1)
+        self.assertEqual(self.reasons(), [])
+        self.assertFalse(slot.bound)
+
+    def test_drained(self) -> None:
+        """
+        One that takes no more clients has no other socket.
+        """
+        path = self.path()
+        slot = self.serving(makeUnix(path, wait=True))
+        self.connect(slot)
+        program = self.ordered(1).start()
+        slot.drain()
+        os.unlink(path)
+        program.end()
+        self.assertFalse(slot.bound)
+        self.assertFalse(os.path.lexists(path))
+
+
+class FaultTests(SlotTestCase):
+    """
+    Tests for a L{Slot} in which any step raises an exception of any kind.
+    """
+
+    KINDS: tuple[Exception, ...] = (
+        OverflowError("signed integer is greater than maximum"),
+        UnicodeEncodeError("ascii", "\xe9", 0, 1, "ordinal not in range(128)"),
+        ValueError("embedded null byte"),
+        struct.error("'i' format requires"),
+        AttributeError("module 'socket' has no attribute 'SO_NONE'"),
+        OSError(errno.EMFILE, "no more descriptors"),
+    )
+
+    def failing(self, *_: Any, **__: Any) -> Any:
+        """
+        Be a step that raises something.
+        """
+        raise self.why
+
+    def assertFails(self, slot: Slot, act: Callable[[], object]) -> None:
+        """
+        An act leaves the service unbound, with the reason, and it is tried again.
+        """
+        act()
+        self.assertFalse(slot.bound)
+        state = slot.state()
+        self.assertEqual(state.condition, "bind failed")
+        text = self.why.strerror if isinstance(self.why, OSError) else str(self.why)
+        self.assertIn(text or "-", state.reason or "")
+        self.assertIsNotNone(state.until)
+        logged = len(self.flushLoggedErrors(type(self.why)))
+        self.assertEqual(logged, 0 if isinstance(self.why, OSError) else 1)
+
+    def again(self, slot: Slot) -> None:
+        """
+        The service is served in the end.
+        """
+        self.reactor.advance(FIRST_RETRY * 2)
+        self.assertTrue(slot.bound)
+        self.assertEqual(slot.state().condition, "listening")
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+        slot.stop()
+
+    def test_steps(self) -> None:
+        """
+        Whatever the bind, the start, a change, a pause or a resume raises, the service
+        is unbound, says why, and is tried again.
+        """
+        for why in self.KINDS:
+            self.why = why
+            before = openDescriptors()
+            with mock.patch.object(sockets, "listen", self.failing):
+                slot = Slot(makeService(), self.host, self.launcherOf)
+                self.assertFails(slot, slot.bind)
+            self.again(slot)
+            slot = self.slot(makeService())
+            with mock.patch.object(StreamPrograms, "start", self.failing):
+                self.assertFails(slot, slot.start)
+                self.assertFalse(self.reactor.getReaders())
+            self.again(slot)
+            slot = self.slot(makeService())
+            with mock.patch.object(StreamPrograms, "__init__", self.failing):
+                self.assertFails(slot, slot.start)
+            self.again(slot)
+            for act in (
+                lambda slot: slot.change(makeService(wait=True)),
+                lambda slot: slot.pause(),
+            ):
+                slot = self.serving(makeService())
+                with mock.patch.object(StreamPrograms, "retire", self.failing):
+                    self.assertFails(slot, partial(act, slot))
+                slot.resume()
+                self.again(slot)
+            slot = self.serving(makeService())
+            slot.pause()
+            with mock.patch.object(StreamPrograms, "start", self.failing):
+                self.assertFails(slot, slot.resume)
+            self.again(slot)
+            self.assertEqual(openedSince(before), {})
+
+    def test_restored(self) -> None:
+        """
+        Whatever it raises to have a socket as it was after a program, the service is
+        unbound, and nothing else is done with the socket.
+        """
+        for why in self.KINDS:
+            self.why = why
+            slot = self.serving(makeService(wait=True))
+            self.connect(slot)
+            self.reactor.turn(PATIENCE)
+            with mock.patch.object(slot, "_fault", self.failing):
+                self.assertFails(slot, self.launcher.last.start().end)
+            self.again(slot)
+
+    def test_options(self) -> None:
+        """
+        Whatever the options of a change raise, the socket stays as it is.
+        """
+        for why in self.KINDS:
+            self.why = why
+            slot = self.serving(makeService())
+            with mock.patch.object(sockets, "reconfigure", self.failing):
+                slot.change(makeService(bounds=Bounds(3)))
+            self.assertTrue(slot.bound)
+            self.assertIn("stays as it is", self.said("warning")[-1]["reason"])
+            slot.stop()
+
+    def test_stop(self) -> None:
+        """
+        Whatever a stop or a drain raises, nothing is left of the socket.
+        """
+        for why in self.KINDS:
+            self.why = why
+            for act in (Slot.stop, Slot.drain):
+                before = openDescriptors()
+                slot = self.serving(makeUnix(os.path.abspath("s")))
+                with (
+                    mock.patch.object(StreamPrograms, "stop", self.failing),
+                    mock.patch.object(sockets.PathMark, "remove", self.failing),
+                    mock.patch.object(Host, "leave", self.failing),
+                ):
+                    act(slot)
+                self.assertFalse(slot.bound)
+                self.flushLoggedErrors(type(self.why))
+                self.assertEqual(self.reactor.getDelayedCalls(), [])
+                self.assertEqual(openedSince(before), {})
+                os.unlink("s")
+
+    def test_backoff(self) -> None:
+        """
+        The time between two tries grows, and the traceback is logged once.
+        """
+        self.why = ValueError("it is wrong")
+        slot = self.slot(makeService())
+        with mock.patch.object(StreamPrograms, "start", self.failing):
+            slot.start()
+            for seconds in (1, 2, 4):
+                (later,) = self.reactor.getDelayedCalls()
+                left = later.getTime() - self.reactor.seconds()
+                self.assertAlmostEqual(left, seconds)
+                self.reactor.advance(left)
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+        slot.stop()

@@ -1,0 +1,442 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Tests for L{inetdtw.serve.starter}.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from typing import Any
+
+from twisted.logger import LogLevel
+
+from inetdtw.interfaces import Exit
+from inetdtw.log.report import Report
+from inetdtw.model.process import Identity, Login
+from inetdtw.model.service import Program, Variables
+from inetdtw.serve.child import Child
+from inetdtw.serve.starter import LOOK_AGAIN, Launches
+from inetdtw.serve.test.test_child import PEER
+from inetdtw.test.fakes import (
+    FIRST_PID,
+    FakeProgram,
+    ServingTestCase,
+    makeService,
+    openDescriptors,
+)
+
+
+class LaunchesCase(ServingTestCase):
+    """
+    A test of the starts of one program.
+    """
+
+    def setUp(self) -> None:
+        """
+        Have a program, in a folder that is no longer than a path needs to be.
+        """
+        super().setUp()
+        self.folder = os.path.abspath(self.mktemp())
+        os.mkdir(self.folder)
+        self.path = os.path.join(self.folder, "prog")
+        self.done: list[Child] = []
+
+    def install(self, mode: int = 0o755) -> None:
+        """
+        Put the program where it is to be.
+        """
+        with open(self.path, "w") as file:
+            file.write("#!/bin/sh\n")
+        os.chmod(self.path, mode)
+
+    def launches(self, program: Program | None = None) -> Launches:
+        """
+        Launches of a service with that program.
+        """
+        program = program or Program(self.path, (), ("name", "one"))
+        return Launches(makeService(program=program), self.host, self.launcher)
+
+
+class LaunchesTests(LaunchesCase):
+    """
+    Tests for L{Launches}.
+    """
+
+    def test_order(self) -> None:
+        """
+        The launcher is told the path, the arguments, the environment and the
+        descriptors.
+        """
+        self.install()
+        extra = {"TCPREMOTEIP": "192.0.2.1"}
+        self.launches().launch(PEER, (0, 1, 2), self.done.append, extra, repeats=5)
+        order = self.launcher.last.order
+        self.assertEqual(order.executable, self.path)
+        self.assertEqual(order.argv, ("name", "one"))
+        self.assertEqual(order.environment, {"LANG": "C", "PATH": "/bin"})
+        self.assertEqual(order.extra, extra)
+        self.assertEqual(order.fds, (0, 1, 2))
+        self.assertEqual(order.repeats, 5)
+
+    def launched(self, stderr: str) -> FakeProgram:
+        """
+        A program whose standard error goes there, of a client with repeats.
+        """
+        service = makeService(stderr=stderr, name="svc")
+        with open(os.devnull) as client:
+            fds = (client.fileno(),) * 3
+            Launches(service, self.host, self.launcher).launch(
+                PEER, fds, self.done.append, repeats=5
+            )
+        return self.launcher.last
+
+    def test_toLog(self) -> None:
+        """
+        What a program writes to its standard error is in the log, with the service,
+        the pid and the client in front; the client's socket is 0 and 1 only, and
+        nobody starts it again.
+        """
+        program = self.launched("log")
+        self.assertEqual(program.order.repeats, 0)
+        self.assertEqual(program.order.fds[0], program.order.fds[1])
+        os.write(program.fds[2], b"Oh!\nAnd")
+        program.start()
+        self.reactor.settle()
+        (first,) = self.said("stderr")
+        self.assertEqual((first["service"], first["pid"]), ("svc", FIRST_PID))
+        self.assertEqual((first["peer"], first["text"]), ("192.0.2.1:40000", "Oh!"))
+        self.assertEqual(first["log_level"], LogLevel.warn)
+        program.end()
+        self.assertEqual([each["text"] for each in self.said("stderr")], ["Oh!", "And"])
+        self.assertEqual(self.reactor.getReaders(), [])
+        self.assertEqual(self.host.complaints, set())
+
+    def test_tooMuch(self) -> None:
+        """
+        What is over the rate of the log is read, counted and left out.
+        """
+        report = Report("info", burst=2, reactor=self.reactor)
+        self.host = replace(self.host, report=report)
+        program = self.launched("log").start()
+        os.write(program.fds[2], b"x\n" * 10)
+        program.end()
+        self.assertEqual(len(self.said("stderr")), 2)
+        report.flush()
+        (left,) = self.said("suppress")
+        self.assertEqual((left["what"], left["lines"]), ("stderr", 8))
+
+    def test_endsLast(self) -> None:
+        """
+        The last that a program says is in front of the line about its end.
+        """
+        program = self.launched("log").start()
+        os.write(program.fds[2], b"Oh!")
+        program.end()
+        words = [each["log_format"].split()[0] for each in self.events]
+        self.assertEqual(words, ["start", "stderr", "end"])
+
+    def test_toNull(self) -> None:
+        """
+        What is written to a standard error that goes nowhere is nowhere.
+        """
+        program = self.launched("null")
+        self.assertEqual(os.readlink(f"/proc/self/fd/{program.fds[2]}"), os.devnull)
+        os.write(program.start().fds[2], b"Oh!\n")
+        program.end()
+        self.assertEqual(self.said("stderr"), [])
+
+    def test_toLogFailed(self) -> None:
+        """
+        Nothing is left of a program that could not be started.
+        """
+        self.launcher.refusal = "no"
+        before = openDescriptors()
+        for stderr in ("log", "null"):
+            service = makeService(stderr=stderr)
+            Launches(service, self.host, self.launcher).launch(
+                PEER, (0, 0, 0), self.done.append
+            )
+        self.assertEqual(openDescriptors(), before)
+        self.assertEqual(len(self.done), 2)
+
+    def test_toLogWithoutDescriptors(self) -> None:
+        """
+        Without a descriptor for standard error a program is not started, and the
+        log says why.
+        """
+
+        def none() -> tuple[int, int]:
+            raise OSError(24, "Too many open files")
+
+        self.patch(os, "pipe", none)
+        Launches(makeService(stderr="log"), self.host, self.launcher).launch(
+            PEER, (0, 0, 0), self.done.append
+        )
+        (fail,) = self.said("fail")
+        wanted = "no descriptor for standard error: Too many open files"
+        self.assertEqual(fail["reason"], wanted)
+        self.assertEqual(len(self.done), 1)
+
+    def test_variables(self) -> None:
+        """
+        What the line says of the environment holds for its programs.
+        """
+        service = makeService(variables=Variables((("TZ", "UTC"),), ("PATH",)))
+        Launches(service, self.host, self.launcher).launch(
+            PEER, (0, 0, 0), self.done.append
+        )
+        wanted = {"TZ": "UTC", "PATH": "/bin"}
+        self.assertEqual(self.launcher.last.order.environment, wanted)
+
+    def test_done(self) -> None:
+        """
+        Whoever launches it hears of its end, with the client that it had.
+        """
+        self.install()
+        child = self.launches().launch(PEER, (0, 0, 0), self.done.append)
+        self.launcher.last.start().end()
+        self.assertEqual(self.done, [child])
+        self.assertEqual(child.peer, PEER)
+        self.assertEqual(child.pid, FIRST_PID)
+
+    def test_login(self) -> None:
+        """
+        A program that runs as another user gets that user's environment.
+        """
+        service = replace(
+            makeService(), login=Login("alpine", "/home/alpine", "/bin/ash")
+        )
+        Launches(service, self.host, self.launcher).launch(
+            PEER, (0, 0, 0), self.done.append
+        )
+        environment = self.launcher.last.order.environment
+        self.assertEqual(environment["HOME"], "/home/alpine")
+        self.assertNotEqual(environment["PATH"], self.host.environ["PATH"])
+
+    def test_without(self) -> None:
+        """
+        Variables can be taken away; those that are not there are no matter.
+        """
+        launches = self.launches(Program("/bin/sh", (), ("sh",)))
+        launches.without("LANG", "NONE")
+        launches.launch(PEER, (0, 0, 0), self.done.append)
+        self.assertEqual(self.launcher.last.order.environment, {"PATH": "/bin"})
+        self.assertEqual(self.host.environ["LANG"], "C")
+
+    def test_missing(self) -> None:
+        """
+        A program that is not there is not ordered, and its path is in the log.
+        """
+        child = self.launches().launch(PEER, (0, 0, 0), self.done.append)
+        self.assertEqual(self.launcher.programs, [])
+        self.assertEqual(self.done, [child])
+        (fail,) = self.said("fail")
+        self.assertIn(self.path, fail["reason"])
+
+    def test_installedLater(self) -> None:
+        """
+        A program is looked for again while it is not there.
+        """
+        launches = self.launches(Program("prog", (self.folder,), ("prog",)))
+        launches.launch(PEER, (0, 0, 0), self.done.append)
+        self.install()
+        launches.launch(PEER, (0, 0, 0), self.done.append)
+        self.assertEqual(self.launcher.last.order.executable, self.path)
+
+    def test_movedAway(self) -> None:
+        """
+        A program that could not be started is looked for again the next time.
+        """
+        self.install()
+        other = os.path.join(self.folder, "other")
+        os.mkdir(other)
+        launches = self.launches(Program("prog", (self.folder, other), ("prog",)))
+        launches.launch(PEER, (0, 0, 0), self.done.append)
+        moved = os.path.join(other, "prog")
+        os.rename(self.path, moved)
+        self.launcher.last.fail("No such file or directory")
+        launches.launch(PEER, (0, 0, 0), self.done.append)
+        self.assertEqual(self.launcher.last.order.executable, moved)
+
+    def test_foundOnce(self) -> None:
+        """
+        A program that was found is not looked for every time: whoever executes it
+        finds out whether it is still there.
+        """
+        self.install()
+        launches = self.launches()
+        for _ in range(2):
+            launches.launch(PEER, (0, 0, 0), self.done.append)
+            if os.path.exists(self.path):
+                os.unlink(self.path)
+        self.assertEqual(len(self.launcher.programs), 2)
+        self.launcher.last.fail("No such file or directory")
+        launches.launch(PEER, (0, 0, 0), self.done.append)
+        self.assertEqual(len(self.launcher.programs), 2)
+
+    def test_failureNamesPath(self) -> None:
+        """
+        When the launcher cannot start a program, the log has its path.
+        """
+        self.install()
+        self.launches().launch(PEER, (0, 0, 0), self.done.append)
+        self.launcher.last.fail("Permission denied")
+        (fail,) = self.said("fail")
+        self.assertEqual(fail["reason"], f"'{self.path}': Permission denied")
+
+    def test_notExecutable(self) -> None:
+        """
+        A file that cannot be executed is refused before anything is started.
+        """
+        self.install(0o644)
+        self.launches().launch(PEER, (0, 0, 0), self.done.append)
+        self.assertEqual(self.launcher.programs, [])
+        self.assertEqual(len(self.said("fail")), 1)
+
+    def test_repeated(self) -> None:
+        """
+        A program that was started again at once is two in the log, and done when
+        the second has ended.
+        """
+        self.install()
+        again: list[None] = []
+        first = self.launches().launch(
+            None,
+            (0, 0, 0),
+            self.done.append,
+            repeats=2,
+            again=lambda: again.append(None),
+        )
+        first.started(4)
+        self.reactor.advance(1)
+        second = first.repeated(Exit(0))
+        second.started(5)
+        self.assertEqual((self.done, again), ([], [None]))
+        self.reactor.advance(2)
+        second.ended(Exit(7))
+        self.assertEqual(self.done, [second])
+        ends = [(end["pid"], end["seconds"]) for end in self.said("end")]
+        self.assertEqual(ends, [(4, "1.000"), (5, "2.000")])
+
+    def test_identity(self) -> None:
+        """
+        Whether its user may execute a program is found out by whoever starts it.
+        """
+        self.install(0o700)
+        service = makeService(program=Program(self.path, (), ("prog",)))
+        identity = Identity(os.getuid() + 1, os.getgid() + 1, ())
+        context = replace(service.context, identity=identity)
+        service = replace(service, context=context)
+        Launches(service, self.host, self.launcher).launch(
+            PEER, (0, 0, 0), self.done.append
+        )
+        self.assertEqual(self.launcher.last.order.executable, self.path)
+
+    def test_search(self) -> None:
+        """
+        A program that is looked for in PATH is so at every start, by whoever starts it;
+        here another one is noticed after a second.
+        """
+        first = os.path.join(self.folder, "first")
+        folders = (first, ".", self.folder)
+        self.install()
+        launches = self.launches(Program("prog", folders, ("prog",)))
+        paths = (os.path.join(first, "prog"), self.path)
+
+        def ordered() -> str:
+            launches.launch(PEER, (0, 0, 0), self.done.append)
+            order = self.launcher.last.order
+            self.assertEqual(order.paths, paths)
+            return order.executable
+
+        self.assertEqual(ordered(), self.path)
+        self.assertEqual(launches.order(3).paths, paths)
+        os.mkdir(first)
+        os.symlink(self.path, paths[0])
+        self.reactor.advance(LOOK_AGAIN * 0.9)
+        self.assertEqual(ordered(), self.path)
+        self.reactor.advance(LOOK_AGAIN * 0.1)
+        self.assertEqual(ordered(), paths[0])
+        os.unlink(paths[0])
+        self.reactor.advance(LOOK_AGAIN)
+        self.assertEqual(ordered(), self.path)
+        os.symlink(self.path, paths[0])
+        self.reactor.advance(LOOK_AGAIN * 0.9)
+        self.assertEqual(ordered(), self.path)
+
+    def test_absolute(self) -> None:
+        """
+        One with a path is that file alone, and not looked for again.
+        """
+        self.install()
+        launches = self.launches()
+        launches.launch(PEER, (0, 0, 0), self.done.append)
+        self.assertEqual(self.launcher.last.order.paths, (self.path,))
+        os.unlink(self.path)
+        self.reactor.advance(LOOK_AGAIN)
+        launches.launch(PEER, (0, 0, 0), self.done.append)
+        self.assertEqual(len(self.launcher.programs), 2)
+
+
+class FaultTests(LaunchesCase):
+    """
+    Tests for L{Launches} in which something raises what nobody expects.
+    """
+
+    def wrong(self, *given: Any) -> Any:
+        """
+        Be what raises it.
+        """
+        raise ValueError("embedded null byte")
+
+    def assertFailed(self, launches: Launches) -> None:
+        """
+        A launch fails with a line that says why; its service is notified, once.
+        """
+        child = launches.launch(PEER, (0, 1, 2), self.done.append)
+        self.assertEqual(self.done, [child])
+        self.assertIsNone(child.how)
+        (fail,) = self.said("fail")
+        self.assertIn("ValueError: embedded null byte", fail["reason"])
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+
+    def test_launcher(self) -> None:
+        """
+        The launcher raises something, and reports the end all the same.
+        """
+        self.install()
+        launches = self.launches()
+        self.patch(self.launcher, "launch", self.wrong)
+        self.assertFailed(launches)
+        (child,) = self.done
+        child.started(FIRST_PID)
+        child.ended(Exit(0, None))
+        self.assertEqual(len(self.done), 1)
+
+    def test_search(self) -> None:
+        """
+        The search for the program raises something.
+        """
+        self.install()
+        launches = self.launches()
+        self.patch(launches, "_find", self.wrong)
+        self.assertFailed(launches)
+
+    def test_done(self) -> None:
+        """
+        The service raises something when it is notified: nothing is done twice.
+        """
+        self.install()
+        self.launcher.refusal = "no room"
+        told: list[Child] = []
+
+        def done(child: Child) -> None:
+            told.append(child)
+            self.wrong()
+
+        self.launches().launch(PEER, (0, 1, 2), done)
+        self.assertEqual(len(told), 1)
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)

@@ -1,0 +1,611 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Tests for L{inetdtw.serve.stream}.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+import struct
+from dataclasses import replace
+from typing import Callable
+
+from zope.interface import implementer
+from zope.interface.verify import verifyObject
+
+from inetdtw.interfaces import Exit, IAcceptingLauncher, IListener, Order
+from inetdtw.limits.budget import Total
+from inetdtw.limits.service import WINDOW, Limits
+from inetdtw.model.service import Bounds, Program, Service
+from inetdtw.serve.port import SHORTAGE_PAUSE
+from inetdtw.serve.stream import IDLE, StreamPrograms
+from inetdtw.serve.undecided import MOMENT
+from inetdtw.test.fakes import (
+    PATIENCE,
+    FakeLauncher,
+    FakeProgram,
+    ServingTestCase,
+    isBlocking,
+    killed,
+    listening,
+    makeService,
+    makeUnix,
+    openDescriptors,
+    openedSince,
+)
+
+
+def isReadable(sock: socket.socket) -> bool:
+    """
+    Whether there is something to read, or the end.
+    """
+    return bool(select.select([sock], [], [], 0)[0])
+
+
+class StreamProgramsTests(ServingTestCase):
+    """
+    Tests for L{StreamPrograms}.
+    """
+
+    def setUp(self) -> None:
+        """
+        Nothing is served yet.
+        """
+        super().setUp()
+        self.releases = 0
+
+    def serve(self, service: Service | None = None) -> socket.socket:
+        """
+        Serve a service, and give its socket.
+        """
+        service = makeService() if service is None else service
+        server = self.closing(listening(service))
+        self.limits = Limits(service.bounds, self.reactor.seconds)
+        self.listener = StreamPrograms(
+            service, server, self.host, self.limits, self.launcher, self.released
+        )
+        self.listener.start()
+        return server
+
+    def released(self) -> None:
+        """
+        What a slot does when a program has ended.
+        """
+        self.releases += 1
+        self.listener.released()
+
+    def ordered(self, number: int) -> FakeProgram:
+        """
+        Wait until so many programs were ordered, and give the last one.
+        """
+        self.reactor.turnUntil(lambda: len(self.launcher.programs) >= number)
+        self.assertEqual(len(self.launcher.programs), number)
+        return self.launcher.last
+
+    def test_interface(self) -> None:
+        """
+        It is a listener.
+        """
+        self.serve()
+        verifyObject(IListener, self.listener)
+
+    def test_connection(self) -> None:
+        """
+        A program has the connection as its 0, 1 and 2, and the daemon has nothing
+        of it.
+        """
+        server = self.serve()
+        before = openDescriptors()
+        client = self.client(server)
+        program = self.ordered(1)
+        client.sendall(b"question")
+        with program.socket(0) as stdin:
+            self.assertEqual(stdin.recv(100), b"question")
+        for fd in (1, 2):
+            with program.socket(fd) as output:
+                output.sendall(b"%d" % fd)
+        self.assertEqual(client.recv(1) + client.recv(1), b"12")
+        program.start().end()
+        self.assertEqual(client.recv(100), b"")
+        client.close()
+        self.assertEqual(openedSince(before), {})
+
+    def test_blocking(self) -> None:
+        """
+        The connection blocks, as programs expect.
+        """
+        server = self.serve()
+        self.client(server)
+        with self.ordered(1).socket() as connection:
+            self.assertTrue(isBlocking(connection))
+
+    def test_environment(self) -> None:
+        """
+        A program is told the addresses of its connection.
+        """
+        server = self.serve()
+        client = self.client(server)
+        extra = self.ordered(1).order.extra
+        self.assertEqual(extra["PROTO"], "TCP")
+        self.assertEqual(extra["TCPLOCALPORT"], str(server.getsockname()[1]))
+        self.assertEqual(extra["TCPREMOTEPORT"], str(client.getsockname()[1]))
+        self.assertEqual(extra["REMOTE_ADDR"], "127.0.0.1")
+
+    def test_unix(self) -> None:
+        """
+        A connection to a path gets its program as well.
+        """
+        server = self.serve(makeUnix(self.mktemp()))
+        client = self.client(server)
+        program = self.ordered(1)
+        self.assertEqual(program.order.extra, {"PROTO": "UNIX"})
+        client.sendall(b"question")
+        with program.socket() as stdin:
+            self.assertEqual(stdin.recv(100), b"question")
+        program.start().end()
+        self.assertEqual(self.said("end")[0]["peer"], "-")
+
+    def test_together(self) -> None:
+        """
+        Every client has a program at the same time.
+        """
+        server = self.serve()
+        clients = [self.client(server) for _ in range(3)]
+        self.ordered(3)
+        for client, program in zip(clients, self.launcher.programs):
+            peer = program.order.extra["TCPREMOTEPORT"]
+            self.assertEqual(peer, str(client.getsockname()[1]))
+
+    def test_end(self) -> None:
+        """
+        When a program has ended, it does not count any more, even if it was killed.
+        """
+        server = self.serve()
+        self.client(server)
+        program = self.ordered(1).start()
+        self.assertEqual(self.limits.running, 1)
+        program.end(killed())
+        self.assertEqual((self.limits.running, self.releases), (0, 1))
+
+    def test_missing(self) -> None:
+        """
+        When the program is not there, the client is closed and nothing is written
+        to it, and the next is served all the same.
+        """
+        path = os.path.abspath(self.mktemp())
+        server = self.serve(makeService(program=Program(path, (), ("prog",))))
+        client = self.client(server)
+        self.reactor.turnUntil(lambda: isReadable(client))
+        self.assertEqual(client.recv(100), b"")
+        self.assertEqual(self.limits.running, 0)
+        self.assertEqual(len(self.said("fail")), 1)
+        with open(path, "w") as file:
+            file.write("#!/bin/sh\n")
+        os.chmod(path, 0o755)
+        self.client(server)
+        self.ordered(1)
+
+    def test_failed(self) -> None:
+        """
+        A client whose program cannot be started is closed, and does not count.
+        """
+        server = self.serve()
+        self.launcher.refusal = "Permission denied"
+        client = self.client(server)
+        self.reactor.turnUntil(lambda: isReadable(client))
+        self.assertEqual(client.recv(100), b"")
+        self.assertEqual((self.limits.running, self.releases), (0, 1))
+
+    def test_full(self) -> None:
+        """
+        With as many programs as may run, clients wait in the backlog, and the next
+        is served when one has ended.
+        """
+        server = self.serve(makeService(bounds=Bounds(acceptMax=2)))
+        clients = [self.client(server) for _ in range(3)]
+        self.ordered(2)
+        self.reactor.settle()
+        self.assertEqual(len(self.launcher.programs), 2)
+        self.assertFalse(isReadable(clients[2]))
+        self.launcher.programs[0].start().end()
+        self.ordered(3)
+
+    def test_rate(self) -> None:
+        """
+        The client that is one too many is closed, those after it wait, and the
+        service comes back by itself.
+        """
+        server = self.serve(makeService(bounds=Bounds(serviceMax=1)))
+        self.client(server)
+        self.ordered(1)
+        refused = self.client(server)
+        self.reactor.turnUntil(lambda: isReadable(refused))
+        self.assertEqual(refused.recv(100), b"")
+        waits = self.client(server)
+        self.reactor.settle()
+        self.assertFalse(isReadable(waits))
+        self.reactor.advance(WINDOW)
+        self.ordered(2)
+
+    def test_refusal(self) -> None:
+        """
+        The client that is one too many is told so, if the line has something to say
+        (item 69).
+        """
+        bounds = Bounds(perSource=1)
+        server = self.serve(makeService(bounds=bounds, refusal=b"busy\r\n"))
+        self.client(server)
+        self.ordered(1)
+        refused = self.client(server)
+        refused.sendall(b"question")
+        self.reactor.turnUntil(lambda: bool(self.reactor.getDelayedCalls()))
+        self.assertFalse(isReadable(refused))
+        self.reactor.advance(MOMENT)
+        self.assertEqual(refused.recv(100), b"busy\r\n")
+        self.assertEqual(refused.recv(100), b"")
+
+    def test_again(self) -> None:
+        """
+        A client that comes again before the end of its program was reported is served
+        when it is.
+        """
+        server = self.serve(makeService(bounds=Bounds(perSource=1)))
+        self.client(server)
+        self.ordered(1)
+        self.client(server)
+        self.reactor.turnUntil(lambda: bool(self.reactor.getDelayedCalls()))
+        self.launcher.last.start().end()
+        self.ordered(2)
+        self.assertEqual(self.said("refuse"), [])
+
+    def test_undecidedAndStopped(self) -> None:
+        """
+        Whoever is not decided on is refused when the service stops.
+        """
+        server = self.serve(makeService(bounds=Bounds(perSource=1)))
+        self.client(server)
+        self.ordered(1)
+        refused = self.client(server)
+        self.reactor.turnUntil(lambda: bool(self.reactor.getDelayedCalls()))
+        self.listener.stop()
+        self.assertEqual(refused.recv(100), b"")
+        self.assertEqual(len(self.said("refuse")), 1)
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+    def test_noRoom(self) -> None:
+        """
+        While the launcher has no room, clients wait in the backlog.
+        """
+        server = self.serve()
+        self.launcher.room = False
+        client = self.client(server)
+        self.reactor.turn(PATIENCE)
+        self.reactor.settle()
+        self.assertEqual(self.launcher.programs, [])
+        self.assertFalse(isReadable(client))
+        self.launcher.makeRoom()
+        self.ordered(1)
+
+    def test_vanished(self) -> None:
+        """
+        A client that has reset its connection by the time it is accepted does not
+        disturb those that come after it.
+        """
+        server = self.serve()
+        client = self.client(server)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        client.close()
+        self.client(server)
+        peers = {str(self.client(server).getsockname()[1])}
+        self.reactor.turnUntil(
+            lambda: (
+                peers
+                <= {
+                    each.order.extra.get("TCPREMOTEPORT")
+                    for each in self.launcher.programs
+                }
+            )
+        )
+        self.assertEqual(len(self.launcher.programs), 2)
+        self.assertEqual(self.limits.running, 2)
+
+    def test_retire(self) -> None:
+        """
+        The socket is free at once, though programs run, and nothing more is
+        accepted.
+        """
+        server = self.serve()
+        self.client(server)
+        program = self.ordered(1)
+        done: list[None] = []
+        self.listener.retire(lambda: done.append(None))
+        self.assertEqual(done, [None])
+        self.client(server)
+        self.assertFalse(self.reactor.turn())
+        program.start().end()
+        self.assertEqual(self.limits.running, 0)
+
+    def test_stop(self) -> None:
+        """
+        Nothing more is accepted, and programs that end later are counted.
+        """
+        server = self.serve()
+        self.client(server)
+        program = self.ordered(1)
+        self.listener.stop()
+        self.client(server)
+        self.assertFalse(self.reactor.turn())
+        server.close()
+        program.start().end()
+        self.assertEqual(self.limits.running, 0)
+
+
+class ShortageTests(ServingTestCase):
+    """
+    Tests for L{StreamPrograms} when the machine is out of something.
+    """
+
+    def test_comesBack(self) -> None:
+        """
+        The client that could not be accepted waits, and is served when it can be.
+        """
+        server = self.closing(listening(makeService()))
+        limits = Limits(Bounds(), self.reactor.seconds)
+        listener = StreamPrograms(
+            makeService(), server, self.host, limits, self.launcher, lambda: None
+        )
+        listener.start()
+        self.client(server)
+        self.noDescriptors(lambda: self.reactor.turn(PATIENCE))
+        self.assertEqual(len(self.said("stall")), 1)
+        self.assertEqual(self.launcher.programs, [])
+        self.assertEqual(limits.running, 0)
+        self.reactor.advance(SHORTAGE_PAUSE)
+        self.reactor.turnUntil(lambda: bool(self.launcher.programs))
+
+
+@implementer(IAcceptingLauncher)
+class AcceptingLauncher(FakeLauncher):
+    """
+    A launcher that would accept.
+
+    @ivar orders: the order for each socket that was left to it, by number.
+    @ivar withdrawn: what is called when it accepts no more from one, likewise.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.orders: dict[int, Order] = {}
+        self.withdrawn: dict[int, Callable[[], None]] = {}
+
+    def delegate(self, watcher: object, order: Order) -> int:
+        """
+        Remember a socket.
+        """
+        number = len(self.orders)
+        self.orders[number] = order
+        return number
+
+    def withdraw(self, number: int, free: Callable[[], None]) -> None:
+        """
+        Remember that it is wanted back.
+        """
+        self.withdrawn[number] = free
+
+
+class DelegatedTests(ServingTestCase):
+    """
+    Tests for L{StreamPrograms} that leaves its socket to a launcher.
+    """
+
+    PEER = ("192.0.2.1", 40000)
+
+    def setUp(self) -> None:
+        """
+        Have a launcher that accepts, and a bound on all programs.
+        """
+        super().setUp()
+        self.accepting = AcceptingLauncher()
+        self.addCleanup(self.accepting.close)
+        self.launcher = self.accepting
+        self.host = replace(self.host, total=Total(640))
+
+    def serve(self, service: Service | None = None, shared: bool = False) -> None:
+        """
+        Serve a service.
+        """
+        service = makeService() if service is None else service
+        self.server = self.closing(listening(service))
+        if shared:
+            self.host.shared.add(self.server)
+        self.limits = Limits(service.bounds, self.reactor.seconds)
+        self.listener = StreamPrograms(
+            *(service, self.server, self.host, self.limits, self.launcher),
+            lambda: self.listener.released(),
+        )
+        self.listener.start()
+
+    def assertLeft(self, times: int = 1) -> None:
+        """
+        The launcher accepts, and nobody else; it was asked so many times.
+        """
+        self.assertEqual(len(self.accepting.orders), times)
+        self.assertNotIn(times - 1, self.accepting.withdrawn)
+        self.assertEqual(self.reactor.getReaders(), [])
+        self.assertEqual(self.listener.held(), [])
+
+    def assertOwn(self, times: int = 1) -> None:
+        """
+        Clients come here, and the launcher does not accept, though it was asked so many
+        times.
+        """
+        self.assertEqual(len(self.accepting.orders), times)
+        self.assertEqual(sorted(self.accepting.withdrawn), list(range(times)))
+        self.assertEqual(len(self.reactor.getReaders()), 1)
+        self.assertEqual(self.listener.held(), [])
+        self.assertEqual(self.host.total.lenders, 0)
+
+    def ran(self) -> None:
+        """
+        A program that the launcher has started ends.
+        """
+        child = self.listener.accepted(self.PEER)
+        self.assertEqual(self.limits.running, 1)
+        child.started(9)
+        child.ended(Exit(0))
+        self.assertEqual((self.limits.running, self.host.total.running), (0, 0))
+
+    def test_left(self) -> None:
+        """
+        The launcher has the socket, and its programs count here.
+        """
+        self.serve()
+        self.assertLeft()
+        self.assertEqual(self.accepting.orders[0].fds[0], self.server.fileno())
+        self.assertEqual(self.host.total.lenders, 1)
+        self.ran()
+        self.assertLeft()
+
+    def test_notLeft(self) -> None:
+        """
+        A socket stays here if there is more to do than to start a program, if programs
+        share it, or if the bound on all programs is near.
+        """
+        bounds = (Bounds(acceptMax=9), Bounds(perSource=1), Bounds(serviceMax=9))
+        for service in (
+            *(makeService(bounds=each) for each in bounds),
+            makeService(stderr="log"),
+        ):
+            self.serve(service)
+            self.assertOwn(0)
+            self.listener.stop()
+        self.host.total.running = 320
+        self.serve()
+        self.assertOwn(0)
+        self.listener.stop()
+        self.host.total.running = 0
+        self.serve(shared=True)
+        self.assertEqual(self.accepting.orders, {})
+
+    def test_missing(self) -> None:
+        """
+        So it does if the program is not there.
+        """
+        self.serve(makeService(program=Program("/nowhere/prog", (), ("prog",))))
+        self.assertOwn(0)
+
+    def test_many(self) -> None:
+        """
+        Where launchers have many sockets already, one more is left to them after its
+        first client.
+        """
+        others = [(lambda number=number: number) for number in range(IDLE)]
+        for other in others[:-1]:
+            self.host.total.lending(other)
+        self.serve()
+        self.assertLeft()
+        self.listener.stop()
+        self.host.total.lending(others[-1])
+        self.serve()
+        self.assertEqual(len(self.accepting.orders), 1)
+        self.client(self.server)
+        self.reactor.turnUntil(lambda: bool(self.launcher.programs))
+        self.launcher.last.start().end()
+        self.assertLeft(2)
+
+    def test_crowded(self) -> None:
+        """
+        When somebody waits for the bound on all programs, clients come here; when few
+        programs run, the launcher has the socket again, but not before it has given it
+        back.
+        """
+        self.serve()
+        self.host.total.whenFree(lambda: None)
+        self.assertOwn()
+        self.listener.crowded()
+        self.ran()
+        self.assertOwn()
+        running = self.limits.running = self.host.total.share // 2 + 1
+        self.accepting.withdrawn[0]()
+        self.listener.released()
+        self.assertOwn()
+        self.limits.running = running - 1
+        self.listener.released()
+        self.assertLeft(2)
+        self.listener.released()
+        self.assertLeft(2)
+
+    def test_dropped(self) -> None:
+        """
+        When it could not start a program, clients come here from then on, and the one
+        that it had is counted and logged.
+        """
+        self.serve()
+        self.listener.dropped(self.PEER, "no such file")
+        self.assertOwn()
+        (fail,) = self.said("fail")
+        self.assertEqual(fail["reason"], "'/bin/sh': no such file")
+        self.assertEqual(self.host.tallies["test/tcp"].failed, 1)
+        self.accepting.withdrawn[0]()
+        self.ran()
+        self.assertOwn()
+
+    def test_droppedNobody(self) -> None:
+        """
+        When it could not even accept, that is so for a while.
+        """
+        self.serve()
+        self.listener.dropped(None, "too many files")
+        self.assertOwn()
+        self.assertEqual(self.said("fail"), [])
+        self.assertEqual(self.host.tallies["test/tcp"].failed, 0)
+        self.accepting.withdrawn[0]()
+        self.ran()
+        self.assertLeft(2)
+
+    def test_retire(self) -> None:
+        """
+        The socket is free when the launcher has given it back, and at once if it had
+        before.
+        """
+        self.serve()
+        done: list[None] = []
+        self.listener.retire(lambda: done.append(None))
+        self.assertEqual((done, self.reactor.getReaders()), ([], []))
+        self.accepting.withdrawn[0]()
+        self.assertEqual(done, [None])
+        self.listener.retire(lambda: done.append(None))
+        self.assertEqual(done, [None, None])
+
+    def test_stop(self) -> None:
+        """
+        When it is stopped the launcher has to give the socket back, and does not get it
+        again, whatever ends or is dropped later.
+        """
+        self.serve()
+        child = self.listener.accepted(self.PEER)
+        self.listener.stop()
+        self.assertEqual(list(self.accepting.withdrawn), [0])
+        self.assertEqual(self.host.total.lenders, 0)
+        self.accepting.withdrawn[0]()
+        self.listener.dropped(None, "too many files")
+        self.listener.crowded()
+        child.started(9)
+        child.ended(Exit(0))
+        self.assertEqual(len(self.accepting.orders), 1)
+        self.assertEqual(self.reactor.getReaders(), [])
+
+    def test_stopHandedBack(self) -> None:
+        """
+        So it is for one that it was to have again.
+        """
+        self.serve()
+        self.listener.crowded()
+        self.accepting.withdrawn[0]()
+        self.listener.stop()
+        self.listener.released()
+        self.assertEqual(len(self.accepting.orders), 1)

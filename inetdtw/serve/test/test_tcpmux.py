@@ -1,0 +1,227 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Tests for L{inetdtw.serve.tcpmux}.
+"""
+
+from __future__ import annotations
+
+import socket
+
+from zope.interface.verify import verifyObject
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import IReadDescriptor
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+
+from inetdtw.serve.tcpmux import LONGEST, TIMEOUT, Names, Question
+from inetdtw.system.crowd import Crowd
+from inetdtw.test.fakes import FakeReactor
+
+PEER = ("192.0.2.1", 40000)
+
+
+class QuestionTests(SynchronousTestCase):
+    """
+    Tests for L{Question}.
+    """
+
+    def setUp(self) -> None:
+        self.ask()
+
+    def ask(self) -> None:
+        """
+        Have a client that has said nothing yet.
+        """
+        self.reactor = FakeReactor()
+        self.client, server = socket.socketpair()
+        self.addCleanup(self.client.close)
+        self.addCleanup(server.close)
+        self.names: list[str | None] = []
+        self.open: Crowd[Question] = Crowd()
+        self.question = Question(
+            server,
+            PEER,
+            self.reactor,
+            lambda _, name: self.names.append(name),
+            self.open,
+        )
+
+    def says(self, *pieces: bytes) -> None:
+        """
+        The client says something, in pieces.
+        """
+        for piece in pieces:
+            self.client.sendall(piece)
+            self.reactor.settle()
+
+    def rest(self) -> bytes:
+        """
+        What is left for a program.
+        """
+        self.client.shutdown(socket.SHUT_WR)
+        self.question.connection.setblocking(True)
+        return b"".join(iter(lambda: self.question.connection.recv(4096), b""))
+
+    def assertOver(self) -> None:
+        """
+        Nothing is waited for any more, and the connection is left open.
+        """
+        self.assertEqual(list(self.open), [])
+        self.assertEqual(self.reactor.getReaders(), [])
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+        self.assertGreaterEqual(self.question.connection.fileno(), 0)
+
+    def test_interface(self) -> None:
+        """
+        The reactor can read it.
+        """
+        verifyObject(IReadDescriptor, self.question)
+
+    def test_name(self) -> None:
+        """
+        The first line is the name, in lower case.
+        """
+        self.says(b"NaMe\r\n")
+        self.assertEqual(self.names, ["name"])
+        self.assertOver()
+
+    def test_newline(self) -> None:
+        """
+        A line that ends like those of UNIX is one too.
+        """
+        self.says(b"name\n")
+        self.assertEqual(self.names, ["name"])
+
+    def test_exact(self) -> None:
+        """
+        Not one byte behind the line is taken, nor is one of the line left (item 90).
+        """
+        self.says(b"name\r\nand\r\nmore\r\n")
+        self.assertEqual(self.names, ["name"])
+        self.assertEqual(self.rest(), b"and\r\nmore\r\n")
+
+    def test_pieces(self) -> None:
+        """
+        A line can come in pieces, however small.
+        """
+        self.says(*(bytes((each,)) for each in b"name\r\n"), b"more")
+        self.assertEqual(self.names, ["name"])
+        self.assertEqual(self.rest(), b"more")
+
+    @given(
+        st.text(st.characters(codec="ascii", exclude_characters="\n"), max_size=99),
+        st.binary(max_size=99),
+        st.lists(st.integers(1, 20), max_size=9),
+    )
+    def test_anyPieces(self, name: str, more: bytes, sizes: list[int]) -> None:
+        """
+        Whatever is said, and however it is divided: the name is all before the end
+        of line, and what is left is all behind it.
+        """
+        self.ask()
+        left = name.encode() + b"\r\n" + more
+        for size in sizes:
+            self.says(left[:size])
+            left = left[size:]
+        self.says(left)
+        self.assertEqual(self.names, [name.lower()])
+        self.assertEqual(self.rest(), more)
+
+    def test_early(self) -> None:
+        """
+        What is there before it is read is not missed, and it is not read again and
+        again while there is nothing more.
+        """
+        self.says(b"na")
+        self.assertEqual(self.names, [])
+        self.assertFalse(self.reactor.turn())
+
+    def test_late(self) -> None:
+        """
+        A client that says nothing for ten seconds has said no name.
+        """
+        self.says(b"name")
+        self.reactor.advance(TIMEOUT - 0.1)
+        self.assertEqual(self.names, [])
+        self.reactor.advance(0.1)
+        self.assertEqual(self.names, [None])
+        self.assertOver()
+
+    def test_gone(self) -> None:
+        """
+        A client that is gone has said no name.
+        """
+        self.says(b"name")
+        self.client.close()
+        self.reactor.settle()
+        self.assertEqual(self.names, [None])
+        self.assertOver()
+
+    def test_endless(self) -> None:
+        """
+        A line that does not end is no name, and not all of it is taken.
+        """
+        self.says(b"x" * (LONGEST - 1))
+        self.assertEqual(self.names, [])
+        self.says(b"xyz")
+        self.assertEqual(self.names, [None])
+        self.assertEqual(self.rest(), b"yz")
+
+    def test_noText(self) -> None:
+        """
+        A name may be any bytes, which can be shown.
+        """
+        self.says(b"\xff\r\n")
+        self.assertEqual(self.names, ["\\xff"])
+
+    def test_close(self) -> None:
+        """
+        The connection can be closed before the client has said anything.
+        """
+        self.question.close()
+        self.assertEqual(self.client.recv(1), b"")
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+        self.assertEqual((self.names, list(self.open)), ([], []))
+
+    def test_dropped(self) -> None:
+        """
+        When the reactor does not read it any more, it is over, so that the client does
+        not count for ever; that is so once only.
+        """
+        for _ in range(2):
+            self.question.connectionLost(Failure(ConnectionDone()))
+        self.assertEqual((self.names, list(self.open)), ([None], []))
+
+
+class NamesTests(SynchronousTestCase):
+    """
+    Tests for L{Names}.
+    """
+
+    def test_services(self) -> None:
+        """
+        A service is found by its name as long as it has it.
+        """
+        names = Names()
+        names.add("a", self)
+        self.assertIs(names.of("a"), self)
+        self.assertIsNone(names.of("b"))
+        names.discard("a")
+        names.discard("a")
+        self.assertIsNone(names.of("a"))
+
+    def test_text(self) -> None:
+        """
+        All names are listed, each on a line.
+        """
+        names = Names()
+        self.assertEqual(names.text(), b"")
+        for name in ("b", "a"):
+            names.add(name, self)
+        self.assertEqual(names.text(), b"a\r\nb\r\n")

@@ -1,0 +1,220 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Tests for L{inetdtw.serve.tcpmuxlistener}.
+"""
+
+from __future__ import annotations
+
+import socket
+from unittest import mock
+
+from zope.interface.verify import verifyObject
+
+from inetdtw.interfaces import IListener
+from inetdtw.model.service import Address, Bounds
+from inetdtw.serve import tcpmuxlistener
+from inetdtw.serve.portless import MuxedSlot
+from inetdtw.serve.tcpmux import LONGEST, NOT_AVAILABLE, NOT_READ, TIMEOUT
+from inetdtw.serve.test.test_portless import MuxedCase, makeMuxed
+from inetdtw.serve.undecided import MOMENT
+from inetdtw.system.descriptors import Purpose
+from inetdtw.test.fakes import PATIENCE, isBlocking
+
+
+class TcpmuxTests(MuxedCase):
+    """
+    Tests for L{Tcpmux} (item 90).
+    """
+
+    def test_interface(self) -> None:
+        """
+        It is a listener.
+        """
+        verifyObject(IListener, self.mux)
+
+    def test_service(self) -> None:
+        """
+        A client gets the service that it names, in any case, with the very
+        connection, of which nothing but the name was read.
+        """
+        client = self.ask(b"X\r\nmore")
+        program = self.launcher.last
+        connection = self.closing(program.socket())
+        self.assertEqual(connection.getpeername(), client.getsockname())
+        self.assertTrue(isBlocking(connection))
+        self.assertEqual(connection.recv(100), b"more")
+        extra = program.order.extra
+        self.assertEqual(extra["TCPREMOTEPORT"], str(client.getsockname()[1]))
+        self.assertEqual(extra["TCPLOCALPORT"], str(self.server.getsockname()[1]))
+
+    def test_unknown(self) -> None:
+        """
+        Without such a service the client is told so, and the log, in which what the
+        client said can do no harm.
+        """
+        client = self.ask(b"\x1b[2J\r\nmore")
+        self.assertEqual(self.answer(client), NOT_AVAILABLE)
+        (refuse,) = self.said("refuse")
+        self.assertEqual(refuse["service"], "mux")
+        self.assertEqual(refuse["reason"], r"there is no service tcpmux/\x1b[2j")
+
+    def test_help(self) -> None:
+        """
+        Who asks for help is told all names.
+        """
+        MuxedSlot(
+            makeMuxed(address=Address(socket.AF_UNSPEC, "tcpmux/a")),
+            self.host,
+            lambda _: self.launcher,
+        ).start()
+        self.assertEqual(self.answer(self.ask(b"HELP\r\n")), b"a\r\nx\r\n")
+
+    def test_silent(self) -> None:
+        """
+        Who says nothing is told so after ten seconds, and the log is.
+        """
+        client = self.undecided(b"x")
+        self.reactor.advance(TIMEOUT)
+        self.assertEqual(self.answer(client), NOT_READ)
+        self.assertRefused("it named no service within 10 seconds")
+
+    def test_long(self) -> None:
+        """
+        Who has no end of what it says is told so, and the log is.
+        """
+        self.assertEqual(self.answer(self.ask(b"x" * LONGEST)), NOT_READ)
+        self.assertRefused("it said 256 bytes and no end of line")
+
+    def test_left(self) -> None:
+        """
+        Who only looks whether somebody listens is worth no line.
+        """
+        client = self.undecided(b"x")
+        client.shutdown(socket.SHUT_WR)
+        self.reactor.settle()
+        self.assertEqual(self.answer(client), NOT_READ)
+        self.assertEqual(self.said("refuse"), [])
+
+    def assertRefused(self, reason: str) -> None:
+        """
+        Assert that the log and the count say that one client was turned away.
+        """
+        (refuse,) = self.said("refuse")
+        self.assertEqual((refuse["service"], refuse["reason"]), ("mux", reason))
+        self.assertEqual(self.limits.refused, 1)
+
+    def test_slow(self) -> None:
+        """
+        A client that takes its time keeps nobody else waiting.
+        """
+        self.undecided(b"")
+        self.ask(b"x\r\n")
+        self.assertEqual(len(self.launcher.programs), 1)
+
+    def test_bounds(self) -> None:
+        """
+        Its own bounds are about clients that have not said what they want: the
+        others wait in the backlog meanwhile.
+        """
+        self.mux.stop()
+        self.slot.stop()
+        self.serve(Bounds(acceptMax=1))
+        silent = self.undecided()
+        second = socket.create_connection(self.server.getsockname(), PATIENCE)
+        self.addCleanup(second.close)
+        second.sendall(b"x\r\n")
+        self.reactor.settle()
+        self.assertEqual(self.launcher.programs, [])
+        silent.close()
+        self.reactor.turnUntil(lambda: bool(self.launcher.programs))
+
+    def test_perSource(self) -> None:
+        """
+        A client that has too many connections already is closed.
+        """
+        self.mux.stop()
+        self.slot.stop()
+        self.serve(Bounds(perSource=1))
+        self.undecided()
+        second = socket.create_connection(self.server.getsockname(), PATIENCE)
+        self.addCleanup(second.close)
+        self.reactor.settle()
+        self.reactor.advance(MOMENT)
+        self.assertEqual(second.recv(1), b"")
+
+    def share(self, most: int) -> None:
+        """
+        Have so small a share for clients of tcpmux.
+        """
+        self.patch(self.host.descriptors, "share", lambda purpose: most)
+
+    def test_others(self) -> None:
+        """
+        The oldest of those that say nothing goes when its address has its share, and
+        is told; who speaks is served, and counts no more.
+        """
+        self.share(8)
+        silent = [self.undecided() for _ in range(4)]
+        self.undecided(b"x\r\n")
+        self.assertEqual(len(self.launcher.programs), 1)
+        self.assertEqual(silent[0].recv(100), NOT_READ)
+        self.assertEqual(len(self.host.names.questions), 2)
+        self.assertEqual(self.host.descriptors.taken(Purpose.TCPMUX), 2)
+        (refuse, *_) = self.said("refuse")
+        self.assertEqual(refuse["reason"], "it named no service, and others wait")
+
+    def test_counted(self) -> None:
+        """
+        Nothing is counted any more when all are gone, however that is.
+        """
+        self.undecided().close()
+        self.reactor.settle()
+        self.undecided()
+        self.reactor.advance(TIMEOUT)
+        self.undecided()
+        self.host.names.close()
+        self.assertEqual(self.host.descriptors.taken(Purpose.TCPMUX), 0)
+
+    def test_broken(self) -> None:
+        """
+        A client that cannot be waited for is closed, and counts no more.
+        """
+        self.patch(tcpmuxlistener, "Question", mock.Mock(side_effect=ValueError))
+        client = socket.create_connection(self.server.getsockname(), PATIENCE)
+        self.addCleanup(client.close)
+        self.reactor.turn(PATIENCE)
+        self.flushLoggedErrors(ValueError)
+        self.assertEqual(client.recv(1), b"")
+        self.assertEqual(self.host.descriptors.taken(Purpose.TCPMUX), 0)
+        self.assertEqual(self.limits.running, 0)
+
+    def test_noRoom(self) -> None:
+        """
+        Where nobody can go, a client is served all the same.
+        """
+        self.share(0)
+        self.ask(b"x\r\n")
+        self.assertEqual(len(self.launcher.programs), 1)
+
+    def test_retire(self) -> None:
+        """
+        Who was accepted before a reload may still say what it wants.
+        """
+        client = self.undecided(b"x")
+        done: list[bool] = []
+        self.mux.retire(lambda: done.append(True))
+        self.assertEqual(done, [True])
+        client.sendall(b"\r\n")
+        self.reactor.turnUntil(lambda: bool(self.launcher.programs))
+
+    def test_close(self) -> None:
+        """
+        When the daemon stops, those that have said nothing are closed.
+        """
+        client = self.undecided()
+        self.mux.stop()
+        self.host.names.close()
+        self.assertEqual(client.recv(1), b"")
+        self.assertEqual(self.reactor.getDelayedCalls(), [])

@@ -1,0 +1,151 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Tests for L{inetdtw.serve.undecided}.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Callable
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from inetdtw.serve.undecided import MOMENT, MOST, Undecided
+
+
+class UndecidedTests(SynchronousTestCase):
+    """
+    Tests for L{Undecided}.
+    """
+
+    def setUp(self) -> None:
+        """
+        Every source is busy, and there is capacity.
+        """
+        self.clock = Clock()
+        self.busy = {"a", "b"}
+        self.free = True
+        self.decided: list[str] = []
+        self.undecided = Undecided(
+            self.clock.callLater,
+            lambda source: source in self.busy,
+            lambda: self.free,
+            self.decide,
+        )
+
+    def decide(
+        self, peer: str, serve: Callable[[], object], refuse: Callable[[], object]
+    ) -> None:
+        """
+        Remember who was decided on, and how.
+        """
+        self.decided.append(peer)
+        (refuse if peer[0] in self.busy else serve)()
+
+    def keep(self, peer: str, most: int = MOST) -> bool:
+        """
+        Keep a client, whose source is the first letter of its name.
+        """
+        said = self.decided.append
+        return self.undecided.keep(
+            peer, peer[0], most, lambda: said("served"), lambda: said("refused")
+        )
+
+    def test_moment(self) -> None:
+        """
+        A client is kept for a moment, and then decided on.
+        """
+        self.assertTrue(self.keep("a1"))
+        self.clock.advance(MOMENT / 2)
+        self.assertEqual((self.decided, len(self.undecided)), ([], 1))
+        self.clock.advance(MOMENT / 2)
+        self.assertEqual(self.decided, ["a1", "refused"])
+        self.assertEqual(len(self.undecided), 0)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_reportsFirst(self) -> None:
+        """
+        When the reactor is late, what has been reported meanwhile is read first.
+        """
+        self.keep("a1")
+        # The reactor calls what is due, reads, and only then calls what that added.
+        due: Any = self.clock.calls.pop()
+        due.func(*due.args)
+        self.assertEqual(self.decided, [])
+        self.busy.clear()
+        self.undecided.look()
+        self.assertEqual(self.decided, ["a1", "served"])
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_order(self) -> None:
+        """
+        The first that came is the first that is served.
+        """
+        for peer in ("a1", "b1", "a2"):
+            self.keep(peer)
+        self.busy.clear()
+        self.undecided.look()
+        self.assertEqual(self.decided[::2], ["a1", "b1", "a2"])
+
+    def test_others(self) -> None:
+        """
+        Those whose sources are still busy are not decided on.
+        """
+        self.keep("a1")
+        self.keep("b1")
+        self.busy.remove("b")
+        self.undecided.look()
+        self.assertEqual(self.decided, ["b1", "served"])
+        self.assertEqual(len(self.undecided), 1)
+
+    def test_capacity(self) -> None:
+        """
+        One that waits for capacity only is not refused.
+        """
+        self.keep("a1")
+        self.free = False
+        self.busy.clear()
+        self.undecided.look()
+        for _ in range(9):
+            self.clock.advance(MOMENT)
+        self.assertEqual(self.decided, [])
+        self.free = True
+        self.clock.advance(MOMENT)
+        self.assertEqual(self.decided, ["a1", "served"])
+
+    def test_most(self) -> None:
+        """
+        Of one source no more are kept than can be served then, and of all not more
+        than a few.
+        """
+        self.assertEqual([self.keep("a", 2) for _ in range(3)], [True, True, False])
+        self.assertEqual(self.keep("b", 2), True)
+        kept = [self.keep(f"{chr(200 + number)}", 2) for number in range(MOST)]
+        self.assertEqual(kept.count(True), MOST - 3)
+        self.assertEqual(len(self.undecided), MOST)
+
+    def test_nested(self) -> None:
+        """
+        One that was decided on because of another is not decided on twice.
+        """
+        said = self.decided.append
+        self.undecided.keep("a1", "a", 9, self.undecided.look, lambda: said("refused"))
+        self.keep("a2")
+        self.busy.clear()
+        self.undecided.look()
+        self.assertEqual(self.decided, ["a1", "a2", "served"])
+
+    def test_takeAll(self) -> None:
+        """
+        All can be taken, to be refused.
+        """
+        self.keep("a1")
+        self.keep("b1")
+        taken = self.undecided.takeAll()
+        self.assertEqual([peer for peer, _ in taken], ["a1", "b1"])
+        taken[0][1]()
+        self.assertEqual(self.decided, ["refused"])
+        self.assertEqual(self.undecided.takeAll(), [])
+        self.assertEqual(self.clock.getDelayedCalls(), [])

@@ -1,0 +1,825 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Tests for L{inetdtw.serve.wait}.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+from typing import Any
+from unittest import mock, skipUnless
+
+from zope.interface.verify import verifyObject
+
+from inetdtw.interfaces import Exit, IListener
+from inetdtw.limits.service import WINDOW, Limits
+from inetdtw.model.service import Bounds, Program, Service
+from inetdtw.serve.port import BROKEN_PAUSE
+from inetdtw.serve.wait import (
+    FIRST_PAUSE,
+    FREE_TRIES,
+    LONG_LIFE,
+    LONGEST_PAUSE,
+    REFUSAL,
+    REPEATS,
+    WaitProgram,
+)
+from inetdtw.system import peek
+from inetdtw.system.peek import PendingConnections, PendingDatagram
+from inetdtw.system.sockdiag import waiting
+from inetdtw.test import fakes
+from inetdtw.test.fakes import (
+    PATIENCE,
+    FakeProgram,
+    ServingTestCase,
+    isBlocking,
+    killed,
+    listening,
+    makeDatagrams,
+    makeService,
+    makeUnix,
+    openDescriptors,
+    openedSince,
+    reset,
+    tellsWhoWaits,
+)
+
+told = skipUnless(tellsWhoWaits(), "the system does not tell who waits")
+
+
+class WaitingTestCase(ServingTestCase):
+    """
+    A test of a service whose program has its socket.
+    """
+
+    def setUp(self) -> None:
+        """
+        Nothing is served yet.
+        """
+        super().setUp()
+        self.releases = 0
+
+    def serve(self, service: Service) -> None:
+        """
+        Serve a service.
+        """
+        self.server = self.closing(listening(service))
+        self.limits = Limits(service.bounds, self.reactor.seconds)
+        self.listener = WaitProgram(
+            service, self.server, self.host, self.limits, self.launcher, self.released
+        )
+        self.listener.start()
+
+    def released(self) -> None:
+        """
+        What a slot does when a program has ended.
+        """
+        self.releases += 1
+        self.listener.released()
+
+    def ordered(self, number: int) -> FakeProgram:
+        """
+        Wait until so many programs were ordered, and give the last one.
+        """
+        self.reactor.turnUntil(lambda: len(self.launcher.programs) >= number)
+        self.assertEqual(len(self.launcher.programs), number)
+        return self.launcher.last
+
+    def assertIdle(self) -> None:
+        """
+        Assert that nothing more is started, whatever there is to read.
+        """
+        before = len(self.launcher.programs)
+        self.reactor.settle()
+        self.assertEqual(len(self.launcher.programs), before)
+
+    def accepted(self, program: FakeProgram) -> socket.socket:
+        """
+        Do what a program does that takes a connection.
+        """
+        with program.socket() as server:
+            server.settimeout(PATIENCE)
+            connection, _ = server.accept()
+            server.setblocking(True)
+        return self.closing(connection)
+
+
+class DatagramTests(WaitingTestCase):
+    """
+    Tests for L{WaitProgram} and datagrams.
+    """
+
+    def setUp(self) -> None:
+        """
+        Serve datagrams.
+        """
+        super().setUp()
+        self.serve(makeDatagrams(wait=True))
+        self.sender = self.client(self.server)
+
+    def taken(self, program: FakeProgram) -> bytes:
+        """
+        Do what a program does that receives a datagram.
+        """
+        with program.socket() as server:
+            return server.recv(1 << 16)
+
+    def test_interface(self) -> None:
+        """
+        It is a listener.
+        """
+        verifyObject(IListener, self.listener)
+
+    def test_socket(self) -> None:
+        """
+        A program has the service's own socket as its 0, 1 and 2, with the datagram
+        in it, and can answer.
+        """
+        self.sender.send(b"question")
+        program = self.ordered(1)
+        self.assertEqual(len(set(program.order.fds)), 1)
+        with program.socket() as server:
+            self.assertEqual(server.getsockname(), self.server.getsockname())
+            data, peer = server.recvfrom(100)
+            self.assertEqual(data, b"question")
+            server.sendto(b"answer", peer)
+        self.assertEqual(self.sender.recv(100), b"answer")
+
+    def test_blocking(self) -> None:
+        """
+        The socket blocks while the program has it, and not when it is the daemon's.
+        """
+        self.assertFalse(isBlocking(self.server))
+        self.sender.send(b"1")
+        program = self.ordered(1).start()
+        self.assertTrue(isBlocking(self.server))
+        self.taken(program)
+        program.end()
+        self.assertFalse(isBlocking(self.server))
+
+    def test_one(self) -> None:
+        """
+        While a program runs there is no other, and what came meanwhile has one when
+        it has ended.
+        """
+        self.sender.send(b"1")
+        program = self.ordered(1).start()
+        self.assertEqual(self.taken(program), b"1")
+        self.sender.send(b"2")
+        self.assertIdle()
+        program.end()
+        self.assertEqual(self.taken(self.ordered(2)), b"2")
+
+    def test_nothingMore(self) -> None:
+        """
+        When a program has taken all there was, nothing is started until there is
+        more.
+        """
+        self.sender.send(b"1")
+        program = self.ordered(1).start()
+        self.taken(program)
+        program.end()
+        self.assertIdle()
+        self.assertEqual(self.releases, 1)
+        self.sender.send(b"2")
+        self.assertEqual(self.taken(self.ordered(2)), b"2")
+
+    def test_burst(self) -> None:
+        """
+        Every datagram of a burst gets a program, in order, if each takes one.
+        """
+        for number in range(50):
+            self.sender.send(b"%d" % number)
+        for number in range(50):
+            program = self.ordered(number + 1).start()
+            self.assertEqual(self.taken(program), b"%d" % number)
+            program.end()
+        self.assertIdle()
+        self.assertEqual(self.said("drop"), [])
+        self.assertEqual(self.limits.running, 0)
+
+    def test_leftOnce(self) -> None:
+        """
+        A datagram that one program has left is there for a second one.
+        """
+        self.sender.send(b"1")
+        self.ordered(1).start().end()
+        self.assertEqual(self.taken(self.ordered(2)), b"1")
+        self.assertEqual(self.said("drop"), [])
+
+    def test_leftTwice(self) -> None:
+        """
+        A datagram that two programs in turn have left is thrown away, and the log
+        has its sender; the next one is there for a program.
+        """
+        self.sender.send(b"1")
+        self.sender.send(b"2")
+        self.ordered(1).start().end()
+        self.ordered(2).start().end()
+        (drop,) = self.said("drop")
+        port = self.sender.getsockname()[1]
+        self.assertEqual(drop["peer"], f"127.0.0.1:{port}")
+        self.assertEqual(self.taken(self.ordered(3)), b"2")
+        self.launcher.last.start().end()
+        self.assertIdle()
+
+    def test_noLoop(self) -> None:
+        """
+        Programs that never receive anything are started twice for each datagram,
+        and no more.
+        """
+        for _ in range(3):
+            self.sender.send(b"same")
+        for number in range(6):
+            self.ordered(number + 1).start().end()
+        self.assertEqual(len(self.said("drop")), 3)
+        self.assertIdle()
+        self.assertEqual(len(self.launcher.programs), 6)
+
+    def test_identical(self) -> None:
+        """
+        Datagrams that are alike, from the same sender, are all handled: that the
+        next one looks like the last one does not mean that it was left.
+        """
+        for _ in range(20):
+            self.sender.send(b"same")
+        for number in range(20):
+            program = self.ordered(number + 1).start()
+            self.assertEqual(self.taken(program), b"same")
+            program.end()
+        self.assertEqual(self.said("drop"), [])
+        self.assertIdle()
+
+    def test_leftBetween(self) -> None:
+        """
+        Programs that leave something now and then cost nothing: a datagram is only
+        thrown away when it was left twice in a row.
+        """
+        for _ in range(10):
+            self.sender.send(b"same")
+        for number in range(10):
+            self.ordered(2 * number + 1).start().end()
+            program = self.ordered(2 * number + 2).start()
+            self.assertEqual(self.taken(program), b"same")
+            program.end()
+        self.assertEqual(self.said("drop"), [])
+
+    def test_empty(self) -> None:
+        """
+        A datagram of nothing that is left is thrown away as well.
+        """
+        self.sender.send(b"")
+        self.ordered(1).start().end()
+        self.ordered(2).start().end()
+        self.assertEqual(len(self.said("drop")), 1)
+        self.assertIdle()
+
+    def test_killed(self) -> None:
+        """
+        A program that was killed is followed by the next one.
+        """
+        self.sender.send(b"1")
+        self.ordered(1).start().end(killed())
+        self.assertEqual(self.taken(self.ordered(2)), b"1")
+
+    def test_failed(self) -> None:
+        """
+        A datagram for which no program can be started is thrown away at once.
+        """
+        self.launcher.refusal = "Permission denied"
+        self.sender.send(b"1")
+        self.reactor.turnUntil(lambda: bool(self.said("drop")))
+        self.assertFalse(self.reactor.turn())
+        self.assertFalse(isBlocking(self.server))
+        self.assertEqual((self.limits.running, self.releases), (0, 1))
+        self.launcher.refusal = None
+        self.sender.send(b"2")
+        self.assertEqual(self.taken(self.ordered(1)), b"2")
+
+    def test_missing(self) -> None:
+        """
+        So is one whose program is not there; when it is there, it is started.
+        """
+        path = os.path.abspath(self.mktemp())
+        self.listener.stop()
+        self.serve(makeDatagrams(wait=True, program=Program(path, (), ("prog",))))
+        sender = self.client(self.server)
+        sender.send(b"1")
+        self.reactor.turnUntil(lambda: bool(self.said("drop")))
+        self.assertEqual(len(self.said("fail")), 1)
+        with open(path, "w") as file:
+            file.write("#!/bin/sh\n")
+        os.chmod(path, 0o755)
+        sender.send(b"2")
+        self.assertEqual(self.taken(self.ordered(1)), b"2")
+
+    def test_rate(self) -> None:
+        """
+        With as many starts as the rate allows, what comes next waits until the
+        pause is over.
+        """
+        self.listener.stop()
+        self.serve(makeDatagrams(wait=True, bounds=Bounds(serviceMax=1)))
+        sender = self.client(self.server)
+        sender.send(b"1")
+        sender.send(b"2")
+        program = self.ordered(1).start()
+        self.taken(program)
+        program.end()
+        self.assertIdle()
+        self.assertEqual(len(self.said("pause")), 1)
+        self.reactor.advance(WINDOW)
+        self.assertEqual(self.taken(self.ordered(2)), b"2")
+
+    def test_noRoom(self) -> None:
+        """
+        While the launcher has no room, nothing is started, and afterwards it is.
+        """
+        self.launcher.room = False
+        self.sender.send(b"1")
+        self.reactor.turn(PATIENCE)
+        self.assertEqual(self.launcher.programs, [])
+        self.launcher.makeRoom()
+        program = self.ordered(1).start()
+        self.sender.send(b"2")
+        self.taken(program)
+        self.launcher.room = False
+        program.end()
+        self.assertIdle()
+        self.assertFalse(isBlocking(self.server))
+        self.launcher.makeRoom()
+        self.assertEqual(self.taken(self.ordered(2)), b"2")
+
+    def test_repeats(self) -> None:
+        """
+        The launcher may start the program again for further datagrams, as often as
+        the rate allows.
+        """
+        self.sender.send(b"1")
+        self.assertEqual(self.ordered(1).order.repeats, REPEATS)
+        self.listener.stop()
+        self.serve(makeDatagrams(wait=True, bounds=Bounds(serviceMax=3)))
+        self.client(self.server).send(b"1")
+        self.assertEqual(self.ordered(2).order.repeats, 2)
+
+    def test_repeated(self) -> None:
+        """
+        Programs that the launcher has started again count for the rate, and the
+        socket is the daemon's when the last has ended.
+        """
+        self.listener.stop()
+        self.serve(makeDatagrams(wait=True, bounds=Bounds(serviceMax=3)))
+        sender = self.client(self.server)
+        sender.send(b"1")
+        program = self.ordered(1).start()
+        self.taken(program)
+        program.child = program.child.repeated(Exit(0))
+        program.start()
+        self.assertTrue(isBlocking(self.server))
+        self.assertEqual(self.limits.running, 1)
+        program.end()
+        self.assertFalse(isBlocking(self.server))
+        self.assertEqual(self.limits.running, 0)
+        self.assertEqual(self.limits.spare(16), 1)
+
+    def test_retire(self) -> None:
+        """
+        The socket is free when the program that has it has ended, not before, and
+        nothing more is started.
+        """
+        done: list[bool] = []
+        self.sender.send(b"1")
+        program = self.ordered(1).start()
+        self.taken(program)
+        self.listener.retire(lambda: done.append(isBlocking(self.server)))
+        self.assertEqual(done, [])
+        self.sender.send(b"2")
+        self.assertIdle()
+        program.end()
+        self.assertEqual(done, [False])
+        self.assertIdle()
+        self.assertEqual(self.server.recv(100), b"2")
+
+    def test_retireIdle(self) -> None:
+        """
+        The socket is free at once when nothing runs.
+        """
+        done: list[None] = []
+        self.listener.retire(lambda: done.append(None))
+        self.assertEqual(done, [None])
+        self.sender.send(b"1")
+        self.assertIdle()
+
+    def test_retireSettles(self) -> None:
+        """
+        The launcher is told not to start a program again by itself.
+        """
+        self.listener.retire(lambda: None)
+        self.assertIn("settle", self.launcher.said)
+
+    def test_stop(self) -> None:
+        """
+        A program that runs keeps the socket as it is, though the daemon closes its
+        own; when it ends nothing is started.
+        """
+        self.sender.send(b"1")
+        program = self.ordered(1).start()
+        self.listener.stop()
+        self.server.close()
+        with program.socket() as server:
+            self.assertTrue(isBlocking(server))
+            self.assertEqual(server.recv(100), b"1")
+        program.end()
+        self.assertEqual(self.limits.running, 0)
+        self.assertIdle()
+
+    def test_unix(self) -> None:
+        """
+        A datagram to a path that two programs have left is thrown away, though its
+        sender has no address.
+        """
+        self.listener.stop()
+        self.serve(makeUnix(self.mktemp(), socktype=socket.SOCK_DGRAM, wait=True))
+        sender = self.client(self.server)
+        sender.send(b"1")
+        self.ordered(1).start().end()
+        self.ordered(2).start().end()
+        (drop,) = self.said("drop")
+        self.assertEqual(drop["peer"], "-")
+        self.assertIdle()
+
+
+class ConnectionTests(WaitingTestCase):
+    """
+    Tests for L{WaitProgram} and connections.
+    """
+
+    def setUp(self) -> None:
+        """
+        Serve connections.
+        """
+        super().setUp()
+        self.serve(makeService(wait=True))
+
+    def test_socket(self) -> None:
+        """
+        A program has the socket that listens as its 0, and it blocks.
+        """
+        client = self.client(self.server)
+        program = self.ordered(1)
+        self.assertEqual(program.order.repeats, 0)
+        with program.socket() as server:
+            self.assertTrue(isBlocking(server))
+            listens = server.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+            self.assertEqual(listens, 1)
+        self.accepted(program).sendall(b"hello")
+        self.assertEqual(client.recv(100), b"hello")
+
+    def test_one(self) -> None:
+        """
+        While a program runs, clients wait for it, and it may serve them all.
+        """
+        self.client(self.server)
+        program = self.ordered(1).start()
+        self.accepted(program)
+        self.client(self.server)
+        self.assertIdle()
+        self.accepted(program)
+        program.end()
+        self.assertIdle()
+        self.assertFalse(isBlocking(self.server))
+
+    def test_next(self) -> None:
+        """
+        When it has ended, the next client starts another one.
+        """
+        self.client(self.server)
+        program = self.ordered(1).start()
+        self.accepted(program)
+        self.client(self.server)
+        program.end()
+        self.accepted(self.ordered(2))
+
+    @told
+    def test_unaccepted(self) -> None:
+        """
+        Programs that accept nothing are started again at once a few times, and then
+        after pauses that grow up to a bound.
+        """
+        self.client(self.server)
+        number = 0
+        for _ in range(FREE_TRIES):
+            number += 1
+            self.ordered(number).start().end()
+        seconds = FIRST_PAUSE
+        for _ in range(12):
+            number += 1
+            self.ordered(number).start().end()
+            self.assertIdle()
+            self.reactor.advance(seconds * 0.9)
+            self.assertIdle()
+            self.reactor.advance(seconds * 0.1 + 0.001)
+            seconds = min(seconds * 2, LONGEST_PAUSE)
+        self.assertEqual(seconds, LONGEST_PAUSE)
+        self.assertEqual(len(self.said("pause")), 12)
+        self.ordered(number + 1)
+
+    def test_acceptedAgain(self) -> None:
+        """
+        A program that accepts ends the pauses.
+        """
+        self.client(self.server)
+        for number in range(FREE_TRIES + 1):
+            self.ordered(number + 1).start().end()
+        self.reactor.advance(FIRST_PAUSE)
+        program = self.ordered(FREE_TRIES + 2).start()
+        self.accepted(program)
+        program.end()
+        self.client(self.server)
+        self.ordered(FREE_TRIES + 3).start().end()
+        self.ordered(FREE_TRIES + 4)
+        self.assertEqual(len(self.said("pause")), 1)
+
+    def test_longLife(self) -> None:
+        """
+        A program that ran for long is no loop, whatever it has left.
+        """
+        self.client(self.server)
+        for number in range(FREE_TRIES + 3):
+            program = self.ordered(number + 1).start()
+            self.reactor.advance(LONG_LIFE)
+            program.end()
+        self.ordered(FREE_TRIES + 4)
+        self.assertEqual(self.said("pause"), [])
+
+    @told
+    def test_accepting(self) -> None:
+        """
+        Programs that accept one client each are started again at once, though the
+        next client has come before each of them ends.
+        """
+        self.client(self.server)
+        for number in range(1, 5 * FREE_TRIES):
+            program = self.ordered(number).start()
+            self.accepted(program).close()
+            self.come()
+            program.end()
+        self.assertEqual(self.said("pause"), [])
+
+    @told
+    def test_acceptedBetween(self) -> None:
+        """
+        After programs that did accept, some that do not are started again at once, and
+        the first pause is the shortest one.
+        """
+        self.test_accepting()
+        before = number = len(self.launcher.programs)
+        while not self.said("pause"):
+            number += 1
+            self.ordered(number).start().end()
+        self.assertGreater(number - before, FREE_TRIES)
+        (pause,) = self.said("pause")
+        self.assertEqual(float(pause["seconds"]), FIRST_PAUSE)
+
+    @told
+    def test_acceptingUnix(self) -> None:
+        """
+        So they are for clients of a UNIX socket.
+        """
+        self.listener.stop()
+        self.serve(makeUnix(self.mktemp(), wait=True))
+        self.test_accepting()
+
+    def come(self) -> None:
+        """
+        Have another client be there.
+        """
+        self.client(self.server)
+        select.select([self.server], [], [], PATIENCE)
+
+    def test_untold(self) -> None:
+        """
+        Where it cannot be known whether a connection was accepted, short lives are
+        taken for a loop; but the pauses do not grow, and the log does not say that
+        none was accepted.
+        """
+        self.patch(peek, "waiting", lambda sock: None)
+        self.client(self.server)
+        for number in range(1, FREE_TRIES + 1):
+            self.ordered(number).start().end()
+        for number in range(FREE_TRIES + 1, FREE_TRIES + 6):
+            self.ordered(number).start().end()
+            self.assertIdle()
+            self.reactor.advance(FIRST_PAUSE + 0.001)
+        pauses = self.said("pause")
+        self.assertEqual([float(each["seconds"]) for each in pauses], [FIRST_PAUSE] * 5)
+        self.assertIn("may not have accepted", pauses[0]["reason"])
+
+    @told
+    def test_resets(self) -> None:
+        """
+        A client that resets its connection while programs accept nothing has them
+        started neither without a pause nor after one that grows.
+        """
+        self.client(self.server)
+        for number in range(1, FREE_TRIES + 1):
+            self.ordered(number).start().end()
+        for number in range(FREE_TRIES + 1, FREE_TRIES + 6):
+            program = self.ordered(number).start()
+            client = self.client(self.server)
+            reset(client)
+            self.reactor.turnUntil(lambda: self.dead() > 0)
+            program.end()
+            self.assertIdle()
+            self.reactor.advance(LONGEST_PAUSE)
+        pauses = [float(each["seconds"]) for each in self.said("pause")]
+        self.assertEqual(pauses[1:], [FIRST_PAUSE] * 4)
+
+    def dead(self) -> int:
+        """
+        How many wait who are gone.
+        """
+        told = waiting(self.server)
+        assert told is not None
+        return told.dead
+
+    def test_missing(self) -> None:
+        """
+        When the program is not there, one client is closed, and nothing is written
+        to it.
+        """
+        self.listener.stop()
+        path = os.path.abspath(self.mktemp())
+        self.serve(makeService(wait=True, program=Program(path, (), ("prog",))))
+        before = openDescriptors()
+        first = self.client(self.server)
+        self.reactor.turnUntil(lambda: bool(self.said("fail")))
+        self.refused()
+        self.assertEqual(first.recv(100), b"")
+        with open(path, "w") as file:
+            file.write("#!/bin/sh\n")
+        os.chmod(path, 0o755)
+        second = self.client(self.server)
+        connection = self.accepted(self.ordered(1))
+        connection.sendall(b"here")
+        self.assertEqual(second.recv(100), b"here")
+        for each in (first, second, connection, self.launcher, self.reactor):
+            each.close()
+        self.listener.stop()
+        self.assertEqual(openedSince(before), {})
+
+    def refused(self) -> None:
+        """
+        Wait until a connection is closed that has no program.
+        """
+        self.reactor.turnUntil(lambda: "refusing" not in self.listener.held())
+
+    def test_failed(self) -> None:
+        """
+        When the launcher cannot start the program, one client is closed, and the
+        others after it.
+        """
+        self.launcher.refusal = "Permission denied"
+        clients = [self.client(self.server) for _ in range(3)]
+        self.reactor.turnUntil(lambda: len(self.said("fail")) == 3)
+        self.refused()
+        for client in clients:
+            self.assertEqual(client.recv(100), b"")
+        self.assertFalse(self.reactor.turn())
+        self.assertEqual(self.limits.running, 0)
+        # Only the socket itself is read, whatever becomes of the process.
+        self.assertEqual(len(self.reactor.getReaders()), 1)
+
+    def test_failedAndGone(self) -> None:
+        """
+        That the client is gone too is no matter.
+        """
+        client = self.client(self.server)
+        program = self.ordered(1)
+        self.accepted(program)
+        client.close()
+        program.fail("Permission denied")
+        self.assertFalse(isBlocking(self.server))
+        self.client(self.server)
+        self.ordered(2)
+
+    def test_taken(self) -> None:
+        """
+        Where the connection to be closed is taken by somebody who shares the socket,
+        the process that waits for another one is killed after a moment.
+        """
+        self.launcher.refusal = "Permission denied"
+        thief = self.closing(self.server.dup())
+        client = self.client(self.server)
+        self.patch(fakes, "acceptOne", lambda process: None)
+        self.reactor.turnUntil(lambda: bool(self.reactor.processes))
+        self.closing(thief.accept()[0])
+        self.assertEqual(self.listener.held(), ["refusing"])
+        self.reactor.advance(REFUSAL)
+        (process,) = self.reactor.processes
+        self.assertEqual(process.signals, ["KILL"])
+        self.assertEqual(self.listener.held(), [])
+        client.close()
+
+    def test_stopInRefusal(self) -> None:
+        """
+        After it was stopped nothing is waited for.
+        """
+        self.launcher.refusal = "Permission denied"
+        self.client(self.server)
+        self.patch(fakes, "acceptOne", lambda process: None)
+        self.reactor.turnUntil(lambda: bool(self.reactor.processes))
+        self.listener.stop()
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+        (process,) = self.reactor.processes
+        self.assertEqual(process.signals, ["KILL"])
+
+    def test_stopInPause(self) -> None:
+        """
+        After it was stopped, no time is waited for.
+        """
+        self.client(self.server)
+        for number in range(FREE_TRIES + 1):
+            self.ordered(number + 1).start().end()
+        self.listener.stop()
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+    def test_retire(self) -> None:
+        """
+        The socket is free when the program has ended; the backlog is left to what
+        comes after it.
+        """
+        done: list[None] = []
+        self.client(self.server)
+        program = self.ordered(1).start()
+        self.listener.retire(lambda: done.append(None))
+        self.assertEqual(done, [])
+        program.end()
+        self.assertEqual(done, [None])
+        self.assertIdle()
+        connection, _ = self.server.accept()
+        connection.close()
+
+
+class FaultTests(WaitingTestCase):
+    """
+    Tests for L{WaitProgram} in which a step raises what nobody expects.
+    """
+
+    def wrong(self, *_: object, **__: object) -> Any:
+        """
+        Be what raises it.
+        """
+        raise OverflowError("it is too large")
+
+    def test_begin(self) -> None:
+        """
+        What keeps a program from being started holds the socket for a moment only, and
+        nothing is counted.
+        """
+        for service, kind in (
+            (makeDatagrams(wait=True), PendingDatagram),
+            (makeService(wait=True), PendingConnections),
+        ):
+            started = len(self.launcher.programs)
+            self.serve(service)
+            client = self.closing(socket.socket(socket.AF_INET, service.socktype))
+            client.connect(self.server.getsockname())
+            if not service.isStream:
+                client.send(b"x")
+            with mock.patch.object(kind, "note", self.wrong):
+                self.reactor.turnUntil(lambda: "broken" in self.listener.held())
+            self.assertEqual(self.listener.held(), ["broken"])
+            self.assertEqual(self.limits.running, 0)
+            self.reactor.advance(BROKEN_PAUSE)
+            self.ordered(started + 1)
+            self.assertEqual(self.limits.running, 1)
+            self.flushLoggedErrors(OverflowError)
+            self.listener.stop()
+
+    def test_end(self) -> None:
+        """
+        What goes wrong after a program has ended holds the socket for a moment only,
+        also if the socket is waited for.
+        """
+        self.serve(makeService(wait=True))
+        client = self.closing(socket.socket())
+        client.connect(self.server.getsockname())
+        program = self.ordered(1)
+        with mock.patch.object(PendingConnections, "left", self.wrong):
+            program.start().end()
+        self.assertEqual(self.listener.held(), ["broken"])
+        self.assertEqual(self.limits.running, 0)
+        self.assertEqual(len(self.flushLoggedErrors(OverflowError)), 1)
+        self.reactor.advance(BROKEN_PAUSE)
+        program = self.ordered(2)
+        retired: list[bool] = []
+        self.listener.retire(lambda: retired.append(True))
+        with mock.patch.object(PendingConnections, "left", self.wrong):
+            program.start().end()
+        self.assertEqual(retired, [True])
+        self.assertEqual(len(self.flushLoggedErrors(OverflowError)), 1)
