@@ -19,10 +19,10 @@ from typing import Any, Callable
 from twisted.application.service import Service as ApplicationService
 from twisted.internet.defer import Deferred, DeferredList
 
-from inetdtw.builtin import ReflectorGuard
 from inetdtw.config import loader
 from inetdtw.config.loader import Configuration
 from inetdtw.config.parser import parse
+from inetdtw.internal.services import ReflectorGuard
 from inetdtw.launchers import Launchers
 from inetdtw.limits.budget import Total, defaultMost, processLimit
 from inetdtw.limits.counters import Tally

@@ -14,13 +14,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Callable
 
-from inetdtw import builtin
 from inetdtw.config import compat
 from inetdtw.config.entry import Entry
 from inetdtw.config.parser import Warned
 from inetdtw.config.programs import Execution
 from inetdtw.config.resolution import Question, orElse
 from inetdtw.config.sockets import Endpoint, atEach
+from inetdtw.internal import services
 from inetdtw.model.errors import ConfError
 from inetdtw.model.service import Address, Bounds, Service, Settings
 from inetdtw.system import lookups
@@ -36,7 +36,7 @@ _INTERNAL_PORTS = {
     37: "time",
     113: "auth",
 }
-_INTERNAL = {"tcpmux", *builtin.NAMES}
+_INTERNAL = {"tcpmux", *services.NAMES}
 #: What the services behind tcpmux are written with in front.
 _MUX = "tcpmux/"
 

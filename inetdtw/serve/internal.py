@@ -15,8 +15,8 @@ from typing import Any, Callable
 
 from twisted.internet.protocol import Protocol
 
-from inetdtw import builtin
 from inetdtw.interfaces import ILauncher
+from inetdtw.internal import services
 from inetdtw.limits.service import Limits
 from inetdtw.model.service import Service
 from inetdtw.serve.admission import Gate
@@ -49,7 +49,7 @@ class InternalStream(GatedListener):
         gate = Gate(service.name, limits, host.report, None, account=account)
         self.mayAccept, self.short = gate.open, gate.short
         note = host.descriptors.note
-        self._factory = builtin.streamFactory(
+        self._factory = services.streamFactory(
             service.internal, host.wallclock, self._ended
         )
         port = streamPort(sock, host, service.name, self, note)
@@ -118,7 +118,7 @@ class InternalDatagrams(GatedListener):
         self._answers = service.internal != "discard"
         self._guarded = False
         self._number = 0 if sock.family == socket.AF_UNIX else sock.getsockname()[1]
-        self._protocol = builtin.datagramProtocol(
+        self._protocol = services.datagramProtocol(
             service.internal, host.wallclock, host.guard, service.name
         )
         self.makeConnection = self._protocol.makeConnection

@@ -37,9 +37,9 @@ from twisted.logger import globalLogPublisher
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw.builtin import ReflectorGuard
 from inetdtw.helpers import acceptor
 from inetdtw.interfaces import Exit, IChild, ILauncher, Order
+from inetdtw.internal.services import ReflectorGuard
 from inetdtw.log.report import Report
 from inetdtw.model.errors import Place
 from inetdtw.model.service import Address, Program, Service

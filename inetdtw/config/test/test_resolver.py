@@ -11,10 +11,10 @@ import socket
 from dataclasses import replace
 from typing import Any
 
-from inetdtw import builtin
 from inetdtw.config.entry import Entry
 from inetdtw.config.parser import parse
 from inetdtw.config.resolver import resolve
+from inetdtw.internal import services
 from inetdtw.model.errors import ConfError, Place
 from inetdtw.model.process import Context, Identity, Login
 from inetdtw.model.service import (
@@ -391,7 +391,7 @@ class InternalTests(ResolveCase):
         """
         An argument tells it, whatever the port (item 2).
         """
-        for name in builtin.NAMES:
+        for name in services.NAMES:
             line = f"20007 stream tcp nowait - internal {name}"
             self.assertEqual(serviceOf(line).internal, name)
         line = "echo stream tcp nowait - internal discard"
@@ -431,7 +431,7 @@ class InternalTests(ResolveCase):
         """
         An internal service that does not exist is told with those that do.
         """
-        known = ", ".join(sorted({*builtin.NAMES, "tcpmux"}))
+        known = ", ".join(sorted({*services.NAMES, "tcpmux"}))
         line = "20007 stream tcp nowait - internal"
         reason = f"there is no internal '20007', only {known}"
         self.assertProblem(line, 1, "args", reason)

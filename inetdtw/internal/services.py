@@ -1,4 +1,4 @@
-# -*- test-case-name: inetdtw.test.test_builtin -*-
+# -*- test-case-name: inetdtw.internal.test.test_services -*-
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
@@ -33,8 +33,15 @@ from twisted.internet.error import MessageLengthError
 from twisted.internet.interfaces import IUDPTransport
 from twisted.internet.protocol import DatagramProtocol, Protocol, ServerFactory
 
-from inetdtw._reflector import ReflectorGuard
-from inetdtw._streams import LINES, Chargen, Discard, Echo, OneAnswer, StreamFactory
+from inetdtw.internal.reflector import ReflectorGuard
+from inetdtw.internal.streams import (
+    LINES,
+    Chargen,
+    Discard,
+    Echo,
+    OneAnswer,
+    StreamFactory,
+)
 from inetdtw.limits.throttle import Seldom
 
 __all__ = [

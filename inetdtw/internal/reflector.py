@@ -1,4 +1,4 @@
-# -*- test-case-name: inetdtw.test.test_builtin -*-
+# -*- test-case-name: inetdtw.internal.test.test_services -*-
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 

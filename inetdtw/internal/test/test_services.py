@@ -1,9 +1,9 @@
-# -*- test-case-name: inetdtw.test.test_builtin -*-
+# -*- test-case-name: inetdtw.internal.test.test_services -*-
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
 """
-Tests for L{inetdtw.builtin}.
+Tests for L{inetdtw.internal.services}.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw._reflector import isOfThisMachine
-from inetdtw.builtin import (
+from inetdtw.internal.reflector import isOfThisMachine
+from inetdtw.internal.services import (
     NAMES,
     ReflectorGuard,
     UnknownService,

@@ -1,9 +1,9 @@
-# -*- test-case-name: inetdtw.test.test_builtin -*-
+# -*- test-case-name: inetdtw.internal.test.test_services -*-
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
 """
-The protocols of the small services over TCP; see L{inetdtw.builtin}.
+The protocols of the small services over TCP; see L{inetdtw.internal.services}.
 """
 
 from __future__ import annotations
