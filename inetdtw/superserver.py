@@ -23,7 +23,7 @@ from inetdtw.config import loader
 from inetdtw.config.loader import Configuration
 from inetdtw.config.parser import parse
 from inetdtw.internal.services import ReflectorGuard
-from inetdtw.launchers import Launchers
+from inetdtw.launch.pool import Launchers
 from inetdtw.limits.budget import Total, defaultMost, processLimit
 from inetdtw.limits.counters import Tally
 from inetdtw.log.report import Report

@@ -5,10 +5,10 @@
 """
 The program of a fork server: a lean process that starts the programs of services.
 
-L{inetdtw.helper} runs it, with the context it has to take on as arguments
+L{inetdtw.launch.forkserver.process} runs it, with the context it has to take on as arguments
 C{name=value} and a sequenced-packet socket as its descriptor 3, over which go the
 packets of L{inetdtw.helpers.protocol}.  It gets its code over descriptor 0
-(L{inetdtw.helpercode}), imports nothing but the standard library, and ends when the
+(L{inetdtw.launch.forkserver.code}), imports nothing but the standard library, and ends when the
 other end of the socket is closed; the programs that it has started live on.
 
 It takes no order before the daemon has seen who it runs as, and lets it begin.

@@ -12,8 +12,8 @@ from typing import Any, Callable
 
 from zope.interface import implementer
 
-from inetdtw.complaints import Complaints
 from inetdtw.interfaces import Exit, IChild
+from inetdtw.launch.stderr import Complaints
 from inetdtw.model.service import Service
 from inetdtw.serve.runtime import Host
 

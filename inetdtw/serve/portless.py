@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any, Callable
 
 from inetdtw.interfaces import ILauncher
+from inetdtw.launch.warm.launcher import isReady
 from inetdtw.limits.service import Limits
 from inetdtw.model.service import Service
 from inetdtw.model.state import ServiceState, stateOf
@@ -30,7 +31,6 @@ from inetdtw.system import sockets
 from inetdtw.system.clock import clockOf
 from inetdtw.system.descriptors import Claim, Purpose
 from inetdtw.system.sockets import goodbye
-from inetdtw.warm import isReady
 
 
 class Door(SocketPort):

@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Callable
 
-from inetdtw.complaints import Complaints
 from inetdtw.internal.services import ReflectorGuard
+from inetdtw.launch.stderr import Complaints
 from inetdtw.limits.budget import Total
 from inetdtw.limits.counters import Tally
 from inetdtw.log.report import Report

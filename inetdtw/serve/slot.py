@@ -23,6 +23,7 @@ from twisted.internet.interfaces import IAddress
 from inetdtw.config.parser import Warned
 from inetdtw.helpers.socketstate import Original, Spoiled
 from inetdtw.interfaces import ILauncher, IListener
+from inetdtw.launch.warm.launcher import isReady
 from inetdtw.limits.backoff import Pauses
 from inetdtw.limits.rebinds import Renewals
 from inetdtw.limits.service import Limits
@@ -41,7 +42,6 @@ from inetdtw.system.clock import clockOf
 from inetdtw.system.descriptors import Claim, Purpose
 from inetdtw.system.sockdiag import hears
 from inetdtw.text import native
-from inetdtw.warm import isReady
 
 #: The seconds before another try to have a socket: the first, and the most.
 FIRST_RETRY, LONGEST_RETRY = 1.0, 16.0

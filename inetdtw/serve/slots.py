@@ -15,7 +15,7 @@ from typing import Any, Union
 from twisted.internet.defer import Deferred
 from twisted.internet.task import LoopingCall
 
-from inetdtw.launchers import Launchers
+from inetdtw.launch.pool import Launchers
 from inetdtw.model.changes import Changes, diff
 from inetdtw.model.selection import chosen
 from inetdtw.model.service import Key, Service

@@ -14,8 +14,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any, Callable
 
-from inetdtw.complaints import Complaints
 from inetdtw.interfaces import ILauncher, IPreparing, Order
+from inetdtw.launch.stderr import Complaints
 from inetdtw.model.service import Service
 from inetdtw.serve import environment
 from inetdtw.serve.child import Child

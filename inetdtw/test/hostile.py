@@ -20,10 +20,12 @@ from typing import Any, Callable
 from inetdtw import _warmhelper
 from inetdtw.config import loader
 from inetdtw.config.parser import Include, parse
-from inetdtw.delegations import Delegation
-from inetdtw.helper import Helper
 from inetdtw.helpers import forkserver, programs, protocol
 from inetdtw.interfaces import Order
+from inetdtw.launch.forkserver.delegation import Delegation
+from inetdtw.launch.forkserver.process import Helper
+from inetdtw.launch.warm.channel import Channel as WarmChannel
+from inetdtw.launch.warm.process import WarmProcess
 from inetdtw.model.errors import printable
 from inetdtw.model.service import Settings
 from inetdtw.serve import tcpmux
@@ -31,8 +33,6 @@ from inetdtw.system.crowd import Crowd
 from inetdtw.test import system
 from inetdtw.test.fakes import FIRST_PID, FakeChild
 from inetdtw.text import fromBytes
-from inetdtw.warmchannel import Channel as WarmChannel
-from inetdtw.warmprocess import WarmProcess
 
 
 def configuration(data: bytes) -> None:

@@ -24,7 +24,8 @@ from twisted.python.failure import Failure
 from inetdtw import InetdService, NothingToServe, superserver
 from inetdtw.config import loader
 from inetdtw.helpers.protocol import decode
-from inetdtw.launchers import Launchers
+from inetdtw.launch.forkserver.test.test_process import PlayedHelper
+from inetdtw.launch.pool import Launchers
 from inetdtw.model.selection import NotOneService
 from inetdtw.model.service import Settings
 from inetdtw.serve.internal import InternalStream
@@ -40,7 +41,6 @@ from inetdtw.test.fakes import (
     openDescriptors,
     openedSince,
 )
-from inetdtw.test.test_helper import PlayedHelper
 
 ECHO = "127.0.0.1:0 stream tcp nowait - internal echo\n"
 DISCARD = "127.0.0.1:0 dgram udp wait - internal discard\n"

@@ -22,9 +22,9 @@ from inetdtw._warmhelper import (
     packAddress,
 )
 from inetdtw.interfaces import Exit, Order
+from inetdtw.launch.warm.process import WarmProcess
 from inetdtw.model.service import Interpreted
 from inetdtw.test.fakes import PATIENCE, FakeChild, FakeProgram, ServingTestCase
-from inetdtw.warmprocess import WarmProcess
 from inetdtw.warmtext import VERSION
 
 #: What a report says last, where that is not the processor time.

@@ -18,10 +18,11 @@ from zope.interface.verify import verifyObject
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw.forkserver import ForkServers
 from inetdtw.helpers.connection import Acceptor, packAddress, unpackAddress
 from inetdtw.helpers.protocol import ADDRESSED, decode
 from inetdtw.interfaces import Exit, IAcceptingLauncher, Order
+from inetdtw.launch.forkserver.launcher import ForkServers
+from inetdtw.launch.forkserver.test.test_delegation import Watcher
 from inetdtw.limits.service import Limits
 from inetdtw.log.report import Report
 from inetdtw.model.process import Context
@@ -35,7 +36,6 @@ from inetdtw.test.fakes import (
     listening,
     makeService,
 )
-from inetdtw.test.test_delegations import Watcher
 
 
 class AddressTests(SynchronousTestCase):

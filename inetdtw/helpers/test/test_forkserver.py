@@ -22,8 +22,6 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from inetdtw.channel import encode
-from inetdtw.helpercode import BOOT, MODULES, codeOf
 from inetdtw.helpers.protocol import (
     ACCEPT,
     ACCEPTED,
@@ -50,6 +48,8 @@ from inetdtw.helpers.protocol import (
 )
 from inetdtw.helpers.test.test_spawn import PROBE, ignored
 from inetdtw.interfaces import Order
+from inetdtw.launch.forkserver.channel import encode
+from inetdtw.launch.forkserver.code import BOOT, MODULES, codeOf
 from inetdtw.model.process import Context
 from inetdtw.test.fakes import PATIENCE, ServingTestCase, openDescriptors
 

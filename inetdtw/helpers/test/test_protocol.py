@@ -12,7 +12,6 @@ import os
 import socket
 
 from inetdtw import _warmhelper
-from inetdtw.channel import Channel, encode
 from inetdtw.helpers import protocol
 from inetdtw.helpers.protocol import (
     ENDED,
@@ -24,6 +23,7 @@ from inetdtw.helpers.protocol import (
     receive,
 )
 from inetdtw.interfaces import Order
+from inetdtw.launch.forkserver.channel import Channel, encode
 from inetdtw.test.fakes import ServingTestCase
 
 

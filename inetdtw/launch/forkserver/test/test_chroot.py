@@ -1,0 +1,262 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Tests for L{inetdtw.launch.forkserver.chroot}.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from functools import partial
+from typing import Any
+
+from zope.interface.verify import verifyObject
+
+from inetdtw.interfaces import IAcceptingLauncher, ILauncher, Order
+from inetdtw.launch.forkserver.chroot import Rooted
+from inetdtw.launch.forkserver.launcher import usualCount
+from inetdtw.model.process import Context
+from inetdtw.test.fakes import (
+    FakeChild,
+    FakeLauncher,
+    ServingTestCase,
+    openDescriptors,
+    openedSince,
+)
+
+ORDER = Order("/bin/x", ("x",), {}, {}, (0, 0, 0), 5)
+
+
+class RootedTests(ServingTestCase):
+    """
+    Tests for L{Rooted}.
+    """
+
+    def setUp(self) -> None:
+        """
+        Have a root directory behind a link.
+        """
+        super().setUp()
+        self.folder = os.path.abspath(self.mktemp())
+        self.path = os.path.join(self.folder, "current")
+        for name in ("one", "two"):
+            os.makedirs(os.path.join(self.folder, name))
+        os.symlink("one", self.path)
+        self.before = openDescriptors()
+        self.failure: OSError | None = None
+        self.made: list[Any] = []
+        self.given: list[Any] = []
+        context = Context(chroot=self.path)
+        self.rooted = Rooted(context, self.reactor, self.host.report, None, self.make)
+        self.addCleanup(self.rooted.stop)
+        self.rooted.start()
+
+    def make(self, *given: Any, **more: Any) -> Any:
+        """
+        Make what stands for fork servers.
+        """
+        if self.failure is not None:
+            raise self.failure
+        self.given.append((given, more))
+        self.made.append(FakeLauncher())
+        self.made[-1].over = False
+        return self.made[-1]
+
+    def switch(self, name: str) -> None:
+        """
+        Have the path lead elsewhere.
+        """
+        os.symlink(name, f"{self.path}.new")
+        os.rename(f"{self.path}.new", self.path)
+
+    def launch(self) -> FakeChild:
+        """
+        Order a program.
+        """
+        child = FakeChild()
+        self.rooted.launch(child, ORDER)
+        return child
+
+    def ordered(self) -> list[int]:
+        """
+        How many programs each of the fork servers had to start.
+        """
+        return [len(each.programs) for each in self.made]
+
+    def test_interface(self) -> None:
+        """
+        It is a launcher that accepts nothing by itself, as nobody would look then, nor
+        is anything repeated.
+        """
+        verifyObject(ILauncher, self.rooted)
+        self.assertFalse(IAcceptingLauncher.providedBy(self.rooted))
+        self.launch()
+        self.rooted.settle()
+        self.assertEqual(self.made[0].programs[0].order.repeats, 0)
+
+    def test_made(self) -> None:
+        """
+        Fork servers are made for the context, and started.
+        """
+        given = (self.rooted.context, self.reactor, self.host.report)
+        self.assertEqual(self.given, [(given, {"total": None})])
+        self.assertEqual(self.made[0].said, ["start"])
+
+    def test_count(self) -> None:
+        """
+        There are as many at a time as there would be in the usual root directory.
+        """
+        self.assertEqual(self.rooted.count, usualCount())
+        given = (self.rooted.context, self.reactor, self.host.report, None, self.make)
+        rooted = Rooted(*given, count=7)
+        self.addCleanup(rooted.stop)
+        self.assertEqual((rooted.count, self.given[-1][1]["count"]), (7, 7))
+
+    def test_same(self) -> None:
+        """
+        As long as the root directory is the same, so are they.
+        """
+        self.launch()
+        self.switch("../" + os.path.basename(self.folder) + "/one")
+        self.rooted.renew()
+        self.launch()
+        self.assertEqual((self.ordered(), self.rooted.moves), ([2], 0))
+
+    def test_switched(self) -> None:
+        """
+        When the path leads elsewhere, others are started at the next order, and have
+        it; those in the old directory end with their programs.
+        """
+        self.launch()
+        self.switch("two")
+        self.launch()
+        self.assertEqual((self.ordered(), self.rooted.moves), ([1, 1], 1))
+        self.assertEqual(self.made[0].said[1:], ["retire"])
+        self.assertEqual(self.made[1].said, ["start"])
+
+    def test_renewed(self) -> None:
+        """
+        So they are when it is asked for.
+        """
+        self.switch("two")
+        self.rooted.renew()
+        self.assertEqual((self.ordered(), self.rooted.moves), ([0, 0], 1))
+
+    def test_anew(self) -> None:
+        """
+        A directory that was made anew is another one, whatever its inode.
+        """
+        for count in (1, 2, 3):
+            os.rmdir(os.path.join(self.folder, "one"))
+            os.mkdir(os.path.join(self.folder, "one"))
+            self.launch()
+            self.assertEqual(self.rooted.moves, count)
+
+    def test_missing(self) -> None:
+        """
+        While it is not there, no program starts, and the reason names it; then there
+        are others.
+        """
+        os.rmdir(os.path.join(self.folder, "one"))
+        told = [f"{self.path}: No such file or directory"]
+        self.assertEqual(self.launch().told, told)
+        self.rooted.renew()
+        self.assertEqual(self.made[0].said, ["start"])
+        with open(os.path.join(self.folder, "one"), "w"):
+            """It is no directory."""
+        told = [f"{self.path}: Not a directory"]
+        for _ in range(2):
+            self.assertEqual(self.launch().told, told)
+        os.unlink(os.path.join(self.folder, "one"))
+        os.mkdir(os.path.join(self.folder, "one"))
+        self.assertEqual(self.launch().told, [])
+        self.assertEqual(self.ordered(), [0, 1])
+
+    def test_noDescriptors(self) -> None:
+        """
+        Without descriptors for others it is tried again with the next order.
+        """
+        self.switch("two")
+        self.failure = OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        told = [f"{self.path}: Too many open files"]
+        for _ in range(2):
+            self.assertEqual(self.launch().told, told)
+        self.failure = None
+        self.assertEqual(self.launch().told, [])
+        self.assertEqual((self.ordered(), self.rooted.moves), ([0, 1], 1))
+
+    def test_noneAtAll(self) -> None:
+        """
+        Where there are none at the beginning, nothing is left open.
+        """
+        self.failure = OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        before = openDescriptors()
+        given = (Context(chroot=self.path), self.reactor, self.host.report, None)
+        self.assertRaises(OSError, Rooted, *given, self.make)
+        self.assertEqual(openedSince(before), {})
+
+    def test_room(self) -> None:
+        """
+        Those who wait for room are told in turn, also when others take the place.
+        """
+        told: list[int] = []
+        self.made[0].room = False
+        self.assertFalse(self.rooted.room)
+        for number in (1, 2):
+            self.rooted.whenRoom(partial(told.append, number))
+        self.switch("two")
+        self.rooted.renew()
+        self.made[1].room = False
+        self.made[1]._waiters.pop(0)()
+        self.assertEqual(told, [])
+        self.made[1].makeRoom()
+        self.assertEqual(told, [1, 2])
+        self.assertEqual(self.made[1]._waiters, [])
+
+    def test_roomAgain(self) -> None:
+        """
+        So it is in the same directory, for one and for the next.
+        """
+        told: list[int] = []
+        for number in (1, 2):
+            self.made[0].room = False
+            self.rooted.whenRoom(partial(told.append, number))
+            self.assertEqual(told, [*range(1, number)])
+            self.made[0].makeRoom()
+            self.assertEqual(told, [*range(1, number + 1)])
+        self.assertEqual(self.made[0]._waiters, [])
+
+    def test_over(self) -> None:
+        """
+        It is over when all that were in any directory have ended.
+        """
+        self.switch("two")
+        self.rooted.renew()
+        self.rooted.retire()
+        self.assertEqual(self.made[1].said, ["start", "retire"])
+        for launcher in self.made:
+            self.assertFalse(self.rooted.over)
+            launcher.over = True
+        self.assertTrue(self.rooted.over)
+
+    def test_forgets(self) -> None:
+        """
+        Of those that have ended nothing is kept.
+        """
+        for name in ("two", "one", "two", "one"):
+            self.switch(name)
+            self.rooted.renew()
+            self.made[-2].over = True
+        self.assertEqual(len(self.rooted._retired), 1)
+
+    def test_stop(self) -> None:
+        """
+        All of them stop, and nothing is left open.
+        """
+        self.switch("two")
+        self.rooted.renew()
+        self.rooted.stop()
+        self.assertEqual([each.said[-1] for each in self.made], ["stop", "stop"])
+        self.assertEqual(openedSince(self.before), {})

@@ -1,0 +1,470 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Tests for L{inetdtw.launch.forkserver.delegation}.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import socket
+import struct
+from functools import partial
+from typing import Any
+
+from zope.interface import implementer
+from zope.interface.verify import verifyObject
+
+from inetdtw.helpers.connection import packAddress
+from inetdtw.helpers.protocol import (
+    ACCEPT,
+    ACCEPTED,
+    ADDRESSED,
+    CROWDED,
+    DROPPED,
+    ENDED,
+    HELLO,
+    NAME,
+    REPEATS_SHIFT,
+    TAKEN,
+    TAKEN_ASTRAY,
+    UNTAKEN,
+    WITHDRAWN,
+)
+from inetdtw.interfaces import Exit, IAccepting
+from inetdtw.launch.forkserver.delegation import Delegation
+from inetdtw.launch.forkserver.process import Helper
+from inetdtw.launch.forkserver.test.test_process import HelperTestCase
+from inetdtw.launch.sendqueue import PAUSE
+from inetdtw.limits.backoff import FIRST_PAUSE
+from inetdtw.limits.budget import Share, Total
+
+
+@implementer(IAccepting)
+class Watcher:
+    """
+    Remembers what it is told.
+    """
+
+    def __init__(self) -> None:
+        self.told: list[Any] = []
+
+    def accepted(self, peer: Any) -> Watcher:
+        """
+        A program was started.
+        """
+        self.told.append(("accepted", peer))
+        return self
+
+    def dropped(self, peer: Any, reason: str) -> None:
+        """
+        No more are.
+        """
+        self.told.append(("dropped", peer, reason))
+
+    def crowded(self) -> None:
+        """
+        No more are for now.
+        """
+        self.told.append(("crowded",))
+
+    def started(self, pid: int) -> None:
+        """
+        The program runs.
+        """
+        self.told.append(("started", pid))
+
+    def ended(self, how: Exit) -> None:
+        """
+        The program has ended.
+        """
+        self.told.append(("ended", how.status))
+
+
+class DelegationTests(HelperTestCase):
+    """
+    Tests for L{inetdtw.launch.forkserver.delegation.Delegations}, as a helper uses them.
+    """
+
+    def setUp(self) -> None:
+        """
+        Leave a socket to the helper.
+        """
+        super().setUp()
+        self.server = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(self.server.close)
+        self.watcher = Watcher()
+        verifyObject(IAccepting, self.watcher)
+        delegation = Delegation(self.watcher, b"shared", self.server.fileno())
+        self.helper.delegate(5, delegation)
+
+    def taken(self) -> int:
+        """
+        The number of the delegation that the helper finds in its socket.
+        """
+        packet, ancillary, _, _ = self.played.channel.recvmsg(100, 100)
+        head = struct.unpack_from("=II", packet)
+        self.assertEqual(head[1], ACCEPT << REPEATS_SHIFT | len(b"shared"))
+        self.assertEqual(packet[16:], b"shared")
+        (fd,) = struct.unpack("i", ancillary[0][2])
+        with socket.socket(fileno=fd) as given:
+            self.assertEqual(given.getsockname(), self.server.getsockname())
+        number: int = NAME.unpack_from(packet, 8)[0]
+        return number
+
+    def share(self, total: Total) -> None:
+        """
+        Have the helper count.
+        """
+        share = self.helper._share = Share(total)
+        self.helper._delegations._share = share
+
+    def say(self, *reports: tuple[int, int, int, int]) -> None:
+        """
+        Have the helper say something.
+        """
+        self.played.say(*reports)
+        self.reactor.settle()
+
+    def test_accepted(self) -> None:
+        """
+        A program that the helper has started is told from its start to its end, with
+        the client's address.
+        """
+        self.assertEqual(self.taken(), 5)
+        record = packAddress(ADDRESSED, ("10.0.0.1", 9))
+        assert record is not None
+        self.played.channel.send(record)
+        self.say((ACCEPTED, 5, 77, 0))
+        self.say((4, 5, 77, 256))
+        self.assertEqual(
+            self.watcher.told,
+            [("accepted", ("10.0.0.1", 9)), ("started", 77), ("ended", 1)],
+        )
+
+    def test_died(self) -> None:
+        """
+        What is said of the death of a helper that accepts is also what became of a
+        client that nobody else knew.
+        """
+        self.played.die()
+        (_, reason, _) = self.owner.deaths[0]
+        wanted = "; the client that it was accepting, if any, is closed"
+        self.assertTrue(reason.endswith(wanted), reason)
+        # Its successor never accepted.
+        self.reactor.advance(FIRST_PAUSE)
+        self.play().die()
+        self.assertNotIn("accepting", self.owner.deaths[1][1])
+
+    def test_dropped(self) -> None:
+        """
+        What goes wrong is said, with the folder if that is what is wrong, and whether
+        there is a client that it went wrong for, who may have no address.
+        """
+        self.say(
+            (DROPPED, 5, UNTAKEN, errno.ENOENT),
+            (DROPPED, 5, TAKEN, errno.ENOENT),
+            (DROPPED, 5, TAKEN_ASTRAY, errno.ENOENT),
+            (DROPPED, 6, TAKEN, errno.ENOENT),
+        )
+        missing = os.strerror(errno.ENOENT)
+        wanted = [(None, missing), ("", missing), ("", f"/folder: {missing}")]
+        self.assertEqual(self.watcher.told, [("dropped", *each) for each in wanted])
+
+    def test_withdrawn(self) -> None:
+        """
+        A helper that is to accept no more is told so; what it had accepted before it
+        heard that still counts, and nothing after it has confirmed.
+        """
+        self.taken()
+        freed: list[int] = []
+        self.helper.withdraw(5, lambda: freed.append(5))
+        self.assertEqual(freed, [])
+        packet = self.played.channel.recv(100)
+        self.assertEqual(struct.unpack_from("=I", packet, 4), (0,))
+        self.assertEqual(NAME.unpack_from(packet, 8), (5,))
+        self.say((ACCEPTED, 5, 77, 0), (WITHDRAWN, 5, 0, 0), (ACCEPTED, 5, 78, 0))
+        self.assertEqual(self.watcher.told, [("accepted", None), ("started", 77)])
+        self.assertEqual(freed, [5])
+
+    def test_withdrawnFromNobody(self) -> None:
+        """
+        A socket is free at once when no helper is there, and when the helper that
+        was told dies or ends before it has confirmed.
+        """
+        freed: list[str] = []
+        self.helper.withdraw(99, lambda: freed.append("unknown"))
+        self.assertEqual(freed, ["unknown"])
+        self.helper.withdraw(5, lambda: freed.append("died"))
+        self.assertEqual(freed, ["unknown"])
+        self.played.die()
+        self.assertEqual(freed, ["unknown", "died"])
+
+    def test_withdrawnUntaken(self) -> None:
+        """
+        A successor does not accept from what was withdrawn before it came, though it
+        finds the order to accept in its socket.
+        """
+        freed: list[int] = []
+        self.played.die()
+        self.helper.withdraw(5, lambda: freed.append(5))
+        self.assertEqual(freed, [5])
+        self.succeed(0)
+        self.assertEqual(self.taken(), 5)
+        packet = self.played.channel.recv(100)
+        self.assertEqual(struct.unpack_from("=I", packet, 4), (0,))
+        self.assertEqual(NAME.unpack_from(packet, 8), (5,))
+
+    def test_large(self) -> None:
+        """
+        A program that no packet has room for goes in a file.
+        """
+        self.taken()
+        shared = os.urandom(300_000)
+        self.helper.delegate(6, Delegation(self.watcher, shared, self.server.fileno()))
+        _, _, rest, fds = self.played.take()
+        self.addCleanup(os.close, fds[0])
+        with open(fds[1], "rb", buffering=0) as file:
+            self.assertEqual(os.pread(file.fileno(), 1 << 20, 0), shared)
+        self.assertEqual(NAME.unpack_from(rest)[0], 6)
+        self.assertEqual(self.watcher.told, [])
+
+    def test_tooLarge(self) -> None:
+        """
+        A program that no helper can be told of has its watcher accept.
+        """
+        large = Delegation(self.watcher, b"x" * (1 << 24), self.server.fileno())
+        self.helper.delegate(6, large)
+        self.reactor.advance(0)
+        self.assertEqual(
+            self.watcher.told, [("dropped", None, os.strerror(errno.E2BIG))]
+        )
+
+    def test_withdrawnWhileStopping(self) -> None:
+        """
+        When a helper is told to end, a socket is free once it has.
+        """
+        freed: list[int] = []
+        self.helper.stop()
+        self.helper.withdraw(5, lambda: freed.append(5))
+        self.assertEqual(freed, [])
+        self.played.die()
+        self.assertEqual(freed, [5])
+
+    def test_many(self) -> None:
+        """
+        When there are more sockets than the way to the helper has room for, it is
+        told of the rest a little later, of each once; it is not taken for dead.
+        """
+        expected = list(range(5, 2005))
+        for number in expected[1:]:
+            delegation = Delegation(self.watcher, b"shared", self.server.fileno())
+            self.helper.delegate(number, delegation)
+        taken: list[int] = []
+        self.played.channel.setblocking(False)
+        while len(taken) < len(expected):
+            try:
+                taken.append(self.taken())
+            except BlockingIOError:
+                self.assertNotEqual(self.reactor.getDelayedCalls(), [])
+                self.reactor.advance(PAUSE)
+        self.assertEqual(taken, expected)
+        self.assertEqual(self.watcher.told, [])
+
+    def test_crowded(self) -> None:
+        """
+        A helper that says that it has as many programs as may be is believed.
+        """
+        self.taken()
+        self.say((CROWDED, 5, 0, 0))
+        self.assertEqual(self.watcher.told, [("crowded",)])
+
+    def test_share(self) -> None:
+        """
+        What a helper may start by itself counts from when it accepts to when it has
+        said that it does not any more; its programs are part of it.
+        """
+        total = Total(100)
+        self.share(total)
+        self.helper.delegate(6, Delegation(self.watcher, b"", self.server.fileno()))
+        self.assertEqual(total.lent, 6)
+        self.say((ACCEPTED, 6, 77, 0))
+        self.assertEqual(total.lent, 5)
+        self.say((ENDED, 6, 77, 0))
+        self.assertEqual(total.lent, 6)
+        for number in (5, 6):
+            self.helper.withdraw(number, lambda: None)
+            self.assertEqual(total.lent, 6)
+        self.say((WITHDRAWN, 5, 0, 0))
+        self.assertEqual((total.lent, len(self.helper._delegations)), (6, 1))
+        self.say((WITHDRAWN, 6, 0, 0))
+        self.assertEqual((total.lent, len(self.helper._delegations)), (0, 0))
+
+    def nothingMore(self) -> None:
+        """
+        See that the helper finds nothing else in its socket.
+        """
+        self.played.channel.setblocking(False)
+        self.assertRaises(BlockingIOError, self.played.channel.recv, 100)
+
+    def test_withdrawnEarly(self) -> None:
+        """
+        A socket that is taken back before there is a helper is forgotten at once: what
+        was lent for it is given back, and the helper is never told of it.
+        """
+        total = Total(100)
+        freed: list[int] = []
+        helper = Helper(self.owner, self.reactor, ["/py"], "/", total)
+        self.addCleanup(helper.stop)
+        for number in (6, 7):
+            delegation = Delegation(self.watcher, b"", self.server.fileno())
+            helper.delegate(number, delegation)
+        for number, left in ((6, 6), (7, 0)):
+            helper.withdraw(number, partial(freed.append, number))
+            self.assertNotIn(number, helper._delegations)
+            self.assertEqual(total.lent, left)
+        self.assertEqual(freed, [6, 7])
+        helper.spawn()
+        self.played = self.play()
+        self.say((HELLO, 0, 4, 0))
+        self.nothingMore()
+        self.assertEqual(total.lent, 0)
+        self.played.die()
+        self.assertNotIn("accepting", self.owner.deaths[-1][1])
+        self.assertEqual(freed, [6, 7])
+
+    def test_withdrawnFromTheDead(self) -> None:
+        """
+        One that is taken back between two helpers is forgotten: the next one is not
+        told to accept from it, but from the others.
+        """
+        self.taken()
+        self.helper.delegate(
+            6, Delegation(self.watcher, b"shared", self.server.fileno())
+        )
+        self.taken()
+        self.played.die()
+        freed: list[int] = []
+        self.helper.withdraw(5, partial(freed.append, 5))
+        self.assertEqual((freed, list(self.helper._delegations._kept)), ([5], [6]))
+        self.succeed(0)
+        self.assertEqual(self.taken(), 6)
+        self.nothingMore()
+        self.say((WITHDRAWN, 5, 0, 0))
+        self.assertEqual(freed, [5])
+
+    def test_withdrawnOnce(self) -> None:
+        """
+        What a helper has confirmed is free once, however often it says so, and not
+        again when it dies.
+        """
+        freed: list[int] = []
+        self.helper.withdraw(5, partial(freed.append, 5))
+        self.say((WITHDRAWN, 5, 0, 0), (WITHDRAWN, 5, 0, 0))
+        self.assertEqual(freed, [5])
+        self.assertNotIn(5, self.helper._delegations)
+        self.played.die()
+        self.assertEqual(freed, [5])
+
+    def test_deathFreesUnwanted(self) -> None:
+        """
+        The death of a helper frees what was taken back, and only that.
+        """
+        freed: list[int] = []
+        kept = Delegation(self.watcher, b"shared", self.server.fileno())
+        kept.free = partial(freed.append, 6)
+        self.helper.delegate(6, kept)
+        self.helper.withdraw(5, partial(freed.append, 5))
+        self.played.die()
+        self.assertEqual((freed, list(self.helper._delegations._kept)), ([5], [6]))
+
+    def untold(self) -> int:
+        """
+        Delegate a socket to a helper whose channel is full.
+
+        @return: how many packets are in it.
+        """
+        sent = 0
+        with contextlib.suppress(BlockingIOError):
+            while sent < 10_000:
+                self.helper._channel.send(0, bytes(100))
+                sent += 1
+        given = Delegation(self.watcher, b"shared", self.server.fileno())
+        self.helper.delegate(6, given)
+        return sent
+
+    def test_withdrawnUnsent(self) -> None:
+        """
+        A helper that is not told yet to accept from a socket that is taken back is only
+        told to leave it.
+        """
+        self.taken()
+        sent = self.untold()
+        freed: list[int] = []
+        self.helper.withdraw(6, partial(freed.append, 6))
+        self.assertEqual(freed, [])
+        for _ in range(sent):
+            self.assertEqual(len(self.played.channel.recv(1000)), 108)
+        self.reactor.advance(PAUSE)
+        packet = self.played.channel.recv(1000)
+        self.assertEqual(struct.unpack_from("=I", packet, 4), (0,))
+        self.assertEqual(NAME.unpack_from(packet, 8), (6,))
+        self.nothingMore()
+        self.say((WITHDRAWN, 6, 0, 0))
+        self.assertEqual(freed, [6])
+
+    def test_unsentToTheDead(self) -> None:
+        """
+        What a helper was not told before it died, its successor is told once.
+        """
+        self.taken()
+        sent = self.untold()
+        self.played.die()
+        self.reactor.advance(FIRST_PAUSE)
+        self.played = self.play()
+        for _ in range(sent):
+            self.assertEqual(len(self.played.channel.recv(1000)), 108)
+        self.say((HELLO, 0, 5, 0))
+        self.reactor.advance(PAUSE)
+        self.assertEqual({self.taken(), self.taken()}, {5, 6})
+        self.nothingMore()
+
+    def test_shareOfTheDead(self) -> None:
+        """
+        A helper that died is lent nothing; its successor only what is left.
+        """
+        total = Total(100)
+        self.share(total)
+        self.helper.delegate(6, Delegation(self.watcher, b"", self.server.fileno()))
+        self.played.die()
+        self.assertEqual(total.lent, 0)
+        total.running = 95
+        self.watcher.told.clear()
+        self.reactor.advance(1)
+        self.played = self.play()
+        self.say((HELLO, 0, 4, 0))
+        self.reactor.advance(0)
+        self.assertEqual(self.watcher.told, [("crowded",), ("crowded",)])
+        self.assertEqual(total.lent, 0)
+
+    def test_successor(self) -> None:
+        """
+        A helper that follows one that died is left the same sockets, but not those
+        that were withdrawn.
+        """
+        self.taken()
+        gone = Delegation(Watcher(), b"gone", self.server.fileno())
+        self.helper.delegate(6, gone)
+        self.helper.withdraw(6, lambda: None)
+        self.played.channel.recv(100)
+        self.played.channel.recv(100)
+        self.played.die()
+        self.reactor.advance(1)
+        self.played = self.play()
+        self.say((HELLO, 0, 4, 0))
+        self.assertEqual(self.taken(), 5)
+        self.played.channel.setblocking(False)
+        self.assertRaises(BlockingIOError, self.played.channel.recv, 100)

@@ -1,0 +1,521 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Tests for L{inetdtw.launch.forkserver.launcher}.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import sys
+from functools import partial
+from typing import Any, ClassVar
+
+from zope.interface.verify import verifyObject
+
+from inetdtw.helpers.protocol import (
+    BEGIN,
+    ENDED,
+    HEADER,
+    LARGEST,
+    NAME,
+    REPEATS_SHIFT,
+    STALLED,
+    STARTED,
+    WITHDRAWN,
+    decode,
+    pairs,
+)
+from inetdtw.interfaces import ILauncher, Order
+from inetdtw.launch.forkserver import launcher
+from inetdtw.launch.forkserver.code import BOOT
+from inetdtw.launch.forkserver.launcher import IN_FLIGHT, ForkServers
+from inetdtw.launch.forkserver.test.test_process import PID, PlayedHelper
+from inetdtw.launch.sendqueue import PAUSE
+from inetdtw.model.process import Context, Identity
+from inetdtw.test.fakes import FakeChild, ServingTestCase, openDescriptors, openedSince
+
+#: What all programs of a service get: the very object is the service's own.
+ENVIRONMENT = {"A": "1"}
+
+
+class ForkServersTestCase(ServingTestCase):
+    """
+    A test of fork servers.
+    """
+
+    def started(self, count: int) -> None:
+        """
+        Have some that are ready.
+        """
+        self.before = openDescriptors()
+        self.servers = self.make(count)
+        self.servers.start()
+        self.played = [PlayedHelper(each) for each in self.reactor.processes]
+        for played in self.played:
+            self.addCleanup(played.channel.close)
+            played.hello()
+        self.reactor.settle()
+
+    def make(self, count: int | None = None, **given: Any) -> ForkServers:
+        """
+        Make fork servers of a context.
+        """
+        servers = ForkServers(Context(**given), self.reactor, self.host.report, count)
+        self.addCleanup(self.end, servers)
+        return servers
+
+    def end(self, servers: ForkServers) -> None:
+        """
+        Close all that fork servers have.
+        """
+        servers.stop()
+        for process in self.reactor.processes:
+            if not process.exited:
+                process.exit()
+
+    def launch(self, **given: Any) -> FakeChild:
+        """
+        Order a program.
+        """
+        usual: dict[str, Any] = {
+            "executable": "/bin/x",
+            "argv": ("x", "one"),
+            "environment": ENVIRONMENT,
+            "extra": {},
+        }
+        child = FakeChild()
+        with open(os.devnull) as null:
+            fds = (null.fileno(),) * 3
+            self.servers.launch(child, Order(**{**usual, "fds": fds, **given}))
+        return child
+
+
+class ForkServersTests(ForkServersTestCase):
+    """
+    Tests for L{ForkServers}.
+    """
+
+    def setUp(self) -> None:
+        """
+        Have two that are ready.
+        """
+        super().setUp()
+        self.started(2)
+
+    def test_interface(self) -> None:
+        """
+        They are a launcher.
+        """
+        verifyObject(ILauncher, self.servers)
+
+    def test_count(self) -> None:
+        """
+        By default there is one for each processor, but not too many.
+        """
+        for processors, count in ((1, 1), (3, 3), (64, 4), (None, 1)):
+            self.patch(os, "cpu_count", lambda processors=processors: processors)
+            before = len(self.reactor.processes)
+            self.make().start()
+            self.assertEqual(len(self.reactor.processes) - before, count)
+
+    def test_noDescriptors(self) -> None:
+        """
+        Where there are descriptors for some of them only, there is none.
+        """
+        pair, left = socket.socketpair, [None, None]
+
+        def few(*given: Any) -> Any:
+            if not left:
+                raise OSError(errno.EMFILE, "no more descriptors")
+            left.pop()
+            return pair(*given)
+
+        before, readers = openDescriptors(), set(self.reactor.getReaders())
+        self.patch(socket, "socketpair", few)
+        self.assertRaises(OSError, self.make, 3)
+        self.assertEqual(openedSince(before), {})
+        self.assertEqual(set(self.reactor.getReaders()), readers)
+
+    def test_command(self) -> None:
+        """
+        The helper is this Python's, isolated and without site, and is told its
+        context.
+        """
+        self.make(1, umask=0o077, directory="/srv").start()
+        process = self.reactor.processes[-1]
+        self.assertEqual(process.executable, sys.executable)
+        self.assertEqual(process.args[1:5], ["-I", "-S", "-c", BOOT])
+        # Made again, the same code may be written in another way.
+        code = launcher._CODE
+        self.assertEqual(process.args[5:7], [*code.arguments()])
+        words = Context(umask=0o077, directory="/srv").words()
+        self.assertEqual(process.args[7:], [*words])
+        self.assertEqual(process.written, {BEGIN: [code.data]})
+
+    def test_launch(self) -> None:
+        """
+        An order says what to execute and with which environment; where the three
+        descriptors are one, it goes once.
+        """
+        child = self.launch(extra={"TCPREMOTEIP": "192.0.2.1", "B": "2"})
+        number, shared, extra, fds = self.played[0].take()
+        self.assertEqual(decode(shared), ([b"/bin/x"], [b"x", b"one"], {b"A": b"1"}))
+        self.assertEqual(
+            pairs(extra.split(b"\0")), {b"TCPREMOTEIP": b"192.0.2.1", b"B": b"2"}
+        )
+        self.assertEqual(len(fds), 1)
+        os.close(fds[0])
+        self.played[0].say((STARTED, number, PID, 0))
+        self.reactor.settle()
+        self.assertEqual(child.told, [PID])
+
+    def test_threeDescriptors(self) -> None:
+        """
+        Otherwise all three go.
+        """
+        with open(os.devnull) as one, open("/dev/zero") as two:
+            self.launch(fds=(one.fileno(), two.fileno(), two.fileno()))
+        fds = self.played[0].take()[3]
+        paths = [os.readlink(f"/proc/self/fd/{fd}") for fd in fds]
+        self.assertEqual(paths, [os.devnull, "/dev/zero", "/dev/zero"])
+        for fd in fds:
+            os.close(fd)
+
+    def test_otherEnvironment(self) -> None:
+        """
+        What is kept of one service is never taken for another's: neither for one
+        with other arguments nor for one with another environment.
+        """
+        seen = []
+        for given in (
+            {},
+            {"argv": ("x", "two")},
+            {"environment": {"A": "2"}},
+            {"executable": "/bin/y"},
+            {"search": ("/bin/x", "/usr/bin/x")},
+        ):
+            self.launch(**given)
+            self.launch(**given)
+            packets = [played.take() for played in self.played]
+            for _, shared, _, fds in packets:
+                seen.append(decode(shared))
+                os.close(fds[0])
+            for played, (number, _, _, _) in zip(self.played, packets):
+                played.say((STARTED, number, PID, 0))
+            self.reactor.settle()
+        self.assertEqual(seen[::2], seen[1::2])
+        plain = ([b"/bin/x"], [b"x", b"one"], {b"A": b"1"})
+        self.assertEqual(
+            seen[::2],
+            [
+                plain,
+                (plain[0], [b"x", b"two"], plain[2]),
+                (plain[0], plain[1], {b"A": b"2"}),
+                ([b"/bin/y"], plain[1], plain[2]),
+                ([b"/bin/x", b"/usr/bin/x"], plain[1], plain[2]),
+            ],
+        )
+
+    def test_manyEnvironments(self) -> None:
+        """
+        What is kept of services does not grow with every reload.
+        """
+        for number in range(2500):
+            order = Order("/bin/x", ("x",), {"A": str(number)}, {}, (0, 0, 0))
+            self.servers._shared(order)
+        self.assertLess(len(self.servers._encoded), 1100)
+
+    def test_spread(self) -> None:
+        """
+        Orders go to the one that has the fewest before it, and never to one that
+        has died.
+        """
+        for _ in range(4):
+            self.launch()
+        for played in self.played:
+            for _ in range(2):
+                os.close(played.take()[3][0])
+        self.played[0].die()
+        for _ in range(3):
+            self.launch()
+            os.close(self.played[1].take()[3][0])
+
+    def test_room(self) -> None:
+        """
+        There is room while one of them has few orders before it.
+        """
+        for _ in range(2 * IN_FLIGHT):
+            self.assertTrue(self.servers.room)
+            self.launch()
+        self.assertFalse(self.servers.room)
+        told: list[None] = []
+        self.servers.whenRoom(lambda: told.append(None))
+        self.played[1].say((STALLED, 1, 0, errno.EAGAIN))
+        self.reactor.settle()
+        self.assertEqual(told, [])
+        self.played[1].say((STARTED, 1, PID, 0))
+        self.reactor.settle()
+        self.assertTrue(self.servers.room)
+        self.assertEqual(told, [None])
+
+    def test_roomForOne(self) -> None:
+        """
+        Those who wait for room are told one by one, as long as there is some.
+        """
+        for _ in range(2 * IN_FLIGHT):
+            self.launch()
+        order: list[int] = []
+
+        def take(number: int) -> None:
+            order.append(number)
+            self.launch()
+
+        for number in (1, 2, 3):
+            self.servers.whenRoom(partial(take, number))
+        self.played[0].say((STARTED, 1, PID, 0))
+        self.reactor.settle()
+        self.assertEqual(order, [1])
+        self.played[0].say((STARTED, 2, PID, 0), (STARTED, 3, PID, 0))
+        self.reactor.settle()
+        self.assertEqual(order, [1, 2, 3])
+
+    def test_noRoomYet(self) -> None:
+        """
+        There is none before the first of them is ready.
+        """
+        servers = self.make(1)
+        self.assertFalse(servers.room)
+        servers.start()
+        self.assertFalse(servers.room)
+
+    def test_noRoomWhenDead(self) -> None:
+        """
+        There is none while all of them are dead, and those who wait are told when
+        one is back.
+        """
+        for played in self.played:
+            played.die()
+        self.assertFalse(self.servers.room)
+        told: list[None] = []
+        self.servers.whenRoom(lambda: told.append(None))
+        self.reactor.advance(1)
+        played = PlayedHelper(self.reactor.processes[-1])
+        played.hello()
+        played.channel.close()
+        self.reactor.settle()
+        self.assertEqual(told, [None])
+
+    def test_settle(self) -> None:
+        """
+        All of them are asked to repeat nothing.
+        """
+        self.servers.settle()
+        for played in self.played:
+            self.assertEqual(played.take()[1:], (b"", b"", []))
+
+    def test_withdraw(self) -> None:
+        """
+        All of them accept from a socket, and it is free once when the last of them has
+        left it or died.
+        """
+        server = self.closing(socket.socket())
+        fds = (server.fileno(), 1, 2)
+        order = Order("/bin/x", ("x",), ENVIRONMENT, {}, fds)
+        number = self.servers.delegate(FakeChild(), order)
+        self.assertNotEqual(self.servers.delegate(FakeChild(), order), number)
+        freed: list[int] = []
+        self.servers.withdraw(number, partial(freed.append, number))
+        for played in self.played:
+            said = [played.take() for _ in range(3)]
+            for _, _, _, (fd,) in said[:2]:
+                self.assertTrue(os.path.sameopenfile(fd, server.fileno()))
+                os.close(fd)
+            numbers = [NAME.unpack_from(rest or head)[0] for _, head, rest, _ in said]
+            self.assertEqual(numbers[2], number)
+            self.assertEqual(said[2][3], [])
+        self.played[1].say((WITHDRAWN, number, 0, 0))
+        self.reactor.settle()
+        self.assertEqual(freed, [])
+        self.played[0].die()
+        self.assertEqual(freed, [number])
+
+    def test_tooMuch(self) -> None:
+        """
+        An order that cannot be sent has failed.
+        """
+        child = self.launch(extra={"A": "x" * (1 << 24)})
+        self.assertEqual(len(child.told), 1)
+        self.assertIn("cannot reach the fork server", child.told[0])
+
+    def test_log(self) -> None:
+        """
+        Deaths and stalls are in the log.
+        """
+        pid = self.played[0].process.pid
+        self.played[0].die(3)
+        (line,) = self.said("forkserver")
+        self.assertEqual((line["uid"], line["pid"]), (os.geteuid(), pid))
+        self.assertEqual(line["what"], "died")
+        self.servers.stalled("Resource temporarily unavailable")
+        self.assertEqual(len(self.said("stall")), 1)
+
+    def test_logUser(self) -> None:
+        """
+        With the user that the fork server runs as.
+        """
+        servers = self.make(1, identity=Identity(1000, 100, ()))
+        servers.died(4, "so", 1)
+        self.assertEqual(self.said("forkserver")[0]["uid"], 1000)
+
+    def test_stop(self) -> None:
+        """
+        When all have ended, nothing is left.
+        """
+        stopped = self.servers.stop()
+        self.played[0].die(0)
+        self.assertNoResult(stopped)
+        self.played[1].die(0)
+        self.successResultOf(stopped)
+        self.assertEqual(openedSince(self.before), {})
+        self.assertEqual(self.reactor.getReaders(), [])
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+    def test_retire(self) -> None:
+        """
+        Each ends when its programs have ended.
+        """
+        self.launch()
+        os.close(self.played[0].take()[3][0])
+        self.servers.retire()
+        self.assertEqual(self.played[1].channel.recv(100), b"")
+        self.played[0].channel.settimeout(0)
+        self.assertRaises(BlockingIOError, self.played[0].channel.recv, 100)
+
+    def test_over(self) -> None:
+        """
+        They are over when they were retired and all of them have ended.
+        """
+        one, two = self.played
+        self.assertFalse(self.servers.over)
+        self.servers.retire()
+        one.die()
+        self.assertFalse(self.servers.over)
+        two.die()
+        self.assertTrue(self.servers.over)
+
+
+class FullTests(ForkServersTestCase):
+    """
+    Tests for L{ForkServers} with more to do than the sockets to them have room for.
+    """
+
+    #: Of these a socket has no room for as many as a helper may have before it.
+    LARGE: ClassVar[dict[str, str]] = {"A": "x" * 60_000}
+
+    def setUp(self) -> None:
+        """
+        Have one that is ready, and has got all that it may have before it.
+        """
+        super().setUp()
+        self.started(1)
+        sock = self.servers._helpers[0]._channel._ours
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 60_000)
+        large = [self.launch(environment=self.LARGE) for _ in range(IN_FLIGHT)]
+        self.children = large
+        if not self.servers._posts:
+            self.skipTest("there is room for all of it")
+
+    def take(self) -> int:
+        """
+        Take an order, and say that its program runs.
+
+        @return: the process id.
+        """
+        number, _, _, fds = self.played[0].take()
+        for fd in fds:
+            os.close(fd)
+        self.played[0].say((STARTED, number, PID + number, 0))
+        self.reactor.settle()
+        self.reactor.advance(PAUSE)
+        return PID + number
+
+    def test_kept(self) -> None:
+        """
+        What there is no room for is ordered later, and nothing is left of it here.
+        """
+        self.assertEqual([child.told for child in self.children], [[]] * IN_FLIGHT)
+        self.assertFalse(self.servers.room)
+        pids = [self.take() for _ in self.children]
+        self.assertEqual([child.told for child in self.children], [[p] for p in pids])
+        self.assertTrue(self.servers.room)
+        self.end(self.servers)
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+        for played in self.played:
+            played.channel.close()
+        self.assertEqual(openedSince(self.before), {})
+
+    def test_waiters(self) -> None:
+        """
+        Those who wait for room are told when there is some.
+        """
+        told: list[bool] = []
+        self.servers.whenRoom(lambda: told.append(self.servers.room))
+        for _ in self.children:
+            self.take()
+        self.assertEqual(told, [True])
+
+    def test_noRepeats(self) -> None:
+        """
+        What is ordered later is not repeated: whoever wants that may have said by then
+        that it should not be.
+        """
+        child = self.launch(environment=self.LARGE, repeats=7)
+        for _ in self.children:
+            self.take()
+        packet = self.played[0].channel.recv(LARGEST)
+        self.assertEqual(HEADER.unpack_from(packet)[1] >> REPEATS_SHIFT, 0)
+        self.assertEqual(child.told, [])
+
+    def test_noDescriptors(self) -> None:
+        """
+        Where it cannot be kept it has failed.
+        """
+
+        def none(fd: int) -> int:
+            raise OSError(errno.EMFILE, "no more descriptors")
+
+        self.patch(os, "dup", none)
+        (told,) = self.launch(environment=self.LARGE).told
+        self.assertIn(os.strerror(errno.EAGAIN), told)
+
+    def test_stop(self) -> None:
+        """
+        What had no room until the daemon stops is not started.
+        """
+        self.servers.stop()
+        self.assertEqual(self.children[-1].told, ["the daemon stops"])
+        self.assertEqual(self.children[0].told, [])
+
+    def test_retire(self) -> None:
+        """
+        Those that are retired are given it before.
+        """
+        self.servers.retire()
+        pids = [self.take() for _ in self.children]
+        self.assertEqual(self.children[-1].told, [pids[-1]])
+        self.played[0].say(*[(ENDED, 0, pid, 0) for pid in pids])
+        self.reactor.settle()
+        self.assertEqual(self.played[0].channel.recv(100), b"")
+
+    def test_gone(self) -> None:
+        """
+        Nor is it ever started where a helper has ended.
+        """
+        self.servers._helpers[0].stop()
+        self.reactor.advance(PAUSE)
+        (told,) = self.children[-1].told
+        self.assertIn("cannot reach the fork server", told)

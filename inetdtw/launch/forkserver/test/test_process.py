@@ -1,0 +1,774 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Tests for L{inetdtw.launch.forkserver.process}: what a helper process would do, the test does.
+"""
+
+from __future__ import annotations
+
+import _imp
+import array
+import errno
+import os
+import signal
+import socket
+from importlib.util import MAGIC_NUMBER
+from typing import Any
+
+from zope.interface.verify import verifyObject
+
+from twisted.internet.interfaces import IReadDescriptor
+from twisted.internet.main import CONNECTION_LOST
+from twisted.python.failure import Failure
+
+from inetdtw.helpers.protocol import (
+    ASIDE,
+    ASTRAY,
+    BEGIN,
+    CHANNEL,
+    ENDED,
+    FAILED,
+    HEADER,
+    HELLO,
+    LARGEST,
+    REPEATED,
+    REPEATS_SHIFT,
+    REPORT,
+    STALLED,
+    STARTED,
+    versionNumber,
+)
+from inetdtw.interfaces import Exit
+from inetdtw.launch.forkserver import process
+from inetdtw.launch.forkserver.code import Code
+from inetdtw.launch.forkserver.process import OVERDUE, Helper
+from inetdtw.limits.backoff import FIRST_PAUSE, GOOD_LIFE, GROWTH, LONGEST_PAUSE
+from inetdtw.model.process import Identity
+from inetdtw.serve.port import BROKEN_PAUSE
+from inetdtw.test.fakes import (
+    PATIENCE,
+    FakeChild,
+    FakeProcess,
+    ServingTestCase,
+    openDescriptors,
+    openedSince,
+)
+
+#: A process id that is nobody's.
+PID = (1 << 22) + 77
+
+
+class Owner:
+    """
+    Whom a helper works for.
+
+    @ivar notes: how often there may have been room.
+    @ivar stalls: the reasons for stalls.
+    @ivar deaths: what was said of helpers that died.
+    """
+
+    def __init__(self) -> None:
+        self.notes = 0
+        self.stalls: list[str] = []
+        self.deaths: list[tuple[int | None, str, float]] = []
+
+    def notify(self) -> None:
+        """
+        There may be room.
+        """
+        self.notes += 1
+
+    def stalled(self, reason: str) -> None:
+        """
+        The machine has no room.
+        """
+        self.stalls.append(reason)
+
+    def died(self, pid: int | None, why: str, pause: float) -> None:
+        """
+        A helper has died.
+        """
+        self.deaths.append((pid, why, pause))
+
+
+class PlayedHelper:
+    """
+    The part of a helper process, played by the test.
+
+    @ivar process: the process that it would be.
+    """
+
+    def __init__(self, process: FakeProcess) -> None:
+        self.process = process
+        self.channel = socket.socket(fileno=os.dup(process.fds[CHANNEL]))
+        self.channel.settimeout(PATIENCE)
+
+    def say(self, *reports: tuple[int, int, int, int]) -> None:
+        """
+        Send reports, all in one packet: of each the kind, the number of the order,
+        a process id, and a value.
+        """
+        self.channel.send(b"".join(REPORT.pack(*each, 1500000) for each in reports))
+
+    def hello(self) -> None:
+        """
+        Be ready, with the code of the daemon.
+        """
+        (code,) = self.process.written[BEGIN]
+        assert code is not None
+        magic = int.from_bytes(MAGIC_NUMBER, "little")
+        version = _imp.source_hash(magic, code).hex()
+        self.say((HELLO, 0, 4, versionNumber(version)))
+
+    def take(self) -> tuple[int, bytes, bytes, list[int]]:
+        """
+        Take an order.
+
+        @return: its number, its two parts, of which one in a file is empty, and its
+            descriptors.
+        """
+        room = socket.CMSG_LEN(4 * 4)
+        packet, ancillary, _, _ = self.channel.recvmsg(LARGEST, room)
+        fds: array.array[int] = array.array("i")
+        for _, _, data in ancillary:
+            fds.frombytes(data)
+        number, length = HEADER.unpack_from(packet)
+        aside = length >> REPEATS_SHIFT & ASIDE
+        split = HEADER.size + (not aside and length & (1 << REPEATS_SHIFT) - 1)
+        return number, packet[HEADER.size : split], packet[split:], list(fds)
+
+    def die(self, status: int = 1) -> None:
+        """
+        End.
+        """
+        self.channel.close()
+        self.process.exit(status)
+
+
+class HelperTestCase(ServingTestCase):
+    """
+    A test of a helper.
+    """
+
+    def setUp(self) -> None:
+        """
+        Have a helper that is ready.
+        """
+        super().setUp()
+        self.before = openDescriptors()
+        self.owner = Owner()
+        self.helper = Helper(self.owner, self.reactor, ["/py", "helper"], "/folder")
+        self.addCleanup(self.closeHelper)
+        self.helper.spawn()
+        self.played = self.play()
+        self.played.say((HELLO, 0, 4, 0))
+        self.reactor.settle()
+
+    def closeHelper(self) -> None:
+        """
+        Close what the helper has.
+        """
+        self.helper.stop()
+        for each in self.reactor.processes:
+            if not each.exited:
+                each.exit()
+
+    def play(self) -> PlayedHelper:
+        """
+        Be the helper that was started last.
+        """
+        played = PlayedHelper(self.reactor.processes[-1])
+        self.addCleanup(played.channel.close)
+        return played
+
+    def order(self, extra: bytes = b"") -> FakeChild:
+        """
+        Order a program.
+        """
+        child = FakeChild()
+        with open(os.devnull) as null:
+            self.helper.order(child, b"shared", extra, [null.fileno()])
+        return child
+
+    def running(self, pid: int = PID) -> FakeChild:
+        """
+        Order a program that is started.
+        """
+        child = self.order()
+        number, _, _, fds = self.played.take()
+        for fd in fds:
+            os.close(fd)
+        self.say((STARTED, number, pid, 0))
+        self.assertEqual(child.told, [pid])
+        return child
+
+    def say(self, *reports: tuple[int, int, int, int]) -> None:
+        """
+        Have the helper say something, and hear it.
+        """
+        self.played.say(*reports)
+        self.reactor.settle()
+
+    def succeed(self, first: int) -> None:
+        """
+        Have another helper come after one that died.
+        """
+        self.reactor.advance(LONGEST_PAUSE)
+        self.played = self.play()
+        self.say((HELLO, first, 5, 0))
+
+
+class HelperTests(HelperTestCase):
+    """
+    Tests for L{Helper} while nothing goes wrong.
+    """
+
+    def test_interface(self) -> None:
+        """
+        The reactor can read it, and its descriptor is the socket's.
+        """
+        verifyObject(IReadDescriptor, self.helper)
+        self.assertEqual(self.helper.logPrefix(), "fork server")
+        self.helper.connectionLost(Failure(CONNECTION_LOST))
+        self.say((HELLO, 0, 4, 0))
+
+    def test_dropped(self) -> None:
+        """
+        When the reactor does not read it any more, it does so again soon and with a
+        line in the log, unless the helper is to end.
+        """
+        self.reactor.removeReader(self.helper)
+        self.helper.connectionLost(Failure(CONNECTION_LOST))
+        self.reactor.advance(BROKEN_PAUSE)
+        self.assertIn(self.helper, self.reactor.getReaders())
+        (dropped,) = self.said("dropped")
+        self.assertEqual(dropped["name"], "fork server")
+        self.helper.stop()
+        self.helper.connectionLost(Failure(CONNECTION_LOST))
+        self.reactor.advance(BROKEN_PAUSE)
+        self.assertNotIn(self.helper, self.reactor.getReaders())
+
+    def test_process(self) -> None:
+        """
+        The helper process gets nothing of the daemon's environment, a pipe to the
+        daemon as descriptor 0, a socket as its descriptor 3, and nothing else that is
+        open.
+        """
+        (process,) = self.reactor.processes
+        self.assertEqual((process.executable, process.args[1:]), ("/py", ["helper"]))
+        self.assertEqual(process.env, {})
+        self.assertEqual((set(process.fds), process.pipes), ({1, 3}, {0: "w", 2: "r"}))
+        path = os.readlink(f"/proc/self/fd/{process.fds[1]}")
+        self.assertEqual(path, os.devnull)
+
+    def test_begin(self) -> None:
+        """
+        A helper may begin once it has said what it is, and is told that once.
+        """
+        helper = Helper(self.owner, self.reactor, ["/py"], "/", code=Code(b"c", "1f"))
+        self.addCleanup(helper.stop)
+        helper.spawn()
+        played = self.play()
+        self.assertEqual(played.process.written, {BEGIN: [b"c"]})
+        for _ in range(2):
+            played.say((HELLO, 0, 4, 0x1F))
+            self.reactor.settle()
+            self.assertEqual(played.process.written, {BEGIN: [b"c", b"\n", None]})
+        self.assertTrue(helper.up)
+        played.die()
+
+    def refused(self, why: str, version: int = 0) -> None:
+        """
+        See that a helper is not let begin, and is killed with what it was sent.
+        """
+        process = self.restarted()
+        self.helper.withdraw(1, lambda: None)
+        child = self.order()
+        self.say((HELLO, 1, 5, version))
+        self.assertFalse(self.helper.up)
+        self.assertEqual((process.signals, process.left), (["KILL"], True))
+        self.assertEqual(process.written, {BEGIN: [b""]})
+        self.played.die()
+        self.assertEqual([death[1] for death in self.owner.deaths[1:]], [why])
+        self.assertEqual(child.told, ["no fork server can be started"])
+        self.assertFalse(self.helper._channel.untaken)
+        self.succeed(0)
+        self.assertTrue(self.helper.up)
+
+    def restarted(self) -> FakeProcess:
+        """
+        Have a helper that has not said anything.
+        """
+        self.played.die()
+        self.reactor.advance(FIRST_PAUSE)
+        self.played = self.play()
+        return self.played.process
+
+    def test_otherVersion(self) -> None:
+        """
+        A helper of another version gets no client, and is killed.
+        """
+        self.refused("its code is of version 1, not 0", 1)
+
+    def test_otherUser(self) -> None:
+        """
+        Nor does one that is not the user it should be.
+        """
+        asked: list[Any] = []
+
+        def mismatch(*given: Any) -> str | None:
+            asked.append(given)
+            return "its Uid is '0 0 0 0'" if len(asked) == 1 else None
+
+        self.patch(process, "mismatch", mismatch)
+        self.helper._identity = Identity(3, 4, ())
+        self.refused("its Uid is '0 0 0 0'")
+        (_, first, last) = self.reactor.processes
+        pids = [first.pid, last.pid]
+        self.assertEqual(asked, [(pid, Identity(3, 4, ())) for pid in pids])
+
+    def test_helloOfTheDead(self) -> None:
+        """
+        What a helper says that has ended since is no mistake.
+        """
+        process = self.restarted()
+
+        def writeToChild(childFD: int, data: bytes) -> None:
+            raise KeyError(childFD)
+
+        self.patch(process, "writeToChild", writeToChild)
+        self.played.say((HELLO, 0, 4, 0))
+        self.played.die()
+        self.assertEqual(len(self.owner.deaths), 2)
+
+    def test_up(self) -> None:
+        """
+        It is ready when it says so.
+        """
+        helper = Helper(self.owner, self.reactor, ["/py"], "/")
+        self.addCleanup(helper.stop)
+        helper.spawn()
+        self.assertFalse(helper.up)
+        played = self.play()
+        played.say((HELLO, 0, 4, 0))
+        self.reactor.settle()
+        self.assertTrue(helper.up)
+        self.assertEqual(helper.pid, played.process.pid)
+        played.die()
+
+    def test_order(self) -> None:
+        """
+        An order is one packet with its parts and its descriptors.
+        """
+        child = FakeChild()
+        with open(os.devnull) as one, open("/dev/zero") as two:
+            fds = [one.fileno(), two.fileno(), one.fileno()]
+            self.helper.order(child, b"shared\0x", b"A=1\0B=2", fds)
+        number, shared, extra, given = self.played.take()
+        self.assertEqual((shared, extra), (b"shared\0x", b"A=1\0B=2"))
+        paths = [os.readlink(f"/proc/self/fd/{fd}") for fd in given]
+        self.assertEqual(paths, [os.devnull, "/dev/zero", os.devnull])
+        for fd in given:
+            os.close(fd)
+        self.assertEqual((self.helper.load, child.told), (1, []))
+        self.say((STARTED, number, PID, 0))
+        self.assertEqual((self.helper.load, child.told), (0, [PID]))
+
+    def test_stalled(self) -> None:
+        """
+        That the machine has no room is told, and the order still holds.
+        """
+        child = self.order()
+        self.say((STALLED, 1, 0, errno.EAGAIN))
+        self.assertEqual(self.owner.stalls, [os.strerror(errno.EAGAIN)])
+        self.say((STARTED, 1, PID, 0))
+        self.assertEqual(child.told, [PID])
+
+    def test_together(self) -> None:
+        """
+        A packet may say several things, also of the same program.
+        """
+        one, two = self.order(), self.order()
+        self.say(
+            (STARTED, 1, PID, 0),
+            (ENDED, 1, PID, 0),
+            (STARTED, 2, PID, 0),
+        )
+        self.assertEqual(one.told, [PID, Exit(0, cpu=1.5)])
+        self.assertEqual(two.told, [PID])
+
+    def test_settle(self) -> None:
+        """
+        The helper is asked to repeat nothing by an order of nothing.
+        """
+        self.helper.settle()
+        number, shared, extra, fds = self.played.take()
+        self.assertEqual((number, shared, extra, fds), (1, b"", b"", []))
+        self.assertEqual(self.helper.load, 0)
+
+    def test_garbage(self) -> None:
+        """
+        What makes no sense is ignored: unknown orders, processes and kinds, and
+        packets that are cut off.
+        """
+        child = self.order()
+        for kind in (STARTED, FAILED, ASTRAY, ENDED, REPEATED, 99):
+            self.say((kind, 12345, 12345, 0))
+        self.played.channel.send(b"garbage")
+        whole = REPORT.pack(STARTED, 1, PID, 0, 0)
+        self.played.channel.send(whole + whole[:5])
+        self.reactor.settle()
+        self.assertEqual(child.told, [PID])
+        self.assertEqual(self.owner.deaths, [])
+
+    def test_notify(self) -> None:
+        """
+        After whatever it says there may be room.
+        """
+        before = self.owner.notes
+        self.say((ENDED, 1, PID, 0))
+        self.assertEqual(self.owner.notes, before + 1)
+
+
+class DeathTests(HelperTestCase):
+    """
+    Tests for a L{Helper} that dies.
+    """
+
+    def test_successor(self) -> None:
+        """
+        Another one is started after a short pause, on the same socket.
+        """
+        self.played.die()
+        self.assertFalse(self.helper.up)
+        self.assertEqual(len(self.reactor.processes), 1)
+        self.reactor.advance(FIRST_PAUSE)
+        self.assertEqual(len(self.reactor.processes), 2)
+        self.played = self.play()
+        self.say((HELLO, 0, 5, 0))
+        self.assertTrue(self.helper.up)
+        self.running()
+
+    def test_why(self) -> None:
+        """
+        Whom it works for hears of it: with the last line that it said, or how it
+        ended.
+        """
+        pid = self.played.process.pid
+        self.helper.errReceived(b"Traceback:\nMemory")
+        self.helper.errReceived(b"Error: no\n")
+        self.played.die()
+        self.assertEqual(self.owner.deaths, [(pid, "MemoryError: no", FIRST_PAUSE)])
+        self.succeed(0)
+        self.played.die(3)
+        self.assertIn("3", self.owner.deaths[1][1])
+        self.assertNotIn("MemoryError", self.owner.deaths[1][1])
+
+    def test_growing(self) -> None:
+        """
+        The pauses grow while helpers die young, up to a bound, and are short again
+        after one that lived.
+        """
+        pause = FIRST_PAUSE
+        for count in range(1, 15):
+            self.play().die()
+            self.assertEqual(self.owner.deaths[-1][2], pause)
+            self.reactor.advance(pause * 0.99)
+            self.assertEqual(len(self.reactor.processes), count)
+            self.reactor.advance(pause * 0.01 + 0.0001)
+            self.assertEqual(len(self.reactor.processes), count + 1)
+            pause = min(pause * GROWTH, LONGEST_PAUSE)
+        self.assertEqual(pause, LONGEST_PAUSE)
+        self.reactor.advance(GOOD_LIFE)
+        self.play().die()
+        self.assertEqual(self.owner.deaths[-1][2], FIRST_PAUSE)
+
+    def test_queued(self) -> None:
+        """
+        Orders that it had not taken are there for the next one, and done by it.
+        """
+        lost, kept = self.order(), self.order()
+        number, _, _, fds = self.played.take()
+        os.close(fds[0])
+        self.assertEqual(number, 1)
+        self.played.die()
+        self.assertEqual((lost.told, kept.told), ([], []))
+        self.succeed(2)
+        self.assertEqual((lost.told, kept.told), (["its fork server died"], []))
+        number, _, _, fds = self.played.take()
+        os.close(fds[0])
+        self.say((STARTED, number, PID, 0))
+        self.assertEqual((number, kept.told), (2, [PID]))
+
+    def test_lost(self) -> None:
+        """
+        Orders that it had taken and said nothing of have failed, all of them.
+        """
+        children = [self.order() for _ in range(3)]
+        for _ in children:
+            os.close(self.played.take()[3][0])
+        self.played.die()
+        self.succeed(0)
+        for child in children:
+            self.assertEqual(child.told, ["its fork server died"])
+        self.assertEqual(self.helper.load, 0)
+
+    def test_orderedBeforeHello(self) -> None:
+        """
+        What is ordered while there is no helper is not taken for lost, though the
+        next one has looked for orders before and found none.
+        """
+        lost = self.order()
+        os.close(self.played.take()[3][0])
+        self.played.die()
+        self.reactor.advance(FIRST_PAUSE)
+        self.played = self.play()
+        child = self.order()
+        self.say((HELLO, 0, 5, 0))
+        self.assertEqual(lost.told, ["its fork server died"])
+        self.assertEqual(child.told, [])
+        number, _, _, fds = self.played.take()
+        os.close(fds[0])
+        self.say((STARTED, number, PID, 0))
+        self.assertEqual(child.told, [PID])
+
+    def test_lastWords(self) -> None:
+        """
+        What it said before it died holds.
+        """
+        child = self.order()
+        self.played.say((STARTED, 1, PID, 0), (ENDED, 1, PID, 3 << 8))
+        self.played.die()
+        self.assertEqual(child.told, [PID, Exit(3, cpu=1.5)])
+
+    def test_lastHello(self) -> None:
+        """
+        One that was ready and dead at the same time is not there.
+        """
+        self.played.say((HELLO, 0, 5, 0))
+        self.played.die()
+        self.assertFalse(self.helper.up)
+        self.assertEqual([each[2] for each in self.owner.deaths], [FIRST_PAUSE])
+
+    def test_beforeHello(self) -> None:
+        """
+        When none was ever ready, nothing that was ordered will be done, and its
+        descriptors are closed.
+        """
+        self.played.die()
+        ours, theirs = socket.socketpair()
+        with ours:
+            child = FakeChild()
+            with theirs:
+                self.helper.order(child, b"shared", b"", [theirs.fileno()])
+            self.reactor.advance(FIRST_PAUSE)
+            self.assertEqual(child.told, [])
+            self.play().die()
+            self.assertEqual(child.told, ["no fork server can be started"])
+            ours.settimeout(PATIENCE)
+            self.assertEqual(ours.recv(100), b"")
+        self.assertEqual(self.helper.load, 0)
+
+    def test_cannotSpawn(self) -> None:
+        """
+        When no process can be had for it, that is tried again as well.
+        """
+        self.reactor.spawnFailure = OSError(errno.EAGAIN, "no more processes")
+        self.played.die()
+        before = openDescriptors()
+        self.reactor.advance(FIRST_PAUSE)
+        self.assertIn("no more processes", self.owner.deaths[-1][1])
+        self.assertEqual(openedSince(before), {})
+        missing = OSError(errno.ENOENT, os.strerror(errno.ENOENT), b"/p\xff")
+        self.reactor.spawnFailure = missing
+        self.reactor.advance(LONGEST_PAUSE)
+        wanted = "No such file or directory: '/p\udcff'"
+        self.assertEqual(self.owner.deaths[-1][1], wanted)
+        self.reactor.spawnFailure = None
+        self.succeed(0)
+        self.running()
+
+    def test_noDescriptor(self) -> None:
+        """
+        Nor is there an end of it when no descriptor is left at that moment.
+        """
+
+        def none(*args: Any) -> int:
+            raise OSError(errno.EMFILE, "no more descriptors")
+
+        self.played.die()
+        patched = self.patch(os, "open", none)
+        self.reactor.advance(FIRST_PAUSE)
+        patched.restore()
+        self.assertIn("no more descriptors", self.owner.deaths[-1][1])
+        self.succeed(0)
+        self.running()
+
+
+class StopTests(HelperTestCase):
+    """
+    Tests for a L{Helper} that is given up.
+    """
+
+    def test_stop(self) -> None:
+        """
+        The helper finds the end of the file; when it has ended, nothing is left.
+        """
+        stopped = self.helper.stop()
+        self.assertNoResult(stopped)
+        self.assertEqual(self.played.channel.recv(100), b"")
+        self.played.die(0)
+        self.successResultOf(stopped)
+        self.assertEqual(self.owner.deaths, [])
+        self.assertEqual(openedSince(self.before), {})
+        self.assertEqual(self.reactor.getReaders(), [])
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+    def test_stopTwice(self) -> None:
+        """
+        To stop it twice is to stop it once.
+        """
+        stopped = self.helper.stop()
+        self.assertIs(self.helper.stop(), stopped)
+        self.played.die(0)
+        self.successResultOf(stopped)
+
+    def test_overdue(self) -> None:
+        """
+        One that does not end is killed: any program of its user can have stopped it.
+        """
+        stopped = self.helper.stop()
+        self.reactor.advance(OVERDUE * 0.99)
+        self.assertEqual(self.played.process.signals, [])
+        self.reactor.advance(OVERDUE)
+        self.assertEqual(self.played.process.signals, ["KILL"])
+        self.assertNoResult(stopped)
+        self.played.process.exit(number=signal.SIGKILL)
+        self.successResultOf(stopped)
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+    def test_standardError(self) -> None:
+        """
+        One that has ended is not waited for as long as anybody else has its standard
+        error.
+        """
+        self.helper.stop()
+        process = self.played.process
+        process.exited = True
+        self.assertFalse(process.left)
+        self.reactor.advance(OVERDUE)
+        self.assertTrue(process.left)
+
+    def test_queued(self) -> None:
+        """
+        What was ordered before is still found by the helper, and then the end.
+        """
+        self.order()
+        self.helper.stop()
+        number, _, _, fds = self.played.take()
+        os.close(fds[0])
+        self.assertEqual(number, 1)
+        self.assertEqual(self.played.channel.recv(100), b"")
+
+    def unheard(self) -> None:
+        """
+        Have a helper that has not said yet that it is there, and is to end.
+        """
+        self.played.die()
+        self.reactor.advance(FIRST_PAUSE)
+        self.played = self.play()
+        self.order()
+        self.stopped = self.helper.stop()
+
+    def test_stopEarly(self) -> None:
+        """
+        One that is only about to take orders takes those that were sent, and ends.
+        """
+        self.unheard()
+        self.say((HELLO, 1, 5, 0))
+        self.assertEqual(self.played.process.written, {BEGIN: [b"", b"\n", None]})
+        self.assertFalse(self.helper.up)
+        number, _, _, fds = self.played.take()
+        os.close(fds[0])
+        self.assertEqual(number, 1)
+        self.assertEqual(self.played.channel.recv(100), b"")
+        self.assertNotIn(self.helper, self.reactor.getReaders())
+        self.played.die(0)
+        self.successResultOf(self.stopped)
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+        self.assertEqual(openedSince(self.before), {})
+
+    def test_stopRefused(self) -> None:
+        """
+        One that may not begin is killed then, too.
+        """
+        self.unheard()
+        self.say((HELLO, 1, 5, 1))
+        self.assertEqual(self.played.process.signals, ["KILL"])
+        self.played.die()
+        self.successResultOf(self.stopped)
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+    def test_stopUnheard(self) -> None:
+        """
+        Nothing is left of one that never says that it is there.
+        """
+        self.unheard()
+        self.reactor.advance(OVERDUE)
+        self.assertEqual(self.played.process.signals, ["KILL"])
+        self.played.die()
+        self.successResultOf(self.stopped)
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+        self.assertEqual(self.reactor.getReaders(), [])
+        self.assertEqual(openedSince(self.before), {})
+
+    def test_stopDead(self) -> None:
+        """
+        One that has died is given up at once, and not followed by another.
+        """
+        self.played.die()
+        self.successResultOf(self.helper.stop())
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+        self.assertEqual(openedSince(self.before), {})
+
+    def test_stopUnstarted(self) -> None:
+        """
+        One that was never started has nothing to wait for.
+        """
+        before = openDescriptors()
+        helper = Helper(self.owner, self.reactor, ["/py"], "/")
+        self.successResultOf(helper.stop())
+        self.assertTrue(helper.over)
+        self.assertEqual(openedSince(before), {})
+
+    def test_settleStopped(self) -> None:
+        """
+        To ask one that is given up for anything is no error.
+        """
+        self.helper.stop()
+        self.helper.settle()
+        self.played.die(0)
+        self.helper.settle()
+
+    def test_retire(self) -> None:
+        """
+        One that has nothing to do ends at once.
+        """
+        self.helper.retire()
+        self.assertEqual(self.played.channel.recv(100), b"")
+
+    def test_retireBusy(self) -> None:
+        """
+        One that has something to do ends when all of it is done.
+        """
+        child = self.running()
+        last = self.order()
+        os.close(self.played.take()[3][0])
+        self.helper.retire()
+        self.say((ENDED, 1, PID, 0))
+        self.say((STARTED, 2, PID, 0))
+        self.assertEqual((len(child.told), last.told), (2, [PID]))
+        self.assertIn(self.helper, self.reactor.getReaders())
+        self.say((ENDED, 2, PID, 0))
+        self.assertEqual(self.played.channel.recv(100), b"")

@@ -1,0 +1,141 @@
+# -*- test-case-name: inetdtw.launch.test.test_retryqueue -*-
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Orders that are held while the machine has no room for one more process.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from dataclasses import replace
+from typing import Any, Callable
+
+from inetdtw.helpers.programs import STALLS
+from inetdtw.helpers.spawn import reasonOf
+from inetdtw.interfaces import Order
+from inetdtw.log.report import Report
+from inetdtw.system.executable import ProgramMissing
+
+#: The seconds between two tries then: the first pause, and the longest.
+FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0
+#: How many seconds an order is held at the most.
+PATIENCE = 10.0
+
+
+class Kept:
+    """
+    An order with descriptors of its own, until it is known what becomes of it.
+
+    @ivar child: an L{inetdtw.interfaces.IChild}.
+    @ivar order: the order.
+    """
+
+    def __init__(self, child: Any, order: Order) -> None:
+        """
+        @raise OSError: if there are no descriptors left.
+        """
+        self.child = child
+        self._own: list[int] = []
+        try:
+            for fd in dict.fromkeys(order.fds):
+                self._own.append(os.dup(fd))
+        except OSError:
+            self.close()
+            raise
+        own = dict(zip(dict.fromkeys(order.fds), self._own))
+        first, second, third = (own[fd] for fd in order.fds)
+        self.order = replace(order, fds=(first, second, third))
+
+    def close(self) -> None:
+        """
+        It was started, or never will be.
+        """
+        while self._own:
+            os.close(self._own.pop())
+
+
+class Held:
+    """
+    The orders of one launcher that are held.
+    """
+
+    def __init__(
+        self, reactor: Any, report: Report, start: Callable[[Any, Order], None]
+    ) -> None:
+        """
+        @param start: starts a program for a child; raises C{OSError} or
+            L{ProgramMissing}.
+        """
+        self._reactor = reactor
+        self._report = report
+        self._start = start
+        self._held: deque[tuple[Kept, float]] = deque()
+        self._pause = FIRST_PAUSE
+        self._later: Any = None
+        self._waiters: list[Callable[[], None]] = []
+
+    def __len__(self) -> int:
+        """
+        How many there are.
+        """
+        return len(self._held)
+
+    def whenNone(self, callback: Callable[[], None]) -> None:
+        """
+        Call once when there are none any more.
+        """
+        self._waiters.append(callback)
+
+    def hold(self, child: Any, order: Order, why: OSError) -> bool:
+        """
+        Keep an order until the machine has room.
+
+        @return: whether it could be kept.
+        """
+        try:
+            kept = Kept(child, order)
+        except OSError:
+            return False
+        self._held.append((kept, self._reactor.seconds() + PATIENCE))
+        if self._later is None:
+            self._report.stalled(why.strerror or str(why))
+            self._later = self._reactor.callLater(self._pause, self._again)
+        return True
+
+    def _again(self) -> None:
+        """
+        Try to start what is held.
+        """
+        self._later = None
+        while self._held:
+            kept, limit = self._held[0]
+            try:
+                self._start(kept.child, kept.order)
+            except ProgramMissing as missing:
+                kept.child.failed(str(missing))
+            except OSError as why:
+                if why.errno in STALLS and self._reactor.seconds() < limit:
+                    self._pause = min(self._pause * 2, LONGEST_PAUSE)
+                    self._later = self._reactor.callLater(self._pause, self._again)
+                    return
+                kept.child.failed(reasonOf(why))
+            self._held.popleft()
+            kept.close()
+        self._pause = FIRST_PAUSE
+        while self._waiters and not self._held:
+            self._waiters.pop(0)()
+
+    def giveUp(self) -> None:
+        """
+        Start none of them.
+        """
+        if self._later is not None:
+            self._later.cancel()
+            self._later = None
+        while self._held:
+            kept, _ = self._held.popleft()
+            kept.close()
+            kept.child.failed("the daemon stops")

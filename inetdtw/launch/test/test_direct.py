@@ -1,0 +1,424 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Tests for L{inetdtw.launch.direct}.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from typing import Any
+
+from zope.interface.verify import verifyObject
+
+from twisted.internet.process import reapAllProcesses
+
+from inetdtw.interfaces import Exit, ILauncher, Order
+from inetdtw.launch.direct import Direct
+from inetdtw.launch.retryqueue import FIRST_PAUSE
+from inetdtw.model.process import Context, Identity
+from inetdtw.system.exitwatch import hasPidfds
+from inetdtw.test import fakes
+from inetdtw.test.fakes import FakeChild, ServingTestCase, openDescriptors, openedSince
+
+
+class DirectTestCase(ServingTestCase):
+    """
+    A test of programs that are children of this process.
+    """
+
+    #: Whether there are pidfds, or C{None} for what the system says.
+    pidfds: bool | None = None
+
+    def setUp(self) -> None:
+        """
+        Have somebody at the other end of what programs are given.
+        """
+        super().setUp()
+        ours, theirs = socket.socketpair()
+        self.ours, self.theirs = self.closing(ours), self.closing(theirs)
+        self.ours.settimeout(fakes.PATIENCE)
+        self.before = openDescriptors()
+
+    def launcherOf(self, **context: Any) -> Direct:
+        """
+        A launcher of a context; by default it is this process' own.
+        """
+        context.setdefault("directory", os.getcwd())
+        return Direct(Context(**context), self.reactor, self.host.report, self.pidfds)
+
+    def launch(self, launcher: Direct, *argv: str, **given: Any) -> FakeChild:
+        """
+        Order a program.
+        """
+        child = FakeChild()
+        usual: dict[str, Any] = {
+            "environment": {"PATH": "/bin:/usr/bin"},
+            "extra": {},
+            "fds": (self.theirs.fileno(),) * 3,
+        }
+        order = Order(argv[0], argv, **{**usual, **given})
+        launcher.launch(child, order)
+        return child
+
+    def await_(self, child: FakeChild) -> None:
+        """
+        Wait for the end of a program.
+        """
+        self.reactor.turnUntil(lambda: len(child.told) == 2)
+
+    def heard(self) -> bytes:
+        """
+        What programs that have ended have said.
+        """
+        self.ours.setblocking(False)
+        try:
+            return self.ours.recv(1 << 16)
+        except BlockingIOError:
+            return b""
+
+    def run_(self, launcher: Direct, *argv: str, **given: Any) -> bytes:
+        """
+        What a program says that ends well.
+        """
+        child = self.launch(launcher, *argv, **given)
+        self.await_(child)
+        self.assertEqual(child.told[1].status, 0)
+        return self.heard()
+
+
+class PidfdTests(DirectTestCase):
+    """
+    Tests for L{Direct} with pidfds.
+    """
+
+    if not hasPidfds():
+        skip = "This system has no pidfds."
+
+    def test_interface(self) -> None:
+        """
+        It is a launcher, with nothing to start, to give up or to settle.
+        """
+        launcher = self.launcherOf()
+        verifyObject(ILauncher, launcher)
+        launcher.retire()
+        launcher.settle()
+        self.assertTrue(launcher.room)
+
+    def test_over(self) -> None:
+        """
+        It is over when no program of it runs.
+        """
+        launcher = self.launcherOf()
+        child = self.launch(launcher, "/bin/cat")
+        self.assertFalse(launcher.over)
+        self.ours.shutdown(socket.SHUT_WR)
+        self.await_(child)
+        self.assertTrue(launcher.over)
+
+    def contexts(self) -> list[Direct]:
+        """
+        A launcher that can use posix_spawn(3), and one that cannot.
+        """
+        return [self.launcherOf(), self.launcherOf(directory="/")]
+
+    def test_life(self) -> None:
+        """
+        A program is told from its start to its end, with its status and its time,
+        and nothing of it is left.
+        """
+        for launcher in self.contexts():
+            child = self.launch(launcher, "/bin/sh", "-c", "echo here; exit 3")
+            self.assertEqual(len(child.told), 1)
+            self.assertTrue(launcher.awaits(child.told[0]))
+            self.await_(child)
+            self.assertFalse(launcher.awaits(child.told[0]))
+            pid, how = child.told
+            self.assertEqual((how.status, how.signal), (3, None))
+            self.assertGreater(how.cpu, 0)
+            self.assertEqual(self.heard(), b"here\n")
+            self.assertRaises(ChildProcessError, os.waitpid, pid, os.WNOHANG)
+            self.assertEqual(openedSince(self.before), {})
+            self.assertEqual(self.reactor.getReaders(), [])
+
+    def test_killed(self) -> None:
+        """
+        One that was killed is told with the signal.
+        """
+        for launcher in self.contexts():
+            child = self.launch(launcher, "/bin/sh", "-c", "kill -9 $$")
+            self.await_(child)
+            self.assertEqual((child.told[1].status, child.told[1].signal), (None, 9))
+
+    def test_environment(self) -> None:
+        """
+        The environment is the service's and what this one program has.
+        """
+        for launcher in self.contexts():
+            said = self.run_(
+                launcher,
+                "/usr/bin/env",
+                environment={"A": "1", "B": "2"},
+                extra={"B": "3", "C": "4"},
+            )
+            self.assertEqual(sorted(said.split()), [b"A=1", b"B=3", b"C=4"])
+
+    def test_context(self) -> None:
+        """
+        The umask and the directory are those of the context, and this process keeps
+        its own.
+        """
+        umask = os.umask(0o027)
+        self.addCleanup(os.umask, umask)
+        folder = os.getcwd()
+        for directory in (folder, "/"):
+            launcher = self.launcherOf(umask=0o077, directory=directory)
+            said = self.run_(launcher, "/bin/sh", "-c", "umask; pwd")
+            self.assertEqual(said.split(), [b"0077", os.fsencode(directory)])
+            self.assertEqual((os.umask(0o027), os.getcwd()), (0o027, folder))
+
+    def test_umaskAfterFailure(self) -> None:
+        """
+        This process keeps its umask when a program cannot be started, too.
+        """
+        umask = os.umask(0o027)
+        self.addCleanup(os.umask, umask)
+        self.launch(self.launcherOf(umask=0o077), "/nowhere")
+        self.assertEqual(os.umask(0o027), 0o027)
+
+    def test_identity(self) -> None:
+        """
+        As root, the program may be another user's.
+        """
+        if os.getuid() != 0:
+            self.skipTest("only root can do that")
+        launcher = self.launcherOf(
+            directory="/", identity=Identity(65534, 65533, (8, 65533))
+        )
+        pattern = "^(Uid|Groups)"
+        said = self.run_(launcher, "/bin/grep", "-E", pattern, "/proc/self/status")
+        lines = [line.split()[1:] for line in said.decode().splitlines()]
+        self.assertEqual(lines, [["65534"] * 4, ["8", "65533"]])
+
+    def test_failures(self) -> None:
+        """
+        A program that cannot be started is told with the reason, and nothing is
+        written to the client.
+        """
+        for launcher in self.contexts():
+            for path, number in (
+                ("/nowhere", errno.ENOENT),
+                ("/etc/passwd", errno.EACCES),
+            ):
+                child = self.launch(launcher, path)
+                self.assertEqual(child.told, [os.strerror(number)])
+            self.assertEqual(self.heard(), b"")
+            self.assertEqual(openedSince(self.before), {})
+
+    def test_noDirectory(self) -> None:
+        """
+        Where the working directory is not there, the reason names it.
+        """
+        path = os.path.abspath(self.mktemp())
+        child = self.launch(self.launcherOf(directory=path), "/bin/true")
+        self.assertEqual(child.told, [f"{path}: No such file or directory"])
+
+    def test_directoryAnew(self) -> None:
+        """
+        A directory that was made anew is the new one, also where this process is in
+        the old one.
+        """
+        path = os.path.realpath(self.mktemp())
+        os.mkdir(path)
+        self.addCleanup(os.chdir, os.getcwd())
+        os.chdir(path)
+        launcher = self.launcherOf(directory=path)
+        command = ("/bin/sh", "-c", "ls; pwd -P")
+        said = os.fsencode(path) + b"\n"
+        self.assertEqual(self.run_(launcher, *command), said)
+        os.rename(path, f"{path}.old")
+        os.mkdir(path)
+        os.mkdir(os.path.join(path, "new"))
+        self.assertEqual(self.run_(launcher, *command), b"new\n" + said)
+        os.rmdir(f"{path}.old")
+        self.assertEqual(self.run_(launcher, *command), b"new\n" + said)
+
+    def test_directoryLink(self) -> None:
+        """
+        A symbolic link leads where it leads at each start.
+        """
+        link, other = os.path.abspath(self.mktemp()), os.path.realpath(self.mktemp())
+        os.mkdir(other)
+        os.symlink(os.getcwd(), link)
+        launcher = self.launcherOf(directory=link)
+        here = os.fsencode(os.getcwd()) + b"\n"
+        self.assertEqual(self.run_(launcher, "/bin/pwd", "-P"), here)
+        os.unlink(link)
+        os.symlink(other, link)
+        there = os.fsencode(other) + b"\n"
+        self.assertEqual(self.run_(launcher, "/bin/pwd", "-P"), there)
+
+    def test_search(self) -> None:
+        """
+        A program that is looked for in PATH is the first that its user may execute.
+        """
+        for launcher in self.contexts():
+            paths = ("/nowhere/echo", "/etc/passwd", "/bin/echo")
+            said = self.run_(launcher, "/bin/false", "here", search=paths)
+            self.assertEqual(said, b"here\n")
+
+    def test_noPidfdLeft(self) -> None:
+        """
+        When there is no descriptor left to watch a program with, it is started
+        once, and its end is noticed all the same.
+        """
+
+        def pidfd_open(pid: int) -> int:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+        launcher = self.launcherOf()
+        self.patch(os, "pidfd_open", pidfd_open)
+        child = self.launch(launcher, "/bin/sh", "-c", "echo once; exit 3")
+        os.waitid(os.P_PID, child.told[0], os.WEXITED | os.WNOWAIT)
+        self.assertTrue(launcher.room)
+        self.reactor.advance(10)
+        self.assertEqual(len(child.told), 2)
+        self.assertEqual(child.told[1].status, 3)
+        self.assertEqual(self.heard(), b"once\n")
+
+    def test_somebodyElseWaited(self) -> None:
+        """
+        When somebody else in this process has waited for a program, it has ended,
+        nobody knows how.
+        """
+        child = self.launch(self.launcherOf(), "/bin/true")
+        os.waitpid(child.told[0], 0)
+        self.await_(child)
+        self.assertEqual(child.told[1], Exit())
+
+    def test_stop(self) -> None:
+        """
+        What runs goes on and is not told any more; nothing is left in the reactor.
+        """
+        launcher = self.launcherOf()
+        child = self.launch(launcher, "/bin/cat")
+        launcher.stop()
+        self.assertEqual(openedSince(self.before), {})
+        self.assertEqual(self.reactor.getReaders(), [])
+        self.ours.sendall(b"still here")
+        self.assertEqual(self.ours.recv(100), b"still here")
+        self.ours.shutdown(socket.SHUT_WR)
+        self.theirs.close()
+        os.waitid(os.P_PID, child.told[0], os.WEXITED | os.WNOWAIT)
+        reapAllProcesses()
+        self.assertRaises(ChildProcessError, os.waitpid, child.told[0], os.WNOHANG)
+        self.assertEqual(len(child.told), 1)
+
+    def test_stopEnded(self) -> None:
+        """
+        What has ended by then is waited for at once.
+        """
+        launcher = self.launcherOf()
+        child = self.launch(launcher, "/bin/true")
+        os.waitid(os.P_PID, child.told[0], os.WEXITED | os.WNOWAIT)
+        launcher.stop()
+        self.assertRaises(ChildProcessError, os.waitpid, child.told[0], os.WNOHANG)
+
+    def test_inherited(self) -> None:
+        """
+        What was left open for this process is not inherited by programs.
+        """
+        stray = os.open(os.devnull, os.O_RDONLY)
+        self.addCleanup(os.close, stray)
+        os.set_inheritable(stray, True)
+        launcher = self.launcherOf()
+        launcher.start()
+        self.assertFalse(os.get_inheritable(stray))
+        for fd in range(3):
+            self.assertTrue(os.get_inheritable(fd))
+
+
+class SpawnProcessTests(DirectTestCase):
+    """
+    Tests for L{Direct} without pidfds.
+    """
+
+    pidfds = False
+
+    def test_spawn(self) -> None:
+        """
+        The reactor is told all that is in the order and in the context.
+        """
+        launcher = self.launcherOf(
+            directory="/srv", identity=Identity(os.getuid(), os.getgid(), ())
+        )
+        child = self.launch(launcher, "/bin/true", "one", extra={"A": "1"})
+        (process,) = self.reactor.processes
+        self.assertEqual(process.executable, "/bin/true")
+        self.assertEqual(process.args, ["/bin/true", "one"])
+        self.assertEqual(process.env, {"PATH": "/bin:/usr/bin", "A": "1"})
+        self.assertEqual(process.path, "/srv")
+        self.assertEqual((process.uid, process.gid), (os.getuid(), os.getgid()))
+        self.assertEqual(process.pipes, {})
+        for fd in range(3):
+            self.assertTrue(os.path.sameopenfile(process.fds[fd], self.theirs.fileno()))
+        self.assertEqual(child.told, [process.pid])
+        process.exit(3)
+        self.assertEqual(child.told, [process.pid, Exit(3)])
+
+    def test_sameUser(self) -> None:
+        """
+        A user that does not change is not asked for, as Twisted would complain to
+        the client.
+        """
+        self.launch(self.launcherOf(), "/bin/true")
+        (process,) = self.reactor.processes
+        self.assertEqual((process.uid, process.gid), (None, None))
+
+    def test_killed(self) -> None:
+        """
+        A signal is told.
+        """
+        child = self.launch(self.launcherOf(), "/bin/true")
+        self.reactor.processes[0].exit(number=9)
+        self.assertEqual(child.told[1], Exit(signal=9))
+
+    def test_missing(self) -> None:
+        """
+        A program that is not there is not asked for, as Twisted would tell the
+        client.
+        """
+        child = self.launch(self.launcherOf(), "/nowhere")
+        self.assertEqual(self.reactor.processes, [])
+        self.assertEqual(len(child.told), 1)
+        self.assertIn("/nowhere", child.told[0])
+
+    def test_held(self) -> None:
+        """
+        When there is no room, the order is held as it is with pidfds.
+        """
+        self.reactor.spawnFailure = OSError(errno.EAGAIN, "no")
+        launcher = self.launcherOf()
+        child = self.launch(launcher, "/bin/true")
+        self.assertFalse(launcher.room)
+        self.reactor.spawnFailure = None
+        self.reactor.advance(FIRST_PAUSE)
+        self.assertEqual(child.told, [self.reactor.processes[0].pid])
+
+    def test_heldAndGone(self) -> None:
+        """
+        A program that is not there any more when there is room has failed.
+        """
+        path = os.path.abspath(self.mktemp())
+        os.symlink("/bin/true", path)
+        self.reactor.spawnFailure = OSError(errno.EAGAIN, "no")
+        launcher = self.launcherOf()
+        child = self.launch(launcher, path)
+        os.unlink(path)
+        self.reactor.advance(FIRST_PAUSE)
+        self.assertEqual(len(child.told), 1)
+        self.assertIn(path, child.told[0])
+        self.assertEqual(openedSince(self.before), {})

@@ -1,0 +1,572 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Tests for L{inetdtw.launch.pool}.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from dataclasses import replace
+from typing import Any
+
+from zope.interface import alsoProvides
+
+from twisted.internet.defer import Deferred
+
+from inetdtw.interfaces import IAcceptingLauncher
+from inetdtw.launch import pool
+from inetdtw.launch.direct import Direct
+from inetdtw.launch.forkserver.chroot import Rooted
+from inetdtw.launch.forkserver.launcher import ForkServers, usualCount
+from inetdtw.launch.pool import OF_HELPER, Launchers
+from inetdtw.launch.warm.accepting import AcceptingWarm
+from inetdtw.launch.warm.launcher import Warm
+from inetdtw.launch.warm.process import OF_WARM
+from inetdtw.limits.budget import Total
+from inetdtw.model.process import Context, Identity
+from inetdtw.system.descriptors import Descriptors, Purpose
+from inetdtw.test.fakes import FakeLauncher, ServingTestCase, makeDatagrams, makeService
+from inetdtw.test.warming import KEPT
+
+FORKSERVER = makeService(launch="forkserver")
+DIRECT = makeService(launch="direct")
+INTERNAL = makeService(internal="echo")
+
+
+class Recorded(FakeLauncher):
+    """
+    A launcher that says what it was made for.
+
+    @ivar way: C{direct} or C{forkserver}.
+    @ivar context: the context.
+    @ivar stopped: fires, when it is told to, that all is given up.
+    @ivar over: whether it has nothing left to give up.
+    """
+
+    over = False
+
+    def __init__(self, way: str, context: Context) -> None:
+        super().__init__()
+        self.way = way
+        self.context = context
+        self.stopped: Deferred[None] = Deferred()
+
+    def stop(self) -> Any:
+        """
+        Remember it, and take some time.
+        """
+        super().stop()
+        return self.stopped
+
+
+class LaunchersTests(ServingTestCase):
+    """
+    Tests for L{Launchers}.
+    """
+
+    def setUp(self) -> None:
+        """
+        Have launchers that start nothing.
+        """
+        super().setUp()
+        self.made: list[Recorded] = []
+        self.launchers = Launchers(self.reactor, self.host.report)
+        kinds = {"direct": self.maker("direct"), "forkserver": self.maker("forkserver")}
+        self.patch(Launchers, "_MAKE", kinds)
+
+    def maker(self, way: str) -> Any:
+        """
+        What makes the launchers of one kind.
+        """
+
+        def make(context: Context, reactor: Any, report: Any, **more: Any) -> Recorded:
+            launcher = Recorded(way, context)
+            self.made.append(launcher)
+            return launcher
+
+        return make
+
+    def test_rooted(self) -> None:
+        """
+        Fork servers in a root directory of their own are renewed with each look at the
+        configuration, if that is another one.
+        """
+        renewed: list[Rooted] = []
+        self.patch(Launchers, "_MAKE", {"rooted": Rooted})
+        self.patch(Rooted, "renew", lambda rooted: renewed.append(rooted))
+        service = makeService(context=Context(chroot="/"))
+        for count in (1, 2):
+            self.launchers.need([service])
+            self.assertIsInstance(self.launchers.of(service), Rooted)
+            self.assertEqual(renewed, [self.launchers.of(service)] * count)
+        self.launchers.stop()
+        for process in self.reactor.processes:
+            process.exit()
+
+    def test_need(self) -> None:
+        """
+        There is one for each way and context, started, however many services share
+        it.
+        """
+        other = makeService(context=Context(umask=0o077))
+        self.launchers.need([FORKSERVER, DIRECT, makeDatagrams(), other])
+        made = [(each.way, each.context.umask, each.said) for each in self.made]
+        self.assertEqual(
+            made,
+            [
+                ("forkserver", 0o022, ["start"]),
+                ("direct", 0o022, ["start"]),
+                ("forkserver", 0o077, ["start"]),
+            ],
+        )
+
+    def test_awaits(self) -> None:
+        """
+        A child of this process is waited for if one that starts programs itself does,
+        also when that is not needed any more.
+        """
+        self.patch(Launchers, "_MAKE", {"direct": Direct, "forkserver": ForkServers})
+        self.patch(Direct, "awaits", lambda direct, pid: pid == 4)
+        self.assertFalse(self.launchers.awaits(4))
+        self.launchers.need([DIRECT])
+        self.assertTrue(self.launchers.awaits(4))
+        self.assertFalse(self.launchers.awaits(5))
+        self.launchers.need([])
+        self.assertTrue(self.launchers.awaits(4))
+
+    def test_listening(self) -> None:
+        """
+        No process in which a program of another user's is gets a listening socket, as
+        it could have the daemon wait in C{accept}; one of the daemon's user does.
+        """
+
+        def accepting(context: Context, *given: Any, **more: Any) -> Recorded:
+            launcher = Recorded("forkserver", context)
+            alsoProvides(launcher, IAcceptingLauncher)
+            return launcher
+
+        self.patch(Launchers, "_MAKE", {"forkserver": accepting, "direct": accepting})
+        me = os.geteuid()
+        for uid, wanted in ((None, AcceptingWarm), (me, AcceptingWarm), (me + 7, Warm)):
+            identity = None if uid is None else Identity(uid, 7, ())
+            service = makeService(warm=KEPT, context=Context(identity=identity))
+            self.launchers.need([service])
+            self.assertIs(type(self.launchers.of(service)), wanted)
+
+    def test_of(self) -> None:
+        """
+        Each service has its own.
+        """
+        self.launchers.need([FORKSERVER, DIRECT, makeDatagrams()])
+        forkserver, direct = self.made
+        self.assertIs(self.launchers.of(FORKSERVER), forkserver)
+        self.assertIs(self.launchers.of(makeDatagrams()), forkserver)
+        self.assertIs(self.launchers.of(DIRECT), direct)
+
+    def test_internal(self) -> None:
+        """
+        An internal service needs none.
+        """
+        self.launchers.need([INTERNAL])
+        self.assertEqual(self.made, [])
+        self.assertIsNone(self.launchers.of(INTERNAL))
+
+    def test_needLess(self) -> None:
+        """
+        One that is not needed any more is retired, and the others are kept.
+        """
+        self.launchers.need([FORKSERVER, DIRECT])
+        self.launchers.need([DIRECT])
+        forkserver, direct = self.made
+        self.assertEqual(forkserver.said, ["start", "retire"])
+        self.assertEqual(direct.said, ["start"])
+        self.assertIs(self.launchers.of(DIRECT), direct)
+
+    def test_needAgain(self) -> None:
+        """
+        One that is needed again is a new one.
+        """
+        self.launchers.need([FORKSERVER])
+        self.launchers.need([])
+        self.launchers.need([FORKSERVER])
+        self.assertEqual(len(self.made), 2)
+        self.assertIs(self.launchers.of(FORKSERVER), self.made[1])
+
+    def test_none(self) -> None:
+        """
+        Where one of those that are to be made cannot be had, nothing is different:
+        those there are stay, and those that were made for it are none.
+        """
+        self.launchers.need([FORKSERVER])
+        kinds = {"direct": self.maker("direct"), "forkserver": self.failing}
+        self.patch(Launchers, "_MAKE", kinds)
+        wanted = [DIRECT, makeService(context=Context(umask=0o077))]
+        self.assertRaises(OSError, self.launchers.make, wanted)
+        self.assertEqual([each.said for each in self.made], [["start"], ["retire"]])
+        self.assertIs(self.launchers.of(FORKSERVER), self.made[0])
+
+    def test_some(self) -> None:
+        """
+        At the start, those that there are descriptors for are had, with a line for the
+        others, which are tried again when they are asked for.
+        """
+        kinds = {"direct": self.maker("direct"), "forkserver": self.failing}
+        self.patch(Launchers, "_MAKE", kinds)
+        self.launchers.need([FORKSERVER, DIRECT])
+        self.assertIs(self.launchers.of(DIRECT), self.made[0])
+        (stall,) = self.said("stall")
+        self.assertEqual(stall["reason"], "no more descriptors")
+        self.assertRaises(OSError, self.launchers.of, FORKSERVER)
+        self.patch(Launchers, "_MAKE", {"forkserver": self.maker("forkserver")})
+        self.assertIs(self.launchers.of(FORKSERVER), self.made[1])
+        self.assertEqual(self.made[1].said, ["start"])
+
+    def test_expect(self) -> None:
+        """
+        What helper processes will need is set aside before; where that is more than
+        half of what there is, each context has one fork server only.
+        """
+        self.patch(Launchers, "_MAKE", {"forkserver": ForkServers})
+        account = Descriptors()
+        given = (self.reactor, self.host.report, None, account)
+        services = [makeService(context=Context(umask=n)) for n in range(4)]
+        launchers = Launchers(*given)
+        launchers.expect(services)
+        usual = 4 * usualCount() * OF_HELPER
+        self.assertEqual(account.taken(Purpose.HELPER), usual)
+        launchers.stop()
+        self.assertEqual(account.taken(Purpose.HELPER), 0)
+        self.patch(account, "available", lambda: 20)
+        launchers.expect(services)
+        self.assertEqual(account.taken(Purpose.HELPER), 10)
+        launchers.need(services)
+        self.assertEqual(account.taken(Purpose.HELPER), 3 * OF_HELPER)
+        self.assertEqual(len(self.reactor.processes), 3)
+        self.assertEqual(len(self.said("stall")), 1)
+        self.assertRaises(OSError, launchers.of, services[3])
+        self.patch(account, "available", lambda: 200)
+        launchers.of(services[3])
+        self.assertEqual(account.taken(Purpose.HELPER), 4 * OF_HELPER)
+        launchers.stop()
+        for process in self.reactor.processes:
+            process.exit()
+
+    def test_expectNothing(self) -> None:
+        """
+        Services whose programs the daemon starts need none of them, and nothing is set
+        aside where there is nothing.
+        """
+        account = Descriptors()
+        launchers = Launchers(self.reactor, self.host.report, None, account)
+        launchers.expect([DIRECT])
+        self.assertEqual(account.taken(Purpose.HELPER), 0)
+        self.patch(account, "available", lambda: -2)
+        launchers.expect([FORKSERVER])
+        self.assertEqual(account.taken(Purpose.HELPER), 0)
+
+    def test_expectHalf(self) -> None:
+        """
+        Each context has the usual number of fork servers if half of what there is does
+        for that, or if nobody has said what will be needed.
+        """
+        self.patch(os, "cpu_count", lambda: 3)
+        for more, wanted in ((None, 3), (0, 3), (-1, 1)):
+            account, total = Descriptors(), Total()
+            given: list[Any] = []
+
+            def make(*usual: Any, total: Total, count: int, **more: Any) -> Any:
+                given.extend((total, count))  # noqa: B023 - used in this turn
+                return Recorded("forkserver", usual[0])
+
+            self.patch(Launchers, "_MAKE", {"forkserver": make})
+            launchers = Launchers(self.reactor, self.host.report, total, account)
+            if more is not None:
+                half = 3 * OF_HELPER + more
+                self.patch(account, "available", lambda half=half: 2 * half)
+                launchers.expect([FORKSERVER])
+            launchers.of(FORKSERVER)
+            self.assertEqual(given, [total, wanted])
+
+    def test_account(self) -> None:
+        """
+        The descriptors of all that there are count, also of those that are retired and
+        have not ended; nothing counts of what cannot be had.
+        """
+        self.patch(Launchers, "_MAKE", {"forkserver": ForkServers})
+        self.patch(os, "cpu_count", lambda: 1)
+        account = Descriptors()
+        launchers = Launchers(self.reactor, self.host.report, None, account)
+        services = [makeService(context=Context(umask=n)) for n in range(4)]
+        for count, service in enumerate(services[:2], 1):
+            launchers.of(service)
+            self.assertEqual(account.taken(Purpose.HELPER), count * OF_HELPER)
+        asked: list[int] = []
+
+        def spare(count: int) -> bool:
+            asked.append(count)
+            return False
+
+        self.patch(account, "spare", spare)
+        for _ in range(2):
+            self.assertRaises(OSError, launchers.of, services[2])
+            self.assertEqual(account.taken(Purpose.HELPER), 2 * OF_HELPER)
+        self.assertEqual(asked, [OF_HELPER] * 2)
+        self.patch(account, "spare", lambda count: True)
+        launchers.make(services[2:])
+        self.assertEqual(account.taken(Purpose.HELPER), 4 * OF_HELPER)
+        launchers.need([])
+        self.assertEqual(account.taken(Purpose.HELPER), 4 * OF_HELPER)
+        for process in self.reactor.processes:
+            process.exit()
+        launchers.need([])
+        self.assertEqual(account.taken(Purpose.HELPER), 0)
+        self.successResultOf(launchers.stop())
+
+    def test_accountOfNone(self) -> None:
+        """
+        Nothing counts of fork servers that cannot be made, however often it is tried.
+        """
+        self.patch(Launchers, "_MAKE", {"forkserver": self.failing})
+        account = Descriptors()
+        launchers = Launchers(self.reactor, self.host.report, None, account)
+        for _ in range(3):
+            self.assertRaises(OSError, launchers.of, FORKSERVER)
+            self.assertEqual(account.taken(Purpose.HELPER), 0)
+        launchers.expect([FORKSERVER])
+        before = account.taken(Purpose.HELPER)
+        for _ in range(3):
+            self.assertRaises(OSError, launchers.of, FORKSERVER)
+            self.assertEqual(account.taken(Purpose.HELPER), before)
+
+    def test_spareOne(self) -> None:
+        """
+        Of what was not set aside there must be enough.
+        """
+        account = Descriptors()
+        launchers = Launchers(self.reactor, self.host.report, None, account)
+        self.patch(account, "available", lambda: 2 * (OF_HELPER - 1))
+        asked: list[int] = []
+
+        def spare(count: int) -> bool:
+            asked.append(count)
+            return True
+
+        self.patch(account, "spare", spare)
+        launchers.expect([FORKSERVER])
+        launchers.of(FORKSERVER)
+        self.assertEqual(asked, [1])
+
+    def failing(self, *given: Any, **more: Any) -> Any:
+        """
+        What can make no launchers.
+        """
+        raise OSError(errno.EMFILE, "no more descriptors")
+
+    def test_rootsGroups(self) -> None:
+        """
+        A service of root's own user with other groups is always started by a fork
+        server.
+        """
+        context = Context(Identity(0, 0, (0, 8)))
+        service = makeService(launch="direct", context=context)
+        self.launchers.need([service])
+        self.assertEqual(self.made[0].way, "forkserver")
+        self.assertIs(self.launchers.of(service), self.made[0])
+
+    def test_noSequencedPackets(self) -> None:
+        """
+        Where a fork server cannot be reached, the daemon starts all programs.
+        """
+        self.patch(socket, "SOCK_SEQPACKET", None)
+        del socket.SOCK_SEQPACKET
+        self.launchers.need([FORKSERVER])
+        self.assertEqual(self.made[0].way, "direct")
+
+    def test_stop(self) -> None:
+        """
+        All are stopped, those that were retired too, and it is said when all of
+        them are gone.
+        """
+        self.launchers.need([FORKSERVER, DIRECT])
+        self.launchers.need([DIRECT])
+        stopped = self.launchers.stop()
+        for each in self.made:
+            self.assertEqual(each.said[-1], "stop")
+        self.made[0].stopped.callback(None)
+        self.assertNoResult(stopped)
+        self.made[1].stopped.callback(None)
+        self.successResultOf(stopped)
+        self.successResultOf(self.launchers.stop())
+        for each in self.made:
+            self.assertEqual(each.said.count("stop"), 1)
+
+    def test_over(self) -> None:
+        """
+        One that was retired is forgotten when it is over, and only then.
+        """
+        self.launchers.need([FORKSERVER, DIRECT])
+        self.launchers.need([])
+        self.made[0].over = True
+        self.launchers.need([])
+        self.launchers.stop()
+        said = [each.said for each in self.made]
+        self.assertEqual(said, [["start", "retire"], ["start", "retire", "stop"]])
+
+    def test_startAgain(self) -> None:
+        """
+        After all were stopped there can be new ones.
+        """
+        self.launchers.need([FORKSERVER])
+        self.launchers.stop()
+        self.launchers.need([FORKSERVER])
+        self.assertEqual(len(self.made), 2)
+
+
+class RecordedWarm(Recorded):
+    """
+    An interpreter that is kept, which does nothing.
+    """
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__("warm", Context())
+        self.given = given
+
+    def renew(self) -> None:
+        """
+        Remember it.
+        """
+        self.said.append("renew")
+
+
+class WarmTests(ServingTestCase):
+    """
+    Tests for the interpreters that L{Launchers} keeps.
+    """
+
+    def setUp(self) -> None:
+        """
+        Have launchers that start nothing, and a service with an interpreter.
+        """
+        super().setUp()
+        self.made: list[RecordedWarm] = []
+        for name in ("Warm", "warmBefore"):
+            self.patch(pool, name, self.make)
+        self.patch(Launchers, "_MAKE", {"forkserver": self.cold})
+        self.launchers = Launchers(self.reactor, self.host.report)
+        self.service = makeService(warm=KEPT)
+
+    def make(self, *given: Any) -> RecordedWarm:
+        """
+        Make what stands for an interpreter.
+        """
+        warm = RecordedWarm(*given)
+        self.made.append(warm)
+        return warm
+
+    def cold(self, context: Context, *given: Any, **more: Any) -> Recorded:
+        """
+        Make what stands for fork servers.
+        """
+        return Recorded("forkserver", context)
+
+    def asked(self) -> list[list[str]]:
+        """
+        What each was asked for.
+        """
+        return [each.said for each in self.made]
+
+    def test_need(self) -> None:
+        """
+        There is one from the beginning for a service that wants one, and it is renewed
+        with each look at the configuration.
+        """
+        self.launchers.need([self.service, FORKSERVER, INTERNAL])
+        self.assertEqual(self.asked(), [[]])
+        self.assertIs(self.launchers.of(self.service), self.made[0])
+        self.launchers.need([self.service])
+        self.assertEqual(self.asked(), [["renew"]])
+        self.assertIsNot(self.launchers.of(FORKSERVER), self.made[0])
+
+    def test_of(self) -> None:
+        """
+        One that is asked for before is made then, once.
+        """
+        for _ in range(2):
+            self.assertIs(self.launchers.of(self.service), self.made[0])
+        self.assertEqual(len(self.made), 1)
+
+    def test_apart(self) -> None:
+        """
+        Services share one if a cold start would be the same: not where datagrams have
+        programs of their own, as each has another environment.
+        """
+        datagrams = makeDatagrams(warm=KEPT, wait=True)
+        each = replace(datagrams, wait=False)
+        services = [self.service, datagrams, each]
+        self.launchers.need(services)
+        first, second, third = map(self.launchers.of, services)
+        self.assertIs(first, second)
+        self.assertIsNot(first, third)
+        self.assertEqual(len(self.made), 2)
+
+    def test_less(self) -> None:
+        """
+        One that is not needed any more is retired, and stopped with the others unless
+        it is over before.
+        """
+        other = makeService(warm=KEPT, context=Context(umask=0o077))
+        self.launchers.need([self.service, other])
+        self.launchers.need([self.service])
+        self.assertEqual(self.asked(), [["renew"], ["retire"]])
+        self.launchers.need([])
+        self.assertEqual(self.asked()[0], ["renew", "retire"])
+        self.made[0].over = True
+        self.launchers.need([])
+        self.launchers.stop()
+        self.assertEqual(self.asked(), [["renew", "retire"], ["retire", "stop"]])
+
+    def test_stop(self) -> None:
+        """
+        All are stopped, and none twice; then there can be others.
+        """
+        other = makeService(warm=KEPT, context=Context(umask=0o077))
+        self.launchers.need([self.service, other])
+        self.launchers.need([self.service])
+        for _ in range(2):
+            self.launchers.stop()
+        self.assertEqual(self.asked(), [["renew", "stop"], ["retire", "stop"]])
+        self.assertIs(self.launchers.of(self.service), self.made[2])
+
+    def test_expect(self) -> None:
+        """
+        Descriptors are set aside for each of them, besides those of fork servers.
+        """
+        account = Descriptors()
+        given = (self.reactor, self.host.report, None, account)
+        services = [self.service, makeService(warm=KEPT), FORKSERVER]
+        Launchers(*given).expect(services)
+        servers = usualCount() * OF_HELPER
+        self.assertEqual(account.taken(Purpose.HELPER), servers + OF_WARM)
+
+
+class KindsTests(ServingTestCase):
+    """
+    Tests for the launchers that L{Launchers} has.
+    """
+
+    def test_kinds(self) -> None:
+        """
+        The daemon starts programs itself, or fork servers do.
+        """
+        launchers = Launchers(self.reactor, self.host.report)
+        launchers.need([FORKSERVER, DIRECT])
+        self.assertIsInstance(launchers.of(FORKSERVER), ForkServers)
+        self.assertIsInstance(launchers.of(DIRECT), Direct)
+        stopped = launchers.stop()
+        for process in self.reactor.processes:
+            process.exit()
+        self.successResultOf(stopped)

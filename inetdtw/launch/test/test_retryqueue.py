@@ -1,0 +1,170 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Tests for L{inetdtw.launch.retryqueue}.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import Any
+
+from inetdtw.helpers.spawn import spawn
+from inetdtw.launch import direct
+from inetdtw.launch.retryqueue import FIRST_PAUSE, LONGEST_PAUSE, PATIENCE
+from inetdtw.launch.test.test_direct import DirectTestCase
+from inetdtw.system.exitwatch import hasPidfds
+from inetdtw.test.fakes import FakeChild, openedSince
+
+
+class ShortageTests(DirectTestCase):
+    """
+    Tests for L{Direct} when the machine has no room for another process.
+    """
+
+    if not hasPidfds():
+        skip = "This system has no pidfds."
+
+    def setUp(self) -> None:
+        """
+        Have a machine that has no room, or whatever the test says.
+        """
+        super().setUp()
+        self.error = errno.EAGAIN
+        self.tries = 0
+
+        def patched(*arguments: Any) -> int:
+            self.tries += 1
+            if self.error:
+                raise OSError(self.error, os.strerror(self.error))
+            return spawn(*arguments)
+
+        self.patch(direct, "spawn", patched)
+        self.direct = self.launcherOf()
+        self.addCleanup(self.direct.stop)
+
+    def test_held(self) -> None:
+        """
+        An order is held, though the client's connection is closed by whoever gave
+        it, until there is room.
+        """
+        child = self.launch(self.direct, "/bin/echo", "here")
+        self.theirs.close()
+        self.assertEqual(child.told, [])
+        self.assertFalse(self.direct.room)
+        self.assertEqual(len(self.said("stall")), 1)
+        self.error = 0
+        self.reactor.advance(FIRST_PAUSE)
+        self.assertTrue(self.direct.room)
+        self.await_(child)
+        self.assertEqual(self.ours.recv(100), b"here\n")
+        self.assertEqual(self.ours.recv(100), b"")
+
+    def test_waiters(self) -> None:
+        """
+        Those who wait are told when there is room, one by one while there is some.
+        """
+        told: list[int] = []
+        self.launch(self.direct, "/bin/true")
+
+        def again() -> None:
+            told.append(1)
+            self.error = errno.EAGAIN
+            self.launch(self.direct, "/bin/true")
+
+        self.direct.whenRoom(again)
+        self.direct.whenRoom(lambda: told.append(2))
+        self.reactor.advance(FIRST_PAUSE)
+        self.assertEqual(told, [])
+        self.error = 0
+        self.reactor.advance(LONGEST_PAUSE)
+        self.assertEqual(told, [1])
+        self.error = 0
+        self.reactor.advance(LONGEST_PAUSE)
+        self.assertEqual(told, [1, 2])
+
+    def test_growing(self) -> None:
+        """
+        It is tried again and again, after pauses that grow, and there is one line
+        in the log.
+        """
+        self.launch(self.direct, "/bin/true")
+        pause = FIRST_PAUSE
+        for tries in range(2, 9):
+            self.reactor.advance(pause * 0.99)
+            self.assertEqual(self.tries, tries - 1)
+            self.reactor.advance(pause * 0.01 + 0.0001)
+            self.assertEqual(self.tries, tries)
+            pause = min(pause * 2, LONGEST_PAUSE)
+        self.assertEqual(pause, LONGEST_PAUSE)
+        self.assertEqual(len(self.said("stall")), 1)
+
+    def test_patience(self) -> None:
+        """
+        After some time the client is given up, and nothing is left open.
+        """
+        child = self.launch(self.direct, "/bin/true")
+        self.reactor.pump([LONGEST_PAUSE] * int(PATIENCE / LONGEST_PAUSE + 1))
+        self.assertEqual(child.told, [os.strerror(errno.EAGAIN)])
+        self.assertTrue(self.direct.room)
+        self.assertEqual(openedSince(self.before), {})
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+    def test_order(self) -> None:
+        """
+        Several are held in the order in which they came.
+        """
+        children = [
+            self.launch(self.direct, "/bin/sh", "-c", f"exit {number}")
+            for number in range(3)
+        ]
+        self.error = 0
+        self.reactor.advance(FIRST_PAUSE)
+        pids = [child.told[0] for child in children]
+        self.assertEqual(pids, sorted(pids))
+        self.reactor.turnUntil(lambda: all(len(each.told) == 2 for each in children))
+        statuses = [child.told[1].status for child in children]
+        self.assertEqual(statuses, [0, 1, 2])
+        self.assertEqual(openedSince(self.before), {})
+
+    def test_otherError(self) -> None:
+        """
+        What is held and turns out not to be possible has failed, and the next one
+        is started.
+        """
+        first = self.launch(self.direct, "/bin/true")
+        second = self.launch(self.direct, "/bin/true")
+        self.error = errno.ENOENT
+        self.reactor.advance(FIRST_PAUSE)
+        for child in (first, second):
+            self.assertEqual(child.told, [os.strerror(errno.ENOENT)])
+        self.assertEqual(openedSince(self.before), {})
+
+    def test_noDescriptors(self) -> None:
+        """
+        When there is no descriptor left to hold it with, the client is given up, and
+        nothing is left open.
+        """
+        self.error = errno.EMFILE
+        children: list[FakeChild] = []
+
+        def work() -> None:
+            three = (self.ours.fileno(), self.theirs.fileno(), 0)
+            children.append(self.launch(self.direct, "/bin/true", fds=three))
+
+        self.noDescriptors(work, left=2)
+        self.assertEqual(children[0].told, [os.strerror(errno.EMFILE)])
+        self.assertEqual(openedSince(self.before), {})
+        self.assertTrue(self.direct.room)
+
+    def test_stop(self) -> None:
+        """
+        When the daemon stops, those that are held have failed, and nothing is left.
+        """
+        child = self.launch(self.direct, "/bin/true")
+        self.direct.stop()
+        self.assertEqual(child.told, ["the daemon stops"])
+        self.assertEqual(openedSince(self.before), {})
+        self.assertEqual(self.reactor.getDelayedCalls(), [])

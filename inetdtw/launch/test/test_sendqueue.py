@@ -1,0 +1,150 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Tests for L{inetdtw.launch.sendqueue}.
+"""
+
+from __future__ import annotations
+
+import errno
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from inetdtw.launch.sendqueue import PAUSE, Posts
+
+
+class PostsTests(SynchronousTestCase):
+    """
+    Tests for L{Posts}.
+    """
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.room = 0
+        self.sent: list[str] = []
+        self.posts = Posts(self.clock, self.send)
+
+    def send(self, first: str, second: str = "") -> None:
+        """
+        Send something, if there is room.
+        """
+        if first == "lost":
+            raise ConnectionResetError
+        if not self.room:
+            raise BlockingIOError
+        self.room -= 1
+        self.sent.append(first + second)
+
+    def test_atOnce(self) -> None:
+        """
+        What there is room for is sent at once, and nothing is planned.
+        """
+        self.room = 1
+        self.posts.add("one", "1")
+        self.assertEqual(self.sent, ["one1"])
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_order(self) -> None:
+        """
+        The rest is sent in order, when there is room, each once.
+        """
+        for name in ("one", "two", "three"):
+            self.posts.add(name)
+        self.assertEqual(self.sent, [])
+        self.room = 2
+        self.clock.advance(PAUSE)
+        self.assertEqual(self.sent, ["one", "two"])
+        self.room = 2
+        self.clock.advance(PAUSE)
+        self.assertEqual(self.sent, ["one", "two", "three"])
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_shortage(self) -> None:
+        """
+        What the machine has no room for is not lost either.
+        """
+        whys = [errno.ETOOMANYREFS, errno.ENOBUFS, errno.ENOMEM]
+
+        def send(name: str) -> None:
+            if whys:
+                raise OSError(whys.pop(), "")
+            self.sent.append(name)
+
+        posts = Posts(self.clock, send)
+        posts.add("one")
+        self.clock.pump([PAUSE] * 3)
+        self.assertEqual(self.sent, ["one"])
+
+    def test_lost(self) -> None:
+        """
+        One that can never be sent keeps no other.
+        """
+        self.posts.add("one")
+        self.posts.add("lost")
+        self.posts.add("two")
+        self.room = 2
+        self.clock.advance(PAUSE)
+        self.assertEqual(self.sent, ["one", "two"])
+
+    def test_takeBack(self) -> None:
+        """
+        What is not sent yet can be taken back; what is, cannot.
+        """
+        self.room = 1
+        self.posts.add("one", "1")
+        self.posts.add("two", "2")
+        self.posts.add("three", "3")
+        self.assertTrue(self.posts.takeBack("two"))
+        self.assertFalse(self.posts.takeBack("two"))
+        self.assertFalse(self.posts.takeBack("one"))
+        self.room = 2
+        self.clock.advance(PAUSE)
+        self.assertEqual(self.sent, ["one1", "three3"])
+
+    def test_clear(self) -> None:
+        """
+        Nothing is sent, and nothing planned, of what was cleared; what comes after it
+        is sent.
+        """
+        self.posts.add("one")
+        self.posts.clear()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.room = 1
+        self.posts.add("two")
+        self.assertEqual(self.sent, ["two"])
+
+    def test_takeAll(self) -> None:
+        """
+        What is not sent yet can be taken back altogether, and is not sent any more.
+        """
+        self.posts.add("one")
+        self.posts.add("two", "2")
+        self.assertEqual(len(self.posts), 2)
+        self.assertEqual(self.posts.takeAll(), [("one",), ("two", "2")])
+        self.assertEqual((len(self.posts), self.clock.getDelayedCalls()), (0, []))
+
+    def test_added(self) -> None:
+        """
+        What is added while another is sent is sent after it, once.
+        """
+
+        def send(name: str) -> None:
+            if len(self.sent) == self.room:
+                raise BlockingIOError
+            self.sent.append(name)
+            if name == "one":
+                self.posts.add("three")
+
+        self.posts = Posts(self.clock, send)
+        self.posts.add("one")
+        self.posts.add("two")
+        self.room = 2
+        self.clock.advance(PAUSE)
+        self.assertEqual(self.sent, ["one", "two"])
+        self.assertEqual(len(self.clock.getDelayedCalls()), 1)
+        self.room = 3
+        self.clock.advance(PAUSE)
+        self.assertEqual(self.sent, ["one", "two", "three"])
+        self.assertEqual(self.clock.getDelayedCalls(), [])

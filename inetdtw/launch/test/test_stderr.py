@@ -1,0 +1,522 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+Tests for L{inetdtw.launch.stderr}.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+
+from zope.interface.verify import verifyObject
+
+from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import IReadDescriptor
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+
+from inetdtw.launch.stderr import (
+    BATCH,
+    CAPACITY,
+    LAST,
+    LINES,
+    LONGEST,
+    PAUSE,
+    Complaints,
+    Lines,
+)
+from inetdtw.system.descriptors import Descriptors, Purpose
+from inetdtw.test.fakes import FakeReactor, openDescriptors
+
+
+class LinesTests(SynchronousTestCase):
+    """
+    Tests for L{Lines}.
+    """
+
+    def lines(self, *pieces: bytes) -> list[str]:
+        """
+        The lines of a text that comes in pieces.
+        """
+        lines = Lines()
+        found = [line for piece in pieces for line in lines.feed(piece)]
+        return [*found, *lines.end()]
+
+    def test_lines(self) -> None:
+        """
+        Lines are found wherever the pieces are divided, the last one without an end
+        of line too, and empty ones are left out.
+        """
+        text = b"one\n\r\ntwo\r\nthree"
+        wanted = ["one", "two", "three"]
+        self.assertEqual(self.lines(text), wanted)
+        self.assertEqual(self.lines(*(bytes((each,)) for each in text)), wanted)
+
+    def test_atOnce(self) -> None:
+        """
+        A line is there as soon as it is complete.
+        """
+        self.assertEqual(list(Lines().feed(b"one\ntw")), ["one"])
+
+    def test_controls(self) -> None:
+        """
+        What a terminal would obey, and what is no text, is shown by its code.
+        """
+        data = b"a\tb\x1b[2J\x00\xff\xc2\x9b \xe6\x97\xa5"
+        wanted = r"a\tb\x1b[2J\x00\xff\x9b 日"
+        self.assertEqual(self.lines(data), [wanted])
+
+    def test_forged(self) -> None:
+        """
+        No character makes a line of the log look like two.
+        """
+        (line,) = self.lines("a\u2028b\x0bc\x85d\re".encode())
+        self.assertEqual(line.splitlines(), [line])
+
+    def test_long(self) -> None:
+        """
+        A line that is too long becomes several, with nothing lost, and no more of
+        it is kept than the longest one has.
+        """
+        text = b"a" * (3 * LONGEST + 5)
+        found = self.lines(text + b"\nb")
+        self.assertEqual([len(each) for each in found], [*[LONGEST] * 3, 5, 1])
+        lines = Lines()
+        early = list(lines.feed(text))
+        self.assertEqual([len(each) for each in early], [LONGEST] * 3)
+
+    def test_skip(self) -> None:
+        """
+        Lines that are left out are counted; the first one after them is whole.
+        """
+        lines = Lines()
+        self.assertEqual(list(lines.feed(b"one\ntw")), ["one"])
+        self.assertEqual(lines.skip(b"o\nthree\nfo"), 2)
+        self.assertEqual(list(lines.feed(b"ur\n")), ["four"])
+        self.assertEqual(lines.skip(b"x" * (3 * LONGEST)), 2)
+        self.assertEqual(lines.skip(b""), 0)
+        self.assertLessEqual(len("".join(lines.end())), LONGEST)
+
+
+class ComplaintsTests(SynchronousTestCase):
+    """
+    Tests for L{Complaints}.
+    """
+
+    def setUp(self) -> None:
+        self.reactor = FakeReactor()
+        self.open: set[Complaints] = set()
+        self.said: list[str] = []
+        self.before = openDescriptors()
+
+    def complaints(self) -> tuple[Complaints, int]:
+        """
+        What reads, and the program's end.
+        """
+        made = Complaints(self.reactor, self.open)
+        program = os.dup(made.given)
+        return made, program
+
+    def goOn(self) -> None:
+        """
+        Have as many turns as there is something to do.
+        """
+        self.reactor.settle()
+        while self.reactor.getDelayedCalls():
+            self.reactor.advance(0)
+            self.reactor.settle()
+
+    def few(self, line: str) -> bool:
+        """
+        Have room for three lines.
+        """
+        if len(self.said) == 3:
+            self.left += 1
+            return False
+        self.said.append(line)
+        return True
+
+    def leaveOut(self, lines: int) -> bool:
+        """
+        Count, and have no room until there is.
+        """
+        self.left += lines
+        return len(self.said) == 3
+
+    def test_leftOut(self) -> None:
+        """
+        What there is no room for is read and counted, so that the program need not
+        wait, but not without a pause; when there is room again, lines are passed on.
+        """
+        self.left = 0
+        made, program = self.complaints()
+        made.start(self.few, self.leaveOut)
+        os.write(program, b"line\n" * 100)
+        self.reactor.settle()
+        self.assertEqual((len(self.said), self.left), (3, 97))
+        for _ in range(5):
+            os.write(program, b"x\n" * (CAPACITY // 2))
+            self.assertEqual(self.reactor.getReaders(), [])
+            self.reactor.advance(PAUSE)
+        self.assertEqual(self.left, 97 + 5 * CAPACITY // 2)
+        # When it writes nothing, nothing is tried.
+        self.reactor.advance(PAUSE)
+        self.assertEqual(self.reactor.getReaders(), [made])
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+        self.said.clear()
+        os.write(program, b"again\n")
+        self.reactor.settle()
+        self.assertEqual(self.said, ["again"])
+        os.close(program)
+        made.finish()
+        self.assertDone()
+
+    def test_leftOutAtEnd(self) -> None:
+        """
+        What is left out of a program that has ended is read to its end.
+        """
+        self.left = 0
+        made, program = self.complaints()
+        made.start(self.few, self.leaveOut)
+        os.write(program, b"line\n" * 10000)
+        os.close(program)
+        made.finish()
+        self.goOn()
+        self.assertEqual((len(self.said), self.left), (3, 9997))
+        self.assertDone()
+
+    def assertDone(self) -> None:
+        """
+        Nothing is read any more, and no descriptor is left.
+        """
+        self.assertEqual(self.open, set())
+        self.assertEqual(self.reactor.getReaders(), [])
+        self.assertEqual(openDescriptors(), self.before)
+
+    def claimed(self) -> tuple[Complaints, int, Descriptors]:
+        """
+        The same, and the account that both ends of the pipe are counted in.
+        """
+        account = Descriptors()
+        claim = account.take(2, Purpose.CHILD, "test/tcp")
+        made = Complaints(self.reactor, self.open, -1, claim)
+        return made, os.dup(made.given), account
+
+    def test_claim(self) -> None:
+        """
+        Each end of the pipe is given back when it is closed.
+        """
+        made, program, account = self.claimed()
+        made.start(self.said.append)
+        self.assertEqual(account.taken(Purpose.CHILD), 2)
+        made.finish()
+        self.assertEqual(account.taken(Purpose.CHILD), 1)
+        os.close(program)
+        self.goOn()
+        self.assertEqual(account.taken(Purpose.CHILD), 0)
+        self.assertEqual(len(account.leftovers), 0)
+        self.assertDone()
+
+    def test_leftBehind(self) -> None:
+        """
+        What a program has left behind is heard until its descriptor is needed for
+        something else; it never waits for a reader.
+        """
+        made, program, account = self.claimed()
+        made.start(self.said.append)
+        made.finish()
+        os.write(program, b"left\n")
+        self.goOn()
+        self.assertEqual(self.said, ["left"])
+        self.assertIs(account.leftovers.oldest(), made)
+        made.leave()
+        self.assertEqual(account.taken(Purpose.CHILD), 0)
+        self.assertEqual(len(account.leftovers), 0)
+        with self.assertRaises(BlockingIOError):
+            for _ in range(2 * CAPACITY // BATCH):
+                os.write(program, bytes(BATCH))
+        os.close(program)
+        self.assertDone()
+
+    def test_interface(self) -> None:
+        """
+        The reactor can read it.
+        """
+        made, program = self.complaints()
+        os.close(program)
+        verifyObject(IReadDescriptor, made)
+
+    def test_lines(self) -> None:
+        """
+        What the program writes is passed on line by line while it runs, and all of
+        the rest when it has ended.
+        """
+        made, program = self.complaints()
+        made.start(self.said.append)
+        os.write(program, b"one\ntwo\nthr")
+        self.reactor.settle()
+        self.assertEqual(self.said, ["one", "two"])
+        os.write(program, b"ee\nfour")
+        os.close(program)
+        made.finish()
+        self.assertEqual(self.said, ["one", "two", "three", "four"])
+        self.assertDone()
+
+    def test_much(self) -> None:
+        """
+        As much as fits into the pipe is passed on after the program has ended: some
+        of it at once, and the rest when others have had their turn.
+        """
+        made, program = self.complaints()
+        made.start(self.said.append)
+        os.write(program, b"0123456789abcde\n" * 3000)
+        os.close(program)
+        made.finish()
+        self.assertEqual(len(self.said), LAST)
+        self.goOn()
+        self.assertEqual(self.said, ["0123456789abcde"] * 3000)
+        self.assertDone()
+
+    def test_writesOn(self) -> None:
+        """
+        The end of a program is not waited for longer because another one, which it
+        has left behind, writes on.
+        """
+        made, program = self.complaints()
+
+        def hear(line: str) -> None:
+            self.said.append(line)
+            if len(self.said) < 1000:
+                os.write(program, b"x\nx\n")
+
+        made.start(hear)
+        os.write(program, b"y\n")
+        made.finish()
+        self.assertEqual(len(self.said), LAST)
+        self.goOn()
+        self.assertEqual(len(self.said), 1 + 2 * 999)
+        os.close(program)
+        self.goOn()
+        self.assertDone()
+
+    def test_emptyLines(self) -> None:
+        """
+        Neither is it if what is written makes no lines.
+        """
+        made, program = self.complaints()
+        real = os.read
+
+        def refilled(fd: int, most: int) -> bytes:
+            self.said.append("")
+            if len(self.said) < 1000:
+                os.write(program, b"\n" * most)
+            return real(fd, most)
+
+        made.start(self.said.append)
+        self.patch(os, "read", refilled)
+        made.finish()
+        self.assertEqual(len(self.said), CAPACITY // BATCH)
+        os.close(program)
+        made.leave()
+        self.assertDone()
+
+    def test_leaveMuch(self) -> None:
+        """
+        When the daemon stops it does not stay for all that was said.
+        """
+        made, program = self.complaints()
+        made.start(self.said.append)
+        os.write(program, b"a\n" * 1000)
+        self.reactor.turn()
+        made.leave()
+        self.assertEqual(len(self.said), LINES + LAST)
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+        os.close(program)
+        made.finish()
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+        self.assertDone()
+
+    def test_oneTurn(self) -> None:
+        """
+        However often it sees to it that there is a next turn, there is one.
+        """
+        made, program = self.complaints()
+        made.start(self.said.append)
+        os.write(program, b"a\n" * 1000)
+        self.reactor.turn()
+        os.close(program)
+        made.finish()
+        self.assertEqual(len(self.reactor.getDelayedCalls()), 1)
+        made.leave()
+        self.assertDone()
+
+    def test_leaveUnended(self) -> None:
+        """
+        What has no end of line is passed on when the daemon stops.
+        """
+        made, program = self.complaints()
+        made.start(self.said.append)
+        os.write(program, b"one\ntwo")
+        self.reactor.settle()
+        made.leave()
+        self.assertEqual(self.said, ["one", "two"])
+        os.close(program)
+        self.assertDone()
+
+    def test_early(self) -> None:
+        """
+        What is written before the program is known to run is kept until then.
+        """
+        made, program = self.complaints()
+        os.write(program, b"one\n")
+        self.reactor.settle()
+        self.assertEqual(self.said, [])
+        made.start(self.said.append)
+        self.reactor.settle()
+        self.assertEqual(self.said, ["one"])
+        os.close(program)
+        made.finish()
+        self.assertDone()
+
+    def test_failed(self) -> None:
+        """
+        Of a program that could not be started nothing is left.
+        """
+        made, program = self.complaints()
+        os.close(program)
+        made.finish()
+        self.assertEqual(self.said, [])
+        self.assertDone()
+
+    def test_heirs(self) -> None:
+        """
+        What programs write that it has left behind is passed on too, until the last
+        has ended.
+        """
+        made, program = self.complaints()
+        made.start(self.said.append)
+        made.finish()
+        os.write(program, b"still here\n")
+        self.reactor.settle()
+        self.assertEqual(self.said, ["still here"])
+        os.close(program)
+        self.reactor.settle()
+        self.assertDone()
+
+    def test_leave(self) -> None:
+        """
+        A program that outlives the daemon can write on: it is neither killed by a
+        signal nor kept waiting, however much it writes.
+        """
+        made, program = self.complaints()
+        made.start(self.said.append)
+        made.leave()
+        os.write(program, b"one\n")
+        with self.assertRaises(BlockingIOError):
+            for _ in range(1 << 10):
+                os.write(program, b"x" * 4096)
+        os.close(program)
+        self.assertEqual(self.said, [])
+        self.assertDone()
+
+    def test_whileItRuns(self) -> None:
+        """
+        While the daemon is there, a program that writes much waits for it.
+        """
+        made, program = self.complaints()
+        made.start(self.said.append)
+        self.assertTrue(os.get_blocking(program))
+        os.close(program)
+        made.finish()
+
+    def test_reactorStops(self) -> None:
+        """
+        When the reactor stops that is like the end of the daemon.
+        """
+        made, program = self.complaints()
+        made.start(self.said.append)
+        made.connectionLost(Failure(ConnectionDone()))
+        self.assertFalse(os.get_blocking(program))
+        os.close(program)
+        self.assertDone()
+
+    def test_reopened(self) -> None:
+        """
+        A program can open its standard error by name, as shell scripts do.
+        """
+        made, program = self.complaints()
+        made.start(self.said.append)
+        again = os.open(f"/proc/self/fd/{program}", os.O_WRONLY)
+        os.write(again, b"by name\n")
+        os.close(again)
+        os.close(program)
+        made.finish()
+        self.assertEqual(self.said, ["by name"])
+
+    def test_noProc(self) -> None:
+        """
+        Where the system has no names for descriptors it is a pipe like any other.
+        """
+        self.patch(os.path, "exists", lambda path: False)
+        made, program = self.complaints()
+        made.start(self.said.append)
+        os.write(program, b"one\n")
+        os.close(program)
+        made.finish()
+        self.assertEqual(self.said, ["one"])
+        self.assertDone()
+
+    def test_noDescriptors(self) -> None:
+        """
+        When there is no descriptor left none is lost.
+        """
+
+        def none(*arguments: object) -> int:
+            raise OSError(24, "Too many open files")
+
+        self.patch(os, "open", none)
+        self.assertRaises(OSError, Complaints, self.reactor, self.open)
+        self.assertDone()
+
+    def test_fair(self) -> None:
+        """
+        However much there is, only some of it is read at once, and only some of that
+        is passed on; no more is read before all of that is.
+        """
+        made, program = self.complaints()
+        made.start(self.said.append)
+        os.write(program, b"a\n" * 30000)
+        self.reactor.turn()
+        self.assertEqual(len(self.said), LINES)
+        self.assertFalse(self.reactor.turn())
+        self.reactor.advance(0)
+        self.assertEqual(len(self.said), BATCH // 2)
+        poll = select.poll()
+        poll.register(made.fileno(), select.POLLIN)
+        self.assertTrue(poll.poll(0))
+        self.goOn()
+        self.assertEqual(len(self.said), 30000)
+        os.close(program)
+        made.leave()
+
+    def test_share(self) -> None:
+        """
+        Several programs share what is passed on in a turn, and none has nothing.
+        """
+        made = [self.complaints() for _ in range(LINES // 2)]
+        for number in range(2):
+            made[number][0].start(self.said.append)
+            os.write(made[number][1], b"a\n" * 100)
+        self.reactor.turn()
+        self.assertEqual(len(self.said), 2 * 2)
+        made += [self.complaints() for _ in range(LINES)]
+        made[-1][0].start(self.said.append)
+        os.write(made[-1][1], b"b\n" * 100)
+        self.reactor.turn()
+        self.assertEqual(self.said.count("b"), 1)
+        for each, program in made:
+            os.close(program)
+            each.leave()
+        self.assertDone()
