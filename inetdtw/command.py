@@ -15,9 +15,9 @@ from typing import Any
 from twisted.python import usage
 
 from inetdtw import __version__
-from inetdtw.client import Client, NoDaemon
 from inetdtw.commandline import Described, helpText, optionsOf
-from inetdtw.controlpath import NONE, askedPath
+from inetdtw.control.client import Client, NoDaemon
+from inetdtw.control.path import NONE, askedPath
 from inetdtw.printing import tell
 from inetdtw.text import environment
 

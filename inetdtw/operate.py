@@ -25,9 +25,9 @@ from typing import Callable
 from twisted.python import usage
 
 from inetdtw import table
-from inetdtw.client import Client, NoDaemon
 from inetdtw.command import FINE, NOBODY, TROUBLE, Command, NotDone
 from inetdtw.commandline import inOrder
+from inetdtw.control.client import Client, NoDaemon
 from inetdtw.model.errors import printable
 from inetdtw.printing import complain, forget, tell
 from inetdtw.status import Health, Status

@@ -17,8 +17,8 @@ from typing import Any
 from twisted.python import usage
 
 from inetdtw import screen, table
-from inetdtw.client import Client, NoDaemon
 from inetdtw.command import FINE, TROUBLE, Command, NotDone
+from inetdtw.control.client import Client, NoDaemon
 from inetdtw.model.errors import printable
 from inetdtw.model.selection import isMeant, listed
 from inetdtw.printing import tell

@@ -19,7 +19,7 @@ from twisted.python import usage
 from inetdtw import check, explain, notify
 from inetdtw.commandline import Described, helpText, inOrder, optionsOf
 from inetdtw.config import valuetypes
-from inetdtw.controlpath import NONE, pathOf
+from inetdtw.control.path import NONE, pathOf
 from inetdtw.log import rate
 from inetdtw.log.clientlines import LEVELS
 from inetdtw.log.report import Report
@@ -355,8 +355,8 @@ def _operated(
     path, usual = pathOf(options["control"], environment(), os.geteuid())
     if path != NONE:
         # It is imported where it is wanted only: it takes memory.
-        from inetdtw.answers import Operated
-        from inetdtw.control import ControlSocket
+        from inetdtw.control.api import Operated
+        from inetdtw.control.server import ControlSocket
 
         answers = Operated(inetd, stopReactor)
         try:
@@ -371,8 +371,8 @@ def _operated(
         inetd.alsoCheck(control.check)
         yield control
     if options["metrics"] is not None:
-        from inetdtw.answers import Scraped
-        from inetdtw.scrape import MetricsEndpoint
+        from inetdtw.control.api import Scraped
+        from inetdtw.control.metricsendpoint import MetricsEndpoint
 
         try:
             yield MetricsEndpoint(

@@ -18,7 +18,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw import cli, command, operate, screen, tap
-from inetdtw.client import NoDaemon, Said
+from inetdtw.control.client import NoDaemon, Said
 from inetdtw.model.test.test_state import DAEMON, ONE
 from inetdtw.operate import COMMANDS
 

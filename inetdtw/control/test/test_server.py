@@ -2,7 +2,7 @@
 # See LICENSE for details.
 
 """
-Tests for L{inetdtw.control}.
+Tests for L{inetdtw.control.server}.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from typing import Any
 
 from twisted.internet.testing import StringTransport
 
-from inetdtw import control
-from inetdtw.control import ControlSocket, isOurs
+from inetdtw.control import server
+from inetdtw.control.http import MOST
+from inetdtw.control.server import ControlSocket, isOurs
+from inetdtw.control.test.test_http import Echoing
 from inetdtw.test.fakes import PATIENCE, ServingTestCase
-from inetdtw.test.test_web import Echoing
-from inetdtw.web import MOST
 
 
 class ControlSocketTests(ServingTestCase):
@@ -91,7 +91,7 @@ class ControlSocketTests(ServingTestCase):
         Another user is sent away, if one gets here at all.
         """
         self.make()
-        self.patch(control, "isOurs", lambda connection: False)
+        self.patch(server, "isOurs", lambda connection: False)
         client = self.connect()
         self.reactor.turn(PATIENCE)
         self.assertEqual(client.recv(9), b"")
@@ -264,14 +264,14 @@ class IsOursTests(ServingTestCase):
         real = os.geteuid()
         self.patch(os, "geteuid", lambda: real + 1)
         self.assertEqual(isOurs(self.closing(ours)), real == 0)
-        self.patch(control, "_CREDENTIALS", FakeCredentials())
+        self.patch(server, "_CREDENTIALS", FakeCredentials())
         self.assertFalse(isOurs(ours))
 
     def test_unknown(self) -> None:
         """
         Where the system does not tell, the permissions of the file must do.
         """
-        self.patch(control, "socket", object())
+        self.patch(server, "socket", object())
         nobody: Any = None
         self.assertTrue(isOurs(nobody))
 

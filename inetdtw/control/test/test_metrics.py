@@ -2,7 +2,7 @@
 # See LICENSE for details.
 
 """
-Tests for L{inetdtw.metrics}.
+Tests for L{inetdtw.control.metrics}.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw.metrics import exposition
+from inetdtw.control.metrics import exposition
 from inetdtw.model.state import ServiceState
 from inetdtw.model.test.test_state import DAEMON, ONE
 

@@ -2,7 +2,7 @@
 # See LICENSE for details.
 
 """
-Tests for L{inetdtw.client}.
+Tests for L{inetdtw.control.client}.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from threading import Thread
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw import client
-from inetdtw.client import Client, NoDaemon, Said
+from inetdtw.control import client
+from inetdtw.control.client import Client, NoDaemon, Said
 from inetdtw.test.fakes import PATIENCE
 
 

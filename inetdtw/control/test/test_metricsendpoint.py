@@ -2,7 +2,7 @@
 # See LICENSE for details.
 
 """
-Tests for L{inetdtw.scrape}.
+Tests for L{inetdtw.control.metricsendpoint}.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from typing import Any
 
 from twisted.internet.error import CannotListenError
 
-from inetdtw.scrape import RETRY, MetricsEndpoint, hostNameIn
+from inetdtw.control.metricsendpoint import RETRY, MetricsEndpoint, hostNameIn
+from inetdtw.control.test.test_http import Echoing
 from inetdtw.system.hostnames import HostNames
 from inetdtw.test.fakes import ServingTestCase
 from inetdtw.test.system import familyOf
-from inetdtw.test.test_web import Echoing
 
 
 class MetricsEndpointTests(ServingTestCase):

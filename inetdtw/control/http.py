@@ -1,4 +1,4 @@
-# -*- test-case-name: inetdtw.test.test_web -*-
+# -*- test-case-name: inetdtw.control.test.test_http -*-
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
@@ -19,7 +19,7 @@ from twisted.internet.protocol import ServerFactory, connectionDone
 from twisted.python.failure import Failure
 from twisted.web import http
 
-from inetdtw.answers import Answer, wrong
+from inetdtw.control.api import Answer, wrong
 from inetdtw.model.source import sourceOf
 from inetdtw.system.crowd import Crowd
 from inetdtw.system.descriptors import Account, Descriptors, Purpose

@@ -1,4 +1,4 @@
-# -*- test-case-name: inetdtw.test.test_metrics -*-
+# -*- test-case-name: inetdtw.control.test.test_metrics -*-
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 

@@ -1,4 +1,4 @@
-# -*- test-case-name: inetdtw.test.test_client -*-
+# -*- test-case-name: inetdtw.control.test.test_client -*-
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
-from inetdtw.controlpath import Folder
+from inetdtw.control.path import Folder
 from inetdtw.text import native
 
 #: The seconds that a daemon may take for an answer.

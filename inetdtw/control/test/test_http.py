@@ -2,7 +2,7 @@
 # See LICENSE for details.
 
 """
-Tests for L{inetdtw.web}.
+Tests for L{inetdtw.control.http}.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw.answers import Answer
+from inetdtw.control.api import Answer
+from inetdtw.control.http import LONGEST, MOST, PATIENCE, Site
 from inetdtw.system.descriptors import Account, Descriptors, Purpose
-from inetdtw.web import LONGEST, MOST, PATIENCE, Site
 
 
 class Echoing:

@@ -1,4 +1,4 @@
-# -*- test-case-name: inetdtw.test.test_scrape -*-
+# -*- test-case-name: inetdtw.control.test.test_metricsendpoint -*-
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
@@ -17,11 +17,11 @@ from twisted.internet.defer import Deferred, maybeDeferred
 from twisted.internet.endpoints import serverFromString
 from twisted.python.failure import Failure
 
+from inetdtw.control.http import Answers, Site
 from inetdtw.log.report import Report
 from inetdtw.model.service import Address
 from inetdtw.system.descriptors import Account, Descriptors, Purpose
 from inetdtw.system.hostnames import HostNames, NameWanted, numeric
-from inetdtw.web import Answers, Site
 
 #: Where an endpoint listens, unless it is an address of IPv6.
 _INTERFACE = re.compile(r"(?<=:interface=)[^:\\]+")

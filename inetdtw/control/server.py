@@ -1,4 +1,4 @@
-# -*- test-case-name: inetdtw.test.test_control -*-
+# -*- test-case-name: inetdtw.control.test.test_server -*-
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
@@ -16,13 +16,13 @@ from typing import Any
 
 from twisted.application.service import Service
 
-from inetdtw.controlpath import Folder
+from inetdtw.control.http import Answers, Site
+from inetdtw.control.path import Folder
 from inetdtw.log.report import Report
 from inetdtw.model.service import Ownership
 from inetdtw.serve.port import StreamPort
 from inetdtw.system import sockets
 from inetdtw.system.descriptors import Account, Descriptors, Purpose
-from inetdtw.web import Answers, Site
 
 #: The connections that may wait.
 BACKLOG = 16

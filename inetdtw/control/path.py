@@ -1,4 +1,4 @@
-# -*- test-case-name: inetdtw.test.test_controlpath -*-
+# -*- test-case-name: inetdtw.control.test.test_path -*-
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 

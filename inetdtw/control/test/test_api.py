@@ -2,7 +2,7 @@
 # See LICENSE for details.
 
 """
-Tests for L{inetdtw.answers}.
+Tests for L{inetdtw.control.api}.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw.answers import Answer, Operated, Scraped
+from inetdtw.control.api import Answer, Operated, Scraped
 from inetdtw.model.changes import Changes, Reload
 from inetdtw.model.selection import NotOneService
 from inetdtw.model.state import DaemonState, ServiceState

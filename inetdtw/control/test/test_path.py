@@ -2,7 +2,7 @@
 # See LICENSE for details.
 
 """
-Tests for L{inetdtw.controlpath}.
+Tests for L{inetdtw.control.path}.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import os
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw import controlpath
-from inetdtw.controlpath import Folder, askedPath, usualPath
+from inetdtw.control import path
+from inetdtw.control.path import Folder, askedPath, usualPath
 
 
 class UsualPathTests(SynchronousTestCase):
@@ -27,10 +27,10 @@ class UsualPathTests(SynchronousTestCase):
         """
         there = self.mktemp()
         os.mkdir(there)
-        self.patch(controlpath, "RUN", there)
+        self.patch(path, "RUN", there)
         given = {"XDG_RUNTIME_DIR": "/run/user/0"}
         self.assertEqual(usualPath(given, 0), f"{there}/inetd/control")
-        self.patch(controlpath, "RUN", "/no-such-folder")
+        self.patch(path, "RUN", "/no-such-folder")
         self.assertEqual(usualPath({}, 0), "/var/no-such-folder/inetd/control")
 
     def test_others(self) -> None:
@@ -61,8 +61,8 @@ class AskedPathTests(SynchronousTestCase):
         Have folders for running daemons and for what is short-lived.
         """
         self.here = os.path.abspath(self.mktemp())
-        self.patch(controlpath, "RUN", f"{self.here}/run")
-        self.patch(controlpath, "TEMPORARY", f"{self.here}/tmp")
+        self.patch(path, "RUN", f"{self.here}/run")
+        self.patch(path, "TEMPORARY", f"{self.here}/tmp")
         self.session = f"{self.here}/run/user/7"
         self.given = {"XDG_RUNTIME_DIR": self.session}
         self.inSession = f"{self.session}/inetd/control"

@@ -1,4 +1,4 @@
-# -*- test-case-name: inetdtw.test.test_answers -*-
+# -*- test-case-name: inetdtw.control.test.test_api -*-
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
@@ -23,7 +23,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Callable
 
-from inetdtw.metrics import KIND, exposition
+from inetdtw.control.metrics import KIND, exposition
 from inetdtw.model.changes import Changes, Reload
 from inetdtw.model.selection import NotOneService
 from inetdtw.model.state import DaemonState
