@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from inetdtw.config.loader import Configuration
+    from inetdtw.daemon.sdnotify import Notifications
+    from inetdtw.daemon.signals import ReloadOnHangup, StateOnUser2
     from inetdtw.limits.counters import Tally
     from inetdtw.log.report import Report
     from inetdtw.model.changes import Reload
@@ -21,10 +23,8 @@ if TYPE_CHECKING:
     from inetdtw.model.selection import NotOneService
     from inetdtw.model.service import Bounds, Settings
     from inetdtw.model.state import DaemonState, ServiceState
-    from inetdtw.notify import Notifications
     from inetdtw.serve.factory import ProgramFactory
     from inetdtw.serve.slots import Draining
-    from inetdtw.signals import ReloadOnHangup, StateOnUser2
     from inetdtw.superserver import InetdService, NothingToServe
     from inetdtw.system.activation import Inherited
 
@@ -63,14 +63,14 @@ _MODULES = {
     "Inherited": "system.activation",
     "NotOneService": "model.selection",
     "NothingToServe": "superserver",
-    "Notifications": "notify",
+    "Notifications": "daemon.sdnotify",
     "ProgramFactory": "serve.factory",
     "Reload": "model.changes",
-    "ReloadOnHangup": "signals",
+    "ReloadOnHangup": "daemon.signals",
     "Report": "log.report",
     "ServiceState": "model.state",
     "Settings": "model.service",
-    "StateOnUser2": "signals",
+    "StateOnUser2": "daemon.signals",
     "Tally": "limits.counters",
 }
 

@@ -16,10 +16,13 @@ from typing import Any
 from twisted.application.service import IService, MultiService
 from twisted.python import usage
 
-from inetdtw import check, explain, notify
+from inetdtw import check, explain
 from inetdtw.commandline import Described, helpText, inOrder, optionsOf
 from inetdtw.config import valuetypes
 from inetdtw.control.path import NONE, pathOf
+from inetdtw.daemon import sdnotify
+from inetdtw.daemon.init import ReapOrphans
+from inetdtw.daemon.signals import ReloadOnHangup, StateOnUser2, stop, takeAll
 from inetdtw.log import rate
 from inetdtw.log.clientlines import LEVELS
 from inetdtw.log.report import Report
@@ -29,8 +32,6 @@ from inetdtw.model.address import ADDRESSES
 from inetdtw.model.errors import printable
 from inetdtw.model.service import Bounds, Settings
 from inetdtw.printing import complain
-from inetdtw.processone import ReapOrphans
-from inetdtw.signals import ReloadOnHangup, StateOnUser2, stop, takeAll
 from inetdtw.superserver import InetdService, NothingToServe
 from inetdtw.system.activation import Inherited
 from inetdtw.system.clock import SteadyTime
@@ -438,8 +439,8 @@ def _tellSupervisor(inetd: InetdService, report: Report, whole: MultiService) ->
     """
     Have a supervisor told what it wants to know, if there is one.
     """
-    address = notify.addressOf(environment(), report)
+    address = sdnotify.addressOf(environment(), report)
     if address is not None:
-        watchdog = notify.watchdogInterval(os.environ, os.getpid())
-        told = notify.Notifications(inetd, address, watchdog, report=report)
+        watchdog = sdnotify.watchdogInterval(os.environ, os.getpid())
+        told = sdnotify.Notifications(inetd, address, watchdog, report=report)
         told.setServiceParent(whole)

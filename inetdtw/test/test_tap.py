@@ -20,10 +20,10 @@ from twisted.python.usage import UsageError
 from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw import InetdService, NothingToServe, tap
+from inetdtw.daemon.init import ReapOrphans
+from inetdtw.daemon.sdnotify import Notifications
+from inetdtw.daemon.signals import ReloadOnHangup, StateOnUser2
 from inetdtw.model.service import Bounds, Settings
-from inetdtw.notify import Notifications
-from inetdtw.processone import ReapOrphans
-from inetdtw.signals import ReloadOnHangup, StateOnUser2
 from inetdtw.system.clock import SteadyTime
 
 

@@ -1,4 +1,4 @@
-# -*- test-case-name: inetdtw.test.test_notify -*-
+# -*- test-case-name: inetdtw.daemon.test.test_sdnotify -*-
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 

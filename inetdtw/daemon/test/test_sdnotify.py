@@ -2,7 +2,7 @@
 # See LICENSE for details.
 
 """
-Tests for L{inetdtw.notify}.
+Tests for L{inetdtw.daemon.sdnotify}.
 """
 
 from __future__ import annotations
@@ -15,9 +15,8 @@ from zope.interface.verify import verifyObject
 
 from twisted.application.service import IService
 
-from inetdtw import notify
-from inetdtw.model.state import DaemonState, ServiceState
-from inetdtw.notify import (
+from inetdtw.daemon import sdnotify
+from inetdtw.daemon.sdnotify import (
     MOST_WAITING,
     RETRY,
     STATUS_INTERVAL,
@@ -27,6 +26,7 @@ from inetdtw.notify import (
     statusText,
     watchdogInterval,
 )
+from inetdtw.model.state import DaemonState, ServiceState
 from inetdtw.superserver import InetdService
 from inetdtw.test.fakes import PATIENCE, ServingTestCase, openDescriptors, openedSince
 
@@ -405,7 +405,7 @@ class NotificationsTests(NotifyTestCase):
         """
         Signs of life are given from the beginning, as often as they are wanted.
         """
-        self.patch(notify, "STATUS_INTERVAL", 1000.0)
+        self.patch(sdnotify, "STATUS_INTERVAL", 1000.0)
         self.started(1.5)
         self.assertEqual(
             [lines[0] for lines in self.heard()], ["READY=1", "WATCHDOG=1"]

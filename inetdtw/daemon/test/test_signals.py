@@ -2,7 +2,7 @@
 # See LICENSE for details.
 
 """
-Tests for L{inetdtw.signals}.
+Tests for L{inetdtw.daemon.signals}.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from zope.interface.verify import verifyObject
 
 from twisted.application.service import IService
 
-from inetdtw.signals import (
+from inetdtw.daemon.signals import (
     ReloadOnHangup,
     StateOnUser2,
     nameOf,

@@ -1,4 +1,4 @@
-# -*- test-case-name: inetdtw.test.test_signals -*-
+# -*- test-case-name: inetdtw.daemon.test.test_signals -*-
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 

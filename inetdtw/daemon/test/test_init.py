@@ -2,7 +2,7 @@
 # See LICENSE for details.
 
 """
-Tests for L{inetdtw.processone}.
+Tests for L{inetdtw.daemon.init}.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from zope.interface.verify import verifyObject
 from twisted.application.service import IService
 from twisted.internet.process import reapAllProcesses, reapProcessHandlers
 
-from inetdtw.processone import SOON, ReapOrphans
+from inetdtw.daemon.init import SOON, ReapOrphans
 from inetdtw.test.fakes import PATIENCE, ServingTestCase
 
 

@@ -1,4 +1,4 @@
-# -*- test-case-name: inetdtw.test.test_processone -*-
+# -*- test-case-name: inetdtw.daemon.test.test_init -*-
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
@@ -18,7 +18,7 @@ from contextlib import suppress
 from twisted.application.service import Service
 from twisted.internet.process import reapProcessHandlers
 
-from inetdtw.signals import OnSignal
+from inetdtw.daemon.signals import OnSignal
 
 #: The seconds after which a child that somebody here waits for is looked at again.
 SOON = 0.05
