@@ -15,9 +15,9 @@ from collections.abc import Sequence
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
 sys.path.insert(0, ROOT)
 
-from inetdtw.cli import Options  # noqa: E402 - of this checkout
-from inetdtw.commandline import Option, optionsOf  # noqa: E402
-from inetdtw.operate import COMMANDS  # noqa: E402
+from inetdtw.cli.main import Options  # noqa: E402 - of this checkout
+from inetdtw.cli.operate import COMMANDS  # noqa: E402
+from inetdtw.cli.usage import Option, optionsOf  # noqa: E402
 
 #: What an option takes where that is the path of a file.
 FILES = ("PATH", "FILE")

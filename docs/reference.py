@@ -15,8 +15,8 @@ from pygments.lexer import RegexLexer
 from pygments.token import Comment, Keyword, Name, String, Text
 from sphinx.util.docutils import SphinxDirective
 
-from inetdtw import cli
-from inetdtw.commandline import Option, grouped, optionsOf
+from inetdtw.cli import main
+from inetdtw.cli.usage import Option, grouped, optionsOf
 from inetdtw.config.entry import KEYS
 from inetdtw.config.keys import Key
 
@@ -107,7 +107,7 @@ class Options(SphinxDirective):
         """
         Make the descriptions.
         """
-        options = optionsOf(cli.Options())
+        options = optionsOf(main.Options())
         lines: list[str] = []
         for title, found in grouped(options):
             lines += [title, "~" * len(title), ""]

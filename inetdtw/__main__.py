@@ -5,7 +5,7 @@
 C{python -m inetdtw} is the C{inetd} command.
 """
 
-from inetdtw.begin import main
+from inetdtw.cli.entry import main
 
 if __name__ == "__main__":
     main()

@@ -20,7 +20,7 @@ from collections.abc import Iterator
 
 from dockerfile_parse import DockerfileParser
 
-from inetdtw.cli import Options
+from inetdtw.cli.main import Options
 from tests.support import world
 from tests.support.daemon import Daemon, environment, freePort, talk
 from tests.support.serving import ServingTestCase, childrenOf, inetd, run

@@ -18,7 +18,7 @@ from twisted.plugins import twisted_inetdtw
 from twisted.scripts._twistd_unix import ServerOptions
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw import tap
+from inetdtw.cli import plugin
 from tests.support.world import checkout
 
 
@@ -36,14 +36,14 @@ class PluginTests(SynchronousTestCase):
 
     def test_attributes(self) -> None:
         """
-        It is called C{inetd}, and has the options and the service of L{inetdtw.tap}.
+        It is called C{inetd}, and has the options and the service of L{inetdtw.cli.plugin}.
         """
         maker = twisted_inetdtw.inetd
         self.assertEqual(maker.tapname, "inetd")
         self.assertEqual(maker.module, "inetdtw.tap")
         self.assertIn("inetd(8)", maker.description)
-        self.assertIs(maker.options, tap.Options)
-        self.assertIs(maker.makeService, tap.makeService)
+        self.assertIs(maker.options, plugin.Options)
+        self.assertIs(maker.makeService, plugin.makeService)
 
     def test_name(self) -> None:
         """
@@ -82,7 +82,7 @@ class RunnerTests(SynchronousTestCase):
         config = ServerOptions()
         config.parseOptions(self.arguments)
         self.assertEqual(config.subCommand, "inetd")
-        self.assertIsInstance(config.subOptions, tap.Options)
+        self.assertIsInstance(config.subOptions, plugin.Options)
         self.assertIs(config.loadedPlugins["inetd"], twisted_inetdtw.inetd)
 
     def test_twist(self) -> None:
@@ -92,7 +92,7 @@ class RunnerTests(SynchronousTestCase):
         config = TwistOptions()
         config.parseOptions(self.arguments)
         self.assertEqual(config.subCommand, "inetd")
-        self.assertIsInstance(config.subOptions, tap.Options)
+        self.assertIsInstance(config.subOptions, plugin.Options)
         self.assertIs(config.plugins["inetd"], twisted_inetdtw.inetd)
 
     def test_help(self) -> None:

@@ -23,10 +23,10 @@ from twisted.trial.unittest import SynchronousTestCase
 
 import inetdtw
 from inetdtw import __version__
-from inetdtw.cli import Options
-from inetdtw.commandline import optionsOf
+from inetdtw.cli.main import Options
+from inetdtw.cli.operate import COMMANDS
+from inetdtw.cli.usage import optionsOf
 from inetdtw.config.entry import KEYS
-from inetdtw.operate import COMMANDS
 from tests.support import world
 from tests.support.daemon import DEADLINE, Daemon, environment, freePort
 from tests.support.serving import ServingTestCase, inetd, run

@@ -185,7 +185,9 @@ class OverloadTests(ServingTestCase):
         conf = f"{port} stream tcp nowait - {self.hello} hello\n"
         path = self.write("inetd.conf", conf)
         run = "import resource, sys; resource.setrlimit(resource.RLIMIT_NPROC, (9, 99))"
-        start = f"{run}; sys.argv[0] = 'inetd'; from inetdtw.cli import main; main()"
+        start = (
+            f"{run}; sys.argv[0] = 'inetd'; from inetdtw.cli.main import main; main()"
+        )
         from tests.support import world
 
         argv = [world.python(), "-c", start, "-f", "-e", path]

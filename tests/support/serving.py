@@ -26,7 +26,9 @@ def inetd(*arguments: str) -> list[str]:
     """
     The command line of the C{inetd} command, whether or not it is installed.
     """
-    run = "import sys; sys.argv[0] = 'inetd'; from inetdtw.begin import main; main()"
+    run = (
+        "import sys; sys.argv[0] = 'inetd'; from inetdtw.cli.entry import main; main()"
+    )
     return [world.python(), "-c", run, *arguments]
 
 

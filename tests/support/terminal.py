@@ -42,7 +42,7 @@ _STAYING["twist"] = ("inetd",)
 _ENDING = ("--check", "--explain", "--help", "--version")
 
 _COMMANDS = {
-    "inetd": "from inetdtw.begin import main as run",
+    "inetd": "from inetdtw.cli.entry import main as run",
     "twistd": "from twisted.scripts.twistd import run",
     "twist": "from twisted.application.twist._twist import Twist; run = Twist.main",
     "trial": "from twisted.scripts.trial import run",

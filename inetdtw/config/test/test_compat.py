@@ -10,7 +10,7 @@ from __future__ import annotations
 from twisted.python.usage import UsageError
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw import cli
+from inetdtw.cli import main
 from inetdtw.config import compat
 from inetdtw.config.entry import KEYS, Entry
 from inetdtw.config.parser import Warned, parse
@@ -152,6 +152,6 @@ class OptionTests(SynchronousTestCase):
         believe that services are guarded.
         """
         for option in ("-w", "-W", "-wW"):
-            options = cli.Options()
+            options = main.Options()
             error = self.assertRaises(UsageError, options.parseOptions, [option])
             self.assertIn("asks for access rules", str(error))

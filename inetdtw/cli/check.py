@@ -1,4 +1,4 @@
-# -*- test-case-name: inetdtw.test.test_check -*-
+# -*- test-case-name: inetdtw.cli.test.test_check -*-
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
@@ -20,12 +20,12 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import Any, Callable
 
+from inetdtw.cli.output import printTo
 from inetdtw.config import loader
 from inetdtw.config.loader import Configuration
 from inetdtw.config.parser import Duplicate, Warned
 from inetdtw.model.errors import Place
 from inetdtw.model.service import Settings
-from inetdtw.printing import printTo
 from inetdtw.system.hostnames import CHECK_WAIT, HostNames
 from inetdtw.system.lookups import Lookups
 

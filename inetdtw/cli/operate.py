@@ -1,4 +1,4 @@
-# -*- test-case-name: inetdtw.test.test_operate -*-
+# -*- test-case-name: inetdtw.cli.test.test_operate -*-
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
@@ -24,13 +24,13 @@ from typing import Callable
 
 from twisted.python import usage
 
-from inetdtw import table
-from inetdtw.command import FINE, NOBODY, TROUBLE, Command, NotDone
-from inetdtw.commandline import inOrder
+from inetdtw.cli import table
+from inetdtw.cli.command import FINE, NOBODY, TROUBLE, Command, NotDone
+from inetdtw.cli.output import complain, forget, tell
+from inetdtw.cli.status import Health, Status
+from inetdtw.cli.usage import inOrder
 from inetdtw.control.client import Client, NoDaemon
 from inetdtw.model.errors import printable
-from inetdtw.printing import complain, forget, tell
-from inetdtw.status import Health, Status
 
 #: What C{inetd --help} says of them.
 ABOUT = (

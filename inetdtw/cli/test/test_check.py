@@ -2,7 +2,7 @@
 # See LICENSE for details.
 
 """
-Tests for L{inetdtw.check}.
+Tests for L{inetdtw.cli.check}.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import os
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw.check import BEFORE, WIDTH, Excerpts, check
+from inetdtw.cli.check import BEFORE, WIDTH, Excerpts, check
 from inetdtw.model.errors import Place
 from inetdtw.model.service import Settings
 from inetdtw.test.system import lookups

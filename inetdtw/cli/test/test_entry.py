@@ -2,7 +2,7 @@
 # See LICENSE for details.
 
 """
-Tests for L{inetdtw.begin}.
+Tests for L{inetdtw.cli.entry}.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 import inetdtw
-from inetdtw import begin, cli, operate
+from inetdtw.cli import entry, main, operate
 
 
 class MainTests(SynchronousTestCase):
@@ -29,8 +29,8 @@ class MainTests(SynchronousTestCase):
         Have the command do nothing, and keep the signals.
         """
         self.began = 0
-        self.patch(cli, "main", self.begin)
-        for number in begin.ENDING:
+        self.patch(main, "main", self.begin)
+        for number in entry.ENDING:
             self.addCleanup(signal.signal, number, signal.getsignal(number))
 
     def begin(self) -> None:
@@ -43,17 +43,17 @@ class MainTests(SynchronousTestCase):
         """
         It is the command; an ordinary process leaves the signals alone.
         """
-        before = [signal.getsignal(number) for number in begin.ENDING]
-        begin.main()
+        before = [signal.getsignal(number) for number in entry.ENDING]
+        entry.main()
         self.assertEqual(self.began, 1)
-        after = [signal.getsignal(number) for number in begin.ENDING]
+        after = [signal.getsignal(number) for number in entry.ENDING]
         self.assertEqual(after, before)
 
     def test_operate(self) -> None:
         """
         Commands to a daemon that runs are done without all that serves.
         """
-        self.assertEqual(begin.COMMANDS, tuple(operate.COMMANDS))
+        self.assertEqual(entry.COMMANDS, tuple(operate.COMMANDS))
         done: list[Any] = []
 
         def do(*what: Any) -> int:
@@ -62,24 +62,24 @@ class MainTests(SynchronousTestCase):
 
         self.patch(operate, "main", do)
         self.patch(sys, "argv", ["inetd", "pause", "x", "-y"])
-        why = self.assertRaises(SystemExit, begin.main)
+        why = self.assertRaises(SystemExit, entry.main)
         self.assertEqual((why.code, done), (7, [("pause", ["x", "-y"])]))
         for words in ((), ("./status",), ("-f", "status")):
             self.patch(sys, "argv", ["inetd", *words])
-            begin.main()
+            entry.main()
         self.assertEqual((self.began, len(done)), (3, 1))
 
     def test_light(self) -> None:
         """
         They import nothing of Twisted's reactor, or of what serves.
         """
-        code = "import sys, inetdtw.operate; print(*sys.modules)"
+        code = "import sys, inetdtw.cli.operate; print(*sys.modules)"
         path = os.path.dirname(os.path.dirname(inetdtw.__file__))
         argv = [sys.executable, "-c", code]
         env = {**os.environ, "PYTHONPATH": path}
         done = subprocess.run(argv, env=env, capture_output=True, check=True, text=True)
         names = set(done.stdout.split())
-        self.assertIn("inetdtw.operate", names)
+        self.assertIn("inetdtw.cli.operate", names)
         heavy = {"twisted.internet", "twisted.application", "inetdtw.superserver"}
         self.assertEqual(heavy & names, set())
 
@@ -88,13 +88,13 @@ class MainTests(SynchronousTestCase):
         Process 1 ends well when it is asked to before it serves, though the signals
         were blocked when it was started.
         """
-        mask = signal.pthread_sigmask(signal.SIG_BLOCK, begin.ENDING)
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, entry.ENDING)
         self.addCleanup(signal.pthread_sigmask, signal.SIG_SETMASK, mask)
         pid = os.getpid()
         self.patch(os, "getpid", lambda: 1)
-        begin.main()
+        entry.main()
         self.assertEqual(self.began, 1)
-        for number in begin.ENDING:
+        for number in entry.ENDING:
             why = self.assertRaises(SystemExit, self.signalled, pid, number)
             self.assertEqual(why.code, 0)
 

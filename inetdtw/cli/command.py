@@ -1,4 +1,4 @@
-# -*- test-case-name: inetdtw.test.test_operate -*-
+# -*- test-case-name: inetdtw.cli.test.test_operate -*-
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
@@ -15,10 +15,10 @@ from typing import Any
 from twisted.python import usage
 
 from inetdtw import __version__
-from inetdtw.commandline import Described, helpText, optionsOf
+from inetdtw.cli.output import tell
+from inetdtw.cli.usage import Described, helpText, optionsOf
 from inetdtw.control.client import Client, NoDaemon
 from inetdtw.control.path import NONE, askedPath
-from inetdtw.printing import tell
 from inetdtw.text import environment
 
 #: The exit statuses: all is well, something is not, no daemon answers.

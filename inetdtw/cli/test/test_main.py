@@ -2,7 +2,7 @@
 # See LICENSE for details.
 
 """
-Tests for L{inetdtw.cli}.
+Tests for L{inetdtw.cli.main}.
 """
 
 from __future__ import annotations
@@ -22,16 +22,17 @@ from twisted.python.usage import UsageError
 from twisted.scripts._twistd_unix import UnixApplicationRunner
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw import NothingToServe, __version__, cli, tap
+from inetdtw import NothingToServe, __version__
+from inetdtw.cli import main, plugin
 from inetdtw.log import systemlog
 from inetdtw.system.pidfile import Unusable
 
 
-def optionsOf(*arguments: str) -> cli.Options:
+def optionsOf(*arguments: str) -> main.Options:
     """
     What a command line says.
     """
-    options = cli.Options()
+    options = main.Options()
     options.parseOptions(list(arguments))
     return options
 
@@ -144,7 +145,7 @@ class OptionsTests(SynchronousTestCase):
         """
         All options that people type are in the help.
         """
-        text = str(cli.Options())
+        text = str(main.Options())
         for option in ("-f", "-e", "-d", "-l", "-q", "-R", "-p", "-i"):
             self.assertIn(option, text)
 
@@ -178,7 +179,7 @@ class TwistdConfigTests(SynchronousTestCase):
         """
         What twistd is told.
         """
-        return cli.twistdConfig(optionsOf(*arguments))
+        return main.twistdConfig(optionsOf(*arguments))
 
     def written(self, config: Any) -> list[str]:
         """
@@ -187,7 +188,7 @@ class TwistdConfigTests(SynchronousTestCase):
         seen: list[str] = []
         system: list[str] = []
         streams = {name: io.StringIO() for name in ("stderr", "stdout")}
-        self.patch(cli, "systemLogger", lambda: lambda _, text: system.append(text))
+        self.patch(main, "systemLogger", lambda: lambda _, text: system.append(text))
         for name, stream in streams.items():
             self.patch(sys, name, stream)
         log = Logger(namespace="test", observer=LogPublisher(config["logger"]()))
@@ -248,7 +249,7 @@ class TwistdConfigTests(SynchronousTestCase):
         ):
             seen: list[str] = []
             send = lambda _, text, seen=seen: seen.append(text)  # noqa: E731
-            self.patch(cli, "systemLogger", lambda send=send: send)
+            self.patch(main, "systemLogger", lambda send=send: send)
             observer = self.config("-f", *arguments, "/file")["logger"]()
             self.patch(sys, "stderr", Lines(seen))
             if "-d" in arguments:
@@ -266,7 +267,7 @@ class TwistdConfigTests(SynchronousTestCase):
         with open(path, "w") as file:
             file.write("127.0.0.1:0 stream tcp nowait - internal echo\n")
         for name in ("takeAll", "takeStreams", "takeSyslog"):
-            self.patch(tap, name, lambda report: None)
+            self.patch(plugin, name, lambda report: None)
         config = self.config("-f", path)
         self.assertEqual(config.subCommand, "inetd")
         maker = config.loadedPlugins[config.subCommand]
@@ -310,11 +311,11 @@ class ObserverTests(SynchronousTestCase):
 
         self.patch(systemlog, "SystemLog", lambda: send)
         self.patch(systemlog, "hasSocket", lambda: True)
-        cli.systemLogger()(syslog.LOG_INFO, "hello")
+        main.systemLogger()(syslog.LOG_INFO, "hello")
         self.assertRegex(sent[0], rb"^<30>.* inetd\[\d+\]: hello\0$")
         self.assertEqual(len(opened), 1)
         self.patch(systemlog, "hasSocket", lambda: False)
-        cli.systemLogger()(syslog.LOG_INFO, "hello")
+        main.systemLogger()(syslog.LOG_INFO, "hello")
         self.assertEqual(opened[1], ("inetd", syslog.LOG_PID, syslog.LOG_DAEMON))
         self.assertEqual(self.lines, [(syslog.LOG_INFO, "hello")])
 
@@ -329,7 +330,7 @@ class ObserverTests(SynchronousTestCase):
         """
         Lines go to the system log as a daemon's, with their priorities.
         """
-        log = self.log(cli.syslogObserver(send=self.send))
+        log = self.log(main.syslogObserver(send=self.send))
         log.debug("a debug")
         log.info("start {service}", service="7/tcp")
         log.warn("a warning")
@@ -350,7 +351,7 @@ class ObserverTests(SynchronousTestCase):
         """
         A traceback is as many lines as it has.
         """
-        log = self.log(cli.syslogObserver(send=self.send))
+        log = self.log(main.syslogObserver(send=self.send))
         try:
             raise ValueError("what is wrong")
         except ValueError:
@@ -366,7 +367,7 @@ class ObserverTests(SynchronousTestCase):
         """
         output = io.StringIO()
         self.patch(sys, "stderr", output)
-        self.log(cli.observerFor(optionsOf("-fe"))).info(
+        self.log(main.observerFor(optionsOf("-fe"))).info(
             "start {service}", service="7/tcp"
         )
         self.assertIn("start 7/tcp\n", output.getvalue())
@@ -395,7 +396,7 @@ class MainTests(SynchronousTestCase):
         """
         It is run by twistd as the command line says.
         """
-        cli.main(["-f", "/file"])
+        main.main(["-f", "/file"])
         (config,) = self.ran
         self.assertTrue(config["nodaemon"])
         self.assertEqual(config.subOptions["conf"], ["/file"])
@@ -405,7 +406,7 @@ class MainTests(SynchronousTestCase):
         By default the command line is this process'.
         """
         self.patch(sys, "argv", ["inetd", "-f", "/other"])
-        cli.main()
+        main.main()
         self.assertEqual(self.ran[0].subOptions["conf"], ["/other"])
 
     def test_noPidFileInTheEnd(self) -> None:
@@ -415,7 +416,7 @@ class MainTests(SynchronousTestCase):
         self.failure = Unusable("the pid file 'x': cannot be written: File exists")
         output = io.StringIO()
         self.patch(sys, "__stderr__", output)
-        why = self.assertRaises(SystemExit, cli.main, ["-f", "/file"])
+        why = self.assertRaises(SystemExit, main.main, ["-f", "/file"])
         self.assertEqual(why.code, 1)
         said = f"inetd: {self.failure}; -p takes another one\n"
         self.assertEqual(output.getvalue(), said)
@@ -427,7 +428,7 @@ class MainTests(SynchronousTestCase):
         """
         output = io.StringIO()
         self.patch(sys, "stderr", output)
-        why = self.assertRaises(SystemExit, cli.main, ["--nonsense"])
+        why = self.assertRaises(SystemExit, main.main, ["--nonsense"])
         self.assertEqual(why.code, 2)
         self.assertIn("nonsense", output.getvalue())
         self.assertIn("inetd --help", output.getvalue())
@@ -439,7 +440,7 @@ class MainTests(SynchronousTestCase):
         """
         output = io.StringIO()
         self.patch(sys, "stderr", output)
-        why = self.assertRaises(SystemExit, cli.main, ["-p", "/no/such/pid", "/file"])
+        why = self.assertRaises(SystemExit, main.main, ["-p", "/no/such/pid", "/file"])
         self.assertEqual(why.code, 1)
         self.assertIn(
             "'/no/such/pid': there is no folder '/no/such'", output.getvalue()
@@ -457,7 +458,7 @@ class MainTests(SynchronousTestCase):
         with open(path, "w", encoding="ascii") as file:
             file.write(str(pid))
         self.patch(os, "getpid", lambda: pid + 1)
-        why = self.assertRaises(SystemExit, cli.main, ["-p", path, "/file"])
+        why = self.assertRaises(SystemExit, main.main, ["-p", path, "/file"])
         self.assertEqual((why.code, self.ran), (1, []))
         self.assertEqual(
             output.getvalue(),
@@ -465,7 +466,7 @@ class MainTests(SynchronousTestCase):
             "it: remove it if not; -p takes another one\n",
         )
         self.patch(os, "getpid", lambda: pid)
-        cli.main(["-p", path, "/file"])
+        main.main(["-p", path, "/file"])
         self.assertEqual(len(self.ran), 1)
 
     def test_wrongOption(self) -> None:
@@ -474,8 +475,8 @@ class MainTests(SynchronousTestCase):
         """
         output = io.StringIO()
         self.patch(sys, "__stderr__", output)
-        self.failure = tap.WrongOption("inetd: --metrics: it is wrong")
-        why = self.assertRaises(SystemExit, cli.main, ["-f", "/file"])
+        self.failure = plugin.WrongOption("inetd: --metrics: it is wrong")
+        why = self.assertRaises(SystemExit, main.main, ["-f", "/file"])
         self.assertEqual(why.code, 2)
         self.assertEqual(
             output.getvalue(),
@@ -494,7 +495,7 @@ class MainTests(SynchronousTestCase):
             (["-f"], "in the system log; -f -e shows it here"),
             (["-f", "-e"], "above"),
         ):
-            why = self.assertRaises(SystemExit, cli.main, [*options, "/file"])
+            why = self.assertRaises(SystemExit, main.main, [*options, "/file"])
             self.assertEqual(why.code, 1)
             said = "inetd: nothing to serve in /file; the reasons are "
             self.assertEqual(output.getvalue(), f"{said}{where}\n")

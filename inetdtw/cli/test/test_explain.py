@@ -2,7 +2,7 @@
 # See LICENSE for details.
 
 """
-Tests for L{inetdtw.explain}.
+Tests for L{inetdtw.cli.explain}.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from inetdtw.cli.explain import explain, explanation, quoted
 from inetdtw.config.entry import KEYS, Entry
 from inetdtw.config.parser import parse
 from inetdtw.config.resolver import resolve
-from inetdtw.explain import explain, explanation, quoted
 from inetdtw.model.errors import ConfError, Place
 from inetdtw.model.service import Bounds, Service, Settings
 from inetdtw.test.system import HOSTS, USERS, lookups

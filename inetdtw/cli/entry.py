@@ -1,4 +1,4 @@
-# -*- test-case-name: inetdtw.test.test_begin -*-
+# -*- test-case-name: inetdtw.cli.test.test_entry -*-
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
@@ -36,7 +36,7 @@ def main() -> None:
     """
     Be C{inetd}.
 
-    @raise SystemExit: as L{inetdtw.cli.main} does.
+    @raise SystemExit: as L{inetdtw.cli.main.main} does.
     """
     if os.getpid() == 1:
         for number in ENDING:
@@ -48,9 +48,9 @@ def main() -> None:
     openStreams()
     if sys.argv[1:2] and sys.argv[1] in COMMANDS:
         # A probe runs often, and needs none of the daemon.
-        from inetdtw import operate
+        from inetdtw.cli import operate
 
         raise SystemExit(operate.main(sys.argv[1], sys.argv[2:]))
-    from inetdtw import cli
+    from inetdtw.cli import main
 
-    cli.main()
+    main.main()

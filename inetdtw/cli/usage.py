@@ -1,4 +1,4 @@
-# -*- test-case-name: inetdtw.test.test_commandline -*-
+# -*- test-case-name: inetdtw.cli.test.test_usage -*-
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
@@ -19,7 +19,7 @@ from typing import Any
 
 from twisted.python import usage
 
-from inetdtw.printing import tell
+from inetdtw.cli.output import tell
 from inetdtw.text import textOf
 
 #: The titles of the groups of options, and which options are in each.

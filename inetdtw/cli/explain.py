@@ -1,4 +1,4 @@
-# -*- test-case-name: inetdtw.test.test_explain -*-
+# -*- test-case-name: inetdtw.cli.test.test_explain -*-
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
@@ -17,13 +17,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any, Callable
 
+from inetdtw.cli.output import complain, printTo
 from inetdtw.config import loader
 from inetdtw.config.entry import KEYS, Entry
 from inetdtw.config.programs import LIMITS
 from inetdtw.config.resolver import resolve
 from inetdtw.model.errors import ConfError, printable
 from inetdtw.model.service import SOCKTYPE_NAMES, Address, Service, Settings
-from inetdtw.printing import complain, printTo
 from inetdtw.system.hostnames import CHECK_WAIT, HostNames
 from inetdtw.system.lookups import Lookups
 

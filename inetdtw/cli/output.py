@@ -1,4 +1,4 @@
-# -*- test-case-name: inetdtw.test.test_printing -*-
+# -*- test-case-name: inetdtw.cli.test.test_output -*-
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 

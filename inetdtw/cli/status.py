@@ -1,4 +1,4 @@
-# -*- test-case-name: inetdtw.test.test_operate -*-
+# -*- test-case-name: inetdtw.cli.test.test_operate -*-
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
@@ -16,12 +16,12 @@ from typing import Any
 
 from twisted.python import usage
 
-from inetdtw import screen, table
-from inetdtw.command import FINE, TROUBLE, Command, NotDone
+from inetdtw.cli import screen, table
+from inetdtw.cli.command import FINE, TROUBLE, Command, NotDone
+from inetdtw.cli.output import tell
 from inetdtw.control.client import Client, NoDaemon
 from inetdtw.model.errors import printable
 from inetdtw.model.selection import isMeant, listed
-from inetdtw.printing import tell
 
 
 def _seconds(text: str) -> float:

@@ -2,7 +2,7 @@
 # See LICENSE for details.
 
 """
-Tests for L{inetdtw.operate}, L{inetdtw.status} and L{inetdtw.command}.
+Tests for L{inetdtw.cli.operate}, L{inetdtw.cli.status} and L{inetdtw.cli.command}.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw import cli, command, operate, screen, tap
+from inetdtw.cli import command, main, operate, plugin, screen
+from inetdtw.cli.operate import COMMANDS
 from inetdtw.control.client import NoDaemon, Said
 from inetdtw.model.test.test_state import DAEMON, ONE
-from inetdtw.operate import COMMANDS
 
 BAD = replace(ONE, name="8/tcp", held=("unbound",), reason="in use")
 
@@ -349,14 +349,14 @@ class DispatchTests(CommandTestCase):
         """
         output = io.StringIO()
         with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
-            return self.assertRaises(SystemExit, cli.main, list(arguments)).code
+            return self.assertRaises(SystemExit, main.main, list(arguments)).code
 
     def test_first(self) -> None:
         """
         A first word that is a command is one, and a path is a file.
         """
         for name in ("takeAll", "takeStreams", "takeSyslog"):
-            self.patch(tap, name, lambda report: None)
+            self.patch(plugin, name, lambda report: None)
         self.client.answers = [Said(200, DAEMON.asJSON())]
         self.assertEqual(self.code("status"), 0)
         self.assertEqual(len(self.client.asked), 1)

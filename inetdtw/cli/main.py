@@ -1,4 +1,4 @@
-# -*- test-case-name: inetdtw.test.test_cli -*-
+# -*- test-case-name: inetdtw.cli.test.test_main -*-
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
@@ -30,14 +30,15 @@ from twisted.logger import (
 from twisted.python import usage
 from twisted.scripts._twistd_unix import ServerOptions
 
-from inetdtw import NothingToServe, __version__, operate, tap
-from inetdtw.background import ELSEWHERE, Runner
+from inetdtw import NothingToServe, __version__
+from inetdtw.cli import operate, plugin
+from inetdtw.cli.background import ELSEWHERE, Runner
+from inetdtw.cli.output import complain, tell
 from inetdtw.config import compat
 from inetdtw.log import systemlog
 from inetdtw.log.observers import jsonLine, jsonObserver
 from inetdtw.log.report import Report
 from inetdtw.model.errors import printable
-from inetdtw.printing import complain, tell
 from inetdtw.system import pidfile
 from inetdtw.text import native
 
@@ -111,17 +112,17 @@ def systemLogger() -> Callable[[int, str], None]:
     return log.syslog
 
 
-class Options(tap.Options):
+class Options(plugin.Options):
     """
     What can be said on the command line of C{inetd}.
     """
 
     synopsis = "Usage: inetd [options] [FILE or FOLDER]..."
     longdesc = (
-        f"{tap.Options.longdesc} Without -f or -d it goes to the background and logs "
+        f"{plugin.Options.longdesc} Without -f or -d it goes to the background and logs "
         "to the system log."
     )
-    epilogue = f"{operate.ABOUT}\n\n{tap.SIGNALS}\n\n{EXITS}"
+    epilogue = f"{operate.ABOUT}\n\n{plugin.SIGNALS}\n\n{EXITS}"
     optFlags = [
         ["foreground", "f", "Stay in the foreground; -i does the same."],
         ["stderr", "e", "With -f: log to standard error, not to the system log."],
@@ -135,7 +136,7 @@ class Options(tap.Options):
 
     compData = usage.Completions(
         optActions={
-            **tap.Options.compData.optActions,
+            **plugin.Options.compData.optActions,
             "log-format": usage.CompleteList(FORMATS),
             "pidfile": usage.CompleteFiles("*.pid"),
         },
@@ -283,7 +284,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     pidFile = _clearedPidFile(options["pidfile"])
     try:
         Runner(twistdConfig(options), pidFile).run()
-    except tap.WrongOption as why:
+    except plugin.WrongOption as why:
         complain(f"{printable(str(why))}\nTry 'inetd --help'.", sys.__stderr__)
         raise SystemExit(2) from None
     except pidfile.Unusable as why:

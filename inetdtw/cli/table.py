@@ -1,4 +1,4 @@
-# -*- test-case-name: inetdtw.test.test_table -*-
+# -*- test-case-name: inetdtw.cli.test.test_table -*-
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 

@@ -2,7 +2,7 @@
 # See LICENSE for details.
 
 """
-Tests for L{inetdtw.table}.
+Tests for L{inetdtw.cli.table}.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw import table
+from inetdtw.cli import table
 from inetdtw.interfaces import Exit
 from inetdtw.model.state import ServiceState
 from inetdtw.model.test.test_state import DAEMON, ONE

@@ -2,7 +2,7 @@
 # See LICENSE for details.
 
 """
-Tests for L{inetdtw.screen}.
+Tests for L{inetdtw.cli.screen}.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw import screen
+from inetdtw.cli import screen
 
 
 class Terminal(io.StringIO):

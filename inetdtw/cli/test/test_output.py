@@ -2,7 +2,7 @@
 # See LICENSE for details.
 
 """
-Tests for L{inetdtw.printing}.
+Tests for L{inetdtw.cli.output}.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw.printing import NotPrinted, complain, printTo, tell
+from inetdtw.cli.output import NotPrinted, complain, printTo, tell
 
 
 class FullStream(io.StringIO):

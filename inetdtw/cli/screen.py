@@ -1,4 +1,4 @@
-# -*- test-case-name: inetdtw.test.test_screen -*-
+# -*- test-case-name: inetdtw.cli.test.test_screen -*-
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Callable, Optional
 
-from inetdtw.printing import put
+from inetdtw.cli.output import put
 
 #: To another screen, without a cursor, and back.
 _ENTER, _LEAVE = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l"

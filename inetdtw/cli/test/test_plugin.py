@@ -2,7 +2,7 @@
 # See LICENSE for details.
 
 """
-Tests for L{inetdtw.tap}.
+Tests for L{inetdtw.cli.plugin}.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from twisted.application.service import IService
 from twisted.python.usage import UsageError
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw import InetdService, NothingToServe, tap
+from inetdtw import InetdService, NothingToServe
+from inetdtw.cli import plugin
 from inetdtw.daemon.init import ReapOrphans
 from inetdtw.daemon.sdnotify import Notifications
 from inetdtw.daemon.signals import ReloadOnHangup, StateOnUser2
@@ -32,11 +33,11 @@ class OptionsTests(SynchronousTestCase):
     Tests for L{tap.Options}.
     """
 
-    def options(self, *arguments: str) -> tap.Options:
+    def options(self, *arguments: str) -> plugin.Options:
         """
         What a command line says.
         """
-        options = tap.Options()
+        options = plugin.Options()
         options.parseOptions(list(arguments))
         return options
 
@@ -230,7 +231,7 @@ class OptionsTests(SynchronousTestCase):
         """
         All options are in the help, with what they take.
         """
-        text = str(tap.Options())
+        text = str(plugin.Options())
         for word in ("--conf", "--backlog", "--rate", "--launch", "--successes"):
             self.assertIn(word, text)
         self.assertIn("0 to 65536", text)
@@ -249,9 +250,9 @@ class MakeServiceTests(SynchronousTestCase):
         self.write("127.0.0.1:0 stream tcp nowait - /bin/cat cat\n")
         self.patch(os, "environ", {**os.environ, "INETD_CONTROL": "none"})
         self.taken: list[Any] = []
-        self.patch(tap, "takeAll", self.taken.append)
-        self.patch(tap, "takeStreams", self.taken.append)
-        self.patch(tap, "takeSyslog", self.taken.append)
+        self.patch(plugin, "takeAll", self.taken.append)
+        self.patch(plugin, "takeStreams", self.taken.append)
+        self.patch(plugin, "takeSyslog", self.taken.append)
 
     def write(self, text: str) -> None:
         """
@@ -264,9 +265,9 @@ class MakeServiceTests(SynchronousTestCase):
         """
         The service of a command line.
         """
-        options = tap.Options()
+        options = plugin.Options()
         options.parseOptions(["--conf", self.path, *arguments])
-        return tap.makeService(options)
+        return plugin.makeService(options)
 
     def inetd(self, *arguments: str) -> InetdService:
         """
@@ -327,7 +328,7 @@ class MakeServiceTests(SynchronousTestCase):
         """
         names = [each.name for each in self.make("--metrics", "tcp:0")]
         self.assertIn("inetd metrics", names)
-        why = self.assertRaises(tap.WrongOption, self.make, "--metrics", "9100")
+        why = self.assertRaises(plugin.WrongOption, self.make, "--metrics", "9100")
         self.assertIn("--metrics: '9100' is no endpoint", str(why))
 
     def test_settings(self) -> None:

@@ -2,7 +2,7 @@
 # See LICENSE for details.
 
 """
-Tests for L{inetdtw.commandline}.
+Tests for L{inetdtw.cli.usage}.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ from __future__ import annotations
 from twisted.python import usage
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw import cli, tap
-from inetdtw.commandline import (
+from inetdtw.cli import main, plugin
+from inetdtw.cli.operate import COMMANDS
+from inetdtw.cli.usage import (
     ARGUMENTS,
     GROUPS,
     OTHERS,
@@ -20,7 +21,6 @@ from inetdtw.commandline import (
     helpText,
     optionsOf,
 )
-from inetdtw.operate import COMMANDS
 
 
 def _count(text: str) -> int:
@@ -92,7 +92,7 @@ class OptionsOfTests(SynchronousTestCase):
         """
         What is said here of options is said of options that there are.
         """
-        names = {option.name for option in optionsOf(cli.Options())}
+        names = {option.name for option in optionsOf(main.Options())}
         self.assertEqual({n for group in GROUPS.values() for n in group} - names, set())
         for command in COMMANDS.values():
             names |= {option.name for option in optionsOf(command())}
@@ -102,7 +102,7 @@ class OptionsOfTests(SynchronousTestCase):
         """
         C{twistd inetd} has the same options, but for those that are twistd's matter.
         """
-        ours, twistds = optionsOf(cli.Options()), optionsOf(tap.Options())
+        ours, twistds = optionsOf(main.Options()), optionsOf(plugin.Options())
         others = [each.name for each in twistds if each not in ours]
         self.assertEqual(others, ["version"])
         names = {each.name for each in ours} - {each.name for each in twistds}
@@ -122,7 +122,7 @@ class GroupedTests(SynchronousTestCase):
         Every option that has a long name is in exactly one group; the last is for
         those that nobody has put into one.
         """
-        options = optionsOf(cli.Options())
+        options = optionsOf(main.Options())
         groups = list(grouped(options))
         found = [option.name for _, group in groups for option in group]
         long = [option.name for option in options if len(option.name) > 1]
@@ -178,5 +178,5 @@ Two.
         """
         No line is wider than a terminal of 80 columns.
         """
-        for options in (cli.Options(), tap.Options()):
+        for options in (main.Options(), plugin.Options()):
             self.assertLess(max(map(len, str(options).splitlines())), 80)

@@ -1,4 +1,4 @@
-# -*- test-case-name: inetdtw.test.test_background -*-
+# -*- test-case-name: inetdtw.cli.test.test_background -*-
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
@@ -21,8 +21,8 @@ from typing import Any
 from twisted.application.service import IService, IServiceCollection
 from twisted.scripts._twistd_unix import UnixApplicationRunner
 
+from inetdtw.cli.output import complain
 from inetdtw.model.state import BIND_FAILED
-from inetdtw.printing import complain
 from inetdtw.superserver import InetdService, NothingToServe
 from inetdtw.system.pidfile import PidFile, Unusable
 

@@ -2,7 +2,7 @@
 # See LICENSE for details.
 
 """
-Tests for L{inetdtw.background}.
+Tests for L{inetdtw.cli.background}.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from twisted.application.service import Application, MultiService
 from twisted.scripts._twistd_unix import ServerOptions, UnixApplicationRunner
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw.background import Runner
+from inetdtw.cli.background import Runner
 from inetdtw.superserver import InetdService, NothingToServe
 from inetdtw.system.pidfile import PidFile, Unusable
 from inetdtw.test.fakes import FakeReactor
