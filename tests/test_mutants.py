@@ -13,7 +13,7 @@ from twisted.trial.unittest import TestCase
 
 from tests.mutants.__main__ import sample
 from tests.mutants.areas import AREAS
-from tests.mutants.mutations import mutantsOf
+from tests.mutants.mutations import fileOf, mutantsOf
 from tests.support import world
 
 _SOURCE = b'''
@@ -103,7 +103,7 @@ class SampleTests(TestCase):
         """
         for module, areas in AREAS.items():
             paths = [
-                f"inetdtw/{module}.py",
+                fileOf(module),
                 *(f"tests/{each.replace('.', '/test_')}.py" for each in areas),
             ]
             for path in paths:

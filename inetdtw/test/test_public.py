@@ -54,7 +54,7 @@ class PublicTests(SynchronousTestCase):
             function = what.fget if isinstance(what, property) else what
             if inspect.isfunction(function) and not function.__name__.startswith("_"):
                 hint = str(get_type_hints(function).get("return"))
-                found.update(re.findall(r"inetdtw\.\w+\.(\w+)", hint))
+                found.update(re.findall(r"inetdtw\.[\w.]+\.([A-Z]\w+)", hint))
         self.assertGreater(len(found), 3)
         self.assertEqual(found - set(inetdtw.__all__), set())
 

@@ -31,7 +31,7 @@ from pathlib import Path
 from queue import SimpleQueue
 
 from tests.mutants.areas import AREAS
-from tests.mutants.mutations import Mutant, mutantsOf
+from tests.mutants.mutations import Mutant, fileOf, mutantsOf
 from tests.mutants.trials import Copy
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -57,7 +57,7 @@ def sample(modules: Iterable[str], count: int, seed: int) -> list[Mutant]:
     """
     every: list[Mutant] = []
     for module in modules:
-        path = CHECKOUT / "inetdtw" / f"{module}.py"
+        path = CHECKOUT / fileOf(module)
         every += mutantsOf(module, path.read_bytes())
     without = equivalents()
     chosen = [mutant for mutant in every if str(mutant) not in without]

@@ -41,7 +41,7 @@ class Mutant:
     """
     One change of one module.
 
-    @ivar module: the module's name without the package.
+    @ivar module: the module's dotted name below C{inetdtw}.
     @ivar function: the qualified name of the function that is changed.
     @ivar line: the number of the line where the change begins, from 1.
     @ivar before: the source that is replaced.
@@ -68,6 +68,13 @@ class Mutant:
         return source[: self.start] + self.after.encode() + source[end:]
 
 
+def fileOf(module: str) -> str:
+    """
+    Return the path of a module in a checkout.
+    """
+    return f"inetdtw/{module.replace('.', '/')}.py"
+
+
 def mutantsOf(module: str, source: bytes) -> Iterator[Mutant]:
     """
     Yield each change of a module that is made here.
@@ -75,7 +82,7 @@ def mutantsOf(module: str, source: bytes) -> Iterator[Mutant]:
     Only code in functions is changed.  Docstrings, annotations, and what is said to a
     type checker stay as they are.
 
-    @param module: the module's name without the package.
+    @param module: the module's dotted name below C{inetdtw}.
     @param source: its source, in UTF-8.
     """
     starts = [0]

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tests.mutants.areas import AREAS
-from tests.mutants.mutations import Mutant
+from tests.mutants.mutations import Mutant, fileOf
 
 #: The seconds that tests have: those of units, and the black-box tests of an area.
 UNIT_LIMIT, BLACK_BOX_LIMIT = 300, 900
@@ -57,7 +57,7 @@ class Copy:
         """
         if mutant is None:
             return "" if self._passes(["inetdtw"], UNIT_LIMIT) else "unit"
-        path = self._root / "inetdtw" / f"{mutant.module}.py"
+        path = self._root / fileOf(mutant.module)
         source = path.read_bytes()
         path.write_bytes(mutant.apply(source))
         try:
@@ -69,7 +69,8 @@ class Copy:
         """
         Run the tests of a module, then all unit tests, then black-box tests.
         """
-        own = f"inetdtw.test.test_{module.lstrip('_')}"
+        package, _, name = f"inetdtw.{module}".rpartition(".")
+        own = f"{package}.test.test_{name.lstrip('_')}"
         exists = (self._root / f"{own.replace('.', '/')}.py").exists()
         for names in ([own] if exists else [], ["inetdtw"]):
             if names and not self._passes(names, UNIT_LIMIT):

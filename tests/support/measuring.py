@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 _STARTED_BY = ("COVERAGE_PROCESS_CONFIG", "COVERAGE_PROCESS_START")
 
 _PACKAGE = "inetdtw"
+#: The module that starts fork servers, with the C{BOOT} that it has imported.
+_FORK_SERVERS = f"{_PACKAGE}.launch.forkserver.launcher"
 
 #: What runs tests: C{-m twisted.trial}, the command, and a worker of C{trial -j}.
 _RUNNERS = frozenset(("twisted.trial", "trial", "workertrial.py"))
@@ -91,7 +93,7 @@ class _Measured(SourceFileLoader):
         """
         Have fork servers begin with the notes.
         """
-        folder = os.path.dirname(os.path.abspath(module.__file__))
+        folder = os.path.abspath(f"{module.__file__}/../../../helpers")
         paths = [os.path.join(folder, name) for name in os.listdir(folder)]
         files = {path: path for path in paths if path.endswith(".py")}
         module.BOOT = _begin(files, self.notes) + module.BOOT
@@ -108,7 +110,7 @@ class _Finder:
     def find_spec(
         self, name: str, path: Sequence[str] | None, target: object = None
     ) -> ModuleSpec | None:
-        if name not in (f"{_PACKAGE}._warmhelper", f"{_PACKAGE}.forkserver"):
+        if name not in (f"{_PACKAGE}._warmhelper", _FORK_SERVERS):
             return None
         spec = PathFinder.find_spec(name, path)
         if spec is not None and spec.origin is not None:
