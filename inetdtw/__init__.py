@@ -88,7 +88,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    """
-    What there is, for those who look around.
-    """
+    """What there is, for those who look around."""
     return sorted({*globals(), *__all__})

@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-C{python -m inetdtw} is the C{inetd} command.
-"""
+"""C{python -m inetdtw} is the C{inetd} command."""
 
 from inetdtw.cli.entry import main
 

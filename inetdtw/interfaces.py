@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-The seams: what can be done in more than one way.
-"""
+"""The seams: what can be done in more than one way."""
 
 from __future__ import annotations
 
@@ -33,18 +31,14 @@ class Exit:
 
     @classmethod
     def fromWait(cls, status: int, cpu: float | None = None) -> Exit:
-        """
-        @param status: what wait(2) gives.
-        """
+        """@param status: what wait(2) gives."""
         if os.WIFSIGNALED(status):
             return cls(signal=os.WTERMSIG(status), cpu=cpu)
         return cls(status=os.WEXITSTATUS(status), cpu=cpu)
 
     @property
     def bad(self) -> bool:
-        """
-        Whether an operator should hear of it.
-        """
+        """Whether an operator should hear of it."""
         return bool(self.status) or self.signal is not None
 
     def __str__(self) -> str:
@@ -82,9 +76,7 @@ class Order:
 
     @property
     def paths(self) -> tuple[str, ...]:
-        """
-        The paths of which the first that can be executed is the program.
-        """
+        """The paths of which the first that can be executed is the program."""
         return self.search or (self.executable,)
 
     def own(self) -> tuple[bytes, list[int]]:
@@ -109,19 +101,13 @@ class IChild(Interface):
     )
 
     def started(pid: int) -> None:
-        """
-        It runs.
-        """
+        """It runs."""
 
     def failed(reason: str) -> None:
-        """
-        It could not be started.
-        """
+        """It could not be started."""
 
     def ended(how: Exit) -> None:
-        """
-        It has ended.
-        """
+        """It has ended."""
 
     def repeated(how: Exit) -> Any:
         """
@@ -132,21 +118,15 @@ class IChild(Interface):
 
 
 class ILauncher(Interface):
-    """
-    A way to start programs in one context.
-    """
+    """A way to start programs in one context."""
 
     room = Attribute("Whether another program can be ordered now: a C{bool}.")
 
     def start() -> None:
-        """
-        Get ready; nothing is launched before.
-        """
+        """Get ready; nothing is launched before."""
 
     def retire() -> None:
-        """
-        Give up what it takes to launch, once the programs that run have ended.
-        """
+        """Give up what it takes to launch, once the programs that run have ended."""
 
     def stop() -> Any:
         """
@@ -163,20 +143,14 @@ class ILauncher(Interface):
         """
 
     def settle() -> None:
-        """
-        Repeat nothing of what was ordered until now.
-        """
+        """Repeat nothing of what was ordered until now."""
 
     def whenRoom(callback: Callable[[], None]) -> None:
-        """
-        Call once when there is room again.
-        """
+        """Call once when there is room again."""
 
 
 class IAccepting(Interface):
-    """
-    Who has left the connections of a listening socket to a launcher.
-    """
+    """Who has left the connections of a listening socket to a launcher."""
 
     def accepted(peer: Any) -> Any:
         """
@@ -203,9 +177,7 @@ class IAccepting(Interface):
 
 
 class IAcceptingLauncher(ILauncher):
-    """
-    A launcher that can accept connections by itself.
-    """
+    """A launcher that can accept connections by itself."""
 
     def delegate(watcher: Any, order: Order) -> int:
         """
@@ -227,20 +199,14 @@ class IAcceptingLauncher(ILauncher):
 
 
 class IPreparing(ILauncher):
-    """
-    A launcher that can do something for a program before there is an order.
-    """
+    """A launcher that can do something for a program before there is an order."""
 
     def prepare(order: Order) -> None:
-        """
-        Get ready for orders like this one, whose descriptors are none.
-        """
+        """Get ready for orders like this one, whose descriptors are none."""
 
 
 class IListener(Interface):
-    """
-    What serves a socket, in one of the ways there are.
-    """
+    """What serves a socket, in one of the ways there are."""
 
     busy = Attribute("Whether a program has the socket: a C{bool}.")
     restored = Attribute(
@@ -249,14 +215,10 @@ class IListener(Interface):
     )
 
     def watched(dropped: Callable[[], None]) -> None:
-        """
-        Say who is told when the reactor cannot wait for the socket any more.
-        """
+        """Say who is told when the reactor cannot wait for the socket any more."""
 
     def start() -> None:
-        """
-        Begin to serve.
-        """
+        """Begin to serve."""
 
     def retire(done: Callable[[], None]) -> None:
         """
@@ -267,19 +229,13 @@ class IListener(Interface):
         """
 
     def stop() -> None:
-        """
-        Take no more clients, and leave everything that runs alone.
-        """
+        """Take no more clients, and leave everything that runs alone."""
 
     def released() -> None:
-        """
-        One of the service's programs has ended, maybe one from before a reload.
-        """
+        """One of the service's programs has ended, maybe one from before a reload."""
 
     def held() -> list[str]:
-        """
-        Why no clients are taken at the moment, in words; nothing if they are.
-        """
+        """Why no clients are taken at the moment, in words; nothing if they are."""
 
     def resumes() -> float | None:
         """

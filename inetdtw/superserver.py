@@ -2,9 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-The superserver: starts, stops and reloads all services together.
-"""
+"""The superserver: starts, stops and reloads all services together."""
 
 from __future__ import annotations
 
@@ -43,9 +41,7 @@ from inetdtw.text import environment
 
 
 class NothingToServe(Exception):
-    """
-    The configuration has no service.
-    """
+    """The configuration has no service."""
 
 
 #: What holds for a service that does not say otherwise.
@@ -144,9 +140,7 @@ class InetdService(ApplicationService):
         self._slots = Slots(self._host, self._launchers)
 
     def _read(self) -> Configuration:
-        """
-        What the configuration says now.  Whatever goes wrong is a problem of it.
-        """
+        """What the configuration says now.  Whatever goes wrong is a problem of it."""
         try:
             return self._readNow()
         except Exception as why:
@@ -155,9 +149,7 @@ class InetdService(ApplicationService):
             return Configuration(problems=(problem,))
 
     def _readNow(self) -> Configuration:
-        """
-        Read the configuration.
-        """
+        """Read the configuration."""
         environ = self._host.environ
         ask = Lookups(os.geteuid(), os.getegid(), environ).remembering()
         if self._text is None:
@@ -175,9 +167,7 @@ class InetdService(ApplicationService):
         self._bind()
 
     def _bind(self) -> None:
-        """
-        Get the sockets of all services that have none yet.
-        """
+        """Get the sockets of all services that have none yet."""
         if self._bound:
             return
         self._say(self.configuration)
@@ -201,23 +191,17 @@ class InetdService(ApplicationService):
             self._place()
 
     def _lookUp(self) -> None:
-        """
-        Look up the host names of the configuration.
-        """
+        """Look up the host names of the configuration."""
         names = self._host.hostNames
         names.keep(self.configuration.names)
         names.ask(self.configuration.names)
 
     def _answered(self) -> None:
-        """
-        A host name was looked up, in a thread of its own.
-        """
+        """A host name was looked up, in a thread of its own."""
         self._host.reactor.callFromThread(self._place)
 
     def _place(self) -> None:
-        """
-        Serve at the addresses that host names have now.
-        """
+        """Serve at the addresses that host names have now."""
         names = self._host.hostNames
         for name, why in names.collect().items():
             reason = f"'{name}': {why}: its addresses from before stay"
@@ -235,41 +219,31 @@ class InetdService(ApplicationService):
         self._slots.place(after.services, bool(self.running))
 
     def _expect(self, services: Sequence[Service]) -> None:
-        """
-        Divide the descriptors among services.
-        """
+        """Divide the descriptors among services."""
         accounts = [self._host.accountOf(service) for service in services]
         wanting = [each.purpose for each in accounts if each.each + each.more]
         self._host.descriptors.expect(Counter(wanting))
 
     def _assign(self, services: Iterable[Service]) -> None:
-        """
-        Say whose the sockets are that this process was started with.
-        """
+        """Say whose the sockets are that this process was started with."""
         for unused in self._host.inherited.assign(services):
             self._report.unused(unused)
 
     def _abandon(self) -> None:
-        """
-        Give all sockets up.
-        """
+        """Give all sockets up."""
         self._slots.abandon()
         self._bound = False
         self._drained = None
 
     def _say(self, configuration: Configuration) -> None:
-        """
-        Log what is wrong with a configuration.
-        """
+        """Log what is wrong with a configuration."""
         for problem in configuration.problems:
             self._report.problem(problem)
         for warning in configuration.warnings:
             self._report.warning(warning)
 
     def startService(self) -> None:
-        """
-        Serve.
-        """
+        """Serve."""
         super().startService()
         self._bind()
         self._slots.start()
@@ -306,9 +280,7 @@ class InetdService(ApplicationService):
             return self._reload()
 
     def _reload(self) -> Reload:
-        """
-        Read the configuration again.
-        """
+        """Read the configuration again."""
         read = self._read().placed(self._host.hostNames.at)
         configuration = self._withLaunchers(self._withServices(read))
         self._problems = configuration.problems
@@ -396,9 +368,7 @@ class InetdService(ApplicationService):
         return self._drained
 
     def state(self) -> DaemonState:
-        """
-        How everything is.
-        """
+        """How everything is."""
         from inetdtw import __version__
 
         return DaemonState(
@@ -415,9 +385,7 @@ class InetdService(ApplicationService):
         )
 
     def tell(self) -> None:
-        """
-        Say in the log how every service is.
-        """
+        """Say in the log how every service is."""
         for state in self._slots.states():
             self._report.state(state)
 
@@ -429,16 +397,12 @@ class InetdService(ApplicationService):
         self._host.checks.append(check)
 
     def awaits(self, pid: int) -> bool:
-        """
-        Whether it waits for a child of this process itself, unknown to the reactor.
-        """
+        """Whether it waits for a child of this process itself, unknown to the reactor."""
         return self._launchers.awaits(pid)
 
     @property
     def descriptors(self) -> Any:
-        """
-        The account of all file descriptors of this process, for what else opens some.
-        """
+        """The account of all file descriptors of this process, for what else opens some."""
         return self._host.descriptors
 
     @property

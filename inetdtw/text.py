@@ -24,37 +24,27 @@ _SAME = sys.getfilesystemencoding().lower() == "utf-8"
 
 
 def toBytes(text: str) -> bytes:
-    """
-    Return the bytes of a text.
-    """
+    """Return the bytes of a text."""
     return text.encode("utf-8", "surrogateescape")
 
 
 def fromBytes(data: bytes) -> str:
-    """
-    Return the text of bytes, whatever they are.
-    """
+    """Return the text of bytes, whatever they are."""
     return data.decode("utf-8", "surrogateescape")
 
 
 def native(text: str) -> str:
-    """
-    Return the string which Python encodes to the bytes of a text.
-    """
+    """Return the string which Python encodes to the bytes of a text."""
     return text if _SAME else os.fsdecode(toBytes(text))
 
 
 def textOf(string: str) -> str:
-    """
-    Return the text of a string that the system has given.
-    """
+    """Return the text of a string that the system has given."""
     return string if _SAME else fromBytes(os.fsencode(string))
 
 
 def environment() -> dict[str, str]:
-    """
-    Return the variables of this process, as texts.
-    """
+    """Return the variables of this process, as texts."""
     return {textOf(name): textOf(value) for name, value in os.environ.items()}
 
 

@@ -69,9 +69,7 @@ class Runner(UnixApplicationRunner):
         self._pidFile.remove()
 
     def _formatChildException(self, exception: Exception) -> bytes:
-        """
-        What the daemon says when it cannot serve, which has to be one write.
-        """
+        """What the daemon says when it cannot serve, which has to be one write."""
         why = str(exception)
         if not isinstance(exception, (NothingToServe, Unusable)):
             why = format_exception_only(type(exception), exception)[-1].strip()
@@ -119,9 +117,7 @@ class Runner(UnixApplicationRunner):
 
 
 def _superservers(service: Any) -> Iterator[InetdService]:
-    """
-    All superservers of an application.
-    """
+    """All superservers of an application."""
     if isinstance(service, InetdService):
         yield service
     elif IServiceCollection.providedBy(service):
@@ -130,9 +126,7 @@ def _superservers(service: Any) -> Iterator[InetdService]:
 
 
 def _unboundText(superservers: Iterator[InetdService]) -> str | None:
-    """
-    How many services have no socket yet; C{None} if all have theirs.
-    """
+    """How many services have no socket yet; C{None} if all have theirs."""
     states = [each for inetd in superservers for each in inetd.state().services]
     unbound = sum(each.condition == BIND_FAILED for each in states)
     if not unbound:

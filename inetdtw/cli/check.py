@@ -82,9 +82,7 @@ def _divided(configuration: Configuration) -> tuple[list[Any], list[Any]]:
 
 
 def _unplaced(configuration: Configuration, names: HostNames) -> Iterator[Warned]:
-    """
-    A warning for each service whose host name has no address.
-    """
+    """A warning for each service whose host name has no address."""
     for service in configuration.services:
         if service.address.isName:
             reason = f"{names.missing(service.address)}: the daemon retries"
@@ -92,17 +90,13 @@ def _unplaced(configuration: Configuration, names: HostNames) -> Iterator[Warned
 
 
 def _where(marked: tuple[Any, str]) -> tuple[str, int, int]:
-    """
-    What findings are sorted by.
-    """
+    """What findings are sorted by."""
     place: Place = marked[0].place
     return place.file, place.line, place.column
 
 
 def _summary(services: int, errors: int, warnings: int) -> str:
-    """
-    All in one line.
-    """
+    """All in one line."""
     counts = {"service": services, "error": errors, "warning": warnings}
     return ", ".join(
         f"{count} {word}{'' if count == 1 else 's'}" for word, count in counts.items()
@@ -110,9 +104,7 @@ def _summary(services: int, errors: int, warnings: int) -> str:
 
 
 class Excerpts:
-    """
-    The lines of files, to be shown to a person.
-    """
+    """The lines of files, to be shown to a person."""
 
     def __init__(self) -> None:
         self._lines: dict[str, list[str]] = {}
@@ -131,9 +123,7 @@ class Excerpts:
         yield "".join(map(_blank, shown[: place.column - 1 - start])) + "^"
 
     def _linesOf(self, file: str) -> list[str]:
-        """
-        The lines of a file; none if it cannot be read.
-        """
+        """The lines of a file; none if it cannot be read."""
         if file not in self._lines:
             try:
                 self._lines[file] = loader.read(file).split("\n")
@@ -143,18 +133,14 @@ class Excerpts:
 
 
 def _visible(character: str) -> str:
-    """
-    A character as it can be shown: one that a terminal would obey cannot.
-    """
+    """A character as it can be shown: one that a terminal would obey cannot."""
     if character == "\t":
         return " "
     return character if character.isprintable() else "\ufffd"
 
 
 def _blank(character: str) -> str:
-    """
-    What takes as much room as a character.
-    """
+    """What takes as much room as a character."""
     if unicodedata.combining(character):
         return ""
     return "  " if unicodedata.east_asian_width(character) in "WF" else " "

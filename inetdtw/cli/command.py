@@ -26,15 +26,11 @@ FINE, TROUBLE, NOBODY = 0, 1, 2
 
 
 class NotDone(Exception):
-    """
-    What was asked for is not done; the message says why.
-    """
+    """What was asked for is not done; the message says why."""
 
 
 class Command(Described):
-    """
-    What all commands have in common.
-    """
+    """What all commands have in common."""
 
     #: What its usage is, and what it is for.
     synopsis = ""
@@ -56,15 +52,11 @@ class Command(Described):
     )
 
     def getUsage(self, width: int | None = None) -> str:
-        """
-        What C{--help} prints below the synopsis.
-        """
+        """What C{--help} prints below the synopsis."""
         return helpText(optionsOf(self), self.about, self.exits)
 
     def opt_version(self) -> None:
-        """
-        Print the version and exit.
-        """
+        """Print the version and exit."""
         tell(f"inetd (inetdtw) {__version__}")
         raise SystemExit(0)
 

@@ -26,9 +26,7 @@ COMMANDS = ("status", "health", "reload", "pause", "resume", "drain")
 
 
 def _end(number: int, frame: Any) -> None:
-    """
-    End: nothing is served yet.
-    """
+    """End: nothing is served yet."""
     raise SystemExit(0)
 
 

@@ -115,9 +115,7 @@ def explanation(entry: Entry, service: Service) -> str:
 
 
 def _values(entry: Entry, service: Service) -> Iterator[tuple[str, Any]]:
-    """
-    The value of every key: as the service has it, or else as the entry gives it.
-    """
+    """The value of every key: as the service has it, or else as the entry gives it."""
     for name in KEYS:
         yield name, getattr(entry, name)
     yield from _place(service)
@@ -154,9 +152,7 @@ def _values(entry: Entry, service: Service) -> Iterator[tuple[str, Any]]:
 
 
 def _place(service: Service) -> Iterator[tuple[str, Any]]:
-    """
-    What a service is called, and where it is.
-    """
+    """What a service is called, and where it is."""
     address = service.address
     protocol = _protocol(service)
     plain = f"{_service(service)}/{protocol.rstrip('46')}"
@@ -173,16 +169,12 @@ def _place(service: Service) -> Iterator[tuple[str, Any]]:
 
 
 def _isInternet(address: Address) -> bool:
-    """
-    Whether it has a port.
-    """
+    """Whether it has a port."""
     return address.family in (socket.AF_INET, socket.AF_INET6)
 
 
 def _service(service: Service) -> str:
-    """
-    The service in numbers: a port or a path; behind tcpmux, its name.
-    """
+    """The service in numbers: a port or a path; behind tcpmux, its name."""
     address = service.address
     if service.greets:
         return address.host.replace("/", "/+", 1)
@@ -190,9 +182,7 @@ def _service(service: Service) -> str:
 
 
 def _protocol(service: Service) -> str:
-    """
-    The protocol: of all that a line can say, the one that means this address only.
-    """
+    """The protocol: of all that a line can say, the one that means this address only."""
     address = service.address
     if address.family == socket.AF_UNIX:
         return "unix"
@@ -203,9 +193,7 @@ def _protocol(service: Service) -> str:
 
 
 def _context(service: Service) -> Iterator[tuple[str, Any]]:
-    """
-    What a program finds around it.
-    """
+    """What a program finds around it."""
     context = service.context
     yield "umask", context.umask
     yield "nice", context.nice
@@ -218,9 +206,7 @@ def _context(service: Service) -> Iterator[tuple[str, Any]]:
 
 
 def _head(service: str) -> str:
-    """
-    The first word of a definition, in quotes if it needs them.
-    """
+    """The first word of a definition, in quotes if it needs them."""
     if _PLAIN.fullmatch(service):
         return service
     if "'" not in service:
@@ -229,18 +215,14 @@ def _head(service: str) -> str:
 
 
 def quoted(word: str) -> str:
-    """
-    A word as it is written in a definition.
-    """
+    """A word as it is written in a definition."""
     if _PLAIN.fullmatch(word):
         return word
     return '"' + "".join(map(_escaped, word)) + '"'
 
 
 def _escaped(character: str) -> str:
-    """
-    A character as it is written in a string.
-    """
+    """A character as it is written in a string."""
     if character in _ESCAPES:
         return _ESCAPES[character]
     if character.isprintable():

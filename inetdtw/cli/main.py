@@ -2,9 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-The C{inetd} command: what people type, to what twistd(1) takes.
-"""
+"""The C{inetd} command: what people type, to what twistd(1) takes."""
 
 from __future__ import annotations
 
@@ -71,9 +69,7 @@ _PRIORITIES = {
 
 
 def textLine(event: dict[str, Any]) -> str:
-    """
-    An event as a person reads it, which is several lines if something broke.
-    """
+    """An event as a person reads it, which is several lines if something broke."""
     failure = event.get("log_failure")
     trace = "" if failure is None else "\n" + failure.getTraceback()
     return formatEvent(event) + trace
@@ -101,9 +97,7 @@ def syslogObserver(
 
 
 def systemLogger() -> Callable[[int, str], None]:
-    """
-    Return what sends a line to the system log: without waiting, where that can be.
-    """
+    """Return what sends a line to the system log: without waiting, where that can be."""
     if not systemlog.hasSocket():
         syslog.openlog("inetd", syslog.LOG_PID, syslog.LOG_DAEMON)
         return syslog.syslog
@@ -113,9 +107,7 @@ def systemLogger() -> Callable[[int, str], None]:
 
 
 class Options(plugin.Options):
-    """
-    What can be said on the command line of C{inetd}.
-    """
+    """What can be said on the command line of C{inetd}."""
 
     synopsis = "Usage: inetd [options] [FILE or FOLDER]..."
     longdesc = (
@@ -143,9 +135,7 @@ class Options(plugin.Options):
     )
 
     def parseArgs(self, *files: str) -> None:
-        """
-        Take the configuration files, none of which is meant to be a command.
-        """
+        """Take the configuration files, none of which is meant to be a command."""
         for name in files:
             command = _commandMeant(name)
             if command is not None:
@@ -154,31 +144,23 @@ class Options(plugin.Options):
         super().parseArgs(*files)
 
     def opt_i(self) -> None:
-        """
-        Like -f.
-        """
+        """Like -f."""
         self["foreground"] = 1
 
     def opt_w(self) -> None:
-        """
-        Refused: it asks for access rules, which services must not go without.
-        """
+        """Refused: it asks for access rules, which services must not go without."""
         reason = compat.missing(compat.FEATURES["libwrap"])
         raise usage.UsageError(f"-w {reason}")
 
     opt_W = opt_w
 
     def opt_version(self) -> None:
-        """
-        Print the version and exit.
-        """
+        """Print the version and exit."""
         tell(f"inetd (inetdtw) {__version__}")
         raise SystemExit(0)
 
     def postOptions(self) -> None:
-        """
-        See what follows from what was given.
-        """
+        """See what follows from what was given."""
         super().postOptions()
         if self["debug"]:
             self.update(
@@ -197,9 +179,7 @@ class Options(plugin.Options):
 
 
 def _commandMeant(name: str) -> str | None:
-    """
-    The command that somebody means who has misspelt it, or named it too late.
-    """
+    """The command that somebody means who has misspelt it, or named it too late."""
     if os.path.lexists(native(name)) or not name.isalpha():
         return None
     # It is imported where it is wanted only: it takes memory.
@@ -209,9 +189,7 @@ def _commandMeant(name: str) -> str | None:
 
 
 def observerFor(options: Options) -> Any:
-    """
-    Make the observer that the options ask for.
-    """
+    """Make the observer that the options ask for."""
     inJSON = options["log-format"] == "json"
     if options["stderr"] or options["stdout"]:
         stream = sys.stderr if options["stderr"] else sys.stdout
@@ -224,17 +202,13 @@ def observerFor(options: Options) -> Any:
 
 @provider(ILogFilterPredicate)
 def _ours(event: dict[str, Any]) -> Any:
-    """
-    Let all pass that the superserver has to say: it was asked for already.
-    """
+    """Let all pass that the superserver has to say: it was asked for already."""
     ours = event["log_namespace"] == "inetdtw"
     return PredicateResult.yes if ours else PredicateResult.maybe
 
 
 def twistdConfig(options: Options) -> ServerOptions:
-    """
-    Say to twistd(1) what was said to C{inetd}.
-    """
+    """Say to twistd(1) what was said to C{inetd}."""
     arguments = ["--pidfile", "", "--umask", "022", "--rundir", "/"]
     if options["foreground"]:
         arguments.append("--nodaemon")

@@ -43,9 +43,7 @@ LOOK = 0.2
 
 
 class Reload(Command):
-    """
-    C{inetd reload}.
-    """
+    """C{inetd reload}."""
 
     synopsis = "Usage: inetd reload [options]"
     about = (
@@ -54,9 +52,7 @@ class Reload(Command):
     )
 
     def run(self) -> int:
-        """
-        Tell the daemon, and print what came of it.
-        """
+        """Tell the daemon, and print what came of it."""
         said = self.client().ask("POST", "/reload")
         for line in (*said.data.get("problems", ()), *said.data.get("warnings", ())):
             tell(line)
@@ -70,22 +66,16 @@ class Reload(Command):
 
 
 class _OfService(Command):
-    """
-    A command about one service.
-    """
+    """A command about one service."""
 
     path = ""
 
     def parseArgs(self, service: str) -> None:  # type: ignore[override] # as usage.Options has it
-        """
-        Take the service.
-        """
+        """Take the service."""
         self["service"] = service
 
     def run(self) -> int:
-        """
-        Tell the daemon, and print how the service is then.
-        """
+        """Tell the daemon, and print how the service is then."""
         said = self.client().ask("POST", self.path, service=self["service"])
         if said.error is not None:
             raise NotDone(said.error)
@@ -97,9 +87,7 @@ class _OfService(Command):
 
 
 class Pause(_OfService):
-    """
-    C{inetd pause}.
-    """
+    """C{inetd pause}."""
 
     path = "/pause"
     synopsis = "Usage: inetd pause [options] SERVICE"
@@ -110,9 +98,7 @@ class Pause(_OfService):
 
 
 class Resume(_OfService):
-    """
-    C{inetd resume}.
-    """
+    """C{inetd resume}."""
 
     path = "/resume"
     synopsis = "Usage: inetd resume [options] SERVICE"
@@ -123,9 +109,7 @@ class Resume(_OfService):
 
 
 class Drain(Command):
-    """
-    C{inetd drain}.
-    """
+    """C{inetd drain}."""
 
     synopsis = "Usage: inetd drain [options]"
     about = (
@@ -135,9 +119,7 @@ class Drain(Command):
     optFlags = [["wait", "w", "Return when the daemon has ended."]]
 
     def run(self) -> int:
-        """
-        Tell the daemon, and print what it waits for.
-        """
+        """Tell the daemon, and print what it waits for."""
         client = self.client()
         said = client.ask("POST", "/drain")
         if said.error is not None:
@@ -149,9 +131,7 @@ class Drain(Command):
 
 
 def _untilGone(client: Client, sleep: Callable[[float], None]) -> None:
-    """
-    Wait until the daemon has ended.
-    """
+    """Wait until the daemon has ended."""
     while True:
         try:
             said = client.ask("GET", "/health")

@@ -2,9 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Printing lines for a person.
-"""
+"""Printing lines for a person."""
 
 from __future__ import annotations
 
@@ -28,17 +26,13 @@ class NotPrinted(SystemExit):
 
 
 def encodable(text: str, stream: Any) -> str:
-    """
-    A text as far as a stream can encode it.
-    """
+    """A text as far as a stream can encode it."""
     encoding = stream.encoding or "ascii"
     return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
 def _unlocalize(stream: Any) -> None:
-    """
-    Have what is printed be in UTF-8, as files and the log are, whatever the locale is.
-    """
+    """Have what is printed be in UTF-8, as files and the log are, whatever the locale is."""
     if isinstance(stream, io.TextIOWrapper) and stream.encoding.lower() != "utf-8":
         stream.reconfigure(encoding="utf-8", errors="backslashreplace")
 
@@ -63,25 +57,19 @@ def put(text: str, stream: Any) -> None:
 
 
 def _told(why: OSError) -> int | str:
-    """
-    What to end with when nothing can be printed.
-    """
+    """What to end with when nothing can be printed."""
     if isinstance(why, BrokenPipeError):
         return 1
     return f"inetd: nothing can be printed: {why.strerror}"
 
 
 def forget(stream: Any) -> None:
-    """
-    Have what a stream still holds go nowhere when this process ends.
-    """
+    """Have what a stream still holds go nowhere when this process ends."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def printTo(stream: Any) -> Callable[[str], None]:
-    """
-    A function that writes lines, each as L{put} does.
-    """
+    """A function that writes lines, each as L{put} does."""
 
     def write(line: str) -> None:
         put(f"{printable(line, _KEPT)}\n", stream)

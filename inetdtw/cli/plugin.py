@@ -2,9 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-C{twistd inetd}: options to a service, and nothing else.
-"""
+"""C{twistd inetd}: options to a service, and nothing else."""
 
 from __future__ import annotations
 
@@ -47,15 +45,11 @@ MOST = 32767
 
 
 class WrongOption(SystemExit):
-    """
-    An option that nothing can be made of, which only shows when that is tried.
-    """
+    """An option that nothing can be made of, which only shows when that is tried."""
 
 
 def _number(option: str, low: int, high: int) -> Any:
-    """
-    A coercion for an option that takes a number.
-    """
+    """A coercion for an option that takes a number."""
     kind, takes = valuetypes.number(low, high), f"a number from {low} to {high}"
 
     def coerce(text: str) -> int:
@@ -82,9 +76,7 @@ def _absolute(path: str) -> str:
 
 
 class Options(Described):
-    """
-    What can be said on the command line of C{twistd inetd}.
-    """
+    """What can be said on the command line of C{twistd inetd}."""
 
     synopsis = "[options] [FILE or FOLDER]..."
     longdesc = (
@@ -243,9 +235,7 @@ class Options(Described):
         self["conf"] = []
 
     def parseOptions(self, options: Sequence[str] | None = None) -> None:
-        """
-        Take a command line, whose options may stand behind its files.
-        """
+        """Take a command line, whose options may stand behind its files."""
         given = sys.argv[1:] if options is None else options
         try:
             super().parseOptions(inOrder(self, given))
@@ -261,21 +251,15 @@ class Options(Described):
         self["conf"].append(path)
 
     def parseArgs(self, *files: str) -> None:
-        """
-        Take the configuration files.
-        """
+        """Take the configuration files."""
         self["conf"] += files
 
     def getUsage(self, width: int | None = None) -> str:
-        """
-        What C{--help} prints below the synopsis.
-        """
+        """What C{--help} prints below the synopsis."""
         return helpText(optionsOf(self), self.longdesc, self.epilogue)
 
     def settings(self) -> Settings:
-        """
-        What holds for every service that does not say otherwise.
-        """
+        """What holds for every service that does not say otherwise."""
         return Settings(
             backlog=self["backlog"],
             bounds=Bounds(
@@ -293,16 +277,12 @@ class Options(Described):
         )
 
     def _choice(self, name: str, choices: Collection[str]) -> None:
-        """
-        See that an option has one of a few values.
-        """
+        """See that an option has one of a few values."""
         if self[name] not in choices:
             raise usage.UsageError(f"--{name} takes one of {', '.join(choices)}")
 
     def postOptions(self) -> None:
-        """
-        Check what goes together.
-        """
+        """Check what goes together."""
         self._choice("launch", ("forkserver", "direct"))
         self._choice("log-level", LEVELS)
         self._choice("log-addresses", ADDRESSES)
@@ -385,9 +365,7 @@ def _operated(
 
 
 def stopReactor() -> None:
-    """
-    End this process, with the status of one that has done its work.
-    """
+    """End this process, with the status of one that has done its work."""
     from twisted.internet import reactor
 
     stop(reactor)
@@ -436,9 +414,7 @@ def makeService(options: Options) -> IService:
 
 
 def _tellSupervisor(inetd: InetdService, report: Report, whole: MultiService) -> None:
-    """
-    Have a supervisor told what it wants to know, if there is one.
-    """
+    """Have a supervisor told what it wants to know, if there is one."""
     address = sdnotify.addressOf(environment(), report)
     if address is not None:
         watchdog = sdnotify.watchdogInterval(os.environ, os.getpid())

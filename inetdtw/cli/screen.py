@@ -26,9 +26,7 @@ _HOME, _CLEAR_LINE, _CLEAR_BELOW = "\x1b[H", "\x1b[K", "\x1b[J"
 
 
 class _Ended(BaseException):
-    """
-    Somebody wants it to end.
-    """
+    """Somebody wants it to end."""
 
 
 def watch(
@@ -56,9 +54,7 @@ def watch(
 
 @contextmanager
 def _ending() -> Iterator[None]:
-    """
-    Have the signals to end do so where the terminal can be restored.
-    """
+    """Have the signals to end do so where the terminal can be restored."""
 
     def end(number: int, frame: Any) -> None:
         raise _Ended()
@@ -78,9 +74,7 @@ _Show = Callable[[_Draw], None]
 
 @contextmanager
 def _onTerminal(stream: Any) -> Iterator[_Show]:
-    """
-    Draw in place.
-    """
+    """Draw in place."""
 
     def show(draw: _Draw) -> None:
         width, height = shutil.get_terminal_size()
@@ -96,9 +90,7 @@ def _onTerminal(stream: Any) -> Iterator[_Show]:
 
 
 def fitting(lines: Sequence[str], height: int) -> list[str]:
-    """
-    As many lines as a terminal has; the last one says how many there are more.
-    """
+    """As many lines as a terminal has; the last one says how many there are more."""
     if len(lines) <= height:
         return list(lines)
     return [*lines[: height - 1], f"... {len(lines) - height + 1} more lines"]
@@ -106,9 +98,7 @@ def fitting(lines: Sequence[str], height: int) -> list[str]:
 
 @contextmanager
 def _below(stream: Any) -> Iterator[_Show]:
-    """
-    Draw one below the other, with a blank line between.
-    """
+    """Draw one below the other, with a blank line between."""
     first = True
 
     def show(draw: _Draw) -> None:

@@ -2,9 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-C{inetd status} and C{inetd health}: how everything is.
-"""
+"""C{inetd status} and C{inetd health}: how everything is."""
 
 from __future__ import annotations
 
@@ -25,9 +23,7 @@ from inetdtw.model.selection import isMeant, listed
 
 
 def _seconds(text: str) -> float:
-    """
-    The value of C{--interval}.
-    """
+    """The value of C{--interval}."""
     with contextlib.suppress(ValueError):
         if 0.1 <= float(text) <= 86400:
             return float(text)
@@ -35,9 +31,7 @@ def _seconds(text: str) -> float:
 
 
 class Status(Command):
-    """
-    C{inetd status}.
-    """
+    """C{inetd status}."""
 
     synopsis = "Usage: inetd status [options] [SERVICE]"
     about = (
@@ -54,24 +48,18 @@ class Status(Command):
     ]
 
     def parseArgs(self, service: str | None = None) -> None:
-        """
-        Take the service.
-        """
+        """Take the service."""
         self["service"] = service
 
     def postOptions(self) -> None:
-        """
-        See what goes together.
-        """
+        """See what goes together."""
         if self["watch"] and (self["quiet"] or self["json"]):
             raise usage.UsageError("--watch shows a table, not with --json or --quiet")
         if self["quiet"] and self["json"]:
             raise usage.UsageError("--quiet prints nothing, not with --json")
 
     def run(self) -> int:
-        """
-        Ask, and print the answer.
-        """
+        """Ask, and print the answer."""
         client = self.client()
         if self["watch"]:
             screen.watch(
@@ -102,9 +90,7 @@ class Status(Command):
         return state
 
     def _print(self, state: Mapping[str, Any]) -> None:
-        """
-        Print how everything is.
-        """
+        """Print how everything is."""
         if self["json"]:
             tell(json.dumps(state, indent=2))
         elif not self["quiet"]:
@@ -112,9 +98,7 @@ class Status(Command):
                 tell(line)
 
     def _drawn(self, client: Client, width: int | None) -> Sequence[str]:
-        """
-        The lines to show now.  A daemon that does not answer may come back.
-        """
+        """The lines to show now.  A daemon that does not answer may come back."""
         try:
             return table.lines(self._state(client), width)
         except (NoDaemon, NotDone) as why:
@@ -122,17 +106,13 @@ class Status(Command):
 
 
 class Health(Command):
-    """
-    C{inetd health}.
-    """
+    """C{inetd health}."""
 
     synopsis = "Usage: inetd health [options]"
     about = "Exit with 0 if all services do what their configuration says."
 
     def run(self) -> int:
-        """
-        Ask.
-        """
+        """Ask."""
         said = self.client().ask("GET", "/health").data
         for name, condition in said["trouble"].items():
             tell(f"{printable(name)}: {condition}")

@@ -53,9 +53,7 @@ def lines(state: Mapping[str, Any], width: int | None = None) -> list[str]:
 
 
 def _summary(state: Mapping[str, Any]) -> str:
-    """
-    The daemon in a line.
-    """
+    """The daemon in a line."""
     counts: dict[str, int] = {}
     for each in state["services"]:
         counts[each["state"]] = counts.get(each["state"], 0) + 1
@@ -68,9 +66,7 @@ def _summary(state: Mapping[str, Any]) -> str:
 
 
 def _row(service: _Service) -> tuple[str, ...]:
-    """
-    A service in words.
-    """
+    """A service in words."""
     return (
         service["service"],
         _address(service["address"]),
@@ -86,9 +82,7 @@ def _row(service: _Service) -> tuple[str, ...]:
 
 
 def condition(service: _Service) -> str:
-    """
-    What a service is, and, when it pauses, until when.
-    """
+    """What a service is, and, when it pauses, until when."""
     said: str = service["state"]
     if said != "paused" or service["until"] is None:
         return said
@@ -97,9 +91,7 @@ def condition(service: _Service) -> str:
 
 
 def _address(address: str) -> str:
-    """
-    An address; a star stands for all of them.
-    """
+    """An address; a star stands for all of them."""
     for every in ("0.0.0.0:", "[::]:"):
         if address.startswith(every):
             return "*:" + address[len(every) :]
@@ -107,16 +99,12 @@ def _address(address: str) -> str:
 
 
 def _of(count: int, most: int | None) -> str:
-    """
-    How many there are, and may be.
-    """
+    """How many there are, and may be."""
     return f"{count}/-" if most is None else f"{count}/{most}"
 
 
 def short(number: int) -> str:
-    """
-    A number in at most five characters, unless it is very large.
-    """
+    """A number in at most five characters, unless it is very large."""
     for unit in ("", "k", "M", "G"):
         if number < 100_000:
             return f"{number}{unit}"
@@ -125,18 +113,14 @@ def short(number: int) -> str:
 
 
 def _warm(service: _Service) -> str:
-    """
-    Warm and cold starts, where an interpreter is kept; it is said when there is none.
-    """
+    """Warm and cold starts, where an interpreter is kept; it is said when there is none."""
     if service["ready"] is None and not service["warm"]:
         return "-"
     return f"{short(service['warm'])}/{short(service['cold'])}"
 
 
 def _exit(last: Mapping[str, Any] | None) -> str:
-    """
-    How a program ended: its status, or the name of the signal.
-    """
+    """How a program ended: its status, or the name of the signal."""
     if last is None:
         return "-"
     if last["signal"] is None:
@@ -148,18 +132,14 @@ def _exit(last: Mapping[str, Any] | None) -> str:
 
 
 def _seconds(cpu: float | None) -> str:
-    """
-    Processor time.
-    """
+    """Processor time."""
     if cpu is None:
         return "-"
     return f"{cpu:.2f}s" if cpu < 100 else duration(cpu)
 
 
 def duration(seconds: float) -> str:
-    """
-    A time span in its two largest units.
-    """
+    """A time span in its two largest units."""
     left = max(0, int(seconds))
     parts: list[str] = []
     for name, length in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
@@ -185,17 +165,13 @@ def _fitted(rows: _Rows, width: int | None) -> Iterator[str]:
 
 
 def _widths(rows: _Rows) -> list[int]:
-    """
-    How wide each column must be, with a blank behind it but for the last one.
-    """
+    """How wide each column must be, with a blank behind it but for the last one."""
     widths = [max(map(len, column)) + 1 for column in zip(*rows)]
     return [*widths[:-1], widths[-1] - 1]
 
 
 def _without(rows: _Rows, name: str) -> _Rows:
-    """
-    Leave out a column, if no service has anything in it.
-    """
+    """Leave out a column, if no service has anything in it."""
     at = rows[0].index(name)
     if any(row[at] != "-" for row in rows[1:]):
         return rows
@@ -203,9 +179,7 @@ def _without(rows: _Rows, name: str) -> _Rows:
 
 
 def _aligned(rows: _Rows, width: int | None) -> Iterator[str]:
-    """
-    The rows as lines, whose columns are as wide as they must be.
-    """
+    """The rows as lines, whose columns are as wide as they must be."""
     widths = [max(map(len, column)) for column in zip(*rows)]
     if width is not None:
         _narrow(widths, width - len(widths) + 1)
@@ -219,9 +193,7 @@ def _aligned(rows: _Rows, width: int | None) -> Iterator[str]:
 
 
 def _narrow(widths: list[int], room: int) -> None:
-    """
-    Make columns narrower until all have room, as far as that goes.
-    """
+    """Make columns narrower until all have room, as far as that goes."""
     while sum(widths) > room:
         widest = max(_CUT, key=lambda index: widths[index])
         if widths[widest] <= _SHORTEST:
@@ -230,18 +202,14 @@ def _narrow(widths: list[int], room: int) -> None:
 
 
 def cut(text: str, width: int | None) -> str:
-    """
-    A text that is not longer than there is room; a plus sign says that it was.
-    """
+    """A text that is not longer than there is room; a plus sign says that it was."""
     if width is None or len(text) <= width:
         return text
     return text[: max(0, width - 1)] + "+"
 
 
 def _wrong(state: Mapping[str, Any]) -> Iterator[str]:
-    """
-    What is wrong with the daemon.
-    """
+    """What is wrong with the daemon."""
     if state["draining"]:
         running = state["running"]
         yield f"The daemon drains: it ends when {running} programs have ended."
@@ -252,9 +220,7 @@ def _wrong(state: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _trouble(service: _Service) -> str:
-    """
-    What is wrong with a service.
-    """
+    """What is wrong with a service."""
     if service["healthy"] or not service["reason"]:
         return ""
     until = service["until"]

@@ -64,14 +64,10 @@ _COLUMN, _WIDTH = 30, 80
 
 
 class Described(usage.Options):
-    """
-    Options whose description is printed as all else is.
-    """
+    """Options whose description is printed as all else is."""
 
     def opt_help(self) -> None:
-        """
-        Display this help and exit.
-        """
+        """Display this help and exit."""
         tell(str(self))
         raise SystemExit(0)
 
@@ -96,9 +92,7 @@ class Option:
 
     @property
     def names(self) -> list[str]:
-        """
-        All its names, with dashes.
-        """
+        """All its names, with dashes."""
         long = [f"--{self.name}"] if len(self.name) > 1 else []
         return [*(f"-{letter}" for letter in self.letters), *long]
 
@@ -147,9 +141,7 @@ def optionsOf(options: Any) -> list[Option]:
 
 
 def _names(options: Any) -> dict[str, list[str]]:
-    """
-    The letters of each option.
-    """
+    """The letters of each option."""
     found: dict[str, list[str]] = {}
     for said, name in options.synonyms.items():
         letters = found.setdefault(name, [])
@@ -159,24 +151,18 @@ def _names(options: Any) -> dict[str, list[str]]:
 
 
 def _argument(options: Any, name: str) -> str:
-    """
-    What stands for the value of an option.
-    """
+    """What stands for the value of an option."""
     return ARGUMENTS.get(name, "N" if _range(options, name) else "VALUE")
 
 
 def _range(options: Any, name: str) -> str:
-    """
-    The numbers that an option takes, in words, if it takes one.
-    """
+    """The numbers that an option takes, in words, if it takes one."""
     coerce = getattr(options._dispatch.get(name), "coerce", None)
     return str(getattr(coerce, "coerceDoc", "")).replace("a number from ", "")
 
 
 def _about(options: Any, name: str) -> str:
-    """
-    What an option does, what it takes, and what holds without it.
-    """
+    """What an option does, what it takes, and what holds without it."""
     text = " ".join(inspect.cleandoc(options.docs[name] or "").split())
     default = options.defaults.get(name)
     if f"{name}=" not in options.longOpt or default is None:
@@ -186,18 +172,14 @@ def _about(options: Any, name: str) -> str:
 
 
 def _choices(options: Any, name: str) -> tuple[str, ...]:
-    """
-    The values of an option, if they are few.
-    """
+    """The values of an option, if they are few."""
     action = options.compData.optActions.get(name)
     # Nobody else but zsh's completion is told them.
     return tuple(action._items) if isinstance(action, usage.CompleteList) else ()
 
 
 def grouped(options: Sequence[Option]) -> Iterator[tuple[str, list[Option]]]:
-    """
-    Groups of options, each with its title.
-    """
+    """Groups of options, each with its title."""
     known = {option.name: option for option in options}
     for title, names in GROUPS.items():
         found = [known.pop(name) for name in names if name in known]
@@ -224,16 +206,12 @@ def helpText(options: Sequence[Option], before: str, after: str) -> str:
 
 
 def _wrapped(text: str) -> str:
-    """
-    A paragraph.
-    """
+    """A paragraph."""
     return textwrap.fill(" ".join(text.split()), _WIDTH - 1)
 
 
 def _described(option: Option) -> Iterable[str]:
-    """
-    The lines about one option.
-    """
+    """The lines about one option."""
     names = ", ".join(option.names)
     if not option.letters:
         names = f"    {names}"

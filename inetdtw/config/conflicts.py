@@ -2,9 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Services that need the same socket, and services that nobody can reach.
-"""
+"""Services that need the same socket, and services that nobody can reach."""
 
 from __future__ import annotations
 
@@ -22,9 +20,7 @@ _Port = tuple[int, int, int]
 
 
 def unreachable(services: Iterable[Service]) -> Iterator[Warned]:
-    """
-    A warning for each service that is behind tcpmux when there is no tcpmux.
-    """
+    """A warning for each service that is behind tcpmux when there is no tcpmux."""
     found = tuple(services)
     if any(each.internal == "tcpmux" for each in found):
         return
@@ -55,9 +51,7 @@ def overlapping(services: Iterable[Service]) -> Iterator[Warned]:
 
 
 def _beside(service: Service, other: Service) -> Warned:
-    """
-    The warning for one of two services that may not both be had.
-    """
+    """The warning for one of two services that may not both be had."""
     reason = (
         f"{service.address} goes with {other.address} of {other.place} on the BSDs "
         "only; elsewhere one of them cannot be had"

@@ -52,17 +52,13 @@ class Key:
 def key(
     kind: AnyKind, help: str, *, default: str = "", unit: str = "", example: str = ""
 ) -> Any:
-    """
-    Declare a key of L{inetdtw.config.entry.Entry}; its name is that of the field.
-    """
+    """Declare a key of L{inetdtw.config.entry.Entry}; its name is that of the field."""
     about = {"key": (kind, unit, default, help, example)}
     return field(default=None, metadata=about)
 
 
 def _refuseRPC(protocol: str) -> None:
-    """
-    @raise ValueError: for the protocols that this superserver does not serve.
-    """
+    """@raise ValueError: for the protocols that this superserver does not serve."""
     if protocol in _PROTOCOLS:
         return
     if protocol.startswith("rpc/"):
@@ -75,9 +71,7 @@ def _refuseRPC(protocol: str) -> None:
 
 
 def _refuseIPsec(words: tuple[str, ...]) -> None:
-    """
-    @raise ValueError: for a policy, as the service would run without it.
-    """
+    """@raise ValueError: for a policy, as the service would run without it."""
     if any(words):
         raise ValueError("IPsec policies cannot be set from here, only an empty one")
 
@@ -97,33 +91,25 @@ def _filled(otherwise: str) -> Callable[[tuple[str, ...]], None]:
 
 
 def _noBlank(name: str) -> None:
-    """
-    @raise ValueError: unless it is one word of a line of the log.
-    """
+    """@raise ValueError: unless it is one word of a line of the log."""
     if " " in name:
         raise ValueError(f"'{name}' has a blank in it; it takes one word")
 
 
 def _absolute(path: str) -> None:
-    """
-    @raise ValueError: unless the path is absolute.
-    """
+    """@raise ValueError: unless the path is absolute."""
     if not path.startswith("/"):
         raise ValueError(f"'{path}' is not an absolute path; it begins with /")
 
 
 def _folder(path: str) -> None:
-    """
-    @raise ValueError: unless the path is absolute, or stands for a home.
-    """
+    """@raise ValueError: unless the path is absolute, or stands for a home."""
     if path != "~":
         _absolute(path)
 
 
 def _assignments(words: tuple[str, ...]) -> None:
-    """
-    @raise ValueError: unless every word is of the form NAME=VALUE.
-    """
+    """@raise ValueError: unless every word is of the form NAME=VALUE."""
     for each in words:
         name, equals, _ = each.partition("=")
         if not name or not equals:
@@ -133,9 +119,7 @@ def _assignments(words: tuple[str, ...]) -> None:
 
 
 def _modules(words: tuple[str, ...]) -> None:
-    """
-    @raise ValueError: unless these can be modules, or C{auto}.
-    """
+    """@raise ValueError: unless these can be modules, or C{auto}."""
     if not words:
         raise ValueError("names at least one module, or auto")
     for each in words:
@@ -146,17 +130,13 @@ def _modules(words: tuple[str, ...]) -> None:
 
 
 def _short(text: str) -> None:
-    """
-    @raise ValueError: unless the system has room for it with any new connection.
-    """
+    """@raise ValueError: unless the system has room for it with any new connection."""
     if len(text.encode("utf-8", "surrogateescape")) > _LONGEST:
         raise ValueError(f"is longer than {_LONGEST} bytes")
 
 
 def rlimit(what: str, unit: str) -> Any:
-    """
-    Declare a key of L{inetdtw.config.entry.Entry} that is a limit of setrlimit(2).
-    """
+    """Declare a key of L{inetdtw.config.entry.Entry} that is a limit of setrlimit(2)."""
     return key(
         valuetypes.limit,
         f"The limit on the {what}: one value, or a soft and a hard one, SOFT:HARD.",

@@ -2,9 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-The keys of a definition and the words of each, and the entry that they make.
-"""
+"""The keys of a definition and the words of each, and the entry that they make."""
 
 from __future__ import annotations
 
@@ -143,9 +141,7 @@ def entryFrom(service: Word, enabled: bool, said: Iterable[Said]) -> Entry:
 def _valueOf(
     kind: Kind[Any], name: str, value: tuple[Word, ...], place: Place
 ) -> object:
-    """
-    The value of one key.
-    """
+    """The value of one key."""
     try:
         # A generator would take as long again, for the one word that there is mostly.
         return kind.read(tuple([word.text for word in value]))

@@ -48,9 +48,7 @@ class Source:
     """
 
     def __init__(self, text: str, file: str) -> None:
-        """
-        @param file: the name of the file that it is in.
-        """
+        """@param file: the name of the file that it is in."""
         self.text = text
         self.position = 0
         self._foreign: list[tuple[Place, str]] = []
@@ -61,21 +59,15 @@ class Source:
 
     @property
     def ended(self) -> bool:
-        """
-        Whether nothing comes next.
-        """
+        """Whether nothing comes next."""
         return self.position >= len(self.text)
 
     def place(self, index: int) -> Place:
-        """
-        Where C{index} is, which must be on the line that was reached.
-        """
+        """Where C{index} is, which must be on the line that was reached."""
         return Place(self._file, self._line, index - self._lineStart + 1)
 
     def goTo(self, position: int) -> None:
-        """
-        Pass over the text up to C{position}.
-        """
+        """Pass over the text up to C{position}."""
         newline = self.text.rfind("\n", self.position, position)
         if newline >= 0:
             self._line += self.text.count("\n", self.position, position)
@@ -95,9 +87,7 @@ class Source:
             self._foreign.append((_behind(place, match.start()), byte))
 
     def foreignBytes(self) -> list[tuple[Place, str]]:
-        """
-        Take what L{checkBytes} has noted: where each byte is, and its number.
-        """
+        """Take what L{checkBytes} has noted: where each byte is, and its number."""
         noted, self._foreign = self._foreign, []
         return noted
 
@@ -155,7 +145,5 @@ def checkNul(text: str, place: Place) -> None:
 
 
 def _behind(place: Place, offset: int) -> Place:
-    """
-    What is C{offset} characters behind a place.
-    """
+    """What is C{offset} characters behind a place."""
     return Place(place.file, place.line, place.column + offset)

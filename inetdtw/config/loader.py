@@ -42,9 +42,7 @@ WARNINGS = 1000
 
 @dataclass
 class _Findings:
-    """
-    A configuration that is being put together.
-    """
+    """A configuration that is being put together."""
 
     resolved: list[Resolved] = field(default_factory=list)
     problems: list[ConfError] = field(default_factory=list)
@@ -52,17 +50,13 @@ class _Findings:
     sockets: int = 0
 
     def add(self, resolved: Resolved) -> None:
-        """
-        Take what an entry comes to.
-        """
+        """Take what an entry comes to."""
         self.resolved.append(resolved)
         self.warnings += resolved.warnings
         self.sockets += len(resolved.services)
 
     def names(self) -> tuple[str, ...]:
-        """
-        The host names.
-        """
+        """The host names."""
         found = (name for each in self.resolved for name in each.names())
         return tuple(dict.fromkeys(found))
 
@@ -121,9 +115,7 @@ class Configuration:
 def fromStatements(
     written: Iterable[Statement], settings: Settings, ask: Lookups
 ) -> Configuration:
-    """
-    Resolve all that was written.
-    """
+    """Resolve all that was written."""
     found = _Findings()
     for statement in written:
         try:
@@ -169,23 +161,17 @@ def load(paths: Iterable[str], settings: Settings, ask: Lookups) -> Configuratio
 
 
 def nothingIn(paths: Sequence[str]) -> ConfError:
-    """
-    The mistake that files have which say of no service.
-    """
+    """The mistake that files have which say of no service."""
     return mistakeOf(paths, "there is nothing to serve")
 
 
 def mistakeOf(paths: Sequence[str], reason: str) -> ConfError:
-    """
-    A mistake that is that of all files together.
-    """
+    """A mistake that is that of all files together."""
     return ConfError(Place(paths[0] if paths else "inetd.conf", 1), "file", reason)
 
 
 def statements(paths: Iterable[str]) -> Iterator[Statement]:
-    """
-    What configuration files, and all files in the folders among C{paths}, say.
-    """
+    """What configuration files, and all files in the folders among C{paths}, say."""
     turns = iter(range(FILES))
     return (each for path in paths for each in _written(path, turns))
 
@@ -251,9 +237,7 @@ def _file(
 
 
 def _real(path: str) -> str:
-    """
-    Return the path of a file without links, as far as it can be known.
-    """
+    """Return the path of a file without links, as far as it can be known."""
     try:
         return os.path.realpath(native(path))
     except FileNotFoundError:
@@ -262,9 +246,7 @@ def _real(path: str) -> str:
 
 
 def _unreadable(path: str, why: OSError) -> str:
-    """
-    Why a file cannot be read.
-    """
+    """Why a file cannot be read."""
     if isinstance(why, regularfile.NotPlain):
         return f"'{path}' {why.strerror}"
     return f"'{path}' cannot be read: {why.strerror}"
@@ -323,9 +305,7 @@ def _isShared(about: os.stat_result) -> bool:
 def _included(
     include: Include, path: str, above: tuple[str, ...], turns: Iterator[int]
 ) -> Iterator[Statement]:
-    """
-    What the files say that a pattern finds.
-    """
+    """What the files say that a pattern finds."""
     place = include.pattern.place
     try:
         found = _matching(os.path.dirname(path), include.pattern.text)
@@ -377,8 +357,6 @@ def read(path: str) -> str:
 
 
 def _isNull(path: str) -> bool:
-    """
-    True if a path leads to null(4), which stands for an empty file.
-    """
+    """True if a path leads to null(4), which stands for an empty file."""
     about, null = os.stat(native(path)), os.stat(os.devnull)
     return stat.S_ISCHR(about.st_mode) and about.st_rdev == null.st_rdev

@@ -83,9 +83,7 @@ class Include:
 
 @dataclass(frozen=True)
 class Warned:
-    """
-    Something that is taken as it is written, but hardly meant so.
-    """
+    """Something that is taken as it is written, but hardly meant so."""
 
     place: Place
     field: str
@@ -99,18 +97,14 @@ class Warned:
 
 
 class Duplicate(Warned):
-    """
-    A line that asks for what another one has already; it is not served.
-    """
+    """A line that asks for what another one has already; it is not served."""
 
 
 Statement = Union[Entry, Include, ConfError, Warned]
 
 
 class _Reader:
-    """
-    Goes through one text, statement by statement.
-    """
+    """Goes through one text, statement by statement."""
 
     def __init__(self, text: str, file: str, bind: tuple[str, ...]) -> None:
         self._source = Source(text, file)
@@ -118,17 +112,13 @@ class _Reader:
         self._noted: list[Place] = []
 
     def _bindTo(self, bind: tuple[str, ...]) -> None:
-        """
-        From here on, these are the default addresses.
-        """
+        """From here on, these are the default addresses."""
         self._bind = bind
         here = self._source.place(self._source.position)
         self._otherHosts = tuple(Word(host, here) for host in bind[1:])
 
     def statements(self) -> Iterator[Statement]:
-        """
-        Everything the text says, in order.
-        """
+        """Everything the text says, in order."""
         source = self._source
         while self._toStatement():
             yield from self._policies()
@@ -144,17 +134,13 @@ class _Reader:
         yield from self._policies()
 
     def _foreignBytes(self) -> Iterator[Warned]:
-        """
-        A warning for each line of the statement that is not all UTF-8.
-        """
+        """A warning for each line of the statement that is not all UTF-8."""
         for place, byte in self._source.foreignBytes():
             reason = f"the byte {byte} is not UTF-8; it is passed on as it is"
             yield Warned(place, "line", reason)
 
     def _policies(self) -> Iterator[Warned]:
-        """
-        A warning for each IPsec policy among the comments that were passed.
-        """
+        """A warning for each IPsec policy among the comments that were passed."""
         policies, self._noted = self._noted, []
         for place in policies:
             reason = (
@@ -181,9 +167,7 @@ class _Reader:
                 self._noted.append(place)
 
     def _logicalLine(self) -> list[tuple[Place, str]]:
-        """
-        A line and those that continue it, each with where it begins.
-        """
+        """A line and those that continue it, each with where it begins."""
         source = self._source
         parts = [source.restOfLine()]
         while source.text.startswith((" ", "\t"), source.position):
@@ -196,9 +180,7 @@ class _Reader:
         return parts
 
     def _positional(self) -> Iterator[Statement]:
-        """
-        What a positional line says.
-        """
+        """What a positional line says."""
         parts = self._logicalLine()
         for place, text in parts:
             self._source.checkBytes(text, place)
@@ -213,18 +195,14 @@ class _Reader:
             yield from _swallowed(parts[1:])
 
     def _include(self, words: list[Word]) -> Include:
-        """
-        A request for the lines of other files.
-        """
+        """A request for the lines of other files."""
         if len(words) != 2 or not words[1].text:
             reason = "takes one file name or pattern"
             raise ConfError(words[0].place, ".include", reason)
         return Include(words[1], self._bind)
 
     def _entry(self, service: Word, said: list[Said], enabled: bool) -> Entry:
-        """
-        An entry, with the default address where it gives none.
-        """
+        """An entry, with the default address where it gives none."""
         given = {name.text for name, _ in said}
         if self._bind and "bind" not in given and service.text[0] != "/":
             first = Word(self._bind[0], service.place)
@@ -269,9 +247,7 @@ def _wordsOf(parts: list[tuple[Place, str]]) -> list[Word]:
 
 
 def _swallowed(parts: list[tuple[Place, str]]) -> Iterator[Warned]:
-    """
-    A warning for each line that continues another, and looks as if it was not to.
-    """
+    """A warning for each line that continues another, and looks as if it was not to."""
     for place, text in parts:
         bare = text.lstrip(" \t")
         if _STATEMENT.match(bare):
@@ -281,9 +257,7 @@ def _swallowed(parts: list[tuple[Place, str]]) -> Iterator[Warned]:
 
 
 def _warnings(words: list[Word]) -> Iterator[Warned]:
-    """
-    What is strange about a positional line.
-    """
+    """What is strange about a positional line."""
     login = words[4].text.partition("/")[2]
     if login:
         reason = f"the login class '{login}' is not used; rlimit_ keys are, with a user"

@@ -39,9 +39,7 @@ HOSTS = 32
 
 
 def _said(key: str, text: str, word: Word, offset: int = 0) -> Said:
-    """
-    C{key} with one value, which stands C{offset} characters into C{word}.
-    """
+    """C{key} with one value, which stands C{offset} characters into C{word}."""
     place = Place(word.place.file, word.place.line, word.place.column + offset)
     return Word(key, place), (Word(text, place),)
 
@@ -69,9 +67,7 @@ def splitService(word: Word) -> tuple[Word, list[Said]]:
 
 
 def _hosts(word: Word) -> tuple[Word, ...]:
-    """
-    The addresses in front of a service's last colon, without brackets.
-    """
+    """The addresses in front of a service's last colon, without brackets."""
     hosts = word.text.rpartition(":")[0]
     if hosts.count(",") >= HOSTS:
         raise ConfError(word.place, "service", f"has more than {HOSTS} addresses")
@@ -96,9 +92,7 @@ def defaultHosts(word: Word) -> tuple[Word, ...]:
 
 
 def _splitOwner(word: Word) -> tuple[Word, list[Said]]:
-    """
-    Divide C{:user:group:mode:/path}, FreeBSD's form.
-    """
+    """Divide C{:user:group:mode:/path}, FreeBSD's form."""
     parts = word.text.split(":", 4)
     if len(parts) != 5 or not parts[4].startswith("/"):
         reason = f"'{word.text}' is not of the form :user:group:mode:/path"
@@ -113,16 +107,12 @@ def _splitOwner(word: Word) -> tuple[Word, list[Said]]:
 
 
 def _part(word: Word, text: str, offset: int) -> Word:
-    """
-    A part of a word, as a word.
-    """
+    """A part of a word, as a word."""
     return _said("", text, word, offset)[1][0]
 
 
 def _name(key: str, word: Word) -> Word:
-    """
-    The name of a key that a field stands for.
-    """
+    """The name of a key that a field stands for."""
     return Word(key, word.place)
 
 
@@ -146,9 +136,7 @@ def saidBy(words: list[Word]) -> tuple[Word, list[Said]]:
 
 
 def _socktype(word: Word) -> Iterator[Said]:
-    """
-    C{stream}, C{stream,20}, C{stream:filter} or C{stream,20:filter}.
-    """
+    """C{stream}, C{stream,20}, C{stream:filter} or C{stream,20:filter}."""
     rest, colon, acceptFilter = word.text.partition(":")
     socktype, comma, most = rest.partition(",")
     yield _said("socktype", socktype, word)
@@ -159,9 +147,7 @@ def _socktype(word: Word) -> Iterator[Said]:
 
 
 def _protocol(word: Word) -> Iterator[Said]:
-    """
-    C{tcp}, C{tcp,sndbuf=64k}.
-    """
+    """C{tcp}, C{tcp,sndbuf=64k}."""
     protocol, *options = word.text.split(",")
     yield _said("protocol", protocol, word)
     offset = len(protocol) + 1
@@ -176,9 +162,7 @@ def _protocol(word: Word) -> Iterator[Said]:
 
 
 def _wait(word: Word) -> Iterator[Said]:
-    """
-    C{wait} or C{nowait}, and limits.
-    """
+    """C{wait} or C{nowait}, and limits."""
     rest, *limits = word.text.split("/")
     for mark in ".:":
         rest, found, rate = rest.partition(mark)
@@ -214,9 +198,7 @@ def _user(word: Word) -> Iterator[Said]:
 
 
 def _program(words: list[Word]) -> Iterator[Said]:
-    """
-    The program and its arguments, or C{internal}.
-    """
+    """The program and its arguments, or C{internal}."""
     program, arguments = words[0], tuple(words[1:])
     if program.text != "internal":
         yield _name("exec", program), (program,)

@@ -2,9 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-The program that an entry names: who runs it, what it takes on, and with what.
-"""
+"""The program that an entry names: who runs it, what it takes on, and with what."""
 
 from __future__ import annotations
 
@@ -31,9 +29,7 @@ LIMITS = {
 
 
 class Execution:
-    """
-    How the program of an entry is executed.
-    """
+    """How the program of an entry is executed."""
 
     def __init__(self, question: Question) -> None:
         self._entry = question.entry
@@ -42,9 +38,7 @@ class Execution:
         self._error = question.error
 
     def account(self) -> Account:
-        """
-        Who the program runs as.
-        """
+        """Who the program runs as."""
         entry = self._entry
         if entry.exec is None:
             return Account()
@@ -54,9 +48,7 @@ class Execution:
         return lookups.account(entry.user, entry.group, self._ask, groups)
 
     def context(self, found: Account) -> Context:
-        """
-        What a process takes on before it becomes the program.
-        """
+        """What a process takes on before it becomes the program."""
         entry = self._entry
         context = Context(
             found.identity,
@@ -73,15 +65,11 @@ class Execution:
         return context
 
     def launch(self) -> str:
-        """
-        How programs are started.
-        """
+        """How programs are started."""
         return self._entry.launch or self._settings.launch
 
     def _directory(self, found: Account) -> str:
-        """
-        The working directory.
-        """
+        """The working directory."""
         directory = self._entry.directory
         if directory != "~":
             return directory or "/"
@@ -90,18 +78,14 @@ class Execution:
         return self._ask.environ.get("HOME", "/")
 
     def _limits(self) -> Iterator[tuple[str, int, int]]:
-        """
-        The resource limits.
-        """
+        """The resource limits."""
         for key, name in LIMITS.items():
             given: tuple[int, int] | None = getattr(self._entry, key)
             if given is not None:
                 yield name, *given
 
     def _permitted(self, context: Context) -> None:
-        """
-        @raise ConfError: for what only root can do, if the daemon is not root's.
-        """
+        """@raise ConfError: for what only root can do, if the daemon is not root's."""
         if context.chroot is not None and not os.path.isdir(native(context.chroot)):
             raise self._error("chroot", f"'{context.chroot}' is not a folder")
         if self._ask.uid == 0:
@@ -139,18 +123,14 @@ class Execution:
         return Program(path, (), self._argv(name))
 
     def _argv(self, name: str) -> tuple[str, ...]:
-        """
-        The arguments, beginning with the program's own name.
-        """
+        """The arguments, beginning with the program's own name."""
         argv = self._entry.args or (os.path.basename(name),)
         if any("\0" in argument for argument in (name, *argv)):
             raise self._error("args", "cannot hold a NUL character")
         return argv
 
     def warm(self, service: Service) -> Interpreted | None:
-        """
-        How to keep an interpreter for the program, if one is wanted and can be kept.
-        """
+        """How to keep an interpreter for the program, if one is wanted and can be kept."""
         entry = self._entry
         wanted = self._settings.warm if entry.warm is None else entry.warm
         if entry.preload and not wanted:
@@ -171,9 +151,7 @@ class Execution:
             return None
 
     def missing(self, service: Service) -> Iterator[Warned]:
-        """
-        A warning, if there is no program now.
-        """
+        """A warning, if there is no program now."""
         if service.program is None:
             return
         try:
@@ -183,9 +161,7 @@ class Execution:
             yield Warned(self._entry.where("exec"), "exec", f"{why} (yet)")
 
     def variables(self) -> Variables:
-        """
-        What the line says of the environment.
-        """
+        """What the line says of the environment."""
         pairs = [each.partition("=") for each in self._entry.env or ()]
         added = tuple((name, value) for name, _, value in pairs)
         return Variables(added, self._entry.passenv)

@@ -37,15 +37,11 @@ _SHOWN = 1 << 14
 
 
 class Unfit(Exception):
-    """
-    No interpreter can be kept for a program; the message says why.
-    """
+    """No interpreter can be kept for a program; the message says why."""
 
 
 def isPython(name: str) -> bool:
-    """
-    Whether a program is called as an interpreter of Python is.
-    """
+    """Whether a program is called as an interpreter of Python is."""
     return _NAME.fullmatch(os.path.basename(name)) is not None
 
 

@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-What an entry is to be looked up with.
-"""
+"""What an entry is to be looked up with."""
 
 from __future__ import annotations
 
@@ -30,14 +28,10 @@ class Question:
     ask: Lookups
 
     def error(self, field: str, reason: str) -> ConfError:
-        """
-        Something is wrong with a field.
-        """
+        """Something is wrong with a field."""
         return ConfError(self.entry.where(field), field, reason)
 
 
 def orElse(value: int | None, default: int) -> int:
-    """
-    A value, or else the default.
-    """
+    """A value, or else the default."""
     return default if value is None else value

@@ -2,9 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Entries to services: names become numbers, and what does not go together is found.
-"""
+"""Entries to services: names become numbers, and what does not go together is found."""
 
 from __future__ import annotations
 
@@ -46,9 +44,7 @@ At = Callable[[Address], Iterable[Address]]
 
 
 def unknown(address: Address) -> Iterable[Address]:
-    """
-    An L{At} that knows no host name.
-    """
+    """An L{At} that knows no host name."""
     return (address,)
 
 
@@ -67,9 +63,7 @@ class Resolved:
     base: Service | None = None
 
     def names(self) -> Iterator[str]:
-        """
-        The host names.
-        """
+        """The host names."""
         named = self.services if self.base is not None else ()
         return (each.address.host for each in named if each.address.isName)
 
@@ -99,18 +93,14 @@ def resolve(entry: Entry, settings: Settings, ask: Lookups) -> Resolved:
 
 
 def _place(entry: Entry, field: str) -> Any:
-    """
-    Where a field is written.
-    """
+    """Where a field is written."""
     if field == "group" and "group" not in entry.places:
         field = "user"
     return entry.where(field)
 
 
 class _Resolution:
-    """
-    The look-ups for one entry.
-    """
+    """The look-ups for one entry."""
 
     def __init__(self, question: Question) -> None:
         self._entry = question.entry
@@ -122,9 +112,7 @@ class _Resolution:
         self._base = self._endpoint.base
 
     def resolved(self) -> Resolved:
-        """
-        The services.
-        """
+        """The services."""
         entry = self._entry
         socktype = self._endpoint.socktype()
         internal = self._internal() if entry.exec is None else None
@@ -164,9 +152,7 @@ class _Resolution:
         return Resolved(services, warnings, service if named else None)
 
     def _wait(self, internal: str | None) -> bool:
-        """
-        Whether one program at a time has the socket; internal ones never do.
-        """
+        """Whether one program at a time has the socket; internal ones never do."""
         if internal is not None:
             return False
         if self._entry.wait is None:
@@ -174,9 +160,7 @@ class _Resolution:
         return self._entry.wait
 
     def _internal(self) -> str:
-        """
-        Which internal service it is: by its argument, its name, or its port.
-        """
+        """Which internal service it is: by its argument, its name, or its port."""
         entry = self._entry
         if entry.service.startswith(_MUX):
             raise self._error("exec", "must be given: it leads to programs only")
@@ -199,9 +183,7 @@ class _Resolution:
         return name
 
     def _muxed(self, service: Service) -> Service:
-        """
-        A service behind tcpmux.
-        """
+        """A service behind tcpmux."""
         written = self._entry.service[len(_MUX) :].lower()
         greets = written.startswith("+")
         name = written[greets:]
@@ -217,9 +199,7 @@ class _Resolution:
         return replace(service, name=called, address=address, greets=greets)
 
     def _bounds(self, wait: bool, internal: str | None) -> Bounds:
-        """
-        What the line says of counts, and the defaults for the rest.
-        """
+        """What the line says of counts, and the defaults for the rest."""
         entry, default = self._entry, self._settings.bounds
         stranger = self._stranger(wait, internal)
         return Bounds(
@@ -233,9 +213,7 @@ class _Resolution:
         )
 
     def _answerMax(self, wait: bool, default: int) -> int:
-        """
-        How many answers one client address may get in a minute.
-        """
+        """How many answers one client address may get in a minute."""
         given = self._entry.answer_max
         stream = self._endpoint.socktype() != socket.SOCK_DGRAM
         if given is not None and (wait or stream):
@@ -244,9 +222,7 @@ class _Resolution:
         return orElse(given, default)
 
     def _prefix(self, wait: bool, default: tuple[int, int]) -> tuple[int, int]:
-        """
-        How many bits of an address count.
-        """
+        """How many bits of an address count."""
         given = self._entry.per_source_prefix
         # An internal service over udp counts addresses for its answers.
         stranger = self._stranger(wait, None)
@@ -255,9 +231,7 @@ class _Resolution:
         return default if given is None else given
 
     def _stranger(self, wait: bool, internal: str | None) -> str | None:
-        """
-        Why the daemon does not know the addresses of clients, if it does not.
-        """
+        """Why the daemon does not know the addresses of clients, if it does not."""
         if wait:
             return "goes with nowait only: with wait, only the program sees the clients"
         if self._base == "unix":
@@ -283,9 +257,7 @@ class _Resolution:
         return 0
 
     def _refusal(self, service: Service) -> bytes:
-        """
-        What a client is told that a limit turns away.
-        """
+        """What a client is told that a limit turns away."""
         said = self._entry.refusal or ""
         if said and (service.wait or not service.isStream):
             raise self._error("refusal", "is only for stream nowait, as nobody is told")

@@ -2,9 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-The socket that an entry asks for: its type, its addresses and how it is set up.
-"""
+"""The socket that an entry asks for: its type, its addresses and how it is set up."""
 
 from __future__ import annotations
 
@@ -38,9 +36,7 @@ _ANY = {socket.AF_INET: "0.0.0.0", socket.AF_INET6: "::"}
 
 
 def atEach(service: Service, addresses: Iterable[Address]) -> Iterator[Service]:
-    """
-    The service at each of its addresses; if it has several, its name says which.
-    """
+    """The service at each of its addresses; if it has several, its name says which."""
     found = list(dict.fromkeys(addresses))
     for address in found:
         name = service.name
@@ -67,9 +63,7 @@ class Endpoint:
         self._suffix = protocol[len(self.base) :]
 
     def _protocol(self) -> str:
-        """
-        The protocol: for a path it can only be one.
-        """
+        """The protocol: for a path it can only be one."""
         protocol = self._entry.protocol
         unix = self._entry.service.startswith("/")
         if protocol is None and not unix:
@@ -86,9 +80,7 @@ class Endpoint:
         return (protocol or "unix").replace("6only", "6")
 
     def socktype(self) -> int:
-        """
-        The type of the socket, which must go with the protocol.
-        """
+        """The type of the socket, which must go with the protocol."""
         allowed = _SOCKTYPES_OF[self.base]
         given = self._entry.socktype or allowed[0]
         if given not in allowed:
@@ -97,9 +89,7 @@ class Endpoint:
         return SOCKTYPES[given]
 
     def placed(self, service: Service) -> Iterator[Service]:
-        """
-        The service at each of its addresses.
-        """
+        """The service at each of its addresses."""
         if self.base == "unix":
             self._checkPath()
             yield service
@@ -108,17 +98,13 @@ class Endpoint:
         yield from atEach(service, self._addresses(port))
 
     def _checkPath(self) -> None:
-        """
-        See that a socket can have the path.
-        """
+        """See that a socket can have the path."""
         if len(toBytes(self._entry.service)) > LONGEST_PATH:
             reason = f"is too long: a path of a socket has at most {LONGEST_PATH} bytes"
             raise self._error("service", reason)
 
     def _addresses(self, port: int) -> Iterator[Address]:
-        """
-        The addresses that the line names.
-        """
+        """The addresses that the line names."""
         families, given = _FAMILIES[self._suffix], self._entry.bind
         for host in self._settings.bind if given is None else given:
             if host == "*":
@@ -139,9 +125,7 @@ class Endpoint:
                 yield Address(family, numeric, port, dual)
 
     def options(self) -> SocketOptions:
-        """
-        How to set up the socket.
-        """
+        """How to set up the socket."""
         entry = self._entry
         return SocketOptions(
             orElse(entry.backlog, self._settings.backlog),
@@ -153,9 +137,7 @@ class Endpoint:
         )
 
     def _acceptFilter(self) -> str | None:
-        """
-        What must have arrived before a connection counts.
-        """
+        """What must have arrived before a connection counts."""
         name = self._entry.acceptfilter
         if name is None:
             return None
@@ -167,9 +149,7 @@ class Endpoint:
         return name
 
     def _ofConnections(self, key: str) -> bool:
-        """
-        The value of a flag that TCP connections can have.
-        """
+        """The value of a flag that TCP connections can have."""
         on: bool | None = getattr(self._entry, key)
         if on and self.base != "tcp":
             raise self._error(key, "is only for tcp")
@@ -186,9 +166,7 @@ class Endpoint:
             yield Warned(self._entry.where(key), key, reason)
 
     def ownership(self) -> Ownership:
-        """
-        Whose the socket is, if it is a UNIX one.
-        """
+        """Whose the socket is, if it is a UNIX one."""
         entry = self._entry
         given = (entry.socket_user, entry.socket_group, entry.socket_mode)
         if given == (None, None, None):

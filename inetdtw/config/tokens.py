@@ -80,9 +80,7 @@ class Tokens:
     """
 
     def __init__(self, source: Source) -> None:
-        """
-        @param source: the text, which has reached the definition.
-        """
+        """@param source: the text, which has reached the definition."""
         self._source = source
         self._ended = False
 
@@ -125,9 +123,7 @@ class Tokens:
             yield sort, Word("".join(pieces), place)
 
     def skip(self) -> None:
-        """
-        Pass over what is left of the definition.
-        """
+        """Pass over what is left of the definition."""
         if self._ended:
             return
         source = self._source
@@ -158,9 +154,7 @@ class Tokens:
 
 
 def _value(match: re.Match[str], place: Place) -> str:
-    """
-    What a token stands for.
-    """
+    """What a token stands for."""
     text: str = match[match.lastgroup or 0]
     if match.lastgroup != "plain" and "\\" in text:
         return _unescaped(text, place)

@@ -37,18 +37,14 @@ class Kind(Generic[T]):
 
 
 def _single(words: tuple[str, ...]) -> str:
-    """
-    The only word there is.
-    """
+    """The only word there is."""
     if len(words) != 1:
         raise ValueError(f"takes one value, not {len(words)}")
     return words[0]
 
 
 def _readWord(words: tuple[str, ...]) -> str:
-    """
-    A word that is not empty, and can be part of a line of the log.
-    """
+    """A word that is not empty, and can be part of a line of the log."""
     word = _single(words)
     if not word:
         raise ValueError("is empty; it takes a word")
@@ -58,9 +54,7 @@ def _readWord(words: tuple[str, ...]) -> str:
 
 
 def _readFlag(words: tuple[str, ...]) -> bool:
-    """
-    C{yes} or C{no}.
-    """
+    """C{yes} or C{no}."""
     word = _single(words).lower()
     if word not in ("yes", "no"):
         raise ValueError(f"'{word}' is neither yes nor no")
@@ -68,9 +62,7 @@ def _readFlag(words: tuple[str, ...]) -> bool:
 
 
 def _readSize(words: tuple[str, ...]) -> int:
-    """
-    A count of bytes, with the suffixes k, m and g for powers of 1024.
-    """
+    """A count of bytes, with the suffixes k, m and g for powers of 1024."""
     word = _single(words)
     match = _SIZE.fullmatch(word)
     if match is None:
@@ -82,9 +74,7 @@ def _readSize(words: tuple[str, ...]) -> int:
 
 
 def number(low: int, high: int) -> Kind[int]:
-    """
-    The kind of decimal integers from C{low} to C{high}.
-    """
+    """The kind of decimal integers from C{low} to C{high}."""
 
     def read(words: tuple[str, ...]) -> int:
         word = _single(words)
@@ -96,9 +86,7 @@ def number(low: int, high: int) -> Kind[int]:
 
 
 def oneOf(*choices: str) -> Kind[str]:
-    """
-    The kind of words that are one of C{choices}.
-    """
+    """The kind of words that are one of C{choices}."""
 
     def read(words: tuple[str, ...]) -> str:
         word = _single(words)
@@ -110,9 +98,7 @@ def oneOf(*choices: str) -> Kind[str]:
 
 
 def checked(kind: Kind[T], check: Callable[[T], None], name: str = "") -> Kind[T]:
-    """
-    C{kind}, with a further check that raises C{ValueError}.
-    """
+    """C{kind}, with a further check that raises C{ValueError}."""
 
     def read(words: tuple[str, ...]) -> T:
         value = kind.read(words)
@@ -123,9 +109,7 @@ def checked(kind: Kind[T], check: Callable[[T], None], name: str = "") -> Kind[T
 
 
 def _readOctal(words: tuple[str, ...]) -> int:
-    """
-    File permissions, in octal.
-    """
+    """File permissions, in octal."""
     word = _single(words)
     if not re.fullmatch("[0-7]{1,4}", word):
         raise ValueError(f"'{word}' is not an octal number like 0660")
@@ -133,9 +117,7 @@ def _readOctal(words: tuple[str, ...]) -> int:
 
 
 def _readPrefix(words: tuple[str, ...]) -> tuple[int, int]:
-    """
-    The lengths of a prefix of IPv4 and of IPv6, as in C{32/64}.
-    """
+    """The lengths of a prefix of IPv4 and of IPv6, as in C{32/64}."""
     word = _single(words)
     match = re.fullmatch("([0-9]{1,3})/([0-9]{1,3})", word)
     if match is None:
@@ -151,9 +133,7 @@ UNLIMITED = -1
 
 
 def _readLimit(words: tuple[str, ...]) -> tuple[int, int]:
-    """
-    A soft and a hard limit; one value is both.
-    """
+    """A soft and a hard limit; one value is both."""
     soft, colon, hard = _single(words).partition(":")
     limits = (_readBound(soft), _readBound(hard if colon else soft))
     if limits[1] != UNLIMITED and not 0 <= limits[0] <= limits[1]:
@@ -162,9 +142,7 @@ def _readLimit(words: tuple[str, ...]) -> tuple[int, int]:
 
 
 def _readBound(text: str) -> int:
-    """
-    One limit.
-    """
+    """One limit."""
     if text.lower() in ("unlimited", "infinity"):
         return UNLIMITED
     match = _SIZE.fullmatch(text)
@@ -177,17 +155,13 @@ def _readBound(text: str) -> int:
 
 
 def _writeLimit(limits: tuple[int, int]) -> tuple[str, ...]:
-    """
-    The inverse of L{_readLimit}.
-    """
+    """The inverse of L{_readLimit}."""
     soft, hard = ("UNLIMITED" if each == UNLIMITED else str(each) for each in limits)
     return (soft if soft == hard else f"{soft}:{hard}",)
 
 
 def integer(low: int, high: int) -> Kind[int]:
-    """
-    The kind of integers with a sign, from C{low} to C{high}.
-    """
+    """The kind of integers with a sign, from C{low} to C{high}."""
 
     def read(words: tuple[str, ...]) -> int:
         word = _single(words)

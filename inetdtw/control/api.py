@@ -51,39 +51,29 @@ class Answer:
 
 
 def inJSON(status: int, what: Mapping[str, Any]) -> Answer:
-    """
-    An answer that is an object.
-    """
+    """An answer that is an object."""
     return Answer(status, json.dumps(what, indent=2).encode() + b"\n")
 
 
 def wrong(status: int, why: str, allowed: tuple[str, ...] = ()) -> Answer:
-    """
-    An answer that says what is wrong.
-    """
+    """An answer that says what is wrong."""
     body = json.dumps({"error": why}).encode() + b"\n"
     return Answer(status, body, allowed=allowed)
 
 
 def metrics(state: DaemonState) -> Answer:
-    """
-    The figures for Prometheus.
-    """
+    """The figures for Prometheus."""
     return Answer(200, exposition(state).encode(), KIND)
 
 
 class Scraped:
-    """
-    Answers nothing but how everything is, in figures: for those who are no operators.
-    """
+    """Answers nothing but how everything is, in figures: for those who are no operators."""
 
     def __init__(self, state: Callable[[], DaemonState]) -> None:
         self._state = state
 
     def answer(self, method: str, path: str, said: Mapping[str, str]) -> Answer:
-        """
-        Answer a question.
-        """
+        """Answer a question."""
         if path not in ("/", "/metrics"):
             return wrong(404, "there is nothing but /metrics")
         if method not in _READ:
@@ -92,9 +82,7 @@ class Scraped:
 
 
 class Operated:
-    """
-    Answers an operator, and does what an operator wants.
-    """
+    """Answers an operator, and does what an operator wants."""
 
     def __init__(self, inetd: Any, drained: Callable[[], object]) -> None:
         """
@@ -139,15 +127,11 @@ class Operated:
             return wrong(409, str(why))
 
     def _status(self) -> Answer:
-        """
-        How everything is.
-        """
+        """How everything is."""
         return inJSON(200, self._inetd.state().asJSON())
 
     def _health(self) -> Answer:
-        """
-        Whether everything is as it should be.
-        """
+        """Whether everything is as it should be."""
         state = self._inetd.state()
         trouble = [each for each in state.services if not each.healthy]
         said = {
@@ -158,21 +142,15 @@ class Operated:
         return inJSON(200 if state.healthy else 503, said)
 
     def _pause(self, service: str) -> Answer:
-        """
-        Take no clients of a service.
-        """
+        """Take no clients of a service."""
         return inJSON(200, self._inetd.pause(service).asJSON())
 
     def _resume(self, service: str) -> Answer:
-        """
-        Take clients of a service again.
-        """
+        """Take clients of a service again."""
         return inJSON(200, self._inetd.resume(service).asJSON())
 
     def _reload(self) -> Answer:
-        """
-        Read the configuration again.
-        """
+        """Read the configuration again."""
         done: Reload = self._inetd.reload()
         if self._inetd.state().draining:
             raise Draining()
@@ -183,9 +161,7 @@ class Operated:
         return inJSON(200, {**_names(done.changes), **said})
 
     def _drain(self) -> Answer:
-        """
-        Take no more clients, and end when no program runs.
-        """
+        """Take no more clients, and end when no program runs."""
         drained = self._inetd.drain()
         if not self._draining:
             self._draining = True
@@ -194,9 +170,7 @@ class Operated:
 
 
 def _names(changes: Changes) -> dict[str, list[str]]:
-    """
-    What a reload has changed, by the names of the services.
-    """
+    """What a reload has changed, by the names of the services."""
     return {
         "kept": [each.name for each in changes.keep],
         "changed": [each.name for each in changes.change],

@@ -2,9 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Asking the daemon by its control socket.
-"""
+"""Asking the daemon by its control socket."""
 
 from __future__ import annotations
 
@@ -27,9 +25,7 @@ LONGEST = 1 << 26
 
 
 class NoDaemon(Exception):
-    """
-    No daemon answers; the message says why, and what to do.
-    """
+    """No daemon answers; the message says why, and what to do."""
 
 
 @dataclass(frozen=True)
@@ -46,34 +42,26 @@ class Said:
 
     @property
     def error(self) -> str | None:
-        """
-        What is wrong with what was asked, if anything is.
-        """
+        """What is wrong with what was asked, if anything is."""
         return self.data.get("error")
 
 
 class _Connection(http.client.HTTPConnection):
-    """
-    A connection to a UNIX socket.
-    """
+    """A connection to a UNIX socket."""
 
     def __init__(self, path: str) -> None:
         super().__init__("inetd", timeout=PATIENCE)
         self._path = path
 
     def connect(self) -> None:
-        """
-        Connect.
-        """
+        """Connect."""
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.sock.settimeout(self.timeout)
         self.sock.connect(native(self._path))
 
 
 class Client:
-    """
-    Asks one daemon.
-    """
+    """Asks one daemon."""
 
     def __init__(self, path: str, usual: bool = False) -> None:
         """
@@ -111,9 +99,7 @@ class Client:
         return Said(answer.status, data)
 
     def _because(self, why: OSError) -> str:
-        """
-        Why nobody answers, and what to do.
-        """
+        """Why nobody answers, and what to do."""
         reason = why.strerror or str(why)
         hint = "; --control says where else"
         if isinstance(why, PermissionError):

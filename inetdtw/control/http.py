@@ -40,25 +40,17 @@ MOST = 16
 
 
 class Answers(Shape):
-    """
-    What has the answers.
-    """
+    """What has the answers."""
 
     def answer(self, method: str, path: str, said: Mapping[str, str]) -> Answer:
-        """
-        Answer a question.
-        """
+        """Answer a question."""
 
 
 class _Exchange(http.Request):
-    """
-    One question and its answer.
-    """
+    """One question and its answer."""
 
     def gotLength(self, length: int | None) -> None:
-        """
-        The headers are here, which say how long the body is.
-        """
+        """The headers are here, which say how long the body is."""
         if length is not None and length <= LONGEST:
             super().gotLength(length)
             return
@@ -68,17 +60,13 @@ class _Exchange(http.Request):
         channel.loseConnection()
 
     def handleContentChunk(self, data: bytes) -> None:
-        """
-        Take a part of the body, unless there is too much of it.
-        """
+        """Take a part of the body, unless there is too much of it."""
         content: Any = self.content
         if content.tell() + len(data) <= LONGEST:
             super().handleContentChunk(data)
 
     def process(self) -> None:
-        """
-        All of the question is here.
-        """
+        """All of the question is here."""
         channel: Any = self.channel
         site: Any = channel.factory
         # Twisted has ended it, as an answer may take its time; these are here.
@@ -96,9 +84,7 @@ class _Exchange(http.Request):
         self.finish()
 
     def _answer(self, answers: Answers) -> Answer:
-        """
-        Have the question answered.
-        """
+        """Have the question answered."""
         try:
             method, path = self.method.decode("ascii"), self.path.decode("ascii")
             said = {
@@ -129,36 +115,26 @@ class _Channel(http.HTTPChannel):
     maxHeaders = 50
 
     def checkPersistence(self, request: http.Request, version: bytes) -> bool:
-        """
-        No second question follows.
-        """
+        """No second question follows."""
         return False
 
     def resetTimeout(self) -> None:
-        """
-        The time is for the whole question, whatever comes of it meanwhile.
-        """
+        """The time is for the whole question, whatever comes of it meanwhile."""
 
     def timeoutConnection(self) -> None:
-        """
-        The time is over, also for who does not read the answer.
-        """
+        """The time is over, also for who does not read the answer."""
         transport: Any = self.transport
         transport.abortConnection()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """
-        The connection is over.
-        """
+        """The connection is over."""
         site: Any = self.factory
         site.left(self)
         super().connectionLost(reason)
 
 
 class Site(ServerFactory):
-    """
-    Has questions that come by HTTP answered.
-    """
+    """Has questions that come by HTTP answered."""
 
     noisy = False
 
@@ -167,9 +143,7 @@ class Site(ServerFactory):
         answers: Answers,
         account: Account | None = None,
     ) -> None:
-        """
-        @param account: what the connections may have of the file descriptors.
-        """
+        """@param account: what the connections may have of the file descriptors."""
         self.answers = answers
         if account is None:
             account = Account(Descriptors(), Purpose.CONTROL, "", each=1)
@@ -198,30 +172,22 @@ class Site(ServerFactory):
         return channel
 
     def _full(self) -> bool:
-        """
-        True if one has to go for the next one.
-        """
+        """True if one has to go for the next one."""
         return self.open >= MOST or (self.open > 0 and self._account.full())
 
     def asked(self, channel: _Channel) -> None:
-        """
-        A question is here, and is answered.
-        """
+        """A question is here, and is answered."""
         if channel in self._silent:
             self._silent.discard(channel)
             self._answered.add(channel, channel.address)
 
     def left(self, channel: _Channel) -> None:
-        """
-        A connection is over.
-        """
+        """A connection is over."""
         if not channel.gone:
             self._forget(channel)
 
     def _forget(self, channel: _Channel) -> None:
-        """
-        Count a connection no more.
-        """
+        """Count a connection no more."""
         channel.gone = True
         self._silent.discard(channel)
         self._answered.discard(channel)
@@ -229,6 +195,4 @@ class Site(ServerFactory):
         self._account.give()
 
     def log(self, request: http.Request) -> None:
-        """
-        Nothing is said of questions; what they lead to is in the log.
-        """
+        """Nothing is said of questions; what they lead to is in the log."""

@@ -22,9 +22,7 @@ _Sample = tuple[Mapping[str, str], Union[float, None]]
 
 
 def exposition(state: DaemonState) -> str:
-    """
-    All figures, as a scrape wants them.
-    """
+    """All figures, as a scrape wants them."""
     families = [*_ofDaemon(state), *_ofServices(state.services)]
     return "".join(line + "\n" for family in families for line in family)
 
@@ -45,9 +43,7 @@ def _family(name: str, kind: str, about: str, samples: Iterable[_Sample]) -> lis
 
 
 def _labels(labels: Mapping[str, str]) -> str:
-    """
-    Labels in braces.
-    """
+    """Labels in braces."""
     if not labels:
         return ""
     pairs = (f'{name}="{_quoted(value)}"' for name, value in labels.items())
@@ -55,30 +51,22 @@ def _labels(labels: Mapping[str, str]) -> str:
 
 
 def _escaped(text: str) -> str:
-    """
-    A text in a comment.
-    """
+    """A text in a comment."""
     return text.replace("\\", "\\\\").replace("\n", "\\n")
 
 
 def _quoted(text: str) -> str:
-    """
-    The value of a label.
-    """
+    """The value of a label."""
     return _escaped(printable(text, "\n")).replace('"', '\\"')
 
 
 def _number(value: float) -> str:
-    """
-    A value: whole numbers without a point.
-    """
+    """A value: whole numbers without a point."""
     return str(int(value)) if value == int(value) else repr(float(value))
 
 
 def _ofDaemon(state: DaemonState) -> Iterator[list[str]]:
-    """
-    The metrics of the daemon itself.
-    """
+    """The metrics of the daemon itself."""
     one: Mapping[str, str] = {}
     about = {"version": state.version}
     yield _family("inetd_info", "gauge", "The daemon's version.", [(about, 1)])
@@ -153,9 +141,7 @@ _FIGURES = (
 
 
 def _ofServices(services: Iterable[ServiceState]) -> Iterator[list[str]]:
-    """
-    The metrics of the services.
-    """
+    """The metrics of the services."""
     services = list(services)
     yield _family(
         "inetd_service_healthy",
@@ -192,16 +178,12 @@ def _ofServices(services: Iterable[ServiceState]) -> Iterator[list[str]]:
 
 
 def _of(service: ServiceState) -> dict[str, str]:
-    """
-    The label that every sample of a service has.
-    """
+    """The label that every sample of a service has."""
     return {"service": service.name}
 
 
 def _starts(service: ServiceState) -> Iterator[_Sample]:
-    """
-    How often the programs of a service were started, warm and cold.
-    """
+    """How often the programs of a service were started, warm and cold."""
     cold = service.started - service.warm
     yield {**_of(service), "start": "warm"}, service.warm
     yield {**_of(service), "start": "cold"}, cold

@@ -2,9 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-The endpoint where Prometheus finds the metrics.
-"""
+"""The endpoint where Prometheus finds the metrics."""
 
 from __future__ import annotations
 
@@ -73,16 +71,12 @@ class MetricsEndpoint(Service):
         self._later: Any = None
 
     def startService(self) -> None:
-        """
-        Begin to answer.
-        """
+        """Begin to answer."""
         super().startService()
         self._listen()
 
     def _listen(self) -> None:
-        """
-        Get the socket, or plan to try again.
-        """
+        """Get the socket, or plan to try again."""
         self._later = None
         if self._host is not None:
             # Twisted would wait for the name service.
@@ -91,16 +85,12 @@ class MetricsEndpoint(Service):
             self._listenAt(self._endpoint)
 
     def _listenAt(self, endpoint: Any) -> None:
-        """
-        Get the socket of an endpoint, or plan to try again.
-        """
+        """Get the socket of an endpoint, or plan to try again."""
         listening = maybeDeferred(endpoint.listen, self._site)
         listening.addCallbacks(self._listening, self._failed)
 
     def _named(self) -> None:
-        """
-        The host name was looked up.
-        """
+        """The host name was looked up."""
         self._names.collect()
         if not self.running or self._host is None or self._port or self._later:
             return
@@ -113,18 +103,14 @@ class MetricsEndpoint(Service):
         self._listenAt(serverFromString(self._reactor, text))
 
     def _listening(self, port: Any) -> None:
-        """
-        The socket is there.
-        """
+        """The socket is there."""
         self._port = port
         self._report.controlled(self._description)
         if not self.running:
             self._stop()
 
     def _failed(self, failure: Failure) -> None:
-        """
-        The socket cannot be had now.
-        """
+        """The socket cannot be had now."""
         self._report.uncontrolled(self._description, failure.getErrorMessage())
         if self.running:
             self._later = self._reactor.callLater(RETRY, self._listen)
@@ -142,9 +128,7 @@ class MetricsEndpoint(Service):
         return self._stop()
 
     def _stop(self) -> Deferred[Any] | None:
-        """
-        Give up the socket, if there is one.
-        """
+        """Give up the socket, if there is one."""
         port, self._port = self._port, None
         return None if port is None else maybeDeferred(port.stopListening)
 

@@ -72,9 +72,7 @@ def askedPath(
 
 
 def _folders(environ: Mapping[str, str], uid: int) -> list[str]:
-    """
-    The folders that a user's daemon may have: the first is that of one started here.
-    """
+    """The folders that a user's daemon may have: the first is that of one started here."""
     if uid == 0:
         return [os.path.join(RUN if os.path.isdir(RUN) else f"/var{RUN}", "inetd")]
     runtime = environ.get("XDG_RUNTIME_DIR", "")
@@ -85,14 +83,10 @@ def _folders(environ: Mapping[str, str], uid: int) -> list[str]:
 
 
 class Folder:
-    """
-    The folder of a socket in the usual place, which nobody else can change.
-    """
+    """The folder of a socket in the usual place, which nobody else can change."""
 
     def __init__(self, path: str, uid: int) -> None:
-        """
-        @param uid: the user whose it is to be; it may be root's as well.
-        """
+        """@param uid: the user whose it is to be; it may be root's as well."""
         self._path = path
         self._uid = uid
         self._made: tuple[int, int] | None = None
@@ -127,9 +121,7 @@ class Folder:
             raise PermissionError(0, f"others may write to '{self._path}'")
 
     def remove(self) -> None:
-        """
-        Remove it, if it was made here and is empty.
-        """
+        """Remove it, if it was made here and is empty."""
         made, self._made = self._made, None
         if made is not None:
             # Somebody else may have something in it.

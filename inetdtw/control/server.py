@@ -70,16 +70,12 @@ class ControlSocket(Service):
         self._lost = False
 
     def startService(self) -> None:
-        """
-        Begin to answer.
-        """
+        """Begin to answer."""
         super().startService()
         self._begin()
 
     def _begin(self) -> None:
-        """
-        Get the socket, if it can be had.
-        """
+        """Get the socket, if it can be had."""
         try:
             self._listen()
         except OSError as why:
@@ -91,9 +87,7 @@ class ControlSocket(Service):
         self._report.controlled(self._path)
 
     def check(self) -> None:
-        """
-        Get the socket again, if somebody has removed its path.
-        """
+        """Get the socket again, if somebody has removed its path."""
         removed = self._mark is not None and not self._mark.there
         if not self.running or not (removed or self._lost):
             return
@@ -120,16 +114,12 @@ class ControlSocket(Service):
         self._port.start()
 
     def stopService(self) -> None:
-        """
-        Answer no more; nothing is left of the socket.
-        """
+        """Answer no more; nothing is left of the socket."""
         super().stopService()
         self._giveUp()
 
     def _giveUp(self) -> None:
-        """
-        Give up what there is.
-        """
+        """Give up what there is."""
         if self._port is not None:
             self._port.stop()
             self._port = None
@@ -143,15 +133,11 @@ class ControlSocket(Service):
             self._folder.remove()
 
     def mayAccept(self) -> bool:
-        """
-        True: if there are many, the oldest goes for the next one.
-        """
+        """True: if there are many, the oldest goes for the next one."""
         return True
 
     def connectionAccepted(self, connection: socket.socket, peer: Any) -> None:
-        """
-        Answer somebody who may ask.
-        """
+        """Answer somebody who may ask."""
         with connection:
             if not isOurs(connection):
                 return
@@ -164,9 +150,7 @@ class ControlSocket(Service):
                 """They are gone, or there are no descriptors left."""
 
     def short(self, reason: str) -> None:
-        """
-        The machine is out of something.
-        """
+        """The machine is out of something."""
         self._report.stalled(reason)
 
 

@@ -40,24 +40,18 @@ class ReapOrphans(OnSignal):
         """
 
     def startService(self) -> None:
-        """
-        Listen to the signal as soon as the reactor does.
-        """
+        """Listen to the signal as soon as the reactor does."""
         Service.startService(self)
         self._reactor.callWhenRunning(self._begin)
 
     def _begin(self) -> None:
-        """
-        The reactor runs.
-        """
+        """The reactor runs."""
         if self.running:
             self._listen()
             self.act()
 
     def act(self) -> None:
-        """
-        Wait for those that have ended.
-        """
+        """Wait for those that have ended."""
         while True:
             pid = _ended()
             if pid is None:
@@ -71,9 +65,7 @@ class ReapOrphans(OnSignal):
 
 
 def _ended() -> int | None:
-    """
-    A child that has ended, if there is one; it is left as it is.
-    """
+    """A child that has ended, if there is one; it is left as it is."""
     try:
         found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
     except ChildProcessError:

@@ -52,9 +52,7 @@ def watchdogInterval(environ: Mapping[str, str], pid: int) -> float | None:
 
 
 def addressOf(environ: Mapping[str, str], report: Report) -> str | None:
-    """
-    Where the supervisor listens, if there is one; what cannot be reached is logged.
-    """
+    """Where the supervisor listens, if there is one; what cannot be reached is logged."""
     address = environ.get("NOTIFY_SOCKET", "")
     if address and address[0] not in "/@":
         report.unnotified(address, "it is no path, nor @ and a name")
@@ -63,9 +61,7 @@ def addressOf(environ: Mapping[str, str], report: Report) -> str | None:
 
 
 def statusText(state: DaemonState) -> str:
-    """
-    What a superserver does, for a person.
-    """
+    """What a superserver does, for a person."""
     conditions = (each.condition for each in state.services if not each.healthy)
     troubles = "".join(
         f", {count} {what}" for what, count in sorted(Counter(conditions).items())
@@ -84,9 +80,7 @@ class Channel:
     """
 
     def __init__(self, address: str, reactor: Any, report: Report) -> None:
-        """
-        @param address: the path of a socket, or C{@} and its abstract name.
-        """
+        """@param address: the path of a socket, or C{@} and its abstract name."""
         self._address = address
         self._reactor = reactor
         self._report = report
@@ -97,17 +91,13 @@ class Channel:
         self._socket.setblocking(False)
 
     def send(self, *lines: str) -> None:
-        """
-        Tell the supervisor something.
-        """
+        """Tell the supervisor something."""
         self._waiting.append(toBytes("\n".join(lines)))
         if self._later is None:
             self._flush()
 
     def _flush(self) -> None:
-        """
-        Send what there is room for, and the rest in a moment.
-        """
+        """Send what there is room for, and the rest in a moment."""
         self._later = None
         abstract = self._address.startswith("@")
         to = native("\0" + self._address[1:] if abstract else self._address)
@@ -124,17 +114,13 @@ class Channel:
             self._waiting.popleft()
 
     def _fail(self, reason: str) -> None:
-        """
-        Say once that nobody is there.
-        """
+        """Say once that nobody is there."""
         if not self._broken:
             self._broken = True
             self._report.unnotified(self._address, reason)
 
     def close(self) -> None:
-        """
-        Send nothing more.
-        """
+        """Send nothing more."""
         if self._later is not None:
             self._later.cancel()
             self._later = None
@@ -180,17 +166,13 @@ class Notifications(Service):
         self._told = ""
 
     def startService(self) -> None:
-        """
-        Be ready as soon as the reactor runs: from then on it hears signals, too.
-        """
+        """Be ready as soon as the reactor runs: from then on it hears signals, too."""
         super().startService()
         self._inetd.aroundReload = self._reloading
         self._reactor.callWhenRunning(self._ready)
 
     def _ready(self) -> None:
-        """
-        The superserver serves.
-        """
+        """The superserver serves."""
         if not self.running:
             return
         self._channel = Channel(self._address, self._reactor, self._report)
@@ -200,9 +182,7 @@ class Notifications(Service):
             loop.start(seconds)
 
     def stopService(self) -> None:
-        """
-        The superserver is about to stop.
-        """
+        """The superserver is about to stop."""
         super().stopService()
         self._inetd.aroundReload = nullcontext
         if self._channel is None:
@@ -215,9 +195,7 @@ class Notifications(Service):
 
     @contextmanager
     def _reloading(self) -> Iterator[None]:
-        """
-        The configuration is read again.
-        """
+        """The configuration is read again."""
         if self._channel is None:
             yield
             return
@@ -229,22 +207,16 @@ class Notifications(Service):
             self._channel.send("READY=1", self._status())
 
     def _status(self) -> str:
-        """
-        The line that says how much the superserver does.
-        """
+        """The line that says how much the superserver does."""
         self._told = statusText(self._inetd.state())
         return f"STATUS={self._told}"
 
     def _tell(self) -> None:
-        """
-        Say how much the superserver does, if that has changed.
-        """
+        """Say how much the superserver does, if that has changed."""
         if self._channel is not None and statusText(self._inetd.state()) != self._told:
             self._channel.send(self._status())
 
     def _live(self) -> None:
-        """
-        Give a sign of life.
-        """
+        """Give a sign of life."""
         if self._channel is not None:
             self._channel.send("WATCHDOG=1")

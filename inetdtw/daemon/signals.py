@@ -38,17 +38,13 @@ _USUAL = {signal.SIGTERM: "sigTerm", signal.SIGINT: "sigInt"}
 
 
 def stop(reactor: Any) -> None:
-    """
-    Stop a reactor, unless it is on its way out already, or does not run yet.
-    """
+    """Stop a reactor, unless it is on its way out already, or does not run yet."""
     with suppress(ReactorNotRunning):
         reactor.stop()
 
 
 def nameOf(number: int) -> str:
-    """
-    Return the name of a signal, such as C{SIGRTMIN+3}.
-    """
+    """Return the name of a signal, such as C{SIGRTMIN+3}."""
     try:
         return signal.Signals(number).name
     except ValueError:
@@ -93,31 +89,23 @@ class _Taken:
         self._ends = False
 
     def came(self, number: int, frame: Any) -> None:
-        """
-        A signal has come, perhaps before the reactor runs.
-        """
+        """A signal has come, perhaps before the reactor runs."""
         if number not in self._pending:
             self._pending.add(number)
             self._reactor.callFromThread(self._act, number)
 
     def end(self) -> None:
-        """
-        The reactor stops: nothing is to stop it again.
-        """
+        """The reactor stops: nothing is to stop it again."""
         self._ends = True
 
     def takeAgain(self) -> None:
-        """
-        Take what the reactor has taken as it began to run.
-        """
+        """Take what the reactor has taken as it began to run."""
         for number in _USUAL:
             signal.signal(number, self.came)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _USUAL)
 
     def _act(self, number: int) -> None:
-        """
-        Do what a signal asks for.
-        """
+        """Do what a signal asks for."""
         self._pending.discard(number)
         name = nameOf(number)
         ends = name in _ENDING
@@ -133,9 +121,7 @@ class _Taken:
 
 
 def _block() -> None:
-    """
-    Have the signals that the reactor takes wait until they are taken again.
-    """
+    """Have the signals that the reactor takes wait until they are taken again."""
     signal.pthread_sigmask(signal.SIG_BLOCK, _USUAL)
 
 
@@ -169,9 +155,7 @@ class OnSignal(Service):
         self._listening = False
 
     def act(self) -> None:
-        """
-        The signal has come, and the service runs.
-        """
+        """The signal has come, and the service runs."""
         raise NotImplementedError
 
     def privilegedStartService(self) -> None:
@@ -183,16 +167,12 @@ class OnSignal(Service):
         self._listen()
 
     def startService(self) -> None:
-        """
-        Listen to the signal.
-        """
+        """Listen to the signal."""
         super().startService()
         self._listen()
 
     def _listen(self) -> None:
-        """
-        Listen to the signal, from now on.
-        """
+        """Listen to the signal, from now on."""
         if not self._listening:
             self._listening = True
             self._before = signal.signal(self.number, self._came)
@@ -212,47 +192,35 @@ class OnSignal(Service):
             signal.signal(self.number, before)
 
     def _came(self, number: int, frame: Any) -> None:
-        """
-        The signal has come; nothing is done inside of a signal handler.
-        """
+        """The signal has come; nothing is done inside of a signal handler."""
         if not self._wanted:
             self._wanted = True
             self._reactor.callFromThread(self._act)
 
     def _act(self) -> None:
-        """
-        Do it, unless the service was stopped meanwhile.
-        """
+        """Do it, unless the service was stopped meanwhile."""
         self._wanted = False
         if self.running:
             self.act()
 
 
 class ReloadOnHangup(OnSignal):
-    """
-    Has a superserver read its configuration again on every C{SIGHUP}.
-    """
+    """Has a superserver read its configuration again on every C{SIGHUP}."""
 
     name = "inetd signals"
     number = signal.SIGHUP
 
     def act(self) -> None:
-        """
-        Read the configuration again.
-        """
+        """Read the configuration again."""
         self._inetd.reload()
 
 
 class StateOnUser2(OnSignal):
-    """
-    Has a superserver log the state of its services on every C{SIGUSR2}.
-    """
+    """Has a superserver log the state of its services on every C{SIGUSR2}."""
 
     name = "inetd state"
     number = signal.SIGUSR2
 
     def act(self) -> None:
-        """
-        Log the state.
-        """
+        """Log the state."""
         self._inetd.tell()

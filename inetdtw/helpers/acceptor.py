@@ -80,9 +80,7 @@ def endWith(channel: socket.socket, busy: Any) -> None:
 
 
 def main() -> None:
-    """
-    Accept one connection for each packet.
-    """
+    """Accept one connection for each packet."""
     os.setsid()
     for number in (signal.SIGHUP, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)

@@ -29,9 +29,7 @@ _PREFIX = b"\0" * 10 + b"\xff\xff"
 
 
 def plain(host: str) -> str:
-    """
-    An address as a person writes it: IPv4 mapped into IPv6 is IPv4.
-    """
+    """An address as a person writes it: IPv4 mapped into IPv6 is IPv4."""
     mapped = host.startswith(_MAPPED) and "." in host and host.count(":") == 3
     return host[len(_MAPPED) :] if mapped else host
 
@@ -58,9 +56,7 @@ def ofConnection(local: Any, peer: Any) -> dict[str, str]:
 
 
 def packAddress(kind: int, peer: Any) -> bytes | None:
-    """
-    A record of a client's address, for the daemon; a UNIX socket has none.
-    """
+    """A record of a client's address, for the daemon; a UNIX socket has none."""
     if not isinstance(peer, tuple):
         return None
     host = plain(peer[0]).partition("%")[0]
@@ -71,9 +67,7 @@ def packAddress(kind: int, peer: Any) -> bytes | None:
 
 
 def unpackAddress(record: bytes) -> tuple[str, int]:
-    """
-    The inverse of L{packAddress}.
-    """
+    """The inverse of L{packAddress}."""
     _, old, port, packed = ADDRESS.unpack(record)
     if old:
         return socket.inet_ntoa(packed[12:]), port
@@ -108,9 +102,7 @@ class Acceptor:
         fd: int,
         program: tuple[list[bytes], list[bytes], dict[bytes, bytes]],
     ) -> None:
-        """
-        @param fd: a descriptor that is to be the acceptor's own.
-        """
+        """@param fd: a descriptor that is to be the acceptor's own."""
         self.number = number
         self.socket = owned(fd)
         self.program = program

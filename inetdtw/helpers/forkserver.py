@@ -73,9 +73,7 @@ _EXCLUSIVE = getattr(select, "EPOLLEXCLUSIVE", 0)
 
 
 class ForkServer:
-    """
-    Takes orders from a socket.
-    """
+    """Takes orders from a socket."""
 
     def __init__(
         self, channel: socket.socket, directory: str, limits: list[Limit]
@@ -105,9 +103,7 @@ class ForkServer:
         return permitted
 
     def serve(self) -> None:
-        """
-        Work until the daemon is gone.
-        """
+        """Work until the daemon is gone."""
         exits, poll = self._exits, self._poll
         poll.register(self._channel.fileno(), select.POLLIN)
         poll.register(exits, select.POLLIN)
@@ -135,16 +131,12 @@ class ForkServer:
         return HOLD if self._reports else None
 
     def _idle(self) -> Any:
-        """
-        Wait for something to do, when all is said.
-        """
+        """Wait for something to do, when all is said."""
         self._reports.flush()
         return self._poll.poll()
 
     def _hello(self, version: int) -> None:
-        """
-        Say which version this is, and which order is the first it will see.
-        """
+        """Say which version this is, and which order is the first it will see."""
         head = b""
         with contextlib.suppress(BlockingIOError):
             look = socket.MSG_PEEK | socket.MSG_DONTWAIT
@@ -190,17 +182,13 @@ class ForkServer:
         return True
 
     def _misunderstood(self, packet: bytes) -> None:
-        """
-        Start nothing for an order that makes no sense.
-        """
+        """Start nothing for an order that makes no sense."""
         if len(packet) >= HEADER.size:
             number = HEADER.unpack_from(packet)[0]
             self._reports.add(FAILED, number, 0, errno.EBADMSG)
 
     def _obey(self, packet: bytes, fds: list[int]) -> None:
-        """
-        Start one program.
-        """
+        """Start one program."""
         number, length = HEADER.unpack_from(packet)
         told = packet[HEADER.size :]
         if not length:
@@ -221,9 +209,7 @@ class ForkServer:
             self._programs.begin(number, (paths, argv, environment), fds, mark)
 
     def _acceptFrom(self, told: bytes, fds: list[int]) -> None:
-        """
-        Accept from a socket from now on.
-        """
+        """Accept from a socket from now on."""
         number, self._most = NAME_AND_MOST.unpack_from(told)
         self._withdraw(number)
         program = self._programs.decoded(told[NAME_AND_MOST.size :])
@@ -237,18 +223,14 @@ class ForkServer:
         self._leaveIfCrowded()
 
     def _leaveIfCrowded(self) -> None:
-        """
-        Leave all sockets to the daemon, if there are as many programs as may be.
-        """
+        """Leave all sockets to the daemon, if there are as many programs as may be."""
         if 0 < self._most <= len(self._programs.accepted):
             for acceptor in list(self._acceptors.values()):
                 self._withdraw(acceptor.number)
                 self._reports.add(CROWDED, acceptor.number, 0, 0)
 
     def _withdraw(self, number: int) -> None:
-        """
-        Accept no more from a socket.
-        """
+        """Accept no more from a socket."""
         for fd, acceptor in list(self._acceptors.items()):
             if acceptor.number == number:
                 del self._acceptors[fd]
@@ -256,9 +238,7 @@ class ForkServer:
                 acceptor.socket.close()
 
     def _accept(self, fd: int) -> None:
-        """
-        Start a program for a connection, if the socket is still to be accepted from.
-        """
+        """Start a program for a connection, if the socket is still to be accepted from."""
         acceptor = self._acceptors.get(fd)
         if acceptor is None:
             return
@@ -277,9 +257,7 @@ class ForkServer:
     def _begin(
         self, acceptor: Acceptor, environment: dict[bytes, bytes], fd: int
     ) -> None:
-        """
-        Start a program for a connection that was accepted.
-        """
+        """Start a program for a connection that was accepted."""
         paths, argv, _ = acceptor.program
         number = acceptor.number
         if not self._programs.arrive():

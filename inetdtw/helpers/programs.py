@@ -62,17 +62,13 @@ def wakeOnExit() -> int:
 
 
 def drain(fd: int) -> None:
-    """
-    Read all there is.
-    """
+    """Read all there is."""
     while len(os.read(fd, 4096)) == 4096:
         """Only that something came matters."""
 
 
 def codeOf(why: Exception) -> int:
-    """
-    The number of an error; of one that has none, that of what makes no sense.
-    """
+    """The number of an error; of one that has none, that of what makes no sense."""
     return getattr(why, "errno", errno.EINVAL) or errno.EIO
 
 
@@ -87,9 +83,7 @@ class Repeat:
     program: Decoded
 
     def __init__(self, times: int, fd: int) -> None:
-        """
-        @param times: how often that may be done.
-        """
+        """@param times: how often that may be done."""
         self.socket = owned(os.dup(fd))
         self._times = times
         self._original = Original(self.socket)
@@ -109,9 +103,7 @@ class Repeat:
         return self._times >= 0 and self._first not in (None, before)
 
     def _look(self) -> Any:
-        """
-        The sender of the first datagram, and how it begins.
-        """
+        """The sender of the first datagram, and how it begins."""
         try:
             return self.socket.recvfrom(512, socket.MSG_PEEK | socket.MSG_DONTWAIT)
         except OSError:
@@ -214,9 +206,7 @@ class Programs:
             self._repeats[pid] = repeat
 
     def settle(self) -> None:
-        """
-        Repeat nothing of what was ordered until now.
-        """
+        """Repeat nothing of what was ordered until now."""
         while self._repeats:
             self._repeats.popitem()[1].socket.close()
 
@@ -275,17 +265,13 @@ class Programs:
         program: Decoded,
         fds: list[int],
     ) -> int:
-        """
-        Start a program.  posix_spawn(3) cannot set limits.
-        """
+        """Start a program.  posix_spawn(3) cannot set limits."""
         if self._limits:
             return forkAndExec(*program, fds, self._limits)
         return spawn(*program, fds)
 
     def reap(self) -> None:
-        """
-        Report the programs that have ended.
-        """
+        """Report the programs that have ended."""
         while self.orders:
             try:
                 pid, status, usage = os.wait4(-1, os.WNOHANG)

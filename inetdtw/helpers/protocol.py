@@ -107,9 +107,7 @@ def read(fd: int, length: int) -> bytes:
 
 
 def decode(shared: bytes) -> Decoded:
-    """
-    The paths, the arguments and the environment of an order.
-    """
+    """The paths, the arguments and the environment of an order."""
     count, *rest = shared.split(b"\0")
     paths, rest = rest[: int(count)], rest[int(count) :]
     count, *rest = rest
@@ -117,9 +115,7 @@ def decode(shared: bytes) -> Decoded:
 
 
 def pairs(texts: Iterable[bytes]) -> dict[bytes, bytes]:
-    """
-    An environment.
-    """
+    """An environment."""
     divided = (text.partition(b"=") for text in texts if text)
     return {name: value for name, _, value in divided}
 
@@ -132,17 +128,13 @@ class Reports:
     """
 
     def __init__(self, channel: socket.socket) -> None:
-        """
-        @param channel: the socket that leads to the daemon.
-        """
+        """@param channel: the socket that leads to the daemon."""
         self._channel = channel
         self._records: list[bytes] = []
         self.urgent = False
 
     def __len__(self) -> int:
-        """
-        How many there are to be told.
-        """
+        """How many there are to be told."""
         return len(self._records)
 
     def add(
@@ -154,22 +146,16 @@ class Reports:
         cpu: float = 0.0,
         urgent: bool = True,
     ) -> None:
-        """
-        Tell the daemon something, at the next L{flush}.
-        """
+        """Tell the daemon something, at the next L{flush}."""
         self._records.append(REPORT.pack(kind, number, pid, value, int(cpu * 1e6)))
         self.urgent = self.urgent or urgent
 
     def addRecord(self, record: bytes) -> None:
-        """
-        Tell the daemon something that is as long as a report.
-        """
+        """Tell the daemon something that is as long as a report."""
         self._records.append(record)
 
     def flush(self) -> None:
-        """
-        Send the reports that have come together, and wait while there is no room.
-        """
+        """Send the reports that have come together, and wait while there is no room."""
         records = self._records
         if records:
             # A context manager would be made for every program.

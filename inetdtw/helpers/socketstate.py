@@ -97,15 +97,11 @@ _MOST = 4096
 
 
 class Spoiled(Exception):
-    """
-    What was done to a socket cannot be undone.
-    """
+    """What was done to a socket cannot be undone."""
 
 
 def _candidates(sock: socket.socket) -> Iterator[Option]:
-    """
-    The options that a socket may have.
-    """
+    """The options that a socket may have."""
     for level, name, length in _ALWAYS:
         number = getattr(socket, name, None)
         if number is None and name == "SO_REUSEPORT" and _GENERIC:
@@ -131,14 +127,10 @@ def _candidates(sock: socket.socket) -> Iterator[Option]:
 
 
 class Original:
-    """
-    How a socket was when this was made.
-    """
+    """How a socket was when this was made."""
 
     def __init__(self, sock: socket.socket) -> None:
-        """
-        @param sock: the socket, which its owner may close at any time.
-        """
+        """@param sock: the socket, which its owner may close at any time."""
         self._socket = sock
         self._connects = sock.type == socket.SOCK_DGRAM
         self._flags = fcntl.fcntl(sock, fcntl.F_GETFL)
@@ -164,9 +156,7 @@ class Original:
 
     @contextlib.contextmanager
     def changing(self) -> Iterator[None]:
-        """
-        Have what is set meanwhile be so from then on.
-        """
+        """Have what is set meanwhile be so from then on."""
         before = {option: self._get(option) for option in self._options}
         try:
             yield
@@ -207,9 +197,7 @@ class Original:
         return found
 
     def _disown(self) -> None:
-        """
-        Have nobody sent signals for it.
-        """
+        """Have nobody sent signals for it."""
         with contextlib.suppress(OSError):
             fcntl.fcntl(self._socket, fcntl.F_SETOWN, 0)
             if sys.platform == "linux":
@@ -233,9 +221,7 @@ class Original:
         return "a program has attached a filter to its socket"
 
     def _flush(self) -> None:
-        """
-        Have the next answer not be added to a datagram that was begun with C{MSG_MORE}.
-        """
+        """Have the next answer not be added to a datagram that was begun with C{MSG_MORE}."""
         if _GENERIC and self._socket.family != socket.AF_UNIX:
             with contextlib.suppress(OSError):
                 self._socket.setsockopt(_IPPROTO_UDP, _UDP_CORK, 0)
@@ -269,9 +255,7 @@ class Original:
         return reason
 
     def _connected(self) -> bool:
-        """
-        Whether it has a peer.
-        """
+        """Whether it has a peer."""
         try:
             self._socket.getpeername()
         except OSError as why:

@@ -78,9 +78,7 @@ def limitsOf(context: dict[str, str]) -> list[Limit]:
 
 
 def makeRoom(limits: list[Limit]) -> None:
-    """
-    Raise the hard limits of this process to what programs are to have.
-    """
+    """Raise the hard limits of this process to what programs are to have."""
     for number, _, hard in limits:
         soft, most = resource.getrlimit(number)
         if most != resource.RLIM_INFINITY and not 0 <= hard <= most:
@@ -110,9 +108,7 @@ def assume(context: Mapping[str, str]) -> None:
 
 
 def quiet() -> None:
-    """
-    Have all signals do what they do by default, but those meant for the daemon.
-    """
+    """Have all signals do what they do by default, but those meant for the daemon."""
     os.setsid()
     for number in _SIGNALS:
         signal.signal(number, signal.SIG_DFL)
@@ -130,15 +126,11 @@ _ELSEWHERE = (
 
 
 class Astray(OSError):
-    """
-    The working directory of a program is not there; C{filename} is its path.
-    """
+    """The working directory of a program is not there; C{filename} is its path."""
 
 
 def reasonOf(why: OSError) -> str:
-    """
-    Return why a program could not be started.
-    """
+    """Return why a program could not be started."""
     reason = why.strerror or str(why)
     return f"{why.filename}: {reason}" if isinstance(why, Astray) else reason
 
@@ -265,9 +257,7 @@ def forkAndExec(
 
 
 def _begin(fds: Sequence[int]) -> None:
-    """
-    Be nothing but a child with its descriptors, in a session of its own.
-    """
+    """Be nothing but a child with its descriptors, in a session of its own."""
     os.setsid()
     signal.set_wakeup_fd(-1)
     for number in _SIGNALS:
@@ -284,9 +274,7 @@ def _become(
     environment: Mapping[Any, Any],
     limits: Iterable[Limit],
 ) -> None:
-    """
-    Become the program, in a child.
-    """
+    """Become the program, in a child."""
     for number, soft, hard in limits:
         try:
             resource.setrlimit(number, (soft, hard))

@@ -79,15 +79,11 @@ class ReflectorGuard:
         self._mayLog = Seldom(clock)
 
     def add(self, port: int) -> None:
-        """
-        Refuse a port on which one more internal datagram service is served.
-        """
+        """Refuse a port on which one more internal datagram service is served."""
         self._served[port] += 1
 
     def discard(self, port: int) -> None:
-        """
-        Undo one L{add}; nothing happens if there was none.
-        """
+        """Undo one L{add}; nothing happens if there was none."""
         self._served -= Counter((port,))
 
     def own(self, *places: Hashable) -> None:
@@ -99,15 +95,11 @@ class ReflectorGuard:
         self._own.update(places)
 
     def disown(self, *places: Hashable) -> None:
-        """
-        Undo one L{own}.
-        """
+        """Undo one L{own}."""
         self._own -= Counter(places)
 
     def isOwn(self, peer: tuple[Any, ...]) -> bool:
-        """
-        True if a datagram comes from a socket of this daemon, or seems to.
-        """
+        """True if a datagram comes from a socket of this daemon, or seems to."""
         if len(peer) < 2:
             return peer[0] in self._own
         return peer[1] in self._own and isOfThisMachine(peer)

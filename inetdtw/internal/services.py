@@ -56,9 +56,7 @@ _EPOCH_1900 = 2_208_988_800
 
 
 class UnknownService(KeyError):
-    """
-    No built-in service has this name; L{NAMES} holds those there are.
-    """
+    """No built-in service has this name; L{NAMES} holds those there are."""
 
     def __str__(self) -> str:
         return f"no built-in service is called {self.args[0]!r}"
@@ -70,16 +68,12 @@ def _daytime(now: float) -> bytes:
 
 
 def _time(now: float) -> bytes:
-    """
-    Count the seconds since 1900 modulo 2**32: NTP's era 1 begins in 2036.
-    """
+    """Count the seconds since 1900 modulo 2**32: NTP's era 1 begins in 2036."""
     return struct.pack("!I", (int(now) + _EPOCH_1900) % 2**32)
 
 
 class _Answers(DatagramProtocol):
-    """
-    Answer every datagram that its guard lets it, with one datagram.
-    """
+    """Answer every datagram that its guard lets it, with one datagram."""
 
     noisy = False
     transport: IUDPTransport

@@ -2,9 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-The protocols of the small services over TCP; see L{inetdtw.internal.services}.
-"""
+"""The protocols of the small services over TCP; see L{inetdtw.internal.services}."""
 
 from __future__ import annotations
 
@@ -44,9 +42,7 @@ class StreamFactory(ServerFactory):
 
 
 class _Stream(Protocol):
-    """
-    One connection of a built-in service.
-    """
+    """One connection of a built-in service."""
 
     factory: Any
 
@@ -56,9 +52,7 @@ class _Stream(Protocol):
 
 @implementer(IHalfCloseableProtocol)
 class Echo(_Stream):
-    """
-    Send everything back, reading no more while the client does not read.
-    """
+    """Send everything back, reading no more while the client does not read."""
 
     transport: ITransport
 
@@ -75,22 +69,16 @@ class Echo(_Stream):
         self.transport.loseConnection()
 
     def writeConnectionLost(self) -> None:
-        """
-        Do nothing: only the client ever closes one side.
-        """
+        """Do nothing: only the client ever closes one side."""
 
 
 class Discard(_Stream):
-    """
-    Throw everything away.
-    """
+    """Throw everything away."""
 
 
 @implementer(IPullProducer, IHalfCloseableProtocol)
 class Chargen(_Stream):
-    """
-    Send lines whenever the client has taken the ones before.
-    """
+    """Send lines whenever the client has taken the ones before."""
 
     transport: ITransport
 
@@ -101,25 +89,17 @@ class Chargen(_Stream):
         self.transport.write(_ALL_LINES)
 
     def stopProducing(self) -> None:
-        """
-        Do nothing: without L{resumeProducing} nothing is produced.
-        """
+        """Do nothing: without L{resumeProducing} nothing is produced."""
 
     def readConnectionLost(self) -> None:
-        """
-        Go on: a client that sends nothing more may still be reading.
-        """
+        """Go on: a client that sends nothing more may still be reading."""
 
     def writeConnectionLost(self) -> None:
-        """
-        Do nothing: only the client ever closes one side.
-        """
+        """Do nothing: only the client ever closes one side."""
 
 
 class OneAnswer(_Stream):
-    """
-    Say the time and close.
-    """
+    """Say the time and close."""
 
     transport: ITransport
 

@@ -36,9 +36,7 @@ from inetdtw.text import native, toBytes
 
 @contextmanager
 def _umask(mask: int) -> Iterator[None]:
-    """
-    Have another file creation mask, which a child inherits.
-    """
+    """Have another file creation mask, which a child inherits."""
     before = os.umask(mask)
     try:
         yield
@@ -47,26 +45,20 @@ def _umask(mask: int) -> Iterator[None]:
 
 
 class _Told(ProcessProtocol):
-    """
-    Tells a child what Twisted finds out about it.
-    """
+    """Tells a child what Twisted finds out about it."""
 
     def __init__(self, child: Any) -> None:
         self._child = child
 
     def processEnded(self, reason: Failure) -> None:
-        """
-        The program has ended.
-        """
+        """The program has ended."""
         why: Any = reason.value
         self._child.ended(Exit.fromWait(why.status))
 
 
 @implementer(ILauncher)
 class Direct:
-    """
-    Starts programs in one context as children of this process.
-    """
+    """Starts programs in one context as children of this process."""
 
     def __init__(
         self,
@@ -89,27 +81,19 @@ class Direct:
         self._assumed = contextOf(map(native, context.words()))
 
     def start(self) -> None:
-        """
-        See to it that programs inherit nothing but what they are given.
-        """
+        """See to it that programs inherit nothing but what they are given."""
         _keepInherited()
 
     def retire(self) -> None:
-        """
-        There is nothing to end.
-        """
+        """There is nothing to end."""
 
     @property
     def over(self) -> bool:
-        """
-        Whether no program runs that has to be waited for, or is held.
-        """
+        """Whether no program runs that has to be waited for, or is held."""
         return not (self._watches or self._held)
 
     def stop(self) -> None:
-        """
-        Launch nothing more, and leave what runs to itself.
-        """
+        """Launch nothing more, and leave what runs to itself."""
         while self._watches:
             pid, watch = self._watches.popitem()
             watch.cancel()
@@ -117,33 +101,23 @@ class Direct:
         self._held.giveUp()
 
     def awaits(self, pid: int) -> bool:
-        """
-        Whether a child is one that it waits for by its pidfd.
-        """
+        """Whether a child is one that it waits for by its pidfd."""
         return pid in self._watches
 
     @property
     def room(self) -> bool:
-        """
-        Whether the last program could be started.
-        """
+        """Whether the last program could be started."""
         return not self._held
 
     def settle(self) -> None:
-        """
-        Nothing is repeated here.
-        """
+        """Nothing is repeated here."""
 
     def whenRoom(self, callback: Callable[[], None]) -> None:
-        """
-        Call once when there is room.
-        """
+        """Call once when there is room."""
         self._held.whenNone(callback)
 
     def launch(self, child: Any, order: Order) -> None:
-        """
-        Start a program, at once if the machine has room for it.
-        """
+        """Start a program, at once if the machine has room for it."""
         try:
             self._start(child, order)
         except ProgramMissing as missing:
@@ -179,23 +153,17 @@ class Direct:
         return False
 
     def _spawn(self, child: Any, order: Order) -> None:
-        """
-        Start a program by posix_spawn(3).
-        """
+        """Start a program by posix_spawn(3)."""
         pid = spawn(_pathsOf(order), *_given(order), order.fds)
         self._await(child, pid)
 
     def _fork(self, child: Any, order: Order) -> None:
-        """
-        Start a program by fork(2), which takes on the context on the way.
-        """
+        """Start a program by fork(2), which takes on the context on the way."""
         pid = forkAndExec(_pathsOf(order), *_given(order), order.fds, (), self._assumed)
         self._await(child, pid)
 
     def _await(self, child: Any, pid: int) -> None:
-        """
-        A program runs: wait for its end.
-        """
+        """A program runs: wait for its end."""
         child.started(pid)
 
         def gone() -> None:
@@ -211,9 +179,7 @@ class Direct:
         self._watches[pid] = self._exits.watch(pid, gone)
 
     def _spawnProcess(self, child: Any, order: Order) -> None:
-        """
-        Start a program by the reactor.
-        """
+        """Start a program by the reactor."""
         identity = self._context.identity
         # Twisted's child would say what it misses, to the client.
         check(order.executable, identity)
@@ -230,25 +196,19 @@ class Direct:
 
 
 def _pathsOf(order: Order) -> list[bytes]:
-    """
-    Return where the program may be as the system takes it.
-    """
+    """Return where the program may be as the system takes it."""
     return list(map(toBytes, order.paths))
 
 
 def _given(order: Order) -> tuple[list[bytes], dict[bytes, bytes]]:
-    """
-    Return the arguments and the environment of a program as the system takes them.
-    """
+    """Return the arguments and the environment of a program as the system takes them."""
     environment = {**order.environment, **order.extra}
     variables = {toBytes(name): toBytes(each) for name, each in environment.items()}
     return list(map(toBytes, order.argv)), variables
 
 
 def _keepInherited() -> None:
-    """
-    Have no program inherit what whoever started this process left open.
-    """
+    """Have no program inherit what whoever started this process left open."""
     for fd in os.listdir("/dev/fd"):
         with suppress(OSError):
             os.set_inheritable(int(fd), int(fd) < 3)

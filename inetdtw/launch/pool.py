@@ -2,9 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-The launchers of all services: one for each context and way to launch.
-"""
+"""The launchers of all services: one for each context and way to launch."""
 
 from __future__ import annotations
 
@@ -39,9 +37,7 @@ _Key = tuple[str, Context]
 
 
 def _key(service: Service) -> _Key:
-    """
-    What services must have in common to share a launcher.
-    """
+    """What services must have in common to share a launcher."""
     way = service.launch if hasattr(socket, "SOCK_SEQPACKET") else "direct"
     identity = service.context.identity
     if identity is not None and identity.uid == 0:
@@ -51,9 +47,7 @@ def _key(service: Service) -> _Key:
 
 
 def _keys(services: Iterable[Service]) -> dict[_Key, None]:
-    """
-    The launchers that services need, in order.
-    """
+    """The launchers that services need, in order."""
     return dict.fromkeys(_key(each) for each in services if each.program is not None)
 
 
@@ -69,16 +63,12 @@ def _warmKey(service: Service) -> tuple[Any, ...]:
 
 
 def _isAnothers(context: Context) -> bool:
-    """
-    Whether programs run as another user than the daemon.
-    """
+    """Whether programs run as another user than the daemon."""
     return context.identity is not None and context.identity.uid != os.geteuid()
 
 
 class Launchers:
-    """
-    Keeps the launchers that are needed.
-    """
+    """Keeps the launchers that are needed."""
 
     _MAKE: dict[str, Callable[..., Any]] = {
         "direct": Direct,
@@ -160,9 +150,7 @@ class Launchers:
         self._keep(max(self._used, self._kept))
 
     def _keep(self, count: int) -> None:
-        """
-        Have so many descriptors for fork servers.
-        """
+        """Have so many descriptors for fork servers."""
         self._kept = count
         self._descriptors.keep(Purpose.HELPER, count)
 
@@ -177,9 +165,7 @@ class Launchers:
         self._keep(self._used)
 
     def _makeSome(self, services: Iterable[Service]) -> None:
-        """
-        Have a launcher for as many of these services as there are descriptors for.
-        """
+        """Have a launcher for as many of these services as there are descriptors for."""
         for service in services:
             try:
                 self.make([service])
@@ -209,9 +195,7 @@ class Launchers:
         self._launchers.update(made)
 
     def _retire(self, launcher: Any) -> None:
-        """
-        Have a launcher end, as soon as it can.
-        """
+        """Have a launcher end, as soon as it can."""
         survived("-", launcher.retire)
         self._retired.append(launcher)
 
@@ -238,9 +222,7 @@ class Launchers:
             raise
 
     def _cool(self, services: list[Service]) -> None:
-        """
-        Keep no interpreters but those that services need, and these anew.
-        """
+        """Keep no interpreters but those that services need, and these anew."""
         needed = {_warmKey(service) for service in services if service.warm}
         for key in list(self._warm):
             if key in needed:
@@ -251,9 +233,7 @@ class Launchers:
                 self._cooled.append(warm)
 
     def _heat(self, service: Service) -> None:
-        """
-        Have an interpreter kept for a service, if it wants one.
-        """
+        """Have an interpreter kept for a service, if it wants one."""
         if service.warm is None or service.program is None:
             return
         key = _warmKey(service)
@@ -284,9 +264,7 @@ class Launchers:
         return launcher
 
     def awaits(self, pid: int) -> bool:
-        """
-        Whether one of them waits for a child of this process by itself.
-        """
+        """Whether one of them waits for a child of this process by itself."""
         every = (*self._launchers.values(), *self._retired)
         return any(isinstance(each, Direct) and each.awaits(pid) for each in every)
 

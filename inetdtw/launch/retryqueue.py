@@ -2,9 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Orders that are held while the machine has no room for one more process.
-"""
+"""Orders that are held while the machine has no room for one more process."""
 
 from __future__ import annotations
 
@@ -34,9 +32,7 @@ class Kept:
     """
 
     def __init__(self, child: Any, order: Order) -> None:
-        """
-        @raise OSError: if there are no descriptors left.
-        """
+        """@raise OSError: if there are no descriptors left."""
         self.child = child
         self._own: list[int] = []
         try:
@@ -50,17 +46,13 @@ class Kept:
         self.order = replace(order, fds=(first, second, third))
 
     def close(self) -> None:
-        """
-        It was started, or never will be.
-        """
+        """It was started, or never will be."""
         while self._own:
             os.close(self._own.pop())
 
 
 class Held:
-    """
-    The orders of one launcher that are held.
-    """
+    """The orders of one launcher that are held."""
 
     def __init__(
         self, reactor: Any, report: Report, start: Callable[[Any, Order], None]
@@ -78,15 +70,11 @@ class Held:
         self._waiters: list[Callable[[], None]] = []
 
     def __len__(self) -> int:
-        """
-        How many there are.
-        """
+        """How many there are."""
         return len(self._held)
 
     def whenNone(self, callback: Callable[[], None]) -> None:
-        """
-        Call once when there are none any more.
-        """
+        """Call once when there are none any more."""
         self._waiters.append(callback)
 
     def hold(self, child: Any, order: Order, why: OSError) -> bool:
@@ -106,9 +94,7 @@ class Held:
         return True
 
     def _again(self) -> None:
-        """
-        Try to start what is held.
-        """
+        """Try to start what is held."""
         self._later = None
         while self._held:
             kept, limit = self._held[0]
@@ -129,9 +115,7 @@ class Held:
             self._waiters.pop(0)()
 
     def giveUp(self) -> None:
-        """
-        Start none of them.
-        """
+        """Start none of them."""
         if self._later is not None:
             self._later.cancel()
             self._later = None

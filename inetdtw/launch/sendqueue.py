@@ -21,16 +21,12 @@ _SHORT = (errno.ENOBUFS, errno.ENOMEM, errno.ETOOMANYREFS)
 
 
 def isShort(why: OSError) -> bool:
-    """
-    Whether something could not be sent only because there is no room for now.
-    """
+    """Whether something could not be sent only because there is no room for now."""
     return isinstance(why, BlockingIOError) or why.errno in _SHORT
 
 
 class Posts:
-    """
-    A queue of things to send, in order.
-    """
+    """A queue of things to send, in order."""
 
     def __init__(self, reactor: Any, send: Callable[..., None]) -> None:
         """
@@ -44,23 +40,17 @@ class Posts:
         self._later: Any = None
 
     def __len__(self) -> int:
-        """
-        How many there are.
-        """
+        """How many there are."""
         return len(self._waiting)
 
     def add(self, *post: Any) -> None:
-        """
-        Send something, after what has had no room before.
-        """
+        """Send something, after what has had no room before."""
         self._waiting.append(post)
         if self._later is None:
             self._sendAll()
 
     def _sendAll(self) -> None:
-        """
-        Send what there is room for, and the rest in a moment.
-        """
+        """Send what there is room for, and the rest in a moment."""
         self._later = None
         # To send one may add others, and be what has found that there is no room.
         while self._waiting and self._later is None:
@@ -85,9 +75,7 @@ class Posts:
         return some
 
     def clear(self) -> None:
-        """
-        Send nothing of what is still to be sent.
-        """
+        """Send nothing of what is still to be sent."""
         self.takeAll()
 
     def takeAll(self) -> list[tuple[Any, ...]]:

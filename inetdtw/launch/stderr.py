@@ -48,17 +48,13 @@ PAUSE = 0.01
 
 
 class Lines:
-    """
-    Divides what comes in pieces into lines.
-    """
+    """Divides what comes in pieces into lines."""
 
     def __init__(self) -> None:
         self._rest = b""
 
     def feed(self, data: bytes) -> Iterator[str]:
-        """
-        The lines that are complete now, and the parts of what is too long for one.
-        """
+        """The lines that are complete now, and the parts of what is too long for one."""
         *lines, self._rest = (self._rest + data).split(b"\n")
         for line in filter(None, lines):
             yield from _parts(line)
@@ -78,17 +74,13 @@ class Lines:
         return data.count(b"\n") + len(rest) // (LONGEST + 1)
 
     def end(self) -> Iterator[str]:
-        """
-        What is left without an end of line.
-        """
+        """What is left without an end of line."""
         rest, self._rest = self._rest, b""
         yield from _parts(rest)
 
 
 def _parts(line: bytes) -> Iterator[str]:
-    """
-    A line as text that is safe to show, in parts; nothing if it is empty.
-    """
+    """A line as text that is safe to show, in parts; nothing if it is empty."""
     text = line.rstrip(b"\r").decode("utf-8", "backslashreplace")
     for start in range(0, len(text), LONGEST):
         yield printable(text[start : start + LONGEST])
@@ -169,9 +161,7 @@ class Complaints:
             self._claim.leftBehind(self)
 
     def leave(self) -> None:
-        """
-        The daemon stops: let the program, which may go on, not wait for a reader.
-        """
+        """The daemon stops: let the program, which may go on, not wait for a reader."""
         self._refuseMore()
         self._letGo()
         self._waiting = chain(self._waiting, self._lines.end())
@@ -214,16 +204,12 @@ class Complaints:
         return most
 
     def _skip(self) -> None:
-        """
-        Leave out what comes now, and what was read already.
-        """
+        """Leave out what comes now, and what was read already."""
         self._skipping = True
         self._leaveOut(sum(1 for _ in self._waiting))
 
     def _turn(self) -> None:
-        """
-        Pass on what is its share of one turn.
-        """
+        """Pass on what is its share of one turn."""
         self._goOn(self._pass(max(1, LINES // len(self._others))))
 
     def _goOn(self, most: int) -> None:
@@ -243,9 +229,7 @@ class Complaints:
             self._reactor.addReader(self)
 
     def _again(self) -> None:
-        """
-        It is the next turn.
-        """
+        """It is the next turn."""
         self._later = None
         if self._skipping and not self._read():
             self._reactor.addReader(self)
@@ -253,24 +237,18 @@ class Complaints:
             self._turn()
 
     def _calm(self) -> None:
-        """
-        Wait for no turn.
-        """
+        """Wait for no turn."""
         if self._later is not None:
             self._later.cancel()
             self._later = None
 
     def _refuseMore(self) -> None:
-        """
-        Have the pipe refuse what does not fit into it, instead of have its writer wait.
-        """
+        """Have the pipe refuse what does not fit into it, instead of have its writer wait."""
         if self.given >= 0:
             os.set_blocking(self.given, False)
 
     def _letGo(self) -> None:
-        """
-        Have only programs write from now on.
-        """
+        """Have only programs write from now on."""
         if self.given >= 0:
             os.close(self.given)
             self.given = -1
@@ -278,9 +256,7 @@ class Complaints:
                 self._claim.giveSome(1)
 
     def _close(self) -> None:
-        """
-        Read no more.
-        """
+        """Read no more."""
         if self._reading >= 0:
             self._calm()
             self._over = True
@@ -293,28 +269,20 @@ class Complaints:
             self._others.discard(self)
 
     def fileno(self) -> int:
-        """
-        The end of the pipe that is read.
-        """
+        """The end of the pipe that is read."""
         return self._reading
 
     def doRead(self) -> None:
-        """
-        The program has written something, or nobody has the other end any more.
-        """
+        """The program has written something, or nobody has the other end any more."""
         if self._read():
             self._turn()
 
     def connectionLost(self, reason: Failure) -> None:
-        """
-        The reactor stops.
-        """
+        """The reactor stops."""
         self.leave()
 
     def logPrefix(self) -> str:
-        """
-        The name of this reader for the reactor.
-        """
+        """The name of this reader for the reactor."""
         return "standard error"
 
 

@@ -44,14 +44,10 @@ def answeredTo(peer: Any, prefix: Prefix) -> str:
 
 
 class AnswerRate:
-    """
-    The buckets of one service.
-    """
+    """The buckets of one service."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
-        """
-        @param clock: the time in seconds, from any start.
-        """
+        """@param clock: the time in seconds, from any start."""
         self._clock = clock
         self._fullAt: OrderedDict[str, float] = OrderedDict()
         self._mayLog = Seldom(clock)
@@ -76,7 +72,5 @@ class AnswerRate:
         return True
 
     def mayLog(self) -> bool:
-        """
-        True once in a minute: a flood of forged sources must not fill the log.
-        """
+        """True once in a minute: a flood of forged sources must not fill the log."""
         return self._mayLog(0)

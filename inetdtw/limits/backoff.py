@@ -15,17 +15,13 @@ FIRST_PAUSE, GROWTH, LONGEST_PAUSE, GOOD_LIFE = 0.05, 2.0, 30.0, 5.0
 
 
 class Pauses:
-    """
-    The pauses of one succession of processes.
-    """
+    """The pauses of one succession of processes."""
 
     def __init__(self) -> None:
         self._next = FIRST_PAUSE
 
     def reset(self) -> None:
-        """
-        Begin anew.
-        """
+        """Begin anew."""
         self._next = FIRST_PAUSE
 
     def after(self, life: float) -> float:

@@ -25,9 +25,7 @@ _USUAL = 32768
 
 
 def processLimit() -> int:
-    """
-    How many processes there may be: by RLIMIT_NPROC, or else by the system.
-    """
+    """How many processes there may be: by RLIMIT_NPROC, or else by the system."""
     soft = resource.getrlimit(resource.RLIMIT_NPROC)[0]
     if soft != resource.RLIM_INFINITY:
         return soft
@@ -59,9 +57,7 @@ class Total:
     def __init__(
         self, most: int = 0, reached: Callable[[int], None] = lambda most: None
     ) -> None:
-        """
-        @param reached: called with the bound whenever somebody has to wait for it.
-        """
+        """@param reached: called with the bound whenever somebody has to wait for it."""
         self.most = most
         self.running = 0
         self.lent = 0
@@ -72,16 +68,12 @@ class Total:
 
     @property
     def full(self) -> bool:
-        """
-        Whether no program may be started from here.
-        """
+        """Whether no program may be started from here."""
         return 0 < self.most <= self.running + self.lent
 
     @property
     def ample(self) -> bool:
-        """
-        Whether so much is left that others may accept by themselves.
-        """
+        """Whether so much is left that others may accept by themselves."""
         if not self.most:
             return True
         if self.share < SMALLEST_SHARE:
@@ -89,37 +81,27 @@ class Total:
         return self.running + self.lent < self.most // 2
 
     def take(self) -> None:
-        """
-        One more program is started.
-        """
+        """One more program is started."""
         self.running += 1
 
     def give(self) -> None:
-        """
-        A program has ended, or could not be started.
-        """
+        """A program has ended, or could not be started."""
         self.running -= 1
         if self._waiters:
             self._wake()
 
     def lend(self, count: int) -> None:
-        """
-        Others may start so many.
-        """
+        """Others may start so many."""
         self.lent += count
 
     def takeBack(self, count: int) -> None:
-        """
-        Others will not start so many of those that they might have.
-        """
+        """Others will not start so many of those that they might have."""
         self.lent -= count
         if self._waiters:
             self._wake()
 
     def whenFree(self, callback: Callable[[], None]) -> None:
-        """
-        Call once when a program may be started.  What was lent is wanted back.
-        """
+        """Call once when a program may be started.  What was lent is wanted back."""
         self._reached(self.most)
         self._waiters.append(callback)
         lenders, self._lenders = self._lenders, {}
@@ -128,9 +110,7 @@ class Total:
 
     @property
     def lenders(self) -> int:
-        """
-        How many have others accept.
-        """
+        """How many have others accept."""
         return len(self._lenders)
 
     def lending(self, recall: Callable[[], None]) -> None:
@@ -142,15 +122,11 @@ class Total:
         self._lenders[recall] = None
 
     def notLending(self, recall: Callable[[], None]) -> None:
-        """
-        They do not accept any more.
-        """
+        """They do not accept any more."""
         self._lenders.pop(recall, None)
 
     def _wake(self) -> None:
-        """
-        Tell those who wait, as long as a program may be started.
-        """
+        """Tell those who wait, as long as a program may be started."""
         for _ in range(len(self._waiters)):
             if self.full or not self._waiters:
                 return
@@ -158,9 +134,7 @@ class Total:
 
 
 class Share:
-    """
-    What one process that accepts by itself may have at once, and has.
-    """
+    """What one process that accepts by itself may have at once, and has."""
 
     def __init__(self, total: Total) -> None:
         self._total = total
@@ -169,23 +143,17 @@ class Share:
 
     @property
     def most(self) -> int:
-        """
-        How many of its programs may run at once; 0 is no bound.
-        """
+        """How many of its programs may run at once; 0 is no bound."""
         return self._total.share
 
     @property
     def _left(self) -> int:
-        """
-        How many more it may start.
-        """
+        """How many more it may start."""
         return max(0, self.most - len(self._running))
 
     @property
     def exhausted(self) -> bool:
-        """
-        Whether it can start no more.
-        """
+        """Whether it can start no more."""
         return self.most > 0 and self._left == 0
 
     def fits(self) -> bool:
@@ -198,25 +166,19 @@ class Share:
         return self._held or not total.most or (self.most > 0 and taken <= total.most)
 
     def hold(self) -> None:
-        """
-        It accepts from now on.
-        """
+        """It accepts from now on."""
         if self.most and not self._held:
             self._held = True
             self._total.lend(self._left)
 
     def letGo(self) -> None:
-        """
-        It does not accept any more.
-        """
+        """It does not accept any more."""
         if self._held:
             self._held = False
             self._total.takeBack(self._left)
 
     def began(self, pid: int) -> None:
-        """
-        It has started a program by itself, which is counted already.
-        """
+        """It has started a program by itself, which is counted already."""
         if not self.most:
             return
         before = self._left
@@ -225,9 +187,7 @@ class Share:
             self._total.takeBack(before - self._left)
 
     def ended(self, pid: int) -> None:
-        """
-        A program of its has ended, which is counted still.
-        """
+        """A program of its has ended, which is counted still."""
         if pid not in self._running:
             return
         before = self._left
@@ -236,8 +196,6 @@ class Share:
             self._total.lend(self._left - before)
 
     def died(self) -> None:
-        """
-        It is gone; another one begins with nothing.
-        """
+        """It is gone; another one begins with nothing."""
         self.letGo()
         self._running.clear()

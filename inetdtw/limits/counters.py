@@ -2,9 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Counting what became of a service's programs, from the start of the daemon on.
-"""
+"""Counting what became of a service's programs, from the start of the daemon on."""
 
 from __future__ import annotations
 
@@ -50,9 +48,7 @@ class Tally:
             self.cold += 1
 
     def end(self, how: Exit) -> None:
-        """
-        One has ended.
-        """
+        """One has ended."""
         self.ended += 1
         self.bad += how.bad
         self.last = how

@@ -18,14 +18,10 @@ WINDOW, HARMLESS = 60.0, 1
 
 
 class Renewals:
-    """
-    The replacements of one service's socket.
-    """
+    """The replacements of one service's socket."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
-        """
-        @param clock: the time in seconds, from any start.
-        """
+        """@param clock: the time in seconds, from any start."""
         self._clock = clock
         self._times: list[float] = []
         self._cause = ""
@@ -40,23 +36,17 @@ class Renewals:
         self._cause = cause
 
     def clear(self) -> None:
-        """
-        Forget them all.
-        """
+        """Forget them all."""
         self._times = []
 
     def _recent(self) -> list[float]:
-        """
-        Return when the replacements were that count.
-        """
+        """Return when the replacements were that count."""
         since = self._clock() - WINDOW
         return [when for when in self._times if when > since]
 
     @property
     def trouble(self) -> str | None:
-        """
-        What is wrong with the service, if that were too many.
-        """
+        """What is wrong with the service, if that were too many."""
         count = len(self._recent())
         if count <= HARMLESS:
             return None

@@ -2,9 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Counting: how many programs of a service run, and have started lately.
-"""
+"""Counting: how many programs of a service run, and have started lately."""
 
 from __future__ import annotations
 
@@ -40,31 +38,23 @@ class Verdict(Enum):
 
 
 class _Starts:
-    """
-    The starts of the last minute, up to a bound.
-    """
+    """The starts of the last minute, up to a bound."""
 
     def __init__(self) -> None:
         self._times: deque[float] = deque()
 
     def reached(self, bound: int, now: float) -> bool:
-        """
-        Whether there were C{bound} of them.
-        """
+        """Whether there were C{bound} of them."""
         while self._times and self._times[0] <= now - WINDOW:
             self._times.popleft()
         return len(self._times) >= bound
 
     def left(self, bound: int, now: float) -> int:
-        """
-        How many are missing to C{bound}.
-        """
+        """How many are missing to C{bound}."""
         return 0 if self.reached(bound, now) else bound - len(self._times)
 
     def add(self, now: float) -> None:
-        """
-        There was one.
-        """
+        """There was one."""
         self._times.append(now)
 
 
@@ -79,9 +69,7 @@ class Limits:
     """
 
     def __init__(self, bounds: Bounds, clock: Callable[[], float]) -> None:
-        """
-        @param clock: the time in seconds, from any start.
-        """
+        """@param clock: the time in seconds, from any start."""
         self._bounds = bounds
         self.running = self.admitted = self.refused = 0
         self._clock = clock
@@ -93,9 +81,7 @@ class Limits:
 
     @property
     def bounds(self) -> Bounds:
-        """
-        What the counts may reach; it may be changed at any time.
-        """
+        """What the counts may reach; it may be changed at any time."""
         return self._bounds
 
     @bounds.setter
@@ -110,16 +96,12 @@ class Limits:
                 self._sources[self.sourceOf(peer)] += count
 
     def sourceOf(self, peer: str) -> str:
-        """
-        Return what counts as one client address.
-        """
+        """Return what counts as one client address."""
         return sourceOf(peer, self._bounds.sourcePrefix)
 
     @property
     def full(self) -> bool:
-        """
-        Whether as many programs run as may; further clients should wait.
-        """
+        """Whether as many programs run as may; further clients should wait."""
         return 0 < self.bounds.acceptMax <= self.running
 
     def busy(self, source: str) -> bool:
@@ -161,9 +143,7 @@ class Limits:
         return self._answers.allows(answeredTo(peer, prefix), most, cost, take)
 
     def mayLogAnswers(self) -> bool:
-        """
-        True once in a minute, to log that clients are not answered.
-        """
+        """True once in a minute, to log that clients are not answered."""
         return self._answers.mayLog()
 
     def about(self, verdict: Verdict, peer: str) -> str:
@@ -178,40 +158,30 @@ class Limits:
         return reason.replace("one address", f"one /{length}") if slash else reason
 
     def spare(self, most: int) -> int:
-        """
-        How many more may start now, up to C{most}.
-        """
+        """How many more may start now, up to C{most}."""
         if not self.bounds.serviceMax:
             return most
         return min(most, self._starts.left(self.bounds.serviceMax, self._clock()))
 
     def again(self) -> None:
-        """
-        One that was admitted has ended, and was started again.
-        """
+        """One that was admitted has ended, and was started again."""
         self.admitted += 1
         if self.bounds.serviceMax:
             self._starts.add(self._clock())
 
     def forgive(self) -> None:
-        """
-        Count the starts of the service anew.
-        """
+        """Count the starts of the service anew."""
         self._starts = _Starts()
 
     def release(self, peer: str = "") -> None:
-        """
-        One that was admitted for C{peer} has ended.
-        """
+        """One that was admitted for C{peer} has ended."""
         self.running -= 1
         _countDown(self._peers, peer)
         if self._bounds.perSource:
             _countDown(self._sources, self.sourceOf(peer))
 
     def bound(self, verdict: Verdict) -> int:
-        """
-        The bound that led to a verdict.
-        """
+        """The bound that led to a verdict."""
         return {
             Verdict.TRIPPED: self.bounds.serviceMax,
             Verdict.PEER_RATE: self.bounds.ipMax,
@@ -220,9 +190,7 @@ class Limits:
         }.get(verdict, 0)
 
     def _judge(self, source: str, now: float) -> Verdict:
-        """
-        Whether one more may start.
-        """
+        """Whether one more may start."""
         bounds = self.bounds
         if self.busy(source):
             return Verdict.PEER_BUSY
@@ -235,9 +203,7 @@ class Limits:
         return Verdict.ADMIT
 
     def _count(self, peer: str, source: str, now: float) -> None:
-        """
-        One more starts.
-        """
+        """One more starts."""
         self.running += 1
         self.admitted += 1
         if self.bounds.serviceMax:
@@ -268,9 +234,7 @@ class Limits:
 
 
 def _countDown(counts: Counter[str], name: str) -> None:
-    """
-    Take one from a count, and forget it when it is 0.
-    """
+    """Take one from a count, and forget it when it is 0."""
     if counts[name] > 1:
         counts[name] -= 1
     else:

@@ -2,9 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Lines of the log that strangers cause, at most one in a minute.
-"""
+"""Lines of the log that strangers cause, at most one in a minute."""
 
 from __future__ import annotations
 
@@ -15,9 +13,7 @@ _SECONDS_BETWEEN_LINES = 60.0
 
 
 class Seldom:
-    """
-    Tell whether a minute has passed since the last time, for each key.
-    """
+    """Tell whether a minute has passed since the last time, for each key."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock

@@ -28,16 +28,12 @@ _HEAD = 100
 
 
 class Lines(Logger):
-    """
-    A logger whose lines are lines, whatever is in their values.
-    """
+    """A logger whose lines are lines, whatever is in their values."""
 
     def emit(
         self, level: LogLevel, format: str | None = None, **kwargs: object
     ) -> None:
-        """
-        Write a line.
-        """
+        """Write a line."""
         values = {
             name: printable(value) if isinstance(value, str) else value
             for name, value in kwargs.items()
@@ -46,9 +42,7 @@ class Lines(Logger):
 
 
 class ClientLines:
-    """
-    What there is to say of clients.
-    """
+    """What there is to say of clients."""
 
     def __init__(
         self,
@@ -74,9 +68,7 @@ class ClientLines:
         self._log = Lines(namespace="inetdtw")
 
     def _later(self, seconds: float, *call: Any) -> Any:
-        """
-        Call something later.
-        """
+        """Call something later."""
         if self._reactor is None:
             from twisted.internet import reactor
 
@@ -84,9 +76,7 @@ class ClientLines:
         return self._reactor.callLater(seconds, *call)
 
     def flush(self) -> None:
-        """
-        Say now how much was left out.
-        """
+        """Say now how much was left out."""
         self._rate.close()
 
     def suppressed(self, kind: str, service: str, lines: int) -> None:
@@ -130,9 +120,7 @@ class ClientLines:
             )
 
     def end(self, service: str, pid: int, peer: Any, how: Exit, seconds: float) -> None:
-        """
-        A program has ended.
-        """
+        """A program has ended."""
         if self._level < (WARN if how.bad else INFO):
             return
         # Whoever wants to know of each start wants to know of each end.
@@ -184,9 +172,7 @@ class ClientLines:
         return self._rate.exceeded(kind, service)
 
     def refuse(self, service: str, peer: Any, reason: str) -> None:
-        """
-        A client was turned away.
-        """
+        """A client was turned away."""
         if self._level < WARN or not self._allows("refuse", service, reason):
             return
         self._log.warn(
@@ -197,9 +183,7 @@ class ClientLines:
         )
 
     def fail(self, service: str, peer: Any, reason: str) -> None:
-        """
-        A program could not be started.
-        """
+        """A program could not be started."""
         if not self._allows("fail", service, reason):
             return
         self._log.error(
@@ -210,9 +194,7 @@ class ClientLines:
         )
 
     def drop(self, service: str, peer: Any, reason: str) -> None:
-        """
-        A datagram was thrown away.
-        """
+        """A datagram was thrown away."""
         if self._level < WARN or not self._allows("drop", service, reason):
             return
         self._log.warn(

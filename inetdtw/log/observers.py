@@ -32,9 +32,7 @@ _NUMBERS = ("seconds", "cpu", "retry")
 
 
 def jsonLine(event: dict[str, Any]) -> str:
-    """
-    An event of C{twisted.logger} as one line, without an end.
-    """
+    """An event of C{twisted.logger} as one line, without an end."""
     when = datetime.fromtimestamp(event["log_time"], timezone.utc)
     found = {
         "time": when.isoformat(timespec="milliseconds"),
@@ -51,9 +49,7 @@ def jsonLine(event: dict[str, Any]) -> str:
 
 
 def _values(event: dict[str, Any]) -> dict[str, Any]:
-    """
-    The values of a line of the superserver; those that are not known are left out.
-    """
+    """The values of a line of the superserver; those that are not known are left out."""
     found = {}
     for name in (*_FIELD.findall(event["log_format"]), "status", "signal"):
         value = event.get(name)
@@ -64,9 +60,7 @@ def _values(event: dict[str, Any]) -> dict[str, Any]:
 
 
 def _number(text: str) -> Any:
-    """
-    A number, or else a word that says why there is none.
-    """
+    """A number, or else a word that says why there is none."""
     try:
         return float(text)
     except ValueError:
@@ -74,14 +68,10 @@ def _number(text: str) -> Any:
 
 
 def jsonObserver(stream: Any) -> FileLogObserver:
-    """
-    Make an observer that writes to a stream.
-    """
+    """Make an observer that writes to a stream."""
     return FileLogObserver(stream, lambda event: f"{jsonLine(event)}\n")
 
 
 def standardOutput() -> FileLogObserver:
-    """
-    Make an observer that writes to standard output.
-    """
+    """Make an observer that writes to standard output."""
     return jsonObserver(sys.stdout)

@@ -43,9 +43,7 @@ class _Interval:
 
 
 class LogRate:
-    """
-    The rate limits of all services.
-    """
+    """The rate limits of all services."""
 
     def __init__(
         self,
@@ -87,9 +85,7 @@ class LogRate:
         return False
 
     def exceeded(self, kind: str, service: str) -> bool:
-        """
-        True if lines are left out at the moment.
-        """
+        """True if lines are left out at the moment."""
         interval = self._intervals.get((kind, service))
         now = self._clock()
         if interval is None or now >= interval.until:
@@ -99,9 +95,7 @@ class LogRate:
         return interval.left > 0
 
     def leaveOut(self, kind: str, service: str, lines: int) -> None:
-        """
-        Count lines that are left out.
-        """
+        """Count lines that are left out."""
         fresh = _Interval(self._clock() + INTERVAL)
         interval = self._intervals.setdefault((kind, service), fresh)
         interval.left += lines
@@ -110,9 +104,7 @@ class LogRate:
             interval.end = self._later(seconds, self._over, kind, service)
 
     def _over(self, kind: str, service: str) -> None:
-        """
-        An interval is over, if there was one.
-        """
+        """An interval is over, if there was one."""
         interval = self._intervals.pop((kind, service), None)
         if interval is None or interval.end is None:
             return
@@ -121,8 +113,6 @@ class LogRate:
         self._told(kind, service, interval.left)
 
     def close(self) -> None:
-        """
-        End all intervals.
-        """
+        """End all intervals."""
         for kind, service in list(self._intervals):
             self._over(kind, service)

@@ -48,16 +48,12 @@ JUST_ACCEPTED = "; the client that it was accepting, if any, is closed"
 
 
 def _word(text: str) -> str:
-    """
-    A text without blanks.
-    """
+    """A text without blanks."""
     return text.replace(" ", "\\x20")
 
 
 class Report(ClientLines):
-    """
-    What the daemon has to say.
-    """
+    """What the daemon has to say."""
 
     def __init__(
         self,
@@ -99,9 +95,7 @@ class Report(ClientLines):
         )
 
     def resume(self, service: str) -> None:
-        """
-        A service takes clients again.
-        """
+        """A service takes clients again."""
         if self._level < NOTICE:
             return
         self._log.info("resume {service} peer=-", service=service)
@@ -122,9 +116,7 @@ class Report(ClientLines):
         )
 
     def unused(self, about: Unused) -> None:
-        """
-        The daemon was started with something that no service wants.
-        """
+        """The daemon was started with something that no service wants."""
         if self._level < WARN:
             return
         self._log.warn(
@@ -136,25 +128,19 @@ class Report(ClientLines):
         )
 
     def changed(self, service: str) -> None:
-        """
-        A service is another one now, on the same socket.
-        """
+        """A service is another one now, on the same socket."""
         if self._level < NOTICE:
             return
         self._log.info("change {service}", service=service)
 
     def stopped(self, service: str) -> None:
-        """
-        A service has given its socket up.
-        """
+        """A service has given its socket up."""
         if self._level < NOTICE:
             return
         self._log.info("close {service}", service=service)
 
     def unbound(self, service: str, address: str, seconds: float, reason: str) -> None:
-        """
-        A service cannot have its socket yet.
-        """
+        """A service cannot have its socket yet."""
         self._log.error(
             "unbound {service} address={address} retry={retry} reason={reason}",
             service=service,
@@ -164,9 +150,7 @@ class Report(ClientLines):
         )
 
     def renewed(self, service: str, address: str, reason: str) -> None:
-        """
-        A service needs another socket, as nobody can reach it by the one that it has.
-        """
+        """A service needs another socket, as nobody can reach it by the one that it has."""
         if self._level < WARN or not self._allows("renew", service, reason):
             return
         self._log.warn(
@@ -177,9 +161,7 @@ class Report(ClientLines):
         )
 
     def reload(self, changes: Changes) -> None:
-        """
-        A new configuration holds.
-        """
+        """A new configuration holds."""
         if self._level < NOTICE:
             return
         self._log.info(
@@ -192,9 +174,7 @@ class Report(ClientLines):
         )
 
     def unchanged(self, problems: int) -> None:
-        """
-        A new configuration was rejected.
-        """
+        """A new configuration was rejected."""
         self._log.error(
             "reload - peer=- problems={problems} reason={reason}",
             problems=problems,
@@ -202,9 +182,7 @@ class Report(ClientLines):
         )
 
     def problem(self, error: ConfError) -> None:
-        """
-        A part of the configuration is left out.
-        """
+        """A part of the configuration is left out."""
         self._log.error(
             "conf {place} field={field} reason={reason}",
             place=_word(str(error.place)),
@@ -213,9 +191,7 @@ class Report(ClientLines):
         )
 
     def warning(self, about: Any) -> None:
-        """
-        A part of the configuration is strange.
-        """
+        """A part of the configuration is strange."""
         if self._level < WARN:
             return
         self._log.warn(
@@ -226,9 +202,7 @@ class Report(ClientLines):
         )
 
     def unnotified(self, address: str, reason: str) -> None:
-        """
-        Whoever supervises the daemon cannot be told anything.
-        """
+        """Whoever supervises the daemon cannot be told anything."""
         if self._level < WARN:
             return
         self._log.warn(
@@ -254,9 +228,7 @@ class Report(ClientLines):
             self.refuse(service, peer, reason)
 
     def _isNew(self, what: str) -> bool:
-        """
-        True if something was not said in the last C{QUIET} seconds; it is from now on.
-        """
+        """True if something was not said in the last C{QUIET} seconds; it is from now on."""
         now = self._clock()
         if now - self._said.get(what, -QUIET) < QUIET:
             return False
@@ -264,9 +236,7 @@ class Report(ClientLines):
         return True
 
     def lost(self, lines: int) -> None:
-        """
-        Lines of the log could not be written, and are gone.
-        """
+        """Lines of the log could not be written, and are gone."""
         self._log.error(
             "log - lost={lost} reason={reason}",
             lost=lines,
@@ -286,9 +256,7 @@ class Report(ClientLines):
             self._log.warn("signal - name={name} event={what}", name=name, what=what)
 
     def crowded(self, most: int) -> None:
-        """
-        As many programs run as may.
-        """
+        """As many programs run as may."""
         self.stalled(f"{most} programs run, which --max-children allows at most")
 
     def forkserver(self, uid: int, pid: int | None, retry: float, reason: str) -> None:
@@ -312,9 +280,7 @@ class Report(ClientLines):
         )
 
     def warmed(self, service: str, pid: int | None) -> None:
-        """
-        The interpreter that is kept for a service is ready.
-        """
+        """The interpreter that is kept for a service is ready."""
         if self._level < NOTICE:
             return
         self._log.info(
@@ -365,9 +331,7 @@ class Report(ClientLines):
         return True
 
     def state(self, state: ServiceState) -> None:
-        """
-        How a service is, as somebody has asked.
-        """
+        """How a service is, as somebody has asked."""
         self._log.info(
             "state {service} address={address} started={started} warm={warm} "
             "refused={refused} failed={failed} running={running} held={held}",
@@ -382,26 +346,20 @@ class Report(ClientLines):
         )
 
     def draining(self, running: int) -> None:
-        """
-        The daemon takes no more clients, and ends when no program runs.
-        """
+        """The daemon takes no more clients, and ends when no program runs."""
         if self._level < NOTICE:
             return
         self._log.info("drain - running={running}", running=running)
 
     def controlled(self, address: str) -> None:
-        """
-        The daemon can be asked and told things there.
-        """
+        """The daemon can be asked and told things there."""
         if self._level < INFO:
             return
         where = _word(printable(address))
         self._log.info("control - address={address}", address=where)
 
     def uncontrolled(self, address: str, reason: str) -> None:
-        """
-        The daemon cannot be asked things where it should.
-        """
+        """The daemon cannot be asked things where it should."""
         if self._level < WARN:
             return
         self._log.warn(
@@ -411,9 +369,7 @@ class Report(ClientLines):
         )
 
     def nothing(self, files: str) -> None:
-        """
-        There is nothing to serve.
-        """
+        """There is nothing to serve."""
         self._log.error(
             "nothing - reason={reason}", reason=f"nothing to serve in {files}"
         )

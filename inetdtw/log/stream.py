@@ -48,9 +48,7 @@ _UNABLE = (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS, errno.ESPIPE)
 
 
 class LogStream:
-    """
-    What a log observer writes to.
-    """
+    """What a log observer writes to."""
 
     def __init__(
         self,
@@ -76,15 +74,11 @@ class LogStream:
         self._later: Any = None
 
     def write(self, text: str) -> None:
-        """
-        Write lines, now or later.
-        """
+        """Write lines, now or later."""
         self.put(text.encode("utf-8", "backslashreplace"))
 
     def put(self, data: bytes) -> None:
-        """
-        Write lines, or one message, now or later.
-        """
+        """Write lines, or one message, now or later."""
         self._drain()
         self._tell()
         if self._queue and self._size + len(data) > CAPACITY:
@@ -97,9 +91,7 @@ class LogStream:
             self._wait()
 
     def flush(self) -> None:
-        """
-        Do nothing: what can be written was written.
-        """
+        """Do nothing: what can be written was written."""
 
     def finish(self, patience: float = PATIENCE) -> None:
         """
@@ -118,9 +110,7 @@ class LogStream:
         self._size = 0
 
     def _wait(self) -> None:
-        """
-        Try again in a moment.
-        """
+        """Try again in a moment."""
         if self._reactor is None:
             from twisted.internet import reactor
 
@@ -128,9 +118,7 @@ class LogStream:
         self._later = self._reactor.callLater(RETRY, self._again)
 
     def _again(self) -> None:
-        """
-        Try again.
-        """
+        """Try again."""
         self._later = None
         self._drain()
         self._tell()
@@ -138,9 +126,7 @@ class LogStream:
             self._wait()
 
     def _drain(self) -> None:
-        """
-        Write what there is room for.
-        """
+        """Write what there is room for."""
         while self._queue:
             data = self._queue[0]
             try:
@@ -170,9 +156,7 @@ class LogStream:
         self._size = sum(map(len, kept))
 
     def _tell(self) -> None:
-        """
-        Say how much was lost, if there is room for that.
-        """
+        """Say how much was lost, if there is room for that."""
         if self._lost and not self._queue:
             lost, self._lost = self._lost, 0
             self._told(lost)
@@ -181,9 +165,7 @@ class LogStream:
 
 
 def _lines(data: bytes) -> int:
-    """
-    Return how many lines something is.
-    """
+    """Return how many lines something is."""
     return data.count(b"\n") or 1
 
 
@@ -207,9 +189,7 @@ def senderFor(fd: int) -> Send:
 
 
 def _sendShared(fd: int, data: bytes) -> int:
-    """
-    Write to a description that others share, without waiting.
-    """
+    """Write to a description that others share, without waiting."""
     if hasattr(os, "RWF_NOWAIT"):
         try:
             return os.pwritev(fd, [data], -1, os.RWF_NOWAIT)
@@ -239,9 +219,7 @@ def takeStreams(report: Report) -> None:
 
 
 def unblock(stream: Any, instead: LogStream) -> None:
-    """
-    Have what is written to a stream go elsewhere.
-    """
+    """Have what is written to a stream go elsewhere."""
     stream.flush()
     stream.write = instead.write
     stream.flush = instead.flush

@@ -34,9 +34,7 @@ _LEVELS = 7
 
 
 def hasSocket(path: str = PATH) -> bool:
-    """
-    True if this system's log is a UNIX socket, though there may be none at the moment.
-    """
+    """True if this system's log is a UNIX socket, though there may be none at the moment."""
     linux: bool = sys.platform.startswith("linux")
     if linux:
         return True
@@ -47,23 +45,17 @@ def hasSocket(path: str = PATH) -> bool:
 
 
 class Syslog:
-    """
-    What openlog(3) and syslog(3) do, to a stream of messages that does not block.
-    """
+    """What openlog(3) and syslog(3) do, to a stream of messages that does not block."""
 
     def __init__(self, put: Callable[[bytes], None]) -> None:
-        """
-        @param put: takes messages, each of which ends with NUL.
-        """
+        """@param put: takes messages, each of which ends with NUL."""
         self._put = put
         self.openlog("inetd")
 
     def openlog(
         self, ident: str, options: int = 0, facility: int = syslog.LOG_USER
     ) -> None:
-        """
-        Say what is in front of each message.
-        """
+        """Say what is in front of each message."""
         self._ident = ident
         self._hasPid = bool(options & syslog.LOG_PID)
         self._facility = facility
@@ -84,9 +76,7 @@ class Syslog:
 
 
 class SystemLog:
-    """
-    Sends messages to whatever listens there at the time, and never waits.
-    """
+    """Sends messages to whatever listens there at the time, and never waits."""
 
     def __init__(self, path: str = PATH) -> None:
         self._path = path
@@ -113,9 +103,7 @@ class SystemLog:
         return self._send(self._socket, data)
 
     def _send(self, sock: socket.socket, data: bytes) -> int:
-        """
-        Send a message, whose end only a stream has to be told.
-        """
+        """Send a message, whose end only a stream has to be told."""
         if sock.type == socket.SOCK_STREAM:
             return sock.send(data)
         return sock.send(data[:-1]) + 1

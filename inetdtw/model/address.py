@@ -2,9 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-The addresses of clients, as the log has them.
-"""
+"""The addresses of clients, as the log has them."""
 
 from __future__ import annotations
 
@@ -15,9 +13,7 @@ from inetdtw.serve.environment import plain
 
 
 def peerText(peer: Any) -> str:
-    """
-    A client's address, as a word; one of a UNIX socket has none.
-    """
+    """A client's address, as a word; one of a UNIX socket has none."""
     if isinstance(peer, tuple) and len(peer) > 1:
         host = plain(peer[0])
         return f"[{host}]:{peer[1]}" if ":" in host else f"{host}:{peer[1]}"

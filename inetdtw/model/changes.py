@@ -2,9 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-What a reload has to do: a comparison of what runs with what is wanted.
-"""
+"""What a reload has to do: a comparison of what runs with what is wanted."""
 
 from __future__ import annotations
 
@@ -50,9 +48,7 @@ class Reload:
 
 
 def diff(old: Mapping[Key, Service], new: Mapping[Key, Service]) -> Changes:
-    """
-    Compare two configurations.
-    """
+    """Compare two configurations."""
     both = [new[key] for key in new if key in old]
     return Changes(
         keep=tuple(each for each in both if old[each.key] == each),

@@ -2,9 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Words of a configuration, where they are written, and what is wrong with them.
-"""
+"""Words of a configuration, where they are written, and what is wrong with them."""
 
 from __future__ import annotations
 
@@ -41,9 +39,7 @@ def printable(text: str, kept: str = "") -> str:
 
 
 def _escaped(character: str) -> str:
-    """
-    Return a character as it can be printed.
-    """
+    """Return a character as it can be printed."""
     if character.isprintable():
         return character
     if "\udc80" <= character <= "\udcff":
@@ -71,9 +67,7 @@ class ConfError(Exception):
 
 
 class Word(NamedTuple):
-    """
-    One word of a configuration file, quotes removed, and where it begins.
-    """
+    """One word of a configuration file, quotes removed, and where it begins."""
 
     text: str
     place: Place

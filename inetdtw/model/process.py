@@ -2,9 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-What a process has taken on before it becomes a service's program.
-"""
+"""What a process has taken on before it becomes a service's program."""
 
 from __future__ import annotations
 
@@ -27,9 +25,7 @@ class Identity:
 
 @dataclass(frozen=True)
 class Login:
-    """
-    What passwd(5) says of the user that a program runs as.
-    """
+    """What passwd(5) says of the user that a program runs as."""
 
     name: str
     home: str
@@ -59,9 +55,7 @@ class Context:
 
     @property
     def plain(self) -> bool:
-        """
-        Whether it says nothing but who, where and with which umask.
-        """
+        """Whether it says nothing but who, where and with which umask."""
         return (self.nice, self.chroot, self.limits) == (0, None, ())
 
     def words(self) -> Iterator[str]:

@@ -2,9 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Which service somebody means who types a word.
-"""
+"""Which service somebody means who types a word."""
 
 from __future__ import annotations
 
@@ -23,9 +21,7 @@ LISTED = 20
 
 
 class NotOneService(ValueError):
-    """
-    A word means no service, or more than one; the message says which there are.
-    """
+    """A word means no service, or more than one; the message says which there are."""
 
 
 def chosen(word: str, among: Iterable[tuple[ServiceState, _T]]) -> _T:
@@ -52,9 +48,7 @@ def chosen(word: str, among: Iterable[tuple[ServiceState, _T]]) -> _T:
 
 
 def isMeant(word: str, name: str, address: str) -> bool:
-    """
-    Whether a word is one for a service.
-    """
+    """Whether a word is one for a service."""
     called, slash, protocol = name.rpartition("/")
     words = {name, address, f"{address}/{protocol}"}
     if slash:
@@ -63,9 +57,7 @@ def isMeant(word: str, name: str, address: str) -> bool:
 
 
 def listed(names: Iterable[str]) -> str:
-    """
-    Names, as many as a person wants to read.
-    """
+    """Names, as many as a person wants to read."""
     names = list(names)
     more = f" and {len(names) - LISTED} more" if len(names) > LISTED else ""
     return ", ".join(names[:LISTED]) + more

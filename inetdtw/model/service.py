@@ -75,9 +75,7 @@ class Address:
 
 
 def hostIn(where: tuple[Any, ...]) -> str:
-    """
-    The L{host<Address.host>} in an address as getsockname(2) gives it.
-    """
+    """The L{host<Address.host>} in an address as getsockname(2) gives it."""
     host = str(where[0])
     index = where[3] if len(where) > 3 else 0
     if not index or not _ofOneLink(host):
@@ -90,9 +88,7 @@ def hostIn(where: tuple[Any, ...]) -> str:
 
 
 def _ofOneLink(host: str) -> bool:
-    """
-    Whether another link may have the same address of IPv6.
-    """
+    """Whether another link may have the same address of IPv6."""
     about = ipaddress.IPv6Address(host)
     return about.is_link_local or about.is_multicast
 
@@ -175,9 +171,7 @@ class Bounds:
 
     @property
     def none(self) -> bool:
-        """
-        Whether there are none.
-        """
+        """Whether there are none."""
         return not (self.acceptMax or self.serviceMax or self.ipMax or self.perSource)
 
 
@@ -204,9 +198,7 @@ class SocketOptions:
 
 @dataclass(frozen=True)
 class Ownership:
-    """
-    Whose a UNIX socket is; an id of -1 changes nothing.
-    """
+    """Whose a UNIX socket is; an id of -1 changes nothing."""
 
     uid: int = -1
     gid: int = -1
@@ -262,23 +254,17 @@ class Service:
 
     @property
     def key(self) -> Key:
-        """
-        What makes it the same service after a reload: the socket it needs.
-        """
+        """What makes it the same service after a reload: the socket it needs."""
         return self.address, self.socktype
 
     @property
     def isMuxed(self) -> bool:
-        """
-        Whether its clients come by tcpmux.
-        """
+        """Whether its clients come by tcpmux."""
         return self.address.family == socket.AF_UNSPEC
 
     @property
     def isStream(self) -> bool:
-        """
-        Whether clients connect to it.
-        """
+        """Whether clients connect to it."""
         return self.socktype != socket.SOCK_DGRAM
 
 

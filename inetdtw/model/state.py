@@ -81,17 +81,13 @@ _WHY = {
 
 
 def conditionOf(held: Collection[str]) -> str:
-    """
-    What a service is, by the reasons why it takes no clients.
-    """
+    """What a service is, by the reasons why it takes no clients."""
     found = (word for reason, word in _OF_REASON.items() if reason in held)
     return next(found, LISTENING)
 
 
 def pauseReason(held: Collection[str]) -> str | None:
-    """
-    Why a service pauses, if it does.
-    """
+    """Why a service pauses, if it does."""
     return next((why for reason, why in _WHY.items() if reason in held), None)
 
 
@@ -143,22 +139,16 @@ class ServiceState:
 
     @property
     def condition(self) -> str:
-        """
-        One of L{CONDITIONS}.
-        """
+        """One of L{CONDITIONS}."""
         return conditionOf(self.held)
 
     @property
     def healthy(self) -> bool:
-        """
-        Whether it does what its configuration says.
-        """
+        """Whether it does what its configuration says."""
         return self.condition in HEALTHY
 
     def asJSON(self) -> dict[str, Any]:
-        """
-        What a machine is told.
-        """
+        """What a machine is told."""
         last = self.last and {"status": self.last.status, "signal": self.last.signal}
         return {
             "service": self.name,
@@ -226,9 +216,7 @@ def stateOf(
 
 
 def kindOf(service: Service) -> str:
-    """
-    What kind of service it is, in the words of inetd.conf(5).
-    """
+    """What kind of service it is, in the words of inetd.conf(5)."""
     words = [SOCKTYPE_NAMES[service.socktype]]
     words.append("wait" if service.wait else "nowait")
     if service.internal is not None:
@@ -266,15 +254,11 @@ class DaemonState:
 
     @property
     def healthy(self) -> bool:
-        """
-        Whether all services do what the configuration says.
-        """
+        """Whether all services do what the configuration says."""
         return not self.draining and all(each.healthy for each in self.services)
 
     def asJSON(self) -> dict[str, Any]:
-        """
-        What a machine is told.
-        """
+        """What a machine is told."""
         return {
             "version": self.version,
             "pid": self.pid,

@@ -62,15 +62,11 @@ class Gate:
         self._account = account
 
     def open(self) -> bool:
-        """
-        Whether a client may be taken.  If not, the port is held for as long.
-        """
+        """Whether a client may be taken.  If not, the port is held for as long."""
         return self.free() and self.port.reading
 
     def free(self) -> bool:
-        """
-        Whether a program may be started, whatever else holds the port.
-        """
+        """Whether a program may be started, whatever else holds the port."""
         if self._limits.full:
             self.port.hold("full")
             return False
@@ -91,9 +87,7 @@ class Gate:
         return True
 
     def _waitFor(self, total: Total) -> None:
-        """
-        Hold the port until there may be one more program.
-        """
+        """Hold the port until there may be one more program."""
         if "total" not in self.port.reasons:
             self.port.hold("total")
             total.whenFree(lambda: self.port.free("total"))
@@ -160,9 +154,7 @@ class Gate:
     def _decide(
         self, peer: Any, serve: Callable[[], object], refuse: Callable[[], object]
     ) -> None:
-        """
-        Serve or refuse a client by what holds now.
-        """
+        """Serve or refuse a client by what holds now."""
         if not self.admit(peer):
             survived(self._name, refuse)
         elif not survived(self._name, serve):
@@ -184,15 +176,11 @@ class Gate:
         return False
 
     def unanswered(self) -> None:
-        """
-        Count a datagram that is left unanswered for its source.
-        """
+        """Count a datagram that is left unanswered for its source."""
         self._limits.refused += 1
 
     def close(self) -> None:
-        """
-        Refuse those that are not decided on, as nobody is served any more.
-        """
+        """Refuse those that are not decided on, as nobody is served any more."""
         for peer, refuse in self._undecided.takeAll():
             self._limits.refused += 1
             self._refused(Verdict.PEER_BUSY, peer)
@@ -232,44 +220,32 @@ class Gate:
         return reason
 
     def _resumed(self) -> None:
-        """
-        A pause is over, which the rate was the reason of.
-        """
+        """A pause is over, which the rate was the reason of."""
         self._limits.forgive()
         self._report.resume(self._name)
 
     def spare(self, most: int) -> int:
-        """
-        How many more programs may start now, one after the other, up to C{most}.
-        """
+        """How many more programs may start now, one after the other, up to C{most}."""
         return self._limits.spare(most)
 
     def again(self) -> None:
-        """
-        A client's program was started once more.
-        """
+        """A client's program was started once more."""
         self._limits.again()
 
     def release(self, peer: Any = None) -> None:
-        """
-        A client that was admitted is served.
-        """
+        """A client that was admitted is served."""
         self._limits.release(hostOf(peer))
         self._account.give(peer)
         if self._total is not None:
             self._total.give()
 
     def reopen(self) -> None:
-        """
-        See whether there is room again below the limit.
-        """
+        """See whether there is room again below the limit."""
         if self._undecided:
             self._undecided.look()
         if not self._limits.full:
             self.port.free("full")
 
     def short(self, reason: str) -> None:
-        """
-        The machine is out of something.
-        """
+        """The machine is out of something."""
         self._report.stalled(reason)

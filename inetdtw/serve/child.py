@@ -2,9 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-One child of a service: a program from its order to its end.
-"""
+"""One child of a service: a program from its order to its end."""
 
 from __future__ import annotations
 
@@ -45,9 +43,7 @@ class Child:
     def __init__(
         self, service: Service, peer: Any, host: Host, done: Callable[[Child], None]
     ) -> None:
-        """
-        @param done: called once, when it has ended or could not be started.
-        """
+        """@param done: called once, when it has ended or could not be started."""
         self.peer = peer
         self.pid: int | None = None
         self.since: float = host.reactor.seconds()
@@ -59,9 +55,7 @@ class Child:
         self.over = False
 
     def started(self, pid: int) -> None:
-        """
-        It runs.
-        """
+        """It runs."""
         self.pid = pid
         self._host.tallies[self._name].count(self.warm)
         self._host.report.start(self._name, pid, self.peer, self.warm)
@@ -69,22 +63,16 @@ class Child:
             self.complaints.start(self._complain, self._tooMuch)
 
     def _complain(self, line: str) -> bool:
-        """
-        It has written a line to its standard error.
-        """
+        """It has written a line to its standard error."""
         assert self.pid is not None
         return self._host.report.stderr(self._name, self.pid, self.peer, line)
 
     def _tooMuch(self, lines: int) -> bool:
-        """
-        It has written lines that are left out.
-        """
+        """It has written lines that are left out."""
         return self._host.report.stillTooMuch("stderr", self._name, lines)
 
     def failed(self, reason: str) -> None:
-        """
-        It could not be started.
-        """
+        """It could not be started."""
         if self.path is not None:
             reason = f"'{self.path}': {reason}"
             self.forget()
@@ -95,9 +83,7 @@ class Child:
         self._finish()
 
     def ended(self, how: Exit) -> None:
-        """
-        It has ended.
-        """
+        """It has ended."""
         if self.complaints is not None:
             self.complaints.finish()
         self._over(how)
@@ -113,9 +99,7 @@ class Child:
             self._done(self)
 
     def repeated(self, how: Exit) -> Child:
-        """
-        It has ended, and was started again.
-        """
+        """It has ended, and was started again."""
         self._over(how)
         self.again()
         following = Child(self._service, self.peer, self._host, self._done)
@@ -125,9 +109,7 @@ class Child:
         return following
 
     def _over(self, how: Exit) -> None:
-        """
-        Say how it ended.
-        """
+        """Say how it ended."""
         self.how = how
         seconds = self._host.reactor.seconds() - self.since
         assert self.pid is not None

@@ -44,9 +44,7 @@ FIRST_ANSWER = 10
 
 
 class DatagramPrograms(DatagramProtocol):
-    """
-    Starts a program for every datagram.
-    """
+    """Starts a program for every datagram."""
 
     noisy = False
 
@@ -65,9 +63,7 @@ class DatagramPrograms(DatagramProtocol):
         self._released = released
 
     def datagramReceived(self, datagram: bytes, addr: Any) -> None:
-        """
-        Start a program, unless a limit is in the way, or its answer might start a loop.
-        """
+        """Start a program, unless a limit is in the way, or its answer might start a loop."""
         gate, name = self._gate, self._service.name
         if not (
             self._host.guard.allowsProgram(addr, name)
@@ -78,9 +74,7 @@ class DatagramPrograms(DatagramProtocol):
         gate.let(addr, partial(self._start, datagram, addr))
 
     def _start(self, datagram: bytes, addr: Any) -> None:
-        """
-        Start a program.
-        """
+        """Start a program."""
         try:
             ours, theirs = _pairs(datagram)
         except OSError as why:
@@ -143,9 +137,7 @@ class DatagramPrograms(DatagramProtocol):
             )
 
     def _over(self, sender: Any) -> None:
-        """
-        A program has ended, and its answers are sent.
-        """
+        """A program has ended, and its answers are sent."""
         self._gate.release(sender)
         self._released()
 
@@ -200,8 +192,6 @@ class DatagramListener(GatedListener):
         super().__init__(port, gate)
 
     def start(self) -> None:
-        """
-        Begin to receive.
-        """
+        """Begin to receive."""
         self._prepare()
         super().start()

@@ -2,9 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-The reactor's view of a datagram socket that this process reads itself.
-"""
+"""The reactor's view of a datagram socket that this process reads itself."""
 
 from __future__ import annotations
 
@@ -63,9 +61,7 @@ class DatagramPort(SocketPort):
         self._wantDestination()
 
     def _wantDestination(self) -> None:
-        """
-        Have the system say which address each datagram was sent to, if it can.
-        """
+        """Have the system say which address each datagram was sent to, if it can."""
         try:
             if self.socket.family == socket.AF_INET6:
                 self.socket.setsockopt(
@@ -77,16 +73,12 @@ class DatagramPort(SocketPort):
             """The answers come from the address that the system chooses."""
 
     def start(self) -> None:
-        """
-        Begin to read.
-        """
+        """Begin to read."""
         self._protocol.makeConnection(self)
         super().start()
 
     def _read(self) -> None:
-        """
-        Take some of the datagrams that wait.
-        """
+        """Take some of the datagrams that wait."""
         for count in range(BATCH):
             if not self._mayReceive():
                 return
@@ -105,9 +97,7 @@ class DatagramPort(SocketPort):
             survived(self._name, self._protocol.datagramReceived, data, sender)
 
     def _isShut(self) -> bool:
-        """
-        Whether nothing is received any more, as somebody has shut the socket down.
-        """
+        """Whether nothing is received any more, as somebody has shut the socket down."""
         poll = select.poll()
         poll.register(self.socket, getattr(select, "POLLRDHUP", 0))
         return bool(poll.poll(0))

@@ -72,9 +72,7 @@ def base(
 
 
 def _own(environ: Mapping[str, str]) -> dict[str, str]:
-    """
-    Return what programs of the daemon's own user get of its environment.
-    """
+    """Return what programs of the daemon's own user get of its environment."""
     return {
         name: value
         for name, value in environ.items()
@@ -83,9 +81,7 @@ def _own(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def _shared(environ: Mapping[str, str]) -> dict[str, str]:
-    """
-    Return what programs of any user get of the daemon's environment.
-    """
+    """Return what programs of any user get of the daemon's environment."""
     return {
         name: value
         for name, value in environ.items()

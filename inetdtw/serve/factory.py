@@ -2,9 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Programs for the connections of any port of Twisted's.
-"""
+"""Programs for the connections of any port of Twisted's."""
 
 from __future__ import annotations
 
@@ -41,15 +39,11 @@ class ProgramFactory(ServerFactory):
         self._report = report
 
     def buildProtocol(self, addr: IAddress | None) -> Protocol:
-        """
-        A connection has come.
-        """
+        """A connection has come."""
         return _HandOver(self)
 
     def connectionTaken(self, connection: socket.socket, peer: Any) -> None:
-        """
-        Start the program, as soon as the service has room.
-        """
+        """Start the program, as soon as the service has room."""
         service = self._names.of(self._name)
         if service is None:
             connection.close()
@@ -58,22 +52,16 @@ class ProgramFactory(ServerFactory):
             service.take(connection, peer, asked=False)
 
     def secured(self, peer: Any) -> None:
-        """
-        A connection has come whose socket is of no use to a program.
-        """
+        """A connection has come whose socket is of no use to a program."""
         self._refuse(peer, "a program cannot read what TLS has encrypted")
 
     def _refuse(self, peer: Any, reason: str) -> None:
-        """
-        A client was turned away.
-        """
+        """A client was turned away."""
         self._report.refuse(f"tcpmux/{self._name}", peer, reason)
 
 
 class _HandOver(Protocol):
-    """
-    Gives a connection that Twisted accepted to the factory, as a socket.
-    """
+    """Gives a connection that Twisted accepted to the factory, as a socket."""
 
     def __init__(self, factory: ProgramFactory) -> None:
         self._factory = factory

@@ -2,9 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Internal services on their sockets.
-"""
+"""Internal services on their sockets."""
 
 from __future__ import annotations
 
@@ -28,9 +26,7 @@ from inetdtw.system.sockets import goodbye
 
 
 class InternalStream(GatedListener):
-    """
-    A listening socket whose connections an internal service serves.
-    """
+    """A listening socket whose connections an internal service serves."""
 
     def __init__(
         self,
@@ -56,9 +52,7 @@ class InternalStream(GatedListener):
         super().__init__(port, gate)
 
     def connectionAccepted(self, connection: socket.socket, peer: Any) -> None:
-        """
-        Serve a connection, unless a limit is in the way.
-        """
+        """Serve a connection, unless a limit is in the way."""
         self._gate.let(
             peer,
             partial(self._serve, connection, peer),
@@ -66,9 +60,7 @@ class InternalStream(GatedListener):
         )
 
     def _serve(self, connection: socket.socket, peer: Any) -> None:
-        """
-        Have the reactor serve a connection.
-        """
+        """Have the reactor serve a connection."""
         with connection:
             connection.setblocking(False)
             try:
@@ -82,26 +74,20 @@ class InternalStream(GatedListener):
                     self._gate.short(why.strerror or str(why))
 
     def _ended(self, protocol: Protocol) -> None:
-        """
-        A connection is over.
-        """
+        """A connection is over."""
         transport: Any = protocol.transport
         self._gate.release(_accepted(transport.getPeer()))
         self._released()
 
 
 def _accepted(peer: Any) -> tuple[Any, ...]:
-    """
-    Return the address of a client as accept(2) gave it.
-    """
+    """Return the address of a client as accept(2) gave it."""
     host = getattr(peer, "host", "")
     return host, 0, getattr(peer, "flowInfo", 0), getattr(peer, "scopeID", 0)
 
 
 class InternalDatagrams(GatedListener):
-    """
-    A socket whose datagrams an internal service answers.
-    """
+    """A socket whose datagrams an internal service answers."""
 
     def __init__(
         self,
@@ -134,9 +120,7 @@ class InternalDatagrams(GatedListener):
         return self._port.reading
 
     def datagramReceived(self, datagram: bytes, addr: Any) -> None:
-        """
-        Answer a client, which is one only for that long, if it may be answered.
-        """
+        """Answer a client, which is one only for that long, if it may be answered."""
         if self._answers and not self._mayAnswer(addr):
             self._gate.unanswered()
             return
@@ -146,23 +130,17 @@ class InternalDatagrams(GatedListener):
         self._protocol.datagramReceived(datagram, addr)
 
     def _mayAnswer(self, addr: Any) -> bool:
-        """
-        True unless an answer may start a loop, or go to somebody who did not ask.
-        """
+        """True unless an answer may start a loop, or go to somebody who did not ask."""
         return self._guard.allows(addr, self._name) and self._gate.mayAnswer(addr)
 
     def start(self) -> None:
-        """
-        Begin to receive.
-        """
+        """Begin to receive."""
         self._guard.add(self._number)
         self._guarded = True
         super().start()
 
     def stop(self) -> None:
-        """
-        Receive no more.
-        """
+        """Receive no more."""
         if self._guarded:
             self._guarded = False
             self._guard.discard(self._number)

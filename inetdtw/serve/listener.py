@@ -2,9 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-What all ways to serve a socket have in common: a port, and the gate that holds it.
-"""
+"""What all ways to serve a socket have in common: a port, and the gate that holds it."""
 
 from __future__ import annotations
 
@@ -37,45 +35,31 @@ class GatedListener:
         gate.port = port
 
     def start(self) -> None:
-        """
-        Begin to take clients.
-        """
+        """Begin to take clients."""
         self._port.start()
 
     def retire(self, done: Callable[[], None]) -> None:
-        """
-        Take no more clients; the socket is free.
-        """
+        """Take no more clients; the socket is free."""
         self.stop()
         done()
 
     def stop(self) -> None:
-        """
-        Take no more clients.
-        """
+        """Take no more clients."""
         self._port.stop()
         self._gate.close()
 
     def released(self) -> None:
-        """
-        One of the clients is served.
-        """
+        """One of the clients is served."""
         self._gate.reopen()
 
     def watched(self, dropped: Callable[[], None]) -> None:
-        """
-        Say who is told when the reactor cannot wait for the socket any more.
-        """
+        """Say who is told when the reactor cannot wait for the socket any more."""
         self._port.dropped = dropped
 
     def held(self) -> list[str]:
-        """
-        Why no clients are taken.
-        """
+        """Why no clients are taken."""
         return self._port.reasons
 
     def resumes(self) -> float | None:
-        """
-        When that is over.
-        """
+        """When that is over."""
         return self._port.resumes

@@ -78,9 +78,7 @@ def broken(service: str) -> None:
 
 
 def reasonOf(why: Exception) -> str:
-    """
-    Return an exception in one line.
-    """
+    """Return an exception in one line."""
     if isinstance(why, OSError):
         return why.strerror or str(why)
     return f"{type(why).__name__}: {why}"
@@ -106,32 +104,24 @@ class SocketPort:
         self._timers: dict[str, Any] = {}
 
     def start(self) -> None:
-        """
-        Begin to read.
-        """
+        """Begin to read."""
         self.free("idle")
 
     def stop(self) -> None:
-        """
-        Do not read any more.
-        """
+        """Do not read any more."""
         self.hold("idle")
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
 
     def hold(self, why: str) -> None:
-        """
-        Do not read until L{free} is called for the same reason.
-        """
+        """Do not read until L{free} is called for the same reason."""
         if not self._holds:
             self._reactor.removeReader(self)
         self._holds.add(why)
 
     def free(self, why: str) -> None:
-        """
-        Read again, unless there are other reasons not to.
-        """
+        """Read again, unless there are other reasons not to."""
         if why not in self._holds:
             return
         self._holds.remove(why)
@@ -143,9 +133,7 @@ class SocketPort:
                 self._drop()
 
     def _calm(self, why: str) -> None:
-        """
-        Have no pause end that has ended before.
-        """
+        """Have no pause end that has ended before."""
         timer = self._timers.pop(why, None)
         if timer is not None:
             timer.cancel()
@@ -177,16 +165,12 @@ class SocketPort:
         return self._reactor.callLater(seconds, call, *given)
 
     def heldOnlyFor(self, why: str) -> bool:
-        """
-        Whether it would be read if it were not for one reason.
-        """
+        """Whether it would be read if it were not for one reason."""
         return self._holds == {why}
 
     @property
     def reading(self) -> bool:
-        """
-        Whether it is being read.
-        """
+        """Whether it is being read."""
         return not self._holds
 
     @property
@@ -200,35 +184,25 @@ class SocketPort:
 
     @property
     def reasons(self) -> list[str]:
-        """
-        Why it is not being read.
-        """
+        """Why it is not being read."""
         return sorted(self._holds)
 
     def fileno(self) -> int:
-        """
-        The descriptor of the socket.
-        """
+        """The descriptor of the socket."""
         return self.socket.fileno()
 
     def logPrefix(self) -> str:
-        """
-        The name of the service.
-        """
+        """The name of the service."""
         return self._name
 
     def doRead(self) -> None:
-        """
-        There is something to read.
-        """
+        """There is something to read."""
         if not survived(self._name, self._read):
             # It may be there still.
             self.pause("broken", BROKEN_PAUSE)
 
     def _read(self) -> None:
-        """
-        Read something.
-        """
+        """Read something."""
         raise NotImplementedError
 
     def connectionLost(self, reason: Failure) -> None:
@@ -240,16 +214,12 @@ class SocketPort:
             self._drop()
 
     def _drop(self) -> None:
-        """
-        Have somebody see to it.
-        """
+        """Have somebody see to it."""
         self.hold("dropped")
         self.dropped()
 
     def _readLater(self) -> None:
-        """
-        Clear an error, and read again.
-        """
+        """Clear an error, and read again."""
 
         def again() -> None:
             error = self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
@@ -259,9 +229,7 @@ class SocketPort:
 
 
 class StreamPort(SocketPort):
-    """
-    Accepts connections and gives them away.
-    """
+    """Accepts connections and gives them away."""
 
     def __init__(
         self,
@@ -310,9 +278,7 @@ class StreamPort(SocketPort):
 
 
 class WaitPort(SocketPort):
-    """
-    Tells when there is something to read, and leaves it there.
-    """
+    """Tells when there is something to read, and leaves it there."""
 
     def __init__(
         self,
@@ -325,7 +291,5 @@ class WaitPort(SocketPort):
         self._readable = readable
 
     def _read(self) -> None:
-        """
-        There is something to read.
-        """
+        """There is something to read."""
         self._readable()

@@ -40,23 +40,17 @@ class Door(SocketPort):
     """
 
     def __init__(self, reactor: Any, name: str, opened: Callable[[], None]) -> None:
-        """
-        @param opened: called when there is no reason any more.
-        """
+        """@param opened: called when there is no reason any more."""
         nothing: Any = None
         super().__init__(nothing, reactor, name)
         self._opened = opened
 
     def hold(self, why: str) -> None:
-        """
-        Take no clients until L{free} is called for the same reason.
-        """
+        """Take no clients until L{free} is called for the same reason."""
         self._holds.add(why)
 
     def free(self, why: str) -> None:
-        """
-        Take clients again, unless there are other reasons not to.
-        """
+        """Take clients again, unless there are other reasons not to."""
         if why in self._holds:
             self._holds.remove(why)
             self._calm(why)
@@ -64,9 +58,7 @@ class Door(SocketPort):
                 self._opened()
 
     def relent(self) -> None:
-        """
-        End all pauses.
-        """
+        """End all pauses."""
         for why in list(self._timers):
             self.free(why)
 
@@ -90,9 +82,7 @@ class MuxedSlot:
         host: Host,
         launcherOf: Callable[[Service], ILauncher | None],
     ) -> None:
-        """
-        @param launcherOf: gives the launcher of a service.
-        """
+        """@param launcherOf: gives the launcher of a service."""
         self.service = service
         self._host = host
         self._launcherOf = launcherOf
@@ -105,15 +95,11 @@ class MuxedSlot:
         self._reason: str | None = None
 
     def bind(self, retry: float = 0.0) -> None:
-        """
-        It has no socket.
-        """
+        """It has no socket."""
 
     @failing
     def start(self) -> None:
-        """
-        Serve.
-        """
+        """Serve."""
         self._started = True
         self._serve()
         self._door.start()
@@ -122,15 +108,11 @@ class MuxedSlot:
 
     @property
     def _key(self) -> str:
-        """
-        What clients call it.
-        """
+        """What clients call it."""
         return self.service.address.host.partition("/")[2]
 
     def _serve(self) -> None:
-        """
-        Have clients get what the service is now.
-        """
+        """Have clients get what the service is now."""
         launcher = self._launcherOf(self.service)
         assert launcher is not None
         self._limits.bounds = self.service.bounds
@@ -156,9 +138,7 @@ class MuxedSlot:
 
     @failing
     def change(self, service: Service) -> None:
-        """
-        Serve otherwise from now on.
-        """
+        """Serve otherwise from now on."""
         self.service = service
         if self._started:
             self._gate.close()
@@ -166,9 +146,7 @@ class MuxedSlot:
             self._gate.reopen()
 
     def stop(self) -> None:
-        """
-        Serve no more.  The programs that run go on.
-        """
+        """Serve no more.  The programs that run go on."""
         self._door.stop()
         if not self._started:
             return
@@ -182,14 +160,10 @@ class MuxedSlot:
         self._host.report.stopped(self.service.name)
 
     def getHost(self) -> None:
-        """
-        It listens nowhere itself.
-        """
+        """It listens nowhere itself."""
 
     def check(self) -> None:
-        """
-        It has no socket.
-        """
+        """It has no socket."""
 
     def take(self, connection: socket.socket, peer: Any, asked: bool = True) -> None:
         """
@@ -213,64 +187,48 @@ class MuxedSlot:
         self._next()
 
     def _first(self) -> tuple[socket.socket, Any, bool]:
-        """
-        Take the one that has waited longest.
-        """
+        """Take the one that has waited longest."""
         self._claims.popleft().give()
         return self._waiting.popleft()
 
     def _refuse(
         self, connection: socket.socket, peer: Any, asked: bool, reason: str
     ) -> None:
-        """
-        Send a client away.
-        """
+        """Send a client away."""
         self._limits.refused += 1
         self._host.report.refuse(self.service.name, peer, reason)
         _sendAway(connection, asked)
 
     @failing
     def pause(self) -> None:
-        """
-        Serve nobody until L{resume}; clients wait.
-        """
+        """Serve nobody until L{resume}; clients wait."""
         self._door.hold("operator")
 
     @failing
     def resume(self) -> None:
-        """
-        Serve again, whatever the reason is that nobody is served.
-        """
+        """Serve again, whatever the reason is that nobody is served."""
         self._limits.forgive()
         self._door.relent()
         self._door.free("operator")
 
     @failing
     def drain(self) -> None:
-        """
-        Serve no more, for good.
-        """
+        """Serve no more, for good."""
         self._drained = True
         self.stop()
 
     @property
     def running(self) -> int:
-        """
-        How many of its programs run.
-        """
+        """How many of its programs run."""
         return self._limits.running
 
     @property
     def paused(self) -> bool:
-        """
-        Whether an operator has paused it.
-        """
+        """Whether an operator has paused it."""
         return "operator" in self._door.reasons
 
     def state(self) -> ServiceState:
-        """
-        How it is.
-        """
+        """How it is."""
         name, resumes = self.service.name, self._door.resumes
         held = self._door.reasons
         if self._drained:
@@ -287,17 +245,13 @@ class MuxedSlot:
         )
 
     def _ready(self) -> bool | None:
-        """
-        Whether an interpreter is kept for it that is ready; C{None} if none is wanted.
-        """
+        """Whether an interpreter is kept for it that is ready; C{None} if none is wanted."""
         if self.service.warm is None or not self._started:
             return None
         return isReady(self._launches.launcher)
 
     def _next(self) -> None:
-        """
-        Serve those that wait, while there is room.
-        """
+        """Serve those that wait, while there is room."""
         while self._waiting and self._mayServe():
             connection, peer, asked = self._first()
             if "rate" in self._door.reasons:
@@ -310,16 +264,12 @@ class MuxedSlot:
                 )
 
     def _mayServe(self) -> bool:
-        """
-        Whether one of them can be served or sent away, or has to wait.
-        """
+        """Whether one of them can be served or sent away, or has to wait."""
         rated = "rate" in self._door.reasons
         return not self.paused and (rated or self._gate.open())
 
     def _launch(self, connection: socket.socket, peer: Any, asked: bool) -> None:
-        """
-        Start the program for a client that was admitted.
-        """
+        """Start the program for a client that was admitted."""
         with connection:
             try:
                 connection.setblocking(True)
@@ -336,9 +286,7 @@ class MuxedSlot:
             self._launches.launch(peer, (fd, fd, fd), self._ended, extra)
 
     def _ended(self, child: Child) -> None:
-        """
-        A program has ended.
-        """
+        """A program has ended."""
         self._gate.release(child.peer)
         self._gate.reopen()
 

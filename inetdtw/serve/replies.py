@@ -2,9 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-What programs that have a datagram each write back to its sender.
-"""
+"""What programs that have a datagram each write back to its sender."""
 
 from __future__ import annotations
 
@@ -61,21 +59,15 @@ class Answers:
         reactor.addReader(self)
 
     def fileno(self) -> int:
-        """
-        The descriptor of the socket.
-        """
+        """The descriptor of the socket."""
         return self._socket.fileno()
 
     def logPrefix(self) -> str:
-        """
-        The name of this reader for the reactor.
-        """
+        """The name of this reader for the reactor."""
         return "answers"
 
     def doRead(self) -> None:
-        """
-        The program has written something, or closed its end.
-        """
+        """The program has written something, or closed its end."""
         self._take()
 
     def _take(self) -> bool:
@@ -96,18 +88,14 @@ class Answers:
         return False
 
     def finish(self) -> None:
-        """
-        Send what is there, and take no more answers.
-        """
+        """Send what is there, and take no more answers."""
         for _ in range(_MOST):
             if not self._take():
                 break
         self.close()
 
     def close(self) -> None:
-        """
-        Take no more answers.
-        """
+        """Take no more answers."""
         if self.fileno() < 0:
             return
         self._others.discard(self)
@@ -116,9 +104,7 @@ class Answers:
         self._closed(self)
 
     def connectionLost(self, reason: Failure) -> None:
-        """
-        The reactor stops.
-        """
+        """The reactor stops."""
         self.close()
 
 
@@ -131,9 +117,7 @@ class Exchange:
     """
 
     def __init__(self, reactor: Any, over: Callable[[], None]) -> None:
-        """
-        @param over: called at the end.
-        """
+        """@param over: called at the end."""
         self._reactor = reactor
         self._over = over
         self._answers: set[Answers] = set()
@@ -141,23 +125,17 @@ class Exchange:
         self._later: Any = None
 
     def add(self, answers: Answers) -> None:
-        """
-        The program can answer this way as well.
-        """
+        """The program can answer this way as well."""
         self._answers.add(answers)
 
     def closed(self, answers: Answers) -> None:
-        """
-        It can no more.
-        """
+        """It can no more."""
         self._answers.discard(answers)
         if self._ended and not self._answers:
             self._close()
 
     def ended(self) -> None:
-        """
-        The program has ended, or could not be started.
-        """
+        """The program has ended, or could not be started."""
         self._ended = True
         if self._answers:
             self._later = self._reactor.callLater(LAST_ANSWER, self._finish)
@@ -165,17 +143,13 @@ class Exchange:
             self._close()
 
     def _finish(self) -> None:
-        """
-        Whoever has its descriptors is not heard any more.
-        """
+        """Whoever has its descriptors is not heard any more."""
         self._later = None
         for answers in list(self._answers):
             answers.finish()
 
     def _close(self) -> None:
-        """
-        That was all.
-        """
+        """That was all."""
         if self._later is not None:
             self._later.cancel()
             self._later = None

@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-What the daemon has for all its services.
-"""
+"""What the daemon has for all its services."""
 
 from __future__ import annotations
 
@@ -28,9 +26,7 @@ _STANDARD_ERROR = {"socket": 0, "null": 0, "log": 2}
 
 
 def _purposeOf(service: Service) -> Purpose:
-    """
-    Return what descriptors of a service are for.
-    """
+    """Return what descriptors of a service are for."""
     if service.internal is None:
         return Purpose.CHILD
     return Purpose.TCPMUX if service.internal == "tcpmux" else Purpose.INTERNAL
@@ -77,16 +73,12 @@ class Host:
     checks: list[Callable[[], None]] = field(default_factory=list)
 
     def leave(self, sock: Any) -> None:
-        """
-        Send no more answers through a socket.
-        """
+        """Send no more answers through a socket."""
         for answer in [each for each in self.answers if each.through is sock]:
             answer.close()
 
     def accountOf(self, service: Service) -> Account:
-        """
-        Return what the clients of a service may have of the descriptors.
-        """
+        """Return what the clients of a service may have of the descriptors."""
         given = (self.descriptors, _purposeOf(service), service.name)
         if service.internal is not None:
             return Account(
@@ -102,7 +94,5 @@ class Host:
         return Account(*given, each=2, more=2 + error)
 
     def timeOf(self, seconds: float) -> float:
-        """
-        A time of the reactor's clock, in seconds since the epoch.
-        """
+        """A time of the reactor's clock, in seconds since the epoch."""
         return self.wallclock() + seconds - float(self.reactor.seconds())

@@ -52,21 +52,15 @@ class _Process(ProcessProtocol):
     """
 
     def __init__(self, ended: Callable[[_Process], None]) -> None:
-        """
-        @param ended: called when it has ended.
-        """
+        """@param ended: called when it has ended."""
         self._ended = ended
 
     def processEnded(self, reason: Failure) -> None:
-        """
-        It has ended.
-        """
+        """It has ended."""
         self._ended(self)
 
     def kill(self) -> None:
-        """
-        End it.
-        """
+        """End it."""
         with contextlib.suppress(ProcessExitedAlready):
             assert self.transport is not None
             self.transport.signalProcess("KILL")
@@ -112,16 +106,12 @@ class SharedStreamPort(SocketPort):
         self.kill()
 
     def kill(self) -> None:
-        """
-        Accept no more, whatever becomes of a connection that was accepted already.
-        """
+        """Accept no more, whatever becomes of a connection that was accepted already."""
         super().stop()
         self._leave()
 
     def _takeLast(self) -> None:
-        """
-        Take the connection that may have been accepted already.
-        """
+        """Take the connection that may have been accepted already."""
         self._asked = False
         try:
             self.socket.shutdown(socket.SHUT_WR)
@@ -133,9 +123,7 @@ class SharedStreamPort(SocketPort):
             self._give(socket.socket(fileno=fds[0]))
 
     def _spawn(self) -> None:
-        """
-        Start the process.
-        """
+        """Start the process."""
         self._born = self._reactor.seconds()
         try:
             self._start()
@@ -173,9 +161,7 @@ class SharedStreamPort(SocketPort):
         self.socket, self._process, self._asked = ours, process, False
 
     def _leave(self) -> None:
-        """
-        Have no process.
-        """
+        """Have no process."""
         if self._process is not None:
             process, self._process = self._process, None
             process.kill()
@@ -183,9 +169,7 @@ class SharedStreamPort(SocketPort):
             self.socket = self._listening
 
     def _over(self, process: _Process) -> None:
-        """
-        A process has ended: start another one soon.
-        """
+        """A process has ended: start another one soon."""
         if process is not self._process:
             return
         self.hold("starting")
@@ -195,16 +179,12 @@ class SharedStreamPort(SocketPort):
         self.pause("starting", pause)
 
     def free(self, why: str) -> None:
-        """
-        Accept again, unless there are other reasons not to.
-        """
+        """Accept again, unless there are other reasons not to."""
         super().free(why)
         self._ask()
 
     def _ask(self) -> None:
-        """
-        Have a connection accepted, if one is wanted and none is on its way.
-        """
+        """Have a connection accepted, if one is wanted and none is on its way."""
         wanted = self._process is not None and not self._asked
         if self.reading and wanted and self._factory.mayAccept():
             with contextlib.suppress(OSError):
@@ -212,9 +192,7 @@ class SharedStreamPort(SocketPort):
                 self._asked = True
 
     def _read(self) -> None:
-        """
-        Take the connection; of the first client, start the process that accepts it.
-        """
+        """Take the connection; of the first client, start the process that accepts it."""
         if not self._factory.mayAccept():
             return
         if self._process is None:
@@ -238,9 +216,7 @@ class SharedStreamPort(SocketPort):
         self._ask()
 
     def _give(self, connection: socket.socket) -> None:
-        """
-        Give a connection away.
-        """
+        """Give a connection away."""
         self._note(connection.fileno())
         try:
             peer = connection.getpeername()
@@ -253,9 +229,7 @@ class SharedStreamPort(SocketPort):
             connection.close()
 
     def _failed(self, error: int) -> None:
-        """
-        No connection can be had.
-        """
+        """No connection can be had."""
         if error in SHORTAGES:
             self.pause("shortage", SHORTAGE_PAUSE)
             self._factory.short(os.strerror(error))

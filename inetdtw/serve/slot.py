@@ -2,9 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-A service's socket, and what serves it: the socket stays, the rest may change.
-"""
+"""A service's socket, and what serves it: the socket stays, the rest may change."""
 
 from __future__ import annotations
 
@@ -54,9 +52,7 @@ SOON = 1 / 64
 
 
 def listenerFor(service: Service) -> Callable[..., Any]:
-    """
-    The kind of listener that serves a service.
-    """
+    """The kind of listener that serves a service."""
     if service.internal == "tcpmux":
         return Tcpmux
     if service.internal is not None:
@@ -67,9 +63,7 @@ def listenerFor(service: Service) -> Callable[..., Any]:
 
 
 def failing(method: Callable[..., None]) -> Callable[..., None]:
-    """
-    Decorate a method of a slot: whatever it raises, only that slot fails.
-    """
+    """Decorate a method of a slot: whatever it raises, only that slot fails."""
 
     @wraps(method)
     def call(slot: Any, *arguments: Any) -> None:
@@ -94,9 +88,7 @@ class Slot:
         host: Host,
         launcherOf: Callable[[Service], ILauncher | None],
     ) -> None:
-        """
-        @param launcherOf: gives the launcher of a service.
-        """
+        """@param launcherOf: gives the launcher of a service."""
         self.service = service
         self._host = host
         self._launcherOf = launcherOf
@@ -122,9 +114,7 @@ class Slot:
 
     @property
     def bound(self) -> bool:
-        """
-        Whether it has its socket.
-        """
+        """Whether it has its socket."""
         return self._socket is not None
 
     def bind(self, retry: float = FIRST_RETRY) -> None:
@@ -160,9 +150,7 @@ class Slot:
             self._unbound(reason, self._retry)
 
     def _reasonOf(self, why: Exception) -> str:
-        """
-        Why the socket cannot be had, with what helps where that is not obvious.
-        """
+        """Why the socket cannot be had, with what helps where that is not obvious."""
         reason = reasonOf(why)
         port = self.service.address.port
         if isinstance(why, PermissionError) and 0 < port < PRIVILEGED:
@@ -188,9 +176,7 @@ class Slot:
         self._later = self._host.reactor.callLater(retry, self._again)
 
     def _own(self) -> None:
-        """
-        Have no datagram answered that seems to come from the socket as it is now.
-        """
+        """Have no datagram answered that seems to come from the socket as it is now."""
         guard = self._host.guard
         guard.disown(*self._places)
         self._places = ()
@@ -237,17 +223,13 @@ class Slot:
 
     @failing
     def _again(self) -> None:
-        """
-        Try once more to get the socket.
-        """
+        """Try once more to get the socket."""
         self.bind(self._retry)
         self.start()
 
     @failing
     def start(self) -> None:
-        """
-        Serve, if the socket is there.
-        """
+        """Serve, if the socket is there."""
         if self._socket is None or self._listener is not None or self._free:
             return
         if not self._launchable():
@@ -273,9 +255,7 @@ class Slot:
         return True
 
     def _serve(self) -> None:
-        """
-        Have the service's kind of listener serve the socket.
-        """
+        """Have the service's kind of listener serve the socket."""
         assert self._socket is not None
         service = self.service
         self._limits.bounds = service.bounds
@@ -318,9 +298,7 @@ class Slot:
         self._wanted = self._original
 
     def _backlog(self) -> int | None:
-        """
-        How many connections may wait, if that is ours to say.
-        """
+        """How many connections may wait, if that is ours to say."""
         return None if self._inherited else self.service.options.backlog
 
     def _fault(self, ended: bool = False) -> str | None:
@@ -343,9 +321,7 @@ class Slot:
         return None
 
     def _takenOver(self) -> str | None:
-        """
-        Why datagrams do not come to the socket, if another one gets them.
-        """
+        """Why datagrams do not come to the socket, if another one gets them."""
         assert self._socket is not None
         # One that was inherited may share its port on purpose.
         if self.service.isStream or self._inherited or hears(self._socket):
@@ -369,9 +345,7 @@ class Slot:
 
     @failing
     def check(self) -> None:
-        """
-        See whether clients can still reach the socket, unless a program has it.
-        """
+        """See whether clients can still reach the socket, unless a program has it."""
         if self._socket is None or (self._retiring and not self._free):
             return
         if self._listener is not None and self._listener.busy:
@@ -382,25 +356,19 @@ class Slot:
 
     @failing
     def _dropped(self) -> None:
-        """
-        The reactor cannot wait for the socket: get another one, soon.
-        """
+        """The reactor cannot wait for the socket: get another one, soon."""
         now = self._host.reactor.seconds()
         pause = self._pauses.after(now - self._since)
         self._host.reactor.callLater(pause, self._renewDropped, self._listener)
 
     @failing
     def _renewDropped(self, listener: IListener) -> None:
-        """
-        Get another socket, unless that was done since.
-        """
+        """Get another socket, unless that was done since."""
         if self._listener is listener:
             self._renew(self._fault() or "an error was left in it")
 
     def _renew(self, reason: str) -> None:
-        """
-        Get another socket in the place of one that is of no use any more.
-        """
+        """Get another socket in the place of one that is of no use any more."""
         assert self._socket is not None
         self._host.report.renewed(self.service.name, self.address(), reason)
         self._renewals.add(reason)
@@ -418,9 +386,7 @@ class Slot:
             self.start()
 
     def _forget(self) -> None:
-        """
-        Have no socket.
-        """
+        """Have no socket."""
         self._host.shared.discard(self._socket)
         self._socket = self._original = self._wanted = None
         self._own()
@@ -432,9 +398,7 @@ class Slot:
             self._claim = None
 
     def _closeUnneeded(self) -> None:
-        """
-        Close the sockets from before this one through which no answers go any more.
-        """
+        """Close the sockets from before this one through which no answers go any more."""
         needed = {id(answer.through) for answer in self._host.answers}
         for sock in [each for each in self._before if id(each) not in needed]:
             sock.close()
@@ -442,9 +406,7 @@ class Slot:
 
     @failing
     def _released(self) -> None:
-        """
-        One of the service's programs has ended.
-        """
+        """One of the service's programs has ended."""
         if self._before and self._socket is not None:
             self._closeUnneeded()
         if self._listener is not None:
@@ -454,9 +416,7 @@ class Slot:
 
     @failing
     def change(self, service: Service) -> None:
-        """
-        Serve otherwise, as soon as the socket is free.
-        """
+        """Serve otherwise, as soon as the socket is free."""
         before, self.service = self.service, service
         if self._socket is None:
             return
@@ -464,18 +424,14 @@ class Slot:
         self._retire()
 
     def _retire(self) -> None:
-        """
-        Have the socket free, as soon as nobody needs it.
-        """
+        """Have the socket free, as soon as nobody needs it."""
         if self._listener is not None and not self._retiring:
             self._retiring = True
             self._listener.retire(self._retired)
 
     @failing
     def _retired(self) -> None:
-        """
-        The socket is free: serve as it is wanted now, if it is wanted.
-        """
+        """The socket is free: serve as it is wanted now, if it is wanted."""
         if not self._retiring:
             # It has another socket meanwhile.
             return
@@ -487,9 +443,7 @@ class Slot:
 
     @failing
     def pause(self) -> None:
-        """
-        Take no clients until L{resume}: they wait in the socket's queue.
-        """
+        """Take no clients until L{resume}: they wait in the socket's queue."""
         self._paused = True
         self._retire()
 
@@ -525,17 +479,13 @@ class Slot:
             self._retire()
 
     def _giveUp(self) -> None:
-        """
-        Give up the socket, unless programs that a datagram is for answer through it.
-        """
+        """Give up the socket, unless programs that a datagram is for answer through it."""
         answers = not (self.service.isStream or self.service.wait)
         if self._socket is None or not answers or not self._limits.running:
             self.stop()
 
     def _reconfigure(self, before: Service, after: Service) -> None:
-        """
-        Change what can be changed of the socket.
-        """
+        """Change what can be changed of the socket."""
         assert self._socket is not None
         if self._inherited:
             options = replace(after.options, backlog=before.options.backlog)
@@ -548,9 +498,7 @@ class Slot:
             self._host.report.warning(Warned(after.place, "service", reason))
 
     def stop(self) -> None:
-        """
-        Serve no more, and give up the socket.  The programs that run go on.
-        """
+        """Serve no more, and give up the socket.  The programs that run go on."""
         if self._later is not None:
             self._later.cancel()
             self._later = None
@@ -563,9 +511,7 @@ class Slot:
         self._close()
 
     def _close(self) -> None:
-        """
-        Give up the socket.
-        """
+        """Give up the socket."""
         name = self.service.name
         if self._mark is not None:
             # The mark holds as long as the socket is open.
@@ -582,22 +528,16 @@ class Slot:
 
     @property
     def running(self) -> int:
-        """
-        How many of its programs run.
-        """
+        """How many of its programs run."""
         return self._limits.running
 
     @property
     def paused(self) -> bool:
-        """
-        Whether an operator has paused it.
-        """
+        """Whether an operator has paused it."""
         return self._paused
 
     def state(self) -> ServiceState:
-        """
-        How it is.
-        """
+        """How it is."""
         held, resumes = self._held(), self._resumes()
         return stateOf(
             self.service,
@@ -611,17 +551,13 @@ class Slot:
         )
 
     def _reason(self, held: Collection[str]) -> str | None:
-        """
-        Return what is wrong with the socket, if that is why the service is in trouble.
-        """
+        """Return what is wrong with the socket, if that is why the service is in trouble."""
         if "unbound" in held:
             return self._trouble
         return self._renewals.trouble if "renewed" in held else None
 
     def _held(self) -> list[str]:
-        """
-        Why it takes no clients, or is in trouble.
-        """
+        """Why it takes no clients, or is in trouble."""
         if self._drained:
             return ["drain" if self._socket or self.running else "idle"]
         held = [] if self._listener is None else self._listener.held()
@@ -639,9 +575,7 @@ class Slot:
         return [*held, "changing"] if self._retiring else held
 
     def _resumes(self) -> float | None:
-        """
-        When it takes clients again by itself, or is tried again.
-        """
+        """When it takes clients again by itself, or is tried again."""
         if self._drained:
             return None
         if self._later is not None:
@@ -650,9 +584,7 @@ class Slot:
         return None if self._listener is None else self._listener.resumes()
 
     def _ready(self) -> bool | None:
-        """
-        Whether an interpreter is kept for it that is ready; C{None} if none is wanted.
-        """
+        """Whether an interpreter is kept for it that is ready; C{None} if none is wanted."""
         if self.service.warm is None or self._listener is None:
             return None
         try:
@@ -662,9 +594,7 @@ class Slot:
             return False
 
     def getHost(self) -> IAddress | None:
-        """
-        Where it listens; C{None} while it has no socket.
-        """
+        """Where it listens; C{None} while it has no socket."""
         if self._socket is None:
             return None
         where = self._socket.getsockname()
@@ -676,9 +606,7 @@ class Slot:
         return family("TCP" if self.service.isStream else "UDP", *where)
 
     def address(self) -> str:
-        """
-        Where it listens, for a person.
-        """
+        """Where it listens, for a person."""
         where = None if self._socket is None else self._socket.getsockname()
         if not isinstance(where, tuple):
             return str(self.service.address)

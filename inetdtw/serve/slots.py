@@ -2,9 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-The slots of all services: what a reload and an operator do to them.
-"""
+"""The slots of all services: what a reload and an operator do to them."""
 
 from __future__ import annotations
 
@@ -36,9 +34,7 @@ AnySlot = Union[Slot, MuxedSlot]
 
 
 class Draining(Exception):
-    """
-    The daemon takes no more clients, for good.
-    """
+    """The daemon takes no more clients, for good."""
 
     def __init__(self) -> None:
         super().__init__(DRAINING)
@@ -62,16 +58,12 @@ class Slots:
 
     @property
     def draining(self) -> bool:
-        """
-        Whether no clients are taken any more.
-        """
+        """Whether no clients are taken any more."""
         return self._drain is not None
 
     @property
     def anyBound(self) -> bool:
-        """
-        Whether any has its socket.
-        """
+        """Whether any has its socket."""
         return any(slot.bound for slot in self._slots.values())
 
     def add(self, service: Service, retry: float = FIRST_RETRY) -> AnySlot:
@@ -88,9 +80,7 @@ class Slots:
         return slot
 
     def start(self) -> None:
-        """
-        Serve.
-        """
+        """Serve."""
         slots = self._slots.values()
         # The others make theirs as soon as they have a socket.
         ready = [each for each in slots if each.bound or each.service.isMuxed]
@@ -100,9 +90,7 @@ class Slots:
         self._keepChecking()
 
     def _keepChecking(self) -> None:
-        """
-        Look from time to time, where somebody else could do something to a socket.
-        """
+        """Look from time to time, where somebody else could do something to a socket."""
         wanted = bool(self._host.checks) or any(
             slot.service.wait or slot.service.address.family == socket.AF_UNIX
             for slot in self._slots.values()
@@ -111,18 +99,14 @@ class Slots:
             self._checks.start(CHECK, now=False)
 
     def check(self) -> None:
-        """
-        See whether clients can still reach every socket.
-        """
+        """See whether clients can still reach every socket."""
         for slot in self._slots.values():
             slot.check()
         for check in self._host.checks:
             check()
 
     def abandon(self) -> None:
-        """
-        Give all sockets up.
-        """
+        """Give all sockets up."""
         if self._checks.running:
             self._checks.stop()
         if self._drain is not None and self._drain.running:
@@ -176,15 +160,11 @@ class Slots:
         return changes
 
     def _paused(self) -> set[str]:
-        """
-        The names of the services that an operator has paused.
-        """
+        """The names of the services that an operator has paused."""
         return {slot.service.name for slot in self._slots.values() if slot.paused}
 
     def _remove(self, key: Key) -> None:
-        """
-        Serve no more what may still have programs that run.
-        """
+        """Serve no more what may still have programs that run."""
         slot = self._slots.pop(key)
         survived(slot.service.name, slot.stop)
         self._gone = [each for each in (*self._gone, slot) if each.running]
@@ -217,9 +197,7 @@ class Slots:
         return slot.state()
 
     def _chosen(self, word: str) -> AnySlot:
-        """
-        The slot of the service that somebody means.
-        """
+        """The slot of the service that somebody means."""
         if self.draining:
             raise Draining()
         return chosen(word, [(_stateOf(slot), slot) for slot in self._slots.values()])
@@ -237,44 +215,32 @@ class Slots:
         return self._drain.start(LOOK)
 
     def _look(self) -> None:
-        """
-        See whether programs still run.
-        """
+        """See whether programs still run."""
         if not (self.running or self.anyBound) and self._drain is not None:
             self._drain.stop()
 
     @property
     def running(self) -> int:
-        """
-        How many programs run, and clients of internal services are served.
-        """
+        """How many programs run, and clients of internal services are served."""
         return sum(slot.running for slot in (*self._slots.values(), *self._gone))
 
     def states(self) -> tuple[ServiceState, ...]:
-        """
-        How each service is.
-        """
+        """How each service is."""
         return tuple(_stateOf(slot) for slot in self._slots.values())
 
     def hosts(self) -> dict[str, Any]:
-        """
-        Where each service that has its socket listens, by its name.
-        """
+        """Where each service that has its socket listens, by its name."""
         bound = (slot for slot in self._slots.values() if slot.bound)
         return {slot.service.name: slot.getHost() for slot in bound}
 
 
 def _lineName(service: Service) -> str:
-    """
-    What a service was called while its line had one address, a host name.
-    """
+    """What a service was called while its line had one address, a host name."""
     return service.name.rpartition(":")[2]
 
 
 def _stateOf(slot: AnySlot) -> ServiceState:
-    """
-    How a service is; if that cannot be said for an error, that is how it is.
-    """
+    """How a service is; if that cannot be said for an error, that is how it is."""
     try:
         return slot.state()
     except Exception as why:

@@ -2,9 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-The starts of one service's programs: what each is ordered with, and where it is found.
-"""
+"""The starts of one service's programs: what each is ordered with, and where it is found."""
 
 from __future__ import annotations
 
@@ -29,9 +27,7 @@ LOOK_AGAIN = 1.0
 
 
 class Launches:
-    """
-    Starts the programs of one service.
-    """
+    """Starts the programs of one service."""
 
     def __init__(self, service: Service, host: Host, launcher: ILauncher) -> None:
         assert service.program is not None
@@ -48,9 +44,7 @@ class Launches:
         self.launcher = launcher
 
     def without(self, *names: str) -> None:
-        """
-        Have the programs do without variables of the daemon's environment.
-        """
+        """Have the programs do without variables of the daemon's environment."""
         for name in names:
             self._environment.pop(name, None)
 
@@ -95,9 +89,7 @@ class Launches:
 
     @property
     def path(self) -> str | None:
-        """
-        The program that was found last.
-        """
+        """The program that was found last."""
         return self._path
 
     def order(self, fd: int) -> Order:
@@ -117,24 +109,18 @@ class Launches:
         extra: Mapping[str, str] = environment.NOTHING,
         repeats: int = 0,
     ) -> Order:
-        """
-        What to order, with what is the same for all programs of the service.
-        """
+        """What to order, with what is the same for all programs of the service."""
         argv, shared = self._program.argv, self._environment
         return Order(path, argv, shared, extra, fds, repeats, self._search)
 
     def prepare(self) -> None:
-        """
-        Have the launcher get ready, if it can.
-        """
+        """Have the launcher get ready, if it can."""
         if IPreparing.providedBy(self.launcher):
             with suppress(executable.ProgramMissing):
                 self.launcher.prepare(self.order(-1))
 
     def _launchApart(self, child: Child, order: Order) -> None:
-        """
-        Start a program whose standard error is not the client's.
-        """
+        """Start a program whose standard error is not the client's."""
         try:
             with self._standardError(child) as fd:
                 # Another start would have the socket for everything.
@@ -146,9 +132,7 @@ class Launches:
 
     @contextmanager
     def _standardError(self, child: Child) -> Iterator[int]:
-        """
-        A descriptor that is no client's, for as long as it takes to order.
-        """
+        """A descriptor that is no client's, for as long as it takes to order."""
         if self._service.stderr == "log":
             identity = self._service.context.identity
             uid = -1 if identity is None else identity.uid
@@ -186,7 +170,5 @@ class Launches:
         return self._path
 
     def _forget(self) -> None:
-        """
-        The program could not be started: look for it again the next time.
-        """
+        """The program could not be started: look for it again the next time."""
         self._path = None

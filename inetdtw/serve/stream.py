@@ -2,9 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-C{stream nowait}: every connection gets a program of its own.
-"""
+"""C{stream nowait}: every connection gets a program of its own."""
 
 from __future__ import annotations
 
@@ -39,9 +37,7 @@ IDLE = 64
 
 
 def _isThere(connection: socket.socket) -> bool:
-    """
-    Whether a client has not reset its connection by now.
-    """
+    """Whether a client has not reset its connection by now."""
     try:
         connection.getpeername()
     except OSError:
@@ -89,9 +85,7 @@ class Connections:
         )
 
     def _serve(self, connection: socket.socket, peer: Any) -> None:
-        """
-        Start the program, and forget the connection.
-        """
+        """Start the program, and forget the connection."""
         with connection:
             connection.setblocking(True)
             extra = environment.ofConnection(connection.getsockname(), peer)
@@ -99,9 +93,7 @@ class Connections:
             self._launches.launch(peer, (fd, fd, fd), self.ended, extra)
 
     def ended(self, child: Child) -> None:
-        """
-        A program has ended.
-        """
+        """A program has ended."""
         self._gate.release(child.peer)
         self._released()
 
@@ -167,9 +159,7 @@ class StreamPrograms(GatedListener):
         return self._delegated is not None
 
     def _simple(self) -> bool:
-        """
-        Whether there is nothing to do for a connection but to start the program.
-        """
+        """Whether there is nothing to do for a connection but to start the program."""
         shared = self._socket in self._host.shared
         plain = self._service.bounds.none and self._service.stderr == "socket"
         return plain and not shared
@@ -184,9 +174,7 @@ class StreamPrograms(GatedListener):
             self._port.start()
 
     def accepted(self, peer: Any) -> Child:
-        """
-        The launcher has started a program for a connection.
-        """
+        """The launcher has started a program for a connection."""
         self._gate.admit(peer)
         return Child(self._service, peer, self._host, self._connections.ended)
 
@@ -219,9 +207,7 @@ class StreamPrograms(GatedListener):
         return True
 
     def _alone(self) -> None:
-        """
-        The launcher does not accept any more: the socket is free, if that is wanted.
-        """
+        """The launcher does not accept any more: the socket is free, if that is wanted."""
         self._shared = False
         if self._retired is not None:
             done, self._retired = self._retired, None
@@ -239,17 +225,13 @@ class StreamPrograms(GatedListener):
             done()
 
     def stop(self) -> None:
-        """
-        Accept no more.
-        """
+        """Accept no more."""
         self._handedBack = False
         self._withdrawn()
         super().stop()
 
     def released(self) -> None:
-        """
-        One of the service's programs has ended.
-        """
+        """One of the service's programs has ended."""
         super().released()
         few = self._limits.running <= self._host.total.share // 2
         if self._handedBack and few and not self._shared and self._leave():
@@ -257,7 +239,5 @@ class StreamPrograms(GatedListener):
             self._port.hold("idle")
 
     def held(self) -> list[str]:
-        """
-        Why no clients are taken.
-        """
+        """Why no clients are taken."""
         return [] if self._delegated is not None else super().held()

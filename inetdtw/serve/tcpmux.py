@@ -76,9 +76,7 @@ class Question:
         reactor.addReader(self)
 
     def doRead(self) -> None:
-        """
-        The client has said something, or is gone.
-        """
+        """The client has said something, or is gone."""
         try:
             self._line += self._taken()
         except BlockingIOError:
@@ -107,60 +105,44 @@ class Question:
         return self.connection.recv(len(line + end))
 
     def _late(self) -> None:
-        """
-        The client took too long.
-        """
+        """The client took too long."""
         self.fault = f"it named no service within {TIMEOUT:g} seconds"
         self._end(None)
 
     def giveUp(self) -> None:
-        """
-        Another client needs its place.
-        """
+        """Another client needs its place."""
         self.crowdedOut = True
         self._end(None)
 
     def _end(self, name: str | None) -> None:
-        """
-        Wait for nothing more.
-        """
+        """Wait for nothing more."""
         self._leave()
         self._asked(self, name)
 
     def _leave(self) -> None:
-        """
-        Be nothing that the reactor knows.
-        """
+        """Be nothing that the reactor knows."""
         self._reactor.removeReader(self)
         self._others.discard(self)
         if self._later.active():
             self._later.cancel()
 
     def close(self) -> None:
-        """
-        Close the connection; it is not asked any more.
-        """
+        """Close the connection; it is not asked any more."""
         self._leave()
         self.connection.close()
         self._closed(self)
 
     def connectionLost(self, reason: Failure) -> None:
-        """
-        The client is gone, or the reactor stops.
-        """
+        """The client is gone, or the reactor stops."""
         if self in self._others:
             self._end(None)
 
     def fileno(self) -> int:
-        """
-        The descriptor of the connection.
-        """
+        """The descriptor of the connection."""
         return self.connection.fileno()
 
     def logPrefix(self) -> str:
-        """
-        The name of this reader for the reactor.
-        """
+        """The name of this reader for the reactor."""
         return "tcpmux"
 
 
@@ -184,26 +166,18 @@ class Names:
         self._services[name] = service
 
     def discard(self, name: str) -> None:
-        """
-        Have no service under a name.
-        """
+        """Have no service under a name."""
         self._services.pop(name, None)
 
     def of(self, name: str) -> Any:
-        """
-        The service of a name, or C{None}.
-        """
+        """The service of a name, or C{None}."""
         return self._services.get(name)
 
     def text(self) -> bytes:
-        """
-        All names, each on a line, for a client that asks for help.
-        """
+        """All names, each on a line, for a client that asks for help."""
         return "".join(f"{name}\r\n" for name in sorted(self._services)).encode()
 
     def close(self) -> None:
-        """
-        Close the connections of all that have not said yet what they want.
-        """
+        """Close the connections of all that have not said yet what they want."""
         for question in list(self.questions):
             question.close()

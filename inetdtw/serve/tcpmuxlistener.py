@@ -2,9 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-The internal service tcpmux on its socket: it leads to the services behind it.
-"""
+"""The internal service tcpmux on its socket: it leads to the services behind it."""
 
 from __future__ import annotations
 
@@ -57,9 +55,7 @@ class Tcpmux(GatedListener):
         super().__init__(port, gate)
 
     def connectionAccepted(self, connection: socket.socket, peer: Any) -> None:
-        """
-        Wait for what the client wants, unless a limit is in the way.
-        """
+        """Wait for what the client wants, unless a limit is in the way."""
         self._gate.let(
             peer,
             partial(self._serve, connection, peer),
@@ -67,9 +63,7 @@ class Tcpmux(GatedListener):
         )
 
     def _serve(self, connection: socket.socket, peer: Any) -> None:
-        """
-        Wait for what the client wants.
-        """
+        """Wait for what the client wants."""
         self._makeRoom(peer)
         self._account.take(peer)
         names, reactor = self._host.names, self._host.reactor
@@ -98,9 +92,7 @@ class Tcpmux(GatedListener):
             oldest.giveUp()
 
     def _asked(self, question: Question, name: str | None) -> None:
-        """
-        A client has said what it wants.
-        """
+        """A client has said what it wants."""
         self._gate.release(question.peer)
         self._account.give(question.peer)
         self._released()
@@ -117,9 +109,7 @@ class Tcpmux(GatedListener):
             self._lead(question, name)
 
     def _lead(self, question: Question, name: str) -> None:
-        """
-        Lead a client to a service.
-        """
+        """Lead a client to a service."""
         service = self._host.names.of(name)
         if service is not None:
             service.take(question.connection, question.peer)
@@ -128,8 +118,6 @@ class Tcpmux(GatedListener):
         goodbye(question.connection, NOT_AVAILABLE)
 
     def _refused(self, question: Question, reason: str) -> None:
-        """
-        Say and count that a client is turned away.
-        """
+        """Say and count that a client is turned away."""
         self._limits.refused += 1
         self._host.report.refuse(self._name, question.peer, reason)

@@ -44,9 +44,7 @@ class _Client:
 
 
 class Undecided:
-    """
-    The clients of one service that are kept, the first one first.
-    """
+    """The clients of one service that are kept, the first one first."""
 
     def __init__(
         self,
@@ -103,24 +101,18 @@ class Undecided:
         client.timer = self._later(MOMENT, self._lastReports, client)
 
     def _lastReports(self, client: _Client) -> None:
-        """
-        Decide on a client in the next iteration of the reactor.
-        """
+        """Decide on a client in the next iteration of the reactor."""
         client.timer = self._later(0, self._overdue, client)
 
     def _overdue(self, client: _Client) -> None:
-        """
-        Decide on a client, unless all that it waits for is capacity.
-        """
+        """Decide on a client, unless all that it waits for is capacity."""
         if self._busy(client.source) or self._free():
             self._end(client)
         else:
             self._wait(client)
 
     def look(self) -> None:
-        """
-        Decide on those whose sources have fewer programs now than they may have.
-        """
+        """Decide on those whose sources have fewer programs now than they may have."""
         for client in list(self._kept):
             decidable = client in self._kept and not self._busy(client.source)
             if decidable and self._free():
@@ -128,9 +120,7 @@ class Undecided:
                 self._end(client)
 
     def _end(self, client: _Client) -> None:
-        """
-        Decide on a client.
-        """
+        """Decide on a client."""
         del self._kept[client]
         self._decide(client.peer, client.serve, client.refuse)
 

@@ -44,9 +44,7 @@ REFUSAL = 2.0
 
 
 class WaitProgram(GatedListener):
-    """
-    A socket that one program at a time has.
-    """
+    """A socket that one program at a time has."""
 
     def __init__(
         self,
@@ -75,24 +73,18 @@ class WaitProgram(GatedListener):
         self._retired: Callable[[], None] | None = None
 
     def start(self) -> None:
-        """
-        Begin to wait for something to read.
-        """
+        """Begin to wait for something to read."""
         self._launches.prepare()
         super().start()
 
     def stop(self) -> None:
-        """
-        Start no more programs.
-        """
+        """Start no more programs."""
         super().stop()
         self._endRefusal()
         self._launches.launcher.settle()
 
     def retire(self, done: Callable[[], None]) -> None:
-        """
-        Start no more programs; the socket is free when the one that runs has ended.
-        """
+        """Start no more programs; the socket is free when the one that runs has ended."""
         self.stop()
         if self.busy:
             self._retired = done
@@ -100,9 +92,7 @@ class WaitProgram(GatedListener):
             done()
 
     def _readable(self) -> None:
-        """
-        Start a program for what there is to read.
-        """
+        """Start a program for what there is to read."""
         if self._gate.open() and self._gate.admit():
             self._port.hold("child")
             if not survived(self._service.name, self._begin):
@@ -110,9 +100,7 @@ class WaitProgram(GatedListener):
                 self._free()
 
     def _begin(self) -> None:
-        """
-        Start a program, for which there is one more in the counts.
-        """
+        """Start a program, for which there is one more in the counts."""
         try:
             if self._service.isStream:
                 self._connections.note(closely=self._idle >= FREE_TRIES)
@@ -130,9 +118,7 @@ class WaitProgram(GatedListener):
         )
 
     def _ended(self, child: Child) -> None:
-        """
-        The program has ended: the socket is ours again.
-        """
+        """The program has ended: the socket is ours again."""
         self.busy = False
         self._gate.release()
         if self._socket.fileno() < 0 or not self.restored():
@@ -163,9 +149,7 @@ class WaitProgram(GatedListener):
         return True
 
     def _free(self) -> None:
-        """
-        No program has the socket: wait for something to read again.
-        """
+        """No program has the socket: wait for something to read again."""
         self._socket.setblocking(False)
         self._port.free("child")
         self._released()
@@ -198,9 +182,7 @@ class WaitProgram(GatedListener):
             self._host.report.drop(self._service.name, peer, reason)
 
     def _afterConnections(self, child: Child) -> None:
-        """
-        Leave connections alone for a while that programs do not accept.
-        """
+        """Leave connections alone for a while that programs do not accept."""
         if child.how is None:
             if self._retired is None:
                 self._refuseOne()
@@ -246,36 +228,26 @@ class WaitProgram(GatedListener):
         self._refuser.start()
 
     def connectionAccepted(self, connection: socket.socket, peer: Any) -> None:
-        """
-        This is the one to close.
-        """
+        """This is the one to close."""
         connection.close()
         self._refuser.hold("idle")
         self._refused()
 
     def mayAccept(self) -> bool:
-        """
-        Whether one is to be closed.
-        """
+        """Whether one is to be closed."""
         return self._late is not None
 
     def short(self, reason: str) -> None:
-        """
-        The machine is out of something.
-        """
+        """The machine is out of something."""
         self._gate.short(reason)
 
     def _endRefusal(self) -> None:
-        """
-        Close none, as there is none, or those who share the socket have taken it.
-        """
+        """Close none, as there is none, or those who share the socket have taken it."""
         self._refuser.kill()
         self._refused()
 
     def _refused(self) -> None:
-        """
-        Have programs started again.
-        """
+        """Have programs started again."""
         if self._late is not None:
             late, self._late = self._late, None
             if late.active():

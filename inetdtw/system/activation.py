@@ -54,9 +54,7 @@ class Given:
 
     @property
     def where(self) -> str:
-        """
-        The address, for a person.
-        """
+        """The address, for a person."""
         if self.socket is None:
             return "-"
         where = self.socket.getsockname()
@@ -65,9 +63,7 @@ class Given:
         return textOf(os.fsdecode(where)) or "-"
 
     def close(self) -> None:
-        """
-        Give a socket up, without an effect on whoever else has it.
-        """
+        """Give a socket up, without an effect on whoever else has it."""
         if self.socket is not None:
             self.socket.close()
 
@@ -90,9 +86,7 @@ class Unused:
 
 
 class Inherited:
-    """
-    The sockets that this process was started with, and whose each is.
-    """
+    """The sockets that this process was started with, and whose each is."""
 
     def __init__(self, given: Iterable[Given] = ()) -> None:
         self._given = list(given)
@@ -144,9 +138,7 @@ class Inherited:
     def _match(
         self, services: Iterable[Service], fits: Callable[[Service, Given], bool]
     ) -> None:
-        """
-        Give sockets to services that have none yet, by one rule.
-        """
+        """Give sockets to services that have none yet, by one rule."""
         for service in services:
             if service.key in self._owners:
                 continue
@@ -156,16 +148,12 @@ class Inherited:
                     break
 
     def _free(self) -> Iterator[Given]:
-        """
-        What no service has.
-        """
+        """What no service has."""
         taken = {given.fd for given in self._owners.values()}
         return (given for given in self._given if given.fd not in taken)
 
     def _closeUnused(self) -> list[Unused]:
-        """
-        Close what no service has.
-        """
+        """Close what no service has."""
         unused = []
         for given in list(self._free()):
             unused.append(Unused(given.fd, given.name, given.where, _why(given)))
@@ -186,18 +174,14 @@ class Inherited:
         return given.socket.dup()
 
     def close(self) -> None:
-        """
-        Give all of them up.
-        """
+        """Give all of them up."""
         self._owners.clear()
         while self._given:
             self._given.pop().close()
 
 
 def _count(text: str) -> int:
-    """
-    How many there are.
-    """
+    """How many there are."""
     if not (text.isascii() and text.isdigit() and len(text) < 6):
         return 0
     return int(text)
@@ -225,18 +209,14 @@ def _take(fd: int, name: str) -> Given:
 
 
 def _listens(sock: socket.socket) -> bool:
-    """
-    Whether clients can connect to a socket, or need not.
-    """
+    """Whether clients can connect to a socket, or need not."""
     if sock.type == socket.SOCK_DGRAM:
         return True
     return bool(sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
 
 
 def _why(given: Given) -> str:
-    """
-    Why no service can use something.
-    """
+    """Why no service can use something."""
     if given.socket is None:
         return given.lack
     if not _listens(given.socket):
@@ -245,9 +225,7 @@ def _why(given: Given) -> str:
 
 
 def _canServe(service: Service, given: Given) -> bool:
-    """
-    Whether something is what a service needs, wherever that is.
-    """
+    """Whether something is what a service needs, wherever that is."""
     sock = given.socket
     if sock is None or sock.type != service.socktype or not _listens(sock):
         return False
@@ -256,9 +234,7 @@ def _canServe(service: Service, given: Given) -> bool:
 
 
 def _hasAddress(service: Service, given: Given) -> bool:
-    """
-    Whether a socket has the very address of a service.
-    """
+    """Whether a socket has the very address of a service."""
     assert given.socket is not None
     sock, address = given.socket, service.address
     if sock.family != address.family:
@@ -272,16 +248,12 @@ def _hasAddress(service: Service, given: Given) -> bool:
 
 
 def _isDual(sock: socket.socket) -> bool:
-    """
-    Whether a socket of IPv6 takes IPv4 as well.
-    """
+    """Whether a socket of IPv6 takes IPv4 as well."""
     return not sock.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY)
 
 
 def _hasName(service: Service, given: Given) -> bool:
-    """
-    Whether a socket has the name of a service, or of a line that comes to several.
-    """
+    """Whether a socket has the name of a service, or of a line that comes to several."""
     # A name in LISTEN_FDNAMES has no colon.
     return given.name in (service.name, service.name.rpartition(":")[2])
 

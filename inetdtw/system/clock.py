@@ -19,9 +19,7 @@ from twisted.internet.base import ReactorBase
 
 
 def clockOf(reactor: Any) -> Callable[[], float]:
-    """
-    What tells durations: a reactor's own time, unless that can be set.
-    """
+    """What tells durations: a reactor's own time, unless that can be set."""
     return time.monotonic if isinstance(reactor, ReactorBase) else reactor.seconds
 
 
@@ -41,9 +39,7 @@ class SteadyTime(Service):
         self._reactor = reactor
 
     def privilegedStartService(self) -> None:
-        """
-        Change the clock, unless something is planned by the other one.
-        """
+        """Change the clock, unless something is planned by the other one."""
         super().privilegedStartService()
         reactor = self._reactor
         if isinstance(reactor, ReactorBase) and not reactor.getDelayedCalls():

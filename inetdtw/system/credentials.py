@@ -42,9 +42,7 @@ def mismatch(pid: int, identity: Identity | None) -> str | None:
 
 
 def _wanted(identity: Identity) -> _Credentials:
-    """
-    Return what a process of a user has.
-    """
+    """Return what a process of a user has."""
     return {
         "Uid": (identity.uid,) * 4,
         "Gid": (identity.gid,) * 4,

@@ -2,9 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Things of which one is closed when there is no room for another.
-"""
+"""Things of which one is closed when there is no room for another."""
 
 from __future__ import annotations
 
@@ -26,16 +24,12 @@ class Crowd(Generic[_T]):
         self._whose: dict[_T, str] = {}
 
     def add(self, thing: _T, whose: str = "") -> None:
-        """
-        Add the newest.
-        """
+        """Add the newest."""
         self._of.setdefault(whose, {})[thing] = None
         self._whose[thing] = whose
 
     def discard(self, thing: _T) -> None:
-        """
-        Remove one, if it is there.
-        """
+        """Remove one, if it is there."""
         whose = self._whose.pop(thing, None)
         if whose is None:
             return
@@ -44,9 +38,7 @@ class Crowd(Generic[_T]):
             del self._of[whose]
 
     def oldest(self) -> _T | None:
-        """
-        Return the oldest of who has the most; C{None} if there is none.
-        """
+        """Return the oldest of who has the most; C{None} if there is none."""
         if not self._of:
             return None
         most = max(self._of, key=lambda whose: len(self._of[whose]))

@@ -52,9 +52,7 @@ _OF_SERVICE, _OF_ADDRESS = 3, 1
 
 
 class Purpose(Enum):
-    """
-    What a descriptor is for.
-    """
+    """What a descriptor is for."""
 
     LISTENER = "listeners"
     HELPER = "helpers"
@@ -84,17 +82,13 @@ _Key = tuple[Any, ...]
 
 
 def softLimit() -> int:
-    """
-    Return how many descriptors this process may have now.
-    """
+    """Return how many descriptors this process may have now."""
     soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     return _UNLIMITED if soft == resource.RLIM_INFINITY else soft
 
 
 def _countOpen() -> int:
-    """
-    Return how many descriptors this process has open, as far as the system says so.
-    """
+    """Return how many descriptors this process has open, as far as the system says so."""
     try:
         return len(os.listdir("/dev/fd")) - 1
     except OSError:
@@ -103,9 +97,7 @@ def _countOpen() -> int:
 
 
 def _addTo(counts: dict[Any, int], name: Any, count: int) -> None:
-    """
-    Add to a count, and forget it when it is 0.
-    """
+    """Add to a count, and forget it when it is 0."""
     left = counts.get(name, 0) + count
     if left:
         counts[name] = left
@@ -135,9 +127,7 @@ class Use:
 
 
 class Claim:
-    """
-    Descriptors of one owner, which are counted until they are given back.
-    """
+    """Descriptors of one owner, which are counted until they are given back."""
 
     def __init__(self, account: Descriptors, count: int, key: _Key) -> None:
         self._account = account
@@ -155,15 +145,11 @@ class Claim:
             self._account.leftovers.add(leftover, self._key[1])
 
     def give(self) -> None:
-        """
-        Give back what is left of them: they are closed.
-        """
+        """Give back what is left of them: they are closed."""
         self.giveSome(self._count)
 
     def giveSome(self, count: int) -> None:
-        """
-        Give back some of them, at most those that are left.
-        """
+        """Give back some of them, at most those that are left."""
         count = min(count, self._count)
         self._count -= count
         if not self._count and self._leftover is not None:
@@ -182,9 +168,7 @@ class Descriptors:
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        """
-        @param clock: the time in seconds, from any start.
-        """
+        """@param clock: the time in seconds, from any start."""
         self._clock = clock
         self._taken: dict[Purpose, int] = dict.fromkeys(Purpose, 0)
         self._services: dict[Purpose, dict[str, int]] = {each: {} for each in Purpose}
@@ -213,9 +197,7 @@ class Descriptors:
         return Claim(self, count, key)
 
     def give(self, count: int, *key: Any) -> None:
-        """
-        Count descriptors no more: they are closed.
-        """
+        """Count descriptors no more: they are closed."""
         self._add(-count, key)
         self._wake()
 
@@ -228,9 +210,7 @@ class Descriptors:
         self._add(count - self._addresses.get(key, 0), key)
 
     def _add(self, count: int, key: _Key) -> None:
-        """
-        Count more or fewer of a purpose, a service and an address.
-        """
+        """Count more or fewer of a purpose, a service and an address."""
         purpose, service, _ = key
         self._total += count
         self._taken[purpose] += count
@@ -238,9 +218,7 @@ class Descriptors:
         _addTo(self._addresses, key, count)
 
     def expect(self, counts: Mapping[Purpose, int]) -> None:
-        """
-        Have a part of each share for so many services.
-        """
+        """Have a part of each share for so many services."""
         self._expected = dict(counts)
 
     def note(self, fd: int) -> None:
@@ -254,9 +232,7 @@ class Descriptors:
 
     @property
     def _known(self) -> int:
-        """
-        How many are open, as far as that is known.
-        """
+        """How many are open, as far as that is known."""
         if self._others is None:
             self._count()
         return self._total + (self._others or 0)
@@ -279,16 +255,12 @@ class Descriptors:
         return True
 
     def enough(self, wanted: int = WANTED) -> bool:
-        """
-        True if so many can be opened for a moment, by default those of one client.
-        """
+        """True if so many can be opened for a moment, by default those of one client."""
         self._limit = softLimit()
         return self._known < self._limit - NEAR or self._canOpen(wanted)
 
     def _canOpen(self, wanted: int) -> bool:
-        """
-        Try it.
-        """
+        """Try it."""
         opened: list[int] = []
         try:
             while len(opened) < wanted:
@@ -302,9 +274,7 @@ class Descriptors:
         return True
 
     def enoughFor(self, count: int) -> bool:
-        """
-        True if so many can be opened for a client without the reserve.
-        """
+        """True if so many can be opened for a client without the reserve."""
         self._limit = softLimit()
         if self._known < self._limit - NEAR and count <= NEAR - RESERVE:
             return True
@@ -325,45 +295,33 @@ class Descriptors:
         return max(0, min(RESERVE, (self._limit - self._foreign()) // 4))
 
     def _foreign(self) -> int:
-        """
-        Return how many are open for no purpose that is known here.
-        """
+        """Return how many are open for no purpose that is known here."""
         return self._known - self._total
 
     def _pot(self) -> int:
-        """
-        Return how many the purposes that have a share have together.
-        """
+        """Return how many the purposes that have a share have together."""
         fixed = self._taken[Purpose.LISTENER] + self._taken[Purpose.HELPER]
         free = self._limit - (self._known - self._total)
         return free - max(0, min(RESERVE, free // 4)) - fixed
 
     def share(self, purpose: Purpose) -> int | None:
-        """
-        Return how many a purpose may have; C{None} if it has no share.
-        """
+        """Return how many a purpose may have; C{None} if it has no share."""
         part = SHARES.get(purpose)
         if part is None:
             return None
         return max(LEAST, self._pot() * part // PARTS)
 
     def taken(self, purpose: Purpose) -> int:
-        """
-        Return how many a purpose has.
-        """
+        """Return how many a purpose has."""
         return self._taken[purpose]
 
     def uses(self) -> dict[str, Use]:
-        """
-        Return what each purpose has.
-        """
+        """Return what each purpose has."""
         self._limit = softLimit()
         return {each.value: Use(self.taken(each), self.share(each)) for each in Purpose}
 
     def short(self, count: int) -> bool:
-        """
-        True if so many cannot be opened without the reserve, whatever they are for.
-        """
+        """True if so many cannot be opened without the reserve, whatever they are for."""
         if self.available() >= count:
             return False
         # What is not of this package may have been closed.
@@ -433,9 +391,7 @@ class Descriptors:
         self._waiters[who] = callback
 
     def _wake(self) -> None:
-        """
-        Tell those who wait.
-        """
+        """Tell those who wait."""
         if self._waiters:
             waiters, self._waiters = self._waiters, {}
             for callback in waiters.values():
@@ -471,34 +427,24 @@ class Account:
         return sourceOf(hostOf(peer), self.prefix) if self.bounded else ""
 
     def short(self) -> bool:
-        """
-        True if the process is out of descriptors, whatever they are for.
-        """
+        """True if the process is out of descriptors, whatever they are for."""
         return not self._there() and self._without(self._there)
 
     def _there(self) -> bool:
-        """
-        True if there are descriptors for one more client.
-        """
+        """True if there are descriptors for one more client."""
         return self.descriptors.enoughFor(self.each + self.more)
 
     def full(self) -> bool:
-        """
-        True if the service may have no further client now.
-        """
+        """True if the service may have no further client now."""
         return not self._fits() and self._without(self._fits)
 
     def _fits(self) -> bool:
-        """
-        True if one more client fits into the share.
-        """
+        """True if one more client fits into the share."""
         count = self.each + self.more
         return not count or self.descriptors.fits(count, self.purpose, self.service)
 
     def _without(self, there: Callable[[], bool]) -> bool:
-        """
-        True if something is not there, also when what programs left behind is closed.
-        """
+        """True if something is not there, also when what programs left behind is closed."""
         leftovers = self.descriptors.leftovers
         while not there():
             oldest = leftovers.oldest() if self.purpose is Purpose.CHILD else None
@@ -509,35 +455,27 @@ class Account:
         return False
 
     def claim(self, count: int) -> Claim | None:
-        """
-        Take some for a moment; return C{None} if there are too few.
-        """
+        """Take some for a moment; return C{None} if there are too few."""
         key = (self.purpose, self.service)
         if self.descriptors.short(count) or not self.descriptors.fits(count, *key):
             return None
         return self.descriptors.take(count, *key)
 
     def refuses(self, peer: Any) -> bool:
-        """
-        True if the clients of an address have as many as one address may have.
-        """
+        """True if the clients of an address have as many as one address may have."""
         if not (self.bounded and self.each):
             return False
         key = (self.purpose, self.service, self.sourceOf(peer))
         return not self.descriptors.fits(self.each, *key)
 
     def take(self, peer: Any = None) -> None:
-        """
-        A client was admitted.
-        """
+        """A client was admitted."""
         if self.each:
             key = (self.purpose, self.service, self.sourceOf(peer))
             self.descriptors.take(self.each, *key)
 
     def give(self, peer: Any = None) -> None:
-        """
-        A client is released.
-        """
+        """A client is released."""
         if self.each:
             key = (self.purpose, self.service, self.sourceOf(peer))
             self.descriptors.give(self.each, *key)

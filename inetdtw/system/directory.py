@@ -41,16 +41,12 @@ def trusted(uid: int) -> bool:
 
 
 def identityOf(about: os.stat_result) -> tuple[int, int]:
-    """
-    Return what no other file has as long as this one exists: device and inode.
-    """
+    """Return what no other file has as long as this one exists: device and inode."""
     return about.st_dev, about.st_ino
 
 
 def replaceable(directory: os.stat_result, entry: os.stat_result) -> bool:
-    """
-    True if a user who is not trusted can rename or remove an entry of a directory.
-    """
+    """True if a user who is not trusted can rename or remove an entry of a directory."""
     if not trusted(directory.st_uid):
         return True
     shared = directory.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
@@ -166,9 +162,7 @@ class Directory:
 
 
 def _remove(name: str, about: os.stat_result, fd: int) -> None:
-    """
-    Remove a file, or an empty directory.
-    """
+    """Remove a file, or an empty directory."""
     if stat.S_ISDIR(about.st_mode):
         os.rmdir(name, dir_fd=fd)
     else:
@@ -176,9 +170,7 @@ def _remove(name: str, about: os.stat_result, fd: int) -> None:
 
 
 def another() -> OSError:
-    """
-    Return the error that a path leads to something else by now.
-    """
+    """Return the error that a path leads to something else by now."""
     return FileExistsError(errno.EEXIST, "there is another file at its path")
 
 
@@ -241,9 +233,7 @@ def isTrusted(path: str) -> bool:
 
 
 def _isShared(about: os.stat_result) -> bool:
-    """
-    True if a user who is not trusted can write to a file or a directory.
-    """
+    """True if a user who is not trusted can write to a file or a directory."""
     shared = about.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
     return bool(shared) or not trusted(about.st_uid)
 
@@ -275,9 +265,7 @@ class _Walk:
                 self._step(part)
 
     def _step(self, part: str) -> None:
-        """
-        Follow one part of a path.
-        """
+        """Follow one part of a path."""
         folder = os.fstat(self.fd)
         if self._strict and _isShared(folder):
             raise PermissionError(errno.EPERM, "others can write to its path")
@@ -297,9 +285,7 @@ class _Walk:
         self.go(os.readlink(part, dir_fd=self.fd))
 
     def _enter(self, part: str) -> None:
-        """
-        Go to a directory, which is no link.
-        """
+        """Go to a directory, which is no link."""
         fd = os.open(part, _FLAGS | os.O_NOFOLLOW, dir_fd=self.fd)
         os.close(self.fd)
         self.fd = fd

@@ -30,9 +30,7 @@ _ACL = "system.posix_acl_access"
 
 
 class ProgramMissing(Exception):
-    """
-    There is nothing to execute; the message says why, and names the path.
-    """
+    """There is nothing to execute; the message says why, and names the path."""
 
 
 def candidates(program: Program) -> tuple[str, ...]:
@@ -89,9 +87,7 @@ def _isProgram(path: str) -> bool:
 
 
 def _missing(program: Program) -> ProgramMissing:
-    """
-    Return what says that a program cannot be found.
-    """
+    """Return what says that a program cannot be found."""
     name = program.name
     if os.path.isabs(name):
         try:
@@ -150,9 +146,7 @@ def check(path: str, identity: Identity | None) -> None:
 
 
 def _allowed(path: str, identity: Identity | None) -> bool:
-    """
-    Whether C{identity} may reach and execute C{path}.
-    """
+    """Whether C{identity} may reach and execute C{path}."""
     if identity is None or identity.uid == 0:
         return True
     # A child is made where it could say something else.
@@ -163,9 +157,7 @@ def _allowed(path: str, identity: Identity | None) -> bool:
 
 
 def _asked(path: str, identity: Identity) -> bool:
-    """
-    Whether the kernel lets C{identity} reach and execute C{path}.
-    """
+    """Whether the kernel lets C{identity} reach and execute C{path}."""
     with contextlib.suppress(PermissionError):
         return mayExecute(path, identity)
     return False
@@ -184,9 +176,7 @@ def _isForeign(path: str, identity: Identity | None) -> bool:
 
 
 def _hasList(path: str) -> bool:
-    """
-    Whether a file has an access control list, which says more than its mode.
-    """
+    """Whether a file has an access control list, which says more than its mode."""
     try:
         return bool(os.getxattr(path, _ACL))
     except (OSError, AttributeError):
@@ -208,9 +198,7 @@ def _steps(path: str) -> Iterator[str]:
 
 
 def _mayExecute(about: os.stat_result, identity: Identity) -> bool:
-    """
-    Whether the permission bits of one file let C{identity} execute it.
-    """
+    """Whether the permission bits of one file let C{identity} execute it."""
     if about.st_uid == identity.uid:
         return bool(about.st_mode & stat.S_IXUSR)
     if about.st_gid == identity.gid or about.st_gid in identity.groups:

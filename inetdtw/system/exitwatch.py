@@ -2,9 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Learning that a process has ended, whoever its parent is.
-"""
+"""Learning that a process has ended, whoever its parent is."""
 
 from __future__ import annotations
 
@@ -60,22 +58,16 @@ class PidfdWatch:
         reactor.addReader(self)
 
     def fileno(self) -> int:
-        """
-        The pidfd; it is readable once the process has ended.
-        """
+        """The pidfd; it is readable once the process has ended."""
         return self._fd
 
     def doRead(self) -> None:
-        """
-        The process has ended.
-        """
+        """The process has ended."""
         self.cancel()
         self._gone()
 
     def cancel(self) -> None:
-        """
-        Wait no more.
-        """
+        """Wait no more."""
         if self._fd >= 0:
             self._reactor.removeReader(self)
             os.close(self._fd)
@@ -88,17 +80,13 @@ class PidfdWatch:
             self._poll.cancel()
 
     def connectionLost(self, reason: Failure) -> None:
-        """
-        The reactor cannot wait for it, or stops: look at the process instead.
-        """
+        """The reactor cannot wait for it, or stops: look at the process instead."""
         if self._fd >= 0:
             self.cancel()
             self._later = self._reactor.callLater(0, self._look)
 
     def _look(self) -> None:
-        """
-        See whether the process is still there, and when it is not.
-        """
+        """See whether the process is still there, and when it is not."""
         self._later = None
         sayDropped(self.logPrefix())
         try:
@@ -107,9 +95,7 @@ class PidfdWatch:
             self._gone()
 
     def logPrefix(self) -> str:
-        """
-        The name of this reader for the reactor.
-        """
+        """The name of this reader for the reactor."""
         return "pidfd"
 
 
@@ -125,38 +111,28 @@ class Polls:
         self._loop.clock = reactor
 
     def add(self, watch: PollWatch) -> None:
-        """
-        Look at one more.
-        """
+        """Look at one more."""
         self._watches.add(watch)
         if not self._loop.running:
             self._loop.start(INTERVAL, now=False)
 
     def discard(self, watch: PollWatch) -> None:
-        """
-        Look at one no more.
-        """
+        """Look at one no more."""
         self._watches.discard(watch)
         if not self._watches and self._loop.running:
             self._loop.stop()
 
     def _look(self) -> None:
-        """
-        See which are still there.
-        """
+        """See which are still there."""
         for watch in list(self._watches):
             watch.look()
 
 
 class PollWatch:
-    """
-    Waits for one process by looking whether it is there, without a file descriptor.
-    """
+    """Waits for one process by looking whether it is there, without a file descriptor."""
 
     def __init__(self, polls: Polls, pid: int, gone: Callable[[], None]) -> None:
-        """
-        @raise OSError: if there is no such process.
-        """
+        """@raise OSError: if there is no such process."""
         with suppress(PermissionError):
             os.kill(pid, 0)
         self._pid = pid
@@ -166,9 +142,7 @@ class PollWatch:
         polls.add(self)
 
     def look(self) -> None:
-        """
-        See whether it is still there, and is no other that has its process id now.
-        """
+        """See whether it is still there, and is no other that has its process id now."""
         since = _startOf(self._pid)
         another = None not in (since, self._since) and since != self._since
         if _hasEnded(self._pid) or since == ENDED or another:
@@ -176,9 +150,7 @@ class PollWatch:
             self._gone()
 
     def cancel(self) -> None:
-        """
-        Wait no more.
-        """
+        """Wait no more."""
         self._polls.discard(self)
 
 
@@ -194,9 +166,7 @@ class Exits:
     """
 
     def __init__(self, reactor: Any, descriptors: Descriptors | None = None) -> None:
-        """
-        @param descriptors: the account of all file descriptors of this process.
-        """
+        """@param descriptors: the account of all file descriptors of this process."""
         self._reactor = reactor
         self.descriptors = Descriptors() if descriptors is None else descriptors
         self._polls = Polls(reactor)
@@ -243,9 +213,7 @@ def _startOf(pid: int) -> str | None:
 
 
 def _hasEnded(pid: int) -> bool:
-    """
-    Whether a process has ended.
-    """
+    """Whether a process has ended."""
     try:
         # A child that has ended is there until somebody waits for it.
         look = os.WEXITED | os.WNOHANG | os.WNOWAIT
@@ -263,9 +231,7 @@ def _hasEnded(pid: int) -> bool:
 
 
 def hasPidfds() -> bool:
-    """
-    Whether this system has pidfds (Linux 5.3).
-    """
+    """Whether this system has pidfds (Linux 5.3)."""
     try:
         os.close(os.pidfd_open(os.getpid()))
     except (AttributeError, OSError):
@@ -285,22 +251,16 @@ class Reaper:
             registerReapProcessHandler(pid, self)
 
     def _ended(self) -> bool:
-        """
-        Whether it has ended.
-        """
+        """Whether it has ended."""
         try:
             return os.waitpid(self._pid, os.WNOHANG)[0] != 0
         except ChildProcessError:
             return True
 
     def reapProcess(self) -> None:
-        """
-        Some process has ended.
-        """
+        """Some process has ended."""
         if self._ended():
             unregisterReapProcessHandler(self._pid, self)
 
     def processEnded(self, status: int) -> None:
-        """
-        It has ended just now.
-        """
+        """It has ended just now."""

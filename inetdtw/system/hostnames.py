@@ -38,9 +38,7 @@ Pair = tuple[int, str]
 
 
 class NameWanted(Exception):
-    """
-    A host is a name, which must be looked up.
-    """
+    """A host is a name, which must be looked up."""
 
 
 class Answer(NamedTuple):
@@ -82,9 +80,7 @@ def numeric(host: str, port: None, *, type: int) -> list[Any]:
 
 
 def _isScoped(host: str) -> bool:
-    """
-    True if a host is a link-local address of IPv6 with a scope (RFC 4007, section 11).
-    """
+    """True if a host is a link-local address of IPv6 with a scope (RFC 4007, section 11)."""
     address, scoped, _ = host.partition("%")
     try:
         return bool(scoped) and ipaddress.IPv6Address(address).is_link_local
@@ -93,9 +89,7 @@ def _isScoped(host: str) -> bool:
 
 
 def pairsOf(found: Iterable[Any]) -> tuple[Pair, ...]:
-    """
-    Return the distinct addresses in a result of getaddrinfo(3).
-    """
+    """Return the distinct addresses in a result of getaddrinfo(3)."""
     pairs = ((int(family), hostIn(where)) for family, _, _, _, where in found)
     return tuple(dict.fromkeys(pairs))
 
@@ -140,27 +134,21 @@ class HostNames:
         self._answers: SimpleQueue[Answer] = SimpleQueue()
 
     def ask(self, names: Iterable[str]) -> None:
-        """
-        Look names up, except those that are being looked up.
-        """
+        """Look names up, except those that are being looked up."""
         for name in names:
             if name not in self._running:
                 self._queued[name] = None
         self._begin()
 
     def keep(self, names: Iterable[str]) -> None:
-        """
-        Forget all names but these.
-        """
+        """Forget all names but these."""
         kept = frozenset(names)
         for known in (self._found, self._reasons, self._queued):
             for name in [name for name in known if name not in kept]:
                 del known[name]
 
     def _begin(self) -> None:
-        """
-        Start queued look-ups, up to the bounds.
-        """
+        """Start queued look-ups, up to the bounds."""
         while self._queued and self._mayBegin():
             name = next(iter(self._queued))
             del self._queued[name]
@@ -171,17 +159,13 @@ class HostNames:
                 self._take(Answer(name, None, str(why)))
 
     def _mayBegin(self) -> bool:
-        """
-        True if one more look-up may run.
-        """
+        """True if one more look-up may run."""
         early = self._clock() - OVERDUE
         young = sum(since > early for since in self._running.values())
         return young < MOST and len(self._running) < MOST_STUCK
 
     def _look(self, name: str) -> None:
-        """
-        Look a name up, in a thread.
-        """
+        """Look a name up, in a thread."""
         try:
             found = self._getaddrinfo(name, None, type=socket.SOCK_STREAM)
             answer = Answer(name, pairsOf(found))
@@ -192,9 +176,7 @@ class HostNames:
         self._answered()
 
     def _take(self, answer: Answer) -> None:
-        """
-        Remember an answer.
-        """
+        """Remember an answer."""
         self._running.pop(answer.name, None)
         if answer.pairs is None:
             self._reasons[answer.name] = answer.reason
@@ -221,9 +203,7 @@ class HostNames:
         return stale
 
     def wait(self, seconds: float) -> None:
-        """
-        Block until all look-ups have ended, or some seconds have passed.
-        """
+        """Block until all look-ups have ended, or some seconds have passed."""
         end = self._clock() + seconds
         while self._running:
             try:
@@ -234,9 +214,7 @@ class HostNames:
             self._begin()
 
     def at(self, address: Address) -> Sequence[Address]:
-        """
-        Return the numeric addresses of an address that is a name, or else the address.
-        """
+        """Return the numeric addresses of an address that is a name, or else the address."""
         if not address.isName:
             return (address,)
         families = {address.family} | ({socket.AF_INET} if address.dual else set())
@@ -262,9 +240,7 @@ class HostNames:
         return self.missing(address)
 
     def missing(self, address: Address) -> str:
-        """
-        Return why the numeric addresses of a name are not known.
-        """
+        """Return why the numeric addresses of a name are not known."""
         reason = self._reasons.get(address.host, PENDING)
         if address.host in self._found:
             version = "IPv4" if address.family == socket.AF_INET else "IPv6"

@@ -2,9 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-The system's databases: passwd(5), group(5), services(5) and hosts(5).
-"""
+"""The system's databases: passwd(5), group(5), services(5) and hosts(5)."""
 
 from __future__ import annotations
 
@@ -68,9 +66,7 @@ class Lookups:
 
     @classmethod
     def ofThisProcess(cls) -> Lookups:
-        """
-        The system's own answers.
-        """
+        """The system's own answers."""
         return cls(os.geteuid(), os.getegid(), environment()).remembering()
 
     def remembering(self) -> Lookups:
@@ -88,9 +84,7 @@ class Lookups:
 
 
 def _once(function: Callable[..., Any]) -> Callable[..., Any]:
-    """
-    Return a function that remembers what another one has returned or raised.
-    """
+    """Return a function that remembers what another one has returned or raised."""
     answers: dict[Any, Any] = {}
     failures: dict[Any, Exception] = {}
 
@@ -166,9 +160,7 @@ def account(
 def _groups(
     names: tuple[str, ...], own: list[int], gid: int, lookups: Lookups
 ) -> tuple[int, ...]:
-    """
-    The supplementary groups of a program: always with its first group.
-    """
+    """The supplementary groups of a program: always with its first group."""
     if names == ("no",):
         own = []
     elif names != ("yes",):
@@ -179,9 +171,7 @@ def _groups(
 def _ownAccount(
     group: str | None, lookups: Lookups, groups: tuple[str, ...]
 ) -> Account:
-    """
-    The account of C{-}.
-    """
+    """The account of C{-}."""
     gid = lookups.gid if group is None else _gid(group, lookups)
     if gid == lookups.gid and groups == ("yes",):
         return Account()
@@ -194,9 +184,7 @@ def _ownAccount(
 def _checked(
     entry: pwd.struct_passwd, gid: int, lookups: Lookups, groups: tuple[str, ...]
 ) -> Account:
-    """
-    An account that an ordinary user can have: her own.
-    """
+    """An account that an ordinary user can have: her own."""
     if entry.pw_uid != lookups.uid:
         reason = (
             f"only root can run a service as '{entry.pw_name}'; service ignored "
@@ -212,9 +200,7 @@ def _checked(
 
 
 def _passwd(user: str, lookups: Lookups) -> pwd.struct_passwd | None:
-    """
-    The entry of a user in passwd(5), if there is one.
-    """
+    """The entry of a user in passwd(5), if there is one."""
     try:
         return lookups.getpwnam(native(user))
     except (KeyError, ValueError):
@@ -234,9 +220,7 @@ def userId(user: str, lookups: Lookups) -> int:
 
 
 def _gid(group: str, lookups: Lookups) -> int:
-    """
-    The id of a group.
-    """
+    """The id of a group."""
     return groupId("group", group, lookups)
 
 

@@ -2,9 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-What programs leave in a socket: whether the same is still there that woke them.
-"""
+"""What programs leave in a socket: whether the same is still there that woke them."""
 
 from __future__ import annotations
 
@@ -40,9 +38,7 @@ class PendingDatagram:
         self.seen = False
 
     def note(self) -> None:
-        """
-        Remember what is first.
-        """
+        """Remember what is first."""
         before, self._noted = self._noted, self._first()
         if self._noted != before:
             self._times = 0
@@ -101,9 +97,7 @@ class PendingDatagram:
 
 
 class PendingConnections:
-    """
-    Tells whether a program has left connections in a socket's backlog.
-    """
+    """Tells whether a program has left connections in a socket's backlog."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock

@@ -37,15 +37,11 @@ _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class Unusable(Exception):
-    """
-    A pid file cannot be written; the message says why.
-    """
+    """A pid file cannot be written; the message says why."""
 
 
 class PidFile:
-    """
-    The pid file of this process.
-    """
+    """The pid file of this process."""
 
     def __init__(self, path: str) -> None:
         """
@@ -108,9 +104,7 @@ class PidFile:
                 raise Unusable(f"cannot be written: {why.strerror}") from None
 
     def remove(self) -> None:
-        """
-        Remove it, if it is the one that was written here, and still says the same.
-        """
+        """Remove it, if it is the one that was written here, and still says the same."""
         written, self._written = self._written, None
         if written is None:
             return
@@ -181,9 +175,7 @@ def _pidIn(data: bytes) -> int | None:
 
 
 def _runs(pid: int) -> bool:
-    """
-    Whether there is a process, whosever it is.
-    """
+    """Whether there is a process, whosever it is."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -31,9 +31,7 @@ _KINDS = {
 
 
 class NotPlain(OSError):
-    """
-    A file is not a regular one; the error text says what it is.
-    """
+    """A file is not a regular one; the error text says what it is."""
 
 
 def checked(about: os.stat_result) -> None:

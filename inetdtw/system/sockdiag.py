@@ -66,9 +66,7 @@ class Waiting(NamedTuple):
 
 
 def count(sock: socket.socket) -> int | None:
-    """
-    How many wait, if the system tells.
-    """
+    """How many wait, if the system tells."""
     if sock.family == socket.AF_UNIX or not hasattr(socket, "TCP_INFO"):
         return None
     info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 28)
@@ -76,9 +74,7 @@ def count(sock: socket.socket) -> int | None:
 
 
 def waiting(sock: socket.socket) -> Waiting | None:
-    """
-    Who waits, if the system tells.
-    """
+    """Who waits, if the system tells."""
     if not hasattr(socket, "AF_NETLINK"):
         return None
     try:
@@ -134,9 +130,7 @@ def hears(sock: socket.socket) -> bool:
 
 
 def _packed(family: int, host: str) -> bytes:
-    """
-    An address as it is in an answer.
-    """
+    """An address as it is in an answer."""
     return socket.inet_pton(family, host.partition("%")[0]).ljust(16, b"\0")
 
 
@@ -156,9 +150,7 @@ def _ofPath(sock: socket.socket) -> Waiting:
 
 
 def _clients(attributes: bytes) -> tuple[int, ...]:
-    """
-    The inodes that are in an answer; if nobody waits, they may be missing.
-    """
+    """The inodes that are in an answer; if nobody waits, they may be missing."""
     while attributes:
         length, kind = _ATTRIBUTE.unpack_from(attributes)
         value = attributes[_ATTRIBUTE.size : length]
@@ -216,7 +208,5 @@ def _messages(packet: bytes) -> Iterator[tuple[int, int, bytes]]:
 
 
 def _aligned(length: int) -> int:
-    """
-    Where the next message or attribute begins.
-    """
+    """Where the next message or attribute begins."""
     return (length + 3) & ~3

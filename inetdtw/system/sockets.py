@@ -2,9 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Making and giving up the sockets that services listen on.
-"""
+"""Making and giving up the sockets that services listen on."""
 
 from __future__ import annotations
 
@@ -107,9 +105,7 @@ def adopt(sock: socket.socket, service: Service) -> None:
 
 
 def _haveIPv6() -> bool:
-    """
-    Whether this machine has IPv6 now.
-    """
+    """Whether this machine has IPv6 now."""
     if not socket.has_ipv6:
         return False
     try:
@@ -121,9 +117,7 @@ def _haveIPv6() -> bool:
 
 
 def _configure(sock: socket.socket, address: Address, service: Service) -> None:
-    """
-    Set what must be set before a socket is bound.
-    """
+    """Set what must be set before a socket is bound."""
     if service.isStream and address.family != socket.AF_UNIX:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     if address.family == socket.AF_INET6:
@@ -133,9 +127,7 @@ def _configure(sock: socket.socket, address: Address, service: Service) -> None:
 
 
 def configure(sock: socket.socket, options: SocketOptions) -> None:
-    """
-    Set what can be set at any time.
-    """
+    """Set what can be set at any time."""
     if options.sendBuffer is not None:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, options.sendBuffer)
     if options.receiveBuffer is not None:
@@ -148,9 +140,7 @@ def configure(sock: socket.socket, options: SocketOptions) -> None:
 
 
 def _unset(sock: socket.socket, old: SocketOptions, new: SocketOptions) -> None:
-    """
-    Take back the flags that are not wanted any more.
-    """
+    """Take back the flags that are not wanted any more."""
     if old.noDelay and not new.noDelay:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 0)
     if old.keepAlive and not new.keepAlive:
@@ -180,9 +170,7 @@ def reconfigure(
 
 
 def _unfilter(sock: socket.socket) -> None:
-    """
-    Have connections not wait for anything.
-    """
+    """Have connections not wait for anything."""
     if hasattr(socket, "TCP_DEFER_ACCEPT"):
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, 0)
     else:
@@ -299,9 +287,7 @@ class PathMark:
 
     @property
     def there(self) -> bool:
-        """
-        Whether the file is still at its path.
-        """
+        """Whether the file is still at its path."""
         try:
             about = os.lstat(native(self.path))
         except OSError:
@@ -324,9 +310,7 @@ class PathMark:
                 file.give(ownership)
 
     def remove(self) -> None:
-        """
-        Remove the file, if it is still the same.
-        """
+        """Remove the file, if it is still the same."""
         identity = self.device, self.inode
         with contextlib.suppress(OSError), around(self.path) as (folder, name):
             folder.remove(name, identity)

@@ -2,9 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Standard input, output and error, which whoever starts a process may have closed.
-"""
+"""Standard input, output and error, which whoever starts a process may have closed."""
 
 from __future__ import annotations
 
@@ -27,9 +25,7 @@ def occupyDescriptors() -> None:
 
 
 def _isClosed(fd: int) -> bool:
-    """
-    Whether there is nothing at a descriptor.
-    """
+    """Whether there is nothing at a descriptor."""
     try:
         os.fstat(fd)
     except OSError:

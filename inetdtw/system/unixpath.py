@@ -48,9 +48,7 @@ class PathFile:
 
     @property
     def identity(self) -> tuple[int, int]:
-        """
-        What no other file has as long as there is this one.
-        """
+        """What no other file has as long as there is this one."""
         return directory.identityOf(self.about)
 
     def give(self, ownership: Ownership) -> None:

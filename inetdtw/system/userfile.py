@@ -143,9 +143,7 @@ def _child(
 
 
 def _become(identity: Identity | None, chroot: str | None) -> None:
-    """
-    Take on a root directory and a user.
-    """
+    """Take on a root directory and a user."""
     if chroot is not None:
         os.chroot(native(chroot))
         os.chdir("/")
@@ -156,9 +154,7 @@ def _become(identity: Identity | None, chroot: str | None) -> None:
 
 
 def _patience() -> float:
-    """
-    Return the seconds that a file is waited for.
-    """
+    """Return the seconds that a file is waited for."""
     recently = _late and time.monotonic() - _late[-1] < _MEMORY
     return LITTLE_PATIENCE if recently else PATIENCE
 
@@ -216,9 +212,7 @@ def _end(pid: int, ended: bool) -> None:
 
 
 def _reap() -> None:
-    """
-    Reap the children that were killed, as far as they are gone.
-    """
+    """Reap the children that were killed, as far as they are gone."""
     for pid in sorted(_killed):
         try:
             gone = os.waitpid(pid, os.WNOHANG)[0]

@@ -58,9 +58,7 @@ NOW = 1_000_000_000.0
 
 
 def duplicates(fds: Iterable[int]) -> list[int]:
-    """
-    Descriptors of one's own for what others may close.
-    """
+    """Descriptors of one's own for what others may close."""
     return [os.dup(fd) for fd in fds]
 
 
@@ -74,9 +72,7 @@ def ofOneLink() -> Address:
 
 
 def openDescriptors() -> dict[str, str]:
-    """
-    What this process has open, by number.
-    """
+    """What this process has open, by number."""
     # Another test may have left cycles behind that have some.
     gc.collect()
     found = {}
@@ -89,9 +85,7 @@ def openDescriptors() -> dict[str, str]:
 
 
 def openedSince(before: dict[str, str]) -> dict[str, str]:
-    """
-    What this process has open and had not L{before<openDescriptors>}.
-    """
+    """What this process has open and had not L{before<openDescriptors>}."""
     now = openDescriptors().items()
     return {fd: what for fd, what in now if before.get(fd) != what}
 
@@ -163,72 +157,48 @@ class FakeProcess:
         self.protocol.processEnded(Failure(why))
 
     def close(self) -> None:
-        """
-        Close what it was given.
-        """
+        """Close what it was given."""
         while self.fds:
             os.close(self.fds.popitem()[1])
 
     def signalProcess(self, signalID: str | int) -> None:
-        """
-        Remember a signal.
-        """
+        """Remember a signal."""
         if self.exited:
             raise ProcessExitedAlready()
         self.signals.append(signalID)
 
     def closeStdin(self) -> None:
-        """
-        Nothing is written to it.
-        """
+        """Nothing is written to it."""
 
     def closeStdout(self) -> None:
-        """
-        Nothing is read from it.
-        """
+        """Nothing is read from it."""
 
     def closeStderr(self) -> None:
-        """
-        Nothing is read from it.
-        """
+        """Nothing is read from it."""
 
     def closeChildFD(self, descriptor: int) -> None:
-        """
-        Remember that nothing more comes there.
-        """
+        """Remember that nothing more comes there."""
         self.written.setdefault(descriptor, []).append(None)
 
     def writeToChild(self, childFD: int, data: bytes) -> None:
-        """
-        Remember what was written.
-        """
+        """Remember what was written."""
         self.written.setdefault(childFD, []).append(data)
 
     def write(self, data: bytes) -> None:
-        """
-        Nothing is written to it.
-        """
+        """Nothing is written to it."""
 
     def writeSequence(self, data: Iterable[bytes]) -> None:
-        """
-        Nothing is written to it.
-        """
+        """Nothing is written to it."""
 
     def loseConnection(self) -> None:
-        """
-        Remember that nothing is to be exchanged with it any more.
-        """
+        """Remember that nothing is to be exchanged with it any more."""
         self.left = True
 
     def getPeer(self) -> Any:
-        """
-        It has no address.
-        """
+        """It has no address."""
 
     def getHost(self) -> Any:
-        """
-        It has no address.
-        """
+        """It has no address."""
 
 
 def acceptOne(process: FakeProcess) -> None:
@@ -276,17 +246,13 @@ class FakeReactor(MemoryReactorClock):
         self._numbers: dict[Any, int] = {}
 
     def sigTerm(self, number: int) -> None:
-        """
-        Stop on a signal.
-        """
+        """Stop on a signal."""
         self.ended.append(number)
 
     sigInt = sigTerm
 
     def addReader(self, reader: Any) -> None:
-        """
-        Read something, whose descriptor is to stay the same until it is not read.
-        """
+        """Read something, whose descriptor is to stay the same until it is not read."""
         super().addReader(reader)
         self._numbers.setdefault(reader, reader.fileno())
 
@@ -314,9 +280,7 @@ class FakeReactor(MemoryReactorClock):
         usePTY: bool = False,
         childFDs: dict[int, Any] | None = None,
     ) -> FakeProcess:
-        """
-        Remember a process, with strings for all that it was given as bytes.
-        """
+        """Remember a process, with strings for all that it was given as bytes."""
         if self.spawnFailure is not None:
             raise self.spawnFailure
         process = FakeProcess(
@@ -336,9 +300,7 @@ class FakeReactor(MemoryReactorClock):
     def adoptStreamConnection(
         self, fileDescriptor: int, addressFamily: int, factory: Any
     ) -> None:
-        """
-        Keep a connection.
-        """
+        """Keep a connection."""
         if self.adoptFailure is not None:
             raise self.adoptFailure
         # As the real one, it goes by the number; the caller closes its own.
@@ -348,9 +310,7 @@ class FakeReactor(MemoryReactorClock):
     def callFromThread(
         self, callable: Callable[..., Any], *args: Any, **kwargs: Any
     ) -> None:
-        """
-        Keep a call for the next L{turn}.
-        """
+        """Keep a call for the next L{turn}."""
         self.fromThreads.append(lambda: callable(*args, **kwargs))
 
     def turn(self, seconds: float = 0.0) -> bool:
@@ -390,16 +350,12 @@ class FakeReactor(MemoryReactorClock):
             self.turn(0.01)
 
     def settle(self) -> None:
-        """
-        Go on until there is nothing to read.
-        """
+        """Go on until there is nothing to read."""
         while self.turn():
             """Whatever is read is what it is about."""
 
     def close(self) -> None:
-        """
-        Close what was given to it.
-        """
+        """Close what was given to it."""
         for process in self.processes:
             process.close()
         for connection, _ in self.adopted:
@@ -423,27 +379,19 @@ class FakeChild:
         self.told: list[Any] = []
 
     def started(self, pid: int) -> None:
-        """
-        It runs.
-        """
+        """It runs."""
         self.told.append(pid)
 
     def failed(self, reason: str) -> None:
-        """
-        It could not be started.
-        """
+        """It could not be started."""
         self.told.append(reason)
 
     def ended(self, how: Exit) -> None:
-        """
-        It has ended.
-        """
+        """It has ended."""
         self.told.append(how)
 
     def repeated(self, how: Exit) -> FakeChild:
-        """
-        It has ended, and was started again.
-        """
+        """It has ended, and was started again."""
         self.told.append(how)
         self.following = FakeChild()
         return self.following
@@ -465,36 +413,26 @@ class FakeProgram:
         self.fds = duplicates(order.fds)
 
     def start(self) -> FakeProgram:
-        """
-        Have it run.
-        """
+        """Have it run."""
         self.child.started(self._pid)
         return self
 
     def fail(self, reason: str = "no reason") -> None:
-        """
-        Have it not start.
-        """
+        """Have it not start."""
         self.close()
         self.child.failed(reason)
 
     def end(self, how: Exit | None = None) -> None:
-        """
-        Have it end.
-        """
+        """Have it end."""
         self.close()
         self.child.ended(Exit(0) if how is None else how)
 
     def socket(self, fd: int = 0) -> socket.socket:
-        """
-        A duplicate of a descriptor of its, as a socket.
-        """
+        """A duplicate of a descriptor of its, as a socket."""
         return socket.socket(fileno=os.dup(self.fds[fd]))
 
     def close(self) -> None:
-        """
-        Close what it has.
-        """
+        """Close what it has."""
         while self.fds:
             os.close(self.fds.pop())
 
@@ -518,33 +456,23 @@ class FakeLauncher:
         self._waiters: list[Callable[[], None]] = []
 
     def start(self) -> None:
-        """
-        Remember it.
-        """
+        """Remember it."""
         self.said.append("start")
 
     def retire(self) -> None:
-        """
-        Remember it.
-        """
+        """Remember it."""
         self.said.append("retire")
 
     def stop(self) -> None:
-        """
-        Remember it.
-        """
+        """Remember it."""
         self.said.append("stop")
 
     def settle(self) -> None:
-        """
-        Remember it.
-        """
+        """Remember it."""
         self.said.append("settle")
 
     def launch(self, child: Any, order: Order) -> None:
-        """
-        Remember a program, or refuse it.
-        """
+        """Remember a program, or refuse it."""
         if self.refusal is not None:
             child.failed(self.refusal)
             return
@@ -552,30 +480,22 @@ class FakeLauncher:
         self.programs.append(FakeProgram(child, order, pid))
 
     def whenRoom(self, callback: Callable[[], None]) -> None:
-        """
-        Keep a callback for L{makeRoom}.
-        """
+        """Keep a callback for L{makeRoom}."""
         self._waiters.append(callback)
 
     def makeRoom(self) -> None:
-        """
-        Have room again.
-        """
+        """Have room again."""
         self.room = True
         while self._waiters:
             self._waiters.pop(0)()
 
     @property
     def last(self) -> FakeProgram:
-        """
-        The program that was ordered last.
-        """
+        """The program that was ordered last."""
         return self.programs[-1]
 
     def close(self) -> None:
-        """
-        Close what the programs have.
-        """
+        """Close what the programs have."""
         for each in self.programs:
             each.close()
 
@@ -597,41 +517,31 @@ def makeService(**given: Any) -> Service:
 
 
 def makeDatagrams(**given: Any) -> Service:
-    """
-    A UDP service of values that differ from the usual.
-    """
+    """A UDP service of values that differ from the usual."""
     usual = {"name": "test/udp", "socktype": socket.SOCK_DGRAM}
     return makeService(**{**usual, **given})
 
 
 def makeUnix(path: str, **given: Any) -> Service:
-    """
-    A service on a UNIX socket.
-    """
+    """A service on a UNIX socket."""
     usual = {"name": f"{path}/unix", "address": Address(socket.AF_UNIX, path)}
     return makeService(**{**usual, **given})
 
 
 def tellsWhoWaits() -> bool:
-    """
-    Whether the system tells who waits for being accepted.
-    """
+    """Whether the system tells who waits for being accepted."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         return waiting(server) is not None
 
 
 def reset(client: socket.socket) -> None:
-    """
-    Have a client be gone at once, whatever it has sent.
-    """
+    """Have a client be gone at once, whatever it has sent."""
     client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     client.close()
 
 
 def listening(service: Service) -> socket.socket:
-    """
-    A plain socket for a service, as L{inetdtw.system.sockets.listen} would make it.
-    """
+    """A plain socket for a service, as L{inetdtw.system.sockets.listen} would make it."""
     sock = socket.socket(service.address.family, service.socktype)
     sock.setblocking(False)
     sock.bind(service.address.forBind())
@@ -651,9 +561,7 @@ class ServingTestCase(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        """
-        Make it all anew.
-        """
+        """Make it all anew."""
         self.reactor = FakeReactor()
         self.addCleanup(self.reactor.close)
         self.launcher = FakeLauncher()
@@ -669,9 +577,7 @@ class ServingTestCase(SynchronousTestCase):
         self.events = EventLoggingObserver.createWithCleanup(case, globalLogPublisher)
 
     def said(self, word: str) -> list[Any]:
-        """
-        The events of the lines of the log that begin with a word.
-        """
+        """The events of the lines of the log that begin with a word."""
         return [
             event
             for event in self.events
@@ -680,9 +586,7 @@ class ServingTestCase(SynchronousTestCase):
         ]
 
     def closing(self, sock: socket.socket) -> socket.socket:
-        """
-        Close a socket when the test is over.
-        """
+        """Close a socket when the test is over."""
         self.addCleanup(sock.close)
         return sock
 
@@ -698,9 +602,7 @@ class ServingTestCase(SynchronousTestCase):
         return sock
 
     def noDescriptors(self, work: Callable[[], object], left: int = 0) -> None:
-        """
-        Do some work while this process can get no more than so many descriptors.
-        """
+        """Do some work while this process can get no more than so many descriptors."""
         fds = [os.open(os.devnull, os.O_RDONLY) for _ in range(left + 1)]
         limits = resource.getrlimit(resource.RLIMIT_NOFILE)
         try:
@@ -713,23 +615,17 @@ class ServingTestCase(SynchronousTestCase):
             resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
     def leavesNothingOpen(self, work: Callable[[], object]) -> None:
-        """
-        Assert that no more descriptors are open after some work than before.
-        """
+        """Assert that no more descriptors are open after some work than before."""
         before = openDescriptors()
         work()
         self.assertEqual(openedSince(before), {})
 
 
 def isBlocking(sock: socket.socket) -> bool:
-    """
-    Whether the open file behind a socket blocks, for all who have it.
-    """
+    """Whether the open file behind a socket blocks, for all who have it."""
     return os.get_blocking(sock.fileno())
 
 
 def killed(number: int = signal.SIGKILL) -> Exit:
-    """
-    The end of a program that a signal killed.
-    """
+    """The end of a program that a signal killed."""
     return Exit(signal=int(number))

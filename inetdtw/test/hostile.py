@@ -65,20 +65,14 @@ class _Client:
         self.taken = b""
 
     def setblocking(self, flag: bool) -> None:
-        """
-        It never blocks.
-        """
+        """It never blocks."""
 
     def more(self) -> None:
-        """
-        The next piece arrives.
-        """
+        """The next piece arrives."""
         self._seen += self._pieces.pop(0) if self._pieces else b""
 
     def recv(self, size: int, flags: int = 0) -> bytes:
-        """
-        Give what has arrived; nothing when all was said.
-        """
+        """Give what has arrived; nothing when all was said."""
         found, rest = self._seen[:size], self._seen[size:]
         if not found and self._pieces:
             raise BlockingIOError
@@ -89,39 +83,27 @@ class _Client:
 
 
 class _Reactor:
-    """
-    A reactor that does nothing.
-    """
+    """A reactor that does nothing."""
 
     class _Call:
         def active(self) -> bool:
-            """
-            Nothing was called.
-            """
+            """Nothing was called."""
             return True
 
         def cancel(self) -> None:
-            """
-            Nothing will be.
-            """
+            """Nothing will be."""
 
     def addReader(self, reader: Any) -> None:
-        """
-        Nothing is read.
-        """
+        """Nothing is read."""
 
     removeReader = addReader
 
     def callLater(self, *what: Any) -> Any:
-        """
-        Nothing is called.
-        """
+        """Nothing is called."""
         return self._Call()
 
     def seconds(self) -> float:
-        """
-        No time passes.
-        """
+        """No time passes."""
         return 0.0
 
 
@@ -159,18 +141,14 @@ def tcpmuxLine(data: bytes) -> None:
 
 
 class _Orders:
-    """
-    A channel with packets for a fork server, each with some descriptors.
-    """
+    """A channel with packets for a fork server, each with some descriptors."""
 
     def __init__(self, packets: list[tuple[bytes, int]]) -> None:
         self._packets = packets
         self.said: list[bytes] = []
 
     def recvmsg_into(self, buffers: Any, room: int, flags: int) -> Any:
-        """
-        Give a packet.
-        """
+        """Give a packet."""
         if not self._packets:
             raise BlockingIOError
         packet, count = self._packets.pop(0)
@@ -181,23 +159,17 @@ class _Orders:
         return len(packet), [(*kind, rights)] if fds else [], 0, None
 
     def send(self, packet: bytes) -> None:
-        """
-        Keep what is reported.
-        """
+        """Keep what is reported."""
         self.said.append(packet)
 
 
 class _Programs(programs.Programs):
-    """
-    Programs none of which is started.
-    """
+    """Programs none of which is started."""
 
     _started = 0
 
     def arrive(self, number: int = 0) -> bool:
-        """
-        They are to be where this process is.
-        """
+        """They are to be where this process is."""
         return True
 
     def _start(self, program: Any, fds: Any) -> int:
@@ -250,9 +222,7 @@ def takeOrders(packets: list[tuple[bytes, int]]) -> None:
 
 @contextmanager
 def _noneLeft() -> Iterator[None]:
-    """
-    Assert that as many descriptors are open afterwards as before.
-    """
+    """Assert that as many descriptors are open afterwards as before."""
     before = len(os.listdir("/dev/fd"))
     yield
     assert len(os.listdir("/dev/fd")) == before
@@ -269,105 +239,75 @@ class _Watcher:
         self.children: list[_Child] = []
 
     def accepted(self, peer: Any) -> _Child:
-        """
-        A connection was accepted.
-        """
+        """A connection was accepted."""
         self.children.append(_Child())
         return self.children[-1]
 
     def dropped(self, peer: Any, reason: str) -> None:
-        """
-        None can be.
-        """
+        """None can be."""
 
     def crowded(self) -> None:
-        """
-        None should be for now.
-        """
+        """None should be for now."""
 
 
 class _Child(FakeChild):
-    """
-    A child that is told what makes sense.
-    """
+    """A child that is told what makes sense."""
 
     def started(self, pid: int) -> None:
-        """
-        It starts once, and before it ends.
-        """
+        """It starts once, and before it ends."""
         assert not self.told, (pid, self.told)
         super().started(pid)
 
     def ended(self, how: Any) -> None:
-        """
-        It ends once, and after it has started.
-        """
+        """It ends once, and after it has started."""
         assert len(self.told) == 1, (how, self.told)
         super().ended(how)
 
     def failed(self, reason: str) -> None:
-        """
-        It fails without having started.
-        """
+        """It fails without having started."""
         assert not self.told, (reason, self.told)
         super().failed(reason)
 
     def repeated(self, how: Any) -> _Child:
-        """
-        It ends, and another one has started.
-        """
+        """It ends, and another one has started."""
         self.ended(how)
         return _Child()
 
 
 class _Owner:
-    """
-    Whose process it is; it does nothing.
-    """
+    """Whose process it is; it does nothing."""
 
     def __getattr__(self, name: str) -> Callable[..., None]:
         return lambda *given: None
 
 
 class _Reports:
-    """
-    A channel with packets of reports.
-    """
+    """A channel with packets of reports."""
 
     def __init__(self, packets: deque[bytes]) -> None:
         self._packets = packets
 
     def recv(self, size: int) -> bytes:
-        """
-        Give a packet.
-        """
+        """Give a packet."""
         if not self._packets:
             raise BlockingIOError
         return self._packets.popleft()
 
     def sendmsg(self, *what: Any) -> None:
-        """
-        Nobody gets it.
-        """
+        """Nobody gets it."""
 
     send = sendmsg
 
     def fileno(self) -> int:
-        """
-        It has no descriptor.
-        """
+        """It has no descriptor."""
         return -1
 
     def close(self) -> None:
-        """
-        It is closed.
-        """
+        """It is closed."""
 
 
 def _divided(data: bytes, size: int) -> deque[bytes]:
-    """
-    Packets of a few reports, and now and then of a part of one.
-    """
+    """Packets of a few reports, and now and then of a part of one."""
     found: deque[bytes] = deque()
     at = 0
     while at < len(data):
@@ -378,36 +318,24 @@ def _divided(data: bytes, size: int) -> deque[bytes]:
 
 
 def _orders(count: int) -> list[_Child]:
-    """
-    Some children that were ordered.
-    """
+    """Some children that were ordered."""
     return [_Child() for _ in range(count)]
 
 
 class _Transport:
-    """
-    A helper process that is told what comes.
-    """
+    """A helper process that is told what comes."""
 
     def writeToChild(self, childFD: int, data: bytes) -> None:
-        """
-        It may begin.
-        """
+        """It may begin."""
 
     def closeChildFD(self, descriptor: int) -> None:
-        """
-        It is told no more.
-        """
+        """It is told no more."""
 
     def signalProcess(self, signalID: str | int) -> None:
-        """
-        It is killed.
-        """
+        """It is killed."""
 
     def loseConnection(self) -> None:
-        """
-        It is left.
-        """
+        """It is left."""
 
 
 def forkServerReports(data: bytes) -> None:
@@ -435,9 +363,7 @@ def forkServerReports(data: bytes) -> None:
 
 
 class _Kept:
-    """
-    An order to a warm process.
-    """
+    """An order to a warm process."""
 
     order = None
 
@@ -446,17 +372,13 @@ class _Kept:
         self._closed = False
 
     def close(self) -> None:
-        """
-        It is closed once.
-        """
+        """It is closed once."""
         assert not self._closed
         self._closed = True
 
 
 def warmReports(data: bytes) -> None:
-    """
-    Hear what a warm process reports, likewise.
-    """
+    """Hear what a warm process reports, likewise."""
     reactor: Any = _Reactor()
     made = Order("/x", ("x",), {}, {}, (0, 0, 0))
     process = WarmProcess(_Owner(), reactor, set(), made)

@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-What one statement of a text comes to, for tests.
-"""
+"""What one statement of a text comes to, for tests."""
 
 from __future__ import annotations
 
@@ -30,9 +28,7 @@ PLAIN = Settings()
 def resolved(
     text: str, ask: Lookups = ROOT, settings: Settings = PLAIN, file: str = "/etc/x"
 ) -> Resolved:
-    """
-    What the one statement of a text comes to.
-    """
+    """What the one statement of a text comes to."""
     (entry,) = parse(text, file)
     assert isinstance(entry, Entry), entry
     return resolve(entry, settings, ask)
@@ -41,38 +37,28 @@ def resolved(
 def servicesOf(
     text: str, ask: Lookups = ROOT, settings: Settings = PLAIN
 ) -> tuple[Service, ...]:
-    """
-    The services of an entry.
-    """
+    """The services of an entry."""
     return resolved(text, ask, settings).services
 
 
 def serviceOf(text: str, ask: Lookups = ROOT, settings: Settings = PLAIN) -> Service:
-    """
-    The only service of an entry.
-    """
+    """The only service of an entry."""
     (service,) = servicesOf(text, ask, settings)
     return service
 
 
 def addressesOf(text: str) -> list[str]:
-    """
-    Where the services of an entry listen.
-    """
+    """Where the services of an entry listen."""
     return [str(each.address) for each in servicesOf(text)]
 
 
 class ResolveCase(SynchronousTestCase):
-    """
-    A test for entries that cannot be served.
-    """
+    """A test for entries that cannot be served."""
 
     def assertProblem(
         self, text: str, column: int, field: str, reason: str, ask: Lookups = ROOT
     ) -> None:
-        """
-        An entry has a mistake in this column and field.
-        """
+        """An entry has a mistake in this column and field."""
         problem = self.assertRaises(ConfError, resolved, text, ask)
         self.assertEqual(problem.place, Place("/etc/x", 1, column), problem)
         self.assertEqual(problem.field, field)

@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-A system with known users, groups, services and hosts, for tests.
-"""
+"""A system with known users, groups, services and hosts, for tests."""
 
 from __future__ import annotations
 
@@ -56,16 +54,12 @@ HOSTS = {
 
 
 def familyOf(host: str) -> int:
-    """
-    The family of a numeric address.
-    """
+    """The family of a numeric address."""
     return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
 def isNumeric(host: str) -> bool:
-    """
-    Whether an address is numeric.
-    """
+    """Whether an address is numeric."""
     try:
         socket.inet_pton(familyOf(host), host)
     except (OSError, ValueError):
@@ -74,41 +68,31 @@ def isNumeric(host: str) -> bool:
 
 
 def getpwnam(name: str) -> pwd.struct_passwd:
-    """
-    A user's entry in passwd(5).
-    """
+    """A user's entry in passwd(5)."""
     uid, gid = USERS[name]
     shell = "" if name == "nobody" else "/bin/ash"
     return pwd.struct_passwd((name, "x", uid, gid, "", f"/home/{name}", shell))
 
 
 def getgrnam(name: str) -> grp.struct_group:
-    """
-    A group's entry in group(5).
-    """
+    """A group's entry in group(5)."""
     return grp.struct_group((name, "x", GROUPS[name], []))
 
 
 def getgrouplist(name: str, gid: int) -> list[int]:
-    """
-    All groups of a user.
-    """
+    """All groups of a user."""
     return [gid, *MEMBERS.get(name, [])]
 
 
 def getservbyname(name: str, protocol: str) -> int:
-    """
-    The port of a service.
-    """
+    """The port of a service."""
     if (name, protocol) not in SERVICES:
         raise OSError("service/proto not found")
     return SERVICES[name, protocol]
 
 
 def getaddrinfo(host: str, port: None, *, type: int) -> list[Any]:
-    """
-    The addresses of a host.
-    """
+    """The addresses of a host."""
     if len(host) > 63:
         raise UnicodeError("label too long")
     found = [host] if isNumeric(host) else HOSTS.get(host, [])

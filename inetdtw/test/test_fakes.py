@@ -38,49 +38,35 @@ from inetdtw.test.fakes import (
 
 
 class Told(ProcessProtocol):
-    """
-    Remembers how a process ended.
-    """
+    """Remembers how a process ended."""
 
     why: Any = None
 
     def processEnded(self, reason: Failure) -> None:
-        """
-        It has ended.
-        """
+        """It has ended."""
         self.why = reason.value
 
 
 class FakeReactorTests(SynchronousTestCase):
-    """
-    Tests for L{FakeReactor} and L{inetdtw.test.fakes.FakeProcess}.
-    """
+    """Tests for L{FakeReactor} and L{inetdtw.test.fakes.FakeProcess}."""
 
     def setUp(self) -> None:
-        """
-        Make a reactor.
-        """
+        """Make a reactor."""
         self.reactor = FakeReactor()
         self.addCleanup(self.reactor.close)
 
     def test_interfaces(self) -> None:
-        """
-        It provides what the daemon needs of a reactor.
-        """
+        """It provides what the daemon needs of a reactor."""
         for interface in (IReactorFDSet, IReactorSocket, IReactorTime):
             verifyObject(interface, self.reactor)
 
     def test_process(self) -> None:
-        """
-        A process that was asked for is a process transport.
-        """
+        """A process that was asked for is a process transport."""
         process = self.reactor.spawnProcess(Told(), "/bin/true")
         verifyObject(IProcessTransport, process)
 
     def test_descriptors(self) -> None:
-        """
-        A process keeps what it is given, though others close it, until it exits.
-        """
+        """A process keeps what it is given, though others close it, until it exits."""
         before = openDescriptors()
         null = os.open(os.devnull, os.O_RDWR)
         process = self.reactor.spawnProcess(Told(), "/bin/true", childFDs={0: null})
@@ -106,9 +92,7 @@ class FakeReactorTests(SynchronousTestCase):
             self.assertEqual(told.why.status, word)
 
     def test_adopt(self) -> None:
-        """
-        A connection that was given away stays open when its giver closes it.
-        """
+        """A connection that was given away stays open when its giver closes it."""
         ours, theirs = socket.socketpair()
         with ours:
             self.reactor.adoptStreamConnection(theirs.fileno(), theirs.family, None)
@@ -118,26 +102,18 @@ class FakeReactorTests(SynchronousTestCase):
 
 
 class FakeLauncherTests(ServingTestCase):
-    """
-    Tests for L{FakeLauncher}.
-    """
+    """Tests for L{FakeLauncher}."""
 
     def test_interface(self) -> None:
-        """
-        It is a launcher.
-        """
+        """It is a launcher."""
         verifyObject(ILauncher, FakeLauncher())
 
     def test_child(self) -> None:
-        """
-        What is told in place of a child is one.
-        """
+        """What is told in place of a child is one."""
         verifyObject(IChild, FakeChild())
 
     def test_makeService(self) -> None:
-        """
-        The services that are made differ from each other only in what was said.
-        """
+        """The services that are made differ from each other only in what was said."""
         self.assertEqual(makeService(), makeService())
         self.assertEqual(makeService(name="other").name, "other")
         self.assertIsNone(makeService(internal="echo").program)

@@ -28,17 +28,13 @@ _WORDS = (
 
 
 class AnyBytesTests(SynchronousTestCase):
-    """
-    Nothing that is read can do any harm.
-    """
+    """Nothing that is read can do any harm."""
 
     if find_spec("hypothesis") is None:
         skip = "hypothesis is not installed"
 
     def _check(self, name: str, *kinds: Any) -> None:
-        """
-        Have hypothesis try.
-        """
+        """Have hypothesis try."""
         from hypothesis import given, settings
         from hypothesis import strategies as st
 
@@ -73,9 +69,7 @@ class AnyBytesTests(SynchronousTestCase):
         )
 
     def test_orders(self) -> None:
-        """
-        A fork server goes on after any packet, and keeps no descriptor of it.
-        """
+        """A fork server goes on after any packet, and keeps no descriptor of it."""
         from hypothesis import strategies as st
 
         small = st.integers(0, 3)
@@ -91,9 +85,7 @@ class AnyBytesTests(SynchronousTestCase):
         self._check("orders", st.lists(packets).map(b"".join))
 
     def _reports(self, name: str) -> None:
-        """
-        Any reports, most of which are about something that there is.
-        """
+        """Any reports, most of which are about something that there is."""
         from hypothesis import strategies as st
 
         few = st.integers(0, 7)
@@ -105,15 +97,11 @@ class AnyBytesTests(SynchronousTestCase):
         self._check(name, st.lists(packets).map(b"".join))
 
     def test_forkServerReports(self) -> None:
-        """
-        Whatever a fork server reports, a program starts and ends once at most.
-        """
+        """Whatever a fork server reports, a program starts and ends once at most."""
         self._reports("reports")
 
     def test_warmReports(self) -> None:
-        """
-        Whatever a warm process reports, likewise.
-        """
+        """Whatever a warm process reports, likewise."""
         self._reports("warm")
 
     def test_found(self) -> None:

@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for the names that C{inetdtw} exports.
-"""
+"""Tests for the names that C{inetdtw} exports."""
 
 from __future__ import annotations
 
@@ -19,14 +17,10 @@ import inetdtw
 
 
 class PublicTests(SynchronousTestCase):
-    """
-    Tests for C{inetdtw.__all__}.
-    """
+    """Tests for C{inetdtw.__all__}."""
 
     def test_names(self) -> None:
-        """
-        Every public name is there, is a class of this package, and has a docstring.
-        """
+        """Every public name is there, is a class of this package, and has a docstring."""
         self.assertGreater(len(inetdtw.__all__), 5)
         for name in inetdtw.__all__:
             found = getattr(inetdtw, name)
@@ -37,18 +31,14 @@ class PublicTests(SynchronousTestCase):
             self.assertIn(name, dir(inetdtw))
 
     def test_methods(self) -> None:
-        """
-        Every method of a public class that has no underscore has a docstring.
-        """
+        """Every method of a public class that has no underscore has a docstring."""
         for name in inetdtw.__all__:
             for method, what in vars(getattr(inetdtw, name)).items():
                 if inspect.isfunction(what) and not method.startswith("_"):
                     self.assertTrue(inspect.getdoc(what), f"{name}.{method}")
 
     def test_answers(self) -> None:
-        """
-        What the superserver's methods and properties give back is public as well.
-        """
+        """What the superserver's methods and properties give back is public as well."""
         found = set()
         for what in vars(inetdtw.InetdService).values():
             function = what.fget if isinstance(what, property) else what
@@ -59,24 +49,18 @@ class PublicTests(SynchronousTestCase):
         self.assertEqual(found - set(inetdtw.__all__), set())
 
     def test_star(self) -> None:
-        """
-        C{from inetdtw import *} brings the public names and no others.
-        """
+        """C{from inetdtw import *} brings the public names and no others."""
         names: dict[str, object] = {}
         exec("from inetdtw import *", names)
         self.assertEqual(set(names) - {"__builtins__"}, set(inetdtw.__all__))
 
     def test_private(self) -> None:
-        """
-        Another name is an attribute that there is not.
-        """
+        """Another name is an attribute that there is not."""
         why = self.assertRaises(AttributeError, getattr, inetdtw, "Slot")
         self.assertIn("Slot", str(why))
 
     def test_cheap(self) -> None:
-        """
-        To import the package imports nothing of Twisted.
-        """
+        """To import the package imports nothing of Twisted."""
         code = (
             "import sys, inetdtw; inetdtw.__version__; "
             "print([name for name in sys.modules if name.startswith('twisted')])"

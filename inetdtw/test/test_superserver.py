@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.superserver}.
-"""
+"""Tests for L{inetdtw.superserver}."""
 
 from __future__ import annotations
 
@@ -49,29 +47,21 @@ BAD = "127.0.0.1:0 stream udp nowait - internal echo\n"
 
 
 class SuperserverTestCase(ServingTestCase):
-    """
-    A test of a superserver.
-    """
+    """A test of a superserver."""
 
     def setUp(self) -> None:
-        """
-        Have a file.
-        """
+        """Have a file."""
         super().setUp()
         self.path = os.path.abspath(self.mktemp())
         self.patch(os, "cpu_count", lambda: 1)
 
     def write(self, *lines: str) -> None:
-        """
-        Write the file.
-        """
+        """Write the file."""
         with open(self.path, "w") as file:
             file.write("".join(lines))
 
     def inetd(self, *lines: str, **given: Any) -> InetdService:
-        """
-        A superserver of these lines, with the names C{one}, C{two} and so on.
-        """
+        """A superserver of these lines, with the names C{one}, C{two} and so on."""
         self.write(*lines)
         usual: dict[str, Any] = {
             "reactor": self.reactor,
@@ -83,26 +73,20 @@ class SuperserverTestCase(ServingTestCase):
         return inetd
 
     def running(self, *lines: str, **given: Any) -> InetdService:
-        """
-        A superserver that serves these lines.
-        """
+        """A superserver that serves these lines."""
         inetd = self.inetd(*lines, **given)
         inetd.startService()
         return inetd
 
     def end(self, inetd: InetdService) -> None:
-        """
-        Stop a superserver for good.
-        """
+        """Stop a superserver for good."""
         inetd.stopService()
         for process in self.reactor.processes:
             if not process.exited:
                 process.exit()
 
     def ready(self) -> PlayedHelper:
-        """
-        Be the fork server that was started last, and be ready.
-        """
+        """Be the fork server that was started last, and be ready."""
         played = PlayedHelper(self.reactor.processes[-1])
         self.addCleanup(played.channel.close)
         played.hello()
@@ -110,17 +94,13 @@ class SuperserverTestCase(ServingTestCase):
         return played
 
     def connects(self, where: Any, kind: int = socket.SOCK_STREAM) -> int:
-        """
-        The error that a client gets, or 0.
-        """
+        """The error that a client gets, or 0."""
         with socket.socket(socket.AF_INET, kind) as client:
             client.settimeout(PATIENCE)
             return client.connect_ex((where.host, where.port))
 
     def argument(self, inetd: InetdService, name: str, played: PlayedHelper) -> bytes:
-        """
-        The last argument of the program that the next client of a service gets.
-        """
+        """The last argument of the program that the next client of a service gets."""
         where = inetd.getHosts()[name]
         client = self.closing(socket.socket())
         client.connect((where.host, where.port))
@@ -132,22 +112,16 @@ class SuperserverTestCase(ServingTestCase):
 
 
 class StartTests(SuperserverTestCase):
-    """
-    Tests for L{InetdService} that starts and stops.
-    """
+    """Tests for L{InetdService} that starts and stops."""
 
     def test_interface(self) -> None:
-        """
-        It is a service of an application, with a name.
-        """
+        """It is a service of an application, with a name."""
         inetd = self.inetd(ECHO)
         verifyObject(IService, inetd)
         self.assertEqual(inetd.name, "inetd")
 
     def test_serves(self) -> None:
-        """
-        What the file says is served from the start on.
-        """
+        """What the file says is served from the start on."""
         inetd = self.inetd(ECHO)
         self.assertEqual(inetd.getHosts(), {})
         inetd.startService()
@@ -157,18 +131,14 @@ class StartTests(SuperserverTestCase):
         self.reactor.turnUntil(lambda: bool(self.reactor.adopted))
 
     def test_text(self) -> None:
-        """
-        A text will do in place of a file.
-        """
+        """A text will do in place of a file."""
         inetd = InetdService(text=ECHO + DISCARD, reactor=self.reactor)
         inetd.startService()
         self.addCleanup(inetd.stopService)
         self.assertEqual(set(inetd.getHosts()), {"0/tcp", "0/udp"})
 
     def test_several(self) -> None:
-        """
-        There may be several files, and folders of files.
-        """
+        """There may be several files, and folders of files."""
         folder = os.path.abspath(self.mktemp())
         os.mkdir(folder)
         with open(os.path.join(folder, "more.conf"), "w") as file:
@@ -180,9 +150,7 @@ class StartTests(SuperserverTestCase):
         self.assertEqual(set(inetd.getHosts()), {"0/tcp", "0/udp"})
 
     def test_id(self) -> None:
-        """
-        A service that says what it is called is found by that.
-        """
+        """A service that says what it is called is found by that."""
         line = "127.0.0.1:0 on protocol = tcp, args = echo, id = talk;\n"
         inetd = self.running(line)
         self.assertEqual(set(inetd.getHosts()), {"talk"})
@@ -221,9 +189,7 @@ class StartTests(SuperserverTestCase):
         self.assertEqual(self.argument(inetd, "0/tcp", self.ready()), b"two")
 
     def test_program(self) -> None:
-        """
-        A program is started by a fork server, with the environment that was given.
-        """
+        """A program is started by a fork server, with the environment that was given."""
         inetd = self.running(PROGRAM.format("one two"), environ={"A": "1"})
         played = self.ready()
         where = inetd.getHosts()["0/tcp"]
@@ -235,9 +201,7 @@ class StartTests(SuperserverTestCase):
         self.assertEqual(decode(shared), ([b"/bin/sh"], [b"one", b"two"], {b"A": b"1"}))
 
     def test_settings(self) -> None:
-        """
-        What a line does not say is as the settings say.
-        """
+        """What a line does not say is as the settings say."""
         self.running(PROGRAM.format("one"), settings=Settings(launch="direct"))
         self.assertEqual(self.reactor.processes, [])
 
@@ -257,18 +221,14 @@ class StartTests(SuperserverTestCase):
         )
 
     def test_badLinesOnly(self) -> None:
-        """
-        A line is in the log once, though nothing is left to serve.
-        """
+        """A line is in the log once, though nothing is left to serve."""
         inetd = self.inetd(BAD)
         inetd.privilegedStartService()
         inetd.startService()
         self.assertEqual(len(self.said("conf")), 1)
 
     def test_noFile(self) -> None:
-        """
-        A file that is not there is in the log, and no error of the program.
-        """
+        """A file that is not there is in the log, and no error of the program."""
         inetd = InetdService("/nowhere/inetd.conf", reactor=self.reactor)
         inetd.startService()
         self.addCleanup(inetd.stopService)
@@ -276,9 +236,7 @@ class StartTests(SuperserverTestCase):
         self.assertIn("/nowhere/inetd.conf", problem["reason"])
 
     def test_warnings(self) -> None:
-        """
-        What is strange in the file is in the log, and served.
-        """
+        """What is strange in the file is in the log, and served."""
         line = "127.0.0.1:0 stream tcp nowait - /nowhere/prog prog\n"
         inetd = self.running(line)
         (warning,) = self.said("warning")
@@ -286,9 +244,7 @@ class StartTests(SuperserverTestCase):
         self.assertEqual(set(inetd.getHosts()), {"0/tcp"})
 
     def test_inUse(self) -> None:
-        """
-        A port that is in use is tried again, and the others are served.
-        """
+        """A port that is in use is tried again, and the others are served."""
         other = self.closing(listening(makeService()))
         port = other.getsockname()[1]
         line = f"127.0.0.1:{port} stream tcp nowait - internal echo\n"
@@ -319,9 +275,7 @@ class StartTests(SuperserverTestCase):
         again.bind((where.host, where.port))
 
     def test_startAgain(self) -> None:
-        """
-        It can be started again.
-        """
+        """It can be started again."""
         inetd = self.running(DISCARD, PROGRAM.format("one"))
         for _ in range(2):
             stopped = inetd.stopService()
@@ -331,9 +285,7 @@ class StartTests(SuperserverTestCase):
             self.assertEqual(self.argument(inetd, "0/tcp", self.ready()), b"one")
 
     def test_inApplication(self) -> None:
-        """
-        It starts and stops with the application that it is a part of.
-        """
+        """It starts and stops with the application that it is a part of."""
         whole = MultiService()
         inetd = self.inetd(ECHO)
         inetd.setServiceParent(whole)
@@ -360,9 +312,7 @@ class StartTests(SuperserverTestCase):
 
 
 class RequiredTests(SuperserverTestCase):
-    """
-    Tests for L{InetdService} that must have something to serve.
-    """
+    """Tests for L{InetdService} that must have something to serve."""
 
     def test_noHelpers(self) -> None:
         """
@@ -403,9 +353,7 @@ class RequiredTests(SuperserverTestCase):
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
     def test_one(self) -> None:
-        """
-        One is enough.
-        """
+        """One is enough."""
         inetd = self.inetd(BAD, ECHO, required=True)
         inetd.privilegedStartService()
         inetd.startService()
@@ -413,16 +361,12 @@ class RequiredTests(SuperserverTestCase):
 
 
 class HostNamesTests(SuperserverTestCase):
-    """
-    Tests for L{InetdService} with host names in lines.
-    """
+    """Tests for L{InetdService} with host names in lines."""
 
     LINE = "many:0 stream tcp nowait - internal echo\n"
 
     def setUp(self) -> None:
-        """
-        Have a name service that answers when a test says so.
-        """
+        """Have a name service that answers when a test says so."""
         super().setUp()
         self.threads: list[Any] = []
         self.found = ["127.0.0.1"]
@@ -437,9 +381,7 @@ class HostNamesTests(SuperserverTestCase):
         self.patch(superserver, "HostNames", fake)
 
     def getaddrinfo(self, *arguments: Any, **keywords: Any) -> list[Any]:
-        """
-        The addresses of every host.
-        """
+        """The addresses of every host."""
         if not self.found:
             raise OSError(11, "no DNS")
         return [(socket.AF_INET, 1, 6, "", (host, 0)) for host in self.found]
@@ -456,9 +398,7 @@ class HostNamesTests(SuperserverTestCase):
         self.reactor.turn()
 
     def hosts(self, inetd: InetdService) -> dict[str, str]:
-        """
-        The addresses of all services that have a socket, by their names.
-        """
+        """The addresses of all services that have a socket, by their names."""
         return {name: where.host for name, where in inetd.getHosts().items()}
 
     def test_late(self) -> None:
@@ -478,9 +418,7 @@ class HostNamesTests(SuperserverTestCase):
         self.assertTrue(inetd.state().healthy)
 
     def test_retried(self) -> None:
-        """
-        A look-up that failed is repeated with the backoff of a port that is in use.
-        """
+        """A look-up that failed is repeated with the backoff of a port that is in use."""
         inetd = self.running(self.LINE)
         self.answer()
         for _ in range(12):
@@ -511,9 +449,7 @@ class HostNamesTests(SuperserverTestCase):
         self.assertEqual([each.condition for each in states], ["paused"] * 2)
 
     def test_reload(self) -> None:
-        """
-        A reload keeps what is bound, looks names up again, and follows them.
-        """
+        """A reload keeps what is bound, looks names up again, and follows them."""
         inetd = self.running(self.LINE)
         self.answer("127.0.0.1")
         before = inetd.getHosts()
@@ -528,9 +464,7 @@ class HostNamesTests(SuperserverTestCase):
         self.assertEqual(self.hosts(inetd), {"0/tcp": "127.0.0.2"})
 
     def test_served(self) -> None:
-        """
-        A name that turns out to be the address of another line is not served twice.
-        """
+        """A name that turns out to be the address of another line is not served twice."""
         with listening(makeService()) as free:
             port = free.getsockname()[1]
         inetd = self.running(
@@ -543,9 +477,7 @@ class HostNamesTests(SuperserverTestCase):
         self.assertIn("is served by", warning["reason"])
 
     def test_stopped(self) -> None:
-        """
-        An answer that comes after the end, or while the daemon drains, changes nothing.
-        """
+        """An answer that comes after the end, or while the daemon drains, changes nothing."""
         inetd = self.running(self.LINE)
         inetd.drain()
         self.answer("127.0.0.1")
@@ -557,20 +489,14 @@ class HostNamesTests(SuperserverTestCase):
 
 
 class FaultTests(SuperserverTestCase):
-    """
-    Tests for L{InetdService} where something raises what nobody expects.
-    """
+    """Tests for L{InetdService} where something raises what nobody expects."""
 
     def wrong(self, *_: object, **__: object) -> Any:
-        """
-        Be what raises it.
-        """
+        """Be what raises it."""
         raise ValueError("embedded null byte")
 
     def assertUndone(self, inetd: InetdService) -> None:
-        """
-        A reload changes nothing, and says why.
-        """
+        """A reload changes nothing, and says why."""
         before = inetd.configuration, inetd.getHosts()
         done = inetd.reload()
         self.assertFalse(done)
@@ -579,9 +505,7 @@ class FaultTests(SuperserverTestCase):
         self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
 
     def test_read(self) -> None:
-        """
-        A configuration whose reading raises an exception is one with a problem.
-        """
+        """A configuration whose reading raises an exception is one with a problem."""
         inetd = self.running(ECHO)
         with mock.patch.object(loader, "load", self.wrong):
             self.assertUndone(inetd)
@@ -590,9 +514,7 @@ class FaultTests(SuperserverTestCase):
             self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
 
     def test_launchers(self) -> None:
-        """
-        A reload whose launchers raise an exception changes nothing.
-        """
+        """A reload whose launchers raise an exception changes nothing."""
         inetd = self.running(ECHO)
         self.write(ECHO, PROGRAM.format("-c true"))
         with mock.patch.object(Launchers, "make", self.wrong):
@@ -663,20 +585,14 @@ class FaultTests(SuperserverTestCase):
 
 
 class ReloadTests(SuperserverTestCase):
-    """
-    Tests for L{InetdService.reload}.
-    """
+    """Tests for L{InetdService.reload}."""
 
     def sockets(self) -> set[int]:
-        """
-        The sockets that are read.
-        """
+        """The sockets that are read."""
         return {os.fstat(each.fileno()).st_ino for each in self.reactor.getReaders()}
 
     def reloaded(self) -> dict[str, int]:
-        """
-        The counts in the last line about a reload.
-        """
+        """The counts in the last line about a reload."""
         event = self.said("reload")[-1]
         return {name: event[name] for name in ("kept", "changed", "started", "stopped")}
 
@@ -721,9 +637,7 @@ class ReloadTests(SuperserverTestCase):
             inetd.stopService()
 
     def test_nothing(self) -> None:
-        """
-        When nothing has changed, nothing is touched.
-        """
+        """When nothing has changed, nothing is touched."""
         inetd = self.running(ECHO, DISCARD)
         before = inetd.getHosts(), self.sockets(), set(self.reactor.getReaders())
         self.assertTrue(inetd.reload())
@@ -734,9 +648,7 @@ class ReloadTests(SuperserverTestCase):
         )
 
     def test_added(self) -> None:
-        """
-        A line that was added is served, and the others keep their sockets.
-        """
+        """A line that was added is served, and the others keep their sockets."""
         inetd = self.running(ECHO)
         where, before = inetd.getHosts()["0/tcp"], self.sockets()
         self.write(DISCARD, ECHO)
@@ -749,9 +661,7 @@ class ReloadTests(SuperserverTestCase):
         )
 
     def test_removed(self) -> None:
-        """
-        A line that was removed is served no more.
-        """
+        """A line that was removed is served no more."""
         inetd = self.running(ECHO, DISCARD)
         where = inetd.getHosts()["0/tcp"]
         self.write(DISCARD)
@@ -763,9 +673,7 @@ class ReloadTests(SuperserverTestCase):
         )
 
     def test_changed(self) -> None:
-        """
-        What a line says now holds for the next client, on the same socket.
-        """
+        """What a line says now holds for the next client, on the same socket."""
         inetd = self.running(PROGRAM.format("one"))
         played = self.ready()
         where, before = inetd.getHosts()["0/tcp"], self.sockets()
@@ -780,9 +688,7 @@ class ReloadTests(SuperserverTestCase):
         )
 
     def test_moved(self) -> None:
-        """
-        A line that has only moved is not changed.
-        """
+        """A line that has only moved is not changed."""
         inetd = self.running(ECHO)
         self.write("# a comment\n", ECHO)
         self.assertTrue(inetd.reload())
@@ -807,9 +713,7 @@ class ReloadTests(SuperserverTestCase):
         self.assertEqual(set(inetd.getHosts()), {"0/udp"})
 
     def test_unreadable(self) -> None:
-        """
-        So it is when the file is gone, or is not text.
-        """
+        """So it is when the file is gone, or is not text."""
         inetd = self.running(ECHO)
         before = inetd.getHosts()
         os.unlink(self.path)
@@ -821,27 +725,21 @@ class ReloadTests(SuperserverTestCase):
         self.assertEqual(len(self.said("conf")), 2)
 
     def test_badBefore(self) -> None:
-        """
-        Lines that were bad at the start are served when they are right.
-        """
+        """Lines that were bad at the start are served when they are right."""
         inetd = self.running(ECHO, BAD)
         self.write(ECHO, DISCARD)
         self.assertTrue(inetd.reload())
         self.assertEqual(set(inetd.getHosts()), {"0/tcp", "0/udp"})
 
     def test_warning(self) -> None:
-        """
-        What is only strange does not keep the old configuration.
-        """
+        """What is only strange does not keep the old configuration."""
         inetd = self.running(ECHO)
         self.write("127.0.0.1:0 stream tcp nowait - /nowhere/prog prog\n")
         self.assertTrue(inetd.reload())
         self.assertEqual(len(self.said("warning")), 1)
 
     def test_inUse(self) -> None:
-        """
-        Nor does a port that is in use, which is tried again.
-        """
+        """Nor does a port that is in use, which is tried again."""
         inetd = self.running(ECHO)
         other = self.closing(listening(makeService()))
         port = other.getsockname()[1]
@@ -853,9 +751,7 @@ class ReloadTests(SuperserverTestCase):
         self.assertEqual(set(inetd.getHosts()), {"0/tcp", f"{port}/tcp"})
 
     def test_stopsTrying(self) -> None:
-        """
-        A port that is not wanted any more is not tried any more.
-        """
+        """A port that is not wanted any more is not tried any more."""
         other = self.closing(listening(makeService()))
         port = other.getsockname()[1]
         line = f"127.0.0.1:{port} stream tcp nowait - internal echo\n"
@@ -904,9 +800,7 @@ class ReloadTests(SuperserverTestCase):
         self.assertEqual(self.argument(inetd, "0/tcp", self.ready()), b"sh")
 
     def test_internalToProgram(self) -> None:
-        """
-        A socket may come to be served by a program, and by the daemon again.
-        """
+        """A socket may come to be served by a program, and by the daemon again."""
         inetd = self.running(ECHO)
         where = inetd.getHosts()["0/tcp"]
         self.write(PROGRAM.format("one"))
@@ -919,9 +813,7 @@ class ReloadTests(SuperserverTestCase):
         self.reactor.turnUntil(lambda: bool(self.reactor.adopted))
 
     def test_notRunning(self) -> None:
-        """
-        When it does not run, what is read holds for the next start.
-        """
+        """When it does not run, what is read holds for the next start."""
         inetd = self.inetd(ECHO)
         self.write(DISCARD)
         self.assertTrue(inetd.reload())
@@ -930,9 +822,7 @@ class ReloadTests(SuperserverTestCase):
         self.assertEqual(set(inetd.getHosts()), {"0/udp"})
 
     def test_burst(self) -> None:
-        """
-        Many reloads in a row leave what the last one said.
-        """
+        """Many reloads in a row leave what the last one said."""
         inetd = self.running(ECHO)
         before = openDescriptors()
         for _ in range(10):
@@ -946,14 +836,10 @@ class ReloadTests(SuperserverTestCase):
 
 
 class OperatorTests(SuperserverTestCase):
-    """
-    Tests for what an operator wants of an L{InetdService}.
-    """
+    """Tests for what an operator wants of an L{InetdService}."""
 
     def test_state(self) -> None:
-        """
-        It says how it is and how each service is, in the order of the file.
-        """
+        """It says how it is and how each service is, in the order of the file."""
         inetd = self.running(ECHO, DISCARD)
         state = inetd.state()
         names = [(each.name, each.condition) for each in state.services]
@@ -1008,9 +894,7 @@ class OperatorTests(SuperserverTestCase):
         self.assertEqual(len(self.said("resume")), 1)
 
     def test_unknown(self) -> None:
-        """
-        What is no service is not paused.
-        """
+        """What is no service is not paused."""
         inetd = self.running(ECHO)
         for operation in (inetd.pause, inetd.resume):
             self.assertRaises(NotOneService, operation, "x")
@@ -1043,9 +927,7 @@ class OperatorTests(SuperserverTestCase):
         self.assertEqual(len(over), 1)
 
     def test_drainRemoved(self) -> None:
-        """
-        The programs of services that are gone are waited for as well.
-        """
+        """The programs of services that are gone are waited for as well."""
         inetd = self.running(PROGRAM.format("x"), ECHO)
         played = self.ready()
         self.argument(inetd, "0/tcp", played)
@@ -1057,9 +939,7 @@ class OperatorTests(SuperserverTestCase):
         self.assertEqual((over, inetd.state().running), ([], 1))
 
     def test_stopDraining(self) -> None:
-        """
-        To stop is to wait no more.
-        """
+        """To stop is to wait no more."""
         inetd = self.running(ECHO)
         inetd.drain()
         inetd.stopService()

@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.text}.
-"""
+"""Tests for L{inetdtw.text}."""
 
 from __future__ import annotations
 
@@ -20,56 +18,42 @@ TEXT = "gr\u00fc\u00df\u2026 \u0444 \udcff\udcc3"
 
 
 class NativeTests(SynchronousTestCase):
-    """
-    Tests for L{native} and L{textOf}.
-    """
+    """Tests for L{native} and L{textOf}."""
 
     def inLocale(self, name: str) -> None:
-        """
-        Have Python encode strings for the system as in another locale.
-        """
+        """Have Python encode strings for the system as in another locale."""
         self.patch(module, "_SAME", False)
         self.patch(os, "fsencode", lambda text: text.encode(name, "surrogateescape"))
         self.patch(os, "fsdecode", lambda data: data.decode(name, "surrogateescape"))
 
     def test_bytes(self) -> None:
-        """
-        Any bytes are a text, and come back.
-        """
+        """Any bytes are a text, and come back."""
         data = bytes(range(256))
         self.assertEqual(toBytes(fromBytes(data)), data)
         self.assertEqual(fromBytes(toBytes(TEXT)), TEXT)
 
     def test_locales(self) -> None:
-        """
-        The system is given the bytes of the text in UTF-8, whatever the locale is.
-        """
+        """The system is given the bytes of the text in UTF-8, whatever the locale is."""
         for name in ("utf-8", "ascii", "iso-8859-1", "koi8-r"):
             self.inLocale(name)
             self.assertEqual(os.fsencode(native(TEXT)), toBytes(TEXT), name)
             self.assertEqual(textOf(native(TEXT)), TEXT, name)
 
     def test_same(self) -> None:
-        """
-        In a locale of UTF-8 nothing is done.
-        """
+        """In a locale of UTF-8 nothing is done."""
         self.patch(module, "_SAME", True)
         self.assertIs(native(TEXT), TEXT)
         self.assertIs(textOf(TEXT), TEXT)
 
     def test_environment(self) -> None:
-        """
-        The environment is texts.
-        """
+        """The environment is texts."""
         self.inLocale("iso-8859-1")
         given = {"A": os.fsdecode("\u2026".encode())}
         with mock.patch.dict(os.environ, given):
             self.assertEqual(environment()["A"], "\u2026")
 
     def test_absolute(self) -> None:
-        """
-        A path is absolute; a relative one has none where the working directory is gone.
-        """
+        """A path is absolute; a relative one has none where the working directory is gone."""
         self.assertEqual(absolute("a/../b"), os.path.join(os.getcwd(), "b"))
         gone = self.mktemp()
         os.mkdir(gone)

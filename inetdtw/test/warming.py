@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-What tests of warm processes have in common: what a process would do, the test does.
-"""
+"""What tests of warm processes have in common: what a process would do, the test does."""
 
 from __future__ import annotations
 
@@ -40,9 +38,7 @@ START = Order("/bin/py", ("py", "script.py"), ENVIRONMENT, {}, (-1, -1, -1))
 
 
 class PlayedWarm:
-    """
-    The part of a warm process, played by the test.
-    """
+    """The part of a warm process, played by the test."""
 
     def __init__(self, program: FakeProgram) -> None:
         self.program = program
@@ -87,16 +83,12 @@ class PlayedWarm:
         return number
 
     def leave(self) -> None:
-        """
-        Have the socket no more.
-        """
+        """Have the socket no more."""
         self.channel.close()
         self.program.close()
 
     def die(self, how: Exit | None = None) -> None:
-        """
-        End.
-        """
+        """End."""
         self.leave()
         self.program.end(Exit(signal=9) if how is None else how)
 
@@ -114,51 +106,35 @@ class Owner:
         self.leftOrders: list[Order] = []
 
     def ready(self, process: Any) -> None:
-        """
-        It can take orders.
-        """
+        """It can take orders."""
         self.told.append(("ready",))
 
     def stale(self, process: Any) -> None:
-        """
-        It should be followed by another.
-        """
+        """It should be followed by another."""
         self.told.append(("stale",))
 
     def notify(self) -> None:
-        """
-        There may be room.
-        """
+        """There may be room."""
 
     def tooMuch(self, lines: int) -> bool:
-        """
-        A process has said more than there is room for.
-        """
+        """A process has said more than there is room for."""
         return False
 
     def said(self, process: Any, line: str) -> None:
-        """
-        It has something to say.
-        """
+        """It has something to say."""
         self.told.append(("said", line))
 
     def left(self, child: Any, order: Order) -> None:
-        """
-        An order has to be started cold; its descriptors are there.
-        """
+        """An order has to be started cold; its descriptors are there."""
         self.told.append(("left", [os.fstat(fd).st_ino for fd in order.fds]))
         self.leftChildren.append(child)
 
     def lost(self, process: Any) -> None:
-        """
-        It takes no orders any more.
-        """
+        """It takes no orders any more."""
         self.told.append(("lost",))
 
     def gone(self, process: Any, reason: str, status: int | None) -> None:
-        """
-        It has ended.
-        """
+        """It has ended."""
         self.told.append(("gone", reason, status))
 
 
@@ -175,23 +151,17 @@ class Watcher:
         self.children: list[FakeChild] = []
 
     def accepted(self, peer: Any) -> FakeChild:
-        """
-        A program was started for a connection.
-        """
+        """A program was started for a connection."""
         self.told.append(peer)
         self.children.append(FakeChild())
         return self.children[-1]
 
     def dropped(self, peer: Any, reason: str) -> None:
-        """
-        Something went wrong.
-        """
+        """Something went wrong."""
         self.told.append((peer, reason))
 
     def crowded(self) -> None:
-        """
-        Too many programs run.
-        """
+        """Too many programs run."""
         self.told.append("crowded")
 
 
@@ -205,9 +175,7 @@ class WarmProcessTestCase(ServingTestCase):
     """
 
     def setUp(self) -> None:
-        """
-        Have a process.
-        """
+        """Have a process."""
         super().setUp()
         self.owner = Owner()
         self.process = WarmProcess(self.owner, self.reactor, set(), START)
@@ -217,30 +185,22 @@ class WarmProcessTestCase(ServingTestCase):
         self.launcher.last.start()
 
     def play(self) -> PlayedWarm:
-        """
-        Be the process that was started last.
-        """
+        """Be the process that was started last."""
         played = PlayedWarm(self.launcher.last)
         self.addCleanup(played.channel.close)
         return played
 
     def greet(self) -> None:
-        """
-        Have it be ready.
-        """
+        """Have it be ready."""
         self.say((HELLO, 0, PID, 0))
 
     def say(self, *reports: tuple[int, int, int, int], peer: Any = None) -> None:
-        """
-        Have the process say something, and hear it.
-        """
+        """Have the process say something, and hear it."""
         self.played.say(*reports, peer=peer)
         self.reactor.settle()
 
     def order(self, **extra: str) -> FakeChild:
-        """
-        Order a program.
-        """
+        """Order a program."""
         child = FakeChild()
         with open(os.devnull) as null:
             fds = (null.fileno(),) * 3
@@ -249,9 +209,7 @@ class WarmProcessTestCase(ServingTestCase):
         return child
 
     def running(self, pid: int = PID) -> FakeChild:
-        """
-        Order a program that starts.
-        """
+        """Order a program that starts."""
         child = self.order()
         self.say((STARTED, self.played.number(), pid, 0))
         return child

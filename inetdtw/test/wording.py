@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Words of a configuration for tests, and the entries that they make.
-"""
+"""Words of a configuration for tests, and the entries that they make."""
 
 from __future__ import annotations
 
@@ -13,9 +11,7 @@ from inetdtw.model.errors import Place, Word
 
 
 def wordAt(text: str, column: int) -> Word:
-    """
-    A word of the fourth line.
-    """
+    """A word of the fourth line."""
     return Word(text, Place("inetd.conf", 4, column))
 
 

@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.cli.background}.
-"""
+"""Tests for L{inetdtw.cli.background}."""
 
 from __future__ import annotations
 
@@ -25,14 +23,10 @@ from inetdtw.test.fakes import FakeReactor
 
 
 class RunnerTests(SynchronousTestCase):
-    """
-    Tests for L{Runner}.
-    """
+    """Tests for L{Runner}."""
 
     def setUp(self) -> None:
-        """
-        Have a pipe between the daemon and who stays behind.
-        """
+        """Have a pipe between the daemon and who stays behind."""
         self.output = io.StringIO()
         self.patch(sys, "__stderr__", self.output)
         self.handlers: dict[int, object] = {}
@@ -54,9 +48,7 @@ class RunnerTests(SynchronousTestCase):
         return self.runner._waitForStart(read), self.output.getvalue()
 
     def failed(self, why: Exception) -> str:
-        """
-        What is printed when there was an exception.
-        """
+        """What is printed when there was an exception."""
         status, text = self.waited(self.runner._formatChildException(why))
         self.assertEqual(status, 1)
         return text
@@ -82,30 +74,22 @@ class RunnerTests(SynchronousTestCase):
         self.assertFalse(os.path.exists(path))
 
     def test_twisted(self) -> None:
-        """
-        Both are what twistd(1) calls.
-        """
+        """Both are what twistd(1) calls."""
         for name in ("_formatChildException", "_waitForStart"):
             self.assertTrue(callable(getattr(UnixApplicationRunner, name)))
 
     def test_serves(self) -> None:
-        """
-        Nothing is said of a daemon that serves.
-        """
+        """Nothing is said of a daemon that serves."""
         self.assertEqual(self.waited(b"0"), (0, ""))
 
     def test_interrupted(self) -> None:
-        """
-        A signal ends who waits, whatever it does to the daemon.
-        """
+        """A signal ends who waits, whatever it does to the daemon."""
         self.waited(b"0")
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
             self.assertEqual(self.handlers[number], signal.SIG_DFL)
 
     def test_unbound(self) -> None:
-        """
-        The services that have no socket are counted, once, and the status is 0.
-        """
+        """The services that have no socket are counted, once, and the status is 0."""
         self.started("127.0.0.1:0 stream tcp nowait - internal echo")
         self.assertEqual(self.output.getvalue(), "")
         with socket.create_server(("127.0.0.1", 0)) as holder:
@@ -117,9 +101,7 @@ class RunnerTests(SynchronousTestCase):
         self.assertEqual(self.waited(said), (0, f"inetd: {text}; {where}\n"))
 
     def test_unboundInForeground(self) -> None:
-        """
-        Who sees the log needs no such line, in the foreground.
-        """
+        """Who sees the log needs no such line, in the foreground."""
         for seen in (True, False):
             self.runner.config.subOptions = {"stderr": seen}
             with socket.create_server(("127.0.0.1", 0)) as holder:
@@ -156,9 +138,7 @@ class RunnerTests(SynchronousTestCase):
                 os.close(write)
 
     def test_nothing(self) -> None:
-        """
-        It is said that nothing can be served, with where the reasons are.
-        """
+        """It is said that nothing can be served, with where the reasons are."""
         self.assertEqual(
             self.failed(NothingToServe("nothing to serve in /\udcff")),
             "inetd: nothing to serve in /\\xff; the reasons are in the system "
@@ -166,25 +146,19 @@ class RunnerTests(SynchronousTestCase):
         )
 
     def test_other(self) -> None:
-        """
-        Whatever else goes wrong is said in a line as well.
-        """
+        """Whatever else goes wrong is said in a line as well."""
         said = self.failed(OSError(28, "No space left", "/pid"))
         self.assertTrue(said.startswith("inetd: OSError: [Errno 28] No space left"))
         self.assertIn("; the reasons are in the system log", said)
 
     def test_long(self) -> None:
-        """
-        A message that is too long to be written at once is cut.
-        """
+        """A message that is too long to be written at once is cut."""
         said = self.failed(NothingToServe("x" * 2 * select.PIPE_BUF))
         count = select.PIPE_BUF - len("1 ")
         self.assertEqual(said.split(";")[0], f"inetd: {'x' * count}")
 
     def test_gone(self) -> None:
-        """
-        A daemon that was killed has said nothing.
-        """
+        """A daemon that was killed has said nothing."""
         said = "inetd: the daemon has ended before it served; "
         status, text = self.waited(b"")
         self.assertEqual((status, text[: len(said)]), (1, said))

@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.cli.check}.
-"""
+"""Tests for L{inetdtw.cli.check}."""
 
 from __future__ import annotations
 
@@ -18,9 +16,7 @@ from inetdtw.test.system import lookups
 
 
 class CheckCase(SynchronousTestCase):
-    """
-    A test with configuration files.
-    """
+    """A test with configuration files."""
 
     def setUp(self) -> None:
         self.folder = os.path.abspath(self.mktemp())
@@ -28,9 +24,7 @@ class CheckCase(SynchronousTestCase):
         self.lines: list[str] = []
 
     def write(self, text: str, name: str = "inetd.conf", mode: int = 0o644) -> str:
-        """
-        Make a file.
-        """
+        """Make a file."""
         path = os.path.join(self.folder, name)
         with open(path, "wb") as file:
             file.write(text.encode("utf-8", "surrogateescape"))
@@ -38,24 +32,18 @@ class CheckCase(SynchronousTestCase):
         return path
 
     def check(self, *paths: str) -> bool:
-        """
-        Check files.
-        """
+        """Check files."""
         return check(paths, Settings(), lookups(), self.lines.append)
 
     def assertFails(self, text: str, *lines: str) -> None:
-        """
-        A file fails, with these lines, C{FILE} being its path, before the last.
-        """
+        """A file fails, with these lines, C{FILE} being its path, before the last."""
         path = self.write(text)
         self.assertFalse(self.check(path), self.lines)
         said = [line.replace(path, "FILE") for line in self.lines[:-1]]
         self.assertEqual(said, list(lines))
 
     def assertPasses(self, text: str, *lines: str) -> None:
-        """
-        A file passes, with these lines before the last.
-        """
+        """A file passes, with these lines before the last."""
         path = self.write(text)
         self.assertTrue(self.check(path), self.lines)
         said = [line.replace(path, "FILE") for line in self.lines[:-1]]
@@ -63,14 +51,10 @@ class CheckCase(SynchronousTestCase):
 
 
 class CheckTests(CheckCase):
-    """
-    Tests for L{check}; the items are those that C{--check} must fail for.
-    """
+    """Tests for L{check}; the items are those that C{--check} must fail for."""
 
     def test_good(self) -> None:
-        """
-        A good file passes, and all that is said is how many services it has.
-        """
+        """A good file passes, and all that is said is how many services it has."""
         self.assertPasses("7007 stream tcp nowait alpine /bin/sh sh\n")
         self.assertEqual(self.lines, ["1 service, 0 errors, 0 warnings"])
 
@@ -88,9 +72,7 @@ class CheckTests(CheckCase):
         )
 
     def test_tooFewFields(self) -> None:
-        """
-        A line with too few fields fails (item 14).
-        """
+        """A line with too few fields fails (item 14)."""
         self.assertFails(
             "7 stream\n",
             "FILE:1:3: protocol: is missing: a line has 6 fields, not 2",
@@ -111,9 +93,7 @@ class CheckTests(CheckCase):
         )
 
     def test_unknownUser(self) -> None:
-        """
-        A user that passwd(5) does not have fails (item 18).
-        """
+        """A user that passwd(5) does not have fails (item 18)."""
         self.assertFails(
             "7 stream tcp nowait nix /bin/sh\n",
             "FILE:1:21: user: there is no user 'nix'; service ignored",
@@ -122,9 +102,7 @@ class CheckTests(CheckCase):
         )
 
     def test_mismatch(self) -> None:
-        """
-        A type of socket that does not go with the protocol fails (item 24).
-        """
+        """A type of socket that does not go with the protocol fails (item 24)."""
         self.assertFails(
             "7 stream udp nowait root internal\n",
             "FILE:1:3: socktype: 'stream' does not go with udp, dgram would",
@@ -133,9 +111,7 @@ class CheckTests(CheckCase):
         )
 
     def test_duplicate(self) -> None:
-        """
-        Two lines for one socket fail, with both lines named (item 25).
-        """
+        """Two lines for one socket fail, with both lines named (item 25)."""
         echo = "7 stream tcp nowait root internal"
         self.assertFails(
             f"{echo}\n{echo}\n",
@@ -145,9 +121,7 @@ class CheckTests(CheckCase):
         )
 
     def test_badKey(self) -> None:
-        """
-        A key that there is not fails (item 29).
-        """
+        """A key that there is not fails (item 29)."""
         self.assertFails(
             "7 on protocol = tcp,\n    nix = 1;\n",
             "FILE:2:5: nix: there is no such key",
@@ -156,9 +130,7 @@ class CheckTests(CheckCase):
         )
 
     def test_off(self) -> None:
-        """
-        A definition that is off is looked at all the same (item 28).
-        """
+        """A definition that is off is looked at all the same (item 28)."""
         self.assertPasses("7 off protocol = tcp;\n8 on protocol=tcp, args=echo;\n")
         self.assertFalse(self.check(self.write("7 off protocol = xyz;\n")))
 
@@ -184,9 +156,7 @@ class CheckTests(CheckCase):
         )
 
     def test_overlap(self) -> None:
-        """
-        An address that is part of another line's is warned about.
-        """
+        """An address that is part of another line's is warned about."""
         echo = "7 stream tcp nowait root internal"
         self.assertPasses(
             f"{echo}\n127.0.0.1:{echo}\n",
@@ -210,9 +180,7 @@ class CheckTests(CheckCase):
         )
 
     def test_missingProgram(self) -> None:
-        """
-        A program that is not there is warned about, and passes: it may come.
-        """
+        """A program that is not there is warned about, and passes: it may come."""
         self.assertPasses(
             "7 stream tcp nowait - /bin/nix\n",
             "FILE:1:23: warning: exec: '/bin/nix': No such file or directory (yet)",
@@ -221,9 +189,7 @@ class CheckTests(CheckCase):
         )
 
     def test_writable(self) -> None:
-        """
-        A file that everybody can write to is warned about, without a line of its.
-        """
+        """A file that everybody can write to is warned about, without a line of its."""
         path = self.write("7 stream tcp nowait root internal\n", mode=0o646)
         self.assertTrue(self.check(path))
         self.assertEqual(
@@ -236,18 +202,14 @@ class CheckTests(CheckCase):
         )
 
     def test_absent(self) -> None:
-        """
-        A file that is not there fails.
-        """
+        """A file that is not there fails."""
         path = os.path.join(self.folder, "absent")
         self.assertFalse(self.check(path))
         wanted = f"{path}:1:1: file: '{path}' cannot be read: No such file or directory"
         self.assertEqual(self.lines[0], wanted)
 
     def test_order(self) -> None:
-        """
-        Errors and warnings come in the order of the lines that they are about.
-        """
+        """Errors and warnings come in the order of the lines that they are about."""
         path = self.write(
             "7 stream tcp nowait - /bin/nix\n8 stream\n9 stream tcp nowait - /bin/nix\n"
         )
@@ -272,9 +234,7 @@ class CheckTests(CheckCase):
         self.assertEqual(self.lines[0], wanted)
 
     def test_included(self) -> None:
-        """
-        What is wrong in an included file is shown with the line of that file.
-        """
+        """What is wrong in an included file is shown with the line of that file."""
         self.write("7 steam\n", "inner.conf")
         path = self.write(".include inner.conf\n")
         self.check(path)
@@ -282,20 +242,14 @@ class CheckTests(CheckCase):
 
 
 class ExcerptsTests(CheckCase):
-    """
-    Tests for L{Excerpts}.
-    """
+    """Tests for L{Excerpts}."""
 
     def of(self, text: str, column: int, line: int = 1) -> list[str]:
-        """
-        The lines that are shown of a place.
-        """
+        """The lines that are shown of a place."""
         return list(Excerpts().of(Place(self.write(text), line, column)))
 
     def test_tabs(self) -> None:
-        """
-        The caret is under the field where there are tabs before it.
-        """
+        """The caret is under the field where there are tabs before it."""
         self.assertEqual(self.of("a\tb\tcc", 5), ["a b cc", "    ^"])
 
     def test_wide(self) -> None:
@@ -306,28 +260,20 @@ class ExcerptsTests(CheckCase):
         self.assertEqual(self.of("日e\u0301x", 4), ["日e\u0301x", "   ^"])
 
     def test_controls(self) -> None:
-        """
-        What a terminal would obey is not shown.
-        """
+        """What a terminal would obey is not shown."""
         self.assertEqual(self.of("a\x1b[2Jx", 1), ["a\ufffd[2Jx", "^"])
 
     def test_long(self) -> None:
-        """
-        Of a long line the part is shown that is about the field.
-        """
+        """Of a long line the part is shown that is about the field."""
         shown, caret = self.of("a" * 1000 + "x" + "b" * 1000, 1001)
         self.assertEqual(len(shown), WIDTH)
         self.assertEqual(shown[caret.index("^")], "x")
         self.assertEqual(caret.index("^"), BEFORE)
 
     def test_noLine(self) -> None:
-        """
-        Nothing is shown of a line that is not there any more.
-        """
+        """Nothing is shown of a line that is not there any more."""
         self.assertEqual(self.of("a\n", 1, 9), [])
 
     def test_noFile(self) -> None:
-        """
-        Nothing is shown of a file that cannot be read.
-        """
+        """Nothing is shown of a file that cannot be read."""
         self.assertEqual(list(Excerpts().of(Place("/nix", 1))), [])

@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.cli.entry}.
-"""
+"""Tests for L{inetdtw.cli.entry}."""
 
 from __future__ import annotations
 
@@ -20,29 +18,21 @@ from inetdtw.cli import entry, main, operate
 
 
 class MainTests(SynchronousTestCase):
-    """
-    Tests for L{begin.main}.
-    """
+    """Tests for L{begin.main}."""
 
     def setUp(self) -> None:
-        """
-        Have the command do nothing, and keep the signals.
-        """
+        """Have the command do nothing, and keep the signals."""
         self.began = 0
         self.patch(main, "main", self.begin)
         for number in entry.ENDING:
             self.addCleanup(signal.signal, number, signal.getsignal(number))
 
     def begin(self) -> None:
-        """
-        Be the command.
-        """
+        """Be the command."""
         self.began += 1
 
     def test_command(self) -> None:
-        """
-        It is the command; an ordinary process leaves the signals alone.
-        """
+        """It is the command; an ordinary process leaves the signals alone."""
         before = [signal.getsignal(number) for number in entry.ENDING]
         entry.main()
         self.assertEqual(self.began, 1)
@@ -50,9 +40,7 @@ class MainTests(SynchronousTestCase):
         self.assertEqual(after, before)
 
     def test_operate(self) -> None:
-        """
-        Commands to a daemon that runs are done without all that serves.
-        """
+        """Commands to a daemon that runs are done without all that serves."""
         self.assertEqual(entry.COMMANDS, tuple(operate.COMMANDS))
         done: list[Any] = []
 
@@ -70,9 +58,7 @@ class MainTests(SynchronousTestCase):
         self.assertEqual((self.began, len(done)), (3, 1))
 
     def test_light(self) -> None:
-        """
-        They import nothing of Twisted's reactor, or of what serves.
-        """
+        """They import nothing of Twisted's reactor, or of what serves."""
         code = "import sys, inetdtw.cli.operate; print(*sys.modules)"
         path = os.path.dirname(os.path.dirname(inetdtw.__file__))
         argv = [sys.executable, "-c", code]
@@ -99,9 +85,7 @@ class MainTests(SynchronousTestCase):
             self.assertEqual(why.code, 0)
 
     def signalled(self, pid: int, number: int) -> None:
-        """
-        Get a signal, which comes between two instructions.
-        """
+        """Get a signal, which comes between two instructions."""
         os.kill(pid, number)
         for _ in range(1000):
             """It has come by now."""

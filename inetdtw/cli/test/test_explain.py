@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.cli.explain}.
-"""
+"""Tests for L{inetdtw.cli.explain}."""
 
 from __future__ import annotations
 
@@ -33,9 +31,7 @@ HERE = Place("/etc/x", 1)
 def servicesOf(
     text: str, given: Settings = PLAIN, file: str = "/etc/x"
 ) -> list[tuple[Entry, Service]]:
-    """
-    The services of a text, each with its entry.
-    """
+    """The services of a text, each with its entry."""
     found = []
     for entry in parse(text, file):
         assert isinstance(entry, Entry), (text, str(entry))
@@ -104,9 +100,7 @@ ranges = {
 
 
 def valuesOf(name: str) -> st.SearchStrategy[Any]:
-    """
-    The values that a key can have in an entry.
-    """
+    """The values that a key can have in an entry."""
     if name.startswith("rlimit_"):
         return limits
     return ranges.get(name, bounds)
@@ -127,9 +121,7 @@ PRELOADS = (None, ("auto",), ("json", "os.path"))
 
 @st.composite
 def entries(draw: st.DrawFn) -> Entry:
-    """
-    Entries that can mostly be served.
-    """
+    """Entries that can mostly be served."""
     unix, internal = draw(st.booleans()), draw(st.booleans())
     usual = [key for key in KEYS if key not in CHOOSY]
     keys = {key for key in usual if unix or not key.startswith("socket_")}
@@ -187,9 +179,7 @@ defaults = st.builds(
 
 
 class RoundTripTests(SynchronousTestCase):
-    """
-    Tests for L{explanation} against what reads it.
-    """
+    """Tests for L{explanation} against what reads it."""
 
     @settings(
         max_examples=400,
@@ -216,9 +206,7 @@ class RoundTripTests(SynchronousTestCase):
 
     @given(words)
     def test_quoted(self, word: str) -> None:
-        """
-        Any word can be quoted, and is read as it was.
-        """
+        """Any word can be quoted, and is read as it was."""
         text = f"7 on protocol=tcp, wait=no, user=root, exec=x, args=x {quoted(word)};"
         ((_, service),) = servicesOf(text)
         assert service.program is not None
@@ -226,21 +214,15 @@ class RoundTripTests(SynchronousTestCase):
 
 
 class ExplanationTests(SynchronousTestCase):
-    """
-    Tests for L{explanation}.
-    """
+    """Tests for L{explanation}."""
 
     def explain(self, text: str) -> str:
-        """
-        The explanation of the one service of a text.
-        """
+        """The explanation of the one service of a text."""
         ((entry, service),) = servicesOf(text)
         return explanation(entry, service)
 
     def test_program(self) -> None:
-        """
-        A line in six words comes to a definition with everything that holds.
-        """
+        """A line in six words comes to a definition with everything that holds."""
         wanted = """\
 7007 on
     bind = *,
@@ -292,31 +274,23 @@ class ExplanationTests(SynchronousTestCase):
         self.assertEqual(self.explain("echo dgram udp6 wait root internal"), wanted)
 
     def test_home(self) -> None:
-        """
-        The home of the user is shown as the folder that it is.
-        """
+        """The home of the user is shown as the folder that it is."""
         text = "7 on protocol=tcp, wait=no, user=alpine, exec=sh, directory=~;"
         self.assertIn("    directory = /home/alpine,", self.explain(text))
 
     def test_unix(self) -> None:
-        """
-        A path with blanks and quotes is quoted, and its permissions are shown.
-        """
+        """A path with blanks and quotes is quoted, and its permissions are shown."""
         text = self.explain("'/a b' stream unix nowait root internal echo")
         self.assertTrue(text.startswith("'/a b' on\n"), text)
         self.assertIn("    socket_mode = 0600;", text)
 
     def test_off(self) -> None:
-        """
-        What is off is explained as off.
-        """
+        """What is off is explained as off."""
         self.assertTrue(self.explain("7 off protocol=tcp;").startswith("7 off\n"))
 
 
 class ExplainTests(SynchronousTestCase):
-    """
-    Tests for L{explain}.
-    """
+    """Tests for L{explain}."""
 
     TEXT = """\
 127.0.0.1,127.0.0.2:7007 stream tcp nowait root internal echo
@@ -335,9 +309,7 @@ off off protocol = udp, args = discard;
         self.complaints: list[str] = []
 
     def explain(self, wanted: str) -> list[Service]:
-        """
-        The services of what is said.
-        """
+        """The services of what is said."""
         said: list[str] = []
         found = explain(wanted, [self.path], PLAIN, ROOT, said.append, self.complain)
         services = [service for _, service in servicesOf("\n".join(said))]
@@ -345,9 +317,7 @@ off off protocol = udp, args = discard;
         return services
 
     def complain(self, line: str) -> None:
-        """
-        Keep a complaint.
-        """
+        """Keep a complaint."""
         self.complaints.append(line.replace(self.path, "FILE"))
 
     def test_names(self) -> None:
@@ -373,16 +343,12 @@ off off protocol = udp, args = discard;
         self.assertEqual(service.address.host, "127.0.0.2")
 
     def test_off(self) -> None:
-        """
-        A service that is off is explained too.
-        """
+        """A service that is off is explained too."""
         (service,) = self.explain("9/udp")
         self.assertEqual(service.internal, "discard")
 
     def test_place(self) -> None:
-        """
-        Above every definition is where it comes from.
-        """
+        """Above every definition is where it comes from."""
         said: list[str] = []
         explain("mine", [self.path], PLAIN, ROOT, said.append, self.complain)
         self.assertEqual(said[0], f"# {self.path}:2:1")
@@ -399,9 +365,7 @@ off off protocol = udp, args = discard;
         self.assertIn("FILE:4:1: service: 'nix' over tcp", wrong[0])
 
     def test_unreadable(self) -> None:
-        """
-        Nor is a service found in a line that cannot be read, or in no file.
-        """
+        """Nor is a service found in a line that cannot be read, or in no file."""
         with open(self.path, "a", encoding="ascii") as file:
             file.write("8 steam tcp nowait root internal echo\n")
         self.assertEqual(self.explain("8"), [])
@@ -415,8 +379,6 @@ off off protocol = udp, args = discard;
         self.assertEqual(said, "there is no service '8', only: none")
 
     def test_bad(self) -> None:
-        """
-        Of a service whose line is wrong it is said what is.
-        """
+        """Of a service whose line is wrong it is said what is."""
         self.assertEqual(self.explain("nix"), [])
         self.assertIn("FILE:4:1: service: 'nix' over tcp", self.complaints[0])

@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.cli.main}.
-"""
+"""Tests for L{inetdtw.cli.main}."""
 
 from __future__ import annotations
 
@@ -29,36 +27,26 @@ from inetdtw.system.pidfile import Unusable
 
 
 def optionsOf(*arguments: str) -> main.Options:
-    """
-    What a command line says.
-    """
+    """What a command line says."""
     options = main.Options()
     options.parseOptions(list(arguments))
     return options
 
 
 class OptionsTests(SynchronousTestCase):
-    """
-    Tests for L{cli.Options}.
-    """
+    """Tests for L{cli.Options}."""
 
     def setUp(self) -> None:
-        """
-        Be root, so that it makes no difference who runs the test.
-        """
+        """Be root, so that it makes no difference who runs the test."""
         self.patch(os, "geteuid", lambda: 0)
 
     def flags(self, *arguments: str) -> tuple[int, int, int]:
-        """
-        Whether it stays in the foreground, logs to stderr, and says everything.
-        """
+        """Whether it stays in the foreground, logs to stderr, and says everything."""
         options = optionsOf(*arguments)
         return tuple(options[name] for name in ("foreground", "stderr", "successes"))
 
     def test_files(self) -> None:
-        """
-        Files are arguments, and may be given by the option as well.
-        """
+        """Files are arguments, and may be given by the option as well."""
         options = optionsOf("--conf", "/one", "/two", "three")
         three = os.path.join(os.getcwd(), "three")
         self.assertEqual(options["conf"], ["/one", "/two", three])
@@ -96,25 +84,19 @@ class OptionsTests(SynchronousTestCase):
         self.assertEqual(self.flags("-l"), (0, 0, 1))
 
     def test_stderrOfDaemon(self) -> None:
-        """
-        A daemon has no stderr and no stdout to log to.
-        """
+        """A daemon has no stderr and no stdout to log to."""
         for option in ("-e", "--stdout"):
             why = self.assertRaises(UsageError, optionsOf, option)
             self.assertIn(f"{option} needs -f", str(why))
 
     def test_oneStream(self) -> None:
-        """
-        The log goes to one place only.
-        """
+        """The log goes to one place only."""
         for option in ("-fe", "-d"):
             why = self.assertRaises(UsageError, optionsOf, option, "--stdout")
             self.assertIn("--stdout does not go with", str(why))
 
     def test_numbers(self) -> None:
-        """
-        The backlog and the rate are as twistd's are.
-        """
+        """The backlog and the rate are as twistd's are."""
         options = optionsOf("-q", "10", "-R", "20")
         self.assertEqual((options["backlog"], options["rate"]), (10, 20))
         self.assertRaises(UsageError, optionsOf, "-q", "many")
@@ -132,9 +114,7 @@ class OptionsTests(SynchronousTestCase):
         self.assertEqual(optionsOf()["pidfile"], "")
 
     def test_version(self) -> None:
-        """
-        The version is this package's.
-        """
+        """The version is this package's."""
         output = io.StringIO()
         self.patch(sys, "stdout", output)
         why = self.assertRaises(SystemExit, optionsOf, "--version")
@@ -142,49 +122,35 @@ class OptionsTests(SynchronousTestCase):
         self.assertIn(__version__, output.getvalue())
 
     def test_help(self) -> None:
-        """
-        All options that people type are in the help.
-        """
+        """All options that people type are in the help."""
         text = str(main.Options())
         for option in ("-f", "-e", "-d", "-l", "-q", "-R", "-p", "-i"):
             self.assertIn(option, text)
 
 
 class Lines:
-    """
-    A stream that keeps what is written, line by line.
-    """
+    """A stream that keeps what is written, line by line."""
 
     def __init__(self, lines: list[str]) -> None:
         self._lines = lines
 
     def write(self, text: str) -> None:
-        """
-        Keep a line.
-        """
+        """Keep a line."""
         self._lines += text.splitlines()
 
     def flush(self) -> None:
-        """
-        Nothing is kept back.
-        """
+        """Nothing is kept back."""
 
 
 class TwistdConfigTests(SynchronousTestCase):
-    """
-    Tests for L{cli.twistdConfig}.
-    """
+    """Tests for L{cli.twistdConfig}."""
 
     def config(self, *arguments: str) -> Any:
-        """
-        What twistd is told.
-        """
+        """What twistd is told."""
         return main.twistdConfig(optionsOf(*arguments))
 
     def written(self, config: Any) -> list[str]:
-        """
-        Where a line of the log goes, and what is special about it.
-        """
+        """Where a line of the log goes, and what is special about it."""
         seen: list[str] = []
         system: list[str] = []
         streams = {name: io.StringIO() for name in ("stderr", "stdout")}
@@ -214,9 +180,7 @@ class TwistdConfigTests(SynchronousTestCase):
         self.assertEqual(self.written(config), ["syslog"])
 
     def test_foreground(self) -> None:
-        """
-        In the foreground it stays, and logs where it was told to.
-        """
+        """In the foreground it stays, and logs where it was told to."""
         config = self.config("-f", "/file")
         self.assertTrue(config["nodaemon"])
         self.assertEqual(self.written(config), ["syslog"])
@@ -225,9 +189,7 @@ class TwistdConfigTests(SynchronousTestCase):
         self.assertEqual(self.written(config), ["stdout"])
 
     def test_json(self) -> None:
-        """
-        Wherever it goes, the log can be JSON.
-        """
+        """Wherever it goes, the log can be JSON."""
         for options, where in (
             (["-f"], "syslog"),
             (["-fe"], "stderr"),
@@ -237,9 +199,7 @@ class TwistdConfigTests(SynchronousTestCase):
             self.assertEqual(self.written(config), [f"{where} json"])
 
     def test_level(self) -> None:
-        """
-        What others have to say is left out as well if it is less than was asked for.
-        """
+        """What others have to say is left out as well if it is less than was asked for."""
         for arguments, wanted in (
             ((), "info warn error"),
             (("--log-level", "error"), "error"),
@@ -260,9 +220,7 @@ class TwistdConfigTests(SynchronousTestCase):
             self.assertEqual(" ".join(line.split()[-1] for line in seen), wanted)
 
     def test_service(self) -> None:
-        """
-        What twistd runs is made of the options that were given.
-        """
+        """What twistd runs is made of the options that were given."""
         path = os.path.abspath(self.mktemp())
         with open(path, "w") as file:
             file.write("127.0.0.1:0 stream tcp nowait - internal echo\n")
@@ -279,26 +237,18 @@ class TwistdConfigTests(SynchronousTestCase):
 
 
 class ObserverTests(SynchronousTestCase):
-    """
-    Tests for L{cli.syslogObserver} and L{cli.observerFor}.
-    """
+    """Tests for L{cli.syslogObserver} and L{cli.observerFor}."""
 
     def setUp(self) -> None:
-        """
-        Have a system log that can be looked at.
-        """
+        """Have a system log that can be looked at."""
         self.lines: list[tuple[int, str]] = []
 
     def send(self, priority: int, line: str) -> None:
-        """
-        Be the system log.
-        """
+        """Be the system log."""
         self.lines.append((priority, line))
 
     def test_systemLogger(self) -> None:
-        """
-        Lines go to syslogd as a daemon's; where it has no socket, by syslog(3).
-        """
+        """Lines go to syslogd as a daemon's; where it has no socket, by syslog(3)."""
         opened: list[Any] = []
         self.patch(syslog, "openlog", lambda *given: opened.append(given))
         self.patch(syslog, "syslog", self.send)
@@ -320,16 +270,12 @@ class ObserverTests(SynchronousTestCase):
         self.assertEqual(self.lines, [(syslog.LOG_INFO, "hello")])
 
     def log(self, observer: Any) -> Logger:
-        """
-        A log that an observer sees.
-        """
+        """A log that an observer sees."""
         verifyObject(ILogObserver, observer)
         return Logger(namespace="test", observer=LogPublisher(observer))
 
     def test_syslog(self) -> None:
-        """
-        Lines go to the system log as a daemon's, with their priorities.
-        """
+        """Lines go to the system log as a daemon's, with their priorities."""
         log = self.log(main.syslogObserver(send=self.send))
         log.debug("a debug")
         log.info("start {service}", service="7/tcp")
@@ -348,9 +294,7 @@ class ObserverTests(SynchronousTestCase):
         )
 
     def test_failure(self) -> None:
-        """
-        A traceback is as many lines as it has.
-        """
+        """A traceback is as many lines as it has."""
         log = self.log(main.syslogObserver(send=self.send))
         try:
             raise ValueError("what is wrong")
@@ -362,9 +306,7 @@ class ObserverTests(SynchronousTestCase):
         self.assertFalse(any("\n" in text for text in texts))
 
     def test_stderr(self) -> None:
-        """
-        Lines go to stderr.
-        """
+        """Lines go to stderr."""
         output = io.StringIO()
         self.patch(sys, "stderr", output)
         self.log(main.observerFor(optionsOf("-fe"))).info(
@@ -374,14 +316,10 @@ class ObserverTests(SynchronousTestCase):
 
 
 class MainTests(SynchronousTestCase):
-    """
-    Tests for L{cli.main}.
-    """
+    """Tests for L{cli.main}."""
 
     def setUp(self) -> None:
-        """
-        Have twistd run nothing.
-        """
+        """Have twistd run nothing."""
         self.ran: list[Any] = []
         self.failure: BaseException | None = None
 
@@ -393,26 +331,20 @@ class MainTests(SynchronousTestCase):
         self.patch(UnixApplicationRunner, "run", run)
 
     def test_run(self) -> None:
-        """
-        It is run by twistd as the command line says.
-        """
+        """It is run by twistd as the command line says."""
         main.main(["-f", "/file"])
         (config,) = self.ran
         self.assertTrue(config["nodaemon"])
         self.assertEqual(config.subOptions["conf"], ["/file"])
 
     def test_argv(self) -> None:
-        """
-        By default the command line is this process'.
-        """
+        """By default the command line is this process'."""
         self.patch(sys, "argv", ["inetd", "-f", "/other"])
         main.main()
         self.assertEqual(self.ran[0].subOptions["conf"], ["/other"])
 
     def test_noPidFileInTheEnd(self) -> None:
-        """
-        It ends with 1 and a line if the pid file cannot be written in the end.
-        """
+        """It ends with 1 and a line if the pid file cannot be written in the end."""
         self.failure = Unusable("the pid file 'x': cannot be written: File exists")
         output = io.StringIO()
         self.patch(sys, "__stderr__", output)
@@ -435,9 +367,7 @@ class MainTests(SynchronousTestCase):
         self.assertEqual(self.ran, [])
 
     def test_noPidFile(self) -> None:
-        """
-        When the pid file cannot be written nothing is run, and the message says why.
-        """
+        """When the pid file cannot be written nothing is run, and the message says why."""
         output = io.StringIO()
         self.patch(sys, "stderr", output)
         why = self.assertRaises(SystemExit, main.main, ["-p", "/no/such/pid", "/file"])
@@ -470,9 +400,7 @@ class MainTests(SynchronousTestCase):
         self.assertEqual(len(self.ran), 1)
 
     def test_wrongOption(self) -> None:
-        """
-        An option that nothing can be made of is an error of the command line.
-        """
+        """An option that nothing can be made of is an error of the command line."""
         output = io.StringIO()
         self.patch(sys, "__stderr__", output)
         self.failure = plugin.WrongOption("inetd: --metrics: it is wrong")

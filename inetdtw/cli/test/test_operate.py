@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.cli.operate}, L{inetdtw.cli.status} and L{inetdtw.cli.command}.
-"""
+"""Tests for L{inetdtw.cli.operate}, L{inetdtw.cli.status} and L{inetdtw.cli.command}."""
 
 from __future__ import annotations
 
@@ -40,16 +38,12 @@ class FakeClient:
         self.made: list[tuple[str, bool]] = []
 
     def make(self, path: str, usual: bool = False) -> FakeClient:
-        """
-        Be made for a path.
-        """
+        """Be made for a path."""
         self.made.append((path, usual))
         return self
 
     def ask(self, method: str, path: str, **said: str) -> Said:
-        """
-        Answer.
-        """
+        """Answer."""
         self.asked.append((method, path, *said.values()))
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if isinstance(answer, NoDaemon):
@@ -58,14 +52,10 @@ class FakeClient:
 
 
 class CommandTestCase(SynchronousTestCase):
-    """
-    A test of commands, with a daemon whose answers are known.
-    """
+    """A test of commands, with a daemon whose answers are known."""
 
     def setUp(self) -> None:
-        """
-        Have a daemon.
-        """
+        """Have a daemon."""
         self.client = FakeClient()
         self.patch(command, "Client", self.client.make)
 
@@ -86,14 +76,10 @@ class CommandTestCase(SynchronousTestCase):
 
 
 class StatusTests(CommandTestCase):
-    """
-    Tests for C{inetd status} and C{inetd health}.
-    """
+    """Tests for C{inetd status} and C{inetd health}."""
 
     def test_table(self) -> None:
-        """
-        It prints a table, and exits with 0 if all services are fine.
-        """
+        """It prints a table, and exits with 0 if all services are fine."""
         code, output, errors = self.run_("status", said=DAEMON.asJSON())
         self.assertEqual((code, errors), (0, ""))
         self.assertIn("SERVICE ADDRESS STATE", output)
@@ -101,18 +87,14 @@ class StatusTests(CommandTestCase):
         self.assertEqual(self.client.asked, [("GET", "/status")])
 
     def test_trouble(self) -> None:
-        """
-        It exits with 1 if a service is in trouble.
-        """
+        """It exits with 1 if a service is in trouble."""
         state = replace(DAEMON, services=(ONE, BAD)).asJSON()
         code, output, _ = self.run_("status", said=state)
         self.assertEqual(code, 1)
         self.assertIn("8/tcp: in use", output)
 
     def test_one(self) -> None:
-        """
-        One service may be asked for by any of its names; then it alone counts.
-        """
+        """One service may be asked for by any of its names; then it alone counts."""
         state = replace(DAEMON, services=(ONE, BAD)).asJSON()
         for word in ("7/tcp", "7"):
             code, output, _ = self.run_("status", word, said=state)
@@ -124,23 +106,17 @@ class StatusTests(CommandTestCase):
         self.assertIn("there is no service '9', only: 7/tcp, 8/tcp", errors)
 
     def test_json(self) -> None:
-        """
-        For machines it is the state as the daemon tells it.
-        """
+        """For machines it is the state as the daemon tells it."""
         code, output, _ = self.run_("status", "--json", said=DAEMON.asJSON())
         self.assertEqual((code, json.loads(output)), (0, DAEMON.asJSON()))
 
     def test_quiet(self) -> None:
-        """
-        It can be silent.
-        """
+        """It can be silent."""
         state = replace(DAEMON, services=(BAD,)).asJSON()
         self.assertEqual(self.run_("status", "-q", said=state), (1, "", ""))
 
     def test_watch(self) -> None:
-        """
-        It can be drawn again and again, also while no daemon answers.
-        """
+        """It can be drawn again and again, also while no daemon answers."""
         drawn: list[Any] = []
 
         def watch(draw: Any, interval: float, stream: Any) -> None:
@@ -154,9 +130,7 @@ class StatusTests(CommandTestCase):
         self.assertIn("SERVICE", first[2])
 
     def test_order(self) -> None:
-        """
-        Options may stand before the service, and after it.
-        """
+        """Options may stand before the service, and after it."""
         state = replace(DAEMON, services=(ONE, BAD)).asJSON()
         for arguments in (
             ("7", "--quiet", "--control", "/x"),
@@ -168,9 +142,7 @@ class StatusTests(CommandTestCase):
         self.assertEqual(self.client.made, [("/x", False)] * 4)
 
     def test_options(self) -> None:
-        """
-        What does not go together is an error in the command line.
-        """
+        """What does not go together is an error in the command line."""
         for arguments in (
             ("--watch", "--json"),
             ("--quiet", "--json"),
@@ -189,9 +161,7 @@ class StatusTests(CommandTestCase):
             self.assertIn(wanted, errors)
 
     def test_usage(self) -> None:
-        """
-        Who gives a command too little or too much is told what it takes.
-        """
+        """Who gives a command too little or too much is told what it takes."""
         for words in (("pause",), ("resume", "a", "b"), ("drain", "a")):
             code, _, errors = self.run_(*words)
             self.assertEqual(code, 2, words)
@@ -199,18 +169,14 @@ class StatusTests(CommandTestCase):
             self.assertIn(f"\nUsage: inetd {words[0]} [options]{service}\n", errors)
 
     def test_nobody(self) -> None:
-        """
-        It exits with 2 if no daemon answers.
-        """
+        """It exits with 2 if no daemon answers."""
         self.client.answers = [NoDaemon("no daemon answers")]
         for name in ("status", "health", "reload", "drain"):
             code, _, errors = self.run_(name)
             self.assertEqual((code, errors), (2, "inetd: no daemon answers\n"))
 
     def test_health(self) -> None:
-        """
-        Health is an exit status, with what is wrong.
-        """
+        """Health is an exit status, with what is wrong."""
         fine = {"healthy": True, "draining": False, "trouble": {}}
         self.assertEqual(self.run_("health", said=fine), (0, "", ""))
         bad = {"healthy": False, "draining": True, "trouble": {"7/tcp": "paused"}}
@@ -220,14 +186,10 @@ class StatusTests(CommandTestCase):
 
 
 class OperateTests(CommandTestCase):
-    """
-    Tests for the commands that change something.
-    """
+    """Tests for the commands that change something."""
 
     def test_reload(self) -> None:
-        """
-        A reload prints what it has changed, and what is strange.
-        """
+        """A reload prints what it has changed, and what is strange."""
         said = {
             "kept": ["1/tcp", "2/tcp"],
             "changed": [],
@@ -247,18 +209,14 @@ class OperateTests(CommandTestCase):
         self.assertEqual(self.client.asked, [("POST", "/reload")])
 
     def test_broken(self) -> None:
-        """
-        When the file has mistakes, they are printed, and the exit status is 1.
-        """
+        """When the file has mistakes, they are printed, and the exit status is 1."""
         said = {"error": "the old one stays", "problems": ["a.conf:1:1: x"]}
         code, output, errors = self.run_("reload", said=said, status=422)
         self.assertEqual((code, output), (1, "a.conf:1:1: x\n"))
         self.assertEqual(errors, "inetd: the old one stays\n")
 
     def test_service(self) -> None:
-        """
-        A service is paused and resumed, and it is printed how it is then.
-        """
+        """A service is paused and resumed, and it is printed how it is then."""
         paused = replace(ONE, held=("operator",), reason="by hand").asJSON()
         found = self.run_("pause", "7", said=paused)
         self.assertEqual(found, (0, "7/tcp: paused, by hand\n", ""))
@@ -279,9 +237,7 @@ class OperateTests(CommandTestCase):
             self.assertEqual(self.run_(name)[0], 2)
 
     def test_drain(self) -> None:
-        """
-        A drain returns at once, or when the daemon is gone.
-        """
+        """A drain returns at once, or when the daemon is gone."""
         said = {"draining": True, "running": 2}
         code, output, _ = self.run_("drain", said=said)
         self.assertEqual(code, 0)
@@ -297,21 +253,15 @@ class OperateTests(CommandTestCase):
         self.assertEqual(self.run_("drain", "--wait")[0], 0)
 
     def test_drainTwice(self) -> None:
-        """
-        What the daemon refuses is printed.
-        """
+        """What the daemon refuses is printed."""
         self.assertEqual(self.run_("drain", said={"error": "no"}, status=500)[0], 1)
 
 
 class PathTests(CommandTestCase):
-    """
-    Tests for where the daemon is looked for.
-    """
+    """Tests for where the daemon is looked for."""
 
     def test_said(self) -> None:
-        """
-        The option goes before the variable, and that before the usual place.
-        """
+        """The option goes before the variable, and that before the usual place."""
         self.patch(os, "environ", {"INETD_CONTROL": "/variable"})
         fine = {"healthy": True, "draining": False, "trouble": {}}
         self.run_("health", "--control", "/option", said=fine)
@@ -329,9 +279,7 @@ class PathTests(CommandTestCase):
         )
 
     def test_none(self) -> None:
-        """
-        Where it is said that there is none, none is looked for.
-        """
+        """Where it is said that there is none, none is looked for."""
         self.patch(os, "environ", {"INETD_CONTROL": "none"})
         code, _, errors = self.run_("health")
         self.assertEqual((code, self.client.made), (2, []))
@@ -339,22 +287,16 @@ class PathTests(CommandTestCase):
 
 
 class DispatchTests(CommandTestCase):
-    """
-    Tests for the commands as C{inetd} takes them.
-    """
+    """Tests for the commands as C{inetd} takes them."""
 
     def code(self, *arguments: str) -> Any:
-        """
-        The exit status of a command line.
-        """
+        """The exit status of a command line."""
         output = io.StringIO()
         with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
             return self.assertRaises(SystemExit, main.main, list(arguments)).code
 
     def test_first(self) -> None:
-        """
-        A first word that is a command is one, and a path is a file.
-        """
+        """A first word that is a command is one, and a path is a file."""
         for name in ("takeAll", "takeStreams", "takeSyslog"):
             self.patch(plugin, name, lambda report: None)
         self.client.answers = [Said(200, DAEMON.asJSON())]
@@ -365,9 +307,7 @@ class DispatchTests(CommandTestCase):
         self.assertEqual(len(self.client.asked), 1)
 
     def test_help(self) -> None:
-        """
-        Every command has a help and the version.
-        """
+        """Every command has a help and the version."""
         for name in COMMANDS:
             for option in ("--help", "--version"):
                 output = io.StringIO()

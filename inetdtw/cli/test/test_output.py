@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.cli.output}.
-"""
+"""Tests for L{inetdtw.cli.output}."""
 
 from __future__ import annotations
 
@@ -35,22 +33,16 @@ class FullStream(io.StringIO):
             test.addCleanup(os.close, fd)
 
     def flush(self) -> None:
-        """
-        Refuse what was written.
-        """
+        """Refuse what was written."""
         raise OSError(self._reason, os.strerror(self._reason))
 
     def fileno(self) -> int:
-        """
-        Its descriptor.
-        """
+        """Its descriptor."""
         return self.fd
 
 
 class PrintToTests(SynchronousTestCase):
-    """
-    Tests for L{printTo}, L{tell} and L{complain}.
-    """
+    """Tests for L{printTo}, L{tell} and L{complain}."""
 
     def test_anything(self) -> None:
         """
@@ -65,9 +57,7 @@ class PrintToTests(SynchronousTestCase):
         self.assertEqual(data.getvalue(), said.encode())
 
     def test_closed(self) -> None:
-        """
-        A stream that is closed takes nothing, and nothing goes to another one.
-        """
+        """A stream that is closed takes nothing, and nothing goes to another one."""
         other = io.StringIO()
         for closed, write in (("stdout", tell), ("stderr", complain)):
             self.patch(sys, "stdout", other)
@@ -77,9 +67,7 @@ class PrintToTests(SynchronousTestCase):
         self.assertEqual(other.getvalue(), "")
 
     def ends(self, reason: int) -> Any:
-        """
-        What a command ends with whose output takes no more.
-        """
+        """What a command ends with whose output takes no more."""
         stream = FullStream(self, reason)
         self.patch(sys, "stdout", stream)
         code = self.assertRaises(NotPrinted, tell, "a line").code
@@ -88,30 +76,22 @@ class PrintToTests(SynchronousTestCase):
         return code
 
     def null(self) -> int:
-        """
-        A descriptor of the null device.
-        """
+        """A descriptor of the null device."""
         fd = os.open(os.devnull, os.O_WRONLY)
         self.addCleanup(os.close, fd)
         return fd
 
     def test_full(self) -> None:
-        """
-        A stream that takes no more ends a command, which says why.
-        """
+        """A stream that takes no more ends a command, which says why."""
         why = f"inetd: nothing can be printed: {os.strerror(errno.ENOSPC)}"
         self.assertEqual(self.ends(errno.ENOSPC), why)
 
     def test_unread(self) -> None:
-        """
-        One that nobody reads any more ends it without a word.
-        """
+        """One that nobody reads any more ends it without a word."""
         self.assertEqual(self.ends(errno.EPIPE), 1)
 
     def test_complaint(self) -> None:
-        """
-        A complaint that nobody can read is no other one.
-        """
+        """A complaint that nobody can read is no other one."""
         for reason in (errno.ENOSPC, errno.EPIPE):
             self.patch(sys, "stderr", FullStream(self, reason))
             complain("a line")

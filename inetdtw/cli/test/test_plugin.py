@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.cli.plugin}.
-"""
+"""Tests for L{inetdtw.cli.plugin}."""
 
 from __future__ import annotations
 
@@ -29,22 +27,16 @@ from inetdtw.system.clock import SteadyTime
 
 
 class OptionsTests(SynchronousTestCase):
-    """
-    Tests for L{tap.Options}.
-    """
+    """Tests for L{tap.Options}."""
 
     def options(self, *arguments: str) -> plugin.Options:
-        """
-        What a command line says.
-        """
+        """What a command line says."""
         options = plugin.Options()
         options.parseOptions(list(arguments))
         return options
 
     def error(self, *arguments: str) -> str:
-        """
-        What is wrong with a command line.
-        """
+        """What is wrong with a command line."""
         return str(self.assertRaises(UsageError, self.options, *arguments))
 
     def test_defaults(self) -> None:
@@ -60,9 +52,7 @@ class OptionsTests(SynchronousTestCase):
         )
 
     def test_given(self) -> None:
-        """
-        What is given holds, by short names too.
-        """
+        """What is given holds, by short names too."""
         options = self.options("-q", "5", "-R", "40", "-l", "--launch", "direct")
         self.assertEqual(
             [options[name] for name in ("backlog", "rate", "launch", "successes")],
@@ -79,17 +69,13 @@ class OptionsTests(SynchronousTestCase):
         self.assertEqual(options["conf"], paths)
 
     def test_files(self) -> None:
-        """
-        Files and folders may stand on the command line too, as for inetd(8).
-        """
+        """Files and folders may stand on the command line too, as for inetd(8)."""
         here = os.getcwd()
         options = self.options("--conf", "a", "b", "/c")
         self.assertEqual(options["conf"], [f"{here}/a", f"{here}/b", "/c"])
 
     def test_order(self) -> None:
-        """
-        Options may stand behind files; what is behind C{--} is a file, whatever it is.
-        """
+        """Options may stand behind files; what is behind C{--} is a file, whatever it is."""
         options = self.options("/a", "-q", "5", "/b", "-l", "--launch=direct")
         self.assertEqual(options["conf"], ["/a", "/b"])
         self.assertEqual(
@@ -100,9 +86,7 @@ class OptionsTests(SynchronousTestCase):
         self.assertIn("-Z", self.error("/a", "-Z"))
 
     def test_noNumber(self) -> None:
-        """
-        An option that takes a number says that it is the one, and what it takes.
-        """
+        """An option that takes a number says that it is the one, and what it takes."""
         for option, low, high in (
             *(("-q", 0, 65536), ("-R", 0, 32767), ("-c", 0, 32767)),
             *(("-C", 0, 32767), ("-s", 0, 32767), ("--pause", 1, 86400)),
@@ -181,32 +165,24 @@ class OptionsTests(SynchronousTestCase):
         self.assertIn("there is no service '8', only: 7/tcp", said.getvalue())
 
     def test_separate(self) -> None:
-        """
-        One command line knows nothing of another.
-        """
+        """One command line knows nothing of another."""
         self.options("--conf", "/one")
         self.assertEqual(self.options("--conf", "/two")["conf"], ["/two"])
 
     def test_numbers(self) -> None:
-        """
-        What is no number, or too large, is an error that says what would be right.
-        """
+        """What is no number, or too large, is an error that says what would be right."""
         for option, most in (("--backlog", 65536), ("--rate", 32767)):
             for value in ("x", "-1", str(most + 1), "1.5", ""):
                 self.assertIn(f"from 0 to {most}", self.error(option, value))
             self.options(option, str(most))
 
     def test_address(self) -> None:
-        """
-        An address that is empty, as of a variable that is not set, is not every one.
-        """
+        """An address that is empty, as of a variable that is not set, is not every one."""
         self.assertIn("* is every address", self.error("-a", ""))
         self.assertEqual(self.options("-a", "::1").settings().bind, ("::1",))
 
     def test_launch(self) -> None:
-        """
-        There is no other way to launch.
-        """
+        """There is no other way to launch."""
         self.assertIn("forkserver, direct", self.error("--launch", "magic"))
 
     def test_log(self) -> None:
@@ -228,9 +204,7 @@ class OptionsTests(SynchronousTestCase):
         self.assertIn("full, prefix, none", self.error("--log-addresses", "some"))
 
     def test_help(self) -> None:
-        """
-        All options are in the help, with what they take.
-        """
+        """All options are in the help, with what they take."""
         text = str(plugin.Options())
         for word in ("--conf", "--backlog", "--rate", "--launch", "--successes"):
             self.assertIn(word, text)
@@ -238,14 +212,10 @@ class OptionsTests(SynchronousTestCase):
 
 
 class MakeServiceTests(SynchronousTestCase):
-    """
-    Tests for L{tap.makeService}.
-    """
+    """Tests for L{tap.makeService}."""
 
     def setUp(self) -> None:
-        """
-        Have a file.
-        """
+        """Have a file."""
         self.path = os.path.abspath(self.mktemp())
         self.write("127.0.0.1:0 stream tcp nowait - /bin/cat cat\n")
         self.patch(os, "environ", {**os.environ, "INETD_CONTROL": "none"})
@@ -255,24 +225,18 @@ class MakeServiceTests(SynchronousTestCase):
         self.patch(plugin, "takeSyslog", self.taken.append)
 
     def write(self, text: str) -> None:
-        """
-        Write the file.
-        """
+        """Write the file."""
         with open(self.path, "w") as file:
             file.write(text)
 
     def make(self, *arguments: str) -> Any:
-        """
-        The service of a command line.
-        """
+        """The service of a command line."""
         options = plugin.Options()
         options.parseOptions(["--conf", self.path, *arguments])
         return plugin.makeService(options)
 
     def inetd(self, *arguments: str) -> InetdService:
-        """
-        The superserver in it.
-        """
+        """The superserver in it."""
         inetd = self.make(*arguments).getServiceNamed("inetd")
         assert isinstance(inetd, InetdService)
         return inetd
@@ -302,9 +266,7 @@ class MakeServiceTests(SynchronousTestCase):
         self.assertIsInstance(told, Notifications)
 
     def test_first(self) -> None:
-        """
-        Process 1 waits for orphans.
-        """
+        """Process 1 waits for orphans."""
         self.assertNotIn(ReapOrphans, [type(service) for service in self.make()])
         self.patch(os, "getpid", lambda: 1)
         self.assertIn(ReapOrphans, [type(service) for service in self.make()])
@@ -323,18 +285,14 @@ class MakeServiceTests(SynchronousTestCase):
         self.assertIn("inetd control", [each.name for each in self.make()])
 
     def test_metrics(self) -> None:
-        """
-        Metrics are told where an option says; what is no endpoint is an error.
-        """
+        """Metrics are told where an option says; what is no endpoint is an error."""
         names = [each.name for each in self.make("--metrics", "tcp:0")]
         self.assertIn("inetd metrics", names)
         why = self.assertRaises(plugin.WrongOption, self.make, "--metrics", "9100")
         self.assertIn("--metrics: '9100' is no endpoint", str(why))
 
     def test_settings(self) -> None:
-        """
-        The options hold for services that do not say otherwise.
-        """
+        """The options hold for services that do not say otherwise."""
         (service,) = self.inetd().configuration.services
         self.assertEqual(
             (service.options.backlog, service.bounds.serviceMax, service.launch),
@@ -348,9 +306,7 @@ class MakeServiceTests(SynchronousTestCase):
         )
 
     def test_lineWins(self) -> None:
-        """
-        And not for those that do.
-        """
+        """And not for those that do."""
         self.write("127.0.0.1:0 stream tcp nowait.5 - /bin/cat cat\n")
         (service,) = self.inetd("-R", "30").configuration.services
         self.assertEqual(service.bounds.serviceMax, 5)
@@ -366,9 +322,7 @@ class MakeServiceTests(SynchronousTestCase):
         self.assertIn(f"{self.path}:1:", str(why))
 
     def test_noFile(self) -> None:
-        """
-        So it does when there is no file.
-        """
+        """So it does when there is no file."""
         os.unlink(self.path)
         why = self.assertRaises(SystemExit, self.make)
         self.assertIn("cannot be read", str(why))
@@ -391,9 +345,7 @@ class MakeServiceTests(SynchronousTestCase):
         self.assertEqual(told, [(ValueError, other, None)])
 
     def test_some(self) -> None:
-        """
-        Bad lines beside good ones are no end.
-        """
+        """Bad lines beside good ones are no end."""
         self.write(
             "7 stream udp nowait - internal\n"
             "127.0.0.1:0 stream tcp nowait - internal echo\n"

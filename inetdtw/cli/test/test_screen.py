@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.cli.screen}.
-"""
+"""Tests for L{inetdtw.cli.screen}."""
 
 from __future__ import annotations
 
@@ -20,46 +18,34 @@ from inetdtw.cli import screen
 
 
 class Terminal(io.StringIO):
-    """
-    A stream that is a terminal, or not.
-    """
+    """A stream that is a terminal, or not."""
 
     def __init__(self, isTerminal: bool) -> None:
         super().__init__()
         self._is = isTerminal
 
     def isatty(self) -> bool:
-        """
-        Whether it is one.
-        """
+        """Whether it is one."""
         return self._is
 
 
 class WatchTests(SynchronousTestCase):
-    """
-    Tests for L{screen.watch}.
-    """
+    """Tests for L{screen.watch}."""
 
     def setUp(self) -> None:
-        """
-        Have a terminal of 40 columns and 3 lines.
-        """
+        """Have a terminal of 40 columns and 3 lines."""
         self.patch(shutil, "get_terminal_size", lambda: os.terminal_size((40, 3)))
         self.widths: list[int | None] = []
         self.lines = ["one", "two"]
         self.slept: list[float] = []
 
     def draw(self, width: int | None) -> Sequence[str]:
-        """
-        Some lines.
-        """
+        """Some lines."""
         self.widths.append(width)
         return self.lines
 
     def watch(self, isTerminal: bool, end: Any = KeyboardInterrupt) -> str:
-        """
-        What is written in two rounds.
-        """
+        """What is written in two rounds."""
 
         def sleep(seconds: float) -> None:
             self.slept.append(seconds)
@@ -71,9 +57,7 @@ class WatchTests(SynchronousTestCase):
         return terminal.getvalue()
 
     def fall(self, kind: Any) -> None:
-        """
-        Raise something.
-        """
+        """Raise something."""
         raise kind()
 
     def test_inPlace(self) -> None:
@@ -89,9 +73,7 @@ class WatchTests(SynchronousTestCase):
         self.assertEqual((self.widths, self.slept), ([40, 40], [2.5, 2.5]))
 
     def test_signals(self) -> None:
-        """
-        Signals to end do so as well, and do afterwards what they did before.
-        """
+        """Signals to end do so as well, and do afterwards what they did before."""
         for number in (signal.SIGTERM, signal.SIGHUP):
             before = signal.getsignal(number)
             self.slept.clear()
@@ -100,9 +82,7 @@ class WatchTests(SynchronousTestCase):
             self.assertIs(signal.getsignal(number), before)
 
     def test_failure(self) -> None:
-        """
-        Whatever else goes wrong, the terminal is as it was.
-        """
+        """Whatever else goes wrong, the terminal is as it was."""
         terminal = Terminal(True)
 
         def fail(width: int | None) -> Sequence[str]:
@@ -120,9 +100,7 @@ class WatchTests(SynchronousTestCase):
         self.assertEqual(self.widths, [None, None])
 
     def test_encoding(self) -> None:
-        """
-        What a stream cannot encode is escaped, on a terminal and elsewhere.
-        """
+        """What a stream cannot encode is escaped, on a terminal and elsewhere."""
         self.patch(Terminal, "encoding", "ascii")
         self.lines = ["\xe9"]
         for isTerminal in (True, False):
@@ -130,9 +108,7 @@ class WatchTests(SynchronousTestCase):
             self.assertIn("\\xe9", self.watch(isTerminal))
 
     def test_tooMany(self) -> None:
-        """
-        What does not fit is counted, so that the terminal does not scroll.
-        """
+        """What does not fit is counted, so that the terminal does not scroll."""
         self.assertEqual(screen.fitting(list("abc"), 3), ["a", "b", "c"])
         found = screen.fitting(list("abcd"), 3)
         self.assertEqual(found, ["a", "b", "... 2 more lines"])

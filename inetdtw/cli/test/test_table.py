@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.cli.table}.
-"""
+"""Tests for L{inetdtw.cli.table}."""
 
 from __future__ import annotations
 
@@ -33,32 +31,24 @@ BUSY = ServiceState(
 
 
 class LinesTests(SynchronousTestCase):
-    """
-    Tests for L{table.lines}.
-    """
+    """Tests for L{table.lines}."""
 
     def lines(
         self, *services: ServiceState, width: int | None = None, **given: Any
     ) -> list[str]:
-        """
-        The lines about a daemon with these services.
-        """
+        """The lines about a daemon with these services."""
         state = replace(DAEMON, services=services, **given)
         return table.lines(state.asJSON(), width)
 
     def cells(self, service: ServiceState) -> dict[str, str]:
-        """
-        The row of a service, by its columns.
-        """
+        """The row of a service, by its columns."""
         row = self.lines(service)[3]
         for word in ("at limit", "bind failed"):
             row = row.replace(word, word.replace(" ", "_"))
         return dict(zip(table.COLUMNS, row.split()))
 
     def test_row(self) -> None:
-        """
-        Every figure has a column.
-        """
+        """Every figure has a column."""
         self.assertEqual(
             self.cells(BUSY),
             {
@@ -76,9 +66,7 @@ class LinesTests(SynchronousTestCase):
         )
 
     def test_nothing(self) -> None:
-        """
-        What there is not is a dash, and all addresses are a star.
-        """
+        """What there is not is a dash, and all addresses are a star."""
         cells = self.cells(ONE)
         self.assertEqual(cells["ADDRESS"], "*:7")
         self.assertEqual(cells["NOW/MAX"], "0/-")
@@ -88,9 +76,7 @@ class LinesTests(SynchronousTestCase):
         self.assertEqual(six["ADDRESS"], "*:7")
 
     def test_exits(self) -> None:
-        """
-        An end is a status or a signal.
-        """
+        """An end is a status or a signal."""
         for how, text in {
             Exit(3): "3",
             Exit(): "?",
@@ -100,9 +86,7 @@ class LinesTests(SynchronousTestCase):
             self.assertEqual(self.cells(replace(ONE, last=how))["EXIT"], text)
 
     def test_summary(self) -> None:
-        """
-        The first line is about the daemon.
-        """
+        """The first line is about the daemon."""
         self.assertEqual(
             self.lines(ONE, BUSY, ONE)[0],
             "inetd 1.0, pid 7, up 1m0s; 2 listening, 1 at limit",
@@ -110,9 +94,7 @@ class LinesTests(SynchronousTestCase):
         self.assertIn("no services", self.lines()[0])
 
     def test_pause(self) -> None:
-        """
-        A service that pauses says until when, and why, in the time of here.
-        """
+        """A service that pauses says until when, and why, in the time of here."""
         until = time.mktime((2026, 1, 2, 13, 14, 15, 0, 0, -1))
         paused = replace(ONE, held=("rate",), reason="too many", until=until)
         lines = self.lines(paused)
@@ -123,27 +105,21 @@ class LinesTests(SynchronousTestCase):
         self.assertEqual(byHand[-1], "7/tcp: by hand")
 
     def test_unbound(self) -> None:
-        """
-        A service without a socket says why, and when it is tried again.
-        """
+        """A service without a socket says why, and when it is tried again."""
         until = time.mktime((2026, 1, 2, 13, 14, 15, 0, 0, -1))
         unbound = replace(ONE, held=("unbound",), reason="in use", until=until)
         lines = self.lines(ONE, unbound)
         self.assertEqual(lines[-1], "7/tcp: in use; next try 13:14:15")
 
     def test_daemon(self) -> None:
-        """
-        What is wrong with the daemon is below the table.
-        """
+        """What is wrong with the daemon is below the table."""
         lines = self.lines(ONE, draining=True, problems=("inetd.conf:1:1: x",))
         self.assertIn("The daemon drains: it ends when 2 programs have ended.", lines)
         self.assertEqual(lines[-1], "inetd.conf:1:1: x")
         self.assertEqual(len(self.lines(ONE)), 4)
 
     def test_aligned(self) -> None:
-        """
-        Columns are aligned, numbers to the right.
-        """
+        """Columns are aligned, numbers to the right."""
         lines = self.lines(ONE, BUSY)
         for name in ("ADDRESS", "STATE"):
             at = lines[2].index(name)
@@ -183,21 +159,15 @@ class LinesTests(SynchronousTestCase):
         self.assertIn("WARM/COLD", self.lines(warm, width=75)[2])
 
     def test_harmless(self) -> None:
-        """
-        Nothing that a service is called does anything to a terminal.
-        """
+        """Nothing that a service is called does anything to a terminal."""
         self.assertNotIn("\x1b", "".join(self.lines(replace(ONE, name="\x1b[2J"))))
 
 
 class WordsTests(SynchronousTestCase):
-    """
-    Tests for numbers and time spans.
-    """
+    """Tests for numbers and time spans."""
 
     def test_short(self) -> None:
-        """
-        Numbers have at most six characters.
-        """
+        """Numbers have at most six characters."""
         for number, text in {
             0: "0",
             99_999: "99999",
@@ -210,9 +180,7 @@ class WordsTests(SynchronousTestCase):
             self.assertEqual(table.short(number), text)
 
     def test_duration(self) -> None:
-        """
-        A time span has its two largest units.
-        """
+        """A time span has its two largest units."""
         for seconds, text in {
             -1: "0s",
             0.9: "0s",

@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.cli.usage}.
-"""
+"""Tests for L{inetdtw.cli.usage}."""
 
 from __future__ import annotations
 
@@ -24,9 +22,7 @@ from inetdtw.cli.usage import (
 
 
 def _count(text: str) -> int:
-    """
-    A coercion.
-    """
+    """A coercion."""
     return int(text)
 
 
@@ -34,9 +30,7 @@ _count.coerceDoc = "a number from 1 to 9"  # type: ignore[attr-defined] # usage.
 
 
 class SomeOptions(usage.Options):
-    """
-    Options of each sort.
-    """
+    """Options of each sort."""
 
     optFlags = [["foreground", "f", "Stay."]]
     optParameters = [
@@ -55,20 +49,14 @@ class SomeOptions(usage.Options):
         """
 
     def opt_i(self) -> None:
-        """
-        Like -f.
-        """
+        """Like -f."""
 
 
 class OptionsOfTests(SynchronousTestCase):
-    """
-    Tests for L{optionsOf}.
-    """
+    """Tests for L{optionsOf}."""
 
     def test_sorts(self) -> None:
-        """
-        An option has its names, what it takes, what it does, and what holds without.
-        """
+        """An option has its names, what it takes, what it does, and what holds without."""
         found = {option.name: option for option in optionsOf(SomeOptions())}
         wanted = [
             Option("foreground", ("f",), "", "Stay."),
@@ -82,16 +70,12 @@ class OptionsOfTests(SynchronousTestCase):
             self.assertEqual(found[option.name], option)
 
     def test_names(self) -> None:
-        """
-        Its names have their dashes, and a letter is none of the long ones.
-        """
+        """Its names have their dashes, and a letter is none of the long ones."""
         self.assertEqual(Option("rate", ("R",), "N", "").names, ["-R", "--rate"])
         self.assertEqual(Option("i", ("i",), "", "").names, ["-i"])
 
     def test_declared(self) -> None:
-        """
-        What is said here of options is said of options that there are.
-        """
+        """What is said here of options is said of options that there are."""
         names = {option.name for option in optionsOf(main.Options())}
         self.assertEqual({n for group in GROUPS.values() for n in group} - names, set())
         for command in COMMANDS.values():
@@ -99,9 +83,7 @@ class OptionsOfTests(SynchronousTestCase):
         self.assertEqual(set(ARGUMENTS) - names, set())
 
     def test_twistd(self) -> None:
-        """
-        C{twistd inetd} has the same options, but for those that are twistd's matter.
-        """
+        """C{twistd inetd} has the same options, but for those that are twistd's matter."""
         ours, twistds = optionsOf(main.Options()), optionsOf(plugin.Options())
         others = [each.name for each in twistds if each not in ours]
         self.assertEqual(others, ["version"])
@@ -113,9 +95,7 @@ class OptionsOfTests(SynchronousTestCase):
 
 
 class GroupedTests(SynchronousTestCase):
-    """
-    Tests for L{grouped}.
-    """
+    """Tests for L{grouped}."""
 
     def test_every(self) -> None:
         """
@@ -130,22 +110,16 @@ class GroupedTests(SynchronousTestCase):
         self.assertEqual(groups[-1][0], OTHERS)
 
     def test_noEmpty(self) -> None:
-        """
-        A group without an option is left out.
-        """
+        """A group without an option is left out."""
         (title,) = [title for title, _ in grouped([Option("conf", (), "PATH", "")])]
         self.assertEqual(title, "Configuration")
 
 
 class HelpTextTests(SynchronousTestCase):
-    """
-    Tests for L{helpText}.
-    """
+    """Tests for L{helpText}."""
 
     def test_layout(self) -> None:
-        """
-        Groups have titles, long names are below each other, and descriptions too.
-        """
+        """Groups have titles, long names are below each other, and descriptions too."""
         options = [
             Option("conf", (), "PATH", "The file."),
             Option("foreground", ("f",), "", "word " * 12 + "end."),
@@ -175,8 +149,6 @@ Two.
         )
 
     def test_width(self) -> None:
-        """
-        No line is wider than a terminal of 80 columns.
-        """
+        """No line is wider than a terminal of 80 columns."""
         for options in (main.Options(), plugin.Options()):
             self.assertLess(max(map(len, str(options).splitlines())), 80)

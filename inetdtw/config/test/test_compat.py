@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.config.compat}, and for what becomes of it.
-"""
+"""Tests for L{inetdtw.config.compat}, and for what becomes of it."""
 
 from __future__ import annotations
 
@@ -21,9 +19,7 @@ from inetdtw.test.system import lookups
 
 
 def problemOf(text: str) -> ConfError:
-    """
-    What is wrong with the only statement of a text.
-    """
+    """What is wrong with the only statement of a text."""
     (found,) = parse(text, "x")
     try:
         if isinstance(found, Entry):
@@ -35,20 +31,14 @@ def problemOf(text: str) -> ConfError:
 
 
 class KeyTests(SynchronousTestCase):
-    """
-    Tests for keys that there are not.
-    """
+    """Tests for keys that there are not."""
 
     def test_own(self) -> None:
-        """
-        No key of ours is taken for a foreign one.
-        """
+        """No key of ours is taken for a foreign one."""
         self.assertEqual(KEYS.keys() & {*compat.FEATURES, *compat.NAMES}, set())
 
     def test_features(self) -> None:
-        """
-        A key that asks for something that is not here is answered with what it is.
-        """
+        """A key that asks for something that is not here is answered with what it is."""
         for key, what in (
             ("only_from", "access rules"),
             ("no_access", "access rules"),
@@ -64,9 +54,7 @@ class KeyTests(SynchronousTestCase):
             self.assertIn(", which this daemon does not have", problem.reason)
 
     def test_names(self) -> None:
-        """
-        A key that is called otherwise here is answered with what it is called.
-        """
+        """A key that is called otherwise here is answered with what it is called."""
         problem = problemOf("7 on server = /bin/cat;")
         self.assertEqual(problem.reason, "exec says that here")
         self.assertIn("accept_max", problemOf("7 on instances = 3;").reason)
@@ -82,14 +70,10 @@ class KeyTests(SynchronousTestCase):
 
 
 class InternalTests(SynchronousTestCase):
-    """
-    Tests for internal services that there are not.
-    """
+    """Tests for internal services that there are not."""
 
     def test_ident(self) -> None:
-        """
-        A line that asks for ident is answered with that, by its port too.
-        """
+        """A line that asks for ident is answered with that, by its port too."""
         for line in (
             "113 stream tcp nowait root internal",
             "7007 stream tcp nowait root internal auth -r",
@@ -98,33 +82,25 @@ class InternalTests(SynchronousTestCase):
             self.assertIn("'auth' asks for an ident server (RFC 1413)", reason)
 
     def test_rpc(self) -> None:
-        """
-        A line that asks for RPC registration is answered with that.
-        """
+        """A line that asks for RPC registration is answered with that."""
         problem = problemOf("rstatd/1-3 dgram rpc/udp wait root /x x")
         self.assertEqual((problem.field, problem.place.column), ("protocol", 18))
         self.assertIn("'rpc/udp' asks for RPC registration", problem.reason)
 
 
 class LineTests(SynchronousTestCase):
-    """
-    Tests for what positional files have that is not here.
-    """
+    """Tests for what positional files have that is not here."""
 
     ECHO = "7 stream tcp nowait root internal\n"
 
     def warnings(self, text: str) -> list[Warned]:
-        """
-        What is strange about a text, all of which can be served.
-        """
+        """What is strange about a text, all of which can be served."""
         found = list(parse(text, "x"))
         self.assertEqual([each for each in found if isinstance(each, ConfError)], [])
         return [each for each in found if isinstance(each, Warned)]
 
     def test_policy(self) -> None:
-        """
-        An IPsec policy is warned about where it stands, the end of one is not.
-        """
+        """An IPsec policy is warned about where it stands, the end of one is not."""
         text = f"#@ in ipsec esp/transport//require\n{self.ECHO}#@\n{self.ECHO}#@ x"
         found = self.warnings(text)
         self.assertEqual([each.place.line for each in found], [1, 5])
@@ -133,18 +109,14 @@ class LineTests(SynchronousTestCase):
         self.assertEqual(self.warnings(f"# @ x\n{self.ECHO}"), [])
 
     def test_loginClass(self) -> None:
-        """
-        A login class is read and not used, which is warned about (item 17).
-        """
+        """A login class is read and not used, which is warned about (item 17)."""
         (found,) = self.warnings("7 stream tcp nowait alpine:mail/ftp /bin/sh sh")
         self.assertEqual((found.field, found.place.column), ("user", 21))
         self.assertIn("the login class 'ftp' is not used", found.reason)
 
 
 class OptionTests(SynchronousTestCase):
-    """
-    Tests for options of FreeBSD's inetd.
-    """
+    """Tests for options of FreeBSD's inetd."""
 
     def test_wrap(self) -> None:
         """

@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.config.conflicts}.
-"""
+"""Tests for L{inetdtw.config.conflicts}."""
 
 from __future__ import annotations
 
@@ -18,14 +16,10 @@ from inetdtw.test.resolving import PLAIN, ROOT, SH, serviceOf
 
 
 class DistinctTests(SynchronousTestCase):
-    """
-    Tests for L{distinct}.
-    """
+    """Tests for L{distinct}."""
 
     def distinct(self, text: str) -> list[Service | Warned]:
-        """
-        The services of a file, and the warnings.
-        """
+        """The services of a file, and the warnings."""
         found: list[Service] = []
         for entry in parse(text, "x"):
             assert isinstance(entry, Entry), entry
@@ -33,9 +27,7 @@ class DistinctTests(SynchronousTestCase):
         return list(distinct(found))
 
     def servedOf(self, text: str) -> list[Service]:
-        """
-        The services of a file, where there are no warnings.
-        """
+        """The services of a file, where there are no warnings."""
         served = []
         for each in self.distinct(text):
             assert isinstance(each, Service), each
@@ -126,18 +118,14 @@ class DistinctTests(SynchronousTestCase):
         self.assertEqual([each.key for each in again], [each.key for each in found[:2]])
 
     def test_names(self) -> None:
-        """
-        Every service has a name of its own in the log.
-        """
+        """Every service has a name of its own in the log."""
         line = "0 stream tcp nowait - internal echo\n"
         found = self.servedOf(line * 3 + "7 on protocol=udp, args=echo, id=0/tcp;")
         names = [each.name for each in found]
         self.assertEqual(names, ["0/tcp", "0/tcp#2", "0/tcp#3", "0/tcp#4"])
 
     def test_unixSockets(self) -> None:
-        """
-        A path has one socket of each type, though it has no port (item 25).
-        """
+        """A path has one socket of each type, though it has no port (item 25)."""
         line = "/s stream unix nowait - internal echo\n"
         first, second = self.distinct(line * 2)
         self.assertIsInstance(first, Service)
@@ -145,14 +133,10 @@ class DistinctTests(SynchronousTestCase):
 
 
 class OverlappingTests(SynchronousTestCase):
-    """
-    Tests for L{overlapping}.
-    """
+    """Tests for L{overlapping}."""
 
     def said(self, *lines: str) -> list[str]:
-        """
-        The warnings about the lines of a file.
-        """
+        """The warnings about the lines of a file."""
         services: list[Service] = []
         for entry in parse("".join(f"{line} - internal echo\n" for line in lines), "x"):
             assert isinstance(entry, Entry), entry
@@ -180,9 +164,7 @@ class OverlappingTests(SynchronousTestCase):
                 lines.reverse()
 
     def test_bothFamilies(self) -> None:
-        """
-        A socket of both families has the addresses of both.
-        """
+        """A socket of both families has the addresses of both."""
         for one in ("127.0.0.1:7 stream tcp nowait", "[::1]:7 stream tcp6 nowait"):
             self.assertEqual(len(self.said("7 stream tcp46 nowait", one, one)), 2)
 
@@ -202,14 +184,10 @@ class OverlappingTests(SynchronousTestCase):
 
 
 class MuxedTests(SynchronousTestCase):
-    """
-    Tests for the services behind tcpmux (item 90).
-    """
+    """Tests for the services behind tcpmux (item 90)."""
 
     def test_duplicateName(self) -> None:
-        """
-        A name behind it can be had once.
-        """
+        """A name behind it can be had once."""
         first = serviceOf(f"tcpmux/x stream tcp nowait {SH}")
         second = serviceOf(f"tcpmux/+X stream tcp nowait {SH}")
         found = list(distinct([first, second]))
@@ -217,9 +195,7 @@ class MuxedTests(SynchronousTestCase):
         self.assertIsInstance(found[1], Duplicate)
 
     def test_unreachable(self) -> None:
-        """
-        It is strange to have something behind tcpmux, and no tcpmux.
-        """
+        """It is strange to have something behind tcpmux, and no tcpmux."""
         behind = serviceOf(f"tcpmux/x stream tcp nowait {SH}")
         echo = serviceOf("7 stream tcp nowait root internal")
         (warning,) = unreachable([echo, behind])

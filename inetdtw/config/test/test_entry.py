@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.config.entry}.
-"""
+"""Tests for L{inetdtw.config.entry}."""
 
 from __future__ import annotations
 
@@ -20,14 +18,10 @@ HERE = Place("etc/inetd.conf", 3, 5)
 
 
 class EntryTests(SynchronousTestCase):
-    """
-    Tests for L{inetdtw.config.entry.Entry}.
-    """
+    """Tests for L{inetdtw.config.entry.Entry}."""
 
     def test_nothingSaid(self) -> None:
-        """
-        A key that is not given is C{None}.
-        """
+        """A key that is not given is C{None}."""
         entry = entryOf()
         self.assertEqual(entry.service, "7")
         self.assertTrue(entry.enabled)
@@ -44,9 +38,7 @@ class EntryTests(SynchronousTestCase):
         self.assertEqual(entry.where("user"), Place("inetd.conf", 4, 1))
 
     def test_places(self) -> None:
-        """
-        Entries that say the same in different places are equal.
-        """
+        """Entries that say the same in different places are equal."""
         one = entryFrom(Word("7", HERE), True, [])
         self.assertEqual(one, entryOf())
         self.assertEqual(hash(one), hash(entryOf()))
@@ -54,8 +46,6 @@ class EntryTests(SynchronousTestCase):
         self.assertNotEqual(one, entryOf(("nice", ("1",))))
 
     def test_frozen(self) -> None:
-        """
-        An entry cannot be changed.
-        """
+        """An entry cannot be changed."""
         with self.assertRaises(FrozenInstanceError):
             entryOf().service = "8"  # type: ignore[misc] # it is the test

@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.config.keys}.
-"""
+"""Tests for L{inetdtw.config.keys}."""
 
 from __future__ import annotations
 
@@ -22,20 +20,14 @@ NETBSD = {
 
 
 class KeyTests(SynchronousTestCase):
-    """
-    Tests for the declarations of the keys.
-    """
+    """Tests for the declarations of the keys."""
 
     def test_netbsd(self) -> None:
-        """
-        There is every key of NetBSD.
-        """
+        """There is every key of NetBSD."""
         self.assertEqual(NETBSD - set(KEYS), set())
 
     def test_documented(self) -> None:
-        """
-        Every key has a sentence of help, a kind and an example.
-        """
+        """Every key has a sentence of help, a kind and an example."""
         for name, key in KEYS.items():
             self.assertEqual(key.name, name)
             self.assertTrue(key.help.endswith("."), name)
@@ -43,61 +35,45 @@ class KeyTests(SynchronousTestCase):
             self.assertTrue(key.example, name)
 
     def test_examples(self) -> None:
-        """
-        Every key's example is a value that it takes.
-        """
+        """Every key's example is a value that it takes."""
         for name, key in KEYS.items():
             words = tuple(key.example.replace('"', "").split())
             entry = entryOf((name, words))
             self.assertEqual(getattr(entry, name), key.kind.read(words), name)
 
     def test_counts(self) -> None:
-        """
-        The unit of every number is declared.
-        """
+        """The unit of every number is declared."""
         for name, key in KEYS.items():
             if key.kind.name in ("number", "size", "limit"):
                 self.assertTrue(key.unit, name)
 
 
 class KindTests(SynchronousTestCase):
-    """
-    Tests for the types that are keys' own.
-    """
+    """Tests for the types that are keys' own."""
 
     def refusal(self, key: str, *value: str) -> str:
-        """
-        What is said of a value that is refused.
-        """
+        """What is said of a value that is refused."""
         return str(self.assertRaises(ConfError, entryOf, (key, value)).reason)
 
     def test_protocols(self) -> None:
-        """
-        The names of all protocols are taken (item 23).
-        """
+        """The names of all protocols are taken (item 23)."""
         suffixes = ("", "4", "6", "46", "6only")
         names = [base + suffix for base in ("tcp", "udp") for suffix in suffixes]
         for name in (*names, "unix"):
             self.assertEqual(entryOf(("protocol", (name,))).protocol, name)
 
     def test_faith(self) -> None:
-        """
-        The faith protocols are named as gone (item 30).
-        """
+        """The faith protocols are named as gone (item 30)."""
         for protocol in ("tcp6/faith", "faith/tcp6"):
             self.assertIn("faith(4) is gone", self.refusal("protocol", protocol))
 
     def test_rpc(self) -> None:
-        """
-        An RPC protocol is refused with a message that names RPC.
-        """
+        """An RPC protocol is refused with a message that names RPC."""
         for protocol in ("rpc/tcp", "rpc/udp6"):
             self.assertIn("RPC registration", self.refusal("protocol", protocol))
 
     def test_unknownProtocol(self) -> None:
-        """
-        An unknown protocol is refused with all there are.
-        """
+        """An unknown protocol is refused with all there are."""
         reason = self.refusal("protocol", "sctp")
         self.assertTrue(reason.startswith("'sctp' is none of tcp, tcp4, "), reason)
 
@@ -110,35 +86,27 @@ class KindTests(SynchronousTestCase):
         self.assertIn("IPsec", self.refusal("ipsec", "in ipsec esp/transport//require"))
 
     def test_id(self) -> None:
-        """
-        A service's name in the log is one word.
-        """
+        """A service's name in the log is one word."""
         self.assertEqual(entryOf(("id", ("lower",))).id, "lower")
         self.assertIn("a blank", self.refusal("id", "two words"))
         self.assertIn("cannot be printed", self.refusal("id", "two\nlines"))
 
     def test_paths(self) -> None:
-        """
-        The folders of a program's context are absolute.
-        """
+        """The folders of a program's context are absolute."""
         self.assertEqual(entryOf(("directory", ("~",))).directory, "~")
         self.assertEqual(entryOf(("directory", ("/srv",))).directory, "/srv")
         self.assertIn("absolute", self.refusal("directory", "srv"))
         self.assertIn("absolute", self.refusal("chroot", "~"))
 
     def test_empty(self) -> None:
-        """
-        An address is not every address because it is empty, nor are groups all of them.
-        """
+        """An address is not every address because it is empty, nor are groups all of them."""
         for value in ((), ("",), ("127.0.0.1", "")):
             self.assertIn("* is every address", self.refusal("bind", *value))
             self.assertIn("no is none but", self.refusal("groups", *value))
         self.assertEqual(entryOf(("bind", ("*", "::1"))).bind, ("*", "::1"))
 
     def test_maxChild(self) -> None:
-        """
-        A count goes up to 32767, and 0 is none (item 16).
-        """
+        """A count goes up to 32767, and 0 is none (item 16)."""
         for key in (
             *("accept_max", "service_max", "ip_max", "per_source"),
             "answer_max",
@@ -148,9 +116,7 @@ class KindTests(SynchronousTestCase):
             self.assertIn("from 0 to 32767", self.refusal(key, "32768"))
 
     def test_otherNumbers(self) -> None:
-        """
-        Other numbers go as far as the system's do.
-        """
+        """Other numbers go as far as the system's do."""
         for key, good, bad in (
             *(("backlog", 0, -1), ("backlog", 65536, 65537)),
             *(("nice", -20, -21), ("nice", 19, 20)),

@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.config.keyvalue}.
-"""
+"""Tests for L{inetdtw.config.keyvalue}."""
 
 from __future__ import annotations
 
@@ -14,59 +12,43 @@ from inetdtw.test.wording import entryOf
 
 
 class EntryFromTests(SynchronousTestCase):
-    """
-    Tests for L{inetdtw.config.keyvalue.entryFrom}.
-    """
+    """Tests for L{inetdtw.config.keyvalue.entryFrom}."""
 
     def assertProblem(
         self, column: int, field: str, reason: str, *said: tuple[str, tuple[str, ...]]
     ) -> None:
-        """
-        The entry that says this is refused.
-        """
+        """The entry that says this is refused."""
         problem = self.assertRaises(ConfError, entryOf, *said)
         self.assertEqual(problem.place, Place("inetd.conf", 4, column))
         self.assertEqual((problem.field, problem.reason), (field, reason))
 
     def test_unknownKey(self) -> None:
-        """
-        A key that does not exist is an error at its name (item 29).
-        """
+        """A key that does not exist is an error at its name (item 29)."""
         said = [("user", ("-",)), ("usr", ("-",))]
         reason = "there is no such key; did you mean user?"
         self.assertProblem(200, "usr", reason, *said)
 
     def test_fieldThatIsNoKey(self) -> None:
-        """
-        What an entry knows besides the keys cannot be given.
-        """
+        """What an entry knows besides the keys cannot be given."""
         for name in ("service", "enabled", "places", ""):
             problem = self.assertRaises(ConfError, entryOf, (name, ("x",)))
             self.assertEqual((problem.field, problem.place.column), (name, 100))
 
     def test_keyTwice(self) -> None:
-        """
-        A key that is given twice is an error at the second name (item 29).
-        """
+        """A key that is given twice is an error at the second name (item 29)."""
         said = [("user", ("-",)), ("user", ("-",))]
         self.assertProblem(200, "user", "is given twice; it takes one value", *said)
 
     def test_tooManyValues(self) -> None:
-        """
-        Two values where one is taken are an error (item 29).
-        """
+        """Two values where one is taken are an error (item 29)."""
         reason = "takes one value, not 2"
         self.assertProblem(110, "user", reason, ("user", ("a", "b")))
 
     def test_noValue(self) -> None:
-        """
-        No value where one is taken is an error at the key's name.
-        """
+        """No value where one is taken is an error at the key's name."""
         self.assertProblem(100, "user", "takes one value, not 0", ("user", ()))
 
     def test_badValue(self) -> None:
-        """
-        A value of another type is an error at the value.
-        """
+        """A value of another type is an error at the value."""
         reason = "'maybe' is neither yes nor no"
         self.assertProblem(110, "wait", reason, ("wait", ("maybe",)))

@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.config.lexer}.
-"""
+"""Tests for L{inetdtw.config.lexer}."""
 
 from __future__ import annotations
 
@@ -16,14 +14,10 @@ LINE = Place("inetd.conf", 7)
 
 
 class WordsTests(SynchronousTestCase):
-    """
-    Tests for the words of a line.
-    """
+    """Tests for the words of a line."""
 
     def assertWords(self, text: str, *wanted: str) -> None:
-        """
-        The line has these words.
-        """
+        """The line has these words."""
         self.assertEqual([word.text for word in wordsIn(LINE, text)], [*wanted])
 
     def test_blanks(self) -> None:
@@ -37,22 +31,16 @@ class WordsTests(SynchronousTestCase):
         self.assertWords(" \ta\t \tb  ", "a", "b")
 
     def test_quotes(self) -> None:
-        """
-        Quotes of both kinds make one word of several (item 9).
-        """
+        """Quotes of both kinds make one word of several (item 9)."""
         self.assertWords("""sh -c 'echo "a b"'""", "sh", "-c", 'echo "a b"')
         self.assertWords('''sh -c "echo 'a b'"''', "sh", "-c", "echo 'a b'")
 
     def test_quotesInside(self) -> None:
-        """
-        Quotes may begin and end anywhere in a word.
-        """
+        """Quotes may begin and end anywhere in a word."""
         self.assertWords("""a" "b'"'c x''y""", 'a b"c', "xy")
 
     def test_empty(self) -> None:
-        """
-        Quotes with nothing between them are an empty word.
-        """
+        """Quotes with nothing between them are an empty word."""
         self.assertWords("""a '' "" b""", "a", "", "", "b")
 
     def test_escapes(self) -> None:
@@ -63,21 +51,15 @@ class WordsTests(SynchronousTestCase):
         self.assertWords(r'"a\"b" "a\\" "a\n"', 'a"b', "a\\", "a\\n")
 
     def test_backslash(self) -> None:
-        """
-        A backslash is literal in single quotes and outside of quotes.
-        """
+        """A backslash is literal in single quotes and outside of quotes."""
         self.assertWords(r"""'a\' \a\ a\\b""", "a\\", "\\a\\", "a\\\\b")
 
     def test_number(self) -> None:
-        """
-        A number sign is a character like any other within a line (item 11).
-        """
+        """A number sign is a character like any other within a line (item 11)."""
         self.assertWords("cat # x#y '#'", "cat", "#", "x#y", "#")
 
     def test_places(self) -> None:
-        """
-        The place of a word is that of its first character, be it a quote.
-        """
+        """The place of a word is that of its first character, be it a quote."""
         words = list(wordsIn(Place("f", 2, 10), """a  'b'c\t"" d"""))
         self.assertEqual([word.place.column for word in words], [10, 13, 18, 21])
         self.assertEqual(
@@ -85,9 +67,7 @@ class WordsTests(SynchronousTestCase):
         )
 
     def test_open(self) -> None:
-        """
-        A quote that is not closed is an error at that quote.
-        """
+        """A quote that is not closed is an error at that quote."""
         for text, column in (
             ("a b'c d", 4),
             ('a "', 3),
@@ -101,14 +81,10 @@ class WordsTests(SynchronousTestCase):
 
 
 class SourceTests(SynchronousTestCase):
-    """
-    Tests for L{Source}.
-    """
+    """Tests for L{Source}."""
 
     def test_lines(self) -> None:
-        """
-        It is read line by line, whatever the lines end with.
-        """
+        """It is read line by line, whatever the lines end with."""
         source = Source("a\nb\r\n\nc", "f")
         found = []
         while not source.ended:
@@ -117,9 +93,7 @@ class SourceTests(SynchronousTestCase):
         self.assertEqual(found, [(1, 1, "a"), (2, 1, "b"), (3, 1, ""), (4, 1, "c")])
 
     def test_partOfLine(self) -> None:
-        """
-        What is left of a line begins at the column that was reached.
-        """
+        """What is left of a line begins at the column that was reached."""
         source = Source("ab\ncdef\ng", "f")
         source.goTo(5)
         self.assertEqual(source.place(6), Place("f", 2, 4))
@@ -128,15 +102,11 @@ class SourceTests(SynchronousTestCase):
         self.assertTrue(source.ended)
 
     def test_emptyLine(self) -> None:
-        """
-        The first line may be empty.
-        """
+        """The first line may be empty."""
         source = Source("\na", "f")
         self.assertEqual(source.restOfLine(), (Place("f", 1), ""))
         self.assertEqual(source.restOfLine(), (Place("f", 2), "a"))
 
     def test_nothing(self) -> None:
-        """
-        An empty text has ended.
-        """
+        """An empty text has ended."""
         self.assertTrue(Source("", "f").ended)

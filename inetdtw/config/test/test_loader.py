@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.config.loader}.
-"""
+"""Tests for L{inetdtw.config.loader}."""
 
 from __future__ import annotations
 
@@ -25,24 +23,18 @@ ECHO = "stream tcp nowait - internal echo"
 
 
 class FilesCase(SynchronousTestCase):
-    """
-    A test with configuration files.
-    """
+    """A test with configuration files."""
 
     def setUp(self) -> None:
         self.folder = os.path.abspath(self.mktemp())
         os.mkdir(self.folder)
 
     def path(self, name: str) -> str:
-        """
-        The path of a file.
-        """
+        """The path of a file."""
         return os.path.join(self.folder, name)
 
     def write(self, name: str, text: str | bytes) -> str:
-        """
-        Make a file, and the folders that it is in.
-        """
+        """Make a file, and the folders that it is in."""
         path = self.path(name)
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with open(path, "wb") as file:
@@ -50,24 +42,18 @@ class FilesCase(SynchronousTestCase):
         return path
 
     def load(self, *names: str) -> Configuration:
-        """
-        Read files.
-        """
+        """Read files."""
         return load(map(self.path, names), Settings(), lookups())
 
     def assertServes(self, found: Configuration, *ports: int) -> None:
-        """
-        These are the ports that are served, and there are no problems.
-        """
+        """These are the ports that are served, and there are no problems."""
         self.assertEqual(found.problems, ())
         self.assertEqual([each.address.port for each in found.services], [*ports])
 
     def assertProblem(
         self, found: Configuration, place: str, field: str, reason: str, *ports: int
     ) -> None:
-        """
-        There is one problem, and these ports are served all the same.
-        """
+        """There is one problem, and these ports are served all the same."""
         (problem,) = found.problems
         self.assertIsInstance(problem, ConfError)
         self.assertEqual(str(problem.place), self.path(place))
@@ -77,27 +63,19 @@ class FilesCase(SynchronousTestCase):
 
 
 class ReadTests(FilesCase):
-    """
-    Tests for L{read}.
-    """
+    """Tests for L{read}."""
 
     def test_text(self) -> None:
-        """
-        The text of a file is that in UTF-8, lines ends as they are.
-        """
+        """The text of a file is that in UTF-8, lines ends as they are."""
         path = self.write("a", "caf\u00e9\r\n")
         self.assertEqual(read(path), "caf\u00e9\r\n")
 
     def test_mark(self) -> None:
-        """
-        A byte order mark is no part of the text.
-        """
+        """A byte order mark is no part of the text."""
         self.assertEqual(read(self.write("a", b"\xef\xbb\xbf# a")), "# a")
 
     def test_device(self) -> None:
-        """
-        The device that is always empty can be read, also by a link; no other is opened.
-        """
+        """The device that is always empty can be read, also by a link; no other is opened."""
         os.symlink(os.devnull, self.path("a"))
         for path in (os.devnull, self.path("a")):
             self.assertEqual(read(path), "")
@@ -107,9 +85,7 @@ class ReadTests(FilesCase):
             self.assertEqual(problem.strerror, reason)
 
     def test_bytes(self) -> None:
-        """
-        Bytes that are not UTF-8, and NUL characters, are kept.
-        """
+        """Bytes that are not UTF-8, and NUL characters, are kept."""
         path = self.write("a", b"\xef\xbb\xbf# K\xfcche \xc3\xbc\n\0")
         self.assertEqual(read(path), "# K\udcfcche \xfc\n\0")
 
@@ -126,25 +102,19 @@ class ReadTests(FilesCase):
             self.assertEqual(read(self.write("a", data)), data.decode())
 
     def test_missing(self) -> None:
-        """
-        A file that is not there cannot be read.
-        """
+        """A file that is not there cannot be read."""
         problem = self.assertRaises(OSError, read, self.path("a"))
         self.assertEqual(problem.errno, errno.ENOENT)
 
     def test_noFile(self) -> None:
-        """
-        A folder and a FIFO cannot be read, nor does it wait for somebody to write.
-        """
+        """A folder and a FIFO cannot be read, nor does it wait for somebody to write."""
         os.mkfifo(self.path("fifo"))
         for path, what in ((self.folder, "directory"), (self.path("fifo"), "FIFO")):
             problem = self.assertRaises(OSError, read, path)
             self.assertEqual(problem.strerror, f"is a {what}, not a regular file")
 
     def test_terminal(self) -> None:
-        """
-        So cannot a terminal, which would wait for somebody to type.
-        """
+        """So cannot a terminal, which would wait for somebody to type."""
         ends = os.openpty()
         for fd in ends:
             self.addCleanup(os.close, fd)
@@ -153,9 +123,7 @@ class ReadTests(FilesCase):
         self.assertEqual(problem.strerror, reason)
 
     def test_descriptors(self) -> None:
-        """
-        No descriptor stays open, whatever happens.
-        """
+        """No descriptor stays open, whatever happens."""
         self.write("good", "a")
         self.write("bad", b"\xff")
         unused = os.open(os.devnull, os.O_RDONLY)
@@ -169,20 +137,14 @@ class ReadTests(FilesCase):
 
 
 class LoadTests(FilesCase):
-    """
-    Tests for L{load}.
-    """
+    """Tests for L{load}."""
 
     def test_nothing(self) -> None:
-        """
-        No files come to nothing.
-        """
+        """No files come to nothing."""
         self.assertEqual(self.load(), Configuration())
 
     def test_several(self) -> None:
-        """
-        The lines of all files count, in the order of the files.
-        """
+        """The lines of all files count, in the order of the files."""
         self.write("a", f"7 {ECHO}\n")
         self.write("b", f"8 {ECHO}\n6 {ECHO}\n")
         self.assertServes(self.load("b", "a"), 8, 6, 7)
@@ -201,17 +163,13 @@ class LoadTests(FilesCase):
         )
 
     def test_off(self) -> None:
-        """
-        What is off is not served, and what is wrong with it is said (item 28).
-        """
+        """What is off is not served, and what is wrong with it is said (item 28)."""
         keys = "protocol=tcp, args=echo"
         self.write("a", f"6 off {keys};\n7 on {keys};\nnone off {keys};\n")
         self.assertProblem(self.load("a"), "a:3:1", "service", "not in services(5)", 7)
 
     def test_unreadable(self) -> None:
-        """
-        A file that cannot be read is a problem, and other files are served.
-        """
+        """A file that cannot be read is a problem, and other files are served."""
         self.write("b", f"7 {ECHO}\n")
         reason = "cannot be read: No such file or directory"
         self.assertProblem(self.load("a", "b"), "a:1:1", "file", reason, 7)
@@ -254,18 +212,14 @@ class LoadTests(FilesCase):
         self.assertServes(self.load("d"), 2, 1, 3)
 
     def test_folderInside(self) -> None:
-        """
-        A folder within a folder is a problem.
-        """
+        """A folder within a folder is a problem."""
         self.write("d/a", f"7 {ECHO}\n")
         os.mkdir(self.path("d/b"))
         reason = f"'{self.path('d/b')}' is a directory, not a regular file"
         self.assertProblem(self.load("d"), "d/b:1:1", "file", reason, 7)
 
     def test_folderUnreadable(self) -> None:
-        """
-        A folder that cannot be listed is a problem, and other files are served.
-        """
+        """A folder that cannot be listed is a problem, and other files are served."""
 
         def refuse(path: str) -> list[str]:
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
@@ -291,18 +245,14 @@ class LoadTests(FilesCase):
         self.assertIn(f"{self.path('a:1:1')} already", warning.reason)
 
     def test_warnings(self) -> None:
-        """
-        What is strange is served, with a warning (item 11).
-        """
+        """What is strange is served, with a warning (item 11)."""
         self.write("a", "7 stream tcp nowait - /bin/sh sh # x\n")
         found = self.load("a")
         self.assertServes(found, 7)
         self.assertEqual([each.field for each in found.warnings], ["args"])
 
     def test_missingProgram(self) -> None:
-        """
-        A program that is not there is served, with a warning at its place.
-        """
+        """A program that is not there is served, with a warning at its place."""
         self.write("a", "7 stream tcp nowait - ./missing x\n")
         found = self.load("a")
         self.assertServes(found, 7)
@@ -329,9 +279,7 @@ class LoadTests(FilesCase):
         self.assertEqual(load(["/dev/null"], Settings(), lookups()).warnings, ())
 
     def test_ownersGroup(self) -> None:
-        """
-        A group that is its owner's alone, or root's, may write to a file.
-        """
+        """A group that is its owner's alone, or root's, may write to a file."""
         if os.geteuid() != 0:
             raise SkipTest("only root gives files away")
         path = self.write("a", "")
@@ -340,9 +288,7 @@ class LoadTests(FilesCase):
         self.assertEqual(self.load("a").warnings, ())
 
     def test_othersFile(self) -> None:
-        """
-        A file that is neither root's nor of whoever runs the daemon is warned about.
-        """
+        """A file that is neither root's nor of whoever runs the daemon is warned about."""
         if os.geteuid() != 0:
             raise SkipTest("only root gives files away")
         os.chown(self.write("a", ""), 12345, -1)
@@ -351,9 +297,7 @@ class LoadTests(FilesCase):
 
 
 class IncludeTests(FilesCase):
-    """
-    Tests for C{.include}.
-    """
+    """Tests for C{.include}."""
 
     def test_pattern(self) -> None:
         """
@@ -368,17 +312,13 @@ class IncludeTests(FilesCase):
         self.assertServes(self.load("a"), 6, 7, 77, 8, 9)
 
     def test_absolute(self) -> None:
-        """
-        A pattern may be absolute (item 26).
-        """
+        """A pattern may be absolute (item 26)."""
         path = self.write("x", f"7 {ECHO}\n")
         self.write("d/a", f'.include "{path}"\n')
         self.assertServes(self.load("d/a"), 7)
 
     def test_workingFolder(self) -> None:
-        """
-        A path that is relative to the working directory has relative patterns too.
-        """
+        """A path that is relative to the working directory has relative patterns too."""
         self.write("a", ".include x\n")
         self.write("x", f"7 {ECHO}\n")
         before = os.getcwd()
@@ -389,9 +329,7 @@ class IncludeTests(FilesCase):
         self.assertEqual(str(found.services[0].place), "x:1:1")
 
     def test_magicFolder(self) -> None:
-        """
-        The folder of the file is no part of the pattern.
-        """
+        """The folder of the file is no part of the pattern."""
         self.write("d[1]/a", ".include *.conf\n.include y\n")
         self.write("d[1]/x.conf", f"7 {ECHO}\n")
         self.write("d[1]/y", f"8 {ECHO}\n")
@@ -399,9 +337,7 @@ class IncludeTests(FilesCase):
         self.assertServes(self.load("d[1]/a"), 7, 8)
 
     def test_nothingFound(self) -> None:
-        """
-        A pattern may find nothing.
-        """
+        """A pattern may find nothing."""
         self.write("a", f".include *.conf\n7 {ECHO}\n")
         self.assertServes(self.load("a"), 7)
 
@@ -438,16 +374,12 @@ class IncludeTests(FilesCase):
         self.assertProblem(found, "b:2:10", ".include", "includes itself", 6, 7, 8, 9)
 
     def test_itself(self) -> None:
-        """
-        A pattern that finds its own file is a problem (item 26).
-        """
+        """A pattern that finds its own file is a problem (item 26)."""
         self.write("a", f".include *\n7 {ECHO}\n")
         self.assertProblem(self.load("a"), "a:1:10", ".include", "includes itself", 7)
 
     def test_twice(self) -> None:
-        """
-        A file may be included twice, which is not circular.
-        """
+        """A file may be included twice, which is not circular."""
         self.write("a", "127.0.0.1:\n.include x\n127.0.0.2:\n.include x\n")
         self.write("x", f"7 {ECHO}\n")
         found = self.load("a")
@@ -470,9 +402,7 @@ class IncludeTests(FilesCase):
 
 
 class StatementsTests(SynchronousTestCase):
-    """
-    Tests for L{fromStatements}.
-    """
+    """Tests for L{fromStatements}."""
 
     def test_text(self) -> None:
         """
@@ -486,29 +416,21 @@ class StatementsTests(SynchronousTestCase):
 
 
 class TooMuchTests(FilesCase):
-    """
-    Tests of configurations that are too much for anybody to mean them.
-    """
+    """Tests of configurations that are too much for anybody to mean them."""
 
     def _problem(self, name: str, text: str) -> str:
-        """
-        The last thing that is wrong with a file.
-        """
+        """The last thing that is wrong with a file."""
         with open(self.path(name), "w", encoding="utf-8") as file:
             file.write(text)
         return str(load([self.path(name)], Settings(), lookups()).problems[-1])
 
     def test_mistakes(self) -> None:
-        """
-        Of a file that is nothing but mistakes a thousand are said.
-        """
+        """Of a file that is nothing but mistakes a thousand are said."""
         last = self._problem("noise", "x\n" * 100000)
         self.assertIn(":1001:1: file: there are more than 1000 mistakes", last)
 
     def test_statements(self) -> None:
-        """
-        A file is read as far as one line for every port goes.
-        """
+        """A file is read as far as one line for every port goes."""
         last = self._problem("noise", "a on;\n" * (STATEMENTS + 1))
         self.assertIn(":1001:1: file: there are more than 1000 mistakes", last)
         found = list(parse("a on;\n" * (STATEMENTS + 5)))
@@ -516,9 +438,7 @@ class TooMuchTests(FilesCase):
         self.assertIn("has more than 65536 statements", str(found[-1]))
 
     def test_words(self) -> None:
-        """
-        A statement has no more words than a program could be given, in either form.
-        """
+        """A statement has no more words than a program could be given, in either form."""
         for text in (
             f"7 {ECHO} " + "x " * WORDS,
             f"7 {ECHO}" + "\n x" * WORDS,
@@ -527,24 +447,18 @@ class TooMuchTests(FilesCase):
             self.assertIn("a statement has 10000 at most", self._problem("a", text))
 
     def test_addresses(self) -> None:
-        """
-        Nobody has so many addresses.
-        """
+        """Nobody has so many addresses."""
         last = self._problem("a", "127.0.0.1," * 32 + f"::7 {ECHO}")
         self.assertIn("has more than 32 addresses", last)
 
     def test_sockets(self) -> None:
-        """
-        Nobody can have so many sockets.
-        """
+        """Nobody can have so many sockets."""
         self.patch(loader, "SOCKETS", 10)
         last = self._problem("a", f"0 {ECHO}\n" * 20)
         self.assertIn(":11:1: service: these are more than 10 sockets", last)
 
     def test_large(self) -> None:
-        """
-        A file that is too large is not read, and one without an end neither.
-        """
+        """A file that is too large is not read, and one without an end neither."""
         self.patch(loader, "LARGEST", 1 << 20)
         self.assertIn("more than 1 MB", self._problem("a", "#" * ((1 << 20) + 1)))
         (problem,) = load(["/dev/zero"], Settings(), lookups()).problems
@@ -565,9 +479,7 @@ class TooMuchTests(FilesCase):
         self.assertIn("makes more than 300 files", reasons)
 
     def test_warnings(self) -> None:
-        """
-        A thousand warnings are enough.
-        """
+        """A thousand warnings are enough."""
         path = self.path("a")
         with open(path, "w") as file:
             file.write(f"7 {ECHO}\n" * 2000)

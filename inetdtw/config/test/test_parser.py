@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.config.parser}.
-"""
+"""Tests for L{inetdtw.config.parser}."""
 
 from __future__ import annotations
 
@@ -25,16 +23,12 @@ CAT_KEYS = (
 
 
 def statements(text: str, bind: tuple[str, ...] = ()) -> list[Statement]:
-    """
-    All that a text says.
-    """
+    """All that a text says."""
     return list(parse(text, "inetd.conf", bind))
 
 
 def entries(text: str) -> list[Entry]:
-    """
-    The entries of a text, of which there must be nothing else.
-    """
+    """The entries of a text, of which there must be nothing else."""
     found = []
     for statement in statements(text):
         assert isinstance(statement, Entry), statement
@@ -43,38 +37,28 @@ def entries(text: str) -> list[Entry]:
 
 
 def entry(text: str) -> Entry:
-    """
-    The only thing that a text says.
-    """
+    """The only thing that a text says."""
     (found,) = entries(text)
     return found
 
 
 def services(text: str) -> list[str]:
-    """
-    The services of a text, of which there must be nothing else.
-    """
+    """The services of a text, of which there must be nothing else."""
     return [each.service for each in entries(text)]
 
 
 class PositionalTests(SynchronousTestCase):
-    """
-    Tests for lines and what divides them.
-    """
+    """Tests for lines and what divides them."""
 
     def test_line(self) -> None:
-        """
-        A line is an entry, with nothing looked up (item 1).
-        """
+        """A line is an entry, with nothing looked up (item 1)."""
         found = entry(f"no-such-service {CAT}")
         self.assertEqual(found.service, "no-such-service")
         self.assertEqual((found.exec, found.args), ("/bin/cat", ("cat",)))
         self.assertEqual(found.place, Place("inetd.conf", 1, 1))
 
     def test_nothing(self) -> None:
-        """
-        A text of blanks and comments says nothing (item 13).
-        """
+        """A text of blanks and comments says nothing (item 13)."""
         for text in ("", "\n", " \t\n\r\n", "#", "# x\n  # y", "\f\n\v\n", "\n  \n#"):
             self.assertEqual(statements(text), [], repr(text))
 
@@ -87,22 +71,16 @@ class PositionalTests(SynchronousTestCase):
         self.assertEqual(entry(f"7 {CAT} \t "), entry(f"7 {CAT}\n"))
 
     def test_carriageReturns(self) -> None:
-        """
-        Lines may end with a carriage return too (item 13).
-        """
+        """Lines may end with a carriage return too (item 13)."""
         lines = f"7 {CAT}\n8 {CAT}\n -u\n9 {CAT_KEYS}\n"
         self.assertEqual(entries(lines.replace("\n", "\r\n")), entries(lines))
 
     def test_comments(self) -> None:
-        """
-        A line that begins with a number sign is a comment (item 11).
-        """
+        """A line that begins with a number sign is a comment (item 11)."""
         self.assertEqual(services(f"#7 {CAT}\n8 {CAT}\n#\n#9 {CAT_KEYS}"), ["8"])
 
     def test_commentInside(self) -> None:
-        """
-        A number sign within a line is an argument, and warned about once (item 11).
-        """
+        """A number sign within a line is an argument, and warned about once (item 11)."""
         found, warned = statements(f"7 {CAT} # x # y")
         assert isinstance(found, Entry)
         self.assertEqual(found.args, ("cat", "#", "x", "#", "y"))
@@ -113,17 +91,13 @@ class PositionalTests(SynchronousTestCase):
         self.assertIn(text, str(warned))
 
     def test_commentBehindProgram(self) -> None:
-        """
-        A number sign right behind the program is warned about too (item 11).
-        """
+        """A number sign right behind the program is warned about too (item 11)."""
         _, warned = statements("7 stream tcp nowait - /bin/cat #cat")
         assert isinstance(warned, Warned)
         self.assertEqual(warned.place.column, 32)
 
     def test_continued(self) -> None:
-        """
-        A line that begins with a blank continues the previous one (item 10).
-        """
+        """A line that begins with a blank continues the previous one (item 10)."""
         found = entries(f"7 {CAT}\n -u\n\t'a b'\n8 stream\n tcp nowait u /bin/cat")
         self.assertEqual([each.service for each in found], ["7", "8"])
         self.assertEqual(found[0].args, ("cat", "-u", "a b"))
@@ -151,9 +125,7 @@ class PositionalTests(SynchronousTestCase):
         self.assertEqual(len(warnings), 2)
 
     def test_continuedArguments(self) -> None:
-        """
-        There is no warning of what can well be arguments (item 10).
-        """
+        """There is no warning of what can well be arguments (item 10)."""
         for more in (
             *("-u", "cat on", "x stream", "stream tcp nowait", "# 8 stream tcp nowait"),
             *("a: b", "--bind 127.0.0.1:8", "8 on b", "x.include y", "include: on"),
@@ -192,9 +164,7 @@ class PositionalTests(SynchronousTestCase):
         self.assertEqual(services(f"  7 {CAT}\n"), ["7"])
 
     def test_continuedPlaces(self) -> None:
-        """
-        The places in a line that continues are those of its own lines.
-        """
+        """The places in a line that continues are those of its own lines."""
         found = entry("7 stream\n  tcp nowait\n u\tp\n   a\n")
         places = {key: (at.line, at.column) for key, at in found.places.items()}
         self.assertEqual(
@@ -210,16 +180,12 @@ class PositionalTests(SynchronousTestCase):
         )
 
     def test_quotes(self) -> None:
-        """
-        Quotes make one argument of several words (item 9).
-        """
+        """Quotes make one argument of several words (item 9)."""
         line = """7 stream tcp nowait - /bin/sh sh -c 'echo "a b"'"""
         self.assertEqual(entry(line).args, ("sh", "-c", 'echo "a b"'))
 
     def test_openQuote(self) -> None:
-        """
-        A quote that is not closed costs its own line alone.
-        """
+        """A quote that is not closed costs its own line alone."""
         first, problem, last = statements(f"7 {CAT}\n8 {CAT} it's\n -u\n9 {CAT}")
         assert isinstance(problem, ConfError)
         self.assertEqual(problem.place, Place("inetd.conf", 2, 43))
@@ -227,9 +193,7 @@ class PositionalTests(SynchronousTestCase):
         self.assertEqual([first, last], entries(f"7 {CAT}\n9 {CAT}"))
 
     def test_tooFewFields(self) -> None:
-        """
-        A line with too few fields is an error of its own (item 14).
-        """
+        """A line with too few fields is an error of its own (item 14)."""
         first, problem, last = statements(f"7 {CAT}\n8 stream\n9 {CAT}")
         assert isinstance(problem, ConfError)
         self.assertEqual(
@@ -253,14 +217,10 @@ class PositionalTests(SynchronousTestCase):
 
 
 class DefaultAddressTests(SynchronousTestCase):
-    """
-    Tests for the addresses that hold for later lines.
-    """
+    """Tests for the addresses that hold for later lines."""
 
     def bindsOf(self, text: str) -> list[tuple[str, ...] | None]:
-        """
-        The addresses of each entry.
-        """
+        """The addresses of each entry."""
         return [each.bind for each in entries(text)]
 
     def test_later(self) -> None:
@@ -273,47 +233,35 @@ class DefaultAddressTests(SynchronousTestCase):
         self.assertEqual(self.bindsOf(text), [None, local, local, ("*",)])
 
     def test_own(self) -> None:
-        """
-        An entry's own address comes before the default (item 7).
-        """
+        """An entry's own address comes before the default (item 7)."""
         text = f"*:\n[::1]:7 {CAT}\n[::1]:7 {CAT_KEYS}\n7 on bind = ::1;"
         self.assertEqual(self.bindsOf(text), [("::1",)] * 3)
 
     def test_definitionBehind(self) -> None:
-        """
-        A definition may stand right behind a default address (item 7).
-        """
+        """A definition may stand right behind a default address (item 7)."""
         found = entry(f"127.0.0.1:\n7 {CAT_KEYS}")
         self.assertEqual((found.service, found.bind), ("7", ("127.0.0.1",)))
         self.assertTrue(found.enabled)
 
     def test_list(self) -> None:
-        """
-        The default may be several addresses (items 6 and 7).
-        """
+        """The default may be several addresses (items 6 and 7)."""
         text = f"127.0.0.1,[::1]:\n7 {CAT}"
         self.assertEqual(self.bindsOf(text), [("127.0.0.1", "::1")])
 
     def test_path(self) -> None:
-        """
-        A UNIX socket has no address.
-        """
+        """A UNIX socket has no address."""
         self.assertEqual(
             self.bindsOf("localhost:\n/s stream unix nowait - p\n/t on;"), [None, None]
         )
 
     def test_inherited(self) -> None:
-        """
-        A text can begin with a default (item 26).
-        """
+        """A text can begin with a default (item 26)."""
         (found,) = statements(f"7 {CAT}", ("::1",))
         assert isinstance(found, Entry)
         self.assertEqual(found.bind, ("::1",))
 
     def test_bad(self) -> None:
-        """
-        A default that is no address is an error, and the old one stays.
-        """
+        """A default that is no address is an error, and the old one stays."""
         problem, found = statements(f"a,:\n7 {CAT}", ("::1",))
         assert isinstance(problem, ConfError) and isinstance(found, Entry)
         self.assertEqual((problem.place.column, problem.field), (3, "service"))
@@ -321,9 +269,7 @@ class DefaultAddressTests(SynchronousTestCase):
 
 
 class IncludeTests(SynchronousTestCase):
-    """
-    Tests for requests for other files.
-    """
+    """Tests for requests for other files."""
 
     def test_include(self) -> None:
         """
@@ -336,17 +282,13 @@ class IncludeTests(SynchronousTestCase):
         self.assertEqual(found.pattern.place, Place("inetd.conf", 1, 10))
 
     def test_bind(self) -> None:
-        """
-        A request knows the default address that holds where it stands (item 26).
-        """
+        """A request knows the default address that holds where it stands (item 26)."""
         (found,) = statements("[::1]:\n.include c")
         assert isinstance(found, Include)
         self.assertEqual(found.bind, ("::1",))
 
     def test_bad(self) -> None:
-        """
-        A request takes one pattern.
-        """
+        """A request takes one pattern."""
         for line in (".include", ".include ''", ".include a b"):
             _, problem = statements(f"7 {CAT}\n{line}\n")
             assert isinstance(problem, ConfError)
@@ -355,14 +297,10 @@ class IncludeTests(SynchronousTestCase):
 
 
 class DefinitionTests(SynchronousTestCase):
-    """
-    Tests for key-value definitions.
-    """
+    """Tests for key-value definitions."""
 
     def problemOf(self, text: str) -> ConfError:
-        """
-        The only thing that comes of a text, an error.
-        """
+        """The only thing that comes of a text, an error."""
         (problem,) = statements(text)
         assert isinstance(problem, ConfError), problem
         return problem
@@ -384,15 +322,11 @@ class DefinitionTests(SynchronousTestCase):
             self.assertEqual([first, last], entries(f"6 {form}\n9 {form}"))
 
     def test_bothForms(self) -> None:
-        """
-        A definition is the same as a positional line (item 27).
-        """
+        """A definition is the same as a positional line (item 27)."""
         self.assertEqual(entry(f"7007 {CAT_KEYS}"), entry(f"7007 {CAT}"))
 
     def test_everythingInBothForms(self) -> None:
-        """
-        All that a positional line can say is the same in a definition (item 27).
-        """
+        """All that a positional line can say is the same in a definition (item 27)."""
         for line, definition in (
             (
                 "127.0.0.1,[::1]:echo stream:dataready tcp,sndbuf=64k,rcvbuf=1m "
@@ -419,9 +353,7 @@ class DefinitionTests(SynchronousTestCase):
             self.assertEqual(entry(definition), entry(line))
 
     def test_everyKey(self) -> None:
-        """
-        Every key can be given.
-        """
+        """Every key can be given."""
         for name, key in KEYS.items():
             found = entry(f"7 on {name} = {key.example};")
             words = tuple(key.example.replace('"', "").split()) or ("",)
@@ -429,23 +361,17 @@ class DefinitionTests(SynchronousTestCase):
             self.assertEqual(found.places[name].column, 9 + len(name))
 
     def test_off(self) -> None:
-        """
-        What is off is read all the same (item 28).
-        """
+        """What is off is read all the same (item 28)."""
         found = entry("7 off protocol = tcp, wait = no;")
         self.assertEqual((found.enabled, found.protocol), (False, "tcp"))
         self.assertProblem("7 off wait = maybe;", 1, 14, "neither yes nor no", "wait")
 
     def test_noKeys(self) -> None:
-        """
-        A definition need not say anything.
-        """
+        """A definition need not say anything."""
         self.assertEqual(services("7 on;\n8\toff ;\n9 on\n;"), ["7", "8", "9"])
 
     def test_spelling(self) -> None:
-        """
-        Blanks do not matter around the marks, and the last comma may be too much.
-        """
+        """Blanks do not matter around the marks, and the last comma may be too much."""
         wanted = entry("7 on user = u, args = a b;")
         for text in (
             "7 on user=u,args=a b;",
@@ -467,9 +393,7 @@ class DefinitionTests(SynchronousTestCase):
         self.assertEqual(services(line), ["6", "7", "8", "9", "10", "12"])
 
     def test_severalPlaces(self) -> None:
-        """
-        What stands behind a semicolon has its own place.
-        """
+        """What stands behind a semicolon has its own place."""
         _, second, third = entries(f"6 on;7 on user=u; 8 {CAT}")
         self.assertEqual(second.place, Place("inetd.conf", 1, 6))
         self.assertEqual(second.where("user"), Place("inetd.conf", 1, 16))
@@ -477,32 +401,24 @@ class DefinitionTests(SynchronousTestCase):
         self.assertEqual(third.where("protocol"), Place("inetd.conf", 1, 28))
 
     def test_lines(self) -> None:
-        """
-        The lines behind a definition of several lines are counted right.
-        """
+        """The lines behind a definition of several lines are counted right."""
         found = entries(f"7 on\n #\n\n user = u\n ;\n\n8 {CAT}")
         self.assertEqual(found[0].where("user"), Place("inetd.conf", 4, 9))
         self.assertEqual(found[1].place, Place("inetd.conf", 7, 1))
 
     def test_strings(self) -> None:
-        """
-        A string may hold what would end a word, and every escape.
-        """
+        """A string may hold what would end a word, and every escape."""
         args = entry(r"""7 on args = "a b; c, d = e # f" '\x41\n\t\r\\\'\"' x'y'"z";""")
         self.assertEqual(args.args, ("a b; c, d = e # f", "A\n\t\r\\'\"", "xyz"))
 
     def test_equalsSign(self) -> None:
-        """
-        A value may hold an equals sign, and an empty string stay empty without blanks.
-        """
+        """A value may hold an equals sign, and an empty string stay empty without blanks."""
         self.assertEqual(entry("7 on args=a=b --c=d;").args, ("a=b", "--c=d"))
         self.assertEqual(entry("""7 on args='' "";""").args, ("", ""))
         self.assertEqual(entry("7 on args=;").args, ())
 
     def test_address(self) -> None:
-        """
-        An address may stand in front of the service, and C{bind} comes before it.
-        """
+        """An address may stand in front of the service, and C{bind} comes before it."""
         found = entry("127.0.0.1,[::1]:7 on;")
         self.assertEqual((found.service, found.bind), ("7", ("127.0.0.1", "::1")))
         found = entry("127.0.0.1:7 on bind = ::1;")
@@ -527,9 +443,7 @@ class DefinitionTests(SynchronousTestCase):
         self.assertProblem(text.format("ip_max=-1"), 3, 9, "not a number", "ip_max")
 
     def test_badSyntax(self) -> None:
-        """
-        What cannot be read is one error, to the end of its definition.
-        """
+        """What cannot be read is one error, to the end of its definition."""
         for text, line, column, mark in (
             ("7 on protocol tcp, wait = no;", 1, 15, "tcp"),
             ("7 on protocol = = tcp, wait = no;", 1, 17, "="),
@@ -542,9 +456,7 @@ class DefinitionTests(SynchronousTestCase):
             self.assertProblem(text, line, column, f"'{mark}' is not expected here")
 
     def test_noSemicolon(self) -> None:
-        """
-        A definition without its semicolon is one error, at its last word.
-        """
+        """A definition without its semicolon is one error, at its last word."""
         reason = "is not ended by a semicolon"
         self.assertProblem("7 on", 1, 3, reason)
         self.assertProblem("7 on exec = /bin/cat", 1, 13, reason)
@@ -552,31 +464,23 @@ class DefinitionTests(SynchronousTestCase):
         self.assertProblem("7 on exec = p,", 1, 14, reason)
 
     def test_noSemicolonAtTheEnd(self) -> None:
-        """
-        The end of the text ends a definition without its semicolon too.
-        """
+        """The end of the text ends a definition without its semicolon too."""
         for text in ("7 on", "7 on user = u", "7 on user =", "7 on user = u,\n\n"):
             self.assertIn("semicolon", self.problemOf(text).reason)
 
     def test_openString(self) -> None:
-        """
-        A string that is not closed on its line is one error.
-        """
+        """A string that is not closed on its line is one error."""
         reason = "string is not closed"
         self.assertProblem("7 on args = 'a b;", 1, 13, reason)
         self.assertProblem("7 on args = 'a,\n user = u;", 1, 13, reason)
         self.assertProblem("7 on args = 'a\nb', user = u;", 1, 13, reason)
 
     def test_badEscape(self) -> None:
-        """
-        An unknown escape is one error.
-        """
+        """An unknown escape is one error."""
         self.assertProblem(r"7 on args = 'a\qb', user = u;", 1, 13, "a backslash")
 
     def test_badHead(self) -> None:
-        """
-        A definition of no service is one error.
-        """
+        """A definition of no service is one error."""
         self.assertProblem(
             "127.0.0.1: on user = u;", 1, 1, "names no service", "service"
         )
@@ -584,9 +488,7 @@ class DefinitionTests(SynchronousTestCase):
         self.assertProblem("'7 on user = u;", 1, 1, "quote is not closed", "line")
 
     def test_sameLine(self) -> None:
-        """
-        A wrong definition hides nothing that stands behind it in its line.
-        """
+        """A wrong definition hides nothing that stands behind it in its line."""
         problem, found = statements("7 on user u; 8 on user = u;")
         assert isinstance(problem, ConfError)
         self.assertEqual(found, entry("8 on user = u;"))
@@ -605,42 +507,32 @@ class Counted(str):
         Counted.looked += count
 
     def find(self, sub: str, *where: Any) -> int:
-        """
-        Count as far as it was found.
-        """
+        """Count as far as it was found."""
         found = super().find(sub, *where)
         self._look((len(self) if found < 0 else found) - (where or (0,))[0])
         return found
 
     def rfind(self, sub: str, *where: Any) -> int:
-        """
-        Count all the way, since there may be nothing to find.
-        """
+        """Count all the way, since there may be nothing to find."""
         start, end = where
         self._look(end - start)
         return super().rfind(sub, *where)
 
     def count(self, sub: str, *where: Any) -> int:
-        """
-        Count all the way.
-        """
+        """Count all the way."""
         start, end = where
         self._look(end - start)
         return super().count(sub, *where)
 
     def __getitem__(self, index: Any) -> str:
-        """
-        Count the characters that are copied.
-        """
+        """Count the characters that are copied."""
         found = super().__getitem__(index)
         self._look(len(found))
         return found
 
 
 def steps(text: str) -> int:
-    """
-    How much work it is to read a text: calls, and characters that are looked at.
-    """
+    """How much work it is to read a text: calls, and characters that are looked at."""
     calls = 0
 
     def count(frame: object, event: str, argument: object) -> None:
@@ -659,14 +551,10 @@ def steps(text: str) -> int:
 
 
 class WorkTests(SynchronousTestCase):
-    """
-    Tests for how much work a text is.
-    """
+    """Tests for how much work a text is."""
 
     def assertLinear(self, unit: str, prefix: str = "") -> None:
-        """
-        Twice the text is no more than twice the work.
-        """
+        """Twice the text is no more than twice the work."""
         once = steps(prefix + unit * 500)
         twice = steps(prefix + unit * 1000)
         self.assertLess(twice, 2.2 * once + 100, repr(prefix + unit))
@@ -684,18 +572,14 @@ class WorkTests(SynchronousTestCase):
             self.assertLinear(unit)
 
     def test_quotes(self) -> None:
-        """
-        Quotes that are not closed take linear time.
-        """
+        """Quotes that are not closed take linear time."""
         for unit in ("a on '\n", "a on 'x\" ", "a b '\n", "'", "\"'", '\\"', "'\n"):
             self.assertLinear(unit)
             self.assertLinear(unit, "a on x = ")
             self.assertLinear(unit, "a b 'c")
 
     def test_lines(self) -> None:
-        """
-        Blanks, comments, continued lines and an enormous line take linear time.
-        """
+        """Blanks, comments, continued lines and an enormous line take linear time."""
         for unit in (
             *(" ", "\n", "\t\n", "\r\n", "#\n", "a\n", "\n a", " # a\n", "a ", "a,"),
             *("a", "a:\n", ":", ";", "=", ".include a\n", f"7 {CAT}\n", "7 on;8 a\n"),
@@ -735,17 +619,13 @@ _BAD = (
 
 
 class PropertyTests(SynchronousTestCase):
-    """
-    Tests for properties of all texts.
-    """
+    """Tests for properties of all texts."""
 
     if find_spec("hypothesis") is None:
         skip = "hypothesis is not installed"
 
     def test_anyText(self) -> None:
-        """
-        Any text can be read, and says nothing but statements with places in it.
-        """
+        """Any text can be read, and says nothing but statements with places in it."""
         from hypothesis import example, given, settings
         from hypothesis import strategies as st
 
@@ -774,9 +654,7 @@ class PropertyTests(SynchronousTestCase):
         check()
 
     def test_neighbours(self) -> None:
-        """
-        No text hides the lines in front of it and behind it, in either form.
-        """
+        """No text hides the lines in front of it and behind it, in either form."""
         from hypothesis import given, settings
         from hypothesis import strategies as st
 

@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.config.positional}.
-"""
+"""Tests for L{inetdtw.config.positional}."""
 
 from __future__ import annotations
 
@@ -26,14 +24,10 @@ GIVEN = {
 
 
 class LineTests(SynchronousTestCase):
-    """
-    Tests for what each field of a positional line says.
-    """
+    """Tests for what each field of a positional line says."""
 
     def assertSays(self, line: str, service: str, **wanted: Any) -> None:
-        """
-        A line is about a service, and gives these keys and no other.
-        """
+        """A line is about a service, and gives these keys and no other."""
         name, said = saidBy(list(wordsIn(Place("f", 1), line)))
         self.assertEqual(name.text, service)
         entry = entryFrom(name, True, said)
@@ -41,9 +35,7 @@ class LineTests(SynchronousTestCase):
         self.assertEqual(found, {**GIVEN, **wanted})
 
     def assertProblem(self, line: str, column: int, field: str, reason: str) -> None:
-        """
-        A line has a mistake in this column and field.
-        """
+        """A line has a mistake in this column and field."""
         with self.assertRaises(ConfError) as caught:
             name, said = saidBy(list(wordsIn(Place("f", 1), line)))
             entryFrom(name, True, said)
@@ -53,22 +45,16 @@ class LineTests(SynchronousTestCase):
         self.assertIn(reason, problem.reason)
 
     def test_plain(self) -> None:
-        """
-        Six fields and the arguments are a line (item 1).
-        """
+        """Six fields and the arguments are a line (item 1)."""
         line = "7007 stream tcp nowait nobody /bin/cat cat -u"
         self.assertSays(line, "7007", args=("cat", "-u"))
 
     def test_noArguments(self) -> None:
-        """
-        The arguments may be left out (item 8).
-        """
+        """The arguments may be left out (item 8)."""
         self.assertSays("7 stream tcp nowait nobody /bin/cat", "7")
 
     def test_manyArguments(self) -> None:
-        """
-        There may be any number of arguments (item 12).
-        """
+        """There may be any number of arguments (item 12)."""
         arguments = [f"a{each}" for each in range(100)]
         line = f"7 stream tcp nowait nobody /bin/cat {' '.join(arguments)}"
         self.assertSays(line, "7", args=tuple(arguments))
@@ -85,25 +71,19 @@ class LineTests(SynchronousTestCase):
             self.assertProblem(line, column, missing, f"has 6 fields, not {count}")
 
     def test_address(self) -> None:
-        """
-        An address in front of the service is where it listens (item 4).
-        """
+        """An address in front of the service is where it listens (item 4)."""
         rest = "stream tcp nowait nobody /bin/cat"
         self.assertSays(f"127.0.0.1:7007 {rest}", "7007", bind=("127.0.0.1",))
         self.assertSays(f"localhost:echo {rest}", "echo", bind=("localhost",))
         self.assertSays(f"*:echo {rest}", "echo", bind=("*",))
 
     def test_version6(self) -> None:
-        """
-        An address of IPv6 stands in brackets (item 5).
-        """
+        """An address of IPv6 stands in brackets (item 5)."""
         line = "[::1]:7007 stream tcp6 nowait nobody /bin/cat"
         self.assertSays(line, "7007", bind=("::1",), protocol="tcp6")
 
     def test_addressList(self) -> None:
-        """
-        Addresses in front of the service are divided by commas (item 6).
-        """
+        """Addresses in front of the service are divided by commas (item 6)."""
         self.assertSays(
             "127.0.0.1,[::1],host:7 stream tcp nowait nobody /bin/cat",
             "7",
@@ -111,9 +91,7 @@ class LineTests(SynchronousTestCase):
         )
 
     def test_badAddress(self) -> None:
-        """
-        What is no address is an error at that address.
-        """
+        """What is no address is an error at that address."""
         rest = " stream tcp nowait nobody /bin/cat"
         brackets = "one of IPv6 needs brackets: [::1]:7"
         for word, column in (
@@ -123,17 +101,13 @@ class LineTests(SynchronousTestCase):
             self.assertProblem(word + rest, column, "service", brackets)
 
     def test_noService(self) -> None:
-        """
-        A first field without a service is an error.
-        """
+        """A first field without a service is an error."""
         for word in ("127.0.0.1:", "''", ":", "[::1]:"):
             line = f"{word} stream tcp nowait nobody /bin/cat"
             self.assertProblem(line, 1, "service", "names no service")
 
     def test_path(self) -> None:
-        """
-        A path is a UNIX socket, colons and commas included (item 19).
-        """
+        """A path is a UNIX socket, colons and commas included (item 19)."""
         rest = "unix nowait nobody /bin/cat"
         for path in ("/tmp/s", "/tmp/a:b,c", "/tmp/a:"):
             self.assertSays(f"{path} stream {rest}", path, protocol="unix")
@@ -142,9 +116,7 @@ class LineTests(SynchronousTestCase):
         )
 
     def test_owner(self) -> None:
-        """
-        A path may have an owner, a group and permissions in front (item 20).
-        """
+        """A path may have an owner, a group and permissions in front (item 20)."""
         self.assertSays(
             ":nobody:nogroup:0660:/tmp/a:b stream unix nowait nobody /bin/cat",
             "/tmp/a:b",
@@ -155,9 +127,7 @@ class LineTests(SynchronousTestCase):
         )
 
     def test_partOfOwner(self) -> None:
-        """
-        Each part of what is in front of a path may be empty.
-        """
+        """Each part of what is in front of a path may be empty."""
         rest = "stream unix nowait nobody /bin/cat"
         self.assertSays(f"::::/s {rest}", "/s", protocol="unix")
         self.assertSays(f":::0600:/s {rest}", "/s", protocol="unix", socket_mode=0o600)
@@ -177,9 +147,7 @@ class LineTests(SynchronousTestCase):
         )
 
     def test_socketType(self) -> None:
-        """
-        A socket type may have NetBSD's limit and accept filter behind it.
-        """
+        """A socket type may have NetBSD's limit and accept filter behind it."""
         rest = "tcp nowait nobody /bin/cat"
         self.assertSays(f"7 stream,20 {rest}", "7", accept_max=20)
         self.assertSays(f"7 stream:httpready {rest}", "7", acceptfilter="httpready")
@@ -191,9 +159,7 @@ class LineTests(SynchronousTestCase):
         )
 
     def test_badSocketType(self) -> None:
-        """
-        Each part of the socket type is an error where it is wrong.
-        """
+        """Each part of the socket type is an error where it is wrong."""
         rest = "tcp nowait nobody /bin/cat"
         none = "none of stream, dgram, seqpacket"
         self.assertProblem(f"7 straem {rest}", 3, "socktype", none)
@@ -204,9 +170,7 @@ class LineTests(SynchronousTestCase):
         self.assertProblem(f"7 stream,2: {rest}", 12, "acceptfilter", "is empty")
 
     def test_buffers(self) -> None:
-        """
-        A protocol may have sizes of buffers behind it (item 31).
-        """
+        """A protocol may have sizes of buffers behind it (item 31)."""
         rest = "nowait nobody /bin/cat"
         self.assertSays(
             f"7 stream tcp,sndbuf=64k,rcvbuf=1m {rest}",
@@ -217,9 +181,7 @@ class LineTests(SynchronousTestCase):
         self.assertSays(f"7 stream tcp,recvbuf=8192 {rest}", "7", recvbuf=8192)
 
     def test_badBuffers(self) -> None:
-        """
-        Each part of the protocol is an error where it is wrong.
-        """
+        """Each part of the protocol is an error where it is wrong."""
         rest = "nowait nobody /bin/cat"
         options = "none of sndbuf=SIZE, rcvbuf=SIZE"
         self.assertProblem(f"7 stream tcp,x=1 {rest}", 14, "protocol", options)
@@ -231,32 +193,24 @@ class LineTests(SynchronousTestCase):
         self.assertProblem(line, 30, "sndbuf", "given twice")
 
     def test_unsupportedProtocols(self) -> None:
-        """
-        faith and RPC are errors that name them (item 30).
-        """
+        """faith and RPC are errors that name them (item 30)."""
         rest = "nowait nobody /bin/cat"
         self.assertProblem(f"7 stream tcp6/faith {rest}", 10, "protocol", "faith(4)")
         self.assertProblem(f"7 stream rpc/tcp {rest}", 10, "protocol", "RPC")
 
     def test_wait(self) -> None:
-        """
-        The wait field is wait or nowait.
-        """
+        """The wait field is wait or nowait."""
         self.assertSays("7 stream tcp wait nobody /bin/cat", "7", wait=True)
 
     def test_rate(self) -> None:
-        """
-        A number behind a dot or a colon is a rate (item 15).
-        """
+        """A number behind a dot or a colon is a rate (item 15)."""
         for field, wait in (("nowait", False), ("wait", True)):
             for mark in ".:":
                 line = f"7 stream tcp {field}{mark}5 nobody /bin/cat"
                 self.assertSays(line, "7", wait=wait, service_max=5)
 
     def test_counts(self) -> None:
-        """
-        Numbers behind slashes are counts (item 15).
-        """
+        """Numbers behind slashes are counts (item 15)."""
         rest = "nobody /bin/cat"
         self.assertSays(
             f"7 stream tcp nowait/5/10/2 {rest}",
@@ -271,18 +225,14 @@ class LineTests(SynchronousTestCase):
         )
 
     def test_emptyCounts(self) -> None:
-        """
-        A count that is empty is not given.
-        """
+        """A count that is empty is not given."""
         rest = "nobody /bin/cat"
         self.assertSays(f"7 stream tcp nowait///1 {rest}", "7", per_source=1)
         self.assertSays(f"7 stream tcp nowait//2 {rest}", "7", ip_max=2)
         self.assertSays(f"7 stream tcp nowait/ {rest}", "7")
 
     def test_badWait(self) -> None:
-        """
-        What is neither wait nor nowait, or has too many counts, is an error.
-        """
+        """What is neither wait nor nowait, or has too many counts, is an error."""
         for field in (
             "Nowait",
             "nowait/1/2/3/4",
@@ -296,9 +246,7 @@ class LineTests(SynchronousTestCase):
             self.assertProblem(line, 14, "wait", "is neither wait nor nowait")
 
     def test_badCounts(self) -> None:
-        """
-        A count that is wrong is an error where it stands (item 16).
-        """
+        """A count that is wrong is an error where it stands (item 16)."""
         for field, offset, key in (
             ("nowait/99999", 7, "accept_max"),
             ("nowait/5/99999", 9, "ip_max"),
@@ -326,18 +274,14 @@ class LineTests(SynchronousTestCase):
         self.assertSays(f"7 {rest} -:g /bin/cat", "7", user="-", group="g")
 
     def test_badUser(self) -> None:
-        """
-        A user or a group that is empty is an error where it should stand.
-        """
+        """A user or a group that is empty is an error where it should stand."""
         rest = "7 stream tcp nowait"
         self.assertProblem(f"{rest} '' /bin/cat", 21, "user", "is empty")
         self.assertProblem(f"{rest} :g /bin/cat", 21, "user", "is empty")
         self.assertProblem(f"{rest} u: /bin/cat", 23, "group", "is empty")
 
     def test_emptyProgram(self) -> None:
-        """
-        An empty program is an error.
-        """
+        """An empty program is an error."""
         line = "7 stream tcp nowait u '' cat"
         self.assertProblem(line, 23, "exec", "is empty")
 
@@ -355,9 +299,7 @@ class LineTests(SynchronousTestCase):
         self.assertEqual([word.text for word in said[-1][1]], ["echo"])
 
     def test_places(self) -> None:
-        """
-        The place of each key is where its own part of a field begins.
-        """
+        """The place of each key is where its own part of a field begins."""
         line = "a,b:7 stream,5:x tcp,sndbuf=1k nowait.3/2/1 u:g p a"
         name, said = saidBy(list(wordsIn(Place("f", 1), line)))
         self.assertEqual(name.place.column, 5)
@@ -384,35 +326,25 @@ class LineTests(SynchronousTestCase):
 
 
 class HostsTests(SynchronousTestCase):
-    """
-    Tests for default addresses.
-    """
+    """Tests for default addresses."""
 
     def hostsOf(self, text: str) -> list[str]:
-        """
-        The addresses of a line.
-        """
+        """The addresses of a line."""
         (word,) = wordsIn(Place("f", 1), text)
         return [host.text for host in defaultHosts(word)]
 
     def test_default(self) -> None:
-        """
-        One address or several may be the default, and a star is all (item 7).
-        """
+        """One address or several may be the default, and a star is all (item 7)."""
         self.assertEqual(self.hostsOf("127.0.0.1:"), ["127.0.0.1"])
         self.assertEqual(self.hostsOf("[::1],localhost:"), ["::1", "localhost"])
         self.assertEqual(self.hostsOf("*:"), ["*"])
 
     def test_bad(self) -> None:
-        """
-        What is no address cannot be the default.
-        """
+        """What is no address cannot be the default."""
         for text in (":", "::1:", "a,:"):
             self.assertRaises(ConfError, self.hostsOf, text)
 
     def test_serviceAlone(self) -> None:
-        """
-        A service without an address says nothing of addresses.
-        """
+        """A service without an address says nothing of addresses."""
         (word,) = wordsIn(Place("f", 1), "echo")
         self.assertEqual(splitService(word), (word, []))

@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.config.programs}.
-"""
+"""Tests for L{inetdtw.config.programs}."""
 
 from __future__ import annotations
 
@@ -22,22 +20,16 @@ from inetdtw.test.system import lookups
 
 
 class ProgramTests(ResolveCase):
-    """
-    Tests for programs and those who run them.
-    """
+    """Tests for programs and those who run them."""
 
     def programOf(self, text: str, ask: Lookups = ROOT) -> Program:
-        """
-        The program of an entry.
-        """
+        """The program of an entry."""
         program = serviceOf(text, ask).program
         assert program is not None
         return program
 
     def test_firstArgument(self) -> None:
-        """
-        Without arguments the program's own name is the last part of its path (item 8).
-        """
+        """Without arguments the program's own name is the last part of its path (item 8)."""
         rest = "7 stream tcp nowait -"
         for path in ("/bin/sh", "../sh", "sh"):
             self.assertEqual(self.programOf(f"{rest} {path}").argv, ("sh",))
@@ -45,9 +37,7 @@ class ProgramTests(ResolveCase):
         self.assertEqual(program.argv, ("sh",))
 
     def test_manyArguments(self) -> None:
-        """
-        Any number of arguments is passed on (item 12).
-        """
+        """Any number of arguments is passed on (item 12)."""
         line = f"7 stream tcp nowait - /bin/sh {' '.join('a' * 25)}"
         self.assertEqual(self.programOf(line).argv, ("a",) * 25)
 
@@ -65,9 +55,7 @@ class ProgramTests(ResolveCase):
         self.assertEqual(program.folders, tuple(os.defpath.split(":")))
 
     def test_relative(self) -> None:
-        """
-        A path that is not absolute begins in the folder of its own file.
-        """
+        """A path that is not absolute begins in the folder of its own file."""
         for path, wanted in (
             ("./a", "/etc/inetd/a"),
             ("../a", "/etc/a"),
@@ -81,17 +69,13 @@ class ProgramTests(ResolveCase):
             self.assertEqual(service.program.folders, ())
 
     def test_relativeFile(self) -> None:
-        """
-        If the path of the file is relative too, it begins in the working directory.
-        """
+        """If the path of the file is relative too, it begins in the working directory."""
         (service,) = resolved("7 stream tcp nowait - ./a", file="etc/x").services
         assert service.program is not None
         self.assertEqual(service.program.name, os.path.join(os.getcwd(), "etc", "a"))
 
     def test_nul(self) -> None:
-        """
-        No argument can hold what ends it.
-        """
+        """No argument can hold what ends it."""
         text = r"7 on protocol=tcp, wait=no, user=-, exec=/bin/sh, args=sh 'a\x00';"
         self.assertProblem(text, 56, "args", "cannot hold a NUL character")
 
@@ -108,15 +92,11 @@ class ProgramTests(ResolveCase):
             self.assertIn(f"'{path}'", warning.reason)
 
     def test_there(self) -> None:
-        """
-        There is no warning for a program that is there.
-        """
+        """There is no warning for a program that is there."""
         self.assertEqual(resolved(f"7 stream tcp nowait {SH}").warnings, ())
 
     def test_user(self) -> None:
-        """
-        The user, the group and the supplementary groups are taken on (item 41).
-        """
+        """The user, the group and the supplementary groups are taken on (item 41)."""
         service = serviceOf("7 stream tcp nowait alpine:daemon /bin/sh")
         self.assertEqual(service.context.identity, Identity(1000, 1, (1, 8, 100)))
         service = serviceOf("7 stream tcp nowait root:daemon /bin/sh")
@@ -124,18 +104,14 @@ class ProgramTests(ResolveCase):
         self.assertIsNone(service.login)
 
     def test_groups(self) -> None:
-        """
-        Supplementary groups may be chosen.
-        """
+        """Supplementary groups may be chosen."""
         text = "7 on protocol=tcp,wait=no,user=alpine,exec=/bin/sh,groups={};"
         identity = serviceOf(text.format("no")).context.identity
         self.assertEqual(identity, Identity(1000, 1000, (1000,)))
         self.assertProblem(text.format("crew"), 59, "groups", "no group 'crew'")
 
     def test_unknownUser(self) -> None:
-        """
-        A user or a group that does not exist is an error at its place (item 18).
-        """
+        """A user or a group that does not exist is an error at its place (item 18)."""
         rest = "7 stream tcp nowait"
         ignored = "service ignored"
         for ask in (ROOT, ALPINE):
@@ -157,37 +133,27 @@ class ProgramTests(ResolveCase):
 
 
 class ContextTests(ResolveCase):
-    """
-    Tests for what a process takes on before it becomes the program.
-    """
+    """Tests for what a process takes on before it becomes the program."""
 
     START = "7 on protocol=tcp,wait=no,user=alpine,exec=/bin/sh,"
 
     def contextOf(self, keys: str, ask: Lookups = ROOT) -> Context:
-        """
-        The context of a service with these keys.
-        """
+        """The context of a service with these keys."""
         return serviceOf(f"{self.START}{keys};", ask).context
 
     def assertRefuses(self, keys: str, reason: str, ask: Lookups) -> None:
-        """
-        The first of these keys is an error at its value.
-        """
+        """The first of these keys is an error at its value."""
         key = keys.partition("=")[0]
         column = len(self.START) + len(key) + 2
         self.assertProblem(f"{self.START}{keys};", column, key, reason, ask)
 
     def test_defaults(self) -> None:
-        """
-        Without any keys a program has the usual mask and the root as its folder.
-        """
+        """Without any keys a program has the usual mask and the root as its folder."""
         context = self.contextOf("")
         self.assertEqual(context, Context(context.identity, 0o022, "/", 0, None, ()))
 
     def test_given(self) -> None:
-        """
-        Each key is what it says.
-        """
+        """Each key is what it says."""
         context = self.contextOf(
             "umask=077, directory=/tmp, nice=-5, chroot=/, rlimit_files=64:128, "
             "rlimit_cpu=unlimited"
@@ -204,9 +170,7 @@ class ContextTests(ResolveCase):
         )
 
     def test_limits(self) -> None:
-        """
-        Every limit is one of setrlimit(2).
-        """
+        """Every limit is one of setrlimit(2)."""
         for key in KEYS:
             if key.startswith("rlimit_"):
                 ((name, soft, hard),) = self.contextOf(f"{key}=7:8").limits
@@ -215,18 +179,14 @@ class ContextTests(ResolveCase):
                     self.assertTrue(hasattr(resource, name), name)
 
     def test_home(self) -> None:
-        """
-        A tilde is the home of the user, or of the one who runs the daemon.
-        """
+        """A tilde is the home of the user, or of the one who runs the daemon."""
         self.assertEqual(self.contextOf("directory=~").directory, "/home/alpine")
         ask = lookups(1000, 1000, {"HOME": "/h", "PATH": "/bin"})
         self.assertEqual(self.contextOf("directory=~", ask).directory, "/h")
         self.assertEqual(self.contextOf("directory=~", ALPINE).directory, "/")
 
     def test_direct(self) -> None:
-        """
-        What the daemon cannot do itself does not go with a direct launch.
-        """
+        """What the daemon cannot do itself does not go with a direct launch."""
         text = f"{self.START}launch=direct,{{}};"
         for keys in ("nice=1", "chroot=/", "rlimit_cpu=1"):
             column = len(self.START) + 8
@@ -235,17 +195,13 @@ class ContextTests(ResolveCase):
         self.assertEqual(serviceOf(text.format("umask=077")).launch, "direct")
 
     def test_onlyRoot(self) -> None:
-        """
-        An ordinary user cannot do what only root can.
-        """
+        """An ordinary user cannot do what only root can."""
         self.assertRefuses("nice=-1", "only root can raise a priority", ALPINE)
         self.assertRefuses("chroot=/", "only root can do that", ALPINE)
         self.assertEqual(self.contextOf("nice=1", ALPINE).nice, 1)
 
     def test_hardLimits(self) -> None:
-        """
-        An ordinary user cannot go above her own hard limits.
-        """
+        """An ordinary user cannot go above her own hard limits."""
         limit = "rlimit_files=1:1024"
         self.assertEqual(len(self.contextOf(limit, ALPINE).limits), 1)
         self.assertEqual(len(self.contextOf("rlimit_core=0", ALPINE).limits), 1)
@@ -257,7 +213,5 @@ class ContextTests(ResolveCase):
         self.assertEqual(len(self.contextOf("rlimit_cpu=unlimited", free).limits), 1)
 
     def test_chroot(self) -> None:
-        """
-        Another root must be a folder.
-        """
+        """Another root must be a folder."""
         self.assertRefuses("chroot=/no/such", "'/no/such' is not a folder", ROOT)

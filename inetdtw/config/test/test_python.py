@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.config.python}.
-"""
+"""Tests for L{inetdtw.config.python}."""
 
 from __future__ import annotations
 
@@ -58,16 +56,12 @@ UNFIT: dict[str, str] = {
 
 
 def program(*argv: str, name: str = "/usr/bin/python3") -> Program:
-    """
-    A program.
-    """
+    """A program."""
     return Program(name, (), argv)
 
 
 class DividedTests(SynchronousTestCase):
-    """
-    Tests for L{divided} and L{isPython}.
-    """
+    """Tests for L{divided} and L{isPython}."""
 
     def test_fit(self) -> None:
         """
@@ -78,17 +72,13 @@ class DividedTests(SynchronousTestCase):
         self.assertEqual(found, FIT)
 
     def test_unfit(self) -> None:
-        """
-        Whatever else it says is the reason why it cannot be kept.
-        """
+        """Whatever else it says is the reason why it cannot be kept."""
         for text, word in UNFIT.items():
             why = self.assertRaises(Unfit, divided, text.split())
             self.assertIn(word, str(why), text)
 
     def test_names(self) -> None:
-        """
-        An interpreter is called as CPython's are, in any folder.
-        """
+        """An interpreter is called as CPython's are, in any folder."""
         for name in ("python", "python3", "python3.7", "/opt/x/bin/python3.13"):
             self.assertTrue(isPython(name), name)
         others = ("python2", "python2.7", "pypy3", "python3.py", "python3-config")
@@ -97,44 +87,32 @@ class DividedTests(SynchronousTestCase):
 
 
 class InterpretedTests(SynchronousTestCase):
-    """
-    Tests for L{interpretedBy}.
-    """
+    """Tests for L{interpretedBy}."""
 
     def setUp(self) -> None:
-        """
-        Have a folder.
-        """
+        """Have a folder."""
         self.folder = FilePath(self.mktemp())
         self.folder.makedirs()
 
     def script(self, first: str) -> str:
-        """
-        The absolute path of a script with this first line.
-        """
+        """The absolute path of a script with this first line."""
         file = self.folder.child("script")
         file.setContent(first.encode() + b"\nprint()\n")
         return str(file.path)
 
     def ofScript(self, first: str, *argv: str) -> Interpreted:
-        """
-        What is found of a script.
-        """
+        """What is found of a script."""
         return interpretedBy(program("name", *argv, name=self.script(first)))
 
     def test_interpreter(self) -> None:
-        """
-        Of an interpreter's own arguments.
-        """
+        """Of an interpreter's own arguments."""
         found = interpretedBy(program("py", "-u", "s.py", "a"), None, "auto")
         self.assertEqual(
             found, Interpreted("", ("py", "-u"), 0, "", ("s.py", "a"), "auto")
         )
 
     def test_firstLine(self) -> None:
-        """
-        Of a script that names its interpreter, whatever the script is called.
-        """
+        """Of a script that names its interpreter, whatever the script is called."""
         for first, prefix, hidden in (
             ("#!/usr/bin/python3", ("/usr/bin/python3",), 0),
             ("#! /x/python3.9  -uI ", ("/x/python3.9", "-uI"), 0),
@@ -170,16 +148,12 @@ class InterpretedTests(SynchronousTestCase):
             self.assertRaises(Unfit, self.ofScript, first)
 
     def test_unreadable(self) -> None:
-        """
-        So it is with what is not there, and with a path that depends on where one is.
-        """
+        """So it is with what is not there, and with a path that depends on where one is."""
         for name in (f"{self.folder.path}/none", "script"):
             self.assertRaises(Unfit, interpretedBy, program("x", name=name))
 
     def test_chroot(self) -> None:
-        """
-        A path starts from the service's root.
-        """
+        """A path starts from the service's root."""
         path = self.script("#!/usr/bin/python3")
         root, name = path.rsplit("/", 1)
         found = interpretedBy(program("x", name=f"/{name}"), root)
@@ -187,16 +161,12 @@ class InterpretedTests(SynchronousTestCase):
 
 
 class CommandTests(SynchronousTestCase):
-    """
-    Tests for L{command}.
-    """
+    """Tests for L{command}."""
 
     def command(
         self, kept: Interpreted, **given: Any
     ) -> tuple[str, list[str], dict[str, object]]:
-        """
-        How one is started.
-        """
+        """How one is started."""
         usual = {"executable": "/bin/py", "argv": ("py", "-u", "s.py", "a")}
         order = Order(environment={}, extra={}, fds=(0, 0, 0), **{**usual, **given})
         return command(kept, order, "pre", Context(directory="/d", chroot="/c"))
@@ -223,18 +193,14 @@ class CommandTests(SynchronousTestCase):
         self.assertEqual(set(orders), ORDERS)
 
     def test_large(self) -> None:
-        """
-        Arguments that are large are not the interpreter's too.
-        """
+        """Arguments that are large are not the interpreter's too."""
         kept = Interpreted("", ("py",), 0, "", ("s.py", "a" * 100000))
         _, argv, orders = self.command(kept, argv=("py", "s.py", "a" * 100000))
         self.assertEqual(argv, ["py", "-"])
         self.assertEqual(orders["plain"], [b"py", b"s.py", b"a" * 100000])
 
     def test_outside(self) -> None:
-        """
-        The interpreter is given a path where there is no root folder of its own.
-        """
+        """The interpreter is given a path where there is no root folder of its own."""
         kept = Interpreted("", ("py",), 0, "", ("s.py",))
         order = Order("/bin/py", ("py", "s.py"), {}, {}, (0, 0, 0))
         self.assertEqual(command(kept, order, "")[1], ["py", "/dev/fd/0", "s.py"])

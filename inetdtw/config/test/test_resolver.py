@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.config.resolver}.
-"""
+"""Tests for L{inetdtw.config.resolver}."""
 
 from __future__ import annotations
 
@@ -39,14 +37,10 @@ from inetdtw.test.resolving import (
 
 
 class ServiceTests(ResolveCase):
-    """
-    Tests for what an entry comes to as a whole.
-    """
+    """Tests for what an entry comes to as a whole."""
 
     def test_positional(self) -> None:
-        """
-        A line comes to numbers and absolute paths (item 1).
-        """
+        """A line comes to numbers and absolute paths (item 1)."""
         service = serviceOf("7007 stream tcp nowait alpine /bin/sh sh -x")
         wanted = Service(
             place=Place("/etc/x", 1),
@@ -61,9 +55,7 @@ class ServiceTests(ResolveCase):
         self.assertEqual(service.place, wanted.place)
 
     def test_bothForms(self) -> None:
-        """
-        Both forms come to equal services (item 27).
-        """
+        """Both forms come to equal services (item 27)."""
         self.assertEqual(
             servicesOf(f"localhost:echo dgram udp wait {SH}"),
             servicesOf(
@@ -73,9 +65,7 @@ class ServiceTests(ResolveCase):
         )
 
     def test_off(self) -> None:
-        """
-        What is off comes to no services, and its mistakes are found (item 28).
-        """
+        """What is off comes to no services, and its mistakes are found (item 28)."""
         keys = "protocol=tcp, args=echo"
         self.assertEqual(servicesOf(f"7 off {keys};"), ())
         self.assertProblem(f"nosuch off {keys};", 1, "service", "services(5)")
@@ -83,25 +73,19 @@ class ServiceTests(ResolveCase):
         self.assertProblem("7 off protocol=udp, exec=x;", 1, "wait", "must be given")
 
     def test_name(self) -> None:
-        """
-        A service is called what it says, or by its name and protocol.
-        """
+        """A service is called what it says, or by its name and protocol."""
         self.assertEqual(serviceOf(f"echo stream tcp46 nowait {SH}").name, "echo/tcp")
         self.assertEqual(serviceOf("7 on protocol=udp, args=echo;").name, "7/udp")
         self.assertEqual(serviceOf("7 on protocol=udp,args=echo,id=e;").name, "e")
         self.assertEqual(serviceOf(f"/s stream unix nowait {SH}").name, "/s/unix")
 
     def test_namesOfSeveral(self) -> None:
-        """
-        With several addresses each service is called by its own.
-        """
+        """With several addresses each service is called by its own."""
         names = [each.name for each in servicesOf("*,[::1]:7 stream tcp wait - x")]
         self.assertEqual(names, ["0.0.0.0:7/tcp", "[::1]:7/tcp"])
 
     def test_settings(self) -> None:
-        """
-        Settings hold where the entry does not say otherwise.
-        """
+        """Settings hold where the entry does not say otherwise."""
         settings = Settings(9, Bounds(1, 2, 3, 4), "direct")
         service = serviceOf(f"7 stream tcp nowait {SH}", ROOT, settings)
         self.assertEqual(service.bounds, Bounds(1, 2, 3, 4))
@@ -109,9 +93,7 @@ class ServiceTests(ResolveCase):
         self.assertEqual(service.launch, "direct")
 
     def test_ownSettings(self) -> None:
-        """
-        What the entry says comes before settings, zeros too (item 15).
-        """
+        """What the entry says comes before settings, zeros too (item 15)."""
         settings = Settings(9, Bounds(1, 2, 3, 4), "direct")
         service = serviceOf(
             "7 on protocol=tcp, args=echo, accept_max=5, service_max=6, ip_max=0, "
@@ -124,18 +106,14 @@ class ServiceTests(ResolveCase):
         self.assertEqual(service.launch, "forkserver")
 
     def test_options(self) -> None:
-        """
-        Sizes of buffers and an accept filter are the socket's (item 31).
-        """
+        """Sizes of buffers and an accept filter are the socket's (item 31)."""
         service = serviceOf(f"7 stream:dataready tcp,sndbuf=64k,rcvbuf=1m nowait {SH}")
         self.assertEqual(
             service.options, SocketOptions(128, 65536, 1 << 20, "dataready")
         )
 
     def test_fields(self) -> None:
-        """
-        A definition needs a protocol, wait and a user, and says so.
-        """
+        """A definition needs a protocol, wait and a user, and says so."""
         exe = "exec=/bin/sh"
         self.assertProblem(f"7 on {exe};", 1, "protocol", "must be given")
         self.assertProblem(f"7 on protocol=tcp, {exe};", 1, "wait", "yes or no")
@@ -143,9 +121,7 @@ class ServiceTests(ResolveCase):
         self.assertProblem(text, 1, "user", "must be given; - is whoever runs")
 
     def test_variables(self) -> None:
-        """
-        C{env} and C{passenv} are the service's, in their order, an empty one too.
-        """
+        """C{env} and C{passenv} are the service's, in their order, an empty one too."""
         text = (
             "7 on protocol=tcp, wait=no, user=-, exec=sh, "
             "env = A=1 'B=x=y z' C=, passenv = LANG PATH;"
@@ -157,9 +133,7 @@ class ServiceTests(ResolveCase):
         self.assertEqual(serviceOf("7 on protocol=tcp;").variables, Variables())
 
     def test_badVariables(self) -> None:
-        """
-        A variable without an equals sign, without a name or with a NUL is refused.
-        """
+        """A variable without an equals sign, without a name or with a NUL is refused."""
         for word in ("A", "=1", "'A=\\x00'"):
             (problem,) = parse(f"7 on protocol=tcp, env={word};")
             assert isinstance(problem, ConfError), word
@@ -218,9 +192,7 @@ class ServiceTests(ResolveCase):
                 self.assertEqual(service.bounds, Bounds(1, 2, 0, 0), line)
 
     def test_sourcePrefix(self) -> None:
-        """
-        How many bits of an address count is said by the definition, or by the settings.
-        """
+        """How many bits of an address count is said by the definition, or by the settings."""
         rest = "user = root, exec = /bin/sh"
         settings = Settings(bounds=Bounds(sourcePrefix=(24, 56)))
         for text, wanted in (
@@ -236,9 +208,7 @@ class ServiceTests(ResolveCase):
         self.assertEqual(Bounds().sourcePrefix, (32, 64))
 
     def test_noSourcePrefix(self) -> None:
-        """
-        Where clients have no address that is known, no bits of it can count.
-        """
+        """Where clients have no address that is known, no bits of it can count."""
         said = "per_source_prefix = 32/64;"
         text = f"7 on protocol = tcp, wait = yes, user = root, exec = /bin/sh, {said}"
         place = text.index(said) + 1
@@ -266,9 +236,7 @@ class ServiceTests(ResolveCase):
             self.assertProblem(text, place, "answer_max", "is only for datagrams")
 
     def test_boundsOfAddresses(self) -> None:
-        """
-        Where the address of a client is known, what the line says of it holds.
-        """
+        """Where the address of a client is known, what the line says of it holds."""
         for line in (
             f"7 dgram udp nowait/1/2/3 {SH}",
             f"tcpmux/x stream tcp nowait/1/2/3 {SH}",
@@ -293,17 +261,13 @@ class ServiceTests(ResolveCase):
             self.assertEqual(service.bounds.pause, wanted)
 
     def test_stderr(self) -> None:
-        """
-        Standard error is the client's, unless the line says otherwise.
-        """
+        """Standard error is the client's, unless the line says otherwise."""
         self.assertEqual(serviceOf("7 on protocol=tcp;").stderr, "socket")
         text = "7 on protocol=tcp, stderr=log;"
         self.assertEqual(serviceOf(text).stderr, "log")
 
     def test_flags(self) -> None:
-        """
-        The flags of connections are for TCP only.
-        """
+        """The flags of connections are for TCP only."""
         text = "7 on protocol=tcp, nodelay=yes, keepalive=yes;"
         wanted = SocketOptions(noDelay=True, keepAlive=True)
         self.assertEqual(serviceOf(text).options, wanted)
@@ -333,9 +297,7 @@ class ServiceTests(ResolveCase):
         self.assertEqual(hosts(unix), ["/s"])
 
     def test_ownMistake(self) -> None:
-        """
-        A mistake in this program is not taken for one in the entry, whatever it is.
-        """
+        """A mistake in this program is not taken for one in the entry, whatever it is."""
         for mistake in (KeyError("x"), LookupError("user", "is no user"), IndexError()):
 
             def getaddrinfo(
@@ -350,47 +312,35 @@ class ServiceTests(ResolveCase):
             )
 
     def test_waits(self) -> None:
-        """
-        The wait field is the service's.
-        """
+        """The wait field is the service's."""
         self.assertTrue(serviceOf(f"7 dgram udp wait {SH}").wait)
         self.assertFalse(serviceOf(f"7 dgram udp nowait {SH}").wait)
 
 
 class InternalTests(ResolveCase):
-    """
-    Tests for internal services.
-    """
+    """Tests for internal services."""
 
     def test_name(self) -> None:
-        """
-        An internal service is told by the name in front (item 2).
-        """
+        """An internal service is told by the name in front (item 2)."""
         service = serviceOf("daytime stream tcp nowait root internal")
         self.assertEqual(service.internal, "daytime")
         self.assertEqual(service.address.port, 13)
         self.assertIsNone(service.program)
 
     def test_alias(self) -> None:
-        """
-        An alias of services(5) in front tells it too, by its port (item 2).
-        """
+        """An alias of services(5) in front tells it too, by its port (item 2)."""
         service = serviceOf("null stream tcp nowait root internal")
         self.assertEqual(service.internal, "discard")
 
     def test_port(self) -> None:
-        """
-        The port of its RFC in front tells it too.
-        """
+        """The port of its RFC in front tells it too."""
         ports = {"7": "echo", "9": "discard", "13": "daytime", "19": "chargen"}
         for number, name in {**ports, "37": "time"}.items():
             line = f"{number} dgram udp wait root internal"
             self.assertEqual(serviceOf(line).internal, name)
 
     def test_argument(self) -> None:
-        """
-        An argument tells it, whatever the port (item 2).
-        """
+        """An argument tells it, whatever the port (item 2)."""
         for name in services.NAMES:
             line = f"20007 stream tcp nowait - internal {name}"
             self.assertEqual(serviceOf(line).internal, name)
@@ -398,9 +348,7 @@ class InternalTests(ResolveCase):
         self.assertEqual(serviceOf(line).internal, "discard")
 
     def test_path(self) -> None:
-        """
-        The last part of a path tells it, or an argument.
-        """
+        """The last part of a path tells it, or an argument."""
         line = "/run/inetd/daytime stream unix nowait - internal"
         self.assertEqual(serviceOf(line).internal, "daytime")
         line = "/run/inetd/x stream unix nowait - internal echo"
@@ -415,22 +363,16 @@ class InternalTests(ResolveCase):
         self.assertEqual((service.internal, service.wait), ("echo", False))
 
     def test_wait(self) -> None:
-        """
-        Internal services wait for nothing.
-        """
+        """Internal services wait for nothing."""
         self.assertFalse(serviceOf("echo dgram udp wait root internal").wait)
 
     def test_user(self) -> None:
-        """
-        Anybody may name any user for an internal service, as nothing runs as her.
-        """
+        """Anybody may name any user for an internal service, as nothing runs as her."""
         service = serviceOf("7 stream tcp nowait root internal", ALPINE)
         self.assertEqual((service.login, service.context), (None, Context()))
 
     def test_unknown(self) -> None:
-        """
-        An internal service that does not exist is told with those that do.
-        """
+        """An internal service that does not exist is told with those that do."""
         known = ", ".join(sorted({*services.NAMES, "tcpmux"}))
         line = "20007 stream tcp nowait - internal"
         reason = f"there is no internal '20007', only {known}"
@@ -450,14 +392,10 @@ class InternalTests(ResolveCase):
 
 
 class MuxedTests(ResolveCase):
-    """
-    Tests for tcpmux and the services behind it (item 90).
-    """
+    """Tests for tcpmux and the services behind it (item 90)."""
 
     def test_tcpmux(self) -> None:
-        """
-        The internal service is known by its port, and by its name.
-        """
+        """The internal service is known by its port, and by its name."""
         for line in ("1", "7007", "tcpmux"):
             ask = replace(ROOT, getservbyname=lambda name, protocol: 1)
             text = f"{line} stream tcp6 nowait root internal tcpmux"
@@ -483,9 +421,7 @@ class MuxedTests(ResolveCase):
             self.assertTrue(service.isMuxed)
 
     def test_id(self) -> None:
-        """
-        It can have a name of its own in the log, which does not matter to clients.
-        """
+        """It can have a name of its own in the log, which does not matter to clients."""
         service = serviceOf(
             "tcpmux/+x on protocol=tcp, wait=no, user=-, exec=sh, id=+y;"
         )

@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.config.sockets}.
-"""
+"""Tests for L{inetdtw.config.sockets}."""
 
 from __future__ import annotations
 
@@ -24,14 +22,10 @@ from inetdtw.test.resolving import (
 
 
 class ProtocolTests(ResolveCase):
-    """
-    Tests for protocols, families and addresses.
-    """
+    """Tests for protocols, families and addresses."""
 
     def test_families(self) -> None:
-        """
-        tcp and udp are IPv4, 6 is IPv6 alone, and 46 is both (item 23).
-        """
+        """tcp and udp are IPv4, 6 is IPv6 alone, and 46 is both (item 23)."""
         for suffix, family, host, dual in (
             ("", socket.AF_INET, "0.0.0.0", False),
             ("4", socket.AF_INET, "0.0.0.0", False),
@@ -59,9 +53,7 @@ class ProtocolTests(ResolveCase):
         self.assertProblem(line, 3, "socktype", "'seqpacket' does not go with tcp")
 
     def test_implied(self) -> None:
-        """
-        The type of the socket may be left out.
-        """
+        """The type of the socket may be left out."""
         types = [
             serviceOf(f"{service} on protocol={protocol}, args=echo;").socktype
             for service, protocol in (("7", "tcp"), ("7", "udp6"), ("/s", "unix"))
@@ -70,9 +62,7 @@ class ProtocolTests(ResolveCase):
         self.assertEqual(types, wanted)
 
     def test_address(self) -> None:
-        """
-        An address is where the service listens, and nowhere else (items 4 to 6).
-        """
+        """An address is where the service listens, and nowhere else (items 4 to 6)."""
         rest = f"nowait {SH}"
         self.assertEqual(addressesOf(f"127.0.0.1:7 stream tcp {rest}"), ["127.0.0.1:7"])
         self.assertEqual(addressesOf(f"[::1]:7 stream tcp6 {rest}"), ["[::1]:7"])
@@ -83,9 +73,7 @@ class ProtocolTests(ResolveCase):
         self.assertEqual(addressesOf(f"*:7 stream tcp {rest}"), ["0.0.0.0:7"])
 
     def test_numericFamily(self) -> None:
-        """
-        An address of IPv6 is one of plain tcp and udp too.
-        """
+        """An address of IPv6 is one of plain tcp and udp too."""
         for line in (f"[::1]:7 stream tcp nowait {SH}", f"[::1]:7 dgram udp wait {SH}"):
             self.assertEqual(addressesOf(line), ["[::1]:7"])
         line = f"[::1]:7 stream tcp4 nowait {SH}"
@@ -110,33 +98,25 @@ class ProtocolTests(ResolveCase):
         self.assertProblem(line, 1, "bind", "'nowhere': Name or service not known")
 
     def test_sameAddresses(self) -> None:
-        """
-        An address that several names have is one socket.
-        """
+        """An address that several names have is one socket."""
         line = f"many,four,192.0.2.5:7 stream tcp nowait {SH}"
         self.assertEqual(addressesOf(line), ["192.0.2.4:7", "192.0.2.5:7"])
 
     def test_wideAddress(self) -> None:
-        """
-        The address of all of IPv6 takes IPv4 too, if both are asked for (item 23).
-        """
+        """The address of all of IPv6 takes IPv4 too, if both are asked for (item 23)."""
         address = serviceOf(f"[::]:7 stream tcp46 nowait {SH}").address
         self.assertEqual(address, Address(socket.AF_INET6, "::", 7, True))
         address = serviceOf(f"[::]:7 stream tcp6 nowait {SH}").address
         self.assertEqual(address, Address(socket.AF_INET6, "::", 7, False))
 
     def test_names(self) -> None:
-        """
-        A name of services(5) is its port, and an alias the same (item 2).
-        """
+        """A name of services(5) is its port, and an alias the same (item 2)."""
         for name in ("http", "www"):
             address = serviceOf(f"{name} stream tcp nowait {SH}").address
             self.assertEqual(address.port, 80)
 
     def test_unknownService(self) -> None:
-        """
-        A service that does not exist is an error at its name (item 3).
-        """
+        """A service that does not exist is an error at its name (item 3)."""
         line = f"localhost:nosuch stream tcp nowait {SH}"
         problem = self.assertRaises(ConfError, resolved, line)
         self.assertEqual(problem.field, "service")
@@ -144,22 +124,16 @@ class ProtocolTests(ResolveCase):
         self.assertProblem(f"tftp stream tcp nowait {SH}", 1, "service", "over tcp")
 
     def test_badPort(self) -> None:
-        """
-        A number that is no port is an error.
-        """
+        """A number that is no port is an error."""
         line = f"65536 stream tcp nowait {SH}"
         self.assertProblem(line, 1, "service", "not a port from 0 to 65535")
 
 
 class AcceptFilterTests(ResolveCase):
-    """
-    Tests for accept filters.
-    """
+    """Tests for accept filters."""
 
     def test_filters(self) -> None:
-        """
-        Linux has two, whose names are known; elsewhere the system knows them.
-        """
+        """Linux has two, whose names are known; elsewhere the system knows them."""
         line = f"7 stream:{{}} tcp nowait {SH}"
         for name in ("dataready", "httpready"):
             service = serviceOf(line.format(name))
@@ -172,9 +146,7 @@ class AcceptFilterTests(ResolveCase):
         self.assertEqual(service.options.acceptFilter, "dnsready")
 
     def test_notTCP(self) -> None:
-        """
-        There are none for anything but connections of TCP.
-        """
+        """There are none for anything but connections of TCP."""
         for line, column in (
             (f"7 dgram:dataready udp wait {SH}", 9),
             (f"/s stream:dataready unix nowait {SH}", 11),
@@ -183,22 +155,16 @@ class AcceptFilterTests(ResolveCase):
 
 
 class UnixTests(ResolveCase):
-    """
-    Tests for UNIX sockets.
-    """
+    """Tests for UNIX sockets."""
 
     def test_path(self) -> None:
-        """
-        A path is a UNIX socket for its owner alone (item 19).
-        """
+        """A path is a UNIX socket for its owner alone (item 19)."""
         service = serviceOf(f"/run/s stream unix nowait {SH}")
         self.assertEqual(service.address, Address(socket.AF_UNIX, "/run/s"))
         self.assertEqual(service.ownership, Ownership(-1, -1, 0o600))
 
     def test_types(self) -> None:
-        """
-        A UNIX socket may be of any type (item 19).
-        """
+        """A UNIX socket may be of any type (item 19)."""
         types = [
             serviceOf(f"/s {name} unix nowait {SH}").socktype
             for name in ("stream", "dgram", "seqpacket")
@@ -222,9 +188,7 @@ class UnixTests(ResolveCase):
             self.assertEqual(serviceOf(f"{prefix}/s {rest}").ownership, wanted)
 
     def test_unknownOwner(self) -> None:
-        """
-        An owner or a group that does not exist is an error at its place (item 18).
-        """
+        """An owner or a group that does not exist is an error at its place (item 18)."""
         rest = f"stream unix nowait {SH}"
         self.assertProblem(f":carl:mail::/s {rest}", 2, "socket_user", "no user 'carl'")
         self.assertProblem(
@@ -232,9 +196,7 @@ class UnixTests(ResolveCase):
         )
 
     def test_longPath(self) -> None:
-        """
-        A path that no socket can have is an error, at its place.
-        """
+        """A path that no socket can have is an error, at its place."""
         for path, good in (
             ("/" + "x" * 102, True),
             ("/" + "x" * 107, False),
@@ -266,24 +228,18 @@ class UnixTests(ResolveCase):
                 self.assertIn("root", each.reason)
 
     def test_notUnix(self) -> None:
-        """
-        Ownership is only for UNIX sockets.
-        """
+        """Ownership is only for UNIX sockets."""
         text = "7 on protocol=tcp, args=echo, socket_mode=0660;"
         self.assertProblem(text, 43, "socket_mode", "is only for UNIX sockets")
 
     def test_protocol(self) -> None:
-        """
-        A path goes with unix alone, and unix with a path alone.
-        """
+        """A path goes with unix alone, and unix with a path alone."""
         reason = "'tcp' does not go with the service /s"
         self.assertProblem(f"/s stream tcp nowait {SH}", 11, "protocol", reason)
         reason = "'unix' does not go with the service 7"
         self.assertProblem(f"7 stream unix nowait {SH}", 10, "protocol", reason)
 
     def test_impliedProtocol(self) -> None:
-        """
-        The protocol of a path may be left out.
-        """
+        """The protocol of a path may be left out."""
         service = serviceOf("/s on args=echo;")
         self.assertEqual(service.address.family, socket.AF_UNIX)

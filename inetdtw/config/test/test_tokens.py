@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.config.tokens}.
-"""
+"""Tests for L{inetdtw.config.tokens}."""
 
 from __future__ import annotations
 
@@ -15,47 +13,35 @@ from inetdtw.model.errors import ConfError, Place
 
 
 class TokensTests(SynchronousTestCase):
-    """
-    Tests for L{Tokens}.
-    """
+    """Tests for L{Tokens}."""
 
     def tokensOf(self, text: str) -> list[str]:
-        """
-        The tokens of a definition, marks with an apostrophe in front.
-        """
+        """The tokens of a definition, marks with an apostrophe in front."""
         return [
             f"'{word.text}" if sort is Sort.MARK else word.text
             for sort, word in Tokens(Source(text, "f"))
         ]
 
     def valueOf(self, text: str) -> str:
-        """
-        The only word of a definition.
-        """
+        """The only word of a definition."""
         (value,) = self.tokensOf(text)
         return value
 
     def problemOf(self, text: str) -> ConfError:
-        """
-        What is wrong with a definition.
-        """
+        """What is wrong with a definition."""
         with self.assertRaises(ConfError) as caught:
             self.tokensOf(text)
         problem: ConfError = caught.exception
         return problem
 
     def test_marks(self) -> None:
-        """
-        The marks stand for themselves, with and without blanks.
-        """
+        """The marks stand for themselves, with and without blanks."""
         wanted = ["a", "'=", "b", "c", "',", "d", "'=", "e", "';"]
         self.assertEqual(self.tokensOf("a = b c , d = e ;"), wanted)
         self.assertEqual(self.tokensOf("a =b c,d =e;"), wanted)
 
     def test_equalsSign(self) -> None:
-        """
-        An equals sign within a word is part of it.
-        """
+        """An equals sign within a word is part of it."""
         self.assertEqual(self.tokensOf("a=b --c=d"), ["a=b", "--c=d"])
 
     def test_lines(self) -> None:
@@ -66,16 +52,12 @@ class TokensTests(SynchronousTestCase):
         self.assertEqual(self.tokensOf("a\r\n=\nb\n\n\t;"), ["a", "'=", "b", "';"])
 
     def test_comments(self) -> None:
-        """
-        A comment may stand wherever a blank may, and hides what ends a definition.
-        """
+        """A comment may stand wherever a blank may, and hides what ends a definition."""
         text = "a #x; '\n= # y\n#7 on = z;\nb#c 'd'#e\n;#f"
         self.assertEqual(self.tokensOf(text), ["a", "'=", "b#c", "d", "';"])
 
     def test_stops(self) -> None:
-        """
-        Nothing is read behind the semicolon.
-        """
+        """Nothing is read behind the semicolon."""
         source = Source("a;b 'c", "f")
         self.assertEqual(len(list(Tokens(source))), 2)
         self.assertEqual(source.position, 2)
@@ -90,17 +72,13 @@ class TokensTests(SynchronousTestCase):
         self.assertEqual(self.valueOf("''"), "")
 
     def test_sorts(self) -> None:
-        """
-        It is told whether a word ends with a string.
-        """
+        """It is told whether a word ends with a string."""
         sorts = [sort for sort, _ in Tokens(Source("a=b c='' ''d e", "f"))]
         wanted = [Sort.PLAIN, Sort.QUOTED, Sort.PLAIN, Sort.PLAIN]
         self.assertEqual(sorts, wanted)
 
     def test_escapes(self) -> None:
-        """
-        Every escape of NetBSD stands for its character, in both kinds of strings.
-        """
+        """Every escape of NetBSD stands for its character, in both kinds of strings."""
         for quote in "'\"":
             text = rf"{quote}\\ \n \t \r \' \" \x41\x7e{quote}"
             self.assertEqual(self.valueOf(text), "\\ \n \t \r ' \" A~")
@@ -115,24 +93,18 @@ class TokensTests(SynchronousTestCase):
         self.assertEqual(self.valueOf(r"'\x41" + "\u00e9'"), "A\u00e9")
 
     def test_noEscapes(self) -> None:
-        """
-        A backslash outside of a string is literal.
-        """
+        """A backslash outside of a string is literal."""
         self.assertEqual(self.valueOf("a\\nb\\"), "a\\nb\\")
 
     def test_unknownEscape(self) -> None:
-        """
-        An unknown escape is an error at its string.
-        """
+        """An unknown escape is an error at its string."""
         for string in (r"'\q'", r"'\x4'", r"'\x'", r"'\xg0'", r"'\ '"):
             problem = self.problemOf(f"a =\n b{string}")
             self.assertEqual(problem.place, Place("f", 2, 3))
             self.assertIn("a backslash stands before one of", problem.reason)
 
     def test_open(self) -> None:
-        """
-        A string that is not closed on its line is an error at its quote.
-        """
+        """A string that is not closed on its line is an error at its quote."""
         for string in ("'b", '"b', "'b\n'", '"b\\\n"', "'b\\'"):
             problem = self.problemOf(f"a =\n  c{string};")
             self.assertEqual(problem.place, Place("f", 2, 4), string)
@@ -140,9 +112,7 @@ class TokensTests(SynchronousTestCase):
             self.assertIn("string is not closed", problem.reason)
 
     def test_places(self) -> None:
-        """
-        The place of a word is that of its first character.
-        """
+        """The place of a word is that of its first character."""
         text = "a = 'b'c #\n\n d;"
         places = [
             (word.place.line, word.place.column)
@@ -151,9 +121,7 @@ class TokensTests(SynchronousTestCase):
         self.assertEqual(places, [(1, 1), (1, 3), (1, 5), (3, 2), (3, 3)])
 
     def test_beginnings(self) -> None:
-        """
-        It ends in front of a line that can only be the beginning of a statement.
-        """
+        """It ends in front of a line that can only be the beginning of a statement."""
         for line in (
             *("8 on x = y;", "8\toff;", "8 on", "8 stream tcp", "8 dgram udp"),
             *("8 stream,5 tcp", "8 stream:filter tcp", "/s seqpacket unix"),
@@ -165,9 +133,7 @@ class TokensTests(SynchronousTestCase):
                 self.assertEqual(source.place(source.position), Place("f", 2, 1))
 
     def test_noBeginnings(self) -> None:
-        """
-        It goes on over lines that can be a part of it.
-        """
+        """It goes on over lines that can be a part of it."""
         for line in (
             *(" 8 on x", "8 online", "on", "stream tcp", "#8 on", "x = on", "x= on"),
             *("8 'on'", "a:b", "x=a:", ".includes x", "a b: c"),
@@ -199,9 +165,7 @@ class TokensTests(SynchronousTestCase):
         self.assertSkips("a ~= b\n", "")
 
     def test_skipNothing(self) -> None:
-        """
-        If a definition has ended, nothing is left of it.
-        """
+        """If a definition has ended, nothing is left of it."""
         self.assertSkips("a;~ b; c", " b; c")
 
     def test_skipOpenString(self) -> None:

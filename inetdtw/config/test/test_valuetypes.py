@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.config.valuetypes}.
-"""
+"""Tests for L{inetdtw.config.valuetypes}."""
 
 from __future__ import annotations
 
@@ -16,14 +14,10 @@ from inetdtw.config.valuetypes import AnyKind
 
 
 class KindTests(SynchronousTestCase):
-    """
-    Tests for the kinds of values.
-    """
+    """Tests for the kinds of values."""
 
     def assertReads(self, kind: AnyKind, wanted: dict[str, Any]) -> None:
-        """
-        Each word is read as its value, and the value can be written and read again.
-        """
+        """Each word is read as its value, and the value can be written and read again."""
         for word, value in wanted.items():
             self.assertEqual(kind.read((word,)), value, word)
             self.assertEqual(kind.read(kind.write(value)), value, word)
@@ -41,9 +35,7 @@ class KindTests(SynchronousTestCase):
         return message
 
     def test_oneValue(self) -> None:
-        """
-        A kind that takes one value says how many it was given instead.
-        """
+        """A kind that takes one value says how many it was given instead."""
         one: tuple[AnyKind, ...] = (
             *(
                 valuetypes.word,
@@ -67,39 +59,29 @@ class KindTests(SynchronousTestCase):
                 self.assertEqual(str(problem), reason, kind.name)
 
     def test_word(self) -> None:
-        """
-        A word is anything printable that is not empty.
-        """
+        """A word is anything printable that is not empty."""
         self.assertReads(valuetypes.word, {"a b": "a b", "\u00e9": "\u00e9"})
         problem = self.assertRaises(ValueError, valuetypes.word.read, ("",))
         self.assertEqual(str(problem), "is empty; it takes a word")
 
     def test_wordIsPrintable(self) -> None:
-        """
-        A word cannot hold what would break a line of the log.
-        """
+        """A word cannot hold what would break a line of the log."""
         for word in ("a\nb", "a\0", "\x1b[m", "\udcff"):
             problem = self.assertRaises(ValueError, valuetypes.word.read, (word,))
             self.assertTrue(str(problem).isprintable(), word)
 
     def test_text(self) -> None:
-        """
-        A text may be empty.
-        """
+        """A text may be empty."""
         self.assertReads(valuetypes.text, {"": "", "a\nb": "a\nb"})
 
     def test_words(self) -> None:
-        """
-        Words are any number of words.
-        """
+        """Words are any number of words."""
         for words in ((), ("",), ("a", "b c")):
             self.assertEqual(valuetypes.words.read(words), words)
             self.assertEqual(valuetypes.words.write(words), words)
 
     def test_flag(self) -> None:
-        """
-        A flag is yes or no in any case, and nothing else.
-        """
+        """A flag is yes or no in any case, and nothing else."""
         self.assertReads(
             valuetypes.flag, {"yes": True, "no": False, "YES": True, "No": False}
         )
@@ -108,9 +90,7 @@ class KindTests(SynchronousTestCase):
             self.assertEqual(str(problem), f"'{word}' is neither yes nor no")
 
     def test_number(self) -> None:
-        """
-        A number is decimal digits within its bounds.
-        """
+        """A number is decimal digits within its bounds."""
         kind = valuetypes.number(1, 32767)
         self.assertReads(kind, {"1": 1, "32767": 32767, "007": 7})
         message = self.assertRefuses(
@@ -119,17 +99,13 @@ class KindTests(SynchronousTestCase):
         self.assertIn("is not a number from 1 to 32767", message)
 
     def test_integer(self) -> None:
-        """
-        An integer may have a sign.
-        """
+        """An integer may have a sign."""
         kind = valuetypes.integer(-20, 19)
         self.assertReads(kind, {"-20": -20, "+5": 5, "19": 19, "0": 0})
         self.assertRefuses(kind, "-21", "20", "--1", "", "1e1", "9" * 5000)
 
     def test_size(self) -> None:
-        """
-        A size is a count of bytes, with suffixes for powers of 1024.
-        """
+        """A size is a count of bytes, with suffixes for powers of 1024."""
         self.assertReads(
             valuetypes.size,
             {
@@ -157,15 +133,11 @@ class KindTests(SynchronousTestCase):
         self.assertIn("is not a size from 1 to less than 2g", message)
 
     def test_largestSize(self) -> None:
-        """
-        The largest size is what setsockopt(2) can take.
-        """
+        """The largest size is what setsockopt(2) can take."""
         self.assertEqual(valuetypes.size.read(("2147483647",)), (1 << 31) - 1)
 
     def test_limit(self) -> None:
-        """
-        A limit is a soft and a hard one; one value is both.
-        """
+        """A limit is a soft and a hard one; one value is both."""
         self.assertReads(
             valuetypes.limit,
             {
@@ -181,9 +153,7 @@ class KindTests(SynchronousTestCase):
         )
 
     def test_noLimit(self) -> None:
-        """
-        What is no limit is refused, and so is a soft one above the hard one.
-        """
+        """What is no limit is refused, and so is a soft one above the hard one."""
         for word in (
             "",
             ":",
@@ -198,16 +168,12 @@ class KindTests(SynchronousTestCase):
             self.assertRaises(ValueError, valuetypes.limit.read, (word,))
 
     def test_octal(self) -> None:
-        """
-        Permissions are up to four octal digits.
-        """
+        """Permissions are up to four octal digits."""
         self.assertReads(valuetypes.octal, {"0660": 0o660, "77": 0o77, "1777": 0o1777})
         self.assertRefuses(valuetypes.octal, "", "888", "0o660", "06600", "-1")
 
     def test_prefix(self) -> None:
-        """
-        Prefix lengths are one of IPv4 and one of IPv6, neither of them 0.
-        """
+        """Prefix lengths are one of IPv4 and one of IPv6, neither of them 0."""
         for word, wanted in (("32/64", (32, 64)), ("1/128", (1, 128))):
             self.assertEqual(valuetypes.prefix.read((word,)), wanted)
             self.assertEqual(valuetypes.prefix.write(wanted), (word,))
@@ -219,9 +185,7 @@ class KindTests(SynchronousTestCase):
         self.assertIn("is not in the range from 1/1 to 32/128", message)
 
     def test_oneOf(self) -> None:
-        """
-        A word that is none of the choices is refused with all of them.
-        """
+        """A word that is none of the choices is refused with all of them."""
         kind = valuetypes.oneOf("stream", "dgram")
         self.assertReads(kind, {"stream": "stream", "dgram": "dgram"})
         self.assertEqual(kind.name, "stream|dgram")
@@ -229,9 +193,7 @@ class KindTests(SynchronousTestCase):
         self.assertEqual(message, "'Stream' is none of stream, dgram")
 
     def test_checked(self) -> None:
-        """
-        A further check decides on values that the kind itself takes.
-        """
+        """A further check decides on values that the kind itself takes."""
 
         def odd(value: int) -> None:
             if not value % 2:

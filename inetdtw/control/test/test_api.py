@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.control.api}.
-"""
+"""Tests for L{inetdtw.control.api}."""
 
 from __future__ import annotations
 
@@ -43,87 +41,63 @@ class FakeInetd:
         self.drained: Deferred[None] = Deferred()
 
     def state(self) -> DaemonState:
-        """
-        How it is.
-        """
+        """How it is."""
         return self.now
 
     def pause(self, service: str) -> ServiceState:
-        """
-        Remember it.
-        """
+        """Remember it."""
         return self._tell("pause", service)
 
     def resume(self, service: str) -> ServiceState:
-        """
-        Remember it.
-        """
+        """Remember it."""
         return self._tell("resume", service)
 
     def _tell(self, *what: str) -> ServiceState:
-        """
-        Remember something, or fail.
-        """
+        """Remember something, or fail."""
         if self.failure is not None:
             raise self.failure
         self.told.append(what)
         return ONE
 
     def reload(self) -> Reload:
-        """
-        Remember it.
-        """
+        """Remember it."""
         self.told.append("reload")
         return self.reloaded
 
     def drain(self) -> Deferred[None]:
-        """
-        Remember it.
-        """
+        """Remember it."""
         self.told.append("drain")
         return self.drained
 
 
 class OperatedTests(SynchronousTestCase):
-    """
-    Tests for L{Operated}.
-    """
+    """Tests for L{Operated}."""
 
     def setUp(self) -> None:
-        """
-        Have a superserver.
-        """
+        """Have a superserver."""
         self.inetd = FakeInetd()
         self.ends = 0
         self.operated = Operated(self.inetd, self.end)
 
     def end(self) -> None:
-        """
-        The daemon is to end.
-        """
+        """The daemon is to end."""
         self.ends += 1
 
     def ask(
         self, method: str, path: str, said: Mapping[str, str] = NOTHING
     ) -> tuple[int, Any]:
-        """
-        Ask for something in JSON.
-        """
+        """Ask for something in JSON."""
         answer = self.operated.answer(method, path, said)
         self.assertEqual(answer.kind, "application/json")
         return answer.status, json.loads(answer.body)
 
     def test_status(self) -> None:
-        """
-        The state is told as it is.
-        """
+        """The state is told as it is."""
         self.assertEqual(self.ask("GET", "/status"), (200, DAEMON.asJSON()))
         self.assertEqual(self.ask("HEAD", "/status")[0], 200)
 
     def test_health(self) -> None:
-        """
-        Health is a status code, with the services that are in trouble.
-        """
+        """Health is a status code, with the services that are in trouble."""
         self.assertEqual(self.ask("GET", "/health")[0], 200)
         bad = replace(ONE, held=("unbound",))
         self.inetd.now = replace(DAEMON, services=(ONE, bad))
@@ -132,35 +106,27 @@ class OperatedTests(SynchronousTestCase):
         self.assertEqual(said["trouble"], {"7/tcp": "bind failed"})
 
     def test_metrics(self) -> None:
-        """
-        The metrics are there as well, in the format of their own.
-        """
+        """The metrics are there as well, in the format of their own."""
         answer = self.operated.answer("GET", "/metrics", NOTHING)
         self.assertIn("version=0.0.4", answer.kind)
         self.assertIn(b"inetd_info", answer.body)
 
     def test_service(self) -> None:
-        """
-        A service is paused and resumed by its name.
-        """
+        """A service is paused and resumed by its name."""
         for word in ("pause", "resume"):
             status, said = self.ask("POST", f"/{word}", {"service": "7"})
             self.assertEqual((status, said), (200, ONE.asJSON()))
         self.assertEqual(self.inetd.told, [("pause", "7"), ("resume", "7")])
 
     def test_refused(self) -> None:
-        """
-        What cannot be done is told with the reason.
-        """
+        """What cannot be done is told with the reason."""
         for failure, code in ((NotOneService("which?"), 404), (Draining(), 409)):
             self.inetd.failure = failure
             status, said = self.ask("POST", "/pause", {"service": "7"})
             self.assertEqual((status, said), (code, {"error": str(failure)}))
 
     def test_arguments(self) -> None:
-        """
-        Too many arguments, or too few, are an error, and nothing is done.
-        """
+        """Too many arguments, or too few, are an error, and nothing is done."""
         for path, said in (
             ("/pause", {}),
             ("/pause", {"service": "7", "x": "y"}),
@@ -184,42 +150,32 @@ class OperatedTests(SynchronousTestCase):
         self.assertEqual(self.inetd.told, [])
 
     def test_unknown(self) -> None:
-        """
-        Where there is nothing, it is said where there is.
-        """
+        """Where there is nothing, it is said where there is."""
         for path in ("/", "/x", "/status/", "*", ""):
             status, said = self.ask("GET", path)
             self.assertEqual(status, 404)
             self.assertIn("/status, /health", said["error"])
 
     def test_reload(self) -> None:
-        """
-        A reload tells what it has changed.
-        """
+        """A reload tells what it has changed."""
         status, said = self.ask("POST", "/reload")
         self.assertEqual((status, said["kept"], said["started"]), (200, ["7/tcp"], []))
 
     def test_brokenFile(self) -> None:
-        """
-        When the file has mistakes, they are told.
-        """
+        """When the file has mistakes, they are told."""
         self.inetd.reloaded = Reload(None, ("inetd.conf:1:1: x",))
         status, said = self.ask("POST", "/reload")
         self.assertEqual((status, said["problems"]), (422, ["inetd.conf:1:1: x"]))
         self.assertIn("the old one stays", said["error"])
 
     def test_reloadDraining(self) -> None:
-        """
-        A daemon that drains does not reload.
-        """
+        """A daemon that drains does not reload."""
         self.inetd.now = replace(DAEMON, draining=True)
         self.inetd.reloaded = Reload(None, ("x",))
         self.assertEqual(self.ask("POST", "/reload")[0], 409)
 
     def test_drain(self) -> None:
-        """
-        A drain is answered at once, and ends the daemon once, when it is over.
-        """
+        """A drain is answered at once, and ends the daemon once, when it is over."""
         for _ in range(2):
             status, said = self.ask("POST", "/drain")
             self.assertEqual((status, said["running"]), (202, 2))
@@ -229,20 +185,14 @@ class OperatedTests(SynchronousTestCase):
 
 
 class ScrapedTests(SynchronousTestCase):
-    """
-    Tests for L{Scraped}.
-    """
+    """Tests for L{Scraped}."""
 
     def answer(self, method: str, path: str) -> Answer:
-        """
-        Ask for something.
-        """
+        """Ask for something."""
         return Scraped(lambda: DAEMON).answer(method, path, NOTHING)
 
     def test_metrics(self) -> None:
-        """
-        There are the metrics, and nothing else: no word that could change anything.
-        """
+        """There are the metrics, and nothing else: no word that could change anything."""
         self.assertIn(b"inetd_info", self.answer("GET", "/metrics").body)
         self.assertEqual(self.answer("GET", "/status").status, 404)
         self.assertEqual(self.answer("POST", "/drain").status, 404)

@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.control.client}.
-"""
+"""Tests for L{inetdtw.control.client}."""
 
 from __future__ import annotations
 
@@ -19,14 +17,10 @@ from inetdtw.test.fakes import PATIENCE
 
 
 class ClientTests(SynchronousTestCase):
-    """
-    Tests for L{Client}.
-    """
+    """Tests for L{Client}."""
 
     def setUp(self) -> None:
-        """
-        Have a socket that listens.
-        """
+        """Have a socket that listens."""
         self.path = os.path.relpath(self.mktemp())
         self.asked = b""
         self.server = socket.socket(socket.AF_UNIX)
@@ -36,9 +30,7 @@ class ClientTests(SynchronousTestCase):
         self.server.listen()
 
     def ask(self, answer: bytes, path: str = "/status", **said: str) -> Said:
-        """
-        Ask somebody who answers something.
-        """
+        """Ask somebody who answers something."""
 
         def serve() -> None:
             connection, _ = self.server.accept()
@@ -54,15 +46,11 @@ class ClientTests(SynchronousTestCase):
             served.join()
 
     def error(self, answer: bytes) -> str:
-        """
-        What is wrong with an answer.
-        """
+        """What is wrong with an answer."""
         return str(self.assertRaises(NoDaemon, self.ask, answer))
 
     def test_answer(self) -> None:
-        """
-        An answer is a status and an object.
-        """
+        """An answer is a status and an object."""
         said = self.ask(b'HTTP/1.1 404 x\r\n\r\n{"error": "no"}', service="[::1]:7/x")
         self.assertEqual((said.status, said.error), (404, "no"))
         self.assertTrue(
@@ -71,16 +59,12 @@ class ClientTests(SynchronousTestCase):
         self.assertIsNone(self.ask(b'HTTP/1.1 200 OK\r\n\r\n{"a": 1}').error)
 
     def test_noText(self) -> None:
-        """
-        What is no text is asked for as it is: the daemon says what is wrong with it.
-        """
+        """What is no text is asked for as it is: the daemon says what is wrong with it."""
         self.ask(b'HTTP/1.1 400 x\r\n\r\n{"error": "no"}', service="a\udcff")
         self.assertTrue(self.asked.startswith(b"POST /status?service=a%FF "))
 
     def test_noInetd(self) -> None:
-        """
-        What answers otherwise is no inetd.
-        """
+        """What answers otherwise is no inetd."""
         for answer in (
             b"",
             b"220 mail\r\n",
@@ -92,25 +76,19 @@ class ClientTests(SynchronousTestCase):
             self.assertIn(self.path, self.error(answer))
 
     def test_another(self) -> None:
-        """
-        Another daemon's idea of what is wrong is none of an inetd.
-        """
+        """Another daemon's idea of what is wrong is none of an inetd."""
         said = self.error(b'HTTP/1.1 404 x\r\n\r\n{"message": "page not found"}')
         self.assertIn("is no inetd", said)
         self.assertEqual(self.ask(b'HTTP/1.1 503 x\r\n\r\n{"a": 1}').status, 503)
 
     def test_silent(self) -> None:
-        """
-        One that does not answer is not waited for for ever.
-        """
+        """One that does not answer is not waited for for ever."""
         self.patch(client, "PATIENCE", 0.01)
         why = self.assertRaises(NoDaemon, Client(self.path).ask, "GET", "/status")
         self.assertIn("timed out", str(why))
 
     def test_nobody(self) -> None:
-        """
-        Where nobody answers, it is said what to do.
-        """
+        """Where nobody answers, it is said what to do."""
         self.server.close()
         for path in (self.path, "/no-such-folder/socket", "x" * 200):
             why = self.assertRaises(NoDaemon, Client(path).ask, "GET", "/status")
@@ -118,9 +96,7 @@ class ClientTests(SynchronousTestCase):
             self.assertIn("--control", str(why))
 
     def test_forbidden(self) -> None:
-        """
-        Who may not ask is told who may.
-        """
+        """Who may not ask is told who may."""
 
         def refuse(self: socket.socket, path: str) -> None:
             raise PermissionError(13, "Permission denied")

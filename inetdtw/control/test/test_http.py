@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.control.http}.
-"""
+"""Tests for L{inetdtw.control.http}."""
 
 from __future__ import annotations
 
@@ -33,22 +31,16 @@ class Echoing:
         self.asked: list[tuple[str, str, dict[str, str]]] = []
 
     def answer(self, method: str, path: str, said: Mapping[str, str]) -> Answer:
-        """
-        Answer.
-        """
+        """Answer."""
         self.asked.append((method, path, dict(said)))
         return Answer(200, b"body", "text/x", ("ONE", "TWO"))
 
 
 class SiteTests(SynchronousTestCase):
-    """
-    Tests for L{Site}.
-    """
+    """Tests for L{Site}."""
 
     def setUp(self) -> None:
-        """
-        Have a site.
-        """
+        """Have a site."""
         self.answers = Echoing()
         self.account = Descriptors()
         account = Account(self.account, Purpose.METRICS, "", each=1)
@@ -56,27 +48,21 @@ class SiteTests(SynchronousTestCase):
         self.clock = Clock()
 
     def connection(self, host: str = "192.0.2.1") -> Any:
-        """
-        A connection, with what was written to it as its transport's value.
-        """
+        """A connection, with what was written to it as its transport's value."""
         channel: Any = self.site.buildProtocol(IPv4Address("TCP", host, 40000))
         channel.callLater = self.clock.callLater
         channel.makeConnection(StringTransport())
         return channel
 
     def say(self, text: bytes, channel: Any = None) -> bytes:
-        """
-        What is answered to a text.
-        """
+        """What is answered to a text."""
         channel = self.connection() if channel is None else channel
         channel.dataReceived(text)
         written: bytes = channel.transport.value()
         return written
 
     def test_question(self) -> None:
-        """
-        A question reaches who has the answers, with the arguments of its address.
-        """
+        """A question reaches who has the answers, with the arguments of its address."""
         said = self.say(b"GET /a?service=x%2Fy HTTP/1.1\r\nHost: inetd\r\n\r\n")
         self.assertEqual(self.answers.asked, [("GET", "/a", {"service": "x/y"})])
         head, _, body = said.partition(b"\r\n\r\n")
@@ -87,9 +73,7 @@ class SiteTests(SynchronousTestCase):
             self.assertIn(line, lines)
 
     def test_form(self) -> None:
-        """
-        Arguments may be in a form, as curl(1) sends it with C{-d}.
-        """
+        """Arguments may be in a form, as curl(1) sends it with C{-d}."""
         form = b"service=a"
         head = (
             b"POST /p HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n"
@@ -99,9 +83,7 @@ class SiteTests(SynchronousTestCase):
         self.assertEqual(self.answers.asked, [("POST", "/p", {"service": "a"})])
 
     def test_one(self) -> None:
-        """
-        One connection is for one question: a second one is not looked at.
-        """
+        """One connection is for one question: a second one is not looked at."""
         question = b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n"
         channel = self.connection()
         self.assertIn(b"close", self.say(question, channel).lower())
@@ -111,16 +93,12 @@ class SiteTests(SynchronousTestCase):
         self.assertEqual(len(self.answers.asked), 1)
 
     def test_head(self) -> None:
-        """
-        Who only wants the headers gets no body.
-        """
+        """Who only wants the headers gets no body."""
         said = self.say(b"HEAD /a HTTP/1.1\r\nHost: x\r\n\r\n")
         self.assertTrue(said.endswith(b"\r\n\r\n"))
 
     def test_bad(self) -> None:
-        """
-        What is no question gets an error, and reaches nobody.
-        """
+        """What is no question gets an error, and reaches nobody."""
         for text in (
             b"\r\n\r\n",
             b"nonsense\r\n\r\n",
@@ -137,9 +115,7 @@ class SiteTests(SynchronousTestCase):
         self.assertEqual(self.answers.asked, [])
 
     def test_large(self) -> None:
-        """
-        What is too large is not kept: neither a line, nor headers, nor a body.
-        """
+        """What is too large is not kept: neither a line, nor headers, nor a body."""
         for text in (
             b"GET /" + b"x" * 100_000,
             b"GET / HTTP/1.1\r\n" + b"A: b\r\n" * 10_000,
@@ -153,9 +129,7 @@ class SiteTests(SynchronousTestCase):
         self.assertEqual(self.answers.asked, [])
 
     def test_slow(self) -> None:
-        """
-        A question has only so much time in all.
-        """
+        """A question has only so much time in all."""
         channel = self.connection()
         for byte in b"GET / HTTP":
             channel.dataReceived(bytes((byte,)))
@@ -165,9 +139,7 @@ class SiteTests(SynchronousTestCase):
         self.assertTrue(channel.transport.disconnecting)
 
     def test_deaf(self) -> None:
-        """
-        Whoever does not read the answer has only so much time for that, too.
-        """
+        """Whoever does not read the answer has only so much time for that, too."""
         channel = self.connection()
         # A transport that has something left to send does not close.
         self.patch(channel.transport, "loseConnection", lambda: None)
@@ -195,9 +167,7 @@ class SiteTests(SynchronousTestCase):
         self.assertEqual(self.account.taken(Purpose.METRICS), MOST - 1)
 
     def test_unread(self) -> None:
-        """
-        When all have asked, the oldest that does not read its answer goes.
-        """
+        """When all have asked, the oldest that does not read its answer goes."""
         channels = [self.connection() for _ in range(MOST)]
         for each in channels:
             self.patch(each.transport, "loseConnection", lambda: None)
@@ -207,18 +177,14 @@ class SiteTests(SynchronousTestCase):
         self.assertEqual(gone, [True] + [False] * (MOST - 1))
 
     def test_crowded(self) -> None:
-        """
-        A client of another address keeps its connection, whatever one address does.
-        """
+        """A client of another address keeps its connection, whatever one address does."""
         other = self.connection("192.0.2.2")
         for _ in range(3 * MOST):
             self.connection()
         self.assertFalse(other.transport.disconnected)
 
     def test_few(self) -> None:
-        """
-        Where there are few descriptors, there may be fewer connections.
-        """
+        """Where there are few descriptors, there may be fewer connections."""
         self.patch(self.account, "share", lambda purpose: 4)
         for _ in range(MOST):
             self.connection()

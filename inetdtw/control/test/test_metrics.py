@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.control.metrics}.
-"""
+"""Tests for L{inetdtw.control.metrics}."""
 
 from __future__ import annotations
 
@@ -23,14 +21,10 @@ _SAMPLE = re.compile(
 
 
 class ExpositionTests(SynchronousTestCase):
-    """
-    Tests for L{exposition}.
-    """
+    """Tests for L{exposition}."""
 
     def text(self, *services: ServiceState) -> str:
-        """
-        What is told of a daemon with these services.
-        """
+        """What is told of a daemon with these services."""
         return exposition(replace(DAEMON, services=services))
 
     def test_format(self) -> None:
@@ -58,9 +52,7 @@ class ExpositionTests(SynchronousTestCase):
         self.assertIn('service="a\\"b\\\\c\\nd"', text)
 
     def test_figures(self) -> None:
-        """
-        The figures are those of the state.
-        """
+        """The figures are those of the state."""
         one = replace(
             *(ONE,), running=2, most=5, started=9, warm=4, refused=3, failed=1, cpu=0.25
         )
@@ -81,17 +73,13 @@ class ExpositionTests(SynchronousTestCase):
         self.assertIn(f'{started}"cold"}} 5', lines)
 
     def test_unknown(self) -> None:
-        """
-        What is not known, or not bounded, is left out.
-        """
+        """What is not known, or not bounded, is left out."""
         text = self.text(ONE)
         for name in ("children_max", "cpu_seconds", "warm_ready"):
             self.assertNotIn(name, text)
 
     def test_state(self) -> None:
-        """
-        Exactly the state that a service is in is 1.
-        """
+        """Exactly the state that a service is in is 1."""
         text = self.text(replace(ONE, held=("unbound",)))
         states = re.findall(r'inetd_service_state\{.*state="([^"]+)"\} 1', text)
         self.assertEqual(states, ["bind failed"])
@@ -99,9 +87,7 @@ class ExpositionTests(SynchronousTestCase):
         self.assertIn("\ninetd_healthy 0\n", text)
 
     def test_daemon(self) -> None:
-        """
-        The daemon has metrics without any service.
-        """
+        """The daemon has metrics without any service."""
         text = exposition(replace(DAEMON, services=(), problems=("x",)))
         self.assertIn('inetd_info{version="1.0"} 1\n', text)
         self.assertIn("inetd_start_time_seconds 100\n", text)

@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.control.metricsendpoint}.
-"""
+"""Tests for L{inetdtw.control.metricsendpoint}."""
 
 from __future__ import annotations
 
@@ -19,22 +17,16 @@ from inetdtw.test.system import familyOf
 
 
 class MetricsEndpointTests(ServingTestCase):
-    """
-    Tests for L{MetricsEndpoint}.
-    """
+    """Tests for L{MetricsEndpoint}."""
 
     def make(self, description: str) -> MetricsEndpoint:
-        """
-        An endpoint of a description.
-        """
+        """An endpoint of a description."""
         return MetricsEndpoint(
             Echoing(), description, self.host.report, reactor=self.reactor
         )
 
     def test_listens(self) -> None:
-        """
-        It listens where it is to, and no more when it is stopped.
-        """
+        """It listens where it is to, and no more when it is stopped."""
         made = self.make("tcp:9100:interface=127.0.0.1")
         self.assertEqual(self.reactor.tcpServers, [])
         made.startService()
@@ -47,25 +39,19 @@ class MetricsEndpointTests(ServingTestCase):
         made.stopService()
 
     def test_wrong(self) -> None:
-        """
-        What is no description of an endpoint is told from one at once.
-        """
+        """What is no description of an endpoint is told from one at once."""
         for text in ("", "9100", "tcp", "tcp:x", "tcp:1:nix=1", "nix:1"):
             why = self.assertRaises(ValueError, self.make, text)
             self.assertIn(f"'{text}' is no endpoint", str(why))
 
     def test_unusable(self) -> None:
-        """
-        So is one whose files, or the library that reads them, are not there.
-        """
+        """So is one whose files, or the library that reads them, are not there."""
         text = "ssl:9100:privateKey=/no/such/key.pem"
         why = self.assertRaises(ValueError, self.make, text)
         self.assertIn(f"'{text}' is no endpoint: ", str(why))
 
     def test_taken(self) -> None:
-        """
-        Where somebody else listens, it tries again, until it is stopped.
-        """
+        """Where somebody else listens, it tries again, until it is stopped."""
         real = self.reactor.listenTCP
 
         def fail(*given: Any, **more: Any) -> Any:
@@ -120,9 +106,7 @@ class MetricsEndpointTests(ServingTestCase):
             made.stopService()
 
     def test_hostNames(self) -> None:
-        """
-        What is no host name is left to Twisted.
-        """
+        """What is no host name is left to Twisted."""
         for text in ("tcp:1", "tcp:1:interface=127.0.0.1", "tcp6:1:interface=\\:\\:1"):
             self.assertIsNone(hostNameIn(text), text)
         self.assertIsNone(hostNameIn("tcp:1:interface=1.2.3.4.5"))

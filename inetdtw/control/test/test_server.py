@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.control.server}.
-"""
+"""Tests for L{inetdtw.control.server}."""
 
 from __future__ import annotations
 
@@ -22,21 +20,15 @@ from inetdtw.test.fakes import PATIENCE, ServingTestCase
 
 
 class ControlSocketTests(ServingTestCase):
-    """
-    Tests for L{ControlSocket}.
-    """
+    """Tests for L{ControlSocket}."""
 
     def setUp(self) -> None:
-        """
-        Have a path, which is short enough for a socket.
-        """
+        """Have a path, which is short enough for a socket."""
         super().setUp()
         self.path = os.path.relpath(self.mktemp())
 
     def make(self, path: str | None = None, **given: Any) -> ControlSocket:
-        """
-        A control socket that answers.
-        """
+        """A control socket that answers."""
         made = ControlSocket(
             *(Echoing(), path or self.path, self.host.report),
             reactor=self.reactor,
@@ -47,25 +39,19 @@ class ControlSocketTests(ServingTestCase):
         return made
 
     def stop(self, made: ControlSocket) -> None:
-        """
-        Stop one, unless that is done.
-        """
+        """Stop one, unless that is done."""
         if made.running:
             made.stopService()
 
     def connect(self) -> socket.socket:
-        """
-        Somebody who asks.
-        """
+        """Somebody who asks."""
         client = self.closing(socket.socket(socket.AF_UNIX))
         client.settimeout(PATIENCE)
         client.connect(self.path)
         return client
 
     def test_private(self) -> None:
-        """
-        The socket is its owner's alone, whatever the umask is.
-        """
+        """The socket is its owner's alone, whatever the umask is."""
         before = os.umask(0)
         try:
             self.make()
@@ -76,9 +62,7 @@ class ControlSocketTests(ServingTestCase):
         self.assertEqual(stat.S_IMODE(mode), 0o600)
 
     def test_answers(self) -> None:
-        """
-        Who connects is answered.
-        """
+        """Who connects is answered."""
         self.make()
         client = self.connect()
         self.reactor.turnUntil(lambda: bool(self.reactor.adopted))
@@ -87,9 +71,7 @@ class ControlSocketTests(ServingTestCase):
         self.assertIsNotNone(site.buildProtocol(None))
 
     def test_strangers(self) -> None:
-        """
-        Another user is sent away, if one gets here at all.
-        """
+        """Another user is sent away, if one gets here at all."""
         self.make()
         self.patch(server, "isOurs", lambda connection: False)
         client = self.connect()
@@ -98,9 +80,7 @@ class ControlSocketTests(ServingTestCase):
         self.assertEqual(self.reactor.adopted, [])
 
     def test_stop(self) -> None:
-        """
-        When it is stopped, nothing of it is left; it can be started again.
-        """
+        """When it is stopped, nothing of it is left; it can be started again."""
         made = self.make()
         made.stopService()
         self.assertFalse(os.path.exists(self.path))
@@ -141,27 +121,21 @@ class ControlSocketTests(ServingTestCase):
         self.assertFalse(os.path.exists(self.path))
 
     def test_stale(self) -> None:
-        """
-        The socket of a daemon that is gone is replaced.
-        """
+        """The socket of a daemon that is gone is replaced."""
         with socket.socket(socket.AF_UNIX) as gone:
             gone.bind(self.path)
         self.make()
         self.connect()
 
     def refused(self) -> str:
-        """
-        Why it cannot be had.
-        """
+        """Why it cannot be had."""
         (event,) = self.said("control")
         self.assertEqual(event["address"], self.path)
         reason: str = event["reason"]
         return reason
 
     def test_live(self) -> None:
-        """
-        That of a daemon that lives is left alone, also at the end; the log says so.
-        """
+        """That of a daemon that lives is left alone, also at the end; the log says so."""
         other = self.closing(socket.socket(socket.AF_UNIX))
         other.bind(self.path)
         other.listen()
@@ -171,9 +145,7 @@ class ControlSocketTests(ServingTestCase):
         self.connect()
 
     def test_foreign(self) -> None:
-        """
-        A file is never removed.
-        """
+        """A file is never removed."""
         with open(self.path, "w"):
             """It is there."""
         made = self.make()
@@ -182,9 +154,7 @@ class ControlSocketTests(ServingTestCase):
         self.assertTrue(os.path.isfile(self.path))
 
     def test_replaced(self) -> None:
-        """
-        What somebody else has put in its place is not removed.
-        """
+        """What somebody else has put in its place is not removed."""
         made = self.make()
         os.unlink(self.path)
         os.mkdir(self.path)
@@ -192,9 +162,7 @@ class ControlSocketTests(ServingTestCase):
         self.assertTrue(os.path.isdir(self.path))
 
     def test_folder(self) -> None:
-        """
-        The usual folder is made and removed; in another place there must be one.
-        """
+        """The usual folder is made and removed; in another place there must be one."""
         folder = self.path
         self.path = os.path.join(folder, "c")
         self.make()
@@ -205,17 +173,13 @@ class ControlSocketTests(ServingTestCase):
         self.assertFalse(os.path.exists(folder))
 
     def test_tooLong(self) -> None:
-        """
-        A path that no socket can have is no end of the daemon.
-        """
+        """A path that no socket can have is no end of the daemon."""
         self.path = "x" * 200
         self.make()
         self.assertIn("too long", self.refused())
 
     def test_full(self) -> None:
-        """
-        When there are too many connections, others are accepted still: the oldest go.
-        """
+        """When there are too many connections, others are accepted still: the oldest go."""
         self.make()
         for _ in range(MOST + 1):
             self.connect()
@@ -230,9 +194,7 @@ class ControlSocketTests(ServingTestCase):
         self.assertFalse(channels[1].transport.disconnected)
 
     def test_noDescriptors(self) -> None:
-        """
-        Without descriptors nobody is answered, and the log says why.
-        """
+        """Without descriptors nobody is answered, and the log says why."""
         self.make()
         self.connect()
         self.noDescriptors(lambda: self.reactor.turn(PATIENCE))
@@ -244,21 +206,15 @@ class ControlSocketTests(ServingTestCase):
 
 
 class IsOursTests(ServingTestCase):
-    """
-    Tests for L{isOurs}.
-    """
+    """Tests for L{isOurs}."""
 
     def test_same(self) -> None:
-        """
-        This user is one who may ask.
-        """
+        """This user is one who may ask."""
         for end in socket.socketpair():
             self.assertTrue(isOurs(self.closing(end)))
 
     def test_another(self) -> None:
-        """
-        Another user may not, unless that is root.
-        """
+        """Another user may not, unless that is root."""
         ours, theirs = socket.socketpair()
         self.closing(theirs)
         real = os.geteuid()
@@ -268,23 +224,17 @@ class IsOursTests(ServingTestCase):
         self.assertFalse(isOurs(ours))
 
     def test_unknown(self) -> None:
-        """
-        Where the system does not tell, the permissions of the file must do.
-        """
+        """Where the system does not tell, the permissions of the file must do."""
         self.patch(server, "socket", object())
         nobody: Any = None
         self.assertTrue(isOurs(nobody))
 
 
 class FakeCredentials:
-    """
-    Reads the credentials of user 7 from anything.
-    """
+    """Reads the credentials of user 7 from anything."""
 
     size = 12
 
     def unpack(self, data: bytes) -> tuple[int, int, int]:
-        """
-        Read them.
-        """
+        """Read them."""
         return 1, 7, 7

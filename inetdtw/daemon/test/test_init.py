@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.daemon.init}.
-"""
+"""Tests for L{inetdtw.daemon.init}."""
 
 from __future__ import annotations
 
@@ -33,21 +31,15 @@ class Waiting:
         self.pids: set[int] = set()
 
     def awaits(self, pid: int) -> bool:
-        """
-        Whether it waits for a child.
-        """
+        """Whether it waits for a child."""
         return pid in self.pids
 
 
 class ReapOrphansTests(ServingTestCase):
-    """
-    Tests for L{ReapOrphans}.
-    """
+    """Tests for L{ReapOrphans}."""
 
     def setUp(self) -> None:
-        """
-        Have no children, and the signal do what it did before, in the end.
-        """
+        """Have no children, and the signal do what it did before, in the end."""
         super().setUp()
         # Those of other tests, whose reactor does not run.
         reapAllProcesses()
@@ -59,34 +51,26 @@ class ReapOrphansTests(ServingTestCase):
         self.addCleanup(self.stop)
 
     def stop(self) -> None:
-        """
-        Stop it.
-        """
+        """Stop it."""
         if self.service.running:
             self.service.stopService()
 
     def start(self) -> None:
-        """
-        Start it, and have the reactor run.
-        """
+        """Start it, and have the reactor run."""
         self.service.privilegedStartService()
         self.service.startService()
         for call, arguments, named in self.reactor.whenRunningHooks:
             call(*arguments, **named)
 
     def ended(self) -> int:
-        """
-        A child that has ended, and for which nobody waits.
-        """
+        """A child that has ended, and for which nobody waits."""
         child = subprocess.Popen(["/bin/sh", "-c", "exit 7"])
         os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
         child.returncode = 7  # Nobody else is to wait for it.
         return child.pid
 
     def isThere(self, pid: int) -> bool:
-        """
-        Whether a child is still there to be waited for.
-        """
+        """Whether a child is still there to be waited for."""
         try:
             os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
         except ChildProcessError:
@@ -94,9 +78,7 @@ class ReapOrphansTests(ServingTestCase):
         return True
 
     def test_interface(self) -> None:
-        """
-        It is a service of an application, with a name.
-        """
+        """It is a service of an application, with a name."""
         verifyObject(IService, self.service)
         self.assertEqual(self.service.name, "inetd orphans")
 
@@ -113,9 +95,7 @@ class ReapOrphansTests(ServingTestCase):
         self.assertEqual([self.isThere(pid) for pid in pids], [False] * 5)
 
     def test_before(self) -> None:
-        """
-        Those that had ended before the reactor ran are waited for as well.
-        """
+        """Those that had ended before the reactor ran are waited for as well."""
         pid = self.ended()
         self.start()
         self.assertFalse(self.isThere(pid))
@@ -135,9 +115,7 @@ class ReapOrphansTests(ServingTestCase):
         self.assertFalse(self.isThere(other))
 
     def test_reactors(self) -> None:
-        """
-        A child that the reactor waits for is left to it.
-        """
+        """A child that the reactor waits for is left to it."""
         pid = self.ended()
         handlers: dict[int, Any] = reapProcessHandlers
         handlers[pid] = None
@@ -146,9 +124,7 @@ class ReapOrphansTests(ServingTestCase):
         self.assertEqual(os.waitpid(pid, 0)[1], 7 << 8)
 
     def test_running(self) -> None:
-        """
-        A child that runs is left alone.
-        """
+        """A child that runs is left alone."""
         child = subprocess.Popen(["/bin/cat"], stdin=subprocess.PIPE)
         self.start()
         self.assertIsNone(child.poll())
@@ -171,9 +147,7 @@ class ReapOrphansTests(ServingTestCase):
         self.assertEqual(signal.getsignal(signal.SIGCHLD), before or signal.SIG_DFL)
 
     def test_stoppedBefore(self) -> None:
-        """
-        One that is stopped before the reactor runs does nothing.
-        """
+        """One that is stopped before the reactor runs does nothing."""
         self.service.startService()
         self.service.stopService()
         before = signal.getsignal(signal.SIGCHLD)

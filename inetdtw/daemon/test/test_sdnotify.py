@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.daemon.sdnotify}.
-"""
+"""Tests for L{inetdtw.daemon.sdnotify}."""
 
 from __future__ import annotations
 
@@ -35,22 +33,16 @@ NAME = f"inetdtw-test-notify-{os.getpid()}"
 
 
 class EnvironmentTests(ServingTestCase):
-    """
-    Tests for L{watchdogInterval} and L{addressOf}.
-    """
+    """Tests for L{watchdogInterval} and L{addressOf}."""
 
     def test_watchdog(self) -> None:
-        """
-        A sign of life is given twice in the time that the supervisor names.
-        """
+        """A sign of life is given twice in the time that the supervisor names."""
         self.assertEqual(watchdogInterval({"WATCHDOG_USEC": "3000000"}, 7), 1.5)
         environ = {"WATCHDOG_USEC": "3000000", "WATCHDOG_PID": "7"}
         self.assertEqual(watchdogInterval(environ, 7), 1.5)
 
     def test_noWatchdog(self) -> None:
-        """
-        None is given that another process is asked for, or that makes no sense.
-        """
+        """None is given that another process is asked for, or that makes no sense."""
         for environ in (
             {},
             {"WATCHDOG_USEC": "3000000", "WATCHDOG_PID": "8"},
@@ -61,15 +53,11 @@ class EnvironmentTests(ServingTestCase):
             self.assertIsNone(watchdogInterval(environ, 7))
 
     def address(self, text: str) -> str | None:
-        """
-        Where notifications go.
-        """
+        """Where notifications go."""
         return addressOf({"NOTIFY_SOCKET": text}, self.host.report)
 
     def test_address(self) -> None:
-        """
-        The supervisor's socket is a path or an abstract name.
-        """
+        """The supervisor's socket is a path or an abstract name."""
         self.assertEqual(self.address("/run/notify"), "/run/notify")
         self.assertEqual(self.address("@name"), "@name")
         self.assertIsNone(self.address(""))
@@ -77,18 +65,14 @@ class EnvironmentTests(ServingTestCase):
         self.assertEqual(self.said("unnotified"), [])
 
     def test_strangeAddress(self) -> None:
-        """
-        One that cannot be reached from here is logged.
-        """
+        """One that cannot be reached from here is logged."""
         self.assertIsNone(self.address("vsock:2:1234"))
         self.assertEqual(
             [e["address"] for e in self.said("unnotified")], ["vsock:2:1234"]
         )
 
     def test_status(self) -> None:
-        """
-        The status says what is not as it should be only if there is something.
-        """
+        """The status says what is not as it should be only if there is something."""
         good = ServiceState("7/tcp", "[::]:7", "stream nowait")
         failed = replace(good, held=("unbound",))
         paused = replace(good, held=("operator",))
@@ -103,23 +87,17 @@ class EnvironmentTests(ServingTestCase):
 
 
 class NotifyTestCase(ServingTestCase):
-    """
-    A test with a supervisor that listens.
-    """
+    """A test with a supervisor that listens."""
 
     def setUp(self) -> None:
-        """
-        Listen.
-        """
+        """Listen."""
         super().setUp()
         self.supervisor = self.closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
         self.supervisor.settimeout(PATIENCE)
         self.supervisor.bind(f"\0{NAME}")
 
     def heard(self) -> list[list[str]]:
-        """
-        The lines of each notification that has come.
-        """
+        """The lines of each notification that has come."""
         found = []
         self.supervisor.setblocking(False)
         try:
@@ -130,29 +108,21 @@ class NotifyTestCase(ServingTestCase):
 
 
 class ChannelTests(NotifyTestCase):
-    """
-    Tests for L{Channel}.
-    """
+    """Tests for L{Channel}."""
 
     def channel(self, address: str = f"@{NAME}") -> Channel:
-        """
-        The way to a supervisor.
-        """
+        """The way to a supervisor."""
         channel = Channel(address, self.reactor, self.host.report)
         self.addCleanup(channel.close)
         return channel
 
     def test_abstract(self) -> None:
-        """
-        It leads to an abstract socket; lines that belong together come together.
-        """
+        """It leads to an abstract socket; lines that belong together come together."""
         self.channel().send("READY=1", "STATUS=well")
         self.assertEqual(self.heard(), [["READY=1", "STATUS=well"]])
 
     def test_path(self) -> None:
-        """
-        It leads to a socket in the file system.
-        """
+        """It leads to a socket in the file system."""
         path = os.path.relpath(self.mktemp())
         self.supervisor = self.closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
         self.supervisor.bind(path)
@@ -160,9 +130,7 @@ class ChannelTests(NotifyTestCase):
         self.assertEqual(self.heard(), [["READY=1"]])
 
     def test_full(self) -> None:
-        """
-        What there is no room for is sent, in order, when there is.
-        """
+        """What there is no room for is sent, in order, when there is."""
         channel = self.channel()
         full = self.closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
         full.setblocking(False)
@@ -179,9 +147,7 @@ class ChannelTests(NotifyTestCase):
         self.assertEqual(self.heard(), [["READY=1"], ["STATUS=well"]])
 
     def test_bounded(self) -> None:
-        """
-        What waits for room does not grow without an end.
-        """
+        """What waits for room does not grow without an end."""
         channel = self.channel()
         full = FullSocket()
         self.patch(channel, "_socket", full)
@@ -193,9 +159,7 @@ class ChannelTests(NotifyTestCase):
         self.assertEqual(full.sent[-1], f"STATUS={MOST_WAITING + 4}".encode())
 
     def test_gone(self) -> None:
-        """
-        When nobody listens, that is logged once, and again after somebody has.
-        """
+        """When nobody listens, that is logged once, and again after somebody has."""
         self.supervisor.close()
         channel = self.channel()
         channel.send("READY=1")
@@ -209,9 +173,7 @@ class ChannelTests(NotifyTestCase):
         self.assertEqual(len(self.said("unnotified")), 1)
 
     def test_tooLong(self) -> None:
-        """
-        A path that no socket can have is logged.
-        """
+        """A path that no socket can have is logged."""
         self.channel("/" + "x" * 200).send("READY=1")
         self.assertEqual(len(self.said("unnotified")), 1)
 
@@ -229,28 +191,20 @@ class FullSocket:
         self.sent: list[bytes] = []
 
     def sendto(self, data: bytes, to: str) -> None:
-        """
-        Send something.
-        """
+        """Send something."""
         if self.full:
             raise BlockingIOError
         self.sent.append(data)
 
     def close(self) -> None:
-        """
-        There is nothing to close.
-        """
+        """There is nothing to close."""
 
 
 class NotificationsTests(NotifyTestCase):
-    """
-    Tests for L{Notifications}.
-    """
+    """Tests for L{Notifications}."""
 
     def setUp(self) -> None:
-        """
-        Have a superserver.
-        """
+        """Have a superserver."""
         super().setUp()
         self.path = os.path.abspath(self.mktemp())
         self.write(ECHO)
@@ -259,16 +213,12 @@ class NotificationsTests(NotifyTestCase):
         )
 
     def write(self, text: str) -> None:
-        """
-        Write its configuration.
-        """
+        """Write its configuration."""
         with open(self.path, "w") as file:
             file.write(text)
 
     def notifications(self, watchdog: float | None = None) -> Notifications:
-        """
-        Have the supervisor told of it.
-        """
+        """Have the supervisor told of it."""
         return Notifications(
             self.inetd,
             f"@{NAME}",
@@ -279,9 +229,7 @@ class NotificationsTests(NotifyTestCase):
         )
 
     def started(self, watchdog: float | None = None) -> Notifications:
-        """
-        Start the superserver, and have the supervisor told.
-        """
+        """Start the superserver, and have the supervisor told."""
         service = self.notifications(watchdog)
         self.inetd.startService()
         self.addCleanup(self.inetd.stopService)
@@ -292,23 +240,17 @@ class NotificationsTests(NotifyTestCase):
         return service
 
     def stop(self, service: Notifications) -> None:
-        """
-        Stop it, unless it has been.
-        """
+        """Stop it, unless it has been."""
         if service.running:
             service.stopService()
 
     def run_(self) -> None:
-        """
-        Have the reactor run.
-        """
+        """Have the reactor run."""
         for call, arguments, named in self.reactor.whenRunningHooks:
             call(*arguments, **named)
 
     def test_interface(self) -> None:
-        """
-        It is a service of an application, with a name.
-        """
+        """It is a service of an application, with a name."""
         service = self.notifications()
         verifyObject(IService, service)
         self.assertEqual(service.name, "inetd notifications")
@@ -323,9 +265,7 @@ class NotificationsTests(NotifyTestCase):
         self.assertEqual(self.heard(), [["READY=1", status]])
 
     def test_stopping(self) -> None:
-        """
-        It says that it stops, and leaves nothing behind.
-        """
+        """It says that it stops, and leaves nothing behind."""
         before = openDescriptors()
         service = self.started(1.0)
         self.heard()
@@ -338,9 +278,7 @@ class NotificationsTests(NotifyTestCase):
         self.assertEqual(self.heard(), [])
 
     def test_stoppedBefore(self) -> None:
-        """
-        One that is stopped before the reactor runs says nothing.
-        """
+        """One that is stopped before the reactor runs says nothing."""
         service = self.notifications()
         service.startService()
         service.stopService()
@@ -348,9 +286,7 @@ class NotificationsTests(NotifyTestCase):
         self.assertEqual(self.heard(), [])
 
     def test_reloading(self) -> None:
-        """
-        While it reads its configuration again it is not ready, and says since when.
-        """
+        """While it reads its configuration again it is not ready, and says since when."""
         self.started()
         self.heard()
         self.write(ECHO + ECHO)
@@ -365,9 +301,7 @@ class NotificationsTests(NotifyTestCase):
         )
 
     def test_rejected(self) -> None:
-        """
-        It is ready again as well when what it has read is of no use.
-        """
+        """It is ready again as well when what it has read is of no use."""
         self.started()
         self.heard()
         self.write("what is this\n")
@@ -377,9 +311,7 @@ class NotificationsTests(NotifyTestCase):
         )
 
     def test_earlyReload(self) -> None:
-        """
-        A reload before it is ready is none that the supervisor has to know of.
-        """
+        """A reload before it is ready is none that the supervisor has to know of."""
         service = self.notifications()
         service.startService()
         self.addCleanup(service.stopService)
@@ -387,9 +319,7 @@ class NotificationsTests(NotifyTestCase):
         self.assertEqual(self.heard(), [])
 
     def test_status(self) -> None:
-        """
-        The status is told when it has changed, and only then.
-        """
+        """The status is told when it has changed, and only then."""
         self.started()
         self.heard()
         self.reactor.advance(STATUS_INTERVAL)
@@ -402,9 +332,7 @@ class NotificationsTests(NotifyTestCase):
         self.assertEqual(self.heard(), [])
 
     def test_watchdog(self) -> None:
-        """
-        Signs of life are given from the beginning, as often as they are wanted.
-        """
+        """Signs of life are given from the beginning, as often as they are wanted."""
         self.patch(sdnotify, "STATUS_INTERVAL", 1000.0)
         self.started(1.5)
         self.assertEqual(

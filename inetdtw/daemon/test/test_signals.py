@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.daemon.signals}.
-"""
+"""Tests for L{inetdtw.daemon.signals}."""
 
 from __future__ import annotations
 
@@ -26,36 +24,26 @@ from inetdtw.test.fakes import ServingTestCase
 
 
 class CountingReloads:
-    """
-    A superserver that counts how often it is to read its configuration again.
-    """
+    """A superserver that counts how often it is to read its configuration again."""
 
     def __init__(self) -> None:
         self.reloads = self.told = 0
 
     def tell(self) -> None:
-        """
-        Count.
-        """
+        """Count."""
         self.told += 1
 
     def reload(self) -> bool:
-        """
-        Count.
-        """
+        """Count."""
         self.reloads += 1
         return True
 
 
 class ReloadOnHangupTests(ServingTestCase):
-    """
-    Tests for L{ReloadOnHangup}.
-    """
+    """Tests for L{ReloadOnHangup}."""
 
     def setUp(self) -> None:
-        """
-        Have something listen to the signal that must not be forgotten.
-        """
+        """Have something listen to the signal that must not be forgotten."""
         super().setUp()
         self.others = 0
         before = signal.signal(signal.SIGHUP, self.other)
@@ -65,28 +53,20 @@ class ReloadOnHangupTests(ServingTestCase):
         self.service = ReloadOnHangup(inetd, self.reactor)
 
     def other(self, number: int, frame: Any) -> None:
-        """
-        What the signal did before.
-        """
+        """What the signal did before."""
         self.others += 1
 
     def hangUp(self) -> None:
-        """
-        Send the signal.
-        """
+        """Send the signal."""
         os.kill(os.getpid(), signal.SIGHUP)
 
     def start(self) -> None:
-        """
-        Start the service as an application does.
-        """
+        """Start the service as an application does."""
         self.service.privilegedStartService()
         self.service.startService()
 
     def test_interface(self) -> None:
-        """
-        It is a service of an application, with a name.
-        """
+        """It is a service of an application, with a name."""
         verifyObject(IService, self.service)
         self.assertEqual(self.service.name, "inetd signals")
 
@@ -105,9 +85,7 @@ class ReloadOnHangupTests(ServingTestCase):
         self.assertEqual(self.inetd.reloads, 2)
 
     def test_burst(self) -> None:
-        """
-        For many signals at a time it is read once.
-        """
+        """For many signals at a time it is read once."""
         self.start()
         for _ in range(20):
             self.hangUp()
@@ -137,9 +115,7 @@ class ReloadOnHangupTests(ServingTestCase):
         self.assertEqual(self.inetd.reloads, 1)
 
     def test_stop(self) -> None:
-        """
-        Afterwards the signal does what it did before.
-        """
+        """Afterwards the signal does what it did before."""
         self.start()
         self.service.stopService()
         self.hangUp()
@@ -147,9 +123,7 @@ class ReloadOnHangupTests(ServingTestCase):
         self.assertEqual((self.inetd.reloads, self.others), (0, 1))
 
     def test_stopInBetween(self) -> None:
-        """
-        A signal that came just before it was stopped has nothing read.
-        """
+        """A signal that came just before it was stopped has nothing read."""
         self.start()
         self.hangUp()
         self.service.stopService()
@@ -157,9 +131,7 @@ class ReloadOnHangupTests(ServingTestCase):
         self.assertEqual(self.inetd.reloads, 0)
 
     def test_startAgain(self) -> None:
-        """
-        It can be started again, and forgets what came before.
-        """
+        """It can be started again, and forgets what came before."""
         self.start()
         self.hangUp()
         self.service.stopService()
@@ -173,17 +145,13 @@ class ReloadOnHangupTests(ServingTestCase):
         self.assertEqual(self.others, 1)
 
     def test_stopUnstarted(self) -> None:
-        """
-        To stop what was never started changes nothing.
-        """
+        """To stop what was never started changes nothing."""
         self.service.stopService()
         self.hangUp()
         self.assertEqual(self.others, 1)
 
     def test_stopReplaced(self) -> None:
-        """
-        Who listens to the signal since goes on to.
-        """
+        """Who listens to the signal since goes on to."""
         self.start()
         came: list[int] = []
         signal.signal(signal.SIGHUP, lambda number, _: came.append(number))
@@ -209,9 +177,7 @@ class ReloadOnHangupTests(ServingTestCase):
 
 
 class StateOnUser2Tests(ServingTestCase):
-    """
-    Tests for L{StateOnUser2}.
-    """
+    """Tests for L{StateOnUser2}."""
 
     def test_state(self) -> None:
         """
@@ -235,9 +201,7 @@ class StateOnUser2Tests(ServingTestCase):
 
 
 class TakeAllTests(ServingTestCase):
-    """
-    Tests for L{takeAll}.
-    """
+    """Tests for L{takeAll}."""
 
     def setUp(self) -> None:
         """
@@ -258,21 +222,15 @@ class TakeAllTests(ServingTestCase):
         self.told: list[tuple[str, bool]] = []
 
     def stop(self) -> None:
-        """
-        Count.
-        """
+        """Count."""
         self.stops += 1
 
     def signalled(self, name: str, ends: bool) -> None:
-        """
-        Be the log.
-        """
+        """Be the log."""
         self.told.append((name, ends))
 
     def take(self) -> None:
-        """
-        Take all signals.
-        """
+        """Take all signals."""
         report: Any = self
         takeAll(report, self.reactor)
 
@@ -292,18 +250,14 @@ class TakeAllTests(ServingTestCase):
         self.assertEqual(self.stops, 0)
 
     def test_ending(self) -> None:
-        """
-        A signal that asks for an end stops the reactor.
-        """
+        """A signal that asks for an end stops the reactor."""
         self.take()
         os.kill(os.getpid(), signal.SIGQUIT)
         self.reactor.turn()
         self.assertEqual((self.told, self.stops), ([("SIGQUIT", True)], 1))
 
     def begin(self) -> None:
-        """
-        Begin to run, as a reactor does: it takes a signal, which waits meanwhile.
-        """
+        """Begin to run, as a reactor does: it takes a signal, which waits meanwhile."""
         for hook, args, kwargs in self.reactor.triggers["before"]["startup"]:
             hook(*args, **kwargs)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -341,9 +295,7 @@ class TakeAllTests(ServingTestCase):
             self.assertEqual(self.reactor.ended, [number])
 
     def test_both(self) -> None:
-        """
-        One asks for an end, whichever of them is handled first.
-        """
+        """One asks for an end, whichever of them is handled first."""
         self.take()
         for number in (signal.SIGQUIT, signal.SIGTERM):
             os.kill(os.getpid(), number)
@@ -351,9 +303,7 @@ class TakeAllTests(ServingTestCase):
         self.assertEqual(len(self.reactor.ended) + self.stops, 1)
 
     def test_stopping(self) -> None:
-        """
-        When the reactor stops, it hears of no signal any more.
-        """
+        """When the reactor stops, it hears of no signal any more."""
         self.take()
         for stopping, args, kwargs in self.reactor.triggers["before"]["shutdown"]:
             stopping(*args, **kwargs)
@@ -375,9 +325,7 @@ class TakeAllTests(ServingTestCase):
                 self.assertIn(nameOf(number)[3:], left)
 
     def test_atEnd(self) -> None:
-        """
-        When the interpreter takes its handlers away, no signal ends it.
-        """
+        """When the interpreter takes its handlers away, no signal ends it."""
         self.take()
         (end,) = self.atEnd
         end()
@@ -386,9 +334,7 @@ class TakeAllTests(ServingTestCase):
         self.assertEqual(signal.getsignal(signal.SIGSEGV), signal.SIG_DFL)
 
     def test_inherited(self) -> None:
-        """
-        Nothing stays blocked, and ends of children are not ignored.
-        """
+        """Nothing stays blocked, and ends of children are not ignored."""
         signal.signal(signal.SIGCHLD, signal.SIG_IGN)
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP, signal.SIGUSR1])
         self.take()
@@ -396,9 +342,7 @@ class TakeAllTests(ServingTestCase):
         self.assertEqual(signal.getsignal(signal.SIGCHLD), signal.SIG_DFL)
 
     def test_names(self) -> None:
-        """
-        Every signal has a name.
-        """
+        """Every signal has a name."""
         self.assertEqual(nameOf(signal.SIGUSR1), "SIGUSR1")
         if hasattr(signal, "SIGRTMIN"):
             self.assertEqual(nameOf(signal.SIGRTMIN + 3), "SIGRTMIN+3")

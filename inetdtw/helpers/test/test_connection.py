@@ -39,9 +39,7 @@ from inetdtw.test.fakes import (
 
 
 class AddressTests(SynchronousTestCase):
-    """
-    Tests for L{packAddress} and L{unpackAddress}.
-    """
+    """Tests for L{packAddress} and L{unpackAddress}."""
 
     def test_addresses(self) -> None:
         """
@@ -63,21 +61,15 @@ class AddressTests(SynchronousTestCase):
             self.assertEqual(unpackAddress(record), plain)
 
     def test_unix(self) -> None:
-        """
-        A client of a UNIX socket has no address.
-        """
+        """A client of a UNIX socket has no address."""
         self.assertIsNone(packAddress(ADDRESSED, ""))
 
 
 class AcceptorTests(SynchronousTestCase):
-    """
-    Tests for L{Acceptor}.
-    """
+    """Tests for L{Acceptor}."""
 
     def setUp(self) -> None:
-        """
-        Have an acceptor for a socket.
-        """
+        """Have an acceptor for a socket."""
         self.server = socket.create_server(("127.0.0.1", 0))
         self.addCleanup(self.server.close)
         self.server.setblocking(False)
@@ -86,9 +78,7 @@ class AcceptorTests(SynchronousTestCase):
         self.addCleanup(self.acceptor.socket.close)
 
     def test_accept(self) -> None:
-        """
-        A connection is blocking, and comes with the environment of its program.
-        """
+        """A connection is blocking, and comes with the environment of its program."""
         with socket.create_connection(self.server.getsockname()) as client:
             here = client.getsockname()
             connection, peer, environment = self.acceptor.accept()
@@ -102,15 +92,11 @@ class AcceptorTests(SynchronousTestCase):
         )
 
     def test_none(self) -> None:
-        """
-        That there is no connection is said at once.
-        """
+        """That there is no connection is said at once."""
         self.assertRaises(BlockingIOError, self.acceptor.accept)
 
     def test_vanished(self) -> None:
-        """
-        A client that is gone by now is an error of its own.
-        """
+        """A client that is gone by now is an error of its own."""
         client = socket.create_connection(self.server.getsockname())
         linger = struct.pack("ii", 1, 0)
         client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
@@ -120,35 +106,25 @@ class AcceptorTests(SynchronousTestCase):
 
 @implementer(IAcceptingLauncher)
 class AcceptingLauncher(FakeLauncher):
-    """
-    A launcher that accepts by itself.
-    """
+    """A launcher that accepts by itself."""
 
     def delegate(self, watcher: Any, order: Order) -> int:
-        """
-        Remember it.
-        """
+        """Remember it."""
         self.order = order
         self.said.append("delegate")
         return 9
 
     def withdraw(self, number: int, free: Callable[[], None]) -> None:
-        """
-        Remember it.
-        """
+        """Remember it."""
         self.said.append(f"withdraw {number}")
         self.free = free
 
 
 class StreamProgramsTests(ServingTestCase):
-    """
-    Tests for L{StreamPrograms} with a launcher that accepts by itself.
-    """
+    """Tests for L{StreamPrograms} with a launcher that accepts by itself."""
 
     def serve(self, service: Service) -> None:
-        """
-        Serve a service.
-        """
+        """Serve a service."""
         self.accepting = AcceptingLauncher()
         verifyObject(IAcceptingLauncher, self.accepting)
         self.server = self.closing(listening(service))
@@ -187,9 +163,7 @@ class StreamProgramsTests(ServingTestCase):
         self.assertEqual(self.reactor.getReaders(), [])
 
     def test_bounded(self) -> None:
-        """
-        A service with a bound is not.
-        """
+        """A service with a bound is not."""
         self.serve(makeService(bounds=Bounds(ipMax=5)))
         with socket.create_connection(self.server.getsockname(), PATIENCE):
             self.reactor.turn(PATIENCE)
@@ -197,9 +171,7 @@ class StreamProgramsTests(ServingTestCase):
         self.assertEqual(self.accepting.said, [])
 
     def test_counts(self) -> None:
-        """
-        What the launcher starts counts until it has ended.
-        """
+        """What the launcher starts counts until it has ended."""
         self.serve(makeService())
         child = self.listener.accepted(("127.0.0.1", 7))
         child.started(77)
@@ -242,17 +214,13 @@ class StreamProgramsTests(ServingTestCase):
         self.assertEqual(self.accepting.said, ["delegate", "withdraw 9"])
 
     def test_notAmple(self) -> None:
-        """
-        When the bound on all programs is near, the launcher is not asked to accept.
-        """
+        """When the bound on all programs is near, the launcher is not asked to accept."""
         self.host.total.most, self.host.total.running = 100, 51
         self.serve(makeService())
         self.assertEqual(self.accepting.said, [])
 
     def test_dropped(self) -> None:
-        """
-        When the launcher cannot, connections come to the daemon.
-        """
+        """When the launcher cannot, connections come to the daemon."""
         self.serve(makeService())
         self.listener.dropped(("127.0.0.1", 7), "why")
         self.listener.dropped(None, "why")
@@ -279,14 +247,10 @@ class StreamProgramsTests(ServingTestCase):
 
 
 class ForkServersTests(SynchronousTestCase):
-    """
-    Tests for L{ForkServers} that are left a socket.
-    """
+    """Tests for L{ForkServers} that are left a socket."""
 
     def test_all(self) -> None:
-        """
-        Every helper is left the socket as soon as it is ready, with the program.
-        """
+        """Every helper is left the socket as soon as it is ready, with the program."""
         pool = ForkServers(Context(), FakeReactor(), Report(), count=2)
         verifyObject(IAcceptingLauncher, pool)
         order = Order("/bin/cat", ("cat", "-u"), {"A": "b"}, {}, (0, 0, 0))

@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.helpers.forkserver}: for the program as it runs.
-"""
+"""Tests for L{inetdtw.helpers.forkserver}: for the program as it runs."""
 
 from __future__ import annotations
 
@@ -70,9 +68,7 @@ def packed(
     extra: bytes = b"",
     repeats: int = 0,
 ) -> bytes:
-    """
-    An order to execute the first of the arguments.
-    """
+    """An order to execute the first of the arguments."""
     shared = encode(Order(argv[0], tuple(argv), environment, {}, (0, 0, 0)))
     head = HEADER.pack(number, len(shared) | repeats << REPEATS_SHIFT)
     return head + shared + extra
@@ -89,9 +85,7 @@ class Running:
     begin = b"\n"
 
     def __init__(self, *context: str) -> None:
-        """
-        @param context: where it differs from the usual one.
-        """
+        """@param context: where it differs from the usual one."""
         self.channel, self._theirs = socket.socketpair(
             socket.AF_UNIX, socket.SOCK_SEQPACKET
         )
@@ -102,9 +96,7 @@ class Running:
         self.pid = 0
 
     def start(self) -> None:
-        """
-        Start it.
-        """
+        """Start it."""
         null = os.open(os.devnull, os.O_RDWR)
         reading, writing = os.pipe()
         actions = [
@@ -122,9 +114,7 @@ class Running:
         self._theirs.close()
 
     def order(self, number: int, argv: Sequence[str], *fds: int, **given: Any) -> None:
-        """
-        Order a program.
-        """
+        """Order a program."""
         usual: dict[str, Any] = {"environment": PATH}
         rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", fds))]
         packet = packed(number, argv, **{**usual, **given})
@@ -151,9 +141,7 @@ class Running:
         self.channel.sendmsg([packet], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
 
     def withdraw(self, number: int) -> None:
-        """
-        Have it accept from a socket no more.
-        """
+        """Have it accept from a socket no more."""
         self.channel.send(HEADER.pack(7, 0) + NAME.pack(number))
 
     def opened(self) -> tuple[int, int]:
@@ -172,9 +160,7 @@ class Running:
                 return len(numbers), waits
 
     def hear(self) -> Report:
-        """
-        The next thing that it says: kind, number of the order, process id, value.
-        """
+        """The next thing that it says: kind, number of the order, process id, value."""
         while not self._heard:
             packet = self.channel.recv(1 << 16)
             if not packet:
@@ -202,14 +188,10 @@ class Running:
 
 
 class ProgramTestCase(ServingTestCase):
-    """
-    A test of the program as it runs.
-    """
+    """A test of the program as it runs."""
 
     def helper(self, *context: str) -> Running:
-        """
-        A helper that is ready.
-        """
+        """A helper that is ready."""
         helper = Running(*context)
         self.addCleanup(helper.end)
         helper.start()
@@ -219,9 +201,7 @@ class ProgramTestCase(ServingTestCase):
     def talk(
         self, helper: Running, argv: Sequence[str], number: int = 1, **given: Any
     ) -> bytes:
-        """
-        What a program says to its descriptors until it ends well.
-        """
+        """What a program says to its descriptors until it ends well."""
         ours, theirs = socket.socketpair()
         with ours:
             with theirs:
@@ -239,30 +219,22 @@ class ProgramTestCase(ServingTestCase):
         return said
 
     def probe(self, helper: Running, **given: Any) -> Any:
-        """
-        What a program finds.
-        """
+        """What a program finds."""
         argv = (os.path.realpath(sys.executable), "-I", "-S", "-c", PROBE)
         return json.loads(self.talk(helper, argv, **given))
 
     def failure(self, helper: Running, argv: Sequence[str]) -> Report:
-        """
-        What the helper says of a program that cannot be started.
-        """
+        """What the helper says of a program that cannot be started."""
         with open(os.devnull) as null:
             helper.order(1, argv, null.fileno())
         return helper.hear()
 
 
 class ProgramTests(ProgramTestCase):
-    """
-    Tests for the program.
-    """
+    """Tests for the program."""
 
     def test_descriptors(self) -> None:
-        """
-        A program has its three descriptors and no others: not the helper's socket.
-        """
+        """A program has its three descriptors and no others: not the helper's socket."""
         fds = self.probe(self.helper())["fds"]
         self.assertLessEqual({"0", "1", "2"}, set(fds))
         self.assertEqual({fds["0"]}, {fds["1"], fds["2"]})
@@ -270,9 +242,7 @@ class ProgramTests(ProgramTestCase):
         self.assertEqual(set(fds) - {"0", "1", "2"} - left, set())
 
     def test_three(self) -> None:
-        """
-        Each of three descriptors comes to its place.
-        """
+        """Each of three descriptors comes to its place."""
         helper = self.helper()
         ours, theirs = zip(*[socket.socketpair() for _ in range(3)])
         command = ("/bin/sh", "-c", "cat; echo one; echo two >&2")
@@ -287,18 +257,14 @@ class ProgramTests(ProgramTestCase):
         self.assertEqual(said, [b"zero one\n", b"two\n"])
 
     def test_program(self) -> None:
-        """
-        A program leads its session, and has no signal ignored or blocked.
-        """
+        """A program leads its session, and has no signal ignored or blocked."""
         found = self.probe(self.helper())
         self.assertTrue(found["leads"])
         self.assertEqual(int(found["masked"], 16), 0)
         self.assertEqual(ignored(found["ignored"], signal.SIGPIPE, signal.SIGXFSZ), 0)
 
     def test_brokenPipe(self) -> None:
-        """
-        Not even those that the helper ignores.
-        """
+        """Not even those that the helper ignores."""
         command = ("/bin/sh", "-c", "grep SigIgn /proc/self/status")
         said = self.talk(self.helper(), command)
         self.assertEqual(ignored(said.split()[1]), 0)
@@ -319,9 +285,7 @@ class ProgramTests(ProgramTestCase):
         self.assertEqual(third, b"")
 
     def test_context(self) -> None:
-        """
-        The context is what the helper was started with.
-        """
+        """The context is what the helper was started with."""
         folder = os.path.realpath(self.mktemp())
         os.mkdir(folder)
         limit = "RLIMIT_NOFILE=40:50"
@@ -332,23 +296,17 @@ class ProgramTests(ProgramTestCase):
         self.assertEqual(found["nofile"], [40, 50])
 
     def test_defaults(self) -> None:
-        """
-        Without any it is the root folder, and the usual umask.
-        """
+        """Without any it is the root folder, and the usual umask."""
         found = self.probe(self.helper())
         self.assertEqual((found["umask"], found["cwd"]), ("022", "/"))
 
     def test_nice(self) -> None:
-        """
-        Programs may have a lower priority.
-        """
+        """Programs may have a lower priority."""
         said = self.talk(self.helper("nice=3"), ("/usr/bin/nice",))
         self.assertEqual(int(said), os.nice(0) + 3)
 
     def test_identity(self) -> None:
-        """
-        As root, the programs are another user's, with that user's groups.
-        """
+        """As root, the programs are another user's, with that user's groups."""
         if os.getuid() != 0:
             self.skipTest("only root can do that")
         helper = self.helper("groups=8,65533", "gid=65533", "uid=65534")
@@ -360,9 +318,7 @@ class ProgramTests(ProgramTestCase):
         )
 
     def test_ends(self) -> None:
-        """
-        The end of a program is told with its status, or its signal.
-        """
+        """The end of a program is told with its status, or its signal."""
         helper = self.helper()
         for number, (command, status) in enumerate(
             (("exit 3", 3 << 8), ("kill -9 $$", 9)), 1
@@ -400,9 +356,7 @@ class ProgramTests(ProgramTestCase):
         self.assertEqual(report, (FAILED, 1, 0, errno.EACCES))
 
     def unixServer(self) -> socket.socket:
-        """
-        A socket whose clients have no address.
-        """
+        """A socket whose clients have no address."""
         server = self.closing(socket.socket(socket.AF_UNIX))
         folder = tempfile.mkdtemp()
         self.addCleanup(shutil.rmtree, folder)
@@ -412,9 +366,7 @@ class ProgramTests(ProgramTestCase):
         return server
 
     def dropped(self, helper: Running, argv: Sequence[str]) -> Report:
-        """
-        What the helper says when it is to accept the connection of such a client.
-        """
+        """What the helper says when it is to accept the connection of such a client."""
         server = self.unixServer()
         self.closing(socket.socket(socket.AF_UNIX)).connect(server.getsockname())
         helper.accept(5, argv, server)
@@ -432,26 +384,20 @@ class ProgramTests(ProgramTestCase):
         self.assertEqual(report, (DROPPED, 5, TAKEN_ASTRAY, errno.ENOENT))
 
     def client(self, server: socket.socket) -> socket.socket:
-        """
-        A client of a UNIX socket.
-        """
+        """A client of a UNIX socket."""
         client = self.closing(socket.socket(socket.AF_UNIX))
         client.settimeout(PATIENCE)
         client.connect(server.getsockname())
         return client
 
     def assertServes(self, helper: Running, number: int, server: socket.socket) -> None:
-        """
-        See that it accepts from a socket.
-        """
+        """See that it accepts from a socket."""
         self.assertEqual(self.client(server).recv(100), b"%d\n" % number)
         self.assertEqual(helper.hear()[:2], (ACCEPTED, number))
         self.assertEqual(helper.hear()[:2], (ENDED, number))
 
     def assertLeft(self, server: socket.socket) -> None:
-        """
-        See that clients of a socket are left to the daemon.
-        """
+        """See that clients of a socket are left to the daemon."""
         self.client(server)
         server.settimeout(PATIENCE)
         server.accept()[0].close()
@@ -482,9 +428,7 @@ class ProgramTests(ProgramTestCase):
         self.assertEqual(helper.opened(), before)
 
     def test_givenAgain(self) -> None:
-        """
-        A socket that it is told of again takes the place of the one with its number.
-        """
+        """A socket that it is told of again takes the place of the one with its number."""
         helper = self.helper()
         before = helper.opened()
         first, second = self.unixServer(), self.unixServer()
@@ -522,9 +466,7 @@ class ProgramTests(ProgramTestCase):
         self.assertServes(helper, 5, servers[5])
 
     def test_untaken(self) -> None:
-        """
-        Where it cannot accept any, it says that, and the client still waits.
-        """
+        """Where it cannot accept any, it says that, and the client still waits."""
         helper, server = self.helper(), self.unixServer()
         helper.accept(5, ("/bin/true",), server)
         self.talk(helper, ("/bin/true",))
@@ -534,9 +476,7 @@ class ProgramTests(ProgramTestCase):
         server.accept()[0].close()
 
     def test_failuresWithLimits(self) -> None:
-        """
-        It is the same where there are limits.
-        """
+        """It is the same where there are limits."""
         helper = self.helper("RLIMIT_CORE=0:0")
         report = self.failure(helper, ("/nowhere",))
         self.assertEqual(report, (FAILED, 1, 0, errno.ENOENT))
@@ -629,9 +569,7 @@ class ProgramTests(ProgramTestCase):
         return self.closing(ours)
 
     def test_large(self) -> None:
-        """
-        What a program is given may be in a file: as much as execve(2) takes.
-        """
+        """What a program is given may be in a file: as much as execve(2) takes."""
         before = resource.getrlimit(resource.RLIMIT_STACK)
         most = before[1] if before[1] != resource.RLIM_INFINITY else 64 << 20
         resource.setrlimit(resource.RLIMIT_STACK, (most, before[1]))
@@ -654,9 +592,7 @@ class ProgramTests(ProgramTestCase):
             self.assertEqual(len(os.listdir(folder)), count)
 
     def test_tooLarge(self) -> None:
-        """
-        What execve(2) does not take is told, and a file that is too short.
-        """
+        """What execve(2) does not take is told, and a file that is too short."""
         helper = self.helper()
         self.orderLarge(helper, {"A": "x" * (1 << 18)})
         self.assertEqual(helper.hear(), (FAILED, 1, 0, errno.E2BIG))
@@ -664,9 +600,7 @@ class ProgramTests(ProgramTestCase):
         self.assertEqual(helper.hear(), (FAILED, 1, 0, errno.EBADMSG))
 
     def test_many(self) -> None:
-        """
-        Many orders at a time are all done, and each has its end.
-        """
+        """Many orders at a time are all done, and each has its end."""
         helper = self.helper()
         with open(os.devnull) as null:
             for number in range(1, 51):
@@ -677,9 +611,7 @@ class ProgramTests(ProgramTestCase):
             self.assertEqual(numbers, [*range(1, 51)])
 
     def test_refused(self) -> None:
-        """
-        One that the daemon does not let begin takes no order, and ends.
-        """
+        """One that the daemon does not let begin takes no order, and ends."""
         helper = Running()
         helper.begin = b""
         self.addCleanup(helper.end)
@@ -693,9 +625,7 @@ class ProgramTests(ProgramTestCase):
         helper.pid = 0
 
     def test_queued(self) -> None:
-        """
-        It says which order is the first that it finds.
-        """
+        """It says which order is the first that it finds."""
         helper = Running()
         self.addCleanup(helper.end)
         with open(os.devnull) as null:
@@ -706,9 +636,7 @@ class ProgramTests(ProgramTestCase):
         self.assertEqual(helper.hear()[:2], (STARTED, 7))
 
     def test_daemonGone(self) -> None:
-        """
-        It ends when the daemon is gone, and the programs that run go on.
-        """
+        """It ends when the daemon is gone, and the programs that run go on."""
         helper = self.helper()
         ours, theirs = socket.socketpair()
         with ours:
@@ -721,9 +649,7 @@ class ProgramTests(ProgramTestCase):
             self.assertEqual(ours.recv(100), b"still here")
 
     def test_lastOrders(self) -> None:
-        """
-        What the daemon had ordered before it went is started all the same.
-        """
+        """What the daemon had ordered before it went is started all the same."""
         helper = self.helper()
         ours, theirs = socket.socketpair()
         with ours:

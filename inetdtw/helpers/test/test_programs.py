@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.helpers.programs}.
-"""
+"""Tests for L{inetdtw.helpers.programs}."""
 
 from __future__ import annotations
 
@@ -47,14 +45,10 @@ TAKE_ONE = ("/bin/dd", "of=/dev/null", "count=1", "bs=1000", "status=none")
 
 
 class RepeatingTests(ProgramTestCase):
-    """
-    Tests for programs that are started again for further datagrams.
-    """
+    """Tests for programs that are started again for further datagrams."""
 
     def setUp(self) -> None:
-        """
-        Have a socket with three datagrams.
-        """
+        """Have a socket with three datagrams."""
         super().setUp()
         self.server = self.closing(listening(makeDatagrams()))
         self.server.setblocking(True)
@@ -62,16 +56,12 @@ class RepeatingTests(ProgramTestCase):
         self.sends(b"1", b"2", b"3")
 
     def sends(self, *datagrams: bytes) -> None:
-        """
-        Have datagrams wait.
-        """
+        """Have datagrams wait."""
         for each in datagrams:
             self.sender.send(each)
 
     def kinds(self, helper: Running, argv: Sequence[str], repeats: int) -> list[int]:
-        """
-        The kinds of what is said until a program has ended for good.
-        """
+        """The kinds of what is said until a program has ended for good."""
         helper.order(1, argv, self.server.fileno(), repeats=repeats)
         said: list[Report] = []
         while not said or said[-1][0] != ENDED:
@@ -82,9 +72,7 @@ class RepeatingTests(ProgramTestCase):
         return [kind for kind, _, _, _ in said]
 
     def left(self) -> list[bytes]:
-        """
-        The datagrams that are left.
-        """
+        """The datagrams that are left."""
         self.server.setblocking(False)
         left = []
         while True:
@@ -104,33 +92,25 @@ class RepeatingTests(ProgramTestCase):
         self.assertEqual(self.left(), [])
 
     def test_bound(self) -> None:
-        """
-        There are no more than were allowed.
-        """
+        """There are no more than were allowed."""
         kinds = self.kinds(self.helper(), TAKE_ONE, 1)
         self.assertEqual(kinds, [STARTED, REPEATED, STARTED, ENDED])
         self.assertEqual(self.left(), [b"3"])
 
     def test_none(self) -> None:
-        """
-        Nor is there any without permission.
-        """
+        """Nor is there any without permission."""
         kinds = self.kinds(self.helper(), TAKE_ONE, 0)
         self.assertEqual(kinds, [STARTED, ENDED])
         self.assertEqual(self.left(), [b"2", b"3"])
 
     def test_unread(self) -> None:
-        """
-        A datagram that was left is the daemon's to judge.
-        """
+        """A datagram that was left is the daemon's to judge."""
         kinds = self.kinds(self.helper(), ("/bin/true",), 10)
         self.assertEqual(kinds, [STARTED, ENDED])
         self.assertEqual(self.left(), [b"1", b"2", b"3"])
 
     def test_alike(self) -> None:
-        """
-        So is one that looks like the one before.
-        """
+        """So is one that looks like the one before."""
         self.left()
         self.server.setblocking(True)
         self.sends(b"same", b"same")
@@ -138,9 +118,7 @@ class RepeatingTests(ProgramTestCase):
         self.assertEqual(kinds, [STARTED, ENDED])
 
     def test_settle(self) -> None:
-        """
-        The daemon can take the permission back.
-        """
+        """The daemon can take the permission back."""
         helper = self.helper()
         folder = os.path.abspath(self.mktemp())
         os.mkdir(folder)
@@ -162,9 +140,7 @@ class RepeatingTests(ProgramTestCase):
         self.assertEqual(self.left(), [b"2", b"3"])
 
     def test_nothingKeptOfRepeats(self) -> None:
-        """
-        Nothing of them is open in the helper afterwards.
-        """
+        """Nothing of them is open in the helper afterwards."""
         helper = self.helper()
         before = len(os.listdir(f"/proc/{helper.pid}/fd"))
         self.kinds(helper, TAKE_ONE, 10)
@@ -173,9 +149,7 @@ class RepeatingTests(ProgramTestCase):
         self.assertEqual(len(os.listdir(f"/proc/{helper.pid}/fd")), before)
 
     def test_repeatOf(self) -> None:
-        """
-        There is one if it is wanted, and if there is a descriptor left.
-        """
+        """There is one if it is wanted, and if there is a descriptor left."""
         server = self.closing(listening(makeDatagrams()))
         fd = server.fileno()
         self.assertIsNone(repeatOf(0, fd))
@@ -188,14 +162,10 @@ class RepeatingTests(ProgramTestCase):
 
 
 class PatienceTests(ServingTestCase):
-    """
-    Tests for a fork server when the machine has no room.
-    """
+    """Tests for a fork server when the machine has no room."""
 
     def setUp(self) -> None:
-        """
-        Have one in this process, that starts what the test says.
-        """
+        """Have one in this process, that starts what the test says."""
         super().setUp()
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.ours = self.closing(ours)
@@ -207,9 +177,7 @@ class PatienceTests(ServingTestCase):
         self.patch(self.server._programs, "reap", lambda: None)
 
     def spawn(self, *arguments: Any) -> int:
-        """
-        Start nothing.
-        """
+        """Start nothing."""
         number = self.answers.pop(0)
         if number:
             raise OSError(number, os.strerror(number))
@@ -241,9 +209,7 @@ class PatienceTests(ServingTestCase):
             said += [each[:4] for each in REPORT.iter_unpack(packet)]
 
     def test_stalls(self) -> None:
-        """
-        An order is kept while there is no room, and the daemon hears of it at once.
-        """
+        """An order is kept while there is no room, and the daemon hears of it at once."""
         self.answers = [errno.EAGAIN, errno.ENOMEM, 0]
         self.assertEqual(
             self.order(),
@@ -255,24 +221,18 @@ class PatienceTests(ServingTestCase):
         )
 
     def test_patience(self) -> None:
-        """
-        But not for ever.
-        """
+        """But not for ever."""
         self.patch(programs, "_PATIENCE", -1.0)
         self.answers = [errno.EAGAIN]
         self.assertEqual(self.order(), [(FAILED, 1, 0, errno.EAGAIN)])
 
     def test_otherError(self) -> None:
-        """
-        What will not get better is not waited for.
-        """
+        """What will not get better is not waited for."""
         self.answers = [errno.EACCES]
         self.assertEqual(self.order(), [(FAILED, 1, 0, errno.EACCES)])
 
     def test_daemonGone(self) -> None:
-        """
-        When there is no daemon, that is seen, and reports to it are no error.
-        """
+        """When there is no daemon, that is seen, and reports to it are no error."""
         self.assertTrue(self.server._listen())
         self.ours.close()
         self.assertFalse(self.server._listen())
@@ -281,14 +241,10 @@ class PatienceTests(ServingTestCase):
 
 
 class EndTests(ServingTestCase):
-    """
-    Tests for what a fork server says of programs that have ended.
-    """
+    """Tests for what a fork server says of programs that have ended."""
 
     def setUp(self) -> None:
-        """
-        Have one in this process, with a program.
-        """
+        """Have one in this process, with a program."""
         super().setUp()
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.ours = self.closing(ours)
@@ -300,9 +256,7 @@ class EndTests(ServingTestCase):
         self.server._programs.orders[4] = 9
 
     def wait(self, *given: int) -> Any:
-        """
-        What has ended.
-        """
+        """What has ended."""
         if not self.ended:
             raise ChildProcessError
         return self.ended.pop(), 0, self.usage

@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.helpers.protocol}.
-"""
+"""Tests for L{inetdtw.helpers.protocol}."""
 
 from __future__ import annotations
 
@@ -28,14 +26,10 @@ from inetdtw.test.fakes import ServingTestCase
 
 
 class PartsTests(ServingTestCase):
-    """
-    Tests for L{receive}, L{decode} and L{pairs}.
-    """
+    """Tests for L{receive}, L{decode} and L{pairs}."""
 
     def test_receive(self) -> None:
-        """
-        A packet comes with its descriptors, which no program inherits.
-        """
+        """A packet comes with its descriptors, which no program inherits."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         buffer = memoryview(bytearray(LARGEST))
         with ours, theirs:
@@ -55,9 +49,7 @@ class PartsTests(ServingTestCase):
             self.assertEqual(receive(theirs, buffer), (b"", []))
 
     def test_decode(self) -> None:
-        """
-        What the daemon has encoded is found again.
-        """
+        """What the daemon has encoded is found again."""
         order = Order("/x", ("x", "", "a=b"), {"A": "", "B": "c=d"}, {}, (0, 0, 0))
         self.assertEqual(
             decode(encode(order)),
@@ -83,17 +75,13 @@ class PartsTests(ServingTestCase):
 
 
 class ReportsTests(ServingTestCase):
-    """
-    Tests for L{Reports}, with the daemon's end of the socket.
-    """
+    """Tests for L{Reports}, with the daemon's end of the socket."""
 
     #: More than the daemon looks at of one packet.
     MANY = (1 << 16) // REPORT.size + 100
 
     def setUp(self) -> None:
-        """
-        Have a socket.
-        """
+        """Have a socket."""
         super().setUp()
         self.channel = Channel()
         self.addCleanup(self.channel.close)
@@ -101,18 +89,14 @@ class ReportsTests(ServingTestCase):
         self.addCleanup(self.theirs.close)
 
     def heard(self) -> list[int]:
-        """
-        The numbers of what the daemon was told, in order.
-        """
+        """The numbers of what the daemon was told, in order."""
         numbers: list[int] = []
         while (records := self.channel.receive()) is not None:
             numbers += [REPORT.unpack(record)[1] for record in records]
         return numbers
 
     def test_many(self) -> None:
-        """
-        However many programs have ended at once, the daemon hears of each.
-        """
+        """However many programs have ended at once, the daemon hears of each."""
         reports = Reports(self.theirs)
         for number in range(self.MANY):
             reports.add(ENDED, number, 5, 0)
@@ -121,17 +105,13 @@ class ReportsTests(ServingTestCase):
         self.assertEqual((len(reports), reports.urgent), (0, False))
 
     def test_manyWarm(self) -> None:
-        """
-        Nor does it miss any that were started warm.
-        """
+        """Nor does it miss any that were started warm."""
         ended = [REPORT.pack(ENDED, n, 5, 0, 0) for n in range(self.MANY)]
         _warmhelper.sendAll(self.theirs, ended)
         self.assertEqual(self.heard(), [*range(self.MANY)])
 
     def test_gone(self) -> None:
-        """
-        A daemon that is gone is told nothing.
-        """
+        """A daemon that is gone is told nothing."""
         reports = Reports(self.theirs)
         reports.add(ENDED, 1, 5, 0)
         self.channel.close()

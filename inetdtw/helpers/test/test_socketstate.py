@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.helpers.socketstate}.
-"""
+"""Tests for L{inetdtw.helpers.socketstate}."""
 
 from __future__ import annotations
 
@@ -28,29 +26,21 @@ BACKLOG = 64
 
 
 def dropAll(sock: socket.socket) -> None:
-    """
-    Have a socket get nothing any more, as a filter drops it: see bpf(4).
-    """
+    """Have a socket get nothing any more, as a filter drops it: see bpf(4)."""
     code = ctypes.create_string_buffer(struct.pack("HBBI", 6, 0, 0, 0))
     program = struct.pack("HL", 1, ctypes.addressof(code))
     sock.setsockopt(socket.SOL_SOCKET, 26, program)
 
 
 class OriginalTestCase(SynchronousTestCase):
-    """
-    A test of sockets that programs have had.
-    """
+    """A test of sockets that programs have had."""
 
     def stream(self) -> socket.socket:
-        """
-        A socket that listens.
-        """
+        """A socket that listens."""
         return self.made(listening(makeService()))
 
     def datagrams(self) -> socket.socket:
-        """
-        A socket for datagrams whose port was asked for.
-        """
+        """A socket for datagrams whose port was asked for."""
         probe = listening(makeDatagrams())
         where = probe.getsockname()
         probe.close()
@@ -60,18 +50,14 @@ class OriginalTestCase(SynchronousTestCase):
         return sock
 
     def made(self, sock: socket.socket) -> socket.socket:
-        """
-        Close a socket when the test is over.
-        """
+        """Close a socket when the test is over."""
         self.addCleanup(sock.close)
         return sock
 
     def restored(
         self, sock: socket.socket, harm: Callable[[socket.socket], object]
     ) -> str | None:
-        """
-        What is said of a socket that something was done to.
-        """
+        """What is said of a socket that something was done to."""
         original = Original(sock)
         harm(sock)
         backlog = BACKLOG if sock.type == socket.SOCK_STREAM else None
@@ -81,21 +67,15 @@ class OriginalTestCase(SynchronousTestCase):
 
 
 class RestoreTests(OriginalTestCase):
-    """
-    Tests for L{Original.restore}.
-    """
+    """Tests for L{Original.restore}."""
 
     def test_nothing(self) -> None:
-        """
-        A socket that nobody has changed is as it was.
-        """
+        """A socket that nobody has changed is as it was."""
         for sock in (self.stream(), self.datagrams()):
             self.assertIsNone(self.restored(sock, lambda each: None))
 
     def test_options(self) -> None:
-        """
-        Options are set as they were, those of every level.
-        """
+        """Options are set as they were, those of every level."""
         stamp = struct.pack("ll", 3, 0)
         options: list[tuple[int, int, int | bytes]] = [
             (socket.SOL_SOCKET, socket.SO_RCVTIMEO, stamp),
@@ -132,9 +112,7 @@ class RestoreTests(OriginalTestCase):
                 self.assertEqual(sock.getsockopt(level, number, 16), before)
 
     def test_flags(self) -> None:
-        """
-        It does not block, and nobody is sent signals for it.
-        """
+        """It does not block, and nobody is sent signals for it."""
 
         def harm(sock: socket.socket) -> None:
             sock.setblocking(True)
@@ -148,9 +126,7 @@ class RestoreTests(OriginalTestCase):
         self.assertEqual(fcntl.fcntl(sock, fcntl.F_GETOWN), 0)
 
     def test_connected(self) -> None:
-        """
-        A socket for datagrams has no peer, and still its address.
-        """
+        """A socket for datagrams has no peer, and still its address."""
         sock, peer = self.datagrams(), self.datagrams()
         where = sock.getsockname()
         found = self.restored(sock, lambda each: each.connect(peer.getsockname()))
@@ -159,9 +135,7 @@ class RestoreTests(OriginalTestCase):
         self.assertEqual(sock.getsockname(), where)
 
     def test_connectedForGood(self) -> None:
-        """
-        Where it cannot be disconnected, it is of no use.
-        """
+        """Where it cannot be disconnected, it is of no use."""
         self.patch(socketstate, "disconnect", lambda sock: None)
         sock, peer = self.datagrams(), self.datagrams()
         original = Original(sock)
@@ -170,9 +144,7 @@ class RestoreTests(OriginalTestCase):
 
     @skipUnless(LINUX, "only Linux has a queue of errors")
     def test_errors(self) -> None:
-        """
-        No error is left in it.
-        """
+        """No error is left in it."""
 
         def harm(sock: socket.socket) -> None:
             sock.setsockopt(socket.IPPROTO_IP, 11, 1)
@@ -188,9 +160,7 @@ class RestoreTests(OriginalTestCase):
 
     @skipUnless(LINUX, "elsewhere that is no error")
     def test_errorOfPath(self) -> None:
-        """
-        Nor is one left in a socket with a path, whose datagrams stay.
-        """
+        """Nor is one left in a socket with a path, whose datagrams stay."""
         folder = os.path.relpath(self.mktemp())
         os.mkdir(folder)
         made = []
@@ -214,9 +184,7 @@ class RestoreTests(OriginalTestCase):
 
     @skipUnless(LINUX, "only Linux has a socket filter")
     def test_filter(self) -> None:
-        """
-        No filter drops anything; one that is locked is there for good.
-        """
+        """No filter drops anything; one that is locked is there for good."""
         sock = self.datagrams()
         found = self.restored(sock, dropAll)
         self.assertEqual(found, "a program has attached a filter to its socket")
@@ -233,9 +201,7 @@ class RestoreTests(OriginalTestCase):
 
     @skipUnless(LINUX, "only Linux says what belongs to a socket")
     def test_keys(self) -> None:
-        """
-        A listening socket with a key, which clients must have too, is of no use.
-        """
+        """A listening socket with a key, which clients must have too, is of no use."""
         sock = self.stream()
         original = Original(sock)
         client = struct.pack("=HHI", socket.AF_INET, 0, 0x0100007F).ljust(128, b"\0")
@@ -248,17 +214,13 @@ class RestoreTests(OriginalTestCase):
 
     @skipUnless(LINUX, "elsewhere the numbers are others")
     def test_barring(self) -> None:
-        """
-        An option that keeps clients away is told from others.
-        """
+        """An option that keeps clients away is told from others."""
         found = self.restored(self.stream(), lambda each: each.setsockopt(0, 21, 255))
         said = "a program has set an option that keeps clients away"
         self.assertEqual(found, said)
 
     def test_route(self) -> None:
-        """
-        What is sent takes no route that a program has chosen.
-        """
+        """What is sent takes no route that a program has chosen."""
         route = bytes((131, 7, 4, 127, 0, 0, 9, 0))
         for sock in (self.stream(), self.datagrams()):
             self.assertIsNone(
@@ -274,9 +236,7 @@ class RestoreTests(OriginalTestCase):
 
     @skipUnless(LINUX, "only Linux has MSG_MORE")
     def test_begun(self) -> None:
-        """
-        An answer is not added to a datagram that a program has begun.
-        """
+        """An answer is not added to a datagram that a program has begun."""
         sock, first, second = self.datagrams(), self.datagrams(), self.datagrams()
         self.restored(
             sock,
@@ -303,9 +263,7 @@ class RestoreTests(OriginalTestCase):
 
     @skipUnless(LINUX, "elsewhere that does nothing")
     def test_shutDatagrams(self) -> None:
-        """
-        A socket for datagrams that was shut down is of no use.
-        """
+        """A socket for datagrams that was shut down is of no use."""
         for how in (socket.SHUT_RDWR, socket.SHUT_RD):
             sock = self.datagrams()
             original = Original(sock)
@@ -313,9 +271,7 @@ class RestoreTests(OriginalTestCase):
             self.assertRaises(Spoiled, original.restore)
 
     def test_shutPath(self) -> None:
-        """
-        Nor is one that has a path.
-        """
+        """Nor is one that has a path."""
         sock = self.made(socket.socket(socket.AF_UNIX))
         sock.bind(os.path.relpath(self.mktemp()))
         sock.listen(BACKLOG)
@@ -324,9 +280,7 @@ class RestoreTests(OriginalTestCase):
         self.assertRaises(Spoiled, original.restore, BACKLOG)
 
     def test_connection(self) -> None:
-        """
-        Nor is one that a program has made a connection of.
-        """
+        """Nor is one that a program has made a connection of."""
         sock, other = self.stream(), self.stream()
         original = Original(sock)
         sock.shutdown(socket.SHUT_RDWR)
@@ -335,9 +289,7 @@ class RestoreTests(OriginalTestCase):
         self.assertRaises(Spoiled, original.restore, BACKLOG)
 
     def test_forGood(self) -> None:
-        """
-        Nor is one with an option that cannot be set as it was.
-        """
+        """Nor is one with an option that cannot be set as it was."""
         sock = self.datagrams()
         original = Original(sock)
         original._options[(socket.SOL_SOCKET, socket.SO_RCVBUF, 0)] = 1 << 30
@@ -345,14 +297,10 @@ class RestoreTests(OriginalTestCase):
 
 
 class ChangingTests(OriginalTestCase):
-    """
-    Tests for L{Original.changing}.
-    """
+    """Tests for L{Original.changing}."""
 
     def test_changing(self) -> None:
-        """
-        What is set meanwhile stays, and nothing else.
-        """
+        """What is set meanwhile stays, and nothing else."""
         sock = self.stream()
         original = Original(sock)
         with original.changing():

@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.helpers.spawn}.
-"""
+"""Tests for L{inetdtw.helpers.spawn}."""
 
 from __future__ import annotations
 
@@ -61,9 +59,7 @@ def ignored(mask: str | bytes, *others: int) -> int:
 
 
 def children() -> set[str]:
-    """
-    The children of this process, where the system tells.
-    """
+    """The children of this process, where the system tells."""
     path = f"/proc/self/task/{os.getpid()}/children"
     if not os.path.exists(path):
         return set()
@@ -72,23 +68,17 @@ def children() -> set[str]:
 
 
 def contextWith(**given: str) -> dict[str, str]:
-    """
-    The context that changes nothing but this.
-    """
+    """The context that changes nothing but this."""
     return {**contextOf(Context().words()), **given}
 
 
 class StartTestsMixin:
-    """
-    Tests for what starts a program.
-    """
+    """Tests for what starts a program."""
 
     start: Callable[..., int]
 
     def run_(self: Any, *arguments: Any, **given: Any) -> bytes:
-        """
-        Start a program, and give what it writes to its descriptors.
-        """
+        """Start a program, and give what it writes to its descriptors."""
         ours, theirs = socket.socketpair()
         with ours:
             with theirs:
@@ -105,9 +95,7 @@ class StartTestsMixin:
         return said
 
     def probe(self: Any, **given: Any) -> Any:
-        """
-        What a program finds.
-        """
+        """What a program finds."""
         path = os.path.realpath(sys.executable)
         argv = ("python", "-I", "-S", "-c", PROBE, "a b", "")
         said = self.run_(path, argv, {"A": "1", "B": "\udcff"}, **given)
@@ -131,9 +119,7 @@ class StartTestsMixin:
         self.assertEqual(set(fds) - {"0", "1", "2"} - left, set())
 
     def test_three(self: Any) -> None:
-        """
-        Each of three descriptors comes to its place.
-        """
+        """Each of three descriptors comes to its place."""
         pairs = [os.pipe() for _ in range(3)]
         pid = self.start(
             ["/bin/sh"],
@@ -152,24 +138,18 @@ class StartTestsMixin:
         self.assertEqual(said, [b"zero one\n", b"two\n"])
 
     def test_arguments(self: Any) -> None:
-        """
-        The arguments and the environment are exactly those.
-        """
+        """The arguments and the environment are exactly those."""
         found = self.probe()
         self.assertEqual(found["argv"], ["-c", "a b", ""])
         environ = {k: v for k, v in found["environ"].items() if k != "LC_CTYPE"}
         self.assertEqual(environ, {"A": "1", "B": "\udcff"})
 
     def test_session(self: Any) -> None:
-        """
-        The program leads a session of its own.
-        """
+        """The program leads a session of its own."""
         self.assertTrue(self.probe()["leads"])
 
     def test_signals(self: Any) -> None:
-        """
-        The program ignores and blocks no signal, whatever this process does.
-        """
+        """The program ignores and blocks no signal, whatever this process does."""
         for number in (signal.SIGHUP, signal.SIGUSR1):
             self.addCleanup(
                 signal.signal, number, signal.signal(number, signal.SIG_IGN)
@@ -181,9 +161,7 @@ class StartTestsMixin:
         self.assertEqual(ignored(found["ignored"], signal.SIGPIPE, signal.SIGXFSZ), 0)
 
     def test_pipeSignal(self: Any) -> None:
-        """
-        Nor the signal for a broken pipe, which this process ignores.
-        """
+        """Nor the signal for a broken pipe, which this process ignores."""
         said = self.run_(
             "/bin/sh",
             ("sh", "-c", "grep SigIgn /proc/self/status"),
@@ -207,9 +185,7 @@ class StartTestsMixin:
         self.assertLessEqual(children(), before)
 
     def test_notExecutable(self: Any) -> None:
-        """
-        So is it that it cannot be executed.
-        """
+        """So is it that it cannot be executed."""
         given: Any = (["/etc/passwd"], ("x",), {}, [0])
         why = self.assertRaises(OSError, self.start, *given)
         self.assertEqual(why.errno, errno.EACCES)
@@ -229,9 +205,7 @@ class StartTestsMixin:
         return path
 
     def test_search(self: Any) -> None:
-        """
-        Of several paths it is the first that can be executed, as in PATH.
-        """
+        """Of several paths it is the first that can be executed, as in PATH."""
         bad = [self.install("forbidden", 0o644), "/nowhere/prog", "/etc/passwd/prog"]
         bad += [os.path.dirname(bad[0]), "/" + "x" * 5000, "x/" * 5000]
         first, second = self.install("first"), self.install("second")
@@ -249,9 +223,7 @@ class StartTestsMixin:
             os.waitpid(pid, 0)
 
     def test_searchInVain(self: Any) -> None:
-        """
-        Where none can be, the error says whether one is there.
-        """
+        """Where none can be, the error says whether one is there."""
         forbidden = self.install("forbidden", 0o644)
         for paths, code in (
             (["/nowhere/a", "/etc/passwd/a"], errno.ENOENT),
@@ -263,9 +235,7 @@ class StartTestsMixin:
             self.assertEqual(why.errno, code)
 
     def test_searchEnds(self: Any) -> None:
-        """
-        What is wrong with a program that was found ends the search.
-        """
+        """What is wrong with a program that was found ends the search."""
         given: Any = ([self.install("a"), self.install("b")], ("a", "x" * (1 << 18)))
         why = self.assertRaises(OSError, self.start, *given, {}, [0])
         self.assertEqual(why.errno, errno.E2BIG)
@@ -283,31 +253,23 @@ class StartTestsMixin:
         self.assertEqual(said, os.fsencode(path) + b" a b 1\n")
 
     def test_leavesNothing(self: Any) -> None:
-        """
-        This process has no more open afterwards than before.
-        """
+        """This process has no more open afterwards than before."""
         self.leavesNothingOpen(lambda: self.run_("/bin/true", ("true",), {}))
 
 
 class SpawnTests(ServingTestCase, StartTestsMixin):
-    """
-    Tests for L{spawn}.
-    """
+    """Tests for L{spawn}."""
 
     start = staticmethod(spawn)
 
 
 class ForkAndExecTests(ServingTestCase, StartTestsMixin):
-    """
-    Tests for L{forkAndExec}.
-    """
+    """Tests for L{forkAndExec}."""
 
     start = staticmethod(forkAndExec)
 
     def test_limits(self) -> None:
-        """
-        The program has the limits, and this process its own.
-        """
+        """The program has the limits, and this process its own."""
         before = resource.getrlimit(resource.RLIMIT_NOFILE)
         found = self.probe(limits=[(resource.RLIMIT_NOFILE, 20, 30)])
         self.assertEqual(found["nofile"], [20, 30])
@@ -328,9 +290,7 @@ class ForkAndExecTests(ServingTestCase, StartTestsMixin):
         self.assertEqual((os.getcwd(), os.umask(0o022)), (before, 0o022))
 
     def test_noDirectory(self) -> None:
-        """
-        Without its directory it is not started.
-        """
+        """Without its directory it is not started."""
         context = contextWith(directory="/nowhere")
         why = self.assertRaises(
             Astray, forkAndExec, ["/bin/true"], ("true",), {}, [0], (), context
@@ -339,9 +299,7 @@ class ForkAndExecTests(ServingTestCase, StartTestsMixin):
         self.assertEqual(reasonOf(why), "/nowhere: No such file or directory")
 
     def test_identity(self) -> None:
-        """
-        As root, the program is another user's, with that user's groups.
-        """
+        """As root, the program is another user's, with that user's groups."""
         if os.getuid() != 0:
             self.skipTest("only root can do that")
         context = contextWith(uid="65534", gid="65533", groups="65533,8")
@@ -362,9 +320,7 @@ class ForkAndExecTests(ServingTestCase, StartTestsMixin):
         )
 
     def test_sameIdentity(self) -> None:
-        """
-        A user that is this process' own needs no capability: root may have none.
-        """
+        """A user that is this process' own needs no capability: root may have none."""
 
         def setgroups(groups: list[int]) -> None:
             raise PermissionError(errno.EPERM, "Operation not permitted")
@@ -380,9 +336,7 @@ class ForkAndExecTests(ServingTestCase, StartTestsMixin):
         self.assertEqual(why.errno, errno.EPERM)
 
     def test_noProcesses(self) -> None:
-        """
-        When the machine has no room for another process, nothing is left open.
-        """
+        """When the machine has no room for another process, nothing is left open."""
 
         def fork() -> int:
             raise BlockingIOError(errno.EAGAIN, "no more processes")
@@ -396,14 +350,10 @@ class ForkAndExecTests(ServingTestCase, StartTestsMixin):
 
 
 class LimitsOfTests(ServingTestCase):
-    """
-    Tests for L{limitsOf}.
-    """
+    """Tests for L{limitsOf}."""
 
     def test_limits(self) -> None:
-        """
-        What is a limit in a context comes with its number, and nothing else does.
-        """
+        """What is a limit in a context comes with its number, and nothing else does."""
         context = {"umask": "022", "RLIMIT_CPU": "1:2", "RLIMIT_NOFILE": "3:-1"}
         self.assertEqual(
             limitsOf(context),
@@ -412,9 +362,7 @@ class LimitsOfTests(ServingTestCase):
 
 
 class MakeRoomTests(ServingTestCase):
-    """
-    Tests for L{makeRoom}.
-    """
+    """Tests for L{makeRoom}."""
 
     def room(self, most: int, hard: int) -> list[tuple[int, tuple[int, int]]]:
         """
@@ -443,9 +391,7 @@ class MakeRoomTests(ServingTestCase):
             self.assertEqual(self.room(100, hard), wanted)
 
     def test_kept(self) -> None:
-        """
-        One that is high enough stays, as does one that is lower for programs only.
-        """
+        """One that is high enough stays, as does one that is lower for programs only."""
         for hard in (0, 99, 100):
             self.assertEqual(self.room(100, hard), [])
         for hard in (0, 99, resource.RLIM_INFINITY):
@@ -453,14 +399,10 @@ class MakeRoomTests(ServingTestCase):
 
 
 class ContextOfTests(ServingTestCase):
-    """
-    Tests for L{contextOf}.
-    """
+    """Tests for L{contextOf}."""
 
     def test_same(self) -> None:
-        """
-        It reads what a context says, of a user and with limits.
-        """
+        """It reads what a context says, of a user and with limits."""
         limits = (("RLIMIT_CPU", 1, 2),)
         context = Context(Identity(3, 4, (5, 6)), 0o027, "/a=b", 7, "/c", limits)
         words = list(context.words())
@@ -468,9 +410,7 @@ class ContextOfTests(ServingTestCase):
         self.assertEqual(contextOf(words)["directory"], "/a=b")
 
     def test_missing(self) -> None:
-        """
-        A context that does not say all there is to say is none.
-        """
+        """A context that does not say all there is to say is none."""
         words = list(Context(Identity(3, 4, (5,))).words())
         for left in words:
             short = [word for word in words if word != left]
@@ -479,17 +419,13 @@ class ContextOfTests(ServingTestCase):
             self.assertIn(name, str(why))
 
     def test_half(self) -> None:
-        """
-        A user without a group is none, nor is a group without a user.
-        """
+        """A user without a group is none, nor is a group without a user."""
         for name in ("uid", "gid"):
             words = [f"{n}={value}" for n, value in contextWith(**{name: "1"}).items()]
             self.assertRaises(ValueError, contextOf, words)
 
     def test_unknown(self) -> None:
-        """
-        Nor is one with a word that is not known, or comes twice.
-        """
+        """Nor is one with a word that is not known, or comes twice."""
         words = list(Context().words())
         for more in ("user=3", "uid", "uid=3", "RLIMIT_NONE=1:1", "getrlimit=1:1", ""):
             why = self.assertRaises(ValueError, contextOf, [*words, more])

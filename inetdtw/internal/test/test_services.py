@@ -2,9 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.internal.services}.
-"""
+"""Tests for L{inetdtw.internal.services}."""
 
 from __future__ import annotations
 
@@ -42,16 +40,12 @@ PRINTABLE = "".join(map(chr, range(32, 127))).encode("ascii")
 
 
 def clockAt(seconds: float) -> Callable[[], float]:
-    """
-    Make a clock that stands still.
-    """
+    """Make a clock that stands still."""
     return lambda: seconds
 
 
 def buildProtocol(name: str, clock: Callable[[], float] = clockAt(0)) -> Protocol:
-    """
-    Make the protocol of one connection to a built-in service.
-    """
+    """Make the protocol of one connection to a built-in service."""
     protocol = streamFactory(name, clock).buildProtocol(
         IPv4Address("TCP", "192.0.2.1", 40000)
     )
@@ -62,9 +56,7 @@ def buildProtocol(name: str, clock: Callable[[], float] = clockAt(0)) -> Protoco
 def connect(
     name: str, clock: Callable[[], float] = clockAt(0)
 ) -> tuple[Protocol, StringTransport]:
-    """
-    Connect a client that only looks at what it is sent.
-    """
+    """Connect a client that only looks at what it is sent."""
     protocol = buildProtocol(name, clock)
     transport = StringTransport()
     protocol.makeConnection(transport)
@@ -87,40 +79,30 @@ class SlowClient(FileDescriptor):
         self.startReading()
 
     def writeSomeData(self, data: bytes) -> int:
-        """
-        Take no more than the client is willing to read.
-        """
+        """Take no more than the client is willing to read."""
         chunk = bytes(data[: self._willing])
         self._willing -= len(chunk)
         self.taken += chunk
         return len(chunk)
 
     def read(self, size: int) -> object:
-        """
-        Let the client read, and give back what the reactor would be told.
-        """
+        """Let the client read, and give back what the reactor would be told."""
         self._willing = size
         return self.doWrite()
 
     @property
     def reading(self) -> bool:
-        """
-        Whether the server reads from the client.
-        """
+        """Whether the server reads from the client."""
         return self in self.memoryReactor.readers
 
     @property
     def buffered(self) -> int:
-        """
-        How much the server holds for the client.
-        """
+        """How much the server holds for the client."""
         return len(self.dataBuffer) - self.offset + self._tempDataLen
 
 
 def connectSlowly(name: str) -> tuple[Any, SlowClient]:
-    """
-    Connect a client that reads nothing unless told to.
-    """
+    """Connect a client that reads nothing unless told to."""
     protocol = buildProtocol(name)
     client = SlowClient()
     protocol.makeConnection(client)
@@ -128,18 +110,14 @@ def connectSlowly(name: str) -> tuple[Any, SlowClient]:
 
 
 class RecordingDatagrams:
-    """
-    A datagram transport that records what is sent, or fails.
-    """
+    """A datagram transport that records what is sent, or fails."""
 
     def __init__(self, failure: Exception | None = None) -> None:
         self.sent: list[tuple[bytes, Any]] = []
         self._failure = failure
 
     def write(self, datagram: bytes, addr: Any) -> None:
-        """
-        Record a datagram, or raise what this transport was made with.
-        """
+        """Record a datagram, or raise what this transport was made with."""
         if self._failure is not None:
             raise self._failure
         self.sent.append((datagram, addr))
@@ -151,9 +129,7 @@ def serve(
     failure: Exception | None = None,
     guard: ReflectorGuard | None = None,
 ) -> tuple[DatagramProtocol, RecordingDatagrams]:
-    """
-    Serve a built-in service over a recording datagram transport.
-    """
+    """Serve a built-in service over a recording datagram transport."""
     guard = guard or ReflectorGuard(clockAt(0))
     protocol = datagramProtocol(name, clock, guard)
     transport = RecordingDatagrams(failure)
@@ -162,23 +138,17 @@ def serve(
 
 
 class NamesTests(SynchronousTestCase):
-    """
-    Tests for the names of the services.
-    """
+    """Tests for the names of the services."""
 
     def test_names(self) -> None:
-        """
-        There are five services, each over TCP and UDP.
-        """
+        """There are five services, each over TCP and UDP."""
         self.assertEqual(NAMES, {"echo", "discard", "chargen", "daytime", "time"})
         for name in NAMES:
             connect(name)
             serve(name)
 
     def test_unknown(self) -> None:
-        """
-        An unknown name raises a C{KeyError} that says which name it was.
-        """
+        """An unknown name raises a C{KeyError} that says which name it was."""
         guard = ReflectorGuard()
         for make in (
             lambda: streamFactory("qotd", clockAt(0)),
@@ -189,9 +159,7 @@ class NamesTests(SynchronousTestCase):
             self.assertEqual(str(error), "no built-in service is called 'qotd'")
 
     def test_quiet(self) -> None:
-        """
-        Starting and stopping a service logs nothing.
-        """
+        """Starting and stopping a service logs nothing."""
         protocol = datagramProtocol("echo", clockAt(0), ReflectorGuard())
         factory = streamFactory("echo", clockAt(0))
         with capturedLogs() as events:
@@ -203,14 +171,10 @@ class NamesTests(SynchronousTestCase):
 
 
 class StreamEchoTests(SynchronousTestCase):
-    """
-    Tests for C{echo} over TCP.
-    """
+    """Tests for C{echo} over TCP."""
 
     def test_echo(self) -> None:
-        """
-        Whatever bytes come go back as they came.
-        """
+        """Whatever bytes come go back as they came."""
         protocol, transport = connect("echo")
         data = bytes(range(256))
         protocol.dataReceived(data)
@@ -219,9 +183,7 @@ class StreamEchoTests(SynchronousTestCase):
         self.assertFalse(transport.disconnecting)
 
     def test_pausesForSlowClient(self) -> None:
-        """
-        Nothing more is read from a client that does not read, until it does.
-        """
+        """Nothing more is read from a client that does not read, until it does."""
         protocol, client = connectSlowly("echo")
         received = 0
         while client.reading and received < 10 * client.bufferSize:
@@ -247,9 +209,7 @@ class StreamEchoTests(SynchronousTestCase):
         self.assertEqual(client.taken, b"the last words")
 
     def test_halfCloseWithNothingLeft(self) -> None:
-        """
-        The connection of a client that has all its data is closed at once.
-        """
+        """The connection of a client that has all its data is closed at once."""
         protocol, client = connectSlowly("echo")
         protocol.readConnectionLost()
         self.assertIs(client.read(0), CONNECTION_DONE)
@@ -267,9 +227,7 @@ class StreamEchoTests(SynchronousTestCase):
         self.assertEqual(client.taken, data)
 
     def test_clientGone(self) -> None:
-        """
-        A client that vanishes while the service waits for it is no error.
-        """
+        """A client that vanishes while the service waits for it is no error."""
         protocol, client = connectSlowly("echo")
         protocol.dataReceived(b"x" * (client.bufferSize + 1))
         client.connectionLost(CONNECTION_DONE)
@@ -278,31 +236,23 @@ class StreamEchoTests(SynchronousTestCase):
 
 
 class StreamDiscardTests(SynchronousTestCase):
-    """
-    Tests for C{discard} over TCP.
-    """
+    """Tests for C{discard} over TCP."""
 
     def test_discard(self) -> None:
-        """
-        Data is read and nothing is sent.
-        """
+        """Data is read and nothing is sent."""
         protocol, transport = connect("discard")
         protocol.dataReceived(b"x" * 100000)
         self.assertEqual(transport.value(), b"")
         self.assertFalse(transport.disconnecting)
 
     def test_halfClose(self) -> None:
-        """
-        Twisted closes the connection when the client has nothing more to say.
-        """
+        """Twisted closes the connection when the client has nothing more to say."""
         protocol, _ = connect("discard")
         self.assertFalse(IHalfCloseableProtocol.providedBy(protocol))
 
 
 class StreamChargenTests(SynchronousTestCase):
-    """
-    Tests for C{chargen} over TCP.
-    """
+    """Tests for C{chargen} over TCP."""
 
     def test_lines(self) -> None:
         """
@@ -332,9 +282,7 @@ class StreamChargenTests(SynchronousTestCase):
         self.assertGreater(len(client.taken), 90 * 1000)
 
     def test_input(self) -> None:
-        """
-        What the client sends is thrown away and changes nothing.
-        """
+        """What the client sends is thrown away and changes nothing."""
         protocol, transport = connect("chargen")
         protocol.dataReceived(b"x" * 1000)
         self.assertEqual(transport.value(), b"")
@@ -343,9 +291,7 @@ class StreamChargenTests(SynchronousTestCase):
         self.assertFalse(transport.streaming)
 
     def test_halfClose(self) -> None:
-        """
-        The service goes on when the client has shut its writing side.
-        """
+        """The service goes on when the client has shut its writing side."""
         protocol, client = connectSlowly("chargen")
         verifyObject(IHalfCloseableProtocol, protocol)
         protocol.readConnectionLost()
@@ -354,9 +300,7 @@ class StreamChargenTests(SynchronousTestCase):
         self.assertGreater(len(client.taken), 50000)
 
     def test_clientGone(self) -> None:
-        """
-        Nothing is produced for a client that has vanished.
-        """
+        """Nothing is produced for a client that has vanished."""
         protocol, client = connectSlowly("chargen")
         client.connectionLost(CONNECTION_DONE)
         protocol.writeConnectionLost()
@@ -365,30 +309,22 @@ class StreamChargenTests(SynchronousTestCase):
 
 
 class ClockTests(SynchronousTestCase):
-    """
-    Tests for C{daytime} and C{time}.
-    """
+    """Tests for C{daytime} and C{time}."""
 
     def setUp(self) -> None:
-        """
-        Put the test where local time is three hours ahead of UTC.
-        """
+        """Put the test where local time is three hours ahead of UTC."""
         self.addCleanup(self.setZone, os.environ.get("TZ"))
         self.setZone("XXX-3")
 
     def setZone(self, zone: str | None) -> None:
-        """
-        Set or unset the time zone of this process.
-        """
+        """Set or unset the time zone of this process."""
         os.environ.pop("TZ", None)
         if zone is not None:
             os.environ["TZ"] = zone
         time.tzset()
 
     def answers(self, name: str, now: float) -> bytes:
-        """
-        Ask a service over TCP and UDP, and compare the answers.
-        """
+        """Ask a service over TCP and UDP, and compare the answers."""
         _, stream = connect(name, clockAt(now))
         self.assertTrue(stream.disconnecting)
         protocol, datagrams = serve(name, clockAt(now))
@@ -398,39 +334,29 @@ class ClockTests(SynchronousTestCase):
         return answer
 
     def test_daytime(self) -> None:
-        """
-        C{daytime} says the local time in the C locale and ends the line.
-        """
+        """C{daytime} says the local time in the C locale and ends the line."""
         self.assertEqual(
             self.answers("daytime", 1_700_000_000.9), b"Wed Nov 15 01:13:20 2023\r\n"
         )
 
     def test_daytimePadding(self) -> None:
-        """
-        A one-digit day of the month has a blank in front.
-        """
+        """A one-digit day of the month has a blank in front."""
         self.assertEqual(self.answers("daytime", 0), b"Thu Jan  1 03:00:00 1970\r\n")
 
     def test_time(self) -> None:
-        """
-        C{time} sends the seconds since 1900 in four bytes, big end first.
-        """
+        """C{time} sends the seconds since 1900 in four bytes, big end first."""
         # Both numbers are RFC 868's own: 1970-01-01 and 1980-01-01, in UTC.
         for now, since1900 in ((0, 2_208_988_800), (315_532_800.7, 2_524_521_600)):
             self.assertEqual(self.answers("time", now), since1900.to_bytes(4, "big"))
 
     def test_timeRollsOver(self) -> None:
-        """
-        C{time} begins again at zero on 2036-02-07 06:28:16 UTC.
-        """
+        """C{time} begins again at zero on 2036-02-07 06:28:16 UTC."""
         self.assertEqual(self.answers("time", 2_085_978_495), b"\xff\xff\xff\xff")
         self.assertEqual(self.answers("time", 2_085_978_496), b"\0\0\0\0")
         self.assertEqual(self.answers("time", 2_085_978_497), b"\0\0\0\1")
 
     def test_clockIsAskedEachTime(self) -> None:
-        """
-        One factory and one datagram protocol tell every client a fresh time.
-        """
+        """One factory and one datagram protocol tell every client a fresh time."""
         clock = Clock()
         factory = streamFactory("time", clock.seconds)
         protocol, datagrams = serve("time", clock.seconds)
@@ -448,14 +374,10 @@ class ClockTests(SynchronousTestCase):
 
 
 class DatagramTests(SynchronousTestCase):
-    """
-    Tests for the services over UDP.
-    """
+    """Tests for the services over UDP."""
 
     def test_echo(self) -> None:
-        """
-        C{echo} sends every datagram back as it came, an empty one too.
-        """
+        """C{echo} sends every datagram back as it came, an empty one too."""
         protocol, transport = serve("echo")
         for datagram in (b"one", b"", bytes(range(256))):
             protocol.datagramReceived(datagram, PEER)
@@ -464,14 +386,10 @@ class DatagramTests(SynchronousTestCase):
         )
 
     def test_sameAddress(self) -> None:
-        """
-        The transport is handed back the address object it handed over.
-        """
+        """The transport is handed back the address object it handed over."""
 
         class Address(tuple):  # type: ignore[type-arg]
-            """
-            An address that knows more than it shows.
-            """
+            """An address that knows more than it shows."""
 
         address: Any = Address(("2001:db8::1", 40000, 0, 3))
         for name in NAMES - {"discard"}:
@@ -480,9 +398,7 @@ class DatagramTests(SynchronousTestCase):
             self.assertIs(transport.sent[0][1], address)
 
     def test_discard(self) -> None:
-        """
-        C{discard} answers nothing, and so refuses nobody.
-        """
+        """C{discard} answers nothing, and so refuses nobody."""
         protocol, transport = serve("discard")
         with capturedLogs() as events:
             protocol.datagramReceived(b"x", PEER)
@@ -490,9 +406,7 @@ class DatagramTests(SynchronousTestCase):
         self.assertEqual((transport.sent, events), ([], []))
 
     def test_chargen(self) -> None:
-        """
-        C{chargen} answers with one line, the next one each time.
-        """
+        """C{chargen} answers with one line, the next one each time."""
         protocol, transport = serve("chargen")
         for _ in range(96):
             protocol.datagramReceived(b"x", PEER)
@@ -503,9 +417,7 @@ class DatagramTests(SynchronousTestCase):
         self.assertEqual(lines[95], lines[0])
 
     def test_loopback(self) -> None:
-        """
-        A peer at 127.0.0.1 is answered.
-        """
+        """A peer at 127.0.0.1 is answered."""
         protocol, transport = serve("echo")
         protocol.datagramReceived(b"x", LOOPBACK)
         self.assertEqual(transport.sent, [(b"x", LOOPBACK)])
@@ -524,9 +436,7 @@ class DatagramTests(SynchronousTestCase):
             self.assertEqual((event["service"], event["peer"]), (name, "192.0.2.1:7"))
 
     def test_writeFails(self) -> None:
-        """
-        An answer that cannot be sent is logged and harms nothing.
-        """
+        """An answer that cannot be sent is logged and harms nothing."""
         for failure in (
             OSError(errno.ENETUNREACH, "unreachable"),
             MessageLengthError("message too long"),
@@ -558,22 +468,16 @@ class DatagramTests(SynchronousTestCase):
         self.assertEqual(counts, [1, 0, 1, 1])
 
     def test_otherErrors(self) -> None:
-        """
-        An error that is not the network's is not hidden.
-        """
+        """An error that is not the network's is not hidden."""
         protocol, _ = serve("echo", failure=ZeroDivisionError())
         self.assertRaises(ZeroDivisionError, protocol.datagramReceived, b"x", PEER)
 
 
 class ReflectorGuardTests(SynchronousTestCase):
-    """
-    Tests for L{ReflectorGuard}.
-    """
+    """Tests for L{ReflectorGuard}."""
 
     def setUp(self) -> None:
-        """
-        Make a guard with a clock.
-        """
+        """Make a guard with a clock."""
         self.clock = Clock()
         self.guard = ReflectorGuard(self.clock.seconds)
 
@@ -587,9 +491,7 @@ class ReflectorGuardTests(SynchronousTestCase):
             self.assertEqual(refused, [0, 7, 9, 13, 17, 19, 37])
 
     def test_addedPorts(self) -> None:
-        """
-        A port is refused as long as one service is served on it.
-        """
+        """A port is refused as long as one service is served on it."""
         peer = ("127.0.0.1", 7007)
         answers = [self.guard.allows(peer)]
         self.guard.add(7007)
@@ -602,17 +504,13 @@ class ReflectorGuardTests(SynchronousTestCase):
         self.assertEqual(answers, [True, False, False, True])
 
     def test_discardWithoutAdd(self) -> None:
-        """
-        Discarding a port that was not added counts for nothing.
-        """
+        """Discarding a port that was not added counts for nothing."""
         self.guard.discard(7007)
         self.guard.add(7007)
         self.assertFalse(self.guard.allows(("192.0.2.1", 7007)))
 
     def test_answeringPortsStay(self) -> None:
-        """
-        Port 7 is refused even when a service on it has come and gone.
-        """
+        """Port 7 is refused even when a service on it has come and gone."""
         self.guard.add(7)
         self.guard.discard(7)
         self.guard.discard(7)
@@ -641,9 +539,7 @@ class ReflectorGuardTests(SynchronousTestCase):
             self.assertTrue(self.guard.allowsProgram(peer, "x"))
 
     def test_ownPaths(self) -> None:
-        """
-        So it is with the paths of UNIX sockets.
-        """
+        """So it is with the paths of UNIX sockets."""
         self.guard.own("/a", "/b")
         for path, allowed in (("/a", False), ("/b", False), ("/c", True), (None, True)):
             self.assertEqual(self.guard.allows((path,)), allowed)
@@ -679,9 +575,7 @@ class ReflectorGuardTests(SynchronousTestCase):
         self.assertTrue(isOfThisMachine(("192.0.2.1", 7)))
 
     def test_log(self) -> None:
-        """
-        A refusal is logged with the service and the peer; an answer is not.
-        """
+        """A refusal is logged with the service and the peer; an answer is not."""
         with capturedLogs() as events:
             self.guard.allows(PEER, "echo")
             self.guard.allows(("192.0.2.1", 19), "echo")

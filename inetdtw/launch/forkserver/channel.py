@@ -34,9 +34,7 @@ from inetdtw.text import toBytes
 
 
 def encode(order: Order) -> bytes:
-    """
-    The part of an order that is the same for all programs of a service.
-    """
+    """The part of an order that is the same for all programs of a service."""
     variables = (f"{name}={value}" for name, value in order.environment.items())
     paths, argv = order.paths, order.argv
     texts = (str(len(paths)), *paths, str(len(argv)), *argv, *variables)
@@ -73,9 +71,7 @@ def _fileOf(data: bytes) -> IO[bytes]:
 
 
 def records(packet: bytes) -> list[bytes]:
-    """
-    The reports that are together in a packet; what is left over is none.
-    """
+    """The reports that are together in a packet; what is left over is none."""
     ends = range(REPORT.size, len(packet) + 1, REPORT.size)
     return [packet[end - REPORT.size : end] for end in ends]
 
@@ -95,16 +91,12 @@ class Channel:
         self.number = 0
 
     def fileno(self) -> int:
-        """
-        The daemon's end.
-        """
+        """The daemon's end."""
         return self._ours.fileno()
 
     @property
     def theirs(self) -> int:
-        """
-        The helper's end.
-        """
+        """The helper's end."""
         return self._theirs.fileno()
 
     def send(self, length: int, *parts: bytes, fds: Iterable[int] = ()) -> int:
@@ -165,18 +157,14 @@ class Channel:
 
     @property
     def untaken(self) -> bool:
-        """
-        Whether something is left in the socket that no helper has taken.
-        """
+        """Whether something is left in the socket that no helper has taken."""
         try:
             return bool(self._theirs.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
         except OSError:
             return False
 
     def takeBack(self) -> None:
-        """
-        Have nothing left in the socket that no helper has taken.
-        """
+        """Have nothing left in the socket that no helper has taken."""
         with contextlib.suppress(BlockingIOError):
             while self._theirs.recv(LARGEST, socket.MSG_DONTWAIT):
                 """There may be another."""
@@ -190,8 +178,6 @@ class Channel:
         self._ours.shutdown(socket.SHUT_RDWR if greeted else socket.SHUT_WR)
 
     def close(self) -> None:
-        """
-        Give up the socket.
-        """
+        """Give up the socket."""
         self._ours.close()
         self._theirs.close()

@@ -48,22 +48,16 @@ class Children:
         self._orphans: dict[int, Any] = {}
 
     def __len__(self) -> int:
-        """
-        How many wait or run.
-        """
+        """How many wait or run."""
         return len(self.waiting) + len(self.running)
 
     def runs(self, child: Any, pid: int) -> None:
-        """
-        A child was started.
-        """
+        """A child was started."""
         self.running[pid] = child
         child.started(pid)
 
     def told(self, kind: int, number: int, pid: int, value: int, cpu: int) -> None:
-        """
-        The helper says something of a child; of one that is not known it means nothing.
-        """
+        """The helper says something of a child; of one that is not known it means nothing."""
         if kind == STARTED and number in self.waiting:
             self.runs(self.waiting.pop(number), pid)
         elif kind == REPEATED and pid in self.running:
@@ -78,39 +72,29 @@ class Children:
             self.waiting.pop(number).failed(reason)
 
     def _ended(self, pid: int, how: Exit) -> None:
-        """
-        A program has ended.
-        """
+        """A program has ended."""
         orphan = self._orphans.pop(pid, None)
         if orphan is not None:
             orphan.cancel()
         self.running.pop(pid).ended(how)
 
     def lost(self, end: int) -> None:
-        """
-        Nobody will say anything of the orders with numbers below C{end}.
-        """
+        """Nobody will say anything of the orders with numbers below C{end}."""
         for number in [number for number in self.waiting if number < end]:
             self.waiting.pop(number).failed("its fork server died")
 
     def giveUp(self) -> None:
-        """
-        Nobody can start what was ordered.
-        """
+        """Nobody can start what was ordered."""
         while self.waiting:
             self.waiting.popitem()[1].failed("no fork server can be started")
 
     def adopt(self) -> None:
-        """
-        Wait for the ends of the programs whose helper is gone.
-        """
+        """Wait for the ends of the programs whose helper is gone."""
         for pid in set(self.running) - set(self._orphans):
             self._adopt(pid)
 
     def _adopt(self, pid: int) -> None:
-        """
-        Wait for the end of one.
-        """
+        """Wait for the end of one."""
 
         def ended() -> None:
             self._ended(pid, Exit())
@@ -122,8 +106,6 @@ class Children:
             self._ended(pid, Exit())
 
     def leave(self) -> None:
-        """
-        Wait no longer for the ends of those whose helper is gone.
-        """
+        """Wait no longer for the ends of those whose helper is gone."""
         for orphan in self._orphans.values():
             orphan.cancel()

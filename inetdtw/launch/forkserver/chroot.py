@@ -85,17 +85,13 @@ class Rooted:
             raise
 
     def _leave(self) -> None:
-        """
-        Give up the root directory.
-        """
+        """Give up the root directory."""
         root, self._root = self._root, -1
         if root >= 0:
             os.close(root)
 
     def start(self) -> None:
-        """
-        Start all helpers.
-        """
+        """Start all helpers."""
         self._current.start()
 
     def look(self) -> None:
@@ -121,18 +117,14 @@ class Rooted:
             following.whenRoom(self._tell)
 
     def renew(self) -> None:
-        """
-        Have fork servers in the right root directory, if that can be.
-        """
+        """Have fork servers in the right root directory, if that can be."""
         try:
             self.look()
         except OSError:
             """The next client finds out, and is told."""
 
     def launch(self, child: Any, order: Order) -> None:
-        """
-        Start a program in what is the root directory now.
-        """
+        """Start a program in what is the root directory now."""
         try:
             self.look()
         except OSError as why:
@@ -142,45 +134,33 @@ class Rooted:
 
     @property
     def room(self) -> bool:
-        """
-        Whether another program can be ordered.
-        """
+        """Whether another program can be ordered."""
         return bool(self._current.room)
 
     def whenRoom(self, callback: Callable[[], None]) -> None:
-        """
-        Call once when there is room.
-        """
+        """Call once when there is room."""
         if not self._waiters:
             self._current.whenRoom(self._tell)
         self._waiters.append(callback)
 
     def _tell(self) -> None:
-        """
-        Tell those who wait, if there is room.
-        """
+        """Tell those who wait, if there is room."""
         while self._waiters and self.room:
             self._waiters.pop(0)()
         if self._waiters:
             self._current.whenRoom(self._tell)
 
     def settle(self) -> None:
-        """
-        Nothing is repeated here.
-        """
+        """Nothing is repeated here."""
 
     def retire(self) -> None:
-        """
-        End when no program runs.
-        """
+        """End when no program runs."""
         self._leave()
         self._current.retire()
 
     @property
     def over(self) -> bool:
-        """
-        Whether all of them have ended.
-        """
+        """Whether all of them have ended."""
         return all(each.over for each in (self._current, *self._retired))
 
     def stop(self) -> Deferred[Any]:

@@ -61,9 +61,7 @@ class Code:
     version: str
 
     def arguments(self) -> tuple[str, str]:
-        """
-        Return the first arguments of L{BOOT}.
-        """
+        """Return the first arguments of L{BOOT}."""
         return str(len(self.data)), self.version
 
 

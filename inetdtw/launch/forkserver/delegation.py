@@ -84,9 +84,7 @@ class Delegations:
         return number in self._kept
 
     def __len__(self) -> int:
-        """
-        How many there are, with those that the helper was only asked to leave.
-        """
+        """How many there are, with those that the helper was only asked to leave."""
         return len(self._kept)
 
     def delegate(self, number: int, delegation: Delegation) -> None:
@@ -123,39 +121,29 @@ class Delegations:
         self._posts.add(number, 0)
 
     def _forget(self, number: int) -> None:
-        """
-        The helper does not accept from a socket any more.
-        """
+        """The helper does not accept from a socket any more."""
         self._kept.pop(number, None)
         if not self._kept:
             self._share.letGo()
 
     def renew(self) -> None:
-        """
-        There is a helper: tell it all that there is, which is wanted.
-        """
+        """There is a helper: tell it all that there is, which is wanted."""
         self._there = True
         kept, self._kept = self._kept, {}
         for number, delegation in kept.items():
             self.delegate(number, delegation)
 
     def lost(self) -> None:
-        """
-        There is no helper any more.
-        """
+        """There is no helper any more."""
         self._there = False
         self.silence()
 
     def silence(self) -> None:
-        """
-        Send nothing of what is still to be sent.
-        """
+        """Send nothing of what is still to be sent."""
         self._posts.clear()
 
     def freeUnwanted(self) -> None:
-        """
-        No helper is there that could still accept from what was withdrawn.
-        """
+        """No helper is there that could still accept from what was withdrawn."""
         self._share.died()
         unwanted = [n for n, each in self._kept.items() if not each.wanted]
         for number in unwanted:

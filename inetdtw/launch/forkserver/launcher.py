@@ -43,9 +43,7 @@ _CODE = codeOf(*MODULES)
 
 
 def usualCount() -> int:
-    """
-    Return how many fork servers a context has: one for each processor, up to four.
-    """
+    """Return how many fork servers a context has: one for each processor, up to four."""
     return min(os.cpu_count() or 1, 4)
 
 
@@ -103,30 +101,22 @@ class ForkServers:
         return Helper(self, reactor, command, *given)
 
     def start(self) -> None:
-        """
-        Start all helpers.
-        """
+        """Start all helpers."""
         for helper in self._helpers:
             helper.spawn()
 
     def retire(self) -> None:
-        """
-        Have the helpers end once no program of theirs runs.
-        """
+        """Have the helpers end once no program of theirs runs."""
         self._posts.add(self._retire)
 
     def _retire(self) -> None:
-        """
-        The helpers have all orders that they will have.
-        """
+        """The helpers have all orders that they will have."""
         for helper in self._helpers:
             helper.retire()
 
     @property
     def over(self) -> bool:
-        """
-        Whether all helpers have ended after they were retired.
-        """
+        """Whether all helpers have ended after they were retired."""
         return all(helper.over for helper in self._helpers)
 
     def stop(self) -> Deferred[Any]:
@@ -143,24 +133,18 @@ class ForkServers:
 
     @property
     def room(self) -> bool:
-        """
-        Whether a helper can take another order.
-        """
+        """Whether a helper can take another order."""
         return not self._posts and any(
             helper.up and helper.load < IN_FLIGHT for helper in self._helpers
         )
 
     def settle(self) -> None:
-        """
-        Repeat nothing.
-        """
+        """Repeat nothing."""
         for helper in self._helpers:
             helper.settle()
 
     def whenRoom(self, callback: Callable[[], None]) -> None:
-        """
-        Call once when there is room.
-        """
+        """Call once when there is room."""
         self._waiters.append(callback)
 
     def launch(self, child: Any, order: Order) -> None:
@@ -184,9 +168,7 @@ class ForkServers:
         helper.order(child, self._shared(order), *order.own(), order.repeats)
 
     def _fail(self, child: Any, why: OSError) -> None:
-        """
-        An order cannot be sent.
-        """
+        """An order cannot be sent."""
         where = "" if why.errno == errno.E2BIG else "cannot reach the fork server: "
         child.failed(f"{where}{why.strerror}")
 
@@ -219,9 +201,7 @@ class ForkServers:
         kept.close()
 
     def delegate(self, watcher: Any, order: Order) -> int:
-        """
-        Have all helpers accept from the socket that is descriptor 0 of an order.
-        """
+        """Have all helpers accept from the socket that is descriptor 0 of an order."""
         self._delegated += 1
         shared = self._shared(order)
         for helper in self._helpers:
@@ -230,9 +210,7 @@ class ForkServers:
         return self._delegated
 
     def withdraw(self, number: int, free: Callable[[], None]) -> None:
-        """
-        Have no helper accept from a socket any more.
-        """
+        """Have no helper accept from a socket any more."""
         left = len(self._helpers)
 
         def one() -> None:
@@ -245,9 +223,7 @@ class ForkServers:
             helper.withdraw(number, one)
 
     def _shared(self, order: Order) -> bytes:
-        """
-        The part of the order that its service has in common, which is kept.
-        """
+        """The part of the order that its service has in common, which is kept."""
         key = (order.paths, order.argv, id(order.environment))
         found = self._encoded.get(key)
         if found is None:
@@ -257,22 +233,16 @@ class ForkServers:
         return found[1]
 
     def notify(self) -> None:
-        """
-        Tell those who wait, if there is room.
-        """
+        """Tell those who wait, if there is room."""
         while self._waiters and self.room:
             self._waiters.pop(0)()
 
     def stalled(self, reason: str) -> None:
-        """
-        A helper waits until the machine can start another process.
-        """
+        """A helper waits until the machine can start another process."""
         self._report.stalled(reason)
 
     def died(self, pid: int | None, why: str, pause: float) -> None:
-        """
-        A helper has died, and is followed by another after C{pause} seconds.
-        """
+        """A helper has died, and is followed by another after C{pause} seconds."""
         identity = self.context.identity
         uid = os.geteuid() if identity is None else identity.uid
         self._report.forkserver(uid, pid, pause, why)

@@ -104,22 +104,16 @@ class Helper(ProcessProtocol):
 
     @property
     def load(self) -> int:
-        """
-        How many orders it has before it.
-        """
+        """How many orders it has before it."""
         return len(self.children.waiting)
 
     @property
     def over(self) -> bool:
-        """
-        Whether it has ended, and nobody follows it.
-        """
+        """Whether it has ended, and nobody follows it."""
         return self._retired is not None and bool(self._retired.called)
 
     def spawn(self) -> None:
-        """
-        Start a helper.
-        """
+        """Start a helper."""
         self._later = None
         self._said = b""
         self.pid = None
@@ -153,15 +147,11 @@ class Helper(ProcessProtocol):
         process.writeToChild(protocol.BEGIN, self._code.data)
 
     def fileno(self) -> int:
-        """
-        The daemon's end of the socket.
-        """
+        """The daemon's end of the socket."""
         return self._channel.fileno()
 
     def logPrefix(self) -> str:
-        """
-        The name of this reader for the reactor.
-        """
+        """The name of this reader for the reactor."""
         return "fork server"
 
     def connectionLost(self, reason: Failure) -> None:
@@ -172,24 +162,18 @@ class Helper(ProcessProtocol):
         self._reactor.callLater(BROKEN_PAUSE, self._readAgain)
 
     def _readAgain(self) -> None:
-        """
-        Have the reactor read again.
-        """
+        """Have the reactor read again."""
         if self._retired is None:
             sayDropped(self.logPrefix())
             self._reactor.addReader(self)
 
     def retire(self) -> None:
-        """
-        End once no program runs that this helper started.
-        """
+        """End once no program runs that this helper started."""
         self._retiring = True
         self._retireIdle()
 
     def _retireIdle(self) -> None:
-        """
-        End if that is wanted and no program runs.
-        """
+        """End if that is wanted and no program runs."""
         if self._retiring and not self.children:
             self.stop()
 
@@ -208,17 +192,13 @@ class Helper(ProcessProtocol):
         return self._retired
 
     def _leave(self, greeted: bool) -> None:
-        """
-        Have the helper end, and hear of it no more than whether it is there.
-        """
+        """Have the helper end, and hear of it no more than whether it is there."""
         self._channel.end(greeted)
         if greeted:
             self._reactor.removeReader(self)
 
     def _expectEnd(self) -> None:
-        """
-        Wait for the end of the helper, if there is one.
-        """
+        """Wait for the end of the helper, if there is one."""
         if self._there:
             self._overdue = self._reactor.callLater(OVERDUE, self._kill)
             return
@@ -239,17 +219,13 @@ class Helper(ProcessProtocol):
         self.transport.loseConnection()
 
     def _forgetOverdue(self) -> None:
-        """
-        Wait for the end no longer.
-        """
+        """Wait for the end no longer."""
         if self._overdue is not None and self._overdue.active():
             self._overdue.cancel()
         self._overdue = None
 
     def _close(self) -> None:
-        """
-        Give up the socket.
-        """
+        """Give up the socket."""
         self._forgetOverdue()
         self._reactor.removeReader(self)
         self._channel.close()
@@ -273,17 +249,13 @@ class Helper(ProcessProtocol):
         self.children.waiting[number] = child
 
     def settle(self) -> None:
-        """
-        Have the helper repeat nothing of what was ordered until now.
-        """
+        """Have the helper repeat nothing of what was ordered until now."""
         # A helper that cannot take it has died, or has much else to do first.
         with contextlib.suppress(OSError):
             self._channel.send(0)
 
     def delegate(self, number: int, delegation: Delegation) -> None:
-        """
-        Have the helper accept from a socket, as soon as there is one.
-        """
+        """Have the helper accept from a socket, as soon as there is one."""
         self._delegations.delegate(number, delegation)
 
     def withdraw(self, number: int, free: Callable[[], None]) -> None:
@@ -295,9 +267,7 @@ class Helper(ProcessProtocol):
         self._delegations.withdraw(number, free)
 
     def doRead(self) -> None:
-        """
-        The helper reports.
-        """
+        """The helper reports."""
         self._receive()
         if self._retired is not None:
             return
@@ -319,9 +289,7 @@ class Helper(ProcessProtocol):
         return records is not None
 
     def _reported(self, kind: int, number: int, pid: int, value: int, cpu: int) -> None:
-        """
-        One thing that the helper says.
-        """
+        """One thing that the helper says."""
         if kind == protocol.HELLO:
             self._greeted(number, value)
         elif kind == protocol.STALLED:
@@ -375,15 +343,11 @@ class Helper(ProcessProtocol):
         self._delegations.renew()
 
     def errReceived(self, data: bytes) -> None:
-        """
-        The helper has something to say on its standard error.
-        """
+        """The helper has something to say on its standard error."""
         self._said = (self._said + data)[-2000:]
 
     def processEnded(self, reason: Failure) -> None:
-        """
-        The helper has died.
-        """
+        """The helper has died."""
         self._died(self._refused or self._lastWords() or reason.getErrorMessage())
 
     def _lastWords(self) -> str:
@@ -396,9 +360,7 @@ class Helper(ProcessProtocol):
         return printable((errors or lines)[-1])
 
     def _died(self, why: str) -> None:
-        """
-        Adopt the programs of a helper that died, and plan for another helper.
-        """
+        """Adopt the programs of a helper that died, and plan for another helper."""
         while self._retired is None and self._receive():
             """What it reported before it died still holds."""
         if self.up and self._delegations:
@@ -420,9 +382,7 @@ class Helper(ProcessProtocol):
 
 
 def _reasonOf(why: OSError) -> str:
-    """
-    Return why a process could not be started, with the path as it is written.
-    """
+    """Return why a process could not be started, with the path as it is written."""
     if isinstance(why.filename, bytes):
         return f"{why.strerror}: '{fromBytes(why.filename)}'"
     return str(why)

@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.launch.direct}.
-"""
+"""Tests for L{inetdtw.launch.direct}."""
 
 from __future__ import annotations
 
@@ -26,17 +24,13 @@ from inetdtw.test.fakes import FakeChild, ServingTestCase, openDescriptors, open
 
 
 class DirectTestCase(ServingTestCase):
-    """
-    A test of programs that are children of this process.
-    """
+    """A test of programs that are children of this process."""
 
     #: Whether there are pidfds, or C{None} for what the system says.
     pidfds: bool | None = None
 
     def setUp(self) -> None:
-        """
-        Have somebody at the other end of what programs are given.
-        """
+        """Have somebody at the other end of what programs are given."""
         super().setUp()
         ours, theirs = socket.socketpair()
         self.ours, self.theirs = self.closing(ours), self.closing(theirs)
@@ -44,16 +38,12 @@ class DirectTestCase(ServingTestCase):
         self.before = openDescriptors()
 
     def launcherOf(self, **context: Any) -> Direct:
-        """
-        A launcher of a context; by default it is this process' own.
-        """
+        """A launcher of a context; by default it is this process' own."""
         context.setdefault("directory", os.getcwd())
         return Direct(Context(**context), self.reactor, self.host.report, self.pidfds)
 
     def launch(self, launcher: Direct, *argv: str, **given: Any) -> FakeChild:
-        """
-        Order a program.
-        """
+        """Order a program."""
         child = FakeChild()
         usual: dict[str, Any] = {
             "environment": {"PATH": "/bin:/usr/bin"},
@@ -65,15 +55,11 @@ class DirectTestCase(ServingTestCase):
         return child
 
     def await_(self, child: FakeChild) -> None:
-        """
-        Wait for the end of a program.
-        """
+        """Wait for the end of a program."""
         self.reactor.turnUntil(lambda: len(child.told) == 2)
 
     def heard(self) -> bytes:
-        """
-        What programs that have ended have said.
-        """
+        """What programs that have ended have said."""
         self.ours.setblocking(False)
         try:
             return self.ours.recv(1 << 16)
@@ -81,9 +67,7 @@ class DirectTestCase(ServingTestCase):
             return b""
 
     def run_(self, launcher: Direct, *argv: str, **given: Any) -> bytes:
-        """
-        What a program says that ends well.
-        """
+        """What a program says that ends well."""
         child = self.launch(launcher, *argv, **given)
         self.await_(child)
         self.assertEqual(child.told[1].status, 0)
@@ -91,17 +75,13 @@ class DirectTestCase(ServingTestCase):
 
 
 class PidfdTests(DirectTestCase):
-    """
-    Tests for L{Direct} with pidfds.
-    """
+    """Tests for L{Direct} with pidfds."""
 
     if not hasPidfds():
         skip = "This system has no pidfds."
 
     def test_interface(self) -> None:
-        """
-        It is a launcher, with nothing to start, to give up or to settle.
-        """
+        """It is a launcher, with nothing to start, to give up or to settle."""
         launcher = self.launcherOf()
         verifyObject(ILauncher, launcher)
         launcher.retire()
@@ -109,9 +89,7 @@ class PidfdTests(DirectTestCase):
         self.assertTrue(launcher.room)
 
     def test_over(self) -> None:
-        """
-        It is over when no program of it runs.
-        """
+        """It is over when no program of it runs."""
         launcher = self.launcherOf()
         child = self.launch(launcher, "/bin/cat")
         self.assertFalse(launcher.over)
@@ -120,9 +98,7 @@ class PidfdTests(DirectTestCase):
         self.assertTrue(launcher.over)
 
     def contexts(self) -> list[Direct]:
-        """
-        A launcher that can use posix_spawn(3), and one that cannot.
-        """
+        """A launcher that can use posix_spawn(3), and one that cannot."""
         return [self.launcherOf(), self.launcherOf(directory="/")]
 
     def test_life(self) -> None:
@@ -145,18 +121,14 @@ class PidfdTests(DirectTestCase):
             self.assertEqual(self.reactor.getReaders(), [])
 
     def test_killed(self) -> None:
-        """
-        One that was killed is told with the signal.
-        """
+        """One that was killed is told with the signal."""
         for launcher in self.contexts():
             child = self.launch(launcher, "/bin/sh", "-c", "kill -9 $$")
             self.await_(child)
             self.assertEqual((child.told[1].status, child.told[1].signal), (None, 9))
 
     def test_environment(self) -> None:
-        """
-        The environment is the service's and what this one program has.
-        """
+        """The environment is the service's and what this one program has."""
         for launcher in self.contexts():
             said = self.run_(
                 launcher,
@@ -181,18 +153,14 @@ class PidfdTests(DirectTestCase):
             self.assertEqual((os.umask(0o027), os.getcwd()), (0o027, folder))
 
     def test_umaskAfterFailure(self) -> None:
-        """
-        This process keeps its umask when a program cannot be started, too.
-        """
+        """This process keeps its umask when a program cannot be started, too."""
         umask = os.umask(0o027)
         self.addCleanup(os.umask, umask)
         self.launch(self.launcherOf(umask=0o077), "/nowhere")
         self.assertEqual(os.umask(0o027), 0o027)
 
     def test_identity(self) -> None:
-        """
-        As root, the program may be another user's.
-        """
+        """As root, the program may be another user's."""
         if os.getuid() != 0:
             self.skipTest("only root can do that")
         launcher = self.launcherOf(
@@ -219,9 +187,7 @@ class PidfdTests(DirectTestCase):
             self.assertEqual(openedSince(self.before), {})
 
     def test_noDirectory(self) -> None:
-        """
-        Where the working directory is not there, the reason names it.
-        """
+        """Where the working directory is not there, the reason names it."""
         path = os.path.abspath(self.mktemp())
         child = self.launch(self.launcherOf(directory=path), "/bin/true")
         self.assertEqual(child.told, [f"{path}: No such file or directory"])
@@ -247,9 +213,7 @@ class PidfdTests(DirectTestCase):
         self.assertEqual(self.run_(launcher, *command), b"new\n" + said)
 
     def test_directoryLink(self) -> None:
-        """
-        A symbolic link leads where it leads at each start.
-        """
+        """A symbolic link leads where it leads at each start."""
         link, other = os.path.abspath(self.mktemp()), os.path.realpath(self.mktemp())
         os.mkdir(other)
         os.symlink(os.getcwd(), link)
@@ -262,9 +226,7 @@ class PidfdTests(DirectTestCase):
         self.assertEqual(self.run_(launcher, "/bin/pwd", "-P"), there)
 
     def test_search(self) -> None:
-        """
-        A program that is looked for in PATH is the first that its user may execute.
-        """
+        """A program that is looked for in PATH is the first that its user may execute."""
         for launcher in self.contexts():
             paths = ("/nowhere/echo", "/etc/passwd", "/bin/echo")
             said = self.run_(launcher, "/bin/false", "here", search=paths)
@@ -300,9 +262,7 @@ class PidfdTests(DirectTestCase):
         self.assertEqual(child.told[1], Exit())
 
     def test_stop(self) -> None:
-        """
-        What runs goes on and is not told any more; nothing is left in the reactor.
-        """
+        """What runs goes on and is not told any more; nothing is left in the reactor."""
         launcher = self.launcherOf()
         child = self.launch(launcher, "/bin/cat")
         launcher.stop()
@@ -318,9 +278,7 @@ class PidfdTests(DirectTestCase):
         self.assertEqual(len(child.told), 1)
 
     def test_stopEnded(self) -> None:
-        """
-        What has ended by then is waited for at once.
-        """
+        """What has ended by then is waited for at once."""
         launcher = self.launcherOf()
         child = self.launch(launcher, "/bin/true")
         os.waitid(os.P_PID, child.told[0], os.WEXITED | os.WNOWAIT)
@@ -328,9 +286,7 @@ class PidfdTests(DirectTestCase):
         self.assertRaises(ChildProcessError, os.waitpid, child.told[0], os.WNOHANG)
 
     def test_inherited(self) -> None:
-        """
-        What was left open for this process is not inherited by programs.
-        """
+        """What was left open for this process is not inherited by programs."""
         stray = os.open(os.devnull, os.O_RDONLY)
         self.addCleanup(os.close, stray)
         os.set_inheritable(stray, True)
@@ -342,16 +298,12 @@ class PidfdTests(DirectTestCase):
 
 
 class SpawnProcessTests(DirectTestCase):
-    """
-    Tests for L{Direct} without pidfds.
-    """
+    """Tests for L{Direct} without pidfds."""
 
     pidfds = False
 
     def test_spawn(self) -> None:
-        """
-        The reactor is told all that is in the order and in the context.
-        """
+        """The reactor is told all that is in the order and in the context."""
         launcher = self.launcherOf(
             directory="/srv", identity=Identity(os.getuid(), os.getgid(), ())
         )
@@ -379,9 +331,7 @@ class SpawnProcessTests(DirectTestCase):
         self.assertEqual((process.uid, process.gid), (None, None))
 
     def test_killed(self) -> None:
-        """
-        A signal is told.
-        """
+        """A signal is told."""
         child = self.launch(self.launcherOf(), "/bin/true")
         self.reactor.processes[0].exit(number=9)
         self.assertEqual(child.told[1], Exit(signal=9))
@@ -397,9 +347,7 @@ class SpawnProcessTests(DirectTestCase):
         self.assertIn("/nowhere", child.told[0])
 
     def test_held(self) -> None:
-        """
-        When there is no room, the order is held as it is with pidfds.
-        """
+        """When there is no room, the order is held as it is with pidfds."""
         self.reactor.spawnFailure = OSError(errno.EAGAIN, "no")
         launcher = self.launcherOf()
         child = self.launch(launcher, "/bin/true")
@@ -409,9 +357,7 @@ class SpawnProcessTests(DirectTestCase):
         self.assertEqual(child.told, [self.reactor.processes[0].pid])
 
     def test_heldAndGone(self) -> None:
-        """
-        A program that is not there any more when there is room has failed.
-        """
+        """A program that is not there any more when there is room has failed."""
         path = os.path.abspath(self.mktemp())
         os.symlink("/bin/true", path)
         self.reactor.spawnFailure = OSError(errno.EAGAIN, "no")

@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.launch.pool}.
-"""
+"""Tests for L{inetdtw.launch.pool}."""
 
 from __future__ import annotations
 
@@ -56,22 +54,16 @@ class Recorded(FakeLauncher):
         self.stopped: Deferred[None] = Deferred()
 
     def stop(self) -> Any:
-        """
-        Remember it, and take some time.
-        """
+        """Remember it, and take some time."""
         super().stop()
         return self.stopped
 
 
 class LaunchersTests(ServingTestCase):
-    """
-    Tests for L{Launchers}.
-    """
+    """Tests for L{Launchers}."""
 
     def setUp(self) -> None:
-        """
-        Have launchers that start nothing.
-        """
+        """Have launchers that start nothing."""
         super().setUp()
         self.made: list[Recorded] = []
         self.launchers = Launchers(self.reactor, self.host.report)
@@ -79,9 +71,7 @@ class LaunchersTests(ServingTestCase):
         self.patch(Launchers, "_MAKE", kinds)
 
     def maker(self, way: str) -> Any:
-        """
-        What makes the launchers of one kind.
-        """
+        """What makes the launchers of one kind."""
 
         def make(context: Context, reactor: Any, report: Any, **more: Any) -> Recorded:
             launcher = Recorded(way, context)
@@ -158,9 +148,7 @@ class LaunchersTests(ServingTestCase):
             self.assertIs(type(self.launchers.of(service)), wanted)
 
     def test_of(self) -> None:
-        """
-        Each service has its own.
-        """
+        """Each service has its own."""
         self.launchers.need([FORKSERVER, DIRECT, makeDatagrams()])
         forkserver, direct = self.made
         self.assertIs(self.launchers.of(FORKSERVER), forkserver)
@@ -168,17 +156,13 @@ class LaunchersTests(ServingTestCase):
         self.assertIs(self.launchers.of(DIRECT), direct)
 
     def test_internal(self) -> None:
-        """
-        An internal service needs none.
-        """
+        """An internal service needs none."""
         self.launchers.need([INTERNAL])
         self.assertEqual(self.made, [])
         self.assertIsNone(self.launchers.of(INTERNAL))
 
     def test_needLess(self) -> None:
-        """
-        One that is not needed any more is retired, and the others are kept.
-        """
+        """One that is not needed any more is retired, and the others are kept."""
         self.launchers.need([FORKSERVER, DIRECT])
         self.launchers.need([DIRECT])
         forkserver, direct = self.made
@@ -187,9 +171,7 @@ class LaunchersTests(ServingTestCase):
         self.assertIs(self.launchers.of(DIRECT), direct)
 
     def test_needAgain(self) -> None:
-        """
-        One that is needed again is a new one.
-        """
+        """One that is needed again is a new one."""
         self.launchers.need([FORKSERVER])
         self.launchers.need([])
         self.launchers.need([FORKSERVER])
@@ -327,9 +309,7 @@ class LaunchersTests(ServingTestCase):
         self.successResultOf(launchers.stop())
 
     def test_accountOfNone(self) -> None:
-        """
-        Nothing counts of fork servers that cannot be made, however often it is tried.
-        """
+        """Nothing counts of fork servers that cannot be made, however often it is tried."""
         self.patch(Launchers, "_MAKE", {"forkserver": self.failing})
         account = Descriptors()
         launchers = Launchers(self.reactor, self.host.report, None, account)
@@ -343,9 +323,7 @@ class LaunchersTests(ServingTestCase):
             self.assertEqual(account.taken(Purpose.HELPER), before)
 
     def test_spareOne(self) -> None:
-        """
-        Of what was not set aside there must be enough.
-        """
+        """Of what was not set aside there must be enough."""
         account = Descriptors()
         launchers = Launchers(self.reactor, self.host.report, None, account)
         self.patch(account, "available", lambda: 2 * (OF_HELPER - 1))
@@ -361,9 +339,7 @@ class LaunchersTests(ServingTestCase):
         self.assertEqual(asked, [1])
 
     def failing(self, *given: Any, **more: Any) -> Any:
-        """
-        What can make no launchers.
-        """
+        """What can make no launchers."""
         raise OSError(errno.EMFILE, "no more descriptors")
 
     def test_rootsGroups(self) -> None:
@@ -378,9 +354,7 @@ class LaunchersTests(ServingTestCase):
         self.assertIs(self.launchers.of(service), self.made[0])
 
     def test_noSequencedPackets(self) -> None:
-        """
-        Where a fork server cannot be reached, the daemon starts all programs.
-        """
+        """Where a fork server cannot be reached, the daemon starts all programs."""
         self.patch(socket, "SOCK_SEQPACKET", None)
         del socket.SOCK_SEQPACKET
         self.launchers.need([FORKSERVER])
@@ -405,9 +379,7 @@ class LaunchersTests(ServingTestCase):
             self.assertEqual(each.said.count("stop"), 1)
 
     def test_over(self) -> None:
-        """
-        One that was retired is forgotten when it is over, and only then.
-        """
+        """One that was retired is forgotten when it is over, and only then."""
         self.launchers.need([FORKSERVER, DIRECT])
         self.launchers.need([])
         self.made[0].over = True
@@ -417,9 +389,7 @@ class LaunchersTests(ServingTestCase):
         self.assertEqual(said, [["start", "retire"], ["start", "retire", "stop"]])
 
     def test_startAgain(self) -> None:
-        """
-        After all were stopped there can be new ones.
-        """
+        """After all were stopped there can be new ones."""
         self.launchers.need([FORKSERVER])
         self.launchers.stop()
         self.launchers.need([FORKSERVER])
@@ -427,30 +397,22 @@ class LaunchersTests(ServingTestCase):
 
 
 class RecordedWarm(Recorded):
-    """
-    An interpreter that is kept, which does nothing.
-    """
+    """An interpreter that is kept, which does nothing."""
 
     def __init__(self, *given: Any) -> None:
         super().__init__("warm", Context())
         self.given = given
 
     def renew(self) -> None:
-        """
-        Remember it.
-        """
+        """Remember it."""
         self.said.append("renew")
 
 
 class WarmTests(ServingTestCase):
-    """
-    Tests for the interpreters that L{Launchers} keeps.
-    """
+    """Tests for the interpreters that L{Launchers} keeps."""
 
     def setUp(self) -> None:
-        """
-        Have launchers that start nothing, and a service with an interpreter.
-        """
+        """Have launchers that start nothing, and a service with an interpreter."""
         super().setUp()
         self.made: list[RecordedWarm] = []
         for name in ("Warm", "warmBefore"):
@@ -460,23 +422,17 @@ class WarmTests(ServingTestCase):
         self.service = makeService(warm=KEPT)
 
     def make(self, *given: Any) -> RecordedWarm:
-        """
-        Make what stands for an interpreter.
-        """
+        """Make what stands for an interpreter."""
         warm = RecordedWarm(*given)
         self.made.append(warm)
         return warm
 
     def cold(self, context: Context, *given: Any, **more: Any) -> Recorded:
-        """
-        Make what stands for fork servers.
-        """
+        """Make what stands for fork servers."""
         return Recorded("forkserver", context)
 
     def asked(self) -> list[list[str]]:
-        """
-        What each was asked for.
-        """
+        """What each was asked for."""
         return [each.said for each in self.made]
 
     def test_need(self) -> None:
@@ -492,9 +448,7 @@ class WarmTests(ServingTestCase):
         self.assertIsNot(self.launchers.of(FORKSERVER), self.made[0])
 
     def test_of(self) -> None:
-        """
-        One that is asked for before is made then, once.
-        """
+        """One that is asked for before is made then, once."""
         for _ in range(2):
             self.assertIs(self.launchers.of(self.service), self.made[0])
         self.assertEqual(len(self.made), 1)
@@ -530,9 +484,7 @@ class WarmTests(ServingTestCase):
         self.assertEqual(self.asked(), [["renew", "retire"], ["retire", "stop"]])
 
     def test_stop(self) -> None:
-        """
-        All are stopped, and none twice; then there can be others.
-        """
+        """All are stopped, and none twice; then there can be others."""
         other = makeService(warm=KEPT, context=Context(umask=0o077))
         self.launchers.need([self.service, other])
         self.launchers.need([self.service])
@@ -542,9 +494,7 @@ class WarmTests(ServingTestCase):
         self.assertIs(self.launchers.of(self.service), self.made[2])
 
     def test_expect(self) -> None:
-        """
-        Descriptors are set aside for each of them, besides those of fork servers.
-        """
+        """Descriptors are set aside for each of them, besides those of fork servers."""
         account = Descriptors()
         given = (self.reactor, self.host.report, None, account)
         services = [self.service, makeService(warm=KEPT), FORKSERVER]
@@ -554,14 +504,10 @@ class WarmTests(ServingTestCase):
 
 
 class KindsTests(ServingTestCase):
-    """
-    Tests for the launchers that L{Launchers} has.
-    """
+    """Tests for the launchers that L{Launchers} has."""
 
     def test_kinds(self) -> None:
-        """
-        The daemon starts programs itself, or fork servers do.
-        """
+        """The daemon starts programs itself, or fork servers do."""
         launchers = Launchers(self.reactor, self.host.report)
         launchers.need([FORKSERVER, DIRECT])
         self.assertIsInstance(launchers.of(FORKSERVER), ForkServers)

@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.launch.retryqueue}.
-"""
+"""Tests for L{inetdtw.launch.retryqueue}."""
 
 from __future__ import annotations
 
@@ -20,17 +18,13 @@ from inetdtw.test.fakes import FakeChild, openedSince
 
 
 class ShortageTests(DirectTestCase):
-    """
-    Tests for L{Direct} when the machine has no room for another process.
-    """
+    """Tests for L{Direct} when the machine has no room for another process."""
 
     if not hasPidfds():
         skip = "This system has no pidfds."
 
     def setUp(self) -> None:
-        """
-        Have a machine that has no room, or whatever the test says.
-        """
+        """Have a machine that has no room, or whatever the test says."""
         super().setUp()
         self.error = errno.EAGAIN
         self.tries = 0
@@ -63,9 +57,7 @@ class ShortageTests(DirectTestCase):
         self.assertEqual(self.ours.recv(100), b"")
 
     def test_waiters(self) -> None:
-        """
-        Those who wait are told when there is room, one by one while there is some.
-        """
+        """Those who wait are told when there is room, one by one while there is some."""
         told: list[int] = []
         self.launch(self.direct, "/bin/true")
 
@@ -102,9 +94,7 @@ class ShortageTests(DirectTestCase):
         self.assertEqual(len(self.said("stall")), 1)
 
     def test_patience(self) -> None:
-        """
-        After some time the client is given up, and nothing is left open.
-        """
+        """After some time the client is given up, and nothing is left open."""
         child = self.launch(self.direct, "/bin/true")
         self.reactor.pump([LONGEST_PAUSE] * int(PATIENCE / LONGEST_PAUSE + 1))
         self.assertEqual(child.told, [os.strerror(errno.EAGAIN)])
@@ -113,9 +103,7 @@ class ShortageTests(DirectTestCase):
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
     def test_order(self) -> None:
-        """
-        Several are held in the order in which they came.
-        """
+        """Several are held in the order in which they came."""
         children = [
             self.launch(self.direct, "/bin/sh", "-c", f"exit {number}")
             for number in range(3)
@@ -160,9 +148,7 @@ class ShortageTests(DirectTestCase):
         self.assertTrue(self.direct.room)
 
     def test_stop(self) -> None:
-        """
-        When the daemon stops, those that are held have failed, and nothing is left.
-        """
+        """When the daemon stops, those that are held have failed, and nothing is left."""
         child = self.launch(self.direct, "/bin/true")
         self.direct.stop()
         self.assertEqual(child.told, ["the daemon stops"])

@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.launch.sendqueue}.
-"""
+"""Tests for L{inetdtw.launch.sendqueue}."""
 
 from __future__ import annotations
 
@@ -16,9 +14,7 @@ from inetdtw.launch.sendqueue import PAUSE, Posts
 
 
 class PostsTests(SynchronousTestCase):
-    """
-    Tests for L{Posts}.
-    """
+    """Tests for L{Posts}."""
 
     def setUp(self) -> None:
         self.clock = Clock()
@@ -27,9 +23,7 @@ class PostsTests(SynchronousTestCase):
         self.posts = Posts(self.clock, self.send)
 
     def send(self, first: str, second: str = "") -> None:
-        """
-        Send something, if there is room.
-        """
+        """Send something, if there is room."""
         if first == "lost":
             raise ConnectionResetError
         if not self.room:
@@ -38,18 +32,14 @@ class PostsTests(SynchronousTestCase):
         self.sent.append(first + second)
 
     def test_atOnce(self) -> None:
-        """
-        What there is room for is sent at once, and nothing is planned.
-        """
+        """What there is room for is sent at once, and nothing is planned."""
         self.room = 1
         self.posts.add("one", "1")
         self.assertEqual(self.sent, ["one1"])
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_order(self) -> None:
-        """
-        The rest is sent in order, when there is room, each once.
-        """
+        """The rest is sent in order, when there is room, each once."""
         for name in ("one", "two", "three"):
             self.posts.add(name)
         self.assertEqual(self.sent, [])
@@ -62,9 +52,7 @@ class PostsTests(SynchronousTestCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_shortage(self) -> None:
-        """
-        What the machine has no room for is not lost either.
-        """
+        """What the machine has no room for is not lost either."""
         whys = [errno.ETOOMANYREFS, errno.ENOBUFS, errno.ENOMEM]
 
         def send(name: str) -> None:
@@ -78,9 +66,7 @@ class PostsTests(SynchronousTestCase):
         self.assertEqual(self.sent, ["one"])
 
     def test_lost(self) -> None:
-        """
-        One that can never be sent keeps no other.
-        """
+        """One that can never be sent keeps no other."""
         self.posts.add("one")
         self.posts.add("lost")
         self.posts.add("two")
@@ -89,9 +75,7 @@ class PostsTests(SynchronousTestCase):
         self.assertEqual(self.sent, ["one", "two"])
 
     def test_takeBack(self) -> None:
-        """
-        What is not sent yet can be taken back; what is, cannot.
-        """
+        """What is not sent yet can be taken back; what is, cannot."""
         self.room = 1
         self.posts.add("one", "1")
         self.posts.add("two", "2")
@@ -116,9 +100,7 @@ class PostsTests(SynchronousTestCase):
         self.assertEqual(self.sent, ["two"])
 
     def test_takeAll(self) -> None:
-        """
-        What is not sent yet can be taken back altogether, and is not sent any more.
-        """
+        """What is not sent yet can be taken back altogether, and is not sent any more."""
         self.posts.add("one")
         self.posts.add("two", "2")
         self.assertEqual(len(self.posts), 2)
@@ -126,9 +108,7 @@ class PostsTests(SynchronousTestCase):
         self.assertEqual((len(self.posts), self.clock.getDelayedCalls()), (0, []))
 
     def test_added(self) -> None:
-        """
-        What is added while another is sent is sent after it, once.
-        """
+        """What is added while another is sent is sent after it, once."""
 
         def send(name: str) -> None:
             if len(self.sent) == self.room:

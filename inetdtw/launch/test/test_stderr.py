@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.launch.stderr}.
-"""
+"""Tests for L{inetdtw.launch.stderr}."""
 
 from __future__ import annotations
 
@@ -32,14 +30,10 @@ from inetdtw.test.fakes import FakeReactor, openDescriptors
 
 
 class LinesTests(SynchronousTestCase):
-    """
-    Tests for L{Lines}.
-    """
+    """Tests for L{Lines}."""
 
     def lines(self, *pieces: bytes) -> list[str]:
-        """
-        The lines of a text that comes in pieces.
-        """
+        """The lines of a text that comes in pieces."""
         lines = Lines()
         found = [line for piece in pieces for line in lines.feed(piece)]
         return [*found, *lines.end()]
@@ -55,23 +49,17 @@ class LinesTests(SynchronousTestCase):
         self.assertEqual(self.lines(*(bytes((each,)) for each in text)), wanted)
 
     def test_atOnce(self) -> None:
-        """
-        A line is there as soon as it is complete.
-        """
+        """A line is there as soon as it is complete."""
         self.assertEqual(list(Lines().feed(b"one\ntw")), ["one"])
 
     def test_controls(self) -> None:
-        """
-        What a terminal would obey, and what is no text, is shown by its code.
-        """
+        """What a terminal would obey, and what is no text, is shown by its code."""
         data = b"a\tb\x1b[2J\x00\xff\xc2\x9b \xe6\x97\xa5"
         wanted = r"a\tb\x1b[2J\x00\xff\x9b 日"
         self.assertEqual(self.lines(data), [wanted])
 
     def test_forged(self) -> None:
-        """
-        No character makes a line of the log look like two.
-        """
+        """No character makes a line of the log look like two."""
         (line,) = self.lines("a\u2028b\x0bc\x85d\re".encode())
         self.assertEqual(line.splitlines(), [line])
 
@@ -88,9 +76,7 @@ class LinesTests(SynchronousTestCase):
         self.assertEqual([len(each) for each in early], [LONGEST] * 3)
 
     def test_skip(self) -> None:
-        """
-        Lines that are left out are counted; the first one after them is whole.
-        """
+        """Lines that are left out are counted; the first one after them is whole."""
         lines = Lines()
         self.assertEqual(list(lines.feed(b"one\ntw")), ["one"])
         self.assertEqual(lines.skip(b"o\nthree\nfo"), 2)
@@ -101,9 +87,7 @@ class LinesTests(SynchronousTestCase):
 
 
 class ComplaintsTests(SynchronousTestCase):
-    """
-    Tests for L{Complaints}.
-    """
+    """Tests for L{Complaints}."""
 
     def setUp(self) -> None:
         self.reactor = FakeReactor()
@@ -112,26 +96,20 @@ class ComplaintsTests(SynchronousTestCase):
         self.before = openDescriptors()
 
     def complaints(self) -> tuple[Complaints, int]:
-        """
-        What reads, and the program's end.
-        """
+        """What reads, and the program's end."""
         made = Complaints(self.reactor, self.open)
         program = os.dup(made.given)
         return made, program
 
     def goOn(self) -> None:
-        """
-        Have as many turns as there is something to do.
-        """
+        """Have as many turns as there is something to do."""
         self.reactor.settle()
         while self.reactor.getDelayedCalls():
             self.reactor.advance(0)
             self.reactor.settle()
 
     def few(self, line: str) -> bool:
-        """
-        Have room for three lines.
-        """
+        """Have room for three lines."""
         if len(self.said) == 3:
             self.left += 1
             return False
@@ -139,9 +117,7 @@ class ComplaintsTests(SynchronousTestCase):
         return True
 
     def leaveOut(self, lines: int) -> bool:
-        """
-        Count, and have no room until there is.
-        """
+        """Count, and have no room until there is."""
         self.left += lines
         return len(self.said) == 3
 
@@ -174,9 +150,7 @@ class ComplaintsTests(SynchronousTestCase):
         self.assertDone()
 
     def test_leftOutAtEnd(self) -> None:
-        """
-        What is left out of a program that has ended is read to its end.
-        """
+        """What is left out of a program that has ended is read to its end."""
         self.left = 0
         made, program = self.complaints()
         made.start(self.few, self.leaveOut)
@@ -188,26 +162,20 @@ class ComplaintsTests(SynchronousTestCase):
         self.assertDone()
 
     def assertDone(self) -> None:
-        """
-        Nothing is read any more, and no descriptor is left.
-        """
+        """Nothing is read any more, and no descriptor is left."""
         self.assertEqual(self.open, set())
         self.assertEqual(self.reactor.getReaders(), [])
         self.assertEqual(openDescriptors(), self.before)
 
     def claimed(self) -> tuple[Complaints, int, Descriptors]:
-        """
-        The same, and the account that both ends of the pipe are counted in.
-        """
+        """The same, and the account that both ends of the pipe are counted in."""
         account = Descriptors()
         claim = account.take(2, Purpose.CHILD, "test/tcp")
         made = Complaints(self.reactor, self.open, -1, claim)
         return made, os.dup(made.given), account
 
     def test_claim(self) -> None:
-        """
-        Each end of the pipe is given back when it is closed.
-        """
+        """Each end of the pipe is given back when it is closed."""
         made, program, account = self.claimed()
         made.start(self.said.append)
         self.assertEqual(account.taken(Purpose.CHILD), 2)
@@ -241,9 +209,7 @@ class ComplaintsTests(SynchronousTestCase):
         self.assertDone()
 
     def test_interface(self) -> None:
-        """
-        The reactor can read it.
-        """
+        """The reactor can read it."""
         made, program = self.complaints()
         os.close(program)
         verifyObject(IReadDescriptor, made)
@@ -302,9 +268,7 @@ class ComplaintsTests(SynchronousTestCase):
         self.assertDone()
 
     def test_emptyLines(self) -> None:
-        """
-        Neither is it if what is written makes no lines.
-        """
+        """Neither is it if what is written makes no lines."""
         made, program = self.complaints()
         real = os.read
 
@@ -323,9 +287,7 @@ class ComplaintsTests(SynchronousTestCase):
         self.assertDone()
 
     def test_leaveMuch(self) -> None:
-        """
-        When the daemon stops it does not stay for all that was said.
-        """
+        """When the daemon stops it does not stay for all that was said."""
         made, program = self.complaints()
         made.start(self.said.append)
         os.write(program, b"a\n" * 1000)
@@ -339,9 +301,7 @@ class ComplaintsTests(SynchronousTestCase):
         self.assertDone()
 
     def test_oneTurn(self) -> None:
-        """
-        However often it sees to it that there is a next turn, there is one.
-        """
+        """However often it sees to it that there is a next turn, there is one."""
         made, program = self.complaints()
         made.start(self.said.append)
         os.write(program, b"a\n" * 1000)
@@ -353,9 +313,7 @@ class ComplaintsTests(SynchronousTestCase):
         self.assertDone()
 
     def test_leaveUnended(self) -> None:
-        """
-        What has no end of line is passed on when the daemon stops.
-        """
+        """What has no end of line is passed on when the daemon stops."""
         made, program = self.complaints()
         made.start(self.said.append)
         os.write(program, b"one\ntwo")
@@ -366,9 +324,7 @@ class ComplaintsTests(SynchronousTestCase):
         self.assertDone()
 
     def test_early(self) -> None:
-        """
-        What is written before the program is known to run is kept until then.
-        """
+        """What is written before the program is known to run is kept until then."""
         made, program = self.complaints()
         os.write(program, b"one\n")
         self.reactor.settle()
@@ -381,9 +337,7 @@ class ComplaintsTests(SynchronousTestCase):
         self.assertDone()
 
     def test_failed(self) -> None:
-        """
-        Of a program that could not be started nothing is left.
-        """
+        """Of a program that could not be started nothing is left."""
         made, program = self.complaints()
         os.close(program)
         made.finish()
@@ -422,9 +376,7 @@ class ComplaintsTests(SynchronousTestCase):
         self.assertDone()
 
     def test_whileItRuns(self) -> None:
-        """
-        While the daemon is there, a program that writes much waits for it.
-        """
+        """While the daemon is there, a program that writes much waits for it."""
         made, program = self.complaints()
         made.start(self.said.append)
         self.assertTrue(os.get_blocking(program))
@@ -432,9 +384,7 @@ class ComplaintsTests(SynchronousTestCase):
         made.finish()
 
     def test_reactorStops(self) -> None:
-        """
-        When the reactor stops that is like the end of the daemon.
-        """
+        """When the reactor stops that is like the end of the daemon."""
         made, program = self.complaints()
         made.start(self.said.append)
         made.connectionLost(Failure(ConnectionDone()))
@@ -443,9 +393,7 @@ class ComplaintsTests(SynchronousTestCase):
         self.assertDone()
 
     def test_reopened(self) -> None:
-        """
-        A program can open its standard error by name, as shell scripts do.
-        """
+        """A program can open its standard error by name, as shell scripts do."""
         made, program = self.complaints()
         made.start(self.said.append)
         again = os.open(f"/proc/self/fd/{program}", os.O_WRONLY)
@@ -456,9 +404,7 @@ class ComplaintsTests(SynchronousTestCase):
         self.assertEqual(self.said, ["by name"])
 
     def test_noProc(self) -> None:
-        """
-        Where the system has no names for descriptors it is a pipe like any other.
-        """
+        """Where the system has no names for descriptors it is a pipe like any other."""
         self.patch(os.path, "exists", lambda path: False)
         made, program = self.complaints()
         made.start(self.said.append)
@@ -469,9 +415,7 @@ class ComplaintsTests(SynchronousTestCase):
         self.assertDone()
 
     def test_noDescriptors(self) -> None:
-        """
-        When there is no descriptor left none is lost.
-        """
+        """When there is no descriptor left none is lost."""
 
         def none(*arguments: object) -> int:
             raise OSError(24, "Too many open files")
@@ -502,9 +446,7 @@ class ComplaintsTests(SynchronousTestCase):
         made.leave()
 
     def test_share(self) -> None:
-        """
-        Several programs share what is passed on in a turn, and none has nothing.
-        """
+        """Several programs share what is passed on in a turn, and none has nothing."""
         made = [self.complaints() for _ in range(LINES // 2)]
         for number in range(2):
             made[number][0].start(self.said.append)

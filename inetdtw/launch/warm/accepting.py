@@ -23,31 +23,23 @@ from inetdtw.launch.warm.process import WarmProcess
 
 @implementer(IAccepting)
 class _Cold:
-    """
-    A listening socket that is accepted from by the cold launcher.
-    """
+    """A listening socket that is accepted from by the cold launcher."""
 
     def __init__(self, watcher: Any) -> None:
         self._watcher = watcher
 
     def accepted(self, peer: Any) -> Any:
-        """
-        A program was started for a connection.
-        """
+        """A program was started for a connection."""
         child = self._watcher.accepted(peer)
         child.warm = False
         return child
 
     def dropped(self, peer: Any, reason: str) -> None:
-        """
-        Something went wrong.
-        """
+        """Something went wrong."""
         self._watcher.dropped(peer, reason)
 
     def crowded(self) -> None:
-        """
-        Too many programs run.
-        """
+        """Too many programs run."""
         self._watcher.crowded()
 
 
@@ -70,9 +62,7 @@ class _Delegation:
 
 @implementer(IAcceptingLauncher)
 class AcceptingWarm(Warm):
-    """
-    A L{Warm} whose cold launcher can accept connections.
-    """
+    """A L{Warm} whose cold launcher can accept connections."""
 
     def __init__(self, cold: Any, *given: Any) -> None:
         super().__init__(cold, *given)
@@ -95,9 +85,7 @@ class AcceptingWarm(Warm):
         return self._number
 
     def withdraw(self, number: int, free: Callable[[], None]) -> None:
-        """
-        Accept from a socket no more.
-        """
+        """Accept from a socket no more."""
         delegation = self._delegations.pop(number)
         if delegation.process is not None:
             delegation.process.accepting.withdraw(number, free)
@@ -105,9 +93,7 @@ class AcceptingWarm(Warm):
             self._cold.withdraw(delegation.cold, free)
 
     def ready(self, process: WarmProcess) -> None:
-        """
-        A process can take orders: have it accept from all sockets.
-        """
+        """A process can take orders: have it accept from all sockets."""
         for number, delegation in self._delegations.items():
             self._lead(number, delegation, process)
             if delegation.process not in (None, process):
@@ -115,9 +101,7 @@ class AcceptingWarm(Warm):
                 self._cool(number, delegation)
 
     def _lead(self, number: int, delegation: _Delegation, process: WarmProcess) -> None:
-        """
-        Have a process accept from a socket, and no other, if it suits.
-        """
+        """Have a process accept from a socket, and no other, if it suits."""
         order = delegation.order
         if not self._suits(process, order):
             return
@@ -134,9 +118,7 @@ class AcceptingWarm(Warm):
                 self._cold.withdraw(cold, lambda: None)
 
     def _cool(self, number: int, delegation: _Delegation) -> None:
-        """
-        Have the cold launcher accept from a socket instead of a process.
-        """
+        """Have the cold launcher accept from a socket instead of a process."""
         assert delegation.process is not None
         delegation.process.accepting.withdraw(number, lambda: None)
         delegation.process = None
@@ -153,9 +135,7 @@ class AcceptingWarm(Warm):
                 self._delegateCold(delegation)
 
     def _delegateCold(self, delegation: _Delegation) -> None:
-        """
-        Have the cold launcher accept from a socket.
-        """
+        """Have the cold launcher accept from a socket."""
         watcher = _Cold(delegation.watcher)
         delegation.cold = self._cold.delegate(watcher, delegation.order)
 

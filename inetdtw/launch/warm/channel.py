@@ -84,18 +84,14 @@ class Channel:
         self._ours: socket.socket | None = ours
 
     def given(self) -> None:
-        """
-        Another process has the other end: begin to read.
-        """
+        """Another process has the other end: begin to read."""
         self.theirs.close()
         if self._ours is not None:
             self._reactor.addReader(self)
 
     @property
     def closed(self) -> bool:
-        """
-        Whether nothing can be sent any more.
-        """
+        """Whether nothing can be sent any more."""
         return self._ours is None
 
     def send(
@@ -132,15 +128,11 @@ class Channel:
         return True
 
     def fileno(self) -> int:
-        """
-        The daemon's end.
-        """
+        """The daemon's end."""
         return -1 if self._ours is None else self._ours.fileno()
 
     def logPrefix(self) -> str:
-        """
-        The name of this reader for the reactor.
-        """
+        """The name of this reader for the reactor."""
         return "warm process"
 
     def connectionLost(self, reason: Failure) -> None:
@@ -151,9 +143,7 @@ class Channel:
         self._reactor.callLater(0, self._lost)
 
     def _lost(self) -> None:
-        """
-        Take it for one whose other end is closed.
-        """
+        """Take it for one whose other end is closed."""
         if not self.closed:
             sayDropped(self.logPrefix())
             self.close()
@@ -178,9 +168,7 @@ class Channel:
             self._ended()
 
     def _take(self, reports: list[bytes]) -> None:
-        """
-        Take some reports, and leave the others for the next turn.
-        """
+        """Take some reports, and leave the others for the next turn."""
         for record in reports[:REPORTS]:
             if record[0] == ADDRESSED:
                 self._peer = unpackAddress(record)
@@ -195,17 +183,13 @@ class Channel:
             self._later = self._reactor.callLater(0, self._goOn, reports[REPORTS:])
 
     def _goOn(self, reports: list[bytes]) -> None:
-        """
-        It is the next turn.
-        """
+        """It is the next turn."""
         self._later = None
         self._reactor.addReader(self)
         self._take(reports)
 
     def close(self) -> None:
-        """
-        Have nothing to do with it any more.
-        """
+        """Have nothing to do with it any more."""
         self._posts.clear()
         self.theirs.close()
         if self._later is not None:

@@ -2,9 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-The programs of a warm process that run.
-"""
+"""The programs of a warm process that run."""
 
 from __future__ import annotations
 
@@ -20,9 +18,7 @@ MOST = 1 << 16
 
 
 class Nonsense(Exception):
-    """
-    A process says what cannot be.
-    """
+    """A process says what cannot be."""
 
 
 class Running:
@@ -58,15 +54,11 @@ class Running:
         self._children: dict[int, Any] = {}
 
     def __len__(self) -> int:
-        """
-        How many there are.
-        """
+        """How many there are."""
         return len(self._children)
 
     def __contains__(self, pid: int) -> bool:
-        """
-        Whether there is one with a process id.
-        """
+        """Whether there is one with a process id."""
         return pid in self._children
 
     def check(self, pid: int) -> None:
@@ -94,24 +86,18 @@ class Running:
         child.started(pid)
 
     def end(self, pid: int, how: Exit) -> None:
-        """
-        A program has ended, if there is one with that process id.
-        """
+        """A program has ended, if there is one with that process id."""
         child = self._children.pop(pid, None)
         if child is not None:
             child.ended(how)
 
     def orphan(self) -> None:
-        """
-        Their parent is gone.
-        """
+        """Their parent is gone."""
         for pid in list(self._children):
             self._adopt(pid)
 
     def _adopt(self, pid: int) -> None:
-        """
-        Find out when a program ends that nobody tells of.
-        """
+        """Find out when a program ends that nobody tells of."""
 
         def gone() -> None:
             del self._adopted[pid]
@@ -126,9 +112,7 @@ class Running:
             self.end(pid, Exit())
 
     def leave(self) -> None:
-        """
-        Whatever they do is not of interest any more.
-        """
+        """Whatever they do is not of interest any more."""
         for pid in self._children:
             if pid in self._adopted:
                 self._adopted.pop(pid).cancel()

@@ -2,9 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-The listening sockets that a warm process accepts from.
-"""
+"""The listening sockets that a warm process accepts from."""
 
 from __future__ import annotations
 
@@ -40,17 +38,13 @@ class Accepting:
     """
 
     def __init__(self, share: Share) -> None:
-        """
-        @param share: what the process may start by itself.
-        """
+        """@param share: what the process may start by itself."""
         self._share = share
         self.channel: Channel | None = None
         self._listening: dict[int, _Listening] = {}
 
     def __len__(self) -> int:
-        """
-        How many there are, with those that it was only asked to leave.
-        """
+        """How many there are, with those that it was only asked to leave."""
         return len(self._listening)
 
     def accept(self, number: int, watcher: Any, fd: int) -> bool:
@@ -82,9 +76,7 @@ class Accepting:
             free()
 
     def _forget(self, number: int) -> None:
-        """
-        It does not accept from a socket any more.
-        """
+        """It does not accept from a socket any more."""
         del self._listening[number]
         if not self._listening:
             self._share.letGo()
@@ -117,9 +109,7 @@ class Accepting:
             listening.free()
 
     def lost(self) -> None:
-        """
-        Nobody is there that could accept.
-        """
+        """Nobody is there that could accept."""
         left, self._listening = self._listening, {}
         for listening in left.values():
             if listening.free is not None:

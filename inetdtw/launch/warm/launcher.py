@@ -24,9 +24,7 @@ from inetdtw.launch.warm.supervisor import Succession
 
 @implementer(IPreparing)
 class Warm:
-    """
-    Launches one program, warm if that can be.
-    """
+    """Launches one program, warm if that can be."""
 
     def __init__(self, cold: Any, *given: Any) -> None:
         """
@@ -42,58 +40,40 @@ class Warm:
 
     @property
     def pid(self) -> int | None:
-        """
-        The process id of the one that is forked.
-        """
+        """The process id of the one that is forked."""
         process = self._up
         return None if process is None else process.pid
 
     @property
     def _up(self) -> WarmProcess | None:
-        """
-        The process that takes orders, if there is one.
-        """
+        """The process that takes orders, if there is one."""
         process = self._succession.current
         return process if process is not None and process.up else None
 
     def start(self) -> None:
-        """
-        Nothing can be started before there is an order.
-        """
+        """Nothing can be started before there is an order."""
 
     def prepare(self, order: Order) -> None:
-        """
-        Start the process for orders like this one.
-        """
+        """Start the process for orders like this one."""
         self._succession.prepare(order)
 
     def renew(self) -> None:
-        """
-        Have another process take the place of this one, as soon as it is ready.
-        """
+        """Have another process take the place of this one, as soon as it is ready."""
         self._succession.renew()
 
     def ready(self, process: WarmProcess) -> None:
-        """
-        A process can take orders.
-        """
+        """A process can take orders."""
 
     def left(self, child: Any, order: Order) -> None:
-        """
-        An order has to be started cold.
-        """
+        """An order has to be started cold."""
         child.warm = False
         self._cold.launch(child, order)
 
     def lost(self, process: WarmProcess) -> None:
-        """
-        A process can take no orders any more.
-        """
+        """A process can take no orders any more."""
 
     def launch(self, child: Any, order: Order) -> None:
-        """
-        Start a program, warm if that can be.
-        """
+        """Start a program, warm if that can be."""
         # It may not have been there when there was time to get ready.
         self.prepare(order)
         process = self._up
@@ -138,27 +118,21 @@ class Warm:
 
     @property
     def room(self) -> bool:
-        """
-        Whether another program can be ordered.
-        """
+        """Whether another program can be ordered."""
         process = self._up
         if process is not None:
             return process.load < IN_FLIGHT
         return bool(self._cold.room)
 
     def whenRoom(self, callback: Callable[[], None]) -> None:
-        """
-        Call once when there is room.
-        """
+        """Call once when there is room."""
         if self._up is None:
             self._cold.whenRoom(callback)
         else:
             self._waiters.append(callback)
 
     def notify(self) -> None:
-        """
-        Tell those who wait, if there is room.
-        """
+        """Tell those who wait, if there is room."""
         while self._waiters and self.room:
             self._waiters.pop(0)()
         if self._up is None:
@@ -166,33 +140,23 @@ class Warm:
                 self._cold.whenRoom(self._waiters.pop(0))
 
     def settle(self) -> None:
-        """
-        Repeat nothing.
-        """
+        """Repeat nothing."""
         self._cold.settle()
 
     def retire(self) -> None:
-        """
-        End when no program runs that was started warm.
-        """
+        """End when no program runs that was started warm."""
         self._succession.retire()
 
     @property
     def over(self) -> bool:
-        """
-        Whether nothing of it is left after it was retired.
-        """
+        """Whether nothing of it is left after it was retired."""
         return self._succession.over
 
     def stop(self) -> None:
-        """
-        End at once, whatever runs.
-        """
+        """End at once, whatever runs."""
         self._succession.stop()
 
 
 def isReady(launcher: object) -> bool:
-    """
-    Whether a launcher has an interpreter that is ready.
-    """
+    """Whether a launcher has an interpreter that is ready."""
     return isinstance(launcher, Warm) and launcher.pid is not None

@@ -2,9 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-The orders of a warm process: what the daemon keeps of each until it has a child.
-"""
+"""The orders of a warm process: what the daemon keeps of each until it has a child."""
 
 from __future__ import annotations
 
@@ -18,24 +16,18 @@ from inetdtw.launch.warm.channel import Channel
 
 
 class Orders:
-    """
-    The orders of one process that have no child yet, by their numbers.
-    """
+    """The orders of one process that have no child yet, by their numbers."""
 
     def __init__(self) -> None:
         self._kept: OrderedDict[int, Kept] = OrderedDict()
         self._number = 0
 
     def __len__(self) -> int:
-        """
-        How many there are.
-        """
+        """How many there are."""
         return len(self._kept)
 
     def __contains__(self, number: int) -> bool:
-        """
-        Whether there is one with a number.
-        """
+        """Whether there is one with a number."""
         return number in self._kept
 
     def send(self, channel: Channel, child: Any, order: Order) -> None:
@@ -54,21 +46,15 @@ class Orders:
         self._kept[number] = kept
 
     def _next(self) -> int:
-        """
-        The number of the next order.
-        """
+        """The number of the next order."""
         self._number = (self._number + 1) & 0x7FFFFFFF or 1
         return self._number
 
     def take(self, number: int) -> Kept:
-        """
-        One of them, which is none any more; whoever takes it closes it.
-        """
+        """One of them, which is none any more; whoever takes it closes it."""
         return self._kept.pop(number)
 
     def takeAll(self) -> Iterator[Kept]:
-        """
-        All of them, the first one first.
-        """
+        """All of them, the first one first."""
         while self._kept:
             yield self._kept.popitem(last=False)[1]

@@ -114,16 +114,12 @@ class WarmProcess:
 
     @property
     def load(self) -> int:
-        """
-        How many orders it has before it.
-        """
+        """How many orders it has before it."""
         return len(self._waiting)
 
     @property
     def over(self) -> bool:
-        """
-        Whether it has ended.
-        """
+        """Whether it has ended."""
         closed = self._channel is None or self._channel.closed
         return closed and self._how is not None
 
@@ -175,16 +171,12 @@ class WarmProcess:
         self._claim = self._descriptors.take(OF_WARM, Purpose.HELPER, "warm")
 
     def _give(self) -> None:
-        """
-        Give back the descriptors.
-        """
+        """Give back the descriptors."""
         if self._claim is not None:
             self._claim.give()
 
     def started(self, pid: int) -> None:
-        """
-        The interpreter runs.
-        """
+        """The interpreter runs."""
         self.pid = pid
         with contextlib.suppress(OSError):
             self._running.uid = ownerOf(pid)
@@ -194,9 +186,7 @@ class WarmProcess:
         self._greet()
 
     def failed(self, reason: str) -> None:
-        """
-        The interpreter could not be started.
-        """
+        """The interpreter could not be started."""
         self._how = reason
         if self._channel is not None:
             self._channel.close()
@@ -212,9 +202,7 @@ class WarmProcess:
         self._end()
 
     def repeated(self, how: Exit) -> Any:
-        """
-        It is never started again by itself.
-        """
+        """It is never started again by itself."""
         raise AssertionError(how)
 
     def order(self, child: Any, order: Order) -> None:
@@ -231,17 +219,13 @@ class WarmProcess:
         self._waiting.send(self._channel, child, order)
 
     def retire(self) -> None:
-        """
-        End when no program runs that it has started.
-        """
+        """End when no program runs that it has started."""
         self._retiring = True
         if not (self._waiting or self._running or self.accepting):
             self.close()
 
     def close(self) -> None:
-        """
-        Have it end; the programs that it has started live on.
-        """
+        """Have it end; the programs that it has started live on."""
         self._running.leave()
         self._letGo()
         for kept in self._waiting.takeAll():
@@ -249,9 +233,7 @@ class WarmProcess:
         self._give()
 
     def _letGo(self) -> None:
-        """
-        Have nothing to do with it any more.
-        """
+        """Have nothing to do with it any more."""
         self.up = False
         self._calm()
         self.share.died()
@@ -259,24 +241,18 @@ class WarmProcess:
             self._channel.close()
 
     def _calm(self) -> None:
-        """
-        Wait for nothing.
-        """
+        """Wait for nothing."""
         if self._linger is not None:
             self._linger.cancel()
             self._linger = None
 
     def _expect(self) -> None:
-        """
-        Wait for the end of the process or of the socket, but not for ever.
-        """
+        """Wait for the end of the process or of the socket, but not for ever."""
         self._calm()
         self._linger = self._reactor.callLater(LINGER, self._overdue)
 
     def _overdue(self) -> None:
-        """
-        Take it for gone.
-        """
+        """Take it for gone."""
         self._linger = None
         if self._how is None:
             self._how = "it has closed its socket"
@@ -286,17 +262,13 @@ class WarmProcess:
             self._lost()
 
     def _changed(self) -> None:
-        """
-        There may be room, or nothing left to do.
-        """
+        """There may be room, or nothing left to do."""
         self._owner.notify()
         if self._retiring:
             self.retire()
 
     def _received(self, said: Said) -> None:
-        """
-        It reports.
-        """
+        """It reports."""
         try:
             self._heard(said)
         except Nonsense as why:
@@ -304,9 +276,7 @@ class WarmProcess:
         self._changed()
 
     def _distrust(self, why: str) -> None:
-        """
-        Have nothing to do with it any more, whatever becomes of it.
-        """
+        """Have nothing to do with it any more, whatever becomes of it."""
         self._calm()
         self._how = why
         self._overdue()
@@ -339,9 +309,7 @@ class WarmProcess:
             self.accepting.heard(said, self._running)
 
     def _greet(self) -> None:
-        """
-        It is ready, once it has said so and whoever started it has said who it is.
-        """
+        """It is ready, once it has said so and whoever started it has said who it is."""
         if self.pid is None or not self._greeted or self.up or self._how is not None:
             return
         why = mismatch(self.pid, self._context.identity)
@@ -352,25 +320,19 @@ class WarmProcess:
         self._owner.ready(self)
 
     def _begun(self, number: int, pid: int, warm: bool) -> None:
-        """
-        An order has a child.
-        """
+        """An order has a child."""
         self._running.check(pid)
         kept = self._waiting.take(number)
         kept.close()
         self._running.begin(pid, kept.child, warm)
 
     def _leave(self, kept: Kept) -> None:
-        """
-        An order has to be started otherwise.
-        """
+        """An order has to be started otherwise."""
         self._owner.left(kept.child, kept.order)
         kept.close()
 
     def _lost(self) -> None:
-        """
-        Nobody is left at the other end of the socket.
-        """
+        """Nobody is left at the other end of the socket."""
         self._letGo()
         self._accepted = bool(self.accepting)
         self.accepting.lost()
@@ -383,9 +345,7 @@ class WarmProcess:
         self._end()
 
     def _end(self) -> None:
-        """
-        Say that it has ended, when that and the reason are known.
-        """
+        """Say that it has ended, when that and the reason are known."""
         if self._how is None:
             return
         self.up = False

@@ -85,17 +85,13 @@ class Succession:
         self.stopped = False
 
     def prepare(self, order: Order) -> None:
-        """
-        Start the first process, for orders like this one.
-        """
+        """Start the first process, for orders like this one."""
         if self.template is None:
             self.template = order
             self._begin()
 
     def renew(self) -> None:
-        """
-        Have another process take the place of this one, as soon as it is ready.
-        """
+        """Have another process take the place of this one, as soon as it is ready."""
         self._hopeless = False
         self._pauses.reset()
         self._preload = self._kept.preload
@@ -103,9 +99,7 @@ class Succession:
             self._begin()
 
     def _begin(self) -> None:
-        """
-        Start the next process.
-        """
+        """Start the next process."""
         assert self.template is not None
         self._calm()
         if self._next is not None:
@@ -126,17 +120,13 @@ class Succession:
         process.moves = getattr(self._cold, "moves", 0)
 
     def _calm(self) -> None:
-        """
-        Plan nothing.
-        """
+        """Plan nothing."""
         if self._later is not None:
             self._later.cancel()
             self._later = None
 
     def _plan(self, seconds: float) -> None:
-        """
-        Start a process after some time, unless that is planned, or one is starting.
-        """
+        """Start a process after some time, unless that is planned, or one is starting."""
 
         def begin() -> None:
             self._later = None
@@ -147,9 +137,7 @@ class Succession:
             self._later = self._reactor.callLater(seconds, begin)
 
     def ready(self, process: WarmProcess) -> None:
-        """
-        A process can take orders.
-        """
+        """A process can take orders."""
         before, self.current, self._next = self.current, process, None
         self._owner.ready(process)
         if before is not None:
@@ -159,9 +147,7 @@ class Succession:
         self.notify()
 
     def stale(self, process: WarmProcess) -> None:
-        """
-        A process is not what would be started now.
-        """
+        """A process is not what would be started now."""
         if process is self.current:
             since = self._reactor.seconds() - process.born
             self._plan(max(0.0, CALM - since))
@@ -183,17 +169,13 @@ class Succession:
         return self._report.stillTooMuch("warm", self._name, lines)
 
     def lost(self, process: WarmProcess) -> None:
-        """
-        A process can take no orders any more.
-        """
+        """A process can take no orders any more."""
         if not self.stopped:
             self._owner.lost(process)
             self.notify()
 
     def gone(self, process: WarmProcess, reason: str, status: int | None) -> None:
-        """
-        A process has ended.
-        """
+        """A process has ended."""
         self._old.discard(process)
         if self.stopped or process not in (self.current, self._next):
             return
@@ -207,9 +189,7 @@ class Succession:
     def _afterDeath(
         self, process: WarmProcess, reason: str, status: int | None
     ) -> None:
-        """
-        Plan for another process, if that makes sense.
-        """
+        """Plan for another process, if that makes sense."""
         pause = self._pauses.after(self._reactor.seconds() - process.born)
         if status == THREADED:
             self._preload = "-"
@@ -221,9 +201,7 @@ class Succession:
         self._plan(pause)
 
     def retire(self) -> None:
-        """
-        End when no program runs that a process of these has started.
-        """
+        """End when no program runs that a process of these has started."""
         self.stopped = True
         self._calm()
         for process in self._all():
@@ -231,15 +209,11 @@ class Succession:
 
     @property
     def over(self) -> bool:
-        """
-        Whether all of them have ended, and nobody follows.
-        """
+        """Whether all of them have ended, and nobody follows."""
         return self.stopped and all(process.over for process in self._all())
 
     def stop(self) -> None:
-        """
-        End at once, whatever runs.
-        """
+        """End at once, whatever runs."""
         self.stopped = True
         self._calm()
         for process in self._all():
@@ -251,8 +225,6 @@ class Succession:
             complaints.leave()
 
     def _all(self) -> list[WarmProcess]:
-        """
-        All processes that may be there.
-        """
+        """All processes that may be there."""
         now = [each for each in (self.current, self._next) if each is not None]
         return [*now, *self._old]

@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.limits.answerrate}.
-"""
+"""Tests for L{inetdtw.limits.answerrate}."""
 
 from __future__ import annotations
 
@@ -16,14 +14,10 @@ USUAL = (32, 64)
 
 
 class AnsweredToTests(SynchronousTestCase):
-    """
-    Tests for L{answeredTo}.
-    """
+    """Tests for L{answeredTo}."""
 
     def test_sources(self) -> None:
-        """
-        A source has one bucket, whatever the ports are that somebody may have forged.
-        """
+        """A source has one bucket, whatever the ports are that somebody may have forged."""
         for peer, wanted in (
             (("192.0.2.1", 4), "192.0.2.1"),
             (("192.0.2.1", 5), "192.0.2.1"),
@@ -34,72 +28,54 @@ class AnsweredToTests(SynchronousTestCase):
             self.assertEqual(answeredTo(peer, USUAL), wanted)
 
     def test_loopback(self) -> None:
-        """
-        On the loopback interface every socket has its own.
-        """
+        """On the loopback interface every socket has its own."""
         peers = (("127.0.0.1", 4), ("127.0.0.1", 5), ("::1", 4, 0, 0), ("::1", 5, 0, 0))
         self.assertEqual(len({answeredTo(peer, USUAL) for peer in peers}), 4)
 
 
 class AnswerRateTests(SynchronousTestCase):
-    """
-    Tests for L{AnswerRate}.
-    """
+    """Tests for L{AnswerRate}."""
 
     def setUp(self) -> None:
-        """
-        Make one with a clock.
-        """
+        """Make one with a clock."""
         self.clock = Clock()
         self.clock.advance(1_000_000.1)
         self.rate = AnswerRate(self.clock.seconds)
 
     def count(self, source: str, most: int, cost: int = 1) -> int:
-        """
-        How many answers a source may get now.
-        """
+        """How many answers a source may get now."""
         found = 0
         while self.rate.allows(source, most, cost):
             found += 1
         return found
 
     def test_burst(self) -> None:
-        """
-        So many as in a minute can be at once, and for each source.
-        """
+        """So many as in a minute can be at once, and for each source."""
         self.assertEqual(self.count("a", 6000), 6000)
         self.assertEqual(self.count("a", 6000), 0)
         self.assertEqual(self.count("b", 6000), 6000)
 
     def test_refilled(self) -> None:
-        """
-        New tokens come all the time, and no more than the bucket has room for.
-        """
+        """New tokens come all the time, and no more than the bucket has room for."""
         self.count("a", 600)
         for seconds, wanted in ((1, 10), (30, 300), (MINUTE * 9, 600)):
             self.clock.advance(seconds)
             self.assertEqual(self.count("a", 600), wanted)
 
     def test_cost(self) -> None:
-        """
-        An answer can take more than one, but not more than there can be.
-        """
+        """An answer can take more than one, but not more than there can be."""
         self.assertEqual(self.count("a", 60, 10), 6)
         self.assertEqual(self.count("b", 5, 10), 1)
 
     def test_look(self) -> None:
-        """
-        To look takes none.
-        """
+        """To look takes none."""
         for _ in range(9):
             self.assertTrue(self.rate.allows("a", 1, take=False))
         self.assertTrue(self.rate.allows("a", 1))
         self.assertFalse(self.rate.allows("a", 1, take=False))
 
     def test_changed(self) -> None:
-        """
-        The bound can be changed at any time.
-        """
+        """The bound can be changed at any time."""
         self.count("a", 60)
         self.clock.advance(30)
         self.assertEqual(self.count("a", 6000), 3000)
@@ -118,9 +94,7 @@ class AnswerRateTests(SynchronousTestCase):
         self.assertEqual(self.count("victim", 2), 2)
 
     def test_log(self) -> None:
-        """
-        It is worth a line once in a minute.
-        """
+        """It is worth a line once in a minute."""
         self.assertEqual([self.rate.mayLog() for _ in range(3)], [True, False, False])
         self.clock.advance(MINUTE)
         self.assertTrue(self.rate.mayLog())

@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.limits.budget}.
-"""
+"""Tests for L{inetdtw.limits.budget}."""
 
 from __future__ import annotations
 
@@ -30,37 +28,27 @@ from inetdtw.test.fakes import ServingTestCase
 
 
 class DefaultTests(SynchronousTestCase):
-    """
-    Tests for L{defaultMost} and L{processLimit}.
-    """
+    """Tests for L{defaultMost} and L{processLimit}."""
 
     def test_half(self) -> None:
-        """
-        It is half of what there may be, and never nothing.
-        """
+        """It is half of what there may be, and never nothing."""
         self.assertEqual(
             [defaultMost(each) for each in (9, 4096, 1, 0)], [4, 2048, 1, 1]
         )
 
     def test_limit(self) -> None:
-        """
-        What there may be is the soft limit.
-        """
+        """What there may be is the soft limit."""
         self.patch(resource, "getrlimit", lambda number: (77, 99))
         self.assertEqual(processLimit(), 77)
 
     def test_unlimited(self) -> None:
-        """
-        Without a limit it is what the system has numbers for.
-        """
+        """Without a limit it is what the system has numbers for."""
         infinite = resource.RLIM_INFINITY
         self.patch(resource, "getrlimit", lambda number: (infinite, infinite))
         self.assertGreater(processLimit(), 1000)
 
     def test_unknown(self) -> None:
-        """
-        Where the system does not say how many that are, a usual number is taken.
-        """
+        """Where the system does not say how many that are, a usual number is taken."""
         infinite = resource.RLIM_INFINITY
         self.patch(resource, "getrlimit", lambda number: (infinite, infinite))
         for opened in (mock.mock_open(read_data="many"), FileNotFoundError()):
@@ -71,21 +59,15 @@ class DefaultTests(SynchronousTestCase):
 
 
 class TotalTests(SynchronousTestCase):
-    """
-    Tests for L{Total}.
-    """
+    """Tests for L{Total}."""
 
     def setUp(self) -> None:
-        """
-        Have a bound of two.
-        """
+        """Have a bound of two."""
         self.said: list[Any] = []
         self.total = Total(2, self.said.append)
 
     def test_full(self) -> None:
-        """
-        It is full when as many run as may, and not any more when one has ended.
-        """
+        """It is full when as many run as may, and not any more when one has ended."""
         self.total.take()
         self.assertFalse(self.total.full)
         self.total.take()
@@ -94,9 +76,7 @@ class TotalTests(SynchronousTestCase):
         self.assertFalse(self.total.full)
 
     def test_unbounded(self) -> None:
-        """
-        Without a bound it is never full, and others may always accept.
-        """
+        """Without a bound it is never full, and others may always accept."""
         total = Total()
         for _ in range(10000):
             total.take()
@@ -154,38 +134,28 @@ class TotalTests(SynchronousTestCase):
 
 
 class ShareTests(SynchronousTestCase):
-    """
-    Tests for L{Share}.
-    """
+    """Tests for L{Share}."""
 
     def setUp(self) -> None:
-        """
-        Have a bound that allows for shares of 6.
-        """
+        """Have a bound that allows for shares of 6."""
         self.total = Total(100)
         self.share = Share(self.total)
 
     def test_size(self) -> None:
-        """
-        A share is a small part of the bound; without a bound there are none.
-        """
+        """A share is a small part of the bound; without a bound there are none."""
         self.assertEqual(self.share.most, 6)
         self.assertEqual(Total(1 << 20).share, LARGEST_SHARE)
         self.assertEqual(Total().share, 0)
 
     def test_tooSmall(self) -> None:
-        """
-        With a small bound nobody else accepts.
-        """
+        """With a small bound nobody else accepts."""
         total = Total(16 * SMALLEST_SHARE - 1)
         self.assertFalse(total.ample)
         self.assertTrue(Total(16 * SMALLEST_SHARE).ample)
         self.assertFalse(Share(Total(3)).fits())
 
     def test_ample(self) -> None:
-        """
-        Others accept as long as not half of the bound is taken or lent.
-        """
+        """Others accept as long as not half of the bound is taken or lent."""
         self.total.lend(40)
         for _ in range(9):
             self.total.take()
@@ -194,9 +164,7 @@ class ShareTests(SynchronousTestCase):
         self.assertFalse(self.total.ample)
 
     def test_lent(self) -> None:
-        """
-        What a process may start counts as if it had started it, no more and no less.
-        """
+        """What a process may start counts as if it had started it, no more and no less."""
         self.share.hold()
         self.share.hold()
         self.assertEqual(self.total.lent, 6)
@@ -211,17 +179,13 @@ class ShareTests(SynchronousTestCase):
         self.assertEqual(self.total.lent, 0)
 
     def test_ordered(self) -> None:
-        """
-        A program that was ordered of a process is none that it started by itself.
-        """
+        """A program that was ordered of a process is none that it started by itself."""
         self.share.hold()
         self.share.ended(8)
         self.assertEqual(self.total.lent, 6)
 
     def test_again(self) -> None:
-        """
-        A process that accepts again has what runs still as a part of its share.
-        """
+        """A process that accepts again has what runs still as a part of its share."""
         self.share.hold()
         self.total.take()
         self.share.began(7)
@@ -290,9 +254,7 @@ class ShareTests(SynchronousTestCase):
         self.assertEqual(self.total.lent, 6)
 
     def test_wakes(self) -> None:
-        """
-        Those who wait are told when something is not lent any more.
-        """
+        """Those who wait are told when something is not lent any more."""
         told: list[str] = []
         self.share.hold()
         for _ in range(94):
@@ -304,14 +266,10 @@ class ShareTests(SynchronousTestCase):
 
 
 class GateTests(ServingTestCase):
-    """
-    Tests for L{Gate} with a bound on the programs of all services.
-    """
+    """Tests for L{Gate} with a bound on the programs of all services."""
 
     def gate(self, launcher: Any) -> Gate:
-        """
-        A gate of a service that is being served.
-        """
+        """A gate of a service that is being served."""
         limits = Limits(Bounds(acceptMax=3), self.reactor.seconds)
         gate = Gate("test/tcp", limits, self.host.report, launcher, self.host.total)
         sock = self.closing(socket.socket())
@@ -335,9 +293,7 @@ class GateTests(ServingTestCase):
         self.assertTrue(two.open())
 
     def test_internal(self) -> None:
-        """
-        What is no program is not counted.
-        """
+        """What is no program is not counted."""
         self.host.total.most = 1
         internal = self.gate(None)
         for _ in range(3):
@@ -348,9 +304,7 @@ class GateTests(ServingTestCase):
         self.assertEqual(self.host.total.running, 0)
 
     def test_refused(self) -> None:
-        """
-        A client that is turned away is not counted.
-        """
+        """A client that is turned away is not counted."""
         gate = self.gate(self.launcher)
         gate._limits.bounds = Bounds(perSource=1)
         peer = ("192.0.2.1", 1)

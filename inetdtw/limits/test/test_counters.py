@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.limits.counters}.
-"""
+"""Tests for L{inetdtw.limits.counters}."""
 
 from __future__ import annotations
 
@@ -14,23 +12,17 @@ from inetdtw.limits.counters import Tally
 
 
 class TallyTests(SynchronousTestCase):
-    """
-    Tests for L{Tally}.
-    """
+    """Tests for L{Tally}."""
 
     def test_starts(self) -> None:
-        """
-        Warm starts are told from cold ones; where no interpreter is kept, all are cold.
-        """
+        """Warm starts are told from cold ones; where no interpreter is kept, all are cold."""
         tally = Tally()
         for warm in (True, False, None, True):
             tally.count(warm)
         self.assertEqual((tally.warm, tally.cold), (2, 2))
 
     def test_ends(self) -> None:
-        """
-        Ends are counted, bad ones apart, and the last one is kept.
-        """
+        """Ends are counted, bad ones apart, and the last one is kept."""
         tally = Tally()
         self.assertEqual((tally.ended, tally.bad, tally.last), (0, 0, None))
         for how in (Exit(0), Exit(3), Exit(signal=9)):

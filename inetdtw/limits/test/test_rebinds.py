@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.limits.rebinds}.
-"""
+"""Tests for L{inetdtw.limits.rebinds}."""
 
 from __future__ import annotations
 
@@ -14,21 +12,15 @@ from inetdtw.limits.rebinds import Renewals
 
 
 class RenewalsTests(SynchronousTestCase):
-    """
-    Tests for L{Renewals}.
-    """
+    """Tests for L{Renewals}."""
 
     def setUp(self) -> None:
-        """
-        Count with a clock of the test's own.
-        """
+        """Count with a clock of the test's own."""
         self.clock = Clock()
         self.renewals = Renewals(self.clock.seconds)
 
     def test_again(self) -> None:
-        """
-        One replacement is no trouble, two within a minute are, with the last cause.
-        """
+        """One replacement is no trouble, two within a minute are, with the last cause."""
         self.assertIsNone(self.renewals.trouble)
         self.renewals.add("first")
         self.assertIsNone(self.renewals.trouble)
@@ -40,9 +32,7 @@ class RenewalsTests(SynchronousTestCase):
         )
 
     def test_over(self) -> None:
-        """
-        It is over a minute after the first one of two.
-        """
+        """It is over a minute after the first one of two."""
         self.renewals.add("first")
         self.clock.advance(30)
         self.renewals.add("second")
@@ -52,9 +42,7 @@ class RenewalsTests(SynchronousTestCase):
         self.assertIsNotNone(self.renewals.trouble)
 
     def test_clear(self) -> None:
-        """
-        What was forgotten counts no more.
-        """
+        """What was forgotten counts no more."""
         self.renewals.add("first")
         self.renewals.clear()
         self.renewals.add("second")

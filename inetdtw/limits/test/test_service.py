@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.limits.service}.
-"""
+"""Tests for L{inetdtw.limits.service}."""
 
 from __future__ import annotations
 
@@ -19,39 +17,29 @@ ADMIT = Verdict.ADMIT
 
 
 class LimitsTests(SynchronousTestCase):
-    """
-    Tests for L{Limits}.
-    """
+    """Tests for L{Limits}."""
 
     def setUp(self) -> None:
         self.clock = Clock()
         self.clock.advance(1000)
 
     def limits(self, **bounds: Any) -> Limits:
-        """
-        The counts of a service with these bounds.
-        """
+        """The counts of a service with these bounds."""
         return Limits(Bounds(**bounds), self.clock.seconds)
 
     def admit(self, limits: Limits, count: int, peer: str = "") -> list[Verdict]:
-        """
-        Ask for so many.
-        """
+        """Ask for so many."""
         return [limits.admit(peer) for _ in range(count)]
 
     def test_noBounds(self) -> None:
-        """
-        Without bounds any number may start, and run.
-        """
+        """Without bounds any number may start, and run."""
         limits = self.limits()
         self.assertEqual(set(self.admit(limits, 1000, "a")), {ADMIT})
         self.assertFalse(limits.full)
         self.assertEqual(limits.running, 1000)
 
     def test_window(self) -> None:
-        """
-        A rate counts over a minute.
-        """
+        """A rate counts over a minute."""
         self.assertEqual(WINDOW, 60)
 
     def test_rate(self) -> None:
@@ -65,9 +53,7 @@ class LimitsTests(SynchronousTestCase):
         self.assertEqual(limits.running, 3)
 
     def test_rateRecovers(self) -> None:
-        """
-        After a minute as many may start again, with no operator (item 64).
-        """
+        """After a minute as many may start again, with no operator (item 64)."""
         limits = self.limits(serviceMax=3)
         self.admit(limits, 4)
         self.clock.advance(59.9)
@@ -77,9 +63,7 @@ class LimitsTests(SynchronousTestCase):
         self.assertEqual(self.admit(limits, 4), wanted)
 
     def test_rateSlides(self) -> None:
-        """
-        The minute is the last one at any time, not that of a clock (item 68).
-        """
+        """The minute is the last one at any time, not that of a clock (item 68)."""
         limits = self.limits(serviceMax=2)
         self.admit(limits, 1)
         self.clock.advance(40)
@@ -90,9 +74,7 @@ class LimitsTests(SynchronousTestCase):
         self.assertEqual(self.admit(limits, 2), [ADMIT, Verdict.TRIPPED])
 
     def test_rateOfEnded(self) -> None:
-        """
-        Those that have ended count for a rate as well.
-        """
+        """Those that have ended count for a rate as well."""
         limits = self.limits(serviceMax=1)
         limits.admit("a")
         limits.release("a")
@@ -112,9 +94,7 @@ class LimitsTests(SynchronousTestCase):
         self.assertEqual(limits.admit("a"), ADMIT)
 
     def test_otherServices(self) -> None:
-        """
-        What one service has reached is nothing to another (item 65).
-        """
+        """What one service has reached is nothing to another (item 65)."""
         self.admit(self.limits(serviceMax=1, acceptMax=1), 2, "a")
         other = self.limits(serviceMax=1, acceptMax=1)
         self.assertFalse(other.full)
@@ -135,9 +115,7 @@ class LimitsTests(SynchronousTestCase):
         self.assertEqual(limits.running, 1)
 
     def test_one(self) -> None:
-        """
-        The limit may be one.
-        """
+        """The limit may be one."""
         limits = self.limits(acceptMax=1)
         self.assertFalse(limits.full)
         limits.admit()
@@ -170,9 +148,7 @@ class LimitsTests(SynchronousTestCase):
         self.assertEqual(self.admit(limits, 2, "a"), [ADMIT, Verdict.PEER_RATE])
 
     def test_unknownPeer(self) -> None:
-        """
-        Clients without an address are not counted by it.
-        """
+        """Clients without an address are not counted by it."""
         limits = self.limits(perSource=1, ipMax=1)
         self.assertEqual(self.admit(limits, 3), [ADMIT] * 3)
         limits.release()
@@ -192,9 +168,7 @@ class LimitsTests(SynchronousTestCase):
         self.assertEqual(limits.admit("c"), Verdict.TRIPPED)
 
     def test_bound(self) -> None:
-        """
-        It is known which bound led to a verdict, for a message.
-        """
+        """It is known which bound led to a verdict, for a message."""
         limits = self.limits(acceptMax=1, serviceMax=2, ipMax=3, perSource=4)
         bounds = [limits.bound(each) for each in Verdict]
         self.assertEqual(bounds, [0, 2, 3, 4, 6000])
@@ -211,9 +185,7 @@ class LimitsTests(SynchronousTestCase):
         )
 
     def test_lowered(self) -> None:
-        """
-        Bounds may be lowered while more than that run.
-        """
+        """Bounds may be lowered while more than that run."""
         limits = self.limits(acceptMax=5, perSource=5)
         self.admit(limits, 3, "a")
         limits.bounds = Bounds(acceptMax=2, perSource=2)
@@ -225,9 +197,7 @@ class LimitsTests(SynchronousTestCase):
         self.assertEqual(limits.admit("a"), ADMIT)
 
     def test_raised(self) -> None:
-        """
-        Bounds may be raised, or lifted, at any time.
-        """
+        """Bounds may be raised, or lifted, at any time."""
         limits = self.limits(acceptMax=1, serviceMax=1, perSource=1, ipMax=1)
         limits.admit("a")
         limits.bounds = Bounds(2, 2, 2, 2)
@@ -237,9 +207,7 @@ class LimitsTests(SynchronousTestCase):
         self.assertEqual(limits.admit("a"), ADMIT)
 
     def test_introduced(self) -> None:
-        """
-        A bound for one address counts those that run already.
-        """
+        """A bound for one address counts those that run already."""
         limits = self.limits()
         limits.admit("a")
         limits.bounds = Bounds(perSource=2)
@@ -251,9 +219,7 @@ class LimitsTests(SynchronousTestCase):
         self.assertEqual(limits.running, 0)
 
     def test_forgets(self) -> None:
-        """
-        Nothing is kept of clients that have ended, and started nothing for a minute.
-        """
+        """Nothing is kept of clients that have ended, and started nothing for a minute."""
         limits = self.limits(ipMax=5, perSource=5, serviceMax=100000)
         for number in range(1000):
             limits.admit(f"peer{number}")
@@ -262,9 +228,7 @@ class LimitsTests(SynchronousTestCase):
         self.assertRemembers(limits, 61)
 
     def test_forgetsBehindOthers(self) -> None:
-        """
-        A client that comes all the time does not keep others from being forgotten.
-        """
+        """A client that comes all the time does not keep others from being forgotten."""
         limits = self.limits(ipMax=1000)
         for number in range(1000):
             for peer in ("a", f"peer{number}"):
@@ -274,23 +238,17 @@ class LimitsTests(SynchronousTestCase):
         self.assertRemembers(limits, 62)
 
     def assertRemembers(self, limits: Limits, most: int) -> None:
-        """
-        No more than so many clients are remembered, in either way.
-        """
+        """No more than so many clients are remembered, in either way."""
         known = [value for value in vars(limits).values() if hasattr(value, "__len__")]
         self.assertEqual(len(known), 3)
         self.assertLessEqual(max(map(len, known)), most)
 
 
 class CountsTests(SynchronousTestCase):
-    """
-    Tests for what L{Limits} tells of the past.
-    """
+    """Tests for what L{Limits} tells of the past."""
 
     def test_counts(self) -> None:
-        """
-        All that were admitted are counted, and all that were not.
-        """
+        """All that were admitted are counted, and all that were not."""
         limits = Limits(Bounds(perSource=1), lambda: 0.0)
         for _ in range(3):
             limits.admit("a")
@@ -299,9 +257,7 @@ class CountsTests(SynchronousTestCase):
         self.assertEqual((limits.admitted, limits.refused), (2, 2))
 
     def test_forgive(self) -> None:
-        """
-        When the starts of the last minute are forgotten, there may be as many again.
-        """
+        """When the starts of the last minute are forgotten, there may be as many again."""
         limits = Limits(Bounds(serviceMax=1), lambda: 0.0)
         limits.admit("a")
         self.assertIs(limits.admit("b"), Verdict.TRIPPED)
@@ -310,9 +266,7 @@ class CountsTests(SynchronousTestCase):
 
 
 class SourcesTests(SynchronousTestCase):
-    """
-    Tests for the sources that L{Limits} counts.
-    """
+    """Tests for the sources that L{Limits} counts."""
 
     ONE, SAME, OTHER = "2001:db8::1", "2001:db8::2", "2001:db8:0:1::1"
 
@@ -331,18 +285,14 @@ class SourcesTests(SynchronousTestCase):
         self.assertIs(limits.admit(self.OTHER), ADMIT)
 
     def test_rate(self) -> None:
-        """
-        So it is with their starts in a minute.
-        """
+        """So it is with their starts in a minute."""
         limits = Limits(Bounds(ipMax=1), lambda: 0.0)
         self.assertIs(limits.admit(self.ONE), ADMIT)
         self.assertIs(limits.admit(self.SAME), Verdict.PEER_RATE)
         self.assertIs(limits.admit(self.OTHER), ADMIT)
 
     def test_prefix(self) -> None:
-        """
-        How long the prefix is can be said, for both families.
-        """
+        """How long the prefix is can be said, for both families."""
         bounds = Bounds(perSource=1, sourcePrefix=(24, 128))
         limits = Limits(bounds, lambda: 0.0)
         for peer in (self.ONE, self.SAME, "192.0.2.1", "192.0.3.1"):
@@ -369,9 +319,7 @@ class SourcesTests(SynchronousTestCase):
         self.assertEqual([len(each) for each in known], [0, 0, 0])
 
     def test_rateChanged(self) -> None:
-        """
-        When the prefix changes, the starts of the last minute are counted anew.
-        """
+        """When the prefix changes, the starts of the last minute are counted anew."""
         limits = Limits(Bounds(ipMax=1), lambda: 0.0)
         limits.admit(self.ONE)
         limits.bounds = Bounds(ipMax=1, pause=1)
@@ -381,9 +329,7 @@ class SourcesTests(SynchronousTestCase):
         self.assertIs(limits.admit(self.OTHER), Verdict.PEER_RATE)
 
     def test_about(self) -> None:
-        """
-        What a message says is the length of the prefix where that is not one host.
-        """
+        """What a message says is the length of the prefix where that is not one host."""
         limits = Limits(Bounds(perSource=4, ipMax=3), lambda: 0.0)
         for peer, what in ((self.ONE, "one /64"), ("192.0.2.1", "one address")):
             said = limits.about(Verdict.PEER_BUSY, peer)

@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.log.observers}.
-"""
+"""Tests for L{inetdtw.log.observers}."""
 
 from __future__ import annotations
 
@@ -26,14 +24,10 @@ PEER = ("192.0.2.1", 40000)
 
 
 class JsonLineTests(SynchronousTestCase):
-    """
-    Tests for L{jsonlog.jsonLine}.
-    """
+    """Tests for L{jsonlog.jsonLine}."""
 
     def parsed(self, write: Callable[[], object]) -> dict[str, Any]:
-        """
-        The only line of the log, without the time.
-        """
+        """The only line of the log, without the time."""
         with capturedLogs() as events:
             write()
         (event,) = events
@@ -45,9 +39,7 @@ class JsonLineTests(SynchronousTestCase):
         return found
 
     def test_end(self) -> None:
-        """
-        The end of a program has all its values as members, numbers as numbers.
-        """
+        """The end of a program has all its values as members, numbers as numbers."""
         how = Exit(status=3, cpu=0.25)
         found = self.parsed(lambda: Report().end("7/tcp", 4, PEER, how, 1.5))
         wanted = {
@@ -65,25 +57,19 @@ class JsonLineTests(SynchronousTestCase):
         self.assertEqual(found, wanted)
 
     def test_unknown(self) -> None:
-        """
-        What is not known has no member.
-        """
+        """What is not known has no member."""
         how = Exit(signal=9)
         found = self.parsed(lambda: Report().end("7/tcp", 4, None, how, 1.5))
         self.assertEqual(found["signal"], 9)
         self.assertEqual({"peer", "cpu", "status", "how"} & set(found), set())
 
     def test_counts(self) -> None:
-        """
-        Counts are numbers too.
-        """
+        """Counts are numbers too."""
         found = self.parsed(lambda: Report().reload(Changes((), (), (), ())))
         self.assertEqual((found["event"], found["kept"]), ("reload", 0))
 
     def test_what(self) -> None:
-        """
-        What has happened to a helper is a member beside the kind of the line.
-        """
+        """What has happened to a helper is a member beside the kind of the line."""
         found = self.parsed(lambda: Report().forkserver(1000, 4, 0.5, "x"))
         wanted = ("forkserver", "died", 0.5)
         self.assertEqual((found["event"], found["what"], found["retry"]), wanted)
@@ -92,17 +78,13 @@ class JsonLineTests(SynchronousTestCase):
         self.assertEqual((found["service"], found["retry"]), ("7/tcp", "never"))
 
     def test_stderr(self) -> None:
-        """
-        What a program has said is a member, and so is the line about it.
-        """
+        """What a program has said is a member, and so is the line about it."""
         found = self.parsed(lambda: Report().stderr("7/tcp", 4, None, "Oh!"))
         self.assertEqual(found["text"], "Oh!")
         self.assertEqual(found["message"], "stderr 7/tcp pid=4 peer=- text=Oh!")
 
     def test_others(self) -> None:
-        """
-        What others log has its text, and no members that could be taken for ours.
-        """
+        """What others log has its text, and no members that could be taken for ours."""
         log = Logger(namespace="other")
         found = self.parsed(lambda: log.info("end {service}\nx", service=object))
         self.assertEqual(set(found), {"level", "event", "message"})
@@ -110,9 +92,7 @@ class JsonLineTests(SynchronousTestCase):
         self.assertTrue(found["message"].startswith("end <class"))
 
     def test_failure(self) -> None:
-        """
-        A traceback is a member of its own.
-        """
+        """A traceback is a member of its own."""
 
         def fail() -> None:
             try:
@@ -127,9 +107,7 @@ class JsonLineTests(SynchronousTestCase):
 
 
 class ObserverTests(SynchronousTestCase):
-    """
-    Tests for the observers.
-    """
+    """Tests for the observers."""
 
     def test_lines(self) -> None:
         """

@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.log.rate}.
-"""
+"""Tests for L{inetdtw.log.rate}."""
 
 from __future__ import annotations
 
@@ -14,44 +12,32 @@ from inetdtw.log.rate import AVERAGE, INTERVAL, LogRate
 
 
 class LogRateTests(SynchronousTestCase):
-    """
-    Tests for L{LogRate}.
-    """
+    """Tests for L{LogRate}."""
 
     def setUp(self) -> None:
-        """
-        Have one of three lines.
-        """
+        """Have one of three lines."""
         self.clock = Clock()
         self.told: list[tuple[str, str, int]] = []
         self.rate = self.made(3)
 
     def made(self, burst: int) -> LogRate:
-        """
-        Make one.
-        """
+        """Make one."""
         clock = self.clock
         return LogRate(burst, clock.seconds, clock.callLater, self.tell)
 
     def tell(self, *what: object) -> None:
-        """
-        Be the log.
-        """
+        """Be the log."""
         kind, service, lines = what
         assert isinstance(kind, str) and isinstance(service, str)
         assert isinstance(lines, int)
         self.told.append((kind, service, lines))
 
     def some(self, count: int, kind: str = "stderr", service: str = "7/tcp") -> int:
-        """
-        Return how many of some lines may be logged.
-        """
+        """Return how many of some lines may be logged."""
         return sum(self.rate.allows(kind, service, 10) for _ in range(count))
 
     def test_burst(self) -> None:
-        """
-        So many lines pass in an interval; at its end it is told how many did not.
-        """
+        """So many lines pass in an interval; at its end it is told how many did not."""
         self.assertEqual(self.some(3), 3)
         self.assertFalse(self.rate.exceeded("stderr", "7/tcp"))
         self.assertEqual(self.some(4), 0)
@@ -63,9 +49,7 @@ class LogRateTests(SynchronousTestCase):
         self.assertEqual(self.some(4), 3)
 
     def test_within(self) -> None:
-        """
-        Nothing is told, nor waited for, where nothing was left out.
-        """
+        """Nothing is told, nor waited for, where nothing was left out."""
         for _ in range(3):
             self.assertEqual(self.some(3), 3)
             self.assertEqual(self.clock.getDelayedCalls(), [])
@@ -84,17 +68,13 @@ class LogRateTests(SynchronousTestCase):
         self.assertEqual(self.told, [("stderr", "7/tcp", 2)])
 
     def test_others(self) -> None:
-        """
-        Each service has its own rate, for each kind of line.
-        """
+        """Each service has its own rate, for each kind of line."""
         self.some(9)
         self.assertEqual(self.some(3, "refuse"), 3)
         self.assertEqual(self.some(3, service="9/tcp"), 3)
 
     def test_late(self) -> None:
-        """
-        An interval whose end is late is over all the same, and told once.
-        """
+        """An interval whose end is late is over all the same, and told once."""
         self.some(4)
         self.clock.rightNow += INTERVAL
         self.assertEqual(self.some(1), 1)
@@ -103,16 +83,12 @@ class LogRateTests(SynchronousTestCase):
         self.assertEqual(len(self.told), 1)
 
     def test_noLimit(self) -> None:
-        """
-        Without a limit everything passes.
-        """
+        """Without a limit everything passes."""
         self.rate = self.made(0)
         self.assertEqual(self.some(10000), 10000)
 
     def test_close(self) -> None:
-        """
-        It can be told before an interval has ended.
-        """
+        """It can be told before an interval has ended."""
         self.some(4)
         self.rate.close()
         self.assertEqual(self.told, [("stderr", "7/tcp", 1)])

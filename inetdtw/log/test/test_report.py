@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.log.report}.
-"""
+"""Tests for L{inetdtw.log.report}."""
 
 from __future__ import annotations
 
@@ -231,9 +229,7 @@ LINES: tuple[tuple[Callable[[Report], object], str, str], ...] = (
 
 
 class ReportTests(SynchronousTestCase):
-    """
-    Tests for L{Report}.
-    """
+    """Tests for L{Report}."""
 
     def written(
         self,
@@ -241,17 +237,13 @@ class ReportTests(SynchronousTestCase):
         level: str = "info",
         addresses: str = "full",
     ) -> list[Any]:
-        """
-        The events of the log.
-        """
+        """The events of the log."""
         with capturedLogs() as events:
             write(Report(level, addresses))
         return list(events)
 
     def test_lines(self) -> None:
-        """
-        Each kind of line has its level and its text (item 96).
-        """
+        """Each kind of line has its level and its text (item 96)."""
         for write, level, text in LINES:
             (event,) = self.written(write)
             self.assertEqual(formatEvent(event), text)
@@ -270,9 +262,7 @@ class ReportTests(SynchronousTestCase):
             self.assertNotIn("192.0.2.1", str(event))
 
     def test_noAddresses(self) -> None:
-        """
-        The log can do without clients' addresses (item 97).
-        """
+        """The log can do without clients' addresses (item 97)."""
         for write, _, text in LINES:
             (event,) = self.written(write, "info", "none")
             wanted = text.replace("192.0.2.1:40000", "-")
@@ -296,9 +286,7 @@ class ReportTests(SynchronousTestCase):
             self.assertEqual(" peer=" in text, text.split()[0] in clients, text)
 
     def test_fields(self) -> None:
-        """
-        A machine finds every value in a field of its own (item 96).
-        """
+        """A machine finds every value in a field of its own (item 96)."""
         for write, _, text in LINES:
             (event,) = self.written(write)
             for name, value in re.findall(r" ([a-z]+)=([^ ]*)", text):
@@ -306,18 +294,14 @@ class ReportTests(SynchronousTestCase):
                     self.assertIn(f"{name}={event[name]}", text)
 
     def test_service(self) -> None:
-        """
-        The lines about a service have it in a field (item 96).
-        """
+        """The lines about a service have it in a field (item 96)."""
         for write, _, text in LINES:
             if "7/" in text:
                 (event,) = self.written(write)
                 self.assertEqual(event["service"], text.split()[1])
 
     def missing(self, level: str) -> set[str]:
-        """
-        The first words of the lines that a level leaves out, but not the one below.
-        """
+        """The first words of the lines that a level leaves out, but not the one below."""
         below = LEVELS[LEVELS.index(level) + 1]
         return {
             text.split()[0]
@@ -361,9 +345,7 @@ class ReportTests(SynchronousTestCase):
         self.assertEqual(len(events), 3)
 
     def test_quiet(self) -> None:
-        """
-        Starts and good ends are worth no line unless they are asked for (item 96).
-        """
+        """Starts and good ends are worth no line unless they are asked for (item 96)."""
         quiet = [text for write, _, text in LINES if not self.written(write, "notice")]
         words = [text.split()[0] for text in quiet]
         self.assertEqual(words, ["start", "end", "control"])
@@ -373,9 +355,7 @@ class ReportTests(SynchronousTestCase):
         self.assertEqual(events, [])
 
     def test_badEnds(self) -> None:
-        """
-        A program that ended badly is always worth a line (item 49).
-        """
+        """A program that ended badly is always worth a line (item 49)."""
         for how in (Exit(1), Exit(signal=15), Exit(255)):
             events = self.written(
                 lambda report, how=how: report.end("x", 1, None, how, 0),  # type: ignore[misc] # the default binds it
@@ -384,9 +364,7 @@ class ReportTests(SynchronousTestCase):
             self.assertEqual(len(events), 1, how)
 
     def test_changes(self) -> None:
-        """
-        A reload tells how many services it kept, changed, started and stopped.
-        """
+        """A reload tells how many services it kept, changed, started and stopped."""
         one: Any = object()
         changes = Changes((one,), (one,) * 2, (one,) * 3, (one,) * 4)
         (event,) = self.written(lambda report: report.reload(changes))
@@ -394,36 +372,26 @@ class ReportTests(SynchronousTestCase):
         self.assertEqual(formatEvent(event), text)
 
     def test_nothing(self) -> None:
-        """
-        If there is nothing to serve, the files that say so are named.
-        """
+        """If there is nothing to serve, the files that say so are named."""
         (event,) = self.written(lambda report: report.nothing("/etc/inetd.conf"))
         self.assertIn("/etc/inetd.conf", formatEvent(event))
         self.assertIs(event["log_level"], LogLevel.error)
 
     def test_braces(self) -> None:
-        """
-        What comes from outside is not taken for a format.
-        """
+        """What comes from outside is not taken for a format."""
         (event,) = self.written(lambda report: report.refuse("{x}", None, "{pid}"))
         self.assertEqual(formatEvent(event), "refuse {x} peer=- reason={pid}")
 
 
 class RateTests(SynchronousTestCase):
-    """
-    Tests for the bound on what clients and programs can have logged.
-    """
+    """Tests for the bound on what clients and programs can have logged."""
 
     def setUp(self) -> None:
-        """
-        Have a log of three lines of a kind.
-        """
+        """Have a log of three lines of a kind."""
         self.clock = Clock()
 
     def report(self, level: str = "notice") -> Report:
-        """
-        Make a log.
-        """
+        """Make a log."""
         return Report(level, clock=self.clock.seconds, burst=3, reactor=self.clock)
 
     def many(self, report: Report, write: Callable[[Report], object]) -> list[str]:
@@ -438,9 +406,7 @@ class RateTests(SynchronousTestCase):
         return [formatEvent(event) or "" for event in events]
 
     def test_kinds(self) -> None:
-        """
-        Each kind of line that others cause is bounded, and what is left out is told.
-        """
+        """Each kind of line that others cause is bounded, and what is left out is told."""
         for kind, write in (
             ("stderr", lambda report: report.stderr("7/tcp", 4, PEER, "x")),
             ("warm", lambda report: report.warmSaid("7/tcp", 4, "x")),
@@ -455,9 +421,7 @@ class RateTests(SynchronousTestCase):
             self.assertRegex(last, rf"^suppress 7/tcp event={kind} lines=2 reason=")
 
     def test_asked(self) -> None:
-        """
-        Starts and ends that are asked for are not.
-        """
+        """Starts and ends that are asked for are not."""
         for write in (
             lambda report: report.start("7/tcp", 4, PEER),
             lambda report: report.end("7/tcp", 4, PEER, Exit(1), 0),
@@ -481,9 +445,7 @@ class RateTests(SynchronousTestCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_level(self) -> None:
-        """
-        What is not logged at all is not counted.
-        """
+        """What is not logged at all is not counted."""
         report = self.report("error")
         for _ in range(5):
             self.assertTrue(report.stderr("7/tcp", 4, PEER, "x"))
@@ -491,9 +453,7 @@ class RateTests(SynchronousTestCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_globalReactor(self) -> None:
-        """
-        Without a reactor of its own it takes the global one, once it needs one.
-        """
+        """Without a reactor of its own it takes the global one, once it needs one."""
         from twisted.internet import reactor
 
         self.patch(reactor, "callLater", self.clock.callLater)

@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.log.stream}.
-"""
+"""Tests for L{inetdtw.log.stream}."""
 
 from __future__ import annotations
 
@@ -43,9 +41,7 @@ class FakeFile:
         self.error = 0
 
     def send(self, data: bytes) -> int:
-        """
-        Take some of it.
-        """
+        """Take some of it."""
         if self.error:
             raise OSError(self.error, os.strerror(self.error))
         if not self.room:
@@ -57,28 +53,20 @@ class FakeFile:
 
 
 class LogStreamTests(SynchronousTestCase):
-    """
-    Tests for L{LogStream}.
-    """
+    """Tests for L{LogStream}."""
 
     def setUp(self) -> None:
-        """
-        Have one that writes to a file.
-        """
+        """Have one that writes to a file."""
         self.file = FakeFile(1000)
         self.clock = Clock()
         self.stream = LogStream(lambda: self.file.send, self.lost, self.clock)
 
     def lost(self, lines: int) -> None:
-        """
-        Say in the log how many lines were lost.
-        """
+        """Say in the log how many lines were lost."""
         self.stream.write(f"lost={lines}\n")
 
     def test_room(self) -> None:
-        """
-        What there is room for is written at once, in UTF-8 whatever it is.
-        """
+        """What there is room for is written at once, in UTF-8 whatever it is."""
         self.stream.write("caf\u00e9 \udce9\n")
         self.stream.flush()
         self.assertEqual(self.file.taken, b"caf\xc3\xa9 \\udce9\n")
@@ -102,9 +90,7 @@ class LogStreamTests(SynchronousTestCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_before(self) -> None:
-        """
-        What is queued is written before what comes then.
-        """
+        """What is queued is written before what comes then."""
         self.file.room = 0
         self.stream.write("one\n")
         self.file.room = 100
@@ -131,9 +117,7 @@ class LogStreamTests(SynchronousTestCase):
         self.assertTrue(self.file.taken.endswith(b"lost=7\nend\n"))
 
     def test_fails(self) -> None:
-        """
-        What cannot be written is lost, and told once something can be.
-        """
+        """What cannot be written is lost, and told once something can be."""
         self.file.error = errno.ENOSPC
         for _ in range(3):
             self.stream.write("gone\n")
@@ -143,9 +127,7 @@ class LogStreamTests(SynchronousTestCase):
         self.assertEqual(self.file.taken, b"lost=3\nthere\n")
 
     def test_failsWithin(self) -> None:
-        """
-        The rest of a line that was begun is written before another one.
-        """
+        """The rest of a line that was begun is written before another one."""
         self.file.room = 2
         self.stream.write("one\n")
         self.file.error = errno.ENOSPC
@@ -155,9 +137,7 @@ class LogStreamTests(SynchronousTestCase):
         self.assertEqual(self.file.taken, b"one\nlost=1\nthere\n")
 
     def test_noFile(self) -> None:
-        """
-        Where there is nothing to write to, that is no error.
-        """
+        """Where there is nothing to write to, that is no error."""
 
         def make() -> Any:
             raise OSError(errno.EBADF, "closed")
@@ -165,9 +145,7 @@ class LogStreamTests(SynchronousTestCase):
         LogStream(make, self.lost, self.clock).write("gone\n")
 
     def test_finish(self) -> None:
-        """
-        At the end what is queued is written, but not for ever.
-        """
+        """At the end what is queued is written, but not for ever."""
         self.file.room = 0
         self.stream.write("one\n")
         self.stream.finish(0)
@@ -179,14 +157,10 @@ class LogStreamTests(SynchronousTestCase):
 
 
 class SenderTests(SynchronousTestCase):
-    """
-    Tests for L{senderFor}.
-    """
+    """Tests for L{senderFor}."""
 
     def closing(self, fd: int) -> int:
-        """
-        Have a descriptor closed at the end.
-        """
+        """Have a descriptor closed at the end."""
         self.addCleanup(os.close, fd)
         return fd
 
@@ -204,9 +178,7 @@ class SenderTests(SynchronousTestCase):
         self.assertFalse(fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_NONBLOCK)
 
     def test_pipe(self) -> None:
-        """
-        A pipe.
-        """
+        """A pipe."""
         _, writing = map(self.closing, os.pipe())
         self.neverWaits(writing, senderFor(writing))
 
@@ -231,27 +203,21 @@ class SenderTests(SynchronousTestCase):
         raise OSError(errno.EOPNOTSUPP, "not so")
 
     def test_gone(self) -> None:
-        """
-        A pipe that nobody reads.
-        """
+        """A pipe that nobody reads."""
         reading, writing = os.pipe()
         self.closing(writing)
         os.close(reading)
         self.assertRaises(BrokenPipeError, senderFor(writing), b"x")
 
     def test_terminal(self) -> None:
-        """
-        A terminal whose output is stopped.
-        """
+        """A terminal whose output is stopped."""
         _, theirs = map(self.closing, pty.openpty())
         termios.tcflow(theirs, termios.TCOOFF)
         self.neverWaits(theirs, senderFor(theirs))
         termios.tcflow(theirs, termios.TCOON)
 
     def test_sockets(self) -> None:
-        """
-        A socket.
-        """
+        """A socket."""
         for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
             ours, theirs = socket.socketpair(socket.AF_UNIX, kind)
             self.addCleanup(ours.close)
@@ -260,9 +226,7 @@ class SenderTests(SynchronousTestCase):
             self.neverWaits(ours.fileno(), lambda data, send=send: send(data[:1000]))
 
     def test_file(self) -> None:
-        """
-        A file.
-        """
+        """A file."""
         path = self.mktemp()
         fd = self.closing(os.open(path, os.O_CREAT | os.O_WRONLY))
         self.assertEqual(senderFor(fd)(b"text"), 4)
@@ -271,9 +235,7 @@ class SenderTests(SynchronousTestCase):
 
 
 class TakeStreamsTests(SynchronousTestCase):
-    """
-    Tests for L{takeStreams}.
-    """
+    """Tests for L{takeStreams}."""
 
     def test_taken(self) -> None:
         """
@@ -298,20 +260,14 @@ class TakeStreamsTests(SynchronousTestCase):
         atEnd[0]()
 
     def lost(self, lines: int) -> None:
-        """
-        Be the log.
-        """
+        """Be the log."""
 
 
 class GlobalReactorTests(SynchronousTestCase):
-    """
-    Tests for L{LogStream} without a reactor of its own.
-    """
+    """Tests for L{LogStream} without a reactor of its own."""
 
     def test_reactor(self) -> None:
-        """
-        It takes the global one when it needs one.
-        """
+        """It takes the global one when it needs one."""
         from twisted.internet import reactor
 
         clock = Clock()

@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.log.systemlog}.
-"""
+"""Tests for L{inetdtw.log.systemlog}."""
 
 from __future__ import annotations
 
@@ -25,14 +23,10 @@ from inetdtw.log.systemlog import Syslog, SystemLog, hasSocket
 
 
 class SyslogTests(SynchronousTestCase):
-    """
-    Tests for L{Syslog}.
-    """
+    """Tests for L{Syslog}."""
 
     def said(self, priority: int, text: str, *opened: Any) -> str:
-        """
-        Return a message.
-        """
+        """Return a message."""
         messages: list[bytes] = []
         log = Syslog(messages.append)
         log.openlog(*opened)
@@ -40,9 +34,7 @@ class SyslogTests(SynchronousTestCase):
         return messages[0].decode()
 
     def test_form(self) -> None:
-        """
-        A message is as syslog(3) makes it, with LOG_PID and LOG_DAEMON.
-        """
+        """A message is as syslog(3) makes it, with LOG_PID and LOG_DAEMON."""
         opened = ("inetd", syslog.LOG_PID, syslog.LOG_DAEMON)
         found = self.said(syslog.LOG_WARNING, "refuse 7/tcp \udce9", *opened)
         clock = r"[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d"
@@ -50,17 +42,13 @@ class SyslogTests(SynchronousTestCase):
         self.assertRegex(found, rf"^<28>{clock} inetd\[{os.getpid()}\]: {said}")
 
     def test_plain(self) -> None:
-        """
-        Without the options it has no pid; a facility of its own goes first.
-        """
+        """Without the options it has no pid; a facility of its own goes first."""
         self.assertRegex(self.said(syslog.LOG_INFO, "x", "me"), r"^<14>.* me: x\0$")
         code = syslog.LOG_INFO | syslog.LOG_MAIL
         self.assertRegex(self.said(code, "x", "me"), r"^<22>.* me: x\0$")
 
     def test_twistd(self) -> None:
-        """
-        It is what C{twistd --syslog} uses, where syslogd has a socket.
-        """
+        """It is what C{twistd --syslog} uses, where syslogd has a socket."""
         for name in ("openlog", "syslog"):
             self.patch(SyslogObserver, name, getattr(SyslogObserver, name))
         registered: list[Any] = []
@@ -85,23 +73,17 @@ class SyslogTests(SynchronousTestCase):
 
 
 class SystemLogTests(SynchronousTestCase):
-    """
-    Tests for L{SystemLog}.
-    """
+    """Tests for L{SystemLog}."""
 
     def setUp(self) -> None:
-        """
-        Have a place for a socket whose path is short.
-        """
+        """Have a place for a socket whose path is short."""
         folder = tempfile.mkdtemp()
         self.addCleanup(FilePath(folder).remove)
         self.path = os.path.join(folder, "log")
         self.log = SystemLog(self.path)
 
     def listen(self, kind: int = socket.SOCK_DGRAM) -> socket.socket:
-        """
-        Be syslogd.
-        """
+        """Be syslogd."""
         if os.path.exists(self.path):
             os.unlink(self.path)
         server = socket.socket(socket.AF_UNIX, kind)
@@ -111,18 +93,14 @@ class SystemLogTests(SynchronousTestCase):
         return server
 
     def test_datagrams(self) -> None:
-        """
-        Each message is a datagram, without the NUL at its end.
-        """
+        """Each message is a datagram, without the NUL at its end."""
         server = self.listen()
         self.assertEqual(self.log(b"one\0"), 4)
         self.assertEqual(self.log(b"two\0"), 4)
         self.assertEqual([server.recv(100) for _ in range(2)], [b"one", b"two"])
 
     def test_stream(self) -> None:
-        """
-        Where syslogd takes connections, messages end with NUL.
-        """
+        """Where syslogd takes connections, messages end with NUL."""
         server = self.listen(socket.SOCK_STREAM)
         server.listen()
         self.log(b"one\0")
@@ -132,9 +110,7 @@ class SystemLogTests(SynchronousTestCase):
             self.assertEqual(connection.recv(100), b"one\0two\0")
 
     def test_full(self) -> None:
-        """
-        A syslogd that does not read is not waited for.
-        """
+        """A syslogd that does not read is not waited for."""
         self.listen()
 
         def fill() -> None:
@@ -144,9 +120,7 @@ class SystemLogTests(SynchronousTestCase):
         self.assertRaises(BlockingIOError, fill)
 
     def test_again(self) -> None:
-        """
-        It may begin to listen, and be replaced by another one.
-        """
+        """It may begin to listen, and be replaced by another one."""
         self.assertRaises(FileNotFoundError, self.log, b"gone\0")
         first = self.listen()
         self.log(b"one\0")
@@ -157,9 +131,7 @@ class SystemLogTests(SynchronousTestCase):
         self.assertEqual(second.recv(100), b"two")
 
     def test_hasSocket(self) -> None:
-        """
-        Linux has a socket for it, others may have one.
-        """
+        """Linux has a socket for it, others may have one."""
         self.patch(sys, "platform", "linux")
         self.assertTrue(hasSocket(self.path))
         platform: Any = "sunos5"

@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.model.address}.
-"""
+"""Tests for L{inetdtw.model.address}."""
 
 from __future__ import annotations
 
@@ -14,9 +12,7 @@ from inetdtw.model.address import peerText, prefixText
 
 
 class PeerTests(SynchronousTestCase):
-    """
-    Tests for L{peerText}.
-    """
+    """Tests for L{peerText}."""
 
     def test_addresses(self) -> None:
         """
@@ -31,22 +27,16 @@ class PeerTests(SynchronousTestCase):
             self.assertEqual(peerText(peer), wanted)
 
     def test_noAddress(self) -> None:
-        """
-        Where there is no address there is a dash.
-        """
+        """Where there is no address there is a dash."""
         for peer in (None, "", "/tmp/a b", b""):
             self.assertEqual(peerText(peer), "-")
 
 
 class PrefixTests(SynchronousTestCase):
-    """
-    Tests for L{prefixText}.
-    """
+    """Tests for L{prefixText}."""
 
     def test_addresses(self) -> None:
-        """
-        The first 24 bits of IPv4, mapped or not, and 48 of IPv6, are shown.
-        """
+        """The first 24 bits of IPv4, mapped or not, and 48 of IPv6, are shown."""
         for host, wanted in (
             ("192.0.2.200", "192.0.2.0/24"),
             ("::ffff:192.0.2.200", "192.0.2.0/24"),
@@ -57,8 +47,6 @@ class PrefixTests(SynchronousTestCase):
             self.assertEqual(prefixText((host, 40000)), wanted)
 
     def test_noAddress(self) -> None:
-        """
-        Where there is no address there is a dash.
-        """
+        """Where there is no address there is a dash."""
         for peer in (None, "", "/tmp/a b", b""):
             self.assertEqual(prefixText(peer), "-")

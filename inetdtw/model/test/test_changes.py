@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.model.changes}.
-"""
+"""Tests for L{inetdtw.model.changes}."""
 
 from __future__ import annotations
 
@@ -18,50 +16,36 @@ from inetdtw.model.service import Address, Key, Service
 
 
 def service(port: int, *, line: int = 1, internal: str = "echo") -> Service:
-    """
-    A service on a port.
-    """
+    """A service on a port."""
     address = Address(socket.AF_INET, "0.0.0.0", port)
     place = Place("x", line)
     return Service(place, f"{port}/tcp", address, socket.SOCK_STREAM, False, internal)
 
 
 def byKey(*services: Service) -> dict[Key, Service]:
-    """
-    Services by their keys.
-    """
+    """Services by their keys."""
     return {each.key: each for each in services}
 
 
 class DiffTests(SynchronousTestCase):
-    """
-    Tests for L{diff}.
-    """
+    """Tests for L{diff}."""
 
     def test_nothing(self) -> None:
-        """
-        Between nothing and nothing there is nothing.
-        """
+        """Between nothing and nothing there is nothing."""
         self.assertEqual(diff({}, {}), Changes((), (), (), ()))
 
     def test_start(self) -> None:
-        """
-        All services are started at the first time, in their order.
-        """
+        """All services are started at the first time, in their order."""
         new = (service(9), service(7), service(8))
         self.assertEqual(diff({}, byKey(*new)), Changes((), (), new, ()))
 
     def test_stop(self) -> None:
-        """
-        What is not wanted any more is stopped (item 73).
-        """
+        """What is not wanted any more is stopped (item 73)."""
         old = (service(9), service(7))
         self.assertEqual(diff(byKey(*old), {}), Changes((), (), (), old))
 
     def test_keep(self) -> None:
-        """
-        What is the same is kept, though it is written elsewhere now (item 72).
-        """
+        """What is the same is kept, though it is written elsewhere now (item 72)."""
         old, new = service(7), service(7, line=2)
         found = diff(byKey(old), byKey(new))
         self.assertEqual(found, Changes((new,), (), (), ()))
@@ -78,25 +62,19 @@ class DiffTests(SynchronousTestCase):
         self.assertEqual(found.change[0].internal, "discard")
 
     def test_wait(self) -> None:
-        """
-        A change of the wait field alone needs no other socket (item 76).
-        """
+        """A change of the wait field alone needs no other socket (item 76)."""
         old = service(7)
         new = replace(old, wait=True)
         self.assertEqual(diff(byKey(old), byKey(new)), Changes((), (new,), (), ()))
 
     def test_move(self) -> None:
-        """
-        Another port is another service: one stops and one starts (item 73).
-        """
+        """Another port is another service: one stops and one starts (item 73)."""
         old, new = service(7), service(8)
         found = diff(byKey(old), byKey(new))
         self.assertEqual(found, Changes((), (), (new,), (old,)))
 
     def test_everything(self) -> None:
-        """
-        Every service of both is in exactly one of the four.
-        """
+        """Every service of both is in exactly one of the four."""
         old = [service(port) for port in (1, 2, 3, 4)]
         new = [service(4), service(5), service(3, internal="time"), service(1)]
         found = diff(byKey(*old), byKey(*new))

@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.model.errors}.
-"""
+"""Tests for L{inetdtw.model.errors}."""
 
 from __future__ import annotations
 
@@ -15,27 +13,19 @@ HERE = Place("etc/inetd.conf", 3, 5)
 
 
 class PlaceTests(SynchronousTestCase):
-    """
-    Tests for places and errors.
-    """
+    """Tests for places and errors."""
 
     def test_place(self) -> None:
-        """
-        A place is written as compilers write it.
-        """
+        """A place is written as compilers write it."""
         self.assertEqual(str(HERE), "etc/inetd.conf:3:5")
 
     def test_error(self) -> None:
-        """
-        An error is written as its place, its field and what is wrong.
-        """
+        """An error is written as its place, its field and what is wrong."""
         error = ConfError(HERE, "user", "is empty")
         self.assertEqual(str(error), "etc/inetd.conf:3:5: user: is empty")
 
     def test_oneLine(self) -> None:
-        """
-        An error is one line, whatever it quotes.
-        """
+        """An error is one line, whatever it quotes."""
         error = ConfError(HERE, "a\nb", "'\u00e9 \x1b[m\0\udcff\r' is wrong")
         wanted = "etc/inetd.conf:3:5: a\\nb: '\u00e9 \\x1b[m\\x00\\xff\\r' is wrong"
         self.assertEqual(str(error), wanted)

@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.model.process}.
-"""
+"""Tests for L{inetdtw.model.process}."""
 
 from __future__ import annotations
 
@@ -13,14 +11,10 @@ from inetdtw.model.process import Context, Identity
 
 
 class ContextTests(SynchronousTestCase):
-    """
-    Tests for L{Context}.
-    """
+    """Tests for L{Context}."""
 
     def test_plain(self) -> None:
-        """
-        Who, where and with which mask is plain, and the rest is not.
-        """
+        """Who, where and with which mask is plain, and the rest is not."""
         self.assertTrue(Context().plain)
         self.assertTrue(Context(Identity(1, 1, ()), 0o077, "/tmp").plain)
         for context in (
@@ -32,14 +26,10 @@ class ContextTests(SynchronousTestCase):
 
 
 class WordsTests(SynchronousTestCase):
-    """
-    Tests for L{Context.words}.
-    """
+    """Tests for L{Context.words}."""
 
     def test_plain(self) -> None:
-        """
-        The context of the daemon's own user says all of it, too.
-        """
+        """The context of the daemon's own user says all of it, too."""
         said = ["umask=022", "directory=/", "nice=0"]
         said += ["chroot=", "groups=", "gid=", "uid="]
         self.assertEqual(list(Context().words()), said)

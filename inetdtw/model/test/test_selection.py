@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.model.selection}.
-"""
+"""Tests for L{inetdtw.model.selection}."""
 
 from __future__ import annotations
 
@@ -25,20 +23,14 @@ STATES = [
 
 
 class ChosenTests(SynchronousTestCase):
-    """
-    Tests for L{chosen}.
-    """
+    """Tests for L{chosen}."""
 
     def error(self, word: str) -> str:
-        """
-        What is said about a word that means no single service.
-        """
+        """What is said about a word that means no single service."""
         return str(self.assertRaises(NotOneService, chosen, word, STATES))
 
     def test_names(self) -> None:
-        """
-        A service has its name with and without the protocol, its id, and its address.
-        """
+        """A service has its name with and without the protocol, its id, and its address."""
         for word, found in {
             "smtp/tcp": "SMTP/TCP",
             "smtp": "SMTP/TCP",
@@ -52,9 +44,7 @@ class ChosenTests(SynchronousTestCase):
             self.assertEqual(chosen(word, STATES), found)
 
     def test_ambiguous(self) -> None:
-        """
-        If there are several, they are named.
-        """
+        """If there are several, they are named."""
         for word in ("7", "127.0.0.1:7"):
             self.assertEqual(self.error(word), f"'{word}' may be any of: 7/tcp, 7/udp")
 
@@ -69,9 +59,7 @@ class ChosenTests(SynchronousTestCase):
         self.assertIn("''", self.error(""))
 
     def test_many(self) -> None:
-        """
-        Nobody reads a thousand names.
-        """
+        """Nobody reads a thousand names."""
         many = [(ServiceState(f"{n}/tcp", "", ""), n) for n in range(1000)]
         why = str(self.assertRaises(NotOneService, chosen, "x", many))
         self.assertTrue(why.endswith(f"19/tcp and {1000 - LISTED} more"), why)

@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.model.service}.
-"""
+"""Tests for L{inetdtw.model.service}."""
 
 from __future__ import annotations
 
@@ -33,21 +31,15 @@ SERVICE = Service(Place("x", 1), "7/tcp", FOUR, socket.SOCK_STREAM)
 
 
 class AddressTests(SynchronousTestCase):
-    """
-    Tests for L{Address}.
-    """
+    """Tests for L{Address}."""
 
     def test_text(self) -> None:
-        """
-        An address is written as in URLs, and a path as itself.
-        """
+        """An address is written as in URLs, and a path as itself."""
         texts = [str(each) for each in (FOUR, SIX, PATH)]
         self.assertEqual(texts, ["127.0.0.1:7", "[::1]:7", "/run/s"])
 
     def test_forBind(self) -> None:
-        """
-        A socket can be bound to an address.
-        """
+        """A socket can be bound to an address."""
         with socket.socket() as each:
             each.bind(replace(FOUR, port=0).forBind())
             self.assertEqual(each.getsockname()[0], "127.0.0.1")
@@ -70,9 +62,7 @@ class AddressTests(SynchronousTestCase):
         self.assertEqual(Address(socket.AF_INET6, hostIn(gone), 7).forBind(), gone)
 
     def test_noInterface(self) -> None:
-        """
-        Every other address is the same on all interfaces.
-        """
+        """Every other address is the same on all interfaces."""
         for where in (("127.0.0.1", 7), ("fe80::1", 7, 0, 0), ("::1", 7, 0, 1)):
             self.assertEqual(hostIn(where), where[0])
         address = Address(socket.AF_INET6, "fe80::1%no/such", 7)
@@ -80,21 +70,15 @@ class AddressTests(SynchronousTestCase):
 
 
 class BoundsTests(SynchronousTestCase):
-    """
-    Tests for L{Bounds}.
-    """
+    """Tests for L{Bounds}."""
 
     def test_none(self) -> None:
-        """
-        There are no bounds unless they are given.
-        """
+        """There are no bounds unless they are given."""
         self.assertEqual(Bounds(), Bounds(0, 0, 0, 0))
 
 
 class ServiceTests(SynchronousTestCase):
-    """
-    Tests for L{Service}.
-    """
+    """Tests for L{Service}."""
 
     def test_key(self) -> None:
         """
@@ -108,9 +92,7 @@ class ServiceTests(SynchronousTestCase):
             self.assertEqual(same.key, SERVICE.key)
 
     def test_otherKeys(self) -> None:
-        """
-        Another address, port, family, turn or type of socket is another service.
-        """
+        """Another address, port, family, turn or type of socket is another service."""
         others = [
             *(replace(SERVICE, address=each) for each in (SIX, PATH)),
             *(replace(SERVICE, address=replace(FOUR, port=8)),),
@@ -123,17 +105,13 @@ class ServiceTests(SynchronousTestCase):
         self.assertEqual(len(keys), 1 + len(others))
 
     def test_place(self) -> None:
-        """
-        A service that is only written elsewhere is equal.
-        """
+        """A service that is only written elsewhere is equal."""
         moved = replace(SERVICE, place=Place("y", 2))
         self.assertEqual(moved, SERVICE)
         self.assertEqual(hash(moved), hash(SERVICE))
 
     def test_difference(self) -> None:
-        """
-        A service with anything else different is not equal.
-        """
+        """A service with anything else different is not equal."""
         other = Service(
             place=Place("y", 2),
             name="8/udp",
@@ -160,25 +138,19 @@ class ServiceTests(SynchronousTestCase):
                 self.assertNotEqual(replace(SERVICE, **changed), SERVICE, field.name)
 
     def test_frozen(self) -> None:
-        """
-        A service cannot be changed.
-        """
+        """A service cannot be changed."""
         with self.assertRaises(FrozenInstanceError):
             SERVICE.wait = True  # type: ignore[misc] # it is the test
 
     def test_isMuxed(self) -> None:
-        """
-        What is behind tcpmux has no address but its name.
-        """
+        """What is behind tcpmux has no address but its name."""
         behind = Address(socket.AF_UNSPEC, "tcpmux/name")
         self.assertTrue(replace(SERVICE, address=behind).isMuxed)
         self.assertEqual(str(behind), "tcpmux/name")
         self.assertFalse(SERVICE.isMuxed)
 
     def test_isStream(self) -> None:
-        """
-        Clients connect to all sockets but those of datagrams.
-        """
+        """Clients connect to all sockets but those of datagrams."""
         for socktype, stream in (
             (socket.SOCK_STREAM, True),
             (socket.SOCK_SEQPACKET, True),

@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.model.source}.
-"""
+"""Tests for L{inetdtw.model.source}."""
 
 from __future__ import annotations
 
@@ -16,9 +14,7 @@ USUAL = Bounds().sourcePrefix
 
 
 class HostOfTests(SynchronousTestCase):
-    """
-    Tests for L{hostOf}.
-    """
+    """Tests for L{hostOf}."""
 
     def test_hosts(self) -> None:
         """
@@ -32,23 +28,17 @@ class HostOfTests(SynchronousTestCase):
             self.assertEqual(hostOf(nobody), "")
 
     def test_links(self) -> None:
-        """
-        The same link-local address on two links is two hosts.
-        """
+        """The same link-local address on two links is two hosts."""
         self.assertEqual(hostOf(("fe80::1", 4, 0, 2)), "fe80::1%2")
         self.assertEqual(hostOf(("fe80::1%eth0", 4, 0, 2)), "fe80::1%eth0")
         self.assertEqual(hostOf(("fe80::1%eth0", 4)), "fe80::1%eth0")
 
 
 class SourceOfTests(SynchronousTestCase):
-    """
-    Tests for L{sourceOf}.
-    """
+    """Tests for L{sourceOf}."""
 
     def test_usual(self) -> None:
-        """
-        By default one address of IPv4 and a /64 of IPv6 count as one source.
-        """
+        """By default one address of IPv4 and a /64 of IPv6 count as one source."""
         self.assertEqual(USUAL, (32, 64))
         for host, wanted in (
             ("192.0.2.1", "192.0.2.1"),
@@ -61,24 +51,18 @@ class SourceOfTests(SynchronousTestCase):
             self.assertEqual(sourceOf(host, USUAL), wanted)
 
     def test_links(self) -> None:
-        """
-        The prefix of a link-local address counts on each link apart.
-        """
+        """The prefix of a link-local address counts on each link apart."""
         self.assertEqual(sourceOf("fe80::1%eth0", USUAL), "fe80::%eth0/64")
         self.assertEqual(sourceOf("fe80::2%3", USUAL), "fe80::%3/64")
         self.assertEqual(sourceOf("fe80::2%3", (32, 128)), "fe80::2%3")
 
     def test_lengths(self) -> None:
-        """
-        Any length can be had, also one that is no multiple of eight.
-        """
+        """Any length can be had, also one that is no multiple of eight."""
         self.assertEqual(sourceOf("192.0.2.255", (25, 64)), "192.0.2.128/25")
         self.assertEqual(sourceOf("192.0.2.255", (1, 1)), "128.0.0.0/1")
         self.assertEqual(sourceOf("2001:db8:ff::1", (1, 41)), "2001:db8:80::/41")
         self.assertEqual(sourceOf("2001:db8::1", (32, 128)), "2001:db8::1")
 
     def test_noAddress(self) -> None:
-        """
-        What is no address stays as it is.
-        """
+        """What is no address stays as it is."""
         self.assertEqual(sourceOf("client", (24, 64)), "client")

@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.model.state}.
-"""
+"""Tests for L{inetdtw.model.state}."""
 
 from __future__ import annotations
 
@@ -33,9 +31,7 @@ DAEMON = DaemonState("1.0", 7, 100.0, 160.5, False, 2, ("/a.conf",), (), (ONE,))
 
 
 class ConditionTests(SynchronousTestCase):
-    """
-    Tests for what a service is said to be.
-    """
+    """Tests for what a service is said to be."""
 
     def test_each(self) -> None:
         """
@@ -64,9 +60,7 @@ class ConditionTests(SynchronousTestCase):
         self.assertEqual(set(wanted.values()), set(CONDITIONS))
 
     def test_several(self) -> None:
-        """
-        Of several reasons the one counts that needs an operator most.
-        """
+        """Of several reasons the one counts that needs an operator most."""
         self.assertEqual(conditionOf(("child", "operator")), "paused")
         self.assertEqual(conditionOf(("operator", "unbound")), "bind failed")
         self.assertEqual(conditionOf(("child", "full")), "at limit")
@@ -83,14 +77,10 @@ class ConditionTests(SynchronousTestCase):
 
 
 class StateOfTests(SynchronousTestCase):
-    """
-    Tests for L{stateOf} and L{kindOf}.
-    """
+    """Tests for L{stateOf} and L{kindOf}."""
 
     def test_program(self) -> None:
-        """
-        The figures of a program come from its tally and from the counts.
-        """
+        """The figures of a program come from its tally and from the counts."""
         limits = Limits(Bounds(), lambda: 0.0)
         limits.running, limits.refused, limits.admitted = 2, 5, 99
         tally = Tally(3, 4, 1, 6, 2, 1, 0.5, Exit(3))
@@ -106,26 +96,20 @@ class StateOfTests(SynchronousTestCase):
         self.assertEqual((found.condition, found.reason), ("at limit", None))
 
     def test_internal(self) -> None:
-        """
-        What an internal service has started is the clients that it has served.
-        """
+        """What an internal service has started is the clients that it has served."""
         limits = Limits(Bounds(), lambda: 0.0)
         limits.admit()
         found = stateOf(makeService(internal="echo"), "a:1", limits, Tally(), [])
         self.assertEqual((found.started, found.warm, found.most), (1, 0, None))
 
     def test_wait(self) -> None:
-        """
-        Of a C{wait} service one program runs at most.
-        """
+        """Of a C{wait} service one program runs at most."""
         limits = Limits(Bounds(), lambda: 0.0)
         found = stateOf(makeDatagrams(wait=True), "a:1", limits, Tally(), ["child"])
         self.assertEqual((found.most, found.condition), (1, "running"))
 
     def test_reason(self) -> None:
-        """
-        Why it pauses is said in words, unless something better is known.
-        """
+        """Why it pauses is said in words, unless something better is known."""
         limits, service = Limits(Bounds(), lambda: 0.0), makeService()
         paused = stateOf(service, "a:1", limits, Tally(), ["rate"])
         self.assertIn("more starts in a minute", str(paused.reason))
@@ -133,9 +117,7 @@ class StateOfTests(SynchronousTestCase):
         self.assertEqual(unbound.reason, "no")
 
     def test_kinds(self) -> None:
-        """
-        The kind is what the line in the file says.
-        """
+        """The kind is what the line in the file says."""
         self.assertEqual(kindOf(makeService()), "stream nowait")
         self.assertEqual(kindOf(makeDatagrams(wait=True)), "dgram wait")
         self.assertEqual(kindOf(makeService(internal="x")), "stream nowait internal")
@@ -144,14 +126,10 @@ class StateOfTests(SynchronousTestCase):
 
 
 class JSONTests(SynchronousTestCase):
-    """
-    Tests for what a machine is told.
-    """
+    """Tests for what a machine is told."""
 
     def test_service(self) -> None:
-        """
-        All of a service is there, as values of JSON.
-        """
+        """All of a service is there, as values of JSON."""
         one = replace(ONE, started=5, warm=2, last=Exit(signal=9), cpu=0.1234567)
         said = json.loads(json.dumps(one.asJSON()))
         self.assertEqual((said["service"], said["state"]), ("7/tcp", "listening"))
@@ -161,26 +139,20 @@ class JSONTests(SynchronousTestCase):
         self.assertIsNone(ONE.asJSON()["last_exit"])
 
     def test_daemon(self) -> None:
-        """
-        The daemon says how it is itself, and how each of its services is.
-        """
+        """The daemon says how it is itself, and how each of its services is."""
         said = json.loads(json.dumps(DAEMON.asJSON()))
         self.assertEqual((said["pid"], said["healthy"]), (7, True))
         self.assertEqual([each["service"] for each in said["services"]], ["7/tcp"])
 
     def test_healthy(self) -> None:
-        """
-        The daemon is as healthy as all of its services are, and one that drains is not.
-        """
+        """The daemon is as healthy as all of its services are, and one that drains is not."""
         bad = replace(ONE, held=("unbound",))
         self.assertFalse(replace(DAEMON, services=(ONE, bad)).healthy)
         self.assertFalse(replace(DAEMON, draining=True).healthy)
         self.assertTrue(replace(DAEMON, services=()).healthy)
 
     def test_frozen(self) -> None:
-        """
-        What was so at one moment stays so.
-        """
+        """What was so at one moment stays so."""
         self.assertRaises(AttributeError, setattr, ONE, "running", 1)
         self.assertRaises(AttributeError, setattr, DAEMON, "pid", 1)
         self.assertTrue(state.HEALTHY.issubset(CONDITIONS))

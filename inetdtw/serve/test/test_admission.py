@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.serve.admission}.
-"""
+"""Tests for L{inetdtw.serve.admission}."""
 
 from __future__ import annotations
 
@@ -24,14 +22,10 @@ OTHER = ("192.0.2.2", 40000)
 
 
 class GateTests(ServingTestCase):
-    """
-    Tests for L{Gate}.
-    """
+    """Tests for L{Gate}."""
 
     def gate(self, launcher: ILauncher | None = None, **bounds: Any) -> Gate:
-        """
-        A gate of a service that is being served.
-        """
+        """A gate of a service that is being served."""
         limits = Limits(Bounds(**bounds), self.reactor.seconds)
         gate = Gate("test/tcp", limits, self.host.report, launcher)
         sock = self.closing(socket.socket())
@@ -40,9 +34,7 @@ class GateTests(ServingTestCase):
         return gate
 
     def test_open(self) -> None:
-        """
-        Without bounds every client may come.
-        """
+        """Without bounds every client may come."""
         gate = self.gate()
         for _ in range(100):
             self.assertTrue(gate.open())
@@ -68,9 +60,7 @@ class GateTests(ServingTestCase):
         self.assertTrue(gate.open())
 
     def test_room(self) -> None:
-        """
-        While the launcher has no room, the service is not read.
-        """
+        """While the launcher has no room, the service is not read."""
         gate = self.gate(self.launcher)
         self.launcher.room = False
         self.assertFalse(gate.open())
@@ -139,9 +129,7 @@ class GateTests(ServingTestCase):
         self.assertEqual(len(self.said("resume")), 2)
 
     def test_peerRate(self) -> None:
-        """
-        A client that comes too often is refused, and no other.
-        """
+        """A client that comes too often is refused, and no other."""
         gate = self.gate(ipMax=1)
         self.assertTrue(gate.admit(PEER))
         self.assertFalse(gate.admit(PEER))
@@ -151,9 +139,7 @@ class GateTests(ServingTestCase):
         self.assertIn("1 starts a minute for one address", refuse["reason"])
 
     def test_perSource(self) -> None:
-        """
-        A client that has as many programs as it may is refused until one ends.
-        """
+        """A client that has as many programs as it may is refused until one ends."""
         gate = self.gate(perSource=1)
         self.assertTrue(gate.admit(PEER))
         self.assertFalse(gate.admit(("192.0.2.1", 40001)))
@@ -172,9 +158,7 @@ class GateTests(ServingTestCase):
         return said
 
     def test_let(self) -> None:
-        """
-        What is clear is decided at once.
-        """
+        """What is clear is decided at once."""
         self.assertEqual(self.let(self.gate()), ["served"])
         gate = self.gate(perSource=1, ipMax=1)
         self.assertEqual(self.let(gate), ["served"])
@@ -207,9 +191,7 @@ class GateTests(ServingTestCase):
         self.assertEqual(len(self.said("refuse")), 1)
 
     def test_keptCounts(self) -> None:
-        """
-        One that is kept has one descriptor, until it is decided on.
-        """
+        """One that is kept has one descriptor, until it is decided on."""
         gate = self.gate(perSource=1)
         gate.admit(PEER)
         account = gate._account.descriptors
@@ -221,9 +203,7 @@ class GateTests(ServingTestCase):
         self.assertEqual(account.taken(Purpose.CHILD), 0)
 
     def test_refusedAfterAll(self) -> None:
-        """
-        It is refused if none does, and counted once.
-        """
+        """It is refused if none does, and counted once."""
         gate = self.gate(perSource=1)
         gate.admit(PEER)
         said = self.let(gate)
@@ -234,9 +214,7 @@ class GateTests(ServingTestCase):
         self.assertEqual(refuse["reason"], "more than 1 at once for one address")
 
     def test_close(self) -> None:
-        """
-        When nobody is served any more it is refused.
-        """
+        """When nobody is served any more it is refused."""
         gate = self.gate(perSource=1)
         gate.admit(PEER)
         said = self.let(gate)
@@ -281,9 +259,7 @@ class GateTests(ServingTestCase):
         self.assertEqual(said, ["served"])
 
     def test_brokenServing(self) -> None:
-        """
-        What is wrong with one client does not keep others from being decided on.
-        """
+        """What is wrong with one client does not keep others from being decided on."""
         gate = self.gate(perSource=2)
         gate.admit(PEER)
         gate.admit(PEER)
@@ -306,9 +282,7 @@ class GateTests(ServingTestCase):
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
     def test_repeats(self) -> None:
-        """
-        What was started once more counts for the rate.
-        """
+        """What was started once more counts for the rate."""
         gate = self.gate(serviceMax=3)
         gate.admit()
         self.assertEqual(gate.spare(16), 2)
@@ -318,15 +292,11 @@ class GateTests(ServingTestCase):
         self.assertFalse(gate.admit())
 
     def test_spare(self) -> None:
-        """
-        Without a rate there are as many as are wanted.
-        """
+        """Without a rate there are as many as are wanted."""
         self.assertEqual(self.gate().spare(16), 16)
 
     def test_short(self) -> None:
-        """
-        That the machine is out of something is in the log.
-        """
+        """That the machine is out of something is in the log."""
         self.gate().short("Too many open files")
         (stall,) = self.said("stall")
         self.assertEqual(stall["reason"], "Too many open files")

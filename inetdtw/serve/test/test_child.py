@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.serve.child}.
-"""
+"""Tests for L{inetdtw.serve.child}."""
 
 from __future__ import annotations
 
@@ -17,22 +15,16 @@ PEER = ("192.0.2.1", 40000)
 
 
 class ChildTests(ServingTestCase):
-    """
-    Tests for L{Child}.
-    """
+    """Tests for L{Child}."""
 
     def setUp(self) -> None:
-        """
-        Have a child that was just ordered.
-        """
+        """Have a child that was just ordered."""
         super().setUp()
         self.done: list[Child] = []
         self.child = Child(makeService(), PEER, self.host, self.done.append)
 
     def test_interface(self) -> None:
-        """
-        A launcher can tell it what happens.
-        """
+        """A launcher can tell it what happens."""
         verifyObject(IChild, self.child)
 
     def test_life(self) -> None:
@@ -54,9 +46,7 @@ class ChildTests(ServingTestCase):
         self.assertEqual((end["how"], end["seconds"]), ("status=3", "2.500"))
 
     def test_failed(self) -> None:
-        """
-        A program that was not found is a line in the log, and done.
-        """
+        """A program that was not found is a line in the log, and done."""
         self.child.failed("'/x' is not there")
         self.assertEqual(self.done, [self.child])
         self.assertIsNone(self.child.how)
@@ -65,9 +55,7 @@ class ChildTests(ServingTestCase):
         self.assertEqual(self.host.tallies["test/tcp"].failed, 1)
 
     def test_since(self) -> None:
-        """
-        It knows when it was ordered.
-        """
+        """It knows when it was ordered."""
         self.reactor.advance(7)
         later = Child(makeService(), None, self.host, self.done.append)
         self.assertEqual((self.child.since, later.since), (0, 7))

@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.serve.datagram}.
-"""
+"""Tests for L{inetdtw.serve.datagram}."""
 
 from __future__ import annotations
 
@@ -42,23 +40,17 @@ from inetdtw.test.fakes import (
 
 
 class DatagramListenerTests(ServingTestCase):
-    """
-    Tests for L{DatagramListener}.
-    """
+    """Tests for L{DatagramListener}."""
 
     def setUp(self) -> None:
-        """
-        Serve datagrams.
-        """
+        """Serve datagrams."""
         super().setUp()
         self.releases = 0
         self.serve(makeDatagrams())
         self.sender = self.client(self.server)
 
     def serve(self, service: Service) -> None:
-        """
-        Serve a service.
-        """
+        """Serve a service."""
         self.server = self.closing(listening(service))
         self.limits = Limits(service.bounds, self.reactor.seconds)
         self.listener = DatagramListener(
@@ -68,32 +60,24 @@ class DatagramListenerTests(ServingTestCase):
         self.listener.start()
 
     def closeAnswers(self) -> None:
-        """
-        Close what waits for the answers of programs that go on.
-        """
+        """Close what waits for the answers of programs that go on."""
         for reader in self.reactor.getReaders():
             self.reactor.removeReader(reader)
             reader.connectionLost(Failure(CONNECTION_LOST))
 
     def released(self) -> None:
-        """
-        What a slot does when a program has ended.
-        """
+        """What a slot does when a program has ended."""
         self.releases += 1
         self.listener.released()
 
     def ordered(self, number: int) -> FakeProgram:
-        """
-        Wait until so many programs were ordered, and give the last one.
-        """
+        """Wait until so many programs were ordered, and give the last one."""
         self.reactor.turnUntil(lambda: len(self.launcher.programs) >= number)
         self.assertEqual(len(self.launcher.programs), number)
         return self.launcher.last
 
     def read(self, program: FakeProgram) -> bytes:
-        """
-        What a program finds when it reads its 0 to the end, in small pieces.
-        """
+        """What a program finds when it reads its 0 to the end, in small pieces."""
         data = b""
         while True:
             piece = os.read(program.fds[0], 1000)
@@ -102,31 +86,23 @@ class DatagramListenerTests(ServingTestCase):
             data += piece
 
     def write(self, program: FakeProgram, fd: int, data: bytes) -> None:
-        """
-        Do what a program does that writes something, and have it sent.
-        """
+        """Do what a program does that writes something, and have it sent."""
         self.assertEqual(os.write(program.fds[fd], data), len(data))
         self.reactor.settle()
 
     def test_interface(self) -> None:
-        """
-        It is a listener.
-        """
+        """It is a listener."""
         verifyObject(IListener, self.listener)
 
     def test_read(self) -> None:
-        """
-        A program reads the datagram and then the end of the file from its 0.
-        """
+        """A program reads the datagram and then the end of the file from its 0."""
         self.sender.send(b"question\n")
         program = self.ordered(1).start()
         self.assertEqual(self.read(program), b"question\n")
         self.assertEqual(self.read(program), b"")
 
     def test_write(self) -> None:
-        """
-        Each write to 1, 2 or 0 is one datagram to the client.
-        """
+        """Each write to 1, 2 or 0 is one datagram to the client."""
         self.sender.send(b"question")
         program = self.ordered(1).start()
         for fd in (1, 2, 1, 0):
@@ -135,9 +111,7 @@ class DatagramListenerTests(ServingTestCase):
         self.assertEqual(answers, [b"answer %d" % fd for fd in (1, 2, 1, 0)])
 
     def test_blocking(self) -> None:
-        """
-        Its descriptors block, as programs expect.
-        """
+        """Its descriptors block, as programs expect."""
         self.sender.send(b"question")
         program = self.ordered(1)
         for fd in range(3):
@@ -160,9 +134,7 @@ class DatagramListenerTests(ServingTestCase):
             self.assertEqual(sender.recv(100), b"answer to %d" % number)
 
     def test_large(self) -> None:
-        """
-        A large datagram comes whole, and goes whole.
-        """
+        """A large datagram comes whole, and goes whole."""
         data = os.urandom(60000)
         self.sender.send(data)
         program = self.ordered(1).start()
@@ -171,9 +143,7 @@ class DatagramListenerTests(ServingTestCase):
         self.assertEqual(self.sender.recv(1 << 16), data)
 
     def test_empty(self) -> None:
-        """
-        A datagram of nothing is a program that reads nothing.
-        """
+        """A datagram of nothing is a program that reads nothing."""
         self.sender.send(b"")
         self.assertEqual(self.read(self.ordered(1)), b"")
 
@@ -191,9 +161,7 @@ class DatagramListenerTests(ServingTestCase):
         self.assertEqual(self.sender.recv(100), b"answer")
 
     def test_nothingLeft(self) -> None:
-        """
-        When the programs have ended, nothing of them is left in the daemon.
-        """
+        """When the programs have ended, nothing of them is left in the daemon."""
         before = openDescriptors()
         for number in range(3):
             self.sender.send(b"question")
@@ -206,9 +174,7 @@ class DatagramListenerTests(ServingTestCase):
         self.assertEqual((self.limits.running, self.releases), (0, 3))
 
     def test_lastAnswer(self) -> None:
-        """
-        What a program wrote just before it ended is sent.
-        """
+        """What a program wrote just before it ended is sent."""
         self.sender.send(b"question")
         program = self.ordered(1).start()
         os.write(program.fds[1], b"answer")
@@ -217,18 +183,14 @@ class DatagramListenerTests(ServingTestCase):
         self.assertEqual(self.sender.recv(100), b"answer")
 
     def leave(self, program: FakeProgram) -> socket.socket:
-        """
-        Have a program end and leave another behind that has its 1.
-        """
+        """Have a program end and leave another behind that has its 1."""
         left = self.closing(program.socket(1))
         program.end()
         self.reactor.settle()
         return left
 
     def test_leftBehind(self) -> None:
-        """
-        What a program has left behind can answer for a moment.
-        """
+        """What a program has left behind can answer for a moment."""
         self.sender.send(b"question")
         left = self.leave(self.ordered(1).start())
         left.send(b"late")
@@ -253,9 +215,7 @@ class DatagramListenerTests(ServingTestCase):
         self.assertEqual(answers, [b"%d" % number for number in range(9)])
 
     def test_leftNoisy(self) -> None:
-        """
-        Nor when it never stops to write.
-        """
+        """Nor when it never stops to write."""
         self.sender.send(b"question")
         left = self.leave(self.ordered(1).start())
         send = DatagramPort.write
@@ -270,9 +230,7 @@ class DatagramListenerTests(ServingTestCase):
         self.assertEqual(len(self.reactor.getReaders()), 1)
 
     def test_leftCounts(self) -> None:
-        """
-        As long as it has some, its program counts as one that runs.
-        """
+        """As long as it has some, its program counts as one that runs."""
         self.serve(makeDatagrams(bounds=Bounds(acceptMax=1)))
         sender = self.client(self.server)
         sender.send(b"1")
@@ -285,9 +243,7 @@ class DatagramListenerTests(ServingTestCase):
         self.assertEqual(self.releases, 1)
 
     def test_leftAndStopped(self) -> None:
-        """
-        When the socket ends nothing waits for it.
-        """
+        """When the socket ends nothing waits for it."""
         self.sender.send(b"question")
         self.leave(self.ordered(1).start())
         self.listener.stop()
@@ -318,9 +274,7 @@ class DatagramListenerTests(ServingTestCase):
         self.assertEqual((self.limits.running, self.limits.refused), (1, 2))
 
     def test_own(self) -> None:
-        """
-        No program is started for what comes from a socket of the daemon's own.
-        """
+        """No program is started for what comes from a socket of the daemon's own."""
         there = self.closing(listening(makeDatagrams()))
         self.host.guard.own(there.getsockname()[1])
         there.sendto(b"forged", self.server.getsockname())
@@ -364,9 +318,7 @@ class DatagramListenerTests(ServingTestCase):
         self.ordered(4)
 
     def test_unanswered(self) -> None:
-        """
-        Datagrams that no program answers are taken at any rate.
-        """
+        """Datagrams that no program answers are taken at any rate."""
         self.serve(makeDatagrams(bounds=Bounds(answerMax=1)))
         sender = self.client(self.server)
         for number in range(3):
@@ -375,9 +327,7 @@ class DatagramListenerTests(ServingTestCase):
         self.assertEqual(self.said("refuse"), [])
 
     def test_failed(self) -> None:
-        """
-        When no program can be started nothing is answered, and nothing is left.
-        """
+        """When no program can be started nothing is answered, and nothing is left."""
         before = openDescriptors()
         self.launcher.refusal = "Permission denied"
         self.sender.send(b"question")
@@ -387,9 +337,7 @@ class DatagramListenerTests(ServingTestCase):
         self.assertEqual((self.limits.running, self.releases), (0, 1))
 
     def test_missing(self) -> None:
-        """
-        Nor when the program is not there.
-        """
+        """Nor when the program is not there."""
         path = os.path.abspath(self.mktemp())
         self.serve(makeDatagrams(program=Program(path, (), ("prog",))))
         sender = self.client(self.server)
@@ -444,9 +392,7 @@ class DatagramListenerTests(ServingTestCase):
         self.assertEqual(self.read(self.ordered(2)), b"2")
 
     def test_noRoom(self) -> None:
-        """
-        While the launcher has no room, datagrams wait.
-        """
+        """While the launcher has no room, datagrams wait."""
         self.launcher.room = False
         self.sender.send(b"1")
         self.reactor.turn(PATIENCE)
@@ -543,9 +489,7 @@ class DatagramListenerTests(ServingTestCase):
         self.assertEqual(self.sender.recv(100), b"good")
 
     def test_reactorStops(self) -> None:
-        """
-        When the reactor stops, what waits for answers is closed.
-        """
+        """When the reactor stops, what waits for answers is closed."""
         before = openDescriptors()
         self.sender.send(b"1")
         program = self.ordered(1).start()

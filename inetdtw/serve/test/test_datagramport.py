@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.serve.datagramport}.
-"""
+"""Tests for L{inetdtw.serve.datagramport}."""
 
 from __future__ import annotations
 
@@ -30,37 +28,27 @@ from inetdtw.test.fakes import (
 
 
 class Receiving(DatagramProtocol):
-    """
-    Remembers the datagrams that come, and where from.
-    """
+    """Remembers the datagrams that come, and where from."""
 
     def __init__(self) -> None:
         self.received: list[tuple[bytes, Any]] = []
 
     def datagramReceived(self, datagram: bytes, addr: Any) -> None:
-        """
-        Remember one.
-        """
+        """Remember one."""
         self.received.append((datagram, addr))
 
 
 class DatagramPortTests(ServingTestCase):
-    """
-    Tests for L{DatagramPort}.
-    """
+    """Tests for L{DatagramPort}."""
 
     def setUp(self) -> None:
-        """
-        Have somebody who receives.
-        """
+        """Have somebody who receives."""
         super().setUp()
         self.protocol = Receiving()
         self.may = True
 
     def serve(self, address: Address) -> socket.socket:
-        """
-        Have a port on an address, and give its socket.
-        """
+        """Have a port on an address, and give its socket."""
         server = self.closing(listening(makeDatagrams(address=address)))
         self.port = DatagramPort(
             server, self.reactor, "name", self.protocol, lambda: self.may
@@ -86,25 +74,19 @@ class DatagramPortTests(ServingTestCase):
         return answer
 
     def test_transport(self) -> None:
-        """
-        It is the transport of its protocol.
-        """
+        """It is the transport of its protocol."""
         self.serve(Address(socket.AF_INET, "127.0.0.1"))
         transport: Any = self.protocol.transport
         self.assertIs(transport, self.port)
 
     def test_answer(self) -> None:
-        """
-        An answer goes to who asked, from the address that was asked.
-        """
+        """An answer goes to who asked, from the address that was asked."""
         server = self.serve(Address(socket.AF_INET, "0.0.0.0"))
         to = ("127.0.0.2", server.getsockname()[1])
         self.assertEqual(self.exchange(server, to), (b"answer", to))
 
     def test_answer6(self) -> None:
-        """
-        Over IPv6 too.
-        """
+        """Over IPv6 too."""
         if not socket.has_ipv6:
             self.skipTest("no IPv6 here")
         try:
@@ -137,9 +119,7 @@ class DatagramPortTests(ServingTestCase):
         self.assertEqual(client.recvfrom(100), (b"answer", to))
 
     def test_unix(self) -> None:
-        """
-        A client with a path is answered there; the sender is its path alone.
-        """
+        """A client with a path is answered there; the sender is its path alone."""
         folder = self.mktemp()
         os.mkdir(folder)
         here, there = os.path.join(folder, "s"), os.path.join(folder, "c")
@@ -168,9 +148,7 @@ class DatagramPortTests(ServingTestCase):
         self.assertRaises(OSError, self.port.write, b"answer", sender)
 
     def test_rights(self) -> None:
-        """
-        Descriptors that a client sends along stay outside, and the datagram comes.
-        """
+        """Descriptors that a client sends along stay outside, and the datagram comes."""
         path = self.mktemp()
         self.serve(Address(socket.AF_UNIX, path))
         client = self.closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
@@ -214,9 +192,7 @@ class DatagramPortTests(ServingTestCase):
         self.inTime(self.port.doRead)
 
     def inTime(self, work: Callable[[], object]) -> None:
-        """
-        Assert that something is done, and does not wait for ever.
-        """
+        """Assert that something is done, and does not wait for ever."""
         done: list[object] = []
         thread = Thread(target=lambda: done.append(work()), daemon=True)
         thread.start()
@@ -224,9 +200,7 @@ class DatagramPortTests(ServingTestCase):
         self.assertEqual(len(done), 1)
 
     def test_largest(self) -> None:
-        """
-        The largest datagram there can be comes whole.
-        """
+        """The largest datagram there can be comes whole."""
         server = self.serve(Address(socket.AF_INET, "127.0.0.1"))
         data = os.urandom(65507)
         self.client(server).send(data)
@@ -234,9 +208,7 @@ class DatagramPortTests(ServingTestCase):
         self.assertEqual(self.protocol.received[0][0], data)
 
     def test_empty(self) -> None:
-        """
-        A datagram of nothing is one all the same.
-        """
+        """A datagram of nothing is one all the same."""
         server = self.serve(Address(socket.AF_INET, "127.0.0.1"))
         self.client(server).send(b"")
         self.reactor.turnUntil(lambda: bool(self.protocol.received))
@@ -257,9 +229,7 @@ class DatagramPortTests(ServingTestCase):
         self.assertEqual((self.protocol.received, dropped), ([], [1]))
 
     def test_mayNot(self) -> None:
-        """
-        A datagram that may not be taken stays where it is.
-        """
+        """A datagram that may not be taken stays where it is."""
         server = self.serve(Address(socket.AF_INET, "127.0.0.1"))
         self.may = False
         self.client(server).send(b"hello")
@@ -269,9 +239,7 @@ class DatagramPortTests(ServingTestCase):
         self.reactor.turnUntil(lambda: bool(self.protocol.received))
 
     def test_batch(self) -> None:
-        """
-        No more than so many are taken at a time.
-        """
+        """No more than so many are taken at a time."""
         server = self.serve(Address(socket.AF_INET, "127.0.0.1"))
         client = self.client(server)
         for number in range(BATCH + 1):
@@ -283,9 +251,7 @@ class DatagramPortTests(ServingTestCase):
         self.assertEqual(received, [b"%d" % number for number in range(BATCH + 1)])
 
     def test_broken(self) -> None:
-        """
-        Whatever goes wrong with one datagram is in the log, and the next is received.
-        """
+        """Whatever goes wrong with one datagram is in the log, and the next is received."""
         server = self.serve(Address(socket.AF_INET, "127.0.0.1"))
         receive = self.protocol.datagramReceived
 
@@ -303,9 +269,7 @@ class DatagramPortTests(ServingTestCase):
         self.assertTrue(self.port.reading)
 
     def test_clientGone(self) -> None:
-        """
-        That a client was gone when it was answered is no matter for the others.
-        """
+        """That a client was gone when it was answered is no matter for the others."""
         server = self.serve(Address(socket.AF_INET, "127.0.0.1"))
         gone = self.client(server)
         gone.send(b"one")

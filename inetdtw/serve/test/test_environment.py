@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.serve.environment}.
-"""
+"""Tests for L{inetdtw.serve.environment}."""
 
 from __future__ import annotations
 
@@ -21,21 +19,15 @@ NOT_SHARED = {"XPATH": "/x", "MYHOME": "/m", "LISTEN": "no", "LC": "C", "XLANG":
 
 
 class BaseTests(SynchronousTestCase):
-    """
-    Tests for what all programs of a service get.
-    """
+    """Tests for what all programs of a service get."""
 
     def test_own(self) -> None:
-        """
-        A program of the daemon's own user gets the daemon's environment.
-        """
+        """A program of the daemon's own user gets the daemon's environment."""
         environ = {**HARMLESS, **NOT_SHARED, "PATH": "/bin", "LD_PRELOAD": "x"}
         self.assertEqual(base(environ, None), environ)
 
     def test_copy(self) -> None:
-        """
-        What a service gets is its own: changing it changes nobody else's (item 42).
-        """
+        """What a service gets is its own: changing it changes nobody else's (item 42)."""
         environ = {"LANG": "C"}
         base(environ, None)["X"] = "1"
         self.assertEqual(environ, {"LANG": "C"})
@@ -66,9 +58,7 @@ class BaseTests(SynchronousTestCase):
         self.assertEqual((found["USER"], found["TZ"]), ("alpine", "UTC"))
 
     def test_activation(self) -> None:
-        """
-        What concerns the daemon alone goes to nobody.
-        """
+        """What concerns the daemon alone goes to nobody."""
         environ = dict.fromkeys(
             (
                 *("LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES", "NOTIFY_SOCKET"),
@@ -92,9 +82,7 @@ class BaseTests(SynchronousTestCase):
         self.assertEqual(base(dict.fromkeys(names, "evil"), None), {})
 
     def test_login(self) -> None:
-        """
-        A program of another user gets that user's variables.
-        """
+        """A program of another user gets that user's variables."""
         found = base({"USER": "root", "HOME": "/root", "SHELL": "/bin/sh"}, ALPINE)
         self.assertEqual(
             found,
@@ -140,29 +128,21 @@ class BaseTests(SynchronousTestCase):
         self.assertEqual(len(found), len(HARMLESS) + 5)
 
     def test_nothing(self) -> None:
-        """
-        The empty environment stays empty.
-        """
+        """The empty environment stays empty."""
         with self.assertRaises(TypeError):
             NOTHING["X"] = "1"  # type: ignore[index] # it is the test
         self.assertEqual(dict(NOTHING), {})
 
 
 class PlainTests(SynchronousTestCase):
-    """
-    Tests for L{plain}.
-    """
+    """Tests for L{plain}."""
 
     def test_mapped(self) -> None:
-        """
-        IPv4 mapped into IPv6 is IPv4 (item 44).
-        """
+        """IPv4 mapped into IPv6 is IPv4 (item 44)."""
         self.assertEqual(plain("::ffff:192.0.2.1"), "192.0.2.1")
 
     def test_others(self) -> None:
-        """
-        Any other address is itself (item 44).
-        """
+        """Any other address is itself (item 44)."""
         for host in (
             *("192.0.2.1", "::1", "2001:db8::1", "fe80::1%eth0", "::192.0.2.1"),
             *("::ffff:0:1", "::ffff:0:192.0.2.1", "64:ff9b::192.0.2.1", ""),
@@ -171,14 +151,10 @@ class PlainTests(SynchronousTestCase):
 
 
 class ConnectionTests(SynchronousTestCase):
-    """
-    Tests for what a program is told of its connection.
-    """
+    """Tests for what a program is told of its connection."""
 
     def test_version4(self) -> None:
-        """
-        The addresses are told in both dialects (items 43 and 44).
-        """
+        """The addresses are told in both dialects (items 43 and 44)."""
         self.assertEqual(
             ofConnection(("192.0.2.1", 7), ("192.0.2.2", 40000)),
             {
@@ -193,9 +169,7 @@ class ConnectionTests(SynchronousTestCase):
         )
 
     def test_version6(self) -> None:
-        """
-        The addresses of IPv6 are told without brackets (items 43 and 44).
-        """
+        """The addresses of IPv6 are told without brackets (items 43 and 44)."""
         found = ofConnection(("2001:db8::1", 7, 0, 0), ("2001:db8::2", 40000, 0, 0))
         self.assertEqual(found["PROTO"], "TCP")
         self.assertEqual(found["TCPLOCALIP"], "2001:db8::1")
@@ -204,9 +178,7 @@ class ConnectionTests(SynchronousTestCase):
         self.assertEqual(found["REMOTE_PORT"], "40000")
 
     def test_mapped(self) -> None:
-        """
-        A client of IPv4 is told as one, over a socket of both families too (item 44).
-        """
+        """A client of IPv4 is told as one, over a socket of both families too (item 44)."""
         found = ofConnection(
             ("::ffff:192.0.2.1", 7, 0, 0), ("::ffff:192.0.2.2", 40000, 0, 0)
         )
@@ -215,17 +187,13 @@ class ConnectionTests(SynchronousTestCase):
         self.assertEqual(found["TCPLOCALIP"], "192.0.2.1")
 
     def test_noNames(self) -> None:
-        """
-        A client's name is not told, since nobody has verified it (item 45).
-        """
+        """A client's name is not told, since nobody has verified it (item 45)."""
         found = ofConnection(("192.0.2.1", 7), ("192.0.2.2", 40000))
         self.assertEqual([name for name in found if "HOST" in name], [])
         self.assertEqual([name for name in found if "INFO" in name], [])
 
     def test_unix(self) -> None:
-        """
-        A connection of a UNIX socket has no addresses.
-        """
+        """A connection of a UNIX socket has no addresses."""
         for peer in ("", "/tmp/client", b"\0x", None):
             self.assertEqual(ofConnection("/run/s", peer), {"PROTO": "UNIX"})
         self.assertEqual(ofConnection(("h", 1), ""), {"PROTO": "UNIX"})

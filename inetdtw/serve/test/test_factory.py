@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.serve.factory}.
-"""
+"""Tests for L{inetdtw.serve.factory}."""
 
 from __future__ import annotations
 
@@ -34,36 +32,26 @@ from inetdtw.test.fakes import (
 
 
 class FakeTransport:
-    """
-    What Twisted has for a connection, in as far as it is made use of.
-    """
+    """What Twisted has for a connection, in as far as it is made use of."""
 
     def __init__(self, connection: socket.socket) -> None:
         self.connection = connection
         self.reading = True
 
     def getPeer(self) -> IPv4Address:
-        """
-        The client's address.
-        """
+        """The client's address."""
         return IPv4Address("TCP", *self.connection.getpeername())
 
     def stopReading(self) -> None:
-        """
-        Do not read.
-        """
+        """Do not read."""
         self.reading = False
 
     def getHandle(self) -> socket.socket:
-        """
-        The socket.
-        """
+        """The socket."""
         return self.connection
 
     def abortConnection(self) -> None:
-        """
-        What Twisted does to a connection: shut it down, and close it.
-        """
+        """What Twisted does to a connection: shut it down, and close it."""
         try:
             self.connection.shutdown(socket.SHUT_RDWR)
         except OSError:
@@ -72,14 +60,10 @@ class FakeTransport:
 
 
 class ProgramFactoryTests(ServingTestCase):
-    """
-    Tests for L{ProgramFactory} on a port of Twisted's.
-    """
+    """Tests for L{ProgramFactory} on a port of Twisted's."""
 
     def setUp(self) -> None:
-        """
-        Have a service, and a connection that Twisted has accepted.
-        """
+        """Have a service, and a connection that Twisted has accepted."""
         super().setUp()
         self.serve()
         self.factory = ProgramFactory("x", self.host.names, self.host.report)
@@ -88,26 +72,20 @@ class ProgramFactoryTests(ServingTestCase):
         self.accept()
 
     def serve(self, **given: Any) -> None:
-        """
-        Have a service without a port.
-        """
+        """Have a service without a port."""
         address = Address(socket.AF_UNSPEC, "tcpmux/x")
         service = makeService(name="tcpmux/x", address=address, **given)
         self.slot = MuxedSlot(service, self.host, lambda _: self.launcher)
         self.slot.start()
 
     def accept(self) -> None:
-        """
-        Have another client, and its connection.
-        """
+        """Have another client, and its connection."""
         self.there = self.client(self.server)
         self.here, _ = self.server.accept()
         self.here.setblocking(False)
 
     def connect(self) -> FakeTransport:
-        """
-        Give the connection to a protocol of the factory.
-        """
+        """Give the connection to a protocol of the factory."""
         transport: Any = FakeTransport(self.here)
         protocol = self.factory.buildProtocol(None)
         protocol.makeConnection(transport)
@@ -135,9 +113,7 @@ class ProgramFactoryTests(ServingTestCase):
         self.assertEqual(self.there.recv(100), b"")
 
     def test_closesAll(self) -> None:
-        """
-        The daemon keeps nothing of it.
-        """
+        """The daemon keeps nothing of it."""
         before = openDescriptors()
         del before[str(self.here.fileno())]
         self.connect()
@@ -145,9 +121,7 @@ class ProgramFactoryTests(ServingTestCase):
         self.assertEqual(openedSince(before), {})
 
     def test_vanished(self) -> None:
-        """
-        A client that is gone by now is no error, and does not count.
-        """
+        """A client that is gone by now is no error, and does not count."""
         before = openDescriptors()
         del before[str(self.here.fileno())]
         del before[str(self.there.fileno())]
@@ -172,9 +146,7 @@ class ProgramFactoryTests(ServingTestCase):
         self.assertEqual(openedSince(before), {})
 
     def test_full(self) -> None:
-        """
-        With as many programs as may run clients wait, and are served in their order.
-        """
+        """With as many programs as may run clients wait, and are served in their order."""
         self.slot.change(makeService(**self.changed(bounds=Bounds(acceptMax=1))))
         self.connect()
         first = self.launcher.last.start()
@@ -186,9 +158,7 @@ class ProgramFactoryTests(ServingTestCase):
         self.assertEqual(len(self.launcher.programs), 2)
 
     def changed(self, **given: Any) -> dict[str, Any]:
-        """
-        What the service is but for some values.
-        """
+        """What the service is but for some values."""
         return {"name": "tcpmux/x", "address": self.slot.service.address, **given}
 
     def test_refused(self) -> None:
@@ -209,9 +179,7 @@ class ProgramFactoryTests(ServingTestCase):
         self.assertEqual(len(self.said("refuse")), 1)
 
     def test_noService(self) -> None:
-        """
-        While there is no such service clients are closed, with a line in the log.
-        """
+        """While there is no such service clients are closed, with a line in the log."""
         self.slot.stop()
         self.connect()
         self.assertEqual(self.there.recv(100), b"")
@@ -219,9 +187,7 @@ class ProgramFactoryTests(ServingTestCase):
         self.assertEqual(refuse["service"], "tcpmux/x")
 
     def test_secured(self) -> None:
-        """
-        A connection with TLS cannot be given to a program, and the log says so.
-        """
+        """A connection with TLS cannot be given to a program, and the log says so."""
         transport: Any = FakeTransport(self.here)
         directlyProvides(transport, ISSLTransport)
         self.factory.buildProtocol(None).makeConnection(transport)

@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.serve.internal}.
-"""
+"""Tests for L{inetdtw.serve.internal}."""
 
 from __future__ import annotations
 
@@ -39,21 +37,15 @@ from inetdtw.test.fakes import (
 
 
 class InternalStreamTests(ServingTestCase):
-    """
-    Tests for L{InternalStream}.
-    """
+    """Tests for L{InternalStream}."""
 
     def setUp(self) -> None:
-        """
-        Nothing is served yet.
-        """
+        """Nothing is served yet."""
         super().setUp()
         self.releases = 0
 
     def serve(self, service: Service | None = None, **bounds: Any) -> None:
-        """
-        Serve a service.
-        """
+        """Serve a service."""
         bound = Bounds(**bounds)
         service = service or makeService(internal="echo", bounds=bound)
         self.server = self.closing(listening(service))
@@ -64,9 +56,7 @@ class InternalStreamTests(ServingTestCase):
         self.listener.start()
 
     def released(self) -> None:
-        """
-        What a slot does when a connection is over.
-        """
+        """What a slot does when a connection is over."""
         self.releases += 1
         self.listener.released()
 
@@ -87,9 +77,7 @@ class InternalStreamTests(ServingTestCase):
         return connection, protocol
 
     def test_interface(self) -> None:
-        """
-        It is a listener.
-        """
+        """It is a listener."""
         self.serve()
         verifyObject(IListener, self.listener)
 
@@ -109,9 +97,7 @@ class InternalStreamTests(ServingTestCase):
         self.assertEqual(client.recv(100), b"")
 
     def test_wallclock(self) -> None:
-        """
-        The time is the daemon's.
-        """
+        """The time is the daemon's."""
         self.serve(makeService(internal="time"))
         self.client(self.server)
         _, protocol = self.adopted(1)
@@ -119,9 +105,7 @@ class InternalStreamTests(ServingTestCase):
         self.assertEqual(seconds, int(NOW) + 2208988800)
 
     def test_end(self) -> None:
-        """
-        A connection that is over does not count any more.
-        """
+        """A connection that is over does not count any more."""
         self.serve(perSource=1)
         self.client(self.server)
         _, protocol = self.adopted(1)
@@ -132,9 +116,7 @@ class InternalStreamTests(ServingTestCase):
         self.adopted(2)
 
     def test_perSource(self) -> None:
-        """
-        An address with as many connections as it may have is refused.
-        """
+        """An address with as many connections as it may have is refused."""
         self.serve(perSource=1)
         self.client(self.server)
         self.adopted(1)
@@ -143,9 +125,7 @@ class InternalStreamTests(ServingTestCase):
         self.assertEqual(len(self.reactor.adopted), 1)
 
     def overMany(self) -> socket.socket:
-        """
-        Have a client come that is one too many, and its moment be over.
-        """
+        """Have a client come that is one too many, and its moment be over."""
         refused = self.client(self.server)
         self.reactor.turnUntil(lambda: bool(self.reactor.getDelayedCalls()))
         self.assertEqual(self.said("refuse"), [])
@@ -181,9 +161,7 @@ class InternalStreamTests(ServingTestCase):
         self.assertEqual(refused.recv(100), b"busy\r\n")
 
     def test_full(self) -> None:
-        """
-        With as many connections as there may be, clients wait until one is over.
-        """
+        """With as many connections as there may be, clients wait until one is over."""
         self.serve(acceptMax=1)
         self.client(self.server)
         _, protocol = self.adopted(1)
@@ -209,9 +187,7 @@ class InternalStreamTests(ServingTestCase):
         self.adopted(2)
 
     def test_unix(self) -> None:
-        """
-        A connection to a path is served, and counts until it is over.
-        """
+        """A connection to a path is served, and counts until it is over."""
         self.serve(makeUnix(self.mktemp(), internal="echo"))
         self.client(self.server)
         _, protocol = self.adopted(1)
@@ -235,9 +211,7 @@ class InternalStreamTests(ServingTestCase):
         self.assertEqual(openedSince(before), {})
 
     def test_vanished(self) -> None:
-        """
-        A client that is gone before the reactor takes its connection is no error.
-        """
+        """A client that is gone before the reactor takes its connection is no error."""
         self.serve()
         reason = os.strerror(errno.ENOTCONN)
         self.reactor.adoptFailure = OSError(errno.ENOTCONN, reason)
@@ -248,9 +222,7 @@ class InternalStreamTests(ServingTestCase):
         self.assertEqual(self.limits.running, 0)
 
     def test_retire(self) -> None:
-        """
-        The socket is free at once, and connections go on.
-        """
+        """The socket is free at once, and connections go on."""
         self.serve()
         self.client(self.server)
         _, protocol = self.adopted(1)
@@ -263,9 +235,7 @@ class InternalStreamTests(ServingTestCase):
         self.assertEqual(protocol.transport.value(), b"hello")
 
     def test_stop(self) -> None:
-        """
-        Nothing more is accepted.
-        """
+        """Nothing more is accepted."""
         self.serve()
         self.listener.stop()
         self.client(self.server)
@@ -273,14 +243,10 @@ class InternalStreamTests(ServingTestCase):
 
 
 class InternalDatagramsTests(ServingTestCase):
-    """
-    Tests for L{InternalDatagrams}.
-    """
+    """Tests for L{InternalDatagrams}."""
 
     def serve(self, service: Service | None = None, **bounds: Any) -> InternalDatagrams:
-        """
-        Serve a service.
-        """
+        """Serve a service."""
         service = service or makeDatagrams(internal="echo")
         self.server = self.closing(listening(service))
         self.limits = Limits(Bounds(**bounds), self.reactor.seconds)
@@ -291,15 +257,11 @@ class InternalDatagramsTests(ServingTestCase):
         return listener
 
     def test_interface(self) -> None:
-        """
-        It is a listener.
-        """
+        """It is a listener."""
         verifyObject(IListener, self.serve())
 
     def test_answer(self) -> None:
-        """
-        Every datagram is answered.
-        """
+        """Every datagram is answered."""
         self.serve()
         client = self.client(self.server)
         for data in (b"one", b"two"):
@@ -339,18 +301,14 @@ class InternalDatagramsTests(ServingTestCase):
         self.assertEqual(self.ask(client, b"5"), [b"4", b"5"])
 
     def test_atOnce(self) -> None:
-        """
-        One that is answered is over at once, and so does not count any more.
-        """
+        """One that is answered is over at once, and so does not count any more."""
         self.serve(acceptMax=1)
         client = self.client(self.server)
         self.assertEqual(self.ask(client, b"1", b"2"), [b"1", b"2"])
         self.assertEqual((self.limits.admitted, self.limits.running), (2, 0))
 
     def test_shortage(self) -> None:
-        """
-        An answer needs no descriptor, and comes when there are none left.
-        """
+        """An answer needs no descriptor, and comes when there are none left."""
         self.serve(serviceMax=2)
         client = self.client(self.server)
         asked: list[list[bytes]] = []
@@ -376,9 +334,7 @@ class InternalDatagramsTests(ServingTestCase):
         self.assertEqual(there.recv(100), b"honest")
 
     def test_own(self) -> None:
-        """
-        Nor is what comes from any other socket of the daemon, and it counts.
-        """
+        """Nor is what comes from any other socket of the daemon, and it counts."""
         there = self.closing(listening(makeDatagrams()))
         self.serve()
         port = there.getsockname()[1]
@@ -413,9 +369,7 @@ class InternalDatagramsTests(ServingTestCase):
         self.assertEqual(self.ask(client, b"1", b"2"), [b"1"])
 
     def test_discard(self) -> None:
-        """
-        What is never answered is not bounded so.
-        """
+        """What is never answered is not bounded so."""
         self.serve(makeDatagrams(internal="discard"), answerMax=1)
         client = self.client(self.server)
         self.assertEqual(self.ask(client, b"1", b"2", b"3"), [])
@@ -443,9 +397,7 @@ class InternalDatagramsTests(ServingTestCase):
         self.assertTrue(self.host.guard.allows(peer))
 
     def test_retire(self) -> None:
-        """
-        The socket is free at once, and nothing more is answered.
-        """
+        """The socket is free at once, and nothing more is answered."""
         listener = self.serve()
         done: list[None] = []
         listener.retire(lambda: done.append(None))

@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.serve.port}.
-"""
+"""Tests for L{inetdtw.serve.port}."""
 
 from __future__ import annotations
 
@@ -30,37 +28,27 @@ from inetdtw.test.fakes import ServingTestCase, listening, makeDatagrams, makeSe
 
 
 class SocketPortTests(ServingTestCase):
-    """
-    Tests for L{SocketPort}.
-    """
+    """Tests for L{SocketPort}."""
 
     def setUp(self) -> None:
-        """
-        Have a port that was not started.
-        """
+        """Have a port that was not started."""
         super().setUp()
         self.port = SocketPort(self.closing(socket.socket()), self.reactor, "name")
 
     def isRead(self) -> bool:
-        """
-        Whether the reactor reads it, and it says so.
-        """
+        """Whether the reactor reads it, and it says so."""
         isRead = self.port in self.reactor.getReaders()
         self.assertEqual(self.port.reading, isRead)
         return isRead
 
     def test_interface(self) -> None:
-        """
-        The reactor can read it.
-        """
+        """The reactor can read it."""
         verifyObject(IReadDescriptor, self.port)
         self.assertEqual(self.port.fileno(), self.port.socket.fileno())
         self.assertEqual(self.port.logPrefix(), "name")
 
     def test_start(self) -> None:
-        """
-        It is read from its start to its stop.
-        """
+        """It is read from its start to its stop."""
         self.assertFalse(self.isRead())
         self.port.start()
         self.assertTrue(self.isRead())
@@ -68,9 +56,7 @@ class SocketPortTests(ServingTestCase):
         self.assertFalse(self.isRead())
 
     def test_holds(self) -> None:
-        """
-        Whoever holds it must free it, however often they said so.
-        """
+        """Whoever holds it must free it, however often they said so."""
         self.port.start()
         self.port.hold("one")
         self.port.hold("one")
@@ -84,9 +70,7 @@ class SocketPortTests(ServingTestCase):
         self.assertTrue(self.isRead())
 
     def test_heldBeforeStart(self) -> None:
-        """
-        What holds it before it is started holds it afterwards.
-        """
+        """What holds it before it is started holds it afterwards."""
         self.port.hold("one")
         self.port.start()
         self.assertFalse(self.isRead())
@@ -94,9 +78,7 @@ class SocketPortTests(ServingTestCase):
         self.assertTrue(self.isRead())
 
     def test_heldOnlyFor(self) -> None:
-        """
-        It knows whether there is one reason and no other.
-        """
+        """It knows whether there is one reason and no other."""
         self.port.start()
         self.assertFalse(self.port.heldOnlyFor("one"))
         self.port.hold("one")
@@ -105,9 +87,7 @@ class SocketPortTests(ServingTestCase):
         self.assertFalse(self.port.heldOnlyFor("one"))
 
     def test_pause(self) -> None:
-        """
-        A pause ends by itself, and whoever asked for it is told.
-        """
+        """A pause ends by itself, and whoever asked for it is told."""
         over: list[bool] = []
         self.port.start()
         self.assertIsNone(self.port.resumes)
@@ -122,9 +102,7 @@ class SocketPortTests(ServingTestCase):
         self.assertEqual(over, [True])
 
     def test_pauseTwice(self) -> None:
-        """
-        A second pause for the same reason does not make the first longer.
-        """
+        """A second pause for the same reason does not make the first longer."""
         self.port.start()
         self.port.pause("rate", 5)
         self.reactor.advance(3)
@@ -135,9 +113,7 @@ class SocketPortTests(ServingTestCase):
         self.assertFalse(self.isRead())
 
     def test_stopInPause(self) -> None:
-        """
-        After it was stopped nothing begins again, and no time is waited for.
-        """
+        """After it was stopped nothing begins again, and no time is waited for."""
         self.port.start()
         self.port.pause("rate", 5)
         self.port.stop()
@@ -146,9 +122,7 @@ class SocketPortTests(ServingTestCase):
         self.assertFalse(self.isRead())
 
     def test_reactorStops(self) -> None:
-        """
-        The socket is not the port's to close.
-        """
+        """The socket is not the port's to close."""
         self.port.start()
         self.port.connectionLost(Failure(CONNECTION_LOST))
         self.assertGreaterEqual(self.port.fileno(), 0)
@@ -172,9 +146,7 @@ class SocketPortTests(ServingTestCase):
         self.assertEqual(told, [1])
 
     def test_refused(self) -> None:
-        """
-        That is so when the reactor refuses to wait for it, too.
-        """
+        """That is so when the reactor refuses to wait for it, too."""
 
         def refuse(reader: object) -> None:
             raise OSError(errno.EEXIST, "no")
@@ -200,44 +172,32 @@ class Accepting:
         self.reasons: list[str] = []
 
     def mayAccept(self) -> bool:
-        """
-        Whether it may take one more.
-        """
+        """Whether it may take one more."""
         self.asked += 1
         return len(self.accepted) < self.most
 
     def connectionAccepted(self, connection: socket.socket, peer: Any) -> None:
-        """
-        Take one.
-        """
+        """Take one."""
         self.accepted.append((connection, peer))
 
     def short(self, reason: str) -> None:
-        """
-        The machine is out of something.
-        """
+        """The machine is out of something."""
         self.reasons.append(reason)
 
 
 class Broken:
-    """
-    A socket whose accept(2) fails.
-    """
+    """A socket whose accept(2) fails."""
 
     def __init__(self, sock: socket.socket, *errors: int) -> None:
         self._socket = sock
         self._errors = list(errors)
 
     def fileno(self) -> int:
-        """
-        The descriptor of the true one.
-        """
+        """The descriptor of the true one."""
         return self._socket.fileno()
 
     def accept(self) -> Any:
-        """
-        Fail as long as there are errors left.
-        """
+        """Fail as long as there are errors left."""
         if self._errors:
             number = self._errors.pop(0)
             raise OSError(number, os.strerror(number))
@@ -245,14 +205,10 @@ class Broken:
 
 
 class StreamPortTests(ServingTestCase):
-    """
-    Tests for L{StreamPort}.
-    """
+    """Tests for L{StreamPort}."""
 
     def setUp(self) -> None:
-        """
-        Have a port that is read.
-        """
+        """Have a port that is read."""
         super().setUp()
         self.factory = Accepting()
         self.addCleanup(self.closeAccepted)
@@ -261,16 +217,12 @@ class StreamPortTests(ServingTestCase):
         self.port.start()
 
     def closeAccepted(self) -> None:
-        """
-        Close the connections.
-        """
+        """Close the connections."""
         for connection, _ in self.factory.accepted:
             connection.close()
 
     def test_accept(self) -> None:
-        """
-        A connection is given away open, with the address of its client.
-        """
+        """A connection is given away open, with the address of its client."""
         client = self.client(self.server)
         self.reactor.turnUntil(lambda: bool(self.factory.accepted))
         ((connection, peer),) = self.factory.accepted
@@ -279,17 +231,13 @@ class StreamPortTests(ServingTestCase):
         self.assertEqual(client.recv(10), b"hello")
 
     def test_nothingThere(self) -> None:
-        """
-        That a client has gone before it was accepted is nothing.
-        """
+        """That a client has gone before it was accepted is nothing."""
         self.port.doRead()
         self.assertEqual(self.factory.accepted, [])
         self.assertTrue(self.port.reading)
 
     def test_mayNot(self) -> None:
-        """
-        A connection that may not be taken stays in the backlog, and is there later.
-        """
+        """A connection that may not be taken stays in the backlog, and is there later."""
         self.factory.most = 0
         self.client(self.server)
         self.reactor.turn(10)
@@ -319,9 +267,7 @@ class StreamPortTests(ServingTestCase):
         self.assertEqual(len(self.factory.accepted), 17)
 
     def test_bound(self) -> None:
-        """
-        No more than so many are taken at a time.
-        """
+        """No more than so many are taken at a time."""
         for _ in range(48):
             self.client(self.server)
         taken: list[int] = []
@@ -384,9 +330,7 @@ class StreamPortTests(ServingTestCase):
         self.reactor.turnUntil(lambda: bool(self.factory.accepted))
 
     def test_oneGone(self) -> None:
-        """
-        A connection that is gone when it is accepted is no matter for the others.
-        """
+        """A connection that is gone when it is accepted is no matter for the others."""
         broken: Any = Broken(self.server, errno.ECONNABORTED)
         self.port.socket = broken
         self.client(self.server)
@@ -396,14 +340,10 @@ class StreamPortTests(ServingTestCase):
 
 
 class WaitPortTests(ServingTestCase):
-    """
-    Tests for L{WaitPort}.
-    """
+    """Tests for L{WaitPort}."""
 
     def test_broken(self) -> None:
-        """
-        Whatever goes wrong when it tells, it tells again after a while.
-        """
+        """Whatever goes wrong when it tells, it tells again after a while."""
         told: list[None] = []
 
         def broken() -> None:
@@ -422,9 +362,7 @@ class WaitPortTests(ServingTestCase):
         port.stop()
 
     def test_leaves(self) -> None:
-        """
-        It tells that there is something, and leaves it there.
-        """
+        """It tells that there is something, and leaves it there."""
         told: list[None] = []
         server = self.closing(listening(makeDatagrams()))
         WaitPort(server, self.reactor, "name", lambda: told.append(None)).start()

@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.serve.portless}.
-"""
+"""Tests for L{inetdtw.serve.portless}."""
 
 from __future__ import annotations
 
@@ -32,29 +30,21 @@ from inetdtw.test.warming import KEPT
 
 
 def makeMuxed(**given: Any) -> Service:
-    """
-    A service behind tcpmux.
-    """
+    """A service behind tcpmux."""
     address = Address(socket.AF_UNSPEC, "tcpmux/x")
     return makeService(**{"name": "tcpmux/x", "address": address, **given})
 
 
 class MuxedCase(ServingTestCase):
-    """
-    A test with tcpmux, and a service behind it.
-    """
+    """A test with tcpmux, and a service behind it."""
 
     def setUp(self) -> None:
-        """
-        Have both.
-        """
+        """Have both."""
         super().setUp()
         self.serve()
 
     def serve(self, bounds: Bounds = Bounds(), **given: Any) -> None:  # noqa: B008
-        """
-        Serve tcpmux, with these bounds, and behind it a service with the others.
-        """
+        """Serve tcpmux, with these bounds, and behind it a service with the others."""
         mux = makeService(name="mux", internal="tcpmux", bounds=bounds)
         self.server = self.closing(listening(mux))
         self.limits = Limits(bounds, self.reactor.seconds)
@@ -67,9 +57,7 @@ class MuxedCase(ServingTestCase):
         self.slot.start()
 
     def undecided(self, said: bytes = b"") -> socket.socket:
-        """
-        A client that says something.
-        """
+        """A client that says something."""
         client = socket.create_connection(self.server.getsockname(), PATIENCE)
         self.addCleanup(client.close)
         client.sendall(said)
@@ -78,9 +66,7 @@ class MuxedCase(ServingTestCase):
         return client
 
     def ask(self, said: bytes) -> socket.socket:
-        """
-        A client that says all it has to say about which service it wants.
-        """
+        """A client that says all it has to say about which service it wants."""
         client = socket.create_connection(self.server.getsockname(), PATIENCE)
         self.addCleanup(client.close)
         client.sendall(said)
@@ -90,43 +76,31 @@ class MuxedCase(ServingTestCase):
         return client
 
     def answer(self, client: socket.socket) -> bytes:
-        """
-        All that a client is told until the connection is closed.
-        """
+        """All that a client is told until the connection is closed."""
         return b"".join(iter(lambda: client.recv(4096), b""))
 
 
 class MuxedSlotTests(MuxedCase):
-    """
-    Tests for L{MuxedSlot}.
-    """
+    """Tests for L{MuxedSlot}."""
 
     def again(self, **given: Any) -> None:
-        """
-        Serve otherwise.
-        """
+        """Serve otherwise."""
         self.slot.change(makeMuxed(**given))
 
     def test_noSocket(self) -> None:
-        """
-        It is never bound and listens nowhere.
-        """
+        """It is never bound and listens nowhere."""
         self.assertFalse(self.slot.bound)
         found: Any = MuxedSlot.getHost
         self.assertIsNone(found(self.slot))
 
     def test_silent(self) -> None:
-        """
-        A client is told nothing but what the program says.
-        """
+        """A client is told nothing but what the program says."""
         client = self.ask(b"x\r\n")
         self.closing(self.launcher.last.socket()).sendall(b"hello")
         self.assertEqual(client.recv(100), b"hello")
 
     def test_greets(self) -> None:
-        """
-        A client of a service with a plus sign is told when it is served.
-        """
+        """A client of a service with a plus sign is told when it is served."""
         self.again(greets=True)
         client = self.ask(b"x\r\n")
         self.closing(self.launcher.last.socket()).sendall(b"hello")
@@ -135,9 +109,7 @@ class MuxedSlotTests(MuxedCase):
         self.assertEqual(client.recv(len(wanted), socket.MSG_WAITALL), wanted)
 
     def test_options(self) -> None:
-        """
-        The connection has the flags that the service's line asks for.
-        """
+        """The connection has the flags that the service's line asks for."""
         self.again(options=SocketOptions(noDelay=True))
         self.ask(b"x\r\n")
         connection = self.closing(self.launcher.last.socket())
@@ -159,9 +131,7 @@ class MuxedSlotTests(MuxedCase):
         self.assertEqual(len(self.launcher.programs), 3)
 
     def test_room(self) -> None:
-        """
-        While the launcher has no room clients wait.
-        """
+        """While the launcher has no room clients wait."""
         self.launcher.room = False
         self.ask(b"x\r\n")
         self.ask(b"x\r\n")
@@ -184,9 +154,7 @@ class MuxedSlotTests(MuxedCase):
         self.assertEqual(self.said("refuse"), [])
 
     def test_share(self) -> None:
-        """
-        Nor more than there are descriptors for; they are counted while they wait.
-        """
+        """Nor more than there are descriptors for; they are counted while they wait."""
         self.again(bounds=Bounds(acceptMax=1))
         self.patch(self.host.descriptors, "share", lambda purpose: 3)
         for _ in range(3):
@@ -203,9 +171,7 @@ class MuxedSlotTests(MuxedCase):
         self.assertEqual(self.host.descriptors.taken(Purpose.TCPMUX), 0)
 
     def test_tooMany(self) -> None:
-        """
-        No more wait than would in the service's backlog; the others are told.
-        """
+        """No more wait than would in the service's backlog; the others are told."""
         self.again(bounds=Bounds(acceptMax=1), options=SocketOptions(backlog=1))
         self.ask(b"x\r\n")
         self.ask(b"x\r\n")
@@ -231,9 +197,7 @@ class MuxedSlotTests(MuxedCase):
         self.assertEqual(len(self.launcher.programs), 2)
 
     def test_perSource(self) -> None:
-        """
-        The bounds for one address hold (item 67).
-        """
+        """The bounds for one address hold (item 67)."""
         self.again(bounds=Bounds(perSource=1))
         self.ask(b"x\r\n")
         refused = self.ask(b"x\r\n")
@@ -257,9 +221,7 @@ class MuxedSlotTests(MuxedCase):
         self.assertEqual(self.said("refuse"), [])
 
     def test_undecidedAndStopped(self) -> None:
-        """
-        Whoever is not decided on is sent away when the service changes or stops.
-        """
+        """Whoever is not decided on is sent away when the service changes or stops."""
         for end in (
             lambda: self.slot.change(self.slot.service),
             lambda: self.slot.stop(),
@@ -272,9 +234,7 @@ class MuxedSlotTests(MuxedCase):
             self.assertEqual(self.reactor.getDelayedCalls(), [])
 
     def test_gone(self) -> None:
-        """
-        A client that is gone is not counted (item 71).
-        """
+        """A client that is gone is not counted (item 71)."""
         self.again(bounds=Bounds(acceptMax=1), greets=True)
         self.ask(b"x\r\n")
         second = self.ask(b"x\r\n")
@@ -299,9 +259,7 @@ class MuxedSlotTests(MuxedCase):
         self.assertEqual(len(self.launcher.programs), 2)
 
     def test_stop(self) -> None:
-        """
-        Once it is gone clients are told so, those that wait too, and the log.
-        """
+        """Once it is gone clients are told so, those that wait too, and the log."""
         self.again(bounds=Bounds(acceptMax=1))
         self.ask(b"x\r\n")
         waits = self.ask(b"x\r\n")
@@ -312,9 +270,7 @@ class MuxedSlotTests(MuxedCase):
         self.launcher.last.start().end()
 
     def test_tell(self) -> None:
-        """
-        It tells how it is, like any other service.
-        """
+        """It tells how it is, like any other service."""
         self.again(bounds=Bounds(acceptMax=1))
         self.ask(b"x\r\n")
         self.ask(b"x\r\n")
@@ -324,9 +280,7 @@ class MuxedSlotTests(MuxedCase):
         self.assertEqual(state.condition, "at limit")
 
     def test_pause(self) -> None:
-        """
-        While an operator has it paused, its clients wait, and are served afterwards.
-        """
+        """While an operator has it paused, its clients wait, and are served afterwards."""
         self.slot.pause()
         self.assertTrue(self.slot.paused)
         waits = self.ask(b"x\r\n")
@@ -338,9 +292,7 @@ class MuxedSlotTests(MuxedCase):
         self.assertEqual(self.answer(waits), b"")
 
     def test_resumeRate(self) -> None:
-        """
-        An operator ends the pause that a rate has led to.
-        """
+        """An operator ends the pause that a rate has led to."""
         self.again(bounds=Bounds(serviceMax=1))
         for _ in range(2):
             self.ask(b"x\r\n")
@@ -411,9 +363,7 @@ class MuxedSlotTests(MuxedCase):
         self.assertEqual(self.slot.state().condition, "paused")
 
     def test_stopInPause(self) -> None:
-        """
-        After it was stopped, no time is waited for.
-        """
+        """After it was stopped, no time is waited for."""
         self.again(bounds=Bounds(serviceMax=1))
         for _ in range(2):
             self.ask(b"x\r\n")
@@ -422,9 +372,7 @@ class MuxedSlotTests(MuxedCase):
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
     def test_ready(self) -> None:
-        """
-        It says whether an interpreter is ready, if one is wanted and it is served.
-        """
+        """It says whether an interpreter is ready, if one is wanted and it is served."""
         self.assertIsNone(self.slot.state().ready)
         self.again(warm=KEPT)
         self.assertIs(self.slot.state().ready, False)
@@ -432,18 +380,14 @@ class MuxedSlotTests(MuxedCase):
         self.assertIsNone(self.slot.state().ready)
 
     def test_neverServed(self) -> None:
-        """
-        The log has no end of what had no beginning.
-        """
+        """The log has no end of what had no beginning."""
         slot = MuxedSlot(makeMuxed(), self.host, lambda _: self.launcher)
         slot.bind()
         slot.stop()
         self.assertEqual(self.said("close"), [])
 
     def test_descriptors(self) -> None:
-        """
-        No descriptor is left of clients that were served or sent away.
-        """
+        """No descriptor is left of clients that were served or sent away."""
         before = openDescriptors()
         for said in (b"x\r\n", b"nix\r\n", b"help\r\n"):
             self.ask(said).close()

@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.serve.runtime}.
-"""
+"""Tests for L{inetdtw.serve.runtime}."""
 
 from __future__ import annotations
 
@@ -15,23 +13,17 @@ from inetdtw.test.fakes import ServingTestCase, makeDatagrams, makeService
 
 
 class AccountOfTests(ServingTestCase):
-    """
-    Tests for L{Host.accountOf}.
-    """
+    """Tests for L{Host.accountOf}."""
 
     def costs(self, service: Service) -> tuple[Purpose, int, int]:
-        """
-        What a client of a service takes.
-        """
+        """What a client of a service takes."""
         found = self.host.accountOf(service)
         self.assertIs(found.descriptors, self.host.descriptors)
         self.assertEqual(found.service, service.name)
         return found.purpose, found.each, found.more
 
     def test_internal(self) -> None:
-        """
-        A client of an internal service takes its connection, and a datagram nothing.
-        """
+        """A client of an internal service takes its connection, and a datagram nothing."""
         for name, purpose in (("echo", Purpose.INTERNAL), ("tcpmux", Purpose.TCPMUX)):
             service = makeService(internal=name)
             self.assertEqual(self.costs(service), (purpose, 1, 0))
@@ -54,9 +46,7 @@ class AccountOfTests(ServingTestCase):
             self.assertEqual(self.costs(apart), (Purpose.CHILD, 2, 2 + pipe))
 
     def test_source(self) -> None:
-        """
-        All addresses of a /64 of IPv6 are one; so are all clients without an address.
-        """
+        """All addresses of a /64 of IPv6 are one; so are all clients without an address."""
         account = self.host.accountOf(makeService(internal="echo"))
         one = account.sourceOf(("2001:db8::1", 1, 0, 0))
         self.assertEqual(account.sourceOf(("2001:db8::2", 2, 0, 0)), one)

@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.serve.sharedport} and L{inetdtw.helpers.acceptor}.
-"""
+"""Tests for L{inetdtw.serve.sharedport} and L{inetdtw.helpers.acceptor}."""
 
 from __future__ import annotations
 
@@ -33,14 +31,10 @@ from inetdtw.test.fakes import (
 
 
 class PortTests(ServingTestCase):
-    """
-    Tests for L{SharedStreamPort}.
-    """
+    """Tests for L{SharedStreamPort}."""
 
     def setUp(self) -> None:
-        """
-        Have a socket that programs share.
-        """
+        """Have a socket that programs share."""
         super().setUp()
         self.server = self.closing(listening(makeService()))
         self.taken: list[socket.socket] = []
@@ -50,30 +44,22 @@ class PortTests(ServingTestCase):
         self.addCleanup(self.port.stop)
 
     def mayAccept(self) -> bool:
-        """
-        Whether a connection may be taken.
-        """
+        """Whether a connection may be taken."""
         if not self.may:
             self.port.hold("full")
         return self.may
 
     def connectionAccepted(self, connection: socket.socket, peer: Any) -> None:
-        """
-        Keep a connection.
-        """
+        """Keep a connection."""
         self.assertEqual(peer, connection.getpeername())
         self.taken.append(self.closing(connection))
 
     def short(self, reason: str) -> None:
-        """
-        Keep a reason.
-        """
+        """Keep a reason."""
         self.reasons.append(reason)
 
     def channel(self) -> socket.socket:
-        """
-        The process' end of what leads to the daemon.
-        """
+        """The process' end of what leads to the daemon."""
         fd = self.reactor.processes[-1].fds[CHANNEL]
         return self.closing(socket.socket(fileno=os.dup(fd)))
 
@@ -89,9 +75,7 @@ class PortTests(ServingTestCase):
         return client
 
     def test_lazy(self) -> None:
-        """
-        There is no process before there is a client.
-        """
+        """There is no process before there is a client."""
         self.port.start()
         self.reactor.settle()
         self.assertEqual((self.reactor.processes, self.port.reasons), ([], []))
@@ -100,18 +84,14 @@ class PortTests(ServingTestCase):
         self.assertEqual(len(self.reactor.processes), 1)
 
     def test_kinds(self) -> None:
-        """
-        Only a socket that programs share has a process.
-        """
+        """Only a socket that programs share has a process."""
         given = (self.server, self.host, "test", self)
         self.assertIsInstance(streamPort(*given), StreamPort)
         self.host.shared.add(self.server)
         self.assertIsInstance(streamPort(*given), SharedStreamPort)
 
     def test_accepts(self) -> None:
-        """
-        Connections are given away one after the other, as they were accepted.
-        """
+        """Connections are given away one after the other, as they were accepted."""
         self.port.start()
         for number in range(1, 4):
             client = self.client(self.server)
@@ -120,9 +100,7 @@ class PortTests(ServingTestCase):
             self.assertEqual(peer, client.getsockname())
 
     def test_held(self) -> None:
-        """
-        While it is held, or no connection may be taken, none is accepted.
-        """
+        """While it is held, or no connection may be taken, none is accepted."""
         self.port.start()
         self.port.hold("rate")
         self.client(self.server)
@@ -137,9 +115,7 @@ class PortTests(ServingTestCase):
         self.reactor.turnUntil(lambda: bool(self.taken))
 
     def test_stop(self) -> None:
-        """
-        The process is killed, and nothing is open; it can be started again.
-        """
+        """The process is killed, and nothing is open; it can be started again."""
         self.patch(fakes, "acceptOne", lambda process: None)
         before = openDescriptors()
         self.begun().close()
@@ -155,9 +131,7 @@ class PortTests(ServingTestCase):
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
     def test_last(self) -> None:
-        """
-        A connection that was accepted when it is stopped is given away.
-        """
+        """A connection that was accepted when it is stopped is given away."""
         self.patch(fakes, "acceptOne", lambda process: None)
         self.begun()
         answerOne(self.server, self.channel(), threading.Lock())
@@ -165,9 +139,7 @@ class PortTests(ServingTestCase):
         self.assertEqual(len(self.taken), 1)
 
     def test_lastLate(self) -> None:
-        """
-        So is one that the process sends only when it hears that it is to end.
-        """
+        """So is one that the process sends only when it hears that it is to end."""
         self.patch(fakes, "acceptOne", lambda process: None)
         self.begun()
         channel = self.channel()
@@ -186,9 +158,7 @@ class PortTests(ServingTestCase):
         self.assertEqual(len(self.taken), 1)
 
     def test_died(self) -> None:
-        """
-        A process that dies is followed by another one after a pause; one line says so.
-        """
+        """A process that dies is followed by another one after a pause; one line says so."""
         self.begun()
         self.reactor.processes[0].exit(number=9)
         self.assertEqual(self.port.reasons, ["starting"])
@@ -199,9 +169,7 @@ class PortTests(ServingTestCase):
         self.assertEqual(len(self.reactor.processes), 2)
 
     def test_ends(self) -> None:
-        """
-        That its socket is closed before its end is heard of is no matter.
-        """
+        """That its socket is closed before its end is heard of is no matter."""
         self.begun()
         self.reactor.processes[0].close()
         self.reactor.turnUntil(lambda: self.port.reasons == ["starting"])
@@ -212,9 +180,7 @@ class PortTests(ServingTestCase):
         self.assertEqual(len(self.reactor.processes), 2)
 
     def test_noProcess(self) -> None:
-        """
-        When no process can be started, that is tried again.
-        """
+        """When no process can be started, that is tried again."""
         self.reactor.spawnFailure = OSError(errno.EAGAIN, "no more")
         self.client(self.server)
         before = openDescriptors()
@@ -228,9 +194,7 @@ class PortTests(ServingTestCase):
         self.assertEqual(self.port.reasons, [])
 
     def test_errors(self) -> None:
-        """
-        A shortage is waited out; of any other error hears whose the port is.
-        """
+        """A shortage is waited out; of any other error hears whose the port is."""
         dropped: list[int] = []
         self.port.dropped = lambda: dropped.append(1)
         self.patch(fakes, "acceptOne", lambda process: None)
@@ -245,9 +209,7 @@ class PortTests(ServingTestCase):
         self.assertEqual(self.port.reasons, ["dropped"])
 
     def test_gone(self) -> None:
-        """
-        A connection whose client has reset it is closed.
-        """
+        """A connection whose client has reset it is closed."""
         self.patch(fakes, "acceptOne", lambda process: None)
         client = self.begun()
         channel = self.channel()
@@ -260,14 +222,10 @@ class PortTests(ServingTestCase):
 
 
 class HelperTests(ServingTestCase):
-    """
-    Tests for L{inetdtw.helpers.acceptor}.
-    """
+    """Tests for L{inetdtw.helpers.acceptor}."""
 
     def setUp(self) -> None:
-        """
-        Run it.
-        """
+        """Run it."""
         super().setUp()
         self.server = self.closing(listening(makeService()))
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -317,9 +275,7 @@ class HelperTests(ServingTestCase):
         self.assertEqual(self.ours.recv(4), b"")
 
     def test_shut(self) -> None:
-        """
-        It says what the error is when there is no connection to be had.
-        """
+        """It says what the error is when there is no connection to be had."""
         self.server.shutdown(socket.SHUT_RDWR)
         self.ours.send(b"1")
         self.assertEqual(ANSWER.unpack(self.ours.recv(4)), (errno.EINVAL,))

@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.serve.slot}.
-"""
+"""Tests for L{inetdtw.serve.slot}."""
 
 from __future__ import annotations
 
@@ -63,14 +61,10 @@ from inetdtw.test.warming import KEPT
 
 
 class ListenerForTests(ServingTestCase):
-    """
-    Tests for L{listenerFor}.
-    """
+    """Tests for L{listenerFor}."""
 
     def test_kinds(self) -> None:
-        """
-        There is one kind of listener for each kind of service.
-        """
+        """There is one kind of listener for each kind of service."""
         kinds: dict[Any, Service] = {
             StreamPrograms: makeService(),
             DatagramListener: makeDatagrams(),
@@ -83,53 +77,39 @@ class ListenerForTests(ServingTestCase):
             self.assertIs(listenerFor(make(wait=True)), WaitProgram)
 
     def test_seqpacket(self) -> None:
-        """
-        A socket that keeps message boundaries is one that clients connect to.
-        """
+        """A socket that keeps message boundaries is one that clients connect to."""
         service = makeUnix("/s", socktype=socket.SOCK_SEQPACKET)
         self.assertIs(listenerFor(service), StreamPrograms)
 
 
 class SlotTestCase(ServingTestCase):
-    """
-    A test of one service's socket.
-    """
+    """A test of one service's socket."""
 
     def slot(self, service: Service) -> Slot:
-        """
-        The slot of a service, with a socket if there can be one.
-        """
+        """The slot of a service, with a socket if there can be one."""
         slot = Slot(service, self.host, self.launcherOf)
         self.addCleanup(slot.stop)
         slot.bind()
         return slot
 
     def launcherOf(self, service: Service) -> ILauncher | None:
-        """
-        What starts a service's programs.
-        """
+        """What starts a service's programs."""
         launcher: ILauncher = self.launcher
         return launcher if service.program is not None else None
 
     def serving(self, service: Service) -> Slot:
-        """
-        The slot of a service that is served.
-        """
+        """The slot of a service that is served."""
         slot = self.slot(service)
         slot.start()
         return slot
 
     def where(self, slot: Slot) -> Any:
-        """
-        Where a service listens.
-        """
+        """Where a service listens."""
         host: Any = slot.getHost()
         return host.name if isinstance(host, UNIXAddress) else (host.host, host.port)
 
     def connect(self, slot: Slot) -> socket.socket:
-        """
-        A client of a service.
-        """
+        """A client of a service."""
         service = slot.service
         sock = self.closing(socket.socket(service.address.family, service.socktype))
         sock.settimeout(PATIENCE)
@@ -137,31 +117,23 @@ class SlotTestCase(ServingTestCase):
         return sock
 
     def ordered(self, number: int) -> FakeProgram:
-        """
-        Wait until so many programs were ordered, and give the last one.
-        """
+        """Wait until so many programs were ordered, and give the last one."""
         self.reactor.turnUntil(lambda: len(self.launcher.programs) >= number)
         self.assertEqual(len(self.launcher.programs), number)
         return self.launcher.last
 
 
 class BindTests(SlotTestCase):
-    """
-    Tests for a L{Slot} that gets its socket, and gives it up.
-    """
+    """Tests for a L{Slot} that gets its socket, and gives it up."""
 
     def taken(self) -> tuple[socket.socket, Service]:
-        """
-        A port that somebody else has, and a service that wants it.
-        """
+        """A port that somebody else has, and a service that wants it."""
         other = self.closing(sockets.listen(makeService())[0])
         address = Address(socket.AF_INET, *other.getsockname())
         return other, makeService(address=address)
 
     def test_bound(self) -> None:
-        """
-        A service has its socket before it is served: clients wait.
-        """
+        """A service has its socket before it is served: clients wait."""
         slot = self.slot(makeService())
         self.assertTrue(slot.bound)
         self.connect(slot)
@@ -174,9 +146,7 @@ class BindTests(SlotTestCase):
         self.assertEqual(listen["address"], f"{host}:{port}")
 
     def test_startTwice(self) -> None:
-        """
-        To serve what is served is nothing.
-        """
+        """To serve what is served is nothing."""
         slot = self.serving(makeService())
         slot.start()
         self.assertEqual(len(self.reactor.getReaders()), 1)
@@ -290,9 +260,7 @@ class BindTests(SlotTestCase):
         self.assertFalse(slot.bound)
 
     def refused(self, service: Service, *more: object) -> Any:
-        """
-        Fail as for a port that the user may not bind.
-        """
+        """Fail as for a port that the user may not bind."""
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
 
     def test_privileged(self) -> None:
@@ -330,9 +298,7 @@ class BindTests(SlotTestCase):
         self.ordered(1)
 
     def test_stopUnbound(self) -> None:
-        """
-        After it was stopped, it is not tried any more.
-        """
+        """After it was stopped, it is not tried any more."""
         _, service = self.taken()
         slot = self.serving(service)
         slot.stop()
@@ -340,9 +306,7 @@ class BindTests(SlotTestCase):
         self.assertEqual(self.said("close"), [])
 
     def test_failsTwice(self) -> None:
-        """
-        Where giving up the socket fails as well, it is tried again all the same.
-        """
+        """Where giving up the socket fails as well, it is tried again all the same."""
         slot = self.serving(makeService())
 
         def fail() -> Any:
@@ -357,9 +321,7 @@ class BindTests(SlotTestCase):
         slot.stop()
 
     def test_changeUnbound(self) -> None:
-        """
-        What is changed before there is a socket holds when there is one.
-        """
+        """What is changed before there is a socket holds when there is one."""
         other, service = self.taken()
         slot = self.serving(service)
         slot.change(replace(service, wait=True))
@@ -406,9 +368,7 @@ class BindTests(SlotTestCase):
         self.assertEqual(len(self.said("end")), 1)
 
     def test_stopWaiting(self) -> None:
-        """
-        So does a program that has the service's socket, which stays as it is.
-        """
+        """So does a program that has the service's socket, which stays as it is."""
         slot = self.serving(makeDatagrams(wait=True))
         self.connect(slot).send(b"1")
         program = self.ordered(1).start()
@@ -421,9 +381,7 @@ class BindTests(SlotTestCase):
         self.assertEqual(self.reactor.getReaders(), [])
 
     def test_stopRetiring(self) -> None:
-        """
-        Nor is anything served when it was stopped while it was to be changed.
-        """
+        """Nor is anything served when it was stopped while it was to be changed."""
         service = makeDatagrams(wait=True)
         slot = self.serving(service)
         self.connect(slot).send(b"1")
@@ -435,14 +393,10 @@ class BindTests(SlotTestCase):
 
 
 class PauseTests(SlotTestCase):
-    """
-    Tests for a L{Slot} that an operator has paused.
-    """
+    """Tests for a L{Slot} that an operator has paused."""
 
     def paused(self, service: Service) -> Slot:
-        """
-        The slot of a service that is served, and then paused.
-        """
+        """The slot of a service that is served, and then paused."""
         slot = self.serving(service)
         slot.pause()
         return slot
@@ -464,9 +418,7 @@ class PauseTests(SlotTestCase):
         self.ordered(len(clients))
 
     def test_programEnds(self) -> None:
-        """
-        When a program ends meanwhile, clients still wait.
-        """
+        """When a program ends meanwhile, clients still wait."""
         slot = self.serving(makeService())
         self.connect(slot)
         program = self.ordered(1).start()
@@ -478,9 +430,7 @@ class PauseTests(SlotTestCase):
         self.ordered(2)
 
     def test_twice(self) -> None:
-        """
-        To pause or resume twice is to do so once.
-        """
+        """To pause or resume twice is to do so once."""
         slot = self.paused(makeService())
         slot.pause()
         slot.resume()
@@ -490,9 +440,7 @@ class PauseTests(SlotTestCase):
         self.assertEqual(len(self.reactor.getReaders()), 1)
 
     def test_change(self) -> None:
-        """
-        What is changed while it is paused stays paused, and is served as changed.
-        """
+        """What is changed while it is paused stays paused, and is served as changed."""
         slot = self.paused(makeService())
         self.connect(slot)
         slot.change(makeService(program=Program("/bin/cat", (), ("cat",))))
@@ -502,9 +450,7 @@ class PauseTests(SlotTestCase):
         self.assertEqual(self.ordered(1).order.argv, ("cat",))
 
     def test_beforeStart(self) -> None:
-        """
-        One that is paused before it is served has its socket, and is not served.
-        """
+        """One that is paused before it is served has its socket, and is not served."""
         slot = self.slot(makeService())
         slot.pause()
         slot.start()
@@ -613,9 +559,7 @@ class PauseTests(SlotTestCase):
         self.ordered(2)
 
     def test_unbound(self) -> None:
-        """
-        To resume a service that has no socket is to try again at once.
-        """
+        """To resume a service that has no socket is to try again at once."""
         other = self.closing(sockets.listen(makeService())[0])
         address = Address(socket.AF_INET, *other.getsockname())
         slot = self.serving(makeService(address=address))
@@ -643,22 +587,16 @@ class PauseTests(SlotTestCase):
         self.assertEqual(slot.state().condition, "paused")
 
     def test_stop(self) -> None:
-        """
-        One that is paused is stopped like any other, with nothing left open.
-        """
+        """One that is paused is stopped like any other, with nothing left open."""
         self.leavesNothingOpen(lambda: self.paused(makeService()).stop())
         self.assertEqual(len(self.said("close")), 1)
 
 
 class DrainTests(SlotTestCase):
-    """
-    Tests for a L{Slot} that is drained.
-    """
+    """Tests for a L{Slot} that is drained."""
 
     def test_stream(self) -> None:
-        """
-        Its socket is closed at once, and it says whether programs run.
-        """
+        """Its socket is closed at once, and it says whether programs run."""
         slot = self.serving(makeService())
         where = self.where(slot)
         self.connect(slot)
@@ -673,9 +611,7 @@ class DrainTests(SlotTestCase):
         self.assertEqual(slot.running, 0)
 
     def test_wait(self) -> None:
-        """
-        That of a C{wait} service is given up when its program ends.
-        """
+        """That of a C{wait} service is given up when its program ends."""
         slot = self.serving(makeDatagrams(wait=True))
         self.connect(slot).send(b"1")
         program = self.ordered(1).start()
@@ -685,9 +621,7 @@ class DrainTests(SlotTestCase):
         self.assertFalse(slot.bound)
 
     def test_datagrams(self) -> None:
-        """
-        Programs that a datagram is for can still answer, down to the last word.
-        """
+        """Programs that a datagram is for can still answer, down to the last word."""
         slot = self.serving(makeDatagrams())
         client = self.connect(slot)
         client.send(b"1")
@@ -704,9 +638,7 @@ class DrainTests(SlotTestCase):
         self.assertEqual(len(self.launcher.programs), 1)
 
     def test_paused(self) -> None:
-        """
-        One that is paused, or has no socket, is drained at once.
-        """
+        """One that is paused, or has no socket, is drained at once."""
         slot = self.serving(makeService())
         slot.pause()
         slot.drain()
@@ -719,9 +651,7 @@ class DrainTests(SlotTestCase):
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
     def test_idleDatagrams(self) -> None:
-        """
-        Without a program there is nothing to wait for.
-        """
+        """Without a program there is nothing to wait for."""
         slot = self.serving(makeDatagrams())
         slot.drain()
         self.assertFalse(slot.bound)
@@ -729,14 +659,10 @@ class DrainTests(SlotTestCase):
 
 
 class StateTests(SlotTestCase):
-    """
-    Tests for what a L{Slot} tells of itself.
-    """
+    """Tests for what a L{Slot} tells of itself."""
 
     def told(self, slot: Slot) -> tuple[int, str]:
-        """
-        How many programs run, and why no clients are taken.
-        """
+        """How many programs run, and why no clients are taken."""
         self.host.report.state(slot.state())
         state = self.said("state")[-1]
         self.assertEqual(state["service"], slot.service.name)
@@ -744,18 +670,14 @@ class StateTests(SlotTestCase):
         return state["running"], state["held"]
 
     def test_unbound(self) -> None:
-        """
-        Without a socket it says so.
-        """
+        """Without a socket it says so."""
         other = self.closing(sockets.listen(makeService())[0])
         address = Address(socket.AF_INET, *other.getsockname())
         slot = self.slot(makeService(address=address))
         self.assertEqual(self.told(slot), (0, "unbound"))
 
     def test_serving(self) -> None:
-        """
-        It counts the programs that run, and says when it takes no more clients.
-        """
+        """It counts the programs that run, and says when it takes no more clients."""
         slot = self.serving(makeService(bounds=Bounds(acceptMax=1)))
         self.assertEqual(self.told(slot), (0, "-"))
         self.connect(slot)
@@ -790,9 +712,7 @@ class StateTests(SlotTestCase):
         self.assertIsNone(self.serving(makeService()).state().ready)
 
     def test_others(self) -> None:
-        """
-        Every kind of service can tell.
-        """
+        """Every kind of service can tell."""
         for service in (
             makeService(internal="echo"),
             makeService(internal="tcpmux"),
@@ -804,21 +724,15 @@ class StateTests(SlotTestCase):
 
 
 class PathTests(SlotTestCase):
-    """
-    Tests for a L{Slot} on a path.
-    """
+    """Tests for a L{Slot} on a path."""
 
     def setUp(self) -> None:
-        """
-        Have a path.
-        """
+        """Have a path."""
         super().setUp()
         self.path = self.mktemp()
 
     def test_removed(self) -> None:
-        """
-        The path is removed with the socket.
-        """
+        """The path is removed with the socket."""
         slot = self.serving(makeUnix(self.path))
         self.connect(slot)
         self.ordered(1)
@@ -826,9 +740,7 @@ class PathTests(SlotTestCase):
         self.assertFalse(os.path.lexists(self.path))
 
     def test_notOurs(self) -> None:
-        """
-        What somebody else has put there stays.
-        """
+        """What somebody else has put there stays."""
         slot = self.serving(makeUnix(self.path))
         os.unlink(self.path)
         other = self.serving(makeUnix(self.path))
@@ -854,9 +766,7 @@ class PathTests(SlotTestCase):
         self.ordered(1)
 
     def test_ownership(self) -> None:
-        """
-        Permissions that are changed are changed at the path that is there.
-        """
+        """Permissions that are changed are changed at the path that is there."""
         slot = self.serving(makeUnix(self.path))
         inode = os.stat(self.path).st_ino
         slot.change(makeUnix(self.path, ownership=Ownership(mode=0o660)))
@@ -915,9 +825,7 @@ class PathTests(SlotTestCase):
         self.assertEqual(self.ordered(1).order.argv, ("new",))
 
     def test_host(self) -> None:
-        """
-        It listens on its path.
-        """
+        """It listens on its path."""
         slot = self.slot(makeUnix(self.path))
         self.assertEqual(slot.getHost(), UNIXAddress(self.path))
         self.assertEqual(slot.address(), self.path)
@@ -935,14 +843,10 @@ class PathTests(SlotTestCase):
 
 
 class ChangeTests(SlotTestCase):
-    """
-    Tests for a L{Slot} that comes to serve otherwise.
-    """
+    """Tests for a L{Slot} that comes to serve otherwise."""
 
     def sameSocket(self, slot: Slot, service: Service) -> None:
-        """
-        Change a service, and assert that its socket is the same.
-        """
+        """Change a service, and assert that its socket is the same."""
         before, where = openDescriptors(), self.where(slot)
         slot.change(service)
         self.assertEqual(openedSince(before), {})
@@ -966,9 +870,7 @@ class ChangeTests(SlotTestCase):
         self.assertEqual(first.recv(100), b"still here")
 
     def test_backlog(self) -> None:
-        """
-        Clients that wait are served by what is meant now.
-        """
+        """Clients that wait are served by what is meant now."""
         slot = self.serving(makeService())
         self.launcher.room = False
         self.connect(slot)
@@ -1069,9 +971,7 @@ class ChangeTests(SlotTestCase):
             self.assertEqual(server.recv(100), b"2")
 
     def test_twice(self) -> None:
-        """
-        Of several changes while a program has the socket, the last one holds.
-        """
+        """Of several changes while a program has the socket, the last one holds."""
         service = makeDatagrams(wait=True)
         slot = self.serving(service)
         self.connect(slot).send(b"1")
@@ -1100,9 +1000,7 @@ class ChangeTests(SlotTestCase):
         self.assertEqual(len(self.launcher.last.order.extra), 0)
 
     def test_toInternal(self) -> None:
-        """
-        A service may become an internal one, and back.
-        """
+        """A service may become an internal one, and back."""
         slot = self.serving(makeService())
         self.sameSocket(slot, makeService(internal="echo"))
         self.connect(slot)
@@ -1125,9 +1023,7 @@ class ChangeTests(SlotTestCase):
         self.assertEqual(old.programs, [])
 
     def test_options(self) -> None:
-        """
-        What is said of the socket holds for the socket that is there.
-        """
+        """What is said of the socket holds for the socket that is there."""
         slot = self.serving(makeService())
         self.sameSocket(slot, makeService(options=SocketOptions(backlog=7)))
         self.assertEqual(self.said("warning"), [])
@@ -1135,9 +1031,7 @@ class ChangeTests(SlotTestCase):
         self.ordered(1)
 
     def test_optionsFail(self) -> None:
-        """
-        What is not possible is in the log, and the service is served.
-        """
+        """What is not possible is in the log, and the service is served."""
         slot = self.serving(makeService())
         slot.change(makeService(options=SocketOptions(acceptFilter="dnsready")))
         self.assertEqual(len(self.said("warning")), 1)
@@ -1146,14 +1040,10 @@ class ChangeTests(SlotTestCase):
 
 
 class LimitsTests(SlotTestCase):
-    """
-    Tests for the counts of a L{Slot}, which go on across changes.
-    """
+    """Tests for the counts of a L{Slot}, which go on across changes."""
 
     def test_full(self) -> None:
-        """
-        Programs from before a change count, and make room when they end.
-        """
+        """Programs from before a change count, and make room when they end."""
         service = makeService(bounds=Bounds(acceptMax=1))
         slot = self.serving(service)
         self.connect(slot)
@@ -1166,9 +1056,7 @@ class LimitsTests(SlotTestCase):
         self.assertEqual(self.ordered(2).order.argv, ("new",))
 
     def test_bounds(self) -> None:
-        """
-        Bounds that are changed hold at once.
-        """
+        """Bounds that are changed hold at once."""
         slot = self.serving(makeService(bounds=Bounds(acceptMax=1)))
         self.connect(slot)
         self.ordered(1)
@@ -1197,9 +1085,7 @@ class LimitsTests(SlotTestCase):
         self.ordered(2)
 
     def test_waiting(self) -> None:
-        """
-        A program that has had the socket is counted out once.
-        """
+        """A program that has had the socket is counted out once."""
         service = makeDatagrams(wait=True, bounds=Bounds(acceptMax=1))
         slot = self.serving(service)
         sender = self.connect(slot)
@@ -1213,14 +1099,10 @@ class LimitsTests(SlotTestCase):
 
 
 class HostTests(SlotTestCase):
-    """
-    Tests for where a L{Slot} listens.
-    """
+    """Tests for where a L{Slot} listens."""
 
     def test_ipv4(self) -> None:
-        """
-        It is the address, and the port that the system chose.
-        """
+        """It is the address, and the port that the system chose."""
         for make, kind in ((makeService, "TCP"), (makeDatagrams, "UDP")):
             slot = self.slot(make())
             host: Any = slot.getHost()
@@ -1230,9 +1112,7 @@ class HostTests(SlotTestCase):
             self.assertEqual(slot.address(), f"127.0.0.1:{host.port}")
 
     def test_ipv6(self) -> None:
-        """
-        So it is for IPv6.
-        """
+        """So it is for IPv6."""
         slot = self.slot(makeService(address=Address(socket.AF_INET6, "::1")))
         if not slot.bound:
             self.skipTest("no IPv6 here")
@@ -1241,9 +1121,7 @@ class HostTests(SlotTestCase):
         self.assertEqual(slot.address(), f"[::1]:{host.port}")
 
     def test_interface(self) -> None:
-        """
-        An address of one link is that of its interface.
-        """
+        """An address of one link is that of its interface."""
         address = ofOneLink()
         slot = self.slot(makeDatagrams(address=address))
         if not slot.bound:
@@ -1257,26 +1135,18 @@ class HostTests(SlotTestCase):
 
 
 class RenewTests(SlotTestCase):
-    """
-    Tests for a L{Slot} whose socket is of no use any more.
-    """
+    """Tests for a L{Slot} whose socket is of no use any more."""
 
     def reasons(self) -> list[str]:
-        """
-        Why there were other sockets.
-        """
+        """Why there were other sockets."""
         return [event["reason"] for event in self.said("renew")]
 
     def path(self) -> str:
-        """
-        A path for a socket.
-        """
+        """A path for a socket."""
         return str(os.path.relpath(self.mktemp()))
 
     def test_removed(self) -> None:
-        """
-        A path that was removed is bound again, and serves as before.
-        """
+        """A path that was removed is bound again, and serves as before."""
         path = self.path()
         slot = self.serving(makeUnix(path))
         slot.check()
@@ -1290,9 +1160,7 @@ class RenewTests(SlotTestCase):
         )
 
     def test_resume(self) -> None:
-        """
-        That is so when an operator resumes the service, who may have paused it.
-        """
+        """That is so when an operator resumes the service, who may have paused it."""
         path = self.path()
         slot = self.serving(makeUnix(path))
         slot.pause()
@@ -1325,9 +1193,7 @@ class RenewTests(SlotTestCase):
         self.assertIsNone(slot.state().reason)
 
     def test_paused(self) -> None:
-        """
-        One that is paused has its path again, and stays paused.
-        """
+        """One that is paused has its path again, and stays paused."""
         path = self.path()
         slot = self.serving(makeUnix(path))
         slot.pause()
@@ -1340,9 +1206,7 @@ class RenewTests(SlotTestCase):
         self.ordered(1)
 
     def test_another(self) -> None:
-        """
-        Another file at its path is left alone, until it is gone.
-        """
+        """Another file at its path is left alone, until it is gone."""
         path = self.path()
         slot = self.serving(makeUnix(path))
         os.unlink(path)
@@ -1356,9 +1220,7 @@ class RenewTests(SlotTestCase):
         self.assertTrue(slot.bound)
 
     def test_answers(self) -> None:
-        """
-        What a program has to answer still goes to its client.
-        """
+        """What a program has to answer still goes to its client."""
         path, own = self.path(), self.path()
         slot = self.serving(makeUnix(path, socktype=socket.SOCK_DGRAM))
         client = self.closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
@@ -1453,9 +1315,7 @@ class RenewTests(SlotTestCase):
         self.ordered(1)
 
     def test_droppedAndStopped(self) -> None:
-        """
-        That is not so when the service was stopped meanwhile.
-        """
+        """That is not so when the service was stopped meanwhile."""
         slot = self.serving(makeService())
         (reader,) = self.reactor.getReaders()
         reader.connectionLost(Failure(ConnectionDone()))
@@ -1465,9 +1325,7 @@ class RenewTests(SlotTestCase):
         self.assertFalse(slot.bound)
 
     def test_drained(self) -> None:
-        """
-        One that takes no more clients has no other socket.
-        """
+        """One that takes no more clients has no other socket."""
         path = self.path()
         slot = self.serving(makeUnix(path, wait=True))
         self.connect(slot)
@@ -1480,9 +1338,7 @@ class RenewTests(SlotTestCase):
 
 
 class FaultTests(SlotTestCase):
-    """
-    Tests for a L{Slot} in which any step raises an exception of any kind.
-    """
+    """Tests for a L{Slot} in which any step raises an exception of any kind."""
 
     KINDS: tuple[Exception, ...] = (
         OverflowError("signed integer is greater than maximum"),
@@ -1494,15 +1350,11 @@ class FaultTests(SlotTestCase):
     )
 
     def failing(self, *_: Any, **__: Any) -> Any:
-        """
-        Be a step that raises something.
-        """
+        """Be a step that raises something."""
         raise self.why
 
     def assertFails(self, slot: Slot, act: Callable[[], object]) -> None:
-        """
-        An act leaves the service unbound, with the reason, and it is tried again.
-        """
+        """An act leaves the service unbound, with the reason, and it is tried again."""
         act()
         self.assertFalse(slot.bound)
         state = slot.state()
@@ -1514,9 +1366,7 @@ class FaultTests(SlotTestCase):
         self.assertEqual(logged, 0 if isinstance(self.why, OSError) else 1)
 
     def again(self, slot: Slot) -> None:
-        """
-        The service is served in the end.
-        """
+        """The service is served in the end."""
         self.reactor.advance(FIRST_RETRY * 2)
         self.assertTrue(slot.bound)
         self.assertEqual(slot.state().condition, "listening")
@@ -1575,9 +1425,7 @@ class FaultTests(SlotTestCase):
             self.again(slot)
 
     def test_options(self) -> None:
-        """
-        Whatever the options of a change raise, the socket stays as it is.
-        """
+        """Whatever the options of a change raise, the socket stays as it is."""
         for why in self.KINDS:
             self.why = why
             slot = self.serving(makeService())
@@ -1588,9 +1436,7 @@ class FaultTests(SlotTestCase):
             slot.stop()
 
     def test_stop(self) -> None:
-        """
-        Whatever a stop or a drain raises, nothing is left of the socket.
-        """
+        """Whatever a stop or a drain raises, nothing is left of the socket."""
         for why in self.KINDS:
             self.why = why
             for act in (Slot.stop, Slot.drain):
@@ -1609,9 +1455,7 @@ class FaultTests(SlotTestCase):
                 os.unlink("s")
 
     def test_backoff(self) -> None:
-        """
-        The time between two tries grows, and the traceback is logged once.
-        """
+        """The time between two tries grows, and the traceback is logged once."""
         self.why = ValueError("it is wrong")
         slot = self.slot(makeService())
         with mock.patch.object(StreamPrograms, "start", self.failing):

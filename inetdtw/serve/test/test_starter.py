@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.serve.starter}.
-"""
+"""Tests for L{inetdtw.serve.starter}."""
 
 from __future__ import annotations
 
@@ -30,14 +28,10 @@ from inetdtw.test.fakes import (
 
 
 class LaunchesCase(ServingTestCase):
-    """
-    A test of the starts of one program.
-    """
+    """A test of the starts of one program."""
 
     def setUp(self) -> None:
-        """
-        Have a program, in a folder that is no longer than a path needs to be.
-        """
+        """Have a program, in a folder that is no longer than a path needs to be."""
         super().setUp()
         self.folder = os.path.abspath(self.mktemp())
         os.mkdir(self.folder)
@@ -45,25 +39,19 @@ class LaunchesCase(ServingTestCase):
         self.done: list[Child] = []
 
     def install(self, mode: int = 0o755) -> None:
-        """
-        Put the program where it is to be.
-        """
+        """Put the program where it is to be."""
         with open(self.path, "w") as file:
             file.write("#!/bin/sh\n")
         os.chmod(self.path, mode)
 
     def launches(self, program: Program | None = None) -> Launches:
-        """
-        Launches of a service with that program.
-        """
+        """Launches of a service with that program."""
         program = program or Program(self.path, (), ("name", "one"))
         return Launches(makeService(program=program), self.host, self.launcher)
 
 
 class LaunchesTests(LaunchesCase):
-    """
-    Tests for L{Launches}.
-    """
+    """Tests for L{Launches}."""
 
     def test_order(self) -> None:
         """
@@ -82,9 +70,7 @@ class LaunchesTests(LaunchesCase):
         self.assertEqual(order.repeats, 5)
 
     def launched(self, stderr: str) -> FakeProgram:
-        """
-        A program whose standard error goes there, of a client with repeats.
-        """
+        """A program whose standard error goes there, of a client with repeats."""
         service = makeService(stderr=stderr, name="svc")
         with open(os.devnull) as client:
             fds = (client.fileno(),) * 3
@@ -115,9 +101,7 @@ class LaunchesTests(LaunchesCase):
         self.assertEqual(self.host.complaints, set())
 
     def test_tooMuch(self) -> None:
-        """
-        What is over the rate of the log is read, counted and left out.
-        """
+        """What is over the rate of the log is read, counted and left out."""
         report = Report("info", burst=2, reactor=self.reactor)
         self.host = replace(self.host, report=report)
         program = self.launched("log").start()
@@ -129,9 +113,7 @@ class LaunchesTests(LaunchesCase):
         self.assertEqual((left["what"], left["lines"]), ("stderr", 8))
 
     def test_endsLast(self) -> None:
-        """
-        The last that a program says is in front of the line about its end.
-        """
+        """The last that a program says is in front of the line about its end."""
         program = self.launched("log").start()
         os.write(program.fds[2], b"Oh!")
         program.end()
@@ -139,9 +121,7 @@ class LaunchesTests(LaunchesCase):
         self.assertEqual(words, ["start", "stderr", "end"])
 
     def test_toNull(self) -> None:
-        """
-        What is written to a standard error that goes nowhere is nowhere.
-        """
+        """What is written to a standard error that goes nowhere is nowhere."""
         program = self.launched("null")
         self.assertEqual(os.readlink(f"/proc/self/fd/{program.fds[2]}"), os.devnull)
         os.write(program.start().fds[2], b"Oh!\n")
@@ -149,9 +129,7 @@ class LaunchesTests(LaunchesCase):
         self.assertEqual(self.said("stderr"), [])
 
     def test_toLogFailed(self) -> None:
-        """
-        Nothing is left of a program that could not be started.
-        """
+        """Nothing is left of a program that could not be started."""
         self.launcher.refusal = "no"
         before = openDescriptors()
         for stderr in ("log", "null"):
@@ -181,9 +159,7 @@ class LaunchesTests(LaunchesCase):
         self.assertEqual(len(self.done), 1)
 
     def test_variables(self) -> None:
-        """
-        What the line says of the environment holds for its programs.
-        """
+        """What the line says of the environment holds for its programs."""
         service = makeService(variables=Variables((("TZ", "UTC"),), ("PATH",)))
         Launches(service, self.host, self.launcher).launch(
             PEER, (0, 0, 0), self.done.append
@@ -192,9 +168,7 @@ class LaunchesTests(LaunchesCase):
         self.assertEqual(self.launcher.last.order.environment, wanted)
 
     def test_done(self) -> None:
-        """
-        Whoever launches it hears of its end, with the client that it had.
-        """
+        """Whoever launches it hears of its end, with the client that it had."""
         self.install()
         child = self.launches().launch(PEER, (0, 0, 0), self.done.append)
         self.launcher.last.start().end()
@@ -203,9 +177,7 @@ class LaunchesTests(LaunchesCase):
         self.assertEqual(child.pid, FIRST_PID)
 
     def test_login(self) -> None:
-        """
-        A program that runs as another user gets that user's environment.
-        """
+        """A program that runs as another user gets that user's environment."""
         service = replace(
             makeService(), login=Login("alpine", "/home/alpine", "/bin/ash")
         )
@@ -217,9 +189,7 @@ class LaunchesTests(LaunchesCase):
         self.assertNotEqual(environment["PATH"], self.host.environ["PATH"])
 
     def test_without(self) -> None:
-        """
-        Variables can be taken away; those that are not there are no matter.
-        """
+        """Variables can be taken away; those that are not there are no matter."""
         launches = self.launches(Program("/bin/sh", (), ("sh",)))
         launches.without("LANG", "NONE")
         launches.launch(PEER, (0, 0, 0), self.done.append)
@@ -227,9 +197,7 @@ class LaunchesTests(LaunchesCase):
         self.assertEqual(self.host.environ["LANG"], "C")
 
     def test_missing(self) -> None:
-        """
-        A program that is not there is not ordered, and its path is in the log.
-        """
+        """A program that is not there is not ordered, and its path is in the log."""
         child = self.launches().launch(PEER, (0, 0, 0), self.done.append)
         self.assertEqual(self.launcher.programs, [])
         self.assertEqual(self.done, [child])
@@ -237,9 +205,7 @@ class LaunchesTests(LaunchesCase):
         self.assertIn(self.path, fail["reason"])
 
     def test_installedLater(self) -> None:
-        """
-        A program is looked for again while it is not there.
-        """
+        """A program is looked for again while it is not there."""
         launches = self.launches(Program("prog", (self.folder,), ("prog",)))
         launches.launch(PEER, (0, 0, 0), self.done.append)
         self.install()
@@ -247,9 +213,7 @@ class LaunchesTests(LaunchesCase):
         self.assertEqual(self.launcher.last.order.executable, self.path)
 
     def test_movedAway(self) -> None:
-        """
-        A program that could not be started is looked for again the next time.
-        """
+        """A program that could not be started is looked for again the next time."""
         self.install()
         other = os.path.join(self.folder, "other")
         os.mkdir(other)
@@ -278,9 +242,7 @@ class LaunchesTests(LaunchesCase):
         self.assertEqual(len(self.launcher.programs), 2)
 
     def test_failureNamesPath(self) -> None:
-        """
-        When the launcher cannot start a program, the log has its path.
-        """
+        """When the launcher cannot start a program, the log has its path."""
         self.install()
         self.launches().launch(PEER, (0, 0, 0), self.done.append)
         self.launcher.last.fail("Permission denied")
@@ -288,9 +250,7 @@ class LaunchesTests(LaunchesCase):
         self.assertEqual(fail["reason"], f"'{self.path}': Permission denied")
 
     def test_notExecutable(self) -> None:
-        """
-        A file that cannot be executed is refused before anything is started.
-        """
+        """A file that cannot be executed is refused before anything is started."""
         self.install(0o644)
         self.launches().launch(PEER, (0, 0, 0), self.done.append)
         self.assertEqual(self.launcher.programs, [])
@@ -322,9 +282,7 @@ class LaunchesTests(LaunchesCase):
         self.assertEqual(ends, [(4, "1.000"), (5, "2.000")])
 
     def test_identity(self) -> None:
-        """
-        Whether its user may execute a program is found out by whoever starts it.
-        """
+        """Whether its user may execute a program is found out by whoever starts it."""
         self.install(0o700)
         service = makeService(program=Program(self.path, (), ("prog",)))
         identity = Identity(os.getuid() + 1, os.getgid() + 1, ())
@@ -368,9 +326,7 @@ class LaunchesTests(LaunchesCase):
         self.assertEqual(ordered(), self.path)
 
     def test_absolute(self) -> None:
-        """
-        One with a path is that file alone, and not looked for again.
-        """
+        """One with a path is that file alone, and not looked for again."""
         self.install()
         launches = self.launches()
         launches.launch(PEER, (0, 0, 0), self.done.append)
@@ -382,20 +338,14 @@ class LaunchesTests(LaunchesCase):
 
 
 class FaultTests(LaunchesCase):
-    """
-    Tests for L{Launches} in which something raises what nobody expects.
-    """
+    """Tests for L{Launches} in which something raises what nobody expects."""
 
     def wrong(self, *given: Any) -> Any:
-        """
-        Be what raises it.
-        """
+        """Be what raises it."""
         raise ValueError("embedded null byte")
 
     def assertFailed(self, launches: Launches) -> None:
-        """
-        A launch fails with a line that says why; its service is notified, once.
-        """
+        """A launch fails with a line that says why; its service is notified, once."""
         child = launches.launch(PEER, (0, 1, 2), self.done.append)
         self.assertEqual(self.done, [child])
         self.assertIsNone(child.how)
@@ -404,9 +354,7 @@ class FaultTests(LaunchesCase):
         self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
 
     def test_launcher(self) -> None:
-        """
-        The launcher raises something, and reports the end all the same.
-        """
+        """The launcher raises something, and reports the end all the same."""
         self.install()
         launches = self.launches()
         self.patch(self.launcher, "launch", self.wrong)
@@ -417,18 +365,14 @@ class FaultTests(LaunchesCase):
         self.assertEqual(len(self.done), 1)
 
     def test_search(self) -> None:
-        """
-        The search for the program raises something.
-        """
+        """The search for the program raises something."""
         self.install()
         launches = self.launches()
         self.patch(launches, "_find", self.wrong)
         self.assertFailed(launches)
 
     def test_done(self) -> None:
-        """
-        The service raises something when it is notified: nothing is done twice.
-        """
+        """The service raises something when it is notified: nothing is done twice."""
         self.install()
         self.launcher.refusal = "no room"
         told: list[Child] = []

@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.serve.stream}.
-"""
+"""Tests for L{inetdtw.serve.stream}."""
 
 from __future__ import annotations
 
@@ -40,28 +38,20 @@ from inetdtw.test.fakes import (
 
 
 def isReadable(sock: socket.socket) -> bool:
-    """
-    Whether there is something to read, or the end.
-    """
+    """Whether there is something to read, or the end."""
     return bool(select.select([sock], [], [], 0)[0])
 
 
 class StreamProgramsTests(ServingTestCase):
-    """
-    Tests for L{StreamPrograms}.
-    """
+    """Tests for L{StreamPrograms}."""
 
     def setUp(self) -> None:
-        """
-        Nothing is served yet.
-        """
+        """Nothing is served yet."""
         super().setUp()
         self.releases = 0
 
     def serve(self, service: Service | None = None) -> socket.socket:
-        """
-        Serve a service, and give its socket.
-        """
+        """Serve a service, and give its socket."""
         service = makeService() if service is None else service
         server = self.closing(listening(service))
         self.limits = Limits(service.bounds, self.reactor.seconds)
@@ -72,24 +62,18 @@ class StreamProgramsTests(ServingTestCase):
         return server
 
     def released(self) -> None:
-        """
-        What a slot does when a program has ended.
-        """
+        """What a slot does when a program has ended."""
         self.releases += 1
         self.listener.released()
 
     def ordered(self, number: int) -> FakeProgram:
-        """
-        Wait until so many programs were ordered, and give the last one.
-        """
+        """Wait until so many programs were ordered, and give the last one."""
         self.reactor.turnUntil(lambda: len(self.launcher.programs) >= number)
         self.assertEqual(len(self.launcher.programs), number)
         return self.launcher.last
 
     def test_interface(self) -> None:
-        """
-        It is a listener.
-        """
+        """It is a listener."""
         self.serve()
         verifyObject(IListener, self.listener)
 
@@ -115,18 +99,14 @@ class StreamProgramsTests(ServingTestCase):
         self.assertEqual(openedSince(before), {})
 
     def test_blocking(self) -> None:
-        """
-        The connection blocks, as programs expect.
-        """
+        """The connection blocks, as programs expect."""
         server = self.serve()
         self.client(server)
         with self.ordered(1).socket() as connection:
             self.assertTrue(isBlocking(connection))
 
     def test_environment(self) -> None:
-        """
-        A program is told the addresses of its connection.
-        """
+        """A program is told the addresses of its connection."""
         server = self.serve()
         client = self.client(server)
         extra = self.ordered(1).order.extra
@@ -136,9 +116,7 @@ class StreamProgramsTests(ServingTestCase):
         self.assertEqual(extra["REMOTE_ADDR"], "127.0.0.1")
 
     def test_unix(self) -> None:
-        """
-        A connection to a path gets its program as well.
-        """
+        """A connection to a path gets its program as well."""
         server = self.serve(makeUnix(self.mktemp()))
         client = self.client(server)
         program = self.ordered(1)
@@ -150,9 +128,7 @@ class StreamProgramsTests(ServingTestCase):
         self.assertEqual(self.said("end")[0]["peer"], "-")
 
     def test_together(self) -> None:
-        """
-        Every client has a program at the same time.
-        """
+        """Every client has a program at the same time."""
         server = self.serve()
         clients = [self.client(server) for _ in range(3)]
         self.ordered(3)
@@ -161,9 +137,7 @@ class StreamProgramsTests(ServingTestCase):
             self.assertEqual(peer, str(client.getsockname()[1]))
 
     def test_end(self) -> None:
-        """
-        When a program has ended, it does not count any more, even if it was killed.
-        """
+        """When a program has ended, it does not count any more, even if it was killed."""
         server = self.serve()
         self.client(server)
         program = self.ordered(1).start()
@@ -190,9 +164,7 @@ class StreamProgramsTests(ServingTestCase):
         self.ordered(1)
 
     def test_failed(self) -> None:
-        """
-        A client whose program cannot be started is closed, and does not count.
-        """
+        """A client whose program cannot be started is closed, and does not count."""
         server = self.serve()
         self.launcher.refusal = "Permission denied"
         client = self.client(server)
@@ -263,9 +235,7 @@ class StreamProgramsTests(ServingTestCase):
         self.assertEqual(self.said("refuse"), [])
 
     def test_undecidedAndStopped(self) -> None:
-        """
-        Whoever is not decided on is refused when the service stops.
-        """
+        """Whoever is not decided on is refused when the service stops."""
         server = self.serve(makeService(bounds=Bounds(perSource=1)))
         self.client(server)
         self.ordered(1)
@@ -277,9 +247,7 @@ class StreamProgramsTests(ServingTestCase):
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
     def test_noRoom(self) -> None:
-        """
-        While the launcher has no room, clients wait in the backlog.
-        """
+        """While the launcher has no room, clients wait in the backlog."""
         server = self.serve()
         self.launcher.room = False
         client = self.client(server)
@@ -330,9 +298,7 @@ class StreamProgramsTests(ServingTestCase):
         self.assertEqual(self.limits.running, 0)
 
     def test_stop(self) -> None:
-        """
-        Nothing more is accepted, and programs that end later are counted.
-        """
+        """Nothing more is accepted, and programs that end later are counted."""
         server = self.serve()
         self.client(server)
         program = self.ordered(1)
@@ -345,14 +311,10 @@ class StreamProgramsTests(ServingTestCase):
 
 
 class ShortageTests(ServingTestCase):
-    """
-    Tests for L{StreamPrograms} when the machine is out of something.
-    """
+    """Tests for L{StreamPrograms} when the machine is out of something."""
 
     def test_comesBack(self) -> None:
-        """
-        The client that could not be accepted waits, and is served when it can be.
-        """
+        """The client that could not be accepted waits, and is served when it can be."""
         server = self.closing(listening(makeService()))
         limits = Limits(Bounds(), self.reactor.seconds)
         listener = StreamPrograms(
@@ -383,31 +345,23 @@ class AcceptingLauncher(FakeLauncher):
         self.withdrawn: dict[int, Callable[[], None]] = {}
 
     def delegate(self, watcher: object, order: Order) -> int:
-        """
-        Remember a socket.
-        """
+        """Remember a socket."""
         number = len(self.orders)
         self.orders[number] = order
         return number
 
     def withdraw(self, number: int, free: Callable[[], None]) -> None:
-        """
-        Remember that it is wanted back.
-        """
+        """Remember that it is wanted back."""
         self.withdrawn[number] = free
 
 
 class DelegatedTests(ServingTestCase):
-    """
-    Tests for L{StreamPrograms} that leaves its socket to a launcher.
-    """
+    """Tests for L{StreamPrograms} that leaves its socket to a launcher."""
 
     PEER = ("192.0.2.1", 40000)
 
     def setUp(self) -> None:
-        """
-        Have a launcher that accepts, and a bound on all programs.
-        """
+        """Have a launcher that accepts, and a bound on all programs."""
         super().setUp()
         self.accepting = AcceptingLauncher()
         self.addCleanup(self.accepting.close)
@@ -415,9 +369,7 @@ class DelegatedTests(ServingTestCase):
         self.host = replace(self.host, total=Total(640))
 
     def serve(self, service: Service | None = None, shared: bool = False) -> None:
-        """
-        Serve a service.
-        """
+        """Serve a service."""
         service = makeService() if service is None else service
         self.server = self.closing(listening(service))
         if shared:
@@ -430,9 +382,7 @@ class DelegatedTests(ServingTestCase):
         self.listener.start()
 
     def assertLeft(self, times: int = 1) -> None:
-        """
-        The launcher accepts, and nobody else; it was asked so many times.
-        """
+        """The launcher accepts, and nobody else; it was asked so many times."""
         self.assertEqual(len(self.accepting.orders), times)
         self.assertNotIn(times - 1, self.accepting.withdrawn)
         self.assertEqual(self.reactor.getReaders(), [])
@@ -450,9 +400,7 @@ class DelegatedTests(ServingTestCase):
         self.assertEqual(self.host.total.lenders, 0)
 
     def ran(self) -> None:
-        """
-        A program that the launcher has started ends.
-        """
+        """A program that the launcher has started ends."""
         child = self.listener.accepted(self.PEER)
         self.assertEqual(self.limits.running, 1)
         child.started(9)
@@ -460,9 +408,7 @@ class DelegatedTests(ServingTestCase):
         self.assertEqual((self.limits.running, self.host.total.running), (0, 0))
 
     def test_left(self) -> None:
-        """
-        The launcher has the socket, and its programs count here.
-        """
+        """The launcher has the socket, and its programs count here."""
         self.serve()
         self.assertLeft()
         self.assertEqual(self.accepting.orders[0].fds[0], self.server.fileno())
@@ -492,9 +438,7 @@ class DelegatedTests(ServingTestCase):
         self.assertEqual(self.accepting.orders, {})
 
     def test_missing(self) -> None:
-        """
-        So it does if the program is not there.
-        """
+        """So it does if the program is not there."""
         self.serve(makeService(program=Program("/nowhere/prog", (), ("prog",))))
         self.assertOwn(0)
 
@@ -555,9 +499,7 @@ class DelegatedTests(ServingTestCase):
         self.assertOwn()
 
     def test_droppedNobody(self) -> None:
-        """
-        When it could not even accept, that is so for a while.
-        """
+        """When it could not even accept, that is so for a while."""
         self.serve()
         self.listener.dropped(None, "too many files")
         self.assertOwn()
@@ -600,9 +542,7 @@ class DelegatedTests(ServingTestCase):
         self.assertEqual(self.reactor.getReaders(), [])
 
     def test_stopHandedBack(self) -> None:
-        """
-        So it is for one that it was to have again.
-        """
+        """So it is for one that it was to have again."""
         self.serve()
         self.listener.crowded()
         self.accepting.withdrawn[0]()

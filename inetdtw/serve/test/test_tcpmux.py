@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.serve.tcpmux}.
-"""
+"""Tests for L{inetdtw.serve.tcpmux}."""
 
 from __future__ import annotations
 
@@ -27,17 +25,13 @@ PEER = ("192.0.2.1", 40000)
 
 
 class QuestionTests(SynchronousTestCase):
-    """
-    Tests for L{Question}.
-    """
+    """Tests for L{Question}."""
 
     def setUp(self) -> None:
         self.ask()
 
     def ask(self) -> None:
-        """
-        Have a client that has said nothing yet.
-        """
+        """Have a client that has said nothing yet."""
         self.reactor = FakeReactor()
         self.client, server = socket.socketpair()
         self.addCleanup(self.client.close)
@@ -53,63 +47,47 @@ class QuestionTests(SynchronousTestCase):
         )
 
     def says(self, *pieces: bytes) -> None:
-        """
-        The client says something, in pieces.
-        """
+        """The client says something, in pieces."""
         for piece in pieces:
             self.client.sendall(piece)
             self.reactor.settle()
 
     def rest(self) -> bytes:
-        """
-        What is left for a program.
-        """
+        """What is left for a program."""
         self.client.shutdown(socket.SHUT_WR)
         self.question.connection.setblocking(True)
         return b"".join(iter(lambda: self.question.connection.recv(4096), b""))
 
     def assertOver(self) -> None:
-        """
-        Nothing is waited for any more, and the connection is left open.
-        """
+        """Nothing is waited for any more, and the connection is left open."""
         self.assertEqual(list(self.open), [])
         self.assertEqual(self.reactor.getReaders(), [])
         self.assertEqual(self.reactor.getDelayedCalls(), [])
         self.assertGreaterEqual(self.question.connection.fileno(), 0)
 
     def test_interface(self) -> None:
-        """
-        The reactor can read it.
-        """
+        """The reactor can read it."""
         verifyObject(IReadDescriptor, self.question)
 
     def test_name(self) -> None:
-        """
-        The first line is the name, in lower case.
-        """
+        """The first line is the name, in lower case."""
         self.says(b"NaMe\r\n")
         self.assertEqual(self.names, ["name"])
         self.assertOver()
 
     def test_newline(self) -> None:
-        """
-        A line that ends like those of UNIX is one too.
-        """
+        """A line that ends like those of UNIX is one too."""
         self.says(b"name\n")
         self.assertEqual(self.names, ["name"])
 
     def test_exact(self) -> None:
-        """
-        Not one byte behind the line is taken, nor is one of the line left (item 90).
-        """
+        """Not one byte behind the line is taken, nor is one of the line left (item 90)."""
         self.says(b"name\r\nand\r\nmore\r\n")
         self.assertEqual(self.names, ["name"])
         self.assertEqual(self.rest(), b"and\r\nmore\r\n")
 
     def test_pieces(self) -> None:
-        """
-        A line can come in pieces, however small.
-        """
+        """A line can come in pieces, however small."""
         self.says(*(bytes((each,)) for each in b"name\r\n"), b"more")
         self.assertEqual(self.names, ["name"])
         self.assertEqual(self.rest(), b"more")
@@ -143,9 +121,7 @@ class QuestionTests(SynchronousTestCase):
         self.assertFalse(self.reactor.turn())
 
     def test_late(self) -> None:
-        """
-        A client that says nothing for ten seconds has said no name.
-        """
+        """A client that says nothing for ten seconds has said no name."""
         self.says(b"name")
         self.reactor.advance(TIMEOUT - 0.1)
         self.assertEqual(self.names, [])
@@ -154,9 +130,7 @@ class QuestionTests(SynchronousTestCase):
         self.assertOver()
 
     def test_gone(self) -> None:
-        """
-        A client that is gone has said no name.
-        """
+        """A client that is gone has said no name."""
         self.says(b"name")
         self.client.close()
         self.reactor.settle()
@@ -164,9 +138,7 @@ class QuestionTests(SynchronousTestCase):
         self.assertOver()
 
     def test_endless(self) -> None:
-        """
-        A line that does not end is no name, and not all of it is taken.
-        """
+        """A line that does not end is no name, and not all of it is taken."""
         self.says(b"x" * (LONGEST - 1))
         self.assertEqual(self.names, [])
         self.says(b"xyz")
@@ -174,16 +146,12 @@ class QuestionTests(SynchronousTestCase):
         self.assertEqual(self.rest(), b"yz")
 
     def test_noText(self) -> None:
-        """
-        A name may be any bytes, which can be shown.
-        """
+        """A name may be any bytes, which can be shown."""
         self.says(b"\xff\r\n")
         self.assertEqual(self.names, ["\\xff"])
 
     def test_close(self) -> None:
-        """
-        The connection can be closed before the client has said anything.
-        """
+        """The connection can be closed before the client has said anything."""
         self.question.close()
         self.assertEqual(self.client.recv(1), b"")
         self.assertEqual(self.reactor.getDelayedCalls(), [])
@@ -200,14 +168,10 @@ class QuestionTests(SynchronousTestCase):
 
 
 class NamesTests(SynchronousTestCase):
-    """
-    Tests for L{Names}.
-    """
+    """Tests for L{Names}."""
 
     def test_services(self) -> None:
-        """
-        A service is found by its name as long as it has it.
-        """
+        """A service is found by its name as long as it has it."""
         names = Names()
         names.add("a", self)
         self.assertIs(names.of("a"), self)
@@ -217,9 +181,7 @@ class NamesTests(SynchronousTestCase):
         self.assertIsNone(names.of("a"))
 
     def test_text(self) -> None:
-        """
-        All names are listed, each on a line.
-        """
+        """All names are listed, each on a line."""
         names = Names()
         self.assertEqual(names.text(), b"")
         for name in ("b", "a"):

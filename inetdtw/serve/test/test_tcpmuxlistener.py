@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.serve.tcpmuxlistener}.
-"""
+"""Tests for L{inetdtw.serve.tcpmuxlistener}."""
 
 from __future__ import annotations
 
@@ -24,14 +22,10 @@ from inetdtw.test.fakes import PATIENCE, isBlocking
 
 
 class TcpmuxTests(MuxedCase):
-    """
-    Tests for L{Tcpmux} (item 90).
-    """
+    """Tests for L{Tcpmux} (item 90)."""
 
     def test_interface(self) -> None:
-        """
-        It is a listener.
-        """
+        """It is a listener."""
         verifyObject(IListener, self.mux)
 
     def test_service(self) -> None:
@@ -61,9 +55,7 @@ class TcpmuxTests(MuxedCase):
         self.assertEqual(refuse["reason"], r"there is no service tcpmux/\x1b[2j")
 
     def test_help(self) -> None:
-        """
-        Who asks for help is told all names.
-        """
+        """Who asks for help is told all names."""
         MuxedSlot(
             makeMuxed(address=Address(socket.AF_UNSPEC, "tcpmux/a")),
             self.host,
@@ -72,25 +64,19 @@ class TcpmuxTests(MuxedCase):
         self.assertEqual(self.answer(self.ask(b"HELP\r\n")), b"a\r\nx\r\n")
 
     def test_silent(self) -> None:
-        """
-        Who says nothing is told so after ten seconds, and the log is.
-        """
+        """Who says nothing is told so after ten seconds, and the log is."""
         client = self.undecided(b"x")
         self.reactor.advance(TIMEOUT)
         self.assertEqual(self.answer(client), NOT_READ)
         self.assertRefused("it named no service within 10 seconds")
 
     def test_long(self) -> None:
-        """
-        Who has no end of what it says is told so, and the log is.
-        """
+        """Who has no end of what it says is told so, and the log is."""
         self.assertEqual(self.answer(self.ask(b"x" * LONGEST)), NOT_READ)
         self.assertRefused("it said 256 bytes and no end of line")
 
     def test_left(self) -> None:
-        """
-        Who only looks whether somebody listens is worth no line.
-        """
+        """Who only looks whether somebody listens is worth no line."""
         client = self.undecided(b"x")
         client.shutdown(socket.SHUT_WR)
         self.reactor.settle()
@@ -98,17 +84,13 @@ class TcpmuxTests(MuxedCase):
         self.assertEqual(self.said("refuse"), [])
 
     def assertRefused(self, reason: str) -> None:
-        """
-        Assert that the log and the count say that one client was turned away.
-        """
+        """Assert that the log and the count say that one client was turned away."""
         (refuse,) = self.said("refuse")
         self.assertEqual((refuse["service"], refuse["reason"]), ("mux", reason))
         self.assertEqual(self.limits.refused, 1)
 
     def test_slow(self) -> None:
-        """
-        A client that takes its time keeps nobody else waiting.
-        """
+        """A client that takes its time keeps nobody else waiting."""
         self.undecided(b"")
         self.ask(b"x\r\n")
         self.assertEqual(len(self.launcher.programs), 1)
@@ -131,9 +113,7 @@ class TcpmuxTests(MuxedCase):
         self.reactor.turnUntil(lambda: bool(self.launcher.programs))
 
     def test_perSource(self) -> None:
-        """
-        A client that has too many connections already is closed.
-        """
+        """A client that has too many connections already is closed."""
         self.mux.stop()
         self.slot.stop()
         self.serve(Bounds(perSource=1))
@@ -145,9 +125,7 @@ class TcpmuxTests(MuxedCase):
         self.assertEqual(second.recv(1), b"")
 
     def share(self, most: int) -> None:
-        """
-        Have so small a share for clients of tcpmux.
-        """
+        """Have so small a share for clients of tcpmux."""
         self.patch(self.host.descriptors, "share", lambda purpose: most)
 
     def test_others(self) -> None:
@@ -166,9 +144,7 @@ class TcpmuxTests(MuxedCase):
         self.assertEqual(refuse["reason"], "it named no service, and others wait")
 
     def test_counted(self) -> None:
-        """
-        Nothing is counted any more when all are gone, however that is.
-        """
+        """Nothing is counted any more when all are gone, however that is."""
         self.undecided().close()
         self.reactor.settle()
         self.undecided()
@@ -178,9 +154,7 @@ class TcpmuxTests(MuxedCase):
         self.assertEqual(self.host.descriptors.taken(Purpose.TCPMUX), 0)
 
     def test_broken(self) -> None:
-        """
-        A client that cannot be waited for is closed, and counts no more.
-        """
+        """A client that cannot be waited for is closed, and counts no more."""
         self.patch(tcpmuxlistener, "Question", mock.Mock(side_effect=ValueError))
         client = socket.create_connection(self.server.getsockname(), PATIENCE)
         self.addCleanup(client.close)
@@ -191,17 +165,13 @@ class TcpmuxTests(MuxedCase):
         self.assertEqual(self.limits.running, 0)
 
     def test_noRoom(self) -> None:
-        """
-        Where nobody can go, a client is served all the same.
-        """
+        """Where nobody can go, a client is served all the same."""
         self.share(0)
         self.ask(b"x\r\n")
         self.assertEqual(len(self.launcher.programs), 1)
 
     def test_retire(self) -> None:
-        """
-        Who was accepted before a reload may still say what it wants.
-        """
+        """Who was accepted before a reload may still say what it wants."""
         client = self.undecided(b"x")
         done: list[bool] = []
         self.mux.retire(lambda: done.append(True))
@@ -210,9 +180,7 @@ class TcpmuxTests(MuxedCase):
         self.reactor.turnUntil(lambda: bool(self.launcher.programs))
 
     def test_close(self) -> None:
-        """
-        When the daemon stops, those that have said nothing are closed.
-        """
+        """When the daemon stops, those that have said nothing are closed."""
         client = self.undecided()
         self.mux.stop()
         self.host.names.close()

@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.serve.undecided}.
-"""
+"""Tests for L{inetdtw.serve.undecided}."""
 
 from __future__ import annotations
 
@@ -16,14 +14,10 @@ from inetdtw.serve.undecided import MOMENT, MOST, Undecided
 
 
 class UndecidedTests(SynchronousTestCase):
-    """
-    Tests for L{Undecided}.
-    """
+    """Tests for L{Undecided}."""
 
     def setUp(self) -> None:
-        """
-        Every source is busy, and there is capacity.
-        """
+        """Every source is busy, and there is capacity."""
         self.clock = Clock()
         self.busy = {"a", "b"}
         self.free = True
@@ -38,25 +32,19 @@ class UndecidedTests(SynchronousTestCase):
     def decide(
         self, peer: str, serve: Callable[[], object], refuse: Callable[[], object]
     ) -> None:
-        """
-        Remember who was decided on, and how.
-        """
+        """Remember who was decided on, and how."""
         self.decided.append(peer)
         (refuse if peer[0] in self.busy else serve)()
 
     def keep(self, peer: str, most: int = MOST) -> bool:
-        """
-        Keep a client, whose source is the first letter of its name.
-        """
+        """Keep a client, whose source is the first letter of its name."""
         said = self.decided.append
         return self.undecided.keep(
             peer, peer[0], most, lambda: said("served"), lambda: said("refused")
         )
 
     def test_moment(self) -> None:
-        """
-        A client is kept for a moment, and then decided on.
-        """
+        """A client is kept for a moment, and then decided on."""
         self.assertTrue(self.keep("a1"))
         self.clock.advance(MOMENT / 2)
         self.assertEqual((self.decided, len(self.undecided)), ([], 1))
@@ -66,9 +54,7 @@ class UndecidedTests(SynchronousTestCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_reportsFirst(self) -> None:
-        """
-        When the reactor is late, what has been reported meanwhile is read first.
-        """
+        """When the reactor is late, what has been reported meanwhile is read first."""
         self.keep("a1")
         # The reactor calls what is due, reads, and only then calls what that added.
         due: Any = self.clock.calls.pop()
@@ -80,9 +66,7 @@ class UndecidedTests(SynchronousTestCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_order(self) -> None:
-        """
-        The first that came is the first that is served.
-        """
+        """The first that came is the first that is served."""
         for peer in ("a1", "b1", "a2"):
             self.keep(peer)
         self.busy.clear()
@@ -90,9 +74,7 @@ class UndecidedTests(SynchronousTestCase):
         self.assertEqual(self.decided[::2], ["a1", "b1", "a2"])
 
     def test_others(self) -> None:
-        """
-        Those whose sources are still busy are not decided on.
-        """
+        """Those whose sources are still busy are not decided on."""
         self.keep("a1")
         self.keep("b1")
         self.busy.remove("b")
@@ -101,9 +83,7 @@ class UndecidedTests(SynchronousTestCase):
         self.assertEqual(len(self.undecided), 1)
 
     def test_capacity(self) -> None:
-        """
-        One that waits for capacity only is not refused.
-        """
+        """One that waits for capacity only is not refused."""
         self.keep("a1")
         self.free = False
         self.busy.clear()
@@ -127,9 +107,7 @@ class UndecidedTests(SynchronousTestCase):
         self.assertEqual(len(self.undecided), MOST)
 
     def test_nested(self) -> None:
-        """
-        One that was decided on because of another is not decided on twice.
-        """
+        """One that was decided on because of another is not decided on twice."""
         said = self.decided.append
         self.undecided.keep("a1", "a", 9, self.undecided.look, lambda: said("refused"))
         self.keep("a2")
@@ -138,9 +116,7 @@ class UndecidedTests(SynchronousTestCase):
         self.assertEqual(self.decided, ["a1", "a2", "served"])
 
     def test_takeAll(self) -> None:
-        """
-        All can be taken, to be refused.
-        """
+        """All can be taken, to be refused."""
         self.keep("a1")
         self.keep("b1")
         taken = self.undecided.takeAll()

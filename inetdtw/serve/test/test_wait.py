@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.serve.wait}.
-"""
+"""Tests for L{inetdtw.serve.wait}."""
 
 from __future__ import annotations
 
@@ -52,21 +50,15 @@ told = skipUnless(tellsWhoWaits(), "the system does not tell who waits")
 
 
 class WaitingTestCase(ServingTestCase):
-    """
-    A test of a service whose program has its socket.
-    """
+    """A test of a service whose program has its socket."""
 
     def setUp(self) -> None:
-        """
-        Nothing is served yet.
-        """
+        """Nothing is served yet."""
         super().setUp()
         self.releases = 0
 
     def serve(self, service: Service) -> None:
-        """
-        Serve a service.
-        """
+        """Serve a service."""
         self.server = self.closing(listening(service))
         self.limits = Limits(service.bounds, self.reactor.seconds)
         self.listener = WaitProgram(
@@ -75,32 +67,24 @@ class WaitingTestCase(ServingTestCase):
         self.listener.start()
 
     def released(self) -> None:
-        """
-        What a slot does when a program has ended.
-        """
+        """What a slot does when a program has ended."""
         self.releases += 1
         self.listener.released()
 
     def ordered(self, number: int) -> FakeProgram:
-        """
-        Wait until so many programs were ordered, and give the last one.
-        """
+        """Wait until so many programs were ordered, and give the last one."""
         self.reactor.turnUntil(lambda: len(self.launcher.programs) >= number)
         self.assertEqual(len(self.launcher.programs), number)
         return self.launcher.last
 
     def assertIdle(self) -> None:
-        """
-        Assert that nothing more is started, whatever there is to read.
-        """
+        """Assert that nothing more is started, whatever there is to read."""
         before = len(self.launcher.programs)
         self.reactor.settle()
         self.assertEqual(len(self.launcher.programs), before)
 
     def accepted(self, program: FakeProgram) -> socket.socket:
-        """
-        Do what a program does that takes a connection.
-        """
+        """Do what a program does that takes a connection."""
         with program.socket() as server:
             server.settimeout(PATIENCE)
             connection, _ = server.accept()
@@ -109,29 +93,21 @@ class WaitingTestCase(ServingTestCase):
 
 
 class DatagramTests(WaitingTestCase):
-    """
-    Tests for L{WaitProgram} and datagrams.
-    """
+    """Tests for L{WaitProgram} and datagrams."""
 
     def setUp(self) -> None:
-        """
-        Serve datagrams.
-        """
+        """Serve datagrams."""
         super().setUp()
         self.serve(makeDatagrams(wait=True))
         self.sender = self.client(self.server)
 
     def taken(self, program: FakeProgram) -> bytes:
-        """
-        Do what a program does that receives a datagram.
-        """
+        """Do what a program does that receives a datagram."""
         with program.socket() as server:
             return server.recv(1 << 16)
 
     def test_interface(self) -> None:
-        """
-        It is a listener.
-        """
+        """It is a listener."""
         verifyObject(IListener, self.listener)
 
     def test_socket(self) -> None:
@@ -150,9 +126,7 @@ class DatagramTests(WaitingTestCase):
         self.assertEqual(self.sender.recv(100), b"answer")
 
     def test_blocking(self) -> None:
-        """
-        The socket blocks while the program has it, and not when it is the daemon's.
-        """
+        """The socket blocks while the program has it, and not when it is the daemon's."""
         self.assertFalse(isBlocking(self.server))
         self.sender.send(b"1")
         program = self.ordered(1).start()
@@ -189,9 +163,7 @@ class DatagramTests(WaitingTestCase):
         self.assertEqual(self.taken(self.ordered(2)), b"2")
 
     def test_burst(self) -> None:
-        """
-        Every datagram of a burst gets a program, in order, if each takes one.
-        """
+        """Every datagram of a burst gets a program, in order, if each takes one."""
         for number in range(50):
             self.sender.send(b"%d" % number)
         for number in range(50):
@@ -203,9 +175,7 @@ class DatagramTests(WaitingTestCase):
         self.assertEqual(self.limits.running, 0)
 
     def test_leftOnce(self) -> None:
-        """
-        A datagram that one program has left is there for a second one.
-        """
+        """A datagram that one program has left is there for a second one."""
         self.sender.send(b"1")
         self.ordered(1).start().end()
         self.assertEqual(self.taken(self.ordered(2)), b"1")
@@ -269,9 +239,7 @@ class DatagramTests(WaitingTestCase):
         self.assertEqual(self.said("drop"), [])
 
     def test_empty(self) -> None:
-        """
-        A datagram of nothing that is left is thrown away as well.
-        """
+        """A datagram of nothing that is left is thrown away as well."""
         self.sender.send(b"")
         self.ordered(1).start().end()
         self.ordered(2).start().end()
@@ -279,17 +247,13 @@ class DatagramTests(WaitingTestCase):
         self.assertIdle()
 
     def test_killed(self) -> None:
-        """
-        A program that was killed is followed by the next one.
-        """
+        """A program that was killed is followed by the next one."""
         self.sender.send(b"1")
         self.ordered(1).start().end(killed())
         self.assertEqual(self.taken(self.ordered(2)), b"1")
 
     def test_failed(self) -> None:
-        """
-        A datagram for which no program can be started is thrown away at once.
-        """
+        """A datagram for which no program can be started is thrown away at once."""
         self.launcher.refusal = "Permission denied"
         self.sender.send(b"1")
         self.reactor.turnUntil(lambda: bool(self.said("drop")))
@@ -301,9 +265,7 @@ class DatagramTests(WaitingTestCase):
         self.assertEqual(self.taken(self.ordered(1)), b"2")
 
     def test_missing(self) -> None:
-        """
-        So is one whose program is not there; when it is there, it is started.
-        """
+        """So is one whose program is not there; when it is there, it is started."""
         path = os.path.abspath(self.mktemp())
         self.listener.stop()
         self.serve(makeDatagrams(wait=True, program=Program(path, (), ("prog",))))
@@ -336,9 +298,7 @@ class DatagramTests(WaitingTestCase):
         self.assertEqual(self.taken(self.ordered(2)), b"2")
 
     def test_noRoom(self) -> None:
-        """
-        While the launcher has no room, nothing is started, and afterwards it is.
-        """
+        """While the launcher has no room, nothing is started, and afterwards it is."""
         self.launcher.room = False
         self.sender.send(b"1")
         self.reactor.turn(PATIENCE)
@@ -405,9 +365,7 @@ class DatagramTests(WaitingTestCase):
         self.assertEqual(self.server.recv(100), b"2")
 
     def test_retireIdle(self) -> None:
-        """
-        The socket is free at once when nothing runs.
-        """
+        """The socket is free at once when nothing runs."""
         done: list[None] = []
         self.listener.retire(lambda: done.append(None))
         self.assertEqual(done, [None])
@@ -415,9 +373,7 @@ class DatagramTests(WaitingTestCase):
         self.assertIdle()
 
     def test_retireSettles(self) -> None:
-        """
-        The launcher is told not to start a program again by itself.
-        """
+        """The launcher is told not to start a program again by itself."""
         self.listener.retire(lambda: None)
         self.assertIn("settle", self.launcher.said)
 
@@ -454,21 +410,15 @@ class DatagramTests(WaitingTestCase):
 
 
 class ConnectionTests(WaitingTestCase):
-    """
-    Tests for L{WaitProgram} and connections.
-    """
+    """Tests for L{WaitProgram} and connections."""
 
     def setUp(self) -> None:
-        """
-        Serve connections.
-        """
+        """Serve connections."""
         super().setUp()
         self.serve(makeService(wait=True))
 
     def test_socket(self) -> None:
-        """
-        A program has the socket that listens as its 0, and it blocks.
-        """
+        """A program has the socket that listens as its 0, and it blocks."""
         client = self.client(self.server)
         program = self.ordered(1)
         self.assertEqual(program.order.repeats, 0)
@@ -480,9 +430,7 @@ class ConnectionTests(WaitingTestCase):
         self.assertEqual(client.recv(100), b"hello")
 
     def test_one(self) -> None:
-        """
-        While a program runs, clients wait for it, and it may serve them all.
-        """
+        """While a program runs, clients wait for it, and it may serve them all."""
         self.client(self.server)
         program = self.ordered(1).start()
         self.accepted(program)
@@ -494,9 +442,7 @@ class ConnectionTests(WaitingTestCase):
         self.assertFalse(isBlocking(self.server))
 
     def test_next(self) -> None:
-        """
-        When it has ended, the next client starts another one.
-        """
+        """When it has ended, the next client starts another one."""
         self.client(self.server)
         program = self.ordered(1).start()
         self.accepted(program)
@@ -529,9 +475,7 @@ class ConnectionTests(WaitingTestCase):
         self.ordered(number + 1)
 
     def test_acceptedAgain(self) -> None:
-        """
-        A program that accepts ends the pauses.
-        """
+        """A program that accepts ends the pauses."""
         self.client(self.server)
         for number in range(FREE_TRIES + 1):
             self.ordered(number + 1).start().end()
@@ -545,9 +489,7 @@ class ConnectionTests(WaitingTestCase):
         self.assertEqual(len(self.said("pause")), 1)
 
     def test_longLife(self) -> None:
-        """
-        A program that ran for long is no loop, whatever it has left.
-        """
+        """A program that ran for long is no loop, whatever it has left."""
         self.client(self.server)
         for number in range(FREE_TRIES + 3):
             program = self.ordered(number + 1).start()
@@ -587,17 +529,13 @@ class ConnectionTests(WaitingTestCase):
 
     @told
     def test_acceptingUnix(self) -> None:
-        """
-        So they are for clients of a UNIX socket.
-        """
+        """So they are for clients of a UNIX socket."""
         self.listener.stop()
         self.serve(makeUnix(self.mktemp(), wait=True))
         self.test_accepting()
 
     def come(self) -> None:
-        """
-        Have another client be there.
-        """
+        """Have another client be there."""
         self.client(self.server)
         select.select([self.server], [], [], PATIENCE)
 
@@ -640,9 +578,7 @@ class ConnectionTests(WaitingTestCase):
         self.assertEqual(pauses[1:], [FIRST_PAUSE] * 4)
 
     def dead(self) -> int:
-        """
-        How many wait who are gone.
-        """
+        """How many wait who are gone."""
         told = waiting(self.server)
         assert told is not None
         return told.dead
@@ -673,9 +609,7 @@ class ConnectionTests(WaitingTestCase):
         self.assertEqual(openedSince(before), {})
 
     def refused(self) -> None:
-        """
-        Wait until a connection is closed that has no program.
-        """
+        """Wait until a connection is closed that has no program."""
         self.reactor.turnUntil(lambda: "refusing" not in self.listener.held())
 
     def test_failed(self) -> None:
@@ -695,9 +629,7 @@ class ConnectionTests(WaitingTestCase):
         self.assertEqual(len(self.reactor.getReaders()), 1)
 
     def test_failedAndGone(self) -> None:
-        """
-        That the client is gone too is no matter.
-        """
+        """That the client is gone too is no matter."""
         client = self.client(self.server)
         program = self.ordered(1)
         self.accepted(program)
@@ -726,9 +658,7 @@ class ConnectionTests(WaitingTestCase):
         client.close()
 
     def test_stopInRefusal(self) -> None:
-        """
-        After it was stopped nothing is waited for.
-        """
+        """After it was stopped nothing is waited for."""
         self.launcher.refusal = "Permission denied"
         self.client(self.server)
         self.patch(fakes, "acceptOne", lambda process: None)
@@ -739,9 +669,7 @@ class ConnectionTests(WaitingTestCase):
         self.assertEqual(process.signals, ["KILL"])
 
     def test_stopInPause(self) -> None:
-        """
-        After it was stopped, no time is waited for.
-        """
+        """After it was stopped, no time is waited for."""
         self.client(self.server)
         for number in range(FREE_TRIES + 1):
             self.ordered(number + 1).start().end()
@@ -766,14 +694,10 @@ class ConnectionTests(WaitingTestCase):
 
 
 class FaultTests(WaitingTestCase):
-    """
-    Tests for L{WaitProgram} in which a step raises what nobody expects.
-    """
+    """Tests for L{WaitProgram} in which a step raises what nobody expects."""
 
     def wrong(self, *_: object, **__: object) -> Any:
-        """
-        Be what raises it.
-        """
+        """Be what raises it."""
         raise OverflowError("it is too large")
 
     def test_begin(self) -> None:

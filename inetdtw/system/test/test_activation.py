@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.system.activation}.
-"""
+"""Tests for L{inetdtw.system.activation}."""
 
 from __future__ import annotations
 
@@ -30,22 +28,16 @@ PID = 1234
 
 
 def at(host: str, port: int, family: int = socket.AF_INET, **given: Any) -> Service:
-    """
-    A service at an address.
-    """
+    """A service at an address."""
     dual = given.pop("dual", False)
     return makeService(address=Address(family, host, port, dual), **given)
 
 
 class InheritedTestCase(ServingTestCase):
-    """
-    A test of sockets that this process was started with.
-    """
+    """A test of sockets that this process was started with."""
 
     def setUp(self) -> None:
-        """
-        Have nothing yet.
-        """
+        """Have nothing yet."""
         super().setUp()
         self.given: list[Given] = []
 
@@ -75,18 +67,14 @@ class InheritedTestCase(ServingTestCase):
         return bound[1] if isinstance(bound, tuple) else bound
 
     def assigned(self, *services: Service) -> list[Any]:
-        """
-        The index of the socket that each service gets, or C{None}.
-        """
+        """The index of the socket that each service gets, or C{None}."""
         found = Inherited(self.given)
         places = [given.where for given in self.given]
         self.unused = found.assign(services)
         return [self.whose(found, service, places) for service in services]
 
     def whose(self, found: Inherited, service: Service, places: list[str]) -> Any:
-        """
-        The index of the socket that a service gets.
-        """
+        """The index of the socket that a service gets."""
         sock = found.take(service)
         if sock is None:
             return None
@@ -95,14 +83,10 @@ class InheritedTestCase(ServingTestCase):
 
 
 class AssignTests(InheritedTestCase):
-    """
-    Tests for L{Inherited.assign} and L{Inherited.take}.
-    """
+    """Tests for L{Inherited.assign} and L{Inherited.take}."""
 
     def test_byAddress(self) -> None:
-        """
-        A socket is for the service that has its address, type and family.
-        """
+        """A socket is for the service that has its address, type and family."""
         port = self.bound()
         other = self.bound(kind=socket.SOCK_DGRAM)
         stream, datagrams = at("127.0.0.1", port), makeDatagrams()
@@ -113,9 +97,7 @@ class AssignTests(InheritedTestCase):
         self.assertEqual(self.unused, [])
 
     def test_byInterface(self) -> None:
-        """
-        An address of one link is told from the same one of another.
-        """
+        """An address of one link is told from the same one of another."""
         mine = ofOneLink()
         host, _, name = mine.host.partition("%")
         where = (host, 0, 0, socket.if_nametoindex(name))
@@ -130,9 +112,7 @@ class AssignTests(InheritedTestCase):
         self.assertEqual(self.assigned(*services), [None, 0])
 
     def test_byPath(self) -> None:
-        """
-        A UNIX socket is for the service that has its path.
-        """
+        """A UNIX socket is for the service that has its path."""
         path = self.bound(self.mktemp()[-40:].replace("/", "."), family=socket.AF_UNIX)
         self.addCleanup(os.unlink, path)
         self.assertEqual(self.assigned(makeUnix("/other"), makeUnix(path)), [None, 0])
@@ -172,9 +152,7 @@ class AssignTests(InheritedTestCase):
         self.assertEqual(self.assigned(*services), [None, 0])
 
     def test_dual(self) -> None:
-        """
-        Which of two services has a socket of IPv6 depends on whether it takes IPv4.
-        """
+        """Which of two services has a socket of IPv6 depends on whether it takes IPv4."""
         port = self.bound(("::", 0), family=socket.AF_INET6)
         services = (
             at("0.0.0.0", port),
@@ -183,9 +161,7 @@ class AssignTests(InheritedTestCase):
         self.assertEqual(self.assigned(*services), [None, 0])
 
     def test_kind(self) -> None:
-        """
-        A name is not enough: it has to be the kind of socket that is needed.
-        """
+        """A name is not enough: it has to be the kind of socket that is needed."""
         self.bound(name="it", kind=socket.SOCK_DGRAM)
         self.bound("\0inetdtw-test-kind", name="it", family=socket.AF_UNIX)
         self.assertEqual(self.assigned(at("127.0.0.1", 1, name="it")), [None])
@@ -206,9 +182,7 @@ class AssignTests(InheritedTestCase):
         self.assertEqual(self.closing(sock).getsockname()[1], port)
 
     def test_unused(self) -> None:
-        """
-        What no service wants is closed, and told with the reason.
-        """
+        """What no service wants is closed, and told with the reason."""
         reading, writing = os.pipe()
         for fd in (reading, writing):
             self.addCleanup(os.close, fd)
@@ -232,9 +206,7 @@ class AssignTests(InheritedTestCase):
         os.fstat(reading)
 
     def test_kept(self) -> None:
-        """
-        What a service has had is there for it when it comes back, and for no other.
-        """
+        """What a service has had is there for it when it comes back, and for no other."""
         port = self.bound()
         service = at("127.0.0.1", port)
         found = Inherited(self.given)
@@ -248,9 +220,7 @@ class AssignTests(InheritedTestCase):
             self.assertEqual(again.getsockname()[1], port)
 
     def test_muxed(self) -> None:
-        """
-        A service behind tcpmux needs no socket, whatever it is called.
-        """
+        """A service behind tcpmux needs no socket, whatever it is called."""
         self.bound(name="tcpmux/it")
         muxed = makeService(
             address=Address(socket.AF_UNSPEC, "tcpmux/it"), name="tcpmux/it"
@@ -258,9 +228,7 @@ class AssignTests(InheritedTestCase):
         self.assertEqual(self.assigned(muxed), [None])
 
     def test_close(self) -> None:
-        """
-        All of them can be given up.
-        """
+        """All of them can be given up."""
         service = at("127.0.0.1", self.bound())
         found = Inherited(self.given)
         found.assign([service])
@@ -270,21 +238,15 @@ class AssignTests(InheritedTestCase):
 
 
 class FromEnvironmentTests(InheritedTestCase):
-    """
-    Tests for L{Inherited.fromEnvironment}.
-    """
+    """Tests for L{Inherited.fromEnvironment}."""
 
     def listed(self, **environ: str) -> list[Unused]:
-        """
-        What the environment gives, where the descriptors are far beyond what is open.
-        """
+        """What the environment gives, where the descriptors are far beyond what is open."""
         self.patch(activation, "FIRST", 1 << 20)
         return Inherited.fromEnvironment(environ, PID).assign([])
 
     def test_nothing(self) -> None:
-        """
-        Nothing is taken that is meant for another process, or that makes no sense.
-        """
+        """Nothing is taken that is meant for another process, or that makes no sense."""
         for environ in (
             {},
             {"LISTEN_FDS": "1"},
@@ -297,9 +259,7 @@ class FromEnvironmentTests(InheritedTestCase):
             self.assertEqual(self.listed(**environ), [])
 
     def test_families(self) -> None:
-        """
-        A socket of a family that no service has is closed, and the reason names it.
-        """
+        """A socket of a family that no service has is closed, and the reason names it."""
         if not hasattr(socket, "AF_NETLINK"):
             self.skipTest("only Linux has such a socket")
         fd = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW).detach()
@@ -325,15 +285,11 @@ class FromEnvironmentTests(InheritedTestCase):
         self.assertEqual([each.name for each in listed], ["unknown"])
 
     def test_first(self) -> None:
-        """
-        They begin behind the standard ones.
-        """
+        """They begin behind the standard ones."""
         self.assertEqual(FIRST, 3)
 
     def test_own(self) -> None:
-        """
-        What is this process' own is left alone, whatever the environment says.
-        """
+        """What is this process' own is left alone, whatever the environment says."""
         port = self.bound()
         self.patch(activation, "FIRST", self.given[0].fd)
         environ = {"LISTEN_FDS": "1", "LISTEN_PID": str(PID)}
@@ -343,9 +299,7 @@ class FromEnvironmentTests(InheritedTestCase):
         os.fstat(self.given[0].fd)
 
     def test_inheritance(self) -> None:
-        """
-        The sockets are found by their numbers, and programs do not inherit them.
-        """
+        """The sockets are found by their numbers, and programs do not inherit them."""
         port = self.bound()
         fd = os.dup(self.given[0].fd)
         os.set_inheritable(fd, True)
@@ -359,14 +313,10 @@ class FromEnvironmentTests(InheritedTestCase):
 
 
 class InheritedSlotTests(InheritedTestCase):
-    """
-    A service whose socket was there before.
-    """
+    """A service whose socket was there before."""
 
     def slot(self, service: Service) -> Any:
-        """
-        Its slot, which serves.
-        """
+        """Its slot, which serves."""
         host = replace(self.host, inherited=Inherited(self.given))
         host.inherited.assign([service])
         slot = Slot(service, host, lambda _: self.launcher)
@@ -376,9 +326,7 @@ class InheritedSlotTests(InheritedTestCase):
         return slot
 
     def test_served(self) -> None:
-        """
-        It is served as it is, without being bound, and the log says where it is from.
-        """
+        """It is served as it is, without being bound, and the log says where it is from."""
         port = self.bound()
         slot = self.slot(at("127.0.0.1", port, internal="echo"))
         self.assertEqual(slot.getHost().port, port)
@@ -388,9 +336,7 @@ class InheritedSlotTests(InheritedTestCase):
         self.reactor.turnUntil(lambda: bool(self.reactor.adopted))
 
     def test_stopped(self) -> None:
-        """
-        When it is not served any more, it still listens for whoever made it.
-        """
+        """When it is not served any more, it still listens for whoever made it."""
         port = self.bound()
         before = openDescriptors()
         slot = self.slot(at("127.0.0.1", port))
@@ -420,9 +366,7 @@ class InheritedSlotTests(InheritedTestCase):
         self.assertTrue(os.path.exists(path))
 
     def test_backlog(self) -> None:
-        """
-        How many clients may wait is for whoever made it to say, also after a reload.
-        """
+        """How many clients may wait is for whoever made it to say, also after a reload."""
         port = self.bound()
         service = at("127.0.0.1", port, internal="echo")
         slot = self.slot(service)
@@ -432,9 +376,7 @@ class InheritedSlotTests(InheritedTestCase):
         self.assertEqual(asked, [])
 
     def test_unfit(self) -> None:
-        """
-        A socket that cannot be set up is tried again like any other.
-        """
+        """A socket that cannot be set up is tried again like any other."""
         port = self.bound()
         service = at("127.0.0.1", port)
         options = replace(service.options, acceptFilter="nosuchfilter")

@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.system.clock}.
-"""
+"""Tests for L{inetdtw.system.clock}."""
 
 from __future__ import annotations
 
@@ -17,22 +15,16 @@ from inetdtw.system.clock import SteadyTime, clockOf
 
 
 class SteadyTimeTests(SynchronousTestCase):
-    """
-    Tests for L{SteadyTime} and L{clockOf}.
-    """
+    """Tests for L{SteadyTime} and L{clockOf}."""
 
     def reactor(self) -> SelectReactor:
-        """
-        A reactor of its own.
-        """
+        """A reactor of its own."""
         reactor = SelectReactor()
         self.addCleanup(reactor.fireSystemEvent, "shutdown")
         return reactor
 
     def test_steps(self) -> None:
-        """
-        What is planned is not touched by a clock that is set back or forward.
-        """
+        """What is planned is not touched by a clock that is set back or forward."""
         now = [1000.0, 1e9]
         self.patch(time, "monotonic", lambda: now[0])
         reactor = self.reactor()
@@ -49,9 +41,7 @@ class SteadyTimeTests(SynchronousTestCase):
         self.assertEqual(told, ["due"])
 
     def test_planned(self) -> None:
-        """
-        When something is planned already, the clock stays as it is.
-        """
+        """When something is planned already, the clock stays as it is."""
         reactor = self.reactor()
         call = reactor.callLater(1000, lambda: None)
         SteadyTime(reactor).privilegedStartService()
@@ -59,9 +49,7 @@ class SteadyTimeTests(SynchronousTestCase):
         call.cancel()
 
     def test_another(self) -> None:
-        """
-        A reactor that is none of Twisted's has its own time.
-        """
+        """A reactor that is none of Twisted's has its own time."""
         reactor = MemoryReactorClock()
         SteadyTime(reactor).privilegedStartService()
         reactor.advance(5)
@@ -69,7 +57,5 @@ class SteadyTimeTests(SynchronousTestCase):
         self.assertEqual(clockOf(reactor)(), 5)
 
     def test_clock(self) -> None:
-        """
-        Durations are told by the steady clock wherever the reactor is a real one.
-        """
+        """Durations are told by the steady clock wherever the reactor is a real one."""
         self.assertIs(clockOf(self.reactor()), time.monotonic)

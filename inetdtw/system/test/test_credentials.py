@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.system.credentials}.
-"""
+"""Tests for L{inetdtw.system.credentials}."""
 
 from __future__ import annotations
 
@@ -20,9 +18,7 @@ _SLEEP = ["/bin/sleep", "60"]
 
 
 class MismatchTests(SynchronousTestCase):
-    """
-    Tests for L{mismatch}.
-    """
+    """Tests for L{mismatch}."""
 
     if not os.path.exists("/proc/self/status"):
         skip = "there is no proc file system"
@@ -39,15 +35,11 @@ class MismatchTests(SynchronousTestCase):
         return process.pid
 
     def test_own(self) -> None:
-        """
-        A process that has changed nothing has the credentials of this one.
-        """
+        """A process that has changed nothing has the credentials of this one."""
         self.assertIsNone(mismatch(self.start(), None))
 
     def test_another(self) -> None:
-        """
-        Of a process of another user everything must be that user's.
-        """
+        """Of a process of another user everything must be that user's."""
         if os.geteuid() != 0:
             self.skipTest("only root can become another user")
         pid = self.start(user=65534, group=65533, extra_groups=[9, 8, 65533])
@@ -62,9 +54,7 @@ class MismatchTests(SynchronousTestCase):
         self.assertIn("its Uid is ", str(mismatch(pid, None)))
 
     def test_unknown(self) -> None:
-        """
-        Nothing is wrong with a process of which nothing can be known.
-        """
+        """Nothing is wrong with a process of which nothing can be known."""
         self.assertIsNone(mismatch((1 << 22) + 5, Identity(1, 1, ())))
         self.patch(os, "readlink", lambda path: "1234567")
         self.assertIsNone(mismatch(self.start(), Identity(1, 1, ())))

@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.system.crowd}.
-"""
+"""Tests for L{inetdtw.system.crowd}."""
 
 from __future__ import annotations
 
@@ -13,27 +11,19 @@ from inetdtw.system.crowd import Crowd
 
 
 class CrowdTests(SynchronousTestCase):
-    """
-    Tests for L{Crowd}.
-    """
+    """Tests for L{Crowd}."""
 
     def setUp(self) -> None:
-        """
-        Have an empty one.
-        """
+        """Have an empty one."""
         self.crowd: Crowd[int] = Crowd()
 
     def test_empty(self) -> None:
-        """
-        Of none there is no oldest.
-        """
+        """Of none there is no oldest."""
         self.assertIsNone(self.crowd.oldest())
         self.assertEqual((len(self.crowd), list(self.crowd)), (0, []))
 
     def test_oldest(self) -> None:
-        """
-        The oldest is that of who has the most, or of who came first.
-        """
+        """The oldest is that of who has the most, or of who came first."""
         for thing, whose in enumerate("abba"):
             self.crowd.add(thing, whose)
         self.assertEqual(self.crowd.oldest(), 0)
@@ -42,9 +32,7 @@ class CrowdTests(SynchronousTestCase):
         self.assertEqual(sorted(self.crowd), [0, 1, 2, 3, 4])
 
     def test_discard(self) -> None:
-        """
-        What is removed is not there, and may be removed again.
-        """
+        """What is removed is not there, and may be removed again."""
         self.crowd.add(1, "a")
         self.crowd.add(2, "a")
         self.crowd.discard(1)

@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.system.descriptors}.
-"""
+"""Tests for L{inetdtw.system.descriptors}."""
 
 from __future__ import annotations
 
@@ -51,9 +49,7 @@ class AccountTestCase(ServingTestCase):
     """
 
     def setUp(self) -> None:
-        """
-        Have nothing taken.
-        """
+        """Have nothing taken."""
         super().setUp()
         self.limit, self.open = LIMIT, OTHERS
         self.patch(descriptors, "softLimit", lambda: self.limit)
@@ -74,14 +70,10 @@ class AccountTestCase(ServingTestCase):
 
 
 class SharesTests(AccountTestCase):
-    """
-    Tests for the shares of L{Descriptors}.
-    """
+    """Tests for the shares of L{Descriptors}."""
 
     def test_few(self) -> None:
-        """
-        What a part of the share allows without a closer look, a closer look allows too.
-        """
+        """What a part of the share allows without a closer look, a closer look allows too."""
         chosen = random.Random(11)
         for _ in range(300):
             self.limit = chosen.choice((40, 64, 100, 256, 1024))
@@ -119,9 +111,7 @@ class SharesTests(AccountTestCase):
         self.assertEqual(uses["internal"], Use(0, (pot + 8) // 4))
 
     def test_others(self) -> None:
-        """
-        What one purpose takes is nothing to another.
-        """
+        """What one purpose takes is nothing to another."""
         before = self.account.share(Purpose.CHILD)
         self.most(Purpose.INTERNAL, "7/tcp")
         self.assertEqual(self.account.share(Purpose.CHILD), before)
@@ -171,9 +161,7 @@ class SharesTests(AccountTestCase):
         self.assertTrue(self.account.fits(1, Purpose.INTERNAL, "9/tcp", "192.0.2.1"))
 
     def test_all(self) -> None:
-        """
-        A share is not exceeded, however many services there are.
-        """
+        """A share is not exceeded, however many services there are."""
         share = self.account.share(Purpose.INTERNAL)
         for number in range(LIMIT):
             self.most(Purpose.INTERNAL, f"{number}/tcp", "192.0.2.1")
@@ -193,9 +181,7 @@ class SharesTests(AccountTestCase):
         self.assertTrue(self.account.short(9))
 
     def test_giveBack(self) -> None:
-        """
-        What is given back is there again, once.
-        """
+        """What is given back is there again, once."""
         claim = self.account.take(2, Purpose.CHILD, "4000/tcp")
         claim.giveSome(1)
         self.assertEqual(self.account.taken(Purpose.CHILD), 1)
@@ -204,9 +190,7 @@ class SharesTests(AccountTestCase):
         self.assertEqual(self.account.taken(Purpose.CHILD), 0)
 
     def test_raised(self) -> None:
-        """
-        The limit may be another one at any time.
-        """
+        """The limit may be another one at any time."""
         self.limit = 2048
         self.assertTrue(self.account.enough())
         pot = 2048 - RESERVE - OTHERS
@@ -214,9 +198,7 @@ class SharesTests(AccountTestCase):
 
 
 class CountTests(AccountTestCase):
-    """
-    Tests for what L{Descriptors} finds out.
-    """
+    """Tests for what L{Descriptors} finds out."""
 
     def test_foreign(self) -> None:
         """
@@ -252,9 +234,7 @@ class CountTests(AccountTestCase):
             self.assertEqual(self.account.available(), LIMIT - RESERVE - known)
 
     def test_uncounted(self) -> None:
-        """
-        Where the system does not say what is open, the highest number counts.
-        """
+        """Where the system does not say what is open, the highest number counts."""
         self.open = 0
         self.assertEqual(self.account.available(), LIMIT - RESERVE - 1)
         self.reactor.advance(COUNTED)
@@ -262,17 +242,13 @@ class CountTests(AccountTestCase):
         self.assertEqual(self.account.available(), LIMIT - RESERVE - 100)
 
     def test_standard(self) -> None:
-        """
-        So it is where the directory of descriptors has the standard ones only.
-        """
+        """So it is where the directory of descriptors has the standard ones only."""
         self.open = 3
         self.account.note(99)
         self.assertEqual(self.account.available(), LIMIT - RESERVE - 100)
 
     def test_claim(self) -> None:
-        """
-        One that is needed for a moment is had if there is one.
-        """
+        """One that is needed for a moment is had if there is one."""
         made = Account(self.account, Purpose.INTERNAL, "test/tcp")
         claim = made.claim(1)
         assert claim is not None
@@ -286,9 +262,7 @@ class CountTests(AccountTestCase):
         self.assertIsNone(made.claim(1))
 
     def test_leftOpen(self) -> None:
-        """
-        What is still open though it was given back is counted all the same.
-        """
+        """What is still open though it was given back is counted all the same."""
         self.account.take(50, Purpose.CHILD).give()
         self.open += 50
         self.reactor.advance(COUNTED)
@@ -296,17 +270,13 @@ class CountTests(AccountTestCase):
         self.assertEqual(self.account.available(), LIMIT - RESERVE - OTHERS - 50)
 
     def test_many(self) -> None:
-        """
-        Far from the limit there are enough, and nothing is tried.
-        """
+        """Far from the limit there are enough, and nothing is tried."""
         self.patch(os, "open", lambda *given: self.fail("it was tried"))
         self.open = LIMIT - NEAR - 1
         self.assertTrue(self.account.enough())
 
     def test_listeners(self) -> None:
-        """
-        Listeners leave some to their clients.
-        """
+        """Listeners leave some to their clients."""
         count = 0
         self.patch(self.account, "_canOpen", lambda wanted: True)
         while self.account.spare():
@@ -315,9 +285,7 @@ class CountTests(AccountTestCase):
         self.assertEqual(count, LIMIT - OTHERS - RESERVE - descriptors.LEFT)
 
     def test_fewListeners(self) -> None:
-        """
-        Where there are few descriptors, listeners leave a part of them.
-        """
+        """Where there are few descriptors, listeners leave a part of them."""
         self.limit, count = 220, 0
         self.patch(self.account, "_canOpen", lambda wanted: True)
         while self.account.spare():
@@ -327,14 +295,10 @@ class CountTests(AccountTestCase):
 
 
 class RealTests(ServingTestCase):
-    """
-    Tests for L{Descriptors} with what this process has.
-    """
+    """Tests for L{Descriptors} with what this process has."""
 
     def test_near(self) -> None:
-        """
-        Near to the limit, what a client may take is tried, and not kept.
-        """
+        """Near to the limit, what a client may take is tried, and not kept."""
         found = Descriptors()
         self.noDescriptors(lambda: self.assertFalse(found.enough()), WANTED - 1)
         self.noDescriptors(lambda: self.assertTrue(found.enough()), WANTED)
@@ -343,18 +307,14 @@ class RealTests(ServingTestCase):
         )
 
     def test_count(self) -> None:
-        """
-        What is open is counted.
-        """
+        """What is open is counted."""
         before = descriptors._countOpen()
         self.closing(socket.socket())
         self.assertEqual(descriptors._countOpen(), before + 1)
         self.noDescriptors(lambda: self.assertEqual(descriptors._countOpen(), 0))
 
     def test_limit(self) -> None:
-        """
-        No limit is a high one.
-        """
+        """No limit is a high one."""
         self.assertEqual(softLimit(), resource.getrlimit(resource.RLIMIT_NOFILE)[0])
         infinity = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
         self.patch(resource, "getrlimit", lambda what: infinity)
@@ -362,31 +322,23 @@ class RealTests(ServingTestCase):
 
 
 class Leftover:
-    """
-    What a program left behind.
-    """
+    """What a program left behind."""
 
     def __init__(self, claim: Any) -> None:
         self.claim = claim
         self.left = 0
 
     def leave(self) -> None:
-        """
-        Close it.
-        """
+        """Close it."""
         self.left += 1
         self.claim.give()
 
 
 class GateTests(AccountTestCase):
-    """
-    Tests for L{Account} and the L{Gate} of a service that has one.
-    """
+    """Tests for L{Account} and the L{Gate} of a service that has one."""
 
     def gate(self, purpose: Purpose = Purpose.INTERNAL, **given: Any) -> Gate:
-        """
-        A gate that is open.
-        """
+        """A gate that is open."""
         limits = Limits(Bounds(), self.reactor.seconds)
         made = Account(self.account, purpose, "test/tcp", **given)
         gate = Gate("test/tcp", limits, self.host.report, None, account=made)
@@ -396,9 +348,7 @@ class GateTests(AccountTestCase):
         return gate
 
     def test_shortage(self) -> None:
-        """
-        Without enough of them a service takes no client for a moment.
-        """
+        """Without enough of them a service takes no client for a moment."""
         gate = self.gate()
         self.limit = 0
         self.noDescriptors(lambda: self.assertFalse(gate.open()))
@@ -410,9 +360,7 @@ class GateTests(AccountTestCase):
         self.assertTrue(gate.open())
 
     def test_reserve(self) -> None:
-        """
-        What clients keep is not of the reserve.
-        """
+        """What clients keep is not of the reserve."""
         gate = self.gate(each=1)
         claim = self.account.take(LIMIT - RESERVE - OTHERS, Purpose.LISTENER)
         self.open = LIMIT - RESERVE
@@ -442,9 +390,7 @@ class GateTests(AccountTestCase):
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
     def test_raised(self) -> None:
-        """
-        It takes clients again when the limit is raised, which nobody tells it of.
-        """
+        """It takes clients again when the limit is raised, which nobody tells it of."""
         gate = self.gate(each=1)
         while gate.open():
             gate.admit()
@@ -453,9 +399,7 @@ class GateTests(AccountTestCase):
         self.assertTrue(gate.open())
 
     def test_address(self) -> None:
-        """
-        A client of an address that has its share is turned away, and no other.
-        """
+        """A client of an address that has its share is turned away, and no other."""
         gate = self.gate(each=1, bounded=True)
         while gate.admit(PEER):
             self.assertTrue(gate.open())
@@ -468,9 +412,7 @@ class GateTests(AccountTestCase):
         self.assertTrue(gate.admit(PEER))
 
     def test_unbounded(self) -> None:
-        """
-        Addresses have no bound where clients are served by programs.
-        """
+        """Addresses have no bound where clients are served by programs."""
         gate = self.gate(Purpose.CHILD, each=2)
         while gate.open():
             self.assertTrue(gate.admit(PEER))
@@ -494,9 +436,7 @@ class GateTests(AccountTestCase):
         self.assertEqual(len(self.account.leftovers), 0)
 
     def test_noLeftovers(self) -> None:
-        """
-        For what has another share nothing is closed.
-        """
+        """For what has another share nothing is closed."""
         gate = self.gate(each=1)
         claim = self.account.take(1, Purpose.CHILD, "other/tcp")
         leftover = Leftover(claim)

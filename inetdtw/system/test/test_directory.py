@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.system.directory}.
-"""
+"""Tests for L{inetdtw.system.directory}."""
 
 from __future__ import annotations
 
@@ -22,14 +20,10 @@ OTHER = 65533
 
 
 class DirectoryTestCase(ServingTestCase):
-    """
-    A test of L{directory}.
-    """
+    """A test of L{directory}."""
 
     def setUp(self) -> None:
-        """
-        Have a directory, to which others can write, and a file in it.
-        """
+        """Have a directory, to which others can write, and a file in it."""
         super().setUp()
         # Nobody else can have its path lead elsewhere.
         self.folder = tempfile.mkdtemp()
@@ -39,29 +33,21 @@ class DirectoryTestCase(ServingTestCase):
         self.write(self.path, "stale")
 
     def write(self, path: str, text: str) -> None:
-        """
-        Have a file.
-        """
+        """Have a file."""
         with open(path, "w") as file:
             file.write(text)
 
     def read(self, path: str) -> str:
-        """
-        What a file holds.
-        """
+        """What a file holds."""
         with open(path) as file:
             return file.read()
 
 
 class RemoveTests(DirectoryTestCase):
-    """
-    Tests for L{Directory.remove<directory.Directory.remove>}.
-    """
+    """Tests for L{Directory.remove<directory.Directory.remove>}."""
 
     def remove(self, identity: tuple[int, int] | None = None) -> None:
-        """
-        Remove the file; no descriptor is left.
-        """
+        """Remove the file; no descriptor is left."""
         before = openDescriptors()
         try:
             with around(self.path) as (folder, name):
@@ -70,9 +56,7 @@ class RemoveTests(DirectoryTestCase):
             self.assertEqual(openedSince(before), {})
 
     def exchanging(self, name: str, act: Callable[[], object]) -> None:
-        """
-        Have somebody act just before a system call is first made.
-        """
+        """Have somebody act just before a system call is first made."""
         call, todo = getattr(os, name), [act]
 
         def exchanged(*given: Any, **named: Any) -> Any:
@@ -83,16 +67,12 @@ class RemoveTests(DirectoryTestCase):
         self.patch(os, name, exchanged)
 
     def precious(self) -> None:
-        """
-        Put another file in the place of the file.
-        """
+        """Put another file in the place of the file."""
         os.rename(self.path, f"{self.path}.stale")
         self.write(self.path, "precious")
 
     def test_remove(self) -> None:
-        """
-        A file, a link and an empty directory are removed, whoever can write there.
-        """
+        """A file, a link and an empty directory are removed, whoever can write there."""
         for mode in (0o700, 0o777, 0o1777):
             os.chmod(self.folder, mode)
             self.write(self.path, "stale")
@@ -106,9 +86,7 @@ class RemoveTests(DirectoryTestCase):
             self.assertEqual(os.listdir(self.folder), [])
 
     def test_another(self) -> None:
-        """
-        Another file stays.
-        """
+        """Another file stays."""
         identity = identityOf(os.lstat(self.path))
         self.precious()
         self.assertRaises(FileExistsError, self.remove, identity)
@@ -153,9 +131,7 @@ class RemoveTests(DirectoryTestCase):
         self.assertEqual(self.read(self.path), "third")
 
     def test_private(self) -> None:
-        """
-        A directory that others can change is not used for that.
-        """
+        """A directory that others can change is not used for that."""
 
         def opens(path: Any, flags: int, *more: Any, **named: Any) -> int:
             if str(path).startswith(".inetd-"):
@@ -168,23 +144,17 @@ class RemoveTests(DirectoryTestCase):
         self.assertEqual(os.listdir(self.folder), ["file"])
 
     def test_missing(self) -> None:
-        """
-        Nothing is removed where nothing is.
-        """
+        """Nothing is removed where nothing is."""
         os.unlink(self.path)
         with around(self.path) as (folder, name):
             self.assertRaises(FileNotFoundError, folder.remove, name, (0, 0))
 
 
 class OpenedTests(DirectoryTestCase):
-    """
-    Tests for L{opened}.
-    """
+    """Tests for L{opened}."""
 
     def fixed(self, path: str) -> bool:
-        """
-        Whether others cannot have a path lead elsewhere.
-        """
+        """Whether others cannot have a path lead elsewhere."""
         with opened(path) as found:
             about = os.fstat(found.fd)
             self.assertEqual(identityOf(about), identityOf(os.stat(path)))
@@ -206,9 +176,7 @@ class OpenedTests(DirectoryTestCase):
             self.assertEqual(found.entry("x"), f"{inner}/x")
 
     def test_entry(self) -> None:
-        """
-        An entry is one of the same directory when that was moved.
-        """
+        """An entry is one of the same directory when that was moved."""
         inner = os.path.join(self.folder, "a")
         os.mkdir(inner)
         with opened(inner) as found:
@@ -220,9 +188,7 @@ class OpenedTests(DirectoryTestCase):
             self.assertEqual(found.entry("x"), f"{inner}/x")
 
     def test_relative(self) -> None:
-        """
-        A path can be relative.
-        """
+        """A path can be relative."""
         self.addCleanup(os.chdir, os.getcwd())
         os.chdir(self.folder)
         os.mkdir("a")
@@ -232,9 +198,7 @@ class OpenedTests(DirectoryTestCase):
                 self.assertEqual(identityOf(os.fstat(found.fd)), identityOf(about))
 
     def test_links(self) -> None:
-        """
-        Links of this user's are followed, absolute and relative, up to a bound.
-        """
+        """Links of this user's are followed, absolute and relative, up to a bound."""
         inner = os.path.join(self.folder, "a")
         os.mkdir(inner)
         os.symlink("a", f"{inner}.relative")
@@ -249,9 +213,7 @@ class OpenedTests(DirectoryTestCase):
         self.assertEqual(openedSince(before), {})
 
     def test_manyLinks(self) -> None:
-        """
-        As many links are followed as the system follows, and no more.
-        """
+        """As many links are followed as the system follows, and no more."""
         last = os.path.join(self.folder, "0")
         os.mkdir(last)
         for number in range(1, 42):
@@ -264,9 +226,7 @@ class OpenedTests(DirectoryTestCase):
         self.assertRaises(OSError, opened(last).__enter__)
 
     def test_othersLink(self) -> None:
-        """
-        A link of another user is not followed.
-        """
+        """A link of another user is not followed."""
         if os.geteuid() != 0:
             self.skipTest("only root can give it away")
         link = os.path.join(self.folder, "link")
@@ -278,9 +238,7 @@ class OpenedTests(DirectoryTestCase):
 
 
 class ReplaceableTests(DirectoryTestCase):
-    """
-    Tests for L{directory.replaceable}.
-    """
+    """Tests for L{directory.replaceable}."""
 
     def test_owners(self) -> None:
         """

@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.system.executable}.
-"""
+"""Tests for L{inetdtw.system.executable}."""
 
 from __future__ import annotations
 
@@ -29,9 +27,7 @@ ROOT = Identity(0, 0, (0,))
 
 
 class ProgramCase(SynchronousTestCase):
-    """
-    A test with programs in folders that everybody can reach.
-    """
+    """A test with programs in folders that everybody can reach."""
 
     def setUp(self) -> None:
         self.addCleanup(os.umask, os.umask(0o022))
@@ -45,15 +41,11 @@ class ProgramCase(SynchronousTestCase):
             above = os.path.dirname(above)
 
     def path(self, name: str) -> str:
-        """
-        The path of a file.
-        """
+        """The path of a file."""
         return os.path.join(self.folder, name)
 
     def write(self, name: str, mode: int = 0o755) -> str:
-        """
-        Make a program, and the folders that it is in.
-        """
+        """Make a program, and the folders that it is in."""
         path = self.path(name)
         os.makedirs(os.path.dirname(path), mode=0o755, exist_ok=True)
         with open(path, "w") as file:
@@ -63,41 +55,29 @@ class ProgramCase(SynchronousTestCase):
 
 
 class CheckTests(ProgramCase):
-    """
-    Tests for L{check}.
-    """
+    """Tests for L{check}."""
 
     def reasonOf(self, path: str, identity: Identity | None = None) -> str:
-        """
-        Why a program cannot be executed.
-        """
+        """Why a program cannot be executed."""
         return str(self.assertRaises(ProgramMissing, check, path, identity))
 
     def assertAllowed(self, path: str, identity: Identity | None) -> None:
-        """
-        A program can be executed.
-        """
+        """A program can be executed."""
         check(path, identity)
 
     def assertForbidden(self, path: str, identity: Identity) -> None:
-        """
-        A program cannot be executed by somebody, though the daemon can.
-        """
+        """A program cannot be executed by somebody, though the daemon can."""
         check(path, None)
         self.assertEqual(self.reasonOf(path, identity), f"'{path}' may not be executed")
 
     def test_good(self) -> None:
-        """
-        A file that everybody may execute is a program for everybody.
-        """
+        """A file that everybody may execute is a program for everybody."""
         path = self.write("a")
         for identity in (None, STRANGER, ROOT):
             self.assertAllowed(path, identity)
 
     def test_missing(self) -> None:
-        """
-        A file that is not there is no program, and the message names it (item 46).
-        """
+        """A file that is not there is no program, and the message names it (item 46)."""
         path = self.path("a")
         for identity in (None, STRANGER):
             reason = f"'{path}': No such file or directory"
@@ -115,9 +95,7 @@ class CheckTests(ProgramCase):
         self.assertIn("File name too long", self.reasonOf("/" + "a" * 5000))
 
     def test_noFile(self) -> None:
-        """
-        A folder is no program.
-        """
+        """A folder is no program."""
         reason = f"'{self.folder}' is a directory, not a regular file"
         self.assertEqual(self.reasonOf(self.folder), reason)
 
@@ -132,9 +110,7 @@ class CheckTests(ProgramCase):
             self.assertEqual(self.reasonOf(path, identity), reason)
 
     def test_others(self) -> None:
-        """
-        A stranger needs the permission of others.
-        """
+        """A stranger needs the permission of others."""
         self.assertForbidden(self.write("a", 0o770), STRANGER)
         self.assertAllowed(self.write("b", 0o701), STRANGER)
 
@@ -150,9 +126,7 @@ class CheckTests(ProgramCase):
             self.assertForbidden(forbidden, member)
 
     def test_owner(self) -> None:
-        """
-        The owner needs the permission of the owner, and no other one helps her.
-        """
+        """The owner needs the permission of the owner, and no other one helps her."""
         path = self.write("a", 0o700)
         owner = Identity(os.stat(path).st_uid or 54321, 5, (5,))
         if not os.getuid():
@@ -162,9 +136,7 @@ class CheckTests(ProgramCase):
         self.assertRaises(ProgramMissing, check, path, owner)
 
     def test_ownerAlone(self) -> None:
-        """
-        What others may does not help an owner who may not.
-        """
+        """What others may does not help an owner who may not."""
         if os.getuid():
             raise SkipTest("only root may execute what she may not herself")
         path = self.write("a", 0o655)
@@ -172,18 +144,14 @@ class CheckTests(ProgramCase):
         self.assertForbidden(path, STRANGER)
 
     def test_root(self) -> None:
-        """
-        Root needs no permission of hers.
-        """
+        """Root needs no permission of hers."""
         path = self.write("a", 0o700)
         if not os.getuid():
             os.chown(path, 54321, 54321)
         self.assertAllowed(path, ROOT)
 
     def test_folders(self) -> None:
-        """
-        Every folder on the way must let a stranger through.
-        """
+        """Every folder on the way must let a stranger through."""
         path = self.write("a/b/c")
         self.assertAllowed(path, STRANGER)
         for name in ("a/b", "a"):
@@ -193,9 +161,7 @@ class CheckTests(ProgramCase):
         self.assertAllowed(path, STRANGER)
 
     def test_links(self) -> None:
-        """
-        The folders on both sides of a link must let a stranger through.
-        """
+        """The folders on both sides of a link must let a stranger through."""
         self.write("real/program")
         os.mkdir(self.path("links"), 0o755)
         path = self.path("links/program")
@@ -227,9 +193,7 @@ class CheckTests(ProgramCase):
 
 
 class MissingTests(ProgramCase):
-    """
-    Tests for what is said of a program that there is not.
-    """
+    """Tests for what is said of a program that there is not."""
 
     def test_meanwhile(self) -> None:
         """
@@ -243,9 +207,7 @@ class MissingTests(ProgramCase):
 
 
 class ListTests(ProgramCase):
-    """
-    Tests for what permission bits do not say.
-    """
+    """Tests for what permission bits do not say."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -253,15 +215,11 @@ class ListTests(ProgramCase):
             raise SkipTest("only root can ask as another user, and setfacl is needed")
 
     def list(self, entry: str, path: str) -> None:
-        """
-        Add an entry to the access control list of a file.
-        """
+        """Add an entry to the access control list of a file."""
         subprocess.run(["setfacl", "-m", entry, path], check=True)
 
     def test_allowed(self) -> None:
-        """
-        A list allows what the bits do not, also of a folder.
-        """
+        """A list allows what the bits do not, also of a folder."""
         path = self.write("a/b", 0o700)
         os.chmod(self.path("a"), 0o700)
         self.assertRaises(ProgramMissing, check, path, STRANGER)
@@ -273,27 +231,21 @@ class ListTests(ProgramCase):
         self.assertRaises(ProgramMissing, check, path, other)
 
     def test_group(self) -> None:
-        """
-        So it does for a supplementary group.
-        """
+        """So it does for a supplementary group."""
         path = self.write("a", 0o700)
         self.list("g:54399:x", path)
         check(path, Identity(54321, 54321, (54321, 54399)))
         self.assertRaises(ProgramMissing, check, path, STRANGER)
 
     def test_denied(self) -> None:
-        """
-        It forbids what the bits allow.
-        """
+        """It forbids what the bits allow."""
         path = self.write("a")
         self.list("u:54321:r", path)
         self.assertRaises(ProgramMissing, check, path, STRANGER)
         check(path, Identity(54322, 54321, (5,)))
 
     def test_nothingLeft(self) -> None:
-        """
-        Nothing is left of the child that asks.
-        """
+        """Nothing is left of the child that asks."""
         before = openDescriptors()
         self.assertRaises(ProgramMissing, check, self.write("a", 0o700), STRANGER)
         self.assertEqual(openedSince(before), {})
@@ -311,18 +263,14 @@ class TrustedCheckTests(CheckTests):
         self.patch(executable, "isTrusted", lambda path: True)
 
     def assertAllowed(self, path: str, identity: Identity | None) -> None:
-        """
-        A program can be executed, and nobody has to be asked.
-        """
+        """A program can be executed, and nobody has to be asked."""
         asking = self.patch(executable, "mayExecute", lambda *given: self.fail("asked"))
         super().assertAllowed(path, identity)
         asking.restore()
 
 
 class TrustedListTests(ListTests):
-    """
-    Tests for access control lists of what nobody else can change.
-    """
+    """Tests for access control lists of what nobody else can change."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -330,14 +278,10 @@ class TrustedListTests(ListTests):
 
 
 class ForeignTests(ProgramCase):
-    """
-    Tests for L{check} of what its user has a hand in.
-    """
+    """Tests for L{check} of what its user has a hand in."""
 
     def test_asked(self) -> None:
-        """
-        It is looked at as that user only, for a bounded time.
-        """
+        """It is looked at as that user only, for a bounded time."""
         if os.getuid():
             raise SkipTest("only root can ask as another user")
         path = self.write("hers/x", 0o700)
@@ -358,14 +302,10 @@ class ForeignTests(ProgramCase):
 
 
 class CandidatesTests(ProgramCase):
-    """
-    Tests for L{candidates}.
-    """
+    """Tests for L{candidates}."""
 
     def test_candidates(self) -> None:
-        """
-        A path is its only candidate; of a name there is one in each absolute folder.
-        """
+        """A path is its only candidate; of a name there is one in each absolute folder."""
         absolute = Program("/bin/x", ("/sbin",), ("x",))
         self.assertEqual(candidates(absolute), ("/bin/x",))
         named = Program("x", ("/sbin", "", ".", "a", "/bin"), ("x",))
@@ -373,20 +313,14 @@ class CandidatesTests(ProgramCase):
 
 
 class GuessTests(ProgramCase):
-    """
-    Tests for L{guess}.
-    """
+    """Tests for L{guess}."""
 
     def named(self, *folders: str) -> Program:
-        """
-        A program that is looked for.
-        """
+        """A program that is looked for."""
         return Program("x", tuple(map(self.path, folders)), ("x",))
 
     def test_first(self) -> None:
-        """
-        It is the first that anybody may execute, whoever that is.
-        """
+        """It is the first that anybody may execute, whoever that is."""
         self.write("a/x", 0o644)
         os.makedirs(self.path("b/x"))
         path = self.write("c/x", 0o700)
@@ -394,9 +328,7 @@ class GuessTests(ProgramCase):
         self.assertEqual(guess(self.named("missing", "a", "b", "c", "d")), path)
 
     def test_absolute(self) -> None:
-        """
-        A path is itself, if there is a program.
-        """
+        """A path is itself, if there is a program."""
         path = self.write("x", 0o700)
         self.assertEqual(guess(Program(path, (), ("x",))), path)
         for bad, reason in (
@@ -410,17 +342,13 @@ class GuessTests(ProgramCase):
             self.assertEqual(str(why), f"'{bad}'{reason}")
 
     def test_missing(self) -> None:
-        """
-        A name that is nowhere is told with the folders.
-        """
+        """A name that is nowhere is told with the folders."""
         why = self.assertRaises(ProgramMissing, guess, self.named("a", "b"))
         where = f"{self.path('a')}:{self.path('b')}"
         self.assertEqual(str(why), f"'x' is not in the PATH {where}")
 
     def test_hidden(self) -> None:
-        """
-        Where this process may not look there may be one, unless there is one elsewhere.
-        """
+        """Where this process may not look there may be one, unless there is one elsewhere."""
         hidden = self.path("a/x")
         path = self.write("b/x")
         real = os.stat
@@ -436,9 +364,7 @@ class GuessTests(ProgramCase):
         self.assertEqual(guess(Program(hidden, (), ("x",))), hidden)
 
     def test_chroot(self) -> None:
-        """
-        In another root only a process that has it can look.
-        """
+        """In another root only a process that has it can look."""
         named = Program("x", ("/sbin", "/bin"), ("x",))
         self.assertEqual(guess(named, None, self.folder), "/sbin/x")
 
@@ -461,20 +387,14 @@ class GuessTests(ProgramCase):
 
 
 class LocateTests(ProgramCase):
-    """
-    Tests for L{locate}.
-    """
+    """Tests for L{locate}."""
 
     def program(self, name: str, *folders: str) -> Program:
-        """
-        A program, and the folders to look for it in.
-        """
+        """A program, and the folders to look for it in."""
         return Program(name, tuple(map(self.path, folders)), (name,))
 
     def test_absolute(self) -> None:
-        """
-        An absolute path is not looked for.
-        """
+        """An absolute path is not looked for."""
         path = self.write("a/sh")
         self.write("b/sh")
         self.assertEqual(locate(self.program(path, "b"), None), path)
@@ -482,9 +402,7 @@ class LocateTests(ProgramCase):
         self.assertRaises(ProgramMissing, locate, missing, None)
 
     def test_order(self) -> None:
-        """
-        A name is looked for in the folders in turn.
-        """
+        """A name is looked for in the folders in turn."""
         second = self.write("b/x")
         program = self.program("x", "missing", "a", "b")
         self.assertEqual(locate(program, None), second)
@@ -492,9 +410,7 @@ class LocateTests(ProgramCase):
         self.assertEqual(locate(program, None), first)
 
     def test_notExecutable(self) -> None:
-        """
-        What cannot be executed is passed over.
-        """
+        """What cannot be executed is passed over."""
         self.write("a/x", 0o644)
         os.makedirs(self.path("b/x"))
         path = self.write("c/x")
@@ -512,18 +428,14 @@ class LocateTests(ProgramCase):
         self.assertEqual(locate(program, STRANGER), second)
 
     def test_missing(self) -> None:
-        """
-        A name that is in none of the folders is told with all of them (item 46).
-        """
+        """A name that is in none of the folders is told with all of them (item 46)."""
         program = self.program("x", "a", "b")
         problem = self.assertRaises(ProgramMissing, locate, program, None)
         where = f"{self.path('a')}:{self.path('b')}"
         self.assertEqual(str(problem), f"'x' is not in the PATH {where}")
 
     def test_relative(self) -> None:
-        """
-        Folders that are not absolute are passed over.
-        """
+        """Folders that are not absolute are passed over."""
         self.write("bin/x")
         before = os.getcwd()
         self.addCleanup(os.chdir, before)
@@ -533,17 +445,13 @@ class LocateTests(ProgramCase):
             self.assertRaises(ProgramMissing, locate, program, identity)
 
     def test_chroot(self) -> None:
-        """
-        In another root the folders are those there, and the path begins there.
-        """
+        """In another root the folders are those there, and the path begins there."""
         self.write("jail/bin/x")
         program = Program("x", ("/sbin", "/bin"), ("x",))
         jail = self.path("jail")
         self.assertEqual(locate(program, None, jail), "/bin/x")
 
     def test_absoluteInChroot(self) -> None:
-        """
-        In another root an absolute path is left to whoever executes it there.
-        """
+        """In another root an absolute path is left to whoever executes it there."""
         program = Program("/no/such/x", (), ("x",))
         self.assertEqual(locate(program, None, self.folder), "/no/such/x")

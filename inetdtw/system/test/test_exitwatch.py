@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.system.exitwatch}.
-"""
+"""Tests for L{inetdtw.system.exitwatch}."""
 
 from __future__ import annotations
 
@@ -36,35 +34,27 @@ from inetdtw.test.fakes import FakeReactor, ServingTestCase
 
 
 def endedChild() -> int:
-    """
-    The process id of a child that has ended and that nobody has waited for.
-    """
+    """The process id of a child that has ended and that nobody has waited for."""
     pid = os.posix_spawn("/bin/true", ["true"], {})
     os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
     return pid
 
 
 def endedStranger() -> int:
-    """
-    A process id that is nobody's any more.
-    """
+    """A process id that is nobody's any more."""
     with subprocess.Popen([sys.executable, "-c", ""]) as child:
         child.wait()
     return child.pid
 
 
 class PidfdWatchTests(ServingTestCase):
-    """
-    Tests for L{PidfdWatch}.
-    """
+    """Tests for L{PidfdWatch}."""
 
     if not hasPidfds():
         skip = "This system has no pidfds."
 
     def sleeper(self) -> subprocess.Popen[bytes]:
-        """
-        A process that goes on until it is killed.
-        """
+        """A process that goes on until it is killed."""
         process = subprocess.Popen(["/bin/cat"], stdin=subprocess.PIPE)
         assert process.stdin is not None
         self.addCleanup(process.wait)
@@ -73,18 +63,14 @@ class PidfdWatchTests(ServingTestCase):
         return process
 
     def test_interface(self) -> None:
-        """
-        The reactor can read it.
-        """
+        """The reactor can read it."""
         watch = PidfdWatch(self.reactor, os.getpid(), lambda: None)
         self.addCleanup(watch.cancel)
         verifyObject(IReadDescriptor, watch)
         self.assertEqual(watch.logPrefix(), "pidfd")
 
     def test_gone(self) -> None:
-        """
-        It tells once that a process has ended, and leaves nothing behind.
-        """
+        """It tells once that a process has ended, and leaves nothing behind."""
         process = self.sleeper()
         told: list[None] = []
 
@@ -119,9 +105,7 @@ class PidfdWatchTests(ServingTestCase):
         self.assertEqual(dropped, ["pidfd"] * 2)
 
     def test_cancelDropped(self) -> None:
-        """
-        Nothing is told after it was cancelled.
-        """
+        """Nothing is told after it was cancelled."""
         for turns in (0, 1):
             watch = PidfdWatch(self.reactor, os.getpid(), lambda: self.fail("told"))
             watch.connectionLost(Failure(CONNECTION_LOST))
@@ -144,9 +128,7 @@ class PidfdWatchTests(ServingTestCase):
         self.assertEqual(statuses, [0])
 
     def test_cancel(self) -> None:
-        """
-        Nothing is told after it was cancelled, which may be done twice.
-        """
+        """Nothing is told after it was cancelled, which may be done twice."""
         pid = endedChild()
         self.addCleanup(os.waitpid, pid, 0)
 
@@ -172,23 +154,17 @@ class PidfdWatchTests(ServingTestCase):
         self.assertEqual(self.reactor.getReaders(), [])
 
     def test_nobody(self) -> None:
-        """
-        A process that is not there cannot be waited for.
-        """
+        """A process that is not there cannot be waited for."""
         pid = endedStranger()
         self.assertRaises(OSError, PidfdWatch, self.reactor, pid, lambda: None)
         self.assertEqual(self.reactor.getReaders(), [])
 
 
 class PollWatchTests(SynchronousTestCase):
-    """
-    Tests for L{PollWatch}.
-    """
+    """Tests for L{PollWatch}."""
 
     def setUp(self) -> None:
-        """
-        Have processes that are there or not as the test says.
-        """
+        """Have processes that are there or not as the test says."""
         self.reactor = FakeReactor()
         self.answer: Exception | None = None
         self.polls = Polls(self.reactor)
@@ -199,29 +175,21 @@ class PollWatchTests(SynchronousTestCase):
         self.patch(os, "waitid", self.waitid)
 
     def kill(self, pid: int, number: int) -> None:
-        """
-        A kill(2) that must not do anything.
-        """
+        """A kill(2) that must not do anything."""
         self.assertEqual((pid, number), (4, 0))
         if self.answer is not None:
             raise self.answer
 
     def waitid(self, *arguments: Any) -> None:
-        """
-        A waitid(2) to which the process is a stranger.
-        """
+        """A waitid(2) to which the process is a stranger."""
         raise ChildProcessError
 
     def watch(self) -> PollWatch:
-        """
-        Wait for the process.
-        """
+        """Wait for the process."""
         return PollWatch(self.polls, 4, lambda: self.told.append(None))
 
     def test_gone(self) -> None:
-        """
-        A process that is not there any more is missed at the next look, once.
-        """
+        """A process that is not there any more is missed at the next look, once."""
         self.watch()
         self.reactor.advance(INTERVAL)
         self.assertEqual(self.told, [])
@@ -232,9 +200,7 @@ class PollWatchTests(SynchronousTestCase):
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
     def test_anotherUser(self) -> None:
-        """
-        A process that may not be touched is there.
-        """
+        """A process that may not be touched is there."""
         self.watch()
         self.answer = PermissionError()
         self.reactor.advance(INTERVAL)
@@ -244,18 +210,14 @@ class PollWatchTests(SynchronousTestCase):
         self.assertEqual(self.told, [None])
 
     def test_notTouched(self) -> None:
-        """
-        So it is with one that may not be touched from the beginning.
-        """
+        """So it is with one that may not be touched from the beginning."""
         self.answer = PermissionError()
         self.watch()
         self.reactor.advance(INTERVAL)
         self.assertEqual(self.told, [])
 
     def test_another(self) -> None:
-        """
-        A process that has the same process id, and was started later, is another one.
-        """
+        """A process that has the same process id, and was started later, is another one."""
         self.watch()
         self.reactor.advance(INTERVAL)
         self.assertEqual(self.told, [])
@@ -264,27 +226,21 @@ class PollWatchTests(SynchronousTestCase):
         self.assertEqual(self.told, [None])
 
     def test_unreaped(self) -> None:
-        """
-        A process that nobody has waited for has ended.
-        """
+        """A process that nobody has waited for has ended."""
         self.watch()
         self.start = ENDED
         self.reactor.advance(INTERVAL)
         self.assertEqual(self.told, [None])
 
     def test_unknown(self) -> None:
-        """
-        A process is not taken for another one where nothing says when it was started.
-        """
+        """A process is not taken for another one where nothing says when it was started."""
         self.watch()
         self.start = None
         self.reactor.advance(INTERVAL)
         self.assertEqual(self.told, [])
 
     def test_many(self) -> None:
-        """
-        One timer is for all processes.
-        """
+        """One timer is for all processes."""
         watches = [self.watch() for _ in range(3)]
         self.assertEqual(len(self.reactor.getDelayedCalls()), 1)
         watches[0].cancel()
@@ -294,9 +250,7 @@ class PollWatchTests(SynchronousTestCase):
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
     def test_cancel(self) -> None:
-        """
-        Nothing is told after it was cancelled, which may be done twice.
-        """
+        """Nothing is told after it was cancelled, which may be done twice."""
         watch = self.watch()
         watch.cancel()
         watch.cancel()
@@ -306,40 +260,30 @@ class PollWatchTests(SynchronousTestCase):
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
     def test_nobody(self) -> None:
-        """
-        A process that is not there cannot be waited for.
-        """
+        """A process that is not there cannot be waited for."""
         self.answer = ProcessLookupError()
         self.assertRaises(OSError, self.watch)
 
 
 class ZombieTests(SynchronousTestCase):
-    """
-    Tests for L{PollWatch} and a child of this process.
-    """
+    """Tests for L{PollWatch} and a child of this process."""
 
     if not hasattr(os, "waitid"):
         skip = "This system cannot look at a child without waiting for it."
 
     def test_zombie(self) -> None:
-        """
-        A child that has ended has ended, though nobody has waited for it yet.
-        """
+        """A child that has ended has ended, though nobody has waited for it yet."""
         pid = endedChild()
         self.addCleanup(os.waitpid, pid, 0)
         self.notices(pid)
 
     def test_noProc(self) -> None:
-        """
-        So it is where no proc file system says that.
-        """
+        """So it is where no proc file system says that."""
         self.patch(watching, "_startOf", lambda pid: None)
         self.test_zombie()
 
     def notices(self, pid: int) -> None:
-        """
-        Assert that the end of a process is noticed, once.
-        """
+        """Assert that the end of a process is noticed, once."""
         reactor = FakeReactor()
         told: list[None] = []
         PollWatch(Polls(reactor), pid, lambda: told.append(None))
@@ -349,9 +293,7 @@ class ZombieTests(SynchronousTestCase):
 
 
 class StartTests(SynchronousTestCase):
-    """
-    Tests for when a process was started.
-    """
+    """Tests for when a process was started."""
 
     if not os.path.exists("/proc/self/stat"):
         skip = "This system has no proc file system as Linux has it."
@@ -371,23 +313,17 @@ class StartTests(SynchronousTestCase):
             self.assertEqual(file.read().split(")")[1].split()[19], before)
 
     def test_ended(self) -> None:
-        """
-        One that nobody has waited for is known to have ended.
-        """
+        """One that nobody has waited for is known to have ended."""
         pid = endedChild()
         self.addCleanup(os.waitpid, pid, 0)
         self.assertEqual(watching._startOf(pid), ENDED)
 
 
 class ExitsTests(ServingTestCase):
-    """
-    Tests for L{Exits}.
-    """
+    """Tests for L{Exits}."""
 
     def test_best(self) -> None:
-        """
-        A process is waited for through a pidfd where there are any.
-        """
+        """A process is waited for through a pidfd where there are any."""
         watch = Exits(self.reactor).watch(os.getpid(), lambda: None)
         self.addCleanup(watch.cancel)
         self.assertIsInstance(watch, PidfdWatch if hasPidfds() else PollWatch)
@@ -405,9 +341,7 @@ class ExitsTests(ServingTestCase):
         self.notices()
 
     def test_noPidfds(self) -> None:
-        """
-        So it is where there are no pidfds.
-        """
+        """So it is where there are no pidfds."""
         if hasattr(os, "pidfd_open"):
             self.patch(os, "pidfd_open", None)
             del os.pidfd_open
@@ -454,23 +388,17 @@ class ExitsTests(ServingTestCase):
         test_share.skip = "This system has no pidfds."  # type: ignore[attr-defined]
 
     def test_nobody(self) -> None:
-        """
-        A process that is not there cannot be waited for.
-        """
+        """A process that is not there cannot be waited for."""
         exits = Exits(self.reactor)
         self.assertRaises(OSError, exits.watch, endedStranger(), lambda: None)
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
 
 class PidfdsTests(ServingTestCase):
-    """
-    Tests for L{hasPidfds}.
-    """
+    """Tests for L{hasPidfds}."""
 
     def test_none(self) -> None:
-        """
-        There are none where Python or the system has none.
-        """
+        """There are none where Python or the system has none."""
 
         def pidfd_open(pid: int) -> int:
             raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))

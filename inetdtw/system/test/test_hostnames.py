@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.system.hostnames}.
-"""
+"""Tests for L{inetdtw.system.hostnames}."""
 
 from __future__ import annotations
 
@@ -30,14 +28,10 @@ FOUR, SIX = socket.AF_INET, socket.AF_INET6
 
 
 class NumericTests(SynchronousTestCase):
-    """
-    Tests for L{numeric}.
-    """
+    """Tests for L{numeric}."""
 
     def hosts(self, host: str) -> list[str]:
-        """
-        The addresses of a host.
-        """
+        """The addresses of a host."""
         found = numeric(host, None, type=socket.SOCK_STREAM)
         return [where[0] for _, _, _, _, where in found]
 
@@ -50,16 +44,12 @@ class NumericTests(SynchronousTestCase):
             self.assertEqual(self.hosts(host), [host])
 
     def test_names(self) -> None:
-        """
-        A name must be looked up, whatever hosts(5) says.
-        """
+        """A name must be looked up, whatever hosts(5) says."""
         for host in ("localhost", "a.example", "a.example.", "1.2.3.a4"):
             self.assertRaises(NameWanted, self.hosts, host)
 
     def test_neither(self) -> None:
-        """
-        What can be neither is an error.
-        """
+        """What can be neither is an error."""
         for host in (
             "1.2.3.4.5",
             "300.1.1.1",
@@ -73,14 +63,10 @@ class NumericTests(SynchronousTestCase):
 
 
 class HostNamesTests(SynchronousTestCase):
-    """
-    Tests for L{HostNames}.
-    """
+    """Tests for L{HostNames}."""
 
     def setUp(self) -> None:
-        """
-        Have look-ups that end when a test says so.
-        """
+        """Have look-ups that end when a test says so."""
         self.now = 0.0
         self.answers = 0
         self.threads: list[Callable[[], None]] = []
@@ -93,38 +79,28 @@ class HostNamesTests(SynchronousTestCase):
         )
 
     def answered(self) -> None:
-        """
-        Count the answers.
-        """
+        """Count the answers."""
         self.answers += 1
 
     def getaddrinfo(self, *arguments: Any, **keywords: Any) -> list[Any]:
-        """
-        Look a name up, unless that is to fail.
-        """
+        """Look a name up, unless that is to fail."""
         if self.failure is not None:
             raise self.failure
         return getaddrinfo(*arguments, **keywords)
 
     def end(self) -> dict[str, str]:
-        """
-        Have all look-ups end.
-        """
+        """Have all look-ups end."""
         while self.threads:
             self.threads.pop(0)()
         return self.names.collect()
 
     def at(self, host: str, family: int = FOUR, dual: bool = False) -> list[str]:
-        """
-        The addresses of a name.
-        """
+        """The addresses of a name."""
         address = Address(family, host, 7, dual, isName=True)
         return [str(each) for each in self.names.at(address)]
 
     def missing(self, host: str, family: int = FOUR) -> str:
-        """
-        Why a name has no addresses.
-        """
+        """Why a name has no addresses."""
         return self.names.missing(Address(family, host, 7, isName=True))
 
     def test_found(self) -> None:
@@ -142,16 +118,12 @@ class HostNamesTests(SynchronousTestCase):
         self.assertEqual(self.at("many", SIX, True), [*four, "[2001:db8::6]:7"])
 
     def test_numeric(self) -> None:
-        """
-        A numeric address is what it is.
-        """
+        """A numeric address is what it is."""
         address = Address(FOUR, "192.0.2.1", 7)
         self.assertEqual(self.names.at(address), (address,))
 
     def test_once(self) -> None:
-        """
-        A name that is being looked up is not looked up a second time meanwhile.
-        """
+        """A name that is being looked up is not looked up a second time meanwhile."""
         self.names.ask(["four", "four"])
         address = Address(FOUR, "four", 7, isName=True)
         said = f"host name look-up: {PENDING}"
@@ -162,9 +134,7 @@ class HostNamesTests(SynchronousTestCase):
         self.assertEqual(len(self.threads), 1)
 
     def test_failed(self) -> None:
-        """
-        The reason is known of a look-up that failed, whatever it failed with.
-        """
+        """The reason is known of a look-up that failed, whatever it failed with."""
         for failure, reason in (
             (socket.gaierror(-2, "Name or service not known"), None),
             (UnicodeError("label too long"), None),
@@ -178,9 +148,7 @@ class HostNamesTests(SynchronousTestCase):
             self.assertEqual(self.at("four"), ["four:7"])
 
     def test_otherFamily(self) -> None:
-        """
-        A name without an address in the family is told with it.
-        """
+        """A name without an address in the family is told with it."""
         self.names.ask(["four", "six"])
         self.end()
         for host, family, version in (("four", SIX, "IPv6"), ("six", FOUR, "IPv4")):
@@ -189,9 +157,7 @@ class HostNamesTests(SynchronousTestCase):
             self.assertEqual(self.missing(host, family), reason)
 
     def test_stale(self) -> None:
-        """
-        A name keeps its addresses when it is looked up again in vain.
-        """
+        """A name keeps its addresses when it is looked up again in vain."""
         self.names.ask(["four"])
         self.end()
         self.failure = OSError(11, "no DNS")
@@ -200,9 +166,7 @@ class HostNamesTests(SynchronousTestCase):
         self.assertEqual(self.at("four"), ["192.0.2.4:7"])
 
     def test_order(self) -> None:
-        """
-        The same addresses in another order change nothing; others do.
-        """
+        """The same addresses in another order change nothing; others do."""
         found = [[1, 2], [2, 1], [3]]
 
         def turning(*_: object, **__: object) -> list[Any]:
@@ -236,9 +200,7 @@ class HostNamesTests(SynchronousTestCase):
         self.assertEqual(self.threads, [])
 
     def test_noThread(self) -> None:
-        """
-        Where there can be no thread, that is the reason.
-        """
+        """Where there can be no thread, that is the reason."""
 
         def start(call: object) -> None:
             raise RuntimeError("can't start new thread")
@@ -251,9 +213,7 @@ class HostNamesTests(SynchronousTestCase):
         self.assertEqual(names.missing(address), reason)
 
     def test_keep(self) -> None:
-        """
-        Names that are not wanted any more are forgotten.
-        """
+        """Names that are not wanted any more are forgotten."""
         self.names.ask(["four", "many"])
         self.end()
         self.names.keep(["many"])
@@ -261,9 +221,7 @@ class HostNamesTests(SynchronousTestCase):
         self.assertEqual(len(self.at("many")), 2)
 
     def test_wait(self) -> None:
-        """
-        It can be waited for answers, up to a time, in real threads.
-        """
+        """It can be waited for answers, up to a time, in real threads."""
         stuck = threading.Event()
 
         def slow(host: str, *arguments: Any, **keywords: Any) -> list[Any]:

@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.system.lookups}.
-"""
+"""Tests for L{inetdtw.system.lookups}."""
 
 from __future__ import annotations
 
@@ -33,25 +31,19 @@ ALPINE = lookups(uid=1000, gid=1000)
 
 
 class LookupsCase(SynchronousTestCase):
-    """
-    A test for look-ups that fail.
-    """
+    """A test for look-ups that fail."""
 
     def assertFails(
         self, field: str, reason: str, call: Callable[..., object], *arguments: Any
     ) -> None:
-        """
-        A call raises a L{NotFound} about this field.
-        """
+        """A call raises a L{NotFound} about this field."""
         problem = self.assertRaises(NotFound, call, *arguments)
         self.assertEqual(problem.field, field)
         self.assertIn(reason, problem.reason)
 
 
 class RootAccountTests(LookupsCase):
-    """
-    Tests for the accounts that a daemon of root's can give.
-    """
+    """Tests for the accounts that a daemon of root's can give."""
 
     def test_user(self) -> None:
         """
@@ -65,65 +57,49 @@ class RootAccountTests(LookupsCase):
         self.assertEqual(account("alpine", None, ROOT), wanted)
 
     def test_noShell(self) -> None:
-        """
-        A user without a shell has the standard one.
-        """
+        """A user without a shell has the standard one."""
         login = account("nobody", None, ROOT).login
         self.assertEqual(login, Login("nobody", "/home/nobody", "/bin/sh"))
 
     def test_group(self) -> None:
-        """
-        A group replaces the user's own, with her supplementary groups (item 41).
-        """
+        """A group replaces the user's own, with her supplementary groups (item 41)."""
         found = account("alpine", "daemon", ROOT)
         self.assertEqual(found.identity, Identity(1000, 1, (1, 8, 100)))
 
     def test_dot(self) -> None:
-        """
-        A dot divides a user and a group like a colon (item 17).
-        """
+        """A dot divides a user and a group like a colon (item 17)."""
         wanted = account("alpine", "daemon", ROOT)
         self.assertEqual(account("alpine.daemon", None, ROOT), wanted)
 
     def test_userWithDot(self) -> None:
-        """
-        If there is a user with the dot in her name, she is meant (item 17).
-        """
+        """If there is a user with the dot in her name, she is meant (item 17)."""
         found = account("first.last", None, ROOT)
         self.assertEqual(found.identity, Identity(1002, 100, (100,)))
         found = account("first.last.mail", None, ROOT)
         self.assertEqual(found.identity, Identity(1002, 8, (8,)))
 
     def test_dotWithGroup(self) -> None:
-        """
-        With a group behind a colon, a dot is part of the user's name (item 17).
-        """
+        """With a group behind a colon, a dot is part of the user's name (item 17)."""
         found = account("first.last", "mail", ROOT)
         self.assertEqual(found.identity, Identity(1002, 8, (8,)))
         reason = "there is no user 'alpine.daemon'"
         self.assertFails("user", reason, account, "alpine.daemon", "mail", ROOT)
 
     def test_unknownUser(self) -> None:
-        """
-        A user that does not exist is told by the name that was written (item 18).
-        """
+        """A user that does not exist is told by the name that was written (item 18)."""
         for name in ("carl", "carl.mail", "1000", "carl\0"):
             reason = f"there is no user '{name}'; service ignored"
             self.assertFails("user", reason, account, name, None, ROOT)
 
     def test_unknownGroup(self) -> None:
-        """
-        A group that does not exist is told by its name (item 18).
-        """
+        """A group that does not exist is told by its name (item 18)."""
         reason = "there is no group 'crew'; service ignored"
         self.assertFails("group", reason, account, "alpine", "crew", ROOT)
         self.assertFails("group", reason, account, "alpine.crew", None, ROOT)
         self.assertFails("group", reason, account, "-", "crew", ROOT)
 
     def test_root(self) -> None:
-        """
-        Root, by whatever name, takes nothing on.
-        """
+        """Root, by whatever name, takes nothing on."""
         for name in ("root", "-", "toor"):
             self.assertEqual(account(name, None, ROOT), Account())
 
@@ -138,16 +114,12 @@ class RootAccountTests(LookupsCase):
             self.assertEqual(found, Account(Identity(0, 1, (1,))))
 
     def test_daemonWithGroup(self) -> None:
-        """
-        The daemon's own user can have another group.
-        """
+        """The daemon's own user can have another group."""
         found = account("-", "mail", ROOT)
         self.assertEqual(found, Account(Identity(0, 8, (8,))))
 
     def test_groups(self) -> None:
-        """
-        The supplementary groups can be none but the first one, or named.
-        """
+        """The supplementary groups can be none but the first one, or named."""
         found = account("alpine", None, ROOT, ("no",))
         self.assertEqual(found.identity, Identity(1000, 1000, (1000,)))
         found = account("alpine", "mail", ROOT, ("daemon", "users"))
@@ -156,23 +128,17 @@ class RootAccountTests(LookupsCase):
         self.assertEqual(found, Account(Identity(0, 0, (0, 8))))
 
     def test_unknownGroups(self) -> None:
-        """
-        A supplementary group that does not exist is told by its name.
-        """
+        """A supplementary group that does not exist is told by its name."""
         reason = "there is no group 'crew'"
         groups = ("mail", "crew")
         self.assertFails("groups", reason, account, "alpine", None, ROOT, groups)
 
 
 class OwnAccountTests(LookupsCase):
-    """
-    Tests for the accounts that a daemon of an ordinary user's can give.
-    """
+    """Tests for the accounts that a daemon of an ordinary user's can give."""
 
     def test_own(self) -> None:
-        """
-        The user who runs the daemon takes nothing on, by her name or without it.
-        """
+        """The user who runs the daemon takes nothing on, by her name or without it."""
         for name in ("alpine", "-", "alpine.alpine"):
             self.assertEqual(account(name, None, ALPINE), Account())
         self.assertEqual(account("alpine", "alpine", ALPINE), Account())
@@ -188,31 +154,23 @@ class OwnAccountTests(LookupsCase):
         self.assertEqual(account("-", "mail", ask), Account())
 
     def test_others(self) -> None:
-        """
-        Any other user is refused with a message that says so, and what would do.
-        """
+        """Any other user is refused with a message that says so, and what would do."""
         for name in ("root", "beth", "beth.mail"):
             user = name.partition(".")[0]
             reason = f"only root can run a service as '{user}'; service ignored ('-' is"
             self.assertFails("user", reason, account, name, None, ALPINE)
 
     def test_unknownUser(self) -> None:
-        """
-        A user that does not exist is told as one (item 18).
-        """
+        """A user that does not exist is told as one (item 18)."""
         self.assertFails("user", "there is no user", account, "carl", None, ALPINE)
 
     def test_otherGroup(self) -> None:
-        """
-        Any other group is refused, her own supplementary ones too.
-        """
+        """Any other group is refused, her own supplementary ones too."""
         for user, group in (("alpine", "mail"), ("alpine.mail", None), ("-", "mail")):
             self.assertFails("group", "only root can", account, user, group, ALPINE)
 
     def test_groups(self) -> None:
-        """
-        Supplementary groups cannot be chosen.
-        """
+        """Supplementary groups cannot be chosen."""
         for user in ("alpine", "-"):
             for groups in (("no",), ("mail",)):
                 self.assertFails(
@@ -221,35 +179,25 @@ class OwnAccountTests(LookupsCase):
 
 
 class IdTests(LookupsCase):
-    """
-    Tests for the ids of a UNIX socket's owner and group.
-    """
+    """Tests for the ids of a UNIX socket's owner and group."""
 
     def test_ids(self) -> None:
-        """
-        Names become ids.
-        """
+        """Names become ids."""
         self.assertEqual(userId("beth", ROOT), 1001)
         self.assertEqual(groupId("socket_group", "mail", ROOT), 8)
 
     def test_unknown(self) -> None:
-        """
-        Names that do not exist are told with their fields.
-        """
+        """Names that do not exist are told with their fields."""
         self.assertFails("socket_user", "no user 'carl'", userId, "carl", ROOT)
         reason = "no group 'crew'"
         self.assertFails("x", reason, groupId, "x", "crew", ROOT)
 
 
 class OwnerTests(LookupsCase):
-    """
-    Tests for who can give a socket away.
-    """
+    """Tests for who can give a socket away."""
 
     def test_owner(self) -> None:
-        """
-        Root can give it to everybody, others to themselves and to their groups.
-        """
+        """Root can give it to everybody, others to themselves and to their groups."""
         for uid, gid in ((-1, -1), (1000, 1000), (1000, 8), (-1, 100)):
             self.assertEqual(notGiven(uid, gid, ALPINE), [])
         self.assertEqual(notGiven(0, 1, ROOT), [])
@@ -258,71 +206,53 @@ class OwnerTests(LookupsCase):
 
 
 class PortTests(LookupsCase):
-    """
-    Tests for ports.
-    """
+    """Tests for ports."""
 
     def test_number(self) -> None:
-        """
-        A number is itself, 0 included (item 1).
-        """
+        """A number is itself, 0 included (item 1)."""
         for text, number in (("0", 0), ("7007", 7007), ("65535", 65535), ("007", 7)):
             self.assertEqual(port(text, "tcp", ROOT), number)
 
     def test_badNumber(self) -> None:
-        """
-        A number that is no port is told with the range.
-        """
+        """A number that is no port is told with the range."""
         for text in ("65536", "100000", "9" * 5000):
             reason = f"'{text}' is not a port from 0 to 65535"
             self.assertFails("service", reason, port, text, "tcp", ROOT)
 
     def test_name(self) -> None:
-        """
-        A name of services(5) or an alias is its port for the protocol (item 2).
-        """
+        """A name of services(5) or an alias is its port for the protocol (item 2)."""
         self.assertEqual(port("http", "tcp", ROOT), 80)
         self.assertEqual(port("www", "tcp", ROOT), 80)
         self.assertEqual(port("tftp", "udp", ROOT), 69)
 
     def test_unknownName(self) -> None:
-        """
-        A name that is not in services(5) for the protocol is told with both (item 3).
-        """
+        """A name that is not in services(5) for the protocol is told with both (item 3)."""
         for name in ("nosuch", "tftp", "", "-1", "+7", "\u0667", "a\0"):
             reason = f"'{name}' over tcp is not in services(5); a port number would do"
             self.assertFails("service", reason, port, name, "tcp", ROOT)
 
     def test_hostileName(self) -> None:
-        """
-        A name that the system cannot even look for is not there.
-        """
+        """A name that the system cannot even look for is not there."""
         ask = replace(ROOT, getservbyname=socket.getservbyname)
         for name in ("a\0", "\ud800"):
             self.assertFails("service", "not in services", port, name, "tcp", ask)
 
 
 class AddressTests(LookupsCase):
-    """
-    Tests for addresses.
-    """
+    """Tests for addresses."""
 
     FOUR = (socket.AF_INET,)
     SIX = (socket.AF_INET6,)
 
     def test_numeric(self) -> None:
-        """
-        A numeric address is itself.
-        """
+        """A numeric address is itself."""
         found = addresses("127.0.0.1", self.FOUR, ROOT)
         self.assertEqual(found, [(socket.AF_INET, "127.0.0.1")])
         found = addresses("::1", self.SIX, ROOT)
         self.assertEqual(found, [(socket.AF_INET6, "::1")])
 
     def test_name(self) -> None:
-        """
-        A name is each of its addresses in the wanted families, in order.
-        """
+        """A name is each of its addresses in the wanted families, in order."""
         four = [(socket.AF_INET, "192.0.2.4"), (socket.AF_INET, "192.0.2.5")]
         six = [(socket.AF_INET6, "2001:db8::6")]
         self.assertEqual(addresses("many", self.FOUR, ROOT), four)
@@ -330,9 +260,7 @@ class AddressTests(LookupsCase):
         self.assertEqual(addresses("many", self.SIX + self.FOUR, ROOT), four + six)
 
     def test_once(self) -> None:
-        """
-        An address that the system gives twice counts once.
-        """
+        """An address that the system gives twice counts once."""
 
         def twice(*arguments: Any, **keywords: Any) -> list[Any]:
             return 2 * ROOT.getaddrinfo(*arguments, **keywords)
@@ -341,9 +269,7 @@ class AddressTests(LookupsCase):
         self.assertEqual(len(addresses("four", self.FOUR, ask)), 1)
 
     def test_interfaces(self) -> None:
-        """
-        An address of one link is another one on each interface.
-        """
+        """An address of one link is another one on each interface."""
 
         def both(*arguments: Any, **keywords: Any) -> list[Any]:
             return [
@@ -357,9 +283,7 @@ class AddressTests(LookupsCase):
         self.assertEqual(found, [f"fe80::1%{name}", f"fe80::1%{1 << 30}"])
 
     def test_otherFamily(self) -> None:
-        """
-        A host without an address in the family is told with it.
-        """
+        """A host without an address in the family is told with it."""
         for host, families, version in (
             *(("six", self.FOUR, "IPv4"), ("::1", self.FOUR, "IPv4")),
             *(("four", self.SIX, "IPv6"), ("127.0.0.1", self.SIX, "IPv6")),
@@ -368,16 +292,12 @@ class AddressTests(LookupsCase):
             self.assertFails("bind", reason, addresses, host, families, ROOT)
 
     def test_unknown(self) -> None:
-        """
-        A host that does not exist is told with the system's reason.
-        """
+        """A host that does not exist is told with the system's reason."""
         reason = "'nowhere': Name or service not known"
         self.assertFails("bind", reason, addresses, "nowhere", self.FOUR, ROOT)
 
     def test_hostile(self) -> None:
-        """
-        A name that the system cannot even look for does not exist.
-        """
+        """A name that the system cannot even look for does not exist."""
         for ask in (ROOT, replace(ROOT, getaddrinfo=socket.getaddrinfo)):
             for host in ("a" * 64, "\ud800"):
                 reason = f"'{host}': "
@@ -385,14 +305,10 @@ class AddressTests(LookupsCase):
 
 
 class ThisProcessTests(SynchronousTestCase):
-    """
-    Tests for the system's own answers.
-    """
+    """Tests for the system's own answers."""
 
     def test_ids(self) -> None:
-        """
-        They are those of this process, with a copy of its environment.
-        """
+        """They are those of this process, with a copy of its environment."""
         ask = Lookups.ofThisProcess()
         self.assertEqual((ask.uid, ask.gid), (os.geteuid(), os.getegid()))
         self.assertEqual(ask.environ, dict(os.environ))
@@ -409,21 +325,15 @@ class ThisProcessTests(SynchronousTestCase):
         self.assertEqual(found, [(socket.AF_INET, "127.0.0.1")])
 
     def test_hardLimit(self) -> None:
-        """
-        The hard limit of a resource is a number, or -1.
-        """
+        """The hard limit of a resource is a number, or -1."""
         self.assertGreaterEqual(Lookups.ofThisProcess().hardLimit("RLIMIT_NOFILE"), -1)
 
 
 class RememberingTests(SynchronousTestCase):
-    """
-    Tests for L{Lookups.remembering}.
-    """
+    """Tests for L{Lookups.remembering}."""
 
     def test_once(self) -> None:
-        """
-        Every name is asked for once, also one that there is not.
-        """
+        """Every name is asked for once, also one that there is not."""
         asked: list[str] = []
 
         def getpwnam(name: str) -> Any:

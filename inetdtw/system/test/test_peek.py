@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.system.peek}.
-"""
+"""Tests for L{inetdtw.system.peek}."""
 
 from __future__ import annotations
 
@@ -32,14 +30,10 @@ from inetdtw.test.fakes import (
 
 
 class PendingDatagramTests(ServingTestCase):
-    """
-    Tests for L{PendingDatagram}.
-    """
+    """Tests for L{PendingDatagram}."""
 
     def setUp(self) -> None:
-        """
-        Have a socket to send to.
-        """
+        """Have a socket to send to."""
         super().setUp()
         self.server = self.closing(listening(makeDatagrams()))
         self.pending = PendingDatagram(self.server)
@@ -57,24 +51,18 @@ class PendingDatagramTests(ServingTestCase):
         return self.pending.left()
 
     def test_nothing(self) -> None:
-        """
-        When there is nothing, nothing was left.
-        """
+        """When there is nothing, nothing was left."""
         self.assertFalse(self.turn(False))
         self.assertFalse(self.pending.seen)
 
     def test_twice(self) -> None:
-        """
-        What two programs in turn have left was left.
-        """
+        """What two programs in turn have left was left."""
         self.sender.send(b"1")
         self.assertEqual([self.turn(False), self.turn(False)], [False, True])
         self.assertTrue(self.pending.seen)
 
     def test_alike(self) -> None:
-        """
-        Another datagram that is alike is another one.
-        """
+        """Another datagram that is alike is another one."""
         for _ in range(4):
             self.sender.send(b"1")
         turns = [self.turn(took) for took in (False, True, False, True, True, False)]
@@ -82,9 +70,7 @@ class PendingDatagramTests(ServingTestCase):
         self.assertTrue(self.turn(False))
 
     def test_vanished(self) -> None:
-        """
-        What somebody else has taken between two turns was not left.
-        """
+        """What somebody else has taken between two turns was not left."""
         self.sender.send(b"1")
         self.assertFalse(self.turn(False))
         self.server.recv(100)
@@ -105,9 +91,7 @@ class PendingDatagramTests(ServingTestCase):
             self.assertEqual(received[:2], (data, []))
 
     def test_discard(self) -> None:
-        """
-        What is thrown away is the first, and its sender is told.
-        """
+        """What is thrown away is the first, and its sender is told."""
         self.sender.send(b"1")
         self.sender.send(b"2")
         self.assertEqual(self.pending.discard(), self.sender.getsockname())
@@ -116,14 +100,10 @@ class PendingDatagramTests(ServingTestCase):
 
 
 class UnixDatagramTests(ServingTestCase):
-    """
-    Tests for L{PendingDatagram} and UNIX sockets, whose clients can send descriptors.
-    """
+    """Tests for L{PendingDatagram} and UNIX sockets, whose clients can send descriptors."""
 
     def setUp(self) -> None:
-        """
-        Have a datagram with descriptors in a socket.
-        """
+        """Have a datagram with descriptors in a socket."""
         super().setUp()
         service = makeUnix(self.mktemp(), socktype=socket.SOCK_DGRAM)
         self.server = self.closing(listening(service))
@@ -133,9 +113,7 @@ class UnixDatagramTests(ServingTestCase):
         self.pending = PendingDatagram(self.server)
 
     def send(self) -> None:
-        """
-        Send one.
-        """
+        """Send one."""
         ancillary = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, self.rights)]
         self.sender.sendmsg([b"1"], ancillary)
 
@@ -149,9 +127,7 @@ class UnixDatagramTests(ServingTestCase):
         return self.pending.left()
 
     def test_rights(self) -> None:
-        """
-        Who looks gets none of them, and the program gets all.
-        """
+        """Who looks gets none of them, and the program gets all."""
         before = openDescriptors()
         self.assertEqual([self.look(), self.look()], [False, True])
         self.assertEqual(openedSince(before), {})
@@ -162,27 +138,21 @@ class UnixDatagramTests(ServingTestCase):
             self.closing(socket.socket(fileno=fd))
 
     def test_alike(self) -> None:
-        """
-        Another one that is alike is another one.
-        """
+        """Another one that is alike is another one."""
         self.send()
         self.assertFalse(self.look())
         self.server.recv(9)
         self.assertFalse(self.look())
 
     def test_noStamps(self) -> None:
-        """
-        Nor does who looks get any where the system does not tell the time.
-        """
+        """Nor does who looks get any where the system does not tell the time."""
         self.patch(peek, "_SO_TIMESTAMPNS", -1)
         before = openDescriptors()
         self.assertEqual([self.look(), self.look()], [False, True])
         self.assertEqual(openedSince(before), {})
 
     def test_discard(self) -> None:
-        """
-        With what is thrown away they go too.
-        """
+        """With what is thrown away they go too."""
         before = openDescriptors()
         self.pending.discard()
         self.assertEqual(openedSince(before), {})
@@ -190,43 +160,31 @@ class UnixDatagramTests(ServingTestCase):
 
 
 class PendingConnectionsTests(ServingTestCase):
-    """
-    Tests for L{PendingConnections}.
-    """
+    """Tests for L{PendingConnections}."""
 
     def setUp(self) -> None:
-        """
-        Have a socket with one connection waiting.
-        """
+        """Have a socket with one connection waiting."""
         super().setUp()
         self.server = self.closing(listening(makeService()))
         self.pending = PendingConnections(self.server)
         self.connect()
 
     def connect(self) -> None:
-        """
-        Have one more connection wait.
-        """
+        """Have one more connection wait."""
         self.client(self.server)
         select.select([self.server], [], [], PATIENCE)
 
     def accept(self) -> None:
-        """
-        Take one.
-        """
+        """Take one."""
         self.closing(self.server.accept()[0])
 
     def test_left(self) -> None:
-        """
-        When there are as many as before, they were left.
-        """
+        """When there are as many as before, they were left."""
         self.pending.note()
         self.assertTrue(self.pending.left())
 
     def test_taken(self) -> None:
-        """
-        When there are fewer, one was taken.
-        """
+        """When there are fewer, one was taken."""
         self.connect()
         self.pending.note()
         self.accept()
@@ -245,23 +203,17 @@ class PendingConnectionsTests(ServingTestCase):
         self.assertIsNone(connections.taken())
 
     def test_notNoted(self) -> None:
-        """
-        Neither is it if nobody has looked closely before.
-        """
+        """Neither is it if nobody has looked closely before."""
         self.pending.note()
         self.assertIsNone(self.pending.taken())
 
 
 @skipUnless(tellsWhoWaits(), "the system does not tell who waits")
 class TakenTests(ServingTestCase):
-    """
-    Tests for L{PendingConnections.taken}.
-    """
+    """Tests for L{PendingConnections.taken}."""
 
     def serve(self, service: Service) -> None:
-        """
-        Have a socket with two connections waiting, which were noted.
-        """
+        """Have a socket with two connections waiting, which were noted."""
         self.server = self.closing(listening(service))
         self.pending = PendingConnections(self.server)
         self.clients: list[socket.socket] = []
@@ -269,53 +221,39 @@ class TakenTests(ServingTestCase):
         self.pending.note(closely=True)
 
     def setUp(self) -> None:
-        """
-        Have one of TCP.
-        """
+        """Have one of TCP."""
         super().setUp()
         self.serve(makeService())
 
     def come(self, number: int) -> None:
-        """
-        Have others wait.
-        """
+        """Have others wait."""
         before = self.waiting()
         self.clients += [self.client(self.server) for _ in range(number)]
         self.reactor.turnUntil(lambda: self.waiting() == before + number)
 
     def waiting(self) -> int:
-        """
-        How many wait who are alive.
-        """
+        """How many wait who are alive."""
         told = waiting(self.server)
         assert told is not None
         return len(told.alive)
 
     def reset(self) -> None:
-        """
-        Have the first client be gone.
-        """
+        """Have the first client be gone."""
         before = self.waiting()
         reset(self.clients.pop(0))
         self.reactor.turnUntil(lambda: self.waiting() < before)
 
     def accept(self) -> None:
-        """
-        Take one, and close it.
-        """
+        """Take one, and close it."""
         self.server.accept()[0].close()
 
     def test_none(self) -> None:
-        """
-        When the same are there, none was taken, whoever has come meanwhile.
-        """
+        """When the same are there, none was taken, whoever has come meanwhile."""
         self.come(1)
         self.assertIs(self.pending.taken(), False)
 
     def test_replaced(self) -> None:
-        """
-        When another has come in the place of one that was taken, that is seen, once.
-        """
+        """When another has come in the place of one that was taken, that is seen, once."""
         self.accept()
         self.come(1)
         self.assertTrue(self.pending.left())
@@ -324,9 +262,7 @@ class TakenTests(ServingTestCase):
         self.assertIs(self.pending.taken(), False)
 
     def test_unix(self) -> None:
-        """
-        So it is for UNIX sockets.
-        """
+        """So it is for UNIX sockets."""
         self.serve(makeUnix(self.mktemp()))
         self.come(1)
         self.assertIs(self.pending.taken(), False)
@@ -349,9 +285,7 @@ class TakenTests(ServingTestCase):
         self.assertIs(self.pending.taken(), False)
 
     def test_fewer(self) -> None:
-        """
-        When there are fewer, it is noted anew who is there.
-        """
+        """When there are fewer, it is noted anew who is there."""
         self.accept()
         self.assertFalse(self.pending.left())
         self.pending.note(closely=True)

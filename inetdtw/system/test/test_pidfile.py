@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.system.pidfile}.
-"""
+"""Tests for L{inetdtw.system.pidfile}."""
 
 from __future__ import annotations
 
@@ -19,21 +17,15 @@ OWN, OTHERS, GONE = 7, 8, 9
 
 
 class ClearTests(SynchronousTestCase):
-    """
-    Tests for L{clear}.
-    """
+    """Tests for L{clear}."""
 
     def setUp(self) -> None:
-        """
-        Have a place for a file, and known processes.
-        """
+        """Have a place for a file, and known processes."""
         self.path = self.mktemp()
         self.patch(os, "kill", self.kill)
 
     def kill(self, pid: int, number: int) -> None:
-        """
-        Look for a process; all others run.
-        """
+        """Look for a process; all others run."""
         self.assertEqual(number, 0)
         self.assertGreater(pid, 0)
         if pid == OTHERS:
@@ -42,16 +34,12 @@ class ClearTests(SynchronousTestCase):
             raise ProcessLookupError(3, "No such process")
 
     def write(self, data: bytes) -> None:
-        """
-        Have a file.
-        """
+        """Have a file."""
         with open(self.path, "wb") as file:
             file.write(data)
 
     def why(self, path: str | None = None) -> str:
-        """
-        Why a file cannot be written.
-        """
+        """Why a file cannot be written."""
         path = self.path if path is None else path
         said = str(self.assertRaises(Unusable, PidFile(path).clear, OWN))
         begin = f"the pid file '{path}': "
@@ -59,9 +47,7 @@ class ClearTests(SynchronousTestCase):
         return said[len(begin) :]
 
     def refuse(self, name: str) -> None:
-        """
-        Have the system refuse something.
-        """
+        """Have the system refuse something."""
 
         def refused(*given: Any, **named: Any) -> Any:
             raise PermissionError(13, "Permission denied")
@@ -69,9 +55,7 @@ class ClearTests(SynchronousTestCase):
         self.patch(os, name, refused)
 
     def test_none(self) -> None:
-        """
-        Where there is no file, one can be written; also where none is wanted.
-        """
+        """Where there is no file, one can be written; also where none is wanted."""
         PidFile(self.path).clear(OWN)
         PidFile("").clear(OWN)
 
@@ -86,9 +70,7 @@ class ClearTests(SynchronousTestCase):
             self.assertFalse(os.path.lexists(self.path), data)
 
     def test_runs(self) -> None:
-        """
-        One of a process that runs stays, whosever that is.
-        """
+        """One of a process that runs stays, whosever that is."""
         for data in (b"6", b"8\n"):
             self.write(data)
             pid = int(data)
@@ -97,9 +79,7 @@ class ClearTests(SynchronousTestCase):
             self.assertTrue(os.path.exists(self.path))
 
     def test_noPid(self) -> None:
-        """
-        What holds something else is somebody's, and stays as it is.
-        """
+        """What holds something else is somebody's, and stays as it is."""
         for data in (b"nonsense", b"0", b"-1", b"9" * 30, b"9" * 9999, b"\xff", b"9 9"):
             self.write(data)
             self.assertEqual(self.why(), "holds no pid")
@@ -107,9 +87,7 @@ class ClearTests(SynchronousTestCase):
                 self.assertEqual(file.read(), data)
 
     def test_noFile(self) -> None:
-        """
-        Nothing but a plain file is opened, also if it leads to one.
-        """
+        """Nothing but a plain file is opened, also if it leads to one."""
         os.symlink("nix", f"{self.path}.dangling")
         self.write(b"9")
         os.symlink(os.path.abspath(self.path), f"{self.path}.link")
@@ -129,9 +107,7 @@ class ClearTests(SynchronousTestCase):
         self.assertTrue(os.path.exists(self.path))
 
     def test_folder(self) -> None:
-        """
-        It takes a folder, and one that can be written to.
-        """
+        """It takes a folder, and one that can be written to."""
         self.write(b"")
         for path, folder in (
             ("/no/such/pid", "/no/such"),
@@ -142,25 +118,19 @@ class ClearTests(SynchronousTestCase):
         self.assertEqual(self.why("/pid"), "may not be written in '/'")
 
     def test_unreadable(self) -> None:
-        """
-        What cannot be looked at stays.
-        """
+        """What cannot be looked at stays."""
         self.write(b"9")
         self.refuse("read")
         self.assertEqual(self.why(), "cannot be read: Permission denied")
 
     def test_unremovable(self) -> None:
-        """
-        What cannot be removed is told of.
-        """
+        """What cannot be removed is told of."""
         self.write(b"9")
         self.refuse("unlink")
         self.assertEqual(self.why(), "cannot be removed: Permission denied")
 
     def test_exchanged(self) -> None:
-        """
-        One that is exchanged while its process is looked for is not removed.
-        """
+        """One that is exchanged while its process is looked for is not removed."""
 
         def exchanging(pid: int, number: int) -> None:
             os.rename(self.path, f"{self.path}.stale")
@@ -175,21 +145,15 @@ class ClearTests(SynchronousTestCase):
 
 
 class WriteTests(SynchronousTestCase):
-    """
-    Tests for L{PidFile.write} and L{PidFile.remove}.
-    """
+    """Tests for L{PidFile.write} and L{PidFile.remove}."""
 
     def setUp(self) -> None:
-        """
-        Have a place for a file.
-        """
+        """Have a place for a file."""
         self.path = self.mktemp()
         self.file = PidFile(self.path)
 
     def test_write(self) -> None:
-        """
-        It holds the pid, only its owner may write to it, and it is removed.
-        """
+        """It holds the pid, only its owner may write to it, and it is removed."""
         self.addCleanup(os.umask, os.umask(0))
         self.file.write(OWN)
         with open(self.path, "rb") as file:
@@ -200,9 +164,7 @@ class WriteTests(SynchronousTestCase):
         self.file.remove()
 
     def test_none(self) -> None:
-        """
-        None is written where none is wanted.
-        """
+        """None is written where none is wanted."""
         file = PidFile("")
         file.write(OWN)
         file.remove()
@@ -226,9 +188,7 @@ class WriteTests(SynchronousTestCase):
                 self.assertEqual(file.read(), "precious")
 
     def test_another(self) -> None:
-        """
-        At the end another file stays, and so does the same one if it says another pid.
-        """
+        """At the end another file stays, and so does the same one if it says another pid."""
         self.file.write(OWN)
         with open(self.path, "w") as file:
             file.write("8")
@@ -242,9 +202,7 @@ class WriteTests(SynchronousTestCase):
         self.assertTrue(os.path.exists(self.path))
 
     def test_elsewhere(self) -> None:
-        """
-        The working directory may be another one by then.
-        """
+        """The working directory may be another one by then."""
         self.addCleanup(os.chdir, os.getcwd())
         os.chdir("/")
         self.file.write(OWN)

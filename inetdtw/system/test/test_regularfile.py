@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.system.regularfile}.
-"""
+"""Tests for L{inetdtw.system.regularfile}."""
 
 from __future__ import annotations
 
@@ -16,14 +14,10 @@ from inetdtw.test.fakes import ServingTestCase, openDescriptors, openedSince
 
 
 class PlainFileTests(ServingTestCase):
-    """
-    Tests for L{opened} and L{read}.
-    """
+    """Tests for L{opened} and L{read}."""
 
     def setUp(self) -> None:
-        """
-        Have a directory with a file.
-        """
+        """Have a directory with a file."""
         super().setUp()
         self.folder = self.mktemp()
         os.mkdir(self.folder)
@@ -32,9 +26,7 @@ class PlainFileTests(ServingTestCase):
             file.write("0123456789")
 
     def test_read(self) -> None:
-        """
-        A file is read up to a bound, also by a link, and nothing is left open.
-        """
+        """A file is read up to a bound, also by a link, and nothing is left open."""
         link = os.path.join(self.folder, "link")
         os.symlink("file", link)
 
@@ -45,9 +37,7 @@ class PlainFileTests(ServingTestCase):
         self.leavesNothingOpen(work)
 
     def others(self) -> None:
-        """
-        Assert that nothing else is opened.
-        """
+        """Assert that nothing else is opened."""
         made = {name: os.path.join(self.folder, name) for name in ("fifo", "sock")}
         os.mkfifo(made["fifo"])
         bound = self.closing(socket.socket(socket.AF_UNIX))
@@ -65,23 +55,17 @@ class PlainFileTests(ServingTestCase):
         self.assertEqual(openedSince(before), {})
 
     def test_others(self) -> None:
-        """
-        What is no regular file is not opened, and the error says what it is.
-        """
+        """What is no regular file is not opened, and the error says what it is."""
         self.others()
 
     def test_notHeld(self) -> None:
-        """
-        The same where the system has no paths for descriptors.
-        """
+        """The same where the system has no paths for descriptors."""
         self.patch(regularfile, "DESCRIPTORS", "/nowhere")
         self.assertEqual(read(self.path, 4), b"0123")
         self.others()
 
     def test_noLink(self) -> None:
-        """
-        A link is not followed where that is not wanted.
-        """
+        """A link is not followed where that is not wanted."""
         os.symlink("file", os.path.join(self.folder, "link"))
         fd = os.open(self.folder, os.O_RDONLY)
         self.addCleanup(os.close, fd)

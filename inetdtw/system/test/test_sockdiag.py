@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.system.sockdiag}.
-"""
+"""Tests for L{inetdtw.system.sockdiag}."""
 
 from __future__ import annotations
 
@@ -27,14 +25,10 @@ from inetdtw.test.fakes import (
 
 
 class CountTests(ServingTestCase):
-    """
-    Tests for L{count}.
-    """
+    """Tests for L{count}."""
 
     def test_count(self) -> None:
-        """
-        Who has not been accepted counts.
-        """
+        """Who has not been accepted counts."""
         server = self.closing(listening(makeService()))
         self.assertEqual(count(server), 0)
         for _ in range(3):
@@ -44,22 +38,16 @@ class CountTests(ServingTestCase):
         self.assertEqual(count(server), 2)
 
     def test_unknown(self) -> None:
-        """
-        Of UNIX sockets the number is not told.
-        """
+        """Of UNIX sockets the number is not told."""
         self.assertIsNone(count(self.closing(listening(makeUnix(self.mktemp())))))
 
 
 @skipUnless(tellsWhoWaits(), "the system does not tell who waits")
 class WaitingTests(ServingTestCase):
-    """
-    Tests for L{waiting}.
-    """
+    """Tests for L{waiting}."""
 
     def check(self, server: socket.socket) -> None:
-        """
-        Who waits is told from the others, who were accepted or are gone.
-        """
+        """Who waits is told from the others, who were accepted or are gone."""
         self.assertEqual(waiting(server), Waiting(frozenset(), 0))
         clients = [self.client(server) for _ in range(4)]
         self.reactor.turnUntil(lambda: len(self.waiting(server).alive) == 4)
@@ -80,23 +68,17 @@ class WaitingTests(ServingTestCase):
         self.assertEqual(waiting(server), Waiting(frozenset(), 0))
 
     def waiting(self, server: socket.socket) -> Waiting:
-        """
-        Who waits, which is known.
-        """
+        """Who waits, which is known."""
         told = waiting(server)
         assert told is not None
         return told
 
     def test_four(self) -> None:
-        """
-        Of connections of IPv4 it is told who waits.
-        """
+        """Of connections of IPv4 it is told who waits."""
         self.check(self.closing(listening(makeService())))
 
     def test_six(self) -> None:
-        """
-        And of those of IPv6.
-        """
+        """And of those of IPv6."""
         address = Address(socket.AF_INET6, "::1", 0)
         try:
             server = self.closing(listening(makeService(address=address)))
@@ -105,24 +87,18 @@ class WaitingTests(ServingTestCase):
         self.check(server)
 
     def test_everyAddress(self) -> None:
-        """
-        And of those to any address.
-        """
+        """And of those to any address."""
         server = self.closing(socket.create_server(("", 0)))
         client = socket.create_connection(("127.0.0.1", server.getsockname()[1]))
         self.closing(client)
         self.reactor.turnUntil(lambda: len(self.waiting(server).alive) == 1)
 
     def test_unix(self) -> None:
-        """
-        And of those of a UNIX socket.
-        """
+        """And of those of a UNIX socket."""
         self.check(self.closing(listening(makeUnix(self.mktemp()))))
 
     def test_otherAddress(self) -> None:
-        """
-        Who waits for the same port of another address is somebody else's.
-        """
+        """Who waits for the same port of another address is somebody else's."""
         server = self.closing(listening(makeService()))
         port = server.getsockname()[1]
         try:
@@ -134,25 +110,19 @@ class WaitingTests(ServingTestCase):
         self.assertEqual(self.waiting(server).alive, frozenset())
 
     def test_halfClosed(self) -> None:
-        """
-        A client that has said everything still waits.
-        """
+        """A client that has said everything still waits."""
         server = self.closing(listening(makeService()))
         client = self.client(server)
         client.shutdown(socket.SHUT_WR)
         self.reactor.turnUntil(lambda: len(self.waiting(server).alive) == 1)
 
     def test_nothingOpen(self) -> None:
-        """
-        Nothing is left open.
-        """
+        """Nothing is left open."""
         server = self.closing(listening(makeService()))
         self.leavesNothingOpen(lambda: waiting(server))
 
     def test_refused(self) -> None:
-        """
-        What is not there is not told of.
-        """
+        """What is not there is not told of."""
         pair = socket.socketpair()
         for each in pair:
             self.closing(each)
@@ -162,23 +132,17 @@ class WaitingTests(ServingTestCase):
 
 @skipUnless(tellsWhoWaits(), "the system does not tell who hears")
 class HearsTests(ServingTestCase):
-    """
-    Tests for L{hears}.
-    """
+    """Tests for L{hears}."""
 
     def bound(self, family: int, host: str, port: int = 0) -> socket.socket:
-        """
-        A socket for datagrams that leaves its port to others too.
-        """
+        """A socket for datagrams that leaves its port to others too."""
         sock = self.closing(socket.socket(family, socket.SOCK_DGRAM))
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind((host, port))
         return sock
 
     def check(self, family: int, *hosts: str) -> None:
-        """
-        The socket that was bound last hears strangers; one with a peer hears none.
-        """
+        """The socket that was bound last hears strangers; one with a peer hears none."""
         for host in hosts:
             first = self.bound(family, host)
             self.assertTrue(hears(first))
@@ -188,29 +152,21 @@ class HearsTests(ServingTestCase):
             self.assertTrue(hears(first))
 
     def test_four(self) -> None:
-        """
-        IPv4.
-        """
+        """IPv4."""
         self.check(socket.AF_INET, "127.0.0.1", "0.0.0.0")
 
     @skipUnless(socket.has_ipv6, "no IPv6 here")
     def test_six(self) -> None:
-        """
-        IPv6.
-        """
+        """IPv6."""
         self.check(socket.AF_INET6, "::1", "::")
 
     def test_path(self) -> None:
-        """
-        Nobody else gets what is sent to a path.
-        """
+        """Nobody else gets what is sent to a path."""
         sock = self.closing(listening(makeUnix(self.mktemp())))
         self.assertTrue(hears(sock))
 
     def test_unknown(self) -> None:
-        """
-        Where the system does not tell, the socket is taken to be the one.
-        """
+        """Where the system does not tell, the socket is taken to be the one."""
 
         def refuse(*arguments: Any) -> Any:
             raise OSError(errno.ENOENT, "No such file or directory")
@@ -222,14 +178,10 @@ class HearsTests(ServingTestCase):
 
 
 class UntoldTests(ServingTestCase):
-    """
-    Tests for L{waiting} where the system tells little.
-    """
+    """Tests for L{waiting} where the system tells little."""
 
     def test_noLink(self) -> None:
-        """
-        Where a sandbox forbids to ask, nothing is known.
-        """
+        """Where a sandbox forbids to ask, nothing is known."""
         server = self.closing(listening(makeService()))
 
         def refuse(*arguments: Any) -> Any:
@@ -239,17 +191,13 @@ class UntoldTests(ServingTestCase):
         self.assertIsNone(waiting(server))
 
     def test_otherSystems(self) -> None:
-        """
-        Where there is nobody to ask neither.
-        """
+        """Where there is nobody to ask neither."""
         server = self.closing(listening(makeService()))
         self.patch(sockdiag, "socket", object())
         self.assertIsNone(waiting(server))
 
     def test_otherAttributes(self) -> None:
-        """
-        What else is told about a UNIX socket is left out.
-        """
+        """What else is told about a UNIX socket is left out."""
         other = struct.pack("=HHBxxx", 5, 7, 1)
         clients = struct.pack("=HHII", 12, 3, 8, 9)
         self.assertEqual(sockdiag._clients(other + clients), (8, 9))

@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.system.sockets}.
-"""
+"""Tests for L{inetdtw.system.sockets}."""
 
 from __future__ import annotations
 
@@ -35,16 +33,12 @@ LAST = b"-Error\r\n"
 
 
 def listen(service: Service) -> socket.socket:
-    """
-    The socket of a service.
-    """
+    """The socket of a service."""
     return sockets.listen(service)[0]
 
 
 def hasIPv6() -> bool:
-    """
-    Whether this machine has IPv6.
-    """
+    """Whether this machine has IPv6."""
     try:
         with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:
             probe.bind(("::1", 0))
@@ -54,20 +48,14 @@ def hasIPv6() -> bool:
 
 
 class ListenTests(ServingTestCase):
-    """
-    Tests for L{sockets.listen} and addresses.
-    """
+    """Tests for L{sockets.listen} and addresses."""
 
     def listen(self, service: Service) -> socket.socket:
-        """
-        The socket of a service.
-        """
+        """The socket of a service."""
         return self.closing(listen(service))
 
     def reaches(self, family: int, host: str, port: int) -> bool:
-        """
-        Whether a client of some family can connect.
-        """
+        """Whether a client of some family can connect."""
         with socket.socket(family, socket.SOCK_STREAM) as client:
             client.settimeout(PATIENCE)
             return client.connect_ex((host, port)) == 0
@@ -84,18 +72,14 @@ class ListenTests(ServingTestCase):
         self.assertEqual(server.getsockname()[0], "127.0.0.1")
 
     def test_datagrams(self) -> None:
-        """
-        The socket of a UDP service receives datagrams.
-        """
+        """The socket of a UDP service receives datagrams."""
         server = self.listen(makeDatagrams())
         self.client(server).send(b"hello")
         server.settimeout(PATIENCE)
         self.assertEqual(server.recv(100), b"hello")
 
     def test_inUse(self) -> None:
-        """
-        A port that somebody listens on cannot be had, and nothing is left open.
-        """
+        """A port that somebody listens on cannot be had, and nothing is left open."""
         for make in (makeService, makeDatagrams):
             port = self.listen(make()).getsockname()[1]
             taken = make(address=Address(socket.AF_INET, "127.0.0.1", port))
@@ -107,9 +91,7 @@ class ListenTests(ServingTestCase):
             self.leavesNothingOpen(work)
 
     def test_again(self) -> None:
-        """
-        A port can be had again at once, though connections to it have just ended.
-        """
+        """A port can be had again at once, though connections to it have just ended."""
         server = self.listen(makeService())
         client = self.client(server)
         connection, _ = server.accept()
@@ -121,9 +103,7 @@ class ListenTests(ServingTestCase):
         self.assertEqual(again.getsockname(), where)
 
     def test_only6(self) -> None:
-        """
-        A socket for IPv6 takes IPv6 only.
-        """
+        """A socket for IPv6 takes IPv6 only."""
         if not hasIPv6():
             self.skipTest("no IPv6 here")
         server = self.listen(makeService(address=Address(socket.AF_INET6, "::")))
@@ -132,9 +112,7 @@ class ListenTests(ServingTestCase):
         self.assertFalse(self.reaches(socket.AF_INET, "127.0.0.1", port))
 
     def test_dual(self) -> None:
-        """
-        A socket for both takes both.
-        """
+        """A socket for both takes both."""
         if not hasIPv6():
             self.skipTest("no IPv6 here")
         address = Address(socket.AF_INET6, "::", dual=True)
@@ -144,9 +122,7 @@ class ListenTests(ServingTestCase):
         self.assertTrue(self.reaches(socket.AF_INET, "127.0.0.1", port))
 
     def test_interface(self) -> None:
-        """
-        A socket can be bound to an address that only one interface has.
-        """
+        """A socket can be bound to an address that only one interface has."""
         address = ofOneLink()
         try:
             server = self.listen(makeDatagrams(address=address))
@@ -157,9 +133,7 @@ class ListenTests(ServingTestCase):
         self.assertEqual((where[0], where[3]), (host, socket.if_nametoindex(name)))
 
     def test_dualWithout6(self) -> None:
-        """
-        Where there is no IPv6, a socket for both takes IPv4.
-        """
+        """Where there is no IPv6, a socket for both takes IPv4."""
         self.patch(sockets, "_haveIPv6", lambda: False)
         address = Address(socket.AF_INET6, "::", dual=True)
         server = self.listen(makeService(address=address))
@@ -188,9 +162,7 @@ class ListenTests(ServingTestCase):
         self.assertFalse(sockets._haveIPv6())
 
     def test_sizes(self) -> None:
-        """
-        The sizes of the buffers are as wanted; Linux counts twice.
-        """
+        """The sizes of the buffers are as wanted; Linux counts twice."""
         options = SocketOptions(sendBuffer=20000, receiveBuffer=30000)
         for make in (makeService, makeDatagrams):
             server = self.listen(make(options=options))
@@ -199,9 +171,7 @@ class ListenTests(ServingTestCase):
                 self.assertIn(actual, (size, 2 * size))
 
     def test_configure(self) -> None:
-        """
-        They can be set later, and what is not given stays.
-        """
+        """They can be set later, and what is not given stays."""
         server = self.listen(makeService())
         before = server.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
         configure(server, SocketOptions(receiveBuffer=30000))
@@ -232,9 +202,7 @@ class ListenTests(ServingTestCase):
                 self.assertEqual(on, [wanted] * 2)
 
     def test_backlog(self) -> None:
-        """
-        As many connections wait as wanted.
-        """
+        """As many connections wait as wanted."""
         if not hasattr(socket, "TCP_INFO"):
             self.skipTest("This system does not tell.")
         for backlog in (1, 77):
@@ -244,14 +212,10 @@ class ListenTests(ServingTestCase):
 
 
 class AdoptTests(ServingTestCase):
-    """
-    Tests for L{adopt}.
-    """
+    """Tests for L{adopt}."""
 
     def adopted(self, service: Service) -> socket.socket:
-        """
-        Adopt a socket that was bound before.
-        """
+        """Adopt a socket that was bound before."""
         sock = self.closing(socket.socket(socket.AF_INET, service.socktype))
         sock.bind(("127.0.0.1", 0))
         if service.isStream:
@@ -260,9 +224,7 @@ class AdoptTests(ServingTestCase):
         return sock
 
     def test_options(self) -> None:
-        """
-        It does not block, and has the options of its line.
-        """
+        """It does not block, and has the options of its line."""
         keep = SocketOptions(keepAlive=True)
         for service in (makeService(options=keep), makeDatagrams(options=keep)):
             sock = self.adopted(service)
@@ -271,9 +233,7 @@ class AdoptTests(ServingTestCase):
             self.assertEqual(kept, 1)
 
     def test_shut(self) -> None:
-        """
-        One that was shut down for good is of no use.
-        """
+        """One that was shut down for good is of no use."""
         service = makeService()
         sock = self.adopted(service)
         theirs = self.closing(sock.dup())
@@ -283,24 +243,18 @@ class AdoptTests(ServingTestCase):
 
 
 class AcceptFilterTests(ServingTestCase):
-    """
-    Tests for L{sockets.listen} and accept filters.
-    """
+    """Tests for L{sockets.listen} and accept filters."""
 
     if not hasattr(socket, "TCP_DEFER_ACCEPT"):
         skip = "This system has none that everybody can use."
 
     def deferred(self, sock: socket.socket) -> bool:
-        """
-        Whether connections wait until there is something to read.
-        """
+        """Whether connections wait until there is something to read."""
         option = socket.TCP_DEFER_ACCEPT
         return sock.getsockopt(socket.IPPROTO_TCP, option) > 0
 
     def test_dataready(self) -> None:
-        """
-        With one of the filters connections wait until they have sent something.
-        """
+        """With one of the filters connections wait until they have sent something."""
         for name in ("dataready", "httpready"):
             options = SocketOptions(acceptFilter=name)
             server = self.closing(listen(makeService(options=options)))
@@ -322,35 +276,25 @@ class AcceptFilterTests(ServingTestCase):
 
 
 class PathTests(ServingTestCase):
-    """
-    Tests for L{sockets.listen} and UNIX sockets.
-    """
+    """Tests for L{sockets.listen} and UNIX sockets."""
 
     def setUp(self) -> None:
-        """
-        Have a folder.
-        """
+        """Have a folder."""
         super().setUp()
         self.folder = self.mktemp()
         os.mkdir(self.folder)
         self.path = os.path.join(self.folder, "s")
 
     def listen(self, **given: Any) -> socket.socket:
-        """
-        The socket of a service on the path.
-        """
+        """The socket of a service on the path."""
         return self.closing(listen(makeUnix(self.path, **given)))
 
     def mode(self) -> int:
-        """
-        The permissions of the path.
-        """
+        """The permissions of the path."""
         return stat.S_IMODE(os.stat(self.path).st_mode)
 
     def refused(self, number: int, **given: Any) -> None:
-        """
-        Assert that there can be no socket, and that the path stays as it is.
-        """
+        """Assert that there can be no socket, and that the path stays as it is."""
         before = os.lstat(self.path)
 
         def work() -> None:
@@ -361,9 +305,7 @@ class PathTests(ServingTestCase):
         self.assertEqual(os.lstat(self.path).st_ino, before.st_ino)
 
     def test_kinds(self) -> None:
-        """
-        There are sockets of all types on paths.
-        """
+        """There are sockets of all types on paths."""
         for socktype in (
             socket.SOCK_STREAM,
             socket.SOCK_DGRAM,
@@ -393,9 +335,7 @@ class PathTests(ServingTestCase):
         self.assertEqual(os.umask(0o077), 0o077)
 
     def test_neverWider(self) -> None:
-        """
-        At no time between is the path open to more than in the end.
-        """
+        """At no time between is the path open to more than in the end."""
         seen: list[int] = []
 
         def watching(call: Callable[..., object]) -> Callable[..., None]:
@@ -447,9 +387,7 @@ class PathTests(ServingTestCase):
             os.unlink(self.path)
 
     def test_owner(self) -> None:
-        """
-        The path is its owner's and its group's.
-        """
+        """The path is its owner's and its group's."""
         if os.getuid() != 0:
             self.skipTest("only root can give it away")
         self.listen(ownership=Ownership(65534, 65533, 0o640))
@@ -458,9 +396,7 @@ class PathTests(ServingTestCase):
         self.assertEqual(self.mode(), 0o640)
 
     def test_ownerFails(self) -> None:
-        """
-        When it cannot be given to its owner there is no socket at all.
-        """
+        """When it cannot be given to its owner there is no socket at all."""
 
         def chown(*arguments: Any, **options: Any) -> None:
             raise PermissionError(errno.EPERM, "Operation not permitted")
@@ -474,9 +410,7 @@ class PathTests(ServingTestCase):
         self.assertFalse(os.path.lexists(self.path))
 
     def test_stale(self) -> None:
-        """
-        The socket of a daemon that is gone is replaced, of whatever type it was.
-        """
+        """The socket of a daemon that is gone is replaced, of whatever type it was."""
         for socktype in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
             self.listen(socktype=socktype).close()
             self.assertTrue(os.path.exists(self.path))
@@ -484,16 +418,12 @@ class PathTests(ServingTestCase):
             os.unlink(self.path)
 
     def test_inUse(self) -> None:
-        """
-        The socket of a daemon that is there is not touched.
-        """
+        """The socket of a daemon that is there is not touched."""
         self.listen()
         self.refused(errno.EADDRINUSE)
 
     def test_inUseAndFull(self) -> None:
-        """
-        Nor when its backlog is full.
-        """
+        """Nor when its backlog is full."""
         self.listen(options=SocketOptions(backlog=0))
         for _ in range(5):
             client = self.closing(socket.socket(socket.AF_UNIX))
@@ -502,16 +432,12 @@ class PathTests(ServingTestCase):
         self.refused(errno.EADDRINUSE)
 
     def test_inUseOtherwise(self) -> None:
-        """
-        Nor when it is one of another type.
-        """
+        """Nor when it is one of another type."""
         self.listen(socktype=socket.SOCK_DGRAM)
         self.refused(errno.EPROTOTYPE)
 
     def test_foreign(self) -> None:
-        """
-        What is no socket is not touched.
-        """
+        """What is no socket is not touched."""
         with open(self.path, "w") as file:
             file.write("precious")
         self.refused(errno.EEXIST)
@@ -519,16 +445,12 @@ class PathTests(ServingTestCase):
             self.assertEqual(file.read(), "precious")
 
     def test_folder(self) -> None:
-        """
-        Nor is a folder.
-        """
+        """Nor is a folder."""
         os.mkdir(self.path)
         self.refused(errno.EEXIST)
 
     def test_symlink(self) -> None:
-        """
-        A link is not followed, to whatever it leads, and not removed.
-        """
+        """A link is not followed, to whatever it leads, and not removed."""
         there = os.path.join(self.folder, "there")
         listen(makeUnix(there)).close()
         for target in (os.path.abspath(there), "/nowhere"):
@@ -553,9 +475,7 @@ class PathTests(ServingTestCase):
         self.assertEqual(os.listdir(inner), ["s"])
 
     def test_listenFails(self) -> None:
-        """
-        Nothing is left of it if it is bound, and clients cannot connect to it.
-        """
+        """Nothing is left of it if it is bound, and clients cannot connect to it."""
 
         class Deaf(socket.socket):
             def listen(self, *given: Any) -> None:
@@ -566,9 +486,7 @@ class PathTests(ServingTestCase):
         self.assertFalse(os.path.lexists(self.path))
 
     def test_noFolder(self) -> None:
-        """
-        Without the folder there is no socket, and the umask stays.
-        """
+        """Without the folder there is no socket, and the umask stays."""
         self.addCleanup(os.umask, os.umask(0o027))
         missing = makeUnix(os.path.join(self.folder, "none", "s"))
         before = openDescriptors()
@@ -578,14 +496,10 @@ class PathTests(ServingTestCase):
 
 
 class PathMarkTests(ServingTestCase):
-    """
-    Tests for L{PathMark}.
-    """
+    """Tests for L{PathMark}."""
 
     def setUp(self) -> None:
-        """
-        Have a socket on a path.
-        """
+        """Have a socket on a path."""
         super().setUp()
         self.path = self.mktemp()
         self.service = makeUnix(self.path)
@@ -595,15 +509,11 @@ class PathMarkTests(ServingTestCase):
         self.mark: PathMark = mark
 
     def mode(self, path: str) -> int:
-        """
-        The permissions of a file.
-        """
+        """The permissions of a file."""
         return stat.S_IMODE(os.stat(path).st_mode)
 
     def test_give(self) -> None:
-        """
-        The permissions can be changed later, and the owner stays.
-        """
+        """The permissions can be changed later, and the owner stays."""
         before = os.stat(self.path)
         self.mark.give(Ownership(mode=0o606))
         self.assertEqual(self.mode(self.path), 0o606)
@@ -611,9 +521,7 @@ class PathMarkTests(ServingTestCase):
         self.assertEqual((after.st_uid, after.st_gid), (before.st_uid, before.st_gid))
 
     def test_giveAnother(self) -> None:
-        """
-        Those of what somebody else has put there since are not changed.
-        """
+        """Those of what somebody else has put there since are not changed."""
         os.rename(self.path, self.path + ".old")
         other = self.path + ".other"
         self.closing(listen(makeUnix(other)))
@@ -625,17 +533,13 @@ class PathMarkTests(ServingTestCase):
         self.assertRaises(OSError, self.mark.give, Ownership(mode=0o666))
 
     def test_remove(self) -> None:
-        """
-        The path of a socket can be removed, once.
-        """
+        """The path of a socket can be removed, once."""
         self.mark.remove()
         self.assertFalse(os.path.lexists(self.path))
         self.mark.remove()
 
     def test_another(self) -> None:
-        """
-        What somebody else has put there since is not removed.
-        """
+        """What somebody else has put there since is not removed."""
         os.rename(self.path, self.path + ".old")
         with open(self.path, "w"):
             """Another file."""
@@ -647,23 +551,17 @@ class PathMarkTests(ServingTestCase):
         self.assertTrue(os.path.exists(self.path))
 
     def test_noPath(self) -> None:
-        """
-        Other services have no mark.
-        """
+        """Other services have no mark."""
         server, mark = sockets.listen(makeService())
         self.closing(server)
         self.assertIsNone(mark)
 
 
 class ReconfigureTests(ServingTestCase):
-    """
-    Tests for L{reconfigure}.
-    """
+    """Tests for L{reconfigure}."""
 
     def change(self, before: Service, after: Service) -> socket.socket:
-        """
-        Change a socket that is in use.
-        """
+        """Change a socket that is in use."""
         server, mark = sockets.listen(before)
         self.closing(server)
         reconfigure(server, mark, before, after)
@@ -671,18 +569,14 @@ class ReconfigureTests(ServingTestCase):
         return server
 
     def test_sizes(self) -> None:
-        """
-        The sizes of the buffers can be changed.
-        """
+        """The sizes of the buffers can be changed."""
         after = makeService(options=SocketOptions(receiveBuffer=30000))
         server = self.change(makeService(), after)
         actual = server.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
         self.assertIn(actual, (30000, 60000))
 
     def test_backlog(self) -> None:
-        """
-        As many connections wait as wanted now.
-        """
+        """As many connections wait as wanted now."""
         if not hasattr(socket, "TCP_INFO"):
             self.skipTest("This system does not tell.")
         after = makeService(options=SocketOptions(backlog=77))
@@ -691,9 +585,7 @@ class ReconfigureTests(ServingTestCase):
         self.assertEqual(int.from_bytes(info[28:32], "little"), 77)
 
     def test_flags(self) -> None:
-        """
-        Flags of connections can be switched on and off.
-        """
+        """Flags of connections can be switched on and off."""
         flags = [
             (socket.IPPROTO_TCP, socket.TCP_NODELAY),
             (socket.SOL_SOCKET, socket.SO_KEEPALIVE),
@@ -707,9 +599,7 @@ class ReconfigureTests(ServingTestCase):
                 self.assertEqual(on, [after is with_] * 2)
 
     def test_filter(self) -> None:
-        """
-        Connections come to wait for data, or to wait no more.
-        """
+        """Connections come to wait for data, or to wait no more."""
         if not hasattr(socket, "TCP_DEFER_ACCEPT"):
             self.skipTest("This system has no filter that everybody can use.")
         plain = makeService()
@@ -720,17 +610,13 @@ class ReconfigureTests(ServingTestCase):
             self.assertEqual(deferred > 0, after is filtered)
 
     def test_ownership(self) -> None:
-        """
-        A path gets the permissions that it is to have now.
-        """
+        """A path gets the permissions that it is to have now."""
         path = self.mktemp()
         self.change(makeUnix(path), makeUnix(path, ownership=Ownership(mode=0o660)))
         self.assertEqual(stat.S_IMODE(os.stat(path).st_mode), 0o660)
 
     def test_nothing(self) -> None:
-        """
-        What did not change is not touched.
-        """
+        """What did not change is not touched."""
         path = self.mktemp()
         server, mark = sockets.listen(makeUnix(path))
         self.closing(server)
@@ -741,9 +627,7 @@ class ReconfigureTests(ServingTestCase):
 
 
 class GoodbyeTests(SynchronousTestCase):
-    """
-    Tests for L{goodbye}.
-    """
+    """Tests for L{goodbye}."""
 
     def test_said(self) -> None:
         """
@@ -764,9 +648,7 @@ class GoodbyeTests(SynchronousTestCase):
         self.assertEqual(error, 0)
 
     def test_nothing(self) -> None:
-        """
-        Where there is nothing to say the connection is closed.
-        """
+        """Where there is nothing to say the connection is closed."""
         client, connection = socket.socketpair()
         self.addCleanup(client.close)
         goodbye(connection, b"")
@@ -774,9 +656,7 @@ class GoodbyeTests(SynchronousTestCase):
         self.assertEqual(client.recv(100), b"")
 
     def test_gone(self) -> None:
-        """
-        A client that is gone is no matter.
-        """
+        """A client that is gone is no matter."""
         client, connection = socket.socketpair()
         client.close()
         goodbye(connection, LAST)

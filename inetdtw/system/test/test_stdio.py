@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.system.stdio}.
-"""
+"""Tests for L{inetdtw.system.stdio}."""
 
 from __future__ import annotations
 
@@ -18,29 +16,21 @@ from inetdtw.system.stdio import occupyDescriptors, openStreams
 
 
 class OccupyDescriptorsTests(SynchronousTestCase):
-    """
-    Tests for L{occupyDescriptors}.
-    """
+    """Tests for L{occupyDescriptors}."""
 
     def setUp(self) -> None:
-        """
-        Have descriptors that can be closed without harm.
-        """
+        """Have descriptors that can be closed without harm."""
         self.taken: dict[int, str] = {}
         self.patch(os, "fstat", self.fstat)
         self.patch(os, "open", self.open)
 
     def fstat(self, fd: int) -> None:
-        """
-        Look at one.
-        """
+        """Look at one."""
         if fd not in self.taken:
             raise OSError(errno.EBADF, "there is none")
 
     def open(self, path: str, flags: int) -> int:
-        """
-        Give the lowest that is free.
-        """
+        """Give the lowest that is free."""
         fd = next(each for each in range(9) if each not in self.taken)
         self.taken[fd] = path
         return fd
@@ -60,14 +50,10 @@ class OccupyDescriptorsTests(SynchronousTestCase):
 
 
 class OpenStreamsTests(SynchronousTestCase):
-    """
-    Tests for L{openStreams}.
-    """
+    """Tests for L{openStreams}."""
 
     def test_missing(self) -> None:
-        """
-        A stream that is missing is that of its descriptor; the others stay.
-        """
+        """A stream that is missing is that of its descriptor; the others stay."""
         for fd, name in enumerate(("stdin", "stdout", "stderr")):
             before: Any = getattr(sys, name)
             for each in (name, f"__{name}__"):

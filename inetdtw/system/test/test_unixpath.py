@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.system.unixpath}.
-"""
+"""Tests for L{inetdtw.system.unixpath}."""
 
 from __future__ import annotations
 
@@ -22,22 +20,16 @@ from inetdtw.test.fakes import ServingTestCase, openDescriptors, openedSince
 
 @contextlib.contextmanager
 def held(path: str) -> Iterator[PathFile]:
-    """
-    Hold the file at a path.
-    """
+    """Hold the file at a path."""
     with around(path) as (folder, name), unixpath.held(folder, name) as file:
         yield file
 
 
 class PathFileTestCase(ServingTestCase):
-    """
-    A test of L{held}.
-    """
+    """A test of L{held}."""
 
     def setUp(self) -> None:
-        """
-        Have a socket at a path, and a file that is none.
-        """
+        """Have a socket at a path, and a file that is none."""
         super().setUp()
         folder = self.mktemp()
         os.mkdir(folder)
@@ -49,21 +41,15 @@ class PathFileTestCase(ServingTestCase):
         os.chmod(self.precious, 0o600)
 
     def bind(self) -> None:
-        """
-        Make a socket at the path.
-        """
+        """Make a socket at the path."""
         self.closing(socket.socket(socket.AF_UNIX)).bind(self.path)
 
     def mode(self, path: str) -> int:
-        """
-        The permissions of a file.
-        """
+        """The permissions of a file."""
         return stat.S_IMODE(os.stat(path).st_mode)
 
     def gives(self) -> None:
-        """
-        Assert that a file gets permissions and an owner.
-        """
+        """Assert that a file gets permissions and an owner."""
 
         def work() -> None:
             with held(self.path) as file:
@@ -75,9 +61,7 @@ class PathFileTestCase(ServingTestCase):
         self.assertEqual((about.st_uid, about.st_gid), (os.geteuid(), os.getegid()))
 
     def refusesOthers(self) -> None:
-        """
-        Assert that neither what is no socket nor a link is held.
-        """
+        """Assert that neither what is no socket nor a link is held."""
         link, loop = self.path + ".link", self.path + ".loop"
         os.symlink(os.path.abspath(self.path), link)
         os.symlink(loop, loop)
@@ -90,20 +74,14 @@ class PathFileTestCase(ServingTestCase):
 
 
 class PathFileTests(PathFileTestCase):
-    """
-    Tests for L{held}, and for L{PathFile<pathfile.PathFile>}.
-    """
+    """Tests for L{held}, and for L{PathFile<pathfile.PathFile>}."""
 
     def test_give(self) -> None:
-        """
-        It gets permissions and an owner, and no descriptor is left.
-        """
+        """It gets permissions and an owner, and no descriptor is left."""
         self.gives()
 
     def test_replaced(self) -> None:
-        """
-        It is the same file when another has come to its path.
-        """
+        """It is the same file when another has come to its path."""
         if not hasattr(os, "O_PATH"):
             self.skipTest("This system cannot hold a file.")
         with held(self.path) as file:
@@ -114,15 +92,11 @@ class PathFileTests(PathFileTestCase):
         self.assertEqual(self.mode(self.path + ".old"), 0o606)
 
     def test_noSocket(self) -> None:
-        """
-        What is no socket is not held, and a link is not followed.
-        """
+        """What is no socket is not held, and a link is not followed."""
         self.refusesOthers()
 
     def test_untouched(self) -> None:
-        """
-        One that nobody may use yet is told from others, and one file from another.
-        """
+        """One that nobody may use yet is told from others, and one file from another."""
         os.chmod(self.path, 0)
         with held(self.path) as first:
             self.assertTrue(first.untouched)
@@ -134,25 +108,17 @@ class PathFileTests(PathFileTestCase):
 
 
 class NotHeldTests(PathFileTestCase):
-    """
-    Tests for L{held} where the system has no paths for descriptors.
-    """
+    """Tests for L{held} where the system has no paths for descriptors."""
 
     def setUp(self) -> None:
-        """
-        Be on such a system.
-        """
+        """Be on such a system."""
         super().setUp()
         self.patch(directory, "DESCRIPTORS", "/nowhere")
 
     def test_give(self) -> None:
-        """
-        A file gets permissions and an owner.
-        """
+        """A file gets permissions and an owner."""
         self.gives()
 
     def test_noSocket(self) -> None:
-        """
-        What is no socket is not held, and a link is not followed.
-        """
+        """What is no socket is not held, and a link is not followed."""
         self.refusesOthers()

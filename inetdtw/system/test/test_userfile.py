@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.system.userfile}.
-"""
+"""Tests for L{inetdtw.system.userfile}."""
 
 from __future__ import annotations
 
@@ -25,14 +23,10 @@ OTHER = Identity(65533, 65533, ())
 
 
 class UserFileTestCase(ServingTestCase):
-    """
-    A test with files that others can and cannot change.
-    """
+    """A test with files that others can and cannot change."""
 
     def setUp(self) -> None:
-        """
-        Have a directory of this user's and one that others can write to.
-        """
+        """Have a directory of this user's and one that others can write to."""
         super().setUp()
         # Whoever has made the directory of the tests has not made this one.
         self.folder = tempfile.mkdtemp(dir=self.trustedFolder())
@@ -52,18 +46,14 @@ class UserFileTestCase(ServingTestCase):
         self.patch(userfile, "_late", [])
 
     def trustedFolder(self) -> str:
-        """
-        A directory in which nobody else can write.
-        """
+        """A directory in which nobody else can write."""
         for folder in ("/run", "/var/lib", os.path.expanduser("~")):
             if isTrusted(os.path.join(folder, ".")) and os.access(folder, os.W_OK):
                 return folder
         self.skipTest("every directory is another user's")
 
     def write(self, path: str, data: bytes = b"0123456789", mode: int = 0o644) -> str:
-        """
-        Have a file.
-        """
+        """Have a file."""
         path = os.path.join(self.folder, path)
         with open(path, "wb") as file:
             file.write(data)
@@ -71,22 +61,16 @@ class UserFileTestCase(ServingTestCase):
         return path
 
     def assertGone(self) -> None:
-        """
-        Assert that no child is left.
-        """
+        """Assert that no child is left."""
         for pid in self.forks:
             self.assertRaises(ChildProcessError, os.waitpid, pid, os.WNOHANG)
 
 
 class TrustedTests(UserFileTestCase):
-    """
-    Tests for L{isTrusted}.
-    """
+    """Tests for L{isTrusted}."""
 
     def test_trusted(self) -> None:
-        """
-        A file is trusted if it, its directories and the links to it are.
-        """
+        """A file is trusted if it, its directories and the links to it are."""
         path = self.write("file")
         wide = self.write("wide", mode=0o666)
         shared = self.write("shared/file")
@@ -102,9 +86,7 @@ class TrustedTests(UserFileTestCase):
             self.assertFalse(isTrusted(name), name)
 
     def test_others(self) -> None:
-        """
-        A file or a link of another user is not.
-        """
+        """A file or a link of another user is not."""
         if os.geteuid() != 0:
             self.skipTest("only root can give it away")
         path = self.write("file")
@@ -118,21 +100,15 @@ class TrustedTests(UserFileTestCase):
 
 
 class BeginningTests(UserFileTestCase):
-    """
-    Tests for L{beginning}.
-    """
+    """Tests for L{beginning}."""
 
     def test_trusted(self) -> None:
-        """
-        A file that only trusted users can change is read at once.
-        """
+        """A file that only trusted users can change is read at once."""
         self.assertEqual(beginning(self.write("file"), 4), b"0123")
         self.assertEqual(self.forks, [])
 
     def test_child(self) -> None:
-        """
-        Any other is read by a child, up to a bound, and nothing is left.
-        """
+        """Any other is read by a child, up to a bound, and nothing is left."""
         path = self.write("shared/file", b"x" * 300000)
 
         def work() -> None:
@@ -143,9 +119,7 @@ class BeginningTests(UserFileTestCase):
         self.assertGone()
 
     def test_kinds(self) -> None:
-        """
-        What is no regular file, and what cannot be read, is said as it is without one.
-        """
+        """What is no regular file, and what cannot be read, is said as it is without one."""
         path = os.path.join(self.shared, "fifo")
         os.mkfifo(path)
         why = self.assertRaises(regularfile.NotPlain, beginning, path, 1)
@@ -156,9 +130,7 @@ class BeginningTests(UserFileTestCase):
         self.assertGone()
 
     def test_late(self) -> None:
-        """
-        A child that does not come back is killed, and the next one has less time.
-        """
+        """A child that does not come back is killed, and the next one has less time."""
         self.patch(userfile, "PATIENCE", 0.02)
         self.patch(userfile, "LITTLE_PATIENCE", 0.01)
         self.patch(regularfile, "read", lambda *given: time.sleep(600))
@@ -175,9 +147,7 @@ class BeginningTests(UserFileTestCase):
         self.assertGone()
 
     def test_broken(self) -> None:
-        """
-        A child that ends without a word is an error.
-        """
+        """A child that ends without a word is an error."""
 
         def read(*given: Any) -> bytes:
             os._exit(1)
@@ -188,9 +158,7 @@ class BeginningTests(UserFileTestCase):
         self.assertEqual(why.errno, errno.EIO)
 
     def test_identity(self) -> None:
-        """
-        It is read as the user: what she may not read is not read.
-        """
+        """It is read as the user: what she may not read is not read."""
         if os.geteuid() != 0:
             self.skipTest("only root can be another user")
         secret = self.write("secret", mode=0o600)
@@ -202,9 +170,7 @@ class BeginningTests(UserFileTestCase):
         self.assertEqual(beginning(path, 4, OTHER), b"0123")
 
     def test_chroot(self) -> None:
-        """
-        The path starts from the root that the program has, and so do links.
-        """
+        """The path starts from the root that the program has, and so do links."""
         if os.geteuid() != 0:
             self.skipTest("only root can have another one")
         self.write("file")

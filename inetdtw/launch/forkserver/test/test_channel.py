@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.launch.forkserver.channel}.
-"""
+"""Tests for L{inetdtw.launch.forkserver.channel}."""
 
 from __future__ import annotations
 
@@ -18,14 +16,10 @@ from inetdtw.test.fakes import FakeChild, ServingTestCase, openDescriptors, open
 
 
 class ChannelTests(HelperTestCase):
-    """
-    Tests for L{inetdtw.launch.forkserver.channel.Channel}, as a helper uses it.
-    """
+    """Tests for L{inetdtw.launch.forkserver.channel.Channel}, as a helper uses it."""
 
     def test_numbers(self) -> None:
-        """
-        Every order has a number of its own, and never 0.
-        """
+        """Every order has a number of its own, and never 0."""
         numbers = []
         self.helper._channel.number = 0xFFFFFFFD
         for _ in range(4):
@@ -36,9 +30,7 @@ class ChannelTests(HelperTestCase):
         self.assertEqual(numbers, [0xFFFFFFFE, 0xFFFFFFFF, 1, 2])
 
     def test_tooMuch(self) -> None:
-        """
-        What cannot be sent is an error of the system, and is not waited for.
-        """
+        """What cannot be sent is an error of the system, and is not waited for."""
         child = FakeChild()
         with open(os.devnull) as null:
             fds = [null.fileno()]
@@ -48,9 +40,7 @@ class ChannelTests(HelperTestCase):
         self.assertEqual((self.helper.load, child.told), (0, []))
 
     def test_large(self) -> None:
-        """
-        An order that is too large for a packet is in a file, which is closed here.
-        """
+        """An order that is too large for a packet is in a file, which is closed here."""
         child, shared = FakeChild(), os.urandom(SMALL + 1)
         with open(os.devnull) as null:
             fds = [null.fileno()] * 3
@@ -72,9 +62,7 @@ class ChannelTests(HelperTestCase):
             self.assertEqual(openedSince(before), {})
 
     def test_noMemory(self) -> None:
-        """
-        Where there are no files in memory, or they are forbidden, it is another one.
-        """
+        """Where there are no files in memory, or they are forbidden, it is another one."""
 
         def memfd_create(name: str) -> int:
             raise PermissionError(13, "Permission denied")
@@ -93,9 +81,7 @@ class ChannelTests(HelperTestCase):
 
 
 class EncodeTests(ServingTestCase):
-    """
-    Tests for L{encode}.
-    """
+    """Tests for L{encode}."""
 
     def test_parts(self) -> None:
         """

@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.launch.forkserver.children}.
-"""
+"""Tests for L{inetdtw.launch.forkserver.children}."""
 
 from __future__ import annotations
 
@@ -19,39 +17,29 @@ from inetdtw.test.fakes import openedSince
 
 
 class ChildrenTests(HelperTestCase):
-    """
-    Tests for L{inetdtw.launch.forkserver.children.Children}, as a helper uses them.
-    """
+    """Tests for L{inetdtw.launch.forkserver.children.Children}, as a helper uses them."""
 
     def test_ended(self) -> None:
-        """
-        The end of a program is told with its status and its time.
-        """
+        """The end of a program is told with its status and its time."""
         child = self.running()
         self.say((ENDED, 1, PID, 3 << 8))
         self.assertEqual(child.told, [PID, Exit(3, cpu=1.5)])
 
     def test_killed(self) -> None:
-        """
-        Or with its signal.
-        """
+        """Or with its signal."""
         child = self.running()
         self.say((ENDED, 1, PID, 9))
         self.assertEqual(child.told, [PID, Exit(signal=9, cpu=1.5)])
 
     def test_failed(self) -> None:
-        """
-        That a program could not be started is told with the reason.
-        """
+        """That a program could not be started is told with the reason."""
         child = self.order()
         self.say((FAILED, 1, 0, errno.ENOENT))
         self.assertEqual(child.told, [os.strerror(errno.ENOENT)])
         self.assertEqual(self.helper.load, 0)
 
     def test_astray(self) -> None:
-        """
-        When the working directory is missing, the reason names it.
-        """
+        """When the working directory is missing, the reason names it."""
         child = self.order()
         self.say((ASTRAY, 1, 0, errno.ENOENT))
         self.assertEqual(child.told, [f"/folder: {os.strerror(errno.ENOENT)}"])
@@ -70,9 +58,7 @@ class ChildrenTests(HelperTestCase):
 
 
 class OrphanTests(HelperTestCase):
-    """
-    Tests for programs whose helper has died.
-    """
+    """Tests for programs whose helper has died."""
 
     def test_orphans(self) -> None:
         """
@@ -95,17 +81,13 @@ class OrphanTests(HelperTestCase):
         self.assertEqual(self.helper.children.running, {})
 
     def test_orphansGone(self) -> None:
-        """
-        Those that are gone already have ended.
-        """
+        """Those that are gone already have ended."""
         child = self.running()
         self.played.die()
         self.assertEqual(child.told, [PID, Exit()])
 
     def test_orphanTwice(self) -> None:
-        """
-        A program is waited for once, however many helpers die.
-        """
+        """A program is waited for once, however many helpers die."""
         before = len(self.reactor.getReaders())
         child = self.running(os.getpid())
         for _ in range(3):
@@ -115,9 +97,7 @@ class OrphanTests(HelperTestCase):
         self.assertLessEqual(len(self.reactor.getReaders()), before + 1)
 
     def test_stopWithOrphans(self) -> None:
-        """
-        Programs whose helper has died are not waited for any more.
-        """
+        """Programs whose helper has died are not waited for any more."""
         self.running(os.getpid())
         self.played.die()
         self.helper.stop()
@@ -126,9 +106,7 @@ class OrphanTests(HelperTestCase):
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
     def test_retireOrphan(self) -> None:
-        """
-        So does one that came after a helper that had died.
-        """
+        """So does one that came after a helper that had died."""
         if not hasattr(os, "pidfd_open"):
             self.skipTest("This system has no pidfds.")
         with subprocess.Popen(["/bin/cat"], stdin=subprocess.PIPE) as program:

@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.launch.forkserver.chroot}.
-"""
+"""Tests for L{inetdtw.launch.forkserver.chroot}."""
 
 from __future__ import annotations
 
@@ -30,14 +28,10 @@ ORDER = Order("/bin/x", ("x",), {}, {}, (0, 0, 0), 5)
 
 
 class RootedTests(ServingTestCase):
-    """
-    Tests for L{Rooted}.
-    """
+    """Tests for L{Rooted}."""
 
     def setUp(self) -> None:
-        """
-        Have a root directory behind a link.
-        """
+        """Have a root directory behind a link."""
         super().setUp()
         self.folder = os.path.abspath(self.mktemp())
         self.path = os.path.join(self.folder, "current")
@@ -54,9 +48,7 @@ class RootedTests(ServingTestCase):
         self.rooted.start()
 
     def make(self, *given: Any, **more: Any) -> Any:
-        """
-        Make what stands for fork servers.
-        """
+        """Make what stands for fork servers."""
         if self.failure is not None:
             raise self.failure
         self.given.append((given, more))
@@ -65,24 +57,18 @@ class RootedTests(ServingTestCase):
         return self.made[-1]
 
     def switch(self, name: str) -> None:
-        """
-        Have the path lead elsewhere.
-        """
+        """Have the path lead elsewhere."""
         os.symlink(name, f"{self.path}.new")
         os.rename(f"{self.path}.new", self.path)
 
     def launch(self) -> FakeChild:
-        """
-        Order a program.
-        """
+        """Order a program."""
         child = FakeChild()
         self.rooted.launch(child, ORDER)
         return child
 
     def ordered(self) -> list[int]:
-        """
-        How many programs each of the fork servers had to start.
-        """
+        """How many programs each of the fork servers had to start."""
         return [len(each.programs) for each in self.made]
 
     def test_interface(self) -> None:
@@ -97,17 +83,13 @@ class RootedTests(ServingTestCase):
         self.assertEqual(self.made[0].programs[0].order.repeats, 0)
 
     def test_made(self) -> None:
-        """
-        Fork servers are made for the context, and started.
-        """
+        """Fork servers are made for the context, and started."""
         given = (self.rooted.context, self.reactor, self.host.report)
         self.assertEqual(self.given, [(given, {"total": None})])
         self.assertEqual(self.made[0].said, ["start"])
 
     def test_count(self) -> None:
-        """
-        There are as many at a time as there would be in the usual root directory.
-        """
+        """There are as many at a time as there would be in the usual root directory."""
         self.assertEqual(self.rooted.count, usualCount())
         given = (self.rooted.context, self.reactor, self.host.report, None, self.make)
         rooted = Rooted(*given, count=7)
@@ -115,9 +97,7 @@ class RootedTests(ServingTestCase):
         self.assertEqual((rooted.count, self.given[-1][1]["count"]), (7, 7))
 
     def test_same(self) -> None:
-        """
-        As long as the root directory is the same, so are they.
-        """
+        """As long as the root directory is the same, so are they."""
         self.launch()
         self.switch("../" + os.path.basename(self.folder) + "/one")
         self.rooted.renew()
@@ -137,17 +117,13 @@ class RootedTests(ServingTestCase):
         self.assertEqual(self.made[1].said, ["start"])
 
     def test_renewed(self) -> None:
-        """
-        So they are when it is asked for.
-        """
+        """So they are when it is asked for."""
         self.switch("two")
         self.rooted.renew()
         self.assertEqual((self.ordered(), self.rooted.moves), ([0, 0], 1))
 
     def test_anew(self) -> None:
-        """
-        A directory that was made anew is another one, whatever its inode.
-        """
+        """A directory that was made anew is another one, whatever its inode."""
         for count in (1, 2, 3):
             os.rmdir(os.path.join(self.folder, "one"))
             os.mkdir(os.path.join(self.folder, "one"))
@@ -175,9 +151,7 @@ class RootedTests(ServingTestCase):
         self.assertEqual(self.ordered(), [0, 1])
 
     def test_noDescriptors(self) -> None:
-        """
-        Without descriptors for others it is tried again with the next order.
-        """
+        """Without descriptors for others it is tried again with the next order."""
         self.switch("two")
         self.failure = OSError(errno.EMFILE, os.strerror(errno.EMFILE))
         told = [f"{self.path}: Too many open files"]
@@ -188,9 +162,7 @@ class RootedTests(ServingTestCase):
         self.assertEqual((self.ordered(), self.rooted.moves), ([0, 1], 1))
 
     def test_noneAtAll(self) -> None:
-        """
-        Where there are none at the beginning, nothing is left open.
-        """
+        """Where there are none at the beginning, nothing is left open."""
         self.failure = OSError(errno.EMFILE, os.strerror(errno.EMFILE))
         before = openDescriptors()
         given = (Context(chroot=self.path), self.reactor, self.host.report, None)
@@ -198,9 +170,7 @@ class RootedTests(ServingTestCase):
         self.assertEqual(openedSince(before), {})
 
     def test_room(self) -> None:
-        """
-        Those who wait for room are told in turn, also when others take the place.
-        """
+        """Those who wait for room are told in turn, also when others take the place."""
         told: list[int] = []
         self.made[0].room = False
         self.assertFalse(self.rooted.room)
@@ -216,9 +186,7 @@ class RootedTests(ServingTestCase):
         self.assertEqual(self.made[1]._waiters, [])
 
     def test_roomAgain(self) -> None:
-        """
-        So it is in the same directory, for one and for the next.
-        """
+        """So it is in the same directory, for one and for the next."""
         told: list[int] = []
         for number in (1, 2):
             self.made[0].room = False
@@ -229,9 +197,7 @@ class RootedTests(ServingTestCase):
         self.assertEqual(self.made[0]._waiters, [])
 
     def test_over(self) -> None:
-        """
-        It is over when all that were in any directory have ended.
-        """
+        """It is over when all that were in any directory have ended."""
         self.switch("two")
         self.rooted.renew()
         self.rooted.retire()
@@ -242,9 +208,7 @@ class RootedTests(ServingTestCase):
         self.assertTrue(self.rooted.over)
 
     def test_forgets(self) -> None:
-        """
-        Of those that have ended nothing is kept.
-        """
+        """Of those that have ended nothing is kept."""
         for name in ("two", "one", "two", "one"):
             self.switch(name)
             self.rooted.renew()
@@ -252,9 +216,7 @@ class RootedTests(ServingTestCase):
         self.assertEqual(len(self.rooted._retired), 1)
 
     def test_stop(self) -> None:
-        """
-        All of them stop, and nothing is left open.
-        """
+        """All of them stop, and nothing is left open."""
         self.switch("two")
         self.rooted.renew()
         self.rooted.stop()

@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.launch.forkserver.code}.
-"""
+"""Tests for L{inetdtw.launch.forkserver.code}."""
 
 from __future__ import annotations
 
@@ -18,9 +16,7 @@ from inetdtw.launch.forkserver.code import BOOT, MODULES, Code, codeOf
 
 
 class CodeTests(SynchronousTestCase):
-    """
-    Tests for what a helper is given, and L{BOOT}.
-    """
+    """Tests for what a helper is given, and L{BOOT}."""
 
     def boot(self, code: Code, sent: bytes) -> str:
         """
@@ -38,18 +34,14 @@ class CodeTests(SynchronousTestCase):
         return done.stderr.decode().strip().rpartition("\n")[2]
 
     def test_runs(self) -> None:
-        """
-        The helper runs the code that it is sent, with its further arguments.
-        """
+        """The helper runs the code that it is sent, with its further arguments."""
         code = codeOf(*MODULES)
         told = self.boot(code, code.data)
         wanted = "ValueError: the context has 'x=1', which is unknown or repeated"
         self.assertEqual(told, wanted)
 
     def test_another(self) -> None:
-        """
-        Code of another version, or of another Python's, is not run.
-        """
+        """Code of another version, or of another Python's, is not run."""
         code = codeOf(*MODULES)
         wanted = f"'{sys.executable}' is not the Python of the daemon: restart"
         other = Code(code.data, f"{int(code.version, 16) ^ 1:016x}")
@@ -57,22 +49,16 @@ class CodeTests(SynchronousTestCase):
         self.assertIn(wanted, self.boot(code, b"x" + code.data[1:]))
 
     def test_short(self) -> None:
-        """
-        Nor is half of it, which a daemon has sent that was killed.
-        """
+        """Nor is half of it, which a daemon has sent that was killed."""
         code = codeOf(*MODULES)
         self.assertEqual(self.boot(code, code.data[:-1]), "the daemon has ended")
 
     def test_version(self) -> None:
-        """
-        The version is another one for other code.
-        """
+        """The version is another one for other code."""
         self.assertEqual(codeOf("protocol"), codeOf("protocol"))
         self.assertNotEqual(codeOf("protocol").version, codeOf("spawn").version)
 
     def test_none(self) -> None:
-        """
-        A module without code is an error of the installation.
-        """
+        """A module without code is an error of the installation."""
         self.patch(code, "find_spec", lambda name: ModuleSpec(name, None))
         self.assertRaises(ImportError, codeOf, "protocol")

@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.launch.forkserver.delegation}.
-"""
+"""Tests for L{inetdtw.launch.forkserver.delegation}."""
 
 from __future__ import annotations
 
@@ -45,54 +43,38 @@ from inetdtw.limits.budget import Share, Total
 
 @implementer(IAccepting)
 class Watcher:
-    """
-    Remembers what it is told.
-    """
+    """Remembers what it is told."""
 
     def __init__(self) -> None:
         self.told: list[Any] = []
 
     def accepted(self, peer: Any) -> Watcher:
-        """
-        A program was started.
-        """
+        """A program was started."""
         self.told.append(("accepted", peer))
         return self
 
     def dropped(self, peer: Any, reason: str) -> None:
-        """
-        No more are.
-        """
+        """No more are."""
         self.told.append(("dropped", peer, reason))
 
     def crowded(self) -> None:
-        """
-        No more are for now.
-        """
+        """No more are for now."""
         self.told.append(("crowded",))
 
     def started(self, pid: int) -> None:
-        """
-        The program runs.
-        """
+        """The program runs."""
         self.told.append(("started", pid))
 
     def ended(self, how: Exit) -> None:
-        """
-        The program has ended.
-        """
+        """The program has ended."""
         self.told.append(("ended", how.status))
 
 
 class DelegationTests(HelperTestCase):
-    """
-    Tests for L{inetdtw.launch.forkserver.delegation.Delegations}, as a helper uses them.
-    """
+    """Tests for L{inetdtw.launch.forkserver.delegation.Delegations}, as a helper uses them."""
 
     def setUp(self) -> None:
-        """
-        Leave a socket to the helper.
-        """
+        """Leave a socket to the helper."""
         super().setUp()
         self.server = socket.create_server(("127.0.0.1", 0))
         self.addCleanup(self.server.close)
@@ -102,9 +84,7 @@ class DelegationTests(HelperTestCase):
         self.helper.delegate(5, delegation)
 
     def taken(self) -> int:
-        """
-        The number of the delegation that the helper finds in its socket.
-        """
+        """The number of the delegation that the helper finds in its socket."""
         packet, ancillary, _, _ = self.played.channel.recvmsg(100, 100)
         head = struct.unpack_from("=II", packet)
         self.assertEqual(head[1], ACCEPT << REPEATS_SHIFT | len(b"shared"))
@@ -116,16 +96,12 @@ class DelegationTests(HelperTestCase):
         return number
 
     def share(self, total: Total) -> None:
-        """
-        Have the helper count.
-        """
+        """Have the helper count."""
         share = self.helper._share = Share(total)
         self.helper._delegations._share = share
 
     def say(self, *reports: tuple[int, int, int, int]) -> None:
-        """
-        Have the helper say something.
-        """
+        """Have the helper say something."""
         self.played.say(*reports)
         self.reactor.settle()
 
@@ -219,9 +195,7 @@ class DelegationTests(HelperTestCase):
         self.assertEqual(NAME.unpack_from(packet, 8), (5,))
 
     def test_large(self) -> None:
-        """
-        A program that no packet has room for goes in a file.
-        """
+        """A program that no packet has room for goes in a file."""
         self.taken()
         shared = os.urandom(300_000)
         self.helper.delegate(6, Delegation(self.watcher, shared, self.server.fileno()))
@@ -233,9 +207,7 @@ class DelegationTests(HelperTestCase):
         self.assertEqual(self.watcher.told, [])
 
     def test_tooLarge(self) -> None:
-        """
-        A program that no helper can be told of has its watcher accept.
-        """
+        """A program that no helper can be told of has its watcher accept."""
         large = Delegation(self.watcher, b"x" * (1 << 24), self.server.fileno())
         self.helper.delegate(6, large)
         self.reactor.advance(0)
@@ -244,9 +216,7 @@ class DelegationTests(HelperTestCase):
         )
 
     def test_withdrawnWhileStopping(self) -> None:
-        """
-        When a helper is told to end, a socket is free once it has.
-        """
+        """When a helper is told to end, a socket is free once it has."""
         freed: list[int] = []
         self.helper.stop()
         self.helper.withdraw(5, lambda: freed.append(5))
@@ -275,9 +245,7 @@ class DelegationTests(HelperTestCase):
         self.assertEqual(self.watcher.told, [])
 
     def test_crowded(self) -> None:
-        """
-        A helper that says that it has as many programs as may be is believed.
-        """
+        """A helper that says that it has as many programs as may be is believed."""
         self.taken()
         self.say((CROWDED, 5, 0, 0))
         self.assertEqual(self.watcher.told, [("crowded",)])
@@ -304,9 +272,7 @@ class DelegationTests(HelperTestCase):
         self.assertEqual((total.lent, len(self.helper._delegations)), (0, 0))
 
     def nothingMore(self) -> None:
-        """
-        See that the helper finds nothing else in its socket.
-        """
+        """See that the helper finds nothing else in its socket."""
         self.played.channel.setblocking(False)
         self.assertRaises(BlockingIOError, self.played.channel.recv, 100)
 
@@ -370,9 +336,7 @@ class DelegationTests(HelperTestCase):
         self.assertEqual(freed, [5])
 
     def test_deathFreesUnwanted(self) -> None:
-        """
-        The death of a helper frees what was taken back, and only that.
-        """
+        """The death of a helper frees what was taken back, and only that."""
         freed: list[int] = []
         kept = Delegation(self.watcher, b"shared", self.server.fileno())
         kept.free = partial(freed.append, 6)
@@ -417,9 +381,7 @@ class DelegationTests(HelperTestCase):
         self.assertEqual(freed, [6])
 
     def test_unsentToTheDead(self) -> None:
-        """
-        What a helper was not told before it died, its successor is told once.
-        """
+        """What a helper was not told before it died, its successor is told once."""
         self.taken()
         sent = self.untold()
         self.played.die()
@@ -433,9 +395,7 @@ class DelegationTests(HelperTestCase):
         self.nothingMore()
 
     def test_shareOfTheDead(self) -> None:
-        """
-        A helper that died is lent nothing; its successor only what is left.
-        """
+        """A helper that died is lent nothing; its successor only what is left."""
         total = Total(100)
         self.share(total)
         self.helper.delegate(6, Delegation(self.watcher, b"", self.server.fileno()))

@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.launch.forkserver.launcher}.
-"""
+"""Tests for L{inetdtw.launch.forkserver.launcher}."""
 
 from __future__ import annotations
 
@@ -43,14 +41,10 @@ ENVIRONMENT = {"A": "1"}
 
 
 class ForkServersTestCase(ServingTestCase):
-    """
-    A test of fork servers.
-    """
+    """A test of fork servers."""
 
     def started(self, count: int) -> None:
-        """
-        Have some that are ready.
-        """
+        """Have some that are ready."""
         self.before = openDescriptors()
         self.servers = self.make(count)
         self.servers.start()
@@ -61,26 +55,20 @@ class ForkServersTestCase(ServingTestCase):
         self.reactor.settle()
 
     def make(self, count: int | None = None, **given: Any) -> ForkServers:
-        """
-        Make fork servers of a context.
-        """
+        """Make fork servers of a context."""
         servers = ForkServers(Context(**given), self.reactor, self.host.report, count)
         self.addCleanup(self.end, servers)
         return servers
 
     def end(self, servers: ForkServers) -> None:
-        """
-        Close all that fork servers have.
-        """
+        """Close all that fork servers have."""
         servers.stop()
         for process in self.reactor.processes:
             if not process.exited:
                 process.exit()
 
     def launch(self, **given: Any) -> FakeChild:
-        """
-        Order a program.
-        """
+        """Order a program."""
         usual: dict[str, Any] = {
             "executable": "/bin/x",
             "argv": ("x", "one"),
@@ -95,27 +83,19 @@ class ForkServersTestCase(ServingTestCase):
 
 
 class ForkServersTests(ForkServersTestCase):
-    """
-    Tests for L{ForkServers}.
-    """
+    """Tests for L{ForkServers}."""
 
     def setUp(self) -> None:
-        """
-        Have two that are ready.
-        """
+        """Have two that are ready."""
         super().setUp()
         self.started(2)
 
     def test_interface(self) -> None:
-        """
-        They are a launcher.
-        """
+        """They are a launcher."""
         verifyObject(ILauncher, self.servers)
 
     def test_count(self) -> None:
-        """
-        By default there is one for each processor, but not too many.
-        """
+        """By default there is one for each processor, but not too many."""
         for processors, count in ((1, 1), (3, 3), (64, 4), (None, 1)):
             self.patch(os, "cpu_count", lambda processors=processors: processors)
             before = len(self.reactor.processes)
@@ -123,9 +103,7 @@ class ForkServersTests(ForkServersTestCase):
             self.assertEqual(len(self.reactor.processes) - before, count)
 
     def test_noDescriptors(self) -> None:
-        """
-        Where there are descriptors for some of them only, there is none.
-        """
+        """Where there are descriptors for some of them only, there is none."""
         pair, left = socket.socketpair, [None, None]
 
         def few(*given: Any) -> Any:
@@ -174,9 +152,7 @@ class ForkServersTests(ForkServersTestCase):
         self.assertEqual(child.told, [PID])
 
     def test_threeDescriptors(self) -> None:
-        """
-        Otherwise all three go.
-        """
+        """Otherwise all three go."""
         with open(os.devnull) as one, open("/dev/zero") as two:
             self.launch(fds=(one.fileno(), two.fileno(), two.fileno()))
         fds = self.played[0].take()[3]
@@ -221,9 +197,7 @@ class ForkServersTests(ForkServersTestCase):
         )
 
     def test_manyEnvironments(self) -> None:
-        """
-        What is kept of services does not grow with every reload.
-        """
+        """What is kept of services does not grow with every reload."""
         for number in range(2500):
             order = Order("/bin/x", ("x",), {"A": str(number)}, {}, (0, 0, 0))
             self.servers._shared(order)
@@ -245,9 +219,7 @@ class ForkServersTests(ForkServersTestCase):
             os.close(self.played[1].take()[3][0])
 
     def test_room(self) -> None:
-        """
-        There is room while one of them has few orders before it.
-        """
+        """There is room while one of them has few orders before it."""
         for _ in range(2 * IN_FLIGHT):
             self.assertTrue(self.servers.room)
             self.launch()
@@ -263,9 +235,7 @@ class ForkServersTests(ForkServersTestCase):
         self.assertEqual(told, [None])
 
     def test_roomForOne(self) -> None:
-        """
-        Those who wait for room are told one by one, as long as there is some.
-        """
+        """Those who wait for room are told one by one, as long as there is some."""
         for _ in range(2 * IN_FLIGHT):
             self.launch()
         order: list[int] = []
@@ -284,9 +254,7 @@ class ForkServersTests(ForkServersTestCase):
         self.assertEqual(order, [1, 2, 3])
 
     def test_noRoomYet(self) -> None:
-        """
-        There is none before the first of them is ready.
-        """
+        """There is none before the first of them is ready."""
         servers = self.make(1)
         self.assertFalse(servers.room)
         servers.start()
@@ -310,9 +278,7 @@ class ForkServersTests(ForkServersTestCase):
         self.assertEqual(told, [None])
 
     def test_settle(self) -> None:
-        """
-        All of them are asked to repeat nothing.
-        """
+        """All of them are asked to repeat nothing."""
         self.servers.settle()
         for played in self.played:
             self.assertEqual(played.take()[1:], (b"", b"", []))
@@ -344,17 +310,13 @@ class ForkServersTests(ForkServersTestCase):
         self.assertEqual(freed, [number])
 
     def test_tooMuch(self) -> None:
-        """
-        An order that cannot be sent has failed.
-        """
+        """An order that cannot be sent has failed."""
         child = self.launch(extra={"A": "x" * (1 << 24)})
         self.assertEqual(len(child.told), 1)
         self.assertIn("cannot reach the fork server", child.told[0])
 
     def test_log(self) -> None:
-        """
-        Deaths and stalls are in the log.
-        """
+        """Deaths and stalls are in the log."""
         pid = self.played[0].process.pid
         self.played[0].die(3)
         (line,) = self.said("forkserver")
@@ -364,17 +326,13 @@ class ForkServersTests(ForkServersTestCase):
         self.assertEqual(len(self.said("stall")), 1)
 
     def test_logUser(self) -> None:
-        """
-        With the user that the fork server runs as.
-        """
+        """With the user that the fork server runs as."""
         servers = self.make(1, identity=Identity(1000, 100, ()))
         servers.died(4, "so", 1)
         self.assertEqual(self.said("forkserver")[0]["uid"], 1000)
 
     def test_stop(self) -> None:
-        """
-        When all have ended, nothing is left.
-        """
+        """When all have ended, nothing is left."""
         stopped = self.servers.stop()
         self.played[0].die(0)
         self.assertNoResult(stopped)
@@ -385,9 +343,7 @@ class ForkServersTests(ForkServersTestCase):
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
     def test_retire(self) -> None:
-        """
-        Each ends when its programs have ended.
-        """
+        """Each ends when its programs have ended."""
         self.launch()
         os.close(self.played[0].take()[3][0])
         self.servers.retire()
@@ -396,9 +352,7 @@ class ForkServersTests(ForkServersTestCase):
         self.assertRaises(BlockingIOError, self.played[0].channel.recv, 100)
 
     def test_over(self) -> None:
-        """
-        They are over when they were retired and all of them have ended.
-        """
+        """They are over when they were retired and all of them have ended."""
         one, two = self.played
         self.assertFalse(self.servers.over)
         self.servers.retire()
@@ -409,17 +363,13 @@ class ForkServersTests(ForkServersTestCase):
 
 
 class FullTests(ForkServersTestCase):
-    """
-    Tests for L{ForkServers} with more to do than the sockets to them have room for.
-    """
+    """Tests for L{ForkServers} with more to do than the sockets to them have room for."""
 
     #: Of these a socket has no room for as many as a helper may have before it.
     LARGE: ClassVar[dict[str, str]] = {"A": "x" * 60_000}
 
     def setUp(self) -> None:
-        """
-        Have one that is ready, and has got all that it may have before it.
-        """
+        """Have one that is ready, and has got all that it may have before it."""
         super().setUp()
         self.started(1)
         sock = self.servers._helpers[0]._channel._ours
@@ -444,9 +394,7 @@ class FullTests(ForkServersTestCase):
         return PID + number
 
     def test_kept(self) -> None:
-        """
-        What there is no room for is ordered later, and nothing is left of it here.
-        """
+        """What there is no room for is ordered later, and nothing is left of it here."""
         self.assertEqual([child.told for child in self.children], [[]] * IN_FLIGHT)
         self.assertFalse(self.servers.room)
         pids = [self.take() for _ in self.children]
@@ -459,9 +407,7 @@ class FullTests(ForkServersTestCase):
         self.assertEqual(openedSince(self.before), {})
 
     def test_waiters(self) -> None:
-        """
-        Those who wait for room are told when there is some.
-        """
+        """Those who wait for room are told when there is some."""
         told: list[bool] = []
         self.servers.whenRoom(lambda: told.append(self.servers.room))
         for _ in self.children:
@@ -481,9 +427,7 @@ class FullTests(ForkServersTestCase):
         self.assertEqual(child.told, [])
 
     def test_noDescriptors(self) -> None:
-        """
-        Where it cannot be kept it has failed.
-        """
+        """Where it cannot be kept it has failed."""
 
         def none(fd: int) -> int:
             raise OSError(errno.EMFILE, "no more descriptors")
@@ -493,17 +437,13 @@ class FullTests(ForkServersTestCase):
         self.assertIn(os.strerror(errno.EAGAIN), told)
 
     def test_stop(self) -> None:
-        """
-        What had no room until the daemon stops is not started.
-        """
+        """What had no room until the daemon stops is not started."""
         self.servers.stop()
         self.assertEqual(self.children[-1].told, ["the daemon stops"])
         self.assertEqual(self.children[0].told, [])
 
     def test_retire(self) -> None:
-        """
-        Those that are retired are given it before.
-        """
+        """Those that are retired are given it before."""
         self.servers.retire()
         pids = [self.take() for _ in self.children]
         self.assertEqual(self.children[-1].told, [pids[-1]])
@@ -512,9 +452,7 @@ class FullTests(ForkServersTestCase):
         self.assertEqual(self.played[0].channel.recv(100), b"")
 
     def test_gone(self) -> None:
-        """
-        Nor is it ever started where a helper has ended.
-        """
+        """Nor is it ever started where a helper has ended."""
         self.servers._helpers[0].stop()
         self.reactor.advance(PAUSE)
         (told,) = self.children[-1].told

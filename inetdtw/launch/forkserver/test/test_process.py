@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.launch.forkserver.process}: what a helper process would do, the test does.
-"""
+"""Tests for L{inetdtw.launch.forkserver.process}: what a helper process would do, the test does."""
 
 from __future__ import annotations
 
@@ -74,21 +72,15 @@ class Owner:
         self.deaths: list[tuple[int | None, str, float]] = []
 
     def notify(self) -> None:
-        """
-        There may be room.
-        """
+        """There may be room."""
         self.notes += 1
 
     def stalled(self, reason: str) -> None:
-        """
-        The machine has no room.
-        """
+        """The machine has no room."""
         self.stalls.append(reason)
 
     def died(self, pid: int | None, why: str, pause: float) -> None:
-        """
-        A helper has died.
-        """
+        """A helper has died."""
         self.deaths.append((pid, why, pause))
 
 
@@ -112,9 +104,7 @@ class PlayedHelper:
         self.channel.send(b"".join(REPORT.pack(*each, 1500000) for each in reports))
 
     def hello(self) -> None:
-        """
-        Be ready, with the code of the daemon.
-        """
+        """Be ready, with the code of the daemon."""
         (code,) = self.process.written[BEGIN]
         assert code is not None
         magic = int.from_bytes(MAGIC_NUMBER, "little")
@@ -139,22 +129,16 @@ class PlayedHelper:
         return number, packet[HEADER.size : split], packet[split:], list(fds)
 
     def die(self, status: int = 1) -> None:
-        """
-        End.
-        """
+        """End."""
         self.channel.close()
         self.process.exit(status)
 
 
 class HelperTestCase(ServingTestCase):
-    """
-    A test of a helper.
-    """
+    """A test of a helper."""
 
     def setUp(self) -> None:
-        """
-        Have a helper that is ready.
-        """
+        """Have a helper that is ready."""
         super().setUp()
         self.before = openDescriptors()
         self.owner = Owner()
@@ -166,35 +150,27 @@ class HelperTestCase(ServingTestCase):
         self.reactor.settle()
 
     def closeHelper(self) -> None:
-        """
-        Close what the helper has.
-        """
+        """Close what the helper has."""
         self.helper.stop()
         for each in self.reactor.processes:
             if not each.exited:
                 each.exit()
 
     def play(self) -> PlayedHelper:
-        """
-        Be the helper that was started last.
-        """
+        """Be the helper that was started last."""
         played = PlayedHelper(self.reactor.processes[-1])
         self.addCleanup(played.channel.close)
         return played
 
     def order(self, extra: bytes = b"") -> FakeChild:
-        """
-        Order a program.
-        """
+        """Order a program."""
         child = FakeChild()
         with open(os.devnull) as null:
             self.helper.order(child, b"shared", extra, [null.fileno()])
         return child
 
     def running(self, pid: int = PID) -> FakeChild:
-        """
-        Order a program that is started.
-        """
+        """Order a program that is started."""
         child = self.order()
         number, _, _, fds = self.played.take()
         for fd in fds:
@@ -204,30 +180,22 @@ class HelperTestCase(ServingTestCase):
         return child
 
     def say(self, *reports: tuple[int, int, int, int]) -> None:
-        """
-        Have the helper say something, and hear it.
-        """
+        """Have the helper say something, and hear it."""
         self.played.say(*reports)
         self.reactor.settle()
 
     def succeed(self, first: int) -> None:
-        """
-        Have another helper come after one that died.
-        """
+        """Have another helper come after one that died."""
         self.reactor.advance(LONGEST_PAUSE)
         self.played = self.play()
         self.say((HELLO, first, 5, 0))
 
 
 class HelperTests(HelperTestCase):
-    """
-    Tests for L{Helper} while nothing goes wrong.
-    """
+    """Tests for L{Helper} while nothing goes wrong."""
 
     def test_interface(self) -> None:
-        """
-        The reactor can read it, and its descriptor is the socket's.
-        """
+        """The reactor can read it, and its descriptor is the socket's."""
         verifyObject(IReadDescriptor, self.helper)
         self.assertEqual(self.helper.logPrefix(), "fork server")
         self.helper.connectionLost(Failure(CONNECTION_LOST))
@@ -263,9 +231,7 @@ class HelperTests(HelperTestCase):
         self.assertEqual(path, os.devnull)
 
     def test_begin(self) -> None:
-        """
-        A helper may begin once it has said what it is, and is told that once.
-        """
+        """A helper may begin once it has said what it is, and is told that once."""
         helper = Helper(self.owner, self.reactor, ["/py"], "/", code=Code(b"c", "1f"))
         self.addCleanup(helper.stop)
         helper.spawn()
@@ -279,9 +245,7 @@ class HelperTests(HelperTestCase):
         played.die()
 
     def refused(self, why: str, version: int = 0) -> None:
-        """
-        See that a helper is not let begin, and is killed with what it was sent.
-        """
+        """See that a helper is not let begin, and is killed with what it was sent."""
         process = self.restarted()
         self.helper.withdraw(1, lambda: None)
         child = self.order()
@@ -297,24 +261,18 @@ class HelperTests(HelperTestCase):
         self.assertTrue(self.helper.up)
 
     def restarted(self) -> FakeProcess:
-        """
-        Have a helper that has not said anything.
-        """
+        """Have a helper that has not said anything."""
         self.played.die()
         self.reactor.advance(FIRST_PAUSE)
         self.played = self.play()
         return self.played.process
 
     def test_otherVersion(self) -> None:
-        """
-        A helper of another version gets no client, and is killed.
-        """
+        """A helper of another version gets no client, and is killed."""
         self.refused("its code is of version 1, not 0", 1)
 
     def test_otherUser(self) -> None:
-        """
-        Nor does one that is not the user it should be.
-        """
+        """Nor does one that is not the user it should be."""
         asked: list[Any] = []
 
         def mismatch(*given: Any) -> str | None:
@@ -329,9 +287,7 @@ class HelperTests(HelperTestCase):
         self.assertEqual(asked, [(pid, Identity(3, 4, ())) for pid in pids])
 
     def test_helloOfTheDead(self) -> None:
-        """
-        What a helper says that has ended since is no mistake.
-        """
+        """What a helper says that has ended since is no mistake."""
         process = self.restarted()
 
         def writeToChild(childFD: int, data: bytes) -> None:
@@ -343,9 +299,7 @@ class HelperTests(HelperTestCase):
         self.assertEqual(len(self.owner.deaths), 2)
 
     def test_up(self) -> None:
-        """
-        It is ready when it says so.
-        """
+        """It is ready when it says so."""
         helper = Helper(self.owner, self.reactor, ["/py"], "/")
         self.addCleanup(helper.stop)
         helper.spawn()
@@ -358,9 +312,7 @@ class HelperTests(HelperTestCase):
         played.die()
 
     def test_order(self) -> None:
-        """
-        An order is one packet with its parts and its descriptors.
-        """
+        """An order is one packet with its parts and its descriptors."""
         child = FakeChild()
         with open(os.devnull) as one, open("/dev/zero") as two:
             fds = [one.fileno(), two.fileno(), one.fileno()]
@@ -376,9 +328,7 @@ class HelperTests(HelperTestCase):
         self.assertEqual((self.helper.load, child.told), (0, [PID]))
 
     def test_stalled(self) -> None:
-        """
-        That the machine has no room is told, and the order still holds.
-        """
+        """That the machine has no room is told, and the order still holds."""
         child = self.order()
         self.say((STALLED, 1, 0, errno.EAGAIN))
         self.assertEqual(self.owner.stalls, [os.strerror(errno.EAGAIN)])
@@ -386,9 +336,7 @@ class HelperTests(HelperTestCase):
         self.assertEqual(child.told, [PID])
 
     def test_together(self) -> None:
-        """
-        A packet may say several things, also of the same program.
-        """
+        """A packet may say several things, also of the same program."""
         one, two = self.order(), self.order()
         self.say(
             (STARTED, 1, PID, 0),
@@ -399,9 +347,7 @@ class HelperTests(HelperTestCase):
         self.assertEqual(two.told, [PID])
 
     def test_settle(self) -> None:
-        """
-        The helper is asked to repeat nothing by an order of nothing.
-        """
+        """The helper is asked to repeat nothing by an order of nothing."""
         self.helper.settle()
         number, shared, extra, fds = self.played.take()
         self.assertEqual((number, shared, extra, fds), (1, b"", b"", []))
@@ -423,23 +369,17 @@ class HelperTests(HelperTestCase):
         self.assertEqual(self.owner.deaths, [])
 
     def test_notify(self) -> None:
-        """
-        After whatever it says there may be room.
-        """
+        """After whatever it says there may be room."""
         before = self.owner.notes
         self.say((ENDED, 1, PID, 0))
         self.assertEqual(self.owner.notes, before + 1)
 
 
 class DeathTests(HelperTestCase):
-    """
-    Tests for a L{Helper} that dies.
-    """
+    """Tests for a L{Helper} that dies."""
 
     def test_successor(self) -> None:
-        """
-        Another one is started after a short pause, on the same socket.
-        """
+        """Another one is started after a short pause, on the same socket."""
         self.played.die()
         self.assertFalse(self.helper.up)
         self.assertEqual(len(self.reactor.processes), 1)
@@ -485,9 +425,7 @@ class DeathTests(HelperTestCase):
         self.assertEqual(self.owner.deaths[-1][2], FIRST_PAUSE)
 
     def test_queued(self) -> None:
-        """
-        Orders that it had not taken are there for the next one, and done by it.
-        """
+        """Orders that it had not taken are there for the next one, and done by it."""
         lost, kept = self.order(), self.order()
         number, _, _, fds = self.played.take()
         os.close(fds[0])
@@ -502,9 +440,7 @@ class DeathTests(HelperTestCase):
         self.assertEqual((number, kept.told), (2, [PID]))
 
     def test_lost(self) -> None:
-        """
-        Orders that it had taken and said nothing of have failed, all of them.
-        """
+        """Orders that it had taken and said nothing of have failed, all of them."""
         children = [self.order() for _ in range(3)]
         for _ in children:
             os.close(self.played.take()[3][0])
@@ -534,18 +470,14 @@ class DeathTests(HelperTestCase):
         self.assertEqual(child.told, [PID])
 
     def test_lastWords(self) -> None:
-        """
-        What it said before it died holds.
-        """
+        """What it said before it died holds."""
         child = self.order()
         self.played.say((STARTED, 1, PID, 0), (ENDED, 1, PID, 3 << 8))
         self.played.die()
         self.assertEqual(child.told, [PID, Exit(3, cpu=1.5)])
 
     def test_lastHello(self) -> None:
-        """
-        One that was ready and dead at the same time is not there.
-        """
+        """One that was ready and dead at the same time is not there."""
         self.played.say((HELLO, 0, 5, 0))
         self.played.die()
         self.assertFalse(self.helper.up)
@@ -571,9 +503,7 @@ class DeathTests(HelperTestCase):
         self.assertEqual(self.helper.load, 0)
 
     def test_cannotSpawn(self) -> None:
-        """
-        When no process can be had for it, that is tried again as well.
-        """
+        """When no process can be had for it, that is tried again as well."""
         self.reactor.spawnFailure = OSError(errno.EAGAIN, "no more processes")
         self.played.die()
         before = openDescriptors()
@@ -590,9 +520,7 @@ class DeathTests(HelperTestCase):
         self.running()
 
     def test_noDescriptor(self) -> None:
-        """
-        Nor is there an end of it when no descriptor is left at that moment.
-        """
+        """Nor is there an end of it when no descriptor is left at that moment."""
 
         def none(*args: Any) -> int:
             raise OSError(errno.EMFILE, "no more descriptors")
@@ -607,14 +535,10 @@ class DeathTests(HelperTestCase):
 
 
 class StopTests(HelperTestCase):
-    """
-    Tests for a L{Helper} that is given up.
-    """
+    """Tests for a L{Helper} that is given up."""
 
     def test_stop(self) -> None:
-        """
-        The helper finds the end of the file; when it has ended, nothing is left.
-        """
+        """The helper finds the end of the file; when it has ended, nothing is left."""
         stopped = self.helper.stop()
         self.assertNoResult(stopped)
         self.assertEqual(self.played.channel.recv(100), b"")
@@ -626,18 +550,14 @@ class StopTests(HelperTestCase):
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
     def test_stopTwice(self) -> None:
-        """
-        To stop it twice is to stop it once.
-        """
+        """To stop it twice is to stop it once."""
         stopped = self.helper.stop()
         self.assertIs(self.helper.stop(), stopped)
         self.played.die(0)
         self.successResultOf(stopped)
 
     def test_overdue(self) -> None:
-        """
-        One that does not end is killed: any program of its user can have stopped it.
-        """
+        """One that does not end is killed: any program of its user can have stopped it."""
         stopped = self.helper.stop()
         self.reactor.advance(OVERDUE * 0.99)
         self.assertEqual(self.played.process.signals, [])
@@ -661,9 +581,7 @@ class StopTests(HelperTestCase):
         self.assertTrue(process.left)
 
     def test_queued(self) -> None:
-        """
-        What was ordered before is still found by the helper, and then the end.
-        """
+        """What was ordered before is still found by the helper, and then the end."""
         self.order()
         self.helper.stop()
         number, _, _, fds = self.played.take()
@@ -672,9 +590,7 @@ class StopTests(HelperTestCase):
         self.assertEqual(self.played.channel.recv(100), b"")
 
     def unheard(self) -> None:
-        """
-        Have a helper that has not said yet that it is there, and is to end.
-        """
+        """Have a helper that has not said yet that it is there, and is to end."""
         self.played.die()
         self.reactor.advance(FIRST_PAUSE)
         self.played = self.play()
@@ -682,9 +598,7 @@ class StopTests(HelperTestCase):
         self.stopped = self.helper.stop()
 
     def test_stopEarly(self) -> None:
-        """
-        One that is only about to take orders takes those that were sent, and ends.
-        """
+        """One that is only about to take orders takes those that were sent, and ends."""
         self.unheard()
         self.say((HELLO, 1, 5, 0))
         self.assertEqual(self.played.process.written, {BEGIN: [b"", b"\n", None]})
@@ -700,9 +614,7 @@ class StopTests(HelperTestCase):
         self.assertEqual(openedSince(self.before), {})
 
     def test_stopRefused(self) -> None:
-        """
-        One that may not begin is killed then, too.
-        """
+        """One that may not begin is killed then, too."""
         self.unheard()
         self.say((HELLO, 1, 5, 1))
         self.assertEqual(self.played.process.signals, ["KILL"])
@@ -711,9 +623,7 @@ class StopTests(HelperTestCase):
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
     def test_stopUnheard(self) -> None:
-        """
-        Nothing is left of one that never says that it is there.
-        """
+        """Nothing is left of one that never says that it is there."""
         self.unheard()
         self.reactor.advance(OVERDUE)
         self.assertEqual(self.played.process.signals, ["KILL"])
@@ -724,18 +634,14 @@ class StopTests(HelperTestCase):
         self.assertEqual(openedSince(self.before), {})
 
     def test_stopDead(self) -> None:
-        """
-        One that has died is given up at once, and not followed by another.
-        """
+        """One that has died is given up at once, and not followed by another."""
         self.played.die()
         self.successResultOf(self.helper.stop())
         self.assertEqual(self.reactor.getDelayedCalls(), [])
         self.assertEqual(openedSince(self.before), {})
 
     def test_stopUnstarted(self) -> None:
-        """
-        One that was never started has nothing to wait for.
-        """
+        """One that was never started has nothing to wait for."""
         before = openDescriptors()
         helper = Helper(self.owner, self.reactor, ["/py"], "/")
         self.successResultOf(helper.stop())
@@ -743,25 +649,19 @@ class StopTests(HelperTestCase):
         self.assertEqual(openedSince(before), {})
 
     def test_settleStopped(self) -> None:
-        """
-        To ask one that is given up for anything is no error.
-        """
+        """To ask one that is given up for anything is no error."""
         self.helper.stop()
         self.helper.settle()
         self.played.die(0)
         self.helper.settle()
 
     def test_retire(self) -> None:
-        """
-        One that has nothing to do ends at once.
-        """
+        """One that has nothing to do ends at once."""
         self.helper.retire()
         self.assertEqual(self.played.channel.recv(100), b"")
 
     def test_retireBusy(self) -> None:
-        """
-        One that has something to do ends when all of it is done.
-        """
+        """One that has something to do ends when all of it is done."""
         child = self.running()
         last = self.order()
         os.close(self.played.take()[3][0])

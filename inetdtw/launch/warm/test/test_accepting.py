@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.launch.warm.accepting}: what the processes would do, the test does.
-"""
+"""Tests for L{inetdtw.launch.warm.accepting}: what the processes would do, the test does."""
 
 from __future__ import annotations
 
@@ -40,30 +38,22 @@ class FakeAccepting(FakeLauncher):
         self._count = 0
 
     def delegate(self, watcher: Any, order: Any) -> int:
-        """
-        Remember who has left a socket.
-        """
+        """Remember who has left a socket."""
         self._count += 1
         self.watchers[self._count] = watcher
         return self._count
 
     def withdraw(self, number: int, free: Callable[[], None]) -> None:
-        """
-        Forget a socket.
-        """
+        """Forget a socket."""
         del self.watchers[number]
         self.withdrawn.append(free)
 
 
 class AcceptingWarmTests(WarmTestCase):
-    """
-    Tests for L{AcceptingWarm}.
-    """
+    """Tests for L{AcceptingWarm}."""
 
     def make(self) -> Any:
-        """
-        The launcher.
-        """
+        """The launcher."""
         self.launcher: Any = FakeAccepting()
         self.addCleanup(self.launcher.close)
         given = (KEPT, self.reactor, self.host.report, "1/tcp")
@@ -71,9 +61,7 @@ class AcceptingWarmTests(WarmTestCase):
         return warmBefore(self.launcher, *given, self.total)
 
     def setUp(self) -> None:
-        """
-        Have somebody who leaves a socket to it.
-        """
+        """Have somebody who leaves a socket to it."""
         super().setUp()
         self.watcher = Watcher()
         self.zero = os.open("/dev/zero", os.O_RDONLY)
@@ -81,24 +69,18 @@ class AcceptingWarmTests(WarmTestCase):
         self.freed: list[int] = []
 
     def delegate(self, **given: Any) -> int:
-        """
-        Leave a socket to it.
-        """
+        """Leave a socket to it."""
         fds = (self.zero,) * 3
         number = self.warm.delegate(self.watcher, self.order(fds=fds, **given))
         assert isinstance(number, int)
         return number
 
     def free(self) -> None:
-        """
-        A socket is free.
-        """
+        """A socket is free."""
         self.freed.append(1)
 
     def took(self, played: PlayedWarm | None = None) -> tuple[int, int]:
-        """
-        What the process was sent: its number and what it is.
-        """
+        """What the process was sent: its number and what it is."""
         played = self.played if played is None else played
         number, what, _, fds = played.take()
         self.assertEqual(len(fds), int(what == ACCEPT))
@@ -107,9 +89,7 @@ class AcceptingWarmTests(WarmTestCase):
         return number, what
 
     def test_interface(self) -> None:
-        """
-        It is a launcher that can accept, as its cold launcher can.
-        """
+        """It is a launcher that can accept, as its cold launcher can."""
         verifyObject(IAcceptingLauncher, self.warm)
         given = (KEPT, self.reactor, self.host.report, "1/tcp")
         self.assertIs(type(warmBefore(FakeLauncher(), *given)), Warm)
@@ -129,9 +109,7 @@ class AcceptingWarmTests(WarmTestCase):
         self.assertEqual(self.launcher.watchers, {})
 
     def test_coldTroubles(self) -> None:
-        """
-        What the cold launcher says of a socket is passed on.
-        """
+        """What the cold launcher says of a socket is passed on."""
         self.delegate()
         (watcher,) = self.launcher.watchers.values()
         watcher.dropped(PEER, "a reason")
@@ -139,9 +117,7 @@ class AcceptingWarmTests(WarmTestCase):
         self.assertEqual(self.watcher.told, [(PEER, "a reason"), "crowded"])
 
     def test_warmFirst(self) -> None:
-        """
-        Where it is ready, the process accepts at once.
-        """
+        """Where it is ready, the process accepts at once."""
         self.greet()
         with open(os.devnull) as null:
             fds = (self.zero, null.fileno(), null.fileno())
@@ -157,9 +133,7 @@ class AcceptingWarmTests(WarmTestCase):
         self.assertEqual(self.watcher.children[0].told, [PID])
 
     def test_died(self) -> None:
-        """
-        When it dies, the cold launcher accepts, until there is another.
-        """
+        """When it dies, the cold launcher accepts, until there is another."""
         self.greet()
         self.delegate()
         self.die()
@@ -188,9 +162,7 @@ class AcceptingWarmTests(WarmTestCase):
         self.assertEqual(self.played.channel.recv(10), b"")
 
     def test_withdraw(self) -> None:
-        """
-        A socket is free when the process says so.
-        """
+        """A socket is free when the process says so."""
         self.greet()
         number = self.delegate()
         self.took()
@@ -202,9 +174,7 @@ class AcceptingWarmTests(WarmTestCase):
         self.assertEqual(self.freed, [1])
 
     def test_withdrawCold(self) -> None:
-        """
-        Or when the cold launcher says so, if that accepts.
-        """
+        """Or when the cold launcher says so, if that accepts."""
         number = self.delegate()
         self.warm.withdraw(number, self.free)
         self.assertEqual(self.freed, [])
@@ -214,9 +184,7 @@ class AcceptingWarmTests(WarmTestCase):
         self.assertEqual(self.launcher.watchers, {})
 
     def test_withdrawAfterDeath(self) -> None:
-        """
-        Or when the cold launcher says so, if that accepts since the process died.
-        """
+        """Or when the cold launcher says so, if that accepts since the process died."""
         self.greet()
         number = self.delegate()
         self.die()
@@ -226,9 +194,7 @@ class AcceptingWarmTests(WarmTestCase):
         self.assertEqual(self.freed, [1])
 
     def test_withdrawRetired(self) -> None:
-        """
-        A socket is free at once when the launcher was retired and its process is gone.
-        """
+        """A socket is free at once when the launcher was retired and its process is gone."""
         self.greet()
         number = self.delegate()
         self.warm.retire()
@@ -237,17 +203,13 @@ class AcceptingWarmTests(WarmTestCase):
         self.assertEqual(self.freed, [1])
 
     def test_other(self) -> None:
-        """
-        What the process was not started for is accepted by the cold launcher.
-        """
+        """What the process was not started for is accepted by the cold launcher."""
         self.greet()
         self.delegate(executable="/other")
         self.assertEqual(len(self.launcher.watchers), 1)
 
     def test_otherReady(self) -> None:
-        """
-        So it is where a new process is for something else than the one before.
-        """
+        """So it is where a new process is for something else than the one before."""
         self.greet()
         self.delegate()
         self.took()
@@ -259,9 +221,7 @@ class AcceptingWarmTests(WarmTestCase):
         self.assertEqual(len(self.launcher.watchers), 1)
 
     def test_crowded(self) -> None:
-        """
-        Where too many programs run, nobody but the daemon is to accept.
-        """
+        """Where too many programs run, nobody but the daemon is to accept."""
         self.total.most, self.total.share = 64, 4
         self.total.running = 63
         self.greet()

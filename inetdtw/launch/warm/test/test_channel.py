@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.launch.warm.channel}.
-"""
+"""Tests for L{inetdtw.launch.warm.channel}."""
 
 from __future__ import annotations
 
@@ -33,14 +31,10 @@ from inetdtw.test.warming import PEER
 
 
 class ChannelTests(ServingTestCase):
-    """
-    Tests for L{Channel}.
-    """
+    """Tests for L{Channel}."""
 
     def setUp(self) -> None:
-        """
-        Have a channel whose other end somebody has.
-        """
+        """Have a channel whose other end somebody has."""
         super().setUp()
         self.heard: list[Said] = []
         self.ends = 0
@@ -51,9 +45,7 @@ class ChannelTests(ServingTestCase):
         self.channel.given()
 
     def ended(self) -> None:
-        """
-        Nobody has the other end.
-        """
+        """Nobody has the other end."""
         self.ends += 1
 
     def fill(self) -> int:
@@ -71,18 +63,14 @@ class ChannelTests(ServingTestCase):
             count += 1
 
     def test_interface(self) -> None:
-        """
-        The reactor can read it.
-        """
+        """The reactor can read it."""
         verifyObject(IReadDescriptor, self.channel)
         self.assertEqual(self.channel.logPrefix(), "warm process")
         self.channel.connectionLost(Failure(CONNECTION_LOST))
         self.assertFalse(self.channel.closed)
 
     def test_dropped(self) -> None:
-        """
-        When the reactor does not read it any more, that is its end, which is told once.
-        """
+        """When the reactor does not read it any more, that is its end, which is told once."""
         for _ in range(2):
             self.channel.connectionLost(Failure(CONNECTION_LOST))
         self.reactor.advance(0)
@@ -90,9 +78,7 @@ class ChannelTests(ServingTestCase):
         self.assertEqual(self.ends, 1)
 
     def test_send(self) -> None:
-        """
-        A packet has a number, what it is, something more, and descriptors.
-        """
+        """A packet has a number, what it is, something more, and descriptors."""
         with open("/dev/zero") as file:
             self.channel.send(7, 3, b"more", [file.fileno()])
         packet, fds, _, _ = socket.recv_fds(self.other, 1000, 3)
@@ -101,9 +87,7 @@ class ChannelTests(ServingTestCase):
         os.close(fds[0])
 
     def test_accept(self) -> None:
-        """
-        What is posted arrives as well, with what it may start.
-        """
+        """What is posted arrives as well, with what it may start."""
         with open("/dev/zero") as file:
             self.channel.accept(7, file.fileno(), 9)
         packet, fds, _, _ = socket.recv_fds(self.other, 1000, 3)
@@ -113,9 +97,7 @@ class ChannelTests(ServingTestCase):
         self.assertEqual(self.other.recv(100), HEADER.pack(7, WITHDRAW))
 
     def test_noRoom(self) -> None:
-        """
-        What there is no room for is posted later, in order.
-        """
+        """What there is no room for is posted later, in order."""
         count = self.fill()
         self.channel.accept(1, 0, 0)
         self.channel.withdraw(2)
@@ -145,9 +127,7 @@ class ChannelTests(ServingTestCase):
         self.assertEqual(packet[: HEADER.size], HEADER.pack(2, ACCEPT))
 
     def test_reports(self) -> None:
-        """
-        A packet of reports is taken apart; an address belongs to the one behind it.
-        """
+        """A packet of reports is taken apart; an address belongs to the one behind it."""
         address = packAddress(8, PEER)
         assert address is not None
         report = REPORT.pack(ENDED, 2, 3, 4, 5)
@@ -157,9 +137,7 @@ class ChannelTests(ServingTestCase):
         self.assertEqual(self.heard, said)
 
     def test_oneAtATime(self) -> None:
-        """
-        However many packets there are, the reactor has its turn after each.
-        """
+        """However many packets there are, the reactor has its turn after each."""
         for _ in range(3):
             self.other.send(REPORT.pack(ENDED, 2, 3, 4, 5))
         self.channel.doRead()
@@ -182,9 +160,7 @@ class ChannelTests(ServingTestCase):
         self.assertEqual(len(self.heard), 2 * REPORTS + 1)
 
     def test_addressOfTheNext(self) -> None:
-        """
-        An address belongs to the report behind it, also if that has to wait.
-        """
+        """An address belongs to the report behind it, also if that has to wait."""
         report = REPORT.pack(ENDED, 2, 3, 4, 5)
         address = packAddress(8, PEER) or b""
         self.other.send(report * (REPORTS - 1) + address + report)
@@ -193,9 +169,7 @@ class ChannelTests(ServingTestCase):
         self.assertEqual([said.peer for said in self.heard[-2:]], [None, PEER])
 
     def test_closedBetween(self) -> None:
-        """
-        Nothing more of a packet is heard when the channel was closed meanwhile.
-        """
+        """Nothing more of a packet is heard when the channel was closed meanwhile."""
         self.other.send(REPORT.pack(ENDED, 2, 3, 4, 5) * 2 * REPORTS)
         self.reactor.settle()
         self.channel.close()
@@ -220,26 +194,20 @@ class ChannelTests(ServingTestCase):
         self.assertEqual(self.reactor.getReaders(), [])
 
     def test_reset(self) -> None:
-        """
-        So it is when what was sent was never read.
-        """
+        """So it is when what was sent was never read."""
         self.channel.send(1, 0)
         self.other.close()
         self.reactor.settle()
         self.assertEqual(self.ends, 1)
 
     def test_postToNobody(self) -> None:
-        """
-        What is posted to nobody is forgotten.
-        """
+        """What is posted to nobody is forgotten."""
         self.other.close()
         self.channel.accept(1, 0, 0)
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
     def test_close(self) -> None:
-        """
-        One that is closed plans nothing, and hears nothing of its own packet.
-        """
+        """One that is closed plans nothing, and hears nothing of its own packet."""
         self.fill()
         self.channel.accept(1, 0, 0)
         self.channel.close()
@@ -247,9 +215,7 @@ class ChannelTests(ServingTestCase):
         self.assertEqual(self.ends, 0)
 
     def test_closedMeanwhile(self) -> None:
-        """
-        Nothing of a packet is heard after what made somebody close the channel.
-        """
+        """Nothing of a packet is heard after what made somebody close the channel."""
         heard: list[Said] = []
 
         def hear(said: Said) -> None:
@@ -264,9 +230,7 @@ class ChannelTests(ServingTestCase):
         self.assertEqual(len(heard), 1)
 
     def test_nothingOpen(self) -> None:
-        """
-        It leaves nothing open.
-        """
+        """It leaves nothing open."""
 
         def work() -> None:
             channel = Channel(self.reactor, self.heard.append, self.ended)
@@ -279,8 +243,6 @@ class ChannelTests(ServingTestCase):
         self.leavesNothingOpen(work)
 
     def test_nothingToRead(self) -> None:
-        """
-        Being told of something that is not there changes nothing.
-        """
+        """Being told of something that is not there changes nothing."""
         self.channel.doRead()
         self.assertFalse(self.channel.closed)

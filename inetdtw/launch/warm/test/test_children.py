@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.launch.warm.children}.
-"""
+"""Tests for L{inetdtw.launch.warm.children}."""
 
 from __future__ import annotations
 
@@ -20,14 +18,10 @@ from inetdtw.test.warming import PID
 
 
 class RunningTests(ServingTestCase):
-    """
-    Tests for L{Running}.
-    """
+    """Tests for L{Running}."""
 
     def setUp(self) -> None:
-        """
-        Have none.
-        """
+        """Have none."""
         super().setUp()
         self.changes = 0
         self.adopted: dict[int, Watch] = {}
@@ -36,23 +30,17 @@ class RunningTests(ServingTestCase):
         self.addCleanup(self.running.leave)
 
     def changed(self) -> None:
-        """
-        One has ended whose parent is gone.
-        """
+        """One has ended whose parent is gone."""
         self.changes += 1
 
     def begin(self, pid: int = PID, warm: bool = True) -> FakeChild:
-        """
-        Start one.
-        """
+        """Start one."""
         child = FakeChild()
         self.running.begin(pid, child, warm)
         return child
 
     def test_life(self) -> None:
-        """
-        A program starts, warm or not, and ends.
-        """
+        """A program starts, warm or not, and ends."""
         for warm in (True, False):
             child = self.begin(warm=warm)
             self.assertEqual((child.told, child.warm), ([PID], warm))
@@ -63,22 +51,16 @@ class RunningTests(ServingTestCase):
             self.assertEqual(len(self.running), 0)
 
     def test_unknown(self) -> None:
-        """
-        The end of one that is not known means nothing.
-        """
+        """The end of one that is not known means nothing."""
         self.running.end(PID, Exit(3))
 
     def test_again(self) -> None:
-        """
-        Where a process id is another's, who had it has ended.
-        """
+        """Where a process id is another's, who had it has ended."""
         one, two = self.begin(), self.begin()
         self.assertEqual((one.told, two.told), ([PID, Exit()], [PID]))
 
     def test_check(self) -> None:
-        """
-        There is no process without a positive id, nor any number of them.
-        """
+        """There is no process without a positive id, nor any number of them."""
         for pid in (0, -1, -(1 << 31)):
             self.assertRaises(Nonsense, self.running.check, pid)
         self.patch(children, "MOST", 2)
@@ -106,17 +88,13 @@ class RunningTests(ServingTestCase):
         self.assertEqual((len(self.running), self.changes), (0, 1))
 
     def test_orphanGone(self) -> None:
-        """
-        One that is gone already has ended.
-        """
+        """One that is gone already has ended."""
         child = self.begin()
         self.running.orphan()
         self.assertEqual(child.told, [PID, Exit()])
 
     def test_foreign(self) -> None:
-        """
-        A process of another user's cannot be one, and has ended.
-        """
+        """A process of another user's cannot be one, and has ended."""
         self.running.uid = 12345
         child = self.begin(os.getpid())
         self.running.orphan()
@@ -124,9 +102,7 @@ class RunningTests(ServingTestCase):
         self.assertEqual(self.adopted, {})
 
     def test_twice(self) -> None:
-        """
-        Nor can one that another's program is; what is left of that can be another's.
-        """
+        """Nor can one that another's program is; what is left of that can be another's."""
         child = self.begin(os.getpid())
         self.running.orphan()
         other = Running(self.reactor, self.changed, self.adopted)
@@ -142,16 +118,12 @@ class RunningTests(ServingTestCase):
         other.leave()
 
     def test_owner(self) -> None:
-        """
-        Whose a process is is found where the system tells.
-        """
+        """Whose a process is is found where the system tells."""
         self.assertEqual(ownerOf(os.getpid()), os.geteuid())
         self.assertRaises(ProcessLookupError, ownerOf, PID)
 
     def test_leave(self) -> None:
-        """
-        What is of no interest is not waited for.
-        """
+        """What is of no interest is not waited for."""
         child = self.begin(os.getpid())
         self.running.orphan()
         self.running.leave()

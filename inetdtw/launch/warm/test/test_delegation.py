@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.launch.warm.delegation}, as a warm process uses it.
-"""
+"""Tests for L{inetdtw.launch.warm.delegation}, as a warm process uses it."""
 
 from __future__ import annotations
 
@@ -30,14 +28,10 @@ from inetdtw.test.warming import PEER, PID, WarmProcessTestCase, Watcher
 
 
 class AcceptingTests(WarmProcessTestCase):
-    """
-    Tests for L{inetdtw.launch.warm.delegation.Accepting}.
-    """
+    """Tests for L{inetdtw.launch.warm.delegation.Accepting}."""
 
     def setUp(self) -> None:
-        """
-        Have a process that accepts from a socket.
-        """
+        """Have a process that accepts from a socket."""
         super().setUp()
         self.greet()
         self.watcher = Watcher()
@@ -47,15 +41,11 @@ class AcceptingTests(WarmProcessTestCase):
             self.assertTrue(self.accepting.accept(5, self.watcher, file.fileno()))
 
     def withdraw(self, name: str = "5") -> None:
-        """
-        Have it accept no more.
-        """
+        """Have it accept no more."""
         self.accepting.withdraw(5, lambda: self.freed.append(name))
 
     def test_told(self) -> None:
-        """
-        The process is given the socket, and what there is room for.
-        """
+        """The process is given the socket, and what there is room for."""
         number, what, more, fds = self.played.take()
         self.assertEqual((number, what, more), (5, ACCEPT, MOST.pack(0)))
         self.assertEqual(os.readlink(f"/proc/self/fd/{fds[0]}"), "/dev/zero")
@@ -75,9 +65,7 @@ class AcceptingTests(WarmProcessTestCase):
         self.assertEqual(child.told, [PID, Exit(3, cpu=1.5)])
 
     def test_cold(self) -> None:
-        """
-        One that had to execute the interpreter is cold.
-        """
+        """One that had to execute the interpreter is cold."""
         self.say((ACCEPTED, 5, PID, 1))
         self.assertEqual(self.watcher.told, [None])
         self.assertEqual(self.watcher.children[0].warm, False)
@@ -95,16 +83,12 @@ class AcceptingTests(WarmProcessTestCase):
         self.assertEqual(self.watcher.told[0][1], os.strerror(errno.EAGAIN))
 
     def test_crowded(self) -> None:
-        """
-        So it does when there are as many programs as may be.
-        """
+        """So it does when there are as many programs as may be."""
         self.say((CROWDED, 5, 0, 0))
         self.assertEqual(self.watcher.told, ["crowded"])
 
     def test_others(self) -> None:
-        """
-        What is said of a socket that it was not given means nothing.
-        """
+        """What is said of a socket that it was not given means nothing."""
         self.say((ACCEPTED, 6, PID, 0), (DROPPED, 6, 0, 1), (WITHDRAWN, 6, 0, 0))
         self.assertEqual(self.watcher.told, [])
 
@@ -122,23 +106,17 @@ class AcceptingTests(WarmProcessTestCase):
         self.assertEqual((self.freed, len(self.accepting)), (["5"], 0))
 
     def test_withdrawnUnasked(self) -> None:
-        """
-        That it accepts no more means nothing where it should.
-        """
+        """That it accepts no more means nothing where it should."""
         self.say((WITHDRAWN, 5, 0, 0))
         self.assertEqual(len(self.accepting), 1)
 
     def test_withdrawUnknown(self) -> None:
-        """
-        A socket that it does not have is free.
-        """
+        """A socket that it does not have is free."""
         self.accepting.withdraw(6, lambda: self.freed.append("6"))
         self.assertEqual(self.freed, ["6"])
 
     def test_withdrawnOnce(self) -> None:
-        """
-        A socket is free once, however often the process says so.
-        """
+        """A socket is free once, however often the process says so."""
         self.withdraw()
         self.say((WITHDRAWN, 5, 0, 0), (WITHDRAWN, 5, 0, 0))
         self.played.die()
@@ -200,24 +178,18 @@ class AcceptingTests(WarmProcessTestCase):
         self.assertEqual(self.freed, ["5", "again"])
 
     def test_acceptAfterDeath(self) -> None:
-        """
-        One that is gone accepts from nothing.
-        """
+        """One that is gone accepts from nothing."""
         self.played.die()
         self.reactor.settle()
         self.assertFalse(self.accepting.accept(6, self.watcher, 0))
 
     def test_unstarted(self) -> None:
-        """
-        Nor does one that was never there.
-        """
+        """Nor does one that was never there."""
         process = WarmProcess(self.owner, self.reactor, set(), self.process.made)
         self.assertFalse(process.accepting.accept(6, self.watcher, 0))
 
     def test_exhausted(self) -> None:
-        """
-        One that says that it has started more than it may cannot be trusted.
-        """
+        """One that says that it has started more than it may cannot be trusted."""
         self.process.share._total = Total(64)
         for pid in range(PID, PID + 5):
             self.assertFalse(self.process.over)

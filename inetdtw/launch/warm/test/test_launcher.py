@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.launch.warm.launcher}: what the processes would do, the test does.
-"""
+"""Tests for L{inetdtw.launch.warm.launcher}: what the processes would do, the test does."""
 
 from __future__ import annotations
 
@@ -26,20 +24,14 @@ from inetdtw.test.warming import ENVIRONMENT, KEPT, PID, START, PlayedWarm
 
 
 class WarmTestCase(ServingTestCase):
-    """
-    A test of a launcher that is warm.
-    """
+    """A test of a launcher that is warm."""
 
     def make(self) -> Any:
-        """
-        The launcher.
-        """
+        """The launcher."""
         return Warm(self.launcher, KEPT, self.reactor, self.host.report, "1/tcp")
 
     def setUp(self) -> None:
-        """
-        Have one whose process is not ready yet.
-        """
+        """Have one whose process is not ready yet."""
         super().setUp()
         self.warm = self.make()
         self.addCleanup(self.warm.stop)
@@ -47,38 +39,28 @@ class WarmTestCase(ServingTestCase):
         self.played = self.come()
 
     def come(self) -> PlayedWarm:
-        """
-        Be the process that was started last.
-        """
+        """Be the process that was started last."""
         played = PlayedWarm(self.launcher.last)
         self.addCleanup(played.channel.close)
         played.program.start()
         return played
 
     def greet(self, played: PlayedWarm | None = None) -> None:
-        """
-        Have a process be ready.
-        """
+        """Have a process be ready."""
         (self.played if played is None else played).say((HELLO, 0, PID, 0))
         self.reactor.settle()
 
     def die(self) -> None:
-        """
-        Have the process die.
-        """
+        """Have the process die."""
         self.played.die()
         self.reactor.settle()
 
     def order(self, **given: Any) -> Order:
-        """
-        What to order.
-        """
+        """What to order."""
         return replace(START, **given)
 
     def launch(self, **given: Any) -> FakeChild:
-        """
-        Order a program.
-        """
+        """Order a program."""
         child = FakeChild()
         with open(os.devnull) as null:
             self.warm.launch(child, self.order(fds=(null.fileno(),) * 3, **given))
@@ -86,22 +68,16 @@ class WarmTestCase(ServingTestCase):
 
 
 class WarmTests(WarmTestCase):
-    """
-    Tests for L{Warm}.
-    """
+    """Tests for L{Warm}."""
 
     def test_interface(self) -> None:
-        """
-        It is a launcher that can prepare.
-        """
+        """It is a launcher that can prepare."""
         verifyObject(ILauncher, self.warm)
         verifyObject(IPreparing, self.warm)
         self.warm.start()
 
     def test_warm(self) -> None:
-        """
-        A program is forked.
-        """
+        """A program is forked."""
         self.greet()
         self.assertEqual(self.warm.pid, 1 << 22)
         child = self.launch()
@@ -111,18 +87,14 @@ class WarmTests(WarmTestCase):
         self.assertEqual(len(self.launcher.programs), 1)
 
     def test_isReady(self) -> None:
-        """
-        A launcher is ready when it has a process that is.
-        """
+        """A launcher is ready when it has a process that is."""
         self.assertFalse(isReady(self.warm))
         self.greet()
         self.assertTrue(isReady(self.warm))
         self.assertFalse(isReady(self.launcher))
 
     def test_notReady(self) -> None:
-        """
-        Until the process is ready, programs are started cold.
-        """
+        """Until the process is ready, programs are started cold."""
         self.assertIsNone(self.warm.pid)
         child = self.launch()
         self.assertIs(self.launcher.last.child, child)
@@ -143,9 +115,7 @@ class WarmTests(WarmTestCase):
         self.assertIs(program.child, child)
 
     def test_dead(self) -> None:
-        """
-        So they are when it has died, and until there is another.
-        """
+        """So they are when it has died, and until there is another."""
         self.greet()
         self.die()
         self.assertIs(self.launch().warm, False)
@@ -153,9 +123,7 @@ class WarmTests(WarmTestCase):
         self.assertIs(self.launch().warm, False)
 
     def test_diedMeanwhile(self) -> None:
-        """
-        What it had not started when it died is started cold, with the client.
-        """
+        """What it had not started when it died is started cold, with the client."""
         self.greet()
         child = self.launch()
         self.die()
@@ -165,9 +133,7 @@ class WarmTests(WarmTestCase):
         self.assertEqual(link, os.devnull)
 
     def test_noRoomForOrder(self) -> None:
-        """
-        A program is started cold when the order cannot be sent.
-        """
+        """A program is started cold when the order cannot be sent."""
         self.greet()
         for _ in range(1000):
             if self.launch(extra={"B": "x" * 10000}).warm is False:
@@ -188,9 +154,7 @@ class WarmTests(WarmTestCase):
         self.assertEqual((order.executable, order.environment), ("/bin/py", other))
 
     def test_equal(self) -> None:
-        """
-        An environment may be another object, if it is the same.
-        """
+        """An environment may be another object, if it is the same."""
         self.greet()
         self.launch(environment=dict(ENVIRONMENT))
         self.assertEqual(len(self.launcher.programs), 1)
@@ -214,9 +178,7 @@ class WarmTests(WarmTestCase):
         self.assertEqual(calls, [1])
 
     def test_roomCold(self) -> None:
-        """
-        Without a process there is room where the cold launcher has some.
-        """
+        """Without a process there is room where the cold launcher has some."""
         self.launcher.room = False
         self.assertFalse(self.warm.room)
         calls: list[int] = []
@@ -225,9 +187,7 @@ class WarmTests(WarmTestCase):
         self.assertEqual(calls, [1])
 
     def test_roomDied(self) -> None:
-        """
-        Who waits for a process that died is told by the cold launcher.
-        """
+        """Who waits for a process that died is told by the cold launcher."""
         self.greet()
         for _ in range(IN_FLIGHT):
             self.launch()
@@ -240,16 +200,12 @@ class WarmTests(WarmTestCase):
         self.assertEqual(calls, [1])
 
     def test_settle(self) -> None:
-        """
-        The cold launcher repeats nothing; the process never does.
-        """
+        """The cold launcher repeats nothing; the process never does."""
         self.warm.settle()
         self.assertEqual(self.launcher.said, ["settle"])
 
     def test_renew(self) -> None:
-        """
-        When it is renewed, no client notices.
-        """
+        """When it is renewed, no client notices."""
         self.greet()
         self.warm.renew()
         child = self.launch()
@@ -263,9 +219,7 @@ class WarmTests(WarmTestCase):
         self.assertEqual((child.told, other.told), ([PID], [PID + 1]))
 
     def test_retire(self) -> None:
-        """
-        It is over when its process has ended.
-        """
+        """It is over when its process has ended."""
         self.greet()
         self.warm.retire()
         self.assertFalse(self.warm.over)
@@ -276,14 +230,10 @@ class WarmTests(WarmTestCase):
 
 
 class RootedTests(WarmTestCase):
-    """
-    Tests for a L{Warm} whose programs have a root directory of their own.
-    """
+    """Tests for a L{Warm} whose programs have a root directory of their own."""
 
     def make(self) -> Any:
-        """
-        The launcher.
-        """
+        """The launcher."""
         self.root = self.mktemp()
         os.mkdir(self.root)
         context = Context(chroot=self.root)
@@ -294,9 +244,7 @@ class RootedTests(WarmTestCase):
         return Warm(cold, KEPT, self.reactor, self.host.report, "1/tcp")
 
     def test_same(self) -> None:
-        """
-        Programs are forked as long as the root directory is the same.
-        """
+        """Programs are forked as long as the root directory is the same."""
         self.greet()
         self.assertIsNone(self.launch().warm)
         self.assertEqual(len(self.launcher.programs), 1)
@@ -321,9 +269,7 @@ class RootedTests(WarmTestCase):
         self.assertEqual(len(self.launcher.programs), before)
 
     def test_none(self) -> None:
-        """
-        When there is none, the cold launcher says so.
-        """
+        """When there is none, the cold launcher says so."""
         self.greet()
         os.rename(self.root, f"{self.root}.old")
         child = self.launch()

@@ -18,20 +18,14 @@ from inetdtw.test.warming import WarmProcessTestCase
 
 
 class KeptTests(ServingTestCase):
-    """
-    Tests for L{Kept}.
-    """
+    """Tests for L{Kept}."""
 
     def order(self, *fds: int) -> Order:
-        """
-        An order with descriptors.
-        """
+        """An order with descriptors."""
         return Order("/x", ("x",), {}, {"B": "2"}, (fds[0], fds[1], fds[2]))
 
     def test_own(self) -> None:
-        """
-        It has descriptors of its own, as many as there are different ones.
-        """
+        """It has descriptors of its own, as many as there are different ones."""
         with open("/dev/zero") as one, open(os.devnull) as two:
             fds = (one.fileno(), two.fileno(), one.fileno())
             kept = Kept(FakeChild(), self.order(*fds))
@@ -44,9 +38,7 @@ class KeptTests(ServingTestCase):
         self.assertFalse(os.path.exists(f"/proc/self/fd/{kept.order.fds[0]}"))
 
     def test_none(self) -> None:
-        """
-        Where there are no descriptors left, nothing is left open.
-        """
+        """Where there are no descriptors left, nothing is left open."""
         with open("/dev/zero") as one, open(os.devnull) as two:
             order = self.order(one.fileno(), two.fileno(), one.fileno())
 
@@ -57,14 +49,10 @@ class KeptTests(ServingTestCase):
 
 
 class OrdersTests(WarmProcessTestCase):
-    """
-    Tests for L{Orders}, as a warm process uses them.
-    """
+    """Tests for L{Orders}, as a warm process uses them."""
 
     def test_numbers(self) -> None:
-        """
-        Every order has a number of its own, never 0.
-        """
+        """Every order has a number of its own, never 0."""
         self.process._waiting._number = 0x7FFFFFFD
         numbers = []
         for _ in range(4):
@@ -73,9 +61,7 @@ class OrdersTests(WarmProcessTestCase):
         self.assertEqual(numbers, [0x7FFFFFFE, 0x7FFFFFFF, 1, 2])
 
     def test_take(self) -> None:
-        """
-        Each can be taken once, and all of them in order.
-        """
+        """Each can be taken once, and all of them in order."""
         for _ in range(3):
             self.order()
         orders = self.process._waiting

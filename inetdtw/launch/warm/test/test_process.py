@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.launch.warm.process}: what the process would do, the test does.
-"""
+"""Tests for L{inetdtw.launch.warm.process}: what the process would do, the test does."""
 
 from __future__ import annotations
 
@@ -34,14 +32,10 @@ from inetdtw.test.warming import (
 
 
 class StartTests(WarmProcessTestCase):
-    """
-    Tests for the start of a L{WarmProcess}.
-    """
+    """Tests for the start of a L{WarmProcess}."""
 
     def test_interface(self) -> None:
-        """
-        It is what a launcher starts, and never starts again.
-        """
+        """It is what a launcher starts, and never starts again."""
         verifyObject(IChild, self.process)
         self.assertRaises(AssertionError, self.process.repeated, Exit(0))
 
@@ -75,9 +69,7 @@ class StartTests(WarmProcessTestCase):
             self.assertEqual(self.launcher.last.order.paths, wanted)
 
     def test_ready(self) -> None:
-        """
-        It is ready when it says so, once.
-        """
+        """It is ready when it says so, once."""
         self.assertFalse(self.process.up)
         self.assertEqual(self.process.pid, 1 << 22)
         self.say((HELLO, 0, PID, 0), (HELLO, 0, PID, 0))
@@ -85,9 +77,7 @@ class StartTests(WarmProcessTestCase):
         self.assertEqual(self.owner.told, [("ready",)])
 
     def test_readyFirst(self) -> None:
-        """
-        It is not before whoever has started it has told its process id.
-        """
+        """It is not before whoever has started it has told its process id."""
         owner, process = self.make()
         process.start(self.launcher, "/bin/py", ["py"], {})
         self.played = self.play()
@@ -97,9 +87,7 @@ class StartTests(WarmProcessTestCase):
         self.assertEqual((process.up, owner.told), (True, [("ready",)]))
 
     def test_otherVersion(self) -> None:
-        """
-        It is never ready if it is of another version than what it was given.
-        """
+        """It is never ready if it is of another version than what it was given."""
         self.patch(warming, "CPU", {HELLO: warmtext.VERSION + 1})
         self.greet()
         self.assertFalse(self.process.up)
@@ -108,9 +96,7 @@ class StartTests(WarmProcessTestCase):
         self.assertEqual(self.played.channel.recv(10), b"")
 
     def test_otherUser(self) -> None:
-        """
-        Nor if it is not its service's user's.
-        """
+        """Nor if it is not its service's user's."""
         owner = Owner()
         identity = Identity(os.geteuid() + 1, os.getegid(), ())
         process = WarmProcess(
@@ -126,9 +112,7 @@ class StartTests(WarmProcessTestCase):
         self.assertIn("not the service's user: its Uid", owner.told[-1][1])
 
     def test_sameUser(self) -> None:
-        """
-        It is ready if it is.
-        """
+        """It is ready if it is."""
         process = WarmProcess(self.owner, self.reactor, set(), START, context=Context())
         self.addCleanup(process.close)
         process.start(self.launcher, "/bin/py", ["py"], {})
@@ -138,17 +122,13 @@ class StartTests(WarmProcessTestCase):
         self.assertTrue(process.up)
 
     def test_said(self) -> None:
-        """
-        What it writes to its standard error is told line by line.
-        """
+        """What it writes to its standard error is told line by line."""
         os.write(self.launcher.last.fds[2], b"one\ntwo\n")
         self.reactor.settle()
         self.assertEqual(self.owner.told, [("said", "one"), ("said", "two")])
 
     def test_failed(self) -> None:
-        """
-        One that cannot be started has ended, and nothing of it is left.
-        """
+        """One that cannot be started has ended, and nothing of it is left."""
         owner, process = self.make()
 
         def work() -> None:
@@ -160,18 +140,14 @@ class StartTests(WarmProcessTestCase):
         self.assertTrue(process.over)
 
     def make(self) -> tuple[Owner, WarmProcess]:
-        """
-        Another one.
-        """
+        """Another one."""
         owner = Owner()
         process = WarmProcess(owner, self.reactor, set(), START)
         self.addCleanup(process.close)
         return owner, process
 
     def test_noDescriptors(self) -> None:
-        """
-        So has one for which there are no descriptors.
-        """
+        """So has one for which there are no descriptors."""
         for left in range(4):
             owner, process = self.make()
             self.patch(process._descriptors, "spare", lambda count: True)
@@ -203,22 +179,16 @@ class StartTests(WarmProcessTestCase):
         self.launcher.last.fail()
 
     def test_orderBefore(self) -> None:
-        """
-        Nothing can be ordered of one that was never started.
-        """
+        """Nothing can be ordered of one that was never started."""
         _, process = self.make()
         self.assertRaises(BrokenPipeError, process.order, FakeChild(), START)
 
 
 class OrderTests(WarmProcessTestCase):
-    """
-    Tests for what is ordered of a L{WarmProcess}.
-    """
+    """Tests for what is ordered of a L{WarmProcess}."""
 
     def setUp(self) -> None:
-        """
-        Have it be ready.
-        """
+        """Have it be ready."""
         super().setUp()
         self.greet()
         self.owner.told.clear()
@@ -238,9 +208,7 @@ class OrderTests(WarmProcessTestCase):
         self.assertIs(child.warm, True)
 
     def test_apart(self) -> None:
-        """
-        It has three, if they differ.
-        """
+        """It has three, if they differ."""
         with open("/dev/zero") as one, open(os.devnull) as two:
             fds = (one.fileno(), one.fileno(), two.fileno())
             order = Order("/bin/py", START.argv, ENVIRONMENT, {}, fds)
@@ -252,17 +220,13 @@ class OrderTests(WarmProcessTestCase):
             os.close(fd)
 
     def test_cold(self) -> None:
-        """
-        A child that executed the interpreter was not started warm.
-        """
+        """A child that executed the interpreter was not started warm."""
         child = self.order()
         self.say((STARTED, self.played.number(), PID, 1))
         self.assertEqual((child.told, child.warm), ([PID], False))
 
     def test_ended(self) -> None:
-        """
-        The end of a program is told with its status and its time.
-        """
+        """The end of a program is told with its status and its time."""
         child = self.running()
         self.say((ENDED, 1, PID, 3 << 8))
         self.assertEqual(child.told, [PID, Exit(3, cpu=1.5)])
@@ -277,9 +241,7 @@ class OrderTests(WarmProcessTestCase):
         self.assertEqual(child.told, [PID, Exit(signal=9, cpu=1.5)])
 
     def test_failed(self) -> None:
-        """
-        What it cannot do is left to others, with descriptors.
-        """
+        """What it cannot do is left to others, with descriptors."""
         child = self.order()
         self.say((FAILED, self.played.number(), 0, 11))
         inode = os.stat(os.devnull).st_ino
@@ -288,31 +250,23 @@ class OrderTests(WarmProcessTestCase):
         self.assertEqual(self.process.load, 0)
 
     def test_unknown(self) -> None:
-        """
-        What it says of orders that there are not means nothing.
-        """
+        """What it says of orders that there are not means nothing."""
         self.say((STARTED, 9, PID, 0), (FAILED, 9, 0, 0), (ENDED, 9, PID, 0))
         self.say((77, 9, PID, 0))
         self.assertEqual(self.owner.told, [])
 
     def test_stale(self) -> None:
-        """
-        That another should follow it is told.
-        """
+        """That another should follow it is told."""
         self.say((STALE, 0, PID, 0))
         self.assertEqual(self.owner.told, [("stale",)])
 
     def fill(self) -> None:
-        """
-        Order as long as there is room.
-        """
+        """Order as long as there is room."""
         while True:
             self.order(B="x" * 10000)
 
     def test_noRoom(self) -> None:
-        """
-        An order that there is no room for raises, and leaves nothing open.
-        """
+        """An order that there is no room for raises, and leaves nothing open."""
         self.assertRaises(BlockingIOError, self.fill)
         load = self.process.load
         fails = partial(self.assertRaises, OSError, self.order, B="x" * 9999)
@@ -320,9 +274,7 @@ class OrderTests(WarmProcessTestCase):
         self.assertEqual(self.process.load, load)
 
     def test_noDescriptors(self) -> None:
-        """
-        So does one for which there are no descriptors.
-        """
+        """So does one for which there are no descriptors."""
 
         def work() -> None:
             self.assertRaises(OSError, self.process.order, FakeChild(), order)
@@ -338,29 +290,21 @@ class OrderTests(WarmProcessTestCase):
         self.assertEqual(self.process.load, 0)
 
     def test_open(self) -> None:
-        """
-        Nothing is kept open for a program that runs.
-        """
+        """Nothing is kept open for a program that runs."""
         self.leavesNothingOpen(lambda: self.running() and None)
 
 
 class EndTests(WarmProcessTestCase):
-    """
-    Tests for the end of a L{WarmProcess}.
-    """
+    """Tests for the end of a L{WarmProcess}."""
 
     def setUp(self) -> None:
-        """
-        Have it be ready.
-        """
+        """Have it be ready."""
         super().setUp()
         self.greet()
         self.owner.told.clear()
 
     def words(self) -> list[str]:
-        """
-        What the owner was told, in words.
-        """
+        """What the owner was told, in words."""
         return [each[0] for each in self.owner.told]
 
     def test_died(self) -> None:
@@ -389,17 +333,13 @@ class EndTests(WarmProcessTestCase):
         self.assertEqual(self.owner.told[-1], ("gone", reason, None))
 
     def test_status(self) -> None:
-        """
-        With which status it has ended is told.
-        """
+        """With which status it has ended is told."""
         self.played.die(Exit(78))
         self.reactor.settle()
         self.assertEqual(self.owner.told[-1], ("gone", "status=78", 78))
 
     def test_socketFirst(self) -> None:
-        """
-        It is gone when both its end and that of its socket are known, in either order.
-        """
+        """It is gone when both its end and that of its socket are known, in either order."""
         self.played.leave()
         self.reactor.settle()
         self.assertEqual((self.words(), self.process.up), (["lost"], False))
@@ -408,9 +348,7 @@ class EndTests(WarmProcessTestCase):
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
     def test_childLeft(self) -> None:
-        """
-        A child that may have the order still has its time to say so.
-        """
+        """A child that may have the order still has its time to say so."""
         child = self.order()
         number = self.played.number()
         self.played.program.end(killed())
@@ -423,9 +361,7 @@ class EndTests(WarmProcessTestCase):
         self.assertEqual(self.words(), ["lost", "gone"])
 
     def test_closedMeanwhile(self) -> None:
-        """
-        When it is closed then, nothing is waited for any more.
-        """
+        """When it is closed then, nothing is waited for any more."""
         self.played.program.end(killed())
         self.assertNotEqual(self.reactor.getDelayedCalls(), [])
         self.process.close()
@@ -445,9 +381,7 @@ class EndTests(WarmProcessTestCase):
         self.assertEqual(len(self.owner.told), 3)
 
     def test_socketClosed(self) -> None:
-        """
-        Nor for one that has closed its socket and lives on.
-        """
+        """Nor for one that has closed its socket and lives on."""
         self.played.leave()
         self.reactor.settle()
         self.reactor.advance(LINGER)
@@ -455,9 +389,7 @@ class EndTests(WarmProcessTestCase):
         self.assertEqual(self.owner.told, [("lost",), gone])
 
     def test_helloAfterEnd(self) -> None:
-        """
-        Whoever has its socket cannot make it be ready when it has ended.
-        """
+        """Whoever has its socket cannot make it be ready when it has ended."""
         self.process.up = False
         self.played.program.end(killed())
         self.say((HELLO, 0, PID, 0))
@@ -465,18 +397,14 @@ class EndTests(WarmProcessTestCase):
         self.assertEqual(self.owner.told, [])
 
     def test_lastWords(self) -> None:
-        """
-        What it has written before it died is told.
-        """
+        """What it has written before it died is told."""
         os.write(self.launcher.last.fds[2], b"because\n")
         self.played.die()
         self.reactor.settle()
         self.assertIn(("said", "because"), self.owner.told)
 
     def test_heirs(self) -> None:
-        """
-        What has its standard error after its end is not heard, and keeps nothing open.
-        """
+        """What has its standard error after its end is not heard, and keeps nothing open."""
         heir = os.dup(self.launcher.last.fds[2])
         self.addCleanup(os.close, heir)
         self.played.die()
@@ -487,18 +415,14 @@ class EndTests(WarmProcessTestCase):
         self.assertEqual(self.reactor.getReaders(), [])
 
     def test_orphans(self) -> None:
-        """
-        The ends of its programs are noticed without it.
-        """
+        """The ends of its programs are noticed without it."""
         child = self.running()
         self.played.die()
         self.reactor.settle()
         self.assertEqual(child.told, [PID, Exit()])
 
     def test_adopted(self) -> None:
-        """
-        Those that are its user's, and live, have not ended with it.
-        """
+        """Those that are its user's, and live, have not ended with it."""
         process = WarmProcess(self.owner, self.reactor, set(), START)
         self.addCleanup(process.close)
         process.start(self.launcher, "/bin/py", ["py"], {})
@@ -522,9 +446,7 @@ class EndTests(WarmProcessTestCase):
         self.assertTrue(self.process.over)
 
     def test_nonsenseAtTheEnd(self) -> None:
-        """
-        One that says so when it has ended is gone once, and nothing is planned.
-        """
+        """One that says so when it has ended is gone once, and nothing is planned."""
         self.process.accepting.accept(5, Watcher(), 0)
         self.process.ended(Exit(0))
         self.say((ACCEPTED, 5, 0, 0))
@@ -532,27 +454,21 @@ class EndTests(WarmProcessTestCase):
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
     def test_nonsenseAccepted(self) -> None:
-        """
-        So is one that makes up connections.
-        """
+        """So is one that makes up connections."""
         watcher = Watcher()
         self.process.accepting.accept(5, watcher, 0)
         self.say((ACCEPTED, 5, 0, 0))
         self.assertEqual((self.words(), watcher.told), (["lost", "gone"], []))
 
     def test_retireIdle(self) -> None:
-        """
-        One that has nothing to do ends at once when it is to end.
-        """
+        """One that has nothing to do ends at once when it is to end."""
         self.process.retire()
         self.assertEqual(self.played.channel.recv(10), b"")
         self.played.die(Exit(0))
         self.assertEqual(self.owner.told, [("gone", "status=0", 0)])
 
     def test_retire(self) -> None:
-        """
-        One that is to end does so when its last program has ended.
-        """
+        """One that is to end does so when its last program has ended."""
         child, other = self.running(), self.order()
         number = self.played.number()
         self.process.retire()
@@ -565,9 +481,7 @@ class EndTests(WarmProcessTestCase):
         self.assertEqual(self.played.channel.recv(10), b"")
 
     def test_retireOrphans(self) -> None:
-        """
-        It is waited for the programs of one that died, until they have ended.
-        """
+        """It is waited for the programs of one that died, until they have ended."""
         child = self.running(os.getpid())
         self.process._running.uid = os.geteuid()
         self.process.retire()
@@ -578,9 +492,7 @@ class EndTests(WarmProcessTestCase):
         self.assertEqual(self.reactor.getReaders(), [])
 
     def test_close(self) -> None:
-        """
-        One that is to end at once does, and leaves nothing open or planned.
-        """
+        """One that is to end at once does, and leaves nothing open or planned."""
         self.order()
         self.running(PID)
         self.process.close()

@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for L{inetdtw.launch.warm.supervisor}: what the processes would do, the test does.
-"""
+"""Tests for L{inetdtw.launch.warm.supervisor}: what the processes would do, the test does."""
 
 from __future__ import annotations
 
@@ -35,38 +33,26 @@ class Owner:
         self.notified = 0
 
     def ready(self, process: Any) -> None:
-        """
-        There is a new current process.
-        """
+        """There is a new current process."""
         self.told.append(("ready", process))
 
     def lost(self, process: Any) -> None:
-        """
-        A process takes no orders any more.
-        """
+        """A process takes no orders any more."""
         self.told.append(("lost", process))
 
     def notify(self) -> None:
-        """
-        There may be room.
-        """
+        """There may be room."""
         self.notified += 1
 
     def left(self, child: Any, order: Order) -> None:
-        """
-        Nothing is ordered here.
-        """
+        """Nothing is ordered here."""
 
 
 class SuccessionTests(ServingTestCase):
-    """
-    Tests for L{Succession}.
-    """
+    """Tests for L{Succession}."""
 
     def setUp(self) -> None:
-        """
-        Have a succession whose first process is ready.
-        """
+        """Have a succession whose first process is ready."""
         super().setUp()
         self.owner = Owner()
         self.succession = self.make()
@@ -74,9 +60,7 @@ class SuccessionTests(ServingTestCase):
         self.first = self.come()
 
     def make(self, **given: Any) -> Succession:
-        """
-        A succession.
-        """
+        """A succession."""
         kept = replace(KEPT, **given)
         rest = (self.launcher, self.reactor, self.host.report, "1/tcp")
         succession = Succession(self.owner, kept, *rest)
@@ -84,9 +68,7 @@ class SuccessionTests(ServingTestCase):
         return succession
 
     def come(self, ready: bool = True) -> PlayedWarm:
-        """
-        Be the process that was started last.
-        """
+        """Be the process that was started last."""
         played = PlayedWarm(self.launcher.last)
         self.addCleanup(played.channel.close)
         played.program.start()
@@ -96,28 +78,20 @@ class SuccessionTests(ServingTestCase):
         return played
 
     def die(self, played: PlayedWarm, how: Exit | None = None) -> None:
-        """
-        Have a process die.
-        """
+        """Have a process die."""
         played.die(how)
         self.reactor.settle()
 
     def count(self) -> int:
-        """
-        How many processes were started.
-        """
+        """How many processes were started."""
         return len(self.launcher.programs)
 
     def logged(self, what: str) -> list[dict[str, Any]]:
-        """
-        What the log says of one kind of event.
-        """
+        """What the log says of one kind of event."""
         return [event for event in self.said("warm") if event["what"] == what]
 
     def test_first(self) -> None:
-        """
-        The first process is started when it is known for what, once.
-        """
+        """The first process is started when it is known for what, once."""
         self.succession.prepare(replace(START, executable="/other"))
         self.assertEqual(self.count(), 1)
         order = self.launcher.last.order
@@ -128,9 +102,7 @@ class SuccessionTests(ServingTestCase):
         self.assertEqual((event["service"], event["pid"]), ("1/tcp", 1 << 22))
 
     def test_account(self) -> None:
-        """
-        The descriptors of a process are counted in the account that it is given.
-        """
+        """The descriptors of a process are counted in the account that it is given."""
         exits = Exits(self.reactor)
         rest = (self.launcher, self.reactor, self.host.report, "1/tcp")
         succession = Succession(self.owner, KEPT, *rest, exits=exits)
@@ -153,9 +125,7 @@ class SuccessionTests(ServingTestCase):
         self.assertEqual(self.logged("died"), [])
 
     def test_renewTwice(self) -> None:
-        """
-        One that is not ready yet makes way for the next.
-        """
+        """One that is not ready yet makes way for the next."""
         self.succession.renew()
         second = self.come(ready=False)
         self.succession.renew()
@@ -168,16 +138,12 @@ class SuccessionTests(ServingTestCase):
         self.assertEqual(len(self.logged("died")), 1)
 
     def test_renewUnprepared(self) -> None:
-        """
-        There is nothing to renew where nothing was started.
-        """
+        """There is nothing to renew where nothing was started."""
         self.make().renew()
         self.assertEqual(self.count(), 1)
 
     def test_template(self) -> None:
-        """
-        The next process is for what is wanted then.
-        """
+        """The next process is for what is wanted then."""
         self.succession.template = replace(START, executable="/other")
         self.succession.renew()
         self.assertEqual(self.launcher.last.order.executable, "/other")
@@ -203,9 +169,7 @@ class SuccessionTests(ServingTestCase):
         self.assertEqual((event["retry"], event["reason"]), ("0.05", "signal=9"))
 
     def test_goodLife(self) -> None:
-        """
-        After one that lived long the pause is short again.
-        """
+        """After one that lived long the pause is short again."""
         for _ in range(3):
             self.die(self.first)
             self.reactor.advance(LONGEST_PAUSE)
@@ -215,9 +179,7 @@ class SuccessionTests(ServingTestCase):
         self.assertEqual(self.logged("died")[-1]["retry"], f"{FIRST_PAUSE:g}")
 
     def test_renewPause(self) -> None:
-        """
-        So it is after a reload.
-        """
+        """So it is after a reload."""
         self.die(self.first)
         self.reactor.advance(FIRST_PAUSE)
         self.die(self.come())
@@ -227,9 +189,7 @@ class SuccessionTests(ServingTestCase):
         self.assertEqual(retries, ["0.05", "0.1", "0.05"])
 
     def test_youngNext(self) -> None:
-        """
-        How long each one lived counts, not when the last was started.
-        """
+        """How long each one lived counts, not when the last was started."""
         self.reactor.advance(GOOD_LIFE)
         self.succession.renew()
         self.come(ready=False)
@@ -237,9 +197,7 @@ class SuccessionTests(ServingTestCase):
         self.assertEqual(self.logged("died")[-1]["retry"], f"{FIRST_PAUSE:g}")
 
     def test_diedWhileNext(self) -> None:
-        """
-        One that dies while the next is starting needs no other.
-        """
+        """One that dies while the next is starting needs no other."""
         self.succession.renew()
         self.die(self.first)
         self.reactor.advance(LONGEST_PAUSE)
@@ -248,9 +206,7 @@ class SuccessionTests(ServingTestCase):
         self.assertTrue(self.succession.current and self.succession.current.up)
 
     def test_nextDied(self) -> None:
-        """
-        When the next one dies before it is ready, the current one goes on.
-        """
+        """When the next one dies before it is ready, the current one goes on."""
         self.succession.renew()
         self.die(self.come(ready=False))
         self.assertTrue(self.succession.current and self.succession.current.up)
@@ -258,9 +214,7 @@ class SuccessionTests(ServingTestCase):
         self.assertEqual(self.count(), 3)
 
     def test_unfit(self) -> None:
-        """
-        An interpreter that cannot be kept is not tried again until a reload.
-        """
+        """An interpreter that cannot be kept is not tried again until a reload."""
         self.die(self.first, Exit(UNFIT))
         self.reactor.advance(LONGEST_PAUSE)
         self.assertEqual(self.count(), 1)
@@ -290,9 +244,7 @@ class SuccessionTests(ServingTestCase):
         self.assertIs(self.succession.current, process)
 
     def test_renewPlanned(self) -> None:
-        """
-        A process that was planned is not started besides the one of a reload.
-        """
+        """A process that was planned is not started besides the one of a reload."""
         self.die(self.first)
         self.succession.renew()
         self.come()
@@ -300,9 +252,7 @@ class SuccessionTests(ServingTestCase):
         self.assertEqual(self.count(), 2)
 
     def test_replaced(self) -> None:
-        """
-        One that has made way before it was ready is waited for, and ends at a stop.
-        """
+        """One that has made way before it was ready is waited for, and ends at a stop."""
         self.succession.renew()
         second = self.come(ready=False)
         self.succession.renew()
@@ -329,9 +279,7 @@ class SuccessionTests(ServingTestCase):
         self.assertEqual(self.asked(), "auto")
 
     def asked(self) -> str:
-        """
-        What the last process is to import in advance.
-        """
+        """What the last process is to import in advance."""
         with open(f"/proc/self/fd/{self.launcher.last.fds[0]}") as file:
             names: dict[str, Any] = {}
             exec(file.readline(), names)
@@ -360,18 +308,14 @@ class SuccessionTests(ServingTestCase):
         self.assertEqual(self.count(), 3)
 
     def test_said(self) -> None:
-        """
-        What a process has to say is in the log.
-        """
+        """What a process has to say is in the log."""
         assert self.succession.current is not None
         self.succession.said(self.succession.current, "a line")
         self.assertEqual(self.logged("said")[0]["text"], "a line")
         self.assertFalse(self.succession.tooMuch(0))
 
     def test_retire(self) -> None:
-        """
-        After it was retired there is no other, and it is over when the last has ended.
-        """
+        """After it was retired there is no other, and it is over when the last has ended."""
         self.succession.renew()
         second = self.come(ready=False)
         self.succession.retire()
@@ -386,9 +330,7 @@ class SuccessionTests(ServingTestCase):
         self.assertEqual(self.logged("died"), [])
 
     def test_stopPlanned(self) -> None:
-        """
-        When it is stopped, nothing is planned.
-        """
+        """When it is stopped, nothing is planned."""
         self.die(self.first)
         self.succession.stop()
         self.assertEqual(self.reactor.getDelayedCalls(), [])
@@ -409,9 +351,7 @@ class SuccessionTests(ServingTestCase):
         self.assertEqual(child.told, [os.getpid()])
 
     def test_stop(self) -> None:
-        """
-        When it is stopped, all processes end.
-        """
+        """When it is stopped, all processes end."""
         self.succession.renew()
         second = self.come(ready=False)
         self.succession.stop()
