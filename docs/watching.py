@@ -69,7 +69,7 @@ def connect(port: int, said: bytes, pause: float) -> None:
             client.sendall(said)
             client.shutdown(socket.SHUT_WR)
             while client.recv(1000):
-                """Whatever is answered."""
+                pass  # Any answer will do.
         time.sleep(pause)
 
 

@@ -182,7 +182,7 @@ def sendAll(channel: Any, reports: list[bytes]) -> None:
         for first in range(0, len(reports), TOGETHER):
             channel.send(b"".join(reports[first : first + TOGETHER]))
     except (BrokenPipeError, ConnectionResetError):
-        """The daemon is gone, as the next packet will tell."""
+        pass  # The daemon is gone; the next receive reports it.
 
 
 def reasonOf(error: BaseException) -> str:
@@ -1010,7 +1010,7 @@ class Executable:
             try:
                 posix.execve(path, argv, environment)
             except (FileNotFoundError, NotADirectoryError, PermissionError):
-                """It is the next one."""
+                pass  # Read the next one.
         posix.execve(self._paths[-1], argv, environment)
 
 
@@ -1184,7 +1184,7 @@ class Server:
         """
         if fd == self._exits:
             while len(posix.read(fd, 4096)) == 4096:
-                """Only that something came matters."""
+                pass  # Only the wake-up matters.
             self._reap()
             return None
         if fd in self._listening:
@@ -1732,7 +1732,7 @@ def quietly(thing: Any, name: str) -> None:
     try:
         getattr(thing, name)()
     except BaseException:
-        """Nobody can be told."""
+        pass  # The daemon cannot be told.
 
 
 def statusOf(raised: Any) -> int:
@@ -1747,11 +1747,11 @@ def statusOf(raised: Any) -> int:
     try:
         sys.stderr.write(str(code))
     except BaseException:
-        """Nobody can be told."""
+        pass  # The daemon cannot be told.
     try:
         sys.stderr.write("\n")
     except BaseException:
-        """Nobody can be told."""
+        pass  # The daemon cannot be told.
     return 1
 
 
@@ -1783,7 +1783,7 @@ def tell(raised: Any) -> int | None:
             sys.stderr.write("\nOriginal exception was:\n")
             sys.__excepthook__(kind, raised, trace)
         except BaseException:
-            """Nobody can be told."""
+            pass  # The daemon cannot be told.
     return None
 
 
@@ -1908,7 +1908,7 @@ def unraisable(why: BaseException, thing: Any, when: str) -> None:
             sys.stderr.write(f"Exception ignored {about}{end}\n")
             sys.__excepthook__(type(why), why, trace)
     except BaseException:
-        """Nobody can be told."""
+        pass  # The daemon cannot be told.
 
 
 #: What the interpreter takes from C{sys} before it takes itself to pieces.
@@ -1939,7 +1939,7 @@ def tearDown(names: list[str]) -> None:
         try:
             left.append(_weakref.ref(module))
         except TypeError:
-            """It is no module."""
+            pass  # Not a module.
         del module
     # Nothing new can be imported any more.  Without this one no source is shown in
     # tracebacks; to take out the others would copy all memory that they are in.

@@ -49,7 +49,7 @@ def watch(
                 show(draw)
                 sleep(interval)
     except (KeyboardInterrupt, _Ended):
-        """That is how it ends."""
+        pass  # This is how watching ends.
 
 
 @contextmanager

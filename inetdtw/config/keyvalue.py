@@ -84,7 +84,7 @@ def _joined(tokens: Iterable[tuple[Sort, Word]]) -> Iterator[tuple[Sort, Word]]:
     for sort, token in tokens:
         mark = sort is Sort.MARK
         if not held:
-            """As nearly always."""
+            pass  # The usual case.
         elif len(held) == 1 and not mark and "=" not in token.text:
             held.append((sort, token))
             continue

@@ -148,5 +148,5 @@ def hostNameIn(description: str) -> Address | None:
         family = socket.AF_INET6 if six else socket.AF_INET
         return Address(family, found[0], isName=True)
     except (OSError, UnicodeError):
-        """Twisted says what is wrong with it."""
+        pass  # Twisted reports what is wrong with it.
     return None

@@ -102,7 +102,7 @@ class Folder:
                 os.mkdir(name, 0o700, dir_fd=parent.fd)
                 self._made = identityOf(parent.about(name))
             except FileExistsError:
-                """It is checked like one that was made."""
+                pass  # An existing directory is checked like a new one.
         self.check()
 
     def check(self) -> None:

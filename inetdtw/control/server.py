@@ -147,7 +147,7 @@ class ControlSocket(Service):
                     connection.fileno(), connection.family, self._site
                 )
             except OSError:
-                """They are gone, or there are no descriptors left."""
+                pass  # The client is gone, or no descriptor is left.
 
     def short(self, reason: str) -> None:
         """The machine is out of something."""

@@ -153,7 +153,7 @@ class ForkServer:
         """
         try:
             while self._receive():
-                """There may be another."""
+                pass  # There may be another message.
         except BlockingIOError:
             return True
         return False

@@ -64,7 +64,7 @@ def wakeOnExit() -> int:
 def drain(fd: int) -> None:
     """Read all there is."""
     while len(os.read(fd, 4096)) == 4096:
-        """Only that something came matters."""
+        pass  # Only the wake-up matters.
 
 
 def codeOf(why: Exception) -> int:

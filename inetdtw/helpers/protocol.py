@@ -163,6 +163,6 @@ class Reports:
                 for first in range(0, len(records), TOGETHER):
                     self._channel.send(b"".join(records[first : first + TOGETHER]))
             except (BrokenPipeError, ConnectionResetError):
-                """What the daemon ordered before it went is started all the same."""
+                pass  # Requests received before are started all the same.
             records.clear()
             self.urgent = False

@@ -172,7 +172,7 @@ class Launchers:
             except OSError as why:
                 self._report.stalled(why.strerror or str(why))
             except Exception:
-                """The slot that asks for it logs the reason."""
+                pass  # The slot that asks for it logs the reason.
 
     def make(self, services: Iterable[Service]) -> None:
         """

@@ -70,7 +70,7 @@ class DatagramPort(SocketPort):
             elif self.socket.family == socket.AF_INET:
                 self.socket.setsockopt(socket.IPPROTO_IP, _PKTINFO, 1)
         except OSError:
-            """The answers come from the address that the system chooses."""
+            pass  # The system chooses the source address of replies.
 
     def start(self) -> None:
         """Begin to read."""

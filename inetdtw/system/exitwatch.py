@@ -220,13 +220,13 @@ def _hasEnded(pid: int) -> bool:
         if os.waitid(os.P_PID, pid, look) is not None:
             return True
     except (AttributeError, ChildProcessError):
-        """It is no child, or that cannot be known."""
+        pass  # Not a child, or unknown.
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return True
     except PermissionError:
-        """It is there, as another user's."""
+        pass  # It exists, as another user's.
     return False
 
 

@@ -181,5 +181,5 @@ def _runs(pid: int) -> bool:
     except ProcessLookupError:
         return False
     except PermissionError:
-        """It is another user's."""
+        pass  # It exists, as another user's.
     return True

@@ -269,7 +269,7 @@ def _isStale(path: str, socktype: int) -> bool:
         except ConnectionRefusedError:
             return True
         except BlockingIOError:
-            """Its backlog is full: somebody listens."""
+            pass  # Its backlog is full, so a process listens.
     return False
 
 

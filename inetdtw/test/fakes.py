@@ -80,7 +80,7 @@ def openDescriptors() -> dict[str, str]:
         try:
             found[number] = os.readlink(f"/proc/self/fd/{number}")
         except FileNotFoundError:
-            """It was the folder itself."""
+            pass  # It was the directory itself.
     return found
 
 
@@ -352,7 +352,7 @@ class FakeReactor(MemoryReactorClock):
     def settle(self) -> None:
         """Go on until there is nothing to read."""
         while self.turn():
-            """Whatever is read is what it is about."""
+            pass  # Reading is the point.
 
     def close(self) -> None:
         """Close what was given to it."""

@@ -356,7 +356,7 @@ def forkServerReports(data: bytes) -> None:
         helper.delegate(1, Delegation(_Watcher(), b"", 0))
         helper.delegate(2, Delegation(_Watcher(), b"", 0, False))
         while helper._receive():
-            """All of it."""
+            pass  # Read all of it.
     finally:
         real.close()
         channel.close()

@@ -576,7 +576,7 @@ class SocketTests(ControlTestCase):
             try:
                 client.sendall(text)
             except (BrokenPipeError, ConnectionResetError):
-                """It has heard enough."""
+                pass  # The client has read enough.
             silent.append(client)
         self.assertEqual(self.ask("GET", "/health")[0], 200)
         self.assertEqual(self.ask("GET", "/drain")[0], 405)

@@ -148,7 +148,7 @@ class InternalTests(ServingTestCase):
                     while slow.send(b"x" * 65536):
                         pass
                 except BlockingIOError:
-                    """Both directions are full."""
+                    pass  # Both directions are full.
             for number in range(50):
                 self.assertEqual(self.talk("echo", b"%d" % number), b"%d" % number)
                 self.assertEqual(self.ask("echo", b"%d" % number), b"%d" % number)

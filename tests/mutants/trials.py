@@ -119,4 +119,4 @@ def _end(group: int) -> None:
     try:
         os.killpg(group, signal.SIGKILL)
     except ProcessLookupError:
-        """Nothing is."""
+        pass  # Nothing to do.

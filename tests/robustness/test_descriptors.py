@@ -450,7 +450,7 @@ class LeftBehindTests(SharesTestCase):
         daemon.process.send_signal(signal.SIGTERM)
         daemon.process.wait()
         with open(go, "w", encoding="ascii"):
-            """It may begin."""
+            pass  # It may begin.
         eventually(lambda: os.path.exists(done) and os.path.getsize(done), daemon.log)
         with open(done, encoding="ascii") as file:
             self.assertEqual(file.read(), "BlockingIOError")

@@ -113,7 +113,7 @@ class SocketTests(RaceTestCase):
                 try:
                     mark = sockets.bindPath(sock, self.there, Ownership())
                 except OSError:
-                    """It is the file that is there."""
+                    pass  # The file exists.
                 else:
                     mark.remove()
             self.assertThere()
@@ -149,7 +149,7 @@ class SocketTests(RaceTestCase):
                 try:
                     sockets.bindPath(sock, f"{inner}/s", Ownership()).remove()
                 except OSError:
-                    """It leads there."""
+                    pass  # The link leads there.
             self.assertEqual(os.listdir(roots), [])
 
 

@@ -205,7 +205,7 @@ class DatagramTests(SharedTestCase):
                     return
                 self.fail("the socket was not as the service wants it")
             except (TimeoutError, socket.timeout, ConnectionError):
-                """It may be about to be replaced."""
+                pass  # It may be about to be replaced.
         self.fail(f"no answer to {word!r}")
 
     def harmed(self, *words: str, host: str = "127.0.0.1", net: str = "udp") -> None:

@@ -132,7 +132,7 @@ class Measuring(CoveragePlugin):
         notes = os.path.join(os.path.dirname(data), "notes")
         if _RUNNERS.intersection(map(os.path.basename, _words())):
             with open(notes, "a", encoding="utf-8"):
-                """Everybody can append to it."""
+                pass  # Every user may append to it.
             os.chmod(notes, 0o666)
             os.environ[MEASURING] = getattr(config, "config", config).serialize()
             if any(word.startswith(("-j", "--jobs")) for word in _words()):

@@ -139,7 +139,7 @@ def readAll(client: socket.socket) -> bytes:
         for data in iter(lambda: client.recv(65536), b""):
             received += data
     except ConnectionResetError:
-        """That is how a connection ends from which not all was read."""
+        pass  # The peer closed with unread data.
     return received
 
 

@@ -46,7 +46,7 @@ def trace(files: "dict[str, str]", notes: str, resume: int) -> None:
         try:
             posix.write(fd, f"{file}\t{before}\t{line}\n".encode())
         except OSError:
-            """A limit of the size of files."""
+            pass  # A limit on the size of files.
         finally:
             posix.close(fd)
 

@@ -88,4 +88,4 @@ class MainTests(SynchronousTestCase):
         """Get a signal, which comes between two instructions."""
         os.kill(pid, number)
         for _ in range(1000):
-            """It has come by now."""
+            pass  # It has arrived by now.

@@ -147,7 +147,7 @@ class ControlSocketTests(ServingTestCase):
     def test_foreign(self) -> None:
         """A file is never removed."""
         with open(self.path, "w"):
-            """It is there."""
+            pass  # It exists.
         made = self.make()
         self.assertIn("not a socket", self.refused())
         made.stopService()

@@ -138,7 +138,7 @@ class ChannelTests(NotifyTestCase):
             while True:
                 full.sendto(b"X", f"\0{NAME}")
         except BlockingIOError:
-            """It is full now."""
+            pass  # The buffer is full.
         channel.send("READY=1")
         channel.send("STATUS=well")
         self.reactor.advance(RETRY)

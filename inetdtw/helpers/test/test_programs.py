@@ -135,7 +135,7 @@ class RepeatingTests(ProgramTestCase):
         heard = {helper.hear()[:2], helper.hear()[:2]}
         self.assertEqual(heard, {(STARTED, 3), (ENDED, 3)})
         with open(fifo, "w"):
-            """The program ends now."""
+            pass  # The program exits now.
         self.assertEqual(helper.hear()[:3], (ENDED, 1, pid))
         self.assertEqual(self.left(), [b"2", b"3"])
 

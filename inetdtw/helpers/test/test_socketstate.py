@@ -106,7 +106,7 @@ class RestoreTests(OriginalTestCase):
                     try:
                         each.setsockopt(*option)
                     except OSError:
-                        """This one has no such option."""
+                        pass  # This socket has no such option.
 
                 self.assertIsNone(self.restored(sock, harm))
                 self.assertEqual(sock.getsockopt(level, number, 16), before)

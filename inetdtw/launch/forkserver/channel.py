@@ -167,7 +167,7 @@ class Channel:
         """Have nothing left in the socket that no helper has taken."""
         with contextlib.suppress(BlockingIOError):
             while self._theirs.recv(LARGEST, socket.MSG_DONTWAIT):
-                """There may be another."""
+                pass  # There may be another message.
 
     def end(self, greeted: bool = True) -> None:
         """

@@ -121,7 +121,7 @@ class Rooted:
         try:
             self.look()
         except OSError:
-            """The next client finds out, and is told."""
+            pass  # The next start reports the error.
 
     def launch(self, child: Any, order: Order) -> None:
         """Start a program in what is the root directory now."""

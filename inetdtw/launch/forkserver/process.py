@@ -362,7 +362,7 @@ class Helper(ProcessProtocol):
     def _died(self, why: str) -> None:
         """Adopt the programs of a helper that died, and plan for another helper."""
         while self._retired is None and self._receive():
-            """What it reported before it died still holds."""
+            pass  # Its reports before it died still hold.
         if self.up and self._delegations:
             why += JUST_ACCEPTED
         hopeless, self.up, self._there = not self.up, False, False

@@ -82,7 +82,7 @@ class Warm:
                 process.order(child, order)
                 return
             except OSError:
-                """It cannot take it now."""
+                pass  # It cannot take the request now.
         self.left(child, order)
 
     def _suits(self, process: WarmProcess, order: Order) -> bool:

@@ -55,7 +55,7 @@ class FakeTransport:
         try:
             self.connection.shutdown(socket.SHUT_RDWR)
         except OSError:
-            """There was no connection."""
+            pass  # There was no connection.
         self.connection.close()
 
 

@@ -754,7 +754,7 @@ class PathTests(SlotTestCase):
         is gone.
         """
         with open(self.path, "w"):
-            """It is precious."""
+            pass  # The file must stay.
         slot = self.serving(makeUnix(self.path))
         self.assertEqual(len(self.said("unbound")), 1)
         slot.stop()
@@ -785,7 +785,7 @@ class PathTests(SlotTestCase):
         precious = self.path + ".precious"
         os.rename(self.path, self.path + ".old")
         with open(precious, "w"):
-            """Another user's."""
+            pass  # It belongs to another user.
         os.chmod(precious, 0o600)
         os.symlink(os.path.abspath(precious), self.path)
         slot.change(

@@ -542,7 +542,7 @@ class PathMarkTests(ServingTestCase):
         """What somebody else has put there since is not removed."""
         os.rename(self.path, self.path + ".old")
         with open(self.path, "w"):
-            """Another file."""
+            pass  # Another file.
         self.mark.remove()
         self.assertTrue(os.path.exists(self.path))
         os.unlink(self.path)

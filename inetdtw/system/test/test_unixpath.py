@@ -37,7 +37,7 @@ class PathFileTestCase(ServingTestCase):
         self.bind()
         self.precious = os.path.abspath(os.path.join(folder, "precious"))
         with open(self.precious, "w"):
-            """It has permissions."""
+            pass  # It has permissions.
         os.chmod(self.precious, 0o600)
 
     def bind(self) -> None:

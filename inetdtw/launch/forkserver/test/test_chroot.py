@@ -141,7 +141,7 @@ class RootedTests(ServingTestCase):
         self.rooted.renew()
         self.assertEqual(self.made[0].said, ["start"])
         with open(os.path.join(self.folder, "one"), "w"):
-            """It is no directory."""
+            pass  # Not a directory.
         told = [f"{self.path}: Not a directory"]
         for _ in range(2):
             self.assertEqual(self.launch().told, told)
