@@ -8,23 +8,10 @@ from __future__ import annotations
 
 import os
 import sys
-import syslog
 from collections.abc import Sequence
-from typing import Any, Callable
-
-from zope.interface import provider
 
 from twisted.application.service import ServiceMaker
-from twisted.logger import (
-    FilteringLogObserver,
-    ILogFilterPredicate,
-    ILogObserver,
-    LogLevel,
-    LogLevelFilterPredicate,
-    PredicateResult,
-    formatEvent,
-    textFileLogObserver,
-)
+from twisted.logger import ILogObserver
 from twisted.python import usage
 from twisted.scripts._twistd_unix import ServerOptions
 
@@ -33,9 +20,8 @@ from inetdtw.cli import operate, plugin
 from inetdtw.cli.background import ELSEWHERE, Runner
 from inetdtw.cli.output import complain, tell
 from inetdtw.config import compat
-from inetdtw.log import systemlog
-from inetdtw.log.observers import jsonLine, jsonObserver
-from inetdtw.log.report import Report
+from inetdtw.log import observers
+from inetdtw.log.observers import FORMATS
 from inetdtw.model.errors import printable
 from inetdtw.system import pidfile
 from inetdtw.text import native
@@ -47,63 +33,6 @@ EXITS = (
     "checked or explained is wrong; and with 2 if the command line is wrong. "
     "inetd(8) has more, inetd.conf(5) the format of the files."
 )
-
-#: What the log can be written as.
-FORMATS = ("text", "json")
-
-#: What others than the superserver may log, by the level that was asked for.
-_LEVELS = {
-    "error": "error",
-    "warn": "warn",
-    "notice": "info",
-    "info": "info",
-    "debug": "debug",
-}
-_PRIORITIES = {
-    "debug": syslog.LOG_DEBUG,
-    "info": syslog.LOG_INFO,
-    "warn": syslog.LOG_WARNING,
-    "error": syslog.LOG_ERR,
-    "critical": syslog.LOG_CRIT,
-}
-
-
-def textLine(event: dict[str, Any]) -> str:
-    """An event as a person reads it, which is several lines if something broke."""
-    failure = event.get("log_failure")
-    trace = "" if failure is None else "\n" + failure.getTraceback()
-    return formatEvent(event) + trace
-
-
-def syslogObserver(
-    written: Callable[[dict[str, Any]], str] = textLine,
-    send: Callable[[int, str], None] | None = None,
-) -> Any:
-    """
-    Make an observer that writes to the system log as a daemon.
-
-    @param written: gives the text of an event.
-    @param send: sends a line with its priority, by default to the system's syslogd.
-    """
-    send = systemLogger() if send is None else send
-
-    @provider(ILogObserver)
-    def observe(event: dict[str, Any]) -> None:
-        priority = _PRIORITIES[event["log_level"].name]
-        for line in written(event).splitlines():
-            send(priority, line)
-
-    return observe
-
-
-def systemLogger() -> Callable[[int, str], None]:
-    """Return what sends a line to the system log: without waiting, where that can be."""
-    if not systemlog.hasSocket():
-        syslog.openlog("inetd", syslog.LOG_PID, syslog.LOG_DAEMON)
-        return syslog.syslog
-    log = systemlog.syslogFor(Report())
-    log.openlog("inetd", syslog.LOG_PID, syslog.LOG_DAEMON)
-    return log.syslog
 
 
 class Options(plugin.Options):
@@ -188,23 +117,12 @@ def _commandMeant(name: str) -> str | None:
     return next(iter(get_close_matches(name, operate.COMMANDS, 1, 0.75)), None)
 
 
-def observerFor(options: Options) -> Any:
-    """Make the observer that the options ask for."""
-    inJSON = options["log-format"] == "json"
-    if options["stderr"] or options["stdout"]:
-        stream = sys.stderr if options["stderr"] else sys.stdout
-        observer = jsonObserver(stream) if inJSON else textFileLogObserver(stream)
-    else:
-        observer = syslogObserver(jsonLine if inJSON else textLine)
-    level = LogLevel.levelWithName(_LEVELS[options["log-level"]])
-    return FilteringLogObserver(observer, [_ours, LogLevelFilterPredicate(level)])
-
-
-@provider(ILogFilterPredicate)
-def _ours(event: dict[str, Any]) -> Any:
-    """Let all pass that the superserver has to say: it was asked for already."""
-    ours = event["log_namespace"] == "inetdtw"
-    return PredicateResult.yes if ours else PredicateResult.maybe
+def _observer(options: Options) -> ILogObserver:
+    """Return the observer that the options ask for."""
+    stream = (
+        sys.stderr if options["stderr"] else sys.stdout if options["stdout"] else None
+    )
+    return observers.observerFor(options["log-format"], options["log-level"], stream)
 
 
 def twistdConfig(options: Options) -> ServerOptions:
@@ -218,7 +136,7 @@ def twistdConfig(options: Options) -> ServerOptions:
     config.subCommand, config.subOptions = maker.tapname, options
     config.loadedPlugins = {maker.tapname: maker}
     config["no_save"] = True
-    config["logger"] = lambda: observerFor(options)
+    config["logger"] = lambda: _observer(options)
     return config
 
 

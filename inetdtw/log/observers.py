@@ -3,9 +3,9 @@
 # See LICENSE for details.
 
 """
-The log as JSON, one object on each line.
+Log observers: text or JSON, to a stream or to the system log.
 
-Every object has C{time} (ISO 8601, in UTC), C{level}, C{event} and C{message}, the
+In JSON each line is an object.  Every object has C{time} (ISO 8601, in UTC), C{level}, C{event} and C{message}, the
 line as a person reads it.  For what the superserver itself has to say, C{event} is the
 first word of the line, and there is a member for each of its values, those that are
 counts or seconds as numbers; where the line has an C{event=} of its own, that is the
@@ -20,11 +20,45 @@ from __future__ import annotations
 import json
 import re
 import sys
+import syslog
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, Callable, TextIO
 
-from twisted.logger import FileLogObserver, formatEvent
+from zope.interface import provider
 
+from twisted.logger import (
+    FileLogObserver,
+    FilteringLogObserver,
+    ILogFilterPredicate,
+    ILogObserver,
+    LogLevel,
+    LogLevelFilterPredicate,
+    PredicateResult,
+    formatEvent,
+    textFileLogObserver,
+)
+
+from inetdtw.log.systemlog import systemLogger
+
+#: The formats of the log.
+FORMATS = ("text", "json")
+
+#: The levels of Twisted's logger for events of other namespaces, by the log level.
+_LEVELS = {
+    "error": "error",
+    "warn": "warn",
+    "notice": "info",
+    "info": "info",
+    "debug": "debug",
+}
+#: The priorities of syslog(3), by Twisted's levels.
+_PRIORITIES = {
+    "debug": syslog.LOG_DEBUG,
+    "info": syslog.LOG_INFO,
+    "warn": syslog.LOG_WARNING,
+    "error": syslog.LOG_ERR,
+    "critical": syslog.LOG_CRIT,
+}
 _NAMESPACE = "inetdtw"
 _FIELD = re.compile(r"{(\w+)}")
 #: What is written as text in the lines of the log, and is a number.
@@ -75,3 +109,59 @@ def jsonObserver(stream: Any) -> FileLogObserver:
 def standardOutput() -> FileLogObserver:
     """Make an observer that writes to standard output."""
     return jsonObserver(sys.stdout)
+
+
+def textLine(event: dict[str, Any]) -> str:
+    """Return an event as text: one line, and the traceback of a failure."""
+    failure = event.get("log_failure")
+    trace = "" if failure is None else "\n" + failure.getTraceback()
+    return formatEvent(event) + trace
+
+
+def syslogObserver(
+    format: Callable[[dict[str, Any]], str] = textLine,
+    send: Callable[[int, str], None] | None = None,
+) -> ILogObserver:
+    """
+    Return an observer that writes to the system log with the facility C{daemon}.
+
+    @param format: returns the text of an event, of which each line is a message.
+    @param send: sends a message with its priority; by default, to syslogd(8).
+    """
+    send = systemLogger() if send is None else send
+
+    @provider(ILogObserver)
+    def observe(event: dict[str, Any]) -> None:
+        priority = _PRIORITIES[event["log_level"].name]
+        for line in format(event).splitlines():
+            send(priority, line)
+
+    observer: ILogObserver = observe
+    return observer
+
+
+def observerFor(format: str, level: str, stream: TextIO | None) -> ILogObserver:
+    """
+    Return an observer that filters by level, except the events of the superserver,
+    whose L{Report<inetdtw.log.report.Report>} has filtered them.
+
+    @param format: one of L{FORMATS}.
+    @param level: a log level of the superserver.
+    @param stream: C{None} for the system log.
+    """
+    inJSON = format == "json"
+    if stream is None:
+        observer = syslogObserver(jsonLine if inJSON else textLine)
+    else:
+        observer = jsonObserver(stream) if inJSON else textFileLogObserver(stream)
+    twistedLevel = LogLevel.levelWithName(_LEVELS[level])
+    return FilteringLogObserver(
+        observer, [_passOurs, LogLevelFilterPredicate(twistedLevel)]
+    )
+
+
+@provider(ILogFilterPredicate)
+def _passOurs(event: dict[str, Any]) -> Any:
+    """Let the events of the superserver pass."""
+    ours = event["log_namespace"] == _NAMESPACE
+    return PredicateResult.yes if ours else PredicateResult.maybe

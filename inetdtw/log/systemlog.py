@@ -148,6 +148,16 @@ def syslogFor(report: Report) -> Syslog:
     return Syslog(stream.put)
 
 
+def systemLogger() -> Callable[[int, str], None]:
+    """Return a function that sends a message, without blocking where syslogd allows."""
+    if not hasSocket():
+        syslog.openlog("inetd", syslog.LOG_PID, syslog.LOG_DAEMON)
+        return syslog.syslog
+    log = syslogFor(Report())
+    log.openlog("inetd", syslog.LOG_PID, syslog.LOG_DAEMON)
+    return log.syslog
+
+
 def takeSyslog(report: Report) -> None:
     """
     Have C{twistd --syslog} not wait for syslogd, where that can be.

@@ -5,24 +5,22 @@
 
 from __future__ import annotations
 
-import atexit
 import io
 import os
 import sys
-import syslog
 from typing import Any
 
 from zope.interface.verify import verifyObject
 
 from twisted.application.service import IServiceMaker
-from twisted.logger import ILogObserver, Logger, LogPublisher
+from twisted.logger import Logger, LogPublisher
 from twisted.python.usage import UsageError
 from twisted.scripts._twistd_unix import UnixApplicationRunner
 from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw import NothingToServe, __version__
 from inetdtw.cli import main, plugin
-from inetdtw.log import systemlog
+from inetdtw.log import observers
 from inetdtw.system.pidfile import Unusable
 
 
@@ -154,7 +152,9 @@ class TwistdConfigTests(SynchronousTestCase):
         seen: list[str] = []
         system: list[str] = []
         streams = {name: io.StringIO() for name in ("stderr", "stdout")}
-        self.patch(main, "systemLogger", lambda: lambda _, text: system.append(text))
+        self.patch(
+            observers, "systemLogger", lambda: lambda _, text: system.append(text)
+        )
         for name, stream in streams.items():
             self.patch(sys, name, stream)
         log = Logger(namespace="test", observer=LogPublisher(config["logger"]()))
@@ -209,7 +209,7 @@ class TwistdConfigTests(SynchronousTestCase):
         ):
             seen: list[str] = []
             send = lambda _, text, seen=seen: seen.append(text)  # noqa: E731
-            self.patch(main, "systemLogger", lambda send=send: send)
+            self.patch(observers, "systemLogger", lambda send=send: send)
             observer = self.config("-f", *arguments, "/file")["logger"]()
             self.patch(sys, "stderr", Lines(seen))
             if "-d" in arguments:
@@ -234,85 +234,6 @@ class TwistdConfigTests(SynchronousTestCase):
         self.assertEqual(config.subOptions["conf"], [path])
         inetd = service.getServiceNamed("inetd")
         self.assertEqual(len(inetd.configuration.services), 1)
-
-
-class ObserverTests(SynchronousTestCase):
-    """Tests for L{cli.syslogObserver} and L{cli.observerFor}."""
-
-    def setUp(self) -> None:
-        """Have a system log that can be looked at."""
-        self.lines: list[tuple[int, str]] = []
-
-    def send(self, priority: int, line: str) -> None:
-        """Be the system log."""
-        self.lines.append((priority, line))
-
-    def test_systemLogger(self) -> None:
-        """Lines go to syslogd as a daemon's; where it has no socket, by syslog(3)."""
-        opened: list[Any] = []
-        self.patch(syslog, "openlog", lambda *given: opened.append(given))
-        self.patch(syslog, "syslog", self.send)
-        self.patch(atexit, "register", opened.append)
-        sent: list[bytes] = []
-
-        def send(data: bytes) -> int:
-            sent.append(data)
-            return len(data)
-
-        self.patch(systemlog, "SystemLog", lambda: send)
-        self.patch(systemlog, "hasSocket", lambda: True)
-        main.systemLogger()(syslog.LOG_INFO, "hello")
-        self.assertRegex(sent[0], rb"^<30>.* inetd\[\d+\]: hello\0$")
-        self.assertEqual(len(opened), 1)
-        self.patch(systemlog, "hasSocket", lambda: False)
-        main.systemLogger()(syslog.LOG_INFO, "hello")
-        self.assertEqual(opened[1], ("inetd", syslog.LOG_PID, syslog.LOG_DAEMON))
-        self.assertEqual(self.lines, [(syslog.LOG_INFO, "hello")])
-
-    def log(self, observer: Any) -> Logger:
-        """A log that an observer sees."""
-        verifyObject(ILogObserver, observer)
-        return Logger(namespace="test", observer=LogPublisher(observer))
-
-    def test_syslog(self) -> None:
-        """Lines go to the system log as a daemon's, with their priorities."""
-        log = self.log(main.syslogObserver(send=self.send))
-        log.debug("a debug")
-        log.info("start {service}", service="7/tcp")
-        log.warn("a warning")
-        log.error("an error")
-        log.critical("a crisis")
-        self.assertEqual(
-            self.lines,
-            [
-                (syslog.LOG_DEBUG, "a debug"),
-                (syslog.LOG_INFO, "start 7/tcp"),
-                (syslog.LOG_WARNING, "a warning"),
-                (syslog.LOG_ERR, "an error"),
-                (syslog.LOG_CRIT, "a crisis"),
-            ],
-        )
-
-    def test_failure(self) -> None:
-        """A traceback is as many lines as it has."""
-        log = self.log(main.syslogObserver(send=self.send))
-        try:
-            raise ValueError("what is wrong")
-        except ValueError:
-            log.failure("while it was done")
-        texts = [text for _, text in self.lines]
-        self.assertEqual(texts[0], "while it was done")
-        self.assertTrue(any("ValueError: what is wrong" in text for text in texts))
-        self.assertFalse(any("\n" in text for text in texts))
-
-    def test_stderr(self) -> None:
-        """Lines go to stderr."""
-        output = io.StringIO()
-        self.patch(sys, "stderr", output)
-        self.log(main.observerFor(optionsOf("-fe"))).info(
-            "start {service}", service="7/tcp"
-        )
-        self.assertIn("start 7/tcp\n", output.getvalue())
 
 
 class MainTests(SynchronousTestCase):

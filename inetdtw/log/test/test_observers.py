@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import json
 import sys
+import syslog
 from typing import Any, Callable
 
 from zope.interface.verify import verifyObject
@@ -123,3 +124,64 @@ class ObserverTests(SynchronousTestCase):
         log.info("two")
         texts = [json.loads(line)["message"] for line in output.getvalue().splitlines()]
         self.assertEqual(texts, ["one", "two"])
+
+
+class SyslogObserverTests(SynchronousTestCase):
+    """Tests for L{observers.syslogObserver}."""
+
+    def setUp(self) -> None:
+        """Have a system log that can be looked at."""
+        self.lines: list[tuple[int, str]] = []
+
+    def send(self, priority: int, line: str) -> None:
+        """Be the system log."""
+        self.lines.append((priority, line))
+
+    def log(self, observer: Any) -> Logger:
+        """A log that an observer sees."""
+        verifyObject(ILogObserver, observer)
+        return Logger(namespace="test", observer=LogPublisher(observer))
+
+    def test_syslog(self) -> None:
+        """Lines go to the system log as a daemon's, with their priorities."""
+        log = self.log(observers.syslogObserver(send=self.send))
+        log.debug("a debug")
+        log.info("start {service}", service="7/tcp")
+        log.warn("a warning")
+        log.error("an error")
+        log.critical("a crisis")
+        self.assertEqual(
+            self.lines,
+            [
+                (syslog.LOG_DEBUG, "a debug"),
+                (syslog.LOG_INFO, "start 7/tcp"),
+                (syslog.LOG_WARNING, "a warning"),
+                (syslog.LOG_ERR, "an error"),
+                (syslog.LOG_CRIT, "a crisis"),
+            ],
+        )
+
+    def test_failure(self) -> None:
+        """A traceback is as many lines as it has."""
+        log = self.log(observers.syslogObserver(send=self.send))
+        try:
+            raise ValueError("what is wrong")
+        except ValueError:
+            log.failure("while it was done")
+        texts = [text for _, text in self.lines]
+        self.assertEqual(texts[0], "while it was done")
+        self.assertTrue(any("ValueError: what is wrong" in text for text in texts))
+        self.assertFalse(any("\n" in text for text in texts))
+
+
+class ObserverForTests(SynchronousTestCase):
+    """Tests for L{observers.observerFor}."""
+
+    def test_stream(self) -> None:
+        """Lines go to the stream."""
+        output = io.StringIO()
+        observer = observers.observerFor("text", "notice", output)
+        verifyObject(ILogObserver, observer)
+        log = Logger(namespace="test", observer=LogPublisher(observer))
+        log.info("start {service}", service="7/tcp")
+        self.assertIn("start 7/tcp\n", output.getvalue())

@@ -71,6 +71,29 @@ class SyslogTests(SynchronousTestCase):
         self.assertRegex(sent[0], rb"^<14>.* twisted: \[-\] hello\0$")
         self.assertEqual(len(registered), 1)
 
+    def test_systemLogger(self) -> None:
+        """Messages go to the socket of syslogd, or by syslog(3) where it has none."""
+        opened: list[Any] = []
+        lines: list[Any] = []
+        self.patch(syslog, "openlog", lambda *given: opened.append(given))
+        self.patch(syslog, "syslog", lambda *message: lines.append(message))
+        self.patch(atexit, "register", opened.append)
+        sent: list[bytes] = []
+
+        def send(data: bytes) -> int:
+            sent.append(data)
+            return len(data)
+
+        self.patch(systemlog, "SystemLog", lambda: send)
+        self.patch(systemlog, "hasSocket", lambda: True)
+        systemlog.systemLogger()(syslog.LOG_INFO, "hello")
+        self.assertRegex(sent[0], rb"^<30>.* inetd\[\d+\]: hello\0$")
+        self.assertEqual(len(opened), 1)
+        self.patch(systemlog, "hasSocket", lambda: False)
+        systemlog.systemLogger()(syslog.LOG_INFO, "hello")
+        self.assertEqual(opened[1], ("inetd", syslog.LOG_PID, syslog.LOG_DAEMON))
+        self.assertEqual(lines, [(syslog.LOG_INFO, "hello")])
+
 
 class SystemLogTests(SynchronousTestCase):
     """Tests for L{SystemLog}."""
