@@ -14,8 +14,10 @@ from typing import Any, Callable
 from inetdtw.helpers.programs import STALLS
 from inetdtw.helpers.spawn import reasonOf
 from inetdtw.interfaces import Order
+from inetdtw.limits.backoff import Backoff
 from inetdtw.log.report import Report
 from inetdtw.system.executable import ProgramMissing
+from inetdtw.system.timer import Timer
 
 #: The seconds between two tries then: the first pause, and the longest.
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0
@@ -65,8 +67,8 @@ class Held:
         self._report = report
         self._start = start
         self._held: deque[tuple[Kept, float]] = deque()
-        self._pause = FIRST_PAUSE
-        self._later: Any = None
+        self._backoff = Backoff(FIRST_PAUSE, LONGEST_PAUSE)
+        self._later = Timer(reactor)
         self._waiters: list[Callable[[], None]] = []
 
     def __len__(self) -> int:
@@ -88,14 +90,13 @@ class Held:
         except OSError:
             return False
         self._held.append((kept, self._reactor.seconds() + PATIENCE))
-        if self._later is None:
+        if not self._later.active:
             self._report.stalled(why.strerror or str(why))
-            self._later = self._reactor.callLater(self._pause, self._again)
+            self._later.start(self._backoff.next(), self._again)
         return True
 
     def _again(self) -> None:
         """Try to start what is held."""
-        self._later = None
         while self._held:
             kept, limit = self._held[0]
             try:
@@ -104,21 +105,18 @@ class Held:
                 kept.child.failed(str(missing))
             except OSError as why:
                 if why.errno in STALLS and self._reactor.seconds() < limit:
-                    self._pause = min(self._pause * 2, LONGEST_PAUSE)
-                    self._later = self._reactor.callLater(self._pause, self._again)
+                    self._later.start(self._backoff.next(), self._again)
                     return
                 kept.child.failed(reasonOf(why))
             self._held.popleft()
             kept.close()
-        self._pause = FIRST_PAUSE
+        self._backoff.reset()
         while self._waiters and not self._held:
             self._waiters.pop(0)()
 
     def giveUp(self) -> None:
         """Start none of them."""
-        if self._later is not None:
-            self._later.cancel()
-            self._later = None
+        self._later.cancel()
         while self._held:
             kept, _ = self._held.popleft()
             kept.close()

@@ -2,37 +2,50 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-How long to wait before a helper process that died is followed by another: longer each
-time, as long as they die young.
-"""
+"""Exponential backoff: Twisted's C{backoffPolicy} without jitter."""
 
 from __future__ import annotations
 
-#: The seconds: the first pause, what it grows by, the longest, and how long a process
-#: must live for a new start.
-FIRST_PAUSE, GROWTH, LONGEST_PAUSE, GOOD_LIFE = 0.05, 2.0, 30.0, 5.0
+from twisted.application.internet import backoffPolicy
+
+#: Seconds between the exit of a helper process and its restart: at first, and at most.
+FIRST_PAUSE, LONGEST_PAUSE = 0.05, 30.0
+#: The factor from one pause to the next.
+GROWTH = 2.0
+#: Seconds after which a helper process counts as healthy, which resets its backoff.
+GOOD_LIFE = 5.0
 
 
-class Pauses:
-    """The pauses of one succession of processes."""
+class Backoff:
+    """The pauses between attempts that fail one after the other."""
 
-    def __init__(self) -> None:
-        self._next = FIRST_PAUSE
+    def __init__(
+        self, first: float = FIRST_PAUSE, longest: float = LONGEST_PAUSE
+    ) -> None:
+        """
+        Start with no failure.
+
+        @param first: seconds after the first failure.
+        @param longest: seconds that no pause exceeds.
+        """
+        self._policy = backoffPolicy(first, longest, GROWTH, jitter=lambda: 0.0)
+        self._failures = 0
 
     def reset(self) -> None:
-        """Begin anew."""
-        self._next = FIRST_PAUSE
+        """Forget the failures."""
+        self._failures = 0
+
+    def next(self) -> float:
+        """Count a failure, and return the seconds until the next attempt."""
+        self._failures += 1
+        return self._policy(self._failures - 1)
 
     def after(self, life: float) -> float:
         """
-        The pause after a process that has lived for some time.
+        Count the exit of a process, and return the seconds until its restart.
 
-        @param life: in seconds.
-
-        @return: in seconds.
+        @param life: seconds that the process lived; L{GOOD_LIFE} resets the backoff.
         """
         if life >= GOOD_LIFE:
             self.reset()
-        pause, self._next = self._next, min(self._next * GROWTH, LONGEST_PAUSE)
-        return pause
+        return self.next()

@@ -25,7 +25,7 @@ from twisted.python.failure import Failure
 
 from inetdtw.helpers import acceptor
 from inetdtw.helpers.acceptor import ANSWER, CHANNEL, SERVICE
-from inetdtw.limits.backoff import Pauses
+from inetdtw.limits.backoff import Backoff
 from inetdtw.serve.port import (
     SHORTAGE_PAUSE,
     SHORTAGES,
@@ -93,7 +93,7 @@ class SharedStreamPort(SocketPort):
         self._note = note
         self._process: _Process | None = None
         self._asked = False
-        self._pauses = Pauses()
+        self._backoff = Backoff()
         self._born = 0.0
 
     def stop(self) -> None:
@@ -175,7 +175,7 @@ class SharedStreamPort(SocketPort):
         self.hold("starting")
         sayDropped(self._name)
         self._leave()
-        pause = self._pauses.after(self._reactor.seconds() - self._born)
+        pause = self._backoff.after(self._reactor.seconds() - self._born)
         self.pause("starting", pause)
 
     def free(self, why: str) -> None:

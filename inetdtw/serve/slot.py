@@ -22,7 +22,7 @@ from inetdtw.config.parser import Warned
 from inetdtw.helpers.socketstate import Original, Spoiled
 from inetdtw.interfaces import ILauncher, IListener
 from inetdtw.launch.warm.launcher import isReady
-from inetdtw.limits.backoff import Pauses
+from inetdtw.limits.backoff import Backoff
 from inetdtw.limits.rebinds import Renewals
 from inetdtw.limits.service import Limits
 from inetdtw.model.address import peerText
@@ -102,14 +102,14 @@ class Slot:
         self._wanted: Original | None = None
         self._before: list[socket.socket] = []
         self._renewals = Renewals(clockOf(host.reactor))
-        self._pauses = Pauses()
+        self._rebinds = Backoff()
         self._since = 0.0
         self._listener: IListener | None = None
         self._retiring = self._free = False
         self._paused = self._drained = False
         self._trouble: str | None = None
         self._silent = 0.0
-        self._retry = FIRST_RETRY
+        self._backoff = Backoff(FIRST_RETRY, LONGEST_RETRY)
         self._later: Any = None
 
     @property
@@ -124,6 +124,10 @@ class Slot:
         @param retry: the seconds before another try; there is nothing to say as long
             as it is less than L{FIRST_RETRY}.
         """
+        self._backoff = Backoff(retry, LONGEST_RETRY)
+        self._bind()
+
+    def _bind(self) -> None:
         self._later = None
         try:
             self._socket = self._adopted() or self._made()
@@ -131,7 +135,6 @@ class Slot:
             self._since = self._host.reactor.seconds()
             self._closeUnneeded()
         except Exception as why:
-            self._retry = retry
             self.fail(why)
 
     def fail(self, why: Exception) -> None:
@@ -147,7 +150,7 @@ class Slot:
         if self._socket is not None or self._listener is not None:
             survived(self.service.name, self.stop)
         if not self._drained:
-            self._unbound(reason, self._retry)
+            self._unbound(reason)
 
     def _reasonOf(self, why: Exception) -> str:
         """Why the socket cannot be had, with what helps where that is not obvious."""
@@ -160,19 +163,18 @@ class Slot:
             )
         return reason
 
-    def _unbound(self, reason: str, retry: float) -> None:
+    def _unbound(self, reason: str) -> None:
         """
         Plan another try, and log the reason: every time while the backoff grows, then
         when it is another one, or was logged L{QUIET} seconds ago.
         """
-        now = self._host.reactor.seconds()
+        now, retry = self._host.reactor.seconds(), self._backoff.next()
         news = retry < LONGEST_RETRY or reason != self._trouble or now >= self._silent
         if news and retry >= FIRST_RETRY:
             service, self._silent = self.service, now + QUIET
             address = str(service.address)
             self._host.report.unbound(service.name, address, retry, reason)
         self._trouble = reason
-        self._retry = min(retry * 2, LONGEST_RETRY)
         self._later = self._host.reactor.callLater(retry, self._again)
 
     def _own(self) -> None:
@@ -224,7 +226,7 @@ class Slot:
     @failing
     def _again(self) -> None:
         """Try once more to get the socket."""
-        self.bind(self._retry)
+        self._bind()
         self.start()
 
     @failing
@@ -250,7 +252,7 @@ class Slot:
             self._launcherOf(self.service)
         except OSError as why:
             self._close()
-            self._unbound(self._reasonOf(why), self._retry)
+            self._unbound(self._reasonOf(why))
             return False
         return True
 
@@ -279,7 +281,8 @@ class Slot:
         listener.restored = self._restored
         listener.watched(self._dropped)
         listener.start()
-        self._trouble, self._retry = None, FIRST_RETRY
+        self._trouble = None
+        self._backoff = Backoff(FIRST_RETRY, LONGEST_RETRY)
 
     def _asItWas(self, shared: bool) -> None:
         """
@@ -358,7 +361,7 @@ class Slot:
     def _dropped(self) -> None:
         """The reactor cannot wait for the socket: get another one, soon."""
         now = self._host.reactor.seconds()
-        pause = self._pauses.after(now - self._since)
+        pause = self._rebinds.after(now - self._since)
         self._host.reactor.callLater(pause, self._renewDropped, self._listener)
 
     @failing

@@ -19,6 +19,7 @@ import socket
 from typing import Any, Callable
 
 from inetdtw.interfaces import ILauncher
+from inetdtw.limits.backoff import Backoff
 from inetdtw.limits.service import Limits
 from inetdtw.model.service import Service
 from inetdtw.serve.admission import Gate
@@ -70,6 +71,7 @@ class WaitProgram(GatedListener):
         self._refuser = SharedStreamPort(sock, host.reactor, service.name, self)
         self._refuser.dropped = self._endRefusal
         self._idle = 0
+        self._backoff = Backoff(FIRST_PAUSE, LONGEST_PAUSE)
         self._retired: Callable[[], None] | None = None
 
     def start(self) -> None:
@@ -189,11 +191,15 @@ class WaitProgram(GatedListener):
             return
         lived = self._host.reactor.seconds() - child.since
         if lived >= LONG_LIFE or not self._connections.left():
-            self._idle = 0
+            self._forgive()
             return
         self._idle += 1
         if self._idle > FREE_TRIES:
             self._leaveAlone(self._connections.taken())
+
+    def _forgive(self) -> None:
+        self._idle = 0
+        self._backoff.reset()
 
     def _leaveAlone(self, taken: bool | None) -> None:
         """
@@ -201,14 +207,13 @@ class WaitProgram(GatedListener):
         program has accepted.
         """
         if taken:
-            self._idle = 0
+            self._forgive()
             return
         reason = "the program ended without accepting a connection"
         if taken is None:
-            self._idle = FREE_TRIES + 1
+            self._backoff.reset()
             reason = "the program ended soon, and may not have accepted a connection"
-        tries = min(self._idle - FREE_TRIES - 1, 16)
-        seconds = min(FIRST_PAUSE * 2.0**tries, LONGEST_PAUSE)
+        seconds = self._backoff.next()
         self._host.report.pause(self._service.name, seconds, reason)
         self._port.pause("unaccepted", seconds)
 

@@ -22,6 +22,7 @@ from twisted.python.failure import Failure
 
 from inetdtw.serve.port import sayDropped
 from inetdtw.system.descriptors import Descriptors, Purpose
+from inetdtw.system.timer import Timer
 
 #: The seconds between two looks at a process, where it can only be looked at.
 INTERVAL = 0.5
@@ -52,7 +53,7 @@ class PidfdWatch:
         self._pid = pid
         self._gone = gone
         self._closed = closed
-        self._later: Any = None
+        self._later = Timer(reactor)
         self._poll: PollWatch | None = None
         self._fd = os.pidfd_open(pid)
         reactor.addReader(self)
@@ -73,9 +74,7 @@ class PidfdWatch:
             os.close(self._fd)
             self._fd = -1
             self._closed()
-        if self._later is not None:
-            self._later.cancel()
-            self._later = None
+        self._later.cancel()
         if self._poll is not None:
             self._poll.cancel()
 
@@ -83,11 +82,10 @@ class PidfdWatch:
         """The reactor cannot wait for it, or stops: look at the process instead."""
         if self._fd >= 0:
             self.cancel()
-            self._later = self._reactor.callLater(0, self._look)
+            self._later.start(0, self._look)
 
     def _look(self) -> None:
         """See whether the process is still there, and when it is not."""
-        self._later = None
         sayDropped(self.logPrefix())
         try:
             self._poll = PollWatch(Polls(self._reactor), self._pid, self._gone)

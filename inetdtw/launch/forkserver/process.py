@@ -32,7 +32,7 @@ from inetdtw.launch.forkserver.channel import Channel
 from inetdtw.launch.forkserver.children import Children
 from inetdtw.launch.forkserver.code import Code
 from inetdtw.launch.forkserver.delegation import KINDS, Delegation, Delegations
-from inetdtw.limits.backoff import Pauses
+from inetdtw.limits.backoff import Backoff
 from inetdtw.limits.budget import Share, Total
 from inetdtw.log.report import JUST_ACCEPTED
 from inetdtw.model.errors import printable
@@ -90,7 +90,7 @@ class Helper(ProcessProtocol):
         self._delegations = Delegations(reactor, self._channel, directory, self._share)
         self.children = Children(reactor, directory, self._retireIdle, exits)
         self._before = 0
-        self._pauses = Pauses()
+        self._backoff = Backoff()
         self._born = 0.0
         self._said = b""
         self._later: Any = None
@@ -371,7 +371,7 @@ class Helper(ProcessProtocol):
         if self._retired is not None:
             self._close()
             return
-        pause = self._pauses.after(self._reactor.seconds() - self._born)
+        pause = self._backoff.after(self._reactor.seconds() - self._born)
         self._owner.died(self.pid, why, pause)
         self.children.adopt()
         if hopeless:

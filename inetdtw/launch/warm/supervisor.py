@@ -20,7 +20,7 @@ from inetdtw.config import python
 from inetdtw.interfaces import Order
 from inetdtw.launch.stderr import Complaints
 from inetdtw.launch.warm.process import WarmProcess
-from inetdtw.limits.backoff import Pauses
+from inetdtw.limits.backoff import Backoff
 from inetdtw.limits.budget import Total
 from inetdtw.log.report import Report
 from inetdtw.model.process import Context
@@ -77,7 +77,7 @@ class Succession:
         self._old: set[WarmProcess] = set()
         self._complaints: set[Complaints] = set()
         self._adopted: dict[int, Watch] = {}
-        self._pauses = Pauses()
+        self._backoff = Backoff()
         self._later: Any = None
         self._hopeless = False
         self.current: WarmProcess | None = None
@@ -93,7 +93,7 @@ class Succession:
     def renew(self) -> None:
         """Have another process take the place of this one, as soon as it is ready."""
         self._hopeless = False
-        self._pauses.reset()
+        self._backoff.reset()
         self._preload = self._kept.preload
         if self.template is not None and not self.stopped:
             self._begin()
@@ -190,7 +190,7 @@ class Succession:
         self, process: WarmProcess, reason: str, status: int | None
     ) -> None:
         """Plan for another process, if that makes sense."""
-        pause = self._pauses.after(self._reactor.seconds() - process.born)
+        pause = self._backoff.after(self._reactor.seconds() - process.born)
         if status == THREADED:
             self._preload = "-"
         self._hopeless = status == UNFIT
