@@ -22,7 +22,8 @@ author = copyright = "the inetdtw authors"
 release = version = ""
 today = project
 
-extensions = ["reference"]
+extensions = ["reference", "sequence"]
+graphviz_output_format = "svg"
 exclude_patterns = ["README.rst"]
 nitpicky = True
 highlight_language = "none"
@@ -30,7 +31,11 @@ smartquotes = False
 
 html_title = f"{project} {__version__}"
 html_theme = "alabaster"
-html_theme_options = {"description": "The superserver for Twisted"}
+html_theme_options = {
+    "description": "The superserver for Twisted",
+    # Room for the diagrams.
+    "page_width": "1080px",
+}
 html_show_copyright = False
 html_copy_source = False
 
