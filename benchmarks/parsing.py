@@ -17,9 +17,8 @@ import os
 import tempfile
 import time
 
-from inetdtw import _warmhelper
 from inetdtw.config import loader, parser
-from inetdtw.helpers import protocol
+from inetdtw.helpers import protocol, reports
 from inetdtw.model.service import Settings
 from inetdtw.test import hostile, system
 
@@ -34,7 +33,7 @@ def _ended(kind: int) -> bytes:
     """
     A report that a program has ended.
     """
-    return protocol.REPORT.pack(kind, 1, 100, 0, 0)
+    return reports.REPORT.pack(kind, 1, 100, 0, 0)
 
 
 #: What comes first, what is repeated, and what comes last.
@@ -101,9 +100,9 @@ ORDERS = {
 #: Which of the readers is to read what again and again.
 TARGETS = {
     "a line for tcpmux": ("tcpmux", b"\0" + b"a" * 300),
-    "ends of fork servers' programs": ("reports", b"\x01" + _ended(protocol.ENDED)),
+    "ends of fork servers' programs": ("reports", b"\x01" + _ended(reports.ENDED)),
     "nonsense of fork servers": ("reports", b"\xff"),
-    "ends of warm programs": ("warm", b"\x01" + _ended(_warmhelper.ENDED)),
+    "ends of warm programs": ("warm", b"\x01" + _ended(reports.ENDED)),
     "nonsense of warm processes": ("warm", b"\xff"),
 }
 
@@ -150,10 +149,10 @@ def ofOrders(kind: str, size: int = SIZE) -> float:
     be.
     """
     first, repeated = ORDERS[kind]
-    room = protocol.LARGEST - protocol.HEADER.size - len(first)
+    room = reports.LARGEST - protocol.HEADER.size - len(first)
     told = first + repeated * (room // len(repeated))
     packet = protocol.HEADER.pack(1, len(told)) + told
-    count = size // protocol.LARGEST
+    count = size // reports.LARGEST
     begun = time.process_time()
     hostile.takeOrders([(packet, 1)] * count)
     return time.process_time() - begun

@@ -3,43 +3,42 @@
 # See LICENSE for details.
 
 """
-What a fork server needs to accept connections itself, and what both a fork server and
-the daemon tell a program of its connection.
+The addresses of a connection: for a program's environment, and for the daemon.
 
-A fork server imports this besides L{inetdtw.helpers.forkserver}: it needs nothing but the
-standard library.
+The daemon, fork servers and warm processes all run this.  The text of a warm process
+includes it, so it must run on CPython 3.7 and import extension modules only.
 """
 
 from __future__ import annotations
 
-import os
-import socket
-import struct
+import _socket
+import _struct
 
-# Only a type checker wants these; they would double what a fork server imports.
+# Only a type checker needs these; they would double what a fork server imports.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Any
 
 #: A record as long as a report: kind, whether it is IPv4, port, address in IPv6.
-ADDRESS = struct.Struct("=B?H16s4x")
+ADDRESS = _struct.Struct("=B?H16s4x")
 
 _MAPPED = "::ffff:"
 _PREFIX = b"\0" * 10 + b"\xff\xff"
 
 
 def plain(host: str) -> str:
-    """An address as a person writes it: IPv4 mapped into IPv6 is IPv4."""
+    """Return an address, as IPv4 if it is an IPv4-mapped IPv6 address."""
     mapped = host.startswith(_MAPPED) and "." in host and host.count(":") == 3
     return host[len(_MAPPED) :] if mapped else host
 
 
-def ofConnection(local: Any, peer: Any) -> dict[str, str]:
+def connectionEnvironment(local: Any, peer: Any) -> dict[str, str]:
     """
-    What a program is told of the connection that it serves.
+    Return the variables that describe a connection to its program.
 
-    @param local: the connection's own end, as getsockname(2) gives it.
-    @param peer: the client's, as accept(2) gives it.
+    @param local: the address of the connection's own end, as getsockname(2) gives it.
+    @param peer: the address of the client, as accept(2) gives it.
     """
     if not isinstance(peer, tuple) or not isinstance(local, tuple):
         return {"PROTO": "UNIX"}
@@ -55,75 +54,35 @@ def ofConnection(local: Any, peer: Any) -> dict[str, str]:
     }
 
 
+def encoded(environment: dict[str, str]) -> dict[bytes, bytes]:
+    """Return an environment as bytes."""
+    return {name.encode(): value.encode() for name, value in environment.items()}
+
+
+def pairs(texts: Iterable[bytes]) -> dict[bytes, bytes]:
+    """Return an environment from strings like C{NAME=value}; skip empty ones."""
+    divided = (text.partition(b"=") for text in texts if text)
+    return {name: value for name, _, value in divided}
+
+
 def packAddress(kind: int, peer: Any) -> bytes | None:
-    """A record of a client's address, for the daemon; a UNIX socket has none."""
+    """
+    Return a record of a client's address.
+
+    @return: an L{ADDRESS}, or C{None} for a client of a UNIX socket.
+    """
     if not isinstance(peer, tuple):
         return None
     host = plain(peer[0]).partition("%")[0]
     if ":" in host:
-        packed = socket.inet_pton(socket.AF_INET6, host)
+        packed = _socket.inet_pton(_socket.AF_INET6, host)
         return ADDRESS.pack(kind, False, peer[1], packed)
-    return ADDRESS.pack(kind, True, peer[1], _PREFIX + socket.inet_aton(host))
+    return ADDRESS.pack(kind, True, peer[1], _PREFIX + _socket.inet_aton(host))
 
 
 def unpackAddress(record: bytes) -> tuple[str, int]:
-    """The inverse of L{packAddress}."""
+    """Return the address and the port of L{packAddress}."""
     _, old, port, packed = ADDRESS.unpack(record)
     if old:
-        return socket.inet_ntoa(packed[12:]), port
-    return socket.inet_ntop(socket.AF_INET6, packed), port
-
-
-def owned(fd: int) -> socket.socket:
-    """
-    A socket of a descriptor that is to be closed with it.
-
-    @raise OSError: if it is no socket; then it is closed.
-    """
-    try:
-        return socket.socket(fileno=fd)
-    except OSError:
-        os.close(fd)
-        raise
-
-
-class Acceptor:
-    """
-    A listening socket whose connections each get a program.
-
-    @ivar number: what the daemon calls it.
-    @ivar socket: the socket.
-    @ivar program: the path, the arguments and the environment.
-    """
-
-    def __init__(
-        self,
-        number: int,
-        fd: int,
-        program: tuple[list[bytes], list[bytes], dict[bytes, bytes]],
-    ) -> None:
-        """@param fd: a descriptor that is to be the acceptor's own."""
-        self.number = number
-        self.socket = owned(fd)
-        self.program = program
-
-    def accept(self) -> tuple[socket.socket, Any, dict[bytes, bytes]]:
-        """
-        Take a connection.
-
-        @return: the connection, the client's address, and the environment of the
-            program.
-        @raise OSError: if there is none, or none can be taken.
-        """
-        connection, peer = self.socket.accept()
-        try:
-            connection.setblocking(True)
-            # A client that is gone has no name any more.
-            connection.getpeername()
-            told = ofConnection(connection.getsockname(), peer)
-        except OSError:
-            connection.close()
-            raise
-        shared = self.program[2]
-        extra = {name.encode(): value.encode() for name, value in told.items()}
-        return connection, peer, {**shared, **extra}
+        return _socket.inet_ntoa(packed[12:]), port
+    return _socket.inet_ntop(_socket.AF_INET6, packed), port

@@ -23,33 +23,35 @@ import select
 import socket
 import struct
 
-from inetdtw.helpers.connection import Acceptor, packAddress
+from inetdtw.helpers.accept import Acceptor
+from inetdtw.helpers.connection import packAddress, pairs
 from inetdtw.helpers.programs import STALLS, Programs, codeOf, drain, wakeOnExit
 from inetdtw.helpers.protocol import (
     ACCEPT,
-    ACCEPTED,
-    ADDRESSED,
     ASIDE,
     BEGIN,
     CHANNEL,
-    CROWDED,
-    DROPPED,
-    FAILED,
     HEADER,
-    HELLO,
-    LARGEST,
     NAME,
     NAME_AND_MOST,
     REPEATS_SHIFT,
+    read,
+    receive,
+    versionNumber,
+)
+from inetdtw.helpers.reports import (
+    ACCEPTED,
+    ADDRESSED,
+    CROWDED,
+    DROPPED,
+    FAILED,
+    HELLO,
+    LARGEST,
     TAKEN,
     TAKEN_ASTRAY,
     UNTAKEN,
     WITHDRAWN,
     Reports,
-    pairs,
-    read,
-    receive,
-    versionNumber,
 )
 from inetdtw.helpers.spawn import Limit, assume, contextOf, limitsOf, makeRoom, quiet
 

@@ -20,18 +20,16 @@ import signal
 import socket
 import time
 
-from inetdtw.helpers.connection import owned
-from inetdtw.helpers.protocol import (
+from inetdtw.helpers.accept import owned
+from inetdtw.helpers.protocol import SMALL, Decoded, decode
+from inetdtw.helpers.reports import (
     ASTRAY,
     ENDED,
     FAILED,
     REPEATED,
-    SMALL,
     STALLED,
     STARTED,
-    Decoded,
     Reports,
-    decode,
 )
 from inetdtw.helpers.socketstate import Original, Spoiled
 from inetdtw.helpers.spawn import Limit, forkAndExec, spawn

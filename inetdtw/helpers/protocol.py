@@ -14,7 +14,7 @@ the one to three descriptors that become 0, 1 and 2.
 A program that is too large for a packet, as its arguments and environment may be
 megabytes, is in a file whose descriptor comes last.
 
-To the daemon go packets of one or more L{REPORT} records.
+A fork server sends the reports of L{inetdtw.helpers.reports}.
 
 A fork server imports this besides L{inetdtw.helpers.forkserver}: it needs nothing but the
 standard library.
@@ -27,22 +27,10 @@ import os
 import socket
 import struct
 
-# Only a type checker wants these; they would double what a fork server imports.
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from inetdtw.helpers.connection import pairs
 
 #: number of the order, length of its shared part
 HEADER = struct.Struct("=II")
-#: kind, number of the order, pid, wait status or errno, microseconds of cpu time
-REPORT = struct.Struct("=BxxxIiiQ")
-HELLO, STARTED, FAILED, ENDED, STALLED, ASTRAY, REPEATED = range(1, 8)
-ADDRESSED, ACCEPTED, DROPPED, WITHDRAWN = range(8, 12)
-#: No more connections are accepted, as there are as many programs as may be.
-CROWDED = 13
-#: What says in the place of a pid what was dropped: no connection had been taken; one
-#: had, but has no program; and that because the working directory is not there.
-UNTAKEN, TAKEN, TAKEN_ASTRAY = range(3)
 #: The length has how often the program may be repeated in its upper bits.
 REPEATS_SHIFT = 24
 #: In their place: the packet brings a listening socket, to accept from.
@@ -53,10 +41,8 @@ ASIDE = 0x80
 #: how many programs may run at once for connections from here, where 0 is no bound.
 NAME, NAME_AND_MOST = struct.Struct("=I"), struct.Struct("=II")
 
-#: The largest packet; and the longest shared part in one.
-LARGEST, SMALL = 1 << 18, 1 << 16
-#: The most reports of one packet: the daemon looks at so many bytes of it only.
-TOGETHER = 1000
+#: The longest shared part in a packet.
+SMALL = 1 << 16
 
 #: The descriptor that leads to the daemon, and the one over which it sends the code and
 #: then one byte, when the helper may begin.
@@ -112,57 +98,3 @@ def decode(shared: bytes) -> Decoded:
     paths, rest = rest[: int(count)], rest[int(count) :]
     count, *rest = rest
     return paths, rest[: int(count)], pairs(rest[int(count) :])
-
-
-def pairs(texts: Iterable[bytes]) -> dict[bytes, bytes]:
-    """An environment."""
-    divided = (text.partition(b"=") for text in texts if text)
-    return {name: value for name, _, value in divided}
-
-
-class Reports:
-    """
-    What the daemon is to be told.
-
-    @ivar urgent: whether some of it should not wait for more.
-    """
-
-    def __init__(self, channel: socket.socket) -> None:
-        """@param channel: the socket that leads to the daemon."""
-        self._channel = channel
-        self._records: list[bytes] = []
-        self.urgent = False
-
-    def __len__(self) -> int:
-        """How many there are to be told."""
-        return len(self._records)
-
-    def add(
-        self,
-        kind: int,
-        number: int,
-        pid: int,
-        value: int,
-        cpu: float = 0.0,
-        urgent: bool = True,
-    ) -> None:
-        """Tell the daemon something, at the next L{flush}."""
-        self._records.append(REPORT.pack(kind, number, pid, value, int(cpu * 1e6)))
-        self.urgent = self.urgent or urgent
-
-    def addRecord(self, record: bytes) -> None:
-        """Tell the daemon something that is as long as a report."""
-        self._records.append(record)
-
-    def flush(self) -> None:
-        """Send the reports that have come together, and wait while there is no room."""
-        records = self._records
-        if records:
-            # A context manager would be made for every program.
-            try:
-                for first in range(0, len(records), TOGETHER):
-                    self._channel.send(b"".join(records[first : first + TOGETHER]))
-            except (BrokenPipeError, ConnectionResetError):
-                pass  # Requests received before are started all the same.
-            records.clear()
-            self.urgent = False

@@ -18,9 +18,9 @@ from collections import Counter
 from collections.abc import Hashable
 from typing import Any, Callable
 
+from inetdtw.helpers.connection import plain
 from inetdtw.limits.throttle import Seldom
 from inetdtw.log.report import Report
-from inetdtw.serve.environment import plain
 
 #: The ports whose services answer any datagram (RFC 862-868), and those that nobody
 #: answers who has nothing to say to them.

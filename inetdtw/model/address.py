@@ -9,7 +9,7 @@ from __future__ import annotations
 import ipaddress
 from typing import Any
 
-from inetdtw.serve.environment import plain
+from inetdtw.helpers.connection import plain
 
 
 def peerText(peer: Any) -> str:

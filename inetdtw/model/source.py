@@ -14,7 +14,7 @@ from __future__ import annotations
 import socket
 from typing import Any
 
-from inetdtw.serve.environment import plain
+from inetdtw.helpers.connection import plain
 
 #: The lengths of a prefix of IPv4 and of IPv6, in bits.
 Prefix = tuple[int, int]

@@ -19,11 +19,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from inetdtw.helpers.connection import ofConnection, plain
 from inetdtw.model.process import Login
 from inetdtw.model.service import Variables
-
-__all__ = ["NOTHING", "base", "ofConnection", "plain"]
 
 #: What concerns the daemon alone, or one connection.
 _OWN = (

@@ -14,12 +14,12 @@ from collections import deque
 from functools import partial
 from typing import Any, Callable
 
+from inetdtw.helpers.connection import connectionEnvironment
 from inetdtw.interfaces import ILauncher
 from inetdtw.launch.warm.launcher import isReady
 from inetdtw.limits.service import Limits
 from inetdtw.model.service import Service
 from inetdtw.model.state import ServiceState, stateOf
-from inetdtw.serve import environment
 from inetdtw.serve.admission import SHARE, Gate
 from inetdtw.serve.child import Child
 from inetdtw.serve.port import SocketPort, broken, reasonOf
@@ -281,7 +281,7 @@ class MuxedSlot:
                 # The client is gone.
                 self._gate.release(peer)
                 return
-            extra = environment.ofConnection(local, peer)
+            extra = connectionEnvironment(local, peer)
             fd = connection.fileno()
             self._launches.launch(peer, (fd, fd, fd), self._ended, extra)
 

@@ -13,6 +13,7 @@ from typing import Any, Callable
 
 from zope.interface import implementer
 
+from inetdtw.helpers.connection import connectionEnvironment
 from inetdtw.interfaces import (
     IAccepting,
     IAcceptingLauncher,
@@ -20,7 +21,6 @@ from inetdtw.interfaces import (
 )
 from inetdtw.limits.service import Limits
 from inetdtw.model.service import Service
-from inetdtw.serve import environment
 from inetdtw.serve.admission import Gate
 from inetdtw.serve.child import Child
 from inetdtw.serve.listener import GatedListener
@@ -88,7 +88,7 @@ class Connections:
         """Start the program, and forget the connection."""
         with connection:
             connection.setblocking(True)
-            extra = environment.ofConnection(connection.getsockname(), peer)
+            extra = connectionEnvironment(connection.getsockname(), peer)
             fd = connection.fileno()
             self._launches.launch(peer, (fd, fd, fd), self.ended, extra)
 

@@ -17,10 +17,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Callable
 
-from inetdtw import _warmhelper
 from inetdtw.config import loader
 from inetdtw.config.parser import Include, parse
-from inetdtw.helpers import forkserver, programs, protocol
+from inetdtw.helpers import forkserver, programs, reports
 from inetdtw.interfaces import Order
 from inetdtw.launch.forkserver.delegation import Delegation
 from inetdtw.launch.forkserver.process import Helper
@@ -215,7 +214,7 @@ def takeOrders(packets: list[tuple[bytes, int]]) -> None:
         server._poll.close()
         for acceptor in server._acceptors.values():
             acceptor.socket.close()
-    size = protocol.REPORT.size
+    size = reports.REPORT.size
     said = b"".join(channel.said)
     assert len(said) % size == 0 and len(said) // size <= count
 
@@ -349,7 +348,7 @@ def forkServerReports(data: bytes) -> None:
     helper.transport, helper.pid = transport, 1 << 30
     channel = helper._channel
     real: Any = channel._ours
-    played: Any = _Reports(_divided(data, protocol.REPORT.size))
+    played: Any = _Reports(_divided(data, reports.REPORT.size))
     try:
         channel._ours = played
         helper.children.waiting.update(enumerate(_orders(4), 1))
@@ -385,7 +384,7 @@ def warmReports(data: bytes) -> None:
     channel = WarmChannel(reactor, process._received, process._lost)
     process._channel = process.accepting.channel = channel
     real: Any = channel._ours
-    packets = _divided(data, _warmhelper.REPORT.size)
+    packets = _divided(data, reports.REPORT.size)
     played: Any = _Reports(packets)
     kept: Any = [_Kept() for _ in range(4)]
     process._waiting._kept.update(enumerate(kept, 1))

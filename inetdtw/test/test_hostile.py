@@ -14,7 +14,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw.helpers import protocol
+from inetdtw.helpers import protocol, reports
 from inetdtw.test import hostile
 
 #: What a configuration is made of.
@@ -92,7 +92,7 @@ class AnyBytesTests(SynchronousTestCase):
         value = st.integers(-(1 << 31), (1 << 31) - 1)
         kind, pid = st.integers(0, 14), st.integers(-1, 3)
         cpu = st.integers(0, (1 << 64) - 1)
-        report = st.builds(protocol.REPORT.pack, kind, few, pid, value, cpu)
+        report = st.builds(reports.REPORT.pack, kind, few, pid, value, cpu)
         packets = report.map(lambda each: b"\x01" + each)
         self._check(name, st.lists(packets).map(b"".join))
 

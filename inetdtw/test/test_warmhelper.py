@@ -62,7 +62,7 @@ from inetdtw._warmhelper import (
     stamp,
 )
 from inetdtw.config import python
-from inetdtw.helpers.connection import ofConnection, packAddress
+from inetdtw.helpers.connection import connectionEnvironment, packAddress
 from inetdtw.interfaces import Order
 from inetdtw.model.service import Program
 from inetdtw.test.fakes import PATIENCE, ServingTestCase
@@ -671,7 +671,7 @@ class WordTests(SynchronousTestCase):
                 client = socket.create_connection(server.getsockname()[:2])
                 connection, peer = server.accept()
                 with client, connection:
-                    wanted = ofConnection(connection.getsockname(), peer)
+                    wanted = connectionEnvironment(connection.getsockname(), peer)
                     found = _warmhelper.ofConnection(connection.fileno(), peer)
                     self.assertTrue(connection.fileno() >= 0)
                 texts = {name.decode(): text.decode() for name, text in found.items()}

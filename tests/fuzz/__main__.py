@@ -22,8 +22,7 @@ from collections.abc import Iterator
 import atheris  # type: ignore[import-untyped] # it has no annotations
 
 with atheris.instrument_imports(include=["inetdtw"]):
-    from inetdtw import _warmhelper
-    from inetdtw.helpers import protocol
+    from inetdtw.helpers import protocol, reports
     from inetdtw.test.hostile import TARGETS
 
 #: The most bytes of an input.
@@ -74,8 +73,8 @@ def _reports() -> Iterator[bytes]:
     """
     for kind in range(1, 13):
         for number in (1, 2, 5, 6):
-            started = _warmhelper.REPORT.pack(2, number, 100, 0, 0)
-            yield b"\x02" + started + _warmhelper.REPORT.pack(kind, number, 100, 0, 0)
+            started = reports.REPORT.pack(2, number, 100, 0, 0)
+            yield b"\x02" + started + reports.REPORT.pack(kind, number, 100, 0, 0)
 
 
 def main() -> None:

@@ -141,6 +141,8 @@ AREAS: dict[str, tuple[str, ...]] = {
     "helpers.protocol": _FORKING,
     "helpers.spawn": (*_FORKING, "behaviour.keys"),
     "helpers.connection": (*_FORKING, "warm.serving"),
+    "helpers.reports": (*_FORKING, "warm.serving"),
+    "helpers.accept": (*_FORKING, "robustness.overload"),
     "launch.warm.launcher": _WARM,
     "launch.warm.accepting": _WARM,
     "launch.warm.delegation": (*_WARM, "robustness.overload"),

@@ -8,9 +8,7 @@ servers.
 
 from __future__ import annotations
 
-import os
 import socket
-import struct
 from typing import Any, Callable
 
 from zope.interface import implementer
@@ -18,8 +16,15 @@ from zope.interface.verify import verifyObject
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw.helpers.connection import Acceptor, packAddress, unpackAddress
-from inetdtw.helpers.protocol import ADDRESSED, decode
+from inetdtw.helpers.connection import (
+    connectionEnvironment,
+    packAddress,
+    pairs,
+    plain,
+    unpackAddress,
+)
+from inetdtw.helpers.protocol import decode
+from inetdtw.helpers.reports import ADDRESSED
 from inetdtw.interfaces import Exit, IAcceptingLauncher, Order
 from inetdtw.launch.forkserver.launcher import ForkServers
 from inetdtw.launch.forkserver.test.test_delegation import Watcher
@@ -52,56 +57,97 @@ class AddressTests(SynchronousTestCase):
             assert record is not None
             self.assertEqual(record[0], ADDRESSED)
             self.assertEqual(unpackAddress(record), peer)
-        for given, plain in (
+        for given, wanted in (
             (("::ffff:10.0.0.1", 7, 0, 0), ("10.0.0.1", 7)),
             (("fe80::1%lo", 7, 0, 1), ("fe80::1", 7)),
         ):
             record = packAddress(ADDRESSED, given)
             assert record is not None
-            self.assertEqual(unpackAddress(record), plain)
+            self.assertEqual(unpackAddress(record), wanted)
 
     def test_unix(self) -> None:
         """A client of a UNIX socket has no address."""
         self.assertIsNone(packAddress(ADDRESSED, ""))
 
 
-class AcceptorTests(SynchronousTestCase):
-    """Tests for L{Acceptor}."""
+class PlainTests(SynchronousTestCase):
+    """Tests for L{plain}."""
 
-    def setUp(self) -> None:
-        """Have an acceptor for a socket."""
-        self.server = socket.create_server(("127.0.0.1", 0))
-        self.addCleanup(self.server.close)
-        self.server.setblocking(False)
-        shared = {b"A": b"b", b"REMOTE_PORT": b"stale"}
-        self.acceptor = Acceptor(3, os.dup(self.server.fileno()), ([b""], [], shared))
-        self.addCleanup(self.acceptor.socket.close)
+    def test_mapped(self) -> None:
+        """IPv4 mapped into IPv6 is IPv4 (item 44)."""
+        self.assertEqual(plain("::ffff:192.0.2.1"), "192.0.2.1")
 
-    def test_accept(self) -> None:
-        """A connection is blocking, and comes with the environment of its program."""
-        with socket.create_connection(self.server.getsockname()) as client:
-            here = client.getsockname()
-            connection, peer, environment = self.acceptor.accept()
-            with connection:
-                self.assertTrue(connection.getblocking())
-        self.assertEqual(peer, here)
-        self.assertEqual(environment[b"A"], b"b")
-        self.assertEqual(environment[b"REMOTE_PORT"], b"%d" % here[1])
+    def test_others(self) -> None:
+        """Any other address is itself (item 44)."""
+        for host in (
+            *("192.0.2.1", "::1", "2001:db8::1", "fe80::1%eth0", "::192.0.2.1"),
+            *("::ffff:0:1", "::ffff:0:192.0.2.1", "64:ff9b::192.0.2.1", ""),
+        ):
+            self.assertEqual(plain(host), host)
+
+
+class ConnectionTests(SynchronousTestCase):
+    """Tests for L{connectionEnvironment}."""
+
+    def test_version4(self) -> None:
+        """The addresses are told in both dialects (items 43 and 44)."""
         self.assertEqual(
-            environment[b"TCPLOCALPORT"], b"%d" % self.server.getsockname()[1]
+            connectionEnvironment(("192.0.2.1", 7), ("192.0.2.2", 40000)),
+            {
+                "PROTO": "TCP",
+                "TCPLOCALIP": "192.0.2.1",
+                "TCPLOCALPORT": "7",
+                "TCPREMOTEIP": "192.0.2.2",
+                "TCPREMOTEPORT": "40000",
+                "REMOTE_ADDR": "192.0.2.2",
+                "REMOTE_PORT": "40000",
+            },
         )
 
-    def test_none(self) -> None:
-        """That there is no connection is said at once."""
-        self.assertRaises(BlockingIOError, self.acceptor.accept)
+    def test_version6(self) -> None:
+        """The addresses of IPv6 are told without brackets (items 43 and 44)."""
+        found = connectionEnvironment(
+            ("2001:db8::1", 7, 0, 0), ("2001:db8::2", 40000, 0, 0)
+        )
+        self.assertEqual(found["PROTO"], "TCP")
+        self.assertEqual(found["TCPLOCALIP"], "2001:db8::1")
+        self.assertEqual(found["TCPREMOTEIP"], "2001:db8::2")
+        self.assertEqual(found["REMOTE_ADDR"], "2001:db8::2")
+        self.assertEqual(found["REMOTE_PORT"], "40000")
 
-    def test_vanished(self) -> None:
-        """A client that is gone by now is an error of its own."""
-        client = socket.create_connection(self.server.getsockname())
-        linger = struct.pack("ii", 1, 0)
-        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-        client.close()
-        self.assertRaises(OSError, self.acceptor.accept)
+    def test_mapped(self) -> None:
+        """A client of IPv4 is told as one, over a socket of both families too (item 44)."""
+        found = connectionEnvironment(
+            ("::ffff:192.0.2.1", 7, 0, 0), ("::ffff:192.0.2.2", 40000, 0, 0)
+        )
+        for name in ("TCPREMOTEIP", "REMOTE_ADDR"):
+            self.assertEqual(found[name], "192.0.2.2")
+        self.assertEqual(found["TCPLOCALIP"], "192.0.2.1")
+
+    def test_noNames(self) -> None:
+        """A client's name is not told, since nobody has verified it (item 45)."""
+        found = connectionEnvironment(("192.0.2.1", 7), ("192.0.2.2", 40000))
+        self.assertEqual([name for name in found if "HOST" in name], [])
+        self.assertEqual([name for name in found if "INFO" in name], [])
+
+    def test_unix(self) -> None:
+        """A connection of a UNIX socket has no addresses."""
+        for peer in ("", "/tmp/client", b"\0x", None):
+            self.assertEqual(connectionEnvironment("/run/s", peer), {"PROTO": "UNIX"})
+        self.assertEqual(connectionEnvironment(("h", 1), ""), {"PROTO": "UNIX"})
+
+
+class PairsTests(SynchronousTestCase):
+    """Tests for L{pairs}."""
+
+    def test_pairs(self) -> None:
+        """
+        A variable is divided at the first equals sign; empty strings are skipped.
+        """
+        self.assertEqual(
+            pairs([b"A=1", b"", b"B==", b"C"]), {b"A": b"1", b"B": b"=", b"C": b""}
+        )
+        self.assertEqual(pairs(b"".split(b"\0")), {})
 
 
 @implementer(IAcceptingLauncher)

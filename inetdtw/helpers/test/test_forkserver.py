@@ -22,27 +22,29 @@ from typing import Any
 
 from inetdtw.helpers.protocol import (
     ACCEPT,
-    ACCEPTED,
     ASIDE,
-    ASTRAY,
     BEGIN,
     CHANNEL,
+    HEADER,
+    NAME,
+    NAME_AND_MOST,
+    REPEATS_SHIFT,
+    versionNumber,
+)
+from inetdtw.helpers.reports import (
+    ACCEPTED,
+    ASTRAY,
     CROWDED,
     DROPPED,
     ENDED,
     FAILED,
-    HEADER,
     HELLO,
-    NAME,
-    NAME_AND_MOST,
-    REPEATS_SHIFT,
     REPORT,
     STARTED,
     TAKEN,
     TAKEN_ASTRAY,
     UNTAKEN,
     WITHDRAWN,
-    versionNumber,
 )
 from inetdtw.helpers.test.test_spawn import PROBE, ignored
 from inetdtw.interfaces import Order

@@ -16,15 +16,8 @@ from typing import Any
 from inetdtw.helpers import programs
 from inetdtw.helpers.forkserver import HOLD, ForkServer
 from inetdtw.helpers.programs import Repeat, repeatOf
-from inetdtw.helpers.protocol import (
-    ENDED,
-    FAILED,
-    HEADER,
-    REPEATED,
-    REPORT,
-    STALLED,
-    STARTED,
-)
+from inetdtw.helpers.protocol import HEADER
+from inetdtw.helpers.reports import ENDED, FAILED, REPEATED, REPORT, STALLED, STARTED
 from inetdtw.helpers.test.test_forkserver import (
     ProgramTestCase,
     Report,

@@ -21,14 +21,8 @@ from collections.abc import Iterable, Sequence
 from tempfile import TemporaryFile
 from typing import IO
 
-from inetdtw.helpers.protocol import (
-    ASIDE,
-    HEADER,
-    LARGEST,
-    REPEATS_SHIFT,
-    REPORT,
-    SMALL,
-)
+from inetdtw.helpers.protocol import ASIDE, HEADER, REPEATS_SHIFT, SMALL
+from inetdtw.helpers.reports import LARGEST, REPORT
 from inetdtw.interfaces import Order
 from inetdtw.text import toBytes
 

@@ -15,7 +15,7 @@ import os
 from collections import OrderedDict
 from typing import Any, Callable
 
-from inetdtw.helpers.protocol import ASTRAY, ENDED, FAILED, REPEATED, STARTED
+from inetdtw.helpers.reports import ASTRAY, ENDED, FAILED, REPEATED, STARTED
 from inetdtw.interfaces import Exit
 from inetdtw.system.exitwatch import Exits
 

@@ -20,7 +20,15 @@ from typing import Any
 
 #: The modules that a fork server consists of, each after those that it imports.
 MODULES = (
-    *("connection", "socketstate", "protocol", "spawn", "programs"),
+    *(
+        "connection",
+        "reports",
+        "accept",
+        "socketstate",
+        "protocol",
+        "spawn",
+        "programs",
+    ),
     "forkserver",
 )
 

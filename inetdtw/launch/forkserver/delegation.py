@@ -17,13 +17,11 @@ import os
 from dataclasses import dataclass
 from typing import Any, Callable
 
-from inetdtw.helpers.protocol import (
-    ACCEPT,
+from inetdtw.helpers.protocol import ACCEPT, NAME, NAME_AND_MOST
+from inetdtw.helpers.reports import (
     ACCEPTED,
     CROWDED,
     DROPPED,
-    NAME,
-    NAME_AND_MOST,
     TAKEN_ASTRAY,
     UNTAKEN,
     WITHDRAWN,

@@ -25,9 +25,9 @@ from twisted.internet.interfaces import IReadDescriptor
 from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 
-from inetdtw.helpers import protocol
+from inetdtw.helpers import protocol, reports
 from inetdtw.helpers.connection import unpackAddress
-from inetdtw.helpers.protocol import REPORT
+from inetdtw.helpers.reports import REPORT
 from inetdtw.launch.forkserver.channel import Channel
 from inetdtw.launch.forkserver.children import Children
 from inetdtw.launch.forkserver.code import Code
@@ -282,7 +282,7 @@ class Helper(ProcessProtocol):
         """
         records = self._channel.receive()
         for record in records or ():
-            if record[0] == protocol.ADDRESSED:
+            if record[0] == reports.ADDRESSED:
                 self._delegations.peer = unpackAddress(record)
             else:
                 self._reported(*REPORT.unpack(record))
@@ -290,9 +290,9 @@ class Helper(ProcessProtocol):
 
     def _reported(self, kind: int, number: int, pid: int, value: int, cpu: int) -> None:
         """One thing that the helper says."""
-        if kind == protocol.HELLO:
+        if kind == reports.HELLO:
             self._greeted(number, value)
-        elif kind == protocol.STALLED:
+        elif kind == reports.STALLED:
             self._owner.stalled(os.strerror(value))
         elif kind in KINDS and number in self._delegations:
             child = self._delegations.told(kind, number, pid, value)
@@ -300,7 +300,7 @@ class Helper(ProcessProtocol):
                 self._share.began(pid)
                 self.children.runs(child, pid)
         else:
-            if kind == protocol.ENDED:
+            if kind == reports.ENDED:
                 self._share.ended(pid)
             self.children.told(kind, number, pid, value, cpu)
 

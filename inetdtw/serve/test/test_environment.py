@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw.model.process import Login
 from inetdtw.model.service import Variables
-from inetdtw.serve.environment import NOTHING, PATH, base, ofConnection, plain
+from inetdtw.serve.environment import NOTHING, PATH, base
 
 ALPINE = Login("alpine", "/home/alpine", "/bin/ash")
 #: Variables that any program may have.
@@ -132,68 +132,3 @@ class BaseTests(SynchronousTestCase):
         with self.assertRaises(TypeError):
             NOTHING["X"] = "1"  # type: ignore[index] # it is the test
         self.assertEqual(dict(NOTHING), {})
-
-
-class PlainTests(SynchronousTestCase):
-    """Tests for L{plain}."""
-
-    def test_mapped(self) -> None:
-        """IPv4 mapped into IPv6 is IPv4 (item 44)."""
-        self.assertEqual(plain("::ffff:192.0.2.1"), "192.0.2.1")
-
-    def test_others(self) -> None:
-        """Any other address is itself (item 44)."""
-        for host in (
-            *("192.0.2.1", "::1", "2001:db8::1", "fe80::1%eth0", "::192.0.2.1"),
-            *("::ffff:0:1", "::ffff:0:192.0.2.1", "64:ff9b::192.0.2.1", ""),
-        ):
-            self.assertEqual(plain(host), host)
-
-
-class ConnectionTests(SynchronousTestCase):
-    """Tests for what a program is told of its connection."""
-
-    def test_version4(self) -> None:
-        """The addresses are told in both dialects (items 43 and 44)."""
-        self.assertEqual(
-            ofConnection(("192.0.2.1", 7), ("192.0.2.2", 40000)),
-            {
-                "PROTO": "TCP",
-                "TCPLOCALIP": "192.0.2.1",
-                "TCPLOCALPORT": "7",
-                "TCPREMOTEIP": "192.0.2.2",
-                "TCPREMOTEPORT": "40000",
-                "REMOTE_ADDR": "192.0.2.2",
-                "REMOTE_PORT": "40000",
-            },
-        )
-
-    def test_version6(self) -> None:
-        """The addresses of IPv6 are told without brackets (items 43 and 44)."""
-        found = ofConnection(("2001:db8::1", 7, 0, 0), ("2001:db8::2", 40000, 0, 0))
-        self.assertEqual(found["PROTO"], "TCP")
-        self.assertEqual(found["TCPLOCALIP"], "2001:db8::1")
-        self.assertEqual(found["TCPREMOTEIP"], "2001:db8::2")
-        self.assertEqual(found["REMOTE_ADDR"], "2001:db8::2")
-        self.assertEqual(found["REMOTE_PORT"], "40000")
-
-    def test_mapped(self) -> None:
-        """A client of IPv4 is told as one, over a socket of both families too (item 44)."""
-        found = ofConnection(
-            ("::ffff:192.0.2.1", 7, 0, 0), ("::ffff:192.0.2.2", 40000, 0, 0)
-        )
-        for name in ("TCPREMOTEIP", "REMOTE_ADDR"):
-            self.assertEqual(found[name], "192.0.2.2")
-        self.assertEqual(found["TCPLOCALIP"], "192.0.2.1")
-
-    def test_noNames(self) -> None:
-        """A client's name is not told, since nobody has verified it (item 45)."""
-        found = ofConnection(("192.0.2.1", 7), ("192.0.2.2", 40000))
-        self.assertEqual([name for name in found if "HOST" in name], [])
-        self.assertEqual([name for name in found if "INFO" in name], [])
-
-    def test_unix(self) -> None:
-        """A connection of a UNIX socket has no addresses."""
-        for peer in ("", "/tmp/client", b"\0x", None):
-            self.assertEqual(ofConnection("/run/s", peer), {"PROTO": "UNIX"})
-        self.assertEqual(ofConnection(("h", 1), ""), {"PROTO": "UNIX"})

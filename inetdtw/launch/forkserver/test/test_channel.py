@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 
-from inetdtw.helpers.protocol import ASIDE, HEADER, LARGEST, REPEATS_SHIFT, SMALL
+from inetdtw.helpers.protocol import ASIDE, HEADER, REPEATS_SHIFT, SMALL
+from inetdtw.helpers.reports import LARGEST
 from inetdtw.interfaces import Order
 from inetdtw.launch.forkserver.channel import encode
 from inetdtw.launch.forkserver.test.test_process import HelperTestCase

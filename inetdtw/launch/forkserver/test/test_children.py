@@ -9,7 +9,7 @@ import errno
 import os
 import subprocess
 
-from inetdtw.helpers.protocol import ASTRAY, ENDED, FAILED, REPEATED, STARTED
+from inetdtw.helpers.reports import ASTRAY, ENDED, FAILED, REPEATED, STARTED
 from inetdtw.interfaces import Exit
 from inetdtw.launch.forkserver.test.test_process import PID, HelperTestCase
 from inetdtw.system import exitwatch

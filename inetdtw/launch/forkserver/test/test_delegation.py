@@ -17,16 +17,14 @@ from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from inetdtw.helpers.connection import packAddress
-from inetdtw.helpers.protocol import (
-    ACCEPT,
+from inetdtw.helpers.protocol import ACCEPT, NAME, REPEATS_SHIFT
+from inetdtw.helpers.reports import (
     ACCEPTED,
     ADDRESSED,
     CROWDED,
     DROPPED,
     ENDED,
     HELLO,
-    NAME,
-    REPEATS_SHIFT,
     TAKEN,
     TAKEN_ASTRAY,
     UNTAKEN,

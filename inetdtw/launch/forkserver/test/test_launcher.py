@@ -14,19 +14,9 @@ from typing import Any, ClassVar
 
 from zope.interface.verify import verifyObject
 
-from inetdtw.helpers.protocol import (
-    BEGIN,
-    ENDED,
-    HEADER,
-    LARGEST,
-    NAME,
-    REPEATS_SHIFT,
-    STALLED,
-    STARTED,
-    WITHDRAWN,
-    decode,
-    pairs,
-)
+from inetdtw.helpers.connection import pairs
+from inetdtw.helpers.protocol import BEGIN, HEADER, NAME, REPEATS_SHIFT, decode
+from inetdtw.helpers.reports import ENDED, LARGEST, STALLED, STARTED, WITHDRAWN
 from inetdtw.interfaces import ILauncher, Order
 from inetdtw.launch.forkserver import launcher
 from inetdtw.launch.forkserver.code import BOOT

@@ -22,20 +22,22 @@ from twisted.python.failure import Failure
 
 from inetdtw.helpers.protocol import (
     ASIDE,
-    ASTRAY,
     BEGIN,
     CHANNEL,
+    HEADER,
+    REPEATS_SHIFT,
+    versionNumber,
+)
+from inetdtw.helpers.reports import (
+    ASTRAY,
     ENDED,
     FAILED,
-    HEADER,
     HELLO,
     LARGEST,
     REPEATED,
-    REPEATS_SHIFT,
     REPORT,
     STALLED,
     STARTED,
-    versionNumber,
 )
 from inetdtw.interfaces import Exit
 from inetdtw.launch.forkserver import process

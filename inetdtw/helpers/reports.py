@@ -1,0 +1,97 @@
+# -*- test-case-name: inetdtw.helpers.test.test_reports -*-
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+What fork servers and warm processes report to the daemon.
+
+They send packets of one or more L{REPORT} records over a sequenced-packet socket.
+
+The text of a warm process includes this, so it must run on CPython 3.7 and import
+extension modules only.
+"""
+
+from __future__ import annotations
+
+import _struct
+
+# Only a type checker needs this.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import _socket
+
+#: kind, number of the launch request or of the listening socket, pid, wait status or
+#: errno or whether a program started cold, microseconds of CPU time
+REPORT = _struct.Struct("=BxxxIiiQ")
+HELLO, STARTED, FAILED, ENDED, STALLED, ASTRAY, REPEATED = range(1, 8)
+ADDRESSED, ACCEPTED, DROPPED, WITHDRAWN = range(8, 12)
+#: The warm process should be replaced.
+STALE = 12
+#: No more connections are accepted, because as many programs run as may.
+CROWDED = 13
+#: What was dropped, in place of a pid: no connection was accepted; or one was, but has
+#: no program; or it has none because the working directory is missing.
+UNTAKEN, TAKEN, TAKEN_ASTRAY = range(3)
+
+#: The most bytes in a packet of the daemon.
+LARGEST = 1 << 18
+#: The most reports in a packet: the daemon reads only so many bytes.
+TOGETHER = 1000
+
+
+class Reports:
+    """
+    Reports that are collected and sent together.
+
+    @ivar urgent: whether one of them should not wait for more.
+    """
+
+    def __init__(self, channel: _socket.socket) -> None:
+        """
+        @param channel: the socket that leads to the daemon.
+        """
+        self._channel = channel
+        self._records: list[bytes] = []
+        self.urgent = False
+
+    def __len__(self) -> int:
+        """Return the number of reports that were not sent yet."""
+        return len(self._records)
+
+    def add(
+        self,
+        kind: int,
+        number: int,
+        pid: int,
+        value: int,
+        cpu: float = 0.0,
+        urgent: bool = True,
+    ) -> None:
+        """
+        Add a report, to be sent at the next L{flush}.
+
+        @param cpu: processor time in seconds.
+        """
+        self._records.append(REPORT.pack(kind, number, pid, value, int(cpu * 1e6)))
+        self.urgent = self.urgent or urgent
+
+    def addRecord(self, record: bytes) -> None:
+        """
+        Add a record that is as long as a report.
+        """
+        self._records.append(record)
+
+    def flush(self) -> None:
+        """
+        Send all reports; block while the socket's buffer is full.
+        """
+        records = self._records
+        if records:
+            # A context manager would be made for every program.
+            try:
+                for first in range(0, len(records), TOGETHER):
+                    self._channel.send(b"".join(records[first : first + TOGETHER]))
+            except (BrokenPipeError, ConnectionResetError):
+                pass  # the daemon is gone; what it requested is started all the same
+            records.clear()
+            self.urgent = False
