@@ -14,10 +14,11 @@ import shutil
 import signal
 import socket
 
-from tests.support import world
+from tests.support import users, world
 from tests.support.daemon import Daemon, eventually, freePort, talk, twistd
 from tests.support.probe import LAUNCHES
-from tests.support.serving import ServingTestCase, inetd, ordinaryUser, readAll, run
+from tests.support.serving import ServingTestCase, inetd, readAll, run
+from tests.support.users import ordinaryUser
 
 #: Lines that cannot be used, and the field that each message names.
 _BAD_LINES = (
@@ -267,7 +268,7 @@ class MissingProgramOfAlpineTests(MissingProgramTests):
     The same, for programs that root's daemon runs as C{alpine}.
     """
 
-    skip = None if world.ROOT else world.NOT_ROOT
+    skip = None if users.ROOT else users.NOT_ROOT
     user = "alpine"
 
     def setUp(self) -> None:
@@ -275,7 +276,7 @@ class MissingProgramOfAlpineTests(MissingProgramTests):
         Have C{alpine}.
         """
         super().setUp()
-        world.alpine()
+        users.alpine()
 
     def test_notHers(self) -> None:
         """

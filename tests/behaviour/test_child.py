@@ -15,7 +15,7 @@ import signal
 import socket
 from typing import Any, ClassVar
 
-from tests.support import world
+from tests.support import users, world
 from tests.support.daemon import (
     DEADLINE,
     Daemon,
@@ -37,11 +37,11 @@ from tests.support.serving import (
     descriptors,
     forkServers,
     inetd,
-    ordinaryUser,
     programs,
     readAll,
     stat,
 )
+from tests.support.users import ordinaryUser
 
 #: What concerns a daemon, or another connection: no program must see it.
 _OWN = {
@@ -287,7 +287,7 @@ class _OnlyRoot:
     Tests that need to be root.
     """
 
-    skip = None if world.ROOT else world.NOT_ROOT
+    skip = None if users.ROOT else users.NOT_ROOT
     owner = staticmethod(_noUser)
 
 
@@ -319,13 +319,13 @@ class StartedForAlpineTests(_OnlyRoot, StartedTests):
         return "alpine"
 
     def runsAs(self) -> pwd.struct_passwd:
-        return world.alpine()
+        return users.alpine()
 
     def test_login(self) -> None:
         """
         It has the login variables of its user, and none of whoever runs the daemon.
         """
-        user = world.alpine()
+        user = users.alpine()
         own = {
             "USER": user.pw_name,
             "LOGNAME": user.pw_name,
@@ -368,7 +368,7 @@ class GroupTests(_OnlyRoot, ProbeTestCase):
         """
         C{user:group} has that group, and the supplementary groups of the user.
         """
-        user = world.alpine()
+        user = users.alpine()
         own = set(os.getgrouplist(user.pw_name, 1))
         self.assertTrue(own - {1, user.pw_gid}, "she needs a supplementary group")
         self.assertEqual(self.groups("alpine, group = daemon"), ("1", own))
@@ -589,7 +589,7 @@ class EndedForAlpineTests(_OnlyRoot, EndedTests):
         Have C{alpine}.
         """
         super().setUp()
-        world.alpine()
+        users.alpine()
 
 
 class OutlivingTests(ServingTestCase):
@@ -663,9 +663,9 @@ class OutlivingTests(ServingTestCase):
         """
         Programs of another user serve their clients to the end as well.
         """
-        world.alpine()
+        users.alpine()
         for launch in LAUNCHES:
             self.check(launch, "alpine", signal.SIGTERM)
 
-    if not world.ROOT:
-        test_ofAlpine.skip = world.NOT_ROOT  # type: ignore[attr-defined]
+    if not users.ROOT:
+        test_ofAlpine.skip = users.NOT_ROOT  # type: ignore[attr-defined]

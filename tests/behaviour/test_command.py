@@ -17,7 +17,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 from inetdtw import __version__
-from tests.support import world
+from tests.support import users, world
 from tests.support.daemon import (
     DEADLINE,
     Daemon,
@@ -34,12 +34,12 @@ from tests.support.serving import (
     forkServers,
     inetd,
     inodeOf,
-    ordinaryUser,
     readAll,
     run,
     stat,
 )
 from tests.support.systemlog import SystemLog
+from tests.support.users import ordinaryUser
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -103,7 +103,7 @@ class SystemLogTests(CommandTestCase):
     What goes to the system log.
     """
 
-    skip = None if world.ROOT else "only root can keep a system log"
+    skip = None if users.ROOT else "only root can keep a system log"
 
     def setUp(self) -> None:
         """

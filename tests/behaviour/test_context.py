@@ -13,15 +13,10 @@ import shutil
 import subprocess
 from typing import Any
 
-from tests.support import world
+from tests.support import users
 from tests.support.daemon import environment, eventually, freePort, talk, twistd
-from tests.support.serving import (
-    ServingTestCase,
-    forkServers,
-    nameOf,
-    ordinaryUser,
-    run,
-)
+from tests.support.serving import ServingTestCase, forkServers, run
+from tests.support.users import nameOf, ordinaryUser
 
 PROBE = """\
 import json, os, resource, sys
@@ -210,8 +205,8 @@ class ChangedTests(ContextTestCase):
         for name in ("one", "two"):
             os.mkdir(self.path(name), mode=0o755)
         current = self.link("current", "one")
-        users = ["-", *({nameOf(ordinaryUser())} if world.ROOT else ())]
-        keys = [(way, user) for way in self.WAYS for user in users]
+        names = ["-", *({nameOf(ordinaryUser())} if users.ROOT else ())]
+        keys = [(way, user) for way in self.WAYS for user in names]
         ports = [freePort() for _ in keys]
         conf = "".join(
             self.definition(port, f"directory = {current}", *way, user=user)
@@ -352,14 +347,14 @@ class RootKeyTests(ContextTestCase):
     What only root can ask for.
     """
 
-    if not world.ROOT:
+    if not users.ROOT:
         skip = "only root can do that"
 
     def test_noGroups(self) -> None:
         """
         C{groups = no} leaves the first group only.
         """
-        user = world.alpine()
+        user = users.alpine()
         told = self.probe("groups = no", user=user.pw_name)
         self.assertEqual(told["groups"], [user.pw_gid])
         self.assertEqual(told["ids"], [user.pw_uid] * 3 + [user.pw_gid] * 3)
@@ -368,7 +363,7 @@ class RootKeyTests(ContextTestCase):
         """
         C{groups} with names gives these, with the first group.
         """
-        user = world.alpine()
+        user = users.alpine()
         told = self.probe("groups = daemon", user=user.pw_name)
         self.assertEqual(sorted(told["groups"]), sorted({1, user.pw_gid}))
 
@@ -377,7 +372,7 @@ class RootKeyTests(ContextTestCase):
         A limit above the daemon's own reaches the program of another user, or, where
         not even root may raise it, every client is closed and the log says why.
         """
-        port, user = freePort(), world.alpine().pw_name
+        port, user = freePort(), users.alpine().pw_name
         conf = self.definition(port, "rlimit_files = 100000", user=user)
         with self.daemon(conf, port) as daemon:
             told = talk(port, b"")
@@ -395,7 +390,7 @@ class RootKeyTests(ContextTestCase):
         """
         if shutil.which("setfacl") is None:
             self.skipTest("there is no setfacl")
-        user = world.alpine().pw_name
+        user = users.alpine().pw_name
         program = self.write("listed", "#!/bin/sh\necho here\n", 0o700)
         subprocess.run(["setfacl", "-m", f"u:{user}:rx", program], check=True)
         self.write("forbidden", "#!/bin/sh\necho here\n", 0o700)
@@ -433,7 +428,7 @@ class RootKeyTests(ContextTestCase):
         """
         A service that lists its root directory.
         """
-        user = world.alpine().pw_name
+        user = users.alpine().pw_name
         first = f"{port} on protocol = tcp, wait = no, user = {user}, exec = /bin/list"
         return ", ".join((first, "args = list", f"chroot = {jail}", *keys)) + ";\n"
 

@@ -22,7 +22,7 @@ import time
 from typing import TYPE_CHECKING, Any
 from unittest import SkipTest, skipUnless
 
-from tests.support import world
+from tests.support import users
 from tests.support.daemon import (
     DEADLINE,
     Daemon,
@@ -32,7 +32,8 @@ from tests.support.daemon import (
     isServed,
     talk,
 )
-from tests.support.serving import ServingTestCase, inetd, ordinaryUser, readAll, run
+from tests.support.serving import ServingTestCase, inetd, readAll, run
+from tests.support.users import ordinaryUser
 
 if TYPE_CHECKING:
     import pwd
@@ -461,14 +462,14 @@ class SocketTests(ControlTestCase):
         self.assertEqual(self.run_("health")[0], 0)
         self.assertEqual(self.run_("health", user=user)[0], 0)
 
-    @skipUnless(world.ROOT, world.NOT_ROOT)
+    @skipUnless(users.ROOT, users.NOT_ROOT)
     def test_another(self) -> None:
         """
         Another user is refused by the socket's permissions, and by the daemon itself
         when somebody has widened these.
         """
         daemon = self.start()
-        user = world.alpine()
+        user = users.alpine()
         code, text = self.run_("health", user=user)
         self.assertEqual(code, 2)
         self.assertIn("Permission denied; only the user who runs it, and root", text)

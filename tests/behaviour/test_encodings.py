@@ -13,7 +13,7 @@ import signal
 import socket
 import subprocess
 
-from tests.support import world
+from tests.support import users, world
 from tests.support.daemon import DEADLINE, Daemon, environment, freePort, talk
 from tests.support.serving import ServingTestCase, inetd, readAll
 
@@ -104,7 +104,7 @@ class EncodingsTests(ServingTestCase):
             ports[5]: b"direct " + text,
             ports[6]: text,
         }
-        if world.ROOT:
+        if users.ROOT:
             # A program that there is in no other root directory.
             self.writeBytes("f\u00f6lder\u2026/there", b"", 0o755)
             lines.append(

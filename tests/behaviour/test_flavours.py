@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 
 from tests.support import world
 from tests.support.daemon import DEADLINE, Daemon, ask, freePort, talk
-from tests.support.serving import ServingTestCase, inetd, ordinaryUser, readAll, run
+from tests.support.serving import ServingTestCase, inetd, readAll, run
+from tests.support.users import ordinaryUser
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

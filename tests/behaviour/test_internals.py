@@ -12,7 +12,7 @@ import socket
 import struct
 import time
 
-from tests.support import world
+from tests.support import users
 from tests.support.daemon import Daemon, ask, freePort, talk
 from tests.support.serving import ServingTestCase, forkServers, readAll
 
@@ -219,7 +219,7 @@ class NameTests(ServingTestCase):
             self.assertEqual(ask(7, b"text", "127.0.0.77"), b"text")
             self.assertTrue(talk(13, b"", "127.0.0.77").endswith(b"\r\n"))
 
-    if not world.ROOT:
+    if not users.ROOT:
         test_byPort.skip = "only root can have these ports"  # type: ignore[attr-defined]
 
 
@@ -262,7 +262,7 @@ class ReflectorTests(ServingTestCase):
                 suspect = self.datagrams(host="127.0.0.78", port=port)
                 self.assertUnanswered(daemon, suspect)
 
-    if not world.ROOT:
+    if not users.ROOT:
         test_wellKnownPorts.skip = (  # type: ignore[attr-defined]
             "only root can have these ports"
         )

@@ -12,7 +12,7 @@ import os
 import signal
 import sys
 
-from tests.support import world
+from tests.support import users
 from tests.support.daemon import DEADLINE, ask, environment, freePort, talk
 from tests.support.serving import ServingTestCase
 
@@ -197,9 +197,9 @@ class StderrTests(KeysTestCase):
         """
         A program of another user can open its standard error by name.
         """
-        if not world.ROOT:
+        if not users.ROOT:
             self.skipTest("only root has other users' programs run")
-        name = world.alpine().pw_name
+        name = users.alpine().pw_name
         program = self.write("name.sh", "#!/bin/sh\necho by name >/dev/stderr\n", 0o755)
         conf = self.definition(program, "stderr = log").replace(
             "user = -", f"user = {name}"
@@ -252,11 +252,11 @@ class EnvironmentTests(KeysTestCase):
         A program of another user that names its interpreter by C{env} finds it, and
         has nothing of the daemon's C{PATH}.
         """
-        if not world.ROOT:
+        if not users.ROOT:
             self.skipTest("only root has other users' programs run")
         text = '#!/usr/bin/env sh\necho "$PATH"\n'
         conf = self.definition(self.write("env.sh", text, 0o755), "")
-        conf = conf.replace("user = -", f"user = {world.alpine().pw_name}")
+        conf = conf.replace("user = -", f"user = {users.alpine().pw_name}")
         with self.daemon(conf, self.port):
             self.assertEqual(talk(self.port, b""), b"/usr/local/bin:/usr/bin:/bin\n")
 

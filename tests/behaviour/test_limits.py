@@ -12,7 +12,7 @@ import socket
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from tests.support import world
+from tests.support import users, world
 from tests.support.daemon import Daemon, ask, eventually, freePort, talk
 from tests.support.serving import ServingTestCase, inetd, programs, readAll, run
 
@@ -409,7 +409,7 @@ class NetworkTests(ServingTestCase):
     Clients with many addresses of IPv6, in a network namespace that has them.
     """
 
-    if not world.ROOT:
+    if not users.ROOT:
         skip = "only root can make a network namespace"
     elif not all(map(shutil.which, ("unshare", "nsenter", "ip"))):
         skip = "there is no unshare, nsenter or ip"

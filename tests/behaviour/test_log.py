@@ -12,7 +12,7 @@ import re
 import signal
 from typing import Any
 
-from tests.support import world
+from tests.support import users
 from tests.support.daemon import Daemon, eventually, freePort, talk, twistd
 from tests.support.serving import ServingTestCase, inetd, readAll
 
@@ -194,7 +194,7 @@ class InternalTests(ServingTestCase):
         """
         What they refuse is a line like any other, with the service's name (item 60).
         """
-        if not world.ROOT:
+        if not users.ROOT:
             self.skipTest("only root can send from a port that is refused")
         port = freePort()
         conf = f"{port} dgram udp wait - internal echo\n"

@@ -14,7 +14,7 @@ import signal
 from unittest import skipUnless
 
 from inetdtw.test.fakes import tellsWhoWaits
-from tests.support import world
+from tests.support import users
 from tests.support.daemon import Daemon, ask, eventually, freePort, talk
 from tests.support.probe import LAUNCHES
 from tests.support.serving import ServingTestCase, descriptors, programs, readAll
@@ -510,13 +510,13 @@ class AlpineTests(LoggedTestCase):
     The same sockets, when root runs the daemon and C{alpine} the programs.
     """
 
-    skip = None if world.ROOT else world.NOT_ROOT
+    skip = None if users.ROOT else users.NOT_ROOT
 
     def test_all(self) -> None:
         """
         Her programs have the sockets of all kinds of services.
         """
-        world.alpine()
+        users.alpine()
         accept = self.program("accept", _ACCEPT)
         receive = self.program("receive", _RECEIVE)
         ports = [freePort() for _ in range(3)]

@@ -14,7 +14,7 @@ import socket
 import subprocess
 from typing import TYPE_CHECKING
 
-from tests.support import world
+from tests.support import users, world
 from tests.support.daemon import (
     DEADLINE,
     Daemon,
@@ -47,7 +47,7 @@ class FirstTestCase(ServingTestCase):
     A test of a daemon that is process 1.
     """
 
-    if not world.ROOT:
+    if not users.ROOT:
         skip = "only root can make a PID namespace"
     elif shutil.which("unshare") is None:
         skip = "there is no unshare"

@@ -17,7 +17,7 @@ import threading
 from collections import Counter
 from typing import Any
 
-from tests.support import world
+from tests.support import users, world
 from tests.support.daemon import (
     DEADLINE,
     Daemon,
@@ -28,7 +28,8 @@ from tests.support.daemon import (
     talk,
     twistd,
 )
-from tests.support.serving import ServingTestCase, inetd, ordinaryUser, readAll, run
+from tests.support.serving import ServingTestCase, inetd, readAll, run
+from tests.support.users import ordinaryUser
 
 #: Puts descriptors in place and says what they are, as a supervisor does, and becomes
 #: the daemon.
@@ -266,15 +267,15 @@ class SocketActivateTests(ServingTestCase):
         """
         Somebody who is not root serves a port below 1024.
         """
-        user = world.alpine()
+        user = users.alpine()
         port = random.choice([p for p in range(600, 1024) if not portIsTaken(p)])
         line = f"127.0.0.1:{port} stream tcp nowait - /usr/bin/id id -u\n"
         become = ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}"]
         with self.activated(port, line, *become, "--clear-groups"):
             self.assertEqual(int(talk(port, b"")), user.pw_uid)
 
-    if not world.ROOT:
-        test_privilegedPort.skip = world.NOT_ROOT  # type: ignore[attr-defined] # trial's
+    if not users.ROOT:
+        test_privilegedPort.skip = users.NOT_ROOT  # type: ignore[attr-defined] # trial's
 
 
 class HolderTests(ServingTestCase):

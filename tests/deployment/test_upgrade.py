@@ -14,8 +14,9 @@ import sys
 
 from tests.support.daemon import Daemon, eventually, freePort, talk, talkOrNothing
 from tests.support.interpreters import pythons
-from tests.support.serving import ServingTestCase, forkServers, nameOf, ordinaryUser
+from tests.support.serving import ServingTestCase, forkServers
 from tests.support.upgrading import Upgraded
+from tests.support.users import nameOf, ordinaryUser
 
 #: Says who it is.
 IDENTITY = "import os\nprint(os.getresuid(), os.getresgid())\n"

@@ -18,11 +18,12 @@ from typing import TYPE_CHECKING
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.support import guide, world
+from tests.support import guide, users, world
 from tests.support.daemon import environment, freePort
 from tests.support.guide import Block, Page
-from tests.support.serving import ServingTestCase, inetd, ordinaryUser, run
+from tests.support.serving import ServingTestCase, inetd, run
 from tests.support.terminal import Terminal, isStaying, matches
+from tests.support.users import ordinaryUser
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -99,8 +100,8 @@ class PageTests(ServingTestCase):
         Do what a page says.
         """
         page = guide.read(_pages()[name])
-        if "as-root" in page.marks and not world.ROOT:
-            self.skipTest(world.NOT_ROOT)
+        if "as-root" in page.marks and not users.ROOT:
+            self.skipTest(users.NOT_ROOT)
         for tool in filter(page.hasCommand, _WANTED):
             if shutil.which(tool) is None:
                 self.skipTest(f"{tool} is not installed")

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import filecmp
 import os
 import pwd
 import re
@@ -26,7 +25,7 @@ import tempfile
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from tests.support import world
+from tests.support import users, world
 from tests.support.daemon import (
     DEADLINE,
     Daemon,
@@ -39,7 +38,8 @@ from tests.support.daemon import (
     talk,
     twistd,
 )
-from tests.support.serving import ServingTestCase, ordinaryUser, readAll, run
+from tests.support.serving import ServingTestCase, readAll, run
+from tests.support.users import ordinaryUser
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,18 +83,15 @@ def _netcat() -> str | None:
 
 class Home:
     """
-    The folder C{bin} in the home of whoever the programs run as.
+    The directory C{bin} in the home of the programs' user.
 
-    Tests that run at the same time take turns to have it; what they put there is
-    removed again.
-
-    @ivar user: whose it is.
+    @ivar user: the user.
     @ivar path: the path of the home.
     """
 
     def __init__(self, test: ServingTestCase) -> None:
-        if world.ROOT:
-            self.user = world.alpine()
+        if users.ROOT:
+            self.user = users.alpine()
             self.path = self.user.pw_dir
         else:
             self.user = pwd.getpwuid(os.geteuid())
@@ -102,7 +99,6 @@ class Home:
         self.bin = os.path.join(self.path, "bin")
         os.makedirs(self.bin, exist_ok=True)
         self._give(self.bin)
-        self._takeTurns(test)
         for name in _PROGRAMS:
             self.put(test, os.path.join(world.checkout(), "examples", name))
 
@@ -112,21 +108,11 @@ class Home:
         """
         os.chown(path, self.user.pw_uid, self.user.pw_gid)
 
-    def _takeTurns(self, test: ServingTestCase) -> None:
-        """
-        Wait for other tests that have the folder.
-        """
-        held = os.open(self.bin, os.O_RDONLY)
-        fcntl.flock(held, fcntl.LOCK_EX)
-        test.addCleanup(os.close, held)
-
     def put(self, test: ServingTestCase, path: str) -> str:
         """
         Copy a program into the folder until the test ends.
         """
         copy = os.path.join(self.bin, os.path.basename(path))
-        if os.path.exists(copy) and not filecmp.cmp(path, copy, shallow=False):
-            raise RuntimeError(f"{copy} is there already, and not from these tests")
         shutil.copy(path, copy)
         self._give(copy)
         test.addCleanup(os.unlink, copy)
@@ -135,7 +121,7 @@ class Home:
 
 class TutorialTests(ServingTestCase):
     """
-    The tutorial, when the user C{alpine} runs the daemon herself.
+    The tutorial, when the user C{alpine} runs the daemon.
     """
 
     def setUp(self) -> None:
@@ -289,7 +275,7 @@ class TutorialTests(ServingTestCase):
             told = talk(port, b"").decode()
         groups = sorted(set(os.getgrouplist(user.pw_name, user.pw_gid)))
         uid, gid = user.pw_uid, user.pw_gid
-        if not world.ROOT:
+        if not users.ROOT:
             groups = sorted(os.getgroups())
         else:
             self.assertGreater(len(groups), 1, "she needs a supplementary group")
@@ -355,7 +341,7 @@ class TutorialOfRootTests(TutorialTests):
     The tutorial, when root runs the daemon.
     """
 
-    skip = None if world.ROOT else world.NOT_ROOT
+    skip = None if users.ROOT else users.NOT_ROOT
 
     def owner(self) -> pwd.struct_passwd | None:
         """

@@ -14,7 +14,7 @@ import socket
 import struct
 from unittest import skipUnless
 
-from tests.support import world
+from tests.support import users
 from tests.support.daemon import eventually, freePort, talk
 from tests.support.faults import FaultsTestCase
 from tests.support.serving import (
@@ -149,7 +149,7 @@ class ClientsTests(FaultsTestCase):
         children = [child for pid in pids for child in childrenOf(pid)]
         self.assertEqual([p for p in children if stat(p)[0] == "Z"], [])
 
-    @skipUnless(world.ROOT, "only root can have a connection forget that it is one")
+    @skipUnless(users.ROOT, "only root can have a connection forget that it is one")
     def test_halfOpen(self) -> None:
         """
         Clients whose machine has crashed hold up nobody, not even at the bound of a

@@ -13,9 +13,8 @@ import shutil
 import signal
 import socket
 import subprocess
-from unittest import SkipTest
 
-from tests.support import world
+from tests.support import users, world
 from tests.support.daemon import DEADLINE, Daemon, eventually, freePort, talk
 from tests.support.faults import FaultsTestCase
 from tests.support.serving import inetd
@@ -145,22 +144,15 @@ class NamedTests(FaultsTestCase):
         When a user is deleted, services go on under the number that they had; a reload
         says that there is no such user, and changes nothing.
         """
-        if not world.ROOT:
-            raise SkipTest(world.NOT_ROOT)
-        name = f"inetdtw{os.getpid()}"
-        add = ["useradd", "-M", "-s", "/bin/sh", name]
-        remove = ["userdel", "-f", name]
-        if shutil.which("useradd") is None:
-            add, remove = ["adduser", "-D", "-H", name], ["deluser", name]
-        subprocess.run(add, check=True, capture_output=True)
-        self.addCleanup(subprocess.run, remove, capture_output=True, check=False)
+        name = users.addUser("temporary", self.folder).pw_name
+        self.addCleanup(users.removeUser, name)
         port = freePort()
         daemon = self.served(
             f"{port} stream tcp nowait {name} /usr/bin/id id -u\n", port
         )
         number = talk(port, b"")
         self.assertGreater(int(number), 0)
-        subprocess.run(remove, check=True, capture_output=True)
+        users.removeUser(name)
         self.assertEqual(talk(port, b""), number)
         daemon.process.send_signal(signal.SIGHUP)
         daemon.waitForLog(f"there is no user '{name}'")
@@ -211,7 +203,7 @@ class AddressTests(FaultsTestCase):
     Addresses that the machine does not have when the daemon starts.
     """
 
-    if not world.ROOT:
+    if not users.ROOT:
         skip = "only root can make a network namespace"
     elif shutil.which("nsenter") is None:
         skip = "there is no nsenter"

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from tests.soak import connections, datagrams, reflectors
 from tests.soak.mixed import Mixed, flood
-from tests.support import world
+from tests.support import users, world
 from tests.support.daemon import Daemon, ask, eventually, freePort, talk, twistd
 from tests.support.serving import ServingTestCase, run
 
@@ -148,7 +148,7 @@ class ReflectorTests(ServingTestCase):
     Datagrams that seem to come from a service that answers anything.
     """
 
-    if not world.ROOT:
+    if not users.ROOT:
         skip = "only root can forge them"
 
     def test_forged(self) -> None:

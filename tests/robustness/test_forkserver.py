@@ -21,14 +21,8 @@ from tests.support.daemon import (
     talk,
     talkOrNothing,
 )
-from tests.support.serving import (
-    ServingTestCase,
-    forkServers,
-    nameOf,
-    ordinaryUser,
-    readAll,
-    stat,
-)
+from tests.support.serving import ServingTestCase, forkServers, readAll, stat
+from tests.support.users import nameOf, ordinaryUser
 
 #: Reads its input to the end and then says how much that was.
 COUNT = "import sys\nprint(len(sys.stdin.buffer.read()))\n"

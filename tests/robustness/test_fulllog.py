@@ -18,7 +18,7 @@ import termios
 import time
 from typing import TYPE_CHECKING, Any
 
-from tests.support import world
+from tests.support import users, world
 from tests.support.daemon import environment, eventually, isServed, twistd
 from tests.support.faults import FaultsTestCase
 from tests.support.serving import inetd
@@ -122,9 +122,9 @@ class FullLogTests(FaultsTestCase):
         """
         So it is when the pipe is another user's, as that of a container is.
         """
-        if not world.ROOT:
+        if not users.ROOT:
             self.skipTest("only root can be another user")
-        user = world.alpine()
+        user = users.alpine()
         self.lines = re.sub(f" {self.user} /bin", " - /bin", self.lines)
         self.lines = "".join(self.lines.splitlines(True)[:3])
         self.file = self.write("inetd.conf", self.lines)

@@ -15,7 +15,7 @@ import signal
 import socket
 from typing import TYPE_CHECKING
 
-from tests.support import world
+from tests.support import users
 from tests.support.daemon import DEADLINE, Daemon, freePort, talk
 from tests.support.serving import ServingTestCase, inetd, run
 
@@ -37,7 +37,7 @@ class NamesTestCase(ServingTestCase):
     Have a name service that does not answer, and hosts(5).
     """
 
-    if not world.ROOT:
+    if not users.ROOT:
         skip = "only root can make a mount namespace"
     elif shutil.which("unshare") is None:
         skip = "there is no unshare"

@@ -12,13 +12,8 @@ import signal
 import socket
 
 from tests.support.daemon import DEADLINE, Daemon, eventually, freePort, talk
-from tests.support.serving import (
-    ServingTestCase,
-    nameOf,
-    ordinaryUser,
-    programs,
-    readAll,
-)
+from tests.support.serving import ServingTestCase, programs, readAll
+from tests.support.users import nameOf, ordinaryUser
 
 #: Says that it runs, and goes on for as long as its client.
 HELLO = "import sys\nprint('hello', flush=True)\nsys.stdin.read()\n"

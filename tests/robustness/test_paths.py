@@ -12,7 +12,7 @@ import os
 import signal
 import socket
 
-from tests.support import world
+from tests.support import users
 from tests.support.daemon import Daemon, freePort, talk
 from tests.support.serving import ServingTestCase, inetd, run
 
@@ -47,8 +47,8 @@ class KindsTests(ServingTestCase):
         os.symlink("/dev/zero", self.paths["zero"])
         os.symlink("/dev/ptmx", self.paths["tty"])
         self.user = "-"
-        if world.ROOT:
-            user = world.alpine()
+        if users.ROOT:
+            user = users.alpine()
             self.user = user.pw_name
             for path in (theirs, *self.paths.values()):
                 os.chown(path, user.pw_uid, user.pw_gid, follow_symlinks=False)

@@ -16,7 +16,7 @@ import socket
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from tests.support import world
+from tests.support import users
 from tests.support.daemon import (
     DEADLINE,
     TOKEN,
@@ -70,15 +70,15 @@ class PrivilegesTests(ServingTestCase):
     Programs of users that are not root.
     """
 
-    if not world.ROOT:
-        skip = world.NOT_ROOT
+    if not users.ROOT:
+        skip = users.NOT_ROOT
 
     def setUp(self) -> None:
         """
         Serve one program in every way, as two users.
         """
         super().setUp()
-        self.users = [world.alpine(), pwd.getpwnam("nobody")]
+        self.users = [users.alpine(), pwd.getpwnam("nobody")]
         tells = self.program("tells", TELLS)
         self.ports = {(u.pw_name, w): freePort() for u in self.users for w in WAYS}
         lines = "".join(
@@ -132,8 +132,8 @@ class PrivilegesTests(ServingTestCase):
         So have the fork servers and the warm processes, which a program of the same
         user can take over, and which had it all before they had seen a client.
         """
-        users = {user.pw_uid for user in self.users}
-        eventually(lambda: self._owners() == users, lambda: str(self._owners()))
+        owners = {user.pw_uid for user in self.users}
+        eventually(lambda: self._owners() == owners, lambda: str(self._owners()))
         for user in self.users:
             for way in ("launch = forkserver", "warm = yes"):
                 with self.subTest(user=user.pw_name, way=way):
@@ -206,8 +206,8 @@ class EnvironmentTests(ServingTestCase):
     The environment of programs of other users.
     """
 
-    if not world.ROOT:
-        skip = world.NOT_ROOT
+    if not users.ROOT:
+        skip = users.NOT_ROOT
 
     #: What a daemon may have from a login, a service manager or anybody.
     NOT_SHARED = (
@@ -222,7 +222,7 @@ class EnvironmentTests(ServingTestCase):
         A program of another user gets PATH, the user's own variables, the time zone and
         the locale, and what the line asks for; however it is started.
         """
-        user = world.alpine()
+        user = users.alpine()
         tells = self.program("tells", TELLS)
         ports = [freePort() for _ in range(3)]
         ways = ("launch = forkserver", "launch = direct", "warm = yes")
@@ -259,7 +259,7 @@ class EnvironmentTests(ServingTestCase):
         """
         tells, port = self.program("tells", TELLS), freePort()
         conf = (
-            f"{port} on protocol = tcp, wait = no, user = {world.alpine().pw_name},"
+            f"{port} on protocol = tcp, wait = no, user = {users.alpine().pw_name},"
             f" exec = {tells}, passenv = SUDO_USER;\n"
         )
         with self.daemon(conf, port, env=environment(SUDO_USER="me", SECRET="x")):
@@ -293,8 +293,8 @@ class FilesTests(ServingTestCase):
             os.mkdir(self.path(folder))
             os.chmod(self.path(folder), mode)
             said[f"{folder}/inner"] = "others can replace it"
-        if world.ROOT:
-            user = world.alpine().pw_uid
+        if users.ROOT:
+            user = users.alpine().pw_uid
             said["owned"] = f"the user {user} owns it"
             said["their/inner"] = f"the user {user} owns its folder"
             os.chown(self.path("group"), 0, user)
@@ -305,7 +305,7 @@ class FilesTests(ServingTestCase):
         for name in said:
             self.write(name, "", 0o666 if name == "wide" else 0o644)
             line += f".include {self.path(name)}\n"
-        if world.ROOT:
+        if users.ROOT:
             os.chown(self.path("owned"), user, -1)
         said["inetd.conf"] = said["wide"]
         daemon = self._serve(self.write("inetd.conf", line, 0o666))

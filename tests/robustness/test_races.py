@@ -15,7 +15,7 @@ import subprocess
 
 from inetdtw.model.service import Ownership
 from inetdtw.system import sockets
-from tests.support import world
+from tests.support import users, world
 from tests.support.daemon import DEADLINE, Daemon, eventually, freePort
 from tests.support.serving import ServingTestCase, inetd, run
 
@@ -46,15 +46,15 @@ class RaceTestCase(ServingTestCase):
     A test with a directory of another user.
     """
 
-    if not world.ROOT:
-        skip = world.NOT_ROOT
+    if not users.ROOT:
+        skip = users.NOT_ROOT
 
     def setUp(self) -> None:
         """
         Have the directory, and a file of root's in it.
         """
         super().setUp()
-        self.user: pwd.struct_passwd = world.alpine()
+        self.user: pwd.struct_passwd = users.alpine()
         self.theirs = self.path("theirs")
         os.mkdir(self.theirs)
         os.chown(self.theirs, self.user.pw_uid, self.user.pw_gid)

@@ -17,17 +17,11 @@ import time
 from typing import TYPE_CHECKING, Callable
 from unittest import skipUnless
 
-from tests.support import world
+from tests.support import users
 from tests.support.daemon import DEADLINE, Daemon, eventually, freePort, talk
 from tests.support.probe import LAUNCHES
-from tests.support.serving import (
-    ServingTestCase,
-    inetd,
-    nameOf,
-    ordinaryUser,
-    readAll,
-    run,
-)
+from tests.support.serving import ServingTestCase, inetd, readAll, run
+from tests.support.users import nameOf, ordinaryUser
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -360,7 +354,7 @@ class AcceptTests(SharedTestCase):
         user = nameOf(ordinaryUser())
         text = f"{self.port} on id = it, protocol = tcp, user = {user}, %s;\n"
         more = f"{other} stream tcp nowait root internal echo\n"
-        if not world.ROOT:
+        if not users.ROOT:
             more = more.replace(" root ", " - ")
         first = f"wait = yes, launch = {launch}, exec = {path}"
         options = ["--control", self.path("control"), "--log-level", "info"]

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Callable
 from inetdtw.serve.tcpmux import NOT_AVAILABLE
 from tests.support import world
 from tests.support.daemon import DEADLINE, Daemon, freePort, twistd
-from tests.support.serving import nameOf, ordinaryUser
+from tests.support.users import nameOf, ordinaryUser
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

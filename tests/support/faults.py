@@ -11,7 +11,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tests.support.daemon import Daemon, freePort, talk
-from tests.support.serving import ServingTestCase, nameOf, ordinaryUser
+from tests.support.serving import ServingTestCase
+from tests.support.users import nameOf, ordinaryUser
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -32,20 +32,6 @@ def inetd(*arguments: str) -> list[str]:
     return [world.python(), "-c", run, *arguments]
 
 
-def ordinaryUser() -> pwd.struct_passwd | None:
-    """
-    Who runs a daemon that is not to be root's: C{alpine}, or whoever runs the tests.
-    """
-    return world.alpine() if world.ROOT else None
-
-
-def nameOf(user: pwd.struct_passwd | None) -> str:
-    """
-    The login name of a user, by default of whoever runs the tests.
-    """
-    return (pwd.getpwuid(os.geteuid()) if user is None else user).pw_name
-
-
 class ServingTestCase(SynchronousTestCase):
     """
     Have a folder for a configuration and its programs.

@@ -2,17 +2,17 @@
 # See LICENSE for details.
 
 """
-The system log, for tests that want one or none.
+The system log, for tests that read it.
 """
 
 from __future__ import annotations
 
-import fcntl
 import os
 import socket
 from typing import TYPE_CHECKING
 
 from tests.support.daemon import eventually
+from tests.support.users import needNamespace
 
 if TYPE_CHECKING:
     from tests.support.serving import ServingTestCase
@@ -20,30 +20,18 @@ if TYPE_CHECKING:
 _LOG = "/dev/log"
 
 
-class NoSystemLog:
+class SystemLog:
     """
-    Nobody keeps a system log until the test ends; tests that run at the same time take
-    turns.
-    """
-
-    def __init__(self, test: ServingTestCase) -> None:
-        held = os.open("/dev", os.O_RDONLY)
-        test.addCleanup(os.close, held)
-        fcntl.flock(held, fcntl.LOCK_EX)
-        if _isKept():
-            test.skipTest("a system log is kept here, which is not the tests'")
-
-
-class SystemLog(NoSystemLog):
-    """
-    The system log, where none is kept: a socket at C{/dev/log} until the test ends.
+    The system log: a socket at C{/dev/log} until the test ends.
     """
 
     def __init__(self, test: ServingTestCase, later: bool = False) -> None:
         """
         @param later: whether it is only kept once L{keep} is called.
+
+        @raise SkipTest: when the socket would be the machine's.
         """
-        super().__init__(test)
+        needNamespace()
         self._test = test
         self._lines: list[str] = []
         if not later:
@@ -54,8 +42,6 @@ class SystemLog(NoSystemLog):
         Keep it.
         """
         test = self._test
-        if os.path.lexists(_LOG):
-            os.unlink(_LOG)
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
         self._socket.bind(_LOG)
@@ -83,17 +69,3 @@ class SystemLog(NoSystemLog):
             lambda: f"{text!r} in {self.lines()}",
         )
         return next(line for line in self._lines if text in line)
-
-
-def _isKept() -> bool:
-    """
-    Whether somebody keeps a system log.
-    """
-    for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
-        with socket.socket(socket.AF_UNIX, kind) as probe:
-            try:
-                probe.connect(_LOG)
-            except OSError:
-                continue
-            return True
-    return False

@@ -2,133 +2,48 @@
 # See LICENSE for details.
 
 """
-What everybody on this machine can reach: a user, an interpreter, the checkout.
+Files that every user can read: an interpreter, the checkout, temporary directories.
 
-A daemon that root starts runs programs as the user C{alpine}, and some tests run the
-daemon itself as her.  She may not be able to reach the interpreter that runs the
-tests, or this checkout: either can be below a home folder that is closed to others.
-L{python} and L{checkout} then give copies of them that she can reach, made once and
-removed when the tests end.
-
-Tests that do not run as root have no other user, and need no copies.
+When root runs the tests, daemons and their programs run as other users.  These may not
+be able to read the interpreter that runs the tests, or this checkout: either can be
+below a home directory that is closed to others.  L{python} and L{checkout} then return
+the paths of copies, which are made once and removed when the tests end.
 """
 
 from __future__ import annotations
 
 import atexit
-import fcntl
 import functools
 import os
-import pwd
 import shutil
 import stat
 import subprocess
 import sys
 import tempfile
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from twisted.python.filepath import FilePath
 
+from tests.support import users
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    import pwd
 
     from twisted.trial.unittest import SynchronousTestCase
 
 #: The root of this checkout.
 CHECKOUT = str(Path(__file__).resolve().parents[2])
 
-#: Whether these tests may become another user.
-ROOT = os.geteuid() == 0
+#: The number of a user that owns no files.
+_NOBODY = 65534
 
-#: Why a test that needs C{alpine} is skipped.
-NOT_ROOT = "only root can become another user"
-
-_MADE_BY_US = "made by the tests of inetdtw"
 _NOT_OF_A_LIBRARY = ("test", "idlelib", "tkinter", "turtledemo", "ensurepip", "*.a")
 _NOT_OF_A_CHECKOUT = (
     *(".*", "_trial_temp*", "build", "dist", "results"),
     *("*.egg-info", "*.sqlite", "__pycache__", "*dropin.cache*"),
 )
-
-
-@functools.cache
-def alpine() -> pwd.struct_passwd:
-    """
-    Find the user C{alpine}; make her when she is missing.
-
-    One that was made here is removed by the last process of tests that used her.  The
-    comment in her passwd entry says that she was made here, and every process that uses
-    her holds a shared lock on her home folder.
-    """
-    with _locked("/etc"):
-        user = _findAlpine() or _makeAlpine()
-        if user.pw_gecos == _MADE_BY_US:
-            held = os.open(user.pw_dir, os.O_RDONLY)
-            fcntl.flock(held, fcntl.LOCK_SH)
-            atexit.register(_removeAlpine, held, user.pw_dir)
-    return user
-
-
-def _findAlpine() -> pwd.struct_passwd | None:
-    """
-    Look up the user C{alpine}.
-    """
-    try:
-        return pwd.getpwnam("alpine")
-    except KeyError:
-        return None
-
-
-def _makeAlpine() -> pwd.struct_passwd:
-    """
-    Add the user C{alpine}, where possible with a supplementary group.
-    """
-    if shutil.which("useradd") is None:
-        _quietly("adduser", "-D", "-s", "/bin/sh", "-g", _MADE_BY_US, "alpine")
-    else:
-        groups = ("--user-group", "--groups", "users")
-        shell = ("--create-home", "--shell", "/bin/sh")
-        _quietly("useradd", *groups, *shell, "--comment", _MADE_BY_US, "alpine")
-    return pwd.getpwnam("alpine")
-
-
-def _removeAlpine(held: int, home: str) -> None:
-    """
-    Remove C{alpine}, unless another process of tests still uses her, or she is another
-    one by now.
-    """
-    with _locked("/etc"), suppress(BlockingIOError, FileNotFoundError):
-        if not os.path.samestat(os.fstat(held), os.stat(home)):
-            return
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if shutil.which("userdel") is None:
-            _quietly("deluser", "--remove-home", "alpine")
-        else:
-            _quietly("userdel", "--remove", "alpine")
-
-
-@contextmanager
-def _locked(path: str) -> Iterator[None]:
-    """
-    Hold an exclusive lock on a file or folder.
-    """
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def _quietly(*argv: str) -> None:
-    """
-    Run a command, and show what it printed only if it failed.
-    """
-    done = subprocess.run(argv, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise RuntimeError(f"{argv} failed: {done.stdout}{done.stderr}")
 
 
 @functools.cache
@@ -139,7 +54,7 @@ def python() -> str:
     It needs no environment variable to find its library: a program that the daemon runs
     as another user does not inherit all of them.
     """
-    if not ROOT or _othersCan(sys.executable, "import twisted.internet.reactor"):
+    if not users.ROOT or _othersCan(sys.executable, "import twisted.internet.reactor"):
         return sys.executable
     copy = _copyOfInterpreter(_publicFolderUntilExit())
     if not _othersCan(copy, "import twisted.internet.reactor"):
@@ -152,7 +67,7 @@ def checkout() -> str:
     """
     The path of this checkout, or of a copy that everybody can read.
     """
-    if not ROOT or _othersCan(python(), f"open({__file__!r})"):
+    if not users.ROOT or _othersCan(python(), f"open({__file__!r})"):
         return CHECKOUT
     copy = os.path.join(_publicFolderUntilExit(), "checkout")
     copyCheckout(copy)
@@ -217,14 +132,13 @@ def _newPublicFolder() -> str:
 
 def _othersCan(interpreter: str, code: str) -> bool:
     """
-    Whether C{alpine} can run this code with this interpreter.
+    Whether another user can run this code with this interpreter.
     """
-    user = alpine()
     try:
         done = subprocess.run(
             [interpreter, "-c", code],
-            user=user.pw_uid,
-            group=user.pw_gid,
+            user=_NOBODY,
+            group=_NOBODY,
             extra_groups=[],
             cwd="/",
             env={"PATH": os.defpath},

@@ -16,7 +16,7 @@ import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tests.support import world
+from tests.support import users, world
 from tests.support.daemon import environment, freePort, talk
 from tests.support.interpreters import pythons
 from tests.support.serving import ServingTestCase
@@ -148,14 +148,14 @@ class OtherUserTests(ProbeTestCase):
     Start a probe as another user.
     """
 
-    if not world.ROOT:
-        skip = world.NOT_ROOT
+    if not users.ROOT:
+        skip = users.NOT_ROOT
 
     def test_otherUser(self) -> None:
         """
         A service of another user: nothing is different.
         """
-        self.user = world.alpine().pw_name
+        self.user = users.alpine().pw_name
         self.compare(world.python())
 
 

@@ -18,7 +18,7 @@ import subprocess
 import threading
 from typing import Any
 
-from tests.support import world
+from tests.support import users, world
 from tests.support.daemon import (
     Daemon,
     ask,
@@ -608,8 +608,8 @@ class UserTests(WarmTestCase):
     A warm process is its service's user's.
     """
 
-    if not world.ROOT:
-        skip = world.NOT_ROOT
+    if not users.ROOT:
+        skip = users.NOT_ROOT
 
     def test_user(self) -> None:
         """
@@ -618,7 +618,7 @@ class UserTests(WarmTestCase):
         """
         script = self.write("lower.py", LOWER)
         other = freePort()
-        user = world.alpine()
+        user = users.alpine()
         conf = self.definition(f"{world.python()} {script}", user="alpine")
         conf += self.definition(
             f"{world.python()} {script}", service=f"127.0.0.1:{other}"
@@ -661,7 +661,7 @@ class UserTests(WarmTestCase):
             )
         )
         uid, root, argv = json.loads(talk(self.port, b""))
-        self.assertEqual((uid, argv), (world.alpine().pw_uid, ["/s.py", "x"]))
+        self.assertEqual((uid, argv), (users.alpine().pw_uid, ["/s.py", "x"]))
         self.assertEqual(root, sorted(os.listdir(jail)))
         self.assertStarted(daemon, "warm")
         # Another directory is there now, with hard links to the same files.
