@@ -36,7 +36,7 @@ class PluginTests(SynchronousTestCase):
 
     def test_attributes(self) -> None:
         """
-        It is called C{inetd}, and has the options and the service of L{inetdtw.cli.plugin}.
+        It is called C{inetd}, and has what L{inetdtw.cli.plugin} makes.
         """
         maker = twisted_inetdtw.inetd
         self.assertEqual(maker.tapname, "inetd")
