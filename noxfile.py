@@ -35,9 +35,7 @@ nox.options.error_on_missing_interpreters = False
 @nox.session
 @nox.parametrize(("python", "twisted"), _MATRIX, ids=["-".join(row) for row in _MATRIX])
 def tests(session: nox.Session, twisted: str) -> None:
-    """
-    The unit and the black-box tests; as root, they are run as other users too.
-    """
+    """The unit and the black-box tests; as root, they are run as other users too."""
     session.install(
         ".[test]", "twisted" if twisted == _NEWEST else f"twisted=={twisted}"
     )
@@ -47,9 +45,7 @@ def tests(session: nox.Session, twisted: str) -> None:
 
 @nox.session
 def coverage(session: nox.Session) -> None:
-    """
-    What both kinds of tests reach, with branches; it needs Python 3.10 or newer.
-    """
+    """What both kinds of tests reach, with branches; it needs Python 3.10 or newer."""
     session.install("-e", ".[test,dev]")
     with tempfile.TemporaryDirectory() as folder:
         # Daemons of other users write there too.
@@ -66,9 +62,7 @@ def coverage(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """
-    Style, format and types.
-    """
+    """Style, format and types."""
     session.install("-e", ".[test,dev]")
     session.run("ruff", "check")
     session.run("ruff", "format", "--check")
@@ -77,9 +71,7 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """
-    The guide, the man pages and the API pages, into C{build}.
-    """
+    """The guide, the man pages and the API pages, into C{build}."""
     session.install("-e", ".[test,dev,docs]")
     session.run("pydoctor", "--quiet")
     for builder in ("html", "man"):
@@ -88,9 +80,7 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def build(session: nox.Session) -> None:
-    """
-    The files of a release, into C{dist}.
-    """
+    """The files of a release, into C{dist}."""
     session.install(".[dev]")
     session.run("python", ".ci/distributions.py", "dist")
     files = [os.path.join("dist", name) for name in sorted(os.listdir("dist"))]
@@ -100,7 +90,5 @@ def build(session: nox.Session) -> None:
 
 
 def _ours(session: nox.Session) -> list[str]:
-    """
-    Options that keep sessions out of each other's way.
-    """
+    """Options that keep sessions out of each other's way."""
     return ["--temp-directory", os.path.join(session.create_tmp(), "trial")]

@@ -33,9 +33,7 @@ _EARLIEST = 315532800
 
 
 def epoch() -> int:
-    """
-    The time that every file gets, in seconds since 1970.
-    """
+    """The time that every file gets, in seconds since 1970."""
     if "SOURCE_DATE_EPOCH" in os.environ:
         return int(os.environ["SOURCE_DATE_EPOCH"])
     command = ["git", "-C", str(_CHECKOUT), "log", "-1", "--format=%ct"]
@@ -58,9 +56,7 @@ def build(kind: str, source: Path, target: Path, options: list[str]) -> Path:
 
 
 def packed(sdist: Path, target: Path, time: int) -> Path:
-    """
-    Pack a source distribution again, without what depends on who built it when.
-    """
+    """Pack a source distribution again, without what depends on who built it when."""
     again = target / sdist.name
     with tarfile.open(sdist) as source, again.open("wb") as file:
         members = sorted(source.getmembers(), key=lambda member: member.name)
@@ -74,9 +70,7 @@ def packed(sdist: Path, target: Path, time: int) -> Path:
 
 
 def _anonymous(member: tarfile.TarInfo, time: int) -> tarfile.TarInfo:
-    """
-    A file of a source distribution, as everybody would have built it.
-    """
+    """A file of a source distribution, as everybody would have built it."""
     member.mtime = time
     member.uid = member.gid = 0
     member.uname = member.gname = ""
@@ -86,9 +80,7 @@ def _anonymous(member: tarfile.TarInfo, time: int) -> tarfile.TarInfo:
 
 
 def main(target: Path, options: list[str]) -> None:
-    """
-    Build both.
-    """
+    """Build both."""
     os.umask(0o022)
     time = epoch()
     os.environ["SOURCE_DATE_EPOCH"] = str(time)

@@ -22,9 +22,7 @@ _NAMES = ("internal", "program")
 
 
 def talk(path: str, sent: bytes) -> bytes:
-    """
-    Be a client of a socket, as soon as it is there.
-    """
+    """Be a client of a socket, as soon as it is there."""
     deadline = time.monotonic() + _SECONDS
     with socket.socket(socket.AF_UNIX) as client:
         client.settimeout(_SECONDS)
@@ -38,9 +36,7 @@ def talk(path: str, sent: bytes) -> bytes:
 
 
 def main(inetd: str, version: str) -> None:
-    """
-    Fail if anything is not as it should be.
-    """
+    """Fail if anything is not as it should be."""
     told = subprocess.check_output([inetd, "--version"], text=True, cwd="/")
     if version not in told.split():
         sys.exit(f"it is version {version} and says '{told.strip()}'")

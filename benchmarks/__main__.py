@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-C{python -m benchmarks}.
-"""
+"""C{python -m benchmarks}."""
 
 import sys
 

@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Connections that last: one that carries much, and many that carry nothing.
-"""
+"""Connections that last: one that carries much, and many that carry nothing."""
 
 from __future__ import annotations
 
@@ -61,9 +59,7 @@ class Transfer:
         raise TimeoutError("no end of file")
 
     def _send(self) -> bool:
-        """
-        Send some more, and say whether that was the last of it.
-        """
+        """Send some more, and say whether that was the last of it."""
         at = self._sent % CHUNK
         some = min(CHUNK - at, self._size - self._sent)
         with contextlib.suppress(BlockingIOError):
@@ -76,9 +72,7 @@ class Transfer:
         return True
 
     def _hear(self) -> bool:
-        """
-        Read and check some more, and say whether it was end of file.
-        """
+        """Read and check some more, and say whether it was end of file."""
         at = self._heard % CHUNK
         try:
             size = self._sock.recv_into(self._buffer, CHUNK - at)
@@ -95,9 +89,7 @@ class Transfer:
 
 @contextlib.contextmanager
 def _lines() -> Iterator[BinaryIO]:
-    """
-    Have a file with a chunk of lines, from which they can be sent.
-    """
+    """Have a file with a chunk of lines, from which they can be sent."""
     with TemporaryFile() as file:
         file.write(LINE * (CHUNK // len(LINE)))
         file.flush()
@@ -105,9 +97,7 @@ def _lines() -> Iterator[BinaryIO]:
 
 
 def perform(task: Task) -> Result:
-    """
-    Make transfers one after the other.
-    """
+    """Make transfers one after the other."""
     result = Result()
     begun = time.perf_counter()
     end = begun + task.seconds
@@ -140,9 +130,7 @@ def hold(task: Task) -> Result:
 
 
 def _connections(task: Task) -> Iterator[socket.socket]:
-    """
-    Open connections, giving each when its child has answered.
-    """
+    """Open connections, giving each when its child has answered."""
     for _ in range(task.clients):
         sock = socket.create_connection(task.address, timeout=GRACE)
         sock.sendall(b"x")

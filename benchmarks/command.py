@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-The command: what is asked for, and the way from there to the results.
-"""
+"""The command: what is asked for, and the way from there to the results."""
 
 from __future__ import annotations
 
@@ -37,9 +35,7 @@ HERE = Path(__file__).resolve().parent
 
 
 def parser() -> argparse.ArgumentParser:
-    """
-    Say what can be asked for.
-    """
+    """Say what can be asked for."""
     made = argparse.ArgumentParser(
         prog="python -m benchmarks",
         description="Compare inetdtw with other superservers, side by side.",
@@ -98,9 +94,7 @@ def select(only: str) -> tuple[list[Goal], list[Scenario]]:
 
 
 def _reduced(scenario: Scenario, goals: Sequence[Goal]) -> Scenario:
-    """
-    Leave out the contenders that no goal needs.
-    """
+    """Leave out the contenders that no goal needs."""
     named = {name for goal in goals for name in (goal.contender, goal.against)}
     anyPeer = any(goal.against == "*" for goal in goals)
 
@@ -112,9 +106,7 @@ def _reduced(scenario: Scenario, goals: Sequence[Goal]) -> Scenario:
 
 
 def listing() -> str:
-    """
-    Write all goals, a line each.
-    """
+    """Write all goals, a line each."""
     return "\n".join(
         f"{goal.name:18}{goal.scenario:11}{bound(goal):17}{goal.text}" for goal in GOALS
     )
@@ -135,9 +127,7 @@ def findServers(cache: Path) -> tuple[list[Server], dict[str, str]]:
 
 
 def tell(line: str) -> None:
-    """
-    Show that something goes on.
-    """
+    """Show that something goes on."""
     print(line, file=sys.stderr, flush=True)
 
 
@@ -180,9 +170,7 @@ def main(argv: Sequence[str]) -> int:
 def _measure(
     options: argparse.Namespace, goals: Sequence[Goal], scenarios: Sequence[Scenario]
 ) -> int:
-    """
-    Find the superservers, run the scenarios, and print the results.
-    """
+    """Find the superservers, run the scenarios, and print the results."""
     servers, missing = findServers(options.cache)
     asked = {key: str(value) for key, value in vars(options).items()}
     report = Report(goals, missing, asked)

@@ -56,18 +56,14 @@ def busybox(cache: Path) -> list[str]:
 
 
 def _hasInetd(program: str) -> bool:
-    """
-    Tell whether a busybox has the inetd applet.
-    """
+    """Tell whether a busybox has the inetd applet."""
     if not os.access(program, os.X_OK):
         return False
     return "inetd" in run([program, "--list"], Path("/")).split()
 
 
 def _source(folder: Path) -> Path:
-    """
-    Fetch Debian's source package into a folder, without touching apt's own lists.
-    """
+    """Fetch Debian's source package into a folder, without touching apt's own lists."""
     for name in ("lists/partial", "archives/partial"):
         (folder / name).mkdir(parents=True)
     _writeSources(folder)
@@ -85,9 +81,7 @@ def _source(folder: Path) -> Path:
 
 
 def _writeSources(folder: Path) -> None:
-    """
-    Write a list of source archives: this system's, or those beside its binaries.
-    """
+    """Write a list of source archives: this system's, or those beside its binaries."""
     release = Path("/etc/os-release").read_text()
     words = dict(line.split("=", 1) for line in release.splitlines() if "=" in line)
     codename = words.get("VERSION_CODENAME", "stable").strip('"')
@@ -100,9 +94,7 @@ def _writeSources(folder: Path) -> None:
 
 
 def _build(tree: Path) -> Path:
-    """
-    Build a busybox that is nothing but an inetd.
-    """
+    """Build a busybox that is nothing but an inetd."""
     run(["make", "allnoconfig"], tree)
     config = (tree / ".config").read_text()
     for option in BUSYBOX_OPTIONS:

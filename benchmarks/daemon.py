@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-A superserver while it runs.
-"""
+"""A superserver while it runs."""
 
 from __future__ import annotations
 
@@ -32,9 +30,7 @@ FILES, MANY_FILES = 1024, 4096
 
 
 class Failed(Exception):
-    """
-    A superserver did not do its job; the text says what happened.
-    """
+    """A superserver did not do its job; the text says what happened."""
 
 
 class Daemon:
@@ -111,9 +107,7 @@ class Daemon:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
     def _stop(self) -> None:
-        """
-        End the process, kindly at first.
-        """
+        """End the process, kindly at first."""
         for number in (signal.SIGTERM, signal.SIGKILL):
             self._process.send_signal(number)
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -139,9 +133,7 @@ class Daemon:
             time.sleep(0.002)
 
     def said(self, what: str) -> str:
-        """
-        Add the end of what it has printed to what has happened.
-        """
+        """Add the end of what it has printed to what has happened."""
         text = self._log.read_text(errors="replace").strip()
         words = text.replace(f"{self._log.parent}/", "").splitlines()[-1:]
         return "; it said: ".join([what, *words])
@@ -155,9 +147,7 @@ class Daemon:
 
 @contextlib.contextmanager
 def _preserved(path: Path) -> Iterator[None]:
-    """
-    Put a file back as it was, or away if it was not there.
-    """
+    """Put a file back as it was, or away if it was not there."""
     before = path.read_bytes() if path.exists() else None
     try:
         yield

@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Clients that send one datagram and wait for its answer before they send the next.
-"""
+"""Clients that send one datagram and wait for its answer before they send the next."""
 
 from __future__ import annotations
 
@@ -18,9 +16,7 @@ PATIENCE = 2.0
 
 
 class Client:
-    """
-    One sender with a socket of its own.
-    """
+    """One sender with a socket of its own."""
 
     def __init__(self, task: Task, name: int) -> None:
         self._task = task
@@ -33,9 +29,7 @@ class Client:
         self.sock.connect(task.address)
 
     def send(self) -> None:
-        """
-        Send the next datagram, which is like no other.
-        """
+        """Send the next datagram, which is like no other."""
         self._number += 1
         text = b"%03d-%08d-" % (self._name, self._number)
         text += LINE[len(text) :]
@@ -45,9 +39,7 @@ class Client:
 
 
 class Datagrams:
-    """
-    So many clients, each with one datagram on its way.
-    """
+    """So many clients, each with one datagram on its way."""
 
     def __init__(self, task: Task) -> None:
         self._task = task
@@ -57,9 +49,7 @@ class Datagrams:
         self.result = Result()
 
     def run(self) -> Result:
-        """
-        Exchange datagrams until the time or the count is reached.
-        """
+        """Exchange datagrams until the time or the count is reached."""
         start = time.perf_counter()
         self._end = start + self._task.seconds
         clients = [Client(self._task, name) for name in range(self._task.clients)]
@@ -76,9 +66,7 @@ class Datagrams:
         return self.result
 
     def _send(self, client: Client) -> None:
-        """
-        Let a client send its next datagram, if there is to be one.
-        """
+        """Let a client send its next datagram, if there is to be one."""
         self._waiting.pop(client.sock.fileno(), None)
         if self._sent >= self._task.count or self.result.errors > MOST_ERRORS:
             return
@@ -92,9 +80,7 @@ class Datagrams:
             self.result.fail(error)
 
     def _hear(self, fd: int) -> None:
-        """
-        Check an answer and go on to the next datagram.
-        """
+        """Check an answer and go on to the next datagram."""
         client = self._waiting.get(fd)
         if client is None:
             self._poll.unregister(fd)
@@ -112,9 +98,7 @@ class Datagrams:
             self.result.fail(f"wrong answer: {text[:80]!r}")
 
     def _giveUpLost(self) -> None:
-        """
-        Count the datagrams without an answer, and send the next ones.
-        """
+        """Count the datagrams without an answer, and send the next ones."""
         late = time.perf_counter() - PATIENCE
         for client in [c for c in self._waiting.values() if c.begun < late]:
             self.result.fail("no answer")
@@ -122,7 +106,5 @@ class Datagrams:
 
 
 def perform(task: Task) -> Result:
-    """
-    Run the clients of a task.
-    """
+    """Run the clients of a task."""
     return Datagrams(task).run()

@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-The ways to measure a superserver that runs.
-"""
+"""The ways to measure a superserver that runs."""
 
 from __future__ import annotations
 
@@ -28,17 +26,13 @@ FLOOD_MARGIN = 1.0
 
 
 def steady(bench: Bench) -> Sample:
-    """
-    Use one service, with so many clients at a time.
-    """
+    """Use one service, with so many clients at a time."""
     start, helpers = _prepare(bench)
     return _measure(bench, helpers, start)
 
 
 def held(bench: Bench) -> Sample:
-    """
-    Use one service while another has children that sit there.
-    """
+    """Use one service while another has children that sit there."""
     start, helpers = _prepare(bench)
     count = bench.contender.idle
     if not count:
@@ -51,9 +45,7 @@ def held(bench: Bench) -> Sample:
 
 
 def flooded(bench: Bench) -> Sample:
-    """
-    Use one service while another is flooded.
-    """
+    """Use one service while another is flooded."""
     start, helpers = _prepare(bench)
     seconds = bench.task.seconds + FLOOD_MARGIN
     flood = Task("streams", bench.services[1].port, seconds=seconds)
@@ -70,9 +62,7 @@ def flooded(bench: Bench) -> Sample:
 
 
 def started(bench: Bench) -> Sample:
-    """
-    Measure the time until all services are served, and the memory then.
-    """
+    """Measure the time until all services are served, and the memory then."""
     bench.daemon.serve(replace(bench.task, port=bench.services[-1].port))
     start, helpers = _prepare(bench)
     listening = _listening()
@@ -101,9 +91,7 @@ def _prepare(bench: Bench) -> tuple[float, frozenset[int]]:
 
 
 def _measure(bench: Bench, helpers: frozenset[int], start: float) -> Sample:
-    """
-    Let the load generator go, and see what that costs the daemon's processes.
-    """
+    """Let the load generator go, and see what that costs the daemon's processes."""
     before = processes.cpuSeconds(helpers)
     with Load(bench.task) as load:
         result = load.result()
@@ -133,9 +121,7 @@ def _memory(pids: frozenset[int]) -> tuple[float, float]:
 
 
 def _listening() -> frozenset[int]:
-    """
-    Name the TCP ports that somebody on this machine listens on.
-    """
+    """Name the TCP ports that somebody on this machine listens on."""
     ports: set[int] = set()
     for name in ("tcp", "tcp6"):
         table = Path("/proc/net") / name

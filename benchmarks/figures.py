@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-The arithmetic of measurements: percentiles, medians, ratios, verdicts.
-"""
+"""The arithmetic of measurements: percentiles, medians, ratios, verdicts."""
 
 from __future__ import annotations
 
@@ -53,9 +51,7 @@ class Sample:
     reason: str = ""
 
     def metric(self, name: str) -> float | None:
-        """
-        Give a number by its name.
-        """
+        """Give a number by its name."""
         value: float | None = getattr(self, name)
         return value
 
@@ -74,17 +70,13 @@ def percentile(values: Sequence[float], percent: float) -> float | None:
 
 
 def middle(values: Column) -> float | None:
-    """
-    Give the median of what was measured.
-    """
+    """Give the median of what was measured."""
     measured = [value for value in values if value is not None]
     return median(measured) if measured else None
 
 
 def milliseconds(seconds: float | None) -> float | None:
-    """
-    Convert a time, if there is one.
-    """
+    """Convert a time, if there is one."""
     return None if seconds is None else seconds * 1000
 
 
@@ -115,9 +107,7 @@ def sampleOf(
 
 
 def best(values: Sequence[float | None], metric: str) -> float | None:
-    """
-    Give the best of some values of one metric.
-    """
+    """Give the best of some values of one metric."""
     measured = [value for value in values if value is not None]
     if not measured:
         return None
@@ -197,7 +187,5 @@ class Goal:
         return ratios(ours, theirs, self.metric, self.atMost)
 
     def isReached(self, value: float) -> bool:
-        """
-        Tell whether a number is good enough.
-        """
+        """Tell whether a number is good enough."""
         return value <= self.target if self.atMost else value >= self.target

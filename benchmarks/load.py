@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-The load generator: a process of its own, told what to do and asked what it saw.
-"""
+"""The load generator: a process of its own, told what to do and asked what it saw."""
 
 from __future__ import annotations
 
@@ -36,9 +34,7 @@ TRANSFORMS: dict[str, Callable[[bytes], bytes]] = {
 
 
 class LoadFailed(Exception):
-    """
-    The load generator did not come to its end.
-    """
+    """The load generator did not come to its end."""
 
 
 @dataclass(frozen=True)
@@ -68,9 +64,7 @@ class Task:
 
     @property
     def address(self) -> tuple[str, int]:
-        """
-        Where the service is.
-        """
+        """Where the service is."""
         return HOST, self.port
 
 
@@ -94,22 +88,16 @@ class Result:
     reason: str = ""
 
     def fail(self, reason: object) -> None:
-        """
-        Count an exchange that failed.
-        """
+        """Count an exchange that failed."""
         self.errors += 1
         self.reason = self.reason or str(reason)
 
 
 class Load:
-    """
-    A running load generator; leaving its context ends it.
-    """
+    """A running load generator; leaving its context ends it."""
 
     def __init__(self, task: Task) -> None:
-        """
-        Start it.
-        """
+        """Start it."""
         self.task = task
         root = Path(__file__).resolve().parent.parent
         self._process = subprocess.Popen(
@@ -130,9 +118,7 @@ class Load:
         self._process.communicate()
 
     def waitHeld(self) -> None:
-        """
-        Wait until a C{"hold"} load has all its connections.
-        """
+        """Wait until a C{"hold"} load has all its connections."""
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if line.strip() != "held":
@@ -154,9 +140,7 @@ class Load:
 
 
 def perform(task: Task) -> Result:
-    """
-    Do a task in this process.
-    """
+    """Do a task in this process."""
     from benchmarks import bulk, datagrams, streams
 
     kinds: dict[str, Callable[[Task], Result]] = {

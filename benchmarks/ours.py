@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-How inetdtw itself is started: from the checkout that this benchmark is in.
-"""
+"""How inetdtw itself is started: from the checkout that this benchmark is in."""
 
 from __future__ import annotations
 
@@ -23,16 +21,12 @@ OURS = "inetdtw"
 
 
 class Ours(Server):
-    """
-    The superserver that is compared with the others.
-    """
+    """The superserver that is compared with the others."""
 
     name = OURS
 
     def __init__(self) -> None:
-        """
-        @raise Missing: if it is not in the checkout.
-        """
+        """@raise Missing: if it is not in the checkout."""
         if not (CHECKOUT / "inetdtw" / "__main__.py").exists():
             raise Missing("python -m inetdtw is not there yet")
         # The checkout has a folder of this name too, without the package's modules.
@@ -40,9 +34,7 @@ class Ours(Server):
             raise Missing(f"no Twisted for {sys.executable}")
 
     def launch(self, services: Sequence[Service], folder: Path) -> Launch:
-        """
-        In the foreground, logging to standard error.
-        """
+        """In the foreground, logging to standard error."""
         config = folder / "inetd.conf"
         config.write_text("".join(map(definition, services)))
         options = ["-f", "-e", "-p", str(folder / "pid")]
@@ -51,9 +43,7 @@ class Ours(Server):
 
 
 def definition(service: Service) -> str:
-    """
-    Write one service: as a classic line, unless it needs keys of ours.
-    """
+    """Write one service: as a classic line, unless it needs keys of ours."""
     if not service.keys:
         return service.line() + "\n"
     rows = {

@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-The plot of C{README.rst}: rates as ratios to the fastest peer, as SVG.
-"""
+"""The plot of C{README.rst}: rates as ratios to the fastest peer, as SVG."""
 
 from __future__ import annotations
 
@@ -72,9 +70,7 @@ def draw(results: Mapping[str, Any]) -> str:
 
 
 def _x(ratio: float) -> float:
-    """
-    Return where a ratio is on the axis, in pixels.
-    """
+    """Return where a ratio is on the axis, in pixels."""
     part = math.log(min(max(ratio, LEAST), MOST) / LEAST, MOST / LEAST)
     return LABEL + part * AXIS
 
@@ -88,9 +84,7 @@ def _line(x: float, y: float, toX: float, toY: float, color: str) -> str:
 
 
 def _ticks(bottom: int) -> list[str]:
-    """
-    Draw the axis: a line for each power of two, a dark one where both are equal.
-    """
+    """Draw the axis: a line for each power of two, a dark one where both are equal."""
     parts = []
     ratio = LEAST
     while ratio <= MOST:
@@ -102,9 +96,7 @@ def _ticks(bottom: int) -> list[str]:
 
 
 def _row(y: int, label: str, values: Sequence[float]) -> list[str]:
-    """
-    Draw a bar from 1 to the median, and a line over the range of the rounds.
-    """
+    """Draw a bar from 1 to the median, and a line over the range of the rounds."""
     ratio = middle(values) or 1.0
     left, right = sorted((_x(1.0), _x(ratio)))
     middleY = y + ROW // 2
@@ -118,9 +110,7 @@ def _row(y: int, label: str, values: Sequence[float]) -> list[str]:
 
 
 def _about(results: Mapping[str, Any]) -> list[str]:
-    """
-    Say what was measured, on which machine and when.
-    """
+    """Say what was measured, on which machine and when."""
     about, peers = results["machine"], _peers(results)
     kernel = about["kernel"].partition("-")[0]
     rounds = max(len(goal["values"]) for goal in results["goals"])
@@ -132,9 +122,7 @@ def _about(results: Mapping[str, Any]) -> list[str]:
 
 
 def _peers(results: Mapping[str, Any]) -> list[str]:
-    """
-    Name the other superservers that were measured.
-    """
+    """Name the other superservers that were measured."""
     names: dict[str, None] = {}
     for scenario in results["scenarios"]:
         for name, samples in scenario["samples"].items():

@@ -22,9 +22,7 @@ LIBRARY_DEPTH = 4
 
 
 class Missing(Exception):
-    """
-    A peer cannot be had; the text says why.
-    """
+    """A peer cannot be had; the text says why."""
 
 
 def run(argv: Sequence[str], folder: Path, timeout: float = 300.0) -> str:
@@ -51,9 +49,7 @@ def run(argv: Sequence[str], folder: Path, timeout: float = 300.0) -> str:
 
 
 def defaultCache() -> Path:
-    """
-    Say where the packages are kept.
-    """
+    """Say where the packages are kept."""
     home = os.environ.get("XDG_CACHE_HOME")
     if home:
         return Path(home) / "inetdtw-bench"
@@ -61,14 +57,10 @@ def defaultCache() -> Path:
 
 
 class Packages:
-    """
-    The packages that have been unpacked so far, one folder for each.
-    """
+    """The packages that have been unpacked so far, one folder for each."""
 
     def __init__(self, cache: Path) -> None:
-        """
-        @param cache: where they are kept; made if it is not there.
-        """
+        """@param cache: where they are kept; made if it is not there."""
         self.cache = cache
         cache.mkdir(parents=True, exist_ok=True)
         self._updated = False
@@ -95,9 +87,7 @@ class Packages:
         return self._withLibraries(package, binary)
 
     def _withLibraries(self, package: str, binary: Path) -> list[str]:
-        """
-        Unpack libraries until a program has all of them, and give its command.
-        """
+        """Unpack libraries until a program has all of them, and give its command."""
         fetched = [package]
         for _ in range(LIBRARY_DEPTH):
             for name in self._libraries(fetched):
@@ -110,9 +100,7 @@ class Packages:
         raise Missing(f"no {', '.join(_unresolved(binary, folders))}")
 
     def _unpack(self, package: str) -> Path:
-        """
-        Download and unpack a package, unless that has been done.
-        """
+        """Download and unpack a package, unless that has been done."""
         folder = self.cache / package
         if folder.is_dir():
             return folder
@@ -132,9 +120,7 @@ class Packages:
         return folder
 
     def _download(self, package: str, folder: Path) -> None:
-        """
-        Download a package, with fresh lists if there is none in the old ones.
-        """
+        """Download a package, with fresh lists if there is none in the old ones."""
         command = ["apt-get", "-o", "APT::Sandbox::User=root", "download", package]
         try:
             run(command, folder)
@@ -146,25 +132,19 @@ class Packages:
             run(command, folder)
 
     def _libraries(self, packages: Sequence[str]) -> list[str]:
-        """
-        Name the libraries that packages need and neither the system nor we have.
-        """
+        """Name the libraries that packages need and neither the system nor we have."""
         text = ",".join((self.cache / p / "Depends").read_text() for p in packages)
         names = re.findall(r"(?:^|[,|])\s*(lib[^\s,|:(]+)", text)
         return [n for n in dict.fromkeys(names) if n not in packages and _isAbsent(n)]
 
     def _libraryFolders(self, packages: Sequence[str]) -> list[Path]:
-        """
-        Name the folders in which unpacked packages have their libraries.
-        """
+        """Name the folders in which unpacked packages have their libraries."""
         found = [so.parent for p in packages for so in (self.cache / p).rglob("*.so*")]
         return list(dict.fromkeys(found))
 
 
 def _isAbsent(package: str) -> bool:
-    """
-    Tell whether a package is not installed.
-    """
+    """Tell whether a package is not installed."""
     try:
         status = run(["dpkg-query", "-W", "-f", "${Status}", package], Path("/"))
     except Missing:
@@ -173,9 +153,7 @@ def _isAbsent(package: str) -> bool:
 
 
 def _ldd(binary: Path, folders: Sequence[Path]) -> str:
-    """
-    Ask the loader what a program would be linked with.
-    """
+    """Ask the loader what a program would be linked with."""
     env = ["env", "LD_LIBRARY_PATH=" + ":".join(map(str, folders))] if folders else []
     try:
         return run([*env, "ldd", str(binary)], Path("/"))
@@ -184,16 +162,12 @@ def _ldd(binary: Path, folders: Sequence[Path]) -> str:
 
 
 def _unresolved(binary: Path, folders: Sequence[Path]) -> list[str]:
-    """
-    Name the libraries that a program is not linked with.
-    """
+    """Name the libraries that a program is not linked with."""
     return re.findall(r"^\s*(\S+) => not found", _ldd(binary, folders), re.MULTILINE)
 
 
 def _loader(binary: Path) -> str:
-    """
-    Name the dynamic loader of a program.
-    """
+    """Name the dynamic loader of a program."""
     found = re.search(r"^\s*(/\S*ld[-\w.]*\.so\S*) ", _ldd(binary, []), re.MULTILINE)
     if not found:
         raise Missing(f"no dynamic loader for {binary.name}")

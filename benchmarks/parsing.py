@@ -30,9 +30,7 @@ _KEYS = "on protocol = tcp, wait = no, user = root, exec = /bin/cat, args = cat"
 
 
 def _ended(kind: int) -> bytes:
-    """
-    A report that a program has ended.
-    """
+    """A report that a program has ended."""
     return reports.REPORT.pack(kind, 1, 100, 0, 0)
 
 
@@ -118,9 +116,7 @@ def text(kind: str, size: int = SIZE) -> str:
 
 
 def seconds(kind: str, size: int = SIZE) -> float:
-    """
-    The processor time that it takes to read one.
-    """
+    """The processor time that it takes to read one."""
     written = text(kind, size)
     begun = time.process_time()
     for _ in parser.parse(written):
@@ -159,9 +155,7 @@ def ofOrders(kind: str, size: int = SIZE) -> float:
 
 
 def ofTarget(kind: str, size: int = SIZE) -> float:
-    """
-    The processor time that one of the readers of L{inetdtw.test.hostile} takes.
-    """
+    """The processor time that one of the readers of L{inetdtw.test.hostile} takes."""
     name, repeated = TARGETS[kind]
     data = repeated * (size // len(repeated))
     begun = time.process_time()
@@ -170,9 +164,7 @@ def ofTarget(kind: str, size: int = SIZE) -> float:
 
 
 def main() -> None:
-    """
-    Print a line for each kind; fail if one takes more than a second.
-    """
+    """Print a line for each kind; fail if one takes more than a second."""
     parser = argparse.ArgumentParser(description=__doc__.strip().partition("\n\n")[0])
     parser.add_argument("kinds", nargs="*", help="some kinds; by default, all")
     every = [*KINDS, "includes", *ORDERS, *TARGETS]

@@ -39,27 +39,19 @@ class Peer(Server):
     path: str
 
     def __init__(self, packages: Packages) -> None:
-        """
-        @raise Missing: if it cannot be had.
-        """
+        """@raise Missing: if it cannot be had."""
         self.program = self.find(packages)
 
     def find(self, packages: Packages) -> list[str]:
-        """
-        Find the program, as the beginning of a command line.
-        """
+        """Find the program, as the beginning of a command line."""
         return packages.program(self.package, self.path)
 
 
 class OneService(Peer):
-    """
-    A superserver that serves one program on one TCP port.
-    """
+    """A superserver that serves one program on one TCP port."""
 
     def lacks(self, services: Sequence[Service]) -> str:
-        """
-        Anything but one stream service with a program is beyond it.
-        """
+        """Anything but one stream service with a program is beyond it."""
         if len(services) > 1:
             return "serves one port"
         if services[0].internal:
@@ -70,64 +62,48 @@ class OneService(Peer):
 
 
 class OpenBSD(Peer):
-    """
-    OpenBSD's inetd as Debian has it.
-    """
+    """OpenBSD's inetd as Debian has it."""
 
     name, package, path = "openbsd-inetd", "openbsd-inetd", "usr/sbin/inetd"
 
     def launch(self, services: Sequence[Service], folder: Path) -> Launch:
-        """
-        In the foreground it writes its pid file all the same.
-        """
+        """In the foreground it writes its pid file all the same."""
         config = _lines(services, LINE_LIMIT, folder)
         argv = [*self.program, "-i", "-R", "0", "-q", BACKLOG, config]
         return Launch(argv, spoils=[Path("/run/inetd.pid")])
 
 
 class Inetutils(Peer):
-    """
-    GNU's inetd, whose backlog is fixed at 10.
-    """
+    """GNU's inetd, whose backlog is fixed at 10."""
 
     name, package = "inetutils-inetd", "inetutils-inetd"
     path = "usr/sbin/inetutils-inetd"
 
     def launch(self, services: Sequence[Service], folder: Path) -> Launch:
-        """
-        This version stays in the foreground only to be debugged.
-        """
+        """This version stays in the foreground only to be debugged."""
         pidfile, rate = f"--pidfile={folder / 'pid'}", f"--rate={UNLIMITED}"
         config = _lines(services, "", folder)
         return Launch([*self.program, "--debug", pidfile, rate, config])
 
 
 class Busybox(Peer):
-    """
-    The inetd of busybox.
-    """
+    """The inetd of busybox."""
 
     name, package, path = "busybox-inetd", "busybox", "bin/busybox"
 
     def find(self, packages: Packages) -> list[str]:
-        """
-        Debian's has no inetd: build one.
-        """
+        """Debian's has no inetd: build one."""
         return compiled.busybox(packages.cache)
 
     def launch(self, services: Sequence[Service], folder: Path) -> Launch:
-        """
-        It has no limit unless it is given one.
-        """
+        """It has no limit unless it is given one."""
         options = ["inetd", "-f", "-q", BACKLOG, "-R", "0"]
         config = _lines(services, "", folder)
         return Launch([*self.program, *options, config])
 
 
 class Xinetd(Peer):
-    """
-    The extended inetd.
-    """
+    """The extended inetd."""
 
     name, package, path = "xinetd", "xinetd", "usr/sbin/xinetd"
 
@@ -141,18 +117,14 @@ class Xinetd(Peer):
         return super().lacks(services)
 
     def launch(self, services: Sequence[Service], folder: Path) -> Launch:
-        """
-        It logs nothing unless it is told what to log.
-        """
+        """It logs nothing unless it is told what to log."""
         config = folder / "xinetd.conf"
         config.write_text("".join(map(self._block, services)))
         options = ["-dontfork", "-f", str(config), "-pidfile", str(folder / "pid")]
         return Launch([*self.program, *options, "-filelog", str(folder / LOG)])
 
     def _block(self, service: Service) -> str:
-        """
-        Write one service.
-        """
+        """Write one service."""
         rows = {
             "id": f"{service.protocol}-{service.port}",
             "type": "INTERNAL UNLISTED" if service.internal else "UNLISTED",
@@ -176,16 +148,12 @@ class Xinetd(Peer):
 
 
 class Tcpserver(OneService):
-    """
-    tcpserver of ucspi-tcp, which changes its user once, when it starts.
-    """
+    """tcpserver of ucspi-tcp, which changes its user once, when it starts."""
 
     name, package, path = "tcpserver", "ucspi-tcp", "usr/bin/tcpserver"
 
     def launch(self, services: Sequence[Service], folder: Path) -> Launch:
-        """
-        No look-ups of any kind; up to so many children, and clients that wait.
-        """
+        """No look-ups of any kind; up to so many children, and clients that wait."""
         (service,) = services
         options = ["-q", "-H", "-R", "-l0", "-c", str(UNLIMITED), "-b", BACKLOG]
         if service.user != ownUser():
@@ -227,9 +195,7 @@ PEERS: tuple[type[Peer], ...] = (
 
 
 def _lines(services: Sequence[Service], limit: str, folder: Path) -> str:
-    """
-    Write the configuration that every classic inetd reads, and name the file.
-    """
+    """Write the configuration that every classic inetd reads, and name the file."""
     config = folder / "inetd.conf"
     config.write_text("".join(service.line(limit) + "\n" for service in services))
     return str(config)

@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Outcomes as a plot, written as SVG without any library.
-"""
+"""Outcomes as a plot, written as SVG without any library."""
 
 from __future__ import annotations
 
@@ -28,18 +26,14 @@ STYLE = "text{font:12px sans-serif;fill:#222}.title{font:bold 14px sans-serif}"
 
 
 class Plot:
-    """
-    Rows under each other, each with a label, a bar with dots, and a value.
-    """
+    """Rows under each other, each with a label, a bar with dots, and a value."""
 
     def __init__(self) -> None:
         self._parts: list[str] = []
         self._y = 0
 
     def title(self, text: str) -> None:
-        """
-        Add a heading.
-        """
+        """Add a heading."""
         self._y += 2 * ROW
         self._text(LEFT, text, "title")
 
@@ -71,17 +65,13 @@ class Plot:
         ]
 
     def _text(self, x: int, text: str, style: str = "") -> None:
-        """
-        Write something into the row.
-        """
+        """Write something into the row."""
         self._parts.append(
             f'<text x="{x}" y="{self._y}" class="{style}">{escape(text)}</text>'
         )
 
     def svg(self) -> str:
-        """
-        Give the whole.
-        """
+        """Give the whole."""
         height, body = self._y + ROW, "\n".join(self._parts)
         return (
             f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" '
@@ -101,9 +91,7 @@ def place(value: float, target: float, atMost: bool = False) -> float:
 
 
 def draw(outcomes: Sequence[Outcome], goals: Sequence[Goal]) -> str:
-    """
-    Draw the goals, and then what every contender does per second.
-    """
+    """Draw the goals, and then what every contender does per second."""
     plot = Plot()
     plot.title(
         f"{OURS}: how near to its target each number is "
@@ -119,9 +107,7 @@ def draw(outcomes: Sequence[Outcome], goals: Sequence[Goal]) -> str:
 
 
 def _drawGoal(plot: Plot, outcome: Outcome, goal: Goal) -> None:
-    """
-    Draw a goal's median as a bar from the middle, and each round as a dot.
-    """
+    """Draw a goal's median as a bar from the middle, and each round as a dot."""
     values = outcome.values(goal)
     value = middle(values)
     if not value:
@@ -138,9 +124,7 @@ def _drawGoal(plot: Plot, outcome: Outcome, goal: Goal) -> None:
 
 
 def _drawRates(plot: Plot, outcome: Outcome) -> None:
-    """
-    Draw every contender's median rate as a bar from the left.
-    """
+    """Draw every contender's median rate as a bar from the left."""
     columns = {
         name: [value for value in column if value is not None]
         for name, column in outcome.columns("rate").items()

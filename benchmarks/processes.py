@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-What C{/proc} tells about the processes of a daemon.
-"""
+"""What C{/proc} tells about the processes of a daemon."""
 
 from __future__ import annotations
 
@@ -34,9 +32,7 @@ def adoptOrphans() -> None:
 
 
 def dieWithParent() -> None:
-    """
-    Have this process killed when its parent ends; for use between fork and exec.
-    """
+    """Have this process killed when its parent ends; for use between fork and exec."""
     _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
@@ -51,9 +47,7 @@ def _fields(pid: int) -> list[str]:
 
 
 def _parents() -> Iterator[tuple[int, int]]:
-    """
-    Give the pid of every process that is no zombie, with that of its parent.
-    """
+    """Give the pid of every process that is no zombie, with that of its parent."""
     for entry in os.listdir(PROC):
         if not entry.isdigit():
             continue
@@ -64,9 +58,7 @@ def _parents() -> Iterator[tuple[int, int]]:
 
 
 def tree(root: int) -> frozenset[int]:
-    """
-    Name a process and everything that descends from it, zombies left out.
-    """
+    """Name a process and everything that descends from it, zombies left out."""
     children: dict[int, list[int]] = {}
     for pid, parent in _parents():
         children.setdefault(parent, []).append(pid)
@@ -89,9 +81,7 @@ def cpuSeconds(pids: Collection[int]) -> float:
 
 
 def _cpuOf(pid: int) -> float:
-    """
-    Tell the seconds that one process has used, none if it is gone.
-    """
+    """Tell the seconds that one process has used, none if it is gone."""
     try:
         tasks = list((PROC / str(pid) / "task").iterdir())
         return sum(int((t / "schedstat").read_text().split()[0]) for t in tasks) / 1e9
@@ -115,9 +105,7 @@ def memory(pids: Collection[int], row: str = "Pss:") -> float:
 
 
 def _memoryOf(pid: int, row: str) -> int:
-    """
-    Read one row of C{/proc/PID/smaps_rollup} in KiB, 0 if it cannot be read.
-    """
+    """Read one row of C{/proc/PID/smaps_rollup} in KiB, 0 if it cannot be read."""
     with contextlib.suppress(OSError):
         for line in (PROC / str(pid) / "smaps_rollup").read_text().splitlines():
             if line.startswith(row):
@@ -126,9 +114,7 @@ def _memoryOf(pid: int, row: str) -> int:
 
 
 def settled(root: int, timeout: float = 3.0) -> frozenset[int]:
-    """
-    Wait until no process of a tree comes or goes, and name those that stay.
-    """
+    """Wait until no process of a tree comes or goes, and name those that stay."""
     deadline = time.monotonic() + timeout
     same, last = 0, tree(root)
     while same < 4 and time.monotonic() < deadline:
@@ -161,9 +147,7 @@ def killChildren(timeout: float = 10.0) -> int:
 
 
 def _reap() -> bool:
-    """
-    Collect every ended child, and say whether one is left.
-    """
+    """Collect every ended child, and say whether one is left."""
     with contextlib.suppress(ChildProcessError):
         while os.waitpid(-1, os.WNOHANG)[0]:
             pass

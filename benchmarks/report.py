@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-The folder of results: numbers for a machine, a table for reading, a plot.
-"""
+"""The folder of results: numbers for a machine, a table for reading, a plot."""
 
 from __future__ import annotations
 
@@ -27,9 +25,7 @@ RESULTS = "results.json"
 
 
 def machine() -> dict[str, Any]:
-    """
-    Tell what the numbers were measured on.
-    """
+    """Tell what the numbers were measured on."""
     return {
         "kernel": platform.release(),
         "architecture": platform.machine(),
@@ -42,9 +38,7 @@ def machine() -> dict[str, Any]:
 
 
 def _processor() -> str:
-    """
-    Name the processor, if the system does.
-    """
+    """Name the processor, if the system does."""
     path = Path("/proc/cpuinfo")
     for line in path.read_text().splitlines() if path.exists() else []:
         if line.startswith("model name"):
@@ -77,9 +71,7 @@ class Report:
         self._machine = machine()
 
     def lines(self) -> list[str]:
-        """
-        Give everything as text.
-        """
+        """Give everything as text."""
         about = self._machine
         lines = [
             f"{about['processor']}, {about['cores']} cores, Linux {about['kernel']}, "
@@ -91,9 +83,7 @@ class Report:
         return lines + summaryLines(self.outcomes, self._goals)
 
     def write(self, folder: Path) -> list[Path]:
-        """
-        Write all files, and name them.
-        """
+        """Write all files, and name them."""
         folder.mkdir(parents=True, exist_ok=True)
         texts = {
             RESULTS: json.dumps(self._data(), indent=1) + "\n",
@@ -105,9 +95,7 @@ class Report:
         return [folder / name for name in texts]
 
     def _data(self) -> dict[str, Any]:
-        """
-        Give everything as plain values.
-        """
+        """Give everything as plain values."""
         by = {outcome.scenario.name: outcome for outcome in self.outcomes}
         return {
             "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
@@ -124,9 +112,7 @@ class Report:
 
 
 def _scenario(outcome: Outcome) -> dict[str, Any]:
-    """
-    Give an outcome as plain values.
-    """
+    """Give an outcome as plain values."""
     return {
         "name": outcome.scenario.name,
         "text": outcome.scenario.text,
@@ -140,9 +126,7 @@ def _scenario(outcome: Outcome) -> dict[str, Any]:
 
 
 def _goal(outcome: Outcome, goal: Goal) -> dict[str, Any]:
-    """
-    Give what came of a goal as plain values.
-    """
+    """Give what came of a goal as plain values."""
     values = outcome.values(goal)
     return {
         **asdict(goal),

@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Rounds: every contender in turn, in another order each time.
-"""
+"""Rounds: every contender in turn, in another order each time."""
 
 from __future__ import annotations
 
@@ -41,31 +39,23 @@ class Outcome:
     absent: dict[str, str] = field(default_factory=dict)
 
     def columns(self, metric: str) -> dict[str, Column]:
-        """
-        Give the values of one metric, by contender.
-        """
+        """Give the values of one metric, by contender."""
         return {
             name: [sample.metric(metric) if sample else None for sample in samples]
             for name, samples in self.samples.items()
         }
 
     def peers(self) -> list[str]:
-        """
-        Name the contenders that are not ours.
-        """
+        """Name the contenders that are not ours."""
         return [c.name for c in self.scenario.contenders if c.server != OURS]
 
     def values(self, goal: Goal) -> list[float]:
-        """
-        Give a goal's number for every round.
-        """
+        """Give a goal's number for every round."""
         values = goal.values(self.columns(goal.metric), self.peers())
         return [value for value in values if value is not None]
 
     def without(self, goal: Goal) -> str:
-        """
-        Name what there is no sample of, if a goal has no number.
-        """
+        """Name what there is no sample of, if a goal has no number."""
         for name in (goal.contender, goal.against):
             if name in self.absent:
                 return name
@@ -73,9 +63,7 @@ class Outcome:
 
 
 class Rounds:
-    """
-    Runs of scenarios, round by round.
-    """
+    """Runs of scenarios, round by round."""
 
     def __init__(
         self,
@@ -106,9 +94,7 @@ class Rounds:
         self._ports = Ports()
 
     def run(self, outcome: Outcome) -> None:
-        """
-        Run a scenario, adding to its outcome as it goes on.
-        """
+        """Run a scenario, adding to its outcome as it goes on."""
         contenders = self._able(outcome)
         failures = dict.fromkeys((c.name for c in contenders), 0)
         for number in range(self._rounds):
@@ -121,9 +107,7 @@ class Rounds:
                     outcome.samples[contender.name].append(None)
 
     def _able(self, outcome: Outcome) -> list[Contender]:
-        """
-        Leave out the contenders that cannot do the job, and say why.
-        """
+        """Leave out the contenders that cannot do the job, and say why."""
         able: list[Contender] = []
         for contender in outcome.scenario.contenders:
             try:
@@ -138,9 +122,7 @@ class Rounds:
         return able
 
     def _lacks(self, scenario: Scenario, contender: Contender) -> str:
-        """
-        Say why a contender cannot do the job, or nothing if it can.
-        """
+        """Say why a contender cannot do the job, or nothing if it can."""
         if scenario.otherUser and os.geteuid() != 0:
             return "another user: needs root"
         server = self._servers.get(contender.server)
@@ -174,9 +156,7 @@ class Rounds:
 
 
 def _short(sample: Sample) -> str:
-    """
-    Write a sample into a line.
-    """
+    """Write a sample into a line."""
     if sample.rate is None:
         return f"{sample.start:.2f} s, {sample.memory:.1f} MiB"
     share = f"{sample.share:.0%}" if sample.share is not None else "?"

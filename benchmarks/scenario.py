@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-One scenario: who serves what, and what is done to it.
-"""
+"""One scenario: who serves what, and what is done to it."""
 
 from __future__ import annotations
 
@@ -41,30 +39,22 @@ Program = Callable[[Kit], tuple[str, ...]]
 
 
 def cat(kit: Kit) -> tuple[str, ...]:
-    """
-    Give the least that a program can be.
-    """
+    """Give the least that a program can be."""
     return (CAT,)
 
 
 def internal(kit: Kit) -> tuple[str, ...]:
-    """
-    Give nothing: the service is the server's own.
-    """
+    """Give nothing: the service is the server's own."""
     return ()
 
 
 def oneDatagram(kit: Kit) -> tuple[str, ...]:
-    """
-    Give a small program that answers one datagram.
-    """
+    """Give a small program that answers one datagram."""
     return compiled.oneDatagram(kit.cache)
 
 
 def script(name: str) -> Program:
-    """
-    Give one of our scripts, run by the interpreter.
-    """
+    """Give one of our scripts, run by the interpreter."""
 
     def program(kit: Kit) -> tuple[str, ...]:
         return kit.python, str(compiled.PROGRAMS / name)
@@ -92,9 +82,7 @@ class Contender:
 
 
 def peers(*, others: int = 0, label: str = "") -> tuple[Contender, ...]:
-    """
-    Have all peers as contenders.
-    """
+    """Have all peers as contenders."""
     return tuple(
         Contender(peer.name + label, peer.name, others=others) for peer in PEERS
     )
@@ -157,9 +145,7 @@ class Scenario:
     factor: float = 1.0
 
     def services(self, contender: Contender, kit: Kit, ports: Ports) -> list[Service]:
-        """
-        Make what one contender is to serve.
-        """
+        """Make what one contender is to serve."""
         numbers = list(ports.take(1 + contender.others))
         measured = Service(
             port=self.port or numbers[0],
@@ -174,9 +160,7 @@ class Scenario:
         return [measured, *others]
 
     def bench(self, daemon: Daemon, contender: Contender, seconds: float) -> Bench:
-        """
-        Put a run together.
-        """
+        """Put a run together."""
         port = daemon.services[0].port
         task = replace(self.task, port=port, seconds=seconds)
         return Bench(daemon, daemon.services, task, contender, self.factor)

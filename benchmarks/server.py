@@ -68,9 +68,7 @@ class Server(ABC):
         """
 
     def lacks(self, services: Sequence[Service]) -> str:
-        """
-        Say why it cannot serve these services, or nothing if it can.
-        """
+        """Say why it cannot serve these services, or nothing if it can."""
         if os.geteuid() == 0:
             return ""
         if any(service.port < FIRST_UNPRIVILEGED for service in services):

@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-One service as a superserver is asked to serve it, and the ports they get.
-"""
+"""One service as a superserver is asked to serve it, and the ports they get."""
 
 from __future__ import annotations
 
@@ -26,9 +24,7 @@ OTHER_USER = "nobody"
 
 
 def ownUser() -> str:
-    """
-    Name the user who runs the benchmark.
-    """
+    """Name the user who runs the benchmark."""
     return pwd.getpwuid(os.geteuid()).pw_name
 
 
@@ -57,16 +53,12 @@ class Service:
 
     @property
     def protocol(self) -> str:
-        """
-        The protocol that goes with the socket type.
-        """
+        """The protocol that goes with the socket type."""
         return "udp" if self.socktype == "dgram" else "tcp"
 
     @property
     def path(self) -> str:
-        """
-        The program, as the server is to find it.
-        """
+        """The program, as the server is to find it."""
         return self.program[0] if self.program else "internal"
 
     @property

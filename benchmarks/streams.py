@@ -33,9 +33,7 @@ _READY = select.EPOLLRDHUP
 
 
 class Streams:
-    """
-    So many clients at a time, each followed by the next when it ends.
-    """
+    """So many clients at a time, each followed by the next when it ends."""
 
     def __init__(self, task: Task) -> None:
         self._task = task
@@ -65,9 +63,7 @@ class Streams:
         return self.result
 
     def _next(self) -> None:
-        """
-        Begin another exchange, if there is to be one.
-        """
+        """Begin another exchange, if there is to be one."""
         if self._begun >= self._task.count or self.result.errors > MOST_ERRORS:
             return
         begun = time.perf_counter()
@@ -112,9 +108,7 @@ class Streams:
         return True
 
     def _wake(self, fd: int, events: int) -> None:
-        """
-        Go on with the exchange that something has happened to.
-        """
+        """Go on with the exchange that something has happened to."""
         sock, begun = self._open[fd]
         if events == select.EPOLLOUT:
             if self._say(sock):
@@ -128,9 +122,7 @@ class Streams:
         self._next()
 
     def _hear(self, sock: socket.socket, begun: float) -> None:
-        """
-        Read to end of file and check every byte.
-        """
+        """Read to end of file and check every byte."""
         heard = b""
         try:
             while chunk := sock.recv(4096):
@@ -144,9 +136,7 @@ class Streams:
             self.result.fail(f"wrong reply: {heard[:80]!r}")
 
     def _giveUp(self) -> None:
-        """
-        Count what has no end yet as failed.
-        """
+        """Count what has no end yet as failed."""
         for sock, _ in self._open.values():
             self.result.fail("no end of file")
             with contextlib.suppress(OSError):
@@ -155,7 +145,5 @@ class Streams:
 
 
 def perform(task: Task) -> Result:
-    """
-    Run the clients of a task.
-    """
+    """Run the clients of a task."""
     return Streams(task).run()

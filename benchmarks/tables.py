@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Outcomes as tables of text.
-"""
+"""Outcomes as tables of text."""
 
 from __future__ import annotations
 
@@ -22,9 +20,7 @@ NOTHING = "-"
 
 
 def number(value: float | None) -> str:
-    """
-    Write a number with three digits or a few more.
-    """
+    """Write a number with three digits or a few more."""
     if value is None:
         return NOTHING
     if abs(value) >= 100:
@@ -33,16 +29,12 @@ def number(value: float | None) -> str:
 
 
 def percent(value: float | None) -> str:
-    """
-    Write a part of something.
-    """
+    """Write a part of something."""
     return NOTHING if value is None else f"{value:.0%}"
 
 
 def spread(values: Iterable[float]) -> str:
-    """
-    Write the median and the range of some numbers.
-    """
+    """Write the median and the range of some numbers."""
     ordered = sorted(values)
     if not ordered:
         return NOTHING
@@ -83,9 +75,7 @@ COLUMNS: Sequence[tuple[str, str, Callable[[float | None], str]]] = (
 
 
 def verdict(outcome: Outcome, goal: Goal) -> str:
-    """
-    Say whether a goal was reached: C{"PASS"}, C{"short"} or C{"-"}.
-    """
+    """Say whether a goal was reached: C{"PASS"}, C{"short"} or C{"-"}."""
     value = middle(outcome.values(goal))
     if value is None:
         return NOTHING
@@ -93,17 +83,13 @@ def verdict(outcome: Outcome, goal: Goal) -> str:
 
 
 def bound(goal: Goal) -> str:
-    """
-    Write what is to be reached.
-    """
+    """Write what is to be reached."""
     words = "at most" if goal.atMost else "at least"
     return f"{words} {goal.target:g} {goal.unit}".rstrip()
 
 
 def scenarioLines(outcome: Outcome, goals: Sequence[Goal]) -> list[str]:
-    """
-    Write one scenario: a row for each contender, and one for each goal.
-    """
+    """Write one scenario: a row for each contender, and one for each goal."""
     scenario = outcome.scenario
     lines = ["", f"{scenario.name}: {scenario.text} ({scenario.unit})", ""]
     rows = [
@@ -118,9 +104,7 @@ def scenarioLines(outcome: Outcome, goals: Sequence[Goal]) -> list[str]:
 
 
 def _contender(outcome: Outcome, name: str) -> list[str]:
-    """
-    Write one contender's medians.
-    """
+    """Write one contender's medians."""
     cells = [write(middle(outcome.columns(m)[name])) for _, m, write in COLUMNS]
     errors = sum(s.errors for s in outcome.samples[name] if s)
     return [name, *cells, _toFastest(outcome, name), str(errors)]
@@ -136,9 +120,7 @@ def _toFastest(outcome: Outcome, name: str) -> str:
 
 
 def _goal(outcome: Outcome, goal: Goal) -> str:
-    """
-    Write one goal with what it is read from.
-    """
+    """Write one goal with what it is read from."""
     values = outcome.values(goal)
     if not values:
         without = outcome.without(goal)
@@ -148,9 +130,7 @@ def _goal(outcome: Outcome, goal: Goal) -> str:
 
 
 def _warnings(outcome: Outcome) -> list[str]:
-    """
-    Say whose number may be the load generator's.
-    """
+    """Say whose number may be the load generator's."""
     shares = {name: middle(c) for name, c in outcome.columns("share").items()}
     busy = [name for name, share in shares.items() if share and share > BUSY]
     if not busy:
@@ -159,9 +139,7 @@ def _warnings(outcome: Outcome) -> list[str]:
 
 
 def summaryLines(outcomes: Sequence[Outcome], goals: Sequence[Goal]) -> list[str]:
-    """
-    Write all goals.
-    """
+    """Write all goals."""
     by = {outcome.scenario.name: outcome for outcome in outcomes}
     rows = [
         [

@@ -1,6 +1,4 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Black-box tests: real daemons, real clients, real programs.
-"""
+"""Black-box tests: real daemons, real clients, real programs."""

@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-The mutation run of L{tests.mutants}, in short.
-"""
+"""The mutation run of L{tests.mutants}, in short."""
 
 from __future__ import annotations
 
@@ -39,9 +37,7 @@ class Door:
 
 
 class MutationsTests(TestCase):
-    """
-    Which changes are made.
-    """
+    """Which changes are made."""
 
     def test_kinds(self) -> None:
         """
@@ -72,9 +68,7 @@ class MutationsTests(TestCase):
         )
 
     def test_applied(self) -> None:
-        """
-        A change replaces one place, behind characters of several bytes as well.
-        """
+        """A change replaces one place, behind characters of several bytes as well."""
         for mutant in mutantsOf("door", _SOURCE):
             changed = mutant.apply(_SOURCE)
             compile(changed, "door.py", "exec")
@@ -86,21 +80,15 @@ class MutationsTests(TestCase):
 
 
 class SampleTests(TestCase):
-    """
-    What is changed.
-    """
+    """What is changed."""
 
     def test_sample(self) -> None:
-        """
-        The same seed gives the same mutants of the same code.
-        """
+        """The same seed gives the same mutants of the same code."""
         self.assertEqual(sample(AREAS, 20, 1), sample(AREAS, 20, 1))
         self.assertNotEqual(sample(AREAS, 20, 1), sample(AREAS, 20, 2))
 
     def test_areas(self) -> None:
-        """
-        Each module is there, and so is each test that looks at it.
-        """
+        """Each module is there, and so is each test that looks at it."""
         for module, areas in AREAS.items():
             paths = [
                 fileOf(module),

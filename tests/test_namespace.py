@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests that run as root leave the machine alone: see L{tests.support.namespace}.
-"""
+"""Tests that run as root leave the machine alone: see L{tests.support.namespace}."""
 
 from __future__ import annotations
 
@@ -27,9 +25,7 @@ print(user.pw_name)
 
 
 class NamespaceTests(ServingTestCase):
-    """
-    What tests add to the machine.
-    """
+    """What tests add to the machine."""
 
     skip = None if users.ROOT else users.NOT_ROOT
 
@@ -45,18 +41,14 @@ class NamespaceTests(ServingTestCase):
         self.assertEqual(os.lstat("/dev").st_mtime_ns, before)
 
     def test_alpine(self) -> None:
-        """
-        The user C{alpine} is in one supplementary group, and has an empty home.
-        """
+        """The user C{alpine} is in one supplementary group, and has an empty home."""
         user = users.alpine()
         self.assertEqual(pwd.getpwnam("alpine"), user)
         self.assertEqual(len(os.getgrouplist("alpine", user.pw_gid)), 2)
         self.assertEqual(os.stat(user.pw_dir).st_uid, user.pw_uid)
 
     def test_removed(self) -> None:
-        """
-        A user that was removed is unknown, and others stay.
-        """
+        """A user that was removed is unknown, and others stay."""
         users.needNamespace()
         known = [Path(path).read_text() for path in namespace.FILES]
         users.addUser("temporary", self.folder)
@@ -65,9 +57,7 @@ class NamespaceTests(ServingTestCase):
         self.assertEqual([Path(path).read_text() for path in namespace.FILES], known)
 
     def test_systemLog(self) -> None:
-        """
-        The socket of the system log is there until the test ends.
-        """
+        """The socket of the system log is there until the test ends."""
         SystemLog(self)
         self.assertTrue(os.path.exists("/dev/log"))
         self.doCleanups()

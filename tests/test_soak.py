@@ -13,9 +13,7 @@ from tests.support.serving import ServingTestCase
 
 
 class SurvivalTests(ServingTestCase):
-    """
-    Clients of all services, reloads, and processes that are killed.
-    """
+    """Clients of all services, reloads, and processes that are killed."""
 
     def test_survival(self) -> None:
         """

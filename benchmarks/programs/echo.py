@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-A service that gives every byte back.
-"""
+"""A service that gives every byte back."""
 
 import shutil
 import sys

@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-A service that imports what programs of some size import, and lowers lines.
-"""
+"""A service that imports what programs of some size import, and lowers lines."""
 
 import asyncio
 import decimal

@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-A service that gives every line back in lower case.
-"""
+"""A service that gives every line back in lower case."""
 
 from sys import stdin
 

@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-A C{dgram wait} service that gives one datagram back in upper case.
-"""
+"""A C{dgram wait} service that gives one datagram back in upper case."""
 
 import socket
 import sys

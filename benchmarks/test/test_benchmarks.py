@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for the arithmetic and the writing of L{benchmarks}: no peers and no clocks.
-"""
+"""Tests for the arithmetic and the writing of L{benchmarks}: no peers and no clocks."""
 
 from __future__ import annotations
 
@@ -45,9 +43,7 @@ OWN_USER = next(goal for goal in GOALS if goal.name == "cat-own-user")
 
 
 def measured(scenario: Scenario = CAT) -> Outcome:
-    """
-    Make an outcome of three rounds, in the second of which ours failed.
-    """
+    """Make an outcome of three rounds, in the second of which ours failed."""
     outcome = Outcome(scenario)
     outcome.samples[Busybox.name] = [Sample(rate=r) for r in (100.0, 200.0, 300.0)]
     ours = [Sample(rate=95.0, p50=1.5), None, Sample(rate=297.0, errors=2)]
@@ -57,14 +53,10 @@ def measured(scenario: Scenario = CAT) -> Outcome:
 
 
 class FiguresTests(SynchronousTestCase):
-    """
-    Tests for L{benchmarks.figures}.
-    """
+    """Tests for L{benchmarks.figures}."""
 
     def test_percentile(self) -> None:
-        """
-        A percentile is one of the values, whatever their order.
-        """
+        """A percentile is one of the values, whatever their order."""
         values = [float(n) for n in range(100, 0, -1)]
         self.assertEqual(percentile(values, 50), 50.0)
         self.assertEqual(percentile(values, 99), 99.0)
@@ -73,17 +65,13 @@ class FiguresTests(SynchronousTestCase):
         self.assertIsNone(percentile([], 50))
 
     def test_middle(self) -> None:
-        """
-        The median leaves out rounds that were not measured.
-        """
+        """The median leaves out rounds that were not measured."""
         self.assertEqual(middle([3.0, None, 1.0, 2.0]), 2.0)
         self.assertEqual(middle([1.0, 2.0]), 1.5)
         self.assertIsNone(middle([None]))
 
     def test_best(self) -> None:
-        """
-        The best rate is the highest, the best latency the lowest.
-        """
+        """The best rate is the highest, the best latency the lowest."""
         self.assertEqual(best([1.0, None, 3.0], "rate"), 3.0)
         self.assertEqual(best([1.0, None, 3.0], "p50"), 1.0)
         self.assertIsNone(best([None], "rate"))
@@ -96,16 +84,12 @@ class FiguresTests(SynchronousTestCase):
         self.assertEqual(ratios([10.0, 10.0, 10.0], theirs, "rate"), [0.5, 0.5, 2.0])
 
     def test_ratiosOfLatencies(self) -> None:
-        """
-        More than 1 means that ours is better, unless an upper bound is asked for.
-        """
+        """More than 1 means that ours is better, unless an upper bound is asked for."""
         self.assertEqual(ratios([1.0], [[8.0]], "p50"), [8.0])
         self.assertEqual(ratios([1.0], [[8.0]], "p99", atMost=True), [0.125])
 
     def test_ratiosWithGaps(self) -> None:
-        """
-        A round in which one side is missing has no ratio.
-        """
+        """A round in which one side is missing has no ratio."""
         self.assertEqual(ratios([1.0, None, 3.0], [[2.0, 2.0, None]], "rate"), [0.5])
         self.assertEqual(ratios([1.0], [], "rate"), [])
 
@@ -123,15 +107,11 @@ class FiguresTests(SynchronousTestCase):
         self.assertEqual(sample.start, 0.25)
 
     def test_sampleOfNothing(self) -> None:
-        """
-        Nothing is divided by nothing.
-        """
+        """Nothing is divided by nothing."""
         self.assertEqual(sampleOf(Result()), Sample())
 
     def test_goal(self) -> None:
-        """
-        A goal is read from the peers, from one other contender, or from nobody.
-        """
+        """A goal is read from the peers, from one other contender, or from nobody."""
         columns = {"a": [1.0, 4.0], "b": [2.0, 2.0], "c": [4.0, 1.0]}
         toPeers = Goal("g", "", "s", "a", "rate", 1.0)
         self.assertEqual(toPeers.values(columns, ["b", "c"]), [0.25, 4.0])
@@ -141,9 +121,7 @@ class FiguresTests(SynchronousTestCase):
         self.assertEqual(alone.values(columns, ["b", "c"]), [1.0, 4.0])
 
     def test_isReached(self) -> None:
-        """
-        A target is itself good enough, as a lower and as an upper bound.
-        """
+        """A target is itself good enough, as a lower and as an upper bound."""
         least = Goal("g", "", "s", "a", "rate", 0.9)
         self.assertEqual([least.isReached(v) for v in (0.89, 0.9)], [False, True])
         most = Goal("g", "", "s", "a", "p99", 1.0, atMost=True)
@@ -151,37 +129,27 @@ class FiguresTests(SynchronousTestCase):
 
 
 class TablesTests(SynchronousTestCase):
-    """
-    Tests for L{benchmarks.tables}.
-    """
+    """Tests for L{benchmarks.tables}."""
 
     def test_number(self) -> None:
-        """
-        Numbers have about three digits.
-        """
+        """Numbers have about three digits."""
         self.assertEqual(number(1234.5), "1,234")
         self.assertEqual(number(12.345), "12.3")
         self.assertEqual(number(0.123), "0.12")
         self.assertEqual(number(None), "-")
 
     def test_spread(self) -> None:
-        """
-        A spread is the median with the lowest and the highest.
-        """
+        """A spread is the median with the lowest and the highest."""
         self.assertEqual(spread([3.0, 1.0, 2.0]), "2.00 (1.00..3.00)")
         self.assertEqual(spread([]), "-")
 
     def test_table(self) -> None:
-        """
-        Columns are aligned, and those with nothing in them are left out.
-        """
+        """Columns are aligned, and those with nothing in them are left out."""
         lines = table(["", "aa", "b"], [["x", "1", "-"], ["yyy", "22", "-"]])
         self.assertEqual(lines, ["     aa", "---  --", "x     1", "yyy  22"])
 
     def test_scenario(self) -> None:
-        """
-        Every contender has a row or a reason, and the goal has its verdict.
-        """
+        """Every contender has a row or a reason, and the goal has its verdict."""
         lines = scenarioLines(measured(), [OWN_USER])
         row = next(line for line in lines if line.startswith(FORK_SERVER.name))
         self.assertIn("196", row)
@@ -191,26 +159,20 @@ class TablesTests(SynchronousTestCase):
         self.assertIn("0.97 (0.95..0.99), at least 0.9: PASS", lines[-1])
 
     def test_scenarioWithoutOurs(self) -> None:
-        """
-        A goal that nothing was measured for says what is missing.
-        """
+        """A goal that nothing was measured for says what is missing."""
         goal = next(goal for goal in GOALS if goal.name == "cat-direct")
         lines = scenarioLines(measured(), [goal])
         self.assertIn(f"no number without {DIRECT.name}", lines[-1])
         self.assertEqual(verdict(measured(), goal), "-")
 
     def test_busyLoadGenerator(self) -> None:
-        """
-        It is said whose number the load generator may have limited.
-        """
+        """It is said whose number the load generator may have limited."""
         outcome = Outcome(CAT)
         outcome.samples[Busybox.name] = [Sample(rate=1.0, share=0.9)]
         self.assertIn(Busybox.name, scenarioLines(outcome, [])[-1])
 
     def test_summary(self) -> None:
-        """
-        The summary has a row for each goal whose scenario was run.
-        """
+        """The summary has a row for each goal whose scenario was run."""
         lines = summaryLines([measured()], GOALS)
         self.assertEqual(len(lines), 5)
         self.assertTrue(lines[3].startswith("cat-own-user"))
@@ -218,31 +180,23 @@ class TablesTests(SynchronousTestCase):
 
 
 class PlotTests(SynchronousTestCase):
-    """
-    Tests for L{benchmarks.plot}.
-    """
+    """Tests for L{benchmarks.plot}."""
 
     def test_place(self) -> None:
-        """
-        A number that reaches its target is right of the middle.
-        """
+        """A number that reaches its target is right of the middle."""
         self.assertEqual(place(0.9, 0.9), 0.5)
         self.assertEqual([place(v, 1.0) for v in (0.001, 1000.0)], [0.0, 1.0])
         self.assertGreater(place(30.0, 45.0, atMost=True), 0.5)
 
     def test_draw(self) -> None:
-        """
-        The plot is well-formed, with a dot for each round.
-        """
+        """The plot is well-formed, with a dot for each round."""
         root = ElementTree.fromstring(draw([measured()], GOALS))
         dots = root.findall("{http://www.w3.org/2000/svg}circle")
         self.assertEqual(len(dots), 2 + 3 + 2)
 
 
 class OverviewTests(SynchronousTestCase):
-    """
-    Tests for L{benchmarks.overview}, the plot of C{README.rst}.
-    """
+    """Tests for L{benchmarks.overview}, the plot of C{README.rst}."""
 
     def plot(self, goals: list[Goal]) -> tuple[int, Path]:
         """
@@ -273,22 +227,16 @@ class OverviewTests(SynchronousTestCase):
         self.assertRegex(texts[-1], r", \d+ cores, Linux [\d.]+, Python .*; \d{4}-")
 
     def test_nothing(self) -> None:
-        """
-        Nothing is written when no goal of the plot was measured.
-        """
+        """Nothing is written when no goal of the plot was measured."""
         status, plot = self.plot([])
         self.assertEqual((status, plot.exists()), (2, False))
 
 
 class TableOfGoalsTests(SynchronousTestCase):
-    """
-    Tests for the goals and scenarios, and the choice of them.
-    """
+    """Tests for the goals and scenarios, and the choice of them."""
 
     def test_consistent(self) -> None:
-        """
-        Every goal names a scenario, and contenders that are in it.
-        """
+        """Every goal names a scenario, and contenders that are in it."""
         names = {s.name: {c.name for c in s.contenders} for s in SCENARIOS}
         for goal in GOALS:
             self.assertIn(goal.contender, names[goal.scenario])
@@ -298,16 +246,12 @@ class TableOfGoalsTests(SynchronousTestCase):
         self.assertFalse({goal.name for goal in GOALS} & set(names))
 
     def test_all(self) -> None:
-        """
-        All is run if nothing is selected.
-        """
+        """All is run if nothing is selected."""
         goals, scenarios = select("")
         self.assertEqual((goals, scenarios), (list(GOALS), list(SCENARIOS)))
 
     def test_goal(self) -> None:
-        """
-        A goal takes its scenario along, without contenders that it does not need.
-        """
+        """A goal takes its scenario along, without contenders that it does not need."""
         goals, (scenario,) = select("cat-direct")
         self.assertEqual([goal.name for goal in goals], ["cat-direct"])
         names = [contender.name for contender in scenario.contenders]
@@ -316,22 +260,16 @@ class TableOfGoalsTests(SynchronousTestCase):
         self.assertNotIn(FORK_SERVER.name, names)
 
     def test_unknown(self) -> None:
-        """
-        A name that there is not is an error that says so.
-        """
+        """A name that there is not is an error that says so."""
         error = self.assertRaises(ValueError, select, "cat,nonesuch")
         self.assertIn("nonesuch", str(error))
 
 
 class ServiceTests(SynchronousTestCase):
-    """
-    Tests for what services and clients are told.
-    """
+    """Tests for what services and clients are told."""
 
     def test_line(self) -> None:
-        """
-        A service is written as every inetd reads it.
-        """
+        """A service is written as every inetd reads it."""
         service = Service(7007, ("/bin/cat", "-u"), "nobody")
         expected = "127.0.0.1:7007 stream tcp nowait.9 nobody /bin/cat /bin/cat -u"
         self.assertEqual(service.line(".9"), expected)
@@ -339,9 +277,7 @@ class ServiceTests(SynchronousTestCase):
         self.assertEqual(echo.line(), "127.0.0.1:echo stream tcp nowait root internal")
 
     def test_definition(self) -> None:
-        """
-        A service with keys of ours is written as a definition.
-        """
+        """A service with keys of ours is written as a definition."""
         keys = (("launch", "direct"),)
         service = Service(7007, ("/bin/cat",), "root", "dgram", True, keys=keys)
         self.assertEqual(
@@ -351,17 +287,13 @@ class ServiceTests(SynchronousTestCase):
         )
 
     def test_load(self) -> None:
-        """
-        Sixty bytes go each way, and there is a letter to change either way.
-        """
+        """Sixty bytes go each way, and there is a letter to change either way."""
         self.assertEqual(Task("streams", 1).size, 60)
         replies = {transform(LINE) for transform in TRANSFORMS.values()}
         self.assertEqual(len(replies), 3)
 
     def test_ours(self) -> None:
-        """
-        Ours is no peer of itself.
-        """
+        """Ours is no peer of itself."""
         peers = measured().peers()
         self.assertIn(Busybox.name, peers)
         self.assertFalse([name for name in peers if name.startswith(OURS)])

@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Files, lines, programs and ports that are not as they should be.
-"""
+"""Files, lines, programs and ports that are not as they should be."""
 
 from __future__ import annotations
 
@@ -46,26 +44,18 @@ _BAD_LINES = (
 
 
 class LoggedTestCase(ServingTestCase):
-    """
-    Look for lines of the log.
-    """
+    """Look for lines of the log."""
 
     def lines(self, daemon: Daemon, text: str) -> list[str]:
-        """
-        The lines of the log that contain a text.
-        """
+        """The lines of the log that contain a text."""
         return [line for line in daemon.log().splitlines() if text in line]
 
 
 class BadLineTests(LoggedTestCase):
-    """
-    Lines that cannot be used.
-    """
+    """Lines that cannot be used."""
 
     def check(self, user: pwd.struct_passwd | None) -> None:
-        """
-        Check that every bad line is logged once, and the others are served.
-        """
+        """Check that every bad line is logged once, and the others are served."""
         first, last = freePort(), freePort()
         bad = "\n".join(line.format(port=freePort()) for line, _ in _BAD_LINES)
         good = "{} stream tcp nowait - /bin/cat"
@@ -87,15 +77,11 @@ class BadLineTests(LoggedTestCase):
         self.check(ordinaryUser())
 
     def test_root(self) -> None:
-        """
-        The same holds when root runs the daemon.
-        """
+        """The same holds when root runs the daemon."""
         self.check(None)
 
     def test_otherUser(self) -> None:
-        """
-        An ordinary user cannot serve as another: the message says so.
-        """
+        """An ordinary user cannot serve as another: the message says so."""
         good, bad = freePort(), freePort()
         conf = (
             f"{good} stream tcp nowait - /bin/cat\n"
@@ -107,9 +93,7 @@ class BadLineTests(LoggedTestCase):
             self.assertRaises(ConnectionRefusedError, self.connect, bad)
 
     def test_ownName(self) -> None:
-        """
-        An ordinary user may name herself.
-        """
+        """An ordinary user may name herself."""
         user = ordinaryUser() or pwd.getpwuid(os.geteuid())
         port = freePort()
         conf = f"{port} stream tcp nowait {user.pw_name} /bin/cat\n"
@@ -117,9 +101,7 @@ class BadLineTests(LoggedTestCase):
             self.assertEqual(talk(port, b"text"), b"text")
 
     def test_twice(self) -> None:
-        """
-        Of two lines for one port the first is served, and a warning names both.
-        """
+        """Of two lines for one port the first is served, and a warning names both."""
         port = freePort()
         conf = (
             f"{port} stream tcp nowait - /bin/cat\n"
@@ -172,9 +154,7 @@ class MissingProgramTests(LoggedTestCase):
             self.assertEqual(self.lines(daemon, "Traceback"), [])
 
     def install(self, path: str) -> None:
-        """
-        Put a program there that works.
-        """
+        """Put a program there that works."""
         if os.path.isdir(path):
             os.rmdir(path)
         new = self.path("new")
@@ -191,26 +171,20 @@ class MissingProgramTests(LoggedTestCase):
             self.check(self.path(f"missing-{launch}"), launch)
 
     def test_notExecutable(self) -> None:
-        """
-        It is a file that cannot be executed: the same.
-        """
+        """It is a file that cannot be executed: the same."""
         for launch in LAUNCHES:
             name = f"plain-{launch}"
             self.check(self.write(name, "#!/bin/sh\necho no\n"), launch)
 
     def test_folder(self) -> None:
-        """
-        It is a folder: the same.
-        """
+        """It is a folder: the same."""
         for launch in LAUNCHES:
             path = self.path(f"folder-{launch}")
             os.mkdir(path)
             self.check(path, launch)
 
     def test_interpreterMissing(self) -> None:
-        """
-        Its interpreter is missing, which is found out only when it is started.
-        """
+        """Its interpreter is missing, which is found out only when it is started."""
         for launch in LAUNCHES:
             text = "#!/no/such/interpreter\n"
             path = self.write(f"script-{launch}", text, 0o755)
@@ -239,9 +213,7 @@ class MissingProgramTests(LoggedTestCase):
                 self.assertEqual(talk(port, b"installed"), b"installed")
 
     def test_datagrams(self) -> None:
-        """
-        Datagrams are answered by nothing, with one line in the log each.
-        """
+        """Datagrams are answered by nothing, with one line in the log each."""
         for launch in LAUNCHES:
             for wait in ("yes", "no"):
                 port, other = freePort(), freePort()
@@ -264,24 +236,18 @@ class MissingProgramTests(LoggedTestCase):
 
 
 class MissingProgramOfAlpineTests(MissingProgramTests):
-    """
-    The same, for programs that root's daemon runs as C{alpine}.
-    """
+    """The same, for programs that root's daemon runs as C{alpine}."""
 
     skip = None if users.ROOT else users.NOT_ROOT
     user = "alpine"
 
     def setUp(self) -> None:
-        """
-        Have C{alpine}.
-        """
+        """Have C{alpine}."""
         super().setUp()
         users.alpine()
 
     def test_notHers(self) -> None:
-        """
-        Root may execute it, but she may not: the same.
-        """
+        """Root may execute it, but she may not: the same."""
         for launch in LAUNCHES:
             path = self.path(f"private-{launch}")
             shutil.copy("/bin/cat", path)
@@ -290,14 +256,10 @@ class MissingProgramOfAlpineTests(MissingProgramTests):
 
 
 class PortInUseTests(LoggedTestCase):
-    """
-    Ports that somebody else has.
-    """
+    """Ports that somebody else has."""
 
     def check(self, kind: int, lines: str) -> None:
-        """
-        Check that others are served, and the port as soon as it becomes free.
-        """
+        """Check that others are served, and the port as soon as it becomes free."""
         taken, other = freePort(), freePort()
         conf = f"{lines.format(taken)}\n{other} stream tcp nowait - /bin/cat\n"
         with socket.socket(socket.AF_INET, kind) as holder:
@@ -320,21 +282,15 @@ class PortInUseTests(LoggedTestCase):
                 self.assertEqual(client.recv(100), b"mine")
 
     def test_tcp(self) -> None:
-        """
-        It is logged, and served once it is free; others are served meanwhile.
-        """
+        """It is logged, and served once it is free; others are served meanwhile."""
         self.check(socket.SOCK_STREAM, "{} stream tcp nowait - /bin/cat")
 
     def test_udp(self) -> None:
-        """
-        The same holds for UDP.
-        """
+        """The same holds for UDP."""
         self.check(socket.SOCK_DGRAM, "{} dgram udp nowait - /bin/cat")
 
     def test_privileged(self) -> None:
-        """
-        A port that only root may have is logged, and others are served.
-        """
+        """A port that only root may have is logged, and others are served."""
         port = freePort()
         conf = f"{port} stream tcp nowait - /bin/cat\n1 stream tcp nowait - /bin/cat\n"
         with self.daemon(conf, port, user=ordinaryUser()) as daemon:
@@ -348,9 +304,7 @@ class PortInUseTests(LoggedTestCase):
 
 
 class BadFileTests(LoggedTestCase):
-    """
-    Configuration files that cannot be read, each beside one that can.
-    """
+    """Configuration files that cannot be read, each beside one that can."""
 
     def check(self, path: str, reason: str) -> None:
         """
@@ -372,39 +326,29 @@ class BadFileTests(LoggedTestCase):
         self.assertNotIn("Traceback", done.stdout + done.stderr)
 
     def test_absent(self) -> None:
-        """
-        It is not there.
-        """
+        """It is not there."""
         self.check(self.path("absent.conf"), "No such file or directory")
 
     def test_unreadable(self) -> None:
-        """
-        An ordinary user may not read it.
-        """
+        """An ordinary user may not read it."""
         path = self.write("private.conf", "", 0o000)
         self.check(path, "Permission denied")
 
     def test_fifo(self) -> None:
-        """
-        It is a FIFO, which nobody writes to.
-        """
+        """It is a FIFO, which nobody writes to."""
         path = self.path("fifo.conf")
         os.mkfifo(path, 0o666)
         self.check(path, "is a FIFO, not a regular file")
 
     def test_binary(self) -> None:
-        """
-        It is a program.
-        """
+        """It is a program."""
         path = self.path("binary.conf")
         shutil.copy("/bin/cat", path)
         os.chmod(path, 0o644)
         self.check(path, "is not text")
 
     def test_folder(self) -> None:
-        """
-        Of a folder the files are read; one that is bad hides no other.
-        """
+        """Of a folder the files are read; one that is bad hides no other."""
         port = freePort()
         os.mkdir(self.path("inetd.d"))
         self.write("inetd.d/one.conf", f"{port} stream tcp nowait - /bin/cat\n")
@@ -417,14 +361,10 @@ class BadFileTests(LoggedTestCase):
 
 
 class NothingToServeTests(ServingTestCase):
-    """
-    Commands that have nothing to serve.
-    """
+    """Commands that have nothing to serve."""
 
     def commands(self, path: str) -> dict[str, list[str]]:
-        """
-        All ways to serve a file, by a name.
-        """
+        """All ways to serve a file, by a name."""
         pid = self.path("pid")
         return {
             "inetd": inetd("-p", pid, path),
@@ -440,9 +380,7 @@ class NothingToServeTests(ServingTestCase):
         }
 
     def check(self, path: str, *texts: str) -> None:
-        """
-        Check that every command fails, says why, and leaves nothing behind.
-        """
+        """Check that every command fails, says why, and leaves nothing behind."""
         for name, argv in self.commands(path).items():
             done = run(argv)
             said = done.stdout + done.stderr
@@ -460,32 +398,24 @@ class NothingToServeTests(ServingTestCase):
             )
 
     def test_empty(self) -> None:
-        """
-        The file has only comments: a message, and a failure.
-        """
+        """The file has only comments: a message, and a failure."""
         path = self.write("inetd.conf", "# nothing\n\n")
         self.check(path, "nothing to serve", path)
 
     def test_absent(self) -> None:
-        """
-        There is no file: a message that names it, and a failure.
-        """
+        """There is no file: a message that names it, and a failure."""
         path = self.path("absent.conf")
         self.check(path, "nothing to serve", path, "No such file")
 
     def test_onlyBadLines(self) -> None:
-        """
-        No line can be used: a message with every mistake, and a failure.
-        """
+        """No line can be used: a message with every mistake, and a failure."""
         path = self.write(
             "inetd.conf", "7 stream\nnosuch stream tcp nowait - /bin/cat\n"
         )
         self.check(path, "nothing to serve", f"{path}:1:", f"{path}:2:")
 
     def test_portsInUse(self) -> None:
-        """
-        No port is free: the daemon stays, and serves once one is.
-        """
+        """No port is free: the daemon stays, and serves once one is."""
         port = freePort()
         path = self.write("inetd.conf", f"{port} stream tcp nowait - /bin/cat\n")
         for argv in (inetd("-f", "-e", path), twistd("inetd", "--conf", path)):
@@ -499,14 +429,10 @@ class NothingToServeTests(ServingTestCase):
 
 
 class BadReloadTests(LoggedTestCase):
-    """
-    Files that have become bad when the daemon reads them again.
-    """
+    """Files that have become bad when the daemon reads them again."""
 
     def check(self, bad: str | None) -> None:
-        """
-        Check that everything goes on as it was.
-        """
+        """Check that everything goes on as it was."""
         port, added = freePort(), freePort()
         good = f"{port} stream tcp nowait - /bin/cat\n"
         with self.daemon(good, port) as daemon:
@@ -521,13 +447,9 @@ class BadReloadTests(LoggedTestCase):
             self.assertTrue(re.search(r"conf \S+inetd.conf:\d+:\d+ ", daemon.log()))
 
     def test_badLine(self) -> None:
-        """
-        One bad line keeps the whole old configuration, and is logged.
-        """
+        """One bad line keeps the whole old configuration, and is logged."""
         self.check("{port} stream tcp nowait - /bin/echo\n{added} stream tcp\n")
 
     def test_absent(self) -> None:
-        """
-        A file that is gone keeps the old configuration, and is logged.
-        """
+        """A file that is gone keeps the old configuration, and is logged."""
         self.check(None)

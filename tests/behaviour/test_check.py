@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-C{--check} and C{--explain}, as an operator uses them before a reload.
-"""
+"""C{--check} and C{--explain}, as an operator uses them before a reload."""
 
 from __future__ import annotations
 
@@ -17,14 +15,10 @@ ECHO = "stream tcp nowait - internal echo"
 
 
 class CheckTests(ServingTestCase):
-    """
-    Tests for both commands with C{--check}.
-    """
+    """Tests for both commands with C{--check}."""
 
     def check(self, *paths: str) -> tuple[int, str]:
-        """
-        What both commands say alike: the status and the text.
-        """
+        """What both commands say alike: the status and the text."""
         first = run([*inetd("--check", *paths)])
         second = run([*twistd("inetd", "--check", *paths)])
         self.assertEqual(first.stderr + second.stderr, "")
@@ -47,9 +41,7 @@ class CheckTests(ServingTestCase):
             self.assertEqual(self.check(self.write("inetd.conf", line))[0], 0)
 
     def test_bad(self) -> None:
-        """
-        A bad file exits 1, and what is wrong is shown with its line and a caret.
-        """
+        """A bad file exits 1, and what is wrong is shown with its line and a caret."""
         path = self.write("inetd.conf", f"7007 {ECHO}\n7008 steam tcp nowait - x\n")
         wanted = (
             f"{path}:2:6: socktype: 'steam' is none of stream, dgram, seqpacket\n"
@@ -60,9 +52,7 @@ class CheckTests(ServingTestCase):
         self.assertEqual(self.check(path), (1, wanted))
 
     def test_nothing(self) -> None:
-        """
-        What the daemon refuses to reload is refused: a file without any service.
-        """
+        """What the daemon refuses to reload is refused: a file without any service."""
         path = self.write("inetd.conf", "# nothing\n")
         wanted = (
             f"{path}:1:1: file: there is nothing to serve\n"
@@ -71,9 +61,7 @@ class CheckTests(ServingTestCase):
         self.assertEqual(self.check(path), (1, wanted))
 
     def test_never(self) -> None:
-        """
-        What can never have its socket on this system is shown with its line.
-        """
+        """What can never have its socket on this system is shown with its line."""
         port = freePort()
         long = "/" + "x" * 200
         path = self.write(
@@ -87,9 +75,7 @@ class CheckTests(ServingTestCase):
         self.assertIn(f"{path}:3:1: service: is too long", said)
 
     def test_several(self) -> None:
-        """
-        Files and folders are checked together.
-        """
+        """Files and folders are checked together."""
         first = self.write("first", f"7007 {ECHO}\n")
         second = self.write("second", f"7007 {ECHO}\n")
         status, said = self.check(first, second)
@@ -98,9 +84,7 @@ class CheckTests(ServingTestCase):
         self.assertIn(f"is served by {first}:1:1 already", said)
 
     def test_running(self) -> None:
-        """
-        A file can be checked while a daemon serves it, pid file and all.
-        """
+        """A file can be checked while a daemon serves it, pid file and all."""
         port = freePort()
         conf = f"{port} {ECHO}\n"
         with self.daemon(conf, port):
@@ -111,14 +95,10 @@ class CheckTests(ServingTestCase):
 
 
 class ExplainTests(ServingTestCase):
-    """
-    Tests for both commands with C{--explain}.
-    """
+    """Tests for both commands with C{--explain}."""
 
     def test_pasted(self) -> None:
-        """
-        What is said of a service serves the same when it is a file.
-        """
+        """What is said of a service serves the same when it is a file."""
         port = freePort()
         line = f"{port} stream tcp nowait - /bin/echo echo 'a  b' \"c\"\n"
         path = self.write("inetd.conf", line)
@@ -131,9 +111,7 @@ class ExplainTests(ServingTestCase):
             self.assertEqual(talk(port, b""), b"a  b c\n")
 
     def test_none(self) -> None:
-        """
-        Asked for a service that there is not, it fails and says which there are.
-        """
+        """Asked for a service that there is not, it fails and says which there are."""
         path = self.write("inetd.conf", f"7007 {ECHO}\n")
         result = run([*inetd("--explain", "nix", path)])
         said = "there is no service 'nix', only: 7007/tcp\n"

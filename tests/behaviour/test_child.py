@@ -84,9 +84,7 @@ _CONNECTION = (
 
 
 def _noUser() -> pwd.struct_passwd | None:
-    """
-    Whoever runs the tests.
-    """
+    """Whoever runs the tests."""
     return None
 
 
@@ -105,21 +103,15 @@ class StartedTests(ProbeTestCase):
     found: ClassVar[dict[type, dict[str, Any]]] = {}
 
     def user(self) -> str:
-        """
-        Whom the configuration names.
-        """
+        """Whom the configuration names."""
         return "-"
 
     def runsAs(self) -> pwd.struct_passwd:
-        """
-        Whom the programs run as.
-        """
+        """Whom the programs run as."""
         return self.owner() or pwd.getpwuid(os.geteuid())
 
     def setUp(self) -> None:
-        """
-        Have all kinds of programs started, once for all tests of a class.
-        """
+        """Have all kinds of programs started, once for all tests of a class."""
         super().setUp()
         if type(self) not in self.found:
             env = {**_OWN, **_LOGIN, **_KEPT}
@@ -129,9 +121,7 @@ class StartedTests(ProbeTestCase):
         self.reported = self.found[type(self)]
 
     def assertAll(self, name: str, expected: object) -> None:
-        """
-        Check one thing that programs of every kind have found.
-        """
+        """Check one thing that programs of every kind have found."""
         seen = {kind: found[name] for kind, found in self.reported.items()}
         self.assertEqual(seen, dict.fromkeys(KINDS, expected))
 
@@ -148,51 +138,37 @@ class StartedTests(ProbeTestCase):
                 self.assertEqual(fds["0"], fds["1"], kind)
 
     def test_blocking(self) -> None:
-        """
-        All three descriptors are blocking.
-        """
+        """All three descriptors are blocking."""
         self.assertAll("blocking", [True, True, True])
 
     def test_listeningSocket(self) -> None:
-        """
-        Only the program of a C{stream wait} service has the listening socket.
-        """
+        """Only the program of a C{stream wait} service has the listening socket."""
         seen = {kind: found["listens"] for kind, found in self.reported.items()}
         expected = {**dict.fromkeys(KINDS, 0), "stream wait": 1}
         self.assertEqual(seen, expected)
 
     def test_session(self) -> None:
-        """
-        It leads a session and a process group of its own.
-        """
+        """It leads a session and a process group of its own."""
         for kind, found in self.reported.items():
             self.assertEqual(found["session"], found["pid"], kind)
             self.assertEqual(found["group"], found["pid"], kind)
 
     def test_directory(self) -> None:
-        """
-        It is in the root folder.
-        """
+        """It is in the root folder."""
         self.assertAll("directory", "/")
 
     def test_umask(self) -> None:
-        """
-        Its umask is 022.
-        """
+        """Its umask is 022."""
         self.assertAll("umask", 0o022)
 
     def test_arguments(self) -> None:
-        """
-        It has the arguments of its definition.
-        """
+        """It has the arguments of its definition."""
         for kind, found in self.reported.items():
             expected = [KINDS[kind].way, "two words"]
             self.assertEqual(found["arguments"][1:], expected, kind)
 
     def test_ids(self) -> None:
-        """
-        All its user and group ids are those of its user.
-        """
+        """All its user and group ids are those of its user."""
         user = self.runsAs()
         for kind, found in self.reported.items():
             status = found["status"]
@@ -200,9 +176,7 @@ class StartedTests(ProbeTestCase):
             self.assertEqual(status["Gid"].split(), [str(user.pw_gid)] * 4, kind)
 
     def test_groups(self) -> None:
-        """
-        It has all supplementary groups of its user, and no others.
-        """
+        """It has all supplementary groups of its user, and no others."""
         user = self.runsAs()
         groups = set(os.getgrouplist(user.pw_name, user.pw_gid))
         if self.owner() is None and self.user() == "-":
@@ -211,9 +185,7 @@ class StartedTests(ProbeTestCase):
             self.assertEqual({*found["groups"], user.pw_gid}, groups, kind)
 
     def test_capabilities(self) -> None:
-        """
-        It can do what root can only if it is root.
-        """
+        """It can do what root can only if it is root."""
         for kind, found in self.reported.items():
             capable = int(found["status"]["CapEff"], 16) != 0
             self.assertEqual(capable, self.runsAs().pw_uid == 0, kind)
@@ -230,17 +202,13 @@ class StartedTests(ProbeTestCase):
             self.assertEqual(left, [], kind)
 
     def test_login(self) -> None:
-        """
-        It has the daemon's login variables, as it runs as the same user.
-        """
+        """It has the daemon's login variables, as it runs as the same user."""
         for kind, found in self.reported.items():
             env = found["environment"]
             self.assertEqual({name: env.get(name) for name in _LOGIN}, _LOGIN, kind)
 
     def test_addresses(self) -> None:
-        """
-        It is told the addresses of its connection in both dialects.
-        """
+        """It is told the addresses of its connection in both dialects."""
         found = self.reported["stream nowait"]
         env = {name: found["environment"].get(name) for name in _CONNECTION}
         port = env["TCPREMOTEPORT"]
@@ -275,43 +243,33 @@ class StartedTests(ProbeTestCase):
 
 
 class DirectlyStartedTests(StartedTests):
-    """
-    The same, when the daemon itself starts them.
-    """
+    """The same, when the daemon itself starts them."""
 
     launch = "direct"
 
 
 class _OnlyRoot:
-    """
-    Tests that need to be root.
-    """
+    """Tests that need to be root."""
 
     skip = None if users.ROOT else users.NOT_ROOT
     owner = staticmethod(_noUser)
 
 
 class StartedByRootTests(_OnlyRoot, StartedTests):
-    """
-    The same, when root runs the daemon and the programs.
-    """
+    """The same, when root runs the daemon and the programs."""
 
     def user(self) -> str:
         return "root"
 
 
 class DirectlyStartedByRootTests(StartedByRootTests):
-    """
-    The same, when the daemon of root itself starts them.
-    """
+    """The same, when the daemon of root itself starts them."""
 
     launch = "direct"
 
 
 class StartedForAlpineTests(_OnlyRoot, StartedTests):
-    """
-    The same, when root runs the daemon, and C{alpine} the programs.
-    """
+    """The same, when root runs the daemon, and C{alpine} the programs."""
 
     kept = _SHARED
 
@@ -340,17 +298,13 @@ class StartedForAlpineTests(_OnlyRoot, StartedTests):
 
 
 class DirectlyStartedForAlpineTests(StartedForAlpineTests):
-    """
-    The same, when the daemon of root itself starts them.
-    """
+    """The same, when the daemon of root itself starts them."""
 
     launch = "direct"
 
 
 class GroupTests(_OnlyRoot, ProbeTestCase):
-    """
-    Groups that a configuration names.
-    """
+    """Groups that a configuration names."""
 
     def groups(self, user: str) -> tuple[str, set[int]]:
         """
@@ -365,26 +319,20 @@ class GroupTests(_OnlyRoot, ProbeTestCase):
         return gid, set(groups)
 
     def test_userAndGroup(self) -> None:
-        """
-        C{user:group} has that group, and the supplementary groups of the user.
-        """
+        """C{user:group} has that group, and the supplementary groups of the user."""
         user = users.alpine()
         own = set(os.getgrouplist(user.pw_name, 1))
         self.assertTrue(own - {1, user.pw_gid}, "she needs a supplementary group")
         self.assertEqual(self.groups("alpine, group = daemon"), ("1", own))
 
     def test_rootAndGroup(self) -> None:
-        """
-        C{root:daemon} has the group C{daemon}.
-        """
+        """C{root:daemon} has the group C{daemon}."""
         own = set(os.getgrouplist("root", 1))
         self.assertEqual(self.groups("root, group = daemon"), ("1", own))
 
 
 class AddressTests(ProbeTestCase):
-    """
-    The addresses in the environment.
-    """
+    """The addresses in the environment."""
 
     def addresses(self, protocol: str, host: str) -> list[dict[str, str]]:
         """
@@ -410,9 +358,7 @@ class AddressTests(ProbeTestCase):
         return found
 
     def test_ipv4(self) -> None:
-        """
-        An IPv4 client is told by its address, and by the one that it asked.
-        """
+        """An IPv4 client is told by its address, and by the one that it asked."""
         expected = {
             "PROTO": "TCP",
             "TCPLOCALIP": "127.0.0.2",
@@ -422,9 +368,7 @@ class AddressTests(ProbeTestCase):
         self.assertEqual(self.addresses("tcp", "127.0.0.2"), [expected] * 2)
 
     def test_ipv6(self) -> None:
-        """
-        An IPv6 client is told by its address.
-        """
+        """An IPv6 client is told by its address."""
         expected = {
             "PROTO": "TCP",
             "TCPLOCALIP": "::1",
@@ -490,9 +434,7 @@ class EndedTests(ProbeTestCase):
                 self.assertEqual(self.settled(daemon), before, launch)
 
     def every(self, ports: dict[str, int], cat: int, count: int) -> None:
-        """
-        Be the client of every service a number of times.
-        """
+        """Be the client of every service a number of times."""
         for number in range(count):
             self.assertEqual(talk(cat, b"%d" % number), b"%d" % number)
         for name, port in ports.items():
@@ -505,16 +447,13 @@ class EndedTests(ProbeTestCase):
 
         @return: how many processes, and how many open descriptors there are.
         """
-
         pid = daemon.process.pid
         eventually(lambda: not programs(pid), lambda: f"no programs: {programs(pid)}")
         family = [pid, *forkServers(pid)]
         return len(family), self.steady(family)
 
     def steady(self, family: list[int]) -> int:
-        """
-        Wait until the number of open descriptors has been the same twenty times.
-        """
+        """Wait until the number of open descriptors has been the same twenty times."""
         seen: list[int] = []
 
         def same() -> bool:
@@ -525,9 +464,7 @@ class EndedTests(ProbeTestCase):
         return seen[-1]
 
     def test_manyAtOnce(self) -> None:
-        """
-        50 connections at the same time are all served, and leave nothing behind.
-        """
+        """50 connections at the same time are all served, and leave nothing behind."""
         for launch in LAUNCHES:
             port = freePort()
             conf = (
@@ -546,9 +483,7 @@ class EndedTests(ProbeTestCase):
                 self.assertEqual(self.settled(daemon), before, launch)
 
     def lineOf(self, launch: str, command: str) -> str:
-        """
-        What the log says of the end of a program, which is a shell's command.
-        """
+        """What the log says of the end of a program, which is a shell's command."""
         port = freePort()
         conf = (
             f"{port} on protocol = tcp, wait = no, user = {self.user}, "
@@ -562,45 +497,33 @@ class EndedTests(ProbeTestCase):
         return line
 
     def test_status(self) -> None:
-        """
-        A status other than 0 is logged with the process id.
-        """
+        """A status other than 0 is logged with the process id."""
         for launch in LAUNCHES:
             self.assertIn(" status=3 ", self.lineOf(launch, "echo $$; exit 3"))
 
     def test_killed(self) -> None:
-        """
-        The signal that killed a program is logged with the process id.
-        """
+        """The signal that killed a program is logged with the process id."""
         for launch in LAUNCHES:
             line = self.lineOf(launch, "echo $$; kill -9 $$")
             self.assertIn(f" signal={int(signal.SIGKILL)} ", line)
 
 
 class EndedForAlpineTests(_OnlyRoot, EndedTests):
-    """
-    The same, when root runs the daemon, and C{alpine} the programs.
-    """
+    """The same, when root runs the daemon, and C{alpine} the programs."""
 
     user = "alpine"
 
     def setUp(self) -> None:
-        """
-        Have C{alpine}.
-        """
+        """Have C{alpine}."""
         super().setUp()
         users.alpine()
 
 
 class OutlivingTests(ServingTestCase):
-    """
-    Programs that run when the daemon is asked to end.
-    """
+    """Programs that run when the daemon is asked to end."""
 
     def check(self, launch: str, user: str, number: int) -> None:
-        """
-        Check that a program goes on after the daemon got a signal and has ended.
-        """
+        """Check that a program goes on after the daemon got a signal and has ended."""
         port = freePort()
         path = self.write(
             "inetd.conf",
@@ -623,9 +546,7 @@ class OutlivingTests(ServingTestCase):
             self.assertEqual(client.recv(100), b"")
 
     def gone(self, pids: list[int]) -> bool:
-        """
-        Whether all of these processes have ended.
-        """
+        """Whether all of these processes have ended."""
         return all(stat(pid)[0] in "XZ" for pid in pids)
 
     def test_terminated(self) -> None:
@@ -636,16 +557,12 @@ class OutlivingTests(ServingTestCase):
             self.check(launch, "-", signal.SIGTERM)
 
     def test_interrupted(self) -> None:
-        """
-        They serve their clients to the end after C{SIGINT}.
-        """
+        """They serve their clients to the end after C{SIGINT}."""
         for launch in LAUNCHES:
             self.check(launch, "-", signal.SIGINT)
 
     def test_killed(self) -> None:
-        """
-        When the daemon is killed its fork servers end, and the programs go on.
-        """
+        """When the daemon is killed its fork servers end, and the programs go on."""
         port = freePort()
         conf = f"{port} stream tcp nowait - /bin/cat\n"
         with self.daemon(conf, port) as daemon:
@@ -660,9 +577,7 @@ class OutlivingTests(ServingTestCase):
             self.assertEqual(client.recv(100), b"after")
 
     def test_ofAlpine(self) -> None:
-        """
-        Programs of another user serve their clients to the end as well.
-        """
+        """Programs of another user serve their clients to the end as well."""
         users.alpine()
         for launch in LAUNCHES:
             self.check(launch, "alpine", signal.SIGTERM)

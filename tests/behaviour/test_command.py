@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-The C{inetd} command, as an operator uses it.
-"""
+"""The C{inetd} command, as an operator uses it."""
 
 from __future__ import annotations
 
@@ -61,14 +59,10 @@ cli.main()
 
 
 class CommandTestCase(ServingTestCase):
-    """
-    Have a file with one service.
-    """
+    """Have a file with one service."""
 
     def setUp(self) -> None:
-        """
-        Write the file.
-        """
+        """Write the file."""
         super().setUp()
         self.port = freePort()
         self.line = f"{self.port} stream tcp nowait - /bin/cat\n"
@@ -76,39 +70,29 @@ class CommandTestCase(ServingTestCase):
         self.pidFile = self.path("inetd.pid")
 
     def start(self, *arguments: str, ports: Sequence[int] = ()) -> Daemon:
-        """
-        Run C{inetd} until the test ends, once it serves.
-        """
+        """Run C{inetd} until the test ends, once it serves."""
         daemon = Daemon(inetd(*arguments), ports=[self.port, *ports])
         daemon.start()
         self.addCleanup(daemon.stop)
         return daemon
 
     def pid(self) -> int:
-        """
-        What the pid file says.
-        """
+        """What the pid file says."""
         with open(self.pidFile, encoding="ascii") as file:
             return int(file.read())
 
     def assertServes(self) -> None:
-        """
-        Check that a client is served.
-        """
+        """Check that a client is served."""
         self.assertEqual(talk(self.port, b"text"), b"text")
 
 
 class SystemLogTests(CommandTestCase):
-    """
-    What goes to the system log.
-    """
+    """What goes to the system log."""
 
     skip = None if users.ROOT else "only root can keep a system log"
 
     def setUp(self) -> None:
-        """
-        Keep a system log.
-        """
+        """Keep a system log."""
         super().setUp()
         self.log = SystemLog(self)
 
@@ -130,9 +114,7 @@ class SystemLogTests(CommandTestCase):
         self.assertEqual(daemon.log(), "")
 
     def test_foreground(self) -> None:
-        """
-        C{inetd -f FILE}, and C{-i}, stay, and log to the system log.
-        """
+        """C{inetd -f FILE}, and C{-i}, stay, and log to the system log."""
         for option in ("-f", "-i"):
             with Daemon(inetd(option, self.conf), ports=[self.port]) as daemon:
                 self.assertServes()
@@ -141,9 +123,7 @@ class SystemLogTests(CommandTestCase):
                 self.assertNotIn("listen", daemon.log())
 
     def test_twistd(self) -> None:
-        """
-        C{twistd --syslog inetd} logs to the system log.
-        """
+        """C{twistd --syslog inetd} logs to the system log."""
         argv = twistd("--syslog", "--prefix=inetdtest", "inetd", "--conf", self.conf)
         with Daemon(argv, ports=[self.port]) as daemon:
             self.assertServes()
@@ -153,9 +133,7 @@ class SystemLogTests(CommandTestCase):
 
 
 class BackgroundTests(CommandTestCase):
-    """
-    A daemon in the background.
-    """
+    """A daemon in the background."""
 
     def test_detached(self) -> None:
         """
@@ -190,9 +168,7 @@ class BackgroundTests(CommandTestCase):
         self.assertServes()
 
     def test_unboundInForeground(self) -> None:
-        """
-        The same is said in the foreground, where the log is elsewhere.
-        """
+        """The same is said in the foreground, where the log is elsewhere."""
         with socket.create_server(("", self.port)):
             daemon = self.start("-f", self.conf)
             daemon.waitForLog("started, but 1 of 1 services is not bound yet")
@@ -214,17 +190,13 @@ class BackgroundTests(CommandTestCase):
                 self.assertEqual((links, daemon.log()), ({"/dev/null"}, ""), closed)
 
     def test_pidFileMode(self) -> None:
-        """
-        Nobody else can write into its pid file.
-        """
+        """Nobody else can write into its pid file."""
         self.start("-p", self.pidFile, self.conf)
         mode = modes.S_IMODE(os.stat(self.pidFile).st_mode)
         self.assertEqual(mode & 0o022, 0)
 
     def check(self, number: int) -> None:
-        """
-        Check that a signal ends it, and that nothing is left.
-        """
+        """Check that a signal ends it, and that nothing is left."""
         path = self.path("socket")
         self.write("inetd.conf", f"{self.line}{path} stream unix nowait - /bin/cat\n")
         self.start("-p", self.pidFile, self.conf)
@@ -243,9 +215,7 @@ class BackgroundTests(CommandTestCase):
         self.assertFalse(isServed(self.port))
 
     def test_terminated(self) -> None:
-        """
-        C{SIGTERM} ends it; its pid file and its UNIX sockets are removed.
-        """
+        """C{SIGTERM} ends it; its pid file and its UNIX sockets are removed."""
         self.check(signal.SIGTERM)
 
     def test_terminatedEarly(self) -> None:
@@ -258,15 +228,11 @@ class BackgroundTests(CommandTestCase):
         self.assertFalse(os.path.exists(self.pidFile))
 
     def test_interrupted(self) -> None:
-        """
-        C{SIGINT} does so as well.
-        """
+        """C{SIGINT} does so as well."""
         self.check(signal.SIGINT)
 
     def test_second(self) -> None:
-        """
-        A second one with the same pid file refuses to start, and harms nothing.
-        """
+        """A second one with the same pid file refuses to start, and harms nothing."""
         self.start("-p", self.pidFile, self.conf)
         pid, other = self.pid(), freePort()
         conf = self.write("other.conf", f"{other} stream tcp nowait - /bin/cat\n")
@@ -279,9 +245,7 @@ class BackgroundTests(CommandTestCase):
         self.assertServes()
 
     def test_stalePidFile(self) -> None:
-        """
-        The pid file of one that is gone is no obstacle.
-        """
+        """The pid file of one that is gone is no obstacle."""
         gone = subprocess.Popen(["/bin/true"])
         gone.wait()
         self.write("inetd.pid", f"{gone.pid}\n")
@@ -303,9 +267,7 @@ class BackgroundTests(CommandTestCase):
                     self.assertTrue(self.pid())
 
     def test_noPidFile(self) -> None:
-        """
-        What can be no pid file is refused in a line, and stays as it is.
-        """
+        """What can be no pid file is refused in a line, and stays as it is."""
         os.mkdir(self.path("folder"))
         os.mkfifo(self.path("fifo"))
         os.symlink(self.path("nothing"), self.path("link"))
@@ -323,16 +285,12 @@ class BackgroundTests(CommandTestCase):
             self.assertEqual(self.written(path), before)
 
     def written(self, path: str) -> tuple[int, int]:
-        """
-        What changes when something is replaced or written to.
-        """
+        """What changes when something is replaced or written to."""
         about = os.lstat(path)
         return about.st_ino, about.st_mtime_ns
 
     def test_reload(self) -> None:
-        """
-        It finds its file again, which was given by a relative path.
-        """
+        """It finds its file again, which was given by a relative path."""
         other = freePort()
         relative = os.path.relpath(self.conf, world.checkout())
         self.start("-p", self.pidFile, relative)
@@ -344,49 +302,37 @@ class BackgroundTests(CommandTestCase):
 
 
 class ForegroundTests(CommandTestCase):
-    """
-    A daemon in the foreground.
-    """
+    """A daemon in the foreground."""
 
     def test_stderr(self) -> None:
-        """
-        With C{-f -e} it stays and logs to standard error.
-        """
+        """With C{-f -e} it stays and logs to standard error."""
         with Daemon(inetd("-f", "-e", self.conf), ports=[self.port]) as daemon:
             self.assertServes()
             daemon.waitForLog(f"listen {self.port}/tcp")
             self.assertNotIn("start ", daemon.log().replace("starting", ""))
 
     def test_debug(self) -> None:
-        """
-        With C{-d} it stays and logs every start and end to standard error.
-        """
+        """With C{-d} it stays and logs every start and end to standard error."""
         with Daemon(inetd("-d", self.conf), ports=[self.port]) as daemon:
             self.assertServes()
             daemon.waitForLog(f"] start {self.port}/tcp pid=")
             daemon.waitForLog(f"] end {self.port}/tcp pid=")
 
     def test_module(self) -> None:
-        """
-        C{python -m inetdtw} is the same command.
-        """
+        """C{python -m inetdtw} is the same command."""
         argv = [world.python(), "-m", "inetdtw", "-f", "-e", self.conf]
         with Daemon(argv, ports=[self.port]) as daemon:
             self.assertServes()
             daemon.waitForLog(f"listen {self.port}/tcp")
 
     def test_ordinaryUser(self) -> None:
-        """
-        An ordinary user can run it.
-        """
+        """An ordinary user can run it."""
         argv = inetd("-f", "-e", self.conf)
         with Daemon(argv, ports=[self.port], user=ordinaryUser()):
             self.assertServes()
 
     def check(self, number: int) -> None:
-        """
-        Check that a signal ends it with 0, and that nothing is left.
-        """
+        """Check that a signal ends it with 0, and that nothing is left."""
         path = self.path("socket")
         self.write("inetd.conf", f"{self.line}{path} stream unix nowait - /bin/cat\n")
         daemon = self.start("-f", "-e", "-p", self.pidFile, self.conf)
@@ -401,21 +347,15 @@ class ForegroundTests(CommandTestCase):
         self.assertNotIn("Traceback", daemon.log())
 
     def test_terminated(self) -> None:
-        """
-        C{SIGTERM} ends it with 0; its pid file and its UNIX sockets are removed.
-        """
+        """C{SIGTERM} ends it with 0; its pid file and its UNIX sockets are removed."""
         self.check(signal.SIGTERM)
 
     def test_interrupted(self) -> None:
-        """
-        C{SIGINT} does so as well.
-        """
+        """C{SIGINT} does so as well."""
         self.check(signal.SIGINT)
 
     def test_endsSoon(self) -> None:
-        """
-        It does not wait for the programs that run, and they go on.
-        """
+        """It does not wait for the programs that run, and they go on."""
         daemon = self.start("-f", "-e", self.conf)
         client = self.connect(self.port)
         client.sendall(b"text")
@@ -426,9 +366,7 @@ class ForegroundTests(CommandTestCase):
         self.assertEqual(client.recv(100), b"more")
 
     def test_unixSocket(self) -> None:
-        """
-        A service on a path is served there, for its owner alone.
-        """
+        """A service on a path is served there, for its owner alone."""
         path = self.path("socket")
         self.write("inetd.conf", f"{self.line}{path} stream unix nowait - /bin/cat\n")
         self.start("-f", "-e", self.conf)
@@ -441,9 +379,7 @@ class ForegroundTests(CommandTestCase):
             self.assertEqual(readAll(client), b"text")
 
     def test_lines(self) -> None:
-        """
-        A word of the command line begins no new line in a message.
-        """
+        """A word of the command line begins no new line in a message."""
         word, said = "x\nforged", "x\\nforged"
         commands = (
             ["--" + word],
@@ -458,9 +394,7 @@ class ForegroundTests(CommandTestCase):
             self.assertIn(said, done.stderr)
 
     def test_files(self) -> None:
-        """
-        Several files may be given; the services of all are served.
-        """
+        """Several files may be given; the services of all are served."""
         other = freePort()
         conf = self.write("other.conf", f"{other} dgram udp nowait - /bin/cat\n")
         self.start("-f", "-e", self.conf, conf, ports=[other])
@@ -468,9 +402,7 @@ class ForegroundTests(CommandTestCase):
         self.assertEqual(ask(other, b"other"), b"other")
 
     def test_backlog(self) -> None:
-        """
-        C{-q N} is how many connections may wait; 128 may without it.
-        """
+        """C{-q N} is how many connections may wait; 128 may without it."""
         for options, backlog in ((), 128), (("-q", "37"), 37):
             argv = inetd("-f", "-e", *options, self.conf)
             with Daemon(argv, ports=[self.port]):
@@ -497,17 +429,13 @@ class ForegroundTests(CommandTestCase):
             self.assertEqual(talk(other, b"other"), b"other")
 
     def test_noRate(self) -> None:
-        """
-        Without C{-R} there is no such limit.
-        """
+        """Without C{-R} there is no such limit."""
         self.start("-f", "-e", self.conf)
         for _ in range(300):
             self.assertServes()
 
     def test_launch(self) -> None:
-        """
-        C{--launch direct} needs no fork servers.
-        """
+        """C{--launch direct} needs no fork servers."""
         daemon = self.start("-f", "-e", self.conf)
         self.assertTrue(forkServers(daemon.process.pid))
         daemon.stop()
@@ -517,14 +445,10 @@ class ForegroundTests(CommandTestCase):
 
 
 class WordsTests(CommandTestCase):
-    """
-    What the command says when it serves nothing.
-    """
+    """What the command says when it serves nothing."""
 
     def test_help(self) -> None:
-        """
-        C{--help} lists every option, and ends with 0.
-        """
+        """C{--help} lists every option, and ends with 0."""
         done = run(inetd("--help"))
         self.assertEqual(done.returncode, 0)
         self.assertIn("Usage: inetd [options] [FILE or FOLDER]...", done.stdout)
@@ -533,9 +457,7 @@ class WordsTests(CommandTestCase):
         self.assertIn("-i", done.stdout)
 
     def test_version(self) -> None:
-        """
-        C{--version} says the version, and ends with 0.
-        """
+        """C{--version} says the version, and ends with 0."""
         done = run(inetd("--version"))
         self.assertEqual(done.returncode, 0)
         self.assertEqual(done.stdout, f"inetd (inetdtw) {__version__}\n")
@@ -554,16 +476,12 @@ class WordsTests(CommandTestCase):
         return done.stderr
 
     def test_unknownOption(self) -> None:
-        """
-        An unknown option is named, with a pointer to the help; the command fails.
-        """
+        """An unknown option is named, with a pointer to the help; the command fails."""
         self.assertIn("nosuchoption", self.assertRefused("--nosuchoption", self.conf))
         self.assertIn("Z", self.assertRefused("-Z", self.conf))
 
     def test_badValues(self) -> None:
-        """
-        A value that is no number, or out of range, is refused.
-        """
+        """A value that is no number, or out of range, is refused."""
         for option in ("-q", "-R"):
             for value in ("x", "-1", "99999999"):
                 said = self.assertRefused("-f", option, value, self.conf)
@@ -592,9 +510,7 @@ class WordsTests(CommandTestCase):
         return done.returncode, done.stderr
 
     def printing(self) -> Iterator[tuple[str, ...]]:
-        """
-        Command lines that print something, and end well.
-        """
+        """Command lines that print something, and end well."""
         yield ("--version",)
         yield "--check", self.conf
         yield "--explain", f"{self.port}/tcp", self.conf
@@ -603,9 +519,7 @@ class WordsTests(CommandTestCase):
         yield "status", "--version"
 
     def test_full(self) -> None:
-        """
-        What cannot be printed is a line about it, and 1.
-        """
+        """What cannot be printed is a line about it, and 1."""
         said = "inetd: nothing can be printed: No space left on device\n"
         for arguments in self.printing():
             found = self.printed(*arguments, to="/dev/full")
@@ -616,9 +530,7 @@ class WordsTests(CommandTestCase):
         test_full.skip = "there is no /dev/full"  # type: ignore[attr-defined]
 
     def test_unread(self) -> None:
-        """
-        What nobody reads any more is not a word, and 1.
-        """
+        """What nobody reads any more is not a word, and 1."""
         unread, end = os.pipe()
         os.close(unread)
         self.addCleanup(os.close, end)
@@ -626,17 +538,13 @@ class WordsTests(CommandTestCase):
             self.assertEqual(self.printed(*arguments, to=end), (1, ""), arguments)
 
     def test_noOutput(self) -> None:
-        """
-        What nobody wants to see changes nothing.
-        """
+        """What nobody wants to see changes nothing."""
         for arguments in self.printing():
             self.assertEqual(self.printed(*arguments, to="&-"), (0, ""), arguments)
         self.assertWithoutAWord("&- 2>&-")
 
     def assertWithoutAWord(self, to: str) -> None:
-        """
-        Check that complaints which nobody can see leave the exit status as it is.
-        """
+        """Check that complaints which nobody can see leave the exit status as it is."""
         for arguments in (("status", "--control", self.path("none")), ("--nosuch",)):
             self.assertEqual(self.printed(*arguments, to=to), (2, ""), arguments)
 
@@ -651,30 +559,22 @@ class WordsTests(CommandTestCase):
         self.assertEqual((done.returncode, done.stdout[:6]), (0, "Usage:"))
 
     def test_stderrOfADaemon(self) -> None:
-        """
-        C{-e} without C{-f} is refused, as a daemon has no standard error.
-        """
+        """C{-e} without C{-f} is refused, as a daemon has no standard error."""
         self.assertIn("-e needs -f", self.assertRefused("-e", self.conf))
 
 
 class ReloadTests(CommandTestCase):
-    """
-    C{SIGHUP}.
-    """
+    """C{SIGHUP}."""
 
     def reload(self, daemon: Daemon, *lines: str) -> None:
-        """
-        Have other lines in the file, and have it read again.
-        """
+        """Have other lines in the file, and have it read again."""
         count = daemon.log().count("] reload ")
         self.write("inetd.conf", "".join(lines))
         os.kill(daemon.process.pid, signal.SIGHUP)
         daemon.waitForLog("] reload ", count + 1)
 
     def test_services(self) -> None:
-        """
-        Services are added and removed; the others keep their very sockets.
-        """
+        """Services are added and removed; the others keep their very sockets."""
         other = freePort()
         added = f"{other} stream tcp nowait - /bin/cat\n"
         daemon = self.start("-f", "-e", self.conf)
@@ -731,9 +631,7 @@ class ReloadTests(CommandTestCase):
         self.assertEqual(inodeOf(self.port), inode)
 
     def test_burst(self) -> None:
-        """
-        Twenty signals at once leave the daemon as the file has it.
-        """
+        """Twenty signals at once leave the daemon as the file has it."""
         other = freePort()
         daemon = self.start("-f", "-e", self.conf)
         inode = inodeOf(self.port)
@@ -746,9 +644,7 @@ class ReloadTests(CommandTestCase):
         self.assertEqual(inodeOf(self.port), inode)
 
     def test_unixSocket(self) -> None:
-        """
-        The path of a service that is removed is removed as well.
-        """
+        """The path of a service that is removed is removed as well."""
         path = self.path("socket")
         unix = f"{path} stream unix nowait - /bin/cat\n"
         self.write("inetd.conf", self.line + unix)
@@ -758,9 +654,7 @@ class ReloadTests(CommandTestCase):
         self.assertFalse(os.path.exists(path))
 
     def test_twistd(self) -> None:
-        """
-        C{twistd inetd} reads its file again as well.
-        """
+        """C{twistd inetd} reads its file again as well."""
         other = freePort()
         argv = twistd("inetd", "--conf", self.conf)
         with Daemon(argv, ports=[self.port]) as daemon:
@@ -769,23 +663,17 @@ class ReloadTests(CommandTestCase):
 
 
 class EnvironmentTests(CommandTestCase):
-    """
-    What the command needs, and does not need, around it.
-    """
+    """What the command needs, and does not need, around it."""
 
     def test_closedDescriptors(self) -> None:
-        """
-        It serves when it is started without standard input, output and error.
-        """
+        """It serves when it is started without standard input, output and error."""
         shell = ["/bin/sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh"]
         argv = [*shell, *inetd("-f", "-p", self.pidFile, self.conf)]
         with Daemon(argv, ports=[self.port]):
             self.assertServes()
 
     def test_emptyEnvironment(self) -> None:
-        """
-        It serves when it is started with next to no environment.
-        """
+        """It serves when it is started with next to no environment."""
         env = {"PYTHONPATH": environment()["PYTHONPATH"]}
         argv = inetd("-f", "-e", self.conf)
         with Daemon(argv, ports=[self.port], env=env) as daemon:

@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-The superserver as a part of something else: an application, or a test.
-"""
+"""The superserver as a part of something else: an application, or a test."""
 
 from __future__ import annotations
 
@@ -41,14 +39,10 @@ _TESTED = ("lower", "programs")
 
 
 class ApplicationTests(ServingTestCase):
-    """
-    The application in C{examples/site.tac}.
-    """
+    """The application in C{examples/site.tac}."""
 
     def setUp(self) -> None:
-        """
-        Copy it and what it serves, with free ports.
-        """
+        """Copy it and what it serves, with free ports."""
         super().setUp()
         for name in ("etc", "examples"):
             shutil.copytree(
@@ -62,25 +56,19 @@ class ApplicationTests(ServingTestCase):
         self.replace("etc/inetd.conf", r"(?m)^\d+(?= )", self.free)
 
     def replace(self, name: str, pattern: str, by: Any) -> None:
-        """
-        Change a file.
-        """
+        """Change a file."""
         with open(self.path(name), encoding="utf-8") as file:
             text = re.sub(pattern, by, file.read())
         self.write(name, text)
 
     def free(self, match: re.Match[str]) -> str:
-        """
-        The free port that takes the place of another one.
-        """
+        """The free port that takes the place of another one."""
         if match[0] not in self.ports:
             self.ports[match[0]] = freePort()
         return str(self.ports[match[0]])
 
     def application(self) -> Daemon:
-        """
-        Run it.
-        """
+        """Run it."""
         path = self.path("examples/site.tac")
         user = ordinaryUser()
         argv = [*twistd(), "-y", path, "--no_save"]
@@ -104,23 +92,17 @@ class ApplicationTests(ServingTestCase):
             self.assertTrue(forkServers(daemon.process.pid))
 
     def test_hangup(self) -> None:
-        """
-        It leaves C{SIGHUP} to the application.
-        """
+        """It leaves C{SIGHUP} to the application."""
         with self.application() as daemon:
             os.kill(daemon.process.pid, signal.SIGHUP)
             self.assertNotEqual(daemon.process.wait(30), 0)
 
 
 class ExampleTests(ServingTestCase):
-    """
-    The tests in C{examples}.
-    """
+    """The tests in C{examples}."""
 
     def test_passes(self) -> None:
-        """
-        They pass.
-        """
+        """They pass."""
         code = (
             "import sys; sys.argv[0] = 'trial'; from twisted.scripts.trial import run"
         )
@@ -150,9 +132,7 @@ class InProcessTests(TestCase):
     launch = "forkserver"
 
     def serve(self, text: str, **arguments: Any) -> InetdService:
-        """
-        Serve a configuration until the test ends.
-        """
+        """Serve a configuration until the test ends."""
         inetd = InetdService(
             "/etc/inetd.conf",
             text=text,
@@ -167,9 +147,7 @@ class InProcessTests(TestCase):
 
     @inlineCallbacks
     def test_ports(self) -> Any:
-        """
-        On port 0 every service gets a port, and all of them tell which.
-        """
+        """On port 0 every service gets a port, and all of them tell which."""
         inetd = self.serve(
             "127.0.0.1:0 on id = cat, protocol = tcp, wait = no, exec = /bin/cat,"
             " user = -;\n"
@@ -223,9 +201,7 @@ class InProcessTests(TestCase):
 
     @inlineCallbacks
     def test_restart(self) -> Any:
-        """
-        It can be stopped and started again; nobody listens in between.
-        """
+        """It can be stopped and started again; nobody listens in between."""
         text = "127.0.0.1:0 on id = it, protocol = tcp, wait = no, exec = /bin/cat;"
         inetd = self.serve(text.replace(";", ", user = -;"))
         for _ in range(3):
@@ -242,9 +218,7 @@ class InProcessTests(TestCase):
 
     @inlineCallbacks
     def clientOf(self, inetd: InetdService) -> Any:
-        """
-        A client whose program runs, and gives back what it gets.
-        """
+        """A client whose program runs, and gives back what it gets."""
         port = inetd.getHosts()["it"].port
         client = socket.create_connection(("127.0.0.1", port), timeout=30)
         self.addCleanup(client.close)
@@ -288,9 +262,7 @@ class InProcessTests(TestCase):
 
     @inlineCallbacks
     def test_reaped(self) -> Any:
-        """
-        A program that ends after it was stopped leaves no zombie.
-        """
+        """A program that ends after it was stopped leaves no zombie."""
         inetd = self.serve(
             "127.0.0.1:0 on id = it, protocol = tcp, wait = no, exec = /bin/sh,"
             " args = sh -c 'echo $$; exec cat', user = -;\n"
@@ -311,9 +283,7 @@ class InProcessTests(TestCase):
 
     @inlineCallbacks
     def test_stopWithDatagrams(self) -> Any:
-        """
-        When it is stopped while a program has a datagram, nothing is left here.
-        """
+        """When it is stopped while a program has a datagram, nothing is left here."""
         inetd = self.serve(
             "127.0.0.1:0 on id = it, protocol = udp, wait = no, exec = /bin/sh,"
             " args = sh -c 'echo running; exec sleep 2', user = -;\n"
@@ -350,9 +320,7 @@ class InProcessTests(TestCase):
         self.assertRaises(NothingToServe, inetd.startService)
 
     def test_nothingStarted(self) -> None:
-        """
-        One that was never started holds nothing.
-        """
+        """One that was never started holds nothing."""
         inetd = InetdService(text="127.0.0.1:0 stream tcp nowait - /bin/cat\n")
         self.assertEqual(inetd.getHosts(), {})
         self.assertEqual(len(inetd.configuration.services), 1)
@@ -380,9 +348,7 @@ class InProcessTests(TestCase):
         inetd.startService()
 
     def settings(self) -> list[Any]:
-        """
-        What is set for the whole process.
-        """
+        """What is set for the whole process."""
         signals = ["HUP", "INT", "TERM", "PIPE", "CHLD", "USR1", "USR2"]
         handlers = [signal.getsignal(getattr(signal, f"SIG{name}")) for name in signals]
         wakeup = signal.set_wakeup_fd(-1)
@@ -400,9 +366,7 @@ class InProcessTests(TestCase):
 
     @inlineCallbacks
     def test_otherChildren(self) -> Any:
-        """
-        Children that others have started here are still theirs to wait for.
-        """
+        """Children that others have started here are still theirs to wait for."""
         inetd = self.serve(
             "127.0.0.1:0 on id = it, protocol = tcp, wait = no, exec = /bin/cat,"
             " user = -;\n"
@@ -416,8 +380,6 @@ class InProcessTests(TestCase):
 
 
 class DirectInProcessTests(InProcessTests):
-    """
-    The same, when programs are started by this process.
-    """
+    """The same, when programs are started by this process."""
 
     launch = LAUNCHES[0]

@@ -18,9 +18,7 @@ from tests.support.serving import ServingTestCase, inetd, programs, readAll, run
 
 
 class FileTests(ServingTestCase):
-    """
-    The file.
-    """
+    """The file."""
 
     def test_blanksAndArguments(self) -> None:
         """
@@ -87,9 +85,7 @@ class FileTests(ServingTestCase):
                 self.assertEqual(file.read(), "mine")
 
     def test_seqpacket(self) -> None:
-        """
-        A UNIX socket may keep the boundaries of messages.
-        """
+        """A UNIX socket may keep the boundaries of messages."""
         path, port = self.path("s"), freePort()
         conf = (
             f"{path} seqpacket unix nowait - /bin/cat cat\n"
@@ -128,14 +124,10 @@ class FileTests(ServingTestCase):
 
 
 class LimitTests(ServingTestCase):
-    """
-    Limits.
-    """
+    """Limits."""
 
     def test_killed(self) -> None:
-        """
-        A program that was killed makes room for the next one (item 70).
-        """
+        """A program that was killed makes room for the next one (item 70)."""
         port = freePort()
         conf = f"{port} stream tcp nowait/1 - /bin/cat cat\n"
         with self.daemon(conf, port) as daemon:
@@ -172,9 +164,7 @@ class LimitTests(ServingTestCase):
             self.assertTrue(self.isQuiet(daemon, one))
 
     def isQuiet(self, daemon: Daemon, client: socket.socket) -> bool:
-        """
-        Whether there is nothing for a client to read.
-        """
+        """Whether there is nothing for a client to read."""
         client.setblocking(False)
         try:
             client.recv(100)

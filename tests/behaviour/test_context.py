@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-The contexts of programs: what the keys of a definition make of them.
-"""
+"""The contexts of programs: what the keys of a definition make of them."""
 
 from __future__ import annotations
 
@@ -47,31 +45,23 @@ sock.sendto(os.getcwd().encode(), peer)
 
 
 def mayRaiseLimits() -> bool:
-    """
-    Whether this process has C{CAP_SYS_RESOURCE}, capabilities(7).
-    """
+    """Whether this process has C{CAP_SYS_RESOURCE}, capabilities(7)."""
     with open("/proc/self/status", encoding="ascii") as lines:
         effective = next(line for line in lines if line.startswith("CapEff"))
     return bool(int(effective.split()[1], 16) & 1 << 24)
 
 
 class ContextTestCase(ServingTestCase):
-    """
-    Ask programs what their context is.
-    """
+    """Ask programs what their context is."""
 
     def definition(self, port: int, *keys: str, user: str = "-") -> str:
-        """
-        A definition of a service that tells of its context.
-        """
+        """A definition of a service that tells of its context."""
         program = self.program("probe", PROBE)
         first = f"{port} on protocol = tcp, wait = no, user = {user}, exec = {program}"
         return ", ".join((first, *keys)) + ";\n"
 
     def probe(self, *keys: str, user: str = "-") -> dict[str, Any]:
-        """
-        The context of a service that is defined with some keys.
-        """
+        """The context of a service that is defined with some keys."""
         port = freePort()
         with self.daemon(self.definition(port, *keys, user=user), port):
             told: dict[str, Any] = json.loads(talk(port, b""))
@@ -79,9 +69,7 @@ class ContextTestCase(ServingTestCase):
 
 
 class KeyTests(ContextTestCase):
-    """
-    What each key does.
-    """
+    """What each key does."""
 
     def test_default(self) -> None:
         """
@@ -92,23 +80,17 @@ class KeyTests(ContextTestCase):
         self.assertEqual(told["nice"], os.nice(0))
 
     def test_umask(self) -> None:
-        """
-        C{umask} is the file creation mask, by both ways to launch.
-        """
+        """C{umask} is the file creation mask, by both ways to launch."""
         self.assertEqual(self.probe("umask = 027")["umask"], 0o027)
         self.assertEqual(self.probe("umask = 077", "launch = direct")["umask"], 0o077)
 
     def test_directory(self) -> None:
-        """
-        C{directory} is where the program starts.
-        """
+        """C{directory} is where the program starts."""
         told = self.probe(f"directory = {self.folder}")
         self.assertEqual(told["directory"], os.path.realpath(self.folder))
 
     def test_home(self) -> None:
-        """
-        C{directory = ~} is the user's home.
-        """
+        """C{directory = ~} is the user's home."""
         user = ordinaryUser()
         told = self.probe("directory = ~", user=nameOf(user))
         home = os.environ.get("HOME", "/") if user is None else user.pw_dir
@@ -130,15 +112,11 @@ class KeyTests(ContextTestCase):
             self.assertEqual(json.loads(talk(port, b""))["directory"], later)
 
     def test_nice(self) -> None:
-        """
-        C{nice} lowers the priority.
-        """
+        """C{nice} lowers the priority."""
         self.assertEqual(self.probe("nice = 3")["nice"], os.nice(0) + 3)
 
     def test_rlimits(self) -> None:
-        """
-        C{rlimit_...} sets the soft and the hard limit, and leaves the others.
-        """
+        """C{rlimit_...} sets the soft and the hard limit, and leaves the others."""
         told = self.probe("rlimit_files = 40:50", "rlimit_cpu = 7", "rlimit_core = 0")
         limits = told["limits"]
         self.assertEqual(limits["RLIMIT_NOFILE"], [40, 50])
@@ -147,18 +125,14 @@ class KeyTests(ContextTestCase):
         self.assertEqual(limits["RLIMIT_AS"], self.probe()["limits"]["RLIMIT_AS"])
 
     def test_directCannot(self) -> None:
-        """
-        What a direct launch cannot do is a mistake of the line, not ignored.
-        """
+        """What a direct launch cannot do is a mistake of the line, not ignored."""
         conf = self.definition(freePort(), "nice = 3", "launch = direct")
         done = run(twistd("inetd", "--conf", self.write("bad.conf", conf)))
         self.assertNotEqual(done.returncode, 0)
         self.assertIn("launch: direct goes with no nice", done.stdout + done.stderr)
 
     def test_separate(self) -> None:
-        """
-        Services with different contexts see nothing of each other's.
-        """
+        """Services with different contexts see nothing of each other's."""
         ports = [freePort() for _ in range(3)]
         conf = "".join(
             self.definition(port, *keys)
@@ -179,9 +153,7 @@ class KeyTests(ContextTestCase):
 
 
 class ChangedTests(ContextTestCase):
-    """
-    What a path means may change while the daemon runs.
-    """
+    """What a path means may change while the daemon runs."""
 
     #: The ways to launch: a fork server accepts, or is told of each client, or none.
     WAYS = ((), ("accept_max = 50",), ("launch = direct",))
@@ -244,9 +216,7 @@ class ChangedTests(ContextTestCase):
                 self.assertEqual(json.loads(talk(port, b""))["directory"], directory)
 
     def test_datagrams(self) -> None:
-        """
-        So it is for programs that are started again for further datagrams.
-        """
+        """So it is for programs that are started again for further datagrams."""
         for name in ("one", "two"):
             os.mkdir(self.path(name), mode=0o755)
         current = self.link("current", "one")
@@ -293,9 +263,7 @@ class ChangedTests(ContextTestCase):
 
 
 class LargeTests(ContextTestCase):
-    """
-    Arguments and environments that are larger than a packet.
-    """
+    """Arguments and environments that are larger than a packet."""
 
     #: Says how long its environment is.
     SIZES = "import os\nprint(sum(map(len, os.environb.values())))\n"
@@ -323,9 +291,7 @@ class LargeTests(ContextTestCase):
         return said, daemon.log()
 
     def test_environment(self) -> None:
-        """
-        An environment may be as large as execve(2) takes.
-        """
+        """An environment may be as large as execve(2) takes."""
         for count in (3, 19):
             said, _ = self.lengths(count)
             for each in said:
@@ -333,9 +299,7 @@ class LargeTests(ContextTestCase):
                 self.assertLess(int(each), count * 100_000 + 1000)
 
     def test_tooLarge(self) -> None:
-        """
-        What execve(2) does not take is one line of the log for each client.
-        """
+        """What execve(2) does not take is one line of the log for each client."""
         said, log = self.lengths(20, f"env = A={'y' * 120_000}")
         self.assertEqual(said, [b""] * 3)
         self.assertEqual(log.count("Argument list too long"), 3)
@@ -343,26 +307,20 @@ class LargeTests(ContextTestCase):
 
 
 class RootKeyTests(ContextTestCase):
-    """
-    What only root can ask for.
-    """
+    """What only root can ask for."""
 
     if not users.ROOT:
         skip = "only root can do that"
 
     def test_noGroups(self) -> None:
-        """
-        C{groups = no} leaves the first group only.
-        """
+        """C{groups = no} leaves the first group only."""
         user = users.alpine()
         told = self.probe("groups = no", user=user.pw_name)
         self.assertEqual(told["groups"], [user.pw_gid])
         self.assertEqual(told["ids"], [user.pw_uid] * 3 + [user.pw_gid] * 3)
 
     def test_namedGroups(self) -> None:
-        """
-        C{groups} with names gives these, with the first group.
-        """
+        """C{groups} with names gives these, with the first group."""
         user = users.alpine()
         told = self.probe("groups = daemon", user=user.pw_name)
         self.assertEqual(sorted(told["groups"]), sorted({1, user.pw_gid}))
@@ -414,9 +372,7 @@ class RootKeyTests(ContextTestCase):
             daemon.waitForLog(f"'{self.path('forbidden')}': Permission denied", 3)
 
     def test_chroot(self) -> None:
-        """
-        C{chroot} is the root of the program, and its path begins there.
-        """
+        """C{chroot} is the root of the program, and its path begins there."""
         jail = self.path("jail")
         os.makedirs(os.path.join(jail, "bin"))
         shutil.copy(self._static(), os.path.join(jail, "bin", "list"))
@@ -425,17 +381,13 @@ class RootKeyTests(ContextTestCase):
             self.assertEqual(talk(port, b""), b"bin\n")
 
     def jailed(self, port: int, jail: str, *keys: str) -> str:
-        """
-        A service that lists its root directory.
-        """
+        """A service that lists its root directory."""
         user = users.alpine().pw_name
         first = f"{port} on protocol = tcp, wait = no, user = {user}, exec = /bin/list"
         return ", ".join((first, "args = list", f"chroot = {jail}", *keys)) + ";\n"
 
     def jail(self, name: str) -> str:
-        """
-        Make a root directory in which there is a file with its name.
-        """
+        """Make a root directory in which there is a file with its name."""
         jail = self.path(name)
         os.makedirs(os.path.join(jail, "bin"))
         shutil.copy(self._static(), os.path.join(jail, "bin", "list"))
@@ -477,9 +429,7 @@ class RootKeyTests(ContextTestCase):
             )
 
     def _static(self) -> str:
-        """
-        A program that needs no library and lists the root folder.
-        """
+        """A program that needs no library and lists the root folder."""
         source = self.write(
             "list.c",
             "#include <dirent.h>\n#include <stdio.h>\n"

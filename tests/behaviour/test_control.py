@@ -44,14 +44,10 @@ _CAT = "stream tcp nowait - /bin/cat cat"
 
 
 class ControlTestCase(ServingTestCase):
-    """
-    Have a daemon, and the commands that ask it.
-    """
+    """Have a daemon, and the commands that ask it."""
 
     def setUp(self) -> None:
-        """
-        Have ports, and a place for the socket.
-        """
+        """Have ports, and a place for the socket."""
         super().setUp()
         self.cat, self.bad, self.udp = freePort(), freePort(), freePort()
         self.socket = self.path("control")
@@ -62,9 +58,7 @@ class ControlTestCase(ServingTestCase):
         )
 
     def start(self, *options: str, user: pwd.struct_passwd | None = None) -> Daemon:
-        """
-        Start a daemon.
-        """
+        """Start a daemon."""
         file = self.write("inetd.conf", self.conf)
         if user is not None:
             os.chown(self.folder, user.pw_uid, user.pw_gid)
@@ -77,9 +71,7 @@ class ControlTestCase(ServingTestCase):
         return daemon
 
     def listens(self) -> bool:
-        """
-        Whether somebody listens at the socket.
-        """
+        """Whether somebody listens at the socket."""
         with socket.socket(socket.AF_UNIX) as client:
             return client.connect_ex(self.socket) == 0
 
@@ -125,32 +117,24 @@ class ControlTestCase(ServingTestCase):
             return answer.status, answer.read().decode()
 
     def states(self) -> dict[str, Any]:
-        """
-        The services, by their names.
-        """
+        """The services, by their names."""
         _, said = self.ask("GET", "/status")
         return {each["service"]: each for each in json.loads(said)["services"]}
 
     def becomes(self, port: int, key: str, value: Any) -> None:
-        """
-        Wait until a figure of a service is what it should be.
-        """
+        """Wait until a figure of a service is what it should be."""
         name = f"{port}/tcp"
         eventually(
             lambda: self.named(name)[key] == value, lambda: str(self.named(name))
         )
 
     def named(self, name: str) -> Any:
-        """
-        A service whose name ends so.
-        """
+        """A service whose name ends so."""
         return next(each for key, each in self.states().items() if key.endswith(name))
 
 
 class OperatorTests(ControlTestCase):
-    """
-    Tests for what an operator does.
-    """
+    """Tests for what an operator does."""
 
     def test_figures(self) -> None:
         """
@@ -230,9 +214,7 @@ class OperatorTests(ControlTestCase):
         daemon.waitForLog("resume")
 
     def test_names(self) -> None:
-        """
-        What is no service is told what there is; nothing happens.
-        """
+        """What is no service is told what there is; nothing happens."""
         self.start()
         for command in ("pause", "resume", "status"):
             code, text = self.run_(command, "nix")
@@ -241,9 +223,7 @@ class OperatorTests(ControlTestCase):
         self.assertEqual(self.run_("pause")[0], 2)
 
     def test_noText(self) -> None:
-        """
-        A byte that is not UTF-8 is a name like any other, which no service has.
-        """
+        """A byte that is not UTF-8 is a name like any other, which no service has."""
         self.start()
         for name in ("pause", "resume"):
             code, said = self.run_(name, "\udcff")
@@ -355,9 +335,7 @@ class OperatorTests(ControlTestCase):
 
 
 class WatchTests(ControlTestCase):
-    """
-    Tests for C{inetd status --watch}.
-    """
+    """Tests for C{inetd status --watch}."""
 
     def watching(self) -> Iterator[str]:
         """
@@ -445,9 +423,7 @@ class WatchTests(ControlTestCase):
 
 
 class SocketTests(ControlTestCase):
-    """
-    Tests for the control socket itself.
-    """
+    """Tests for the control socket itself."""
 
     def test_private(self) -> None:
         """
@@ -479,9 +455,7 @@ class SocketTests(ControlTestCase):
         self.assertNotIn("Traceback", daemon.log())
 
     def test_curl(self) -> None:
-        """
-        curl(1) asks it, and tells it what to do.
-        """
+        """curl(1) asks it, and tells it what to do."""
         self.start()
         code, said = self.ask("POST", f"/pause?service=127.0.0.1:{self.cat}")
         self.assertEqual((code, json.loads(said)["state"]), (200, "paused"))
@@ -553,9 +527,7 @@ class SocketTests(ControlTestCase):
         self.assertFalse(os.path.exists(folder))
 
     def test_nonsense(self) -> None:
-        """
-        Whatever is sent to it, others are answered, and the daemon serves.
-        """
+        """Whatever is sent to it, others are answered, and the daemon serves."""
         daemon = self.start()
         silent = []
         for text in (
@@ -586,9 +558,7 @@ class SocketTests(ControlTestCase):
         self.assertNotIn("Traceback", daemon.log())
 
     def test_none(self) -> None:
-        """
-        There need not be one.
-        """
+        """There need not be one."""
         self.socket = "none"
         file = self.write("inetd.conf", self.conf)
         with Daemon(inetd("-fe", "--control", "none", file), ports=(self.cat,)):
@@ -597,14 +567,10 @@ class SocketTests(ControlTestCase):
 
 
 class MetricsTests(ControlTestCase):
-    """
-    Tests for C{--metrics}.
-    """
+    """Tests for C{--metrics}."""
 
     def test_endpoint(self) -> None:
-        """
-        Prometheus finds the figures on the endpoint, and can do nothing there.
-        """
+        """Prometheus finds the figures on the endpoint, and can do nothing there."""
         port = freePort()
         daemon = self.start("--metrics", f"tcp:{port}:interface=127.0.0.1")
         talk(self.cat, b"x")
@@ -633,9 +599,7 @@ class MetricsTests(ControlTestCase):
         self.assertEqual(daemon.process.wait(DEADLINE), 0)
 
     def test_wrong(self) -> None:
-        """
-        What is no endpoint is an error of the command line.
-        """
+        """What is no endpoint is an error of the command line."""
         file = self.write("inetd.conf", self.conf)
         argv = inetd("-fe", "--control", "none", "--metrics", "9100", file)
         done = subprocess.run(

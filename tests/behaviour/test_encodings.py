@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Texts of configurations that are not ASCII, or not UTF-8, in any locale.
-"""
+"""Texts of configurations that are not ASCII, or not UTF-8, in any locale."""
 
 from __future__ import annotations
 
@@ -23,14 +21,10 @@ _ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
 
 
 class EncodingsTests(ServingTestCase):
-    """
-    A daemon and commands in locales that are not UTF-8.
-    """
+    """A daemon and commands in locales that are not UTF-8."""
 
     def locales(self) -> list[dict[str, str]]:
-        """
-        Variables of such locales: those that can be had here.
-        """
+        """Variables of such locales: those that can be had here."""
         found = [_ASCII]
         localedef = shutil.which("localedef")
         for name, source, charmap in (
@@ -47,9 +41,7 @@ class EncodingsTests(ServingTestCase):
         return found
 
     def writeBytes(self, name: str, data: bytes, mode: int = 0o644) -> bytes:
-        """
-        Write a file, and return its path.
-        """
+        """Write a file, and return its path."""
         path = os.path.join(os.fsencode(self.folder), name.encode())
         with open(path, "wb") as file:
             file.write(data)
@@ -116,9 +108,7 @@ class EncodingsTests(ServingTestCase):
         return b"# K\xfcche \0\n" + b"\n".join(lines) + b"\n", said, there
 
     def assertServes(self, said: dict[int, bytes], there: bytes) -> None:
-        """
-        Assert that programs say what they should.
-        """
+        """Assert that programs say what they should."""
         for port, text in said.items():
             self.assertEqual(talk(port, b""), text + b"\n")
         with socket.socket(socket.AF_UNIX) as client:
@@ -161,9 +151,7 @@ class EncodingsTests(ServingTestCase):
                 self.assertIn(", 0 errors, 2 warnings", checked)
 
     def ask(self, env: dict[str, str], *words: str) -> str:
-        """
-        What a command prints.
-        """
+        """What a command prints."""
         done = subprocess.run(
             inetd(*words), env=env, capture_output=True, timeout=DEADLINE, check=False
         )
@@ -172,9 +160,7 @@ class EncodingsTests(ServingTestCase):
         return done.stdout.decode()
 
     def test_nul(self) -> None:
-        """
-        A NUL in a field is one error, and the other lines are served.
-        """
+        """A NUL in a field is one error, and the other lines are served."""
         port = freePort()
         text = (
             b"# \0\n%d stream tcp nowait - internal echo\n"

@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-A file as each other inetd has it is read and served: see C{tests/flavours}.
-"""
+"""A file as each other inetd has it is read and served: see C{tests/flavours}."""
 
 from __future__ import annotations
 
@@ -42,9 +40,7 @@ class FlavourTestCase(ServingTestCase):
     """
 
     def setUp(self) -> None:
-        """
-        Have what stands for something in the files.
-        """
+        """Have what stands for something in the files."""
         super().setUp()
         user = ordinaryUser() or pwd.getpwuid(os.geteuid())
         self.ports = {letter: freePort() for letter in "ABCDEFGHIJKLM"}
@@ -93,37 +89,27 @@ class FlavourTestCase(ServingTestCase):
                 self.assertNotIn(word, daemon.log())
 
     def echoes(self, letter: str, *hosts: str) -> None:
-        """
-        A TCP service answers on these addresses what it is told.
-        """
+        """A TCP service answers on these addresses what it is told."""
         for host in hosts or (_HOST,):
             sent = f"{letter} {host}".encode()
             self.assertEqual(talk(self.ports[letter], sent, host), sent)
 
     def answers(self, letter: str, answer: bytes, host: str = _HOST) -> None:
-        """
-        A UDP service gives this answer to C{abc}.
-        """
+        """A UDP service gives this answer to C{abc}."""
         self.assertEqual(ask(self.ports[letter], b"abc", host), answer)
 
     def says(self, letter: str, said: bytes, sent: bytes = b"") -> None:
-        """
-        A TCP service says something, by itself or when it is told something.
-        """
+        """A TCP service says something, by itself or when it is told something."""
         self.assertEqual(talk(self.ports[letter], sent), said)
 
     def refuses(self, letter: str, *hosts: str) -> None:
-        """
-        Nothing listens on these addresses.
-        """
+        """Nothing listens on these addresses."""
         for host in hosts:
             with self.assertRaises(ConnectionRefusedError):
                 talk(self.ports[letter], b"", host)
 
     def hasPath(self, name: str, mode: int) -> None:
-        """
-        A UNIX socket in the folder echoes, and has these permissions.
-        """
+        """A UNIX socket in the folder echoes, and has these permissions."""
         path = self.path(name)
         self.assertEqual(modes.S_IMODE(os.stat(path).st_mode), mode)
         with socket.socket(socket.AF_UNIX) as client:
@@ -135,9 +121,7 @@ class FlavourTestCase(ServingTestCase):
 
 
 class FlavourTests(FlavourTestCase):
-    """
-    Tests for one file of each flavour.
-    """
+    """Tests for one file of each flavour."""
 
     def test_freebsd(self) -> None:
         """

@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-The internal services, over real sockets of both protocols and both families.
-"""
+"""The internal services, over real sockets of both protocols and both families."""
 
 from __future__ import annotations
 
@@ -28,9 +26,7 @@ _SINCE_1900 = 2208988800
 
 
 def _line(number: int) -> bytes:
-    """
-    A line of chargen.
-    """
+    """A line of chargen."""
     return (_RING * 2)[number % 95 : number % 95 + _WIDTH] + b"\r\n"
 
 
@@ -46,9 +42,7 @@ class InternalTests(ServingTestCase):
     family = ""
 
     def serve(self) -> Daemon:
-        """
-        Serve all internal services over TCP and UDP, each pair on one port.
-        """
+        """Serve all internal services over TCP and UDP, each pair on one port."""
         self.ports = {name: freePort() for name in _NAMES}
         conf = "".join(
             f"{port} stream tcp{self.family} nowait - internal {name}\n"
@@ -58,21 +52,15 @@ class InternalTests(ServingTestCase):
         return self.daemon(conf, *self.ports.values())
 
     def talk(self, name: str, sent: bytes = b"") -> bytes:
-        """
-        Be a TCP client of a service.
-        """
+        """Be a TCP client of a service."""
         return talk(self.ports[name], sent, self.host)
 
     def ask(self, name: str, sent: bytes = b"?") -> bytes:
-        """
-        Be a UDP client of a service.
-        """
+        """Be a UDP client of a service."""
         return ask(self.ports[name], sent, self.host)
 
     def test_echo(self) -> None:
-        """
-        Echo sends back what it gets, to the last byte after the half close.
-        """
+        """Echo sends back what it gets, to the last byte after the half close."""
         text = os.urandom(1000)
         with self.serve():
             self.assertEqual(self.talk("echo", text * 1000), text * 1000)
@@ -80,9 +68,7 @@ class InternalTests(ServingTestCase):
                 self.assertEqual(self.ask("echo", datagram), datagram)
 
     def test_discard(self) -> None:
-        """
-        Discard takes everything, and answers nothing.
-        """
+        """Discard takes everything, and answers nothing."""
         with self.serve():
             self.assertEqual(self.talk("discard", b"x" * 1000000), b"")
             client = self.datagrams(host=self.host)
@@ -105,9 +91,7 @@ class InternalTests(ServingTestCase):
         self.assertEqual(lines, [_line(0), _line(1), _line(2)])
 
     def test_daytime(self) -> None:
-        """
-        Daytime says the local time as asctime(3) does, on one line.
-        """
+        """Daytime says the local time as asctime(3) does, on one line."""
         with self.serve():
             before = int(time.time())
             for said in self.talk("daytime"), self.ask("daytime"):
@@ -117,9 +101,7 @@ class InternalTests(ServingTestCase):
                 self.assertEqual(said.decode(), f"{time.ctime(when)}\r\n")
 
     def test_time(self) -> None:
-        """
-        Time says the seconds since 1900 in four bytes.
-        """
+        """Time says the seconds since 1900 in four bytes."""
         with self.serve():
             before = int(time.time())
             for said in self.talk("time"), self.ask("time"):
@@ -128,17 +110,13 @@ class InternalTests(ServingTestCase):
                 self.assertTrue(before <= when <= time.time(), when)
 
     def test_noProcesses(self) -> None:
-        """
-        They need no fork servers.
-        """
+        """They need no fork servers."""
         with self.serve() as daemon:
             self.talk("echo", b"x")
             self.assertEqual(forkServers(daemon.process.pid), [])
 
     def test_slowClients(self) -> None:
-        """
-        Clients that do not read keep nobody from being served.
-        """
+        """Clients that do not read keep nobody from being served."""
         with self.serve():
             for _ in range(20):
                 self.connect(self.ports["chargen"], self.host).recv(1)
@@ -154,9 +132,7 @@ class InternalTests(ServingTestCase):
                 self.assertEqual(self.ask("echo", b"%d" % number), b"%d" % number)
 
     def test_vanishedClients(self) -> None:
-        """
-        Clients that reset their connections do no harm.
-        """
+        """Clients that reset their connections do no harm."""
         with self.serve() as daemon:
             for name in _NAMES:
                 for _ in range(10):
@@ -169,9 +145,7 @@ class InternalTests(ServingTestCase):
 
 
 class IPv6Tests(InternalTests):
-    """
-    The same over IPv6.
-    """
+    """The same over IPv6."""
 
     host = "::1"
     family = "6"
@@ -179,22 +153,16 @@ class IPv6Tests(InternalTests):
 
 
 class BothFamiliesTests(InternalTests):
-    """
-    The same over IPv4, on sockets of both families.
-    """
+    """The same over IPv4, on sockets of both families."""
 
     family = "46"
 
 
 class NameTests(ServingTestCase):
-    """
-    How a line says which internal service it means.
-    """
+    """How a line says which internal service it means."""
 
     def test_keyValue(self) -> None:
-        """
-        A key-value definition without C{exec} is one, by its arguments.
-        """
+        """A key-value definition without C{exec} is one, by its arguments."""
         port = freePort()
         conf = (
             f"{port} on protocol = tcp, args = echo;\n"
@@ -205,9 +173,7 @@ class NameTests(ServingTestCase):
             self.assertEqual(ask(port, b"text"), b"text")
 
     def test_byPort(self) -> None:
-        """
-        A line by the name or the number of a port of RFC 862 is that service.
-        """
+        """A line by the name or the number of a port of RFC 862 is that service."""
         conf = (
             "127.0.0.77:\n"
             "echo stream tcp nowait root internal\n"
@@ -224,14 +190,10 @@ class NameTests(ServingTestCase):
 
 
 class ReflectorTests(ServingTestCase):
-    """
-    Datagrams that were sent to make two services talk to each other for ever.
-    """
+    """Datagrams that were sent to make two services talk to each other for ever."""
 
     def setUp(self) -> None:
-        """
-        Have an echo and a chargen service.
-        """
+        """Have an echo and a chargen service."""
         super().setUp()
         self.echo, self.chargen = freePort(), freePort()
         self.conf = (
@@ -240,9 +202,7 @@ class ReflectorTests(ServingTestCase):
         )
 
     def assertUnanswered(self, daemon: Daemon, suspect: socket.socket) -> None:
-        """
-        Check that a client is not answered, and that one line of the log says so.
-        """
+        """Check that a client is not answered, and that one line of the log says so."""
         host, port = suspect.getsockname()
         for _ in range(5):
             suspect.sendto(b"suspect", (_HOST, self.echo))
@@ -254,9 +214,7 @@ class ReflectorTests(ServingTestCase):
         self.assertEqual(sum(f"{host}:{port}" in line for line in lines), 1)
 
     def test_wellKnownPorts(self) -> None:
-        """
-        A client on a port of a service that answers anything is not answered.
-        """
+        """A client on a port of a service that answers anything is not answered."""
         with self.daemon(self.conf, self.echo, self.chargen) as daemon:
             for port in (7, 13, 19, 37):
                 suspect = self.datagrams(host="127.0.0.78", port=port)
@@ -278,9 +236,7 @@ class ReflectorTests(ServingTestCase):
                 self.assertUnanswered(daemon, suspect)
 
     def test_loopback(self) -> None:
-        """
-        Any other client of this machine is answered.
-        """
+        """Any other client of this machine is answered."""
         with self.daemon(self.conf, self.echo, self.chargen) as daemon:
             for _ in range(20):
                 self.assertEqual(ask(self.echo, b"text"), b"text")
@@ -300,14 +256,10 @@ class ReflectorTests(ServingTestCase):
 
 
 class LimitTests(ServingTestCase):
-    """
-    Limits hold for internal services as well.
-    """
+    """Limits hold for internal services as well."""
 
     def test_acceptMax(self) -> None:
-        """
-        Clients above the limit wait until another one has ended.
-        """
+        """Clients above the limit wait until another one has ended."""
         port = freePort()
         with self.daemon(f"{port} stream tcp nowait/2 - internal echo\n", port):
             clients = [self.connect(port) for _ in range(3)]

@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-The keys for a program's standard error, its environment and its connection.
-"""
+"""The keys for a program's standard error, its environment and its connection."""
 
 from __future__ import annotations
 
@@ -43,36 +41,26 @@ echo $!
 
 
 class KeysTestCase(ServingTestCase):
-    """
-    Have a service of which a line says something special.
-    """
+    """Have a service of which a line says something special."""
 
     def definition(self, program: str, keys: str) -> str:
-        """
-        A definition of a TCP service.
-        """
+        """A definition of a TCP service."""
         return (
             f"{self.port} on protocol = tcp, wait = no, user = -, "
             f"exec = {program}, {keys};\n"
         )
 
     def setUp(self) -> None:
-        """
-        Have a port.
-        """
+        """Have a port."""
         super().setUp()
         self.port = freePort()
 
 
 class StderrTests(KeysTestCase):
-    """
-    Tests for C{stderr}.
-    """
+    """Tests for C{stderr}."""
 
     def answer(self, keys: str, options: tuple[str, ...] = ()) -> tuple[bytes, str]:
-        """
-        What a client gets of a program that fails, and the log.
-        """
+        """What a client gets of a program that fails, and the log."""
         program = self.program("complains.py", COMPLAINS)
         conf = self.definition(program, keys)
         with self.daemon(conf, self.port, options=options) as daemon:
@@ -99,17 +87,13 @@ class StderrTests(KeysTestCase):
             self.assertIn("status=1", end)
 
     def test_null(self) -> None:
-        """
-        A traceback can be shown to nobody.
-        """
+        """A traceback can be shown to nobody."""
         answer, log = self.answer("stderr = null")
         self.assertEqual(answer, b"hello\n")
         self.assertNotIn("mistake", log)
 
     def test_socket(self) -> None:
-        """
-        Without the key, or if it says so, it is the client who is shown it.
-        """
+        """Without the key, or if it says so, it is the client who is shown it."""
         for keys in ("stderr = socket", "nice = 0"):
             answer, log = self.answer(keys)
             self.assertIn(b"ValueError", answer)
@@ -194,9 +178,7 @@ class StderrTests(KeysTestCase):
                     os.kill(left, signal.SIGKILL)
 
     def test_otherUser(self) -> None:
-        """
-        A program of another user can open its standard error by name.
-        """
+        """A program of another user can open its standard error by name."""
         if not users.ROOT:
             self.skipTest("only root has other users' programs run")
         name = users.alpine().pw_name
@@ -210,14 +192,10 @@ class StderrTests(KeysTestCase):
 
 
 class EnvironmentTests(KeysTestCase):
-    """
-    Tests for C{env} and C{passenv}.
-    """
+    """Tests for C{env} and C{passenv}."""
 
     def variables(self, keys: str) -> dict[str, str]:
-        """
-        The environment of a program, but for what tells of the connection.
-        """
+        """The environment of a program, but for what tells of the connection."""
         program = self.program(
             "env.py",
             "import os\nfor pair in os.environ.items(): print(*pair, sep='=')\n",
@@ -231,9 +209,7 @@ class EnvironmentTests(KeysTestCase):
         return {name: found[name] for name in found if not name.startswith(own)}
 
     def test_added(self) -> None:
-        """
-        C{env} adds variables, blanks and all, and goes before the daemon's.
-        """
+        """C{env} adds variables, blanks and all, and goes before the daemon's."""
         found = self.variables("env = LANG=de 'MOTD=a  b' EMPTY=")
         self.assertEqual((found["LANG"], found["MOTD"]), ("de", "a  b"))
         self.assertEqual((found["EMPTY"], found["GREETING"]), ("", "good day"))
@@ -262,14 +238,10 @@ class EnvironmentTests(KeysTestCase):
 
 
 class ConnectionTests(KeysTestCase):
-    """
-    Tests for C{nodelay} and C{keepalive}.
-    """
+    """Tests for C{nodelay} and C{keepalive}."""
 
     def test_flags(self) -> None:
-        """
-        The program's socket has the flags that the line asks for, and no others.
-        """
+        """The program's socket has the flags that the line asks for, and no others."""
         program = self.program(
             "flags.py",
             "import socket\n"

@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Limits, by lines and by the options of FreeBSD's inetd, as clients see them.
-"""
+"""Limits, by lines and by the options of FreeBSD's inetd, as clients see them."""
 
 from __future__ import annotations
 
@@ -24,30 +22,22 @@ ONE, TWO = "127.0.0.1", "127.0.0.2"
 
 
 class LimitsTests(ServingTestCase):
-    """
-    Each limit, both ways to set it.
-    """
+    """Each limit, both ways to set it."""
 
     def setUp(self) -> None:
-        """
-        Have two ports.
-        """
+        """Have two ports."""
         super().setUp()
         self.port, self.other = freePort(), freePort()
 
     def conf(self, wait: str = "nowait") -> str:
-        """
-        A service with limits, and one without any.
-        """
+        """A service with limits, and one without any."""
         return (
             f"{self.port} stream tcp {wait} - /bin/cat cat\n"
             f"{self.other} stream tcp nowait/0/0/0 - /bin/cat cat\n"
         )
 
     def ways(self, wait: str, *options: str) -> list[tuple[str, tuple[str, ...]]]:
-        """
-        The same limits by the line, and by the command line.
-        """
+        """The same limits by the line, and by the command line."""
         return [(self.conf(wait), ()), (self.conf(), options)]
 
     def client(self, host: str = ONE) -> socket.socket:
@@ -61,22 +51,16 @@ class LimitsTests(ServingTestCase):
         return client
 
     def waitForPrograms(self, daemon: Daemon, count: int) -> None:
-        """
-        Wait until so many programs run.
-        """
+        """Wait until so many programs run."""
         eventually(lambda: len(programs(daemon.process.pid)) == count, daemon.log)
 
     def assertServed(self, client: socket.socket) -> None:
-        """
-        A client is served.
-        """
+        """A client is served."""
         client.sendall(b"x")
         self.assertEqual(client.recv(1), b"x")
 
     def assertClosed(self, client: socket.socket) -> None:
-        """
-        A client is turned away.
-        """
+        """A client is turned away."""
         self.assertEqual(readAll(client), b"")
 
     def test_children(self) -> None:
@@ -240,9 +224,7 @@ class LimitsTests(ServingTestCase):
             self.assertEqual(readAll(self.client()), b"421 busy\r\n")
 
     def test_lineGoesBefore(self) -> None:
-        """
-        What the line says goes before the command line, a limit of 0 as well.
-        """
+        """What the line says goes before the command line, a limit of 0 as well."""
         conf = self.conf("nowait.0/0/0/0")
         options = ("-c1", "-C1", "-s1", "-R1")
         with self.daemon(conf, self.port, options=options):
@@ -286,9 +268,7 @@ class AgainTests(ServingTestCase):
     WAYS = (("--launch", "forkserver"), ("--launch", "direct"), ("--warm",))
 
     def served(self, port: int, said: bytes = b"") -> bytes:
-        """
-        What a client is told by a program that reads nothing.
-        """
+        """What a client is told by a program that reads nothing."""
         with socket.create_connection((ONE, port), 30) as client:
             client.sendall(said)
             try:
@@ -314,9 +294,7 @@ class AgainTests(ServingTestCase):
                     self.assertEqual(found, [b"hello\n"] * self.CLIENTS, options)
 
     def test_together(self) -> None:
-        """
-        So are as many clients of one address at a time as may be.
-        """
+        """So are as many clients of one address at a time as may be."""
         for options in self.WAYS:
             port = freePort()
             conf = f"{port} stream tcp nowait///4 - /bin/echo echo hello\n"
@@ -328,9 +306,7 @@ class AgainTests(ServingTestCase):
             self.assertEqual(found, [b"hello\n"] * self.CLIENTS, options)
 
     def test_datagrams(self) -> None:
-        """
-        So are datagrams, each of which is sent when the one before was answered.
-        """
+        """So are datagrams, each of which is sent when the one before was answered."""
         for options in self.WAYS[:2]:
             port = freePort()
             conf = f"{port} dgram udp nowait///1 - /bin/cat cat\n"
@@ -339,9 +315,7 @@ class AgainTests(ServingTestCase):
                     self.assertEqual(ask(port, b"%d" % number), b"%d" % number)
 
     def test_internal(self) -> None:
-        """
-        So are clients of an internal service, and of one behind tcpmux.
-        """
+        """So are clients of an internal service, and of one behind tcpmux."""
         internal, mux = freePort(), freePort()
         conf = (
             f"{internal} stream tcp nowait///1 - internal daytime\n"
@@ -405,9 +379,7 @@ for host in sys.argv[2:]:
 
 
 class NetworkTests(ServingTestCase):
-    """
-    Clients with many addresses of IPv6, in a network namespace that has them.
-    """
+    """Clients with many addresses of IPv6, in a network namespace that has them."""
 
     if not users.ROOT:
         skip = "only root can make a network namespace"
@@ -451,9 +423,7 @@ class NetworkTests(ServingTestCase):
         self.assertEqual(self.served(*hosts), [True, False, True, False])
 
     def test_address(self) -> None:
-        """
-        With a prefix of 128 bits, each address counts by itself.
-        """
+        """With a prefix of 128 bits, each address counts by itself."""
         first, second = self.SAME
         served = self.served(
             first, second, first, options=("--per-source-prefix", "32/128")

@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-The log, as an operator and as a machine reads it.
-"""
+"""The log, as an operator and as a machine reads it."""
 
 from __future__ import annotations
 
@@ -20,14 +18,10 @@ _LINE = re.compile(r"\[inetdtw#(\w+)\] (.*)")
 
 
 class LogTestCase(ServingTestCase):
-    """
-    Have a service that fails, and one that does not.
-    """
+    """Have a service that fails, and one that does not."""
 
     def setUp(self) -> None:
-        """
-        Write the file.
-        """
+        """Write the file."""
         super().setUp()
         self.good, self.bad = freePort(), freePort()
         self.file = self.write(
@@ -37,9 +31,7 @@ class LogTestCase(ServingTestCase):
         )
 
     def lines(self, *options: str) -> str:
-        """
-        What is logged when both were used, the bad one more often than it may.
-        """
+        """What is logged when both were used, the bad one more often than it may."""
         argv = inetd("-fe", *options, self.file)
         with Daemon(argv, ports=(self.good, self.bad)) as daemon:
             talk(self.good, b"")
@@ -53,9 +45,7 @@ class LogTestCase(ServingTestCase):
             return daemon.log()
 
     def isIdle(self, daemon: Daemon) -> bool:
-        """
-        Whether the daemon says that no program runs.
-        """
+        """Whether the daemon says that no program runs."""
         seen = daemon.log().count(" running=")
         daemon.process.send_signal(signal.SIGUSR2)
         daemon.waitForLog(" running=", seen + 2)
@@ -63,20 +53,14 @@ class LogTestCase(ServingTestCase):
 
 
 class TextTests(LogTestCase):
-    """
-    Tests for C{--log-level} and C{--log-addresses}.
-    """
+    """Tests for C{--log-level} and C{--log-addresses}."""
 
     def words(self, *options: str) -> set[str]:
-        """
-        The first words of all lines of the superserver.
-        """
+        """The first words of all lines of the superserver."""
         return {text.split()[0] for _, text in _LINE.findall(self.lines(*options))}
 
     def test_levels(self) -> None:
-        """
-        Each level has more than the one before; the state is told to who asks.
-        """
+        """Each level has more than the one before; the state is told to who asks."""
         error = {"state"}
         warn = {*error, "end", "refuse", "pause"}
         notice = {*warn, "listen", "reload"}
@@ -110,9 +94,7 @@ class TextTests(LogTestCase):
         self.assertIn("reload - peer=- kept=2 ", found["reload"])
 
     def test_addresses(self) -> None:
-        """
-        Addresses of clients can be cut or left out, on every line (item 97).
-        """
+        """Addresses of clients can be cut or left out, on every line (item 97)."""
         full = self.lines("-l")
         self.assertIn("peer=127.0.0.1:", full)
         prefix = self.lines("-l", "--log-addresses", "prefix")
@@ -123,9 +105,7 @@ class TextTests(LogTestCase):
             self.assertNotIn("127.0.0.1", text)
 
     def test_state(self) -> None:
-        """
-        USR2 has the state of every service logged, with why it takes no clients.
-        """
+        """USR2 has the state of every service logged, with why it takes no clients."""
         text = self.lines()
         self.assertIn(
             f"state {self.good}/tcp address=0.0.0.0:{self.good} started=1 "
@@ -139,9 +119,7 @@ class TextTests(LogTestCase):
         )
 
     def test_twistd(self) -> None:
-        """
-        C{twistd inetd} has the same options.
-        """
+        """C{twistd inetd} has the same options."""
         options = ("--log-level", "info", "--log-addresses", "none")
         argv = twistd("inetd", *options, self.file)
         with Daemon(argv, ports=(self.good, self.bad)) as daemon:
@@ -151,20 +129,14 @@ class TextTests(LogTestCase):
 
 
 class JSONTests(LogTestCase):
-    """
-    Tests for C{--log-format json}.
-    """
+    """Tests for C{--log-format json}."""
 
     def parsed(self, text: str) -> list[dict[str, Any]]:
-        """
-        Every line as an object.
-        """
+        """Every line as an object."""
         return [json.loads(line) for line in text.splitlines()]
 
     def test_lines(self) -> None:
-        """
-        Every line is JSON, with the values of each kind in members.
-        """
+        """Every line is JSON, with the values of each kind in members."""
         events = self.parsed(self.lines("-l", "--log-format", "json"))
         (end,) = (each for each in events if each.get("status") == 3)
         self.assertEqual((end["event"], end["service"]), ("end", f"{self.bad}/tcp"))
@@ -174,9 +146,7 @@ class JSONTests(LogTestCase):
         self.assertIn("log", {each["event"] for each in events})
 
     def test_twistd(self) -> None:
-        """
-        C{twistd} takes the observer by its name.
-        """
+        """C{twistd} takes the observer by its name."""
         argv = twistd(
             "--logger", "inetdtw.log.observers.standardOutput", "inetd", self.file
         )
@@ -186,9 +156,7 @@ class JSONTests(LogTestCase):
 
 
 class InternalTests(ServingTestCase):
-    """
-    Tests for the lines of services that the daemon itself provides.
-    """
+    """Tests for the lines of services that the daemon itself provides."""
 
     def test_reflector(self) -> None:
         """

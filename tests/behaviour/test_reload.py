@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Reloads, while clients come and go.
-"""
+"""Reloads, while clients come and go."""
 
 from __future__ import annotations
 
@@ -58,14 +56,10 @@ while client.recv(1):
 
 
 class LoadTests(ServingTestCase):
-    """
-    Reloads under load.
-    """
+    """Reloads under load."""
 
     def setUp(self) -> None:
-        """
-        Have ports and programs.
-        """
+        """Have ports and programs."""
         super().setUp()
         self.same, self.changed, self.either, self.patient, self.added = (
             freePort() for _ in range(5)
@@ -77,9 +71,7 @@ class LoadTests(ServingTestCase):
     def conf(
         self, arguments: str = "", wait: str = "nowait", added: bool = False
     ) -> str:
-        """
-        The file, with what may change of it.
-        """
+        """The file, with what may change of it."""
         lines = [
             f"{self.same} stream tcp nowait - /bin/cat cat",
             f"{self.changed} stream tcp nowait/100 - /bin/cat cat{arguments}",
@@ -106,9 +98,7 @@ class LoadTests(ServingTestCase):
             yield "back", self.conf()
 
     def hangUps(self, daemon: Daemon, done: threading.Event) -> None:
-        """
-        Change the file and send the signal, again and again.
-        """
+        """Change the file and send the signal, again and again."""
         versions = self.versions()
         while not done.is_set():
             name, text = next(versions)
@@ -134,9 +124,7 @@ class LoadTests(ServingTestCase):
         return "" if received == sent else f"{port}: {len(received)} of {len(sent)}"
 
     def say(self, client: socket.socket) -> int:
-        """
-        The process id of the patient program that serves a client.
-        """
+        """The process id of the patient program that serves a client."""
         client.sendall(b"?")
         return int(client.recv(100))
 
@@ -177,9 +165,7 @@ class LoadTests(ServingTestCase):
             self.settled(daemon)
 
     def settled(self, daemon: Daemon) -> None:
-        """
-        See that what the file said last holds, and that nothing else was logged.
-        """
+        """See that what the file said last holds, and that nothing else was logged."""
         seen = daemon.log().count("] reload ")
         self.write("inetd.conf", self.conf(added=True))
         daemon.process.send_signal(signal.SIGHUP)
@@ -197,9 +183,7 @@ class LoadTests(ServingTestCase):
 
 
 class ReloadTests(ServingTestCase):
-    """
-    Reloads, one at a time.
-    """
+    """Reloads, one at a time."""
 
     def reload(self, daemon: Daemon, text: str, name: str = "inetd.conf") -> str:
         """

@@ -45,14 +45,10 @@ _NO_USE = (
 
 
 class SignalsTestCase(ServingTestCase):
-    """
-    Have a service, a UNIX socket and a pid file.
-    """
+    """Have a service, a UNIX socket and a pid file."""
 
     def setUp(self) -> None:
-        """
-        Write the file.
-        """
+        """Write the file."""
         super().setUp()
         self.port, self.pidFile = freePort(), self.path("inetd.pid")
         self.socket = self.path("socket")
@@ -63,9 +59,7 @@ class SignalsTestCase(ServingTestCase):
         )
 
     def start(self, argv: Sequence[str]) -> Daemon:
-        """
-        Start a daemon, which serves.
-        """
+        """Start a daemon, which serves."""
         daemon = Daemon(argv, ports=(self.port,))
         daemon.start()
         self.addCleanup(daemon.stop)
@@ -74,16 +68,12 @@ class SignalsTestCase(ServingTestCase):
         return daemon
 
     def inetd(self) -> Daemon:
-        """
-        Start an C{inetd}.
-        """
+        """Start an C{inetd}."""
         return self.start(inetd("-fe", "-p", self.pidFile, self.file))
 
 
 class SentTests(SignalsTestCase):
-    """
-    Signals that are sent to a daemon that serves.
-    """
+    """Signals that are sent to a daemon that serves."""
 
     def test_noUse(self) -> None:
         """
@@ -113,9 +103,7 @@ class SentTests(SignalsTestCase):
             self.assertEqual([each for each in left if os.path.exists(each)], [])
 
     def test_ending(self) -> None:
-        """
-        A daemon that ends is not killed by a signal that it listened to before.
-        """
+        """A daemon that ends is not killed by a signal that it listened to before."""
         daemon = self.inetd()
         # Its fork servers do not end at once.
         daemon.process.send_signal(signal.SIGTERM)
@@ -126,9 +114,7 @@ class SentTests(SignalsTestCase):
         self.assertFalse(os.path.exists(self.pidFile))
 
     def test_again(self) -> None:
-        """
-        A signal that asks for an end has no effect on a daemon that ends already.
-        """
+        """A signal that asks for an end has no effect on a daemon that ends already."""
         for first in (signal.SIGTERM, signal.SIGQUIT):
             daemon = self.inetd()
             for number in (first, *(signal.SIGTERM, signal.SIGINT) * 50):
@@ -138,9 +124,7 @@ class SentTests(SignalsTestCase):
             self.assertNotIn("Traceback", daemon.log())
 
     def test_twistd(self) -> None:
-        """
-        So it is with C{twistd inetd}.
-        """
+        """So it is with C{twistd inetd}."""
         argv = [each for each in twistd() if each != "--pidfile="]
         daemon = self.start([*argv, "--pidfile", self.pidFile, "inetd", self.file])
         daemon.process.send_signal(signal.SIGUSR1)
@@ -152,9 +136,7 @@ class SentTests(SignalsTestCase):
 
 
 class InheritedTests(SignalsTestCase):
-    """
-    Signals that are ignored or blocked in the process that starts the daemon.
-    """
+    """Signals that are ignored or blocked in the process that starts the daemon."""
 
     def test_inherited(self) -> None:
         """
@@ -199,9 +181,7 @@ class InheritedTests(SignalsTestCase):
             self.assertFalse(os.path.exists(self.pidFile))
 
     def test_background(self) -> None:
-        """
-        So it is in the background.
-        """
+        """So it is in the background."""
         starts = self.write("starts.py", _STARTS)
         command = inetd("-p", self.pidFile, self.file)
         for how in ("ignored", "blocked"):

@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-RFC 1078, as clients see it.
-"""
+"""RFC 1078, as clients see it."""
 
 from __future__ import annotations
 
@@ -14,14 +12,10 @@ from tests.support.serving import ServingTestCase
 
 
 class TcpmuxTests(ServingTestCase):
-    """
-    Tests for tcpmux and what is behind it (item 90).
-    """
+    """Tests for tcpmux and what is behind it (item 90)."""
 
     def setUp(self) -> None:
-        """
-        Have a port.
-        """
+        """Have a port."""
         super().setUp()
         self.port = freePort()
         self.conf = (
@@ -43,9 +37,7 @@ class TcpmuxTests(ServingTestCase):
             self.assertEqual(talk(self.port, b"upper\r\nabc"), b"+Go\r\nABC")
 
     def test_slowly(self) -> None:
-        """
-        A name that comes byte by byte is a name.
-        """
+        """A name that comes byte by byte is a name."""
         with self.daemon(self.conf, self.port):
             client = self.connect(self.port)
             for byte in b"upper\r\n":
@@ -66,17 +58,13 @@ class TcpmuxTests(ServingTestCase):
             self.assertEqual(answer, b"-Error reading service name\r\n")
 
     def test_silent(self) -> None:
-        """
-        Who says nothing is told so after ten seconds.
-        """
+        """Who says nothing is told so after ten seconds."""
         with self.daemon(self.conf, self.port):
             client = self.connect(self.port)
             self.assertEqual(client.recv(100), b"-Error reading service name\r\n")
 
     def test_reload(self) -> None:
-        """
-        Services come and go behind it with the file; its socket stays.
-        """
+        """Services come and go behind it with the file; its socket stays."""
         with self.daemon(self.conf, self.port) as daemon:
             conf = self.conf.replace("tcpmux/cat", "tcpmux/dog")
             self.write("inetd.conf", conf.replace("A-Z", "0-9"))
@@ -88,9 +76,7 @@ class TcpmuxTests(ServingTestCase):
             self.assertEqual(talk(self.port, b"upper\r\nabc"), b"+Go\r\n012")
 
     def test_wait(self) -> None:
-        """
-        When as many programs run as may, the next client waits for its turn.
-        """
+        """When as many programs run as may, the next client waits for its turn."""
         conf = self.conf.replace("nowait - /bin/cat", "nowait/1 - /bin/cat")
         with self.daemon(conf, self.port) as daemon:
             first = self.connect(self.port)

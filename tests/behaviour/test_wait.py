@@ -89,9 +89,7 @@ os._exit(0)
 
 
 class LoggedTestCase(ServingTestCase):
-    """
-    Serve one service, with every start and end in the log.
-    """
+    """Serve one service, with every start and end in the log."""
 
     def serve(self, launch: str, keys: str, *more: str) -> Daemon:
         """
@@ -106,9 +104,7 @@ class LoggedTestCase(ServingTestCase):
         return self.daemon(line + "".join(more), self.port, options=["-l"])
 
     def lines(self, daemon: Daemon, word: str) -> list[str]:
-        """
-        The lines of the log that begin with a word, about the one service.
-        """
+        """The lines of the log that begin with a word, about the one service."""
         return [line for line in daemon.log().splitlines() if f"] {word} it " in line]
 
     def started(self, daemon: Daemon, count: int = 0) -> list[int]:
@@ -124,21 +120,15 @@ class LoggedTestCase(ServingTestCase):
 
 
 class StreamWaitTests(LoggedTestCase):
-    """
-    C{stream tcp wait}.
-    """
+    """C{stream tcp wait}."""
 
     def keys(self) -> str:
-        """
-        The definition of a service that accepts by itself.
-        """
+        """The definition of a service that accepts by itself."""
         path = self.program("accept", _ACCEPT)
         return f"protocol = tcp, wait = yes, exec = {path}"
 
     def say(self, word: str) -> str:
-        """
-        Be a client that sends a word, and return what it is told.
-        """
+        """Be a client that sends a word, and return what it is told."""
         return talk(self.port, f"{word}\n".encode()).decode()
 
     def test_socket(self) -> None:
@@ -171,9 +161,7 @@ class StreamWaitTests(LoggedTestCase):
                 self.assertEqual(self.started(daemon, 1), [pid])
 
     def test_killed(self) -> None:
-        """
-        When the program is killed, a client that waits is served by the next one.
-        """
+        """When the program is killed, a client that waits is served by the next one."""
         for launch in LAUNCHES:
             with self.serve(launch, self.keys()) as daemon:
                 first = self.connect(self.port)
@@ -248,14 +236,10 @@ class StreamWaitTests(LoggedTestCase):
 
 
 class DatagramWaitTests(LoggedTestCase):
-    """
-    C{dgram udp wait}.
-    """
+    """C{dgram udp wait}."""
 
     def keys(self) -> str:
-        """
-        The definition of a service that receives by itself.
-        """
+        """The definition of a service that receives by itself."""
         path = self.program("receive", _RECEIVE)
         return f"protocol = udp, wait = yes, exec = {path}"
 
@@ -274,9 +258,7 @@ class DatagramWaitTests(LoggedTestCase):
             self.assertEqual(told, expected)
 
     def test_oneAtATime(self) -> None:
-        """
-        Datagrams that come at once are all for one program.
-        """
+        """Datagrams that come at once are all for one program."""
         for launch in LAUNCHES:
             with self.serve(launch, self.keys()) as daemon:
                 client = self.datagrams()
@@ -304,9 +286,7 @@ class DatagramWaitTests(LoggedTestCase):
                 self.assertEqual(self.started(daemon, 2), [int(first), int(second)])
 
     def test_neverReads(self) -> None:
-        """
-        A datagram that no program takes is thrown away, and makes no loop.
-        """
+        """A datagram that no program takes is thrown away, and makes no loop."""
         other = freePort()
         for launch in LAUNCHES:
             keys = "protocol = udp, wait = yes, exec = /bin/true"
@@ -327,9 +307,7 @@ class DatagramWaitTests(LoggedTestCase):
                 self.assertLessEqual(len(self.started(daemon)), 15)
 
     def test_sameAgain(self) -> None:
-        """
-        Datagrams that are all alike, and each taken, are none that was left.
-        """
+        """Datagrams that are all alike, and each taken, are none that was left."""
         for launch in LAUNCHES:
             path = self.program("one", _RECEIVE.replace("while", "if"))
             keys = f"protocol = udp, wait = yes, exec = {path}"
@@ -343,14 +321,10 @@ class DatagramWaitTests(LoggedTestCase):
 
 
 class DatagramNowaitTests(LoggedTestCase):
-    """
-    C{dgram udp nowait}.
-    """
+    """C{dgram udp nowait}."""
 
     def keys(self, text: str, *arguments: str) -> str:
-        """
-        The definition of a service that is served by this program.
-        """
+        """The definition of a service that is served by this program."""
         path = self.program("program", text)
         args = " ".join(("program", *arguments))
         return f"protocol = udp, wait = no, exec = {path}, args = {args}"
@@ -369,17 +343,13 @@ class DatagramNowaitTests(LoggedTestCase):
             self.assertEqual(told, expected)
 
     def test_print(self) -> None:
-        """
-        What a program prints, however often, is one answer.
-        """
+        """What a program prints, however often, is one answer."""
         for launch in LAUNCHES:
             with self.serve(launch, self.keys(_PRINTS)):
                 self.assertEqual(ask(self.port, b"she"), b"who asks?\nshe asks\n")
 
     def test_unchanged(self) -> None:
-        """
-        Programs that know nothing of sockets serve datagrams of every size.
-        """
+        """Programs that know nothing of sockets serve datagrams of every size."""
         for launch in LAUNCHES:
             keys = "protocol = udp, wait = no, exec = /bin/cat"
             with self.serve(launch, keys):
@@ -390,18 +360,14 @@ class DatagramNowaitTests(LoggedTestCase):
                 self.assertEqual(ask(self.port, b"x" * 60000).strip(), b"60000")
 
     def test_empty(self) -> None:
-        """
-        A datagram with nothing in it gets a program as well.
-        """
+        """A datagram with nothing in it gets a program as well."""
         for launch in LAUNCHES:
             keys = "protocol = udp, wait = no, exec = /usr/bin/wc, args = wc -c"
             with self.serve(launch, keys):
                 self.assertEqual(ask(self.port, b"").strip(), b"0")
 
     def test_peers(self) -> None:
-        """
-        Three clients at once have three programs, and each gets its own answer.
-        """
+        """Three clients at once have three programs, and each gets its own answer."""
         for launch in LAUNCHES:
             free = self.path(f"go-{launch}")
             with self.serve(launch, self.keys(_HELD, free)) as daemon:
@@ -445,9 +411,7 @@ class DatagramNowaitTests(LoggedTestCase):
         eventually(lambda: descriptors(pids) <= before, daemon.log)
 
     def test_silent(self) -> None:
-        """
-        A program that says nothing sends nothing, not even an empty datagram.
-        """
+        """A program that says nothing sends nothing, not even an empty datagram."""
         for launch in LAUNCHES:
             path = self.program("silent", "import sys\nsys.stdin.read()\n")
             keys = f"protocol = udp, wait = no, exec = {path}"
@@ -473,9 +437,7 @@ class DatagramNowaitTests(LoggedTestCase):
                     self.assertEqual(client.recvfrom(100), (b"who?", (host, self.port)))
 
     def test_ipv6(self) -> None:
-        """
-        It serves IPv6, and both families with C{udp46}.
-        """
+        """It serves IPv6, and both families with C{udp46}."""
         for launch in LAUNCHES:
             for protocol, hosts in ("udp6", ["::1"]), ("udp46", ["::1", "127.0.0.1"]):
                 keys = f"protocol = {protocol}, wait = no, exec = /bin/cat"
@@ -490,9 +452,7 @@ class DatagramNowaitTests(LoggedTestCase):
         test_ipv6.skip = "no IPv6"  # type: ignore[attr-defined]
 
     def test_manyDatagrams(self) -> None:
-        """
-        Of 100 datagrams at once every one is answered, and nothing is left.
-        """
+        """Of 100 datagrams at once every one is answered, and nothing is left."""
         for launch in LAUNCHES:
             keys = "protocol = udp, wait = no, exec = /bin/cat"
             with self.serve(launch, keys) as daemon:
@@ -506,16 +466,12 @@ class DatagramNowaitTests(LoggedTestCase):
 
 
 class AlpineTests(LoggedTestCase):
-    """
-    The same sockets, when root runs the daemon and C{alpine} the programs.
-    """
+    """The same sockets, when root runs the daemon and C{alpine} the programs."""
 
     skip = None if users.ROOT else users.NOT_ROOT
 
     def test_all(self) -> None:
-        """
-        Her programs have the sockets of all kinds of services.
-        """
+        """Her programs have the sockets of all kinds of services."""
         users.alpine()
         accept = self.program("accept", _ACCEPT)
         receive = self.program("receive", _RECEIVE)

@@ -30,72 +30,54 @@ _COMMAND = "/usr/local/bin/inetd"
 
 
 class ContribTestCase(ServingTestCase):
-    """
-    A test of some of the files.
-    """
+    """A test of some of the files."""
 
     #: The tools that it needs.
     tools: tuple[str, ...] = ()
 
     def setUp(self) -> None:
-        """
-        Have the tools.
-        """
+        """Have the tools."""
         super().setUp()
         missing = [tool for tool in self.tools if shutil.which(tool) is None]
         if missing:
             self.skipTest(f"there is no {', '.join(missing)}")
 
     def source(self, *names: str) -> str:
-        """
-        The path of a file.
-        """
+        """The path of a file."""
         return os.path.join(world.checkout(), "contrib", *names)
 
     def text(self, *names: str) -> str:
-        """
-        What is in a file.
-        """
+        """What is in a file."""
         with open(self.source(*names), encoding="utf-8") as file:
             return file.read()
 
     def command(self) -> str:
-        """
-        The C{inetd} command, as a program.
-        """
+        """The C{inetd} command, as a program."""
         python, option, code = inetd()
         text = f'#!/bin/sh\nexec {python} {option} "{code}" "$@"\n'
         return self.write("inetd", text, 0o755)
 
     def well(self, *argv: str) -> str:
-        """
-        What a tool prints that has nothing to complain of.
-        """
+        """What a tool prints that has nothing to complain of."""
         done = run(argv)
         said = done.stdout + done.stderr
         self.assertEqual(done.returncode, 0, said)
         return said
 
     def taken(self, *arguments: str) -> Options:
-        """
-        What C{inetd} makes of a command line, without the command.
-        """
+        """What C{inetd} makes of a command line, without the command."""
         options = Options()
         options.parseOptions(list(arguments))
         return options
 
 
 class SystemdTests(ContribTestCase):
-    """
-    C{contrib/systemd}.
-    """
+    """C{contrib/systemd}."""
 
     tools = ("systemd-analyze",)
 
     def units(self) -> list[str]:
-        """
-        Copies of the units, with a command that is there.
-        """
+        """Copies of the units, with a command that is there."""
         command, names = self.command(), sorted(os.listdir(self.source("systemd")))
         return [
             self.write(name, self.text("systemd", name).replace(_COMMAND, command))
@@ -103,25 +85,19 @@ class SystemdTests(ContribTestCase):
         ]
 
     def test_verified(self) -> None:
-        """
-        systemd has nothing to say against the units, which belong together.
-        """
+        """Systemd has nothing to say against the units, which belong together."""
         units = self.units()
         self.assertEqual(len(units), 3)
         self.assertEqual(self.well("systemd-analyze", "verify", "--man=no", *units), "")
 
     def test_wrong(self) -> None:
-        """
-        It would if a directive were misspelt.
-        """
+        """It would if a directive were misspelt."""
         unit = self.write("a.service", "[Service]\nExecStart=/bin/true\nWatchdog=3\n")
         done = run(["systemd-analyze", "verify", "--man=no", unit])
         self.assertIn("Watchdog", done.stderr)
 
     def test_confined(self) -> None:
-        """
-        The service without privileges is exposed to next to nothing.
-        """
+        """The service without privileges is exposed to next to nothing."""
         (unit,) = (each for each in self.units() if "unprivileged.service" in each)
         most = "--threshold=20"  # of 100
         self.well("systemd-analyze", "security", "--offline=true", most, unit)
@@ -140,16 +116,12 @@ class SystemdTests(ContribTestCase):
 
 
 class ScriptTests(ContribTestCase):
-    """
-    What is a shell's.
-    """
+    """What is a shell's."""
 
     tools = ("shellcheck", "openrc-run")
 
     def test_shell(self) -> None:
-        """
-        A POSIX shell takes the scripts, in which shellcheck finds nothing.
-        """
+        """A POSIX shell takes the scripts, in which shellcheck finds nothing."""
         scripts = [
             self.source(*names)
             for names in (
@@ -165,9 +137,7 @@ class ScriptTests(ContribTestCase):
             self.assertTrue(os.access(script, os.X_OK), script)
 
     def test_openrc(self) -> None:
-        """
-        OpenRC reads its script, and knows what it can do.
-        """
+        """OpenRC reads its script, and knows what it can do."""
         said = self.well("openrc-run", self.source("openrc", "inetd"), "describe")
         for word in ("Internet superserver", "checkconfig:", "reload:", "state:"):
             self.assertIn(word, said)
@@ -190,16 +160,12 @@ class ScriptTests(ContribTestCase):
 
 
 class SupervisedTests(ContribTestCase):
-    """
-    The service directories, run by the supervisors that they are for.
-    """
+    """The service directories, run by the supervisors that they are for."""
 
     tools = ("runsv", "sv", "s6-supervise", "s6-svc")
 
     def supervised(self, kind: str, supervisor: str, port: int) -> Daemon:
-        """
-        Run the superserver under a supervisor.
-        """
+        """Run the superserver under a supervisor."""
         self.command()
         self.service = self.path(kind)
         shutil.copytree(
@@ -236,27 +202,19 @@ class SupervisedTests(ContribTestCase):
             daemon.waitForLog(f"close {port}/tcp")
 
     def test_runit(self) -> None:
-        """
-        runit runs it.
-        """
+        """Runit runs it."""
         self.check("runit", "runsv", "sv", "hup")
 
     def test_s6(self) -> None:
-        """
-        s6 runs it.
-        """
+        """s6 runs it."""
         self.check("s6", "s6-supervise", "s6-svc", "-h")
 
 
 class LaunchdTests(ContribTestCase):
-    """
-    C{contrib/launchd}.
-    """
+    """C{contrib/launchd}."""
 
     def test_plist(self) -> None:
-        """
-        It is a property list, with a command line that inetd takes.
-        """
+        """It is a property list, with a command line that inetd takes."""
         with open(self.source("launchd", "inetdtw.plist"), "rb") as file:
             found = plistlib.load(file)
         self.assertEqual(found["Label"], "inetdtw")
@@ -268,14 +226,10 @@ class LaunchdTests(ContribTestCase):
 
 
 class ContainerTests(ContribTestCase):
-    """
-    C{contrib/container}.
-    """
+    """C{contrib/container}."""
 
     def test_containerfile(self) -> None:
-        """
-        Docker's instructions are read; what they start logs to standard output.
-        """
+        """Docker's instructions are read; what they start logs to standard output."""
         text = self.text("container", "Containerfile")
         parser = DockerfileParser(fileobj=io.BytesIO(text.encode()), env_replace=False)
         found = {
@@ -296,9 +250,7 @@ class ContainerTests(ContribTestCase):
             self.assertTrue(os.path.exists(os.path.join(world.checkout(), source)))
 
     def copied(self, parser: DockerfileParser) -> Iterator[str]:
-        """
-        The files of the checkout that are copied, but for the wheel.
-        """
+        """The files of the checkout that are copied, but for the wheel."""
         for each in parser.structure:
             if each["instruction"] == "COPY" and "*" not in each["value"]:
                 yield each["value"].split()[0]
@@ -317,9 +269,7 @@ class ContainerTests(ContribTestCase):
         self.assertEqual(sorted(exposed), sorted(served))
 
     def test_compose(self) -> None:
-        """
-        podman-compose reads the compose file, and finds what it names.
-        """
+        """podman-compose reads the compose file, and finds what it names."""
         self.write("podman", "#!/bin/sh\necho podman version 4.3.1\n", 0o755)
         file = self.source("container", "compose.yaml")
         compose = "import sys; from podman_compose import main; sys.exit(main())"

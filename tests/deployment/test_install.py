@@ -45,14 +45,10 @@ _TWISTD = ("twistd", "-n", "--pidfile=", "inetd", *_CONF)
 
 
 class InstallTests(SynchronousTestCase):
-    """
-    The commands of each kind of installation.
-    """
+    """The commands of each kind of installation."""
 
     def setUp(self) -> None:
-        """
-        Have an environment with Twisted, and without the package.
-        """
+        """Have an environment with Twisted, and without the package."""
         self.installation = Installation(self)
         self.conf = FilePath(self.installation.checkout).descendant(
             ["etc", "inetd.conf"]
@@ -101,9 +97,7 @@ class InstallTests(SynchronousTestCase):
         self.assertServes(ports, *_TWISTD, PYTHONPATH=".")
 
     def test_editable(self) -> None:
-        """
-        After C{pip install -e .}, C{twistd inetd} is ours.
-        """
+        """After C{pip install -e .}, C{twistd inetd} is ours."""
         self.installation.pip("install", "--editable", ".")
         self.assertServes(self.replacePorts(), *_TWISTD)
 
@@ -135,9 +129,7 @@ class InstallTests(SynchronousTestCase):
 
 
 class DistributionTests(SynchronousTestCase):
-    """
-    The files that are published.
-    """
+    """The files that are published."""
 
     def test_wheel(self) -> None:
         """

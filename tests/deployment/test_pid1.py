@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-The daemon as process 1, as in a container: in a PID namespace of its own.
-"""
+"""The daemon as process 1, as in a container: in a PID namespace of its own."""
 
 from __future__ import annotations
 
@@ -43,9 +41,7 @@ _LEAVES = "(setsid sleep 0.1 >/dev/null 2>&1 </dev/null &); exit 7"
 
 
 class FirstTestCase(ServingTestCase):
-    """
-    A test of a daemon that is process 1.
-    """
+    """A test of a daemon that is process 1."""
 
     if not users.ROOT:
         skip = "only root can make a PID namespace"
@@ -74,23 +70,17 @@ class FirstTestCase(ServingTestCase):
         return daemon
 
     def end(self, pid: int, daemon: Daemon) -> None:
-        """
-        Have process 1 end: unshare(1) does not while it is there.
-        """
+        """Have process 1 end: unshare(1) does not while it is there."""
         if daemon.process.poll() is None:
             os.kill(pid, signal.SIGTERM)
 
     def zombies(self) -> list[int]:
-        """
-        The children of process 1 that have ended and that it has not waited for.
-        """
+        """The children of process 1 that have ended and that it has not waited for."""
         return [child for child in childrenOf(self.pid) if stat(child)[0] == "Z"]
 
 
 class OrphanTests(FirstTestCase):
-    """
-    Processes whose parents have ended.
-    """
+    """Processes whose parents have ended."""
 
     def test_reaped(self) -> None:
         """
@@ -128,17 +118,13 @@ class OrphanTests(FirstTestCase):
         self.assertNotIn("Traceback", daemon.log())
 
     def sleepers(self) -> list[int]:
-        """
-        What programs have left behind and has not ended.
-        """
+        """What programs have left behind and has not ended."""
         mine = set(forkServers(self.pid))
         return [child for child in childrenOf(self.pid) if child not in mine]
 
 
 class PidFileTests(FirstTestCase):
-    """
-    The pid file of a container that is started again.
-    """
+    """The pid file of a container that is started again."""
 
     def test_left(self) -> None:
         """
@@ -153,14 +139,10 @@ class PidFileTests(FirstTestCase):
 
 
 class SignalsTests(FirstTestCase):
-    """
-    Signals that process 1 has no use for, or that ask it to end.
-    """
+    """Signals that process 1 has no use for, or that ask it to end."""
 
     def test_signals(self) -> None:
-        """
-        The former draw a line and do nothing, the latter end it in order.
-        """
+        """The former draw a line and do nothing, the latter end it in order."""
         port = freePort()
         pidFile = self.path("inetd.pid")
         conf = f"{port} stream tcp nowait - /bin/cat cat\n"
@@ -175,9 +157,7 @@ class SignalsTests(FirstTestCase):
 
 
 class ProbeTests(FirstTestCase):
-    """
-    The health of a container.
-    """
+    """The health of a container."""
 
     def test_health(self) -> None:
         """
@@ -197,16 +177,12 @@ class ProbeTests(FirstTestCase):
             self.assertEqual(self.health(control), 1)
 
     def health(self, control: str) -> int:
-        """
-        What the probe ends with, in the daemon's namespaces if there is one.
-        """
+        """What the probe ends with, in the daemon's namespaces if there is one."""
         return run(inetd("health", "--control", control)).returncode
 
 
 class SignalTests(FirstTestCase):
-    """
-    Signals, and how it ends.
-    """
+    """Signals, and how it ends."""
 
     def test_signals(self) -> None:
         """
@@ -252,9 +228,7 @@ class SignalTests(FirstTestCase):
         return bool(int(fields["SigCgt"], 16) & 1 << (signal.SIGTERM - 1))
 
     def test_nothingToServe(self) -> None:
-        """
-        It ends with a status that says so if it has nothing to serve.
-        """
+        """It ends with a status that says so if it has nothing to serve."""
         done = run([*_FIRST, *inetd("-f", "-e", self.path("missing"))])
         self.assertEqual(done.returncode, 1)
         self.assertIn("missing", done.stderr)
@@ -274,14 +248,10 @@ sys.stdin.read()
 
 
 class ContainerTests(ServingTestCase):
-    """
-    What else a container wants.
-    """
+    """What else a container wants."""
 
     def test_streams(self) -> None:
-        """
-        With --stdout the log is on standard output, with -e on standard error.
-        """
+        """With --stdout the log is on standard output, with -e on standard error."""
         path = self.write(
             "inetd.conf", "127.0.0.1:0 stream tcp nowait - /bin/cat cat\n"
         )

@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Twisted has an C{inetd} command too: both of its runners have to pick ours.
-"""
+"""Twisted has an C{inetd} command too: both of its runners have to pick ours."""
 
 from __future__ import annotations
 
@@ -23,21 +21,15 @@ from tests.support.world import checkout
 
 
 class PluginTests(SynchronousTestCase):
-    """
-    The plugin that declares the C{inetd} command.
-    """
+    """The plugin that declares the C{inetd} command."""
 
     def test_interfaces(self) -> None:
-        """
-        It is a plugin that makes a service.
-        """
+        """It is a plugin that makes a service."""
         verifyObject(IPlugin, twisted_inetdtw.inetd)
         verifyObject(IServiceMaker, twisted_inetdtw.inetd)
 
     def test_attributes(self) -> None:
-        """
-        It is called C{inetd}, and has what L{inetdtw.cli.plugin} makes.
-        """
+        """It is called C{inetd}, and has what L{inetdtw.cli.plugin} makes."""
         maker = twisted_inetdtw.inetd
         self.assertEqual(maker.tapname, "inetd")
         self.assertEqual(maker.module, "inetdtw.tap")
@@ -54,9 +46,7 @@ class PluginTests(SynchronousTestCase):
         self.assertEqual({"inetd": 1}[name], 1)
 
     def test_order(self) -> None:
-        """
-        Sorted in any order with other commands, it comes just before its equal.
-        """
+        """Sorted in any order with other commands, it comes just before its equal."""
         name = twisted_inetdtw.inetd.tapname
         for names in permutations([name, "inetd", "conch", "inet", "web"]):
             ordered = sorted(names)
@@ -65,20 +55,14 @@ class PluginTests(SynchronousTestCase):
 
 
 class RunnerTests(SynchronousTestCase):
-    """
-    What Twisted's runners do with two commands of one name.
-    """
+    """What Twisted's runners do with two commands of one name."""
 
     def setUp(self) -> None:
-        """
-        Have a file that the command can read.
-        """
+        """Have a file that the command can read."""
         self.arguments = ["inetd", "--conf", f"{checkout()}/etc/inetd.conf"]
 
     def test_twistd(self) -> None:
-        """
-        C{twistd inetd} is ours.
-        """
+        """C{twistd inetd} is ours."""
         config = ServerOptions()
         config.parseOptions(self.arguments)
         self.assertEqual(config.subCommand, "inetd")
@@ -86,9 +70,7 @@ class RunnerTests(SynchronousTestCase):
         self.assertIs(config.loadedPlugins["inetd"], twisted_inetdtw.inetd)
 
     def test_twist(self) -> None:
-        """
-        C{twist inetd} is ours.
-        """
+        """C{twist inetd} is ours."""
         config = TwistOptions()
         config.parseOptions(self.arguments)
         self.assertEqual(config.subCommand, "inetd")
@@ -96,9 +78,7 @@ class RunnerTests(SynchronousTestCase):
         self.assertIs(config.plugins["inetd"], twisted_inetdtw.inetd)
 
     def test_help(self) -> None:
-        """
-        C{twistd --help} lists the command once, with our description.
-        """
+        """C{twistd --help} lists the command once, with our description."""
         listed = str(ServerOptions())
         self.assertEqual(listed.count("\n    inetd "), 1)
         self.assertIn("An inetd(8) super-server.", listed)

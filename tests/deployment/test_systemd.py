@@ -53,14 +53,10 @@ _PRIVATE = ("LISTEN_", "NOTIFY_SOCKET", "WATCHDOG_")
 
 
 class StrangeDescriptorsTests(ServingTestCase):
-    """
-    Descriptors in C{LISTEN_FDS} that no service can have.
-    """
+    """Descriptors in C{LISTEN_FDS} that no service can have."""
 
     def strange(self) -> list[socket.socket | int]:
-        """
-        Sockets of other families and kinds, and what is no socket.
-        """
+        """Sockets of other families and kinds, and what is no socket."""
         found: list[socket.socket | int] = []
         for family, kind in (
             ("AF_NETLINK", socket.SOCK_RAW),
@@ -108,14 +104,10 @@ class StrangeDescriptorsTests(ServingTestCase):
 
 
 class GoneDirectoryTests(ServingTestCase):
-    """
-    A working directory that was removed.
-    """
+    """A working directory that was removed."""
 
     def gone(self, *argv: str) -> list[str]:
-        """
-        A command line that runs another one in such a directory.
-        """
+        """A command line that runs another one in such a directory."""
         gone = self.path("gone")
         os.mkdir(gone)
         script = 'cd "$1" && rmdir "$1" && shift && exec "$@"'
@@ -151,9 +143,7 @@ class GoneDirectoryTests(ServingTestCase):
             self.assertEqual((done.returncode, done.stderr), (0, ""))
 
     def test_relative(self) -> None:
-        """
-        What is relative is refused in a line, and nothing is made elsewhere.
-        """
+        """What is relative is refused in a line, and nothing is made elsewhere."""
         conf = self.write("inetd.conf", "7 stream tcp nowait - /bin/true\n")
         for words in (
             ("-f", "-e", "inetd.conf"),
@@ -172,14 +162,10 @@ class GoneDirectoryTests(ServingTestCase):
 
 
 class NotificationTests(ServingTestCase):
-    """
-    C{NOTIFY_SOCKET} and C{WATCHDOG_USEC}.
-    """
+    """C{NOTIFY_SOCKET} and C{WATCHDOG_USEC}."""
 
     def setUp(self) -> None:
-        """
-        Listen as a supervisor does.
-        """
+        """Listen as a supervisor does."""
         super().setUp()
         self.supervisor = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.addCleanup(self.supervisor.close)
@@ -234,17 +220,13 @@ class NotificationTests(ServingTestCase):
 
 
 class SocketActivateTests(ServingTestCase):
-    """
-    systemd-socket-activate(1).
-    """
+    """systemd-socket-activate(1)."""
 
     if shutil.which("systemd-socket-activate") is None:
         skip = "there is no systemd-socket-activate"
 
     def activated(self, port: int, conf: str, *before: str) -> Daemon:
-        """
-        The daemon, started by the first client of a port.
-        """
+        """The daemon, started by the first client of a port."""
         path = self.write("inetd.conf", conf)
         activate = ["systemd-socket-activate", "-l", f"127.0.0.1:{port}"]
         kept = [f"--setenv={name}={environment()[name]}" for name in ("PYTHONPATH",)]
@@ -252,9 +234,7 @@ class SocketActivateTests(ServingTestCase):
         return Daemon([*activate, *kept, *command], ports=[port])
 
     def test_serves(self) -> None:
-        """
-        It is started by the first client, who is served, and so are those after.
-        """
+        """It is started by the first client, who is served, and so are those after."""
         port = freePort()
         line = f"127.0.0.1:{port} stream tcp nowait - /bin/cat cat\n"
         with self.activated(port, line) as daemon:
@@ -264,9 +244,7 @@ class SocketActivateTests(ServingTestCase):
             self.assertNotIn("unused", daemon.log())
 
     def test_privilegedPort(self) -> None:
-        """
-        Somebody who is not root serves a port below 1024.
-        """
+        """Somebody who is not root serves a port below 1024."""
         user = users.alpine()
         port = random.choice([p for p in range(600, 1024) if not portIsTaken(p)])
         line = f"127.0.0.1:{port} stream tcp nowait - /usr/bin/id id -u\n"
@@ -279,14 +257,10 @@ class SocketActivateTests(ServingTestCase):
 
 
 class HolderTests(ServingTestCase):
-    """
-    Somebody who holds the sockets while the daemon is started again.
-    """
+    """Somebody who holds the sockets while the daemon is started again."""
 
     def setUp(self) -> None:
-        """
-        Make the sockets.
-        """
+        """Make the sockets."""
         super().setUp()
         self.sockets: list[socket.socket] = []
         self.port = self.hold(socket.AF_INET, ("127.0.0.1", 0))[1]
@@ -304,9 +278,7 @@ class HolderTests(ServingTestCase):
         )
 
     def hold(self, family: int, where: Any, kind: int = socket.SOCK_STREAM) -> Any:
-        """
-        Make a socket, and say where it is.
-        """
+        """Make a socket, and say where it is."""
         sock = socket.socket(family, kind)
         self.addCleanup(sock.close)
         self.sockets.append(sock)
@@ -316,9 +288,7 @@ class HolderTests(ServingTestCase):
         return sock.getsockname()
 
     def started(self) -> Daemon:
-        """
-        A daemon that was given the sockets, and serves them.
-        """
+        """A daemon that was given the sockets, and serves them."""
         path = self.write("inetd.conf", self.conf)
         fds = [sock.fileno() for sock in self.sockets]
         numbers = ",".join(map(str, fds))
@@ -331,24 +301,18 @@ class HolderTests(ServingTestCase):
         return daemon
 
     def ended(self, daemon: Daemon) -> None:
-        """
-        Have a daemon end, and what it has started go on.
-        """
+        """Have a daemon end, and what it has started go on."""
         daemon.process.terminate()
         daemon.process.wait(DEADLINE)
 
     def asked(self) -> bytes:
-        """
-        What the service for datagrams says.
-        """
+        """What the service for datagrams says."""
         client = self.datagrams()
         client.sendto(b"one two three", ("127.0.0.1", self.udp))
         return client.recv(100).strip()
 
     def overUnix(self) -> bytes:
-        """
-        What the service on a UNIX socket says.
-        """
+        """What the service on a UNIX socket says."""
         with socket.socket(socket.AF_UNIX) as client:
             client.settimeout(DEADLINE)
             client.connect(self.unix)
@@ -384,9 +348,7 @@ class HolderTests(ServingTestCase):
         self.assertNotIn("Traceback", daemon.log())
 
     def without(self, daemon: Daemon) -> None:
-        """
-        Take a service out of the configuration and put it back.
-        """
+        """Take a service out of the configuration and put it back."""
         lines = self.conf.splitlines(keepends=True)
         self.write("inetd.conf", "".join(lines[1:]))
         os.kill(daemon.process.pid, signal.SIGHUP)

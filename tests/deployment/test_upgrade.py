@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-An upgrade in place, of the package or of Python, while the daemon runs.
-"""
+"""An upgrade in place, of the package or of Python, while the daemon runs."""
 
 from __future__ import annotations
 
@@ -23,14 +21,10 @@ IDENTITY = "import os\nprint(os.getresuid(), os.getresgid())\n"
 
 
 class UpgradeTestCase(ServingTestCase):
-    """
-    A daemon whose installation may be replaced.
-    """
+    """A daemon whose installation may be replaced."""
 
     def setUp(self) -> None:
-        """
-        Install it, and write a program that says who it is.
-        """
+        """Install it, and write a program that says who it is."""
         super().setUp()
         self.installed = Upgraded(self)
         self.port = freePort()
@@ -41,16 +35,12 @@ class UpgradeTestCase(ServingTestCase):
         self.wanted = f"{(uid,) * 3} {(gid,) * 3}\n".encode()
 
     def definition(self, port: int, *keys: str) -> str:
-        """
-        A service that says who it is.
-        """
+        """A service that says who it is."""
         first = f"{port} on protocol = tcp, wait = no, user = {nameOf(self.user)}"
         return ", ".join((first, f"exec = {self.said}", *keys)) + ";\n"
 
     def start(self) -> Daemon:
-        """
-        Serve, and see that the user is right.
-        """
+        """Serve, and see that the user is right."""
         conf = self.write("inetd.conf", self.definition(self.port))
         daemon = self.installed.daemon(conf, self.port, options=["-l"])
         self.addCleanup(daemon.stop)
@@ -59,9 +49,7 @@ class UpgradeTestCase(ServingTestCase):
         return daemon
 
     def killHelpers(self, daemon: Daemon) -> None:
-        """
-        Kill all fork servers, and wait until the daemon knows of that.
-        """
+        """Kill all fork servers, and wait until the daemon knows of that."""
         died = daemon.log().count("event=died")
         helpers = forkServers(daemon.process.pid)
         self.assertNotEqual(helpers, [])
@@ -71,14 +59,10 @@ class UpgradeTestCase(ServingTestCase):
 
 
 class PackageTests(UpgradeTestCase):
-    """
-    The files of the package are replaced.
-    """
+    """The files of the package are replaced."""
 
     def check(self, daemon: Daemon) -> None:
-        """
-        See that helpers are still started, also for a new context, and as whom.
-        """
+        """See that helpers are still started, also for a new context, and as whom."""
         self.killHelpers(daemon)
         other = freePort()
         more = self.definition(other, "umask = 077", f"directory = {self.folder}")
@@ -104,9 +88,7 @@ class PackageTests(UpgradeTestCase):
         self.check(daemon)
 
     def test_broken(self) -> None:
-        """
-        So it does when nothing that is there now can be run.
-        """
+        """So it does when nothing that is there now can be run."""
         daemon = self.start()
         changes = {"from __future__ import annotations": "raise SystemExit('new')"}
         self.assertGreater(self.installed.replace(changes), 50)
@@ -114,9 +96,7 @@ class PackageTests(UpgradeTestCase):
 
 
 class InterpreterTests(UpgradeTestCase):
-    """
-    The interpreter is replaced.
-    """
+    """The interpreter is replaced."""
 
     def lost(self, daemon: Daemon, reason: str) -> None:
         """
@@ -135,16 +115,12 @@ class InterpreterTests(UpgradeTestCase):
         )
 
     def start(self) -> Daemon:
-        """
-        Remember the interpreter.
-        """
+        """Remember the interpreter."""
         self.before = os.readlink(self.installed.python)
         return super().start()
 
     def test_gone(self) -> None:
-        """
-        Where the interpreter is gone, the log says so.
-        """
+        """Where the interpreter is gone, the log says so."""
         daemon = self.start()
         self.installed.relink(None)
         # What older Twisted says has bytes.
@@ -152,9 +128,7 @@ class InterpreterTests(UpgradeTestCase):
         self.lost(daemon, f"No such file or directory: b?'{python}'")
 
     def test_another(self) -> None:
-        """
-        An interpreter of another version runs no code of this one's.
-        """
+        """An interpreter of another version runs no code of this one's."""
         mine = "{}.{}".format(*sys.version_info[:2])
         others = [path for version, path in pythons().items() if version != mine]
         if not others:
@@ -165,14 +139,10 @@ class InterpreterTests(UpgradeTestCase):
 
 
 class WarmTests(UpgradeTestCase):
-    """
-    The files of the package are replaced under a warm service.
-    """
+    """The files of the package are replaced under a warm service."""
 
     def definition(self, port: int, *keys: str) -> str:
-        """
-        A warm service that says who it is.
-        """
+        """A warm service that says who it is."""
         return super().definition(port, *keys, "warm = yes")
 
     def check(self, changes: dict[str, str]) -> None:
@@ -201,7 +171,5 @@ class WarmTests(UpgradeTestCase):
         self.check({f'"{key}"': f'"other_{key}"' for key in keys})
 
     def test_broken(self) -> None:
-        """
-        So they are when nothing that is there now can be run.
-        """
+        """So they are when nothing that is there now can be run."""
         self.check({"from __future__ import annotations": "raise SystemExit('new')"})

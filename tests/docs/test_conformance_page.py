@@ -24,9 +24,7 @@ NUMBERS = [*range(1, 91), 96, 97, 100]
 
 
 def items() -> list[tuple[int | None, str]]:
-    """
-    The items of the page, each with its number and its text.
-    """
+    """The items of the page, each with its number and its text."""
     with open(_PAGE, encoding="utf-8") as page:
         text = page.read()
     parts = _ITEM.split(text)[1:]
@@ -35,9 +33,7 @@ def items() -> list[tuple[int | None, str]]:
 
 
 def isThere(name: str) -> bool:
-    """
-    Whether there is a test of this name.
-    """
+    """Whether there is a test of this name."""
     try:
         return callable(namedAny(name))
     except (AttributeError, ModuleNotFoundError):
@@ -45,21 +41,15 @@ def isThere(name: str) -> bool:
 
 
 class PageTests(SynchronousTestCase):
-    """
-    Tests for the table.
-    """
+    """Tests for the table."""
 
     def test_numbers(self) -> None:
-        """
-        Every item is there once, in order.
-        """
+        """Every item is there once, in order."""
         numbers = [number for number, _ in items() if number is not None]
         self.assertEqual(numbers, NUMBERS)
 
     def test_tests(self) -> None:
-        """
-        Every item names the tests that show it, and there are such tests.
-        """
+        """Every item names the tests that show it, and there are such tests."""
         for number, text in items():
             if "Shown by" in text:
                 continue

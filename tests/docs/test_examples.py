@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for the programs in C{examples/}, each started as an inetd would start it.
-"""
+"""Tests for the programs in C{examples/}, each started as an inetd would start it."""
 
 from __future__ import annotations
 
@@ -37,14 +35,10 @@ TIMEOUT = 30.0
 
 
 class ProgramTestCase(SynchronousTestCase):
-    """
-    Start a program on a socket and talk to it.
-    """
+    """Start a program on a socket and talk to it."""
 
     def keep(self, sock: socket) -> socket:
-        """
-        Have a socket closed at the end of the test.
-        """
+        """Have a socket closed at the end of the test."""
         self.addCleanup(sock.close)
         return sock
 
@@ -83,23 +77,17 @@ class ProgramTestCase(SynchronousTestCase):
         return process
 
     def assertSucceeds(self, process: subprocess.Popen[bytes]) -> None:
-        """
-        Check that a process ends by itself, with status 0.
-        """
+        """Check that a process ends by itself, with status 0."""
         self.assertEqual(process.wait(TIMEOUT), 0)
 
     def temporary(self) -> Path:
-        """
-        Make a directory whose path is absolute, since a child's cwd is C{/}.
-        """
+        """Make a directory whose path is absolute, since a child's cwd is C{/}."""
         path = Path(self.mktemp()).absolute()
         path.mkdir()
         return path
 
     def compile(self, name: str) -> Path:
-        """
-        Compile an example in C, in which a warning is an error.
-        """
+        """Compile an example in C, in which a warning is an error."""
         program = self.temporary() / name
         flags = ["-std=c99", "-Wall", "-Wextra", "-Werror"]
         source = EXAMPLES / f"{name}.c"
@@ -108,16 +96,12 @@ class ProgramTestCase(SynchronousTestCase):
 
 
 class ConnectionTestCase(ProgramTestCase):
-    """
-    Start a program as a C{stream tcp nowait} service.
-    """
+    """Start a program as a C{stream tcp nowait} service."""
 
     def connect(
         self, program: Path, environment: Mapping[str, str] | None = None
     ) -> socket:
-        """
-        Start a program on one end of a TCP connection and return the other.
-        """
+        """Start a program on one end of a TCP connection and return the other."""
         server = self.keep(create_server(("127.0.0.1", 0)))
         client = self.keep(create_connection(server.getsockname(), TIMEOUT))
         with server.accept()[0] as connection:
@@ -131,9 +115,7 @@ class ConnectionTestCase(ProgramTestCase):
         text: bytes,
         environment: Mapping[str, str] | None = None,
     ) -> bytes:
-        """
-        Send a program a text and the half close, and return all that it says.
-        """
+        """Send a program a text and the half close, and return all that it says."""
         client = self.connect(program, environment)
         client.sendall(text)
         client.shutdown(SHUT_WR)
@@ -142,27 +124,21 @@ class ConnectionTestCase(ProgramTestCase):
 
 
 class DatagramTestCase(ProgramTestCase):
-    """
-    Start a program as a C{dgram udp wait} service.
-    """
+    """Start a program as a C{dgram udp wait} service."""
 
     def setUp(self) -> None:
         self.service = self.keep(socket(AF_INET, SOCK_DGRAM))
         self.service.bind(("127.0.0.1", 0))
 
     def client(self) -> socket:
-        """
-        Return a socket that is connected to the service's.
-        """
+        """Return a socket that is connected to the service's."""
         client = self.keep(socket(AF_INET, SOCK_DGRAM))
         client.settimeout(TIMEOUT)
         client.connect(self.service.getsockname())
         return client
 
     def assertAnswersInUpperCase(self, program: Path) -> None:
-        """
-        Check that every run of a program answers one datagram of the queue.
-        """
+        """Check that every run of a program answers one datagram of the queue."""
         first, second = self.client(), self.client()
         first.send(b"wEjLu\nUikO\n")
         second.send(b"\xff\0z")
@@ -173,29 +149,21 @@ class DatagramTestCase(ProgramTestCase):
 
 
 class LowerTests(ConnectionTestCase):
-    """
-    Tests for C{lower.py}.
-    """
+    """Tests for C{lower.py}."""
 
     program = EXAMPLES / "lower.py"
 
     def test_halfClose(self) -> None:
-        """
-        It sends each line back in lower case and ends at the client's half close.
-        """
+        """It sends each line back in lower case and ends at the client's half close."""
         answer = self.converse(self.program, b"wEjLu\nUikO\n")
         self.assertEqual(answer, b"wejlu\nuiko\n")
 
     def test_unterminatedLine(self) -> None:
-        """
-        It answers a last line without a newline, and adds none.
-        """
+        """It answers a last line without a newline, and adds none."""
         self.assertEqual(self.converse(self.program, b"wEjLu"), b"wejlu")
 
     def test_everyLineAtOnce(self) -> None:
-        """
-        It answers a line while the client keeps its connection open.
-        """
+        """It answers a line while the client keeps its connection open."""
         client = self.connect(self.program)
         with client.makefile("rb") as answer:
             for text in b"wEjLu\n", b"UikO\n":
@@ -203,46 +171,34 @@ class LowerTests(ConnectionTestCase):
                 self.assertEqual(answer.readline(), text.lower())
 
     def test_garbage(self) -> None:
-        """
-        It passes on the bytes that are no text, and carriage returns.
-        """
+        """It passes on the bytes that are no text, and carriage returns."""
         text = b"A\xff\0\xc3\xed\xa0\x80B\r\nC\rD\n"
         strict = {"PYTHONIOENCODING": "utf-8:strict"}
         self.assertEqual(self.converse(self.program, text, strict), text.lower())
 
     def test_locale(self) -> None:
-        """
-        It takes text for UTF-8 in whatever locale the daemon runs.
-        """
+        """It takes text for UTF-8 in whatever locale the daemon runs."""
         latin1 = {"LC_ALL": "C", "PYTHONIOENCODING": "latin-1"}
         answer = self.converse(self.program, "ÄÉ\n".encode(), latin1)
         self.assertEqual(answer, "äé\n".encode())
 
 
 class LowerInShellTests(ConnectionTestCase):
-    """
-    Tests for C{lower.sh}.
-    """
+    """Tests for C{lower.sh}."""
 
     def test_halfClose(self) -> None:
-        """
-        It sends a text back in lower case and ends at the client's half close.
-        """
+        """It sends a text back in lower case and ends at the client's half close."""
         answer = self.converse(EXAMPLES / "lower.sh", b"wEjLu\nUikO\n")
         self.assertEqual(answer, b"wejlu\nuiko\n")
 
 
 class WhoAmITests(ConnectionTestCase):
-    """
-    Tests for C{whoami.c}.
-    """
+    """Tests for C{whoami.c}."""
 
     skip = None if shutil.which("cc") else "There is no C compiler."
 
     def test_addresses(self) -> None:
-        """
-        It names both ends of the connection, then sends back what it is sent.
-        """
+        """It names both ends of the connection, then sends back what it is sent."""
         client = self.connect(self.compile("whoami"))
         peer, me = client.getsockname()[1], client.getpeername()[1]
         client.sendall(b"hello\n")
@@ -256,9 +212,7 @@ class WhoAmITests(ConnectionTestCase):
 
 
 class UDPClientTests(DatagramTestCase):
-    """
-    Tests for C{udpclient.py}.
-    """
+    """Tests for C{udpclient.py}."""
 
     program = EXAMPLES / "udpclient.py"
     row = ("2024-04-13", "GS.US", 450.3)
@@ -271,25 +225,19 @@ class UDPClientTests(DatagramTestCase):
     def send(
         self, datagram: bytes, stderr: int | None = None
     ) -> subprocess.Popen[bytes]:
-        """
-        Send a datagram, then start the program.
-        """
+        """Send a datagram, then start the program."""
         self.client().send(datagram)
         environment = {"TS_DATABASE": str(self.database)}
         return self.start(self.program, self.service, environment, stderr=stderr)
 
     def assertRows(self, *rows: tuple[str, str, float]) -> None:
-        """
-        Check what is in the database, in the order of time and name.
-        """
+        """Check what is in the database, in the order of time and name."""
         with closing(sqlite3.connect(self.database)) as database:
             found = database.execute("SELECT * FROM ts ORDER BY time, name")
             self.assertEqual(found.fetchall(), list(rows))
 
     def test_rows(self) -> None:
-        """
-        It stores every line of one datagram, and of the next one in its next run.
-        """
+        """It stores every line of one datagram, and of the next one in its next run."""
         self.assertSucceeds(self.send(self.line + b"2024-04-13,JPM.US,182.79"))
         self.assertSucceeds(self.send(b"2024-04-15,GS.US,4e2\n"))
         self.assertRows(
@@ -297,9 +245,7 @@ class UDPClientTests(DatagramTestCase):
         )
 
     def test_sameKey(self) -> None:
-        """
-        A row replaces the one that has the same time and name.
-        """
+        """A row replaces the one that has the same time and name."""
         self.assertSucceeds(self.send(b"2024-04-13,GS.US,1\n"))
         self.assertSucceeds(self.send(self.line))
         self.assertRows(self.row)
@@ -313,9 +259,7 @@ class UDPClientTests(DatagramTestCase):
         self.assertRows(self.row)
 
     def test_malformedLineReported(self) -> None:
-        """
-        It reports a malformed line where file descriptor 2 can take it.
-        """
+        """It reports a malformed line where file descriptor 2 can take it."""
         with TemporaryFile() as log:
             process = self.send(b"nonsense\xff\n" + self.line, log.fileno())
             self.assertSucceeds(process)
@@ -324,9 +268,7 @@ class UDPClientTests(DatagramTestCase):
         self.assertRows(self.row)
 
     def test_databaseInUse(self) -> None:
-        """
-        It waits while another process has the database locked.
-        """
+        """It waits while another process has the database locked."""
         with closing(sqlite3.connect(self.database)) as other:
             other.execute("BEGIN EXCLUSIVE")
             process = self.send(self.line)
@@ -336,9 +278,7 @@ class UDPClientTests(DatagramTestCase):
         self.assertRows(self.row)
 
     def test_besideTheScript(self) -> None:
-        """
-        Without C{TS_DATABASE} the database is C{ts.sqlite} beside the script.
-        """
+        """Without C{TS_DATABASE} the database is C{ts.sqlite} beside the script."""
         self.program = Path(shutil.copy(self.program, self.temporary()))
         self.client().send(self.line)
         process = self.start(self.program, self.service, {"TS_DATABASE": ""})
@@ -348,40 +288,28 @@ class UDPClientTests(DatagramTestCase):
 
 
 class UDPClient2Tests(DatagramTestCase):
-    """
-    Tests for C{udpclient2.py}.
-    """
+    """Tests for C{udpclient2.py}."""
 
     def test_reply(self) -> None:
-        """
-        Each run answers one datagram, to its sender and in upper case.
-        """
+        """Each run answers one datagram, to its sender and in upper case."""
         self.assertAnswersInUpperCase(EXAMPLES / "udpclient2.py")
 
 
 class UpperTests(DatagramTestCase):
-    """
-    Tests for C{upper.c}.
-    """
+    """Tests for C{upper.c}."""
 
     skip = None if shutil.which("cc") else "There is no C compiler."
 
     def test_reply(self) -> None:
-        """
-        Each run answers one datagram, to its sender and in upper case.
-        """
+        """Each run answers one datagram, to its sender and in upper case."""
         self.assertAnswersInUpperCase(self.compile("upper"))
 
 
 class CountTests(ProgramTestCase):
-    """
-    Tests for C{count.py}, started as a C{dgram udp nowait} service.
-    """
+    """Tests for C{count.py}, started as a C{dgram udp nowait} service."""
 
     def test_reply(self) -> None:
-        """
-        It answers with the lines, words and bytes, in one datagram.
-        """
+        """It answers with the lines, words and bytes, in one datagram."""
         client, service = map(self.keep, socketpair(AF_UNIX, SOCK_SEQPACKET))
         client.settimeout(TIMEOUT)
         client.send(b"one two\nthr\xff\n")

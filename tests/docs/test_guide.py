@@ -57,9 +57,7 @@ _WITHOUT = ("conformance.rst", "faults.rst")
 
 
 def _commands(block: Block) -> Iterator[tuple[str, str]]:
-    """
-    The commands of a block, and what each of them prints.
-    """
+    """The commands of a block, and what each of them prints."""
     command, shown = "", ""
     for line in block.text.splitlines():
         if line.startswith("> "):
@@ -75,16 +73,12 @@ def _commands(block: Block) -> Iterator[tuple[str, str]]:
 
 
 def _bare(line: str) -> str:
-    """
-    A command without its prompt.
-    """
+    """A command without its prompt."""
     return line[2:] if line.startswith("$ ") else line
 
 
 def _pages() -> dict[str, str]:
-    """
-    The paths of all pages, by their names.
-    """
+    """The paths of all pages, by their names."""
     folder = os.path.join(_DOCS, "guide")
     names = sorted(name for name in os.listdir(folder) if name.endswith(".rst"))
     return {name[:-4]: os.path.join(folder, name) for name in names}
@@ -96,9 +90,7 @@ class PageTests(ServingTestCase):
     """
 
     def perform(self, name: str) -> None:
-        """
-        Do what a page says.
-        """
+        """Do what a page says."""
         page = guide.read(_pages()[name])
         if "as-root" in page.marks and not users.ROOT:
             self.skipTest(users.NOT_ROOT)
@@ -121,9 +113,7 @@ class PageTests(ServingTestCase):
             self.terminal.stop()
 
     def do(self, block: Block) -> None:
-        """
-        Do what a block says.
-        """
+        """Do what a block says."""
         if "not-run" in block.marks:
             return
         if block.name:
@@ -140,9 +130,7 @@ class PageTests(ServingTestCase):
                 self.terminal.waitForLog(line, self.again)
 
     def check(self, block: Block) -> None:
-        """
-        C{--check} says of a configuration what the page says of it.
-        """
+        """C{--check} says of a configuration what the page says of it."""
         name = block.name or ".checked.conf"
         self.terminal.write(name, block.text)
         status, said = self.terminal.run(f"inetd --check {name}")
@@ -151,9 +139,7 @@ class PageTests(ServingTestCase):
         )
 
     def converse(self, block: Block) -> None:
-        """
-        Run commands, and compare what they print.
-        """
+        """Run commands, and compare what they print."""
         commands = list(_commands(block))
         for number, (command, shown) in enumerate(commands, 1):
             fails = "fails" in block.marks and number == len(commands)
@@ -176,9 +162,7 @@ class PageTests(ServingTestCase):
 
 
 def _netcat() -> str | None:
-    """
-    Why there is no nc(1) here that can close its sending half, if so.
-    """
+    """Why there is no nc(1) here that can close its sending half, if so."""
     if shutil.which("nc") is None:
         return "nc is not installed"
     told = subprocess.run(["nc", "-h"], capture_output=True, check=False)
@@ -186,9 +170,7 @@ def _netcat() -> str | None:
 
 
 def _addTests() -> None:
-    """
-    Give each page a test.
-    """
+    """Give each page a test."""
     for name in _pages():
 
         def test(self: PageTests, name: str = name) -> None:
@@ -203,14 +185,10 @@ _addTests()
 
 
 class WholeTests(ServingTestCase):
-    """
-    What holds for all pages together.
-    """
+    """What holds for all pages together."""
 
     def pages(self) -> list[Page]:
-        """
-        All pages.
-        """
+        """All pages."""
         return [guide.read(path) for path in _pages().values()]
 
     def test_notRun(self) -> None:
@@ -231,9 +209,7 @@ class WholeTests(ServingTestCase):
                 self.assertLessEqual(len(found), _FEW, page.path)
 
     def test_files(self) -> None:
-        """
-        Every file of a page has a name, and is used by another block.
-        """
+        """Every file of a page has a name, and is used by another block."""
         for page in self.pages():
             for block in page.blocks:
                 if block.language in ("console", "text", "inetd") and not block.name:
@@ -248,18 +224,14 @@ class WholeTests(ServingTestCase):
                 self.assertTrue(used, f"{block.place}: {block.name} is not used")
 
     def test_everyPage(self) -> None:
-        """
-        Every page has something to do, and something that is seen.
-        """
+        """Every page has something to do, and something that is seen."""
         for page in self.pages():
             said = os.path.basename(page.path) in _WITHOUT
             self.assertTrue(page.blocks or said, f"{page.path} has no block")
 
 
 class WatchedTests(SynchronousTestCase):
-    """
-    The session of C{inetd status --watch}, which is of a daemon under load.
-    """
+    """The session of C{inetd status --watch}, which is of a daemon under load."""
 
     def parts(self, screen: str) -> list[str]:
         """
@@ -277,9 +249,7 @@ class WatchedTests(SynchronousTestCase):
         return [re.sub(r"\d+", "0", " ".join(line.split())) for line in said]
 
     def test_session(self) -> None:
-        """
-        It is what its script shows.
-        """
+        """It is what its script shows."""
         page = guide.read(_pages()["operating"])
         (shown,) = (each.text for each in page.blocks if "not-run" in each.marks)
         command, _, screen = shown.partition("\n")
@@ -299,14 +269,10 @@ class WatchedTests(SynchronousTestCase):
 
 
 class ManualTests(ServingTestCase):
-    """
-    The configurations of the man pages.
-    """
+    """The configurations of the man pages."""
 
     def test_examples(self) -> None:
-        """
-        C{--check} finds nothing wrong with them.
-        """
+        """C{--check} finds nothing wrong with them."""
         folder = os.path.join(_DOCS, "man")
         found = 0
         for name in sorted(os.listdir(folder)):

@@ -37,17 +37,13 @@ _FISH = os.path.join(_SHARE, "fish", "vendor_completions.d", "inetd.fish")
 
 
 def _read(*names: str) -> str:
-    """
-    The text of a shipped file.
-    """
+    """The text of a shipped file."""
     with open(os.path.join(_SHARE, *names), encoding="utf-8") as file:
         return file.read()
 
 
 def _plain(roff: str) -> str:
-    """
-    What a man page says, without its fonts and its line ends.
-    """
+    """What a man page says, without its fonts and its line ends."""
     text = re.sub(r"\\f[BIRP]", "", roff).replace(r"\-", "-").replace(r"\(aq", "'")
     text = re.sub(
         r"^\.B ", "", text.replace(r"\&", "").replace(r"\%", ""), flags=re.MULTILINE
@@ -57,9 +53,7 @@ def _plain(roff: str) -> str:
 
 
 class ManPageTests(SynchronousTestCase):
-    """
-    The man pages that are shipped.
-    """
+    """The man pages that are shipped."""
 
     def test_options(self) -> None:
         """
@@ -82,9 +76,7 @@ class ManPageTests(SynchronousTestCase):
         self.assertEqual(said - known - others, set())
 
     def test_commands(self) -> None:
-        """
-        inetd(8) has every command, and every option of each, before the signals.
-        """
+        """inetd(8) has every command, and every option of each, before the signals."""
         roff = _read("man", "man8", "inetd.8")
         commands = _plain(roff.partition(".SH COMMANDS")[2].partition(".SH SIGNALS")[0])
         for name, command in COMMANDS.items():
@@ -109,9 +101,7 @@ class ManPageTests(SynchronousTestCase):
             self.assertIn(" ".join(about.split()), text)
 
     def test_noVersion(self) -> None:
-        """
-        They do not change with the version, which is said in one place only.
-        """
+        """They do not change with the version, which is said in one place only."""
         for section, name in (("8", "inetd"), ("5", "inetd.conf")):
             text = _read("man", f"man{section}", f"{name}.{section}")
             self.assertNotIn(__version__, text)
@@ -120,9 +110,7 @@ class ManPageTests(SynchronousTestCase):
             )
 
     def test_formatted(self) -> None:
-        """
-        man(1) shows them, and complains of nothing.
-        """
+        """man(1) shows them, and complains of nothing."""
         for section, name in (("8", "inetd"), ("5", "inetd.conf")):
             path = os.path.join(_SHARE, "man", f"man{section}", f"{name}.{section}")
             env = environment(MANWIDTH="80", LC_ALL="C.UTF-8")
@@ -135,9 +123,7 @@ class ManPageTests(SynchronousTestCase):
 
 
 class ReferenceTests(SynchronousTestCase):
-    """
-    The API pages, and what the guide says of them.
-    """
+    """The API pages, and what the guide says of them."""
 
     def test_public(self) -> None:
         """
@@ -155,14 +141,10 @@ class ReferenceTests(SynchronousTestCase):
 
 
 class CompletionTests(SynchronousTestCase):
-    """
-    What shells complete.
-    """
+    """What shells complete."""
 
     def generator(self) -> Any:
-        """
-        What makes the files.
-        """
+        """What makes the files."""
         path = os.path.join(world.checkout(), "docs", "completions.py")
         spec = importlib.util.spec_from_file_location("completions", path)
         assert spec is not None and spec.loader is not None
@@ -172,18 +154,14 @@ class CompletionTests(SynchronousTestCase):
         return module
 
     def test_made(self) -> None:
-        """
-        The files are what is made of the options.
-        """
+        """The files are what is made of the options."""
         texts = self.generator().texts()
         self.assertEqual(len(texts), 2)
         for name, text in texts.items():
             self.assertEqual(_read(name), text, "run docs/completions.py")
 
     def complete(self, *words: str) -> set[str]:
-        """
-        What bash offers for the last of some words.
-        """
+        """What bash offers for the last of some words."""
         script = (
             'source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _inetd; '
             'printf "%s\\n" "${COMPREPLY[@]}"'
@@ -193,9 +171,7 @@ class CompletionTests(SynchronousTestCase):
         return set(done.stdout.split())
 
     def test_bash(self) -> None:
-        """
-        bash offers all options, and the values of those that take one of a few.
-        """
+        """Bash offers all options, and the values of those that take one of a few."""
         long = {option.name for option in optionsOf(Options()) if len(option.name) > 1}
         self.assertEqual(self.complete("inetd", "--"), {f"--{name}" for name in long})
         self.assertIn("-q", self.complete("inetd", "-"))
@@ -208,7 +184,7 @@ class CompletionTests(SynchronousTestCase):
 
     def test_commands(self) -> None:
         """
-        bash and fish offer the commands as the first word, and their options then.
+        Bash and fish offer the commands as the first word, and their options then.
         """
         self.assertEqual(self.complete("inetd", "re"), {"reload", "resume"})
         offered = self.complete("inetd", "status", "--")
@@ -225,9 +201,7 @@ class CompletionTests(SynchronousTestCase):
         self.assertIn("-n '__fish_seen_subcommand_from drain' -s w -l wait ", text)
 
     def test_typed(self) -> None:
-        """
-        In a terminal, Tab completes an option, its value, and the name of a file.
-        """
+        """In a terminal, Tab completes an option, its value, and the name of a file."""
         with _Typed(["/bin/bash", "--norc", "-i"]) as typed:
             typed.write(f"PS1='ready '; source {_BASH}; cd {world.checkout()}/etc\n")
             typed.waitFor("ready ")
@@ -235,9 +209,7 @@ class CompletionTests(SynchronousTestCase):
             typed.waitFor("inetd --launch direct inetd.conf ")
 
     def test_fish(self) -> None:
-        """
-        fish is told every option that has a long name.
-        """
+        """Fish is told every option that has a long name."""
         with open(_FISH, encoding="utf-8") as file:
             lines = file.read().splitlines()
         for option in optionsOf(Options()):
@@ -250,9 +222,7 @@ class CompletionTests(SynchronousTestCase):
                 )
 
     def test_zsh(self) -> None:
-        """
-        zsh, which asks C{twistd}, is told every option of C{twistd inetd}.
-        """
+        """zsh, which asks C{twistd}, is told every option of C{twistd inetd}."""
         code = (
             "import sys; sys.argv[0] = 'twistd'; from twisted.scripts.twistd import run"
         )
@@ -265,18 +235,14 @@ class CompletionTests(SynchronousTestCase):
 
 
 class _Typed:
-    """
-    A program in a terminal.
-    """
+    """A program in a terminal."""
 
     def __init__(self, argv: list[str]) -> None:
         self._argv = argv
         self._seen = ""
 
     def __enter__(self) -> _Typed:
-        """
-        Start it.
-        """
+        """Start it."""
         self._terminal, end = pty.openpty()
         env = environment(TERM="dumb", PS1="", INPUTRC="/dev/null")
         self._process = subprocess.Popen(
@@ -291,23 +257,17 @@ class _Typed:
         return self
 
     def __exit__(self, *ignored: object) -> None:
-        """
-        End it.
-        """
+        """End it."""
         self._process.kill()
         self._process.wait()
         os.close(self._terminal)
 
     def write(self, text: str) -> None:
-        """
-        Type something.
-        """
+        """Type something."""
         os.write(self._terminal, text.encode())
 
     def waitFor(self, text: str) -> None:
-        """
-        Wait until the terminal shows something.
-        """
+        """Wait until the terminal shows something."""
         deadline = time.monotonic() + DEADLINE
         while text not in self._seen.replace("\a", ""):
             left = max(0, deadline - time.monotonic())
@@ -317,14 +277,10 @@ class _Typed:
 
 
 class HelpTests(ServingTestCase):
-    """
-    C{--help}, and how the command ends.
-    """
+    """C{--help}, and how the command ends."""
 
     def test_help(self) -> None:
-        """
-        C{--help} has every option, in groups, within 80 columns, and ends with 0.
-        """
+        """C{--help} has every option, in groups, within 80 columns, and ends with 0."""
         done = run(inetd("--help"))
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         lines = done.stdout.splitlines()
@@ -336,9 +292,7 @@ class HelpTests(ServingTestCase):
         self.assertGreater(len(titles), 3)
 
     def test_exits(self) -> None:
-        """
-        The exit status is 0, 1 or 2 as inetd(8) has it.
-        """
+        """The exit status is 0, 1 or 2 as inetd(8) has it."""
         port = freePort()
         good = self.write("good.conf", f"{port} stream tcp nowait - /bin/cat cat\n")
         bad = self.write("bad.conf", f"{port} steam tcp nowait - /bin/cat cat\n")
@@ -366,9 +320,7 @@ class HelpTests(ServingTestCase):
         self.assertIn("inetd(8)", run(inetd("--help")).stdout)
 
     def test_runs(self) -> None:
-        """
-        It is 1 as well when a daemon with the same pid file runs.
-        """
+        """It is 1 as well when a daemon with the same pid file runs."""
         port = freePort()
         conf = self.write("inetd.conf", f"{port} stream tcp nowait - /bin/cat cat\n")
         argv = inetd("-f", "-e", "-p", self.path("pid"), conf)

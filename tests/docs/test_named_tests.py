@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-What C{SECURITY.rst} and the table of faults claim has tests.
-"""
+"""What C{SECURITY.rst} and the table of faults claim has tests."""
 
 from __future__ import annotations
 
@@ -20,23 +18,17 @@ _TEST = re.compile(r"``((?:inetdtw(?:\.\w+)*\.test|tests)\.\w+(?:\.\w+)*)``")
 
 
 def _read(name: str) -> str:
-    """
-    The text of a page of this checkout.
-    """
+    """The text of a page of this checkout."""
     path = os.path.join(world.checkout(), name)
     with open(path, encoding="utf-8") as file:
         return file.read()
 
 
 class ClaimsTests(SynchronousTestCase):
-    """
-    Pages that name tests.
-    """
+    """Pages that name tests."""
 
     def _tests(self, text: str) -> list[str]:
-        """
-        The tests that a text names, all of which are there.
-        """
+        """The tests that a text names, all of which are there."""
         names = _TEST.findall(text)
         for name in names:
             found = namedAny(name)
@@ -44,9 +36,7 @@ class ClaimsTests(SynchronousTestCase):
         return list(names)
 
     def test_security(self) -> None:
-        """
-        Every part of what is defended names a test that is there.
-        """
+        """Every part of what is defended names a test that is there."""
         text = _read("SECURITY.rst")
         self.assertGreater(len(self._tests(text)), 15)
         defended = text.partition("What is defended")[2].partition("What is not")[0]

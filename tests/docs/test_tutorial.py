@@ -69,9 +69,7 @@ raise SystemExit(3)
 
 
 def _netcat() -> str | None:
-    """
-    Why there is no nc(1) here that can close its sending half, if so.
-    """
+    """Why there is no nc(1) here that can close its sending half, if so."""
     if shutil.which("nc") is None:
         return "nc is not installed"
     with contextlib.suppress(OSError):
@@ -103,15 +101,11 @@ class Home:
             self.put(test, os.path.join(world.checkout(), "examples", name))
 
     def _give(self, path: str) -> None:
-        """
-        Have a file or a folder be the user's.
-        """
+        """Have a file or a folder be the user's."""
         os.chown(path, self.user.pw_uid, self.user.pw_gid)
 
     def put(self, test: ServingTestCase, path: str) -> str:
-        """
-        Copy a program into the folder until the test ends.
-        """
+        """Copy a program into the folder until the test ends."""
         copy = os.path.join(self.bin, os.path.basename(path))
         shutil.copy(path, copy)
         self._give(copy)
@@ -120,14 +114,10 @@ class Home:
 
 
 class TutorialTests(ServingTestCase):
-    """
-    The tutorial, when the user C{alpine} runs the daemon.
-    """
+    """The tutorial, when the user C{alpine} runs the daemon."""
 
     def setUp(self) -> None:
-        """
-        Have the programs at home, and the lines with free ports.
-        """
+        """Have the programs at home, and the lines with free ports."""
         super().setUp()
         self.home = Home(self)
         self.ports = [freePort() for _ in range(3)]
@@ -140,21 +130,15 @@ class TutorialTests(ServingTestCase):
             )
 
     def owner(self) -> pwd.struct_passwd | None:
-        """
-        Who runs the daemon.
-        """
+        """Who runs the daemon."""
         return ordinaryUser()
 
     def database(self) -> str:
-        """
-        Where the rows are stored.
-        """
+        """Where the rows are stored."""
         return self.path("data/ts.sqlite")
 
     def serve(self, more: str = "", *ports: int) -> Daemon:
-        """
-        Serve the lines of the tutorial, and more.
-        """
+        """Serve the lines of the tutorial, and more."""
         os.makedirs(self.path("data"), exist_ok=True)
         os.chmod(self.path("data"), 0o777)
         env = environment(self.owner(), TS_DATABASE=self.path("data/ts.sqlite"))
@@ -165,9 +149,7 @@ class TutorialTests(ServingTestCase):
         return self.daemon(conf, *served, user=self.owner(), env=env)
 
     def forget(self) -> None:
-        """
-        Remove the database.
-        """
+        """Remove the database."""
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self.database())
 
@@ -183,9 +165,7 @@ class TutorialTests(ServingTestCase):
         return folder
 
     def rows(self) -> list[tuple[str, str, float]]:
-        """
-        What is stored.
-        """
+        """What is stored."""
         path = self.database()
         if not os.path.exists(path):
             return []
@@ -196,9 +176,7 @@ class TutorialTests(ServingTestCase):
                 return []  # it is there, but the table is not yet
 
     def test_netcat(self) -> None:
-        """
-        C{nc} prints the lines in lower case, and ends.
-        """
+        """C{nc} prints the lines in lower case, and ends."""
         with self.serve():
             command = f"printf 'wEjLu\\nUikO\\n' | nc -N 127.0.0.1 {self.lower}"
             done = run(["/bin/sh", "-c", command])
@@ -208,9 +186,7 @@ class TutorialTests(ServingTestCase):
         test_netcat.skip = _netcat()  # type: ignore[attr-defined]
 
     def test_halfClose(self) -> None:
-        """
-        Everything is answered to a client that closes its sending half at once.
-        """
+        """Everything is answered to a client that closes its sending half at once."""
         text = b"".join(b"LiNe %d\n" % number for number in range(20000))
         with self.serve(), self.connect(self.lower) as client:
             client.sendall(text)
@@ -218,9 +194,7 @@ class TutorialTests(ServingTestCase):
             self.assertEqual(readAll(client), text.lower())
 
     def test_rows(self) -> None:
-        """
-        The lines of one datagram become rows of the table, which has its key.
-        """
+        """The lines of one datagram become rows of the table, which has its key."""
         with self.serve(), self.datagrams() as client:
             text = b"2024-04-13,GS.US,450.3\n2024-04-13,JPM.US,182.79\n"
             client.sendto(text, ("127.0.0.1", self.store))
@@ -236,9 +210,7 @@ class TutorialTests(ServingTestCase):
         self.assertEqual(found, expected_)
 
     def test_upper(self) -> None:
-        """
-        A datagram comes back in upper case.
-        """
+        """A datagram comes back in upper case."""
         with self.serve():
             self.assertEqual(ask(self.upper, b"wEjLu\nUikO\n"), b"WEJLU\nUIKO\n")
 
@@ -295,18 +267,14 @@ class TutorialTests(ServingTestCase):
             self.assertNotIn("on 2", daemon.log())
 
     def compile(self, name: str) -> str:
-        """
-        Compile an example in C for everybody.
-        """
+        """Compile an example in C for everybody."""
         source = os.path.join(world.checkout(), "examples", f"{name}.c")
         subprocess.run(["cc", "-o", self.path(name), source], check=True)
         os.chmod(self.path(name), 0o755)
         return self.path(name)
 
     def test_compiledStream(self) -> None:
-        """
-        A program in C serves a connection by getsockname, read and write.
-        """
+        """A program in C serves a connection by getsockname, read and write."""
         port, name = freePort(), self.home.user.pw_name
         line = f"{port} stream tcp nowait {name} {self.compile('whoami')} whoami\n"
         with self.serve(line, port):
@@ -337,16 +305,12 @@ class TutorialTests(ServingTestCase):
 
 
 class TutorialOfRootTests(TutorialTests):
-    """
-    The tutorial, when root runs the daemon.
-    """
+    """The tutorial, when root runs the daemon."""
 
     skip = None if users.ROOT else users.NOT_ROOT
 
     def owner(self) -> pwd.struct_passwd | None:
-        """
-        Who runs the daemon: root.
-        """
+        """Who runs the daemon: root."""
         return None
 
     def database(self) -> str:
@@ -357,22 +321,16 @@ class TutorialOfRootTests(TutorialTests):
 
 
 class ShippedTests(ServingTestCase):
-    """
-    The file C{etc/inetd.conf}, served from the checkout by who checked it out.
-    """
+    """The file C{etc/inetd.conf}, served from the checkout by who checked it out."""
 
     def takeTurns(self) -> None:
-        """
-        Wait for other tests that have the ports.
-        """
+        """Wait for other tests that have the ports."""
         held = os.open(tempfile.gettempdir(), os.O_RDONLY)
         self.addCleanup(os.close, held)
         fcntl.flock(held, fcntl.LOCK_EX)
 
     def served(self, argv: Sequence[str]) -> None:
-        """
-        Check that a daemon serves the tutorial's services of a shipped file.
-        """
+        """Check that a daemon serves the tutorial's services of a shipped file."""
         shipped = os.path.join(world.checkout(), "etc", "inetd.conf")
         with open(shipped, encoding="utf-8") as file:
             ports = {int(port) for port in re.findall(r"^(\d+) ", file.read(), re.M)}
@@ -393,7 +351,5 @@ class ShippedTests(ServingTestCase):
             self.assertEqual(ask(20007, b"echo"), b"echo")
 
     def test_fromTheCheckout(self) -> None:
-        """
-        C{twistd -n inetd --conf etc/inetd.conf} serves all of it, without root.
-        """
+        """C{twistd -n inetd --conf etc/inetd.conf} serves all of it, without root."""
         self.served(twistd("inetd", "--conf", "etc/inetd.conf"))

@@ -1,6 +1,4 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-A coverage-guided fuzzer on what reads bytes that others have written.
-"""
+"""A coverage-guided fuzzer on what reads bytes that others have written."""

@@ -30,9 +30,7 @@ LONGEST = 4096
 
 
 def seeds(target: str) -> Iterator[bytes]:
-    """
-    What the fuzzer begins with.
-    """
+    """What the fuzzer begins with."""
     if target == "configuration":
         for top in ("etc", "examples", "tests/flavours"):
             for folder, _, names in os.walk(top):
@@ -49,9 +47,7 @@ def seeds(target: str) -> Iterator[bytes]:
 
 
 def _orders() -> Iterator[bytes]:
-    """
-    Orders of each kind.
-    """
+    """Orders of each kind."""
     shared = b"/bin/cat\x002\x00cat\x00-u\x00LANG=C"
     extra = b"REMOTE_ADDR=192.0.2.1"
     accept = protocol.ACCEPT << protocol.REPEATS_SHIFT
@@ -68,9 +64,7 @@ def _orders() -> Iterator[bytes]:
 
 
 def _reports() -> Iterator[bytes]:
-    """
-    Reports of each kind.
-    """
+    """Reports of each kind."""
     for kind in range(1, 13):
         for number in (1, 2, 5, 6):
             started = reports.REPORT.pack(2, number, 100, 0, 0)
@@ -78,9 +72,7 @@ def _reports() -> Iterator[bytes]:
 
 
 def main() -> None:
-    """
-    Fuzz.
-    """
+    """Fuzz."""
     target, minutes, *more = sys.argv[1:]
     with tempfile.TemporaryDirectory() as corpus:
         for number, seed in enumerate(seeds(target)):

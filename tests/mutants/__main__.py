@@ -40,9 +40,7 @@ WANTED = 0.95
 
 
 def equivalents() -> set[str]:
-    """
-    Return the mutants that change nothing that anybody can see.
-    """
+    """Return the mutants that change nothing that anybody can see."""
     text = (Path(__file__).parent / "equivalent.txt").read_text(encoding="utf-8")
     lines = (line for line in text.splitlines() if not line.startswith(("#", " ")))
     return {line for line in lines if line}
@@ -65,9 +63,7 @@ def sample(modules: Iterable[str], count: int, seed: int) -> list[Mutant]:
 
 
 class Results:
-    """
-    What became of each mutant, in a file.
-    """
+    """What became of each mutant, in a file."""
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
@@ -84,9 +80,7 @@ class Results:
         return self._found.get(f"{mutant.line}:{mutant}")
 
     def add(self, mutant: Mutant, killed: str) -> None:
-        """
-        Remember what became of a mutant.
-        """
+        """Remember what became of a mutant."""
         name = f"{mutant.line}:{mutant}"
         self._found[name] = killed
         if self._path is not None:
@@ -95,9 +89,7 @@ class Results:
 
 
 def run(mutants: list[Mutant], results: Results, jobs: int, blackBox: bool) -> None:
-    """
-    Test mutants, some at a time.
-    """
+    """Test mutants, some at a time."""
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         Path(folder).chmod(0o755)
         copies: SimpleQueue[Copy] = SimpleQueue()

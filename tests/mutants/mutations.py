@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Small changes of a module's source, each of which some test should notice.
-"""
+"""Small changes of a module's source, each of which some test should notice."""
 
 from __future__ import annotations
 
@@ -61,17 +59,13 @@ class Mutant:
         return f"{self.module}:{self.function}: {before} -> {after}"
 
     def apply(self, source: bytes) -> bytes:
-        """
-        Return the source of the module with the change.
-        """
+        """Return the source of the module with the change."""
         end = self.start + len(self.before.encode())
         return source[: self.start] + self.after.encode() + source[end:]
 
 
 def fileOf(module: str) -> str:
-    """
-    Return the path of a module in a checkout.
-    """
+    """Return the path of a module in a checkout."""
     return f"inetdtw/{module.replace('.', '/')}.py"
 
 
@@ -104,9 +98,7 @@ _Change = tuple[tuple[str, ...], "ast.expr | ast.stmt", ast.AST]
 
 
 def _changes(node: ast.AST, function: tuple[str, ...]) -> Iterator[_Change]:
-    """
-    Yield each node to replace, with its function and what replaces it.
-    """
+    """Yield each node to replace, with its function and what replaces it."""
     for child in ast.iter_child_nodes(node):
         if isinstance(child, (ast.FunctionDef, ast.ClassDef)):
             for inner in child.body:
@@ -114,9 +106,7 @@ def _changes(node: ast.AST, function: tuple[str, ...]) -> Iterator[_Change]:
 
 
 def _within(node: ast.AST, function: tuple[str, ...]) -> Iterator[_Change]:
-    """
-    Yield the changes of one statement of a class or function, or of a part of it.
-    """
+    """Yield the changes of one statement of a class or function, or of a part of it."""
     if isinstance(node, (ast.ClassDef, ast.FunctionDef)):
         yield from _changes(ast.Module([node], []), function)
         return
@@ -135,16 +125,12 @@ def _within(node: ast.AST, function: tuple[str, ...]) -> Iterator[_Change]:
 
 
 def _isPlain(condition: ast.expr) -> bool:
-    """
-    True if no other change turns a condition into its contrary.
-    """
+    """True if no other change turns a condition into its contrary."""
     return not isinstance(condition, (ast.Compare, ast.UnaryOp, ast.Constant))
 
 
 def _compared(node: ast.AST) -> ast.AST | None:
-    """
-    Compare otherwise.
-    """
+    """Compare otherwise."""
     if not isinstance(node, ast.Compare):
         return None
     changed = copy.deepcopy(node)
@@ -153,9 +139,7 @@ def _compared(node: ast.AST) -> ast.AST | None:
 
 
 def _joined(node: ast.AST) -> ast.AST | None:
-    """
-    Want one of two conditions for both, or both for one.
-    """
+    """Want one of two conditions for both, or both for one."""
     if not isinstance(node, ast.BoolOp):
         return None
     changed = copy.deepcopy(node)
@@ -164,18 +148,14 @@ def _joined(node: ast.AST) -> ast.AST | None:
 
 
 def _unnegated(node: ast.AST) -> ast.AST | None:
-    """
-    Leave out a C{not}.
-    """
+    """Leave out a C{not}."""
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
         return copy.deepcopy(node.operand)
     return None
 
 
 def _calculated(node: ast.AST) -> ast.AST | None:
-    """
-    Calculate otherwise.
-    """
+    """Calculate otherwise."""
     if not isinstance(node, (ast.BinOp, ast.AugAssign)) or _isText(node):
         return None
     other = _OPERATORS.get(type(node.op))
@@ -187,9 +167,7 @@ def _calculated(node: ast.AST) -> ast.AST | None:
 
 
 def _isText(node: ast.BinOp | ast.AugAssign) -> bool:
-    """
-    True if strings are put together: every other operator is an error there.
-    """
+    """True if strings are put together: every other operator is an error there."""
     sides = (node.left, node.right) if isinstance(node, ast.BinOp) else (node.value,)
     return any(
         isinstance(side, ast.JoinedStr)
@@ -199,9 +177,7 @@ def _isText(node: ast.BinOp | ast.AugAssign) -> bool:
 
 
 def _constant(node: ast.AST) -> ast.AST | None:
-    """
-    Take another number or truth value.
-    """
+    """Take another number or truth value."""
     if not isinstance(node, ast.Constant):
         return None
     if isinstance(node.value, bool):
@@ -212,9 +188,7 @@ def _constant(node: ast.AST) -> ast.AST | None:
 
 
 def _omitted(node: ast.AST) -> ast.AST | None:
-    """
-    Leave out a statement.
-    """
+    """Leave out a statement."""
     called = isinstance(node, ast.Expr) and isinstance(node.value, ast.Call)
     stored = isinstance(node, ast.Assign) and isinstance(
         node.targets[0], (ast.Attribute, ast.Subscript)
@@ -224,9 +198,7 @@ def _omitted(node: ast.AST) -> ast.AST | None:
 
 
 def _returned(node: ast.AST) -> ast.AST | None:
-    """
-    Return nothing.
-    """
+    """Return nothing."""
     if isinstance(node, ast.Return) and node.value is not None:
         nothing = isinstance(node.value, ast.Constant) and node.value.value is None
         return None if nothing else ast.Return(ast.Constant(None))

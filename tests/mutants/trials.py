@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Running the tests against one mutant, in a copy of the checkout.
-"""
+"""Running the tests against one mutant, in a copy of the checkout."""
 
 from __future__ import annotations
 
@@ -33,14 +31,10 @@ _NO_BYTECODE = {"PYTHONDONTWRITEBYTECODE": "1"}
 
 
 class Copy:
-    """
-    A copy of the checkout, in which one mutant after the other is tested.
-    """
+    """A copy of the checkout, in which one mutant after the other is tested."""
 
     def __init__(self, checkout: Path, copy: Path) -> None:
-        """
-        @param copy: where it is made; there must be nothing.
-        """
+        """@param copy: where it is made; there must be nothing."""
         shutil.copytree(checkout, copy, ignore=_LEFT)
         # Services of other users read it.
         copy.chmod(0o755)
@@ -66,9 +60,7 @@ class Copy:
             path.write_bytes(source)
 
     def _killedBy(self, module: str, blackBox: bool) -> str:
-        """
-        Run the tests of a module, then all unit tests, then black-box tests.
-        """
+        """Run the tests of a module, then all unit tests, then black-box tests."""
         package, _, name = f"inetdtw.{module}".rpartition(".")
         own = f"{package}.test.test_{name.lstrip('_')}"
         exists = (self._root / f"{own.replace('.', '/')}.py").exists()
@@ -83,9 +75,7 @@ class Copy:
         return ""
 
     def _passes(self, names: Sequence[str], limit: int) -> bool:
-        """
-        Whether tests pass within C{limit} seconds.
-        """
+        """Whether tests pass within C{limit} seconds."""
         command = [sys.executable, "-m", "twisted.trial", "-x", *names]
         with subprocess.Popen(
             command,
@@ -105,17 +95,13 @@ class Copy:
 
 
 def _bounded() -> None:
-    """
-    Bound the memory of the tests, and make them a process group.
-    """
+    """Bound the memory of the tests, and make them a process group."""
     os.setpgid(0, 0)
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
 
 
 def _end(group: int) -> None:
-    """
-    Kill what is left of a process group.
-    """
+    """Kill what is left of a process group."""
     try:
         os.killpg(group, signal.SIGKILL)
     except ProcessLookupError:

@@ -1,6 +1,4 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Faults, floods, hostile clients and programs, and the shortage of resources.
-"""
+"""Faults, floods, hostile clients and programs, and the shortage of resources."""

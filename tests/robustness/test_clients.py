@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Clients that do what they should not, or nothing.
-"""
+"""Clients that do what they should not, or nothing."""
 
 from __future__ import annotations
 
@@ -32,26 +30,20 @@ SILENT = "reason=it named no service within 10 seconds"
 
 
 def reset(client: socket.socket) -> None:
-    """
-    End a connection with a reset.
-    """
+    """End a connection with a reset."""
     client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
     client.close()
 
 
 def crash(client: socket.socket) -> None:
-    """
-    End a connection, as a machine that loses its power does, without a word.
-    """
+    """End a connection, as a machine that loses its power does, without a word."""
     # TCP_REPAIR of tcp(7), which Python has no name for: close(2) then sends nothing.
     client.setsockopt(socket.IPPROTO_TCP, 19, 1)
     client.close()
 
 
 def connections(port: int) -> int:
-    """
-    How many connections to a port there are, as far as its own side knows.
-    """
+    """How many connections to a port there are, as far as its own side knows."""
     with open("/proc/net/tcp", encoding="ascii") as table:
         rows = [line.split() for line in table]
     # While others come and go, the kernel tells of some more than once.
@@ -61,9 +53,7 @@ def connections(port: int) -> int:
 
 
 def listensOn(pid: int, port: int) -> bool:
-    """
-    Whether a process has the socket that listens on a port.
-    """
+    """Whether a process has the socket that listens on a port."""
     wanted = f"socket:[{inodeOf(port)}]"
     for fd in os.listdir(f"/proc/{pid}/fd"):
         with contextlib.suppress(FileNotFoundError):
@@ -73,9 +63,7 @@ def listensOn(pid: int, port: int) -> bool:
 
 
 class ClientsTests(FaultsTestCase):
-    """
-    Whatever a client does, others are served.
-    """
+    """Whatever a client does, others are served."""
 
     def test_goneBeforeStart(self) -> None:
         """

@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Faults of the configuration file when it is read again, and of what it names.
-"""
+"""Faults of the configuration file when it is read again, and of what it names."""
 
 from __future__ import annotations
 
@@ -24,9 +22,7 @@ REJECTED = "reason=the old configuration stays"
 
 
 class FileTests(FaultsTestCase):
-    """
-    What can be wrong with the file at a SIGHUP.
-    """
+    """What can be wrong with the file at a SIGHUP."""
 
     def _hup(self, daemon: Daemon, reason: str) -> None:
         """
@@ -98,9 +94,7 @@ class FileTests(FaultsTestCase):
 
 
 class NamedTests(FaultsTestCase):
-    """
-    What can happen to what the file names.
-    """
+    """What can happen to what the file names."""
 
     def test_program(self) -> None:
         """
@@ -199,9 +193,7 @@ os.execv(sys.argv[1], sys.argv[1:])
 
 
 class AddressTests(FaultsTestCase):
-    """
-    Addresses that the machine does not have when the daemon starts.
-    """
+    """Addresses that the machine does not have when the daemon starts."""
 
     if not users.ROOT:
         skip = "only root can make a network namespace"

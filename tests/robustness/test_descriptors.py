@@ -66,23 +66,17 @@ WRITE = (
 
 
 def withLimit(count: int) -> list[str]:
-    """
-    A command that runs another one with so many descriptors.
-    """
+    """A command that runs another one with so many descriptors."""
     return ["sh", "-c", f'ulimit -Sn {count}; exec "$@"', "sh"]
 
 
 class SharesTestCase(FaultsTestCase):
-    """
-    Have a daemon with few descriptors and every kind of service.
-    """
+    """Have a daemon with few descriptors and every kind of service."""
 
     limit = LIMIT
 
     def setUp(self) -> None:
-        """
-        Have ports, programs and a control socket.
-        """
+        """Have ports, programs and a control socket."""
         super().setUp()
         limit([os.getpid()], 7, -1)
         self.clients: list[socket.socket] = []
@@ -99,9 +93,7 @@ class SharesTestCase(FaultsTestCase):
         )
 
     def start(self, lines: str = "", *ports: int) -> Daemon:
-        """
-        Start the daemon.
-        """
+        """Start the daemon."""
         path = self.write("inetd.conf", self.lines + lines)
         metrics = f"tcp:{self.prom}:interface=127.0.0.1"
         argv = [
@@ -140,9 +132,7 @@ class SharesTestCase(FaultsTestCase):
         return clients
 
     def uses(self) -> Any:
-        """
-        What each purpose has of the descriptors, as the operator sees it.
-        """
+        """What each purpose has of the descriptors, as the operator sees it."""
         with socket.socket(socket.AF_UNIX) as client:
             client.settimeout(DEADLINE)
             client.connect(self.control)
@@ -152,9 +142,7 @@ class SharesTestCase(FaultsTestCase):
             return json.loads(connection.getresponse().read())["descriptors"]
 
     def floodPath(self, path: str) -> None:
-        """
-        Clients of a UNIX socket that say nothing.
-        """
+        """Clients of a UNIX socket that say nothing."""
         for _ in range(100):
             client = socket.socket(socket.AF_UNIX)
             self.addCleanup(client.close)
@@ -181,9 +169,7 @@ class SharesTestCase(FaultsTestCase):
         return done.returncode, done.stdout
 
     def scrape(self) -> str:
-        """
-        What Prometheus gets.
-        """
+        """What Prometheus gets."""
         connection = http.client.HTTPConnection("127.0.0.1", self.prom, DEADLINE)
         try:
             connection.request("GET", "/metrics")
@@ -226,9 +212,7 @@ class SharesTestCase(FaultsTestCase):
 
 
 class SharesTests(SharesTestCase):
-    """
-    One kind of client takes all that it can.
-    """
+    """One kind of client takes all that it can."""
 
     def test_internal(self) -> None:
         """
@@ -251,9 +235,7 @@ class SharesTests(SharesTestCase):
         self.othersAnswer()
 
     def test_everyInternal(self) -> None:
-        """
-        The same with several internal services at once.
-        """
+        """The same with several internal services at once."""
         ports = [freePort() for _ in range(5)]
         names = ("echo", "discard", "chargen", "echo", "discard")
         lines = "".join(
@@ -266,9 +248,7 @@ class SharesTests(SharesTestCase):
         self.works(daemon)
 
     def test_unix(self) -> None:
-        """
-        Clients of a UNIX socket are all from one place.
-        """
+        """Clients of a UNIX socket are all from one place."""
         path = self.path("echo")
         daemon = self.start(f"{path} stream unix nowait - internal echo\n")
         self.floodPath(path)
@@ -356,9 +336,7 @@ class SharesTests(SharesTestCase):
         daemon.waitForLog(f"] end {cat}/tcp ", LIMIT)
 
     def test_direct(self) -> None:
-        """
-        Nor do programs that the daemon has started itself.
-        """
+        """Nor do programs that the daemon has started itself."""
         direct = self.others[2]
         daemon = self.start()
         clients = self.flood(direct, LIMIT)
@@ -386,9 +364,7 @@ class SharesTests(SharesTestCase):
         self.works(daemon)
 
     def test_all(self) -> None:
-        """
-        All of them together leave the daemon what it needs itself.
-        """
+        """All of them together leave the daemon what it needs itself."""
         echo, _, direct = self.others
         daemon = self.start()
         self.flood(echo, hosts=100)
@@ -407,9 +383,7 @@ class SharesTests(SharesTestCase):
         self.assertLessEqual(self.uses()["metrics"]["open"], 1)
 
     def test_shown(self) -> None:
-        """
-        The operator sees what each purpose has, and may have.
-        """
+        """The operator sees what each purpose has, and may have."""
         daemon = self.start()
         self.flood(self.others[0], 10)
 
@@ -424,9 +398,7 @@ class SharesTests(SharesTestCase):
 
 
 class LeftBehindTests(SharesTestCase):
-    """
-    What becomes of what is left behind.
-    """
+    """What becomes of what is left behind."""
 
     def test_refused(self) -> None:
         """
@@ -457,14 +429,10 @@ class LeftBehindTests(SharesTestCase):
 
 
 class FewTests(FaultsTestCase):
-    """
-    More services than descriptors.
-    """
+    """More services than descriptors."""
 
     def _few(self, line: str, limit: int = 30) -> None:
-        """
-        Those of many services that have a socket serve their clients, at once.
-        """
+        """Those of many services that have a socket serve their clients, at once."""
         ports = [freePort() for _ in range(40)]
         path = self.write("inetd.conf", "".join(line.format(port) for port in ports))
         argv = [*withLimit(limit), *inetd("-f", "-e", path)]
@@ -483,27 +451,19 @@ class FewTests(FaultsTestCase):
                 self.assertEqual(talk(port, b"hello"), b"hello")
 
     def test_internal(self) -> None:
-        """
-        So it is with internal services.
-        """
+        """So it is with internal services."""
         self._few("{} stream tcp nowait - internal echo\n")
 
     def test_forkServers(self) -> None:
-        """
-        So it is with programs that fork servers start.
-        """
+        """So it is with programs that fork servers start."""
         self._few("{} stream tcp nowait - /bin/cat cat\n")
 
     def test_accepted(self) -> None:
-        """
-        So it is where the daemon accepts.
-        """
+        """So it is where the daemon accepts."""
         self._few("{} stream tcp nowait/3 - /bin/cat cat\n")
 
     def test_logged(self) -> None:
-        """
-        So it is with programs whose standard error is logged.
-        """
+        """So it is with programs whose standard error is logged."""
         self._few(
             "{} on protocol = tcp, wait = no, user = -, exec = /bin/cat,"
             " stderr = log;\n"
@@ -519,9 +479,7 @@ class FewTests(FaultsTestCase):
         self._few(f"{line} exec = {cat};\n", 64)
 
     def test_contexts(self) -> None:
-        """
-        So it is where each service needs a fork server of its own.
-        """
+        """So it is where each service needs a fork server of its own."""
         ports = [freePort() for _ in range(40)]
         conf = "".join(
             f"{port} on protocol = tcp, wait = no, user = -, exec = /bin/cat,"

@@ -24,9 +24,7 @@ CLIENTS, AT_ONCE = 400, 40
 
 
 class FloodTests(ServingTestCase):
-    """
-    One service has many clients at a time, another one client after the other.
-    """
+    """One service has many clients at a time, another one client after the other."""
 
     def _flood(self, *options: str, flooded: str = "") -> None:
         """
@@ -54,15 +52,11 @@ class FloodTests(ServingTestCase):
         self.assertGreater(meanwhile, 0)
 
     def test_forkserver(self) -> None:
-        """
-        So it is with fork servers.
-        """
+        """So it is with fork servers."""
         self._flood()
 
     def test_direct(self) -> None:
-        """
-        So it is when the daemon starts the programs itself.
-        """
+        """So it is when the daemon starts the programs itself."""
         self._flood("--launch", "direct")
 
     def test_bounded(self) -> None:
@@ -74,14 +68,10 @@ class FloodTests(ServingTestCase):
 
 
 class MixedTests(ServingTestCase):
-    """
-    All kinds of services of one daemon.
-    """
+    """All kinds of services of one daemon."""
 
     def setUp(self) -> None:
-        """
-        Serve them.
-        """
+        """Serve them."""
         super().setUp()
         self.mixed = Mixed(self.folder)
         self.served = self.mixed.daemon(["-l"])
@@ -123,9 +113,7 @@ class MixedTests(ServingTestCase):
             self.assertEqual((account.lost, account.wrong), (0, 0), account)
 
     def test_datagramsInTime(self) -> None:
-        """
-        When there is room for them, all of very many datagrams are answered.
-        """
+        """When there is room for them, all of very many datagrams are answered."""
         for name in ("datagrams", "waitingDatagrams"):
             account = datagrams.flood(self.mixed.ports[name], 5000, window=32)
             self.assertEqual((account.right, account.wrong), (5000, 0), account)
@@ -144,9 +132,7 @@ forger.send(b"forged")
 
 
 class ReflectorTests(ServingTestCase):
-    """
-    Datagrams that seem to come from a service that answers anything.
-    """
+    """Datagrams that seem to come from a service that answers anything."""
 
     if not users.ROOT:
         skip = "only root can forge them"
@@ -168,9 +154,7 @@ class ReflectorTests(ServingTestCase):
         self.assertEqual(found["honest"], found["asked"])
 
     def start(self, conf: str, *ports: int) -> Daemon:
-        """
-        Start a daemon that logs the start of each program.
-        """
+        """Start a daemon that logs the start of each program."""
         path = self.write(f"{freePort()}.conf", conf)
         daemon = Daemon(twistd("inetd", "--conf", path, "-l"), ports=ports)
         daemon.start()
@@ -285,9 +269,7 @@ class ReflectorTests(ServingTestCase):
         self.assertEqual(log.count("answers a minute for one address"), 1, log)
 
     def test_programs(self) -> None:
-        """
-        Nor do those that start programs, who are allowed less of it.
-        """
+        """Nor do those that start programs, who are allowed less of it."""
         count, log = self.loop(
             "dgram udp nowait - /bin/cat cat", "dgram udp nowait - internal echo"
         )
@@ -296,9 +278,7 @@ class ReflectorTests(ServingTestCase):
 
 
 class AnswersTests(ServingTestCase):
-    """
-    The bound on answers to one client.
-    """
+    """The bound on answers to one client."""
 
     def test_bound(self) -> None:
         """

@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Fork servers that are killed, and daemons that are.
-"""
+"""Fork servers that are killed, and daemons that are."""
 
 from __future__ import annotations
 
@@ -32,14 +30,10 @@ ACCEPTING = "; the client that it was accepting, if any, is closed"
 
 
 class KilledTests(ServingTestCase):
-    """
-    Fork servers that die are followed by others.
-    """
+    """Fork servers that die are followed by others."""
 
     def setUp(self) -> None:
-        """
-        Serve a program, with a line of the log for every start and end.
-        """
+        """Serve a program, with a line of the log for every start and end."""
         super().setUp()
         self.port = freePort()
         user = ordinaryUser()
@@ -51,15 +45,11 @@ class KilledTests(ServingTestCase):
         eventually(lambda: self.helpers() != [], lambda: "fork servers")
 
     def helpers(self) -> list[int]:
-        """
-        The pids of the fork servers.
-        """
+        """The pids of the fork servers."""
         return forkServers(self.served.process.pid)
 
     def killAll(self) -> None:
-        """
-        Kill every fork server there is.
-        """
+        """Kill every fork server there is."""
         for pid in self.helpers():
             os.kill(pid, signal.SIGKILL)
 
@@ -128,9 +118,7 @@ class KilledTests(ServingTestCase):
         return self.served.log().count("status=?")
 
     def test_growingPauses(self) -> None:
-        """
-        Fork servers that keep dying are followed at growing intervals.
-        """
+        """Fork servers that keep dying are followed at growing intervals."""
         for _ in range(8):
             count = self.served.log().count(" event=died ")
             self.killAll()
@@ -142,9 +130,7 @@ class KilledTests(ServingTestCase):
 
 
 class AbandonedTests(ServingTestCase):
-    """
-    Daemons that die leave no fork servers.
-    """
+    """Daemons that die leave no fork servers."""
 
     def _abandon(self, number: int) -> None:
         """
@@ -156,9 +142,7 @@ class AbandonedTests(ServingTestCase):
             self._check(daemon, port, number)
 
     def _check(self, daemon: Daemon, port: int, number: int) -> None:
-        """
-        Kill the daemon while a program runs.
-        """
+        """Kill the daemon while a program runs."""
         client = self.connect(port)
         client.sendall(b"ab")
         daemon.waitForLog("start ")
@@ -174,15 +158,11 @@ class AbandonedTests(ServingTestCase):
         self.assertEqual(readAll(client), b"5\n")
 
     def test_killed(self) -> None:
-        """
-        So it is when the daemon is killed.
-        """
+        """So it is when the daemon is killed."""
         self._abandon(signal.SIGKILL)
 
     def test_terminated(self) -> None:
-        """
-        So it is when the daemon is told to stop.
-        """
+        """So it is when the daemon is told to stop."""
         self._abandon(signal.SIGTERM)
 
     def test_stopped(self) -> None:

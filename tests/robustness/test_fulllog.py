@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Logs whose reader does not read.
-"""
+"""Logs whose reader does not read."""
 
 from __future__ import annotations
 
@@ -40,9 +38,7 @@ class FullLogTests(FaultsTestCase):
     """
 
     def setUp(self) -> None:
-        """
-        Have many services.
-        """
+        """Have many services."""
         super().setUp()
         self.lines += "".join(
             f"{self.path(f's{number}')} stream unix nowait - internal echo\n"
@@ -51,9 +47,7 @@ class FullLogTests(FaultsTestCase):
         self.file = self.write("inetd.conf", self.lines)
 
     def start(self, argv: Sequence[str], **streams: Any) -> subprocess.Popen[bytes]:
-        """
-        Start a daemon, which serves.
-        """
+        """Start a daemon, which serves."""
         process = subprocess.Popen(
             argv,
             env=environment(),
@@ -68,9 +62,7 @@ class FullLogTests(FaultsTestCase):
         return process
 
     def fill(self, pid: int) -> None:
-        """
-        Have the daemon log more than there is room for; it answers all the while.
-        """
+        """Have the daemon log more than there is room for; it answers all the while."""
         for _ in range(TIMES):
             os.kill(pid, signal.SIGUSR2)
             self.othersAnswer()
@@ -78,9 +70,7 @@ class FullLogTests(FaultsTestCase):
         self.othersAnswer()
 
     def full(self, argv: Sequence[str], **streams: Any) -> None:
-        """
-        Start a daemon whose log nobody reads, and end it.
-        """
+        """Start a daemon whose log nobody reads, and end it."""
         process = self.start(argv, **streams)
         self.fill(process.pid)
         process.terminate()
@@ -88,9 +78,7 @@ class FullLogTests(FaultsTestCase):
         self.assertIn(process.wait(20), (0, -signal.SIGTERM))
 
     def pipe(self) -> tuple[int, int]:
-        """
-        A pipe that holds little.
-        """
+        """A pipe that holds little."""
         reading, writing = os.pipe()
         for fd in (reading, writing):
             self.addCleanup(os.close, fd)
@@ -99,9 +87,7 @@ class FullLogTests(FaultsTestCase):
         return reading, writing
 
     def test_pipe(self) -> None:
-        """
-        So it is with a pipe, however it is written to.
-        """
+        """So it is with a pipe, however it is written to."""
         for arguments, name in (
             (["-f", "-e"], "stderr"),
             (["-f", "--stdout"], "stdout"),
@@ -112,16 +98,12 @@ class FullLogTests(FaultsTestCase):
             self.assertFalse(fcntl.fcntl(writing, fcntl.F_GETFL) & os.O_NONBLOCK)
 
     def test_twistd(self) -> None:
-        """
-        So it is with C{twistd inetd}.
-        """
+        """So it is with C{twistd inetd}."""
         _, writing = self.pipe()
         self.full(twistd("inetd", "-l", self.file), stdout=writing)
 
     def test_anothersPipe(self) -> None:
-        """
-        So it is when the pipe is another user's, as that of a container is.
-        """
+        """So it is when the pipe is another user's, as that of a container is."""
         if not users.ROOT:
             self.skipTest("only root can be another user")
         user = users.alpine()
@@ -144,17 +126,13 @@ class FullLogTests(FaultsTestCase):
         self.assertEqual(process.wait(20), 0)
 
     def test_socket(self) -> None:
-        """
-        So it is with a socket.
-        """
+        """So it is with a socket."""
         ours, theirs = socket.socketpair()
         with ours, theirs:
             self.full(inetd("-l", "-f", "-e", self.file), stderr=theirs)
 
     def test_fifo(self) -> None:
-        """
-        So it is with a FIFO.
-        """
+        """So it is with a FIFO."""
         path = self.path("fifo")
         os.mkfifo(path)
         fd = os.open(path, os.O_RDWR)
@@ -162,9 +140,7 @@ class FullLogTests(FaultsTestCase):
         self.full(inetd("-l", "-f", "-e", self.file), stderr=fd)
 
     def test_terminal(self) -> None:
-        """
-        So it is with a terminal whose output was stopped.
-        """
+        """So it is with a terminal whose output was stopped."""
         ours, theirs = pty.openpty()
         for fd in (ours, theirs):
             self.addCleanup(os.close, fd)
@@ -199,9 +175,7 @@ class FullLogTests(FaultsTestCase):
         self.assertEqual(process.wait(20), 0)
 
     def test_syslog(self) -> None:
-        """
-        So it is with a system log that does not read; it is told when it does.
-        """
+        """So it is with a system log that does not read; it is told when it does."""
         log = SystemLog(self)
         process = self.start(inetd("-l", "-f", self.file))
         self.fill(process.pid)
@@ -214,9 +188,7 @@ class FullLogTests(FaultsTestCase):
         self.assertEqual(process.wait(20), 0)
 
     def test_twistdSyslog(self) -> None:
-        """
-        So it is with C{twistd --syslog}.
-        """
+        """So it is with C{twistd --syslog}."""
         log = SystemLog(self)
         argv = [*twistd("--syslog", "--prefix", "mine"), "inetd", "-l", self.file]
         process = self.start(argv)
@@ -227,9 +199,7 @@ class FullLogTests(FaultsTestCase):
         self.assertIn(process.wait(20), (0, -signal.SIGTERM))
 
     def test_background(self) -> None:
-        """
-        So it is in the background.
-        """
+        """So it is in the background."""
         SystemLog(self)
         pidFile = self.path("inetd.pid")
         self.start(inetd("-l", "-p", pidFile, self.file))
@@ -241,9 +211,7 @@ class FullLogTests(FaultsTestCase):
         eventually(lambda: not os.path.exists(pidFile), lambda: "the end")
 
     def killed(self, pid: int) -> None:
-        """
-        Leave no process behind.
-        """
+        """Leave no process behind."""
         deadline = time.monotonic() + 20
         while os.path.exists(f"/proc/{pid}") and time.monotonic() < deadline:
             time.sleep(0.02)

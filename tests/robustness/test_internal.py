@@ -51,9 +51,7 @@ _WHY = "OverflowError: signed integer is greater than maximum"
 
 
 class ErrorTests(FaultsTestCase):
-    """
-    Functions that raise exceptions for one service.
-    """
+    """Functions that raise exceptions for one service."""
 
     def faulty(self, function: str, lines: str) -> Daemon:
         """
@@ -75,16 +73,12 @@ class ErrorTests(FaultsTestCase):
         return daemon
 
     def health(self) -> int:
-        """
-        The exit status of C{inetd health}.
-        """
+        """The exit status of C{inetd health}."""
         argv = inetd("health", "--control", self.path("control"))
         return run(argv).returncode
 
     def mended(self) -> None:
-        """
-        Have the function do what it should.
-        """
+        """Have the function do what it should."""
         os.unlink(self.path("fault"))
 
     def test_start(self) -> None:

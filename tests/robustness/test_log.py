@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Logs that cannot be written, and clocks that are set.
-"""
+"""Logs that cannot be written, and clocks that are set."""
 
 from __future__ import annotations
 
@@ -64,9 +62,7 @@ int gettimeofday(struct timeval *now, void *zone) {
 
 
 class LogTests(FaultsTestCase):
-    """
-    The daemon serves whether or not it can say so.
-    """
+    """The daemon serves whether or not it can say so."""
 
     def _serve(
         self,
@@ -110,17 +106,13 @@ class LogTests(FaultsTestCase):
         self.assertEqual(process.returncode, 0)
 
     def test_full(self) -> None:
-        """
-        So it is when the device of the log is full.
-        """
+        """So it is when the device of the log is full."""
         full = os.open("/dev/full", os.O_WRONLY)
         self.addCleanup(os.close, full)
         self._serve(full, "-e")
 
     def test_room(self) -> None:
-        """
-        When there is room again where the log is kept, it goes on.
-        """
+        """When there is room again where the log is kept, it goes on."""
         path = self.write("log", "")
         writer = os.open(path, os.O_WRONLY | os.O_APPEND)
         self.addCleanup(os.close, writer)
@@ -145,9 +137,7 @@ class LogTests(FaultsTestCase):
         self.assertIn("reload - peer=- kept=3 changed=0 started=0 stopped=1", log)
 
     def test_gone(self) -> None:
-        """
-        So it is when nobody reads the log any more.
-        """
+        """So it is when nobody reads the log any more."""
         reader, writer = os.pipe()
         os.close(reader)
         self.addCleanup(os.close, writer)
@@ -164,9 +154,7 @@ class LogTests(FaultsTestCase):
 
 
 class ClockTests(FaultsTestCase):
-    """
-    The clock of the machine is set while the daemon runs.
-    """
+    """The clock of the machine is set while the daemon runs."""
 
     def test_steps(self) -> None:
         """

@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-How much clients and programs can have the daemon log.
-"""
+"""How much clients and programs can have the daemon log."""
 
 from __future__ import annotations
 
@@ -27,14 +25,10 @@ MOST = 2_000_000
 
 
 class LogRateTests(FaultsTestCase):
-    """
-    What is too much is counted and left out; nobody waits for it.
-    """
+    """What is too much is counted and left out; nobody waits for it."""
 
     def serving(self, lines: str, *ports: int, options: tuple[str, ...] = ()) -> Daemon:
-        """
-        A daemon that does not log every program.
-        """
+        """A daemon that does not log every program."""
         path = self.write("inetd.conf", self.lines + lines)
         daemon = Daemon(inetd("-fe", *options, path), ports=(*self.others, *ports))
         daemon.start()
@@ -42,16 +36,12 @@ class LogRateTests(FaultsTestCase):
         return daemon
 
     def suppressed(self, daemon: Daemon, kind: str) -> int:
-        """
-        How many lines of a kind were left out, as the log has it.
-        """
+        """How many lines of a kind were left out, as the log has it."""
         found = re.findall(rf"suppress \S+ event={kind} lines=(\d+) ", daemon.log())
         return sum(map(int, found))
 
     def logged(self, daemon: Daemon, text: str) -> int:
-        """
-        How many lines have a text.
-        """
+        """How many lines have a text."""
         return sum(text in line for line in daemon.log().splitlines())
 
     def test_stderr(self) -> None:
@@ -82,9 +72,7 @@ class LogRateTests(FaultsTestCase):
         self.assertLess(len(daemon.log()), MOST)
 
     def test_traceback(self) -> None:
-        """
-        Tracebacks of a hundred programs are there wholly.
-        """
+        """Tracebacks of a hundred programs are there wholly."""
         fails = self.program("fails", "def fail():\n  1 / 0\nfail()\n")
         port = freePort()
         daemon = self.serving(
@@ -98,9 +86,7 @@ class LogRateTests(FaultsTestCase):
         self.assertEqual(self.suppressed(daemon, "stderr"), 0)
 
     def test_warm(self) -> None:
-        """
-        So it is with what a warm interpreter says, and what it has left behind.
-        """
+        """So it is with what a warm interpreter says, and what it has left behind."""
         self.write("flooding.py", f"import os\nif not os.fork():\n{self.indented()}")
         warm = self.write("warm.py", "print('hello')\n")
         port = freePort()
@@ -122,15 +108,11 @@ class LogRateTests(FaultsTestCase):
         self.assertLess(len(daemon.log()), MOST)
 
     def indented(self) -> str:
-        """
-        The flood as a block, in a process that ends then.
-        """
+        """The flood as a block, in a process that ends then."""
         return "".join(f"    {each}\n" for each in (FLOOD + "os._exit(0)").split("\n"))
 
     def test_clients(self) -> None:
-        """
-        So it is with clients that are refused, and those whose programs fail.
-        """
+        """So it is with clients that are refused, and those whose programs fail."""
         cat, fails = freePort(), freePort()
         daemon = self.serving(
             f"{cat} on protocol = tcp, wait = no, user = -, exec = /bin/cat,"
@@ -150,9 +132,7 @@ class LogRateTests(FaultsTestCase):
         self.othersAnswer()
 
     def test_end(self) -> None:
-        """
-        What was left out is told when the daemon ends, too.
-        """
+        """What was left out is told when the daemon ends, too."""
         fails = freePort()
         # With a bound of one, the end of each program but the last has been seen.
         line = f"{fails} stream tcp nowait/1 - /bin/false false\n"

@@ -33,9 +33,7 @@ exec "$@"
 
 
 class NamesTestCase(ServingTestCase):
-    """
-    Have a name service that does not answer, and hosts(5).
-    """
+    """Have a name service that does not answer, and hosts(5)."""
 
     if not users.ROOT:
         skip = "only root can make a mount namespace"
@@ -43,9 +41,7 @@ class NamesTestCase(ServingTestCase):
         skip = "there is no unshare"
 
     def setUp(self) -> None:
-        """
-        Receive what a DNS server would.
-        """
+        """Receive what a DNS server would."""
         super().setUp()
         self.silent = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.addCleanup(self.silent.close)
@@ -61,30 +57,22 @@ class NamesTestCase(ServingTestCase):
         self.line = f"127.0.0.1:{self.other} stream tcp nowait - internal echo\n"
 
     def hosts(self, *lines: str) -> None:
-        """
-        Write hosts(5).
-        """
+        """Write hosts(5)."""
         text = "".join(f"{line}\n" for line in ("127.0.0.1 localhost", *lines))
         self.write("hosts", text)
 
     def named(self, name: str) -> str:
-        """
-        The line of a service at a host name.
-        """
+        """The line of a service at a host name."""
         return f"{name}:{self.port} stream tcp nowait - /bin/cat cat\n"
 
     def within(self, *command: str) -> list[str]:
-        """
-        A command that asks this name service.
-        """
+        """A command that asks this name service."""
         folder = self.path("hosts").rpartition("/")[0]
         return ["unshare", "-m", "/bin/sh", "-c", _MOUNT, folder, *command]
 
     @contextlib.contextmanager
     def served(self, *lines: str) -> Iterator[Daemon]:
-        """
-        A daemon that serves these lines beside one without a name.
-        """
+        """A daemon that serves these lines beside one without a name."""
         conf = self.write("inetd.conf", "".join((*lines, self.line)))
         control = self.path("control")
         argv = inetd("-f", "-e", "--control", control, conf)
@@ -93,15 +81,11 @@ class NamesTestCase(ServingTestCase):
             yield daemon
 
     def assertServed(self, port: int) -> None:
-        """
-        Check that a client is served.
-        """
+        """Check that a client is served."""
         self.assertEqual(talk(port, b"text"), b"text")
 
     def reload(self, daemon: Daemon, *lines: str) -> None:
-        """
-        Serve other lines beside the one without a name.
-        """
+        """Serve other lines beside the one without a name."""
         count = daemon.log().count(" reload - ")
         self.write("inetd.conf", "".join((*lines, self.line)))
         daemon.process.send_signal(signal.SIGHUP)
@@ -109,9 +93,7 @@ class NamesTestCase(ServingTestCase):
 
 
 class SilentTests(NamesTestCase):
-    """
-    Names of which nothing is known.
-    """
+    """Names of which nothing is known."""
 
     def test_start(self) -> None:
         """
@@ -189,14 +171,10 @@ class SilentTests(NamesTestCase):
 
 
 class KnownTests(NamesTestCase):
-    """
-    Names that had an address before.
-    """
+    """Names that had an address before."""
 
     def test_listening(self) -> None:
-        """
-        A name in hosts(5) is served as soon as the daemon serves.
-        """
+        """A name in hosts(5) is served as soon as the daemon serves."""
         with self.served(self.named("localhost")) as daemon:
             self.assertServed(self.port)
             self.assertNotIn("unbound", daemon.log())
@@ -217,9 +195,7 @@ class KnownTests(NamesTestCase):
             self.assertNotIn("close", daemon.log())
 
     def test_moved(self) -> None:
-        """
-        After a SIGHUP a service is at the address that its name has then.
-        """
+        """After a SIGHUP a service is at the address that its name has then."""
         self.hosts("127.0.0.1 known.example")
         with self.served(self.named("known.example")) as daemon:
             self.assertServed(self.port)

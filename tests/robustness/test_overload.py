@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-The bound on the programs of all services together.
-"""
+"""The bound on the programs of all services together."""
 
 from __future__ import annotations
 
@@ -20,21 +18,15 @@ HELLO = "import sys\nprint('hello', flush=True)\nsys.stdin.read()\n"
 
 
 class OverloadTests(ServingTestCase):
-    """
-    More clients come than there may be programs.
-    """
+    """More clients come than there may be programs."""
 
     def setUp(self) -> None:
-        """
-        Have a program.
-        """
+        """Have a program."""
         super().setUp()
         self.hello = self.program("hello.py", HELLO)
 
     def serve(self, most: int, lines: str, *ports: int) -> Daemon:
-        """
-        Serve some lines with a bound.
-        """
+        """Serve some lines with a bound."""
         options = ["--max-children", str(most), "-l"]
         daemon = self.daemon(lines, *ports, options=options)
         daemon.start()
@@ -42,9 +34,7 @@ class OverloadTests(ServingTestCase):
         return daemon
 
     def greeted(self, clients: list[socket.socket], count: int) -> list[socket.socket]:
-        """
-        Wait until so many of some clients are served, and give these.
-        """
+        """Wait until so many of some clients are served, and give these."""
         found: list[socket.socket] = []
 
         def look() -> bool:
@@ -83,23 +73,17 @@ class OverloadTests(ServingTestCase):
         self.assertLessEqual(daemon.log().count(full), 4)
 
     def test_forkServers(self) -> None:
-        """
-        So it is with fork servers, few of whose programs may run.
-        """
+        """So it is with fork servers, few of whose programs may run."""
         user = nameOf(ordinaryUser())
         self._bounded(3, 8, f"{{}} stream tcp nowait {user} {self.hello} hello\n")
 
     def test_forkServersAccept(self) -> None:
-        """
-        So it is with fork servers that accept by themselves.
-        """
+        """So it is with fork servers that accept by themselves."""
         user = nameOf(ordinaryUser())
         self._bounded(70, 150, f"{{}} stream tcp nowait {user} {self.hello} hello\n")
 
     def test_warm(self) -> None:
-        """
-        So it is with warm processes that accept by themselves.
-        """
+        """So it is with warm processes that accept by themselves."""
         user = nameOf(ordinaryUser())
         line = (
             f"{{}} on protocol = tcp, wait = no, user = {user}, exec = {self.hello},"
@@ -108,9 +92,7 @@ class OverloadTests(ServingTestCase):
         self._bounded(70, 150, line)
 
     def test_direct(self) -> None:
-        """
-        So it is with programs that the daemon starts itself.
-        """
+        """So it is with programs that the daemon starts itself."""
         line = f"{{}} on protocol = tcp, wait = no, user = -, exec = {self.hello},"
         self._bounded(3, 8, f"{line} launch = direct;\n")
 
@@ -161,9 +143,7 @@ class OverloadTests(ServingTestCase):
         self.assertEqual(self._whileStopped(daemon, port), b"hello\n")
 
     def _whileStopped(self, daemon: Daemon, port: int) -> bytes:
-        """
-        What a client gets while the daemon itself does nothing.
-        """
+        """What a client gets while the daemon itself does nothing."""
         daemon.process.send_signal(signal.SIGSTOP)
         try:
             with socket.create_connection(("127.0.0.1", port), DEADLINE) as client:
@@ -173,9 +153,7 @@ class OverloadTests(ServingTestCase):
             daemon.process.send_signal(signal.SIGCONT)
 
     def test_default(self) -> None:
-        """
-        Without the option the bound is half of what RLIMIT_NPROC allows.
-        """
+        """Without the option the bound is half of what RLIMIT_NPROC allows."""
         port = freePort()
         conf = f"{port} stream tcp nowait - {self.hello} hello\n"
         path = self.write("inetd.conf", conf)

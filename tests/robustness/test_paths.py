@@ -27,14 +27,10 @@ KINDS = {
 
 
 class KindsTests(ServingTestCase):
-    """
-    Files of all kinds.
-    """
+    """Files of all kinds."""
 
     def setUp(self) -> None:
-        """
-        Have them, in a directory of the user of a service if that is possible.
-        """
+        """Have them, in a directory of the user of a service if that is possible."""
         super().setUp()
         theirs = self.path("theirs")
         os.mkdir(theirs)
@@ -58,9 +54,7 @@ class KindsTests(ServingTestCase):
         self.echo = f"{self.port} stream tcp nowait - internal echo\n"
 
     def line(self, path: str, more: str) -> str:
-        """
-        A line for a program.
-        """
+        """A line for a program."""
         return (
             f"{freePort()} on protocol = tcp, wait = no, user = {self.user},"
             f" exec = {path}{more};\n"

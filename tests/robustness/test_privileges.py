@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-What programs may do, and what they can see of others, where root runs the daemon.
-"""
+"""What programs may do, and what they can see of others, where root runs the daemon."""
 
 from __future__ import annotations
 
@@ -66,17 +64,13 @@ WAYS = ("launch = forkserver", "launch = direct", "warm = yes", "rlimit_core = 0
 
 
 class PrivilegesTests(ServingTestCase):
-    """
-    Programs of users that are not root.
-    """
+    """Programs of users that are not root."""
 
     if not users.ROOT:
         skip = users.NOT_ROOT
 
     def setUp(self) -> None:
-        """
-        Serve one program in every way, as two users.
-        """
+        """Serve one program in every way, as two users."""
         super().setUp()
         self.users = [users.alpine(), pwd.getpwnam("nobody")]
         tells = self.program("tells", TELLS)
@@ -104,15 +98,11 @@ class PrivilegesTests(ServingTestCase):
             self.assertEqual(int(status[name][0], 16), 0, name)
 
     def ask(self, user: str, way: str) -> Any:
-        """
-        What the program of a service says.
-        """
+        """What the program of a service says."""
         return self.told(self.ports[user, way])
 
     def told(self, port: int) -> Any:
-        """
-        What the program on a port says.
-        """
+        """What the program on a port says."""
         return json.loads(talk(port, b""))
 
     def test_identity(self) -> None:
@@ -140,9 +130,7 @@ class PrivilegesTests(ServingTestCase):
                     self.assertRuns(self.ask(user.pw_name, way)["parent"], user)
 
     def _owners(self) -> set[int]:
-        """
-        Whose the fork servers are.
-        """
+        """Whose the fork servers are."""
         helpers = forkServers(self.served.process.pid)
         return {os.stat(f"/proc/{pid}").st_uid for pid in helpers}
 
@@ -202,9 +190,7 @@ class PrivilegesTests(ServingTestCase):
 
 
 class EnvironmentTests(ServingTestCase):
-    """
-    The environment of programs of other users.
-    """
+    """The environment of programs of other users."""
 
     if not users.ROOT:
         skip = users.NOT_ROOT
@@ -269,14 +255,10 @@ class EnvironmentTests(ServingTestCase):
 
 
 class FilesTests(ServingTestCase):
-    """
-    Files that others can reach.
-    """
+    """Files that others can reach."""
 
     def _serve(self, path: str, *more: str) -> Daemon:
-        """
-        A daemon that reads a file, until the test ends.
-        """
+        """A daemon that reads a file, until the test ends."""
         daemon = Daemon(inetd("-f", "-e", *more, path))
         daemon.start()
         self.addCleanup(daemon.stop)
@@ -346,9 +328,7 @@ class FilesTests(ServingTestCase):
 
 
 class ForgeryTests(ServingTestCase):
-    """
-    Lines of the log that somebody else would like to write.
-    """
+    """Lines of the log that somebody else would like to write."""
 
     def test_control(self) -> None:
         """
@@ -437,9 +417,7 @@ class ForgeryTests(ServingTestCase):
         self.assertEscaped(done.stdout + done.stderr, shown)
 
     def asked(self, path: str, what: bytes) -> str:
-        """
-        The body that the control socket answers with.
-        """
+        """The body that the control socket answers with."""
         with socket.socket(socket.AF_UNIX) as client:
             client.settimeout(DEADLINE)
             client.connect(path)

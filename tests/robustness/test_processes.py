@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Programs and helper processes that do what they should not.
-"""
+"""Programs and helper processes that do what they should not."""
 
 from __future__ import annotations
 
@@ -51,14 +49,10 @@ CLOSED = (
 
 
 class ProgramsTests(FaultsTestCase):
-    """
-    Programs that do not end as they should.
-    """
+    """Programs that do not end as they should."""
 
     def setUp(self) -> None:
-        """
-        Serve them.
-        """
+        """Serve them."""
         super().setUp()
         self.stubborn, self.leaves, self.waits = ports = [freePort() for _ in range(3)]
         stubborn = self.program("stubborn", STUBBORN)
@@ -72,9 +66,7 @@ class ProgramsTests(FaultsTestCase):
         )
 
     def _pid(self, client: socket.socket) -> int:
-        """
-        The process id that a stubborn program says.
-        """
+        """The process id that a stubborn program says."""
         return int(client.makefile().readline())
 
     def test_stopped(self) -> None:
@@ -161,16 +153,12 @@ class ProgramsTests(FaultsTestCase):
         )
 
     def _everyChild(self, pid: int) -> list[int]:
-        """
-        The children of the daemon and of its fork servers.
-        """
+        """The children of the daemon and of its fork servers."""
         return [p for each in (pid, *forkServers(pid)) for p in childrenOf(each)]
 
 
 class KilledTests(FaultsTestCase):
-    """
-    Helper processes that are killed.
-    """
+    """Helper processes that are killed."""
 
     def test_random(self) -> None:
         """
@@ -209,9 +197,7 @@ class KilledTests(FaultsTestCase):
         self.assertEqual(talk(self.others[2], b"hello"), b"hello")
 
     def _kill(self, daemon: Daemon, chance: random.Random) -> None:
-        """
-        Kill one of the helper processes.
-        """
+        """Kill one of the helper processes."""
         helpers = forkServers(daemon.process.pid)
         warm = [p for each in helpers for p in childrenOf(each) if _isWarm(p)]
         if helpers or warm:
@@ -220,9 +206,7 @@ class KilledTests(FaultsTestCase):
 
 
 def _isWarm(pid: int) -> bool:
-    """
-    Whether a process is a warm one, and not yet a program.
-    """
+    """Whether a process is a warm one, and not yet a program."""
     try:
         with open(f"/proc/{pid}/cmdline", "rb") as file:
             return b"inetdtw" in file.read() and stat(pid)[0] != "Z"

@@ -42,17 +42,13 @@ PRECIOUS = "root's own\n"
 
 
 class RaceTestCase(ServingTestCase):
-    """
-    A test with a directory of another user.
-    """
+    """A test with a directory of another user."""
 
     if not users.ROOT:
         skip = users.NOT_ROOT
 
     def setUp(self) -> None:
-        """
-        Have the directory, and a file of root's in it.
-        """
+        """Have the directory, and a file of root's in it."""
         super().setUp()
         self.user: pwd.struct_passwd = users.alpine()
         self.theirs = self.path("theirs")
@@ -65,9 +61,7 @@ class RaceTestCase(ServingTestCase):
         self.file.flush()
 
     def attack(self, code: str, *given: str) -> None:
-        """
-        Have the user do something in a loop until the test ends.
-        """
+        """Have the user do something in a loop until the test ends."""
         argv = [world.python(), "-c", _LOOP, str(self.user.pw_uid), code, *given]
         process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.addCleanup(process.communicate, timeout=DEADLINE)
@@ -82,21 +76,15 @@ class RaceTestCase(ServingTestCase):
 
 
 class SocketTests(RaceTestCase):
-    """
-    UNIX sockets.
-    """
+    """UNIX sockets."""
 
     def setUp(self) -> None:
-        """
-        Have a path for one.
-        """
+        """Have a path for one."""
         super().setUp()
         self.there = os.path.join(self.theirs, "s")
 
     def stale(self) -> None:
-        """
-        Have the socket of a daemon that is gone.
-        """
+        """Have the socket of a daemon that is gone."""
         if not os.path.lexists(self.there):
             with socket.socket(socket.AF_UNIX) as gone:
                 gone.bind(self.there)
@@ -119,9 +107,7 @@ class SocketTests(RaceTestCase):
             self.assertThere()
 
     def test_end(self) -> None:
-        """
-        Nor is it when the socket is removed at the end.
-        """
+        """Nor is it when the socket is removed at the end."""
         self.attack("exchange(*given)", self.precious, self.there)
         for _ in range(1000):
             with socket.socket(socket.AF_UNIX) as sock:
@@ -154,30 +140,22 @@ class SocketTests(RaceTestCase):
 
 
 class DaemonTests(RaceTestCase):
-    """
-    A daemon of root's.
-    """
+    """A daemon of root's."""
 
     def serve(self, pid: str) -> Daemon:
-        """
-        A daemon with a pid file.
-        """
+        """A daemon with a pid file."""
         conf = self.write(
             "inetd.conf", f"{self.port} stream tcp nowait - internal echo\n"
         )
         return Daemon(inetd("-f", "-e", "-p", pid, conf))
 
     def setUp(self) -> None:
-        """
-        Have a port.
-        """
+        """Have a port."""
         super().setUp()
         self.port = freePort()
 
     def startAndStop(self, daemon: Daemon) -> None:
-        """
-        Start a daemon, which may refuse to, and stop it.
-        """
+        """Start a daemon, which may refuse to, and stop it."""
         daemon.start()
         eventually(
             lambda: daemon.process.poll() is not None or " listen " in daemon.log(),
@@ -200,9 +178,7 @@ class DaemonTests(RaceTestCase):
                 self.assertEqual(file.read(), PRECIOUS)
 
     def test_pidFileElsewhere(self) -> None:
-        """
-        A pid file is not made where a link of the user leads.
-        """
+        """A pid file is not made where a link of the user leads."""
         link = os.path.join(self.theirs, "link")
         os.symlink(self.path("."), link)
         os.lchown(link, self.user.pw_uid, -1)

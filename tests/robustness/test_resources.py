@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Machines that are out of something: descriptors, processes, memory.
-"""
+"""Machines that are out of something: descriptors, processes, memory."""
 
 from __future__ import annotations
 
@@ -55,9 +53,7 @@ def limit(
 
 
 class DescriptorsTests(FaultsTestCase):
-    """
-    A daemon, or a fork server, that can open nothing any more.
-    """
+    """A daemon, or a fork server, that can open nothing any more."""
 
     def _short(self, daemon: Daemon, pids: list[int]) -> None:
         """
@@ -80,9 +76,7 @@ class DescriptorsTests(FaultsTestCase):
         self.assertLessEqual(said, 3)
 
     def test_daemon(self) -> None:
-        """
-        So it is with the daemon and its fork servers together.
-        """
+        """So it is with the daemon and its fork servers together."""
         self.lines = self.lines.replace(f" {self.user} ", " - ")
         daemon = self.served("")
         self.othersAnswer()
@@ -108,9 +102,7 @@ class DescriptorsTests(FaultsTestCase):
 
 
 class ProcessesTests(FaultsTestCase):
-    """
-    A user that can start no more processes.
-    """
+    """A user that can start no more processes."""
 
     def test_fork(self) -> None:
         """
@@ -145,9 +137,7 @@ class ProcessesTests(FaultsTestCase):
 
 
 class MemoryTests(FaultsTestCase):
-    """
-    Programs that are out of memory.
-    """
+    """Programs that are out of memory."""
 
     def test_program(self) -> None:
         """

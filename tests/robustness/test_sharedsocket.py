@@ -152,14 +152,10 @@ for _ in range(4):
 
 
 class SharedTestCase(ServingTestCase):
-    """
-    Serve with a program that harms its socket.
-    """
+    """Serve with a program that harms its socket."""
 
     def serving(self, launch: str, keys: str) -> Daemon:
-        """
-        A daemon of one service, which listens.
-        """
+        """A daemon of one service, which listens."""
         # A user of her own can do no harm to the processes of the daemon.
         user = nameOf(ordinaryUser())
         conf = f"it on id = it, user = {user}, launch = {launch}, {keys};\n"
@@ -170,9 +166,7 @@ class SharedTestCase(ServingTestCase):
         return daemon
 
     def eachLaunch(self) -> Iterator[str]:
-        """
-        The ways to start programs; each with a port of its own.
-        """
+        """The ways to start programs; each with a port of its own."""
         for launch in LAUNCHES:
             self.port = freePort()
             self.where = str(self.port)
@@ -180,9 +174,7 @@ class SharedTestCase(ServingTestCase):
 
 
 class DatagramTests(SharedTestCase):
-    """
-    C{dgram wait}.
-    """
+    """C{dgram wait}."""
 
     def say(self, word: str, host: str = "127.0.0.1") -> None:
         """
@@ -203,9 +195,7 @@ class DatagramTests(SharedTestCase):
         self.fail(f"no answer to {word!r}")
 
     def harmed(self, *words: str, host: str = "127.0.0.1", net: str = "udp") -> None:
-        """
-        Assert that all clients are answered after a program has done some harm.
-        """
+        """Assert that all clients are answered after a program has done some harm."""
         if not LINUX:
             words = ("connect",)
         for launch in self.eachLaunch():
@@ -228,9 +218,7 @@ class DatagramTests(SharedTestCase):
         self.harmed("connect", "shut", "error", "options", "drop", "begin")
 
     def test_inet6(self) -> None:
-        """
-        That is so for IPv6.
-        """
+        """That is so for IPv6."""
         self.harmed("connect", "shut", "error", host="::1", net="udp6")
 
     def test_leftBehind(self) -> None:
@@ -251,14 +239,10 @@ class DatagramTests(SharedTestCase):
 
 
 class StreamTests(SharedTestCase):
-    """
-    C{stream wait}.
-    """
+    """C{stream wait}."""
 
     def say(self, word: str) -> None:
-        """
-        Have the service answer a new client, however often it must be asked.
-        """
+        """Have the service answer a new client, however often it must be asked."""
         end = time.monotonic() + DEADLINE
         while time.monotonic() < end:
             try:
@@ -298,9 +282,7 @@ class StreamTests(SharedTestCase):
 
     @skipUnless(LINUX, "only Linux tells how many may wait")
     def test_backlog(self) -> None:
-        """
-        The backlog is what the service wants, whatever a program has asked for.
-        """
+        """The backlog is what the service wants, whatever a program has asked for."""
         for launch in self.eachLaunch():
             path = self.program("harm", _HARM_CONNECTIONS)
             keys = f"protocol = tcp, wait = yes, backlog = 77, exec = {path}"
@@ -334,9 +316,7 @@ class AcceptTests(SharedTestCase):
                 return b""
 
     def lives(self, daemon: Daemon, other: int) -> None:
-        """
-        Assert that the daemon answers while many clients of the service come.
-        """
+        """Assert that the daemon answers while many clients of the service come."""
         control = self.path("control")
         for _ in range(30):
             self.stolen(self.port)
@@ -398,9 +378,7 @@ class AcceptTests(SharedTestCase):
             daemon.stop()
 
     def test_missing(self) -> None:
-        """
-        Where nobody else has the socket, each client of such a service is closed.
-        """
+        """Where nobody else has the socket, each client of such a service is closed."""
         other = freePort()
         self.port = freePort()
         conf = (
@@ -415,14 +393,10 @@ class AcceptTests(SharedTestCase):
 
 
 class PathTests(SharedTestCase):
-    """
-    The path of a UNIX socket.
-    """
+    """The path of a UNIX socket."""
 
     def ask(self, path: str) -> Callable[[], bool]:
-        """
-        Whether a service answers at a path.
-        """
+        """Whether a service answers at a path."""
 
         def answered() -> bool:
             with socket.socket(socket.AF_UNIX) as client:
@@ -438,9 +412,7 @@ class PathTests(SharedTestCase):
         return answered
 
     def askDatagram(self, path: str) -> Callable[[], bool]:
-        """
-        Whether a service answers a datagram at a path.
-        """
+        """Whether a service answers a datagram at a path."""
 
         def answered() -> bool:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as client:
@@ -459,9 +431,7 @@ class PathTests(SharedTestCase):
         return answered
 
     def served(self) -> tuple[Daemon, dict[str, Callable[[], bool]]]:
-        """
-        A daemon of three services with a path, and whether each answers there.
-        """
+        """A daemon of three services with a path, and whether each answers there."""
         os.chmod(self.folder, 0o777)
         user = nameOf(ordinaryUser())
         paths = [self.path(f"{name}.sock") for name in ("nowait", "wait", "datagram")]
@@ -552,9 +522,7 @@ class PathTests(SharedTestCase):
             self.assertTrue(os.path.exists(path))
 
     def test_control(self) -> None:
-        """
-        The control socket is there again, too.
-        """
+        """The control socket is there again, too."""
         path = self.path("control")
         conf = f"{freePort()} stream tcp nowait - /bin/cat cat\n"
         with self.daemon(conf, options=["--control", path]) as daemon:

@@ -65,9 +65,7 @@ def floodAll(
 
 
 def floodOne(folder: str, count: int = 300) -> bool:
-    """
-    Connections to one service, beside a client of another one.
-    """
+    """Connections to one service, beside a client of another one."""
     mixed = Mixed(folder)
     good = True
     with mixed.daemon():
@@ -83,9 +81,7 @@ def floodOne(folder: str, count: int = 300) -> bool:
 
 
 def floodDatagrams(folder: str, count: int = 100_000) -> bool:
-    """
-    Datagrams to an internal service and to one that waits.
-    """
+    """Datagrams to an internal service and to one that waits."""
     mixed = Mixed(folder)
     accounts = []
     # One client gets more answers than a client may by default.
@@ -99,9 +95,7 @@ def floodDatagrams(folder: str, count: int = 100_000) -> bool:
 
 
 def forge(folder: str, each: int = 1000) -> bool:
-    """
-    Datagrams of forged sources to the internal services.
-    """
+    """Datagrams of forged sources to the internal services."""
     ports = [freePort() for _ in _INTERNAL]
     path = os.path.join(folder, "inetd.conf")
     with open(path, "w", encoding="ascii") as file:
@@ -114,9 +108,7 @@ def forge(folder: str, each: int = 1000) -> bool:
 
 
 def survive(folder: str, minutes: int = 30) -> bool:
-    """
-    Everything at once, for long.
-    """
+    """Everything at once, for long."""
     mixed = Mixed(folder)
     with mixed.daemon(["--log-level", "error"]) as daemon:
         survival = Survival(mixed, daemon)
@@ -145,9 +137,7 @@ COMMANDS: dict[str, Callable[..., bool]] = {
 
 
 def main(name: str = "", *numbers: str) -> None:
-    """
-    Run one of the commands.
-    """
+    """Run one of the commands."""
     if name not in COMMANDS or not all(map(str.isdigit, numbers)):
         sys.exit(__doc__)
     with tempfile.TemporaryDirectory() as folder:

@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-A flood of connections to one service, beside the client of another one.
-"""
+"""A flood of connections to one service, beside the client of another one."""
 
 from __future__ import annotations
 
@@ -22,16 +20,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Times:
-    """
-    How long the clients of a service had to wait, in seconds, in order.
-    """
+    """How long the clients of a service had to wait, in seconds, in order."""
 
     seconds: tuple[float, ...]
 
     def part(self, share: float) -> float:
-        """
-        The time within which a share of them was answered, in milliseconds.
-        """
+        """The time within which a share of them was answered, in milliseconds."""
         return 1000 * self.seconds[min(int(len(self) * share), len(self) - 1)]
 
     def __len__(self) -> int:
@@ -77,9 +71,7 @@ def beside(mixed: Mixed, flooded: str, measured: str, count: int) -> Beside:
 
 
 def _times(mixed: Mixed, name: str, count: int, outcomes: Outcomes) -> Times:
-    """
-    Be the client of a service again and again.
-    """
+    """Be the client of a service again and again."""
     seconds = []
     for number in range(count):
         began = time.perf_counter()

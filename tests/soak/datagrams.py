@@ -41,9 +41,7 @@ class Account:
 
     @property
     def lost(self) -> int:
-        """
-        How many the service lost.
-        """
+        """How many the service lost."""
         return self.sent - self.right - self.unread - self.unheard
 
     def __str__(self) -> str:
@@ -55,9 +53,7 @@ class Account:
 
 
 def drops(port: int) -> int:
-    """
-    How many datagrams the kernel has dropped at a socket, by its port.
-    """
+    """How many datagrams the kernel has dropped at a socket, by its port."""
     with open("/proc/net/udp", encoding="ascii") as lines:
         rows = [line.split() for line in lines][1:]
     # By their inodes: while others come and go, the kernel tells of some twice.
@@ -85,16 +81,12 @@ def flood(port: int, count: int, window: int | None = None) -> Account:
 
 
 def _datagram(number: int) -> bytes:
-    """
-    What is sent.
-    """
+    """What is sent."""
     return b"%d " % number * (1 + number % 20)
 
 
 def _exchange(client: socket.socket, count: int, window: int) -> list[bytes]:
-    """
-    Send, and read what comes until nothing does for a while.
-    """
+    """Send, and read what comes until nothing does for a while."""
     answers: list[bytes] = []
     sent, heard = 0, time.monotonic()
     while sent < count or len(answers) < count:
@@ -113,9 +105,7 @@ def _exchange(client: socket.socket, count: int, window: int) -> list[bytes]:
 
 
 def _readAll(client: socket.socket) -> list[bytes]:
-    """
-    What there is to be read.
-    """
+    """What there is to be read."""
     found = []
     try:
         while True:

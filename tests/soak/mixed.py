@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-A daemon with a service of every kind, all of which send back what they are sent.
-"""
+"""A daemon with a service of every kind, all of which send back what they are sent."""
 
 from __future__ import annotations
 
@@ -126,16 +124,12 @@ class Mixed:
         return {name: log.count(f" start {each} ") for name, each in names.items()}
 
     def _write(self, name: str, text: str) -> None:
-        """
-        Write a file.
-        """
+        """Write a file."""
         with open(os.path.join(self.folder, name), "w", encoding="utf-8") as file:
             file.write(text)
 
     def daemon(self, options: Sequence[str] = ()) -> Daemon:
-        """
-        A daemon that serves it.
-        """
+        """A daemon that serves it."""
         argv = twistd("inetd", "--conf", self.conf, *options)
         return Daemon(argv, ports=self.ports.values())
 
@@ -159,9 +153,7 @@ def talk(address: int | str, sent: bytes, before: bytes = b"") -> bytes:
 
 
 def text(number: int) -> bytes:
-    """
-    What a client sends, which no other one does.
-    """
+    """What a client sends, which no other one does."""
     rest = random.Random(number).randbytes(SIZES[number % len(SIZES)])
     return b"%d:%s" % (number, rest)
 
@@ -182,15 +174,11 @@ class Outcomes:
 
     @property
     def bad(self) -> int:
-        """
-        How many were not served as they should have been.
-        """
+        """How many were not served as they should have been."""
         return sum(self.counts[name] for name in ("lost", "short", "wrong"))
 
     def add(self, service: str, number: int, outcome: str) -> None:
-        """
-        Count a client.
-        """
+        """Count a client."""
         self.counts[outcome] += 1
         if outcome != "right":
             self.others.append(f"{service} {number}: {outcome}")
@@ -201,9 +189,7 @@ class Outcomes:
 
 
 def outcome(client: Callable[[bytes], bytes], number: int) -> str:
-    """
-    Be a client, and say what became of it.
-    """
+    """Be a client, and say what became of it."""
     sent = text(number)
     try:
         answer = client(sent)

@@ -56,16 +56,12 @@ class Wire:
         self._socket.close()
 
     def forge(self, source: int, target: int, text: bytes) -> None:
-        """
-        Send a datagram that seems to come from a port.
-        """
+        """Send a datagram that seems to come from a port."""
         header = struct.pack("!4H", source, target, 8 + len(text), 0)
         self._socket.sendto(header + text, (_HOST, 0))
 
     def look(self) -> Counter[tuple[int, int]]:
-        """
-        Count what has come until now.
-        """
+        """Count what has come until now."""
         while True:
             try:
                 packet = self._socket.recv(65536)

@@ -62,15 +62,11 @@ class Measure:
 
     @property
     def counts(self) -> tuple[int, ...]:
-        """
-        What has to be the same.
-        """
+        """What has to be the same."""
         return self.descriptors, self.threads, self.zombies, self.servers, self.warm
 
     def grown(self, before: Measure) -> bool:
-        """
-        Whether there is more memory than there may be.
-        """
+        """Whether there is more memory than there may be."""
         return any(
             now > (1 + MORE) * then + SOME
             for now, then in (
@@ -108,9 +104,7 @@ def measure(pid: int) -> Measure:
 
 
 def _status(pid: int, name: str) -> int:
-    """
-    A number of C{/proc/PID/status}; 0 if the process has ended.
-    """
+    """A number of C{/proc/PID/status}; 0 if the process has ended."""
     for line in _read(pid, "status").splitlines():
         if line.startswith(f"{name}:"):
             return int(line.split()[1])
@@ -118,9 +112,7 @@ def _status(pid: int, name: str) -> int:
 
 
 def _read(pid: int, name: str) -> str:
-    """
-    A file of C{/proc/PID}; nothing if the process has ended.
-    """
+    """A file of C{/proc/PID}; nothing if the process has ended."""
     try:
         with open(f"/proc/{pid}/{name}", encoding="utf-8", errors="replace") as file:
             return file.read()
@@ -140,17 +132,13 @@ def warmProcesses(pid: int) -> list[int]:
 
 
 def _mark(pid: int) -> list[str]:
-    """
-    What all processes of a daemon have in their environment, and no others.
-    """
+    """What all processes of a daemon have in their environment, and no others."""
     variables = _read(pid, "environ").split("\0")
     return [each for each in variables if each.startswith(f"{TOKEN}=")]
 
 
 def _isWarm(pid: int) -> bool:
-    """
-    Whether a process is an interpreter that is kept.
-    """
+    """Whether a process is an interpreter that is kept."""
     return STANDARD_INPUT in _read(pid, "cmdline").split("\0")
 
 
@@ -198,9 +186,7 @@ class Survival:
 
     @contextmanager
     def _clients(self, count: int) -> Iterator[None]:
-        """
-        Have clients of all services, one after the other in each of some threads.
-        """
+        """Have clients of all services, one after the other in each of some threads."""
         stopped = threading.Event()
         names = list(self._mixed.clients)
 
@@ -225,9 +211,7 @@ class Survival:
                 thread.join()
 
     def _reload(self) -> None:
-        """
-        Have another configuration read.
-        """
+        """Have another configuration read."""
         self.reloads += 1
         extra = _EXTRA.format(folder=self._mixed.folder) if self.reloads % 2 else ""
         new = f"{self._mixed.conf}.new"
@@ -237,9 +221,7 @@ class Survival:
         os.kill(self._pid, signal.SIGHUP)
 
     def _kill(self) -> None:
-        """
-        Kill a fork server, a warm process or a program.
-        """
+        """Kill a fork server, a warm process or a program."""
         servers = forkServers(self._pid)
         programs = [child for each in servers for child in childrenOf(each)]
         found = self._random.choice([servers, warmProcesses(self._pid), programs])
@@ -279,9 +261,7 @@ class Survival:
                     os.kill(each, signal.SIGKILL)
 
     def _programs(self) -> list[int]:
-        """
-        The programs that run.
-        """
+        """The programs that run."""
         warm = warmProcesses(self._pid)
         parents = [self._pid, *forkServers(self._pid), *warm]
         children = {child for each in parents for child in childrenOf(each)}

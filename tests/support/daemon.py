@@ -55,9 +55,7 @@ _ports: list[int] = []
 
 
 def twistd(*arguments: str) -> list[str]:
-    """
-    The command line of a C{twistd} in the foreground, without a pid file.
-    """
+    """The command line of a C{twistd} in the foreground, without a pid file."""
     run = "import sys; sys.argv[0] = 'twistd'; from twisted.scripts.twistd import run"
     return [world.python(), "-c", f"{run}; run()", "-n", "--pidfile=", *arguments]
 
@@ -82,9 +80,7 @@ def environment(user: pwd.struct_passwd | None = None, **more: str) -> dict[str,
 
 @functools.cache
 def shippedPorts() -> frozenset[int]:
-    """
-    The ports of the configuration that is shipped.
-    """
+    """The ports of the configuration that is shipped."""
     path = os.path.join(world.CHECKOUT, "etc", "inetd.conf")
     with open(path, encoding="ascii") as file:
         return frozenset(map(int, re.findall(r"^(\d+)\s", file.read(), re.M)))
@@ -107,9 +103,7 @@ def freePort() -> int:
 
 
 def _claimed() -> list[int]:
-    """
-    Ports that are this process' alone among those of tests, as long as it lives.
-    """
+    """Ports that are this process' alone among those of tests, as long as it lives."""
     blocks = list(range(10000, 32000, _BLOCK))
     random.shuffle(blocks)
     for block in blocks:
@@ -142,9 +136,7 @@ def portIsTaken(port: int) -> bool:
 
 
 def isServed(port: int) -> bool:
-    """
-    Whether a socket listens on a port, found out without talking to it.
-    """
+    """Whether a socket listens on a port, found out without talking to it."""
     try:
         return any(_isServed(table, port) for table in ("tcp", "tcp6", "udp", "udp6"))
     except FileNotFoundError:  # not Linux
@@ -178,9 +170,7 @@ def eventually(
 
 
 def talk(port: int, sent: bytes, host: str = "127.0.0.1") -> bytes:
-    """
-    Be a TCP client: send everything, close that direction, read until the end.
-    """
+    """Be a TCP client: send everything, close that direction, read until the end."""
     with socket.create_connection((host, port), timeout=DEADLINE) as client:
         client.sendall(sent)
         client.shutdown(socket.SHUT_WR)
@@ -202,9 +192,7 @@ def talkOrNothing(port: int, sent: bytes) -> bytes:
 
 
 def ask(port: int, sent: bytes, host: str = "127.0.0.1") -> bytes:
-    """
-    Be a UDP client: send one datagram and wait for one.
-    """
+    """Be a UDP client: send one datagram and wait for one."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_DGRAM) as client:
         client.settimeout(DEADLINE)
@@ -252,9 +240,7 @@ class Daemon:
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as self
 
     def __enter__(self) -> Daemon:
-        """
-        Start, and wait until it is ready.
-        """
+        """Start, and wait until it is ready."""
         self.start()
         return self
 
@@ -264,17 +250,13 @@ class Daemon:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """
-        Stop; show the log of a test that failed.
-        """
+        """Stop; show the log of a test that failed."""
         if kind is not None:
             sys.stderr.write(f"\n{self._argv} printed:\n{self.log()}\n")
         self.stop()
 
     def start(self) -> None:
-        """
-        Start, and wait until it is ready.
-        """
+        """Start, and wait until it is ready."""
         user = self._user
         self.process = subprocess.Popen(
             self._argv,
@@ -296,9 +278,7 @@ class Daemon:
             raise
 
     def _waitUntilReady(self) -> None:
-        """
-        Wait until somebody listens on all ports, or everything has ended.
-        """
+        """Wait until somebody listens on all ports, or everything has ended."""
         eventually(
             lambda: all(map(isServed, self._ports)) or not self.family(),
             lambda: f"listening on {self._ports}; the log:\n{self.log()}",
@@ -307,25 +287,19 @@ class Daemon:
             raise AssertionError(f"{self._argv} has ended; the log:\n{self.log()}")
 
     def log(self) -> str:
-        """
-        Everything that it, and what it started, printed until now.
-        """
+        """Everything that it, and what it started, printed until now."""
         size = os.fstat(self._output.fileno()).st_size
         return os.pread(self._output.fileno(), size, 0).decode(errors="replace")
 
     def waitForLog(self, text: str, count: int = 1) -> None:
-        """
-        Wait until a text has been logged a number of times.
-        """
+        """Wait until a text has been logged a number of times."""
         eventually(
             lambda: self.log().count(text) >= count,
             lambda: f"{text!r} {count} times in the log:\n{self.log()}",
         )
 
     def family(self) -> list[int]:
-        """
-        The pids of its live processes: itself, and everything that it started.
-        """
+        """The pids of its live processes: itself, and everything that it started."""
         carried = f"{TOKEN}={self._token}".encode()
         alive = [] if self.process.poll() is not None else [self.process.pid]
         return sorted({*alive, *(p for p in _pids() if carried in _environ(p))})
@@ -344,9 +318,7 @@ class Daemon:
             self.process.wait()
 
     def _terminate(self, pids: list[int]) -> None:
-        """
-        Ask some of the family to end, and wait until they have.
-        """
+        """Ask some of the family to end, and wait until they have."""
         mine = set(pids).intersection(self.family())
         _signal(mine, signal.SIGTERM)
         eventually(
@@ -356,9 +328,7 @@ class Daemon:
 
 
 def _pids() -> list[int]:
-    """
-    The pids of all processes, where the system has a folder of them.
-    """
+    """The pids of all processes, where the system has a folder of them."""
     if not os.path.isdir("/proc/self"):
         return []
     return [int(name) for name in os.listdir("/proc") if name.isdigit()]
@@ -376,9 +346,7 @@ def _environ(pid: int) -> bytes:
 
 
 def _signal(pids: Iterable[int], number: int) -> None:
-    """
-    Send a signal to processes, any of which may have ended.
-    """
+    """Send a signal to processes, any of which may have ended."""
     for pid in pids:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, number)

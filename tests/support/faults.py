@@ -28,9 +28,7 @@ class FaultsTestCase(ServingTestCase):
     """
 
     def setUp(self) -> None:
-        """
-        Choose their ports.
-        """
+        """Choose their ports."""
         super().setUp()
         self.others = [freePort() for _ in range(3)]
         self.user = nameOf(ordinaryUser())
@@ -54,8 +52,6 @@ class FaultsTestCase(ServingTestCase):
         return daemon
 
     def othersAnswer(self, text: bytes = b"hello") -> None:
-        """
-        Assert that the three services do their work.
-        """
+        """Assert that the three services do their work."""
         for port in self.others:
             self.assertEqual(talk(port, text), text)

@@ -63,9 +63,7 @@ class Page:
     marks: dict[str, str]
 
     def ports(self) -> list[int]:
-        """
-        The ports that services listen on, and those that the page declares.
-        """
+        """The ports that services listen on, and those that the page declares."""
         found = {int(each) for each in self.marks.get("ports", "").split()}
         for block in self.blocks:
             if block.language == "inetd":
@@ -73,9 +71,7 @@ class Page:
         return sorted(found)
 
     def hasCommand(self, name: str) -> bool:
-        """
-        Whether a command is run.
-        """
+        """Whether a command is run."""
         return any(
             re.search(rf"^\$ {name}\b", block.text, re.MULTILINE)
             for block in self.blocks
@@ -102,9 +98,7 @@ def read(path: str, whole: bool = True) -> Page:
 
 
 def _blocks(path: str, lines: list[str], whole: bool) -> Iterator[Block]:
-    """
-    The blocks among the lines of a page.
-    """
+    """The blocks among the lines of a page."""
     marks: dict[str, str] = {}
     number = 0
     while number < len(lines):
@@ -133,9 +127,7 @@ def _block(
     match: re.Match[str],
     marks: dict[str, str],
 ) -> tuple[int, Block]:
-    """
-    One block, and the number of the first line behind it.
-    """
+    """One block, and the number of the first line behind it."""
     options: dict[str, str] = {}
     while number < len(lines) and (said := _OPTION.match(lines[number])):
         options[said[1]] = said[2]
@@ -157,16 +149,12 @@ def _block(
 
 
 def _dedented(body: list[str]) -> str:
-    """
-    The text of an indented block.
-    """
+    """The text of an indented block."""
     deep = min((len(ln) - len(ln.lstrip()) for ln in body if ln.strip()), default=0)
     return "\n".join(line[deep:] for line in body).strip("\n") + "\n"
 
 
 def _included(path: str, name: str) -> str:
-    """
-    The text of a file that a page includes.
-    """
+    """The text of a file that a page includes."""
     with open(os.path.join(os.path.dirname(path), name), encoding="utf-8") as file:
         return file.read()

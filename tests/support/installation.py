@@ -44,9 +44,7 @@ class Installation:
     """
 
     def __init__(self, test: SynchronousTestCase) -> None:
-        """
-        @param test: everything is removed when it ends.
-        """
+        """@param test: everything is removed when it ends."""
         folder = world.publicFolder(test)
         self.checkout = os.path.join(folder, "checkout")
         world.copyCheckout(self.checkout)
@@ -59,18 +57,14 @@ class Installation:
             self._writeCommand(name, code)
 
     def _writeCommand(self, name: str, code: str) -> None:
-        """
-        Write a program as pip does for a package.
-        """
+        """Write a program as pip does for a package."""
         (python,) = self.command("python")
         script = FilePath(self.bin).child(name)
         script.setContent(f"#!{python}\n{code}\nrun()\n".encode())
         script.chmod(0o755)
 
     def command(self, name: str, *arguments: str) -> list[str]:
-        """
-        The command line of a program of the environment.
-        """
+        """The command line of a program of the environment."""
         return [os.path.join(self.bin, name), *arguments]
 
     def environment(self, **more: str) -> dict[str, str]:
@@ -91,38 +85,28 @@ class Installation:
         )
 
     def pip(self, command: str, *arguments: str) -> None:
-        """
-        Install or build the package with pip.
-        """
+        """Install or build the package with pip."""
         self.run("python", "-m", "pip", command, *_OFFLINE, *arguments)
 
     def installWheel(self) -> None:
-        """
-        Install a wheel; remove the sources, so that they cannot be what runs.
-        """
+        """Install a wheel; remove the sources, so that they cannot be what runs."""
         self.pip("install", self.wheel())
         for name in ("inetdtw", "twisted"):
             FilePath(self.checkout).child(name).remove()
 
     def wheel(self) -> str:
-        """
-        Build a wheel, and return its path.
-        """
+        """Build a wheel, and return its path."""
         self.pip("wheel", "--wheel-dir=dist", ".")
         return self._built()
 
     def sdist(self) -> str:
-        """
-        Build a source distribution, and return its path.
-        """
+        """Build a source distribution, and return its path."""
         build = "from setuptools import build_meta; build_meta.build_sdist('dist')"
         self.run("python", "-c", build)
         return self._built()
 
     def _built(self) -> str:
-        """
-        The path of the one file that was built.
-        """
+        """The path of the one file that was built."""
         (file,) = FilePath(self.checkout).child("dist").children()
         return file.path
 

@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-The interpreters of Python that are on this machine.
-"""
+"""The interpreters of Python that are on this machine."""
 
 from __future__ import annotations
 
@@ -34,9 +32,7 @@ def pythons() -> dict[str, str]:
 
 
 def _candidates() -> list[str]:
-    """
-    What may be an interpreter.
-    """
+    """What may be an interpreter."""
     root = os.environ.get("PYENV_ROOT") or os.path.expanduser("~/.pyenv")
     folders = [*os.environ.get("PATH", os.defpath).split(os.pathsep), "/usr/bin"]
     folders = [each for each in folders if not each.endswith("/shims")]
@@ -46,9 +42,7 @@ def _candidates() -> list[str]:
 
 
 def _versionOf(path: str) -> tuple[int, int] | None:
-    """
-    The version of an interpreter, if it is a CPython that works.
-    """
+    """The version of an interpreter, if it is a CPython that works."""
     try:
         said = subprocess.run(
             [path, "-I", "-c", _VERSION], capture_output=True, text=True, timeout=20

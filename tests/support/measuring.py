@@ -70,9 +70,7 @@ def _begin(files: dict[str, str], notes: str) -> str:
 
 
 class _Measured(SourceFileLoader):
-    """
-    Import a module, and change what it starts.
-    """
+    """Import a module, and change what it starts."""
 
     notes = ""
 
@@ -84,15 +82,11 @@ class _Measured(SourceFileLoader):
             self._ofForkServers(module)
 
     def _ofWarmProcesses(self, module: Any) -> None:
-        """
-        Have warm processes begin with the notes.
-        """
+        """Have warm processes begin with the notes."""
         module.BOOT = _begin({_PACKAGE: module.__file__}, self.notes) + module.BOOT
 
     def _ofForkServers(self, module: Any) -> None:
-        """
-        Have fork servers begin with the notes.
-        """
+        """Have fork servers begin with the notes."""
         folder = os.path.abspath(f"{module.__file__}/../../../helpers")
         paths = [os.path.join(folder, name) for name in os.listdir(folder)]
         files = {path: path for path in paths if path.endswith(".py")}
@@ -100,9 +94,7 @@ class _Measured(SourceFileLoader):
 
 
 class _Finder:
-    """
-    Find the modules that start something that is to be measured.
-    """
+    """Find the modules that start something that is to be measured."""
 
     def __init__(self, notes: str) -> None:
         self._notes = notes
@@ -120,14 +112,10 @@ class _Finder:
 
 
 class Measuring(CoveragePlugin):
-    """
-    Sees the configuration before anything is measured.
-    """
+    """Sees the configuration before anything is measured."""
 
     def configure(self, config: Any) -> None:
-        """
-        Do in a process what is its part.
-        """
+        """Do in a process what is its part."""
         data = os.path.abspath(config.get_option("run:data_file"))
         notes = os.path.join(os.path.dirname(data), "notes")
         if _RUNNERS.intersection(map(os.path.basename, _words())):
@@ -149,18 +137,14 @@ class Measuring(CoveragePlugin):
 
 
 def _handNothingOn(config: Any) -> None:
-    """
-    Have no process measured only because this one has started it.
-    """
+    """Have no process measured only because this one has started it."""
     for name in _STARTED_BY:
         os.environ.pop(name, None)
     config.set_option("run:patch", [])
 
 
 def _words() -> list[str]:
-    """
-    The command line of this process, also before it has a C{sys.argv}.
-    """
+    """The command line of this process, also before it has a C{sys.argv}."""
     return getattr(sys, "orig_argv", None) or getattr(sys, "argv", [])
 
 
@@ -181,9 +165,7 @@ def _saveBeforeSignal() -> None:
 
 
 def _convert(notes: str, data: str) -> None:
-    """
-    Make what was noted data of coverage.py.
-    """
+    """Make what was noted data of coverage.py."""
     arcs: dict[str, set[tuple[int, int]]] = defaultdict(set)
     with open(notes, encoding="utf-8") as lines:
         for line in lines:
@@ -196,7 +178,5 @@ def _convert(notes: str, data: str) -> None:
 
 
 def coverage_init(registry: Any, options: object) -> None:
-    """
-    Be a plugin.
-    """
+    """Be a plugin."""
     registry.add_configurer(Measuring())

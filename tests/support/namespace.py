@@ -48,9 +48,7 @@ def enter() -> str | None:
 
 
 def _copyFiles(directory: str) -> None:
-    """
-    Put copies of L{FILES} in their places.
-    """
+    """Put copies of L{FILES} in their places."""
     for path in FILES:
         copy = os.path.join(directory, os.path.basename(path))
         with open(path, "rb") as source, open(copy, "wb") as target:
@@ -60,9 +58,7 @@ def _copyFiles(directory: str) -> None:
 
 
 def _copyDevices(directory: str) -> None:
-    """
-    Put a copy of C{/dev} in its place: without C{/dev/log}, but with all devices.
-    """
+    """Put a copy of C{/dev} in its place: without C{/dev/log}, but with all devices."""
     os.mkdir(directory, 0o755)
     with os.scandir("/dev") as entries:
         for entry in entries:
@@ -83,9 +79,7 @@ def _copyDevices(directory: str) -> None:
 
 
 def _mount(source: str, target: str, flags: int, kind: str = "none") -> None:
-    """
-    Call mount(2).
-    """
+    """Call mount(2)."""
     names = (os.fsencode(each) for each in (source, target, kind))
     _call("mount", *names, flags, None)
 

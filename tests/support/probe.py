@@ -95,9 +95,7 @@ class Kind:
     way: str
 
     def ask(self, port: int) -> bytes:
-        """
-        Be a client, and return what the program says.
-        """
+        """Be a client, and return what the program says."""
         # A connection from which not all was read is reset when it is closed.
         return talk(port, b"") if self.protocol == "tcp" else ask(port, b"?")
 
@@ -116,14 +114,10 @@ KINDS = {
 
 
 class ProbeTestCase(ServingTestCase):
-    """
-    Have programs tell what they find.
-    """
+    """Have programs tell what they find."""
 
     def service(self, port: int, kind: Kind, launch: str, user: str) -> str:
-        """
-        The definition of a service that tells what its program finds.
-        """
+        """The definition of a service that tells what its program finds."""
         path = self.program("probe", PROBE)
         return (
             f"{port} on protocol = {kind.protocol}, wait = {kind.wait}, user = {user}, "
@@ -195,15 +189,11 @@ class ProbeTestCase(ServingTestCase):
         return found
 
     def _told(self, name: str) -> str:
-        """
-        Where a program writes its status.
-        """
+        """Where a program writes its status."""
         return self.path(name.replace(" ", "-"))
 
     def _knock(self, port: int, kind: Kind) -> Any:
-        """
-        Be a client that wants no answer.
-        """
+        """Be a client that wants no answer."""
         if kind.protocol == "tcp":
             return self.connect(port)
         client = self.datagrams()
@@ -212,9 +202,7 @@ class ProbeTestCase(ServingTestCase):
 
 
 def _isWritten(path: str) -> bool:
-    """
-    Whether a copy of C{/proc/PID/status} is whole.
-    """
+    """Whether a copy of C{/proc/PID/status} is whole."""
     if not os.path.exists(path):
         return False
     with open(path, encoding="utf-8") as file:
@@ -222,9 +210,7 @@ def _isWritten(path: str) -> bool:
 
 
 def _signalsOf(path: str) -> dict[str, int]:
-    """
-    The signals in a copy of C{/proc/PID/status}.
-    """
+    """The signals in a copy of C{/proc/PID/status}."""
     with open(path, encoding="utf-8") as file:
         status = dict(line.split(":", 1) for line in file)
     names = ("SigBlk", "SigIgn", "SigCgt")
@@ -248,9 +234,7 @@ CARELESS = (
 
 
 def blocking(python: str) -> tuple[str, ...]:
-    """
-    Start a command with signals blocked.
-    """
+    """Start a command with signals blocked."""
     blocked = {int(number) for number in (signal.SIGUSR1, signal.SIGALRM)}
     code = (
         "import os, signal, sys;"

@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Serve a configuration of a test's own, from a folder that everybody can read.
-"""
+"""Serve a configuration of a test's own, from a folder that everybody can read."""
 
 from __future__ import annotations
 
@@ -23,9 +21,7 @@ if TYPE_CHECKING:
 
 
 def inetd(*arguments: str) -> list[str]:
-    """
-    The command line of the C{inetd} command, whether or not it is installed.
-    """
+    """The command line of the C{inetd} command, whether or not it is installed."""
     run = (
         "import sys; sys.argv[0] = 'inetd'; from inetdtw.cli.entry import main; main()"
     )
@@ -40,21 +36,15 @@ class ServingTestCase(SynchronousTestCase):
     """
 
     def setUp(self) -> None:
-        """
-        Make the folder.
-        """
+        """Make the folder."""
         self.folder = world.publicFolder(self)
 
     def path(self, name: str) -> str:
-        """
-        The path of a file in the folder.
-        """
+        """The path of a file in the folder."""
         return os.path.join(self.folder, name)
 
     def write(self, name: str, text: str, mode: int = 0o644) -> str:
-        """
-        Write a file that everybody can read, and return its path.
-        """
+        """Write a file that everybody can read, and return its path."""
         path = self.path(name)
         with open(path, "w", encoding="utf-8") as file:
             file.write(text)
@@ -62,9 +52,7 @@ class ServingTestCase(SynchronousTestCase):
         return path
 
     def program(self, name: str, text: str) -> str:
-        """
-        Write a program in Python that everybody can run, and return its path.
-        """
+        """Write a program in Python that everybody can run, and return its path."""
         return self.write(name, script(text), 0o755)
 
     def daemon(
@@ -87,9 +75,7 @@ class ServingTestCase(SynchronousTestCase):
         return Daemon(argv, ports=ports, user=user, env=env)
 
     def connect(self, port: int, host: str = "127.0.0.1") -> socket.socket:
-        """
-        Be a TCP client whose connection is closed when the test ends.
-        """
+        """Be a TCP client whose connection is closed when the test ends."""
         client = socket.create_connection((host, port), timeout=DEADLINE)
         self.addCleanup(client.close)
         return client
@@ -108,9 +94,7 @@ class ServingTestCase(SynchronousTestCase):
 
 
 def script(text: str) -> str:
-    """
-    The text of a program in Python, which needs nothing of its environment.
-    """
+    """The text of a program in Python, which needs nothing of its environment."""
     return f"#!{world.python()} -IS\n{text}"
 
 
@@ -132,9 +116,7 @@ def readAll(client: socket.socket) -> bytes:
 def run(
     argv: Sequence[str], env: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
-    """
-    Run a command to its end.
-    """
+    """Run a command to its end."""
     return subprocess.run(
         argv,
         env=environment() if env is None else env,
@@ -148,9 +130,7 @@ def run(
 
 
 def stat(pid: int) -> tuple[str, int]:
-    """
-    The state of a process, and the pid of its parent; C{X} if it is gone.
-    """
+    """The state of a process, and the pid of its parent; C{X} if it is gone."""
     try:
         with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
             fields = file.read().rpartition(") ")[2].split()
@@ -169,16 +149,12 @@ def childrenOf(pid: int) -> Iterator[int]:
 
 
 def forkServers(pid: int) -> list[int]:
-    """
-    The pids of the fork servers of a daemon.
-    """
+    """The pids of the fork servers of a daemon."""
     return [child for child in childrenOf(pid) if _isForkServer(child)]
 
 
 def _isForkServer(pid: int) -> bool:
-    """
-    Whether a process is a fork server.
-    """
+    """Whether a process is a fork server."""
     try:
         with open(f"/proc/{pid}/cmdline", "rb") as file:
             return b"/_forkhelper.py" in file.read()
@@ -197,16 +173,12 @@ def programs(pid: int) -> list[int]:
 
 
 def descriptors(pids: Sequence[int]) -> int:
-    """
-    How many descriptors some processes have open.
-    """
+    """How many descriptors some processes have open."""
     return sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in pids)
 
 
 def inodeOf(port: int, table: str = "tcp") -> int | None:
-    """
-    The inode of the socket that listens on a port.
-    """
+    """The inode of the socket that listens on a port."""
     state = "0A" if table.startswith("tcp") else "07"
     with open(f"/proc/net/{table}", encoding="ascii") as lines:
         rows = [line.split() for line in lines][1:]

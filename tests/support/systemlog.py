@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-The system log, for tests that read it.
-"""
+"""The system log, for tests that read it."""
 
 from __future__ import annotations
 
@@ -21,9 +19,7 @@ _LOG = "/dev/log"
 
 
 class SystemLog:
-    """
-    The system log: a socket at C{/dev/log} until the test ends.
-    """
+    """The system log: a socket at C{/dev/log} until the test ends."""
 
     def __init__(self, test: ServingTestCase, later: bool = False) -> None:
         """
@@ -38,9 +34,7 @@ class SystemLog:
             self.keep()
 
     def keep(self) -> None:
-        """
-        Keep it.
-        """
+        """Keep it."""
         test = self._test
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
@@ -50,9 +44,7 @@ class SystemLog:
         test.addCleanup(os.unlink, _LOG)
 
     def lines(self) -> list[str]:
-        """
-        What was logged until now.
-        """
+        """What was logged until now."""
         while True:
             try:
                 data = self._socket.recv(65536)
@@ -61,9 +53,7 @@ class SystemLog:
             self._lines.append(data.decode(errors="replace").rstrip("\0\n"))
 
     def waitFor(self, text: str) -> str:
-        """
-        Wait for a line that contains a text.
-        """
+        """Wait for a line that contains a text."""
         eventually(
             lambda: any(text in line for line in self.lines()),
             lambda: f"{text!r} in {self.lines()}",

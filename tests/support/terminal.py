@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-A shell that does what a page of the guide says, in a folder of its own.
-"""
+"""A shell that does what a page of the guide says, in a folder of its own."""
 
 from __future__ import annotations
 
@@ -57,9 +55,7 @@ _VARYING = (
 
 
 def pattern(shown: str) -> re.Pattern[str]:
-    """
-    What matches what a page shows, where C{...} stands for anything.
-    """
+    """What matches what a page shows, where C{...} stands for anything."""
     text = re.escape(shown).replace(r"\.\.\.", ".*")
     for said, meant in _VARYING:
         text = re.sub(said, meant, text)
@@ -74,9 +70,7 @@ class Terminal:
     """
 
     def __init__(self, page: Page, folder: str, user: pwd.struct_passwd | None) -> None:
-        """
-        @param user: who has the shell, if not whoever runs the tests.
-        """
+        """@param user: who has the shell, if not whoever runs the tests."""
         self.folder = folder
         self._user = user
         self._ports = {port: freePort() for port in page.ports()}
@@ -95,18 +89,14 @@ class Terminal:
         self._shell = Daemon(["/bin/bash", fifo], env=env, user=user, cwd=folder)
 
     def _fifo(self, name: str) -> int:
-        """
-        Make a named pipe that the shell can use.
-        """
+        """Make a named pipe that the shell can use."""
         path = os.path.join(self._hidden, name)
         os.mkfifo(path)
         os.chmod(path, 0o666)
         return os.open(path, os.O_RDWR)
 
     def _programs(self) -> str:
-        """
-        Make a folder with the commands, whether or not they are installed.
-        """
+        """Make a folder with the commands, whether or not they are installed."""
         folder = os.path.join(self._hidden, "bin")
         os.mkdir(folder)
         for name, code in _COMMANDS.items():
@@ -117,9 +107,7 @@ class Terminal:
         return folder
 
     def _program(self, folder: str, name: str, arguments: str) -> None:
-        """
-        Write a program that is an interpreter with some arguments.
-        """
+        """Write a program that is an interpreter with some arguments."""
         path = os.path.join(folder, name)
         with open(path, "w", encoding="utf-8") as file:
             # A supervisor may start it without the variable.
@@ -128,23 +116,17 @@ class Terminal:
         os.chmod(path, 0o755)
 
     def start(self) -> None:
-        """
-        Start the shell.
-        """
+        """Start the shell."""
         self._shell.start()
 
     def stop(self) -> None:
-        """
-        End the shell and all that it has started.
-        """
+        """End the shell and all that it has started."""
         self._shell.stop()
         for fifo in (self._commands, self._results):
             os.close(fifo)
 
     def write(self, name: str, text: str) -> str:
-        """
-        Write a file of the page, and return its path.
-        """
+        """Write a file of the page, and return its path."""
         path = os.path.join(self.folder, name)
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with open(path, "w", encoding="utf-8") as file:
@@ -155,21 +137,15 @@ class Terminal:
         return path
 
     def _here(self, text: str) -> str:
-        """
-        What the page says, with the ports that are free here.
-        """
+        """What the page says, with the ports that are free here."""
         return self._replaced(text, self._ports)
 
     def _asWritten(self, text: str) -> str:
-        """
-        What is said here, with the ports of the page.
-        """
+        """What is said here, with the ports of the page."""
         return self._replaced(text, {new: old for old, new in self._ports.items()})
 
     def _replaced(self, text: str, ports: dict[int, int]) -> str:
-        """
-        A text with other ports.
-        """
+        """A text with other ports."""
         return re.sub(
             r"(?<![\w.])\d{2,5}(?![\w.]\w)",
             lambda found: str(ports.get(int(found[0]), found[0])),
@@ -193,15 +169,11 @@ class Terminal:
         return done
 
     def runToItsEnd(self, command: str) -> tuple[int, str]:
-        """
-        Run a command that ends by itself.
-        """
+        """Run a command that ends by itself."""
         return self._run(f"{{ {self._here(command)}\n}}")
 
     def _run(self, command: str) -> tuple[int, str]:
-        """
-        Have the shell run a command to its end.
-        """
+        """Have the shell run a command to its end."""
         self._count += 1
         output = os.path.join(self._hidden, f"output{self._count}")
         results = os.path.join(self._hidden, "results")
@@ -216,9 +188,7 @@ class Terminal:
         return self._status, self._said(output)
 
     def _said(self, path: str) -> str:
-        """
-        What is in a file, with the ports of the page.
-        """
+        """What is in a file, with the ports of the page."""
         try:
             with open(path, encoding="utf-8", errors="replace") as file:
                 return self._asWritten(file.read())
@@ -226,9 +196,7 @@ class Terminal:
             return ""
 
     def _stay(self, command: str) -> tuple[int, str]:
-        """
-        Start a daemon in the foreground, and wait until it serves.
-        """
+        """Start a daemon in the foreground, and wait until it serves."""
         log = os.path.join(self._hidden, f"log{len(self._logs)}")
         self._logs.append(log)
         words = shlex.split(self._here(command))
@@ -250,9 +218,7 @@ class Terminal:
         return 0, self._said(log)
 
     def _portsOf(self, words: Sequence[str]) -> list[int]:
-        """
-        The ports that begin lines of the files that a command line names.
-        """
+        """The ports that begin lines of the files that a command line names."""
         found = set()
         for word in words:
             path = os.path.join(self.folder, word)
@@ -273,9 +239,7 @@ class Terminal:
         return 0, said
 
     def log(self) -> str:
-        """
-        What the daemons in the foreground have logged.
-        """
+        """What the daemons in the foreground have logged."""
         return "".join(map(self._said, self._logs))
 
     def waitForLog(self, line: str, again: Sequence[str] = ()) -> None:
@@ -296,9 +260,7 @@ class Terminal:
         self._wait(isThere, f"in the log: {line}")
 
     def runUntil(self, command: str, shown: str) -> tuple[int, str]:
-        """
-        Repeat a command until it prints what a page shows.
-        """
+        """Repeat a command until it prints what a page shows."""
         deadline = time.monotonic() + DEADLINE
         while True:
             status, said = self.run(command)
@@ -307,24 +269,18 @@ class Terminal:
             time.sleep(0.1)
 
     def _wait(self, condition: object, what: str) -> None:
-        """
-        Wait for something.
-        """
+        """Wait for something."""
         assert callable(condition)
         eventually(condition, lambda: f"{what}; the log:\n{self.log()}")
 
 
 def matches(said: str, shown: str) -> bool:
-    """
-    Whether what was printed is what a page shows.
-    """
+    """Whether what was printed is what a page shows."""
     return pattern(shown.strip()).fullmatch(said.strip()) is not None
 
 
 def isStaying(command: str) -> bool:
-    """
-    Whether a command stays until it is told to end.
-    """
+    """Whether a command stays until it is told to end."""
     words = shlex.split(command)
     if not words or any(each in words for each in _ENDING):
         return False

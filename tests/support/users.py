@@ -33,9 +33,7 @@ _NO_NAMESPACE = namespace.enter() if ROOT else NOT_ROOT
 
 
 def needNamespace() -> None:
-    """
-    Skip the test if what it changes would change on the machine.
-    """
+    """Skip the test if what it changes would change on the machine."""
     if _NO_NAMESPACE:
         raise SkipTest(_NO_NAMESPACE)
 
@@ -108,7 +106,5 @@ def ordinaryUser() -> pwd.struct_passwd | None:
 
 
 def nameOf(user: pwd.struct_passwd | None) -> str:
-    """
-    Return the login name of a user, by default of the user of the tests.
-    """
+    """Return the login name of a user, by default of the user of the tests."""
     return (pwd.getpwuid(os.geteuid()) if user is None else user).pw_name

@@ -40,18 +40,14 @@ PARENT = os.getpid()
 
 
 class Thing:
-    """
-    Something to pickle.
-    """
+    """Something to pickle."""
 
     def __init__(self) -> None:
         self.x = 1
 
 
 def descriptors() -> dict[int, Any]:
-    """
-    What is open.
-    """
+    """What is open."""
     found: dict[int, Any] = {}
     for fd in range(1024):
         try:
@@ -63,9 +59,7 @@ def descriptors() -> dict[int, Any]:
 
 
 def stream(text: Any) -> dict[str, Any]:
-    """
-    How a standard stream is made.
-    """
+    """How a standard stream is made."""
     buffer = text.buffer
     raw = getattr(buffer, "raw", buffer)
     return {
@@ -82,18 +76,14 @@ def stream(text: Any) -> dict[str, Any]:
 
 
 def signals() -> Any:
-    """
-    What each signal does, and which are blocked.
-    """
+    """What each signal does, and which are blocked."""
     numbers = [number for number in range(1, signal.NSIG) if number not in (32, 33)]
     does = {number: repr(signal.getsignal(number)) for number in numbers}
     return does, sorted(signal.pthread_sigmask(signal.SIG_BLOCK, []))
 
 
 def handled() -> list[int]:
-    """
-    Which signals reach a handler.
-    """
+    """Which signals reach a handler."""
     got: list[int] = []
     for number in (signal.SIGUSR1, signal.SIGALRM, signal.SIGCHLD):
         signal.signal(number, lambda number, frame: got.append(int(number)))
@@ -108,16 +98,12 @@ def handled() -> list[int]:
 
 
 def worker(queue: Any, number: int) -> None:
-    """
-    Run in another process.
-    """
+    """Run in another process."""
     queue.put((number * 2, os.getpid() != PARENT))
 
 
 def processes() -> dict[str, Any]:
-    """
-    What comes of other processes, by all ways to start one.
-    """
+    """What comes of other processes, by all ways to start one."""
     found: dict[str, Any] = {}
     if "all" not in ARGV:
         return found
@@ -133,9 +119,7 @@ def processes() -> dict[str, Any]:
 
 
 async def echoed() -> list[Any]:
-    """
-    What comes of a process that an event loop waits for.
-    """
+    """What comes of a process that an event loop waits for."""
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec("/bin/echo", "hi", stdout=pipe)
     output, _ = await process.communicate()
@@ -143,9 +127,7 @@ async def echoed() -> list[Any]:
 
 
 def threaded() -> list[Any]:
-    """
-    What threads there are, and whether another runs.
-    """
+    """What threads there are, and whether another runs."""
     ran: list[int] = []
     thread = threading.Thread(target=ran.append, args=(1,))
     thread.start()
@@ -156,18 +138,14 @@ def threaded() -> list[Any]:
 
 
 def umask() -> int:
-    """
-    The file creation mask.
-    """
+    """The file creation mask."""
     before = os.umask(0)
     os.umask(before)
     return before
 
 
 def found() -> dict[str, Any]:
-    """
-    All of it.
-    """
+    """All of it."""
     hooks = ("excepthook", "displayhook", "unraisablehook", "breakpointhook")
     printed = subprocess.check_output(["/usr/bin/env"]).decode().splitlines()
     return {

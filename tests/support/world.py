@@ -64,9 +64,7 @@ def python() -> str:
 
 @functools.cache
 def checkout() -> str:
-    """
-    The path of this checkout, or of a copy that everybody can read.
-    """
+    """The path of this checkout, or of a copy that everybody can read."""
     if not users.ROOT or _othersCan(python(), f"open({__file__!r})"):
         return CHECKOUT
     copy = os.path.join(_publicFolderUntilExit(), "checkout")
@@ -75,9 +73,7 @@ def checkout() -> str:
 
 
 def copyCheckout(target: str) -> None:
-    """
-    Copy this checkout; everybody can read the copy, and its files may be changed.
-    """
+    """Copy this checkout; everybody can read the copy, and its files may be changed."""
     ignored = shutil.ignore_patterns(*_NOT_OF_A_CHECKOUT)
     shutil.copytree(CHECKOUT, target, symlinks=True, ignore=ignored)
     for path in FilePath(target).walk():
@@ -122,18 +118,14 @@ def _publicFolderUntilExit() -> str:
 
 
 def _newPublicFolder() -> str:
-    """
-    Make a temporary folder that everybody can read.
-    """
+    """Make a temporary folder that everybody can read."""
     folder = os.path.realpath(tempfile.mkdtemp(prefix="inetdtw-"))
     os.chmod(folder, 0o755)
     return folder
 
 
 def _othersCan(interpreter: str, code: str) -> bool:
-    """
-    Whether another user can run this code with this interpreter.
-    """
+    """Whether another user can run this code with this interpreter."""
     try:
         done = subprocess.run(
             [interpreter, "-c", code],
@@ -151,9 +143,7 @@ def _othersCan(interpreter: str, code: str) -> bool:
 
 
 def _copyOfInterpreter(prefix: str) -> str:
-    """
-    Copy this interpreter and everything that is installed for it.
-    """
+    """Copy this interpreter and everything that is installed for it."""
     binary = copyOfInterpreter(prefix, *_NOT_OF_A_LIBRARY)
     library = os.path.dirname(os.__file__)
     here = os.path.join(prefix, os.path.relpath(library, sys.base_prefix))
@@ -226,8 +216,6 @@ def _linkOrCopy(source: str, target: str) -> None:
 
 
 def _readable(path: str) -> int:
-    """
-    The mode of a file or folder, with leave for everybody to read or run it.
-    """
+    """The mode of a file or folder, with leave for everybody to read or run it."""
     mode = stat.S_IMODE(os.stat(path).st_mode)
     return mode | 0o444 | (0o111 if mode & 0o100 else 0)

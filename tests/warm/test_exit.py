@@ -43,32 +43,24 @@ class Outcome(NamedTuple):
 
 
 class Served(NamedTuple):
-    """
-    A service whose script is another each time.
-    """
+    """A service whose script is another each time."""
 
     port: int
     folder: str
 
 
 class EndsTests(ServingTestCase):
-    """
-    Serve one script warm and cold, and have it be another each time.
-    """
+    """Serve one script warm and cold, and have it be another each time."""
 
     def served(self, name: str) -> Served:
-        """
-        Have a folder and a port for a service.
-        """
+        """Have a folder and a port for a service."""
         os.mkdir(self.path(name), 0o755)
         self.write(f"{name}/opener.py", MODULE)
         self.write(f"{name}/script.py", "")
         return Served(freePort(), self.path(name))
 
     def line(self, served: Served, python: str, args: str, warm: bool) -> str:
-        """
-        The definition of a service.
-        """
+        """The definition of a service."""
         return (
             f"127.0.0.1:{served.port} on protocol = tcp, wait = no, user = -, "
             f"warm = {'yes' if warm else 'no'}, directory = {served.folder}, "
@@ -76,9 +68,7 @@ class EndsTests(ServingTestCase):
         )
 
     def compare(self, python: str, args: str) -> None:
-        """
-        Run all scripts warm and cold.
-        """
+        """Run all scripts warm and cold."""
         lanes = [
             (self.served(f"warm{number}"), self.served(f"cold{number}"))
             for number in range(LANES)
@@ -98,9 +88,7 @@ class EndsTests(ServingTestCase):
             self.judge(daemon, lanes)
 
     def judge(self, daemon: Daemon, lanes: list[tuple[Served, Served]]) -> None:
-        """
-        Run all scripts, and see that there is no difference.
-        """
+        """Run all scripts, and see that there is no difference."""
         names = [list(SCRIPTS)[number::LANES] for number in range(LANES)]
         with ThreadPoolExecutor(LANES) as threads:
             found = threads.map(self.outcomes, lanes, names)
@@ -124,9 +112,7 @@ class EndsTests(ServingTestCase):
     def outcomes(
         self, lane: tuple[Served, Served], names: list[str]
     ) -> list[tuple[str, Outcome, Outcome]]:
-        """
-        What comes of each script, warm and cold.
-        """
+        """What comes of each script, warm and cold."""
         found = []
         for name in names:
             clients = [self.begin(served, name) for served in lane]
@@ -135,9 +121,7 @@ class EndsTests(ServingTestCase):
         return found
 
     def begin(self, served: Served, name: str) -> socket.socket:
-        """
-        Be a client of a script.
-        """
+        """Be a client of a script."""
         for file in ("script.py", "out.txt"):
             path = os.path.join(served.folder, file)
             if os.path.exists(path):
@@ -151,9 +135,7 @@ class EndsTests(ServingTestCase):
         return client
 
     def end(self, client: socket.socket, served: Served) -> Outcome:
-        """
-        Wait until the program has nothing more to say.
-        """
+        """Wait until the program has nothing more to say."""
         with client:
             peer = f"peer=127.0.0.1:{client.getsockname()[1]}"
             got = b"".join(iter(lambda: client.recv(65536), b""))
@@ -186,9 +168,7 @@ def _addTests() -> None:
 
 
 def _number(version: str) -> int:
-    """
-    A version as a number: 3.9 is before 3.10.
-    """
+    """A version as a number: 3.9 is before 3.10."""
     return int(version.rpartition(".")[2])
 
 

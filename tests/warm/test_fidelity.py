@@ -49,9 +49,7 @@ class ProbeTestCase(ServingTestCase):
     user = "-"
 
     def setUp(self) -> None:
-        """
-        Have the probe as a script and in a package.
-        """
+        """Have the probe as a script and in a package."""
         super().setUp()
         os.mkdir(self.path("probes"), 0o755)
         self.write("probes/__init__.py", "")
@@ -59,9 +57,7 @@ class ProbeTestCase(ServingTestCase):
             self.write(path, _PROBE)
 
     def services(self, python: str) -> str:
-        """
-        All forms as services, warm and cold.
-        """
+        """All forms as services, warm and cold."""
         lines = []
         self.ports: dict[str, tuple[int, ...]] = {}
         for form, (words, preload, keys) in FORMS.items():
@@ -79,9 +75,7 @@ class ProbeTestCase(ServingTestCase):
         return "".join(lines)
 
     def compare(self, python: str) -> None:
-        """
-        Start all forms both ways, and see that the probe finds the same.
-        """
+        """Start all forms both ways, and see that the probe finds the same."""
         conf = self.services(python)
         flat = [port for ports in self.ports.values() for port in ports]
         options = ("--log-level", "info")
@@ -101,9 +95,7 @@ class ProbeTestCase(ServingTestCase):
         self.assertEqual(different, {form: [] for form in FORMS})
 
     def differences(self, form: str, warm: bytes, cold: bytes) -> list[str]:
-        """
-        What the probe finds otherwise when it is started warm.
-        """
+        """What the probe finds otherwise when it is started warm."""
         try:
             ours, theirs = (
                 json.loads(each.decode().splitlines()[-1]) for each in (warm, cold)
@@ -127,14 +119,10 @@ class ProbeTestCase(ServingTestCase):
 
 
 class ProbeTests(ProbeTestCase):
-    """
-    Start a probe with each interpreter that is here.
-    """
+    """Start a probe with each interpreter that is here."""
 
     def test_virtualEnvironment(self) -> None:
-        """
-        The interpreter of a virtual environment: nothing is different.
-        """
+        """The interpreter of a virtual environment: nothing is different."""
         python = list(pythons().values())[-1]
         folder = self.path("env")
         # What leads workers of trial to their modules is not for this interpreter.
@@ -144,25 +132,19 @@ class ProbeTests(ProbeTestCase):
 
 
 class OtherUserTests(ProbeTestCase):
-    """
-    Start a probe as another user.
-    """
+    """Start a probe as another user."""
 
     if not users.ROOT:
         skip = users.NOT_ROOT
 
     def test_otherUser(self) -> None:
-        """
-        A service of another user: nothing is different.
-        """
+        """A service of another user: nothing is different."""
         self.user = users.alpine().pw_name
         self.compare(world.python())
 
 
 def _addTests() -> None:
-    """
-    Add a test for each interpreter that is here.
-    """
+    """Add a test for each interpreter that is here."""
     for version, python in pythons().items():
 
         def test(self: ProbeTests, python: str = python) -> None:

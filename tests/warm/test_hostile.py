@@ -57,9 +57,7 @@ for fd in range(3, 1024):
 
 
 class LiarTests(WarmTestCase):
-    """
-    A service's user has the warm process in hand, and has it say what it likes.
-    """
+    """A service's user has the warm process in hand, and has it say what it likes."""
 
     def test_forged(self) -> None:
         """
@@ -96,21 +94,15 @@ class LiarTests(WarmTestCase):
         self.assertNotRegex(daemon.log(), rf"warm {other}/tcp pid=\S+ event=died")
 
     def _isServed(self, port: int) -> bool:
-        """
-        Whether a client is told what it should be.
-        """
+        """Whether a client is told what it should be."""
         return talkOrNothing(port, b"HI\n").split()[3:] == [b"hi"]
 
 
 class LeftTests(WarmTestCase):
-    """
-    What is left of a warm service when something is over.
-    """
+    """What is left of a warm service when something is over."""
 
     def lower(self, **keys: str) -> str:
-        """
-        A definition of a service that gives back lower case.
-        """
+        """A definition of a service that gives back lower case."""
         return self.definition(
             f"{world.python()} {self.write('lower.py', LOWER)}", **keys
         )
@@ -215,9 +207,7 @@ class LeftTests(WarmTestCase):
         self.assertEqual(set(starts(daemon)), {"warm"})
 
     def test_counted(self) -> None:
-        """
-        The state of a service tells warm from cold starts.
-        """
+        """The state of a service tells warm from cold starts."""
         daemon = self.warm(self.lower())
         talk(self.port, b"HI\n")
         os.kill(int(events(daemon, "ready")[0][0]), signal.SIGKILL)
@@ -232,9 +222,7 @@ class LeftTests(WarmTestCase):
 
 
 def _figures(pid: int) -> tuple[int, int]:
-    """
-    How many descriptors and KiB of memory of its own a process has.
-    """
+    """How many descriptors and KiB of memory of its own a process has."""
     with open(f"/proc/{pid}/smaps_rollup") as file:
         lines = dict(line.split(":") for line in list(file)[1:])
     private = sum(

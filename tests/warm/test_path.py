@@ -31,9 +31,7 @@ _LOOKED = re.compile(r'^(\w+)\([^"]*"((?:[^"\\]|\\.)*)"')
 
 
 def names() -> set[str]:
-    """
-    Return the names of all modules of the standard library, of all versions.
-    """
+    """Return the names of all modules of the standard library, of all versions."""
     found = set(getattr(sys, "stdlib_module_names", ()))
     for python in pythons().values():
         code = "import os, sys; print(os.path.dirname(os.__file__))"
@@ -47,9 +45,7 @@ _BUILTIN = "import sys; print(*sys.builtin_module_names)"
 
 
 def _said(*argv: str) -> str:
-    """
-    Return what a command prints, in an environment that says nothing to Python.
-    """
+    """Return what a command prints, in an environment that says nothing to Python."""
     env = {"PATH": os.defpath}
     done = subprocess.run(argv, env=env, capture_output=True, text=True, check=True)
     return done.stdout
@@ -62,9 +58,7 @@ class PathTestCase(WarmTestCase):
     """
 
     def setUp(self) -> None:
-        """
-        Make them.
-        """
+        """Make them."""
         super().setUp()
         self.mark = self.path("mark")
         self.names = names()
@@ -105,18 +99,14 @@ class PathTestCase(WarmTestCase):
         subprocess.run(argv, cwd=self.path("work"), env=env, check=True)
 
     def marks(self) -> str:
-        """
-        Return which modules were imported, and from where.
-        """
+        """Return which modules were imported, and from where."""
         if not os.path.exists(self.mark):
             return ""
         with open(self.mark) as file:
             return file.read()
 
     def fill(self, folder: str, wanted: set[str]) -> None:
-        """
-        Have modules in a folder that tell who has imported them.
-        """
+        """Have modules in a folder that tell who has imported them."""
         text = _HOSTILE.format(mark=self.mark)
         first = None
         for name in wanted:
@@ -127,25 +117,19 @@ class PathTestCase(WarmTestCase):
                 os.link(first, path)
 
     def hostile(self) -> dict[str, str]:
-        """
-        Return the variables that lead to these folders.
-        """
+        """Return the variables that lead to these folders."""
         env = environment()
         env.pop("PYTHONUNBUFFERED", None)
         return {**env, "PATH": os.environ.get("PATH", os.defpath)}
 
     def keys(self) -> str:
-        """
-        Return what the definition of a service has besides.
-        """
+        """Return what the definition of a service has besides."""
         path, home = self.path("path"), self.path("home")
         env = f"env = PYTHONPATH={path} PYTHONUSERBASE={home}/.local HOME={home}"
         return f", directory = {self.path('work')}, {env}"
 
     def services(self) -> str:
-        """
-        Return services for all interpreters and forms of programs.
-        """
+        """Return services for all interpreters and forms of programs."""
         script, imports = map(self.path, ("script/script.py", "script/imports.py"))
         self.ports: dict[str, int] = {}
         lines = []
@@ -161,9 +145,7 @@ class PathTestCase(WarmTestCase):
 
 
 class RunTests(PathTestCase):
-    """
-    What runs.
-    """
+    """What runs."""
 
     def test_nothing(self) -> None:
         """
@@ -194,9 +176,7 @@ class RunTests(PathTestCase):
 
 @cache
 def _canTrace() -> bool:
-    """
-    True if strace(1) is there and may do its work.
-    """
+    """True if strace(1) is there and may do its work."""
     try:
         argv = ["strace", "-f", "-o", os.devnull, "true"]
         return subprocess.run(argv, capture_output=True, timeout=20).returncode == 0
@@ -205,9 +185,7 @@ def _canTrace() -> bool:
 
 
 class TraceTests(PathTestCase):
-    """
-    What is looked for, as the kernel sees it.
-    """
+    """What is looked for, as the kernel sees it."""
 
     if not (shutil.which("strace") and _canTrace()):
         skip = "there is no strace that may trace"
@@ -250,9 +228,7 @@ class TraceTests(PathTestCase):
         return found
 
     def strange(self, python: str, found: set[str]) -> list[str]:
-        """
-        Return what of all that an interpreter has looked at is strange.
-        """
+        """Return what of all that an interpreter has looked at is strange."""
         cold = self.path("cold")
         self.cold(python, "strace", *_TRACE, "-o", cold)
         with open(cold, errors="replace") as file:
@@ -288,9 +264,7 @@ def _system(found: set[str]) -> set[str]:
 
 
 def looked(lines: str) -> set[str]:
-    """
-    Return the paths in what strace has written.
-    """
+    """Return the paths in what strace has written."""
     found = set()
     for line in lines.splitlines():
         match = _LOOKED.match(line)

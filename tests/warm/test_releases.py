@@ -22,15 +22,11 @@ CLIENTS = 5
 
 
 def _nothing(path: str) -> None:
-    """
-    Have nothing at a path.
-    """
+    """Have nothing at a path."""
 
 
 class ReleasesTestCase(WarmTestCase):
-    """
-    Have two releases with files that are hard links to each other.
-    """
+    """Have two releases with files that are hard links to each other."""
 
     def release(self, name: str, text: str, library: str, before: str = "") -> None:
         """
@@ -53,15 +49,11 @@ class ReleasesTestCase(WarmTestCase):
             self.write(f"{name}/{file}", content)
 
     def serve(self, script: str, **keys: Any) -> Daemon:
-        """
-        Serve a script with the interpreter of these tests.
-        """
+        """Serve a script with the interpreter of these tests."""
         return self.warm(self.definition(f"{world.python()} {script}", **keys))
 
     def all(self, said: str) -> None:
-        """
-        Assert that some clients are all told the same.
-        """
+        """Assert that some clients are all told the same."""
         found = [talk(self.port, b"").decode() for _ in range(CLIENTS)]
         self.assertEqual(found, [f"{said}\n"] * CLIENTS)
 
@@ -81,28 +73,20 @@ class ReleasesTestCase(WarmTestCase):
 
 
 class ReleasesTests(ReleasesTestCase):
-    """
-    A release takes the place of another.
-    """
+    """A release takes the place of another."""
 
     def switch(self, name: str) -> None:
-        """
-        Have the link lead to a release.
-        """
+        """Have the link lead to a release."""
         os.symlink(name, self.path("new"))
         os.replace(self.path("new"), self.path("current"))
 
     def move(self, name: str) -> None:
-        """
-        Have a release itself be in the place.
-        """
+        """Have a release itself be in the place."""
         os.rename(self.path("current"), self.path("old"))
         os.rename(self.path(name), self.path("current"))
 
     def check(self, text: str, library: str, linked: bool, **keys: Any) -> None:
-        """
-        Serve one release, and then another.
-        """
+        """Serve one release, and then another."""
         preload = keys.get("preload", "")
         count = 2 if preload or "directory" in keys else 1
         self.release("one", "1", "1")
@@ -122,15 +106,11 @@ class ReleasesTests(ReleasesTestCase):
             self.follows(daemon, f"{text} {library}", count)
 
     def test_libraryLinked(self) -> None:
-        """
-        A link is switched; the text of the script is the same file.
-        """
+        """A link is switched; the text of the script is the same file."""
         self.check("1", "2", True)
 
     def test_libraryMoved(self) -> None:
-        """
-        Another folder has the name; the text of the script is the same file.
-        """
+        """Another folder has the name; the text of the script is the same file."""
         self.check("1", "2", False)
 
     def test_textLinked(self) -> None:
@@ -140,27 +120,19 @@ class ReleasesTests(ReleasesTestCase):
         self.check("2", "1", True)
 
     def test_libraryPreloaded(self) -> None:
-        """
-        A link is switched, where the library was imported in advance.
-        """
+        """A link is switched, where the library was imported in advance."""
         self.check("1", "2", True, preload="library")
 
     def test_libraryMovedPreloaded(self) -> None:
-        """
-        Another folder has the name, where the library was imported in advance.
-        """
+        """Another folder has the name, where the library was imported in advance."""
         self.check("1", "2", False, preload="auto")
 
     def test_textPreloaded(self) -> None:
-        """
-        A link is switched, and only the text is another.
-        """
+        """A link is switched, and only the text is another."""
         self.check("2", "1", True, preload="auto")
 
     def test_directory(self) -> None:
-        """
-        The script is that of the working directory, and this a link.
-        """
+        """The script is that of the working directory, and this a link."""
         self.check("2", "2", True, directory=self.path("current"))
 
     def checkAway(self, change: Callable[[str], None], why: str, **keys: Any) -> None:
@@ -187,21 +159,15 @@ class ReleasesTests(ReleasesTestCase):
         self.all("2 2")
 
     def test_directoryGone(self) -> None:
-        """
-        The working directory is gone, and the daemon accepts.
-        """
+        """The working directory is gone, and the daemon accepts."""
         self.checkAway(_nothing, "No such file or directory", accept_max="50")
 
     def test_directoryGoneAccepting(self) -> None:
-        """
-        The working directory is gone, and the interpreter accepts.
-        """
+        """The working directory is gone, and the interpreter accepts."""
         self.checkAway(_nothing, "No such file or directory")
 
     def test_directoryNone(self) -> None:
-        """
-        A file has the place of the working directory, and the daemon accepts.
-        """
+        """A file has the place of the working directory, and the daemon accepts."""
         self.checkAway(os.mknod, "Not a directory", accept_max="50")
 
     def test_directoryNoneAccepting(self) -> None:
@@ -211,21 +177,15 @@ class ReleasesTests(ReleasesTestCase):
         self.checkAway(os.mknod, "Not a directory")
 
     def test_directoryMoved(self) -> None:
-        """
-        The script is that of the working directory, and this another one now.
-        """
+        """The script is that of the working directory, and this another one now."""
         self.check("1", "2", False, directory=self.path("current"), preload="auto")
 
 
 class ShadowTests(ReleasesTestCase):
-    """
-    A module comes that goes before one that was imported in advance.
-    """
+    """A module comes that goes before one that was imported in advance."""
 
     def setUp(self) -> None:
-        """
-        Have a script, and a place for modules beside it.
-        """
+        """Have a script, and a place for modules beside it."""
         super().setUp()
         self.release("app", "1", "beside")
         os.mkdir(self.path("path"), 0o755)
@@ -233,24 +193,18 @@ class ShadowTests(ReleasesTestCase):
         self.script = self.path("app/script.py")
 
     def env(self) -> dict[str, Any]:
-        """
-        Return the keys that lead there.
-        """
+        """Return the keys that lead there."""
         return {"env": f"PYTHONPATH={self.path('path')}"}
 
     def test_module(self) -> None:
-        """
-        It is beside the script.
-        """
+        """It is beside the script."""
         daemon = self.serve(self.script, preload="library", **self.env())
         self.all("1 beside")
         self.write("app/library.py", "RELEASE = 'own'\n")
         self.follows(daemon, "1 own")
 
     def test_package(self) -> None:
-        """
-        It is a folder where a file was.
-        """
+        """It is a folder where a file was."""
         daemon = self.serve(self.script, preload="auto", **self.env())
         self.all("1 beside")
         os.mkdir(self.path("app/library"), 0o755)
@@ -258,9 +212,7 @@ class ShadowTests(ReleasesTestCase):
         self.follows(daemon, "1 package")
 
     def test_packageOfAnother(self) -> None:
-        """
-        It is in the place of a module of a package.
-        """
+        """It is in the place of a module of a package."""
         os.mkdir(self.path("app/library"), 0o755)
         self.write("app/library/__init__.py", "from library.part import RELEASE\n")
         self.write("app/library/part.py", "RELEASE = 'part'\n")
@@ -282,9 +234,7 @@ class ShadowTests(ReleasesTestCase):
         self.follows(daemon, own)
 
     def test_others(self) -> None:
-        """
-        Whatever else comes and goes in these places changes nothing.
-        """
+        """Whatever else comes and goes in these places changes nothing."""
         daemon = self.serve(self.script, preload="auto", **self.env())
         for number in range(CLIENTS):
             self.write(f"app/upload{number}.py", "")
@@ -297,9 +247,7 @@ class ShadowTests(ReleasesTestCase):
 
 
 class SearchTests(ReleasesTestCase):
-    """
-    An interpreter that is looked for in PATH.
-    """
+    """An interpreter that is looked for in PATH."""
 
     def test_another(self) -> None:
         """

@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Warm services, as clients and operators see them.
-"""
+"""Warm services, as clients and operators see them."""
 
 from __future__ import annotations
 
@@ -51,29 +49,21 @@ def events(daemon: Daemon, kind: str) -> list[tuple[str, str]]:
 
 
 def starts(daemon: Daemon, name: str = "") -> list[str]:
-    """
-    How the programs of a service were started, in order.
-    """
+    """How the programs of a service were started, in order."""
     found = _START.findall(daemon.log())
     return [how for each, _, how in found if name in ("", each)]
 
 
 class WarmTestCase(ServingTestCase):
-    """
-    Have a service that is warm.
-    """
+    """Have a service that is warm."""
 
     def setUp(self) -> None:
-        """
-        Have a port.
-        """
+        """Have a port."""
         super().setUp()
         self.port = freePort()
 
     def definition(self, args: str, keys: str = "", **given: Any) -> str:
-        """
-        A definition of a service.
-        """
+        """A definition of a service."""
         usual: dict[str, Any] = {
             "service": f"127.0.0.1:{self.port}",
             "protocol": "tcp",
@@ -88,9 +78,7 @@ class WarmTestCase(ServingTestCase):
         return f"{service} on {pairs}, args = {args}{keys};\n"
 
     def assertStarted(self, daemon: Daemon, *how: str) -> None:
-        """
-        Wait until as many programs were started, in these ways and order.
-        """
+        """Wait until as many programs were started, in these ways and order."""
         daemon.waitForLog("how=", len(how))
         self.assertEqual(starts(daemon), list(how))
 
@@ -110,14 +98,10 @@ class WarmTestCase(ServingTestCase):
 
 
 class FormTests(WarmTestCase):
-    """
-    All kinds of services can be warm.
-    """
+    """All kinds of services can be warm."""
 
     def test_unix(self) -> None:
-        """
-        A UNIX socket.
-        """
+        """A UNIX socket."""
         path = self.path("socket")
         script = self.write("lower.py", LOWER)
         daemon = self.warm(
@@ -131,9 +115,7 @@ class FormTests(WarmTestCase):
         self.assertStarted(daemon, "warm")
 
     def test_datagrams(self) -> None:
-        """
-        C{dgram wait}: every datagram has its answer, one program after the other.
-        """
+        """C{dgram wait}: every datagram has its answer, one program after the other."""
         script = self.write(
             "upper.py",
             "import socket\n"
@@ -150,9 +132,7 @@ class FormTests(WarmTestCase):
         self.assertEqual(set(starts(daemon)), {"warm"})
 
     def test_datagramsNowait(self) -> None:
-        """
-        C{dgram nowait}: what is printed is the answer.
-        """
+        """C{dgram nowait}: what is printed is the answer."""
         script = self.write("lower.py", "print(input().lower())\n")
         conf = self.definition(f"{world.python()} {script}", protocol="udp", wait="no")
         daemon = self.warm(conf)
@@ -160,9 +140,7 @@ class FormTests(WarmTestCase):
         self.assertStarted(daemon, "warm")
 
     def test_wait(self) -> None:
-        """
-        C{stream wait}: the program has the listening socket.
-        """
+        """C{stream wait}: the program has the listening socket."""
         script = self.write(
             "accept.py",
             "import socket\n"
@@ -176,9 +154,7 @@ class FormTests(WarmTestCase):
         self.assertEqual(set(starts(daemon)), {"warm"})
 
     def test_shebang(self) -> None:
-        """
-        A script that names its interpreter itself, by its path or by C{env}.
-        """
+        """A script that names its interpreter itself, by its path or by C{env}."""
         for first in (f"{world.python()} -u", "/usr/bin/env python3"):
             self.port = freePort()
             text = f"#!{first}\nimport sys\nprint(sys.argv, sys.stdout.write_through)\n"
@@ -190,9 +166,7 @@ class FormTests(WarmTestCase):
             self.assertStarted(daemon, "warm")
 
     def test_bounded(self) -> None:
-        """
-        A service whose connections the daemon accepts itself.
-        """
+        """A service whose connections the daemon accepts itself."""
         script = self.write("lower.py", LOWER)
         conf = self.definition(f"{world.python()} {script}", accept_max=2)
         daemon = self.warm(conf)
@@ -205,9 +179,7 @@ class FormTests(WarmTestCase):
         self.assertStarted(daemon, *["warm"] * 3)
 
     def test_direct(self) -> None:
-        """
-        A service whose programs the daemon starts itself.
-        """
+        """A service whose programs the daemon starts itself."""
         script = self.write("lower.py", LOWER)
         daemon = self.warm(
             self.definition(f"{world.python()} {script}", launch="direct")
@@ -216,9 +188,7 @@ class FormTests(WarmTestCase):
         self.assertStarted(daemon, "warm")
 
     def test_stderr(self) -> None:
-        """
-        What a warm program complains of goes where the line says.
-        """
+        """What a warm program complains of goes where the line says."""
         script = self.write("fails.py", "print('before')\n1/0\n")
         daemon = self.warm(self.definition(f"{world.python()} {script}", stderr="log"))
         self.assertEqual(talk(self.port, b""), b"before\n")
@@ -226,9 +196,7 @@ class FormTests(WarmTestCase):
         self.assertStarted(daemon, "warm")
 
     def test_large(self) -> None:
-        """
-        Arguments and environment may be nearly as large as execve(2) takes them.
-        """
+        """Arguments and environment may be nearly as large as execve(2) takes them."""
         script = self.write(
             "size.py",
             "import os, sys\n"
@@ -270,9 +238,7 @@ class FormTests(WarmTestCase):
             self.assertStarted(daemon, "warm", "warm")
 
     def test_cannot(self) -> None:
-        """
-        A line that asks for what cannot be is refused with the reason.
-        """
+        """A line that asks for what cannot be is refused with the reason."""
         port = freePort()
         good = f"{port} stream tcp nowait - /bin/cat cat\n"
         conf = good + self.definition("cat", exec="/bin/cat")
@@ -281,14 +247,10 @@ class FormTests(WarmTestCase):
 
 
 class ChangeTests(WarmTestCase):
-    """
-    What changes under a warm service.
-    """
+    """What changes under a warm service."""
 
     def serve(self, text: str, **keys: Any) -> Daemon:
-        """
-        Serve a script.
-        """
+        """Serve a script."""
         self.script = self.write("script.py", text)
         return self.warm(self.definition(f"{world.python()} {self.script}", **keys))
 
@@ -305,9 +267,7 @@ class ChangeTests(WarmTestCase):
         self.assertEqual(set(starts(daemon)), {"warm"})
 
     def test_replaced(self) -> None:
-        """
-        So it has when another file is put in its place.
-        """
+        """So it has when another file is put in its place."""
         self.serve("print('first')\n")
         os.replace(self.write("other.py", "print('other')\n"), self.script)
         self.assertEqual(talk(self.port, b""), b"other\n")
@@ -343,9 +303,7 @@ class ChangeTests(WarmTestCase):
         self.assertStarted(daemon, *["cold"] * 3, "warm")
 
     def test_broken(self) -> None:
-        """
-        So does one that cannot be compiled.
-        """
+        """So does one that cannot be compiled."""
         daemon = self.serve("print('good')\n")
         self.write("script.py", "print('bad'\n")
         answers = {talk(self.port, b"") for _ in range(3)}
@@ -409,9 +367,7 @@ class ChangeTests(WarmTestCase):
         self.assertStarted(daemon, "warm", "cold", "warm")
 
     def test_preloadThread(self) -> None:
-        """
-        A module that starts a thread is imported by each program.
-        """
+        """A module that starts a thread is imported by each program."""
         self.write(
             "helper.py",
             "import threading, time\n"
@@ -438,9 +394,7 @@ class ChangeTests(WarmTestCase):
         self.assertEqual(talk(self.port, b"").decode(), own + "\n")
 
     def test_nobodyYet(self) -> None:
-        """
-        No code of a script runs before there is a client.
-        """
+        """No code of a script runs before there is a client."""
         ran = self.path("ran")
         self.write("helper.py", f"open({ran!r}, 'w')\n")
         self.serve("import helper\n")
@@ -450,21 +404,15 @@ class ChangeTests(WarmTestCase):
 
 
 class LifeTests(WarmTestCase):
-    """
-    How a warm process ends, and what then follows.
-    """
+    """How a warm process ends, and what then follows."""
 
     def serve(self, **keys: Any) -> Daemon:
-        """
-        Serve lines in lower case.
-        """
+        """Serve lines in lower case."""
         script = self.write("lower.py", LOWER)
         return self.warm(self.definition(f"{world.python()} {script}", **keys))
 
     def said(self, text: bytes = b"HELLO\n") -> list[str]:
-        """
-        Be a client: who answers, who its parent is, its user, and the answer.
-        """
+        """Be a client: who answers, who its parent is, its user, and the answer."""
         return talk(self.port, text).decode().split()
 
     def test_killed(self) -> None:
@@ -508,9 +456,7 @@ class LifeTests(WarmTestCase):
             self.assertIn("signal=9", daemon.log())
 
     def test_coldMeanwhile(self) -> None:
-        """
-        While there is none, clients are served cold.
-        """
+        """While there is none, clients are served cold."""
         daemon = self.serve()
         for _ in range(4):
             ready = len(events(daemon, "ready"))
@@ -521,9 +467,7 @@ class LifeTests(WarmTestCase):
         self.assertIn("cold", starts(daemon))
 
     def test_orphans(self) -> None:
-        """
-        The programs of one that is killed go on, and their ends are noticed.
-        """
+        """The programs of one that is killed go on, and their ends are noticed."""
         daemon = self.serve()
         client = self.connect(self.port)
         client.sendall(b"ONE\n")
@@ -578,9 +522,7 @@ class LifeTests(WarmTestCase):
         self.assertEqual(events(daemon, "died"), [])
 
     def test_fewFiles(self) -> None:
-        """
-        A service may have very few descriptors.
-        """
+        """A service may have very few descriptors."""
         script = self.write("lower.py", LOWER)
         daemon = self.warm(
             self.definition(f"{world.python()} {script}", rlimit_files=16)
@@ -589,9 +531,7 @@ class LifeTests(WarmTestCase):
         self.assertStarted(daemon, "warm")
 
     def test_stopped(self) -> None:
-        """
-        When the daemon stops, the process ends, and its programs go on.
-        """
+        """When the daemon stops, the process ends, and its programs go on."""
         daemon = self.serve()
         client = self.connect(self.port)
         client.sendall(b"ONE\n")
@@ -604,9 +544,7 @@ class LifeTests(WarmTestCase):
 
 
 class UserTests(WarmTestCase):
-    """
-    A warm process is its service's user's.
-    """
+    """A warm process is its service's user's."""
 
     if not users.ROOT:
         skip = users.NOT_ROOT
@@ -674,9 +612,7 @@ class UserTests(WarmTestCase):
         self.assertStarted(daemon, "warm", "cold", "warm")
 
     def test_shared(self) -> None:
-        """
-        Lines that are the same but for the socket share it.
-        """
+        """Lines that are the same but for the socket share it."""
         script = self.write("lower.py", LOWER)
         other = freePort()
         conf = self.definition(f"{world.python()} {script}", user="alpine")
@@ -691,17 +627,13 @@ class UserTests(WarmTestCase):
 
 
 def _libraries(program: str) -> list[str]:
-    """
-    The libraries of the system that a program needs.
-    """
+    """The libraries of the system that a program needs."""
     done = subprocess.run(["ldd", program], capture_output=True, text=True, check=True)
     return re.findall(r"(/\S+) \(0x", done.stdout)
 
 
 def _alive(pid: int) -> bool:
-    """
-    Whether a process is there.
-    """
+    """Whether a process is there."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
