@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from inetdtw.daemon.signals import ReloadOnHangup, StateOnUser2
     from inetdtw.limits.counters import Tally
     from inetdtw.log.report import Report
-    from inetdtw.model.changes import Reload
+    from inetdtw.model.changes import ReloadResult
     from inetdtw.model.errors import ConfError
-    from inetdtw.model.selection import NotOneService
+    from inetdtw.model.selection import AmbiguousService
     from inetdtw.model.service import Bounds, Settings
     from inetdtw.model.state import DaemonState, ServiceState
     from inetdtw.serve.factory import ProgramFactory
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from inetdtw.system.activation import Inherited
 
 __all__ = [
+    "AmbiguousService",
     "Bounds",
     "ConfError",
     "Configuration",
@@ -36,12 +37,11 @@ __all__ = [
     "Draining",
     "InetdService",
     "Inherited",
-    "NotOneService",
     "NothingToServe",
     "Notifications",
     "ProgramFactory",
-    "Reload",
     "ReloadOnHangup",
+    "ReloadResult",
     "Report",
     "ServiceState",
     "Settings",
@@ -54,6 +54,7 @@ __version__ = "0.1.0"
 #: Where the public names are.  They are imported when they are asked for, as what
 #: only wants the version, or one module, does not want Twisted's reactor.
 _MODULES = {
+    "AmbiguousService": "model.selection",
     "Bounds": "model.service",
     "ConfError": "model.errors",
     "Configuration": "config.loader",
@@ -61,12 +62,11 @@ _MODULES = {
     "Draining": "serve.slots",
     "InetdService": "superserver",
     "Inherited": "system.activation",
-    "NotOneService": "model.selection",
     "NothingToServe": "superserver",
     "Notifications": "daemon.sdnotify",
     "ProgramFactory": "serve.factory",
-    "Reload": "model.changes",
     "ReloadOnHangup": "daemon.signals",
+    "ReloadResult": "model.changes",
     "Report": "log.report",
     "ServiceState": "model.state",
     "Settings": "model.service",

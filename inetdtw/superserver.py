@@ -25,7 +25,7 @@ from inetdtw.launch.pool import Launchers
 from inetdtw.limits.budget import Total, defaultMost, processLimit
 from inetdtw.limits.counters import Tally
 from inetdtw.log.report import Report
-from inetdtw.model.changes import Changes, Reload
+from inetdtw.model.changes import Changes, ReloadResult
 from inetdtw.model.service import Service, Settings
 from inetdtw.model.state import DaemonState, ServiceState
 from inetdtw.serve.factory import ProgramFactory
@@ -264,7 +264,7 @@ class InetdService(ApplicationService):
         self._begin()
         return DeferredList([gone] if stopped is None else [gone, stopped])
 
-    def reload(self) -> Reload:
+    def reload(self) -> ReloadResult:
         """
         Read the configuration again, and serve what it says now.
 
@@ -275,11 +275,11 @@ class InetdService(ApplicationService):
         @return: what came of it, which is true if the new configuration holds.
         """
         if self._slots.draining:
-            return Reload(None, (DRAINING,))
+            return ReloadResult(None, (DRAINING,))
         with self.aroundReload():
             return self._reload()
 
-    def _reload(self) -> Reload:
+    def _reload(self) -> ReloadResult:
         """Read the configuration again."""
         read = self._read().placed(self._host.hostNames.at)
         configuration = self._withLaunchers(self._withServices(read))
@@ -290,7 +290,7 @@ class InetdService(ApplicationService):
         if configuration.problems:
             self._report.unchanged(len(configuration.problems))
             self._slots.check()
-            return Reload(None, problems, warnings)
+            return ReloadResult(None, problems, warnings)
         self.configuration = configuration
         changes = Changes()
         if self._bound:
@@ -299,7 +299,7 @@ class InetdService(ApplicationService):
             changes = self._slots.apply(configuration.services, bool(self.running))
             self._report.reload(changes)
             self._lookUp()
-        return Reload(changes, problems, warnings)
+        return ReloadResult(changes, problems, warnings)
 
     def _withServices(self, configuration: Configuration) -> Configuration:
         """
@@ -338,7 +338,7 @@ class InetdService(ApplicationService):
         @param service: its name, with or without the protocol, or its address.
 
         @return: how the service is then.
-        @raise NotOneService: if it is not clear which service is meant.
+        @raise AmbiguousService: if it is not clear which service is meant.
         @raise Draining: if no clients are taken any more.
         """
         return self._slots.pause(service)
@@ -351,7 +351,7 @@ class InetdService(ApplicationService):
         @param service: as for L{pause}.
 
         @return: how the service is then.
-        @raise NotOneService: if it is not clear which service is meant.
+        @raise AmbiguousService: if it is not clear which service is meant.
         @raise Draining: if no clients are taken any more.
         """
         return self._slots.resume(service)

@@ -24,7 +24,7 @@ from inetdtw.cli.output import printTo
 from inetdtw.config import loader
 from inetdtw.config.loader import Configuration
 from inetdtw.config.parser import Duplicate, Warned
-from inetdtw.model.errors import Place
+from inetdtw.model.errors import Location
 from inetdtw.model.service import Settings
 from inetdtw.system.hostnames import CHECK_WAIT, HostNames
 from inetdtw.system.lookups import Lookups
@@ -91,7 +91,7 @@ def _unplaced(configuration: Configuration, names: HostNames) -> Iterator[Warned
 
 def _where(marked: tuple[Any, str]) -> tuple[str, int, int]:
     """What findings are sorted by."""
-    place: Place = marked[0].place
+    place: Location = marked[0].place
     return place.file, place.line, place.column
 
 
@@ -109,7 +109,7 @@ class Excerpts:
     def __init__(self) -> None:
         self._lines: dict[str, list[str]] = {}
 
-    def of(self, place: Place) -> Iterator[str]:
+    def of(self, place: Location) -> Iterator[str]:
         """
         The line of a place, and one with a caret under it; nothing if the file
         cannot be read.

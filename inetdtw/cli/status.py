@@ -19,7 +19,7 @@ from inetdtw.cli.command import FINE, TROUBLE, Command, NotDone
 from inetdtw.cli.output import tell
 from inetdtw.control.client import Client, NoDaemon
 from inetdtw.model.errors import printable
-from inetdtw.model.selection import isMeant, listed
+from inetdtw.model.selection import listed, matches
 
 
 def _seconds(text: str) -> float:
@@ -81,7 +81,7 @@ class Status(Command):
         state = dict(client.ask("GET", "/status").data)
         if self["service"] is not None:
             word, all_ = self["service"], state["services"]
-            found = [e for e in all_ if isMeant(word, e["service"], e["address"])]
+            found = [e for e in all_ if matches(word, e["service"], e["address"])]
             if not found:
                 names = listed(each["service"] for each in all_)
                 raise NotDone(f"there is no service '{word}', only: {names}")

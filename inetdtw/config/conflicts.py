@@ -80,14 +80,14 @@ def distinct(services: Iterable[Service]) -> Iterator[Service | Warned]:
     Lines that ask for port 0 each get a socket.
     """
     seen: dict[Key, Service] = {}
-    turns: Counter[Key] = Counter()
+    ordinals: Counter[Key] = Counter()
     names: Counter[str] = Counter()
     for service in services:
         name, address = service.name, service.address
         if not address.port and address.family in (socket.AF_INET, socket.AF_INET6):
-            turn = turns[service.key]
-            turns[service.key] += 1
-            address = replace(address, turn=turn)
+            ordinal = ordinals[service.key]
+            ordinals[service.key] += 1
+            address = replace(address, ordinal=ordinal)
         needed = tuple(_needed(address, service.socktype))
         taken = next((key for key in needed if key in seen), None)
         if taken is not None:

@@ -18,7 +18,7 @@ from typing import Any
 
 from inetdtw.config import keys, valuetypes
 from inetdtw.config.keys import Key, key, rlimit
-from inetdtw.model.errors import Place
+from inetdtw.model.errors import Location
 
 
 @dataclass(frozen=True, init=False)
@@ -35,9 +35,9 @@ class Entry:
     """
 
     service: str
-    place: Place = field(compare=False)
+    place: Location = field(compare=False)
     enabled: bool = True
-    places: Mapping[str, Place] = field(default_factory=dict, compare=False)
+    places: Mapping[str, Location] = field(default_factory=dict, compare=False)
 
     id: str | None = key(
         keys.NAME,
@@ -263,7 +263,7 @@ class Entry:
     )
     env: tuple[str, ...] | None = key(
         keys.VARIABLES,
-        "Variables that are added to the program's environment, each NAME=VALUE.",
+        "EnvironmentSpec that are added to the program's environment, each NAME=VALUE.",
         default="none",
         example="LANG=C.UTF-8 TZ=UTC",
     )
@@ -306,9 +306,9 @@ class Entry:
     def __init__(
         self,
         service: str,
-        place: Place,
+        place: Location,
         enabled: bool = True,
-        places: Mapping[str, Place] | None = None,
+        places: Mapping[str, Location] | None = None,
         **given: Any,
     ) -> None:
         """@param given: the values of keys, by their names."""
@@ -318,7 +318,7 @@ class Entry:
             given, service=service, place=place, enabled=enabled, places=places or {}
         )
 
-    def where(self, key: str) -> Place:
+    def where(self, key: str) -> Location:
         """Where C{key} is written, or else the definition."""
         return self.places.get(key, self.place)
 

@@ -13,7 +13,7 @@ from inetdtw.config import compat
 from inetdtw.config.entry import KEYS, Entry
 from inetdtw.config.tokens import Sort, Tokens
 from inetdtw.config.valuetypes import Kind
-from inetdtw.model.errors import ConfError, Place, Word
+from inetdtw.model.errors import ConfError, Location, Word
 
 Said = tuple[Word, tuple[Word, ...]]
 
@@ -113,7 +113,7 @@ def _divided(token: Word, quoted: bool) -> tuple[Word, bool, list[Word]]:
     """
     name, equals, value = token.text.partition("=")
     place = token.place
-    behind = Place(place.file, place.line, place.column + len(name) + 1)
+    behind = Location(place.file, place.line, place.column + len(name) + 1)
     found = value or (equals and quoted)
     return Word(name, place), bool(equals), [Word(value, behind)] if found else []
 
@@ -126,7 +126,7 @@ def entryFrom(service: Word, enabled: bool, said: Iterable[Said]) -> Entry:
         of its key's type.
     """
     given: dict[str, Any] = {}
-    places: dict[str, Place] = {}
+    places: dict[str, Location] = {}
     for name, value in said:
         key = KEYS.get(name.text)
         if key is None:
@@ -139,7 +139,7 @@ def entryFrom(service: Word, enabled: bool, said: Iterable[Said]) -> Entry:
 
 
 def _valueOf(
-    kind: Kind[Any], name: str, value: tuple[Word, ...], place: Place
+    kind: Kind[Any], name: str, value: tuple[Word, ...], place: Location
 ) -> object:
     """The value of one key."""
     try:

@@ -22,7 +22,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from inetdtw.model.errors import ConfError, Place, Word
+from inetdtw.model.errors import ConfError, Location, Word
 
 _PIECE = re.compile(
     r"""
@@ -51,7 +51,7 @@ class Source:
         """@param file: the name of the file that it is in."""
         self.text = text
         self.position = 0
-        self._foreign: list[tuple[Place, str]] = []
+        self._foreign: list[tuple[Location, str]] = []
         self._plain = _FOREIGN.search(text) is None
         self._file = file
         self._line = 1
@@ -62,9 +62,9 @@ class Source:
         """Whether nothing comes next."""
         return self.position >= len(self.text)
 
-    def place(self, index: int) -> Place:
+    def place(self, index: int) -> Location:
         """Where C{index} is, which must be on the line that was reached."""
-        return Place(self._file, self._line, index - self._lineStart + 1)
+        return Location(self._file, self._line, index - self._lineStart + 1)
 
     def goTo(self, position: int) -> None:
         """Pass over the text up to C{position}."""
@@ -74,7 +74,7 @@ class Source:
             self._lineStart = newline + 1
         self.position = position
 
-    def checkBytes(self, text: str, place: Place) -> None:
+    def checkBytes(self, text: str, place: Location) -> None:
         """
         Note the first byte that is not UTF-8 on a line, in a part of it that counts.
 
@@ -86,12 +86,12 @@ class Source:
             byte = f"0x{ord(match.group()) - 0xDC00:02x}"
             self._foreign.append((_behind(place, match.start()), byte))
 
-    def foreignBytes(self) -> list[tuple[Place, str]]:
+    def foreignBytes(self) -> list[tuple[Location, str]]:
         """Take what L{checkBytes} has noted: where each byte is, and its number."""
         noted, self._foreign = self._foreign, []
         return noted
 
-    def restOfLine(self) -> tuple[Place, str]:
+    def restOfLine(self) -> tuple[Location, str]:
         """
         Pass over what is left of a line.
 
@@ -104,7 +104,7 @@ class Source:
         return place, self.text[start:end].rstrip("\r")
 
 
-def wordsIn(place: Place, text: str) -> Iterator[Word]:
+def wordsIn(place: Location, text: str) -> Iterator[Word]:
     """
     The words of one physical line, or of a part of one.
 
@@ -131,7 +131,7 @@ def wordsIn(place: Place, text: str) -> Iterator[Word]:
         yield Word("".join(pieces), _behind(place, start))
 
 
-def checkNul(text: str, place: Place) -> None:
+def checkNul(text: str, place: Location) -> None:
     """
     See that no character of a text is NUL, which no field can hold.
 
@@ -144,6 +144,6 @@ def checkNul(text: str, place: Place) -> None:
         raise ConfError(_behind(place, index), "line", "cannot hold a NUL character")
 
 
-def _behind(place: Place, offset: int) -> Place:
+def _behind(place: Location, offset: int) -> Location:
     """What is C{offset} characters behind a place."""
-    return Place(place.file, place.line, place.column + offset)
+    return Location(place.file, place.line, place.column + offset)

@@ -22,7 +22,7 @@ from inetdtw.config.conflicts import distinct, overlapping, unreachable
 from inetdtw.config.entry import Entry
 from inetdtw.config.parser import MISTAKES, Include, Statement, Warned, parse
 from inetdtw.config.resolver import At, Resolved, resolve, unknown
-from inetdtw.model.errors import ConfError, Place
+from inetdtw.model.errors import ConfError, Location
 from inetdtw.model.service import Service, Settings
 from inetdtw.system import regularfile
 from inetdtw.system.lookups import Lookups
@@ -147,7 +147,9 @@ def _internal(statement: Statement, why: Exception) -> ConfError:
     The problem of a statement that cannot be resolved for an error in this program,
     or a value that no system call takes.
     """
-    place = statement.place if isinstance(statement, Entry) else Place("inetd.conf", 1)
+    place = (
+        statement.place if isinstance(statement, Entry) else Location("inetd.conf", 1)
+    )
     return ConfError(place, "service", f"internal error: {type(why).__name__}: {why}")
 
 
@@ -167,7 +169,7 @@ def nothingIn(paths: Sequence[str]) -> ConfError:
 
 def mistakeOf(paths: Sequence[str], reason: str) -> ConfError:
     """A mistake that is that of all files together."""
-    return ConfError(Place(paths[0] if paths else "inetd.conf", 1), "file", reason)
+    return ConfError(Location(paths[0] if paths else "inetd.conf", 1), "file", reason)
 
 
 def statements(paths: Iterable[str]) -> Iterator[Statement]:
@@ -183,24 +185,24 @@ def _written(path: str, turns: Iterator[int]) -> Iterator[Statement]:
     @param turns: has a number for each file that may be read still.
     """
     if not os.path.isdir(native(path)):
-        yield from _file(path, Place(path, 1), (), (), turns)
+        yield from _file(path, Location(path, 1), (), (), turns)
         return
     try:
         names = sorted(map(textOf, os.listdir(native(path))))
     except OSError as why:
         reason = f"'{path}' cannot be read: {why.strerror}"
-        yield ConfError(Place(path, 1), "file", reason)
+        yield ConfError(Location(path, 1), "file", reason)
         return
     for name in names:
         if "." not in name.strip(".") or name.endswith(".conf"):
             inner = os.path.join(path, name)
             if not name.startswith(".") and not name.endswith("~"):
-                yield from _file(inner, Place(inner, 1), (), (), turns)
+                yield from _file(inner, Location(inner, 1), (), (), turns)
 
 
 def _file(
     path: str,
-    asked: Place,
+    asked: Location,
     bind: tuple[str, ...],
     above: tuple[str, ...],
     turns: Iterator[int],
@@ -267,10 +269,10 @@ def _exposed(path: str) -> Iterator[Warned]:
         reason = (
             f"others than its owner may write to it: {stat.filemode(about.st_mode)}"
         )
-        yield Warned(Place(path, 1), "file", reason)
+        yield Warned(Location(path, 1), "file", reason)
     if about.st_uid not in (0, os.geteuid()):
         reason = f"the user {about.st_uid} owns it, and decides what is run"
-        yield Warned(Place(path, 1), "file", reason)
+        yield Warned(Location(path, 1), "file", reason)
 
 
 def _replaceable(path: str) -> Iterator[Warned]:
@@ -285,10 +287,10 @@ def _replaceable(path: str) -> Iterator[Warned]:
     # In one that is sticky they cannot, unless it is theirs.
     if _isShared(folder) and not folder.st_mode & stat.S_ISVTX:
         reason = f"others can replace it: its folder is {stat.filemode(folder.st_mode)}"
-        yield Warned(Place(path, 1), "file", reason)
+        yield Warned(Location(path, 1), "file", reason)
     if folder.st_uid not in (0, os.geteuid()):
         reason = f"the user {folder.st_uid} owns its folder, and can replace it"
-        yield Warned(Place(path, 1), "file", reason)
+        yield Warned(Location(path, 1), "file", reason)
 
 
 def _isShared(about: os.stat_result) -> bool:

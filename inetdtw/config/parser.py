@@ -36,7 +36,7 @@ from inetdtw.config.keyvalue import WORDS, Said, checkCount, entryFrom, keysOf
 from inetdtw.config.lexer import Source, wordsIn
 from inetdtw.config.positional import defaultHosts, saidBy, splitService
 from inetdtw.config.tokens import Tokens
-from inetdtw.model.errors import ConfError, Place, Word, printable
+from inetdtw.model.errors import ConfError, Location, Word, printable
 
 _SPACE = re.compile(r"[ \t\r\n\f\v]*")
 #: All lines that go on with the one before.
@@ -85,7 +85,7 @@ class Include:
 class Warned:
     """Something that is taken as it is written, but hardly meant so."""
 
-    place: Place
+    place: Location
     field: str
     reason: str
 
@@ -109,7 +109,7 @@ class _Reader:
     def __init__(self, text: str, file: str, bind: tuple[str, ...]) -> None:
         self._source = Source(text, file)
         self._bindTo(bind)
-        self._noted: list[Place] = []
+        self._noted: list[Location] = []
 
     def _bindTo(self, bind: tuple[str, ...]) -> None:
         """From here on, these are the default addresses."""
@@ -166,7 +166,7 @@ class _Reader:
             if comment.startswith("#@") and comment[2:].strip():
                 self._noted.append(place)
 
-    def _logicalLine(self) -> list[tuple[Place, str]]:
+    def _logicalLine(self) -> list[tuple[Location, str]]:
         """A line and those that continue it, each with where it begins."""
         source = self._source
         parts = [source.restOfLine()]
@@ -232,7 +232,7 @@ class _Reader:
         return self._entry(name, said, switch.text == "on")
 
 
-def _wordsOf(parts: list[tuple[Place, str]]) -> list[Word]:
+def _wordsOf(parts: list[tuple[Location, str]]) -> list[Word]:
     """
     The words of a line and of those that continue it.
 
@@ -246,14 +246,14 @@ def _wordsOf(parts: list[tuple[Place, str]]) -> list[Word]:
     return words
 
 
-def _swallowed(parts: list[tuple[Place, str]]) -> Iterator[Warned]:
+def _swallowed(parts: list[tuple[Location, str]]) -> Iterator[Warned]:
     """A warning for each line that continues another, and looks as if it was not to."""
     for place, text in parts:
         bare = text.lstrip(" \t")
         if _STATEMENT.match(bare):
             reason = "goes on with the line before it here, as a blank is in front"
             column = place.column + len(text) - len(bare)
-            yield Warned(Place(place.file, place.line, column), "line", reason)
+            yield Warned(Location(place.file, place.line, column), "line", reason)
 
 
 def _warnings(words: list[Word]) -> Iterator[Warned]:

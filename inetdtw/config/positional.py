@@ -27,7 +27,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from inetdtw.config.keyvalue import Said
-from inetdtw.model.errors import ConfError, Place, Word
+from inetdtw.model.errors import ConfError, Location, Word
 
 _FIELDS = ("service", "socktype", "protocol", "wait", "user", "exec")
 _LIMITS = ("accept_max", "ip_max", "per_source")
@@ -40,7 +40,7 @@ HOSTS = 32
 
 def _said(key: str, text: str, word: Word, offset: int = 0) -> Said:
     """C{key} with one value, which stands C{offset} characters into C{word}."""
-    place = Place(word.place.file, word.place.line, word.place.column + offset)
+    place = Location(word.place.file, word.place.line, word.place.column + offset)
     return Word(key, place), (Word(text, place),)
 
 

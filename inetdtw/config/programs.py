@@ -14,8 +14,8 @@ from inetdtw.config.entry import KEYS
 from inetdtw.config.parser import Warned
 from inetdtw.config.python import Unfit, interpretedBy
 from inetdtw.config.resolution import Question, orElse
-from inetdtw.model.process import Context
-from inetdtw.model.service import Interpreted, Program, Service, Variables
+from inetdtw.model.process import ProcessContext
+from inetdtw.model.service import EnvironmentSpec, Program, Service, WarmSpec
 from inetdtw.system import executable, lookups
 from inetdtw.system.lookups import Account
 from inetdtw.text import absolute, native
@@ -47,18 +47,18 @@ class Execution:
         groups = ("yes",) if entry.groups is None else entry.groups
         return lookups.account(entry.user, entry.group, self._ask, groups)
 
-    def context(self, found: Account) -> Context:
+    def context(self, found: Account) -> ProcessContext:
         """What a process takes on before it becomes the program."""
         entry = self._entry
-        context = Context(
-            found.identity,
+        context = ProcessContext(
+            found.credentials,
             0o022 if entry.umask is None else entry.umask,
             self._directory(found),
             orElse(entry.nice, 0),
             entry.chroot,
             tuple(self._limits()),
         )
-        if not context.plain and self.launch() == "direct":
+        if not context.isDefault and self.launch() == "direct":
             reason = "direct goes with no nice, chroot or rlimit_...; forkserver does"
             raise self._error("launch", reason)
         self._permitted(context)
@@ -84,7 +84,7 @@ class Execution:
             if given is not None:
                 yield name, *given
 
-    def _permitted(self, context: Context) -> None:
+    def _permitted(self, context: ProcessContext) -> None:
         """@raise ConfError: for what only root can do, if the daemon is not root's."""
         if context.chroot is not None and not os.path.isdir(native(context.chroot)):
             raise self._error("chroot", f"'{context.chroot}' is not a folder")
@@ -129,7 +129,7 @@ class Execution:
             raise self._error("args", "cannot hold a NUL character")
         return argv
 
-    def warm(self, service: Service) -> Interpreted | None:
+    def warm(self, service: Service) -> WarmSpec | None:
         """How to keep an interpreter for the program, if one is wanted and can be kept."""
         entry = self._entry
         wanted = self._settings.warm if entry.warm is None else entry.warm
@@ -143,7 +143,7 @@ class Execution:
             context = service.context
             preload = ",".join(entry.preload or ())
             return interpretedBy(
-                service.program, context.chroot, preload, context.identity
+                service.program, context.chroot, preload, context.credentials
             )
         except Unfit as why:
             if entry.warm:
@@ -156,12 +156,12 @@ class Execution:
             return
         try:
             context = service.context
-            executable.locate(service.program, context.identity, context.chroot)
+            executable.locate(service.program, context.credentials, context.chroot)
         except executable.ProgramMissing as why:
             yield Warned(self._entry.where("exec"), "exec", f"{why} (yet)")
 
-    def variables(self) -> Variables:
+    def variables(self) -> EnvironmentSpec:
         """What the line says of the environment."""
         pairs = [each.partition("=") for each in self._entry.env or ()]
         added = tuple((name, value) for name, _, value in pairs)
-        return Variables(added, self._entry.passenv)
+        return EnvironmentSpec(added, self._entry.passenv)

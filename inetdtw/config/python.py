@@ -21,8 +21,8 @@ from collections.abc import Sequence
 
 from inetdtw import warmtext
 from inetdtw.interfaces import Order
-from inetdtw.model.process import Context, Identity
-from inetdtw.model.service import Interpreted, Program
+from inetdtw.model.process import Credentials, ProcessContext
+from inetdtw.model.service import Program, WarmSpec
 from inetdtw.system import userfile
 from inetdtw.system.regularfile import NotPlain
 from inetdtw.text import fromBytes, toBytes
@@ -49,24 +49,24 @@ def interpretedBy(
     program: Program,
     chroot: str | None = None,
     preload: str = "",
-    identity: Identity | None = None,
-) -> Interpreted:
+    credentials: Credentials | None = None,
+) -> WarmSpec:
     """
     How to keep an interpreter for a program.
 
     @param chroot: the root that the program's path starts from.
-    @param identity: who runs it, if that is not the daemon's user.
+    @param credentials: who runs it, if that is not the daemon's user.
 
     @raise Unfit: if that cannot be.
     """
     if isPython(program.name):
         count, form = divided(program.argv[1:])
         prefix, words = program.argv[: count + 1], program.argv[count + 1 :]
-        return Interpreted("", prefix, 0, form, words, preload)
-    prefix, hidden = _named(_firstLine(program.name, chroot, identity))
+        return WarmSpec("", prefix, 0, form, words, preload)
+    prefix, hidden = _named(_firstLine(program.name, chroot, credentials))
     if divided([*prefix[hidden + 1 :], program.name])[1]:
         raise Unfit(f"'{program.name}' names no script")
-    return Interpreted(prefix[0], prefix, hidden, "", program.argv[1:], preload)
+    return WarmSpec(prefix[0], prefix, hidden, "", program.argv[1:], preload)
 
 
 def divided(words: Sequence[str]) -> tuple[int, str]:
@@ -111,7 +111,7 @@ def _option(word: str, following: Sequence[str]) -> int:
     raise Unfit(f"the option {word} cannot be kept, only -u -I -O -X -W -E -s -S -B -b")
 
 
-def _firstLine(path: str, chroot: str | None, identity: Identity | None) -> str:
+def _firstLine(path: str, chroot: str | None, credentials: Credentials | None) -> str:
     """
     The first line of a program.
 
@@ -120,7 +120,7 @@ def _firstLine(path: str, chroot: str | None, identity: Identity | None) -> str:
     if not os.path.isabs(path):
         raise Unfit(f"'{path}' is not an interpreter of Python")
     try:
-        data = userfile.beginning(path, _LINE, identity, chroot)
+        data = userfile.beginning(path, _LINE, credentials, chroot)
     except NotPlain as why:
         raise Unfit(f"'{path}' {why.strerror}") from None
     except OSError as why:
@@ -151,7 +151,7 @@ def _named(line: str) -> tuple[tuple[str, ...], int]:
 
 
 def command(
-    kept: Interpreted, order: Order, preload: str, context: Context | None = None
+    kept: WarmSpec, order: Order, preload: str, context: ProcessContext | None = None
 ) -> tuple[str, list[str], dict[str, object]]:
     """
     How to start the interpreter that is kept.

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from enum import Enum
 
 from inetdtw.config.lexer import Source, checkNul
-from inetdtw.model.errors import ConfError, Place, Word
+from inetdtw.model.errors import ConfError, Location, Word
 
 #: What stands in a key-value definition, see L{Tokens}.
 _TOKEN = re.compile(
@@ -153,7 +153,7 @@ class Tokens:
         return self._ended
 
 
-def _value(match: re.Match[str], place: Place) -> str:
+def _value(match: re.Match[str], place: Location) -> str:
     """What a token stands for."""
     text: str = match[match.lastgroup or 0]
     if match.lastgroup != "plain" and "\\" in text:
@@ -161,7 +161,7 @@ def _value(match: re.Match[str], place: Place) -> str:
     return text
 
 
-def _unescaped(quoted: str, place: Place) -> str:
+def _unescaped(quoted: str, place: Location) -> str:
     """
     What a string with escapes stands for, in the way of C{os.fsdecode}: the bytes
     that are no UTF-8 as well can be given to a program.

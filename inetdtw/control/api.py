@@ -24,8 +24,8 @@ from dataclasses import dataclass
 from typing import Any, Callable
 
 from inetdtw.control.metrics import KIND, exposition
-from inetdtw.model.changes import Changes, Reload
-from inetdtw.model.selection import NotOneService
+from inetdtw.model.changes import Changes, ReloadResult
+from inetdtw.model.selection import AmbiguousService
 from inetdtw.model.state import DaemonState
 from inetdtw.serve.slots import Draining
 
@@ -121,7 +121,7 @@ class Operated:
             return wrong(400, f"{path} takes {takes}")
         try:
             return act(**said)
-        except NotOneService as why:
+        except AmbiguousService as why:
             return wrong(404, str(why))
         except Draining as why:
             return wrong(409, str(why))
@@ -151,7 +151,7 @@ class Operated:
 
     def _reload(self) -> Answer:
         """Read the configuration again."""
-        done: Reload = self._inetd.reload()
+        done: ReloadResult = self._inetd.reload()
         if self._inetd.state().draining:
             raise Draining()
         said = {"problems": list(done.problems), "warnings": list(done.warnings)}

@@ -28,7 +28,7 @@ from inetdtw.helpers.spawn import contextOf, forkAndExec, reasonOf, spawn
 from inetdtw.interfaces import Exit, ILauncher, Order
 from inetdtw.launch.retryqueue import Held
 from inetdtw.log.report import Report
-from inetdtw.model.process import Context
+from inetdtw.model.process import ProcessContext
 from inetdtw.system.executable import ProgramMissing, check
 from inetdtw.system.exitwatch import Exits, Reaper, Watch, hasPidfds
 from inetdtw.text import native, toBytes
@@ -62,7 +62,7 @@ class Direct:
 
     def __init__(
         self,
-        context: Context,
+        context: ProcessContext,
         reactor: Any,
         report: Report,
         pidfds: bool | None = None,
@@ -78,7 +78,7 @@ class Direct:
         self._exits = Exits(reactor) if exits is None else exits
         self._held = Held(reactor, report, self._start)
         self._watches: dict[int, Watch] = {}
-        self._assumed = contextOf(map(native, context.words()))
+        self._assumed = contextOf(map(native, context.toArguments()))
 
     def start(self) -> None:
         """See to it that programs inherit nothing but what they are given."""
@@ -133,7 +133,7 @@ class Direct:
         @raise OSError: if it cannot be started.
         """
         context = self._context
-        if self._pidfds and not (context.identity is None and self._here()):
+        if self._pidfds and not (context.credentials is None and self._here()):
             self._fork(child, order)
             return
         with _umask(context.umask):
@@ -180,16 +180,16 @@ class Direct:
 
     def _spawnProcess(self, child: Any, order: Order) -> None:
         """Start a program by the reactor."""
-        identity = self._context.identity
+        credentials = self._context.credentials
         # Twisted's child would say what it misses, to the client.
-        check(order.executable, identity)
+        check(order.executable, credentials)
         process = self._reactor.spawnProcess(
             _Told(child),
             toBytes(order.executable),
             *_given(order),
             native(self._context.directory),
-            uid=None if identity is None else identity.uid,
-            gid=None if identity is None else identity.gid,
+            uid=None if credentials is None else credentials.uid,
+            gid=None if credentials is None else credentials.gid,
             childFDs=dict(enumerate(order.fds)),
         )
         child.started(process.pid)

@@ -24,7 +24,7 @@ from inetdtw.launch.warm.launcher import Warm
 from inetdtw.launch.warm.process import OF_WARM
 from inetdtw.limits.budget import Total
 from inetdtw.log.report import Report
-from inetdtw.model.process import Context
+from inetdtw.model.process import ProcessContext
 from inetdtw.model.service import Service
 from inetdtw.serve.port import survived
 from inetdtw.system.descriptors import Descriptors, Purpose
@@ -33,14 +33,14 @@ from inetdtw.system.exitwatch import Exits
 #: The descriptors of one fork server: both ends of its socket, and its standard error.
 OF_HELPER = 3
 
-_Key = tuple[str, Context]
+_Key = tuple[str, ProcessContext]
 
 
 def _key(service: Service) -> _Key:
     """What services must have in common to share a launcher."""
     way = service.launch if hasattr(socket, "SOCK_SEQPACKET") else "direct"
-    identity = service.context.identity
-    if identity is not None and identity.uid == 0:
+    credentials = service.context.credentials
+    if credentials is not None and credentials.uid == 0:
         # The reactor complains to the client when a user id does not change.
         way = "forkserver"
     return way, service.context
@@ -62,9 +62,9 @@ def _warmKey(service: Service) -> tuple[Any, ...]:
     return (_key(service), service.warm, *started)
 
 
-def _isAnothers(context: Context) -> bool:
+def _isAnothers(context: ProcessContext) -> bool:
     """Whether programs run as another user than the daemon."""
-    return context.identity is not None and context.identity.uid != os.geteuid()
+    return context.credentials is not None and context.credentials.uid != os.geteuid()
 
 
 class Launchers:
@@ -199,7 +199,7 @@ class Launchers:
         survived("-", launcher.retire)
         self._retired.append(launcher)
 
-    def _make(self, way: str, context: Context) -> Any:
+    def _make(self, way: str, context: ProcessContext) -> Any:
         """
         A launcher.
 

@@ -30,7 +30,7 @@ class Changes:
 
 
 @dataclass(frozen=True)
-class Reload:
+class ReloadResult:
     """
     What came of a reload.  It is true if the new configuration holds.
 

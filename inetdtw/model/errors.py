@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 
-class Place(NamedTuple):
+class Location(NamedTuple):
     """
     Where something is written.
 
@@ -56,7 +56,7 @@ class ConfError(Exception):
     @ivar reason: what is wrong with it, and what would be right.
     """
 
-    def __init__(self, place: Place, field: str, reason: str) -> None:
+    def __init__(self, place: Location, field: str, reason: str) -> None:
         super().__init__(place, field, reason)
         self.place = place
         self.field = printable(field)
@@ -70,4 +70,4 @@ class Word(NamedTuple):
     """One word of a configuration file, quotes removed, and where it begins."""
 
     text: str
-    place: Place
+    place: Location

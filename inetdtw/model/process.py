@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Identity:
+class Credentials:
     """
     Who a program runs as, where that is not the user who runs the daemon.
 
@@ -33,11 +33,11 @@ class Login:
 
 
 @dataclass(frozen=True)
-class Context:
+class ProcessContext:
     """
     What a process has taken on before it becomes the service's program.
 
-    @ivar identity: C{None} for the daemon's own.
+    @ivar credentials: C{None} for the daemon's own.
     @ivar umask: the file creation mask.
     @ivar directory: the working directory, within C{chroot}.
     @ivar nice: how much lower its priority is than the daemon's.
@@ -46,7 +46,7 @@ class Context:
         the hard limit.
     """
 
-    identity: Identity | None = None
+    credentials: Credentials | None = None
     umask: int = 0o022
     directory: str = "/"
     nice: int = 0
@@ -54,11 +54,11 @@ class Context:
     limits: tuple[tuple[str, int, int], ...] = ()
 
     @property
-    def plain(self) -> bool:
+    def isDefault(self) -> bool:
         """Whether it says nothing but who, where and with which umask."""
         return (self.nice, self.chroot, self.limits) == (0, None, ())
 
-    def words(self) -> Iterator[str]:
+    def toArguments(self) -> Iterator[str]:
         """
         All of it, as L{inetdtw.helpers.spawn.contextOf} reads it: C{name=value}, where the
         value is empty for what a process is to leave as it is.
@@ -69,9 +69,9 @@ class Context:
         yield f"chroot={self.chroot or ''}"
         for name, soft, hard in self.limits:
             yield f"{name}={soft}:{hard}"
-        identity = self.identity
+        credentials = self.credentials
         groups, gid, uid = ("", "", "")
-        if identity is not None:
-            groups = ",".join(map(str, identity.groups))
-            gid, uid = str(identity.gid), str(identity.uid)
+        if credentials is not None:
+            groups = ",".join(map(str, credentials.groups))
+            gid, uid = str(credentials.gid), str(credentials.uid)
         yield from (f"groups={groups}", f"gid={gid}", f"uid={uid}")

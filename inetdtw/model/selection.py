@@ -20,34 +20,34 @@ _T = TypeVar("_T")
 LISTED = 20
 
 
-class NotOneService(ValueError):
+class AmbiguousService(ValueError):
     """A word means no service, or more than one; the message says which there are."""
 
 
-def chosen(word: str, among: Iterable[tuple[ServiceState, _T]]) -> _T:
+def findService(word: str, among: Iterable[tuple[ServiceState, _T]]) -> _T:
     """
     Find the service that is meant: by its name as the log has it, by what the
     configuration calls it, which is the name without the protocol, or by its address.
 
     @param among: the services, each with what is wanted of it.
 
-    @raise NotOneService: if there is none, or more than one.
+    @raise AmbiguousService: if there is none, or more than one.
     """
     pairs = list(among)
     named = [what for state, what in pairs if state.name == word]
     if len(named) == 1:
         return named[0]
-    found = [pair for pair in pairs if isMeant(word, pair[0].name, pair[0].address)]
+    found = [pair for pair in pairs if matches(word, pair[0].name, pair[0].address)]
     if len(found) == 1:
         return found[0][1]
     if found:
         names = listed(state.name for state, _ in found)
-        raise NotOneService(f"'{printable(word)}' may be any of: {names}")
+        raise AmbiguousService(f"'{printable(word)}' may be any of: {names}")
     names = listed(state.name for state, _ in pairs)
-    raise NotOneService(f"there is no service '{printable(word)}', only: {names}")
+    raise AmbiguousService(f"there is no service '{printable(word)}', only: {names}")
 
 
-def isMeant(word: str, name: str, address: str) -> bool:
+def matches(word: str, name: str, address: str) -> bool:
     """Whether a word is one for a service."""
     called, slash, protocol = name.rpartition("/")
     words = {name, address, f"{address}/{protocol}"}

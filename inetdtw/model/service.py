@@ -16,8 +16,8 @@ import socket
 from dataclasses import dataclass, field
 from typing import Any
 
-from inetdtw.model.errors import Place
-from inetdtw.model.process import Context, Login
+from inetdtw.model.errors import Location
+from inetdtw.model.process import Login, ProcessContext
 
 #: The types of sockets that a service can have, as inetd.conf(5) calls them.
 SOCKTYPES = {
@@ -40,7 +40,7 @@ class Address:
         the name, as in C{tcpmux/name}.
     @ivar port: 0 lets the system choose one.
     @ivar dual: whether an IPv6 socket takes IPv4 as well.
-    @ivar turn: tells the addresses with port 0 from each other, which are all
+    @ivar ordinal: tells the addresses with port 0 from each other, which are all
         alike but never the same.
     @ivar isName: whether the host is a name whose numeric addresses are not known;
         C{family} is the one that is wanted then, C{dual} says that IPv4 is as well.
@@ -50,7 +50,7 @@ class Address:
     host: str
     port: int = 0
     dual: bool = False
-    turn: int = 0
+    ordinal: int = 0
     isName: bool = False
 
     def __str__(self) -> str:
@@ -109,7 +109,7 @@ class Program:
 
 
 @dataclass(frozen=True)
-class Interpreted:
+class WarmSpec:
     """
     How to keep an interpreter for a program that is Python's.
 
@@ -133,7 +133,7 @@ class Interpreted:
 
 
 @dataclass(frozen=True)
-class Variables:
+class EnvironmentSpec:
     """
     What a service says of the environment of its programs.
 
@@ -208,7 +208,7 @@ class Ownership:
 Key = tuple[Address, int]
 
 #: The context of who runs the daemon.
-OWN = Context()
+OWN = ProcessContext()
 
 
 @dataclass(frozen=True)
@@ -233,7 +233,7 @@ class Service:
     @ivar refusal: what a client is told that is turned away because of a bound.
     """
 
-    place: Place = field(compare=False)
+    place: Location = field(compare=False)
     name: str
     address: Address
     socktype: int
@@ -241,15 +241,15 @@ class Service:
     internal: str | None = None
     program: Program | None = None
     login: Login | None = None
-    context: Context = OWN
+    context: ProcessContext = OWN
     launch: str = "forkserver"
     bounds: Bounds = Bounds()
     options: SocketOptions = SocketOptions()
     ownership: Ownership = Ownership()
     stderr: str = "socket"
-    variables: Variables = Variables()
+    variables: EnvironmentSpec = EnvironmentSpec()
     greets: bool = False
-    warm: Interpreted | None = None
+    warm: WarmSpec | None = None
     refusal: bytes = b""
 
     @property

@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from inetdtw.model.process import Login
-from inetdtw.model.service import Variables
+from inetdtw.model.service import EnvironmentSpec
 
 #: What concerns the daemon alone, or one connection.
 _OWN = (
@@ -40,13 +40,13 @@ _SHARED, _LOCALE = ("TZ", "LANG"), "LC_"
 PATH = "/usr/local/bin:/usr/bin:/bin"
 
 #: No wishes of a line.
-NO_WISH = Variables()
+NO_WISH = EnvironmentSpec()
 #: No variables.
 NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 def base(
-    environ: Mapping[str, str], login: Login | None, says: Variables = NO_WISH
+    environ: Mapping[str, str], login: Login | None, says: EnvironmentSpec = NO_WISH
 ) -> dict[str, str]:
     """
     What all programs of a service get.

@@ -15,7 +15,7 @@ from twisted.internet.task import LoopingCall
 
 from inetdtw.launch.pool import Launchers
 from inetdtw.model.changes import Changes, diff
-from inetdtw.model.selection import chosen
+from inetdtw.model.selection import findService
 from inetdtw.model.service import Key, Service
 from inetdtw.model.state import ServiceState, kindOf
 from inetdtw.serve.port import broken, reasonOf, survived
@@ -173,7 +173,7 @@ class Slots:
         """
         Have a service take no clients until L{resume}; they wait.
 
-        @raise NotOneService: if it is not clear which.
+        @raise AmbiguousService: if it is not clear which.
         """
         slot = self._chosen(word)
         if not slot.paused:
@@ -186,7 +186,7 @@ class Slots:
         """
         Have a service take clients again, whatever the reason is that it takes none.
 
-        @raise NotOneService: if it is not clear which.
+        @raise AmbiguousService: if it is not clear which.
         """
         slot = self._chosen(word)
         # What clients cannot reach any more may seem to be fine.
@@ -200,7 +200,9 @@ class Slots:
         """The slot of the service that somebody means."""
         if self.draining:
             raise Draining()
-        return chosen(word, [(_stateOf(slot), slot) for slot in self._slots.values()])
+        return findService(
+            word, [(_stateOf(slot), slot) for slot in self._slots.values()]
+        )
 
     def drain(self) -> Deferred[Any]:
         """

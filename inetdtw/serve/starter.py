@@ -134,8 +134,8 @@ class Launches:
     def _standardError(self, child: Child) -> Iterator[int]:
         """A descriptor that is no client's, for as long as it takes to order."""
         if self._service.stderr == "log":
-            identity = self._service.context.identity
-            uid = -1 if identity is None else identity.uid
+            credentials = self._service.context.credentials
+            uid = -1 if credentials is None else credentials.uid
             host = self._host
             claim = host.descriptors.take(2, Purpose.CHILD, self._service.name)
             try:
@@ -164,7 +164,7 @@ class Launches:
         if self._path is None or (self._search and now >= self._looked + LOOK_AGAIN):
             context = self._service.context
             self._path = executable.guess(
-                self._program, context.identity, context.chroot
+                self._program, context.credentials, context.chroot
             )
             self._looked = now
         return self._path

@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-from inetdtw.model.process import Identity
+from inetdtw.model.process import Credentials
 
 #: The names of the lines in C{/proc/PID/status}.
 _LINES = ("Uid", "Gid", "Groups")
@@ -20,18 +20,18 @@ _LINES = ("Uid", "Gid", "Groups")
 _Credentials = Mapping[str, tuple[int, ...]]
 
 
-def mismatch(pid: int, identity: Identity | None) -> str | None:
+def mismatch(pid: int, credentials: Credentials | None) -> str | None:
     """
     Compare the credentials of a process with those that it should have.
 
-    @param identity: what it should have; C{None} for those of this process.
+    @param credentials: what it should have; C{None} for those of this process.
 
     @return: what differs, in words; C{None} if nothing does, or if this cannot be
         known: without a proc file system of this PID namespace, or where it hides
         other users' processes from this one.
     """
     found = _of(str(pid))
-    wanted = _of("self") if identity is None else _wanted(identity)
+    wanted = _of("self") if credentials is None else _wanted(credentials)
     if found is None or wanted is None:
         return None
     for name in _LINES:
@@ -41,12 +41,12 @@ def mismatch(pid: int, identity: Identity | None) -> str | None:
     return None
 
 
-def _wanted(identity: Identity) -> _Credentials:
+def _wanted(credentials: Credentials) -> _Credentials:
     """Return what a process of a user has."""
     return {
-        "Uid": (identity.uid,) * 4,
-        "Gid": (identity.gid,) * 4,
-        "Groups": tuple(sorted(set(identity.groups))),
+        "Uid": (credentials.uid,) * 4,
+        "Gid": (credentials.gid,) * 4,
+        "Groups": tuple(sorted(set(credentials.groups))),
     }
 
 

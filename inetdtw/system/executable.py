@@ -19,7 +19,7 @@ import os
 import stat
 from collections.abc import Iterator
 
-from inetdtw.model.process import Identity
+from inetdtw.model.process import Credentials
 from inetdtw.model.service import Program
 from inetdtw.system import regularfile
 from inetdtw.system.directory import isTrusted
@@ -45,13 +45,13 @@ def candidates(program: Program) -> tuple[str, ...]:
 
 
 def guess(
-    program: Program, identity: Identity | None = None, chroot: str | None = None
+    program: Program, credentials: Credentials | None = None, chroot: str | None = None
 ) -> str:
     """
     Return the path that a program probably has: the first at which there is an
     executable file.  Whoever starts it finds out whether the user may execute it.
 
-    @param identity: who is to execute it; this process does not look where that user
+    @param credentials: who is to execute it; this process does not look where that user
         has a hand in.
     @param chroot: the root that the path is to start from.  Only a process that has
         it can follow the links there, so the first path is taken.
@@ -63,7 +63,7 @@ def guess(
         if chroot is not None:
             return path
         try:
-            if _isForeign(path, identity):
+            if _isForeign(path, credentials):
                 doubtful.append(path)
             elif _isProgram(path):
                 return path
@@ -100,43 +100,43 @@ def _missing(program: Program) -> ProgramMissing:
 
 
 def locate(
-    program: Program, identity: Identity | None, chroot: str | None = None
+    program: Program, credentials: Credentials | None, chroot: str | None = None
 ) -> str:
     """
     Return the path of a program as a user would find it now.
 
     @param chroot: as L{guess} takes it.
 
-    @raise ProgramMissing: if there is none, or C{identity} may not execute it.
+    @raise ProgramMissing: if there is none, or C{credentials} may not execute it.
     """
     if os.path.isabs(program.name):
         if chroot is None:
-            check(program.name, identity)
+            check(program.name, credentials)
         return program.name
     for path in candidates(program):
         try:
-            check((chroot or "") + path, identity)
+            check((chroot or "") + path, credentials)
         except ProgramMissing:
             continue
         return path
     raise _missing(program)
 
 
-def check(path: str, identity: Identity | None) -> None:
+def check(path: str, credentials: Credentials | None) -> None:
     """
     See that C{path} can be executed.
 
-    @param identity: who is to execute it; C{None} for this process' own user.
+    @param credentials: who is to execute it; C{None} for this process' own user.
 
     @raise ProgramMissing: if it cannot.
     """
     where = native(path)
     try:
-        if identity is not None and _isForeign(path, identity):
-            allowed = _asked(where, identity)
+        if credentials is not None and _isForeign(path, credentials):
+            allowed = _asked(where, credentials)
         else:
             regularfile.checked(os.stat(where))
-            allowed = os.access(where, os.X_OK) and _allowed(where, identity)
+            allowed = os.access(where, os.X_OK) and _allowed(where, credentials)
     except regularfile.NotPlain as why:
         raise ProgramMissing(f"'{path}' {why.strerror}") from None
     except OSError as why:
@@ -145,30 +145,30 @@ def check(path: str, identity: Identity | None) -> None:
         raise ProgramMissing(f"'{path}' may not be executed")
 
 
-def _allowed(path: str, identity: Identity | None) -> bool:
-    """Whether C{identity} may reach and execute C{path}."""
-    if identity is None or identity.uid == 0:
+def _allowed(path: str, credentials: Credentials | None) -> bool:
+    """Whether C{credentials} may reach and execute C{path}."""
+    if credentials is None or credentials.uid == 0:
         return True
     # A child is made where it could say something else.
-    bits = all(_mayExecute(os.stat(part), identity) for part in _steps(path))
+    bits = all(_mayExecute(os.stat(part), credentials) for part in _steps(path))
     if bits and not any(map(_hasList, _steps(path))):
         return True
-    return _asked(path, identity)
+    return _asked(path, credentials)
 
 
-def _asked(path: str, identity: Identity) -> bool:
-    """Whether the kernel lets C{identity} reach and execute C{path}."""
+def _asked(path: str, credentials: Credentials) -> bool:
+    """Whether the kernel lets C{credentials} reach and execute C{path}."""
     with contextlib.suppress(PermissionError):
-        return mayExecute(path, identity)
+        return mayExecute(path, credentials)
     return False
 
 
-def _isForeign(path: str, identity: Identity | None) -> bool:
+def _isForeign(path: str, credentials: Credentials | None) -> bool:
     """
     Whether another user, as whom a program is executed, has a hand in where its path
     leads: a file system of hers may not answer.
     """
-    if identity is None or identity.uid == 0 or os.geteuid() != 0:
+    if credentials is None or credentials.uid == 0 or os.geteuid() != 0:
         return False
     if not isTrusted(os.path.dirname(path)):
         return True
@@ -197,10 +197,10 @@ def _steps(path: str) -> Iterator[str]:
                 break
 
 
-def _mayExecute(about: os.stat_result, identity: Identity) -> bool:
-    """Whether the permission bits of one file let C{identity} execute it."""
-    if about.st_uid == identity.uid:
+def _mayExecute(about: os.stat_result, credentials: Credentials) -> bool:
+    """Whether the permission bits of one file let C{credentials} execute it."""
+    if about.st_uid == credentials.uid:
         return bool(about.st_mode & stat.S_IXUSR)
-    if about.st_gid == identity.gid or about.st_gid in identity.groups:
+    if about.st_gid == credentials.gid or about.st_gid in credentials.groups:
         return bool(about.st_mode & stat.S_IXGRP)
     return bool(about.st_mode & stat.S_IXOTH)

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Callable
 
-from inetdtw.model.process import Identity, Login
+from inetdtw.model.process import Credentials, Login
 from inetdtw.system.hostnames import numeric, pairsOf
 from inetdtw.text import environment, native, textOf
 
@@ -107,11 +107,11 @@ class Account:
     """
     Who a service's program runs as.
 
-    @ivar identity: the ids to take on; C{None} where they are the daemon's.
+    @ivar credentials: the ids to take on; C{None} where they are the daemon's.
     @ivar login: the user's entry in passwd(5), where the user is another one.
     """
 
-    identity: Identity | None = None
+    credentials: Credentials | None = None
     login: Login | None = None
 
 
@@ -149,12 +149,12 @@ def account(
     if entry.pw_uid == 0 and gid == lookups.gid and groups == ("yes",):
         return Account()
     own = lookups.getgrouplist(entry.pw_name, gid)
-    identity = Identity(entry.pw_uid, gid, _groups(groups, own, gid, lookups))
+    credentials = Credentials(entry.pw_uid, gid, _groups(groups, own, gid, lookups))
     if entry.pw_uid == 0:
-        return Account(identity)
+        return Account(credentials)
     shell = entry.pw_shell or "/bin/sh"
     login = Login(*map(textOf, (entry.pw_name, entry.pw_dir, shell)))
-    return Account(identity, login)
+    return Account(credentials, login)
 
 
 def _groups(
@@ -178,7 +178,7 @@ def _ownAccount(
     if lookups.uid != 0:
         field = "group" if gid != lookups.gid else "groups"
         raise NotFound(field, "only root can choose groups; service ignored")
-    return Account(Identity(0, gid, _groups(groups, [], gid, lookups)))
+    return Account(Credentials(0, gid, _groups(groups, [], gid, lookups)))
 
 
 def _checked(

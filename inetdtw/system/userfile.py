@@ -22,7 +22,7 @@ import warnings
 from contextlib import suppress
 from typing import Callable, NoReturn
 
-from inetdtw.model.process import Identity
+from inetdtw.model.process import Credentials
 from inetdtw.system import regularfile
 from inetdtw.system.directory import isTrusted
 from inetdtw.text import native
@@ -39,14 +39,17 @@ _killed: set[int] = set()
 
 
 def beginning(
-    path: str, most: int, identity: Identity | None = None, chroot: str | None = None
+    path: str,
+    most: int,
+    credentials: Credentials | None = None,
+    chroot: str | None = None,
 ) -> bytes:
     """
     Return the beginning of a regular file.
 
     @param path: an absolute path.
     @param most: the most bytes of it.
-    @param identity: as whom it is read; C{None} for this process' own user.
+    @param credentials: as whom it is read; C{None} for this process' own user.
     @param chroot: the root directory that the path starts from.
 
     @raise plainfile.NotPlain: if it is not a regular file.
@@ -55,10 +58,10 @@ def beginning(
     """
     if chroot is None and isTrusted(path):
         return regularfile.read(path, most)
-    return _asked(lambda: regularfile.read(path, most), identity, chroot)
+    return _asked(lambda: regularfile.read(path, most), credentials, chroot)
 
 
-def mayExecute(path: str, identity: Identity) -> bool:
+def mayExecute(path: str, credentials: Credentials) -> bool:
     """
     True if the kernel lets a user execute a file.
 
@@ -73,11 +76,11 @@ def mayExecute(path: str, identity: Identity) -> bool:
         regularfile.checked(os.stat(path))
         return b"y" if os.access(path, os.X_OK) else b"n"
 
-    return _asked(ask, identity, None) == b"y"
+    return _asked(ask, credentials, None) == b"y"
 
 
 def _asked(
-    work: Callable[[], bytes], identity: Identity | None, chroot: str | None
+    work: Callable[[], bytes], credentials: Credentials | None, chroot: str | None
 ) -> bytes:
     """
     Return what a function returns in a child process that has become a user.
@@ -89,7 +92,7 @@ def _asked(
     try:
         pid = _fork()
         if pid == 0:
-            _child(writing, work, identity, chroot)
+            _child(writing, work, credentials, chroot)
     except BaseException:
         os.close(reading)
         raise
@@ -120,7 +123,7 @@ def _fork() -> int:
 def _child(
     fd: int,
     work: Callable[[], bytes],
-    identity: Identity | None,
+    credentials: Credentials | None,
     chroot: str | None,
 ) -> NoReturn:
     """
@@ -130,7 +133,7 @@ def _child(
     """
     try:
         try:
-            _become(identity, chroot)
+            _become(credentials, chroot)
             answer = _READ + work()
         except regularfile.NotPlain as why:
             answer = _NOT_PLAIN + str(why.strerror).encode()
@@ -142,15 +145,15 @@ def _child(
         os._exit(0)
 
 
-def _become(identity: Identity | None, chroot: str | None) -> None:
+def _become(credentials: Credentials | None, chroot: str | None) -> None:
     """Take on a root directory and a user."""
     if chroot is not None:
         os.chroot(native(chroot))
         os.chdir("/")
-    if identity is not None:
-        os.setgroups(identity.groups)
-        os.setgid(identity.gid)
-        os.setuid(identity.uid)
+    if credentials is not None:
+        os.setgroups(credentials.groups)
+        os.setgid(credentials.gid)
+        os.setuid(credentials.uid)
 
 
 def _patience() -> float:

@@ -41,7 +41,7 @@ from inetdtw.helpers import acceptor
 from inetdtw.interfaces import Exit, IChild, ILauncher, Order
 from inetdtw.internal.services import ReflectorGuard
 from inetdtw.log.report import Report
-from inetdtw.model.errors import Place
+from inetdtw.model.errors import Location
 from inetdtw.model.service import Address, Program, Service
 from inetdtw.serve.child import Child
 from inetdtw.serve.runtime import Host
@@ -52,7 +52,7 @@ PATIENCE = 30.0
 #: The process id of the first thing that a fake starts: more than any system has.
 FIRST_PID = 1 << 22
 #: Where all services of tests are written.
-PLACE = Place("inetd.conf", 1)
+PLACE = Location("inetd.conf", 1)
 #: When it is, for internal services.
 NOW = 1_000_000_000.0
 

@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from inetdtw.config.entry import Entry
 from inetdtw.config.parser import parse
 from inetdtw.config.resolver import Resolved, resolve
-from inetdtw.model.errors import ConfError, Place
+from inetdtw.model.errors import ConfError, Location
 from inetdtw.model.service import (
     Service,
     Settings,
@@ -60,6 +60,6 @@ class ResolveCase(SynchronousTestCase):
     ) -> None:
         """An entry has a mistake in this column and field."""
         problem = self.assertRaises(ConfError, resolved, text, ask)
-        self.assertEqual(problem.place, Place("/etc/x", 1, column), problem)
+        self.assertEqual(problem.place, Location("/etc/x", 1, column), problem)
         self.assertEqual(problem.field, field)
         self.assertIn(reason, problem.reason)

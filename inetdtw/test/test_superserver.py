@@ -24,7 +24,7 @@ from inetdtw.config import loader
 from inetdtw.helpers.protocol import decode
 from inetdtw.launch.forkserver.test.test_process import PlayedHelper
 from inetdtw.launch.pool import Launchers
-from inetdtw.model.selection import NotOneService
+from inetdtw.model.selection import AmbiguousService
 from inetdtw.model.service import Settings
 from inetdtw.serve.internal import InternalStream
 from inetdtw.serve.slots import CHECK, Draining
@@ -897,7 +897,7 @@ class OperatorTests(SuperserverTestCase):
         """What is no service is not paused."""
         inetd = self.running(ECHO)
         for operation in (inetd.pause, inetd.resume):
-            self.assertRaises(NotOneService, operation, "x")
+            self.assertRaises(AmbiguousService, operation, "x")
 
     def test_drain(self) -> None:
         """

@@ -21,7 +21,7 @@ from inetdtw._warmhelper import (
 )
 from inetdtw.interfaces import Exit, Order
 from inetdtw.launch.warm.process import WarmProcess
-from inetdtw.model.service import Interpreted
+from inetdtw.model.service import WarmSpec
 from inetdtw.test.fakes import PATIENCE, FakeChild, FakeProgram, ServingTestCase
 from inetdtw.warmtext import VERSION
 
@@ -31,7 +31,7 @@ CPU = {HELLO: VERSION}
 PID = (1 << 22) + 77
 PEER = ("192.0.2.1", 40000)
 #: How to keep an interpreter for L{START}.
-KEPT = Interpreted("", ("py",), 0, "", ("script.py",))
+KEPT = WarmSpec("", ("py",), 0, "", ("script.py",))
 #: The very object is the service's own.
 ENVIRONMENT = {"A": "1"}
 START = Order("/bin/py", ("py", "script.py"), ENVIRONMENT, {}, (-1, -1, -1))

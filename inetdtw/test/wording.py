@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from inetdtw.config.entry import Entry
 from inetdtw.config.keyvalue import entryFrom
-from inetdtw.model.errors import Place, Word
+from inetdtw.model.errors import Location, Word
 
 
 def wordAt(text: str, column: int) -> Word:
     """A word of the fourth line."""
-    return Word(text, Place("inetd.conf", 4, column))
+    return Word(text, Location("inetd.conf", 4, column))
 
 
 def entryOf(*said: tuple[str, tuple[str, ...]]) -> Entry:

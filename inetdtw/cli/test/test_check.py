@@ -10,7 +10,7 @@ import os
 from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw.cli.check import BEFORE, WIDTH, Excerpts, check
-from inetdtw.model.errors import Place
+from inetdtw.model.errors import Location
 from inetdtw.model.service import Settings
 from inetdtw.test.system import lookups
 
@@ -246,7 +246,7 @@ class ExcerptsTests(CheckCase):
 
     def of(self, text: str, column: int, line: int = 1) -> list[str]:
         """The lines that are shown of a place."""
-        return list(Excerpts().of(Place(self.write(text), line, column)))
+        return list(Excerpts().of(Location(self.write(text), line, column)))
 
     def test_tabs(self) -> None:
         """The caret is under the field where there are tabs before it."""
@@ -276,4 +276,4 @@ class ExcerptsTests(CheckCase):
 
     def test_noFile(self) -> None:
         """Nothing is shown of a file that cannot be read."""
-        self.assertEqual(list(Excerpts().of(Place("/nix", 1))), [])
+        self.assertEqual(list(Excerpts().of(Location("/nix", 1))), [])

@@ -19,13 +19,13 @@ from inetdtw.cli.explain import explain, explanation, quoted
 from inetdtw.config.entry import KEYS, Entry
 from inetdtw.config.parser import parse
 from inetdtw.config.resolver import resolve
-from inetdtw.model.errors import ConfError, Place
+from inetdtw.model.errors import ConfError, Location
 from inetdtw.model.service import Bounds, Service, Settings
 from inetdtw.test.system import HOSTS, USERS, lookups
 
 ROOT = lookups()
 PLAIN = Settings()
-HERE = Place("/etc/x", 1)
+HERE = Location("/etc/x", 1)
 
 
 def servicesOf(

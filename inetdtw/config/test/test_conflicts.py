@@ -112,7 +112,7 @@ class DistinctTests(SynchronousTestCase):
         line = "0 stream tcp nowait - internal echo\n"
         found = self.servedOf(line * 3 + "0 dgram udp wait - internal echo\n")
         self.assertEqual([each.address.port for each in found], [0] * 4)
-        self.assertEqual([each.address.turn for each in found], [0, 1, 2, 0])
+        self.assertEqual([each.address.ordinal for each in found], [0, 1, 2, 0])
         self.assertEqual(len({each.key for each in found}), 4)
         again = self.servedOf(line * 2)
         self.assertEqual([each.key for each in again], [each.key for each in found[:2]])

@@ -11,10 +11,10 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw.config.entry import KEYS
 from inetdtw.config.keyvalue import entryFrom
-from inetdtw.model.errors import Place, Word
+from inetdtw.model.errors import Location, Word
 from inetdtw.test.wording import entryOf
 
-HERE = Place("etc/inetd.conf", 3, 5)
+HERE = Location("etc/inetd.conf", 3, 5)
 
 
 class EntryTests(SynchronousTestCase):
@@ -35,7 +35,7 @@ class EntryTests(SynchronousTestCase):
         entry = entryOf(("args", ("cat", "-u")), ("ipsec", ()))
         self.assertEqual(entry.where("args").column, 110)
         self.assertEqual(entry.where("ipsec").column, 200)
-        self.assertEqual(entry.where("user"), Place("inetd.conf", 4, 1))
+        self.assertEqual(entry.where("user"), Location("inetd.conf", 4, 1))
 
     def test_places(self) -> None:
         """Entries that say the same in different places are equal."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw.model.errors import ConfError, Place
+from inetdtw.model.errors import ConfError, Location
 from inetdtw.test.wording import entryOf
 
 
@@ -19,7 +19,7 @@ class EntryFromTests(SynchronousTestCase):
     ) -> None:
         """The entry that says this is refused."""
         problem = self.assertRaises(ConfError, entryOf, *said)
-        self.assertEqual(problem.place, Place("inetd.conf", 4, column))
+        self.assertEqual(problem.place, Location("inetd.conf", 4, column))
         self.assertEqual((problem.field, problem.reason), (field, reason))
 
     def test_unknownKey(self) -> None:

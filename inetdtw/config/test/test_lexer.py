@@ -8,9 +8,9 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw.config.lexer import Source, wordsIn
-from inetdtw.model.errors import ConfError, Place
+from inetdtw.model.errors import ConfError, Location
 
-LINE = Place("inetd.conf", 7)
+LINE = Location("inetd.conf", 7)
 
 
 class WordsTests(SynchronousTestCase):
@@ -60,7 +60,7 @@ class WordsTests(SynchronousTestCase):
 
     def test_places(self) -> None:
         """The place of a word is that of its first character, be it a quote."""
-        words = list(wordsIn(Place("f", 2, 10), """a  'b'c\t"" d"""))
+        words = list(wordsIn(Location("f", 2, 10), """a  'b'c\t"" d"""))
         self.assertEqual([word.place.column for word in words], [10, 13, 18, 21])
         self.assertEqual(
             {(word.place.file, word.place.line) for word in words}, {("f", 2)}
@@ -75,7 +75,7 @@ class WordsTests(SynchronousTestCase):
             ("""'"' '""", 5),
         ):
             problem = self.assertRaises(ConfError, list, wordsIn(LINE, text))
-            self.assertEqual(problem.place, Place("inetd.conf", 7, column), text)
+            self.assertEqual(problem.place, Location("inetd.conf", 7, column), text)
             self.assertEqual(problem.field, "line")
             self.assertIn("quote is not closed", problem.reason)
 
@@ -96,16 +96,16 @@ class SourceTests(SynchronousTestCase):
         """What is left of a line begins at the column that was reached."""
         source = Source("ab\ncdef\ng", "f")
         source.goTo(5)
-        self.assertEqual(source.place(6), Place("f", 2, 4))
-        self.assertEqual(source.restOfLine(), (Place("f", 2, 3), "ef"))
-        self.assertEqual(source.restOfLine(), (Place("f", 3, 1), "g"))
+        self.assertEqual(source.place(6), Location("f", 2, 4))
+        self.assertEqual(source.restOfLine(), (Location("f", 2, 3), "ef"))
+        self.assertEqual(source.restOfLine(), (Location("f", 3, 1), "g"))
         self.assertTrue(source.ended)
 
     def test_emptyLine(self) -> None:
         """The first line may be empty."""
         source = Source("\na", "f")
-        self.assertEqual(source.restOfLine(), (Place("f", 1), ""))
-        self.assertEqual(source.restOfLine(), (Place("f", 2), "a"))
+        self.assertEqual(source.restOfLine(), (Location("f", 1), ""))
+        self.assertEqual(source.restOfLine(), (Location("f", 2), "a"))
 
     def test_nothing(self) -> None:
         """An empty text has ended."""

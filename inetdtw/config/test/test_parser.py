@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw.config.entry import KEYS, Entry
 from inetdtw.config.parser import Include, Statement, Warned, parse
-from inetdtw.model.errors import ConfError, Place
+from inetdtw.model.errors import ConfError, Location
 
 CAT = "stream tcp nowait nobody /bin/cat cat"
 #: The same in the other form.
@@ -55,7 +55,7 @@ class PositionalTests(SynchronousTestCase):
         found = entry(f"no-such-service {CAT}")
         self.assertEqual(found.service, "no-such-service")
         self.assertEqual((found.exec, found.args), ("/bin/cat", ("cat",)))
-        self.assertEqual(found.place, Place("inetd.conf", 1, 1))
+        self.assertEqual(found.place, Location("inetd.conf", 1, 1))
 
     def test_nothing(self) -> None:
         """A text of blanks and comments says nothing (item 13)."""
@@ -85,7 +85,7 @@ class PositionalTests(SynchronousTestCase):
         assert isinstance(found, Entry)
         self.assertEqual(found.args, ("cat", "#", "x", "#", "y"))
         assert isinstance(warned, Warned)
-        self.assertEqual(warned.place, Place("inetd.conf", 1, 41))
+        self.assertEqual(warned.place, Location("inetd.conf", 1, 41))
         self.assertEqual(warned.field, "args")
         text = "inetd.conf:1:41: args: '#' is an argument of the program here"
         self.assertIn(text, str(warned))
@@ -118,7 +118,7 @@ class PositionalTests(SynchronousTestCase):
         ):
             found, warned = statements(f"7 {CAT}\n # x\n \t{more}\r\n")
             assert isinstance(found, Entry) and isinstance(warned, Warned), more
-            self.assertEqual(warned.place, Place("inetd.conf", 3, 3))
+            self.assertEqual(warned.place, Location("inetd.conf", 3, 3))
             text = "inetd.conf:3:3: line: goes on with the line before it"
             self.assertIn(text, str(warned))
         found, *warnings = statements(f"7 {CAT}\n 8 {CAT}\n\t9 {CAT}\n")
@@ -188,7 +188,7 @@ class PositionalTests(SynchronousTestCase):
         """A quote that is not closed costs its own line alone."""
         first, problem, last = statements(f"7 {CAT}\n8 {CAT} it's\n -u\n9 {CAT}")
         assert isinstance(problem, ConfError)
-        self.assertEqual(problem.place, Place("inetd.conf", 2, 43))
+        self.assertEqual(problem.place, Location("inetd.conf", 2, 43))
         self.assertEqual(problem.field, "line")
         self.assertEqual([first, last], entries(f"7 {CAT}\n9 {CAT}"))
 
@@ -279,7 +279,7 @@ class IncludeTests(SynchronousTestCase):
         found, _ = statements(f'.include "a b/*.conf"\n7 {CAT}')
         assert isinstance(found, Include)
         self.assertEqual((found.pattern.text, found.bind), ("a b/*.conf", ()))
-        self.assertEqual(found.pattern.place, Place("inetd.conf", 1, 10))
+        self.assertEqual(found.pattern.place, Location("inetd.conf", 1, 10))
 
     def test_bind(self) -> None:
         """A request knows the default address that holds where it stands (item 26)."""
@@ -292,7 +292,7 @@ class IncludeTests(SynchronousTestCase):
         for line in (".include", ".include ''", ".include a b"):
             _, problem = statements(f"7 {CAT}\n{line}\n")
             assert isinstance(problem, ConfError)
-            self.assertEqual(problem.place, Place("inetd.conf", 2, 1))
+            self.assertEqual(problem.place, Location("inetd.conf", 2, 1))
             self.assertEqual(problem.field, ".include")
 
 
@@ -316,7 +316,9 @@ class DefinitionTests(SynchronousTestCase):
             around = f"6 {form}\n{text}\n9 {form}"
             first, problem, last = statements(around)
             assert isinstance(problem, ConfError), problem
-            self.assertEqual(problem.place, Place("inetd.conf", line + 1, column), text)
+            self.assertEqual(
+                problem.place, Location("inetd.conf", line + 1, column), text
+            )
             self.assertEqual(problem.field, field)
             self.assertIn(reason, problem.reason)
             self.assertEqual([first, last], entries(f"6 {form}\n9 {form}"))
@@ -395,16 +397,16 @@ class DefinitionTests(SynchronousTestCase):
     def test_severalPlaces(self) -> None:
         """What stands behind a semicolon has its own place."""
         _, second, third = entries(f"6 on;7 on user=u; 8 {CAT}")
-        self.assertEqual(second.place, Place("inetd.conf", 1, 6))
-        self.assertEqual(second.where("user"), Place("inetd.conf", 1, 16))
-        self.assertEqual(third.place, Place("inetd.conf", 1, 19))
-        self.assertEqual(third.where("protocol"), Place("inetd.conf", 1, 28))
+        self.assertEqual(second.place, Location("inetd.conf", 1, 6))
+        self.assertEqual(second.where("user"), Location("inetd.conf", 1, 16))
+        self.assertEqual(third.place, Location("inetd.conf", 1, 19))
+        self.assertEqual(third.where("protocol"), Location("inetd.conf", 1, 28))
 
     def test_lines(self) -> None:
         """The lines behind a definition of several lines are counted right."""
         found = entries(f"7 on\n #\n\n user = u\n ;\n\n8 {CAT}")
-        self.assertEqual(found[0].where("user"), Place("inetd.conf", 4, 9))
-        self.assertEqual(found[1].place, Place("inetd.conf", 7, 1))
+        self.assertEqual(found[0].where("user"), Location("inetd.conf", 4, 9))
+        self.assertEqual(found[1].place, Location("inetd.conf", 7, 1))
 
     def test_strings(self) -> None:
         """A string may hold what would end a word, and every escape."""

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from inetdtw.config import valuetypes
 from inetdtw.config.entry import KEYS
-from inetdtw.model.process import Context, Identity
+from inetdtw.model.process import Credentials, ProcessContext
 from inetdtw.model.service import Program
 from inetdtw.system.lookups import Lookups
 from inetdtw.test.resolving import ALPINE, ROOT, SH, ResolveCase, resolved, serviceOf
@@ -98,16 +98,16 @@ class ProgramTests(ResolveCase):
     def test_user(self) -> None:
         """The user, the group and the supplementary groups are taken on (item 41)."""
         service = serviceOf("7 stream tcp nowait alpine:daemon /bin/sh")
-        self.assertEqual(service.context.identity, Identity(1000, 1, (1, 8, 100)))
+        self.assertEqual(service.context.credentials, Credentials(1000, 1, (1, 8, 100)))
         service = serviceOf("7 stream tcp nowait root:daemon /bin/sh")
-        self.assertEqual(service.context.identity, Identity(0, 1, (1,)))
+        self.assertEqual(service.context.credentials, Credentials(0, 1, (1,)))
         self.assertIsNone(service.login)
 
     def test_groups(self) -> None:
         """Supplementary groups may be chosen."""
         text = "7 on protocol=tcp,wait=no,user=alpine,exec=/bin/sh,groups={};"
-        identity = serviceOf(text.format("no")).context.identity
-        self.assertEqual(identity, Identity(1000, 1000, (1000,)))
+        credentials = serviceOf(text.format("no")).context.credentials
+        self.assertEqual(credentials, Credentials(1000, 1000, (1000,)))
         self.assertProblem(text.format("crew"), 59, "groups", "no group 'crew'")
 
     def test_unknownUser(self) -> None:
@@ -127,7 +127,7 @@ class ProgramTests(ResolveCase):
         rest = "7 stream tcp nowait"
         for user in ("alpine", "-"):
             service = serviceOf(f"{rest} {user} /bin/sh", ALPINE)
-            self.assertEqual((service.login, service.context), (None, Context()))
+            self.assertEqual((service.login, service.context), (None, ProcessContext()))
         line = f"{rest} beth /bin/sh"
         self.assertProblem(line, 21, "user", "only root can run a service as", ALPINE)
 
@@ -137,7 +137,7 @@ class ContextTests(ResolveCase):
 
     START = "7 on protocol=tcp,wait=no,user=alpine,exec=/bin/sh,"
 
-    def contextOf(self, keys: str, ask: Lookups = ROOT) -> Context:
+    def contextOf(self, keys: str, ask: Lookups = ROOT) -> ProcessContext:
         """The context of a service with these keys."""
         return serviceOf(f"{self.START}{keys};", ask).context
 
@@ -150,7 +150,9 @@ class ContextTests(ResolveCase):
     def test_defaults(self) -> None:
         """Without any keys a program has the usual mask and the root as its folder."""
         context = self.contextOf("")
-        self.assertEqual(context, Context(context.identity, 0o022, "/", 0, None, ()))
+        self.assertEqual(
+            context, ProcessContext(context.credentials, 0o022, "/", 0, None, ())
+        )
 
     def test_given(self) -> None:
         """Each key is what it says."""
@@ -159,8 +161,8 @@ class ContextTests(ResolveCase):
             "rlimit_cpu=unlimited"
         )
         self.assertEqual(
-            replace(context, identity=None),
-            Context(
+            replace(context, credentials=None),
+            ProcessContext(
                 *(None, 0o077, "/tmp", -5, "/"),
                 (
                     ("RLIMIT_CPU", valuetypes.UNLIMITED, valuetypes.UNLIMITED),

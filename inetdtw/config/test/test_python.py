@@ -13,8 +13,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from inetdtw._warmhelper import ORDERS
 from inetdtw.config.python import Unfit, command, divided, interpretedBy, isPython
 from inetdtw.interfaces import Order
-from inetdtw.model.process import Context
-from inetdtw.model.service import Interpreted, Program
+from inetdtw.model.process import ProcessContext
+from inetdtw.model.service import Program, WarmSpec
 
 #: What an interpreter can be kept for, by its arguments: how many of these are
 #: options, and what form follows.
@@ -100,7 +100,7 @@ class InterpretedTests(SynchronousTestCase):
         file.setContent(first.encode() + b"\nprint()\n")
         return str(file.path)
 
-    def ofScript(self, first: str, *argv: str) -> Interpreted:
+    def ofScript(self, first: str, *argv: str) -> WarmSpec:
         """What is found of a script."""
         return interpretedBy(program("name", *argv, name=self.script(first)))
 
@@ -108,7 +108,7 @@ class InterpretedTests(SynchronousTestCase):
         """Of an interpreter's own arguments."""
         found = interpretedBy(program("py", "-u", "s.py", "a"), None, "auto")
         self.assertEqual(
-            found, Interpreted("", ("py", "-u"), 0, "", ("s.py", "a"), "auto")
+            found, WarmSpec("", ("py", "-u"), 0, "", ("s.py", "a"), "auto")
         )
 
     def test_firstLine(self) -> None:
@@ -120,7 +120,7 @@ class InterpretedTests(SynchronousTestCase):
             ("#!/bin/env -S python3 -u -I", ("/bin/env", "python3", "-u", "-I"), 1),
             ("#!/bin/env -Spython3", ("/bin/env", "python3"), 1),
         ):
-            wanted = Interpreted(prefix[0], prefix, hidden, "", ("a", "b"))
+            wanted = WarmSpec(prefix[0], prefix, hidden, "", ("a", "b"))
             self.assertEqual(self.ofScript(first, "a", "b"), wanted)
 
     def test_noInterpreter(self) -> None:
@@ -164,19 +164,19 @@ class CommandTests(SynchronousTestCase):
     """Tests for L{command}."""
 
     def command(
-        self, kept: Interpreted, **given: Any
+        self, kept: WarmSpec, **given: Any
     ) -> tuple[str, list[str], dict[str, object]]:
         """How one is started."""
         usual = {"executable": "/bin/py", "argv": ("py", "-u", "s.py", "a")}
         order = Order(environment={}, extra={}, fds=(0, 0, 0), **{**usual, **given})
-        return command(kept, order, "pre", Context(directory="/d", chroot="/c"))
+        return command(kept, order, "pre", ProcessContext(directory="/d", chroot="/c"))
 
     def test_interpreter(self) -> None:
         """
         An interpreter has its own options, then what it is to be, and what a cold
         start would be.
         """
-        kept = Interpreted("", ("py", "-u"), 0, "", ("s.py", "a"))
+        kept = WarmSpec("", ("py", "-u"), 0, "", ("s.py", "a"))
         executable, argv, orders = self.command(kept)
         self.assertEqual(executable, "/bin/py")
         self.assertEqual(argv, ["py", "-u", "-", "s.py", "a"])
@@ -194,14 +194,14 @@ class CommandTests(SynchronousTestCase):
 
     def test_large(self) -> None:
         """Arguments that are large are not the interpreter's too."""
-        kept = Interpreted("", ("py",), 0, "", ("s.py", "a" * 100000))
+        kept = WarmSpec("", ("py",), 0, "", ("s.py", "a" * 100000))
         _, argv, orders = self.command(kept, argv=("py", "s.py", "a" * 100000))
         self.assertEqual(argv, ["py", "-"])
         self.assertEqual(orders["plain"], [b"py", b"s.py", b"a" * 100000])
 
     def test_outside(self) -> None:
         """The interpreter is given a path where there is no root folder of its own."""
-        kept = Interpreted("", ("py",), 0, "", ("s.py",))
+        kept = WarmSpec("", ("py",), 0, "", ("s.py",))
         order = Order("/bin/py", ("py", "s.py"), {}, {}, (0, 0, 0))
         self.assertEqual(command(kept, order, "")[1], ["py", "/dev/fd/0", "s.py"])
 
@@ -210,7 +210,7 @@ class CommandTests(SynchronousTestCase):
         A script's interpreter is executed; what the interpreter would find is told
         besides.
         """
-        kept = Interpreted("/usr/bin/env", ("/usr/bin/env", "py", "-u"), 1, "", ("a",))
+        kept = WarmSpec("/usr/bin/env", ("/usr/bin/env", "py", "-u"), 1, "", ("a",))
         given = {"executable": "/s.py", "argv": ("name", "a")}
         executable, argv, orders = self.command(kept, **given)
         self.assertEqual(executable, "/usr/bin/env")

@@ -13,16 +13,16 @@ from inetdtw.config.entry import Entry
 from inetdtw.config.parser import parse
 from inetdtw.config.resolver import resolve
 from inetdtw.internal import services
-from inetdtw.model.errors import ConfError, Place
-from inetdtw.model.process import Context, Identity, Login
+from inetdtw.model.errors import ConfError, Location
+from inetdtw.model.process import Credentials, Login, ProcessContext
 from inetdtw.model.service import (
     Address,
     Bounds,
+    EnvironmentSpec,
     Program,
     Service,
     Settings,
     SocketOptions,
-    Variables,
 )
 from inetdtw.test.resolving import (
     ALPINE,
@@ -43,13 +43,13 @@ class ServiceTests(ResolveCase):
         """A line comes to numbers and absolute paths (item 1)."""
         service = serviceOf("7007 stream tcp nowait alpine /bin/sh sh -x")
         wanted = Service(
-            place=Place("/etc/x", 1),
+            place=Location("/etc/x", 1),
             name="7007/tcp",
             address=Address(socket.AF_INET, "0.0.0.0", 7007),
             socktype=socket.SOCK_STREAM,
             program=Program("/bin/sh", (), ("sh", "-x")),
             login=Login("alpine", "/home/alpine", "/bin/ash"),
-            context=Context(Identity(1000, 1000, (8, 100, 1000))),
+            context=ProcessContext(Credentials(1000, 1000, (8, 100, 1000))),
         )
         self.assertEqual(service, wanted)
         self.assertEqual(service.place, wanted.place)
@@ -126,11 +126,13 @@ class ServiceTests(ResolveCase):
             "7 on protocol=tcp, wait=no, user=-, exec=sh, "
             "env = A=1 'B=x=y z' C=, passenv = LANG PATH;"
         )
-        wanted = Variables((("A", "1"), ("B", "x=y z"), ("C", "")), ("LANG", "PATH"))
+        wanted = EnvironmentSpec(
+            (("A", "1"), ("B", "x=y z"), ("C", "")), ("LANG", "PATH")
+        )
         self.assertEqual(serviceOf(text).variables, wanted)
         none = "7 on protocol=tcp, args=echo, passenv = ;"
-        self.assertEqual(serviceOf(none).variables, Variables(passed=()))
-        self.assertEqual(serviceOf("7 on protocol=tcp;").variables, Variables())
+        self.assertEqual(serviceOf(none).variables, EnvironmentSpec(passed=()))
+        self.assertEqual(serviceOf("7 on protocol=tcp;").variables, EnvironmentSpec())
 
     def test_badVariables(self) -> None:
         """A variable without an equals sign, without a name or with a NUL is refused."""
@@ -369,7 +371,7 @@ class InternalTests(ResolveCase):
     def test_user(self) -> None:
         """Anybody may name any user for an internal service, as nothing runs as her."""
         service = serviceOf("7 stream tcp nowait root internal", ALPINE)
-        self.assertEqual((service.login, service.context), (None, Context()))
+        self.assertEqual((service.login, service.context), (None, ProcessContext()))
 
     def test_unknown(self) -> None:
         """An internal service that does not exist is told with those that do."""

@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw.config.lexer import Source
 from inetdtw.config.tokens import Sort, Tokens
-from inetdtw.model.errors import ConfError, Place
+from inetdtw.model.errors import ConfError, Location
 
 
 class TokensTests(SynchronousTestCase):
@@ -100,14 +100,14 @@ class TokensTests(SynchronousTestCase):
         """An unknown escape is an error at its string."""
         for string in (r"'\q'", r"'\x4'", r"'\x'", r"'\xg0'", r"'\ '"):
             problem = self.problemOf(f"a =\n b{string}")
-            self.assertEqual(problem.place, Place("f", 2, 3))
+            self.assertEqual(problem.place, Location("f", 2, 3))
             self.assertIn("a backslash stands before one of", problem.reason)
 
     def test_open(self) -> None:
         """A string that is not closed on its line is an error at its quote."""
         for string in ("'b", '"b', "'b\n'", '"b\\\n"', "'b\\'"):
             problem = self.problemOf(f"a =\n  c{string};")
-            self.assertEqual(problem.place, Place("f", 2, 4), string)
+            self.assertEqual(problem.place, Location("f", 2, 4), string)
             self.assertEqual(problem.field, "definition")
             self.assertIn("string is not closed", problem.reason)
 
@@ -130,7 +130,7 @@ class TokensTests(SynchronousTestCase):
             for end in ("", "\n", "\nz"):
                 source = Source(f"a = b\n{line}{end}", "f")
                 self.assertEqual(len(list(Tokens(source))), 3, line)
-                self.assertEqual(source.place(source.position), Place("f", 2, 1))
+                self.assertEqual(source.place(source.position), Location("f", 2, 1))
 
     def test_noBeginnings(self) -> None:
         """It goes on over lines that can be a part of it."""

@@ -14,8 +14,8 @@ from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw.control.api import Answer, Operated, Scraped
-from inetdtw.model.changes import Changes, Reload
-from inetdtw.model.selection import NotOneService
+from inetdtw.model.changes import Changes, ReloadResult
+from inetdtw.model.selection import AmbiguousService
 from inetdtw.model.state import DaemonState, ServiceState
 from inetdtw.model.test.test_state import DAEMON, ONE
 from inetdtw.serve.slots import Draining
@@ -37,7 +37,7 @@ class FakeInetd:
         self.told: list[Any] = []
         self.failure: Exception | None = None
         self.now = DAEMON
-        self.reloaded = Reload(Changes(keep=(makeService(name="7/tcp"),)))
+        self.reloaded = ReloadResult(Changes(keep=(makeService(name="7/tcp"),)))
         self.drained: Deferred[None] = Deferred()
 
     def state(self) -> DaemonState:
@@ -59,7 +59,7 @@ class FakeInetd:
         self.told.append(what)
         return ONE
 
-    def reload(self) -> Reload:
+    def reload(self) -> ReloadResult:
         """Remember it."""
         self.told.append("reload")
         return self.reloaded
@@ -120,7 +120,7 @@ class OperatedTests(SynchronousTestCase):
 
     def test_refused(self) -> None:
         """What cannot be done is told with the reason."""
-        for failure, code in ((NotOneService("which?"), 404), (Draining(), 409)):
+        for failure, code in ((AmbiguousService("which?"), 404), (Draining(), 409)):
             self.inetd.failure = failure
             status, said = self.ask("POST", "/pause", {"service": "7"})
             self.assertEqual((status, said), (code, {"error": str(failure)}))
@@ -163,7 +163,7 @@ class OperatedTests(SynchronousTestCase):
 
     def test_brokenFile(self) -> None:
         """When the file has mistakes, they are told."""
-        self.inetd.reloaded = Reload(None, ("inetd.conf:1:1: x",))
+        self.inetd.reloaded = ReloadResult(None, ("inetd.conf:1:1: x",))
         status, said = self.ask("POST", "/reload")
         self.assertEqual((status, said["problems"]), (422, ["inetd.conf:1:1: x"]))
         self.assertIn("the old one stays", said["error"])
@@ -171,7 +171,7 @@ class OperatedTests(SynchronousTestCase):
     def test_reloadDraining(self) -> None:
         """A daemon that drains does not reload."""
         self.inetd.now = replace(DAEMON, draining=True)
-        self.inetd.reloaded = Reload(None, ("x",))
+        self.inetd.reloaded = ReloadResult(None, ("x",))
         self.assertEqual(self.ask("POST", "/reload")[0], 409)
 
     def test_drain(self) -> None:

@@ -30,7 +30,7 @@ from inetdtw.launch.forkserver.launcher import ForkServers
 from inetdtw.launch.forkserver.test.test_delegation import Watcher
 from inetdtw.limits.service import Limits
 from inetdtw.log.report import Report
-from inetdtw.model.process import Context
+from inetdtw.model.process import ProcessContext
 from inetdtw.model.service import Bounds, Service
 from inetdtw.serve.stream import IDLE, StreamPrograms
 from inetdtw.test.fakes import (
@@ -297,7 +297,7 @@ class ForkServersTests(SynchronousTestCase):
 
     def test_all(self) -> None:
         """Every helper is left the socket as soon as it is ready, with the program."""
-        pool = ForkServers(Context(), FakeReactor(), Report(), count=2)
+        pool = ForkServers(ProcessContext(), FakeReactor(), Report(), count=2)
         verifyObject(IAcceptingLauncher, pool)
         order = Order("/bin/cat", ("cat", "-u"), {"A": "b"}, {}, (0, 0, 0))
         number = pool.delegate(Watcher(), order)

@@ -50,14 +50,14 @@ from inetdtw.helpers.test.test_spawn import PROBE, ignored
 from inetdtw.interfaces import Order
 from inetdtw.launch.forkserver.channel import encode
 from inetdtw.launch.forkserver.code import BOOT, MODULES, codeOf
-from inetdtw.model.process import Context
+from inetdtw.model.process import ProcessContext
 from inetdtw.test.fakes import PATIENCE, ServingTestCase, openDescriptors
 
 CODE = codeOf(*MODULES)
 #: What a helper says of its version.
 VERSION = versionNumber(CODE.version)
 #: The context that changes nothing.
-USUAL = dict(word.split("=", 1) for word in Context().words())
+USUAL = dict(word.split("=", 1) for word in ProcessContext().toArguments())
 PATH = {"PATH": "/bin:/usr/bin"}
 
 Report = tuple[int, int, int, int]

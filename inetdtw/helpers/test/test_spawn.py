@@ -23,7 +23,7 @@ from inetdtw.helpers.spawn import (
     reasonOf,
     spawn,
 )
-from inetdtw.model.process import Context, Identity
+from inetdtw.model.process import Credentials, ProcessContext
 from inetdtw.test.fakes import ServingTestCase, openDescriptors
 
 #: Says what it finds, to its descriptor 1.
@@ -69,7 +69,7 @@ def children() -> set[str]:
 
 def contextWith(**given: str) -> dict[str, str]:
     """The context that changes nothing but this."""
-    return {**contextOf(Context().words()), **given}
+    return {**contextOf(ProcessContext().toArguments()), **given}
 
 
 class StartTestsMixin:
@@ -404,14 +404,16 @@ class ContextOfTests(ServingTestCase):
     def test_same(self) -> None:
         """It reads what a context says, of a user and with limits."""
         limits = (("RLIMIT_CPU", 1, 2),)
-        context = Context(Identity(3, 4, (5, 6)), 0o027, "/a=b", 7, "/c", limits)
-        words = list(context.words())
+        context = ProcessContext(
+            Credentials(3, 4, (5, 6)), 0o027, "/a=b", 7, "/c", limits
+        )
+        words = list(context.toArguments())
         self.assertEqual([f"{n}={v}" for n, v in contextOf(words).items()], words)
         self.assertEqual(contextOf(words)["directory"], "/a=b")
 
     def test_missing(self) -> None:
         """A context that does not say all there is to say is none."""
-        words = list(Context(Identity(3, 4, (5,))).words())
+        words = list(ProcessContext(Credentials(3, 4, (5,))).toArguments())
         for left in words:
             short = [word for word in words if word != left]
             name = left.partition("=")[0]
@@ -426,7 +428,7 @@ class ContextOfTests(ServingTestCase):
 
     def test_unknown(self) -> None:
         """Nor is one with a word that is not known, or comes twice."""
-        words = list(Context().words())
+        words = list(ProcessContext().toArguments())
         for more in ("user=3", "uid", "uid=3", "RLIMIT_NONE=1:1", "getrlimit=1:1", ""):
             why = self.assertRaises(ValueError, contextOf, [*words, more])
             self.assertIn(f"'{more}'", str(why))

@@ -25,7 +25,7 @@ from inetdtw.interfaces import ILauncher, Order
 from inetdtw.launch.forkserver.launcher import ForkServers, usualCount
 from inetdtw.limits.budget import Total
 from inetdtw.log.report import Report
-from inetdtw.model.process import Context
+from inetdtw.model.process import ProcessContext
 from inetdtw.text import native
 
 _FLAGS = os.O_DIRECTORY | os.O_CLOEXEC | getattr(os, "O_PATH", os.O_RDONLY)
@@ -43,7 +43,7 @@ class Rooted:
 
     def __init__(
         self,
-        context: Context,
+        context: ProcessContext,
         reactor: Any,
         report: Report,
         total: Total | None = None,

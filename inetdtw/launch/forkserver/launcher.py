@@ -31,7 +31,7 @@ from inetdtw.launch.retryqueue import Kept
 from inetdtw.launch.sendqueue import Posts, isShort
 from inetdtw.limits.budget import Total
 from inetdtw.log.report import Report
-from inetdtw.model.process import Context
+from inetdtw.model.process import ProcessContext
 from inetdtw.system.exitwatch import Exits
 from inetdtw.text import native
 
@@ -57,7 +57,7 @@ class ForkServers:
 
     def __init__(
         self,
-        context: Context,
+        context: ProcessContext,
         reactor: Any,
         report: Report,
         count: int | None = None,
@@ -96,8 +96,8 @@ class ForkServers:
         """
         context = self.context
         command = [sys.executable, "-I", "-S", "-c", BOOT]
-        command += [*_CODE.arguments(), *map(native, context.words())]
-        given = (context.directory, total, _CODE, context.identity, exits)
+        command += [*_CODE.arguments(), *map(native, context.toArguments())]
+        given = (context.directory, total, _CODE, context.credentials, exits)
         return Helper(self, reactor, command, *given)
 
     def start(self) -> None:
@@ -243,6 +243,6 @@ class ForkServers:
 
     def died(self, pid: int | None, why: str, pause: float) -> None:
         """A helper has died, and is followed by another after C{pause} seconds."""
-        identity = self.context.identity
-        uid = os.geteuid() if identity is None else identity.uid
+        credentials = self.context.credentials
+        uid = os.geteuid() if credentials is None else credentials.uid
         self._report.forkserver(uid, pid, pause, why)

@@ -36,7 +36,7 @@ from inetdtw.limits.backoff import Backoff
 from inetdtw.limits.budget import Share, Total
 from inetdtw.log.report import JUST_ACCEPTED
 from inetdtw.model.errors import printable
-from inetdtw.model.process import Identity
+from inetdtw.model.process import Credentials
 from inetdtw.serve.port import BROKEN_PAUSE, sayDropped
 from inetdtw.system.credentials import mismatch
 from inetdtw.system.exitwatch import Exits
@@ -66,7 +66,7 @@ class Helper(ProcessProtocol):
         directory: str,
         total: Total | None = None,
         code: Code = NO_CODE,
-        identity: Identity | None = None,
+        credentials: Credentials | None = None,
         exits: Exits | None = None,
     ) -> None:
         """
@@ -76,13 +76,13 @@ class Helper(ProcessProtocol):
         @param directory: where programs are started, for messages.
         @param total: what counts the programs of all services.
         @param code: what it reads from its descriptor 0.
-        @param identity: who it has to be; C{None} for the daemon's own user.
+        @param credentials: who it has to be; C{None} for the daemon's own user.
         @param exits: learns of the ends of programs whose helper is gone.
         """
         self._owner = owner
         self._command = list(map(os.fsencode, command))
         self._code = code
-        self._identity = identity
+        self._credentials = credentials
         self._refused: str | None = None
         self._reactor = reactor
         self._channel = Channel()
@@ -315,7 +315,7 @@ class Helper(ProcessProtocol):
         if self.up:
             return
         wanted = protocol.versionNumber(self._code.version)
-        self._refused = mismatch(self.pid, self._identity)
+        self._refused = mismatch(self.pid, self._credentials)
         if version != wanted:
             self._refused = f"its code is of version {version:x}, not {wanted:x}"
         if self._refused is not None:

@@ -17,7 +17,7 @@ from twisted.internet.process import reapAllProcesses
 from inetdtw.interfaces import Exit, ILauncher, Order
 from inetdtw.launch.direct import Direct
 from inetdtw.launch.retryqueue import FIRST_PAUSE
-from inetdtw.model.process import Context, Identity
+from inetdtw.model.process import Credentials, ProcessContext
 from inetdtw.system.exitwatch import hasPidfds
 from inetdtw.test import fakes
 from inetdtw.test.fakes import FakeChild, ServingTestCase, openDescriptors, openedSince
@@ -40,7 +40,9 @@ class DirectTestCase(ServingTestCase):
     def launcherOf(self, **context: Any) -> Direct:
         """A launcher of a context; by default it is this process' own."""
         context.setdefault("directory", os.getcwd())
-        return Direct(Context(**context), self.reactor, self.host.report, self.pidfds)
+        return Direct(
+            ProcessContext(**context), self.reactor, self.host.report, self.pidfds
+        )
 
     def launch(self, launcher: Direct, *argv: str, **given: Any) -> FakeChild:
         """Order a program."""
@@ -164,7 +166,7 @@ class PidfdTests(DirectTestCase):
         if os.getuid() != 0:
             self.skipTest("only root can do that")
         launcher = self.launcherOf(
-            directory="/", identity=Identity(65534, 65533, (8, 65533))
+            directory="/", credentials=Credentials(65534, 65533, (8, 65533))
         )
         pattern = "^(Uid|Groups)"
         said = self.run_(launcher, "/bin/grep", "-E", pattern, "/proc/self/status")
@@ -305,7 +307,7 @@ class SpawnProcessTests(DirectTestCase):
     def test_spawn(self) -> None:
         """The reactor is told all that is in the order and in the context."""
         launcher = self.launcherOf(
-            directory="/srv", identity=Identity(os.getuid(), os.getgid(), ())
+            directory="/srv", credentials=Credentials(os.getuid(), os.getgid(), ())
         )
         child = self.launch(launcher, "/bin/true", "one", extra={"A": "1"})
         (process,) = self.reactor.processes

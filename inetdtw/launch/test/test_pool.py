@@ -25,7 +25,7 @@ from inetdtw.launch.warm.accepting import AcceptingWarm
 from inetdtw.launch.warm.launcher import Warm
 from inetdtw.launch.warm.process import OF_WARM
 from inetdtw.limits.budget import Total
-from inetdtw.model.process import Context, Identity
+from inetdtw.model.process import Credentials, ProcessContext
 from inetdtw.system.descriptors import Descriptors, Purpose
 from inetdtw.test.fakes import FakeLauncher, ServingTestCase, makeDatagrams, makeService
 from inetdtw.test.warming import KEPT
@@ -47,7 +47,7 @@ class Recorded(FakeLauncher):
 
     over = False
 
-    def __init__(self, way: str, context: Context) -> None:
+    def __init__(self, way: str, context: ProcessContext) -> None:
         super().__init__()
         self.way = way
         self.context = context
@@ -73,7 +73,9 @@ class LaunchersTests(ServingTestCase):
     def maker(self, way: str) -> Any:
         """What makes the launchers of one kind."""
 
-        def make(context: Context, reactor: Any, report: Any, **more: Any) -> Recorded:
+        def make(
+            context: ProcessContext, reactor: Any, report: Any, **more: Any
+        ) -> Recorded:
             launcher = Recorded(way, context)
             self.made.append(launcher)
             return launcher
@@ -88,7 +90,7 @@ class LaunchersTests(ServingTestCase):
         renewed: list[Rooted] = []
         self.patch(Launchers, "_MAKE", {"rooted": Rooted})
         self.patch(Rooted, "renew", lambda rooted: renewed.append(rooted))
-        service = makeService(context=Context(chroot="/"))
+        service = makeService(context=ProcessContext(chroot="/"))
         for count in (1, 2):
             self.launchers.need([service])
             self.assertIsInstance(self.launchers.of(service), Rooted)
@@ -102,7 +104,7 @@ class LaunchersTests(ServingTestCase):
         There is one for each way and context, started, however many services share
         it.
         """
-        other = makeService(context=Context(umask=0o077))
+        other = makeService(context=ProcessContext(umask=0o077))
         self.launchers.need([FORKSERVER, DIRECT, makeDatagrams(), other])
         made = [(each.way, each.context.umask, each.said) for each in self.made]
         self.assertEqual(
@@ -134,7 +136,7 @@ class LaunchersTests(ServingTestCase):
         it could have the daemon wait in C{accept}; one of the daemon's user does.
         """
 
-        def accepting(context: Context, *given: Any, **more: Any) -> Recorded:
+        def accepting(context: ProcessContext, *given: Any, **more: Any) -> Recorded:
             launcher = Recorded("forkserver", context)
             alsoProvides(launcher, IAcceptingLauncher)
             return launcher
@@ -142,8 +144,10 @@ class LaunchersTests(ServingTestCase):
         self.patch(Launchers, "_MAKE", {"forkserver": accepting, "direct": accepting})
         me = os.geteuid()
         for uid, wanted in ((None, AcceptingWarm), (me, AcceptingWarm), (me + 7, Warm)):
-            identity = None if uid is None else Identity(uid, 7, ())
-            service = makeService(warm=KEPT, context=Context(identity=identity))
+            credentials = None if uid is None else Credentials(uid, 7, ())
+            service = makeService(
+                warm=KEPT, context=ProcessContext(credentials=credentials)
+            )
             self.launchers.need([service])
             self.assertIs(type(self.launchers.of(service)), wanted)
 
@@ -186,7 +190,7 @@ class LaunchersTests(ServingTestCase):
         self.launchers.need([FORKSERVER])
         kinds = {"direct": self.maker("direct"), "forkserver": self.failing}
         self.patch(Launchers, "_MAKE", kinds)
-        wanted = [DIRECT, makeService(context=Context(umask=0o077))]
+        wanted = [DIRECT, makeService(context=ProcessContext(umask=0o077))]
         self.assertRaises(OSError, self.launchers.make, wanted)
         self.assertEqual([each.said for each in self.made], [["start"], ["retire"]])
         self.assertIs(self.launchers.of(FORKSERVER), self.made[0])
@@ -215,7 +219,7 @@ class LaunchersTests(ServingTestCase):
         self.patch(Launchers, "_MAKE", {"forkserver": ForkServers})
         account = Descriptors()
         given = (self.reactor, self.host.report, None, account)
-        services = [makeService(context=Context(umask=n)) for n in range(4)]
+        services = [makeService(context=ProcessContext(umask=n)) for n in range(4)]
         launchers = Launchers(*given)
         launchers.expect(services)
         usual = 4 * usualCount() * OF_HELPER
@@ -282,7 +286,7 @@ class LaunchersTests(ServingTestCase):
         self.patch(os, "cpu_count", lambda: 1)
         account = Descriptors()
         launchers = Launchers(self.reactor, self.host.report, None, account)
-        services = [makeService(context=Context(umask=n)) for n in range(4)]
+        services = [makeService(context=ProcessContext(umask=n)) for n in range(4)]
         for count, service in enumerate(services[:2], 1):
             launchers.of(service)
             self.assertEqual(account.taken(Purpose.HELPER), count * OF_HELPER)
@@ -347,7 +351,7 @@ class LaunchersTests(ServingTestCase):
         A service of root's own user with other groups is always started by a fork
         server.
         """
-        context = Context(Identity(0, 0, (0, 8)))
+        context = ProcessContext(Credentials(0, 0, (0, 8)))
         service = makeService(launch="direct", context=context)
         self.launchers.need([service])
         self.assertEqual(self.made[0].way, "forkserver")
@@ -400,7 +404,7 @@ class RecordedWarm(Recorded):
     """An interpreter that is kept, which does nothing."""
 
     def __init__(self, *given: Any) -> None:
-        super().__init__("warm", Context())
+        super().__init__("warm", ProcessContext())
         self.given = given
 
     def renew(self) -> None:
@@ -427,7 +431,7 @@ class WarmTests(ServingTestCase):
         self.made.append(warm)
         return warm
 
-    def cold(self, context: Context, *given: Any, **more: Any) -> Recorded:
+    def cold(self, context: ProcessContext, *given: Any, **more: Any) -> Recorded:
         """Make what stands for fork servers."""
         return Recorded("forkserver", context)
 
@@ -472,7 +476,7 @@ class WarmTests(ServingTestCase):
         One that is not needed any more is retired, and stopped with the others unless
         it is over before.
         """
-        other = makeService(warm=KEPT, context=Context(umask=0o077))
+        other = makeService(warm=KEPT, context=ProcessContext(umask=0o077))
         self.launchers.need([self.service, other])
         self.launchers.need([self.service])
         self.assertEqual(self.asked(), [["renew"], ["retire"]])
@@ -485,7 +489,7 @@ class WarmTests(ServingTestCase):
 
     def test_stop(self) -> None:
         """All are stopped, and none twice; then there can be others."""
-        other = makeService(warm=KEPT, context=Context(umask=0o077))
+        other = makeService(warm=KEPT, context=ProcessContext(umask=0o077))
         self.launchers.need([self.service, other])
         self.launchers.need([self.service])
         for _ in range(2):

@@ -33,7 +33,7 @@ from inetdtw.launch.warm.delegation import Accepting
 from inetdtw.launch.warm.orders import Orders
 from inetdtw.limits.budget import Share, Total
 from inetdtw.log.report import JUST_ACCEPTED
-from inetdtw.model.process import Context
+from inetdtw.model.process import ProcessContext
 from inetdtw.system.credentials import mismatch
 from inetdtw.system.descriptors import Claim, Purpose
 from inetdtw.system.exitwatch import Exits, Watch
@@ -72,7 +72,7 @@ class WarmProcess:
         made: Order,
         total: Total | None = None,
         adopted: dict[int, Watch] | None = None,
-        context: Context | None = None,
+        context: ProcessContext | None = None,
         exits: Exits | None = None,
     ) -> None:
         """
@@ -88,7 +88,7 @@ class WarmProcess:
         @param exits: learns of the ends of these programs.
         """
         self._owner = owner
-        self._context = Context() if context is None else context
+        self._context = ProcessContext() if context is None else context
         self._reactor = reactor
         self._others = complaints
         self._channel: Channel | None = None
@@ -312,7 +312,7 @@ class WarmProcess:
         """It is ready, once it has said so and whoever started it has said who it is."""
         if self.pid is None or not self._greeted or self.up or self._how is not None:
             return
-        why = mismatch(self.pid, self._context.identity)
+        why = mismatch(self.pid, self._context.credentials)
         if why is not None:
             self._distrust(f"it is not the service's user: {why}")
             return

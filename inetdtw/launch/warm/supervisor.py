@@ -23,8 +23,8 @@ from inetdtw.launch.warm.process import WarmProcess
 from inetdtw.limits.backoff import Backoff
 from inetdtw.limits.budget import Total
 from inetdtw.log.report import Report
-from inetdtw.model.process import Context
-from inetdtw.model.service import Interpreted
+from inetdtw.model.process import ProcessContext
+from inetdtw.model.service import WarmSpec
 from inetdtw.system.exitwatch import Exits, Watch
 
 #: The seconds within which a process is replaced once, however often it is stale.
@@ -42,13 +42,13 @@ class Succession:
     def __init__(
         self,
         owner: Any,
-        kept: Interpreted,
+        kept: WarmSpec,
         cold: Any,
         reactor: Any,
         report: Report,
         name: str,
         total: Total | None = None,
-        context: Context | None = None,
+        context: ProcessContext | None = None,
         exits: Exits | None = None,
     ) -> None:
         """

@@ -19,12 +19,12 @@ from inetdtw.log.clientlines import LEVELS
 from inetdtw.log.rate import INTERVAL
 from inetdtw.log.report import QUIET, Report
 from inetdtw.model.changes import Changes
-from inetdtw.model.errors import ConfError, Place
+from inetdtw.model.errors import ConfError, Location
 from inetdtw.model.state import ServiceState
 from inetdtw.system.activation import Unused
 
 PEER = ("192.0.2.1", 40000)
-HERE = Place("/etc/inetd.conf", 3, 5)
+HERE = Location("/etc/inetd.conf", 3, 5)
 STATE = ServiceState(
     *("7/tcp", "0.0.0.0:7", "stream nowait", ("full", "rate")),
     running=3,
@@ -134,7 +134,9 @@ LINES: tuple[tuple[Callable[[Report], object], str, str], ...] = (
         "warning /etc/inetd.conf:3:5 field=args reason=is strange",
     ),
     (
-        lambda report: report.warning(Warned(Place("/a b", 1), "args", "is strange")),
+        lambda report: report.warning(
+            Warned(Location("/a b", 1), "args", "is strange")
+        ),
         "warn",
         "warning /a\\x20b:1:1 field=args reason=is strange",
     ),

@@ -11,14 +11,14 @@ from dataclasses import replace
 from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw.model.changes import Changes, diff
-from inetdtw.model.errors import Place
+from inetdtw.model.errors import Location
 from inetdtw.model.service import Address, Key, Service
 
 
 def service(port: int, *, line: int = 1, internal: str = "echo") -> Service:
     """A service on a port."""
     address = Address(socket.AF_INET, "0.0.0.0", port)
-    place = Place("x", line)
+    place = Location("x", line)
     return Service(place, f"{port}/tcp", address, socket.SOCK_STREAM, False, internal)
 
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw.model.errors import ConfError, Place
+from inetdtw.model.errors import ConfError, Location
 
-HERE = Place("etc/inetd.conf", 3, 5)
+HERE = Location("etc/inetd.conf", 3, 5)
 
 
 class PlaceTests(SynchronousTestCase):

@@ -7,40 +7,40 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw.model.process import Context, Identity
+from inetdtw.model.process import Credentials, ProcessContext
 
 
 class ContextTests(SynchronousTestCase):
-    """Tests for L{Context}."""
+    """Tests for L{ProcessContext}."""
 
     def test_plain(self) -> None:
         """Who, where and with which mask is plain, and the rest is not."""
-        self.assertTrue(Context().plain)
-        self.assertTrue(Context(Identity(1, 1, ()), 0o077, "/tmp").plain)
+        self.assertTrue(ProcessContext().isDefault)
+        self.assertTrue(ProcessContext(Credentials(1, 1, ()), 0o077, "/tmp").isDefault)
         for context in (
-            Context(nice=1),
-            Context(chroot="/"),
-            Context(limits=(("RLIMIT_CPU", 1, 1),)),
+            ProcessContext(nice=1),
+            ProcessContext(chroot="/"),
+            ProcessContext(limits=(("RLIMIT_CPU", 1, 1),)),
         ):
-            self.assertFalse(context.plain, context)
+            self.assertFalse(context.isDefault, context)
 
 
 class WordsTests(SynchronousTestCase):
-    """Tests for L{Context.words}."""
+    """Tests for L{ProcessContext.toArguments}."""
 
     def test_plain(self) -> None:
         """The context of the daemon's own user says all of it, too."""
         said = ["umask=022", "directory=/", "nice=0"]
         said += ["chroot=", "groups=", "gid=", "uid="]
-        self.assertEqual(list(Context().words()), said)
+        self.assertEqual(list(ProcessContext().toArguments()), said)
 
     def test_all(self) -> None:
         """
         All that is in a context is said; the groups before the user, who could not
         change them.
         """
-        context = Context(
-            Identity(1000, 100, (8, 100)),
+        context = ProcessContext(
+            Credentials(1000, 100, (8, 100)),
             0o077,
             "/srv",
             5,
@@ -51,4 +51,4 @@ class WordsTests(SynchronousTestCase):
             *("umask=077", "directory=/srv", "nice=5", "chroot=/root"),
             *("RLIMIT_NOFILE=10:20", "groups=8,100", "gid=100", "uid=1000"),
         ]
-        self.assertEqual(list(context.words()), said)
+        self.assertEqual(list(context.toArguments()), said)

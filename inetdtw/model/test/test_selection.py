@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw.model.selection import LISTED, NotOneService, chosen
+from inetdtw.model.selection import LISTED, AmbiguousService, findService
 from inetdtw.model.state import ServiceState
 
 NAMES = {
@@ -23,11 +23,11 @@ STATES = [
 
 
 class ChosenTests(SynchronousTestCase):
-    """Tests for L{chosen}."""
+    """Tests for L{findService}."""
 
     def error(self, word: str) -> str:
         """What is said about a word that means no single service."""
-        return str(self.assertRaises(NotOneService, chosen, word, STATES))
+        return str(self.assertRaises(AmbiguousService, findService, word, STATES))
 
     def test_names(self) -> None:
         """A service has its name with and without the protocol, its id, and its address."""
@@ -41,7 +41,7 @@ class ChosenTests(SynchronousTestCase):
             "127.0.0.1:7/udp": "7/UDP",
             "127.0.0.1:80": "127.0.0.1:80/TCP",
         }.items():
-            self.assertEqual(chosen(word, STATES), found)
+            self.assertEqual(findService(word, STATES), found)
 
     def test_ambiguous(self) -> None:
         """If there are several, they are named."""
@@ -61,5 +61,5 @@ class ChosenTests(SynchronousTestCase):
     def test_many(self) -> None:
         """Nobody reads a thousand names."""
         many = [(ServiceState(f"{n}/tcp", "", ""), n) for n in range(1000)]
-        why = str(self.assertRaises(NotOneService, chosen, "x", many))
+        why = str(self.assertRaises(AmbiguousService, findService, "x", many))
         self.assertTrue(why.endswith(f"19/tcp and {1000 - LISTED} more"), why)

@@ -10,24 +10,24 @@ from dataclasses import FrozenInstanceError, fields, replace
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw.model.errors import Place
-from inetdtw.model.process import Context, Login
+from inetdtw.model.errors import Location
+from inetdtw.model.process import Login, ProcessContext
 from inetdtw.model.service import (
     Address,
     Bounds,
-    Interpreted,
+    EnvironmentSpec,
     Ownership,
     Program,
     Service,
     SocketOptions,
-    Variables,
+    WarmSpec,
     hostIn,
 )
 
 FOUR = Address(socket.AF_INET, "127.0.0.1", 7)
 SIX = Address(socket.AF_INET6, "::1", 7)
 PATH = Address(socket.AF_UNIX, "/run/s")
-SERVICE = Service(Place("x", 1), "7/tcp", FOUR, socket.SOCK_STREAM)
+SERVICE = Service(Location("x", 1), "7/tcp", FOUR, socket.SOCK_STREAM)
 
 
 class AddressTests(SynchronousTestCase):
@@ -86,18 +86,18 @@ class ServiceTests(SynchronousTestCase):
         else is different (items 72 and 74).
         """
         for same in (
-            replace(SERVICE, place=Place("y", 2), name="other"),
+            replace(SERVICE, place=Location("y", 2), name="other"),
             replace(SERVICE, wait=True, internal="echo", launch="direct"),
         ):
             self.assertEqual(same.key, SERVICE.key)
 
     def test_otherKeys(self) -> None:
-        """Another address, port, family, turn or type of socket is another service."""
+        """Another address, port, family, ordinal or type of socket is another service."""
         others = [
             *(replace(SERVICE, address=each) for each in (SIX, PATH)),
             *(replace(SERVICE, address=replace(FOUR, port=8)),),
             *(replace(SERVICE, address=replace(FOUR, host="0.0.0.0")),),
-            *(replace(SERVICE, address=replace(FOUR, turn=1)),),
+            *(replace(SERVICE, address=replace(FOUR, ordinal=1)),),
             *(replace(SERVICE, address=replace(FOUR, dual=True)),),
             *(replace(SERVICE, socktype=socket.SOCK_DGRAM),),
         ]
@@ -106,14 +106,14 @@ class ServiceTests(SynchronousTestCase):
 
     def test_place(self) -> None:
         """A service that is only written elsewhere is equal."""
-        moved = replace(SERVICE, place=Place("y", 2))
+        moved = replace(SERVICE, place=Location("y", 2))
         self.assertEqual(moved, SERVICE)
         self.assertEqual(hash(moved), hash(SERVICE))
 
     def test_difference(self) -> None:
         """A service with anything else different is not equal."""
         other = Service(
-            place=Place("y", 2),
+            place=Location("y", 2),
             name="8/udp",
             address=SIX,
             socktype=socket.SOCK_DGRAM,
@@ -121,16 +121,16 @@ class ServiceTests(SynchronousTestCase):
             internal="echo",
             program=Program("/bin/sh", (), ("sh",)),
             login=Login("root", "/root", "/bin/sh"),
-            context=Context(nice=1),
+            context=ProcessContext(nice=1),
             launch="direct",
             bounds=Bounds(1),
             options=SocketOptions(1),
             ownership=Ownership(1),
             stderr="log",
             greets=True,
-            variables=Variables((), ()),
+            variables=EnvironmentSpec((), ()),
             refusal=b"busy",
-            warm=Interpreted("", ("python3",), 0, "", ("x.py",)),
+            warm=WarmSpec("", ("python3",), 0, "", ("x.py",)),
         )
         for field in fields(Service):
             if field.name != "place":

@@ -8,7 +8,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw.model.process import Login
-from inetdtw.model.service import Variables
+from inetdtw.model.service import EnvironmentSpec
 from inetdtw.serve.environment import NOTHING, PATH, base
 
 ALPINE = Login("alpine", "/home/alpine", "/bin/ash")
@@ -39,12 +39,17 @@ class BaseTests(SynchronousTestCase):
         whatever they are about, and no others; C{env} adds to them.
         """
         environ = {"PATH": "/bin", "LANG": "C", "LD_PRELOAD": "x"}
-        says = Variables((("TZ", "UTC"), ("LANG", "de")), ("PATH", "LANG", "NONE"))
+        says = EnvironmentSpec(
+            (("TZ", "UTC"), ("LANG", "de")), ("PATH", "LANG", "NONE")
+        )
         wanted = {"PATH": "/bin", "LANG": "de", "TZ": "UTC"}
         self.assertEqual(base(environ, None, says), wanted)
-        self.assertEqual(base(environ, None, Variables(passed=())), {})
+        self.assertEqual(base(environ, None, EnvironmentSpec(passed=())), {})
         self.assertEqual(
-            base(environ, ALPINE, Variables(passed=("LD_PRELOAD",)))["LD_PRELOAD"], "x"
+            base(environ, ALPINE, EnvironmentSpec(passed=("LD_PRELOAD",)))[
+                "LD_PRELOAD"
+            ],
+            "x",
         )
 
     def test_added(self) -> None:
@@ -52,7 +57,7 @@ class BaseTests(SynchronousTestCase):
         What C{env} says goes before the daemon's environment and before what the
         user brings along.
         """
-        says = Variables((("HOME", "/x"), ("LANG", "")))
+        says = EnvironmentSpec((("HOME", "/x"), ("LANG", "")))
         found = base({"LANG": "C", "TZ": "UTC"}, ALPINE, says)
         self.assertEqual((found["HOME"], found["LANG"]), ("/x", ""))
         self.assertEqual((found["USER"], found["TZ"]), ("alpine", "UTC"))
@@ -102,10 +107,10 @@ class BaseTests(SynchronousTestCase):
         """
         environ = {"PATH": "/root/bin"}
         for says, wanted in (
-            (Variables(), PATH),
-            (Variables((("PATH", "/x"),)), "/x"),
-            (Variables((), ("PATH",)), "/root/bin"),
-            (Variables((), ()), None),
+            (EnvironmentSpec(), PATH),
+            (EnvironmentSpec((("PATH", "/x"),)), "/x"),
+            (EnvironmentSpec((), ("PATH",)), "/root/bin"),
+            (EnvironmentSpec((), ()), None),
         ):
             self.assertEqual(base(environ, ALPINE, says).get("PATH"), wanted)
 

@@ -13,8 +13,8 @@ from twisted.logger import LogLevel
 
 from inetdtw.interfaces import Exit
 from inetdtw.log.report import Report
-from inetdtw.model.process import Identity, Login
-from inetdtw.model.service import Program, Variables
+from inetdtw.model.process import Credentials, Login
+from inetdtw.model.service import EnvironmentSpec, Program
 from inetdtw.serve.child import Child
 from inetdtw.serve.starter import LOOK_AGAIN, Launches
 from inetdtw.serve.test.test_child import PEER
@@ -160,7 +160,7 @@ class LaunchesTests(LaunchesCase):
 
     def test_variables(self) -> None:
         """What the line says of the environment holds for its programs."""
-        service = makeService(variables=Variables((("TZ", "UTC"),), ("PATH",)))
+        service = makeService(variables=EnvironmentSpec((("TZ", "UTC"),), ("PATH",)))
         Launches(service, self.host, self.launcher).launch(
             PEER, (0, 0, 0), self.done.append
         )
@@ -285,8 +285,8 @@ class LaunchesTests(LaunchesCase):
         """Whether its user may execute a program is found out by whoever starts it."""
         self.install(0o700)
         service = makeService(program=Program(self.path, (), ("prog",)))
-        identity = Identity(os.getuid() + 1, os.getgid() + 1, ())
-        context = replace(service.context, identity=identity)
+        credentials = Credentials(os.getuid() + 1, os.getgid() + 1, ())
+        context = replace(service.context, credentials=credentials)
         service = replace(service, context=context)
         Launches(service, self.host, self.launcher).launch(
             PEER, (0, 0, 0), self.done.append

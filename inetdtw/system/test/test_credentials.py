@@ -11,7 +11,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw.model.process import Identity
+from inetdtw.model.process import Credentials
 from inetdtw.system.credentials import mismatch
 
 _SLEEP = ["/bin/sleep", "60"]
@@ -43,18 +43,18 @@ class MismatchTests(SynchronousTestCase):
         if os.geteuid() != 0:
             self.skipTest("only root can become another user")
         pid = self.start(user=65534, group=65533, extra_groups=[9, 8, 65533])
-        self.assertIsNone(mismatch(pid, Identity(65534, 65533, (8, 65533, 9, 8))))
-        told = mismatch(pid, Identity(65532, 65533, (8, 65533, 9)))
+        self.assertIsNone(mismatch(pid, Credentials(65534, 65533, (8, 65533, 9, 8))))
+        told = mismatch(pid, Credentials(65532, 65533, (8, 65533, 9)))
         ids = "its Uid is '65534 65534 65534 65534' in place of "
         self.assertEqual(told, ids + "'65532 65532 65532 65532'")
-        told = mismatch(pid, Identity(65534, 65534, (8, 65533, 9)))
+        told = mismatch(pid, Credentials(65534, 65534, (8, 65533, 9)))
         self.assertIn("its Gid is '65533 ", str(told))
-        told = mismatch(pid, Identity(65534, 65533, (8, 9)))
+        told = mismatch(pid, Credentials(65534, 65533, (8, 9)))
         self.assertEqual(told, "its Groups is '8 9 65533' in place of '8 9'")
         self.assertIn("its Uid is ", str(mismatch(pid, None)))
 
     def test_unknown(self) -> None:
         """Nothing is wrong with a process of which nothing can be known."""
-        self.assertIsNone(mismatch((1 << 22) + 5, Identity(1, 1, ())))
+        self.assertIsNone(mismatch((1 << 22) + 5, Credentials(1, 1, ())))
         self.patch(os, "readlink", lambda path: "1234567")
-        self.assertIsNone(mismatch(self.start(), Identity(1, 1, ())))
+        self.assertIsNone(mismatch(self.start(), Credentials(1, 1, ())))

@@ -15,15 +15,15 @@ from unittest import SkipTest
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw.model.process import Identity
+from inetdtw.model.process import Credentials
 from inetdtw.model.service import Program
 from inetdtw.system import executable
 from inetdtw.system.executable import ProgramMissing, candidates, check, guess, locate
 from inetdtw.test.fakes import openDescriptors, openedSince
 
 #: Nobody who owns anything here, and who is in no group of anybody.
-STRANGER = Identity(54321, 54321, (54321,))
-ROOT = Identity(0, 0, (0,))
+STRANGER = Credentials(54321, 54321, (54321,))
+ROOT = Credentials(0, 0, (0,))
 
 
 class ProgramCase(SynchronousTestCase):
@@ -57,31 +57,33 @@ class ProgramCase(SynchronousTestCase):
 class CheckTests(ProgramCase):
     """Tests for L{check}."""
 
-    def reasonOf(self, path: str, identity: Identity | None = None) -> str:
+    def reasonOf(self, path: str, credentials: Credentials | None = None) -> str:
         """Why a program cannot be executed."""
-        return str(self.assertRaises(ProgramMissing, check, path, identity))
+        return str(self.assertRaises(ProgramMissing, check, path, credentials))
 
-    def assertAllowed(self, path: str, identity: Identity | None) -> None:
+    def assertAllowed(self, path: str, credentials: Credentials | None) -> None:
         """A program can be executed."""
-        check(path, identity)
+        check(path, credentials)
 
-    def assertForbidden(self, path: str, identity: Identity) -> None:
+    def assertForbidden(self, path: str, credentials: Credentials) -> None:
         """A program cannot be executed by somebody, though the daemon can."""
         check(path, None)
-        self.assertEqual(self.reasonOf(path, identity), f"'{path}' may not be executed")
+        self.assertEqual(
+            self.reasonOf(path, credentials), f"'{path}' may not be executed"
+        )
 
     def test_good(self) -> None:
         """A file that everybody may execute is a program for everybody."""
         path = self.write("a")
-        for identity in (None, STRANGER, ROOT):
-            self.assertAllowed(path, identity)
+        for credentials in (None, STRANGER, ROOT):
+            self.assertAllowed(path, credentials)
 
     def test_missing(self) -> None:
         """A file that is not there is no program, and the message names it (item 46)."""
         path = self.path("a")
-        for identity in (None, STRANGER):
+        for credentials in (None, STRANGER):
             reason = f"'{path}': No such file or directory"
-            self.assertEqual(self.reasonOf(path, identity), reason)
+            self.assertEqual(self.reasonOf(path, credentials), reason)
 
     def test_belowFile(self) -> None:
         """
@@ -105,9 +107,9 @@ class CheckTests(ProgramCase):
         included (item 47).
         """
         path = self.write("a", 0o644)
-        for identity in (None, STRANGER, ROOT):
+        for credentials in (None, STRANGER, ROOT):
             reason = f"'{path}' may not be executed"
-            self.assertEqual(self.reasonOf(path, identity), reason)
+            self.assertEqual(self.reasonOf(path, credentials), reason)
 
     def test_others(self) -> None:
         """A stranger needs the permission of others."""
@@ -121,14 +123,17 @@ class CheckTests(ProgramCase):
         """
         allowed, forbidden = self.write("a", 0o750), self.write("b", 0o705)
         group = os.stat(allowed).st_gid
-        for member in (Identity(54321, group, ()), Identity(54321, 5, (5, group))):
+        for member in (
+            Credentials(54321, group, ()),
+            Credentials(54321, 5, (5, group)),
+        ):
             self.assertAllowed(allowed, member)
             self.assertForbidden(forbidden, member)
 
     def test_owner(self) -> None:
         """The owner needs the permission of the owner, and no other one helps her."""
         path = self.write("a", 0o700)
-        owner = Identity(os.stat(path).st_uid or 54321, 5, (5,))
+        owner = Credentials(os.stat(path).st_uid or 54321, 5, (5,))
         if not os.getuid():
             os.chown(path, owner.uid, -1)
         self.assertAllowed(path, owner)
@@ -201,7 +206,7 @@ class MissingTests(ProgramCase):
         error.
         """
         path = self.write("a", 0o644)
-        self.patch(executable, "check", lambda path, identity: None)
+        self.patch(executable, "check", lambda path, credentials: None)
         why = self.assertRaises(ProgramMissing, guess, Program(path, (), ("a",)))
         self.assertEqual(str(why), f"'{path}' may not be executed")
 
@@ -227,14 +232,14 @@ class ListTests(ProgramCase):
         self.assertRaises(ProgramMissing, check, path, STRANGER)
         self.list("u:54321:x", self.path("a"))
         check(path, STRANGER)
-        other = Identity(54322, 54321, (5,))
+        other = Credentials(54322, 54321, (5,))
         self.assertRaises(ProgramMissing, check, path, other)
 
     def test_group(self) -> None:
         """So it does for a supplementary group."""
         path = self.write("a", 0o700)
         self.list("g:54399:x", path)
-        check(path, Identity(54321, 54321, (54321, 54399)))
+        check(path, Credentials(54321, 54321, (54321, 54399)))
         self.assertRaises(ProgramMissing, check, path, STRANGER)
 
     def test_denied(self) -> None:
@@ -242,7 +247,7 @@ class ListTests(ProgramCase):
         path = self.write("a")
         self.list("u:54321:r", path)
         self.assertRaises(ProgramMissing, check, path, STRANGER)
-        check(path, Identity(54322, 54321, (5,)))
+        check(path, Credentials(54322, 54321, (5,)))
 
     def test_nothingLeft(self) -> None:
         """Nothing is left of the child that asks."""
@@ -262,10 +267,10 @@ class TrustedCheckTests(CheckTests):
         super().setUp()
         self.patch(executable, "isTrusted", lambda path: True)
 
-    def assertAllowed(self, path: str, identity: Identity | None) -> None:
+    def assertAllowed(self, path: str, credentials: Credentials | None) -> None:
         """A program can be executed, and nobody has to be asked."""
         asking = self.patch(executable, "mayExecute", lambda *given: self.fail("asked"))
-        super().assertAllowed(path, identity)
+        super().assertAllowed(path, credentials)
         asking.restore()
 
 
@@ -293,7 +298,7 @@ class ForeignTests(ProgramCase):
         why = self.assertRaises(ProgramMissing, check, self.path("hers/fifo"), STRANGER)
         self.assertIn("not a regular file", str(why))
 
-        def mayExecute(path: str, identity: Identity) -> bool:
+        def mayExecute(path: str, credentials: Credentials) -> bool:
             raise TimeoutError(110, "cannot be read in time")
 
         self.patch(executable, "mayExecute", mayExecute)
@@ -382,8 +387,8 @@ class GuessTests(ProgramCase):
         self.assertEqual(guess(self.named("hers", "a"), STRANGER), path)
         self.assertEqual(guess(self.named("hers", "b"), STRANGER), hers)
         self.assertEqual(guess(Program(hers, (), ("x",)), STRANGER), hers)
-        for identity in (None, ROOT):
-            self.assertRaises(ProgramMissing, guess, self.named("hers"), identity)
+        for credentials in (None, ROOT):
+            self.assertRaises(ProgramMissing, guess, self.named("hers"), credentials)
 
 
 class LocateTests(ProgramCase):
@@ -441,8 +446,8 @@ class LocateTests(ProgramCase):
         self.addCleanup(os.chdir, before)
         os.chdir(self.path("bin"))
         program = Program("x", ("", ".", "../bin"), ("x",))
-        for identity in (None, STRANGER):
-            self.assertRaises(ProgramMissing, locate, program, identity)
+        for credentials in (None, STRANGER):
+            self.assertRaises(ProgramMissing, locate, program, credentials)
 
     def test_chroot(self) -> None:
         """In another root the folders are those there, and the path begins there."""

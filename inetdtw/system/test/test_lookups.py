@@ -12,7 +12,7 @@ from typing import Any, Callable
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw.model.process import Identity, Login
+from inetdtw.model.process import Credentials, Login
 from inetdtw.system.lookups import (
     Account,
     Lookups,
@@ -51,7 +51,7 @@ class RootAccountTests(LookupsCase):
         says of her (item 41).
         """
         wanted = Account(
-            Identity(1000, 1000, (8, 100, 1000)),
+            Credentials(1000, 1000, (8, 100, 1000)),
             Login("alpine", "/home/alpine", "/bin/ash"),
         )
         self.assertEqual(account("alpine", None, ROOT), wanted)
@@ -64,7 +64,7 @@ class RootAccountTests(LookupsCase):
     def test_group(self) -> None:
         """A group replaces the user's own, with her supplementary groups (item 41)."""
         found = account("alpine", "daemon", ROOT)
-        self.assertEqual(found.identity, Identity(1000, 1, (1, 8, 100)))
+        self.assertEqual(found.credentials, Credentials(1000, 1, (1, 8, 100)))
 
     def test_dot(self) -> None:
         """A dot divides a user and a group like a colon (item 17)."""
@@ -74,14 +74,14 @@ class RootAccountTests(LookupsCase):
     def test_userWithDot(self) -> None:
         """If there is a user with the dot in her name, she is meant (item 17)."""
         found = account("first.last", None, ROOT)
-        self.assertEqual(found.identity, Identity(1002, 100, (100,)))
+        self.assertEqual(found.credentials, Credentials(1002, 100, (100,)))
         found = account("first.last.mail", None, ROOT)
-        self.assertEqual(found.identity, Identity(1002, 8, (8,)))
+        self.assertEqual(found.credentials, Credentials(1002, 8, (8,)))
 
     def test_dotWithGroup(self) -> None:
         """With a group behind a colon, a dot is part of the user's name (item 17)."""
         found = account("first.last", "mail", ROOT)
-        self.assertEqual(found.identity, Identity(1002, 8, (8,)))
+        self.assertEqual(found.credentials, Credentials(1002, 8, (8,)))
         reason = "there is no user 'alpine.daemon'"
         self.assertFails("user", reason, account, "alpine.daemon", "mail", ROOT)
 
@@ -111,21 +111,21 @@ class RootAccountTests(LookupsCase):
         for name in ("root:daemon", "root.daemon"):
             user, _, group = name.partition(":")
             found = account(user, group or None, ROOT)
-            self.assertEqual(found, Account(Identity(0, 1, (1,))))
+            self.assertEqual(found, Account(Credentials(0, 1, (1,))))
 
     def test_daemonWithGroup(self) -> None:
         """The daemon's own user can have another group."""
         found = account("-", "mail", ROOT)
-        self.assertEqual(found, Account(Identity(0, 8, (8,))))
+        self.assertEqual(found, Account(Credentials(0, 8, (8,))))
 
     def test_groups(self) -> None:
         """The supplementary groups can be none but the first one, or named."""
         found = account("alpine", None, ROOT, ("no",))
-        self.assertEqual(found.identity, Identity(1000, 1000, (1000,)))
+        self.assertEqual(found.credentials, Credentials(1000, 1000, (1000,)))
         found = account("alpine", "mail", ROOT, ("daemon", "users"))
-        self.assertEqual(found.identity, Identity(1000, 8, (1, 8, 100)))
+        self.assertEqual(found.credentials, Credentials(1000, 8, (1, 8, 100)))
         found = account("root", None, ROOT, ("mail",))
-        self.assertEqual(found, Account(Identity(0, 0, (0, 8))))
+        self.assertEqual(found, Account(Credentials(0, 0, (0, 8))))
 
     def test_unknownGroups(self) -> None:
         """A supplementary group that does not exist is told by its name."""

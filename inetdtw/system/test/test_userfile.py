@@ -12,14 +12,14 @@ import tempfile
 import time
 from typing import Any
 
-from inetdtw.model.process import Identity
+from inetdtw.model.process import Credentials
 from inetdtw.system import regularfile, userfile
 from inetdtw.system.directory import isTrusted
 from inetdtw.system.userfile import beginning
 from inetdtw.test.fakes import ServingTestCase
 
 #: A user who is not trusted.
-OTHER = Identity(65533, 65533, ())
+OTHER = Credentials(65533, 65533, ())
 
 
 class UserFileTestCase(ServingTestCase):

@@ -15,7 +15,7 @@ from zope.interface.verify import verifyObject
 from inetdtw.interfaces import IAcceptingLauncher, ILauncher, Order
 from inetdtw.launch.forkserver.chroot import Rooted
 from inetdtw.launch.forkserver.launcher import usualCount
-from inetdtw.model.process import Context
+from inetdtw.model.process import ProcessContext
 from inetdtw.test.fakes import (
     FakeChild,
     FakeLauncher,
@@ -42,7 +42,7 @@ class RootedTests(ServingTestCase):
         self.failure: OSError | None = None
         self.made: list[Any] = []
         self.given: list[Any] = []
-        context = Context(chroot=self.path)
+        context = ProcessContext(chroot=self.path)
         self.rooted = Rooted(context, self.reactor, self.host.report, None, self.make)
         self.addCleanup(self.rooted.stop)
         self.rooted.start()
@@ -165,7 +165,7 @@ class RootedTests(ServingTestCase):
         """Where there are none at the beginning, nothing is left open."""
         self.failure = OSError(errno.EMFILE, os.strerror(errno.EMFILE))
         before = openDescriptors()
-        given = (Context(chroot=self.path), self.reactor, self.host.report, None)
+        given = (ProcessContext(chroot=self.path), self.reactor, self.host.report, None)
         self.assertRaises(OSError, Rooted, *given, self.make)
         self.assertEqual(openedSince(before), {})
 

@@ -23,7 +23,7 @@ from inetdtw.launch.forkserver.code import BOOT
 from inetdtw.launch.forkserver.launcher import IN_FLIGHT, ForkServers
 from inetdtw.launch.forkserver.test.test_process import PID, PlayedHelper
 from inetdtw.launch.sendqueue import PAUSE
-from inetdtw.model.process import Context, Identity
+from inetdtw.model.process import Credentials, ProcessContext
 from inetdtw.test.fakes import FakeChild, ServingTestCase, openDescriptors, openedSince
 
 #: What all programs of a service get: the very object is the service's own.
@@ -46,7 +46,9 @@ class ForkServersTestCase(ServingTestCase):
 
     def make(self, count: int | None = None, **given: Any) -> ForkServers:
         """Make fork servers of a context."""
-        servers = ForkServers(Context(**given), self.reactor, self.host.report, count)
+        servers = ForkServers(
+            ProcessContext(**given), self.reactor, self.host.report, count
+        )
         self.addCleanup(self.end, servers)
         return servers
 
@@ -120,7 +122,7 @@ class ForkServersTests(ForkServersTestCase):
         # Made again, the same code may be written in another way.
         code = launcher._CODE
         self.assertEqual(process.args[5:7], [*code.arguments()])
-        words = Context(umask=0o077, directory="/srv").words()
+        words = ProcessContext(umask=0o077, directory="/srv").toArguments()
         self.assertEqual(process.args[7:], [*words])
         self.assertEqual(process.written, {BEGIN: [code.data]})
 
@@ -317,7 +319,7 @@ class ForkServersTests(ForkServersTestCase):
 
     def test_logUser(self) -> None:
         """With the user that the fork server runs as."""
-        servers = self.make(1, identity=Identity(1000, 100, ()))
+        servers = self.make(1, credentials=Credentials(1000, 100, ()))
         servers.died(4, "so", 1)
         self.assertEqual(self.said("forkserver")[0]["uid"], 1000)
 

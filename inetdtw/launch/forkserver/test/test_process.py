@@ -44,7 +44,7 @@ from inetdtw.launch.forkserver import process
 from inetdtw.launch.forkserver.code import Code
 from inetdtw.launch.forkserver.process import OVERDUE, Helper
 from inetdtw.limits.backoff import FIRST_PAUSE, GOOD_LIFE, GROWTH, LONGEST_PAUSE
-from inetdtw.model.process import Identity
+from inetdtw.model.process import Credentials
 from inetdtw.serve.port import BROKEN_PAUSE
 from inetdtw.test.fakes import (
     PATIENCE,
@@ -282,11 +282,11 @@ class HelperTests(HelperTestCase):
             return "its Uid is '0 0 0 0'" if len(asked) == 1 else None
 
         self.patch(process, "mismatch", mismatch)
-        self.helper._identity = Identity(3, 4, ())
+        self.helper._credentials = Credentials(3, 4, ())
         self.refused("its Uid is '0 0 0 0'")
         (_, first, last) = self.reactor.processes
         pids = [first.pid, last.pid]
-        self.assertEqual(asked, [(pid, Identity(3, 4, ())) for pid in pids])
+        self.assertEqual(asked, [(pid, Credentials(3, 4, ())) for pid in pids])
 
     def test_helloOfTheDead(self) -> None:
         """What a helper says that has ended since is no mistake."""

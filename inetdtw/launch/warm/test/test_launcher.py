@@ -18,7 +18,7 @@ from inetdtw.launch.warm.launcher import Warm, isReady
 from inetdtw.launch.warm.process import IN_FLIGHT
 from inetdtw.launch.warm.supervisor import CALM
 from inetdtw.limits.backoff import FIRST_PAUSE
-from inetdtw.model.process import Context
+from inetdtw.model.process import ProcessContext
 from inetdtw.test.fakes import FakeChild, ServingTestCase
 from inetdtw.test.warming import ENVIRONMENT, KEPT, PID, START, PlayedWarm
 
@@ -236,7 +236,7 @@ class RootedTests(WarmTestCase):
         """The launcher."""
         self.root = self.mktemp()
         os.mkdir(self.root)
-        context = Context(chroot=self.root)
+        context = ProcessContext(chroot=self.root)
         made = (context, self.reactor, self.host.report)
         self.patch(self.launcher, "retire", lambda: None)
         cold = Rooted(*made, make=lambda *given, **more: self.launcher)

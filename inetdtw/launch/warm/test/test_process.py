@@ -16,7 +16,7 @@ from inetdtw import warmtext
 from inetdtw._warmhelper import ACCEPTED, ENDED, FAILED, HELLO, STALE, STARTED
 from inetdtw.interfaces import Exit, IChild, Order
 from inetdtw.launch.warm.process import LINGER, OF_WARM, WarmProcess
-from inetdtw.model.process import Context, Identity
+from inetdtw.model.process import Credentials, ProcessContext
 from inetdtw.system.descriptors import Purpose
 from inetdtw.system.exitwatch import Exits
 from inetdtw.test import warming
@@ -98,9 +98,9 @@ class StartTests(WarmProcessTestCase):
     def test_otherUser(self) -> None:
         """Nor if it is not its service's user's."""
         owner = Owner()
-        identity = Identity(os.geteuid() + 1, os.getegid(), ())
+        credentials = Credentials(os.geteuid() + 1, os.getegid(), ())
         process = WarmProcess(
-            owner, self.reactor, set(), START, context=Context(identity)
+            owner, self.reactor, set(), START, context=ProcessContext(credentials)
         )
         self.addCleanup(process.close)
         process.start(self.launcher, "/bin/py", ["py"], {})
@@ -113,7 +113,9 @@ class StartTests(WarmProcessTestCase):
 
     def test_sameUser(self) -> None:
         """It is ready if it is."""
-        process = WarmProcess(self.owner, self.reactor, set(), START, context=Context())
+        process = WarmProcess(
+            self.owner, self.reactor, set(), START, context=ProcessContext()
+        )
         self.addCleanup(process.close)
         process.start(self.launcher, "/bin/py", ["py"], {})
         self.played = self.play()
