@@ -36,7 +36,7 @@ from inetdtw.system.activation import Inherited
 from inetdtw.system.descriptors import Descriptors
 from inetdtw.system.hostnames import START_WAIT, HostNames
 from inetdtw.system.lookups import Lookups
-from inetdtw.system.stdio import occupyDescriptors
+from inetdtw.system.stdio import reserveStdio
 from inetdtw.text import environment
 
 
@@ -176,7 +176,7 @@ class InetdService(ApplicationService):
             self._report.nothing(where)
             raise NothingToServe(f"nothing to serve in {where}")
         self._bound = True
-        occupyDescriptors()
+        reserveStdio()
         names = self._host.hostNames
         self.configuration = self.configuration.placed(names.at)
         self._assign(self.configuration.services)

@@ -24,7 +24,7 @@ from twisted.scripts._twistd_unix import UnixApplicationRunner
 from inetdtw.cli.output import complain
 from inetdtw.model.state import BIND_FAILED
 from inetdtw.superserver import InetdService, NothingToServe
-from inetdtw.system.pidfile import PidFile, Unusable
+from inetdtw.system.pidfile import PidFile, PidFileError
 
 #: Where the reasons are that nobody sees.
 ELSEWHERE = "in the system log; -f -e shows it here"
@@ -55,7 +55,7 @@ class Runner(UnixApplicationRunner):
 
         @param given: what twistd(1) needs to know.
 
-        @raise Unusable: if it cannot be written.
+        @raise PidFileError: if it cannot be written.
         """
         super().setupEnvironment(*given)
         self._pidFile.write(os.getpid())
@@ -71,7 +71,7 @@ class Runner(UnixApplicationRunner):
     def _formatChildException(self, exception: Exception) -> bytes:
         """What the daemon says when it cannot serve, which has to be one write."""
         why = str(exception)
-        if not isinstance(exception, (NothingToServe, Unusable)):
+        if not isinstance(exception, (NothingToServe, PidFileError)):
             why = format_exception_only(type(exception), exception)[-1].strip()
         text = why.encode("utf-8", "surrogateescape")
         return (_FAILED + text)[: select.PIPE_BUF]

@@ -17,7 +17,7 @@ import signal
 import sys
 from typing import Any
 
-from inetdtw.system.stdio import occupyDescriptors, openStreams
+from inetdtw.system.stdio import openStreams, reserveStdio
 
 #: The signals that ask a process to end.
 ENDING = (signal.SIGTERM, signal.SIGINT)
@@ -42,7 +42,7 @@ def main() -> None:
         # Whoever has started this process may have blocked them.
         signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDING)
     # The reactor opens descriptors as soon as it is imported.
-    occupyDescriptors()
+    reserveStdio()
     openStreams()
     if sys.argv[1:2] and sys.argv[1] in COMMANDS:
         # A probe runs often, and needs none of the daemon.

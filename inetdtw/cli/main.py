@@ -140,7 +140,7 @@ def twistdConfig(options: Options) -> ServerOptions:
     return config
 
 
-def _clearedPidFile(path: str) -> pidfile.PidFile:
+def _claimPidFile(path: str) -> pidfile.PidFile:
     """
     See that the pid file can be written, before anybody relies on it.
 
@@ -148,8 +148,8 @@ def _clearedPidFile(path: str) -> pidfile.PidFile:
     """
     try:
         file = pidfile.PidFile(path)
-        file.clear(os.getpid())
-    except pidfile.Unusable as why:
+        file.claim(os.getpid())
+    except pidfile.PidFileError as why:
         complain(f"inetd: {printable(str(why))}; -p takes another one")
         raise SystemExit(1) from None
     return file
@@ -173,13 +173,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except usage.UsageError as why:
         complain(f"inetd: {printable(str(why))}\nTry 'inetd --help'.")
         raise SystemExit(2) from None
-    pidFile = _clearedPidFile(options["pidfile"])
+    pidFile = _claimPidFile(options["pidfile"])
     try:
         Runner(twistdConfig(options), pidFile).run()
     except plugin.WrongOption as why:
         complain(f"{printable(str(why))}\nTry 'inetd --help'.", sys.__stderr__)
         raise SystemExit(2) from None
-    except pidfile.Unusable as why:
+    except pidfile.PidFileError as why:
         complain(f"inetd: {printable(str(why))}; -p takes another one", sys.__stderr__)
         raise SystemExit(1) from None
     except NothingToServe as why:

@@ -32,7 +32,7 @@ from inetdtw.model.errors import printable
 from inetdtw.model.service import Bounds, Settings
 from inetdtw.superserver import InetdService, NothingToServe
 from inetdtw.system.activation import Inherited
-from inetdtw.system.clock import SteadyTime
+from inetdtw.system.clock import MonotonicClock
 from inetdtw.text import absolute, environment
 
 DEFAULT_FILE = "/etc/inetd.conf"
@@ -401,7 +401,7 @@ def makeService(options: Options) -> IService:
         raise SystemExit(f"inetd: nothing to serve in {files}{problems}")
     _sayOnly(NothingToServe)
     whole = MultiService()
-    SteadyTime().setServiceParent(whole)
+    MonotonicClock().setServiceParent(whole)
     for each in _operated(options, inetd, report):
         each.setServiceParent(whole)
     ReloadOnHangup(inetd).setServiceParent(whole)

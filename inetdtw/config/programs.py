@@ -156,8 +156,10 @@ class Execution:
             return
         try:
             context = service.context
-            executable.locate(service.program, context.credentials, context.chroot)
-        except executable.ProgramMissing as why:
+            executable.findExecutable(
+                service.program, context.credentials, context.chroot
+            )
+        except executable.ExecutableNotFound as why:
             yield Warned(self._entry.where("exec"), "exec", f"{why} (yet)")
 
     def variables(self) -> EnvironmentSpec:

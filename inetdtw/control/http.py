@@ -22,7 +22,7 @@ from twisted.web import http
 from inetdtw.control.api import Answer, wrong
 from inetdtw.model.source import sourceOf
 from inetdtw.system.crowd import Crowd
-from inetdtw.system.descriptors import Account, Descriptors, Purpose
+from inetdtw.system.descriptors import DescriptorAccount, Descriptors, Purpose
 from inetdtw.text import fromBytes
 
 #: The seconds that a client may take for its question.
@@ -141,12 +141,12 @@ class Site(ServerFactory):
     def __init__(
         self,
         answers: Answers,
-        account: Account | None = None,
+        account: DescriptorAccount | None = None,
     ) -> None:
         """@param account: what the connections may have of the file descriptors."""
         self.answers = answers
         if account is None:
-            account = Account(Descriptors(), Purpose.CONTROL, "", each=1)
+            account = DescriptorAccount(Descriptors(), Purpose.CONTROL, "", each=1)
         self._account = account
         self._silent: Crowd[_Channel] = Crowd()
         self._answered: Crowd[_Channel] = Crowd()

@@ -18,7 +18,7 @@ from twisted.python.failure import Failure
 from inetdtw.control.http import Answers, Site
 from inetdtw.log.report import Report
 from inetdtw.model.service import Address
-from inetdtw.system.descriptors import Account, Descriptors, Purpose
+from inetdtw.system.descriptors import DescriptorAccount, Descriptors, Purpose
 from inetdtw.system.hostnames import HostNames, NameWanted, numeric
 
 #: Where an endpoint listens, unless it is an address of IPv6.
@@ -59,7 +59,7 @@ class MetricsEndpoint(Service):
         self._reactor = reactor
         account = Descriptors() if descriptors is None else descriptors
         self._site = Site(
-            answers, account=Account(account, Purpose.METRICS, "", each=1)
+            answers, account=DescriptorAccount(account, Purpose.METRICS, "", each=1)
         )
         try:
             self._endpoint = serverFromString(reactor, description)

@@ -22,7 +22,7 @@ from inetdtw.log.report import Report
 from inetdtw.model.service import Ownership
 from inetdtw.serve.port import StreamPort
 from inetdtw.system import sockets
-from inetdtw.system.descriptors import Account, Descriptors, Purpose
+from inetdtw.system.descriptors import DescriptorAccount, Descriptors, Purpose
 
 #: The connections that may wait.
 BACKLOG = 16
@@ -61,11 +61,11 @@ class ControlSocket(Service):
         self._report = report
         self._reactor = reactor
         self._descriptors = Descriptors() if descriptors is None else descriptors
-        account = Account(self._descriptors, Purpose.CONTROL, "", each=1)
+        account = DescriptorAccount(self._descriptors, Purpose.CONTROL, "", each=1)
         self._site = Site(answers, account)
         self._folder = Folder(os.path.dirname(path), os.geteuid()) if usual else None
         self._socket: socket.socket | None = None
-        self._mark: sockets.PathMark | None = None
+        self._mark: sockets.BoundPath | None = None
         self._port: StreamPort | None = None
         self._lost = False
 

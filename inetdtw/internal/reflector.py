@@ -19,7 +19,7 @@ from collections.abc import Hashable
 from typing import Any, Callable
 
 from inetdtw.helpers.connection import plain
-from inetdtw.limits.throttle import Seldom
+from inetdtw.limits.throttle import LogThrottle
 from inetdtw.log.report import Report
 
 #: The ports whose services answer any datagram (RFC 862-868), and those that nobody
@@ -76,7 +76,7 @@ class ReflectorGuard:
         self._served: Counter[int] = Counter()
         self._own: Counter[Hashable] = Counter()
         # Bounded: only a port that is refused becomes a key.
-        self._mayLog = Seldom(clock)
+        self._mayLog = LogThrottle(clock)
 
     def add(self, port: int) -> None:
         """Refuse a port on which one more internal datagram service is served."""

@@ -42,7 +42,7 @@ from inetdtw.internal.streams import (
     OneAnswer,
     StreamFactory,
 )
-from inetdtw.limits.throttle import Seldom
+from inetdtw.limits.throttle import LogThrottle
 
 __all__ = [
     "NAMES",
@@ -83,7 +83,7 @@ class _Answers(DatagramProtocol):
         name: str,
         answer: Callable[[bytes], bytes | None],
         guard: ReflectorGuard,
-        mayLog: Seldom,
+        mayLog: LogThrottle,
     ) -> None:
         self._name = name
         self._answer = answer
@@ -173,4 +173,4 @@ def datagramProtocol(
     @raise UnknownService: If there is no such service (a C{KeyError}).
     """
     answer = _lookUp(_DATAGRAMS, name)(clock)
-    return _Answers(called or name, answer, guard, Seldom(clock))
+    return _Answers(called or name, answer, guard, LogThrottle(clock))

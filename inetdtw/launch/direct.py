@@ -29,8 +29,8 @@ from inetdtw.interfaces import Exit, ILauncher, Order
 from inetdtw.launch.retryqueue import Held
 from inetdtw.log.report import Report
 from inetdtw.model.process import ProcessContext
-from inetdtw.system.executable import ProgramMissing, check
-from inetdtw.system.exitwatch import Exits, Reaper, Watch, hasPidfds
+from inetdtw.system.executable import ExecutableNotFound, checkExecutable
+from inetdtw.system.exitwatch import ExitWatcher, Reaper, Watch, hasPidfds
 from inetdtw.text import native, toBytes
 
 
@@ -66,7 +66,7 @@ class Direct:
         reactor: Any,
         report: Report,
         pidfds: bool | None = None,
-        exits: Exits | None = None,
+        exits: ExitWatcher | None = None,
     ) -> None:
         """
         @param pidfds: whether to use pidfds; by default if the system has them.
@@ -75,7 +75,7 @@ class Direct:
         self._context = context
         self._reactor = reactor
         self._pidfds = hasPidfds() if pidfds is None else pidfds
-        self._exits = Exits(reactor) if exits is None else exits
+        self._exits = ExitWatcher(reactor) if exits is None else exits
         self._held = Held(reactor, report, self._start)
         self._watches: dict[int, Watch] = {}
         self._assumed = contextOf(map(native, context.toArguments()))
@@ -120,7 +120,7 @@ class Direct:
         """Start a program, at once if the machine has room for it."""
         try:
             self._start(child, order)
-        except ProgramMissing as missing:
+        except ExecutableNotFound as missing:
             child.failed(str(missing))
         except OSError as why:
             if why.errno not in STALLS or not self._held.hold(child, order, why):
@@ -182,7 +182,7 @@ class Direct:
         """Start a program by the reactor."""
         credentials = self._context.credentials
         # Twisted's child would say what it misses, to the client.
-        check(order.executable, credentials)
+        checkExecutable(order.executable, credentials)
         process = self._reactor.spawnProcess(
             _Told(child),
             toBytes(order.executable),

@@ -28,7 +28,7 @@ from inetdtw.model.process import ProcessContext
 from inetdtw.model.service import Service
 from inetdtw.serve.port import survived
 from inetdtw.system.descriptors import Descriptors, Purpose
-from inetdtw.system.exitwatch import Exits
+from inetdtw.system.exitwatch import ExitWatcher
 
 #: The descriptors of one fork server: both ends of its socket, and its standard error.
 OF_HELPER = 3
@@ -89,7 +89,7 @@ class Launchers:
         """
         self._total = Total() if total is None else total
         self._descriptors = Descriptors() if descriptors is None else descriptors
-        self._exits = Exits(reactor, self._descriptors)
+        self._exits = ExitWatcher(reactor, self._descriptors)
         self._few = False
         self._used = self._kept = 0
         self._reactor = reactor

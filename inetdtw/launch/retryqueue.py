@@ -16,7 +16,7 @@ from inetdtw.helpers.spawn import reasonOf
 from inetdtw.interfaces import Order
 from inetdtw.limits.backoff import Backoff
 from inetdtw.log.report import Report
-from inetdtw.system.executable import ProgramMissing
+from inetdtw.system.executable import ExecutableNotFound
 from inetdtw.system.timer import Timer
 
 #: The seconds between two tries then: the first pause, and the longest.
@@ -61,7 +61,7 @@ class Held:
     ) -> None:
         """
         @param start: starts a program for a child; raises C{OSError} or
-            L{ProgramMissing}.
+            L{ExecutableNotFound}.
         """
         self._reactor = reactor
         self._report = report
@@ -101,7 +101,7 @@ class Held:
             kept, limit = self._held[0]
             try:
                 self._start(kept.child, kept.order)
-            except ProgramMissing as missing:
+            except ExecutableNotFound as missing:
                 kept.child.failed(str(missing))
             except OSError as why:
                 if why.errno in STALLS and self._reactor.seconds() < limit:

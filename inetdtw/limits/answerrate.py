@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import Any, Callable
 
-from inetdtw.limits.throttle import Seldom
+from inetdtw.limits.throttle import LogThrottle
 from inetdtw.model.source import Prefix, hostOf, sourceOf
 
 #: The seconds after which an empty bucket is full again.
@@ -50,7 +50,7 @@ class AnswerRate:
         """@param clock: the time in seconds, from any start."""
         self._clock = clock
         self._fullAt: OrderedDict[str, float] = OrderedDict()
-        self._mayLog = Seldom(clock)
+        self._mayLog = LogThrottle(clock)
 
     def allows(self, source: str, most: int, cost: int = 1, take: bool = True) -> bool:
         """

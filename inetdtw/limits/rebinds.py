@@ -17,7 +17,7 @@ from typing import Callable
 WINDOW, HARMLESS = 60.0, 1
 
 
-class Renewals:
+class Rebinds:
     """The replacements of one service's socket."""
 
     def __init__(self, clock: Callable[[], float]) -> None:

@@ -18,7 +18,7 @@ from inetdtw.model.source import sourceOf
 WINDOW = 60.0
 
 
-class Verdict(Enum):
+class Admission(Enum):
     """
     Whether one more program may start.
 
@@ -26,7 +26,7 @@ class Verdict(Enum):
     @cvar TRIPPED: the service started too many in the last minute.
     @cvar PEER_RATE: this client did.
     @cvar PEER_BUSY: this client has as many running as it may.
-    @cvar PEER_ANSWERED: this client has had as many answers as it may; L{Limits.admit}
+    @cvar PEER_ANSWERED: this client has had as many answers as it may; L{ServiceLimits.admit}
         does not return this.
     """
 
@@ -58,7 +58,7 @@ class _Starts:
         self._times.append(now)
 
 
-class Limits:
+class ServiceLimits:
     """
     The counts of one service.
 
@@ -112,7 +112,7 @@ class Limits:
         """
         return bool(source) and 0 < self._bounds.perSource <= self._sources[source]
 
-    def admit(self, peer: str = "") -> Verdict:
+    def admit(self, peer: str = "") -> Admission:
         """
         Ask to start one more, and count it if it may start.
 
@@ -122,7 +122,7 @@ class Limits:
         known = self._bounds.perSource or self._bounds.ipMax
         source = self.sourceOf(peer) if known else peer
         verdict = self._judge(source, now)
-        if verdict is Verdict.ADMIT:
+        if verdict is Admission.ADMIT:
             self._count(peer, source, now)
         else:
             self.refused += 1
@@ -146,7 +146,7 @@ class Limits:
         """True once in a minute, to log that clients are not answered."""
         return self._answers.mayLog()
 
-    def about(self, verdict: Verdict, peer: str) -> str:
+    def about(self, verdict: Admission, peer: str) -> str:
         """
         Return a verdict in words.
 
@@ -157,19 +157,19 @@ class Limits:
         _, slash, length = self.sourceOf(peer).rpartition("/")
         return reason.replace("one address", f"one /{length}") if slash else reason
 
-    def spare(self, most: int) -> int:
+    def remaining(self, most: int) -> int:
         """How many more may start now, up to C{most}."""
         if not self.bounds.serviceMax:
             return most
         return min(most, self._starts.left(self.bounds.serviceMax, self._clock()))
 
-    def again(self) -> None:
+    def countRestart(self) -> None:
         """One that was admitted has ended, and was started again."""
         self.admitted += 1
         if self.bounds.serviceMax:
             self._starts.add(self._clock())
 
-    def forgive(self) -> None:
+    def resetRate(self) -> None:
         """Count the starts of the service anew."""
         self._starts = _Starts()
 
@@ -180,27 +180,27 @@ class Limits:
         if self._bounds.perSource:
             _countDown(self._sources, self.sourceOf(peer))
 
-    def bound(self, verdict: Verdict) -> int:
+    def bound(self, verdict: Admission) -> int:
         """The bound that led to a verdict."""
         return {
-            Verdict.TRIPPED: self.bounds.serviceMax,
-            Verdict.PEER_RATE: self.bounds.ipMax,
-            Verdict.PEER_BUSY: self.bounds.perSource,
-            Verdict.PEER_ANSWERED: self.bounds.answerMax,
+            Admission.TRIPPED: self.bounds.serviceMax,
+            Admission.PEER_RATE: self.bounds.ipMax,
+            Admission.PEER_BUSY: self.bounds.perSource,
+            Admission.PEER_ANSWERED: self.bounds.answerMax,
         }.get(verdict, 0)
 
-    def _judge(self, source: str, now: float) -> Verdict:
+    def _judge(self, source: str, now: float) -> Admission:
         """Whether one more may start."""
         bounds = self.bounds
         if self.busy(source):
-            return Verdict.PEER_BUSY
+            return Admission.PEER_BUSY
         if source and bounds.ipMax:
             starts = self._peerStarts.get(source)
             if starts is not None and starts.reached(bounds.ipMax, now):
-                return Verdict.PEER_RATE
+                return Admission.PEER_RATE
         if bounds.serviceMax and self._starts.reached(bounds.serviceMax, now):
-            return Verdict.TRIPPED
-        return Verdict.ADMIT
+            return Admission.TRIPPED
+        return Admission.ADMIT
 
     def _count(self, peer: str, source: str, now: float) -> None:
         """One more starts."""

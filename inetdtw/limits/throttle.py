@@ -12,7 +12,7 @@ from typing import Callable
 _SECONDS_BETWEEN_LINES = 60.0
 
 
-class Seldom:
+class LogThrottle:
     """Tell whether a minute has passed since the last time, for each key."""
 
     def __init__(self, clock: Callable[[], float]) -> None:

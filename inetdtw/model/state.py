@@ -15,7 +15,7 @@ from typing import Any
 
 from inetdtw.interfaces import Exit
 from inetdtw.limits.counters import Tally
-from inetdtw.limits.service import Limits
+from inetdtw.limits.service import ServiceLimits
 from inetdtw.model.service import SOCKTYPE_NAMES, Service
 from inetdtw.system.descriptors import Use
 
@@ -178,7 +178,7 @@ class ServiceState:
 def stateOf(
     service: Service,
     address: str,
-    limits: Limits,
+    limits: ServiceLimits,
     tally: Tally,
     held: Collection[str],
     reason: str | None = None,

@@ -15,18 +15,18 @@ from typing import Any, Callable
 
 from inetdtw.interfaces import ILauncher
 from inetdtw.limits.budget import Total
-from inetdtw.limits.service import Limits, Verdict
+from inetdtw.limits.service import Admission, ServiceLimits
 from inetdtw.log.report import Report
 from inetdtw.model.source import hostOf
 from inetdtw.serve.port import SHORTAGE_PAUSE, SocketPort, survived
 from inetdtw.serve.undecided import Undecided
-from inetdtw.system.descriptors import Account, Descriptors, Purpose
+from inetdtw.system.descriptors import DescriptorAccount, Descriptors, Purpose
 
 #: What a service, or an address, has too much of.
 SHARE = "share of the file descriptors"
 
 
-class Gate:
+class AdmissionControl:
     """
     Holds a port while its service may take no client.
 
@@ -38,11 +38,11 @@ class Gate:
     def __init__(
         self,
         name: str,
-        limits: Limits,
+        limits: ServiceLimits,
         report: Report,
         launcher: ILauncher | None,
         total: Total | None = None,
-        account: Account | None = None,
+        account: DescriptorAccount | None = None,
     ) -> None:
         """
         @param launcher: what starts the service's programs, if it has any.
@@ -58,7 +58,7 @@ class Gate:
             lambda *given: self.port.later(*given), limits.busy, self.free, self._decide
         )
         if account is None:
-            account = Account(Descriptors(), Purpose.CHILD, name)
+            account = DescriptorAccount(Descriptors(), Purpose.CHILD, name)
         self._account = account
 
     def open(self) -> bool:
@@ -172,7 +172,7 @@ class Gate:
         if self._limits.mayAnswer(peer, cost, take):
             return True
         if self._limits.mayLogAnswers():
-            self._refused(Verdict.PEER_ANSWERED, peer)
+            self._refused(Admission.PEER_ANSWERED, peer)
         return False
 
     def unanswered(self) -> None:
@@ -183,7 +183,7 @@ class Gate:
         """Refuse those that are not decided on, as nobody is served any more."""
         for peer, refuse in self._undecided.takeAll():
             self._limits.refused += 1
-            self._refused(Verdict.PEER_BUSY, peer)
+            self._refused(Admission.PEER_BUSY, peer)
             survived(self._name, refuse)
 
     def admit(self, peer: Any = None) -> bool:
@@ -197,19 +197,19 @@ class Gate:
             self._report.refuseMany(self._name, peer, f"its address has its {SHARE}")
             return False
         verdict = self._limits.admit(hostOf(peer))
-        if verdict is Verdict.ADMIT:
+        if verdict is Admission.ADMIT:
             self._account.take(peer)
             if self._total is not None:
                 self._total.take()
             return True
         reason = self._refused(verdict, peer)
-        if verdict is Verdict.TRIPPED:
+        if verdict is Admission.TRIPPED:
             seconds = self._limits.bounds.pause
             self._report.pause(self._name, seconds, reason, peer)
             self.port.pause("rate", seconds, self._resumed)
         return False
 
-    def _refused(self, verdict: Verdict, peer: Any) -> str:
+    def _refused(self, verdict: Admission, peer: Any) -> str:
         """
         Log that a client is refused.
 
@@ -221,16 +221,16 @@ class Gate:
 
     def _resumed(self) -> None:
         """A pause is over, which the rate was the reason of."""
-        self._limits.forgive()
+        self._limits.resetRate()
         self._report.resume(self._name)
 
-    def spare(self, most: int) -> int:
+    def remaining(self, most: int) -> int:
         """How many more programs may start now, one after the other, up to C{most}."""
-        return self._limits.spare(most)
+        return self._limits.remaining(most)
 
-    def again(self) -> None:
+    def countRestart(self) -> None:
         """A client's program was started once more."""
-        self._limits.again()
+        self._limits.countRestart()
 
     def release(self, peer: Any = None) -> None:
         """A client that was admitted is served."""

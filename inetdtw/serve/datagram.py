@@ -29,14 +29,14 @@ from typing import Any, Callable
 from twisted.internet.protocol import DatagramProtocol
 
 from inetdtw.interfaces import ILauncher
-from inetdtw.limits.service import Limits
+from inetdtw.limits.service import ServiceLimits
 from inetdtw.model.service import Service
-from inetdtw.serve.admission import Gate
+from inetdtw.serve.admission import AdmissionControl
 from inetdtw.serve.datagramport import DatagramPort, Sender
 from inetdtw.serve.listener import GatedListener
 from inetdtw.serve.replies import Answers, Exchange
 from inetdtw.serve.runtime import Host
-from inetdtw.serve.starter import Launches
+from inetdtw.serve.starter import ProgramStarter
 
 #: How many answers the first one of a program counts as: to start one costs more than
 #: to answer.
@@ -51,8 +51,8 @@ class DatagramPrograms(DatagramProtocol):
     def __init__(
         self,
         service: Service,
-        launches: Launches,
-        gate: Gate,
+        launches: ProgramStarter,
+        gate: AdmissionControl,
         host: Host,
         released: Callable[[], None],
     ) -> None:
@@ -177,13 +177,15 @@ class DatagramListener(GatedListener):
         service: Service,
         sock: socket.socket,
         host: Host,
-        limits: Limits,
+        limits: ServiceLimits,
         launcher: ILauncher,
         released: Callable[[], None],
     ) -> None:
         account = host.accountOf(service)
-        gate = Gate(service.name, limits, host.report, launcher, host.total, account)
-        launches = Launches(service, host, launcher)
+        gate = AdmissionControl(
+            service.name, limits, host.report, launcher, host.total, account
+        )
+        launches = ProgramStarter(service, host, launcher)
         # Each write would be a datagram: one print() is to make only one.
         launches.without("PYTHONUNBUFFERED")
         self._prepare = launches.prepare

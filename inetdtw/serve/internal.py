@@ -15,14 +15,14 @@ from twisted.internet.protocol import Protocol
 
 from inetdtw.interfaces import ILauncher
 from inetdtw.internal import services
-from inetdtw.limits.service import Limits
+from inetdtw.limits.service import ServiceLimits
 from inetdtw.model.service import Service
-from inetdtw.serve.admission import Gate
+from inetdtw.serve.admission import AdmissionControl
 from inetdtw.serve.datagramport import DatagramPort
 from inetdtw.serve.listener import GatedListener
 from inetdtw.serve.runtime import Host
 from inetdtw.serve.sharedport import streamPort
-from inetdtw.system.sockets import goodbye
+from inetdtw.system.sockets import closeWithMessage
 
 
 class InternalStream(GatedListener):
@@ -33,7 +33,7 @@ class InternalStream(GatedListener):
         service: Service,
         sock: socket.socket,
         host: Host,
-        limits: Limits,
+        limits: ServiceLimits,
         launcher: ILauncher | None,
         released: Callable[[], None],
     ) -> None:
@@ -42,7 +42,9 @@ class InternalStream(GatedListener):
         self._released = released
         self._refusal = service.refusal
         account = host.accountOf(service)
-        gate = Gate(service.name, limits, host.report, None, account=account)
+        gate = AdmissionControl(
+            service.name, limits, host.report, None, account=account
+        )
         self.mayAccept, self.short = gate.open, gate.short
         note = host.descriptors.note
         self._factory = services.streamFactory(
@@ -56,7 +58,7 @@ class InternalStream(GatedListener):
         self._gate.let(
             peer,
             partial(self._serve, connection, peer),
-            partial(goodbye, connection, self._refusal),
+            partial(closeWithMessage, connection, self._refusal),
         )
 
     def _serve(self, connection: socket.socket, peer: Any) -> None:
@@ -94,7 +96,7 @@ class InternalDatagrams(GatedListener):
         service: Service,
         sock: socket.socket,
         host: Host,
-        limits: Limits,
+        limits: ServiceLimits,
         launcher: ILauncher | None,
         released: Callable[[], None],
     ) -> None:
@@ -108,7 +110,7 @@ class InternalDatagrams(GatedListener):
             service.internal, host.wallclock, host.guard, service.name
         )
         self.makeConnection = self._protocol.makeConnection
-        gate = Gate(service.name, limits, host.report, None)
+        gate = AdmissionControl(service.name, limits, host.report, None)
         port = DatagramPort(sock, host.reactor, service.name, self, self._mayReceive)
         super().__init__(port, gate)
 

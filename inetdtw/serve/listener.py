@@ -11,7 +11,7 @@ from typing import Callable
 from zope.interface import implementer
 
 from inetdtw.interfaces import IListener
-from inetdtw.serve.admission import Gate
+from inetdtw.serve.admission import AdmissionControl
 from inetdtw.serve.port import SocketPort
 
 
@@ -29,7 +29,7 @@ class GatedListener:
     busy = False
     restored: Callable[[], bool] = staticmethod(lambda: True)
 
-    def __init__(self, port: SocketPort, gate: Gate) -> None:
+    def __init__(self, port: SocketPort, gate: AdmissionControl) -> None:
         self._port = port
         self._gate = gate
         gate.port = port

@@ -17,20 +17,20 @@ from typing import Any, Callable
 from inetdtw.helpers.connection import connectionEnvironment
 from inetdtw.interfaces import ILauncher
 from inetdtw.launch.warm.launcher import isReady
-from inetdtw.limits.service import Limits
+from inetdtw.limits.service import ServiceLimits
 from inetdtw.model.service import Service
 from inetdtw.model.state import ServiceState, stateOf
-from inetdtw.serve.admission import SHARE, Gate
+from inetdtw.serve.admission import SHARE, AdmissionControl
 from inetdtw.serve.child import Child
 from inetdtw.serve.port import SocketPort, broken, reasonOf
 from inetdtw.serve.runtime import Host
 from inetdtw.serve.slot import LONGEST_RETRY, failing
-from inetdtw.serve.starter import Launches
+from inetdtw.serve.starter import ProgramStarter
 from inetdtw.serve.tcpmux import GO, NOT_AVAILABLE
 from inetdtw.system import sockets
 from inetdtw.system.clock import clockOf
 from inetdtw.system.descriptors import Claim, Purpose
-from inetdtw.system.sockets import goodbye
+from inetdtw.system.sockets import closeWithMessage
 
 
 class Door(SocketPort):
@@ -86,7 +86,7 @@ class MuxedSlot:
         self.service = service
         self._host = host
         self._launcherOf = launcherOf
-        self._limits = Limits(service.bounds, clockOf(host.reactor))
+        self._limits = ServiceLimits(service.bounds, clockOf(host.reactor))
         self._door = Door(host.reactor, service.name, self._next)
         self._waiting: deque[tuple[socket.socket, Any, bool]] = deque()
         self._claims: deque[Claim] = deque()
@@ -116,12 +116,12 @@ class MuxedSlot:
         launcher = self._launcherOf(self.service)
         assert launcher is not None
         self._limits.bounds = self.service.bounds
-        self._launches = Launches(self.service, self._host, launcher)
+        self._launches = ProgramStarter(self.service, self._host, launcher)
         self._launches.prepare()
         host, name = self._host, self.service.name
         account = host.accountOf(self.service)
         given = (launcher, host.total, account)
-        self._gate = Gate(name, self._limits, host.report, *given)
+        self._gate = AdmissionControl(name, self._limits, host.report, *given)
         self._gate.port = self._door
 
     def fail(self, why: Exception) -> None:
@@ -207,7 +207,7 @@ class MuxedSlot:
     @failing
     def resume(self) -> None:
         """Serve again, whatever the reason is that nobody is served."""
-        self._limits.forgive()
+        self._limits.resetRate()
         self._door.relent()
         self._door.free("operator")
 
@@ -297,4 +297,4 @@ def _sendAway(connection: socket.socket, asked: bool) -> None:
 
     @param asked: whether it is to be told.
     """
-    goodbye(connection, NOT_AVAILABLE if asked else b"")
+    closeWithMessage(connection, NOT_AVAILABLE if asked else b"")

@@ -18,7 +18,7 @@ from inetdtw.log.report import Report
 from inetdtw.model.service import Service
 from inetdtw.serve.tcpmux import Names
 from inetdtw.system.activation import Inherited
-from inetdtw.system.descriptors import Account, Descriptors, Purpose
+from inetdtw.system.descriptors import DescriptorAccount, Descriptors, Purpose
 from inetdtw.system.hostnames import HostNames
 
 #: How many descriptors a program takes whose standard error is not the client's.
@@ -77,11 +77,11 @@ class Host:
         for answer in [each for each in self.answers if each.through is sock]:
             answer.close()
 
-    def accountOf(self, service: Service) -> Account:
+    def accountOf(self, service: Service) -> DescriptorAccount:
         """Return what the clients of a service may have of the descriptors."""
         given = (self.descriptors, _purposeOf(service), service.name)
         if service.internal is not None:
-            return Account(
+            return DescriptorAccount(
                 *given,
                 each=int(service.isStream),
                 bounded=True,
@@ -89,9 +89,9 @@ class Host:
             )
         error = _STANDARD_ERROR[service.stderr]
         if service.isStream or service.wait:
-            return Account(*given, more=error)
+            return DescriptorAccount(*given, more=error)
         # Our ends of two pairs of sockets, and for a moment those of the program.
-        return Account(*given, each=2, more=2 + error)
+        return DescriptorAccount(*given, each=2, more=2 + error)
 
     def timeOf(self, seconds: float) -> float:
         """A time of the reactor's clock, in seconds since the epoch."""

@@ -23,8 +23,8 @@ from inetdtw.helpers.socketstate import Original, Spoiled
 from inetdtw.interfaces import ILauncher, IListener
 from inetdtw.launch.warm.launcher import isReady
 from inetdtw.limits.backoff import Backoff
-from inetdtw.limits.rebinds import Renewals
-from inetdtw.limits.service import Limits
+from inetdtw.limits.rebinds import Rebinds
+from inetdtw.limits.service import ServiceLimits
 from inetdtw.model.address import peerText
 from inetdtw.model.service import Service, hostIn
 from inetdtw.model.state import ServiceState, stateOf
@@ -92,16 +92,16 @@ class Slot:
         self.service = service
         self._host = host
         self._launcherOf = launcherOf
-        self._limits = Limits(service.bounds, clockOf(host.reactor))
+        self._limits = ServiceLimits(service.bounds, clockOf(host.reactor))
         self._socket: socket.socket | None = None
         self._places: tuple[Any, ...] = ()
-        self._mark: sockets.PathMark | None = None
+        self._mark: sockets.BoundPath | None = None
         self._claim: Claim | None = None
         self._inherited = False
         self._original: Original | None = None
         self._wanted: Original | None = None
         self._before: list[socket.socket] = []
-        self._renewals = Renewals(clockOf(host.reactor))
+        self._renewals = Rebinds(clockOf(host.reactor))
         self._rebinds = Backoff()
         self._since = 0.0
         self._listener: IListener | None = None
@@ -200,7 +200,7 @@ class Slot:
         if not descriptors.spare():
             # Those that have theirs could serve nobody.
             raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
-        made, self._mark = sockets.listen(self.service, self._before)
+        made, self._mark = sockets.createListener(self.service, self._before)
         descriptors.note(made.fileno())
         self._claim = descriptors.take(1, Purpose.LISTENER, self.service.name)
         return made
@@ -457,7 +457,7 @@ class Slot:
         rate, or a socket that could not be had.
         """
         self._paused = False
-        self._limits.forgive()
+        self._limits.resetRate()
         self.check()
         self._renewals.clear()
         if self._socket is None and self._later is not None:

@@ -26,7 +26,7 @@ from inetdtw.system.descriptors import Purpose
 LOOK_AGAIN = 1.0
 
 
-class Launches:
+class ProgramStarter:
     """Starts the programs of one service."""
 
     def __init__(self, service: Service, host: Host, launcher: ILauncher) -> None:
@@ -79,7 +79,7 @@ class Launches:
                 self.launcher.launch(child, order)
             else:
                 self._launchApart(child, order)
-        except executable.ProgramMissing as why:
+        except executable.ExecutableNotFound as why:
             child.failed(str(why))
         except Exception as why:
             broken(self._service.name)
@@ -98,7 +98,7 @@ class Launches:
 
         @param fd: the socket.
 
-        @raise ProgramMissing: if there is no program now.
+        @raise ExecutableNotFound: if there is no program now.
         """
         return self._order(self._find(), (fd, fd, fd))
 
@@ -116,7 +116,7 @@ class Launches:
     def prepare(self) -> None:
         """Have the launcher get ready, if it can."""
         if IPreparing.providedBy(self.launcher):
-            with suppress(executable.ProgramMissing):
+            with suppress(executable.ExecutableNotFound):
                 self.launcher.prepare(self.order(-1))
 
     def _launchApart(self, child: Child, order: Order) -> None:
@@ -158,12 +158,12 @@ class Launches:
         whoever executes it finds out whether it is still there.  One that is looked for
         in PATH may be another one after a second.
 
-        @raise ProgramMissing: if there is none.
+        @raise ExecutableNotFound: if there is none.
         """
         now = self._host.reactor.seconds()
         if self._path is None or (self._search and now >= self._looked + LOOK_AGAIN):
             context = self._service.context
-            self._path = executable.guess(
+            self._path = executable.guessExecutable(
                 self._program, context.credentials, context.chroot
             )
             self._looked = now

@@ -19,16 +19,16 @@ from inetdtw.interfaces import (
     IAcceptingLauncher,
     ILauncher,
 )
-from inetdtw.limits.service import Limits
+from inetdtw.limits.service import ServiceLimits
 from inetdtw.model.service import Service
-from inetdtw.serve.admission import Gate
+from inetdtw.serve.admission import AdmissionControl
 from inetdtw.serve.child import Child
 from inetdtw.serve.listener import GatedListener
 from inetdtw.serve.runtime import Host
 from inetdtw.serve.sharedport import streamPort
-from inetdtw.serve.starter import Launches
-from inetdtw.system.executable import ProgramMissing
-from inetdtw.system.sockets import goodbye
+from inetdtw.serve.starter import ProgramStarter
+from inetdtw.system.executable import ExecutableNotFound
+from inetdtw.system.sockets import closeWithMessage
 
 #: How many sockets are left to launchers from the start.  A process that starts
 #: programs pays for every descriptor that it has with each of them, so further ones are
@@ -53,8 +53,8 @@ class Connections:
 
     def __init__(
         self,
-        launches: Launches,
-        gate: Gate,
+        launches: ProgramStarter,
+        gate: AdmissionControl,
         released: Callable[[], None],
         refusal: bytes = b"",
     ) -> None:
@@ -81,7 +81,7 @@ class Connections:
         self._gate.let(
             peer,
             partial(self._serve, connection, peer),
-            partial(goodbye, connection, self._refusal),
+            partial(closeWithMessage, connection, self._refusal),
         )
 
     def _serve(self, connection: socket.socket, peer: Any) -> None:
@@ -111,7 +111,7 @@ class StreamPrograms(GatedListener):
         service: Service,
         sock: socket.socket,
         host: Host,
-        limits: Limits,
+        limits: ServiceLimits,
         launcher: ILauncher,
         released: Callable[[], None],
     ) -> None:
@@ -119,8 +119,10 @@ class StreamPrograms(GatedListener):
         self._socket = sock
         self._host = host
         account = host.accountOf(service)
-        gate = Gate(service.name, limits, host.report, launcher, host.total, account)
-        self._launches = Launches(service, host, launcher)
+        gate = AdmissionControl(
+            service.name, limits, host.report, launcher, host.total, account
+        )
+        self._launches = ProgramStarter(service, host, launcher)
         self._connections = Connections(self._launches, gate, released, service.refusal)
         note = host.descriptors.note
         port = streamPort(sock, host, service.name, self._connections, note)
@@ -152,7 +154,7 @@ class StreamPrograms(GatedListener):
         accepts = self._simple() and IAcceptingLauncher.providedBy(launcher)
         if not (accepts and total.ample):
             return False
-        with contextlib.suppress(ProgramMissing):
+        with contextlib.suppress(ExecutableNotFound):
             order = self._launches.order(self._port.fileno())
             self._delegated = IAcceptingLauncher(launcher).delegate(self, order)
             total.lending(self.crowded)

@@ -12,15 +12,15 @@ from functools import partial
 from typing import Any, Callable
 
 from inetdtw.interfaces import ILauncher
-from inetdtw.limits.service import Limits
+from inetdtw.limits.service import ServiceLimits
 from inetdtw.model.errors import printable
 from inetdtw.model.service import Service
-from inetdtw.serve.admission import Gate
+from inetdtw.serve.admission import AdmissionControl
 from inetdtw.serve.listener import GatedListener
 from inetdtw.serve.runtime import Host
 from inetdtw.serve.sharedport import streamPort
 from inetdtw.serve.tcpmux import NOT_AVAILABLE, NOT_READ, Question
-from inetdtw.system.sockets import goodbye
+from inetdtw.system.sockets import closeWithMessage
 
 #: Why a client is closed that has waited for longer than others.
 CROWDED_OUT = "it named no service, and others wait"
@@ -37,7 +37,7 @@ class Tcpmux(GatedListener):
         service: Service,
         sock: socket.socket,
         host: Host,
-        limits: Limits,
+        limits: ServiceLimits,
         launcher: ILauncher | None,
         released: Callable[[], None],
     ) -> None:
@@ -48,7 +48,9 @@ class Tcpmux(GatedListener):
         self._limits = limits
         self._released = released
         account = replace(self._account, each=0)
-        gate = Gate(service.name, limits, host.report, None, account=account)
+        gate = AdmissionControl(
+            service.name, limits, host.report, None, account=account
+        )
         self.mayAccept, self.short = gate.open, gate.short
         note = host.descriptors.note
         port = streamPort(sock, host, service.name, self, note)
@@ -59,7 +61,7 @@ class Tcpmux(GatedListener):
         self._gate.let(
             peer,
             partial(self._serve, connection, peer),
-            partial(goodbye, connection, self._refusal),
+            partial(closeWithMessage, connection, self._refusal),
         )
 
     def _serve(self, connection: socket.socket, peer: Any) -> None:
@@ -102,9 +104,9 @@ class Tcpmux(GatedListener):
         if name is None:
             if question.fault is not None:
                 self._refused(question, question.fault)
-            goodbye(question.connection, NOT_READ)
+            closeWithMessage(question.connection, NOT_READ)
         elif name == "help":
-            goodbye(question.connection, self._host.names.text())
+            closeWithMessage(question.connection, self._host.names.text())
         else:
             self._lead(question, name)
 
@@ -115,7 +117,7 @@ class Tcpmux(GatedListener):
             service.take(question.connection, question.peer)
             return
         self._refused(question, f"there is no service tcpmux/{printable(name)}")
-        goodbye(question.connection, NOT_AVAILABLE)
+        closeWithMessage(question.connection, NOT_AVAILABLE)
 
     def _refused(self, question: Question, reason: str) -> None:
         """Say and count that a client is turned away."""

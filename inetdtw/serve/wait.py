@@ -20,16 +20,16 @@ from typing import Any, Callable
 
 from inetdtw.interfaces import ILauncher
 from inetdtw.limits.backoff import Backoff
-from inetdtw.limits.service import Limits
+from inetdtw.limits.service import ServiceLimits
 from inetdtw.model.service import Service
-from inetdtw.serve.admission import Gate
+from inetdtw.serve.admission import AdmissionControl
 from inetdtw.serve.child import Child
 from inetdtw.serve.listener import GatedListener
 from inetdtw.serve.port import BROKEN_PAUSE, WaitPort, broken, survived
 from inetdtw.serve.runtime import Host
 from inetdtw.serve.sharedport import SharedStreamPort
-from inetdtw.serve.starter import Launches
-from inetdtw.system.peek import PendingConnections, PendingDatagram
+from inetdtw.serve.starter import ProgramStarter
+from inetdtw.system.peek import BacklogPeek, DatagramPeek
 
 #: How many programs a launcher may start one after the other before it asks again.
 REPEATS = 16
@@ -52,7 +52,7 @@ class WaitProgram(GatedListener):
         service: Service,
         sock: socket.socket,
         host: Host,
-        limits: Limits,
+        limits: ServiceLimits,
         launcher: ILauncher,
         released: Callable[[], None],
     ) -> None:
@@ -60,13 +60,15 @@ class WaitProgram(GatedListener):
         self._socket = sock
         self._host = host
         self._released = released
-        self._launches = Launches(service, host, launcher)
+        self._launches = ProgramStarter(service, host, launcher)
         account = host.accountOf(service)
-        gate = Gate(service.name, limits, host.report, launcher, host.total, account)
+        gate = AdmissionControl(
+            service.name, limits, host.report, launcher, host.total, account
+        )
         port = WaitPort(sock, host.reactor, service.name, self._readable)
         super().__init__(port, gate)
-        self._datagram = PendingDatagram(sock)
-        self._connections = PendingConnections(sock)
+        self._datagram = DatagramPeek(sock)
+        self._connections = BacklogPeek(sock)
         self._late: Any = None
         self._refuser = SharedStreamPort(sock, host.reactor, service.name, self)
         self._refuser.dropped = self._endRefusal
@@ -110,13 +112,17 @@ class WaitProgram(GatedListener):
                 self._datagram.note()
             self._socket.setblocking(True)
             fd = self._socket.fileno()
-            repeats = 0 if self._service.isStream else self._gate.spare(REPEATS)
+            repeats = 0 if self._service.isStream else self._gate.remaining(REPEATS)
         except Exception:
             self._gate.release()
             raise
         self.busy = True
         self._launches.launch(
-            None, (fd, fd, fd), self._ended, repeats=repeats, again=self._gate.again
+            None,
+            (fd, fd, fd),
+            self._ended,
+            repeats=repeats,
+            again=self._gate.countRestart,
         )
 
     def _ended(self, child: Child) -> None:

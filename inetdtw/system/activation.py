@@ -37,7 +37,7 @@ _WILDCARDS = ("0.0.0.0", "::")
 
 
 @dataclass(frozen=True)
-class Given:
+class PassedSocket:
     """
     One thing that this process was started with.
 
@@ -88,9 +88,9 @@ class Unused:
 class Inherited:
     """The sockets that this process was started with, and whose each is."""
 
-    def __init__(self, given: Iterable[Given] = ()) -> None:
+    def __init__(self, given: Iterable[PassedSocket] = ()) -> None:
         self._given = list(given)
-        self._owners: dict[Key, Given] = {}
+        self._owners: dict[Key, PassedSocket] = {}
         self._sorted = False
 
     @classmethod
@@ -136,7 +136,7 @@ class Inherited:
         return self._closeUnused()
 
     def _match(
-        self, services: Iterable[Service], fits: Callable[[Service, Given], bool]
+        self, services: Iterable[Service], fits: Callable[[Service, PassedSocket], bool]
     ) -> None:
         """Give sockets to services that have none yet, by one rule."""
         for service in services:
@@ -147,7 +147,7 @@ class Inherited:
                     self._owners[service.key] = given
                     break
 
-    def _free(self) -> Iterator[Given]:
+    def _free(self) -> Iterator[PassedSocket]:
         """What no service has."""
         taken = {given.fd for given in self._owners.values()}
         return (given for given in self._given if given.fd not in taken)
@@ -187,7 +187,7 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def _take(fd: int, name: str) -> Given:
+def _take(fd: int, name: str) -> PassedSocket:
     """
     Take one, which no program is to inherit.
 
@@ -196,16 +196,18 @@ def _take(fd: int, name: str) -> Given:
     """
     try:
         if not os.get_inheritable(fd):
-            return Given(fd, name, None)
+            return PassedSocket(fd, name, None)
         os.set_inheritable(fd, False)
         sock = socket.socket(fileno=fd)
     except OSError:
-        return Given(fd, name, None)
+        return PassedSocket(fd, name, None)
     if sock.family in _FAMILIES:
-        return Given(fd, name, sock)
+        return PassedSocket(fd, name, sock)
     sock.close()
     family = getattr(sock.family, "name", str(sock.family))
-    return Given(fd, name, None, f"no service has a socket of the family {family}")
+    return PassedSocket(
+        fd, name, None, f"no service has a socket of the family {family}"
+    )
 
 
 def _listens(sock: socket.socket) -> bool:
@@ -215,7 +217,7 @@ def _listens(sock: socket.socket) -> bool:
     return bool(sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
 
 
-def _why(given: Given) -> str:
+def _why(given: PassedSocket) -> str:
     """Why no service can use something."""
     if given.socket is None:
         return given.lack
@@ -224,7 +226,7 @@ def _why(given: Given) -> str:
     return "no service has its address or its name"
 
 
-def _canServe(service: Service, given: Given) -> bool:
+def _canServe(service: Service, given: PassedSocket) -> bool:
     """Whether something is what a service needs, wherever that is."""
     sock = given.socket
     if sock is None or sock.type != service.socktype or not _listens(sock):
@@ -233,7 +235,7 @@ def _canServe(service: Service, given: Given) -> bool:
     return len(families) == 1 or socket.AF_UNIX not in families
 
 
-def _hasAddress(service: Service, given: Given) -> bool:
+def _hasAddress(service: Service, given: PassedSocket) -> bool:
     """Whether a socket has the very address of a service."""
     assert given.socket is not None
     sock, address = given.socket, service.address
@@ -252,13 +254,13 @@ def _isDual(sock: socket.socket) -> bool:
     return not sock.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY)
 
 
-def _hasName(service: Service, given: Given) -> bool:
+def _hasName(service: Service, given: PassedSocket) -> bool:
     """Whether a socket has the name of a service, or of a line that comes to several."""
     # A name in LISTEN_FDNAMES has no colon.
     return given.name in (service.name, service.name.rpartition(":")[2])
 
 
-def _isWildcard(service: Service, given: Given) -> bool:
+def _isWildcard(service: Service, given: PassedSocket) -> bool:
     """
     Whether a service and a socket have the same port of all addresses; what takes
     both families is often made for a service that asks for one.

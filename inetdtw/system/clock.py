@@ -23,7 +23,7 @@ def clockOf(reactor: Any) -> Callable[[], float]:
     return time.monotonic if isinstance(reactor, ReactorBase) else reactor.seconds
 
 
-class SteadyTime(Service):
+class MonotonicClock(Service):
     """
     Has the reactor count by a clock that nobody can set, from the start of the daemon.
 

@@ -399,7 +399,7 @@ class Descriptors:
 
 
 @dataclass(frozen=True)
-class Account:
+class DescriptorAccount:
     """
     What one service has for one purpose.
 

@@ -55,7 +55,7 @@ def replaceable(directory: os.stat_result, entry: os.stat_result) -> bool:
 
 
 @dataclass(frozen=True)
-class Directory:
+class OpenDirectory:
     """
     A directory, as long as it is open.
 
@@ -96,7 +96,7 @@ class Directory:
         """
         about = self.about(name)
         if identityOf(about) != identity:
-            raise another()
+            raise pathReplaced()
         if replaceable(os.fstat(self.fd), about):
             self._removeApart(name, identity)
         else:
@@ -119,7 +119,7 @@ class Directory:
             except OSError as why:
                 reason = f"what was at its path is now '{where}/{_INNER}'"
                 raise OSError(why.errno, f"{reason}: {why.strerror}") from None
-        raise another()
+        raise pathReplaced()
 
     def _putBack(self, private: int, name: str, about: os.stat_result) -> None:
         """
@@ -152,7 +152,7 @@ class Directory:
             try:
                 about = os.fstat(fd)
                 if about.st_uid != os.geteuid() or about.st_mode & 0o077:
-                    raise another()
+                    raise pathReplaced()
                 yield fd, name
             finally:
                 os.close(fd)
@@ -169,13 +169,13 @@ def _remove(name: str, about: os.stat_result, fd: int) -> None:
         os.unlink(name, dir_fd=fd)
 
 
-def another() -> OSError:
+def pathReplaced() -> OSError:
     """Return the error that a path leads to something else by now."""
     return FileExistsError(errno.EEXIST, "there is another file at its path")
 
 
 @contextlib.contextmanager
-def opened(path: str, *, strict: bool = False) -> Iterator[Directory]:
+def opened(path: str, *, strict: bool = False) -> Iterator[OpenDirectory]:
     """
     Open a directory, and follow links of trusted users only on the way: that of another
     user would have root create and remove files where she may not.
@@ -189,13 +189,13 @@ def opened(path: str, *, strict: bool = False) -> Iterator[Directory]:
     walk = _Walk("/" if path.startswith("/") else ".", strict)
     try:
         walk.go(path.lstrip("/"))
-        yield Directory(path, walk.fd, walk.fixed)
+        yield OpenDirectory(path, walk.fd, walk.fixed)
     finally:
         os.close(walk.fd)
 
 
 @contextlib.contextmanager
-def around(path: str, *, strict: bool = False) -> Iterator[tuple[Directory, str]]:
+def around(path: str, *, strict: bool = False) -> Iterator[tuple[OpenDirectory, str]]:
     """
     Open the directory that a file is in.
 

@@ -29,7 +29,7 @@ from inetdtw.text import native
 _ACL = "system.posix_acl_access"
 
 
-class ProgramMissing(Exception):
+class ExecutableNotFound(Exception):
     """There is nothing to execute; the message says why, and names the path."""
 
 
@@ -44,7 +44,7 @@ def candidates(program: Program) -> tuple[str, ...]:
     return tuple(os.path.join(folder, program.name) for folder in folders)
 
 
-def guess(
+def guessExecutable(
     program: Program, credentials: Credentials | None = None, chroot: str | None = None
 ) -> str:
     """
@@ -56,7 +56,7 @@ def guess(
     @param chroot: the root that the path is to start from.  Only a process that has
         it can follow the links there, so the first path is taken.
 
-    @raise ProgramMissing: if it has none.
+    @raise ExecutableNotFound: if it has none.
     """
     doubtful = []
     for path in candidates(program):
@@ -86,49 +86,49 @@ def _isProgram(path: str) -> bool:
     return stat.S_ISREG(mode) and mode & 0o111 != 0
 
 
-def _missing(program: Program) -> ProgramMissing:
+def _missing(program: Program) -> ExecutableNotFound:
     """Return what says that a program cannot be found."""
     name = program.name
     if os.path.isabs(name):
         try:
-            check(name, None)
-        except ProgramMissing as why:
+            checkExecutable(name, None)
+        except ExecutableNotFound as why:
             return why
-        return ProgramMissing(f"'{name}' may not be executed")
+        return ExecutableNotFound(f"'{name}' may not be executed")
     where = os.pathsep.join(program.folders)
-    return ProgramMissing(f"'{name}' is not in the PATH {where}")
+    return ExecutableNotFound(f"'{name}' is not in the PATH {where}")
 
 
-def locate(
+def findExecutable(
     program: Program, credentials: Credentials | None, chroot: str | None = None
 ) -> str:
     """
     Return the path of a program as a user would find it now.
 
-    @param chroot: as L{guess} takes it.
+    @param chroot: as L{guessExecutable} takes it.
 
-    @raise ProgramMissing: if there is none, or C{credentials} may not execute it.
+    @raise ExecutableNotFound: if there is none, or C{credentials} may not execute it.
     """
     if os.path.isabs(program.name):
         if chroot is None:
-            check(program.name, credentials)
+            checkExecutable(program.name, credentials)
         return program.name
     for path in candidates(program):
         try:
-            check((chroot or "") + path, credentials)
-        except ProgramMissing:
+            checkExecutable((chroot or "") + path, credentials)
+        except ExecutableNotFound:
             continue
         return path
     raise _missing(program)
 
 
-def check(path: str, credentials: Credentials | None) -> None:
+def checkExecutable(path: str, credentials: Credentials | None) -> None:
     """
     See that C{path} can be executed.
 
     @param credentials: who is to execute it; C{None} for this process' own user.
 
-    @raise ProgramMissing: if it cannot.
+    @raise ExecutableNotFound: if it cannot.
     """
     where = native(path)
     try:
@@ -138,11 +138,11 @@ def check(path: str, credentials: Credentials | None) -> None:
             regularfile.checked(os.stat(where))
             allowed = os.access(where, os.X_OK) and _allowed(where, credentials)
     except regularfile.NotPlain as why:
-        raise ProgramMissing(f"'{path}' {why.strerror}") from None
+        raise ExecutableNotFound(f"'{path}' {why.strerror}") from None
     except OSError as why:
-        raise ProgramMissing(f"'{path}': {why.strerror}") from None
+        raise ExecutableNotFound(f"'{path}': {why.strerror}") from None
     if not allowed:
-        raise ProgramMissing(f"'{path}' may not be executed")
+        raise ExecutableNotFound(f"'{path}' may not be executed")
 
 
 def _allowed(path: str, credentials: Credentials | None) -> bool:

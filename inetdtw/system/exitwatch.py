@@ -155,7 +155,7 @@ class PollWatch:
 Watch = Union[PidfdWatch, PollWatch]
 
 
-class Exits:
+class ExitWatcher:
     """
     Learns of the ends of processes: by pidfds, where the system has them and as far as
     their share of the file descriptors goes, and else by looking.

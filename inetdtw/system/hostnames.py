@@ -41,7 +41,7 @@ class NameWanted(Exception):
     """A host is a name, which must be looked up."""
 
 
-class Answer(NamedTuple):
+class LookupResult(NamedTuple):
     """
     The end of a look-up.
 
@@ -131,7 +131,7 @@ class HostNames:
         self._reasons: dict[str, str] = {}
         self._queued: dict[str, None] = {}
         self._running: dict[str, float] = {}
-        self._answers: SimpleQueue[Answer] = SimpleQueue()
+        self._answers: SimpleQueue[LookupResult] = SimpleQueue()
 
     def ask(self, names: Iterable[str]) -> None:
         """Look names up, except those that are being looked up."""
@@ -156,7 +156,7 @@ class HostNames:
             try:
                 self._start(lambda name=name: self._look(name))  # type: ignore[misc] # mypy infers no type of a default
             except RuntimeError as why:
-                self._take(Answer(name, None, str(why)))
+                self._take(LookupResult(name, None, str(why)))
 
     def _mayBegin(self) -> bool:
         """True if one more look-up may run."""
@@ -168,14 +168,14 @@ class HostNames:
         """Look a name up, in a thread."""
         try:
             found = self._getaddrinfo(name, None, type=socket.SOCK_STREAM)
-            answer = Answer(name, pairsOf(found))
+            answer = LookupResult(name, pairsOf(found))
         except Exception as why:
             reason = getattr(why, "strerror", None) or str(why) or type(why).__name__
-            answer = Answer(name, None, reason)
+            answer = LookupResult(name, None, reason)
         self._answers.put(answer)
         self._answered()
 
-    def _take(self, answer: Answer) -> None:
+    def _take(self, answer: LookupResult) -> None:
         """Remember an answer."""
         self._running.pop(answer.name, None)
         if answer.pairs is None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import socket
 from typing import Any
 
-from inetdtw.system.sockdiag import Waiting, count, waiting
+from inetdtw.system.sockdiag import Backlog, count, waiting
 
 #: A datagram that so many programs in turn have left is thrown away.
 TURNS = 2
@@ -19,7 +19,7 @@ _SO_TIMESTAMPNS = getattr(socket, "SO_TIMESTAMPNS", 35)
 _STAMP = socket.CMSG_SPACE(16)
 
 
-class PendingDatagram:
+class DatagramPeek:
     """
     Tells whether programs leave the datagram that is first in a socket's queue.
 
@@ -96,13 +96,13 @@ class PendingDatagram:
         return True
 
 
-class PendingConnections:
+class BacklogPeek:
     """Tells whether a program has left connections in a socket's backlog."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
         self._before: int | None = None
-        self._noted: Waiting | None = None
+        self._noted: Backlog | None = None
 
     def note(self, closely: bool = False) -> None:
         """

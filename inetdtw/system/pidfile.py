@@ -27,7 +27,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 from inetdtw.system import regularfile
-from inetdtw.system.directory import Directory, around, identityOf
+from inetdtw.system.directory import OpenDirectory, around, identityOf
 from inetdtw.text import absolute
 
 #: The largest pid that any system has, and more bytes than it takes.
@@ -36,7 +36,7 @@ _MOST, _BYTES = (1 << 31) - 1, 64
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-class Unusable(Exception):
+class PidFileError(Exception):
     """A pid file cannot be written; the message says why."""
 
 
@@ -47,22 +47,22 @@ class PidFile:
         """
         @param path: its path; an empty one stands for no file.
 
-        @raise Unusable: if it is relative, and the working directory is gone.
+        @raise PidFileError: if it is relative, and the working directory is gone.
         """
         self._path = path
         try:
             self._absolute = path and absolute(path)
         except FileNotFoundError as why:
-            raise Unusable(f"the pid file {why.strerror}") from None
+            raise PidFileError(f"the pid file {why.strerror}") from None
         self._written: tuple[tuple[int, int], int] | None = None
 
-    def clear(self, own: int) -> None:
+    def claim(self, own: int) -> None:
         """
         See that it can be written, and remove one that nobody needs any more.
 
         @param own: the pid of this process.
 
-        @raise Unusable: if it cannot.
+        @raise PidFileError: if it cannot.
         """
         if not self._path:
             return
@@ -70,19 +70,19 @@ class PidFile:
             found = _read(folder, name)
             if not os.access(".", os.W_OK | os.X_OK, dir_fd=folder.fd):
                 where = os.path.dirname(self._absolute)
-                raise Unusable(f"may not be written in '{where}'")
+                raise PidFileError(f"may not be written in '{where}'")
             if found is None:
                 return
             identity, data = found
             pid = _pidIn(data)
             if pid is not None and pid != own and _runs(pid):
                 reason = f"process {pid} runs, and may have written it"
-                raise Unusable(f"{reason}: remove it if not")
+                raise PidFileError(f"{reason}: remove it if not")
             try:
                 with suppress(FileNotFoundError):
                     folder.remove(name, identity)
             except OSError as why:
-                raise Unusable(f"cannot be removed: {why.strerror}") from None
+                raise PidFileError(f"cannot be removed: {why.strerror}") from None
 
     def write(self, own: int) -> None:
         """
@@ -90,7 +90,7 @@ class PidFile:
 
         @param own: the pid of this process.
 
-        @raise Unusable: if it cannot be, or there is a file by now.
+        @raise PidFileError: if it cannot be, or there is a file by now.
         """
         if not self._path:
             return
@@ -101,53 +101,53 @@ class PidFile:
                     self._written = identityOf(os.fstat(fd)), own
                     file.write(b"%d" % own)
             except OSError as why:
-                raise Unusable(f"cannot be written: {why.strerror}") from None
+                raise PidFileError(f"cannot be written: {why.strerror}") from None
 
     def remove(self) -> None:
         """Remove it, if it is the one that was written here, and still says the same."""
         written, self._written = self._written, None
         if written is None:
             return
-        with suppress(Unusable, OSError), self._folder() as (folder, name):
+        with suppress(PidFileError, OSError), self._folder() as (folder, name):
             if _read(folder, name) == (written[0], b"%d" % written[1]):
                 folder.remove(name, written[0])
 
     @contextlib.contextmanager
-    def _folder(self) -> Iterator[tuple[Directory, str]]:
+    def _folder(self) -> Iterator[tuple[OpenDirectory, str]]:
         """
         Open the directory that it is in, and name the file in what is raised then.
 
-        @raise Unusable: if that cannot be.
+        @raise PidFileError: if that cannot be.
         """
         try:
             with _around(self._absolute) as found:
                 yield found
-        except Unusable as why:
-            raise Unusable(f"the pid file '{self._path}': {why}") from None
+        except PidFileError as why:
+            raise PidFileError(f"the pid file '{self._path}': {why}") from None
 
 
 @contextlib.contextmanager
-def _around(path: str) -> Iterator[tuple[Directory, str]]:
+def _around(path: str) -> Iterator[tuple[OpenDirectory, str]]:
     """
     Open the directory that a file is in.
 
-    @raise Unusable: if that cannot be.
+    @raise PidFileError: if that cannot be.
     """
     where = os.path.dirname(path)
     try:
         with around(path) as found:
             yield found
     except (FileNotFoundError, NotADirectoryError):
-        raise Unusable(f"there is no folder '{where}'") from None
+        raise PidFileError(f"there is no folder '{where}'") from None
     except OSError as why:
-        raise Unusable(f"'{where}' cannot be opened: {why.strerror}") from None
+        raise PidFileError(f"'{where}' cannot be opened: {why.strerror}") from None
 
 
-def _read(folder: Directory, name: str) -> tuple[tuple[int, int], bytes] | None:
+def _read(folder: OpenDirectory, name: str) -> tuple[tuple[int, int], bytes] | None:
     """
     Which file it is, and what it holds, if there is one.
 
-    @raise Unusable: if it is something else, or cannot be read.
+    @raise PidFileError: if it is something else, or cannot be read.
     """
     try:
         with regularfile.opened(name, folder.fd, follow=False) as fd:
@@ -155,23 +155,23 @@ def _read(folder: Directory, name: str) -> tuple[tuple[int, int], bytes] | None:
     except FileNotFoundError:
         return None
     except regularfile.NotPlain as why:
-        raise Unusable(str(why.strerror)) from None
+        raise PidFileError(str(why.strerror)) from None
     except OSError as why:
-        raise Unusable(f"cannot be read: {why.strerror}") from None
+        raise PidFileError(f"cannot be read: {why.strerror}") from None
 
 
 def _pidIn(data: bytes) -> int | None:
     """
     The pid that a file holds; none if it is empty, as a full disk leaves it.
 
-    @raise Unusable: if it holds something else.
+    @raise PidFileError: if it holds something else.
     """
     if not data.strip():
         return None
     with suppress(ValueError):
         if 0 < int(data) <= _MOST:
             return int(data)
-    raise Unusable("holds no pid")
+    raise PidFileError("holds no pid")
 
 
 def _runs(pid: int) -> bool:

@@ -53,7 +53,7 @@ _ATTRIBUTE = struct.Struct("=HH")
 _ANY = (1 << 64) - 1
 
 
-class Waiting(NamedTuple):
+class Backlog(NamedTuple):
     """
     Who waits.
 
@@ -73,7 +73,7 @@ def count(sock: socket.socket) -> int | None:
     return int(_TCP_INFO_BACKLOG.unpack(info)[0])
 
 
-def waiting(sock: socket.socket) -> Waiting | None:
+def waiting(sock: socket.socket) -> Backlog | None:
     """Who waits, if the system tells."""
     if not hasattr(socket, "AF_NETLINK"):
         return None
@@ -83,7 +83,7 @@ def waiting(sock: socket.socket) -> Waiting | None:
         return None
 
 
-def _ofPort(sock: socket.socket) -> Waiting:
+def _ofPort(sock: socket.socket) -> Backlog:
     """
     Who waits for TCP.
 
@@ -101,7 +101,7 @@ def _ofPort(sock: socket.socket) -> Waiting:
         for local, cookie, inode in answers
         if not inode and (local == own or not any(own))
     )
-    return Waiting(alive, max(0, number - len(alive)))
+    return Backlog(alive, max(0, number - len(alive)))
 
 
 def hears(sock: socket.socket) -> bool:
@@ -134,7 +134,7 @@ def _packed(family: int, host: str) -> bytes:
     return socket.inet_pton(family, host.partition("%")[0]).ljust(16, b"\0")
 
 
-def _ofPath(sock: socket.socket) -> Waiting:
+def _ofPath(sock: socket.socket) -> Backlog:
     """
     Who waits at a UNIX socket: the inodes of the clients' sockets, of which those
     that are closed have none.
@@ -146,7 +146,7 @@ def _ofPath(sock: socket.socket) -> Waiting:
     (answer,) = _ask(_UNIX_QUESTION.pack(*parts), _REQUEST)
     inodes = _clients(answer[_UNIX_ANSWER:])
     alive = frozenset(inodes) - {0}
-    return Waiting(alive, len(inodes) - len(alive))
+    return Backlog(alive, len(inodes) - len(alive))
 
 
 def _clients(attributes: bytes) -> tuple[int, ...]:

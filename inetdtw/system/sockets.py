@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 
 from inetdtw.model.service import Address, Ownership, Service, SocketOptions
 from inetdtw.system import unixpath
-from inetdtw.system.directory import Directory, another, around, identityOf
+from inetdtw.system.directory import OpenDirectory, around, identityOf, pathReplaced
 from inetdtw.text import native
 
 #: The seconds for which Linux may keep a connection back that has sent nothing.
@@ -27,9 +27,9 @@ _SO_ACCEPTFILTER = 0x1000
 FILTERS = ("dataready", "httpready") if hasattr(socket, "TCP_DEFER_ACCEPT") else None
 
 
-def listen(
+def createListener(
     service: Service, before: Iterable[socket.socket] = ()
-) -> tuple[socket.socket, PathMark | None]:
+) -> tuple[socket.socket, BoundPath | None]:
     """
     Make the socket that a service needs: bound, non-blocking, and listening if
     clients connect to it.
@@ -148,7 +148,7 @@ def _unset(sock: socket.socket, old: SocketOptions, new: SocketOptions) -> None:
 
 
 def reconfigure(
-    sock: socket.socket, mark: PathMark | None, before: Service, after: Service
+    sock: socket.socket, mark: BoundPath | None, before: Service, after: Service
 ) -> None:
     """
     Change what can be changed of a socket that is in use.
@@ -198,7 +198,7 @@ def _filter(sock: socket.socket, options: SocketOptions) -> None:
     sock.setsockopt(socket.SOL_SOCKET, _SO_ACCEPTFILTER, argument)
 
 
-def bindPath(sock: socket.socket, path: str, ownership: Ownership) -> PathMark:
+def bindPath(sock: socket.socket, path: str, ownership: Ownership) -> BoundPath:
     """
     Bind a socket to a path, for its owner alone until all is set.
 
@@ -210,10 +210,10 @@ def bindPath(sock: socket.socket, path: str, ownership: Ownership) -> PathMark:
     with around(path) as (folder, name):
         _removeStale(folder, name, sock.type)
         _bind(sock, folder.entry(name))
-        with unixpath.held(folder, name) as file:
+        with unixpath.openPath(folder, name) as file:
             if not file.untouched:
-                raise another()
-            mark = PathMark(path, *file.identity)
+                raise pathReplaced()
+            mark = BoundPath(path, *file.identity)
             try:
                 file.give(ownership)
             except OSError:
@@ -239,7 +239,7 @@ def _bind(sock: socket.socket, path: str) -> None:
         os.umask(before)
 
 
-def _removeStale(folder: Directory, name: str, socktype: int) -> None:
+def _removeStale(folder: OpenDirectory, name: str, socktype: int) -> None:
     """
     Remove the socket of a daemon that is gone.
 
@@ -247,7 +247,7 @@ def _removeStale(folder: Directory, name: str, socktype: int) -> None:
         use.
     """
     try:
-        with unixpath.held(folder, name) as file:
+        with unixpath.openPath(folder, name) as file:
             if _isStale(file.where, socktype):
                 folder.remove(name, file.identity)
                 return
@@ -274,7 +274,7 @@ def _isStale(path: str, socktype: int) -> bool:
 
 
 @dataclass(frozen=True)
-class PathMark:
+class BoundPath:
     """
     Which file a UNIX socket was bound to, so that no other is ever changed or removed.
 
@@ -303,10 +303,10 @@ class PathMark:
         identity = self.device, self.inode
         with around(self.path) as (folder, name):
             if identityOf(folder.about(name)) != identity:
-                raise another()
-            with unixpath.held(folder, name) as file:
+                raise pathReplaced()
+            with unixpath.openPath(folder, name) as file:
                 if file.identity != identity:
-                    raise another()
+                    raise pathReplaced()
                 file.give(ownership)
 
     def remove(self) -> None:
@@ -316,7 +316,7 @@ class PathMark:
             folder.remove(name, identity)
 
 
-def goodbye(connection: socket.socket, said: bytes) -> None:
+def closeWithMessage(connection: socket.socket, said: bytes) -> None:
     """
     Say something last, unless there is nothing to say, and close a connection.
 

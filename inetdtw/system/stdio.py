@@ -13,7 +13,7 @@ import sys
 _STREAMS = (("stdin", "r"), ("stdout", "w"), ("stderr", "w"))
 
 
-def occupyDescriptors() -> None:
+def reserveStdio() -> None:
     """
     Have something at the descriptors 0, 1 and 2, so that nothing else gets there: who
     goes to the background, and what a program is given, takes these places.

@@ -20,13 +20,13 @@ from dataclasses import dataclass
 
 from inetdtw.model.service import Ownership
 from inetdtw.system import directory
-from inetdtw.system.directory import Directory
+from inetdtw.system.directory import OpenDirectory
 
 
 @dataclass(frozen=True)
 class PathFile:
     """
-    The file of a UNIX socket, as long as it is held.
+    The file of a UNIX socket, as long as it is open.
 
     @ivar where: a path of the file.
     @ivar about: what the system says of it.
@@ -65,7 +65,7 @@ class PathFile:
 
 
 @contextlib.contextmanager
-def held(folder: Directory, name: str) -> Iterator[PathFile]:
+def openPath(folder: OpenDirectory, name: str) -> Iterator[PathFile]:
     """
     Hold the file of a UNIX socket that is in a directory now.
 

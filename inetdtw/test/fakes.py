@@ -541,7 +541,7 @@ def reset(client: socket.socket) -> None:
 
 
 def listening(service: Service) -> socket.socket:
-    """A plain socket for a service, as L{inetdtw.system.sockets.listen} would make it."""
+    """A plain socket for a service, as L{inetdtw.system.sockets.createListener} would make it."""
     sock = socket.socket(service.address.family, service.socktype)
     sock.setblocking(False)
     sock.bind(service.address.forBind())

@@ -560,7 +560,7 @@ class FaultTests(SuperserverTestCase):
             (InternalStream, "start"),
             (InternalStream, "stop"),
             (InternalStream, "retire"),
-            (sockets, "listen"),
+            (sockets, "createListener"),
             (sockets, "reconfigure"),
         ):
             inetd = self.running(ECHO, DISCARD)

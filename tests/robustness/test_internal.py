@@ -88,9 +88,9 @@ class ErrorTests(FaultsTestCase):
         are served.
         """
         for function in (
-            "inetdtw.system.sockets::listen",
+            "inetdtw.system.sockets::createListener",
             "inetdtw.serve.stream:StreamPrograms:__init__",
-            "inetdtw.serve.starter:Launches:prepare",
+            "inetdtw.serve.starter:ProgramStarter:prepare",
         ):
             port = freePort()
             line = f"{port} on id = marked, protocol = tcp, wait = no, user = -,"
@@ -150,7 +150,7 @@ class ErrorTests(FaultsTestCase):
         port = freePort()
         tail = "accept_max = 1, per_source = 1, exec = /bin/cat;\n"
         daemon = self.faulty(
-            "inetdtw.serve.starter:Launches:_order",
+            "inetdtw.serve.starter:ProgramStarter:_order",
             f"{port} on id = marked, protocol = tcp, wait = no, user = -, {tail}",
         )
         for _ in range(3):

@@ -18,7 +18,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw.cli.background import Runner
 from inetdtw.superserver import InetdService, NothingToServe
-from inetdtw.system.pidfile import PidFile, Unusable
+from inetdtw.system.pidfile import PidFile, PidFileError
 from inetdtw.test.fakes import FakeReactor
 
 
@@ -66,7 +66,7 @@ class RunnerTests(SynchronousTestCase):
             self.assertEqual(file.read(), str(os.getpid()))
         other = Runner(ServerOptions(), PidFile(path))
         arguments = (None, "/", True, None, "")
-        why = self.assertRaises(Unusable, other.setupEnvironment, *arguments)
+        why = self.assertRaises(PidFileError, other.setupEnvironment, *arguments)
         self.assertIn("cannot be written: File exists; the reasons", self.failed(why))
         other.removePID("")
         self.assertTrue(os.path.exists(path))

@@ -21,7 +21,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from inetdtw import NothingToServe, __version__
 from inetdtw.cli import main, plugin
 from inetdtw.log import observers
-from inetdtw.system.pidfile import Unusable
+from inetdtw.system.pidfile import PidFileError
 
 
 def optionsOf(*arguments: str) -> main.Options:
@@ -266,7 +266,7 @@ class MainTests(SynchronousTestCase):
 
     def test_noPidFileInTheEnd(self) -> None:
         """It ends with 1 and a line if the pid file cannot be written in the end."""
-        self.failure = Unusable("the pid file 'x': cannot be written: File exists")
+        self.failure = PidFileError("the pid file 'x': cannot be written: File exists")
         output = io.StringIO()
         self.patch(sys, "__stderr__", output)
         why = self.assertRaises(SystemExit, main.main, ["-f", "/file"])

@@ -23,7 +23,7 @@ from inetdtw.daemon.init import ReapOrphans
 from inetdtw.daemon.sdnotify import Notifications
 from inetdtw.daemon.signals import ReloadOnHangup, StateOnUser2
 from inetdtw.model.service import Bounds, Settings
-from inetdtw.system.clock import SteadyTime
+from inetdtw.system.clock import MonotonicClock
 
 
 class OptionsTests(SynchronousTestCase):
@@ -249,7 +249,7 @@ class MakeServiceTests(SynchronousTestCase):
         whole = self.make()
         verifyObject(IService, whole)
         steady, reloads, state, inetd = list(whole)
-        self.assertIsInstance(steady, SteadyTime)
+        self.assertIsInstance(steady, MonotonicClock)
         self.assertIsInstance(reloads, ReloadOnHangup)
         self.assertIsInstance(state, StateOnUser2)
         self.assertIsInstance(inetd, InetdService)

@@ -17,7 +17,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw.control.api import Answer
 from inetdtw.control.http import LONGEST, MOST, PATIENCE, Site
-from inetdtw.system.descriptors import Account, Descriptors, Purpose
+from inetdtw.system.descriptors import DescriptorAccount, Descriptors, Purpose
 
 
 class Echoing:
@@ -43,7 +43,7 @@ class SiteTests(SynchronousTestCase):
         """Have a site."""
         self.answers = Echoing()
         self.account = Descriptors()
-        account = Account(self.account, Purpose.METRICS, "", each=1)
+        account = DescriptorAccount(self.account, Purpose.METRICS, "", each=1)
         self.site = Site(self.answers, account)
         self.clock = Clock()
 

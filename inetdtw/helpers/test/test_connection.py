@@ -28,7 +28,7 @@ from inetdtw.helpers.reports import ADDRESSED
 from inetdtw.interfaces import Exit, IAcceptingLauncher, Order
 from inetdtw.launch.forkserver.launcher import ForkServers
 from inetdtw.launch.forkserver.test.test_delegation import Watcher
-from inetdtw.limits.service import Limits
+from inetdtw.limits.service import ServiceLimits
 from inetdtw.log.report import Report
 from inetdtw.model.process import ProcessContext
 from inetdtw.model.service import Bounds, Service
@@ -174,7 +174,7 @@ class StreamProgramsTests(ServingTestCase):
         self.accepting = AcceptingLauncher()
         verifyObject(IAcceptingLauncher, self.accepting)
         self.server = self.closing(listening(service))
-        self.limits = Limits(service.bounds, self.reactor.seconds)
+        self.limits = ServiceLimits(service.bounds, self.reactor.seconds)
         made = (service, self.server, self.host, self.limits, self.accepting)
         self.listener = StreamPrograms(*made, lambda: self.listener.released())
         self.listener.start()

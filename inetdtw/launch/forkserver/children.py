@@ -17,7 +17,7 @@ from typing import Any, Callable
 
 from inetdtw.helpers.reports import ASTRAY, ENDED, FAILED, REPEATED, STARTED
 from inetdtw.interfaces import Exit
-from inetdtw.system.exitwatch import Exits
+from inetdtw.system.exitwatch import ExitWatcher
 
 
 class Children:
@@ -33,14 +33,14 @@ class Children:
         reactor: Any,
         directory: str,
         orphanEnded: Callable[[], None],
-        exits: Exits | None = None,
+        exits: ExitWatcher | None = None,
     ) -> None:
         """
         @param directory: where programs are started, for messages.
         @param orphanEnded: called when one has ended whose helper is gone.
         @param exits: learns of the ends of programs whose helper is gone.
         """
-        self._exits = Exits(reactor) if exits is None else exits
+        self._exits = ExitWatcher(reactor) if exits is None else exits
         self._directory = directory
         self._orphanEnded = orphanEnded
         self.waiting: OrderedDict[int, Any] = OrderedDict()

@@ -32,7 +32,7 @@ from inetdtw.launch.sendqueue import Posts, isShort
 from inetdtw.limits.budget import Total
 from inetdtw.log.report import Report
 from inetdtw.model.process import ProcessContext
-from inetdtw.system.exitwatch import Exits
+from inetdtw.system.exitwatch import ExitWatcher
 from inetdtw.text import native
 
 #: Orders that one helper may have before it.
@@ -62,7 +62,7 @@ class ForkServers:
         report: Report,
         count: int | None = None,
         total: Total | None = None,
-        exits: Exits | None = None,
+        exits: ExitWatcher | None = None,
     ) -> None:
         """
         @param context: what the fork servers take on.
@@ -88,7 +88,9 @@ class ForkServers:
             self.stop()
             raise
 
-    def _helper(self, reactor: Any, total: Total | None, exits: Exits | None) -> Helper:
+    def _helper(
+        self, reactor: Any, total: Total | None, exits: ExitWatcher | None
+    ) -> Helper:
         """
         One more helper.
 

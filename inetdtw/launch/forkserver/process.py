@@ -39,7 +39,7 @@ from inetdtw.model.errors import printable
 from inetdtw.model.process import Credentials
 from inetdtw.serve.port import BROKEN_PAUSE, sayDropped
 from inetdtw.system.credentials import mismatch
-from inetdtw.system.exitwatch import Exits
+from inetdtw.system.exitwatch import ExitWatcher
 from inetdtw.text import fromBytes
 
 #: The seconds that a helper has to end by itself.
@@ -67,7 +67,7 @@ class Helper(ProcessProtocol):
         total: Total | None = None,
         code: Code = NO_CODE,
         credentials: Credentials | None = None,
-        exits: Exits | None = None,
+        exits: ExitWatcher | None = None,
     ) -> None:
         """
         @param owner: is told: C{notify()} when there may be room, C{stalled(reason)},

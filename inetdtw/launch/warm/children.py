@@ -10,7 +10,7 @@ import os
 from typing import Any, Callable
 
 from inetdtw.interfaces import Exit
-from inetdtw.system.exitwatch import Exits, Watch
+from inetdtw.system.exitwatch import ExitWatcher, Watch
 
 #: The most programs that one process can have: more than fit into a machine.  One that
 #: says that it has more only wants to fill the daemon's memory.
@@ -40,7 +40,7 @@ class Running:
         reactor: Any,
         changed: Callable[[], None],
         adopted: dict[int, Watch],
-        exits: Exits | None = None,
+        exits: ExitWatcher | None = None,
     ) -> None:
         """
         @param changed: called when a program has ended whose parent is gone.
@@ -48,7 +48,7 @@ class Running:
             their process ids, also of those of other processes like this one.
         @param exits: learns of their ends.
         """
-        self._exits = Exits(reactor) if exits is None else exits
+        self._exits = ExitWatcher(reactor) if exits is None else exits
         self._changed = changed
         self._adopted = adopted
         self._children: dict[int, Any] = {}

@@ -24,7 +24,7 @@ from inetdtw.launch.warm.supervisor import Succession
 
 @implementer(IPreparing)
 class Warm:
-    """Launches one program, warm if that can be."""
+    """ProgramStarter one program, warm if that can be."""
 
     def __init__(self, cold: Any, *given: Any) -> None:
         """

@@ -36,7 +36,7 @@ from inetdtw.log.report import JUST_ACCEPTED
 from inetdtw.model.process import ProcessContext
 from inetdtw.system.credentials import mismatch
 from inetdtw.system.descriptors import Claim, Purpose
-from inetdtw.system.exitwatch import Exits, Watch
+from inetdtw.system.exitwatch import ExitWatcher, Watch
 
 #: Orders that one process may have before it.
 IN_FLIGHT = 4
@@ -73,7 +73,7 @@ class WarmProcess:
         total: Total | None = None,
         adopted: dict[int, Watch] | None = None,
         context: ProcessContext | None = None,
-        exits: Exits | None = None,
+        exits: ExitWatcher | None = None,
     ) -> None:
         """
         @param owner: is told: C{ready(process)}, C{stale(process)}, C{notify()},
@@ -95,7 +95,7 @@ class WarmProcess:
         self._complaints: Complaints | None = None
         self._waiting = Orders()
         adopted = {} if adopted is None else adopted
-        exits = Exits(reactor) if exits is None else exits
+        exits = ExitWatcher(reactor) if exits is None else exits
         self._descriptors = exits.descriptors
         self._claim: Claim | None = None
         self._running = Running(reactor, self._changed, adopted, exits)

@@ -25,7 +25,7 @@ from inetdtw.limits.budget import Total
 from inetdtw.log.report import Report
 from inetdtw.model.process import ProcessContext
 from inetdtw.model.service import WarmSpec
-from inetdtw.system.exitwatch import Exits, Watch
+from inetdtw.system.exitwatch import ExitWatcher, Watch
 
 #: The seconds within which a process is replaced once, however often it is stale.
 CALM = 1.0
@@ -49,7 +49,7 @@ class Succession:
         name: str,
         total: Total | None = None,
         context: ProcessContext | None = None,
-        exits: Exits | None = None,
+        exits: ExitWatcher | None = None,
     ) -> None:
         """
         @param owner: is told: C{ready(process)} of a new current one, C{notify()},
@@ -71,7 +71,7 @@ class Succession:
         self._name = name
         self._total = Total() if total is None else total
         self._context = context
-        self._exits = Exits(reactor) if exits is None else exits
+        self._exits = ExitWatcher(reactor) if exits is None else exits
         self._preload = kept.preload
         self._next: WarmProcess | None = None
         self._old: set[WarmProcess] = set()

@@ -20,9 +20,9 @@ from inetdtw.limits.budget import (
     defaultMost,
     processLimit,
 )
-from inetdtw.limits.service import Limits
+from inetdtw.limits.service import ServiceLimits
 from inetdtw.model.service import Bounds
-from inetdtw.serve.admission import Gate
+from inetdtw.serve.admission import AdmissionControl
 from inetdtw.serve.port import SocketPort
 from inetdtw.test.fakes import ServingTestCase
 
@@ -265,13 +265,15 @@ class ShareTests(SynchronousTestCase):
         self.assertEqual(told, ["free"])
 
 
-class GateTests(ServingTestCase):
-    """Tests for L{Gate} with a bound on the programs of all services."""
+class AdmissionControlTests(ServingTestCase):
+    """Tests for L{AdmissionControl} with a bound on the programs of all services."""
 
-    def gate(self, launcher: Any) -> Gate:
+    def gate(self, launcher: Any) -> AdmissionControl:
         """A gate of a service that is being served."""
-        limits = Limits(Bounds(acceptMax=3), self.reactor.seconds)
-        gate = Gate("test/tcp", limits, self.host.report, launcher, self.host.total)
+        limits = ServiceLimits(Bounds(acceptMax=3), self.reactor.seconds)
+        gate = AdmissionControl(
+            "test/tcp", limits, self.host.report, launcher, self.host.total
+        )
         sock = self.closing(socket.socket())
         gate.port = SocketPort(sock, self.reactor, "test/tcp")
         gate.port.start()

@@ -8,16 +8,16 @@ from __future__ import annotations
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw.limits.rebinds import Renewals
+from inetdtw.limits.rebinds import Rebinds
 
 
 class RenewalsTests(SynchronousTestCase):
-    """Tests for L{Renewals}."""
+    """Tests for L{Rebinds}."""
 
     def setUp(self) -> None:
         """Count with a clock of the test's own."""
         self.clock = Clock()
-        self.renewals = Renewals(self.clock.seconds)
+        self.renewals = Rebinds(self.clock.seconds)
 
     def test_again(self) -> None:
         """One replacement is no trouble, two within a minute are, with the last cause."""

@@ -10,24 +10,26 @@ from typing import Any
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw.limits.service import WINDOW, Limits, Verdict
+from inetdtw.limits.service import WINDOW, Admission, ServiceLimits
 from inetdtw.model.service import Bounds
 
-ADMIT = Verdict.ADMIT
+ADMIT = Admission.ADMIT
 
 
 class LimitsTests(SynchronousTestCase):
-    """Tests for L{Limits}."""
+    """Tests for L{ServiceLimits}."""
 
     def setUp(self) -> None:
         self.clock = Clock()
         self.clock.advance(1000)
 
-    def limits(self, **bounds: Any) -> Limits:
+    def limits(self, **bounds: Any) -> ServiceLimits:
         """The counts of a service with these bounds."""
-        return Limits(Bounds(**bounds), self.clock.seconds)
+        return ServiceLimits(Bounds(**bounds), self.clock.seconds)
 
-    def admit(self, limits: Limits, count: int, peer: str = "") -> list[Verdict]:
+    def admit(
+        self, limits: ServiceLimits, count: int, peer: str = ""
+    ) -> list[Admission]:
         """Ask for so many."""
         return [limits.admit(peer) for _ in range(count)]
 
@@ -48,7 +50,7 @@ class LimitsTests(SynchronousTestCase):
         (item 63).
         """
         limits = self.limits(serviceMax=3)
-        wanted = [ADMIT] * 3 + [Verdict.TRIPPED] * 2
+        wanted = [ADMIT] * 3 + [Admission.TRIPPED] * 2
         self.assertEqual(self.admit(limits, 5), wanted)
         self.assertEqual(limits.running, 3)
 
@@ -57,9 +59,9 @@ class LimitsTests(SynchronousTestCase):
         limits = self.limits(serviceMax=3)
         self.admit(limits, 4)
         self.clock.advance(59.9)
-        self.assertEqual(limits.admit(), Verdict.TRIPPED)
+        self.assertEqual(limits.admit(), Admission.TRIPPED)
         self.clock.advance(0.1)
-        wanted = [ADMIT] * 3 + [Verdict.TRIPPED]
+        wanted = [ADMIT] * 3 + [Admission.TRIPPED]
         self.assertEqual(self.admit(limits, 4), wanted)
 
     def test_rateSlides(self) -> None:
@@ -69,16 +71,16 @@ class LimitsTests(SynchronousTestCase):
         self.clock.advance(40)
         self.admit(limits, 1)
         self.clock.advance(20)
-        self.assertEqual(self.admit(limits, 2), [ADMIT, Verdict.TRIPPED])
+        self.assertEqual(self.admit(limits, 2), [ADMIT, Admission.TRIPPED])
         self.clock.advance(40)
-        self.assertEqual(self.admit(limits, 2), [ADMIT, Verdict.TRIPPED])
+        self.assertEqual(self.admit(limits, 2), [ADMIT, Admission.TRIPPED])
 
     def test_rateOfEnded(self) -> None:
         """Those that have ended count for a rate as well."""
         limits = self.limits(serviceMax=1)
         limits.admit("a")
         limits.release("a")
-        self.assertEqual(limits.admit("a"), Verdict.TRIPPED)
+        self.assertEqual(limits.admit("a"), Admission.TRIPPED)
 
     def test_refusedDoNotCount(self) -> None:
         """
@@ -127,12 +129,12 @@ class LimitsTests(SynchronousTestCase):
         is served (items 67 and 70).
         """
         limits = self.limits(perSource=2)
-        wanted = [ADMIT, ADMIT, Verdict.PEER_BUSY]
+        wanted = [ADMIT, ADMIT, Admission.PEER_BUSY]
         self.assertEqual(self.admit(limits, 3, "a"), wanted)
         self.assertEqual(self.admit(limits, 3, "b"), wanted)
         limits.release("a")
-        self.assertEqual(self.admit(limits, 2, "a"), [ADMIT, Verdict.PEER_BUSY])
-        self.assertEqual(limits.admit("b"), Verdict.PEER_BUSY)
+        self.assertEqual(self.admit(limits, 2, "a"), [ADMIT, Admission.PEER_BUSY])
+        self.assertEqual(limits.admit("b"), Admission.PEER_BUSY)
 
     def test_peerRate(self) -> None:
         """
@@ -142,10 +144,10 @@ class LimitsTests(SynchronousTestCase):
         limits = self.limits(ipMax=2)
         limits.admit("a")
         self.clock.advance(30)
-        self.assertEqual(self.admit(limits, 2, "a"), [ADMIT, Verdict.PEER_RATE])
+        self.assertEqual(self.admit(limits, 2, "a"), [ADMIT, Admission.PEER_RATE])
         self.assertEqual(limits.admit("b"), ADMIT)
         self.clock.advance(30)
-        self.assertEqual(self.admit(limits, 2, "a"), [ADMIT, Verdict.PEER_RATE])
+        self.assertEqual(self.admit(limits, 2, "a"), [ADMIT, Admission.PEER_RATE])
 
     def test_unknownPeer(self) -> None:
         """Clients without an address are not counted by it."""
@@ -160,19 +162,19 @@ class LimitsTests(SynchronousTestCase):
         count for it.
         """
         limits = self.limits(serviceMax=2, ipMax=1, perSource=1)
-        wanted = [ADMIT, Verdict.PEER_BUSY]
+        wanted = [ADMIT, Admission.PEER_BUSY]
         self.assertEqual(self.admit(limits, 2, "a"), wanted)
         limits.release("a")
-        self.assertEqual(limits.admit("a"), Verdict.PEER_RATE)
+        self.assertEqual(limits.admit("a"), Admission.PEER_RATE)
         self.assertEqual(limits.admit("b"), ADMIT)
-        self.assertEqual(limits.admit("c"), Verdict.TRIPPED)
+        self.assertEqual(limits.admit("c"), Admission.TRIPPED)
 
     def test_bound(self) -> None:
         """It is known which bound led to a verdict, for a message."""
         limits = self.limits(acceptMax=1, serviceMax=2, ipMax=3, perSource=4)
-        bounds = [limits.bound(each) for each in Verdict]
+        bounds = [limits.bound(each) for each in Admission]
         self.assertEqual(bounds, [0, 2, 3, 4, 6000])
-        messages = [each.value.format(limits.bound(each)) for each in Verdict]
+        messages = [each.value.format(limits.bound(each)) for each in Admission]
         self.assertEqual(
             messages,
             [
@@ -191,7 +193,7 @@ class LimitsTests(SynchronousTestCase):
         limits.bounds = Bounds(acceptMax=2, perSource=2)
         for _ in range(2):
             self.assertTrue(limits.full)
-            self.assertEqual(limits.admit("a"), Verdict.PEER_BUSY)
+            self.assertEqual(limits.admit("a"), Admission.PEER_BUSY)
             limits.release("a")
         self.assertFalse(limits.full)
         self.assertEqual(limits.admit("a"), ADMIT)
@@ -211,9 +213,9 @@ class LimitsTests(SynchronousTestCase):
         limits = self.limits()
         limits.admit("a")
         limits.bounds = Bounds(perSource=2)
-        self.assertEqual(self.admit(limits, 2, "a"), [ADMIT, Verdict.PEER_BUSY])
+        self.assertEqual(self.admit(limits, 2, "a"), [ADMIT, Admission.PEER_BUSY])
         limits.release("a")
-        self.assertEqual(self.admit(limits, 2, "a"), [ADMIT, Verdict.PEER_BUSY])
+        self.assertEqual(self.admit(limits, 2, "a"), [ADMIT, Admission.PEER_BUSY])
         for _ in range(2):
             limits.release("a")
         self.assertEqual(limits.running, 0)
@@ -237,7 +239,7 @@ class LimitsTests(SynchronousTestCase):
             self.clock.advance(1)
         self.assertRemembers(limits, 62)
 
-    def assertRemembers(self, limits: Limits, most: int) -> None:
+    def assertRemembers(self, limits: ServiceLimits, most: int) -> None:
         """No more than so many clients are remembered, in either way."""
         known = [value for value in vars(limits).values() if hasattr(value, "__len__")]
         self.assertEqual(len(known), 3)
@@ -245,28 +247,28 @@ class LimitsTests(SynchronousTestCase):
 
 
 class CountsTests(SynchronousTestCase):
-    """Tests for what L{Limits} tells of the past."""
+    """Tests for what L{ServiceLimits} tells of the past."""
 
     def test_counts(self) -> None:
         """All that were admitted are counted, and all that were not."""
-        limits = Limits(Bounds(perSource=1), lambda: 0.0)
+        limits = ServiceLimits(Bounds(perSource=1), lambda: 0.0)
         for _ in range(3):
             limits.admit("a")
         limits.release("a")
-        limits.again()
+        limits.countRestart()
         self.assertEqual((limits.admitted, limits.refused), (2, 2))
 
     def test_forgive(self) -> None:
         """When the starts of the last minute are forgotten, there may be as many again."""
-        limits = Limits(Bounds(serviceMax=1), lambda: 0.0)
+        limits = ServiceLimits(Bounds(serviceMax=1), lambda: 0.0)
         limits.admit("a")
-        self.assertIs(limits.admit("b"), Verdict.TRIPPED)
-        limits.forgive()
-        self.assertIs(limits.admit("a"), Verdict.ADMIT)
+        self.assertIs(limits.admit("b"), Admission.TRIPPED)
+        limits.resetRate()
+        self.assertIs(limits.admit("a"), Admission.ADMIT)
 
 
 class SourcesTests(SynchronousTestCase):
-    """Tests for the sources that L{Limits} counts."""
+    """Tests for the sources that L{ServiceLimits} counts."""
 
     ONE, SAME, OTHER = "2001:db8::1", "2001:db8::2", "2001:db8:0:1::1"
 
@@ -275,43 +277,43 @@ class SourcesTests(SynchronousTestCase):
         All addresses of one /64 have together what one address may have at once, and
         any of them gives it back.
         """
-        limits = Limits(Bounds(perSource=2), lambda: 0.0)
+        limits = ServiceLimits(Bounds(perSource=2), lambda: 0.0)
         for peer in (self.ONE, self.SAME, self.OTHER):
             self.assertIs(limits.admit(peer), ADMIT)
         for peer in (self.ONE, self.SAME, "2001:db8::3"):
-            self.assertIs(limits.admit(peer), Verdict.PEER_BUSY)
+            self.assertIs(limits.admit(peer), Admission.PEER_BUSY)
         limits.release(self.SAME)
         self.assertIs(limits.admit("2001:db8::3"), ADMIT)
         self.assertIs(limits.admit(self.OTHER), ADMIT)
 
     def test_rate(self) -> None:
         """So it is with their starts in a minute."""
-        limits = Limits(Bounds(ipMax=1), lambda: 0.0)
+        limits = ServiceLimits(Bounds(ipMax=1), lambda: 0.0)
         self.assertIs(limits.admit(self.ONE), ADMIT)
-        self.assertIs(limits.admit(self.SAME), Verdict.PEER_RATE)
+        self.assertIs(limits.admit(self.SAME), Admission.PEER_RATE)
         self.assertIs(limits.admit(self.OTHER), ADMIT)
 
     def test_prefix(self) -> None:
         """How long the prefix is can be said, for both families."""
         bounds = Bounds(perSource=1, sourcePrefix=(24, 128))
-        limits = Limits(bounds, lambda: 0.0)
+        limits = ServiceLimits(bounds, lambda: 0.0)
         for peer in (self.ONE, self.SAME, "192.0.2.1", "192.0.3.1"):
             self.assertIs(limits.admit(peer), ADMIT)
-        self.assertIs(limits.admit("192.0.2.2"), Verdict.PEER_BUSY)
+        self.assertIs(limits.admit("192.0.2.2"), Admission.PEER_BUSY)
 
     def test_changed(self) -> None:
         """
         When the prefix changes, those that run count for the new one, and nothing is
         left of them when they have ended.
         """
-        limits = Limits(Bounds(perSource=1, sourcePrefix=(32, 128)), lambda: 0.0)
+        limits = ServiceLimits(Bounds(perSource=1, sourcePrefix=(32, 128)), lambda: 0.0)
         limits.admit(self.ONE)
         limits.bounds = Bounds(perSource=1)
-        self.assertIs(limits.admit(self.SAME), Verdict.PEER_BUSY)
+        self.assertIs(limits.admit(self.SAME), Admission.PEER_BUSY)
         limits.bounds = Bounds(perSource=1, sourcePrefix=(32, 128))
         self.assertIs(limits.admit(self.SAME), ADMIT)
         limits.bounds = Bounds(perSource=2)
-        self.assertIs(limits.admit(self.SAME), Verdict.PEER_BUSY)
+        self.assertIs(limits.admit(self.SAME), Admission.PEER_BUSY)
         for peer in (self.ONE, self.SAME):
             limits.release(peer)
         self.assertEqual(limits.running, 0)
@@ -320,19 +322,19 @@ class SourcesTests(SynchronousTestCase):
 
     def test_rateChanged(self) -> None:
         """When the prefix changes, the starts of the last minute are counted anew."""
-        limits = Limits(Bounds(ipMax=1), lambda: 0.0)
+        limits = ServiceLimits(Bounds(ipMax=1), lambda: 0.0)
         limits.admit(self.ONE)
         limits.bounds = Bounds(ipMax=1, pause=1)
-        self.assertIs(limits.admit(self.ONE), Verdict.PEER_RATE)
+        self.assertIs(limits.admit(self.ONE), Admission.PEER_RATE)
         limits.bounds = Bounds(ipMax=1, sourcePrefix=(32, 56))
         self.assertIs(limits.admit(self.ONE), ADMIT)
-        self.assertIs(limits.admit(self.OTHER), Verdict.PEER_RATE)
+        self.assertIs(limits.admit(self.OTHER), Admission.PEER_RATE)
 
     def test_about(self) -> None:
         """What a message says is the length of the prefix where that is not one host."""
-        limits = Limits(Bounds(perSource=4, ipMax=3), lambda: 0.0)
+        limits = ServiceLimits(Bounds(perSource=4, ipMax=3), lambda: 0.0)
         for peer, what in ((self.ONE, "one /64"), ("192.0.2.1", "one address")):
-            said = limits.about(Verdict.PEER_BUSY, peer)
+            said = limits.about(Admission.PEER_BUSY, peer)
             self.assertEqual(said, f"more than 4 at once for {what}")
-            said = limits.about(Verdict.PEER_RATE, peer)
+            said = limits.about(Admission.PEER_RATE, peer)
             self.assertEqual(said, f"more than 3 starts a minute for {what}")

@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw.interfaces import Exit
 from inetdtw.limits.counters import Tally
-from inetdtw.limits.service import Limits
+from inetdtw.limits.service import ServiceLimits
 from inetdtw.model import state
 from inetdtw.model.service import Bounds
 from inetdtw.model.state import (
@@ -81,7 +81,7 @@ class StateOfTests(SynchronousTestCase):
 
     def test_program(self) -> None:
         """The figures of a program come from its tally and from the counts."""
-        limits = Limits(Bounds(), lambda: 0.0)
+        limits = ServiceLimits(Bounds(), lambda: 0.0)
         limits.running, limits.refused, limits.admitted = 2, 5, 99
         tally = Tally(3, 4, 1, 6, 2, 1, 0.5, Exit(3))
         service = makeService(bounds=Bounds(acceptMax=10))
@@ -97,20 +97,20 @@ class StateOfTests(SynchronousTestCase):
 
     def test_internal(self) -> None:
         """What an internal service has started is the clients that it has served."""
-        limits = Limits(Bounds(), lambda: 0.0)
+        limits = ServiceLimits(Bounds(), lambda: 0.0)
         limits.admit()
         found = stateOf(makeService(internal="echo"), "a:1", limits, Tally(), [])
         self.assertEqual((found.started, found.warm, found.most), (1, 0, None))
 
     def test_wait(self) -> None:
         """Of a C{wait} service one program runs at most."""
-        limits = Limits(Bounds(), lambda: 0.0)
+        limits = ServiceLimits(Bounds(), lambda: 0.0)
         found = stateOf(makeDatagrams(wait=True), "a:1", limits, Tally(), ["child"])
         self.assertEqual((found.most, found.condition), (1, "running"))
 
     def test_reason(self) -> None:
         """Why it pauses is said in words, unless something better is known."""
-        limits, service = Limits(Bounds(), lambda: 0.0), makeService()
+        limits, service = ServiceLimits(Bounds(), lambda: 0.0), makeService()
         paused = stateOf(service, "a:1", limits, Tally(), ["rate"])
         self.assertIn("more starts in a minute", str(paused.reason))
         unbound = stateOf(service, "a:1", limits, Tally(), ["unbound"], reason="no")

@@ -9,25 +9,27 @@ import socket
 from typing import Any
 
 from inetdtw.interfaces import ILauncher
-from inetdtw.limits.service import WINDOW, Limits
+from inetdtw.limits.service import WINDOW, ServiceLimits
 from inetdtw.model.service import Bounds
-from inetdtw.serve.admission import Gate
+from inetdtw.serve.admission import AdmissionControl
 from inetdtw.serve.port import SHORTAGE_PAUSE, SocketPort
 from inetdtw.serve.undecided import MOMENT
-from inetdtw.system.descriptors import Account, Purpose
+from inetdtw.system.descriptors import DescriptorAccount, Purpose
 from inetdtw.test.fakes import ServingTestCase
 
 PEER = ("192.0.2.1", 40000)
 OTHER = ("192.0.2.2", 40000)
 
 
-class GateTests(ServingTestCase):
-    """Tests for L{Gate}."""
+class AdmissionControlTests(ServingTestCase):
+    """Tests for L{AdmissionControl}."""
 
-    def gate(self, launcher: ILauncher | None = None, **bounds: Any) -> Gate:
+    def gate(
+        self, launcher: ILauncher | None = None, **bounds: Any
+    ) -> AdmissionControl:
         """A gate of a service that is being served."""
-        limits = Limits(Bounds(**bounds), self.reactor.seconds)
-        gate = Gate("test/tcp", limits, self.host.report, launcher)
+        limits = ServiceLimits(Bounds(**bounds), self.reactor.seconds)
+        gate = AdmissionControl("test/tcp", limits, self.host.report, launcher)
         sock = self.closing(socket.socket())
         gate.port = SocketPort(sock, self.reactor, "test/tcp")
         gate.port.start()
@@ -75,7 +77,7 @@ class GateTests(ServingTestCase):
         and the log says why.
         """
         gate = self.gate()
-        short = self.patch(Account, "short", lambda account: True)
+        short = self.patch(DescriptorAccount, "short", lambda account: True)
         self.assertFalse(gate.free())
         self.assertFalse(gate.port.reading)
         (stall,) = self.said("stall")
@@ -147,7 +149,7 @@ class GateTests(ServingTestCase):
         gate.release(PEER)
         self.assertTrue(gate.admit(PEER))
 
-    def let(self, gate: Gate, peer: Any = PEER) -> list[str]:
+    def let(self, gate: AdmissionControl, peer: Any = PEER) -> list[str]:
         """
         Ask for a client to be let in.
 
@@ -285,15 +287,15 @@ class GateTests(ServingTestCase):
         """What was started once more counts for the rate."""
         gate = self.gate(serviceMax=3)
         gate.admit()
-        self.assertEqual(gate.spare(16), 2)
-        gate.again()
-        gate.again()
-        self.assertEqual(gate.spare(16), 0)
+        self.assertEqual(gate.remaining(16), 2)
+        gate.countRestart()
+        gate.countRestart()
+        self.assertEqual(gate.remaining(16), 0)
         self.assertFalse(gate.admit())
 
     def test_spare(self) -> None:
         """Without a rate there are as many as are wanted."""
-        self.assertEqual(self.gate().spare(16), 16)
+        self.assertEqual(self.gate().remaining(16), 16)
 
     def test_short(self) -> None:
         """That the machine is out of something is in the log."""

@@ -18,7 +18,7 @@ from twisted.internet.main import CONNECTION_LOST
 from twisted.python.failure import Failure
 
 from inetdtw.interfaces import IListener
-from inetdtw.limits.service import WINDOW, Limits
+from inetdtw.limits.service import WINDOW, ServiceLimits
 from inetdtw.model.service import Bounds, Program, Service
 from inetdtw.serve import datagram
 from inetdtw.serve.datagram import DatagramListener
@@ -52,7 +52,7 @@ class DatagramListenerTests(ServingTestCase):
     def serve(self, service: Service) -> None:
         """Serve a service."""
         self.server = self.closing(listening(service))
-        self.limits = Limits(service.bounds, self.reactor.seconds)
+        self.limits = ServiceLimits(service.bounds, self.reactor.seconds)
         self.listener = DatagramListener(
             service, self.server, self.host, self.limits, self.launcher, self.released
         )

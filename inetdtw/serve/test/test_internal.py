@@ -18,7 +18,7 @@ from twisted.internet.protocol import connectionDone
 from twisted.internet.testing import StringTransport
 
 from inetdtw.interfaces import IListener
-from inetdtw.limits.service import WINDOW, Limits
+from inetdtw.limits.service import WINDOW, ServiceLimits
 from inetdtw.model.service import Bounds, Service
 from inetdtw.serve.internal import InternalDatagrams, InternalStream
 from inetdtw.serve.undecided import MOMENT
@@ -49,7 +49,7 @@ class InternalStreamTests(ServingTestCase):
         bound = Bounds(**bounds)
         service = service or makeService(internal="echo", bounds=bound)
         self.server = self.closing(listening(service))
-        self.limits = Limits(bound, self.reactor.seconds)
+        self.limits = ServiceLimits(bound, self.reactor.seconds)
         self.listener = InternalStream(
             service, self.server, self.host, self.limits, None, self.released
         )
@@ -249,7 +249,7 @@ class InternalDatagramsTests(ServingTestCase):
         """Serve a service."""
         service = service or makeDatagrams(internal="echo")
         self.server = self.closing(listening(service))
-        self.limits = Limits(Bounds(**bounds), self.reactor.seconds)
+        self.limits = ServiceLimits(Bounds(**bounds), self.reactor.seconds)
         listener = InternalDatagrams(
             service, self.server, self.host, self.limits, None, lambda: None
         )

@@ -9,7 +9,7 @@ import socket
 from typing import Any
 from unittest import mock
 
-from inetdtw.limits.service import WINDOW, Limits
+from inetdtw.limits.service import WINDOW, ServiceLimits
 from inetdtw.model.service import Address, Bounds, Service, SocketOptions
 from inetdtw.serve.port import SHORTAGE_PAUSE
 from inetdtw.serve.portless import MuxedSlot
@@ -47,7 +47,7 @@ class MuxedCase(ServingTestCase):
         """Serve tcpmux, with these bounds, and behind it a service with the others."""
         mux = makeService(name="mux", internal="tcpmux", bounds=bounds)
         self.server = self.closing(listening(mux))
-        self.limits = Limits(bounds, self.reactor.seconds)
+        self.limits = ServiceLimits(bounds, self.reactor.seconds)
         self.mux = Tcpmux(
             mux, self.server, self.host, self.limits, None, lambda: self.mux.released()
         )

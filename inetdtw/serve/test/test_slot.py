@@ -128,7 +128,7 @@ class BindTests(SlotTestCase):
 
     def taken(self) -> tuple[socket.socket, Service]:
         """A port that somebody else has, and a service that wants it."""
-        other = self.closing(sockets.listen(makeService())[0])
+        other = self.closing(sockets.createListener(makeService())[0])
         address = Address(socket.AF_INET, *other.getsockname())
         return other, makeService(address=address)
 
@@ -253,7 +253,7 @@ class BindTests(SlotTestCase):
         self.reactor.pump([LONGEST_RETRY] * 8)
         self.assertEqual(len(self.said("unbound")), before + 2)
         other.close()
-        self.patch(sockets, "listen", self.refused)
+        self.patch(sockets, "createListener", self.refused)
         self.reactor.advance(LONGEST_RETRY)
         self.assertEqual(len(self.said("unbound")), before + 3)
         self.assertIn("Permission", self.said("unbound")[-1]["reason"])
@@ -268,7 +268,7 @@ class BindTests(SlotTestCase):
         A port that only root can bind is tried again as well, and the log says what
         would help.
         """
-        self.patch(sockets, "listen", self.refused)
+        self.patch(sockets, "createListener", self.refused)
         slot = self.serving(makeService(address=Address(socket.AF_INET, "::1", 7)))
         (unbound,) = self.said("unbound")
         reason = f"{os.strerror(errno.EACCES)}: ports below 1024 need root, "
@@ -560,7 +560,7 @@ class PauseTests(SlotTestCase):
 
     def test_unbound(self) -> None:
         """To resume a service that has no socket is to try again at once."""
-        other = self.closing(sockets.listen(makeService())[0])
+        other = self.closing(sockets.createListener(makeService())[0])
         address = Address(socket.AF_INET, *other.getsockname())
         slot = self.serving(makeService(address=address))
         state = slot.state()
@@ -577,7 +577,7 @@ class PauseTests(SlotTestCase):
         One that is paused while it has no socket goes on to try, and is not served
         when it has one.
         """
-        other = self.closing(sockets.listen(makeService())[0])
+        other = self.closing(sockets.createListener(makeService())[0])
         address = Address(socket.AF_INET, *other.getsockname())
         slot = self.serving(makeService(address=address))
         slot.pause()
@@ -643,7 +643,7 @@ class DrainTests(SlotTestCase):
         slot.pause()
         slot.drain()
         self.assertFalse(slot.bound)
-        other = self.closing(sockets.listen(makeService())[0])
+        other = self.closing(sockets.createListener(makeService())[0])
         address = Address(socket.AF_INET, *other.getsockname())
         unbound = self.serving(makeService(address=address))
         unbound.drain()
@@ -671,7 +671,7 @@ class StateTests(SlotTestCase):
 
     def test_unbound(self) -> None:
         """Without a socket it says so."""
-        other = self.closing(sockets.listen(makeService())[0])
+        other = self.closing(sockets.createListener(makeService())[0])
         address = Address(socket.AF_INET, *other.getsockname())
         slot = self.slot(makeService(address=address))
         self.assertEqual(self.told(slot), (0, "unbound"))
@@ -1381,7 +1381,7 @@ class FaultTests(SlotTestCase):
         for why in self.KINDS:
             self.why = why
             before = openDescriptors()
-            with mock.patch.object(sockets, "listen", self.failing):
+            with mock.patch.object(sockets, "createListener", self.failing):
                 slot = Slot(makeService(), self.host, self.launcherOf)
                 self.assertFails(slot, slot.bind)
             self.again(slot)
@@ -1444,7 +1444,7 @@ class FaultTests(SlotTestCase):
                 slot = self.serving(makeUnix(os.path.abspath("s")))
                 with (
                     mock.patch.object(StreamPrograms, "stop", self.failing),
-                    mock.patch.object(sockets.PathMark, "remove", self.failing),
+                    mock.patch.object(sockets.BoundPath, "remove", self.failing),
                     mock.patch.object(Host, "leave", self.failing),
                 ):
                     act(slot)

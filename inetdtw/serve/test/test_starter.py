@@ -16,7 +16,7 @@ from inetdtw.log.report import Report
 from inetdtw.model.process import Credentials, Login
 from inetdtw.model.service import EnvironmentSpec, Program
 from inetdtw.serve.child import Child
-from inetdtw.serve.starter import LOOK_AGAIN, Launches
+from inetdtw.serve.starter import LOOK_AGAIN, ProgramStarter
 from inetdtw.serve.test.test_child import PEER
 from inetdtw.test.fakes import (
     FIRST_PID,
@@ -44,14 +44,14 @@ class LaunchesCase(ServingTestCase):
             file.write("#!/bin/sh\n")
         os.chmod(self.path, mode)
 
-    def launches(self, program: Program | None = None) -> Launches:
-        """Launches of a service with that program."""
+    def launches(self, program: Program | None = None) -> ProgramStarter:
+        """ProgramStarter of a service with that program."""
         program = program or Program(self.path, (), ("name", "one"))
-        return Launches(makeService(program=program), self.host, self.launcher)
+        return ProgramStarter(makeService(program=program), self.host, self.launcher)
 
 
 class LaunchesTests(LaunchesCase):
-    """Tests for L{Launches}."""
+    """Tests for L{ProgramStarter}."""
 
     def test_order(self) -> None:
         """
@@ -74,7 +74,7 @@ class LaunchesTests(LaunchesCase):
         service = makeService(stderr=stderr, name="svc")
         with open(os.devnull) as client:
             fds = (client.fileno(),) * 3
-            Launches(service, self.host, self.launcher).launch(
+            ProgramStarter(service, self.host, self.launcher).launch(
                 PEER, fds, self.done.append, repeats=5
             )
         return self.launcher.last
@@ -134,7 +134,7 @@ class LaunchesTests(LaunchesCase):
         before = openDescriptors()
         for stderr in ("log", "null"):
             service = makeService(stderr=stderr)
-            Launches(service, self.host, self.launcher).launch(
+            ProgramStarter(service, self.host, self.launcher).launch(
                 PEER, (0, 0, 0), self.done.append
             )
         self.assertEqual(openDescriptors(), before)
@@ -150,7 +150,7 @@ class LaunchesTests(LaunchesCase):
             raise OSError(24, "Too many open files")
 
         self.patch(os, "pipe", none)
-        Launches(makeService(stderr="log"), self.host, self.launcher).launch(
+        ProgramStarter(makeService(stderr="log"), self.host, self.launcher).launch(
             PEER, (0, 0, 0), self.done.append
         )
         (fail,) = self.said("fail")
@@ -161,7 +161,7 @@ class LaunchesTests(LaunchesCase):
     def test_variables(self) -> None:
         """What the line says of the environment holds for its programs."""
         service = makeService(variables=EnvironmentSpec((("TZ", "UTC"),), ("PATH",)))
-        Launches(service, self.host, self.launcher).launch(
+        ProgramStarter(service, self.host, self.launcher).launch(
             PEER, (0, 0, 0), self.done.append
         )
         wanted = {"TZ": "UTC", "PATH": "/bin"}
@@ -181,7 +181,7 @@ class LaunchesTests(LaunchesCase):
         service = replace(
             makeService(), login=Login("alpine", "/home/alpine", "/bin/ash")
         )
-        Launches(service, self.host, self.launcher).launch(
+        ProgramStarter(service, self.host, self.launcher).launch(
             PEER, (0, 0, 0), self.done.append
         )
         environment = self.launcher.last.order.environment
@@ -288,7 +288,7 @@ class LaunchesTests(LaunchesCase):
         credentials = Credentials(os.getuid() + 1, os.getgid() + 1, ())
         context = replace(service.context, credentials=credentials)
         service = replace(service, context=context)
-        Launches(service, self.host, self.launcher).launch(
+        ProgramStarter(service, self.host, self.launcher).launch(
             PEER, (0, 0, 0), self.done.append
         )
         self.assertEqual(self.launcher.last.order.executable, self.path)
@@ -338,13 +338,13 @@ class LaunchesTests(LaunchesCase):
 
 
 class FaultTests(LaunchesCase):
-    """Tests for L{Launches} in which something raises what nobody expects."""
+    """Tests for L{ProgramStarter} in which something raises what nobody expects."""
 
     def wrong(self, *given: Any) -> Any:
         """Be what raises it."""
         raise ValueError("embedded null byte")
 
-    def assertFailed(self, launches: Launches) -> None:
+    def assertFailed(self, launches: ProgramStarter) -> None:
         """A launch fails with a line that says why; its service is notified, once."""
         child = launches.launch(PEER, (0, 1, 2), self.done.append)
         self.assertEqual(self.done, [child])

@@ -17,7 +17,7 @@ from zope.interface.verify import verifyObject
 
 from inetdtw.interfaces import Exit, IAcceptingLauncher, IListener, Order
 from inetdtw.limits.budget import Total
-from inetdtw.limits.service import WINDOW, Limits
+from inetdtw.limits.service import WINDOW, ServiceLimits
 from inetdtw.model.service import Bounds, Program, Service
 from inetdtw.serve.port import SHORTAGE_PAUSE
 from inetdtw.serve.stream import IDLE, StreamPrograms
@@ -54,7 +54,7 @@ class StreamProgramsTests(ServingTestCase):
         """Serve a service, and give its socket."""
         service = makeService() if service is None else service
         server = self.closing(listening(service))
-        self.limits = Limits(service.bounds, self.reactor.seconds)
+        self.limits = ServiceLimits(service.bounds, self.reactor.seconds)
         self.listener = StreamPrograms(
             service, server, self.host, self.limits, self.launcher, self.released
         )
@@ -316,7 +316,7 @@ class ShortageTests(ServingTestCase):
     def test_comesBack(self) -> None:
         """The client that could not be accepted waits, and is served when it can be."""
         server = self.closing(listening(makeService()))
-        limits = Limits(Bounds(), self.reactor.seconds)
+        limits = ServiceLimits(Bounds(), self.reactor.seconds)
         listener = StreamPrograms(
             makeService(), server, self.host, limits, self.launcher, lambda: None
         )
@@ -374,7 +374,7 @@ class DelegatedTests(ServingTestCase):
         self.server = self.closing(listening(service))
         if shared:
             self.host.shared.add(self.server)
-        self.limits = Limits(service.bounds, self.reactor.seconds)
+        self.limits = ServiceLimits(service.bounds, self.reactor.seconds)
         self.listener = StreamPrograms(
             *(service, self.server, self.host, self.limits, self.launcher),
             lambda: self.listener.released(),

@@ -14,7 +14,7 @@ from unittest import mock, skipUnless
 from zope.interface.verify import verifyObject
 
 from inetdtw.interfaces import Exit, IListener
-from inetdtw.limits.service import WINDOW, Limits
+from inetdtw.limits.service import WINDOW, ServiceLimits
 from inetdtw.model.service import Bounds, Program, Service
 from inetdtw.serve.port import BROKEN_PAUSE
 from inetdtw.serve.wait import (
@@ -27,7 +27,7 @@ from inetdtw.serve.wait import (
     WaitProgram,
 )
 from inetdtw.system import peek
-from inetdtw.system.peek import PendingConnections, PendingDatagram
+from inetdtw.system.peek import BacklogPeek, DatagramPeek
 from inetdtw.system.sockdiag import waiting
 from inetdtw.test import fakes
 from inetdtw.test.fakes import (
@@ -60,7 +60,7 @@ class WaitingTestCase(ServingTestCase):
     def serve(self, service: Service) -> None:
         """Serve a service."""
         self.server = self.closing(listening(service))
-        self.limits = Limits(service.bounds, self.reactor.seconds)
+        self.limits = ServiceLimits(service.bounds, self.reactor.seconds)
         self.listener = WaitProgram(
             service, self.server, self.host, self.limits, self.launcher, self.released
         )
@@ -344,7 +344,7 @@ class DatagramTests(WaitingTestCase):
         program.end()
         self.assertFalse(isBlocking(self.server))
         self.assertEqual(self.limits.running, 0)
-        self.assertEqual(self.limits.spare(16), 1)
+        self.assertEqual(self.limits.remaining(16), 1)
 
     def test_retire(self) -> None:
         """
@@ -706,8 +706,8 @@ class FaultTests(WaitingTestCase):
         nothing is counted.
         """
         for service, kind in (
-            (makeDatagrams(wait=True), PendingDatagram),
-            (makeService(wait=True), PendingConnections),
+            (makeDatagrams(wait=True), DatagramPeek),
+            (makeService(wait=True), BacklogPeek),
         ):
             started = len(self.launcher.programs)
             self.serve(service)
@@ -734,7 +734,7 @@ class FaultTests(WaitingTestCase):
         client = self.closing(socket.socket())
         client.connect(self.server.getsockname())
         program = self.ordered(1)
-        with mock.patch.object(PendingConnections, "left", self.wrong):
+        with mock.patch.object(BacklogPeek, "left", self.wrong):
             program.start().end()
         self.assertEqual(self.listener.held(), ["broken"])
         self.assertEqual(self.limits.running, 0)
@@ -743,7 +743,7 @@ class FaultTests(WaitingTestCase):
         program = self.ordered(2)
         retired: list[bool] = []
         self.listener.retire(lambda: retired.append(True))
-        with mock.patch.object(PendingConnections, "left", self.wrong):
+        with mock.patch.object(BacklogPeek, "left", self.wrong):
             program.start().end()
         self.assertEqual(retired, [True])
         self.assertEqual(len(self.flushLoggedErrors(OverflowError)), 1)

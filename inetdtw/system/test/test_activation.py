@@ -13,7 +13,7 @@ from typing import Any
 from inetdtw.model.service import Address, Service
 from inetdtw.serve.slot import Slot
 from inetdtw.system import activation
-from inetdtw.system.activation import FIRST, Given, Inherited, Unused
+from inetdtw.system.activation import FIRST, Inherited, PassedSocket, Unused
 from inetdtw.test.fakes import (
     ServingTestCase,
     makeDatagrams,
@@ -39,7 +39,7 @@ class InheritedTestCase(ServingTestCase):
     def setUp(self) -> None:
         """Have nothing yet."""
         super().setUp()
-        self.given: list[Given] = []
+        self.given: list[PassedSocket] = []
 
     def bound(
         self,
@@ -62,7 +62,7 @@ class InheritedTestCase(ServingTestCase):
         sock.bind(where)
         if kind != socket.SOCK_DGRAM and listens:
             sock.listen(5)
-        self.given.append(Given(sock.fileno(), name, sock))
+        self.given.append(PassedSocket(sock.fileno(), name, sock))
         bound = sock.getsockname()
         return bound[1] if isinstance(bound, tuple) else bound
 
@@ -79,7 +79,7 @@ class InheritedTestCase(ServingTestCase):
         if sock is None:
             return None
         with sock:
-            return places.index(Given(0, "", sock).where)
+            return places.index(PassedSocket(0, "", sock).where)
 
 
 class AssignTests(InheritedTestCase):
@@ -188,7 +188,7 @@ class AssignTests(InheritedTestCase):
             self.addCleanup(os.close, fd)
         port = self.bound(name="nobody")
         self.bound(name="deaf", listens=False)
-        self.given.append(Given(reading, "pipe", None))
+        self.given.append(PassedSocket(reading, "pipe", None))
         numbers = [given.fd for given in self.given]
         self.assertEqual(self.assigned(at("127.0.0.1", 1, name="deaf")), [None])
         reasons = [(each.fd, each.name, each.reason) for each in self.unused]

@@ -11,11 +11,11 @@ from twisted.internet.selectreactor import SelectReactor
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw.system.clock import SteadyTime, clockOf
+from inetdtw.system.clock import MonotonicClock, clockOf
 
 
 class SteadyTimeTests(SynchronousTestCase):
-    """Tests for L{SteadyTime} and L{clockOf}."""
+    """Tests for L{MonotonicClock} and L{clockOf}."""
 
     def reactor(self) -> SelectReactor:
         """A reactor of its own."""
@@ -28,7 +28,7 @@ class SteadyTimeTests(SynchronousTestCase):
         now = [1000.0, 1e9]
         self.patch(time, "monotonic", lambda: now[0])
         reactor = self.reactor()
-        SteadyTime(reactor).privilegedStartService()
+        MonotonicClock(reactor).privilegedStartService()
         told: list[str] = []
         reactor.callLater(5, told.append, "due")
         for step in (-3600.0, 7200.0):
@@ -44,14 +44,14 @@ class SteadyTimeTests(SynchronousTestCase):
         """When something is planned already, the clock stays as it is."""
         reactor = self.reactor()
         call = reactor.callLater(1000, lambda: None)
-        SteadyTime(reactor).privilegedStartService()
+        MonotonicClock(reactor).privilegedStartService()
         self.assertLess(abs(reactor.seconds() - time.time()), 60)
         call.cancel()
 
     def test_another(self) -> None:
         """A reactor that is none of Twisted's has its own time."""
         reactor = MemoryReactorClock()
-        SteadyTime(reactor).privilegedStartService()
+        MonotonicClock(reactor).privilegedStartService()
         reactor.advance(5)
         self.assertEqual(reactor.seconds(), 5)
         self.assertEqual(clockOf(reactor)(), 5)

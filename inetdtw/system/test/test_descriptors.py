@@ -13,9 +13,9 @@ import socket
 from typing import Any
 from unittest import mock
 
-from inetdtw.limits.service import Limits
+from inetdtw.limits.service import ServiceLimits
 from inetdtw.model.service import Bounds
-from inetdtw.serve.admission import SHARE, Gate
+from inetdtw.serve.admission import SHARE, AdmissionControl
 from inetdtw.serve.port import SHORTAGE_PAUSE, SocketPort
 from inetdtw.system import descriptors
 from inetdtw.system.descriptors import (
@@ -26,7 +26,7 @@ from inetdtw.system.descriptors import (
     RESERVE,
     SHARES,
     WANTED,
-    Account,
+    DescriptorAccount,
     Descriptors,
     Purpose,
     Use,
@@ -249,7 +249,7 @@ class CountTests(AccountTestCase):
 
     def test_claim(self) -> None:
         """One that is needed for a moment is had if there is one."""
-        made = Account(self.account, Purpose.INTERNAL, "test/tcp")
+        made = DescriptorAccount(self.account, Purpose.INTERNAL, "test/tcp")
         claim = made.claim(1)
         assert claim is not None
         self.assertEqual(self.account.taken(Purpose.INTERNAL), 1)
@@ -334,14 +334,18 @@ class Leftover:
         self.claim.give()
 
 
-class GateTests(AccountTestCase):
-    """Tests for L{Account} and the L{Gate} of a service that has one."""
+class AdmissionControlTests(AccountTestCase):
+    """Tests for L{DescriptorAccount} and the L{AdmissionControl} of a service that has one."""
 
-    def gate(self, purpose: Purpose = Purpose.INTERNAL, **given: Any) -> Gate:
+    def gate(
+        self, purpose: Purpose = Purpose.INTERNAL, **given: Any
+    ) -> AdmissionControl:
         """A gate that is open."""
-        limits = Limits(Bounds(), self.reactor.seconds)
-        made = Account(self.account, purpose, "test/tcp", **given)
-        gate = Gate("test/tcp", limits, self.host.report, None, account=made)
+        limits = ServiceLimits(Bounds(), self.reactor.seconds)
+        made = DescriptorAccount(self.account, purpose, "test/tcp", **given)
+        gate = AdmissionControl(
+            "test/tcp", limits, self.host.report, None, account=made
+        )
         sock = self.closing(socket.socket())
         gate.port = SocketPort(sock, self.reactor, "test/tcp")
         gate.port.start()

@@ -44,7 +44,7 @@ class DirectoryTestCase(ServingTestCase):
 
 
 class RemoveTests(DirectoryTestCase):
-    """Tests for L{Directory.remove<directory.Directory.remove>}."""
+    """Tests for L{OpenDirectory.remove<directory.OpenDirectory.remove>}."""
 
     def remove(self, identity: tuple[int, int] | None = None) -> None:
         """Remove the file; no descriptor is left."""

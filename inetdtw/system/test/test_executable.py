@@ -18,7 +18,13 @@ from twisted.trial.unittest import SynchronousTestCase
 from inetdtw.model.process import Credentials
 from inetdtw.model.service import Program
 from inetdtw.system import executable
-from inetdtw.system.executable import ProgramMissing, candidates, check, guess, locate
+from inetdtw.system.executable import (
+    ExecutableNotFound,
+    candidates,
+    checkExecutable,
+    findExecutable,
+    guessExecutable,
+)
 from inetdtw.test.fakes import openDescriptors, openedSince
 
 #: Nobody who owns anything here, and who is in no group of anybody.
@@ -55,19 +61,21 @@ class ProgramCase(SynchronousTestCase):
 
 
 class CheckTests(ProgramCase):
-    """Tests for L{check}."""
+    """Tests for L{checkExecutable}."""
 
     def reasonOf(self, path: str, credentials: Credentials | None = None) -> str:
         """Why a program cannot be executed."""
-        return str(self.assertRaises(ProgramMissing, check, path, credentials))
+        return str(
+            self.assertRaises(ExecutableNotFound, checkExecutable, path, credentials)
+        )
 
     def assertAllowed(self, path: str, credentials: Credentials | None) -> None:
         """A program can be executed."""
-        check(path, credentials)
+        checkExecutable(path, credentials)
 
     def assertForbidden(self, path: str, credentials: Credentials) -> None:
         """A program cannot be executed by somebody, though the daemon can."""
-        check(path, None)
+        checkExecutable(path, None)
         self.assertEqual(
             self.reasonOf(path, credentials), f"'{path}' may not be executed"
         )
@@ -138,7 +146,7 @@ class CheckTests(ProgramCase):
             os.chown(path, owner.uid, -1)
         self.assertAllowed(path, owner)
         os.chmod(path, 0o600)
-        self.assertRaises(ProgramMissing, check, path, owner)
+        self.assertRaises(ExecutableNotFound, checkExecutable, path, owner)
 
     def test_ownerAlone(self) -> None:
         """What others may does not help an owner who may not."""
@@ -206,8 +214,10 @@ class MissingTests(ProgramCase):
         error.
         """
         path = self.write("a", 0o644)
-        self.patch(executable, "check", lambda path, credentials: None)
-        why = self.assertRaises(ProgramMissing, guess, Program(path, (), ("a",)))
+        self.patch(executable, "checkExecutable", lambda path, credentials: None)
+        why = self.assertRaises(
+            ExecutableNotFound, guessExecutable, Program(path, (), ("a",))
+        )
         self.assertEqual(str(why), f"'{path}' may not be executed")
 
 
@@ -227,39 +237,41 @@ class ListTests(ProgramCase):
         """A list allows what the bits do not, also of a folder."""
         path = self.write("a/b", 0o700)
         os.chmod(self.path("a"), 0o700)
-        self.assertRaises(ProgramMissing, check, path, STRANGER)
+        self.assertRaises(ExecutableNotFound, checkExecutable, path, STRANGER)
         self.list("u:54321:rx", path)
-        self.assertRaises(ProgramMissing, check, path, STRANGER)
+        self.assertRaises(ExecutableNotFound, checkExecutable, path, STRANGER)
         self.list("u:54321:x", self.path("a"))
-        check(path, STRANGER)
+        checkExecutable(path, STRANGER)
         other = Credentials(54322, 54321, (5,))
-        self.assertRaises(ProgramMissing, check, path, other)
+        self.assertRaises(ExecutableNotFound, checkExecutable, path, other)
 
     def test_group(self) -> None:
         """So it does for a supplementary group."""
         path = self.write("a", 0o700)
         self.list("g:54399:x", path)
-        check(path, Credentials(54321, 54321, (54321, 54399)))
-        self.assertRaises(ProgramMissing, check, path, STRANGER)
+        checkExecutable(path, Credentials(54321, 54321, (54321, 54399)))
+        self.assertRaises(ExecutableNotFound, checkExecutable, path, STRANGER)
 
     def test_denied(self) -> None:
         """It forbids what the bits allow."""
         path = self.write("a")
         self.list("u:54321:r", path)
-        self.assertRaises(ProgramMissing, check, path, STRANGER)
-        check(path, Credentials(54322, 54321, (5,)))
+        self.assertRaises(ExecutableNotFound, checkExecutable, path, STRANGER)
+        checkExecutable(path, Credentials(54322, 54321, (5,)))
 
     def test_nothingLeft(self) -> None:
         """Nothing is left of the child that asks."""
         before = openDescriptors()
-        self.assertRaises(ProgramMissing, check, self.write("a", 0o700), STRANGER)
+        self.assertRaises(
+            ExecutableNotFound, checkExecutable, self.write("a", 0o700), STRANGER
+        )
         self.assertEqual(openedSince(before), {})
         self.assertRaises(ChildProcessError, os.waitpid, -1, os.WNOHANG)
 
 
 class TrustedCheckTests(CheckTests):
     """
-    Tests for L{check} of what nobody else can change: permission bits say what they
+    Tests for L{checkExecutable} of what nobody else can change: permission bits say what they
     allow, and the kernel what they do not.
     """
 
@@ -283,7 +295,7 @@ class TrustedListTests(ListTests):
 
 
 class ForeignTests(ProgramCase):
-    """Tests for L{check} of what its user has a hand in."""
+    """Tests for L{checkExecutable} of what its user has a hand in."""
 
     def test_asked(self) -> None:
         """It is looked at as that user only, for a bounded time."""
@@ -291,18 +303,20 @@ class ForeignTests(ProgramCase):
             raise SkipTest("only root can ask as another user")
         path = self.write("hers/x", 0o700)
         os.chown(self.path("hers"), STRANGER.uid, -1)
-        self.assertRaises(ProgramMissing, check, path, STRANGER)
+        self.assertRaises(ExecutableNotFound, checkExecutable, path, STRANGER)
         os.chown(path, STRANGER.uid, -1)
-        check(path, STRANGER)
+        checkExecutable(path, STRANGER)
         os.mkfifo(self.path("hers/fifo"), 0o755)
-        why = self.assertRaises(ProgramMissing, check, self.path("hers/fifo"), STRANGER)
+        why = self.assertRaises(
+            ExecutableNotFound, checkExecutable, self.path("hers/fifo"), STRANGER
+        )
         self.assertIn("not a regular file", str(why))
 
         def mayExecute(path: str, credentials: Credentials) -> bool:
             raise TimeoutError(110, "cannot be read in time")
 
         self.patch(executable, "mayExecute", mayExecute)
-        why = self.assertRaises(ProgramMissing, check, path, STRANGER)
+        why = self.assertRaises(ExecutableNotFound, checkExecutable, path, STRANGER)
         self.assertEqual(str(why), f"'{path}': cannot be read in time")
 
 
@@ -318,7 +332,7 @@ class CandidatesTests(ProgramCase):
 
 
 class GuessTests(ProgramCase):
-    """Tests for L{guess}."""
+    """Tests for L{guessExecutable}."""
 
     def named(self, *folders: str) -> Program:
         """A program that is looked for."""
@@ -330,12 +344,14 @@ class GuessTests(ProgramCase):
         os.makedirs(self.path("b/x"))
         path = self.write("c/x", 0o700)
         self.write("d/x")
-        self.assertEqual(guess(self.named("missing", "a", "b", "c", "d")), path)
+        self.assertEqual(
+            guessExecutable(self.named("missing", "a", "b", "c", "d")), path
+        )
 
     def test_absolute(self) -> None:
         """A path is itself, if there is a program."""
         path = self.write("x", 0o700)
-        self.assertEqual(guess(Program(path, (), ("x",))), path)
+        self.assertEqual(guessExecutable(Program(path, (), ("x",))), path)
         for bad, reason in (
             (self.path("y"), ": No such file or directory"),
             (f"{path}/y", ": Not a directory"),
@@ -343,12 +359,14 @@ class GuessTests(ProgramCase):
             (self.write("z", 0o644), " may not be executed"),
         ):
             program = Program(bad, (), ("x",))
-            why = self.assertRaises(ProgramMissing, guess, program)
+            why = self.assertRaises(ExecutableNotFound, guessExecutable, program)
             self.assertEqual(str(why), f"'{bad}'{reason}")
 
     def test_missing(self) -> None:
         """A name that is nowhere is told with the folders."""
-        why = self.assertRaises(ProgramMissing, guess, self.named("a", "b"))
+        why = self.assertRaises(
+            ExecutableNotFound, guessExecutable, self.named("a", "b")
+        )
         where = f"{self.path('a')}:{self.path('b')}"
         self.assertEqual(str(why), f"'x' is not in the PATH {where}")
 
@@ -364,14 +382,14 @@ class GuessTests(ProgramCase):
             return real(name)
 
         self.patch(os, "stat", stated)
-        self.assertEqual(guess(self.named("a", "b")), path)
-        self.assertEqual(guess(self.named("a", "c")), hidden)
-        self.assertEqual(guess(Program(hidden, (), ("x",))), hidden)
+        self.assertEqual(guessExecutable(self.named("a", "b")), path)
+        self.assertEqual(guessExecutable(self.named("a", "c")), hidden)
+        self.assertEqual(guessExecutable(Program(hidden, (), ("x",))), hidden)
 
     def test_chroot(self) -> None:
         """In another root only a process that has it can look."""
         named = Program("x", ("/sbin", "/bin"), ("x",))
-        self.assertEqual(guess(named, None, self.folder), "/sbin/x")
+        self.assertEqual(guessExecutable(named, None, self.folder), "/sbin/x")
 
     def test_foreign(self) -> None:
         """
@@ -384,15 +402,17 @@ class GuessTests(ProgramCase):
         os.mkdir(self.path("hers"))
         os.chown(self.path("hers"), STRANGER.uid, -1)
         hers, path = self.path("hers/x"), self.write("a/x")
-        self.assertEqual(guess(self.named("hers", "a"), STRANGER), path)
-        self.assertEqual(guess(self.named("hers", "b"), STRANGER), hers)
-        self.assertEqual(guess(Program(hers, (), ("x",)), STRANGER), hers)
+        self.assertEqual(guessExecutable(self.named("hers", "a"), STRANGER), path)
+        self.assertEqual(guessExecutable(self.named("hers", "b"), STRANGER), hers)
+        self.assertEqual(guessExecutable(Program(hers, (), ("x",)), STRANGER), hers)
         for credentials in (None, ROOT):
-            self.assertRaises(ProgramMissing, guess, self.named("hers"), credentials)
+            self.assertRaises(
+                ExecutableNotFound, guessExecutable, self.named("hers"), credentials
+            )
 
 
 class LocateTests(ProgramCase):
-    """Tests for L{locate}."""
+    """Tests for L{findExecutable}."""
 
     def program(self, name: str, *folders: str) -> Program:
         """A program, and the folders to look for it in."""
@@ -402,24 +422,24 @@ class LocateTests(ProgramCase):
         """An absolute path is not looked for."""
         path = self.write("a/sh")
         self.write("b/sh")
-        self.assertEqual(locate(self.program(path, "b"), None), path)
+        self.assertEqual(findExecutable(self.program(path, "b"), None), path)
         missing = self.program(self.path("sh"), "b")
-        self.assertRaises(ProgramMissing, locate, missing, None)
+        self.assertRaises(ExecutableNotFound, findExecutable, missing, None)
 
     def test_order(self) -> None:
         """A name is looked for in the folders in turn."""
         second = self.write("b/x")
         program = self.program("x", "missing", "a", "b")
-        self.assertEqual(locate(program, None), second)
+        self.assertEqual(findExecutable(program, None), second)
         first = self.write("a/x")
-        self.assertEqual(locate(program, None), first)
+        self.assertEqual(findExecutable(program, None), first)
 
     def test_notExecutable(self) -> None:
         """What cannot be executed is passed over."""
         self.write("a/x", 0o644)
         os.makedirs(self.path("b/x"))
         path = self.write("c/x")
-        self.assertEqual(locate(self.program("x", "a", "b", "c"), None), path)
+        self.assertEqual(findExecutable(self.program("x", "a", "b", "c"), None), path)
 
     def test_identity(self) -> None:
         """
@@ -429,13 +449,13 @@ class LocateTests(ProgramCase):
         first, second = self.write("a/x"), self.write("b/x")
         os.chmod(self.path("a"), 0o700)
         program = self.program("x", "a", "b")
-        self.assertEqual(locate(program, None), first)
-        self.assertEqual(locate(program, STRANGER), second)
+        self.assertEqual(findExecutable(program, None), first)
+        self.assertEqual(findExecutable(program, STRANGER), second)
 
     def test_missing(self) -> None:
         """A name that is in none of the folders is told with all of them (item 46)."""
         program = self.program("x", "a", "b")
-        problem = self.assertRaises(ProgramMissing, locate, program, None)
+        problem = self.assertRaises(ExecutableNotFound, findExecutable, program, None)
         where = f"{self.path('a')}:{self.path('b')}"
         self.assertEqual(str(problem), f"'x' is not in the PATH {where}")
 
@@ -447,16 +467,16 @@ class LocateTests(ProgramCase):
         os.chdir(self.path("bin"))
         program = Program("x", ("", ".", "../bin"), ("x",))
         for credentials in (None, STRANGER):
-            self.assertRaises(ProgramMissing, locate, program, credentials)
+            self.assertRaises(ExecutableNotFound, findExecutable, program, credentials)
 
     def test_chroot(self) -> None:
         """In another root the folders are those there, and the path begins there."""
         self.write("jail/bin/x")
         program = Program("x", ("/sbin", "/bin"), ("x",))
         jail = self.path("jail")
-        self.assertEqual(locate(program, None, jail), "/bin/x")
+        self.assertEqual(findExecutable(program, None, jail), "/bin/x")
 
     def test_absoluteInChroot(self) -> None:
         """In another root an absolute path is left to whoever executes it there."""
         program = Program("/no/such/x", (), ("x",))
-        self.assertEqual(locate(program, None, self.folder), "/no/such/x")
+        self.assertEqual(findExecutable(program, None, self.folder), "/no/such/x")

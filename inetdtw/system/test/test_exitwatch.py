@@ -24,7 +24,7 @@ from inetdtw.system.descriptors import Descriptors, Purpose
 from inetdtw.system.exitwatch import (
     ENDED,
     INTERVAL,
-    Exits,
+    ExitWatcher,
     PidfdWatch,
     Polls,
     PollWatch,
@@ -320,11 +320,11 @@ class StartTests(SynchronousTestCase):
 
 
 class ExitsTests(ServingTestCase):
-    """Tests for L{Exits}."""
+    """Tests for L{ExitWatcher}."""
 
     def test_best(self) -> None:
         """A process is waited for through a pidfd where there are any."""
-        watch = Exits(self.reactor).watch(os.getpid(), lambda: None)
+        watch = ExitWatcher(self.reactor).watch(os.getpid(), lambda: None)
         self.addCleanup(watch.cancel)
         self.assertIsInstance(watch, PidfdWatch if hasPidfds() else PollWatch)
 
@@ -356,7 +356,7 @@ class ExitsTests(ServingTestCase):
         told: list[None] = []
         pid = endedChild()
         self.addCleanup(os.waitpid, pid, 0)
-        Exits(self.reactor, account).watch(pid, lambda: told.append(None))
+        ExitWatcher(self.reactor, account).watch(pid, lambda: told.append(None))
         self.assertEqual(account.taken(Purpose.PIDFD), 0)
         self.reactor.advance(INTERVAL)
         self.assertEqual(told, [None])
@@ -368,7 +368,7 @@ class ExitsTests(ServingTestCase):
         """
         account = Descriptors()
         self.patch(account, "share", lambda purpose: 4)
-        exits = Exits(self.reactor, account)
+        exits = ExitWatcher(self.reactor, account)
         watches = [exits.watch(os.getpid(), lambda: None) for _ in range(5)]
         kinds = [type(each) for each in watches]
         self.assertEqual(kinds, [PidfdWatch] * 3 + [PollWatch] * 2)
@@ -377,7 +377,7 @@ class ExitsTests(ServingTestCase):
         for left, wanted in ((0, PollWatch), (1, PidfdWatch)):
             account = Descriptors()
             self.patch(account, "short", lambda count, left=left: count > left)
-            last = Exits(self.reactor, account).watch(os.getpid(), lambda: None)
+            last = ExitWatcher(self.reactor, account).watch(os.getpid(), lambda: None)
             self.assertIs(type(last), wanted)
             watches.append(last)
         for each in watches:
@@ -389,7 +389,7 @@ class ExitsTests(ServingTestCase):
 
     def test_nobody(self) -> None:
         """A process that is not there cannot be waited for."""
-        exits = Exits(self.reactor)
+        exits = ExitWatcher(self.reactor)
         self.assertRaises(OSError, exits.watch, endedStranger(), lambda: None)
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 

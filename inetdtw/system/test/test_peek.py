@@ -13,7 +13,7 @@ from unittest import skipUnless
 
 from inetdtw.model.service import Service
 from inetdtw.system import peek
-from inetdtw.system.peek import PendingConnections, PendingDatagram
+from inetdtw.system.peek import BacklogPeek, DatagramPeek
 from inetdtw.system.sockdiag import waiting
 from inetdtw.test.fakes import (
     PATIENCE,
@@ -30,13 +30,13 @@ from inetdtw.test.fakes import (
 
 
 class PendingDatagramTests(ServingTestCase):
-    """Tests for L{PendingDatagram}."""
+    """Tests for L{DatagramPeek}."""
 
     def setUp(self) -> None:
         """Have a socket to send to."""
         super().setUp()
         self.server = self.closing(listening(makeDatagrams()))
-        self.pending = PendingDatagram(self.server)
+        self.pending = DatagramPeek(self.server)
         self.sender = self.client(self.server)
 
     def turn(self, took: bool) -> bool:
@@ -100,7 +100,7 @@ class PendingDatagramTests(ServingTestCase):
 
 
 class UnixDatagramTests(ServingTestCase):
-    """Tests for L{PendingDatagram} and UNIX sockets, whose clients can send descriptors."""
+    """Tests for L{DatagramPeek} and UNIX sockets, whose clients can send descriptors."""
 
     def setUp(self) -> None:
         """Have a datagram with descriptors in a socket."""
@@ -110,7 +110,7 @@ class UnixDatagramTests(ServingTestCase):
         self.sender = self.client(self.server)
         self.rights = array.array("i", [self.sender.fileno()] * 2)
         self.send()
-        self.pending = PendingDatagram(self.server)
+        self.pending = DatagramPeek(self.server)
 
     def send(self) -> None:
         """Send one."""
@@ -160,13 +160,13 @@ class UnixDatagramTests(ServingTestCase):
 
 
 class PendingConnectionsTests(ServingTestCase):
-    """Tests for L{PendingConnections}."""
+    """Tests for L{BacklogPeek}."""
 
     def setUp(self) -> None:
         """Have a socket with one connection waiting."""
         super().setUp()
         self.server = self.closing(listening(makeService()))
-        self.pending = PendingConnections(self.server)
+        self.pending = BacklogPeek(self.server)
         self.connect()
 
     def connect(self) -> None:
@@ -197,7 +197,7 @@ class PendingConnectionsTests(ServingTestCase):
         """
         unix: Any = self.closing(listening(makeUnix(self.mktemp())))
         self.patch(peek, "waiting", lambda sock: None)
-        connections = PendingConnections(unix)
+        connections = BacklogPeek(unix)
         connections.note(closely=True)
         self.assertTrue(connections.left())
         self.assertIsNone(connections.taken())
@@ -210,12 +210,12 @@ class PendingConnectionsTests(ServingTestCase):
 
 @skipUnless(tellsWhoWaits(), "the system does not tell who waits")
 class TakenTests(ServingTestCase):
-    """Tests for L{PendingConnections.taken}."""
+    """Tests for L{BacklogPeek.taken}."""
 
     def serve(self, service: Service) -> None:
         """Have a socket with two connections waiting, which were noted."""
         self.server = self.closing(listening(service))
-        self.pending = PendingConnections(self.server)
+        self.pending = BacklogPeek(self.server)
         self.clients: list[socket.socket] = []
         self.come(2)
         self.pending.note(closely=True)

@@ -10,13 +10,13 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw.system.pidfile import PidFile, Unusable
+from inetdtw.system.pidfile import PidFile, PidFileError
 
 #: This process, one that another user has, and one that is gone.
 OWN, OTHERS, GONE = 7, 8, 9
 
 
-class ClearTests(SynchronousTestCase):
+class ClaimTests(SynchronousTestCase):
     """Tests for L{clear}."""
 
     def setUp(self) -> None:
@@ -41,7 +41,7 @@ class ClearTests(SynchronousTestCase):
     def why(self, path: str | None = None) -> str:
         """Why a file cannot be written."""
         path = self.path if path is None else path
-        said = str(self.assertRaises(Unusable, PidFile(path).clear, OWN))
+        said = str(self.assertRaises(PidFileError, PidFile(path).claim, OWN))
         begin = f"the pid file '{path}': "
         self.assertTrue(said.startswith(begin), said)
         return said[len(begin) :]
@@ -56,8 +56,8 @@ class ClearTests(SynchronousTestCase):
 
     def test_none(self) -> None:
         """Where there is no file, one can be written; also where none is wanted."""
-        PidFile(self.path).clear(OWN)
-        PidFile("").clear(OWN)
+        PidFile(self.path).claim(OWN)
+        PidFile("").claim(OWN)
 
     def test_stale(self) -> None:
         """
@@ -66,7 +66,7 @@ class ClearTests(SynchronousTestCase):
         """
         for data in (b"", b"\n", b"7", b"7\n", b"9"):
             self.write(data)
-            PidFile(self.path).clear(OWN)
+            PidFile(self.path).claim(OWN)
             self.assertFalse(os.path.lexists(self.path), data)
 
     def test_runs(self) -> None:
@@ -179,7 +179,7 @@ class WriteTests(SynchronousTestCase):
             with open(precious, "w") as file:
                 file.write("precious")
             make(precious, self.path)
-            why = self.assertRaises(Unusable, self.file.write, OWN)
+            why = self.assertRaises(PidFileError, self.file.write, OWN)
             self.assertIn("cannot be written: File exists", str(why))
             self.file.remove()
             self.assertTrue(os.path.lexists(self.path))

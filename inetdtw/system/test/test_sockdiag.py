@@ -13,7 +13,7 @@ from unittest import skipUnless
 
 from inetdtw.model.service import Address
 from inetdtw.system import sockdiag
-from inetdtw.system.sockdiag import Waiting, count, hears, waiting
+from inetdtw.system.sockdiag import Backlog, count, hears, waiting
 from inetdtw.test.fakes import (
     ServingTestCase,
     listening,
@@ -48,7 +48,7 @@ class WaitingTests(ServingTestCase):
 
     def check(self, server: socket.socket) -> None:
         """Who waits is told from the others, who were accepted or are gone."""
-        self.assertEqual(waiting(server), Waiting(frozenset(), 0))
+        self.assertEqual(waiting(server), Backlog(frozenset(), 0))
         clients = [self.client(server) for _ in range(4)]
         self.reactor.turnUntil(lambda: len(self.waiting(server).alive) == 4)
         before = self.waiting(server).alive
@@ -65,9 +65,9 @@ class WaitingTests(ServingTestCase):
         self.assertFalse(self.waiting(server).alive < before)
         for _ in range(4):
             self.closing(server.accept()[0])
-        self.assertEqual(waiting(server), Waiting(frozenset(), 0))
+        self.assertEqual(waiting(server), Backlog(frozenset(), 0))
 
-    def waiting(self, server: socket.socket) -> Waiting:
+    def waiting(self, server: socket.socket) -> Backlog:
         """Who waits, which is known."""
         told = waiting(server)
         assert told is not None

@@ -15,7 +15,13 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw.model.service import Address, Ownership, Service, SocketOptions
 from inetdtw.system import sockets
-from inetdtw.system.sockets import PathMark, adopt, configure, goodbye, reconfigure
+from inetdtw.system.sockets import (
+    BoundPath,
+    adopt,
+    closeWithMessage,
+    configure,
+    reconfigure,
+)
 from inetdtw.test.fakes import (
     PATIENCE,
     ServingTestCase,
@@ -32,9 +38,9 @@ from inetdtw.test.fakes import (
 LAST = b"-Error\r\n"
 
 
-def listen(service: Service) -> socket.socket:
+def createListener(service: Service) -> socket.socket:
     """The socket of a service."""
-    return sockets.listen(service)[0]
+    return sockets.createListener(service)[0]
 
 
 def hasIPv6() -> bool:
@@ -48,11 +54,11 @@ def hasIPv6() -> bool:
 
 
 class ListenTests(ServingTestCase):
-    """Tests for L{sockets.listen} and addresses."""
+    """Tests for L{sockets.createListener} and addresses."""
 
-    def listen(self, service: Service) -> socket.socket:
+    def createListener(self, service: Service) -> socket.socket:
         """The socket of a service."""
-        return self.closing(listen(service))
+        return self.closing(createListener(service))
 
     def reaches(self, family: int, host: str, port: int) -> bool:
         """Whether a client of some family can connect."""
@@ -65,7 +71,7 @@ class ListenTests(ServingTestCase):
         Clients can connect to the socket of a TCP service, which does not block and
         is not inherited.
         """
-        server = self.listen(makeService())
+        server = self.createListener(makeService())
         self.client(server)
         self.assertFalse(isBlocking(server))
         self.assertFalse(server.get_inheritable())
@@ -73,7 +79,7 @@ class ListenTests(ServingTestCase):
 
     def test_datagrams(self) -> None:
         """The socket of a UDP service receives datagrams."""
-        server = self.listen(makeDatagrams())
+        server = self.createListener(makeDatagrams())
         self.client(server).send(b"hello")
         server.settimeout(PATIENCE)
         self.assertEqual(server.recv(100), b"hello")
@@ -81,32 +87,36 @@ class ListenTests(ServingTestCase):
     def test_inUse(self) -> None:
         """A port that somebody listens on cannot be had, and nothing is left open."""
         for make in (makeService, makeDatagrams):
-            port = self.listen(make()).getsockname()[1]
+            port = self.createListener(make()).getsockname()[1]
             taken = make(address=Address(socket.AF_INET, "127.0.0.1", port))
 
             def work(taken: Service = taken) -> None:
-                why = self.assertRaises(OSError, listen, taken)
+                why = self.assertRaises(OSError, createListener, taken)
                 self.assertEqual(why.errno, errno.EADDRINUSE)
 
             self.leavesNothingOpen(work)
 
     def test_again(self) -> None:
         """A port can be had again at once, though connections to it have just ended."""
-        server = self.listen(makeService())
+        server = self.createListener(makeService())
         client = self.client(server)
         connection, _ = server.accept()
         where = server.getsockname()
         connection.close()
         server.close()
         client.close()
-        again = self.listen(makeService(address=Address(socket.AF_INET, *where)))
+        again = self.createListener(
+            makeService(address=Address(socket.AF_INET, *where))
+        )
         self.assertEqual(again.getsockname(), where)
 
     def test_only6(self) -> None:
         """A socket for IPv6 takes IPv6 only."""
         if not hasIPv6():
             self.skipTest("no IPv6 here")
-        server = self.listen(makeService(address=Address(socket.AF_INET6, "::")))
+        server = self.createListener(
+            makeService(address=Address(socket.AF_INET6, "::"))
+        )
         port = server.getsockname()[1]
         self.assertTrue(self.reaches(socket.AF_INET6, "::1", port))
         self.assertFalse(self.reaches(socket.AF_INET, "127.0.0.1", port))
@@ -116,7 +126,7 @@ class ListenTests(ServingTestCase):
         if not hasIPv6():
             self.skipTest("no IPv6 here")
         address = Address(socket.AF_INET6, "::", dual=True)
-        server = self.listen(makeService(address=address))
+        server = self.createListener(makeService(address=address))
         port = server.getsockname()[1]
         self.assertTrue(self.reaches(socket.AF_INET6, "::1", port))
         self.assertTrue(self.reaches(socket.AF_INET, "127.0.0.1", port))
@@ -125,7 +135,7 @@ class ListenTests(ServingTestCase):
         """A socket can be bound to an address that only one interface has."""
         address = ofOneLink()
         try:
-            server = self.listen(makeDatagrams(address=address))
+            server = self.createListener(makeDatagrams(address=address))
         except OSError:
             self.skipTest("no IPv6 here")
         where = server.getsockname()
@@ -136,7 +146,7 @@ class ListenTests(ServingTestCase):
         """Where there is no IPv6, a socket for both takes IPv4."""
         self.patch(sockets, "_haveIPv6", lambda: False)
         address = Address(socket.AF_INET6, "::", dual=True)
-        server = self.listen(makeService(address=address))
+        server = self.createListener(makeService(address=address))
         self.assertEqual(server.family, socket.AF_INET)
         port = server.getsockname()[1]
         self.assertTrue(self.reaches(socket.AF_INET, "127.0.0.1", port))
@@ -165,14 +175,14 @@ class ListenTests(ServingTestCase):
         """The sizes of the buffers are as wanted; Linux counts twice."""
         options = SocketOptions(sendBuffer=20000, receiveBuffer=30000)
         for make in (makeService, makeDatagrams):
-            server = self.listen(make(options=options))
+            server = self.createListener(make(options=options))
             for option, size in ((socket.SO_SNDBUF, 20000), (socket.SO_RCVBUF, 30000)):
                 actual = server.getsockopt(socket.SOL_SOCKET, option)
                 self.assertIn(actual, (size, 2 * size))
 
     def test_configure(self) -> None:
         """They can be set later, and what is not given stays."""
-        server = self.listen(makeService())
+        server = self.createListener(makeService())
         before = server.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
         configure(server, SocketOptions(receiveBuffer=30000))
         actual = server.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
@@ -187,7 +197,7 @@ class ListenTests(ServingTestCase):
         """
         for wanted in (False, True):
             options = SocketOptions(noDelay=wanted, keepAlive=wanted)
-            with listen(makeService(options=options)) as sock:
+            with createListener(makeService(options=options)) as sock:
                 sock.setblocking(True)
                 with socket.create_connection(sock.getsockname()):
                     connection, _ = sock.accept()
@@ -206,7 +216,9 @@ class ListenTests(ServingTestCase):
         if not hasattr(socket, "TCP_INFO"):
             self.skipTest("This system does not tell.")
         for backlog in (1, 77):
-            server = self.listen(makeService(options=SocketOptions(backlog=backlog)))
+            server = self.createListener(
+                makeService(options=SocketOptions(backlog=backlog))
+            )
             info = server.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 32)
             self.assertEqual(int.from_bytes(info[28:32], "little"), backlog)
 
@@ -243,7 +255,7 @@ class AdoptTests(ServingTestCase):
 
 
 class AcceptFilterTests(ServingTestCase):
-    """Tests for L{sockets.listen} and accept filters."""
+    """Tests for L{sockets.createListener} and accept filters."""
 
     if not hasattr(socket, "TCP_DEFER_ACCEPT"):
         skip = "This system has none that everybody can use."
@@ -257,9 +269,9 @@ class AcceptFilterTests(ServingTestCase):
         """With one of the filters connections wait until they have sent something."""
         for name in ("dataready", "httpready"):
             options = SocketOptions(acceptFilter=name)
-            server = self.closing(listen(makeService(options=options)))
+            server = self.closing(createListener(makeService(options=options)))
             self.assertTrue(self.deferred(server))
-        self.assertFalse(self.deferred(self.closing(listen(makeService()))))
+        self.assertFalse(self.deferred(self.closing(createListener(makeService()))))
 
     def test_unknown(self) -> None:
         """
@@ -269,14 +281,14 @@ class AcceptFilterTests(ServingTestCase):
 
         def work() -> None:
             service = makeService(options=SocketOptions(acceptFilter="dnsready"))
-            why = self.assertRaises(OSError, listen, service)
+            why = self.assertRaises(OSError, createListener, service)
             self.assertIn("dnsready", str(why))
 
         self.leavesNothingOpen(work)
 
 
 class PathTests(ServingTestCase):
-    """Tests for L{sockets.listen} and UNIX sockets."""
+    """Tests for L{sockets.createListener} and UNIX sockets."""
 
     def setUp(self) -> None:
         """Have a folder."""
@@ -285,9 +297,9 @@ class PathTests(ServingTestCase):
         os.mkdir(self.folder)
         self.path = os.path.join(self.folder, "s")
 
-    def listen(self, **given: Any) -> socket.socket:
+    def createListener(self, **given: Any) -> socket.socket:
         """The socket of a service on the path."""
-        return self.closing(listen(makeUnix(self.path, **given)))
+        return self.closing(createListener(makeUnix(self.path, **given)))
 
     def mode(self) -> int:
         """The permissions of the path."""
@@ -298,7 +310,7 @@ class PathTests(ServingTestCase):
         before = os.lstat(self.path)
 
         def work() -> None:
-            why = self.assertRaises(OSError, self.listen, **given)
+            why = self.assertRaises(OSError, self.createListener, **given)
             self.assertEqual(why.errno, number)
 
         self.leavesNothingOpen(work)
@@ -311,7 +323,7 @@ class PathTests(ServingTestCase):
             socket.SOCK_DGRAM,
             socket.SOCK_SEQPACKET,
         ):
-            server = self.listen(socktype=socktype)
+            server = self.createListener(socktype=socktype)
             client = self.client(server)
             client.send(b"hello")
             server.settimeout(PATIENCE)
@@ -327,10 +339,10 @@ class PathTests(ServingTestCase):
         those, whatever the umask.
         """
         self.addCleanup(os.umask, os.umask(0o077))
-        self.listen()
+        self.createListener()
         self.assertEqual(self.mode(), 0o600)
         os.unlink(self.path)
-        self.listen(ownership=Ownership(mode=0o666))
+        self.createListener(ownership=Ownership(mode=0o666))
         self.assertEqual(self.mode(), 0o666)
         self.assertEqual(os.umask(0o077), 0o077)
 
@@ -390,7 +402,7 @@ class PathTests(ServingTestCase):
         """The path is its owner's and its group's."""
         if os.getuid() != 0:
             self.skipTest("only root can give it away")
-        self.listen(ownership=Ownership(65534, 65533, 0o640))
+        self.createListener(ownership=Ownership(65534, 65533, 0o640))
         about = os.stat(self.path)
         self.assertEqual((about.st_uid, about.st_gid), (65534, 65533))
         self.assertEqual(self.mode(), 0o640)
@@ -404,7 +416,7 @@ class PathTests(ServingTestCase):
         self.patch(os, "chown", chown)
 
         def work() -> None:
-            self.assertRaises(OSError, self.listen, ownership=Ownership(uid=1))
+            self.assertRaises(OSError, self.createListener, ownership=Ownership(uid=1))
 
         self.leavesNothingOpen(work)
         self.assertFalse(os.path.lexists(self.path))
@@ -412,19 +424,19 @@ class PathTests(ServingTestCase):
     def test_stale(self) -> None:
         """The socket of a daemon that is gone is replaced, of whatever type it was."""
         for socktype in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
-            self.listen(socktype=socktype).close()
+            self.createListener(socktype=socktype).close()
             self.assertTrue(os.path.exists(self.path))
-            self.client(self.listen())
+            self.client(self.createListener())
             os.unlink(self.path)
 
     def test_inUse(self) -> None:
         """The socket of a daemon that is there is not touched."""
-        self.listen()
+        self.createListener()
         self.refused(errno.EADDRINUSE)
 
     def test_inUseAndFull(self) -> None:
         """Nor when its backlog is full."""
-        self.listen(options=SocketOptions(backlog=0))
+        self.createListener(options=SocketOptions(backlog=0))
         for _ in range(5):
             client = self.closing(socket.socket(socket.AF_UNIX))
             client.setblocking(False)
@@ -433,7 +445,7 @@ class PathTests(ServingTestCase):
 
     def test_inUseOtherwise(self) -> None:
         """Nor when it is one of another type."""
-        self.listen(socktype=socket.SOCK_DGRAM)
+        self.createListener(socktype=socket.SOCK_DGRAM)
         self.refused(errno.EPROTOTYPE)
 
     def test_foreign(self) -> None:
@@ -452,7 +464,7 @@ class PathTests(ServingTestCase):
     def test_symlink(self) -> None:
         """A link is not followed, to whatever it leads, and not removed."""
         there = os.path.join(self.folder, "there")
-        listen(makeUnix(there)).close()
+        createListener(makeUnix(there)).close()
         for target in (os.path.abspath(there), "/nowhere"):
             os.symlink(target, self.path)
             self.refused(errno.EEXIST)
@@ -469,7 +481,7 @@ class PathTests(ServingTestCase):
         os.mkdir(inner)
         os.chmod(self.folder, 0o777)
         self.path = os.path.join(inner, "s")
-        self.listen()
+        self.createListener()
         client = self.closing(socket.socket(socket.AF_UNIX))
         client.connect(self.path)
         self.assertEqual(os.listdir(inner), ["s"])
@@ -482,7 +494,7 @@ class PathTests(ServingTestCase):
                 raise OSError(errno.EADDRINUSE, "Address already in use")
 
         self.patch(socket, "socket", Deaf)
-        self.assertRaises(OSError, self.listen)
+        self.assertRaises(OSError, self.createListener)
         self.assertFalse(os.path.lexists(self.path))
 
     def test_noFolder(self) -> None:
@@ -490,23 +502,23 @@ class PathTests(ServingTestCase):
         self.addCleanup(os.umask, os.umask(0o027))
         missing = makeUnix(os.path.join(self.folder, "none", "s"))
         before = openDescriptors()
-        self.assertRaises(FileNotFoundError, listen, missing)
+        self.assertRaises(FileNotFoundError, createListener, missing)
         self.assertEqual(openedSince(before), {})
         self.assertEqual(os.umask(0o027), 0o027)
 
 
 class PathMarkTests(ServingTestCase):
-    """Tests for L{PathMark}."""
+    """Tests for L{BoundPath}."""
 
     def setUp(self) -> None:
         """Have a socket on a path."""
         super().setUp()
         self.path = self.mktemp()
         self.service = makeUnix(self.path)
-        server, mark = sockets.listen(self.service)
+        server, mark = sockets.createListener(self.service)
         self.server = self.closing(server)
         assert mark is not None
-        self.mark: PathMark = mark
+        self.mark: BoundPath = mark
 
     def mode(self, path: str) -> int:
         """The permissions of a file."""
@@ -524,7 +536,7 @@ class PathMarkTests(ServingTestCase):
         """Those of what somebody else has put there since are not changed."""
         os.rename(self.path, self.path + ".old")
         other = self.path + ".other"
-        self.closing(listen(makeUnix(other)))
+        self.closing(createListener(makeUnix(other)))
         for replace in (os.symlink, os.link):
             replace(os.path.abspath(other), self.path)
             self.assertRaises(OSError, self.mark.give, Ownership(mode=0o666))
@@ -546,13 +558,13 @@ class PathMarkTests(ServingTestCase):
         self.mark.remove()
         self.assertTrue(os.path.exists(self.path))
         os.unlink(self.path)
-        self.closing(listen(self.service))
+        self.closing(createListener(self.service))
         self.mark.remove()
         self.assertTrue(os.path.exists(self.path))
 
     def test_noPath(self) -> None:
         """Other services have no mark."""
-        server, mark = sockets.listen(makeService())
+        server, mark = sockets.createListener(makeService())
         self.closing(server)
         self.assertIsNone(mark)
 
@@ -562,7 +574,7 @@ class ReconfigureTests(ServingTestCase):
 
     def change(self, before: Service, after: Service) -> socket.socket:
         """Change a socket that is in use."""
-        server, mark = sockets.listen(before)
+        server, mark = sockets.createListener(before)
         self.closing(server)
         reconfigure(server, mark, before, after)
         self.client(server)
@@ -592,7 +604,7 @@ class ReconfigureTests(ServingTestCase):
         ]
         plain = makeService()
         with_ = makeService(options=SocketOptions(noDelay=True, keepAlive=True))
-        with listen(plain) as sock:
+        with createListener(plain) as sock:
             for before, after in ((plain, with_), (with_, with_), (with_, plain)):
                 reconfigure(sock, None, before, after)
                 on = [bool(sock.getsockopt(*flag)) for flag in flags]
@@ -618,7 +630,7 @@ class ReconfigureTests(ServingTestCase):
     def test_nothing(self) -> None:
         """What did not change is not touched."""
         path = self.mktemp()
-        server, mark = sockets.listen(makeUnix(path))
+        server, mark = sockets.createListener(makeUnix(path))
         self.closing(server)
         os.chmod(path, 0o640)
         after = makeUnix(path, name="other", options=SocketOptions(backlog=7))
@@ -627,7 +639,7 @@ class ReconfigureTests(ServingTestCase):
 
 
 class GoodbyeTests(SynchronousTestCase):
-    """Tests for L{goodbye}."""
+    """Tests for L{closeWithMessage}."""
 
     def test_said(self) -> None:
         """
@@ -639,7 +651,7 @@ class GoodbyeTests(SynchronousTestCase):
             self.addCleanup(client.close)
             connection, _ = server.accept()
         client.sendall(b"something")
-        goodbye(connection, LAST)
+        closeWithMessage(connection, LAST)
         self.assertEqual(connection.fileno(), -1)
         self.assertEqual(client.recv(100), LAST)
         self.assertEqual(client.recv(100), b"")
@@ -651,7 +663,7 @@ class GoodbyeTests(SynchronousTestCase):
         """Where there is nothing to say the connection is closed."""
         client, connection = socket.socketpair()
         self.addCleanup(client.close)
-        goodbye(connection, b"")
+        closeWithMessage(connection, b"")
         self.assertEqual(connection.fileno(), -1)
         self.assertEqual(client.recv(100), b"")
 
@@ -659,5 +671,5 @@ class GoodbyeTests(SynchronousTestCase):
         """A client that is gone is no matter."""
         client, connection = socket.socketpair()
         client.close()
-        goodbye(connection, LAST)
+        closeWithMessage(connection, LAST)
         self.assertEqual(connection.fileno(), -1)

@@ -12,11 +12,11 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw.system.stdio import occupyDescriptors, openStreams
+from inetdtw.system.stdio import openStreams, reserveStdio
 
 
 class OccupyDescriptorsTests(SynchronousTestCase):
-    """Tests for L{occupyDescriptors}."""
+    """Tests for L{reserveStdio}."""
 
     def setUp(self) -> None:
         """Have descriptors that can be closed without harm."""
@@ -42,7 +42,7 @@ class OccupyDescriptorsTests(SynchronousTestCase):
         """
         for left in ("", "0", "1", "2", "01", "02", "12", "012"):
             self.taken = {int(fd): "theirs" for fd in left}
-            occupyDescriptors()
+            reserveStdio()
             wanted = {
                 fd: "theirs" if str(fd) in left else os.devnull for fd in (0, 1, 2)
             }

@@ -19,14 +19,14 @@ from inetdtw.test.fakes import ServingTestCase, openDescriptors, openedSince
 
 
 @contextlib.contextmanager
-def held(path: str) -> Iterator[PathFile]:
+def openPath(path: str) -> Iterator[PathFile]:
     """Hold the file at a path."""
-    with around(path) as (folder, name), unixpath.held(folder, name) as file:
+    with around(path) as (folder, name), unixpath.openPath(folder, name) as file:
         yield file
 
 
 class PathFileTestCase(ServingTestCase):
-    """A test of L{held}."""
+    """A test of L{openPath}."""
 
     def setUp(self) -> None:
         """Have a socket at a path, and a file that is none."""
@@ -52,7 +52,7 @@ class PathFileTestCase(ServingTestCase):
         """Assert that a file gets permissions and an owner."""
 
         def work() -> None:
-            with held(self.path) as file:
+            with openPath(self.path) as file:
                 file.give(Ownership(os.geteuid(), os.getegid(), 0o606))
 
         self.leavesNothingOpen(work)
@@ -61,20 +61,20 @@ class PathFileTestCase(ServingTestCase):
         self.assertEqual((about.st_uid, about.st_gid), (os.geteuid(), os.getegid()))
 
     def refusesOthers(self) -> None:
-        """Assert that neither what is no socket nor a link is held."""
+        """Assert that neither what is no socket nor a link is opened."""
         link, loop = self.path + ".link", self.path + ".loop"
         os.symlink(os.path.abspath(self.path), link)
         os.symlink(loop, loop)
         for path in (self.precious, link, loop):
-            holding = held(path)
+            holding = openPath(path)
             before = openDescriptors()
             self.assertRaises(FileExistsError, holding.__enter__)
             self.assertEqual(openedSince(before), {})
-        self.assertRaises(FileNotFoundError, held(self.path + ".none").__enter__)
+        self.assertRaises(FileNotFoundError, openPath(self.path + ".none").__enter__)
 
 
 class PathFileTests(PathFileTestCase):
-    """Tests for L{held}, and for L{PathFile<pathfile.PathFile>}."""
+    """Tests for L{openPath}, and for L{PathFile<pathfile.PathFile>}."""
 
     def test_give(self) -> None:
         """It gets permissions and an owner, and no descriptor is left."""
@@ -84,7 +84,7 @@ class PathFileTests(PathFileTestCase):
         """It is the same file when another has come to its path."""
         if not hasattr(os, "O_PATH"):
             self.skipTest("This system cannot hold a file.")
-        with held(self.path) as file:
+        with openPath(self.path) as file:
             os.rename(self.path, self.path + ".old")
             os.symlink(self.precious, self.path)
             file.give(Ownership(os.geteuid(), os.getegid(), 0o606))
@@ -92,23 +92,23 @@ class PathFileTests(PathFileTestCase):
         self.assertEqual(self.mode(self.path + ".old"), 0o606)
 
     def test_noSocket(self) -> None:
-        """What is no socket is not held, and a link is not followed."""
+        """What is no socket is not opened, and a link is not followed."""
         self.refusesOthers()
 
     def test_untouched(self) -> None:
         """One that nobody may use yet is told from others, and one file from another."""
         os.chmod(self.path, 0)
-        with held(self.path) as first:
+        with openPath(self.path) as first:
             self.assertTrue(first.untouched)
         os.rename(self.path, self.path + ".old")
         self.bind()
-        with held(self.path) as second:
+        with openPath(self.path) as second:
             self.assertFalse(second.untouched)
         self.assertNotEqual(first.identity, second.identity)
 
 
 class NotHeldTests(PathFileTestCase):
-    """Tests for L{held} where the system has no paths for descriptors."""
+    """Tests for L{openPath} where the system has no paths for descriptors."""
 
     def setUp(self) -> None:
         """Be on such a system."""
@@ -120,5 +120,5 @@ class NotHeldTests(PathFileTestCase):
         self.gives()
 
     def test_noSocket(self) -> None:
-        """What is no socket is not held, and a link is not followed."""
+        """What is no socket is not opened, and a link is not followed."""
         self.refusesOthers()

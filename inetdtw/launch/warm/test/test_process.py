@@ -18,7 +18,7 @@ from inetdtw.interfaces import Exit, IChild, Order
 from inetdtw.launch.warm.process import LINGER, OF_WARM, WarmProcess
 from inetdtw.model.process import Credentials, ProcessContext
 from inetdtw.system.descriptors import Purpose
-from inetdtw.system.exitwatch import Exits
+from inetdtw.system.exitwatch import ExitWatcher
 from inetdtw.test import warming
 from inetdtw.test.fakes import FakeChild, killed
 from inetdtw.test.warming import (
@@ -165,7 +165,7 @@ class StartTests(WarmProcessTestCase):
         One that clients need the descriptors of is not started; those of one that is
         started are counted until it has ended.
         """
-        exits = Exits(self.reactor, self.host.descriptors)
+        exits = ExitWatcher(self.reactor, self.host.descriptors)
         account = exits.descriptors
         for spare in (False, True):
             self.patch(account, "spare", lambda count, spare=spare: spare)

@@ -15,7 +15,7 @@ from inetdtw.launch.warm.process import OF_WARM
 from inetdtw.launch.warm.supervisor import CALM, Succession
 from inetdtw.limits.backoff import FIRST_PAUSE, GOOD_LIFE, GROWTH, LONGEST_PAUSE
 from inetdtw.system.descriptors import Purpose
-from inetdtw.system.exitwatch import Exits
+from inetdtw.system.exitwatch import ExitWatcher
 from inetdtw.test.fakes import FakeChild, ServingTestCase
 from inetdtw.test.warming import KEPT, PID, START, PlayedWarm
 
@@ -103,7 +103,7 @@ class SuccessionTests(ServingTestCase):
 
     def test_account(self) -> None:
         """The descriptors of a process are counted in the account that it is given."""
-        exits = Exits(self.reactor)
+        exits = ExitWatcher(self.reactor)
         rest = (self.launcher, self.reactor, self.host.report, "1/tcp")
         succession = Succession(self.owner, KEPT, *rest, exits=exits)
         self.addCleanup(succession.stop)
