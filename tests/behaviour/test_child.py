@@ -32,15 +32,8 @@ from tests.support.probe import (
     ProbeTestCase,
     blocking,
 )
-from tests.support.serving import (
-    ServingTestCase,
-    descriptors,
-    forkServers,
-    inetd,
-    programs,
-    readAll,
-    stat,
-)
+from tests.support.processes import descriptors, forkServers, programs, stat
+from tests.support.serving import ServingTestCase, inetd, readAll
 from tests.support.users import ordinaryUser
 
 #: What concerns a daemon, or another connection: no program must see it.

@@ -27,15 +27,8 @@ from tests.support.daemon import (
     talk,
     twistd,
 )
-from tests.support.serving import (
-    ServingTestCase,
-    forkServers,
-    inetd,
-    inodeOf,
-    readAll,
-    run,
-    stat,
-)
+from tests.support.processes import forkServers, stat
+from tests.support.serving import ServingTestCase, inetd, inodeOf, readAll, run
 from tests.support.systemlog import SystemLog
 from tests.support.users import ordinaryUser
 

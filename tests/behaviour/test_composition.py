@@ -28,7 +28,8 @@ from inetdtw.model.service import Settings
 from tests.support import world
 from tests.support.daemon import Daemon, ask, freePort, talk, twistd
 from tests.support.probe import LAUNCHES
-from tests.support.serving import ServingTestCase, forkServers, readAll, run, stat
+from tests.support.processes import forkServers, stat
+from tests.support.serving import ServingTestCase, readAll, run
 from tests.support.users import ordinaryUser
 
 reactor: Any = globalReactor

@@ -14,7 +14,8 @@ import signal
 import socket
 
 from tests.support.daemon import DEADLINE, Daemon, eventually, freePort, talk
-from tests.support.serving import ServingTestCase, inetd, programs, readAll, run
+from tests.support.processes import programs
+from tests.support.serving import ServingTestCase, inetd, readAll, run
 
 
 class FileTests(ServingTestCase):

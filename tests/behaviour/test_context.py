@@ -13,7 +13,8 @@ from typing import Any
 
 from tests.support import users
 from tests.support.daemon import environment, eventually, freePort, talk, twistd
-from tests.support.serving import ServingTestCase, forkServers, run
+from tests.support.processes import forkServers
+from tests.support.serving import ServingTestCase, run
 from tests.support.users import nameOf, ordinaryUser
 
 PROBE = """\

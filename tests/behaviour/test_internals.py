@@ -12,7 +12,8 @@ import time
 
 from tests.support import users
 from tests.support.daemon import Daemon, ask, freePort, talk
-from tests.support.serving import ServingTestCase, forkServers, readAll
+from tests.support.processes import forkServers
+from tests.support.serving import ServingTestCase, readAll
 
 _NAMES = ("echo", "discard", "daytime", "chargen", "time")
 _HOST = "127.0.0.1"

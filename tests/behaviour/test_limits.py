@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from tests.support import users, world
 from tests.support.daemon import Daemon, ask, eventually, freePort, talk
-from tests.support.serving import ServingTestCase, inetd, programs, readAll, run
+from tests.support.processes import programs
+from tests.support.serving import ServingTestCase, inetd, readAll, run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

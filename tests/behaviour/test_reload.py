@@ -22,7 +22,8 @@ from tests.support.daemon import (
     isServed,
     talk,
 )
-from tests.support.serving import ServingTestCase, inetd, inodeOf, programs, readAll
+from tests.support.processes import programs
+from tests.support.serving import ServingTestCase, inetd, inodeOf, readAll
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,7 +17,8 @@ from inetdtw.test.fakes import tellsWhoWaits
 from tests.support import users
 from tests.support.daemon import Daemon, ask, eventually, freePort, talk
 from tests.support.probe import LAUNCHES
-from tests.support.serving import ServingTestCase, descriptors, programs, readAll
+from tests.support.processes import descriptors, programs
+from tests.support.serving import ServingTestCase, readAll
 
 #: Serve connections until one has sent C{end}; say who serves, and how the socket is.
 _ACCEPT = """\

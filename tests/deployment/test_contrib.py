@@ -23,7 +23,8 @@ from dockerfile_parse import DockerfileParser
 from inetdtw.cli.main import Options
 from tests.support import world
 from tests.support.daemon import Daemon, environment, freePort, talk
-from tests.support.serving import ServingTestCase, childrenOf, inetd, run
+from tests.support.processes import childrenOf
+from tests.support.serving import ServingTestCase, inetd, run
 
 #: Where the files have the command.
 _COMMAND = "/usr/local/bin/inetd"

@@ -21,15 +21,8 @@ from tests.support.daemon import (
     freePort,
     talk,
 )
-from tests.support.serving import (
-    ServingTestCase,
-    childrenOf,
-    forkServers,
-    inetd,
-    programs,
-    run,
-    stat,
-)
+from tests.support.processes import childrenOf, forkServers, programs, stat, status
+from tests.support.serving import ServingTestCase, inetd, run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -220,12 +213,8 @@ class SignalTests(FirstTestCase):
         Whether process 1 has a handler for TERM; INT has the interpreter's from the
         beginning, and gets another at the same time.
         """
-        try:
-            with open(f"/proc/{self.pid}/status", encoding="ascii") as file:
-                fields = dict(line.rstrip("\n").split(":", 1) for line in file)
-        except FileNotFoundError:
-            return False
-        return bool(int(fields["SigCgt"], 16) & 1 << (signal.SIGTERM - 1))
+        caught = int(status(self.pid).get("SigCgt", "0"), 16)
+        return bool(caught & 1 << (signal.SIGTERM - 1))
 
     def test_nothingToServe(self) -> None:
         """It ends with a status that says so if it has nothing to serve."""

@@ -12,7 +12,8 @@ import sys
 
 from tests.support.daemon import Daemon, eventually, freePort, talk, talkOrNothing
 from tests.support.interpreters import pythons
-from tests.support.serving import ServingTestCase, forkServers
+from tests.support.processes import forkServers
+from tests.support.serving import ServingTestCase
 from tests.support.upgrading import Upgraded
 from tests.support.users import nameOf, ordinaryUser
 

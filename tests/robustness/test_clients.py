@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import socket
@@ -15,14 +14,14 @@ from unittest import skipUnless
 from tests.support import users
 from tests.support.daemon import eventually, freePort, talk
 from tests.support.faults import FaultsTestCase
-from tests.support.serving import (
+from tests.support.processes import (
     childrenOf,
     descriptors,
     forkServers,
-    inodeOf,
-    readAll,
+    openFiles,
     stat,
 )
+from tests.support.serving import inodeOf, readAll
 
 _RESET = struct.pack("ii", 1, 0)
 #: What the log says of a client of tcpmux that says nothing.
@@ -55,11 +54,7 @@ def connections(port: int) -> int:
 def listensOn(pid: int, port: int) -> bool:
     """Whether a process has the socket that listens on a port."""
     wanted = f"socket:[{inodeOf(port)}]"
-    for fd in os.listdir(f"/proc/{pid}/fd"):
-        with contextlib.suppress(FileNotFoundError):
-            if os.readlink(f"/proc/{pid}/fd/{fd}") == wanted:
-                return True
-    return False
+    return wanted in openFiles(pid).values()
 
 
 class ClientsTests(FaultsTestCase):

@@ -27,7 +27,8 @@ from tests.support.daemon import (
     talk,
 )
 from tests.support.faults import FaultsTestCase
-from tests.support.serving import descriptors, forkServers, inetd, programs, readAll
+from tests.support.processes import descriptors, forkServers, programs
+from tests.support.serving import inetd, readAll
 
 #: How many descriptors the daemon has, and how many clients come.
 LIMIT, MANY = 256, 400

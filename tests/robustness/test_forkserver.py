@@ -19,7 +19,8 @@ from tests.support.daemon import (
     talk,
     talkOrNothing,
 )
-from tests.support.serving import ServingTestCase, forkServers, readAll, stat
+from tests.support.processes import forkServers, stat
+from tests.support.serving import ServingTestCase, readAll
 from tests.support.users import nameOf, ordinaryUser
 
 #: Reads its input to the end and then says how much that was.

@@ -23,7 +23,8 @@ from tests.support.daemon import (
     talkOrNothing,
 )
 from tests.support.faults import FaultsTestCase
-from tests.support.serving import forkServers, inetd
+from tests.support.processes import forkServers
+from tests.support.serving import inetd
 from tests.support.systemlog import SystemLog
 
 #: Has a process see another time of day: so many seconds later as a file says.

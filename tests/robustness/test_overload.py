@@ -10,7 +10,8 @@ import signal
 import socket
 
 from tests.support.daemon import DEADLINE, Daemon, eventually, freePort, talk
-from tests.support.serving import ServingTestCase, programs, readAll
+from tests.support.processes import programs
+from tests.support.serving import ServingTestCase, readAll
 from tests.support.users import nameOf, ordinaryUser
 
 #: Says that it runs, and goes on for as long as its client.

@@ -25,7 +25,8 @@ from tests.support.daemon import (
     talk,
     twistd,
 )
-from tests.support.serving import ServingTestCase, forkServers, inetd, readAll, run
+from tests.support.processes import forkServers, status
+from tests.support.serving import ServingTestCase, inetd, readAll, run
 
 #: Says what it is and has; and keeps something for those after it, if it can.
 TELLS = """
@@ -131,8 +132,8 @@ class PrivilegesTests(ServingTestCase):
 
     def _owners(self) -> set[int]:
         """Whose the fork servers are."""
-        helpers = forkServers(self.served.process.pid)
-        return {os.stat(f"/proc/{pid}").st_uid for pid in helpers}
+        found = map(status, forkServers(self.served.process.pid))
+        return {int(each["Uid"].split()[0]) for each in found if each}
 
     def test_anotherUser(self) -> None:
         """

@@ -15,7 +15,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from tests.support.daemon import Daemon, eventually, freePort, talk, talkOrNothing
 from tests.support.faults import FaultsTestCase
-from tests.support.serving import childrenOf, forkServers, readAll, stat
+from tests.support.processes import childrenOf, forkServers, read, stat
+from tests.support.serving import readAll
 
 #: Says its process id, and goes on whatever happens.
 STUBBORN = """
@@ -207,8 +208,4 @@ class KilledTests(FaultsTestCase):
 
 def _isWarm(pid: int) -> bool:
     """Whether a process is a warm one, and not yet a program."""
-    try:
-        with open(f"/proc/{pid}/cmdline", "rb") as file:
-            return b"inetdtw" in file.read() and stat(pid)[0] != "Z"
-    except OSError:
-        return False
+    return "inetdtw" in read(pid, "cmdline") and stat(pid)[0] != "Z"

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 from tests.support import world
 from tests.support.daemon import Daemon, freePort, talk
 from tests.support.faults import FaultsTestCase
-from tests.support.serving import forkServers, inetd, readAll
+from tests.support.processes import forkServers
+from tests.support.serving import inetd, readAll
 from tests.support.users import ordinaryUser
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from inetdtw.warmtext import STANDARD_INPUT
 from tests.soak.mixed import Mixed, Outcomes, outcome
 from tests.support.daemon import TOKEN, Daemon, eventually
-from tests.support.serving import childrenOf, forkServers, stat
+from tests.support.processes import childrenOf, forkServers, pids, read, stat, status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -104,20 +104,8 @@ def measure(pid: int) -> Measure:
 
 
 def _status(pid: int, name: str) -> int:
-    """A number of C{/proc/PID/status}; 0 if the process has ended."""
-    for line in _read(pid, "status").splitlines():
-        if line.startswith(f"{name}:"):
-            return int(line.split()[1])
-    return 0
-
-
-def _read(pid: int, name: str) -> str:
-    """A file of C{/proc/PID}; nothing if the process has ended."""
-    try:
-        with open(f"/proc/{pid}/{name}", encoding="utf-8", errors="replace") as file:
-            return file.read()
-    except (FileNotFoundError, ProcessLookupError):
-        return ""
+    """Return a number of the status of a process: 0 when it has ended."""
+    return int(status(pid).get(name, "0").split()[0])
 
 
 def warmProcesses(pid: int) -> list[int]:
@@ -125,21 +113,20 @@ def warmProcesses(pid: int) -> list[int]:
     The pids of the warm processes of a daemon, without their children, and with those
     whose fork server was killed: these go on.
     """
-    pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]
     mark = _mark(pid)
-    warm = {each for each in pids if _isWarm(each) and _mark(each) == mark}
+    warm = {each for each in pids() if _isWarm(each) and _mark(each) == mark}
     return [each for each in warm if stat(each)[1] not in warm]
 
 
 def _mark(pid: int) -> list[str]:
     """What all processes of a daemon have in their environment, and no others."""
-    variables = _read(pid, "environ").split("\0")
+    variables = read(pid, "environ").split("\0")
     return [each for each in variables if each.startswith(f"{TOKEN}=")]
 
 
 def _isWarm(pid: int) -> bool:
     """Whether a process is an interpreter that is kept."""
-    return STANDARD_INPUT in _read(pid, "cmdline").split("\0")
+    return STANDARD_INPUT in read(pid, "cmdline").split("\0")
 
 
 class Survival:

@@ -31,14 +31,17 @@ import sys
 import tempfile
 import time
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from tests.support import MEASURING, world
+from tests.support.processes import pids, read
 
 if TYPE_CHECKING:
     import pwd
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from types import TracebackType
+
+_T = TypeVar("_T")
 
 #: How long anything may take on a machine that has other things to do.
 DEADLINE = 30.0
@@ -154,19 +157,24 @@ def _isServed(table: str, port: int) -> bool:
 
 
 def eventually(
-    condition: Callable[[], object], what: Callable[[], str], seconds: float = DEADLINE
-) -> None:
+    condition: Callable[[], _T | None],
+    what: Callable[[], str],
+    seconds: float = DEADLINE,
+) -> _T:
     """
     Poll until a condition is true.
 
     @param what: says what was waited for, once it has not become true in time.
+
+    @return: what the condition returned.
     @raise AssertionError: when it has not become true in time.
     """
     deadline = time.monotonic() + seconds
-    while not condition():
+    while not (found := condition()):
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {seconds} seconds: {what()}")
         time.sleep(0.02)
+    return found
 
 
 def talk(port: int, sent: bytes, host: str = "127.0.0.1") -> bytes:
@@ -300,9 +308,9 @@ class Daemon:
 
     def family(self) -> list[int]:
         """The pids of its live processes: itself, and everything that it started."""
-        carried = f"{TOKEN}={self._token}".encode()
+        carried = f"{TOKEN}={self._token}"
         alive = [] if self.process.poll() is not None else [self.process.pid]
-        return sorted({*alive, *(p for p in _pids() if carried in _environ(p))})
+        return sorted({*alive, *(p for p in pids() if carried in read(p, "environ"))})
 
     def stop(self) -> None:
         """
@@ -325,24 +333,6 @@ class Daemon:
             lambda: not mine.intersection(self.family()),
             lambda: f"the end of {sorted(mine)}; the log:\n{self.log()}",
         )
-
-
-def _pids() -> list[int]:
-    """The pids of all processes, where the system has a folder of them."""
-    if not os.path.isdir("/proc/self"):
-        return []
-    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
-
-
-def _environ(pid: int) -> bytes:
-    """
-    The environment a process was started with; nothing if it ended or is not ours.
-    """
-    try:
-        with open(f"/proc/{pid}/environ", "rb") as environ:
-            return environ.read()
-    except OSError:
-        return b""
 
 
 def _signal(pids: Iterable[int], number: int) -> None:

@@ -25,6 +25,7 @@ from tests.support.daemon import (
     talk,
     twistd,
 )
+from tests.support.processes import parseStatus
 from tests.support.serving import ServingTestCase
 
 if TYPE_CHECKING:
@@ -181,9 +182,8 @@ class ProbeTestCase(ServingTestCase):
             for name, kind in KINDS.items():
                 client = self._knock(ports[name], kind)
                 told = self._told(name)
-                eventually(lambda: _isWritten(told), daemon.log)  # noqa: B023
+                found[name] = eventually(lambda: _signalsOf(told), daemon.log)  # noqa: B023
                 client.close()
-                found[name] = _signalsOf(told)
         for name in KINDS:
             os.unlink(self._told(name))
         return found
@@ -201,18 +201,20 @@ class ProbeTestCase(ServingTestCase):
         return client
 
 
-def _isWritten(path: str) -> bool:
-    """Whether a copy of C{/proc/PID/status} is whole."""
+def _signalsOf(path: str) -> dict[str, int] | None:
+    """
+    Return the signals in a copy of C{/proc/PID/status}.
+
+    @return: C{None} while the copy is not complete: a C{wait} service whose program
+        accepts nothing is started again, and truncates it.
+    """
     if not os.path.exists(path):
-        return False
+        return None
     with open(path, encoding="utf-8") as file:
-        return "nonvoluntary_ctxt_switches" in file.read()
-
-
-def _signalsOf(path: str) -> dict[str, int]:
-    """The signals in a copy of C{/proc/PID/status}."""
-    with open(path, encoding="utf-8") as file:
-        status = dict(line.split(":", 1) for line in file)
+        text = file.read()
+    if "nonvoluntary_ctxt_switches" not in text:
+        return None
+    status = parseStatus(text)
     names = ("SigBlk", "SigIgn", "SigCgt")
     return {name: int(status[name], 16) & _SIGNALS for name in names}
 

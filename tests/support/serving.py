@@ -17,7 +17,7 @@ from tests.support import world
 from tests.support.daemon import DEADLINE, Daemon, environment, twistd
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
 
 def inetd(*arguments: str) -> list[str]:
@@ -127,54 +127,6 @@ def run(
         timeout=DEADLINE,
         check=False,
     )
-
-
-def stat(pid: int) -> tuple[str, int]:
-    """The state of a process, and the pid of its parent; C{X} if it is gone."""
-    try:
-        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
-            fields = file.read().rpartition(") ")[2].split()
-    except (FileNotFoundError, ProcessLookupError):
-        return "X", 0
-    return fields[0], int(fields[1])
-
-
-def childrenOf(pid: int) -> Iterator[int]:
-    """
-    The pids of the children of a process, of those that have ended unseen as well.
-    """
-    for name in os.listdir("/proc"):
-        if name.isdigit() and stat(int(name))[1] == pid:
-            yield int(name)
-
-
-def forkServers(pid: int) -> list[int]:
-    """The pids of the fork servers of a daemon."""
-    return [child for child in childrenOf(pid) if _isForkServer(child)]
-
-
-def _isForkServer(pid: int) -> bool:
-    """Whether a process is a fork server."""
-    try:
-        with open(f"/proc/{pid}/cmdline", "rb") as file:
-            return b"/_forkhelper.py" in file.read()
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-
-
-def programs(pid: int) -> list[int]:
-    """
-    The pids of the programs that a daemon and its fork servers have started, and of
-    those that have ended without being waited for.
-    """
-    helpers = forkServers(pid)
-    own = set(childrenOf(pid)).difference(helpers)
-    return sorted(own.union(*map(childrenOf, helpers)))
-
-
-def descriptors(pids: Sequence[int]) -> int:
-    """How many descriptors some processes have open."""
-    return sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in pids)
 
 
 def inodeOf(port: int, table: str = "tcp") -> int | None:
