@@ -30,8 +30,8 @@ from inetdtw.model.service import Service, Settings
 from inetdtw.model.state import DaemonState, ServiceState
 from inetdtw.serve.factory import ProgramFactory
 from inetdtw.serve.port import broken, reasonOf
-from inetdtw.serve.runtime import Host
-from inetdtw.serve.slots import DRAINING, Slots
+from inetdtw.serve.runtime import Runtime
+from inetdtw.serve.slots import DRAINING, SlotTable
 from inetdtw.system.activation import Inherited
 from inetdtw.system.descriptors import Descriptors
 from inetdtw.system.hostnames import START_WAIT, HostNames
@@ -109,7 +109,7 @@ class InetdService(ApplicationService):
         most = defaultMost(processLimit()) if maxChildren is None else maxChildren
         self._most = most
         guard = ReflectorGuard(report=report)
-        self._host = Host(
+        self._runtime = Runtime(
             reactor,
             report,
             environ,
@@ -122,7 +122,7 @@ class InetdService(ApplicationService):
         self._begin()
         self._bound = False
         self._drained: Deferred[Any] | None = None
-        self._since = self._host.wallclock()
+        self._since = self._runtime.wallclock()
         self.aroundReload: Callable[[], AbstractContextManager[None]] = nullcontext
         self.configuration = self._read()
         self._problems = self.configuration.problems
@@ -133,11 +133,11 @@ class InetdService(ApplicationService):
         once its launcher is stopped.
         """
         total = Total(self._most, self._report.crowded)
-        self._host = replace(self._host, total=total)
-        host = self._host
-        given = (host.reactor, self._report, total, host.descriptors)
+        self._runtime = replace(self._runtime, total=total)
+        runtime = self._runtime
+        given = (runtime.reactor, self._report, total, runtime.descriptors)
         self._launchers = Launchers(*given)
-        self._slots = Slots(self._host, self._launchers)
+        self._slots = SlotTable(self._runtime, self._launchers)
 
     def _read(self) -> Configuration:
         """What the configuration says now.  Whatever goes wrong is a problem of it."""
@@ -150,7 +150,7 @@ class InetdService(ApplicationService):
 
     def _readNow(self) -> Configuration:
         """Read the configuration."""
-        environ = self._host.environ
+        environ = self._runtime.environ
         ask = Lookups(os.geteuid(), os.getegid(), environ).remembering()
         if self._text is None:
             return loader.load(self._paths, self._settings, ask)
@@ -177,7 +177,7 @@ class InetdService(ApplicationService):
             raise NothingToServe(f"nothing to serve in {where}")
         self._bound = True
         reserveStdio()
-        names = self._host.hostNames
+        names = self._runtime.hostNames
         self.configuration = self.configuration.placed(names.at)
         self._assign(self.configuration.services)
         self._expect(self.configuration.services)
@@ -185,24 +185,24 @@ class InetdService(ApplicationService):
         for service in self.configuration.services:
             self._slots.add(service)
         self._lookUp()
-        if not getattr(self._host.reactor, "running", True):
+        if not getattr(self._runtime.reactor, "running", True):
             # Nothing is held up yet, and a port may need privileges that are given up.
             names.wait(START_WAIT)
             self._place()
 
     def _lookUp(self) -> None:
         """Look up the host names of the configuration."""
-        names = self._host.hostNames
+        names = self._runtime.hostNames
         names.keep(self.configuration.names)
         names.ask(self.configuration.names)
 
     def _answered(self) -> None:
         """A host name was looked up, in a thread of its own."""
-        self._host.reactor.callFromThread(self._place)
+        self._runtime.reactor.callFromThread(self._place)
 
     def _place(self) -> None:
         """Serve at the addresses that host names have now."""
-        names = self._host.hostNames
+        names = self._runtime.hostNames
         for name, why in names.collect().items():
             reason = f"'{name}': {why}: its addresses from before stay"
             self._report.warning(loader.mistakeOf(self._paths, reason))
@@ -220,13 +220,13 @@ class InetdService(ApplicationService):
 
     def _expect(self, services: Sequence[Service]) -> None:
         """Divide the descriptors among services."""
-        accounts = [self._host.accountOf(service) for service in services]
+        accounts = [self._runtime.accountOf(service) for service in services]
         wanting = [each.purpose for each in accounts if each.each + each.more]
-        self._host.descriptors.expect(Counter(wanting))
+        self._runtime.descriptors.expect(Counter(wanting))
 
     def _assign(self, services: Iterable[Service]) -> None:
         """Say whose the sockets are that this process was started with."""
-        for unused in self._host.inherited.assign(services):
+        for unused in self._runtime.inherited.assign(services):
             self._report.unused(unused)
 
     def _abandon(self) -> None:
@@ -256,10 +256,10 @@ class InetdService(ApplicationService):
         """
         stopped = super().stopService()
         self._abandon()
-        for complaints in list(self._host.complaints):
+        for complaints in list(self._runtime.complaints):
             complaints.leave()
         self._report.flush()
-        self._host.names.close()
+        self._runtime.portless.close()
         gone = self._launchers.stop()
         self._begin()
         return DeferredList([gone] if stopped is None else [gone, stopped])
@@ -281,7 +281,7 @@ class InetdService(ApplicationService):
 
     def _reload(self) -> ReloadResult:
         """Read the configuration again."""
-        read = self._read().placed(self._host.hostNames.at)
+        read = self._read().placed(self._runtime.hostNames.at)
         configuration = self._withLaunchers(self._withServices(read))
         self._problems = configuration.problems
         self._say(configuration)
@@ -375,13 +375,13 @@ class InetdService(ApplicationService):
             version=__version__,
             pid=os.getpid(),
             since=self._since,
-            now=self._host.wallclock(),
+            now=self._runtime.wallclock(),
             draining=self._slots.draining,
             running=self._slots.running,
             files=self._paths,
             problems=tuple(map(str, self._problems)),
             services=self._slots.states(),
-            descriptors=self._host.descriptors.uses(),
+            descriptors=self._runtime.descriptors.uses(),
         )
 
     def tell(self) -> None:
@@ -394,7 +394,7 @@ class InetdService(ApplicationService):
         Have something else called whenever it is looked whether clients can still reach
         the sockets: every few seconds, and at a reload.
         """
-        self._host.checks.append(check)
+        self._runtime.checks.append(check)
 
     def awaits(self, pid: int) -> bool:
         """Whether it waits for a child of this process itself, unknown to the reactor."""
@@ -403,7 +403,7 @@ class InetdService(ApplicationService):
     @property
     def descriptors(self) -> Any:
         """The account of all file descriptors of this process, for what else opens some."""
-        return self._host.descriptors
+        return self._runtime.descriptors
 
     @property
     def starts(self) -> Mapping[str, Tally]:
@@ -411,7 +411,7 @@ class InetdService(ApplicationService):
         How often the programs of each service were started, warm and cold, by the
         service's name, and what became of them.
         """
-        return self._host.tallies
+        return self._runtime.tallies
 
     def factory(self, name: str) -> ProgramFactory:
         """
@@ -428,7 +428,7 @@ class InetdService(ApplicationService):
 
         @param name: what is behind C{tcpmux/} in the service's name.
         """
-        return ProgramFactory(name.lower(), self._host.names, self._report)
+        return ProgramFactory(name.lower(), self._runtime.portless, self._report)
 
     def getHosts(self) -> dict[str, Any]:
         """

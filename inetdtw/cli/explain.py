@@ -156,7 +156,7 @@ def _place(service: Service) -> Iterator[tuple[str, Any]]:
     address = service.address
     protocol = _protocol(service)
     plain = f"{_service(service)}/{protocol.rstrip('46')}"
-    name = address.host if service.isMuxed else plain
+    name = address.host if service.isPortless else plain
     yield "id", service.name if service.name != name else None
     yield "protocol", protocol
     yield "socktype", SOCKTYPE_NAMES[service.socktype]

@@ -25,7 +25,7 @@ def unreachable(services: Iterable[Service]) -> Iterator[Warned]:
     if any(each.internal == "tcpmux" for each in found):
         return
     for service in found:
-        if service.isMuxed:
+        if service.isPortless:
             reason = (
                 "only an application can lead clients here: there is no line for tcpmux"
             )

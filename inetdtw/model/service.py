@@ -258,7 +258,7 @@ class Service:
         return self.address, self.socktype
 
     @property
-    def isMuxed(self) -> bool:
+    def isPortless(self) -> bool:
         """Whether its clients come by tcpmux."""
         return self.address.family == socket.AF_UNSPEC
 

@@ -13,7 +13,7 @@ from zope.interface import implementer
 from inetdtw.interfaces import Exit, IChild
 from inetdtw.launch.stderr import Complaints
 from inetdtw.model.service import Service
-from inetdtw.serve.runtime import Host
+from inetdtw.serve.runtime import Runtime
 
 
 @implementer(IChild)
@@ -41,35 +41,39 @@ class Child:
     again: Callable[[], None]
 
     def __init__(
-        self, service: Service, peer: Any, host: Host, done: Callable[[Child], None]
+        self,
+        service: Service,
+        peer: Any,
+        runtime: Runtime,
+        done: Callable[[Child], None],
     ) -> None:
         """@param done: called once, when it has ended or could not be started."""
         self.peer = peer
         self.pid: int | None = None
-        self.since: float = host.reactor.seconds()
+        self.since: float = runtime.reactor.seconds()
         self.how: Exit | None = None
         self._service = service
         self._name = service.name
-        self._host = host
+        self._runtime = runtime
         self._done = done
         self.over = False
 
     def started(self, pid: int) -> None:
         """It runs."""
         self.pid = pid
-        self._host.tallies[self._name].count(self.warm)
-        self._host.report.start(self._name, pid, self.peer, self.warm)
+        self._runtime.tallies[self._name].count(self.warm)
+        self._runtime.report.start(self._name, pid, self.peer, self.warm)
         if self.complaints is not None:
             self.complaints.start(self._complain, self._tooMuch)
 
     def _complain(self, line: str) -> bool:
         """It has written a line to its standard error."""
         assert self.pid is not None
-        return self._host.report.stderr(self._name, self.pid, self.peer, line)
+        return self._runtime.report.stderr(self._name, self.pid, self.peer, line)
 
     def _tooMuch(self, lines: int) -> bool:
         """It has written lines that are left out."""
-        return self._host.report.stillTooMuch("stderr", self._name, lines)
+        return self._runtime.report.stillTooMuch("stderr", self._name, lines)
 
     def failed(self, reason: str) -> None:
         """It could not be started."""
@@ -78,8 +82,8 @@ class Child:
             self.forget()
         if self.complaints is not None:
             self.complaints.finish()
-        self._host.tallies[self._name].failed += 1
-        self._host.report.fail(self._name, self.peer, reason)
+        self._runtime.tallies[self._name].failed += 1
+        self._runtime.report.fail(self._name, self.peer, reason)
         self._finish()
 
     def ended(self, how: Exit) -> None:
@@ -102,7 +106,7 @@ class Child:
         """It has ended, and was started again."""
         self._over(how)
         self.again()
-        following = Child(self._service, self.peer, self._host, self._done)
+        following = Child(self._service, self.peer, self._runtime, self._done)
         following.path, following.forget = self.path, self.forget
         following.again = self.again
         following.warm = self.warm
@@ -111,7 +115,7 @@ class Child:
     def _over(self, how: Exit) -> None:
         """Say how it ended."""
         self.how = how
-        seconds = self._host.reactor.seconds() - self.since
+        seconds = self._runtime.reactor.seconds() - self.since
         assert self.pid is not None
-        self._host.tallies[self._name].end(how)
-        self._host.report.end(self._name, self.pid, self.peer, how, seconds)
+        self._runtime.tallies[self._name].end(how)
+        self._runtime.report.end(self._name, self.pid, self.peer, how, seconds)

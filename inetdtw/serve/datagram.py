@@ -34,8 +34,8 @@ from inetdtw.model.service import Service
 from inetdtw.serve.admission import AdmissionControl
 from inetdtw.serve.datagramport import DatagramPort, Sender
 from inetdtw.serve.listener import GatedListener
-from inetdtw.serve.replies import Answers, Exchange
-from inetdtw.serve.runtime import Host
+from inetdtw.serve.replies import DatagramSession, ReplySocket
+from inetdtw.serve.runtime import Runtime
 from inetdtw.serve.starter import ProgramStarter
 
 #: How many answers the first one of a program counts as: to start one costs more than
@@ -53,20 +53,20 @@ class DatagramPrograms(DatagramProtocol):
         service: Service,
         launches: ProgramStarter,
         gate: AdmissionControl,
-        host: Host,
+        runtime: Runtime,
         released: Callable[[], None],
     ) -> None:
         self._service = service
         self._launches = launches
         self._gate = gate
-        self._host = host
+        self._runtime = runtime
         self._released = released
 
     def datagramReceived(self, datagram: bytes, addr: Any) -> None:
         """Start a program, unless a limit is in the way, or its answer might start a loop."""
         gate, name = self._gate, self._service.name
         if not (
-            self._host.guard.allowsProgram(addr, name)
+            self._runtime.guard.allowsProgram(addr, name)
             and gate.mayAnswer(addr, FIRST_ANSWER, take=False)
         ):
             gate.unanswered()
@@ -79,12 +79,12 @@ class DatagramPrograms(DatagramProtocol):
             ours, theirs = _pairs(datagram)
         except OSError as why:
             self._gate.release(addr)
-            self._host.tallies[self._service.name].dropped += 1
-            self._host.report.drop(self._service.name, addr, why.strerror or "")
+            self._runtime.tallies[self._service.name].dropped += 1
+            self._runtime.report.drop(self._service.name, addr, why.strerror or "")
             self._gate.port.pause("shortage", 0.5)
             return
         given, taken = theirs
-        self._host.descriptors.note(taken.fileno())
+        self._runtime.descriptors.note(taken.fileno())
         with given, taken:
             try:
                 exchange = self._exchange(ours, addr)
@@ -98,19 +98,19 @@ class DatagramPrograms(DatagramProtocol):
 
     def _exchange(
         self, ours: tuple[socket.socket, socket.socket], sender: Any
-    ) -> Exchange:
+    ) -> DatagramSession:
         """
         Have sent back what a program will write.
 
         @param ours: our ends of its sockets.
         """
         transport: Any = self.transport
-        exchange = Exchange(self._host.reactor, lambda: self._over(sender))
+        exchange = DatagramSession(self._runtime.reactor, lambda: self._over(sender))
         costs = chain((FIRST_ANSWER,), repeat(1))
         for sock in ours:
-            answers = Answers(
+            answers = ReplySocket(
                 sock,
-                self._host,
+                self._runtime,
                 transport.socket,
                 self._service.name,
                 lambda data: self._answer(data, sender, next(costs)),
@@ -127,12 +127,12 @@ class DatagramPrograms(DatagramProtocol):
         """
         transport: Any = self.transport
         if not self._gate.mayAnswer(sender, cost):
-            self._host.tallies[self._service.name].dropped += 1
+            self._runtime.tallies[self._service.name].dropped += 1
             return
         try:
             transport.write(message, sender)
         except OSError as why:
-            self._host.report.drop(
+            self._runtime.report.drop(
                 self._service.name, sender, f"answer not sent: {why.strerror}"
             )
 
@@ -176,21 +176,21 @@ class DatagramListener(GatedListener):
         self,
         service: Service,
         sock: socket.socket,
-        host: Host,
+        runtime: Runtime,
         limits: ServiceLimits,
         launcher: ILauncher,
         released: Callable[[], None],
     ) -> None:
-        account = host.accountOf(service)
+        account = runtime.accountOf(service)
         gate = AdmissionControl(
-            service.name, limits, host.report, launcher, host.total, account
+            service.name, limits, runtime.report, launcher, runtime.total, account
         )
-        launches = ProgramStarter(service, host, launcher)
+        launches = ProgramStarter(service, runtime, launcher)
         # Each write would be a datagram: one print() is to make only one.
         launches.without("PYTHONUNBUFFERED")
         self._prepare = launches.prepare
-        protocol = DatagramPrograms(service, launches, gate, host, released)
-        port = DatagramPort(sock, host.reactor, service.name, protocol, gate.open)
+        protocol = DatagramPrograms(service, launches, gate, runtime, released)
+        port = DatagramPort(sock, runtime.reactor, service.name, protocol, gate.open)
         super().__init__(port, gate)
 
     def start(self) -> None:

@@ -14,7 +14,7 @@ from twisted.internet.interfaces import IAddress, ISSLTransport
 from twisted.internet.protocol import Protocol, ServerFactory
 
 from inetdtw.log.report import Report
-from inetdtw.serve.tcpmux import Names
+from inetdtw.serve.tcpmux import PortlessServices
 
 
 class ProgramFactory(ServerFactory):
@@ -29,7 +29,7 @@ class ProgramFactory(ServerFactory):
 
     noisy = False
 
-    def __init__(self, name: str, names: Names, report: Report) -> None:
+    def __init__(self, name: str, names: PortlessServices, report: Report) -> None:
         """
         @param name: what is behind C{tcpmux/} in the name of the service.
         @param names: the services there are.

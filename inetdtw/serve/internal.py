@@ -20,37 +20,37 @@ from inetdtw.model.service import Service
 from inetdtw.serve.admission import AdmissionControl
 from inetdtw.serve.datagramport import DatagramPort
 from inetdtw.serve.listener import GatedListener
-from inetdtw.serve.runtime import Host
+from inetdtw.serve.runtime import Runtime
 from inetdtw.serve.sharedport import streamPort
 from inetdtw.system.sockets import closeWithMessage
 
 
-class InternalStream(GatedListener):
+class InternalStreamListener(GatedListener):
     """A listening socket whose connections an internal service serves."""
 
     def __init__(
         self,
         service: Service,
         sock: socket.socket,
-        host: Host,
+        runtime: Runtime,
         limits: ServiceLimits,
         launcher: ILauncher | None,
         released: Callable[[], None],
     ) -> None:
         assert service.internal is not None
-        self._reactor = host.reactor
+        self._reactor = runtime.reactor
         self._released = released
         self._refusal = service.refusal
-        account = host.accountOf(service)
+        account = runtime.accountOf(service)
         gate = AdmissionControl(
-            service.name, limits, host.report, None, account=account
+            service.name, limits, runtime.report, None, account=account
         )
         self.mayAccept, self.short = gate.open, gate.short
-        note = host.descriptors.note
+        note = runtime.descriptors.note
         self._factory = services.streamFactory(
-            service.internal, host.wallclock, self._ended
+            service.internal, runtime.wallclock, self._ended
         )
-        port = streamPort(sock, host, service.name, self, note)
+        port = streamPort(sock, runtime, service.name, self, note)
         super().__init__(port, gate)
 
     def connectionAccepted(self, connection: socket.socket, peer: Any) -> None:
@@ -88,30 +88,30 @@ def _accepted(peer: Any) -> tuple[Any, ...]:
     return host, 0, getattr(peer, "flowInfo", 0), getattr(peer, "scopeID", 0)
 
 
-class InternalDatagrams(GatedListener):
+class InternalDatagramListener(GatedListener):
     """A socket whose datagrams an internal service answers."""
 
     def __init__(
         self,
         service: Service,
         sock: socket.socket,
-        host: Host,
+        runtime: Runtime,
         limits: ServiceLimits,
         launcher: ILauncher | None,
         released: Callable[[], None],
     ) -> None:
         assert service.internal is not None
-        self._guard = host.guard
+        self._guard = runtime.guard
         self._name = service.name
         self._answers = service.internal != "discard"
         self._guarded = False
         self._number = 0 if sock.family == socket.AF_UNIX else sock.getsockname()[1]
         self._protocol = services.datagramProtocol(
-            service.internal, host.wallclock, host.guard, service.name
+            service.internal, runtime.wallclock, runtime.guard, service.name
         )
         self.makeConnection = self._protocol.makeConnection
-        gate = AdmissionControl(service.name, limits, host.report, None)
-        port = DatagramPort(sock, host.reactor, service.name, self, self._mayReceive)
+        gate = AdmissionControl(service.name, limits, runtime.report, None)
+        port = DatagramPort(sock, runtime.reactor, service.name, self, self._mayReceive)
         super().__init__(port, gate)
 
     def _mayReceive(self) -> bool:

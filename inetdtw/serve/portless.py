@@ -23,7 +23,7 @@ from inetdtw.model.state import ServiceState, stateOf
 from inetdtw.serve.admission import SHARE, AdmissionControl
 from inetdtw.serve.child import Child
 from inetdtw.serve.port import SocketPort, broken, reasonOf
-from inetdtw.serve.runtime import Host
+from inetdtw.serve.runtime import Runtime
 from inetdtw.serve.slot import LONGEST_RETRY, failing
 from inetdtw.serve.starter import ProgramStarter
 from inetdtw.serve.tcpmux import GO, NOT_AVAILABLE
@@ -63,7 +63,7 @@ class Door(SocketPort):
             self.free(why)
 
 
-class MuxedSlot:
+class PortlessSlot:
     """
     A service behind tcpmux, from the day it is configured until it is not; to whoever
     keeps slots it is one like any other that never has a socket.
@@ -79,15 +79,15 @@ class MuxedSlot:
     def __init__(
         self,
         service: Service,
-        host: Host,
+        runtime: Runtime,
         launcherOf: Callable[[Service], ILauncher | None],
     ) -> None:
         """@param launcherOf: gives the launcher of a service."""
         self.service = service
-        self._host = host
+        self._runtime = runtime
         self._launcherOf = launcherOf
-        self._limits = ServiceLimits(service.bounds, clockOf(host.reactor))
-        self._door = Door(host.reactor, service.name, self._next)
+        self._limits = ServiceLimits(service.bounds, clockOf(runtime.reactor))
+        self._door = Door(runtime.reactor, service.name, self._next)
         self._waiting: deque[tuple[socket.socket, Any, bool]] = deque()
         self._claims: deque[Claim] = deque()
         self._started = self._drained = False
@@ -103,8 +103,8 @@ class MuxedSlot:
         self._started = True
         self._serve()
         self._door.start()
-        self._host.names.add(self._key, self)
-        self._host.report.listening(self.service.name, str(self.service.address))
+        self._runtime.portless.add(self._key, self)
+        self._runtime.report.listening(self.service.name, str(self.service.address))
 
     @property
     def _key(self) -> str:
@@ -116,12 +116,12 @@ class MuxedSlot:
         launcher = self._launcherOf(self.service)
         assert launcher is not None
         self._limits.bounds = self.service.bounds
-        self._launches = ProgramStarter(self.service, self._host, launcher)
+        self._launches = ProgramStarter(self.service, self._runtime, launcher)
         self._launches.prepare()
-        host, name = self._host, self.service.name
-        account = host.accountOf(self.service)
-        given = (launcher, host.total, account)
-        self._gate = AdmissionControl(name, self._limits, host.report, *given)
+        runtime, name = self._runtime, self.service.name
+        account = runtime.accountOf(self.service)
+        given = (launcher, runtime.total, account)
+        self._gate = AdmissionControl(name, self._limits, runtime.report, *given)
         self._gate.port = self._door
 
     def fail(self, why: Exception) -> None:
@@ -151,13 +151,13 @@ class MuxedSlot:
         if not self._started:
             return
         self._started = False
-        self._host.names.discard(self._key)
+        self._runtime.portless.discard(self._key)
         if self._gate is not None:
             self._gate.close()
         while self._waiting:
             connection, _, asked = self._first()
             _sendAway(connection, asked)
-        self._host.report.stopped(self.service.name)
+        self._runtime.report.stopped(self.service.name)
 
     def getHost(self) -> None:
         """It listens nowhere itself."""
@@ -175,11 +175,11 @@ class MuxedSlot:
         if len(self._waiting) >= max(self.service.options.backlog, 1):
             self._refuse(connection, peer, asked, "too many wait already")
             return
-        descriptors, name = self._host.descriptors, self.service.name
+        descriptors, name = self._runtime.descriptors, self.service.name
         if self._waiting and not descriptors.fits(1, Purpose.TCPMUX, name):
             self._limits.refused += 1
             reason = f"those that wait have their {SHARE}"
-            self._host.report.refuseMany(name, peer, reason)
+            self._runtime.report.refuseMany(name, peer, reason)
             _sendAway(connection, asked)
             return
         self._claims.append(descriptors.take(1, Purpose.TCPMUX, name))
@@ -196,7 +196,7 @@ class MuxedSlot:
     ) -> None:
         """Send a client away."""
         self._limits.refused += 1
-        self._host.report.refuse(self.service.name, peer, reason)
+        self._runtime.report.refuse(self.service.name, peer, reason)
         _sendAway(connection, asked)
 
     @failing
@@ -237,10 +237,10 @@ class MuxedSlot:
             self.service,
             str(self.service.address),
             self._limits,
-            self._host.tallies[name],
+            self._runtime.tallies[name],
             held,
             reason=self._reason if "broken" in held else None,
-            until=None if resumes is None else self._host.timeOf(resumes),
+            until=None if resumes is None else self._runtime.timeOf(resumes),
             ready=self._ready(),
         )
 

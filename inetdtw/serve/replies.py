@@ -15,7 +15,7 @@ from twisted.internet.interfaces import IReadDescriptor
 from twisted.python.failure import Failure
 
 from inetdtw.serve.port import survived
-from inetdtw.serve.runtime import Host
+from inetdtw.serve.runtime import Runtime
 
 _LARGEST = 1 << 16
 #: The seconds for which is heard what programs that have ended left behind.
@@ -25,7 +25,7 @@ _MOST = 512
 
 
 @implementer(IReadDescriptor)
-class Answers:
+class ReplySocket:
     """
     Sends what a program writes back to who asked, one datagram for each write.
 
@@ -35,11 +35,11 @@ class Answers:
     def __init__(
         self,
         sock: socket.socket,
-        host: Host,
+        runtime: Runtime,
         through: Any,
         service: str,
         send: Callable[[bytes], None],
-        closed: Callable[[Answers], None],
+        closed: Callable[[ReplySocket], None],
     ) -> None:
         """
         @param through: the socket that the answers are sent through.
@@ -51,11 +51,11 @@ class Answers:
         self._socket = sock
         self.through = through
         self._service = service
-        self._reactor = reactor = host.reactor
+        self._reactor = reactor = runtime.reactor
         self._send = send
         self._closed = closed
-        self._others = host.answers
-        host.answers.add(self)
+        self._others = runtime.replies
+        runtime.replies.add(self)
         reactor.addReader(self)
 
     def fileno(self) -> int:
@@ -108,7 +108,7 @@ class Answers:
         self.close()
 
 
-class Exchange:
+class DatagramSession:
     """
     One program, from its datagram until it has ended and all it wrote is sent.
 
@@ -120,15 +120,15 @@ class Exchange:
         """@param over: called at the end."""
         self._reactor = reactor
         self._over = over
-        self._answers: set[Answers] = set()
+        self._answers: set[ReplySocket] = set()
         self._ended = False
         self._later: Any = None
 
-    def add(self, answers: Answers) -> None:
+    def add(self, answers: ReplySocket) -> None:
         """The program can answer this way as well."""
         self._answers.add(answers)
 
-    def closed(self, answers: Answers) -> None:
+    def closed(self, answers: ReplySocket) -> None:
         """It can no more."""
         self._answers.discard(answers)
         if self._ended and not self._answers:

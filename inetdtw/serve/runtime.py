@@ -16,7 +16,7 @@ from inetdtw.limits.budget import Total
 from inetdtw.limits.counters import Tally
 from inetdtw.log.report import Report
 from inetdtw.model.service import Service
-from inetdtw.serve.tcpmux import Names
+from inetdtw.serve.tcpmux import PortlessServices
 from inetdtw.system.activation import Inherited
 from inetdtw.system.descriptors import DescriptorAccount, Descriptors, Purpose
 from inetdtw.system.hostnames import HostNames
@@ -33,7 +33,7 @@ def _purposeOf(service: Service) -> Purpose:
 
 
 @dataclass(frozen=True)
-class Host:
+class Runtime:
     """
     What the daemon has for all its services.
 
@@ -43,9 +43,9 @@ class Host:
     @ivar guard: which datagrams internal services must not answer.
     @ivar wallclock: the time, in seconds since the epoch.
     @ivar complaints: what reads the standard error of programs.
-    @ivar answers: what sends the answers of programs that have a datagram each; an
+    @ivar replies: what sends the answers of programs that have a datagram each; an
         answer has a C{close()}, and the socket that it goes C{through}.
-    @ivar names: the services behind tcpmux.
+    @ivar portless: the services behind tcpmux.
     @ivar tallies: what became of the programs of each service, by its name.
     @ivar total: the bound on the programs of all services.
     @ivar inherited: the sockets that this process was started with.
@@ -62,8 +62,8 @@ class Host:
     guard: ReflectorGuard
     wallclock: Callable[[], float]
     complaints: set[Complaints] = field(default_factory=set)
-    answers: set[Any] = field(default_factory=set)
-    names: Names = field(default_factory=Names)
+    replies: set[Any] = field(default_factory=set)
+    portless: PortlessServices = field(default_factory=PortlessServices)
     tallies: dict[str, Tally] = field(default_factory=lambda: defaultdict(Tally))
     total: Total = field(default_factory=Total)
     inherited: Inherited = field(default_factory=Inherited)
@@ -74,7 +74,7 @@ class Host:
 
     def leave(self, sock: Any) -> None:
         """Send no more answers through a socket."""
-        for answer in [each for each in self.answers if each.through is sock]:
+        for answer in [each for each in self.replies if each.through is sock]:
             answer.close()
 
     def accountOf(self, service: Service) -> DescriptorAccount:

@@ -34,7 +34,7 @@ from inetdtw.serve.port import (
     sayDropped,
     survived,
 )
-from inetdtw.serve.runtime import Host
+from inetdtw.serve.runtime import Runtime
 
 # As it was when the daemon was started, whatever is installed by now.
 _PROGRAM = inspect.getsource(acceptor)
@@ -239,7 +239,7 @@ class SharedStreamPort(SocketPort):
 
 def streamPort(
     sock: socket.socket,
-    host: Host,
+    runtime: Runtime,
     name: str,
     factory: Any,
     note: Callable[[int], object] = lambda fd: None,
@@ -251,5 +251,5 @@ def streamPort(
     @param factory: as L{StreamPort} has it.
     @param note: called with the file descriptor of each connection.
     """
-    make = SharedStreamPort if sock in host.shared else StreamPort
-    return make(sock, host.reactor, name, factory, note)
+    make = SharedStreamPort if sock in runtime.shared else StreamPort
+    return make(sock, runtime.reactor, name, factory, note)

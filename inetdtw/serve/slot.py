@@ -29,12 +29,12 @@ from inetdtw.model.address import peerText
 from inetdtw.model.service import Service, hostIn
 from inetdtw.model.state import ServiceState, stateOf
 from inetdtw.serve.datagram import DatagramListener
-from inetdtw.serve.internal import InternalDatagrams, InternalStream
+from inetdtw.serve.internal import InternalDatagramListener, InternalStreamListener
 from inetdtw.serve.port import broken, reasonOf, survived
-from inetdtw.serve.runtime import Host
-from inetdtw.serve.stream import StreamPrograms
-from inetdtw.serve.tcpmuxlistener import Tcpmux
-from inetdtw.serve.wait import WaitProgram
+from inetdtw.serve.runtime import Runtime
+from inetdtw.serve.stream import StreamListener
+from inetdtw.serve.tcpmuxlistener import TcpmuxListener
+from inetdtw.serve.wait import WaitListener
 from inetdtw.system import sockets
 from inetdtw.system.clock import clockOf
 from inetdtw.system.descriptors import Claim, Purpose
@@ -54,12 +54,12 @@ SOON = 1 / 64
 def listenerFor(service: Service) -> Callable[..., Any]:
     """The kind of listener that serves a service."""
     if service.internal == "tcpmux":
-        return Tcpmux
+        return TcpmuxListener
     if service.internal is not None:
-        return InternalStream if service.isStream else InternalDatagrams
+        return InternalStreamListener if service.isStream else InternalDatagramListener
     if service.wait:
-        return WaitProgram
-    return StreamPrograms if service.isStream else DatagramListener
+        return WaitListener
+    return StreamListener if service.isStream else DatagramListener
 
 
 def failing(method: Callable[..., None]) -> Callable[..., None]:
@@ -85,14 +85,14 @@ class Slot:
     def __init__(
         self,
         service: Service,
-        host: Host,
+        runtime: Runtime,
         launcherOf: Callable[[Service], ILauncher | None],
     ) -> None:
         """@param launcherOf: gives the launcher of a service."""
         self.service = service
-        self._host = host
+        self._runtime = runtime
         self._launcherOf = launcherOf
-        self._limits = ServiceLimits(service.bounds, clockOf(host.reactor))
+        self._limits = ServiceLimits(service.bounds, clockOf(runtime.reactor))
         self._socket: socket.socket | None = None
         self._places: tuple[Any, ...] = ()
         self._mark: sockets.BoundPath | None = None
@@ -101,7 +101,7 @@ class Slot:
         self._original: Original | None = None
         self._wanted: Original | None = None
         self._before: list[socket.socket] = []
-        self._renewals = Rebinds(clockOf(host.reactor))
+        self._renewals = Rebinds(clockOf(runtime.reactor))
         self._rebinds = Backoff()
         self._since = 0.0
         self._listener: IListener | None = None
@@ -132,7 +132,7 @@ class Slot:
         try:
             self._socket = self._adopted() or self._made()
             self._own()
-            self._since = self._host.reactor.seconds()
+            self._since = self._runtime.reactor.seconds()
             self._closeUnneeded()
         except Exception as why:
             self.fail(why)
@@ -168,18 +168,18 @@ class Slot:
         Plan another try, and log the reason: every time while the backoff grows, then
         when it is another one, or was logged L{QUIET} seconds ago.
         """
-        now, retry = self._host.reactor.seconds(), self._backoff.next()
+        now, retry = self._runtime.reactor.seconds(), self._backoff.next()
         news = retry < LONGEST_RETRY or reason != self._trouble or now >= self._silent
         if news and retry >= FIRST_RETRY:
             service, self._silent = self.service, now + QUIET
             address = str(service.address)
-            self._host.report.unbound(service.name, address, retry, reason)
+            self._runtime.report.unbound(service.name, address, retry, reason)
         self._trouble = reason
-        self._later = self._host.reactor.callLater(retry, self._again)
+        self._later = self._runtime.reactor.callLater(retry, self._again)
 
     def _own(self) -> None:
         """Have no datagram answered that seems to come from the socket as it is now."""
-        guard = self._host.guard
+        guard = self._runtime.guard
         guard.disown(*self._places)
         self._places = ()
         if self._socket is not None and not self.service.isStream:
@@ -195,8 +195,8 @@ class Slot:
         @raise OSError: if it cannot be had.
         """
         if self.service.address.isName:
-            raise OSError(self._host.hostNames.sought(self.service.address))
-        descriptors = self._host.descriptors
+            raise OSError(self._runtime.hostNames.sought(self.service.address))
+        descriptors = self._runtime.descriptors
         if not descriptors.spare():
             # Those that have theirs could serve nobody.
             raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
@@ -212,7 +212,7 @@ class Slot:
 
         @raise OSError: if it cannot be had.
         """
-        sock = self._host.inherited.take(self.service)
+        sock = self._runtime.inherited.take(self.service)
         self._inherited = sock is not None
         if sock is None:
             return None
@@ -237,7 +237,7 @@ class Slot:
         if not self._launchable():
             return
         name, address = self.service.name, self.address()
-        self._host.report.listening(name, address, self._inherited)
+        self._runtime.report.listening(name, address, self._inherited)
         if self._paused:
             self._free = True
         else:
@@ -262,18 +262,18 @@ class Slot:
         service = self.service
         self._limits.bounds = service.bounds
         make = listenerFor(service)
-        self._asItWas(make is WaitProgram)
-        if make is WaitProgram or self._inherited:
-            self._host.shared.add(self._socket)
+        self._asItWas(make is WaitListener)
+        if make is WaitListener or self._inherited:
+            self._runtime.shared.add(self._socket)
         listener: IListener = make(
             service,
             self._socket,
-            self._host,
+            self._runtime,
             self._limits,
             self._launcherOf(service),
             self._released,
         )
-        if make is not WaitProgram and self._original is not None:
+        if make is not WaitListener and self._original is not None:
             # What the listener has set is to stay.
             self._wanted = Original(self._socket)
         self._listener = listener
@@ -360,9 +360,9 @@ class Slot:
     @failing
     def _dropped(self) -> None:
         """The reactor cannot wait for the socket: get another one, soon."""
-        now = self._host.reactor.seconds()
+        now = self._runtime.reactor.seconds()
         pause = self._rebinds.after(now - self._since)
-        self._host.reactor.callLater(pause, self._renewDropped, self._listener)
+        self._runtime.reactor.callLater(pause, self._renewDropped, self._listener)
 
     @failing
     def _renewDropped(self, listener: IListener) -> None:
@@ -373,7 +373,7 @@ class Slot:
     def _renew(self, reason: str) -> None:
         """Get another socket in the place of one that is of no use any more."""
         assert self._socket is not None
-        self._host.report.renewed(self.service.name, self.address(), reason)
+        self._runtime.report.renewed(self.service.name, self.address(), reason)
         self._renewals.add(reason)
         listener, self._listener = self._listener, None
         if listener is not None:
@@ -390,7 +390,7 @@ class Slot:
 
     def _forget(self) -> None:
         """Have no socket."""
-        self._host.shared.discard(self._socket)
+        self._runtime.shared.discard(self._socket)
         self._socket = self._original = self._wanted = None
         self._own()
         if self._mark is not None:
@@ -402,7 +402,7 @@ class Slot:
 
     def _closeUnneeded(self) -> None:
         """Close the sockets from before this one through which no answers go any more."""
-        needed = {id(answer.through) for answer in self._host.answers}
+        needed = {id(answer.through) for answer in self._runtime.replies}
         for sock in [each for each in self._before if id(each) not in needed]:
             sock.close()
             self._before.remove(sock)
@@ -498,7 +498,7 @@ class Slot:
                 sockets.reconfigure(self._socket, self._mark, before, after)
         except Exception as why:
             reason = f"the socket stays as it is: {reasonOf(why)}"
-            self._host.report.warning(Warned(after.place, "service", reason))
+            self._runtime.report.warning(Warned(after.place, "service", reason))
 
     def stop(self) -> None:
         """Serve no more, and give up the socket.  The programs that run go on."""
@@ -507,7 +507,7 @@ class Slot:
             self._later = None
         name, listener, self._listener = self.service.name, self._listener, None
         if listener is not None or self._free:
-            self._host.report.stopped(name)
+            self._runtime.report.stopped(name)
         self._free = self._retiring = False
         if listener is not None:
             survived(name, listener.stop)
@@ -525,7 +525,7 @@ class Slot:
         while self._before:
             # Those of programs from before a change too.
             sock = self._before.pop()
-            survived(name, self._host.leave, sock)
+            survived(name, self._runtime.leave, sock)
             sock.close()
         self._forget()
 
@@ -546,10 +546,10 @@ class Slot:
             self.service,
             self.address(),
             self._limits,
-            self._host.tallies[self.service.name],
+            self._runtime.tallies[self.service.name],
             held,
             reason=self._reason(held),
-            until=None if resumes is None else self._host.timeOf(resumes),
+            until=None if resumes is None else self._runtime.timeOf(resumes),
             ready=self._ready(),
         )
 

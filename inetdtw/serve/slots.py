@@ -19,8 +19,8 @@ from inetdtw.model.selection import findService
 from inetdtw.model.service import Key, Service
 from inetdtw.model.state import ServiceState, kindOf
 from inetdtw.serve.port import broken, reasonOf, survived
-from inetdtw.serve.portless import MuxedSlot
-from inetdtw.serve.runtime import Host
+from inetdtw.serve.portless import PortlessSlot
+from inetdtw.serve.runtime import Runtime
 from inetdtw.serve.slot import FIRST_RETRY, SOON, Slot
 
 #: The seconds between two looks whether programs still run.
@@ -30,7 +30,7 @@ CHECK = 5.0
 #: What is said to those who want something else meanwhile.
 DRAINING = "the daemon takes no more clients, and ends when no program runs"
 
-AnySlot = Union[Slot, MuxedSlot]
+AnySlot = Union[Slot, PortlessSlot]
 
 
 class Draining(Exception):
@@ -40,21 +40,21 @@ class Draining(Exception):
         super().__init__(DRAINING)
 
 
-class Slots:
+class SlotTable:
     """
     The slots of all services.
 
     @ivar draining: whether no clients are taken any more.
     """
 
-    def __init__(self, host: Host, launchers: Launchers) -> None:
-        self._host = host
+    def __init__(self, runtime: Runtime, launchers: Launchers) -> None:
+        self._runtime = runtime
         self._launchers = launchers
         self._slots: dict[Key, AnySlot] = {}
         self._gone: list[AnySlot] = []
         self._drain: LoopingCall | None = None
         self._checks = LoopingCall(self.check)
-        self._checks.clock = host.reactor
+        self._checks.clock = runtime.reactor
 
     @property
     def draining(self) -> bool:
@@ -72,8 +72,8 @@ class Slots:
 
         @param retry: the seconds before another try, if it cannot be had.
         """
-        make = MuxedSlot if service.isMuxed else Slot
-        slot: AnySlot = make(service, self._host, self._launchers.of)
+        make = PortlessSlot if service.isPortless else Slot
+        slot: AnySlot = make(service, self._runtime, self._launchers.of)
         self._slots[service.key] = slot
         # A name that is looked up is worth a line only if that takes long.
         slot.bind(SOON if service.address.isName else retry)
@@ -83,7 +83,7 @@ class Slots:
         """Serve."""
         slots = self._slots.values()
         # The others make theirs as soon as they have a socket.
-        ready = [each for each in slots if each.bound or each.service.isMuxed]
+        ready = [each for each in slots if each.bound or each.service.isPortless]
         self._launchers.need(each.service for each in ready)
         for slot in self._slots.values():
             slot.start()
@@ -91,7 +91,7 @@ class Slots:
 
     def _keepChecking(self) -> None:
         """Look from time to time, where somebody else could do something to a socket."""
-        wanted = bool(self._host.checks) or any(
+        wanted = bool(self._runtime.checks) or any(
             slot.service.wait or slot.service.address.family == socket.AF_UNIX
             for slot in self._slots.values()
         )
@@ -102,7 +102,7 @@ class Slots:
         """See whether clients can still reach every socket."""
         for slot in self._slots.values():
             slot.check()
-        for check in self._host.checks:
+        for check in self._runtime.checks:
             check()
 
     def abandon(self) -> None:
@@ -146,7 +146,7 @@ class Slots:
             self._remove(service.key)
         for service in changes.change:
             self._slots[service.key].change(service)
-            self._host.report.changed(service.name)
+            self._runtime.report.changed(service.name)
         for service in changes.start:
             slot = self.add(service, SOON if changes.stop else FIRST_RETRY)
             if paused.intersection((service.name, _lineName(service))):
@@ -178,7 +178,7 @@ class Slots:
         slot = self._chosen(word)
         if not slot.paused:
             slot.pause()
-            report = self._host.report
+            report = self._runtime.report
             report.pause(slot.service.name, None, "an operator wants it")
         return slot.state()
 
@@ -193,7 +193,7 @@ class Slots:
         slot.check()
         if not slot.state().healthy:
             slot.resume()
-            self._host.report.resume(slot.service.name)
+            self._runtime.report.resume(slot.service.name)
         return slot.state()
 
     def _chosen(self, word: str) -> AnySlot:
@@ -211,7 +211,7 @@ class Slots:
         @return: fires when no program runs any more.
         """
         self._drain = LoopingCall(self._look)
-        self._drain.clock = self._host.reactor
+        self._drain.clock = self._runtime.reactor
         for slot in self._slots.values():
             slot.drain()
         return self._drain.start(LOOK)

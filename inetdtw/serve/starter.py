@@ -18,7 +18,7 @@ from inetdtw.model.service import Service
 from inetdtw.serve import environment
 from inetdtw.serve.child import Child
 from inetdtw.serve.port import broken, reasonOf, survived
-from inetdtw.serve.runtime import Host
+from inetdtw.serve.runtime import Runtime
 from inetdtw.system import executable
 from inetdtw.system.descriptors import Purpose
 
@@ -29,17 +29,17 @@ LOOK_AGAIN = 1.0
 class ProgramStarter:
     """Starts the programs of one service."""
 
-    def __init__(self, service: Service, host: Host, launcher: ILauncher) -> None:
+    def __init__(self, service: Service, runtime: Runtime, launcher: ILauncher) -> None:
         assert service.program is not None
         self._service = service
-        self._host = host
+        self._runtime = runtime
         self._program = service.program
         self._path: str | None = None
         self._looked = 0.0
         named = not os.path.isabs(self._program.name)
         self._search = executable.candidates(self._program) if named else ()
         self._environment = environment.base(
-            host.environ, service.login, service.variables
+            runtime.environ, service.login, service.variables
         )
         self.launcher = launcher
 
@@ -70,7 +70,7 @@ class ProgramStarter:
 
         @return: the child.  Whatever goes wrong, it has failed: nothing is raised.
         """
-        child = Child(self._service, peer, self._host, done)
+        child = Child(self._service, peer, self._runtime, done)
         child.forget, child.again = self._forget, again
         try:
             path = child.path = self._find()
@@ -136,10 +136,10 @@ class ProgramStarter:
         if self._service.stderr == "log":
             credentials = self._service.context.credentials
             uid = -1 if credentials is None else credentials.uid
-            host = self._host
-            claim = host.descriptors.take(2, Purpose.CHILD, self._service.name)
+            runtime = self._runtime
+            claim = runtime.descriptors.take(2, Purpose.CHILD, self._service.name)
             try:
-                made = Complaints(host.reactor, host.complaints, uid, claim)
+                made = Complaints(runtime.reactor, runtime.complaints, uid, claim)
             except OSError:
                 claim.give()
                 raise
@@ -160,7 +160,7 @@ class ProgramStarter:
 
         @raise ExecutableNotFound: if there is none.
         """
-        now = self._host.reactor.seconds()
+        now = self._runtime.reactor.seconds()
         if self._path is None or (self._search and now >= self._looked + LOOK_AGAIN):
             context = self._service.context
             self._path = executable.guessExecutable(

@@ -24,7 +24,7 @@ from inetdtw.model.service import Service
 from inetdtw.serve.admission import AdmissionControl
 from inetdtw.serve.child import Child
 from inetdtw.serve.listener import GatedListener
-from inetdtw.serve.runtime import Host
+from inetdtw.serve.runtime import Runtime
 from inetdtw.serve.sharedport import streamPort
 from inetdtw.serve.starter import ProgramStarter
 from inetdtw.system.executable import ExecutableNotFound
@@ -99,7 +99,7 @@ class Connections:
 
 
 @implementer(IAccepting)
-class StreamPrograms(GatedListener):
+class StreamListener(GatedListener):
     """
     A listening socket whose connections each get a program.
 
@@ -110,22 +110,22 @@ class StreamPrograms(GatedListener):
         self,
         service: Service,
         sock: socket.socket,
-        host: Host,
+        runtime: Runtime,
         limits: ServiceLimits,
         launcher: ILauncher,
         released: Callable[[], None],
     ) -> None:
         self._service = service
         self._socket = sock
-        self._host = host
-        account = host.accountOf(service)
+        self._runtime = runtime
+        account = runtime.accountOf(service)
         gate = AdmissionControl(
-            service.name, limits, host.report, launcher, host.total, account
+            service.name, limits, runtime.report, launcher, runtime.total, account
         )
-        self._launches = ProgramStarter(service, host, launcher)
+        self._launches = ProgramStarter(service, runtime, launcher)
         self._connections = Connections(self._launches, gate, released, service.refusal)
-        note = host.descriptors.note
-        port = streamPort(sock, host, service.name, self._connections, note)
+        note = runtime.descriptors.note
+        port = streamPort(sock, runtime, service.name, self._connections, note)
         super().__init__(port, gate)
         self._delegated: int | None = None
         self._shared = False
@@ -139,7 +139,7 @@ class StreamPrograms(GatedListener):
         after the first client.
         """
         self._launches.prepare()
-        many = self._host.total.lenders >= IDLE
+        many = self._runtime.total.lenders >= IDLE
         if many or not self._leave():
             self._handedBack = many
             super().start()
@@ -150,7 +150,7 @@ class StreamPrograms(GatedListener):
 
         @return: whether it does.
         """
-        launcher, total = self._launches.launcher, self._host.total
+        launcher, total = self._launches.launcher, self._runtime.total
         accepts = self._simple() and IAcceptingLauncher.providedBy(launcher)
         if not (accepts and total.ample):
             return False
@@ -162,7 +162,7 @@ class StreamPrograms(GatedListener):
 
     def _simple(self) -> bool:
         """Whether there is nothing to do for a connection but to start the program."""
-        shared = self._socket in self._host.shared
+        shared = self._socket in self._runtime.shared
         plain = self._service.bounds.none and self._service.stderr == "socket"
         return plain and not shared
 
@@ -178,7 +178,7 @@ class StreamPrograms(GatedListener):
     def accepted(self, peer: Any) -> Child:
         """The launcher has started a program for a connection."""
         self._gate.admit(peer)
-        return Child(self._service, peer, self._host, self._connections.ended)
+        return Child(self._service, peer, self._runtime, self._connections.ended)
 
     def dropped(self, peer: Any, reason: str) -> None:
         """
@@ -187,8 +187,8 @@ class StreamPrograms(GatedListener):
         """
         if peer is not None:
             reason = f"'{self._launches.path}': {reason}"
-            self._host.tallies[self._service.name].failed += 1
-            self._host.report.fail(self._service.name, peer, reason)
+            self._runtime.tallies[self._service.name].failed += 1
+            self._runtime.report.fail(self._service.name, peer, reason)
         if self._withdrawn():
             self._handedBack = peer is None
             self._port.start()
@@ -203,7 +203,7 @@ class StreamPrograms(GatedListener):
             return False
         number, self._delegated = self._delegated, None
         self._shared = True
-        self._host.total.notLending(self.crowded)
+        self._runtime.total.notLending(self.crowded)
         accepting = IAcceptingLauncher(self._launches.launcher)
         accepting.withdraw(number, self._alone)
         return True
@@ -235,7 +235,7 @@ class StreamPrograms(GatedListener):
     def released(self) -> None:
         """One of the service's programs has ended."""
         super().released()
-        few = self._limits.running <= self._host.total.share // 2
+        few = self._limits.running <= self._runtime.total.share // 2
         if self._handedBack and few and not self._shared and self._leave():
             self._handedBack = False
             self._port.hold("idle")

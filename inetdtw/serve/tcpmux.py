@@ -33,7 +33,7 @@ NOT_READ = b"-Error reading service name\r\n"
 
 
 @implementer(IReadDescriptor)
-class Question:
+class TcpmuxRequest:
     """
     A client that has not said yet what it wants.
 
@@ -51,10 +51,10 @@ class Question:
         connection: socket.socket,
         peer: Any,
         reactor: Any,
-        asked: Callable[[Question, str | None], None],
-        others: Crowd[Question],
+        asked: Callable[[TcpmuxRequest, str | None], None],
+        others: Crowd[TcpmuxRequest],
         whose: str = "",
-        closed: Callable[[Question], object] = lambda question: None,
+        closed: Callable[[TcpmuxRequest], object] = lambda request: None,
     ) -> None:
         """
         @param asked: called once, with the name in lower case, or C{None} if the
@@ -146,16 +146,16 @@ class Question:
         return "tcpmux"
 
 
-class Names:
+class PortlessServices:
     """
     The services behind tcpmux, by name in lower case.
 
-    @ivar questions: the clients that have not said yet what they want.
+    @ivar requests: the clients that have not said yet what they want.
     """
 
     def __init__(self) -> None:
         self._services: dict[str, Any] = {}
-        self.questions: Crowd[Question] = Crowd()
+        self.requests: Crowd[TcpmuxRequest] = Crowd()
 
     def add(self, name: str, service: Any) -> None:
         """
@@ -179,5 +179,5 @@ class Names:
 
     def close(self) -> None:
         """Close the connections of all that have not said yet what they want."""
-        for question in list(self.questions):
-            question.close()
+        for request in list(self.requests):
+            request.close()

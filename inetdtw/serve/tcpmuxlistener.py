@@ -17,16 +17,16 @@ from inetdtw.model.errors import printable
 from inetdtw.model.service import Service
 from inetdtw.serve.admission import AdmissionControl
 from inetdtw.serve.listener import GatedListener
-from inetdtw.serve.runtime import Host
+from inetdtw.serve.runtime import Runtime
 from inetdtw.serve.sharedport import streamPort
-from inetdtw.serve.tcpmux import NOT_AVAILABLE, NOT_READ, Question
+from inetdtw.serve.tcpmux import NOT_AVAILABLE, NOT_READ, TcpmuxRequest
 from inetdtw.system.sockets import closeWithMessage
 
 #: Why a client is closed that has waited for longer than others.
 CROWDED_OUT = "it named no service, and others wait"
 
 
-class Tcpmux(GatedListener):
+class TcpmuxListener(GatedListener):
     """
     A listening socket whose clients say which service they want; those that were
     accepted may still say so when no more are.
@@ -36,24 +36,24 @@ class Tcpmux(GatedListener):
         self,
         service: Service,
         sock: socket.socket,
-        host: Host,
+        runtime: Runtime,
         limits: ServiceLimits,
         launcher: ILauncher | None,
         released: Callable[[], None],
     ) -> None:
         self._name = service.name
         self._refusal = service.refusal
-        self._host = host
-        self._account = host.accountOf(service)
+        self._runtime = runtime
+        self._account = runtime.accountOf(service)
         self._limits = limits
         self._released = released
         account = replace(self._account, each=0)
         gate = AdmissionControl(
-            service.name, limits, host.report, None, account=account
+            service.name, limits, runtime.report, None, account=account
         )
         self.mayAccept, self.short = gate.open, gate.short
-        note = host.descriptors.note
-        port = streamPort(sock, host, service.name, self, note)
+        note = runtime.descriptors.note
+        port = streamPort(sock, runtime, service.name, self, note)
         super().__init__(port, gate)
 
     def connectionAccepted(self, connection: socket.socket, peer: Any) -> None:
@@ -68,13 +68,13 @@ class Tcpmux(GatedListener):
         """Wait for what the client wants."""
         self._makeRoom(peer)
         self._account.take(peer)
-        names, reactor = self._host.names, self._host.reactor
+        names, reactor = self._runtime.portless, self._runtime.reactor
         try:
-            Question(
+            TcpmuxRequest(
                 *(connection, peer, reactor, self._asked),
-                names.questions,
+                names.requests,
                 self._account.sourceOf(peer),
-                lambda question: self._account.give(question.peer),
+                lambda request: self._account.give(request.peer),
             )
         except Exception:
             self._account.give(peer)
@@ -86,40 +86,40 @@ class Tcpmux(GatedListener):
         Have room for one more client: some that have said nothing yet go for that, as
         the next one may speak at once.
         """
-        questions, account = self._host.names.questions, self._account
+        requests, account = self._runtime.portless.requests, self._account
         while account.full() or account.refuses(peer):
-            oldest = questions.oldest()
+            oldest = requests.oldest()
             if oldest is None:
                 return
             oldest.giveUp()
 
-    def _asked(self, question: Question, name: str | None) -> None:
+    def _asked(self, request: TcpmuxRequest, name: str | None) -> None:
         """A client has said what it wants."""
-        self._gate.release(question.peer)
-        self._account.give(question.peer)
+        self._gate.release(request.peer)
+        self._account.give(request.peer)
         self._released()
-        if question.crowdedOut:
+        if request.crowdedOut:
             self._limits.refused += 1
-            self._host.report.refuseMany(self._name, question.peer, CROWDED_OUT)
+            self._runtime.report.refuseMany(self._name, request.peer, CROWDED_OUT)
         if name is None:
-            if question.fault is not None:
-                self._refused(question, question.fault)
-            closeWithMessage(question.connection, NOT_READ)
+            if request.fault is not None:
+                self._refused(request, request.fault)
+            closeWithMessage(request.connection, NOT_READ)
         elif name == "help":
-            closeWithMessage(question.connection, self._host.names.text())
+            closeWithMessage(request.connection, self._runtime.portless.text())
         else:
-            self._lead(question, name)
+            self._lead(request, name)
 
-    def _lead(self, question: Question, name: str) -> None:
+    def _lead(self, request: TcpmuxRequest, name: str) -> None:
         """Lead a client to a service."""
-        service = self._host.names.of(name)
+        service = self._runtime.portless.of(name)
         if service is not None:
-            service.take(question.connection, question.peer)
+            service.take(request.connection, request.peer)
             return
-        self._refused(question, f"there is no service tcpmux/{printable(name)}")
-        closeWithMessage(question.connection, NOT_AVAILABLE)
+        self._refused(request, f"there is no service tcpmux/{printable(name)}")
+        closeWithMessage(request.connection, NOT_AVAILABLE)
 
-    def _refused(self, question: Question, reason: str) -> None:
+    def _refused(self, request: TcpmuxRequest, reason: str) -> None:
         """Say and count that a client is turned away."""
         self._limits.refused += 1
-        self._host.report.refuse(self._name, question.peer, reason)
+        self._runtime.report.refuse(self._name, request.peer, reason)

@@ -26,7 +26,7 @@ from inetdtw.serve.admission import AdmissionControl
 from inetdtw.serve.child import Child
 from inetdtw.serve.listener import GatedListener
 from inetdtw.serve.port import BROKEN_PAUSE, WaitPort, broken, survived
-from inetdtw.serve.runtime import Host
+from inetdtw.serve.runtime import Runtime
 from inetdtw.serve.sharedport import SharedStreamPort
 from inetdtw.serve.starter import ProgramStarter
 from inetdtw.system.peek import BacklogPeek, DatagramPeek
@@ -44,33 +44,33 @@ FIRST_PAUSE, LONGEST_PAUSE, FREE_TRIES = 0.1, 30.0, 3
 REFUSAL = 2.0
 
 
-class WaitProgram(GatedListener):
+class WaitListener(GatedListener):
     """A socket that one program at a time has."""
 
     def __init__(
         self,
         service: Service,
         sock: socket.socket,
-        host: Host,
+        runtime: Runtime,
         limits: ServiceLimits,
         launcher: ILauncher,
         released: Callable[[], None],
     ) -> None:
         self._service = service
         self._socket = sock
-        self._host = host
+        self._runtime = runtime
         self._released = released
-        self._launches = ProgramStarter(service, host, launcher)
-        account = host.accountOf(service)
+        self._launches = ProgramStarter(service, runtime, launcher)
+        account = runtime.accountOf(service)
         gate = AdmissionControl(
-            service.name, limits, host.report, launcher, host.total, account
+            service.name, limits, runtime.report, launcher, runtime.total, account
         )
-        port = WaitPort(sock, host.reactor, service.name, self._readable)
+        port = WaitPort(sock, runtime.reactor, service.name, self._readable)
         super().__init__(port, gate)
         self._datagram = DatagramPeek(sock)
         self._connections = BacklogPeek(sock)
         self._late: Any = None
-        self._refuser = SharedStreamPort(sock, host.reactor, service.name, self)
+        self._refuser = SharedStreamPort(sock, runtime.reactor, service.name, self)
         self._refuser.dropped = self._endRefusal
         self._idle = 0
         self._backoff = Backoff(FIRST_PAUSE, LONGEST_PAUSE)
@@ -186,8 +186,8 @@ class WaitProgram(GatedListener):
         if self._datagram.left() or child.how is None:
             peer = self._datagram.discard()
             reason = "the program ended without receiving it"
-            self._host.tallies[self._service.name].dropped += 1
-            self._host.report.drop(self._service.name, peer, reason)
+            self._runtime.tallies[self._service.name].dropped += 1
+            self._runtime.report.drop(self._service.name, peer, reason)
 
     def _afterConnections(self, child: Child) -> None:
         """Leave connections alone for a while that programs do not accept."""
@@ -195,7 +195,7 @@ class WaitProgram(GatedListener):
             if self._retired is None:
                 self._refuseOne()
             return
-        lived = self._host.reactor.seconds() - child.since
+        lived = self._runtime.reactor.seconds() - child.since
         if lived >= LONG_LIFE or not self._connections.left():
             self._forgive()
             return
@@ -220,7 +220,7 @@ class WaitProgram(GatedListener):
             self._backoff.reset()
             reason = "the program ended soon, and may not have accepted a connection"
         seconds = self._backoff.next()
-        self._host.report.pause(self._service.name, seconds, reason)
+        self._runtime.report.pause(self._service.name, seconds, reason)
         self._port.pause("unaccepted", seconds)
 
     def _refuseOne(self) -> None:
@@ -235,7 +235,7 @@ class WaitProgram(GatedListener):
         if not poll.poll(0):
             return
         self._port.hold("refusing")
-        self._late = self._host.reactor.callLater(REFUSAL, self._endRefusal)
+        self._late = self._runtime.reactor.callLater(REFUSAL, self._endRefusal)
         self._refuser.start()
 
     def connectionAccepted(self, connection: socket.socket, peer: Any) -> None:

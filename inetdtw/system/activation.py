@@ -121,7 +121,7 @@ class Inherited:
 
         @return: what was closed.
         """
-        services = [service for service in services if not service.isMuxed]
+        services = [service for service in services if not service.isPortless]
         before = self._owners
         self._owners = {
             service.key: before[service.key]

@@ -44,7 +44,7 @@ from inetdtw.log.report import Report
 from inetdtw.model.errors import Location
 from inetdtw.model.service import Address, Program, Service
 from inetdtw.serve.child import Child
-from inetdtw.serve.runtime import Host
+from inetdtw.serve.runtime import Runtime
 from inetdtw.system.sockdiag import waiting
 
 #: The seconds after which something is taken not to happen.
@@ -556,7 +556,7 @@ class ServingTestCase(SynchronousTestCase):
 
     @ivar reactor: a L{FakeReactor}.
     @ivar launcher: a L{FakeLauncher}.
-    @ivar host: what the daemon has for all its services.
+    @ivar runtime: what the daemon has for all its services.
     @ivar events: what was logged since the test began.
     """
 
@@ -566,7 +566,7 @@ class ServingTestCase(SynchronousTestCase):
         self.addCleanup(self.reactor.close)
         self.launcher = FakeLauncher()
         self.addCleanup(self.launcher.close)
-        self.host = Host(
+        self.runtime = Runtime(
             self.reactor,
             Report("info"),
             {"LANG": "C", "PATH": "/bin"},

@@ -121,8 +121,8 @@ def tcpmuxLine(data: bytes) -> None:
     whole = b"".join(pieces)
     asked: list[str | None] = []
     client: Any = _Client(pieces)
-    others: Crowd[tcpmux.Question] = Crowd()
-    question = tcpmux.Question(
+    others: Crowd[tcpmux.TcpmuxRequest] = Crowd()
+    question = tcpmux.TcpmuxRequest(
         client, ("192.0.2.1", 1), _Reactor(), lambda _, name: asked.append(name), others
     )
     turns = 0

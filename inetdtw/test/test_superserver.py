@@ -26,7 +26,7 @@ from inetdtw.launch.forkserver.test.test_process import PlayedHelper
 from inetdtw.launch.pool import Launchers
 from inetdtw.model.selection import AmbiguousService
 from inetdtw.model.service import Settings
-from inetdtw.serve.internal import InternalStream
+from inetdtw.serve.internal import InternalStreamListener
 from inetdtw.serve.slots import CHECK, Draining
 from inetdtw.system import sockets
 from inetdtw.system.descriptors import Purpose
@@ -66,7 +66,7 @@ class SuperserverTestCase(ServingTestCase):
         usual: dict[str, Any] = {
             "reactor": self.reactor,
             "environ": {"PATH": "/bin"},
-            "report": self.host.report,
+            "report": self.runtime.report,
         }
         inetd = InetdService(self.path, **{**usual, **given})
         self.addCleanup(self.end, inetd)
@@ -323,7 +323,7 @@ class RequiredTests(SuperserverTestCase):
         port = other.getsockname()[1]
         line = f"127.0.0.1:{port} stream tcp nowait - /bin/sh {{}}\n"
         inetd = self.running(line, ECHO)
-        self.assertEqual(inetd._host.descriptors.taken(Purpose.HELPER), 0)
+        self.assertEqual(inetd._runtime.descriptors.taken(Purpose.HELPER), 0)
 
     def test_unbound(self) -> None:
         """
@@ -526,7 +526,7 @@ class FaultTests(SuperserverTestCase):
         are.
         """
         inetd = self.running(ECHO, DISCARD)
-        with mock.patch.object(InternalStream, "held", self.wrong):
+        with mock.patch.object(InternalStreamListener, "held", self.wrong):
             echo, discard = inetd.state().services
         self.assertEqual((echo.name, echo.condition), ("0/tcp", "paused"))
         self.assertEqual(echo.reason, "ValueError: embedded null byte")
@@ -556,10 +556,10 @@ class FaultTests(SuperserverTestCase):
         keep = "127.0.0.1:0 stream tcp nowait - internal discard\n"
         changed = ECHO.replace("nowait", "nowait/7")
         for owner, name in (
-            (InternalStream, "__init__"),
-            (InternalStream, "start"),
-            (InternalStream, "stop"),
-            (InternalStream, "retire"),
+            (InternalStreamListener, "__init__"),
+            (InternalStreamListener, "start"),
+            (InternalStreamListener, "stop"),
+            (InternalStreamListener, "retire"),
             (sockets, "createListener"),
             (sockets, "reconfigure"),
         ):

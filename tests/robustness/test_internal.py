@@ -89,7 +89,7 @@ class ErrorTests(FaultsTestCase):
         """
         for function in (
             "inetdtw.system.sockets::createListener",
-            "inetdtw.serve.stream:StreamPrograms:__init__",
+            "inetdtw.serve.stream:StreamListener:__init__",
             "inetdtw.serve.starter:ProgramStarter:prepare",
         ):
             port = freePort()
@@ -110,7 +110,7 @@ class ErrorTests(FaultsTestCase):
         """
         new, port = freePort(), freePort()
         tail = "protocol = tcp, wait = no, user = -, exec = /bin/cat"
-        daemon = self.faulty("inetdtw.serve.stream:StreamPrograms:__init__", "")
+        daemon = self.faulty("inetdtw.serve.stream:StreamListener:__init__", "")
         lines = f"{new} on id = marked, {tail};\n{port} on {tail};\n"
         self.write("inetd.conf", lines + self.lines)
         daemon.process.send_signal(signal.SIGHUP)

@@ -403,7 +403,7 @@ class MuxedTests(ResolveCase):
             text = f"{line} stream tcp6 nowait root internal tcpmux"
             (service,) = resolved(text, ask).services
             self.assertEqual(service.internal, "tcpmux")
-            self.assertFalse(service.isMuxed)
+            self.assertFalse(service.isPortless)
         self.assertEqual(
             serviceOf("1 stream tcp nowait root internal").internal, "tcpmux"
         )
@@ -420,7 +420,7 @@ class MuxedTests(ResolveCase):
             (service,) = resolve(entry, PLAIN, ROOT).services
             self.assertEqual(service.address, Address(socket.AF_UNSPEC, "tcpmux/name"))
             self.assertEqual((service.name, service.greets), ("tcpmux/name", greets))
-            self.assertTrue(service.isMuxed)
+            self.assertTrue(service.isPortless)
 
     def test_id(self) -> None:
         """It can have a name of its own in the log, which does not matter to clients."""

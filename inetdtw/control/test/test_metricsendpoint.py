@@ -22,7 +22,7 @@ class MetricsEndpointTests(ServingTestCase):
     def make(self, description: str) -> MetricsEndpoint:
         """An endpoint of a description."""
         return MetricsEndpoint(
-            Echoing(), description, self.host.report, reactor=self.reactor
+            Echoing(), description, self.runtime.report, reactor=self.reactor
         )
 
     def test_listens(self) -> None:

@@ -30,7 +30,7 @@ class ControlSocketTests(ServingTestCase):
     def make(self, path: str | None = None, **given: Any) -> ControlSocket:
         """A control socket that answers."""
         made = ControlSocket(
-            *(Echoing(), path or self.path, self.host.report),
+            *(Echoing(), path or self.path, self.runtime.report),
             reactor=self.reactor,
             **given,
         )

@@ -54,14 +54,14 @@ class EnvironmentTests(ServingTestCase):
 
     def address(self, text: str) -> str | None:
         """Where notifications go."""
-        return addressOf({"NOTIFY_SOCKET": text}, self.host.report)
+        return addressOf({"NOTIFY_SOCKET": text}, self.runtime.report)
 
     def test_address(self) -> None:
         """The supervisor's socket is a path or an abstract name."""
         self.assertEqual(self.address("/run/notify"), "/run/notify")
         self.assertEqual(self.address("@name"), "@name")
         self.assertIsNone(self.address(""))
-        self.assertIsNone(addressOf({}, self.host.report))
+        self.assertIsNone(addressOf({}, self.runtime.report))
         self.assertEqual(self.said("unnotified"), [])
 
     def test_strangeAddress(self) -> None:
@@ -112,7 +112,7 @@ class ChannelTests(NotifyTestCase):
 
     def channel(self, address: str = f"@{NAME}") -> Channel:
         """The way to a supervisor."""
-        channel = Channel(address, self.reactor, self.host.report)
+        channel = Channel(address, self.reactor, self.runtime.report)
         self.addCleanup(channel.close)
         return channel
 
@@ -209,7 +209,7 @@ class NotificationsTests(NotifyTestCase):
         self.path = os.path.abspath(self.mktemp())
         self.write(ECHO)
         self.inetd = InetdService(
-            self.path, reactor=self.reactor, report=self.host.report
+            self.path, reactor=self.reactor, report=self.runtime.report
         )
 
     def write(self, text: str) -> None:
@@ -224,7 +224,7 @@ class NotificationsTests(NotifyTestCase):
             f"@{NAME}",
             watchdog,
             self.reactor,
-            self.host.report,
+            self.runtime.report,
             monotonic=lambda: 12.5,
         )
 

@@ -32,7 +32,7 @@ from inetdtw.limits.service import ServiceLimits
 from inetdtw.log.report import Report
 from inetdtw.model.process import ProcessContext
 from inetdtw.model.service import Bounds, Service
-from inetdtw.serve.stream import IDLE, StreamPrograms
+from inetdtw.serve.stream import IDLE, StreamListener
 from inetdtw.test.fakes import (
     PATIENCE,
     FakeLauncher,
@@ -166,8 +166,8 @@ class AcceptingLauncher(FakeLauncher):
         self.free = free
 
 
-class StreamProgramsTests(ServingTestCase):
-    """Tests for L{StreamPrograms} with a launcher that accepts by itself."""
+class StreamListenerTests(ServingTestCase):
+    """Tests for L{StreamListener} with a launcher that accepts by itself."""
 
     def serve(self, service: Service) -> None:
         """Serve a service."""
@@ -175,8 +175,8 @@ class StreamProgramsTests(ServingTestCase):
         verifyObject(IAcceptingLauncher, self.accepting)
         self.server = self.closing(listening(service))
         self.limits = ServiceLimits(service.bounds, self.reactor.seconds)
-        made = (service, self.server, self.host, self.limits, self.accepting)
-        self.listener = StreamPrograms(*made, lambda: self.listener.released())
+        made = (service, self.server, self.runtime, self.limits, self.accepting)
+        self.listener = StreamListener(*made, lambda: self.listener.released())
         self.listener.start()
 
     def test_delegates(self) -> None:
@@ -198,7 +198,7 @@ class StreamProgramsTests(ServingTestCase):
         so that idle ones have no descriptor there.
         """
         for number in range(IDLE):
-            self.host.total.lending(lambda number=number: None)  # type: ignore[misc]
+            self.runtime.total.lending(lambda number=number: None)  # type: ignore[misc]
         self.serve(makeService())
         self.assertEqual(self.accepting.said, [])
         with socket.create_connection(self.server.getsockname(), PATIENCE):
@@ -253,15 +253,15 @@ class StreamProgramsTests(ServingTestCase):
         the daemon.
         """
         self.serve(makeService())
-        self.host.total.whenFree(lambda: None)
+        self.runtime.total.whenFree(lambda: None)
         self.assertEqual(self.accepting.said, ["delegate", "withdraw 9"])
         self.listener.stop()
-        self.host.total.whenFree(lambda: None)
+        self.runtime.total.whenFree(lambda: None)
         self.assertEqual(self.accepting.said, ["delegate", "withdraw 9"])
 
     def test_notAmple(self) -> None:
         """When the bound on all programs is near, the launcher is not asked to accept."""
-        self.host.total.most, self.host.total.running = 100, 51
+        self.runtime.total.most, self.runtime.total.running = 100, 51
         self.serve(makeService())
         self.assertEqual(self.accepting.said, [])
 
@@ -286,7 +286,7 @@ class StreamProgramsTests(ServingTestCase):
         self.listener.dropped("", "why")
         (event,) = self.said("fail")
         self.assertEqual(event["peer"], "-")
-        self.assertEqual(self.host.tallies[makeService().name].failed, 1)
+        self.assertEqual(self.runtime.tallies[makeService().name].failed, 1)
         self.accepting.free()
         child.ended(Exit(0))
         self.assertEqual(self.accepting.said, ["delegate", "withdraw 9"])

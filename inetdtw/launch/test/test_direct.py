@@ -41,7 +41,7 @@ class DirectTestCase(ServingTestCase):
         """A launcher of a context; by default it is this process' own."""
         context.setdefault("directory", os.getcwd())
         return Direct(
-            ProcessContext(**context), self.reactor, self.host.report, self.pidfds
+            ProcessContext(**context), self.reactor, self.runtime.report, self.pidfds
         )
 
     def launch(self, launcher: Direct, *argv: str, **given: Any) -> FakeChild:

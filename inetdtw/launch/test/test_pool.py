@@ -66,7 +66,7 @@ class LaunchersTests(ServingTestCase):
         """Have launchers that start nothing."""
         super().setUp()
         self.made: list[Recorded] = []
-        self.launchers = Launchers(self.reactor, self.host.report)
+        self.launchers = Launchers(self.reactor, self.runtime.report)
         kinds = {"direct": self.maker("direct"), "forkserver": self.maker("forkserver")}
         self.patch(Launchers, "_MAKE", kinds)
 
@@ -218,7 +218,7 @@ class LaunchersTests(ServingTestCase):
         """
         self.patch(Launchers, "_MAKE", {"forkserver": ForkServers})
         account = Descriptors()
-        given = (self.reactor, self.host.report, None, account)
+        given = (self.reactor, self.runtime.report, None, account)
         services = [makeService(context=ProcessContext(umask=n)) for n in range(4)]
         launchers = Launchers(*given)
         launchers.expect(services)
@@ -247,7 +247,7 @@ class LaunchersTests(ServingTestCase):
         aside where there is nothing.
         """
         account = Descriptors()
-        launchers = Launchers(self.reactor, self.host.report, None, account)
+        launchers = Launchers(self.reactor, self.runtime.report, None, account)
         launchers.expect([DIRECT])
         self.assertEqual(account.taken(Purpose.HELPER), 0)
         self.patch(account, "available", lambda: -2)
@@ -269,7 +269,7 @@ class LaunchersTests(ServingTestCase):
                 return Recorded("forkserver", usual[0])
 
             self.patch(Launchers, "_MAKE", {"forkserver": make})
-            launchers = Launchers(self.reactor, self.host.report, total, account)
+            launchers = Launchers(self.reactor, self.runtime.report, total, account)
             if more is not None:
                 half = 3 * OF_HELPER + more
                 self.patch(account, "available", lambda half=half: 2 * half)
@@ -285,7 +285,7 @@ class LaunchersTests(ServingTestCase):
         self.patch(Launchers, "_MAKE", {"forkserver": ForkServers})
         self.patch(os, "cpu_count", lambda: 1)
         account = Descriptors()
-        launchers = Launchers(self.reactor, self.host.report, None, account)
+        launchers = Launchers(self.reactor, self.runtime.report, None, account)
         services = [makeService(context=ProcessContext(umask=n)) for n in range(4)]
         for count, service in enumerate(services[:2], 1):
             launchers.of(service)
@@ -316,7 +316,7 @@ class LaunchersTests(ServingTestCase):
         """Nothing counts of fork servers that cannot be made, however often it is tried."""
         self.patch(Launchers, "_MAKE", {"forkserver": self.failing})
         account = Descriptors()
-        launchers = Launchers(self.reactor, self.host.report, None, account)
+        launchers = Launchers(self.reactor, self.runtime.report, None, account)
         for _ in range(3):
             self.assertRaises(OSError, launchers.of, FORKSERVER)
             self.assertEqual(account.taken(Purpose.HELPER), 0)
@@ -329,7 +329,7 @@ class LaunchersTests(ServingTestCase):
     def test_spareOne(self) -> None:
         """Of what was not set aside there must be enough."""
         account = Descriptors()
-        launchers = Launchers(self.reactor, self.host.report, None, account)
+        launchers = Launchers(self.reactor, self.runtime.report, None, account)
         self.patch(account, "available", lambda: 2 * (OF_HELPER - 1))
         asked: list[int] = []
 
@@ -422,7 +422,7 @@ class WarmTests(ServingTestCase):
         for name in ("Warm", "warmBefore"):
             self.patch(pool, name, self.make)
         self.patch(Launchers, "_MAKE", {"forkserver": self.cold})
-        self.launchers = Launchers(self.reactor, self.host.report)
+        self.launchers = Launchers(self.reactor, self.runtime.report)
         self.service = makeService(warm=KEPT)
 
     def make(self, *given: Any) -> RecordedWarm:
@@ -500,7 +500,7 @@ class WarmTests(ServingTestCase):
     def test_expect(self) -> None:
         """Descriptors are set aside for each of them, besides those of fork servers."""
         account = Descriptors()
-        given = (self.reactor, self.host.report, None, account)
+        given = (self.reactor, self.runtime.report, None, account)
         services = [self.service, makeService(warm=KEPT), FORKSERVER]
         Launchers(*given).expect(services)
         servers = usualCount() * OF_HELPER
@@ -512,7 +512,7 @@ class KindsTests(ServingTestCase):
 
     def test_kinds(self) -> None:
         """The daemon starts programs itself, or fork servers do."""
-        launchers = Launchers(self.reactor, self.host.report)
+        launchers = Launchers(self.reactor, self.runtime.report)
         launchers.need([FORKSERVER, DIRECT])
         self.assertIsInstance(launchers.of(FORKSERVER), ForkServers)
         self.assertIsInstance(launchers.of(DIRECT), Direct)

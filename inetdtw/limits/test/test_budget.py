@@ -272,7 +272,7 @@ class AdmissionControlTests(ServingTestCase):
         """A gate of a service that is being served."""
         limits = ServiceLimits(Bounds(acceptMax=3), self.reactor.seconds)
         gate = AdmissionControl(
-            "test/tcp", limits, self.host.report, launcher, self.host.total
+            "test/tcp", limits, self.runtime.report, launcher, self.runtime.total
         )
         sock = self.closing(socket.socket())
         gate.port = SocketPort(sock, self.reactor, "test/tcp")
@@ -284,7 +284,7 @@ class AdmissionControlTests(ServingTestCase):
         Two services share the bound, and one that waits goes on when the other's
         program has ended.
         """
-        self.host.total.most = 1
+        self.runtime.total.most = 1
         one, two = self.gate(self.launcher), self.gate(self.launcher)
         self.assertTrue(one.open())
         one.admit()
@@ -296,14 +296,14 @@ class AdmissionControlTests(ServingTestCase):
 
     def test_internal(self) -> None:
         """What is no program is not counted."""
-        self.host.total.most = 1
+        self.runtime.total.most = 1
         internal = self.gate(None)
         for _ in range(3):
             self.assertTrue(internal.open())
             internal.admit()
-        self.assertEqual(self.host.total.running, 0)
+        self.assertEqual(self.runtime.total.running, 0)
         internal.release()
-        self.assertEqual(self.host.total.running, 0)
+        self.assertEqual(self.runtime.total.running, 0)
 
     def test_refused(self) -> None:
         """A client that is turned away is not counted."""
@@ -312,4 +312,4 @@ class AdmissionControlTests(ServingTestCase):
         peer = ("192.0.2.1", 1)
         self.assertTrue(gate.admit(peer))
         self.assertFalse(gate.admit(peer))
-        self.assertEqual(self.host.total.running, 1)
+        self.assertEqual(self.runtime.total.running, 1)

@@ -142,12 +142,12 @@ class ServiceTests(SynchronousTestCase):
         with self.assertRaises(FrozenInstanceError):
             SERVICE.wait = True  # type: ignore[misc] # it is the test
 
-    def test_isMuxed(self) -> None:
+    def test_isPortless(self) -> None:
         """What is behind tcpmux has no address but its name."""
         behind = Address(socket.AF_UNSPEC, "tcpmux/name")
-        self.assertTrue(replace(SERVICE, address=behind).isMuxed)
+        self.assertTrue(replace(SERVICE, address=behind).isPortless)
         self.assertEqual(str(behind), "tcpmux/name")
-        self.assertFalse(SERVICE.isMuxed)
+        self.assertFalse(SERVICE.isPortless)
 
     def test_isStream(self) -> None:
         """Clients connect to all sockets but those of datagrams."""

@@ -29,7 +29,7 @@ class AdmissionControlTests(ServingTestCase):
     ) -> AdmissionControl:
         """A gate of a service that is being served."""
         limits = ServiceLimits(Bounds(**bounds), self.reactor.seconds)
-        gate = AdmissionControl("test/tcp", limits, self.host.report, launcher)
+        gate = AdmissionControl("test/tcp", limits, self.runtime.report, launcher)
         sock = self.closing(socket.socket())
         gate.port = SocketPort(sock, self.reactor, "test/tcp")
         gate.port.start()

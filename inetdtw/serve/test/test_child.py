@@ -21,7 +21,7 @@ class ChildTests(ServingTestCase):
         """Have a child that was just ordered."""
         super().setUp()
         self.done: list[Child] = []
-        self.child = Child(makeService(), PEER, self.host, self.done.append)
+        self.child = Child(makeService(), PEER, self.runtime, self.done.append)
 
     def test_interface(self) -> None:
         """A launcher can tell it what happens."""
@@ -52,10 +52,10 @@ class ChildTests(ServingTestCase):
         self.assertIsNone(self.child.how)
         (fail,) = self.said("fail")
         self.assertEqual(fail["reason"], "'/x' is not there")
-        self.assertEqual(self.host.tallies["test/tcp"].failed, 1)
+        self.assertEqual(self.runtime.tallies["test/tcp"].failed, 1)
 
     def test_since(self) -> None:
         """It knows when it was ordered."""
         self.reactor.advance(7)
-        later = Child(makeService(), None, self.host, self.done.append)
+        later = Child(makeService(), None, self.runtime, self.done.append)
         self.assertEqual((self.child.since, later.since), (0, 7))

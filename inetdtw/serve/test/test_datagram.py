@@ -54,7 +54,12 @@ class DatagramListenerTests(ServingTestCase):
         self.server = self.closing(listening(service))
         self.limits = ServiceLimits(service.bounds, self.reactor.seconds)
         self.listener = DatagramListener(
-            service, self.server, self.host, self.limits, self.launcher, self.released
+            service,
+            self.server,
+            self.runtime,
+            self.limits,
+            self.launcher,
+            self.released,
         )
         self.addCleanup(self.closeAnswers)
         self.listener.start()
@@ -247,7 +252,7 @@ class DatagramListenerTests(ServingTestCase):
         self.sender.send(b"question")
         self.leave(self.ordered(1).start())
         self.listener.stop()
-        self.host.leave(self.server)
+        self.runtime.leave(self.server)
         self.assertEqual(self.reactor.getDelayedCalls(), [])
         self.assertEqual((self.limits.running, self.releases), (0, 1))
 
@@ -276,7 +281,7 @@ class DatagramListenerTests(ServingTestCase):
     def test_own(self) -> None:
         """No program is started for what comes from a socket of the daemon's own."""
         there = self.closing(listening(makeDatagrams()))
-        self.host.guard.own(there.getsockname()[1])
+        self.runtime.guard.own(there.getsockname()[1])
         there.sendto(b"forged", self.server.getsockname())
         self.reactor.turn(PATIENCE)
         self.sender.send(b"honest")
@@ -300,7 +305,7 @@ class DatagramListenerTests(ServingTestCase):
             self.write(program, 1, b"more")
         self.assertEqual(self.said("refuse"), [])
         self.write(program, 1, b"one too many")
-        self.assertEqual(self.host.tallies["test/udp"].dropped, 1)
+        self.assertEqual(self.runtime.tallies["test/udp"].dropped, 1)
         sender.send(b"question")
         other.send(b"question")
         self.reactor.settle()
@@ -353,8 +358,8 @@ class DatagramListenerTests(ServingTestCase):
         A Python program buffers its output, so that one C{print()} is one datagram,
         whatever the daemon's environment says.
         """
-        environ = {**self.host.environ, "PYTHONUNBUFFERED": "1"}
-        self.host = replace(self.host, environ=environ)
+        environ = {**self.runtime.environ, "PYTHONUNBUFFERED": "1"}
+        self.runtime = replace(self.runtime, environ=environ)
         self.serve(makeDatagrams())
         self.client(self.server).send(b"question")
         environment = self.ordered(1).order.environment
@@ -426,7 +431,7 @@ class DatagramListenerTests(ServingTestCase):
             self.reactor.turn(PATIENCE)
         (drop,) = self.said("drop")
         self.assertEqual(drop["reason"], "too many")
-        self.assertEqual(self.host.tallies["test/udp"].dropped, 1)
+        self.assertEqual(self.runtime.tallies["test/udp"].dropped, 1)
         self.assertEqual(self.limits.running, 0)
         self.sender.send(b"2")
         self.assertFalse(self.reactor.turn())
@@ -459,7 +464,7 @@ class DatagramListenerTests(ServingTestCase):
         self.sender.send(b"1")
         program = self.ordered(1).start()
         self.listener.stop()
-        self.host.leave(self.server)
+        self.runtime.leave(self.server)
         self.assertEqual(self.reactor.getReaders(), [])
         self.server.close()
         program.end()

@@ -17,7 +17,7 @@ from twisted.internet.interfaces import ISSLTransport
 from inetdtw.interfaces import Exit
 from inetdtw.model.service import Address, Bounds
 from inetdtw.serve.factory import ProgramFactory
-from inetdtw.serve.portless import MuxedSlot
+from inetdtw.serve.portless import PortlessSlot
 from inetdtw.serve.test.test_stream import isReadable
 from inetdtw.serve.undecided import MOMENT
 from inetdtw.test.fakes import (
@@ -66,7 +66,7 @@ class ProgramFactoryTests(ServingTestCase):
         """Have a service, and a connection that Twisted has accepted."""
         super().setUp()
         self.serve()
-        self.factory = ProgramFactory("x", self.host.names, self.host.report)
+        self.factory = ProgramFactory("x", self.runtime.portless, self.runtime.report)
         self.server = self.closing(listening(makeService()))
         self.server.settimeout(PATIENCE)
         self.accept()
@@ -75,7 +75,7 @@ class ProgramFactoryTests(ServingTestCase):
         """Have a service without a port."""
         address = Address(socket.AF_UNSPEC, "tcpmux/x")
         service = makeService(name="tcpmux/x", address=address, **given)
-        self.slot = MuxedSlot(service, self.host, lambda _: self.launcher)
+        self.slot = PortlessSlot(service, self.runtime, lambda _: self.launcher)
         self.slot.start()
 
     def accept(self) -> None:

@@ -20,7 +20,7 @@ from twisted.internet.testing import StringTransport
 from inetdtw.interfaces import IListener
 from inetdtw.limits.service import WINDOW, ServiceLimits
 from inetdtw.model.service import Bounds, Service
-from inetdtw.serve.internal import InternalDatagrams, InternalStream
+from inetdtw.serve.internal import InternalDatagramListener, InternalStreamListener
 from inetdtw.serve.undecided import MOMENT
 from inetdtw.test.fakes import (
     NOW,
@@ -36,8 +36,8 @@ from inetdtw.test.fakes import (
 )
 
 
-class InternalStreamTests(ServingTestCase):
-    """Tests for L{InternalStream}."""
+class InternalStreamListenerTests(ServingTestCase):
+    """Tests for L{InternalStreamListener}."""
 
     def setUp(self) -> None:
         """Nothing is served yet."""
@@ -50,8 +50,8 @@ class InternalStreamTests(ServingTestCase):
         service = service or makeService(internal="echo", bounds=bound)
         self.server = self.closing(listening(service))
         self.limits = ServiceLimits(bound, self.reactor.seconds)
-        self.listener = InternalStream(
-            service, self.server, self.host, self.limits, None, self.released
+        self.listener = InternalStreamListener(
+            service, self.server, self.runtime, self.limits, None, self.released
         )
         self.listener.start()
 
@@ -242,16 +242,18 @@ class InternalStreamTests(ServingTestCase):
         self.assertFalse(self.reactor.turn())
 
 
-class InternalDatagramsTests(ServingTestCase):
-    """Tests for L{InternalDatagrams}."""
+class InternalDatagramListenerTests(ServingTestCase):
+    """Tests for L{InternalDatagramListener}."""
 
-    def serve(self, service: Service | None = None, **bounds: Any) -> InternalDatagrams:
+    def serve(
+        self, service: Service | None = None, **bounds: Any
+    ) -> InternalDatagramListener:
         """Serve a service."""
         service = service or makeDatagrams(internal="echo")
         self.server = self.closing(listening(service))
         self.limits = ServiceLimits(Bounds(**bounds), self.reactor.seconds)
-        listener = InternalDatagrams(
-            service, self.server, self.host, self.limits, None, lambda: None
+        listener = InternalDatagramListener(
+            service, self.server, self.runtime, self.limits, None, lambda: None
         )
         listener.start()
         return listener
@@ -338,13 +340,13 @@ class InternalDatagramsTests(ServingTestCase):
         there = self.closing(listening(makeDatagrams()))
         self.serve()
         port = there.getsockname()[1]
-        self.host.guard.own(port)
+        self.runtime.guard.own(port)
         there.sendto(b"forged", self.server.getsockname())
         self.reactor.turn(PATIENCE)
         self.reactor.settle()
         self.assertRaises(BlockingIOError, there.recv, 100)
         self.assertEqual((self.limits.admitted, self.limits.refused), (0, 1))
-        self.host.guard.disown(port)
+        self.runtime.guard.disown(port)
         there.sendto(b"honest", self.server.getsockname())
         self.reactor.turn(PATIENCE)
         there.settimeout(PATIENCE)
@@ -382,19 +384,19 @@ class InternalDatagramsTests(ServingTestCase):
         """
         listener = self.serve()
         port = self.server.getsockname()[1]
-        other = InternalDatagrams(
-            *(makeDatagrams(internal="echo"), self.server, self.host, self.limits),
+        other = InternalDatagramListener(
+            *(makeDatagrams(internal="echo"), self.server, self.runtime, self.limits),
             *(None, lambda: None),
         )
         other.stop()
         peer = ("192.0.2.1", port)
-        self.assertFalse(self.host.guard.allows(peer))
-        self.host.guard.add(port)
+        self.assertFalse(self.runtime.guard.allows(peer))
+        self.runtime.guard.add(port)
         listener.stop()
         listener.stop()
-        self.assertFalse(self.host.guard.allows(peer))
-        self.host.guard.discard(port)
-        self.assertTrue(self.host.guard.allows(peer))
+        self.assertFalse(self.runtime.guard.allows(peer))
+        self.runtime.guard.discard(port)
+        self.assertTrue(self.runtime.guard.allows(peer))
 
     def test_retire(self) -> None:
         """The socket is free at once, and nothing more is answered."""

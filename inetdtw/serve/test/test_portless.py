@@ -12,10 +12,10 @@ from unittest import mock
 from inetdtw.limits.service import WINDOW, ServiceLimits
 from inetdtw.model.service import Address, Bounds, Service, SocketOptions
 from inetdtw.serve.port import SHORTAGE_PAUSE
-from inetdtw.serve.portless import MuxedSlot
+from inetdtw.serve.portless import PortlessSlot
 from inetdtw.serve.slot import LONGEST_RETRY
 from inetdtw.serve.tcpmux import GO, NOT_AVAILABLE
-from inetdtw.serve.tcpmuxlistener import Tcpmux
+from inetdtw.serve.tcpmuxlistener import TcpmuxListener
 from inetdtw.serve.undecided import MOMENT
 from inetdtw.system.descriptors import Purpose
 from inetdtw.test.fakes import (
@@ -29,13 +29,13 @@ from inetdtw.test.fakes import (
 from inetdtw.test.warming import KEPT
 
 
-def makeMuxed(**given: Any) -> Service:
+def makePortless(**given: Any) -> Service:
     """A service behind tcpmux."""
     address = Address(socket.AF_UNSPEC, "tcpmux/x")
     return makeService(**{"name": "tcpmux/x", "address": address, **given})
 
 
-class MuxedCase(ServingTestCase):
+class PortlessCase(ServingTestCase):
     """A test with tcpmux, and a service behind it."""
 
     def setUp(self) -> None:
@@ -48,11 +48,18 @@ class MuxedCase(ServingTestCase):
         mux = makeService(name="mux", internal="tcpmux", bounds=bounds)
         self.server = self.closing(listening(mux))
         self.limits = ServiceLimits(bounds, self.reactor.seconds)
-        self.mux = Tcpmux(
-            mux, self.server, self.host, self.limits, None, lambda: self.mux.released()
+        self.mux = TcpmuxListener(
+            mux,
+            self.server,
+            self.runtime,
+            self.limits,
+            None,
+            lambda: self.mux.released(),
         )
         self.mux.start()
-        self.slot = MuxedSlot(makeMuxed(**given), self.host, lambda _: self.launcher)
+        self.slot = PortlessSlot(
+            makePortless(**given), self.runtime, lambda _: self.launcher
+        )
         self.slot.bind()
         self.slot.start()
 
@@ -61,7 +68,7 @@ class MuxedCase(ServingTestCase):
         client = socket.create_connection(self.server.getsockname(), PATIENCE)
         self.addCleanup(client.close)
         client.sendall(said)
-        self.reactor.turnUntil(lambda: bool(self.host.names.questions))
+        self.reactor.turnUntil(lambda: bool(self.runtime.portless.requests))
         self.reactor.settle()
         return client
 
@@ -80,17 +87,17 @@ class MuxedCase(ServingTestCase):
         return b"".join(iter(lambda: client.recv(4096), b""))
 
 
-class MuxedSlotTests(MuxedCase):
-    """Tests for L{MuxedSlot}."""
+class PortlessSlotTests(PortlessCase):
+    """Tests for L{PortlessSlot}."""
 
     def again(self, **given: Any) -> None:
         """Serve otherwise."""
-        self.slot.change(makeMuxed(**given))
+        self.slot.change(makePortless(**given))
 
     def test_noSocket(self) -> None:
         """It is never bound and listens nowhere."""
         self.assertFalse(self.slot.bound)
-        found: Any = MuxedSlot.getHost
+        found: Any = PortlessSlot.getHost
         self.assertIsNone(found(self.slot))
 
     def test_silent(self) -> None:
@@ -156,19 +163,19 @@ class MuxedSlotTests(MuxedCase):
     def test_share(self) -> None:
         """Nor more than there are descriptors for; they are counted while they wait."""
         self.again(bounds=Bounds(acceptMax=1))
-        self.patch(self.host.descriptors, "share", lambda purpose: 3)
+        self.patch(self.runtime.descriptors, "share", lambda purpose: 3)
         for _ in range(3):
             self.ask(b"x\r\n")
-        self.assertEqual(self.host.descriptors.taken(Purpose.TCPMUX), 2)
+        self.assertEqual(self.runtime.descriptors.taken(Purpose.TCPMUX), 2)
         last = self.ask(b"x\r\n")
         self.assertEqual(last.recv(100), NOT_AVAILABLE)
         (refuse,) = self.said("refuse")
         self.assertIn("share of the file descriptors", refuse["reason"])
         self.assertEqual(self.slot.state().refused, 1)
         self.launcher.programs[0].start().end()
-        self.assertEqual(self.host.descriptors.taken(Purpose.TCPMUX), 1)
+        self.assertEqual(self.runtime.descriptors.taken(Purpose.TCPMUX), 1)
         self.slot.stop()
-        self.assertEqual(self.host.descriptors.taken(Purpose.TCPMUX), 0)
+        self.assertEqual(self.runtime.descriptors.taken(Purpose.TCPMUX), 0)
 
     def test_tooMany(self) -> None:
         """No more wait than would in the service's backlog; the others are told."""
@@ -332,10 +339,10 @@ class MuxedSlotTests(MuxedCase):
 
         for act in (
             lambda slot: slot.start(),
-            lambda slot: slot.change(makeMuxed(refusal=b"x")),
+            lambda slot: slot.change(makePortless(refusal=b"x")),
         ):
             wrong = act is not None
-            slot = MuxedSlot(makeMuxed(), self.host, launcherOf)
+            slot = PortlessSlot(makePortless(), self.runtime, launcherOf)
             act(slot)
             slot.start()
             state = slot.state()
@@ -356,7 +363,7 @@ class MuxedSlotTests(MuxedCase):
         self.ask(b"x\r\n")
         waits = self.ask(b"x\r\n")
         self.patch(self.slot, "_launcherOf", mock.Mock(side_effect=ValueError))
-        self.slot.change(makeMuxed(refusal=b"x"))
+        self.slot.change(makePortless(refusal=b"x"))
         self.flushLoggedErrors(ValueError)
         self.assertEqual(self.answer(waits), NOT_AVAILABLE)
         self.assertEqual(self.answer(self.ask(b"x\r\n")), NOT_AVAILABLE)
@@ -381,7 +388,7 @@ class MuxedSlotTests(MuxedCase):
 
     def test_neverServed(self) -> None:
         """The log has no end of what had no beginning."""
-        slot = MuxedSlot(makeMuxed(), self.host, lambda _: self.launcher)
+        slot = PortlessSlot(makePortless(), self.runtime, lambda _: self.launcher)
         slot.bind()
         slot.stop()
         self.assertEqual(self.said("close"), [])

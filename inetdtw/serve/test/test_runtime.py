@@ -13,12 +13,12 @@ from inetdtw.test.fakes import ServingTestCase, makeDatagrams, makeService
 
 
 class AccountOfTests(ServingTestCase):
-    """Tests for L{Host.accountOf}."""
+    """Tests for L{Runtime.accountOf}."""
 
     def costs(self, service: Service) -> tuple[Purpose, int, int]:
         """What a client of a service takes."""
-        found = self.host.accountOf(service)
-        self.assertIs(found.descriptors, self.host.descriptors)
+        found = self.runtime.accountOf(service)
+        self.assertIs(found.descriptors, self.runtime.descriptors)
         self.assertEqual(found.service, service.name)
         return found.purpose, found.each, found.more
 
@@ -27,7 +27,7 @@ class AccountOfTests(ServingTestCase):
         for name, purpose in (("echo", Purpose.INTERNAL), ("tcpmux", Purpose.TCPMUX)):
             service = makeService(internal=name)
             self.assertEqual(self.costs(service), (purpose, 1, 0))
-            self.assertTrue(self.host.accountOf(service).bounded)
+            self.assertTrue(self.runtime.accountOf(service).bounded)
         service = makeDatagrams(internal="echo")
         self.assertEqual(self.costs(service), (Purpose.INTERNAL, 0, 0))
 
@@ -47,7 +47,7 @@ class AccountOfTests(ServingTestCase):
 
     def test_source(self) -> None:
         """All addresses of a /64 of IPv6 are one; so are all clients without an address."""
-        account = self.host.accountOf(makeService(internal="echo"))
+        account = self.runtime.accountOf(makeService(internal="echo"))
         one = account.sourceOf(("2001:db8::1", 1, 0, 0))
         self.assertEqual(account.sourceOf(("2001:db8::2", 2, 0, 0)), one)
         self.assertEqual(account.sourceOf(("192.0.2.1", 1)), "192.0.2.1")

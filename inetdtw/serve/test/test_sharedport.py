@@ -85,9 +85,9 @@ class PortTests(ServingTestCase):
 
     def test_kinds(self) -> None:
         """Only a socket that programs share has a process."""
-        given = (self.server, self.host, "test", self)
+        given = (self.server, self.runtime, "test", self)
         self.assertIsInstance(streamPort(*given), StreamPort)
-        self.host.shared.add(self.server)
+        self.runtime.shared.add(self.server)
         self.assertIsInstance(streamPort(*given), SharedStreamPort)
 
     def test_accepts(self) -> None:

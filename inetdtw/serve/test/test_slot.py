@@ -30,8 +30,8 @@ from inetdtw.model.service import (
     SocketOptions,
 )
 from inetdtw.serve.datagram import DatagramListener
-from inetdtw.serve.internal import InternalDatagrams, InternalStream
-from inetdtw.serve.runtime import Host
+from inetdtw.serve.internal import InternalDatagramListener, InternalStreamListener
+from inetdtw.serve.runtime import Runtime
 from inetdtw.serve.slot import (
     FIRST_RETRY,
     LONGEST_RETRY,
@@ -39,8 +39,8 @@ from inetdtw.serve.slot import (
     Slot,
     listenerFor,
 )
-from inetdtw.serve.stream import StreamPrograms
-from inetdtw.serve.wait import WaitProgram
+from inetdtw.serve.stream import StreamListener
+from inetdtw.serve.wait import WaitListener
 from inetdtw.system import descriptors, sockets
 from inetdtw.system.descriptors import Descriptors, Purpose
 from inetdtw.test.fakes import (
@@ -66,20 +66,20 @@ class ListenerForTests(ServingTestCase):
     def test_kinds(self) -> None:
         """There is one kind of listener for each kind of service."""
         kinds: dict[Any, Service] = {
-            StreamPrograms: makeService(),
+            StreamListener: makeService(),
             DatagramListener: makeDatagrams(),
-            InternalStream: makeService(internal="echo"),
-            InternalDatagrams: makeDatagrams(internal="echo"),
+            InternalStreamListener: makeService(internal="echo"),
+            InternalDatagramListener: makeDatagrams(internal="echo"),
         }
         for kind, service in kinds.items():
             self.assertIs(listenerFor(service), kind)
         for make in (makeService, makeDatagrams):
-            self.assertIs(listenerFor(make(wait=True)), WaitProgram)
+            self.assertIs(listenerFor(make(wait=True)), WaitListener)
 
     def test_seqpacket(self) -> None:
         """A socket that keeps message boundaries is one that clients connect to."""
         service = makeUnix("/s", socktype=socket.SOCK_SEQPACKET)
-        self.assertIs(listenerFor(service), StreamPrograms)
+        self.assertIs(listenerFor(service), StreamListener)
 
 
 class SlotTestCase(ServingTestCase):
@@ -87,7 +87,7 @@ class SlotTestCase(ServingTestCase):
 
     def slot(self, service: Service) -> Slot:
         """The slot of a service, with a socket if there can be one."""
-        slot = Slot(service, self.host, self.launcherOf)
+        slot = Slot(service, self.runtime, self.launcherOf)
         self.addCleanup(slot.stop)
         slot.bind()
         return slot
@@ -189,7 +189,7 @@ class BindTests(SlotTestCase):
         """
         self.patch(descriptors, "_countOpen", lambda: 0)
         account = Descriptors(self.reactor.seconds)
-        self.host = replace(self.host, descriptors=account)
+        self.runtime = replace(self.runtime, descriptors=account)
         account.available()
         for _ in range(32):
             self.addCleanup(os.close, os.open(os.devnull, os.O_RDONLY))
@@ -204,7 +204,7 @@ class BindTests(SlotTestCase):
         and is tried again.
         """
         slot = self.slot(makeService())
-        self.assertEqual(self.host.descriptors.taken(Purpose.LISTENER), 1)
+        self.assertEqual(self.runtime.descriptors.taken(Purpose.LISTENER), 1)
         given, why = slot._launcherOf, OSError(errno.EMFILE, "too many")
 
         def none(service: Service) -> None:
@@ -213,7 +213,7 @@ class BindTests(SlotTestCase):
         self.patch(slot, "_launcherOf", none)
         slot.start()
         self.assertFalse(slot.bound)
-        self.assertEqual(self.host.descriptors.taken(Purpose.LISTENER), 0)
+        self.assertEqual(self.runtime.descriptors.taken(Purpose.LISTENER), 0)
         (unbound,) = self.said("unbound")
         self.assertEqual(unbound["reason"], "too many")
         self.patch(slot, "_launcherOf", given)
@@ -282,7 +282,7 @@ class BindTests(SlotTestCase):
         say unless the port stays in use.
         """
         other, service = self.taken()
-        slot = Slot(service, self.host, self.launcherOf)
+        slot = Slot(service, self.runtime, self.launcherOf)
         self.addCleanup(slot.stop)
         slot.bind(SOON)
         for _ in range(6):
@@ -348,7 +348,7 @@ class BindTests(SlotTestCase):
         self.assertEqual(self.reactor.getDelayedCalls(), [])
         self.assertEqual(self.said("close")[0]["service"], "test/tcp")
         self.assertIsNone(slot.getHost())
-        self.assertEqual(self.host.shared, set())
+        self.assertEqual(self.runtime.shared, set())
         slot.stop()
         self.assertEqual(len(self.said("close")), 1)
 
@@ -497,9 +497,9 @@ class PauseTests(SlotTestCase):
         slots.append(self.serving(unix))
         peers.append((path,))
         for slot, peer in zip(slots, peers):
-            self.assertTrue(self.host.guard.isOwn(peer))
+            self.assertTrue(self.runtime.guard.isOwn(peer))
             slot.stop()
-            self.assertFalse(self.host.guard.isOwn(peer))
+            self.assertFalse(self.runtime.guard.isOwn(peer))
 
     def test_internal(self) -> None:
         """
@@ -514,17 +514,17 @@ class PauseTests(SlotTestCase):
         client = self.connect(slot)
         client.send(b"x")
         self.reactor.settle()
-        self.assertTrue(self.host.guard.allows(("192.0.2.1", port)))
-        self.assertFalse(self.host.guard.allows(("127.0.0.1", port)))
+        self.assertTrue(self.runtime.guard.allows(("192.0.2.1", port)))
+        self.assertFalse(self.runtime.guard.allows(("127.0.0.1", port)))
         slot.resume()
         self.reactor.settle()
         self.assertEqual(client.recv(9), b"x")
         self.assertEqual(slot.state().started, 1)
-        self.assertFalse(self.host.guard.allows(("127.0.0.1", port)))
-        self.host.guard.add(port)
+        self.assertFalse(self.runtime.guard.allows(("127.0.0.1", port)))
+        self.runtime.guard.add(port)
         slot.pause()
         slot.stop()
-        self.assertFalse(self.host.guard.allows(("127.0.0.1", port)))
+        self.assertFalse(self.runtime.guard.allows(("127.0.0.1", port)))
 
     def test_resumeServed(self) -> None:
         """
@@ -663,7 +663,7 @@ class StateTests(SlotTestCase):
 
     def told(self, slot: Slot) -> tuple[int, str]:
         """How many programs run, and why no clients are taken."""
-        self.host.report.state(slot.state())
+        self.runtime.report.state(slot.state())
         state = self.said("state")[-1]
         self.assertEqual(state["service"], slot.service.name)
         self.assertEqual(state["address"], slot.address())
@@ -1382,16 +1382,16 @@ class FaultTests(SlotTestCase):
             self.why = why
             before = openDescriptors()
             with mock.patch.object(sockets, "createListener", self.failing):
-                slot = Slot(makeService(), self.host, self.launcherOf)
+                slot = Slot(makeService(), self.runtime, self.launcherOf)
                 self.assertFails(slot, slot.bind)
             self.again(slot)
             slot = self.slot(makeService())
-            with mock.patch.object(StreamPrograms, "start", self.failing):
+            with mock.patch.object(StreamListener, "start", self.failing):
                 self.assertFails(slot, slot.start)
                 self.assertFalse(self.reactor.getReaders())
             self.again(slot)
             slot = self.slot(makeService())
-            with mock.patch.object(StreamPrograms, "__init__", self.failing):
+            with mock.patch.object(StreamListener, "__init__", self.failing):
                 self.assertFails(slot, slot.start)
             self.again(slot)
             for act in (
@@ -1399,13 +1399,13 @@ class FaultTests(SlotTestCase):
                 lambda slot: slot.pause(),
             ):
                 slot = self.serving(makeService())
-                with mock.patch.object(StreamPrograms, "retire", self.failing):
+                with mock.patch.object(StreamListener, "retire", self.failing):
                     self.assertFails(slot, partial(act, slot))
                 slot.resume()
                 self.again(slot)
             slot = self.serving(makeService())
             slot.pause()
-            with mock.patch.object(StreamPrograms, "start", self.failing):
+            with mock.patch.object(StreamListener, "start", self.failing):
                 self.assertFails(slot, slot.resume)
             self.again(slot)
             self.assertEqual(openedSince(before), {})
@@ -1443,9 +1443,9 @@ class FaultTests(SlotTestCase):
                 before = openDescriptors()
                 slot = self.serving(makeUnix(os.path.abspath("s")))
                 with (
-                    mock.patch.object(StreamPrograms, "stop", self.failing),
+                    mock.patch.object(StreamListener, "stop", self.failing),
                     mock.patch.object(sockets.BoundPath, "remove", self.failing),
-                    mock.patch.object(Host, "leave", self.failing),
+                    mock.patch.object(Runtime, "leave", self.failing),
                 ):
                     act(slot)
                 self.assertFalse(slot.bound)
@@ -1458,7 +1458,7 @@ class FaultTests(SlotTestCase):
         """The time between two tries grows, and the traceback is logged once."""
         self.why = ValueError("it is wrong")
         slot = self.slot(makeService())
-        with mock.patch.object(StreamPrograms, "start", self.failing):
+        with mock.patch.object(StreamListener, "start", self.failing):
             slot.start()
             for seconds in (1, 2, 4):
                 (later,) = self.reactor.getDelayedCalls()

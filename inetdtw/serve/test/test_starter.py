@@ -47,7 +47,7 @@ class LaunchesCase(ServingTestCase):
     def launches(self, program: Program | None = None) -> ProgramStarter:
         """ProgramStarter of a service with that program."""
         program = program or Program(self.path, (), ("name", "one"))
-        return ProgramStarter(makeService(program=program), self.host, self.launcher)
+        return ProgramStarter(makeService(program=program), self.runtime, self.launcher)
 
 
 class LaunchesTests(LaunchesCase):
@@ -74,7 +74,7 @@ class LaunchesTests(LaunchesCase):
         service = makeService(stderr=stderr, name="svc")
         with open(os.devnull) as client:
             fds = (client.fileno(),) * 3
-            ProgramStarter(service, self.host, self.launcher).launch(
+            ProgramStarter(service, self.runtime, self.launcher).launch(
                 PEER, fds, self.done.append, repeats=5
             )
         return self.launcher.last
@@ -98,12 +98,12 @@ class LaunchesTests(LaunchesCase):
         program.end()
         self.assertEqual([each["text"] for each in self.said("stderr")], ["Oh!", "And"])
         self.assertEqual(self.reactor.getReaders(), [])
-        self.assertEqual(self.host.complaints, set())
+        self.assertEqual(self.runtime.complaints, set())
 
     def test_tooMuch(self) -> None:
         """What is over the rate of the log is read, counted and left out."""
         report = Report("info", burst=2, reactor=self.reactor)
-        self.host = replace(self.host, report=report)
+        self.runtime = replace(self.runtime, report=report)
         program = self.launched("log").start()
         os.write(program.fds[2], b"x\n" * 10)
         program.end()
@@ -134,7 +134,7 @@ class LaunchesTests(LaunchesCase):
         before = openDescriptors()
         for stderr in ("log", "null"):
             service = makeService(stderr=stderr)
-            ProgramStarter(service, self.host, self.launcher).launch(
+            ProgramStarter(service, self.runtime, self.launcher).launch(
                 PEER, (0, 0, 0), self.done.append
             )
         self.assertEqual(openDescriptors(), before)
@@ -150,7 +150,7 @@ class LaunchesTests(LaunchesCase):
             raise OSError(24, "Too many open files")
 
         self.patch(os, "pipe", none)
-        ProgramStarter(makeService(stderr="log"), self.host, self.launcher).launch(
+        ProgramStarter(makeService(stderr="log"), self.runtime, self.launcher).launch(
             PEER, (0, 0, 0), self.done.append
         )
         (fail,) = self.said("fail")
@@ -161,7 +161,7 @@ class LaunchesTests(LaunchesCase):
     def test_variables(self) -> None:
         """What the line says of the environment holds for its programs."""
         service = makeService(variables=EnvironmentSpec((("TZ", "UTC"),), ("PATH",)))
-        ProgramStarter(service, self.host, self.launcher).launch(
+        ProgramStarter(service, self.runtime, self.launcher).launch(
             PEER, (0, 0, 0), self.done.append
         )
         wanted = {"TZ": "UTC", "PATH": "/bin"}
@@ -181,12 +181,12 @@ class LaunchesTests(LaunchesCase):
         service = replace(
             makeService(), login=Login("alpine", "/home/alpine", "/bin/ash")
         )
-        ProgramStarter(service, self.host, self.launcher).launch(
+        ProgramStarter(service, self.runtime, self.launcher).launch(
             PEER, (0, 0, 0), self.done.append
         )
         environment = self.launcher.last.order.environment
         self.assertEqual(environment["HOME"], "/home/alpine")
-        self.assertNotEqual(environment["PATH"], self.host.environ["PATH"])
+        self.assertNotEqual(environment["PATH"], self.runtime.environ["PATH"])
 
     def test_without(self) -> None:
         """Variables can be taken away; those that are not there are no matter."""
@@ -194,7 +194,7 @@ class LaunchesTests(LaunchesCase):
         launches.without("LANG", "NONE")
         launches.launch(PEER, (0, 0, 0), self.done.append)
         self.assertEqual(self.launcher.last.order.environment, {"PATH": "/bin"})
-        self.assertEqual(self.host.environ["LANG"], "C")
+        self.assertEqual(self.runtime.environ["LANG"], "C")
 
     def test_missing(self) -> None:
         """A program that is not there is not ordered, and its path is in the log."""
@@ -288,7 +288,7 @@ class LaunchesTests(LaunchesCase):
         credentials = Credentials(os.getuid() + 1, os.getgid() + 1, ())
         context = replace(service.context, credentials=credentials)
         service = replace(service, context=context)
-        ProgramStarter(service, self.host, self.launcher).launch(
+        ProgramStarter(service, self.runtime, self.launcher).launch(
             PEER, (0, 0, 0), self.done.append
         )
         self.assertEqual(self.launcher.last.order.executable, self.path)

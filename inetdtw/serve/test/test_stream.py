@@ -20,7 +20,7 @@ from inetdtw.limits.budget import Total
 from inetdtw.limits.service import WINDOW, ServiceLimits
 from inetdtw.model.service import Bounds, Program, Service
 from inetdtw.serve.port import SHORTAGE_PAUSE
-from inetdtw.serve.stream import IDLE, StreamPrograms
+from inetdtw.serve.stream import IDLE, StreamListener
 from inetdtw.serve.undecided import MOMENT
 from inetdtw.test.fakes import (
     PATIENCE,
@@ -42,8 +42,8 @@ def isReadable(sock: socket.socket) -> bool:
     return bool(select.select([sock], [], [], 0)[0])
 
 
-class StreamProgramsTests(ServingTestCase):
-    """Tests for L{StreamPrograms}."""
+class StreamListenerTests(ServingTestCase):
+    """Tests for L{StreamListener}."""
 
     def setUp(self) -> None:
         """Nothing is served yet."""
@@ -55,8 +55,8 @@ class StreamProgramsTests(ServingTestCase):
         service = makeService() if service is None else service
         server = self.closing(listening(service))
         self.limits = ServiceLimits(service.bounds, self.reactor.seconds)
-        self.listener = StreamPrograms(
-            service, server, self.host, self.limits, self.launcher, self.released
+        self.listener = StreamListener(
+            service, server, self.runtime, self.limits, self.launcher, self.released
         )
         self.listener.start()
         return server
@@ -311,14 +311,14 @@ class StreamProgramsTests(ServingTestCase):
 
 
 class ShortageTests(ServingTestCase):
-    """Tests for L{StreamPrograms} when the machine is out of something."""
+    """Tests for L{StreamListener} when the machine is out of something."""
 
     def test_comesBack(self) -> None:
         """The client that could not be accepted waits, and is served when it can be."""
         server = self.closing(listening(makeService()))
         limits = ServiceLimits(Bounds(), self.reactor.seconds)
-        listener = StreamPrograms(
-            makeService(), server, self.host, limits, self.launcher, lambda: None
+        listener = StreamListener(
+            makeService(), server, self.runtime, limits, self.launcher, lambda: None
         )
         listener.start()
         self.client(server)
@@ -356,7 +356,7 @@ class AcceptingLauncher(FakeLauncher):
 
 
 class DelegatedTests(ServingTestCase):
-    """Tests for L{StreamPrograms} that leaves its socket to a launcher."""
+    """Tests for L{StreamListener} that leaves its socket to a launcher."""
 
     PEER = ("192.0.2.1", 40000)
 
@@ -366,17 +366,17 @@ class DelegatedTests(ServingTestCase):
         self.accepting = AcceptingLauncher()
         self.addCleanup(self.accepting.close)
         self.launcher = self.accepting
-        self.host = replace(self.host, total=Total(640))
+        self.runtime = replace(self.runtime, total=Total(640))
 
     def serve(self, service: Service | None = None, shared: bool = False) -> None:
         """Serve a service."""
         service = makeService() if service is None else service
         self.server = self.closing(listening(service))
         if shared:
-            self.host.shared.add(self.server)
+            self.runtime.shared.add(self.server)
         self.limits = ServiceLimits(service.bounds, self.reactor.seconds)
-        self.listener = StreamPrograms(
-            *(service, self.server, self.host, self.limits, self.launcher),
+        self.listener = StreamListener(
+            *(service, self.server, self.runtime, self.limits, self.launcher),
             lambda: self.listener.released(),
         )
         self.listener.start()
@@ -397,7 +397,7 @@ class DelegatedTests(ServingTestCase):
         self.assertEqual(sorted(self.accepting.withdrawn), list(range(times)))
         self.assertEqual(len(self.reactor.getReaders()), 1)
         self.assertEqual(self.listener.held(), [])
-        self.assertEqual(self.host.total.lenders, 0)
+        self.assertEqual(self.runtime.total.lenders, 0)
 
     def ran(self) -> None:
         """A program that the launcher has started ends."""
@@ -405,14 +405,14 @@ class DelegatedTests(ServingTestCase):
         self.assertEqual(self.limits.running, 1)
         child.started(9)
         child.ended(Exit(0))
-        self.assertEqual((self.limits.running, self.host.total.running), (0, 0))
+        self.assertEqual((self.limits.running, self.runtime.total.running), (0, 0))
 
     def test_left(self) -> None:
         """The launcher has the socket, and its programs count here."""
         self.serve()
         self.assertLeft()
         self.assertEqual(self.accepting.orders[0].fds[0], self.server.fileno())
-        self.assertEqual(self.host.total.lenders, 1)
+        self.assertEqual(self.runtime.total.lenders, 1)
         self.ran()
         self.assertLeft()
 
@@ -429,11 +429,11 @@ class DelegatedTests(ServingTestCase):
             self.serve(service)
             self.assertOwn(0)
             self.listener.stop()
-        self.host.total.running = 320
+        self.runtime.total.running = 320
         self.serve()
         self.assertOwn(0)
         self.listener.stop()
-        self.host.total.running = 0
+        self.runtime.total.running = 0
         self.serve(shared=True)
         self.assertEqual(self.accepting.orders, {})
 
@@ -449,11 +449,11 @@ class DelegatedTests(ServingTestCase):
         """
         others = [(lambda number=number: number) for number in range(IDLE)]
         for other in others[:-1]:
-            self.host.total.lending(other)
+            self.runtime.total.lending(other)
         self.serve()
         self.assertLeft()
         self.listener.stop()
-        self.host.total.lending(others[-1])
+        self.runtime.total.lending(others[-1])
         self.serve()
         self.assertEqual(len(self.accepting.orders), 1)
         self.client(self.server)
@@ -468,12 +468,12 @@ class DelegatedTests(ServingTestCase):
         back.
         """
         self.serve()
-        self.host.total.whenFree(lambda: None)
+        self.runtime.total.whenFree(lambda: None)
         self.assertOwn()
         self.listener.crowded()
         self.ran()
         self.assertOwn()
-        running = self.limits.running = self.host.total.share // 2 + 1
+        running = self.limits.running = self.runtime.total.share // 2 + 1
         self.accepting.withdrawn[0]()
         self.listener.released()
         self.assertOwn()
@@ -493,7 +493,7 @@ class DelegatedTests(ServingTestCase):
         self.assertOwn()
         (fail,) = self.said("fail")
         self.assertEqual(fail["reason"], "'/bin/sh': no such file")
-        self.assertEqual(self.host.tallies["test/tcp"].failed, 1)
+        self.assertEqual(self.runtime.tallies["test/tcp"].failed, 1)
         self.accepting.withdrawn[0]()
         self.ran()
         self.assertOwn()
@@ -504,7 +504,7 @@ class DelegatedTests(ServingTestCase):
         self.listener.dropped(None, "too many files")
         self.assertOwn()
         self.assertEqual(self.said("fail"), [])
-        self.assertEqual(self.host.tallies["test/tcp"].failed, 0)
+        self.assertEqual(self.runtime.tallies["test/tcp"].failed, 0)
         self.accepting.withdrawn[0]()
         self.ran()
         self.assertLeft(2)
@@ -532,7 +532,7 @@ class DelegatedTests(ServingTestCase):
         child = self.listener.accepted(self.PEER)
         self.listener.stop()
         self.assertEqual(list(self.accepting.withdrawn), [0])
-        self.assertEqual(self.host.total.lenders, 0)
+        self.assertEqual(self.runtime.total.lenders, 0)
         self.accepting.withdrawn[0]()
         self.listener.dropped(None, "too many files")
         self.listener.crowded()

@@ -17,15 +17,15 @@ from twisted.internet.interfaces import IReadDescriptor
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw.serve.tcpmux import LONGEST, TIMEOUT, Names, Question
+from inetdtw.serve.tcpmux import LONGEST, TIMEOUT, PortlessServices, TcpmuxRequest
 from inetdtw.system.crowd import Crowd
 from inetdtw.test.fakes import FakeReactor
 
 PEER = ("192.0.2.1", 40000)
 
 
-class QuestionTests(SynchronousTestCase):
-    """Tests for L{Question}."""
+class TcpmuxRequestTests(SynchronousTestCase):
+    """Tests for L{TcpmuxRequest}."""
 
     def setUp(self) -> None:
         self.ask()
@@ -37,8 +37,8 @@ class QuestionTests(SynchronousTestCase):
         self.addCleanup(self.client.close)
         self.addCleanup(server.close)
         self.names: list[str | None] = []
-        self.open: Crowd[Question] = Crowd()
-        self.question = Question(
+        self.open: Crowd[TcpmuxRequest] = Crowd()
+        self.question = TcpmuxRequest(
             server,
             PEER,
             self.reactor,
@@ -167,12 +167,12 @@ class QuestionTests(SynchronousTestCase):
         self.assertEqual((self.names, list(self.open)), ([None], []))
 
 
-class NamesTests(SynchronousTestCase):
-    """Tests for L{Names}."""
+class PortlessServicesTests(SynchronousTestCase):
+    """Tests for L{PortlessServices}."""
 
     def test_services(self) -> None:
         """A service is found by its name as long as it has it."""
-        names = Names()
+        names = PortlessServices()
         names.add("a", self)
         self.assertIs(names.of("a"), self)
         self.assertIsNone(names.of("b"))
@@ -182,7 +182,7 @@ class NamesTests(SynchronousTestCase):
 
     def test_text(self) -> None:
         """All names are listed, each on a line."""
-        names = Names()
+        names = PortlessServices()
         self.assertEqual(names.text(), b"")
         for name in ("b", "a"):
             names.add(name, self)

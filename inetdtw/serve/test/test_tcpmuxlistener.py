@@ -13,16 +13,16 @@ from zope.interface.verify import verifyObject
 from inetdtw.interfaces import IListener
 from inetdtw.model.service import Address, Bounds
 from inetdtw.serve import tcpmuxlistener
-from inetdtw.serve.portless import MuxedSlot
+from inetdtw.serve.portless import PortlessSlot
 from inetdtw.serve.tcpmux import LONGEST, NOT_AVAILABLE, NOT_READ, TIMEOUT
-from inetdtw.serve.test.test_portless import MuxedCase, makeMuxed
+from inetdtw.serve.test.test_portless import PortlessCase, makePortless
 from inetdtw.serve.undecided import MOMENT
 from inetdtw.system.descriptors import Purpose
 from inetdtw.test.fakes import PATIENCE, isBlocking
 
 
-class TcpmuxTests(MuxedCase):
-    """Tests for L{Tcpmux} (item 90)."""
+class TcpmuxListenerTests(PortlessCase):
+    """Tests for L{TcpmuxListener} (item 90)."""
 
     def test_interface(self) -> None:
         """It is a listener."""
@@ -56,9 +56,9 @@ class TcpmuxTests(MuxedCase):
 
     def test_help(self) -> None:
         """Who asks for help is told all names."""
-        MuxedSlot(
-            makeMuxed(address=Address(socket.AF_UNSPEC, "tcpmux/a")),
-            self.host,
+        PortlessSlot(
+            makePortless(address=Address(socket.AF_UNSPEC, "tcpmux/a")),
+            self.runtime,
             lambda _: self.launcher,
         ).start()
         self.assertEqual(self.answer(self.ask(b"HELP\r\n")), b"a\r\nx\r\n")
@@ -126,7 +126,7 @@ class TcpmuxTests(MuxedCase):
 
     def share(self, most: int) -> None:
         """Have so small a share for clients of tcpmux."""
-        self.patch(self.host.descriptors, "share", lambda purpose: most)
+        self.patch(self.runtime.descriptors, "share", lambda purpose: most)
 
     def test_others(self) -> None:
         """
@@ -138,8 +138,8 @@ class TcpmuxTests(MuxedCase):
         self.undecided(b"x\r\n")
         self.assertEqual(len(self.launcher.programs), 1)
         self.assertEqual(silent[0].recv(100), NOT_READ)
-        self.assertEqual(len(self.host.names.questions), 2)
-        self.assertEqual(self.host.descriptors.taken(Purpose.TCPMUX), 2)
+        self.assertEqual(len(self.runtime.portless.requests), 2)
+        self.assertEqual(self.runtime.descriptors.taken(Purpose.TCPMUX), 2)
         (refuse, *_) = self.said("refuse")
         self.assertEqual(refuse["reason"], "it named no service, and others wait")
 
@@ -150,18 +150,18 @@ class TcpmuxTests(MuxedCase):
         self.undecided()
         self.reactor.advance(TIMEOUT)
         self.undecided()
-        self.host.names.close()
-        self.assertEqual(self.host.descriptors.taken(Purpose.TCPMUX), 0)
+        self.runtime.portless.close()
+        self.assertEqual(self.runtime.descriptors.taken(Purpose.TCPMUX), 0)
 
     def test_broken(self) -> None:
         """A client that cannot be waited for is closed, and counts no more."""
-        self.patch(tcpmuxlistener, "Question", mock.Mock(side_effect=ValueError))
+        self.patch(tcpmuxlistener, "TcpmuxRequest", mock.Mock(side_effect=ValueError))
         client = socket.create_connection(self.server.getsockname(), PATIENCE)
         self.addCleanup(client.close)
         self.reactor.turn(PATIENCE)
         self.flushLoggedErrors(ValueError)
         self.assertEqual(client.recv(1), b"")
-        self.assertEqual(self.host.descriptors.taken(Purpose.TCPMUX), 0)
+        self.assertEqual(self.runtime.descriptors.taken(Purpose.TCPMUX), 0)
         self.assertEqual(self.limits.running, 0)
 
     def test_noRoom(self) -> None:
@@ -183,6 +183,6 @@ class TcpmuxTests(MuxedCase):
         """When the daemon stops, those that have said nothing are closed."""
         client = self.undecided()
         self.mux.stop()
-        self.host.names.close()
+        self.runtime.portless.close()
         self.assertEqual(client.recv(1), b"")
         self.assertEqual(self.reactor.getDelayedCalls(), [])

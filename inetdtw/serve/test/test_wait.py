@@ -24,7 +24,7 @@ from inetdtw.serve.wait import (
     LONGEST_PAUSE,
     REFUSAL,
     REPEATS,
-    WaitProgram,
+    WaitListener,
 )
 from inetdtw.system import peek
 from inetdtw.system.peek import BacklogPeek, DatagramPeek
@@ -61,8 +61,13 @@ class WaitingTestCase(ServingTestCase):
         """Serve a service."""
         self.server = self.closing(listening(service))
         self.limits = ServiceLimits(service.bounds, self.reactor.seconds)
-        self.listener = WaitProgram(
-            service, self.server, self.host, self.limits, self.launcher, self.released
+        self.listener = WaitListener(
+            service,
+            self.server,
+            self.runtime,
+            self.limits,
+            self.launcher,
+            self.released,
         )
         self.listener.start()
 
@@ -93,7 +98,7 @@ class WaitingTestCase(ServingTestCase):
 
 
 class DatagramTests(WaitingTestCase):
-    """Tests for L{WaitProgram} and datagrams."""
+    """Tests for L{WaitListener} and datagrams."""
 
     def setUp(self) -> None:
         """Serve datagrams."""
@@ -410,7 +415,7 @@ class DatagramTests(WaitingTestCase):
 
 
 class ConnectionTests(WaitingTestCase):
-    """Tests for L{WaitProgram} and connections."""
+    """Tests for L{WaitListener} and connections."""
 
     def setUp(self) -> None:
         """Serve connections."""
@@ -694,7 +699,7 @@ class ConnectionTests(WaitingTestCase):
 
 
 class FaultTests(WaitingTestCase):
-    """Tests for L{WaitProgram} in which a step raises what nobody expects."""
+    """Tests for L{WaitListener} in which a step raises what nobody expects."""
 
     def wrong(self, *_: object, **__: object) -> Any:
         """Be what raises it."""

@@ -317,9 +317,9 @@ class InheritedSlotTests(InheritedTestCase):
 
     def slot(self, service: Service) -> Any:
         """Its slot, which serves."""
-        host = replace(self.host, inherited=Inherited(self.given))
-        host.inherited.assign([service])
-        slot = Slot(service, host, lambda _: self.launcher)
+        runtime = replace(self.runtime, inherited=Inherited(self.given))
+        runtime.inherited.assign([service])
+        slot = Slot(service, runtime, lambda _: self.launcher)
         self.addCleanup(slot.stop)
         slot.bind()
         slot.start()

@@ -344,7 +344,7 @@ class AdmissionControlTests(AccountTestCase):
         limits = ServiceLimits(Bounds(), self.reactor.seconds)
         made = DescriptorAccount(self.account, purpose, "test/tcp", **given)
         gate = AdmissionControl(
-            "test/tcp", limits, self.host.report, None, account=made
+            "test/tcp", limits, self.runtime.report, None, account=made
         )
         sock = self.closing(socket.socket())
         gate.port = SocketPort(sock, self.reactor, "test/tcp")

@@ -43,7 +43,9 @@ class RootedTests(ServingTestCase):
         self.made: list[Any] = []
         self.given: list[Any] = []
         context = ProcessContext(chroot=self.path)
-        self.rooted = Rooted(context, self.reactor, self.host.report, None, self.make)
+        self.rooted = Rooted(
+            context, self.reactor, self.runtime.report, None, self.make
+        )
         self.addCleanup(self.rooted.stop)
         self.rooted.start()
 
@@ -84,14 +86,20 @@ class RootedTests(ServingTestCase):
 
     def test_made(self) -> None:
         """Fork servers are made for the context, and started."""
-        given = (self.rooted.context, self.reactor, self.host.report)
+        given = (self.rooted.context, self.reactor, self.runtime.report)
         self.assertEqual(self.given, [(given, {"total": None})])
         self.assertEqual(self.made[0].said, ["start"])
 
     def test_count(self) -> None:
         """There are as many at a time as there would be in the usual root directory."""
         self.assertEqual(self.rooted.count, usualCount())
-        given = (self.rooted.context, self.reactor, self.host.report, None, self.make)
+        given = (
+            self.rooted.context,
+            self.reactor,
+            self.runtime.report,
+            None,
+            self.make,
+        )
         rooted = Rooted(*given, count=7)
         self.addCleanup(rooted.stop)
         self.assertEqual((rooted.count, self.given[-1][1]["count"]), (7, 7))
@@ -165,7 +173,12 @@ class RootedTests(ServingTestCase):
         """Where there are none at the beginning, nothing is left open."""
         self.failure = OSError(errno.EMFILE, os.strerror(errno.EMFILE))
         before = openDescriptors()
-        given = (ProcessContext(chroot=self.path), self.reactor, self.host.report, None)
+        given = (
+            ProcessContext(chroot=self.path),
+            self.reactor,
+            self.runtime.report,
+            None,
+        )
         self.assertRaises(OSError, Rooted, *given, self.make)
         self.assertEqual(openedSince(before), {})
 

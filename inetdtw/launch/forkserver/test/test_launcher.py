@@ -47,7 +47,7 @@ class ForkServersTestCase(ServingTestCase):
     def make(self, count: int | None = None, **given: Any) -> ForkServers:
         """Make fork servers of a context."""
         servers = ForkServers(
-            ProcessContext(**given), self.reactor, self.host.report, count
+            ProcessContext(**given), self.reactor, self.runtime.report, count
         )
         self.addCleanup(self.end, servers)
         return servers

@@ -56,7 +56,7 @@ class AcceptingWarmTests(WarmTestCase):
         """The launcher."""
         self.launcher: Any = FakeAccepting()
         self.addCleanup(self.launcher.close)
-        given = (KEPT, self.reactor, self.host.report, "1/tcp")
+        given = (KEPT, self.reactor, self.runtime.report, "1/tcp")
         self.total = Total()
         return warmBefore(self.launcher, *given, self.total)
 
@@ -91,7 +91,7 @@ class AcceptingWarmTests(WarmTestCase):
     def test_interface(self) -> None:
         """It is a launcher that can accept, as its cold launcher can."""
         verifyObject(IAcceptingLauncher, self.warm)
-        given = (KEPT, self.reactor, self.host.report, "1/tcp")
+        given = (KEPT, self.reactor, self.runtime.report, "1/tcp")
         self.assertIs(type(warmBefore(FakeLauncher(), *given)), Warm)
         self.assertIsInstance(self.warm, AcceptingWarm)
 

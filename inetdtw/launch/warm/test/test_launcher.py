@@ -28,7 +28,7 @@ class WarmTestCase(ServingTestCase):
 
     def make(self) -> Any:
         """The launcher."""
-        return Warm(self.launcher, KEPT, self.reactor, self.host.report, "1/tcp")
+        return Warm(self.launcher, KEPT, self.reactor, self.runtime.report, "1/tcp")
 
     def setUp(self) -> None:
         """Have one whose process is not ready yet."""
@@ -237,11 +237,11 @@ class RootedTests(WarmTestCase):
         self.root = self.mktemp()
         os.mkdir(self.root)
         context = ProcessContext(chroot=self.root)
-        made = (context, self.reactor, self.host.report)
+        made = (context, self.reactor, self.runtime.report)
         self.patch(self.launcher, "retire", lambda: None)
         cold = Rooted(*made, make=lambda *given, **more: self.launcher)
         self.addCleanup(cold._leave)
-        return Warm(cold, KEPT, self.reactor, self.host.report, "1/tcp")
+        return Warm(cold, KEPT, self.reactor, self.runtime.report, "1/tcp")
 
     def test_same(self) -> None:
         """Programs are forked as long as the root directory is the same."""

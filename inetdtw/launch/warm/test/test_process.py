@@ -165,7 +165,7 @@ class StartTests(WarmProcessTestCase):
         One that clients need the descriptors of is not started; those of one that is
         started are counted until it has ended.
         """
-        exits = ExitWatcher(self.reactor, self.host.descriptors)
+        exits = ExitWatcher(self.reactor, self.runtime.descriptors)
         account = exits.descriptors
         for spare in (False, True):
             self.patch(account, "spare", lambda count, spare=spare: spare)

@@ -62,7 +62,7 @@ class SuccessionTests(ServingTestCase):
     def make(self, **given: Any) -> Succession:
         """A succession."""
         kept = replace(KEPT, **given)
-        rest = (self.launcher, self.reactor, self.host.report, "1/tcp")
+        rest = (self.launcher, self.reactor, self.runtime.report, "1/tcp")
         succession = Succession(self.owner, kept, *rest)
         self.addCleanup(succession.stop)
         return succession
@@ -104,7 +104,7 @@ class SuccessionTests(ServingTestCase):
     def test_account(self) -> None:
         """The descriptors of a process are counted in the account that it is given."""
         exits = ExitWatcher(self.reactor)
-        rest = (self.launcher, self.reactor, self.host.report, "1/tcp")
+        rest = (self.launcher, self.reactor, self.runtime.report, "1/tcp")
         succession = Succession(self.owner, KEPT, *rest, exits=exits)
         self.addCleanup(succession.stop)
         succession.prepare(START)
