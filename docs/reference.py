@@ -43,7 +43,7 @@ def keyLines(key: Key) -> Iterator[str]:
     yield ""
     yield f"   {escaped(key.help)}"
     yield ""
-    yield f"   | Type: {escaped(key.kind.name + unit)}"
+    yield f"   | Type: {escaped(key.type.name + unit)}"
     yield f"   | Default: {escaped(key.default or 'none, it must be given')}"
     yield f"   | Example: ``{key.name} = {key.example}``"
     yield ""

@@ -21,7 +21,7 @@ from typing import Any
 from twisted.application.service import IService, IServiceCollection
 from twisted.scripts._twistd_unix import UnixApplicationRunner
 
-from inetdtw.cli.output import complain
+from inetdtw.cli.output import err
 from inetdtw.model.state import BIND_FAILED
 from inetdtw.superserver import InetdService, NothingToServe
 from inetdtw.system.pidfile import PidFile, PidFileError
@@ -94,7 +94,7 @@ class Runner(UnixApplicationRunner):
             return
         options = self.config.subOptions
         if not (options.get("stderr") or options.get("stdout")):
-            complain(f"inetd: {text}; the reasons are {ELSEWHERE}", sys.__stderr__)
+            err(f"inetd: {text}; the reasons are {ELSEWHERE}", sys.__stderr__)
 
     def _waitForStart(self, readPipe: int) -> int:
         """
@@ -112,7 +112,7 @@ class Runner(UnixApplicationRunner):
             return 0
         why = said[len(_FAILED) :].decode("utf-8", "surrogateescape") or _GONE
         # The other one leads to the log by now.
-        complain(f"inetd: {why}; the reasons are {ELSEWHERE}", sys.__stderr__)
+        err(f"inetd: {why}; the reasons are {ELSEWHERE}", sys.__stderr__)
         return 0 if said.startswith(_BUT) else 1
 
 

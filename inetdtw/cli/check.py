@@ -23,7 +23,7 @@ from typing import Any, Callable
 from inetdtw.cli.output import printTo
 from inetdtw.config import loader
 from inetdtw.config.loader import Configuration
-from inetdtw.config.parser import Duplicate, Warned
+from inetdtw.config.parser import ConfWarning, DuplicateService
 from inetdtw.model.errors import Location
 from inetdtw.model.service import Settings
 from inetdtw.system.hostnames import CHECK_WAIT, HostNames
@@ -76,17 +76,17 @@ def _divided(configuration: Configuration) -> tuple[list[Any], list[Any]]:
     socket one is not served, which is nothing that anybody writes on purpose.
     """
     warnings = configuration.warnings
-    twice = [each for each in warnings if isinstance(each, Duplicate)]
-    others = [each for each in warnings if not isinstance(each, Duplicate)]
+    twice = [each for each in warnings if isinstance(each, DuplicateService)]
+    others = [each for each in warnings if not isinstance(each, DuplicateService)]
     return [*configuration.problems, *twice], others
 
 
-def _unplaced(configuration: Configuration, names: HostNames) -> Iterator[Warned]:
+def _unplaced(configuration: Configuration, names: HostNames) -> Iterator[ConfWarning]:
     """A warning for each service whose host name has no address."""
     for service in configuration.services:
         if service.address.isName:
             reason = f"{names.missing(service.address)}: the daemon retries"
-            yield Warned(service.place, "bind", reason)
+            yield ConfWarning(service.place, "bind", reason)
 
 
 def _where(marked: tuple[Any, str]) -> tuple[str, int, int]:

@@ -15,7 +15,7 @@ from typing import Any
 from twisted.python import usage
 
 from inetdtw import __version__
-from inetdtw.cli.output import tell
+from inetdtw.cli.output import out
 from inetdtw.cli.usage import Described, helpText, optionsOf
 from inetdtw.control.client import Client, NoDaemon
 from inetdtw.control.path import NONE, askedPath
@@ -57,7 +57,7 @@ class Command(Described):
 
     def opt_version(self) -> None:
         """Print the version and exit."""
-        tell(f"inetd (inetdtw) {__version__}")
+        out(f"inetd (inetdtw) {__version__}")
         raise SystemExit(0)
 
     def client(self) -> Client:

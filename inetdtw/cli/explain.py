@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any, Callable
 
-from inetdtw.cli.output import complain, printTo
+from inetdtw.cli.output import err, printTo
 from inetdtw.config import loader
 from inetdtw.config.entry import KEYS, Entry
 from inetdtw.config.programs import LIMITS
@@ -38,14 +38,14 @@ def explain(
     settings: Settings,
     ask: Lookups,
     write: Callable[[str], object],
-    complain: Callable[[str], object],
+    err: Callable[[str], object],
 ) -> bool:
     """
     Say what the services come to that have a name, a port or a path.
 
     @param wanted: what the log calls the service, or the first word of its line.
     @param write: called with each definition.
-    @param complain: called with what is wrong.
+    @param err: called with what is wrong.
 
     @return: whether there is any.
     """
@@ -61,10 +61,10 @@ def explain(
             write(explanation(entry, service))
     for problem, bad in wrong:
         if not found or (bad and wanted in (bad.service, bad.id)):
-            complain(str(problem))
+            err(str(problem))
     if not found:
         only = " ".join(names) or "none"
-        complain(printable(f"there is no service '{wanted}', only: {only}"))
+        err(printable(f"there is no service '{wanted}', only: {only}"))
     return found
 
 
@@ -108,7 +108,7 @@ def explanation(entry: Entry, service: Service) -> str:
     lines = []
     for key in KEYS.values():
         if values.get(key.name) is not None:
-            words = " ".join(map(quoted, key.kind.write(values[key.name])))
+            words = " ".join(map(quoted, key.type.write(values[key.name])))
             lines.append(f"    {key.name} = {words}".rstrip())
     switch = "on" if entry.enabled else "off"
     return f"{_head(_service(service))} {switch}\n" + ",\n".join(lines) + ";"
@@ -240,5 +240,5 @@ def main(wanted: str, paths: Iterable[str], settings: Settings) -> int:
     @return: the exit status.
     """
     ask = Lookups.ofThisProcess()
-    found = explain(wanted, paths, settings, ask, printTo(sys.stdout), complain)
+    found = explain(wanted, paths, settings, ask, printTo(sys.stdout), err)
     return 0 if found else 1

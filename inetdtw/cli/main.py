@@ -18,7 +18,7 @@ from twisted.scripts._twistd_unix import ServerOptions
 from inetdtw import NothingToServe, __version__
 from inetdtw.cli import operate, plugin
 from inetdtw.cli.background import ELSEWHERE, Runner
-from inetdtw.cli.output import complain, tell
+from inetdtw.cli.output import err, out
 from inetdtw.config import compat
 from inetdtw.log import observers
 from inetdtw.log.observers import FORMATS
@@ -85,7 +85,7 @@ class Options(plugin.Options):
 
     def opt_version(self) -> None:
         """Print the version and exit."""
-        tell(f"inetd (inetdtw) {__version__}")
+        out(f"inetd (inetdtw) {__version__}")
         raise SystemExit(0)
 
     def postOptions(self) -> None:
@@ -150,7 +150,7 @@ def _claimPidFile(path: str) -> pidfile.PidFile:
         file = pidfile.PidFile(path)
         file.claim(os.getpid())
     except pidfile.PidFileError as why:
-        complain(f"inetd: {printable(str(why))}; -p takes another one")
+        err(f"inetd: {printable(str(why))}; -p takes another one")
         raise SystemExit(1) from None
     return file
 
@@ -171,20 +171,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         options.parseOptions(said)
     except usage.UsageError as why:
-        complain(f"inetd: {printable(str(why))}\nTry 'inetd --help'.")
+        err(f"inetd: {printable(str(why))}\nTry 'inetd --help'.")
         raise SystemExit(2) from None
     pidFile = _claimPidFile(options["pidfile"])
     try:
         Runner(twistdConfig(options), pidFile).run()
     except plugin.WrongOption as why:
-        complain(f"{printable(str(why))}\nTry 'inetd --help'.", sys.__stderr__)
+        err(f"{printable(str(why))}\nTry 'inetd --help'.", sys.__stderr__)
         raise SystemExit(2) from None
     except pidfile.PidFileError as why:
-        complain(f"inetd: {printable(str(why))}; -p takes another one", sys.__stderr__)
+        err(f"inetd: {printable(str(why))}; -p takes another one", sys.__stderr__)
         raise SystemExit(1) from None
     except NothingToServe as why:
         # The other one leads to the log by now.
         seen = options["stderr"] or options["stdout"]
         where = "above" if seen else ELSEWHERE
-        complain(f"inetd: {why}; the reasons are {where}", sys.__stderr__)
+        err(f"inetd: {why}; the reasons are {where}", sys.__stderr__)
         raise SystemExit(1) from None

@@ -26,9 +26,9 @@ from twisted.python import usage
 
 from inetdtw.cli import table
 from inetdtw.cli.command import FINE, NOBODY, TROUBLE, Command, NotDone
-from inetdtw.cli.output import complain, forget, tell
+from inetdtw.cli.output import discard, err, out
 from inetdtw.cli.status import Health, Status
-from inetdtw.cli.usage import inOrder
+from inetdtw.cli.usage import reorderOptions
 from inetdtw.control.client import Client, NoDaemon
 from inetdtw.model.errors import printable
 
@@ -55,13 +55,13 @@ class Reload(Command):
         """Tell the daemon, and print what came of it."""
         said = self.client().ask("POST", "/reload")
         for line in (*said.data.get("problems", ()), *said.data.get("warnings", ())):
-            tell(line)
+            out(line)
         if said.error is not None:
             raise NotDone(said.error)
         for word in ("changed", "started", "stopped"):
             if said.data[word]:
-                tell(printable(f"{word}: {', '.join(said.data[word])}"))
-        tell(f"{len(said.data['kept'])} kept as they were")
+                out(printable(f"{word}: {', '.join(said.data[word])}"))
+        out(f"{len(said.data['kept'])} kept as they were")
         return FINE
 
 
@@ -82,7 +82,7 @@ class _OfService(Command):
         line = f"{said.data['service']}: {table.condition(said.data)}"
         if said.data["reason"] is not None:
             line += f", {said.data['reason']}"
-        tell(printable(line))
+        out(printable(line))
         return FINE
 
 
@@ -124,7 +124,7 @@ class Drain(Command):
         said = client.ask("POST", "/drain")
         if said.error is not None:
             raise NotDone(said.error)
-        tell(f"no clients are taken any more; {said.data['running']} programs run")
+        out(f"no clients are taken any more; {said.data['running']} programs run")
         if self["wait"]:
             _untilGone(client, time.sleep)
         return FINE
@@ -161,19 +161,19 @@ def main(command: str, arguments: Sequence[str]) -> int:
     """
     options = COMMANDS[command]()
     try:
-        options.parseOptions(inOrder(options, arguments))
+        options.parseOptions(reorderOptions(options, arguments))
         return options.run()
     except usage.UsageError as why:
         usual = f"{options.synopsis}\nTry 'inetd {command} --help'."
-        complain(f"inetd: {printable(str(why))}\n{usual}")
+        err(f"inetd: {printable(str(why))}\n{usual}")
         return NOBODY
     except NoDaemon as why:
-        complain(f"inetd: {printable(str(why))}")
+        err(f"inetd: {printable(str(why))}")
         return NOBODY
     except NotDone as why:
-        complain(f"inetd: {printable(str(why))}")
+        err(f"inetd: {printable(str(why))}")
         return TROUBLE
     except KeyboardInterrupt:
         # Nobody reads what else there would be to say.
-        forget(sys.stdout)
+        discard(sys.stdout)
         return TROUBLE

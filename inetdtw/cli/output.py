@@ -37,7 +37,7 @@ def _unlocalize(stream: Any) -> None:
         stream.reconfigure(encoding="utf-8", errors="backslashreplace")
 
 
-def put(text: str, stream: Any) -> None:
+def write(text: str, stream: Any) -> None:
     """
     Write a text at once, whatever the stream can encode.
 
@@ -52,7 +52,7 @@ def put(text: str, stream: Any) -> None:
         stream.write(encodable(text, stream))
         stream.flush()
     except OSError as why:
-        forget(stream)
+        discard(stream)
         raise NotPrinted(_told(why)) from None
 
 
@@ -63,21 +63,21 @@ def _told(why: OSError) -> int | str:
     return f"inetd: nothing can be printed: {why.strerror}"
 
 
-def forget(stream: Any) -> None:
+def discard(stream: Any) -> None:
     """Have what a stream still holds go nowhere when this process ends."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def printTo(stream: Any) -> Callable[[str], None]:
-    """A function that writes lines, each as L{put} does."""
+    """A function that writes lines, each as L{write} does."""
 
-    def write(line: str) -> None:
-        put(f"{printable(line, _KEPT)}\n", stream)
+    def writeLine(line: str) -> None:
+        write(f"{printable(line, _KEPT)}\n", stream)
 
-    return write
+    return writeLine
 
 
-def tell(line: str) -> None:
+def out(line: str) -> None:
     """
     Print a line.
 
@@ -86,7 +86,7 @@ def tell(line: str) -> None:
     printTo(sys.stdout)(line)
 
 
-def complain(line: str, stream: Any = None) -> None:
+def err(line: str, stream: Any = None) -> None:
     """
     Print a line about what is wrong.  If that cannot be, there is nobody to tell.
 

@@ -15,8 +15,8 @@ from twisted.application.service import IService, MultiService
 from twisted.python import usage
 
 from inetdtw.cli import check, explain
-from inetdtw.cli.output import complain
-from inetdtw.cli.usage import Described, helpText, inOrder, optionsOf
+from inetdtw.cli.output import err
+from inetdtw.cli.usage import Described, helpText, optionsOf, reorderOptions
 from inetdtw.config import valuetypes
 from inetdtw.control.path import NONE, pathOf
 from inetdtw.daemon import sdnotify
@@ -238,7 +238,7 @@ class Options(Described):
         """Take a command line, whose options may stand behind its files."""
         given = sys.argv[1:] if options is None else options
         try:
-            super().parseOptions(inOrder(self, given))
+            super().parseOptions(reorderOptions(self, given))
         except usage.UsageError as why:
             # twistd(1) prints it as it is.
             raise usage.UsageError(printable(str(why), "\n")) from None
@@ -317,7 +317,7 @@ def _sayOnly(expected: type[Exception]) -> None:
     def say(kind: Any, why: Any, trace: Any) -> None:
         if isinstance(why, expected):
             # The other one leads to the log by now.
-            complain(f"inetd: {why}", sys.__stderr__)
+            err(f"inetd: {why}", sys.__stderr__)
         else:
             usual(kind, why, trace)
 

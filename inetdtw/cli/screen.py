@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Callable, Optional
 
-from inetdtw.cli.output import put
+from inetdtw.cli.output import write
 
 #: To another screen, without a cursor, and back.
 _ENTER, _LEAVE = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l"
@@ -80,13 +80,13 @@ def _onTerminal(stream: Any) -> Iterator[_Show]:
         width, height = shutil.get_terminal_size()
         lines = fitting(draw(width), height)
         text = f"{_CLEAR_LINE}\r\n".join(lines)
-        put(f"{_HOME}{text}{_CLEAR_LINE}{_CLEAR_BELOW}", stream)
+        write(f"{_HOME}{text}{_CLEAR_LINE}{_CLEAR_BELOW}", stream)
 
-    put(_ENTER, stream)
+    write(_ENTER, stream)
     try:
         yield show
     finally:
-        put(_LEAVE, stream)
+        write(_LEAVE, stream)
 
 
 def fitting(lines: Sequence[str], height: int) -> list[str]:
@@ -105,6 +105,6 @@ def _below(stream: Any) -> Iterator[_Show]:
         nonlocal first
         before = "" if first else os.linesep
         first = False
-        put(before + "".join(line + os.linesep for line in draw(None)), stream)
+        write(before + "".join(line + os.linesep for line in draw(None)), stream)
 
     yield show

@@ -16,7 +16,7 @@ from twisted.python import usage
 
 from inetdtw.cli import screen, table
 from inetdtw.cli.command import FINE, TROUBLE, Command, NotDone
-from inetdtw.cli.output import tell
+from inetdtw.cli.output import out
 from inetdtw.control.client import Client, NoDaemon
 from inetdtw.model.errors import printable
 from inetdtw.model.selection import listed, matches
@@ -92,10 +92,10 @@ class Status(Command):
     def _print(self, state: Mapping[str, Any]) -> None:
         """Print how everything is."""
         if self["json"]:
-            tell(json.dumps(state, indent=2))
+            out(json.dumps(state, indent=2))
         elif not self["quiet"]:
             for line in table.lines(state):
-                tell(line)
+                out(line)
 
     def _drawn(self, client: Client, width: int | None) -> Sequence[str]:
         """The lines to show now.  A daemon that does not answer may come back."""
@@ -115,7 +115,7 @@ class Health(Command):
         """Ask."""
         said = self.client().ask("GET", "/health").data
         for name, condition in said["trouble"].items():
-            tell(f"{printable(name)}: {condition}")
+            out(f"{printable(name)}: {condition}")
         if said["draining"]:
-            tell("the daemon drains")
+            out("the daemon drains")
         return FINE if said["healthy"] else TROUBLE

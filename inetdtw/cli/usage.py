@@ -19,7 +19,7 @@ from typing import Any
 
 from twisted.python import usage
 
-from inetdtw.cli.output import tell
+from inetdtw.cli.output import out
 from inetdtw.text import textOf
 
 #: The titles of the groups of options, and which options are in each.
@@ -68,7 +68,7 @@ class Described(usage.Options):
 
     def opt_help(self) -> None:
         """Display this help and exit."""
-        tell(str(self))
+        out(str(self))
         raise SystemExit(0)
 
 
@@ -97,7 +97,7 @@ class Option:
         return [*(f"-{letter}" for letter in self.letters), *long]
 
 
-def inOrder(options: Any, arguments: Sequence[str]) -> list[str]:
+def reorderOptions(options: Any, arguments: Sequence[str]) -> list[str]:
     """
     Options before what is none, which is how usage.Options wants them, and not how
     people type them: without this, an option behind a file is the name of a file.

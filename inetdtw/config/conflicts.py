@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from inetdtw.config.parser import Duplicate, Warned
+from inetdtw.config.parser import ConfWarning, DuplicateService
 from inetdtw.model.service import Address, Key, Service
 
 _EVERY = ("0.0.0.0", "::")
@@ -19,7 +19,7 @@ _EVERY = ("0.0.0.0", "::")
 _Port = tuple[int, int, int]
 
 
-def unreachable(services: Iterable[Service]) -> Iterator[Warned]:
+def unreachable(services: Iterable[Service]) -> Iterator[ConfWarning]:
     """A warning for each service that is behind tcpmux when there is no tcpmux."""
     found = tuple(services)
     if any(each.internal == "tcpmux" for each in found):
@@ -29,10 +29,10 @@ def unreachable(services: Iterable[Service]) -> Iterator[Warned]:
             reason = (
                 "only an application can lead clients here: there is no line for tcpmux"
             )
-            yield Warned(service.place, "service", reason)
+            yield ConfWarning(service.place, "service", reason)
 
 
-def overlapping(services: Iterable[Service]) -> Iterator[Warned]:
+def overlapping(services: Iterable[Service]) -> Iterator[ConfWarning]:
     """
     A warning for each service that has the port of another one at every address, or
     at one of them: most systems give only one of both its socket.
@@ -50,13 +50,13 @@ def overlapping(services: Iterable[Service]) -> Iterator[Warned]:
             seen.setdefault((port, every), service)
 
 
-def _beside(service: Service, other: Service) -> Warned:
+def _beside(service: Service, other: Service) -> ConfWarning:
     """The warning for one of two services that may not both be had."""
     reason = (
         f"{service.address} goes with {other.address} of {other.place} on the BSDs "
         "only; elsewhere one of them cannot be had"
     )
-    return Warned(service.place, "service", reason)
+    return ConfWarning(service.place, "service", reason)
 
 
 def _needed(address: Address, socktype: int) -> Iterator[Key]:
@@ -72,7 +72,7 @@ def _needed(address: Address, socktype: int) -> Iterator[Key]:
         yield Address(socket.AF_INET, "0.0.0.0", address.port), socktype
 
 
-def distinct(services: Iterable[Service]) -> Iterator[Service | Warned]:
+def dropDuplicates(services: Iterable[Service]) -> Iterator[Service | ConfWarning]:
     """
     Leave out the services whose socket another one has already, with a warning
     that names both lines, and give every service a name of its own.
@@ -92,7 +92,7 @@ def distinct(services: Iterable[Service]) -> Iterator[Service | Warned]:
         taken = next((key for key in needed if key in seen), None)
         if taken is not None:
             reason = f"{taken[0]} is served by {seen[taken].place} already"
-            yield Duplicate(service.place, "service", reason)
+            yield DuplicateService(service.place, "service", reason)
             continue
         seen.update(dict.fromkeys(needed, service))
         names[name] += 1

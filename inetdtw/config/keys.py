@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Callable
 
 from inetdtw.config import compat, valuetypes
-from inetdtw.config.valuetypes import AnyKind
+from inetdtw.config.valuetypes import AnyType
 
 #: The largest count that FreeBSD's C{max-child} takes.
 _MOST = 32767
@@ -34,7 +34,7 @@ class Key:
     One thing that a definition can say.
 
     @ivar name: the word in front of the equals sign.
-    @ivar kind: the type of its value.
+    @ivar type: the type of its value.
     @ivar unit: what a number counts, or an empty text.
     @ivar default: what holds where it is not given, in words.
     @ivar help: one sentence.
@@ -42,7 +42,7 @@ class Key:
     """
 
     name: str
-    kind: AnyKind
+    type: AnyType
     unit: str
     default: str
     help: str
@@ -50,10 +50,10 @@ class Key:
 
 
 def key(
-    kind: AnyKind, help: str, *, default: str = "", unit: str = "", example: str = ""
+    type: AnyType, help: str, *, default: str = "", unit: str = "", example: str = ""
 ) -> Any:
     """Declare a key of L{inetdtw.config.entry.Entry}; its name is that of the field."""
-    about = {"key": (kind, unit, default, help, example)}
+    about = {"key": (type, unit, default, help, example)}
     return field(default=None, metadata=about)
 
 

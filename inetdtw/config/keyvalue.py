@@ -12,10 +12,10 @@ from typing import Any
 from inetdtw.config import compat
 from inetdtw.config.entry import KEYS, Entry
 from inetdtw.config.tokens import Sort, Tokens
-from inetdtw.config.valuetypes import Kind
+from inetdtw.config.valuetypes import ValueType
 from inetdtw.model.errors import ConfError, Location, Word
 
-Said = tuple[Word, tuple[Word, ...]]
+Assignment = tuple[Word, tuple[Word, ...]]
 
 #: The keys whose words may have commas between them.
 LISTS = frozenset(["preload"])
@@ -40,7 +40,7 @@ def checkCount(before: Sized, word: Word) -> Word:
     return word
 
 
-def keysOf(definition: Tokens, switch: Word) -> Iterator[Said]:
+def parseAssignments(definition: Tokens, switch: Word) -> Iterator[Assignment]:
     """
     The keys of a definition up to its semicolon, each with its words.
 
@@ -118,7 +118,7 @@ def _divided(token: Word, quoted: bool) -> tuple[Word, bool, list[Word]]:
     return Word(name, place), bool(equals), [Word(value, behind)] if found else []
 
 
-def entryFrom(service: Word, enabled: bool, said: Iterable[Said]) -> Entry:
+def buildEntry(service: Word, enabled: bool, said: Iterable[Assignment]) -> Entry:
     """
     Make an entry of the keys that a definition gives and the words of each.
 
@@ -134,16 +134,16 @@ def entryFrom(service: Word, enabled: bool, said: Iterable[Said]) -> Entry:
         if key.name in given:
             raise ConfError(name.place, name.text, "is given twice; it takes one value")
         places[key.name] = value[0].place if value else name.place
-        given[key.name] = _valueOf(key.kind, key.name, value, places[key.name])
+        given[key.name] = _valueOf(key.type, key.name, value, places[key.name])
     return Entry(service.text, service.place, enabled, places, **given)
 
 
 def _valueOf(
-    kind: Kind[Any], name: str, value: tuple[Word, ...], place: Location
+    type: ValueType[Any], name: str, value: tuple[Word, ...], place: Location
 ) -> object:
     """The value of one key."""
     try:
         # A generator would take as long again, for the one word that there is mostly.
-        return kind.read(tuple([word.text for word in value]))
+        return type.read(tuple([word.text for word in value]))
     except ValueError as why:
         raise ConfError(place, name, str(why)) from None

@@ -18,9 +18,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
 
-from inetdtw.config.conflicts import distinct, overlapping, unreachable
+from inetdtw.config.conflicts import dropDuplicates, overlapping, unreachable
 from inetdtw.config.entry import Entry
-from inetdtw.config.parser import MISTAKES, Include, Statement, Warned, parse
+from inetdtw.config.parser import MISTAKES, ConfWarning, Include, Statement, parse
 from inetdtw.config.resolver import At, Resolved, resolve, unknown
 from inetdtw.model.errors import ConfError, Location
 from inetdtw.model.service import Service, Settings
@@ -46,7 +46,7 @@ class _Findings:
 
     resolved: list[Resolved] = field(default_factory=list)
     problems: list[ConfError] = field(default_factory=list)
-    warnings: list[Warned] = field(default_factory=list)
+    warnings: list[ConfWarning] = field(default_factory=list)
     sockets: int = 0
 
     def add(self, resolved: Resolved) -> None:
@@ -68,8 +68,10 @@ class _Findings:
         """
         services: list[Service] = []
         warnings = list(self.warnings)
-        for each in distinct(on for one in self.resolved for on in one.placed(at)):
-            if isinstance(each, Warned):
+        for each in dropDuplicates(
+            on for one in self.resolved for on in one.placed(at)
+        ):
+            if isinstance(each, ConfWarning):
                 warnings.append(each)
             else:
                 services.append(each)
@@ -98,7 +100,7 @@ class Configuration:
 
     services: tuple[Service, ...] = ()
     problems: tuple[ConfError, ...] = ()
-    warnings: tuple[Warned, ...] = ()
+    warnings: tuple[ConfWarning, ...] = ()
     names: tuple[str, ...] = ()
     _findings: _Findings | None = field(default=None, repr=False, compare=False)
 
@@ -126,7 +128,7 @@ def fromStatements(
                 if found.sockets > SOCKETS:
                     reason = f"these are more than {SOCKETS} sockets"
                     raise ConfError(statement.place, "service", reason)
-            elif isinstance(statement, Warned):
+            elif isinstance(statement, ConfWarning):
                 found.warnings.append(statement)
         except Exception as why:
             problem = why if isinstance(why, ConfError) else _internal(statement, why)
@@ -254,7 +256,7 @@ def _unreadable(path: str, why: OSError) -> str:
     return f"'{path}' cannot be read: {why.strerror}"
 
 
-def _exposed(path: str) -> Iterator[Warned]:
+def _exposed(path: str) -> Iterator[ConfWarning]:
     """
     A warning, if others than root and whoever runs the daemon can change a file: it
     is they who say what runs then.
@@ -269,13 +271,13 @@ def _exposed(path: str) -> Iterator[Warned]:
         reason = (
             f"others than its owner may write to it: {stat.filemode(about.st_mode)}"
         )
-        yield Warned(Location(path, 1), "file", reason)
+        yield ConfWarning(Location(path, 1), "file", reason)
     if about.st_uid not in (0, os.geteuid()):
         reason = f"the user {about.st_uid} owns it, and decides what is run"
-        yield Warned(Location(path, 1), "file", reason)
+        yield ConfWarning(Location(path, 1), "file", reason)
 
 
-def _replaceable(path: str) -> Iterator[Warned]:
+def _replaceable(path: str) -> Iterator[ConfWarning]:
     """
     A warning, if others than root and whoever runs the daemon can put another file in
     the place of a file.
@@ -287,10 +289,10 @@ def _replaceable(path: str) -> Iterator[Warned]:
     # In one that is sticky they cannot, unless it is theirs.
     if _isShared(folder) and not folder.st_mode & stat.S_ISVTX:
         reason = f"others can replace it: its folder is {stat.filemode(folder.st_mode)}"
-        yield Warned(Location(path, 1), "file", reason)
+        yield ConfWarning(Location(path, 1), "file", reason)
     if folder.st_uid not in (0, os.geteuid()):
         reason = f"the user {folder.st_uid} owns its folder, and can replace it"
-        yield Warned(Location(path, 1), "file", reason)
+        yield ConfWarning(Location(path, 1), "file", reason)
 
 
 def _isShared(about: os.stat_result) -> bool:

@@ -32,9 +32,15 @@ from itertools import islice
 from typing import Union
 
 from inetdtw.config.entry import Entry
-from inetdtw.config.keyvalue import WORDS, Said, checkCount, entryFrom, keysOf
+from inetdtw.config.keyvalue import (
+    WORDS,
+    Assignment,
+    buildEntry,
+    checkCount,
+    parseAssignments,
+)
 from inetdtw.config.lexer import Source, wordsIn
-from inetdtw.config.positional import defaultHosts, saidBy, splitService
+from inetdtw.config.positional import defaultHosts, parseLine, splitService
 from inetdtw.config.tokens import Tokens
 from inetdtw.model.errors import ConfError, Location, Word, printable
 
@@ -82,7 +88,7 @@ class Include:
 
 
 @dataclass(frozen=True)
-class Warned:
+class ConfWarning:
     """Something that is taken as it is written, but hardly meant so."""
 
     place: Location
@@ -96,14 +102,14 @@ class Warned:
         return f"{self.place}: {self.field}: {self.reason}"
 
 
-class Duplicate(Warned):
+class DuplicateService(ConfWarning):
     """A line that asks for what another one has already; it is not served."""
 
 
-Statement = Union[Entry, Include, ConfError, Warned]
+Statement = Union[Entry, Include, ConfError, ConfWarning]
 
 
-class _Reader:
+class _Parser:
     """Goes through one text, statement by statement."""
 
     def __init__(self, text: str, file: str, bind: tuple[str, ...]) -> None:
@@ -133,13 +139,13 @@ class _Reader:
             yield from self._foreignBytes()
         yield from self._policies()
 
-    def _foreignBytes(self) -> Iterator[Warned]:
+    def _foreignBytes(self) -> Iterator[ConfWarning]:
         """A warning for each line of the statement that is not all UTF-8."""
         for place, byte in self._source.foreignBytes():
             reason = f"the byte {byte} is not UTF-8; it is passed on as it is"
-            yield Warned(place, "line", reason)
+            yield ConfWarning(place, "line", reason)
 
-    def _policies(self) -> Iterator[Warned]:
+    def _policies(self) -> Iterator[ConfWarning]:
         """A warning for each IPsec policy among the comments that were passed."""
         policies, self._noted = self._noted, []
         for place in policies:
@@ -147,7 +153,7 @@ class _Reader:
                 "an IPsec policy is taken for a comment here: what follows is served "
                 "without it"
             )
-            yield Warned(place, "ipsec", reason)
+            yield ConfWarning(place, "ipsec", reason)
 
     def _toStatement(self) -> bool:
         """
@@ -190,9 +196,9 @@ class _Reader:
         elif len(words) == 1 and words[0].text.endswith(":"):
             self._bindTo(tuple(host.text for host in defaultHosts(words[0])))
         else:
-            yield self._entry(*saidBy(words), True)
+            yield self._entry(*parseLine(words), True)
             yield from _warnings(words)
-            yield from _swallowed(parts[1:])
+            yield from _continuationWarnings(parts[1:])
 
     def _include(self, words: list[Word]) -> Include:
         """A request for the lines of other files."""
@@ -201,13 +207,13 @@ class _Reader:
             raise ConfError(words[0].place, ".include", reason)
         return Include(words[1], self._bind)
 
-    def _entry(self, service: Word, said: list[Said], enabled: bool) -> Entry:
+    def _entry(self, service: Word, said: list[Assignment], enabled: bool) -> Entry:
         """An entry, with the default address where it gives none."""
         given = {name.text for name, _ in said}
         if self._bind and "bind" not in given and service.text[0] != "/":
             first = Word(self._bind[0], service.place)
             said = [*said, (Word("bind", service.place), (first, *self._otherHosts))]
-        return entryFrom(service, enabled, said)
+        return buildEntry(service, enabled, said)
 
     def _definition(self, head: re.Match[str]) -> Entry:
         """
@@ -221,7 +227,7 @@ class _Reader:
         definition = Tokens(source)
         try:
             service, switch = wordsIn(place, head.group())
-            said = list(keysOf(definition, switch))
+            said = list(parseAssignments(definition, switch))
         except ConfError:
             definition.skip()
             raise
@@ -246,30 +252,30 @@ def _wordsOf(parts: list[tuple[Location, str]]) -> list[Word]:
     return words
 
 
-def _swallowed(parts: list[tuple[Location, str]]) -> Iterator[Warned]:
+def _continuationWarnings(parts: list[tuple[Location, str]]) -> Iterator[ConfWarning]:
     """A warning for each line that continues another, and looks as if it was not to."""
     for place, text in parts:
         bare = text.lstrip(" \t")
         if _STATEMENT.match(bare):
             reason = "goes on with the line before it here, as a blank is in front"
             column = place.column + len(text) - len(bare)
-            yield Warned(Location(place.file, place.line, column), "line", reason)
+            yield ConfWarning(Location(place.file, place.line, column), "line", reason)
 
 
-def _warnings(words: list[Word]) -> Iterator[Warned]:
+def _warnings(words: list[Word]) -> Iterator[ConfWarning]:
     """What is strange about a positional line."""
     login = words[4].text.partition("/")[2]
     if login:
         reason = f"the login class '{login}' is not used; rlimit_ keys are, with a user"
-        yield Warned(words[4].place, "user", reason)
+        yield ConfWarning(words[4].place, "user", reason)
     returned = next((word for word in words if "\r" in word.text), None)
     if returned is not None:
         reason = "a word has a carriage return in it, which ends no line by itself"
-        yield Warned(returned.place, "line", reason)
+        yield ConfWarning(returned.place, "line", reason)
     for word in words[6:]:
         if word.text.startswith("#"):
             reason = "is an argument of the program here, not the start of a comment"
-            yield Warned(word.place, "args", f"'{word.text}' {reason}")
+            yield ConfWarning(word.place, "args", f"'{word.text}' {reason}")
             return
 
 
@@ -286,7 +292,7 @@ def parse(
     @return: what it says, in order: L{Entry}, L{Include}, and a L{ConfError} in
         the place of each statement that cannot be used.
     """
-    return _upToMistakes(_Reader(text, file, bind).statements())
+    return _upToMistakes(_Parser(text, file, bind).statements())
 
 
 def _upToMistakes(statements: Iterator[Statement]) -> Iterator[Statement]:

@@ -26,7 +26,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from inetdtw.config.keyvalue import Said
+from inetdtw.config.keyvalue import Assignment
 from inetdtw.model.errors import ConfError, Location, Word
 
 _FIELDS = ("service", "socktype", "protocol", "wait", "user", "exec")
@@ -38,13 +38,13 @@ _BUFFERS = {"sndbuf": "sndbuf", "rcvbuf": "recvbuf", "recvbuf": "recvbuf"}
 HOSTS = 32
 
 
-def _said(key: str, text: str, word: Word, offset: int = 0) -> Said:
+def _said(key: str, text: str, word: Word, offset: int = 0) -> Assignment:
     """C{key} with one value, which stands C{offset} characters into C{word}."""
     place = Location(word.place.file, word.place.line, word.place.column + offset)
     return Word(key, place), (Word(text, place),)
 
 
-def splitService(word: Word) -> tuple[Word, list[Said]]:
+def splitService(word: Word) -> tuple[Word, list[Assignment]]:
     """
     Divide the first field into the service and what it says of addresses.
 
@@ -91,7 +91,7 @@ def defaultHosts(word: Word) -> tuple[Word, ...]:
     return _hosts(word)
 
 
-def _splitOwner(word: Word) -> tuple[Word, list[Said]]:
+def _splitOwner(word: Word) -> tuple[Word, list[Assignment]]:
     """Divide C{:user:group:mode:/path}, FreeBSD's form."""
     parts = word.text.split(":", 4)
     if len(parts) != 5 or not parts[4].startswith("/"):
@@ -116,7 +116,7 @@ def _name(key: str, word: Word) -> Word:
     return Word(key, word.place)
 
 
-def saidBy(words: list[Word]) -> tuple[Word, list[Said]]:
+def parseLine(words: list[Word]) -> tuple[Word, list[Assignment]]:
     """
     The service that a positional line is about, and what it says.
 
@@ -135,7 +135,7 @@ def saidBy(words: list[Word]) -> tuple[Word, list[Said]]:
     return service, said
 
 
-def _socktype(word: Word) -> Iterator[Said]:
+def _socktype(word: Word) -> Iterator[Assignment]:
     """C{stream}, C{stream,20}, C{stream:filter} or C{stream,20:filter}."""
     rest, colon, acceptFilter = word.text.partition(":")
     socktype, comma, most = rest.partition(",")
@@ -146,7 +146,7 @@ def _socktype(word: Word) -> Iterator[Said]:
         yield _said("acceptfilter", acceptFilter, word, len(rest) + 1)
 
 
-def _protocol(word: Word) -> Iterator[Said]:
+def _protocol(word: Word) -> Iterator[Assignment]:
     """C{tcp}, C{tcp,sndbuf=64k}."""
     protocol, *options = word.text.split(",")
     yield _said("protocol", protocol, word)
@@ -161,7 +161,7 @@ def _protocol(word: Word) -> Iterator[Said]:
         offset += len(option) + 1
 
 
-def _wait(word: Word) -> Iterator[Said]:
+def _wait(word: Word) -> Iterator[Assignment]:
     """C{wait} or C{nowait}, and limits."""
     rest, *limits = word.text.split("/")
     for mark in ".:":
@@ -183,7 +183,7 @@ def _wait(word: Word) -> Iterator[Said]:
         offset += len(limit) + 1
 
 
-def _user(word: Word) -> Iterator[Said]:
+def _user(word: Word) -> Iterator[Assignment]:
     """
     C{user}, C{user:group}, with C{/class} of login.conf(5) after it.
 
@@ -197,7 +197,7 @@ def _user(word: Word) -> Iterator[Said]:
         yield _said("group", group, word, len(user) + 1)
 
 
-def _program(words: list[Word]) -> Iterator[Said]:
+def _program(words: list[Word]) -> Iterator[Assignment]:
     """The program and its arguments, or C{internal}."""
     program, arguments = words[0], tuple(words[1:])
     if program.text != "internal":

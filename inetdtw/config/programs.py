@@ -11,9 +11,9 @@ from collections.abc import Iterator
 
 from inetdtw.config import valuetypes
 from inetdtw.config.entry import KEYS
-from inetdtw.config.parser import Warned
+from inetdtw.config.parser import ConfWarning
 from inetdtw.config.python import Unfit, interpretedBy
-from inetdtw.config.resolution import Question, orElse
+from inetdtw.config.resolution import Resolution, orElse
 from inetdtw.model.process import ProcessContext
 from inetdtw.model.service import EnvironmentSpec, Program, Service, WarmSpec
 from inetdtw.system import executable, lookups
@@ -28,10 +28,10 @@ LIMITS = {
 }
 
 
-class Execution:
+class ProgramResolver:
     """How the program of an entry is executed."""
 
-    def __init__(self, question: Question) -> None:
+    def __init__(self, question: Resolution) -> None:
         self._entry = question.entry
         self._settings = question.settings
         self._ask = question.ask
@@ -150,7 +150,7 @@ class Execution:
                 raise self._error("warm", str(why)) from None
             return None
 
-    def missing(self, service: Service) -> Iterator[Warned]:
+    def missing(self, service: Service) -> Iterator[ConfWarning]:
         """A warning, if there is no program now."""
         if service.program is None:
             return
@@ -160,7 +160,7 @@ class Execution:
                 service.program, context.credentials, context.chroot
             )
         except executable.ExecutableNotFound as why:
-            yield Warned(self._entry.where("exec"), "exec", f"{why} (yet)")
+            yield ConfWarning(self._entry.where("exec"), "exec", f"{why} (yet)")
 
     def variables(self) -> EnvironmentSpec:
         """What the line says of the environment."""

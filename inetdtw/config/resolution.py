@@ -14,7 +14,7 @@ from inetdtw.system.lookups import Lookups
 
 
 @dataclass(frozen=True)
-class Question:
+class Resolution:
     """
     What an entry comes to on this system.
 

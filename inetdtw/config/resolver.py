@@ -14,10 +14,10 @@ from typing import Any, Callable
 
 from inetdtw.config import compat
 from inetdtw.config.entry import Entry
-from inetdtw.config.parser import Warned
-from inetdtw.config.programs import Execution
-from inetdtw.config.resolution import Question, orElse
-from inetdtw.config.sockets import Endpoint, atEach
+from inetdtw.config.parser import ConfWarning
+from inetdtw.config.programs import ProgramResolver
+from inetdtw.config.resolution import Resolution, orElse
+from inetdtw.config.sockets import SocketResolver, atEach
 from inetdtw.internal import services
 from inetdtw.model.errors import ConfError
 from inetdtw.model.service import Address, Bounds, Service, Settings
@@ -59,7 +59,7 @@ class Resolved:
     """
 
     services: tuple[Service, ...]
-    warnings: tuple[Warned, ...] = ()
+    warnings: tuple[ConfWarning, ...] = ()
     base: Service | None = None
 
     def names(self) -> Iterator[str]:
@@ -86,7 +86,7 @@ def resolve(entry: Entry, settings: Settings, ask: Lookups) -> Resolved:
     @raise ConfError: if it cannot be served.
     """
     try:
-        return _Resolution(Question(entry, settings, ask)).resolved()
+        return _Resolver(Resolution(entry, settings, ask)).resolved()
     except NotFound as missing:
         place = _place(entry, missing.field)
         raise ConfError(place, missing.field, missing.reason) from None
@@ -99,16 +99,16 @@ def _place(entry: Entry, field: str) -> Any:
     return entry.where(field)
 
 
-class _Resolution:
+class _Resolver:
     """The look-ups for one entry."""
 
-    def __init__(self, question: Question) -> None:
+    def __init__(self, question: Resolution) -> None:
         self._entry = question.entry
         self._settings = question.settings
         self._ask = question.ask
         self._error = question.error
-        self._endpoint = Endpoint(question)
-        self._execution = Execution(question)
+        self._endpoint = SocketResolver(question)
+        self._execution = ProgramResolver(question)
         self._base = self._endpoint.base
 
     def resolved(self) -> Resolved:

@@ -11,8 +11,8 @@ import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from inetdtw.config.parser import Warned
-from inetdtw.config.resolution import Question, orElse
+from inetdtw.config.parser import ConfWarning
+from inetdtw.config.resolution import Resolution, orElse
 from inetdtw.model.service import SOCKTYPES, Address, Ownership, Service, SocketOptions
 from inetdtw.system import lookups
 from inetdtw.system.hostnames import NameWanted
@@ -46,14 +46,14 @@ def atEach(service: Service, addresses: Iterable[Address]) -> Iterator[Service]:
         yield replace(service, name=name, address=address)
 
 
-class Endpoint:
+class SocketResolver:
     """
     Where the clients of an entry come to.
 
     @ivar base: the protocol without its version: C{tcp}, C{udp} or C{unix}.
     """
 
-    def __init__(self, question: Question) -> None:
+    def __init__(self, question: Resolution) -> None:
         self._entry = question.entry
         self._settings = question.settings
         self._ask = question.ask
@@ -155,7 +155,7 @@ class Endpoint:
             raise self._error(key, "is only for tcp")
         return bool(on)
 
-    def notGiven(self, ownership: Ownership) -> Iterator[Warned]:
+    def notGiven(self, ownership: Ownership) -> Iterator[ConfWarning]:
         """
         A warning for whoever the socket cannot be given to, unless somebody else makes
         it, or the daemon may more than its user.
@@ -163,7 +163,7 @@ class Endpoint:
         for key in lookups.notGiven(ownership.uid, ownership.gid, self._ask):
             name = getattr(self._entry, key)
             reason = f"only root can give a socket to '{name}'; it may not be had"
-            yield Warned(self._entry.where(key), key, reason)
+            yield ConfWarning(self._entry.where(key), key, reason)
 
     def ownership(self) -> Ownership:
         """Whose the socket is, if it is a UNIX one."""

@@ -21,7 +21,7 @@ _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
 
 @dataclass(frozen=True)
-class Kind(Generic[T]):
+class ValueType(Generic[T]):
     """
     One type of value.
 
@@ -73,8 +73,8 @@ def _readSize(words: tuple[str, ...]) -> int:
     return size
 
 
-def number(low: int, high: int) -> Kind[int]:
-    """The kind of decimal integers from C{low} to C{high}."""
+def number(low: int, high: int) -> ValueType[int]:
+    """The type of decimal integers from C{low} to C{high}."""
 
     def read(words: tuple[str, ...]) -> int:
         word = _single(words)
@@ -82,11 +82,11 @@ def number(low: int, high: int) -> Kind[int]:
             raise ValueError(f"'{word}' is not a number from {low} to {high}")
         return int(word)
 
-    return Kind("number", read, lambda value: (str(value),))
+    return ValueType("number", read, lambda value: (str(value),))
 
 
-def oneOf(*choices: str) -> Kind[str]:
-    """The kind of words that are one of C{choices}."""
+def oneOf(*choices: str) -> ValueType[str]:
+    """The type of words that are one of C{choices}."""
 
     def read(words: tuple[str, ...]) -> str:
         word = _single(words)
@@ -94,18 +94,20 @@ def oneOf(*choices: str) -> Kind[str]:
             raise ValueError(f"'{word}' is none of {', '.join(choices)}")
         return word
 
-    return Kind("|".join(choices), read, lambda value: (value,))
+    return ValueType("|".join(choices), read, lambda value: (value,))
 
 
-def checked(kind: Kind[T], check: Callable[[T], None], name: str = "") -> Kind[T]:
-    """C{kind}, with a further check that raises C{ValueError}."""
+def checked(
+    type: ValueType[T], check: Callable[[T], None], name: str = ""
+) -> ValueType[T]:
+    """C{type}, with a further check that raises C{ValueError}."""
 
     def read(words: tuple[str, ...]) -> T:
-        value = kind.read(words)
+        value = type.read(words)
         check(value)
         return value
 
-    return Kind(name or kind.name, read, kind.write)
+    return ValueType(name or type.name, read, type.write)
 
 
 def _readOctal(words: tuple[str, ...]) -> int:
@@ -160,8 +162,8 @@ def _writeLimit(limits: tuple[int, int]) -> tuple[str, ...]:
     return (soft if soft == hard else f"{soft}:{hard}",)
 
 
-def integer(low: int, high: int) -> Kind[int]:
-    """The kind of integers with a sign, from C{low} to C{high}."""
+def integer(low: int, high: int) -> ValueType[int]:
+    """The type of integers with a sign, from C{low} to C{high}."""
 
     def read(words: tuple[str, ...]) -> int:
         word = _single(words)
@@ -169,19 +171,23 @@ def integer(low: int, high: int) -> Kind[int]:
             raise ValueError(f"'{word}' is not a number from {low} to {high}")
         return int(word)
 
-    return Kind("integer", read, lambda value: (str(value),))
+    return ValueType("integer", read, lambda value: (str(value),))
 
 
-word: Kind[str] = Kind("word", _readWord, lambda value: (value,))
-text: Kind[str] = Kind("text", _single, lambda value: (value,))
-words: Kind[tuple[str, ...]] = Kind("words", lambda given: given, lambda value: value)
-flag: Kind[bool] = Kind("yes|no", _readFlag, lambda on: ("yes" if on else "no",))
-size: Kind[int] = Kind("size", _readSize, lambda value: (str(value),))
-limit: Kind[tuple[int, int]] = Kind("limit", _readLimit, _writeLimit)
-prefix: Kind[tuple[int, int]] = Kind(
+word: ValueType[str] = ValueType("word", _readWord, lambda value: (value,))
+text: ValueType[str] = ValueType("text", _single, lambda value: (value,))
+words: ValueType[tuple[str, ...]] = ValueType(
+    "words", lambda given: given, lambda value: value
+)
+flag: ValueType[bool] = ValueType(
+    "yes|no", _readFlag, lambda on: ("yes" if on else "no",)
+)
+size: ValueType[int] = ValueType("size", _readSize, lambda value: (str(value),))
+limit: ValueType[tuple[int, int]] = ValueType("limit", _readLimit, _writeLimit)
+prefix: ValueType[tuple[int, int]] = ValueType(
     "IPv4/IPv6 prefix lengths", _readPrefix, lambda value: ("/".join(map(str, value)),)
 )
-octal: Kind[int] = Kind("octal", _readOctal, lambda value: (f"{value:04o}",))
+octal: ValueType[int] = ValueType("octal", _readOctal, lambda value: (f"{value:04o}",))
 
-#: Any kind, where its value's type does not matter.
-AnyKind = Kind[Any]
+#: Any type, where its value's type does not matter.
+AnyType = ValueType[Any]

@@ -18,7 +18,7 @@ from typing import Any, Callable
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.interfaces import IAddress
 
-from inetdtw.config.parser import Warned
+from inetdtw.config.parser import ConfWarning
 from inetdtw.helpers.socketstate import Original, Spoiled
 from inetdtw.interfaces import ILauncher, IListener
 from inetdtw.launch.warm.launcher import isReady
@@ -498,7 +498,7 @@ class Slot:
                 sockets.reconfigure(self._socket, self._mark, before, after)
         except Exception as why:
             reason = f"the socket stays as it is: {reasonOf(why)}"
-            self._runtime.report.warning(Warned(after.place, "service", reason))
+            self._runtime.report.warning(ConfWarning(after.place, "service", reason))
 
     def stop(self) -> None:
         """Serve no more, and give up the socket.  The programs that run go on."""

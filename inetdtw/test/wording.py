@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from inetdtw.config.entry import Entry
-from inetdtw.config.keyvalue import entryFrom
+from inetdtw.config.keyvalue import buildEntry
 from inetdtw.model.errors import Location, Word
 
 
@@ -24,4 +24,4 @@ def entryOf(*said: tuple[str, tuple[str, ...]]) -> Entry:
         (wordAt(name, at), tuple(wordAt(each, at + 10) for each in value))
         for at, (name, value) in zip(range(100, 10000, 100), said)
     ]
-    return entryFrom(wordAt("7", 1), True, pairs)
+    return buildEntry(wordAt("7", 1), True, pairs)

@@ -95,7 +95,7 @@ class ManPageTests(SynchronousTestCase):
             unit = f" ({key.unit})" if key.unit else ""
             default = key.default or "none, it must be given"
             about = (
-                f"{key.name} {key.help} Type: {key.kind.name}{unit} "
+                f"{key.name} {key.help} Type: {key.type.name}{unit} "
                 f"Default: {default} Example: {key.name} = {key.example}"
             )
             self.assertIn(" ".join(about.split()), text)

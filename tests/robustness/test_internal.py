@@ -134,7 +134,7 @@ class ErrorTests(FaultsTestCase):
         """
         port = freePort()
         line = f"{port} on id = marked, protocol = tcp, args = echo;\n"
-        daemon = self.faulty("inetdtw.config.sockets:Endpoint:options", line)
+        daemon = self.faulty("inetdtw.config.sockets:SocketResolver:options", line)
         daemon.waitForLog(f"inetd.conf:1:1 field=service reason=internal error: {_WHY}")
         self.othersAnswer()
         self.write("inetd.conf", line)

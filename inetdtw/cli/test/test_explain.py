@@ -311,12 +311,12 @@ off off protocol = udp, args = discard;
     def explain(self, wanted: str) -> list[Service]:
         """The services of what is said."""
         said: list[str] = []
-        found = explain(wanted, [self.path], PLAIN, ROOT, said.append, self.complain)
+        found = explain(wanted, [self.path], PLAIN, ROOT, said.append, self.err)
         services = [service for _, service in servicesOf("\n".join(said))]
         self.assertEqual(found, bool(services))
         return services
 
-    def complain(self, line: str) -> None:
+    def err(self, line: str) -> None:
         """Keep a complaint."""
         self.complaints.append(line.replace(self.path, "FILE"))
 
@@ -350,7 +350,7 @@ off off protocol = udp, args = discard;
     def test_place(self) -> None:
         """Above every definition is where it comes from."""
         said: list[str] = []
-        explain("mine", [self.path], PLAIN, ROOT, said.append, self.complain)
+        explain("mine", [self.path], PLAIN, ROOT, said.append, self.err)
         self.assertEqual(said[0], f"# {self.path}:2:1")
 
     def test_unknown(self) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw.cli.output import NotPrinted, complain, printTo, tell
+from inetdtw.cli.output import NotPrinted, err, out, printTo
 
 
 class FullStream(io.StringIO):
@@ -42,7 +42,7 @@ class FullStream(io.StringIO):
 
 
 class PrintToTests(SynchronousTestCase):
-    """Tests for L{printTo}, L{tell} and L{complain}."""
+    """Tests for L{printTo}, L{out} and L{err}."""
 
     def test_anything(self) -> None:
         """
@@ -59,7 +59,7 @@ class PrintToTests(SynchronousTestCase):
     def test_closed(self) -> None:
         """A stream that is closed takes nothing, and nothing goes to another one."""
         other = io.StringIO()
-        for closed, write in (("stdout", tell), ("stderr", complain)):
+        for closed, write in (("stdout", out), ("stderr", err)):
             self.patch(sys, "stdout", other)
             self.patch(sys, "stderr", other)
             self.patch(sys, closed, None)
@@ -70,7 +70,7 @@ class PrintToTests(SynchronousTestCase):
         """What a command ends with whose output takes no more."""
         stream = FullStream(self, reason)
         self.patch(sys, "stdout", stream)
-        code = self.assertRaises(NotPrinted, tell, "a line").code
+        code = self.assertRaises(NotPrinted, out, "a line").code
         # What it still holds is lost when the process ends.
         self.assertTrue(os.path.sameopenfile(stream.fd, self.null()))
         return code
@@ -94,4 +94,4 @@ class PrintToTests(SynchronousTestCase):
         """A complaint that nobody can read is no other one."""
         for reason in (errno.ENOSPC, errno.EPIPE):
             self.patch(sys, "stderr", FullStream(self, reason))
-            complain("a line")
+            err("a line")

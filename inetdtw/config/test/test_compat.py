@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from inetdtw.cli import main
 from inetdtw.config import compat
 from inetdtw.config.entry import KEYS, Entry
-from inetdtw.config.parser import Warned, parse
+from inetdtw.config.parser import ConfWarning, parse
 from inetdtw.config.resolver import resolve
 from inetdtw.model.errors import ConfError
 from inetdtw.model.service import Settings
@@ -93,11 +93,11 @@ class LineTests(SynchronousTestCase):
 
     ECHO = "7 stream tcp nowait root internal\n"
 
-    def warnings(self, text: str) -> list[Warned]:
+    def warnings(self, text: str) -> list[ConfWarning]:
         """What is strange about a text, all of which can be served."""
         found = list(parse(text, "x"))
         self.assertEqual([each for each in found if isinstance(each, ConfError)], [])
-        return [each for each in found if isinstance(each, Warned)]
+        return [each for each in found if isinstance(each, ConfWarning)]
 
     def test_policy(self) -> None:
         """An IPsec policy is warned about where it stands, the end of one is not."""

@@ -7,29 +7,29 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw.config.conflicts import distinct, overlapping, unreachable
+from inetdtw.config.conflicts import dropDuplicates, overlapping, unreachable
 from inetdtw.config.entry import Entry
-from inetdtw.config.parser import Duplicate, Warned, parse
+from inetdtw.config.parser import ConfWarning, DuplicateService, parse
 from inetdtw.config.resolver import resolve
 from inetdtw.model.service import Service
 from inetdtw.test.resolving import PLAIN, ROOT, SH, serviceOf
 
 
 class DistinctTests(SynchronousTestCase):
-    """Tests for L{distinct}."""
+    """Tests for L{dropDuplicates}."""
 
-    def distinct(self, text: str) -> list[Service | Warned]:
+    def dropDuplicates(self, text: str) -> list[Service | ConfWarning]:
         """The services of a file, and the warnings."""
         found: list[Service] = []
         for entry in parse(text, "x"):
             assert isinstance(entry, Entry), entry
             found += resolve(entry, PLAIN, ROOT).services
-        return list(distinct(found))
+        return list(dropDuplicates(found))
 
     def servedOf(self, text: str) -> list[Service]:
         """The services of a file, where there are no warnings."""
         served = []
-        for each in self.distinct(text):
+        for each in self.dropDuplicates(text):
             assert isinstance(each, Service), each
             served.append(each)
         return served
@@ -39,13 +39,13 @@ class DistinctTests(SynchronousTestCase):
         The first of two services with one socket is served, and a warning names both
         lines (item 25).
         """
-        first, warning, last = self.distinct(
+        first, warning, last = self.dropDuplicates(
             "7 stream tcp nowait - internal echo\n"
             "echo stream tcp4 nowait - internal discard\n"
             "8 stream tcp nowait - internal echo\n"
         )
         assert isinstance(first, Service) and isinstance(last, Service)
-        assert isinstance(warning, Duplicate)
+        assert isinstance(warning, DuplicateService)
         self.assertEqual((first.internal, first.address.port), ("echo", 7))
         self.assertEqual(last.address.port, 8)
         self.assertEqual(
@@ -61,9 +61,9 @@ class DistinctTests(SynchronousTestCase):
         for protocol, address in (("tcp", "0.0.0.0:7"), ("tcp6", "[::]:7")):
             one = f"7 stream {protocol} nowait - internal echo\n"
             for text in (both + one, one + both):
-                first, warning = self.distinct(text)
+                first, warning = self.dropDuplicates(text)
                 self.assertIsInstance(first, Service)
-                self.assertIsInstance(warning, Duplicate)
+                self.assertIsInstance(warning, DuplicateService)
                 wanted = f"x:2:1: service: {address} is served by x:1:1 already"
                 self.assertEqual(str(warning), wanted)
         self.assertEqual(
@@ -78,13 +78,13 @@ class DistinctTests(SynchronousTestCase):
         Of a line with several addresses only those that are taken are left out (item
         25).
         """
-        first, second, warning = self.distinct(
+        first, second, warning = self.dropDuplicates(
             "127.0.0.2:7 stream tcp nowait - internal echo\n"
             "127.0.0.1,127.0.0.2:7 stream tcp nowait - internal echo\n"
         )
         assert isinstance(first, Service) and isinstance(second, Service)
         self.assertEqual(str(second.address), "127.0.0.1:7")
-        self.assertIsInstance(warning, Warned)
+        self.assertIsInstance(warning, ConfWarning)
 
     def test_different(self) -> None:
         """
@@ -127,9 +127,9 @@ class DistinctTests(SynchronousTestCase):
     def test_unixSockets(self) -> None:
         """A path has one socket of each type, though it has no port (item 25)."""
         line = "/s stream unix nowait - internal echo\n"
-        first, second = self.distinct(line * 2)
+        first, second = self.dropDuplicates(line * 2)
         self.assertIsInstance(first, Service)
-        self.assertIsInstance(second, Warned)
+        self.assertIsInstance(second, ConfWarning)
 
 
 class OverlappingTests(SynchronousTestCase):
@@ -190,9 +190,9 @@ class MuxedTests(SynchronousTestCase):
         """A name behind it can be had once."""
         first = serviceOf(f"tcpmux/x stream tcp nowait {SH}")
         second = serviceOf(f"tcpmux/+X stream tcp nowait {SH}")
-        found = list(distinct([first, second]))
+        found = list(dropDuplicates([first, second]))
         self.assertIs(found[0], first)
-        self.assertIsInstance(found[1], Duplicate)
+        self.assertIsInstance(found[1], DuplicateService)
 
     def test_unreachable(self) -> None:
         """It is strange to have something behind tcpmux, and no tcpmux."""

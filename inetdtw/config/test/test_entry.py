@@ -10,7 +10,7 @@ from dataclasses import FrozenInstanceError
 from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw.config.entry import KEYS
-from inetdtw.config.keyvalue import entryFrom
+from inetdtw.config.keyvalue import buildEntry
 from inetdtw.model.errors import Location, Word
 from inetdtw.test.wording import entryOf
 
@@ -39,10 +39,10 @@ class EntryTests(SynchronousTestCase):
 
     def test_places(self) -> None:
         """Entries that say the same in different places are equal."""
-        one = entryFrom(Word("7", HERE), True, [])
+        one = buildEntry(Word("7", HERE), True, [])
         self.assertEqual(one, entryOf())
         self.assertEqual(hash(one), hash(entryOf()))
-        self.assertNotEqual(one, entryFrom(Word("7", HERE), False, []))
+        self.assertNotEqual(one, buildEntry(Word("7", HERE), False, []))
         self.assertNotEqual(one, entryOf(("nice", ("1",))))
 
     def test_frozen(self) -> None:

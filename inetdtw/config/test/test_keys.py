@@ -31,7 +31,7 @@ class KeyTests(SynchronousTestCase):
         for name, key in KEYS.items():
             self.assertEqual(key.name, name)
             self.assertTrue(key.help.endswith("."), name)
-            self.assertTrue(key.kind.name, name)
+            self.assertTrue(key.type.name, name)
             self.assertTrue(key.example, name)
 
     def test_examples(self) -> None:
@@ -39,12 +39,12 @@ class KeyTests(SynchronousTestCase):
         for name, key in KEYS.items():
             words = tuple(key.example.replace('"', "").split())
             entry = entryOf((name, words))
-            self.assertEqual(getattr(entry, name), key.kind.read(words), name)
+            self.assertEqual(getattr(entry, name), key.type.read(words), name)
 
     def test_counts(self) -> None:
         """The unit of every number is declared."""
         for name, key in KEYS.items():
-            if key.kind.name in ("number", "size", "limit"):
+            if key.type.name in ("number", "size", "limit"):
                 self.assertTrue(key.unit, name)
 
 

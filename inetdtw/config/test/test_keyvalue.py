@@ -12,7 +12,7 @@ from inetdtw.test.wording import entryOf
 
 
 class EntryFromTests(SynchronousTestCase):
-    """Tests for L{inetdtw.config.keyvalue.entryFrom}."""
+    """Tests for L{inetdtw.config.keyvalue.buildEntry}."""
 
     def assertProblem(
         self, column: int, field: str, reason: str, *said: tuple[str, tuple[str, ...]]

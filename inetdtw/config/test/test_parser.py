@@ -12,7 +12,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw.config.entry import KEYS, Entry
-from inetdtw.config.parser import Include, Statement, Warned, parse
+from inetdtw.config.parser import ConfWarning, Include, Statement, parse
 from inetdtw.model.errors import ConfError, Location
 
 CAT = "stream tcp nowait nobody /bin/cat cat"
@@ -84,7 +84,7 @@ class PositionalTests(SynchronousTestCase):
         found, warned = statements(f"7 {CAT} # x # y")
         assert isinstance(found, Entry)
         self.assertEqual(found.args, ("cat", "#", "x", "#", "y"))
-        assert isinstance(warned, Warned)
+        assert isinstance(warned, ConfWarning)
         self.assertEqual(warned.place, Location("inetd.conf", 1, 41))
         self.assertEqual(warned.field, "args")
         text = "inetd.conf:1:41: args: '#' is an argument of the program here"
@@ -93,7 +93,7 @@ class PositionalTests(SynchronousTestCase):
     def test_commentBehindProgram(self) -> None:
         """A number sign right behind the program is warned about too (item 11)."""
         _, warned = statements("7 stream tcp nowait - /bin/cat #cat")
-        assert isinstance(warned, Warned)
+        assert isinstance(warned, ConfWarning)
         self.assertEqual(warned.place.column, 32)
 
     def test_continued(self) -> None:
@@ -117,7 +117,7 @@ class PositionalTests(SynchronousTestCase):
             "127.0.0.1:",
         ):
             found, warned = statements(f"7 {CAT}\n # x\n \t{more}\r\n")
-            assert isinstance(found, Entry) and isinstance(warned, Warned), more
+            assert isinstance(found, Entry) and isinstance(warned, ConfWarning), more
             self.assertEqual(warned.place, Location("inetd.conf", 3, 3))
             text = "inetd.conf:3:3: line: goes on with the line before it"
             self.assertIn(text, str(warned))
@@ -138,7 +138,7 @@ class PositionalTests(SynchronousTestCase):
         lines end with nothing else, all of them are one.
         """
         found, warned = statements(f"7 {CAT}\r8 {CAT}\r9 {CAT}\r")
-        assert isinstance(found, Entry) and isinstance(warned, Warned)
+        assert isinstance(found, Entry) and isinstance(warned, ConfWarning)
         self.assertEqual(found.service, "7")
         self.assertEqual((warned.field, warned.place.line), ("line", 1))
         self.assertIn("a carriage return in it, which ends no line", warned.reason)
@@ -359,7 +359,7 @@ class DefinitionTests(SynchronousTestCase):
         for name, key in KEYS.items():
             found = entry(f"7 on {name} = {key.example};")
             words = tuple(key.example.replace('"', "").split()) or ("",)
-            self.assertEqual(getattr(found, name), key.kind.read(words), name)
+            self.assertEqual(getattr(found, name), key.type.read(words), name)
             self.assertEqual(found.places[name].column, 9 + len(name))
 
     def test_off(self) -> None:

@@ -9,9 +9,9 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw.config.keyvalue import entryFrom
+from inetdtw.config.keyvalue import buildEntry
 from inetdtw.config.lexer import wordsIn
-from inetdtw.config.positional import defaultHosts, saidBy, splitService
+from inetdtw.config.positional import defaultHosts, parseLine, splitService
 from inetdtw.model.errors import ConfError, Location
 
 GIVEN = {
@@ -28,17 +28,17 @@ class LineTests(SynchronousTestCase):
 
     def assertSays(self, line: str, service: str, **wanted: Any) -> None:
         """A line is about a service, and gives these keys and no other."""
-        name, said = saidBy(list(wordsIn(Location("f", 1), line)))
+        name, said = parseLine(list(wordsIn(Location("f", 1), line)))
         self.assertEqual(name.text, service)
-        entry = entryFrom(name, True, said)
+        entry = buildEntry(name, True, said)
         found = {key: getattr(entry, key) for key in entry.places}
         self.assertEqual(found, {**GIVEN, **wanted})
 
     def assertProblem(self, line: str, column: int, field: str, reason: str) -> None:
         """A line has a mistake in this column and field."""
         with self.assertRaises(ConfError) as caught:
-            name, said = saidBy(list(wordsIn(Location("f", 1), line)))
-            entryFrom(name, True, said)
+            name, said = parseLine(list(wordsIn(Location("f", 1), line)))
+            buildEntry(name, True, said)
         problem = caught.exception
         self.assertEqual(problem.place, Location("f", 1, column), problem)
         self.assertEqual(problem.field, field)
@@ -291,17 +291,17 @@ class LineTests(SynchronousTestCase):
         which one it is (item 2).
         """
         line = "echo stream tcp nowait - internal"
-        _, said = saidBy(list(wordsIn(Location("f", 1), line)))
+        _, said = parseLine(list(wordsIn(Location("f", 1), line)))
         keys = [key.text for key, _ in said]
         self.assertEqual(keys, ["socktype", "protocol", "wait", "user"])
-        _, said = saidBy(list(wordsIn(Location("f", 1), f"{line} echo")))
+        _, said = parseLine(list(wordsIn(Location("f", 1), f"{line} echo")))
         self.assertEqual(said[-1][0].text, "args")
         self.assertEqual([word.text for word in said[-1][1]], ["echo"])
 
     def test_places(self) -> None:
         """The place of each key is where its own part of a field begins."""
         line = "a,b:7 stream,5:x tcp,sndbuf=1k nowait.3/2/1 u:g p a"
-        name, said = saidBy(list(wordsIn(Location("f", 1), line)))
+        name, said = parseLine(list(wordsIn(Location("f", 1), line)))
         self.assertEqual(name.place.column, 5)
         found = {
             key.text: value[0].place.column

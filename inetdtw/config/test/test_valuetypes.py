@@ -10,19 +10,19 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw.config import valuetypes
-from inetdtw.config.valuetypes import AnyKind
+from inetdtw.config.valuetypes import AnyType
 
 
 class KindTests(SynchronousTestCase):
     """Tests for the kinds of values."""
 
-    def assertReads(self, kind: AnyKind, wanted: dict[str, Any]) -> None:
+    def assertReads(self, type: AnyType, wanted: dict[str, Any]) -> None:
         """Each word is read as its value, and the value can be written and read again."""
         for word, value in wanted.items():
-            self.assertEqual(kind.read((word,)), value, word)
-            self.assertEqual(kind.read(kind.write(value)), value, word)
+            self.assertEqual(type.read((word,)), value, word)
+            self.assertEqual(type.read(type.write(value)), value, word)
 
-    def assertRefuses(self, kind: AnyKind, *refused: str) -> str:
+    def assertRefuses(self, type: AnyType, *refused: str) -> str:
         """
         Each word is refused with a message that quotes it.
 
@@ -30,13 +30,13 @@ class KindTests(SynchronousTestCase):
         """
         message = ""
         for word in refused:
-            message = str(self.assertRaises(ValueError, kind.read, (word,)))
+            message = str(self.assertRaises(ValueError, type.read, (word,)))
             self.assertIn(repr(word), message)
         return message
 
     def test_oneValue(self) -> None:
-        """A kind that takes one value says how many it was given instead."""
-        one: tuple[AnyKind, ...] = (
+        """A type that takes one value says how many it was given instead."""
+        one: tuple[AnyType, ...] = (
             *(
                 valuetypes.word,
                 valuetypes.text,
@@ -52,11 +52,11 @@ class KindTests(SynchronousTestCase):
             ),
             valuetypes.oneOf("a", "b"),
         )
-        for kind in one:
+        for type in one:
             for words in ((), ("1", "2")):
-                problem = self.assertRaises(ValueError, kind.read, words)
+                problem = self.assertRaises(ValueError, type.read, words)
                 reason = f"takes one value, not {len(words)}"
-                self.assertEqual(str(problem), reason, kind.name)
+                self.assertEqual(str(problem), reason, type.name)
 
     def test_word(self) -> None:
         """A word is anything printable that is not empty."""
@@ -91,18 +91,18 @@ class KindTests(SynchronousTestCase):
 
     def test_number(self) -> None:
         """A number is decimal digits within its bounds."""
-        kind = valuetypes.number(1, 32767)
-        self.assertReads(kind, {"1": 1, "32767": 32767, "007": 7})
+        type = valuetypes.number(1, 32767)
+        self.assertReads(type, {"1": 1, "32767": 32767, "007": 7})
         message = self.assertRefuses(
-            kind, "0", "32768", "-1", "+1", "1.0", "", "0x1", "\u0661", "9" * 5000
+            type, "0", "32768", "-1", "+1", "1.0", "", "0x1", "\u0661", "9" * 5000
         )
         self.assertIn("is not a number from 1 to 32767", message)
 
     def test_integer(self) -> None:
         """An integer may have a sign."""
-        kind = valuetypes.integer(-20, 19)
-        self.assertReads(kind, {"-20": -20, "+5": 5, "19": 19, "0": 0})
-        self.assertRefuses(kind, "-21", "20", "--1", "", "1e1", "9" * 5000)
+        type = valuetypes.integer(-20, 19)
+        self.assertReads(type, {"-20": -20, "+5": 5, "19": 19, "0": 0})
+        self.assertRefuses(type, "-21", "20", "--1", "", "1e1", "9" * 5000)
 
     def test_size(self) -> None:
         """A size is a count of bytes, with suffixes for powers of 1024."""
@@ -186,23 +186,23 @@ class KindTests(SynchronousTestCase):
 
     def test_oneOf(self) -> None:
         """A word that is none of the choices is refused with all of them."""
-        kind = valuetypes.oneOf("stream", "dgram")
-        self.assertReads(kind, {"stream": "stream", "dgram": "dgram"})
-        self.assertEqual(kind.name, "stream|dgram")
-        message = self.assertRefuses(kind, "", "Stream")
+        type = valuetypes.oneOf("stream", "dgram")
+        self.assertReads(type, {"stream": "stream", "dgram": "dgram"})
+        self.assertEqual(type.name, "stream|dgram")
+        message = self.assertRefuses(type, "", "Stream")
         self.assertEqual(message, "'Stream' is none of stream, dgram")
 
     def test_checked(self) -> None:
-        """A further check decides on values that the kind itself takes."""
+        """A further check decides on values that the type itself takes."""
 
         def odd(value: int) -> None:
             if not value % 2:
                 raise ValueError(f"'{value}' is even")
 
-        kind = valuetypes.checked(valuetypes.number(0, 9), odd, "odd")
-        self.assertEqual(kind.name, "odd")
-        self.assertReads(kind, {"3": 3})
-        self.assertRefuses(kind, "4", "10")
+        type = valuetypes.checked(valuetypes.number(0, 9), odd, "odd")
+        self.assertEqual(type.name, "odd")
+        self.assertReads(type, {"3": 3})
+        self.assertRefuses(type, "4", "10")
         self.assertEqual(
             valuetypes.checked(valuetypes.word, lambda word: None).name, "word"
         )

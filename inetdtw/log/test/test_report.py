@@ -13,7 +13,7 @@ from twisted.internet.task import Clock
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw.config.parser import Warned
+from inetdtw.config.parser import ConfWarning
 from inetdtw.interfaces import Exit
 from inetdtw.log.clientlines import LEVELS
 from inetdtw.log.rate import INTERVAL
@@ -129,13 +129,13 @@ LINES: tuple[tuple[Callable[[Report], object], str, str], ...] = (
         "conf /etc/inetd.conf:3:5 field=user reason=is empty",
     ),
     (
-        lambda report: report.warning(Warned(HERE, "args", "is strange")),
+        lambda report: report.warning(ConfWarning(HERE, "args", "is strange")),
         "warn",
         "warning /etc/inetd.conf:3:5 field=args reason=is strange",
     ),
     (
         lambda report: report.warning(
-            Warned(Location("/a b", 1), "args", "is strange")
+            ConfWarning(Location("/a b", 1), "args", "is strange")
         ),
         "warn",
         "warning /a\\x20b:1:1 field=args reason=is strange",
