@@ -16,7 +16,7 @@ from inetdtw.text import toBytes
 
 
 @dataclass(frozen=True)
-class Exit:
+class ExitStatus:
     """
     How a program ended.
 
@@ -30,7 +30,7 @@ class Exit:
     cpu: float | None = None
 
     @classmethod
-    def fromWait(cls, status: int, cpu: float | None = None) -> Exit:
+    def fromWait(cls, status: int, cpu: float | None = None) -> ExitStatus:
         """@param status: what wait(2) gives."""
         if os.WIFSIGNALED(status):
             return cls(signal=os.WTERMSIG(status), cpu=cpu)
@@ -48,7 +48,7 @@ class Exit:
 
 
 @dataclass(frozen=True)
-class Order:
+class LaunchRequest:
     """
     What a launcher is to start.
 
@@ -59,7 +59,7 @@ class Order:
     @ivar extra: what only this one gets.
     @ivar fds: the descriptors of this process that become 0, 1 and 2; whoever
         ordered may close them as soon as L{ILauncher.launch} has returned.
-    @ivar repeats: how often the program may be started again when it has ended and
+    @ivar restarts: how often the program may be started again when it has ended and
         there is a datagram on descriptor 0 that was not there when it started.  A
         launcher need not make use of it.
     @ivar search: where else to look for the program at every start, in order, as
@@ -71,7 +71,7 @@ class Order:
     environment: Mapping[str, str]
     extra: Mapping[str, str]
     fds: tuple[int, int, int]
-    repeats: int = 0
+    restarts: int = 0
     search: tuple[str, ...] = ()
 
     @property
@@ -106,12 +106,12 @@ class IChild(Interface):
     def failed(reason: str) -> None:
         """It could not be started."""
 
-    def ended(how: Exit) -> None:
+    def ended(how: ExitStatus) -> None:
         """It has ended."""
 
-    def repeated(how: Exit) -> Any:
+    def restarted(how: ExitStatus) -> Any:
         """
-        It has ended, and was started again at once, as L{Order.repeats} allows.
+        It has ended, and was started again at once, as L{LaunchRequest.repeats} allows.
 
         @return: the L{IChild} to tell about that; it has started already.
         """
@@ -120,7 +120,7 @@ class IChild(Interface):
 class ILauncher(Interface):
     """A way to start programs in one context."""
 
-    room = Attribute("Whether another program can be ordered now: a C{bool}.")
+    hasCapacity = Attribute("Whether another program can be ordered now: a C{bool}.")
 
     def start() -> None:
         """Get ready; nothing is launched before."""
@@ -135,21 +135,21 @@ class ILauncher(Interface):
         @return: a C{Deferred} that fires when all is given up, or C{None}.
         """
 
-    def launch(child: Any, order: Order) -> None:
+    def launch(child: Any, order: LaunchRequest) -> None:
         """
         Start a program.
 
         @param child: an L{IChild}.
         """
 
-    def settle() -> None:
+    def cancelRestarts() -> None:
         """Repeat nothing of what was ordered until now."""
 
-    def whenRoom(callback: Callable[[], None]) -> None:
+    def whenCapacity(callback: Callable[[], None]) -> None:
         """Call once when there is room again."""
 
 
-class IAccepting(Interface):
+class IAcceptDelegate(Interface):
     """Who has left the connections of a listening socket to a launcher."""
 
     def accepted(peer: Any) -> Any:
@@ -176,15 +176,15 @@ class IAccepting(Interface):
         """
 
 
-class IAcceptingLauncher(ILauncher):
+class IDelegatingLauncher(ILauncher):
     """A launcher that can accept connections by itself."""
 
-    def delegate(watcher: Any, order: Order) -> int:
+    def delegate(watcher: Any, order: LaunchRequest) -> int:
         """
         Accept from the listening socket that is descriptor 0 of an order, and start
         the program for every connection.
 
-        @param watcher: an L{IAccepting}.
+        @param watcher: an L{IAcceptDelegate}.
 
         @return: what L{withdraw} takes.
         """
@@ -201,7 +201,7 @@ class IAcceptingLauncher(ILauncher):
 class IPreparing(ILauncher):
     """A launcher that can do something for a program before there is an order."""
 
-    def prepare(order: Order) -> None:
+    def prepare(order: LaunchRequest) -> None:
         """Get ready for orders like this one, whose descriptors are none."""
 
 

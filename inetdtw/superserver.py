@@ -21,7 +21,7 @@ from inetdtw.config import loader
 from inetdtw.config.loader import Configuration
 from inetdtw.config.parser import parse
 from inetdtw.internal.services import ReflectorGuard
-from inetdtw.launch.pool import Launchers
+from inetdtw.launch.pool import LauncherPool
 from inetdtw.limits.budget import Total, defaultMost, processLimit
 from inetdtw.limits.counters import Tally
 from inetdtw.log.report import Report
@@ -136,7 +136,7 @@ class InetdService(ApplicationService):
         self._runtime = replace(self._runtime, total=total)
         runtime = self._runtime
         given = (runtime.reactor, self._report, total, runtime.descriptors)
-        self._launchers = Launchers(*given)
+        self._launchers = LauncherPool(*given)
         self._slots = SlotTable(self._runtime, self._launchers)
 
     def _read(self) -> Configuration:

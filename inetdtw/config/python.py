@@ -20,7 +20,7 @@ import re
 from collections.abc import Sequence
 
 from inetdtw import warmtext
-from inetdtw.interfaces import Order
+from inetdtw.interfaces import LaunchRequest
 from inetdtw.model.process import Credentials, ProcessContext
 from inetdtw.model.service import Program, WarmSpec
 from inetdtw.system import userfile
@@ -151,7 +151,10 @@ def _named(line: str) -> tuple[tuple[str, ...], int]:
 
 
 def command(
-    kept: WarmSpec, order: Order, preload: str, context: ProcessContext | None = None
+    kept: WarmSpec,
+    order: LaunchRequest,
+    preload: str,
+    context: ProcessContext | None = None,
 ) -> tuple[str, list[str], dict[str, object]]:
     """
     How to start the interpreter that is kept.

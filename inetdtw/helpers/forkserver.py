@@ -25,7 +25,13 @@ import struct
 
 from inetdtw.helpers.accept import Acceptor
 from inetdtw.helpers.connection import packAddress, pairs
-from inetdtw.helpers.programs import STALLS, Programs, codeOf, drain, wakeOnExit
+from inetdtw.helpers.programs import (
+    TRANSIENT_ERRORS,
+    ChildTable,
+    codeOf,
+    drain,
+    wakeOnExit,
+)
 from inetdtw.helpers.protocol import (
     ACCEPT,
     ASIDE,
@@ -53,7 +59,14 @@ from inetdtw.helpers.reports import (
     WITHDRAWN,
     Reports,
 )
-from inetdtw.helpers.spawn import Limit, assume, contextOf, limitsOf, makeRoom, quiet
+from inetdtw.helpers.spawn import (
+    Limit,
+    applyContext,
+    parseContext,
+    raiseHardLimits,
+    resetSignals,
+    resourceLimits,
+)
 
 # Only a type checker wants these; they would double what this process imports.
 TYPE_CHECKING = False
@@ -83,7 +96,7 @@ class ForkServer:
         self._channel = channel
         self._buffer = memoryview(bytearray(LARGEST))
         self._reports = Reports(channel)
-        self._programs = Programs(self._reports, directory, limits)
+        self._programs = ChildTable(self._reports, directory, limits)
         self._acceptors: dict[int, Acceptor] = {}
         self._most = 0
         self._poll: Any = select.epoll() if hasattr(select, "epoll") else select.poll()
@@ -247,7 +260,7 @@ class ForkServer:
         try:
             connection, peer, environment = acceptor.accept()
         except OSError as why:
-            if why.errno in STALLS[1:]:
+            if why.errno in TRANSIENT_ERRORS[1:]:
                 self._drop(acceptor, why, UNTAKEN)
             return
         with connection:
@@ -295,7 +308,7 @@ class ForkServer:
             self._withdraw(number)
             self._reports.add(WITHDRAWN, number, 0, 0)
             return
-        self._programs.settle()
+        self._programs.cancelRestarts()
 
 
 def main(arguments: Sequence[str], version: str) -> None:
@@ -305,11 +318,11 @@ def main(arguments: Sequence[str], version: str) -> None:
     @param arguments: the context.
     @param version: of this code.
     """
-    context = contextOf(arguments)
-    limits = limitsOf(context)
-    quiet()
-    makeRoom(limits)
-    assume(context)
+    context = parseContext(arguments)
+    limits = resourceLimits(context)
+    resetSignals()
+    raiseHardLimits(limits)
+    applyContext(context)
     os.set_inheritable(CHANNEL, False)
     channel = socket.socket(fileno=CHANNEL)
     server = ForkServer(channel, context["directory"], limits)

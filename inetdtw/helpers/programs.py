@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 # What says that the machine has no room for one more process at the moment.
-STALLS = (errno.EAGAIN, errno.ENOMEM, errno.ENFILE, errno.EMFILE)
+TRANSIENT_ERRORS = (errno.EAGAIN, errno.ENOMEM, errno.ENFILE, errno.EMFILE)
 _PATIENCE = 10.0
 
 
@@ -70,7 +70,7 @@ def codeOf(why: Exception) -> int:
     return getattr(why, "errno", errno.EINVAL) or errno.EIO
 
 
-class Repeat:
+class DatagramRestart:
     """
     What starts a program once more for the next datagram in a socket's queue.
 
@@ -108,18 +108,18 @@ class Repeat:
             return None
 
 
-def repeatOf(times: int, fd: int) -> Repeat | None:
+def datagramRestart(times: int, fd: int) -> DatagramRestart | None:
     """
     What starts a program C{times} more, if that is wanted and there is a descriptor
     left for it.
     """
     if times:
         with contextlib.suppress(OSError):
-            return Repeat(times, fd)
+            return DatagramRestart(times, fd)
     return None
 
 
-class Programs:
+class ChildTable:
     """
     All programs of a fork server.
 
@@ -141,7 +141,7 @@ class Programs:
         self._known: dict[bytes, Decoded] = {}
         self.orders: dict[int, int] = {}
         self.accepted: set[int] = set()
-        self._repeats: dict[int, Repeat] = {}
+        self._repeats: dict[int, DatagramRestart] = {}
 
     def arrive(self, number: int = 0) -> bool:
         """
@@ -190,7 +190,7 @@ class Programs:
 
         @param repeats: how often it may be started again.
         """
-        repeat = repeatOf(repeats, fds[0])
+        repeat = datagramRestart(repeats, fds[0])
         try:
             pid = self.patiently(number, program, fds)
         except (OSError, ValueError) as why:
@@ -203,12 +203,14 @@ class Programs:
             repeat.program = program
             self._repeats[pid] = repeat
 
-    def settle(self) -> None:
+    def cancelRestarts(self) -> None:
         """Repeat nothing of what was ordered until now."""
         while self._repeats:
             self._repeats.popitem()[1].socket.close()
 
-    def _repeat(self, repeat: Repeat, pid: int, status: int, cpu: float) -> bool:
+    def _repeat(
+        self, repeat: DatagramRestart, pid: int, status: int, cpu: float
+    ) -> bool:
         """
         Start a program again that has ended, if there is a datagram for it.
 
@@ -250,7 +252,7 @@ class Programs:
                 self.orders[pid] = number
                 return pid
             except OSError as why:
-                if why.errno not in STALLS or time.monotonic() > limit:
+                if why.errno not in TRANSIENT_ERRORS or time.monotonic() > limit:
                     raise
                 self._reports.add(STALLED, number, 0, why.errno)
             self.reap()

@@ -38,7 +38,7 @@ _WORDS = ("umask", "directory", "nice", "chroot", "groups", "gid", "uid")
 Limit = tuple[int, int, int]
 
 
-def contextOf(words: Iterable[str]) -> dict[str, str]:
+def parseContext(words: Iterable[str]) -> dict[str, str]:
     """
     Return the context that words such as C{umask=022} describe.
 
@@ -62,7 +62,7 @@ def contextOf(words: Iterable[str]) -> dict[str, str]:
     return context
 
 
-def limitsOf(context: dict[str, str]) -> list[Limit]:
+def resourceLimits(context: dict[str, str]) -> list[Limit]:
     """
     The resource limits of a context.
 
@@ -77,7 +77,7 @@ def limitsOf(context: dict[str, str]) -> list[Limit]:
     return limits
 
 
-def makeRoom(limits: list[Limit]) -> None:
+def raiseHardLimits(limits: list[Limit]) -> None:
     """Raise the hard limits of this process to what programs are to have."""
     for number, _, hard in limits:
         soft, most = resource.getrlimit(number)
@@ -87,11 +87,11 @@ def makeRoom(limits: list[Limit]) -> None:
                 resource.setrlimit(number, (soft, hard))
 
 
-def assume(context: Mapping[str, str]) -> None:
+def applyContext(context: Mapping[str, str]) -> None:
     """
     Take on a context: who this process runs as, and how.
 
-    @param context: what L{contextOf} returned.
+    @param context: what L{parseContext} returned.
     """
     os.umask(int(context["umask"], 8))
     os.nice(int(context["nice"]))
@@ -107,7 +107,7 @@ def assume(context: Mapping[str, str]) -> None:
         os.setresuid(*[int(context["uid"])] * 3)
 
 
-def quiet() -> None:
+def resetSignals() -> None:
     """Have all signals do what they do by default, but those meant for the daemon."""
     os.setsid()
     for number in _SIGNALS:
@@ -125,14 +125,14 @@ _ELSEWHERE = (
 )
 
 
-class Astray(OSError):
+class DirectoryMissing(OSError):
     """The working directory of a program is not there; C{filename} is its path."""
 
 
 def reasonOf(why: OSError) -> str:
     """Return why a program could not be started."""
     reason = why.strerror or str(why)
-    return f"{why.filename}: {reason}" if isinstance(why, Astray) else reason
+    return f"{why.filename}: {reason}" if isinstance(why, DirectoryMissing) else reason
 
 
 def _firstOf(paths: Sequence[Any], start: Callable[[Any], int]) -> int:
@@ -219,7 +219,7 @@ def forkAndExec(
     """
     Do what L{spawn} does, and set limits and take on a context on the way.
 
-    @raise Astray: if the directory of the context is not there.
+    @raise DirectoryMissing: if the directory of the context is not there.
     """
     reading, writing = os.pipe()
     try:
@@ -234,7 +234,7 @@ def forkAndExec(
         try:
             _begin(fds)
             if context is not None:
-                assume(context)
+                applyContext(context)
                 there = 0
                 os.chdir(context["directory"])
                 there = 1
@@ -252,7 +252,7 @@ def forkAndExec(
     os.waitpid(pid, 0)
     code, there = map(int, said.split())
     if context is not None and not there:
-        raise Astray(code, os.strerror(code), context["directory"])
+        raise DirectoryMissing(code, os.strerror(code), context["directory"])
     raise OSError(code, os.strerror(code))
 
 

@@ -23,10 +23,10 @@ from zope.interface import implementer
 from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 
-from inetdtw.helpers.programs import STALLS
-from inetdtw.helpers.spawn import contextOf, forkAndExec, reasonOf, spawn
-from inetdtw.interfaces import Exit, ILauncher, Order
-from inetdtw.launch.retryqueue import Held
+from inetdtw.helpers.programs import TRANSIENT_ERRORS
+from inetdtw.helpers.spawn import forkAndExec, parseContext, reasonOf, spawn
+from inetdtw.interfaces import ExitStatus, ILauncher, LaunchRequest
+from inetdtw.launch.retryqueue import RetryQueue
 from inetdtw.log.report import Report
 from inetdtw.model.process import ProcessContext
 from inetdtw.system.executable import ExecutableNotFound, checkExecutable
@@ -53,7 +53,7 @@ class _Told(ProcessProtocol):
     def processEnded(self, reason: Failure) -> None:
         """The program has ended."""
         why: Any = reason.value
-        self._child.ended(Exit.fromWait(why.status))
+        self._child.ended(ExitStatus.fromWait(why.status))
 
 
 @implementer(ILauncher)
@@ -76,9 +76,9 @@ class Direct:
         self._reactor = reactor
         self._pidfds = hasPidfds() if pidfds is None else pidfds
         self._exits = ExitWatcher(reactor) if exits is None else exits
-        self._held = Held(reactor, report, self._start)
+        self._held = RetryQueue(reactor, report, self._start)
         self._watches: dict[int, Watch] = {}
-        self._assumed = contextOf(map(native, context.toArguments()))
+        self._assumed = parseContext(map(native, context.toArguments()))
 
     def start(self) -> None:
         """See to it that programs inherit nothing but what they are given."""
@@ -105,28 +105,30 @@ class Direct:
         return pid in self._watches
 
     @property
-    def room(self) -> bool:
+    def hasCapacity(self) -> bool:
         """Whether the last program could be started."""
         return not self._held
 
-    def settle(self) -> None:
+    def cancelRestarts(self) -> None:
         """Nothing is repeated here."""
 
-    def whenRoom(self, callback: Callable[[], None]) -> None:
+    def whenCapacity(self, callback: Callable[[], None]) -> None:
         """Call once when there is room."""
         self._held.whenNone(callback)
 
-    def launch(self, child: Any, order: Order) -> None:
+    def launch(self, child: Any, order: LaunchRequest) -> None:
         """Start a program, at once if the machine has room for it."""
         try:
             self._start(child, order)
         except ExecutableNotFound as missing:
             child.failed(str(missing))
         except OSError as why:
-            if why.errno not in STALLS or not self._held.hold(child, order, why):
+            if why.errno not in TRANSIENT_ERRORS or not self._held.hold(
+                child, order, why
+            ):
                 child.failed(reasonOf(why))
 
-    def _start(self, child: Any, order: Order) -> None:
+    def _start(self, child: Any, order: LaunchRequest) -> None:
         """
         Start a program.
 
@@ -152,12 +154,12 @@ class Direct:
             return os.path.samestat(os.stat(where), os.stat("."))
         return False
 
-    def _spawn(self, child: Any, order: Order) -> None:
+    def _spawn(self, child: Any, order: LaunchRequest) -> None:
         """Start a program by posix_spawn(3)."""
         pid = spawn(_pathsOf(order), *_given(order), order.fds)
         self._await(child, pid)
 
-    def _fork(self, child: Any, order: Order) -> None:
+    def _fork(self, child: Any, order: LaunchRequest) -> None:
         """Start a program by fork(2), which takes on the context on the way."""
         pid = forkAndExec(_pathsOf(order), *_given(order), order.fds, (), self._assumed)
         self._await(child, pid)
@@ -171,14 +173,14 @@ class Direct:
             try:
                 _, status, usage = os.wait4(pid, 0)
             except ChildProcessError:
-                child.ended(Exit())
+                child.ended(ExitStatus())
             else:
                 cpu = usage.ru_utime + usage.ru_stime
-                child.ended(Exit.fromWait(status, cpu))
+                child.ended(ExitStatus.fromWait(status, cpu))
 
         self._watches[pid] = self._exits.watch(pid, gone)
 
-    def _spawnProcess(self, child: Any, order: Order) -> None:
+    def _spawnProcess(self, child: Any, order: LaunchRequest) -> None:
         """Start a program by the reactor."""
         credentials = self._context.credentials
         # Twisted's child would say what it misses, to the client.
@@ -195,12 +197,12 @@ class Direct:
         child.started(process.pid)
 
 
-def _pathsOf(order: Order) -> list[bytes]:
+def _pathsOf(order: LaunchRequest) -> list[bytes]:
     """Return where the program may be as the system takes it."""
     return list(map(toBytes, order.paths))
 
 
-def _given(order: Order) -> tuple[list[bytes], dict[bytes, bytes]]:
+def _given(order: LaunchRequest) -> tuple[list[bytes], dict[bytes, bytes]]:
     """Return the arguments and the environment of a program as the system takes them."""
     environment = {**order.environment, **order.extra}
     variables = {toBytes(name): toBytes(each) for name, each in environment.items()}

@@ -17,8 +17,8 @@ from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 
 from inetdtw.interfaces import ILauncher
 from inetdtw.launch.direct import Direct
-from inetdtw.launch.forkserver.chroot import Rooted
-from inetdtw.launch.forkserver.launcher import ForkServers, usualCount
+from inetdtw.launch.forkserver.chroot import ChrootForkServerPool
+from inetdtw.launch.forkserver.launcher import ForkServerPool, usualCount
 from inetdtw.launch.warm.accepting import warmBefore
 from inetdtw.launch.warm.launcher import Warm
 from inetdtw.launch.warm.process import OF_WARM
@@ -67,13 +67,13 @@ def _isAnothers(context: ProcessContext) -> bool:
     return context.credentials is not None and context.credentials.uid != os.geteuid()
 
 
-class Launchers:
+class LauncherPool:
     """Keeps the launchers that are needed."""
 
     _MAKE: dict[str, Callable[..., Any]] = {
         "direct": Direct,
-        "forkserver": ForkServers,
-        "rooted": Rooted,
+        "forkserver": ForkServerPool,
+        "rooted": ChrootForkServerPool,
     }
 
     def __init__(
@@ -114,7 +114,7 @@ class Launchers:
         for key in [key for key in self._launchers if key not in wanted]:
             self._retire(self._launchers.pop(key))
         for launcher in self._launchers.values():
-            if isinstance(launcher, Rooted):
+            if isinstance(launcher, ChrootForkServerPool):
                 launcher.renew()
         self._count()
         for service in services:
@@ -160,7 +160,11 @@ class Launchers:
         started again.  Warm processes, which can be done without, count their own.
         """
         every = (*self._launchers.values(), *self._retired)
-        servers = [each for each in every if isinstance(each, (ForkServers, Rooted))]
+        servers = [
+            each
+            for each in every
+            if isinstance(each, (ForkServerPool, ChrootForkServerPool))
+        ]
         self._used = sum(each.count * OF_HELPER for each in servers)
         self._keep(self._used)
 

@@ -11,9 +11,9 @@ from collections import deque
 from dataclasses import replace
 from typing import Any, Callable
 
-from inetdtw.helpers.programs import STALLS
+from inetdtw.helpers.programs import TRANSIENT_ERRORS
 from inetdtw.helpers.spawn import reasonOf
-from inetdtw.interfaces import Order
+from inetdtw.interfaces import LaunchRequest
 from inetdtw.limits.backoff import Backoff
 from inetdtw.log.report import Report
 from inetdtw.system.executable import ExecutableNotFound
@@ -25,7 +25,7 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0
 PATIENCE = 10.0
 
 
-class Kept:
+class HeldRequest:
     """
     An order with descriptors of its own, until it is known what becomes of it.
 
@@ -33,7 +33,7 @@ class Kept:
     @ivar order: the order.
     """
 
-    def __init__(self, child: Any, order: Order) -> None:
+    def __init__(self, child: Any, order: LaunchRequest) -> None:
         """@raise OSError: if there are no descriptors left."""
         self.child = child
         self._own: list[int] = []
@@ -53,11 +53,11 @@ class Kept:
             os.close(self._own.pop())
 
 
-class Held:
+class RetryQueue:
     """The orders of one launcher that are held."""
 
     def __init__(
-        self, reactor: Any, report: Report, start: Callable[[Any, Order], None]
+        self, reactor: Any, report: Report, start: Callable[[Any, LaunchRequest], None]
     ) -> None:
         """
         @param start: starts a program for a child; raises C{OSError} or
@@ -66,7 +66,7 @@ class Held:
         self._reactor = reactor
         self._report = report
         self._start = start
-        self._held: deque[tuple[Kept, float]] = deque()
+        self._held: deque[tuple[HeldRequest, float]] = deque()
         self._backoff = Backoff(FIRST_PAUSE, LONGEST_PAUSE)
         self._later = Timer(reactor)
         self._waiters: list[Callable[[], None]] = []
@@ -79,14 +79,14 @@ class Held:
         """Call once when there are none any more."""
         self._waiters.append(callback)
 
-    def hold(self, child: Any, order: Order, why: OSError) -> bool:
+    def hold(self, child: Any, order: LaunchRequest, why: OSError) -> bool:
         """
         Keep an order until the machine has room.
 
         @return: whether it could be kept.
         """
         try:
-            kept = Kept(child, order)
+            kept = HeldRequest(child, order)
         except OSError:
             return False
         self._held.append((kept, self._reactor.seconds() + PATIENCE))
@@ -104,7 +104,7 @@ class Held:
             except ExecutableNotFound as missing:
                 kept.child.failed(str(missing))
             except OSError as why:
-                if why.errno in STALLS and self._reactor.seconds() < limit:
+                if why.errno in TRANSIENT_ERRORS and self._reactor.seconds() < limit:
                     self._later.start(self._backoff.next(), self._again)
                     return
                 kept.child.failed(reasonOf(why))

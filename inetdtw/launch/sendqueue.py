@@ -20,12 +20,12 @@ PAUSE = 0.01
 _SHORT = (errno.ENOBUFS, errno.ENOMEM, errno.ETOOMANYREFS)
 
 
-def isShort(why: OSError) -> bool:
+def isTransient(why: OSError) -> bool:
     """Whether something could not be sent only because there is no room for now."""
     return isinstance(why, BlockingIOError) or why.errno in _SHORT
 
 
-class Posts:
+class SendQueue:
     """A queue of things to send, in order."""
 
     def __init__(self, reactor: Any, send: Callable[..., None]) -> None:
@@ -59,7 +59,7 @@ class Posts:
                 self._send(*post)
             except OSError as why:
                 # Otherwise nobody is there any more, as whoever reads it finds out.
-                if isShort(why):
+                if isTransient(why):
                     self._waiting.appendleft(post)
                     self._later = self._reactor.callLater(PAUSE, self._sendAll)
 

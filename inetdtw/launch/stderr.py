@@ -87,17 +87,17 @@ def _parts(line: bytes) -> Iterator[str]:
 
 
 @implementer(IReadDescriptor)
-class Complaints:
+class StderrReader:
     """
     Reads what one program writes to its standard error.
 
-    @ivar given: the descriptor that is to become the program's 2.
+    @ivar writeEnd: the descriptor that is to become the program's 2.
     """
 
     def __init__(
         self,
         reactor: Any,
-        others: set[Complaints],
+        others: set[StderrReader],
         uid: int = -1,
         claim: Claim | None = None,
     ) -> None:
@@ -119,9 +119,9 @@ class Complaints:
         self._say: Callable[[str], object] | None = None
         self._leaveOut: Callable[[int], bool] = bool
         self._skipping = False
-        self._reading, self.given = _pipe()
+        self._reading, self.writeEnd = _pipe()
         with contextlib.suppress(OSError):
-            os.fchown(self.given, uid, -1)
+            os.fchown(self.writeEnd, uid, -1)
         others.add(self)
 
     def start(
@@ -244,14 +244,14 @@ class Complaints:
 
     def _refuseMore(self) -> None:
         """Have the pipe refuse what does not fit into it, instead of have its writer wait."""
-        if self.given >= 0:
-            os.set_blocking(self.given, False)
+        if self.writeEnd >= 0:
+            os.set_blocking(self.writeEnd, False)
 
     def _letGo(self) -> None:
         """Have only programs write from now on."""
-        if self.given >= 0:
-            os.close(self.given)
-            self.given = -1
+        if self.writeEnd >= 0:
+            os.close(self.writeEnd)
+            self.writeEnd = -1
             if self._claim is not None:
                 self._claim.giveSome(1)
 

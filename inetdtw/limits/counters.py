@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from inetdtw.interfaces import Exit
+from inetdtw.interfaces import ExitStatus
 
 
 @dataclass
@@ -34,7 +34,7 @@ class Tally:
     bad: int = 0
     dropped: int = 0
     cpu: float | None = None
-    last: Exit | None = None
+    last: ExitStatus | None = None
 
     def count(self, warm: bool | None) -> None:
         """
@@ -47,7 +47,7 @@ class Tally:
         else:
             self.cold += 1
 
-    def end(self, how: Exit) -> None:
+    def end(self, how: ExitStatus) -> None:
         """One has ended."""
         self.ended += 1
         self.bad += how.bad

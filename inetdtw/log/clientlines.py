@@ -14,7 +14,7 @@ from typing import Any, Callable
 
 from twisted.logger import Logger, LogLevel
 
-from inetdtw.interfaces import Exit
+from inetdtw.interfaces import ExitStatus
 from inetdtw.log import rate
 from inetdtw.model.address import ADDRESSES
 from inetdtw.model.errors import printable
@@ -119,7 +119,9 @@ class ClientLines:
                 how="warm" if warm else "cold",
             )
 
-    def end(self, service: str, pid: int, peer: Any, how: Exit, seconds: float) -> None:
+    def end(
+        self, service: str, pid: int, peer: Any, how: ExitStatus, seconds: float
+    ) -> None:
         """A program has ended."""
         if self._level < (WARN if how.bad else INFO):
             return

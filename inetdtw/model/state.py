@@ -13,7 +13,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from inetdtw.interfaces import Exit
+from inetdtw.interfaces import ExitStatus
 from inetdtw.limits.counters import Tally
 from inetdtw.limits.service import ServiceLimits
 from inetdtw.model.service import SOCKTYPE_NAMES, Service
@@ -134,7 +134,7 @@ class ServiceState:
     dropped: int = 0
     ended: int = 0
     bad: int = 0
-    last: Exit | None = None
+    last: ExitStatus | None = None
     cpu: float | None = None
 
     @property

@@ -80,9 +80,9 @@ class AdmissionControl:
         if self._account.full():
             self._waitForShare()
             return False
-        if self._launcher is not None and not self._launcher.room:
+        if self._launcher is not None and not self._launcher.hasCapacity:
             self.port.hold("room")
-            self._launcher.whenRoom(lambda: self.port.free("room"))
+            self._launcher.whenCapacity(lambda: self.port.free("room"))
             return False
         return True
 

@@ -10,8 +10,8 @@ from typing import Any, Callable
 
 from zope.interface import implementer
 
-from inetdtw.interfaces import Exit, IChild
-from inetdtw.launch.stderr import Complaints
+from inetdtw.interfaces import ExitStatus, IChild
+from inetdtw.launch.stderr import StderrReader
 from inetdtw.model.service import Service
 from inetdtw.serve.runtime import Runtime
 
@@ -36,7 +36,7 @@ class Child:
 
     path: str | None = None
     warm: bool | None = None
-    complaints: Complaints | None = None
+    complaints: StderrReader | None = None
     forget: Callable[[], None]
     again: Callable[[], None]
 
@@ -51,7 +51,7 @@ class Child:
         self.peer = peer
         self.pid: int | None = None
         self.since: float = runtime.reactor.seconds()
-        self.how: Exit | None = None
+        self.how: ExitStatus | None = None
         self._service = service
         self._name = service.name
         self._runtime = runtime
@@ -86,7 +86,7 @@ class Child:
         self._runtime.report.fail(self._name, self.peer, reason)
         self._finish()
 
-    def ended(self, how: Exit) -> None:
+    def ended(self, how: ExitStatus) -> None:
         """It has ended."""
         if self.complaints is not None:
             self.complaints.finish()
@@ -102,7 +102,7 @@ class Child:
             self.over = True
             self._done(self)
 
-    def repeated(self, how: Exit) -> Child:
+    def restarted(self, how: ExitStatus) -> Child:
         """It has ended, and was started again."""
         self._over(how)
         self.again()
@@ -112,7 +112,7 @@ class Child:
         following.warm = self.warm
         return following
 
-    def _over(self, how: Exit) -> None:
+    def _over(self, how: ExitStatus) -> None:
         """Say how it ended."""
         self.how = how
         seconds = self._runtime.reactor.seconds() - self.since

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Callable
 
 from inetdtw.internal.services import ReflectorGuard
-from inetdtw.launch.stderr import Complaints
+from inetdtw.launch.stderr import StderrReader
 from inetdtw.limits.budget import Total
 from inetdtw.limits.counters import Tally
 from inetdtw.log.report import Report
@@ -61,7 +61,7 @@ class Runtime:
     environ: Mapping[str, str]
     guard: ReflectorGuard
     wallclock: Callable[[], float]
-    complaints: set[Complaints] = field(default_factory=set)
+    complaints: set[StderrReader] = field(default_factory=set)
     replies: set[Any] = field(default_factory=set)
     portless: PortlessServices = field(default_factory=PortlessServices)
     tallies: dict[str, Tally] = field(default_factory=lambda: defaultdict(Tally))

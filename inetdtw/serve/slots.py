@@ -13,7 +13,7 @@ from typing import Any, Union
 from twisted.internet.defer import Deferred
 from twisted.internet.task import LoopingCall
 
-from inetdtw.launch.pool import Launchers
+from inetdtw.launch.pool import LauncherPool
 from inetdtw.model.changes import Changes, diff
 from inetdtw.model.selection import findService
 from inetdtw.model.service import Key, Service
@@ -47,7 +47,7 @@ class SlotTable:
     @ivar draining: whether no clients are taken any more.
     """
 
-    def __init__(self, runtime: Runtime, launchers: Launchers) -> None:
+    def __init__(self, runtime: Runtime, launchers: LauncherPool) -> None:
         self._runtime = runtime
         self._launchers = launchers
         self._slots: dict[Key, AnySlot] = {}

@@ -12,8 +12,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any, Callable
 
-from inetdtw.interfaces import ILauncher, IPreparing, Order
-from inetdtw.launch.stderr import Complaints
+from inetdtw.interfaces import ILauncher, IPreparing, LaunchRequest
+from inetdtw.launch.stderr import StderrReader
 from inetdtw.model.service import Service
 from inetdtw.serve import environment
 from inetdtw.serve.child import Child
@@ -54,7 +54,7 @@ class ProgramStarter:
         fds: tuple[int, int, int],
         done: Callable[[Child], None],
         extra: Mapping[str, str] = environment.NOTHING,
-        repeats: int = 0,
+        restarts: int = 0,
         again: Callable[[], None] = lambda: None,
     ) -> Child:
         """
@@ -65,7 +65,7 @@ class ProgramStarter:
         @param done: called when it has ended or could not be started, which can be
             before this returns.
         @param extra: what only this program's environment has.
-        @param repeats: how often it may be started again for further datagrams.
+        @param restarts: how often it may be started again for further datagrams.
         @param again: called for every time that it was.
 
         @return: the child.  Whatever goes wrong, it has failed: nothing is raised.
@@ -74,7 +74,7 @@ class ProgramStarter:
         child.forget, child.again = self._forget, again
         try:
             path = child.path = self._find()
-            order = self._order(path, fds, extra, repeats)
+            order = self._order(path, fds, extra, restarts)
             if self._service.stderr == "socket":
                 self.launcher.launch(child, order)
             else:
@@ -92,7 +92,7 @@ class ProgramStarter:
         """The program that was found last."""
         return self._path
 
-    def order(self, fd: int) -> Order:
+    def order(self, fd: int) -> LaunchRequest:
         """
         What to order for the connections of a listening socket.
 
@@ -107,11 +107,11 @@ class ProgramStarter:
         path: str,
         fds: tuple[int, int, int],
         extra: Mapping[str, str] = environment.NOTHING,
-        repeats: int = 0,
-    ) -> Order:
+        restarts: int = 0,
+    ) -> LaunchRequest:
         """What to order, with what is the same for all programs of the service."""
         argv, shared = self._program.argv, self._environment
-        return Order(path, argv, shared, extra, fds, repeats, self._search)
+        return LaunchRequest(path, argv, shared, extra, fds, restarts, self._search)
 
     def prepare(self) -> None:
         """Have the launcher get ready, if it can."""
@@ -119,12 +119,12 @@ class ProgramStarter:
             with suppress(executable.ExecutableNotFound):
                 self.launcher.prepare(self.order(-1))
 
-    def _launchApart(self, child: Child, order: Order) -> None:
+    def _launchApart(self, child: Child, order: LaunchRequest) -> None:
         """Start a program whose standard error is not the client's."""
         try:
             with self._standardError(child) as fd:
                 # Another start would have the socket for everything.
-                order = replace(order, fds=(*order.fds[:2], fd), repeats=0)
+                order = replace(order, fds=(*order.fds[:2], fd), restarts=0)
                 self.launcher.launch(child, order)
         except OSError as why:
             child.path = None
@@ -139,12 +139,12 @@ class ProgramStarter:
             runtime = self._runtime
             claim = runtime.descriptors.take(2, Purpose.CHILD, self._service.name)
             try:
-                made = Complaints(runtime.reactor, runtime.complaints, uid, claim)
+                made = StderrReader(runtime.reactor, runtime.complaints, uid, claim)
             except OSError:
                 claim.give()
                 raise
             child.complaints = made
-            yield child.complaints.given
+            yield child.complaints.writeEnd
             return
         null = os.open(os.devnull, os.O_RDWR)
         try:

@@ -15,8 +15,8 @@ from zope.interface import implementer
 
 from inetdtw.helpers.connection import connectionEnvironment
 from inetdtw.interfaces import (
-    IAccepting,
-    IAcceptingLauncher,
+    IAcceptDelegate,
+    IDelegatingLauncher,
     ILauncher,
 )
 from inetdtw.limits.service import ServiceLimits
@@ -98,7 +98,7 @@ class Connections:
         self._released()
 
 
-@implementer(IAccepting)
+@implementer(IAcceptDelegate)
 class StreamListener(GatedListener):
     """
     A listening socket whose connections each get a program.
@@ -151,12 +151,12 @@ class StreamListener(GatedListener):
         @return: whether it does.
         """
         launcher, total = self._launches.launcher, self._runtime.total
-        accepts = self._simple() and IAcceptingLauncher.providedBy(launcher)
+        accepts = self._simple() and IDelegatingLauncher.providedBy(launcher)
         if not (accepts and total.ample):
             return False
         with contextlib.suppress(ExecutableNotFound):
             order = self._launches.order(self._port.fileno())
-            self._delegated = IAcceptingLauncher(launcher).delegate(self, order)
+            self._delegated = IDelegatingLauncher(launcher).delegate(self, order)
             total.lending(self.crowded)
         return self._delegated is not None
 
@@ -204,7 +204,7 @@ class StreamListener(GatedListener):
         number, self._delegated = self._delegated, None
         self._shared = True
         self._runtime.total.notLending(self.crowded)
-        accepting = IAcceptingLauncher(self._launches.launcher)
+        accepting = IDelegatingLauncher(self._launches.launcher)
         accepting.withdraw(number, self._alone)
         return True
 

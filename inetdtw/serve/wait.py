@@ -85,7 +85,7 @@ class WaitListener(GatedListener):
         """Start no more programs."""
         super().stop()
         self._endRefusal()
-        self._launches.launcher.settle()
+        self._launches.launcher.cancelRestarts()
 
     def retire(self, done: Callable[[], None]) -> None:
         """Start no more programs; the socket is free when the one that runs has ended."""
@@ -112,7 +112,7 @@ class WaitListener(GatedListener):
                 self._datagram.note()
             self._socket.setblocking(True)
             fd = self._socket.fileno()
-            repeats = 0 if self._service.isStream else self._gate.remaining(REPEATS)
+            restarts = 0 if self._service.isStream else self._gate.remaining(REPEATS)
         except Exception:
             self._gate.release()
             raise
@@ -121,7 +121,7 @@ class WaitListener(GatedListener):
             None,
             (fd, fd, fd),
             self._ended,
-            repeats=repeats,
+            restarts=restarts,
             again=self._gate.countRestart,
         )
 

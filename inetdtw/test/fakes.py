@@ -38,7 +38,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw.helpers import acceptor
-from inetdtw.interfaces import Exit, IChild, ILauncher, Order
+from inetdtw.interfaces import ExitStatus, IChild, ILauncher, LaunchRequest
 from inetdtw.internal.services import ReflectorGuard
 from inetdtw.log.report import Report
 from inetdtw.model.errors import Location
@@ -386,11 +386,11 @@ class FakeChild:
         """It could not be started."""
         self.told.append(reason)
 
-    def ended(self, how: Exit) -> None:
+    def ended(self, how: ExitStatus) -> None:
         """It has ended."""
         self.told.append(how)
 
-    def repeated(self, how: Exit) -> FakeChild:
+    def restarted(self, how: ExitStatus) -> FakeChild:
         """It has ended, and was started again."""
         self.told.append(how)
         self.following = FakeChild()
@@ -406,7 +406,7 @@ class FakeProgram:
     @ivar fds: duplicates of what would be its 0, 1 and 2; closed when it ends.
     """
 
-    def __init__(self, child: Child, order: Order, pid: int) -> None:
+    def __init__(self, child: Child, order: LaunchRequest, pid: int) -> None:
         self.child = child
         self.order = order
         self._pid = pid
@@ -422,10 +422,10 @@ class FakeProgram:
         self.close()
         self.child.failed(reason)
 
-    def end(self, how: Exit | None = None) -> None:
+    def end(self, how: ExitStatus | None = None) -> None:
         """Have it end."""
         self.close()
-        self.child.ended(Exit(0) if how is None else how)
+        self.child.ended(ExitStatus(0) if how is None else how)
 
     def socket(self, fd: int = 0) -> socket.socket:
         """A duplicate of a descriptor of its, as a socket."""
@@ -442,14 +442,14 @@ class FakeLauncher:
     """
     A launcher whose programs do what a test says.
 
-    @ivar room: whether it says that it has room.
+    @ivar hasCapacity: whether it says that it has capacity.
     @ivar refusal: why every program fails at once, if they do.
     @ivar programs: what was ordered.
     @ivar said: the names of what else it was asked for.
     """
 
     def __init__(self) -> None:
-        self.room = True
+        self.hasCapacity = True
         self.refusal: str | None = None
         self.programs: list[FakeProgram] = []
         self.said: list[str] = []
@@ -467,11 +467,11 @@ class FakeLauncher:
         """Remember it."""
         self.said.append("stop")
 
-    def settle(self) -> None:
-        """Remember it."""
-        self.said.append("settle")
+    def cancelRestarts(self) -> None:
+        """Record the call."""
+        self.said.append("cancelRestarts")
 
-    def launch(self, child: Any, order: Order) -> None:
+    def launch(self, child: Any, order: LaunchRequest) -> None:
         """Remember a program, or refuse it."""
         if self.refusal is not None:
             child.failed(self.refusal)
@@ -479,13 +479,13 @@ class FakeLauncher:
         pid = FIRST_PID + len(self.programs)
         self.programs.append(FakeProgram(child, order, pid))
 
-    def whenRoom(self, callback: Callable[[], None]) -> None:
+    def whenCapacity(self, callback: Callable[[], None]) -> None:
         """Keep a callback for L{makeRoom}."""
         self._waiters.append(callback)
 
     def makeRoom(self) -> None:
-        """Have room again."""
-        self.room = True
+        """Have capacity again."""
+        self.hasCapacity = True
         while self._waiters:
             self._waiters.pop(0)()
 
@@ -626,6 +626,6 @@ def isBlocking(sock: socket.socket) -> bool:
     return os.get_blocking(sock.fileno())
 
 
-def killed(number: int = signal.SIGKILL) -> Exit:
+def killed(number: int = signal.SIGKILL) -> ExitStatus:
     """The end of a program that a signal killed."""
-    return Exit(signal=int(number))
+    return ExitStatus(signal=int(number))

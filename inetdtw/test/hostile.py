@@ -20,9 +20,9 @@ from typing import Any, Callable
 from inetdtw.config import loader
 from inetdtw.config.parser import Include, parse
 from inetdtw.helpers import forkserver, programs, reports
-from inetdtw.interfaces import Order
+from inetdtw.interfaces import LaunchRequest
 from inetdtw.launch.forkserver.delegation import Delegation
-from inetdtw.launch.forkserver.process import Helper
+from inetdtw.launch.forkserver.process import ForkServerProcess
 from inetdtw.launch.warm.channel import Channel as WarmChannel
 from inetdtw.launch.warm.process import WarmProcess
 from inetdtw.model.errors import printable
@@ -162,7 +162,7 @@ class _Orders:
         self.said.append(packet)
 
 
-class _Programs(programs.Programs):
+class _Programs(programs.ChildTable):
     """Programs none of which is started."""
 
     _started = 0
@@ -267,7 +267,7 @@ class _Child(FakeChild):
         assert not self.told, (reason, self.told)
         super().failed(reason)
 
-    def repeated(self, how: Any) -> _Child:
+    def restarted(self, how: Any) -> _Child:
         """It ends, and another one has started."""
         self.ended(how)
         return _Child()
@@ -343,7 +343,7 @@ def forkServerReports(data: bytes) -> None:
     own programs' accounts and nothing else.
     """
     reactor: Any = _Reactor()
-    helper = Helper(_Owner(), reactor, ["x"], "/")
+    helper = ForkServerProcess(_Owner(), reactor, ["x"], "/")
     transport: Any = _Transport()
     helper.transport, helper.pid = transport, 1 << 30
     channel = helper._channel
@@ -379,7 +379,7 @@ class _Kept:
 def warmReports(data: bytes) -> None:
     """Hear what a warm process reports, likewise."""
     reactor: Any = _Reactor()
-    made = Order("/x", ("x",), {}, {}, (0, 0, 0))
+    made = LaunchRequest("/x", ("x",), {}, {}, (0, 0, 0))
     process = WarmProcess(_Owner(), reactor, set(), made)
     channel = WarmChannel(reactor, process._received, process._lost)
     process._channel = process.accepting.channel = channel

@@ -23,7 +23,7 @@ from inetdtw import InetdService, NothingToServe, superserver
 from inetdtw.config import loader
 from inetdtw.helpers.protocol import decode
 from inetdtw.launch.forkserver.test.test_process import PlayedHelper
-from inetdtw.launch.pool import Launchers
+from inetdtw.launch.pool import LauncherPool
 from inetdtw.model.selection import AmbiguousService
 from inetdtw.model.service import Settings
 from inetdtw.serve.internal import InternalStreamListener
@@ -517,7 +517,7 @@ class FaultTests(SuperserverTestCase):
         """A reload whose launchers raise an exception changes nothing."""
         inetd = self.running(ECHO)
         self.write(ECHO, PROGRAM.format("-c true"))
-        with mock.patch.object(Launchers, "make", self.wrong):
+        with mock.patch.object(LauncherPool, "make", self.wrong):
             self.assertUndone(inetd)
 
     def test_state(self) -> None:
@@ -538,7 +538,7 @@ class FaultTests(SuperserverTestCase):
         At the start only the service fails whose launcher raises an exception, and is
         tried again.
         """
-        with mock.patch.object(Launchers, "make", self.wrong):
+        with mock.patch.object(LauncherPool, "make", self.wrong):
             inetd = self.running(PROGRAM.format("-c true"), ECHO)
             program, echo = inetd.state().services
         self.assertEqual(program.condition, "bind failed")

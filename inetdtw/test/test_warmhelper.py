@@ -63,7 +63,7 @@ from inetdtw._warmhelper import (
 )
 from inetdtw.config import python
 from inetdtw.helpers.connection import connectionEnvironment, packAddress
-from inetdtw.interfaces import Order
+from inetdtw.interfaces import LaunchRequest
 from inetdtw.model.service import Program
 from inetdtw.test.fakes import PATIENCE, ServingTestCase
 
@@ -711,7 +711,7 @@ class Running:
         program = Program(sys.executable, (), ("python3", *argv))
         kept = python.interpretedBy(program, None, preload)
         env = {"PATH": os.defpath, "LANG": "C.UTF-8"}
-        order = Order(sys.executable, program.argv, env, {}, (0, 0, 0))
+        order = LaunchRequest(sys.executable, program.argv, env, {}, (0, 0, 0))
         executable, words, orders = python.command(kept, order, preload)
         source = warmtext.given({**orders, **more})
         actions = [

@@ -19,7 +19,7 @@ from inetdtw._warmhelper import (
     STARTED,
     packAddress,
 )
-from inetdtw.interfaces import Exit, Order
+from inetdtw.interfaces import ExitStatus, LaunchRequest
 from inetdtw.launch.warm.process import WarmProcess
 from inetdtw.model.service import WarmSpec
 from inetdtw.test.fakes import PATIENCE, FakeChild, FakeProgram, ServingTestCase
@@ -34,7 +34,7 @@ PEER = ("192.0.2.1", 40000)
 KEPT = WarmSpec("", ("py",), 0, "", ("script.py",))
 #: The very object is the service's own.
 ENVIRONMENT = {"A": "1"}
-START = Order("/bin/py", ("py", "script.py"), ENVIRONMENT, {}, (-1, -1, -1))
+START = LaunchRequest("/bin/py", ("py", "script.py"), ENVIRONMENT, {}, (-1, -1, -1))
 
 
 class PlayedWarm:
@@ -87,10 +87,10 @@ class PlayedWarm:
         self.channel.close()
         self.program.close()
 
-    def die(self, how: Exit | None = None) -> None:
+    def die(self, how: ExitStatus | None = None) -> None:
         """End."""
         self.leave()
-        self.program.end(Exit(signal=9) if how is None else how)
+        self.program.end(ExitStatus(signal=9) if how is None else how)
 
 
 class Owner:
@@ -103,7 +103,7 @@ class Owner:
     def __init__(self) -> None:
         self.told: list[tuple[Any, ...]] = []
         self.leftChildren: list[FakeChild] = []
-        self.leftOrders: list[Order] = []
+        self.leftOrders: list[LaunchRequest] = []
 
     def ready(self, process: Any) -> None:
         """It can take orders."""
@@ -124,7 +124,7 @@ class Owner:
         """It has something to say."""
         self.told.append(("said", line))
 
-    def left(self, child: Any, order: Order) -> None:
+    def left(self, child: Any, order: LaunchRequest) -> None:
         """An order has to be started cold; its descriptors are there."""
         self.told.append(("left", [os.fstat(fd).st_ino for fd in order.fds]))
         self.leftChildren.append(child)
@@ -204,7 +204,7 @@ class WarmProcessTestCase(ServingTestCase):
         child = FakeChild()
         with open(os.devnull) as null:
             fds = (null.fileno(),) * 3
-            order = Order(*("/bin/py", START.argv, ENVIRONMENT, extra), fds=fds)
+            order = LaunchRequest(*("/bin/py", START.argv, ENVIRONMENT, extra), fds=fds)
             self.process.order(child, order)
         return child
 

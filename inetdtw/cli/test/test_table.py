@@ -12,7 +12,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw.cli import table
-from inetdtw.interfaces import Exit
+from inetdtw.interfaces import ExitStatus
 from inetdtw.model.state import ServiceState
 from inetdtw.model.test.test_state import DAEMON, ONE
 
@@ -25,7 +25,7 @@ BUSY = ServiceState(
     ready=True,
     refused=12,
     failed=1,
-    last=Exit(signal=9),
+    last=ExitStatus(signal=9),
     cpu=12.345,
 )
 
@@ -78,10 +78,10 @@ class LinesTests(SynchronousTestCase):
     def test_exits(self) -> None:
         """An end is a status or a signal."""
         for how, text in {
-            Exit(3): "3",
-            Exit(): "?",
-            Exit(signal=15): "TERM",
-            Exit(signal=63): "#63",
+            ExitStatus(3): "3",
+            ExitStatus(): "?",
+            ExitStatus(signal=15): "TERM",
+            ExitStatus(signal=63): "#63",
         }.items():
             self.assertEqual(self.cells(replace(ONE, last=how))["EXIT"], text)
 

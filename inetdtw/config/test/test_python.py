@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw._warmhelper import ORDERS
 from inetdtw.config.python import Unfit, command, divided, interpretedBy, isPython
-from inetdtw.interfaces import Order
+from inetdtw.interfaces import LaunchRequest
 from inetdtw.model.process import ProcessContext
 from inetdtw.model.service import Program, WarmSpec
 
@@ -168,7 +168,9 @@ class CommandTests(SynchronousTestCase):
     ) -> tuple[str, list[str], dict[str, object]]:
         """How one is started."""
         usual = {"executable": "/bin/py", "argv": ("py", "-u", "s.py", "a")}
-        order = Order(environment={}, extra={}, fds=(0, 0, 0), **{**usual, **given})
+        order = LaunchRequest(
+            environment={}, extra={}, fds=(0, 0, 0), **{**usual, **given}
+        )
         return command(kept, order, "pre", ProcessContext(directory="/d", chroot="/c"))
 
     def test_interpreter(self) -> None:
@@ -202,7 +204,7 @@ class CommandTests(SynchronousTestCase):
     def test_outside(self) -> None:
         """The interpreter is given a path where there is no root folder of its own."""
         kept = WarmSpec("", ("py",), 0, "", ("s.py",))
-        order = Order("/bin/py", ("py", "s.py"), {}, {}, (0, 0, 0))
+        order = LaunchRequest("/bin/py", ("py", "s.py"), {}, {}, (0, 0, 0))
         self.assertEqual(command(kept, order, "")[1], ["py", "/dev/fd/0", "s.py"])
 
     def test_script(self) -> None:

@@ -25,8 +25,8 @@ from inetdtw.helpers.connection import (
 )
 from inetdtw.helpers.protocol import decode
 from inetdtw.helpers.reports import ADDRESSED
-from inetdtw.interfaces import Exit, IAcceptingLauncher, Order
-from inetdtw.launch.forkserver.launcher import ForkServers
+from inetdtw.interfaces import ExitStatus, IDelegatingLauncher, LaunchRequest
+from inetdtw.launch.forkserver.launcher import ForkServerPool
 from inetdtw.launch.forkserver.test.test_delegation import Watcher
 from inetdtw.limits.service import ServiceLimits
 from inetdtw.log.report import Report
@@ -150,11 +150,11 @@ class PairsTests(SynchronousTestCase):
         self.assertEqual(pairs(b"".split(b"\0")), {})
 
 
-@implementer(IAcceptingLauncher)
+@implementer(IDelegatingLauncher)
 class AcceptingLauncher(FakeLauncher):
     """A launcher that accepts by itself."""
 
-    def delegate(self, watcher: Any, order: Order) -> int:
+    def delegate(self, watcher: Any, order: LaunchRequest) -> int:
         """Remember it."""
         self.order = order
         self.said.append("delegate")
@@ -172,7 +172,7 @@ class StreamListenerTests(ServingTestCase):
     def serve(self, service: Service) -> None:
         """Serve a service."""
         self.accepting = AcceptingLauncher()
-        verifyObject(IAcceptingLauncher, self.accepting)
+        verifyObject(IDelegatingLauncher, self.accepting)
         self.server = self.closing(listening(service))
         self.limits = ServiceLimits(service.bounds, self.reactor.seconds)
         made = (service, self.server, self.runtime, self.limits, self.accepting)
@@ -222,7 +222,7 @@ class StreamListenerTests(ServingTestCase):
         child = self.listener.accepted(("127.0.0.1", 7))
         child.started(77)
         self.assertEqual(self.limits.running, 1)
-        child.ended(Exit(0))
+        child.ended(ExitStatus(0))
         self.assertEqual(self.limits.running, 0)
 
     def test_crowded(self) -> None:
@@ -242,7 +242,7 @@ class StreamListenerTests(ServingTestCase):
         self.accepting.programs[0].start().end()
         self.assertEqual(self.accepting.said, ["delegate", "withdraw 9"])
         self.accepting.free()
-        child.ended(Exit(0))
+        child.ended(ExitStatus(0))
         self.assertEqual(self.accepting.said, ["delegate", "withdraw 9", "delegate"])
         self.assertEqual(self.listener.held(), [])
         self.assertEqual(self.reactor.getReaders(), [])
@@ -288,18 +288,18 @@ class StreamListenerTests(ServingTestCase):
         self.assertEqual(event["peer"], "-")
         self.assertEqual(self.runtime.tallies[makeService().name].failed, 1)
         self.accepting.free()
-        child.ended(Exit(0))
+        child.ended(ExitStatus(0))
         self.assertEqual(self.accepting.said, ["delegate", "withdraw 9"])
 
 
 class ForkServersTests(SynchronousTestCase):
-    """Tests for L{ForkServers} that are left a socket."""
+    """Tests for L{ForkServerPool} that are left a socket."""
 
     def test_all(self) -> None:
         """Every helper is left the socket as soon as it is ready, with the program."""
-        pool = ForkServers(ProcessContext(), FakeReactor(), Report(), count=2)
-        verifyObject(IAcceptingLauncher, pool)
-        order = Order("/bin/cat", ("cat", "-u"), {"A": "b"}, {}, (0, 0, 0))
+        pool = ForkServerPool(ProcessContext(), FakeReactor(), Report(), count=2)
+        verifyObject(IDelegatingLauncher, pool)
+        order = LaunchRequest("/bin/cat", ("cat", "-u"), {"A": "b"}, {}, (0, 0, 0))
         number = pool.delegate(Watcher(), order)
         kept = [helper._delegations._kept[number] for helper in pool._helpers]
         self.assertEqual(len(kept), 2)

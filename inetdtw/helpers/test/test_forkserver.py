@@ -47,7 +47,7 @@ from inetdtw.helpers.reports import (
     WITHDRAWN,
 )
 from inetdtw.helpers.test.test_spawn import PROBE, ignored
-from inetdtw.interfaces import Order
+from inetdtw.interfaces import LaunchRequest
 from inetdtw.launch.forkserver.channel import encode
 from inetdtw.launch.forkserver.code import BOOT, MODULES, codeOf
 from inetdtw.model.process import ProcessContext
@@ -71,7 +71,7 @@ def packed(
     repeats: int = 0,
 ) -> bytes:
     """An order to execute the first of the arguments."""
-    shared = encode(Order(argv[0], tuple(argv), environment, {}, (0, 0, 0)))
+    shared = encode(LaunchRequest(argv[0], tuple(argv), environment, {}, (0, 0, 0)))
     head = HEADER.pack(number, len(shared) | repeats << REPEATS_SHIFT)
     return head + shared + extra
 
@@ -135,7 +135,7 @@ class Running:
 
         @param most: how many programs there may be then.
         """
-        order = Order(argv[0], tuple(argv), PATH, {}, (0, 0, 0), search=search)
+        order = LaunchRequest(argv[0], tuple(argv), PATH, {}, (0, 0, 0), search=search)
         program = encode(order)
         head = HEADER.pack(number, ACCEPT << REPEATS_SHIFT)
         packet = head + NAME_AND_MOST.pack(number, most) + program
@@ -552,13 +552,15 @@ class ProgramTests(ProgramTestCase):
         self, helper: Running, environment: dict[str, str], short: int = 0
     ) -> socket.socket:
         """
-        Order C{env} with an environment that is in a file.
+        LaunchRequest C{env} with an environment that is in a file.
 
         @param short: how much is missing in the file.
 
         @return: what the program writes to.
         """
-        shared = encode(Order("/usr/bin/env", ("env",), environment, {}, (0, 0, 0)))
+        shared = encode(
+            LaunchRequest("/usr/bin/env", ("env",), environment, {}, (0, 0, 0))
+        )
         head = HEADER.pack(1, len(shared) | ASIDE << REPEATS_SHIFT)
         ours, theirs = socket.socketpair()
         ours.settimeout(PATIENCE)

@@ -15,7 +15,7 @@ from typing import Any
 
 from inetdtw.helpers import programs
 from inetdtw.helpers.forkserver import HOLD, ForkServer
-from inetdtw.helpers.programs import Repeat, repeatOf
+from inetdtw.helpers.programs import DatagramRestart, datagramRestart
 from inetdtw.helpers.protocol import HEADER
 from inetdtw.helpers.reports import ENDED, FAILED, REPEATED, REPORT, STALLED, STARTED
 from inetdtw.helpers.test.test_forkserver import (
@@ -145,11 +145,11 @@ class RepeatingTests(ProgramTestCase):
         """There is one if it is wanted, and if there is a descriptor left."""
         server = self.closing(listening(makeDatagrams()))
         fd = server.fileno()
-        self.assertIsNone(repeatOf(0, fd))
-        found: list[Repeat | None] = []
-        self.noDescriptors(lambda: found.append(repeatOf(1, fd)))
+        self.assertIsNone(datagramRestart(0, fd))
+        found: list[DatagramRestart | None] = []
+        self.noDescriptors(lambda: found.append(datagramRestart(1, fd)))
         self.assertEqual(found, [None])
-        repeat = repeatOf(1, fd)
+        repeat = datagramRestart(1, fd)
         assert repeat is not None
         repeat.socket.close()
 

@@ -11,7 +11,7 @@ import socket
 
 from inetdtw.helpers.protocol import decode, receive
 from inetdtw.helpers.reports import LARGEST
-from inetdtw.interfaces import Order
+from inetdtw.interfaces import LaunchRequest
 from inetdtw.launch.forkserver.channel import encode
 from inetdtw.test.fakes import ServingTestCase
 
@@ -41,7 +41,9 @@ class PartsTests(ServingTestCase):
 
     def test_decode(self) -> None:
         """What the daemon has encoded is found again."""
-        order = Order("/x", ("x", "", "a=b"), {"A": "", "B": "c=d"}, {}, (0, 0, 0))
+        order = LaunchRequest(
+            "/x", ("x", "", "a=b"), {"A": "", "B": "c=d"}, {}, (0, 0, 0)
+        )
         self.assertEqual(
             decode(encode(order)),
             ([b"/x"], [b"x", b"", b"a=b"], {b"A": b"", b"B": b"c=d"}),

@@ -15,12 +15,12 @@ import sys
 from typing import Any, Callable
 
 from inetdtw.helpers.spawn import (
-    Astray,
-    contextOf,
+    DirectoryMissing,
     forkAndExec,
-    limitsOf,
-    makeRoom,
+    parseContext,
+    raiseHardLimits,
     reasonOf,
+    resourceLimits,
     spawn,
 )
 from inetdtw.model.process import Credentials, ProcessContext
@@ -69,7 +69,7 @@ def children() -> set[str]:
 
 def contextWith(**given: str) -> dict[str, str]:
     """The context that changes nothing but this."""
-    return {**contextOf(ProcessContext().toArguments()), **given}
+    return {**parseContext(ProcessContext().toArguments()), **given}
 
 
 class StartTestsMixin:
@@ -293,7 +293,14 @@ class ForkAndExecTests(ServingTestCase, StartTestsMixin):
         """Without its directory it is not started."""
         context = contextWith(directory="/nowhere")
         why = self.assertRaises(
-            Astray, forkAndExec, ["/bin/true"], ("true",), {}, [0], (), context
+            DirectoryMissing,
+            forkAndExec,
+            ["/bin/true"],
+            ("true",),
+            {},
+            [0],
+            (),
+            context,
         )
         self.assertEqual((why.errno, why.filename), (errno.ENOENT, "/nowhere"))
         self.assertEqual(reasonOf(why), "/nowhere: No such file or directory")
@@ -350,13 +357,13 @@ class ForkAndExecTests(ServingTestCase, StartTestsMixin):
 
 
 class LimitsOfTests(ServingTestCase):
-    """Tests for L{limitsOf}."""
+    """Tests for L{resourceLimits}."""
 
     def test_limits(self) -> None:
         """What is a limit in a context comes with its number, and nothing else does."""
         context = {"umask": "022", "RLIMIT_CPU": "1:2", "RLIMIT_NOFILE": "3:-1"}
         self.assertEqual(
-            limitsOf(context),
+            resourceLimits(context),
             [(resource.RLIMIT_CPU, 1, 2), (resource.RLIMIT_NOFILE, 3, -1)],
         )
 
@@ -378,7 +385,7 @@ class MakeRoomTests(ServingTestCase):
 
         self.patch(resource, "getrlimit", lambda number: (7, most))
         self.patch(resource, "setrlimit", setrlimit)
-        makeRoom([(resource.RLIMIT_CPU, 3, hard)])
+        raiseHardLimits([(resource.RLIMIT_CPU, 3, hard)])
         return said
 
     def test_raised(self) -> None:
@@ -399,7 +406,7 @@ class MakeRoomTests(ServingTestCase):
 
 
 class ContextOfTests(ServingTestCase):
-    """Tests for L{contextOf}."""
+    """Tests for L{parseContext}."""
 
     def test_same(self) -> None:
         """It reads what a context says, of a user and with limits."""
@@ -408,8 +415,8 @@ class ContextOfTests(ServingTestCase):
             Credentials(3, 4, (5, 6)), 0o027, "/a=b", 7, "/c", limits
         )
         words = list(context.toArguments())
-        self.assertEqual([f"{n}={v}" for n, v in contextOf(words).items()], words)
-        self.assertEqual(contextOf(words)["directory"], "/a=b")
+        self.assertEqual([f"{n}={v}" for n, v in parseContext(words).items()], words)
+        self.assertEqual(parseContext(words)["directory"], "/a=b")
 
     def test_missing(self) -> None:
         """A context that does not say all there is to say is none."""
@@ -417,18 +424,18 @@ class ContextOfTests(ServingTestCase):
         for left in words:
             short = [word for word in words if word != left]
             name = left.partition("=")[0]
-            why = self.assertRaises(ValueError, contextOf, short)
+            why = self.assertRaises(ValueError, parseContext, short)
             self.assertIn(name, str(why))
 
     def test_half(self) -> None:
         """A user without a group is none, nor is a group without a user."""
         for name in ("uid", "gid"):
             words = [f"{n}={value}" for n, value in contextWith(**{name: "1"}).items()]
-            self.assertRaises(ValueError, contextOf, words)
+            self.assertRaises(ValueError, parseContext, words)
 
     def test_unknown(self) -> None:
         """Nor is one with a word that is not known, or comes twice."""
         words = list(ProcessContext().toArguments())
         for more in ("user=3", "uid", "uid=3", "RLIMIT_NONE=1:1", "getrlimit=1:1", ""):
-            why = self.assertRaises(ValueError, contextOf, [*words, more])
+            why = self.assertRaises(ValueError, parseContext, [*words, more])
             self.assertIn(f"'{more}'", str(why))

@@ -23,11 +23,11 @@ from typing import IO
 
 from inetdtw.helpers.protocol import ASIDE, HEADER, REPEATS_SHIFT, SMALL
 from inetdtw.helpers.reports import LARGEST, REPORT
-from inetdtw.interfaces import Order
+from inetdtw.interfaces import LaunchRequest
 from inetdtw.text import toBytes
 
 
-def encode(order: Order) -> bytes:
+def encode(order: LaunchRequest) -> bytes:
     """The part of an order that is the same for all programs of a service."""
     variables = (f"{name}={value}" for name, value in order.environment.items())
     paths, argv = order.paths, order.argv

@@ -16,7 +16,7 @@ from collections import OrderedDict
 from typing import Any, Callable
 
 from inetdtw.helpers.reports import ASTRAY, ENDED, FAILED, REPEATED, STARTED
-from inetdtw.interfaces import Exit
+from inetdtw.interfaces import ExitStatus
 from inetdtw.system.exitwatch import ExitWatcher
 
 
@@ -61,17 +61,17 @@ class Children:
         if kind == STARTED and number in self.waiting:
             self.runs(self.waiting.pop(number), pid)
         elif kind == REPEATED and pid in self.running:
-            how = Exit.fromWait(value, cpu / 1e6)
-            self.waiting[number] = self.running.pop(pid).repeated(how)
+            how = ExitStatus.fromWait(value, cpu / 1e6)
+            self.waiting[number] = self.running.pop(pid).restarted(how)
         elif kind == FAILED and number in self.waiting:
             self.waiting.pop(number).failed(os.strerror(value))
         elif kind == ENDED and pid in self.running:
-            self._ended(pid, Exit.fromWait(value, cpu / 1e6))
+            self._ended(pid, ExitStatus.fromWait(value, cpu / 1e6))
         elif kind == ASTRAY and number in self.waiting:
             reason = f"{self._directory}: {os.strerror(value)}"
             self.waiting.pop(number).failed(reason)
 
-    def _ended(self, pid: int, how: Exit) -> None:
+    def _ended(self, pid: int, how: ExitStatus) -> None:
         """A program has ended."""
         orphan = self._orphans.pop(pid, None)
         if orphan is not None:
@@ -88,7 +88,7 @@ class Children:
         while self.waiting:
             self.waiting.popitem()[1].failed("no fork server can be started")
 
-    def adopt(self) -> None:
+    def watchOrphans(self) -> None:
         """Wait for the ends of the programs whose helper is gone."""
         for pid in set(self.running) - set(self._orphans):
             self._adopt(pid)
@@ -97,13 +97,13 @@ class Children:
         """Wait for the end of one."""
 
         def ended() -> None:
-            self._ended(pid, Exit())
+            self._ended(pid, ExitStatus())
             self._orphanEnded()
 
         try:
             self._orphans[pid] = self._exits.watch(pid, ended)
         except OSError:
-            self._ended(pid, Exit())
+            self._ended(pid, ExitStatus())
 
     def leave(self) -> None:
         """Wait no longer for the ends of those whose helper is gone."""

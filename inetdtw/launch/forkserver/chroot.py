@@ -21,8 +21,8 @@ from zope.interface import implementer
 
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 
-from inetdtw.interfaces import ILauncher, Order
-from inetdtw.launch.forkserver.launcher import ForkServers, usualCount
+from inetdtw.interfaces import ILauncher, LaunchRequest
+from inetdtw.launch.forkserver.launcher import ForkServerPool, usualCount
 from inetdtw.limits.budget import Total
 from inetdtw.log.report import Report
 from inetdtw.model.process import ProcessContext
@@ -32,7 +32,7 @@ _FLAGS = os.O_DIRECTORY | os.O_CLOEXEC | getattr(os, "O_PATH", os.O_RDONLY)
 
 
 @implementer(ILauncher)
-class Rooted:
+class ChrootForkServerPool:
     """
     The fork servers of a context with C{chroot}.
 
@@ -47,13 +47,13 @@ class Rooted:
         reactor: Any,
         report: Report,
         total: Total | None = None,
-        make: Callable[..., Any] = ForkServers,
+        make: Callable[..., Any] = ForkServerPool,
         **more: Any,
     ) -> None:
         """
         @param total: what counts the programs of all services.
         @param make: makes the fork servers.
-        @param more: what else L{ForkServers} takes.
+        @param more: what else L{ForkServerPool} takes.
 
         @raise OSError: if there are no descriptors left, or no root directory.
         """
@@ -114,7 +114,7 @@ class Rooted:
         self.moves += 1
         following.start()
         if self._waiters:
-            following.whenRoom(self._tell)
+            following.whenCapacity(self._tell)
 
     def renew(self) -> None:
         """Have fork servers in the right root directory, if that can be."""
@@ -123,34 +123,34 @@ class Rooted:
         except OSError:
             pass  # The next start reports the error.
 
-    def launch(self, child: Any, order: Order) -> None:
+    def launch(self, child: Any, order: LaunchRequest) -> None:
         """Start a program in what is the root directory now."""
         try:
             self.look()
         except OSError as why:
             child.failed(f"{self.context.chroot}: {why.strerror}")
             return
-        self._current.launch(child, replace(order, repeats=0))
+        self._current.launch(child, replace(order, restarts=0))
 
     @property
-    def room(self) -> bool:
+    def hasCapacity(self) -> bool:
         """Whether another program can be ordered."""
-        return bool(self._current.room)
+        return bool(self._current.hasCapacity)
 
-    def whenRoom(self, callback: Callable[[], None]) -> None:
+    def whenCapacity(self, callback: Callable[[], None]) -> None:
         """Call once when there is room."""
         if not self._waiters:
-            self._current.whenRoom(self._tell)
+            self._current.whenCapacity(self._tell)
         self._waiters.append(callback)
 
     def _tell(self) -> None:
         """Tell those who wait, if there is room."""
-        while self._waiters and self.room:
+        while self._waiters and self.hasCapacity:
             self._waiters.pop(0)()
         if self._waiters:
-            self._current.whenRoom(self._tell)
+            self._current.whenCapacity(self._tell)
 
-    def settle(self) -> None:
+    def cancelRestarts(self) -> None:
         """Nothing is repeated here."""
 
     def retire(self) -> None:

@@ -27,7 +27,7 @@ from inetdtw.helpers.reports import (
     WITHDRAWN,
 )
 from inetdtw.launch.forkserver.channel import Channel
-from inetdtw.launch.sendqueue import Posts
+from inetdtw.launch.sendqueue import SendQueue
 from inetdtw.limits.budget import Share
 
 #: The kinds of reports that are about such a socket.
@@ -41,7 +41,7 @@ class Delegation:
     """
     A listening socket that helpers accept from.
 
-    @ivar watcher: an L{inetdtw.interfaces.IAccepting}.
+    @ivar watcher: an L{inetdtw.interfaces.IAcceptDelegate}.
     @ivar shared: the program, as L{inetdtw.launch.forkserver.channel.encode} makes it.
     @ivar fd: the socket.
     @ivar wanted: whether they still should.
@@ -76,7 +76,7 @@ class Delegations:
         self._there = False
         self._kept: dict[int, Delegation] = {}
         self.peer: Any = None
-        self._posts = Posts(reactor, self._send)
+        self._posts = SendQueue(reactor, self._send)
 
     def __contains__(self, number: int) -> bool:
         return number in self._kept

@@ -22,13 +22,13 @@ from zope.interface import implementer
 
 from twisted.internet.defer import Deferred, DeferredList
 
-from inetdtw.interfaces import IAcceptingLauncher, Order
+from inetdtw.interfaces import IDelegatingLauncher, LaunchRequest
 from inetdtw.launch.forkserver.channel import encode
 from inetdtw.launch.forkserver.code import BOOT, MODULES, codeOf
 from inetdtw.launch.forkserver.delegation import Delegation
-from inetdtw.launch.forkserver.process import Helper
-from inetdtw.launch.retryqueue import Kept
-from inetdtw.launch.sendqueue import Posts, isShort
+from inetdtw.launch.forkserver.process import ForkServerProcess
+from inetdtw.launch.retryqueue import HeldRequest
+from inetdtw.launch.sendqueue import SendQueue, isTransient
 from inetdtw.limits.budget import Total
 from inetdtw.log.report import Report
 from inetdtw.model.process import ProcessContext
@@ -47,8 +47,8 @@ def usualCount() -> int:
     return min(os.cpu_count() or 1, 4)
 
 
-@implementer(IAcceptingLauncher)
-class ForkServers:
+@implementer(IDelegatingLauncher)
+class ForkServerPool:
     """
     The fork servers of one context.
 
@@ -76,10 +76,10 @@ class ForkServers:
         self.context = context
         self._report = report
         self._waiters: list[Callable[[], None]] = []
-        self._posts = Posts(reactor, lambda call, *given: call(*given))
+        self._posts = SendQueue(reactor, lambda call, *given: call(*given))
         self._delegated = 0
         self._encoded: dict[tuple[Any, ...], tuple[Any, bytes]] = {}
-        self._helpers: list[Helper] = []
+        self._helpers: list[ForkServerProcess] = []
         self.count = count = count or usualCount()
         try:
             for _ in range(count):
@@ -90,7 +90,7 @@ class ForkServers:
 
     def _helper(
         self, reactor: Any, total: Total | None, exits: ExitWatcher | None
-    ) -> Helper:
+    ) -> ForkServerProcess:
         """
         One more helper.
 
@@ -100,7 +100,7 @@ class ForkServers:
         command = [sys.executable, "-I", "-S", "-c", BOOT]
         command += [*_CODE.arguments(), *map(native, context.toArguments())]
         given = (context.directory, total, _CODE, context.credentials, exits)
-        return Helper(self, reactor, command, *given)
+        return ForkServerProcess(self, reactor, command, *given)
 
     def start(self) -> None:
         """Start all helpers."""
@@ -134,22 +134,22 @@ class ForkServers:
         return DeferredList([helper.stop() for helper in self._helpers])
 
     @property
-    def room(self) -> bool:
+    def hasCapacity(self) -> bool:
         """Whether a helper can take another order."""
         return not self._posts and any(
             helper.up and helper.load < IN_FLIGHT for helper in self._helpers
         )
 
-    def settle(self) -> None:
+    def cancelRestarts(self) -> None:
         """Repeat nothing."""
         for helper in self._helpers:
-            helper.settle()
+            helper.cancelRestarts()
 
-    def whenRoom(self, callback: Callable[[], None]) -> None:
+    def whenCapacity(self, callback: Callable[[], None]) -> None:
         """Call once when there is room."""
         self._waiters.append(callback)
 
-    def launch(self, child: Any, order: Order) -> None:
+    def launch(self, child: Any, order: LaunchRequest) -> None:
         """
         Give an order to the helper that has the fewest before it, as soon as there is
         room for it: there may be much that goes with it.
@@ -157,24 +157,24 @@ class ForkServers:
         try:
             self._order(child, order)
         except OSError as why:
-            if not (isShort(why) and self._keep(child, order)):
+            if not (isTransient(why) and self._keep(child, order)):
                 self._fail(child, why)
 
-    def _order(self, child: Any, order: Order) -> None:
+    def _order(self, child: Any, order: LaunchRequest) -> None:
         """
         Give an order to a helper.
 
         @raise OSError: if it cannot be sent.
         """
         helper = min(self._helpers, key=lambda each: (not each.up, each.load))
-        helper.order(child, self._shared(order), *order.own(), order.repeats)
+        helper.order(child, self._shared(order), *order.own(), order.restarts)
 
     def _fail(self, child: Any, why: OSError) -> None:
         """An order cannot be sent."""
         where = "" if why.errno == errno.E2BIG else "cannot reach the fork server: "
         child.failed(f"{where}{why.strerror}")
 
-    def _keep(self, child: Any, order: Order) -> bool:
+    def _keep(self, child: Any, order: LaunchRequest) -> bool:
         """
         Give an order later.
 
@@ -182,13 +182,13 @@ class ForkServers:
         """
         try:
             # Nothing may be to be repeated any more by then.
-            kept = Kept(child, replace(order, repeats=0))
+            kept = HeldRequest(child, replace(order, restarts=0))
         except OSError:
             return False
         self._posts.add(self._orderKept, kept)
         return True
 
-    def _orderKept(self, kept: Kept) -> None:
+    def _orderKept(self, kept: HeldRequest) -> None:
         """
         Give an order that there was no room for before.
 
@@ -197,12 +197,12 @@ class ForkServers:
         try:
             self._order(kept.child, kept.order)
         except OSError as why:
-            if isShort(why):
+            if isTransient(why):
                 raise
             self._fail(kept.child, why)
         kept.close()
 
-    def delegate(self, watcher: Any, order: Order) -> int:
+    def delegate(self, watcher: Any, order: LaunchRequest) -> int:
         """Have all helpers accept from the socket that is descriptor 0 of an order."""
         self._delegated += 1
         shared = self._shared(order)
@@ -224,7 +224,7 @@ class ForkServers:
         for helper in self._helpers:
             helper.withdraw(number, one)
 
-    def _shared(self, order: Order) -> bytes:
+    def _shared(self, order: LaunchRequest) -> bytes:
         """The part of the order that its service has in common, which is kept."""
         key = (order.paths, order.argv, id(order.environment))
         found = self._encoded.get(key)
@@ -236,7 +236,7 @@ class ForkServers:
 
     def notify(self) -> None:
         """Tell those who wait, if there is room."""
-        while self._waiters and self.room:
+        while self._waiters and self.hasCapacity:
             self._waiters.pop(0)()
 
     def stalled(self, reason: str) -> None:

@@ -49,7 +49,7 @@ NO_CODE = Code(b"", "")
 
 
 @implementer(IReadDescriptor)
-class Helper(ProcessProtocol):
+class ForkServerProcess(ProcessProtocol):
     """
     One helper, and those that follow it on the same socket when it dies.
 
@@ -238,17 +238,17 @@ class Helper(ProcessProtocol):
         shared: bytes,
         extra: bytes,
         fds: list[int],
-        repeats: int = 0,
+        restarts: int = 0,
     ) -> None:
         """
         Send one order.
 
         @raise OSError: if it cannot be sent.
         """
-        number = self._channel.order(repeats, b"", shared, extra, fds)
+        number = self._channel.order(restarts, b"", shared, extra, fds)
         self.children.waiting[number] = child
 
-    def settle(self) -> None:
+    def cancelRestarts(self) -> None:
         """Have the helper repeat nothing of what was ordered until now."""
         # A helper that cannot take it has died, or has much else to do first.
         with contextlib.suppress(OSError):
@@ -373,7 +373,7 @@ class Helper(ProcessProtocol):
             return
         pause = self._backoff.after(self._reactor.seconds() - self._born)
         self._owner.died(self.pid, why, pause)
-        self.children.adopt()
+        self.children.watchOrphans()
         if hopeless:
             # No helper was ever ready for what was ordered.
             self._channel.takeBack()

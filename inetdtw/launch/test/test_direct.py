@@ -14,7 +14,7 @@ from zope.interface.verify import verifyObject
 
 from twisted.internet.process import reapAllProcesses
 
-from inetdtw.interfaces import Exit, ILauncher, Order
+from inetdtw.interfaces import ExitStatus, ILauncher, LaunchRequest
 from inetdtw.launch.direct import Direct
 from inetdtw.launch.retryqueue import FIRST_PAUSE
 from inetdtw.model.process import Credentials, ProcessContext
@@ -52,7 +52,7 @@ class DirectTestCase(ServingTestCase):
             "extra": {},
             "fds": (self.theirs.fileno(),) * 3,
         }
-        order = Order(argv[0], argv, **{**usual, **given})
+        order = LaunchRequest(argv[0], argv, **{**usual, **given})
         launcher.launch(child, order)
         return child
 
@@ -87,8 +87,8 @@ class PidfdTests(DirectTestCase):
         launcher = self.launcherOf()
         verifyObject(ILauncher, launcher)
         launcher.retire()
-        launcher.settle()
-        self.assertTrue(launcher.room)
+        launcher.cancelRestarts()
+        self.assertTrue(launcher.hasCapacity)
 
     def test_over(self) -> None:
         """It is over when no program of it runs."""
@@ -247,7 +247,7 @@ class PidfdTests(DirectTestCase):
         self.patch(os, "pidfd_open", pidfd_open)
         child = self.launch(launcher, "/bin/sh", "-c", "echo once; exit 3")
         os.waitid(os.P_PID, child.told[0], os.WEXITED | os.WNOWAIT)
-        self.assertTrue(launcher.room)
+        self.assertTrue(launcher.hasCapacity)
         self.reactor.advance(10)
         self.assertEqual(len(child.told), 2)
         self.assertEqual(child.told[1].status, 3)
@@ -261,7 +261,7 @@ class PidfdTests(DirectTestCase):
         child = self.launch(self.launcherOf(), "/bin/true")
         os.waitpid(child.told[0], 0)
         self.await_(child)
-        self.assertEqual(child.told[1], Exit())
+        self.assertEqual(child.told[1], ExitStatus())
 
     def test_stop(self) -> None:
         """What runs goes on and is not told any more; nothing is left in the reactor."""
@@ -321,7 +321,7 @@ class SpawnProcessTests(DirectTestCase):
             self.assertTrue(os.path.sameopenfile(process.fds[fd], self.theirs.fileno()))
         self.assertEqual(child.told, [process.pid])
         process.exit(3)
-        self.assertEqual(child.told, [process.pid, Exit(3)])
+        self.assertEqual(child.told, [process.pid, ExitStatus(3)])
 
     def test_sameUser(self) -> None:
         """
@@ -336,7 +336,7 @@ class SpawnProcessTests(DirectTestCase):
         """A signal is told."""
         child = self.launch(self.launcherOf(), "/bin/true")
         self.reactor.processes[0].exit(number=9)
-        self.assertEqual(child.told[1], Exit(signal=9))
+        self.assertEqual(child.told[1], ExitStatus(signal=9))
 
     def test_missing(self) -> None:
         """
@@ -353,7 +353,7 @@ class SpawnProcessTests(DirectTestCase):
         self.reactor.spawnFailure = OSError(errno.EAGAIN, "no")
         launcher = self.launcherOf()
         child = self.launch(launcher, "/bin/true")
-        self.assertFalse(launcher.room)
+        self.assertFalse(launcher.hasCapacity)
         self.reactor.spawnFailure = None
         self.reactor.advance(FIRST_PAUSE)
         self.assertEqual(child.told, [self.reactor.processes[0].pid])

@@ -15,12 +15,12 @@ from zope.interface import alsoProvides
 
 from twisted.internet.defer import Deferred
 
-from inetdtw.interfaces import IAcceptingLauncher
+from inetdtw.interfaces import IDelegatingLauncher
 from inetdtw.launch import pool
 from inetdtw.launch.direct import Direct
-from inetdtw.launch.forkserver.chroot import Rooted
-from inetdtw.launch.forkserver.launcher import ForkServers, usualCount
-from inetdtw.launch.pool import OF_HELPER, Launchers
+from inetdtw.launch.forkserver.chroot import ChrootForkServerPool
+from inetdtw.launch.forkserver.launcher import ForkServerPool, usualCount
+from inetdtw.launch.pool import OF_HELPER, LauncherPool
 from inetdtw.launch.warm.accepting import AcceptingWarm
 from inetdtw.launch.warm.launcher import Warm
 from inetdtw.launch.warm.process import OF_WARM
@@ -60,15 +60,15 @@ class Recorded(FakeLauncher):
 
 
 class LaunchersTests(ServingTestCase):
-    """Tests for L{Launchers}."""
+    """Tests for L{LauncherPool}."""
 
     def setUp(self) -> None:
         """Have launchers that start nothing."""
         super().setUp()
         self.made: list[Recorded] = []
-        self.launchers = Launchers(self.reactor, self.runtime.report)
+        self.launchers = LauncherPool(self.reactor, self.runtime.report)
         kinds = {"direct": self.maker("direct"), "forkserver": self.maker("forkserver")}
-        self.patch(Launchers, "_MAKE", kinds)
+        self.patch(LauncherPool, "_MAKE", kinds)
 
     def maker(self, way: str) -> Any:
         """What makes the launchers of one kind."""
@@ -87,13 +87,13 @@ class LaunchersTests(ServingTestCase):
         Fork servers in a root directory of their own are renewed with each look at the
         configuration, if that is another one.
         """
-        renewed: list[Rooted] = []
-        self.patch(Launchers, "_MAKE", {"rooted": Rooted})
-        self.patch(Rooted, "renew", lambda rooted: renewed.append(rooted))
+        renewed: list[ChrootForkServerPool] = []
+        self.patch(LauncherPool, "_MAKE", {"rooted": ChrootForkServerPool})
+        self.patch(ChrootForkServerPool, "renew", lambda rooted: renewed.append(rooted))
         service = makeService(context=ProcessContext(chroot="/"))
         for count in (1, 2):
             self.launchers.need([service])
-            self.assertIsInstance(self.launchers.of(service), Rooted)
+            self.assertIsInstance(self.launchers.of(service), ChrootForkServerPool)
             self.assertEqual(renewed, [self.launchers.of(service)] * count)
         self.launchers.stop()
         for process in self.reactor.processes:
@@ -121,7 +121,9 @@ class LaunchersTests(ServingTestCase):
         A child of this process is waited for if one that starts programs itself does,
         also when that is not needed any more.
         """
-        self.patch(Launchers, "_MAKE", {"direct": Direct, "forkserver": ForkServers})
+        self.patch(
+            LauncherPool, "_MAKE", {"direct": Direct, "forkserver": ForkServerPool}
+        )
         self.patch(Direct, "awaits", lambda direct, pid: pid == 4)
         self.assertFalse(self.launchers.awaits(4))
         self.launchers.need([DIRECT])
@@ -138,10 +140,12 @@ class LaunchersTests(ServingTestCase):
 
         def accepting(context: ProcessContext, *given: Any, **more: Any) -> Recorded:
             launcher = Recorded("forkserver", context)
-            alsoProvides(launcher, IAcceptingLauncher)
+            alsoProvides(launcher, IDelegatingLauncher)
             return launcher
 
-        self.patch(Launchers, "_MAKE", {"forkserver": accepting, "direct": accepting})
+        self.patch(
+            LauncherPool, "_MAKE", {"forkserver": accepting, "direct": accepting}
+        )
         me = os.geteuid()
         for uid, wanted in ((None, AcceptingWarm), (me, AcceptingWarm), (me + 7, Warm)):
             credentials = None if uid is None else Credentials(uid, 7, ())
@@ -189,7 +193,7 @@ class LaunchersTests(ServingTestCase):
         """
         self.launchers.need([FORKSERVER])
         kinds = {"direct": self.maker("direct"), "forkserver": self.failing}
-        self.patch(Launchers, "_MAKE", kinds)
+        self.patch(LauncherPool, "_MAKE", kinds)
         wanted = [DIRECT, makeService(context=ProcessContext(umask=0o077))]
         self.assertRaises(OSError, self.launchers.make, wanted)
         self.assertEqual([each.said for each in self.made], [["start"], ["retire"]])
@@ -201,13 +205,13 @@ class LaunchersTests(ServingTestCase):
         others, which are tried again when they are asked for.
         """
         kinds = {"direct": self.maker("direct"), "forkserver": self.failing}
-        self.patch(Launchers, "_MAKE", kinds)
+        self.patch(LauncherPool, "_MAKE", kinds)
         self.launchers.need([FORKSERVER, DIRECT])
         self.assertIs(self.launchers.of(DIRECT), self.made[0])
         (stall,) = self.said("stall")
         self.assertEqual(stall["reason"], "no more descriptors")
         self.assertRaises(OSError, self.launchers.of, FORKSERVER)
-        self.patch(Launchers, "_MAKE", {"forkserver": self.maker("forkserver")})
+        self.patch(LauncherPool, "_MAKE", {"forkserver": self.maker("forkserver")})
         self.assertIs(self.launchers.of(FORKSERVER), self.made[1])
         self.assertEqual(self.made[1].said, ["start"])
 
@@ -216,11 +220,11 @@ class LaunchersTests(ServingTestCase):
         What helper processes will need is set aside before; where that is more than
         half of what there is, each context has one fork server only.
         """
-        self.patch(Launchers, "_MAKE", {"forkserver": ForkServers})
+        self.patch(LauncherPool, "_MAKE", {"forkserver": ForkServerPool})
         account = Descriptors()
         given = (self.reactor, self.runtime.report, None, account)
         services = [makeService(context=ProcessContext(umask=n)) for n in range(4)]
-        launchers = Launchers(*given)
+        launchers = LauncherPool(*given)
         launchers.expect(services)
         usual = 4 * usualCount() * OF_HELPER
         self.assertEqual(account.taken(Purpose.HELPER), usual)
@@ -247,7 +251,7 @@ class LaunchersTests(ServingTestCase):
         aside where there is nothing.
         """
         account = Descriptors()
-        launchers = Launchers(self.reactor, self.runtime.report, None, account)
+        launchers = LauncherPool(self.reactor, self.runtime.report, None, account)
         launchers.expect([DIRECT])
         self.assertEqual(account.taken(Purpose.HELPER), 0)
         self.patch(account, "available", lambda: -2)
@@ -268,8 +272,8 @@ class LaunchersTests(ServingTestCase):
                 given.extend((total, count))  # noqa: B023 - used in this turn
                 return Recorded("forkserver", usual[0])
 
-            self.patch(Launchers, "_MAKE", {"forkserver": make})
-            launchers = Launchers(self.reactor, self.runtime.report, total, account)
+            self.patch(LauncherPool, "_MAKE", {"forkserver": make})
+            launchers = LauncherPool(self.reactor, self.runtime.report, total, account)
             if more is not None:
                 half = 3 * OF_HELPER + more
                 self.patch(account, "available", lambda half=half: 2 * half)
@@ -282,10 +286,10 @@ class LaunchersTests(ServingTestCase):
         The descriptors of all that there are count, also of those that are retired and
         have not ended; nothing counts of what cannot be had.
         """
-        self.patch(Launchers, "_MAKE", {"forkserver": ForkServers})
+        self.patch(LauncherPool, "_MAKE", {"forkserver": ForkServerPool})
         self.patch(os, "cpu_count", lambda: 1)
         account = Descriptors()
-        launchers = Launchers(self.reactor, self.runtime.report, None, account)
+        launchers = LauncherPool(self.reactor, self.runtime.report, None, account)
         services = [makeService(context=ProcessContext(umask=n)) for n in range(4)]
         for count, service in enumerate(services[:2], 1):
             launchers.of(service)
@@ -314,9 +318,9 @@ class LaunchersTests(ServingTestCase):
 
     def test_accountOfNone(self) -> None:
         """Nothing counts of fork servers that cannot be made, however often it is tried."""
-        self.patch(Launchers, "_MAKE", {"forkserver": self.failing})
+        self.patch(LauncherPool, "_MAKE", {"forkserver": self.failing})
         account = Descriptors()
-        launchers = Launchers(self.reactor, self.runtime.report, None, account)
+        launchers = LauncherPool(self.reactor, self.runtime.report, None, account)
         for _ in range(3):
             self.assertRaises(OSError, launchers.of, FORKSERVER)
             self.assertEqual(account.taken(Purpose.HELPER), 0)
@@ -329,7 +333,7 @@ class LaunchersTests(ServingTestCase):
     def test_spareOne(self) -> None:
         """Of what was not set aside there must be enough."""
         account = Descriptors()
-        launchers = Launchers(self.reactor, self.runtime.report, None, account)
+        launchers = LauncherPool(self.reactor, self.runtime.report, None, account)
         self.patch(account, "available", lambda: 2 * (OF_HELPER - 1))
         asked: list[int] = []
 
@@ -413,7 +417,7 @@ class RecordedWarm(Recorded):
 
 
 class WarmTests(ServingTestCase):
-    """Tests for the interpreters that L{Launchers} keeps."""
+    """Tests for the interpreters that L{LauncherPool} keeps."""
 
     def setUp(self) -> None:
         """Have launchers that start nothing, and a service with an interpreter."""
@@ -421,8 +425,8 @@ class WarmTests(ServingTestCase):
         self.made: list[RecordedWarm] = []
         for name in ("Warm", "warmBefore"):
             self.patch(pool, name, self.make)
-        self.patch(Launchers, "_MAKE", {"forkserver": self.cold})
-        self.launchers = Launchers(self.reactor, self.runtime.report)
+        self.patch(LauncherPool, "_MAKE", {"forkserver": self.cold})
+        self.launchers = LauncherPool(self.reactor, self.runtime.report)
         self.service = makeService(warm=KEPT)
 
     def make(self, *given: Any) -> RecordedWarm:
@@ -502,19 +506,19 @@ class WarmTests(ServingTestCase):
         account = Descriptors()
         given = (self.reactor, self.runtime.report, None, account)
         services = [self.service, makeService(warm=KEPT), FORKSERVER]
-        Launchers(*given).expect(services)
+        LauncherPool(*given).expect(services)
         servers = usualCount() * OF_HELPER
         self.assertEqual(account.taken(Purpose.HELPER), servers + OF_WARM)
 
 
 class KindsTests(ServingTestCase):
-    """Tests for the launchers that L{Launchers} has."""
+    """Tests for the launchers that L{LauncherPool} has."""
 
     def test_kinds(self) -> None:
         """The daemon starts programs itself, or fork servers do."""
-        launchers = Launchers(self.reactor, self.runtime.report)
+        launchers = LauncherPool(self.reactor, self.runtime.report)
         launchers.need([FORKSERVER, DIRECT])
-        self.assertIsInstance(launchers.of(FORKSERVER), ForkServers)
+        self.assertIsInstance(launchers.of(FORKSERVER), ForkServerPool)
         self.assertIsInstance(launchers.of(DIRECT), Direct)
         stopped = launchers.stop()
         for process in self.reactor.processes:

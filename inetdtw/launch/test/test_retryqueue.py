@@ -47,11 +47,11 @@ class ShortageTests(DirectTestCase):
         child = self.launch(self.direct, "/bin/echo", "here")
         self.theirs.close()
         self.assertEqual(child.told, [])
-        self.assertFalse(self.direct.room)
+        self.assertFalse(self.direct.hasCapacity)
         self.assertEqual(len(self.said("stall")), 1)
         self.error = 0
         self.reactor.advance(FIRST_PAUSE)
-        self.assertTrue(self.direct.room)
+        self.assertTrue(self.direct.hasCapacity)
         self.await_(child)
         self.assertEqual(self.ours.recv(100), b"here\n")
         self.assertEqual(self.ours.recv(100), b"")
@@ -66,8 +66,8 @@ class ShortageTests(DirectTestCase):
             self.error = errno.EAGAIN
             self.launch(self.direct, "/bin/true")
 
-        self.direct.whenRoom(again)
-        self.direct.whenRoom(lambda: told.append(2))
+        self.direct.whenCapacity(again)
+        self.direct.whenCapacity(lambda: told.append(2))
         self.reactor.advance(FIRST_PAUSE)
         self.assertEqual(told, [])
         self.error = 0
@@ -98,7 +98,7 @@ class ShortageTests(DirectTestCase):
         child = self.launch(self.direct, "/bin/true")
         self.reactor.pump([LONGEST_PAUSE] * int(PATIENCE / LONGEST_PAUSE + 1))
         self.assertEqual(child.told, [os.strerror(errno.EAGAIN)])
-        self.assertTrue(self.direct.room)
+        self.assertTrue(self.direct.hasCapacity)
         self.assertEqual(openedSince(self.before), {})
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
@@ -145,7 +145,7 @@ class ShortageTests(DirectTestCase):
         self.noDescriptors(work, left=2)
         self.assertEqual(children[0].told, [os.strerror(errno.EMFILE)])
         self.assertEqual(openedSince(self.before), {})
-        self.assertTrue(self.direct.room)
+        self.assertTrue(self.direct.hasCapacity)
 
     def test_stop(self) -> None:
         """When the daemon stops, those that are held have failed, and nothing is left."""

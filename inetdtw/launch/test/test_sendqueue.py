@@ -10,17 +10,17 @@ import errno
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw.launch.sendqueue import PAUSE, Posts
+from inetdtw.launch.sendqueue import PAUSE, SendQueue
 
 
 class PostsTests(SynchronousTestCase):
-    """Tests for L{Posts}."""
+    """Tests for L{SendQueue}."""
 
     def setUp(self) -> None:
         self.clock = Clock()
         self.room = 0
         self.sent: list[str] = []
-        self.posts = Posts(self.clock, self.send)
+        self.posts = SendQueue(self.clock, self.send)
 
     def send(self, first: str, second: str = "") -> None:
         """Send something, if there is room."""
@@ -60,7 +60,7 @@ class PostsTests(SynchronousTestCase):
                 raise OSError(whys.pop(), "")
             self.sent.append(name)
 
-        posts = Posts(self.clock, send)
+        posts = SendQueue(self.clock, send)
         posts.add("one")
         self.clock.pump([PAUSE] * 3)
         self.assertEqual(self.sent, ["one"])
@@ -117,7 +117,7 @@ class PostsTests(SynchronousTestCase):
             if name == "one":
                 self.posts.add("three")
 
-        self.posts = Posts(self.clock, send)
+        self.posts = SendQueue(self.clock, send)
         self.posts.add("one")
         self.posts.add("two")
         self.room = 2

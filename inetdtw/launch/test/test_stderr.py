@@ -22,8 +22,8 @@ from inetdtw.launch.stderr import (
     LINES,
     LONGEST,
     PAUSE,
-    Complaints,
     Lines,
+    StderrReader,
 )
 from inetdtw.system.descriptors import Descriptors, Purpose
 from inetdtw.test.fakes import FakeReactor, openDescriptors
@@ -87,18 +87,18 @@ class LinesTests(SynchronousTestCase):
 
 
 class ComplaintsTests(SynchronousTestCase):
-    """Tests for L{Complaints}."""
+    """Tests for L{StderrReader}."""
 
     def setUp(self) -> None:
         self.reactor = FakeReactor()
-        self.open: set[Complaints] = set()
+        self.open: set[StderrReader] = set()
         self.said: list[str] = []
         self.before = openDescriptors()
 
-    def complaints(self) -> tuple[Complaints, int]:
+    def complaints(self) -> tuple[StderrReader, int]:
         """What reads, and the program's end."""
-        made = Complaints(self.reactor, self.open)
-        program = os.dup(made.given)
+        made = StderrReader(self.reactor, self.open)
+        program = os.dup(made.writeEnd)
         return made, program
 
     def goOn(self) -> None:
@@ -167,12 +167,12 @@ class ComplaintsTests(SynchronousTestCase):
         self.assertEqual(self.reactor.getReaders(), [])
         self.assertEqual(openDescriptors(), self.before)
 
-    def claimed(self) -> tuple[Complaints, int, Descriptors]:
+    def claimed(self) -> tuple[StderrReader, int, Descriptors]:
         """The same, and the account that both ends of the pipe are counted in."""
         account = Descriptors()
         claim = account.take(2, Purpose.CHILD, "test/tcp")
-        made = Complaints(self.reactor, self.open, -1, claim)
-        return made, os.dup(made.given), account
+        made = StderrReader(self.reactor, self.open, -1, claim)
+        return made, os.dup(made.writeEnd), account
 
     def test_claim(self) -> None:
         """Each end of the pipe is given back when it is closed."""
@@ -421,7 +421,7 @@ class ComplaintsTests(SynchronousTestCase):
             raise OSError(24, "Too many open files")
 
         self.patch(os, "open", none)
-        self.assertRaises(OSError, Complaints, self.reactor, self.open)
+        self.assertRaises(OSError, StderrReader, self.reactor, self.open)
         self.assertDone()
 
     def test_fair(self) -> None:

@@ -16,12 +16,12 @@ from typing import Any, Callable
 
 from zope.interface import implementer
 
-from inetdtw.interfaces import IAccepting, IAcceptingLauncher, Order
+from inetdtw.interfaces import IAcceptDelegate, IDelegatingLauncher, LaunchRequest
 from inetdtw.launch.warm.launcher import Warm
 from inetdtw.launch.warm.process import WarmProcess
 
 
-@implementer(IAccepting)
+@implementer(IAcceptDelegate)
 class _Cold:
     """A listening socket that is accepted from by the cold launcher."""
 
@@ -47,20 +47,20 @@ class _Delegation:
     """
     A listening socket that somebody else than the daemon accepts from.
 
-    @ivar watcher: an L{IAccepting}.
+    @ivar watcher: an L{IAcceptDelegate}.
     @ivar order: the socket and a cold start.
     @ivar cold: what the cold launcher calls it, if that accepts.
     @ivar process: who accepts, if a process does.
     """
 
-    def __init__(self, watcher: Any, order: Order) -> None:
+    def __init__(self, watcher: Any, order: LaunchRequest) -> None:
         self.watcher = watcher
         self.order = order
         self.cold: int | None = None
         self.process: WarmProcess | None = None
 
 
-@implementer(IAcceptingLauncher)
+@implementer(IDelegatingLauncher)
 class AcceptingWarm(Warm):
     """A L{Warm} whose cold launcher can accept connections."""
 
@@ -70,7 +70,7 @@ class AcceptingWarm(Warm):
         self._delegations: dict[int, _Delegation] = {}
         self._number = 0
 
-    def delegate(self, watcher: Any, order: Order) -> int:
+    def delegate(self, watcher: Any, order: LaunchRequest) -> int:
         """
         Accept from the socket that is descriptor 0 of an order: warm if that can be,
         and otherwise until it can.
@@ -146,5 +146,5 @@ def warmBefore(cold: Any, *given: Any) -> Warm:
 
     @param given: what else L{Warm} takes.
     """
-    accepting = IAcceptingLauncher.providedBy(cold)
+    accepting = IDelegatingLauncher.providedBy(cold)
     return (AcceptingWarm if accepting else Warm)(cold, *given)

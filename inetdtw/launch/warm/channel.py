@@ -24,7 +24,7 @@ from twisted.python.failure import Failure
 from inetdtw._warmhelper import ACCEPT, ADDRESSED, HEADER, MOST, REPORT, WITHDRAW
 from inetdtw.helpers.connection import unpackAddress
 from inetdtw.launch.forkserver.channel import records, sendWith
-from inetdtw.launch.sendqueue import Posts
+from inetdtw.launch.sendqueue import SendQueue
 from inetdtw.serve.port import sayDropped
 
 #: The most bytes of one packet that are looked at.
@@ -78,7 +78,7 @@ class Channel:
         self._ended = ended
         self._peer: Any = None
         self._later: Any = None
-        self._posts = Posts(reactor, self.send)
+        self._posts = SendQueue(reactor, self.send)
         ours, self.theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.setblocking(False)
         self._ours: socket.socket | None = ours

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from typing import Any, Callable
 
-from inetdtw.interfaces import Exit
+from inetdtw.interfaces import ExitStatus
 from inetdtw.system.exitwatch import ExitWatcher, Watch
 
 #: The most programs that one process can have: more than fit into a machine.  One that
@@ -80,12 +80,12 @@ class Running:
         """
         if pid in self._children:
             # It must have ended, if the process id is another's now.
-            self.end(pid, Exit())
+            self.end(pid, ExitStatus())
         self._children[pid] = child
         child.warm = warm
         child.started(pid)
 
-    def end(self, pid: int, how: Exit) -> None:
+    def end(self, pid: int, how: ExitStatus) -> None:
         """A program has ended, if there is one with that process id."""
         child = self._children.pop(pid, None)
         if child is not None:
@@ -101,7 +101,7 @@ class Running:
 
         def gone() -> None:
             del self._adopted[pid]
-            self.end(pid, Exit())
+            self.end(pid, ExitStatus())
             self._changed()
 
         try:
@@ -109,7 +109,7 @@ class Running:
                 raise ProcessLookupError
             self._adopted[pid] = self._exits.watch(pid, gone)
         except OSError:
-            self.end(pid, Exit())
+            self.end(pid, ExitStatus())
 
     def leave(self) -> None:
         """Whatever they do is not of interest any more."""

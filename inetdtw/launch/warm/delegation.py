@@ -21,7 +21,7 @@ class _Listening:
     """
     One of them.
 
-    @ivar watcher: an L{inetdtw.interfaces.IAccepting}.
+    @ivar watcher: an L{inetdtw.interfaces.IAcceptDelegate}.
     @ivar free: called when the process does not accept from it any more, as it should
         not.
     """

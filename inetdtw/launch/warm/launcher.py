@@ -16,8 +16,8 @@ from typing import Any, Callable
 
 from zope.interface import implementer
 
-from inetdtw.interfaces import IPreparing, Order
-from inetdtw.launch.forkserver.chroot import Rooted
+from inetdtw.interfaces import IPreparing, LaunchRequest
+from inetdtw.launch.forkserver.chroot import ChrootForkServerPool
 from inetdtw.launch.warm.process import IN_FLIGHT, WarmProcess
 from inetdtw.launch.warm.supervisor import Succession
 
@@ -53,7 +53,7 @@ class Warm:
     def start(self) -> None:
         """Nothing can be started before there is an order."""
 
-    def prepare(self, order: Order) -> None:
+    def prepare(self, order: LaunchRequest) -> None:
         """Start the process for orders like this one."""
         self._succession.prepare(order)
 
@@ -64,7 +64,7 @@ class Warm:
     def ready(self, process: WarmProcess) -> None:
         """A process can take orders."""
 
-    def left(self, child: Any, order: Order) -> None:
+    def left(self, child: Any, order: LaunchRequest) -> None:
         """An order has to be started cold."""
         child.warm = False
         self._cold.launch(child, order)
@@ -72,7 +72,7 @@ class Warm:
     def lost(self, process: WarmProcess) -> None:
         """A process can take no orders any more."""
 
-    def launch(self, child: Any, order: Order) -> None:
+    def launch(self, child: Any, order: LaunchRequest) -> None:
         """Start a program, warm if that can be."""
         # It may not have been there when there was time to get ready.
         self.prepare(order)
@@ -85,7 +85,7 @@ class Warm:
                 pass  # It cannot take the request now.
         self.left(child, order)
 
-    def _suits(self, process: WarmProcess, order: Order) -> bool:
+    def _suits(self, process: WarmProcess, order: LaunchRequest) -> bool:
         """
         Whether a process is what this order would start.  If not, the next one is to
         be: the program may have been found elsewhere meanwhile.
@@ -104,7 +104,7 @@ class Warm:
         True if a process is in the root directory that a cold start would have.  If
         not, it is replaced.
         """
-        if not isinstance(self._cold, Rooted):
+        if not isinstance(self._cold, ChrootForkServerPool):
             return True
         try:
             self._cold.look()
@@ -117,31 +117,31 @@ class Warm:
         return False
 
     @property
-    def room(self) -> bool:
+    def hasCapacity(self) -> bool:
         """Whether another program can be ordered."""
         process = self._up
         if process is not None:
             return process.load < IN_FLIGHT
-        return bool(self._cold.room)
+        return bool(self._cold.hasCapacity)
 
-    def whenRoom(self, callback: Callable[[], None]) -> None:
+    def whenCapacity(self, callback: Callable[[], None]) -> None:
         """Call once when there is room."""
         if self._up is None:
-            self._cold.whenRoom(callback)
+            self._cold.whenCapacity(callback)
         else:
             self._waiters.append(callback)
 
     def notify(self) -> None:
         """Tell those who wait, if there is room."""
-        while self._waiters and self.room:
+        while self._waiters and self.hasCapacity:
             self._waiters.pop(0)()
         if self._up is None:
             while self._waiters:
-                self._cold.whenRoom(self._waiters.pop(0))
+                self._cold.whenCapacity(self._waiters.pop(0))
 
-    def settle(self) -> None:
+    def cancelRestarts(self) -> None:
         """Repeat nothing."""
-        self._cold.settle()
+        self._cold.cancelRestarts()
 
     def retire(self) -> None:
         """End when no program runs that was started warm."""

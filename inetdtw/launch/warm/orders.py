@@ -10,8 +10,8 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from typing import Any
 
-from inetdtw.interfaces import Order
-from inetdtw.launch.retryqueue import Kept
+from inetdtw.interfaces import LaunchRequest
+from inetdtw.launch.retryqueue import HeldRequest
 from inetdtw.launch.warm.channel import Channel
 
 
@@ -19,7 +19,7 @@ class Orders:
     """The orders of one process that have no child yet, by their numbers."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[int, Kept] = OrderedDict()
+        self._kept: OrderedDict[int, HeldRequest] = OrderedDict()
         self._number = 0
 
     def __len__(self) -> int:
@@ -30,13 +30,13 @@ class Orders:
         """Whether there is one with a number."""
         return number in self._kept
 
-    def send(self, channel: Channel, child: Any, order: Order) -> None:
+    def send(self, channel: Channel, child: Any, order: LaunchRequest) -> None:
         """
         Order a program.
 
         @raise OSError: if that cannot be.
         """
-        kept = Kept(child, order)
+        kept = HeldRequest(child, order)
         number = self._next()
         try:
             channel.send(number, 0, *order.own())
@@ -50,11 +50,11 @@ class Orders:
         self._number = (self._number + 1) & 0x7FFFFFFF or 1
         return self._number
 
-    def take(self, number: int) -> Kept:
+    def take(self, number: int) -> HeldRequest:
         """One of them, which is none any more; whoever takes it closes it."""
         return self._kept.pop(number)
 
-    def takeAll(self) -> Iterator[Kept]:
+    def takeAll(self) -> Iterator[HeldRequest]:
         """All of them, the first one first."""
         while self._kept:
             yield self._kept.popitem(last=False)[1]

@@ -24,9 +24,9 @@ from typing import Any
 from zope.interface import implementer
 
 from inetdtw import _warmhelper, warmtext
-from inetdtw.interfaces import Exit, IChild, ILauncher, Order
-from inetdtw.launch.retryqueue import Kept
-from inetdtw.launch.stderr import Complaints
+from inetdtw.interfaces import ExitStatus, IChild, ILauncher, LaunchRequest
+from inetdtw.launch.retryqueue import HeldRequest
+from inetdtw.launch.stderr import StderrReader
 from inetdtw.launch.warm.channel import Channel, Said
 from inetdtw.launch.warm.children import Nonsense, Running, ownerOf
 from inetdtw.launch.warm.delegation import Accepting
@@ -68,8 +68,8 @@ class WarmProcess:
         self,
         owner: Any,
         reactor: Any,
-        complaints: set[Complaints],
-        made: Order,
+        complaints: set[StderrReader],
+        made: LaunchRequest,
         total: Total | None = None,
         adopted: dict[int, Watch] | None = None,
         context: ProcessContext | None = None,
@@ -77,7 +77,7 @@ class WarmProcess:
     ) -> None:
         """
         @param owner: is told: C{ready(process)}, C{stale(process)}, C{notify()},
-            C{said(process, line)} and C{tooMuch(lines)}, which L{Complaints.start}
+            C{said(process, line)} and C{tooMuch(lines)}, which L{StderrReader.start}
             describes, C{left(child, order)} of what has to be started cold,
             C{lost(process)} when it takes no orders any more, and
             C{gone(process, reason, status)} when it has ended.
@@ -92,7 +92,7 @@ class WarmProcess:
         self._reactor = reactor
         self._others = complaints
         self._channel: Channel | None = None
-        self._complaints: Complaints | None = None
+        self._complaints: StderrReader | None = None
         self._waiting = Orders()
         adopted = {} if adopted is None else adopted
         exits = ExitWatcher(reactor) if exits is None else exits
@@ -146,14 +146,14 @@ class WarmProcess:
                 self._channel = self.accepting.channel = channel
                 source = warmtext.given(orders)
                 stack.callback(os.close, source)
-                self._complaints = Complaints(self._reactor, self._others)
-                fds = (source, channel.theirs.fileno(), self._complaints.given)
+                self._complaints = StderrReader(self._reactor, self._others)
+                fds = (source, channel.theirs.fileno(), self._complaints.writeEnd)
             except OSError as why:
                 self.failed(why.strerror or str(why))
                 return
             # A script's interpreter is not looked for where the script is.
             search = self.made.search if executable == self.made.executable else ()
-            order = Order(
+            order = LaunchRequest(
                 *(executable, tuple(argv), self.made.environment, {}, fds),
                 search=search,
             )
@@ -192,7 +192,7 @@ class WarmProcess:
             self._channel.close()
         self._end()
 
-    def ended(self, how: Exit) -> None:
+    def ended(self, how: ExitStatus) -> None:
         """
         The process has ended.  Its last children may not have said yet that they are
         there.
@@ -201,11 +201,11 @@ class WarmProcess:
         self._expect()
         self._end()
 
-    def repeated(self, how: Exit) -> Any:
+    def restarted(self, how: ExitStatus) -> Any:
         """It is never started again by itself."""
         raise AssertionError(how)
 
-    def order(self, child: Any, order: Order) -> None:
+    def order(self, child: Any, order: LaunchRequest) -> None:
         """
         Have it fork.
 
@@ -302,7 +302,7 @@ class WarmProcess:
                 # It was killed before it could say anything.
                 self._begun(number, pid, True)
             self.share.ended(pid)
-            self._running.end(pid, Exit.fromWait(said.value, said.cpu / 1e6))
+            self._running.end(pid, ExitStatus.fromWait(said.value, said.cpu / 1e6))
         elif kind == _warmhelper.STALE:
             self._owner.stale(self)
         else:
@@ -326,7 +326,7 @@ class WarmProcess:
         kept.close()
         self._running.begin(pid, kept.child, warm)
 
-    def _leave(self, kept: Kept) -> None:
+    def _leave(self, kept: HeldRequest) -> None:
         """An order has to be started otherwise."""
         self._owner.left(kept.child, kept.order)
         kept.close()

@@ -17,8 +17,8 @@ from typing import Any
 
 from inetdtw._warmhelper import THREADED, UNFIT
 from inetdtw.config import python
-from inetdtw.interfaces import Order
-from inetdtw.launch.stderr import Complaints
+from inetdtw.interfaces import LaunchRequest
+from inetdtw.launch.stderr import StderrReader
 from inetdtw.launch.warm.process import WarmProcess
 from inetdtw.limits.backoff import Backoff
 from inetdtw.limits.budget import Total
@@ -75,16 +75,16 @@ class Succession:
         self._preload = kept.preload
         self._next: WarmProcess | None = None
         self._old: set[WarmProcess] = set()
-        self._complaints: set[Complaints] = set()
+        self._complaints: set[StderrReader] = set()
         self._adopted: dict[int, Watch] = {}
         self._backoff = Backoff()
         self._later: Any = None
         self._hopeless = False
         self.current: WarmProcess | None = None
-        self.template: Order | None = None
+        self.template: LaunchRequest | None = None
         self.stopped = False
 
-    def prepare(self, order: Order) -> None:
+    def prepare(self, order: LaunchRequest) -> None:
         """Start the first process, for orders like this one."""
         if self.template is None:
             self.template = order

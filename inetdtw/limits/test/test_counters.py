@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw.interfaces import Exit
+from inetdtw.interfaces import ExitStatus
 from inetdtw.limits.counters import Tally
 
 
@@ -25,10 +25,10 @@ class TallyTests(SynchronousTestCase):
         """Ends are counted, bad ones apart, and the last one is kept."""
         tally = Tally()
         self.assertEqual((tally.ended, tally.bad, tally.last), (0, 0, None))
-        for how in (Exit(0), Exit(3), Exit(signal=9)):
+        for how in (ExitStatus(0), ExitStatus(3), ExitStatus(signal=9)):
             tally.end(how)
         self.assertEqual((tally.ended, tally.bad), (3, 2))
-        self.assertEqual(tally.last, Exit(signal=9))
+        self.assertEqual(tally.last, ExitStatus(signal=9))
 
     def test_cpu(self) -> None:
         """
@@ -36,9 +36,9 @@ class TallyTests(SynchronousTestCase):
         never was.
         """
         tally = Tally()
-        tally.end(Exit(0))
+        tally.end(ExitStatus(0))
         self.assertIsNone(tally.cpu)
-        tally.end(Exit(0, cpu=0.25))
-        tally.end(Exit(0))
-        tally.end(Exit(0, cpu=0.5))
+        tally.end(ExitStatus(0, cpu=0.25))
+        tally.end(ExitStatus(0))
+        tally.end(ExitStatus(0, cpu=0.5))
         self.assertEqual(tally.cpu, 0.75)

@@ -16,7 +16,7 @@ from zope.interface.verify import verifyObject
 from twisted.logger import ILogObserver, Logger, LogPublisher, capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw.interfaces import Exit
+from inetdtw.interfaces import ExitStatus
 from inetdtw.log import observers
 from inetdtw.log.report import Report
 from inetdtw.model.changes import Changes
@@ -41,7 +41,7 @@ class JsonLineTests(SynchronousTestCase):
 
     def test_end(self) -> None:
         """The end of a program has all its values as members, numbers as numbers."""
-        how = Exit(status=3, cpu=0.25)
+        how = ExitStatus(status=3, cpu=0.25)
         found = self.parsed(lambda: Report().end("7/tcp", 4, PEER, how, 1.5))
         wanted = {
             "level": "warn",
@@ -59,7 +59,7 @@ class JsonLineTests(SynchronousTestCase):
 
     def test_unknown(self) -> None:
         """What is not known has no member."""
-        how = Exit(signal=9)
+        how = ExitStatus(signal=9)
         found = self.parsed(lambda: Report().end("7/tcp", 4, None, how, 1.5))
         self.assertEqual(found["signal"], 9)
         self.assertEqual({"peer", "cpu", "status", "how"} & set(found), set())

@@ -14,7 +14,7 @@ from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw.config.parser import ConfWarning
-from inetdtw.interfaces import Exit
+from inetdtw.interfaces import ExitStatus
 from inetdtw.log.clientlines import LEVELS
 from inetdtw.log.rate import INTERVAL
 from inetdtw.log.report import QUIET, Report
@@ -41,17 +41,19 @@ LINES: tuple[tuple[Callable[[Report], object], str, str], ...] = (
         "start 7/tcp pid=4 peer=192.0.2.1:40000",
     ),
     (
-        lambda report: report.end("7/tcp", 4, PEER, Exit(0, cpu=0.01), 1.5),
+        lambda report: report.end("7/tcp", 4, PEER, ExitStatus(0, cpu=0.01), 1.5),
         "info",
         "end 7/tcp pid=4 peer=192.0.2.1:40000 status=0 seconds=1.500 cpu=0.010",
     ),
     (
-        lambda report: report.end("7/udp", 4, None, Exit(3), 0),
+        lambda report: report.end("7/udp", 4, None, ExitStatus(3), 0),
         "warn",
         "end 7/udp pid=4 peer=- status=3 seconds=0.000 cpu=-",
     ),
     (
-        lambda report: report.end("7/tcp", 4, PEER, Exit(signal=signal.SIGKILL), 2),
+        lambda report: report.end(
+            "7/tcp", 4, PEER, ExitStatus(signal=signal.SIGKILL), 2
+        ),
         "warn",
         "end 7/tcp pid=4 peer=192.0.2.1:40000 signal=9 seconds=2.000 cpu=-",
     ),
@@ -358,7 +360,7 @@ class ReportTests(SynchronousTestCase):
 
     def test_badEnds(self) -> None:
         """A program that ended badly is always worth a line (item 49)."""
-        for how in (Exit(1), Exit(signal=15), Exit(255)):
+        for how in (ExitStatus(1), ExitStatus(signal=15), ExitStatus(255)):
             events = self.written(
                 lambda report, how=how: report.end("x", 1, None, how, 0),  # type: ignore[misc] # the default binds it
                 "warn",
@@ -416,7 +418,7 @@ class RateTests(SynchronousTestCase):
             ("fail", lambda report: report.fail("7/tcp", PEER, "x")),
             ("drop", lambda report: report.drop("7/tcp", PEER, "x")),
             ("renew", lambda report: report.renewed("7/tcp", "*:7", "x")),
-            ("end", lambda report: report.end("7/tcp", 4, PEER, Exit(1), 0)),
+            ("end", lambda report: report.end("7/tcp", 4, PEER, ExitStatus(1), 0)),
         ):
             *lines, last = self.many(self.report(), write)
             self.assertEqual([each.split()[0] for each in lines], [kind] * 3)
@@ -426,7 +428,7 @@ class RateTests(SynchronousTestCase):
         """Starts and ends that are asked for are not."""
         for write in (
             lambda report: report.start("7/tcp", 4, PEER),
-            lambda report: report.end("7/tcp", 4, PEER, Exit(1), 0),
+            lambda report: report.end("7/tcp", 4, PEER, ExitStatus(1), 0),
         ):
             self.assertEqual(len(self.many(self.report("info"), write)), 5)
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw.interfaces import Exit
+from inetdtw.interfaces import ExitStatus
 from inetdtw.limits.counters import Tally
 from inetdtw.limits.service import ServiceLimits
 from inetdtw.model import state
@@ -83,7 +83,7 @@ class StateOfTests(SynchronousTestCase):
         """The figures of a program come from its tally and from the counts."""
         limits = ServiceLimits(Bounds(), lambda: 0.0)
         limits.running, limits.refused, limits.admitted = 2, 5, 99
-        tally = Tally(3, 4, 1, 6, 2, 1, 0.5, Exit(3))
+        tally = Tally(3, 4, 1, 6, 2, 1, 0.5, ExitStatus(3))
         service = makeService(bounds=Bounds(acceptMax=10))
         found = stateOf(service, "a:1", limits, tally, ["full"], until=5.0, ready=True)
         self.assertEqual(
@@ -91,7 +91,7 @@ class StateOfTests(SynchronousTestCase):
             (2, 10, 5, 7, 3),
         )
         self.assertEqual((found.failed, found.dropped, found.bad), (1, 1, 2))
-        self.assertEqual((found.last, found.cpu, found.ended), (Exit(3), 0.5, 6))
+        self.assertEqual((found.last, found.cpu, found.ended), (ExitStatus(3), 0.5, 6))
         self.assertEqual((found.until, found.ready), (5.0, True))
         self.assertEqual((found.condition, found.reason), ("at limit", None))
 
@@ -130,7 +130,7 @@ class JSONTests(SynchronousTestCase):
 
     def test_service(self) -> None:
         """All of a service is there, as values of JSON."""
-        one = replace(ONE, started=5, warm=2, last=Exit(signal=9), cpu=0.1234567)
+        one = replace(ONE, started=5, warm=2, last=ExitStatus(signal=9), cpu=0.1234567)
         said = json.loads(json.dumps(one.asJSON()))
         self.assertEqual((said["service"], said["state"]), ("7/tcp", "listening"))
         self.assertEqual((said["warm"], said["cold"]), (2, 3))

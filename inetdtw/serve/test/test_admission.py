@@ -64,7 +64,7 @@ class AdmissionControlTests(ServingTestCase):
     def test_room(self) -> None:
         """While the launcher has no room, the service is not read."""
         gate = self.gate(self.launcher)
-        self.launcher.room = False
+        self.launcher.hasCapacity = False
         self.assertFalse(gate.open())
         self.assertFalse(gate.port.reading)
         self.launcher.makeRoom()

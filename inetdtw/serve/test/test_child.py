@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from zope.interface.verify import verifyObject
 
-from inetdtw.interfaces import Exit, IChild
+from inetdtw.interfaces import ExitStatus, IChild
 from inetdtw.serve.child import Child
 from inetdtw.test.fakes import ServingTestCase, makeService
 
@@ -35,9 +35,9 @@ class ChildTests(ServingTestCase):
         self.child.started(4)
         self.assertEqual(self.done, [])
         self.reactor.advance(2.5)
-        self.child.ended(Exit(3, cpu=0.25))
+        self.child.ended(ExitStatus(3, cpu=0.25))
         self.assertEqual(self.done, [self.child])
-        self.assertEqual(self.child.how, Exit(3, cpu=0.25))
+        self.assertEqual(self.child.how, ExitStatus(3, cpu=0.25))
         (start,) = self.said("start")
         self.assertEqual((start["service"], start["pid"]), ("test/tcp", 4))
         self.assertEqual(start["peer"], "192.0.2.1:40000")

@@ -398,7 +398,7 @@ class DatagramListenerTests(ServingTestCase):
 
     def test_noRoom(self) -> None:
         """While the launcher has no room, datagrams wait."""
-        self.launcher.room = False
+        self.launcher.hasCapacity = False
         self.sender.send(b"1")
         self.reactor.turn(PATIENCE)
         self.assertEqual(self.launcher.programs, [])

@@ -14,7 +14,7 @@ from zope.interface import directlyProvides
 from twisted.internet.address import IPv4Address
 from twisted.internet.interfaces import ISSLTransport
 
-from inetdtw.interfaces import Exit
+from inetdtw.interfaces import ExitStatus
 from inetdtw.model.service import Address, Bounds
 from inetdtw.serve.factory import ProgramFactory
 from inetdtw.serve.portless import PortlessSlot
@@ -117,7 +117,7 @@ class ProgramFactoryTests(ServingTestCase):
         before = openDescriptors()
         del before[str(self.here.fileno())]
         self.connect()
-        self.launcher.last.start().end(Exit(0))
+        self.launcher.last.start().end(ExitStatus(0))
         self.assertEqual(openedSince(before), {})
 
     def test_vanished(self) -> None:

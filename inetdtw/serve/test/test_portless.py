@@ -139,7 +139,7 @@ class PortlessSlotTests(PortlessCase):
 
     def test_room(self) -> None:
         """While the launcher has no room clients wait."""
-        self.launcher.room = False
+        self.launcher.hasCapacity = False
         self.ask(b"x\r\n")
         self.ask(b"x\r\n")
         self.assertEqual(self.launcher.programs, [])

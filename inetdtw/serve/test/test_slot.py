@@ -872,7 +872,7 @@ class ChangeTests(SlotTestCase):
     def test_backlog(self) -> None:
         """Clients that wait are served by what is meant now."""
         slot = self.serving(makeService())
-        self.launcher.room = False
+        self.launcher.hasCapacity = False
         self.connect(slot)
         self.reactor.turn(PATIENCE)
         self.sameSocket(slot, makeService(program=Program("/bin/sh", (), ("new",))))

@@ -11,7 +11,7 @@ from typing import Any
 
 from twisted.logger import LogLevel
 
-from inetdtw.interfaces import Exit
+from inetdtw.interfaces import ExitStatus
 from inetdtw.log.report import Report
 from inetdtw.model.process import Credentials, Login
 from inetdtw.model.service import EnvironmentSpec, Program
@@ -60,14 +60,14 @@ class LaunchesTests(LaunchesCase):
         """
         self.install()
         extra = {"TCPREMOTEIP": "192.0.2.1"}
-        self.launches().launch(PEER, (0, 1, 2), self.done.append, extra, repeats=5)
+        self.launches().launch(PEER, (0, 1, 2), self.done.append, extra, restarts=5)
         order = self.launcher.last.order
         self.assertEqual(order.executable, self.path)
         self.assertEqual(order.argv, ("name", "one"))
         self.assertEqual(order.environment, {"LANG": "C", "PATH": "/bin"})
         self.assertEqual(order.extra, extra)
         self.assertEqual(order.fds, (0, 1, 2))
-        self.assertEqual(order.repeats, 5)
+        self.assertEqual(order.restarts, 5)
 
     def launched(self, stderr: str) -> FakeProgram:
         """A program whose standard error goes there, of a client with repeats."""
@@ -75,7 +75,7 @@ class LaunchesTests(LaunchesCase):
         with open(os.devnull) as client:
             fds = (client.fileno(),) * 3
             ProgramStarter(service, self.runtime, self.launcher).launch(
-                PEER, fds, self.done.append, repeats=5
+                PEER, fds, self.done.append, restarts=5
             )
         return self.launcher.last
 
@@ -86,7 +86,7 @@ class LaunchesTests(LaunchesCase):
         nobody starts it again.
         """
         program = self.launched("log")
-        self.assertEqual(program.order.repeats, 0)
+        self.assertEqual(program.order.restarts, 0)
         self.assertEqual(program.order.fds[0], program.order.fds[1])
         os.write(program.fds[2], b"Oh!\nAnd")
         program.start()
@@ -267,16 +267,16 @@ class LaunchesTests(LaunchesCase):
             None,
             (0, 0, 0),
             self.done.append,
-            repeats=2,
+            restarts=2,
             again=lambda: again.append(None),
         )
         first.started(4)
         self.reactor.advance(1)
-        second = first.repeated(Exit(0))
+        second = first.restarted(ExitStatus(0))
         second.started(5)
         self.assertEqual((self.done, again), ([], [None]))
         self.reactor.advance(2)
-        second.ended(Exit(7))
+        second.ended(ExitStatus(7))
         self.assertEqual(self.done, [second])
         ends = [(end["pid"], end["seconds"]) for end in self.said("end")]
         self.assertEqual(ends, [(4, "1.000"), (5, "2.000")])
@@ -361,7 +361,7 @@ class FaultTests(LaunchesCase):
         self.assertFailed(launches)
         (child,) = self.done
         child.started(FIRST_PID)
-        child.ended(Exit(0, None))
+        child.ended(ExitStatus(0, None))
         self.assertEqual(len(self.done), 1)
 
     def test_search(self) -> None:

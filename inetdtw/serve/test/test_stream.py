@@ -15,7 +15,7 @@ from typing import Callable
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
-from inetdtw.interfaces import Exit, IAcceptingLauncher, IListener, Order
+from inetdtw.interfaces import ExitStatus, IDelegatingLauncher, IListener, LaunchRequest
 from inetdtw.limits.budget import Total
 from inetdtw.limits.service import WINDOW, ServiceLimits
 from inetdtw.model.service import Bounds, Program, Service
@@ -249,7 +249,7 @@ class StreamListenerTests(ServingTestCase):
     def test_noRoom(self) -> None:
         """While the launcher has no room, clients wait in the backlog."""
         server = self.serve()
-        self.launcher.room = False
+        self.launcher.hasCapacity = False
         client = self.client(server)
         self.reactor.turn(PATIENCE)
         self.reactor.settle()
@@ -330,7 +330,7 @@ class ShortageTests(ServingTestCase):
         self.reactor.turnUntil(lambda: bool(self.launcher.programs))
 
 
-@implementer(IAcceptingLauncher)
+@implementer(IDelegatingLauncher)
 class AcceptingLauncher(FakeLauncher):
     """
     A launcher that would accept.
@@ -341,10 +341,10 @@ class AcceptingLauncher(FakeLauncher):
 
     def __init__(self) -> None:
         super().__init__()
-        self.orders: dict[int, Order] = {}
+        self.orders: dict[int, LaunchRequest] = {}
         self.withdrawn: dict[int, Callable[[], None]] = {}
 
-    def delegate(self, watcher: object, order: Order) -> int:
+    def delegate(self, watcher: object, order: LaunchRequest) -> int:
         """Remember a socket."""
         number = len(self.orders)
         self.orders[number] = order
@@ -404,7 +404,7 @@ class DelegatedTests(ServingTestCase):
         child = self.listener.accepted(self.PEER)
         self.assertEqual(self.limits.running, 1)
         child.started(9)
-        child.ended(Exit(0))
+        child.ended(ExitStatus(0))
         self.assertEqual((self.limits.running, self.runtime.total.running), (0, 0))
 
     def test_left(self) -> None:
@@ -537,7 +537,7 @@ class DelegatedTests(ServingTestCase):
         self.listener.dropped(None, "too many files")
         self.listener.crowded()
         child.started(9)
-        child.ended(Exit(0))
+        child.ended(ExitStatus(0))
         self.assertEqual(len(self.accepting.orders), 1)
         self.assertEqual(self.reactor.getReaders(), [])
 

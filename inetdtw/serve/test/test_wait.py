@@ -13,7 +13,7 @@ from unittest import mock, skipUnless
 
 from zope.interface.verify import verifyObject
 
-from inetdtw.interfaces import Exit, IListener
+from inetdtw.interfaces import ExitStatus, IListener
 from inetdtw.limits.service import WINDOW, ServiceLimits
 from inetdtw.model.service import Bounds, Program, Service
 from inetdtw.serve.port import BROKEN_PAUSE
@@ -304,7 +304,7 @@ class DatagramTests(WaitingTestCase):
 
     def test_noRoom(self) -> None:
         """While the launcher has no room, nothing is started, and afterwards it is."""
-        self.launcher.room = False
+        self.launcher.hasCapacity = False
         self.sender.send(b"1")
         self.reactor.turn(PATIENCE)
         self.assertEqual(self.launcher.programs, [])
@@ -312,7 +312,7 @@ class DatagramTests(WaitingTestCase):
         program = self.ordered(1).start()
         self.sender.send(b"2")
         self.taken(program)
-        self.launcher.room = False
+        self.launcher.hasCapacity = False
         program.end()
         self.assertIdle()
         self.assertFalse(isBlocking(self.server))
@@ -325,11 +325,11 @@ class DatagramTests(WaitingTestCase):
         the rate allows.
         """
         self.sender.send(b"1")
-        self.assertEqual(self.ordered(1).order.repeats, REPEATS)
+        self.assertEqual(self.ordered(1).order.restarts, REPEATS)
         self.listener.stop()
         self.serve(makeDatagrams(wait=True, bounds=Bounds(serviceMax=3)))
         self.client(self.server).send(b"1")
-        self.assertEqual(self.ordered(2).order.repeats, 2)
+        self.assertEqual(self.ordered(2).order.restarts, 2)
 
     def test_repeated(self) -> None:
         """
@@ -342,7 +342,7 @@ class DatagramTests(WaitingTestCase):
         sender.send(b"1")
         program = self.ordered(1).start()
         self.taken(program)
-        program.child = program.child.repeated(Exit(0))
+        program.child = program.child.restarted(ExitStatus(0))
         program.start()
         self.assertTrue(isBlocking(self.server))
         self.assertEqual(self.limits.running, 1)
@@ -380,7 +380,7 @@ class DatagramTests(WaitingTestCase):
     def test_retireSettles(self) -> None:
         """The launcher is told not to start a program again by itself."""
         self.listener.retire(lambda: None)
-        self.assertIn("settle", self.launcher.said)
+        self.assertIn("cancelRestarts", self.launcher.said)
 
     def test_stop(self) -> None:
         """
@@ -426,7 +426,7 @@ class ConnectionTests(WaitingTestCase):
         """A program has the socket that listens as its 0, and it blocks."""
         client = self.client(self.server)
         program = self.ordered(1)
-        self.assertEqual(program.order.repeats, 0)
+        self.assertEqual(program.order.restarts, 0)
         with program.socket() as server:
             self.assertTrue(isBlocking(server))
             listens = server.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from inetdtw.helpers.protocol import ASIDE, HEADER, REPEATS_SHIFT, SMALL
 from inetdtw.helpers.reports import LARGEST
-from inetdtw.interfaces import Order
+from inetdtw.interfaces import LaunchRequest
 from inetdtw.launch.forkserver.channel import encode
 from inetdtw.launch.forkserver.test.test_process import HelperTestCase
 from inetdtw.test.fakes import FakeChild, ServingTestCase, openDescriptors, openedSince
@@ -89,7 +89,9 @@ class EncodeTests(ServingTestCase):
         The path, the arguments and the environment are divided by NUL characters,
         also those that are no text.
         """
-        order = Order("/x", ("x", "a b", ""), {"A": "\udcff", "B": ""}, {}, (0, 1, 2))
+        order = LaunchRequest(
+            "/x", ("x", "a b", ""), {"A": "\udcff", "B": ""}, {}, (0, 1, 2)
+        )
         self.assertEqual(encode(order), b"1\0/x\x003\0x\0a b\0\0A=\xff\0B=")
         order = replace(order, search=("/a/x", "/b/x"))
         self.assertTrue(encode(order).startswith(b"2\0/a/x\0/b/x\x003\0x\0"))

@@ -10,7 +10,7 @@ import os
 import subprocess
 
 from inetdtw.helpers.reports import ASTRAY, ENDED, FAILED, REPEATED, STARTED
-from inetdtw.interfaces import Exit
+from inetdtw.interfaces import ExitStatus
 from inetdtw.launch.forkserver.test.test_process import PID, HelperTestCase
 from inetdtw.system import exitwatch
 from inetdtw.test.fakes import openedSince
@@ -23,13 +23,13 @@ class ChildrenTests(HelperTestCase):
         """The end of a program is told with its status and its time."""
         child = self.running()
         self.say((ENDED, 1, PID, 3 << 8))
-        self.assertEqual(child.told, [PID, Exit(3, cpu=1.5)])
+        self.assertEqual(child.told, [PID, ExitStatus(3, cpu=1.5)])
 
     def test_killed(self) -> None:
         """Or with its signal."""
         child = self.running()
         self.say((ENDED, 1, PID, 9))
-        self.assertEqual(child.told, [PID, Exit(signal=9, cpu=1.5)])
+        self.assertEqual(child.told, [PID, ExitStatus(signal=9, cpu=1.5)])
 
     def test_failed(self) -> None:
         """That a program could not be started is told with the reason."""
@@ -51,10 +51,10 @@ class ChildrenTests(HelperTestCase):
         """
         child = self.running()
         self.say((REPEATED, 1, PID, 3 << 8), (STARTED, 1, PID + 1, 0))
-        self.assertEqual(child.told, [PID, Exit(3, cpu=1.5)])
+        self.assertEqual(child.told, [PID, ExitStatus(3, cpu=1.5)])
         self.assertEqual(child.following.told, [PID + 1])
         self.say((ENDED, 1, PID + 1, 0))
-        self.assertEqual(child.following.told, [PID + 1, Exit(0, cpu=1.5)])
+        self.assertEqual(child.following.told, [PID + 1, ExitStatus(0, cpu=1.5)])
 
 
 class OrphanTests(HelperTestCase):
@@ -77,14 +77,14 @@ class OrphanTests(HelperTestCase):
                 program.wait()
                 self.reactor.advance(exitwatch.INTERVAL)
             self.reactor.turnUntil(lambda: len(child.told) == 2)
-        self.assertEqual(child.told, [program.pid, Exit()])
+        self.assertEqual(child.told, [program.pid, ExitStatus()])
         self.assertEqual(self.helper.children.running, {})
 
     def test_orphansGone(self) -> None:
         """Those that are gone already have ended."""
         child = self.running()
         self.played.die()
-        self.assertEqual(child.told, [PID, Exit()])
+        self.assertEqual(child.told, [PID, ExitStatus()])
 
     def test_orphanTwice(self) -> None:
         """A program is waited for once, however many helpers die."""

@@ -12,8 +12,8 @@ from typing import Any
 
 from zope.interface.verify import verifyObject
 
-from inetdtw.interfaces import IAcceptingLauncher, ILauncher, Order
-from inetdtw.launch.forkserver.chroot import Rooted
+from inetdtw.interfaces import IDelegatingLauncher, ILauncher, LaunchRequest
+from inetdtw.launch.forkserver.chroot import ChrootForkServerPool
 from inetdtw.launch.forkserver.launcher import usualCount
 from inetdtw.model.process import ProcessContext
 from inetdtw.test.fakes import (
@@ -24,11 +24,11 @@ from inetdtw.test.fakes import (
     openedSince,
 )
 
-ORDER = Order("/bin/x", ("x",), {}, {}, (0, 0, 0), 5)
+ORDER = LaunchRequest("/bin/x", ("x",), {}, {}, (0, 0, 0), 5)
 
 
 class RootedTests(ServingTestCase):
-    """Tests for L{Rooted}."""
+    """Tests for L{ChrootForkServerPool}."""
 
     def setUp(self) -> None:
         """Have a root directory behind a link."""
@@ -43,7 +43,7 @@ class RootedTests(ServingTestCase):
         self.made: list[Any] = []
         self.given: list[Any] = []
         context = ProcessContext(chroot=self.path)
-        self.rooted = Rooted(
+        self.rooted = ChrootForkServerPool(
             context, self.reactor, self.runtime.report, None, self.make
         )
         self.addCleanup(self.rooted.stop)
@@ -79,10 +79,10 @@ class RootedTests(ServingTestCase):
         is anything repeated.
         """
         verifyObject(ILauncher, self.rooted)
-        self.assertFalse(IAcceptingLauncher.providedBy(self.rooted))
+        self.assertFalse(IDelegatingLauncher.providedBy(self.rooted))
         self.launch()
-        self.rooted.settle()
-        self.assertEqual(self.made[0].programs[0].order.repeats, 0)
+        self.rooted.cancelRestarts()
+        self.assertEqual(self.made[0].programs[0].order.restarts, 0)
 
     def test_made(self) -> None:
         """Fork servers are made for the context, and started."""
@@ -100,7 +100,7 @@ class RootedTests(ServingTestCase):
             None,
             self.make,
         )
-        rooted = Rooted(*given, count=7)
+        rooted = ChrootForkServerPool(*given, count=7)
         self.addCleanup(rooted.stop)
         self.assertEqual((rooted.count, self.given[-1][1]["count"]), (7, 7))
 
@@ -179,19 +179,19 @@ class RootedTests(ServingTestCase):
             self.runtime.report,
             None,
         )
-        self.assertRaises(OSError, Rooted, *given, self.make)
+        self.assertRaises(OSError, ChrootForkServerPool, *given, self.make)
         self.assertEqual(openedSince(before), {})
 
     def test_room(self) -> None:
         """Those who wait for room are told in turn, also when others take the place."""
         told: list[int] = []
-        self.made[0].room = False
-        self.assertFalse(self.rooted.room)
+        self.made[0].hasCapacity = False
+        self.assertFalse(self.rooted.hasCapacity)
         for number in (1, 2):
-            self.rooted.whenRoom(partial(told.append, number))
+            self.rooted.whenCapacity(partial(told.append, number))
         self.switch("two")
         self.rooted.renew()
-        self.made[1].room = False
+        self.made[1].hasCapacity = False
         self.made[1]._waiters.pop(0)()
         self.assertEqual(told, [])
         self.made[1].makeRoom()
@@ -202,8 +202,8 @@ class RootedTests(ServingTestCase):
         """So it is in the same directory, for one and for the next."""
         told: list[int] = []
         for number in (1, 2):
-            self.made[0].room = False
-            self.rooted.whenRoom(partial(told.append, number))
+            self.made[0].hasCapacity = False
+            self.rooted.whenCapacity(partial(told.append, number))
             self.assertEqual(told, [*range(1, number)])
             self.made[0].makeRoom()
             self.assertEqual(told, [*range(1, number + 1)])

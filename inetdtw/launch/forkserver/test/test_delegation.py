@@ -30,16 +30,16 @@ from inetdtw.helpers.reports import (
     UNTAKEN,
     WITHDRAWN,
 )
-from inetdtw.interfaces import Exit, IAccepting
+from inetdtw.interfaces import ExitStatus, IAcceptDelegate
 from inetdtw.launch.forkserver.delegation import Delegation
-from inetdtw.launch.forkserver.process import Helper
+from inetdtw.launch.forkserver.process import ForkServerProcess
 from inetdtw.launch.forkserver.test.test_process import HelperTestCase
 from inetdtw.launch.sendqueue import PAUSE
 from inetdtw.limits.backoff import FIRST_PAUSE
 from inetdtw.limits.budget import Share, Total
 
 
-@implementer(IAccepting)
+@implementer(IAcceptDelegate)
 class Watcher:
     """Remembers what it is told."""
 
@@ -63,7 +63,7 @@ class Watcher:
         """The program runs."""
         self.told.append(("started", pid))
 
-    def ended(self, how: Exit) -> None:
+    def ended(self, how: ExitStatus) -> None:
         """The program has ended."""
         self.told.append(("ended", how.status))
 
@@ -77,7 +77,7 @@ class DelegationTests(HelperTestCase):
         self.server = socket.create_server(("127.0.0.1", 0))
         self.addCleanup(self.server.close)
         self.watcher = Watcher()
-        verifyObject(IAccepting, self.watcher)
+        verifyObject(IAcceptDelegate, self.watcher)
         delegation = Delegation(self.watcher, b"shared", self.server.fileno())
         self.helper.delegate(5, delegation)
 
@@ -281,7 +281,7 @@ class DelegationTests(HelperTestCase):
         """
         total = Total(100)
         freed: list[int] = []
-        helper = Helper(self.owner, self.reactor, ["/py"], "/", total)
+        helper = ForkServerProcess(self.owner, self.reactor, ["/py"], "/", total)
         self.addCleanup(helper.stop)
         for number in (6, 7):
             delegation = Delegation(self.watcher, b"", self.server.fileno())

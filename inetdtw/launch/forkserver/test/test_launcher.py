@@ -17,10 +17,10 @@ from zope.interface.verify import verifyObject
 from inetdtw.helpers.connection import pairs
 from inetdtw.helpers.protocol import BEGIN, HEADER, NAME, REPEATS_SHIFT, decode
 from inetdtw.helpers.reports import ENDED, LARGEST, STALLED, STARTED, WITHDRAWN
-from inetdtw.interfaces import ILauncher, Order
+from inetdtw.interfaces import ILauncher, LaunchRequest
 from inetdtw.launch.forkserver import launcher
 from inetdtw.launch.forkserver.code import BOOT
-from inetdtw.launch.forkserver.launcher import IN_FLIGHT, ForkServers
+from inetdtw.launch.forkserver.launcher import IN_FLIGHT, ForkServerPool
 from inetdtw.launch.forkserver.test.test_process import PID, PlayedHelper
 from inetdtw.launch.sendqueue import PAUSE
 from inetdtw.model.process import Credentials, ProcessContext
@@ -44,15 +44,15 @@ class ForkServersTestCase(ServingTestCase):
             played.hello()
         self.reactor.settle()
 
-    def make(self, count: int | None = None, **given: Any) -> ForkServers:
+    def make(self, count: int | None = None, **given: Any) -> ForkServerPool:
         """Make fork servers of a context."""
-        servers = ForkServers(
+        servers = ForkServerPool(
             ProcessContext(**given), self.reactor, self.runtime.report, count
         )
         self.addCleanup(self.end, servers)
         return servers
 
-    def end(self, servers: ForkServers) -> None:
+    def end(self, servers: ForkServerPool) -> None:
         """Close all that fork servers have."""
         servers.stop()
         for process in self.reactor.processes:
@@ -70,12 +70,12 @@ class ForkServersTestCase(ServingTestCase):
         child = FakeChild()
         with open(os.devnull) as null:
             fds = (null.fileno(),) * 3
-            self.servers.launch(child, Order(**{**usual, "fds": fds, **given}))
+            self.servers.launch(child, LaunchRequest(**{**usual, "fds": fds, **given}))
         return child
 
 
 class ForkServersTests(ForkServersTestCase):
-    """Tests for L{ForkServers}."""
+    """Tests for L{ForkServerPool}."""
 
     def setUp(self) -> None:
         """Have two that are ready."""
@@ -191,7 +191,7 @@ class ForkServersTests(ForkServersTestCase):
     def test_manyEnvironments(self) -> None:
         """What is kept of services does not grow with every reload."""
         for number in range(2500):
-            order = Order("/bin/x", ("x",), {"A": str(number)}, {}, (0, 0, 0))
+            order = LaunchRequest("/bin/x", ("x",), {"A": str(number)}, {}, (0, 0, 0))
             self.servers._shared(order)
         self.assertLess(len(self.servers._encoded), 1100)
 
@@ -213,17 +213,17 @@ class ForkServersTests(ForkServersTestCase):
     def test_room(self) -> None:
         """There is room while one of them has few orders before it."""
         for _ in range(2 * IN_FLIGHT):
-            self.assertTrue(self.servers.room)
+            self.assertTrue(self.servers.hasCapacity)
             self.launch()
-        self.assertFalse(self.servers.room)
+        self.assertFalse(self.servers.hasCapacity)
         told: list[None] = []
-        self.servers.whenRoom(lambda: told.append(None))
+        self.servers.whenCapacity(lambda: told.append(None))
         self.played[1].say((STALLED, 1, 0, errno.EAGAIN))
         self.reactor.settle()
         self.assertEqual(told, [])
         self.played[1].say((STARTED, 1, PID, 0))
         self.reactor.settle()
-        self.assertTrue(self.servers.room)
+        self.assertTrue(self.servers.hasCapacity)
         self.assertEqual(told, [None])
 
     def test_roomForOne(self) -> None:
@@ -237,7 +237,7 @@ class ForkServersTests(ForkServersTestCase):
             self.launch()
 
         for number in (1, 2, 3):
-            self.servers.whenRoom(partial(take, number))
+            self.servers.whenCapacity(partial(take, number))
         self.played[0].say((STARTED, 1, PID, 0))
         self.reactor.settle()
         self.assertEqual(order, [1])
@@ -248,9 +248,9 @@ class ForkServersTests(ForkServersTestCase):
     def test_noRoomYet(self) -> None:
         """There is none before the first of them is ready."""
         servers = self.make(1)
-        self.assertFalse(servers.room)
+        self.assertFalse(servers.hasCapacity)
         servers.start()
-        self.assertFalse(servers.room)
+        self.assertFalse(servers.hasCapacity)
 
     def test_noRoomWhenDead(self) -> None:
         """
@@ -259,9 +259,9 @@ class ForkServersTests(ForkServersTestCase):
         """
         for played in self.played:
             played.die()
-        self.assertFalse(self.servers.room)
+        self.assertFalse(self.servers.hasCapacity)
         told: list[None] = []
-        self.servers.whenRoom(lambda: told.append(None))
+        self.servers.whenCapacity(lambda: told.append(None))
         self.reactor.advance(1)
         played = PlayedHelper(self.reactor.processes[-1])
         played.hello()
@@ -271,7 +271,7 @@ class ForkServersTests(ForkServersTestCase):
 
     def test_settle(self) -> None:
         """All of them are asked to repeat nothing."""
-        self.servers.settle()
+        self.servers.cancelRestarts()
         for played in self.played:
             self.assertEqual(played.take()[1:], (b"", b"", []))
 
@@ -282,7 +282,7 @@ class ForkServersTests(ForkServersTestCase):
         """
         server = self.closing(socket.socket())
         fds = (server.fileno(), 1, 2)
-        order = Order("/bin/x", ("x",), ENVIRONMENT, {}, fds)
+        order = LaunchRequest("/bin/x", ("x",), ENVIRONMENT, {}, fds)
         number = self.servers.delegate(FakeChild(), order)
         self.assertNotEqual(self.servers.delegate(FakeChild(), order), number)
         freed: list[int] = []
@@ -355,7 +355,7 @@ class ForkServersTests(ForkServersTestCase):
 
 
 class FullTests(ForkServersTestCase):
-    """Tests for L{ForkServers} with more to do than the sockets to them have room for."""
+    """Tests for L{ForkServerPool} with more to do than the sockets to them have room for."""
 
     #: Of these a socket has no room for as many as a helper may have before it.
     LARGE: ClassVar[dict[str, str]] = {"A": "x" * 60_000}
@@ -388,10 +388,10 @@ class FullTests(ForkServersTestCase):
     def test_kept(self) -> None:
         """What there is no room for is ordered later, and nothing is left of it here."""
         self.assertEqual([child.told for child in self.children], [[]] * IN_FLIGHT)
-        self.assertFalse(self.servers.room)
+        self.assertFalse(self.servers.hasCapacity)
         pids = [self.take() for _ in self.children]
         self.assertEqual([child.told for child in self.children], [[p] for p in pids])
-        self.assertTrue(self.servers.room)
+        self.assertTrue(self.servers.hasCapacity)
         self.end(self.servers)
         self.assertEqual(self.reactor.getDelayedCalls(), [])
         for played in self.played:
@@ -401,7 +401,7 @@ class FullTests(ForkServersTestCase):
     def test_waiters(self) -> None:
         """Those who wait for room are told when there is some."""
         told: list[bool] = []
-        self.servers.whenRoom(lambda: told.append(self.servers.room))
+        self.servers.whenCapacity(lambda: told.append(self.servers.hasCapacity))
         for _ in self.children:
             self.take()
         self.assertEqual(told, [True])
@@ -411,7 +411,7 @@ class FullTests(ForkServersTestCase):
         What is ordered later is not repeated: whoever wants that may have said by then
         that it should not be.
         """
-        child = self.launch(environment=self.LARGE, repeats=7)
+        child = self.launch(environment=self.LARGE, restarts=7)
         for _ in self.children:
             self.take()
         packet = self.played[0].channel.recv(LARGEST)

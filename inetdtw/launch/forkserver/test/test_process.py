@@ -39,10 +39,10 @@ from inetdtw.helpers.reports import (
     STALLED,
     STARTED,
 )
-from inetdtw.interfaces import Exit
+from inetdtw.interfaces import ExitStatus
 from inetdtw.launch.forkserver import process
 from inetdtw.launch.forkserver.code import Code
-from inetdtw.launch.forkserver.process import OVERDUE, Helper
+from inetdtw.launch.forkserver.process import OVERDUE, ForkServerProcess
 from inetdtw.limits.backoff import FIRST_PAUSE, GOOD_LIFE, GROWTH, LONGEST_PAUSE
 from inetdtw.model.process import Credentials
 from inetdtw.serve.port import BROKEN_PAUSE
@@ -144,7 +144,9 @@ class HelperTestCase(ServingTestCase):
         super().setUp()
         self.before = openDescriptors()
         self.owner = Owner()
-        self.helper = Helper(self.owner, self.reactor, ["/py", "helper"], "/folder")
+        self.helper = ForkServerProcess(
+            self.owner, self.reactor, ["/py", "helper"], "/folder"
+        )
         self.addCleanup(self.closeHelper)
         self.helper.spawn()
         self.played = self.play()
@@ -234,7 +236,9 @@ class HelperTests(HelperTestCase):
 
     def test_begin(self) -> None:
         """A helper may begin once it has said what it is, and is told that once."""
-        helper = Helper(self.owner, self.reactor, ["/py"], "/", code=Code(b"c", "1f"))
+        helper = ForkServerProcess(
+            self.owner, self.reactor, ["/py"], "/", code=Code(b"c", "1f")
+        )
         self.addCleanup(helper.stop)
         helper.spawn()
         played = self.play()
@@ -302,7 +306,7 @@ class HelperTests(HelperTestCase):
 
     def test_up(self) -> None:
         """It is ready when it says so."""
-        helper = Helper(self.owner, self.reactor, ["/py"], "/")
+        helper = ForkServerProcess(self.owner, self.reactor, ["/py"], "/")
         self.addCleanup(helper.stop)
         helper.spawn()
         self.assertFalse(helper.up)
@@ -345,12 +349,12 @@ class HelperTests(HelperTestCase):
             (ENDED, 1, PID, 0),
             (STARTED, 2, PID, 0),
         )
-        self.assertEqual(one.told, [PID, Exit(0, cpu=1.5)])
+        self.assertEqual(one.told, [PID, ExitStatus(0, cpu=1.5)])
         self.assertEqual(two.told, [PID])
 
     def test_settle(self) -> None:
         """The helper is asked to repeat nothing by an order of nothing."""
-        self.helper.settle()
+        self.helper.cancelRestarts()
         number, shared, extra, fds = self.played.take()
         self.assertEqual((number, shared, extra, fds), (1, b"", b"", []))
         self.assertEqual(self.helper.load, 0)
@@ -476,7 +480,7 @@ class DeathTests(HelperTestCase):
         child = self.order()
         self.played.say((STARTED, 1, PID, 0), (ENDED, 1, PID, 3 << 8))
         self.played.die()
-        self.assertEqual(child.told, [PID, Exit(3, cpu=1.5)])
+        self.assertEqual(child.told, [PID, ExitStatus(3, cpu=1.5)])
 
     def test_lastHello(self) -> None:
         """One that was ready and dead at the same time is not there."""
@@ -645,7 +649,7 @@ class StopTests(HelperTestCase):
     def test_stopUnstarted(self) -> None:
         """One that was never started has nothing to wait for."""
         before = openDescriptors()
-        helper = Helper(self.owner, self.reactor, ["/py"], "/")
+        helper = ForkServerProcess(self.owner, self.reactor, ["/py"], "/")
         self.successResultOf(helper.stop())
         self.assertTrue(helper.over)
         self.assertEqual(openedSince(before), {})
@@ -653,9 +657,9 @@ class StopTests(HelperTestCase):
     def test_settleStopped(self) -> None:
         """To ask one that is given up for anything is no error."""
         self.helper.stop()
-        self.helper.settle()
+        self.helper.cancelRestarts()
         self.played.die(0)
-        self.helper.settle()
+        self.helper.cancelRestarts()
 
     def test_retire(self) -> None:
         """One that has nothing to do ends at once."""

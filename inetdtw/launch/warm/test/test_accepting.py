@@ -12,7 +12,7 @@ from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from inetdtw._warmhelper import ACCEPT, ACCEPTED, WITHDRAW, WITHDRAWN
-from inetdtw.interfaces import IAccepting, IAcceptingLauncher
+from inetdtw.interfaces import IAcceptDelegate, IDelegatingLauncher
 from inetdtw.launch.warm.accepting import AcceptingWarm, warmBefore
 from inetdtw.launch.warm.launcher import Warm
 from inetdtw.launch.warm.test.test_launcher import WarmTestCase
@@ -22,7 +22,7 @@ from inetdtw.test.fakes import FakeLauncher
 from inetdtw.test.warming import KEPT, PEER, PID, PlayedWarm, Watcher
 
 
-@implementer(IAcceptingLauncher)
+@implementer(IDelegatingLauncher)
 class FakeAccepting(FakeLauncher):
     """
     A launcher that can accept connections, which it does not do.
@@ -90,7 +90,7 @@ class AcceptingWarmTests(WarmTestCase):
 
     def test_interface(self) -> None:
         """It is a launcher that can accept, as its cold launcher can."""
-        verifyObject(IAcceptingLauncher, self.warm)
+        verifyObject(IDelegatingLauncher, self.warm)
         given = (KEPT, self.reactor, self.runtime.report, "1/tcp")
         self.assertIs(type(warmBefore(FakeLauncher(), *given)), Warm)
         self.assertIsInstance(self.warm, AcceptingWarm)
@@ -102,7 +102,7 @@ class AcceptingWarmTests(WarmTestCase):
         """
         self.delegate()
         (watcher,) = self.launcher.watchers.values()
-        verifyObject(IAccepting, watcher)
+        verifyObject(IAcceptDelegate, watcher)
         self.assertIs(watcher.accepted(PEER).warm, False)
         self.greet()
         self.assertEqual(self.took(), (1, ACCEPT))

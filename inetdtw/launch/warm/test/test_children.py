@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import subprocess
 
-from inetdtw.interfaces import Exit
+from inetdtw.interfaces import ExitStatus
 from inetdtw.launch.warm import children
 from inetdtw.launch.warm.children import Nonsense, Running, ownerOf
 from inetdtw.system import exitwatch
@@ -46,18 +46,18 @@ class RunningTests(ServingTestCase):
             self.assertEqual((child.told, child.warm), ([PID], warm))
             self.assertIn(PID, self.running)
             self.assertEqual(len(self.running), 1)
-            self.running.end(PID, Exit(3))
-            self.assertEqual(child.told, [PID, Exit(3)])
+            self.running.end(PID, ExitStatus(3))
+            self.assertEqual(child.told, [PID, ExitStatus(3)])
             self.assertEqual(len(self.running), 0)
 
     def test_unknown(self) -> None:
         """The end of one that is not known means nothing."""
-        self.running.end(PID, Exit(3))
+        self.running.end(PID, ExitStatus(3))
 
     def test_again(self) -> None:
         """Where a process id is another's, who had it has ended."""
         one, two = self.begin(), self.begin()
-        self.assertEqual((one.told, two.told), ([PID, Exit()], [PID]))
+        self.assertEqual((one.told, two.told), ([PID, ExitStatus()], [PID]))
 
     def test_check(self) -> None:
         """There is no process without a positive id, nor any number of them."""
@@ -84,21 +84,21 @@ class RunningTests(ServingTestCase):
                 program.wait()
                 self.reactor.advance(exitwatch.INTERVAL)
             self.reactor.turnUntil(lambda: len(child.told) == 2)
-        self.assertEqual(child.told, [program.pid, Exit()])
+        self.assertEqual(child.told, [program.pid, ExitStatus()])
         self.assertEqual((len(self.running), self.changes), (0, 1))
 
     def test_orphanGone(self) -> None:
         """One that is gone already has ended."""
         child = self.begin()
         self.running.orphan()
-        self.assertEqual(child.told, [PID, Exit()])
+        self.assertEqual(child.told, [PID, ExitStatus()])
 
     def test_foreign(self) -> None:
         """A process of another user's cannot be one, and has ended."""
         self.running.uid = 12345
         child = self.begin(os.getpid())
         self.running.orphan()
-        self.assertEqual(child.told, [os.getpid(), Exit()])
+        self.assertEqual(child.told, [os.getpid(), ExitStatus()])
         self.assertEqual(self.adopted, {})
 
     def test_twice(self) -> None:

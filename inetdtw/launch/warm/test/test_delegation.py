@@ -21,7 +21,7 @@ from inetdtw._warmhelper import (
     WITHDRAW,
     WITHDRAWN,
 )
-from inetdtw.interfaces import Exit
+from inetdtw.interfaces import ExitStatus
 from inetdtw.launch.warm.process import WarmProcess
 from inetdtw.limits.budget import Total
 from inetdtw.test.warming import PEER, PID, WarmProcessTestCase, Watcher
@@ -62,7 +62,7 @@ class AcceptingTests(WarmProcessTestCase):
         (child,) = self.watcher.children
         self.assertEqual((child.told, child.warm), ([PID], True))
         self.say((ENDED, 5, PID, 3 << 8))
-        self.assertEqual(child.told, [PID, Exit(3, cpu=1.5)])
+        self.assertEqual(child.told, [PID, ExitStatus(3, cpu=1.5)])
 
     def test_cold(self) -> None:
         """One that had to execute the interpreter is cold."""

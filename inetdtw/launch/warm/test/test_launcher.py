@@ -12,8 +12,8 @@ from typing import Any
 from zope.interface.verify import verifyObject
 
 from inetdtw._warmhelper import HELLO, STARTED
-from inetdtw.interfaces import Exit, ILauncher, IPreparing, Order
-from inetdtw.launch.forkserver.chroot import Rooted
+from inetdtw.interfaces import ExitStatus, ILauncher, IPreparing, LaunchRequest
+from inetdtw.launch.forkserver.chroot import ChrootForkServerPool
 from inetdtw.launch.warm.launcher import Warm, isReady
 from inetdtw.launch.warm.process import IN_FLIGHT
 from inetdtw.launch.warm.supervisor import CALM
@@ -55,7 +55,7 @@ class WarmTestCase(ServingTestCase):
         self.played.die()
         self.reactor.settle()
 
-    def order(self, **given: Any) -> Order:
+    def order(self, **given: Any) -> LaunchRequest:
         """What to order."""
         return replace(START, **given)
 
@@ -166,11 +166,11 @@ class WarmTests(WarmTestCase):
         """
         self.greet()
         for _ in range(IN_FLIGHT):
-            self.assertTrue(self.warm.room)
+            self.assertTrue(self.warm.hasCapacity)
             self.launch()
-        self.assertFalse(self.warm.room)
+        self.assertFalse(self.warm.hasCapacity)
         calls: list[int] = []
-        self.warm.whenRoom(lambda: calls.append(1))
+        self.warm.whenCapacity(lambda: calls.append(1))
         self.reactor.settle()
         self.assertEqual(calls, [])
         self.played.say((STARTED, self.played.number(), PID, 0))
@@ -179,10 +179,10 @@ class WarmTests(WarmTestCase):
 
     def test_roomCold(self) -> None:
         """Without a process there is room where the cold launcher has some."""
-        self.launcher.room = False
-        self.assertFalse(self.warm.room)
+        self.launcher.hasCapacity = False
+        self.assertFalse(self.warm.hasCapacity)
         calls: list[int] = []
-        self.warm.whenRoom(lambda: calls.append(1))
+        self.warm.whenCapacity(lambda: calls.append(1))
         self.launcher.makeRoom()
         self.assertEqual(calls, [1])
 
@@ -192,8 +192,8 @@ class WarmTests(WarmTestCase):
         for _ in range(IN_FLIGHT):
             self.launch()
         calls: list[int] = []
-        self.warm.whenRoom(lambda: calls.append(1))
-        self.launcher.room = False
+        self.warm.whenCapacity(lambda: calls.append(1))
+        self.launcher.hasCapacity = False
         self.die()
         self.assertEqual(calls, [])
         self.launcher.makeRoom()
@@ -201,8 +201,8 @@ class WarmTests(WarmTestCase):
 
     def test_settle(self) -> None:
         """The cold launcher repeats nothing; the process never does."""
-        self.warm.settle()
-        self.assertEqual(self.launcher.said, ["settle"])
+        self.warm.cancelRestarts()
+        self.assertEqual(self.launcher.said, ["cancelRestarts"])
 
     def test_renew(self) -> None:
         """When it is renewed, no client notices."""
@@ -223,7 +223,7 @@ class WarmTests(WarmTestCase):
         self.greet()
         self.warm.retire()
         self.assertFalse(self.warm.over)
-        self.played.die(Exit(0))
+        self.played.die(ExitStatus(0))
         self.reactor.settle()
         self.assertTrue(self.warm.over)
         self.assertIs(self.launch().warm, False)
@@ -239,7 +239,7 @@ class RootedTests(WarmTestCase):
         context = ProcessContext(chroot=self.root)
         made = (context, self.reactor, self.runtime.report)
         self.patch(self.launcher, "retire", lambda: None)
-        cold = Rooted(*made, make=lambda *given, **more: self.launcher)
+        cold = ChrootForkServerPool(*made, make=lambda *given, **more: self.launcher)
         self.addCleanup(cold._leave)
         return Warm(cold, KEPT, self.reactor, self.runtime.report, "1/tcp")
 

@@ -10,25 +10,25 @@ from __future__ import annotations
 
 import os
 
-from inetdtw.interfaces import Order
-from inetdtw.launch.retryqueue import Kept
+from inetdtw.interfaces import LaunchRequest
+from inetdtw.launch.retryqueue import HeldRequest
 from inetdtw.launch.warm.orders import Orders
 from inetdtw.test.fakes import FakeChild, ServingTestCase
 from inetdtw.test.warming import WarmProcessTestCase
 
 
 class KeptTests(ServingTestCase):
-    """Tests for L{Kept}."""
+    """Tests for L{HeldRequest}."""
 
-    def order(self, *fds: int) -> Order:
+    def order(self, *fds: int) -> LaunchRequest:
         """An order with descriptors."""
-        return Order("/x", ("x",), {}, {"B": "2"}, (fds[0], fds[1], fds[2]))
+        return LaunchRequest("/x", ("x",), {}, {"B": "2"}, (fds[0], fds[1], fds[2]))
 
     def test_own(self) -> None:
         """It has descriptors of its own, as many as there are different ones."""
         with open("/dev/zero") as one, open(os.devnull) as two:
             fds = (one.fileno(), two.fileno(), one.fileno())
-            kept = Kept(FakeChild(), self.order(*fds))
+            kept = HeldRequest(FakeChild(), self.order(*fds))
         paths = [os.readlink(f"/proc/self/fd/{fd}") for fd in kept.order.fds]
         self.assertEqual(paths, ["/dev/zero", os.devnull, "/dev/zero"])
         self.assertEqual(kept.order.fds[0], kept.order.fds[2])
@@ -43,7 +43,7 @@ class KeptTests(ServingTestCase):
             order = self.order(one.fileno(), two.fileno(), one.fileno())
 
             def work() -> None:
-                self.assertRaises(OSError, Kept, FakeChild(), order)
+                self.assertRaises(OSError, HeldRequest, FakeChild(), order)
 
             self.noDescriptors(lambda: self.leavesNothingOpen(work), 1)
 

@@ -14,7 +14,7 @@ from zope.interface.verify import verifyObject
 
 from inetdtw import warmtext
 from inetdtw._warmhelper import ACCEPTED, ENDED, FAILED, HELLO, STALE, STARTED
-from inetdtw.interfaces import Exit, IChild, Order
+from inetdtw.interfaces import ExitStatus, IChild, LaunchRequest
 from inetdtw.launch.warm.process import LINGER, OF_WARM, WarmProcess
 from inetdtw.model.process import Credentials, ProcessContext
 from inetdtw.system.descriptors import Purpose
@@ -37,7 +37,7 @@ class StartTests(WarmProcessTestCase):
     def test_interface(self) -> None:
         """It is what a launcher starts, and never starts again."""
         verifyObject(IChild, self.process)
-        self.assertRaises(AssertionError, self.process.repeated, Exit(0))
+        self.assertRaises(AssertionError, self.process.restarted, ExitStatus(0))
 
     def test_order(self) -> None:
         """
@@ -213,7 +213,7 @@ class OrderTests(WarmProcessTestCase):
         """It has three, if they differ."""
         with open("/dev/zero") as one, open(os.devnull) as two:
             fds = (one.fileno(), one.fileno(), two.fileno())
-            order = Order("/bin/py", START.argv, ENVIRONMENT, {}, fds)
+            order = LaunchRequest("/bin/py", START.argv, ENVIRONMENT, {}, fds)
             self.process.order(FakeChild(), order)
         _, _, _, given = self.played.take()
         links = [os.readlink(f"/proc/self/fd/{fd}") for fd in given]
@@ -231,7 +231,7 @@ class OrderTests(WarmProcessTestCase):
         """The end of a program is told with its status and its time."""
         child = self.running()
         self.say((ENDED, 1, PID, 3 << 8))
-        self.assertEqual(child.told, [PID, Exit(3, cpu=1.5)])
+        self.assertEqual(child.told, [PID, ExitStatus(3, cpu=1.5)])
 
     def test_endedAtOnce(self) -> None:
         """
@@ -240,7 +240,7 @@ class OrderTests(WarmProcessTestCase):
         """
         child = self.order()
         self.say((ENDED, self.played.number(), PID, 9))
-        self.assertEqual(child.told, [PID, Exit(signal=9, cpu=1.5)])
+        self.assertEqual(child.told, [PID, ExitStatus(signal=9, cpu=1.5)])
 
     def test_failed(self) -> None:
         """What it cannot do is left to others, with descriptors."""
@@ -263,7 +263,7 @@ class OrderTests(WarmProcessTestCase):
         self.assertEqual(self.owner.told, [("stale",)])
 
     def fill(self) -> None:
-        """Order as long as there is room."""
+        """LaunchRequest as long as there is room."""
         while True:
             self.order(B="x" * 10000)
 
@@ -283,7 +283,7 @@ class OrderTests(WarmProcessTestCase):
 
         with open(os.devnull) as null:
             fds = (null.fileno(),) * 3
-            order = Order("/bin/py", START.argv, ENVIRONMENT, {}, fds)
+            order = LaunchRequest("/bin/py", START.argv, ENVIRONMENT, {}, fds)
             self.noDescriptors(work)
             # Nor when what is left is for something else.
             self.patch(self.process._descriptors, "short", lambda count: count == 3)
@@ -336,7 +336,7 @@ class EndTests(WarmProcessTestCase):
 
     def test_status(self) -> None:
         """With which status it has ended is told."""
-        self.played.die(Exit(78))
+        self.played.die(ExitStatus(78))
         self.reactor.settle()
         self.assertEqual(self.owner.told[-1], ("gone", "status=78", 78))
 
@@ -421,7 +421,7 @@ class EndTests(WarmProcessTestCase):
         child = self.running()
         self.played.die()
         self.reactor.settle()
-        self.assertEqual(child.told, [PID, Exit()])
+        self.assertEqual(child.told, [PID, ExitStatus()])
 
     def test_adopted(self) -> None:
         """Those that are its user's, and live, have not ended with it."""
@@ -450,7 +450,7 @@ class EndTests(WarmProcessTestCase):
     def test_nonsenseAtTheEnd(self) -> None:
         """One that says so when it has ended is gone once, and nothing is planned."""
         self.process.accepting.accept(5, Watcher(), 0)
-        self.process.ended(Exit(0))
+        self.process.ended(ExitStatus(0))
         self.say((ACCEPTED, 5, 0, 0))
         self.assertEqual(self.words().count("gone"), 1)
         self.assertEqual(self.reactor.getDelayedCalls(), [])
@@ -466,7 +466,7 @@ class EndTests(WarmProcessTestCase):
         """One that has nothing to do ends at once when it is to end."""
         self.process.retire()
         self.assertEqual(self.played.channel.recv(10), b"")
-        self.played.die(Exit(0))
+        self.played.die(ExitStatus(0))
         self.assertEqual(self.owner.told, [("gone", "status=0", 0)])
 
     def test_retire(self) -> None:
@@ -475,7 +475,7 @@ class EndTests(WarmProcessTestCase):
         number = self.played.number()
         self.process.retire()
         self.say((ENDED, 1, PID, 0))
-        self.assertEqual(child.told[1:], [Exit(0, cpu=1.5)])
+        self.assertEqual(child.told[1:], [ExitStatus(0, cpu=1.5)])
         self.say((STARTED, number, PID, 0))
         self.assertEqual(other.told, [PID])
         self.assertFalse(self.process._channel is None or self.process._channel.closed)

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from inetdtw._warmhelper import HELLO, STALE, THREADED, UNFIT
-from inetdtw.interfaces import Exit, Order
+from inetdtw.interfaces import ExitStatus, LaunchRequest
 from inetdtw.launch.warm.process import OF_WARM
 from inetdtw.launch.warm.supervisor import CALM, Succession
 from inetdtw.limits.backoff import FIRST_PAUSE, GOOD_LIFE, GROWTH, LONGEST_PAUSE
@@ -44,7 +44,7 @@ class Owner:
         """There may be room."""
         self.notified += 1
 
-    def left(self, child: Any, order: Order) -> None:
+    def left(self, child: Any, order: LaunchRequest) -> None:
         """Nothing is ordered here."""
 
 
@@ -77,7 +77,7 @@ class SuccessionTests(ServingTestCase):
             self.reactor.settle()
         return played
 
-    def die(self, played: PlayedWarm, how: Exit | None = None) -> None:
+    def die(self, played: PlayedWarm, how: ExitStatus | None = None) -> None:
         """Have a process die."""
         played.die(how)
         self.reactor.settle()
@@ -121,7 +121,7 @@ class SuccessionTests(ServingTestCase):
         self.come()
         self.assertIsNot(self.succession.current, before)
         self.assertEqual(self.first.channel.recv(10), b"")
-        self.die(self.first, Exit(0))
+        self.die(self.first, ExitStatus(0))
         self.assertEqual(self.logged("died"), [])
 
     def test_renewTwice(self) -> None:
@@ -130,7 +130,7 @@ class SuccessionTests(ServingTestCase):
         second = self.come(ready=False)
         self.succession.renew()
         self.assertEqual(second.channel.recv(10), b"")
-        second.die(Exit(0))
+        second.die(ExitStatus(0))
         third = self.come()
         self.assertEqual(self.count(), 3)
         self.assertEqual(self.succession.current and self.succession.current.up, True)
@@ -215,7 +215,7 @@ class SuccessionTests(ServingTestCase):
 
     def test_unfit(self) -> None:
         """An interpreter that cannot be kept is not tried again until a reload."""
-        self.die(self.first, Exit(UNFIT))
+        self.die(self.first, ExitStatus(UNFIT))
         self.reactor.advance(LONGEST_PAUSE)
         self.assertEqual(self.count(), 1)
         (event,) = self.logged("died")
@@ -257,11 +257,11 @@ class SuccessionTests(ServingTestCase):
         second = self.come(ready=False)
         self.succession.renew()
         third = self.come()
-        self.die(self.first, Exit(0))
+        self.die(self.first, ExitStatus(0))
         self.succession.retire()
-        self.die(third, Exit(0))
+        self.die(third, ExitStatus(0))
         self.assertFalse(self.succession.over)
-        self.die(second, Exit(0))
+        self.die(second, ExitStatus(0))
         self.assertTrue(self.succession.over)
 
     def test_threaded(self) -> None:
@@ -272,7 +272,7 @@ class SuccessionTests(ServingTestCase):
         succession = self.make(preload="auto")
         succession.prepare(START)
         self.assertEqual(self.asked(), "auto")
-        self.die(self.come(ready=False), Exit(THREADED))
+        self.die(self.come(ready=False), ExitStatus(THREADED))
         self.reactor.advance(FIRST_PAUSE)
         self.assertEqual(self.asked(), "-")
         succession.renew()
@@ -323,7 +323,7 @@ class SuccessionTests(ServingTestCase):
         for played in (self.first, second):
             self.assertEqual(played.channel.recv(10), b"")
             self.assertFalse(self.succession.over)
-            self.die(played, Exit(0))
+            self.die(played, ExitStatus(0))
         self.assertTrue(self.succession.over)
         self.reactor.advance(LONGEST_PAUSE)
         self.assertEqual(self.count(), 2)
