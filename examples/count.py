@@ -5,8 +5,8 @@
 """
 C{dgram udp nowait}: answer a datagram with its number of lines, words and bytes.
 
-Standard input is the datagram, each write to standard output is one reply: what
-is printed is written at the end, unless C{PYTHONUNBUFFERED} is set.
+Standard input is the datagram, and each write(2) to standard output is one reply.
+Python buffers the output until the end, unless C{PYTHONUNBUFFERED} is set.
 """
 
 import sys

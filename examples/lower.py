@@ -5,9 +5,8 @@
 """
 C{stream tcp nowait}: send every line back in lower case.
 
-The connection is standard input and output, end of file is the client's half
-close.  Bytes that are not UTF-8 pass through as they came, and every line is
-answered at once.
+The connection is standard input and output.  EOF is the client's half-close.
+Bytes that are not UTF-8 pass through unchanged, and each line is answered at once.
 """
 
 import sys

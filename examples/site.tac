@@ -2,9 +2,9 @@
 # See LICENSE for details.
 
 """
-A web site beside an inetd.conf, in one application: C{twistd -ny site.tac}.
+A web site and an inetd.conf in one application: C{twistd -ny site.tac}.
 
-http://127.0.0.1:8080/ lists what the inetd.conf serves.
+http://127.0.0.1:8080/ lists the services of the inetd.conf.
 """
 
 from pathlib import Path
@@ -22,9 +22,7 @@ CONF = Path(__file__).resolve().parent.parent / "etc" / "inetd.conf"
 
 
 class Ports(Resource):
-    """
-    The names of an L{InetdService}'s services and where they listen.
-    """
+    """The names and addresses of an L{InetdService}'s services."""
 
     isLeaf = True
 

@@ -18,7 +18,7 @@ from twisted.trial.unittest import TestCase
 
 from inetdtw import InetdService
 
-#: Names in the text begin in the folder of this path, whether or not it exists.
+#: Paths in the text are relative to the directory of this path, which need not exist.
 CONF = Path(__file__).resolve().with_name("inetd.conf")
 
 TEXT = """
@@ -27,9 +27,7 @@ TEXT = """
 
 
 class Client(Protocol):
-    """
-    Send a text and the half close, and collect all that comes back.
-    """
+    """Send a text, shut down the sending half, and collect the answer."""
 
     def __init__(self, text):
         self.text = text
@@ -48,21 +46,17 @@ class Client(Protocol):
 
 
 class LowerTests(TestCase):
-    """
-    Tests for C{lower.py}, as a client sees it.
-    """
+    """Tests for C{lower.py}, as a client sees it."""
 
     def setUp(self):
         self.inetd = InetdService(str(CONF), text=TEXT)
         self.inetd.startService()
-        # trial waits until everything has ended that the superserver started.
+        # trial waits for the Deferred: the helper processes have exited then.
         self.addCleanup(self.inetd.stopService)
 
     @inlineCallbacks
     def test_lower(self):
-        """
-        Every line comes back in lower case.
-        """
+        """Each line comes back in lower case when a client sends it."""
         address = self.inetd.getHosts()["lower"]
         endpoint = TCP4ClientEndpoint(reactor, address.host, address.port)
         client = yield connectProtocol(endpoint, Client(b"wEjLu\nUikO\n"))

@@ -17,7 +17,7 @@ from twisted.trial.unittest import TestCase
 
 from inetdtw import InetdService
 
-#: Names in the text begin in the folder of this path, whether or not it exists.
+#: Paths in the text are relative to the directory of this path, which need not exist.
 CONF = Path(__file__).resolve().with_name("inetd.conf")
 
 TEXT = """
@@ -29,14 +29,12 @@ TEXT = """
 0 on id = echo, protocol = tcp, args = echo;
 """
 
-#: The seconds that an answer may take.
+#: The timeout for an answer, in seconds.
 TIMEOUT = 30
 
 
 def talk(address, text):
-    """
-    Send a text over a connection and the half close, and return all that comes back.
-    """
+    """Send a text over a connection, shut down the sending half, return the answer."""
     with socket.create_connection((address.host, address.port), TIMEOUT) as client:
         client.sendall(text)
         client.shutdown(socket.SHUT_WR)
@@ -45,9 +43,7 @@ def talk(address, text):
 
 
 def ask(address, text):
-    """
-    Send a datagram, and return the one that comes back.
-    """
+    """Send a datagram, and return the answer."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
         client.settimeout(TIMEOUT)
         client.connect((address.host, address.port))
@@ -56,9 +52,7 @@ def ask(address, text):
 
 
 class ProgramTests(TestCase):
-    """
-    Tests for the programs in this folder, as their clients see them.
-    """
+    """Tests for the programs in this directory, as their clients see them."""
 
     def setUp(self):
         self.inetd = InetdService(str(CONF), text=TEXT)
@@ -68,40 +62,28 @@ class ProgramTests(TestCase):
 
     @inlineCallbacks
     def assertAnswers(self, how, name, text, answer):
-        """
-        Check what a client of a service gets.
-        """
+        """Check the answer that a client of a service gets."""
         address = self.inetd.getHosts()[name]
         # The client blocks, and the superserver runs in the reactor's thread.
         received = yield deferToThread(how, address, text)
         self.assertEqual(received, answer)
 
     def test_connections(self):
-        """
-        The program in Python sends everything back in lower case.
-        """
+        """The Python program answers in lower case."""
         return self.assertAnswers(talk, "lower.py", b"wEjLu\nUikO\n", b"wejlu\nuiko\n")
 
     def test_shell(self):
-        """
-        The program in shell does so too.
-        """
+        """The shell program answers in lower case."""
         return self.assertAnswers(talk, "lower.sh", b"wEjLu\n", b"wejlu\n")
 
     def test_datagram(self):
-        """
-        A datagram is answered by what a program prints.
-        """
+        """The output of a program answers a datagram."""
         return self.assertAnswers(ask, "count", b"one two\nthree\n", b"2 3 14\n")
 
     def test_socket(self):
-        """
-        A program that has the service's socket answers a datagram in upper case.
-        """
+        """A C{wait} program answers a datagram in upper case."""
         return self.assertAnswers(ask, "upper", b"wEjLu", b"WEJLU")
 
     def test_internal(self):
-        """
-        A service without a program is the superserver's own.
-        """
+        """An internal service answers without a program."""
         return self.assertAnswers(talk, "echo", b"text", b"text")

@@ -6,10 +6,9 @@
 C{dgram udp wait}: store one datagram of C{time,name,value} lines in sqlite.
 
 The database is C{$TS_DATABASE}, or C{ts.sqlite} beside this file.  A line that
-is not C{time,name,number} is skipped and the others are stored.  It is reported
-on file descriptor 2, which can take that only where the service has
-C{stderr = log}: by default it is the UDP socket, which is connected to nobody,
-so that writing to it fails and the report is dropped.
+is not C{time,name,number} is reported on file descriptor 2 and skipped.  The
+report needs C{stderr = log}: by default, descriptor 2 is the UDP socket, which is
+not connected, so that the write fails.
 """
 
 import contextlib
@@ -31,7 +30,9 @@ CREATE = """
 
 def parse(line):
     """
-    Read one line; a L{ValueError} says that it is malformed.
+    Parse one line.
+
+    @raise ValueError: if it is malformed.
     """
     time, name, value = line.decode("utf-8").split(",")
     if not math.isfinite(float(value)):
@@ -40,9 +41,7 @@ def parse(line):
 
 
 def rows(datagram):
-    """
-    Generate the rows of a datagram's well-formed lines.
-    """
+    """Generate the rows of a datagram's well-formed lines."""
     for line in datagram.splitlines():
         try:
             yield parse(line)
@@ -54,7 +53,7 @@ def rows(datagram):
 with socket(fileno=sys.stdin.fileno()) as service:
     datagram = service.recv(65535)
 
-# The timeout is how long to wait for another process that uses the database.
+# The timeout is for another process that has locked the database.
 with contextlib.closing(sqlite3.connect(DATABASE, timeout=60)) as database, database:
     database.execute(CREATE)
     database.executemany("INSERT OR REPLACE INTO ts VALUES(?, ?, ?)", rows(datagram))

@@ -5,7 +5,7 @@
 """
 C{dgram udp wait}: send one datagram back to its sender in upper case.
 
-Datagrams that arrive meanwhile stay in the socket's queue, for the next run.
+Datagrams that arrive meanwhile stay in the socket's queue, for the next program.
 """
 
 import sys

@@ -2,8 +2,8 @@
  * Copyright (c) the inetdtw authors.
  * See LICENSE for details.
  *
- * stream tcp nowait: say which address the client has and which it reached,
- * then send back what it sends.
+ * stream tcp nowait: print the client's address and the service's address, then
+ * echo the client's input.
  */
 
 #define _POSIX_C_SOURCE 200809L
