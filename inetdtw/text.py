@@ -59,3 +59,24 @@ def absolute(path: str) -> str:
     except FileNotFoundError:
         reason = f"'{path}' is relative, and the working directory is gone"
         raise FileNotFoundError(errno.ENOENT, reason) from None
+
+
+def printable(text: str, kept: str = "") -> str:
+    """
+    Return a text as one line, whatever it quotes: control characters, those that change
+    the direction of what follows, and bytes that are not UTF-8 are escaped.
+
+    @param kept: control characters that stay as they are.
+    """
+    if text.isprintable():
+        return text
+    return "".join(each if each in kept else _escaped(each) for each in text)
+
+
+def _escaped(character: str) -> str:
+    """Return a character as it can be printed."""
+    if character.isprintable():
+        return character
+    if "\udc80" <= character <= "\udcff":
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    return ascii(character)[1:-1]

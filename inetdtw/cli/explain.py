@@ -22,10 +22,11 @@ from inetdtw.config import loader
 from inetdtw.config.entry import KEYS, Entry
 from inetdtw.config.programs import LIMITS
 from inetdtw.config.resolver import resolve
-from inetdtw.model.errors import ConfError, printable
+from inetdtw.model.errors import ConfError
 from inetdtw.model.service import SOCKTYPE_NAMES, Address, Service, Settings
 from inetdtw.system.hostnames import CHECK_WAIT, HostNames
 from inetdtw.system.lookups import Lookups
+from inetdtw.text import printable
 
 #: What needs no quotes, anywhere.
 _PLAIN = re.compile(r"[A-Za-z0-9_./:+@%~^*!?\[\](){}|&<>$-]+")

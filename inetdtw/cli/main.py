@@ -22,9 +22,8 @@ from inetdtw.cli.output import err, out
 from inetdtw.config import compat
 from inetdtw.log import observers
 from inetdtw.log.observers import FORMATS
-from inetdtw.model.errors import printable
 from inetdtw.system import pidfile
-from inetdtw.text import native
+from inetdtw.text import native, printable
 
 PID_FILE = "/var/run/inetd.pid"
 EXITS = (

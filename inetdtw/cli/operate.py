@@ -30,7 +30,7 @@ from inetdtw.cli.output import discard, err, out
 from inetdtw.cli.status import Health, Status
 from inetdtw.cli.usage import reorderOptions
 from inetdtw.control.client import Client, NoDaemon
-from inetdtw.model.errors import printable
+from inetdtw.text import printable
 
 #: What C{inetd --help} says of them.
 ABOUT = (

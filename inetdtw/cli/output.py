@@ -12,7 +12,7 @@ import sys
 from contextlib import suppress
 from typing import Any, Callable
 
-from inetdtw.model.errors import printable
+from inetdtw.text import printable
 
 #: What a line may have in it: it may be several.
 _KEPT = "\n"

@@ -28,12 +28,11 @@ from inetdtw.log.report import Report
 from inetdtw.log.stream import takeStreams
 from inetdtw.log.systemlog import takeSyslog
 from inetdtw.model.address import ADDRESSES
-from inetdtw.model.errors import printable
 from inetdtw.model.service import Bounds, Settings
 from inetdtw.superserver import InetdService, NothingToServe
 from inetdtw.system.activation import Inherited
 from inetdtw.system.clock import MonotonicClock
-from inetdtw.text import absolute, environment
+from inetdtw.text import absolute, environment, printable
 
 DEFAULT_FILE = "/etc/inetd.conf"
 SIGNALS = (

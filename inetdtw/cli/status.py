@@ -18,8 +18,8 @@ from inetdtw.cli import screen, table
 from inetdtw.cli.command import FINE, TROUBLE, Command, NotDone
 from inetdtw.cli.output import out
 from inetdtw.control.client import Client, NoDaemon
-from inetdtw.model.errors import printable
 from inetdtw.model.selection import listed, matches
+from inetdtw.text import printable
 
 
 def _seconds(text: str) -> float:

@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from inetdtw.model.errors import printable
+from inetdtw.text import printable
 
 #: The columns, and whether numbers are in them.
 COLUMNS = {

@@ -42,7 +42,8 @@ from inetdtw.config.keyvalue import (
 from inetdtw.config.lexer import Source, wordsIn
 from inetdtw.config.positional import defaultHosts, parseLine, splitService
 from inetdtw.config.tokens import Tokens
-from inetdtw.model.errors import ConfError, Location, Word, printable
+from inetdtw.model.errors import ConfError, Location, Word
+from inetdtw.text import printable
 
 _SPACE = re.compile(r"[ \t\r\n\f\v]*")
 #: All lines that go on with the one before.

@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Union
 
-from inetdtw.model.errors import printable
 from inetdtw.model.state import CONDITIONS, DaemonState, ServiceState
+from inetdtw.text import printable
 
 #: The media type.
 KIND = "text/plain; version=0.0.4; charset=utf-8"

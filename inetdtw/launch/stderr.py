@@ -30,8 +30,8 @@ from zope.interface import implementer
 from twisted.internet.interfaces import IReadDescriptor
 from twisted.python.failure import Failure
 
-from inetdtw.model.errors import printable
 from inetdtw.system.descriptors import Claim
+from inetdtw.text import printable
 
 #: The most characters of one line; a longer one becomes several.
 LONGEST = 1000

@@ -17,7 +17,7 @@ from twisted.logger import Logger, LogLevel
 from inetdtw.interfaces import ExitStatus
 from inetdtw.log import rate
 from inetdtw.model.address import ADDRESSES
-from inetdtw.model.errors import printable
+from inetdtw.text import printable
 
 _HOW = {None: "", True: " how={how}", False: " how={how}"}
 #: The levels, each of which has all that those before it have.

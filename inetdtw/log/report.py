@@ -36,9 +36,10 @@ from typing import Any, Callable
 from inetdtw.log import rate
 from inetdtw.log.clientlines import INFO, NOTICE, WARN, ClientLines
 from inetdtw.model.changes import Changes
-from inetdtw.model.errors import ConfError, printable
+from inetdtw.model.errors import ConfError
 from inetdtw.model.state import ServiceState
 from inetdtw.system.activation import Unused
+from inetdtw.text import printable
 
 #: The seconds for which a shortage is not said again.
 QUIET = 10.0

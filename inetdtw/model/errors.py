@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from inetdtw.text import printable
+
 
 class Location(NamedTuple):
     """
@@ -24,27 +26,6 @@ class Location(NamedTuple):
 
     def __str__(self) -> str:
         return f"{printable(self.file)}:{self.line}:{self.column}"
-
-
-def printable(text: str, kept: str = "") -> str:
-    """
-    Return a text as one line, whatever it quotes: control characters, those that change
-    the direction of what follows, and bytes that are not UTF-8 are escaped.
-
-    @param kept: control characters that stay as they are.
-    """
-    if text.isprintable():
-        return text
-    return "".join(each if each in kept else _escaped(each) for each in text)
-
-
-def _escaped(character: str) -> str:
-    """Return a character as it can be printed."""
-    if character.isprintable():
-        return character
-    if "\udc80" <= character <= "\udcff":
-        return f"\\x{ord(character) - 0xDC00:02x}"
-    return ascii(character)[1:-1]
 
 
 class ConfError(Exception):

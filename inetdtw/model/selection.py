@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, TypeVar
 
-from inetdtw.model.errors import printable
+from inetdtw.text import printable
 
 if TYPE_CHECKING:
     # The command that asks the daemon needs none of what this imports.

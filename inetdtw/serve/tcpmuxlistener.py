@@ -13,7 +13,6 @@ from typing import Any, Callable
 
 from inetdtw.interfaces import ILauncher
 from inetdtw.limits.service import ServiceLimits
-from inetdtw.model.errors import printable
 from inetdtw.model.service import Service
 from inetdtw.serve.admission import AdmissionControl
 from inetdtw.serve.listener import GatedListener
@@ -21,6 +20,7 @@ from inetdtw.serve.runtime import Runtime
 from inetdtw.serve.sharedport import streamPort
 from inetdtw.serve.tcpmux import NOT_AVAILABLE, NOT_READ, TcpmuxRequest
 from inetdtw.system.sockets import closeWithMessage
+from inetdtw.text import printable
 
 #: Why a client is closed that has waited for longer than others.
 CROWDED_OUT = "it named no service, and others wait"

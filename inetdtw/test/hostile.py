@@ -25,13 +25,12 @@ from inetdtw.launch.forkserver.delegation import Delegation
 from inetdtw.launch.forkserver.process import ForkServerProcess
 from inetdtw.launch.warm.channel import Channel as WarmChannel
 from inetdtw.launch.warm.process import WarmProcess
-from inetdtw.model.errors import printable
 from inetdtw.model.service import Settings
 from inetdtw.serve import tcpmux
 from inetdtw.system.crowd import Crowd
 from inetdtw.test import system
 from inetdtw.test.fakes import FIRST_PID, FakeChild
-from inetdtw.text import fromBytes
+from inetdtw.text import fromBytes, printable
 
 
 def configuration(data: bytes) -> None:

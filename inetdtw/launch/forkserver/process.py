@@ -35,12 +35,11 @@ from inetdtw.launch.forkserver.delegation import KINDS, Delegation, Delegations
 from inetdtw.limits.backoff import Backoff
 from inetdtw.limits.budget import Share, Total
 from inetdtw.log.report import JUST_ACCEPTED
-from inetdtw.model.errors import printable
 from inetdtw.model.process import Credentials
 from inetdtw.serve.port import BROKEN_PAUSE, sayDropped
 from inetdtw.system.credentials import mismatch
 from inetdtw.system.exitwatch import ExitWatcher
-from inetdtw.text import fromBytes
+from inetdtw.text import fromBytes, printable
 
 #: The seconds that a helper has to end by itself.
 OVERDUE = 5.0
