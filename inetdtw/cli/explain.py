@@ -22,8 +22,9 @@ from inetdtw.config import loader
 from inetdtw.config.entry import KEYS, Entry
 from inetdtw.config.programs import LIMITS
 from inetdtw.config.resolver import resolve
+from inetdtw.model.address import Address
 from inetdtw.model.errors import ConfError
-from inetdtw.model.service import SOCKTYPE_NAMES, Address, Service, Settings
+from inetdtw.model.service import SOCKTYPE_NAMES, Service, Settings
 from inetdtw.system.hostnames import CHECK_WAIT, HostNames
 from inetdtw.system.lookups import Lookups
 from inetdtw.text import printable

@@ -12,7 +12,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from inetdtw.config.parser import ConfWarning, DuplicateService
-from inetdtw.model.service import Address, Key, Service
+from inetdtw.model.address import Address
+from inetdtw.model.service import Key, Service
 
 _EVERY = ("0.0.0.0", "::")
 #: A family, a port and a type of socket.

@@ -19,8 +19,9 @@ from inetdtw.config.programs import ProgramResolver
 from inetdtw.config.resolution import Resolution, orElse
 from inetdtw.config.sockets import SocketResolver, atEach
 from inetdtw.internal import services
+from inetdtw.model.address import Address
 from inetdtw.model.errors import ConfError
-from inetdtw.model.service import Address, Bounds, Service, Settings
+from inetdtw.model.service import Bounds, Service, Settings
 from inetdtw.system import lookups
 from inetdtw.system.lookups import Lookups, NotFound
 

@@ -13,7 +13,8 @@ from dataclasses import replace
 
 from inetdtw.config.parser import ConfWarning
 from inetdtw.config.resolution import Resolution, orElse
-from inetdtw.model.service import SOCKTYPES, Address, Ownership, Service, SocketOptions
+from inetdtw.model.address import Address
+from inetdtw.model.service import SOCKTYPES, Ownership, Service, SocketOptions
 from inetdtw.system import lookups
 from inetdtw.system.hostnames import NameWanted
 from inetdtw.system.sockets import FILTERS

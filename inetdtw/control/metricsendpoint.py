@@ -17,7 +17,7 @@ from twisted.python.failure import Failure
 
 from inetdtw.control.http import Answers, Site
 from inetdtw.log.report import Report
-from inetdtw.model.service import Address
+from inetdtw.model.address import Address
 from inetdtw.system.descriptors import DescriptorAccount, Descriptors, Purpose
 from inetdtw.system.hostnames import HostNames, NameWanted, numeric
 

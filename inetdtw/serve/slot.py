@@ -25,8 +25,8 @@ from inetdtw.launch.warm.launcher import isReady
 from inetdtw.limits.backoff import Backoff
 from inetdtw.limits.rebinds import Rebinds
 from inetdtw.limits.service import ServiceLimits
-from inetdtw.model.address import peerText
-from inetdtw.model.service import Service, hostIn
+from inetdtw.model.address import hostIn, peerText
+from inetdtw.model.service import Service
 from inetdtw.model.state import ServiceState, stateOf
 from inetdtw.serve.datagram import DatagramListener
 from inetdtw.serve.internal import InternalDatagramListener, InternalStreamListener

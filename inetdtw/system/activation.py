@@ -23,8 +23,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Callable
 
-from inetdtw.model.address import peerText
-from inetdtw.model.service import Key, Service, hostIn
+from inetdtw.model.address import hostIn, peerText
+from inetdtw.model.service import Key, Service
 from inetdtw.text import native, textOf
 
 #: The first descriptor that is passed.

@@ -21,7 +21,7 @@ from dataclasses import replace
 from queue import Empty, SimpleQueue
 from typing import Any, Callable, NamedTuple
 
-from inetdtw.model.service import Address, hostIn
+from inetdtw.model.address import Address, hostIn
 
 #: How many look-ups run at once.
 MOST = 16

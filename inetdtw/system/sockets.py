@@ -15,7 +15,8 @@ import struct
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from inetdtw.model.service import Address, Ownership, Service, SocketOptions
+from inetdtw.model.address import Address
+from inetdtw.model.service import Ownership, Service, SocketOptions
 from inetdtw.system import unixpath
 from inetdtw.system.directory import OpenDirectory, around, identityOf, pathReplaced
 from inetdtw.text import native

@@ -41,8 +41,9 @@ from inetdtw.helpers import acceptor
 from inetdtw.interfaces import ExitStatus, IChild, ILauncher, LaunchRequest
 from inetdtw.internal.services import ReflectorGuard
 from inetdtw.log.report import Report
+from inetdtw.model.address import Address
 from inetdtw.model.errors import Location
-from inetdtw.model.service import Address, Program, Service
+from inetdtw.model.service import Program, Service
 from inetdtw.serve.child import Child
 from inetdtw.serve.runtime import Runtime
 from inetdtw.system.sockdiag import waiting

@@ -13,10 +13,10 @@ from inetdtw.config.entry import Entry
 from inetdtw.config.parser import parse
 from inetdtw.config.resolver import resolve
 from inetdtw.internal import services
+from inetdtw.model.address import Address
 from inetdtw.model.errors import ConfError, Location
 from inetdtw.model.process import Credentials, Login, ProcessContext
 from inetdtw.model.service import (
-    Address,
     Bounds,
     EnvironmentSpec,
     Program,

@@ -8,8 +8,9 @@ from __future__ import annotations
 import socket
 
 from inetdtw.config import sockets
+from inetdtw.model.address import Address
 from inetdtw.model.errors import ConfError
-from inetdtw.model.service import Address, Ownership
+from inetdtw.model.service import Ownership
 from inetdtw.test.resolving import (
     ALPINE,
     ROOT,

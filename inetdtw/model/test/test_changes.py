@@ -10,9 +10,10 @@ from dataclasses import replace
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from inetdtw.model.address import Address
 from inetdtw.model.changes import Changes, diff
 from inetdtw.model.errors import Location
-from inetdtw.model.service import Address, Key, Service
+from inetdtw.model.service import Key, Service
 
 
 def service(port: int, *, line: int = 1, internal: str = "echo") -> Service:

@@ -10,10 +10,10 @@ from dataclasses import FrozenInstanceError, fields, replace
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from inetdtw.model.address import Address, hostIn
 from inetdtw.model.errors import Location
 from inetdtw.model.process import Login, ProcessContext
 from inetdtw.model.service import (
-    Address,
     Bounds,
     EnvironmentSpec,
     Ownership,
@@ -21,7 +21,6 @@ from inetdtw.model.service import (
     Service,
     SocketOptions,
     WarmSpec,
-    hostIn,
 )
 
 FOUR = Address(socket.AF_INET, "127.0.0.1", 7)

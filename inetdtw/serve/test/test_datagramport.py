@@ -14,7 +14,7 @@ from typing import Any, Callable
 
 from twisted.internet.protocol import DatagramProtocol
 
-from inetdtw.model.service import Address
+from inetdtw.model.address import Address
 from inetdtw.serve.datagramport import DatagramPort
 from inetdtw.serve.port import BATCH
 from inetdtw.test.fakes import (

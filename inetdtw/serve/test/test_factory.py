@@ -15,7 +15,8 @@ from twisted.internet.address import IPv4Address
 from twisted.internet.interfaces import ISSLTransport
 
 from inetdtw.interfaces import ExitStatus
-from inetdtw.model.service import Address, Bounds
+from inetdtw.model.address import Address
+from inetdtw.model.service import Bounds
 from inetdtw.serve.factory import ProgramFactory
 from inetdtw.serve.portless import PortlessSlot
 from inetdtw.serve.test.test_stream import isReadable

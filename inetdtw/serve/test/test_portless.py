@@ -10,7 +10,8 @@ from typing import Any
 from unittest import mock
 
 from inetdtw.limits.service import WINDOW, ServiceLimits
-from inetdtw.model.service import Address, Bounds, Service, SocketOptions
+from inetdtw.model.address import Address
+from inetdtw.model.service import Bounds, Service, SocketOptions
 from inetdtw.serve.port import SHORTAGE_PAUSE
 from inetdtw.serve.portless import PortlessSlot
 from inetdtw.serve.slot import LONGEST_RETRY

@@ -21,14 +21,8 @@ from twisted.python.failure import Failure
 
 from inetdtw.interfaces import ILauncher
 from inetdtw.limits.service import WINDOW
-from inetdtw.model.service import (
-    Address,
-    Bounds,
-    Ownership,
-    Program,
-    Service,
-    SocketOptions,
-)
+from inetdtw.model.address import Address
+from inetdtw.model.service import Bounds, Ownership, Program, Service, SocketOptions
 from inetdtw.serve.datagram import DatagramListener
 from inetdtw.serve.internal import InternalDatagramListener, InternalStreamListener
 from inetdtw.serve.runtime import Runtime

@@ -11,7 +11,8 @@ from unittest import mock
 from zope.interface.verify import verifyObject
 
 from inetdtw.interfaces import IListener
-from inetdtw.model.service import Address, Bounds
+from inetdtw.model.address import Address
+from inetdtw.model.service import Bounds
 from inetdtw.serve import tcpmuxlistener
 from inetdtw.serve.portless import PortlessSlot
 from inetdtw.serve.tcpmux import LONGEST, NOT_AVAILABLE, NOT_READ, TIMEOUT

@@ -10,7 +10,8 @@ import socket
 from dataclasses import replace
 from typing import Any
 
-from inetdtw.model.service import Address, Service
+from inetdtw.model.address import Address
+from inetdtw.model.service import Service
 from inetdtw.serve.slot import Slot
 from inetdtw.system import activation
 from inetdtw.system.activation import FIRST, Inherited, PassedSocket, Unused

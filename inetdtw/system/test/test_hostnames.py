@@ -11,7 +11,7 @@ from typing import Any, Callable
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw.model.service import Address
+from inetdtw.model.address import Address
 from inetdtw.system.hostnames import (
     MOST,
     MOST_STUCK,

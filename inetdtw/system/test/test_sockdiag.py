@@ -11,7 +11,7 @@ import struct
 from typing import Any
 from unittest import skipUnless
 
-from inetdtw.model.service import Address
+from inetdtw.model.address import Address
 from inetdtw.system import sockdiag
 from inetdtw.system.sockdiag import Backlog, count, hears, waiting
 from inetdtw.test.fakes import (

@@ -13,7 +13,8 @@ from typing import Any, Callable
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw.model.service import Address, Ownership, Service, SocketOptions
+from inetdtw.model.address import Address
+from inetdtw.model.service import Ownership, Service, SocketOptions
 from inetdtw.system import sockets
 from inetdtw.system.sockets import (
     BoundPath,
