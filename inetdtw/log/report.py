@@ -35,10 +35,10 @@ from typing import Any, Callable
 
 from inetdtw.log import rate
 from inetdtw.log.clientlines import INFO, NOTICE, WARN, ClientLines
+from inetdtw.model.activation import UnusedSocket
 from inetdtw.model.changes import Changes
 from inetdtw.model.errors import ConfError
 from inetdtw.model.state import ServiceState
-from inetdtw.system.activation import Unused
 from inetdtw.text import printable
 
 #: The seconds for which a shortage is not said again.
@@ -116,7 +116,7 @@ class Report(ClientLines):
             source="LISTEN_FDS",
         )
 
-    def unused(self, about: Unused) -> None:
+    def unused(self, about: UnusedSocket) -> None:
         """The daemon was started with something that no service wants."""
         if self._level < WARN:
             return

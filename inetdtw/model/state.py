@@ -17,7 +17,6 @@ from inetdtw.interfaces import ExitStatus
 from inetdtw.limits.counters import Tally
 from inetdtw.limits.service import ServiceLimits
 from inetdtw.model.service import SOCKTYPE_NAMES, Service
-from inetdtw.system.descriptors import Use
 
 LISTENING = "listening"
 RUNNING = "running"
@@ -275,3 +274,16 @@ class DaemonState:
             },
             "services": [each.asJSON() for each in self.services],
         }
+
+
+@dataclass(frozen=True)
+class Use:
+    """
+    What a purpose has.
+
+    @ivar open: how many descriptors it has.
+    @ivar share: how many it may have; C{None} if it has no share.
+    """
+
+    open: int
+    share: int | None

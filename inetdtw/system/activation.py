@@ -23,6 +23,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Callable
 
+from inetdtw.model.activation import UnusedSocket
 from inetdtw.model.address import hostIn, peerText
 from inetdtw.model.service import Key, Service
 from inetdtw.text import native, textOf
@@ -68,23 +69,6 @@ class PassedSocket:
             self.socket.close()
 
 
-@dataclass(frozen=True)
-class Unused:
-    """
-    What no service can use.
-
-    @ivar fd: the descriptor that it had.
-    @ivar name: what it was called.
-    @ivar where: its address, for a person.
-    @ivar reason: why it is not used.
-    """
-
-    fd: int
-    name: str
-    where: str
-    reason: str
-
-
 class Inherited:
     """The sockets that this process was started with, and whose each is."""
 
@@ -110,7 +94,7 @@ class Inherited:
             _take(FIRST + index, names[index] or NAMELESS) for index in range(count)
         )
 
-    def assign(self, services: Iterable[Service]) -> list[Unused]:
+    def assign(self, services: Iterable[Service]) -> list[UnusedSocket]:
         """
         Say which socket is for which of the services that there are from now on.
 
@@ -152,11 +136,11 @@ class Inherited:
         taken = {given.fd for given in self._owners.values()}
         return (given for given in self._given if given.fd not in taken)
 
-    def _closeUnused(self) -> list[Unused]:
+    def _closeUnused(self) -> list[UnusedSocket]:
         """Close what no service has."""
         unused = []
         for given in list(self._free()):
-            unused.append(Unused(given.fd, given.name, given.where, _why(given)))
+            unused.append(UnusedSocket(given.fd, given.name, given.where, _why(given)))
             self._given.remove(given)
             given.close()
         return unused

@@ -30,6 +30,7 @@ from enum import Enum
 from typing import Any, Callable
 
 from inetdtw.model.source import Prefix, hostOf, sourceOf
+from inetdtw.model.state import Use
 from inetdtw.system.crowd import Crowd
 
 #: How many descriptors a client may need for a moment, and how near to the limit it is
@@ -111,19 +112,6 @@ def _part(whole: int, weight: int) -> int:
     it leaves.
     """
     return whole * weight // (1 + weight)
-
-
-@dataclass(frozen=True)
-class Use:
-    """
-    What a purpose has.
-
-    @ivar open: how many descriptors it has.
-    @ivar share: how many it may have; C{None} if it has no share.
-    """
-
-    open: int
-    share: int | None
 
 
 class Claim:

@@ -18,10 +18,10 @@ from inetdtw.interfaces import ExitStatus
 from inetdtw.log.clientlines import LEVELS
 from inetdtw.log.rate import INTERVAL
 from inetdtw.log.report import QUIET, Report
+from inetdtw.model.activation import UnusedSocket
 from inetdtw.model.changes import Changes
 from inetdtw.model.errors import ConfError, Location
 from inetdtw.model.state import ServiceState
-from inetdtw.system.activation import Unused
 
 PEER = ("192.0.2.1", 40000)
 HERE = Location("/etc/inetd.conf", 3, 5)
@@ -100,7 +100,9 @@ LINES: tuple[tuple[Callable[[Report], object], str, str], ...] = (
         "listen 7/tcp address=[::]:7 source=LISTEN_FDS",
     ),
     (
-        lambda report: report.unused(Unused(4, "a\nb", "[::]:7", "it does not listen")),
+        lambda report: report.unused(
+            UnusedSocket(4, "a\nb", "[::]:7", "it does not listen")
+        ),
         "warn",
         "unused - fd=4 name=a\\nb address=[::]:7 reason=it does not listen",
     ),

@@ -10,11 +10,12 @@ import socket
 from dataclasses import replace
 from typing import Any
 
+from inetdtw.model.activation import UnusedSocket
 from inetdtw.model.address import Address
 from inetdtw.model.service import Service
 from inetdtw.serve.slot import Slot
 from inetdtw.system import activation
-from inetdtw.system.activation import FIRST, Inherited, PassedSocket, Unused
+from inetdtw.system.activation import FIRST, Inherited, PassedSocket
 from inetdtw.test.fakes import (
     ServingTestCase,
     makeDatagrams,
@@ -241,7 +242,7 @@ class AssignTests(InheritedTestCase):
 class FromEnvironmentTests(InheritedTestCase):
     """Tests for L{Inherited.fromEnvironment}."""
 
-    def listed(self, **environ: str) -> list[Unused]:
+    def listed(self, **environ: str) -> list[UnusedSocket]:
         """What the environment gives, where the descriptors are far beyond what is open."""
         self.patch(activation, "FIRST", 1 << 20)
         return Inherited.fromEnvironment(environ, PID).assign([])

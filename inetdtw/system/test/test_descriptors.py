@@ -15,6 +15,7 @@ from unittest import mock
 
 from inetdtw.limits.service import ServiceLimits
 from inetdtw.model.service import Bounds
+from inetdtw.model.state import Use
 from inetdtw.serve.admission import SHARE, AdmissionControl
 from inetdtw.serve.port import SHORTAGE_PAUSE, SocketPort
 from inetdtw.system import descriptors
@@ -29,7 +30,6 @@ from inetdtw.system.descriptors import (
     DescriptorAccount,
     Descriptors,
     Purpose,
-    Use,
     softLimit,
 )
 from inetdtw.test.fakes import ServingTestCase
