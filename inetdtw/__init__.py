@@ -22,9 +22,8 @@ if TYPE_CHECKING:
     from inetdtw.model.errors import ConfError
     from inetdtw.model.selection import AmbiguousService
     from inetdtw.model.service import Bounds, Settings
-    from inetdtw.model.state import DaemonState, ServiceState
+    from inetdtw.model.state import DaemonState, Draining, ServiceState
     from inetdtw.serve.factory import ProgramFactory
-    from inetdtw.serve.slots import Draining
     from inetdtw.superserver import InetdService, NothingToServe
     from inetdtw.system.activation import Inherited
 
@@ -59,7 +58,7 @@ _MODULES = {
     "ConfError": "model.errors",
     "Configuration": "config.loader",
     "DaemonState": "model.state",
-    "Draining": "serve.slots",
+    "Draining": "model.state",
     "InetdService": "superserver",
     "Inherited": "system.activation",
     "NothingToServe": "superserver",

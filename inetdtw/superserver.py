@@ -27,11 +27,11 @@ from inetdtw.limits.counters import Tally
 from inetdtw.log.report import Report
 from inetdtw.model.changes import Changes, ReloadResult
 from inetdtw.model.service import Service, Settings
-from inetdtw.model.state import DaemonState, ServiceState
+from inetdtw.model.state import REFUSED, DaemonState, ServiceState
 from inetdtw.serve.factory import ProgramFactory
 from inetdtw.serve.port import broken, reasonOf
 from inetdtw.serve.runtime import Runtime
-from inetdtw.serve.slots import DRAINING, SlotTable
+from inetdtw.serve.slots import SlotTable
 from inetdtw.system.activation import Inherited
 from inetdtw.system.descriptors import Descriptors
 from inetdtw.system.hostnames import START_WAIT, HostNames
@@ -275,7 +275,7 @@ class InetdService(ApplicationService):
         @return: what came of it, which is true if the new configuration holds.
         """
         if self._slots.draining:
-            return ReloadResult(None, (DRAINING,))
+            return ReloadResult(None, (REFUSED,))
         with self.aroundReload():
             return self._reload()
 

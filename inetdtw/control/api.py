@@ -26,8 +26,7 @@ from typing import Any, Callable
 from inetdtw.control.metrics import KIND, exposition
 from inetdtw.model.changes import Changes, ReloadResult
 from inetdtw.model.selection import AmbiguousService
-from inetdtw.model.state import DaemonState
-from inetdtw.serve.slots import Draining
+from inetdtw.model.state import DaemonState, Draining
 
 _JSON = "application/json"
 _READ, _WRITE = ("GET", "HEAD"), ("POST",)

@@ -287,3 +287,14 @@ class Use:
 
     open: int
     share: int | None
+
+
+#: What is said to those who want something else meanwhile.
+REFUSED = "the daemon takes no more clients, and ends when no program runs"
+
+
+class Draining(Exception):
+    """The daemon takes no more clients, for good."""
+
+    def __init__(self) -> None:
+        super().__init__(REFUSED)

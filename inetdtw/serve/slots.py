@@ -17,7 +17,7 @@ from inetdtw.launch.pool import LauncherPool
 from inetdtw.model.changes import Changes, diff
 from inetdtw.model.selection import findService
 from inetdtw.model.service import Key, Service
-from inetdtw.model.state import ServiceState, kindOf
+from inetdtw.model.state import Draining, ServiceState, kindOf
 from inetdtw.serve.port import broken, reasonOf, survived
 from inetdtw.serve.portless import PortlessSlot
 from inetdtw.serve.runtime import Runtime
@@ -27,17 +27,8 @@ from inetdtw.serve.slot import FIRST_RETRY, SOON, Slot
 LOOK = 0.1
 #: The seconds between two looks whether clients can still reach every socket.
 CHECK = 5.0
-#: What is said to those who want something else meanwhile.
-DRAINING = "the daemon takes no more clients, and ends when no program runs"
 
 AnySlot = Union[Slot, PortlessSlot]
-
-
-class Draining(Exception):
-    """The daemon takes no more clients, for good."""
-
-    def __init__(self) -> None:
-        super().__init__(DRAINING)
 
 
 class SlotTable:

@@ -26,8 +26,9 @@ from inetdtw.launch.forkserver.test.test_process import PlayedHelper
 from inetdtw.launch.pool import LauncherPool
 from inetdtw.model.selection import AmbiguousService
 from inetdtw.model.service import Settings
+from inetdtw.model.state import Draining
 from inetdtw.serve.internal import InternalStreamListener
-from inetdtw.serve.slots import CHECK, Draining
+from inetdtw.serve.slots import CHECK
 from inetdtw.system import sockets
 from inetdtw.system.descriptors import Purpose
 from inetdtw.system.hostnames import HostNames

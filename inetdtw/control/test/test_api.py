@@ -16,9 +16,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from inetdtw.control.api import Answer, Operated, Scraped
 from inetdtw.model.changes import Changes, ReloadResult
 from inetdtw.model.selection import AmbiguousService
-from inetdtw.model.state import DaemonState, ServiceState
+from inetdtw.model.state import DaemonState, Draining, ServiceState
 from inetdtw.model.test.test_state import DAEMON, ONE
-from inetdtw.serve.slots import Draining
 from inetdtw.test.fakes import makeService
 
 NOTHING: Mapping[str, str] = {}
