@@ -14,8 +14,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from inetdtw.interfaces import ExitStatus
-from inetdtw.limits.counters import Tally
-from inetdtw.limits.service import ServiceLimits
 from inetdtw.model.service import SOCKTYPE_NAMES, Service
 
 LISTENING = "listening"
@@ -172,46 +170,6 @@ class ServiceState:
             "last_exit": last,
             "cpu": None if self.cpu is None else round(self.cpu, 6),
         }
-
-
-def stateOf(
-    service: Service,
-    address: str,
-    limits: ServiceLimits,
-    tally: Tally,
-    held: Collection[str],
-    reason: str | None = None,
-    until: float | None = None,
-    ready: bool | None = None,
-) -> ServiceState:
-    """
-    Collect the figures of a service.
-
-    @param limits: its counts, which an internal service has nothing else than.
-    """
-    wait = service.wait and service.internal is None
-    bound = 1 if wait else service.bounds.acceptMax
-    started = limits.admitted if service.internal else tally.warm + tally.cold
-    return ServiceState(
-        name=service.name,
-        address=address,
-        kind=kindOf(service),
-        held=tuple(held),
-        reason=reason or pauseReason(held),
-        until=until,
-        running=limits.running,
-        most=bound or None,
-        started=started,
-        warm=tally.warm,
-        ready=ready,
-        refused=limits.refused,
-        failed=tally.failed,
-        dropped=tally.dropped,
-        ended=tally.ended,
-        bad=tally.bad,
-        last=tally.last,
-        cpu=tally.cpu,
-    )
 
 
 def kindOf(service: Service) -> str:

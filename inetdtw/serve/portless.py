@@ -19,11 +19,12 @@ from inetdtw.interfaces import ILauncher
 from inetdtw.launch.warm.launcher import isReady
 from inetdtw.limits.service import ServiceLimits
 from inetdtw.model.service import Service
-from inetdtw.model.state import ServiceState, stateOf
+from inetdtw.model.state import ServiceState
 from inetdtw.serve.admission import SHARE, AdmissionControl
 from inetdtw.serve.child import Child
 from inetdtw.serve.port import SocketPort, broken, reasonOf
 from inetdtw.serve.runtime import Runtime
+from inetdtw.serve.servicestate import stateOf
 from inetdtw.serve.slot import LONGEST_RETRY, failing
 from inetdtw.serve.starter import ProgramStarter
 from inetdtw.serve.tcpmux import GO, NOT_AVAILABLE

@@ -22,8 +22,8 @@ from inetdtw.model.state import (
     ServiceState,
     conditionOf,
     kindOf,
-    stateOf,
 )
+from inetdtw.serve.servicestate import stateOf
 from inetdtw.test.fakes import makeDatagrams, makeService
 
 ONE = ServiceState("7/tcp", "0.0.0.0:7", "stream nowait")
