@@ -12,7 +12,6 @@ not taken stay in the socket, and its successor finds them there.
 
 from __future__ import annotations
 
-import array
 import contextlib
 import errno
 import os
@@ -22,8 +21,9 @@ from tempfile import TemporaryFile
 from typing import IO
 
 from inetdtw.helpers.protocol import ASIDE, HEADER, REPEATS_SHIFT, SMALL
-from inetdtw.helpers.reports import LARGEST, REPORT
+from inetdtw.helpers.reports import LARGEST
 from inetdtw.interfaces import LaunchRequest
+from inetdtw.launch.packets import records, sendWith
 from inetdtw.text import toBytes
 
 
@@ -33,19 +33,6 @@ def encode(order: LaunchRequest) -> bytes:
     paths, argv = order.paths, order.argv
     texts = (str(len(paths)), *paths, str(len(argv)), *argv, *variables)
     return b"\0".join(map(toBytes, texts))
-
-
-def sendWith(
-    sock: socket.socket, parts: Sequence[bytes], fds: Iterable[int] = ()
-) -> None:
-    """
-    Send one packet, and descriptors with it.
-
-    @raise OSError: if it cannot be sent.
-    """
-    given = array.array("i", fds)
-    rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, given)] if given else []
-    sock.sendmsg(parts, rights)
 
 
 def _fileOf(data: bytes) -> IO[bytes]:
@@ -62,12 +49,6 @@ def _fileOf(data: bytes) -> IO[bytes]:
     file.write(data)
     file.flush()
     return file
-
-
-def records(packet: bytes) -> list[bytes]:
-    """The reports that are together in a packet; what is left over is none."""
-    ends = range(REPORT.size, len(packet) + 1, REPORT.size)
-    return [packet[end - REPORT.size : end] for end in ends]
 
 
 class Channel:

@@ -23,7 +23,7 @@ from twisted.python.failure import Failure
 
 from inetdtw._warmhelper import ACCEPT, ADDRESSED, HEADER, MOST, REPORT, WITHDRAW
 from inetdtw.helpers.connection import unpackAddress
-from inetdtw.launch.forkserver.channel import records, sendWith
+from inetdtw.launch.packets import records, sendWith
 from inetdtw.launch.sendqueue import SendQueue
 from inetdtw.serve.port import sayDropped
 
