@@ -24,12 +24,12 @@ from inetdtw.internal.services import ReflectorGuard
 from inetdtw.launch.pool import LauncherPool
 from inetdtw.limits.budget import Total, defaultMost, processLimit
 from inetdtw.limits.counters import Tally
+from inetdtw.log.failures import broken, reasonOf
 from inetdtw.log.report import Report
 from inetdtw.model.changes import Changes, ReloadResult
 from inetdtw.model.service import Service, Settings
 from inetdtw.model.state import REFUSED, DaemonState, ServiceState
 from inetdtw.serve.factory import ProgramFactory
-from inetdtw.serve.port import broken, reasonOf
 from inetdtw.serve.runtime import Runtime
 from inetdtw.serve.slots import SlotTable
 from inetdtw.system.activation import Inherited

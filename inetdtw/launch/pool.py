@@ -23,10 +23,10 @@ from inetdtw.launch.warm.accepting import warmBefore
 from inetdtw.launch.warm.launcher import Warm
 from inetdtw.launch.warm.process import OF_WARM
 from inetdtw.limits.budget import Total
+from inetdtw.log.failures import survived
 from inetdtw.log.report import Report
 from inetdtw.model.process import ProcessContext
 from inetdtw.model.service import Service
-from inetdtw.serve.port import survived
 from inetdtw.system.descriptors import Descriptors, Purpose
 from inetdtw.system.exitwatch import ExitWatcher
 

@@ -49,3 +49,11 @@ class Backoff:
         if life >= GOOD_LIFE:
             self.reset()
         return self.next()
+
+
+#: The seconds to leave a socket alone for, when the machine is out of something.
+SHORTAGE_PAUSE = 0.5
+
+
+#: The seconds to leave one alone for that cannot be read for a mistake in this program.
+BROKEN_PAUSE = 0.5

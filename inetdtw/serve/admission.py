@@ -14,11 +14,13 @@ import os
 from typing import Any, Callable
 
 from inetdtw.interfaces import ILauncher
+from inetdtw.limits.backoff import SHORTAGE_PAUSE
 from inetdtw.limits.budget import Total
 from inetdtw.limits.service import Admission, ServiceLimits
+from inetdtw.log.failures import survived
 from inetdtw.log.report import Report
 from inetdtw.model.source import hostOf
-from inetdtw.serve.port import SHORTAGE_PAUSE, SocketPort, survived
+from inetdtw.serve.port import SocketPort
 from inetdtw.serve.undecided import Undecided
 from inetdtw.system.descriptors import DescriptorAccount, Descriptors, Purpose
 

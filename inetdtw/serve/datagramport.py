@@ -10,7 +10,8 @@ import select
 import socket
 from typing import Any, Callable
 
-from inetdtw.serve.port import BATCH, SocketPort, survived
+from inetdtw.log.failures import survived
+from inetdtw.serve.port import BATCH, SocketPort
 
 #: Large enough for every datagram there can be.
 _LARGEST = 1 << 16

@@ -14,7 +14,6 @@ that they are given, which outlives them.
 from __future__ import annotations
 
 import errno
-import os
 import socket
 from typing import Any, Callable
 
@@ -23,65 +22,14 @@ from zope.interface import implementer
 from twisted.internet.interfaces import IReadDescriptor
 from twisted.python.failure import Failure
 
-from inetdtw.log.clientlines import Lines
+from inetdtw.limits.backoff import BROKEN_PAUSE, SHORTAGE_PAUSE
+from inetdtw.log.failures import sayDropped, survived
 
 #: How much is taken from one socket before the others have their turn.
 BATCH = 8
-#: The seconds to leave a socket alone for, when the machine is out of something.
-SHORTAGE_PAUSE = 0.5
-#: The seconds to leave one alone for that cannot be read for a mistake in this program.
-BROKEN_PAUSE = 0.5
 
 #: What says that the machine is out of something.
 SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
-
-
-_log = Lines(namespace="inetdtw")
-
-
-def survived(service: str, call: Callable[..., object], *arguments: Any) -> bool:
-    """
-    Do something for one client.  Whatever is wrong with that, which can only be a
-    mistake in this program, is logged, and the others are served.
-
-    @param service: the service's name.
-
-    @return: whether it was done.
-    """
-    try:
-        call(*arguments)
-    except Exception:
-        broken(service)
-        return False
-    return True
-
-
-def sayDropped(name: str, number: int = 0) -> None:
-    """
-    Say in the log that the reactor has ceased to read something that must be read.
-
-    @param name: the service, or what else it is.
-    @param number: the error that was the reason, if that is known.
-    """
-    reason = os.strerror(number) if number else "an error, or the end of it"
-    text = "dropped {name} peer=- reason={reason}"
-    _log.warn(text, name=name, reason=reason)
-
-
-def broken(service: str) -> None:
-    """
-    Log the exception that is being handled, with its traceback.
-
-    @param service: the name of the service that it is about.
-    """
-    _log.failure("broken {service} peer=-", service=service)
-
-
-def reasonOf(why: Exception) -> str:
-    """Return an exception in one line."""
-    if isinstance(why, OSError):
-        return why.strerror or str(why)
-    return f"{type(why).__name__}: {why}"
 
 
 @implementer(IReadDescriptor)

@@ -18,11 +18,12 @@ from inetdtw.helpers.connection import connectionEnvironment
 from inetdtw.interfaces import ILauncher
 from inetdtw.launch.warm.launcher import isReady
 from inetdtw.limits.service import ServiceLimits
+from inetdtw.log.failures import broken, reasonOf
 from inetdtw.model.service import Service
 from inetdtw.model.state import ServiceState
 from inetdtw.serve.admission import SHARE, AdmissionControl
 from inetdtw.serve.child import Child
-from inetdtw.serve.port import SocketPort, broken, reasonOf
+from inetdtw.serve.port import SocketPort
 from inetdtw.serve.runtime import Runtime
 from inetdtw.serve.servicestate import stateOf
 from inetdtw.serve.slot import LONGEST_RETRY, failing

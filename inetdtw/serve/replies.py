@@ -14,7 +14,7 @@ from zope.interface import implementer
 from twisted.internet.interfaces import IReadDescriptor
 from twisted.python.failure import Failure
 
-from inetdtw.serve.port import survived
+from inetdtw.log.failures import survived
 from inetdtw.serve.runtime import Runtime
 
 _LARGEST = 1 << 16

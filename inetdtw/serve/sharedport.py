@@ -25,15 +25,9 @@ from twisted.python.failure import Failure
 
 from inetdtw.helpers import acceptor
 from inetdtw.helpers.acceptor import ANSWER, CHANNEL, SERVICE
-from inetdtw.limits.backoff import Backoff
-from inetdtw.serve.port import (
-    SHORTAGE_PAUSE,
-    SHORTAGES,
-    SocketPort,
-    StreamPort,
-    sayDropped,
-    survived,
-)
+from inetdtw.limits.backoff import SHORTAGE_PAUSE, Backoff
+from inetdtw.log.failures import sayDropped, survived
+from inetdtw.serve.port import SHORTAGES, SocketPort, StreamPort
 from inetdtw.serve.runtime import Runtime
 
 # As it was when the daemon was started, whatever is installed by now.

@@ -25,12 +25,12 @@ from inetdtw.launch.warm.launcher import isReady
 from inetdtw.limits.backoff import Backoff
 from inetdtw.limits.rebinds import Rebinds
 from inetdtw.limits.service import ServiceLimits
+from inetdtw.log.failures import broken, reasonOf, survived
 from inetdtw.model.address import hostIn, peerText
 from inetdtw.model.service import Service
 from inetdtw.model.state import ServiceState
 from inetdtw.serve.datagram import DatagramListener
 from inetdtw.serve.internal import InternalDatagramListener, InternalStreamListener
-from inetdtw.serve.port import broken, reasonOf, survived
 from inetdtw.serve.runtime import Runtime
 from inetdtw.serve.servicestate import stateOf
 from inetdtw.serve.stream import StreamListener

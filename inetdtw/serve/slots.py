@@ -14,11 +14,11 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import LoopingCall
 
 from inetdtw.launch.pool import LauncherPool
+from inetdtw.log.failures import broken, reasonOf, survived
 from inetdtw.model.changes import Changes, diff
 from inetdtw.model.selection import findService
 from inetdtw.model.service import Key, Service
 from inetdtw.model.state import Draining, ServiceState, kindOf
-from inetdtw.serve.port import broken, reasonOf, survived
 from inetdtw.serve.portless import PortlessSlot
 from inetdtw.serve.runtime import Runtime
 from inetdtw.serve.slot import FIRST_RETRY, SOON, Slot

@@ -14,10 +14,10 @@ from typing import Any, Callable
 
 from inetdtw.interfaces import ILauncher, IPreparing, LaunchRequest
 from inetdtw.launch.stderr import StderrReader
+from inetdtw.log.failures import broken, reasonOf, survived
 from inetdtw.model.service import Service
 from inetdtw.serve import environment
 from inetdtw.serve.child import Child
-from inetdtw.serve.port import broken, reasonOf, survived
 from inetdtw.serve.runtime import Runtime
 from inetdtw.system import executable
 from inetdtw.system.descriptors import Purpose

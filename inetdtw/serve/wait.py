@@ -19,13 +19,14 @@ import socket
 from typing import Any, Callable
 
 from inetdtw.interfaces import ILauncher
-from inetdtw.limits.backoff import Backoff
+from inetdtw.limits.backoff import BROKEN_PAUSE, Backoff
 from inetdtw.limits.service import ServiceLimits
+from inetdtw.log.failures import broken, survived
 from inetdtw.model.service import Service
 from inetdtw.serve.admission import AdmissionControl
 from inetdtw.serve.child import Child
 from inetdtw.serve.listener import GatedListener
-from inetdtw.serve.port import BROKEN_PAUSE, WaitPort, broken, survived
+from inetdtw.serve.port import WaitPort
 from inetdtw.serve.runtime import Runtime
 from inetdtw.serve.sharedport import SharedStreamPort
 from inetdtw.serve.starter import ProgramStarter

@@ -20,7 +20,7 @@ from twisted.internet.process import (
 from twisted.internet.task import LoopingCall
 from twisted.python.failure import Failure
 
-from inetdtw.serve.port import sayDropped
+from inetdtw.log.failures import sayDropped
 from inetdtw.system.descriptors import Descriptors, Purpose
 from inetdtw.system.timer import Timer
 

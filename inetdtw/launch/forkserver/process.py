@@ -32,11 +32,11 @@ from inetdtw.launch.forkserver.channel import Channel
 from inetdtw.launch.forkserver.children import Children
 from inetdtw.launch.forkserver.code import Code
 from inetdtw.launch.forkserver.delegation import KINDS, Delegation, Delegations
-from inetdtw.limits.backoff import Backoff
+from inetdtw.limits.backoff import BROKEN_PAUSE, Backoff
 from inetdtw.limits.budget import Share, Total
+from inetdtw.log.failures import sayDropped
 from inetdtw.log.report import JUST_ACCEPTED
 from inetdtw.model.process import Credentials
-from inetdtw.serve.port import BROKEN_PAUSE, sayDropped
 from inetdtw.system.credentials import mismatch
 from inetdtw.system.exitwatch import ExitWatcher
 from inetdtw.text import fromBytes, printable

@@ -25,7 +25,7 @@ from inetdtw._warmhelper import ACCEPT, ADDRESSED, HEADER, MOST, REPORT, WITHDRA
 from inetdtw.helpers.connection import unpackAddress
 from inetdtw.launch.packets import records, sendWith
 from inetdtw.launch.sendqueue import SendQueue
-from inetdtw.serve.port import sayDropped
+from inetdtw.log.failures import sayDropped
 
 #: The most bytes of one packet that are looked at.
 _MOST = 1 << 16

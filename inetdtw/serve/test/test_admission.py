@@ -9,10 +9,11 @@ import socket
 from typing import Any
 
 from inetdtw.interfaces import ILauncher
+from inetdtw.limits.backoff import SHORTAGE_PAUSE
 from inetdtw.limits.service import WINDOW, ServiceLimits
 from inetdtw.model.service import Bounds
 from inetdtw.serve.admission import AdmissionControl
-from inetdtw.serve.port import SHORTAGE_PAUSE, SocketPort
+from inetdtw.serve.port import SocketPort
 from inetdtw.serve.undecided import MOMENT
 from inetdtw.system.descriptors import DescriptorAccount, Purpose
 from inetdtw.test.fakes import ServingTestCase

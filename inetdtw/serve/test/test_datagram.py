@@ -18,12 +18,12 @@ from twisted.internet.main import CONNECTION_LOST
 from twisted.python.failure import Failure
 
 from inetdtw.interfaces import IListener
+from inetdtw.limits.backoff import SHORTAGE_PAUSE
 from inetdtw.limits.service import WINDOW, ServiceLimits
 from inetdtw.model.service import Bounds, Program, Service
 from inetdtw.serve import datagram
 from inetdtw.serve.datagram import DatagramListener
 from inetdtw.serve.datagramport import DatagramPort
-from inetdtw.serve.port import SHORTAGE_PAUSE
 from inetdtw.serve.replies import LAST_ANSWER
 from inetdtw.serve.undecided import MOMENT
 from inetdtw.test.fakes import (

@@ -16,14 +16,8 @@ from twisted.internet.interfaces import IReadDescriptor
 from twisted.internet.main import CONNECTION_LOST
 from twisted.python.failure import Failure
 
-from inetdtw.serve.port import (
-    BATCH,
-    BROKEN_PAUSE,
-    SHORTAGE_PAUSE,
-    SocketPort,
-    StreamPort,
-    WaitPort,
-)
+from inetdtw.limits.backoff import BROKEN_PAUSE, SHORTAGE_PAUSE
+from inetdtw.serve.port import BATCH, SocketPort, StreamPort, WaitPort
 from inetdtw.test.fakes import ServingTestCase, listening, makeDatagrams, makeService
 
 

@@ -9,10 +9,10 @@ import socket
 from typing import Any
 from unittest import mock
 
+from inetdtw.limits.backoff import SHORTAGE_PAUSE
 from inetdtw.limits.service import WINDOW, ServiceLimits
 from inetdtw.model.address import Address
 from inetdtw.model.service import Bounds, Service, SocketOptions
-from inetdtw.serve.port import SHORTAGE_PAUSE
 from inetdtw.serve.portless import PortlessSlot
 from inetdtw.serve.slot import LONGEST_RETRY
 from inetdtw.serve.tcpmux import GO, NOT_AVAILABLE

@@ -16,8 +16,9 @@ from unittest import mock
 
 from inetdtw.helpers import acceptor
 from inetdtw.helpers.acceptor import ANSWER, CHANNEL, answerOne
+from inetdtw.limits.backoff import SHORTAGE_PAUSE
 from inetdtw.serve import sharedport
-from inetdtw.serve.port import SHORTAGE_PAUSE, StreamPort
+from inetdtw.serve.port import StreamPort
 from inetdtw.serve.sharedport import SharedStreamPort, streamPort
 from inetdtw.test import fakes
 from inetdtw.test.fakes import (

@@ -16,10 +16,10 @@ from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from inetdtw.interfaces import ExitStatus, IDelegatingLauncher, IListener, LaunchRequest
+from inetdtw.limits.backoff import SHORTAGE_PAUSE
 from inetdtw.limits.budget import Total
 from inetdtw.limits.service import WINDOW, ServiceLimits
 from inetdtw.model.service import Bounds, Program, Service
-from inetdtw.serve.port import SHORTAGE_PAUSE
 from inetdtw.serve.stream import IDLE, StreamListener
 from inetdtw.serve.undecided import MOMENT
 from inetdtw.test.fakes import (

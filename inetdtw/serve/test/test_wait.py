@@ -14,9 +14,9 @@ from unittest import mock, skipUnless
 from zope.interface.verify import verifyObject
 
 from inetdtw.interfaces import ExitStatus, IListener
+from inetdtw.limits.backoff import BROKEN_PAUSE
 from inetdtw.limits.service import WINDOW, ServiceLimits
 from inetdtw.model.service import Bounds, Program, Service
-from inetdtw.serve.port import BROKEN_PAUSE
 from inetdtw.serve.wait import (
     FIRST_PAUSE,
     FREE_TRIES,

@@ -13,11 +13,12 @@ import socket
 from typing import Any
 from unittest import mock
 
+from inetdtw.limits.backoff import SHORTAGE_PAUSE
 from inetdtw.limits.service import ServiceLimits
 from inetdtw.model.service import Bounds
 from inetdtw.model.state import Use
 from inetdtw.serve.admission import SHARE, AdmissionControl
-from inetdtw.serve.port import SHORTAGE_PAUSE, SocketPort
+from inetdtw.serve.port import SocketPort
 from inetdtw.system import descriptors
 from inetdtw.system.descriptors import (
     COUNTED,

@@ -43,9 +43,14 @@ from inetdtw.interfaces import ExitStatus
 from inetdtw.launch.forkserver import process
 from inetdtw.launch.forkserver.code import Code
 from inetdtw.launch.forkserver.process import OVERDUE, ForkServerProcess
-from inetdtw.limits.backoff import FIRST_PAUSE, GOOD_LIFE, GROWTH, LONGEST_PAUSE
+from inetdtw.limits.backoff import (
+    BROKEN_PAUSE,
+    FIRST_PAUSE,
+    GOOD_LIFE,
+    GROWTH,
+    LONGEST_PAUSE,
+)
 from inetdtw.model.process import Credentials
-from inetdtw.serve.port import BROKEN_PAUSE
 from inetdtw.test.fakes import (
     PATIENCE,
     FakeChild,
