@@ -12,6 +12,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from inetdtw._version import __version__ as __version__
+
 if TYPE_CHECKING:
     from inetdtw.config.loader import Configuration
     from inetdtw.daemon.sdnotify import Notifications
@@ -47,8 +49,6 @@ __all__ = [
     "StateOnUser2",
     "Tally",
 ]
-
-__version__ = "0.1.0"
 
 #: Where the public names are.  They are imported when they are asked for, as what
 #: only wants the version, or one module, does not want Twisted's reactor.

@@ -17,6 +17,7 @@ from typing import Any, Callable
 from twisted.application.service import Service as ApplicationService
 from twisted.internet.defer import Deferred, DeferredList
 
+from inetdtw._version import __version__
 from inetdtw.config import loader
 from inetdtw.config.loader import Configuration
 from inetdtw.config.parser import parse
@@ -369,8 +370,6 @@ class InetdService(ApplicationService):
 
     def state(self) -> DaemonState:
         """How everything is."""
-        from inetdtw import __version__
-
         return DaemonState(
             version=__version__,
             pid=os.getpid(),

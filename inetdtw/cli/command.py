@@ -14,7 +14,7 @@ from typing import Any
 
 from twisted.python import usage
 
-from inetdtw import __version__
+from inetdtw._version import __version__
 from inetdtw.cli.output import out
 from inetdtw.cli.usage import Described, helpText, optionsOf
 from inetdtw.control.client import Client, NoDaemon

@@ -15,13 +15,14 @@ from twisted.logger import ILogObserver
 from twisted.python import usage
 from twisted.scripts._twistd_unix import ServerOptions
 
-from inetdtw import NothingToServe, __version__
+from inetdtw._version import __version__
 from inetdtw.cli import operate, plugin
 from inetdtw.cli.background import ELSEWHERE, Runner
 from inetdtw.cli.output import err, out
 from inetdtw.config import compat
 from inetdtw.log import observers
 from inetdtw.log.observers import FORMATS
+from inetdtw.superserver import NothingToServe
 from inetdtw.system import pidfile
 from inetdtw.text import native, printable
 

@@ -19,21 +19,17 @@ import os
 import re
 from collections.abc import Sequence
 
-from inetdtw import warmtext
-from inetdtw.interfaces import LaunchRequest
-from inetdtw.model.process import Credentials, ProcessContext
+from inetdtw.model.process import Credentials
 from inetdtw.model.service import Program, WarmSpec
 from inetdtw.system import userfile
 from inetdtw.system.regularfile import NotPlain
-from inetdtw.text import fromBytes, toBytes
+from inetdtw.text import fromBytes
 
 _NAME = re.compile(r"python(3(\.[0-9]+)?)?")
 #: The options that take no value, and those that do.
 _FLAGS, _VALUED = frozenset("uIOEsSBbP"), frozenset("XW")
 #: The most of a first line that a system reads.
 _LINE = 256
-#: The most bytes of a program's arguments that ps(1) shows of its interpreter.
-_SHOWN = 1 << 14
 
 
 class Unfit(Exception):
@@ -148,38 +144,3 @@ def _named(line: str) -> tuple[tuple[str, ...], int]:
             if words and plain and isPython(words[0]) and "/" not in words[0]:
                 return (interpreter, *words), 1
     raise Unfit("the program is not Python's: neither its name nor its first line is")
-
-
-def command(
-    kept: WarmSpec,
-    order: LaunchRequest,
-    preload: str,
-    context: ProcessContext | None = None,
-) -> tuple[str, list[str], dict[str, object]]:
-    """
-    How to start the interpreter that is kept.
-
-    @param order: a cold start of the program.
-    @param preload: what to import before there is a client.
-    @param context: what that takes on, if it is known.
-
-    @return: what to execute, its arguments, and the orders of the process: see
-        L{inetdtw._warmhelper.ORDERS}.
-    """
-    script = (order.executable,) if kept.starter else ()
-    own = kept.prefix[kept.hidden :]
-    words = [*script, *kept.words]
-    orders = {
-        "form": kept.form,
-        "at": len(own),
-        "asked": preload,
-        "paths": list(map(toBytes, order.paths)),
-        "cold": list(map(toBytes, order.argv)),
-        # What the interpreter would be given by a cold start.
-        "plain": list(map(toBytes, [*own, *words])),
-        "directory": b"" if context is None else toBytes(context.directory),
-    }
-    place = warmtext.place(None if context is None else context.chroot)
-    # Only people read them.
-    shown = words if len(toBytes("".join(words))) < _SHOWN else []
-    return kept.starter or order.executable, [*kept.prefix, place, *shown], orders

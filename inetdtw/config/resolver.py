@@ -18,10 +18,9 @@ from inetdtw.config.parser import ConfWarning
 from inetdtw.config.programs import ProgramResolver
 from inetdtw.config.resolution import Resolution, orElse
 from inetdtw.config.sockets import SocketResolver, atEach
-from inetdtw.internal import services
 from inetdtw.model.address import Address
 from inetdtw.model.errors import ConfError
-from inetdtw.model.service import Bounds, Service, Settings
+from inetdtw.model.service import INTERNAL_NAMES, Bounds, Service, Settings
 from inetdtw.system import lookups
 from inetdtw.system.lookups import Lookups, NotFound
 
@@ -35,7 +34,7 @@ _INTERNAL_PORTS = {
     37: "time",
     113: "auth",
 }
-_INTERNAL = {"tcpmux", *services.NAMES}
+_INTERNAL = {"tcpmux", *INTERNAL_NAMES}
 #: What the services behind tcpmux are written with in front.
 _MUX = "tcpmux/"
 

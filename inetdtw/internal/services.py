@@ -45,7 +45,6 @@ from inetdtw.internal.streams import (
 from inetdtw.limits.throttle import LogThrottle
 
 __all__ = [
-    "NAMES",
     "ReflectorGuard",
     "UnknownService",
     "datagramProtocol",
@@ -56,7 +55,7 @@ _EPOCH_1900 = 2_208_988_800
 
 
 class UnknownService(KeyError):
-    """No built-in service has this name; L{NAMES} holds those there are."""
+    """The name is not in L{INTERNAL_NAMES<inetdtw.model.service.INTERNAL_NAMES>}."""
 
     def __str__(self) -> str:
         return f"no built-in service is called {self.args[0]!r}"
@@ -126,11 +125,6 @@ _DATAGRAMS: dict[str, Callable[[_Clock], Callable[[bytes], bytes | None]]] = {
     "time": lambda clock: lambda datagram: _time(clock()),
 }
 
-NAMES: frozenset[str] = frozenset(_STREAMS)
-"""
-The names of the built-in services.
-"""
-
 
 def _lookUp(table: dict[str, Any], name: str) -> Any:
     try:
@@ -147,7 +141,7 @@ def streamFactory(
     """
     Make the factory of a built-in service over TCP.
 
-    @param name: One of L{NAMES}.
+    @param name: One of L{INTERNAL_NAMES<inetdtw.model.service.INTERNAL_NAMES>}.
     @param clock: Gives the seconds since the epoch.
     @param ended: Called with each protocol when its connection is lost.
 
@@ -165,7 +159,7 @@ def datagramProtocol(
     """
     Make a built-in service over UDP.
 
-    @param name: One of L{NAMES}.
+    @param name: One of L{INTERNAL_NAMES<inetdtw.model.service.INTERNAL_NAMES>}.
     @param clock: Gives the seconds since the epoch.
     @param guard: Says which peers are not answered.
     @param called: What the log calls it, if not by its name.

@@ -18,6 +18,9 @@ from inetdtw.model.address import Address
 from inetdtw.model.errors import Location
 from inetdtw.model.process import Login, ProcessContext
 
+#: The names of the internal services (RFC 862-864, 867 and 868).
+INTERNAL_NAMES = frozenset(("echo", "discard", "chargen", "daytime", "time"))
+
 #: The types of sockets that a service can have, as inetd.conf(5) calls them.
 SOCKTYPES = {
     "stream": socket.SOCK_STREAM,

@@ -64,6 +64,8 @@ from inetdtw._warmhelper import (
 from inetdtw.config import python
 from inetdtw.helpers.connection import connectionEnvironment, packAddress
 from inetdtw.interfaces import LaunchRequest
+from inetdtw.launch.warm import supervisor
+from inetdtw.launch.warm.command import warmCommand
 from inetdtw.model.service import Program
 from inetdtw.test.fakes import PATIENCE, ServingTestCase
 
@@ -712,7 +714,7 @@ class Running:
         kept = python.interpretedBy(program, None, preload)
         env = {"PATH": os.defpath, "LANG": "C.UTF-8"}
         order = LaunchRequest(sys.executable, program.argv, env, {}, (0, 0, 0))
-        executable, words, orders = python.command(kept, order, preload)
+        executable, words, orders = warmCommand(kept, order, preload)
         source = warmtext.given({**orders, **more})
         actions = [
             (os.POSIX_SPAWN_DUP2, source, 0),
@@ -789,7 +791,7 @@ def _fixed(orders: dict[str, Any]) -> Any:
     """
     Return what starts an interpreter with some orders.
     """
-    command = python.command
+    command = warmCommand
     return lambda *given: (*command(*given)[:2], orders)
 
 
@@ -1142,7 +1144,7 @@ class ServerTests(ServingTestCase):
         orders = dict.fromkeys(_warmhelper.ORDERS)
         for name in orders:
             given = {each: None for each in orders if each != name}
-            self.patch(python, "command", _fixed(given))
+            self.patch(supervisor, "warmCommand", _fixed(given))
             self.refuses(Running([self.script]), f"'{name}' is unknown")
 
     def test_unknownPacket(self) -> None:

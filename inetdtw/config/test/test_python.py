@@ -11,8 +11,9 @@ from twisted.python.filepath import FilePath
 from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw._warmhelper import ORDERS
-from inetdtw.config.python import Unfit, command, divided, interpretedBy, isPython
+from inetdtw.config.python import Unfit, divided, interpretedBy, isPython
 from inetdtw.interfaces import LaunchRequest
+from inetdtw.launch.warm.command import warmCommand
 from inetdtw.model.process import ProcessContext
 from inetdtw.model.service import Program, WarmSpec
 
@@ -161,7 +162,7 @@ class InterpretedTests(SynchronousTestCase):
 
 
 class CommandTests(SynchronousTestCase):
-    """Tests for L{command}."""
+    """Tests for L{warmCommand}."""
 
     def command(
         self, kept: WarmSpec, **given: Any
@@ -171,7 +172,9 @@ class CommandTests(SynchronousTestCase):
         order = LaunchRequest(
             environment={}, extra={}, fds=(0, 0, 0), **{**usual, **given}
         )
-        return command(kept, order, "pre", ProcessContext(directory="/d", chroot="/c"))
+        return warmCommand(
+            kept, order, "pre", ProcessContext(directory="/d", chroot="/c")
+        )
 
     def test_interpreter(self) -> None:
         """
@@ -205,7 +208,7 @@ class CommandTests(SynchronousTestCase):
         """The interpreter is given a path where there is no root folder of its own."""
         kept = WarmSpec("", ("py",), 0, "", ("s.py",))
         order = LaunchRequest("/bin/py", ("py", "s.py"), {}, {}, (0, 0, 0))
-        self.assertEqual(command(kept, order, "")[1], ["py", "/dev/fd/0", "s.py"])
+        self.assertEqual(warmCommand(kept, order, "")[1], ["py", "/dev/fd/0", "s.py"])
 
     def test_script(self) -> None:
         """

@@ -12,11 +12,11 @@ from typing import Any
 from inetdtw.config.entry import Entry
 from inetdtw.config.parser import parse
 from inetdtw.config.resolver import resolve
-from inetdtw.internal import services
 from inetdtw.model.address import Address
 from inetdtw.model.errors import ConfError, Location
 from inetdtw.model.process import Credentials, Login, ProcessContext
 from inetdtw.model.service import (
+    INTERNAL_NAMES,
     Bounds,
     EnvironmentSpec,
     Program,
@@ -343,7 +343,7 @@ class InternalTests(ResolveCase):
 
     def test_argument(self) -> None:
         """An argument tells it, whatever the port (item 2)."""
-        for name in services.NAMES:
+        for name in INTERNAL_NAMES:
             line = f"20007 stream tcp nowait - internal {name}"
             self.assertEqual(serviceOf(line).internal, name)
         line = "echo stream tcp nowait - internal discard"
@@ -375,7 +375,7 @@ class InternalTests(ResolveCase):
 
     def test_unknown(self) -> None:
         """An internal service that does not exist is told with those that do."""
-        known = ", ".join(sorted({*services.NAMES, "tcpmux"}))
+        known = ", ".join(sorted({*INTERNAL_NAMES, "tcpmux"}))
         line = "20007 stream tcp nowait - internal"
         reason = f"there is no internal '20007', only {known}"
         self.assertProblem(line, 1, "args", reason)

@@ -27,12 +27,12 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw.internal.reflector import isOfThisMachine
 from inetdtw.internal.services import (
-    NAMES,
     ReflectorGuard,
     UnknownService,
     datagramProtocol,
     streamFactory,
 )
+from inetdtw.model.service import INTERNAL_NAMES
 
 PEER = ("192.0.2.1", 40000)
 LOOPBACK = ("127.0.0.1", 40000)
@@ -142,8 +142,10 @@ class NamesTests(SynchronousTestCase):
 
     def test_names(self) -> None:
         """There are five services, each over TCP and UDP."""
-        self.assertEqual(NAMES, {"echo", "discard", "chargen", "daytime", "time"})
-        for name in NAMES:
+        self.assertEqual(
+            INTERNAL_NAMES, {"echo", "discard", "chargen", "daytime", "time"}
+        )
+        for name in INTERNAL_NAMES:
             connect(name)
             serve(name)
 
@@ -392,7 +394,7 @@ class DatagramTests(SynchronousTestCase):
             """An address that knows more than it shows."""
 
         address: Any = Address(("2001:db8::1", 40000, 0, 3))
-        for name in NAMES - {"discard"}:
+        for name in INTERNAL_NAMES - {"discard"}:
             protocol, transport = serve(name)
             protocol.datagramReceived(b"x", address)
             self.assertIs(transport.sent[0][1], address)
@@ -427,7 +429,7 @@ class DatagramTests(SynchronousTestCase):
         A peer whose port answers by itself gets no answer, and the log names
         the service and the peer.
         """
-        for name in NAMES - {"discard"}:
+        for name in INTERNAL_NAMES - {"discard"}:
             protocol, transport = serve(name)
             with capturedLogs() as events:
                 protocol.datagramReceived(b"x", ("192.0.2.1", 7))

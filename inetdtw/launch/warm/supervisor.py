@@ -16,9 +16,9 @@ from __future__ import annotations
 from typing import Any
 
 from inetdtw._warmhelper import THREADED, UNFIT
-from inetdtw.config import python
 from inetdtw.interfaces import LaunchRequest
 from inetdtw.launch.stderr import StderrReader
+from inetdtw.launch.warm.command import warmCommand
 from inetdtw.launch.warm.process import WarmProcess
 from inetdtw.limits.backoff import Backoff
 from inetdtw.limits.budget import Total
@@ -107,7 +107,7 @@ class Succession:
             self._next.retire()
         order = self.template
         how = (self._kept, order, self._preload, self._context)
-        command = python.command(*how)
+        command = warmCommand(*how)
         process = WarmProcess(
             *(self, self._reactor, self._complaints, order),
             total=self._total,
