@@ -62,9 +62,9 @@ def check(
     ]
     excerpts = Excerpts()
     for finding, mark in sorted(marked, key=_where):
-        write(f"{finding.place}: {mark}{finding.field}: {finding.reason}")
+        write(f"{finding.location}: {mark}{finding.field}: {finding.reason}")
         # What is about a file is about none of its lines.
-        for line in () if finding.field == "file" else excerpts.of(finding.place):
+        for line in () if finding.field == "file" else excerpts.of(finding.location):
             write(_INDENT + line)
     write(_summary(len(configuration.services), len(errors), len(warnings)))
     return not errors
@@ -86,13 +86,13 @@ def _unplaced(configuration: Configuration, names: HostNames) -> Iterator[ConfWa
     for service in configuration.services:
         if service.address.isName:
             reason = f"{names.missing(service.address)}: the daemon retries"
-            yield ConfWarning(service.place, "bind", reason)
+            yield ConfWarning(service.location, "bind", reason)
 
 
 def _where(marked: tuple[Any, str]) -> tuple[str, int, int]:
     """What findings are sorted by."""
-    place: Location = marked[0].place
-    return place.file, place.line, place.column
+    location: Location = marked[0].location
+    return location.file, location.line, location.column
 
 
 def _summary(services: int, errors: int, warnings: int) -> str:
@@ -109,18 +109,18 @@ class Excerpts:
     def __init__(self) -> None:
         self._lines: dict[str, list[str]] = {}
 
-    def of(self, place: Location) -> Iterator[str]:
+    def of(self, location: Location) -> Iterator[str]:
         """
-        The line of a place, and one with a caret under it; nothing if the file
+        The line of a location, and one with a caret under it; nothing if the file
         cannot be read.
         """
-        lines = self._linesOf(place.file)
-        if not place.line <= len(lines):
+        lines = self._linesOf(location.file)
+        if not location.line <= len(lines):
             return
-        start = max(0, place.column - 1 - BEFORE)
-        shown = lines[place.line - 1][start : start + WIDTH]
+        start = max(0, location.column - 1 - BEFORE)
+        shown = lines[location.line - 1][start : start + WIDTH]
         yield "".join(map(_visible, shown))
-        yield "".join(map(_blank, shown[: place.column - 1 - start])) + "^"
+        yield "".join(map(_blank, shown[: location.column - 1 - start])) + "^"
 
     def _linesOf(self, file: str) -> list[str]:
         """The lines of a file; none if it cannot be read."""

@@ -59,7 +59,7 @@ def explain(
         names.append(service.name)
         if wanted in (service.name, entry.service, str(service.address)):
             found = True
-            write(f"# {entry.place}")
+            write(f"# {entry.location}")
             write(explanation(entry, service))
     for problem, bad in wrong:
         if not found or (bad and wanted in (bad.service, bad.id)):

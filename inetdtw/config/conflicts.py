@@ -30,7 +30,7 @@ def unreachable(services: Iterable[Service]) -> Iterator[ConfWarning]:
             reason = (
                 "only an application can lead clients here: there is no line for tcpmux"
             )
-            yield ConfWarning(service.place, "service", reason)
+            yield ConfWarning(service.location, "service", reason)
 
 
 def overlapping(services: Iterable[Service]) -> Iterator[ConfWarning]:
@@ -54,10 +54,10 @@ def overlapping(services: Iterable[Service]) -> Iterator[ConfWarning]:
 def _beside(service: Service, other: Service) -> ConfWarning:
     """The warning for one of two services that may not both be had."""
     reason = (
-        f"{service.address} goes with {other.address} of {other.place} on the BSDs "
+        f"{service.address} goes with {other.address} of {other.location} on the BSDs "
         "only; elsewhere one of them cannot be had"
     )
-    return ConfWarning(service.place, "service", reason)
+    return ConfWarning(service.location, "service", reason)
 
 
 def _needed(address: Address, socktype: int) -> Iterator[Key]:
@@ -92,8 +92,8 @@ def dropDuplicates(services: Iterable[Service]) -> Iterator[Service | ConfWarnin
         needed = tuple(_needed(address, service.socktype))
         taken = next((key for key in needed if key in seen), None)
         if taken is not None:
-            reason = f"{taken[0]} is served by {seen[taken].place} already"
-            yield DuplicateService(service.place, "service", reason)
+            reason = f"{taken[0]} is served by {seen[taken].location} already"
+            yield DuplicateService(service.location, "service", reason)
             continue
         seen.update(dict.fromkeys(needed, service))
         names[name] += 1

@@ -29,15 +29,15 @@ class Entry:
     A key that is not given is C{None}.
 
     @ivar service: a name of services(5), a port number, or a path.
-    @ivar place: where the definition begins.
+    @ivar location: where the definition begins.
     @ivar enabled: whether the service is C{on}.
-    @ivar places: where the value of each key that is given begins.
+    @ivar locations: where the value of each key that is given begins.
     """
 
     service: str
-    place: Location = field(compare=False)
+    location: Location = field(compare=False)
     enabled: bool = True
-    places: Mapping[str, Location] = field(default_factory=dict, compare=False)
+    locations: Mapping[str, Location] = field(default_factory=dict, compare=False)
 
     id: str | None = key(
         keys.NAME,
@@ -306,21 +306,25 @@ class Entry:
     def __init__(
         self,
         service: str,
-        place: Location,
+        location: Location,
         enabled: bool = True,
-        places: Mapping[str, Location] | None = None,
+        locations: Mapping[str, Location] | None = None,
         **given: Any,
     ) -> None:
         """@param given: the values of keys, by their names."""
         # The one that dataclass makes sets all keys one by one, most of them to None,
         # which the class has anyway: a fifth of the time that it takes to read a line.
         vars(self).update(
-            given, service=service, place=place, enabled=enabled, places=places or {}
+            given,
+            service=service,
+            location=location,
+            enabled=enabled,
+            locations=locations or {},
         )
 
     def where(self, key: str) -> Location:
         """Where C{key} is written, or else the definition."""
-        return self.places.get(key, self.place)
+        return self.locations.get(key, self.location)
 
 
 KEYS: Mapping[str, Key] = {

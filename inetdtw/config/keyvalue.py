@@ -36,7 +36,7 @@ def checkCount(before: Sized, word: Word) -> Word:
     """
     if len(before) >= WORDS:
         reason = f"is the word that is too many: a statement has {WORDS} at most"
-        raise ConfError(word.place, "line", reason)
+        raise ConfError(word.location, "line", reason)
     return word
 
 
@@ -70,8 +70,8 @@ def parseAssignments(definition: Tokens, switch: Word) -> Iterator[Assignment]:
             return
         else:
             reason = f"'{token.text}' is not expected here: KEY = VALUE, ... ;"
-            raise ConfError(token.place, "definition", reason)
-    raise ConfError(last.place, "definition", "is not ended by a semicolon")
+            raise ConfError(token.location, "definition", reason)
+    raise ConfError(last.location, "definition", "is not ended by a semicolon")
 
 
 def _joined(tokens: Iterable[tuple[Sort, Word]]) -> Iterator[tuple[Sort, Word]]:
@@ -112,10 +112,10 @@ def _divided(token: Word, quoted: bool) -> tuple[Word, bool, list[Word]]:
     which may be empty only if it is quoted.
     """
     name, equals, value = token.text.partition("=")
-    place = token.place
-    behind = Location(place.file, place.line, place.column + len(name) + 1)
+    location = token.location
+    behind = Location(location.file, location.line, location.column + len(name) + 1)
     found = value or (equals and quoted)
-    return Word(name, place), bool(equals), [Word(value, behind)] if found else []
+    return Word(name, location), bool(equals), [Word(value, behind)] if found else []
 
 
 def buildEntry(service: Word, enabled: bool, said: Iterable[Assignment]) -> Entry:
@@ -126,24 +126,26 @@ def buildEntry(service: Word, enabled: bool, said: Iterable[Assignment]) -> Entr
         of its key's type.
     """
     given: dict[str, Any] = {}
-    places: dict[str, Location] = {}
+    locations: dict[str, Location] = {}
     for name, value in said:
         key = KEYS.get(name.text)
         if key is None:
-            raise ConfError(name.place, name.text, compat.aboutKey(name.text, KEYS))
+            raise ConfError(name.location, name.text, compat.aboutKey(name.text, KEYS))
         if key.name in given:
-            raise ConfError(name.place, name.text, "is given twice; it takes one value")
-        places[key.name] = value[0].place if value else name.place
-        given[key.name] = _valueOf(key.type, key.name, value, places[key.name])
-    return Entry(service.text, service.place, enabled, places, **given)
+            raise ConfError(
+                name.location, name.text, "is given twice; it takes one value"
+            )
+        locations[key.name] = value[0].location if value else name.location
+        given[key.name] = _valueOf(key.type, key.name, value, locations[key.name])
+    return Entry(service.text, service.location, enabled, locations, **given)
 
 
 def _valueOf(
-    type: ValueType[Any], name: str, value: tuple[Word, ...], place: Location
+    type: ValueType[Any], name: str, value: tuple[Word, ...], location: Location
 ) -> object:
     """The value of one key."""
     try:
         # A generator would take as long again, for the one word that there is mostly.
         return type.read(tuple([word.text for word in value]))
     except ValueError as why:
-        raise ConfError(place, name, str(why)) from None
+        raise ConfError(location, name, str(why)) from None

@@ -62,7 +62,7 @@ class Source:
         """Whether nothing comes next."""
         return self.position >= len(self.text)
 
-    def place(self, index: int) -> Location:
+    def location(self, index: int) -> Location:
         """Where C{index} is, which must be on the line that was reached."""
         return Location(self._file, self._line, index - self._lineStart + 1)
 
@@ -74,17 +74,17 @@ class Source:
             self._lineStart = newline + 1
         self.position = position
 
-    def checkBytes(self, text: str, place: Location) -> None:
+    def checkBytes(self, text: str, location: Location) -> None:
         """
         Note the first byte that is not UTF-8 on a line, in a part of it that counts.
 
-        @param place: where C{text} begins.
+        @param location: where C{text} begins.
         """
         match = None if self._plain else _FOREIGN.search(text)
-        known = self._foreign and self._foreign[-1][0].line == place.line
+        known = self._foreign and self._foreign[-1][0].line == location.line
         if match is not None and not known:
             byte = f"0x{ord(match.group()) - 0xDC00:02x}"
-            self._foreign.append((_behind(place, match.start()), byte))
+            self._foreign.append((_behind(location, match.start()), byte))
 
     def foreignBytes(self) -> list[tuple[Location, str]]:
         """Take what L{checkBytes} has noted: where each byte is, and its number."""
@@ -97,53 +97,53 @@ class Source:
 
         @return: it, and where it begins.
         """
-        place, start = self.place(self.position), self.position
+        location, start = self.location(self.position), self.position
         end = self.text.find("\n", start)
         end = len(self.text) if end < 0 else end
         self.goTo(min(end + 1, len(self.text)))
-        return place, self.text[start:end].rstrip("\r")
+        return location, self.text[start:end].rstrip("\r")
 
 
-def wordsIn(place: Location, text: str) -> Iterator[Word]:
+def wordsIn(location: Location, text: str) -> Iterator[Word]:
     """
     The words of one physical line, or of a part of one.
 
-    @param place: where C{text} begins.
+    @param location: where C{text} begins.
 
     @raise ConfError: if a quote is not closed, or a character is NUL.
     """
-    checkNul(text, place)
+    checkNul(text, location)
     start: int | None = None
     pieces: list[str] = []
     for match in _PIECE.finditer(text):
         kind = match.lastgroup
         if kind == "open":
             reason = "a quote is not closed on this line"
-            raise ConfError(_behind(place, match.start()), "line", reason)
+            raise ConfError(_behind(location, match.start()), "line", reason)
         if kind != "blank":
             start = match.start() if start is None else start
             piece: str = match[kind or 0]
             pieces.append(_ESCAPE.sub(r"\1", piece) if kind == "double" else piece)
         elif start is not None:
-            yield Word("".join(pieces), _behind(place, start))
+            yield Word("".join(pieces), _behind(location, start))
             start, pieces = None, []
     if start is not None:
-        yield Word("".join(pieces), _behind(place, start))
+        yield Word("".join(pieces), _behind(location, start))
 
 
-def checkNul(text: str, place: Location) -> None:
+def checkNul(text: str, location: Location) -> None:
     """
     See that no character of a text is NUL, which no field can hold.
 
-    @param place: where C{text} begins.
+    @param location: where C{text} begins.
 
     @raise ConfError: if one is.
     """
     index = text.find("\0")
     if index >= 0:
-        raise ConfError(_behind(place, index), "line", "cannot hold a NUL character")
+        raise ConfError(_behind(location, index), "line", "cannot hold a NUL character")
 
 
-def _behind(place: Location, offset: int) -> Location:
-    """What is C{offset} characters behind a place."""
-    return Location(place.file, place.line, place.column + offset)
+def _behind(location: Location, offset: int) -> Location:
+    """What is C{offset} characters behind a location."""
+    return Location(location.file, location.line, location.column + offset)

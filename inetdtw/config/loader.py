@@ -127,7 +127,7 @@ def fromStatements(
                 found.add(resolve(statement, settings, ask))
                 if found.sockets > SOCKETS:
                     reason = f"these are more than {SOCKETS} sockets"
-                    raise ConfError(statement.place, "service", reason)
+                    raise ConfError(statement.location, "service", reason)
             elif isinstance(statement, ConfWarning):
                 found.warnings.append(statement)
         except Exception as why:
@@ -139,7 +139,7 @@ def fromStatements(
                 reason = (
                     f"there are more than {MISTAKES} mistakes; nothing else is read"
                 )
-                found.problems[-1] = ConfError(problem.place, "file", reason)
+                found.problems[-1] = ConfError(problem.location, "file", reason)
                 break
     return found.result()
 
@@ -149,10 +149,14 @@ def _internal(statement: Statement, why: Exception) -> ConfError:
     The problem of a statement that cannot be resolved for an error in this program,
     or a value that no system call takes.
     """
-    place = (
-        statement.place if isinstance(statement, Entry) else Location("inetd.conf", 1)
+    location = (
+        statement.location
+        if isinstance(statement, Entry)
+        else Location("inetd.conf", 1)
     )
-    return ConfError(place, "service", f"internal error: {type(why).__name__}: {why}")
+    return ConfError(
+        location, "service", f"internal error: {type(why).__name__}: {why}"
+    )
 
 
 def load(paths: Iterable[str], settings: Settings, ask: Lookups) -> Configuration:
@@ -310,15 +314,15 @@ def _included(
     include: Include, path: str, above: tuple[str, ...], turns: Iterator[int]
 ) -> Iterator[Statement]:
     """What the files say that a pattern finds."""
-    place = include.pattern.place
+    location = include.pattern.location
     try:
         found = _matching(os.path.dirname(path), include.pattern.text)
     except OSError as why:
         reason = f"'{why.filename}' cannot be read: {why.strerror}"
-        yield ConfError(place, ".include", reason)
+        yield ConfError(location, ".include", reason)
         return
     for each in found:
-        yield from _file(each, place, include.bind, above, turns)
+        yield from _file(each, location, include.bind, above, turns)
 
 
 def _matching(folder: str, pattern: str) -> list[str]:

@@ -81,7 +81,7 @@ class Include:
     The lines of other files are wanted here.
 
     @ivar pattern: a glob(7) pattern; relative to the file that it stands in.
-    @ivar bind: the default addresses that hold at this place.
+    @ivar bind: the default addresses that hold at this location.
     """
 
     pattern: Word
@@ -92,7 +92,7 @@ class Include:
 class ConfWarning:
     """Something that is taken as it is written, but hardly meant so."""
 
-    place: Location
+    location: Location
     field: str
     reason: str
 
@@ -100,7 +100,7 @@ class ConfWarning:
         object.__setattr__(self, "reason", printable(self.reason))
 
     def __str__(self) -> str:
-        return f"{self.place}: {self.field}: {self.reason}"
+        return f"{self.location}: {self.field}: {self.reason}"
 
 
 class DuplicateService(ConfWarning):
@@ -121,7 +121,7 @@ class _Parser:
     def _bindTo(self, bind: tuple[str, ...]) -> None:
         """From here on, these are the default addresses."""
         self._bind = bind
-        here = self._source.place(self._source.position)
+        here = self._source.location(self._source.position)
         self._otherHosts = tuple(Word(host, here) for host in bind[1:])
 
     def statements(self) -> Iterator[Statement]:
@@ -142,19 +142,19 @@ class _Parser:
 
     def _foreignBytes(self) -> Iterator[ConfWarning]:
         """A warning for each line of the statement that is not all UTF-8."""
-        for place, byte in self._source.foreignBytes():
+        for location, byte in self._source.foreignBytes():
             reason = f"the byte {byte} is not UTF-8; it is passed on as it is"
-            yield ConfWarning(place, "line", reason)
+            yield ConfWarning(location, "line", reason)
 
     def _policies(self) -> Iterator[ConfWarning]:
         """A warning for each IPsec policy among the comments that were passed."""
         policies, self._noted = self._noted, []
-        for place in policies:
+        for location in policies:
             reason = (
                 "an IPsec policy is taken for a comment here: what follows is served "
                 "without it"
             )
-            yield ConfWarning(place, "ipsec", reason)
+            yield ConfWarning(location, "ipsec", reason)
 
     def _toStatement(self) -> bool:
         """
@@ -168,10 +168,10 @@ class _Parser:
             source.goTo(space.end() if space else source.position)
             if not source.text.startswith("#", source.position):
                 return not source.ended
-            place, comment = source.restOfLine()
+            location, comment = source.restOfLine()
             # Nothing but the mark is the end of a policy.
             if comment.startswith("#@") and comment[2:].strip():
-                self._noted.append(place)
+                self._noted.append(location)
 
     def _logicalLine(self) -> list[tuple[Location, str]]:
         """A line and those that continue it, each with where it begins."""
@@ -181,16 +181,16 @@ class _Parser:
             if len(parts) > WORDS:
                 source.goTo(_MORE.match(source.text, source.position).end())  # type: ignore[union-attr] # it begins with a blank
                 break
-            place, more = source.restOfLine()
+            location, more = source.restOfLine()
             if not more.lstrip(" \t").startswith("#"):
-                parts.append((place, more))
+                parts.append((location, more))
         return parts
 
     def _positional(self) -> Iterator[Statement]:
         """What a positional line says."""
         parts = self._logicalLine()
-        for place, text in parts:
-            self._source.checkBytes(text, place)
+        for location, text in parts:
+            self._source.checkBytes(text, location)
         words = _wordsOf(parts)
         if words[0].text == ".include":
             yield self._include(words)
@@ -205,15 +205,15 @@ class _Parser:
         """A request for the lines of other files."""
         if len(words) != 2 or not words[1].text:
             reason = "takes one file name or pattern"
-            raise ConfError(words[0].place, ".include", reason)
+            raise ConfError(words[0].location, ".include", reason)
         return Include(words[1], self._bind)
 
     def _entry(self, service: Word, said: list[Assignment], enabled: bool) -> Entry:
         """An entry, with the default address where it gives none."""
         given = {name.text for name, _ in said}
         if self._bind and "bind" not in given and service.text[0] != "/":
-            first = Word(self._bind[0], service.place)
-            said = [*said, (Word("bind", service.place), (first, *self._otherHosts))]
+            first = Word(self._bind[0], service.location)
+            said = [*said, (Word("bind", service.location), (first, *self._otherHosts))]
         return buildEntry(service, enabled, said)
 
     def _definition(self, head: re.Match[str]) -> Entry:
@@ -223,11 +223,11 @@ class _Parser:
         @param head: the service and C{on} or C{off}, which come next.
         """
         source = self._source
-        place = source.place(head.start())
+        location = source.location(head.start())
         source.goTo(head.end())
         definition = Tokens(source)
         try:
-            service, switch = wordsIn(place, head.group())
+            service, switch = wordsIn(location, head.group())
             said = list(parseAssignments(definition, switch))
         except ConfError:
             definition.skip()
@@ -255,12 +255,14 @@ def _wordsOf(parts: list[tuple[Location, str]]) -> list[Word]:
 
 def _continuationWarnings(parts: list[tuple[Location, str]]) -> Iterator[ConfWarning]:
     """A warning for each line that continues another, and looks as if it was not to."""
-    for place, text in parts:
+    for location, text in parts:
         bare = text.lstrip(" \t")
         if _STATEMENT.match(bare):
             reason = "goes on with the line before it here, as a blank is in front"
-            column = place.column + len(text) - len(bare)
-            yield ConfWarning(Location(place.file, place.line, column), "line", reason)
+            column = location.column + len(text) - len(bare)
+            yield ConfWarning(
+                Location(location.file, location.line, column), "line", reason
+            )
 
 
 def _warnings(words: list[Word]) -> Iterator[ConfWarning]:
@@ -268,15 +270,15 @@ def _warnings(words: list[Word]) -> Iterator[ConfWarning]:
     login = words[4].text.partition("/")[2]
     if login:
         reason = f"the login class '{login}' is not used; rlimit_ keys are, with a user"
-        yield ConfWarning(words[4].place, "user", reason)
+        yield ConfWarning(words[4].location, "user", reason)
     returned = next((word for word in words if "\r" in word.text), None)
     if returned is not None:
         reason = "a word has a carriage return in it, which ends no line by itself"
-        yield ConfWarning(returned.place, "line", reason)
+        yield ConfWarning(returned.location, "line", reason)
     for word in words[6:]:
         if word.text.startswith("#"):
             reason = "is an argument of the program here, not the start of a comment"
-            yield ConfWarning(word.place, "args", f"'{word.text}' {reason}")
+            yield ConfWarning(word.location, "args", f"'{word.text}' {reason}")
             return
 
 
@@ -305,10 +307,12 @@ def _upToMistakes(statements: Iterator[Statement]) -> Iterator[Statement]:
     for count, each in enumerate(statements):
         mistakes += isinstance(each, ConfError)
         if mistakes > MISTAKES or count >= STATEMENTS:
-            place = each.pattern.place if isinstance(each, Include) else each.place
+            location = (
+                each.pattern.location if isinstance(each, Include) else each.location
+            )
             wrong = mistakes > MISTAKES
             many = f"{MISTAKES} mistakes" if wrong else f"{STATEMENTS} statements"
             reason = f"has more than {many}; nothing else is read of it"
-            yield ConfError(place, "file", reason)
+            yield ConfError(location, "file", reason)
             return
         yield each

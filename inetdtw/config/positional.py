@@ -40,8 +40,10 @@ HOSTS = 32
 
 def _said(key: str, text: str, word: Word, offset: int = 0) -> Assignment:
     """C{key} with one value, which stands C{offset} characters into C{word}."""
-    place = Location(word.place.file, word.place.line, word.place.column + offset)
-    return Word(key, place), (Word(text, place),)
+    location = Location(
+        word.location.file, word.location.line, word.location.column + offset
+    )
+    return Word(key, location), (Word(text, location),)
 
 
 def splitService(word: Word) -> tuple[Word, list[Assignment]]:
@@ -57,7 +59,7 @@ def splitService(word: Word) -> tuple[Word, list[Assignment]]:
     hosts, colon, service = word.text.rpartition(":")
     if not service:
         raise ConfError(
-            word.place,
+            word.location,
             "service",
             f"'{word.text}' names no service; a port or a name is behind the colon",
         )
@@ -70,14 +72,14 @@ def _hosts(word: Word) -> tuple[Word, ...]:
     """The addresses in front of a service's last colon, without brackets."""
     hosts = word.text.rpartition(":")[0]
     if hosts.count(",") >= HOSTS:
-        raise ConfError(word.place, "service", f"has more than {HOSTS} addresses")
+        raise ConfError(word.location, "service", f"has more than {HOSTS} addresses")
     found: list[Word] = []
     offset = 0
     for host in hosts.split(","):
         bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
         if not bare or (":" in bare and bare == host):
             reason = f"'{host}' is not an address; one of IPv6 needs brackets: [::1]:7"
-            raise ConfError(_part(word, host, offset).place, "service", reason)
+            raise ConfError(_part(word, host, offset).location, "service", reason)
         found.append(_part(word, bare, offset))
         offset += len(host) + 1
     return tuple(found)
@@ -96,7 +98,7 @@ def _splitOwner(word: Word) -> tuple[Word, list[Assignment]]:
     parts = word.text.split(":", 4)
     if len(parts) != 5 or not parts[4].startswith("/"):
         reason = f"'{word.text}' is not of the form :user:group:mode:/path"
-        raise ConfError(word.place, "service", reason)
+        raise ConfError(word.location, "service", reason)
     said = []
     offset = 1
     for key, text in zip(("socket_user", "socket_group", "socket_mode"), parts[1:4]):
@@ -113,7 +115,7 @@ def _part(word: Word, text: str, offset: int) -> Word:
 
 def _name(key: str, word: Word) -> Word:
     """The name of a key that a field stands for."""
-    return Word(key, word.place)
+    return Word(key, word.location)
 
 
 def parseLine(words: list[Word]) -> tuple[Word, list[Assignment]]:
@@ -125,7 +127,7 @@ def parseLine(words: list[Word]) -> tuple[Word, list[Assignment]]:
     if len(words) < len(_FIELDS):
         missing = _FIELDS[len(words)].replace("exec", "program")
         reason = f"is missing: a line has {len(_FIELDS)} fields, not {len(words)}"
-        raise ConfError(words[-1].place, missing, reason)
+        raise ConfError(words[-1].location, missing, reason)
     service, said = splitService(words[0])
     said += _socktype(words[1])
     said += _protocol(words[2])
@@ -154,9 +156,9 @@ def _protocol(word: Word) -> Iterator[Assignment]:
     for option in options:
         name, equals, value = option.partition("=")
         if not equals or name not in _BUFFERS:
-            place = _part(word, option, offset).place
+            location = _part(word, option, offset).location
             reason = f"'{option}' is none of sndbuf=SIZE, rcvbuf=SIZE"
-            raise ConfError(place, "protocol", reason)
+            raise ConfError(location, "protocol", reason)
         yield _said(_BUFFERS[name], value, word, offset + len(name) + 1)
         offset += len(option) + 1
 
@@ -174,7 +176,7 @@ def _wait(word: Word) -> Iterator[Assignment]:
             f"'{word.text}' is neither wait nor nowait, with .RATE or "
             "/MAX-CHILD/MAX-PER-IP-PER-MINUTE/MAX-CHILD-PER-IP after it"
         )
-        raise ConfError(word.place, "wait", reason)
+        raise ConfError(word.location, "wait", reason)
     yield _said("wait", "yes" if rest == "wait" else "no", word)
     offset = word.text.find("/") + 1
     for key, limit in zip(_LIMITS, limits):

@@ -114,7 +114,7 @@ class ProgramResolver:
             path = self._ask.environ.get("PATH", os.defpath)
             return Program(name, tuple(path.split(os.pathsep)), self._argv(name))
         try:
-            folder = os.path.dirname(absolute(entry.place.file))
+            folder = os.path.dirname(absolute(entry.location.file))
         except FileNotFoundError as why:
             if not os.path.isabs(name):
                 raise self._error("exec", str(why.strerror)) from None

@@ -88,13 +88,13 @@ def resolve(entry: Entry, settings: Settings, ask: Lookups) -> Resolved:
     try:
         return _Resolver(Resolution(entry, settings, ask)).resolved()
     except NotFound as missing:
-        place = _place(entry, missing.field)
-        raise ConfError(place, missing.field, missing.reason) from None
+        location = _place(entry, missing.field)
+        raise ConfError(location, missing.field, missing.reason) from None
 
 
 def _place(entry: Entry, field: str) -> Any:
     """Where a field is written."""
-    if field == "group" and "group" not in entry.places:
+    if field == "group" and "group" not in entry.locations:
         field = "user"
     return entry.where(field)
 
@@ -119,7 +119,7 @@ class _Resolver:
         wait = self._wait(internal)
         found = self._execution.account()
         service = Service(
-            place=entry.place,
+            location=entry.location,
             name=entry.id or f"{entry.service}/{self._base}",
             address=Address(socket.AF_UNIX, entry.service),
             socktype=socktype,

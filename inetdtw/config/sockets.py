@@ -173,7 +173,7 @@ class SocketResolver:
         if given == (None, None, None):
             return Ownership()
         if self.base != "unix":
-            key = next(key for key in entry.places if key.startswith("socket_"))
+            key = next(key for key in entry.locations if key.startswith("socket_"))
             raise self._error(key, "is only for UNIX sockets")
         return Ownership(
             -1 if given[0] is None else lookups.userId(given[0], self._ask),

@@ -92,27 +92,27 @@ class Tokens:
         """
         source = self._source
         pieces: list[str] = []
-        place = source.place(source.position)
+        location = source.location(source.position)
         sort = Sort.PLAIN
         for match in _TOKEN.finditer(source.text, source.position):
             kind = match.lastgroup
             if kind in ("plain", "single", "double"):
-                here = source.place(match.start())
+                here = source.location(match.start())
                 checkNul(match.group(), here)
                 source.checkBytes(match.group(), here)
-                place = place if pieces else here
+                location = location if pieces else here
                 pieces.append(_value(match, here))
                 sort = Sort.PLAIN if kind == "plain" else Sort.QUOTED
                 source.position = match.end()
                 continue
             if pieces:
-                yield sort, Word("".join(pieces), place)
+                yield sort, Word("".join(pieces), location)
                 pieces = []
             if kind == "open":
-                here = source.place(match.start())
+                here = source.location(match.start())
                 raise ConfError(here, "definition", "a string is not closed here")
             if kind == "mark":
-                mark = Word(match.group(), source.place(match.start()))
+                mark = Word(match.group(), source.location(match.start()))
                 self._passOver(match)
                 yield Sort.MARK, mark
             else:
@@ -120,7 +120,7 @@ class Tokens:
             if self._ended:
                 return
         if pieces:
-            yield sort, Word("".join(pieces), place)
+            yield sort, Word("".join(pieces), location)
 
     def skip(self) -> None:
         """Pass over what is left of the definition."""
@@ -153,15 +153,15 @@ class Tokens:
         return self._ended
 
 
-def _value(match: re.Match[str], place: Location) -> str:
+def _value(match: re.Match[str], location: Location) -> str:
     """What a token stands for."""
     text: str = match[match.lastgroup or 0]
     if match.lastgroup != "plain" and "\\" in text:
-        return _unescaped(text, place)
+        return _unescaped(text, location)
     return text
 
 
-def _unescaped(quoted: str, place: Location) -> str:
+def _unescaped(quoted: str, location: Location) -> str:
     """
     What a string with escapes stands for, in the way of C{os.fsdecode}: the bytes
     that are no UTF-8 as well can be given to a program.
@@ -173,7 +173,7 @@ def _unescaped(quoted: str, place: Location) -> str:
         if escape[2] in _ESCAPED:
             return _ESCAPED[escape[2]]
         reason = "a backslash stands before one of n t r \\ ' \" xXX, not here"
-        raise ConfError(place, "definition", reason)
+        raise ConfError(location, "definition", reason)
 
     data = _STRING_ESCAPE.sub(bytesOf, quoted.encode("utf-8", "surrogatepass"))
     return data.decode("utf-8", "surrogateescape")

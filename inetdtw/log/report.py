@@ -186,7 +186,7 @@ class Report(ClientLines):
         """A part of the configuration is left out."""
         self._log.error(
             "conf {place} field={field} reason={reason}",
-            place=_word(str(error.place)),
+            place=_word(str(error.location)),
             field=error.field,
             reason=error.reason,
         )
@@ -197,7 +197,7 @@ class Report(ClientLines):
             return
         self._log.warn(
             "warning {place} field={field} reason={reason}",
-            place=_word(str(about.place)),
+            place=_word(str(about.location)),
             field=about.field,
             reason=about.reason,
         )

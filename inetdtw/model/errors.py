@@ -32,23 +32,23 @@ class ConfError(Exception):
     """
     A part of a configuration cannot be used.
 
-    @ivar place: where it is.
+    @ivar location: where it is.
     @ivar field: the name of the field or key that is wrong.
     @ivar reason: what is wrong with it, and what would be right.
     """
 
-    def __init__(self, place: Location, field: str, reason: str) -> None:
-        super().__init__(place, field, reason)
-        self.place = place
+    def __init__(self, location: Location, field: str, reason: str) -> None:
+        super().__init__(location, field, reason)
+        self.location = location
         self.field = printable(field)
         self.reason = printable(reason)
 
     def __str__(self) -> str:
-        return f"{self.place}: {self.field}: {self.reason}"
+        return f"{self.location}: {self.field}: {self.reason}"
 
 
 class Word(NamedTuple):
     """One word of a configuration file, quotes removed, and where it begins."""
 
     text: str
-    place: Location
+    location: Location

@@ -154,7 +154,7 @@ class Service:
     """
     One socket and what serves it.
 
-    @ivar place: where it is written.
+    @ivar location: where it is written.
     @ivar name: what the log calls it.
     @ivar address: where it listens.
     @ivar socktype: C{SOCK_STREAM}, C{SOCK_DGRAM} or C{SOCK_SEQPACKET}.
@@ -171,7 +171,7 @@ class Service:
     @ivar refusal: what a client is told that is turned away because of a bound.
     """
 
-    place: Location = field(compare=False)
+    location: Location = field(compare=False)
     name: str
     address: Address
     socktype: int

@@ -499,7 +499,7 @@ class Slot:
                 sockets.reconfigure(self._socket, self._mark, before, after)
         except Exception as why:
             reason = f"the socket stays as it is: {reasonOf(why)}"
-            self._runtime.report.warning(ConfWarning(after.place, "service", reason))
+            self._runtime.report.warning(ConfWarning(after.location, "service", reason))
 
     def stop(self) -> None:
         """Serve no more, and give up the socket.  The programs that run go on."""

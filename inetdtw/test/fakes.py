@@ -53,7 +53,7 @@ PATIENCE = 30.0
 #: The process id of the first thing that a fake starts: more than any system has.
 FIRST_PID = 1 << 22
 #: Where all services of tests are written.
-PLACE = Location("inetd.conf", 1)
+LOCATION = Location("inetd.conf", 1)
 #: When it is, for internal services.
 NOW = 1_000_000_000.0
 
@@ -507,7 +507,7 @@ def makeService(**given: Any) -> Service:
     port of the loopback interface, with a program that is everywhere.
     """
     usual: dict[str, Any] = {
-        "place": PLACE,
+        "location": LOCATION,
         "name": "test/tcp",
         "address": Address(socket.AF_INET, "127.0.0.1"),
         "socktype": socket.SOCK_STREAM,

@@ -43,8 +43,8 @@ def configuration(data: bytes) -> None:
     lines = text.count("\n") + 1
     written = list(parse(text))
     for each in written:
-        place = each.pattern.place if isinstance(each, Include) else each.place
-        assert 1 <= place.line <= lines, place
+        location = each.pattern.location if isinstance(each, Include) else each.location
+        assert 1 <= location.line <= lines, location
     found = loader.fromStatements(written, Settings(), system.lookups())
     for problem in (*found.problems, *found.warnings):
         assert str(problem).isprintable(), problem

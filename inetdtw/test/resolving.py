@@ -60,6 +60,6 @@ class ResolveCase(SynchronousTestCase):
     ) -> None:
         """An entry has a mistake in this column and field."""
         problem = self.assertRaises(ConfError, resolved, text, ask)
-        self.assertEqual(problem.place, Location("/etc/x", 1, column), problem)
+        self.assertEqual(problem.location, Location("/etc/x", 1, column), problem)
         self.assertEqual(problem.field, field)
         self.assertIn(reason, problem.reason)

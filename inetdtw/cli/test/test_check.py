@@ -245,7 +245,7 @@ class ExcerptsTests(CheckCase):
     """Tests for L{Excerpts}."""
 
     def of(self, text: str, column: int, line: int = 1) -> list[str]:
-        """The lines that are shown of a place."""
+        """The lines that are shown of a location."""
         return list(Excerpts().of(Location(self.write(text), line, column)))
 
     def test_tabs(self) -> None:

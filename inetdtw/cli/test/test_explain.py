@@ -164,8 +164,8 @@ def entries(draw: st.DrawFn) -> Entry:
     if not stream and not given.get("wait"):
         given["answer_max"] = draw(st.none() | bounds)
     said = {key: value for key, value in given.items() if value is not None}
-    places = dict.fromkeys(said, HERE)
-    return Entry(service, HERE, draw(st.booleans()), places, **said)
+    locations = dict.fromkeys(said, HERE)
+    return Entry(service, HERE, draw(st.booleans()), locations, **said)
 
 
 defaults = st.builds(

@@ -49,7 +49,7 @@ class KeyTests(SynchronousTestCase):
             ("mdns", "mDNS"),
         ):
             problem = problemOf(f"7 on protocol = tcp, {key} = x;")
-            self.assertEqual((problem.field, problem.place.column), (key, 22))
+            self.assertEqual((problem.field, problem.location.column), (key, 22))
             self.assertTrue(problem.reason.startswith(f"asks for {what}"), problem)
             self.assertIn(", which this daemon does not have", problem.reason)
 
@@ -84,7 +84,7 @@ class InternalTests(SynchronousTestCase):
     def test_rpc(self) -> None:
         """A line that asks for RPC registration is answered with that."""
         problem = problemOf("rstatd/1-3 dgram rpc/udp wait root /x x")
-        self.assertEqual((problem.field, problem.place.column), ("protocol", 18))
+        self.assertEqual((problem.field, problem.location.column), ("protocol", 18))
         self.assertIn("'rpc/udp' asks for RPC registration", problem.reason)
 
 
@@ -103,7 +103,7 @@ class LineTests(SynchronousTestCase):
         """An IPsec policy is warned about where it stands, the end of one is not."""
         text = f"#@ in ipsec esp/transport//require\n{self.ECHO}#@\n{self.ECHO}#@ x"
         found = self.warnings(text)
-        self.assertEqual([each.place.line for each in found], [1, 5])
+        self.assertEqual([each.location.line for each in found], [1, 5])
         self.assertEqual({each.field for each in found}, {"ipsec"})
         self.assertIn("IPsec policy", found[0].reason)
         self.assertEqual(self.warnings(f"# @ x\n{self.ECHO}"), [])
@@ -111,7 +111,7 @@ class LineTests(SynchronousTestCase):
     def test_loginClass(self) -> None:
         """A login class is read and not used, which is warned about (item 17)."""
         (found,) = self.warnings("7 stream tcp nowait alpine:mail/ftp /bin/sh sh")
-        self.assertEqual((found.field, found.place.column), ("user", 21))
+        self.assertEqual((found.field, found.location.column), ("user", 21))
         self.assertIn("the login class 'ftp' is not used", found.reason)
 
 

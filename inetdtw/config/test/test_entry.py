@@ -29,7 +29,7 @@ class EntryTests(SynchronousTestCase):
 
     def test_where(self) -> None:
         """
-        The place of a key is that of its first word, or that of the key if it has
+        The location of a key is that of its first word, or that of the key if it has
         none, or else that of the definition.
         """
         entry = entryOf(("args", ("cat", "-u")), ("ipsec", ()))
@@ -38,7 +38,7 @@ class EntryTests(SynchronousTestCase):
         self.assertEqual(entry.where("user"), Location("inetd.conf", 4, 1))
 
     def test_places(self) -> None:
-        """Entries that say the same in different places are equal."""
+        """Entries that say the same in different locations are equal."""
         one = buildEntry(Word("7", HERE), True, [])
         self.assertEqual(one, entryOf())
         self.assertEqual(hash(one), hash(entryOf()))

@@ -19,7 +19,7 @@ class EntryFromTests(SynchronousTestCase):
     ) -> None:
         """The entry that says this is refused."""
         problem = self.assertRaises(ConfError, entryOf, *said)
-        self.assertEqual(problem.place, Location("inetd.conf", 4, column))
+        self.assertEqual(problem.location, Location("inetd.conf", 4, column))
         self.assertEqual((problem.field, problem.reason), (field, reason))
 
     def test_unknownKey(self) -> None:
@@ -30,9 +30,9 @@ class EntryFromTests(SynchronousTestCase):
 
     def test_fieldThatIsNoKey(self) -> None:
         """What an entry knows besides the keys cannot be given."""
-        for name in ("service", "enabled", "places", ""):
+        for name in ("service", "enabled", "locations", ""):
             problem = self.assertRaises(ConfError, entryOf, (name, ("x",)))
-            self.assertEqual((problem.field, problem.place.column), (name, 100))
+            self.assertEqual((problem.field, problem.location.column), (name, 100))
 
     def test_keyTwice(self) -> None:
         """A key that is given twice is an error at the second name (item 29)."""

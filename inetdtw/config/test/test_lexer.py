@@ -59,11 +59,11 @@ class WordsTests(SynchronousTestCase):
         self.assertWords("cat # x#y '#'", "cat", "#", "x#y", "#")
 
     def test_places(self) -> None:
-        """The place of a word is that of its first character, be it a quote."""
+        """The location of a word is that of its first character, be it a quote."""
         words = list(wordsIn(Location("f", 2, 10), """a  'b'c\t"" d"""))
-        self.assertEqual([word.place.column for word in words], [10, 13, 18, 21])
+        self.assertEqual([word.location.column for word in words], [10, 13, 18, 21])
         self.assertEqual(
-            {(word.place.file, word.place.line) for word in words}, {("f", 2)}
+            {(word.location.file, word.location.line) for word in words}, {("f", 2)}
         )
 
     def test_open(self) -> None:
@@ -75,7 +75,7 @@ class WordsTests(SynchronousTestCase):
             ("""'"' '""", 5),
         ):
             problem = self.assertRaises(ConfError, list, wordsIn(LINE, text))
-            self.assertEqual(problem.place, Location("inetd.conf", 7, column), text)
+            self.assertEqual(problem.location, Location("inetd.conf", 7, column), text)
             self.assertEqual(problem.field, "line")
             self.assertIn("quote is not closed", problem.reason)
 
@@ -88,15 +88,15 @@ class SourceTests(SynchronousTestCase):
         source = Source("a\nb\r\n\nc", "f")
         found = []
         while not source.ended:
-            place, text = source.restOfLine()
-            found.append((place.line, place.column, text))
+            location, text = source.restOfLine()
+            found.append((location.line, location.column, text))
         self.assertEqual(found, [(1, 1, "a"), (2, 1, "b"), (3, 1, ""), (4, 1, "c")])
 
     def test_partOfLine(self) -> None:
         """What is left of a line begins at the column that was reached."""
         source = Source("ab\ncdef\ng", "f")
         source.goTo(5)
-        self.assertEqual(source.place(6), Location("f", 2, 4))
+        self.assertEqual(source.location(6), Location("f", 2, 4))
         self.assertEqual(source.restOfLine(), (Location("f", 2, 3), "ef"))
         self.assertEqual(source.restOfLine(), (Location("f", 3, 1), "g"))
         self.assertTrue(source.ended)

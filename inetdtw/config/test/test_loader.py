@@ -51,12 +51,12 @@ class FilesCase(SynchronousTestCase):
         self.assertEqual([each.address.port for each in found.services], [*ports])
 
     def assertProblem(
-        self, found: Configuration, place: str, field: str, reason: str, *ports: int
+        self, found: Configuration, location: str, field: str, reason: str, *ports: int
     ) -> None:
         """There is one problem, and these ports are served all the same."""
         (problem,) = found.problems
         self.assertIsInstance(problem, ConfError)
-        self.assertEqual(str(problem.place), self.path(place))
+        self.assertEqual(str(problem.location), self.path(location))
         self.assertEqual(problem.field, field)
         self.assertIn(reason, problem.reason)
         self.assertEqual([each.address.port for each in found.services], [*ports])
@@ -158,7 +158,7 @@ class LoadTests(FilesCase):
         found = self.load("a")
         self.assertEqual([each.address.port for each in found.services], [6, 8])
         self.assertEqual(
-            [(each.place.line, each.field) for each in found.problems],
+            [(each.location.line, each.field) for each in found.problems],
             [(2, "protocol"), (3, "service"), (5, "a")],
         )
 
@@ -195,7 +195,7 @@ class LoadTests(FilesCase):
         assert program is not None
         self.assertEqual(program.argv, ("a\udce9", "b\udcfc"))
         self.assertEqual(
-            [(each.place.line, each.place.column) for each in found.warnings],
+            [(each.location.line, each.location.column) for each in found.warnings],
             [(3, 34), (6, 8)],
         )
         self.assertIn("the byte 0xe9 is not UTF-8", found.warnings[0].reason)
@@ -241,7 +241,7 @@ class LoadTests(FilesCase):
         self.assertServes(found, 7, 7, 8)
         self.assertEqual(found.services[0].internal, "echo")
         (warning,) = found.warnings
-        self.assertEqual(str(warning.place), self.path("b:2:1"))
+        self.assertEqual(str(warning.location), self.path("b:2:1"))
         self.assertIn(f"{self.path('a:1:1')} already", warning.reason)
 
     def test_warnings(self) -> None:
@@ -252,12 +252,12 @@ class LoadTests(FilesCase):
         self.assertEqual([each.field for each in found.warnings], ["args"])
 
     def test_missingProgram(self) -> None:
-        """A program that is not there is served, with a warning at its place."""
+        """A program that is not there is served, with a warning at its location."""
         self.write("a", "7 stream tcp nowait - ./missing x\n")
         found = self.load("a")
         self.assertServes(found, 7)
         (warning,) = found.warnings
-        self.assertEqual((warning.place.column, warning.field), (23, "exec"))
+        self.assertEqual((warning.location.column, warning.field), (23, "exec"))
         self.assertIn(self.path("missing"), warning.reason)
 
     def test_exposed(self) -> None:
@@ -326,7 +326,7 @@ class IncludeTests(FilesCase):
         os.chdir(self.folder)
         found = load(["a"], Settings(), lookups())
         self.assertServes(found, 7)
-        self.assertEqual(str(found.services[0].place), "x:1:1")
+        self.assertEqual(str(found.services[0].location), "x:1:1")
 
     def test_magicFolder(self) -> None:
         """The folder of the file is no part of the pattern."""
@@ -412,7 +412,7 @@ class StatementsTests(SynchronousTestCase):
         text = f"7 {ECHO}\n8 stream\n.include /etc/passwd\n"
         found = fromStatements(parse(text), Settings(), lookups())
         self.assertEqual([each.address.port for each in found.services], [7])
-        self.assertEqual([each.place.line for each in found.problems], [2])
+        self.assertEqual([each.location.line for each in found.problems], [2])
 
 
 class TooMuchTests(FilesCase):

@@ -55,7 +55,7 @@ class PositionalTests(SynchronousTestCase):
         found = entry(f"no-such-service {CAT}")
         self.assertEqual(found.service, "no-such-service")
         self.assertEqual((found.exec, found.args), ("/bin/cat", ("cat",)))
-        self.assertEqual(found.place, Location("inetd.conf", 1, 1))
+        self.assertEqual(found.location, Location("inetd.conf", 1, 1))
 
     def test_nothing(self) -> None:
         """A text of blanks and comments says nothing (item 13)."""
@@ -85,7 +85,7 @@ class PositionalTests(SynchronousTestCase):
         assert isinstance(found, Entry)
         self.assertEqual(found.args, ("cat", "#", "x", "#", "y"))
         assert isinstance(warned, ConfWarning)
-        self.assertEqual(warned.place, Location("inetd.conf", 1, 41))
+        self.assertEqual(warned.location, Location("inetd.conf", 1, 41))
         self.assertEqual(warned.field, "args")
         text = "inetd.conf:1:41: args: '#' is an argument of the program here"
         self.assertIn(text, str(warned))
@@ -94,7 +94,7 @@ class PositionalTests(SynchronousTestCase):
         """A number sign right behind the program is warned about too (item 11)."""
         _, warned = statements("7 stream tcp nowait - /bin/cat #cat")
         assert isinstance(warned, ConfWarning)
-        self.assertEqual(warned.place.column, 32)
+        self.assertEqual(warned.location.column, 32)
 
     def test_continued(self) -> None:
         """A line that begins with a blank continues the previous one (item 10)."""
@@ -118,7 +118,7 @@ class PositionalTests(SynchronousTestCase):
         ):
             found, warned = statements(f"7 {CAT}\n # x\n \t{more}\r\n")
             assert isinstance(found, Entry) and isinstance(warned, ConfWarning), more
-            self.assertEqual(warned.place, Location("inetd.conf", 3, 3))
+            self.assertEqual(warned.location, Location("inetd.conf", 3, 3))
             text = "inetd.conf:3:3: line: goes on with the line before it"
             self.assertIn(text, str(warned))
         found, *warnings = statements(f"7 {CAT}\n 8 {CAT}\n\t9 {CAT}\n")
@@ -140,7 +140,7 @@ class PositionalTests(SynchronousTestCase):
         found, warned = statements(f"7 {CAT}\r8 {CAT}\r9 {CAT}\r")
         assert isinstance(found, Entry) and isinstance(warned, ConfWarning)
         self.assertEqual(found.service, "7")
-        self.assertEqual((warned.field, warned.place.line), ("line", 1))
+        self.assertEqual((warned.field, warned.location.line), ("line", 1))
         self.assertIn("a carriage return in it, which ends no line", warned.reason)
         self.assertEqual(len(statements(f"7 {CAT}\r\n8 {CAT}\r\n")), 2)
 
@@ -164,11 +164,11 @@ class PositionalTests(SynchronousTestCase):
         self.assertEqual(services(f"  7 {CAT}\n"), ["7"])
 
     def test_continuedPlaces(self) -> None:
-        """The places in a line that continues are those of its own lines."""
+        """The locations in a line that continues are those of its own lines."""
         found = entry("7 stream\n  tcp nowait\n u\tp\n   a\n")
-        places = {key: (at.line, at.column) for key, at in found.places.items()}
+        locations = {key: (at.line, at.column) for key, at in found.locations.items()}
         self.assertEqual(
-            places,
+            locations,
             {
                 "socktype": (1, 3),
                 "protocol": (2, 3),
@@ -188,7 +188,7 @@ class PositionalTests(SynchronousTestCase):
         """A quote that is not closed costs its own line alone."""
         first, problem, last = statements(f"7 {CAT}\n8 {CAT} it's\n -u\n9 {CAT}")
         assert isinstance(problem, ConfError)
-        self.assertEqual(problem.place, Location("inetd.conf", 2, 43))
+        self.assertEqual(problem.location, Location("inetd.conf", 2, 43))
         self.assertEqual(problem.field, "line")
         self.assertEqual([first, last], entries(f"7 {CAT}\n9 {CAT}"))
 
@@ -264,7 +264,7 @@ class DefaultAddressTests(SynchronousTestCase):
         """A default that is no address is an error, and the old one stays."""
         problem, found = statements(f"a,:\n7 {CAT}", ("::1",))
         assert isinstance(problem, ConfError) and isinstance(found, Entry)
-        self.assertEqual((problem.place.column, problem.field), (3, "service"))
+        self.assertEqual((problem.location.column, problem.field), (3, "service"))
         self.assertEqual(found.bind, ("::1",))
 
 
@@ -279,7 +279,7 @@ class IncludeTests(SynchronousTestCase):
         found, _ = statements(f'.include "a b/*.conf"\n7 {CAT}')
         assert isinstance(found, Include)
         self.assertEqual((found.pattern.text, found.bind), ("a b/*.conf", ()))
-        self.assertEqual(found.pattern.place, Location("inetd.conf", 1, 10))
+        self.assertEqual(found.pattern.location, Location("inetd.conf", 1, 10))
 
     def test_bind(self) -> None:
         """A request knows the default address that holds where it stands (item 26)."""
@@ -292,7 +292,7 @@ class IncludeTests(SynchronousTestCase):
         for line in (".include", ".include ''", ".include a b"):
             _, problem = statements(f"7 {CAT}\n{line}\n")
             assert isinstance(problem, ConfError)
-            self.assertEqual(problem.place, Location("inetd.conf", 2, 1))
+            self.assertEqual(problem.location, Location("inetd.conf", 2, 1))
             self.assertEqual(problem.field, ".include")
 
 
@@ -309,7 +309,7 @@ class DefinitionTests(SynchronousTestCase):
         self, text: str, line: int, column: int, reason: str, field: str = "definition"
     ) -> None:
         """
-        A wrong definition is one error at this place, and hides nothing in front of
+        A wrong definition is one error at this location, and hides nothing in front of
         it or behind it.
         """
         for form in (CAT, CAT_KEYS):
@@ -317,7 +317,7 @@ class DefinitionTests(SynchronousTestCase):
             first, problem, last = statements(around)
             assert isinstance(problem, ConfError), problem
             self.assertEqual(
-                problem.place, Location("inetd.conf", line + 1, column), text
+                problem.location, Location("inetd.conf", line + 1, column), text
             )
             self.assertEqual(problem.field, field)
             self.assertIn(reason, problem.reason)
@@ -360,7 +360,7 @@ class DefinitionTests(SynchronousTestCase):
             found = entry(f"7 on {name} = {key.example};")
             words = tuple(key.example.replace('"', "").split()) or ("",)
             self.assertEqual(getattr(found, name), key.type.read(words), name)
-            self.assertEqual(found.places[name].column, 9 + len(name))
+            self.assertEqual(found.locations[name].column, 9 + len(name))
 
     def test_off(self) -> None:
         """What is off is read all the same (item 28)."""
@@ -395,18 +395,18 @@ class DefinitionTests(SynchronousTestCase):
         self.assertEqual(services(line), ["6", "7", "8", "9", "10", "12"])
 
     def test_severalPlaces(self) -> None:
-        """What stands behind a semicolon has its own place."""
+        """What stands behind a semicolon has its own location."""
         _, second, third = entries(f"6 on;7 on user=u; 8 {CAT}")
-        self.assertEqual(second.place, Location("inetd.conf", 1, 6))
+        self.assertEqual(second.location, Location("inetd.conf", 1, 6))
         self.assertEqual(second.where("user"), Location("inetd.conf", 1, 16))
-        self.assertEqual(third.place, Location("inetd.conf", 1, 19))
+        self.assertEqual(third.location, Location("inetd.conf", 1, 19))
         self.assertEqual(third.where("protocol"), Location("inetd.conf", 1, 28))
 
     def test_lines(self) -> None:
         """The lines behind a definition of several lines are counted right."""
         found = entries(f"7 on\n #\n\n user = u\n ;\n\n8 {CAT}")
         self.assertEqual(found[0].where("user"), Location("inetd.conf", 4, 9))
-        self.assertEqual(found[1].place, Location("inetd.conf", 7, 1))
+        self.assertEqual(found[1].location, Location("inetd.conf", 7, 1))
 
     def test_strings(self) -> None:
         """A string may hold what would end a word, and every escape."""
@@ -627,7 +627,7 @@ class PropertyTests(SynchronousTestCase):
         skip = "hypothesis is not installed"
 
     def test_anyText(self) -> None:
-        """Any text can be read, and says nothing but statements with places in it."""
+        """Any text can be read, and says nothing but statements with locations in it."""
         from hypothesis import example, given, settings
         from hypothesis import strategies as st
 
@@ -643,15 +643,15 @@ class PropertyTests(SynchronousTestCase):
         def check(text: str) -> None:
             lines = text.split("\n")
             for statement in statements(text):
-                place = (
-                    statement.pattern.place
+                location = (
+                    statement.pattern.location
                     if isinstance(statement, Include)
-                    else statement.place
+                    else statement.location
                 )
-                self.assertLessEqual(1, place.line)
-                self.assertLessEqual(place.line, len(lines))
-                self.assertLessEqual(1, place.column)
-                self.assertLessEqual(place.column, len(lines[place.line - 1]))
+                self.assertLessEqual(1, location.line)
+                self.assertLessEqual(location.line, len(lines))
+                self.assertLessEqual(1, location.column)
+                self.assertLessEqual(location.column, len(lines[location.line - 1]))
 
         check()
 
@@ -698,7 +698,7 @@ class PropertyTests(SynchronousTestCase):
             self.assertEqual(len(found), len(wanted))
             for statement, (service, within) in zip(found, wanted):
                 assert isinstance(statement, (Entry, ConfError))
-                self.assertIn(statement.place.line, within)
+                self.assertIn(statement.location.line, within)
                 self.assertEqual(getattr(statement, "service", ""), service)
 
         check()

@@ -31,7 +31,7 @@ class LineTests(SynchronousTestCase):
         name, said = parseLine(list(wordsIn(Location("f", 1), line)))
         self.assertEqual(name.text, service)
         entry = buildEntry(name, True, said)
-        found = {key: getattr(entry, key) for key in entry.places}
+        found = {key: getattr(entry, key) for key in entry.locations}
         self.assertEqual(found, {**GIVEN, **wanted})
 
     def assertProblem(self, line: str, column: int, field: str, reason: str) -> None:
@@ -40,7 +40,7 @@ class LineTests(SynchronousTestCase):
             name, said = parseLine(list(wordsIn(Location("f", 1), line)))
             buildEntry(name, True, said)
         problem = caught.exception
-        self.assertEqual(problem.place, Location("f", 1, column), problem)
+        self.assertEqual(problem.location, Location("f", 1, column), problem)
         self.assertEqual(problem.field, field)
         self.assertIn(reason, problem.reason)
 
@@ -299,12 +299,12 @@ class LineTests(SynchronousTestCase):
         self.assertEqual([word.text for word in said[-1][1]], ["echo"])
 
     def test_places(self) -> None:
-        """The place of each key is where its own part of a field begins."""
+        """The location of each key is where its own part of a field begins."""
         line = "a,b:7 stream,5:x tcp,sndbuf=1k nowait.3/2/1 u:g p a"
         name, said = parseLine(list(wordsIn(Location("f", 1), line)))
-        self.assertEqual(name.place.column, 5)
+        self.assertEqual(name.location.column, 5)
         found = {
-            key.text: value[0].place.column
+            key.text: value[0].location.column
             for key, value in said
             if key.text != "accept_max"
         }

@@ -82,13 +82,13 @@ class ProgramTests(ResolveCase):
     def test_missing(self) -> None:
         """
         A program that is not there, or not for its user, is served with a warning at
-        its place (item 46).
+        its location (item 46).
         """
         for path, ask in (("/no/such", ROOT), ("/etc", ROOT), ("nosuch", ALPINE)):
             found = resolved(f"7 stream tcp nowait - {path}", ask)
             self.assertEqual(len(found.services), 1)
             (warning,) = found.warnings
-            self.assertEqual((warning.place.column, warning.field), (23, "exec"))
+            self.assertEqual((warning.location.column, warning.field), (23, "exec"))
             self.assertIn(f"'{path}'", warning.reason)
 
     def test_there(self) -> None:
@@ -111,7 +111,7 @@ class ProgramTests(ResolveCase):
         self.assertProblem(text.format("crew"), 59, "groups", "no group 'crew'")
 
     def test_unknownUser(self) -> None:
-        """A user or a group that does not exist is an error at its place (item 18)."""
+        """A user or a group that does not exist is an error at its location (item 18)."""
         rest = "7 stream tcp nowait"
         ignored = "service ignored"
         for ask in (ROOT, ALPINE):

@@ -43,7 +43,7 @@ class ServiceTests(ResolveCase):
         """A line comes to numbers and absolute paths (item 1)."""
         service = serviceOf("7007 stream tcp nowait alpine /bin/sh sh -x")
         wanted = Service(
-            place=Location("/etc/x", 1),
+            location=Location("/etc/x", 1),
             name="7007/tcp",
             address=Address(socket.AF_INET, "0.0.0.0", 7007),
             socktype=socket.SOCK_STREAM,
@@ -52,7 +52,7 @@ class ServiceTests(ResolveCase):
             context=ProcessContext(Credentials(1000, 1000, (8, 100, 1000))),
         )
         self.assertEqual(service, wanted)
-        self.assertEqual(service.place, wanted.place)
+        self.assertEqual(service.location, wanted.location)
 
     def test_bothForms(self) -> None:
         """Both forms come to equal services (item 27)."""
@@ -139,7 +139,7 @@ class ServiceTests(ResolveCase):
         for word in ("A", "=1", "'A=\\x00'"):
             (problem,) = parse(f"7 on protocol=tcp, env={word};")
             assert isinstance(problem, ConfError), word
-            self.assertEqual((problem.field, problem.place.column), ("env", 24))
+            self.assertEqual((problem.field, problem.location.column), ("env", 24))
 
     def test_refusal(self) -> None:
         """
@@ -213,8 +213,8 @@ class ServiceTests(ResolveCase):
         """Where clients have no address that is known, no bits of it can count."""
         said = "per_source_prefix = 32/64;"
         text = f"7 on protocol = tcp, wait = yes, user = root, exec = /bin/sh, {said}"
-        place = text.index(said) + 1
-        self.assertProblem(text, place + 20, "per_source_prefix", "only the program")
+        location = text.index(said) + 1
+        self.assertProblem(text, location + 20, "per_source_prefix", "only the program")
 
     def test_answerMax(self) -> None:
         """
@@ -234,8 +234,8 @@ class ServiceTests(ResolveCase):
         self.assertEqual(Bounds().answerMax, 6000)
         for protocol, wait in (("tcp", "no"), ("udp", "yes")):
             text = f"7 on protocol = {protocol}, answer_max = 9, {exec} {wait};"
-            place = text.index("9,") + 1
-            self.assertProblem(text, place, "answer_max", "is only for datagrams")
+            location = text.index("9,") + 1
+            self.assertProblem(text, location, "answer_max", "is only for datagrams")
 
     def test_boundsOfAddresses(self) -> None:
         """Where the address of a client is known, what the line says of it holds."""

@@ -189,7 +189,7 @@ class UnixTests(ResolveCase):
             self.assertEqual(serviceOf(f"{prefix}/s {rest}").ownership, wanted)
 
     def test_unknownOwner(self) -> None:
-        """An owner or a group that does not exist is an error at its place (item 18)."""
+        """An owner or a group that does not exist is an error at its location (item 18)."""
         rest = f"stream unix nowait {SH}"
         self.assertProblem(f":carl:mail::/s {rest}", 2, "socket_user", "no user 'carl'")
         self.assertProblem(
@@ -197,7 +197,7 @@ class UnixTests(ResolveCase):
         )
 
     def test_longPath(self) -> None:
-        """A path that no socket can have is an error, at its place."""
+        """A path that no socket can have is an error, at its location."""
         for path, good in (
             ("/" + "x" * 102, True),
             ("/" + "x" * 107, False),

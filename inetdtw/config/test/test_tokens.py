@@ -100,25 +100,25 @@ class TokensTests(SynchronousTestCase):
         """An unknown escape is an error at its string."""
         for string in (r"'\q'", r"'\x4'", r"'\x'", r"'\xg0'", r"'\ '"):
             problem = self.problemOf(f"a =\n b{string}")
-            self.assertEqual(problem.place, Location("f", 2, 3))
+            self.assertEqual(problem.location, Location("f", 2, 3))
             self.assertIn("a backslash stands before one of", problem.reason)
 
     def test_open(self) -> None:
         """A string that is not closed on its line is an error at its quote."""
         for string in ("'b", '"b', "'b\n'", '"b\\\n"', "'b\\'"):
             problem = self.problemOf(f"a =\n  c{string};")
-            self.assertEqual(problem.place, Location("f", 2, 4), string)
+            self.assertEqual(problem.location, Location("f", 2, 4), string)
             self.assertEqual(problem.field, "definition")
             self.assertIn("string is not closed", problem.reason)
 
     def test_places(self) -> None:
-        """The place of a word is that of its first character."""
+        """The location of a word is that of its first character."""
         text = "a = 'b'c #\n\n d;"
-        places = [
-            (word.place.line, word.place.column)
+        locations = [
+            (word.location.line, word.location.column)
             for _, word in Tokens(Source(text, "f"))
         ]
-        self.assertEqual(places, [(1, 1), (1, 3), (1, 5), (3, 2), (3, 3)])
+        self.assertEqual(locations, [(1, 1), (1, 3), (1, 5), (3, 2), (3, 3)])
 
     def test_beginnings(self) -> None:
         """It ends in front of a line that can only be the beginning of a statement."""
@@ -130,7 +130,7 @@ class TokensTests(SynchronousTestCase):
             for end in ("", "\n", "\nz"):
                 source = Source(f"a = b\n{line}{end}", "f")
                 self.assertEqual(len(list(Tokens(source))), 3, line)
-                self.assertEqual(source.place(source.position), Location("f", 2, 1))
+                self.assertEqual(source.location(source.position), Location("f", 2, 1))
 
     def test_noBeginnings(self) -> None:
         """It goes on over lines that can be a part of it."""

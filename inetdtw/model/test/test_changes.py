@@ -19,8 +19,10 @@ from inetdtw.model.service import Key, Service
 def service(port: int, *, line: int = 1, internal: str = "echo") -> Service:
     """A service on a port."""
     address = Address(socket.AF_INET, "0.0.0.0", port)
-    place = Location("x", line)
-    return Service(place, f"{port}/tcp", address, socket.SOCK_STREAM, False, internal)
+    location = Location("x", line)
+    return Service(
+        location, f"{port}/tcp", address, socket.SOCK_STREAM, False, internal
+    )
 
 
 def byKey(*services: Service) -> dict[Key, Service]:
@@ -50,7 +52,7 @@ class DiffTests(SynchronousTestCase):
         old, new = service(7), service(7, line=2)
         found = diff(byKey(old), byKey(new))
         self.assertEqual(found, Changes((new,), (), (), ()))
-        self.assertEqual(found.keep[0].place.line, 2)
+        self.assertEqual(found.keep[0].location.line, 2)
 
     def test_change(self) -> None:
         """

@@ -13,14 +13,14 @@ HERE = Location("etc/inetd.conf", 3, 5)
 
 
 class PlaceTests(SynchronousTestCase):
-    """Tests for places and errors."""
+    """Tests for locations and errors."""
 
     def test_place(self) -> None:
-        """A place is written as compilers write it."""
+        """A location is written as compilers write it."""
         self.assertEqual(str(HERE), "etc/inetd.conf:3:5")
 
     def test_error(self) -> None:
-        """An error is written as its place, its field and what is wrong."""
+        """An error is written as its location, its field and what is wrong."""
         error = ConfError(HERE, "user", "is empty")
         self.assertEqual(str(error), "etc/inetd.conf:3:5: user: is empty")
 

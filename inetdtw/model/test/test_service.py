@@ -85,7 +85,7 @@ class ServiceTests(SynchronousTestCase):
         else is different (items 72 and 74).
         """
         for same in (
-            replace(SERVICE, place=Location("y", 2), name="other"),
+            replace(SERVICE, location=Location("y", 2), name="other"),
             replace(SERVICE, wait=True, internal="echo", launch="direct"),
         ):
             self.assertEqual(same.key, SERVICE.key)
@@ -105,14 +105,14 @@ class ServiceTests(SynchronousTestCase):
 
     def test_place(self) -> None:
         """A service that is only written elsewhere is equal."""
-        moved = replace(SERVICE, place=Location("y", 2))
+        moved = replace(SERVICE, location=Location("y", 2))
         self.assertEqual(moved, SERVICE)
         self.assertEqual(hash(moved), hash(SERVICE))
 
     def test_difference(self) -> None:
         """A service with anything else different is not equal."""
         other = Service(
-            place=Location("y", 2),
+            location=Location("y", 2),
             name="8/udp",
             address=SIX,
             socktype=socket.SOCK_DGRAM,
@@ -132,7 +132,7 @@ class ServiceTests(SynchronousTestCase):
             warm=WarmSpec("", ("python3",), 0, "", ("x.py",)),
         )
         for field in fields(Service):
-            if field.name != "place":
+            if field.name != "location":
                 changed = {field.name: getattr(other, field.name)}
                 self.assertNotEqual(replace(SERVICE, **changed), SERVICE, field.name)
 
