@@ -117,10 +117,21 @@ class IChild(Interface):
         """
 
 
-class ILauncher(Interface):
-    """A way to start programs in one context."""
+class ICapacity(Interface):
+    """What may be exhausted for a while: a listener waits then, and so do its clients."""
 
-    hasCapacity = Attribute("Whether another program can be ordered now: a C{bool}.")
+    hasCapacity = Attribute("Whether another program can be started now: a C{bool}.")
+
+    def whenCapacity(callback: Callable[[], None]) -> None:
+        """
+        Call once when there is capacity again, after those that wait already.
+
+        @param callback: it keeps its place if it waits already.
+        """
+
+
+class ILauncher(ICapacity):
+    """A way to start programs in one context."""
 
     def start() -> None:
         """Get ready; nothing is launched before."""
@@ -144,9 +155,6 @@ class ILauncher(Interface):
 
     def cancelRestarts() -> None:
         """Repeat nothing of what was ordered until now."""
-
-    def whenCapacity(callback: Callable[[], None]) -> None:
-        """Call once when there is room again."""
 
 
 class IAcceptDelegate(Interface):

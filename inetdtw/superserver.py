@@ -23,7 +23,7 @@ from inetdtw.config.loader import Configuration
 from inetdtw.config.parser import parse
 from inetdtw.internal.services import ReflectorGuard
 from inetdtw.launch.pool import LauncherPool
-from inetdtw.limits.budget import Total, defaultMost, processLimit
+from inetdtw.limits.budget import ProcessBudget, defaultMost, processLimit
 from inetdtw.limits.counters import Tally
 from inetdtw.log.failures import broken, reasonOf
 from inetdtw.log.report import Report
@@ -133,10 +133,10 @@ class InetdService(ApplicationService):
         Have nothing that runs.  Whatever ran before is counted no more: it is nobody's
         once its launcher is stopped.
         """
-        total = Total(self._most, self._report.crowded)
-        self._runtime = replace(self._runtime, total=total)
+        budget = ProcessBudget(self._most, self._report.crowded)
+        self._runtime = replace(self._runtime, budget=budget)
         runtime = self._runtime
-        given = (runtime.reactor, self._report, total, runtime.descriptors)
+        given = (runtime.reactor, self._report, budget, runtime.descriptors)
         self._launchers = LauncherPool(*given)
         self._slots = SlotTable(self._runtime, self._launchers)
 

@@ -22,7 +22,7 @@ from inetdtw.launch.forkserver.launcher import ForkServerPool, usualCount
 from inetdtw.launch.warm.accepting import warmBefore
 from inetdtw.launch.warm.launcher import Warm
 from inetdtw.launch.warm.process import OF_WARM
-from inetdtw.limits.budget import Total
+from inetdtw.limits.budget import ProcessBudget
 from inetdtw.log.failures import survived
 from inetdtw.log.report import Report
 from inetdtw.model.process import ProcessContext
@@ -80,14 +80,14 @@ class LauncherPool:
         self,
         reactor: Any,
         report: Report,
-        total: Total | None = None,
+        budget: ProcessBudget | None = None,
         descriptors: Descriptors | None = None,
     ) -> None:
         """
-        @param total: what counts the programs of all services.
+        @param budget: what counts the programs of all services.
         @param descriptors: the account of all file descriptors of this process.
         """
-        self._total = Total() if total is None else total
+        self._budget = ProcessBudget() if budget is None else budget
         self._descriptors = Descriptors() if descriptors is None else descriptors
         self._exits = ExitWatcher(reactor, self._descriptors)
         self._few = False
@@ -212,7 +212,7 @@ class LauncherPool:
         if context.chroot is not None and way == "forkserver":
             way = "rooted"
         # Only those who accept by themselves have to know of the others' programs.
-        more: dict[str, Any] = {} if way == "direct" else {"total": self._total}
+        more: dict[str, Any] = {} if way == "direct" else {"budget": self._budget}
         before = self._used, self._kept
         if way != "direct":
             count = more["count"] = 1 if self._few else usualCount()
@@ -247,7 +247,7 @@ class LauncherPool:
             # Whether accept(2) blocks is one setting for all who have a socket: with
             # one that runs its programs a user could have the daemon wait for ever.
             make = Warm if _isAnothers(service.context) else warmBefore
-            more = (self._total, service.context, self._exits)
+            more = (self._budget, service.context, self._exits)
             self._warm[key] = make(cold, *given, *more)
 
     def of(self, service: Service) -> ILauncher | None:

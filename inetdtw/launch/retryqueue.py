@@ -18,6 +18,7 @@ from inetdtw.limits.backoff import Backoff
 from inetdtw.log.report import Report
 from inetdtw.system.executable import ExecutableNotFound
 from inetdtw.system.timer import Timer
+from inetdtw.system.waitlist import WaitList
 
 #: The seconds between two tries then: the first pause, and the longest.
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0
@@ -69,7 +70,7 @@ class RetryQueue:
         self._held: deque[tuple[HeldRequest, float]] = deque()
         self._backoff = Backoff(FIRST_PAUSE, LONGEST_PAUSE)
         self._later = Timer(reactor)
-        self._waiters: list[Callable[[], None]] = []
+        self._waiting = WaitList(lambda: not self._held)
 
     def __len__(self) -> int:
         """How many there are."""
@@ -77,7 +78,7 @@ class RetryQueue:
 
     def whenNone(self, callback: Callable[[], None]) -> None:
         """Call once when there are none any more."""
-        self._waiters.append(callback)
+        self._waiting.add(callback)
 
     def hold(self, child: Any, order: LaunchRequest, why: OSError) -> bool:
         """
@@ -111,8 +112,7 @@ class RetryQueue:
             self._held.popleft()
             kept.close()
         self._backoff.reset()
-        while self._waiters and not self._held:
-            self._waiters.pop(0)()
+        self._waiting.notify()
 
     def giveUp(self) -> None:
         """Start none of them."""

@@ -3,29 +3,33 @@
 # See LICENSE for details.
 
 """
-The bound on the programs of all services together.
+The daemon's process budget: how many programs of all services may run at once.
 
-Processes that accept connections by themselves are lent a share of it before they do:
-that many of their programs they may have at once.  So the bound holds though nobody
-asks here before each start.
+A helper process that accepts connections itself (accept delegation) has a lease: a
+number of programs that it may run at once, which the budget counts as running before
+they start.  So the budget holds although the daemon is not asked before each start.
 """
 
 from __future__ import annotations
 
 import resource
-from collections import deque
 from typing import Callable
 
-#: The largest share, and the smallest with which it is worth while.
-LARGEST_SHARE, SMALLEST_SHARE = 1024, 4
-#: What part of the bound a share may be.
+from zope.interface import implementer
+
+from inetdtw.interfaces import ICapacity
+from inetdtw.system.waitlist import WaitList
+
+#: The largest size of a lease, and the smallest with which delegation pays.
+LARGEST_LEASE, SMALLEST_LEASE = 1024, 4
+#: A lease is at most this part of the budget.
 _PART = 16
-#: What is taken for the number of processes there can be, where nobody knows.
+#: The assumed number of processes of a system that does not tell it.
 _USUAL = 32768
 
 
 def processLimit() -> int:
-    """How many processes there may be: by RLIMIT_NPROC, or else by the system."""
+    """Return RLIMIT_NPROC, or how many processes the system can have if it is unlimited."""
     soft = resource.getrlimit(resource.RLIMIT_NPROC)[0]
     if soft != resource.RLIM_INFINITY:
         return soft
@@ -38,164 +42,161 @@ def processLimit() -> int:
 
 def defaultMost(limit: int) -> int:
     """
-    The bound where none is given: half of the processes there may be.  The other half
-    is for what the programs start, and for whatever else the user runs.
+    Return the budget where the operator gives none: half of C{limit} processes.
+
+    The other half is for what the programs start, and for the user's other processes.
     """
     return max(1, limit // 2)
 
 
-class Total:
+@implementer(ICapacity)
+class ProcessBudget:
     """
-    Counts the programs of all services.
+    The count of the running programs of all services, and its limit.
 
-    @ivar most: how many may run at once; 0 is no bound.
+    @ivar most: how many may run at once; 0 for no limit.
     @ivar running: how many run.
-    @ivar lent: how many more may be started by those who accept by themselves.
-    @ivar share: how many programs each of these may have at once; 0 is no bound.
+    @ivar leased: how many more the delegates may start.
+    @ivar leaseSize: how many programs of one delegate may run at once; 0 for no limit.
     """
 
     def __init__(
         self, most: int = 0, reached: Callable[[int], None] = lambda most: None
     ) -> None:
-        """@param reached: called with the bound whenever somebody has to wait for it."""
+        """@param reached: called with C{most} whenever a listener waits for capacity."""
         self.most = most
         self.running = 0
-        self.lent = 0
-        self.share = min(LARGEST_SHARE, most // _PART)
+        self.leased = 0
+        self.leaseSize = min(LARGEST_LEASE, most // _PART)
         self._reached = reached
-        self._waiters: deque[Callable[[], None]] = deque()
-        self._lenders: dict[Callable[[], None], None] = {}
+        self._waiting = WaitList(lambda: self.hasCapacity)
+        self._recalls: dict[Callable[[], None], None] = {}
 
     @property
-    def full(self) -> bool:
-        """Whether no program may be started from here."""
-        return 0 < self.most <= self.running + self.lent
+    def hasCapacity(self) -> bool:
+        """Whether the daemon may start one more program."""
+        return not 0 < self.most <= self.running + self.leased
 
     @property
-    def ample(self) -> bool:
-        """Whether so much is left that others may accept by themselves."""
+    def mayDelegate(self) -> bool:
+        """Whether less than half of the budget is used, so that helpers may accept."""
         if not self.most:
             return True
-        if self.share < SMALLEST_SHARE:
+        if self.leaseSize < SMALLEST_LEASE:
             return False
-        return self.running + self.lent < self.most // 2
+        return self.running + self.leased < self.most // 2
 
-    def take(self) -> None:
-        """One more program is started."""
+    def started(self) -> None:
+        """Count a program that is about to start."""
         self.running += 1
 
-    def give(self) -> None:
-        """A program has ended, or could not be started."""
+    def ended(self) -> None:
+        """Count a program that has ended, or could not be started."""
         self.running -= 1
-        if self._waiters:
-            self._wake()
+        if self._waiting:
+            self._waiting.notify()
 
-    def lend(self, count: int) -> None:
-        """Others may start so many."""
-        self.lent += count
+    def lease(self, count: int) -> None:
+        """Reserve C{count} starts for a delegate."""
+        self.leased += count
 
-    def takeBack(self, count: int) -> None:
-        """Others will not start so many of those that they might have."""
-        self.lent -= count
-        if self._waiters:
-            self._wake()
+    def reclaim(self, count: int) -> None:
+        """Take back C{count} starts that a delegate does not need."""
+        self.leased -= count
+        if self._waiting:
+            self._waiting.notify()
 
-    def whenFree(self, callback: Callable[[], None]) -> None:
-        """Call once when a program may be started.  What was lent is wanted back."""
+    def whenCapacity(self, callback: Callable[[], None]) -> None:
+        """Call once when the daemon may start a program, and recall all delegations."""
         self._reached(self.most)
-        self._waiters.append(callback)
-        lenders, self._lenders = self._lenders, {}
-        for recall in lenders:
+        self._waiting.add(callback)
+        recalls, self._recalls = self._recalls, {}
+        for recall in recalls:
             recall()
 
     @property
-    def lenders(self) -> int:
-        """How many have others accept."""
-        return len(self._lenders)
+    def delegations(self) -> int:
+        """How many listening sockets are delegated."""
+        return len(self._recalls)
 
-    def lending(self, recall: Callable[[], None]) -> None:
+    def addDelegation(self, recall: Callable[[], None]) -> None:
         """
-        Somebody has others accept.
+        Count a listening socket that is delegated from now on.
 
-        @param recall: called once when they should not any more.
+        @param recall: called at most once, to end the delegation.
         """
-        self._lenders[recall] = None
+        self._recalls[recall] = None
 
-    def notLending(self, recall: Callable[[], None]) -> None:
-        """They do not accept any more."""
-        self._lenders.pop(recall, None)
-
-    def _wake(self) -> None:
-        """Tell those who wait, as long as a program may be started."""
-        for _ in range(len(self._waiters)):
-            if self.full or not self._waiters:
-                return
-            self._waiters.popleft()()
+    def removeDelegation(self, recall: Callable[[], None]) -> None:
+        """Count a delegation no more; it may have been recalled before."""
+        self._recalls.pop(recall, None)
 
 
-class Share:
-    """What one process that accepts by itself may have at once, and has."""
+class Lease:
+    """The programs that one helper process may start without asking."""
 
-    def __init__(self, total: Total) -> None:
-        self._total = total
+    def __init__(self, budget: ProcessBudget) -> None:
+        self._budget = budget
         self._running: set[int] = set()
-        self._held = False
+        self._active = False
 
     @property
-    def most(self) -> int:
-        """How many of its programs may run at once; 0 is no bound."""
-        return self._total.share
+    def size(self) -> int:
+        """How many of its programs may run at once; 0 for no limit."""
+        return self._budget.leaseSize
 
     @property
     def _left(self) -> int:
-        """How many more it may start."""
-        return max(0, self.most - len(self._running))
+        return max(0, self.size - len(self._running))
 
     @property
     def exhausted(self) -> bool:
-        """Whether it can start no more."""
-        return self.most > 0 and self._left == 0
+        """Whether the helper may start no more programs."""
+        return self.size > 0 and self._left == 0
 
     def fits(self) -> bool:
-        """
-        Whether it may accept: whether it does, or all that it might start is within
-        the bound on all programs.
-        """
-        total = self._total
-        taken = total.running + total.lent + self._left
-        return self._held or not total.most or (self.most > 0 and taken <= total.most)
+        """Tell whether the lease is active, or the budget has room for what is left of it."""
+        budget = self._budget
+        taken = budget.running + budget.leased + self._left
+        return (
+            self._active or not budget.most or (self.size > 0 and taken <= budget.most)
+        )
 
-    def hold(self) -> None:
-        """It accepts from now on."""
-        if self.most and not self._held:
-            self._held = True
-            self._total.lend(self._left)
+    def acquire(self) -> None:
+        """Reserve what is left of the lease, as the helper accepts from now on."""
+        if self.size and not self._active:
+            self._active = True
+            self._budget.lease(self._left)
 
-    def letGo(self) -> None:
-        """It does not accept any more."""
-        if self._held:
-            self._held = False
-            self._total.takeBack(self._left)
+    def release(self) -> None:
+        """Give back what is left of the lease, as the helper accepts no more."""
+        if self._active:
+            self._active = False
+            self._budget.reclaim(self._left)
 
-    def began(self, pid: int) -> None:
-        """It has started a program by itself, which is counted already."""
-        if not self.most:
+    def started(self, pid: int) -> None:
+        """Count a program that the helper started, and that the budget counts as running."""
+        if not self.size:
             return
         before = self._left
         self._running.add(pid)
-        if self._held:
-            self._total.takeBack(before - self._left)
+        if self._active:
+            self._budget.reclaim(before - self._left)
 
     def ended(self, pid: int) -> None:
-        """A program of its has ended, which is counted still."""
+        """
+        Count the exit of a program of the helper, before the budget does.
+
+        One that was launched by request is none of the lease.
+        """
         if pid not in self._running:
             return
         before = self._left
         self._running.remove(pid)
-        if self._held:
-            self._total.lend(self._left - before)
+        if self._active:
+            self._budget.lease(self._left - before)
 
-    def died(self) -> None:
-        """It is gone; another one begins with nothing."""
-        self.letGo()
+    def reset(self) -> None:
+        """Forget the programs of a helper that has died; its successor has none."""
+        self.release()
         self._running.clear()

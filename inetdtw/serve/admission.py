@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import errno
 import os
+from functools import partial
 from typing import Any, Callable
 
-from inetdtw.interfaces import ILauncher
+from inetdtw.interfaces import ICapacity, ILauncher
 from inetdtw.limits.backoff import SHORTAGE_PAUSE
-from inetdtw.limits.budget import Total
+from inetdtw.limits.budget import ProcessBudget
 from inetdtw.limits.service import Admission, ServiceLimits
 from inetdtw.log.failures import survived
 from inetdtw.log.report import Report
@@ -43,25 +44,31 @@ class AdmissionControl:
         limits: ServiceLimits,
         report: Report,
         launcher: ILauncher | None,
-        total: Total | None = None,
+        budget: ProcessBudget | None = None,
         account: DescriptorAccount | None = None,
     ) -> None:
         """
         @param launcher: what starts the service's programs, if it has any.
-        @param total: what counts them with those of all other services.
+        @param budget: what counts them with those of all other services.
         @param account: the descriptors of the service's clients.
         """
         self._name = name
         self._limits = limits
         self._report = report
         self._launcher = launcher
-        self._total = None if launcher is None else total
+        self._budget = None if launcher is None else budget
         self._undecided = Undecided(
             lambda *given: self.port.later(*given), limits.busy, self.free, self._decide
         )
         if account is None:
             account = DescriptorAccount(Descriptors(), Purpose.CHILD, name)
         self._account = account
+        self._free: dict[str, Callable[[], None]] = {
+            each: partial(self._freeFor, each) for each in ("total", "room", "share")
+        }
+
+    def _freeFor(self, reason: str) -> None:
+        self.port.free(reason)
 
     def open(self) -> bool:
         """Whether a client may be taken.  If not, the port is held for as long."""
@@ -72,8 +79,8 @@ class AdmissionControl:
         if self._limits.full:
             self.port.hold("full")
             return False
-        if self._total is not None and self._total.full:
-            self._waitFor(self._total)
+        if self._budget is not None and not self._budget.hasCapacity:
+            self._waitFor("total", self._budget)
             return False
         if self._account.short():
             self.port.pause("shortage", SHORTAGE_PAUSE)
@@ -83,16 +90,15 @@ class AdmissionControl:
             self._waitForShare()
             return False
         if self._launcher is not None and not self._launcher.hasCapacity:
-            self.port.hold("room")
-            self._launcher.whenCapacity(lambda: self.port.free("room"))
+            self._waitFor("room", self._launcher)
             return False
         return True
 
-    def _waitFor(self, total: Total) -> None:
-        """Hold the port until there may be one more program."""
-        if "total" not in self.port.reasons:
-            self.port.hold("total")
-            total.whenFree(lambda: self.port.free("total"))
+    def _waitFor(self, reason: str, capacity: ICapacity) -> None:
+        """Hold the port for C{reason} until there is capacity."""
+        if reason not in self.port.reasons:
+            self.port.hold(reason)
+            capacity.whenCapacity(self._free[reason])
 
     def _waitForShare(self) -> None:
         """
@@ -100,8 +106,7 @@ class AdmissionControl:
         a moment: RLIMIT_NOFILE may be raised meanwhile.
         """
         self.port.pause("share", SHORTAGE_PAUSE)
-        account = self._account.descriptors
-        account.whenRoom(self, lambda: self.port.free("share"))
+        self._account.descriptors.whenCapacity(self._free["share"])
         self._report.stalled(f"clients of '{self._name}' have their {SHARE}")
 
     def let(
@@ -201,8 +206,8 @@ class AdmissionControl:
         verdict = self._limits.admit(hostOf(peer))
         if verdict is Admission.ADMIT:
             self._account.take(peer)
-            if self._total is not None:
-                self._total.take()
+            if self._budget is not None:
+                self._budget.started()
             return True
         reason = self._refused(verdict, peer)
         if verdict is Admission.TRIPPED:
@@ -238,8 +243,8 @@ class AdmissionControl:
         """A client that was admitted is served."""
         self._limits.release(hostOf(peer))
         self._account.give(peer)
-        if self._total is not None:
-            self._total.give()
+        if self._budget is not None:
+            self._budget.ended()
 
     def reopen(self) -> None:
         """See whether there is room again below the limit."""

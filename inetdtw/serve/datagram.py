@@ -183,7 +183,7 @@ class DatagramListener(GatedListener):
     ) -> None:
         account = runtime.accountOf(service)
         gate = AdmissionControl(
-            service.name, limits, runtime.report, launcher, runtime.total, account
+            service.name, limits, runtime.report, launcher, runtime.budget, account
         )
         launches = ProgramStarter(service, runtime, launcher)
         # Each write would be a datagram: one print() is to make only one.

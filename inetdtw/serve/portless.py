@@ -122,7 +122,7 @@ class PortlessSlot:
         self._launches.prepare()
         runtime, name = self._runtime, self.service.name
         account = runtime.accountOf(self.service)
-        given = (launcher, runtime.total, account)
+        given = (launcher, runtime.budget, account)
         self._gate = AdmissionControl(name, self._limits, runtime.report, *given)
         self._gate.port = self._door
 

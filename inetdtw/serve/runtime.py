@@ -12,7 +12,7 @@ from typing import Any, Callable
 
 from inetdtw.internal.services import ReflectorGuard
 from inetdtw.launch.stderr import StderrReader
-from inetdtw.limits.budget import Total
+from inetdtw.limits.budget import ProcessBudget
 from inetdtw.limits.counters import Tally
 from inetdtw.log.report import Report
 from inetdtw.model.service import Service
@@ -47,7 +47,7 @@ class Runtime:
         answer has a C{close()}, and the socket that it goes C{through}.
     @ivar portless: the services behind tcpmux.
     @ivar tallies: what became of the programs of each service, by its name.
-    @ivar total: the bound on the programs of all services.
+    @ivar budget: the bound on the programs of all services.
     @ivar inherited: the sockets that this process was started with.
     @ivar hostNames: the addresses of host names.
     @ivar descriptors: the account of all file descriptors of this process.
@@ -65,7 +65,7 @@ class Runtime:
     replies: set[Any] = field(default_factory=set)
     portless: PortlessServices = field(default_factory=PortlessServices)
     tallies: dict[str, Tally] = field(default_factory=lambda: defaultdict(Tally))
-    total: Total = field(default_factory=Total)
+    budget: ProcessBudget = field(default_factory=ProcessBudget)
     inherited: Inherited = field(default_factory=Inherited)
     hostNames: HostNames = field(default_factory=HostNames)
     descriptors: Descriptors = field(default_factory=Descriptors)

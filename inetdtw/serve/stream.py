@@ -120,7 +120,7 @@ class StreamListener(GatedListener):
         self._runtime = runtime
         account = runtime.accountOf(service)
         gate = AdmissionControl(
-            service.name, limits, runtime.report, launcher, runtime.total, account
+            service.name, limits, runtime.report, launcher, runtime.budget, account
         )
         self._launches = ProgramStarter(service, runtime, launcher)
         self._connections = Connections(self._launches, gate, released, service.refusal)
@@ -139,7 +139,7 @@ class StreamListener(GatedListener):
         after the first client.
         """
         self._launches.prepare()
-        many = self._runtime.total.lenders >= IDLE
+        many = self._runtime.budget.delegations >= IDLE
         if many or not self._leave():
             self._handedBack = many
             super().start()
@@ -150,14 +150,14 @@ class StreamListener(GatedListener):
 
         @return: whether it does.
         """
-        launcher, total = self._launches.launcher, self._runtime.total
+        launcher, budget = self._launches.launcher, self._runtime.budget
         accepts = self._simple() and IDelegatingLauncher.providedBy(launcher)
-        if not (accepts and total.ample):
+        if not (accepts and budget.mayDelegate):
             return False
         with contextlib.suppress(ExecutableNotFound):
             order = self._launches.order(self._port.fileno())
             self._delegated = IDelegatingLauncher(launcher).delegate(self, order)
-            total.lending(self.crowded)
+            budget.addDelegation(self.crowded)
         return self._delegated is not None
 
     def _simple(self) -> bool:
@@ -203,7 +203,7 @@ class StreamListener(GatedListener):
             return False
         number, self._delegated = self._delegated, None
         self._shared = True
-        self._runtime.total.notLending(self.crowded)
+        self._runtime.budget.removeDelegation(self.crowded)
         accepting = IDelegatingLauncher(self._launches.launcher)
         accepting.withdraw(number, self._alone)
         return True
@@ -235,7 +235,7 @@ class StreamListener(GatedListener):
     def released(self) -> None:
         """One of the service's programs has ended."""
         super().released()
-        few = self._limits.running <= self._runtime.total.share // 2
+        few = self._limits.running <= self._runtime.budget.leaseSize // 2
         if self._handedBack and few and not self._shared and self._leave():
             self._handedBack = False
             self._port.hold("idle")

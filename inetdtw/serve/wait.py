@@ -64,7 +64,7 @@ class WaitListener(GatedListener):
         self._launches = ProgramStarter(service, runtime, launcher)
         account = runtime.accountOf(service)
         gate = AdmissionControl(
-            service.name, limits, runtime.report, launcher, runtime.total, account
+            service.name, limits, runtime.report, launcher, runtime.budget, account
         )
         port = WaitPort(sock, runtime.reactor, service.name, self._readable)
         super().__init__(port, gate)

@@ -32,6 +32,7 @@ from typing import Any, Callable
 from inetdtw.model.source import Prefix, hostOf, sourceOf
 from inetdtw.model.state import Use
 from inetdtw.system.crowd import Crowd
+from inetdtw.system.waitlist import WaitList
 
 #: How many descriptors a client may need for a moment, and how near to the limit it is
 #: tried whether there are so many.
@@ -167,7 +168,7 @@ class Descriptors:
         self._counted = 0.0
         self._highest = 0
         self._limit = softLimit()
-        self._waiters: dict[Any, Callable[[], None]] = {}
+        self._waiting = WaitList()
         self.leftovers: Crowd[Any] = Crowd()
 
     def take(
@@ -187,7 +188,8 @@ class Descriptors:
     def give(self, count: int, *key: Any) -> None:
         """Count descriptors no more: they are closed."""
         self._add(-count, key)
-        self._wake()
+        if self._waiting:
+            self._waiting.notify()
 
     def keep(self, purpose: Purpose, count: int) -> None:
         """
@@ -370,20 +372,9 @@ class Descriptors:
         left = max(WANTED, min(LEFT, (self._limit - self._foreign()) // 8))
         return not self.short(left + count) and self.enough(left + count)
 
-    def whenRoom(self, who: Any, callback: Callable[[], None]) -> None:
-        """
-        Call once when some were given back.
-
-        @param who: asks; only its last callback is called.
-        """
-        self._waiters[who] = callback
-
-    def _wake(self) -> None:
-        """Tell those who wait."""
-        if self._waiters:
-            waiters, self._waiters = self._waiters, {}
-            for callback in waiters.values():
-                callback()
+    def whenCapacity(self, callback: Callable[[], None]) -> None:
+        """Call once when some were given back."""
+        self._waiting.add(callback)
 
 
 @dataclass(frozen=True)

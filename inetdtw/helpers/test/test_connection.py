@@ -198,7 +198,7 @@ class StreamListenerTests(ServingTestCase):
         so that idle ones have no descriptor there.
         """
         for number in range(IDLE):
-            self.runtime.total.lending(lambda number=number: None)  # type: ignore[misc]
+            self.runtime.budget.addDelegation(lambda number=number: None)  # type: ignore[misc]
         self.serve(makeService())
         self.assertEqual(self.accepting.said, [])
         with socket.create_connection(self.server.getsockname(), PATIENCE):
@@ -253,15 +253,15 @@ class StreamListenerTests(ServingTestCase):
         the daemon.
         """
         self.serve(makeService())
-        self.runtime.total.whenFree(lambda: None)
+        self.runtime.budget.whenCapacity(lambda: None)
         self.assertEqual(self.accepting.said, ["delegate", "withdraw 9"])
         self.listener.stop()
-        self.runtime.total.whenFree(lambda: None)
+        self.runtime.budget.whenCapacity(lambda: None)
         self.assertEqual(self.accepting.said, ["delegate", "withdraw 9"])
 
     def test_notAmple(self) -> None:
         """When the bound on all programs is near, the launcher is not asked to accept."""
-        self.runtime.total.most, self.runtime.total.running = 100, 51
+        self.runtime.budget.most, self.runtime.budget.running = 100, 51
         self.serve(makeService())
         self.assertEqual(self.accepting.said, [])
 

@@ -23,9 +23,10 @@ from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 
 from inetdtw.interfaces import ILauncher, LaunchRequest
 from inetdtw.launch.forkserver.launcher import ForkServerPool, usualCount
-from inetdtw.limits.budget import Total
+from inetdtw.limits.budget import ProcessBudget
 from inetdtw.log.report import Report
 from inetdtw.model.process import ProcessContext
+from inetdtw.system.waitlist import WaitList
 from inetdtw.text import native
 
 _FLAGS = os.O_DIRECTORY | os.O_CLOEXEC | getattr(os, "O_PATH", os.O_RDONLY)
@@ -46,12 +47,12 @@ class ChrootForkServerPool:
         context: ProcessContext,
         reactor: Any,
         report: Report,
-        total: Total | None = None,
+        budget: ProcessBudget | None = None,
         make: Callable[..., Any] = ForkServerPool,
         **more: Any,
     ) -> None:
         """
-        @param total: what counts the programs of all services.
+        @param budget: what counts the programs of all services.
         @param make: makes the fork servers.
         @param more: what else L{ForkServerPool} takes.
 
@@ -62,11 +63,11 @@ class ChrootForkServerPool:
         self.moves = 0
         self._path = native(context.chroot)
         self._given = (context, reactor, report)
-        self._total = total
+        self._budget = budget
         self._make = make
         self._more = more
         self.count = more.get("count") or usualCount()
-        self._waiters: list[Callable[[], None]] = []
+        self._waiting = WaitList(lambda: self.hasCapacity)
         self._retired: list[Any] = []
         # As long as it is open, no other directory has the same inode.
         self._root = os.open(self._path, _FLAGS)
@@ -79,7 +80,7 @@ class ChrootForkServerPool:
         @raise OSError: if there are no descriptors left.
         """
         try:
-            return self._make(*self._given, total=self._total, **self._more)
+            return self._make(*self._given, budget=self._budget, **self._more)
         except OSError:
             self._leave()
             raise
@@ -113,7 +114,7 @@ class ChrootForkServerPool:
         self._current = following
         self.moves += 1
         following.start()
-        if self._waiters:
+        if self._waiting:
             following.whenCapacity(self._tell)
 
     def renew(self) -> None:
@@ -139,15 +140,14 @@ class ChrootForkServerPool:
 
     def whenCapacity(self, callback: Callable[[], None]) -> None:
         """Call once when there is room."""
-        if not self._waiters:
+        if not self._waiting:
             self._current.whenCapacity(self._tell)
-        self._waiters.append(callback)
+        self._waiting.add(callback)
 
     def _tell(self) -> None:
         """Tell those who wait, if there is room."""
-        while self._waiters and self.hasCapacity:
-            self._waiters.pop(0)()
-        if self._waiters:
+        self._waiting.notify()
+        if self._waiting:
             self._current.whenCapacity(self._tell)
 
     def cancelRestarts(self) -> None:

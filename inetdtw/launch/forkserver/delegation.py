@@ -28,7 +28,7 @@ from inetdtw.helpers.reports import (
 )
 from inetdtw.launch.forkserver.channel import Channel
 from inetdtw.launch.sendqueue import SendQueue
-from inetdtw.limits.budget import Share
+from inetdtw.limits.budget import Lease
 
 #: The kinds of reports that are about such a socket.
 KINDS = (ACCEPTED, DROPPED, WITHDRAWN, CROWDED)
@@ -63,13 +63,13 @@ class Delegations:
     """
 
     def __init__(
-        self, reactor: Any, channel: Channel, directory: str, share: Share
+        self, reactor: Any, channel: Channel, directory: str, lease: Lease
     ) -> None:
         """
         @param directory: where programs are started, for messages.
-        @param share: what the helper may start by itself.
+        @param lease: what the helper may start by itself.
         """
-        self._share = share
+        self._lease = lease
         self._reactor = reactor
         self._channel = channel
         self._directory = directory
@@ -90,10 +90,10 @@ class Delegations:
         Have the helper accept from a socket, as soon as there is one; unless there may
         be too many programs then.
         """
-        if not self._share.fits():
+        if not self._lease.fits():
             self._reactor.callLater(0, delegation.watcher.crowded)
             return
-        self._share.hold()
+        self._lease.acquire()
         self._kept[number] = delegation
         if self._there:
             self._posts.add(number, ACCEPT)
@@ -122,7 +122,7 @@ class Delegations:
         """The helper does not accept from a socket any more."""
         self._kept.pop(number, None)
         if not self._kept:
-            self._share.letGo()
+            self._lease.release()
 
     def renew(self) -> None:
         """There is a helper: tell it all that there is, which is wanted."""
@@ -142,7 +142,7 @@ class Delegations:
 
     def freeUnwanted(self) -> None:
         """No helper is there that could still accept from what was withdrawn."""
-        self._share.died()
+        self._lease.reset()
         unwanted = [n for n, each in self._kept.items() if not each.wanted]
         for number in unwanted:
             self._kept.pop(number).free()
@@ -183,7 +183,7 @@ class Delegations:
         if not mark:
             self._channel.send(0, NAME.pack(number))
             return
-        head = NAME_AND_MOST.pack(number, self._share.most)
+        head = NAME_AND_MOST.pack(number, self._lease.size)
         try:
             fds = [delegation.fd]
             self._channel.order(mark, head, delegation.shared, b"", fds)

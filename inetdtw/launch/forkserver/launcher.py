@@ -29,10 +29,11 @@ from inetdtw.launch.forkserver.delegation import Delegation
 from inetdtw.launch.forkserver.process import ForkServerProcess
 from inetdtw.launch.retryqueue import HeldRequest
 from inetdtw.launch.sendqueue import SendQueue, isTransient
-from inetdtw.limits.budget import Total
+from inetdtw.limits.budget import ProcessBudget
 from inetdtw.log.report import Report
 from inetdtw.model.process import ProcessContext
 from inetdtw.system.exitwatch import ExitWatcher
+from inetdtw.system.waitlist import WaitList
 from inetdtw.text import native
 
 #: Orders that one helper may have before it.
@@ -61,21 +62,21 @@ class ForkServerPool:
         reactor: Any,
         report: Report,
         count: int | None = None,
-        total: Total | None = None,
+        budget: ProcessBudget | None = None,
         exits: ExitWatcher | None = None,
     ) -> None:
         """
         @param context: what the fork servers take on.
         @param count: how many there are to be; by default one for each processor,
             up to four.
-        @param total: what counts the programs of all services.
+        @param budget: what counts the programs of all services.
         @param exits: learns of the ends of programs whose fork server is gone.
 
         @raise OSError: if there are no descriptors left.
         """
         self.context = context
         self._report = report
-        self._waiters: list[Callable[[], None]] = []
+        self._waiting = WaitList(lambda: self.hasCapacity)
         self._posts = SendQueue(reactor, lambda call, *given: call(*given))
         self._delegated = 0
         self._encoded: dict[tuple[Any, ...], tuple[Any, bytes]] = {}
@@ -83,13 +84,13 @@ class ForkServerPool:
         self.count = count = count or usualCount()
         try:
             for _ in range(count):
-                self._helpers.append(self._helper(reactor, total, exits))
+                self._helpers.append(self._helper(reactor, budget, exits))
         except OSError:
             self.stop()
             raise
 
     def _helper(
-        self, reactor: Any, total: Total | None, exits: ExitWatcher | None
+        self, reactor: Any, budget: ProcessBudget | None, exits: ExitWatcher | None
     ) -> ForkServerProcess:
         """
         One more helper.
@@ -99,7 +100,7 @@ class ForkServerPool:
         context = self.context
         command = [sys.executable, "-I", "-S", "-c", BOOT]
         command += [*_CODE.arguments(), *map(native, context.toArguments())]
-        given = (context.directory, total, _CODE, context.credentials, exits)
+        given = (context.directory, budget, _CODE, context.credentials, exits)
         return ForkServerProcess(self, reactor, command, *given)
 
     def start(self) -> None:
@@ -147,7 +148,7 @@ class ForkServerPool:
 
     def whenCapacity(self, callback: Callable[[], None]) -> None:
         """Call once when there is room."""
-        self._waiters.append(callback)
+        self._waiting.add(callback)
 
     def launch(self, child: Any, order: LaunchRequest) -> None:
         """
@@ -236,8 +237,8 @@ class ForkServerPool:
 
     def notify(self) -> None:
         """Tell those who wait, if there is room."""
-        while self._waiters and self.hasCapacity:
-            self._waiters.pop(0)()
+        if self._waiting:
+            self._waiting.notify()
 
     def stalled(self, reason: str) -> None:
         """A helper waits until the machine can start another process."""

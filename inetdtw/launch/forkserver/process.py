@@ -33,7 +33,7 @@ from inetdtw.launch.forkserver.children import Children
 from inetdtw.launch.forkserver.code import Code
 from inetdtw.launch.forkserver.delegation import KINDS, Delegation, Delegations
 from inetdtw.limits.backoff import BROKEN_PAUSE, Backoff
-from inetdtw.limits.budget import Share, Total
+from inetdtw.limits.budget import Lease, ProcessBudget
 from inetdtw.log.failures import sayDropped
 from inetdtw.log.report import JUST_ACCEPTED
 from inetdtw.model.process import Credentials
@@ -63,7 +63,7 @@ class ForkServerProcess(ProcessProtocol):
         reactor: Any,
         command: Sequence[str],
         directory: str,
-        total: Total | None = None,
+        budget: ProcessBudget | None = None,
         code: Code = NO_CODE,
         credentials: Credentials | None = None,
         exits: ExitWatcher | None = None,
@@ -73,7 +73,7 @@ class ForkServerProcess(ProcessProtocol):
             and C{died(pid, reason, pause)}.
         @param command: what to execute; the socket is its descriptor 3.
         @param directory: where programs are started, for messages.
-        @param total: what counts the programs of all services.
+        @param budget: what counts the programs of all services.
         @param code: what it reads from its descriptor 0.
         @param credentials: who it has to be; C{None} for the daemon's own user.
         @param exits: learns of the ends of programs whose helper is gone.
@@ -85,8 +85,8 @@ class ForkServerProcess(ProcessProtocol):
         self._refused: str | None = None
         self._reactor = reactor
         self._channel = Channel()
-        self._share = Share(Total() if total is None else total)
-        self._delegations = Delegations(reactor, self._channel, directory, self._share)
+        self._lease = Lease(ProcessBudget() if budget is None else budget)
+        self._delegations = Delegations(reactor, self._channel, directory, self._lease)
         self.children = Children(reactor, directory, self._retireIdle, exits)
         self._before = 0
         self._backoff = Backoff()
@@ -296,11 +296,11 @@ class ForkServerProcess(ProcessProtocol):
         elif kind in KINDS and number in self._delegations:
             child = self._delegations.told(kind, number, pid, value)
             if child is not None:
-                self._share.began(pid)
+                self._lease.started(pid)
                 self.children.runs(child, pid)
         else:
             if kind == reports.ENDED:
-                self._share.ended(pid)
+                self._lease.ended(pid)
             self.children.told(kind, number, pid, value, cpu)
 
     def _greeted(self, first: int, version: int) -> None:

@@ -24,7 +24,7 @@ from inetdtw.launch.pool import OF_HELPER, LauncherPool
 from inetdtw.launch.warm.accepting import AcceptingWarm
 from inetdtw.launch.warm.launcher import Warm
 from inetdtw.launch.warm.process import OF_WARM
-from inetdtw.limits.budget import Total
+from inetdtw.limits.budget import ProcessBudget
 from inetdtw.model.process import Credentials, ProcessContext
 from inetdtw.system.descriptors import Descriptors, Purpose
 from inetdtw.test.fakes import FakeLauncher, ServingTestCase, makeDatagrams, makeService
@@ -265,21 +265,23 @@ class LaunchersTests(ServingTestCase):
         """
         self.patch(os, "cpu_count", lambda: 3)
         for more, wanted in ((None, 3), (0, 3), (-1, 1)):
-            account, total = Descriptors(), Total()
+            account, budget = Descriptors(), ProcessBudget()
             given: list[Any] = []
 
-            def make(*usual: Any, total: Total, count: int, **more: Any) -> Any:
-                given.extend((total, count))  # noqa: B023 - used in this turn
+            def make(
+                *usual: Any, budget: ProcessBudget, count: int, **more: Any
+            ) -> Any:
+                given.extend((budget, count))  # noqa: B023 - used in this turn
                 return Recorded("forkserver", usual[0])
 
             self.patch(LauncherPool, "_MAKE", {"forkserver": make})
-            launchers = LauncherPool(self.reactor, self.runtime.report, total, account)
+            launchers = LauncherPool(self.reactor, self.runtime.report, budget, account)
             if more is not None:
                 half = 3 * OF_HELPER + more
                 self.patch(account, "available", lambda half=half: 2 * half)
                 launchers.expect([FORKSERVER])
             launchers.of(FORKSERVER)
-            self.assertEqual(given, [total, wanted])
+            self.assertEqual(given, [budget, wanted])
 
     def test_account(self) -> None:
         """

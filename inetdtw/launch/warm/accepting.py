@@ -105,7 +105,7 @@ class AcceptingWarm(Warm):
         order = delegation.order
         if not self._suits(process, order):
             return
-        if not process.share.fits():
+        if not process.lease.fits():
             # It can be given orders still.
             self._reactor.callLater(0, delegation.watcher.crowded)
             return

@@ -13,7 +13,7 @@ from typing import Any, Callable
 from inetdtw._warmhelper import ACCEPTED, CROWDED, DROPPED, UNTAKEN, WITHDRAWN
 from inetdtw.launch.warm.channel import Channel, Said
 from inetdtw.launch.warm.children import Nonsense, Running
-from inetdtw.limits.budget import Share
+from inetdtw.limits.budget import Lease
 
 
 @dataclass
@@ -37,9 +37,9 @@ class Accepting:
     @ivar channel: what leads to the process.
     """
 
-    def __init__(self, share: Share) -> None:
-        """@param share: what the process may start by itself."""
-        self._share = share
+    def __init__(self, lease: Lease) -> None:
+        """@param lease: what the process may start by itself."""
+        self._lease = lease
         self.channel: Channel | None = None
         self._listening: dict[int, _Listening] = {}
 
@@ -55,9 +55,9 @@ class Accepting:
         """
         if self.channel is None or self.channel.closed:
             return False
-        self._share.hold()
+        self._lease.acquire()
         self._listening[number] = _Listening(watcher)
-        self.channel.accept(number, fd, self._share.most)
+        self.channel.accept(number, fd, self._lease.size)
         return True
 
     def withdraw(self, number: int, free: Callable[[], None]) -> None:
@@ -79,7 +79,7 @@ class Accepting:
         """It does not accept from a socket any more."""
         del self._listening[number]
         if not self._listening:
-            self._share.letGo()
+            self._lease.release()
 
     def heard(self, said: Said, running: Running) -> None:
         """
@@ -94,10 +94,10 @@ class Accepting:
             return
         if said.kind == ACCEPTED:
             running.check(said.pid)
-            if self._share.exhausted:
-                raise Nonsense(f"it may not have more than {self._share.most} programs")
+            if self._lease.exhausted:
+                raise Nonsense(f"it may not have more than {self._lease.size} programs")
             child = listening.watcher.accepted(said.peer)
-            self._share.began(said.pid)
+            self._lease.started(said.pid)
             running.begin(said.pid, child, not said.value)
         elif said.kind == DROPPED:
             client = None if said.pid == UNTAKEN else said.peer or ""

@@ -20,6 +20,7 @@ from inetdtw.interfaces import IPreparing, LaunchRequest
 from inetdtw.launch.forkserver.chroot import ChrootForkServerPool
 from inetdtw.launch.warm.process import IN_FLIGHT, WarmProcess
 from inetdtw.launch.warm.supervisor import Succession
+from inetdtw.system.waitlist import WaitList
 
 
 @implementer(IPreparing)
@@ -35,7 +36,7 @@ class Warm:
         """
         kept, *rest = given
         self._cold = cold
-        self._waiters: list[Callable[[], None]] = []
+        self._waiting = WaitList(lambda: self.hasCapacity)
         self._succession = Succession(self, kept, cold, *rest)
 
     @property
@@ -129,15 +130,16 @@ class Warm:
         if self._up is None:
             self._cold.whenCapacity(callback)
         else:
-            self._waiters.append(callback)
+            self._waiting.add(callback)
 
     def notify(self) -> None:
         """Tell those who wait, if there is room."""
-        while self._waiters and self.hasCapacity:
-            self._waiters.pop(0)()
+        if not self._waiting:
+            return
+        self._waiting.notify()
         if self._up is None:
-            while self._waiters:
-                self._cold.whenCapacity(self._waiters.pop(0))
+            for callback in self._waiting.takeAll():
+                self._cold.whenCapacity(callback)
 
     def cancelRestarts(self) -> None:
         """Repeat nothing."""

@@ -31,7 +31,7 @@ from inetdtw.launch.warm.channel import Channel, Said
 from inetdtw.launch.warm.children import Nonsense, Running, ownerOf
 from inetdtw.launch.warm.delegation import Accepting
 from inetdtw.launch.warm.orders import Orders
-from inetdtw.limits.budget import Share, Total
+from inetdtw.limits.budget import Lease, ProcessBudget
 from inetdtw.log.report import JUST_ACCEPTED
 from inetdtw.model.process import ProcessContext
 from inetdtw.system.credentials import mismatch
@@ -55,7 +55,7 @@ class WarmProcess:
 
     @ivar up: whether it has said that it is ready, and is still there.
     @ivar pid: its process id, once it is known.
-    @ivar share: what it may start by itself.
+    @ivar lease: what it may start by itself.
     @ivar accepting: the listening sockets that it accepts from.
     @ivar made: the cold start that it is for.
     @ivar born: when it was started, in seconds of the reactor's clock.
@@ -70,7 +70,7 @@ class WarmProcess:
         reactor: Any,
         complaints: set[StderrReader],
         made: LaunchRequest,
-        total: Total | None = None,
+        budget: ProcessBudget | None = None,
         adopted: dict[int, Watch] | None = None,
         context: ProcessContext | None = None,
         exits: ExitWatcher | None = None,
@@ -82,7 +82,7 @@ class WarmProcess:
             C{lost(process)} when it takes no orders any more, and
             C{gone(process, reason, status)} when it has ended.
         @param complaints: what reads the standard error of such processes.
-        @param total: what counts the programs of all services.
+        @param budget: what counts the programs of all services.
         @param adopted: what waits for programs whose warm process is gone.
         @param context: what the process takes on; by default nothing.
         @param exits: learns of the ends of these programs.
@@ -104,8 +104,8 @@ class WarmProcess:
         self._how: str | None = None
         self._status: int | None = None
         self._accepted = False
-        self.share = Share(Total() if total is None else total)
-        self.accepting = Accepting(self.share)
+        self.lease = Lease(ProcessBudget() if budget is None else budget)
+        self.accepting = Accepting(self.lease)
         self.made = made
         self.born: float = reactor.seconds()
         self.moves = 0
@@ -236,7 +236,7 @@ class WarmProcess:
         """Have nothing to do with it any more."""
         self.up = False
         self._calm()
-        self.share.died()
+        self.lease.reset()
         if self._channel is not None:
             self._channel.close()
 
@@ -301,7 +301,7 @@ class WarmProcess:
             if number in self._waiting and pid not in self._running:
                 # It was killed before it could say anything.
                 self._begun(number, pid, True)
-            self.share.ended(pid)
+            self.lease.ended(pid)
             self._running.end(pid, ExitStatus.fromWait(said.value, said.cpu / 1e6))
         elif kind == _warmhelper.STALE:
             self._owner.stale(self)

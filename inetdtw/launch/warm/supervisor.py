@@ -21,7 +21,7 @@ from inetdtw.launch.stderr import StderrReader
 from inetdtw.launch.warm.command import warmCommand
 from inetdtw.launch.warm.process import WarmProcess
 from inetdtw.limits.backoff import Backoff
-from inetdtw.limits.budget import Total
+from inetdtw.limits.budget import ProcessBudget
 from inetdtw.log.report import Report
 from inetdtw.model.process import ProcessContext
 from inetdtw.model.service import WarmSpec
@@ -47,7 +47,7 @@ class Succession:
         reactor: Any,
         report: Report,
         name: str,
-        total: Total | None = None,
+        budget: ProcessBudget | None = None,
         context: ProcessContext | None = None,
         exits: ExitWatcher | None = None,
     ) -> None:
@@ -58,7 +58,7 @@ class Succession:
         @param kept: how to start the interpreter.
         @param cold: the launcher of its context.
         @param name: the service, for the log.
-        @param total: what counts the programs of all services.
+        @param budget: what counts the programs of all services.
         @param context: what the processes take on, if it is known.
         @param exits: learns of the ends of programs whose process is gone.
         """
@@ -69,7 +69,7 @@ class Succession:
         self._reactor = reactor
         self._report = report
         self._name = name
-        self._total = Total() if total is None else total
+        self._budget = ProcessBudget() if budget is None else budget
         self._context = context
         self._exits = ExitWatcher(reactor) if exits is None else exits
         self._preload = kept.preload
@@ -110,7 +110,7 @@ class Succession:
         command = warmCommand(*how)
         process = WarmProcess(
             *(self, self._reactor, self._complaints, order),
-            total=self._total,
+            budget=self._budget,
             adopted=self._adopted,
             context=self._context,
             exits=self._exits,

@@ -13,10 +13,10 @@ from unittest import mock
 from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw.limits.budget import (
-    LARGEST_SHARE,
-    SMALLEST_SHARE,
-    Share,
-    Total,
+    LARGEST_LEASE,
+    SMALLEST_LEASE,
+    Lease,
+    ProcessBudget,
     defaultMost,
     processLimit,
 )
@@ -58,45 +58,45 @@ class DefaultTests(SynchronousTestCase):
                 self.assertEqual(processLimit(), 32768)
 
 
-class TotalTests(SynchronousTestCase):
-    """Tests for L{Total}."""
+class ProcessBudgetTests(SynchronousTestCase):
+    """Tests for L{ProcessBudget}."""
 
     def setUp(self) -> None:
         """Have a bound of two."""
         self.said: list[Any] = []
-        self.total = Total(2, self.said.append)
+        self.budget = ProcessBudget(2, self.said.append)
 
     def test_full(self) -> None:
         """It is full when as many run as may, and not any more when one has ended."""
-        self.total.take()
-        self.assertFalse(self.total.full)
-        self.total.take()
-        self.assertTrue(self.total.full)
-        self.total.give()
-        self.assertFalse(self.total.full)
+        self.budget.started()
+        self.assertTrue(self.budget.hasCapacity)
+        self.budget.started()
+        self.assertFalse(self.budget.hasCapacity)
+        self.budget.ended()
+        self.assertTrue(self.budget.hasCapacity)
 
     def test_unbounded(self) -> None:
         """Without a bound it is never full, and others may always accept."""
-        total = Total()
+        budget = ProcessBudget()
         for _ in range(10000):
-            total.take()
-        self.assertFalse(total.full)
-        self.assertTrue(total.ample)
-        self.assertTrue(Share(total).fits())
+            budget.started()
+        self.assertTrue(budget.hasCapacity)
+        self.assertTrue(budget.mayDelegate)
+        self.assertTrue(Lease(budget).fits())
 
     def test_waiters(self) -> None:
         """
         Those who wait are told when a program has ended, once each; and somebody is
         told that they wait.
         """
-        self.total.take()
-        self.total.take()
-        self.total.whenFree(lambda: self.said.append("one"))
-        self.total.whenFree(lambda: self.said.append("two"))
+        self.budget.started()
+        self.budget.started()
+        self.budget.whenCapacity(lambda: self.said.append("one"))
+        self.budget.whenCapacity(lambda: self.said.append("two"))
         self.assertEqual(self.said, [2, 2])
-        self.total.give()
+        self.budget.ended()
         self.assertEqual(self.said, [2, 2, "one", "two"])
-        self.total.give()
+        self.budget.ended()
         self.assertEqual(self.said, [2, 2, "one", "two"])
 
     def test_waitersInTurn(self) -> None:
@@ -104,13 +104,13 @@ class TotalTests(SynchronousTestCase):
         When the first of those who wait takes what has become free, the others wait
         on.
         """
-        self.total.take()
-        self.total.take()
-        self.total.whenFree(self.total.take)
-        self.total.whenFree(lambda: self.said.append("two"))
-        self.total.give()
+        self.budget.started()
+        self.budget.started()
+        self.budget.whenCapacity(self.budget.started)
+        self.budget.whenCapacity(lambda: self.said.append("two"))
+        self.budget.ended()
         self.assertEqual(self.said, [2, 2])
-        self.total.give()
+        self.budget.ended()
         self.assertEqual(self.said, [2, 2, "two"])
 
     def test_recall(self) -> None:
@@ -125,92 +125,92 @@ class TotalTests(SynchronousTestCase):
         def two() -> None:
             self.said.append("two")
 
-        self.total.lending(one)
-        self.total.lending(two)
-        self.total.notLending(two)
-        self.total.whenFree(lambda: None)
-        self.total.whenFree(lambda: None)
+        self.budget.addDelegation(one)
+        self.budget.addDelegation(two)
+        self.budget.removeDelegation(two)
+        self.budget.whenCapacity(lambda: None)
+        self.budget.whenCapacity(lambda: None)
         self.assertEqual(self.said, [2, "one", 2])
 
 
-class ShareTests(SynchronousTestCase):
-    """Tests for L{Share}."""
+class LeaseTests(SynchronousTestCase):
+    """Tests for L{Lease}."""
 
     def setUp(self) -> None:
         """Have a bound that allows for shares of 6."""
-        self.total = Total(100)
-        self.share = Share(self.total)
+        self.budget = ProcessBudget(100)
+        self.lease = Lease(self.budget)
 
     def test_size(self) -> None:
-        """A share is a small part of the bound; without a bound there are none."""
-        self.assertEqual(self.share.most, 6)
-        self.assertEqual(Total(1 << 20).share, LARGEST_SHARE)
-        self.assertEqual(Total().share, 0)
+        """A lease is a small part of the bound; without a bound there are none."""
+        self.assertEqual(self.lease.size, 6)
+        self.assertEqual(ProcessBudget(1 << 20).leaseSize, LARGEST_LEASE)
+        self.assertEqual(ProcessBudget().leaseSize, 0)
 
     def test_tooSmall(self) -> None:
         """With a small bound nobody else accepts."""
-        total = Total(16 * SMALLEST_SHARE - 1)
-        self.assertFalse(total.ample)
-        self.assertTrue(Total(16 * SMALLEST_SHARE).ample)
-        self.assertFalse(Share(Total(3)).fits())
+        budget = ProcessBudget(16 * SMALLEST_LEASE - 1)
+        self.assertFalse(budget.mayDelegate)
+        self.assertTrue(ProcessBudget(16 * SMALLEST_LEASE).mayDelegate)
+        self.assertFalse(Lease(ProcessBudget(3)).fits())
 
     def test_ample(self) -> None:
         """Others accept as long as not half of the bound is taken or lent."""
-        self.total.lend(40)
+        self.budget.lease(40)
         for _ in range(9):
-            self.total.take()
-        self.assertTrue(self.total.ample)
-        self.total.take()
-        self.assertFalse(self.total.ample)
+            self.budget.started()
+        self.assertTrue(self.budget.mayDelegate)
+        self.budget.started()
+        self.assertFalse(self.budget.mayDelegate)
 
     def test_lent(self) -> None:
         """What a process may start counts as if it had started it, no more and no less."""
-        self.share.hold()
-        self.share.hold()
-        self.assertEqual(self.total.lent, 6)
-        self.total.take()
-        self.share.began(7)
-        self.assertEqual((self.total.running, self.total.lent), (1, 5))
-        self.share.ended(7)
-        self.total.give()
-        self.assertEqual((self.total.running, self.total.lent), (0, 6))
-        self.share.letGo()
-        self.share.letGo()
-        self.assertEqual(self.total.lent, 0)
+        self.lease.acquire()
+        self.lease.acquire()
+        self.assertEqual(self.budget.leased, 6)
+        self.budget.started()
+        self.lease.started(7)
+        self.assertEqual((self.budget.running, self.budget.leased), (1, 5))
+        self.lease.ended(7)
+        self.budget.ended()
+        self.assertEqual((self.budget.running, self.budget.leased), (0, 6))
+        self.lease.release()
+        self.lease.release()
+        self.assertEqual(self.budget.leased, 0)
 
     def test_ordered(self) -> None:
         """A program that was ordered of a process is none that it started by itself."""
-        self.share.hold()
-        self.share.ended(8)
-        self.assertEqual(self.total.lent, 6)
+        self.lease.acquire()
+        self.lease.ended(8)
+        self.assertEqual(self.budget.leased, 6)
 
     def test_again(self) -> None:
-        """A process that accepts again has what runs still as a part of its share."""
-        self.share.hold()
-        self.total.take()
-        self.share.began(7)
-        self.share.letGo()
-        self.assertEqual(self.total.lent, 0)
-        self.share.hold()
-        self.assertEqual(self.total.lent, 5)
-        self.share.ended(7)
-        self.assertEqual(self.total.lent, 6)
+        """A process that accepts again has what runs still as a part of its lease."""
+        self.lease.acquire()
+        self.budget.started()
+        self.lease.started(7)
+        self.lease.release()
+        self.assertEqual(self.budget.leased, 0)
+        self.lease.acquire()
+        self.assertEqual(self.budget.leased, 5)
+        self.lease.ended(7)
+        self.assertEqual(self.budget.leased, 6)
 
     def test_died(self) -> None:
         """
-        The successor of a process that died has the whole share, if that is within
+        The successor of a process that died has the whole lease, if that is within
         the bound.
         """
-        self.share.hold()
+        self.lease.acquire()
         for pid in range(6):
-            self.total.take()
-            self.share.began(pid)
-        self.share.died()
-        self.assertEqual((self.total.running, self.total.lent), (6, 0))
-        self.assertTrue(self.share.fits())
+            self.budget.started()
+            self.lease.started(pid)
+        self.lease.reset()
+        self.assertEqual((self.budget.running, self.budget.leased), (6, 0))
+        self.assertTrue(self.lease.fits())
         for _ in range(89):
-            self.total.take()
-        self.assertFalse(self.share.fits())
+            self.budget.started()
+        self.assertFalse(self.lease.fits())
 
     def test_fits(self) -> None:
         """
@@ -218,50 +218,50 @@ class ShareTests(SynchronousTestCase):
         if it does; who has been lent that does not count twice.
         """
         for _ in range(94):
-            self.total.take()
-        self.assertTrue(self.share.fits())
-        self.total.lend(1)
-        self.assertFalse(self.share.fits())
-        self.total.takeBack(1)
-        self.share.hold()
-        self.assertTrue(self.total.full)
-        self.assertTrue(self.share.fits())
+            self.budget.started()
+        self.assertTrue(self.lease.fits())
+        self.budget.lease(1)
+        self.assertFalse(self.lease.fits())
+        self.budget.reclaim(1)
+        self.lease.acquire()
+        self.assertFalse(self.budget.hasCapacity)
+        self.assertTrue(self.lease.fits())
 
     def test_exhausted(self) -> None:
         """
-        A share is exhausted when as many run as may, and not any more when one of them
+        A lease is exhausted when as many run as may, and not any more when one of them
         has ended; without a bound it never is.
         """
         for pid in range(6):
-            self.assertFalse(self.share.exhausted)
-            self.share.began(pid)
-        self.assertTrue(self.share.exhausted)
-        self.share.ended(0)
-        self.assertFalse(self.share.exhausted)
-        self.assertFalse(Share(Total()).exhausted)
+            self.assertFalse(self.lease.exhausted)
+            self.lease.started(pid)
+        self.assertTrue(self.lease.exhausted)
+        self.lease.ended(0)
+        self.assertFalse(self.lease.exhausted)
+        self.assertFalse(Lease(ProcessBudget()).exhausted)
 
     def test_tooMany(self) -> None:
         """
         A process that says it has started more than it may does not have others get
         more.
         """
-        self.share.hold()
+        self.lease.acquire()
         for pid in range(20):
-            self.share.began(pid)
-        self.assertEqual(self.total.lent, 0)
+            self.lease.started(pid)
+        self.assertEqual(self.budget.leased, 0)
         for pid in range(20):
-            self.share.ended(pid)
-        self.assertEqual(self.total.lent, 6)
+            self.lease.ended(pid)
+        self.assertEqual(self.budget.leased, 6)
 
     def test_wakes(self) -> None:
         """Those who wait are told when something is not lent any more."""
         told: list[str] = []
-        self.share.hold()
+        self.lease.acquire()
         for _ in range(94):
-            self.total.take()
-        self.assertTrue(self.total.full)
-        self.total.whenFree(lambda: told.append("free"))
-        self.share.letGo()
+            self.budget.started()
+        self.assertFalse(self.budget.hasCapacity)
+        self.budget.whenCapacity(lambda: told.append("free"))
+        self.lease.release()
         self.assertEqual(told, ["free"])
 
 
@@ -272,7 +272,7 @@ class AdmissionControlTests(ServingTestCase):
         """A gate of a service that is being served."""
         limits = ServiceLimits(Bounds(acceptMax=3), self.reactor.seconds)
         gate = AdmissionControl(
-            "test/tcp", limits, self.runtime.report, launcher, self.runtime.total
+            "test/tcp", limits, self.runtime.report, launcher, self.runtime.budget
         )
         sock = self.closing(socket.socket())
         gate.port = SocketPort(sock, self.reactor, "test/tcp")
@@ -284,7 +284,7 @@ class AdmissionControlTests(ServingTestCase):
         Two services share the bound, and one that waits goes on when the other's
         program has ended.
         """
-        self.runtime.total.most = 1
+        self.runtime.budget.most = 1
         one, two = self.gate(self.launcher), self.gate(self.launcher)
         self.assertTrue(one.open())
         one.admit()
@@ -296,14 +296,14 @@ class AdmissionControlTests(ServingTestCase):
 
     def test_internal(self) -> None:
         """What is no program is not counted."""
-        self.runtime.total.most = 1
+        self.runtime.budget.most = 1
         internal = self.gate(None)
         for _ in range(3):
             self.assertTrue(internal.open())
             internal.admit()
-        self.assertEqual(self.runtime.total.running, 0)
+        self.assertEqual(self.runtime.budget.running, 0)
         internal.release()
-        self.assertEqual(self.runtime.total.running, 0)
+        self.assertEqual(self.runtime.budget.running, 0)
 
     def test_refused(self) -> None:
         """A client that is turned away is not counted."""
@@ -312,4 +312,4 @@ class AdmissionControlTests(ServingTestCase):
         peer = ("192.0.2.1", 1)
         self.assertTrue(gate.admit(peer))
         self.assertFalse(gate.admit(peer))
-        self.assertEqual(self.runtime.total.running, 1)
+        self.assertEqual(self.runtime.budget.running, 1)

@@ -17,7 +17,7 @@ from zope.interface.verify import verifyObject
 
 from inetdtw.interfaces import ExitStatus, IDelegatingLauncher, IListener, LaunchRequest
 from inetdtw.limits.backoff import SHORTAGE_PAUSE
-from inetdtw.limits.budget import Total
+from inetdtw.limits.budget import ProcessBudget
 from inetdtw.limits.service import WINDOW, ServiceLimits
 from inetdtw.model.service import Bounds, Program, Service
 from inetdtw.serve.stream import IDLE, StreamListener
@@ -366,7 +366,7 @@ class DelegatedTests(ServingTestCase):
         self.accepting = AcceptingLauncher()
         self.addCleanup(self.accepting.close)
         self.launcher = self.accepting
-        self.runtime = replace(self.runtime, total=Total(640))
+        self.runtime = replace(self.runtime, budget=ProcessBudget(640))
 
     def serve(self, service: Service | None = None, shared: bool = False) -> None:
         """Serve a service."""
@@ -397,7 +397,7 @@ class DelegatedTests(ServingTestCase):
         self.assertEqual(sorted(self.accepting.withdrawn), list(range(times)))
         self.assertEqual(len(self.reactor.getReaders()), 1)
         self.assertEqual(self.listener.held(), [])
-        self.assertEqual(self.runtime.total.lenders, 0)
+        self.assertEqual(self.runtime.budget.delegations, 0)
 
     def ran(self) -> None:
         """A program that the launcher has started ends."""
@@ -405,14 +405,14 @@ class DelegatedTests(ServingTestCase):
         self.assertEqual(self.limits.running, 1)
         child.started(9)
         child.ended(ExitStatus(0))
-        self.assertEqual((self.limits.running, self.runtime.total.running), (0, 0))
+        self.assertEqual((self.limits.running, self.runtime.budget.running), (0, 0))
 
     def test_left(self) -> None:
         """The launcher has the socket, and its programs count here."""
         self.serve()
         self.assertLeft()
         self.assertEqual(self.accepting.orders[0].fds[0], self.server.fileno())
-        self.assertEqual(self.runtime.total.lenders, 1)
+        self.assertEqual(self.runtime.budget.delegations, 1)
         self.ran()
         self.assertLeft()
 
@@ -429,11 +429,11 @@ class DelegatedTests(ServingTestCase):
             self.serve(service)
             self.assertOwn(0)
             self.listener.stop()
-        self.runtime.total.running = 320
+        self.runtime.budget.running = 320
         self.serve()
         self.assertOwn(0)
         self.listener.stop()
-        self.runtime.total.running = 0
+        self.runtime.budget.running = 0
         self.serve(shared=True)
         self.assertEqual(self.accepting.orders, {})
 
@@ -449,11 +449,11 @@ class DelegatedTests(ServingTestCase):
         """
         others = [(lambda number=number: number) for number in range(IDLE)]
         for other in others[:-1]:
-            self.runtime.total.lending(other)
+            self.runtime.budget.addDelegation(other)
         self.serve()
         self.assertLeft()
         self.listener.stop()
-        self.runtime.total.lending(others[-1])
+        self.runtime.budget.addDelegation(others[-1])
         self.serve()
         self.assertEqual(len(self.accepting.orders), 1)
         self.client(self.server)
@@ -468,12 +468,12 @@ class DelegatedTests(ServingTestCase):
         back.
         """
         self.serve()
-        self.runtime.total.whenFree(lambda: None)
+        self.runtime.budget.whenCapacity(lambda: None)
         self.assertOwn()
         self.listener.crowded()
         self.ran()
         self.assertOwn()
-        running = self.limits.running = self.runtime.total.share // 2 + 1
+        running = self.limits.running = self.runtime.budget.leaseSize // 2 + 1
         self.accepting.withdrawn[0]()
         self.listener.released()
         self.assertOwn()
@@ -532,7 +532,7 @@ class DelegatedTests(ServingTestCase):
         child = self.listener.accepted(self.PEER)
         self.listener.stop()
         self.assertEqual(list(self.accepting.withdrawn), [0])
-        self.assertEqual(self.runtime.total.lenders, 0)
+        self.assertEqual(self.runtime.budget.delegations, 0)
         self.accepting.withdrawn[0]()
         self.listener.dropped(None, "too many files")
         self.listener.crowded()

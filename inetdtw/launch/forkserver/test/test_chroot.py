@@ -87,7 +87,7 @@ class RootedTests(ServingTestCase):
     def test_made(self) -> None:
         """Fork servers are made for the context, and started."""
         given = (self.rooted.context, self.reactor, self.runtime.report)
-        self.assertEqual(self.given, [(given, {"total": None})])
+        self.assertEqual(self.given, [(given, {"budget": None})])
         self.assertEqual(self.made[0].said, ["start"])
 
     def test_count(self) -> None:

@@ -36,7 +36,7 @@ from inetdtw.launch.forkserver.process import ForkServerProcess
 from inetdtw.launch.forkserver.test.test_process import HelperTestCase
 from inetdtw.launch.sendqueue import PAUSE
 from inetdtw.limits.backoff import FIRST_PAUSE
-from inetdtw.limits.budget import Share, Total
+from inetdtw.limits.budget import Lease, ProcessBudget
 
 
 @implementer(IAcceptDelegate)
@@ -93,10 +93,10 @@ class DelegationTests(HelperTestCase):
         number: int = NAME.unpack_from(packet, 8)[0]
         return number
 
-    def share(self, total: Total) -> None:
+    def lease(self, budget: ProcessBudget) -> None:
         """Have the helper count."""
-        share = self.helper._share = Share(total)
-        self.helper._delegations._share = share
+        lease = self.helper._lease = Lease(budget)
+        self.helper._delegations._lease = lease
 
     def say(self, *reports: tuple[int, int, int, int]) -> None:
         """Have the helper say something."""
@@ -253,21 +253,21 @@ class DelegationTests(HelperTestCase):
         What a helper may start by itself counts from when it accepts to when it has
         said that it does not any more; its programs are part of it.
         """
-        total = Total(100)
-        self.share(total)
+        budget = ProcessBudget(100)
+        self.lease(budget)
         self.helper.delegate(6, Delegation(self.watcher, b"", self.server.fileno()))
-        self.assertEqual(total.lent, 6)
+        self.assertEqual(budget.leased, 6)
         self.say((ACCEPTED, 6, 77, 0))
-        self.assertEqual(total.lent, 5)
+        self.assertEqual(budget.leased, 5)
         self.say((ENDED, 6, 77, 0))
-        self.assertEqual(total.lent, 6)
+        self.assertEqual(budget.leased, 6)
         for number in (5, 6):
             self.helper.withdraw(number, lambda: None)
-            self.assertEqual(total.lent, 6)
+            self.assertEqual(budget.leased, 6)
         self.say((WITHDRAWN, 5, 0, 0))
-        self.assertEqual((total.lent, len(self.helper._delegations)), (6, 1))
+        self.assertEqual((budget.leased, len(self.helper._delegations)), (6, 1))
         self.say((WITHDRAWN, 6, 0, 0))
-        self.assertEqual((total.lent, len(self.helper._delegations)), (0, 0))
+        self.assertEqual((budget.leased, len(self.helper._delegations)), (0, 0))
 
     def nothingMore(self) -> None:
         """See that the helper finds nothing else in its socket."""
@@ -279,9 +279,9 @@ class DelegationTests(HelperTestCase):
         A socket that is taken back before there is a helper is forgotten at once: what
         was lent for it is given back, and the helper is never told of it.
         """
-        total = Total(100)
+        budget = ProcessBudget(100)
         freed: list[int] = []
-        helper = ForkServerProcess(self.owner, self.reactor, ["/py"], "/", total)
+        helper = ForkServerProcess(self.owner, self.reactor, ["/py"], "/", budget)
         self.addCleanup(helper.stop)
         for number in (6, 7):
             delegation = Delegation(self.watcher, b"", self.server.fileno())
@@ -289,13 +289,13 @@ class DelegationTests(HelperTestCase):
         for number, left in ((6, 6), (7, 0)):
             helper.withdraw(number, partial(freed.append, number))
             self.assertNotIn(number, helper._delegations)
-            self.assertEqual(total.lent, left)
+            self.assertEqual(budget.leased, left)
         self.assertEqual(freed, [6, 7])
         helper.spawn()
         self.played = self.play()
         self.say((HELLO, 0, 4, 0))
         self.nothingMore()
-        self.assertEqual(total.lent, 0)
+        self.assertEqual(budget.leased, 0)
         self.played.die()
         self.assertNotIn("accepting", self.owner.deaths[-1][1])
         self.assertEqual(freed, [6, 7])
@@ -394,19 +394,19 @@ class DelegationTests(HelperTestCase):
 
     def test_shareOfTheDead(self) -> None:
         """A helper that died is lent nothing; its successor only what is left."""
-        total = Total(100)
-        self.share(total)
+        budget = ProcessBudget(100)
+        self.lease(budget)
         self.helper.delegate(6, Delegation(self.watcher, b"", self.server.fileno()))
         self.played.die()
-        self.assertEqual(total.lent, 0)
-        total.running = 95
+        self.assertEqual(budget.leased, 0)
+        budget.running = 95
         self.watcher.told.clear()
         self.reactor.advance(1)
         self.played = self.play()
         self.say((HELLO, 0, 4, 0))
         self.reactor.advance(0)
         self.assertEqual(self.watcher.told, [("crowded",), ("crowded",)])
-        self.assertEqual(total.lent, 0)
+        self.assertEqual(budget.leased, 0)
 
     def test_successor(self) -> None:
         """

@@ -17,7 +17,7 @@ from inetdtw.launch.warm.accepting import AcceptingWarm, warmBefore
 from inetdtw.launch.warm.launcher import Warm
 from inetdtw.launch.warm.test.test_launcher import WarmTestCase
 from inetdtw.limits.backoff import FIRST_PAUSE
-from inetdtw.limits.budget import Total
+from inetdtw.limits.budget import ProcessBudget
 from inetdtw.test.fakes import FakeLauncher
 from inetdtw.test.warming import KEPT, PEER, PID, PlayedWarm, Watcher
 
@@ -57,8 +57,8 @@ class AcceptingWarmTests(WarmTestCase):
         self.launcher: Any = FakeAccepting()
         self.addCleanup(self.launcher.close)
         given = (KEPT, self.reactor, self.runtime.report, "1/tcp")
-        self.total = Total()
-        return warmBefore(self.launcher, *given, self.total)
+        self.budget = ProcessBudget()
+        return warmBefore(self.launcher, *given, self.budget)
 
     def setUp(self) -> None:
         """Have somebody who leaves a socket to it."""
@@ -222,8 +222,8 @@ class AcceptingWarmTests(WarmTestCase):
 
     def test_crowded(self) -> None:
         """Where too many programs run, nobody but the daemon is to accept."""
-        self.total.most, self.total.share = 64, 4
-        self.total.running = 63
+        self.budget.most, self.budget.leaseSize = 64, 4
+        self.budget.running = 63
         self.greet()
         self.delegate()
         self.reactor.advance(0)

@@ -23,7 +23,7 @@ from inetdtw._warmhelper import (
 )
 from inetdtw.interfaces import ExitStatus
 from inetdtw.launch.warm.process import WarmProcess
-from inetdtw.limits.budget import Total
+from inetdtw.limits.budget import ProcessBudget
 from inetdtw.test.warming import PEER, PID, WarmProcessTestCase, Watcher
 
 
@@ -128,7 +128,7 @@ class AcceptingTests(WarmProcessTestCase):
         A socket of which there was no room to tell the process is free at once, and
         none of the process' any more; others are not.
         """
-        total = self.process.share._total = Total(640)
+        budget = self.process.lease._budget = ProcessBudget(640)
         channel = self.accepting.channel
         assert channel is not None
         with contextlib.suppress(BlockingIOError):
@@ -140,8 +140,8 @@ class AcceptingTests(WarmProcessTestCase):
         self.assertEqual((self.freed, len(self.accepting)), (["6"], 2))
         self.accepting.withdraw(7, lambda: self.freed.append("7"))
         self.assertEqual((self.freed, len(self.accepting)), (["6", "7"], 1))
-        # It accepts from one still, for which it has its share.
-        self.assertEqual(total.lent, total.share)
+        # It accepts from one still, for which it has its lease.
+        self.assertEqual(budget.leased, budget.leaseSize)
         self.withdraw()
         self.assertEqual(self.freed, ["6", "7"])
         self.accepting.withdraw(6, lambda: self.freed.append("again"))
@@ -150,11 +150,11 @@ class AcceptingTests(WarmProcessTestCase):
     def test_closed(self) -> None:
         """
         So is one of a process that nothing can be said to any more, and then it has no
-        share.
+        lease.
         """
-        total = self.process.share._total = Total(640)
+        budget = self.process.lease._budget = ProcessBudget(640)
         self.accepting.accept(6, self.watcher, 0)
-        self.assertEqual(total.lent, total.share)
+        self.assertEqual(budget.leased, budget.leaseSize)
         channel = self.accepting.channel
         assert channel is not None
         channel.close()
@@ -162,7 +162,7 @@ class AcceptingTests(WarmProcessTestCase):
         self.assertEqual((self.freed, len(self.accepting)), (["5"], 1))
         self.accepting.withdraw(6, lambda: self.freed.append("6"))
         self.assertEqual((self.freed, len(self.accepting)), (["5", "6"], 0))
-        self.assertEqual(total.lent, 0)
+        self.assertEqual(budget.leased, 0)
 
     def test_withdrawAfterDeath(self) -> None:
         """
@@ -190,7 +190,7 @@ class AcceptingTests(WarmProcessTestCase):
 
     def test_exhausted(self) -> None:
         """One that says that it has started more than it may cannot be trusted."""
-        self.process.share._total = Total(64)
+        self.process.lease._budget = ProcessBudget(64)
         for pid in range(PID, PID + 5):
             self.assertFalse(self.process.over)
             self.say((ACCEPTED, 5, pid, 0))
@@ -203,22 +203,22 @@ class AcceptingTests(WarmProcessTestCase):
         What it may start by itself is lent to it as long as it accepts, and what it
         has started is not.
         """
-        total = Total(640)
-        share, most = self.process.share, total.share
-        share._total = total
+        budget = ProcessBudget(640)
+        lease, most = self.process.lease, budget.leaseSize
+        lease._budget = budget
         self.withdraw()
         self.say((WITHDRAWN, 5, 0, 0))
         self.accepting.accept(7, self.watcher, 0)
-        self.assertEqual(total.lent, most)
+        self.assertEqual(budget.leased, most)
         self.say((ACCEPTED, 7, PID, 0))
-        self.assertEqual(total.lent, most - 1)
+        self.assertEqual(budget.leased, most - 1)
         self.say((ENDED, 7, PID, 0))
-        self.assertEqual(total.lent, most)
+        self.assertEqual(budget.leased, most)
         self.accepting.withdraw(7, lambda: None)
         self.say((WITHDRAWN, 7, 0, 0))
-        self.assertEqual(total.lent, 0)
+        self.assertEqual(budget.leased, 0)
         self.accepting.accept(8, self.watcher, 0)
-        self.assertEqual(total.lent, most)
+        self.assertEqual(budget.leased, most)
         self.played.die()
         self.reactor.settle()
-        self.assertEqual(total.lent, 0)
+        self.assertEqual(budget.leased, 0)

@@ -1,0 +1,92 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""Tests for L{inetdtw.system.waitlist}."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from inetdtw.system.waitlist import WaitList
+
+
+class WaitListTests(SynchronousTestCase):
+    """Tests for L{WaitList}."""
+
+    def setUp(self) -> None:
+        """Have capacity for as many callbacks as a test wants."""
+        self.capacity = 10
+        self.calls: list[str] = []
+        self.waiting = WaitList(lambda: self.capacity > 0)
+
+    def take(self, name: str) -> None:
+        """Use some of the capacity."""
+        self.calls.append(name)
+        self.capacity -= 1
+
+    def test_order(self) -> None:
+        """Each callback is called once, the first one first."""
+        for name in ("one", "two"):
+            self.waiting.add(partial(self.take, name))
+        self.assertEqual((len(self.waiting), self.calls), (2, []))
+        self.waiting.notify()
+        self.waiting.notify()
+        self.assertEqual((len(self.waiting), self.calls), (0, ["one", "two"]))
+
+    def test_capacity(self) -> None:
+        """Callbacks wait on when those before them have used the capacity."""
+        self.capacity = 0
+        for name in ("one", "two", "three"):
+            self.waiting.add(partial(self.take, name))
+        self.waiting.notify()
+        self.assertEqual(self.calls, [])
+        self.capacity = 2
+        self.waiting.notify()
+        self.assertEqual(self.calls, ["one", "two"])
+        self.capacity = 1
+        self.waiting.notify()
+        self.assertEqual(self.calls, ["one", "two", "three"])
+
+    def test_twice(self) -> None:
+        """A callback that is added twice is called once, in its first place."""
+        first = partial(self.take, "first")
+        self.waiting.add(first)
+        self.waiting.add(partial(self.take, "second"))
+        self.waiting.add(first)
+        self.waiting.notify()
+        self.assertEqual(self.calls, ["first", "second"])
+
+    def test_addedWithin(self) -> None:
+        """A callback that waits again is not called before the next time."""
+
+        def again() -> None:
+            self.take("again")
+            self.waiting.add(again)
+
+        self.waiting.add(again)
+        self.waiting.notify()
+        self.assertEqual(self.calls, ["again"])
+        self.waiting.notify()
+        self.assertEqual(self.calls, ["again"] * 2)
+
+    def test_takeAll(self) -> None:
+        """What was taken is not called, also when a callback takes it."""
+        for name in ("one", "two"):
+            self.waiting.add(partial(self.take, name))
+        for callback in self.waiting.takeAll():
+            callback()
+        self.assertEqual((len(self.waiting), self.calls), (0, ["one", "two"]))
+        self.waiting.add(self.waiting.takeAll)
+        self.waiting.add(partial(self.take, "three"))
+        self.waiting.notify()
+        self.assertEqual(self.calls, ["one", "two"])
+
+    def test_unbounded(self) -> None:
+        """All are called where nothing says that there is no capacity."""
+        waiting = WaitList()
+        for name in ("one", "two"):
+            waiting.add(partial(self.take, name))
+        waiting.notify()
+        self.assertEqual(self.calls, ["one", "two"])
