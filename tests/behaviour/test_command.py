@@ -667,7 +667,7 @@ class EnvironmentTests(CommandTestCase):
 
     def test_emptyEnvironment(self) -> None:
         """It serves when it is started with next to no environment."""
-        env = {"PYTHONPATH": environment()["PYTHONPATH"]}
+        env = {name: environment()[name] for name in ("PYTHONPATH", "INETD_CONTROL")}
         argv = inetd("-f", "-e", self.conf)
         with Daemon(argv, ports=[self.port], env=env) as daemon:
             self.assertServes()
