@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sized
+from collections.abc import Iterable, Sequence, Sized
 from typing import Any
 
 from inetdtw.config import compat
@@ -15,11 +15,11 @@ from inetdtw.config.tokens import Sort, Tokens
 from inetdtw.config.valuetypes import ValueType
 from inetdtw.model.errors import ConfError, Location, Word
 
-Assignment = tuple[Word, tuple[Word, ...]]
+#: A key and the words of its value.
+Assignment = tuple[Word, Sequence[Word]]
 
 #: The keys whose words may have commas between them.
 LISTS = frozenset(["preload"])
-
 
 #: The most words of one statement: a program cannot be given that many.
 WORDS = 10000
@@ -27,95 +27,121 @@ WORDS = 10000
 
 def checkCount(before: Sized, word: Word) -> Word:
     """
-    See that a word is not one too many.
+    Check that a word is not one too many.
 
-    @param before: what its statement has already.
+    @param before: the words of its statement before it.
 
     @return: the word.
-    @raise ConfError: if it is.
+    @raise ConfError: if there are too many words.
     """
     if len(before) >= WORDS:
-        reason = f"is the word that is too many: a statement has {WORDS} at most"
+        reason = f"too many words: a statement may have at most {WORDS}"
         raise ConfError(word.location, "line", reason)
     return word
 
 
-def parseAssignments(definition: Tokens, switch: Word) -> Iterator[Assignment]:
+class _Cursor:
     """
-    The keys of a definition up to its semicolon, each with its words.
+    The next token of a definition.
+
+    @ivar mark: the token if it is a mark, or an empty string.
+    @ivar quoted: whether it ends with a quote.
+    @ivar word: the token.
+    """
+
+    def __init__(self, definition: Tokens, switch: Word) -> None:
+        self._tokens = enumerate(definition)
+        self.word = switch
+        self.advance()
+
+    def advance(self) -> None:
+        """
+        Go to the next token.
+
+        @raise ConfError: if there is none, or if there were too many.
+        """
+        for count, (sort, word) in self._tokens:
+            self.word = word if count < WORDS else checkCount(range(count), word)
+            self.mark = word.text if sort is Sort.MARK else ""
+            self.quoted = sort is Sort.QUOTED
+            return
+        raise ConfError(self.word.location, "definition", "must end with a semicolon")
+
+    def accept(self, mark: str) -> bool:
+        """Go past a mark, if it is the next token, and return whether it was."""
+        accepted = self.mark == mark
+        if accepted:
+            self.advance()
+        return accepted
+
+    def takeWord(self) -> tuple[Word, bool]:
+        """
+        Return the next token and whether it ends with a quote, and go past it.
+
+        @raise ConfError: if it is a mark.
+        """
+        if self.mark:
+            raise self.unexpected()
+        taken = self.word, self.quoted
+        self.advance()
+        return taken
+
+    def unexpected(self) -> ConfError:
+        """Return the error that the token is not expected."""
+        reason = f"unexpected '{self.word.text}'; the form is KEY = VALUE, ... ;"
+        return ConfError(self.word.location, "definition", reason)
+
+
+def parseAssignments(definition: Tokens, switch: Word) -> Sequence[Assignment]:
+    """
+    Return the assignments of a definition::
+
+        definition: [item {"," item}] [","] ";"
+        item: KEY "=" {WORD} | WORD
+
+    An item that is only a word belongs to the value before it, whose key must be one of
+    L{LISTS}.
 
     @param switch: the word in front of them, C{on} or C{off}.
 
-    @raise ConfError: if they are not of the form KEY = VALUE, ... ;
+    @raise ConfError: if the definition is of another form, or has no semicolon.
     """
-    name = last = switch
-    words: list[Word] = []
-    step = "name"
-    for count, (sort, token) in enumerate(_joined(definition)):
-        last = token if count < WORDS else checkCount(range(count), token)
-        mark = sort is Sort.MARK
-        if step == "name" and not mark:
-            name, equals, value = _divided(token, sort is Sort.QUOTED)
-            words, step = value, "words" if equals else "equals"
-        elif step == "equals" and mark and token.text == "=":
-            step = "words"
-        elif step == "words" and not mark:
-            words.append(token)
-        elif step == "words" and token.text != "=":
-            yield name, tuple(words)
-            step = "name"
-            if token.text == ";":
-                return
-        elif step == "name" and token.text == ";":
-            return
+    found: list[tuple[Word, list[Word]]] = []
+    tokens = _Cursor(definition, switch)
+    while tokens.mark != ";":
+        name, words = _item(tokens)
+        if words is not None:
+            found.append((name, words))
+        elif found and found[-1][0].text in LISTS:
+            found[-1][1].append(name)
         else:
-            reason = f"'{token.text}' is not expected here: KEY = VALUE, ... ;"
-            raise ConfError(token.location, "definition", reason)
-    raise ConfError(last.location, "definition", "is not ended by a semicolon")
+            raise tokens.unexpected()
+        if not tokens.accept(",") and tokens.mark != ";":
+            raise tokens.unexpected()
+    return found
 
 
-def _joined(tokens: Iterable[tuple[Sort, Word]]) -> Iterator[tuple[Sort, Word]]:
-    """
-    Leave out the commas within the value of a key whose words may be divided by them:
-    those behind which there is no other key.
-    """
-    held: list[tuple[Sort, Word]] = []
-    first, within = True, False
-    for sort, token in tokens:
-        mark = sort is Sort.MARK
-        if not held:
-            pass  # The usual case.
-        elif len(held) == 1 and not mark and "=" not in token.text:
-            held.append((sort, token))
-            continue
-        elif len(held) == 2 and mark and token.text in ",;":
-            yield held.pop()
-            held.clear()
-        else:
-            within = len(held) == 2 and held[1][1].text in LISTS
-            first = len(held) == 1
-            yield from held
-            held.clear()
-        if mark and token.text == "," and within:
-            held.append((sort, token))
-            continue
-        if first and not mark:
-            within = token.text.partition("=")[0] in LISTS
-        first = mark and token.text == ","
-        yield sort, token
-    yield from held
+def _item(tokens: _Cursor) -> tuple[Word, list[Word] | None]:
+    """Return a key and the words of its value, or a word and C{None}."""
+    name, assigned, words = _divided(*tokens.takeWord())
+    if not (assigned or tokens.accept("=")):
+        return name, None
+    while not tokens.mark:
+        words.append(tokens.word)
+        tokens.advance()
+    return name, words
 
 
 def _divided(token: Word, quoted: bool) -> tuple[Word, bool, list[Word]]:
     """
-    The name of a key, whether C{=} is right behind it, and the word behind that,
+    Return the key, whether C{=} follows within the token, and the word after that,
     which may be empty only if it is quoted.
     """
     name, equals, value = token.text.partition("=")
     location = token.location
-    behind = Location(location.file, location.line, location.column + len(name) + 1)
+    after = Location(location.file, location.line, location.column + len(name) + 1)
     found = value or (equals and quoted)
-    return Word(name, location), bool(equals), [Word(value, behind)] if found else []
+    return Word(name, location), bool(equals), [Word(value, after)] if found else []
 
 
 def buildEntry(service: Word, enabled: bool, said: Iterable[Assignment]) -> Entry:
@@ -141,7 +167,7 @@ def buildEntry(service: Word, enabled: bool, said: Iterable[Assignment]) -> Entr
 
 
 def _valueOf(
-    type: ValueType[Any], name: str, value: tuple[Word, ...], location: Location
+    type: ValueType[Any], name: str, value: Sequence[Word], location: Location
 ) -> object:
     """The value of one key."""
     try:

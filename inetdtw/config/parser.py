@@ -228,7 +228,7 @@ class _Parser:
         definition = Tokens(source)
         try:
             service, switch = wordsIn(location, head.group())
-            said = list(parseAssignments(definition, switch))
+            said = [*parseAssignments(definition, switch)]
         except ConfError:
             definition.skip()
             raise

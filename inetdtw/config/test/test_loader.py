@@ -444,7 +444,9 @@ class TooMuchTests(FilesCase):
             f"7 {ECHO}" + "\n x" * WORDS,
             "7 on args = " + "x " * WORDS + ";",
         ):
-            self.assertIn("a statement has 10000 at most", self._problem("a", text))
+            self.assertIn(
+                "a statement may have at most 10000", self._problem("a", text)
+            )
 
     def test_addresses(self) -> None:
         """Nobody has so many addresses."""

@@ -455,11 +455,11 @@ class DefinitionTests(SynchronousTestCase):
             ("7 on = tcp;", 1, 6, "="),
             ("7 on a = b\nc d = e ';'\n;", 2, 5, "="),
         ):
-            self.assertProblem(text, line, column, f"'{mark}' is not expected here")
+            self.assertProblem(text, line, column, f"unexpected '{mark}'")
 
     def test_noSemicolon(self) -> None:
         """A definition without its semicolon is one error, at its last word."""
-        reason = "is not ended by a semicolon"
+        reason = "must end with a semicolon"
         self.assertProblem("7 on", 1, 3, reason)
         self.assertProblem("7 on exec = /bin/cat", 1, 13, reason)
         self.assertProblem("7 on exec = p,\n args = a b # c;\n#;", 2, 11, reason)
