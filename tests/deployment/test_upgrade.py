@@ -168,7 +168,7 @@ class WarmTests(UpgradeTestCase):
         Interpreters are started with the text that the daemon has loaded, when the
         files have other names for what it tells them.
         """
-        keys = ("form", "plain", "paths", "cold")
+        keys = ("form", "origArgv", "paths", "argv")
         self.check({f'"{key}"': f'"other_{key}"' for key in keys})
 
     def test_broken(self) -> None:

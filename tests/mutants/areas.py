@@ -54,6 +54,25 @@ _SHORT = (
 )
 
 #: The tests of each module: C{behaviour.child} is C{tests.behaviour.test_child}.
+#: Modules of C{inetdtw.helpers.warm}.
+_PARTS = [
+    "protocol",
+    "files",
+    "library",
+    "program",
+    "preload",
+    "process",
+    "coldstart",
+    "streams",
+    "exceptions",
+    "shutdown",
+    "template",
+    "children",
+    "listeners",
+    "server",
+    "main",
+]
+
 AREAS: dict[str, tuple[str, ...]] = {
     "serve.child": _SERVING,
     "serve.factory": _SERVING,
@@ -101,7 +120,7 @@ AREAS: dict[str, tuple[str, ...]] = {
     "launch.forkserver.code": ("deployment.upgrade", "robustness.forkserver"),
     "system.credentials": ("deployment.upgrade", "robustness.privileges"),
     "system.executable": ("behaviour.context", "behaviour.child", "behaviour.check"),
-    "warmtext": _WARM,
+    "launch.warm.command": _WARM,
     "serve.tcpmux": ("behaviour.tcpmux", "robustness.clients"),
     "limits.budget": (
         "robustness.overload",
@@ -152,5 +171,5 @@ AREAS: dict[str, tuple[str, ...]] = {
     "launch.warm.process": _WARM,
     "launch.warm.supervisor": _WARM,
     "config.python": ("warm.serving", "warm.hostile", "behaviour.check"),
-    "_warmhelper": _WARM,
+    **{f"helpers.warm.{part}": _WARM for part in _PARTS},
 }

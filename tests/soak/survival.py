@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from inetdtw.warmtext import STANDARD_INPUT
+from inetdtw.launch.warm.command import STANDARD_INPUT
 from tests.soak.mixed import Mixed, Outcomes, outcome
 from tests.support.daemon import TOKEN, Daemon, eventually
 from tests.support.processes import childrenOf, forkServers, pids, read, stat, status

@@ -33,6 +33,7 @@ _STARTED_BY = ("COVERAGE_PROCESS_CONFIG", "COVERAGE_PROCESS_START")
 
 _PACKAGE = "inetdtw"
 #: The module that starts fork servers, with the C{BOOT} that it has imported.
+_WARM_PROCESSES = f"{_PACKAGE}.helpers.warm"
 _FORK_SERVERS = f"{_PACKAGE}.launch.forkserver.launcher"
 
 #: What runs tests: C{-m twisted.trial}, the command, and a worker of C{trial -j}.
@@ -76,7 +77,7 @@ class _Measured(SourceFileLoader):
 
     def exec_module(self, module: ModuleType) -> None:
         super().exec_module(module)
-        if self.name == f"{_PACKAGE}._warmhelper":
+        if self.name == _WARM_PROCESSES:
             self._ofWarmProcesses(module)
         else:
             self._ofForkServers(module)
@@ -102,7 +103,7 @@ class _Finder:
     def find_spec(
         self, name: str, path: Sequence[str] | None, target: object = None
     ) -> ModuleSpec | None:
-        if name not in (f"{_PACKAGE}._warmhelper", _FORK_SERVERS):
+        if name not in (_WARM_PROCESSES, _FORK_SERVERS):
             return None
         spec = PathFinder.find_spec(name, path)
         if spec is not None and spec.origin is not None:
@@ -170,11 +171,32 @@ def _convert(notes: str, data: str) -> None:
     with open(notes, encoding="utf-8") as lines:
         for line in lines:
             file, before, following = line.split("\t")
-            arcs[file].add((int(before), int(following)))
+            arc = int(before), int(following)
+            if file.endswith("helpers/warm/__init__.py"):
+                file, arc = _inPart(file, arc)
+            arcs[file].add(arc)
     converted = CoverageData(data, suffix="notes")
     converted.add_arcs(arcs)
     converted.write()
     os.unlink(notes)
+
+
+def _inPart(file: str, arc: tuple[int, int]) -> tuple[str, tuple[int, int]]:
+    """
+    Return the file and the lines of two lines of a warm process' text.
+    """
+    from inetdtw.helpers.warm import PARTS, textOf
+
+    offset = 0
+    for part in PARTS:
+        length = textOf(part).count(b"\n")
+        if abs(arc[0]) <= offset + length:
+            break
+        offset += length
+    folder = os.path.dirname(os.path.dirname(file))
+    path = os.path.join(folder, part.replace(".", "/") + ".py")
+    before, following = (each - offset if each > 0 else each + offset for each in arc)
+    return path, (before, following)
 
 
 def coverage_init(registry: Any, options: object) -> None:

@@ -57,21 +57,20 @@ class Upgraded:
 
         @return: how many have it.
         """
-        package = os.path.join(self.folder, "inetdtw")
-        shutil.rmtree(os.path.join(package, "__pycache__"), ignore_errors=True)
         count = 0
-        for entry in sorted(os.listdir(package)):
-            path = os.path.join(package, entry)
-            if not entry.endswith(".py"):
-                continue
-            with open(path, encoding="utf-8") as file:
-                text = before = file.read()
-            for old, new in changes.items():
-                text = text.replace(old, new)
-            count += text != before
-            with open(f"{path}.new", "w", encoding="utf-8") as file:
-                file.write(text)
-            os.rename(f"{path}.new", path)
+        for folder, _, names in os.walk(os.path.join(self.folder, "inetdtw")):
+            shutil.rmtree(os.path.join(folder, "__pycache__"), ignore_errors=True)
+            for path in (os.path.join(folder, name) for name in sorted(names)):
+                if not path.endswith(".py"):
+                    continue
+                with open(path, encoding="utf-8") as file:
+                    text = before = file.read()
+                for old, new in changes.items():
+                    text = text.replace(old, new)
+                count += text != before
+                with open(f"{path}.new", "w", encoding="utf-8") as file:
+                    file.write(text)
+                os.rename(f"{path}.new", path)
         return count
 
     def relink(self, target: str | None) -> None:

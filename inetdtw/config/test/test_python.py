@@ -5,16 +5,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from twisted.python.filepath import FilePath
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw._warmhelper import ORDERS
 from inetdtw.config.python import Unfit, divided, interpretedBy, isPython
-from inetdtw.interfaces import LaunchRequest
-from inetdtw.launch.warm.command import warmCommand
-from inetdtw.model.process import ProcessContext
 from inetdtw.model.service import Program, WarmSpec
 
 #: What an interpreter can be kept for, by its arguments: how many of these are
@@ -159,67 +153,3 @@ class InterpretedTests(SynchronousTestCase):
         root, name = path.rsplit("/", 1)
         found = interpretedBy(program("x", name=f"/{name}"), root)
         self.assertEqual(found.starter, "/usr/bin/python3")
-
-
-class CommandTests(SynchronousTestCase):
-    """Tests for L{warmCommand}."""
-
-    def command(
-        self, kept: WarmSpec, **given: Any
-    ) -> tuple[str, list[str], dict[str, object]]:
-        """How one is started."""
-        usual = {"executable": "/bin/py", "argv": ("py", "-u", "s.py", "a")}
-        order = LaunchRequest(
-            environment={}, extra={}, fds=(0, 0, 0), **{**usual, **given}
-        )
-        return warmCommand(
-            kept, order, "pre", ProcessContext(directory="/d", chroot="/c")
-        )
-
-    def test_interpreter(self) -> None:
-        """
-        An interpreter has its own options, then what it is to be, and what a cold
-        start would be.
-        """
-        kept = WarmSpec("", ("py", "-u"), 0, "", ("s.py", "a"))
-        executable, argv, orders = self.command(kept)
-        self.assertEqual(executable, "/bin/py")
-        self.assertEqual(argv, ["py", "-u", "-", "s.py", "a"])
-        wanted = {
-            "form": "",
-            "at": 2,
-            "asked": "pre",
-            "paths": [b"/bin/py"],
-            "cold": [b"py", b"-u", b"s.py", b"a"],
-            "plain": [b"py", b"-u", b"s.py", b"a"],
-            "directory": b"/d",
-        }
-        self.assertEqual(orders, wanted)
-        self.assertEqual(set(orders), ORDERS)
-
-    def test_large(self) -> None:
-        """Arguments that are large are not the interpreter's too."""
-        kept = WarmSpec("", ("py",), 0, "", ("s.py", "a" * 100000))
-        _, argv, orders = self.command(kept, argv=("py", "s.py", "a" * 100000))
-        self.assertEqual(argv, ["py", "-"])
-        self.assertEqual(orders["plain"], [b"py", b"s.py", b"a" * 100000])
-
-    def test_outside(self) -> None:
-        """The interpreter is given a path where there is no root folder of its own."""
-        kept = WarmSpec("", ("py",), 0, "", ("s.py",))
-        order = LaunchRequest("/bin/py", ("py", "s.py"), {}, {}, (0, 0, 0))
-        self.assertEqual(warmCommand(kept, order, "")[1], ["py", "/dev/fd/0", "s.py"])
-
-    def test_script(self) -> None:
-        """
-        A script's interpreter is executed; what the interpreter would find is told
-        besides.
-        """
-        kept = WarmSpec("/usr/bin/env", ("/usr/bin/env", "py", "-u"), 1, "", ("a",))
-        given = {"executable": "/s.py", "argv": ("name", "a")}
-        executable, argv, orders = self.command(kept, **given)
-        self.assertEqual(executable, "/usr/bin/env")
-        self.assertEqual(argv, ["/usr/bin/env", "py", "-u", "-", "/s.py", "a"])
-        self.assertEqual(orders["plain"], [b"py", b"-u", b"/s.py", b"a"])
-        found = (orders["at"], orders["paths"], orders["cold"])
-        self.assertEqual(found, (2, [b"/s.py"], [b"name", b"a"]))

@@ -24,11 +24,11 @@ from inetdtw.launch.pool import OF_HELPER, LauncherPool
 from inetdtw.launch.warm.accepting import AcceptingWarm
 from inetdtw.launch.warm.launcher import Warm
 from inetdtw.launch.warm.process import OF_WARM
+from inetdtw.launch.warm.test.played import KEPT
 from inetdtw.limits.budget import ProcessBudget
 from inetdtw.model.process import Credentials, ProcessContext
 from inetdtw.system.descriptors import Descriptors, Purpose
 from inetdtw.test.fakes import FakeLauncher, ServingTestCase, makeDatagrams, makeService
-from inetdtw.test.warming import KEPT
 
 FORKSERVER = makeService(launch="forkserver")
 DIRECT = makeService(launch="direct")

@@ -21,8 +21,9 @@ from zope.interface import implementer
 from twisted.internet.interfaces import IReadDescriptor
 from twisted.python.failure import Failure
 
-from inetdtw._warmhelper import ACCEPT, ADDRESSED, HEADER, MOST, REPORT, WITHDRAW
 from inetdtw.helpers.connection import unpackAddress
+from inetdtw.helpers.reports import ADDRESSED, REPORT
+from inetdtw.helpers.warm.protocol import ACCEPT, HEADER, MOST, WITHDRAW
 from inetdtw.launch.packets import records, sendWith
 from inetdtw.launch.sendqueue import SendQueue
 from inetdtw.log.failures import sayDropped
@@ -37,7 +38,7 @@ class Said(NamedTuple):
     """
     One thing that a warm process reports.
 
-    @ivar kind: what it is, such as L{inetdtw._warmhelper.STARTED}.
+    @ivar kind: what it is, such as L{inetdtw.helpers.reports.STARTED}.
     @ivar number: the order or the listening socket that it is about.
     @ivar pid: the process that it is about.
     @ivar value: a wait status, or an error number, or a truth value.

@@ -1,18 +1,40 @@
+# -*- test-case-name: inetdtw.launch.warm.test.test_command -*-
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""The command that starts a warm interpreter."""
+"""
+The command and the program of a warm process.
+
+The program is L{inetdtw.helpers.warm.source} as this process has loaded it, whatever is
+installed in its place later.  The interpreter reads it from descriptor 0, with all that
+the process has to know.  So the only limit on that is the one of execve(2), as for the
+arguments of the program itself.
+"""
 
 from __future__ import annotations
 
-from inetdtw import warmtext
+import os
+import sys
+import tempfile
+from collections.abc import Mapping
+
+from inetdtw.helpers import warm
+from inetdtw.helpers.warm.protocol import version
 from inetdtw.interfaces import LaunchRequest
 from inetdtw.model.process import ProcessContext
 from inetdtw.model.service import WarmSpec
 from inetdtw.text import toBytes
 
-#: The most bytes of a program's arguments that ps(1) shows of its interpreter.
+#: A path by which Linux opens what descriptor 0 is.
+STANDARD_INPUT = "/dev/fd/0"
+
+#: A flag of memfd_create(2) that C{os} has no name for.
+_MFD_NOEXEC_SEAL = 8
+#: The most bytes of the program's arguments that ps(1) shows.
 _SHOWN = 1 << 14
+
+TEXT = warm.source()
+VERSION = version(TEXT)
 
 
 def warmCommand(
@@ -22,29 +44,83 @@ def warmCommand(
     context: ProcessContext | None = None,
 ) -> tuple[str, list[str], dict[str, object]]:
     """
-    How to start the interpreter that is kept.
+    Return how to start an interpreter as a warm process.
 
+    @param kept: the interpreter.
     @param order: a cold start of the program.
-    @param preload: what to import before there is a client.
-    @param context: what that takes on, if it is known.
+    @param preload: the modules to preload.
+    @param context: the process context of the program, if it is known.
 
-    @return: what to execute, its arguments, and the orders of the process: see
-        L{inetdtw._warmhelper.ORDERS}.
+    @return: what to execute, its arguments, and the parameters of the process: see
+        L{inetdtw.helpers.warm.protocol.PARAMETERS}.
     """
     script = (order.executable,) if kept.starter else ()
     own = kept.prefix[kept.hidden :]
     words = [*script, *kept.words]
-    orders = {
+    parameters = {
         "form": kept.form,
-        "at": len(own),
-        "asked": preload,
+        "index": len(own),
+        "preload": preload,
         "paths": list(map(toBytes, order.paths)),
-        "cold": list(map(toBytes, order.argv)),
-        # What the interpreter would be given by a cold start.
-        "plain": list(map(toBytes, [*own, *words])),
+        "argv": list(map(toBytes, order.argv)),
+        "origArgv": list(map(toBytes, [*own, *words])),
         "directory": b"" if context is None else toBytes(context.directory),
     }
-    place = warmtext.place(None if context is None else context.chroot)
-    # Only people read them.
+    argument = scriptArgument(None if context is None else context.chroot)
+    # The process itself does not read these.
     shown = words if len(toBytes("".join(words))) < _SHOWN else []
-    return kept.starter or order.executable, [*kept.prefix, place, *shown], orders
+    argv = [*kept.prefix, argument, *shown]
+    return kept.starter or order.executable, argv, parameters
+
+
+def scriptArgument(chroot: str | None) -> str:
+    """
+    Return the argument that makes an interpreter run descriptor 0.
+
+    As a script of its own it puts no user's directory into C{sys.path}, but C{/}: the
+    imports before its first line are not searched for in the working directory, as they
+    are with C{-c} and C{-}.  The latter needs no C{/dev}.
+
+    @param chroot: the root directory of the process, if it is not the daemon's.
+    """
+    linux = sys.platform == "linux" and chroot is None
+    return STANDARD_INPUT if linux and os.path.isdir("/dev/fd") else "-"
+
+
+def program(parameters: Mapping[str, object]) -> bytes:
+    """
+    Return the content of descriptor 0.
+
+    @param parameters: strings, numbers, bytes and lists of these, by the names in
+        L{inetdtw.helpers.warm.protocol.PARAMETERS}.
+    """
+    line = f"text, parameters = {TEXT!a}, {dict(parameters)!a}\n"
+    return (line + warm.BOOT).encode("ascii")
+
+
+def openProgram(parameters: Mapping[str, object]) -> int:
+    """
+    Return a descriptor of the L{program}, which the caller owns.
+
+    @raise OSError: if there are no resources for it.
+    """
+    fd = _unnamedFile()
+    try:
+        with open(fd, "wb", closefd=False) as file:
+            file.write(program(parameters))
+        os.lseek(fd, 0, os.SEEK_SET)
+    except OSError:
+        os.close(fd)
+        raise
+    return fd
+
+
+def _unnamedFile() -> int:
+    if not hasattr(os, "memfd_create"):
+        with tempfile.TemporaryFile() as file:
+            return os.dup(file.fileno())
+    try:
+        return os.memfd_create("inetdtw")
+    except PermissionError:
+        # The sysctl vm.memfd_noexec can require this; Linux before 6.3 knows neither.
+        return os.memfd_create("inetdtw", os.MFD_CLOEXEC | _MFD_NOEXEC_SEAL)

@@ -10,7 +10,7 @@ import os
 from dataclasses import dataclass
 from typing import Any, Callable
 
-from inetdtw._warmhelper import ACCEPTED, CROWDED, DROPPED, UNTAKEN, WITHDRAWN
+from inetdtw.helpers.reports import ACCEPTED, CROWDED, DROPPED, UNTAKEN, WITHDRAWN
 from inetdtw.launch.warm.channel import Channel, Said
 from inetdtw.launch.warm.children import Nonsense, Running
 from inetdtw.limits.budget import Lease

@@ -23,12 +23,13 @@ from typing import Any
 
 from zope.interface import implementer
 
-from inetdtw import _warmhelper, warmtext
+from inetdtw.helpers import reports
 from inetdtw.interfaces import ExitStatus, IChild, ILauncher, LaunchRequest
 from inetdtw.launch.retryqueue import HeldRequest
 from inetdtw.launch.stderr import StderrReader
 from inetdtw.launch.warm.channel import Channel, Said
 from inetdtw.launch.warm.children import Nonsense, Running, ownerOf
+from inetdtw.launch.warm.command import VERSION, openProgram
 from inetdtw.launch.warm.delegation import Accepting
 from inetdtw.launch.warm.orders import Orders
 from inetdtw.limits.budget import Lease, ProcessBudget
@@ -137,14 +138,14 @@ class WarmProcess:
         @param executable: the interpreter.
         @param argv: its arguments.
         @param orders: what the process has to know: see
-            L{inetdtw._warmhelper.ORDERS}.
+            L{inetdtw.helpers.warm.protocol.PARAMETERS}.
         """
         with contextlib.ExitStack() as stack:
             try:
                 self._take()
                 channel = Channel(self._reactor, self._received, self._lost)
                 self._channel = self.accepting.channel = channel
-                source = warmtext.given(orders)
+                source = openProgram(orders)
                 stack.callback(os.close, source)
                 self._complaints = StderrReader(self._reactor, self._others)
                 fds = (source, channel.theirs.fileno(), self._complaints.writeEnd)
@@ -288,22 +289,22 @@ class WarmProcess:
         @raise Nonsense: if that cannot be.
         """
         kind, number, pid = said[:3]
-        if kind == _warmhelper.HELLO:
-            if said.cpu != warmtext.VERSION:
+        if kind == reports.HELLO:
+            if said.cpu != VERSION:
                 raise Nonsense("it is of another version")
             self._greeted = True
             self._greet()
-        elif kind == _warmhelper.STARTED and number in self._waiting:
+        elif kind == reports.STARTED and number in self._waiting:
             self._begun(number, pid, not said.value)
-        elif kind == _warmhelper.FAILED and number in self._waiting:
+        elif kind == reports.FAILED and number in self._waiting:
             self._leave(self._waiting.take(number))
-        elif kind == _warmhelper.ENDED:
+        elif kind == reports.ENDED:
             if number in self._waiting and pid not in self._running:
                 # It was killed before it could say anything.
                 self._begun(number, pid, True)
             self.lease.ended(pid)
             self._running.end(pid, ExitStatus.fromWait(said.value, said.cpu / 1e6))
-        elif kind == _warmhelper.STALE:
+        elif kind == reports.STALE:
             self._owner.stale(self)
         else:
             self.accepting.heard(said, self._running)

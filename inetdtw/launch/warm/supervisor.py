@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from inetdtw._warmhelper import THREADED, UNFIT
+from inetdtw.helpers.warm.protocol import THREADED, UNFIT
 from inetdtw.interfaces import LaunchRequest
 from inetdtw.launch.stderr import StderrReader
 from inetdtw.launch.warm.command import warmCommand

@@ -9,6 +9,7 @@ import socket
 from typing import Any
 from unittest import mock
 
+from inetdtw.launch.warm.test.played import KEPT
 from inetdtw.limits.backoff import SHORTAGE_PAUSE
 from inetdtw.limits.service import WINDOW, ServiceLimits
 from inetdtw.model.address import Address
@@ -27,7 +28,6 @@ from inetdtw.test.fakes import (
     makeService,
     openDescriptors,
 )
-from inetdtw.test.warming import KEPT
 
 
 def makePortless(**given: Any) -> Service:

@@ -20,6 +20,7 @@ from twisted.internet.error import ConnectionDone
 from twisted.python.failure import Failure
 
 from inetdtw.interfaces import ILauncher
+from inetdtw.launch.warm.test.played import KEPT
 from inetdtw.limits.service import WINDOW
 from inetdtw.model.address import Address
 from inetdtw.model.service import Bounds, Ownership, Program, Service, SocketOptions
@@ -51,7 +52,6 @@ from inetdtw.test.fakes import (
     openDescriptors,
     openedSince,
 )
-from inetdtw.test.warming import KEPT
 
 
 class ListenerForTests(ServingTestCase):

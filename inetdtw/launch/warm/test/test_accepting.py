@@ -11,15 +11,16 @@ from typing import Any, Callable
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
-from inetdtw._warmhelper import ACCEPT, ACCEPTED, WITHDRAW, WITHDRAWN
+from inetdtw.helpers.reports import ACCEPTED, WITHDRAWN
+from inetdtw.helpers.warm.protocol import ACCEPT, WITHDRAW
 from inetdtw.interfaces import IAcceptDelegate, IDelegatingLauncher
 from inetdtw.launch.warm.accepting import AcceptingWarm, warmBefore
 from inetdtw.launch.warm.launcher import Warm
+from inetdtw.launch.warm.test.played import KEPT, PEER, PID, PlayedWarm, Watcher
 from inetdtw.launch.warm.test.test_launcher import WarmTestCase
 from inetdtw.limits.backoff import FIRST_PAUSE
 from inetdtw.limits.budget import ProcessBudget
 from inetdtw.test.fakes import FakeLauncher
-from inetdtw.test.warming import KEPT, PEER, PID, PlayedWarm, Watcher
 
 
 @implementer(IDelegatingLauncher)

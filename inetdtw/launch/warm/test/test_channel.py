@@ -15,19 +15,13 @@ from twisted.internet.interfaces import IReadDescriptor
 from twisted.internet.main import CONNECTION_LOST
 from twisted.python.failure import Failure
 
-from inetdtw._warmhelper import (
-    ACCEPT,
-    ENDED,
-    HEADER,
-    MOST,
-    REPORT,
-    WITHDRAW,
-    packAddress,
-)
+from inetdtw.helpers.connection import packAddress
+from inetdtw.helpers.reports import ENDED, REPORT
+from inetdtw.helpers.warm.protocol import ACCEPT, HEADER, MOST, WITHDRAW
 from inetdtw.launch.sendqueue import PAUSE
 from inetdtw.launch.warm.channel import REPORTS, Channel, Said
+from inetdtw.launch.warm.test.played import PEER
 from inetdtw.test.fakes import PATIENCE, ServingTestCase
-from inetdtw.test.warming import PEER
 
 
 class ChannelTests(ServingTestCase):

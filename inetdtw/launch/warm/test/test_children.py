@@ -11,10 +11,10 @@ import subprocess
 from inetdtw.interfaces import ExitStatus
 from inetdtw.launch.warm import children
 from inetdtw.launch.warm.children import Nonsense, Running, ownerOf
+from inetdtw.launch.warm.test.played import PID
 from inetdtw.system import exitwatch
 from inetdtw.system.exitwatch import Watch
 from inetdtw.test.fakes import FakeChild, ServingTestCase
-from inetdtw.test.warming import PID
 
 
 class RunningTests(ServingTestCase):

@@ -9,22 +9,20 @@ import contextlib
 import errno
 import os
 
-from inetdtw._warmhelper import (
-    ACCEPT,
+from inetdtw.helpers.reports import (
     ACCEPTED,
     CROWDED,
     DROPPED,
     ENDED,
-    MOST,
     TAKEN,
     UNTAKEN,
-    WITHDRAW,
     WITHDRAWN,
 )
+from inetdtw.helpers.warm.protocol import ACCEPT, MOST, WITHDRAW
 from inetdtw.interfaces import ExitStatus
 from inetdtw.launch.warm.process import WarmProcess
+from inetdtw.launch.warm.test.played import PEER, PID, WarmProcessTestCase, Watcher
 from inetdtw.limits.budget import ProcessBudget
-from inetdtw.test.warming import PEER, PID, WarmProcessTestCase, Watcher
 
 
 class AcceptingTests(WarmProcessTestCase):

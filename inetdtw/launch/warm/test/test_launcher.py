@@ -11,16 +11,16 @@ from typing import Any
 
 from zope.interface.verify import verifyObject
 
-from inetdtw._warmhelper import HELLO, STARTED
+from inetdtw.helpers.reports import HELLO, STARTED
 from inetdtw.interfaces import ExitStatus, ILauncher, IPreparing, LaunchRequest
 from inetdtw.launch.forkserver.chroot import ChrootForkServerPool
 from inetdtw.launch.warm.launcher import Warm, isReady
 from inetdtw.launch.warm.process import IN_FLIGHT
 from inetdtw.launch.warm.supervisor import CALM
+from inetdtw.launch.warm.test.played import ENVIRONMENT, KEPT, PID, START, PlayedWarm
 from inetdtw.limits.backoff import FIRST_PAUSE
 from inetdtw.model.process import ProcessContext
 from inetdtw.test.fakes import FakeChild, ServingTestCase
-from inetdtw.test.warming import ENVIRONMENT, KEPT, PID, START, PlayedWarm
 
 
 class WarmTestCase(ServingTestCase):

@@ -13,8 +13,8 @@ import os
 from inetdtw.interfaces import LaunchRequest
 from inetdtw.launch.retryqueue import HeldRequest
 from inetdtw.launch.warm.orders import Orders
+from inetdtw.launch.warm.test.played import WarmProcessTestCase
 from inetdtw.test.fakes import FakeChild, ServingTestCase
-from inetdtw.test.warming import WarmProcessTestCase
 
 
 class KeptTests(ServingTestCase):

@@ -12,16 +12,12 @@ from functools import partial
 
 from zope.interface.verify import verifyObject
 
-from inetdtw import warmtext
-from inetdtw._warmhelper import ACCEPTED, ENDED, FAILED, HELLO, STALE, STARTED
+from inetdtw.helpers.reports import ACCEPTED, ENDED, FAILED, HELLO, STALE, STARTED
 from inetdtw.interfaces import ExitStatus, IChild, LaunchRequest
+from inetdtw.launch.warm.command import VERSION, program
 from inetdtw.launch.warm.process import LINGER, OF_WARM, WarmProcess
-from inetdtw.model.process import Credentials, ProcessContext
-from inetdtw.system.descriptors import Purpose
-from inetdtw.system.exitwatch import ExitWatcher
-from inetdtw.test import warming
-from inetdtw.test.fakes import FakeChild, killed
-from inetdtw.test.warming import (
+from inetdtw.launch.warm.test import played
+from inetdtw.launch.warm.test.played import (
     ENVIRONMENT,
     PID,
     START,
@@ -29,6 +25,10 @@ from inetdtw.test.warming import (
     WarmProcessTestCase,
     Watcher,
 )
+from inetdtw.model.process import Credentials, ProcessContext
+from inetdtw.system.descriptors import Purpose
+from inetdtw.system.exitwatch import ExitWatcher
+from inetdtw.test.fakes import FakeChild, killed
 
 
 class StartTests(WarmProcessTestCase):
@@ -51,7 +51,7 @@ class StartTests(WarmProcessTestCase):
         self.assertIs(order.environment, ENVIRONMENT)
         links = [os.readlink(f"/proc/self/fd/{fd}") for fd in self.launcher.last.fds]
         with open(f"/proc/self/fd/{self.launcher.last.fds[0]}", "rb") as file:
-            self.assertEqual(file.read(), warmtext.program({}))
+            self.assertEqual(file.read(), program({}))
         self.assertTrue(links[1].startswith("socket:"), links)
         self.assertTrue(links[2].startswith("pipe:"), links)
 
@@ -88,7 +88,7 @@ class StartTests(WarmProcessTestCase):
 
     def test_otherVersion(self) -> None:
         """It is never ready if it is of another version than what it was given."""
-        self.patch(warming, "CPU", {HELLO: warmtext.VERSION + 1})
+        self.patch(played, "CPU", {HELLO: VERSION + 1})
         self.greet()
         self.assertFalse(self.process.up)
         self.assertEqual([each[0] for each in self.owner.told], ["lost", "gone"])

@@ -9,15 +9,16 @@ import os
 from dataclasses import replace
 from typing import Any
 
-from inetdtw._warmhelper import HELLO, STALE, THREADED, UNFIT
+from inetdtw.helpers.reports import HELLO, STALE
+from inetdtw.helpers.warm.protocol import THREADED, UNFIT
 from inetdtw.interfaces import ExitStatus, LaunchRequest
 from inetdtw.launch.warm.process import OF_WARM
 from inetdtw.launch.warm.supervisor import CALM, Succession
+from inetdtw.launch.warm.test.played import KEPT, PID, START, PlayedWarm
 from inetdtw.limits.backoff import FIRST_PAUSE, GOOD_LIFE, GROWTH, LONGEST_PAUSE
 from inetdtw.system.descriptors import Purpose
 from inetdtw.system.exitwatch import ExitWatcher
 from inetdtw.test.fakes import FakeChild, ServingTestCase
-from inetdtw.test.warming import KEPT, PID, START, PlayedWarm
 
 
 class Owner:
@@ -283,7 +284,7 @@ class SuccessionTests(ServingTestCase):
         with open(f"/proc/self/fd/{self.launcher.last.fds[0]}") as file:
             names: dict[str, Any] = {}
             exec(file.readline(), names)
-        asked: str = names["orders"]["asked"]
+        asked: str = names["parameters"]["preload"]
         return asked
 
     def test_stale(self) -> None:

@@ -10,20 +10,14 @@ import os
 import socket
 from typing import Any
 
-from inetdtw._warmhelper import (
-    ADDRESSED,
-    HEADER,
-    HELLO,
-    LARGEST,
-    REPORT,
-    STARTED,
-    packAddress,
-)
+from inetdtw.helpers.connection import packAddress
+from inetdtw.helpers.reports import ADDRESSED, HELLO, LARGEST, REPORT, STARTED
+from inetdtw.helpers.warm.protocol import HEADER
 from inetdtw.interfaces import ExitStatus, LaunchRequest
+from inetdtw.launch.warm.command import VERSION
 from inetdtw.launch.warm.process import WarmProcess
 from inetdtw.model.service import WarmSpec
 from inetdtw.test.fakes import PATIENCE, FakeChild, FakeProgram, ServingTestCase
-from inetdtw.warmtext import VERSION
 
 #: What a report says last, where that is not the processor time.
 CPU = {HELLO: VERSION}
@@ -200,7 +194,7 @@ class WarmProcessTestCase(ServingTestCase):
         self.reactor.settle()
 
     def order(self, **extra: str) -> FakeChild:
-        """Order a program."""
+        """LaunchRequest a program."""
         child = FakeChild()
         with open(os.devnull) as null:
             fds = (null.fileno(),) * 3
@@ -209,7 +203,7 @@ class WarmProcessTestCase(ServingTestCase):
         return child
 
     def running(self, pid: int = PID) -> FakeChild:
-        """Order a program that starts."""
+        """LaunchRequest a program that starts."""
         child = self.order()
         self.say((STARTED, self.played.number(), pid, 0))
         return child

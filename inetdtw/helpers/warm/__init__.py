@@ -1,0 +1,96 @@
+# -*- test-case-name: inetdtw.helpers.warm.test.test_source -*-
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+The program of a warm process: an interpreter that is forked for every client.
+
+The interpreter of the service runs it, which can be any CPython from 3.7 on, as the
+service's user and perhaps in a chroot.  It may be unable to read what is installed, so
+the daemon sends it one text, which L{source} joins from the modules of this package and
+some of their neighbours: they share one namespace.  In that text, nothing but extension
+modules is imported, because the others take time, and a script can have files with the
+same names.
+
+The interpreter reads its program from descriptor 0: a line with this text and with what
+the process has to know (L{protocol.PARAMETERS<inetdtw.helpers.warm.protocol.PARAMETERS>}), then
+L{BOOT}.  Descriptor 1 is a sequenced-packet socket that leads to the daemon, and 2 the
+daemon's log.  The process has the credentials, the environment and the interpreter
+options that the program would have had.
+
+Until a client connects, C{sys.path} has the standard library only: neither the working
+directory nor PYTHONPATH nor the user's own modules can make this process import what a
+cold start would not.
+
+A child returns to L{BOOT} the call that runs the script, with one frame below it, and
+then exits as the interpreter would, without finalizing what it shares.
+"""
+
+from __future__ import annotations
+
+import pkgutil
+import re
+
+#: The modules of L{source} in C{inetdtw.helpers}, each after those that it imports.
+PARTS = (
+    "connection",
+    "reports",
+    "warm.protocol",
+    "warm.files",
+    "warm.library",
+    "warm.program",
+    "warm.preload",
+    "warm.process",
+    "warm.coldstart",
+    "warm.streams",
+    "warm.exceptions",
+    "warm.shutdown",
+    "warm.template",
+    "warm.children",
+    "warm.listeners",
+    "warm.server",
+    "warm.main",
+)
+
+#: What the interpreter runs after a line that sets C{text} and C{parameters}.  It must
+#: import nothing before C{sys.path} is the standard library's only.
+BOOT = """\
+import sys
+if sys.version_info < (3, 7) or sys.implementation.name != 'cpython': sys.exit(78)
+sys.flags.isolated or getattr(sys.flags, 'safe_path', 0) or sys.path.pop(0)
+for r in '__file__', '__cached__': globals().pop(r, 0)
+w = {'__name__': 'inetdtw', 'before': set(sys.modules), 'path': sys.path}
+w['text'], r = text, '/python%d.%d' % sys.version_info[:2]
+r = sys.base_prefix + '/' + getattr(sys, 'platlibdir', 'lib') + r
+r = getattr(sys, '_stdlib_dir', 0) or r
+sys.path = [r, r.replace(sys.base_prefix, sys.base_exec_prefix, 1) + '/lib-dynload']
+exec(compile(text, 'inetdtw', 'exec'), w)
+try:
+    w['serve'](parameters)
+    w['call'](*w.pop('given'))
+except BaseException as x: w['error'] = x
+w['leave']()
+"""
+
+#: An import of another part.  L{PARTS} are formatted, so this finds whole statements.
+_IMPORT = re.compile(rb"^from inetdtw\.[\w.]+ import (?:\([^)]*\)|[^(\n]*)$", re.M)
+_FUTURE = re.compile(rb"^from __future__ import annotations$", re.M)
+
+
+def textOf(part: str) -> bytes:
+    """Return the text of one of L{PARTS} as the package has it."""
+    text = pkgutil.get_data("inetdtw.helpers", part.replace(".", "/") + ".py")
+    assert text is not None
+    return text
+
+
+def source() -> bytes:
+    """
+    Return the program of a warm process: all parts as one text.
+
+    Imports among the parts become empty lines, so that each part has as many lines as
+    its module.
+    """
+    first, *rest = map(textOf, PARTS)
+    text = first + b"".join(_FUTURE.sub(b"", each) for each in rest)
+    return _IMPORT.sub(lambda found: b"\n" * found[0].count(b"\n"), text)

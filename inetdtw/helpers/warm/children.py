@@ -1,0 +1,86 @@
+# -*- test-case-name: inetdtw.helpers.warm.test.test_children -*-
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+The children of a warm process.
+"""
+
+from __future__ import annotations
+
+import posix
+import time
+
+from inetdtw.helpers.reports import ENDED, Reports
+from inetdtw.helpers.warm.protocol import log
+
+#: The seconds for which fork(2) is tried again for an accepted connection.
+_PATIENCE = 10.0
+
+
+class Children:
+    """
+    The children that run, by their process ids.
+
+    @ivar most: how many may run at once for connections that were accepted here; 0 is
+        no limit.
+    """
+
+    def __init__(self, reports: Reports) -> None:
+        self._reports = reports
+        self._running: dict[int, int] = {}
+        self._accepted: set[int] = set()
+        self.most = 0
+
+    def add(self, pid: int, number: int, accepted: bool = False) -> None:
+        """
+        Add a child that was forked.
+
+        @param number: the number of its launch request or its listening socket.
+        @param accepted: whether its connection was accepted here.
+        """
+        self._running[pid] = number
+        if accepted:
+            self._accepted.add(pid)
+
+    @property
+    def crowded(self) -> bool:
+        """Whether as many children run as may."""
+        return 0 < self.most <= len(self._accepted)
+
+    def reap(self) -> None:
+        """Report the children that have exited."""
+        while True:
+            try:
+                pid, status, usage = posix.wait4(-1, posix.WNOHANG)
+            except ChildProcessError:
+                return
+            if not pid:
+                return
+            number = self._running.pop(pid, 0)
+            self._accepted.discard(pid)
+            cpu = usage.ru_utime + usage.ru_stime
+            self._reports.add(ENDED, number, pid, status, cpu)
+
+    def forkPatiently(self) -> int:
+        """
+        Fork for a connection that is accepted; retry with backoff.
+
+        Other connections wait in the backlog meanwhile.
+
+        @return: what fork(2) returns.
+        @raise OSError: if fork(2) has failed for ten seconds.
+        """
+        pause, limit = 0.02, time.monotonic() + _PATIENCE
+        while True:
+            try:
+                return posix.fork()
+            except OSError as why:
+                if time.monotonic() > limit:
+                    raise
+                if pause == 0.02:
+                    log(f"cannot fork: {why.strerror}")
+            self.reap()
+            self._reports.flush()
+            time.sleep(pause)
+            pause = min(pause * 2, 1.0)

@@ -1,0 +1,123 @@
+# -*- test-case-name: inetdtw.helpers.warm.test.test_listeners -*-
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+The listening sockets that the daemon has delegated to a warm process.
+"""
+
+from __future__ import annotations
+
+import _socket
+import errno
+import posix
+import select
+
+from inetdtw.helpers.connection import packAddress
+from inetdtw.helpers.reports import (
+    ADDRESSED,
+    CROWDED,
+    DROPPED,
+    UNTAKEN,
+    WITHDRAWN,
+    Reports,
+)
+from inetdtw.helpers.warm.process import isConnected, moveHigh
+
+# Only a type checker needs this.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+class DelegatedListeners:
+    """The listening sockets to accept from, by their descriptors."""
+
+    def __init__(self, poll: Any, reports: Reports) -> None:
+        """
+        @param poll: the C{select.poll} object that waits for connections.
+        """
+        self._poll = poll
+        self._reports = reports
+        self._sockets: dict[int, tuple[int, Any]] = {}
+
+    def __contains__(self, fd: int) -> bool:
+        """Return whether a descriptor is a listening socket."""
+        return fd in self._sockets
+
+    def add(self, number: int, fd: int) -> None:
+        """
+        Accept from one more socket.
+
+        @param number: the daemon's number for it.
+        @param fd: its descriptor, which this owns from now on.
+        """
+        listening = _socket.socket(fileno=moveHigh(fd))
+        self._sockets[listening.fileno()] = (number, listening)
+        self._poll.register(listening.fileno(), select.POLLIN)
+
+    def accept(self, fd: int) -> tuple[int, int, Any] | None:
+        """
+        Accept a connection.
+
+        The socket is returned to the daemon if there are no resources for one.
+
+        @return: the number of the socket, the descriptor of the connection and the
+            address of the client, if a client is there.
+        """
+        number, listening = self._sockets[fd]
+        try:
+            connection, peer = listening._accept()
+        except OSError as why:
+            if why.errno in (errno.EMFILE, errno.ENFILE, errno.ENOMEM):
+                self.drop(number, UNTAKEN, why.errno)
+            return None
+        if isConnected(connection):
+            return number, connection, peer
+        posix.close(connection)
+        return None
+
+    def numberOf(self, fd: int) -> int:
+        """Return the daemon's number for a socket."""
+        return self._sockets[fd][0]
+
+    def withdraw(self, number: int) -> None:
+        """Stop accepting from a socket, and report that."""
+        self._forget(number)
+        self._reports.add(WITHDRAWN, number, 0, 0)
+
+    def drop(self, number: int, what: int, why: int, peer: Any = None) -> None:
+        """
+        Return a socket to the daemon after an error.
+
+        @param what: C{UNTAKEN}, or C{TAKEN} if a client's connection is lost.
+        @param why: the errno.
+        @param peer: the client.
+        """
+        self.reportPeer(peer)
+        self._forget(number)
+        self._reports.add(DROPPED, number, what, why)
+
+    def dropAll(self) -> None:
+        """Return all sockets to the daemon, because as many children run as may."""
+        for number, _ in list(self._sockets.values()):
+            self._forget(number)
+            self._reports.add(CROWDED, number, 0, 0)
+
+    def reportPeer(self, peer: Any) -> None:
+        """Report the client that the next report is about."""
+        record = packAddress(ADDRESSED, peer)
+        if record is not None:
+            self._reports.addRecord(record)
+
+    def _forget(self, number: int) -> None:
+        for fd, (each, listening) in list(self._sockets.items()):
+            if each == number:
+                del self._sockets[fd]
+                self._poll.unregister(fd)
+                listening.close()
+
+    def close(self) -> None:
+        """Close all sockets, in a child."""
+        for _, listening in self._sockets.values():
+            listening.close()

@@ -1,0 +1,104 @@
+# -*- test-case-name: inetdtw.helpers.warm.test.test_main -*-
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+What L{inetdtw.helpers.warm.BOOT} calls.
+"""
+
+from __future__ import annotations
+
+import _socket
+import posix
+import sys
+
+from inetdtw.helpers.reports import Reports
+from inetdtw.helpers.warm.coldstart import ColdStart, WorkingDirectory
+from inetdtw.helpers.warm.exceptions import printException, statusOf
+from inetdtw.helpers.warm.library import BEFORE, VERSION
+from inetdtw.helpers.warm.process import (
+    ChildSignal,
+    CpuLimit,
+    endWithDaemon,
+    quietly,
+    takeChannel,
+)
+from inetdtw.helpers.warm.program import FORMS, Script
+from inetdtw.helpers.warm.protocol import PARAMETERS, native, refuse, version
+from inetdtw.helpers.warm.server import Server
+from inetdtw.helpers.warm.template import Template
+
+# Only a type checker needs this.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+#: The function that a child calls, and its arguments.
+call: Any = None
+given: tuple[Any, ...] = ()
+#: What that has raised.
+error: BaseException | None = None
+#: What this process is a copy of, if it is a child.
+template: Template | None = None
+
+
+def serve(parameters: dict[str, Any]) -> None:
+    """
+    Serve as a warm process; return in a child only, with L{call} and L{given} set.
+
+    @param parameters: what the process has to know, by the names in L{PARAMETERS}.
+    """
+    global call, given, template
+    for name in set(sys.modules) - BEFORE:
+        del sys.modules[name]
+    channel = _socket.socket(fileno=takeChannel())
+    for unknown in sorted(PARAMETERS.symmetric_difference(parameters)):
+        refuse(f"unknown or missing parameter '{unknown}'")
+    orig = list(map(native, parameters["origArgv"]))
+    if hasattr(sys, "orig_argv"):
+        sys.orig_argv[:] = orig
+    directory = WorkingDirectory(native(parameters["directory"]))
+    program = FORMS[parameters["form"]](orig[parameters["index"] :])
+    sys.argv = list(program.argv)
+    cold = ColdStart(directory, parameters["paths"], parameters["argv"])
+    reports: Reports = Reports(channel)
+    limit = CpuLimit()
+    template = Template(program, cold, parameters["preload"], reports, limit)
+    endWithDaemon(channel.fileno(), True)
+    template.load()
+    endWithDaemon(channel.fileno(), False)
+    template.freeze()
+    server = Server(channel, reports, template, ChildSignal(), limit)
+    call, given = server.serve(version(globals()["text"]))
+
+
+def leave() -> None:
+    """
+    Exit as the interpreter exits after a script.
+
+    It returns, or raises SystemExit, only if the interpreter itself has to do the rest.
+    """
+    global error, template
+    raised, error = error, None
+    child, template = template, None
+    if child is None or not child.entered:
+        if raised is not None:
+            sys.__excepthook__(type(raised), raised, raised.__traceback__)
+        posix._exit(1)
+    if raised is not None and raised.__traceback__ is not None:
+        # The frame of BOOT.
+        raised.__traceback__ = raised.__traceback__.tb_next
+    if isinstance(child.program, Script):
+        for name in ("stderr", "stdout"):
+            quietly(getattr(sys, name, None), "flush")
+    status, interrupted, finished = 0, False, True
+    if isinstance(raised, SystemExit):
+        status, finished = statusOf(raised), False
+    elif raised is not None:
+        interrupted = isinstance(raised, KeyboardInterrupt) and VERSION >= (3, 8)
+        exited = printException(raised)
+        status, finished = (1, True) if exited is None else (exited, False)
+    if finished:
+        child.program.left()
+    raised = None
+    child.shutdown.exit(status, interrupted)

@@ -1,0 +1,73 @@
+# -*- test-case-name: inetdtw.helpers.warm.test.test_protocol -*-
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+What the daemon sends to a warm process.
+
+The daemon sends packets over a sequenced-packet socket, each with a L{HEADER}.  A
+L{LAUNCH} packet goes on with the variables that only this program has, divided by NUL
+characters, and brings one to three descriptors, which become 0, 1 and 2.  An L{ACCEPT}
+packet goes on with L{MOST} and brings a listening socket.
+
+A warm process sends the reports of L{inetdtw.helpers.reports}.
+"""
+
+from __future__ import annotations
+
+import _struct
+import posix
+import sys
+
+#: The names of what a process has to know: the form of the program; the arguments that
+#: the interpreter would get in a cold start, and the index of the script, C{-c} or
+#: C{-m} in these; what to preload; the paths that a cold start tries, and its arguments;
+#: and the working directory, which is empty if it is not known.
+PARAMETERS = frozenset(
+    ("form", "origArgv", "index", "preload", "paths", "argv", "directory")
+)
+
+#: The exit statuses of a process with an interpreter other than CPython 3.7 or newer,
+#: of one in which a preloaded module started a thread, and of one with a daemon of
+#: another version.
+UNFIT, THREADED, MISFIT = 78, 79, 77
+
+#: The number of the launch request or of the listening socket, and the kind of packet.
+HEADER = _struct.Struct("=II")
+#: The kinds: start a program; accept from a listening socket;
+#: stop accepting from it.
+LAUNCH, ACCEPT, WITHDRAW = range(3)
+#: How many children may run at once for connections that were accepted here; 0 is no
+#: limit.
+MOST = _struct.Struct("=I")
+
+
+def version(text: bytes) -> int:
+    """
+    Return a checksum of 64 bits.
+
+    @return: the remainder by the largest prime number of 64 bits.
+    """
+    return int.from_bytes(text, "little") % (2**64 - 59)
+
+
+def log(text: str) -> None:
+    """Write a line to standard error, which the daemon logs."""
+    line = text.replace("\n", " ") + "\n"
+    posix.write(2, line.encode("utf-8", "backslashreplace"))
+
+
+def refuse(what: str) -> None:
+    """Exit, because the daemon sent something that this version does not know."""
+    log(f"the daemon is of another version: {what}")
+    posix._exit(MISFIT)
+
+
+def describe(error: BaseException) -> str:
+    """Return the type and the message of an exception."""
+    return f"{type(error).__name__}: {error}"
+
+
+def native(text: bytes) -> str:
+    """Return an argument as the interpreter decodes it."""
+    return text.decode(sys.getfilesystemencoding(), sys.getfilesystemencodeerrors())

@@ -1,0 +1,271 @@
+# -*- test-case-name: inetdtw.helpers.warm.test.test_server -*-
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+The event loop of a warm process, which forks a child for each client.
+"""
+
+from __future__ import annotations
+
+import _socket
+import _struct
+import errno
+import posix
+import select
+
+from inetdtw.helpers.connection import connectionEnvironment, encoded, pairs
+from inetdtw.helpers.reports import (
+    ACCEPTED,
+    FAILED,
+    HELLO,
+    LARGEST,
+    REPORT,
+    STARTED,
+    TAKEN,
+    UNTAKEN,
+    Reports,
+)
+from inetdtw.helpers.warm.children import Children
+from inetdtw.helpers.warm.listeners import DelegatedListeners
+from inetdtw.helpers.warm.process import ChildSignal, CpuLimit
+from inetdtw.helpers.warm.protocol import (
+    ACCEPT,
+    HEADER,
+    LAUNCH,
+    MOST,
+    WITHDRAW,
+    refuse,
+)
+from inetdtw.helpers.warm.template import Template
+
+# Only a type checker needs these.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable
+
+    from inetdtw.helpers.warm.program import Call
+
+#: As many reports are sent at once, and fewer when there is nothing else to do.
+BATCH = 4
+
+
+class Server:
+    """
+    Serves the daemon: starts programs, and accepts connections for them.
+
+    @ivar channel: the socket that leads to the daemon.
+    """
+
+    def __init__(
+        self,
+        channel: Any,
+        reports: Reports,
+        template: Template,
+        signal: ChildSignal,
+        limit: CpuLimit,
+    ) -> None:
+        """
+        @param signal: tells when a child has exited.
+        @param limit: what children have again.
+        """
+        self._channel = channel
+        self._buffer = bytearray(LARGEST)
+        self._reports = reports
+        self._template = template
+        self._signal = signal
+        self._limit = limit
+        self._poll = select.poll()
+        self._children = Children(reports)
+        self._listeners = DelegatedListeners(self._poll, reports)
+
+    def serve(self, version: int) -> Call:
+        """
+        Serve until the daemon is gone, and exit then.
+
+        @param version: the version of this program, for the daemon.
+        @return: in a child only, the call that runs the program.
+        """
+        self._signal.install()
+        self._poll.register(self._channel.fileno(), select.POLLIN)
+        self._poll.register(self._signal.fd, select.POLLIN)
+        hello = REPORT.pack(HELLO, 0, posix.getpid(), 0, version)
+        self._reports.addRecord(hello)
+        while True:
+            for fd, _ in self._poll.poll(0 if len(self._reports) else None) or (
+                self._idle()
+            ):
+                call = self._ready(fd)
+                if call is not None:
+                    return call
+            if len(self._reports) >= BATCH:
+                self._reports.flush()
+
+    def _idle(self) -> Any:
+        """Send all reports, and wait for an event."""
+        self._reports.flush()
+        return self._poll.poll()
+
+    def _ready(self, fd: int) -> Call | None:
+        """
+        Handle a readable descriptor.
+
+        @return: in a child, the call that runs the program.
+        """
+        if fd == self._signal.fd:
+            self._signal.clear()
+            self._children.reap()
+        elif fd in self._listeners:
+            return self._accept(fd)
+        elif fd == self._channel.fileno():
+            return self._receive()
+        return None
+
+    def _receive(self) -> Call | None:
+        """Receive and handle a packet; exit if the daemon is gone."""
+        room = _socket.CMSG_LEN(3 * 4)
+        flags = _socket.MSG_DONTWAIT | getattr(_socket, "MSG_CMSG_CLOEXEC", 0)
+        try:
+            length, rights, _, _ = self._channel.recvmsg_into(
+                [self._buffer], room, flags
+            )
+        except BlockingIOError:
+            return None
+        except ConnectionResetError:
+            length, rights = 0, []
+        if not length:
+            self._reports.flush()
+            posix._exit(0)
+        fds = [
+            fd
+            for _, _, data in rights
+            for fd in _struct.unpack(f"={len(data) // 4}i", data[: len(data) & ~3])
+        ]
+        number, what = HEADER.unpack_from(self._buffer)
+        if what == LAUNCH:
+            return self._launch(number, bytes(self._buffer[HEADER.size : length]), fds)
+        if what == ACCEPT:
+            (self._children.most,) = MOST.unpack_from(self._buffer, HEADER.size)
+            self._listeners.add(number, fds[0])
+            self._dropIfCrowded()
+        elif what == WITHDRAW:
+            self._listeners.withdraw(number)
+        else:
+            refuse(f"unknown request {what}")
+        return None
+
+    def _dropIfCrowded(self) -> None:
+        if self._children.crowded:
+            self._listeners.dropAll()
+
+    def _accept(self, fd: int) -> Call | None:
+        """Accept a connection from a listening socket, and fork for it."""
+        cold = self._template.isCold()
+        if cold and not self._template.cold.isPossible():
+            # The daemon can say why.
+            self._listeners.drop(self._listeners.numberOf(fd), UNTAKEN, errno.ENOENT)
+            return None
+        accepted = self._listeners.accept(fd)
+        if accepted is None:
+            return None
+        number, connection, peer = accepted
+        try:
+            pid = self._children.forkPatiently()
+        except OSError as why:
+            posix.close(connection)
+            self._listeners.drop(number, TAKEN, why.errno or errno.EAGAIN, peer)
+            return None
+        if not pid:
+            return self._child(
+                0, cold, [connection], lambda: describeConnection(connection, peer)
+            )
+        posix.close(connection)
+        self._children.add(pid, number, accepted=True)
+        self._listeners.reportPeer(peer)
+        self._reports.add(ACCEPTED, number, pid, cold)
+        self._dropIfCrowded()
+        return None
+
+    def _launch(self, number: int, extra: bytes, fds: list[int]) -> Call | None:
+        """Fork for a launch request."""
+        cold = self._template.isCold()
+        try:
+            pid = posix.fork()
+        except OSError as why:
+            self._reports.add(FAILED, number, 0, why.errno or errno.EAGAIN)
+            pid = -1
+        if not pid:
+            return self._child(number, cold, fds, lambda: pairs(extra.split(b"\0")))
+        for fd in fds:
+            posix.close(fd)
+        if pid > 0:
+            self._children.add(pid, number)
+        return None
+
+    def _child(
+        self,
+        number: int,
+        cold: bool,
+        fds: list[int],
+        variables: Callable[[], dict[bytes, bytes]],
+    ) -> Call:
+        """
+        Become a client's program.
+
+        @param number: the number of the launch request, or 0.
+        @param cold: whether to execute the interpreter.
+        @param fds: the descriptors of the client.
+        @param variables: returns what is added to the environment.
+        @return: the call that runs the program.
+        """
+        added: dict[bytes, bytes] = {}
+        try:
+            if number:
+                self._announce(number, cold)
+            posix.setsid()
+            self._signal.restore()
+            added = variables()
+            self._take(fds)
+            self._limit.restore()
+            if not cold:
+                return self._template.enter(added)
+        except BaseException:
+            pass  # the interpreter itself can do better, whatever it is
+        self._template.cold.execute(added)
+        posix._exit(127)
+
+    def _announce(self, number: int, cold: bool) -> None:
+        """
+        Report that this child runs.
+
+        The child reports it itself: as long as it can, the channel is open, so the
+        daemon knows when no child will any more.  A cold start that cannot work is left
+        to the daemon, which can say why.
+        """
+        if cold and not self._template.cold.isPossible():
+            self._channel.send(REPORT.pack(FAILED, number, 0, errno.ENOENT, 0))
+            posix._exit(127)
+        self._channel.send(REPORT.pack(STARTED, number, posix.getpid(), cold, 0))
+
+    def _take(self, fds: list[int]) -> None:
+        """Move the client to descriptors 0, 1 and 2; close all that is not its."""
+        for to in range(3):
+            posix.dup2(fds[min(to, len(fds) - 1)], to)
+        for fd in fds:
+            posix.close(fd)
+        self._channel.close()
+        self._signal.close()
+        self._listeners.close()
+
+
+def describeConnection(fd: int, peer: Any) -> dict[bytes, bytes]:
+    """
+    Return the variables of an accepted connection, which blocks from now on.
+
+    @param peer: the address of the client.
+    """
+    posix.set_blocking(fd, True)
+    connection = _socket.socket(fileno=fd)
+    local: Any = connection.getsockname()
+    connection.detach()
+    return encoded(connectionEnvironment(local, peer))

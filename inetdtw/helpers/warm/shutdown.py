@@ -1,0 +1,183 @@
+# -*- test-case-name: inetdtw.helpers.warm.test.test_shutdown -*-
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+End a child as the interpreter ends, without finalizing what it shares.
+"""
+
+from __future__ import annotations
+
+import _io
+import _weakref
+import gc
+import posix
+import sys
+
+from inetdtw.helpers.warm.exceptions import printUnraisable
+from inetdtw.helpers.warm.library import BEFORE, VERSION, StandardLibrary
+from inetdtw.helpers.warm.process import interrupt, quietly
+
+# Only a type checker needs these.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+#: The names in C{sys} that the interpreter sets to C{None} before all modules.
+_DELETED = (
+    *("path", "argv", "ps1", "ps2", "last_exc", "last_type", "last_value"),
+    *("last_traceback", "path_hooks", "path_importer_cache", "meta_path"),
+    "__interactivehook__",
+)
+
+
+class Shutdown:
+    """
+    The end of a child.
+
+    As much as possible is found out before a client connects: each page of memory that
+    a child looks at, and so changes a reference count in, is copied for it.
+    """
+
+    def __init__(self, library: StandardLibrary) -> None:
+        self._library = library
+        self._known = {name: id(module) for name, module in sys.modules.items()}
+        own = (name for name in sys.modules if self._isScripts(name, sys.modules[name]))
+        self._torn = list(own)
+        self._foreign = any(map(self._isForeign, list(sys.modules)))
+
+    def _isScripts(self, name: str, module: Any) -> bool:
+        """Return whether a module is the program's own, or installed."""
+        return name not in BEFORE and not self._library.has(module)
+
+    def _isForeign(self, name: str) -> bool:
+        """
+        Return whether only the interpreter itself can finalize a module.
+
+        Extension modules outside of the standard library can have hooks in C, and so
+        can libraries that C{ctypes} loads.
+        """
+        if name == "_ctypes":
+            return True
+        module = sys.modules.get(name)
+        path = getattr(module, "__file__", None)
+        isExtension = isinstance(path, str) and path.endswith(".so")
+        return isExtension and not self._library.has(module)
+
+    def _added(self) -> Iterator[str]:
+        """Return the names of the modules that the child imported, the last first."""
+        modules: Any = sys.modules
+        for name in reversed(modules if VERSION >= (3, 8) else list(modules)):
+            if self._known.get(name) == id(modules.get(name)):
+                return
+            yield name
+
+    def exit(self, status: int, interrupted: bool) -> None:
+        """
+        Exit; return or raise SystemExit only if the interpreter has to do the rest.
+
+        @param interrupted: whether SIGINT is to kill the process.
+        """
+        added = list(self._added())
+        if not interrupted and (self._foreign or any(map(self._isForeign, added))):
+            gc.unfreeze()
+            if status:
+                sys.exit(status)
+            return
+        threading: Any = sys.modules.get("threading")
+        if threading is not None:
+            try:
+                threading._shutdown()
+            except BaseException as why:
+                printUnraisable(why, threading, "on threading shutdown")
+        exits: Any = sys.modules.get("atexit")
+        if exits is not None:
+            quietly(exits, "_run_exitfuncs")
+        if not flushOutput():
+            status = 120
+        torn = [name for name in added if self._isScripts(name, sys.modules.get(name))]
+        tearDown([*torn, *reversed(self._torn), "__main__"])
+        for stream in (sys.stdout, sys.stderr):
+            quietly(stream, "flush")
+        if interrupted:
+            interrupt()
+        posix._exit(status & 0xFF)
+
+
+def flushOutput() -> bool:
+    """
+    Flush standard output and standard error.
+
+    @return: whether both could be flushed.
+    """
+    good = True
+    for stream in (getattr(sys, "stdout", None), getattr(sys, "stderr", None)):
+        if stream is None or isClosed(stream):
+            continue
+        try:
+            stream.flush()
+        except BaseException as why:
+            good = False
+            if stream is not getattr(sys, "stderr", None):
+                printUnraisable(why, stream, "on flushing sys.stdout")
+    return good
+
+
+def isClosed(stream: Any) -> bool:
+    """Return whether a stream says that it is closed."""
+    try:
+        return bool(stream.closed)
+    except BaseException:
+        return False
+
+
+def tearDown(names: list[str]) -> None:
+    """
+    Destroy what the program has made, in the order of the interpreter.
+
+    First goes what only its modules refer to, then what is in cycles, then what is in
+    modules that something refers to still.  The standard library stays.
+
+    @param names: the modules to tear down, the last of them first.
+    """
+    gc.collect()
+    for name in _DELETED:
+        if hasattr(sys, name):
+            setattr(sys, name, None)
+    for name in ("stdin", "stdout", "stderr"):
+        setattr(sys, name, getattr(sys, f"__{name}__", None))
+    left = []
+    for name in reversed(names):
+        module: Any = sys.modules.pop(name, None)
+        try:
+            left.append(_weakref.ref(module))
+        except TypeError:
+            pass  # it is not a module
+        del module
+    # Without this module, nothing new is imported and tracebacks show no source.  To
+    # remove all others would copy all memory that they are in.
+    modules: Any = sys.modules
+    modules["io"] = None
+    gc.collect()
+    alive = False
+    for reference in left:
+        module = reference()
+        if module is not None:
+            alive = True
+            clear(vars(module))
+        del module
+    if alive:
+        gc.collect()
+    for thing in gc.get_objects():
+        if isinstance(thing, (_io.TextIOWrapper, _io.BufferedWriter)):
+            quietly(thing, "flush")
+
+
+def clear(names: dict[str, Any]) -> None:
+    """Set all names of a module to C{None}, those with one underscore first."""
+    for first in (True, False):
+        for name in list(names):
+            own = name[:1] == "_" and name[1:2] != "_"
+            if own is first and name != "__builtins__":
+                names[name] = None

@@ -1,0 +1,143 @@
+# -*- test-case-name: inetdtw.helpers.warm.test.test_template -*-
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+The interpreter that children are copies of.
+"""
+
+from __future__ import annotations
+
+import gc
+import posix
+import sys
+
+from inetdtw.helpers.reports import STALE, Reports
+from inetdtw.helpers.warm.coldstart import ColdStart
+from inetdtw.helpers.warm.library import StandardLibrary
+from inetdtw.helpers.warm.preload import Preloaded
+from inetdtw.helpers.warm.process import CpuLimit, countThreads
+from inetdtw.helpers.warm.protocol import THREADED, log
+from inetdtw.helpers.warm.shutdown import Shutdown
+from inetdtw.helpers.warm.streams import StandardStreams
+
+# Only a type checker needs these.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from inetdtw.helpers.warm.program import Call
+
+
+class Template:
+    """
+    An interpreter that has compiled its program and imported modules for it.
+
+    @ivar program: what it runs.
+    @ivar cold: what a cold start would execute.
+    @ivar shutdown: how a child ends.
+    @ivar entered: whether this process is a child that runs the program.
+    """
+
+    shutdown: Shutdown
+
+    def __init__(
+        self,
+        program: Any,
+        cold: ColdStart,
+        preload: str,
+        reports: Reports,
+        limit: CpuLimit,
+    ) -> None:
+        """
+        @param program: a L{Script<inetdtw.helpers.warm.program.Script>} or the like.
+        @param preload: which modules to import in advance.
+        @param reports: where to ask for a replacement.
+        """
+        self.program = program
+        self.cold = cold
+        self._library = StandardLibrary()
+        self._preloaded = Preloaded(program, preload, self._library)
+        self._hasDirectory = not (
+            sys.flags.isolated or getattr(sys.flags, "safe_path", 0)
+        )
+        self._streams = StandardStreams()
+        self._reports = reports
+        self._limit = limit
+        self._stale = False
+        self._problem = ""
+        self.entered = False
+
+    def load(self) -> None:
+        """Compile the program and import modules, which can take for ever."""
+        self.program.refresh()
+        self._preloaded.load(self._hasDirectory)
+        if countThreads() > 1:
+            log("preload: an imported module started a thread; preloading is disabled")
+            posix._exit(THREADED)
+
+    def freeze(self) -> None:
+        """Prepare what children share, so that they copy little of it."""
+        self._streams.flush()
+        # Directories of the program can change within the granularity of their mtime.
+        for entry in set(sys.path_importer_cache).difference(sys.path):
+            del sys.path_importer_cache[entry]
+        self.shutdown = Shutdown(self._library)
+        self._collects = gc.isenabled()
+        gc.disable()
+        gc.collect()
+        gc.freeze()
+
+    def isCold(self) -> bool:
+        """
+        Return whether the next child has to execute the interpreter itself.
+
+        Compile the program if it has changed, and report if this process is stale.
+        """
+        if self.program.refresh():
+            gc.collect()
+            gc.freeze()
+            if not self.program.problem and self._preloaded.changed():
+                self._requestReplacement()
+        if not self.cold.same():
+            self._preloaded.spoil()
+        if self._preloaded.stale():
+            self._requestReplacement()
+            return True
+        if self._limit.isNear():
+            self._requestReplacement()
+        if self.program.problem != self._problem:
+            self._problem = self.program.problem
+            if self._problem:
+                log(f"cold: {self._problem}")
+        return bool(self._problem)
+
+    def _requestReplacement(self) -> None:
+        if not self._stale:
+            self._stale = True
+            self._reports.add(STALE, 0, posix.getpid(), 0)
+
+    def enter(self, added: dict[bytes, bytes]) -> Call:
+        """
+        Make this process, a child, like an interpreter that has just started.
+
+        @param added: variables that are added to the environment.
+        @return: the call that runs the program.
+        """
+        self.entered = True
+        os: Any = sys.modules.get("os")
+        for name, value in added.items():
+            if os is not None:
+                os.environb[name] = value
+            else:
+                posix.environ[name] = value
+                posix.putenv(name, value)
+        self._streams.renew()
+        sys.argv = self.program.argv
+        sys.path = self._preloaded.path
+        if self._hasDirectory and not self._preloaded.placed:
+            sys.path.insert(0, self.program.directory())
+        if self._collects:
+            gc.enable()
+        call: Call = self.program.enter()
+        return call

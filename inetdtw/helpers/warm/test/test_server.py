@@ -1,0 +1,374 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""Tests for L{inetdtw.helpers.warm.server}."""
+
+from __future__ import annotations
+
+import array
+import errno
+import os
+import posix
+import socket
+from typing import Any
+from unittest import mock
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from inetdtw.helpers.connection import packAddress
+from inetdtw.helpers.reports import (
+    ACCEPTED,
+    ADDRESSED,
+    CROWDED,
+    DROPPED,
+    ENDED,
+    FAILED,
+    REPORT,
+    STARTED,
+    TAKEN,
+    UNTAKEN,
+    WITHDRAWN,
+)
+from inetdtw.helpers.warm.protocol import ACCEPT, HEADER, LAUNCH, MISFIT, MOST, WITHDRAW
+from inetdtw.helpers.warm.server import describeConnection
+from inetdtw.helpers.warm.test.cases import PID, ExitedError, ServerTestCase, report
+
+
+class ReceiveTests(ServerTestCase):
+    """
+    Tests for packets of the daemon.
+
+    @ivar launches: the launch requests: number, variables and descriptors.
+    """
+
+    def setUp(self) -> None:
+        """Note launch requests."""
+        super().setUp()
+        self.launches: list[tuple[int, bytes, list[int]]] = []
+        self.patch(self.server, "_launch", self.launch)
+
+    def launch(self, number: int, extra: bytes, fds: list[int]) -> str:
+        """Note a launch request."""
+        self.launches.append((number, extra, fds))
+        for fd in fds:
+            self.assertFalse(os.get_inheritable(fd))
+            os.close(fd)
+        return "child"
+
+    def test_launch(self) -> None:
+        """A launch request comes with its descriptors, which are close-on-exec."""
+        fds = [self.daemon.fileno()] * 3
+        socket.send_fds(self.daemon, [HEADER.pack(3, LAUNCH), b"A=b"], fds)
+        self.assertEqual(self.receive(), "child")
+        ((number, extra, got),) = self.launches
+        self.assertEqual((number, extra, len(got)), (3, b"A=b", 3))
+
+    def test_launches(self) -> None:
+        """A launch request has nothing of the one before."""
+        for extra in (b"A=long", b"B"):
+            self.daemon.send(HEADER.pack(3, LAUNCH) + extra)
+            self.receive()
+        self.assertEqual([each[1] for each in self.launches], [b"A=long", b"B"])
+
+    def test_sockets(self) -> None:
+        """A listening socket is delegated with a limit, and withdrawn."""
+        listening = self.closing(socket.create_server(("127.0.0.1", 0)))
+        packet = [HEADER.pack(5, ACCEPT), MOST.pack(7)]
+        socket.send_fds(self.daemon, packet, [listening.fileno()])
+        self.assertIsNone(self.receive())
+        found = list(self.listening()), self.server._children.most
+        self.assertEqual(found, ([5], 7))
+        self.daemon.send(HEADER.pack(5, WITHDRAW))
+        self.assertIsNone(self.receive())
+        self.assertEqual((self.listening(), self.launches), ({}, []))
+        self.assertEqual(self.reports(), [report(WITHDRAWN, 5, 0, 0)])
+
+    def test_nothing(self) -> None:
+        """Nothing happens when there is no packet after all."""
+        waits = array.array("l", (5, 0)).tobytes()
+        self.channel.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, waits)
+        self.assertIsNone(self.receive())
+        self.assertEqual((self.launches, self.reports()), ([], []))
+
+    def test_noDaemon(self) -> None:
+        """The process sends all reports and exits when the daemon is gone."""
+        self.recorder.add(WITHDRAWN, 9, 0, 0)
+        self.daemon.shutdown(socket.SHUT_WR)
+        gone = self.assertRaises(ExitedError, self.receive)
+        self.assertEqual(gone.args, (0,))
+        self.assertEqual(self.daemon.recv(100), report(WITHDRAWN, 9, 0, 0))
+
+    def test_killedDaemon(self) -> None:
+        """The process exits when the daemon is gone and had not read everything."""
+        self.channel.send(b"x")
+        self.daemon.close()
+        gone = self.assertRaises(ExitedError, self.receive)
+        self.assertEqual(gone.args, (0,))
+
+    def test_unknown(self) -> None:
+        """The process exits when it gets a request that it does not know."""
+        self.daemon.send(HEADER.pack(1, 9))
+        log = mock.Mock()
+        self.patch(posix, "write", log)
+        gone = self.assertRaises(ExitedError, self.receive)
+        self.assertEqual(gone.args, (MISFIT,))
+        self.assertIn(b"unknown request 9", log.mock_calls[0].args[1])
+
+    def test_ready(self) -> None:
+        """Children that have exited are reported, and connections are accepted."""
+        self.server._children.add(PID, 8)
+        self.exited = [(PID, 0)]
+        os.write(self.signal._wake, b"x" * 5000)
+        self.assertIsNone(self.server._ready(self.signal.fd))
+        self.assertRaises(BlockingIOError, os.read, self.signal.fd, 1)
+        self.assertEqual(self.reports(), [report(ENDED, 8, PID, 0)])
+        self.client(self.listen())
+        self.forks = [PID]
+        self.accept()
+        self.reap((PID, 0))
+        self.assertEqual(self.reports()[-1], report(ENDED, 5, PID, 0))
+        # The descriptor can be another's by now.
+        self.assertIsNone(self.server._ready(self.signal._wake))
+
+
+class LaunchTests(ServerTestCase):
+    """Tests for launch requests."""
+
+    def launch(self, number: int, fds: list[int]) -> None:
+        """Handle a launch request; no child is forked in this process."""
+        self.assertIsNone(self.server._launch(number, b"", fds))
+
+    def test_forked(self) -> None:
+        """The descriptors of a client are closed when a child has them."""
+        self.forks = [PID]
+        fd = os.open(os.devnull, os.O_RDWR)
+        self.launch(3, [fd])
+        self.assertFalse(self.isOpen(fd))
+        self.reap((PID, 0))
+        self.assertEqual(self.reports(), [report(ENDED, 3, PID, 0)])
+
+    def test_failed(self) -> None:
+        """A failed fork is reported with the errno, and the descriptors are closed."""
+        for why, number in (
+            (OSError(errno.ENOMEM, "x"), errno.ENOMEM),
+            (OSError(), errno.EAGAIN),
+        ):
+            self.forks = [why]
+            fds = [os.open(os.devnull, os.O_RDWR) for _ in range(2)]
+            self.launch(3, fds)
+            self.assertEqual(self.reports(), [report(FAILED, 3, 0, number)])
+            self.assertEqual(list(map(self.isOpen, fds)), [False, False])
+
+    def test_notCounted(self) -> None:
+        """Children of launch requests do not count for delegated sockets."""
+        self.forks = [PID]
+        self.launch(1, [os.open(os.devnull, os.O_RDWR)])
+        self.listen(5, 1)
+        self.assertEqual(list(self.listening()), [5])
+
+
+class AcceptTests(ServerTestCase):
+    """Tests for connections that are accepted."""
+
+    def test_accepted(self) -> None:
+        """A connection is reported with its client, and only its child has it."""
+        client = self.client(self.listen())
+        self.forks = [PID]
+        self.accept()
+        address = packAddress(ADDRESSED, client.getsockname())
+        self.assertEqual(self.reports(), [address, report(ACCEPTED, 5, PID, 0)])
+        self.assertEqual(client.recv(10), b"")
+
+    def test_impossible(self) -> None:
+        """The socket is returned if a child can start neither warm nor cold."""
+        for possible, wanted in ((False, [report(DROPPED, 5, UNTAKEN, 2)]), (True, [])):
+            self.client(self.listen())
+            self.patch(self.template, "isCold", lambda: True)
+            self.patch(self.cold, "isPossible", lambda possible=possible: possible)
+            self.forks = [PID]
+            self.accept()
+            found = [each for each in self.reports() if each[0] == DROPPED]
+            self.assertEqual(found, wanted)
+
+    def test_retries(self) -> None:
+        """
+        A failed fork is retried with backoff.  What happens meanwhile is reported, and
+        so is all that there was to report before.
+        """
+        why = OSError(errno.EAGAIN, "Resource temporarily unavailable")
+        self.client(self.listen())
+        self.recorder.add(WITHDRAWN, 9, 0, 0)
+        self.server._children.add(PID + 1, 8)
+        self.exited = [(PID + 1, 256)]
+        self.forks = [why, why, why, PID]
+        self.accept()
+        self.assertEqual(self.slept, [0.02, 0.04, 0.08])
+        sent = report(WITHDRAWN, 9, 0, 0) + report(ENDED, 8, PID + 1, 256)
+        self.assertEqual(self.daemon.recv(1000), sent)
+        self.assertEqual(self.reports()[-1], report(ACCEPTED, 5, PID, 0))
+        self.assertEqual(self.logged, [f"cannot fork: {why.strerror}"])
+
+    def test_givesUp(self) -> None:
+        """
+        After ten seconds the connection is closed and reported, and the socket is
+        returned to the daemon.
+        """
+        for why, number in (
+            (OSError(errno.ENOMEM, "Cannot allocate memory"), errno.ENOMEM),
+            (OSError(), errno.EAGAIN),
+        ):
+            self.now = 0.0
+            client = self.client(self.listen())
+            self.forks = [why] * 100
+            self.accept()
+            self.assertTrue(9 < self.now < 13, self.now)
+            address = packAddress(ADDRESSED, client.getsockname())
+            self.assertEqual(
+                self.reports(), [address, report(DROPPED, 5, TAKEN, number)]
+            )
+            self.assertEqual(client.recv(10), b"")
+            self.assertEqual(self.listening(), {})
+
+    def test_pauses(self) -> None:
+        """The pause before a retry is at most a second."""
+        self.client(self.listen())
+        self.forks = [OSError(errno.EAGAIN, "x")] * 100
+        self.accept()
+        self.assertEqual(max(self.slept), 1.0)
+
+    def test_crowded(self) -> None:
+        """All sockets are returned when as many children run as may."""
+        one, other = self.listen(5, 2), self.listen(6, 2)
+        for pid in (PID, PID + 1):
+            self.client(one)
+            self.forks = [pid]
+            self.assertEqual(list(self.listening()), [5, 6])
+            self.accept()
+        self.assertEqual(self.listening(), {})
+        crowded = [report(CROWDED, number, 0, 0) for number in (5, 6)]
+        self.assertEqual(self.reports()[-2:], crowded)
+        self.delegate(other, 6, 2)
+        self.assertEqual((self.listening(), self.reports()), ({}, crowded[1:]))
+        self.reap((PID, 0))
+        self.assertEqual(self.reports(), [report(ENDED, 5, PID, 0)])
+        self.delegate(other, 6, 2)
+        self.assertEqual((list(self.listening()), self.reports()), ([6], []))
+
+
+class ChildTests(ServerTestCase):
+    """
+    Tests for what a child does.
+
+    @ivar done: what it has done, in order.
+    """
+
+    def setUp(self) -> None:
+        """Note what would change this process."""
+        super().setUp()
+        self.done: list[Any] = []
+        self.patch(posix, "setsid", lambda: self.done.append("session"))
+        self.patch(self.signal, "restore", lambda: self.done.append("signals"))
+        self.patch(self.limit, "restore", lambda: self.done.append("limit"))
+        self.patch(self.cold, "execute", self.record("execute"))
+
+    def record(self, name: str) -> Any:
+        """Return a function that notes how it is called."""
+        return lambda *given: self.done.append((name, *given))
+
+    def received(self) -> tuple[Any, ...]:
+        """Return a report that was sent: kind, number, pid and value."""
+        return REPORT.unpack(self.daemon.recv(1000))[:4]
+
+    def test_announce(self) -> None:
+        """A child reports that it runs, and whether it starts cold."""
+        for cold in (False, True):
+            self.patch(self.cold, "isPossible", lambda: True)
+            self.server._announce(3, cold)
+            self.assertEqual(self.received(), (STARTED, 3, os.getpid(), cold))
+
+    def test_announceFailure(self) -> None:
+        """A child that can start neither warm nor cold reports a failure."""
+        self.patch(self.cold, "isPossible", lambda: False)
+        gone = self.assertRaises(ExitedError, self.server._announce, 3, True)
+        self.assertEqual(gone.args, (127,))
+        self.assertEqual(self.received(), (FAILED, 3, 0, errno.ENOENT))
+        self.server._announce(3, False)
+        self.assertEqual(self.received(), (STARTED, 3, os.getpid(), 0))
+
+    def be(self, number: int, cold: bool) -> Any:
+        """Be a child."""
+        self.patch(self.server, "_announce", self.record("announce"))
+        self.patch(self.server, "_take", self.record("take"))
+        return self.server._child(number, cold, [9], lambda: {b"B": b"2"})
+
+    def test_warm(self) -> None:
+        """
+        A child of a launch request reports that it runs, leads a session, takes its
+        client, and runs the program.
+        """
+
+        def enter(added: dict[bytes, bytes]) -> str:
+            self.done.append(added)
+            return "call"
+
+        self.patch(self.template, "enter", enter)
+        self.assertEqual(self.be(3, False), "call")
+        wanted = ["session", "signals", ("take", [9]), "limit", {b"B": b"2"}]
+        self.assertEqual(self.done, [("announce", 3, False), *wanted])
+        self.done.clear()
+        # The process itself reports the connections that it has accepted.
+        self.be(0, False)
+        self.assertEqual(self.done, wanted)
+
+    def test_cold(self) -> None:
+        """A cold child executes the program, and exits if it cannot."""
+        self.patch(self.template, "enter", self.record("enter"))
+        gone = self.assertRaises(ExitedError, self.be, 3, True)
+        self.assertEqual(gone.args, (127,))
+        self.assertEqual(self.done[-2:], ["limit", ("execute", {b"B": b"2"})])
+
+    def test_error(self) -> None:
+        """A child executes the program after any error, and exits if it cannot."""
+        enter: Any = mock.Mock(side_effect=ValueError)
+        self.patch(self.template, "enter", enter)
+        gone = self.assertRaises(ExitedError, self.be, 3, False)
+        self.assertEqual(gone.args, (127,))
+        self.assertEqual(self.done[-1], ("execute", {b"B": b"2"}))
+
+    def test_take(self) -> None:
+        """
+        A child has its client on 0, 1 and 2, the last descriptor on those that it has
+        none for, and nothing of the process open.
+        """
+        copies: list[tuple[int, int]] = []
+        self.patch(posix, "dup2", lambda *given: copies.append(given))
+        self.listen()
+        fds = [os.open(os.devnull, os.O_RDWR) for _ in range(3)]
+        ours = [*self.listening().values(), self.signal.fd, self.signal._wake]
+        ours.append(self.channel.fileno())
+        self.server._take(fds)
+        self.assertFalse(any(map(self.isOpen, (*fds, *ours))))
+        self.assertEqual(copies, list(zip(fds, range(3))))
+        self.patch(self.signal, "close", lambda: None)
+        for count in (1, 2):
+            copies.clear()
+            fds = [os.open(os.devnull, os.O_RDWR) for _ in range(count)]
+            self.server._take(fds)
+            at = [fds[min(to, count - 1)] for to in range(3)]
+            self.assertEqual(copies, list(zip(at, range(3))))
+
+
+class DescribeTests(SynchronousTestCase):
+    """Tests for L{describeConnection}."""
+
+    def test_connection(self) -> None:
+        """A connection blocks afterwards, and its variables name both addresses."""
+        with socket.create_server(("127.0.0.1", 0)) as server:
+            client = socket.create_connection(server.getsockname())
+            connection, peer = server.accept()
+        with client, connection:
+            connection.setblocking(False)
+            found = describeConnection(connection.fileno(), peer)
+            self.assertTrue(os.get_blocking(connection.fileno()))
+            self.assertEqual(found[b"TCPLOCALPORT"], b"%d" % client.getpeername()[1])
+            self.assertEqual(found[b"REMOTE_PORT"], b"%d" % client.getsockname()[1])

@@ -1,0 +1,229 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""Tests for L{inetdtw.helpers.warm.shutdown}."""
+
+from __future__ import annotations
+
+import gc
+import io
+import os
+import sys
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from inetdtw.helpers.warm import shutdown
+from inetdtw.helpers.warm.library import StandardLibrary
+from inetdtw.helpers.warm.shutdown import Shutdown, clear, flushOutput, isClosed
+from inetdtw.helpers.warm.test.cases import ExitedError, Full, Noisy, StderrTestCase
+
+
+class ShutdownTests(StderrTestCase):
+    """
+    Tests for L{Shutdown}.
+
+    @ivar torn: the modules that were torn down.
+    """
+
+    def setUp(self) -> None:
+        """Make one for a process without extension modules of its own."""
+        super().setUp()
+        self.patch(shutdown, "VERSION", (3, 13, 0))
+        self.patch(shutdown, "BEFORE", set(sys.modules))
+        self.torn: list[list[str]] = []
+        self.killed: list[int] = []
+        self.patch(shutdown, "tearDown", self.torn.append)
+        self.patch(shutdown, "interrupt", lambda: self.killed.append(1))
+        self.patch(sys.modules["atexit"], "_run_exitfuncs", lambda: None)
+        self.patch(sys.modules["threading"], "_shutdown", lambda: None)
+        self.unfrozen: list[int] = []
+        self.patch(gc, "unfreeze", lambda: self.unfrozen.append(1))
+        self.shutdown = Shutdown(StandardLibrary())
+        self.shutdown._foreign = False
+
+    def module(self, name: str, path: str | None = None) -> Any:
+        """Add a module."""
+        made: Any = type(sys)(name)
+        if path is not None:
+            made.__file__ = path
+        sys.modules[name] = made
+        self.addCleanup(sys.modules.pop, name, None)
+        return made
+
+    def exit(self, status: int = 0, interrupted: bool = False) -> int:
+        """
+        Exit.
+
+        @return: the exit status.
+        """
+        gone = self.assertRaises(ExitedError, self.shutdown.exit, status, interrupted)
+        return int(gone.args[0])
+
+    def test_status(self) -> None:
+        """The status is that of the program, in 8 bits."""
+        self.assertEqual([self.exit(0), self.exit(3), self.exit(257)], [0, 3, 1])
+        self.assertEqual(self.killed, [])
+
+    def test_full(self) -> None:
+        """The status is 120 if output cannot be flushed."""
+        self.patch(sys, "stderr", Full())
+        self.assertEqual(self.exit(3), 120)
+
+    def test_interrupted(self) -> None:
+        """A program that was interrupted is killed by SIGINT."""
+        self.exit(1, True)
+        self.assertEqual(self.killed, [1])
+
+    def test_torn(self) -> None:
+        """
+        Modules of the child are torn down, the last first, then those that were
+        preloaded, then __main__; the standard library stays.
+        """
+        self.module("warmfirst", "/x/warmfirst.py")
+        before = Shutdown(StandardLibrary())
+        before._foreign = False
+        self.shutdown = before
+        self.module("warmsecond", "/x/warmsecond.py")
+        self.module("warmthird", "/x/warmthird.py")
+        self.module("warmshared", os.path.join(os.path.dirname(os.__file__), "x.py"))
+        self.exit()
+        wanted = ["warmthird", "warmsecond", "warmfirst", "__main__"]
+        self.assertEqual(self.torn, [wanted])
+
+    def test_destroyed(self) -> None:
+        """Output that is written while all is destroyed is flushed."""
+        order: list[Any] = []
+        self.patch(sys, "stdout", Noisy(order, "stdout"))
+        self.patch(sys, "stderr", Noisy(order, "stderr"))
+        self.patch(shutdown, "tearDown", lambda names: order.append("torn"))
+        self.exit()
+        self.assertEqual(order[order.index("torn") :], ["torn", "stdout", "stderr"])
+
+    def test_replaced(self) -> None:
+        """A module that the child replaced counts as its own."""
+        before = self.module("warmfirst", "/x/warmfirst.py")
+        self.shutdown = Shutdown(StandardLibrary())
+        self.shutdown._foreign = False
+        after = self.module("warmfirst", "/x/warmfirst.py")
+        self.assertIsNot(before, after)
+        self.assertEqual(list(self.shutdown._added()), ["warmfirst"])
+
+    def test_foreign(self) -> None:
+        """
+        The interpreter itself has to exit, with the same status, if an extension module
+        outside of the standard library or ctypes was imported.
+        """
+        known = self.module("warmknown", "/x/warmknown.so")
+        self.shutdown = Shutdown(StandardLibrary())
+        self.shutdown.exit(0, False)
+        # What it has made before there was a client is destroyed, too.
+        self.assertEqual(self.unfrozen, [1])
+        gone = self.assertRaises(SystemExit, self.shutdown.exit, 3, False)
+        self.assertEqual((gone.code, self.torn), (3, []))
+        known.__file__ = "/x/warmknown.py"
+        self.shutdown._foreign = False
+        self.assertEqual(self.exit(), 0)
+        self.module("warmadded", "/x/warmadded.so")
+        self.shutdown.exit(0, False)
+        self.assertEqual(self.exit(2, True), 2)
+
+    def test_isForeign(self) -> None:
+        """An extension module is known by its file."""
+        library = os.path.dirname(os.__file__)
+        self.module("warmone", "/x/one.so")
+        self.module("warmtwo", "/x/two.py")
+        self.module("warmthree", f"{library}/lib-dynload/three.so")
+        self.module("warmfour")
+        names = ("warmone", "warmtwo", "warmthree", "warmfour", "_ctypes", "warmnone")
+        found = list(map(self.shutdown._isForeign, names))
+        self.assertEqual(found, [True, False, False, False, True, False])
+
+    def test_threads(self) -> None:
+        """
+        Threads are joined, then exit functions run; an error with the threads is
+        printed.
+        """
+        order: list[Any] = []
+
+        def broken() -> None:
+            order.append("threads")
+            raise ValueError("x")
+
+        self.patch(sys.modules["threading"], "_shutdown", broken)
+        self.patch(
+            sys.modules["atexit"], "_run_exitfuncs", lambda: order.append("exits")
+        )
+        self.patch(shutdown, "printUnraisable", lambda *told: order.append(told[2]))
+        self.exit()
+        self.assertEqual(order, ["threads", "on threading shutdown", "exits"])
+
+    def test_without(self) -> None:
+        """
+        Nothing is joined and no exit function runs if these modules were not imported.
+        """
+        modules = {
+            name: module
+            for name, module in sys.modules.items()
+            if name not in ("threading", "atexit")
+        }
+        self.patch(sys, "modules", modules)
+        self.assertEqual(self.exit(), 0)
+
+
+class ClearTests(SynchronousTestCase):
+    """Tests for L{clear} and L{isClosed}."""
+
+    def test_order(self) -> None:
+        """
+        Names with one underscore are cleared first, then all others; the builtins stay.
+        """
+        gone: list[str] = []
+
+        class Names(dict[str, Any]):
+            def __setitem__(self, name: str, value: Any) -> None:
+                gone.append(name)
+                super().__setitem__(name, value)
+
+        order = ("a", "_b", "__c", "__builtins__", "_d", "e", "_")
+        names = Names(dict.fromkeys(order, 1))
+        clear(names)
+        self.assertEqual(gone, ["_b", "_d", "_", "a", "__c", "e"])
+        self.assertEqual({key for key in names if names[key]}, {"__builtins__"})
+
+    def test_closed(self) -> None:
+        """A stream is closed if it says so."""
+        stream = io.StringIO()
+        self.assertFalse(isClosed(stream))
+        stream.close()
+        self.assertTrue(isClosed(stream))
+        self.assertFalse(isClosed(object()))
+
+
+class FlushTests(SynchronousTestCase):
+    """Tests for L{flushOutput}."""
+
+    def test_fails(self) -> None:
+        """
+        An error with standard output is printed, and one with standard error is not.
+        """
+
+        told: list[Any] = []
+        self.patch(shutdown, "printUnraisable", lambda *given: told.append(given[1:]))
+        full = Full()
+        for name, wanted in (
+            ("stdout", [(full, "on flushing sys.stdout")]),
+            ("stderr", []),
+        ):
+            before = getattr(sys, name)
+            setattr(sys, name, full)
+            try:
+                self.assertFalse(flushOutput())
+            finally:
+                setattr(sys, name, before)
+            self.assertEqual(told, wanted)
+            told.clear()
+        self.patch(sys, "stdout", None)
+        self.patch(sys, "stderr", io.StringIO())
+        sys.stderr.close()
+        self.assertTrue(flushOutput())

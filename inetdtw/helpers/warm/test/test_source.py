@@ -1,0 +1,91 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""Tests for the text that is joined from the parts of L{inetdtw.helpers.warm}."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections import Counter
+from collections.abc import Iterator
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from inetdtw.helpers.warm import PARTS, source, textOf
+
+
+def treeOf(part: str) -> ast.Module:
+    """Return the syntax tree of a part."""
+    return ast.parse(textOf(part))
+
+
+def imported(part: str) -> Iterator[tuple[str, str, str]]:
+    """Return the names that a part imports from others: the part, and both names."""
+    for node in treeOf(part).body:
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("inet"):
+            assert node.module is not None
+            for each in node.names:
+                other = node.module.replace("inetdtw.helpers.", "")
+                yield other, each.name, each.asname or each.name
+
+
+def defined(part: str) -> Iterator[str]:
+    """Return the names that a part defines at its top level, but for imports."""
+    for node in treeOf(part).body:
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            yield node.name
+        for each in (
+            ast.walk(node) if isinstance(node, (ast.Assign, ast.AnnAssign)) else ()
+        ):
+            if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store):
+                yield each.id
+
+
+class SourceTests(SynchronousTestCase):
+    """Tests for L{source}."""
+
+    def test_names(self) -> None:
+        """No name is defined in two parts, which share one namespace."""
+        names = Counter(name for part in PARTS for name in {*defined(part)})
+        del names["TYPE_CHECKING"]
+        self.assertEqual([name for name, count in names.items() if count > 1], [])
+
+    def test_imports(self) -> None:
+        """A part imports from earlier parts only, without giving a name another."""
+        for index, part in enumerate(PARTS):
+            for other, name, known in imported(part):
+                self.assertIn(other, PARTS[:index], part)
+                self.assertEqual(name, known, part)
+
+    def test_modules(self) -> None:
+        """A part imports nothing else but modules that need no file of the library."""
+        for part in PARTS:
+            for node in treeOf(part).body:
+                for each in node.names if isinstance(node, ast.Import) else ():
+                    module = sys.modules.get(each.name) or __import__(each.name)
+                    path = getattr(module, "__file__", None) or "x.so"
+                    self.assertTrue(path.endswith(".so"), each.name)
+
+    def test_lines(self) -> None:
+        """The text has the parts' lines, and all of their statements but imports."""
+        text = source()
+        parts = [textOf(part).splitlines() for part in PARTS]
+        wanted = [line for part in parts for line in part]
+        found = text.splitlines()
+        self.assertEqual(len(found), len(wanted))
+        body = ast.parse(text).body
+        kept = [
+            ast.dump(node)
+            for part in PARTS
+            for node in treeOf(part).body
+            if not isinstance(node, ast.ImportFrom)
+        ]
+        future, *rest = (
+            ast.dump(node) if not isinstance(node, ast.ImportFrom) else node.module
+            for node in body
+            if not isinstance(node, ast.ImportFrom) or node.module
+        )
+        self.assertEqual(
+            [each for each in (future, *rest) if each != "__future__"], kept
+        )

@@ -1,0 +1,189 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""Tests for L{inetdtw.helpers.warm.template}."""
+
+from __future__ import annotations
+
+import gc
+import os
+import posix
+import sys
+from typing import Any
+from unittest import mock
+
+from inetdtw.helpers.reports import STALE
+from inetdtw.helpers.warm import template
+from inetdtw.helpers.warm.protocol import THREADED
+from inetdtw.helpers.warm.test.cases import ExitedError, ServerTestCase, report
+
+
+class ColdTests(ServerTestCase):
+    """Tests for L{template.Template.isCold}, and for when a replacement is requested."""
+
+    def setUp(self) -> None:
+        """Replace the program and all else by mocks that have not changed."""
+        super().setUp()
+        self.program: Any = mock.Mock(problem="", needs=(), imports=[])
+        self.program.refresh.return_value = False
+        self.template.program = self.program
+        self.preloaded: Any = mock.Mock()
+        self.preloaded.stale.return_value = False
+        self.preloaded.changed.return_value = False
+        self.patch(self.template, "_preloaded", self.preloaded)
+        self.same: Any = mock.Mock(return_value=True)
+        self.patch(self.cold, "same", self.same)
+        self.near: Any = mock.Mock(return_value=False)
+        self.patch(self.limit, "isNear", self.near)
+
+    def requests(self) -> int:
+        """Return how often a replacement was requested."""
+        return self.reports().count(report(STALE, 0, os.getpid(), 0))
+
+    def test_same(self) -> None:
+        """A child is warm if nothing has changed, or the script alone."""
+        self.assertIs(self.template.isCold(), False)
+        self.program.refresh.return_value = True
+        self.assertIs(self.template.isCold(), False)
+        self.assertEqual(self.requests(), 0)
+
+    def test_otherImports(self) -> None:
+        """A replacement is requested once if the script imports other modules."""
+        self.preloaded.changed.return_value = True
+        self.assertFalse(self.template.isCold())
+        self.assertEqual(self.requests(), 0)
+        self.program.refresh.return_value = True
+        self.program.problem = "x"
+        self.assertTrue(self.template.isCold())
+        self.assertEqual(self.requests(), 0)
+        self.program.problem = ""
+        for wanted in (1, 0):
+            self.assertFalse(self.template.isCold())
+            self.assertEqual(self.requests(), wanted)
+
+    def test_problem(self) -> None:
+        """A problem of the script is logged when it changes."""
+        for problem, logged in (("a", 1), ("a", 1), ("", 1), ("a", 2), ("b", 3)):
+            self.program.problem = problem
+            self.assertIs(self.template.isCold(), bool(problem))
+            self.assertEqual(len(self.logged), logged)
+        self.assertEqual(self.logged, ["cold: a", "cold: a", "cold: b"])
+
+    def test_stale(self) -> None:
+        """A child is cold and a replacement is requested if a module is stale."""
+        self.preloaded.stale.return_value = True
+        self.assertIs(self.template.isCold(), True)
+        self.assertEqual(self.requests(), 1)
+        self.preloaded.spoil.assert_not_called()
+
+    def test_spoiled(self) -> None:
+        """The modules are stale if a cold start would be another."""
+        self.same.return_value = False
+        self.template.isCold()
+        self.preloaded.spoil.assert_called_once_with()
+
+    def test_limit(self) -> None:
+        """A replacement is requested near the limit of CPU time; children stay warm."""
+        self.near.return_value = True
+        self.assertFalse(self.template.isCold())
+        self.assertEqual(self.requests(), 1)
+
+
+class PrepareTests(ServerTestCase):
+    """
+    Tests for what is prepared, and how a child enters.
+
+    @ivar called: the functions that were called, with their arguments.
+    """
+
+    def setUp(self) -> None:
+        """Keep this process as it is."""
+        super().setUp()
+        self.called: list[Any] = []
+        for name in ("collect", "freeze", "disable", "enable"):
+            self.patch(gc, name, self.record(name))
+        preloaded = self.template._preloaded
+        for thing, name in ((preloaded, "load"), (sys, "argv")):
+            self.patch(thing, name, self.record(name))
+        self.patch(sys, "path", ["/x"])
+        self.patch(sys, "path_importer_cache", {"/x": None, "/y": None})
+        self.streams: Any = mock.Mock()
+        self.patch(self.template, "_streams", self.streams)
+        self.patch(self.template.program, "enter", lambda: ("call", ()))
+        self.count = 1
+        self.patch(template, "countThreads", lambda: self.count)
+
+    def record(self, name: str) -> Any:
+        """Return a function that notes how it is called."""
+        return lambda *given: self.called.append((name, *given))
+
+    def test_load(self) -> None:
+        """The program is compiled, and modules are imported."""
+        self.patch(self.template, "_hasDirectory", True)
+        self.template.load()
+        self.assertEqual(self.called, [("load", True)])
+        self.assertIsNotNone(self.template.program._code)
+
+    def test_threads(self) -> None:
+        """The process exits with a status of its own if a module started a thread."""
+        self.count = 2
+        gone = self.assertRaises(ExitedError, self.template.load)
+        self.assertEqual(gone.args, (THREADED,))
+        self.assertIn("an imported module started a thread", self.logged[0])
+
+    def test_freeze(self) -> None:
+        """Buffers are flushed, and garbage is not collected any more."""
+        self.template.freeze()
+        self.assertEqual(self.called, [("disable",), ("collect",), ("freeze",)])
+        self.assertEqual(sys.path_importer_cache, {"/x": None})
+        self.streams.flush.assert_called_once_with()
+
+    def enter(self, collects: bool = True) -> None:
+        """Be a child."""
+        self.template._collects = collects
+        self.called.clear()
+        self.addCleanup(os.environ.pop, "INETDTW_TEST", None)
+        self.assertEqual(self.template.enter({b"INETDTW_TEST": b"2"}), ("call", ()))
+
+    def test_enter(self) -> None:
+        """A child has its variables, arguments, path and streams."""
+        self.template._preloaded.path = ["/a"]
+        self.patch(self.template, "_hasDirectory", True)
+        self.assertFalse(self.template.entered)
+        self.enter()
+        self.assertTrue(self.template.entered)
+        self.assertEqual(os.environ["INETDTW_TEST"], "2")
+        self.assertEqual((sys.argv, sys.path), (["-c"], ["", "/a"]))
+        self.streams.renew.assert_called_once_with()
+
+    def test_garbage(self) -> None:
+        """A child collects garbage if the interpreter does."""
+        for collects, wanted in ((True, [("enable",)]), (False, [])):
+            self.enter(collects)
+            self.assertEqual(self.called, wanted)
+
+    def test_path(self) -> None:
+        """The path has the script's directory once, if the interpreter puts it there."""
+        for has, placed, path in (
+            (True, False, ["", "/a"]),
+            (True, True, ["/a"]),
+            (False, False, ["/a"]),
+        ):
+            self.template._preloaded.path = ["/a"]
+            self.template._preloaded.placed = placed
+            self.patch(self.template, "_hasDirectory", has)
+            self.enter()
+            self.assertEqual(sys.path, path)
+
+    def test_withoutOs(self) -> None:
+        """The variables are in C{os.environ} also when C{os} is imported later."""
+        modules = dict(sys.modules)
+        del modules["os"]
+        put: list[tuple[bytes, bytes]] = []
+        known: dict[bytes, bytes] = {}
+        self.patch(posix, "putenv", lambda *given: put.append(given))
+        self.patch(posix, "environ", known)
+        with mock.patch.object(sys, "modules", modules):
+            self.enter()
+        self.assertEqual(known, {b"INETDTW_TEST": b"2"})
+        self.assertEqual(put, [(b"INETDTW_TEST", b"2")])

@@ -1,0 +1,170 @@
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""Tests for L{inetdtw.launch.warm.command}."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from inetdtw.helpers import warm
+from inetdtw.helpers.warm.protocol import PARAMETERS, version
+from inetdtw.interfaces import LaunchRequest
+from inetdtw.launch.warm import command
+from inetdtw.model.process import ProcessContext
+from inetdtw.model.service import WarmSpec
+from inetdtw.test.fakes import ServingTestCase
+
+#: Orders with all that is hard to write down.
+ORDERS = {"a": [b"\xff'\"\\\n{}%s", b""], "b": "\udcff\u20ac\n", "c": 7}
+
+
+class CommandTests(SynchronousTestCase):
+    """Tests for L{command.warmCommand}."""
+
+    def command(
+        self, kept: WarmSpec, **given: Any
+    ) -> tuple[str, list[str], dict[str, object]]:
+        """Return how an interpreter is started."""
+        usual = {"executable": "/bin/py", "argv": ("py", "-u", "s.py", "a")}
+        order = LaunchRequest(
+            environment={}, extra={}, fds=(0, 0, 0), **{**usual, **given}
+        )
+        return command.warmCommand(
+            kept, order, "pre", ProcessContext(directory="/d", chroot="/c")
+        )
+
+    def test_interpreter(self) -> None:
+        """An interpreter has its own options, then the program, then the arguments."""
+        kept = WarmSpec("", ("py", "-u"), 0, "", ("s.py", "a"))
+        executable, argv, parameters = self.command(kept)
+        self.assertEqual(executable, "/bin/py")
+        self.assertEqual(argv, ["py", "-u", "-", "s.py", "a"])
+        wanted = {
+            "form": "",
+            "index": 2,
+            "preload": "pre",
+            "paths": [b"/bin/py"],
+            "argv": [b"py", b"-u", b"s.py", b"a"],
+            "origArgv": [b"py", b"-u", b"s.py", b"a"],
+            "directory": b"/d",
+        }
+        self.assertEqual(parameters, wanted)
+        self.assertEqual(set(parameters), PARAMETERS)
+
+    def test_large(self) -> None:
+        """Large arguments are not given to the interpreter as well."""
+        kept = WarmSpec("", ("py",), 0, "", ("s.py", "a" * 100000))
+        _, argv, parameters = self.command(kept, argv=("py", "s.py", "a" * 100000))
+        self.assertEqual(argv, ["py", "-"])
+        self.assertEqual(parameters["origArgv"], [b"py", b"s.py", b"a" * 100000])
+
+    def test_outside(self) -> None:
+        """The interpreter gets a path where the root directory is the daemon's."""
+        kept = WarmSpec("", ("py",), 0, "", ("s.py",))
+        order = LaunchRequest("/bin/py", ("py", "s.py"), {}, {}, (0, 0, 0))
+        self.assertEqual(
+            command.warmCommand(kept, order, "")[1], ["py", "/dev/fd/0", "s.py"]
+        )
+
+    def test_script(self) -> None:
+        """The interpreter that a script names is executed."""
+        kept = WarmSpec("/usr/bin/env", ("/usr/bin/env", "py", "-u"), 1, "", ("a",))
+        given = {"executable": "/s.py", "argv": ("name", "a")}
+        executable, argv, parameters = self.command(kept, **given)
+        self.assertEqual(executable, "/usr/bin/env")
+        self.assertEqual(argv, ["/usr/bin/env", "py", "-u", "-", "/s.py", "a"])
+        self.assertEqual(parameters["origArgv"], [b"py", b"-u", b"/s.py", b"a"])
+        found = (parameters["index"], parameters["paths"], parameters["argv"])
+        self.assertEqual(found, (2, [b"/s.py"], [b"name", b"a"]))
+
+
+class TextTests(SynchronousTestCase):
+    """Tests for what an interpreter runs."""
+
+    def test_text(self) -> None:
+        """The text is the joined source, and its version is known."""
+        text = warm.source()
+        self.assertEqual(command.TEXT, text)
+        self.assertEqual(command.VERSION, version(text))
+
+    def test_version(self) -> None:
+        """A version is a number of 64 bits, and differs for different texts."""
+        versions = {version(command.TEXT[:end]) for end in range(300)}
+        self.assertEqual(len(versions), 300)
+        self.assertEqual([each for each in versions if each >> 64], [])
+        one, other = b"name = form", b"form = name"
+        self.assertNotEqual(version(one), version(other))
+
+    def test_program(self) -> None:
+        """
+        The first line is ASCII, with the text and the parameters; L{warm.BOOT} follows.
+        """
+        line, _, rest = command.program(ORDERS).decode("ascii").partition("\n")
+        names: dict[str, Any] = {}
+        exec(line, names)
+        self.assertEqual((names["text"], names["parameters"]), (command.TEXT, ORDERS))
+        self.assertEqual(rest, warm.BOOT)
+
+    def test_scriptArgument(self) -> None:
+        """Descriptor 0 has a path, unless that can be missing."""
+        self.assertEqual(command.scriptArgument(None), "/dev/fd/0")
+        self.assertEqual(command.scriptArgument("/jail"), "-")
+        self.patch(os.path, "isdir", lambda path: path != "/dev/fd")
+        self.assertEqual(command.scriptArgument(None), "-")
+        self.patch(os.path, "isdir", lambda path: True)
+        self.patch(sys, "platform", "freebsd14")
+        self.assertEqual(command.scriptArgument(None), "-")
+
+
+class OpenTests(ServingTestCase):
+    """Tests for L{command.openProgram}."""
+
+    def opened(self) -> bytes:
+        """Return what an interpreter reads."""
+        with open(command.openProgram(ORDERS), "rb") as file:
+            return file.read()
+
+    def test_opened(self) -> None:
+        """A descriptor has the whole program, and nothing else refers to its file."""
+        self.assertEqual(self.opened(), command.program(ORDERS))
+        one, other = command.openProgram(ORDERS), command.openProgram(ORDERS)
+        self.addCleanup(os.close, one)
+        self.addCleanup(os.close, other)
+        os.ftruncate(one, 0)
+        self.assertGreater(os.fstat(other).st_size, len(command.TEXT))
+
+    def test_file(self) -> None:
+        """A temporary file is used where memfd_create(2) is missing."""
+        self.patch(os, "memfd_create", None)
+        del os.memfd_create
+        self.assertEqual(self.opened(), command.program(ORDERS))
+
+    def test_notExecutable(self) -> None:
+        """A memfd is sealed against execution where that is required."""
+        create, flags = os.memfd_create, []
+
+        def strict(name: str, *given: int) -> int:
+            flags.append(given)
+            if not given:
+                raise PermissionError
+            return create(name)
+
+        self.patch(os, "memfd_create", strict)
+        self.assertEqual(self.opened(), command.program(ORDERS))
+        self.assertEqual(flags, [(), (os.MFD_CLOEXEC | 8,)])
+
+    def test_full(self) -> None:
+        """Nothing is left open after an error."""
+
+        def full(fd: int, *rest: object) -> int:
+            raise OSError(28, "No space left on device")
+
+        self.patch(os, "lseek", full)
+        self.leavesNothingOpen(
+            lambda: self.assertRaises(OSError, command.openProgram, ORDERS) and None
+        )
