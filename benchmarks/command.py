@@ -76,7 +76,7 @@ def select(only: str) -> tuple[list[Goal], list[Scenario]]:
     A scenario keeps the contenders that its selected goals need, all of them if it is
     named itself.
 
-    @raise ValueError: if there is no such name.
+    @raise ValueError: if a name is unknown.
     """
     names = {name.strip() for name in only.split(",") if name.strip()}
     known = {goal.name for goal in GOALS} | {scenario.name for scenario in SCENARIOS}
@@ -132,9 +132,7 @@ def tell(line: str) -> None:
 
 
 def _interruptOnce(number: int, frame: object) -> None:
-    """
-    Stop at the first signal; what has to be put away after it is not to be stopped.
-    """
+    """Interrupt at the first signal, and ignore further ones: cleaning up takes time."""
     for sign in (signal.SIGINT, signal.SIGTERM):
         signal.signal(sign, signal.SIG_IGN)
     raise KeyboardInterrupt
@@ -213,7 +211,7 @@ def _plot(results: Path, plot: Path | None) -> int:
 
 
 def _runAll(
-    rounds: Rounds, scenarios: Sequence[Scenario], report: Report, folder: Path
+    rounds: Rounds, scenarios: Sequence[Scenario], report: Report, directory: Path
 ) -> int:
     """
     Run the scenarios, and write the results after each.
@@ -224,7 +222,7 @@ def _runAll(
         for scenario in scenarios:
             report.outcomes.append(Outcome(scenario))
             rounds.run(report.outcomes[-1])
-            report.write(folder)
+            report.write(directory)
     except KeyboardInterrupt:
         return INTERRUPTED
     return 0

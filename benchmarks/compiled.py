@@ -46,12 +46,12 @@ def busybox(cache: Path) -> list[str]:
             return [candidate]
     if not (shutil.which("make") and shutil.which("cc")):
         raise Missing("Debian's has no inetd; building it needs make and cc")
-    folder = cache / "busybox-build"
-    shutil.rmtree(folder, ignore_errors=True)
+    directory = cache / "busybox-build"
+    shutil.rmtree(directory, ignore_errors=True)
     try:
-        shutil.copy2(_build(_source(folder)) / "busybox", built)
+        shutil.copy2(_build(_source(directory)) / "busybox", built)
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(directory, ignore_errors=True)
     return [str(built)]
 
 
@@ -62,35 +62,35 @@ def _hasInetd(program: str) -> bool:
     return "inetd" in run([program, "--list"], Path("/")).split()
 
 
-def _source(folder: Path) -> Path:
-    """Fetch Debian's source package into a folder, without touching apt's own lists."""
+def _source(directory: Path) -> Path:
+    """Fetch Debian's source package into a directory, and leave apt's lists alone."""
     for name in ("lists/partial", "archives/partial"):
-        (folder / name).mkdir(parents=True)
-    _writeSources(folder)
+        (directory / name).mkdir(parents=True)
+    _writeSources(directory)
     options = [
-        f"Dir::Etc::sourcelist={folder / 'sources.list'}",
+        f"Dir::Etc::sourcelist={directory / 'sources.list'}",
         "Dir::Etc::sourceparts=/dev/null",
-        f"Dir::State::lists={folder / 'lists'}",
-        f"Dir::Cache={folder}",
+        f"Dir::State::lists={directory / 'lists'}",
+        f"Dir::Cache={directory}",
         "APT::Sandbox::User=root",
     ]
     apt = ["apt-get", *(part for option in options for part in ("-o", option))]
-    run([*apt, "update"], folder)
-    run([*apt, "source", "busybox"], folder)
-    return next(p for p in folder.glob("busybox-*") if p.is_dir())
+    run([*apt, "update"], directory)
+    run([*apt, "source", "busybox"], directory)
+    return next(p for p in directory.glob("busybox-*") if p.is_dir())
 
 
-def _writeSources(folder: Path) -> None:
+def _writeSources(directory: Path) -> None:
     """Write a list of source archives: this system's, or those beside its binaries."""
     release = Path("/etc/os-release").read_text()
     words = dict(line.split("=", 1) for line in release.splitlines() if "=" in line)
     codename = words.get("VERSION_CODENAME", "stable").strip('"')
-    listed = run(["apt-get", "indextargets", "--format", "$(SITE)"], folder).split()
+    listed = run(["apt-get", "indextargets", "--format", "$(SITE)"], directory).split()
     sites = [site for site in dict.fromkeys(listed) if "debian" in site]
     if words.get("ID") != "debian" or not sites:
         raise Missing("no Debian archive to get its source from")
     line = f"deb-src {sites[0]} {codename} main\n"
-    (folder / "sources.list").write_text(line)
+    (directory / "sources.list").write_text(line)
 
 
 def _build(tree: Path) -> Path:
@@ -107,10 +107,9 @@ def _build(tree: Path) -> Path:
 
 def oneDatagram(cache: Path) -> tuple[str, ...]:
     """
-    Give a program, with its arguments, that answers one datagram: compiled if there is
-    a compiler, else in Perl.
+    Return the command of a program that answers one datagram: in C, or else in Perl.
 
-    @raise Missing: if there is neither.
+    @raise Missing: if there is neither a compiler nor Perl.
     """
     source, program = PROGRAMS / "onedatagram.c", cache / "onedatagram"
     if shutil.which("cc"):

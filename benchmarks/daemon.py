@@ -53,10 +53,12 @@ class Daemon:
             if not isFree(service.port):
                 raise Failed(f"port {service.port} is in use")
         with contextlib.ExitStack() as stack:
-            folder = Path(stack.enter_context(TemporaryDirectory(prefix="inetd-bench")))
-            folder.chmod(0o755)
-            self._log = folder / LOG
-            launch = self.server.launch(self.services, folder)
+            directory = Path(
+                stack.enter_context(TemporaryDirectory(prefix="inetd-bench"))
+            )
+            directory.chmod(0o755)
+            self._log = directory / LOG
+            launch = self.server.launch(self.services, directory)
             for path in launch.spoils:
                 stack.enter_context(_preserved(path))
             stack.callback(processes.killChildren)
@@ -97,8 +99,10 @@ class Daemon:
 
     def _prepare(self) -> None:
         """
-        Make ready what is to become the superserver: it ends with this process, and has
-        descriptors as usual, for some peers do more for a child the more they may have.
+        Prepare the process of the superserver: it dies with this process.
+
+        Its RLIMIT_NOFILE is the usual one, because the cost of a child of some peers
+        grows with it.
         """
         processes.dieWithParent()
         files = MANY_FILES if len(self.services) > FILES / 2 else FILES
@@ -139,9 +143,7 @@ class Daemon:
         return "; it said: ".join([what, *words])
 
     def helpers(self) -> frozenset[int]:
-        """
-        Name the daemon and its helper processes, at a time when it has no children.
-        """
+        """Return the daemon and its helper processes, while it has no children."""
         return processes.settled(self.pid)
 
 

@@ -114,14 +114,12 @@ def _requireMost(result: Result) -> None:
 
 
 def _memory(pids: frozenset[int]) -> tuple[float, float]:
-    """
-    Give the resident memory of processes, a shared page counted once, and for each.
-    """
+    """Return the resident memory of processes, as PSS and as RSS."""
     return processes.memory(pids), processes.memory(pids, "Rss:")
 
 
 def _listening() -> frozenset[int]:
-    """Name the TCP ports that somebody on this machine listens on."""
+    """Return the TCP ports on which a process of this machine listens."""
     ports: set[int] = set()
     for name in ("tcp", "tcp6"):
         table = Path("/proc/net") / name

@@ -118,7 +118,7 @@ def fastest(columns: Sequence[Column], metric: str) -> Column:
     """
     Give the column of the best median over all rounds.
 
-    The best of each round would be whoever had the luck of that round.
+    The best of each round would be chosen by chance.
     """
     middles = {index: middle(column) for index, column in enumerate(columns)}
     known = {index: value for index, value in middles.items() if value is not None}
@@ -157,9 +157,9 @@ class Goal:
     @ivar metric: the field of L{Sample}.
     @ivar target: what is to be reached.
     @ivar against: the one that it is a ratio to; C{"*"} for the run's fastest peer,
-        nothing if it is no ratio.
+        empty if the number is not a ratio.
     @ivar atMost: whether the target is an upper bound.
-    @ivar unit: what the number counts, if it is no ratio.
+    @ivar unit: the unit of the number, if it is not a ratio.
     """
 
     name: str

@@ -29,15 +29,15 @@ class Ours(Server):
         """@raise Missing: if it is not in the checkout."""
         if not (CHECKOUT / "inetdtw" / "__main__.py").exists():
             raise Missing("python -m inetdtw is not there yet")
-        # The checkout has a folder of this name too, without the package's modules.
+        # The checkout has a directory of this name too, without the package's modules.
         if find_spec("twisted.application") is None:
             raise Missing(f"no Twisted for {sys.executable}")
 
-    def launch(self, services: Sequence[Service], folder: Path) -> Launch:
+    def launch(self, services: Sequence[Service], directory: Path) -> Launch:
         """In the foreground, logging to standard error."""
-        config = folder / "inetd.conf"
+        config = directory / "inetd.conf"
         config.write_text("".join(map(definition, services)))
-        options = ["-f", "-e", "-p", str(folder / "pid")]
+        options = ["-f", "-e", "-p", str(directory / "pid")]
         argv = [sys.executable, "-m", "inetdtw", *options, str(config)]
         return Launch(argv, env={"PYTHONPATH": str(CHECKOUT)})
 

@@ -2,10 +2,10 @@
 # See LICENSE for details.
 
 """
-Peers out of Debian packages, unpacked into a folder instead of being installed.
+Peers from Debian packages, unpacked into a directory instead of installed.
 
 Nothing of a package's own scripts runs, so no superserver is started by the system and
-none is left when the folder is deleted.
+none is left when the directory is deleted.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ LIBRARY_DEPTH = 4
 
 
 class Missing(Exception):
-    """A peer cannot be had; the text says why."""
+    """A peer is not available; the message has the reason."""
 
 
-def run(argv: Sequence[str], folder: Path, timeout: float = 300.0) -> str:
+def run(argv: Sequence[str], directory: Path, timeout: float = 300.0) -> str:
     """
-    Run a command in a folder, for its output.
+    Run a command in a directory, for its output.
 
     @raise Missing: if it fails.
     """
     try:
         done = subprocess.run(
             argv,
-            cwd=folder,
+            cwd=directory,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -57,7 +57,7 @@ def defaultCache() -> Path:
 
 
 class Packages:
-    """The packages that have been unpacked so far, one folder for each."""
+    """The packages that have been unpacked so far, one directory for each."""
 
     def __init__(self, cache: Path) -> None:
         """@param cache: where they are kept; made if it is not there."""
@@ -74,7 +74,7 @@ class Packages:
         services and slow them down.
 
         @param path: where the package has it, without the leading slash.
-        @raise Missing: if it cannot be had.
+        @raise Missing: if it is not available.
         """
         installed = Path("/") / path
         if os.access(installed, os.X_OK) and not _isAbsent(package):
@@ -93,17 +93,17 @@ class Packages:
             for name in self._libraries(fetched):
                 self._unpack(name)
                 fetched.append(name)
-            folders = self._libraryFolders(fetched)
-            if not _unresolved(binary, folders):
-                path = ":".join(map(str, folders))
+            directories = self._libraryDirectories(fetched)
+            if not _unresolved(binary, directories):
+                path = ":".join(map(str, directories))
                 return [_loader(binary), "--library-path", path, str(binary)]
-        raise Missing(f"no {', '.join(_unresolved(binary, folders))}")
+        raise Missing(f"no {', '.join(_unresolved(binary, directories))}")
 
     def _unpack(self, package: str) -> Path:
         """Download and unpack a package, unless that has been done."""
-        folder = self.cache / package
-        if folder.is_dir():
-            return folder
+        directory = self.cache / package
+        if directory.is_dir():
+            return directory
         partial = self.cache / f"{package}.part"
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir()
@@ -114,22 +114,22 @@ class Packages:
             (partial / "tree" / "Depends").write_text(
                 run(["dpkg-deb", "-f", deb, "Depends"], partial)
             )
-            (partial / "tree").rename(folder)
+            (partial / "tree").rename(directory)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
-        return folder
+        return directory
 
-    def _download(self, package: str, folder: Path) -> None:
+    def _download(self, package: str, directory: Path) -> None:
         """Download a package, with fresh lists if there is none in the old ones."""
         command = ["apt-get", "-o", "APT::Sandbox::User=root", "download", package]
         try:
-            run(command, folder)
+            run(command, directory)
         except Missing:
             if self._updated or os.geteuid() != 0:
                 raise
             self._updated = True
-            run(["apt-get", "update"], folder)
-            run(command, folder)
+            run(["apt-get", "update"], directory)
+            run(command, directory)
 
     def _libraries(self, packages: Sequence[str]) -> list[str]:
         """Name the libraries that packages need and neither the system nor we have."""
@@ -137,8 +137,8 @@ class Packages:
         names = re.findall(r"(?:^|[,|])\s*(lib[^\s,|:(]+)", text)
         return [n for n in dict.fromkeys(names) if n not in packages and _isAbsent(n)]
 
-    def _libraryFolders(self, packages: Sequence[str]) -> list[Path]:
-        """Name the folders in which unpacked packages have their libraries."""
+    def _libraryDirectories(self, packages: Sequence[str]) -> list[Path]:
+        """Name the directories in which unpacked packages have their libraries."""
         found = [so.parent for p in packages for so in (self.cache / p).rglob("*.so*")]
         return list(dict.fromkeys(found))
 
@@ -152,18 +152,24 @@ def _isAbsent(package: str) -> bool:
     return not status.endswith(" installed")
 
 
-def _ldd(binary: Path, folders: Sequence[Path]) -> str:
+def _ldd(binary: Path, directories: Sequence[Path]) -> str:
     """Ask the loader what a program would be linked with."""
-    env = ["env", "LD_LIBRARY_PATH=" + ":".join(map(str, folders))] if folders else []
+    env = (
+        ["env", "LD_LIBRARY_PATH=" + ":".join(map(str, directories))]
+        if directories
+        else []
+    )
     try:
         return run([*env, "ldd", str(binary)], Path("/"))
     except Missing:
         return ""
 
 
-def _unresolved(binary: Path, folders: Sequence[Path]) -> list[str]:
+def _unresolved(binary: Path, directories: Sequence[Path]) -> list[str]:
     """Name the libraries that a program is not linked with."""
-    return re.findall(r"^\s*(\S+) => not found", _ldd(binary, folders), re.MULTILINE)
+    return re.findall(
+        r"^\s*(\S+) => not found", _ldd(binary, directories), re.MULTILINE
+    )
 
 
 def _loader(binary: Path) -> str:

@@ -2,12 +2,11 @@
 # See LICENSE for details.
 
 """
-How long it takes to read a megabyte of every kind that could be slow: of a
-configuration, of what clients of tcpmux say, of orders that a fork server takes, and of
-what it and a warm process report: C{python -m benchmarks.parsing}.
+Measure how long it takes to parse a megabyte of each input that could be slow.
 
-Whatever is in it, that is to be less than a second of processor time; and twice as much
-is to take not much more than twice as long.
+These are configurations, lines of clients of tcpmux, launch requests to a fork server,
+and reports of fork servers and warm interpreters.  Each is to take less than a second
+of processor time, and two megabytes about twice that: C{python -m benchmarks.parsing}.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ _KEYS = "on protocol = tcp, wait = no, user = root, exec = /bin/cat, args = cat"
 
 
 def _ended(kind: int) -> bytes:
-    """A report that a program has ended."""
+    """Return a report that a program has exited."""
     return reports.REPORT.pack(kind, 1, 100, 0, 0)
 
 
@@ -107,16 +106,16 @@ TARGETS = {
 
 def text(kind: str, size: int = SIZE) -> str:
     """
-    A configuration.
+    Return a configuration.
 
-    @param size: how long it is, about.
+    @param size: its approximate length.
     """
     first, repeated, last = KINDS[kind]
     return first + repeated * ((size - len(first)) // len(repeated)) + last
 
 
 def seconds(kind: str, size: int = SIZE) -> float:
-    """The processor time that it takes to read one."""
+    """Return the processor time of parsing a configuration."""
     written = text(kind, size)
     begun = time.process_time()
     for _ in parser.parse(written):
@@ -124,26 +123,24 @@ def seconds(kind: str, size: int = SIZE) -> float:
     return time.process_time() - begun
 
 
-def ofIncludes(folder: str) -> float:
+def ofIncludes(directory: str) -> float:
     """
-    The processor time that it takes to read files that include two others each, as
-    deep as one wants.
+    Return the processor time of files that include two others each.
+
+    They are nested as deeply as the loader allows.
     """
     for number in range(100):
-        path = os.path.join(folder, f"{number}.conf")
+        path = os.path.join(directory, f"{number}.conf")
         with open(path, "w", encoding="ascii") as file:
             file.write(f'.include "{number + 1}.conf"\n' * 2)
     begun = time.process_time()
-    first = os.path.join(folder, "0.conf")
+    first = os.path.join(directory, "0.conf")
     loader.load([first], Settings(), system.lookups())
     return time.process_time() - begun
 
 
 def ofOrders(kind: str, size: int = SIZE) -> float:
-    """
-    The processor time that a fork server takes to read orders that are as long as can
-    be.
-    """
+    """Return the processor time of a fork server for the longest launch requests."""
     first, repeated = ORDERS[kind]
     room = reports.LARGEST - protocol.HEADER.size - len(first)
     told = first + repeated * (room // len(repeated))
@@ -155,7 +152,7 @@ def ofOrders(kind: str, size: int = SIZE) -> float:
 
 
 def ofTarget(kind: str, size: int = SIZE) -> float:
-    """The processor time that one of the readers of L{inetdtw.test.hostile} takes."""
+    """Return the processor time of a target of L{inetdtw.test.hostile}."""
     name, repeated = TARGETS[kind]
     data = repeated * (size // len(repeated))
     begun = time.process_time()
@@ -173,8 +170,8 @@ def main() -> None:
     slow = []
     for kind in kinds:
         if kind == "includes":
-            with tempfile.TemporaryDirectory() as folder:
-                once, twice = ofIncludes(folder), 0.0
+            with tempfile.TemporaryDirectory() as directory:
+                once, twice = ofIncludes(directory), 0.0
         else:
             take = ofOrders if kind in ORDERS else ofTarget
             take = seconds if kind in KINDS else take

@@ -2,8 +2,10 @@
 # See LICENSE for details.
 
 """
-The other superservers, each set up to be as fast as it can be: no rate limits, no
-access lists, nothing looked up and nothing logged for a connection.
+The other superservers, each configured for speed.
+
+They have no rate limits and no access lists, and look up and log nothing per
+connection.
 """
 
 from __future__ import annotations
@@ -39,7 +41,7 @@ class Peer(Server):
     path: str
 
     def __init__(self, packages: Packages) -> None:
-        """@raise Missing: if it cannot be had."""
+        """@raise Missing: if it is not available."""
         self.program = self.find(packages)
 
     def find(self, packages: Packages) -> list[str]:
@@ -66,9 +68,9 @@ class OpenBSD(Peer):
 
     name, package, path = "openbsd-inetd", "openbsd-inetd", "usr/sbin/inetd"
 
-    def launch(self, services: Sequence[Service], folder: Path) -> Launch:
+    def launch(self, services: Sequence[Service], directory: Path) -> Launch:
         """In the foreground it writes its pid file all the same."""
-        config = _lines(services, LINE_LIMIT, folder)
+        config = _lines(services, LINE_LIMIT, directory)
         argv = [*self.program, "-i", "-R", "0", "-q", BACKLOG, config]
         return Launch(argv, spoils=[Path("/run/inetd.pid")])
 
@@ -79,10 +81,10 @@ class Inetutils(Peer):
     name, package = "inetutils-inetd", "inetutils-inetd"
     path = "usr/sbin/inetutils-inetd"
 
-    def launch(self, services: Sequence[Service], folder: Path) -> Launch:
-        """This version stays in the foreground only to be debugged."""
-        pidfile, rate = f"--pidfile={folder / 'pid'}", f"--rate={UNLIMITED}"
-        config = _lines(services, "", folder)
+    def launch(self, services: Sequence[Service], directory: Path) -> Launch:
+        """Use C{--debug}: without it, this version goes to the background."""
+        pidfile, rate = f"--pidfile={directory / 'pid'}", f"--rate={UNLIMITED}"
+        config = _lines(services, "", directory)
         return Launch([*self.program, "--debug", pidfile, rate, config])
 
 
@@ -95,10 +97,10 @@ class Busybox(Peer):
         """Debian's has no inetd: build one."""
         return compiled.busybox(packages.cache)
 
-    def launch(self, services: Sequence[Service], folder: Path) -> Launch:
-        """It has no limit unless it is given one."""
+    def launch(self, services: Sequence[Service], directory: Path) -> Launch:
+        """Remove the rate limit."""
         options = ["inetd", "-f", "-q", BACKLOG, "-R", "0"]
-        config = _lines(services, "", folder)
+        config = _lines(services, "", directory)
         return Launch([*self.program, *options, config])
 
 
@@ -109,19 +111,21 @@ class Xinetd(Peer):
 
     def lacks(self, services: Sequence[Service]) -> str:
         """
-        It empties the socket when a child ends, so only the first datagram of a burst
-        is ever answered by a program that takes one.
+        Refuse datagrams.
+
+        xinetd empties the socket when a child exits, so a program that receives one
+        datagram answers only the first one of a burst.
         """
         if any(service.socktype == "dgram" for service in services):
             return "throws away the datagrams that came while a child ran"
         return super().lacks(services)
 
-    def launch(self, services: Sequence[Service], folder: Path) -> Launch:
-        """It logs nothing unless it is told what to log."""
-        config = folder / "xinetd.conf"
+    def launch(self, services: Sequence[Service], directory: Path) -> Launch:
+        """Configure no log of connections."""
+        config = directory / "xinetd.conf"
         config.write_text("".join(map(self._block, services)))
-        options = ["-dontfork", "-f", str(config), "-pidfile", str(folder / "pid")]
-        return Launch([*self.program, *options, "-filelog", str(folder / LOG)])
+        options = ["-dontfork", "-f", str(config), "-pidfile", str(directory / "pid")]
+        return Launch([*self.program, *options, "-filelog", str(directory / LOG)])
 
     def _block(self, service: Service) -> str:
         """Write one service."""
@@ -152,7 +156,7 @@ class Tcpserver(OneService):
 
     name, package, path = "tcpserver", "ucspi-tcp", "usr/bin/tcpserver"
 
-    def launch(self, services: Sequence[Service], folder: Path) -> Launch:
+    def launch(self, services: Sequence[Service], directory: Path) -> Launch:
         """No look-ups of any kind; up to so many children, and clients that wait."""
         (service,) = services
         options = ["-q", "-H", "-R", "-l0", "-c", str(UNLIMITED), "-b", BACKLOG]
@@ -166,17 +170,16 @@ class Tcpserver(OneService):
 
 class SocketActivate(OneService):
     """
-    systemd-socket-activate, which has no notion of users: for another one the whole of
-    it is started as that user.
+    systemd-socket-activate.
+
+    It cannot change the user.  For another user, it runs as that user.
     """
 
     name, package = "systemd-socket-activate", "systemd"
     path = "usr/bin/systemd-socket-activate"
 
-    def launch(self, services: Sequence[Service], folder: Path) -> Launch:
-        """
-        One process for each connection, with the connection as its standard files.
-        """
+    def launch(self, services: Sequence[Service], directory: Path) -> Launch:
+        """Start one process for each connection, which is its standard input and output."""
         (service,) = services
         options = ["-l", f"{HOST}:{service.port}", "--accept", "--inetd"]
         user = service.user if service.user != ownUser() else ""
@@ -194,9 +197,9 @@ PEERS: tuple[type[Peer], ...] = (
 )
 
 
-def _lines(services: Sequence[Service], limit: str, folder: Path) -> str:
+def _lines(services: Sequence[Service], limit: str, directory: Path) -> str:
     """Write the configuration that every classic inetd reads, and name the file."""
-    config = folder / "inetd.conf"
+    config = directory / "inetd.conf"
     config.write_text("".join(service.line(limit) + "\n" for service in services))
     return str(config)
 

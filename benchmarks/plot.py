@@ -82,8 +82,9 @@ class Plot:
 
 def place(value: float, target: float, atMost: bool = False) -> float:
     """
-    Say where a number is on a logarithmic axis with its target in the middle; to the
-    right of it, it is reached.
+    Return where a number is on a logarithmic axis, from 0 to 1.
+
+    Its target is in the middle; to the right of that, the target is reached.
     """
     times = target / value if atMost else value / target
     exponent = math.log(max(times, 1e-9), AXIS)

@@ -24,8 +24,9 @@ _TICK = os.sysconf("SC_CLK_TCK")
 
 def adoptOrphans() -> None:
     """
-    Have the orphans of everything that is started from here become children of this
-    process, so that none can be left behind unseen.
+    Make orphaned descendants children of this process.
+
+    So none of them is left behind unnoticed.
     """
     if _libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")
@@ -40,14 +41,14 @@ def _fields(pid: int) -> list[str]:
     """
     Read C{/proc/PID/stat} from the third field on.
 
-    @raise OSError: if there is no such process.
+    @raise OSError: if the process does not exist.
     """
     text = (PROC / str(pid) / "stat").read_text(errors="replace")
     return text[text.rindex(")") + 2 :].split()
 
 
 def _parents() -> Iterator[tuple[int, int]]:
-    """Give the pid of every process that is no zombie, with that of its parent."""
+    """Return the pids of all processes but zombies, with those of their parents."""
     for entry in os.listdir(PROC):
         if not entry.isdigit():
             continue

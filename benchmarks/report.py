@@ -1,7 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""The folder of results: numbers for a machine, a table for reading, a plot."""
+"""The directory of results: numbers for a machine, a table for reading, a plot."""
 
 from __future__ import annotations
 
@@ -60,6 +60,8 @@ class Report:
         options: Mapping[str, Any],
     ) -> None:
         """
+        Start without outcomes.
+
         @param goals: the goals that were selected.
         @param missing: why superservers are missing, by name.
         @param options: how the benchmark was called.
@@ -82,17 +84,17 @@ class Report:
             lines += scenarioLines(outcome, self._goals)
         return lines + summaryLines(self.outcomes, self._goals)
 
-    def write(self, folder: Path) -> list[Path]:
+    def write(self, directory: Path) -> list[Path]:
         """Write all files, and name them."""
-        folder.mkdir(parents=True, exist_ok=True)
+        directory.mkdir(parents=True, exist_ok=True)
         texts = {
             RESULTS: json.dumps(self._data(), indent=1) + "\n",
             "results.txt": "\n".join(self.lines()) + "\n",
             "results.svg": draw(self.outcomes, self._goals),
         }
         for name, text in texts.items():
-            (folder / name).write_text(text)
-        return [folder / name for name in texts]
+            (directory / name).write_text(text)
+        return [directory / name for name in texts]
 
     def _data(self) -> dict[str, Any]:
         """Give everything as plain values."""

@@ -31,7 +31,7 @@ class Outcome:
     @ivar scenario: the scenario.
     @ivar samples: for each contender its samples, one for each round so far; None for
         a round in which it failed.
-    @ivar absent: why there is no sample, by contender.
+    @ivar absent: the reasons why samples are missing, by contender.
     """
 
     scenario: Scenario
@@ -55,7 +55,7 @@ class Outcome:
         return [value for value in values if value is not None]
 
     def without(self, goal: Goal) -> str:
-        """Name what there is no sample of, if a goal has no number."""
+        """Return the contenders without samples, if a goal has no number."""
         for name in (goal.contender, goal.against):
             if name in self.absent:
                 return name
@@ -77,12 +77,14 @@ class Rounds:
         tell: Callable[[str], None],
     ) -> None:
         """
-        @param servers: the superservers that there are.
-        @param missing: the reasons for the others, by name.
-        @param rounds: how many rounds there are.
-        @param seconds: how long each run is.
-        @param seed: what the orders are drawn from.
-        @param tell: called with a line for every run.
+        Prepare to measure.
+
+        @param servers: the available superservers.
+        @param missing: the reasons why others are missing, by name.
+        @param rounds: the number of rounds.
+        @param seconds: the length of each run.
+        @param seed: the seed of the order of contenders.
+        @param tell: called with a line for each run.
         """
         self._servers = {server.name: server for server in servers}
         self._missing = missing

@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-What a superserver is to the benchmark: something that can be launched with services.
-"""
+"""A superserver for the benchmark: what launches it with services."""
 
 from __future__ import annotations
 
@@ -23,7 +21,7 @@ ENVIRONMENT = {
     "HOME": "/",
 }
 
-#: Where a superserver's output goes, in the folder that it is launched with.
+#: Where a superserver's output goes, in the directory that it is launched with.
 LOG = "log"
 
 #: The first port that takes no privilege.
@@ -38,7 +36,7 @@ class Launch:
     @ivar argv: the command line.
     @ivar env: what it needs in its environment beyond L{ENVIRONMENT}.
     @ivar user: who it is started as as a whole, if not the user of the benchmark.
-    @ivar spoils: files outside its own folder that it overwrites.
+    @ivar spoils: files outside its own directory that it overwrites.
     """
 
     argv: Sequence[str]
@@ -60,11 +58,11 @@ class Server(ABC):
     name: str
 
     @abstractmethod
-    def launch(self, services: Sequence[Service], folder: Path) -> Launch:
+    def launch(self, services: Sequence[Service], directory: Path) -> Launch:
         """
         Write the configuration for some services and say how to start with it.
 
-        @param folder: where files can be written, for this start alone.
+        @param directory: where files can be written, for this start alone.
         """
 
     def lacks(self, services: Sequence[Service]) -> str:

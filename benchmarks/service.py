@@ -53,7 +53,7 @@ class Service:
 
     @property
     def protocol(self) -> str:
-        """The protocol that goes with the socket type."""
+        """Return the protocol of the socket type."""
         return "udp" if self.socktype == "dgram" else "tcp"
 
     @property
@@ -64,8 +64,9 @@ class Service:
     @property
     def args(self) -> list[str]:
         """
-        The arguments, beginning with the name the program is started under: its whole
-        path, for an interpreter finds its library by it.
+        The arguments, beginning with the program's path.
+
+        It is the whole path, because an interpreter finds its library by it.
         """
         return list(self.program)
 
@@ -94,7 +95,7 @@ class Ports:
 
     def take(self, count: int = 1) -> Sequence[int]:
         """
-        Give some ports that nobody listens on.
+        Return some free ports.
 
         @raise OSError: if there are not so many.
         """
@@ -112,8 +113,9 @@ class Ports:
 
 def isFree(port: int) -> bool:
     """
-    Tell whether a port can be bound for both protocols; connections to it that have
-    ended do not count.
+    Tell whether a port can be bound for both protocols.
+
+    Connections in TIME_WAIT do not count.
     """
     for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
         with socket.socket(socket.AF_INET, kind) as probe:

@@ -46,9 +46,7 @@ class Streams:
         self.result = Result()
 
     def run(self) -> Result:
-        """
-        Begin exchanges until the time or the count is reached, and end all of them.
-        """
+        """Start exchanges until the time or the count is reached, and finish them."""
         start = time.perf_counter()
         self._end = start + self._task.seconds
         for _ in range(self._task.clients):
@@ -84,10 +82,7 @@ class Streams:
             self._poll.register(sock, select.EPOLLOUT)
 
     def _spread(self, now: float) -> None:
-        """
-        Have the next connections come from another address, if the ports of this one
-        would not do.
-        """
+        """Switch to another source address, before the ports of this one run out."""
         if now - self._since < MOST_TIME:
             self._source = (self._source + 1) % len(SOURCES)
         self._since = now

@@ -15,7 +15,7 @@ from benchmarks.rounds import Outcome
 BUSY = 0.6
 
 
-#: What stands where there is no number.
+#: The cell of a missing number.
 NOTHING = "-"
 
 
@@ -44,8 +44,9 @@ def spread(values: Iterable[float]) -> str:
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """
-    Align rows under a head: the first column to the left, the others to the right,
-    columns with nothing in them left out.
+    Align rows under a head, without empty columns.
+
+    The first column is aligned to the left, the others to the right.
     """
     columns = [c for c in zip(head, *rows) if set(c[1:]) != {NOTHING}]
     head, *rows = zip(*columns)
@@ -111,9 +112,7 @@ def _contender(outcome: Outcome, name: str) -> list[str]:
 
 
 def _toFastest(outcome: Outcome, name: str) -> str:
-    """
-    Write one contender's rate as a ratio to the fastest peer's, within each round.
-    """
+    """Write a contender's rate as a ratio to the fastest peer's, by round."""
     columns = outcome.columns("rate")
     theirs = [columns[peer] for peer in outcome.peers() if peer in columns]
     return spread(ratios(columns[name], theirs, "rate"))

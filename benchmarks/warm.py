@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-The table of warm services: programs in Python, for which ours keeps an interpreter.
-"""
+"""The table of warm services: Python programs."""
 
 from __future__ import annotations
 

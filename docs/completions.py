@@ -2,8 +2,9 @@
 # See LICENSE for details.
 
 """
-Make the files that have shells complete C{inetd}'s options, of the options themselves:
-C{python docs/completions.py}.
+Generate the shells' completions from C{inetd}'s options.
+
+Run it as C{python docs/completions.py}.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ from inetdtw.cli.main import Options  # noqa: E402 - of this checkout
 from inetdtw.cli.operate import COMMANDS  # noqa: E402
 from inetdtw.cli.usage import Option, optionsOf  # noqa: E402
 
-#: What an option takes where that is the path of a file.
+#: The arguments of options that are paths.
 FILES = ("PATH", "FILE")
-#: What tells fish which command it is.
+#: The condition of fish(1) for a command.
 _SEEN = "__fish_seen_subcommand_from"
 
 BASH = """\
@@ -47,7 +48,7 @@ _inetd() {{
     case $prev in
 {cases}
     esac
-    # Without an answer it is the name of a file.
+    # Without an answer bash completes the name of a file.
     [[ $cur != -* ]] || COMPREPLY=($(compgen -W '
 {names}
     ' -- "$cur"))
@@ -66,9 +67,7 @@ FISH = """\
 
 
 def bash(options: Sequence[Option]) -> str:
-    """
-    The file for bash(1).
-    """
+    """Return the completions for bash."""
     cases = [
         f"    {'|'.join(o.names)}) {_bashValue(o)} ;;" for o in options if o.argument
     ]
@@ -82,9 +81,7 @@ def bash(options: Sequence[Option]) -> str:
 
 
 def _bashCommand(name: str) -> str:
-    """
-    What bash does for the options of a command.
-    """
+    """Return the case of bash(1) for the options of a command."""
     words = " ".join(each for option in _optionsOf(name) for each in option.names)
     return (
         f"    {name}) [[ $cur != -* ]] || "
@@ -93,16 +90,12 @@ def _bashCommand(name: str) -> str:
 
 
 def _optionsOf(command: str) -> list[Option]:
-    """
-    The options of a command to a daemon that runs.
-    """
+    """Return the options of a command to a running daemon."""
     return optionsOf(COMMANDS[command]())
 
 
 def _bashValue(option: Option) -> str:
-    """
-    What bash does for the value of an option.
-    """
+    """Return the statement of bash(1) for the value of an option."""
     if option.argument in FILES:
         return "return"
     if not option.choices:
@@ -112,9 +105,7 @@ def _bashValue(option: Option) -> str:
 
 
 def fish(options: Sequence[Option]) -> str:
-    """
-    The file for fish(1).
-    """
+    """Return the completions for fish."""
     names = " ".join(COMMANDS)
     lines = [f"{_fishLine(each)} -n 'not {_SEEN} {names}'" for each in options]
     lines.append(f"complete -c inetd -n __fish_use_subcommand -a '{names}'")
@@ -126,9 +117,9 @@ def fish(options: Sequence[Option]) -> str:
 
 def _fishLine(option: Option, when: str = "") -> str:
     """
-    What fish is told of an option.
+    Return the line of fish(1) for an option.
 
-    @param when: the condition that it is one.
+    @param when: the condition of the line.
     """
     words = [f"complete -c inetd {when}".rstrip()]
     words += [f"-s {letter}" for letter in option.letters]
@@ -143,10 +134,8 @@ def _fishLine(option: Option, when: str = "") -> str:
 
 
 def texts() -> dict[str, str]:
-    """
-    The texts of all files, by their paths below C{share}.
-    """
-    # What has no long name says no more than one that has.
+    """Return the contents of all files, by their paths below C{share}."""
+    # An option without a long name is the same as one with a long name.
     options = [each for each in optionsOf(Options()) if len(each.name) > 1]
     return {
         "bash-completion/completions/inetd": bash(options),
@@ -155,9 +144,7 @@ def texts() -> dict[str, str]:
 
 
 def main() -> None:
-    """
-    Write the files.
-    """
+    """Write the files."""
     for name, text in texts().items():
         path = os.path.join(ROOT, "share", name)
         os.makedirs(os.path.dirname(path), exist_ok=True)

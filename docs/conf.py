@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-How Sphinx makes the HTML guide and the man pages of one source.
-"""
+"""Configure Sphinx, for the HTML guide and the man pages."""
 
 import os
 import sys
@@ -17,8 +15,8 @@ from inetdtw import __version__  # noqa: E402 - of this checkout
 
 project = "inetdtw"
 author = copyright = "the inetdtw authors"
-# A page is the same on whatever day it is made, and a man page, which is shipped as it
-# was made, in whatever version.
+# Pages do not depend on the day of their build.  Man pages, which are shipped built, do
+# not depend on the version.
 release = version = ""
 today = project
 

@@ -1,10 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-The reference of keys and options, made of their declarations, so that both say the
-same.
-"""
+"""The reference of keys and options, generated from their declarations."""
 
 from __future__ import annotations
 
@@ -28,16 +25,12 @@ if TYPE_CHECKING:
 
 
 def escaped(text: str) -> str:
-    """
-    A text of which nothing is markup.
-    """
+    """Return a text with all markup escaped."""
     return re.sub(r"([\\*`|_<])", r"\\\1", text)
 
 
 def keyLines(key: Key) -> Iterator[str]:
-    """
-    Generate the lines of reStructuredText that describe a key.
-    """
+    """Generate the description of a key, in reStructuredText."""
     unit = f" ({key.unit})" if key.unit else ""
     yield f".. confval:: {key.name}"
     yield ""
@@ -50,9 +43,7 @@ def keyLines(key: Key) -> Iterator[str]:
 
 
 class InetdLexer(RegexLexer):
-    """
-    Colours for inetd.conf(5).
-    """
+    """Colours for inetd.conf(5)."""
 
     name = "inetd"
     aliases = ["inetd"]
@@ -72,25 +63,19 @@ class InetdLexer(RegexLexer):
 
 
 class Keys(SphinxDirective):
-    """
-    C{inetd-keys}: every key, or those that are named.
-    """
+    """The directive C{inetd-keys}: all keys, or those that are named."""
 
     optional_arguments = 100
 
     def run(self) -> list[nodes.Node]:
-        """
-        Make the descriptions.
-        """
+        """Make the descriptions."""
         names = self.arguments or KEYS
         lines = [line for name in names for line in keyLines(KEYS[name])]
         return self.parse_text_to_nodes("\n".join(lines), allow_section_headings=True)
 
 
 def optionLines(option: Option) -> Iterator[str]:
-    """
-    Generate the lines of reStructuredText that describe an option.
-    """
+    """Generate the description of an option, in reStructuredText."""
     names = ", ".join(f"{name} {option.argument}".rstrip() for name in option.names)
     yield f".. option:: {names}"
     yield ""
@@ -99,14 +84,10 @@ def optionLines(option: Option) -> Iterator[str]:
 
 
 class Options(SphinxDirective):
-    """
-    C{inetd-options}: every option of C{inetd}, in groups.
-    """
+    """The directive C{inetd-options}: all options of C{inetd}, in groups."""
 
     def run(self) -> list[nodes.Node]:
-        """
-        Make the descriptions.
-        """
+        """Make the descriptions."""
         options = optionsOf(main.Options())
         lines: list[str] = []
         for title, found in grouped(options):
@@ -120,9 +101,7 @@ class Options(SphinxDirective):
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
-    """
-    Tell Sphinx of the directives.
-    """
+    """Register the directives and the lexer."""
     app.add_directive("inetd-keys", Keys)
     app.add_directive("inetd-options", Options)
     app.add_lexer("inetd", InetdLexer)

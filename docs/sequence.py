@@ -34,29 +34,25 @@ edge [fontname=Helvetica, arrowsize=0.6];"""
 
 
 class Diagram:
-    """
-    A diagram in the language of graphviz(7).
-    """
+    """A diagram in the language of graphviz(7)."""
 
     def __init__(self, lines: Sequence[str]) -> None:
         """
-        @raise ValueError: if a line is neither of a form that L{Sequences} knows, or
-            names a participant that the first line does not.
+        Read the lines of the directive.
+
+        @raise ValueError: if a line has another form, or another participant than the
+            first line.
         """
         head, *steps = lines
         self._names = [name.strip() for name in head.split("|")]
         self._rows = [self._row(y, line) for y, line in enumerate(steps, 1)]
 
     def _x(self, name: str) -> float:
-        """
-        Return where a participant is, in inches.
-        """
+        """Return where a participant is, in inches."""
         return self._names.index(name.strip()) * COLUMN
 
     def _row(self, y: int, line: str) -> str:
-        """
-        Return the statements for one line.
-        """
+        """Return the statements for one line."""
         match = _LINE.fullmatch(line)
         if match is None:
             raise ValueError(f"neither 'FROM -> TO: TEXT' nor 'NAME: TEXT': {line}")
@@ -76,9 +72,7 @@ class Diagram:
         )
 
     def dot(self) -> Iterator[str]:
-        """
-        Generate the lines.
-        """
+        """Generate the lines."""
         end = len(self._rows) + 0.7
         yield "digraph {"
         yield _HEAD
@@ -92,21 +86,15 @@ class Diagram:
 
 
 def _node(name: str, x: float, y: float, more: str) -> str:
-    """
-    Return the statement for a node at a place.
-    """
+    """Return the statement for a node at a place."""
     return f'{name} [pos="{x:.2f},{-y * ROW:.2f}!", {more}];'
 
 
 class Sequences(Graphviz):
-    """
-    The directive C{sequence}; its options are those of C{graphviz}.
-    """
+    """The directive C{sequence}; its options are those of C{graphviz}."""
 
     def run(self) -> list[nodes.Node]:
-        """
-        Make the diagram.
-        """
+        """Make the diagram."""
         lines = [line for line in self.content if line.strip()]
         try:
             text = list(Diagram(lines).dot())
@@ -117,9 +105,7 @@ class Sequences(Graphviz):
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
-    """
-    Add the directive.
-    """
+    """Add the directive."""
     app.setup_extension("sphinx.ext.graphviz")
     app.add_directive("sequence", Sequences)
     return {"parallel_read_safe": True}

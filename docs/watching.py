@@ -2,9 +2,10 @@
 # See LICENSE for details.
 
 """
-Print what C{inetd status --watch} shows of a daemon that has clients, for the guide:
-C{python docs/watching.py}.  With C{--svg FILE} draw it as a terminal's picture, for
-C{README.rst}.  A test gives it the seconds and five ports.
+Print the output of C{inetd status --watch} for a daemon with clients, for the guide.
+
+Run it as C{python docs/watching.py}.  With C{--svg FILE} it draws a terminal's picture,
+for C{README.rst}.  A test passes the seconds and five ports.
 """
 
 from __future__ import annotations
@@ -28,17 +29,17 @@ from collections.abc import Sequence
 from html import escape
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..")
-#: The seconds that it is watched for, and the most of them, until it has all to show.
+#: How long to watch, in seconds: the default, and the maximum until L{ALL} is shown.
 SECONDS, MOST = "9", 60.0
 ALL = ("at limit", "until ", "bind failed")
-#: Where the services are.
+#: The ports of the services.
 PORTS = ("21000", "21001", "21002", "21003", "21004")
-#: How many characters and lines the terminal has.
+#: The size of the terminal, in characters and lines.
 WIDTH, HEIGHT = 80, 24
 
 CONF = """\
 {ports[0]} on protocol = tcp, wait = no, user = -, exec = {python},
-    args = python {folder}/lower.py, warm = yes;
+    args = python {directory}/lower.py, warm = yes;
 {ports[1]} stream tcp nowait/8   - /bin/sh sh -c 'read line; sleep 1.5; echo $line'
 {ports[2]} stream tcp nowait.300 - /bin/sh sh -c 'exit 3'
 {ports[3]} dgram  udp wait       - internal echo
@@ -49,8 +50,8 @@ import sys
 for line in sys.stdin:
     print(line.lower(), end="", flush=True)
 """
-#: What clients of the first services say, the seconds until the next one, and how many
-#: there are.
+#: For the first services: the text of a client, the seconds until the next one, and the
+#: number of threads.
 CLIENTS = ((b"HELLO\n", 0.005, 3), (b"x\n", 0.01, 14), (b"", 0.01, 2))
 #: The picture: the size of a character and the border, in pixels.
 ACROSS, DOWN, BORDER = 8.4, 19, 18
@@ -58,9 +59,7 @@ STYLE = "text{font:14px monospace;fill:#d8dee9;white-space:pre}"
 
 
 def connect(port: int, said: bytes, pause: float) -> None:
-    """
-    Be one client after the other.
-    """
+    """Connect as one client after the other."""
     while True:
         with (
             contextlib.suppress(OSError),
@@ -74,9 +73,7 @@ def connect(port: int, said: bytes, pause: float) -> None:
 
 
 def send(port: int) -> None:
-    """
-    Send datagrams.
-    """
+    """Send datagrams."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
         while True:
             client.sendto(b"x", ("127.0.0.1", port))
@@ -85,9 +82,7 @@ def send(port: int) -> None:
 
 
 def watch(env: dict[str, str], seconds: float) -> str:
-    """
-    The last screen of a terminal.
-    """
+    """Return the last screen of a terminal."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("4H", HEIGHT, WIDTH, 0, 0))
     argv = [sys.executable, "-m", "inetdtw", "status", "--watch"]
@@ -107,17 +102,13 @@ def watch(env: dict[str, str], seconds: float) -> str:
 
 
 def shown(got: bytes) -> str:
-    """
-    What is on the screen of a terminal that got this.
-    """
+    """Return the last screen of a terminal's output."""
     *_, last = got.decode(errors="ignore").split("\x1b[H")
     return re.sub("\x1b\\[[?0-9]*[a-zA-Z]", "", last).replace("\r", "")
 
 
 def picture(screen: str) -> str:
-    """
-    Draw a screen, below the command that shows it, as the text of an SVG file.
-    """
+    """Return an SVG picture of a screen, below its command."""
     lines = ["$ inetd status --watch", *screen.rstrip("\n").split("\n")]
     width = 2 * BORDER + ACROSS * max(WIDTH, *map(len, lines))
     height = 2 * BORDER + DOWN * len(lines)
@@ -136,18 +127,19 @@ def picture(screen: str) -> str:
     )
 
 
-def serve(folder: str, seconds: float, ports: Sequence[str]) -> str:
-    """
-    Have a daemon with clients, and watch it.
-    """
-    conf = os.path.join(folder, "inetd.conf")
+def serve(directory: str, seconds: float, ports: Sequence[str]) -> str:
+    """Start a daemon with clients, and watch it."""
+    conf = os.path.join(directory, "inetd.conf")
     for name, text in (
         ("lower.py", LOWER),
-        ("inetd.conf", CONF.format(folder=folder, python=sys.executable, ports=ports)),
+        (
+            "inetd.conf",
+            CONF.format(directory=directory, python=sys.executable, ports=ports),
+        ),
     ):
-        with open(os.path.join(folder, name), "w", encoding="ascii") as file:
+        with open(os.path.join(directory, name), "w", encoding="ascii") as file:
             file.write(text)
-    control = os.path.join(folder, "control")
+    control = os.path.join(directory, "control")
     env = {**os.environ, "PYTHONPATH": ROOT, "INETD_CONTROL": control}
     argv = [sys.executable, "-m", "inetdtw", "-fe", "--log-level", "error", conf]
     with socket.create_server(("0.0.0.0", int(ports[4]))):

@@ -77,9 +77,7 @@ class FiguresTests(SynchronousTestCase):
         self.assertIsNone(best([None], "rate"))
 
     def test_ratiosWithinTheRound(self) -> None:
-        """
-        A ratio is to whoever of the others is fastest over all rounds, within each.
-        """
+        """A ratio is to the peer that is fastest over all rounds, within each round."""
         theirs = [[10.0, 40.0, 10.0], [20.0, 20.0, 5.0]]
         self.assertEqual(ratios([10.0, 10.0, 10.0], theirs, "rate"), [0.5, 0.5, 2.0])
 
@@ -94,10 +92,7 @@ class FiguresTests(SynchronousTestCase):
         self.assertEqual(ratios([1.0], [], "rate"), [])
 
     def test_sampleOf(self) -> None:
-        """
-        A sample has rates, latencies in milliseconds and microseconds of processor
-        time for each exchange.
-        """
+        """A sample has the rate, latencies in ms and processor time in us."""
         result = Result([0.001, 0.002, 0.004, 0.003], elapsed=2.0, cpu=0.5, errors=1)
         sample = sampleOf(result, 64.0, 0.0004, start=0.25)
         self.assertEqual(sample.rate, 128.0)
@@ -111,7 +106,7 @@ class FiguresTests(SynchronousTestCase):
         self.assertEqual(sampleOf(Result()), Sample())
 
     def test_goal(self) -> None:
-        """A goal is read from the peers, from one other contender, or from nobody."""
+        """A goal is a ratio to the peers or to one contender, or an absolute number."""
         columns = {"a": [1.0, 4.0], "b": [2.0, 2.0], "c": [4.0, 1.0]}
         toPeers = Goal("g", "", "s", "a", "rate", 1.0)
         self.assertEqual(toPeers.values(columns, ["b", "c"]), [0.25, 4.0])
@@ -213,10 +208,7 @@ class OverviewTests(SynchronousTestCase):
         return main(["--from", str(results), "--plot", str(plot)]), plot
 
     def test_draw(self) -> None:
-        """
-        The plot has the median and the range of a goal, the peers and the machine
-        when it is drawn from the results of a run.
-        """
+        """The plot has median, range, peers and machine when a run is drawn."""
         status, plot = self.plot([OWN_USER])
         self.assertEqual(status, 0)
         root = ElementTree.parse(plot).getroot()
@@ -293,7 +285,7 @@ class ServiceTests(SynchronousTestCase):
         self.assertEqual(len(replies), 3)
 
     def test_ours(self) -> None:
-        """Ours is no peer of itself."""
+        """The peers are without inetdtw itself."""
         peers = measured().peers()
         self.assertIn(Busybox.name, peers)
         self.assertFalse([name for name in peers if name.startswith(OURS)])
