@@ -41,8 +41,9 @@ class MutationsTests(TestCase):
 
     def test_kinds(self) -> None:
         """
-        Conditions, comparisons, operators, constants, statements and results change;
-        text, annotations and what stands outside of functions do not.
+        Conditions, operators, constants, statements and results are changed.
+
+        Strings, annotations and module-level code are not.
         """
         found = [str(each) for each in mutantsOf("door", _SOURCE)]
         self.assertEqual(

@@ -30,9 +30,7 @@ class NamespaceTests(ServingTestCase):
     skip = None if users.ROOT else users.NOT_ROOT
 
     def test_another(self) -> None:
-        """
-        The user and the system log of a test do not exist outside of its namespace.
-        """
+        """The user and the system log of a test exist in its namespace only."""
         users.needNamespace()
         before = os.lstat("/dev").st_mtime_ns
         done = run([world.python(), "-c", _OTHER])

@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-A daemon that has much to bear is the same afterwards; L{tests.soak} has it for longer.
-"""
+"""A daemon is the same after a long load; L{tests.soak} has longer ones."""
 
 from __future__ import annotations
 
@@ -17,8 +15,10 @@ class SurvivalTests(ServingTestCase):
 
     def test_survival(self) -> None:
         """
-        In the end there are as many descriptors, threads, fork servers and warm
-        processes as before, no zombie, and hardly more memory.
+        A daemon leaks nothing while clients, reloads and kills follow each other.
+
+        Descriptors, threads, fork servers and warm processes are as many as before, no
+        process is a zombie, and memory hardly grows.
         """
         mixed = Mixed(self.folder)
         with mixed.daemon() as daemon:

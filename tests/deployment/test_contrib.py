@@ -2,8 +2,9 @@
 # See LICENSE for details.
 
 """
-The files of C{contrib/}: each is read or run by the tool that it is for, where that can
-be had for a test; launchd's is read as what it is, and so is the container's.
+The files of C{contrib/}: the tool for each reads or runs it, if installed.
+
+The files for launchd and for containers are parsed.
 """
 
 from __future__ import annotations
@@ -44,29 +45,29 @@ class ContribTestCase(ServingTestCase):
             self.skipTest(f"there is no {', '.join(missing)}")
 
     def source(self, *names: str) -> str:
-        """The path of a file."""
+        """Return the path of a file of C{contrib/}."""
         return os.path.join(world.checkout(), "contrib", *names)
 
     def text(self, *names: str) -> str:
-        """What is in a file."""
+        """Return the contents of a file of C{contrib/}."""
         with open(self.source(*names), encoding="utf-8") as file:
             return file.read()
 
     def command(self) -> str:
-        """The C{inetd} command, as a program."""
+        """Return the path of a program that is the C{inetd} command."""
         python, option, code = inetd()
         text = f'#!/bin/sh\nexec {python} {option} "{code}" "$@"\n'
         return self.write("inetd", text, 0o755)
 
     def well(self, *argv: str) -> str:
-        """What a tool prints that has nothing to complain of."""
+        """Return what a tool prints, which must not complain."""
         done = run(argv)
         said = done.stdout + done.stderr
         self.assertEqual(done.returncode, 0, said)
         return said
 
     def taken(self, *arguments: str) -> Options:
-        """What C{inetd} makes of a command line, without the command."""
+        """Return the options of an C{inetd} command line."""
         options = Options()
         options.parseOptions(list(arguments))
         return options
@@ -78,7 +79,7 @@ class SystemdTests(ContribTestCase):
     tools = ("systemd-analyze",)
 
     def units(self) -> list[str]:
-        """Copies of the units, with a command that is there."""
+        """Copy the units, with the path of a command that exists."""
         command, names = self.command(), sorted(os.listdir(self.source("systemd")))
         return [
             self.write(name, self.text("systemd", name).replace(_COMMAND, command))
@@ -104,10 +105,7 @@ class SystemdTests(ContribTestCase):
         self.well("systemd-analyze", "security", "--offline=true", most, unit)
 
     def test_commands(self) -> None:
-        """
-        The command lines are ones that inetd takes: it stays in the foreground, and
-        logs to the system log.
-        """
+        """The command lines stay in the foreground and log to the system log."""
         for name in ("inetd.service", "inetd-unprivileged.service"):
             text = self.text("systemd", name)
             (command,) = re.findall(rf"^ExecStart={_COMMAND} (.*)$", text, re.MULTILINE)
@@ -144,10 +142,7 @@ class ScriptTests(ContribTestCase):
             self.assertIn(word, said)
 
     def test_openrcCommands(self) -> None:
-        """
-        Its command line is one that inetd takes, which then goes to the background, and
-        it checks the configuration.
-        """
+        """The script for OpenRC daemonizes inetd and checks the configuration."""
         conf = self.write(
             "inetd.conf", "127.0.0.1:0 stream tcp nowait - /bin/cat cat\n"
         )
@@ -181,10 +176,7 @@ class SupervisedTests(ContribTestCase):
         return Daemon([supervisor, self.service], ports=[port], env=env)
 
     def check(self, kind: str, supervisor: str, *reload: str) -> None:
-        """
-        See that a supervisor runs it, has it read its configuration again, starts it
-        again when it dies, and ends it.
-        """
+        """Check that a supervisor runs, reloads, restarts and stops the daemon."""
         port, other = freePort(), freePort()
         with self.supervised(kind, supervisor, port) as daemon:
             self.assertEqual(talk(port, b"text"), b"text")
@@ -251,15 +243,13 @@ class ContainerTests(ContribTestCase):
             self.assertTrue(os.path.exists(os.path.join(world.checkout(), source)))
 
     def copied(self, parser: DockerfileParser) -> Iterator[str]:
-        """The files of the checkout that are copied, but for the wheel."""
+        """Return the files of the checkout that are copied, without the wheel."""
         for each in parser.structure:
             if each["instruction"] == "COPY" and "*" not in each["value"]:
                 yield each["value"].split()[0]
 
     def test_configuration(self) -> None:
-        """
-        Its configuration has no mistakes, and is what the container's ports are for.
-        """
+        """The configuration has no errors, and serves the container's ports."""
         conf = self.source("container", "inetd.conf")
         self.well(*inetd("--check", conf))
         served = re.findall(

@@ -60,7 +60,7 @@ class InstallTests(SynchronousTestCase):
         """
         Replace ports of the copy of the shipped file by free ones.
 
-        @param replaced: tells which.
+        @param replaced: returns whether a port is replaced.
         @return: the new ports by the old ones.
         """
         text = self.conf.getContent()
@@ -103,10 +103,11 @@ class InstallTests(SynchronousTestCase):
 
     def test_wheel(self) -> None:
         """
-        After the installation of a wheel, C{twistd inetd} and C{twist inetd} are ours,
-        C{python -m inetdtw} and C{inetd} are the daemon, and what is shared is in the
-        environment's C{share}.  After C{pip uninstall}, Twisted's own command is back
-        and nothing is left.
+        An installed wheel adds the commands and files, and pip removes them all.
+
+        C{twistd inetd} and C{twist inetd} are those of the package, C{python -m
+        inetdtw} and C{inetd} are the daemon, and man pages and completions are in the
+        environment's C{share}. After C{pip uninstall}, Twisted's own command is back.
         """
         before = self.installation.run("twistd", "--help")
         self.installation.installWheel()
@@ -133,8 +134,9 @@ class DistributionTests(SynchronousTestCase):
 
     def test_wheel(self) -> None:
         """
-        A wheel has the package, its tests and the plugin, and nothing else of Twisted;
-        and the man pages and what shells complete, for the environment's C{share}.
+        A wheel has the package, its tests, the plugin, man pages and completions.
+
+        It has nothing else of Twisted.
         """
         installation = Installation(self)
         with zipfile.ZipFile(installation.wheel()) as wheel:
@@ -156,9 +158,7 @@ class DistributionTests(SynchronousTestCase):
             self.assertEqual(content, path.getContent())
 
     def test_sdist(self) -> None:
-        """
-        A source distribution has everything that a checkout needs to pass its tests.
-        """
+        """A source distribution has all that a checkout needs to pass its tests."""
         with tarfile.open(Installation(self).sdist()) as sdist:
             names = {name.partition("/")[2] for name in sdist.getnames()}
         wanted = {

@@ -43,10 +43,9 @@ class FirstTestCase(ServingTestCase):
 
     def first(self, conf: str, *ports: int, options: Sequence[str] = ()) -> Daemon:
         """
-        Start a daemon as process 1, whose log is on standard output and nothing else
-        is.
+        Start a daemon as process 1, with its log on standard output.
 
-        @ivar pid: what it is outside of the namespace.
+        @ivar pid: its process id outside of the namespace.
         """
         path = self.write("inetd.conf", conf)
         quiet = ["sh", "-c", 'exec "$@" 2>/dev/null', "sh"]
@@ -68,7 +67,7 @@ class FirstTestCase(ServingTestCase):
             os.kill(pid, signal.SIGTERM)
 
     def zombies(self) -> list[int]:
-        """The children of process 1 that have ended and that it has not waited for."""
+        """Return the zombies among the children of process 1."""
         return [child for child in childrenOf(self.pid) if stat(child)[0] == "Z"]
 
 
@@ -77,9 +76,10 @@ class OrphanTests(FirstTestCase):
 
     def test_reaped(self) -> None:
         """
-        What programs leave behind does not stay a zombie, and how the programs
-        themselves have ended is known as ever, whoever started them; those of a fork
-        server that was killed are waited for, too.
+        Process 1 waits for orphans, and reports how programs ended.
+
+        Orphans are left behind by programs, or were those of a fork server that was
+        killed.
         """
         port, direct, lasting = freePort(), freePort(), freePort()
         line = "{} on protocol = tcp, wait = no, exec = /bin/sh, user = -, args = {};\n"
@@ -111,7 +111,7 @@ class OrphanTests(FirstTestCase):
         self.assertNotIn("Traceback", daemon.log())
 
     def sleepers(self) -> list[int]:
-        """What programs have left behind and has not ended."""
+        """Return the processes that programs left behind and that still run."""
         mine = set(forkServers(self.pid))
         return [child for child in childrenOf(self.pid) if child not in mine]
 
@@ -120,10 +120,7 @@ class PidFileTests(FirstTestCase):
     """The pid file of a container that is started again."""
 
     def test_left(self) -> None:
-        """
-        The one that was left by a daemon that was killed, which was process 1 as well,
-        is no obstacle.
-        """
+        """A pid file that a killed process 1 left behind is replaced."""
         port = freePort()
         left = self.write("inetd.pid", "1")
         conf = f"{port} stream tcp nowait - /bin/cat cat\n"
@@ -135,7 +132,7 @@ class SignalsTests(FirstTestCase):
     """Signals that process 1 has no use for, or that ask it to end."""
 
     def test_signals(self) -> None:
-        """The former draw a line and do nothing, the latter end it in order."""
+        """Signals without a use draw a log line, those that end it do so in order."""
         port = freePort()
         pidFile = self.path("inetd.pid")
         conf = f"{port} stream tcp nowait - /bin/cat cat\n"
@@ -153,10 +150,7 @@ class ProbeTests(FirstTestCase):
     """The health of a container."""
 
     def test_health(self) -> None:
-        """
-        C{inetd health} ends with 0 while all is served, with 1 when something is not,
-        and with 2 when there is no daemon.
-        """
+        """C{inetd health} exits with 0, 1 or 2: all served, some not, no daemon."""
         port, taken = freePort(), freePort()
         control = self.path("control")
         line = f"{port} stream tcp nowait - /bin/cat cat\n"
@@ -170,7 +164,7 @@ class ProbeTests(FirstTestCase):
             self.assertEqual(self.health(control), 1)
 
     def health(self, control: str) -> int:
-        """What the probe ends with, in the daemon's namespaces if there is one."""
+        """Return the exit status of the probe, in the daemon's namespaces if any."""
         return run(inetd("health", "--control", control)).returncode
 
 
@@ -179,8 +173,9 @@ class SignalTests(FirstTestCase):
 
     def test_signals(self) -> None:
         """
-        HUP has it read its configuration again and TERM has it end well, at once;
-        neither is passed on to programs.
+        Process 1 reloads on HUP and ends at once on TERM.
+
+        Neither is passed on to programs.
         """
         port, other = freePort(), freePort()
         got = self.path("got")
@@ -199,9 +194,7 @@ class SignalTests(FirstTestCase):
         self.assertFalse(os.path.exists(got))
 
     def test_early(self) -> None:
-        """
-        TERM and INT end it as soon as it can have noticed them, long before it serves.
-        """
+        """Process 1 ends on TERM and INT from the first moment, before it serves."""
         for number in (signal.SIGTERM, signal.SIGINT):
             daemon = self.first(f"{freePort()} stream tcp nowait - /bin/cat cat\n")
             eventually(self.catches, daemon.log)
@@ -210,14 +203,16 @@ class SignalTests(FirstTestCase):
 
     def catches(self) -> bool:
         """
-        Whether process 1 has a handler for TERM; INT has the interpreter's from the
-        beginning, and gets another at the same time.
+        Return whether process 1 has a handler for TERM.
+
+        INT has the interpreter's handler from the start, and gets another at the same
+        time.
         """
         caught = int(status(self.pid).get("SigCgt", "0"), 16)
         return bool(caught & 1 << (signal.SIGTERM - 1))
 
     def test_nothingToServe(self) -> None:
-        """It ends with a status that says so if it has nothing to serve."""
+        """Process 1 exits with its own status when it has nothing to serve."""
         done = run([*_FIRST, *inetd("-f", "-e", self.path("missing"))])
         self.assertEqual(done.returncode, 1)
         self.assertIn("missing", done.stderr)

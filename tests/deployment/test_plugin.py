@@ -38,9 +38,7 @@ class PluginTests(SynchronousTestCase):
         self.assertIs(maker.makeService, plugin.makeService)
 
     def test_name(self) -> None:
-        """
-        Its name is found in a dictionary by a plain string, and the other way round.
-        """
+        """A dictionary finds its name by a plain string, and the other way round."""
         name = twisted_inetdtw.inetd.tapname
         self.assertEqual({name: 1}["inetd"], 1)
         self.assertEqual({"inetd": 1}[name], 1)

@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-The daemon under a supervisor: what it tells, and the sockets that it is started with.
-"""
+"""The daemon under a supervisor: notifications, and sockets that it is passed."""
 
 from __future__ import annotations
 
@@ -56,7 +54,7 @@ class StrangeDescriptorsTests(ServingTestCase):
     """Descriptors in C{LISTEN_FDS} that no service can have."""
 
     def strange(self) -> list[socket.socket | int]:
-        """Sockets of other families and kinds, and what is no socket."""
+        """Return sockets of other families and types, and what is not a socket."""
         found: list[socket.socket | int] = []
         for family, kind in (
             ("AF_NETLINK", socket.SOCK_RAW),
@@ -78,10 +76,7 @@ class StrangeDescriptorsTests(ServingTestCase):
         return found
 
     def test_unused(self) -> None:
-        """
-        Each of them, and one that is closed, is one line of the log, and everything is
-        served.
-        """
+        """Each of them, and a closed one, draws a log line; everything is served."""
         port = freePort()
         path = self.write("inetd.conf", f"{port} stream tcp nowait - internal echo\n")
         strange = self.strange()
@@ -107,7 +102,7 @@ class GoneDirectoryTests(ServingTestCase):
     """A working directory that was removed."""
 
     def gone(self, *argv: str) -> list[str]:
-        """A command line that runs another one in such a directory."""
+        """Return a command line that runs another one in such a directory."""
         gone = self.path("gone")
         os.mkdir(gone)
         script = 'cd "$1" && rmdir "$1" && shift && exec "$@"'
@@ -115,8 +110,9 @@ class GoneDirectoryTests(ServingTestCase):
 
     def test_serves(self) -> None:
         """
-        What is said with absolute paths is served, also by programs that are started
-        directly, and read again; by twistd(1) as well.
+        A configuration with absolute paths is served and reloaded.
+
+        Direct programs start, and twistd(1) works too.
         """
         ports = [freePort() for _ in range(3)]
         line = "%d on protocol = tcp, wait = no, user = -, exec = %s, %s;\n"
@@ -175,8 +171,9 @@ class NotificationTests(ServingTestCase):
 
     def hear(self, *wanted: str) -> dict[str, str]:
         """
-        Wait for notifications that begin with these, in order; the last one's
-        variables.
+        Wait for notifications that begin with these, in order.
+
+        @return: the variables of the last one.
         """
         found: dict[str, str] = {}
         for first in wanted:
@@ -189,8 +186,9 @@ class NotificationTests(ServingTestCase):
 
     def test_life(self) -> None:
         """
-        A supervisor is told when the daemon is ready, reloads, lives and stops, and how
-        much it serves; programs are told nothing of it.
+        The supervisor is notified of start, reload, watchdog, stop and status.
+
+        Programs do not inherit the socket's variable.
         """
         port, other = freePort(), freePort()
         line = f"{port} stream tcp nowait - /usr/bin/env env\n"
@@ -226,7 +224,7 @@ class SocketActivateTests(ServingTestCase):
         skip = "there is no systemd-socket-activate"
 
     def activated(self, port: int, conf: str, *before: str) -> Daemon:
-        """The daemon, started by the first client of a port."""
+        """Return the daemon, started by the first client of a port."""
         path = self.write("inetd.conf", conf)
         activate = ["systemd-socket-activate", "-l", f"127.0.0.1:{port}"]
         kept = [f"--setenv={name}={environment()[name]}" for name in ("PYTHONPATH",)]
@@ -234,7 +232,7 @@ class SocketActivateTests(ServingTestCase):
         return Daemon([*activate, *kept, *command], ports=[port])
 
     def test_serves(self) -> None:
-        """It is started by the first client, who is served, and so are those after."""
+        """The first client starts the daemon, and all clients are served."""
         port = freePort()
         line = f"127.0.0.1:{port} stream tcp nowait - /bin/cat cat\n"
         with self.activated(port, line) as daemon:
@@ -244,7 +242,7 @@ class SocketActivateTests(ServingTestCase):
             self.assertNotIn("unused", daemon.log())
 
     def test_privilegedPort(self) -> None:
-        """Somebody who is not root serves a port below 1024."""
+        """A user other than root serves a port below 1024."""
         user = users.alpine()
         port = random.choice([p for p in range(600, 1024) if not portIsTaken(p)])
         line = f"127.0.0.1:{port} stream tcp nowait - /usr/bin/id id -u\n"
@@ -257,7 +255,7 @@ class SocketActivateTests(ServingTestCase):
 
 
 class HolderTests(ServingTestCase):
-    """Somebody who holds the sockets while the daemon is started again."""
+    """A supervisor that keeps the sockets while the daemon restarts."""
 
     def setUp(self) -> None:
         """Make the sockets."""
@@ -288,7 +286,7 @@ class HolderTests(ServingTestCase):
         return sock.getsockname()
 
     def started(self) -> Daemon:
-        """A daemon that was given the sockets, and serves them."""
+        """Return a daemon that was passed the sockets, and serves them."""
         path = self.write("inetd.conf", self.conf)
         fds = [sock.fileno() for sock in self.sockets]
         numbers = ",".join(map(str, fds))
@@ -306,13 +304,13 @@ class HolderTests(ServingTestCase):
         daemon.process.wait(DEADLINE)
 
     def asked(self) -> bytes:
-        """What the service for datagrams says."""
+        """Return the answer of the service for datagrams."""
         client = self.datagrams()
         client.sendto(b"one two three", ("127.0.0.1", self.udp))
         return client.recv(100).strip()
 
     def overUnix(self) -> bytes:
-        """What the service on a UNIX socket says."""
+        """Return the answer of the service on a UNIX socket."""
         with socket.socket(socket.AF_UNIX) as client:
             client.settimeout(DEADLINE)
             client.connect(self.unix)
@@ -322,8 +320,10 @@ class HolderTests(ServingTestCase):
 
     def test_matched(self) -> None:
         """
-        Each service serves the socket that has its address or its name, before and
-        after a reload and a stop; what nobody wants is one line of the log.
+        Each service serves the passed socket that has its address or its name.
+
+        It does so before and after a reload and a stop; an unused socket draws one log
+        line.
         """
         daemon = self.started()
         self.assertEqual(daemon.log().count("unused - "), 1)
@@ -360,10 +360,7 @@ class HolderTests(ServingTestCase):
         self.assertNotIn("unbound", daemon.log())
 
     def test_restart(self) -> None:
-        """
-        While the daemon is started again, again and again, no client is refused, and
-        each gets its answer.
-        """
+        """While the daemon restarts again and again, each client gets its answer."""
         counted: Counter[str] = Counter()
         over = threading.Event()
         ports = (self.port, self.bounded) * 2
@@ -390,9 +387,7 @@ class HolderTests(ServingTestCase):
         self.assertEqual(dict(counted), {})
 
     def client(self, port: int, over: threading.Event, counted: Counter[str]) -> None:
-        """
-        Be one client after the other until it is over, and count what becomes of each.
-        """
+        """Be one client after the other until the end, and count the outcomes."""
         for number in range(100_000):
             if over.is_set():
                 return

@@ -22,10 +22,10 @@ IDENTITY = "import os\nprint(os.getresuid(), os.getresgid())\n"
 
 
 class UpgradeTestCase(ServingTestCase):
-    """A daemon whose installation may be replaced."""
+    """A daemon whose installation is replaced."""
 
     def setUp(self) -> None:
-        """Install it, and write a program that says who it is."""
+        """Install it, and write a program that reports its user."""
         super().setUp()
         self.installed = Upgraded(self)
         self.port = freePort()
@@ -36,7 +36,7 @@ class UpgradeTestCase(ServingTestCase):
         self.wanted = f"{(uid,) * 3} {(gid,) * 3}\n".encode()
 
     def definition(self, port: int, *keys: str) -> str:
-        """A service that says who it is."""
+        """Return a service whose program reports its user."""
         first = f"{port} on protocol = tcp, wait = no, user = {nameOf(self.user)}"
         return ", ".join((first, f"exec = {self.said}", *keys)) + ";\n"
 
@@ -78,9 +78,10 @@ class PackageTests(UpgradeTestCase):
 
     def test_otherKey(self) -> None:
         """
-        What runs, and every fork server that it starts, goes on with the code that it
-        has loaded when the files are those of a version whose protocol has another key
-        for the user: no program runs as anybody else.
+        Fork servers run the code that the daemon has loaded, after an upgrade.
+
+        The new files have a protocol with another key for the user: no program runs as
+        another user.
         """
         daemon = self.start()
         keys = ("uid", "gid", "groups")
@@ -101,8 +102,9 @@ class InterpreterTests(UpgradeTestCase):
 
     def lost(self, daemon: Daemon, reason: str) -> None:
         """
-        See that no fork server can be started, that the log says why, and that clients
-        are served again when one can be.
+        Check that the log reports each failed start of a fork server.
+
+        Clients are served again when one can be started.
         """
         self.killHelpers(daemon)
         eventually(
@@ -121,7 +123,7 @@ class InterpreterTests(UpgradeTestCase):
         return super().start()
 
     def test_gone(self) -> None:
-        """Where the interpreter is gone, the log says so."""
+        """The log reports an interpreter that is gone."""
         daemon = self.start()
         self.installed.relink(None)
         # What older Twisted says has bytes.
@@ -143,13 +145,11 @@ class WarmTests(UpgradeTestCase):
     """The files of the package are replaced under a warm service."""
 
     def definition(self, port: int, *keys: str) -> str:
-        """A warm service that says who it is."""
+        """Return a warm service that reports its user."""
         return super().definition(port, *keys, "warm = yes")
 
     def check(self, changes: dict[str, str]) -> None:
-        """
-        Replace the files, and see that interpreters are still started, and as whom.
-        """
+        """Replace the files; check that interpreters still start, and their users."""
         daemon = self.start()
         daemon.waitForLog("event=ready")
         self.assertGreater(self.installed.replace(changes), 0)
@@ -165,8 +165,9 @@ class WarmTests(UpgradeTestCase):
 
     def test_otherKey(self) -> None:
         """
-        Interpreters are started with the text that the daemon has loaded, when the
-        files have other names for what it tells them.
+        Interpreters run the code that the daemon has loaded, after an upgrade.
+
+        The new files have other names for what the daemon sends.
         """
         keys = ("form", "origArgv", "paths", "argv")
         self.check({f'"{key}"': f'"other_{key}"' for key in keys})

@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tests for C{docs/guide/conformance.rst}: what every inetd does, and which tests show it.
-"""
+"""Tests for C{docs/guide/conformance.rst}: what inetds do, and the tests for it."""
 
 from __future__ import annotations
 
@@ -24,7 +22,7 @@ NUMBERS = [*range(1, 91), 96, 97, 100]
 
 
 def items() -> list[tuple[int | None, str]]:
-    """The items of the page, each with its number and its text."""
+    """Return the items of the page, each with its number and its text."""
     with open(_PAGE, encoding="utf-8") as page:
         text = page.read()
     parts = _ITEM.split(text)[1:]
@@ -33,7 +31,7 @@ def items() -> list[tuple[int | None, str]]:
 
 
 def isThere(name: str) -> bool:
-    """Whether there is a test of this name."""
+    """Return whether a test of this name exists."""
     try:
         return callable(namedAny(name))
     except (AttributeError, ModuleNotFoundError):
@@ -44,12 +42,12 @@ class PageTests(SynchronousTestCase):
     """Tests for the table."""
 
     def test_numbers(self) -> None:
-        """Every item is there once, in order."""
+        """Every item occurs once, in order."""
         numbers = [number for number, _ in items() if number is not None]
         self.assertEqual(numbers, NUMBERS)
 
     def test_tests(self) -> None:
-        """Every item names the tests that show it, and there are such tests."""
+        """Every item names tests that show it, and these exist."""
         for number, text in items():
             if "Shown by" in text:
                 continue

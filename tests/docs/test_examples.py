@@ -115,7 +115,7 @@ class ConnectionTestCase(ProgramTestCase):
         text: bytes,
         environment: Mapping[str, str] | None = None,
     ) -> bytes:
-        """Send a program a text and the half close, and return all that it says."""
+        """Send bytes and a half close to a program; return its output."""
         client = self.connect(program, environment)
         client.sendall(text)
         client.shutdown(SHUT_WR)
@@ -127,6 +127,7 @@ class DatagramTestCase(ProgramTestCase):
     """Start a program as a C{dgram udp wait} service."""
 
     def setUp(self) -> None:
+        """Bind the service's socket."""
         self.service = self.keep(socket(AF_INET, SOCK_DGRAM))
         self.service.bind(("127.0.0.1", 0))
 
@@ -171,13 +172,13 @@ class LowerTests(ConnectionTestCase):
                 self.assertEqual(answer.readline(), text.lower())
 
     def test_garbage(self) -> None:
-        """It passes on the bytes that are no text, and carriage returns."""
+        """Bytes that are not UTF-8, and carriage returns, are passed on."""
         text = b"A\xff\0\xc3\xed\xa0\x80B\r\nC\rD\n"
         strict = {"PYTHONIOENCODING": "utf-8:strict"}
         self.assertEqual(self.converse(self.program, text, strict), text.lower())
 
     def test_locale(self) -> None:
-        """It takes text for UTF-8 in whatever locale the daemon runs."""
+        """Input is UTF-8, whatever locale the daemon runs in."""
         latin1 = {"LC_ALL": "C", "PYTHONIOENCODING": "latin-1"}
         answer = self.converse(self.program, "ÄÉ\n".encode(), latin1)
         self.assertEqual(answer, "äé\n".encode())
@@ -187,7 +188,7 @@ class LowerInShellTests(ConnectionTestCase):
     """Tests for C{lower.sh}."""
 
     def test_halfClose(self) -> None:
-        """It sends a text back in lower case and ends at the client's half close."""
+        """The answer is in lower case and ends at the client's half close."""
         answer = self.converse(EXAMPLES / "lower.sh", b"wEjLu\nUikO\n")
         self.assertEqual(answer, b"wejlu\nuiko\n")
 
@@ -219,6 +220,7 @@ class UDPClientTests(DatagramTestCase):
     line = b"2024-04-13,GS.US,450.3\n"
 
     def setUp(self) -> None:
+        """Choose a path for the database."""
         super().setUp()
         self.database = self.temporary() / "test.sqlite"
 
@@ -231,7 +233,7 @@ class UDPClientTests(DatagramTestCase):
         return self.start(self.program, self.service, environment, stderr=stderr)
 
     def assertRows(self, *rows: tuple[str, str, float]) -> None:
-        """Check what is in the database, in the order of time and name."""
+        """Check the contents of the database, in the order of time and name."""
         with closing(sqlite3.connect(self.database)) as database:
             found = database.execute("SELECT * FROM ts ORDER BY time, name")
             self.assertEqual(found.fetchall(), list(rows))
@@ -252,7 +254,9 @@ class UDPClientTests(DatagramTestCase):
 
     def test_malformedLines(self) -> None:
         """
-        It skips malformed lines where it cannot report them and stores the others.
+        Malformed lines are skipped, and the others are stored.
+
+        The program has no way to report them.
         """
         bad = b"2024,A\n2024,A,1,2\n2024,A,x\n2024,A,nan\n\n2024,\xff,1\n"
         self.assertSucceeds(self.send(bad + self.line))

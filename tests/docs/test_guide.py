@@ -2,9 +2,9 @@
 # See LICENSE for details.
 
 """
-The guide is true: what its pages say is done, and what they show is what is seen.
+The commands of the guide's pages work, and print what the pages show.
 
-C{docs/README.rst} says how a page is written.
+C{docs/README.rst} describes how a page is written.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ _WITHOUT = ("conformance.rst", "faults.rst")
 
 
 def _commands(block: Block) -> Iterator[tuple[str, str]]:
-    """The commands of a block, and what each of them prints."""
+    """Return the commands of a block, and the output of each."""
     command, shown = "", ""
     for line in block.text.splitlines():
         if line.startswith("> "):
@@ -73,24 +73,22 @@ def _commands(block: Block) -> Iterator[tuple[str, str]]:
 
 
 def _bare(line: str) -> str:
-    """A command without its prompt."""
+    """Return a command without its prompt."""
     return line[2:] if line.startswith("$ ") else line
 
 
 def _pages() -> dict[str, str]:
-    """The paths of all pages, by their names."""
+    """Return the paths of all pages, by their names."""
     folder = os.path.join(_DOCS, "guide")
     names = sorted(name for name in os.listdir(folder) if name.endswith(".rst"))
     return {name[:-4]: os.path.join(folder, name) for name in names}
 
 
 class PageTests(ServingTestCase):
-    """
-    Each page is done from its top to its end; there is a test for each, by its name.
-    """
+    """Run each page from its top to its end, with a test of its name."""
 
     def perform(self, name: str) -> None:
-        """Do what a page says."""
+        """Do what a page shows."""
         page = guide.read(_pages()[name])
         if "as-root" in page.marks and not users.ROOT:
             self.skipTest(users.NOT_ROOT)
@@ -113,7 +111,7 @@ class PageTests(ServingTestCase):
             self.terminal.stop()
 
     def do(self, block: Block) -> None:
-        """Do what a block says."""
+        """Do what a block shows."""
         if "not-run" in block.marks:
             return
         if block.name:
@@ -130,7 +128,7 @@ class PageTests(ServingTestCase):
                 self.terminal.waitForLog(line, self.again)
 
     def check(self, block: Block) -> None:
-        """C{--check} says of a configuration what the page says of it."""
+        """Check that C{--check} prints what the page shows for a configuration."""
         name = block.name or ".checked.conf"
         self.terminal.write(name, block.text)
         status, said = self.terminal.run(f"inetd --check {name}")
@@ -162,7 +160,7 @@ class PageTests(ServingTestCase):
 
 
 def _netcat() -> str | None:
-    """Why there is no nc(1) here that can close its sending half, if so."""
+    """Return why no nc(1) can close its sending half, if so."""
     if shutil.which("nc") is None:
         return "nc is not installed"
     told = subprocess.run(["nc", "-h"], capture_output=True, check=False)
@@ -192,9 +190,7 @@ class WholeTests(ServingTestCase):
         return [guide.read(path) for path in _pages().values()]
 
     def test_notRun(self) -> None:
-        """
-        A block that is not run needs a tool that no test can have, and there are few.
-        """
+        """A block that is not run needs a tool that no test has; they are few."""
         for page in self.pages():
             found = [block for block in page.blocks if "not-run" in block.marks]
             for block in found:
@@ -235,8 +231,10 @@ class WatchedTests(SynchronousTestCase):
 
     def parts(self, screen: str) -> list[str]:
         """
-        What a screen has: its first line, the titles, the name, address and state of
-        each service, and what is wrong; with the same number for all.
+        Return the parts of a screen, with all numbers replaced.
+
+        These are its first line, the titles, the name, address and state of each
+        service, and the warnings.
         """
         head, _, titles, *lines = screen.strip().splitlines()
         rows = lines[: lines.index("")]

@@ -1,10 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-What is shipped about the command says what the command does: its man pages, its help,
-its exit statuses, and what shells complete.
-"""
+"""Man pages, C{--help}, exit statuses and completions match the command."""
 
 from __future__ import annotations
 
@@ -37,13 +34,13 @@ _FISH = os.path.join(_SHARE, "fish", "vendor_completions.d", "inetd.fish")
 
 
 def _read(*names: str) -> str:
-    """The text of a shipped file."""
+    """Return the contents of a shipped file."""
     with open(os.path.join(_SHARE, *names), encoding="utf-8") as file:
         return file.read()
 
 
 def _plain(roff: str) -> str:
-    """What a man page says, without its fonts and its line ends."""
+    """Return the text of a man page, without fonts and line ends."""
     text = re.sub(r"\\f[BIRP]", "", roff).replace(r"\-", "-").replace(r"\(aq", "'")
     text = re.sub(
         r"^\.B ", "", text.replace(r"\&", "").replace(r"\%", ""), flags=re.MULTILINE
@@ -56,9 +53,7 @@ class ManPageTests(SynchronousTestCase):
     """The man pages that are shipped."""
 
     def test_options(self) -> None:
-        """
-        inetd(8) has every option, with what it takes and what it does; and no other.
-        """
+        """inetd(8) has every option, its argument and what it does, and no other."""
         roff = _read("man", "man8", "inetd.8")
         text = _plain(roff)
         options = optionsOf(Options())
@@ -86,10 +81,7 @@ class ManPageTests(SynchronousTestCase):
                 self.assertRegex(commands, rf"--{option.name}{letters}(?![\w-])")
 
     def test_keys(self) -> None:
-        """
-        inetd.conf(5) has every key: what it does, its type, unit and default, and an
-        example.
-        """
+        """inetd.conf(5) has the type, unit, default and an example of every key."""
         text = _plain(_read("man", "man5", "inetd.conf.5"))
         for key in KEYS.values():
             unit = f" ({key.unit})" if key.unit else ""
@@ -101,7 +93,7 @@ class ManPageTests(SynchronousTestCase):
             self.assertIn(" ".join(about.split()), text)
 
     def test_noVersion(self) -> None:
-        """They do not change with the version, which is said in one place only."""
+        """The man pages do not change with the version."""
         for section, name in (("8", "inetd"), ("5", "inetd.conf")):
             text = _read("man", f"man{section}", f"{name}.{section}")
             self.assertNotIn(__version__, text)
@@ -123,13 +115,10 @@ class ManPageTests(SynchronousTestCase):
 
 
 class ReferenceTests(SynchronousTestCase):
-    """The API pages, and what the guide says of them."""
+    """The API pages, and what the guide says about them."""
 
     def test_public(self) -> None:
-        """
-        What C{inetdtw.__all__} lists is what pydoctor takes for public, and the guide
-        has all of it.
-        """
+        """C{inetdtw.__all__} is what pydoctor shows as public, and the guide has it."""
         with open(os.path.join(world.checkout(), "pyproject.toml")) as file:
             public = re.findall(r'"PUBLIC:inetdtw\.(\w+)"', file.read())
         self.assertEqual(public, inetdtw.__all__)
@@ -144,7 +133,7 @@ class CompletionTests(SynchronousTestCase):
     """What shells complete."""
 
     def generator(self) -> Any:
-        """What makes the files."""
+        """Return the script that makes the files."""
         path = os.path.join(world.checkout(), "docs", "completions.py")
         spec = importlib.util.spec_from_file_location("completions", path)
         assert spec is not None and spec.loader is not None
@@ -161,7 +150,7 @@ class CompletionTests(SynchronousTestCase):
             self.assertEqual(_read(name), text, "run docs/completions.py")
 
     def complete(self, *words: str) -> set[str]:
-        """What bash offers for the last of some words."""
+        """Return what bash offers for the last of some words."""
         script = (
             'source "$1"; shift; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _inetd; '
             'printf "%s\\n" "${COMPREPLY[@]}"'
@@ -171,7 +160,7 @@ class CompletionTests(SynchronousTestCase):
         return set(done.stdout.split())
 
     def test_bash(self) -> None:
-        """Bash offers all options, and the values of those that take one of a few."""
+        """Bash offers all options, and the values of those with few values."""
         long = {option.name for option in optionsOf(Options()) if len(option.name) > 1}
         self.assertEqual(self.complete("inetd", "--"), {f"--{name}" for name in long})
         self.assertIn("-q", self.complete("inetd", "-"))
@@ -183,9 +172,7 @@ class CompletionTests(SynchronousTestCase):
         self.assertEqual(self.complete("inetd", "--conf", "inet"), set())
 
     def test_commands(self) -> None:
-        """
-        Bash and fish offer the commands as the first word, and their options then.
-        """
+        """Bash and fish offer the commands first, and then their options."""
         self.assertEqual(self.complete("inetd", "re"), {"reload", "resume"})
         offered = self.complete("inetd", "status", "--")
         self.assertEqual(
@@ -209,7 +196,7 @@ class CompletionTests(SynchronousTestCase):
             typed.waitFor("inetd --launch direct inetd.conf ")
 
     def test_fish(self) -> None:
-        """Fish is told every option that has a long name."""
+        """Fish offers every long option."""
         with open(_FISH, encoding="utf-8") as file:
             lines = file.read().splitlines()
         for option in optionsOf(Options()):
@@ -222,7 +209,7 @@ class CompletionTests(SynchronousTestCase):
                 )
 
     def test_zsh(self) -> None:
-        """zsh, which asks C{twistd}, is told every option of C{twistd inetd}."""
+        """zsh, which asks C{twistd}, offers every option of C{twistd inetd}."""
         code = (
             "import sys; sys.argv[0] = 'twistd'; from twisted.scripts.twistd import run"
         )

@@ -18,7 +18,7 @@ _TEST = re.compile(r"``((?:inetdtw(?:\.\w+)*\.test|tests)\.\w+(?:\.\w+)*)``")
 
 
 def _read(name: str) -> str:
-    """The text of a page of this checkout."""
+    """Return the text of a page of this checkout."""
     path = os.path.join(world.checkout(), name)
     with open(path, encoding="utf-8") as file:
         return file.read()
@@ -28,7 +28,7 @@ class ClaimsTests(SynchronousTestCase):
     """Pages that name tests."""
 
     def _tests(self, text: str) -> list[str]:
-        """The tests that a text names, all of which are there."""
+        """Return the tests that a text names; fail if one does not exist."""
         names = _TEST.findall(text)
         for name in names:
             found = namedAny(name)
@@ -47,8 +47,10 @@ class ClaimsTests(SynchronousTestCase):
 
     def test_faults(self) -> None:
         """
-        Every row of every table of faults names a test that is there, or the long run
-        that it is of, or has the test of the row above.
+        Every row of every table of faults names an existing test.
+
+        It may name the long run that shows it instead, or have the test of the row
+        above.
         """
         text = _read("docs/guide/faults.rst")
         rows = re.split(r"\n   \* - ", text)[1:]

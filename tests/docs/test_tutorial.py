@@ -69,7 +69,7 @@ raise SystemExit(3)
 
 
 def _netcat() -> str | None:
-    """Why there is no nc(1) here that can close its sending half, if so."""
+    """Return why no nc(1) can close its sending half, if so."""
     if shutil.which("nc") is None:
         return "nc is not installed"
     with contextlib.suppress(OSError):
@@ -88,6 +88,7 @@ class Home:
     """
 
     def __init__(self, test: ServingTestCase) -> None:
+        """Copy the programs of the tutorial there."""
         if users.ROOT:
             self.user = users.alpine()
             self.path = self.user.pw_dir
@@ -101,11 +102,11 @@ class Home:
             self.put(test, os.path.join(world.checkout(), "examples", name))
 
     def _give(self, path: str) -> None:
-        """Have a file or a folder be the user's."""
+        """Make the user the owner of a file or a directory."""
         os.chown(path, self.user.pw_uid, self.user.pw_gid)
 
     def put(self, test: ServingTestCase, path: str) -> str:
-        """Copy a program into the folder until the test ends."""
+        """Copy a program into the directory until the test ends."""
         copy = os.path.join(self.bin, os.path.basename(path))
         shutil.copy(path, copy)
         self._give(copy)
@@ -130,7 +131,7 @@ class TutorialTests(ServingTestCase):
             )
 
     def owner(self) -> pwd.struct_passwd | None:
-        """Who runs the daemon."""
+        """Return the user that runs the daemon."""
         return ordinaryUser()
 
     def database(self) -> str:
@@ -155,8 +156,9 @@ class TutorialTests(ServingTestCase):
 
     def interpreters(self) -> str:
         """
-        Make a folder with a C{python3}, for where there is only a copy of one: that
-        does not find its library unless it is run by its path.
+        Make a directory with a C{python3}, where only a copy of one is usable.
+
+        A copy finds its library only when it is run by its path.
         """
         folder = self.path("interpreters")
         os.makedirs(folder, exist_ok=True)
@@ -165,7 +167,7 @@ class TutorialTests(ServingTestCase):
         return folder
 
     def rows(self) -> list[tuple[str, str, float]]:
-        """What is stored."""
+        """Return the rows that were stored."""
         path = self.database()
         if not os.path.exists(path):
             return []
@@ -215,9 +217,7 @@ class TutorialTests(ServingTestCase):
             self.assertEqual(ask(self.upper, b"wEjLu\nUikO\n"), b"WEJLU\nUIKO\n")
 
     def test_bursts(self) -> None:
-        """
-        Of 200 datagrams at once to both services, every one is stored or answered.
-        """
+        """Every one of 200 datagrams at once is stored, or answered."""
         names = [f"N{number:03}" for number in range(_BURST)]
         answers: set[bytes] = set()
         with self.serve() as daemon, self.datagrams() as client:
@@ -237,9 +237,7 @@ class TutorialTests(ServingTestCase):
         self.assertEqual(answers, {name.encode() for name in names})
 
     def test_identity(self) -> None:
-        """
-        Programs run as she is: her user, her group and all her supplementary groups.
-        """
+        """Programs run with the user, group and supplementary groups of the user."""
         port, user = freePort(), self.home.user
         path = self.program("whoami", _WHOAMI)
         line = f"{port} stream tcp nowait {user.pw_name} {path} whoami\n"
@@ -254,9 +252,7 @@ class TutorialTests(ServingTestCase):
         self.assertEqual(told, f"{uid} {uid} {gid} {gid} {groups}\n")
 
     def test_stderr(self) -> None:
-        """
-        What a service prints to descriptor 2 goes to its client, not into the log.
-        """
+        """Output on descriptor 2 goes to the client, and not into the log."""
         port = freePort()
         path = self.program("complain", _COMPLAIN)
         name = self.home.user.pw_name
@@ -267,7 +263,7 @@ class TutorialTests(ServingTestCase):
             self.assertNotIn("on 2", daemon.log())
 
     def compile(self, name: str) -> str:
-        """Compile an example in C for everybody."""
+        """Compile an example in C; every user can run it."""
         source = os.path.join(world.checkout(), "examples", f"{name}.c")
         subprocess.run(["cc", "-o", self.path(name), source], check=True)
         os.chmod(self.path(name), 0o755)
@@ -287,9 +283,7 @@ class TutorialTests(ServingTestCase):
         self.assertEqual(told, expected)
 
     def test_compiledDatagram(self) -> None:
-        """
-        A program in C answers datagrams, one after the other, by recvfrom and sendto.
-        """
+        """A program in C answers datagrams by recvfrom and sendto, one by one."""
         port, name = freePort(), self.home.user.pw_name
         line = f"{port} dgram udp wait {name} {self.compile('upper')} upper\n"
         with self.serve(line, port), self.datagrams() as client:
@@ -310,18 +304,20 @@ class TutorialOfRootTests(TutorialTests):
     skip = None if users.ROOT else users.NOT_ROOT
 
     def owner(self) -> pwd.struct_passwd | None:
-        """Who runs the daemon: root."""
+        """Return the user that runs the daemon: root."""
         return None
 
     def database(self) -> str:
         """
-        Beside the program: another user's programs do not have all of root's variables.
+        Return a path beside the program.
+
+        Programs of another user do not inherit all of root's variables.
         """
         return os.path.join(self.home.bin, "ts.sqlite")
 
 
 class ShippedTests(ServingTestCase):
-    """The file C{etc/inetd.conf}, served from the checkout by who checked it out."""
+    """The file C{etc/inetd.conf}, served from the checkout by its owner."""
 
     def takeTurns(self) -> None:
         """Wait for other tests that have the ports."""

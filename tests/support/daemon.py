@@ -58,16 +58,16 @@ _ports: list[int] = []
 
 
 def twistd(*arguments: str) -> list[str]:
-    """The command line of a C{twistd} in the foreground, without a pid file."""
+    """Return the command line of C{twistd} in the foreground, without a pid file."""
     run = "import sys; sys.argv[0] = 'twistd'; from twisted.scripts.twistd import run"
     return [world.python(), "-c", f"{run}; run()", "-n", "--pidfile=", *arguments]
 
 
 def environment(user: pwd.struct_passwd | None = None, **more: str) -> dict[str, str]:
     """
-    The environment of a daemon: the package is importable, C{python3} is in PATH.
+    Return the environment of a daemon: C{inetdtw} and C{python3} are found.
 
-    @param user: whose login variables it has, if not those of whoever runs the tests.
+    @param user: the user of the login variables; by default, the one of the tests.
     @param more: further variables.
     """
     env = dict(os.environ, PYTHONPATH=world.checkout())
@@ -83,7 +83,7 @@ def environment(user: pwd.struct_passwd | None = None, **more: str) -> dict[str,
 
 @functools.cache
 def shippedPorts() -> frozenset[int]:
-    """The ports of the configuration that is shipped."""
+    """Return the ports of the configuration that is shipped."""
     path = os.path.join(world.CHECKOUT, "etc", "inetd.conf")
     with open(path, encoding="ascii") as file:
         return frozenset(map(int, re.findall(r"^(\d+)\s", file.read(), re.M)))
@@ -91,11 +91,10 @@ def shippedPorts() -> frozenset[int]:
 
 def freePort() -> int:
     """
-    Find a port, not given before, on which nobody listens with TCP or UDP.
+    Return a port, not returned before, without a listening TCP or UDP socket.
 
-    It is below the ports that outgoing connections take, of a block that no other
-    process of tests has; nor is it one of the file that is shipped, which a test serves
-    as it is.
+    It is below the ephemeral ports, and of a block that no other process of tests has.
+    It is none of the shipped file, which a test serves as it is.
     """
     while True:
         if not _ports:
@@ -124,9 +123,7 @@ def _claimed() -> list[int]:
 
 
 def portIsTaken(port: int) -> bool:
-    """
-    Whether a port of the loopback interface cannot be bound, with TCP or with UDP.
-    """
+    """Return whether a port of loopback cannot be bound, with TCP or with UDP."""
     for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
         with socket.socket(socket.AF_INET, kind) as probe:
             try:
@@ -147,9 +144,7 @@ def isServed(port: int) -> bool:
 
 
 def _isServed(table: str, port: int) -> bool:
-    """
-    Whether one table of Linux' sockets has a listening, or unconnected, one on a port.
-    """
+    """Return whether a table of sockets has a listening or unconnected one."""
     state = "0A" if table.startswith("tcp") else "07"
     with open(f"/proc/net/{table}", encoding="ascii") as lines:
         rows = [line.split() for line in lines][1:]
@@ -164,8 +159,7 @@ def eventually(
     """
     Poll until a condition is true.
 
-    @param what: says what was waited for, once it has not become true in time.
-
+    @param what: returns what the test waits for, when it has not become true in time.
     @return: what the condition returned.
     @raise AssertionError: when it has not become true in time.
     """
@@ -231,12 +225,14 @@ class Daemon:
         fds: Sequence[int] = (),
     ) -> None:
         """
-        @param argv: the command; one that goes to the background is welcome.
-        @param ports: it is ready as soon as somebody listens on all of these.
+        Prepare a daemon without starting it.
+
+        @param argv: the command, which may daemonize.
+        @param ports: the daemon is ready when sockets listen on all of these.
         @param env: its whole environment; by default, L{environment} for the user.
-        @param user: who runs it, if not whoever runs the tests; needs root.
+        @param user: the user that runs it, by default the one of the tests; needs root.
         @param cwd: its working directory; by default, the checkout.
-        @param fds: what it inherits beside the standard ones, under the same numbers.
+        @param fds: file descriptors that it inherits beside the standard ones.
         """
         self._fds = tuple(fds)
         self._argv = list(argv)
@@ -286,7 +282,7 @@ class Daemon:
             raise
 
     def _waitUntilReady(self) -> None:
-        """Wait until somebody listens on all ports, or everything has ended."""
+        """Wait until sockets listen on all ports, or all processes have ended."""
         eventually(
             lambda: all(map(isServed, self._ports)) or not self.family(),
             lambda: f"listening on {self._ports}; the log:\n{self.log()}",
@@ -300,14 +296,14 @@ class Daemon:
         return os.pread(self._output.fileno(), size, 0).decode(errors="replace")
 
     def waitForLog(self, text: str, count: int = 1) -> None:
-        """Wait until a text has been logged a number of times."""
+        """Wait until the log contains a string a number of times."""
         eventually(
             lambda: self.log().count(text) >= count,
             lambda: f"{text!r} {count} times in the log:\n{self.log()}",
         )
 
     def family(self) -> list[int]:
-        """The pids of its live processes: itself, and everything that it started."""
+        """Return the process ids of the daemon and of what it started, while alive."""
         carried = f"{TOKEN}={self._token}"
         alive = [] if self.process.poll() is not None else [self.process.pid]
         return sorted({*alive, *(p for p in pids() if carried in read(p, "environ"))})

@@ -1,10 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-What tests of faults have in common: services that must go on whatever happens to
-others.
-"""
+"""Test cases for faults: services that must stay up whatever happens to others."""
 
 from __future__ import annotations
 
@@ -20,11 +17,13 @@ if TYPE_CHECKING:
 
 class FaultsTestCase(ServingTestCase):
     """
-    Have three services that no fault is about: an internal one, one whose programs a
-    fork server starts, and one whose programs the daemon starts.
+    A test case with three services that no fault concerns.
+
+    One is internal; of another a fork server starts the programs, of the third the
+    daemon itself.
 
     @ivar others: their ports.
-    @ivar user: the name of who runs the programs of the second.
+    @ivar user: the user of the programs that the fork server starts.
     """
 
     def setUp(self) -> None:
@@ -41,10 +40,7 @@ class FaultsTestCase(ServingTestCase):
         )
 
     def served(self, lines: str, *ports: int, options: Sequence[str] = ()) -> Daemon:
-        """
-        A daemon that serves these three, and what else is asked for, until the test
-        ends.
-        """
+        """Return a daemon that serves these three and more until the test ends."""
         options = ["-l", *options]
         daemon = self.daemon(self.lines + lines, *self.others, *ports, options=options)
         daemon.start()

@@ -2,9 +2,9 @@
 # See LICENSE for details.
 
 """
-The blocks of a page of the guide: what its readers type, and what they are shown.
+Read the blocks of a page of the guide: what readers type, and what they see.
 
-C{docs/README.rst} says how a page is written so that it can be read here.
+C{docs/README.rst} describes how a page is written so that this module can read it.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ _PORT = re.compile(r"^(?:[\w.*,\[\]:-]+:)?(\d{2,5})\s", re.MULTILINE)
 @dataclass(frozen=True)
 class Block:
     """
-    One block.
+    One block of a page.
 
     @ivar place: the page and the line, for messages.
     @ivar language: one of L{LANGUAGES}.
-    @ivar name: the name of the file that it is, or an empty text.
-    @ivar text: what is in it.
-    @ivar marks: what is said of it, by the names in L{MARKS}.
+    @ivar name: the name of the file that it is, or an empty string.
+    @ivar text: its contents.
+    @ivar marks: the values of its marks, by the names in L{MARKS}.
     """
 
     place: str
@@ -51,11 +51,11 @@ class Block:
 @dataclass(frozen=True)
 class Page:
     """
-    A page.
+    A page of the guide.
 
-    @ivar path: where it is.
+    @ivar path: its path.
     @ivar blocks: all of its blocks, in order.
-    @ivar marks: what is said of it, by the names in L{PAGE_MARKS}.
+    @ivar marks: the values of its marks, by the names in L{PAGE_MARKS}.
     """
 
     path: str
@@ -63,7 +63,7 @@ class Page:
     marks: dict[str, str]
 
     def ports(self) -> list[int]:
-        """The ports that services listen on, and those that the page declares."""
+        """Return the ports that services listen on and those declared by the page."""
         found = {int(each) for each in self.marks.get("ports", "").split()}
         for block in self.blocks:
             if block.language == "inetd":
@@ -98,7 +98,7 @@ def read(path: str, whole: bool = True) -> Page:
 
 
 def _blocks(path: str, lines: list[str], whole: bool) -> Iterator[Block]:
-    """The blocks among the lines of a page."""
+    """Return the blocks among the lines of a page."""
     marks: dict[str, str] = {}
     number = 0
     while number < len(lines):
@@ -149,12 +149,12 @@ def _block(
 
 
 def _dedented(body: list[str]) -> str:
-    """The text of an indented block."""
+    """Return the contents of an indented block."""
     deep = min((len(ln) - len(ln.lstrip()) for ln in body if ln.strip()), default=0)
     return "\n".join(line[deep:] for line in body).strip("\n") + "\n"
 
 
 def _included(path: str, name: str) -> str:
-    """The text of a file that a page includes."""
+    """Return the contents of a file that a page includes."""
     with open(os.path.join(os.path.dirname(path), name), encoding="utf-8") as file:
         return file.read()

@@ -37,10 +37,10 @@ _COMMANDS = {
 
 class Installation:
     """
-    A copy of the checkout, and a virtual environment that does not know of it.
+    A copy of the checkout, and a virtual environment without a link to it.
 
     @ivar checkout: the path of the copy.
-    @ivar bin: the folder of the environment's programs.
+    @ivar bin: the directory of the environment's programs.
     """
 
     def __init__(self, test: SynchronousTestCase) -> None:
@@ -64,20 +64,16 @@ class Installation:
         script.chmod(0o755)
 
     def command(self, name: str, *arguments: str) -> list[str]:
-        """The command line of a program of the environment."""
+        """Return the command line of a program of the environment."""
         return [os.path.join(self.bin, name), *arguments]
 
     def environment(self, **more: str) -> dict[str, str]:
-        """
-        Variables that let nothing into the environment that is not installed there.
-        """
+        """Return variables that add nothing to what is installed there."""
         env = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
         return {**env, "PATH": f"{self.bin}:{os.environ['PATH']}", **more}
 
     def run(self, name: str, *arguments: str) -> str:
-        """
-        Run a program of the environment in the checkout, and return what it prints.
-        """
+        """Run a program of the environment in the checkout; return its output."""
         return run(
             *self.command(name, *arguments),
             cwd=self.checkout,
@@ -106,7 +102,7 @@ class Installation:
         return self._built()
 
     def _built(self) -> str:
-        """The path of the one file that was built."""
+        """Return the path of the one file that was built."""
         (file,) = FilePath(self.checkout).child("dist").children()
         return file.path
 

@@ -19,10 +19,7 @@ _VERSION = (
 
 @functools.cache
 def pythons() -> dict[str, str]:
-    """
-    The paths of all CPythons from 3.7 on, by their versions: those in PATH, and those
-    that pyenv has.
-    """
+    """Return the paths of CPython from 3.7 on, in PATH and of pyenv, by version."""
     found: dict[tuple[int, int], str] = {}
     for path in _candidates():
         version = _versionOf(path)
@@ -32,7 +29,7 @@ def pythons() -> dict[str, str]:
 
 
 def _candidates() -> list[str]:
-    """What may be an interpreter."""
+    """Return paths that may be interpreters."""
     root = os.environ.get("PYENV_ROOT") or os.path.expanduser("~/.pyenv")
     folders = [*os.environ.get("PATH", os.defpath).split(os.pathsep), "/usr/bin"]
     folders = [each for each in folders if not each.endswith("/shims")]
@@ -42,7 +39,7 @@ def _candidates() -> list[str]:
 
 
 def _versionOf(path: str) -> tuple[int, int] | None:
-    """The version of an interpreter, if it is a CPython that works."""
+    """Return the version of an interpreter, if it is a CPython that works."""
     try:
         said = subprocess.run(
             [path, "-I", "-c", _VERSION], capture_output=True, text=True, timeout=20

@@ -54,9 +54,9 @@ if sys.version_info[:2] == {version}:
 
 def _begin(files: dict[str, str], notes: str) -> str:
     """
-    The beginning of a program that notes which lines it runs.
+    Return the beginning of a program that notes which lines it runs.
 
-    @param files: those that matter, by what their code is called.
+    @param files: those that matter, by the file names of their code.
     """
     # As a text, since the process may have another root folder.
     with open(_TRACING, encoding="utf-8") as file:
@@ -145,14 +145,15 @@ def _handNothingOn(config: Any) -> None:
 
 
 def _words() -> list[str]:
-    """The command line of this process, also before it has a C{sys.argv}."""
+    """Return the command line of this process, even before C{sys.argv} exists."""
     return getattr(sys, "orig_argv", None) or getattr(sys, "argv", [])
 
 
 def _saveBeforeSignal() -> None:
     """
-    Have this process save what it has measured when it kills itself, as C{twistd} does
-    in the end with the signal that has stopped it.
+    Save what was measured when this process kills itself.
+
+    C{twistd} ends with the signal that stopped it.
     """
     kill = os.kill
 

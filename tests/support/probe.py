@@ -2,10 +2,10 @@
 # See LICENSE for details.
 
 """
-What a service's program finds when it is started, told by programs of all kinds.
+Programs of all kinds of services report how they were started.
 
-A daemon serves one program for each kind of service.  It looks at itself and sends what
-it sees to its client, in whatever way its kind of service has.
+A daemon serves one program for each kind of service. The program inspects itself and
+sends what it finds to its client.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ class Kind:
     way: str
 
     def ask(self, port: int) -> bytes:
-        """Be a client, and return what the program says."""
+        """Be a client, and return what the program sends."""
         # A connection from which not all was read is reset when it is closed.
         return talk(port, b"") if self.protocol == "tcp" else ask(port, b"?")
 
@@ -115,10 +115,10 @@ KINDS = {
 
 
 class ProbeTestCase(ServingTestCase):
-    """Have programs tell what they find."""
+    """A test case with programs that report what they find."""
 
     def service(self, port: int, kind: Kind, launch: str, user: str) -> str:
-        """The definition of a service that tells what its program finds."""
+        """Return the definition of a service whose program reports what it finds."""
         path = self.program("probe", PROBE)
         return (
             f"{port} on protocol = {kind.protocol}, wait = {kind.wait}, user = {user}, "
@@ -133,10 +133,10 @@ class ProbeTestCase(ServingTestCase):
         env: Mapping[str, str] | None = None,
     ) -> dict[str, Any]:
         """
-        What the programs of all kinds of services find.
+        Return what the programs of all kinds of services find.
 
-        @param user: who they run as.
-        @param owner: who runs the daemon.
+        @param user: the user of the programs.
+        @param owner: the user of the daemon.
         @param env: more variables of the daemon's.
         """
         ports = {name: freePort() for name in KINDS}
@@ -162,8 +162,7 @@ class ProbeTestCase(ServingTestCase):
         wrapper: Sequence[str] = (),
     ) -> dict[str, dict[str, int]]:
         """
-        The signals that programs of all kinds of services block, ignore and catch, as
-        sets of bits.
+        Return the signals that programs block, ignore and catch, as bits.
 
         @param wrapper: a command line that runs the daemon.
         """

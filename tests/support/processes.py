@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-What proc(5) says of processes, any of which may end while it is read.
-"""
+"""Processes as proc(5) shows them; any of them may end while it is read."""
 
 from __future__ import annotations
 
@@ -16,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def pids() -> list[int]:
-    """Return the process ids of all processes; none where there is no proc(5)."""
+    """Return the process ids of all processes; none without proc(5)."""
     if not os.path.isdir("/proc/self"):
         return []
     return [int(name) for name in os.listdir("/proc") if name.isdigit()]
@@ -24,10 +22,9 @@ def pids() -> list[int]:
 
 def read(pid: int, name: str) -> str:
     """
-    Return the text of a file of a process.
+    Return the contents of a file of a process.
 
     @param name: for example C{cmdline}.
-
     @return: an empty string when the process has ended, or the file is not readable.
     """
     try:
@@ -85,8 +82,9 @@ def forkServers(pid: int) -> list[int]:
 
 def programs(pid: int) -> list[int]:
     """
-    Return the process ids of the programs that a daemon and its fork servers have
-    started, zombies too.
+    Return the process ids of all programs of a daemon, zombies too.
+
+    The daemon or its fork servers started them.
     """
     helpers = forkServers(pid)
     own = set(childrenOf(pid)).difference(helpers)

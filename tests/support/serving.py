@@ -1,7 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""Serve a configuration of a test's own, from a folder that everybody can read."""
+"""Serve a configuration from a temporary directory that every user can read."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def inetd(*arguments: str) -> list[str]:
-    """The command line of the C{inetd} command, whether or not it is installed."""
+    """Return the command line of C{inetd}, whether or not it is installed."""
     run = (
         "import sys; sys.argv[0] = 'inetd'; from inetdtw.cli.entry import main; main()"
     )
@@ -30,21 +30,21 @@ def inetd(*arguments: str) -> list[str]:
 
 class ServingTestCase(SynchronousTestCase):
     """
-    Have a folder for a configuration and its programs.
+    A test case with a directory for a configuration and its programs.
 
-    @ivar folder: the path of the folder.
+    @ivar folder: the path of the directory.
     """
 
     def setUp(self) -> None:
-        """Make the folder."""
+        """Make the directory."""
         self.folder = world.publicFolder(self)
 
     def path(self, name: str) -> str:
-        """The path of a file in the folder."""
+        """Return the path of a file in the directory."""
         return os.path.join(self.folder, name)
 
     def write(self, name: str, text: str, mode: int = 0o644) -> str:
-        """Write a file that everybody can read, and return its path."""
+        """Write a file that every user can read, and return its path."""
         path = self.path(name)
         with open(path, "w", encoding="utf-8") as file:
             file.write(text)
@@ -52,7 +52,7 @@ class ServingTestCase(SynchronousTestCase):
         return path
 
     def program(self, name: str, text: str) -> str:
-        """Write a program in Python that everybody can run, and return its path."""
+        """Write a Python program that every user can run; return its path."""
         return self.write(name, script(text), 0o755)
 
     def daemon(
@@ -64,7 +64,7 @@ class ServingTestCase(SynchronousTestCase):
         env: Mapping[str, str] | None = None,
     ) -> Daemon:
         """
-        A C{twistd inetd} that serves a configuration.
+        Return a C{twistd inetd} that serves a configuration.
 
         @param conf: its text.
         @param ports: it is ready when it listens on these.
@@ -75,16 +75,13 @@ class ServingTestCase(SynchronousTestCase):
         return Daemon(argv, ports=ports, user=user, env=env)
 
     def connect(self, port: int, host: str = "127.0.0.1") -> socket.socket:
-        """Be a TCP client whose connection is closed when the test ends."""
+        """Return a TCP client, closed when the test ends."""
         client = socket.create_connection((host, port), timeout=DEADLINE)
         self.addCleanup(client.close)
         return client
 
     def datagrams(self, *, host: str = "127.0.0.1", port: int = 0) -> socket.socket:
-        """
-        Be a UDP client: a socket that is bound, connected to nobody, and closed
-        when the test ends.
-        """
+        """Return a bound, unconnected UDP socket, closed when the test ends."""
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         client = socket.socket(family, socket.SOCK_DGRAM)
         self.addCleanup(client.close)
@@ -94,7 +91,7 @@ class ServingTestCase(SynchronousTestCase):
 
 
 def script(text: str) -> str:
-    """The text of a program in Python, which needs nothing of its environment."""
+    """Return the text of a Python program that needs no environment."""
     return f"#!{world.python()} -IS\n{text}"
 
 
@@ -130,7 +127,7 @@ def run(
 
 
 def inodeOf(port: int, table: str = "tcp") -> int | None:
-    """The inode of the socket that listens on a port."""
+    """Return the inode of the socket that listens on a port."""
     state = "0A" if table.startswith("tcp") else "07"
     with open(f"/proc/net/{table}", encoding="ascii") as lines:
         rows = [line.split() for line in lines][1:]

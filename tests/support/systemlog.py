@@ -23,8 +23,9 @@ class SystemLog:
 
     def __init__(self, test: ServingTestCase, later: bool = False) -> None:
         """
-        @param later: whether it is only kept once L{keep} is called.
+        Create the socket of the system log.
 
+        @param later: whether it is only created by L{keep}.
         @raise SkipTest: when the socket would be the machine's.
         """
         needNamespace()
@@ -34,7 +35,7 @@ class SystemLog:
             self.keep()
 
     def keep(self) -> None:
-        """Keep it."""
+        """Create the socket."""
         test = self._test
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
@@ -44,7 +45,7 @@ class SystemLog:
         test.addCleanup(os.unlink, _LOG)
 
     def lines(self) -> list[str]:
-        """What was logged until now."""
+        """Return all lines logged until now."""
         while True:
             try:
                 data = self._socket.recv(65536)
@@ -53,7 +54,7 @@ class SystemLog:
             self._lines.append(data.decode(errors="replace").rstrip("\0\n"))
 
     def waitFor(self, text: str) -> str:
-        """Wait for a line that contains a text."""
+        """Wait for a line that contains a string, and return it."""
         eventually(
             lambda: any(text in line for line in self.lines()),
             lambda: f"{text!r} in {self.lines()}",

@@ -1,7 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""A shell that does what a page of the guide says, in a folder of its own."""
+"""A shell that runs the commands of a page of the guide in a temporary directory."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ _VARYING = (
 
 
 def pattern(shown: str) -> re.Pattern[str]:
-    """What matches what a page shows, where C{...} stands for anything."""
+    """Return what matches the output that a page shows; C{...} is anything."""
     text = re.escape(shown).replace(r"\.\.\.", ".*")
     for said, meant in _VARYING:
         text = re.sub(said, meant, text)
@@ -64,13 +64,17 @@ def pattern(shown: str) -> re.Pattern[str]:
 
 class Terminal:
     """
-    A shell, its folder, and the daemons that it has in the foreground.
+    A shell, its directory, and the daemons that it has in the foreground.
 
-    @ivar folder: the path of its folder.
+    @ivar folder: the path of its directory.
     """
 
     def __init__(self, page: Page, folder: str, user: pwd.struct_passwd | None) -> None:
-        """@param user: who has the shell, if not whoever runs the tests."""
+        """
+        Prepare a shell without starting it.
+
+        @param user: the user of the shell, by default the one of the tests.
+        """
         self.folder = folder
         self._user = user
         self._ports = {port: freePort() for port in page.ports()}
@@ -96,7 +100,7 @@ class Terminal:
         return os.open(path, os.O_RDWR)
 
     def _programs(self) -> str:
-        """Make a folder with the commands, whether or not they are installed."""
+        """Make a directory with the commands, whether or not they are installed."""
         folder = os.path.join(self._hidden, "bin")
         os.mkdir(folder)
         for name, code in _COMMANDS.items():
@@ -137,15 +141,15 @@ class Terminal:
         return path
 
     def _here(self, text: str) -> str:
-        """What the page says, with the ports that are free here."""
+        """Replace the ports of the page by those that are free here."""
         return self._replaced(text, self._ports)
 
     def _asWritten(self, text: str) -> str:
-        """What is said here, with the ports of the page."""
+        """Replace the ports here by those of the page."""
         return self._replaced(text, {new: old for old, new in self._ports.items()})
 
     def _replaced(self, text: str, ports: dict[int, int]) -> str:
-        """A text with other ports."""
+        """Return a text with other ports."""
         return re.sub(
             r"(?<![\w.])\d{2,5}(?![\w.]\w)",
             lambda found: str(ports.get(int(found[0]), found[0])),
@@ -188,7 +192,7 @@ class Terminal:
         return self._status, self._said(output)
 
     def _said(self, path: str) -> str:
-        """What is in a file, with the ports of the page."""
+        """Return the contents of a file, with the ports of the page."""
         try:
             with open(path, encoding="utf-8", errors="replace") as file:
                 return self._asWritten(file.read())
@@ -218,7 +222,7 @@ class Terminal:
         return 0, self._said(log)
 
     def _portsOf(self, words: Sequence[str]) -> list[int]:
-        """The ports that begin lines of the files that a command line names."""
+        """Return the ports that begin lines of the files that a command line names."""
         found = set()
         for word in words:
             path = os.path.join(self.folder, word)
@@ -232,14 +236,15 @@ class Terminal:
 
     def _interrupt(self) -> tuple[int, str]:
         """
-        End the daemon that was started last; a shell without a terminal has what it
-        starts ignore C{SIGINT}.
+        End the daemon that was started last.
+
+        A shell without a terminal starts its commands with C{SIGINT} ignored.
         """
         _, said = self._run(f"{{ kill {self._served}; wait {self._served}\n}}")
         return 0, said
 
     def log(self) -> str:
-        """What the daemons in the foreground have logged."""
+        """Return what the daemons in the foreground have logged."""
         return "".join(map(self._said, self._logs))
 
     def waitForLog(self, line: str, again: Sequence[str] = ()) -> None:
@@ -280,7 +285,7 @@ def matches(said: str, shown: str) -> bool:
 
 
 def isStaying(command: str) -> bool:
-    """Whether a command stays until it is told to end."""
+    """Return whether a command runs until it is ended."""
     words = shlex.split(command)
     if not words or any(each in words for each in _ENDING):
         return False

@@ -2,12 +2,12 @@
 # See LICENSE for details.
 
 """
-Note which lines of files follow each other, in a process that is to be disturbed as
-little as possible: one that must import nothing, changes its user, forks, or is killed.
+Note which lines of files follow each other, in a process that imports nothing.
 
-L{tests.support.measuring} has the text of this file executed there.  Whatever is new is
-appended to a file at once, which is opened only for that: no descriptor is left open,
-and nothing is lost however the process ends.
+Such a process changes its user, forks, or is killed. L{tests.support.measuring} has the
+text of this file executed there. Each new pair of lines is appended to a file at once.
+The file is opened only for that: no descriptor stays open, and nothing is lost however
+the process ends.
 """
 
 import posix

@@ -1,10 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-A copy of the package, and of what leads to an interpreter, that a test may replace
-while a daemon runs from it.
-"""
+"""A copy of the package and of the way to an interpreter, for tests of upgrades."""
 
 from __future__ import annotations
 
@@ -25,11 +22,12 @@ class Upgraded:
     """
     An installation that is replaced in place.
 
-    @ivar folder: what has the package.
+    @ivar folder: the directory that has the package.
     @ivar python: the interpreter, a symbolic link.
     """
 
     def __init__(self, test: SynchronousTestCase) -> None:
+        """Install a copy of the package, and of the way to an interpreter."""
         folder = world.publicFolder(test)
         self.folder = os.path.join(folder, "installed")
         world.copyCheckout(self.folder)
@@ -43,7 +41,7 @@ class Upgraded:
 
     def daemon(self, conf: str, *ports: int, options: Sequence[str] = ()) -> Daemon:
         """
-        A C{twistd inetd} of this installation.
+        Return a C{twistd inetd} of this installation.
 
         @param conf: the path of its configuration.
         """
@@ -53,7 +51,7 @@ class Upgraded:
 
     def replace(self, changes: Mapping[str, str]) -> int:
         """
-        Replace a text by another in all modules of the package.
+        Replace a string in all modules of the package.
 
         @return: how many have it.
         """

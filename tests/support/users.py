@@ -41,10 +41,9 @@ def needNamespace() -> None:
 @functools.cache
 def alpine() -> pwd.struct_passwd:
     """
-    Add the user C{alpine}, with a supplementary group and a home directory, to the
-    users that this process and its children know.
+    Add the user C{alpine}, with a home directory and a supplementary group.
 
-    One that the machine has is another user.
+    This process and its children know it instead of one that the machine has.
 
     @raise SkipTest: when this process cannot have users of its own.
     """
@@ -58,7 +57,7 @@ def alpine() -> pwd.struct_passwd:
 
 def addUser(name: str, home: str) -> pwd.struct_passwd:
     """
-    Add a user, and two groups, to those that this process and its children know.
+    Add a user and two groups, for this process and its children.
 
     @raise SkipTest: when this process cannot have users of its own.
     """
@@ -79,9 +78,7 @@ def addUser(name: str, home: str) -> pwd.struct_passwd:
 
 
 def removeUser(name: str) -> None:
-    """
-    Remove a user and its groups from those that this process and its children know.
-    """
+    """Remove a user and its groups, for this process and its children."""
     needNamespace()
     for path in namespace.FILES:
         with open(path, "r+", encoding="utf-8", errors="surrogateescape") as file:

@@ -43,11 +43,12 @@ class Thing:
     """Something to pickle."""
 
     def __init__(self) -> None:
+        """Have an attribute."""
         self.x = 1
 
 
 def descriptors() -> dict[int, Any]:
-    """What is open."""
+    """Return the open file descriptors."""
     found: dict[int, Any] = {}
     for fd in range(1024):
         try:
@@ -76,7 +77,7 @@ def stream(text: Any) -> dict[str, Any]:
 
 
 def signals() -> Any:
-    """What each signal does, and which are blocked."""
+    """Return the disposition of each signal, and the blocked ones."""
     numbers = [number for number in range(1, signal.NSIG) if number not in (32, 33)]
     does = {number: repr(signal.getsignal(number)) for number in numbers}
     return does, sorted(signal.pthread_sigmask(signal.SIG_BLOCK, []))
@@ -103,7 +104,7 @@ def worker(queue: Any, number: int) -> None:
 
 
 def processes() -> dict[str, Any]:
-    """What comes of other processes, by all ways to start one."""
+    """Return what subprocesses report, started in all ways."""
     found: dict[str, Any] = {}
     if "all" not in ARGV:
         return found
@@ -119,7 +120,7 @@ def processes() -> dict[str, Any]:
 
 
 async def echoed() -> list[Any]:
-    """What comes of a process that an event loop waits for."""
+    """Return the output of a process that an event loop waits for."""
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec("/bin/echo", "hi", stdout=pipe)
     output, _ = await process.communicate()
@@ -127,7 +128,7 @@ async def echoed() -> list[Any]:
 
 
 def threaded() -> list[Any]:
-    """What threads there are, and whether another runs."""
+    """Return the threads, and whether another one runs."""
     ran: list[int] = []
     thread = threading.Thread(target=ran.append, args=(1,))
     thread.start()
@@ -138,7 +139,7 @@ def threaded() -> list[Any]:
 
 
 def umask() -> int:
-    """The file creation mask."""
+    """Return the file creation mask."""
     before = os.umask(0)
     os.umask(before)
     return before

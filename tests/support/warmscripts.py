@@ -1,7 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""Scripts that end, or do not begin, in all the ways there are."""
+"""Scripts that end, or fail to begin, in many ways."""
 
 from __future__ import annotations
 

@@ -49,10 +49,10 @@ _NOT_OF_A_CHECKOUT = (
 @functools.cache
 def python() -> str:
     """
-    The path of an interpreter like this one that everybody can run.
+    Return the path of an interpreter like this one that every user can run.
 
-    It needs no environment variable to find its library: a program that the daemon runs
-    as another user does not inherit all of them.
+    It needs no environment variable to find its library: a program of another user does
+    not inherit all of them.
     """
     if not users.ROOT or _othersCan(sys.executable, "import twisted.internet.reactor"):
         return sys.executable
@@ -64,7 +64,7 @@ def python() -> str:
 
 @functools.cache
 def checkout() -> str:
-    """The path of this checkout, or of a copy that everybody can read."""
+    """Return the path of this checkout, or of a copy that every user can read."""
     if not users.ROOT or _othersCan(python(), f"open({__file__!r})"):
         return CHECKOUT
     copy = os.path.join(_publicFolderUntilExit(), "checkout")
@@ -73,7 +73,7 @@ def checkout() -> str:
 
 
 def copyCheckout(target: str) -> None:
-    """Copy this checkout; everybody can read the copy, and its files may be changed."""
+    """Copy this checkout; every user can read the copy, and tests may change it."""
     ignored = shutil.ignore_patterns(*_NOT_OF_A_CHECKOUT)
     shutil.copytree(CHECKOUT, target, symlinks=True, ignore=ignored)
     for path in FilePath(target).walk():
@@ -83,10 +83,10 @@ def copyCheckout(target: str) -> None:
 
 def copyPackages(target: str, *without: str) -> None:
     """
-    Copy what is installed for this interpreter, so that everybody can read the copy.
+    Copy what is installed for this interpreter; every user can read the copy.
 
-    @param target: a folder for packages, which may have some already.
-    @param without: patterns of the names of files and folders that are left out.
+    @param target: a directory for packages, which may have some already.
+    @param without: patterns of the names of files and directories that are left out.
     """
     for path in sys.path:
         if os.path.basename(path) in ("site-packages", "dist-packages"):
@@ -97,9 +97,9 @@ def publicFolder(
     test: SynchronousTestCase, owner: pwd.struct_passwd | None = None
 ) -> str:
     """
-    Make a folder that everybody can read, which is removed when the test ends.
+    Make a directory that every user can read, removed when the test ends.
 
-    @param owner: who may write in it; by default, whoever runs the tests.
+    @param owner: the user that may write in it; by default, the one of the tests.
     """
     folder = _newPublicFolder()
     test.addCleanup(FilePath(folder).remove)
@@ -109,16 +109,14 @@ def publicFolder(
 
 
 def _publicFolderUntilExit() -> str:
-    """
-    Make a folder that everybody can read, which is removed when this process ends.
-    """
+    """Make a directory that every user can read, removed at exit."""
     folder = _newPublicFolder()
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
 
 
 def _newPublicFolder() -> str:
-    """Make a temporary folder that everybody can read."""
+    """Make a temporary directory that every user can read."""
     folder = os.path.realpath(tempfile.mkdtemp(prefix="inetdtw-"))
     os.chmod(folder, 0o755)
     return folder
@@ -155,8 +153,7 @@ def copyOfInterpreter(prefix: str, *without: str) -> str:
     """
     Copy this interpreter and its standard library.
 
-    @param without: folders of the library that are left out.
-
+    @param without: directories of the library that are left out.
     @return: the path of the copy.
     """
     library = os.path.dirname(os.__file__)
@@ -188,9 +185,7 @@ def _copyOfBinary(prefix: str) -> str:
 
 
 def _linkTree(source: str, target: str, *without: str) -> None:
-    """
-    Copy a folder so that everybody can read the copy, which shares files if possible.
-    """
+    """Copy a directory so that every user can read it; hard-link if possible."""
     shutil.copytree(
         source,
         target,
@@ -205,9 +200,7 @@ def _linkTree(source: str, target: str, *without: str) -> None:
 
 
 def _linkOrCopy(source: str, target: str) -> None:
-    """
-    Make one file readable by everybody under another name; share its bytes if possible.
-    """
+    """Make a file readable by every user at another path; link if possible."""
     if _readable(source) == stat.S_IMODE(os.stat(source).st_mode):
         with suppress(OSError):
             return os.link(source, target)
@@ -216,6 +209,6 @@ def _linkOrCopy(source: str, target: str) -> None:
 
 
 def _readable(path: str) -> int:
-    """The mode of a file or folder, with leave for everybody to read or run it."""
+    """Return the mode of a path, with read or search permission for every user."""
     mode = stat.S_IMODE(os.stat(path).st_mode)
     return mode | 0o444 | (0o111 if mode & 0o100 else 0)
