@@ -132,7 +132,7 @@ def tell(line: str) -> None:
 
 
 def _interruptOnce(number: int, frame: object) -> None:
-    """Interrupt at the first signal, and ignore further ones: cleaning up takes time."""
+    """Interrupt at the first signal, and ignore further ones during clean-up."""
     for sign in (signal.SIGINT, signal.SIGTERM):
         signal.signal(sign, signal.SIG_IGN)
     raise KeyboardInterrupt

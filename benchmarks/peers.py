@@ -179,7 +179,7 @@ class SocketActivate(OneService):
     path = "usr/bin/systemd-socket-activate"
 
     def launch(self, services: Sequence[Service], directory: Path) -> Launch:
-        """Start one process for each connection, which is its standard input and output."""
+        """Start one process for each connection."""
         (service,) = services
         options = ["-l", f"{HOST}:{service.port}", "--accept", "--inetd"]
         user = service.user if service.user != ownUser() else ""
