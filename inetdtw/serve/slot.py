@@ -18,7 +18,6 @@ from typing import Any, Callable
 from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.interfaces import IAddress
 
-from inetdtw.config.parser import ConfWarning
 from inetdtw.helpers.socketstate import Original, Spoiled
 from inetdtw.interfaces import ILauncher, IListener
 from inetdtw.launch.warm.launcher import isReady
@@ -27,6 +26,7 @@ from inetdtw.limits.rebinds import Rebinds
 from inetdtw.limits.service import ServiceLimits
 from inetdtw.log.failures import broken, reasonOf, survived
 from inetdtw.model.address import hostIn, peerText
+from inetdtw.model.errors import ConfWarning
 from inetdtw.model.service import Service
 from inetdtw.model.state import ServiceState
 from inetdtw.serve.datagram import DatagramListener
