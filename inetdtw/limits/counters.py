@@ -14,8 +14,10 @@ from inetdtw.interfaces import ExitStatus
 @dataclass
 class Tally:
     """
-    What became of the programs of one service.
+    What became of the clients and the programs of one service.
 
+    @ivar admitted: how many clients were admitted, restarted programs included.
+    @ivar refused: how many clients were refused.
     @ivar warm: how many were started by forking an interpreter that was ready.
     @ivar cold: how many were started otherwise.
     @ivar failed: how many could not be started.
@@ -35,6 +37,8 @@ class Tally:
     dropped: int = 0
     cpu: float | None = None
     last: ExitStatus | None = None
+    admitted: int = 0
+    refused: int = 0
 
     def count(self, warm: bool | None) -> None:
         """

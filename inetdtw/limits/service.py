@@ -11,6 +11,7 @@ from enum import Enum
 from typing import Any, Callable
 
 from inetdtw.limits.answerrate import AnswerRate, answeredTo
+from inetdtw.limits.counters import Tally
 from inetdtw.model.service import Bounds
 from inetdtw.model.source import sourceOf
 
@@ -60,18 +61,20 @@ class _Starts:
 
 class ServiceLimits:
     """
-    The counts of one service.
+    The clients and programs of one service, and whether it may have one more.
 
-    @ivar running: how many programs run now.
-    @ivar admitted: how many were started since there are these counts, or, of an
-        internal service, how many clients were served.
-    @ivar refused: how many clients were turned away.
+    @ivar running: how many programs run, or how many clients of an internal service are
+        served.
+    @ivar tally: what is counted for the operator, from the start of the daemon on.
     """
 
-    def __init__(self, bounds: Bounds, clock: Callable[[], float]) -> None:
+    def __init__(
+        self, bounds: Bounds, clock: Callable[[], float], tally: Tally | None = None
+    ) -> None:
         """@param clock: the time in seconds, from any start."""
         self._bounds = bounds
-        self.running = self.admitted = self.refused = 0
+        self.running = 0
+        self.tally = Tally() if tally is None else tally
         self._clock = clock
         self._starts = _Starts()
         self._peerStarts: OrderedDict[str, _Starts] = OrderedDict()
@@ -125,7 +128,7 @@ class ServiceLimits:
         if verdict is Admission.ADMIT:
             self._count(peer, source, now)
         else:
-            self.refused += 1
+            self.refuse()
         return verdict
 
     def mayAnswer(self, peer: Any, cost: int = 1, take: bool = True) -> bool:
@@ -165,13 +168,17 @@ class ServiceLimits:
 
     def countRestart(self) -> None:
         """One that was admitted has ended, and was started again."""
-        self.admitted += 1
+        self.tally.admitted += 1
         if self.bounds.serviceMax:
             self._starts.add(self._clock())
 
     def resetRate(self) -> None:
         """Count the starts of the service anew."""
         self._starts = _Starts()
+
+    def refuse(self) -> None:
+        """Count a client that is refused for another reason than these limits."""
+        self.tally.refused += 1
 
     def release(self, peer: str = "") -> None:
         """One that was admitted for C{peer} has ended."""
@@ -205,7 +212,7 @@ class ServiceLimits:
     def _count(self, peer: str, source: str, now: float) -> None:
         """One more starts."""
         self.running += 1
-        self.admitted += 1
+        self.tally.admitted += 1
         if self.bounds.serviceMax:
             self._starts.add(now)
         if not peer:

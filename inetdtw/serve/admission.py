@@ -16,14 +16,14 @@ from typing import Any, Callable
 
 from inetdtw.interfaces import ICapacity, ILauncher
 from inetdtw.limits.backoff import SHORTAGE_PAUSE
-from inetdtw.limits.budget import ProcessBudget
 from inetdtw.limits.service import Admission, ServiceLimits
 from inetdtw.log.failures import survived
-from inetdtw.log.report import Report
+from inetdtw.model.service import Service
 from inetdtw.model.source import hostOf
 from inetdtw.serve.port import SocketPort
+from inetdtw.serve.runtime import Runtime
 from inetdtw.serve.undecided import Undecided
-from inetdtw.system.descriptors import DescriptorAccount, Descriptors, Purpose
+from inetdtw.system.descriptors import DescriptorAccount
 
 #: What a service, or an address, has too much of.
 SHARE = "share of the file descriptors"
@@ -40,29 +40,26 @@ class AdmissionControl:
 
     def __init__(
         self,
-        name: str,
+        service: Service,
+        runtime: Runtime,
         limits: ServiceLimits,
-        report: Report,
-        launcher: ILauncher | None,
-        budget: ProcessBudget | None = None,
+        launcher: ILauncher | None = None,
         account: DescriptorAccount | None = None,
     ) -> None:
         """
         @param launcher: what starts the service's programs, if it has any.
-        @param budget: what counts them with those of all other services.
-        @param account: the descriptors of the service's clients.
+        @param account: the descriptors of its clients, if they are not those that the
+            service has from L{Runtime.accountOf}.
         """
-        self._name = name
+        self._name = service.name
         self._limits = limits
-        self._report = report
+        self._report = runtime.report
         self._launcher = launcher
-        self._budget = None if launcher is None else budget
+        self._budget = None if launcher is None else runtime.budget
         self._undecided = Undecided(
             lambda *given: self.port.later(*given), limits.busy, self.free, self._decide
         )
-        if account is None:
-            account = DescriptorAccount(Descriptors(), Purpose.CHILD, name)
-        self._account = account
+        self._account = runtime.accountOf(service) if account is None else account
         self._free: dict[str, Callable[[], None]] = {
             each: partial(self._freeFor, each) for each in ("total", "room", "share")
         }
@@ -184,12 +181,12 @@ class AdmissionControl:
 
     def unanswered(self) -> None:
         """Count a datagram that is left unanswered for its source."""
-        self._limits.refused += 1
+        self._limits.refuse()
 
     def close(self) -> None:
         """Refuse those that are not decided on, as nobody is served any more."""
         for peer, refuse in self._undecided.takeAll():
-            self._limits.refused += 1
+            self._limits.refuse()
             self._refused(Admission.PEER_BUSY, peer)
             survived(self._name, refuse)
 
@@ -200,7 +197,7 @@ class AdmissionControl:
         @return: whether it may be served.
         """
         if self._account.refuses(peer):
-            self._limits.refused += 1
+            self._limits.refuse()
             self._report.refuseMany(self._name, peer, f"its address has its {SHARE}")
             return False
         verdict = self._limits.admit(hostOf(peer))

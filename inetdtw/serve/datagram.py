@@ -181,10 +181,7 @@ class DatagramListener(GatedListener):
         launcher: ILauncher,
         released: Callable[[], None],
     ) -> None:
-        account = runtime.accountOf(service)
-        gate = AdmissionControl(
-            service.name, limits, runtime.report, launcher, runtime.budget, account
-        )
+        gate = AdmissionControl(service, runtime, limits, launcher)
         launches = ProgramStarter(service, runtime, launcher)
         # Each write would be a datagram: one print() is to make only one.
         launches.without("PYTHONUNBUFFERED")

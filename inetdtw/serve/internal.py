@@ -41,10 +41,7 @@ class InternalStreamListener(GatedListener):
         self._reactor = runtime.reactor
         self._released = released
         self._refusal = service.refusal
-        account = runtime.accountOf(service)
-        gate = AdmissionControl(
-            service.name, limits, runtime.report, None, account=account
-        )
+        gate = AdmissionControl(service, runtime, limits)
         self.mayAccept, self.short = gate.open, gate.short
         note = runtime.descriptors.note
         self._factory = services.streamFactory(
@@ -110,7 +107,7 @@ class InternalDatagramListener(GatedListener):
             service.internal, runtime.wallclock, runtime.guard, service.name
         )
         self.makeConnection = self._protocol.makeConnection
-        gate = AdmissionControl(service.name, limits, runtime.report, None)
+        gate = AdmissionControl(service, runtime, limits)
         port = DatagramPort(sock, runtime.reactor, service.name, self, self._mayReceive)
         super().__init__(port, gate)
 

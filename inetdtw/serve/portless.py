@@ -88,7 +88,9 @@ class PortlessSlot:
         self.service = service
         self._runtime = runtime
         self._launcherOf = launcherOf
-        self._limits = ServiceLimits(service.bounds, clockOf(runtime.reactor))
+        self._limits = ServiceLimits(
+            service.bounds, clockOf(runtime.reactor), runtime.tallies[service.name]
+        )
         self._door = Door(runtime.reactor, service.name, self._next)
         self._waiting: deque[tuple[socket.socket, Any, bool]] = deque()
         self._claims: deque[Claim] = deque()
@@ -118,12 +120,11 @@ class PortlessSlot:
         launcher = self._launcherOf(self.service)
         assert launcher is not None
         self._limits.bounds = self.service.bounds
+        self._limits.tally = self._runtime.tallies[self.service.name]
         self._launches = ProgramStarter(self.service, self._runtime, launcher)
         self._launches.prepare()
-        runtime, name = self._runtime, self.service.name
-        account = runtime.accountOf(self.service)
-        given = (launcher, runtime.budget, account)
-        self._gate = AdmissionControl(name, self._limits, runtime.report, *given)
+        given = (self.service, self._runtime, self._limits, launcher)
+        self._gate = AdmissionControl(*given)
         self._gate.port = self._door
 
     def fail(self, why: Exception) -> None:
@@ -179,7 +180,7 @@ class PortlessSlot:
             return
         descriptors, name = self._runtime.descriptors, self.service.name
         if self._waiting and not descriptors.fits(1, Purpose.TCPMUX, name):
-            self._limits.refused += 1
+            self._limits.refuse()
             reason = f"those that wait have their {SHARE}"
             self._runtime.report.refuseMany(name, peer, reason)
             _sendAway(connection, asked)
@@ -197,7 +198,7 @@ class PortlessSlot:
         self, connection: socket.socket, peer: Any, asked: bool, reason: str
     ) -> None:
         """Send a client away."""
-        self._limits.refused += 1
+        self._limits.refuse()
         self._runtime.report.refuse(self.service.name, peer, reason)
         _sendAway(connection, asked)
 
@@ -231,7 +232,7 @@ class PortlessSlot:
 
     def state(self) -> ServiceState:
         """How it is."""
-        name, resumes = self.service.name, self._door.resumes
+        resumes = self._door.resumes
         held = self._door.reasons
         if self._drained:
             held = ["drain"] if self.running else ["idle"]
@@ -239,7 +240,6 @@ class PortlessSlot:
             self.service,
             str(self.service.address),
             self._limits,
-            self._runtime.tallies[name],
             held,
             reason=self._reason if "broken" in held else None,
             until=None if resumes is None else self._runtime.timeOf(resumes),

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from inetdtw.limits.counters import Tally
 from inetdtw.limits.service import ServiceLimits
 from inetdtw.model.service import Service
 from inetdtw.model.state import ServiceState, kindOf, pauseReason
@@ -17,7 +16,6 @@ def stateOf(
     service: Service,
     address: str,
     limits: ServiceLimits,
-    tally: Tally,
     held: Collection[str],
     reason: str | None = None,
     until: float | None = None,
@@ -26,11 +24,12 @@ def stateOf(
     """
     Collect the figures of a service.
 
-    @param limits: its counts, which an internal service has nothing else than.
+    @param limits: what counts its clients and programs.
     """
     wait = service.wait and service.internal is None
     bound = 1 if wait else service.bounds.acceptMax
-    started = limits.admitted if service.internal else tally.warm + tally.cold
+    tally = limits.tally
+    started = tally.admitted if service.internal else tally.warm + tally.cold
     return ServiceState(
         name=service.name,
         address=address,
@@ -43,7 +42,7 @@ def stateOf(
         started=started,
         warm=tally.warm,
         ready=ready,
-        refused=limits.refused,
+        refused=tally.refused,
         failed=tally.failed,
         dropped=tally.dropped,
         ended=tally.ended,

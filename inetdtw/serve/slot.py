@@ -93,7 +93,9 @@ class Slot:
         self.service = service
         self._runtime = runtime
         self._launcherOf = launcherOf
-        self._limits = ServiceLimits(service.bounds, clockOf(runtime.reactor))
+        self._limits = ServiceLimits(
+            service.bounds, clockOf(runtime.reactor), runtime.tallies[service.name]
+        )
         self._socket: socket.socket | None = None
         self._places: tuple[Any, ...] = ()
         self._mark: sockets.BoundPath | None = None
@@ -262,6 +264,7 @@ class Slot:
         assert self._socket is not None
         service = self.service
         self._limits.bounds = service.bounds
+        self._limits.tally = self._runtime.tallies[service.name]
         make = listenerFor(service)
         self._asItWas(make is WaitListener)
         if make is WaitListener or self._inherited:
@@ -547,7 +550,6 @@ class Slot:
             self.service,
             self.address(),
             self._limits,
-            self._runtime.tallies[self.service.name],
             held,
             reason=self._reason(held),
             until=None if resumes is None else self._runtime.timeOf(resumes),

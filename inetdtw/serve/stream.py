@@ -118,10 +118,7 @@ class StreamListener(GatedListener):
         self._service = service
         self._socket = sock
         self._runtime = runtime
-        account = runtime.accountOf(service)
-        gate = AdmissionControl(
-            service.name, limits, runtime.report, launcher, runtime.budget, account
-        )
+        gate = AdmissionControl(service, runtime, limits, launcher)
         self._launches = ProgramStarter(service, runtime, launcher)
         self._connections = Connections(self._launches, gate, released, service.refusal)
         note = runtime.descriptors.note

@@ -48,9 +48,7 @@ class TcpmuxListener(GatedListener):
         self._limits = limits
         self._released = released
         account = replace(self._account, each=0)
-        gate = AdmissionControl(
-            service.name, limits, runtime.report, None, account=account
-        )
+        gate = AdmissionControl(service, runtime, limits, account=account)
         self.mayAccept, self.short = gate.open, gate.short
         note = runtime.descriptors.note
         port = streamPort(sock, runtime, service.name, self, note)
@@ -99,7 +97,7 @@ class TcpmuxListener(GatedListener):
         self._account.give(request.peer)
         self._released()
         if request.crowdedOut:
-            self._limits.refused += 1
+            self._limits.refuse()
             self._runtime.report.refuseMany(self._name, request.peer, CROWDED_OUT)
         if name is None:
             if request.fault is not None:
@@ -121,5 +119,5 @@ class TcpmuxListener(GatedListener):
 
     def _refused(self, request: TcpmuxRequest, reason: str) -> None:
         """Say and count that a client is turned away."""
-        self._limits.refused += 1
+        self._limits.refuse()
         self._runtime.report.refuse(self._name, request.peer, reason)

@@ -62,10 +62,7 @@ class WaitListener(GatedListener):
         self._runtime = runtime
         self._released = released
         self._launches = ProgramStarter(service, runtime, launcher)
-        account = runtime.accountOf(service)
-        gate = AdmissionControl(
-            service.name, limits, runtime.report, launcher, runtime.budget, account
-        )
+        gate = AdmissionControl(service, runtime, limits, launcher)
         port = WaitPort(sock, runtime.reactor, service.name, self._readable)
         super().__init__(port, gate)
         self._datagram = DatagramPeek(sock)

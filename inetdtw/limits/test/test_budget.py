@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import resource
-import socket
 from typing import Any
 from unittest import mock
 
@@ -20,11 +19,6 @@ from inetdtw.limits.budget import (
     defaultMost,
     processLimit,
 )
-from inetdtw.limits.service import ServiceLimits
-from inetdtw.model.service import Bounds
-from inetdtw.serve.admission import AdmissionControl
-from inetdtw.serve.port import SocketPort
-from inetdtw.test.fakes import ServingTestCase
 
 
 class DefaultTests(SynchronousTestCase):
@@ -263,53 +257,3 @@ class LeaseTests(SynchronousTestCase):
         self.budget.whenCapacity(lambda: told.append("free"))
         self.lease.release()
         self.assertEqual(told, ["free"])
-
-
-class AdmissionControlTests(ServingTestCase):
-    """Tests for L{AdmissionControl} with a bound on the programs of all services."""
-
-    def gate(self, launcher: Any) -> AdmissionControl:
-        """A gate of a service that is being served."""
-        limits = ServiceLimits(Bounds(acceptMax=3), self.reactor.seconds)
-        gate = AdmissionControl(
-            "test/tcp", limits, self.runtime.report, launcher, self.runtime.budget
-        )
-        sock = self.closing(socket.socket())
-        gate.port = SocketPort(sock, self.reactor, "test/tcp")
-        gate.port.start()
-        return gate
-
-    def test_together(self) -> None:
-        """
-        Two services share the bound, and one that waits goes on when the other's
-        program has ended.
-        """
-        self.runtime.budget.most = 1
-        one, two = self.gate(self.launcher), self.gate(self.launcher)
-        self.assertTrue(one.open())
-        one.admit()
-        self.assertFalse(two.open())
-        self.assertFalse(two.free())
-        self.assertEqual(two.port.reasons, ["total"])
-        one.release()
-        self.assertTrue(two.open())
-
-    def test_internal(self) -> None:
-        """What is no program is not counted."""
-        self.runtime.budget.most = 1
-        internal = self.gate(None)
-        for _ in range(3):
-            self.assertTrue(internal.open())
-            internal.admit()
-        self.assertEqual(self.runtime.budget.running, 0)
-        internal.release()
-        self.assertEqual(self.runtime.budget.running, 0)
-
-    def test_refused(self) -> None:
-        """A client that is turned away is not counted."""
-        gate = self.gate(self.launcher)
-        gate._limits.bounds = Bounds(perSource=1)
-        peer = ("192.0.2.1", 1)
-        self.assertTrue(gate.admit(peer))
-        self.assertFalse(gate.admit(peer))
-        self.assertEqual(self.runtime.budget.running, 1)

@@ -256,7 +256,7 @@ class CountsTests(SynchronousTestCase):
             limits.admit("a")
         limits.release("a")
         limits.countRestart()
-        self.assertEqual((limits.admitted, limits.refused), (2, 2))
+        self.assertEqual((limits.tally.admitted, limits.tally.refused), (2, 2))
 
     def test_forgive(self) -> None:
         """When the starts of the last minute are forgotten, there may be as many again."""

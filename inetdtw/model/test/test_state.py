@@ -81,11 +81,11 @@ class StateOfTests(SynchronousTestCase):
 
     def test_program(self) -> None:
         """The figures of a program come from its tally and from the counts."""
-        limits = ServiceLimits(Bounds(), lambda: 0.0)
-        limits.running, limits.refused, limits.admitted = 2, 5, 99
-        tally = Tally(3, 4, 1, 6, 2, 1, 0.5, ExitStatus(3))
+        tally = Tally(3, 4, 1, 6, 2, 1, 0.5, ExitStatus(3), admitted=99, refused=5)
+        limits = ServiceLimits(Bounds(), lambda: 0.0, tally)
+        limits.running = 2
         service = makeService(bounds=Bounds(acceptMax=10))
-        found = stateOf(service, "a:1", limits, tally, ["full"], until=5.0, ready=True)
+        found = stateOf(service, "a:1", limits, ["full"], until=5.0, ready=True)
         self.assertEqual(
             (found.running, found.most, found.refused, found.started, found.warm),
             (2, 10, 5, 7, 3),
@@ -99,21 +99,21 @@ class StateOfTests(SynchronousTestCase):
         """What an internal service has started is the clients that it has served."""
         limits = ServiceLimits(Bounds(), lambda: 0.0)
         limits.admit()
-        found = stateOf(makeService(internal="echo"), "a:1", limits, Tally(), [])
+        found = stateOf(makeService(internal="echo"), "a:1", limits, [])
         self.assertEqual((found.started, found.warm, found.most), (1, 0, None))
 
     def test_wait(self) -> None:
         """Of a C{wait} service one program runs at most."""
         limits = ServiceLimits(Bounds(), lambda: 0.0)
-        found = stateOf(makeDatagrams(wait=True), "a:1", limits, Tally(), ["child"])
+        found = stateOf(makeDatagrams(wait=True), "a:1", limits, ["child"])
         self.assertEqual((found.most, found.condition), (1, "running"))
 
     def test_reason(self) -> None:
         """Why it pauses is said in words, unless something better is known."""
         limits, service = ServiceLimits(Bounds(), lambda: 0.0), makeService()
-        paused = stateOf(service, "a:1", limits, Tally(), ["rate"])
+        paused = stateOf(service, "a:1", limits, ["rate"])
         self.assertIn("more starts in a minute", str(paused.reason))
-        unbound = stateOf(service, "a:1", limits, Tally(), ["unbound"], reason="no")
+        unbound = stateOf(service, "a:1", limits, ["unbound"], reason="no")
         self.assertEqual(unbound.reason, "no")
 
     def test_kinds(self) -> None:

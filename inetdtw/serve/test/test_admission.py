@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import socket
 from typing import Any
 
@@ -12,29 +14,37 @@ from inetdtw.interfaces import ILauncher
 from inetdtw.limits.backoff import SHORTAGE_PAUSE
 from inetdtw.limits.service import WINDOW, ServiceLimits
 from inetdtw.model.service import Bounds
-from inetdtw.serve.admission import AdmissionControl
+from inetdtw.serve.admission import SHARE, AdmissionControl
 from inetdtw.serve.port import SocketPort
 from inetdtw.serve.undecided import MOMENT
-from inetdtw.system.descriptors import DescriptorAccount, Purpose
-from inetdtw.test.fakes import ServingTestCase
+from inetdtw.system.descriptors import RESERVE, DescriptorAccount, Purpose
+from inetdtw.system.test.test_descriptors import LIMIT, OTHERS, AccountTestCase
+from inetdtw.test.fakes import ServingTestCase, makeService
 
 PEER = ("192.0.2.1", 40000)
 OTHER = ("192.0.2.2", 40000)
 
 
-class AdmissionControlTests(ServingTestCase):
-    """Tests for L{AdmissionControl}."""
+class GateTestCase(ServingTestCase):
+    """Make the admission control of services that are being served."""
 
     def gate(
-        self, launcher: ILauncher | None = None, **bounds: Any
+        self,
+        launcher: ILauncher | None = None,
+        account: DescriptorAccount | None = None,
+        **bounds: Any,
     ) -> AdmissionControl:
-        """A gate of a service that is being served."""
+        """Make one, whose port is read."""
         limits = ServiceLimits(Bounds(**bounds), self.reactor.seconds)
-        gate = AdmissionControl("test/tcp", limits, self.runtime.report, launcher)
+        gate = AdmissionControl(makeService(), self.runtime, limits, launcher, account)
         sock = self.closing(socket.socket())
         gate.port = SocketPort(sock, self.reactor, "test/tcp")
         gate.port.start()
         return gate
+
+
+class AdmissionControlTests(GateTestCase):
+    """Tests for L{AdmissionControl}."""
 
     def test_open(self) -> None:
         """Without bounds every client may come."""
@@ -212,7 +222,7 @@ class AdmissionControlTests(ServingTestCase):
         said = self.let(gate)
         self.reactor.advance(MOMENT)
         self.assertEqual(said, ["refused"])
-        self.assertEqual(gate._limits.refused, 1)
+        self.assertEqual(gate._limits.tally.refused, 1)
         (refuse,) = self.said("refuse")
         self.assertEqual(refuse["reason"], "more than 1 at once for one address")
 
@@ -224,7 +234,7 @@ class AdmissionControlTests(ServingTestCase):
         gate.close()
         gate.close()
         self.assertEqual(said, ["refused"])
-        self.assertEqual((gate._limits.refused, len(self.said("refuse"))), (1, 1))
+        self.assertEqual((gate._limits.tally.refused, len(self.said("refuse"))), (1, 1))
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
     def test_network(self) -> None:
@@ -303,3 +313,168 @@ class AdmissionControlTests(ServingTestCase):
         self.gate().short("Too many open files")
         (stall,) = self.said("stall")
         self.assertEqual(stall["reason"], "Too many open files")
+
+
+class Leftover:
+    """What a program left behind."""
+
+    def __init__(self, claim: Any) -> None:
+        self.claim = claim
+        self.left = 0
+
+    def leave(self) -> None:
+        """Close it."""
+        self.left += 1
+        self.claim.give()
+
+
+class DescriptorTests(AccountTestCase, GateTestCase):
+    """Tests for L{AdmissionControl} of a service with a L{DescriptorAccount}."""
+
+    def own(
+        self, purpose: Purpose = Purpose.INTERNAL, **given: Any
+    ) -> AdmissionControl:
+        """Make one for clients that have descriptors of a purpose."""
+        return self.gate(
+            account=DescriptorAccount(self.account, purpose, "test/tcp", **given)
+        )
+
+    def test_shortage(self) -> None:
+        """Without enough of them a service takes no client for a moment."""
+        gate = self.own()
+        self.limit = 0
+        self.noDescriptors(lambda: self.assertFalse(gate.open()))
+        (stall,) = self.said("stall")
+        self.assertEqual(stall["reason"], os.strerror(errno.EMFILE))
+        self.assertEqual(gate.port.reasons, ["shortage"])
+        self.limit = LIMIT
+        self.reactor.advance(SHORTAGE_PAUSE)
+        self.assertTrue(gate.open())
+
+    def test_reserve(self) -> None:
+        """What clients keep is not of the reserve."""
+        gate = self.own(each=1)
+        claim = self.account.take(LIMIT - RESERVE - OTHERS, Purpose.LISTENER)
+        self.open = LIMIT - RESERVE
+        self.assertFalse(gate.open())
+        self.assertEqual(gate.port.reasons, ["shortage"])
+        claim.giveSome(1)
+        self.reactor.advance(SHORTAGE_PAUSE)
+        self.assertTrue(gate.open())
+
+    def test_share(self) -> None:
+        """
+        A service that has its share takes no further client until one is released,
+        with a line in the log.
+        """
+        gate = self.own(each=1)
+        clients = 0
+        while gate.open():
+            self.assertTrue(gate.admit())
+            clients += 1
+        self.assertGreater(clients, 100)
+        self.assertEqual(gate.port.reasons, ["share"])
+        (stall,) = self.said("stall")
+        self.assertIn(SHARE, stall["reason"])
+        self.assertIn("test/tcp", stall["reason"])
+        gate.release()
+        self.assertTrue(gate.open())
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+    def test_raised(self) -> None:
+        """It takes clients again when the limit is raised, which nobody tells it of."""
+        gate = self.own(each=1)
+        while gate.open():
+            gate.admit()
+        self.limit *= 2
+        self.reactor.advance(SHORTAGE_PAUSE)
+        self.assertTrue(gate.open())
+
+    def test_address(self) -> None:
+        """A client of an address that has its share is turned away, and no other."""
+        gate = self.own(each=1, bounded=True)
+        while gate.admit(PEER):
+            self.assertTrue(gate.open())
+        (refuse,) = self.said("refuse")
+        self.assertIn(SHARE, refuse["reason"])
+        self.assertTrue(gate.open())
+        self.assertTrue(gate.admit(("192.0.2.2", 40000)))
+        gate.release(PEER)
+        gate.release(PEER)
+        self.assertTrue(gate.admit(PEER))
+
+    def test_unbounded(self) -> None:
+        """Addresses have no bound where clients are served by programs."""
+        gate = self.own(Purpose.CHILD, each=2)
+        while gate.open():
+            self.assertTrue(gate.admit(PEER))
+        self.assertEqual(gate.port.reasons, ["share"])
+
+    def test_leftovers(self) -> None:
+        """
+        What programs that have ended left behind is closed for the next one, the
+        oldest first.
+        """
+        gate = self.own(Purpose.CHILD, more=2)
+        left = []
+        while self.account.fits(2, Purpose.CHILD, "test/tcp"):
+            left.append(Leftover(self.account.take(1, Purpose.CHILD, "test/tcp")))
+            left[-1].claim.leftBehind(left[-1])
+        self.assertTrue(gate.open())
+        closed = [each.left for each in left]
+        self.assertEqual(closed, [1] + [0] * (len(left) - 1))
+        for each in left:
+            each.claim.give()
+        self.assertEqual(len(self.account.leftovers), 0)
+
+    def test_noLeftovers(self) -> None:
+        """For what has another share nothing is closed."""
+        gate = self.own(each=1)
+        claim = self.account.take(1, Purpose.CHILD, "other/tcp")
+        leftover = Leftover(claim)
+        claim.leftBehind(leftover)
+        while gate.open():
+            gate.admit()
+        self.assertEqual(leftover.left, 0)
+
+
+class BudgetTests(GateTestCase):
+    """Tests for L{AdmissionControl} with a L{ProcessBudget<inetdtw.limits.budget.ProcessBudget>}."""
+
+    def test_together(self) -> None:
+        """
+        Two services share the bound, and one that waits goes on when the other's
+        program has ended.
+        """
+        self.runtime.budget.most = 1
+        one, two = (
+            self.gate(self.launcher, acceptMax=3),
+            self.gate(self.launcher, acceptMax=3),
+        )
+        self.assertTrue(one.open())
+        one.admit()
+        self.assertFalse(two.open())
+        self.assertFalse(two.free())
+        self.assertEqual(two.port.reasons, ["total"])
+        one.release()
+        self.assertTrue(two.open())
+
+    def test_internal(self) -> None:
+        """What is no program is not counted."""
+        self.runtime.budget.most = 1
+        internal = self.gate(acceptMax=3)
+        for _ in range(3):
+            self.assertTrue(internal.open())
+            internal.admit()
+        self.assertEqual(self.runtime.budget.running, 0)
+        internal.release()
+        self.assertEqual(self.runtime.budget.running, 0)
+
+    def test_refused(self) -> None:
+        """A client that is turned away is not counted."""
+        gate = self.gate(self.launcher, acceptMax=3)
+        gate._limits.bounds = Bounds(perSource=1)
+        peer = ("192.0.2.1", 1)
+        self.assertTrue(gate.admit(peer))
+        self.assertFalse(gate.admit(peer))
+        self.assertEqual(self.runtime.budget.running, 1)

@@ -276,7 +276,7 @@ class DatagramListenerTests(ServingTestCase):
         self.reactor.advance(MOMENT)
         self.ordered(2)
         self.assertEqual(len(self.said("refuse")), 2)
-        self.assertEqual((self.limits.running, self.limits.refused), (1, 2))
+        self.assertEqual((self.limits.running, self.limits.tally.refused), (1, 2))
 
     def test_own(self) -> None:
         """No program is started for what comes from a socket of the daemon's own."""
@@ -288,7 +288,7 @@ class DatagramListenerTests(ServingTestCase):
         self.assertEqual(self.read(self.ordered(1)), b"honest")
         (refuse,) = self.said("refuse")
         self.assertIn("it seems to come from a socket of this daemon", refuse["reason"])
-        self.assertEqual((self.limits.running, self.limits.refused), (1, 1))
+        self.assertEqual((self.limits.running, self.limits.tally.refused), (1, 1))
 
     def test_answerMax(self) -> None:
         """
@@ -313,7 +313,7 @@ class DatagramListenerTests(ServingTestCase):
         (refuse,) = self.said("refuse")
         reason = "more than 30 answers a minute for one address"
         self.assertEqual(refuse["reason"], reason)
-        self.assertEqual(self.limits.refused, 1)
+        self.assertEqual(self.limits.tally.refused, 1)
         answers = [sender.recv(100) for _ in range(12)]
         self.assertEqual(answers, [b"answer"] * 2 + [b"more"] * 10)
         sender.setblocking(False)

@@ -298,7 +298,9 @@ class InternalDatagramListenerTests(ServingTestCase):
         self.assertEqual(self.ask(client, b"1", b"2", b"3", b"4"), [b"1", b"2"])
         self.assertEqual(listener.held(), ["rate"])
         self.assertEqual(len(self.said("pause")), 1)
-        self.assertEqual((self.limits.admitted, self.limits.refused), (2, 1))
+        self.assertEqual(
+            (self.limits.tally.admitted, self.limits.tally.refused), (2, 1)
+        )
         self.reactor.advance(WINDOW)
         self.assertEqual(self.ask(client, b"5"), [b"4", b"5"])
 
@@ -307,7 +309,7 @@ class InternalDatagramListenerTests(ServingTestCase):
         self.serve(acceptMax=1)
         client = self.client(self.server)
         self.assertEqual(self.ask(client, b"1", b"2"), [b"1", b"2"])
-        self.assertEqual((self.limits.admitted, self.limits.running), (2, 0))
+        self.assertEqual((self.limits.tally.admitted, self.limits.running), (2, 0))
 
     def test_shortage(self) -> None:
         """An answer needs no descriptor, and comes when there are none left."""
@@ -345,7 +347,9 @@ class InternalDatagramListenerTests(ServingTestCase):
         self.reactor.turn(PATIENCE)
         self.reactor.settle()
         self.assertRaises(BlockingIOError, there.recv, 100)
-        self.assertEqual((self.limits.admitted, self.limits.refused), (0, 1))
+        self.assertEqual(
+            (self.limits.tally.admitted, self.limits.tally.refused), (0, 1)
+        )
         self.runtime.guard.disown(port)
         there.sendto(b"honest", self.server.getsockname())
         self.reactor.turn(PATIENCE)
@@ -366,7 +370,9 @@ class InternalDatagramListenerTests(ServingTestCase):
         (refuse,) = self.said("refuse")
         reason = "more than 6 answers a minute for one address"
         self.assertEqual(refuse["reason"], reason)
-        self.assertEqual((self.limits.admitted, self.limits.refused), (7, 2))
+        self.assertEqual(
+            (self.limits.tally.admitted, self.limits.tally.refused), (7, 2)
+        )
         self.reactor.advance(10)
         self.assertEqual(self.ask(client, b"1", b"2"), [b"1"])
 
@@ -375,7 +381,9 @@ class InternalDatagramListenerTests(ServingTestCase):
         self.serve(makeDatagrams(internal="discard"), answerMax=1)
         client = self.client(self.server)
         self.assertEqual(self.ask(client, b"1", b"2", b"3"), [])
-        self.assertEqual((self.limits.admitted, self.limits.refused), (3, 0))
+        self.assertEqual(
+            (self.limits.tally.admitted, self.limits.tally.refused), (3, 0)
+        )
 
     def test_guard(self) -> None:
         """

@@ -88,7 +88,7 @@ class TcpmuxListenerTests(PortlessCase):
         """Assert that the log and the count say that one client was turned away."""
         (refuse,) = self.said("refuse")
         self.assertEqual((refuse["service"], refuse["reason"]), ("mux", reason))
-        self.assertEqual(self.limits.refused, 1)
+        self.assertEqual(self.limits.tally.refused, 1)
 
     def test_slow(self) -> None:
         """A client that takes its time keeps nobody else waiting."""

@@ -5,20 +5,13 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import random
 import resource
 import socket
-from typing import Any
 from unittest import mock
 
-from inetdtw.limits.backoff import SHORTAGE_PAUSE
-from inetdtw.limits.service import ServiceLimits
-from inetdtw.model.service import Bounds
 from inetdtw.model.state import Use
-from inetdtw.serve.admission import SHARE, AdmissionControl
-from inetdtw.serve.port import SocketPort
 from inetdtw.system import descriptors
 from inetdtw.system.descriptors import (
     COUNTED,
@@ -320,132 +313,3 @@ class RealTests(ServingTestCase):
         infinity = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
         self.patch(resource, "getrlimit", lambda what: infinity)
         self.assertGreater(softLimit(), 1 << 19)
-
-
-class Leftover:
-    """What a program left behind."""
-
-    def __init__(self, claim: Any) -> None:
-        self.claim = claim
-        self.left = 0
-
-    def leave(self) -> None:
-        """Close it."""
-        self.left += 1
-        self.claim.give()
-
-
-class AdmissionControlTests(AccountTestCase):
-    """Tests for L{DescriptorAccount} and the L{AdmissionControl} of a service that has one."""
-
-    def gate(
-        self, purpose: Purpose = Purpose.INTERNAL, **given: Any
-    ) -> AdmissionControl:
-        """A gate that is open."""
-        limits = ServiceLimits(Bounds(), self.reactor.seconds)
-        made = DescriptorAccount(self.account, purpose, "test/tcp", **given)
-        gate = AdmissionControl(
-            "test/tcp", limits, self.runtime.report, None, account=made
-        )
-        sock = self.closing(socket.socket())
-        gate.port = SocketPort(sock, self.reactor, "test/tcp")
-        gate.port.start()
-        return gate
-
-    def test_shortage(self) -> None:
-        """Without enough of them a service takes no client for a moment."""
-        gate = self.gate()
-        self.limit = 0
-        self.noDescriptors(lambda: self.assertFalse(gate.open()))
-        (stall,) = self.said("stall")
-        self.assertEqual(stall["reason"], os.strerror(errno.EMFILE))
-        self.assertEqual(gate.port.reasons, ["shortage"])
-        self.limit = LIMIT
-        self.reactor.advance(SHORTAGE_PAUSE)
-        self.assertTrue(gate.open())
-
-    def test_reserve(self) -> None:
-        """What clients keep is not of the reserve."""
-        gate = self.gate(each=1)
-        claim = self.account.take(LIMIT - RESERVE - OTHERS, Purpose.LISTENER)
-        self.open = LIMIT - RESERVE
-        self.assertFalse(gate.open())
-        self.assertEqual(gate.port.reasons, ["shortage"])
-        claim.giveSome(1)
-        self.reactor.advance(SHORTAGE_PAUSE)
-        self.assertTrue(gate.open())
-
-    def test_share(self) -> None:
-        """
-        A service that has its share takes no further client until one is released,
-        with a line in the log.
-        """
-        gate = self.gate(each=1)
-        clients = 0
-        while gate.open():
-            self.assertTrue(gate.admit())
-            clients += 1
-        self.assertGreater(clients, 100)
-        self.assertEqual(gate.port.reasons, ["share"])
-        (stall,) = self.said("stall")
-        self.assertIn(SHARE, stall["reason"])
-        self.assertIn("test/tcp", stall["reason"])
-        gate.release()
-        self.assertTrue(gate.open())
-        self.assertEqual(self.reactor.getDelayedCalls(), [])
-
-    def test_raised(self) -> None:
-        """It takes clients again when the limit is raised, which nobody tells it of."""
-        gate = self.gate(each=1)
-        while gate.open():
-            gate.admit()
-        self.limit *= 2
-        self.reactor.advance(SHORTAGE_PAUSE)
-        self.assertTrue(gate.open())
-
-    def test_address(self) -> None:
-        """A client of an address that has its share is turned away, and no other."""
-        gate = self.gate(each=1, bounded=True)
-        while gate.admit(PEER):
-            self.assertTrue(gate.open())
-        (refuse,) = self.said("refuse")
-        self.assertIn(SHARE, refuse["reason"])
-        self.assertTrue(gate.open())
-        self.assertTrue(gate.admit(("192.0.2.2", 40000)))
-        gate.release(PEER)
-        gate.release(PEER)
-        self.assertTrue(gate.admit(PEER))
-
-    def test_unbounded(self) -> None:
-        """Addresses have no bound where clients are served by programs."""
-        gate = self.gate(Purpose.CHILD, each=2)
-        while gate.open():
-            self.assertTrue(gate.admit(PEER))
-        self.assertEqual(gate.port.reasons, ["share"])
-
-    def test_leftovers(self) -> None:
-        """
-        What programs that have ended left behind is closed for the next one, the
-        oldest first.
-        """
-        gate = self.gate(Purpose.CHILD, more=2)
-        left = []
-        while self.account.fits(2, Purpose.CHILD, "test/tcp"):
-            left.append(Leftover(self.account.take(1, Purpose.CHILD, "test/tcp")))
-            left[-1].claim.leftBehind(left[-1])
-        self.assertTrue(gate.open())
-        closed = [each.left for each in left]
-        self.assertEqual(closed, [1] + [0] * (len(left) - 1))
-        for each in left:
-            each.claim.give()
-        self.assertEqual(len(self.account.leftovers), 0)
-
-    def test_noLeftovers(self) -> None:
-        """For what has another share nothing is closed."""
-        gate = self.gate(each=1)
-        claim = self.account.take(1, Purpose.CHILD, "other/tcp")
-        leftover = Leftover(claim)
-        claim.leftBehind(leftover)
-        while gate.open():
-            gate.admit()
-        self.assertEqual(leftover.left, 0)
