@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 def owned(fd: int) -> socket.socket:
     """
-    A socket of a descriptor that is to be closed with it.
+    Return a socket that owns a descriptor.
 
-    @raise OSError: if it is no socket; then it is closed.
+    @raise OSError: if it is not a socket; then it is closed.
     """
     try:
         return socket.socket(fileno=fd)
@@ -34,9 +34,9 @@ class Acceptor:
     """
     A listening socket whose connections each get a program.
 
-    @ivar number: what the daemon calls it.
+    @ivar number: the daemon's number for it.
     @ivar socket: the socket.
-    @ivar program: the path, the arguments and the environment.
+    @ivar program: the paths to try, the arguments and the environment.
     """
 
     def __init__(
@@ -45,23 +45,23 @@ class Acceptor:
         fd: int,
         program: tuple[list[bytes], list[bytes], dict[bytes, bytes]],
     ) -> None:
-        """@param fd: a descriptor that is to be the acceptor's own."""
+        """@param fd: a listening socket, which the acceptor owns from now on."""
         self.number = number
         self.socket = owned(fd)
         self.program = program
 
     def accept(self) -> tuple[socket.socket, Any, dict[bytes, bytes]]:
         """
-        Take a connection.
+        Accept a connection.
 
         @return: the connection, the client's address, and the environment of the
             program.
-        @raise OSError: if there is none, or none can be taken.
+        @raise OSError: if there is none, or none can be accepted.
         """
         connection, peer = self.socket.accept()
         try:
             connection.setblocking(True)
-            # A client that is gone has no name any more.
+            # This fails if the client has left.
             connection.getpeername()
             extra = connectionEnvironment(connection.getsockname(), peer)
         except OSError:

@@ -47,9 +47,7 @@ class Reports:
     """
 
     def __init__(self, channel: _socket.socket) -> None:
-        """
-        @param channel: the socket that leads to the daemon.
-        """
+        """@param channel: the socket that leads to the daemon."""
         self._channel = channel
         self._records: list[bytes] = []
         self.urgent = False
@@ -76,15 +74,11 @@ class Reports:
         self.urgent = self.urgent or urgent
 
     def addRecord(self, record: bytes) -> None:
-        """
-        Add a record that is as long as a report.
-        """
+        """Add a record that is as long as a report."""
         self._records.append(record)
 
     def flush(self) -> None:
-        """
-        Send all reports; block while the socket's buffer is full.
-        """
+        """Send all reports; block while the socket's buffer is full."""
         records = self._records
         if records:
             # A context manager would be made for every program.

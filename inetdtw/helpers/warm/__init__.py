@@ -12,9 +12,8 @@ some of their neighbours: they share one namespace.  In that text, nothing but e
 modules is imported, because the others take time, and a script can have files with the
 same names.
 
-The interpreter reads its program from descriptor 0: a line with this text and with what
-the process has to know (L{protocol.PARAMETERS<inetdtw.helpers.warm.protocol.PARAMETERS>}), then
-L{BOOT}.  Descriptor 1 is a sequenced-packet socket that leads to the daemon, and 2 the
+The interpreter reads its program from descriptor 0: a line with this text and the
+L{parameters<inetdtw.helpers.warm.protocol.PARAMETERS>} of the process, then L{BOOT}.  Descriptor 1 is a sequenced-packet socket that leads to the daemon, and 2 the
 daemon's log.  The process has the credentials, the environment and the interpreter
 options that the program would have had.
 

@@ -2,9 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-The children of a warm process.
-"""
+"""The children of a warm process."""
 
 from __future__ import annotations
 
@@ -27,6 +25,7 @@ class Children:
     """
 
     def __init__(self, reports: Reports) -> None:
+        """@param reports: where children that have exited are reported."""
         self._reports = reports
         self._running: dict[int, int] = {}
         self._accepted: set[int] = set()

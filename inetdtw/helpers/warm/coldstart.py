@@ -2,9 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-What a cold start would execute, and in which directory.
-"""
+"""What a cold start would execute, and in which directory."""
 
 from __future__ import annotations
 
@@ -60,6 +58,7 @@ class SearchedProgram:
     """A program that is searched for in several paths, as by execvp(3)."""
 
     def __init__(self, paths: list[bytes]) -> None:
+        """@param paths: the paths to search, in order."""
         self._paths = paths
         self._first = self._find()
 
@@ -95,6 +94,8 @@ class ColdStart:
         self, directory: WorkingDirectory, paths: list[bytes], argv: list[bytes]
     ) -> None:
         """
+        Note the environment, the signals and the umask of this process.
+
         @param directory: where the program runs.
         @param paths: the paths to try.
         @param argv: the arguments.

@@ -2,9 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Print exceptions, and find exit statuses, as the interpreter does at its end.
-"""
+"""Print exceptions, and find exit statuses, as the interpreter does at its end."""
 
 from __future__ import annotations
 

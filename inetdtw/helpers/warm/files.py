@@ -2,9 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Notice when files, directories and links change.
-"""
+"""Notice when files, directories and links change."""
 
 from __future__ import annotations
 
@@ -48,6 +46,7 @@ class WatchedFile:
     """A file or directory that is compared with its state before."""
 
     def __init__(self, path: str) -> None:
+        """@param path: the path of the file."""
         self.path = path
         self.note()
 
@@ -77,6 +76,7 @@ class ScriptPath:
     """
 
     def __init__(self, path: str) -> None:
+        """@param path: the path of a script."""
         self._links: list[tuple[str, str]] = []
         self.directory = self._resolve(path)
         self._identity = identity(self.directory)

@@ -2,9 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Tell modules of the interpreter and of the standard library from all others.
-"""
+"""Tell modules of the interpreter and of the standard library from all others."""
 
 from __future__ import annotations
 
@@ -45,6 +43,7 @@ class StandardLibrary:
     """The standard library of this interpreter."""
 
     def __init__(self) -> None:
+        """Find the directory of the standard library."""
         encodings: Any = sys.modules["encodings"]
         root = encodings.__file__.rpartition("/")[0].rpartition("/")[0]
         self._root = f"{root}/"

@@ -2,9 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-The listening sockets that the daemon has delegated to a warm process.
-"""
+"""The listening sockets that the daemon has delegated to a warm process."""
 
 from __future__ import annotations
 
@@ -34,9 +32,7 @@ class DelegatedListeners:
     """The listening sockets to accept from, by their descriptors."""
 
     def __init__(self, poll: Any, reports: Reports) -> None:
-        """
-        @param poll: the C{select.poll} object that waits for connections.
-        """
+        """@param poll: the C{select.poll} object that waits for connections."""
         self._poll = poll
         self._reports = reports
         self._sockets: dict[int, tuple[int, Any]] = {}

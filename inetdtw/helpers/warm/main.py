@@ -2,9 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-What L{inetdtw.helpers.warm.BOOT} calls.
-"""
+"""What L{inetdtw.helpers.warm.BOOT} calls."""
 
 from __future__ import annotations
 

@@ -2,9 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Import modules before a client connects, and notice when they would be others.
-"""
+"""Import modules before a client connects, and notice when they would be others."""
 
 from __future__ import annotations
 
@@ -62,6 +60,7 @@ class PathEntry:
     """
 
     def __init__(self, path: str) -> None:
+        """@param path: the path of a directory or an archive."""
         self.path = path
         self._watched = WatchedFile(path)
         self._names: Container[str] = ()
@@ -94,6 +93,8 @@ class Preloaded:
 
     def __init__(self, program: Any, asked: str, library: StandardLibrary) -> None:
         """
+        Remember which modules are there already.
+
         @param program: a L{Script<inetdtw.helpers.warm.program.Script>} or the like.
         @param asked: C{auto}, or names of modules divided by commas; or nothing, for
             those that can be shared; or C{-} for no modules.

@@ -2,9 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Descriptors, signals, threads and limits of this process.
-"""
+"""Descriptors, signals, threads and limits of this process."""
 
 from __future__ import annotations
 
@@ -141,6 +139,7 @@ class CpuLimit:
     """
 
     def __init__(self) -> None:
+        """Raise the soft limit of this process to the hard one."""
         soft, hard = resource.getrlimit(resource.RLIMIT_CPU)
         self._ofChildren: tuple[int, int] | None = None
         if soft != resource.RLIM_INFINITY:
@@ -166,6 +165,7 @@ class SignalState:
     """
 
     def __init__(self) -> None:
+        """Note the state of this process."""
         self._mask = _signal.pthread_sigmask(_signal.SIG_BLOCK, ())
         self._umask = posix.umask(0)
         posix.umask(self._umask)
@@ -195,6 +195,7 @@ class ChildSignal:
     """
 
     def __init__(self) -> None:
+        """Make the pipe."""
         self.fd, self._wake = map(moveHigh, posix.pipe())
         posix.set_blocking(self.fd, False)
         posix.set_blocking(self._wake, False)

@@ -65,6 +65,7 @@ class Script:
     needs: tuple[str, ...] = ()
 
     def __init__(self, words: list[str]) -> None:
+        """@param words: the script and its arguments."""
         self.argv = words
         # A preloaded module can change the working directory.
         self._path = absolute(words[0])
@@ -142,6 +143,7 @@ class CommandString:
     needs = ("linecache",) if VERSION >= (3, 13) else ()
 
     def __init__(self, words: list[str]) -> None:
+        """@param words: C{-c}, the code and its arguments."""
         self._source = words[1] + "\n"
         self.argv = ["-c", *words[2:]]
         self.imports: Imports = []
@@ -192,6 +194,7 @@ class Module:
     needs = ("runpy",)
 
     def __init__(self, words: list[str]) -> None:
+        """@param words: C{-m}, the module and its arguments."""
         self._module = words[1]
         self._directory = absolute("")[:-1] or "/"
         self.argv = ["-m", *words[2:]]

@@ -2,9 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-The event loop of a warm process, which forks a child for each client.
-"""
+"""The event loop of a warm process, which forks a child for each client."""
 
 from __future__ import annotations
 
@@ -66,6 +64,8 @@ class Server:
         limit: CpuLimit,
     ) -> None:
         """
+        Serve no listening socket yet.
+
         @param signal: tells when a child has exited.
         @param limit: what children have again.
         """

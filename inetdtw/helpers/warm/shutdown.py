@@ -2,9 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-End a child as the interpreter ends, without finalizing what it shares.
-"""
+"""End a child as the interpreter ends, without finalizing what it shares."""
 
 from __future__ import annotations
 
@@ -41,6 +39,7 @@ class Shutdown:
     """
 
     def __init__(self, library: StandardLibrary) -> None:
+        """Note the modules that a child shares."""
         self._library = library
         self._known = {name: id(module) for name, module in sys.modules.items()}
         own = (name for name in sys.modules if self._isScripts(name, sys.modules[name]))

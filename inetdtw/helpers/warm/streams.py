@@ -2,9 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-The standard streams of a child.
-"""
+"""The standard streams of a child."""
 
 from __future__ import annotations
 
@@ -32,6 +30,7 @@ class StandardStreams:
     _STEADY = (0o140000, 0o010000)
 
     def __init__(self) -> None:
+        """Take the streams that C{sys} has."""
         self._streams = (sys.stdin, sys.stdout, sys.stderr)
         self._kinds: list[Any] = [None, None, None]
 

@@ -2,9 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-The interpreter that children are copies of.
-"""
+"""The interpreter that children are copies of."""
 
 from __future__ import annotations
 
@@ -50,6 +48,8 @@ class Template:
         limit: CpuLimit,
     ) -> None:
         """
+        Prepare nothing yet.
+
         @param program: a L{Script<inetdtw.helpers.warm.program.Script>} or the like.
         @param preload: which modules to import in advance.
         @param reports: where to ask for a replacement.

@@ -81,6 +81,7 @@ class Noisy(io.StringIO):
     """A stream that notes when it is flushed."""
 
     def __init__(self, flushed: list[str], name: str) -> None:
+        """@param flushed: gets the C{name} at each flush."""
         super().__init__()
         self._flushed = flushed
         self._name = name

@@ -23,9 +23,7 @@ class ExecutableTests(DirectoryTestCase):
     """Tests for L{SearchedProgram}."""
 
     def test_executable(self) -> None:
-        """
-        The program is the first of several paths with a file that can be executed.
-        """
+        """The program is the first of the paths that can be executed."""
         one, two = self.directory.child("one"), self.directory.child("two")
         paths = [os.fsencode(each.path) for each in (one, two)]
         self.assertFalse(SearchedProgram(paths).isThere())
@@ -47,8 +45,9 @@ class ExecutableTests(DirectoryTestCase):
 
     def test_executed(self) -> None:
         """
-        The paths are tried in turn; any other error than a missing file or permission
-        ends the search.
+        The paths are tried in turn.
+
+        Any other error than a missing file or permission ends the search.
         """
         tried: list[Any] = []
         reasons = {b"a": errno.ENOENT, b"b": errno.ENOTDIR, b"c": errno.EACCES}
@@ -90,9 +89,7 @@ class WorkingDirectoryTests(DirectoryTestCase):
         self.assertFalse(directory.isThere())
 
     def test_moved(self) -> None:
-        """
-        A process changes to its directory, and notices when it is another or missing.
-        """
+        """A directory is not the same when another is in its place, or none."""
         self.addCleanup(os.chdir, os.getcwd())
         one = self.directory.child("one")
         one.makedirs()
@@ -110,9 +107,7 @@ class WorkingDirectoryTests(DirectoryTestCase):
         self.assertRaises(FileNotFoundError, directory.enter)
 
     def test_unknownDirectory(self) -> None:
-        """
-        A directory without a known path is the current one, and is taken to be there.
-        """
+        """A directory without a known path is the current one."""
         self.addCleanup(os.chdir, os.getcwd())
         os.chdir(self.directory.path)
         directory = WorkingDirectory("")
@@ -131,9 +126,7 @@ class WorkingDirectoryTests(DirectoryTestCase):
         self.assertEqual(Module(["-m", "x"]).directory(), "/")
 
     def test_alreadyThere(self) -> None:
-        """
-        A process does not change to the current directory, which can be forbidden.
-        """
+        """A process does not change to the directory in which it is."""
         self.addCleanup(os.chdir, os.getcwd())
         os.chdir(self.directory.path)
         moved: list[str] = []

@@ -51,10 +51,7 @@ class PrintExceptionTests(StderrTestCase):
         self.assertEqual(self.printed(), "sys.excepthook is missing\nValueError: x\n")
 
     def test_badHook(self) -> None:
-        """
-        When the hook raises, both exceptions are printed, that of the hook without our
-        own frame.
-        """
+        """When the hook raises, both exceptions are printed, without our own frame."""
 
         def hook(*told: object) -> None:
             raise KeyError("y")
@@ -81,8 +78,9 @@ class PrintExceptionTests(StderrTestCase):
 
     def test_status(self) -> None:
         """
-        The status is a number modulo 256, or 255 if it does not fit; what is not a
-        number is printed.
+        The status is a number modulo 256; what is not a number is printed.
+
+        A number that does not fit into 64 bits is 255.
         """
         for code, status in (
             (-(1 << 63), 0),
@@ -135,8 +133,9 @@ class UnraisableTests(SynchronousTestCase):
 
     def test_before(self) -> None:
         """
-        Before 3.13 the object is printed, then the exception without the frame of its
-        caller.
+        Before 3.13 the object is printed, then the exception.
+
+        The frame that calls it is not shown.
         """
         first, second, *_, last = self.linesOf((3, 12))
         self.assertEqual(first, "Exception ignored in: 'thing'")

@@ -16,9 +16,7 @@ class FileTests(DirectoryTestCase):
     """Tests for L{WatchedFile} and L{ScriptPath}."""
 
     def test_watched(self) -> None:
-        """
-        A file is not the same when it was replaced, created, removed or written to.
-        """
+        """A file is not the same when it was replaced, removed or written to."""
         path = self.write("a", "1")
         watched = WatchedFile(path)
         # What was changed just now may change again within the same tick.
@@ -73,10 +71,7 @@ class FileTests(DirectoryTestCase):
         self.assertEqual(ScriptPath("script").directory, directory)
 
     def test_moved(self) -> None:
-        """
-        A path is not the same when a link was replaced or removed, or when another
-        directory took the place of the script's.
-        """
+        """A path is not the same when it leads elsewhere, or to a new directory."""
         directory = self.directory.path
         for name in ("one", "two"):
             os.mkdir(f"{directory}/{name}")
@@ -105,8 +100,9 @@ class FileTests(DirectoryTestCase):
 
     def test_isRecent(self) -> None:
         """
-        A file is recent for a tenth of a second after its mtime and its ctime; a
-        missing file is not.
+        A file is recent for a tenth of a second after its mtime and its ctime.
+
+        A file that does not exist is not recent.
         """
         billion = 10**9
         self.patch(time, "time", lambda: 1e9 + 0.05)

@@ -18,9 +18,7 @@ class StandardLibraryTests(SynchronousTestCase):
     """Tests for L{StandardLibrary}."""
 
     def test_library(self) -> None:
-        """
-        The standard library is told from installed modules and from the program's own.
-        """
+        """The standard library is told from installed and from own modules."""
         import json
 
         import twisted

@@ -35,8 +35,9 @@ class AcceptTests(ServerTestCase):
 
     def test_noResources(self) -> None:
         """
-        A socket is returned to the daemon when there are no descriptors or memory for a
-        connection, and for no other error.
+        A socket is returned to the daemon when descriptors or memory are short.
+
+        After any other error it is kept.
         """
         listening = self.listen()
         for number, returned in (

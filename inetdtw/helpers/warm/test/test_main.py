@@ -21,6 +21,7 @@ class FakeShutdown:
     """
 
     def __init__(self) -> None:
+        """Note no exit yet."""
         self.exits: list[tuple[int, bool]] = []
 
     def exit(self, status: int, interrupted: bool) -> None:
@@ -32,6 +33,7 @@ class FakeTemplate:
     """A template of which this process is a child."""
 
     def __init__(self, program: Any, entered: bool = True) -> None:
+        """@param entered: whether this process is a child."""
         self.program = program
         self.entered = entered
         self.shutdown = FakeShutdown()

@@ -23,8 +23,9 @@ class WantedTests(SynchronousTestCase):
 
     def test_wanted(self) -> None:
         """
-        The modules are those that are asked for, or those that the script imports, or
-        by default the shared ones of these.
+        The modules are those that are asked for, or that the script imports.
+
+        By default they are the shared ones of these.
         """
         self.patch(CommandString, "needs", ())
         code = CommandString(["-c", "import json, logging, mine"])
@@ -48,9 +49,7 @@ class PreloadedTests(DirectoryTestCase):
     """Tests for L{Preloaded} and L{PathEntry}."""
 
     def setUp(self) -> None:
-        """
-        Write a script that imports a module of its own and one of the standard library.
-        """
+        """Write a script that imports an own and a standard module."""
         super().setUp()
         self.patch(files, "GRANULARITY", -1e9)
         self.patch(preload, "GRANULARITY", -1e9)
@@ -76,8 +75,9 @@ class PreloadedTests(DirectoryTestCase):
 
     def test_mayProvide(self) -> None:
         """
-        A name can be a module if its stem and suffix are right; an archive can have any
-        module.
+        A name can be a module if its stem and suffix are right.
+
+        An archive can have any module.
         """
         suffix = _imp.extension_suffixes()[0]
         names = ("a", "a.py", "a.pyc", f"a{suffix}", "b.py", "a.txt", "a.b.py", "/1")
@@ -85,10 +85,7 @@ class PreloadedTests(DirectoryTestCase):
         self.assertEqual(found, ["a", "a.py", "a.pyc", f"a{suffix}", "/1"])
 
     def test_listNames(self) -> None:
-        """
-        A directory has names, an archive one that changes with it, and a missing file
-        none.
-        """
+        """A directory has names, an archive one that changes with it."""
         self.assertEqual(listNames(self.other.path), {"warmown.py"})
         self.assertEqual(listNames(f"{self.directory.path}/none"), frozenset())
         before = listNames(self.script)
@@ -98,9 +95,7 @@ class PreloadedTests(DirectoryTestCase):
         self.assertNotEqual(listNames(self.script), before)
 
     def test_pathEntry(self) -> None:
-        """
-        An entry has changed when its files with some names have, and not otherwise.
-        """
+        """An entry has changed when files that can be the modules have."""
         entry = PathEntry(self.other.path)
         entry.watch({"warmown", "sched"})
         self.assertEqual(entry.found, {"warmown.py"})
@@ -113,8 +108,10 @@ class PreloadedTests(DirectoryTestCase):
 
     def test_own(self) -> None:
         """
-        A module of the script's own is imported from its path, which then has the
-        script's directory.  When the module changes all is stale for good.
+        A module of the script's own is imported from the script's path.
+
+        That has the script's directory then.  When the module changes, all is stale for
+        good.
         """
         preloaded = self.load("warmown")
         self.assertIn("warmown", sys.modules)
@@ -144,8 +141,9 @@ class PreloadedTests(DirectoryTestCase):
 
     def test_shared(self) -> None:
         """
-        Shared modules come from the standard library only, and leave the path alone,
-        until one of their names comes before them.
+        Shared modules come from the standard library and leave the path alone.
+
+        They are stale when one of their names comes before them.
         """
         preloaded = self.load("")
         self.assertIn("sched", sys.modules)
@@ -158,8 +156,9 @@ class PreloadedTests(DirectoryTestCase):
 
     def test_notShared(self) -> None:
         """
-        No module is shared if one of the names comes before it already; then nothing is
-        ever stale.
+        No module is shared if one of the names comes before it already.
+
+        Then nothing is ever stale.
         """
         self.write("other/sched.py", "")
         preloaded = self.load("")
@@ -193,8 +192,9 @@ class PreloadedTests(DirectoryTestCase):
 
     def test_moved(self) -> None:
         """
-        The modules are stale if the script's directory is another, unless nothing
-        depends on it.
+        The modules are stale if the script's directory is another.
+
+        They are not if nothing depends on it.
         """
         for asked, stale in (("warmown", True), ("", True), ("-", False)):
             sys.modules.pop("warmown", None)
@@ -224,9 +224,7 @@ class PreloadedTests(DirectoryTestCase):
         self.assertTrue(preloaded.changed())
 
     def test_noDirectory(self) -> None:
-        """
-        The path has no directory of the script if the interpreter puts none there.
-        """
+        """The path has no directory that the interpreter does not put there."""
         script = Script([self.script])
         script.refresh()
         preloaded = Preloaded(script, "warmown", StandardLibrary())
@@ -240,8 +238,9 @@ class PreloadedTests(DirectoryTestCase):
 
     def test_find(self) -> None:
         """
-        The imports of a module are searched for in the script's path if that is asked
-        for; an error is logged.
+        The imports of a module are found in the script's path if asked for.
+
+        An error is logged.
         """
         self.package()
         logged: list[str] = []
@@ -264,9 +263,7 @@ class PreloadedTests(DirectoryTestCase):
         self.assertEqual(len(logged), 1)
 
     def test_fails(self) -> None:
-        """
-        A module that cannot be imported leaves nothing behind, and the error is logged.
-        """
+        """A module that cannot be imported leaves nothing behind but a log line."""
         logged: list[str] = []
         self.patch(preload, "log", logged.append)
         self.write("other/warmown.py", "import sched\nraise ValueError('x')\n")

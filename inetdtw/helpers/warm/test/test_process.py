@@ -39,8 +39,9 @@ class DescriptorTests(SynchronousTestCase):
 
     def test_high(self) -> None:
         """
-        A descriptor is moved as high as possible and is close-on-exec; it stays if it
-        cannot be moved.
+        A descriptor is moved as high as possible, and is close-on-exec.
+
+        It stays if it cannot be moved.
         """
         control = fcntl.fcntl
         for most, least in ((1000, 400), (300, 100), (50, 30), (10, 0)):
@@ -63,9 +64,7 @@ class DescriptorTests(SynchronousTestCase):
             os.close(moved)
 
     def test_channel(self) -> None:
-        """
-        The channel is moved away from 1; without /dev/null, sockets take its place.
-        """
+        """The channel is moved from 1; without /dev/null, sockets replace it."""
         copies: list[tuple[int, int]] = []
         opened: list[int] = []
         dup, opens = os.dup, os.open
@@ -124,8 +123,9 @@ class StateTests(SynchronousTestCase):
 
     def test_signals(self) -> None:
         """
-        Signals that were ignored at the start are ignored again, and no others; those
-        that the interpreter ignores itself do not count.
+        Signals that were ignored at the start are ignored again, and no others.
+
+        Those that the interpreter ignores itself do not count.
         """
         first, last = signal.SIGHUP, signal.NSIG - 1
         does: dict[int, Any] = {first: signal.SIG_IGN, signal.SIGPIPE: signal.SIG_IGN}
@@ -302,6 +302,7 @@ class Exits:
     """An object with a method that returns and one that exits."""
 
     def __init__(self, calls: list[int]) -> None:
+        """@param calls: gets a number at each call of L{good}."""
         self._calls = calls
 
     def good(self) -> None:

@@ -40,8 +40,9 @@ class ProgramTests(DirectoryTestCase):
 
     def test_script(self) -> None:
         """
-        A script is compiled once, and again when it has changed; an error is its
-        problem until it is mended.
+        A script is compiled once, and again when it has changed.
+
+        An error is its problem until it is mended.
         """
         self.patch(time, "time", lambda: 1e12)
         path = self.write("s.py", "import json\n")
@@ -122,9 +123,7 @@ class EnterTests(DirectoryTestCase):
         self.assertNotIn("__cached__", names)
 
     def test_left(self) -> None:
-        """
-        __cached__ is removed after a script from 3.8 on, and __file__ in any version.
-        """
+        """__cached__ is removed from 3.8 on, and __file__ in any version."""
         script = Script(["/x.py"])
         for number, left in (((3, 7, 9), True), ((3, 8, 0), False)):
             main = type(sys)("__main__")
@@ -148,8 +147,9 @@ class EnterTests(DirectoryTestCase):
 
     def test_main(self) -> None:
         """
-        The main module has annotations before 3.14, and replaces that of
-        multiprocessing if that was the one before.
+        The main module has annotations before 3.14.
+
+        It replaces that of multiprocessing if that was the one before.
         """
         for number, has in (((3, 13, 9), True), ((3, 14, 0), False)):
             self.patch(program, "VERSION", number)
@@ -222,10 +222,7 @@ class EnterTests(DirectoryTestCase):
         self.assertRaises(ModuleNotFoundError, module.findImports)
 
     def test_compiled(self) -> None:
-        """
-        The modules that the compiler imports to print a warning are forgotten, and
-        standard error is restored.
-        """
+        """The compiler leaves no modules behind, and standard error is restored."""
         before, modules = sys.stderr, set(sys.modules)
 
         def noisy(*told: Any) -> None:

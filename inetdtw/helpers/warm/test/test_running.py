@@ -200,10 +200,7 @@ class WarmTests(ServingTestCase):
         return client, pid
 
     def test_launch(self) -> None:
-        """
-        A child reports its start, runs the script with its client, and its exit is
-        reported.
-        """
+        """A child reports its start, runs the script, and its exit is reported."""
         running = self.run_()
         client, pid = self.launched(running)
         self.assertEqual(client.recv(100), b"hello you\n")
@@ -212,9 +209,7 @@ class WarmTests(ServingTestCase):
         self.assertEqual(client.recv(100), b"")
 
     def test_variables(self) -> None:
-        """
-        The variables of a launch request are in the environment of its child only.
-        """
+        """The variables of a launch request are those of its child only."""
         script = self.write("s.py", "import os\nprint(os.environ.get('B'))\n")
         running = self.run_(script)
         for extra, said in ((b"B=2", b"2\n"), (b"", b"None\n")):

@@ -192,8 +192,10 @@ class AcceptTests(ServerTestCase):
 
     def test_retries(self) -> None:
         """
-        A failed fork is retried with backoff.  What happens meanwhile is reported, and
-        so is all that there was to report before.
+        A failed fork is retried with backoff.
+
+        What happens meanwhile is reported, and so is all that there was to report
+        before.
         """
         why = OSError(errno.EAGAIN, "Resource temporarily unavailable")
         self.client(self.listen())
@@ -210,8 +212,9 @@ class AcceptTests(ServerTestCase):
 
     def test_givesUp(self) -> None:
         """
-        After ten seconds the connection is closed and reported, and the socket is
-        returned to the daemon.
+        A connection is closed and reported after ten seconds without a fork.
+
+        Its socket is returned to the daemon.
         """
         for why, number in (
             (OSError(errno.ENOMEM, "Cannot allocate memory"), errno.ENOMEM),
@@ -303,8 +306,9 @@ class ChildTests(ServerTestCase):
 
     def test_warm(self) -> None:
         """
-        A child of a launch request reports that it runs, leads a session, takes its
-        client, and runs the program.
+        A child of a launch request reports that it runs, and runs the program.
+
+        It leads a session and has its client first.
         """
 
         def enter(added: dict[bytes, bytes]) -> str:
@@ -337,8 +341,9 @@ class ChildTests(ServerTestCase):
 
     def test_take(self) -> None:
         """
-        A child has its client on 0, 1 and 2, the last descriptor on those that it has
-        none for, and nothing of the process open.
+        A child has its client on 0, 1 and 2, and nothing else open.
+
+        The last descriptor is used for those that it has none for.
         """
         copies: list[tuple[int, int]] = []
         self.patch(posix, "dup2", lambda *given: copies.append(given))

@@ -77,8 +77,9 @@ class ShutdownTests(StderrTestCase):
 
     def test_torn(self) -> None:
         """
-        Modules of the child are torn down, the last first, then those that were
-        preloaded, then __main__; the standard library stays.
+        Modules of the child are torn down, the last first.
+
+        Preloaded ones follow, then __main__; the standard library stays.
         """
         self.module("warmfirst", "/x/warmfirst.py")
         before = Shutdown(StandardLibrary())
@@ -111,8 +112,9 @@ class ShutdownTests(StderrTestCase):
 
     def test_foreign(self) -> None:
         """
-        The interpreter itself has to exit, with the same status, if an extension module
-        outside of the standard library or ctypes was imported.
+        The interpreter itself exits if a foreign extension module was imported.
+
+        The status is the same.
         """
         known = self.module("warmknown", "/x/warmknown.so")
         self.shutdown = Shutdown(StandardLibrary())
@@ -140,10 +142,7 @@ class ShutdownTests(StderrTestCase):
         self.assertEqual(found, [True, False, False, False, True, False])
 
     def test_threads(self) -> None:
-        """
-        Threads are joined, then exit functions run; an error with the threads is
-        printed.
-        """
+        """Threads are joined, then exit functions run; an error is printed."""
         order: list[Any] = []
 
         def broken() -> None:
@@ -159,9 +158,7 @@ class ShutdownTests(StderrTestCase):
         self.assertEqual(order, ["threads", "on threading shutdown", "exits"])
 
     def test_without(self) -> None:
-        """
-        Nothing is joined and no exit function runs if these modules were not imported.
-        """
+        """Nothing is joined or called if these modules were not imported."""
         modules = {
             name: module
             for name, module in sys.modules.items()
@@ -175,9 +172,7 @@ class ClearTests(SynchronousTestCase):
     """Tests for L{clear} and L{isClosed}."""
 
     def test_order(self) -> None:
-        """
-        Names with one underscore are cleared first, then all others; the builtins stay.
-        """
+        """Names with one underscore are cleared first; the builtins stay."""
         gone: list[str] = []
 
         class Names(dict[str, Any]):
@@ -204,10 +199,7 @@ class FlushTests(SynchronousTestCase):
     """Tests for L{flushOutput}."""
 
     def test_fails(self) -> None:
-        """
-        An error with standard output is printed, and one with standard error is not.
-        """
-
+        """An error with standard output is printed, one with stderr is not."""
         told: list[Any] = []
         self.patch(shutdown, "printUnraisable", lambda *given: told.append(given[1:]))
         full = Full()

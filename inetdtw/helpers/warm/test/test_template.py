@@ -19,7 +19,7 @@ from inetdtw.helpers.warm.test.cases import ExitedError, ServerTestCase, report
 
 
 class ColdTests(ServerTestCase):
-    """Tests for L{template.Template.isCold}, and for when a replacement is requested."""
+    """Tests for L{template.Template.isCold} and requests for a replacement."""
 
     def setUp(self) -> None:
         """Replace the program and all else by mocks that have not changed."""
@@ -163,7 +163,7 @@ class PrepareTests(ServerTestCase):
             self.assertEqual(self.called, wanted)
 
     def test_path(self) -> None:
-        """The path has the script's directory once, if the interpreter puts it there."""
+        """The path has the script's directory once, if at all."""
         for has, placed, path in (
             (True, False, ["", "/a"]),
             (True, True, ["/a"]),

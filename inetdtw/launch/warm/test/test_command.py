@@ -101,9 +101,7 @@ class TextTests(SynchronousTestCase):
         self.assertNotEqual(version(one), version(other))
 
     def test_program(self) -> None:
-        """
-        The first line is ASCII, with the text and the parameters; L{warm.BOOT} follows.
-        """
+        """The first line is ASCII, and has the text and the parameters."""
         line, _, rest = command.program(ORDERS).decode("ascii").partition("\n")
         names: dict[str, Any] = {}
         exec(line, names)
