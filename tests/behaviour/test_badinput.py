@@ -47,7 +47,7 @@ class LoggedTestCase(ServingTestCase):
     """Look for lines of the log."""
 
     def lines(self, daemon: Daemon, text: str) -> list[str]:
-        """The lines of the log that contain a text."""
+        """Return the lines of the log that contain a string."""
         return [line for line in daemon.log().splitlines() if text in line]
 
 
@@ -72,7 +72,9 @@ class BadLineTests(LoggedTestCase):
 
     def test_ordinaryUser(self) -> None:
         """
-        Each is one line of the log with file, line and field; the others are served.
+        Each bad line draws a log line with file, line and field.
+
+        The others are served.
         """
         self.check(ordinaryUser())
 
@@ -81,7 +83,7 @@ class BadLineTests(LoggedTestCase):
         self.check(None)
 
     def test_otherUser(self) -> None:
-        """An ordinary user cannot serve as another: the message says so."""
+        """A user other than root cannot serve as another: the message says so."""
         good, bad = freePort(), freePort()
         conf = (
             f"{good} stream tcp nowait - /bin/cat\n"
@@ -127,7 +129,7 @@ class MissingProgramTests(LoggedTestCase):
         Check that clients are closed, and served once a program is installed.
 
         @param path: the program, which cannot be executed yet.
-        @param warned: whether that can be told when the file is read.
+        @param warned: whether a warning is possible when the file is read.
         """
         port, other, waits = freePort(), freePort(), freePort()
         keys = f"protocol = tcp, launch = {launch}, user = {self.user}, exec"
@@ -164,8 +166,10 @@ class MissingProgramTests(LoggedTestCase):
 
     def test_missing(self) -> None:
         """
-        There is nothing: a warning, clients are closed with one line in the log each,
-        and served as soon as the program is installed.
+        A missing program draws a warning, and clients are closed.
+
+        Each of them draws a log line. As soon as the program is installed, clients are
+        served.
         """
         for launch in LAUNCHES:
             self.check(self.path(f"missing-{launch}"), launch)
@@ -177,7 +181,7 @@ class MissingProgramTests(LoggedTestCase):
             self.check(self.write(name, "#!/bin/sh\necho no\n"), launch)
 
     def test_folder(self) -> None:
-        """It is a folder: the same."""
+        """The same happens when the program is a directory."""
         for launch in LAUNCHES:
             path = self.path(f"folder-{launch}")
             os.mkdir(path)
@@ -191,9 +195,7 @@ class MissingProgramTests(LoggedTestCase):
             self.check(path, launch, warned=False)
 
     def test_inPath(self) -> None:
-        """
-        There is no program of this name in any folder of the PATH, but then there is.
-        """
+        """A program that no directory of PATH has is found once one has it."""
         for launch in LAUNCHES:
             port = freePort()
             name = f"nosuchprogram-{launch}"
@@ -246,8 +248,8 @@ class MissingProgramOfAlpineTests(MissingProgramTests):
         super().setUp()
         users.alpine()
 
-    def test_notHers(self) -> None:
-        """Root may execute it, but she may not: the same."""
+    def test_ofAnother(self) -> None:
+        """The same happens when root can execute the program and the user cannot."""
         for launch in LAUNCHES:
             path = self.path(f"private-{launch}")
             shutil.copy("/bin/cat", path)
@@ -256,7 +258,7 @@ class MissingProgramOfAlpineTests(MissingProgramTests):
 
 
 class PortInUseTests(LoggedTestCase):
-    """Ports that somebody else has."""
+    """Ports that another process listens on."""
 
     def check(self, kind: int, lines: str) -> None:
         """Check that others are served, and the port as soon as it becomes free."""
@@ -308,8 +310,9 @@ class BadFileTests(LoggedTestCase):
 
     def check(self, path: str, reason: str) -> None:
         """
-        Check that a bad file is one line of the log, that the other is served, and
-        that there is a message and a failure without the other.
+        Check that a bad file draws a log line and the other file is served.
+
+        Without the other file, the command fails with a message.
         """
         port, user = freePort(), ordinaryUser()
         good = self.write("good.conf", f"{port} stream tcp nowait - /bin/cat\n")
@@ -335,7 +338,7 @@ class BadFileTests(LoggedTestCase):
         self.check(path, "Permission denied")
 
     def test_fifo(self) -> None:
-        """It is a FIFO, which nobody writes to."""
+        """A FIFO without a writer is a bad file."""
         path = self.path("fifo.conf")
         os.mkfifo(path, 0o666)
         self.check(path, "is a FIFO, not a regular file")
@@ -348,7 +351,7 @@ class BadFileTests(LoggedTestCase):
         self.check(path, "is not text")
 
     def test_folder(self) -> None:
-        """Of a folder the files are read; one that is bad hides no other."""
+        """The files of a directory are read; a bad one does not hide the others."""
         port = freePort()
         os.mkdir(self.path("inetd.d"))
         self.write("inetd.d/one.conf", f"{port} stream tcp nowait - /bin/cat\n")
@@ -380,7 +383,7 @@ class NothingToServeTests(ServingTestCase):
         }
 
     def check(self, path: str, *texts: str) -> None:
-        """Check that every command fails, says why, and leaves nothing behind."""
+        """Check that every command fails with a message and leaves nothing behind."""
         for name, argv in self.commands(path).items():
             done = run(argv)
             said = done.stdout + done.stderr
@@ -403,12 +406,12 @@ class NothingToServeTests(ServingTestCase):
         self.check(path, "nothing to serve", path)
 
     def test_absent(self) -> None:
-        """There is no file: a message that names it, and a failure."""
+        """A missing file draws a message that names it, and a failure."""
         path = self.path("absent.conf")
         self.check(path, "nothing to serve", path, "No such file")
 
     def test_onlyBadLines(self) -> None:
-        """No line can be used: a message with every mistake, and a failure."""
+        """A file without a good line draws a message with every error."""
         path = self.write(
             "inetd.conf", "7 stream\nnosuch stream tcp nowait - /bin/cat\n"
         )

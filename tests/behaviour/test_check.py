@@ -18,7 +18,7 @@ class CheckTests(ServingTestCase):
     """Tests for both commands with C{--check}."""
 
     def check(self, *paths: str) -> tuple[int, str]:
-        """What both commands say alike: the status and the text."""
+        """Return the exit status and the output of both commands, which are equal."""
         first = run([*inetd("--check", *paths)])
         second = run([*twistd("inetd", "--check", *paths)])
         self.assertEqual(first.stderr + second.stderr, "")
@@ -29,8 +29,9 @@ class CheckTests(ServingTestCase):
 
     def test_good(self) -> None:
         """
-        A good file exits 0, and nothing is opened (item 100): not even a port that
-        somebody else has is in the way.
+        C{--check} exits with 0 for a good file and opens no socket (item 100).
+
+        A port that another process listens on does not matter.
         """
         port = freePort()
         path = self.write("inetd.conf", f"{port} {ECHO}\n")
@@ -75,7 +76,7 @@ class CheckTests(ServingTestCase):
         self.assertIn(f"{path}:3:1: service: is too long", said)
 
     def test_several(self) -> None:
-        """Files and folders are checked together."""
+        """C{--check} checks files and directories together."""
         first = self.write("first", f"7007 {ECHO}\n")
         second = self.write("second", f"7007 {ECHO}\n")
         status, said = self.check(first, second)
@@ -98,7 +99,7 @@ class ExplainTests(ServingTestCase):
     """Tests for both commands with C{--explain}."""
 
     def test_pasted(self) -> None:
-        """What is said of a service serves the same when it is a file."""
+        """The output of C{--explain} serves the same when it is a file."""
         port = freePort()
         line = f"{port} stream tcp nowait - /bin/echo echo 'a  b' \"c\"\n"
         path = self.write("inetd.conf", line)
@@ -111,7 +112,7 @@ class ExplainTests(ServingTestCase):
             self.assertEqual(talk(port, b""), b"a  b c\n")
 
     def test_none(self) -> None:
-        """Asked for a service that there is not, it fails and says which there are."""
+        """C{--explain} fails for an unknown service, and lists those that exist."""
         path = self.write("inetd.conf", f"7007 {ECHO}\n")
         result = run([*inetd("--explain", "nix", path)])
         said = "there is no service 'nix', only: 7007/tcp\n"

@@ -2,9 +2,9 @@
 # See LICENSE for details.
 
 """
-What a program finds when a real daemon has started it, and what is left afterwards.
+What a program finds when a daemon has started it, and what it leaves behind.
 
-The names of the test classes say who runs the daemon, and as whom programs run.
+The names of the test classes give the user of the daemon and that of the programs.
 """
 
 from __future__ import annotations
@@ -77,17 +77,17 @@ _CONNECTION = (
 
 
 def _noUser() -> pwd.struct_passwd | None:
-    """Whoever runs the tests."""
+    """Return the user of the tests."""
     return None
 
 
 class StartedTests(ProbeTestCase):
     """
-    What the programs of all kinds of services find: whoever runs the daemon runs them.
+    Programs of all kinds of services, run by the user of the daemon.
 
     @cvar launch: how they are started.
-    @cvar owner: gives who runs the daemon.
-    @cvar found: what was found, by how and by whom they were started.
+    @cvar owner: returns the user of the daemon.
+    @cvar found: what programs found, by launcher and users.
     """
 
     launch = "forkserver"
@@ -119,9 +119,7 @@ class StartedTests(ProbeTestCase):
         self.assertEqual(seen, dict.fromkeys(KINDS, expected))
 
     def test_descriptors(self) -> None:
-        """
-        Exactly the descriptors 0, 1 and 2 are open, and they are the service's socket.
-        """
+        """A program has the descriptors 0, 1 and 2, all of them the socket."""
         for kind, found in self.reported.items():
             fds = found["fds"]
             self.assertEqual(sorted(fds), ["0", "1", "2"], kind)
@@ -147,7 +145,7 @@ class StartedTests(ProbeTestCase):
             self.assertEqual(found["group"], found["pid"], kind)
 
     def test_directory(self) -> None:
-        """It is in the root folder."""
+        """A program starts in the root directory."""
         self.assertAll("directory", "/")
 
     def test_umask(self) -> None:
@@ -184,9 +182,7 @@ class StartedTests(ProbeTestCase):
             self.assertEqual(capable, self.runsAs().pw_uid == 0, kind)
 
     def test_environmentOfTheDaemon(self) -> None:
-        """
-        It inherits variables of the daemon, but none that concern the daemon alone.
-        """
+        """A program inherits variables that do not concern the daemon alone."""
         for kind, found in self.reported.items():
             env = found["environment"]
             kept = {name: env[name] for name in _KEPT if name in env}
@@ -201,7 +197,7 @@ class StartedTests(ProbeTestCase):
             self.assertEqual({name: env.get(name) for name in _LOGIN}, _LOGIN, kind)
 
     def test_addresses(self) -> None:
-        """It is told the addresses of its connection in both dialects."""
+        """A program has the addresses of its connection, in both dialects."""
         found = self.reported["stream nowait"]
         env = {name: found["environment"].get(name) for name in _CONNECTION}
         port = env["TCPREMOTEPORT"]
@@ -219,17 +215,13 @@ class StartedTests(ProbeTestCase):
         self.assertEqual(env, expected)
 
     def test_noAddresses(self) -> None:
-        """
-        Without a connection of its own it is told of none, not even of those before.
-        """
+        """A program without a connection has no addresses, not even older ones."""
         for kind in set(KINDS) - {"stream nowait"}:
             env = self.reported[kind]["environment"]
             self.assertEqual([name for name in _CONNECTION if name in env], [], kind)
 
     def test_signals(self) -> None:
-        """
-        No signal is ignored, caught or blocked, even if the daemon was started so.
-        """
+        """A program has default signals, even if the daemon was started without."""
         for wrapper in (CARELESS, blocking(world.python())):
             found = self.signals(self.launch, self.user(), self.owner(), wrapper)
             self.assertEqual(found, dict.fromkeys(KINDS, DEFAULT_SIGNALS))
@@ -252,6 +244,7 @@ class StartedByRootTests(_OnlyRoot, StartedTests):
     """The same, when root runs the daemon and the programs."""
 
     def user(self) -> str:
+        """Return the name of the user of the programs."""
         return "root"
 
 
@@ -267,15 +260,15 @@ class StartedForAlpineTests(_OnlyRoot, StartedTests):
     kept = _SHARED
 
     def user(self) -> str:
+        """Return the name of the user of the programs."""
         return "alpine"
 
     def runsAs(self) -> pwd.struct_passwd:
+        """Return the user of the programs."""
         return users.alpine()
 
     def test_login(self) -> None:
-        """
-        It has the login variables of its user, and none of whoever runs the daemon.
-        """
+        """A program has the login variables of its user, not of the daemon's."""
         user = users.alpine()
         own = {
             "USER": user.pw_name,
@@ -300,9 +293,7 @@ class GroupTests(_OnlyRoot, ProbeTestCase):
     """Groups that a configuration names."""
 
     def groups(self, user: str) -> tuple[str, set[int]]:
-        """
-        The group, and the supplementary groups, of a program that runs as C{user}.
-        """
+        """Return the group and the supplementary groups of a program of C{user}."""
         found = {
             (report["status"]["Gid"].split()[1], tuple(sorted(report["groups"])))
             for launch in LAUNCHES
@@ -329,8 +320,9 @@ class AddressTests(ProbeTestCase):
 
     def addresses(self, protocol: str, host: str) -> list[dict[str, str]]:
         """
-        What a client finds in the environment of its program, for each launcher, with
-        its own port in the place of every C{PORT}.
+        Return what a client finds in the environment, for each launcher.
+
+        Its own port is replaced by C{PORT}.
         """
         found = []
         for launch in LAUNCHES:
@@ -351,7 +343,7 @@ class AddressTests(ProbeTestCase):
         return found
 
     def test_ipv4(self) -> None:
-        """An IPv4 client is told by its address, and by the one that it asked."""
+        """The program of an IPv4 client has its address and that of the socket."""
         expected = {
             "PROTO": "TCP",
             "TCPLOCALIP": "127.0.0.2",
@@ -361,7 +353,7 @@ class AddressTests(ProbeTestCase):
         self.assertEqual(self.addresses("tcp", "127.0.0.2"), [expected] * 2)
 
     def test_ipv6(self) -> None:
-        """An IPv6 client is told by its address."""
+        """The program of an IPv6 client has its address."""
         expected = {
             "PROTO": "TCP",
             "TCPLOCALIP": "::1",
@@ -371,9 +363,7 @@ class AddressTests(ProbeTestCase):
         self.assertEqual(self.addresses("tcp6", "::1"), [expected] * 2)
 
     def test_ipv4OnIPv6(self) -> None:
-        """
-        An IPv4 client of a socket for both families is told by a plain IPv4 address.
-        """
+        """The address of an IPv4 client of an IPv6 socket is a plain IPv4 address."""
         expected = {
             "PROTO": "TCP",
             "TCPLOCALIP": "127.0.0.1",
@@ -410,8 +400,9 @@ class EndedTests(ProbeTestCase):
 
     def test_zombies(self) -> None:
         """
-        After 50 quick connections to each service there are no zombies, no children,
-        and as many open descriptors as before.
+        After 50 quick connections to each service nothing is left.
+
+        No zombies, no children, and as many open descriptors as before.
         """
         for launch in LAUNCHES:
             ports = self.conf(launch)
@@ -436,9 +427,9 @@ class EndedTests(ProbeTestCase):
 
     def settled(self, daemon: Daemon) -> tuple[int, int]:
         """
-        Wait until only the daemon and its fork servers are left.
+        Wait until only the daemon and its fork servers run.
 
-        @return: how many processes, and how many open descriptors there are.
+        @return: how many processes and how many open descriptors exist.
         """
         pid = daemon.process.pid
         eventually(lambda: not programs(pid), lambda: f"no programs: {programs(pid)}")
@@ -476,7 +467,7 @@ class EndedTests(ProbeTestCase):
                 self.assertEqual(self.settled(daemon), before, launch)
 
     def lineOf(self, launch: str, command: str) -> str:
-        """What the log says of the end of a program, which is a shell's command."""
+        """Return the log line for the end of a program, which is a shell command."""
         port = freePort()
         conf = (
             f"{port} on protocol = tcp, wait = no, user = {self.user}, "
@@ -544,7 +535,9 @@ class OutlivingTests(ServingTestCase):
 
     def test_terminated(self) -> None:
         """
-        They serve their clients to the end after C{SIGTERM}; the fork servers are gone.
+        Programs serve their clients to the end after C{SIGTERM}.
+
+        The fork servers are gone.
         """
         for launch in LAUNCHES:
             self.check(launch, "-", signal.SIGTERM)

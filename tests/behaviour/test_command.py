@@ -70,7 +70,7 @@ class CommandTestCase(ServingTestCase):
         return daemon
 
     def pid(self) -> int:
-        """What the pid file says."""
+        """Return the process id in the pid file."""
         with open(self.pidFile, encoding="ascii") as file:
             return int(file.read())
 
@@ -91,8 +91,9 @@ class SystemLogTests(CommandTestCase):
 
     def test_background(self) -> None:
         """
-        C{inetd FILE} goes to the background, and logs to the system log as C{inetd}
-        with its pid and the facility of daemons.
+        C{inetd FILE} daemonizes and logs to the system log.
+
+        Lines have the tag C{inetd}, the process id and the facility of daemons.
         """
         self.write("inetd.conf", self.line + "7 stream tcp\n")
         daemon = self.start("-p", self.pidFile, self.conf)
@@ -130,8 +131,9 @@ class BackgroundTests(CommandTestCase):
 
     def test_detached(self) -> None:
         """
-        It has left its starter, with 0, and whatever that had: session, folder,
-        terminal and descriptors.
+        The daemon has its own session, / as directory, no terminal and no files.
+
+        The command exits with 0.
         """
         daemon = self.start("-p", self.pidFile, self.conf)
         self.assertEqual(daemon.process.wait(DEADLINE), 0)
@@ -146,8 +148,10 @@ class BackgroundTests(CommandTestCase):
 
     def test_nothing(self) -> None:
         """
-        When no port is free it goes to the background all the same, says in a line
-        how many services have no socket, and serves once the port is free.
+        The command daemonizes when no port is free, and says so in a line.
+
+        The line counts the services without a socket; each is served once its port is
+        free.
         """
         with socket.create_server(("", self.port)):
             daemon = self.start("-p", self.pidFile, self.conf)
@@ -161,17 +165,14 @@ class BackgroundTests(CommandTestCase):
         self.assertServes()
 
     def test_unboundInForeground(self) -> None:
-        """The same is said in the foreground, where the log is elsewhere."""
+        """The command prints the same line in the foreground with another log."""
         with socket.create_server(("", self.port)):
             daemon = self.start("-f", self.conf)
             daemon.waitForLog("started, but 1 of 1 services is not bound yet")
         eventually(lambda: isServed(self.port), lambda: "the port to be bound")
 
     def test_closedDescriptors(self) -> None:
-        """
-        It goes there and serves, whichever of standard input, output and error whoever
-        starts it has closed.
-        """
+        """The command daemonizes with any of the standard descriptors closed."""
         for closed in ("<&-", ">&-", "2>&-", "<&- 2>&-", "<&- >&- 2>&-"):
             shell = ["/bin/sh", "-c", f'exec "$@" {closed}', "sh"]
             argv = [*shell, *inetd("-p", self.pidFile, self.conf)]
@@ -183,7 +184,7 @@ class BackgroundTests(CommandTestCase):
                 self.assertEqual((links, daemon.log()), ({"/dev/null"}, ""), closed)
 
     def test_pidFileMode(self) -> None:
-        """Nobody else can write into its pid file."""
+        """Other users cannot write to the pid file."""
         self.start("-p", self.pidFile, self.conf)
         mode = modes.S_IMODE(os.stat(self.pidFile).st_mode)
         self.assertEqual(mode & 0o022, 0)
@@ -212,10 +213,7 @@ class BackgroundTests(CommandTestCase):
         self.check(signal.SIGTERM)
 
     def test_terminatedEarly(self) -> None:
-        """
-        One that comes when it has its sockets and does not serve yet leaves no pid file
-        either.
-        """
+        """A signal before the daemon serves leaves no pid file behind."""
         done = run([world.python(), "-c", _EARLY, "-f", "-p", self.pidFile, self.conf])
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertFalse(os.path.exists(self.pidFile))
@@ -238,7 +236,7 @@ class BackgroundTests(CommandTestCase):
         self.assertServes()
 
     def test_stalePidFile(self) -> None:
-        """The pid file of one that is gone is no obstacle."""
+        """A pid file of a process that has ended is replaced."""
         gone = subprocess.Popen(["/bin/true"])
         gone.wait()
         self.write("inetd.pid", f"{gone.pid}\n")
@@ -248,8 +246,9 @@ class BackgroundTests(CommandTestCase):
 
     def test_leftPidFile(self) -> None:
         """
-        Nor is an empty one, which a full disk leaves, nor one that has the very pid
-        that the next one is given.
+        An empty pid file, or one with the daemon's own process id, is replaced.
+
+        A full disk leaves an empty one.
         """
         for left in (": >", "echo $$ >"):
             for options in ((), ("-f",)):
@@ -278,7 +277,7 @@ class BackgroundTests(CommandTestCase):
             self.assertEqual(self.written(path), before)
 
     def written(self, path: str) -> tuple[int, int]:
-        """What changes when something is replaced or written to."""
+        """Return what changes when a file is replaced or written to."""
         about = os.lstat(path)
         return about.st_ino, about.st_mtime_ns
 
@@ -407,8 +406,9 @@ class ForegroundTests(CommandTestCase):
 
     def test_rate(self) -> None:
         """
-        With C{-R 3} a service serves exactly three clients within a minute; the next
-        one is closed, and others are served as before.
+        With C{-R 3} a service serves three clients within a minute.
+
+        The next one is closed, and other services are served as before.
         """
         other = freePort()
         self.write("inetd.conf", f"{self.line}{other} stream tcp nowait - /bin/cat\n")
@@ -422,7 +422,7 @@ class ForegroundTests(CommandTestCase):
             self.assertEqual(talk(other, b"other"), b"other")
 
     def test_noRate(self) -> None:
-        """Without C{-R} there is no such limit."""
+        """Without C{-R} a service has no rate limit."""
         self.start("-f", "-e", self.conf)
         for _ in range(300):
             self.assertServes()
@@ -438,7 +438,7 @@ class ForegroundTests(CommandTestCase):
 
 
 class WordsTests(CommandTestCase):
-    """What the command says when it serves nothing."""
+    """What the command prints when it does not serve."""
 
     def test_help(self) -> None:
         """C{--help} lists every option, and ends with 0."""
@@ -450,16 +450,16 @@ class WordsTests(CommandTestCase):
         self.assertIn("-i", done.stdout)
 
     def test_version(self) -> None:
-        """C{--version} says the version, and ends with 0."""
+        """C{--version} prints the version and exits with 0."""
         done = run(inetd("--version"))
         self.assertEqual(done.returncode, 0)
         self.assertEqual(done.stdout, f"inetd (inetdtw) {__version__}\n")
 
     def assertRefused(self, *arguments: str) -> str:
         """
-        Check that a command line is refused in two short lines.
+        Check that a command line is rejected in two short lines.
 
-        @return: what it says.
+        @return: the output.
         """
         done = run(inetd(*arguments))
         self.assertEqual(done.returncode, 2, arguments)
@@ -474,7 +474,7 @@ class WordsTests(CommandTestCase):
         self.assertIn("Z", self.assertRefused("-Z", self.conf))
 
     def test_badValues(self) -> None:
-        """A value that is no number, or out of range, is refused."""
+        """A value that is not a number, or out of range, is rejected."""
         for option in ("-q", "-R"):
             for value in ("x", "-1", "99999999"):
                 said = self.assertRefused("-f", option, value, self.conf)
@@ -484,7 +484,7 @@ class WordsTests(CommandTestCase):
 
     def printed(self, *arguments: str, to: str | int) -> tuple[int, str]:
         """
-        Run a command whose standard output is something special.
+        Run a command with another standard output.
 
         @param to: a redirection of the shell, or a descriptor.
         @return: its exit status, and its standard error.
@@ -523,7 +523,7 @@ class WordsTests(CommandTestCase):
         test_full.skip = "there is no /dev/full"  # type: ignore[attr-defined]
 
     def test_unread(self) -> None:
-        """What nobody reads any more is not a word, and 1."""
+        """The command exits with 1, without a message, when its output is not read."""
         unread, end = os.pipe()
         os.close(unread)
         self.addCleanup(os.close, end)
@@ -531,20 +531,18 @@ class WordsTests(CommandTestCase):
             self.assertEqual(self.printed(*arguments, to=end), (1, ""), arguments)
 
     def test_noOutput(self) -> None:
-        """What nobody wants to see changes nothing."""
+        """The command succeeds when its standard output is closed."""
         for arguments in self.printing():
             self.assertEqual(self.printed(*arguments, to="&-"), (0, ""), arguments)
         self.assertWithoutAWord("&- 2>&-")
 
     def assertWithoutAWord(self, to: str) -> None:
-        """Check that complaints which nobody can see leave the exit status as it is."""
+        """Check that errors that cannot be printed leave the exit status as it is."""
         for arguments in (("status", "--control", self.path("none")), ("--nosuch",)):
             self.assertEqual(self.printed(*arguments, to=to), (2, ""), arguments)
 
     def test_behindTheFile(self) -> None:
-        """
-        An option behind the file is an option: what was to be checked is not served.
-        """
+        """An option after the file is an option."""
         done = run(inetd(self.conf, "--check"))
         self.assertEqual((done.returncode, done.stderr), (0, ""))
         self.assertIn("0 errors", done.stdout)
@@ -590,8 +588,9 @@ class ReloadTests(CommandTestCase):
 
     def test_changed(self) -> None:
         """
-        A service whose program is another one keeps its socket; the next client gets
-        the new program, and the one before keeps the old one.
+        A service with another program keeps its socket over a reload.
+
+        The next client gets the new program; an earlier one keeps the old program.
         """
         daemon = self.start("-f", "-e", self.conf)
         inode, before = inodeOf(self.port), self.connect(self.port)
@@ -605,9 +604,7 @@ class ReloadTests(CommandTestCase):
         self.assertEqual(before.recv(100), b"after")
 
     def test_waiting(self) -> None:
-        """
-        From C{nowait} to C{wait} and back, the socket stays and clients are served.
-        """
+        """From C{nowait} to C{wait} and back, the socket stays."""
         accept = (
             "import socket\n"
             "client, _ = socket.socket(fileno=0).accept()\n"

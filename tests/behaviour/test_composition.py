@@ -63,7 +63,7 @@ class ApplicationTests(ServingTestCase):
         self.write(name, text)
 
     def free(self, match: re.Match[str]) -> str:
-        """The free port that takes the place of another one."""
+        """Return the free port that replaces another one."""
         if match[0] not in self.ports:
             self.ports[match[0]] = freePort()
         return str(self.ports[match[0]])
@@ -78,8 +78,9 @@ class ApplicationTests(ServingTestCase):
 
     def test_together(self) -> None:
         """
-        A web site and the services of an inetd.conf are served by one process; the site
-        lists the services with their ports.
+        One process serves a web site and an inetd.conf.
+
+        The site lists the services with their ports.
         """
         with self.application() as daemon:
             with urlopen(f"http://127.0.0.1:{self.web}/", timeout=30) as page:
@@ -172,10 +173,7 @@ class InProcessTests(TestCase):
 
     @inlineCallbacks
     def test_factory(self) -> Any:
-        """
-        A program can serve any port of Twisted's: one of C{listenTCP}, and an endpoint;
-        its limits hold there.
-        """
+        """A C{ProgramFactory} serves C{listenTCP} and endpoints, within its limits."""
         line = "tcpmux/Cat stream tcp nowait/1 - {} it\n"
         inetd = self.serve(line.format("/bin/cat"))
         factory = inetd.factory("Cat")
@@ -202,7 +200,7 @@ class InProcessTests(TestCase):
 
     @inlineCallbacks
     def test_restart(self) -> Any:
-        """It can be stopped and started again; nobody listens in between."""
+        """The service stops and starts again; meanwhile no socket listens."""
         text = "127.0.0.1:0 on id = it, protocol = tcp, wait = no, exec = /bin/cat;"
         inetd = self.serve(text.replace(";", ", user = -;"))
         for _ in range(3):
@@ -219,7 +217,7 @@ class InProcessTests(TestCase):
 
     @inlineCallbacks
     def clientOf(self, inetd: InetdService) -> Any:
-        """A client whose program runs, and gives back what it gets."""
+        """Return a client whose program runs, and echoes."""
         port = inetd.getHosts()["it"].port
         client = socket.create_connection(("127.0.0.1", port), timeout=30)
         self.addCleanup(client.close)
@@ -230,9 +228,7 @@ class InProcessTests(TestCase):
 
     @inlineCallbacks
     def test_stopWithPrograms(self) -> Any:
-        """
-        When it is stopped while a program runs, the program goes on with its client.
-        """
+        """A program that runs when the service stops serves its client on."""
         text = "127.0.0.1:0 on id = it, protocol = tcp, wait = no, exec = /bin/cat;"
         inetd = self.serve(text.replace(";", ", user = -;"))
         client = yield self.clientOf(inetd)
@@ -247,9 +243,7 @@ class InProcessTests(TestCase):
 
     @inlineCallbacks
     def test_boundAfterStop(self) -> Any:
-        """
-        A program that runs on after a stop takes nobody's place after the next start.
-        """
+        """A program that outlives a stop does not count after the next start."""
         text = "127.0.0.1:0 on id = it, protocol = tcp, wait = no, exec = /bin/cat,"
         inetd = self.serve(f"{text} user = -;", maxChildren=1)
         client = yield self.clientOf(inetd)
@@ -296,9 +290,7 @@ class InProcessTests(TestCase):
 
     @inlineCallbacks
     def test_environment(self) -> Any:
-        """
-        Programs get the environment that was given, and this process keeps its own.
-        """
+        """Programs get the given environment; this process keeps its own."""
         inetd = self.serve(
             "127.0.0.1:0 on id = it, protocol = tcp, wait = no, exec = /usr/bin/env,"
             " user = -;\n",
@@ -314,9 +306,7 @@ class InProcessTests(TestCase):
         self.assertEqual(dict(os.environ), before)
 
     def test_nothingToServe(self) -> None:
-        """
-        Asked to, it fails to start when it has nothing to serve, and leaves nothing.
-        """
+        """Asked to, the service fails to start with nothing to serve."""
         inetd = InetdService(text="# nothing\n", required=True)
         self.assertRaises(NothingToServe, inetd.startService)
 
@@ -329,9 +319,9 @@ class InProcessTests(TestCase):
     @inlineCallbacks
     def test_signals(self) -> Any:
         """
-        It changes nothing about the signals of its process, nor about the reactor,
-        whatever a supervisor has said to the process: not when it starts, nor while it
-        serves, nor when it stops.
+        The service changes no signal handlers and no reactor of its process.
+
+        It does so at no time, whatever variables a supervisor has set.
         """
         # The reactor has its own handlers once it runs.
         yield deferLater(reactor, 0)
@@ -349,7 +339,7 @@ class InProcessTests(TestCase):
         inetd.startService()
 
     def settings(self) -> list[Any]:
-        """What is set for the whole process."""
+        """Return what is set for the whole process."""
         signals = ["HUP", "INT", "TERM", "PIPE", "CHLD", "USR1", "USR2"]
         handlers = [signal.getsignal(getattr(signal, f"SIG{name}")) for name in signals]
         wakeup = signal.set_wakeup_fd(-1)

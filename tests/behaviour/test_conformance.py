@@ -1,10 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-What every inetd does: the items of C{docs/guide/conformance.rst} that no other module
-has a test of.
-"""
+"""Items of C{docs/guide/conformance.rst} that no other module tests."""
 
 from __future__ import annotations
 
@@ -23,8 +20,9 @@ class FileTests(ServingTestCase):
 
     def test_blanksAndArguments(self) -> None:
         """
-        Blank lines, blanks at the ends of lines and lines that end as DOS has it do
-        not matter (item 13), and there may be any number of arguments (item 12).
+        Blank lines, trailing whitespace and DOS line ends do not matter.
+
+        See item 13; item 12 is any number of arguments.
         """
         many, other = freePort(), freePort()
         words = [f"word{number}" for number in range(70)]
@@ -39,8 +37,9 @@ class FileTests(ServingTestCase):
 
     def test_check(self) -> None:
         """
-        C{--check} says of each kind of mistake the file, the line and the column, and
-        exits with 1 (item 100).
+        C{--check} prints file, line and column of each error, and exits with 1.
+
+        See item 100.
         """
         lines = (
             "nosuch stream tcp nowait - /bin/cat cat",  # item 3
@@ -62,8 +61,9 @@ class FileTests(ServingTestCase):
 
     def test_stalePath(self) -> None:
         """
-        The socket that a killed daemon has left is replaced; a file that is none stays
-        as it is, and its service is tried again (item 21).
+        The socket of a killed daemon is replaced (item 21).
+
+        Any other file stays as it is, and the service is retried.
         """
         stale, other = self.path("stale"), self.write("other", "mine")
         with socket.socket(socket.AF_UNIX) as left:
@@ -102,10 +102,7 @@ class FileTests(ServingTestCase):
             self.assertEqual([client.recv(100), client.recv(100)], [b"one", b"two"])
 
     def test_buffers(self) -> None:
-        """
-        The sizes of buffers behind the protocol are those of the service's socket
-        (item 31).
-        """
+        """The socket has the buffer sizes that follow the protocol (item 31)."""
         program = self.program(
             "sizes.py",
             "import socket\n"
@@ -128,7 +125,7 @@ class LimitTests(ServingTestCase):
     """Limits."""
 
     def test_killed(self) -> None:
-        """A program that was killed makes room for the next one (item 70)."""
+        """After a program was killed, the next one starts (item 70)."""
         port = freePort()
         conf = f"{port} stream tcp nowait/1 - /bin/cat cat\n"
         with self.daemon(conf, port) as daemon:
@@ -142,9 +139,9 @@ class LimitTests(ServingTestCase):
 
     def test_datagrams(self) -> None:
         """
-        The datagram of a client that may not have a program is thrown away, with a line
-        in the log and without a loop, and another client has its answer (items 58 and
-        59).
+        A datagram over the limit is dropped with a log line, without a loop.
+
+        Another client has its answer (items 58 and 59).
         """
         port = freePort()
         conf = (
@@ -165,7 +162,7 @@ class LimitTests(ServingTestCase):
             self.assertTrue(self.isQuiet(daemon, one))
 
     def isQuiet(self, daemon: Daemon, client: socket.socket) -> bool:
-        """Whether there is nothing for a client to read."""
+        """Return whether a client has nothing to read."""
         client.setblocking(False)
         try:
             client.recv(100)

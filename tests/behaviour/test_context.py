@@ -56,13 +56,13 @@ class ContextTestCase(ServingTestCase):
     """Ask programs what their context is."""
 
     def definition(self, port: int, *keys: str, user: str = "-") -> str:
-        """A definition of a service that tells of its context."""
+        """Return the definition of a service that reports its process context."""
         program = self.program("probe", PROBE)
         first = f"{port} on protocol = tcp, wait = no, user = {user}, exec = {program}"
         return ", ".join((first, *keys)) + ";\n"
 
     def probe(self, *keys: str, user: str = "-") -> dict[str, Any]:
-        """The context of a service that is defined with some keys."""
+        """Return the context of a service that is defined with some keys."""
         port = freePort()
         with self.daemon(self.definition(port, *keys, user=user), port):
             told: dict[str, Any] = json.loads(talk(port, b""))
@@ -73,9 +73,7 @@ class KeyTests(ContextTestCase):
     """What each key does."""
 
     def test_default(self) -> None:
-        """
-        Without any key the mask is 022, the folder the root and the rest the daemon's.
-        """
+        """By default the umask is 022, the directory / and the rest the daemon's."""
         told = self.probe()
         self.assertEqual((told["umask"], told["directory"]), (0o022, "/"))
         self.assertEqual(told["nice"], os.nice(0))
@@ -99,8 +97,9 @@ class KeyTests(ContextTestCase):
 
     def test_missingDirectory(self) -> None:
         """
-        While the folder is not there the client is closed and the log names it; once
-        it is there clients are served.
+        While the directory is missing, clients are closed with a log line.
+
+        Once it exists, clients are served.
         """
         port = freePort()
         later = self.path("later")
@@ -126,7 +125,7 @@ class KeyTests(ContextTestCase):
         self.assertEqual(limits["RLIMIT_AS"], self.probe()["limits"]["RLIMIT_AS"])
 
     def test_directCannot(self) -> None:
-        """What a direct launch cannot do is a mistake of the line, not ignored."""
+        """Keys that a direct launch cannot set are errors."""
         conf = self.definition(freePort(), "nice = 3", "launch = direct")
         done = run(twistd("inetd", "--conf", self.write("bad.conf", conf)))
         self.assertNotEqual(done.returncode, 0)
@@ -172,8 +171,9 @@ class ChangedTests(ContextTestCase):
 
     def test_switched(self) -> None:
         """
-        Programs start behind a link that was switched: the next client's, whatever
-        launches them, whoever they run as.
+        Programs start in the new target of a symbolic link, for the next client.
+
+        It is so for all launchers and users.
         """
         for name in ("one", "two"):
             os.mkdir(self.path(name), mode=0o755)
@@ -194,8 +194,9 @@ class ChangedTests(ContextTestCase):
 
     def test_anew(self) -> None:
         """
-        While the directory is gone, clients are closed and the log names it; when it
-        was made anew, programs start in the new one.
+        While the directory is missing, clients are closed with a log line.
+
+        Programs start in the new one when it exists.
         """
         directory = self.path("here")
         os.mkdir(directory, mode=0o755)
@@ -238,8 +239,10 @@ class ChangedTests(ContextTestCase):
 
     def test_path(self) -> None:
         """
-        A program in PATH is the first at each start: no client is lost when it is
-        removed, and one that comes earlier in PATH is the next client's.
+        Each start takes the first program in PATH.
+
+        No client is lost when it is removed, and one earlier in PATH is the next
+        client's.
         """
         for name in ("one", "two"):
             os.mkdir(self.path(name), mode=0o755)
@@ -328,8 +331,9 @@ class RootKeyTests(ContextTestCase):
 
     def test_raised(self) -> None:
         """
-        A limit above the daemon's own reaches the program of another user, or, where
-        not even root may raise it, every client is closed and the log says why.
+        A limit above the daemon's own is set for a program of another user.
+
+        Where not even root can raise it, every client is closed with a log line.
         """
         port, user = freePort(), users.alpine().pw_name
         conf = self.definition(port, "rlimit_files = 100000", user=user)
@@ -344,8 +348,9 @@ class RootKeyTests(ContextTestCase):
 
     def test_accessList(self) -> None:
         """
-        A program that only an access control list lets the user execute is executed,
-        also one that is looked for in PATH, and nothing warns of it.
+        A program that an access control list lets the user execute is executed.
+
+        It is so for one in PATH too, without a warning.
         """
         if shutil.which("setfacl") is None:
             self.skipTest("there is no setfacl")
@@ -382,13 +387,13 @@ class RootKeyTests(ContextTestCase):
             self.assertEqual(talk(port, b""), b"bin\n")
 
     def jailed(self, port: int, jail: str, *keys: str) -> str:
-        """A service that lists its root directory."""
+        """Return a service that lists its root directory."""
         user = users.alpine().pw_name
         first = f"{port} on protocol = tcp, wait = no, user = {user}, exec = /bin/list"
         return ", ".join((first, "args = list", f"chroot = {jail}", *keys)) + ";\n"
 
     def jail(self, name: str) -> str:
-        """Make a root directory in which there is a file with its name."""
+        """Make a root directory that contains a file with its name."""
         jail = self.path(name)
         os.makedirs(os.path.join(jail, "bin"))
         shutil.copy(self._static(), os.path.join(jail, "bin", "list"))
@@ -397,10 +402,11 @@ class RootKeyTests(ContextTestCase):
 
     def test_chrootSwitched(self) -> None:
         """
-        Programs start in what C{chroot} means at that moment: behind a link that was
-        switched, or in a directory that was made anew; while it is gone, clients are
-        closed and the log names it.  No other client is lost, and those whose programs
-        run are served to their end.
+        Programs start in the directory that C{chroot} names at that moment.
+
+        The directory is behind a link that is switched, or is made anew. While it is
+        missing, clients are closed with a log line. Clients whose programs run are
+        served to the end.
         """
         for name in ("one", "two"):
             self.jail(name)
@@ -430,7 +436,7 @@ class RootKeyTests(ContextTestCase):
             )
 
     def _static(self) -> str:
-        """A program that needs no library and lists the root folder."""
+        """Return a program that needs no library and lists the root directory."""
         source = self.write(
             "list.c",
             "#include <dirent.h>\n#include <stdio.h>\n"

@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-The operator's view: the commands that ask a daemon, its control socket, its metrics.
-"""
+"""Commands for the operator, the control socket, and metrics."""
 
 from __future__ import annotations
 
@@ -71,7 +69,7 @@ class ControlTestCase(ServingTestCase):
         return daemon
 
     def listens(self) -> bool:
-        """Whether somebody listens at the socket."""
+        """Return whether a process listens at the socket."""
         with socket.socket(socket.AF_UNIX) as client:
             return client.connect_ex(self.socket) == 0
 
@@ -101,9 +99,9 @@ class ControlTestCase(ServingTestCase):
 
     def ask(self, method: str, target: str, body: bytes | None = None) -> Any:
         """
-        Ask the daemon as any program could.
+        Ask the daemon over plain HTTP.
 
-        @return: the status code and what it says.
+        @return: the status code and the body.
         """
         with socket.socket(socket.AF_UNIX) as client:
             client.settimeout(DEADLINE)
@@ -117,7 +115,7 @@ class ControlTestCase(ServingTestCase):
             return answer.status, answer.read().decode()
 
     def states(self) -> dict[str, Any]:
-        """The services, by their names."""
+        """Return the services, by their names."""
         _, said = self.ask("GET", "/status")
         return {each["service"]: each for each in json.loads(said)["services"]}
 
@@ -129,7 +127,7 @@ class ControlTestCase(ServingTestCase):
         )
 
     def named(self, name: str) -> Any:
-        """A service whose name ends so."""
+        """Return the service whose name ends so."""
         return next(each for key, each in self.states().items() if key.endswith(name))
 
 
@@ -138,8 +136,9 @@ class OperatorTests(ControlTestCase):
 
     def test_figures(self) -> None:
         """
-        The table has all states and counts, and the exit status says whether all is
-        well; the same is there in JSON, over plain HTTP, and as a probe.
+        C{inetd status} has all states and counts, and exits by their health.
+
+        The same is available in JSON, over HTTP, and as a probe.
         """
         daemon = self.start()
         code, text = self.run_("status")
@@ -188,8 +187,9 @@ class OperatorTests(ControlTestCase):
 
     def test_pause(self) -> None:
         """
-        Clients of a service that is paused wait, also across reloads, and are served
-        when it is resumed; a rate's pause ends as well.
+        Clients of a paused service wait until it is resumed, also over reloads.
+
+        The pause of a rate limit can be ended as well.
         """
         daemon = self.start()
         name = f"127.0.0.1:{self.cat}"
@@ -214,7 +214,7 @@ class OperatorTests(ControlTestCase):
         daemon.waitForLog("resume")
 
     def test_names(self) -> None:
-        """What is no service is told what there is; nothing happens."""
+        """For an unknown service the command prints the known ones."""
         self.start()
         for command in ("pause", "resume", "status"):
             code, text = self.run_(command, "nix")
@@ -232,10 +232,7 @@ class OperatorTests(ControlTestCase):
         self.assertEqual(self.run_("status", "\udcff")[0], 1)
 
     def test_unprinted(self) -> None:
-        """
-        What was done is done also where that cannot be printed, which is an error of
-        its own.
-        """
+        """A command is carried out even if its output fails, which is an error."""
         self.start()
         said = "inetd: nothing can be printed: No space left on device\n"
         for name, to, code in (
@@ -256,8 +253,9 @@ class OperatorTests(ControlTestCase):
 
     def test_reload(self) -> None:
         """
-        A reload says what it changed; one of a broken file says what is wrong with it,
-        changes nothing, and exits with 1.
+        C{inetd reload} prints the changes.
+
+        For a broken file it prints the errors, changes nothing, and exits with 1.
         """
         self.start()
         more = freePort()
@@ -275,8 +273,9 @@ class OperatorTests(ControlTestCase):
 
     def test_drain(self) -> None:
         """
-        A drain refuses clients at once, lets programs end, and ends the daemon with 0;
-        nothing is left of the socket.
+        A drain refuses clients at once, lets programs end, and exits with 0.
+
+        Nothing is left of the socket.
         """
         daemon = self.start()
         client = self.connect(self.cat)
@@ -317,8 +316,9 @@ class OperatorTests(ControlTestCase):
 
     def test_bindFailed(self) -> None:
         """
-        A service whose port is taken says so, with the reason and the next try, and
-        C{resume} is a try at once.
+        A service whose port is taken has the reason and the time of the retry.
+
+        C{resume} retries at once.
         """
         daemon = self.start()
         port = freePort()
@@ -373,8 +373,9 @@ class WatchTests(ControlTestCase):
 
     def test_terminal(self) -> None:
         """
-        On a terminal the table is refreshed in place, within its width, and Ctrl-C
-        brings everything back as it was; a daemon that ends is no end of it.
+        On a terminal the table is refreshed in place, until Ctrl-C.
+
+        It fits into the width, goes on when the daemon ends, and restores the terminal.
         """
         daemon = self.start()
         watching: Any = self.watching()
@@ -398,8 +399,9 @@ class WatchTests(ControlTestCase):
 
     def test_pipe(self) -> None:
         """
-        Elsewhere tables follow each other without control characters, until a signal,
-        or until nobody reads.
+        Elsewhere tables follow each other without control characters.
+
+        The command ends on a signal, or when its output is not read any more.
         """
         self.start()
         argv = inetd("status", "-w", "-n", "0.1", "--control", self.socket)
@@ -426,10 +428,7 @@ class SocketTests(ControlTestCase):
     """Tests for the control socket itself."""
 
     def test_private(self) -> None:
-        """
-        The socket is the daemon's user's alone; that user and root are answered, and
-        another user is refused.
-        """
+        """Only the daemon's user and root may use the control socket."""
         user = ordinaryUser()
         self.start(user=user)
         about = os.stat(self.socket)
@@ -441,8 +440,9 @@ class SocketTests(ControlTestCase):
     @skipUnless(users.ROOT, users.NOT_ROOT)
     def test_another(self) -> None:
         """
-        Another user is refused by the socket's permissions, and by the daemon itself
-        when somebody has widened these.
+        Permissions, and the daemon itself, refuse another user.
+
+        The daemon does so when the permissions were widened.
         """
         daemon = self.start()
         user = users.alpine()
@@ -455,7 +455,7 @@ class SocketTests(ControlTestCase):
         self.assertNotIn("Traceback", daemon.log())
 
     def test_curl(self) -> None:
-        """curl(1) asks it, and tells it what to do."""
+        """curl(1) reads the state and carries out commands."""
         self.start()
         code, said = self.ask("POST", f"/pause?service=127.0.0.1:{self.cat}")
         self.assertEqual((code, json.loads(said)["state"]), (200, "paused"))
@@ -475,8 +475,10 @@ class SocketTests(ControlTestCase):
 
     def test_replaced(self) -> None:
         """
-        The socket of a daemon that was killed is replaced; that of one that lives, and
-        a file, are left alone, and the daemon serves all the same.
+        The socket of a killed daemon is replaced.
+
+        That of a running daemon, and any other file, stay; the daemon serves all the
+        same.
         """
         first = self.start()
         os.kill(first.process.pid, signal.SIGKILL)
@@ -499,8 +501,9 @@ class SocketTests(ControlTestCase):
 
     def test_usual(self) -> None:
         """
-        Without options the daemon and the command meet in the folder of the session,
-        which nobody else can enter; nothing is left of it.
+        Without options, daemon and command meet in the session's directory.
+
+        Other users cannot enter it, and nothing is left of it.
         """
         user = ordinaryUser()
         file = self.write("inetd.conf", self.conf)
@@ -527,7 +530,7 @@ class SocketTests(ControlTestCase):
         self.assertFalse(os.path.exists(folder))
 
     def test_nonsense(self) -> None:
-        """Whatever is sent to it, others are answered, and the daemon serves."""
+        """Whatever a client sends, others are answered, and the daemon serves."""
         daemon = self.start()
         silent = []
         for text in (
@@ -599,7 +602,7 @@ class MetricsTests(ControlTestCase):
         self.assertEqual(daemon.process.wait(DEADLINE), 0)
 
     def test_wrong(self) -> None:
-        """What is no endpoint is an error of the command line."""
+        """An invalid endpoint is an error of the command line."""
         file = self.write("inetd.conf", self.conf)
         argv = inetd("-fe", "--control", "none", "--metrics", "9100", file)
         done = subprocess.run(

@@ -1,7 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""Texts of configurations that are not ASCII, or not UTF-8, in any locale."""
+"""Configurations that are not ASCII, or not UTF-8, in any locale."""
 
 from __future__ import annotations
 
@@ -50,9 +50,10 @@ class EncodingsTests(ServingTestCase):
 
     def lines(self) -> tuple[bytes, dict[int, bytes], bytes]:
         """
-        Lines whose words are not ASCII.
+        Return lines whose words are not ASCII.
 
-        @return: them, what their programs say on which port, and the path of a socket.
+        @return: the lines, what their programs answer by port, and the path of a
+            socket.
         """
         folder = os.fsencode(self.folder)
         os.mkdir(os.path.join(folder, "f\u00f6lder\u2026".encode()))
@@ -118,8 +119,9 @@ class EncodingsTests(ServingTestCase):
 
     def test_locales(self) -> None:
         """
-        All of a file is served, at once and after SIGHUP, byte by byte what it says;
-        commands tell it in UTF-8, and C{--check} warns once for each line.
+        A file is served byte for byte in any locale, also after SIGHUP.
+
+        Commands print it in UTF-8, and C{--check} warns once for each line.
         """
         lines, said, there = self.lines()
         mux = freePort()
@@ -151,7 +153,7 @@ class EncodingsTests(ServingTestCase):
                 self.assertIn(", 0 errors, 2 warnings", checked)
 
     def ask(self, env: dict[str, str], *words: str) -> str:
-        """What a command prints."""
+        """Return the output of a command."""
         done = subprocess.run(
             inetd(*words), env=env, capture_output=True, timeout=DEADLINE, check=False
         )

@@ -54,7 +54,7 @@ class FlavourTestCase(ServingTestCase):
 
     def take(self, *names: str) -> list[str]:
         """
-        Make files of those that are there.
+        Make files from those of C{tests/flavours}.
 
         @return: their paths.
         """
@@ -73,7 +73,7 @@ class FlavourTestCase(ServingTestCase):
         """
         Check files, and serve them.
 
-        @param services: how many there are.
+        @param services: the number of services.
         @param warnings: for each, the number of its line and the field.
         """
         result = run(inetd("--check", *paths))
@@ -89,17 +89,17 @@ class FlavourTestCase(ServingTestCase):
                 self.assertNotIn(word, daemon.log())
 
     def echoes(self, letter: str, *hosts: str) -> None:
-        """A TCP service answers on these addresses what it is told."""
+        """Check that a TCP service echoes on these addresses."""
         for host in hosts or (_HOST,):
             sent = f"{letter} {host}".encode()
             self.assertEqual(talk(self.ports[letter], sent, host), sent)
 
     def answers(self, letter: str, answer: bytes, host: str = _HOST) -> None:
-        """A UDP service gives this answer to C{abc}."""
+        """Check that a UDP service gives this answer to C{abc}."""
         self.assertEqual(ask(self.ports[letter], b"abc", host), answer)
 
     def says(self, letter: str, said: bytes, sent: bytes = b"") -> None:
-        """A TCP service says something, by itself or when it is told something."""
+        """Check what a TCP service sends, by itself or after some bytes."""
         self.assertEqual(talk(self.ports[letter], sent), said)
 
     def refuses(self, letter: str, *hosts: str) -> None:
@@ -109,7 +109,7 @@ class FlavourTestCase(ServingTestCase):
                 talk(self.ports[letter], b"", host)
 
     def hasPath(self, name: str, mode: int) -> None:
-        """A UNIX socket in the folder echoes, and has these permissions."""
+        """Check that a UNIX socket echoes, and has these permissions."""
         path = self.path(name)
         self.assertEqual(modes.S_IMODE(os.stat(path).st_mode), mode)
         with socket.socket(socket.AF_UNIX) as client:
@@ -125,9 +125,11 @@ class FlavourTests(FlavourTestCase):
 
     def test_freebsd(self) -> None:
         """
-        FreeBSD: all families, C{max-child} and its limits for each address, login
+        A file as FreeBSD has it is served.
+
+        It has all families, C{max-child} and its limits for each address, login
         classes, UNIX sockets with an owner, tcpmux, continued lines, and IPsec
-        policies, which are warned about.
+        policies, which draw warnings.
         """
         (path,) = self.take("freebsd.conf")
         warnings = ["19 user", "20 user", "32 ipsec"]
@@ -159,7 +161,9 @@ class FlavourTests(FlavourTestCase):
 
     def test_netbsd(self) -> None:
         """
-        NetBSD: addresses, rates with either mark, C{accept_max}, sizes of buffers, a
+        A file as NetBSD has it is served.
+
+        It has addresses, rates with either separator, C{accept_max}, buffer sizes, a
         filter, quotes as in a shell, C{.include}, and definitions of keys and values
         among the lines.
         """
@@ -185,9 +189,11 @@ class FlavourTests(FlavourTestCase):
 
     def test_openbsd(self) -> None:
         """
-        OpenBSD and Debian: lists of addresses and host names, C{user.group}, a
-        program without its name, lines that are switched off, C{#} within a line as
-        an argument, which is warned about, and continued lines.
+        A file as OpenBSD and Debian have it is served.
+
+        It has lists of addresses and host names, C{user.group}, a program without its
+        name, disabled lines, C{#} within a line as an argument, which draws a warning,
+        and continued lines.
         """
         (path,) = self.take("openbsd.conf")
         with self.serving(self.openbsdServices(), ["23 args"], path):
@@ -214,16 +220,16 @@ class FlavourTests(FlavourTestCase):
                 self.assertEqual(client.recv(10), b"abc")
 
     def openbsdServices(self) -> int:
-        """
-        How many sockets there are, as a host name can have any number of addresses.
-        """
+        """Return how many sockets it needs: a host name can have many addresses."""
         found = socket.getaddrinfo("localhost", None, type=socket.SOCK_STREAM)
         return 15 + len({each[4][0] for each in found})
 
     def test_busybox(self) -> None:
         """
-        busybox: lists of addresses, a program of PATH, C{user.group}, and datagrams
-        that each have a program.
+        A file as busybox has it is served.
+
+        It has lists of addresses, a program in PATH, C{user.group}, and datagrams that
+        each have a program.
         """
         (path,) = self.take("busybox.conf")
         with self.serving(13, [], path):
@@ -244,7 +250,9 @@ class FlavourTests(FlavourTestCase):
 
     def test_gnu(self) -> None:
         """
-        GNU inetutils: a file and a folder, nodes, C{tcp6only}, tcpmux, and quotes.
+        A file and a directory as GNU inetutils has them are served.
+
+        They have nodes, C{tcp6only}, tcpmux, and quotes.
         """
         path, _ = self.take("gnu.conf", "gnu.d/more")
         with self.serving(15, [], path, self.path("gnu.d")):

@@ -27,7 +27,7 @@ _SINCE_1900 = 2208988800
 
 
 def _line(number: int) -> bytes:
-    """A line of chargen."""
+    """Return a line of chargen."""
     return (_RING * 2)[number % 95 : number % 95 + _WIDTH] + b"\r\n"
 
 
@@ -79,8 +79,9 @@ class InternalTests(ServingTestCase):
 
     def test_chargen(self) -> None:
         """
-        Chargen sends lines of 72 characters, each begun one character later, for as
-        long as it is read; a datagram gets one line.
+        Chargen sends lines of 72 characters, each begun one character later.
+
+        It sends as long as the client reads; a datagram gets one line.
         """
         wanted = b"".join(map(_line, range(2000)))
         with self.serve():
@@ -92,7 +93,7 @@ class InternalTests(ServingTestCase):
         self.assertEqual(lines, [_line(0), _line(1), _line(2)])
 
     def test_daytime(self) -> None:
-        """Daytime says the local time as asctime(3) does, on one line."""
+        """Daytime sends the local time on one line, as asctime(3) has it."""
         with self.serve():
             before = int(time.time())
             for said in self.talk("daytime"), self.ask("daytime"):
@@ -102,7 +103,7 @@ class InternalTests(ServingTestCase):
                 self.assertEqual(said.decode(), f"{time.ctime(when)}\r\n")
 
     def test_time(self) -> None:
-        """Time says the seconds since 1900 in four bytes."""
+        """Time sends the seconds since 1900 in four bytes."""
         with self.serve():
             before = int(time.time())
             for said in self.talk("time"), self.ask("time"):
@@ -117,7 +118,7 @@ class InternalTests(ServingTestCase):
             self.assertEqual(forkServers(daemon.process.pid), [])
 
     def test_slowClients(self) -> None:
-        """Clients that do not read keep nobody from being served."""
+        """Clients that do not read do not delay others."""
         with self.serve():
             for _ in range(20):
                 self.connect(self.ports["chargen"], self.host).recv(1)
@@ -160,7 +161,7 @@ class BothFamiliesTests(InternalTests):
 
 
 class NameTests(ServingTestCase):
-    """How a line says which internal service it means."""
+    """Which internal service a line names."""
 
     def test_keyValue(self) -> None:
         """A key-value definition without C{exec} is one, by its arguments."""
@@ -203,7 +204,7 @@ class ReflectorTests(ServingTestCase):
         )
 
     def assertUnanswered(self, daemon: Daemon, suspect: socket.socket) -> None:
-        """Check that a client is not answered, and that one line of the log says so."""
+        """Check that a client is not answered, and draws one log line."""
         host, port = suspect.getsockname()
         for _ in range(5):
             suspect.sendto(b"suspect", (_HOST, self.echo))
@@ -228,8 +229,9 @@ class ReflectorTests(ServingTestCase):
 
     def test_ownPorts(self) -> None:
         """
-        A client on a port on which the daemon itself answers anything is not answered,
-        whatever its address.
+        A client on a port of a service that answers anything is not answered.
+
+        Its address does not matter.
         """
         with self.daemon(self.conf, self.echo, self.chargen) as daemon:
             for port in self.echo, self.chargen:
@@ -244,9 +246,7 @@ class ReflectorTests(ServingTestCase):
             self.assertNotIn("refuse ", daemon.log())
 
     def test_addressAsked(self) -> None:
-        """
-        The answer comes from the address that was asked, on a socket for all of them.
-        """
+        """The answer comes from the address of the request on a wildcard socket."""
         port = freePort()
         conf = f"{port} dgram udp wait - internal echo\n"
         with self.daemon(conf, port):

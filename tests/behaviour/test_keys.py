@@ -41,10 +41,10 @@ echo $!
 
 
 class KeysTestCase(ServingTestCase):
-    """Have a service of which a line says something special."""
+    """A test case with one service that a line configures."""
 
     def definition(self, program: str, keys: str) -> str:
-        """A definition of a TCP service."""
+        """Return the definition of a TCP service."""
         return (
             f"{self.port} on protocol = tcp, wait = no, user = -, "
             f"exec = {program}, {keys};\n"
@@ -60,7 +60,7 @@ class StderrTests(KeysTestCase):
     """Tests for C{stderr}."""
 
     def answer(self, keys: str, options: tuple[str, ...] = ()) -> tuple[bytes, str]:
-        """What a client gets of a program that fails, and the log."""
+        """Return what a client gets from a program that fails, and the log."""
         program = self.program("complains.py", COMPLAINS)
         conf = self.definition(program, keys)
         with self.daemon(conf, self.port, options=options) as daemon:
@@ -70,9 +70,10 @@ class StderrTests(KeysTestCase):
 
     def test_log(self) -> None:
         """
-        A traceback is in the log and not shown to a stranger (item 48); each line
-        has the service, the pid and the client in front, and cannot do anything to
-        a terminal.
+        With C{stderr = log} a traceback is logged, not sent (item 48).
+
+        Each line begins with the service, the process id and the client. Control
+        characters are escaped.
         """
         for launch in ("forkserver", "direct"):
             answer, log = self.answer(f"stderr = log, launch = {launch}")
@@ -87,23 +88,20 @@ class StderrTests(KeysTestCase):
             self.assertIn("status=1", end)
 
     def test_null(self) -> None:
-        """A traceback can be shown to nobody."""
+        """With C{stderr = null} a traceback is discarded."""
         answer, log = self.answer("stderr = null")
         self.assertEqual(answer, b"hello\n")
         self.assertNotIn("mistake", log)
 
     def test_socket(self) -> None:
-        """Without the key, or if it says so, it is the client who is shown it."""
+        """By default, and with C{stderr = socket}, a client is sent the traceback."""
         for keys in ("stderr = socket", "nice = 0"):
             answer, log = self.answer(keys)
             self.assertIn(b"ValueError", answer)
             self.assertNotIn("mistake", log)
 
     def test_descriptors(self) -> None:
-        """
-        A program has nothing open but 0, 1 and 2, of which 2 is not the socket
-        (item 32).
-        """
+        """A program has only 0, 1 and 2 open; 2 is not the socket (item 32)."""
         program = self.program(
             "fds.py",
             "import os\n"
@@ -118,10 +116,7 @@ class StderrTests(KeysTestCase):
         self.assertEqual(kinds, ["socket", "socket", "pipe"])
 
     def test_datagrams(self) -> None:
-        """
-        What a program for one datagram complains of is in the log, and not sent to
-        anybody; neither by one that takes the socket itself.
-        """
+        """Standard error of a program for datagrams is logged, not sent."""
         program = self.program(
             "upper.py",
             "import sys\n"
@@ -137,10 +132,7 @@ class StderrTests(KeysTestCase):
             daemon.waitForLog("text=took x")
 
     def test_outlived(self) -> None:
-        """
-        A program that outlives the daemon goes on serving its client, however much
-        it has to complain of (item 52).
-        """
+        """A program that outlives the daemon can go on writing to 2 (item 52)."""
         program = self.program("talkative.py", TALKATIVE)
         conf = self.definition(program, "stderr = log")
         with self.daemon(conf, self.port) as daemon:
@@ -157,10 +149,7 @@ class StderrTests(KeysTestCase):
                 self.assertEqual(answers.read(), b"")
 
     def test_endless(self) -> None:
-        """
-        What a program has left behind that complains without end holds up neither
-        the clients of other services nor the end of the daemon.
-        """
+        """Endless standard error of an orphan delays no client and no shutdown."""
         program = self.write("leaves.sh", LEAVES, 0o755)
         echo = freePort()
         conf = self.definition(program, "stderr = log")
@@ -195,7 +184,7 @@ class EnvironmentTests(KeysTestCase):
     """Tests for C{env} and C{passenv}."""
 
     def variables(self, keys: str) -> dict[str, str]:
-        """The environment of a program, but for what tells of the connection."""
+        """Return a program's environment, without that of the connection."""
         program = self.program(
             "env.py",
             "import os\nfor pair in os.environ.items(): print(*pair, sep='=')\n",
@@ -209,15 +198,16 @@ class EnvironmentTests(KeysTestCase):
         return {name: found[name] for name in found if not name.startswith(own)}
 
     def test_added(self) -> None:
-        """C{env} adds variables, blanks and all, and goes before the daemon's."""
+        """C{env} adds variables, with whitespace, and precedes the daemon's."""
         found = self.variables("env = LANG=de 'MOTD=a  b' EMPTY=")
         self.assertEqual((found["LANG"], found["MOTD"]), ("de", "a  b"))
         self.assertEqual((found["EMPTY"], found["GREETING"]), ("", "good day"))
 
     def test_passed(self) -> None:
         """
-        C{passenv} leaves only what it names; if that is nothing, there is nothing
-        but what C{env} adds.
+        C{passenv} passes only what it names.
+
+        If that is nothing, the environment is what C{env} adds.
         """
         found = self.variables("passenv = GREETING NONE")
         self.assertEqual(found, {"GREETING": "good day"})
@@ -225,8 +215,9 @@ class EnvironmentTests(KeysTestCase):
 
     def test_path(self) -> None:
         """
-        A program of another user that names its interpreter by C{env} finds it, and
-        has nothing of the daemon's C{PATH}.
+        A program of another user has a default C{PATH}, not the daemon's.
+
+        An interpreter that it names by C{env} is found.
         """
         if not users.ROOT:
             self.skipTest("only root has other users' programs run")

@@ -31,19 +31,19 @@ class LimitsTests(ServingTestCase):
         self.port, self.other = freePort(), freePort()
 
     def conf(self, wait: str = "nowait") -> str:
-        """A service with limits, and one without any."""
+        """Return a service with limits, and one without."""
         return (
             f"{self.port} stream tcp {wait} - /bin/cat cat\n"
             f"{self.other} stream tcp nowait/0/0/0 - /bin/cat cat\n"
         )
 
     def ways(self, wait: str, *options: str) -> list[tuple[str, tuple[str, ...]]]:
-        """The same limits by the line, and by the command line."""
+        """Return the same limits in the line, and on the command line."""
         return [(self.conf(wait), ()), (self.conf(), options)]
 
     def client(self, host: str = ONE) -> socket.socket:
         """
-        A client of the service that has limits.
+        Return a client of the service that has limits.
 
         @param host: its address.
         """
@@ -56,18 +56,20 @@ class LimitsTests(ServingTestCase):
         eventually(lambda: len(programs(daemon.process.pid)) == count, daemon.log)
 
     def assertServed(self, client: socket.socket) -> None:
-        """A client is served."""
+        """Check that a client is served."""
         client.sendall(b"x")
         self.assertEqual(client.recv(1), b"x")
 
     def assertClosed(self, client: socket.socket) -> None:
-        """A client is turned away."""
+        """Check that a client is rejected."""
         self.assertEqual(readAll(client), b"")
 
     def test_children(self) -> None:
         """
-        When as many run as may, the next client waits in the backlog until one has
-        ended, and other services do not notice (items 65, 66 and 70).
+        At the limit of programs, the next client waits in the backlog.
+
+        It is served when a program ends; other services are not affected (items 65, 66
+        and 70).
         """
         for conf, options in self.ways("nowait/2", "-c", "2"):
             with self.daemon(conf, self.port, self.other, options=options) as daemon:
@@ -83,8 +85,9 @@ class LimitsTests(ServingTestCase):
 
     def test_childrenOfOne(self) -> None:
         """
-        When as many run as may for one address, the next client there is turned
-        away, and one of another address is served (item 67).
+        At the limit for an address, the next client from it is rejected.
+
+        A client with another address is served (item 67).
         """
         for conf, options in self.ways("nowait///1", "-s", "1"):
             with self.daemon(conf, self.port, options=options) as daemon:
@@ -97,10 +100,7 @@ class LimitsTests(ServingTestCase):
                 daemon.waitForLog("reason=more than 1 at once for one address")
 
     def test_prefix(self) -> None:
-        """
-        How many bits of an address count as one client address can be said, and the log
-        says it.
-        """
+        """The prefix length of one client's addresses is configurable, and logged."""
         definition = (
             f"{self.port} on protocol = tcp, wait = no, user = -, exec = /bin/cat, "
             f"per_source = 1, per_source_prefix = 8/64;\n"
@@ -118,8 +118,9 @@ class LimitsTests(ServingTestCase):
 
     def test_rateOfOne(self) -> None:
         """
-        When as many have started in a minute for one address as may, the next client
-        there is turned away, and one of another address is served (item 68).
+        At the rate limit for an address, the next client from it is rejected.
+
+        A client with another address is served (item 68).
         """
         for conf, options in self.ways("nowait//2", "-C", "2"):
             with self.daemon(conf, self.port, options=options) as daemon:
@@ -131,8 +132,10 @@ class LimitsTests(ServingTestCase):
 
     def test_rate(self) -> None:
         """
-        Exactly as many start in a minute as may; the next client is turned away, and
-        from then on clients wait, while other services go on (items 63 to 65).
+        At the rate limit, the next client is rejected and further ones wait.
+
+        Exactly as many programs start in a minute as the limit allows; other services
+        go on (items 63 to 65).
         """
         for conf, options in self.ways("nowait.3", "-R", "3"):
             if options:
@@ -152,8 +155,9 @@ class LimitsTests(ServingTestCase):
 
     def test_pause(self) -> None:
         """
-        A rate that was reached is a pause, after which the service is there again
-        without anybody's doing; how long it is can be said (item 64).
+        A service over its rate limit pauses, and resumes by itself.
+
+        The pause is configurable (item 64).
         """
         definition = (
             f"{self.port} on protocol = tcp, wait = no, user = -, exec = /bin/cat, "
@@ -172,8 +176,9 @@ class LimitsTests(ServingTestCase):
 
     def test_datagrams(self) -> None:
         """
-        The rate of an internal service over UDP is one of its answers, and the service
-        is there again after a pause (items 63 and 64).
+        An internal UDP service over its rate limit pauses, and resumes.
+
+        The rate is one of its answers (items 63 and 64).
         """
         conf = (
             f"{self.port} on protocol = udp, args = echo, service_max = 2, pause = 1;\n"
@@ -190,8 +195,9 @@ class LimitsTests(ServingTestCase):
 
     def test_strangers(self) -> None:
         """
-        A line that bounds each address where no client has one that is known is not
-        served, and is with the same bound on the command line.
+        A limit for each address is an error where no address is known.
+
+        On the command line the same limit does not concern such a service.
         """
         path = self.path("socket")
         rest = "- internal echo\n"
@@ -213,8 +219,9 @@ class LimitsTests(ServingTestCase):
 
     def test_refusal(self) -> None:
         """
-        Who is turned away by a limit can be told so; nobody is unless the line says it
-        (item 69).
+        Rejected clients get a message if the line has one, and else nothing.
+
+        See item 69.
         """
         conf = (
             f"{self.port} on protocol = tcp, wait = no, user = -, exec = /bin/cat, "
@@ -225,7 +232,7 @@ class LimitsTests(ServingTestCase):
             self.assertEqual(readAll(self.client()), b"421 busy\r\n")
 
     def test_lineGoesBefore(self) -> None:
-        """What the line says goes before the command line, a limit of 0 as well."""
+        """A limit of the line, even 0, precedes that of the command line."""
         conf = self.conf("nowait.0/0/0/0")
         options = ("-c1", "-C1", "-s1", "-R1")
         with self.daemon(conf, self.port, options=options):
@@ -234,9 +241,7 @@ class LimitsTests(ServingTestCase):
                 self.assertServed(client)
 
     def test_address(self) -> None:
-        """
-        With C{-a} services listen on that address, unless their lines say another.
-        """
+        """With C{-a} services without an address of their own listen on that one."""
         conf = self.conf() + f"*:{freePort()} stream tcp nowait - internal echo\n"
         conf = conf.replace(f"\n{self.other} ", f"\n*:{self.other} ")
         with self.daemon(conf, self.port, self.other, options=("-a", TWO)):
@@ -259,9 +264,7 @@ except BlockingIOError:
 
 
 class AgainTests(ServingTestCase):
-    """
-    Clients that come again as soon as their connection is closed, or they are answered.
-    """
+    """Clients that connect again as soon as they are closed or answered."""
 
     #: How many come, one after the other.
     CLIENTS = 60
@@ -269,7 +272,7 @@ class AgainTests(ServingTestCase):
     WAYS = (("--launch", "forkserver"), ("--launch", "direct"), ("--warm",))
 
     def served(self, port: int, said: bytes = b"") -> bytes:
-        """What a client is told by a program that reads nothing."""
+        """Return what a program that reads nothing sends to a client."""
         with socket.create_connection((ONE, port), 30) as client:
             client.sendall(said)
             try:
@@ -279,8 +282,9 @@ class AgainTests(ServingTestCase):
 
     def test_connections(self) -> None:
         """
-        A client that never has two connections at once is served every time by a
-        service that allows one for each address, however its programs are started.
+        One client after the other is served at one connection per address.
+
+        It is so for all launchers.
         """
         program = self.program("hello", "print('hello')")
         for options in self.WAYS:
@@ -331,8 +335,9 @@ class AgainTests(ServingTestCase):
 
     def test_never(self) -> None:
         """
-        Of clients that do come together never more than may are served at once, though
-        more are served in the end.
+        Of clients at the same time never more than the limit are served at once.
+
+        More are served in the end.
         """
         program = self.program("alone", _ALONE)
         for options in self.WAYS:
@@ -346,10 +351,7 @@ class AgainTests(ServingTestCase):
             self.assertEqual({*found} - {b""}, {b"alone"}, options)
 
     def test_livesOn(self) -> None:
-        """
-        A program that closes the connection and lives on still counts: the next client
-        is refused.
-        """
+        """A program that closes the connection and runs on counts for the limit."""
         program = self.program(
             "lives", "import os, time\nfor fd in range(3): os.close(fd)\ntime.sleep(60)"
         )
@@ -391,8 +393,7 @@ class NetworkTests(ServingTestCase):
 
     def served(self, *hosts: str, options: Sequence[str] = ()) -> list[bool]:
         """
-        Connect from one address after the other to a service that lets one client of
-        each source in.
+        Connect from each address to a service with one client per source.
 
         @return: whether each was served.
         """
@@ -415,10 +416,7 @@ class NetworkTests(ServingTestCase):
         return [word == "True" for word in result.stdout.split()]
 
     def test_network(self) -> None:
-        """
-        All addresses of one /64 count as one client by default, those of another /64 as
-        another.
-        """
+        """All addresses of a /64 count as one client by default."""
         first, second = self.SAME
         hosts = (first, second, self.OTHER, first)
         self.assertEqual(self.served(*hosts), [True, False, True, False])

@@ -31,7 +31,7 @@ class LogTestCase(ServingTestCase):
         )
 
     def lines(self, *options: str) -> str:
-        """What is logged when both were used, the bad one more often than it may."""
+        """Return the log after both services were used, one over its limit."""
         argv = inetd("-fe", *options, self.file)
         with Daemon(argv, ports=(self.good, self.bad)) as daemon:
             talk(self.good, b"")
@@ -45,7 +45,7 @@ class LogTestCase(ServingTestCase):
             return daemon.log()
 
     def isIdle(self, daemon: Daemon) -> bool:
-        """Whether the daemon says that no program runs."""
+        """Return whether the daemon reports that no program runs."""
         seen = daemon.log().count(" running=")
         daemon.process.send_signal(signal.SIGUSR2)
         daemon.waitForLog(" running=", seen + 2)
@@ -56,11 +56,11 @@ class TextTests(LogTestCase):
     """Tests for C{--log-level} and C{--log-addresses}."""
 
     def words(self, *options: str) -> set[str]:
-        """The first words of all lines of the superserver."""
+        """Return the first words of all lines of the superserver."""
         return {text.split()[0] for _, text in _LINE.findall(self.lines(*options))}
 
     def test_levels(self) -> None:
-        """Each level has more than the one before; the state is told to who asks."""
+        """Each level logs more than the one below; the state is logged on request."""
         error = {"state"}
         warn = {*error, "end", "refuse", "pause"}
         notice = {*warn, "listen", "reload"}
@@ -74,9 +74,9 @@ class TextTests(LogTestCase):
 
     def test_grammar(self) -> None:
         """
-        Every line is what happened, to which service, and names with values, of which
-        only the last may have blanks in it; it has the client where there is one
-        (item 96).
+        A line has event, service and C{name=value} pairs (item 96).
+
+        Only the last value may have whitespace; the client is named where one exists.
         """
         line = re.compile(r"([a-z]+) [^ =]+( [a-z]+=[^ ]+)*( (reason|text)=.*)?")
         found: dict[str, str] = {}
@@ -159,9 +159,7 @@ class InternalTests(ServingTestCase):
     """Tests for the lines of services that the daemon itself provides."""
 
     def test_reflector(self) -> None:
-        """
-        What they refuse is a line like any other, with the service's name (item 60).
-        """
+        """A rejected request draws a line with the service's name (item 60)."""
         if not users.ROOT:
             self.skipTest("only root can send from a port that is refused")
         port = freePort()

@@ -72,7 +72,7 @@ class LoadTests(ServingTestCase):
     def conf(
         self, arguments: str = "", wait: str = "nowait", added: bool = False
     ) -> str:
-        """The file, with what may change of it."""
+        """Return the file, with the parts that may change."""
         lines = [
             f"{self.same} stream tcp nowait - /bin/cat cat",
             f"{self.changed} stream tcp nowait/100 - /bin/cat cat{arguments}",
@@ -84,9 +84,7 @@ class LoadTests(ServingTestCase):
         return "\n".join(lines) + "\n"
 
     def versions(self) -> Iterator[tuple[str, str]]:
-        """
-        The file as it is to be after each signal, for ever, and what that is called.
-        """
+        """Return the versions of the file, for ever, each with its name."""
         broken = "this is no line\n"
         while True:
             yield "nothing", self.conf()
@@ -125,15 +123,16 @@ class LoadTests(ServingTestCase):
         return "" if received == sent else f"{port}: {len(received)} of {len(sent)}"
 
     def say(self, client: socket.socket) -> int:
-        """The process id of the patient program that serves a client."""
+        """Return the process id of the patient program that serves a client."""
         client.sendall(b"?")
         return int(client.recv(100))
 
     def test_load(self) -> None:
         """
-        While the file changes in every way, of 5,000 clients at 20 at a time none is
-        refused, reset or short of anything on the services that stay; their sockets
-        are the same, and programs that run are left alone (items 72 to 77 and 83).
+        Reloads lose none of 5,000 clients, 20 at a time, of services that stay.
+
+        No client is refused, reset or short of a byte; sockets are the same, and
+        programs run on (items 72 to 77 and 83).
         """
         ports = (self.same, self.changed, self.either, self.patient)
         with self.daemon(self.conf(), *ports) as daemon:
@@ -166,7 +165,7 @@ class LoadTests(ServingTestCase):
             self.settled(daemon)
 
     def settled(self, daemon: Daemon) -> None:
-        """See that what the file said last holds, and that nothing else was logged."""
+        """Check that the last version is served, and that nothing else was logged."""
         seen = daemon.log().count("] reload ")
         self.write("inetd.conf", self.conf(added=True))
         daemon.process.send_signal(signal.SIGHUP)
@@ -188,9 +187,9 @@ class ReloadTests(ServingTestCase):
 
     def reload(self, daemon: Daemon, text: str, name: str = "inetd.conf") -> str:
         """
-        Have a file say something else.
+        Change a file, and reload.
 
-        @return: what the log says of the reload.
+        @return: the log line of the reload.
         """
         self.write(name, text)
         seen = daemon.log().count("] reload ")
@@ -200,8 +199,9 @@ class ReloadTests(ServingTestCase):
 
     def test_removed(self) -> None:
         """
-        A port whose line is removed refuses, and the program that runs there serves
-        its client on (item 73).
+        A port whose line is removed refuses; a running program serves on.
+
+        See item 73.
         """
         port, other = freePort(), freePort()
         conf = f"{other} stream tcp nowait - internal echo\n"
@@ -219,9 +219,10 @@ class ReloadTests(ServingTestCase):
 
     def test_datagramsOfWaitProgram(self) -> None:
         """
-        A program that has a UDP socket keeps it over reloads, no other is started,
-        and when it has ended the next datagram starts one: of what the line says
-        then (item 75).
+        A program with a UDP socket keeps it over reloads (item 75).
+
+        No other is started; after its end the next datagram starts the program of the
+        new line.
         """
         port = freePort()
         program = self.program(
@@ -251,8 +252,10 @@ class ReloadTests(ServingTestCase):
 
     def test_waitToNowait(self) -> None:
         """
-        From wait to nowait and back: the program that has the socket goes on, and
-        what the line says holds when it has ended; then at once (item 76).
+        A program with the socket runs on when C{wait} becomes C{nowait}.
+
+        When it has ended, the new line applies; from C{nowait} to C{wait} at once (item
+        76).
         """
         port = freePort()
         wait = self.program("patient.py", PATIENT)
@@ -285,8 +288,9 @@ class ReloadTests(ServingTestCase):
 
     def test_files(self) -> None:
         """
-        All files and folders of the command line are read again, and no socket of
-        any of them is opened again (item 79).
+        A reload reads all files and directories of the command line again.
+
+        No socket of any of them is opened again (item 79).
         """
         first, second, third = freePort(), freePort(), freePort()
         echo = "stream tcp nowait - internal echo\n"
@@ -302,10 +306,7 @@ class ReloadTests(ServingTestCase):
             self.assertEqual(talk(third, b"x"), b"x")
 
     def test_burst(self) -> None:
-        """
-        However many signals come at a time, one state comes of it: what the file
-        says (item 84).
-        """
+        """Many signals at a time lead to the state of the last file (item 84)."""
         first, second = freePort(), freePort()
         echo = "stream tcp nowait - internal echo\n"
         with self.daemon(f"{first} {echo}", first) as daemon:
@@ -322,8 +323,9 @@ class ReloadTests(ServingTestCase):
 
     def test_path(self) -> None:
         """
-        The file of a UNIX socket stays with it, and goes when its line is removed
-        (items 22 and 72).
+        The path of a UNIX socket stays, and goes when its line is removed.
+
+        See items 22 and 72.
         """
         path, port = self.path("socket"), freePort()
         unix = f"{path} stream unix nowait - internal echo\n"

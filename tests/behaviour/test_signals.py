@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Signals that a daemon was started with ignored or blocked, and those it has no use for.
-"""
+"""Signals that a daemon inherits ignored or blocked, and signals without a use."""
 
 from __future__ import annotations
 
@@ -76,9 +74,7 @@ class SentTests(SignalsTestCase):
     """Signals that are sent to a daemon that serves."""
 
     def test_noUse(self) -> None:
-        """
-        A signal that the daemon has no use for does nothing, and most draw a line.
-        """
+        """A signal without a use has no effect; most draw a log line."""
         daemon = self.inetd()
         for name in _NO_USE:
             daemon.process.send_signal(getattr(signal, name, 0))
@@ -91,8 +87,9 @@ class SentTests(SignalsTestCase):
 
     def test_end(self) -> None:
         """
-        A signal that asks for an end is one in order: with a line, and without a pid
-        file or a socket that is left.
+        A signal that ends the daemon draws a log line.
+
+        No pid file and no socket is left behind.
         """
         for name in ("SIGQUIT", "SIGXCPU", "SIGPWR"):
             daemon = self.inetd()
@@ -140,8 +137,9 @@ class InheritedTests(SignalsTestCase):
 
     def test_inherited(self) -> None:
         """
-        The daemon listens to its signals all the same, programs have none ignored or
-        blocked however they are started, and no end is missed.
+        A daemon started with signals ignored or blocked handles them.
+
+        Programs start with default signals, by all launchers, and no exit is missed.
         """
         tells = self.program("tells", _TELLS)
         ways = ("launch = forkserver", "launch = direct", "warm = yes")

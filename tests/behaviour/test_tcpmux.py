@@ -27,8 +27,9 @@ class TcpmuxTests(ServingTestCase):
 
     def test_services(self) -> None:
         """
-        Each name leads to its program, in any case, and every byte behind the line
-        is for the program; the one with a plus sign has its clients told.
+        Each name, in any case, starts its program, which gets all further bytes.
+
+        Clients of a service with a plus sign get the positive reply.
         """
         more = bytes(range(256)) * 300
         with self.daemon(self.conf, self.port):
@@ -45,10 +46,7 @@ class TcpmuxTests(ServingTestCase):
             self.assertEqual(client.recv(100), b"+Go\r\n")
 
     def test_others(self) -> None:
-        """
-        Who asks for help is told the names, and who asks for what is not there is
-        told that.
-        """
+        """C{help} is answered with the names, an unknown service with an error."""
         with self.daemon(self.conf, self.port) as daemon:
             self.assertEqual(talk(self.port, b"help\r\n"), b"cat\r\nupper\r\n")
             answer = talk(self.port, b"nix\r\n")
@@ -58,7 +56,7 @@ class TcpmuxTests(ServingTestCase):
             self.assertEqual(answer, b"-Error reading service name\r\n")
 
     def test_silent(self) -> None:
-        """Who says nothing is told so after ten seconds."""
+        """A client that sends nothing is rejected after ten seconds."""
         with self.daemon(self.conf, self.port):
             client = self.connect(self.port)
             self.assertEqual(client.recv(100), b"-Error reading service name\r\n")
@@ -76,7 +74,7 @@ class TcpmuxTests(ServingTestCase):
             self.assertEqual(talk(self.port, b"upper\r\nabc"), b"+Go\r\n012")
 
     def test_wait(self) -> None:
-        """When as many programs run as may, the next client waits for its turn."""
+        """At the limit of programs, the next client waits."""
         conf = self.conf.replace("nowait - /bin/cat", "nowait/1 - /bin/cat")
         with self.daemon(conf, self.port) as daemon:
             first = self.connect(self.port)

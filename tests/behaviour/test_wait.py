@@ -1,10 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-C{wait} services, whose program has the socket, and C{dgram nowait} services, whose
-programs have one datagram each.
-"""
+"""C{wait} services, whose program has the socket, and C{dgram nowait} services."""
 
 from __future__ import annotations
 
@@ -105,15 +102,14 @@ class LoggedTestCase(ServingTestCase):
         return self.daemon(line + "".join(more), self.port, options=["-l"])
 
     def lines(self, daemon: Daemon, word: str) -> list[str]:
-        """The lines of the log that begin with a word, about the one service."""
+        """Return the log lines that begin with a word, of one service."""
         return [line for line in daemon.log().splitlines() if f"] {word} it " in line]
 
     def started(self, daemon: Daemon, count: int = 0) -> list[int]:
         """
-        The process ids of all programs until now.
+        Return the process ids of all programs until now.
 
-        @param count: how many there are at least: what a program does may be seen
-            before its start is told.
+        @param count: the least number: an effect of a program can precede its log line.
         """
         daemon.waitForLog("] start it ", count)
         found = (re.search(r"pid=(\d+)", each) for each in self.lines(daemon, "start"))
@@ -124,18 +120,19 @@ class StreamWaitTests(LoggedTestCase):
     """C{stream tcp wait}."""
 
     def keys(self) -> str:
-        """The definition of a service that accepts by itself."""
+        """Return the definition of a service whose program accepts."""
         path = self.program("accept", _ACCEPT)
         return f"protocol = tcp, wait = yes, exec = {path}"
 
     def say(self, word: str) -> str:
-        """Be a client that sends a word, and return what it is told."""
+        """Be a client that sends a word, and return the answer."""
         return talk(self.port, f"{word}\n".encode()).decode()
 
     def test_socket(self) -> None:
         """
-        The program has the listening socket, which is blocking, and accepts from it;
-        one program serves clients until it ends, and the next client starts another.
+        The program has the blocking listening socket and accepts from it.
+
+        One program serves clients until it ends, and the next client starts another.
         """
         for launch in LAUNCHES:
             with self.serve(launch, self.keys()) as daemon:
@@ -146,9 +143,7 @@ class StreamWaitTests(LoggedTestCase):
             self.assertEqual(told, [f"{pid} 1 True\n" for pid in expected])
 
     def test_oneAtATime(self) -> None:
-        """
-        Clients that come while a program runs wait for it, and no other is started.
-        """
+        """Clients that connect while a program runs start no other one."""
         for launch in LAUNCHES:
             with self.serve(launch, self.keys()) as daemon:
                 first = self.connect(self.port)
@@ -174,10 +169,7 @@ class StreamWaitTests(LoggedTestCase):
                 self.assertIn("signal=9", self.lines(daemon, "end")[0])
 
     def test_reload(self) -> None:
-        """
-        A program that runs across a C{SIGHUP} is not forgotten: no other one is started
-        beside it, and one is after it.
-        """
+        """A reload starts no second program; one is started after its end."""
         for launch in LAUNCHES:
             with self.serve(launch, self.keys()) as daemon:
                 first = self.connect(self.port)
@@ -197,8 +189,9 @@ class StreamWaitTests(LoggedTestCase):
 
     def test_neverAccepts(self) -> None:
         """
-        A program that ends without accepting is started again after growing pauses
-        only, and other services are served meanwhile.
+        A program that ends without accepting is started again with backoff.
+
+        Other services are served meanwhile.
         """
         other = freePort()
         for launch in LAUNCHES:
@@ -218,8 +211,9 @@ class StreamWaitTests(LoggedTestCase):
     @skipUnless(tellsWhoWaits(), "the system does not tell who waits")
     def test_acceptsOne(self) -> None:
         """
-        A program that accepts one connection and ends is started for the next one at
-        once, however often another client has come before it ended.
+        A program that accepts once and ends is started for the next connection.
+
+        It is so at once, also when the other connection came before its end.
         """
         path = self.program("acceptOne", _ACCEPT_ONE)
         for launch in LAUNCHES:
@@ -240,14 +234,16 @@ class DatagramWaitTests(LoggedTestCase):
     """C{dgram udp wait}."""
 
     def keys(self) -> str:
-        """The definition of a service that receives by itself."""
+        """Return the definition of a service whose program receives."""
         path = self.program("receive", _RECEIVE)
         return f"protocol = udp, wait = yes, exec = {path}"
 
     def test_socket(self) -> None:
         """
-        The program has the socket with the datagram in it, and can answer; one program
-        receives all datagrams until it ends, and the next datagram starts another.
+        The program has the socket with the datagram in it, and answers.
+
+        One program receives datagrams until it ends, and the next datagram starts
+        another.
         """
         for launch in LAUNCHES:
             with self.serve(launch, self.keys()) as daemon:
@@ -273,10 +269,7 @@ class DatagramWaitTests(LoggedTestCase):
                 )
 
     def test_reload(self) -> None:
-        """
-        A program that runs across a C{SIGHUP} is not forgotten: a datagram that comes
-        after its end starts another.
-        """
+        """A reload starts no second program; a datagram after its end does."""
         for launch in LAUNCHES:
             with self.serve(launch, self.keys()) as daemon:
                 first = ask(self.port, b"1").split()[0]
@@ -325,15 +318,16 @@ class DatagramNowaitTests(LoggedTestCase):
     """C{dgram udp nowait}."""
 
     def keys(self, text: str, *arguments: str) -> str:
-        """The definition of a service that is served by this program."""
+        """Return the definition of a service with this program."""
         path = self.program("program", text)
         args = " ".join(("program", *arguments))
         return f"protocol = udp, wait = no, exec = {path}, args = {args}"
 
     def test_writes(self) -> None:
         """
-        The program reads the datagram in pieces, and then end of file; each of its
-        writes, to any descriptor, is a datagram to the client.
+        The program reads the datagram in pieces; each write is a datagram.
+
+        It may write to any descriptor. After the datagram it reads end of file.
         """
         for launch in LAUNCHES:
             with self.serve(launch, self.keys(_WRITES)):
@@ -390,8 +384,9 @@ class DatagramNowaitTests(LoggedTestCase):
 
     def test_leftBehind(self) -> None:
         """
-        What programs leave behind takes neither their places nor, for more than a
-        moment, descriptors of the daemon.
+        Orphans of programs count for no limit and keep no descriptors open.
+
+        The daemon keeps descriptors for a moment only.
         """
         for launch in LAUNCHES:
             free = self.path(f"end-{launch}")
@@ -401,9 +396,7 @@ class DatagramNowaitTests(LoggedTestCase):
                 self.write(os.path.basename(free), "")
 
     def leavesNothing(self, daemon: Daemon) -> None:
-        """
-        Ask some programs, and assert that the daemon has nothing of them afterwards.
-        """
+        """Ask some programs; check that the daemon keeps nothing of them."""
         pids = [daemon.process.pid]
         before = descriptors(pids)
         for number in range(6):
@@ -412,7 +405,7 @@ class DatagramNowaitTests(LoggedTestCase):
         eventually(lambda: descriptors(pids) <= before, daemon.log)
 
     def test_silent(self) -> None:
-        """A program that says nothing sends nothing, not even an empty datagram."""
+        """A program that writes nothing sends no datagram, not even an empty one."""
         for launch in LAUNCHES:
             path = self.program("silent", "import sys\nsys.stdin.read()\n")
             keys = f"protocol = udp, wait = no, exec = {path}"
@@ -426,9 +419,7 @@ class DatagramNowaitTests(LoggedTestCase):
                 self.assertEqual(client.recv(100), b"!")
 
     def test_addressAsked(self) -> None:
-        """
-        The answer comes from the address that was asked, on a socket for all of them.
-        """
+        """The answer comes from the address of the request on a wildcard socket."""
         for launch in LAUNCHES:
             keys = "protocol = udp, wait = no, exec = /bin/cat"
             with self.serve(launch, keys):
@@ -472,7 +463,7 @@ class AlpineTests(LoggedTestCase):
     skip = None if users.ROOT else users.NOT_ROOT
 
     def test_all(self) -> None:
-        """Her programs have the sockets of all kinds of services."""
+        """Programs of the user have the sockets of all kinds of services."""
         users.alpine()
         accept = self.program("accept", _ACCEPT)
         receive = self.program("receive", _RECEIVE)
