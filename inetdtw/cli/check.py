@@ -23,8 +23,7 @@ from typing import Any, Callable
 from inetdtw.cli.output import printTo
 from inetdtw.config import loader
 from inetdtw.config.loader import Configuration
-from inetdtw.config.parser import ConfWarning, DuplicateService
-from inetdtw.model.errors import Location
+from inetdtw.model.errors import ConfWarning, DuplicateService, Location
 from inetdtw.model.service import Settings
 from inetdtw.system.hostnames import CHECK_WAIT, HostNames
 from inetdtw.system.lookups import Lookups

@@ -11,8 +11,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from inetdtw.config.parser import ConfWarning, DuplicateService
 from inetdtw.model.address import Address
+from inetdtw.model.errors import ConfWarning, DuplicateService
 from inetdtw.model.service import Key, Service
 
 _EVERY = ("0.0.0.0", "::")

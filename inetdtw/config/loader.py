@@ -20,9 +20,9 @@ from itertools import takewhile
 
 from inetdtw.config.conflicts import dropDuplicates, overlapping, unreachable
 from inetdtw.config.entry import Entry
-from inetdtw.config.parser import MISTAKES, ConfWarning, Include, Statement, parse
+from inetdtw.config.parser import MISTAKES, Include, Statement, parse
 from inetdtw.config.resolver import At, Resolved, resolve, unknown
-from inetdtw.model.errors import ConfError, Location
+from inetdtw.model.errors import ConfError, ConfWarning, Location
 from inetdtw.model.service import Service, Settings
 from inetdtw.system import regularfile
 from inetdtw.system.lookups import Lookups

@@ -42,8 +42,7 @@ from inetdtw.config.keyvalue import (
 from inetdtw.config.lexer import Source, wordsIn
 from inetdtw.config.positional import defaultHosts, parseLine, splitService
 from inetdtw.config.tokens import Tokens
-from inetdtw.model.errors import ConfError, Location, Word
-from inetdtw.text import printable
+from inetdtw.model.errors import ConfError, ConfWarning, Location, Word
 
 _SPACE = re.compile(r"[ \t\r\n\f\v]*")
 #: All lines that go on with the one before.
@@ -86,25 +85,6 @@ class Include:
 
     pattern: Word
     bind: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class ConfWarning:
-    """Something that is taken as it is written, but hardly meant so."""
-
-    location: Location
-    field: str
-    reason: str
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "reason", printable(self.reason))
-
-    def __str__(self) -> str:
-        return f"{self.location}: {self.field}: {self.reason}"
-
-
-class DuplicateService(ConfWarning):
-    """A line that asks for what another one has already; it is not served."""
 
 
 Statement = Union[Entry, Include, ConfError, ConfWarning]

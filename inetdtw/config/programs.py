@@ -11,9 +11,9 @@ from collections.abc import Iterator
 
 from inetdtw.config import valuetypes
 from inetdtw.config.entry import KEYS
-from inetdtw.config.parser import ConfWarning
 from inetdtw.config.python import Unfit, interpretedBy
 from inetdtw.config.resolution import Resolution, orElse
+from inetdtw.model.errors import ConfWarning
 from inetdtw.model.process import ProcessContext
 from inetdtw.model.service import EnvironmentSpec, Program, Service, WarmSpec
 from inetdtw.system import executable, lookups

@@ -14,12 +14,11 @@ from typing import Any, Callable
 
 from inetdtw.config import compat
 from inetdtw.config.entry import Entry
-from inetdtw.config.parser import ConfWarning
 from inetdtw.config.programs import ProgramResolver
 from inetdtw.config.resolution import Resolution, orElse
 from inetdtw.config.sockets import SocketResolver, atEach
 from inetdtw.model.address import Address
-from inetdtw.model.errors import ConfError
+from inetdtw.model.errors import ConfError, ConfWarning
 from inetdtw.model.service import INTERNAL_NAMES, Bounds, Service, Settings
 from inetdtw.system import lookups
 from inetdtw.system.lookups import Lookups, NotFound

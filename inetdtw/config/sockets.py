@@ -11,9 +11,9 @@ import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from inetdtw.config.parser import ConfWarning
 from inetdtw.config.resolution import Resolution, orElse
 from inetdtw.model.address import Address
+from inetdtw.model.errors import ConfWarning
 from inetdtw.model.service import SOCKTYPES, Ownership, Service, SocketOptions
 from inetdtw.system import lookups
 from inetdtw.system.hostnames import NameWanted

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from inetdtw.text import printable
@@ -52,3 +53,22 @@ class Word(NamedTuple):
 
     text: str
     location: Location
+
+
+@dataclass(frozen=True)
+class ConfWarning:
+    """Something that is taken as it is written, but hardly meant so."""
+
+    location: Location
+    field: str
+    reason: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "reason", printable(self.reason))
+
+    def __str__(self) -> str:
+        return f"{self.location}: {self.field}: {self.reason}"
+
+
+class DuplicateService(ConfWarning):
+    """A line that asks for what another one has already; it is not served."""

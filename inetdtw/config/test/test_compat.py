@@ -11,9 +11,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from inetdtw.cli import main
 from inetdtw.config import compat
 from inetdtw.config.entry import KEYS, Entry
-from inetdtw.config.parser import ConfWarning, parse
+from inetdtw.config.parser import parse
 from inetdtw.config.resolver import resolve
-from inetdtw.model.errors import ConfError
+from inetdtw.model.errors import ConfError, ConfWarning
 from inetdtw.model.service import Settings
 from inetdtw.test.system import lookups
 

@@ -9,8 +9,9 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw.config.conflicts import dropDuplicates, overlapping, unreachable
 from inetdtw.config.entry import Entry
-from inetdtw.config.parser import ConfWarning, DuplicateService, parse
+from inetdtw.config.parser import parse
 from inetdtw.config.resolver import resolve
+from inetdtw.model.errors import ConfWarning, DuplicateService
 from inetdtw.model.service import Service
 from inetdtw.test.resolving import PLAIN, ROOT, SH, serviceOf
 

@@ -12,8 +12,8 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw.config.entry import KEYS, Entry
-from inetdtw.config.parser import ConfWarning, Include, Statement, parse
-from inetdtw.model.errors import ConfError, Location
+from inetdtw.config.parser import Include, Statement, parse
+from inetdtw.model.errors import ConfError, ConfWarning, Location
 
 CAT = "stream tcp nowait nobody /bin/cat cat"
 #: The same in the other form.

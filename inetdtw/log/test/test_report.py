@@ -13,14 +13,13 @@ from twisted.internet.task import Clock
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw.config.parser import ConfWarning
 from inetdtw.interfaces import ExitStatus
 from inetdtw.log.clientlines import LEVELS
 from inetdtw.log.rate import INTERVAL
 from inetdtw.log.report import QUIET, Report
 from inetdtw.model.activation import UnusedSocket
 from inetdtw.model.changes import Changes
-from inetdtw.model.errors import ConfError, Location
+from inetdtw.model.errors import ConfError, ConfWarning, Location
 from inetdtw.model.state import ServiceState
 
 PEER = ("192.0.2.1", 40000)
