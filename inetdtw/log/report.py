@@ -343,7 +343,7 @@ class Report(ClientLines):
             refused=state.refused,
             failed=state.failed,
             running=state.running,
-            held=",".join(state.held) or "-",
+            held=",".join(each.value for each in state.held) or "-",
         )
 
     def draining(self, running: int) -> None:

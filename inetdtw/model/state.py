@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any
 
 from inetdtw.interfaces import ExitStatus
@@ -43,49 +44,69 @@ CONDITIONS = (
 #: Those in which it does what its configuration says.
 HEALTHY = frozenset((LISTENING, RUNNING, AT_LIMIT, BUSY, CHANGING))
 
-#: What a service that takes no clients is said to be, by the reasons why; of several
-#: reasons the first one here counts.
-_OF_REASON = {
-    "drain": DRAINING,
-    "unbound": BIND_FAILED,
-    "operator": PAUSED,
-    "rate": PAUSED,
-    "unaccepted": PAUSED,
-    "shortage": PAUSED,
-    "broken": PAUSED,
-    "dropped": PAUSED,
-    "renewed": FAILING,
-    "full": AT_LIMIT,
-    "total": AT_LIMIT,
-    "share": AT_LIMIT,
-    "child": RUNNING,
-    "changing": CHANGING,
-    "room": BUSY,
-    "starting": BUSY,
-    "refusing": BUSY,
-    "idle": STOPPED,
-}
-#: Why a service pauses, for a person.
-_WHY = {
-    "operator": "an operator has paused it",
-    "rate": "more starts in a minute than it may have",
-    "unaccepted": "its program seems to end without accepting connections",
-    "shortage": "the machine is out of descriptors or memory",
-    "share": "its clients have their share of the file descriptors",
-    "broken": "something is wrong in this program; the log has it",
-    "dropped": "its socket is in error, or was shut down",
-}
+
+class PauseReason(Enum):
+    """
+    A reason why a service accepts no clients, or is in trouble.  Of several, the
+    member that is declared first counts.
+
+    The value is the word that C{status --json} and the log have for it.
+
+    @ivar condition: the condition that the service is in, one of L{CONDITIONS}.
+    @ivar explanation: the reason in words, where the condition does not say it.
+    """
+
+    condition: str
+    explanation: str | None
+
+    DRAIN = "drain", DRAINING
+    UNBOUND = "unbound", BIND_FAILED
+    OPERATOR = "operator", PAUSED, "by an operator"
+    RATE = "rate", PAUSED, "rate limit exceeded"
+    UNACCEPTED = (
+        *("unaccepted", PAUSED),
+        "the program seems to exit without accepting connections",
+    )
+    SHORTAGE = "shortage", PAUSED, "out of file descriptors or memory"
+    ERROR = "error", PAUSED, "internal error; see the log"
+    SOCKET_ERROR = "socket-error", PAUSED, "the socket is in error, or was shut down"
+    REPLACED = "replaced", FAILING
+    LIMIT = "limit", AT_LIMIT
+    TOTAL = "total", AT_LIMIT
+    DESCRIPTORS = (
+        *("descriptors", AT_LIMIT),
+        "its clients have their share of the file descriptors",
+    )
+    CHILD = "child", RUNNING
+    CHANGE = "changing", CHANGING
+    CAPACITY = "capacity", BUSY
+    STARTING = "starting", BUSY
+    REFUSING = "refusing", BUSY
+    IDLE = "idle", STOPPED
+
+    def __new__(
+        cls, word: str, condition: str, explanation: str | None = None
+    ) -> PauseReason:
+        """Make a member whose value is the word alone."""
+        member = object.__new__(cls)
+        member._value_ = word
+        member.condition, member.explanation = condition, explanation
+        return member
+
+    # Enum's own hash is a function of Python; sets of reasons are asked per client.
+    __hash__ = object.__hash__
 
 
-def conditionOf(held: Collection[str]) -> str:
-    """What a service is, by the reasons why it takes no clients."""
-    found = (word for reason, word in _OF_REASON.items() if reason in held)
+def conditionOf(held: Collection[PauseReason]) -> str:
+    """Return the condition of a service that is paused for some reasons."""
+    found = (reason.condition for reason in PauseReason if reason in held)
     return next(found, LISTENING)
 
 
-def pauseReason(held: Collection[str]) -> str | None:
-    """Why a service pauses, if it does."""
-    return next((why for reason, why in _WHY.items() if reason in held), None)
+def explanationOf(held: Collection[PauseReason]) -> str | None:
+    """Return why a service is paused, in words, if that needs an explanation."""
+    found = (reason.explanation for reason in PauseReason if reason in held)
+    return next(filter(None, found), None)
 
 
 @dataclass(frozen=True)
@@ -96,7 +117,7 @@ class ServiceState:
     @ivar name: what the log calls it.
     @ivar address: where it listens.
     @ivar kind: C{stream nowait} and so on.
-    @ivar held: the reasons why it takes no clients or is in trouble, as words.
+    @ivar held: the reasons why it accepts no clients or is in trouble.
     @ivar reason: why it is in trouble, for a person, if it is.
     @ivar until: when it takes clients again by itself, or is tried again, in seconds
         since the epoch, if that is known.
@@ -118,7 +139,7 @@ class ServiceState:
     name: str
     address: str
     kind: str
-    held: tuple[str, ...] = ()
+    held: tuple[PauseReason, ...] = ()
     reason: str | None = None
     until: float | None = None
     running: int = 0
@@ -153,7 +174,7 @@ class ServiceState:
             "kind": self.kind,
             "state": self.condition,
             "healthy": self.healthy,
-            "held": list(self.held),
+            "held": [reason.value for reason in self.held],
             "reason": self.reason,
             "until": self.until,
             "running": self.running,

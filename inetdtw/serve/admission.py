@@ -11,17 +11,15 @@ from __future__ import annotations
 
 import errno
 import os
-from functools import partial
 from typing import Any, Callable
 
-from inetdtw.interfaces import ICapacity, ILauncher
 from inetdtw.limits.backoff import SHORTAGE_PAUSE
-from inetdtw.limits.service import Admission, ServiceLimits
+from inetdtw.limits.service import Admission
 from inetdtw.log.failures import survived
-from inetdtw.model.service import Service
 from inetdtw.model.source import hostOf
-from inetdtw.serve.port import SocketPort
-from inetdtw.serve.runtime import Runtime
+from inetdtw.model.state import PauseReason
+from inetdtw.serve.holds import Holds
+from inetdtw.serve.runtime import ServiceRuntime
 from inetdtw.serve.undecided import Undecided
 from inetdtw.system.descriptors import DescriptorAccount
 
@@ -31,79 +29,63 @@ SHARE = "share of the file descriptors"
 
 class AdmissionControl:
     """
-    Holds a port while its service may take no client.
+    Pauses a service while it may accept no client, and decides on each that it accepts.
 
-    @ivar port: the port; it must be set before anything else is done.
+    @ivar holds: the reasons why the service is paused.
     """
-
-    port: SocketPort
 
     def __init__(
         self,
-        service: Service,
-        runtime: Runtime,
-        limits: ServiceLimits,
-        launcher: ILauncher | None = None,
+        given: ServiceRuntime,
+        holds: Holds,
         account: DescriptorAccount | None = None,
     ) -> None:
         """
-        @param launcher: what starts the service's programs, if it has any.
-        @param account: the descriptors of its clients, if they are not those that the
-            service has from L{Runtime.accountOf}.
+        @param account: the descriptors of the service's clients, if they are counted in
+            another way than usual.
         """
-        self._name = service.name
-        self._limits = limits
-        self._report = runtime.report
-        self._launcher = launcher
-        self._budget = None if launcher is None else runtime.budget
+        self.holds = holds
+        self._name = given.service.name
+        self._limits = given.limits
+        self._report = given.runtime.report
+        self._launcher = given.launcher
+        self._budget = None if given.launcher is None else given.runtime.budget
         self._undecided = Undecided(
-            lambda *given: self.port.later(*given), limits.busy, self.free, self._decide
+            holds.clock.callLater, self._limits.busy, self.free, self._decide
         )
-        self._account = runtime.accountOf(service) if account is None else account
-        self._free: dict[str, Callable[[], None]] = {
-            each: partial(self._freeFor, each) for each in ("total", "room", "share")
-        }
-
-    def _freeFor(self, reason: str) -> None:
-        self.port.free(reason)
+        self._account = given.account if account is None else account
 
     def open(self) -> bool:
-        """Whether a client may be taken.  If not, the port is held for as long."""
-        return self.free() and self.port.reading
+        """Return whether a client may be accepted; if not, the service is paused."""
+        return self.free() and not self.holds
 
     def free(self) -> bool:
-        """Whether a program may be started, whatever else holds the port."""
+        """Return whether a program may be started, whatever else pauses the service."""
         if self._limits.full:
-            self.port.hold("full")
+            self.holds.pause(PauseReason.LIMIT)
             return False
         if self._budget is not None and not self._budget.hasCapacity:
-            self._waitFor("total", self._budget)
+            self.holds.pauseUntil(PauseReason.TOTAL, self._budget.whenCapacity)
             return False
         if self._account.short():
-            self.port.pause("shortage", SHORTAGE_PAUSE)
+            self.holds.pauseFor(PauseReason.SHORTAGE, SHORTAGE_PAUSE)
             self.short(os.strerror(errno.EMFILE))
             return False
         if self._account.full():
             self._waitForShare()
             return False
         if self._launcher is not None and not self._launcher.hasCapacity:
-            self._waitFor("room", self._launcher)
+            self.holds.pauseUntil(PauseReason.CAPACITY, self._launcher.whenCapacity)
             return False
         return True
 
-    def _waitFor(self, reason: str, capacity: ICapacity) -> None:
-        """Hold the port for C{reason} until there is capacity."""
-        if reason not in self.port.reasons:
-            self.port.hold(reason)
-            capacity.whenCapacity(self._free[reason])
-
     def _waitForShare(self) -> None:
         """
-        Hold the port until a client of its kind has given back its descriptors, or for
+        Pause until a client of the same purpose has given back its descriptors, or for
         a moment: RLIMIT_NOFILE may be raised meanwhile.
         """
-        self.port.pause("share", SHORTAGE_PAUSE)
-        self._account.descriptors.whenCapacity(self._free["share"])
+        whenCapacity = self._account.descriptors.whenCapacity
+        self.holds.pauseUntil(PauseReason.DESCRIPTORS, whenCapacity, SHORTAGE_PAUSE)
         self._report.stalled(f"clients of '{self._name}' have their {SHARE}")
 
     def let(
@@ -210,7 +192,7 @@ class AdmissionControl:
         if verdict is Admission.TRIPPED:
             seconds = self._limits.bounds.pause
             self._report.pause(self._name, seconds, reason, peer)
-            self.port.pause("rate", seconds, self._resumed)
+            self.holds.pauseFor(PauseReason.RATE, seconds, self._resumed)
         return False
 
     def _refused(self, verdict: Admission, peer: Any) -> str:
@@ -248,7 +230,7 @@ class AdmissionControl:
         if self._undecided:
             self._undecided.look()
         if not self._limits.full:
-            self.port.free("full")
+            self.holds.resume(PauseReason.LIMIT)
 
     def short(self, reason: str) -> None:
         """The machine is out of something."""

@@ -24,18 +24,16 @@ import contextlib
 import socket
 from functools import partial
 from itertools import chain, repeat
-from typing import Any, Callable
+from typing import Any
 
 from twisted.internet.protocol import DatagramProtocol
 
-from inetdtw.interfaces import ILauncher
-from inetdtw.limits.service import ServiceLimits
-from inetdtw.model.service import Service
+from inetdtw.model.state import PauseReason
 from inetdtw.serve.admission import AdmissionControl
 from inetdtw.serve.datagramport import DatagramPort, Sender
 from inetdtw.serve.listener import GatedListener
 from inetdtw.serve.replies import DatagramSession, ReplySocket
-from inetdtw.serve.runtime import Runtime
+from inetdtw.serve.runtime import ServiceRuntime
 from inetdtw.serve.starter import ProgramStarter
 
 #: How many answers the first one of a program counts as: to start one costs more than
@@ -48,23 +46,17 @@ class DatagramPrograms(DatagramProtocol):
 
     noisy = False
 
-    def __init__(
-        self,
-        service: Service,
-        launches: ProgramStarter,
-        gate: AdmissionControl,
-        runtime: Runtime,
-        released: Callable[[], None],
-    ) -> None:
-        self._service = service
+    gate: AdmissionControl
+
+    def __init__(self, given: ServiceRuntime, launches: ProgramStarter) -> None:
+        self._service = given.service
         self._launches = launches
-        self._gate = gate
-        self._runtime = runtime
-        self._released = released
+        self._runtime = given.runtime
+        self._released = given.released
 
     def datagramReceived(self, datagram: bytes, addr: Any) -> None:
         """Start a program, unless a limit is in the way, or its answer might start a loop."""
-        gate, name = self._gate, self._service.name
+        gate, name = self.gate, self._service.name
         if not (
             self._runtime.guard.allowsProgram(addr, name)
             and gate.mayAnswer(addr, FIRST_ANSWER, take=False)
@@ -78,10 +70,10 @@ class DatagramPrograms(DatagramProtocol):
         try:
             ours, theirs = _pairs(datagram)
         except OSError as why:
-            self._gate.release(addr)
+            self.gate.release(addr)
             self._runtime.tallies[self._service.name].dropped += 1
             self._runtime.report.drop(self._service.name, addr, why.strerror or "")
-            self._gate.port.pause("shortage", 0.5)
+            self.gate.holds.pauseFor(PauseReason.SHORTAGE, 0.5)
             return
         given, taken = theirs
         self._runtime.descriptors.note(taken.fileno())
@@ -91,7 +83,7 @@ class DatagramPrograms(DatagramProtocol):
             except Exception:
                 for each in ours:
                     each.close()
-                self._gate.release(addr)
+                self.gate.release(addr)
                 raise
             fds = (given.fileno(), taken.fileno(), taken.fileno())
             self._launches.launch(addr, fds, lambda child: exchange.ended())
@@ -126,7 +118,7 @@ class DatagramPrograms(DatagramProtocol):
         @param cost: how many answers it counts as.
         """
         transport: Any = self.transport
-        if not self._gate.mayAnswer(sender, cost):
+        if not self.gate.mayAnswer(sender, cost):
             self._runtime.tallies[self._service.name].dropped += 1
             return
         try:
@@ -138,7 +130,7 @@ class DatagramPrograms(DatagramProtocol):
 
     def _over(self, sender: Any) -> None:
         """A program has ended, and its answers are sent."""
-        self._gate.release(sender)
+        self.gate.release(sender)
         self._released()
 
 
@@ -172,23 +164,20 @@ class DatagramListener(GatedListener):
     of those that run are still sent, until the socket ends.
     """
 
-    def __init__(
-        self,
-        service: Service,
-        sock: socket.socket,
-        runtime: Runtime,
-        limits: ServiceLimits,
-        launcher: ILauncher,
-        released: Callable[[], None],
-    ) -> None:
-        gate = AdmissionControl(service, runtime, limits, launcher)
-        launches = ProgramStarter(service, runtime, launcher)
+    def __init__(self, given: ServiceRuntime, sock: socket.socket) -> None:
+        assert given.launcher is not None
+        service, runtime = given.service, given.runtime
+        launches = ProgramStarter(service, runtime, given.launcher)
         # Each write would be a datagram: one print() is to make only one.
         launches.without("PYTHONUNBUFFERED")
         self._prepare = launches.prepare
-        protocol = DatagramPrograms(service, launches, gate, runtime, released)
-        port = DatagramPort(sock, runtime.reactor, service.name, protocol, gate.open)
-        super().__init__(port, gate)
+        protocol = DatagramPrograms(given, launches)
+        port = DatagramPort(sock, runtime.reactor, service.name, protocol, self._open)
+        super().__init__(given, port)
+        protocol.gate = self._gate
+
+    def _open(self) -> bool:
+        return self._gate.open()
 
     def start(self) -> None:
         """Begin to receive."""

@@ -8,54 +8,26 @@ from __future__ import annotations
 
 import errno
 import socket
-from functools import partial
-from typing import Any, Callable
+from typing import Any
 
 from twisted.internet.protocol import Protocol
 
-from inetdtw.interfaces import ILauncher
 from inetdtw.internal import services
-from inetdtw.limits.service import ServiceLimits
-from inetdtw.model.service import Service
-from inetdtw.serve.admission import AdmissionControl
 from inetdtw.serve.datagramport import DatagramPort
-from inetdtw.serve.listener import GatedListener
-from inetdtw.serve.runtime import Runtime
-from inetdtw.serve.sharedport import streamPort
-from inetdtw.system.sockets import closeWithMessage
+from inetdtw.serve.listener import ConnectionListener, GatedListener
+from inetdtw.serve.runtime import ServiceRuntime
 
 
-class InternalStreamListener(GatedListener):
+class InternalStreamListener(ConnectionListener):
     """A listening socket whose connections an internal service serves."""
 
-    def __init__(
-        self,
-        service: Service,
-        sock: socket.socket,
-        runtime: Runtime,
-        limits: ServiceLimits,
-        launcher: ILauncher | None,
-        released: Callable[[], None],
-    ) -> None:
-        assert service.internal is not None
-        self._reactor = runtime.reactor
-        self._released = released
-        self._refusal = service.refusal
-        gate = AdmissionControl(service, runtime, limits)
-        self.mayAccept, self.short = gate.open, gate.short
-        note = runtime.descriptors.note
+    def __init__(self, given: ServiceRuntime, sock: socket.socket) -> None:
+        super().__init__(given, sock)
+        assert given.service.internal is not None
+        self._reactor = given.runtime.reactor
+        self._served = given.released
         self._factory = services.streamFactory(
-            service.internal, runtime.wallclock, self._ended
-        )
-        port = streamPort(sock, runtime, service.name, self, note)
-        super().__init__(port, gate)
-
-    def connectionAccepted(self, connection: socket.socket, peer: Any) -> None:
-        """Serve a connection, unless a limit is in the way."""
-        self._gate.let(
-            peer,
-            partial(self._serve, connection, peer),
-            partial(closeWithMessage, connection, self._refusal),
+            given.service.internal, given.runtime.wallclock, self._ended
         )
 
     def _serve(self, connection: socket.socket, peer: Any) -> None:
@@ -76,7 +48,7 @@ class InternalStreamListener(GatedListener):
         """A connection is over."""
         transport: Any = protocol.transport
         self._gate.release(_accepted(transport.getPeer()))
-        self._released()
+        self._served()
 
 
 def _accepted(peer: Any) -> tuple[Any, ...]:
@@ -88,15 +60,10 @@ def _accepted(peer: Any) -> tuple[Any, ...]:
 class InternalDatagramListener(GatedListener):
     """A socket whose datagrams an internal service answers."""
 
-    def __init__(
-        self,
-        service: Service,
-        sock: socket.socket,
-        runtime: Runtime,
-        limits: ServiceLimits,
-        launcher: ILauncher | None,
-        released: Callable[[], None],
-    ) -> None:
+    def __init__(self, given: ServiceRuntime, sock: socket.socket) -> None:
+        service, runtime = given.service, given.runtime
+        port = DatagramPort(sock, runtime.reactor, service.name, self, self._mayReceive)
+        super().__init__(given, port)
         assert service.internal is not None
         self._guard = runtime.guard
         self._name = service.name
@@ -107,16 +74,13 @@ class InternalDatagramListener(GatedListener):
             service.internal, runtime.wallclock, runtime.guard, service.name
         )
         self.makeConnection = self._protocol.makeConnection
-        gate = AdmissionControl(service, runtime, limits)
-        port = DatagramPort(sock, runtime.reactor, service.name, self, self._mayReceive)
-        super().__init__(port, gate)
 
     def _mayReceive(self) -> bool:
         """
         Whether it does not pause.  Nothing else can be in the way of an answer, not
         even that there are no descriptors left.
         """
-        return self._port.reading
+        return not self._port.holds
 
     def datagramReceived(self, datagram: bytes, addr: Any) -> None:
         """Answer a client, which is one only for that long, if it may be answered."""

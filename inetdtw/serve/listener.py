@@ -2,37 +2,47 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""What all ways to serve a socket have in common: a port, and the gate that holds it."""
+"""What all listeners share: a port, and the admission control that pauses it."""
 
 from __future__ import annotations
 
-from typing import Callable
+import socket
+from functools import partial
+from typing import Any, Callable
 
-from zope.interface import implementer
-
-from inetdtw.interfaces import IListener
+from inetdtw.model.state import PauseReason
 from inetdtw.serve.admission import AdmissionControl
 from inetdtw.serve.port import SocketPort
+from inetdtw.serve.runtime import ServiceRuntime
+from inetdtw.serve.sharedport import streamPort
+from inetdtw.system.descriptors import DescriptorAccount
+from inetdtw.system.sockets import closeWithMessage
 
 
-@implementer(IListener)
 class GatedListener:
     """
-    Serves a socket while nothing holds its port, takes a client only when its gate lets
-    it, and does not need the socket any more when it has stopped.
+    A listener that reads its socket while nothing pauses the service.  It does not need
+    the socket any more once it has stopped.
 
     @ivar busy: whether a program has the socket.
-    @ivar restored: called when a program has had the socket, to have it as it was;
-        says whether the socket is still this listener's.
+    @ivar restored: called when a program has had the socket, to restore its options;
+        returns whether the socket is still this listener's.
     """
 
     busy = False
     restored: Callable[[], bool] = staticmethod(lambda: True)
 
-    def __init__(self, port: SocketPort, gate: AdmissionControl) -> None:
+    def __init__(
+        self,
+        given: ServiceRuntime,
+        port: SocketPort,
+        account: DescriptorAccount | None = None,
+    ) -> None:
+        """
+        @param account: the descriptors of clients, where they are not the service's.
+        """
         self._port = port
-        self._gate = gate
-        gate.port = port
+        self._gate = AdmissionControl(given, port.holds, account)
 
     def start(self) -> None:
         """Begin to take clients."""
@@ -56,10 +66,48 @@ class GatedListener:
         """Say who is told when the reactor cannot wait for the socket any more."""
         self._port.dropped = dropped
 
-    def held(self) -> list[str]:
+    def held(self) -> list[PauseReason]:
         """Why no clients are taken."""
-        return self._port.reasons
+        return self._port.holds.reasons
 
     def resumes(self) -> float | None:
         """When that is over."""
-        return self._port.resumes
+        return self._port.holds.resumes
+
+
+class ConnectionListener(GatedListener):
+    """
+    A listener that accepts connections and serves each.
+
+    @ivar mayAccept: called before each accept(2): pauses the service and returns false
+        if it may accept no client.
+    @ivar short: called with the reason when the system is out of a resource.
+    """
+
+    def __init__(
+        self,
+        given: ServiceRuntime,
+        sock: socket.socket,
+        account: DescriptorAccount | None = None,
+    ) -> None:
+        super().__init__(given, streamPort(sock, given, self), account)
+        self._refusal = given.service.refusal
+        self.mayAccept = self._gate.open
+        self.short = self._gate.short
+
+    def connectionAccepted(self, connection: socket.socket, peer: Any) -> None:
+        """
+        Serve a connection, or refuse it by a limit.
+
+        @param connection: this listener's from now on.
+        @param peer: the client's address.
+        """
+        self._gate.let(
+            peer,
+            partial(self._serve, connection, peer),
+            partial(closeWithMessage, connection, self._refusal),
+        )
+
+    def _serve(self, connection: socket.socket, peer: Any) -> None:
+        """Serve a connection that was admitted."""
+        raise NotImplementedError

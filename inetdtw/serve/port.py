@@ -24,6 +24,8 @@ from twisted.python.failure import Failure
 
 from inetdtw.limits.backoff import BROKEN_PAUSE, SHORTAGE_PAUSE
 from inetdtw.log.failures import sayDropped, survived
+from inetdtw.model.state import PauseReason
+from inetdtw.serve.holds import Holds
 
 #: How much is taken from one socket before the others have their turn.
 BATCH = 8
@@ -35,12 +37,13 @@ SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 @implementer(IReadDescriptor)
 class SocketPort:
     """
-    A socket that is read unless something holds it.
+    A socket that is read while nothing pauses it.
 
     No exception comes out of it: the reactor would never read the socket again.
 
     @ivar socket: the socket.
-    @ivar dropped: called when the reactor cannot wait for it; it is held then.
+    @ivar dropped: called when the reactor cannot wait for it; it is paused then.
+    @ivar holds: the reasons why it is not read.
     """
 
     def __init__(self, sock: socket.socket, reactor: Any, name: str) -> None:
@@ -48,92 +51,24 @@ class SocketPort:
         self.dropped: Callable[[], None] = self._readLater
         self._reactor = reactor
         self._name = name
-        self._holds: set[str] = {"idle"}
-        self._timers: dict[str, Any] = {}
+        self.holds = Holds(reactor, self._pauseReading, self._resumeReading)
 
     def start(self) -> None:
         """Begin to read."""
-        self.free("idle")
+        self.holds.resume(PauseReason.IDLE)
 
     def stop(self) -> None:
-        """Do not read any more."""
-        self.hold("idle")
-        for timer in self._timers.values():
-            timer.cancel()
-        self._timers.clear()
+        """Stop reading."""
+        self.holds.stop()
 
-    def hold(self, why: str) -> None:
-        """Do not read until L{free} is called for the same reason."""
-        if not self._holds:
-            self._reactor.removeReader(self)
-        self._holds.add(why)
+    def _pauseReading(self) -> None:
+        self._reactor.removeReader(self)
 
-    def free(self, why: str) -> None:
-        """Read again, unless there are other reasons not to."""
-        if why not in self._holds:
-            return
-        self._holds.remove(why)
-        self._calm(why)
-        if not self._holds:
-            try:
-                self._reactor.addReader(self)
-            except OSError:
-                self._drop()
-
-    def _calm(self, why: str) -> None:
-        """Have no pause end that has ended before."""
-        timer = self._timers.pop(why, None)
-        if timer is not None:
-            timer.cancel()
-
-    def pause(
-        self, why: str, seconds: float, then: Callable[[], None] = lambda: None
-    ) -> None:
-        """
-        Do not read for some time.
-
-        @param then: called when the time is over.
-        """
-
-        def over() -> None:
-            del self._timers[why]
-            self.free(why)
-            then()
-
-        self.hold(why)
-        if why not in self._timers:
-            self._timers[why] = self._reactor.callLater(seconds, over)
-
-    def later(self, seconds: float, call: Callable[..., object], *given: Any) -> Any:
-        """
-        Call something after so many seconds of the reactor's clock.
-
-        @return: what has a C{cancel()}.
-        """
-        return self._reactor.callLater(seconds, call, *given)
-
-    def heldOnlyFor(self, why: str) -> bool:
-        """Whether it would be read if it were not for one reason."""
-        return self._holds == {why}
-
-    @property
-    def reading(self) -> bool:
-        """Whether it is being read."""
-        return not self._holds
-
-    @property
-    def resumes(self) -> float | None:
-        """
-        When it is read again by itself, in seconds of the reactor's clock, if that
-        is known.
-        """
-        times = [timer.getTime() for timer in self._timers.values()]
-        return max(times, default=None)
-
-    @property
-    def reasons(self) -> list[str]:
-        """Why it is not being read."""
-        return sorted(self._holds)
+    def _resumeReading(self) -> None:
+        try:
+            self._reactor.addReader(self)
+        except OSError:
+            self._drop()
 
     def fileno(self) -> int:
         """The descriptor of the socket."""
@@ -147,7 +82,7 @@ class SocketPort:
         """There is something to read."""
         if not survived(self._name, self._read):
             # It may be there still.
-            self.pause("broken", BROKEN_PAUSE)
+            self.holds.pauseFor(PauseReason.ERROR, BROKEN_PAUSE)
 
     def _read(self) -> None:
         """Read something."""
@@ -158,12 +93,12 @@ class SocketPort:
         The reactor does not wait for it any more, as it has an error or was shut down;
         or it stops.
         """
-        if self.reading:
+        if not self.holds:
             self._drop()
 
     def _drop(self) -> None:
         """Have somebody see to it."""
-        self.hold("dropped")
+        self.holds.pause(PauseReason.SOCKET_ERROR)
         self.dropped()
 
     def _readLater(self) -> None:
@@ -173,7 +108,7 @@ class SocketPort:
             error = self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
             sayDropped(self._name, error)
 
-        self.pause("dropped", BROKEN_PAUSE, again)
+        self.holds.pauseFor(PauseReason.SOCKET_ERROR, BROKEN_PAUSE, again)
 
 
 class StreamPort(SocketPort):
@@ -214,7 +149,7 @@ class StreamPort(SocketPort):
             except OSError as why:
                 # Every other error is about one connection, which is gone.
                 if why.errno in SHORTAGES:
-                    self.pause("shortage", SHORTAGE_PAUSE)
+                    self.holds.pauseFor(PauseReason.SHORTAGE, SHORTAGE_PAUSE)
                     self._factory.short(why.strerror)
                     return
                 continue

@@ -20,11 +20,11 @@ from inetdtw.launch.warm.launcher import isReady
 from inetdtw.limits.service import ServiceLimits
 from inetdtw.log.failures import broken, reasonOf
 from inetdtw.model.service import Service
-from inetdtw.model.state import ServiceState
+from inetdtw.model.state import PauseReason, ServiceState
 from inetdtw.serve.admission import SHARE, AdmissionControl
 from inetdtw.serve.child import Child
-from inetdtw.serve.port import SocketPort
-from inetdtw.serve.runtime import Runtime
+from inetdtw.serve.holds import Holds
+from inetdtw.serve.runtime import Runtime, ServiceRuntime
 from inetdtw.serve.servicestate import stateOf
 from inetdtw.serve.slot import LONGEST_RETRY, failing
 from inetdtw.serve.starter import ProgramStarter
@@ -33,36 +33,6 @@ from inetdtw.system import sockets
 from inetdtw.system.clock import clockOf
 from inetdtw.system.descriptors import Claim, Purpose
 from inetdtw.system.sockets import closeWithMessage
-
-
-class Door(SocketPort):
-    """
-    What a service behind tcpmux has in the place of a port: no socket, but reasons
-    not to take clients.
-    """
-
-    def __init__(self, reactor: Any, name: str, opened: Callable[[], None]) -> None:
-        """@param opened: called when there is no reason any more."""
-        nothing: Any = None
-        super().__init__(nothing, reactor, name)
-        self._opened = opened
-
-    def hold(self, why: str) -> None:
-        """Take no clients until L{free} is called for the same reason."""
-        self._holds.add(why)
-
-    def free(self, why: str) -> None:
-        """Take clients again, unless there are other reasons not to."""
-        if why in self._holds:
-            self._holds.remove(why)
-            self._calm(why)
-            if not self._holds:
-                self._opened()
-
-    def relent(self) -> None:
-        """End all pauses."""
-        for why in list(self._timers):
-            self.free(why)
 
 
 class PortlessSlot:
@@ -88,10 +58,8 @@ class PortlessSlot:
         self.service = service
         self._runtime = runtime
         self._launcherOf = launcherOf
-        self._limits = ServiceLimits(
-            service.bounds, clockOf(runtime.reactor), runtime.tallies[service.name]
-        )
-        self._door = Door(runtime.reactor, service.name, self._next)
+        self._limits = ServiceLimits(service.bounds, clockOf(runtime.reactor))
+        self._holds = Holds(runtime.reactor, lambda: None, self._next)
         self._waiting: deque[tuple[socket.socket, Any, bool]] = deque()
         self._claims: deque[Claim] = deque()
         self._started = self._drained = False
@@ -106,7 +74,7 @@ class PortlessSlot:
         """Serve."""
         self._started = True
         self._serve()
-        self._door.start()
+        self._holds.resume(PauseReason.IDLE)
         self._runtime.portless.add(self._key, self)
         self._runtime.report.listening(self.service.name, str(self.service.address))
 
@@ -123,9 +91,8 @@ class PortlessSlot:
         self._limits.tally = self._runtime.tallies[self.service.name]
         self._launches = ProgramStarter(self.service, self._runtime, launcher)
         self._launches.prepare()
-        given = (self.service, self._runtime, self._limits, launcher)
-        self._gate = AdmissionControl(*given)
-        self._gate.port = self._door
+        given = (self.service, self._runtime, self._limits, launcher, self._next)
+        self._gate = AdmissionControl(ServiceRuntime(*given), self._holds)
 
     def fail(self, why: Exception) -> None:
         """
@@ -137,7 +104,7 @@ class PortlessSlot:
         self._reason = reasonOf(why)
         self.stop()
         if not self._drained:
-            self._door.pause("broken", LONGEST_RETRY, self.start)
+            self._holds.pauseFor(PauseReason.ERROR, LONGEST_RETRY, self.start)
 
     @failing
     def change(self, service: Service) -> None:
@@ -150,7 +117,7 @@ class PortlessSlot:
 
     def stop(self) -> None:
         """Serve no more.  The programs that run go on."""
-        self._door.stop()
+        self._holds.stop()
         if not self._started:
             return
         self._started = False
@@ -205,14 +172,14 @@ class PortlessSlot:
     @failing
     def pause(self) -> None:
         """Serve nobody until L{resume}; clients wait."""
-        self._door.hold("operator")
+        self._holds.pause(PauseReason.OPERATOR)
 
     @failing
     def resume(self) -> None:
         """Serve again, whatever the reason is that nobody is served."""
         self._limits.resetRate()
-        self._door.relent()
-        self._door.free("operator")
+        self._holds.resumeAll()
+        self._holds.resume(PauseReason.OPERATOR)
 
     @failing
     def drain(self) -> None:
@@ -228,20 +195,20 @@ class PortlessSlot:
     @property
     def paused(self) -> bool:
         """Whether an operator has paused it."""
-        return "operator" in self._door.reasons
+        return PauseReason.OPERATOR in self._holds
 
     def state(self) -> ServiceState:
         """How it is."""
-        resumes = self._door.resumes
-        held = self._door.reasons
+        resumes = self._holds.resumes
+        held = self._holds.reasons
         if self._drained:
-            held = ["drain"] if self.running else ["idle"]
+            held = [PauseReason.DRAIN] if self.running else [PauseReason.IDLE]
         return stateOf(
             self.service,
             str(self.service.address),
             self._limits,
             held,
-            reason=self._reason if "broken" in held else None,
+            reason=self._reason if PauseReason.ERROR in held else None,
             until=None if resumes is None else self._runtime.timeOf(resumes),
             ready=self._ready(),
         )
@@ -256,7 +223,7 @@ class PortlessSlot:
         """Serve those that wait, while there is room."""
         while self._waiting and self._mayServe():
             connection, peer, asked = self._first()
-            if "rate" in self._door.reasons:
+            if PauseReason.RATE in self._holds:
                 self._refuse(connection, peer, asked, "the service pauses")
             else:
                 self._gate.let(
@@ -267,7 +234,7 @@ class PortlessSlot:
 
     def _mayServe(self) -> bool:
         """Whether one of them can be served or sent away, or has to wait."""
-        rated = "rate" in self._door.reasons
+        rated = PauseReason.RATE in self._holds
         return not self.paused and (rated or self._gate.open())
 
     def _launch(self, connection: socket.socket, peer: Any, asked: bool) -> None:

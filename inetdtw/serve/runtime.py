@@ -10,10 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Callable
 
+from inetdtw.interfaces import ILauncher
 from inetdtw.internal.services import ReflectorGuard
 from inetdtw.launch.stderr import StderrReader
 from inetdtw.limits.budget import ProcessBudget
 from inetdtw.limits.counters import Tally
+from inetdtw.limits.service import ServiceLimits
 from inetdtw.log.report import Report
 from inetdtw.model.service import Service
 from inetdtw.serve.tcpmux import PortlessServices
@@ -96,3 +98,27 @@ class Runtime:
     def timeOf(self, seconds: float) -> float:
         """A time of the reactor's clock, in seconds since the epoch."""
         return self.wallclock() + seconds - float(self.reactor.seconds())
+
+
+@dataclass(frozen=True)
+class ServiceRuntime:
+    """
+    What serves one service works with.
+
+    @ivar service: the service.
+    @ivar runtime: what the daemon has for all its services.
+    @ivar limits: the counts of its clients.
+    @ivar launcher: what starts its programs; C{None} for an internal service.
+    @ivar released: called whenever a client has been served.
+    """
+
+    service: Service
+    runtime: Runtime
+    limits: ServiceLimits
+    launcher: ILauncher | None
+    released: Callable[[], None]
+
+    @property
+    def account(self) -> DescriptorAccount:
+        """What its clients may have of the descriptors."""
+        return self.runtime.accountOf(self.service)

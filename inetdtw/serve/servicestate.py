@@ -9,14 +9,14 @@ from collections.abc import Collection
 
 from inetdtw.limits.service import ServiceLimits
 from inetdtw.model.service import Service
-from inetdtw.model.state import ServiceState, kindOf, pauseReason
+from inetdtw.model.state import PauseReason, ServiceState, explanationOf, kindOf
 
 
 def stateOf(
     service: Service,
     address: str,
     limits: ServiceLimits,
-    held: Collection[str],
+    held: Collection[PauseReason],
     reason: str | None = None,
     until: float | None = None,
     ready: bool | None = None,
@@ -35,7 +35,7 @@ def stateOf(
         address=address,
         kind=kindOf(service),
         held=tuple(held),
-        reason=reason or pauseReason(held),
+        reason=reason or explanationOf(held),
         until=until,
         running=limits.running,
         most=bound or None,

@@ -27,8 +27,9 @@ from inetdtw.helpers import acceptor
 from inetdtw.helpers.acceptor import ANSWER, CHANNEL, SERVICE
 from inetdtw.limits.backoff import SHORTAGE_PAUSE, Backoff
 from inetdtw.log.failures import sayDropped, survived
+from inetdtw.model.state import PauseReason
 from inetdtw.serve.port import SHORTAGES, SocketPort, StreamPort
-from inetdtw.serve.runtime import Runtime
+from inetdtw.serve.runtime import ServiceRuntime
 
 # As it was when the daemon was started, whatever is installed by now.
 _PROGRAM = inspect.getsource(acceptor)
@@ -123,9 +124,9 @@ class SharedStreamPort(SocketPort):
             self._start()
         except OSError as why:
             self._factory.short(why.strerror or str(why))
-            self.pause("starting", SHORTAGE_PAUSE)
+            self.holds.pauseFor(PauseReason.STARTING, SHORTAGE_PAUSE)
         else:
-            self.free("starting")
+            self.holds.resume(PauseReason.STARTING)
 
     def _start(self) -> None:
         """
@@ -166,21 +167,20 @@ class SharedStreamPort(SocketPort):
         """A process has ended: start another one soon."""
         if process is not self._process:
             return
-        self.hold("starting")
+        self.holds.pause(PauseReason.STARTING)
         sayDropped(self._name)
         self._leave()
         pause = self._backoff.after(self._reactor.seconds() - self._born)
-        self.pause("starting", pause)
+        self.holds.pauseFor(PauseReason.STARTING, pause)
 
-    def free(self, why: str) -> None:
-        """Accept again, unless there are other reasons not to."""
-        super().free(why)
+    def _resumeReading(self) -> None:
+        super()._resumeReading()
         self._ask()
 
     def _ask(self) -> None:
         """Have a connection accepted, if one is wanted and none is on its way."""
         wanted = self._process is not None and not self._asked
-        if self.reading and wanted and self._factory.mayAccept():
+        if wanted and not self.holds and self._factory.mayAccept():
             with contextlib.suppress(OSError):
                 self.socket.send(b"1")
                 self._asked = True
@@ -190,7 +190,7 @@ class SharedStreamPort(SocketPort):
         if not self._factory.mayAccept():
             return
         if self._process is None:
-            self.hold("starting")
+            self.holds.pause(PauseReason.STARTING)
             self._spawn()
             return
         try:
@@ -202,7 +202,7 @@ class SharedStreamPort(SocketPort):
         self._asked = False
         if len(said) != ANSWER.size:
             # It has ended, as will be heard.
-            self.hold("starting")
+            self.holds.pause(PauseReason.STARTING)
         elif fds:
             self._give(socket.socket(fileno=fds[0]))
         else:
@@ -225,25 +225,20 @@ class SharedStreamPort(SocketPort):
     def _failed(self, error: int) -> None:
         """No connection can be had."""
         if error in SHORTAGES:
-            self.pause("shortage", SHORTAGE_PAUSE)
+            self.holds.pauseFor(PauseReason.SHORTAGE, SHORTAGE_PAUSE)
             self._factory.short(os.strerror(error))
         else:
             self._drop()
 
 
-def streamPort(
-    sock: socket.socket,
-    runtime: Runtime,
-    name: str,
-    factory: Any,
-    note: Callable[[int], object] = lambda fd: None,
-) -> SocketPort:
+def streamPort(sock: socket.socket, given: ServiceRuntime, factory: Any) -> SocketPort:
     """
-    What accepts connections from a listening socket: the reactor, unless programs
-    share it.
+    Return the port that accepts connections from a listening socket: in this process,
+    unless programs share the socket.
 
     @param factory: as L{StreamPort} has it.
-    @param note: called with the file descriptor of each connection.
     """
+    runtime = given.runtime
     make = SharedStreamPort if sock in runtime.shared else StreamPort
-    return make(sock, runtime.reactor, name, factory, note)
+    note = runtime.descriptors.note
+    return make(sock, runtime.reactor, given.service.name, factory, note)

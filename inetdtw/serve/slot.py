@@ -19,7 +19,7 @@ from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.interfaces import IAddress
 
 from inetdtw.helpers.socketstate import Original, Spoiled
-from inetdtw.interfaces import ILauncher, IListener
+from inetdtw.interfaces import ILauncher
 from inetdtw.launch.warm.launcher import isReady
 from inetdtw.limits.backoff import Backoff
 from inetdtw.limits.rebinds import Rebinds
@@ -28,10 +28,11 @@ from inetdtw.log.failures import broken, reasonOf, survived
 from inetdtw.model.address import hostIn, peerText
 from inetdtw.model.errors import ConfWarning
 from inetdtw.model.service import Service
-from inetdtw.model.state import ServiceState
+from inetdtw.model.state import PauseReason, ServiceState
 from inetdtw.serve.datagram import DatagramListener
 from inetdtw.serve.internal import InternalDatagramListener, InternalStreamListener
-from inetdtw.serve.runtime import Runtime
+from inetdtw.serve.listener import GatedListener
+from inetdtw.serve.runtime import Runtime, ServiceRuntime
 from inetdtw.serve.servicestate import stateOf
 from inetdtw.serve.stream import StreamListener
 from inetdtw.serve.tcpmuxlistener import TcpmuxListener
@@ -52,7 +53,9 @@ PRIVILEGED = 1024
 SOON = 1 / 64
 
 
-def listenerFor(service: Service) -> Callable[..., Any]:
+def listenerFor(
+    service: Service,
+) -> Callable[[ServiceRuntime, socket.socket], GatedListener]:
     """The kind of listener that serves a service."""
     if service.internal == "tcpmux":
         return TcpmuxListener
@@ -107,7 +110,7 @@ class Slot:
         self._renewals = Rebinds(clockOf(runtime.reactor))
         self._rebinds = Backoff()
         self._since = 0.0
-        self._listener: IListener | None = None
+        self._listener: GatedListener | None = None
         self._retiring = self._free = False
         self._paused = self._drained = False
         self._trouble: str | None = None
@@ -269,14 +272,9 @@ class Slot:
         self._asItWas(make is WaitListener)
         if make is WaitListener or self._inherited:
             self._runtime.shared.add(self._socket)
-        listener: IListener = make(
-            service,
-            self._socket,
-            self._runtime,
-            self._limits,
-            self._launcherOf(service),
-            self._released,
-        )
+        launcher = self._launcherOf(service)
+        given = (service, self._runtime, self._limits, launcher, self._released)
+        listener = make(ServiceRuntime(*given), self._socket)
         if make is not WaitListener and self._original is not None:
             # What the listener has set is to stay.
             self._wanted = Original(self._socket)
@@ -369,7 +367,7 @@ class Slot:
         self._runtime.reactor.callLater(pause, self._renewDropped, self._listener)
 
     @failing
-    def _renewDropped(self, listener: IListener) -> None:
+    def _renewDropped(self, listener: GatedListener) -> None:
         """Get another socket, unless that was done since."""
         if self._listener is listener:
             self._renew(self._fault() or "an error was left in it")
@@ -556,29 +554,34 @@ class Slot:
             ready=self._ready(),
         )
 
-    def _reason(self, held: Collection[str]) -> str | None:
+    def _reason(self, held: Collection[PauseReason]) -> str | None:
         """Return what is wrong with the socket, if that is why the service is in trouble."""
-        if "unbound" in held:
+        if PauseReason.UNBOUND in held:
             return self._trouble
-        return self._renewals.trouble if "renewed" in held else None
+        return self._renewals.trouble if PauseReason.REPLACED in held else None
 
-    def _held(self) -> list[str]:
+    def _held(self) -> list[PauseReason]:
         """Why it takes no clients, or is in trouble."""
         if self._drained:
-            return ["drain" if self._socket or self.running else "idle"]
-        held = [] if self._listener is None else self._listener.held()
+            return [
+                PauseReason.DRAIN if self._socket or self.running else PauseReason.IDLE
+            ]
+        held: list[PauseReason] = []
+        if self._listener is not None:
+            held = self._listener.held()
         if self._paused:
             # The rest is how this is done.
-            held = [each for each in held if each != "idle"] + ["operator"]
+            held = [each for each in held if each is not PauseReason.IDLE]
+            held.append(PauseReason.OPERATOR)
         if self._socket is None:
-            return [*held, "unbound"]
+            return [*held, PauseReason.UNBOUND]
         if self._paused:
             return held
         if self._renewals.trouble is not None:
-            held = [*held, "renewed"]
+            held = [*held, PauseReason.REPLACED]
         if self._listener is None:
-            return ["idle"]
-        return [*held, "changing"] if self._retiring else held
+            return [PauseReason.IDLE]
+        return [*held, PauseReason.CHANGE] if self._retiring else held
 
     def _resumes(self) -> float | None:
         """When it takes clients again by itself, or is tried again."""

@@ -18,7 +18,7 @@ from inetdtw.log.failures import broken, reasonOf, survived
 from inetdtw.model.changes import Changes, diff
 from inetdtw.model.selection import findService
 from inetdtw.model.service import Key, Service
-from inetdtw.model.state import Draining, ServiceState, kindOf
+from inetdtw.model.state import Draining, PauseReason, ServiceState, kindOf
 from inetdtw.serve.portless import PortlessSlot
 from inetdtw.serve.runtime import Runtime
 from inetdtw.serve.slot import FIRST_RETRY, SOON, Slot
@@ -243,6 +243,6 @@ def _stateOf(slot: AnySlot) -> ServiceState:
             name=service.name,
             address=str(service.address),
             kind=kindOf(service),
-            held=("broken",),
+            held=(PauseReason.ERROR,),
             reason=reasonOf(why),
         )

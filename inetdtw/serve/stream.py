@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from functools import partial
 from typing import Any, Callable
 
 from zope.interface import implementer
@@ -17,18 +16,13 @@ from inetdtw.helpers.connection import connectionEnvironment
 from inetdtw.interfaces import (
     IAcceptDelegate,
     IDelegatingLauncher,
-    ILauncher,
 )
-from inetdtw.limits.service import ServiceLimits
-from inetdtw.model.service import Service
-from inetdtw.serve.admission import AdmissionControl
+from inetdtw.model.state import PauseReason
 from inetdtw.serve.child import Child
-from inetdtw.serve.listener import GatedListener
-from inetdtw.serve.runtime import Runtime
-from inetdtw.serve.sharedport import streamPort
+from inetdtw.serve.listener import ConnectionListener
+from inetdtw.serve.runtime import ServiceRuntime
 from inetdtw.serve.starter import ProgramStarter
 from inetdtw.system.executable import ExecutableNotFound
-from inetdtw.system.sockets import closeWithMessage
 
 #: How many sockets are left to launchers from the start.  A process that starts
 #: programs pays for every descriptor that it has with each of them, so further ones are
@@ -45,90 +39,47 @@ def _isThere(connection: socket.socket) -> bool:
     return True
 
 
-class Connections:
+@implementer(IAcceptDelegate)
+class StreamListener(ConnectionListener):
     """
-    Starts a program for every connection that a L{StreamPort} accepts, with the
-    connection as its standard input, output and error.
+    A listening socket whose connections each get a program, with the connection as its
+    standard input, output and error.
+
+    Where the service has no limits, the launcher may accept them by itself.
     """
 
-    def __init__(
-        self,
-        launches: ProgramStarter,
-        gate: AdmissionControl,
-        released: Callable[[], None],
-        refusal: bytes = b"",
-    ) -> None:
-        """
-        @param released: called whenever a program has ended.
-        @param refusal: what a client is told that may not be served.
-        """
-        self._launches = launches
-        self._gate = gate
-        self._released = released
-        self._refusal = refusal
-        self.mayAccept = gate.open
-        self.short = gate.short
+    def __init__(self, given: ServiceRuntime, sock: socket.socket) -> None:
+        super().__init__(given, sock)
+        assert given.launcher is not None
+        self._service = given.service
+        self._socket = sock
+        self._runtime = given.runtime
+        self._limits = given.limits
+        self._served = given.released
+        self._launches = ProgramStarter(given.service, given.runtime, given.launcher)
+        self._delegated: int | None = None
+        self._shared = False
+        self._handedBack = False
+        self._retired: Callable[[], None] | None = None
 
     def connectionAccepted(self, connection: socket.socket, peer: Any) -> None:
-        """
-        Start the program, unless a limit is in the way.
-
-        @param peer: the client's address.
-        """
-        if not _isThere(connection):
+        """Start the program, unless a limit is in the way."""
+        if _isThere(connection):
+            super().connectionAccepted(connection, peer)
+        else:
             connection.close()
-            return
-        self._gate.let(
-            peer,
-            partial(self._serve, connection, peer),
-            partial(closeWithMessage, connection, self._refusal),
-        )
 
     def _serve(self, connection: socket.socket, peer: Any) -> None:
-        """Start the program, and forget the connection."""
+        """Start the program, and close the connection here."""
         with connection:
             connection.setblocking(True)
             extra = connectionEnvironment(connection.getsockname(), peer)
             fd = connection.fileno()
-            self._launches.launch(peer, (fd, fd, fd), self.ended, extra)
+            self._launches.launch(peer, (fd, fd, fd), self._ended, extra)
 
-    def ended(self, child: Child) -> None:
-        """A program has ended."""
+    def _ended(self, child: Child) -> None:
         self._gate.release(child.peer)
-        self._released()
-
-
-@implementer(IAcceptDelegate)
-class StreamListener(GatedListener):
-    """
-    A listening socket whose connections each get a program.
-
-    Where the service has no bounds, the launcher may accept them by itself.
-    """
-
-    def __init__(
-        self,
-        service: Service,
-        sock: socket.socket,
-        runtime: Runtime,
-        limits: ServiceLimits,
-        launcher: ILauncher,
-        released: Callable[[], None],
-    ) -> None:
-        self._service = service
-        self._socket = sock
-        self._runtime = runtime
-        gate = AdmissionControl(service, runtime, limits, launcher)
-        self._launches = ProgramStarter(service, runtime, launcher)
-        self._connections = Connections(self._launches, gate, released, service.refusal)
-        note = runtime.descriptors.note
-        port = streamPort(sock, runtime, service.name, self._connections, note)
-        super().__init__(port, gate)
-        self._delegated: int | None = None
-        self._shared = False
-        self._handedBack = False
-        self._limits = limits
-        self._retired: Callable[[], None] | None = None
+        self._served()
 
     def start(self) -> None:
         """
@@ -175,7 +126,7 @@ class StreamListener(GatedListener):
     def accepted(self, peer: Any) -> Child:
         """The launcher has started a program for a connection."""
         self._gate.admit(peer)
-        return Child(self._service, peer, self._runtime, self._connections.ended)
+        return Child(self._service, peer, self._runtime, self._ended)
 
     def dropped(self, peer: Any, reason: str) -> None:
         """
@@ -235,8 +186,8 @@ class StreamListener(GatedListener):
         few = self._limits.running <= self._runtime.budget.leaseSize // 2
         if self._handedBack and few and not self._shared and self._leave():
             self._handedBack = False
-            self._port.hold("idle")
+            self._port.holds.pause(PauseReason.IDLE)
 
-    def held(self) -> list[str]:
+    def held(self) -> list[PauseReason]:
         """Why no clients are taken."""
         return [] if self._delegated is not None else super().held()

@@ -8,16 +8,10 @@ from __future__ import annotations
 
 import socket
 from dataclasses import replace
-from functools import partial
-from typing import Any, Callable
+from typing import Any
 
-from inetdtw.interfaces import ILauncher
-from inetdtw.limits.service import ServiceLimits
-from inetdtw.model.service import Service
-from inetdtw.serve.admission import AdmissionControl
-from inetdtw.serve.listener import GatedListener
-from inetdtw.serve.runtime import Runtime
-from inetdtw.serve.sharedport import streamPort
+from inetdtw.serve.listener import ConnectionListener
+from inetdtw.serve.runtime import ServiceRuntime
 from inetdtw.serve.tcpmux import NOT_AVAILABLE, NOT_READ, TcpmuxRequest
 from inetdtw.system.sockets import closeWithMessage
 from inetdtw.text import printable
@@ -26,41 +20,20 @@ from inetdtw.text import printable
 CROWDED_OUT = "it named no service, and others wait"
 
 
-class TcpmuxListener(GatedListener):
+class TcpmuxListener(ConnectionListener):
     """
     A listening socket whose clients say which service they want; those that were
     accepted may still say so when no more are.
     """
 
-    def __init__(
-        self,
-        service: Service,
-        sock: socket.socket,
-        runtime: Runtime,
-        limits: ServiceLimits,
-        launcher: ILauncher | None,
-        released: Callable[[], None],
-    ) -> None:
-        self._name = service.name
-        self._refusal = service.refusal
-        self._runtime = runtime
-        self._account = runtime.accountOf(service)
-        self._limits = limits
-        self._released = released
-        account = replace(self._account, each=0)
-        gate = AdmissionControl(service, runtime, limits, account=account)
-        self.mayAccept, self.short = gate.open, gate.short
-        note = runtime.descriptors.note
-        port = streamPort(sock, runtime, service.name, self, note)
-        super().__init__(port, gate)
-
-    def connectionAccepted(self, connection: socket.socket, peer: Any) -> None:
-        """Wait for what the client wants, unless a limit is in the way."""
-        self._gate.let(
-            peer,
-            partial(self._serve, connection, peer),
-            partial(closeWithMessage, connection, self._refusal),
-        )
+    def __init__(self, given: ServiceRuntime, sock: socket.socket) -> None:
+        account = given.account
+        super().__init__(given, sock, replace(account, each=0))
+        self._name = given.service.name
+        self._runtime = given.runtime
+        self._account = account
+        self._limits = given.limits
+        self._served = given.released
 
     def _serve(self, connection: socket.socket, peer: Any) -> None:
         """Wait for what the client wants."""
@@ -95,7 +68,7 @@ class TcpmuxListener(GatedListener):
         """A client has said what it wants."""
         self._gate.release(request.peer)
         self._account.give(request.peer)
-        self._released()
+        self._served()
         if request.crowdedOut:
             self._limits.refuse()
             self._runtime.report.refuseMany(self._name, request.peer, CROWDED_OUT)

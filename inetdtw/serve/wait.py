@@ -18,16 +18,13 @@ import select
 import socket
 from typing import Any, Callable
 
-from inetdtw.interfaces import ILauncher
 from inetdtw.limits.backoff import BROKEN_PAUSE, Backoff
-from inetdtw.limits.service import ServiceLimits
 from inetdtw.log.failures import broken, survived
-from inetdtw.model.service import Service
-from inetdtw.serve.admission import AdmissionControl
+from inetdtw.model.state import PauseReason
 from inetdtw.serve.child import Child
 from inetdtw.serve.listener import GatedListener
 from inetdtw.serve.port import WaitPort
-from inetdtw.serve.runtime import Runtime
+from inetdtw.serve.runtime import ServiceRuntime
 from inetdtw.serve.sharedport import SharedStreamPort
 from inetdtw.serve.starter import ProgramStarter
 from inetdtw.system.peek import BacklogPeek, DatagramPeek
@@ -48,23 +45,16 @@ REFUSAL = 2.0
 class WaitListener(GatedListener):
     """A socket that one program at a time has."""
 
-    def __init__(
-        self,
-        service: Service,
-        sock: socket.socket,
-        runtime: Runtime,
-        limits: ServiceLimits,
-        launcher: ILauncher,
-        released: Callable[[], None],
-    ) -> None:
+    def __init__(self, given: ServiceRuntime, sock: socket.socket) -> None:
+        service, runtime = given.service, given.runtime
+        port = WaitPort(sock, runtime.reactor, service.name, self._readable)
+        super().__init__(given, port)
+        assert given.launcher is not None
         self._service = service
         self._socket = sock
         self._runtime = runtime
-        self._released = released
-        self._launches = ProgramStarter(service, runtime, launcher)
-        gate = AdmissionControl(service, runtime, limits, launcher)
-        port = WaitPort(sock, runtime.reactor, service.name, self._readable)
-        super().__init__(port, gate)
+        self._served = given.released
+        self._launches = ProgramStarter(service, runtime, given.launcher)
         self._datagram = DatagramPeek(sock)
         self._connections = BacklogPeek(sock)
         self._late: Any = None
@@ -96,9 +86,9 @@ class WaitListener(GatedListener):
     def _readable(self) -> None:
         """Start a program for what there is to read."""
         if self._gate.open() and self._gate.admit():
-            self._port.hold("child")
+            self._port.holds.pause(PauseReason.CHILD)
             if not survived(self._service.name, self._begin):
-                self._port.pause("broken", BROKEN_PAUSE)
+                self._port.holds.pauseFor(PauseReason.ERROR, BROKEN_PAUSE)
                 self._free()
 
     def _begin(self) -> None:
@@ -133,7 +123,7 @@ class WaitListener(GatedListener):
             followed = self._follow(child)
         except Exception:
             broken(self._service.name)
-            self._port.pause("broken", BROKEN_PAUSE)
+            self._port.holds.pauseFor(PauseReason.ERROR, BROKEN_PAUSE)
             followed = False
         if not followed:
             self._free()
@@ -157,8 +147,8 @@ class WaitListener(GatedListener):
     def _free(self) -> None:
         """No program has the socket: wait for something to read again."""
         self._socket.setblocking(False)
-        self._port.free("child")
-        self._released()
+        self._port.holds.resume(PauseReason.CHILD)
+        self._served()
         if self._retired is not None:
             done, self._retired = self._retired, None
             done()
@@ -171,7 +161,7 @@ class WaitListener(GatedListener):
         return (
             self._datagram.seen
             and self._retired is None
-            and self._port.heldOnlyFor("child")
+            and self._port.holds.isOnly(PauseReason.CHILD)
             and self._gate.free()
         )
 
@@ -219,7 +209,7 @@ class WaitListener(GatedListener):
             reason = "the program ended soon, and may not have accepted a connection"
         seconds = self._backoff.next()
         self._runtime.report.pause(self._service.name, seconds, reason)
-        self._port.pause("unaccepted", seconds)
+        self._port.holds.pauseFor(PauseReason.UNACCEPTED, seconds)
 
     def _refuseOne(self) -> None:
         """
@@ -232,14 +222,14 @@ class WaitListener(GatedListener):
         poll.register(self._socket, select.POLLIN)
         if not poll.poll(0):
             return
-        self._port.hold("refusing")
+        self._port.holds.pause(PauseReason.REFUSING)
         self._late = self._runtime.reactor.callLater(REFUSAL, self._endRefusal)
         self._refuser.start()
 
     def connectionAccepted(self, connection: socket.socket, peer: Any) -> None:
         """This is the one to close."""
         connection.close()
-        self._refuser.hold("idle")
+        self._refuser.holds.pause(PauseReason.IDLE)
         self._refused()
 
     def mayAccept(self) -> bool:
@@ -261,4 +251,4 @@ class WaitListener(GatedListener):
             late, self._late = self._late, None
             if late.active():
                 late.cancel()
-            self._port.free("refusing")
+            self._port.holds.resume(PauseReason.REFUSING)

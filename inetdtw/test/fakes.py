@@ -40,12 +40,15 @@ from twisted.trial.unittest import SynchronousTestCase
 from inetdtw.helpers import acceptor
 from inetdtw.interfaces import ExitStatus, IChild, ILauncher, LaunchRequest
 from inetdtw.internal.services import ReflectorGuard
+from inetdtw.limits.service import ServiceLimits
 from inetdtw.log.report import Report
 from inetdtw.model.address import Address
 from inetdtw.model.errors import Location
 from inetdtw.model.service import Program, Service
+from inetdtw.model.state import PauseReason
 from inetdtw.serve.child import Child
-from inetdtw.serve.runtime import Runtime
+from inetdtw.serve.holds import Holds
+from inetdtw.serve.runtime import Runtime, ServiceRuntime
 from inetdtw.system.sockdiag import waiting
 
 #: The seconds after which something is taken not to happen.
@@ -576,6 +579,22 @@ class ServingTestCase(SynchronousTestCase):
         )
         case: Any = self  # It need not be the kind of test that has a real reactor.
         self.events = EventLoggingObserver.createWithCleanup(case, globalLogPublisher)
+
+    def serviceRuntime(
+        self,
+        service: Service,
+        limits: ServiceLimits,
+        launcher: ILauncher | None = None,
+        released: Callable[[], None] = lambda: None,
+    ) -> ServiceRuntime:
+        """Return what a listener of a service is given."""
+        return ServiceRuntime(service, self.runtime, limits, launcher, released)
+
+    def unpaused(self) -> Holds:
+        """Return the holds of a service that is not paused."""
+        holds = Holds(self.reactor, lambda: None, lambda: None)
+        holds.resume(PauseReason.IDLE)
+        return holds
 
     def said(self, word: str) -> list[Any]:
         """The events of the lines of the log that begin with a word."""

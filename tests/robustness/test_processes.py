@@ -89,7 +89,7 @@ class ProgramsTests(FaultsTestCase):
         self.daemon_.waitForLog(f"start {self.waits}/tcp ")
         self.daemon_.process.send_signal(signal.SIGUSR2)
         for port, how in (
-            (self.waits, "running=1 held=full"),
+            (self.waits, "running=1 held=limit"),
             (self.stubborn, "running=2 held=-"),
         ):
             self.daemon_.waitForLog(f"state {port}/tcp ")

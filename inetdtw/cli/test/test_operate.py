@@ -18,9 +18,10 @@ from twisted.trial.unittest import SynchronousTestCase
 from inetdtw.cli import command, main, operate, plugin, screen
 from inetdtw.cli.operate import COMMANDS
 from inetdtw.control.client import NoDaemon, Said
+from inetdtw.model.state import PauseReason
 from inetdtw.model.test.test_state import DAEMON, ONE
 
-BAD = replace(ONE, name="8/tcp", held=("unbound",), reason="in use")
+BAD = replace(ONE, name="8/tcp", held=(PauseReason.UNBOUND,), reason="in use")
 
 
 class FakeClient:
@@ -217,7 +218,7 @@ class OperateTests(CommandTestCase):
 
     def test_service(self) -> None:
         """A service is paused and resumed, and it is printed how it is then."""
-        paused = replace(ONE, held=("operator",), reason="by hand").asJSON()
+        paused = replace(ONE, held=(PauseReason.OPERATOR,), reason="by hand").asJSON()
         found = self.run_("pause", "7", said=paused)
         self.assertEqual(found, (0, "7/tcp: paused, by hand\n", ""))
         found = self.run_("resume", "7/tcp", said=ONE.asJSON())

@@ -13,11 +13,11 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw.cli import table
 from inetdtw.interfaces import ExitStatus
-from inetdtw.model.state import ServiceState
+from inetdtw.model.state import PauseReason, ServiceState
 from inetdtw.model.test.test_state import DAEMON, ONE
 
 BUSY = ServiceState(
-    *("smtp/tcp", "127.0.0.1:25", "stream nowait", ("full",)),
+    *("smtp/tcp", "127.0.0.1:25", "stream nowait", (PauseReason.LIMIT,)),
     running=10,
     most=10,
     started=123_456,
@@ -96,18 +96,22 @@ class LinesTests(SynchronousTestCase):
     def test_pause(self) -> None:
         """A service that pauses says until when, and why, in the time of here."""
         until = time.mktime((2026, 1, 2, 13, 14, 15, 0, 0, -1))
-        paused = replace(ONE, held=("rate",), reason="too many", until=until)
+        paused = replace(ONE, held=(PauseReason.RATE,), reason="too many", until=until)
         lines = self.lines(paused)
         self.assertIn(" paused until 13:14:15 ", lines[3])
         self.assertEqual(lines[-1], "7/tcp: too many; until 13:14:15")
-        byHand = self.lines(replace(ONE, held=("operator",), reason="by hand"))
+        byHand = self.lines(
+            replace(ONE, held=(PauseReason.OPERATOR,), reason="by hand")
+        )
         self.assertIn(" paused ", byHand[3])
         self.assertEqual(byHand[-1], "7/tcp: by hand")
 
     def test_unbound(self) -> None:
         """A service without a socket says why, and when it is tried again."""
         until = time.mktime((2026, 1, 2, 13, 14, 15, 0, 0, -1))
-        unbound = replace(ONE, held=("unbound",), reason="in use", until=until)
+        unbound = replace(
+            ONE, held=(PauseReason.UNBOUND,), reason="in use", until=until
+        )
         lines = self.lines(ONE, unbound)
         self.assertEqual(lines[-1], "7/tcp: in use; next try 13:14:15")
 
@@ -146,7 +150,7 @@ class LinesTests(SynchronousTestCase):
         Where there is no room, words go before figures, and a column that is empty
         before the ends of names.
         """
-        paused = replace(BUSY, held=("rate",), until=0.0, warm=0, ready=None)
+        paused = replace(BUSY, held=(PauseReason.RATE,), until=0.0, warm=0, ready=None)
         self.assertIn(" paused until ", self.lines(paused)[3])
         narrow = self.lines(paused, width=84)
         self.assertRegex(narrow[3], r" 127.0.0.1:25 until \d\d:\d\d:\d\d ")

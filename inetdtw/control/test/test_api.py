@@ -16,7 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from inetdtw.control.api import Answer, Operated, Scraped
 from inetdtw.model.changes import Changes, ReloadResult
 from inetdtw.model.selection import AmbiguousService
-from inetdtw.model.state import DaemonState, Draining, ServiceState
+from inetdtw.model.state import DaemonState, Draining, PauseReason, ServiceState
 from inetdtw.model.test.test_state import DAEMON, ONE
 from inetdtw.test.fakes import makeService
 
@@ -98,7 +98,7 @@ class OperatedTests(SynchronousTestCase):
     def test_health(self) -> None:
         """Health is a status code, with the services that are in trouble."""
         self.assertEqual(self.ask("GET", "/health")[0], 200)
-        bad = replace(ONE, held=("unbound",))
+        bad = replace(ONE, held=(PauseReason.UNBOUND,))
         self.inetd.now = replace(DAEMON, services=(ONE, bad))
         status, said = self.ask("GET", "/health")
         self.assertEqual((status, said["healthy"]), (503, False))

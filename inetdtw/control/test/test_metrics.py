@@ -11,7 +11,7 @@ from dataclasses import replace
 from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw.control.metrics import exposition
-from inetdtw.model.state import ServiceState
+from inetdtw.model.state import PauseReason, ServiceState
 from inetdtw.model.test.test_state import DAEMON, ONE
 
 _SAMPLE = re.compile(
@@ -80,7 +80,7 @@ class ExpositionTests(SynchronousTestCase):
 
     def test_state(self) -> None:
         """Exactly the state that a service is in is 1."""
-        text = self.text(replace(ONE, held=("unbound",)))
+        text = self.text(replace(ONE, held=(PauseReason.UNBOUND,)))
         states = re.findall(r'inetd_service_state\{.*state="([^"]+)"\} 1', text)
         self.assertEqual(states, ["bind failed"])
         self.assertIn('kind="stream nowait"} 0\n', text)

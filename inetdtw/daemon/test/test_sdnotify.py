@@ -24,7 +24,7 @@ from inetdtw.daemon.sdnotify import (
     statusText,
     watchdogInterval,
 )
-from inetdtw.model.state import DaemonState, ServiceState
+from inetdtw.model.state import DaemonState, PauseReason, ServiceState
 from inetdtw.superserver import InetdService
 from inetdtw.test.fakes import PATIENCE, ServingTestCase, openDescriptors, openedSince
 
@@ -74,8 +74,8 @@ class EnvironmentTests(ServingTestCase):
     def test_status(self) -> None:
         """The status says what is not as it should be only if there is something."""
         good = ServiceState("7/tcp", "[::]:7", "stream nowait")
-        failed = replace(good, held=("unbound",))
-        paused = replace(good, held=("operator",))
+        failed = replace(good, held=(PauseReason.UNBOUND,))
+        paused = replace(good, held=(PauseReason.OPERATOR,))
         state = DaemonState("1", 1, 0.0, 0.0, False, 2, (), (), (good, good))
         self.assertEqual(statusText(state), "services: 2; running: 2")
         state = replace(state, services=(good, paused, failed, paused))

@@ -175,8 +175,10 @@ class StreamListenerTests(ServingTestCase):
         verifyObject(IDelegatingLauncher, self.accepting)
         self.server = self.closing(listening(service))
         self.limits = ServiceLimits(service.bounds, self.reactor.seconds)
-        made = (service, self.server, self.runtime, self.limits, self.accepting)
-        self.listener = StreamListener(*made, lambda: self.listener.released())
+        given = self.serviceRuntime(
+            service, self.limits, self.accepting, lambda: self.listener.released()
+        )
+        self.listener: StreamListener = StreamListener(given, self.server)
         self.listener.start()
 
     def test_delegates(self) -> None:

@@ -20,12 +20,12 @@ from inetdtw.log.report import QUIET, Report
 from inetdtw.model.activation import UnusedSocket
 from inetdtw.model.changes import Changes
 from inetdtw.model.errors import ConfError, ConfWarning, Location
-from inetdtw.model.state import ServiceState
+from inetdtw.model.state import PauseReason, ServiceState
 
 PEER = ("192.0.2.1", 40000)
 HERE = Location("/etc/inetd.conf", 3, 5)
 STATE = ServiceState(
-    *("7/tcp", "0.0.0.0:7", "stream nowait", ("full", "rate")),
+    *("7/tcp", "0.0.0.0:7", "stream nowait", (PauseReason.LIMIT, PauseReason.RATE)),
     running=3,
     started=9,
     warm=4,
@@ -147,7 +147,7 @@ LINES: tuple[tuple[Callable[[Report], object], str, str], ...] = (
         lambda report: report.state(STATE),
         "info",
         "state 7/tcp address=0.0.0.0:7 started=9 warm=4 refused=2 failed=1 running=3 "
-        "held=full,rate",
+        "held=limit,rate",
     ),
     (
         lambda report: report.state(ServiceState("7/tcp", "0.0.0.0:7", "")),

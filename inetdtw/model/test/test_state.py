@@ -19,6 +19,7 @@ from inetdtw.model.service import Bounds
 from inetdtw.model.state import (
     CONDITIONS,
     DaemonState,
+    PauseReason,
     ServiceState,
     conditionOf,
     kindOf,
@@ -40,20 +41,20 @@ class ConditionTests(SynchronousTestCase):
         """
         wanted = {
             (): "listening",
-            ("child",): "running",
-            ("full",): "at limit",
-            ("total",): "at limit",
-            ("room",): "busy",
-            ("changing",): "changing",
-            ("operator",): "paused",
-            ("rate",): "paused",
-            ("unaccepted",): "paused",
-            ("shortage",): "paused",
-            ("broken",): "paused",
-            ("unbound",): "bind failed",
-            ("renewed",): "failing",
-            ("drain",): "draining",
-            ("idle",): "stopped",
+            (PauseReason.CHILD,): "running",
+            (PauseReason.LIMIT,): "at limit",
+            (PauseReason.TOTAL,): "at limit",
+            (PauseReason.CAPACITY,): "busy",
+            (PauseReason.CHANGE,): "changing",
+            (PauseReason.OPERATOR,): "paused",
+            (PauseReason.RATE,): "paused",
+            (PauseReason.UNACCEPTED,): "paused",
+            (PauseReason.SHORTAGE,): "paused",
+            (PauseReason.ERROR,): "paused",
+            (PauseReason.UNBOUND,): "bind failed",
+            (PauseReason.REPLACED,): "failing",
+            (PauseReason.DRAIN,): "draining",
+            (PauseReason.IDLE,): "stopped",
         }
         for held, condition in wanted.items():
             self.assertEqual(conditionOf(held), condition)
@@ -61,18 +62,35 @@ class ConditionTests(SynchronousTestCase):
 
     def test_several(self) -> None:
         """Of several reasons the one counts that needs an operator most."""
-        self.assertEqual(conditionOf(("child", "operator")), "paused")
-        self.assertEqual(conditionOf(("operator", "unbound")), "bind failed")
-        self.assertEqual(conditionOf(("child", "full")), "at limit")
+        self.assertEqual(
+            conditionOf((PauseReason.CHILD, PauseReason.OPERATOR)), "paused"
+        )
+        self.assertEqual(
+            conditionOf((PauseReason.OPERATOR, PauseReason.UNBOUND)), "bind failed"
+        )
+        self.assertEqual(
+            conditionOf((PauseReason.CHILD, PauseReason.LIMIT)), "at limit"
+        )
 
     def test_healthy(self) -> None:
         """
         A service that does what its configuration says is healthy, also when that is
         to let clients wait.
         """
-        for reason in ("child", "full", "room", "changing"):
+        for reason in (
+            PauseReason.CHILD,
+            PauseReason.LIMIT,
+            PauseReason.CAPACITY,
+            PauseReason.CHANGE,
+        ):
             self.assertTrue(replace(ONE, held=(reason,)).healthy, reason)
-        for reason in ("operator", "rate", "unbound", "drain", "idle"):
+        for reason in (
+            PauseReason.OPERATOR,
+            PauseReason.RATE,
+            PauseReason.UNBOUND,
+            PauseReason.DRAIN,
+            PauseReason.IDLE,
+        ):
             self.assertFalse(replace(ONE, held=(reason,)).healthy, reason)
 
 
@@ -85,7 +103,9 @@ class StateOfTests(SynchronousTestCase):
         limits = ServiceLimits(Bounds(), lambda: 0.0, tally)
         limits.running = 2
         service = makeService(bounds=Bounds(acceptMax=10))
-        found = stateOf(service, "a:1", limits, ["full"], until=5.0, ready=True)
+        found = stateOf(
+            service, "a:1", limits, [PauseReason.LIMIT], until=5.0, ready=True
+        )
         self.assertEqual(
             (found.running, found.most, found.refused, found.started, found.warm),
             (2, 10, 5, 7, 3),
@@ -105,15 +125,15 @@ class StateOfTests(SynchronousTestCase):
     def test_wait(self) -> None:
         """Of a C{wait} service one program runs at most."""
         limits = ServiceLimits(Bounds(), lambda: 0.0)
-        found = stateOf(makeDatagrams(wait=True), "a:1", limits, ["child"])
+        found = stateOf(makeDatagrams(wait=True), "a:1", limits, [PauseReason.CHILD])
         self.assertEqual((found.most, found.condition), (1, "running"))
 
     def test_reason(self) -> None:
         """Why it pauses is said in words, unless something better is known."""
         limits, service = ServiceLimits(Bounds(), lambda: 0.0), makeService()
-        paused = stateOf(service, "a:1", limits, ["rate"])
-        self.assertIn("more starts in a minute", str(paused.reason))
-        unbound = stateOf(service, "a:1", limits, ["unbound"], reason="no")
+        paused = stateOf(service, "a:1", limits, [PauseReason.RATE])
+        self.assertIn("rate limit exceeded", str(paused.reason))
+        unbound = stateOf(service, "a:1", limits, [PauseReason.UNBOUND], reason="no")
         self.assertEqual(unbound.reason, "no")
 
     def test_kinds(self) -> None:
@@ -146,7 +166,7 @@ class JSONTests(SynchronousTestCase):
 
     def test_healthy(self) -> None:
         """The daemon is as healthy as all of its services are, and one that drains is not."""
-        bad = replace(ONE, held=("unbound",))
+        bad = replace(ONE, held=(PauseReason.UNBOUND,))
         self.assertFalse(replace(DAEMON, services=(ONE, bad)).healthy)
         self.assertFalse(replace(DAEMON, draining=True).healthy)
         self.assertTrue(replace(DAEMON, services=()).healthy)

@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import errno
 import os
-import socket
 from typing import Any
 
 from inetdtw.interfaces import ILauncher
 from inetdtw.limits.backoff import SHORTAGE_PAUSE
 from inetdtw.limits.service import WINDOW, ServiceLimits
 from inetdtw.model.service import Bounds
+from inetdtw.model.state import PauseReason
 from inetdtw.serve.admission import SHARE, AdmissionControl
-from inetdtw.serve.port import SocketPort
 from inetdtw.serve.undecided import MOMENT
 from inetdtw.system.descriptors import RESERVE, DescriptorAccount, Purpose
 from inetdtw.system.test.test_descriptors import LIMIT, OTHERS, AccountTestCase
@@ -34,13 +33,10 @@ class GateTestCase(ServingTestCase):
         account: DescriptorAccount | None = None,
         **bounds: Any,
     ) -> AdmissionControl:
-        """Make one, whose port is read."""
+        """Make one of a service that is not paused."""
         limits = ServiceLimits(Bounds(**bounds), self.reactor.seconds)
-        gate = AdmissionControl(makeService(), self.runtime, limits, launcher, account)
-        sock = self.closing(socket.socket())
-        gate.port = SocketPort(sock, self.reactor, "test/tcp")
-        gate.port.start()
-        return gate
+        given = self.serviceRuntime(makeService(), limits, launcher)
+        return AdmissionControl(given, self.unpaused(), account)
 
 
 class AdmissionControlTests(GateTestCase):
@@ -64,12 +60,12 @@ class AdmissionControlTests(GateTestCase):
         self.assertTrue(gate.open())
         gate.admit(OTHER)
         self.assertFalse(gate.open())
-        self.assertFalse(gate.port.reading)
+        self.assertTrue(gate.holds)
         gate.reopen()
-        self.assertFalse(gate.port.reading)
+        self.assertTrue(gate.holds)
         gate.release(PEER)
         gate.reopen()
-        self.assertTrue(gate.port.reading)
+        self.assertFalse(gate.holds)
         self.assertTrue(gate.open())
 
     def test_room(self) -> None:
@@ -77,9 +73,9 @@ class AdmissionControlTests(GateTestCase):
         gate = self.gate(self.launcher)
         self.launcher.hasCapacity = False
         self.assertFalse(gate.open())
-        self.assertFalse(gate.port.reading)
+        self.assertTrue(gate.holds)
         self.launcher.makeRoom()
-        self.assertTrue(gate.port.reading)
+        self.assertFalse(gate.holds)
         self.assertTrue(gate.open())
 
     def test_shortage(self) -> None:
@@ -90,7 +86,7 @@ class AdmissionControlTests(GateTestCase):
         gate = self.gate()
         short = self.patch(DescriptorAccount, "short", lambda account: True)
         self.assertFalse(gate.free())
-        self.assertFalse(gate.port.reading)
+        self.assertTrue(gate.holds)
         (stall,) = self.said("stall")
         self.assertEqual(stall["reason"], "Too many open files")
         short.restore()
@@ -103,7 +99,7 @@ class AdmissionControlTests(GateTestCase):
         started.
         """
         gate = self.gate(self.launcher)
-        gate.port.hold("child")
+        gate.holds.pause(PauseReason.CHILD)
         self.assertFalse(gate.open())
         self.assertTrue(gate.free())
 
@@ -114,7 +110,7 @@ class AdmissionControlTests(GateTestCase):
         """
         gate = self.gate(serviceMax=3)
         self.assertEqual([gate.admit(PEER) for _ in range(4)], [True] * 3 + [False])
-        self.assertFalse(gate.port.reading)
+        self.assertTrue(gate.holds)
         (refuse,) = self.said("refuse")
         self.assertEqual(refuse["peer"], "192.0.2.1:40000")
         self.assertEqual(refuse["reason"], "more than 3 starts a minute")
@@ -135,9 +131,9 @@ class AdmissionControlTests(GateTestCase):
         for _ in range(2):
             admitted = [gate.admit(PEER) for _ in range(3)]
             self.assertEqual(admitted, [True, True, False])
-            self.assertFalse(gate.port.reading)
+            self.assertTrue(gate.holds)
             self.reactor.advance(5)
-            self.assertTrue(gate.port.reading)
+            self.assertFalse(gate.holds)
         self.assertEqual([each["seconds"] for each in self.said("pause")], ["5", "5"])
         self.assertEqual(len(self.said("resume")), 2)
 
@@ -147,7 +143,7 @@ class AdmissionControlTests(GateTestCase):
         self.assertTrue(gate.admit(PEER))
         self.assertFalse(gate.admit(PEER))
         self.assertTrue(gate.admit(OTHER))
-        self.assertTrue(gate.port.reading)
+        self.assertFalse(gate.holds)
         (refuse,) = self.said("refuse")
         self.assertIn("1 starts a minute for one address", refuse["reason"])
 
@@ -346,7 +342,7 @@ class DescriptorTests(AccountTestCase, GateTestCase):
         self.noDescriptors(lambda: self.assertFalse(gate.open()))
         (stall,) = self.said("stall")
         self.assertEqual(stall["reason"], os.strerror(errno.EMFILE))
-        self.assertEqual(gate.port.reasons, ["shortage"])
+        self.assertEqual(gate.holds.reasons, [PauseReason.SHORTAGE])
         self.limit = LIMIT
         self.reactor.advance(SHORTAGE_PAUSE)
         self.assertTrue(gate.open())
@@ -357,7 +353,7 @@ class DescriptorTests(AccountTestCase, GateTestCase):
         claim = self.account.take(LIMIT - RESERVE - OTHERS, Purpose.LISTENER)
         self.open = LIMIT - RESERVE
         self.assertFalse(gate.open())
-        self.assertEqual(gate.port.reasons, ["shortage"])
+        self.assertEqual(gate.holds.reasons, [PauseReason.SHORTAGE])
         claim.giveSome(1)
         self.reactor.advance(SHORTAGE_PAUSE)
         self.assertTrue(gate.open())
@@ -373,7 +369,7 @@ class DescriptorTests(AccountTestCase, GateTestCase):
             self.assertTrue(gate.admit())
             clients += 1
         self.assertGreater(clients, 100)
-        self.assertEqual(gate.port.reasons, ["share"])
+        self.assertEqual(gate.holds.reasons, [PauseReason.DESCRIPTORS])
         (stall,) = self.said("stall")
         self.assertIn(SHARE, stall["reason"])
         self.assertIn("test/tcp", stall["reason"])
@@ -408,7 +404,7 @@ class DescriptorTests(AccountTestCase, GateTestCase):
         gate = self.own(Purpose.CHILD, each=2)
         while gate.open():
             self.assertTrue(gate.admit(PEER))
-        self.assertEqual(gate.port.reasons, ["share"])
+        self.assertEqual(gate.holds.reasons, [PauseReason.DESCRIPTORS])
 
     def test_leftovers(self) -> None:
         """
@@ -455,7 +451,7 @@ class BudgetTests(GateTestCase):
         one.admit()
         self.assertFalse(two.open())
         self.assertFalse(two.free())
-        self.assertEqual(two.port.reasons, ["total"])
+        self.assertEqual(two.holds.reasons, [PauseReason.TOTAL])
         one.release()
         self.assertTrue(two.open())
 

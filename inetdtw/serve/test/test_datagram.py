@@ -12,12 +12,9 @@ from dataclasses import replace
 from typing import Any
 from unittest import mock
 
-from zope.interface.verify import verifyObject
-
 from twisted.internet.main import CONNECTION_LOST
 from twisted.python.failure import Failure
 
-from inetdtw.interfaces import IListener
 from inetdtw.limits.backoff import SHORTAGE_PAUSE
 from inetdtw.limits.service import WINDOW, ServiceLimits
 from inetdtw.model.service import Bounds, Program, Service
@@ -54,12 +51,8 @@ class DatagramListenerTests(ServingTestCase):
         self.server = self.closing(listening(service))
         self.limits = ServiceLimits(service.bounds, self.reactor.seconds)
         self.listener = DatagramListener(
-            service,
+            self.serviceRuntime(service, self.limits, self.launcher, self.released),
             self.server,
-            self.runtime,
-            self.limits,
-            self.launcher,
-            self.released,
         )
         self.addCleanup(self.closeAnswers)
         self.listener.start()
@@ -94,10 +87,6 @@ class DatagramListenerTests(ServingTestCase):
         """Do what a program does that writes something, and have it sent."""
         self.assertEqual(os.write(program.fds[fd], data), len(data))
         self.reactor.settle()
-
-    def test_interface(self) -> None:
-        """It is a listener."""
-        verifyObject(IListener, self.listener)
 
     def test_read(self) -> None:
         """A program reads the datagram and then the end of the file from its 0."""

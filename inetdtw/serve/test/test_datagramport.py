@@ -266,7 +266,7 @@ class DatagramPortTests(ServingTestCase):
         client.send(b"good")
         self.reactor.turnUntil(lambda: bool(self.protocol.received))
         self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
-        self.assertTrue(self.port.reading)
+        self.assertFalse(self.port.holds)
 
     def test_clientGone(self) -> None:
         """That a client was gone when it was answered is no matter for the others."""
@@ -278,4 +278,4 @@ class DatagramPortTests(ServingTestCase):
         self.port.write(b"answer", self.protocol.received[0][1])
         self.client(server).send(b"two")
         self.reactor.turnUntil(lambda: len(self.protocol.received) == 2)
-        self.assertTrue(self.port.reading)
+        self.assertFalse(self.port.holds)

@@ -11,15 +11,13 @@ import os
 import socket
 from typing import Any
 
-from zope.interface.verify import verifyObject
-
 from twisted.internet.address import IPv4Address, UNIXAddress
 from twisted.internet.protocol import connectionDone
 from twisted.internet.testing import StringTransport
 
-from inetdtw.interfaces import IListener
 from inetdtw.limits.service import WINDOW, ServiceLimits
 from inetdtw.model.service import Bounds, Service
+from inetdtw.model.state import PauseReason
 from inetdtw.serve.internal import InternalDatagramListener, InternalStreamListener
 from inetdtw.serve.undecided import MOMENT
 from inetdtw.test.fakes import (
@@ -51,7 +49,7 @@ class InternalStreamListenerTests(ServingTestCase):
         self.server = self.closing(listening(service))
         self.limits = ServiceLimits(bound, self.reactor.seconds)
         self.listener = InternalStreamListener(
-            service, self.server, self.runtime, self.limits, None, self.released
+            self.serviceRuntime(service, self.limits, None, self.released), self.server
         )
         self.listener.start()
 
@@ -75,11 +73,6 @@ class InternalStreamListenerTests(ServingTestCase):
         protocol = factory.buildProtocol(peer)
         protocol.makeConnection(StringTransport(peerAddress=peer))
         return connection, protocol
-
-    def test_interface(self) -> None:
-        """It is a listener."""
-        self.serve()
-        verifyObject(IListener, self.listener)
 
     def test_connection(self) -> None:
         """
@@ -252,15 +245,10 @@ class InternalDatagramListenerTests(ServingTestCase):
         service = service or makeDatagrams(internal="echo")
         self.server = self.closing(listening(service))
         self.limits = ServiceLimits(Bounds(**bounds), self.reactor.seconds)
-        listener = InternalDatagramListener(
-            service, self.server, self.runtime, self.limits, None, lambda: None
-        )
+        given = self.serviceRuntime(service, self.limits)
+        listener = InternalDatagramListener(given, self.server)
         listener.start()
         return listener
-
-    def test_interface(self) -> None:
-        """It is a listener."""
-        verifyObject(IListener, self.serve())
 
     def test_answer(self) -> None:
         """Every datagram is answered."""
@@ -296,7 +284,7 @@ class InternalDatagramListenerTests(ServingTestCase):
         listener = self.serve(serviceMax=2)
         client = self.client(self.server)
         self.assertEqual(self.ask(client, b"1", b"2", b"3", b"4"), [b"1", b"2"])
-        self.assertEqual(listener.held(), ["rate"])
+        self.assertEqual(listener.held(), [PauseReason.RATE])
         self.assertEqual(len(self.said("pause")), 1)
         self.assertEqual(
             (self.limits.tally.admitted, self.limits.tally.refused), (2, 1)
@@ -392,10 +380,8 @@ class InternalDatagramListenerTests(ServingTestCase):
         """
         listener = self.serve()
         port = self.server.getsockname()[1]
-        other = InternalDatagramListener(
-            *(makeDatagrams(internal="echo"), self.server, self.runtime, self.limits),
-            *(None, lambda: None),
-        )
+        given = self.serviceRuntime(makeDatagrams(internal="echo"), self.limits)
+        other = InternalDatagramListener(given, self.server)
         other.stop()
         peer = ("192.0.2.1", port)
         self.assertFalse(self.runtime.guard.allows(peer))

@@ -17,6 +17,7 @@ from twisted.internet.main import CONNECTION_LOST
 from twisted.python.failure import Failure
 
 from inetdtw.limits.backoff import BROKEN_PAUSE, SHORTAGE_PAUSE
+from inetdtw.model.state import PauseReason
 from inetdtw.serve.port import BATCH, SocketPort, StreamPort, WaitPort
 from inetdtw.test.fakes import ServingTestCase, listening, makeDatagrams, makeService
 
@@ -32,7 +33,7 @@ class SocketPortTests(ServingTestCase):
     def isRead(self) -> bool:
         """Whether the reactor reads it, and it says so."""
         isRead = self.port in self.reactor.getReaders()
-        self.assertEqual(self.port.reading, isRead)
+        self.assertEqual(not self.port.holds, isRead)
         return isRead
 
     def test_interface(self) -> None:
@@ -49,71 +50,13 @@ class SocketPortTests(ServingTestCase):
         self.port.stop()
         self.assertFalse(self.isRead())
 
-    def test_holds(self) -> None:
-        """Whoever holds it must free it, however often they said so."""
+    def test_paused(self) -> None:
+        """It is read while nothing pauses it."""
         self.port.start()
-        self.port.hold("one")
-        self.port.hold("one")
-        self.port.hold("two")
+        self.port.holds.pauseFor(PauseReason.LIMIT, 5)
         self.assertFalse(self.isRead())
-        self.port.free("one")
-        self.assertFalse(self.isRead())
-        self.port.free("one")
-        self.assertFalse(self.isRead())
-        self.port.free("two")
+        self.reactor.advance(5)
         self.assertTrue(self.isRead())
-
-    def test_heldBeforeStart(self) -> None:
-        """What holds it before it is started holds it afterwards."""
-        self.port.hold("one")
-        self.port.start()
-        self.assertFalse(self.isRead())
-        self.port.free("one")
-        self.assertTrue(self.isRead())
-
-    def test_heldOnlyFor(self) -> None:
-        """It knows whether there is one reason and no other."""
-        self.port.start()
-        self.assertFalse(self.port.heldOnlyFor("one"))
-        self.port.hold("one")
-        self.assertTrue(self.port.heldOnlyFor("one"))
-        self.port.hold("two")
-        self.assertFalse(self.port.heldOnlyFor("one"))
-
-    def test_pause(self) -> None:
-        """A pause ends by itself, and whoever asked for it is told."""
-        over: list[bool] = []
-        self.port.start()
-        self.assertIsNone(self.port.resumes)
-        self.port.pause("rate", 5, lambda: over.append(self.isRead()))
-        self.port.pause("shortage", 2)
-        self.assertEqual(self.port.resumes, 5)
-        self.reactor.advance(4.9)
-        self.assertFalse(self.isRead())
-        self.reactor.advance(0.1)
-        self.assertIsNone(self.port.resumes)
-        self.assertTrue(self.isRead())
-        self.assertEqual(over, [True])
-
-    def test_pauseTwice(self) -> None:
-        """A second pause for the same reason does not make the first longer."""
-        self.port.start()
-        self.port.pause("rate", 5)
-        self.reactor.advance(3)
-        self.port.pause("rate", 5)
-        self.reactor.advance(2)
-        self.assertTrue(self.isRead())
-        self.port.pause("rate", 5)
-        self.assertFalse(self.isRead())
-
-    def test_stopInPause(self) -> None:
-        """After it was stopped nothing begins again, and no time is waited for."""
-        self.port.start()
-        self.port.pause("rate", 5)
-        self.port.stop()
-        self.assertEqual(self.reactor.getDelayedCalls(), [])
-        self.port.free("rate")
-        self.assertFalse(self.isRead())
 
     def test_reactorStops(self) -> None:
         """The socket is not the port's to close."""
@@ -129,7 +72,7 @@ class SocketPortTests(ServingTestCase):
         self.port.start()
         self.reactor.removeReader(self.port)
         self.port.connectionLost(Failure(CONNECTION_LOST))
-        self.assertEqual(self.port.reasons, ["dropped"])
+        self.assertEqual(self.port.holds.reasons, [PauseReason.SOCKET_ERROR])
         self.reactor.advance(BROKEN_PAUSE)
         self.assertTrue(self.isRead())
         self.assertEqual(len(self.said("dropped")), 1)
@@ -147,7 +90,7 @@ class SocketPortTests(ServingTestCase):
 
         self.patch(self.reactor, "addReader", refuse)
         self.port.start()
-        self.assertEqual(self.port.reasons, ["dropped"])
+        self.assertEqual(self.port.holds.reasons, [PauseReason.SOCKET_ERROR])
 
 
 class Accepting:
@@ -228,7 +171,7 @@ class StreamPortTests(ServingTestCase):
         """That a client has gone before it was accepted is nothing."""
         self.port.doRead()
         self.assertEqual(self.factory.accepted, [])
-        self.assertTrue(self.port.reading)
+        self.assertFalse(self.port.holds)
 
     def test_mayNot(self) -> None:
         """A connection that may not be taken stays in the backlog, and is there later."""
@@ -281,9 +224,9 @@ class StreamPortTests(ServingTestCase):
         self.client(self.server)
         self.reactor.turn(10)
         self.assertEqual(self.factory.reasons, [os.strerror(errno.EMFILE)])
-        self.assertFalse(self.port.reading)
+        self.assertTrue(self.port.holds)
         self.reactor.advance(SHORTAGE_PAUSE)
-        self.assertTrue(self.port.reading)
+        self.assertFalse(self.port.holds)
         self.reactor.turnUntil(lambda: bool(self.factory.accepted))
 
     def test_broken(self) -> None:
@@ -319,7 +262,7 @@ class StreamPortTests(ServingTestCase):
         self.client(self.server)
         self.reactor.turn(10)
         self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
-        self.assertFalse(self.port.reading)
+        self.assertTrue(self.port.holds)
         self.reactor.advance(BROKEN_PAUSE)
         self.reactor.turnUntil(lambda: bool(self.factory.accepted))
 
@@ -330,7 +273,7 @@ class StreamPortTests(ServingTestCase):
         self.client(self.server)
         self.reactor.turnUntil(lambda: bool(self.factory.accepted))
         self.assertEqual(self.factory.reasons, [])
-        self.assertTrue(self.port.reading)
+        self.assertFalse(self.port.holds)
 
 
 class WaitPortTests(ServingTestCase):
@@ -351,7 +294,7 @@ class WaitPortTests(ServingTestCase):
         for number in (1, 2):
             self.reactor.turnUntil(lambda number=number: len(told) == number)  # type: ignore[misc] # the default binds it
             self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
-            self.assertFalse(port.reading)
+            self.assertTrue(port.holds)
             self.reactor.advance(BROKEN_PAUSE)
         port.stop()
 

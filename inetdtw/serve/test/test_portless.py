@@ -14,6 +14,7 @@ from inetdtw.limits.backoff import SHORTAGE_PAUSE
 from inetdtw.limits.service import WINDOW, ServiceLimits
 from inetdtw.model.address import Address
 from inetdtw.model.service import Bounds, Service, SocketOptions
+from inetdtw.model.state import PauseReason
 from inetdtw.serve.portless import PortlessSlot
 from inetdtw.serve.slot import LONGEST_RETRY
 from inetdtw.serve.tcpmux import GO, NOT_AVAILABLE
@@ -49,13 +50,9 @@ class PortlessCase(ServingTestCase):
         mux = makeService(name="mux", internal="tcpmux", bounds=bounds)
         self.server = self.closing(listening(mux))
         self.limits = ServiceLimits(bounds, self.reactor.seconds)
-        self.mux = TcpmuxListener(
-            mux,
+        self.mux: TcpmuxListener = TcpmuxListener(
+            self.serviceRuntime(mux, self.limits, None, lambda: self.mux.released()),
             self.server,
-            self.runtime,
-            self.limits,
-            None,
-            lambda: self.mux.released(),
         )
         self.mux.start()
         self.slot = PortlessSlot(
@@ -284,7 +281,9 @@ class PortlessSlotTests(PortlessCase):
         self.ask(b"x\r\n")
         state = self.slot.state()
         self.assertEqual((state.name, state.running), ("tcpmux/x", 1))
-        self.assertEqual((state.address, state.held), ("tcpmux/x", ("full",)))
+        self.assertEqual(
+            (state.address, state.held), ("tcpmux/x", (PauseReason.LIMIT,))
+        )
         self.assertEqual(state.condition, "at limit")
 
     def test_pause(self) -> None:
@@ -305,7 +304,7 @@ class PortlessSlotTests(PortlessCase):
         for _ in range(2):
             self.ask(b"x\r\n")
         state = self.slot.state()
-        self.assertEqual((state.held, state.refused), (("rate",), 1))
+        self.assertEqual((state.held, state.refused), ((PauseReason.RATE,), 1))
         self.assertEqual(state.until, NOW + WINDOW)
         self.slot.resume()
         self.assertEqual(self.slot.state().held, ())

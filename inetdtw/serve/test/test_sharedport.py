@@ -17,6 +17,9 @@ from unittest import mock
 from inetdtw.helpers import acceptor
 from inetdtw.helpers.acceptor import ANSWER, CHANNEL, answerOne
 from inetdtw.limits.backoff import SHORTAGE_PAUSE
+from inetdtw.limits.service import ServiceLimits
+from inetdtw.model.service import Bounds
+from inetdtw.model.state import PauseReason
 from inetdtw.serve import sharedport
 from inetdtw.serve.port import StreamPort
 from inetdtw.serve.sharedport import SharedStreamPort, streamPort
@@ -47,7 +50,7 @@ class PortTests(ServingTestCase):
     def mayAccept(self) -> bool:
         """Whether a connection may be taken."""
         if not self.may:
-            self.port.hold("full")
+            self.port.holds.pause(PauseReason.LIMIT)
         return self.may
 
     def connectionAccepted(self, connection: socket.socket, peer: Any) -> None:
@@ -79,17 +82,18 @@ class PortTests(ServingTestCase):
         """There is no process before there is a client."""
         self.port.start()
         self.reactor.settle()
-        self.assertEqual((self.reactor.processes, self.port.reasons), ([], []))
+        self.assertEqual((self.reactor.processes, self.port.holds.reasons), ([], []))
         self.client(self.server)
         self.reactor.turnUntil(lambda: bool(self.taken))
         self.assertEqual(len(self.reactor.processes), 1)
 
     def test_kinds(self) -> None:
         """Only a socket that programs share has a process."""
-        given = (self.server, self.runtime, "test", self)
-        self.assertIsInstance(streamPort(*given), StreamPort)
+        limits = ServiceLimits(Bounds(), self.reactor.seconds)
+        given = self.serviceRuntime(makeService(), limits)
+        self.assertIsInstance(streamPort(self.server, given, self), StreamPort)
         self.runtime.shared.add(self.server)
-        self.assertIsInstance(streamPort(*given), SharedStreamPort)
+        self.assertIsInstance(streamPort(self.server, given, self), SharedStreamPort)
 
     def test_accepts(self) -> None:
         """Connections are given away one after the other, as they were accepted."""
@@ -103,16 +107,18 @@ class PortTests(ServingTestCase):
     def test_held(self) -> None:
         """While it is held, or no connection may be taken, none is accepted."""
         self.port.start()
-        self.port.hold("rate")
+        self.port.holds.pause(PauseReason.RATE)
         self.client(self.server)
         self.reactor.settle()
         self.assertEqual(self.taken, [])
         self.may = False
-        self.port.free("rate")
+        self.port.holds.resume(PauseReason.RATE)
         self.reactor.settle()
-        self.assertEqual((self.taken, self.port.reasons), ([], ["full"]))
+        self.assertEqual(
+            (self.taken, self.port.holds.reasons), ([], [PauseReason.LIMIT])
+        )
         self.may = True
-        self.port.free("full")
+        self.port.holds.resume(PauseReason.LIMIT)
         self.reactor.turnUntil(lambda: bool(self.taken))
 
     def test_stop(self) -> None:
@@ -162,7 +168,7 @@ class PortTests(ServingTestCase):
         """A process that dies is followed by another one after a pause; one line says so."""
         self.begun()
         self.reactor.processes[0].exit(number=9)
-        self.assertEqual(self.port.reasons, ["starting"])
+        self.assertEqual(self.port.holds.reasons, [PauseReason.STARTING])
         self.reactor.advance(1)
         self.assertEqual(len(self.said("dropped")), 1)
         self.client(self.server)
@@ -173,7 +179,9 @@ class PortTests(ServingTestCase):
         """That its socket is closed before its end is heard of is no matter."""
         self.begun()
         self.reactor.processes[0].close()
-        self.reactor.turnUntil(lambda: self.port.reasons == ["starting"])
+        self.reactor.turnUntil(
+            lambda: self.port.holds.reasons == [PauseReason.STARTING]
+        )
         self.reactor.processes[0].exit()
         self.reactor.advance(1)
         self.client(self.server)
@@ -192,7 +200,7 @@ class PortTests(ServingTestCase):
         self.reactor.spawnFailure = None
         self.reactor.advance(SHORTAGE_PAUSE)
         self.reactor.turnUntil(lambda: len(self.reactor.processes) == 1)
-        self.assertEqual(self.port.reasons, [])
+        self.assertEqual(self.port.holds.reasons, [])
 
     def test_errors(self) -> None:
         """A shortage is waited out; of any other error hears whose the port is."""
@@ -203,11 +211,11 @@ class PortTests(ServingTestCase):
         channel = self.channel()
         channel.send(ANSWER.pack(errno.EMFILE))
         self.reactor.turnUntil(lambda: bool(self.reasons))
-        self.assertEqual(self.port.reasons, ["shortage"])
+        self.assertEqual(self.port.holds.reasons, [PauseReason.SHORTAGE])
         self.reactor.advance(SHORTAGE_PAUSE)
         channel.send(ANSWER.pack(errno.EINVAL))
         self.reactor.turnUntil(lambda: bool(dropped))
-        self.assertEqual(self.port.reasons, ["dropped"])
+        self.assertEqual(self.port.holds.reasons, [PauseReason.SOCKET_ERROR])
 
     def test_gone(self) -> None:
         """A connection whose client has reset it is closed."""
@@ -219,7 +227,7 @@ class PortTests(ServingTestCase):
         fakes.reset(client)
         answerOne(service, channel, threading.Lock())
         self.reactor.settle()
-        self.assertEqual((self.taken, self.port.reasons), ([], []))
+        self.assertEqual((self.taken, self.port.holds.reasons), ([], []))
 
 
 class HelperTests(ServingTestCase):

@@ -24,6 +24,7 @@ from inetdtw.launch.warm.test.played import KEPT
 from inetdtw.limits.service import WINDOW
 from inetdtw.model.address import Address
 from inetdtw.model.service import Bounds, Ownership, Program, Service, SocketOptions
+from inetdtw.model.state import PauseReason
 from inetdtw.serve.datagram import DatagramListener
 from inetdtw.serve.internal import InternalDatagramListener, InternalStreamListener
 from inetdtw.serve.runtime import Runtime
@@ -466,7 +467,7 @@ class PauseTests(SlotTestCase):
         client.send(b"1")
         program = self.ordered(1).start()
         slot.pause()
-        self.assertEqual(slot.state().held, ("child", "operator"))
+        self.assertEqual(slot.state().held, (PauseReason.CHILD, PauseReason.OPERATOR))
         slot.resume()
         self.assertEqual(slot.state().condition, "running")
         slot.pause()
@@ -532,7 +533,7 @@ class PauseTests(SlotTestCase):
         self.connect(slot)
         self.ordered(1)
         slot.resume()
-        self.assertEqual(slot.state().held, ("child",))
+        self.assertEqual(slot.state().held, (PauseReason.CHILD,))
 
     def test_rate(self) -> None:
         """
@@ -678,7 +679,7 @@ class StateTests(SlotTestCase):
         self.ordered(1)
         self.connect(slot)
         self.reactor.settle()
-        self.assertEqual(self.told(slot), (1, "full"))
+        self.assertEqual(self.told(slot), (1, "limit"))
 
     def test_wait(self) -> None:
         """

@@ -13,9 +13,8 @@ from dataclasses import replace
 from typing import Callable
 
 from zope.interface import implementer
-from zope.interface.verify import verifyObject
 
-from inetdtw.interfaces import ExitStatus, IDelegatingLauncher, IListener, LaunchRequest
+from inetdtw.interfaces import ExitStatus, IDelegatingLauncher, LaunchRequest
 from inetdtw.limits.backoff import SHORTAGE_PAUSE
 from inetdtw.limits.budget import ProcessBudget
 from inetdtw.limits.service import WINDOW, ServiceLimits
@@ -56,7 +55,8 @@ class StreamListenerTests(ServingTestCase):
         server = self.closing(listening(service))
         self.limits = ServiceLimits(service.bounds, self.reactor.seconds)
         self.listener = StreamListener(
-            service, server, self.runtime, self.limits, self.launcher, self.released
+            self.serviceRuntime(service, self.limits, self.launcher, self.released),
+            server,
         )
         self.listener.start()
         return server
@@ -71,11 +71,6 @@ class StreamListenerTests(ServingTestCase):
         self.reactor.turnUntil(lambda: len(self.launcher.programs) >= number)
         self.assertEqual(len(self.launcher.programs), number)
         return self.launcher.last
-
-    def test_interface(self) -> None:
-        """It is a listener."""
-        self.serve()
-        verifyObject(IListener, self.listener)
 
     def test_connection(self) -> None:
         """
@@ -317,9 +312,8 @@ class ShortageTests(ServingTestCase):
         """The client that could not be accepted waits, and is served when it can be."""
         server = self.closing(listening(makeService()))
         limits = ServiceLimits(Bounds(), self.reactor.seconds)
-        listener = StreamListener(
-            makeService(), server, self.runtime, limits, self.launcher, lambda: None
-        )
+        given = self.serviceRuntime(makeService(), limits, self.launcher)
+        listener = StreamListener(given, server)
         listener.start()
         self.client(server)
         self.noDescriptors(lambda: self.reactor.turn(PATIENCE))
@@ -375,10 +369,10 @@ class DelegatedTests(ServingTestCase):
         if shared:
             self.runtime.shared.add(self.server)
         self.limits = ServiceLimits(service.bounds, self.reactor.seconds)
-        self.listener = StreamListener(
-            *(service, self.server, self.runtime, self.limits, self.launcher),
-            lambda: self.listener.released(),
+        given = self.serviceRuntime(
+            service, self.limits, self.launcher, lambda: self.listener.released()
         )
+        self.listener: StreamListener = StreamListener(given, self.server)
         self.listener.start()
 
     def assertLeft(self, times: int = 1) -> None:

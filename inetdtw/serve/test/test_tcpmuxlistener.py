@@ -8,9 +8,6 @@ from __future__ import annotations
 import socket
 from unittest import mock
 
-from zope.interface.verify import verifyObject
-
-from inetdtw.interfaces import IListener
 from inetdtw.model.address import Address
 from inetdtw.model.service import Bounds
 from inetdtw.serve import tcpmuxlistener
@@ -24,10 +21,6 @@ from inetdtw.test.fakes import PATIENCE, isBlocking
 
 class TcpmuxListenerTests(PortlessCase):
     """Tests for L{TcpmuxListener} (item 90)."""
-
-    def test_interface(self) -> None:
-        """It is a listener."""
-        verifyObject(IListener, self.mux)
 
     def test_service(self) -> None:
         """

@@ -11,12 +11,11 @@ import socket
 from typing import Any
 from unittest import mock, skipUnless
 
-from zope.interface.verify import verifyObject
-
-from inetdtw.interfaces import ExitStatus, IListener
+from inetdtw.interfaces import ExitStatus
 from inetdtw.limits.backoff import BROKEN_PAUSE
 from inetdtw.limits.service import WINDOW, ServiceLimits
 from inetdtw.model.service import Bounds, Program, Service
+from inetdtw.model.state import PauseReason
 from inetdtw.serve.wait import (
     FIRST_PAUSE,
     FREE_TRIES,
@@ -62,12 +61,8 @@ class WaitingTestCase(ServingTestCase):
         self.server = self.closing(listening(service))
         self.limits = ServiceLimits(service.bounds, self.reactor.seconds)
         self.listener = WaitListener(
-            service,
+            self.serviceRuntime(service, self.limits, self.launcher, self.released),
             self.server,
-            self.runtime,
-            self.limits,
-            self.launcher,
-            self.released,
         )
         self.listener.start()
 
@@ -110,10 +105,6 @@ class DatagramTests(WaitingTestCase):
         """Do what a program does that receives a datagram."""
         with program.socket() as server:
             return server.recv(1 << 16)
-
-    def test_interface(self) -> None:
-        """It is a listener."""
-        verifyObject(IListener, self.listener)
 
     def test_socket(self) -> None:
         """
@@ -615,7 +606,7 @@ class ConnectionTests(WaitingTestCase):
 
     def refused(self) -> None:
         """Wait until a connection is closed that has no program."""
-        self.reactor.turnUntil(lambda: "refusing" not in self.listener.held())
+        self.reactor.turnUntil(lambda: PauseReason.REFUSING not in self.listener.held())
 
     def test_failed(self) -> None:
         """
@@ -655,7 +646,7 @@ class ConnectionTests(WaitingTestCase):
         self.patch(fakes, "acceptOne", lambda process: None)
         self.reactor.turnUntil(lambda: bool(self.reactor.processes))
         self.closing(thief.accept()[0])
-        self.assertEqual(self.listener.held(), ["refusing"])
+        self.assertEqual(self.listener.held(), [PauseReason.REFUSING])
         self.reactor.advance(REFUSAL)
         (process,) = self.reactor.processes
         self.assertEqual(process.signals, ["KILL"])
@@ -721,8 +712,10 @@ class FaultTests(WaitingTestCase):
             if not service.isStream:
                 client.send(b"x")
             with mock.patch.object(kind, "note", self.wrong):
-                self.reactor.turnUntil(lambda: "broken" in self.listener.held())
-            self.assertEqual(self.listener.held(), ["broken"])
+                self.reactor.turnUntil(
+                    lambda: PauseReason.ERROR in self.listener.held()
+                )
+            self.assertEqual(self.listener.held(), [PauseReason.ERROR])
             self.assertEqual(self.limits.running, 0)
             self.reactor.advance(BROKEN_PAUSE)
             self.ordered(started + 1)
@@ -741,7 +734,7 @@ class FaultTests(WaitingTestCase):
         program = self.ordered(1)
         with mock.patch.object(BacklogPeek, "left", self.wrong):
             program.start().end()
-        self.assertEqual(self.listener.held(), ["broken"])
+        self.assertEqual(self.listener.held(), [PauseReason.ERROR])
         self.assertEqual(self.limits.running, 0)
         self.assertEqual(len(self.flushLoggedErrors(OverflowError)), 1)
         self.reactor.advance(BROKEN_PAUSE)
