@@ -2,14 +2,14 @@
 # See LICENSE for details.
 
 """
-What is done with a checkout, each thing in an environment of its own.
+Sessions of nox(1) for a checkout, each in an environment of its own.
 
-    nox                       # the tests with every interpreter that is here
-    nox -s coverage           # what the tests reach, in daemons and all that they start
-    nox -s lint docs build    # as CI does it
+    nox                       # the tests with each installed interpreter
+    nox -s coverage           # coverage, also in daemons and the processes they start
+    nox -s lint docs build    # as in CI
 
-An interpreter that is not here is skipped, which nox says.  Arguments behind C{--} are
-for trial: C{nox -s tests -- inetdtw.config.test.test_parser}.
+nox skips and names interpreters that are not installed.  Arguments after C{--} are for
+trial: C{nox -s tests -- inetdtw.config.test.test_parser}.
 """
 
 from __future__ import annotations
@@ -24,8 +24,7 @@ _NEWEST = "newest"
 
 _SUITES = (["inetdtw"], ["tests", "benchmarks"])
 
-#: Each CPython with the newest Twisted that it can have, the oldest one also with the
-#: oldest Twisted.
+#: Each CPython with the newest Twisted for it, and the oldest with the oldest Twisted.
 _MATRIX = [("3.9", _OLDEST), *((f"3.{minor}", _NEWEST) for minor in range(9, 14))]
 
 nox.options.sessions = ["tests"]
@@ -35,7 +34,7 @@ nox.options.error_on_missing_interpreters = False
 @nox.session
 @nox.parametrize(("python", "twisted"), _MATRIX, ids=["-".join(row) for row in _MATRIX])
 def tests(session: nox.Session, twisted: str) -> None:
-    """The unit and the black-box tests; as root, they are run as other users too."""
+    """Run the unit and the black-box tests; as root, also as other users."""
     session.install(
         ".[test]", "twisted" if twisted == _NEWEST else f"twisted=={twisted}"
     )
@@ -45,12 +44,12 @@ def tests(session: nox.Session, twisted: str) -> None:
 
 @nox.session
 def coverage(session: nox.Session) -> None:
-    """What both kinds of tests reach, with branches; it needs Python 3.10 or newer."""
+    """Measure the coverage of all tests, with branches; needs Python 3.10 or newer."""
     session.install("-e", ".[test,dev]")
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as directory:
         # Daemons of other users write there too.
-        os.chmod(folder, 0o1777)
-        env = {"PYTHONPATH": ".", "COVERAGE_FILE": os.path.join(folder, "data")}
+        os.chmod(directory, 0o1777)
+        env = {"PYTHONPATH": ".", "COVERAGE_FILE": os.path.join(directory, "data")}
         run = ("python", "-m", "coverage")
         trial = (*run, "run", "-m", "twisted.trial", *_ours(session))
         for suite in [session.posargs] if session.posargs else _SUITES:
@@ -62,7 +61,7 @@ def coverage(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Style, format and types."""
+    """Check style, format and types."""
     session.install("-e", ".[test,dev]")
     session.run("ruff", "check")
     session.run("ruff", "format", "--check")
@@ -71,7 +70,7 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """The guide, the man pages and the API pages, into C{build}."""
+    """Build the guide, the man pages and the API pages into C{build}."""
     session.install("-e", ".[test,dev,docs]")
     session.run("pydoctor", "--quiet")
     for builder in ("html", "man"):
@@ -80,7 +79,7 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def build(session: nox.Session) -> None:
-    """The files of a release, into C{dist}."""
+    """Build the files of a release into C{dist}."""
     session.install(".[dev]")
     session.run("python", ".ci/distributions.py", "dist")
     files = [os.path.join("dist", name) for name in sorted(os.listdir("dist"))]
@@ -90,5 +89,5 @@ def build(session: nox.Session) -> None:
 
 
 def _ours(session: nox.Session) -> list[str]:
-    """Options that keep sessions out of each other's way."""
+    """Return the options that separate concurrent sessions."""
     return ["--temp-directory", os.path.join(session.create_tmp(), "trial")]

@@ -2,13 +2,14 @@
 # See LICENSE for details.
 
 """
-Build the files of a release: everybody gets the same bytes from the same sources.
+Build the files of a release reproducibly.
 
-    python .ci/distributions.py FOLDER [OPTION OF build...]
+    python .ci/distributions.py DIRECTORY [OPTION OF build...]
 
-They are built from a copy, in which nothing is left of earlier builds.  Every file has
-the time C{SOURCE_DATE_EPOCH}, or else that of the last commit, and nobody's name, group
-or umask.  C{python -m build} alone makes such a wheel, but no such source distribution.
+They are built from a copy without files of earlier builds.  Each file has the time
+C{SOURCE_DATE_EPOCH}, or else that of the last commit, and does not depend on the
+builder's name, group or umask.  C{python -m build} alone builds such a wheel, but not
+such a source distribution.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ _EARLIEST = 315532800
 
 
 def epoch() -> int:
-    """The time that every file gets, in seconds since 1970."""
+    """Return the time for all files, in seconds since 1970."""
     if "SOURCE_DATE_EPOCH" in os.environ:
         return int(os.environ["SOURCE_DATE_EPOCH"])
     command = ["git", "-C", str(_CHECKOUT), "log", "-1", "--format=%ct"]
@@ -56,7 +57,7 @@ def build(kind: str, source: Path, target: Path, options: list[str]) -> Path:
 
 
 def packed(sdist: Path, target: Path, time: int) -> Path:
-    """Pack a source distribution again, without what depends on who built it when."""
+    """Repack a source distribution without traces of its builder and time."""
     again = target / sdist.name
     with tarfile.open(sdist) as source, again.open("wb") as file:
         members = sorted(source.getmembers(), key=lambda member: member.name)
@@ -70,7 +71,7 @@ def packed(sdist: Path, target: Path, time: int) -> Path:
 
 
 def _anonymous(member: tarfile.TarInfo, time: int) -> tarfile.TarInfo:
-    """A file of a source distribution, as everybody would have built it."""
+    """Return a file of a source distribution without traces of its builder."""
     member.mtime = time
     member.uid = member.gid = 0
     member.uname = member.gname = ""
@@ -86,16 +87,16 @@ def main(target: Path, options: list[str]) -> None:
     os.environ["SOURCE_DATE_EPOCH"] = str(time)
     target.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(temporary)
+        directory = Path(temporary)
         ignored = shutil.ignore_patterns(*_LEFT_OUT)
-        shutil.copytree(_CHECKOUT, folder / "source", symlinks=True, ignore=ignored)
-        built = build("sdist", folder / "source", folder / "sdist", options)
+        shutil.copytree(_CHECKOUT, directory / "source", symlinks=True, ignore=ignored)
+        built = build("sdist", directory / "source", directory / "sdist", options)
         sdist = packed(built, target, time)
         # The wheel of what is published, not of the checkout.
         with tarfile.open(sdist) as archive:
-            archive.extractall(folder / "unpacked")
-        (unpacked,) = (folder / "unpacked").iterdir()
-        wheel = build("wheel", unpacked, folder / "wheel", options)
+            archive.extractall(directory / "unpacked")
+        (unpacked,) = (directory / "unpacked").iterdir()
+        wheel = build("wheel", unpacked, directory / "wheel", options)
         shutil.copyfile(wheel, target / wheel.name)
     print(sdist, target / wheel.name, sep="\n")
 

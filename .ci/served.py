@@ -2,7 +2,7 @@
 # See LICENSE for details.
 
 """
-Have an installed C{inetd} tell its version, and serve echoes: by itself, by a program.
+Check the version of an installed C{inetd}, and that it serves.
 
     python .ci/served.py PATH-OF-INETD VERSION
 """
@@ -22,13 +22,13 @@ _NAMES = ("internal", "program")
 
 
 def talk(path: str, sent: bytes) -> bytes:
-    """Be a client of a socket, as soon as it is there."""
+    """Connect to a socket as soon as it exists, and return the answer."""
     deadline = time.monotonic() + _SECONDS
     with socket.socket(socket.AF_UNIX) as client:
         client.settimeout(_SECONDS)
         while client.connect_ex(path):
             if time.monotonic() > deadline:
-                sys.exit(f"nobody listens at {path}")
+                sys.exit(f"'{path}': no process listens")
             time.sleep(0.05)
         client.sendall(sent)
         client.shutdown(socket.SHUT_WR)
@@ -36,24 +36,24 @@ def talk(path: str, sent: bytes) -> bytes:
 
 
 def main(inetd: str, version: str) -> None:
-    """Fail if anything is not as it should be."""
+    """Exit with an error if a check fails."""
     told = subprocess.check_output([inetd, "--version"], text=True, cwd="/")
     if version not in told.split():
-        sys.exit(f"it is version {version} and says '{told.strip()}'")
-    with tempfile.TemporaryDirectory() as folder:
-        conf = os.path.join(folder, "inetd.conf")
+        sys.exit(f"version {version} prints '{told.strip()}'")
+    with tempfile.TemporaryDirectory() as directory:
+        conf = os.path.join(directory, "inetd.conf")
         with open(conf, "w", encoding="ascii") as file:
-            file.write(f"{folder}/internal stream unix nowait - internal echo\n")
-            file.write(f"{folder}/program stream unix nowait - cat cat\n")
+            file.write(f"{directory}/internal stream unix nowait - internal echo\n")
+            file.write(f"{directory}/program stream unix nowait - cat cat\n")
         daemon = subprocess.Popen([inetd, "-f", "-e", conf], cwd="/")
         try:
             sent = os.urandom(100_000)
-            answers = [talk(f"{folder}/{name}", sent) for name in _NAMES]
+            answers = [talk(f"{directory}/{name}", sent) for name in _NAMES]
         finally:
             daemon.terminate()
             daemon.wait(_SECONDS)
     if answers != [sent, sent]:
-        sys.exit("an answer is not what was sent")
+        sys.exit("an answer differs from the request")
     print(told.strip(), "serves")
 
 
