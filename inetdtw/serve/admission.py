@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import errno
 import os
-from typing import Any, Callable
+from typing import Any
 
 from inetdtw.limits.backoff import SHORTAGE_PAUSE
 from inetdtw.limits.service import Admission
@@ -20,7 +20,7 @@ from inetdtw.model.source import hostOf
 from inetdtw.model.state import PauseReason
 from inetdtw.serve.holds import Holds
 from inetdtw.serve.runtime import ServiceRuntime
-from inetdtw.serve.undecided import Undecided
+from inetdtw.serve.undecided import Client, Undecided
 from inetdtw.system.descriptors import DescriptorAccount
 
 #: What a service, or an address, has too much of.
@@ -88,64 +88,41 @@ class AdmissionControl:
         self.holds.pauseUntil(PauseReason.DESCRIPTORS, whenCapacity, SHORTAGE_PAUSE)
         self._report.stalled(f"clients of '{self._name}' have their {SHARE}")
 
-    def let(
-        self,
-        peer: Any,
-        serve: Callable[[], object],
-        refuse: Callable[[], object] = lambda: None,
-    ) -> None:
+    def let(self, client: Client) -> None:
         """
-        Count a client that was taken and have it served, or have it refused; if a
+        Count a client that was accepted and have it served, or have it refused; if a
         program of its source may have exited already, in a moment.
-
-        @param serve: called if it may be served; it owns the client's connection then.
-        @param refuse: called otherwise, likewise.
         """
         limits, most = self._limits, self._limits.bounds.perSource
         if most:
-            source = limits.sourceOf(hostOf(peer))
-            if limits.busy(source) and self._keep(peer, source, most, serve, refuse):
+            client.source = limits.sourceOf(hostOf(client.peer))
+            if limits.busy(client.source) and self._keep(client, most):
                 return
-        self._decide(peer, serve, refuse)
+        self._decide(client)
 
-    def _keep(
-        self,
-        peer: Any,
-        source: str,
-        most: int,
-        serve: Callable[[], object],
-        refuse: Callable[[], object],
-    ) -> bool:
-        """
-        Keep a client for a moment, if there is a descriptor for that.
-
-        @return: False if it is not kept.
-        """
-        claim = self._account.claim(1)
-        if claim is None:
+    def _keep(self, client: Client, most: int) -> bool:
+        """Keep a client for a moment; return False if there is no descriptor for that."""
+        client.claim = self._account.claim(1)
+        if client.claim is None:
             return False
-
-        def first(call: Callable[[], object]) -> Callable[[], object]:
-            def then() -> None:
-                claim.give()
-                call()
-
-            return then
-
-        if self._undecided.keep(peer, source, most, first(serve), first(refuse)):
+        if self._undecided.keep(client, most):
             return True
-        claim.give()
+        self._giveBack(client)
         return False
 
-    def _decide(
-        self, peer: Any, serve: Callable[[], object], refuse: Callable[[], object]
-    ) -> None:
+    def _giveBack(self, client: Client) -> None:
+        if client.claim is not None:
+            client.claim.give()
+            client.claim = None
+
+    def _decide(self, client: Client) -> None:
         """Serve or refuse a client by what holds now."""
-        if not self.admit(peer):
-            survived(self._name, refuse)
-        elif not survived(self._name, serve):
+        self._giveBack(client)
+        if not self.admit(client.peer):
+            survived(self._name, client.refuse)
+        elif not survived(self._name, client.serve):
             # No program was started: its end would give that back.
-            self.release(peer)
+            self.release(client.peer)
 
     def mayAnswer(self, peer: Any, cost: int = 1, take: bool = True) -> bool:
         """
@@ -167,10 +144,11 @@ class AdmissionControl:
 
     def close(self) -> None:
         """Refuse those that are not decided on, as nobody is served any more."""
-        for peer, refuse in self._undecided.takeAll():
+        for client in self._undecided.takeAll():
+            self._giveBack(client)
             self._limits.refuse()
-            self._refused(Admission.PEER_BUSY, peer)
-            survived(self._name, refuse)
+            self._refused(Admission.PEER_BUSY, client.peer)
+            survived(self._name, client.refuse)
 
     def admit(self, peer: Any = None) -> bool:
         """

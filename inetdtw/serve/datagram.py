@@ -35,6 +35,7 @@ from inetdtw.serve.listener import GatedListener
 from inetdtw.serve.replies import DatagramSession, ReplySocket
 from inetdtw.serve.runtime import ServiceRuntime
 from inetdtw.serve.starter import ProgramStarter
+from inetdtw.serve.undecided import Client
 
 #: How many answers the first one of a program counts as: to start one costs more than
 #: to answer.
@@ -63,7 +64,7 @@ class DatagramPrograms(DatagramProtocol):
         ):
             gate.unanswered()
             return
-        gate.let(addr, partial(self._start, datagram, addr))
+        gate.let(Client(addr, partial(self._start, datagram, addr)))
 
     def _start(self, datagram: bytes, addr: Any) -> None:
         """Start a program."""

@@ -15,6 +15,7 @@ from inetdtw.serve.admission import AdmissionControl
 from inetdtw.serve.port import SocketPort
 from inetdtw.serve.runtime import ServiceRuntime
 from inetdtw.serve.sharedport import streamPort
+from inetdtw.serve.undecided import Client
 from inetdtw.system.descriptors import DescriptorAccount
 from inetdtw.system.sockets import closeWithMessage
 
@@ -102,11 +103,9 @@ class ConnectionListener(GatedListener):
         @param connection: this listener's from now on.
         @param peer: the client's address.
         """
-        self._gate.let(
-            peer,
-            partial(self._serve, connection, peer),
-            partial(closeWithMessage, connection, self._refusal),
-        )
+        serve = partial(self._serve, connection, peer)
+        refuse = partial(closeWithMessage, connection, self._refusal)
+        self._gate.let(Client(peer, serve, refuse))
 
     def _serve(self, connection: socket.socket, peer: Any) -> None:
         """Serve a connection that was admitted."""

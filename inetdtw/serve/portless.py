@@ -29,6 +29,7 @@ from inetdtw.serve.servicestate import stateOf
 from inetdtw.serve.slot import LONGEST_RETRY, failing
 from inetdtw.serve.starter import ProgramStarter
 from inetdtw.serve.tcpmux import GO, NOT_AVAILABLE
+from inetdtw.serve.undecided import Client
 from inetdtw.system import sockets
 from inetdtw.system.clock import clockOf
 from inetdtw.system.descriptors import Claim, Purpose
@@ -226,11 +227,9 @@ class PortlessSlot:
             if PauseReason.RATE in self._holds:
                 self._refuse(connection, peer, asked, "the service pauses")
             else:
-                self._gate.let(
-                    peer,
-                    partial(self._launch, connection, peer, asked),
-                    partial(_sendAway, connection, asked),
-                )
+                serve = partial(self._launch, connection, peer, asked)
+                refuse = partial(_sendAway, connection, asked)
+                self._gate.let(Client(peer, serve, refuse))
 
     def _mayServe(self) -> bool:
         """Whether one of them can be served or sent away, or has to wait."""

@@ -18,28 +18,36 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Callable
 
+from inetdtw.system.descriptors import Claim
+
 #: The seconds after which a client is refused if no program has exited until then.
 MOMENT = 0.5
 #: The most clients of one service that are kept.
 MOST = 256
 
 
+def _nothing() -> None:
+    pass  # a datagram is refused by leaving it
+
+
 @dataclass(eq=False)
-class _Client:
+class Client:
     """
-    A client that is kept.
+    A client that was accepted and waits for a decision.
 
     @ivar peer: its address.
+    @ivar serve: serves it; its connection belongs to what serves it from then on.
+    @ivar refuse: refuses it, likewise.
     @ivar source: what counts as its address.
-    @ivar serve: serves it.
-    @ivar refuse: refuses it.
-    @ivar timer: the call at the end of its time.
+    @ivar claim: the descriptor of its connection, while it is undecided.
+    @ivar timer: the call that decides on it, while it is undecided.
     """
 
     peer: Any
-    source: str
     serve: Callable[[], object]
-    refuse: Callable[[], object]
+    refuse: Callable[[], object] = _nothing
+    source: str = ""
+    claim: Claim | None = None
     timer: Any = None
 
 
@@ -51,33 +59,25 @@ class Undecided:
         later: Callable[..., Any],
         busy: Callable[[str], bool],
         free: Callable[[], bool],
-        decide: Callable[[Any, Callable[[], object], Callable[[], object]], None],
+        decide: Callable[[Client], None],
     ) -> None:
         """
         @param later: calls something after so many seconds; it returns what has a
             C{cancel()}.
         @param busy: True if a source has as many programs as it may have.
         @param free: True if the service may start a program at all.
-        @param decide: serves or refuses a client by what holds now, and takes its
-            address, how to serve and how to refuse it.
+        @param decide: serves or refuses a client by what holds now.
         """
         self._later = later
         self._busy = busy
         self._free = free
         self._decide = decide
-        self._kept: dict[_Client, None] = {}
+        self._kept: dict[Client, None] = {}
 
     def __len__(self) -> int:
         return len(self._kept)
 
-    def keep(
-        self,
-        peer: Any,
-        source: str,
-        most: int,
-        serve: Callable[[], object],
-        refuse: Callable[[], object],
-    ) -> bool:
+    def keep(self, client: Client, most: int) -> bool:
         """
         Keep a client for a moment.
 
@@ -85,26 +85,25 @@ class Undecided:
 
         @return: False if it is not kept.
         """
-        same = sum(each.source == source for each in self._kept)
+        same = sum(each.source == client.source for each in self._kept)
         if same >= most or len(self._kept) >= MOST:
             return False
-        client = _Client(peer, source, serve, refuse)
         self._kept[client] = None
         self._wait(client)
         return True
 
-    def _wait(self, client: _Client) -> None:
+    def _wait(self, client: Client) -> None:
         """
         Decide on a client in a moment.  What has been reported by then is taken first:
         the reactor calls what is due before it reads.
         """
         client.timer = self._later(MOMENT, self._lastReports, client)
 
-    def _lastReports(self, client: _Client) -> None:
+    def _lastReports(self, client: Client) -> None:
         """Decide on a client in the next iteration of the reactor."""
         client.timer = self._later(0, self._overdue, client)
 
-    def _overdue(self, client: _Client) -> None:
+    def _overdue(self, client: Client) -> None:
         """Decide on a client, unless all that it waits for is capacity."""
         if self._busy(client.source) or self._free():
             self._end(client)
@@ -119,18 +118,14 @@ class Undecided:
                 client.timer.cancel()
                 self._end(client)
 
-    def _end(self, client: _Client) -> None:
+    def _end(self, client: Client) -> None:
         """Decide on a client."""
         del self._kept[client]
-        self._decide(client.peer, client.serve, client.refuse)
+        self._decide(client)
 
-    def takeAll(self) -> list[tuple[Any, Callable[[], object]]]:
-        """
-        Keep nobody any longer.
-
-        @return: the address of each, and how to refuse it.
-        """
+    def takeAll(self) -> list[Client]:
+        """Return all clients, undecided, and keep none of them any longer."""
         kept, self._kept = self._kept, {}
         for client in kept:
             client.timer.cancel()
-        return [(client.peer, client.refuse) for client in kept]
+        return list(kept)

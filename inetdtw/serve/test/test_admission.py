@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+from functools import partial
 from typing import Any
 
 from inetdtw.interfaces import ILauncher
@@ -15,7 +16,7 @@ from inetdtw.limits.service import WINDOW, ServiceLimits
 from inetdtw.model.service import Bounds
 from inetdtw.model.state import PauseReason
 from inetdtw.serve.admission import SHARE, AdmissionControl
-from inetdtw.serve.undecided import MOMENT
+from inetdtw.serve.undecided import MOMENT, Client
 from inetdtw.system.descriptors import RESERVE, DescriptorAccount, Purpose
 from inetdtw.system.test.test_descriptors import LIMIT, OTHERS, AccountTestCase
 from inetdtw.test.fakes import ServingTestCase, makeService
@@ -163,7 +164,8 @@ class AdmissionControlTests(GateTestCase):
         @return: what has become of it, as soon as that is decided.
         """
         said: list[str] = []
-        gate.let(peer, lambda: said.append("served"), lambda: said.append("refused"))
+        serve, refuse = partial(said.append, "served"), partial(said.append, "refused")
+        gate.let(Client(peer, serve, refuse))
         return said
 
     def test_let(self) -> None:
@@ -272,7 +274,7 @@ class AdmissionControlTests(GateTestCase):
         gate = self.gate(perSource=2)
         gate.admit(PEER)
         gate.admit(PEER)
-        gate.let(PEER, lambda: 1 / 0)
+        gate.let(Client(PEER, lambda: 1 / 0))
         said = self.let(gate)
         gate.release(PEER)
         gate.release(PEER)
@@ -286,7 +288,7 @@ class AdmissionControlTests(GateTestCase):
         whose refusal fails.
         """
         gate = self.gate(perSource=1)
-        gate.let(PEER, lambda: 1 / 0)
+        gate.let(Client(PEER, lambda: 1 / 0))
         self.assertEqual(self.let(gate), ["served"])
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 

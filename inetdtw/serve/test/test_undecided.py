@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable
+from typing import Any
 
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw.serve.undecided import MOMENT, MOST, Undecided
+from inetdtw.serve.undecided import MOMENT, MOST, Client, Undecided
 
 
 class UndecidedTests(SynchronousTestCase):
@@ -29,19 +29,16 @@ class UndecidedTests(SynchronousTestCase):
             self.decide,
         )
 
-    def decide(
-        self, peer: str, serve: Callable[[], object], refuse: Callable[[], object]
-    ) -> None:
-        """Remember who was decided on, and how."""
-        self.decided.append(peer)
-        (refuse if peer[0] in self.busy else serve)()
+    def decide(self, client: Client) -> None:
+        """Remember which client was decided on, and how."""
+        self.decided.append(client.peer)
+        (client.refuse if client.source in self.busy else client.serve)()
 
     def keep(self, peer: str, most: int = MOST) -> bool:
         """Keep a client, whose source is the first letter of its name."""
         said = self.decided.append
-        return self.undecided.keep(
-            peer, peer[0], most, lambda: said("served"), lambda: said("refused")
-        )
+        client = Client(peer, lambda: said("served"), lambda: said("refused"), peer[0])
+        return self.undecided.keep(client, most)
 
     def test_moment(self) -> None:
         """A client is kept for a moment, and then decided on."""
@@ -109,7 +106,8 @@ class UndecidedTests(SynchronousTestCase):
     def test_nested(self) -> None:
         """One that was decided on because of another is not decided on twice."""
         said = self.decided.append
-        self.undecided.keep("a1", "a", 9, self.undecided.look, lambda: said("refused"))
+        client = Client("a1", self.undecided.look, lambda: said("refused"), "a")
+        self.undecided.keep(client, 9)
         self.keep("a2")
         self.busy.clear()
         self.undecided.look()
@@ -120,8 +118,8 @@ class UndecidedTests(SynchronousTestCase):
         self.keep("a1")
         self.keep("b1")
         taken = self.undecided.takeAll()
-        self.assertEqual([peer for peer, _ in taken], ["a1", "b1"])
-        taken[0][1]()
+        self.assertEqual([client.peer for client in taken], ["a1", "b1"])
+        taken[0].refuse()
         self.assertEqual(self.decided, ["refused"])
         self.assertEqual(self.undecided.takeAll(), [])
         self.assertEqual(self.clock.getDelayedCalls(), [])
