@@ -50,7 +50,7 @@ _OWN = {
     "PROTO": "SCTP",
 }
 
-#: What belongs to the login of whoever runs the daemon.
+#: What belongs to the login of the daemon's user.
 _LOGIN = {
     "LD_BIND_NOW": "1",
     "MAIL": "/var/mail/root",
@@ -306,7 +306,7 @@ class GroupTests(_OnlyRoot, ProbeTestCase):
         """C{user:group} has that group, and the supplementary groups of the user."""
         user = users.alpine()
         own = set(os.getgrouplist(user.pw_name, 1))
-        self.assertTrue(own - {1, user.pw_gid}, "she needs a supplementary group")
+        self.assertTrue(own - {1, user.pw_gid}, "no supplementary group")
         self.assertEqual(self.groups("alpine, group = daemon"), ("1", own))
 
     def test_rootAndGroup(self) -> None:

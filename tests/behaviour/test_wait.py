@@ -74,7 +74,7 @@ while not os.path.exists(sys.argv[1]):
 print(f"hello, {text}", end="")
 """
 
-#: Answer, and leave somebody behind until there is a file.
+#: Answer, and leave a process behind until a file exists.
 _LEAVES = """\
 import os, sys, time
 text = sys.stdin.read()

@@ -227,7 +227,10 @@ class SocketActivateTests(ServingTestCase):
         """Return the daemon, started by the first client of a port."""
         path = self.write("inetd.conf", conf)
         activate = ["systemd-socket-activate", "-l", f"127.0.0.1:{port}"]
-        kept = [f"--setenv={name}={environment()[name]}" for name in ("PYTHONPATH",)]
+        kept = [
+            f"--setenv={name}={environment()[name]}"
+            for name in ("PYTHONPATH", "INETD_CONTROL")
+        ]
         command = [*before, *inetd("-f", "-e", path)]
         return Daemon([*activate, *kept, *command], ports=[port])
 

@@ -248,7 +248,7 @@ class TutorialTests(ServingTestCase):
         if not users.ROOT:
             groups = sorted(os.getgroups())
         else:
-            self.assertGreater(len(groups), 1, "she needs a supplementary group")
+            self.assertGreater(len(groups), 1, "no supplementary group")
         self.assertEqual(told, f"{uid} {uid} {gid} {gid} {groups}\n")
 
     def test_stderr(self) -> None:

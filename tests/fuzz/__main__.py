@@ -2,14 +2,16 @@
 # See LICENSE for details.
 
 """
-Fuzz one of the readers of L{inetdtw.test.hostile}, for some minutes, with atheris::
+Fuzz one of the readers of L{inetdtw.test.hostile}, for some minutes.
+
+It needs atheris::
 
     pip install '.[fuzz]'
     python -m tests.fuzz configuration 10
 
-Whatever follows is for libFuzzer.  It ends with the number of executions, and with a
-status that is not 0 as soon as there is a finding: an exception that none of them may
-raise, or a minute for a single input.
+Further arguments are libFuzzer's.  It ends with the number of executions, and with a
+nonzero status as soon as it finds something: an exception that no reader may raise, or
+a minute for a single input.
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ LONGEST = 4096
 
 
 def seeds(target: str) -> Iterator[bytes]:
-    """What the fuzzer begins with."""
+    """Return the inputs that the fuzzer begins with."""
     if target == "configuration":
         for top in ("etc", "examples", "tests/flavours"):
             for folder, _, names in os.walk(top):
@@ -64,7 +66,7 @@ def _orders() -> Iterator[bytes]:
 
 
 def _reports() -> Iterator[bytes]:
-    """Reports of each kind."""
+    """Return reports of each kind."""
     for kind in range(1, 13):
         for number in (1, 2, 5, 6):
             started = reports.REPORT.pack(2, number, 100, 0, 0)

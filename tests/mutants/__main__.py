@@ -2,14 +2,16 @@
 # See LICENSE for details.
 
 """
-Change the code in one place at a time, and see whether a test fails::
+Change the code in one place at a time, and run tests until one fails.
+
+Usage::
 
     python -m tests.mutants [--count 300] [--seed 1] [--module NAME]... [--black-box]
                             [--jobs 2] [--results FILE] [--list]
 
 Each mutant is run against the unit tests of its module, then all unit tests, and with
 C{--black-box} against the black-box tests of its area.  Those in C{equivalent.txt}
-do not change what anybody can see, and are left out; each says why.
+change nothing observable, and are left out; each has its reason.
 
 C{--results} names a file that gets a line of JSON for each mutant.  A mutant that is
 in it already is not run again, so that a run can be continued, and one with
@@ -40,7 +42,7 @@ WANTED = 0.95
 
 
 def equivalents() -> set[str]:
-    """Return the mutants that change nothing that anybody can see."""
+    """Return the mutants that change nothing observable."""
     text = (Path(__file__).parent / "equivalent.txt").read_text(encoding="utf-8")
     lines = (line for line in text.splitlines() if not line.startswith(("#", " ")))
     return {line for line in lines if line}
@@ -66,6 +68,7 @@ class Results:
     """What became of each mutant, in a file."""
 
     def __init__(self, path: Path | None) -> None:
+        """Read the results that the file has."""
         self._path = path
         self._found: dict[str, str] = {}
         if path is not None and path.exists():
@@ -75,7 +78,9 @@ class Results:
 
     def known(self, mutant: Mutant) -> str | None:
         """
-        Return what killed a mutant, empty if nothing did, C{None} if it was not run.
+        Return what killed a mutant, empty if nothing did.
+
+        @return: C{None} if it was not run.
         """
         return self._found.get(f"{mutant.line}:{mutant}")
 

@@ -2,8 +2,9 @@
 # See LICENSE for details.
 
 """
-The modules that are mutated: all that launches programs and serves clients; and the
-black-box tests that look at each.
+The modules that are mutated, and the black-box tests of each.
+
+They are all that launch programs and serve clients.
 """
 
 from __future__ import annotations

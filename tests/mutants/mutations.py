@@ -55,6 +55,7 @@ class Mutant:
     start: int
 
     def __str__(self) -> str:
+        """Return a line that C{equivalent.txt} has."""
         before, after = (" ".join(each.split()) for each in (self.before, self.after))
         return f"{self.module}:{self.function}: {before} -> {after}"
 
@@ -71,10 +72,10 @@ def fileOf(module: str) -> str:
 
 def mutantsOf(module: str, source: bytes) -> Iterator[Mutant]:
     """
-    Yield each change of a module that is made here.
+    Yield each change of a module.
 
-    Only code in functions is changed.  Docstrings, annotations, and what is said to a
-    type checker stay as they are.
+    Only code in functions is changed. Docstrings, annotations, and code for type
+    checkers stay as they are.
 
     @param module: the module's dotted name below C{inetdtw}.
     @param source: its source, in UTF-8.
@@ -125,7 +126,7 @@ def _within(node: ast.AST, function: tuple[str, ...]) -> Iterator[_Change]:
 
 
 def _isPlain(condition: ast.expr) -> bool:
-    """True if no other change turns a condition into its contrary."""
+    """Return whether no other change negates the condition."""
     return not isinstance(condition, (ast.Compare, ast.UnaryOp, ast.Constant))
 
 
@@ -167,7 +168,7 @@ def _calculated(node: ast.AST) -> ast.AST | None:
 
 
 def _isText(node: ast.BinOp | ast.AugAssign) -> bool:
-    """True if strings are put together: every other operator is an error there."""
+    """Return whether strings are added: every other operator is an error there."""
     sides = (node.left, node.right) if isinstance(node, ast.BinOp) else (node.value,)
     return any(
         isinstance(side, ast.JoinedStr)

@@ -42,7 +42,7 @@ def crash(client: socket.socket) -> None:
 
 
 def connections(port: int) -> int:
-    """How many connections to a port there are, as far as its own side knows."""
+    """Return how many connections of a port the kernel has."""
     with open("/proc/net/tcp", encoding="ascii") as table:
         rows = [line.split() for line in table]
     # While others come and go, the kernel tells of some more than once.
@@ -62,9 +62,10 @@ class ClientsTests(FaultsTestCase):
 
     def test_goneBeforeStart(self) -> None:
         """
-        Clients that are gone before anybody could accept them, or start their program,
-        leave nothing behind; the next ones are served.  Of a program that was started
-        all the same the log says that it has ended, and there is nothing else to say.
+        Clients that disconnect before accept or start leave nothing behind.
+
+        The next ones are served. A program that was started all the same has a log line
+        for its exit, and nothing else is logged.
         """
         daemon = self.served("")
         self.othersAnswer()
@@ -95,10 +96,7 @@ class ClientsTests(FaultsTestCase):
         self.assertNotIn("] fail ", daemon.log())
 
     def test_resets(self) -> None:
-        """
-        Clients that reset their connection while much is under way end their own
-        program only.
-        """
+        """A client that resets its connection under load ends its own program only."""
         lots = freePort()
         yes = self.program("yes", "while True:\n    print('y' * 1000)\n")
         daemon = self.served(f"{lots} stream tcp nowait {self.user} {yes} yes\n", lots)
@@ -111,8 +109,9 @@ class ClientsTests(FaultsTestCase):
 
     def test_silent(self) -> None:
         """
-        Clients that are connected and do nothing, or have closed one direction, hold up
-        nobody; behind tcpmux, such a client is told and closed in the end, with a line.
+        Clients that send nothing, or close one direction, delay no others.
+
+        Behind tcpmux, such a client is rejected after a while, with a log line.
         """
         mux = freePort()
         daemon = self.served(f"{mux} stream tcp nowait - internal tcpmux\n", mux)
@@ -135,8 +134,9 @@ class ClientsTests(FaultsTestCase):
     @skipUnless(users.ROOT, "only root can have a connection forget that it is one")
     def test_halfOpen(self) -> None:
         """
-        Clients whose machine has crashed hold up nobody, not even at the bound of a
-        service that writes; tcpmux ends with its own.
+        Clients of crashed machines delay no others, even at a service's limit.
+
+        Tcpmux rejects its own after a while.
         """
         mux, news = freePort(), freePort()
         tell = "import time\nwhile True:\n    print('news', flush=True)\n"

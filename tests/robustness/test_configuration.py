@@ -25,9 +25,7 @@ class FileTests(FaultsTestCase):
     """What can be wrong with the file at a SIGHUP."""
 
     def _hup(self, daemon: Daemon, reason: str) -> None:
-        """
-        A reload is rejected with a line that says why; everything is served as before.
-        """
+        """Check that a reload is rejected with a log line, and all is served."""
         count = daemon.log().count(REJECTED)
         daemon.process.send_signal(signal.SIGHUP)
         daemon.waitForLog(REJECTED, count + 1)
@@ -36,9 +34,10 @@ class FileTests(FaultsTestCase):
 
     def test_file(self) -> None:
         """
-        A file that is gone, empty, a folder, a FIFO, 50 MB of noise, 9 MB of lines that
-        are none, without an end, or closed to whoever runs the daemon, changes nothing
-        and blocks nothing; once it is good again, it is read.
+        A file that cannot be read changes and blocks nothing until it is good.
+
+        It is missing, empty, a directory, a FIFO, 50 MB of noise, 9 MB without a good
+        line, without an end, or closed to the daemon's user.
         """
         daemon = self.served("")
         path = self.path("inetd.conf")
@@ -75,8 +74,9 @@ class FileTests(FaultsTestCase):
 
     def test_hundred(self) -> None:
         """
-        A hundred SIGHUPs at once are read as some few, of which the last has what was
-        written before it; nothing is interrupted.
+        Of a hundred SIGHUPs the last reload has the last file.
+
+        They are few reloads, and no client is interrupted.
         """
         daemon = self.served("")
         client = self.connect(self.others[1])
@@ -98,9 +98,10 @@ class NamedTests(FaultsTestCase):
 
     def test_program(self) -> None:
         """
-        A program that is deleted closes its clients with a line for each that says so;
-        one that is put in its place serves the next one without a SIGHUP; others do not
-        notice.
+        A deleted program closes its clients, and a new one serves the next.
+
+        Each closed client draws a log line. No SIGHUP is needed, and others are not
+        affected.
         """
         port = freePort()
         path = self.program("program", "print('old')\n")
@@ -135,8 +136,9 @@ class NamedTests(FaultsTestCase):
 
     def test_user(self) -> None:
         """
-        When a user is deleted, services go on under the number that they had; a reload
-        says that there is no such user, and changes nothing.
+        Services of a deleted user run on under its number.
+
+        A reload is rejected, because the user does not exist.
         """
         name = users.addUser("temporary", self.folder).pw_name
         self.addCleanup(users.removeUser, name)
@@ -155,10 +157,7 @@ class NamedTests(FaultsTestCase):
         self.othersAnswer()
 
     def test_port(self) -> None:
-        """
-        A port that somebody else has is tried again, and served when it is given back;
-        the log says both.
-        """
+        """A port in use is retried, and served when it is free; the log has both."""
         port = freePort()
         thief = socket.create_server(("0.0.0.0", port))
         try:
@@ -202,8 +201,9 @@ class AddressTests(FaultsTestCase):
 
     def test_later(self) -> None:
         """
-        When no address of any line is there, the daemon stays; each service is bound
-        by itself soon after its address is assigned.
+        A daemon stays when no address of its lines is there.
+
+        Each service is bound by itself soon after its address is assigned.
         """
         tcp, udp = freePort(), freePort()
         conf = self.write(

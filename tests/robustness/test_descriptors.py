@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Floods that want all file descriptors of the daemon: each kind of client has a share.
-"""
+"""Floods that need file descriptors of the daemon; each kind has a share."""
 
 from __future__ import annotations
 
@@ -67,7 +65,7 @@ WRITE = (
 
 
 def withLimit(count: int) -> list[str]:
-    """A command that runs another one with so many descriptors."""
+    """Return a command that runs another one with so many descriptors."""
     return ["sh", "-c", f'ulimit -Sn {count}; exec "$@"', "sh"]
 
 
@@ -133,7 +131,7 @@ class SharesTestCase(FaultsTestCase):
         return clients
 
     def uses(self) -> Any:
-        """What each purpose has of the descriptors, as the operator sees it."""
+        """Return how many descriptors each purpose has, as operators see it."""
         with socket.socket(socket.AF_UNIX) as client:
             client.settimeout(DEADLINE)
             client.connect(self.control)
@@ -170,7 +168,7 @@ class SharesTestCase(FaultsTestCase):
         return done.returncode, done.stdout
 
     def scrape(self) -> str:
-        """What Prometheus gets."""
+        """Return the metrics."""
         connection = http.client.HTTPConnection("127.0.0.1", self.prom, DEADLINE)
         try:
             connection.request("GET", "/metrics")
@@ -217,9 +215,10 @@ class SharesTests(SharesTestCase):
 
     def test_internal(self) -> None:
         """
-        Silent clients of an internal service, from one address and from many, leave
-        others what they need; another address is still served; when they go, the
-        service is as it was.
+        Silent clients of an internal service leave the shares of others.
+
+        They come from one address and from many; another address is still served. When
+        they go, the service is as before.
         """
         echo = self.others[0]
         daemon = self.start()
@@ -256,9 +255,7 @@ class SharesTests(SharesTestCase):
         self.works(daemon)
 
     def test_tcpmux(self) -> None:
-        """
-        Clients of tcpmux that say nothing go when others come, who are served at once.
-        """
+        """Silent clients of tcpmux are closed when others connect."""
         daemon = self.start()
         self.flood(self.mux)
         daemon.waitForLog("reason=it named no service, and others wait")
@@ -267,10 +264,7 @@ class SharesTests(SharesTestCase):
         self.works(daemon)
 
     def test_metrics(self) -> None:
-        """
-        Clients of the metrics that say nothing, or do not read, do not keep Prometheus
-        waiting.
-        """
+        """Clients of the metrics that send or read nothing do not delay a scrape."""
         daemon = self.start()
         self.flood(self.prom)
         self.works(daemon)
@@ -280,17 +274,16 @@ class SharesTests(SharesTestCase):
         self.works(daemon)
 
     def test_control(self) -> None:
-        """
-        Clients of the control socket that say nothing do not keep the operator waiting.
-        """
+        """Silent clients of the control socket do not delay the operator."""
         daemon = self.start()
         self.floodPath(self.control)
         self.works(daemon)
 
     def test_programs(self) -> None:
         """
-        Clients of a service with C{stderr = log} wait when there are too many of them,
-        and each of them is served in the end.
+        Too many clients of a service with C{stderr = log} wait.
+
+        Each is served in the end.
         """
         daemon = self.start()
         clients = self.flood(self.log, 120)
@@ -302,10 +295,7 @@ class SharesTests(SharesTestCase):
         self.assertEqual([readAll(each) for each in clients], [b"x"] * len(clients))
 
     def test_leftBehind(self) -> None:
-        """
-        What programs with C{stderr = log} leave behind takes no descriptors that others
-        need.
-        """
+        """Orphans of programs with C{stderr = log} take no descriptors of others."""
         port = freePort()
         leave = self.program("leave", LEAVE)
         line = (
@@ -320,8 +310,9 @@ class SharesTests(SharesTestCase):
 
     def test_orphans(self) -> None:
         """
-        Programs whose fork server was killed do not take a descriptor each; the daemon
-        learns of their ends all the same.
+        Programs of a killed fork server do not take a descriptor each.
+
+        The daemon sees their exits all the same.
         """
         cat = self.others[1]
         daemon = self.start()
@@ -352,9 +343,7 @@ class SharesTests(SharesTestCase):
         daemon.waitForLog(f"] end {direct}/tcp ", LIMIT)
 
     def test_datagrams(self) -> None:
-        """
-        Programs of C{dgram nowait} that take their time leave others what they need.
-        """
+        """Slow programs of C{dgram nowait} leave the shares of others."""
         port = freePort()
         sleep = self.program("sleep", STAY)
         daemon = self.start(f"{port} dgram udp nowait {self.user} {sleep} sleep\n")
@@ -403,8 +392,9 @@ class LeftBehindTests(SharesTestCase):
 
     def test_refused(self) -> None:
         """
-        What a program left behind is neither killed nor kept waiting by its standard
-        error when that is not read any more.
+        An orphan whose standard error is no longer read runs on.
+
+        It is neither killed nor blocked.
         """
         go, done, port = self.path("go"), self.path("done"), freePort()
         os.chmod(self.folder, 0o777)
@@ -464,7 +454,7 @@ class FewTests(FaultsTestCase):
         self._few("{} stream tcp nowait/3 - /bin/cat cat\n")
 
     def test_logged(self) -> None:
-        """So it is with programs whose standard error is logged."""
+        """The same is true of programs whose standard error is logged."""
         self._few(
             "{} on protocol = tcp, wait = no, user = -, exec = /bin/cat,"
             " stderr = log;\n"
@@ -472,8 +462,9 @@ class FewTests(FaultsTestCase):
 
     def test_warm(self) -> None:
         """
-        So it is where each service wants an interpreter of its own, for as many of
-        which as can be there are descriptors.
+        The same is true when each service wants a warm interpreter.
+
+        As many are started as descriptors allow.
         """
         cat = self.program("cat", "import sys\nprint(sys.stdin.read(), end='')\n")
         line = "{} on protocol = tcp, wait = no, user = -, warm = yes, stderr = log,"

@@ -1,10 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Floods, and the clients of what is flooded and of other services; L{tests.soak} has them
-longer.
-"""
+"""Floods, and clients of other services; L{tests.soak} has longer ones."""
 
 from __future__ import annotations
 
@@ -27,10 +24,7 @@ class FloodTests(ServingTestCase):
     """One service has many clients at a time, another one client after the other."""
 
     def _flood(self, *options: str, flooded: str = "") -> None:
-        """
-        All clients of all services are answered rightly, and the others' while the
-        flood goes on.
-        """
+        """Check that all clients of a flood are answered, and those of others."""
         cat, other, echo = ports = [freePort() for _ in range(3)]
         conf = (
             f"{cat} stream tcp nowait{flooded} - /bin/cat cat\n"
@@ -60,10 +54,7 @@ class FloodTests(ServingTestCase):
         self._flood("--launch", "direct")
 
     def test_bounded(self) -> None:
-        """
-        So it is when the flooded service runs but two programs at once: its clients
-        wait, and nobody else does.
-        """
+        """Clients of a flooded service with two programs wait, and no others."""
         self._flood(flooded="/2")
 
 
@@ -80,8 +71,9 @@ class MixedTests(ServingTestCase):
 
     def test_connections(self) -> None:
         """
-        A hundred clients at a time, of all services, are all sent back every byte; no
-        program is started for nobody.
+        A hundred clients at a time, of all services, are sent back every byte.
+
+        No program is started without a client.
         """
         found = flood(self.mixed.clients, 800, 100)
         self.assertEqual([each.others for each in found.values()], [[]] * len(found))
@@ -95,8 +87,9 @@ class MixedTests(ServingTestCase):
 
     def test_beside(self) -> None:
         """
-        While connections are made to one service as fast as they can be, the clients of
-        others are sent back every byte.
+        A flood of connections to one service delays no others.
+
+        They are sent back every byte.
         """
         for flooded, measured in (("forked", "internal"), ("bounded", "direct")):
             found = connections.beside(self.mixed, flooded, measured, 20)
@@ -105,15 +98,17 @@ class MixedTests(ServingTestCase):
 
     def test_datagrams(self) -> None:
         """
-        Of more datagrams than there is room for, an internal service and one that
-        waits answer each that the kernel has not dropped.
+        Each datagram that the kernel has not dropped is answered.
+
+        More come than the buffers hold, to an internal service and to a C{wait}
+        service.
         """
         for name in ("datagrams", "waitingDatagrams"):
             account = datagrams.flood(self.mixed.ports[name], 5000)
             self.assertEqual((account.lost, account.wrong), (0, 0), account)
 
     def test_datagramsInTime(self) -> None:
-        """When there is room for them, all of very many datagrams are answered."""
+        """Very many datagrams that the buffers hold are all answered."""
         for name in ("datagrams", "waitingDatagrams"):
             account = datagrams.flood(self.mixed.ports[name], 5000, window=32)
             self.assertEqual((account.right, account.wrong), (5000, 0), account)
@@ -139,9 +134,10 @@ class ReflectorTests(ServingTestCase):
 
     def test_forged(self) -> None:
         """
-        No internal service answers what seems to come from a port of another one, or
-        of itself, or where such a service usually is; what comes from elsewhere is
-        answered all the same.
+        No internal service answers a source that seems to be another service.
+
+        The source is the port of one here, of itself, or where one usually is. Other
+        sources are answered.
         """
         names = ("echo", "chargen", "daytime", "time")
         ports = [freePort() for _ in names]
@@ -163,9 +159,10 @@ class ReflectorTests(ServingTestCase):
 
     def test_own(self) -> None:
         """
-        No program is started for a datagram that seems to come from a socket of the
-        daemon, whatever address of this machine and whatever service it is; one is for
-        others.
+        No program starts for a datagram that seems to come from the daemon.
+
+        It is so for all addresses of this machine and all services. One starts for
+        other sources.
         """
         script = self.program("waits", "import socket\nsocket.socket(fileno=0).recv(9)")
         nowait, other, wait, internal = ports = [freePort() for _ in range(4)]
@@ -192,9 +189,10 @@ class ReflectorTests(ServingTestCase):
 
     def test_ownPaths(self) -> None:
         """
-        Nor is a datagram of a UNIX socket answered that seems to come from such a
-        path: the source of a client is the path as the client has written it, which
-        can lead elsewhere for the daemon.
+        No datagram from a path of the daemon's own UNIX sockets is answered.
+
+        The source of a client is the path as the client wrote it, which can lead
+        elsewhere for the daemon.
         """
         echo, cat = self.path("echo"), self.path("cat")
         daemon = self.start(
@@ -260,8 +258,9 @@ class ReflectorTests(ServingTestCase):
 
     def test_twoDaemons(self) -> None:
         """
-        Two daemons whose services answer anything, and of which neither knows the
-        other's port, do not talk to each other for long.
+        Two daemons that answer each other stop soon.
+
+        Neither knows the other's ports.
         """
         line = "dgram udp nowait - internal"
         count, log = self.loop(f"{line} echo", f"{line} chargen")
@@ -269,7 +268,7 @@ class ReflectorTests(ServingTestCase):
         self.assertEqual(log.count("answers a minute for one address"), 1, log)
 
     def test_programs(self) -> None:
-        """Nor do those that start programs, who are allowed less of it."""
+        """So do two daemons that start programs, with fewer answers."""
         count, log = self.loop(
             "dgram udp nowait - /bin/cat cat", "dgram udp nowait - internal echo"
         )
@@ -282,8 +281,9 @@ class AnswersTests(ServingTestCase):
 
     def test_bound(self) -> None:
         """
-        How many answers a client may get in a minute can be said for a service and for
-        all; others get theirs, and 0 is no bound.
+        The answers to a client in a minute are limited for a service, or for all.
+
+        Others get theirs, and 0 means no limit.
         """
         bounded, free = freePort(), freePort()
         conf = (

@@ -46,18 +46,19 @@ class KilledTests(ServingTestCase):
         eventually(lambda: self.helpers() != [], lambda: "fork servers")
 
     def helpers(self) -> list[int]:
-        """The pids of the fork servers."""
+        """Return the process ids of the fork servers."""
         return forkServers(self.served.process.pid)
 
     def killAll(self) -> None:
-        """Kill every fork server there is."""
+        """Kill every fork server."""
         for pid in self.helpers():
             os.kill(pid, signal.SIGKILL)
 
     def test_successor(self) -> None:
         """
-        When all fork servers are killed, others serve the next client, and the log
-        says who died.
+        After all fork servers were killed, others serve the next client.
+
+        The log names those that died.
         """
         before = self.helpers()
         self.killAll()
@@ -70,9 +71,10 @@ class KilledTests(ServingTestCase):
 
     def test_running(self) -> None:
         """
-        A program that runs when its fork server is killed serves its client to the
-        end, and the log has a line for its end; that of the fork server's says what
-        became of a client that it had not told of.
+        A program whose fork server is killed serves its client to the end.
+
+        The log has a line for its exit. That of the fork server's tells what became of
+        a client that it had not reported.
         """
         client = self.connect(self.port)
         client.sendall(b"ab")
@@ -89,9 +91,10 @@ class KilledTests(ServingTestCase):
 
     def test_underLoad(self) -> None:
         """
-        While fork servers are killed again and again, every client is either served
-        rightly or closed without a byte, and each of the latter has a line in the
-        log; afterwards all are served.
+        While fork servers are killed, every client is served or closed at once.
+
+        A client that is closed gets no byte and draws a log line. Afterwards all are
+        served.
         """
 
         def client(number: int) -> bytes:
@@ -113,8 +116,9 @@ class KilledTests(ServingTestCase):
 
     def _unreported(self) -> int:
         """
-        How many programs ended in a way that is not known, as their fork server was
-        killed: they were started, and killed by nobody.
+        Return how many programs ended with unknown status.
+
+        Their fork server was killed; they were not.
         """
         return self.served.log().count("status=?")
 
@@ -134,9 +138,7 @@ class AbandonedTests(ServingTestCase):
     """Daemons that die leave no fork servers."""
 
     def _abandon(self, number: int) -> None:
-        """
-        A daemon that gets a signal takes its fork servers with it, and no program.
-        """
+        """Check that a signal ends the daemon and its fork servers, not programs."""
         port = freePort()
         conf = f"{port} stream tcp nowait - {self.program('count', COUNT)} count\n"
         with self.daemon(conf, port, options=["-l"]) as daemon:
@@ -163,13 +165,14 @@ class AbandonedTests(ServingTestCase):
         self._abandon(signal.SIGKILL)
 
     def test_terminated(self) -> None:
-        """So it is when the daemon is told to stop."""
+        """So it is when the daemon gets SIGTERM."""
         self._abandon(signal.SIGTERM)
 
     def test_stopped(self) -> None:
         """
-        So it is when the fork servers are stopped, which any program of their user can
-        do: the daemon that is told to stop does not wait for them for ever.
+        The daemon does not wait for fork servers that are stopped.
+
+        Any program of their user can stop them.
         """
         port = freePort()
         conf = f"{port} stream tcp nowait - {self.program('count', COUNT)} count\n"

@@ -1,7 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""Logs whose reader does not read."""
+"""Logs that are not read."""
 
 from __future__ import annotations
 
@@ -33,8 +33,9 @@ TIMES = 25
 
 class FullLogTests(FaultsTestCase):
     """
-    The daemon serves, reloads and ends whoever does not read its log, and says how much
-    of it was lost.
+    The daemon serves, reloads and ends when its log is not read.
+
+    It reports how much of the log was lost.
     """
 
     def setUp(self) -> None:
@@ -62,7 +63,7 @@ class FullLogTests(FaultsTestCase):
         return process
 
     def fill(self, pid: int) -> None:
-        """Have the daemon log more than there is room for; it answers all the while."""
+        """Have the daemon log more than buffers hold, while it answers."""
         for _ in range(TIMES):
             os.kill(pid, signal.SIGUSR2)
             self.othersAnswer()
@@ -70,7 +71,7 @@ class FullLogTests(FaultsTestCase):
         self.othersAnswer()
 
     def full(self, argv: Sequence[str], **streams: Any) -> None:
-        """Start a daemon whose log nobody reads, and end it."""
+        """Start a daemon whose log is not read, and end it."""
         process = self.start(argv, **streams)
         self.fill(process.pid)
         process.terminate()
@@ -78,7 +79,7 @@ class FullLogTests(FaultsTestCase):
         self.assertIn(process.wait(20), (0, -signal.SIGTERM))
 
     def pipe(self) -> tuple[int, int]:
-        """A pipe that holds little."""
+        """Return a pipe with a small buffer."""
         reading, writing = os.pipe()
         for fd in (reading, writing):
             self.addCleanup(os.close, fd)
@@ -148,9 +149,7 @@ class FullLogTests(FaultsTestCase):
         self.full(inetd("-l", "-f", "-e", self.file), stderr=theirs)
 
     def test_told(self) -> None:
-        """
-        When somebody reads again, no line is divided, and one says how many were lost.
-        """
+        """A log that is read again has whole lines and the number of lost ones."""
         reading, writing = self.pipe()
         process = self.start(inetd("-l", "-f", "-e", self.file), stderr=writing)
         self.fill(process.pid)
@@ -175,7 +174,7 @@ class FullLogTests(FaultsTestCase):
         self.assertEqual(process.wait(20), 0)
 
     def test_syslog(self) -> None:
-        """So it is with a system log that does not read; it is told when it does."""
+        """A system log that does not read gets the number of lost lines later."""
         log = SystemLog(self)
         process = self.start(inetd("-l", "-f", self.file))
         self.fill(process.pid)

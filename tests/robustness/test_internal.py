@@ -2,9 +2,10 @@
 # See LICENSE for details.
 
 """
-Errors in the daemon itself: whatever the start, a change or a client of one service
-raises, the others are served.  The daemons here are real ones in which one function
-raises an exception for services that have a mark.
+Exceptions in the daemon itself: all other services are served.
+
+They are raised by the start, a change or a client of one service. The daemons are real
+ones; one function raises an exception for services that have a mark.
 """
 
 from __future__ import annotations
@@ -55,8 +56,10 @@ class ErrorTests(FaultsTestCase):
 
     def faulty(self, function: str, lines: str) -> Daemon:
         """
-        A daemon that serves lines beside those of the others, in which a function
-        raises an exception for what has C{marked} in it, from now on.
+        Return a daemon in which a function raises an exception.
+
+        It does so for what has C{marked} in it, from now on. The daemon serves some
+        lines beside those of the others.
 
         @param function: the module, the class, if it is a method, and the name.
         """
@@ -73,7 +76,7 @@ class ErrorTests(FaultsTestCase):
         return daemon
 
     def health(self) -> int:
-        """The exit status of C{inetd health}."""
+        """Return the exit status of C{inetd health}."""
         argv = inetd("health", "--control", self.path("control"))
         return run(argv).returncode
 
@@ -83,9 +86,9 @@ class ErrorTests(FaultsTestCase):
 
     def test_start(self) -> None:
         """
-        The bind, or the listener, of a service raises an exception: the service is
-        unbound, with the reason, and served by itself once that is over; the others
-        are served.
+        A service whose start raises is unbound, and retried.
+
+        It has the reason in its state. The others are served.
         """
         for function in (
             "inetdtw.system.sockets::createListener",
@@ -105,8 +108,9 @@ class ErrorTests(FaultsTestCase):
 
     def test_reload(self) -> None:
         """
-        A reload in which the start of one service and the change of another raise
-        exceptions is finished for all others.
+        A reload in which services raise is finished for all others.
+
+        The start of one and the change of another raise.
         """
         new, port = freePort(), freePort()
         tail = "protocol = tcp, wait = no, user = -, exec = /bin/cat"
@@ -128,10 +132,7 @@ class ErrorTests(FaultsTestCase):
         self.othersAnswer()
 
     def test_entry(self) -> None:
-        """
-        An exception about one line leaves out that line at the start, and keeps the
-        whole old configuration at a reload.
-        """
+        """A line that raises is left out at the start, and rejects a reload."""
         port = freePort()
         line = f"{port} on id = marked, protocol = tcp, args = echo;\n"
         daemon = self.faulty("inetdtw.config.sockets:SocketResolver:options", line)
@@ -144,8 +145,9 @@ class ErrorTests(FaultsTestCase):
 
     def test_clients(self) -> None:
         """
-        The start of a program raises an exception: each client is closed, none hangs,
-        and none counts any longer.
+        When the start of a program raises, its client is closed.
+
+        No client hangs, and none counts any longer.
         """
         port = freePort()
         tail = "accept_max = 1, per_source = 1, exec = /bin/cat;\n"

@@ -113,7 +113,7 @@ class LogTests(FaultsTestCase):
         self._serve(full, "-e")
 
     def test_room(self) -> None:
-        """When there is room again where the log is kept, it goes on."""
+        """When a full disk has space again, logging goes on."""
         path = self.write("log", "")
         writer = os.open(path, os.O_WRONLY | os.O_APPEND)
         self.addCleanup(os.close, writer)
@@ -138,17 +138,14 @@ class LogTests(FaultsTestCase):
         self.assertIn("reload - peer=- kept=3 changed=0 started=0 stopped=1", log)
 
     def test_gone(self) -> None:
-        """So it is when nobody reads the log any more."""
+        """So it is when the reader of the log is gone."""
         reader, writer = os.pipe()
         os.close(reader)
         self.addCleanup(os.close, writer)
         self._serve(writer, "-e")
 
     def test_syslog(self) -> None:
-        """
-        So it is when there is no system log; when there is one again, it is told what
-        happens from then on.
-        """
+        """So it is without a system log; one that starts later gets further lines."""
         log = SystemLog(self, later=True)
         self._serve(subprocess.DEVNULL, repaired=lambda _: log.keep())
         log.waitFor("reload - peer=- kept=3 changed=0 started=0 stopped=1")
@@ -159,8 +156,10 @@ class ClockTests(FaultsTestCase):
 
     def test_steps(self) -> None:
         """
-        Whether it is set back by a day or forward by ten, fork servers that die have
-        successors at once, a service that pauses comes back, and others are served.
+        Steps of the clock, back and forth, change no backoff and no pause.
+
+        Fork servers that die are replaced at once, a paused service resumes, and others
+        are served.
         """
         source = self.write("shift.c", SHIFT)
         library, shift = self.path("shift.so"), self.path("shift")

@@ -25,10 +25,10 @@ MOST = 2_000_000
 
 
 class LogRateTests(FaultsTestCase):
-    """What is too much is counted and left out; nobody waits for it."""
+    """Log lines over the limit are counted and dropped, without a wait."""
 
     def serving(self, lines: str, *ports: int, options: tuple[str, ...] = ()) -> Daemon:
-        """A daemon that does not log every program."""
+        """Return a daemon that does not log every program."""
         path = self.write("inetd.conf", self.lines + lines)
         daemon = Daemon(inetd("-fe", *options, path), ports=(*self.others, *ports))
         daemon.start()
@@ -41,13 +41,14 @@ class LogRateTests(FaultsTestCase):
         return sum(map(int, found))
 
     def logged(self, daemon: Daemon, text: str) -> int:
-        """How many lines have a text."""
+        """Return how many lines contain a string."""
         return sum(text in line for line in daemon.log().splitlines())
 
     def test_stderr(self) -> None:
         """
-        A program that writes 30 MB to its standard error is not kept waiting, the log
-        does not grow by them, and each line is there or counted.
+        A program that writes 30 MB to its standard error is not blocked.
+
+        Each line is in the log or counted, and the log stays small.
         """
         floods = self.program("floods", FLOOD + "print('done')")
         port = freePort()
@@ -86,7 +87,7 @@ class LogRateTests(FaultsTestCase):
         self.assertEqual(self.suppressed(daemon, "stderr"), 0)
 
     def test_warm(self) -> None:
-        """So it is with what a warm interpreter says, and what it has left behind."""
+        """So it is with standard error of warm processes and of their orphans."""
         self.write("flooding.py", f"import os\nif not os.fork():\n{self.indented()}")
         warm = self.write("warm.py", "print('hello')\n")
         port = freePort()
@@ -108,11 +109,11 @@ class LogRateTests(FaultsTestCase):
         self.assertLess(len(daemon.log()), MOST)
 
     def indented(self) -> str:
-        """The flood as a block, in a process that ends then."""
+        """Return the flood as a block, in a process that ends then."""
         return "".join(f"    {each}\n" for each in (FLOOD + "os._exit(0)").split("\n"))
 
     def test_clients(self) -> None:
-        """So it is with clients that are refused, and those whose programs fail."""
+        """So it is with clients that are rejected, or whose programs fail."""
         cat, fails = freePort(), freePort()
         daemon = self.serving(
             f"{cat} on protocol = tcp, wait = no, user = -, exec = /bin/cat,"
@@ -132,7 +133,7 @@ class LogRateTests(FaultsTestCase):
         self.othersAnswer()
 
     def test_end(self) -> None:
-        """What was left out is told when the daemon ends, too."""
+        """The number of dropped lines is logged when the daemon ends, too."""
         fails = freePort()
         # With a bound of one, the end of each program but the last has been seen.
         line = f"{fails} stream tcp nowait/1 - /bin/false false\n"

@@ -2,8 +2,9 @@
 # See LICENSE for details.
 
 """
-Host names in configuration files, with a name service that does not answer: each
-look-up takes longer than any test waits.
+Host names in configuration files, with a name service that does not answer.
+
+Each look-up takes longer than any test waits.
 """
 
 from __future__ import annotations
@@ -57,22 +58,22 @@ class NamesTestCase(ServingTestCase):
         self.line = f"127.0.0.1:{self.other} stream tcp nowait - internal echo\n"
 
     def hosts(self, *lines: str) -> None:
-        """Write hosts(5)."""
+        """Write the lines of C{/etc/hosts}."""
         text = "".join(f"{line}\n" for line in ("127.0.0.1 localhost", *lines))
         self.write("hosts", text)
 
     def named(self, name: str) -> str:
-        """The line of a service at a host name."""
+        """Return the line of a service at a host name."""
         return f"{name}:{self.port} stream tcp nowait - /bin/cat cat\n"
 
     def within(self, *command: str) -> list[str]:
-        """A command that asks this name service."""
+        """Return a command that asks this name service."""
         folder = self.path("hosts").rpartition("/")[0]
         return ["unshare", "-m", "/bin/sh", "-c", _MOUNT, folder, *command]
 
     @contextlib.contextmanager
     def served(self, *lines: str) -> Iterator[Daemon]:
-        """A daemon that serves these lines beside one without a name."""
+        """Return a daemon that serves these lines beside one without a name."""
         conf = self.write("inetd.conf", "".join((*lines, self.line)))
         control = self.path("control")
         argv = inetd("-f", "-e", "--control", control, conf)
@@ -97,8 +98,10 @@ class SilentTests(NamesTestCase):
 
     def test_start(self) -> None:
         """
-        A service at such a name is unbound, with the reason; the others are served,
-        the daemon can be asked, and ends while the look-up goes on.
+        A service at such a name is unbound, and the others are served.
+
+        Its state has the reason. The daemon answers commands, and ends during the
+        look-up.
         """
         with self.served(self.named("silent.example")) as daemon:
             daemon.waitForLog("reason=host name look-up: no answer yet")
@@ -109,10 +112,7 @@ class SilentTests(NamesTestCase):
             self.assertEqual(daemon.process.wait(DEADLINE), 0)
 
     def test_many(self) -> None:
-        """
-        More such names than are looked up at once delay neither the others nor the
-        end of the daemon.
-        """
+        """More such names than look-ups at a time delay neither others nor the end."""
         lines = [
             f"n{index}.example:{self.port} stream tcp nowait - internal echo\n"
             for index in range(40)
@@ -127,8 +127,9 @@ class SilentTests(NamesTestCase):
 
     def test_reload(self) -> None:
         """
-        A SIGHUP that adds such a name is finished at once, and clients are served
-        meanwhile.
+        A SIGHUP that adds such a name is finished at once.
+
+        Clients are served meanwhile.
         """
         with self.served() as daemon:
             stay = self.connect(self.other)
@@ -141,10 +142,7 @@ class SilentTests(NamesTestCase):
             self.assertServed(self.other)
 
     def test_found(self) -> None:
-        """
-        A name that cannot be looked up is tried again, and served when it has an
-        address, at each of its addresses.
-        """
+        """A name that is not found is retried, and served at each address."""
         self.write("nsswitch.conf", "hosts: files\n")
         with self.served(self.named("later.example")) as daemon:
             daemon.waitForLog("reason=host name look-up: ")
@@ -156,10 +154,7 @@ class SilentTests(NamesTestCase):
             self.assertEqual(health.returncode, 0)
 
     def test_check(self) -> None:
-        """
-        C{--check} looks all names up at once, and warns of those that have no
-        address.
-        """
+        """C{--check} looks all names up at once, and warns of those not found."""
         self.write("nsswitch.conf", "hosts: files\n")
         path = self.write(
             "inetd.conf", self.named("nowhere.example") + self.named("localhost")
@@ -181,8 +176,9 @@ class KnownTests(NamesTestCase):
 
     def test_kept(self) -> None:
         """
-        A service keeps its socket when its name cannot be looked up at a SIGHUP; no
-        connection is lost.
+        A service keeps its socket when its name is not found at a SIGHUP.
+
+        No connection is lost.
         """
         self.hosts("127.0.0.1 known.example")
         with self.served(self.named("known.example")) as daemon:

@@ -47,9 +47,9 @@ class OverloadTests(ServingTestCase):
 
     def _bounded(self, most: int, many: int, line: str) -> None:
         """
-        Of many clients of two services of one kind exactly C{most} are served at a
-        time; the others wait, and are served when some have gone; an internal service
-        answers all the while.
+        Check that C{most} clients of two services are served at a time.
+
+        The others wait until some end. An internal service answers all the while.
         """
         one, two, echo = ports = [freePort() for _ in range(3)]
         conf = line.format(one) + line.format(two)
@@ -74,7 +74,7 @@ class OverloadTests(ServingTestCase):
         self.assertLessEqual(daemon.log().count(full), 4)
 
     def test_forkServers(self) -> None:
-        """So it is with fork servers, few of whose programs may run."""
+        """So it is with fork servers, at a low limit."""
         user = nameOf(ordinaryUser())
         self._bounded(3, 8, f"{{}} stream tcp nowait {user} {self.hello} hello\n")
 
@@ -99,8 +99,9 @@ class OverloadTests(ServingTestCase):
 
     def test_mixed(self) -> None:
         """
-        Services of every kind share the bound: while one has all programs, the
-        clients of the others wait, and lose nothing.
+        Services of every kind share the limit.
+
+        While one has all programs, the clients of the others wait, and lose nothing.
         """
         stream, datagram, mux = ports = [freePort() for _ in range(3)]
         cat = self.program("cat.py", "import sys\nprint(sys.stdin.read())\n")
@@ -126,8 +127,9 @@ class OverloadTests(ServingTestCase):
 
     def test_back(self) -> None:
         """
-        When there were too many, fork servers accept by themselves again later: a
-        daemon that is stopped does not keep clients from being served.
+        After an overload, fork servers accept connections again.
+
+        A stopped daemon does not keep clients from being served.
         """
         port = freePort()
         user = nameOf(ordinaryUser())
@@ -144,7 +146,7 @@ class OverloadTests(ServingTestCase):
         self.assertEqual(self._whileStopped(daemon, port), b"hello\n")
 
     def _whileStopped(self, daemon: Daemon, port: int) -> bytes:
-        """What a client gets while the daemon itself does nothing."""
+        """Return what a client gets while the daemon is stopped."""
         daemon.process.send_signal(signal.SIGSTOP)
         try:
             with socket.create_connection(("127.0.0.1", port), DEADLINE) as client:

@@ -2,8 +2,9 @@
 # See LICENSE for details.
 
 """
-What is no regular file where the daemon looks for one: it is not opened, waited for, or
-read, and one message says what it is.
+Paths that are not regular files where the daemon expects one.
+
+The daemon neither opens, waits for, nor reads them, and one message tells the type.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ class KindsTests(ServingTestCase):
         self.echo = f"{self.port} stream tcp nowait - internal echo\n"
 
     def line(self, path: str, more: str) -> str:
-        """A line for a program."""
+        """Return a line for a program."""
         return (
             f"{freePort()} on protocol = tcp, wait = no, user = {self.user},"
             f" exec = {path}{more};\n"
@@ -62,8 +63,9 @@ class KindsTests(ServingTestCase):
 
     def test_programs(self) -> None:
         """
-        As a program, each is one message of C{--check}, and of C{--explain} if the line
-        cannot be served.
+        As a program, each draws one message of C{--check}.
+
+        So does C{--explain} if the line cannot be served.
         """
         for name, said in KINDS.items():
             for more in ("", ", warm = yes"):
@@ -79,8 +81,9 @@ class KindsTests(ServingTestCase):
 
     def test_reload(self) -> None:
         """
-        A daemon starts with each as a program, and with a program that one of them is
-        put in the place of, and answers SIGHUP, C{resume} and clients meanwhile.
+        A daemon starts and reloads with each in the place of a program.
+
+        It answers SIGHUP, C{resume} and clients meanwhile.
         """
         path = self.program("program", "print('fine')\n")
         lines = "".join(self.line(each, "") for each in self.paths.values())
@@ -110,8 +113,9 @@ class KindsTests(ServingTestCase):
 
     def test_configuration(self) -> None:
         """
-        Each as a file of configuration, in a directory of such or included, is one
-        message that names it.
+        As a configuration file, each draws one message that names it.
+
+        The file is one of a directory, or included.
         """
         lines = f".include {os.path.dirname(self.paths['fifo'])}/*\n"
         conf = self.write("inetd.conf", self.echo + lines)

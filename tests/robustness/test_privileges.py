@@ -88,8 +88,10 @@ class PrivilegesTests(ServingTestCase):
 
     def assertRuns(self, status: Any, user: pwd.struct_passwd) -> None:
         """
-        Assert that a process has exactly a user's ids, real, effective, saved and for
-        files, its groups, and no capability.
+        Assert that a process has exactly the identity of a user.
+
+        This is the user's ids, real, effective, saved and for files, the groups, and no
+        capability.
         """
         groups = sorted(set(os.getgrouplist(user.pw_name, user.pw_gid)))
         self.assertEqual(status["Uid"], [str(user.pw_uid)] * 4)
@@ -99,17 +101,19 @@ class PrivilegesTests(ServingTestCase):
             self.assertEqual(int(status[name][0], 16), 0, name)
 
     def ask(self, user: str, way: str) -> Any:
-        """What the program of a service says."""
+        """Return what the program of a service sends."""
         return self.told(self.ports[user, way])
 
     def told(self, port: int) -> Any:
-        """What the program on a port says."""
+        """Return what the program on a port sends."""
         return json.loads(talk(port, b""))
 
     def test_identity(self) -> None:
         """
-        A program has exactly its user's ids, real, effective, saved and for files; its
-        groups; no capability; and no way back.
+        A program has exactly the identity of its user, and no way back.
+
+        This is the user's ids, real, effective, saved and for files, the groups, and no
+        capability.
         """
         for user in self.users:
             for way in WAYS:
@@ -120,8 +124,9 @@ class PrivilegesTests(ServingTestCase):
 
     def test_helpers(self) -> None:
         """
-        So have the fork servers and the warm processes, which a program of the same
-        user can take over, and which had it all before they had seen a client.
+        So have fork servers and warm processes, before the first client.
+
+        A program of the same user can control them.
         """
         owners = {user.pw_uid for user in self.users}
         eventually(lambda: self._owners() == owners, lambda: str(self._owners()))
@@ -131,14 +136,15 @@ class PrivilegesTests(ServingTestCase):
                     self.assertRuns(self.ask(user.pw_name, way)["parent"], user)
 
     def _owners(self) -> set[int]:
-        """Whose the fork servers are."""
+        """Return the users of the fork servers."""
         found = map(status, forkServers(self.served.process.pid))
         return {int(each["Uid"].split()[0]) for each in found if each}
 
     def test_anotherUser(self) -> None:
         """
-        When a warm service becomes another user's, on the same socket, no process that
-        was kept for the one before serves a client of it any more.
+        A warm service that becomes another user's has processes of that only.
+
+        No process of the former user serves a client on the same socket.
         """
         one, two = self.users
         port, path = self.ports[one.pw_name, "warm = yes"], self.path("inetd.conf")
@@ -165,9 +171,10 @@ class PrivilegesTests(ServingTestCase):
 
     def test_isolation(self) -> None:
         """
-        A program has no descriptor but its client's, nothing of another service's
-        environment, and nothing that another client's program has left; a process that
-        is kept warm serves its own user only.
+        A program has no descriptor but its client's, and nothing of others.
+
+        It sees neither another service's environment nor what another client's program
+        left. A warm process serves its own user only.
         """
         parents: dict[str, set[str]] = {}
         for user in self.users:
@@ -196,7 +203,7 @@ class EnvironmentTests(ServingTestCase):
     if not users.ROOT:
         skip = users.NOT_ROOT
 
-    #: What a daemon may have from a login, a service manager or anybody.
+    #: What a daemon may have from a login, a service manager or elsewhere.
     NOT_SHARED = (
         *("XDG_RUNTIME_DIR", "XDG_SESSION_ID", "DBUS_SESSION_BUS_ADDRESS"),
         *("XAUTHORITY", "KRB5CCNAME", "SUDO_USER", "SUDO_COMMAND", "OLDPWD"),
@@ -206,8 +213,10 @@ class EnvironmentTests(ServingTestCase):
 
     def test_builtUp(self) -> None:
         """
-        A program of another user gets PATH, the user's own variables, the time zone and
-        the locale, and what the line asks for; however it is started.
+        A program of another user has a new environment, by all launchers.
+
+        It has PATH, the login variables, the time zone, the locale, and what the line
+        sets.
         """
         user = users.alpine()
         tells = self.program("tells", TELLS)
@@ -241,9 +250,7 @@ class EnvironmentTests(ServingTestCase):
                 self.assertEqual(found, wanted, way)
 
     def test_passed(self) -> None:
-        """
-        What C{passenv} names of the daemon's environment it gets, whatever that is.
-        """
+        """C{passenv} passes any variable of the daemon's that it names."""
         tells, port = self.program("tells", TELLS), freePort()
         conf = (
             f"{port} on protocol = tcp, wait = no, user = {users.alpine().pw_name},"
@@ -259,7 +266,7 @@ class FilesTests(ServingTestCase):
     """Files that others can reach."""
 
     def _serve(self, path: str, *more: str) -> Daemon:
-        """A daemon that reads a file, until the test ends."""
+        """Return a daemon that reads a file, until the test ends."""
         daemon = Daemon(inetd("-f", "-e", *more, path))
         daemon.start()
         self.addCleanup(daemon.stop)
@@ -267,9 +274,10 @@ class FilesTests(ServingTestCase):
 
     def test_writable(self) -> None:
         """
-        A configuration file that others can write, or own, one that it includes, and
-        one in a folder where others can replace it each draw a warning that names the
-        file; one that only root can change draws none.
+        A configuration file that others can change draws a warning.
+
+        So does one that others own, an included one, and one in a directory where
+        others can replace it. One that only root can change draws none.
         """
         said = {"good": "", "wide": "others than its owner may write to it"}
         for folder, mode in (("all", 0o777), ("group", 0o775), ("their", 0o755)):
@@ -299,8 +307,9 @@ class FilesTests(ServingTestCase):
 
     def test_paths(self) -> None:
         """
-        A file, a folder, a symbolic link, and the socket of somebody who listens stay
-        as they are where a UNIX socket should be; the log says why there is none.
+        A file at the path of a UNIX socket stays, and the log has the reason.
+
+        It is a file, a directory, a symbolic link, or the socket of a running process.
         """
         kept = self.write("kept", "precious")
         os.symlink(kept, self.path("link"))
@@ -329,12 +338,13 @@ class FilesTests(ServingTestCase):
 
 
 class ForgeryTests(ServingTestCase):
-    """Lines of the log that somebody else would like to write."""
+    """Log lines that clients and programs try to forge."""
 
     def test_control(self) -> None:
         """
-        Nothing that a client sends, a program complains of, or a file is called, gets a
-        control character into the log, or begins a line of it.
+        No control character gets into the log, nor a forged line.
+
+        Clients, standard error and file names contain them.
         """
         mux, complains = freePort(), freePort()
         forged = "x\\r\\x1b[2Jend 7/tcp pid=1\\x85\\u2028forged"
@@ -365,8 +375,9 @@ class ForgeryTests(ServingTestCase):
 
     def test_everywhere(self) -> None:
         """
-        What the path of a socket has in it that a terminal would obey is escaped in the
-        log in both formats, in metrics, and by all commands.
+        Escape sequences in the path of a socket are escaped everywhere.
+
+        This is the log in both formats, metrics, and the output of all commands.
         """
         odd = "s\x1b[31m\tt\x9bA\u202eb\x07"
         shown = "s\\x1b[31m\\tt\\x9bA\\u202eb\\x07"
@@ -418,7 +429,7 @@ class ForgeryTests(ServingTestCase):
         self.assertEscaped(done.stdout + done.stderr, shown)
 
     def asked(self, path: str, what: bytes) -> str:
-        """The body that the control socket answers with."""
+        """Return the body of an answer of the control socket."""
         with socket.socket(socket.AF_UNIX) as client:
             client.settimeout(DEADLINE)
             client.connect(path)
@@ -426,9 +437,6 @@ class ForgeryTests(ServingTestCase):
             return readAll(client).partition(b"\r\n\r\n")[2].decode()
 
     def assertEscaped(self, printed: str, shown: str) -> None:
-        """
-        Assert that a text has nothing in it that a terminal would obey, and something
-        that it must show.
-        """
+        """Assert that a text has no control characters, and what it must show."""
         self.assertIn(shown, printed)
         self.assertFalse(re.search("[^\n\\x20-\\x7e]", printed), repr(printed))

@@ -39,7 +39,7 @@ sys.stdout.write(sys.stdin.readline())
 """
 
 
-#: What the log says when a client is closed as somebody was killed: before the program
+#: What the log says when a client is closed as a process was killed: before the program
 #: was started, when that was not known yet, and while it ran.
 CLOSED = (
     "; the client that it was accepting, if any, is closed",
@@ -67,13 +67,14 @@ class ProgramsTests(FaultsTestCase):
         )
 
     def _pid(self, client: socket.socket) -> int:
-        """The process id that a stubborn program says."""
+        """Return the process id that a stubborn program sends."""
         return int(client.makefile().readline())
 
     def test_stopped(self) -> None:
         """
-        A program that is stopped holds up its own client only, and at its bound its
-        own service only, of which the log says so when it is asked; it goes on when it
+        A stopped program delays its own client only.
+
+        At its limit it delays its own service, whose state shows it. It goes on when it
         is continued.
         """
         one, two = self.connect(self.stubborn), self.connect(self.waits)
@@ -104,8 +105,9 @@ class ProgramsTests(FaultsTestCase):
 
     def test_ignoresTerm(self) -> None:
         """
-        A program that ignores SIGTERM keeps nobody from being served, and the daemon
-        from nothing: it stops, and the program serves its client to the end.
+        A program that ignores SIGTERM delays no client and no shutdown.
+
+        It serves its client to the end.
         """
         client = self.connect(self.stubborn)
         pid = self._pid(client)
@@ -122,8 +124,9 @@ class ProgramsTests(FaultsTestCase):
 
     def test_daemonizes(self) -> None:
         """
-        A program that leaves a process behind with the connection has ended for the
-        daemon; its client is served by what is left.
+        A program that daemonizes with the connection has exited for the daemon.
+
+        The client is served by the new process.
         """
         client = self.connect(self.leaves)
         self.daemon_.waitForLog(f"end {self.leaves}/tcp ")
@@ -133,8 +136,9 @@ class ProgramsTests(FaultsTestCase):
 
     def test_storm(self) -> None:
         """
-        Three hundred programs that end together are all seen to end; others are served
-        meanwhile; C{INETDTW_STORM} is how many, if there are to be more.
+        Three hundred programs that end together are all waited for.
+
+        Others are served meanwhile. C{INETDTW_STORM} sets another number.
         """
         count = int(os.environ.get("INETDTW_STORM", "300"))
         clients = [self.connect(self.others[n % 2 + 1]) for n in range(count)]
@@ -154,7 +158,7 @@ class ProgramsTests(FaultsTestCase):
         )
 
     def _everyChild(self, pid: int) -> list[int]:
-        """The children of the daemon and of its fork servers."""
+        """Return the children of the daemon and of its fork servers."""
         return [p for each in (pid, *forkServers(pid)) for p in childrenOf(each)]
 
 
@@ -163,9 +167,10 @@ class KilledTests(FaultsTestCase):
 
     def test_random(self) -> None:
         """
-        While fork servers and warm processes are killed at random, every client of
-        theirs is served rightly or closed with nothing, the log has a line for each of
-        these, and clients of others do not notice.
+        While helpers are killed at random, clients are served or closed at once.
+
+        A client that is closed gets no byte and draws a log line; others are not
+        affected. The helpers are fork servers and warm processes.
         """
         warm, cold = ports = [freePort() for _ in range(2)]
         count = self.program("count", "import sys\nprint(len(sys.stdin.read()))\n")

@@ -2,8 +2,9 @@
 # See LICENSE for details.
 
 """
-Another user who exchanges files while root's daemon creates and removes its own in her
-directory.
+Another user exchanges files while root's daemon creates and removes its own.
+
+They are in a directory of that user.
 """
 
 from __future__ import annotations
@@ -69,9 +70,7 @@ class RaceTestCase(ServingTestCase):
         self.assertEqual(process.stdout.read(1), b"\n")
 
     def assertThere(self) -> None:
-        """
-        Assert that the file of root's is still in a directory, whatever it is called.
-        """
+        """Assert that the file of root's is still in a directory, by any name."""
         self.assertEqual(os.fstat(self.file.fileno()).st_nlink, 1)
 
 
@@ -91,8 +90,9 @@ class SocketTests(RaceTestCase):
 
     def test_stale(self) -> None:
         """
-        A file of root's, which the user exchanges for a stale socket at any moment,
-        is never removed.
+        A file of root's in the place of a stale socket is never removed.
+
+        The user exchanges them at any moment.
         """
         self.attack("exchange(*given)", self.precious, self.there)
         for _ in range(1000):
@@ -120,8 +120,9 @@ class SocketTests(RaceTestCase):
 
     def test_elsewhere(self) -> None:
         """
-        No socket is made in a directory of root's to which the user has a directory of
-        the path lead.
+        No socket is made in a directory of root's behind the user's link.
+
+        The link is a directory of the path.
         """
         roots, inner = self.path("roots"), os.path.join(self.theirs, "inner")
         os.mkdir(roots)
@@ -143,7 +144,7 @@ class DaemonTests(RaceTestCase):
     """A daemon of root's."""
 
     def serve(self, pid: str) -> Daemon:
-        """A daemon with a pid file."""
+        """Return a daemon with a pid file."""
         conf = self.write(
             "inetd.conf", f"{self.port} stream tcp nowait - internal echo\n"
         )
@@ -164,10 +165,7 @@ class DaemonTests(RaceTestCase):
         daemon.stop()
 
     def test_pidFile(self) -> None:
-        """
-        A file of root's to which the user has a link lead, at the path of the pid file,
-        is never overwritten.
-        """
+        """A file of root's behind a link at the pid file's path is not overwritten."""
         pid = os.path.join(self.theirs, "pid")
         victim = self.write("victim", PRECIOUS)
         code = "os.symlink(*given)\nos.unlink(given[1])"
@@ -189,9 +187,7 @@ class DaemonTests(RaceTestCase):
         self.assertFalse(os.path.exists(self.path("pid")))
 
     def test_another(self) -> None:
-        """
-        A file that has come in the place of the pid file is not removed at the end.
-        """
+        """A file that replaced the pid file is not removed at the end."""
         pid = os.path.join(self.theirs, "pid")
         with self.serve(pid) as daemon:
             daemon.waitForLog(" listen ")

@@ -40,9 +40,9 @@ def limit(
     pids: list[int], what: int, soft: int, user: pwd.struct_passwd | None = None
 ) -> None:
     """
-    Set a soft limit of processes that run, where -1 is as much as they may have.
+    Set a soft limit of running processes; -1 is the hard limit.
 
-    @param user: whose they are, if not those of whoever runs the tests.
+    @param user: their user, by default the one of the tests.
     """
     subprocess.run(
         [world.python(), "-c", LIMIT, str(what), str(soft), *map(str, pids)],
@@ -58,8 +58,9 @@ class DescriptorsTests(FaultsTestCase):
 
     def _short(self, daemon: Daemon, pids: list[int]) -> None:
         """
-        While some processes can open nothing, clients wait; when they can again, all of
-        them are served; the log says once what is missing.
+        Check that clients wait while processes have no descriptors.
+
+        All of them are served later; the log has the reason once.
         """
         for pid in pids:
             used = set(map(int, os.listdir(f"/proc/{pid}/fd")))
@@ -86,8 +87,9 @@ class DescriptorsTests(FaultsTestCase):
 
     def test_atStart(self) -> None:
         """
-        A daemon that gets fewer descriptors than it has services serves those that it
-        can, and says which it cannot; these are served when it gets more.
+        A daemon with fewer descriptors than services serves some.
+
+        It logs the others, and serves them when it has more.
         """
         ports = [freePort() for _ in range(40)]
         lines = "".join(f"{p} stream tcp nowait - internal echo\n" for p in ports)
@@ -107,9 +109,10 @@ class ProcessesTests(FaultsTestCase):
 
     def test_fork(self) -> None:
         """
-        While fork servers, warm processes and an ordinary user's daemon cannot fork,
-        clients wait, internal services answer, and the log says why; when they can
-        again, every client is served.
+        While fork(2) fails, clients wait and internal services answer.
+
+        It fails for fork servers, warm processes and an ordinary user's daemon. The log
+        has the reason; every client is served later.
         """
         user = ordinaryUser()
         warm, limited = ports = [freePort() for _ in range(2)]
@@ -142,8 +145,9 @@ class MemoryTests(FaultsTestCase):
 
     def test_program(self) -> None:
         """
-        A program that has no memory ends, with a line that says how; a program that is
-        killed for it, likewise; others do not notice.
+        A program without memory exits or is killed, with a log line.
+
+        Others are not affected.
         """
         greedy, killed = ports = [freePort() for _ in range(2)]
         eat = self.program("eat", "x = bytearray(1 << 30)\n")

@@ -1,10 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-What programs do to a socket that they share with the daemon, and what becomes of the
-path of a UNIX socket.
-"""
+"""What programs do to a socket that they share with the daemon, and to its path."""
 
 from __future__ import annotations
 
@@ -155,8 +152,8 @@ class SharedTestCase(ServingTestCase):
     """Serve with a program that harms its socket."""
 
     def serving(self, launch: str, keys: str) -> Daemon:
-        """A daemon of one service, which listens."""
-        # A user of her own can do no harm to the processes of the daemon.
+        """Return a daemon of one service, which listens."""
+        # A user of its own can do no harm to the processes of the daemon.
         user = nameOf(ordinaryUser())
         conf = f"it on id = it, user = {user}, launch = {launch}, {keys};\n"
         daemon = self.daemon(conf.replace("it on", f"{self.where} on", 1))
@@ -166,7 +163,7 @@ class SharedTestCase(ServingTestCase):
         return daemon
 
     def eachLaunch(self) -> Iterator[str]:
-        """The ways to start programs; each with a port of its own."""
+        """Return the ways to start programs, each with a port."""
         for launch in LAUNCHES:
             self.port = freePort()
             self.where = str(self.port)
@@ -178,8 +175,9 @@ class DatagramTests(SharedTestCase):
 
     def say(self, word: str, host: str = "127.0.0.1") -> None:
         """
-        Have the service answer a new client, however often it must be asked: a datagram
-        that was in the socket when that was replaced is lost.
+        Have the service answer a new client.
+
+        Ask several times: a datagram in a socket that was replaced is lost.
         """
         client = self.datagrams(host=host)
         client.settimeout(1)
@@ -212,8 +210,9 @@ class DatagramTests(SharedTestCase):
 
     def test_ended(self) -> None:
         """
-        A program that connects its socket, shuts it down, leaves an error in it or sets
-        options, and ends, does no harm to the next one.
+        A program that misuses its socket and ends does not harm the next one.
+
+        It connects the socket, shuts it down, leaves an error in it or sets options.
         """
         self.harmed("connect", "shut", "error", "options", "drop", "begin")
 
@@ -222,18 +221,12 @@ class DatagramTests(SharedTestCase):
         self.harmed("connect", "shut", "error", host="::1", net="udp6")
 
     def test_leftBehind(self) -> None:
-        """
-        What a program has left behind, which does that again and again, does not stop
-        the service.
-        """
+        """An orphan that does so again and again does not stop the service."""
         self.harmed("connect forever", "shut forever", "error forever", "drop forever")
 
     @skipUnless(LINUX, "only Linux tells who gets datagrams")
     def test_taken(self) -> None:
-        """
-        A process that was left behind with another socket of the same address does not
-        get the service's datagrams for long.
-        """
+        """An orphan's socket of the same address gets datagrams for a moment only."""
         self.harmed("take")
         self.harmed("take", host="::1", net="udp6")
 
@@ -256,8 +249,9 @@ class StreamTests(SharedTestCase):
 
     def test_shutdown(self) -> None:
         """
-        A program that shuts its listening socket down, once or again and again, does
-        not stop the service.
+        A program that shuts its listening socket down does not stop the service.
+
+        It does so once, or again and again.
         """
         for launch in self.eachLaunch():
             path = self.program("harm", _HARM_CONNECTIONS)
@@ -270,8 +264,9 @@ class StreamTests(SharedTestCase):
     @skipUnless(LINUX, "only Linux has such keys")
     def test_key(self) -> None:
         """
-        A program that gives its listening socket a key, which no client has, does not
-        stop the service.
+        A program that sets a TCP MD5 key does not stop the service.
+
+        No client has the key.
         """
         for launch in self.eachLaunch():
             path = self.program("harm", _HARM_CONNECTIONS)
@@ -282,7 +277,7 @@ class StreamTests(SharedTestCase):
 
     @skipUnless(LINUX, "only Linux tells how many may wait")
     def test_backlog(self) -> None:
-        """The backlog is what the service wants, whatever a program has asked for."""
+        """The backlog is that of the service, whatever a program has set."""
         for launch in self.eachLaunch():
             path = self.program("harm", _HARM_CONNECTIONS)
             keys = f"protocol = tcp, wait = yes, backlog = 77, exec = {path}"
@@ -297,15 +292,10 @@ class StreamTests(SharedTestCase):
 
 
 class AcceptTests(SharedTestCase):
-    """
-    Processes that were left behind with a listening socket, and have accept(2) wait.
-    """
+    """Orphans that accept from a listening socket of the daemon's."""
 
     def stolen(self, port: int) -> bytes:
-        """
-        Be a client of a service that others accept from as well; return what it
-        is told.
-        """
+        """Be a client of a service that orphans accept from; return the answer."""
         with socket.create_connection(("127.0.0.1", port), 5) as client:
             client.settimeout(0.2)
             try:
@@ -326,8 +316,9 @@ class AcceptTests(SharedTestCase):
 
     def stealing(self, launch: str) -> tuple[Daemon, int, str]:
         """
-        A daemon of a service whose programs have left some behind, of an internal
-        service, and the text for that service to be another.
+        Return a daemon of a service with orphans, and its other configuration.
+
+        It has an internal service too. The text makes the first service another one.
         """
         other = freePort()
         path = self.program("steal", _STEAL)
@@ -347,8 +338,9 @@ class AcceptTests(SharedTestCase):
 
     def test_reload(self) -> None:
         """
-        A service that is not C{wait} any more, or is internal or tcpmux, is served by
-        the daemon, which never waits for it.
+        A service that is no longer C{wait} is served, without a blocked daemon.
+
+        It becomes C{nowait}, internal or tcpmux.
         """
         kinds = (
             "wait = no, exec = /bin/cat",
@@ -368,8 +360,9 @@ class AcceptTests(SharedTestCase):
 
     def test_refused(self) -> None:
         """
-        A service whose program is gone has its clients closed, and the daemon never
-        waits for one.
+        Clients of a service without its program are closed.
+
+        The daemon never blocks in accept(2).
         """
         for launch in self.eachLaunch():
             daemon, other, _ = self.stealing(launch)
@@ -378,7 +371,7 @@ class AcceptTests(SharedTestCase):
             daemon.stop()
 
     def test_missing(self) -> None:
-        """Where nobody else has the socket, each client of such a service is closed."""
+        """Each client of such a service is closed when no orphan accepts."""
         other = freePort()
         self.port = freePort()
         conf = (
@@ -431,7 +424,7 @@ class PathTests(SharedTestCase):
         return answered
 
     def served(self) -> tuple[Daemon, dict[str, Callable[[], bool]]]:
-        """A daemon of three services with a path, and whether each answers there."""
+        """Return a daemon of three services with a path, and whether each answers."""
         os.chmod(self.folder, 0o777)
         user = nameOf(ordinaryUser())
         paths = [self.path(f"{name}.sock") for name in ("nowait", "wait", "datagram")]
@@ -454,8 +447,9 @@ class PathTests(SharedTestCase):
 
     def test_removed(self) -> None:
         """
-        A path that was removed is there again by itself, and at a SIGHUP at once; one
-        line says so.
+        A removed path is bound again by itself, and at a SIGHUP at once.
+
+        One log line reports it.
         """
         daemon, found = self.served()
         for count in (1, 2):
@@ -469,10 +463,7 @@ class PathTests(SharedTestCase):
             self.assertEqual(daemon.log().count("] renew "), 3 * count)
 
     def test_another(self) -> None:
-        """
-        What somebody has put at a path in its place is not removed; when it is gone,
-        the path is the service's again.
-        """
+        """A file at the path stays; the path is bound again when it is gone."""
         daemon, found = self.served()
         for path in found:
             os.unlink(path)
@@ -488,8 +479,9 @@ class PathTests(SharedTestCase):
 
     def test_program(self) -> None:
         """
-        A program that removes the path, or shuts the socket down, is followed by the
-        next one; a service whose programs do so again is said to be failing.
+        A program that removes the path, or shuts the socket down, is replaced.
+
+        A service whose programs do so again is failing.
         """
         daemon, found = self.served()
         path = self.path("wait.sock")
@@ -506,10 +498,7 @@ class PathTests(SharedTestCase):
         )
 
     def test_resumed(self) -> None:
-        """
-        A path that was removed is there again as soon as an operator resumes the
-        service.
-        """
+        """A removed path is bound again when an operator resumes the service."""
         control, path = self.path("control"), self.path("nowait.sock")
         conf = f":::0666:{path} stream unix nowait - /bin/cat cat\n"
         with self.daemon(conf, options=["--control", control]) as daemon:

@@ -1,6 +1,4 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Floods and long runs: L{tests.robustness.test_flood} and L{tests.test_soak}, but longer.
-"""
+"""Floods and long runs; L{tests.robustness.test_flood} has shorter ones."""

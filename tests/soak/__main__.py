@@ -2,7 +2,9 @@
 # See LICENSE for details.
 
 """
-Flood a daemon, or have it run for long; as root it also serves as another user::
+Flood a daemon, or have it run for long.
+
+As root it also serves as another user::
 
     python -m tests.soak connections [CLIENTS [AT-ONCE [BACKLOG]]]  # 20000, 500, 1000
     python -m tests.soak beside [CLIENTS]                           # 300
@@ -10,7 +12,7 @@ Flood a daemon, or have it run for long; as root it also serves as another user:
     python -m tests.soak reflectors [EACH]                          # 1000
     python -m tests.soak survival [MINUTES]                         # 30
 
-It prints figures; the exit status is 1 if anything is not as it should be.
+It prints figures; the exit status is 1 if a check fails.
 """
 
 from __future__ import annotations
@@ -37,11 +39,11 @@ def floodAll(
     folder: str, count: int = 20_000, atOnce: int = 500, backlog: int = 1000
 ) -> bool:
     """
-    Very many connections to services of all kinds.
+    Make very many connections to services of all kinds.
 
-    @param backlog: how many may wait for each service.  When it is less than there are
-        at a time, the kernel turns clients away, some of them for a minute and more;
-        but each one that was accepted is to be served.
+    @param backlog: the backlog of each service. When it is smaller than the number of
+        clients at a time, the kernel refuses clients, some of them for a minute or
+        more; but each one that was accepted is to be served.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < 2 * atOnce:
@@ -65,7 +67,7 @@ def floodAll(
 
 
 def floodOne(folder: str, count: int = 300) -> bool:
-    """Connections to one service, beside a client of another one."""
+    """Make connections to one service, beside a client of another one."""
     mixed = Mixed(folder)
     good = True
     with mixed.daemon():

@@ -20,18 +20,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Times:
-    """How long the clients of a service had to wait, in seconds, in order."""
+    """How long the clients of a service waited, in seconds, in order."""
 
     seconds: tuple[float, ...]
 
     def part(self, share: float) -> float:
-        """The time within which a share of them was answered, in milliseconds."""
+        """Return within how many milliseconds a share of them was answered."""
         return 1000 * self.seconds[min(int(len(self) * share), len(self) - 1)]
 
     def __len__(self) -> int:
+        """Return the number of clients."""
         return len(self.seconds)
 
     def __str__(self) -> str:
+        """Return a line for the output."""
         shares = [f"{name}={self.part(share):.1f}ms" for name, share in _SHARES]
         return " ".join([f"clients={len(self)}", *shares])
 
@@ -58,8 +60,9 @@ class Beside:
 
 def beside(mixed: Mixed, flooded: str, measured: str, count: int) -> Beside:
     """
-    Be the client of one service again and again, first alone and then beside a flood of
-    connections to another one.
+    Be a client again and again, first alone and then beside a flood.
+
+    The flood is one of connections to another service.
 
     @param count: how often, each time.
     """

@@ -4,10 +4,10 @@
 """
 Floods of datagrams, in which each one is accounted for.
 
-A datagram for which there is no room in the queue of a socket is dropped by the
-kernel, which counts that for each socket.  What was sent to a service that answers
-everything is answered, or was dropped at the service's socket, or the answer was
-dropped at the client's: so whatever is left is the service's own loss.
+The kernel drops a datagram for which the socket's buffer is full, and counts it for
+each socket. What was sent to a service that answers everything is answered, or was
+dropped at the service's socket, or the answer was dropped at the client's. Whatever is
+left is the service's own loss.
 """
 
 from __future__ import annotations
@@ -45,6 +45,7 @@ class Account:
         return self.sent - self.right - self.unread - self.unheard
 
     def __str__(self) -> str:
+        """Return a line for the output."""
         return (
             f"sent={self.sent} right={self.right} wrong={self.wrong} lost={self.lost} "
             f"dropped by the kernel: before the service {self.unread}, "
@@ -81,7 +82,7 @@ def flood(port: int, count: int, window: int | None = None) -> Account:
 
 
 def _datagram(number: int) -> bytes:
-    """What is sent."""
+    """Return the contents of a datagram."""
     return b"%d " % number * (1 + number % 20)
 
 
@@ -105,7 +106,7 @@ def _exchange(client: socket.socket, count: int, window: int) -> list[bytes]:
 
 
 def _readAll(client: socket.socket) -> list[bytes]:
-    """What there is to be read."""
+    """Return all datagrams of a socket."""
     found = []
     try:
         while True:

@@ -82,19 +82,19 @@ class Mixed:
     """
     A configuration, and its clients.
 
-    @ivar folder: the path of the folder in which all of it is.
+    @ivar folder: the path of its directory.
     @ivar conf: the path of the file.
     @ivar ports: by the names of services.
-    @ivar clients: what sends something to a service and gives what was answered, by
-        its name.
+    @ivar clients: by its name, a function that sends bytes to a service and returns the
+        answer.
     """
 
     def __init__(self, folder: str, more: str = "") -> None:
         """
         Write the files.
 
-        @param folder: everybody can read it.
-        @param more: what is put behind the configuration.
+        @param folder: a directory that every user can read.
+        @param more: text that follows the configuration.
         """
         self.folder = folder
         self.conf = os.path.join(folder, "inetd.conf")
@@ -116,8 +116,9 @@ class Mixed:
 
     def accepted(self, log: str) -> dict[str, int]:
         """
-        How many clients there were for which a program was started, as the log of a
-        daemon with the option C{-l} has it.
+        Return for how many clients a program was started.
+
+        @param daemon: it has the option C{-l}.
         """
         names = {name: f"{self.ports[name]}/tcp" for name in _STARTED}
         names.update(tcpmux="tcpmux/cat", unix=f"{self.folder}/socket/unix")
@@ -129,7 +130,7 @@ class Mixed:
             file.write(text)
 
     def daemon(self, options: Sequence[str] = ()) -> Daemon:
-        """A daemon that serves it."""
+        """Return a daemon that serves it."""
         argv = twistd("inetd", "--conf", self.conf, *options)
         return Daemon(argv, ports=self.ports.values())
 
@@ -153,7 +154,7 @@ def talk(address: int | str, sent: bytes, before: bytes = b"") -> bytes:
 
 
 def text(number: int) -> bytes:
-    """What a client sends, which no other one does."""
+    """Return what a client sends, and no other one does."""
     rest = random.Random(number).randbytes(SIZES[number % len(SIZES)])
     return b"%d:%s" % (number, rest)
 
@@ -163,9 +164,9 @@ class Outcomes:
     """
     What became of clients.
 
-    @ivar counts: how many there are of each outcome: C{right}, C{lost} (nothing came),
-        C{short} (the beginning of what was sent), C{wrong}, C{refused}, C{reset}, and
-        C{late} (nothing for a minute).
+    @ivar counts: how many have each outcome: C{right}, C{lost} (nothing came), C{short}
+        (the beginning of what was sent), C{wrong}, C{refused}, C{reset}, and C{late}
+        (nothing for a minute).
     @ivar others: what is not right, for messages.
     """
 
@@ -184,6 +185,7 @@ class Outcomes:
             self.others.append(f"{service} {number}: {outcome}")
 
     def __str__(self) -> str:
+        """Return a line for the output."""
         rest = ("lost", "short", "wrong", "refused", "reset", "late")
         return " ".join(f"{name}={self.counts[name]}" for name in ("right", *rest))
 
@@ -214,9 +216,8 @@ def flood(
     """
     Have very many clients, each service's in turn.
 
-    @param count: how many there are.
-    @param atOnce: how many there are at a time.
-
+    @param count: how many.
+    @param atOnce: how many at a time.
     @return: what became of them, by their services.
     """
     names = list(clients)
@@ -234,8 +235,9 @@ def flood(
 
 def overflows() -> int:
     """
-    How often the kernel has turned away a client since it was started, because a queue
-    was full: the client tries again after a second, or two, or four.
+    Return how often the kernel has refused a client on a full backlog.
+
+    The client tries again after a second, or two, or four.
     """
     with open("/proc/net/netstat", encoding="ascii") as lines:
         names, values = (line.split() for line in lines if line.startswith("TcpExt:"))

@@ -2,11 +2,11 @@
 # See LICENSE for details.
 
 """
-Attempts to have two services talk to each other for ever, or to a third one.
+Attempts to have two services answer each other for ever, or a third one.
 
-A datagram whose source is forged to be a service that answers anything would be
-answered to that service, which would answer again.  Root can send such datagrams, and
-see what is sent to whom, with a raw socket.
+A datagram whose forged source is a service that answers anything would be answered to
+that service, which would answer again. Root can send such datagrams, and see all
+answers, with a raw socket.
 """
 
 from __future__ import annotations
@@ -38,12 +38,14 @@ class Wire:
 
     def __init__(self, host: str = _HOST) -> None:
         """
-        @param host: the address that datagrams seem to come from, of those to it only
-            are any seen.
+        Choose the address.
+
+        @param host: the source of forged datagrams; only datagrams to it are seen.
         """
         self._host = host
 
     def __enter__(self) -> Wire:
+        """Open the sockets."""
         udp = socket.IPPROTO_UDP
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_RAW, udp)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 24)
@@ -53,6 +55,7 @@ class Wire:
         return self
 
     def __exit__(self, *ignored: object) -> None:
+        """Close the sockets."""
         self._socket.close()
 
     def forge(self, source: int, target: int, text: bytes) -> None:
@@ -72,15 +75,15 @@ class Wire:
 
 def attack(ports: Iterable[int], each: int, seconds: float = 1.0) -> dict[str, int]:
     """
-    Send to each of some internal services what seems to come from others, or from
-    ports where others would be.
+    Send to internal services what seems to come from others.
 
-    @param ports: where they are.
+    Some of it comes from ports where others would be.
+
+    @param ports: their ports.
     @param each: how many datagrams, from each port to each service.
-    @param seconds: how long what has begun may go on by itself before it is counted.
-
-    @return: how many were sent, how many were answered to the port that they seem to
-        come from, and how many answers a client of an ordinary port got of that many.
+    @param seconds: how long answers may go on before they are counted.
+    @return: how many were sent, how many were answered to the forged port, and how many
+        answers a client with an ordinary port got of that many.
     """
     services = tuple(ports)
     sources = {*ANSWERING, *services}

@@ -2,8 +2,9 @@
 # See LICENSE for details.
 
 """
-A long run with clients of all services, while the configuration is read again and again
-and processes are killed: in the end there is as much of everything as in the beginning.
+A long run with clients of all services, while reloads and kills go on.
+
+In the end there is as much of everything as in the beginning.
 """
 
 from __future__ import annotations
@@ -41,15 +42,15 @@ _QUIET = 5
 @dataclass(frozen=True)
 class Measure:
     """
-    How much there is of what must not become more.
+    How much there is of what must not grow.
 
     @ivar memory: the resident memory of the daemon, in bytes.
     @ivar helpers: that of the fork servers.
     @ivar descriptors: how many the daemon has open.
     @ivar threads: how many threads it has.
-    @ivar zombies: how many processes of it have ended and not been waited for.
-    @ivar servers: how many fork servers there are.
-    @ivar warm: how many warm processes there are.
+    @ivar zombies: how many zombies it has.
+    @ivar servers: how many fork servers run.
+    @ivar warm: how many warm processes run.
     """
 
     memory: int
@@ -66,7 +67,7 @@ class Measure:
         return self.descriptors, self.threads, self.zombies, self.servers, self.warm
 
     def grown(self, before: Measure) -> bool:
-        """Whether there is more memory than there may be."""
+        """Return whether memory has grown more than allowed."""
         return any(
             now > (1 + MORE) * then + SOME
             for now, then in (
@@ -76,6 +77,7 @@ class Measure:
         )
 
     def __str__(self) -> str:
+        """Return a line for the output."""
         return (
             f"memory={self.memory >> 10}K fork servers' memory={self.helpers >> 10}K "
             f"descriptors={self.descriptors} threads={self.threads} "
@@ -110,8 +112,10 @@ def _status(pid: int, name: str) -> int:
 
 def warmProcesses(pid: int) -> list[int]:
     """
-    The pids of the warm processes of a daemon, without their children, and with those
-    whose fork server was killed: these go on.
+    Return the process ids of the warm processes of a daemon.
+
+    Their children are not, and those whose fork server was killed are among them: these
+    run on.
     """
     mark = _mark(pid)
     warm = {each for each in pids() if _isWarm(each) and _mark(each) == mark}
@@ -119,13 +123,13 @@ def warmProcesses(pid: int) -> list[int]:
 
 
 def _mark(pid: int) -> list[str]:
-    """What all processes of a daemon have in their environment, and no others."""
+    """Return the variable that only the processes of a daemon have."""
     variables = read(pid, "environ").split("\0")
     return [each for each in variables if each.startswith(f"{TOKEN}=")]
 
 
 def _isWarm(pid: int) -> bool:
-    """Whether a process is an interpreter that is kept."""
+    """Return whether a process is a warm one."""
     return STANDARD_INPUT in read(pid, "cmdline").split("\0")
 
 
@@ -140,8 +144,10 @@ class Survival:
 
     def __init__(self, mixed: Mixed, daemon: Daemon, seed: int = 0) -> None:
         """
+        Prepare a run.
+
         @param daemon: serves C{mixed}.
-        @param seed: what happens when depends on it.
+        @param seed: of the random numbers.
         """
         self._mixed = mixed
         self._daemon = daemon
@@ -160,10 +166,10 @@ class Survival:
 
     def run(self, seconds: float, pause: float, clients: int = 4) -> None:
         """
-        Have clients, and from time to time something bad.
+        Have clients, and from time to time a fault.
 
-        @param pause: how long nothing does, on the average.
-        @param clients: how many there are at a time.
+        @param pause: the average pause between faults, in seconds.
+        @param clients: how many clients at a time.
         """
         end = time.monotonic() + seconds
         with self._clients(clients):
@@ -219,8 +225,10 @@ class Survival:
 
     def settled(self, before: Measure | None = None) -> Measure:
         """
-        Wait until no program runs or is a zombie, what was killed has been replaced,
-        and there is as much of everything as before, if that is known; then measure.
+        Wait until the daemon has recovered; then measure.
+
+        No program runs or is a zombie, what was killed has been replaced, and there is
+        as much of everything as before, if that is known.
         """
         if self.reloads % 2:
             self._reload()
@@ -238,8 +246,9 @@ class Survival:
 
     def _endOrphans(self) -> None:
         """
-        Kill the warm processes whose fork server was killed: they would go on, and the
-        daemon has a descriptor more to see their end.
+        Kill the warm processes whose fork server was killed.
+
+        They would go on, and the daemon has a descriptor more to see their end.
         """
         parents = (self._pid, *forkServers(self._pid))
         for each in warmProcesses(self._pid):
@@ -248,7 +257,7 @@ class Survival:
                     os.kill(each, signal.SIGKILL)
 
     def _programs(self) -> list[int]:
-        """The programs that run."""
+        """Return the programs that run."""
         warm = warmProcesses(self._pid)
         parents = [self._pid, *forkServers(self._pid), *warm]
         children = {child for each in parents for child in childrenOf(each)}

@@ -70,7 +70,8 @@ class Installation:
     def environment(self, **more: str) -> dict[str, str]:
         """Return variables that add nothing to what is installed there."""
         env = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
-        return {**env, "PATH": f"{self.bin}:{os.environ['PATH']}", **more}
+        env.update(PATH=f"{self.bin}:{os.environ['PATH']}", INETD_CONTROL="none")
+        return {**env, **more}
 
     def run(self, name: str, *arguments: str) -> str:
         """Run a program of the environment in the checkout; return its output."""

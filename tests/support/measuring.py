@@ -54,11 +54,11 @@ if sys.version_info[:2] == {version}:
 
 def _begin(files: dict[str, str], notes: str) -> str:
     """
-    Return the beginning of a program that notes which lines it runs.
+    Return the beginning of a program that notes the lines that it runs.
 
     @param files: those that matter, by the file names of their code.
     """
-    # As a text, since the process may have another root folder.
+    # As a text, since the process may have another root directory.
     with open(_TRACING, encoding="utf-8") as file:
         tracing = file.read()
     return _BEGIN.format(
@@ -183,9 +183,7 @@ def _convert(notes: str, data: str) -> None:
 
 
 def _inPart(file: str, arc: tuple[int, int]) -> tuple[str, tuple[int, int]]:
-    """
-    Return the file and the lines of two lines of a warm process' text.
-    """
+    """Return the file, and the lines there, of two lines of a warm process."""
     from inetdtw.helpers.warm import PARTS, textOf
 
     offset = 0

@@ -44,7 +44,7 @@ def descriptors():
         try:
             yield name, os.readlink(f"/proc/self/fd/{name}")
         except FileNotFoundError:
-            pass  # the folder itself, closed by now
+            pass  # the directory itself, closed by now
 
 def texts(path):
     with open(path, "rb") as file:

@@ -41,7 +41,7 @@ def trace(files: "dict[str, str]", notes: str, resume: int) -> None:
         try:
             fd = posix.open(notes, posix.O_WRONLY | posix.O_APPEND | posix.O_CLOEXEC)
         except OSError:
-            # Another root folder, or no descriptor left.
+            # Another root directory, or no descriptor left.
             return
         try:
             posix.write(fd, f"{file}\t{before}\t{line}\n".encode())

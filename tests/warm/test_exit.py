@@ -2,8 +2,9 @@
 # See LICENSE for details.
 
 """
-A warm start ends as a cold one does: what the client gets, the exit status and what is
-in files are the same, whatever the script does, with every interpreter that is here.
+A warm start ends as a cold start does, whatever the script does.
+
+What the client gets, the exit status and files are the same, with every interpreter.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ class Outcome(NamedTuple):
 
 
 class Served(NamedTuple):
-    """A service whose script is another each time."""
+    """A service whose script changes each time."""
 
     port: int
     folder: str
@@ -53,14 +54,14 @@ class EndsTests(ServingTestCase):
     """Serve one script warm and cold, and have it be another each time."""
 
     def served(self, name: str) -> Served:
-        """Have a folder and a port for a service."""
+        """Have a directory and a port for a service."""
         os.mkdir(self.path(name), 0o755)
         self.write(f"{name}/opener.py", MODULE)
         self.write(f"{name}/script.py", "")
         return Served(freePort(), self.path(name))
 
     def line(self, served: Served, python: str, args: str, warm: bool) -> str:
-        """The definition of a service."""
+        """Return the definition of a service."""
         return (
             f"127.0.0.1:{served.port} on protocol = tcp, wait = no, user = -, "
             f"warm = {'yes' if warm else 'no'}, directory = {served.folder}, "
@@ -88,7 +89,7 @@ class EndsTests(ServingTestCase):
             self.judge(daemon, lanes)
 
     def judge(self, daemon: Daemon, lanes: list[tuple[Served, Served]]) -> None:
-        """Run all scripts, and see that there is no difference."""
+        """Run all scripts, and check that nothing differs."""
         names = [list(SCRIPTS)[number::LANES] for number in range(LANES)]
         with ThreadPoolExecutor(LANES) as threads:
             found = threads.map(self.outcomes, lanes, names)
@@ -112,7 +113,7 @@ class EndsTests(ServingTestCase):
     def outcomes(
         self, lane: tuple[Served, Served], names: list[str]
     ) -> list[tuple[str, Outcome, Outcome]]:
-        """What comes of each script, warm and cold."""
+        """Return what comes of each script, warm and cold."""
         found = []
         for name in names:
             clients = [self.begin(served, name) for served in lane]
@@ -150,8 +151,9 @@ class EndsTests(ServingTestCase):
 
 def _addTests() -> None:
     """
-    Add a test for each interpreter that is here; C{-m}, which leaves most to the
-    standard library, only with the first and the last.
+    Add a test for each interpreter.
+
+    C{-m}, which leaves most to the standard library, only with the first and the last.
     """
     versions = pythons()
     for version, python in versions.items():
@@ -168,7 +170,7 @@ def _addTests() -> None:
 
 
 def _number(version: str) -> int:
-    """A version as a number: 3.9 is before 3.10."""
+    """Return a version as a number: 3.9 is before 3.10."""
     return int(version.rpartition(".")[2])
 
 

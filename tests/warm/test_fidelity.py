@@ -2,9 +2,10 @@
 # See LICENSE for details.
 
 """
-A warm start is like a cold one: a probe that prints all it finds is started both ways,
-with every interpreter that is here, as a script, by C{-m} and by C{-c}, and with every
-option of an interpreter that a warm process can have.
+A warm start is like a cold one, to a probe that prints all it finds.
+
+It is started both ways, with every interpreter, as a script, by C{-m} and by C{-c}, and
+with every option that a warm process can have.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ class ProbeTestCase(ServingTestCase):
     """
     Start a probe warm and cold with one interpreter.
 
-    @ivar user: who it runs as.
+    @ivar user: the name of its user.
     """
 
     user = "-"
@@ -95,7 +96,7 @@ class ProbeTestCase(ServingTestCase):
         self.assertEqual(different, {form: [] for form in FORMS})
 
     def differences(self, form: str, warm: bytes, cold: bytes) -> list[str]:
-        """What the probe finds otherwise when it is started warm."""
+        """Return what the probe finds otherwise when it is started warm."""
         try:
             ours, theirs = (
                 json.loads(each.decode().splitlines()[-1]) for each in (warm, cold)

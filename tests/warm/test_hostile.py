@@ -1,9 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-What a warm process, or whoever has it in hand, cannot do; and what it leaves behind.
-"""
+"""Limits to what a warm process, and code that controls it, can do."""
 
 from __future__ import annotations
 
@@ -18,7 +16,7 @@ from tests.support.serving import readAll
 from tests.warm.test_serving import LOWER, WarmTestCase, events, starts
 
 #: Leaves behind a process that has the socket to the daemon, and says whatever it likes
-#: as long as anybody listens.
+#: as long as a process listens.
 EVIL = """
 import itertools, os, random, socket, stat, struct
 REPORT = struct.Struct("=BxxxIiiQ")
@@ -56,13 +54,14 @@ for fd in range(3, 1024):
 """
 
 
-class LiarTests(WarmTestCase):
-    """A service's user has the warm process in hand, and has it say what it likes."""
+class ForgedTests(WarmTestCase):
+    """A warm process that sends forged reports, as its user can make it do."""
 
     def test_forged(self) -> None:
         """
-        Whatever is said: the daemon lives, other services are served, no process of
-        others is harmed, and the service itself is served too, if only cold.
+        Forged reports harm no process of others, and the daemon lives on.
+
+        Other services are served, and so is this one, if only cold.
         """
         other = freePort()
         good = self.definition(
@@ -94,7 +93,7 @@ class LiarTests(WarmTestCase):
         self.assertNotRegex(daemon.log(), rf"warm {other}/tcp pid=\S+ event=died")
 
     def _isServed(self, port: int) -> bool:
-        """Whether a client is told what it should be."""
+        """Return whether a client gets the right answer."""
         return talkOrNothing(port, b"HI\n").split()[3:] == [b"hi"]
 
 
@@ -102,15 +101,16 @@ class LeftTests(WarmTestCase):
     """What is left of a warm service when something is over."""
 
     def lower(self, **keys: str) -> str:
-        """A definition of a service that gives back lower case."""
+        """Return the definition of a service that answers in lower case."""
         return self.definition(
             f"{world.python()} {self.write('lower.py', LOWER)}", **keys
         )
 
     def test_removed(self) -> None:
         """
-        A service that is removed while a client is being served: its port is closed,
-        the client is served to its end, and then the interpreter ends.
+        A removed service serves its client to the end, and then exits.
+
+        Its port is closed at once.
         """
         other = freePort()
         rest = f"127.0.0.1:{other} stream tcp nowait - /bin/cat cat\n"
@@ -132,8 +132,9 @@ class LeftTests(WarmTestCase):
 
     def test_stopped(self) -> None:
         """
-        A process that is stopped loses no client: they wait for it, and when it is
-        killed they are served cold.
+        A stopped process loses no client.
+
+        They wait; when it is killed they are served cold.
         """
         for keys in ({}, {"accept_max": "50"}):
             self.port = freePort()
@@ -150,10 +151,7 @@ class LeftTests(WarmTestCase):
             daemon.waitForLog("event=ready", 2)
 
     def test_hangsWhileImporting(self) -> None:
-        """
-        A module that never ends being imported keeps nobody waiting, and is not there
-        any more when the daemon has stopped.
-        """
+        """A module whose import never ends delays no client and no shutdown."""
         self.write("never.py", "import time\ntime.sleep(10000)\n")
         conf = self.lower(preload="never")
         daemon = self.daemon(conf, self.port, options=("--log-level", "info"))
@@ -169,9 +167,9 @@ class LeftTests(WarmTestCase):
 
     def test_many(self) -> None:
         """
-        After many clients neither the daemon nor the process has more open or in
-        memory, no program is left that nobody waited for, and none has found what
-        another one has done.
+        Many clients leave no descriptors, memory, zombies or side effects behind.
+
+        It is so for the daemon and the process.
         """
         text = "import os\nprint(os.getppid(), os.getcwd())\nos.chdir('/tmp')\n"
         script = self.write("s.py", text)
@@ -207,7 +205,7 @@ class LeftTests(WarmTestCase):
         self.assertEqual(set(starts(daemon)), {"warm"})
 
     def test_counted(self) -> None:
-        """The state of a service tells warm from cold starts."""
+        """The state of a service counts warm starts."""
         daemon = self.warm(self.lower())
         talk(self.port, b"HI\n")
         os.kill(int(events(daemon, "ready")[0][0]), signal.SIGKILL)

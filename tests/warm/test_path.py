@@ -2,8 +2,9 @@
 # See LICENSE for details.
 
 """
-Before there is a client, a warm interpreter looks for modules where a cold start of a
-script that does nothing looks for them, and in the standard library: nowhere else.
+Where a warm interpreter looks for modules before a client connects.
+
+It looks where a cold start of an empty script does, and in the standard library.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ _BUILTIN = "import sys; print(*sys.builtin_module_names)"
 
 
 def _said(*argv: str) -> str:
-    """Return what a command prints, in an environment that says nothing to Python."""
+    """Return the output of a command, without variables for Python."""
     env = {"PATH": os.defpath}
     done = subprocess.run(argv, env=env, capture_output=True, text=True, check=True)
     return done.stdout
@@ -53,8 +54,9 @@ def _said(*argv: str) -> str:
 
 class PathTestCase(WarmTestCase):
     """
-    Have folders full of modules with the names of the standard library's: a working
-    directory, one of PYTHONPATH, and what a user has installed.
+    Have directories full of modules named like the standard library's.
+
+    They are a working directory, one of PYTHONPATH, and the user's own packages.
     """
 
     def setUp(self) -> None:
@@ -106,7 +108,7 @@ class PathTestCase(WarmTestCase):
             return file.read()
 
     def fill(self, folder: str, wanted: set[str]) -> None:
-        """Have modules in a folder that tell who has imported them."""
+        """Have modules in a directory that report who imports them."""
         text = _HOSTILE.format(mark=self.mark)
         first = None
         for name in wanted:
@@ -117,7 +119,7 @@ class PathTestCase(WarmTestCase):
                 os.link(first, path)
 
     def hostile(self) -> dict[str, str]:
-        """Return the variables that lead to these folders."""
+        """Return the variables that lead to these directories."""
         env = environment()
         env.pop("PYTHONUNBUFFERED", None)
         return {**env, "PATH": os.environ.get("PATH", os.defpath)}
@@ -149,9 +151,10 @@ class RunTests(PathTestCase):
 
     def test_nothing(self) -> None:
         """
-        Nothing of a working directory, of PYTHONPATH or of a user's own modules is
-        imported before there is a client, nor for one whose script imports nothing;
-        what another imports is imported for each of its clients.
+        No module of the directories is imported before a client connects.
+
+        A script that imports nothing imports none of them, and what another imports is
+        imported for each of its clients.
         """
         conf = self.services()
         daemon = self.daemon(
@@ -176,7 +179,7 @@ class RunTests(PathTestCase):
 
 @cache
 def _canTrace() -> bool:
-    """True if strace(1) is there and may do its work."""
+    """Return whether strace(1) is installed and permitted."""
     try:
         argv = ["strace", "-f", "-o", os.devnull, "true"]
         return subprocess.run(argv, capture_output=True, timeout=20).returncode == 0
@@ -192,8 +195,9 @@ class TraceTests(PathTestCase):
 
     def test_nowhere(self) -> None:
         """
-        No file is looked for but what a cold start looks for that does nothing, the
-        standard library, and the script: with every interpreter.
+        No files are looked up but those of a cold start and of the script.
+
+        It is so with every interpreter; the standard library is allowed.
         """
         conf = self.write("inetd.conf", self.services())
         trace = self.path("trace")
@@ -212,9 +216,7 @@ class TraceTests(PathTestCase):
             self.assertEqual((python, self.strange(python, looked)), (python, []))
 
     def traced(self) -> list[tuple[str, set[str]]]:
-        """
-        Return of each warm interpreter its path, and the paths that it has looked at.
-        """
+        """Return the path of each warm interpreter, and the paths it looked up."""
         found = []
         for name in os.listdir(self.folder):
             if not name.startswith("trace."):
@@ -251,9 +253,7 @@ class TraceTests(PathTestCase):
 
 
 def _system(found: set[str]) -> set[str]:
-    """
-    Return what the C library looks for to load a module, and to know the time zone.
-    """
+    """Return what the C library looks up to load a module or the time zone."""
     return {
         each
         for each in found

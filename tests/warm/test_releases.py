@@ -2,8 +2,10 @@
 # See LICENSE for details.
 
 """
-A warm service whose files are replaced: from the next client on it is what a cold start
-would be, and its interpreter is replaced once.
+A warm service whose files are replaced.
+
+From the next client on it is what a cold start would be, and its interpreter is
+replaced once.
 """
 
 from __future__ import annotations
@@ -53,14 +55,15 @@ class ReleasesTestCase(WarmTestCase):
         return self.warm(self.definition(f"{world.python()} {script}", **keys))
 
     def all(self, said: str) -> None:
-        """Assert that some clients are all told the same."""
+        """Assert that some clients all get the same answer."""
         found = [talk(self.port, b"").decode() for _ in range(CLIENTS)]
         self.assertEqual(found, [f"{said}\n"] * CLIENTS)
 
     def follows(self, daemon: Daemon, said: str, count: int = 2) -> None:
         """
-        Assert that all clients are told the same from now on, warm after a while, and
-        that no interpreter is started any more then.
+        Assert that all clients get the same answer from now on.
+
+        They are served warm after a while, and no further interpreter is started.
         """
         self.all(said)
         daemon.waitForLog("event=ready", count)
@@ -106,17 +109,15 @@ class ReleasesTests(ReleasesTestCase):
             self.follows(daemon, f"{text} {library}", count)
 
     def test_libraryLinked(self) -> None:
-        """A link is switched; the text of the script is the same file."""
+        """A link is switched; the script is the same file."""
         self.check("1", "2", True)
 
     def test_libraryMoved(self) -> None:
-        """Another folder has the name; the text of the script is the same file."""
+        """Another directory has the name; the script is the same file."""
         self.check("1", "2", False)
 
     def test_textLinked(self) -> None:
-        """
-        A link is switched; the text is another, and what it imports the same file.
-        """
+        """A link is switched; the script is another file, its imports are the same."""
         self.check("2", "1", True)
 
     def test_libraryPreloaded(self) -> None:
@@ -124,11 +125,11 @@ class ReleasesTests(ReleasesTestCase):
         self.check("1", "2", True, preload="library")
 
     def test_libraryMovedPreloaded(self) -> None:
-        """Another folder has the name, where the library was imported in advance."""
+        """Another directory has the name of a preloaded library."""
         self.check("1", "2", False, preload="auto")
 
     def test_textPreloaded(self) -> None:
-        """A link is switched, and only the text is another."""
+        """A link is switched, and only the script is another file."""
         self.check("2", "1", True, preload="auto")
 
     def test_directory(self) -> None:
@@ -137,11 +138,12 @@ class ReleasesTests(ReleasesTestCase):
 
     def checkAway(self, change: Callable[[str], None], why: str, **keys: Any) -> None:
         """
-        Have no working directory for a while: a client is closed and the log names it;
-        when it is made anew, the next client has it.
+        Check that clients are closed while the working directory is missing.
 
-        @param change: leaves what is no working directory at its path.
-        @param why: what the log says of that.
+        The log names it; when it is made anew, the next client has it.
+
+        @param change: leaves at its path what is not a working directory.
+        @param why: the reason in the log.
         """
         self.release("current", "1", "1")
         self.release("two", "2", "2")
@@ -171,9 +173,7 @@ class ReleasesTests(ReleasesTestCase):
         self.checkAway(os.mknod, "Not a directory", accept_max="50")
 
     def test_directoryNoneAccepting(self) -> None:
-        """
-        A file has the place of the working directory, and the interpreter accepts.
-        """
+        """A file replaces the working directory; the interpreter accepts."""
         self.checkAway(os.mknod, "Not a directory")
 
     def test_directoryMoved(self) -> None:
@@ -204,7 +204,7 @@ class ShadowTests(ReleasesTestCase):
         self.follows(daemon, "1 own")
 
     def test_package(self) -> None:
-        """It is a folder where a file was."""
+        """It is a package where a module was."""
         daemon = self.serve(self.script, preload="auto", **self.env())
         self.all("1 beside")
         os.mkdir(self.path("app/library"), 0o755)
@@ -224,9 +224,7 @@ class ShadowTests(ReleasesTestCase):
         self.follows(daemon, "1 package")
 
     def test_standard(self) -> None:
-        """
-        It goes before one of the standard library that was shared, from PYTHONPATH.
-        """
+        """It precedes a shared one of the standard library, from PYTHONPATH."""
         self.write("app/script.py", "import string\nprint(string.__file__)\n")
         daemon = self.serve(self.script, **self.env())
         self.assertNotIn(self.folder.encode(), talk(self.port, b""))
@@ -234,7 +232,7 @@ class ShadowTests(ReleasesTestCase):
         self.follows(daemon, own)
 
     def test_others(self) -> None:
-        """Whatever else comes and goes in these places changes nothing."""
+        """Other files in these directories change nothing."""
         daemon = self.serve(self.script, preload="auto", **self.env())
         for number in range(CLIENTS):
             self.write(f"app/upload{number}.py", "")
@@ -250,10 +248,7 @@ class SearchTests(ReleasesTestCase):
     """An interpreter that is looked for in PATH."""
 
     def test_another(self) -> None:
-        """
-        One that comes earlier in PATH is the next client's, and so it is when that one
-        is gone.
-        """
+        """A program earlier in PATH is the next client's, until it is gone."""
         self.script = self.write("s.py", "import sys\nprint(sys.executable)\n")
         for name in ("one", "two"):
             os.mkdir(self.path(name), 0o755)

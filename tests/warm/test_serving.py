@@ -41,15 +41,13 @@ _START = re.compile(r"start (\S+) pid=(\d+) peer=\S+ how=(warm|cold)")
 
 
 def events(daemon: Daemon, kind: str) -> list[tuple[str, str]]:
-    """
-    What the log says of warm processes: the process ids, and the rest of the lines.
-    """
+    """Return the process ids and the rest of the log lines of warm processes."""
     found = _EVENT.findall(daemon.log())
     return [(pid, rest) for _, pid, event, rest in found if event == kind]
 
 
 def starts(daemon: Daemon, name: str = "") -> list[str]:
-    """How the programs of a service were started, in order."""
+    """Return how the programs of a service were started, in order."""
     found = _START.findall(daemon.log())
     return [how for each, _, how in found if name in ("", each)]
 
@@ -63,7 +61,7 @@ class WarmTestCase(ServingTestCase):
         self.port = freePort()
 
     def definition(self, args: str, keys: str = "", **given: Any) -> str:
-        """A definition of a service."""
+        """Return a definition of a service."""
         usual: dict[str, Any] = {
             "service": f"127.0.0.1:{self.port}",
             "protocol": "tcp",
@@ -78,15 +76,15 @@ class WarmTestCase(ServingTestCase):
         return f"{service} on {pairs}, args = {args}{keys};\n"
 
     def assertStarted(self, daemon: Daemon, *how: str) -> None:
-        """Wait until as many programs were started, in these ways and order."""
+        """Wait until programs were started in these ways and this order."""
         daemon.waitForLog("how=", len(how))
         self.assertEqual(starts(daemon), list(how))
 
     def warm(self, conf: str, *ports: int, count: int = 1) -> Daemon:
         """
-        A daemon with warm processes that are ready.
+        Return a daemon with warm processes that are ready.
 
-        @param count: how many there are to be.
+        @param count: how many.
         """
         env = environment()
         env.pop("PYTHONUNBUFFERED", None)
@@ -188,7 +186,7 @@ class FormTests(WarmTestCase):
         self.assertStarted(daemon, "warm")
 
     def test_stderr(self) -> None:
-        """What a warm program complains of goes where the line says."""
+        """Standard error of a warm program goes where the line says."""
         script = self.write("fails.py", "print('before')\n1/0\n")
         daemon = self.warm(self.definition(f"{world.python()} {script}", stderr="log"))
         self.assertEqual(talk(self.port, b""), b"before\n")
@@ -217,8 +215,9 @@ class FormTests(WarmTestCase):
 
     def test_option(self) -> None:
         """
-        C{--warm} is for every service whose program is Python's, the tutorial's too;
-        others are as they were.
+        C{--warm} makes every service with a Python program warm.
+
+        The tutorial's are; other services are as before.
         """
         script = self.write("lower.py", LOWER)
         other, udp = freePort(), freePort()
@@ -255,10 +254,7 @@ class ChangeTests(WarmTestCase):
         return self.warm(self.definition(f"{world.python()} {self.script}", **keys))
 
     def test_edited(self) -> None:
-        """
-        The next connection has the new text, however often it is edited and however
-        fast.
-        """
+        """The next connection has the edited script, however fast it is edited."""
         daemon = self.serve("print('first')\n")
         for number in range(30):
             self.write("script.py", f"print({number % 10})\n")
@@ -274,8 +270,9 @@ class ChangeTests(WarmTestCase):
 
     def test_linked(self) -> None:
         """
-        Where the script is a link, the folder it leads to is the first of the path,
-        and it is another one from the next connection on when the link is another.
+        The directory of a link's target is the first of the path.
+
+        It changes with the link, for the next connection.
         """
         for name in ("one", "two"):
             os.mkdir(self.path(name), 0o755)
@@ -289,8 +286,10 @@ class ChangeTests(WarmTestCase):
 
     def test_gone(self) -> None:
         """
-        A script that is gone gives what the interpreter has to say of that, and one
-        line of the log for any number of clients; it is warm again when it is back.
+        A missing script gives the interpreter's own error message.
+
+        The log has one line for any number of clients. The service is warm again when
+        the script is back.
         """
         daemon = self.serve("print('there')\n")
         os.rename(self.script, self.path("away"))
@@ -314,10 +313,7 @@ class ChangeTests(WarmTestCase):
         self.assertIn("SyntaxError", daemon.log())
 
     def test_brokenFromTheStart(self) -> None:
-        """
-        A script that has never been any good is served all the same, and is warm as
-        soon as it is.
-        """
+        """A script that never worked is served cold, and warm once it works."""
         daemon = self.serve("print('bad'\n")
         self.assertIn(b"SyntaxError", talk(self.port, b""))
         self.write("script.py", "print('good')\n")
@@ -326,8 +322,9 @@ class ChangeTests(WarmTestCase):
 
     def test_preloadFails(self) -> None:
         """
-        A module that cannot be imported in advance fails before each client, as it
-        does cold; the log has one line of it.
+        A module that cannot be preloaded fails for each client, as cold.
+
+        The log has one line.
         """
         self.write("helper.py", "print('imported')\n1/0\n")
         daemon = self.serve("import helper\n", preload="auto")
@@ -341,8 +338,9 @@ class ChangeTests(WarmTestCase):
 
     def test_preloaded(self) -> None:
         """
-        A module is imported once for all clients, without a word to any of them, and
-        never unless that was asked for.
+        A module is imported once for all clients, and only if configured.
+
+        It writes nothing to them.
         """
         self.write("helper.py", "import os\nprint('imported')\nPID = os.getpid()\n")
         text = "import os, helper\nprint(helper.PID == os.getpid())\n"
@@ -354,8 +352,9 @@ class ChangeTests(WarmTestCase):
 
     def test_preloadedEdited(self) -> None:
         """
-        A module of the service's own that was imported in advance is the new one from
-        the next connection on, and soon warm again.
+        A preloaded module that is edited is new for the next connection.
+
+        The service is soon warm again.
         """
         self.write("helper.py", "X = 1\n")
         daemon = self.serve("import helper\nprint(helper.X)\n", preload="helper")
@@ -383,8 +382,9 @@ class ChangeTests(WarmTestCase):
 
     def test_shadowed(self) -> None:
         """
-        A file beside the script that has the name of a module of the standard library
-        goes before it, there from the start or not.
+        A module beside the script precedes the standard library's.
+
+        It exists from the start, or not.
         """
         daemon = self.serve("import string\nprint(string.__file__)\n")
         self.assertNotIn(self.folder.encode(), talk(self.port, b""))
@@ -394,7 +394,7 @@ class ChangeTests(WarmTestCase):
         self.assertEqual(talk(self.port, b"").decode(), own + "\n")
 
     def test_nobodyYet(self) -> None:
-        """No code of a script runs before there is a client."""
+        """No code of a script runs before a client connects."""
         ran = self.path("ran")
         self.write("helper.py", f"open({ran!r}, 'w')\n")
         self.serve("import helper\n")
@@ -412,13 +412,14 @@ class LifeTests(WarmTestCase):
         return self.warm(self.definition(f"{world.python()} {script}", **keys))
 
     def said(self, text: bytes = b"HELLO\n") -> list[str]:
-        """Be a client: who answers, who its parent is, its user, and the answer."""
+        """Be a client, and return pid, parent, user and the answer."""
         return talk(self.port, text).decode().split()
 
     def test_killed(self) -> None:
         """
-        When it is killed under load, every client is served.  It is followed by
-        another, with growing pauses.
+        A process that is killed under load loses no client.
+
+        It is replaced, with backoff.
         """
         for keys in ({}, {"accept_max": "50"}):
             self.port = freePort()
@@ -456,7 +457,7 @@ class LifeTests(WarmTestCase):
             self.assertIn("signal=9", daemon.log())
 
     def test_coldMeanwhile(self) -> None:
-        """While there is none, clients are served cold."""
+        """Without a warm process, clients are served cold."""
         daemon = self.serve()
         for _ in range(4):
             ready = len(events(daemon, "ready"))
@@ -482,8 +483,9 @@ class LifeTests(WarmTestCase):
 
     def test_hangup(self) -> None:
         """
-        HUP has another take its place, at once and for no client cold; who is being
-        served does not notice.
+        SIGHUP replaces it at once, without a cold start.
+
+        Clients that are being served are not affected.
         """
         daemon = self.serve()
         client = self.connect(self.port)
@@ -501,9 +503,7 @@ class LifeTests(WarmTestCase):
         self.assertEqual(set(starts(daemon)), {"warm"})
 
     def test_limitedTime(self) -> None:
-        """
-        The limit on processor time is for each program, and never ends the process.
-        """
+        """The CPU time limit is for each program, and never ends the process."""
         script = self.write(
             "burn.py",
             "import resource, sys\n"
@@ -551,8 +551,10 @@ class UserTests(WarmTestCase):
 
     def test_user(self) -> None:
         """
-        The process and its programs are the user's, and no others share it, though
-        they have the same program; the user needs to be able to read nothing of ours.
+        Process and programs run as the user, in a process per user.
+
+        Another user's service with the same program has another one. The user need not
+        be able to read the package.
         """
         script = self.write("lower.py", LOWER)
         other = freePort()
@@ -571,9 +573,9 @@ class UserTests(WarmTestCase):
 
     def test_chroot(self) -> None:
         """
-        A service may have a root folder of its own, with nothing but an interpreter in
-        it, and another user.  When another folder takes its place, the next client has
-        that.
+        A service may have a root directory with only an interpreter, and a user.
+
+        When another directory replaces it, the next client has that.
         """
         jail = self.path("jail")
         without = ("test", "tests", "idlelib", "lib2to3", "ensurepip", "__pycache__")
@@ -627,7 +629,7 @@ class UserTests(WarmTestCase):
 
 
 def _libraries(program: str) -> list[str]:
-    """The libraries of the system that a program needs."""
+    """Return the shared libraries that a program needs."""
     done = subprocess.run(["ldd", program], capture_output=True, text=True, check=True)
     return re.findall(r"(/\S+) \(0x", done.stdout)
 
