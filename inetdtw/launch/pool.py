@@ -19,8 +19,8 @@ from inetdtw.interfaces import ILauncher
 from inetdtw.launch.direct import Direct
 from inetdtw.launch.forkserver.chroot import ChrootForkServerPool
 from inetdtw.launch.forkserver.launcher import ForkServerPool, usualCount
-from inetdtw.launch.warm.accepting import warmBefore
-from inetdtw.launch.warm.launcher import Warm
+from inetdtw.launch.warm.accepting import warmLauncherFor
+from inetdtw.launch.warm.launcher import WarmLauncher
 from inetdtw.launch.warm.process import OF_WARM
 from inetdtw.limits.budget import ProcessBudget
 from inetdtw.log.failures import survived
@@ -95,9 +95,9 @@ class LauncherPool:
         self._reactor = reactor
         self._report = report
         self._launchers: dict[_Key, Any] = {}
-        self._warm: dict[tuple[Any, ...], Warm] = {}
+        self._warm: dict[tuple[Any, ...], WarmLauncher] = {}
         self._retired: list[Any] = []
-        self._cooled: list[Warm] = []
+        self._cooled: list[WarmLauncher] = []
 
     def need(self, services: Iterable[Service]) -> None:
         """
@@ -157,7 +157,7 @@ class LauncherPool:
     def _count(self) -> None:
         """
         Count the descriptors of the fork servers that there are, with those that are
-        started again.  Warm processes, which can be done without, count their own.
+        started again.  WarmLauncher processes, which can be done without, count their own.
         """
         every = (*self._launchers.values(), *self._retired)
         servers = [
@@ -246,7 +246,7 @@ class LauncherPool:
             given = (service.warm, self._reactor, self._report, service.name)
             # Whether accept(2) blocks is one setting for all who have a socket: with
             # one that runs its programs a user could have the daemon wait for ever.
-            make = Warm if _isAnothers(service.context) else warmBefore
+            make = WarmLauncher if _isAnothers(service.context) else warmLauncherFor
             more = (self._budget, service.context, self._exits)
             self._warm[key] = make(cold, *given, *more)
 

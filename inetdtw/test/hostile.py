@@ -381,7 +381,7 @@ def warmReports(data: bytes) -> None:
     made = LaunchRequest("/x", ("x",), {}, {}, (0, 0, 0))
     process = WarmProcess(_Owner(), reactor, set(), made)
     channel = WarmChannel(reactor, process._received, process._lost)
-    process._channel = process.accepting.channel = channel
+    process._channel = process.delegations.channel = channel
     real: Any = channel._ours
     packets = _divided(data, reports.REPORT.size)
     played: Any = _Reports(packets)
@@ -390,8 +390,8 @@ def warmReports(data: bytes) -> None:
     try:
         channel._ours = played
         for number in (5, 6):
-            process.accepting.accept(number, _Watcher(), 0)
-        process.accepting.withdraw(6, lambda: None)
+            process.delegations.delegate(number, _Watcher(), 0)
+        process.delegations.withdraw(6, lambda: None)
         while packets and not channel.closed:
             channel.doRead()
     finally:

@@ -21,8 +21,8 @@ from inetdtw.launch.direct import Direct
 from inetdtw.launch.forkserver.chroot import ChrootForkServerPool
 from inetdtw.launch.forkserver.launcher import ForkServerPool, usualCount
 from inetdtw.launch.pool import OF_HELPER, LauncherPool
-from inetdtw.launch.warm.accepting import AcceptingWarm
-from inetdtw.launch.warm.launcher import Warm
+from inetdtw.launch.warm.accepting import DelegatingWarmLauncher
+from inetdtw.launch.warm.launcher import WarmLauncher
 from inetdtw.launch.warm.process import OF_WARM
 from inetdtw.launch.warm.test.played import KEPT
 from inetdtw.limits.budget import ProcessBudget
@@ -147,7 +147,11 @@ class LaunchersTests(ServingTestCase):
             LauncherPool, "_MAKE", {"forkserver": accepting, "direct": accepting}
         )
         me = os.geteuid()
-        for uid, wanted in ((None, AcceptingWarm), (me, AcceptingWarm), (me + 7, Warm)):
+        for uid, wanted in (
+            (None, DelegatingWarmLauncher),
+            (me, DelegatingWarmLauncher),
+            (me + 7, WarmLauncher),
+        ):
             credentials = None if uid is None else Credentials(uid, 7, ())
             service = makeService(
                 warm=KEPT, context=ProcessContext(credentials=credentials)
@@ -425,7 +429,7 @@ class WarmTests(ServingTestCase):
         """Have launchers that start nothing, and a service with an interpreter."""
         super().setUp()
         self.made: list[RecordedWarm] = []
-        for name in ("Warm", "warmBefore"):
+        for name in ("WarmLauncher", "warmLauncherFor"):
             self.patch(pool, name, self.make)
         self.patch(LauncherPool, "_MAKE", {"forkserver": self.cold})
         self.launchers = LauncherPool(self.reactor, self.runtime.report)

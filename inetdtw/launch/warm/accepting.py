@@ -3,11 +3,11 @@
 # See LICENSE for details.
 
 """
-Warm starts where the warm process accepts the connections itself.
+Warm starts where the warm process accepts the connections.
 
-A listening socket is always with somebody: with the process that is ready, or else with
-the cold launcher.  The one who is to accept is told before the other is told not to, so
-that no connection waits longer than it must.
+A listening socket is always delegated: to the process that is ready, or to the cold
+launcher.  The new one is told to accept before the old one is told to stop, so that no
+connection waits.
 """
 
 from __future__ import annotations
@@ -17,134 +17,134 @@ from typing import Any, Callable
 from zope.interface import implementer
 
 from inetdtw.interfaces import IAcceptDelegate, IDelegatingLauncher, LaunchRequest
-from inetdtw.launch.warm.launcher import Warm
+from inetdtw.launch.warm.launcher import WarmLauncher
 from inetdtw.launch.warm.process import WarmProcess
 
 
 @implementer(IAcceptDelegate)
-class _Cold:
-    """A listening socket that is accepted from by the cold launcher."""
+class _ColdDelegate:
+    """A delegate for connections that the cold launcher accepts."""
 
     def __init__(self, watcher: Any) -> None:
+        """@param watcher: the service's L{IAcceptDelegate}."""
         self._watcher = watcher
+        self.dropped, self.crowded = watcher.dropped, watcher.crowded
 
     def accepted(self, peer: Any) -> Any:
-        """A program was started for a connection."""
+        """Return the child for a connection whose program was started."""
         child = self._watcher.accepted(peer)
         child.warm = False
         return child
 
-    def dropped(self, peer: Any, reason: str) -> None:
-        """Something went wrong."""
-        self._watcher.dropped(peer, reason)
 
-    def crowded(self) -> None:
-        """Too many programs run."""
-        self._watcher.crowded()
-
-
-class _Delegation:
+class _DelegatedSocket:
     """
-    A listening socket that somebody else than the daemon accepts from.
+    A listening socket that the daemon does not accept from.
 
     @ivar watcher: an L{IAcceptDelegate}.
-    @ivar order: the socket and a cold start.
-    @ivar cold: what the cold launcher calls it, if that accepts.
-    @ivar process: who accepts, if a process does.
+    @ivar request: the socket, and a cold start for its connections.
+    @ivar cold: the cold launcher's number for it, if that accepts.
+    @ivar process: the process that accepts, if one does.
     """
 
-    def __init__(self, watcher: Any, order: LaunchRequest) -> None:
+    def __init__(self, watcher: Any, request: LaunchRequest) -> None:
+        """Delegate it to nothing yet."""
         self.watcher = watcher
-        self.order = order
+        self.request = request
         self.cold: int | None = None
         self.process: WarmProcess | None = None
 
 
-@implementer(IDelegatingLauncher)
-class AcceptingWarm(Warm):
-    """A L{Warm} whose cold launcher can accept connections."""
+def _ignore() -> None:
+    """Do nothing when a socket is free, as another process accepts from it."""
 
-    def __init__(self, cold: Any, *given: Any) -> None:
-        super().__init__(cold, *given)
-        self._reactor = given[1]
-        self._delegations: dict[int, _Delegation] = {}
+
+@implementer(IDelegatingLauncher)
+class DelegatingWarmLauncher(WarmLauncher):
+    """A L{WarmLauncher} whose cold launcher can accept connections."""
+
+    def __init__(self, cold: Any, spec: Any, reactor: Any, *more: Any) -> None:
+        """See L{WarmLauncher}."""
+        super().__init__(cold, spec, reactor, *more)
+        self._reactor = reactor
+        self._sockets: dict[int, _DelegatedSocket] = {}
         self._number = 0
 
     def delegate(self, watcher: Any, order: LaunchRequest) -> int:
         """
-        Accept from the socket that is descriptor 0 of an order: warm if that can be,
-        and otherwise until it can.
+        Accept from the listening socket that is descriptor 0 of a request.
+
+        Programs start cold until a process is ready.
         """
         self.prepare(order)
         self._number += 1
-        delegation = self._delegations[self._number] = _Delegation(watcher, order)
-        if self._up is not None:
-            self._lead(self._number, delegation, self._up)
-        if delegation.process is None:
-            self._delegateCold(delegation)
+        delegated = self._sockets[self._number] = _DelegatedSocket(watcher, order)
+        if self._process is not None:
+            self._delegateWarm(self._number, delegated, self._process)
+        if delegated.process is None:
+            self._delegateCold(delegated)
         return self._number
 
     def withdraw(self, number: int, free: Callable[[], None]) -> None:
-        """Accept from a socket no more."""
-        delegation = self._delegations.pop(number)
-        if delegation.process is not None:
-            delegation.process.accepting.withdraw(number, free)
+        """Stop accepting from a socket."""
+        delegated = self._sockets.pop(number)
+        if delegated.process is not None:
+            delegated.process.delegations.withdraw(number, free)
         else:
-            self._cold.withdraw(delegation.cold, free)
+            self._cold.withdraw(delegated.cold, free)
 
     def ready(self, process: WarmProcess) -> None:
-        """A process can take orders: have it accept from all sockets."""
-        for number, delegation in self._delegations.items():
-            self._lead(number, delegation, process)
-            if delegation.process not in (None, process):
-                # It is for other orders, as the one before, which is to end.
-                self._cool(number, delegation)
+        """Delegate all sockets to a process that is ready."""
+        for number, delegated in self._sockets.items():
+            self._delegateWarm(number, delegated, process)
+            if delegated.process not in (None, process):
+                # The new process is for other requests, and the old one is to exit.
+                self._withdrawWarm(number, delegated)
 
-    def _lead(self, number: int, delegation: _Delegation, process: WarmProcess) -> None:
-        """Have a process accept from a socket, and no other, if it suits."""
-        order = delegation.order
-        if not self._suits(process, order):
+    def _delegateWarm(
+        self, number: int, delegated: _DelegatedSocket, process: WarmProcess
+    ) -> None:
+        """Delegate a socket to a process, if that is for such requests."""
+        if not self._isFor(process, delegated.request):
             return
         if not process.lease.fits():
-            # It can be given orders still.
-            self._reactor.callLater(0, delegation.watcher.crowded)
+            # The daemon can send launch requests still.
+            self._reactor.callLater(0, delegated.watcher.crowded)
             return
-        if process.accepting.accept(number, delegation.watcher, order.fds[0]):
-            before, cold = delegation.process, delegation.cold
-            delegation.process, delegation.cold = process, None
+        fd = delegated.request.fds[0]
+        if process.delegations.delegate(number, delegated.watcher, fd):
+            before, cold = delegated.process, delegated.cold
+            delegated.process, delegated.cold = process, None
             if before is not None:
-                before.accepting.withdraw(number, lambda: None)
+                before.delegations.withdraw(number, _ignore)
             if cold is not None:
-                self._cold.withdraw(cold, lambda: None)
+                self._cold.withdraw(cold, _ignore)
 
-    def _cool(self, number: int, delegation: _Delegation) -> None:
-        """Have the cold launcher accept from a socket instead of a process."""
-        assert delegation.process is not None
-        delegation.process.accepting.withdraw(number, lambda: None)
-        delegation.process = None
-        self._delegateCold(delegation)
+    def _withdrawWarm(self, number: int, delegated: _DelegatedSocket) -> None:
+        """Delegate a socket to the cold launcher instead of a process."""
+        assert delegated.process is not None
+        delegated.process.delegations.withdraw(number, _ignore)
+        delegated.process = None
+        self._delegateCold(delegated)
 
-    def lost(self, process: WarmProcess) -> None:
-        """
-        A process can take no orders any more: have the cold launcher accept from what
-        it accepted from.
-        """
-        for delegation in self._delegations.values():
-            if delegation.process is process:
-                delegation.process = None
-                self._delegateCold(delegation)
+    def disconnected(self, process: WarmProcess) -> None:
+        """Delegate the sockets of a process that is gone to the cold launcher."""
+        for delegated in self._sockets.values():
+            if delegated.process is process:
+                delegated.process = None
+                self._delegateCold(delegated)
 
-    def _delegateCold(self, delegation: _Delegation) -> None:
-        """Have the cold launcher accept from a socket."""
-        watcher = _Cold(delegation.watcher)
-        delegation.cold = self._cold.delegate(watcher, delegation.order)
+    def _delegateCold(self, delegated: _DelegatedSocket) -> None:
+        watcher = _ColdDelegate(delegated.watcher)
+        delegated.cold = self._cold.delegate(watcher, delegated.request)
 
 
-def warmBefore(cold: Any, *given: Any) -> Warm:
+def warmLauncherFor(cold: Any, *given: Any) -> WarmLauncher:
     """
-    Make what stands before a launcher, in place of which it can be used.
+    Return a warm launcher that accepts connections if its cold launcher can.
 
-    @param given: what else L{Warm} takes.
+    @param given: what else L{WarmLauncher} takes.
     """
-    accepting = IDelegatingLauncher.providedBy(cold)
-    return (AcceptingWarm if accepting else Warm)(cold, *given)
+    if IDelegatingLauncher.providedBy(cold):
+        return DelegatingWarmLauncher(cold, *given)
+    return WarmLauncher(cold, *given)

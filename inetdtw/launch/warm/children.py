@@ -17,11 +17,11 @@ from inetdtw.system.exitwatch import ExitWatcher, Watch
 MOST = 1 << 16
 
 
-class Nonsense(Exception):
+class ProtocolViolation(Exception):
     """A process says what cannot be."""
 
 
-class Running:
+class RunningPrograms:
     """
     The programs that run, by their process ids.
 
@@ -39,18 +39,18 @@ class Running:
         self,
         reactor: Any,
         changed: Callable[[], None],
-        adopted: dict[int, Watch],
+        orphans: dict[int, Watch],
         exits: ExitWatcher | None = None,
     ) -> None:
         """
         @param changed: called when a program has ended whose parent is gone.
-        @param adopted: what waits for the ends of all programs without a parent, by
+        @param orphans: what waits for the ends of all programs without a parent, by
             their process ids, also of those of other processes like this one.
         @param exits: learns of their ends.
         """
         self._exits = ExitWatcher(reactor) if exits is None else exits
         self._changed = changed
-        self._adopted = adopted
+        self._adopted = orphans
         self._children: dict[int, Any] = {}
 
     def __len__(self) -> int:
@@ -65,12 +65,12 @@ class Running:
         """
         See whether there can be one more.
 
-        @raise Nonsense: if there cannot.
+        @raise ProtocolViolation: if there cannot.
         """
         if pid <= 0:
-            raise Nonsense(f"there is no process {pid}")
+            raise ProtocolViolation(f"there is no process {pid}")
         if len(self._children) >= MOST:
-            raise Nonsense(f"there are no {MOST} programs")
+            raise ProtocolViolation(f"there are no {MOST} programs")
 
     def begin(self, pid: int, child: Any, warm: bool) -> None:
         """

@@ -12,7 +12,7 @@ from typing import Any, Callable
 
 from inetdtw.helpers.reports import ACCEPTED, CROWDED, DROPPED, UNTAKEN, WITHDRAWN
 from inetdtw.launch.warm.channel import Channel, Said
-from inetdtw.launch.warm.children import Nonsense, Running
+from inetdtw.launch.warm.children import ProtocolViolation, RunningPrograms
 from inetdtw.limits.budget import Lease
 
 
@@ -30,7 +30,7 @@ class _Listening:
     free: Callable[[], None] | None = None
 
 
-class Accepting:
+class WarmDelegations:
     """
     The listening sockets that one process accepts from, by their numbers.
 
@@ -47,7 +47,7 @@ class Accepting:
         """How many there are, with those that it was only asked to leave."""
         return len(self._listening)
 
-    def accept(self, number: int, watcher: Any, fd: int) -> bool:
+    def delegate(self, number: int, watcher: Any, fd: int) -> bool:
         """
         Have the process accept from one more.
 
@@ -81,13 +81,13 @@ class Accepting:
         if not self._listening:
             self._lease.release()
 
-    def heard(self, said: Said, running: Running) -> None:
+    def heard(self, said: Said, running: RunningPrograms) -> None:
         """
         The process says something of a socket.
 
         @param running: what runs.
 
-        @raise inetdtw.launch.warm.children.Nonsense: if that cannot be.
+        @raise inetdtw.launch.warm.children.ProtocolViolation: if that cannot be.
         """
         listening = self._listening.get(said.number)
         if listening is None:
@@ -95,7 +95,9 @@ class Accepting:
         if said.kind == ACCEPTED:
             running.check(said.pid)
             if self._lease.exhausted:
-                raise Nonsense(f"it may not have more than {self._lease.size} programs")
+                raise ProtocolViolation(
+                    f"it may not have more than {self._lease.size} programs"
+                )
             child = listening.watcher.accepted(said.peer)
             self._lease.started(said.pid)
             running.begin(said.pid, child, not said.value)

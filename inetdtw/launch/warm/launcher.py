@@ -3,11 +3,10 @@
 # See LICENSE for details.
 
 """
-Warm starts: programs in Python that are forked from an interpreter that is ready.
+Warm starts: Python programs that are forked from an interpreter that is ready.
 
-A L{Warm} stands before the launcher of a context.  Whatever it cannot do at the
-moment, as there is no interpreter, or none that can take an order, that launcher does:
-no client waits for it.
+A L{WarmLauncher} wraps the launcher of a process context.  That launcher does what the
+warm process cannot do at the moment, so that no client waits for an interpreter.
 """
 
 from __future__ import annotations
@@ -19,146 +18,150 @@ from zope.interface import implementer
 from inetdtw.interfaces import IPreparing, LaunchRequest
 from inetdtw.launch.forkserver.chroot import ChrootForkServerPool
 from inetdtw.launch.warm.process import IN_FLIGHT, WarmProcess
-from inetdtw.launch.warm.supervisor import Succession
+from inetdtw.launch.warm.supervisor import WarmSupervisor
 from inetdtw.system.waitlist import WaitList
 
 
 @implementer(IPreparing)
-class Warm:
-    """ProgramStarter one program, warm if that can be."""
+class WarmLauncher:
+    """A launcher for one program, which starts it warm if possible and cold if not."""
 
     def __init__(self, cold: Any, *given: Any) -> None:
         """
-        @param cold: the launcher of its context.
-        @param given: what else L{Succession} takes: how to start the interpreter, and
-            the reactor, the log, the service's name, what counts all programs, and the
-            context.
+        Start no process yet.
+
+        @param cold: the launcher of the process context.
+        @param given: what else L{WarmSupervisor} takes.
         """
-        kept, *rest = given
         self._cold = cold
         self._waiting = WaitList(lambda: self.hasCapacity)
-        self._succession = Succession(self, kept, cold, *rest)
+        self._supervisor = WarmSupervisor(self, cold, *given)
 
     @property
     def pid(self) -> int | None:
-        """The process id of the one that is forked."""
-        process = self._up
+        """The process id of the warm process that is ready, if any."""
+        process = self._process
         return None if process is None else process.pid
 
     @property
-    def _up(self) -> WarmProcess | None:
-        """The process that takes orders, if there is one."""
-        process = self._succession.current
+    def _process(self) -> WarmProcess | None:
+        """The warm process that is ready, if any."""
+        process = self._supervisor.current
         return process if process is not None and process.up else None
 
     def start(self) -> None:
-        """Nothing can be started before there is an order."""
+        """Do nothing: a process is started for a launch request."""
 
     def prepare(self, order: LaunchRequest) -> None:
-        """Start the process for orders like this one."""
-        self._succession.prepare(order)
+        """Start a process for launch requests like this one."""
+        self._supervisor.prepare(order)
 
     def renew(self) -> None:
-        """Have another process take the place of this one, as soon as it is ready."""
-        self._succession.renew()
+        """Start a replacement for the process."""
+        self._supervisor.renew()
 
     def ready(self, process: WarmProcess) -> None:
-        """A process can take orders."""
+        """Do nothing: the supervisor has a new process."""
 
-    def left(self, child: Any, order: LaunchRequest) -> None:
-        """An order has to be started cold."""
+    def startCold(self, child: Any, request: LaunchRequest) -> None:
+        """Start a program cold."""
         child.warm = False
-        self._cold.launch(child, order)
+        self._cold.launch(child, request)
 
-    def lost(self, process: WarmProcess) -> None:
-        """A process can take no orders any more."""
+    def disconnected(self, process: WarmProcess) -> None:
+        """Do nothing: the supervisor restarts the process."""
 
     def launch(self, child: Any, order: LaunchRequest) -> None:
-        """Start a program, warm if that can be."""
-        # It may not have been there when there was time to get ready.
+        """Start a program, warm if possible."""
+        # The program can have been missing before.
         self.prepare(order)
-        process = self._up
-        if process is not None and self._suits(process, order) and self._here(process):
+        process = self._process
+        if process is not None and self._fits(process, order):
             try:
-                process.order(child, order)
+                process.launch(child, order)
                 return
             except OSError:
-                pass  # It cannot take the request now.
-        self.left(child, order)
+                pass  # it cannot take the request now
+        self.startCold(child, order)
 
-    def _suits(self, process: WarmProcess, order: LaunchRequest) -> bool:
+    def _fits(self, process: WarmProcess, request: LaunchRequest) -> bool:
+        return self._isFor(process, request) and self._hasRoot(process)
+
+    def _isFor(self, process: WarmProcess, request: LaunchRequest) -> bool:
         """
-        Whether a process is what this order would start.  If not, the next one is to
-        be: the program may have been found elsewhere meanwhile.
+        Return whether a process is for such launch requests.
+
+        If not, its replacement will be: the program was found elsewhere.
         """
-        made = process.made
-        given = order.environment
-        if (order.paths, order.argv) == (made.paths, made.argv) and (
+        made = process.request
+        given = request.environment
+        if (request.paths, request.argv) == (made.paths, made.argv) and (
             given is made.environment or given == made.environment
         ):
             return True
-        self._succession.template = order
+        self._supervisor.request = request
         return False
 
-    def _here(self, process: WarmProcess) -> bool:
+    def _hasRoot(self, process: WarmProcess) -> bool:
         """
-        True if a process is in the root directory that a cold start would have.  If
-        not, it is replaced.
+        Return whether a process has the root directory of a cold start.
+
+        If not, it is replaced.
         """
         if not isinstance(self._cold, ChrootForkServerPool):
             return True
         try:
             self._cold.look()
         except OSError:
-            # The cold launcher says what is wrong.
+            # The cold launcher reports the error.
             return False
         if process.moves == self._cold.moves:
             return True
-        self._succession.stale(process)
+        self._supervisor.stale(process)
         return False
 
     @property
     def hasCapacity(self) -> bool:
-        """Whether another program can be ordered."""
-        process = self._up
+        """Whether another program can be started now."""
+        process = self._process
         if process is not None:
             return process.load < IN_FLIGHT
         return bool(self._cold.hasCapacity)
 
     def whenCapacity(self, callback: Callable[[], None]) -> None:
-        """Call once when there is room."""
-        if self._up is None:
+        """Call once when there is capacity."""
+        if self._process is None:
             self._cold.whenCapacity(callback)
         else:
             self._waiting.add(callback)
 
     def notify(self) -> None:
-        """Tell those who wait, if there is room."""
+        """Call those that wait for capacity, as far as there is any."""
         if not self._waiting:
             return
         self._waiting.notify()
-        if self._up is None:
+        if self._process is None:
             for callback in self._waiting.takeAll():
                 self._cold.whenCapacity(callback)
 
     def cancelRestarts(self) -> None:
-        """Repeat nothing."""
+        """Cancel the restarts of programs that were started cold."""
         self._cold.cancelRestarts()
 
     def retire(self) -> None:
-        """End when no program runs that was started warm."""
-        self._succession.retire()
+        """Stop the process when no program runs that it has started."""
+        self._supervisor.retire()
 
     @property
     def over(self) -> bool:
-        """Whether nothing of it is left after it was retired."""
-        return self._succession.over
+        """Whether all processes have exited for good."""
+        return self._supervisor.over
 
     def stop(self) -> None:
-        """End at once, whatever runs."""
-        self._succession.stop()
+        """Stop the process; its programs go on."""
+        self._supervisor.stop()
 
 
 def isReady(launcher: object) -> bool:
-    """Whether a launcher has an interpreter that is ready."""
-    return isinstance(launcher, Warm) and launcher.pid is not None
+    """Return whether a launcher has a warm process that is ready."""
+    return isinstance(launcher, WarmLauncher) and launcher.pid is not None

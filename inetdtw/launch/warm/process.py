@@ -28,9 +28,9 @@ from inetdtw.interfaces import ExitStatus, IChild, ILauncher, LaunchRequest
 from inetdtw.launch.retryqueue import HeldRequest
 from inetdtw.launch.stderr import StderrReader
 from inetdtw.launch.warm.channel import Channel, Said
-from inetdtw.launch.warm.children import Nonsense, Running, ownerOf
+from inetdtw.launch.warm.children import ProtocolViolation, RunningPrograms, ownerOf
 from inetdtw.launch.warm.command import VERSION, openProgram
-from inetdtw.launch.warm.delegation import Accepting
+from inetdtw.launch.warm.delegation import WarmDelegations
 from inetdtw.launch.warm.orders import Orders
 from inetdtw.limits.budget import Lease, ProcessBudget
 from inetdtw.log.report import JUST_ACCEPTED
@@ -57,9 +57,9 @@ class WarmProcess:
     @ivar up: whether it has said that it is ready, and is still there.
     @ivar pid: its process id, once it is known.
     @ivar lease: what it may start by itself.
-    @ivar accepting: the listening sockets that it accepts from.
-    @ivar made: the cold start that it is for.
-    @ivar born: when it was started, in seconds of the reactor's clock.
+    @ivar delegations: the listening sockets that it accepts from.
+    @ivar request: the cold start that it is for.
+    @ivar startedAt: when it was started, in seconds of the reactor's clock.
     @ivar moves: how often its launcher had another root directory before.
     """
 
@@ -70,21 +70,21 @@ class WarmProcess:
         owner: Any,
         reactor: Any,
         complaints: set[StderrReader],
-        made: LaunchRequest,
+        request: LaunchRequest,
         budget: ProcessBudget | None = None,
-        adopted: dict[int, Watch] | None = None,
+        orphans: dict[int, Watch] | None = None,
         context: ProcessContext | None = None,
         exits: ExitWatcher | None = None,
     ) -> None:
         """
         @param owner: is told: C{ready(process)}, C{stale(process)}, C{notify()},
-            C{said(process, line)} and C{tooMuch(lines)}, which L{StderrReader.start}
-            describes, C{left(child, order)} of what has to be started cold,
-            C{lost(process)} when it takes no orders any more, and
-            C{gone(process, reason, status)} when it has ended.
+            C{printed(process, line)} and C{suppressed(lines)}, which L{StderrReader.start}
+            describes, C{startCold(child, request)} of what has to be started cold,
+            C{disconnected(process)} when it takes no orders any more, and
+            C{exited(process, reason, status)} when it has ended.
         @param complaints: what reads the standard error of such processes.
         @param budget: what counts the programs of all services.
-        @param adopted: what waits for programs whose warm process is gone.
+        @param orphans: what waits for programs whose warm process is gone.
         @param context: what the process takes on; by default nothing.
         @param exits: learns of the ends of these programs.
         """
@@ -95,20 +95,20 @@ class WarmProcess:
         self._channel: Channel | None = None
         self._complaints: StderrReader | None = None
         self._waiting = Orders()
-        adopted = {} if adopted is None else adopted
+        orphans = {} if orphans is None else orphans
         exits = ExitWatcher(reactor) if exits is None else exits
         self._descriptors = exits.descriptors
         self._claim: Claim | None = None
-        self._running = Running(reactor, self._changed, adopted, exits)
+        self._running = RunningPrograms(reactor, self._changed, orphans, exits)
         self._retiring = False
         self._linger: Any = None
         self._how: str | None = None
         self._status: int | None = None
         self._accepted = False
         self.lease = Lease(ProcessBudget() if budget is None else budget)
-        self.accepting = Accepting(self.lease)
-        self.made = made
-        self.born: float = reactor.seconds()
+        self.delegations = WarmDelegations(self.lease)
+        self.request = request
+        self.startedAt: float = reactor.seconds()
         self.moves = 0
         self.up = self._greeted = False
         self.pid: int | None = None
@@ -144,7 +144,7 @@ class WarmProcess:
             try:
                 self._take()
                 channel = Channel(self._reactor, self._received, self._lost)
-                self._channel = self.accepting.channel = channel
+                self._channel = self.delegations.channel = channel
                 source = openProgram(orders)
                 stack.callback(os.close, source)
                 self._complaints = StderrReader(self._reactor, self._others)
@@ -153,9 +153,11 @@ class WarmProcess:
                 self.failed(why.strerror or str(why))
                 return
             # A script's interpreter is not looked for where the script is.
-            search = self.made.search if executable == self.made.executable else ()
+            search = (
+                self.request.search if executable == self.request.executable else ()
+            )
             order = LaunchRequest(
-                *(executable, tuple(argv), self.made.environment, {}, fds),
+                *(executable, tuple(argv), self.request.environment, {}, fds),
                 search=search,
             )
             launcher.launch(self, order)
@@ -182,8 +184,8 @@ class WarmProcess:
         with contextlib.suppress(OSError):
             self._running.uid = ownerOf(pid)
         if self._complaints is not None:
-            say = partial(self._owner.said, self)
-            self._complaints.start(say, self._owner.tooMuch)
+            say = partial(self._owner.printed, self)
+            self._complaints.start(say, self._owner.suppressed)
         self._greet()
 
     def failed(self, reason: str) -> None:
@@ -206,7 +208,7 @@ class WarmProcess:
         """It is never started again by itself."""
         raise AssertionError(how)
 
-    def order(self, child: Any, order: LaunchRequest) -> None:
+    def launch(self, child: Any, order: LaunchRequest) -> None:
         """
         Have it fork.
 
@@ -222,7 +224,7 @@ class WarmProcess:
     def retire(self) -> None:
         """End when no program runs that it has started."""
         self._retiring = True
-        if not (self._waiting or self._running or self.accepting):
+        if not (self._waiting or self._running or self.delegations):
             self.close()
 
     def close(self) -> None:
@@ -272,7 +274,7 @@ class WarmProcess:
         """It reports."""
         try:
             self._heard(said)
-        except Nonsense as why:
+        except ProtocolViolation as why:
             self._distrust(f"it says what cannot be: {why}")
         self._changed()
 
@@ -286,12 +288,12 @@ class WarmProcess:
         """
         One thing that it says.
 
-        @raise Nonsense: if that cannot be.
+        @raise ProtocolViolation: if that cannot be.
         """
         kind, number, pid = said[:3]
         if kind == reports.HELLO:
             if said.cpu != VERSION:
-                raise Nonsense("it is of another version")
+                raise ProtocolViolation("it is of another version")
             self._greeted = True
             self._greet()
         elif kind == reports.STARTED and number in self._waiting:
@@ -307,7 +309,7 @@ class WarmProcess:
         elif kind == reports.STALE:
             self._owner.stale(self)
         else:
-            self.accepting.heard(said, self._running)
+            self.delegations.heard(said, self._running)
 
     def _greet(self) -> None:
         """It is ready, once it has said so and whoever started it has said who it is."""
@@ -329,17 +331,17 @@ class WarmProcess:
 
     def _leave(self, kept: HeldRequest) -> None:
         """An order has to be started otherwise."""
-        self._owner.left(kept.child, kept.order)
+        self._owner.startCold(kept.child, kept.order)
         kept.close()
 
     def _lost(self) -> None:
         """Nobody is left at the other end of the socket."""
         self._letGo()
-        self._accepted = bool(self.accepting)
-        self.accepting.lost()
+        self._accepted = bool(self.delegations)
+        self.delegations.lost()
         for kept in self._waiting.takeAll():
             self._leave(kept)
-        self._owner.lost(self)
+        self._owner.disconnected(self)
         self._running.orphan()
         if self._how is None:
             self._expect()
@@ -359,4 +361,4 @@ class WarmProcess:
             self._calm()
             self._give()
             reason = self._how + JUST_ACCEPTED * self._accepted
-            self._owner.gone(self, reason, self._status)
+            self._owner.exited(self, reason, self._status)

@@ -3,12 +3,11 @@
 # See LICENSE for details.
 
 """
-The warm processes of one program, one after the other.
+Supervise the warm processes of one program.
 
-The next one is started before the current one ends, where that can be: because the
-daemon was told to reload, or because something that was imported in advance is not what
-would be imported now.  After one that died the next is started after a pause, which
-grows as long as they die young.
+A replacement is started before the current process exits, if possible: when the daemon
+reloads, or when the current process reports that it is stale.  A process that died is
+restarted with backoff.
 """
 
 from __future__ import annotations
@@ -27,23 +26,24 @@ from inetdtw.model.process import ProcessContext
 from inetdtw.model.service import WarmSpec
 from inetdtw.system.exitwatch import ExitWatcher, Watch
 
-#: The seconds within which a process is replaced once, however often it is stale.
-CALM = 1.0
+#: The seconds within which a stale process is replaced once.
+STALE_INTERVAL = 1.0
 
 
-class Succession:
+class WarmSupervisor:
     """
     The warm processes of one program.
 
-    @ivar current: the one that takes orders, or has died and has no successor yet.
-    @ivar template: the cold start that the next one is for.
+    @ivar current: the process that takes launch requests, or that has died and has no
+        replacement yet.
+    @ivar request: a cold start of the program, for the next process.
     """
 
     def __init__(
         self,
         owner: Any,
-        kept: WarmSpec,
         cold: Any,
+        spec: WarmSpec,
         reactor: Any,
         report: Report,
         name: str,
@@ -52,179 +52,179 @@ class Succession:
         exits: ExitWatcher | None = None,
     ) -> None:
         """
-        @param owner: is told: C{ready(process)} of a new current one, C{notify()},
-            C{left(child, order)}, and C{lost(process)}, as
-            L{inetdtw.launch.warm.process.WarmProcess} says.
-        @param kept: how to start the interpreter.
-        @param cold: the launcher of its context.
+        Start no process yet.
+
+        @param owner: is called with C{ready(process)} of a new current one,
+            C{disconnected(process)}, C{startCold(child, request)} and C{notify()}, as
+            L{WarmProcess} has them.
+        @param cold: the launcher of the process context.
+        @param spec: how to start the interpreter.
         @param name: the service, for the log.
-        @param budget: what counts the programs of all services.
-        @param context: what the processes take on, if it is known.
-        @param exits: learns of the ends of programs whose process is gone.
+        @param budget: counts the programs of all services.
+        @param context: the process context, if it is known.
+        @param exits: watches programs whose warm process is gone.
         """
-        self.notify, self.left = owner.notify, owner.left
+        self.notify, self.startCold = owner.notify, owner.startCold
         self._owner = owner
-        self._kept = kept
         self._cold = cold
+        self._spec = spec
         self._reactor = reactor
         self._report = report
         self._name = name
         self._budget = ProcessBudget() if budget is None else budget
         self._context = context
         self._exits = ExitWatcher(reactor) if exits is None else exits
-        self._preload = kept.preload
+        self._preload = spec.preload
         self._next: WarmProcess | None = None
-        self._old: set[WarmProcess] = set()
-        self._complaints: set[StderrReader] = set()
-        self._adopted: dict[int, Watch] = {}
+        self._replaced: set[WarmProcess] = set()
+        self._readers: set[StderrReader] = set()
+        self._orphans: dict[int, Watch] = {}
         self._backoff = Backoff()
         self._later: Any = None
-        self._hopeless = False
+        self._unsupported = False
         self.current: WarmProcess | None = None
-        self.template: LaunchRequest | None = None
+        self.request: LaunchRequest | None = None
         self.stopped = False
 
-    def prepare(self, order: LaunchRequest) -> None:
-        """Start the first process, for orders like this one."""
-        if self.template is None:
-            self.template = order
-            self._begin()
+    def prepare(self, request: LaunchRequest) -> None:
+        """Start the first process, for launch requests like this one."""
+        if self.request is None:
+            self.request = request
+            self._start()
 
     def renew(self) -> None:
-        """Have another process take the place of this one, as soon as it is ready."""
-        self._hopeless = False
+        """Start a replacement for the current process."""
+        self._unsupported = False
         self._backoff.reset()
-        self._preload = self._kept.preload
-        if self.template is not None and not self.stopped:
-            self._begin()
+        self._preload = self._spec.preload
+        if self.request is not None and not self.stopped:
+            self._start()
 
-    def _begin(self) -> None:
-        """Start the next process."""
-        assert self.template is not None
-        self._calm()
+    def _start(self) -> None:
+        assert self.request is not None
+        self._cancelStart()
         if self._next is not None:
-            self._old.add(self._next)
+            self._replaced.add(self._next)
             self._next.retire()
-        order = self.template
-        how = (self._kept, order, self._preload, self._context)
-        command = warmCommand(*how)
-        process = WarmProcess(
-            *(self, self._reactor, self._complaints, order),
+        request = self.request
+        command = warmCommand(self._spec, request, self._preload, self._context)
+        process = self._next = WarmProcess(
+            *(self, self._reactor, self._readers, request),
             budget=self._budget,
-            adopted=self._adopted,
+            orphans=self._orphans,
             context=self._context,
             exits=self._exits,
         )
-        self._next = process
         process.start(self._cold, *command)
         process.moves = getattr(self._cold, "moves", 0)
 
-    def _calm(self) -> None:
-        """Plan nothing."""
+    def _cancelStart(self) -> None:
         if self._later is not None:
             self._later.cancel()
             self._later = None
 
-    def _plan(self, seconds: float) -> None:
-        """Start a process after some time, unless that is planned, or one is starting."""
+    def _startAfter(self, seconds: float) -> None:
+        """Schedule a start, unless a process is starting or scheduled."""
 
-        def begin() -> None:
+        def start() -> None:
             self._later = None
-            self._begin()
+            self._start()
 
         busy = self._later is not None or self._next is not None
-        if not (busy or self.stopped or self._hopeless):
-            self._later = self._reactor.callLater(seconds, begin)
+        if not (busy or self.stopped or self._unsupported):
+            self._later = self._reactor.callLater(seconds, start)
 
     def ready(self, process: WarmProcess) -> None:
-        """A process can take orders."""
+        """Replace the current process by one that is ready."""
         before, self.current, self._next = self.current, process, None
         self._owner.ready(process)
         if before is not None:
-            self._old.add(before)
+            self._replaced.add(before)
             before.retire()
         self._report.warmed(self._name, process.pid)
         self.notify()
 
     def stale(self, process: WarmProcess) -> None:
-        """A process is not what would be started now."""
+        """Schedule a replacement of a process."""
         if process is self.current:
-            since = self._reactor.seconds() - process.born
-            self._plan(max(0.0, CALM - since))
+            age = self._reactor.seconds() - process.startedAt
+            self._startAfter(max(0.0, STALE_INTERVAL - age))
 
-    def said(self, process: WarmProcess, line: str) -> bool:
+    def printed(self, process: WarmProcess, line: str) -> bool:
         """
-        A process has something to say.
+        Log a line of a process' standard error.
 
-        @return: false if that was left out.
+        @return: false if it was left out.
         """
         return self._report.warmSaid(self._name, process.pid, line)
 
-    def tooMuch(self, lines: int) -> bool:
+    def suppressed(self, lines: int) -> bool:
         """
-        A process has said lines that are left out.
+        Count lines that were left out of the log.
 
-        @return: whether those that come now are to be, too.
+        @return: whether the next lines are to be left out, too.
         """
         return self._report.stillTooMuch("warm", self._name, lines)
 
-    def lost(self, process: WarmProcess) -> None:
-        """A process can take no orders any more."""
+    def disconnected(self, process: WarmProcess) -> None:
+        """Announce that a process takes no launch requests any more."""
         if not self.stopped:
-            self._owner.lost(process)
+            self._owner.disconnected(process)
             self.notify()
 
-    def gone(self, process: WarmProcess, reason: str, status: int | None) -> None:
-        """A process has ended."""
-        self._old.discard(process)
+    def exited(self, process: WarmProcess, reason: str, status: int | None) -> None:
+        """
+        Schedule a restart of a process that has exited.
+
+        @param reason: why it has exited, for the log.
+
+        @param status: its exit status, if it has one.
+        """
+        self._replaced.discard(process)
         if self.stopped or process not in (self.current, self._next):
             return
         if process is self._next:
             self._next = None
         else:
             self.current = None
-        self._afterDeath(process, reason, status)
+        self._restart(process, reason, status)
         self.notify()
 
-    def _afterDeath(
-        self, process: WarmProcess, reason: str, status: int | None
-    ) -> None:
-        """Plan for another process, if that makes sense."""
-        pause = self._backoff.after(self._reactor.seconds() - process.born)
+    def _restart(self, process: WarmProcess, reason: str, status: int | None) -> None:
+        pause = self._backoff.after(self._reactor.seconds() - process.startedAt)
         if status == THREADED:
             self._preload = "-"
-        self._hopeless = status == UNFIT
-        if self._hopeless:
-            reason = "the interpreter is no CPython 3.7 or later"
-        retry = None if self._hopeless else pause
+        self._unsupported = status == UNFIT
+        if self._unsupported:
+            reason = "warm services need CPython 3.7 or newer"
+        retry = None if self._unsupported else pause
         self._report.cooled(self._name, process.pid, retry, reason)
-        self._plan(pause)
+        self._startAfter(pause)
 
     def retire(self) -> None:
-        """End when no program runs that a process of these has started."""
+        """Stop each process when no program runs that it has started."""
         self.stopped = True
-        self._calm()
+        self._cancelStart()
         for process in self._all():
             process.retire()
 
     @property
     def over(self) -> bool:
-        """Whether all of them have ended, and nobody follows."""
+        """Whether all processes have exited for good."""
         return self.stopped and all(process.over for process in self._all())
 
     def stop(self) -> None:
-        """End at once, whatever runs."""
+        """Stop all processes; their programs go on."""
         self.stopped = True
-        self._calm()
+        self._cancelStart()
         for process in self._all():
             process.close()
-        # Those of processes that are gone already.
-        while self._adopted:
-            self._adopted.popitem()[1].cancel()
-        for complaints in list(self._complaints):
-            complaints.leave()
+        # Programs whose process had exited before.
+        while self._orphans:
+            self._orphans.popitem()[1].cancel()
+        for reader in list(self._readers):
+            reader.leave()
 
     def _all(self) -> list[WarmProcess]:
-        """All processes that may be there."""
         now = [each for each in (self.current, self._next) if each is not None]
-        return [*now, *self._old]
+        return [*now, *self._replaced]

@@ -110,26 +110,26 @@ class Owner:
     def notify(self) -> None:
         """There may be room."""
 
-    def tooMuch(self, lines: int) -> bool:
+    def suppressed(self, lines: int) -> bool:
         """A process has said more than there is room for."""
         return False
 
-    def said(self, process: Any, line: str) -> None:
+    def printed(self, process: Any, line: str) -> None:
         """It has something to say."""
-        self.told.append(("said", line))
+        self.told.append(("printed", line))
 
-    def left(self, child: Any, order: LaunchRequest) -> None:
+    def startCold(self, child: Any, order: LaunchRequest) -> None:
         """An order has to be started cold; its descriptors are there."""
-        self.told.append(("left", [os.fstat(fd).st_ino for fd in order.fds]))
+        self.told.append(("startCold", [os.fstat(fd).st_ino for fd in order.fds]))
         self.leftChildren.append(child)
 
-    def lost(self, process: Any) -> None:
+    def disconnected(self, process: Any) -> None:
         """It takes no orders any more."""
-        self.told.append(("lost",))
+        self.told.append(("disconnected",))
 
-    def gone(self, process: Any, reason: str, status: int | None) -> None:
+    def exited(self, process: Any, reason: str, status: int | None) -> None:
         """It has ended."""
-        self.told.append(("gone", reason, status))
+        self.told.append(("exited", reason, status))
 
 
 class Watcher:
@@ -199,7 +199,7 @@ class WarmProcessTestCase(ServingTestCase):
         with open(os.devnull) as null:
             fds = (null.fileno(),) * 3
             order = LaunchRequest(*("/bin/py", START.argv, ENVIRONMENT, extra), fds=fds)
-            self.process.order(child, order)
+            self.process.launch(child, order)
         return child
 
     def running(self, pid: int = PID) -> FakeChild:

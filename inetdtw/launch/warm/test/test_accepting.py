@@ -14,8 +14,8 @@ from zope.interface.verify import verifyObject
 from inetdtw.helpers.reports import ACCEPTED, WITHDRAWN
 from inetdtw.helpers.warm.protocol import ACCEPT, WITHDRAW
 from inetdtw.interfaces import IAcceptDelegate, IDelegatingLauncher
-from inetdtw.launch.warm.accepting import AcceptingWarm, warmBefore
-from inetdtw.launch.warm.launcher import Warm
+from inetdtw.launch.warm.accepting import DelegatingWarmLauncher, warmLauncherFor
+from inetdtw.launch.warm.launcher import WarmLauncher
 from inetdtw.launch.warm.test.played import KEPT, PEER, PID, PlayedWarm, Watcher
 from inetdtw.launch.warm.test.test_launcher import WarmTestCase
 from inetdtw.limits.backoff import FIRST_PAUSE
@@ -50,8 +50,8 @@ class FakeAccepting(FakeLauncher):
         self.withdrawn.append(free)
 
 
-class AcceptingWarmTests(WarmTestCase):
-    """Tests for L{AcceptingWarm}."""
+class DelegatingWarmLauncherTests(WarmTestCase):
+    """Tests for L{DelegatingWarmLauncher}."""
 
     def make(self) -> Any:
         """The launcher."""
@@ -59,7 +59,7 @@ class AcceptingWarmTests(WarmTestCase):
         self.addCleanup(self.launcher.close)
         given = (KEPT, self.reactor, self.runtime.report, "1/tcp")
         self.budget = ProcessBudget()
-        return warmBefore(self.launcher, *given, self.budget)
+        return warmLauncherFor(self.launcher, *given, self.budget)
 
     def setUp(self) -> None:
         """Have somebody who leaves a socket to it."""
@@ -93,8 +93,8 @@ class AcceptingWarmTests(WarmTestCase):
         """It is a launcher that can accept, as its cold launcher can."""
         verifyObject(IDelegatingLauncher, self.warm)
         given = (KEPT, self.reactor, self.runtime.report, "1/tcp")
-        self.assertIs(type(warmBefore(FakeLauncher(), *given)), Warm)
-        self.assertIsInstance(self.warm, AcceptingWarm)
+        self.assertIs(type(warmLauncherFor(FakeLauncher(), *given)), WarmLauncher)
+        self.assertIsInstance(self.warm, DelegatingWarmLauncher)
 
     def test_coldFirst(self) -> None:
         """

@@ -10,7 +10,7 @@ import subprocess
 
 from inetdtw.interfaces import ExitStatus
 from inetdtw.launch.warm import children
-from inetdtw.launch.warm.children import Nonsense, Running, ownerOf
+from inetdtw.launch.warm.children import ProtocolViolation, RunningPrograms, ownerOf
 from inetdtw.launch.warm.test.played import PID
 from inetdtw.system import exitwatch
 from inetdtw.system.exitwatch import Watch
@@ -18,14 +18,14 @@ from inetdtw.test.fakes import FakeChild, ServingTestCase
 
 
 class RunningTests(ServingTestCase):
-    """Tests for L{Running}."""
+    """Tests for L{RunningPrograms}."""
 
     def setUp(self) -> None:
         """Have none."""
         super().setUp()
         self.changes = 0
         self.adopted: dict[int, Watch] = {}
-        self.running = Running(self.reactor, self.changed, self.adopted)
+        self.running = RunningPrograms(self.reactor, self.changed, self.adopted)
         self.running.uid = os.geteuid()
         self.addCleanup(self.running.leave)
 
@@ -62,12 +62,12 @@ class RunningTests(ServingTestCase):
     def test_check(self) -> None:
         """There is no process without a positive id, nor any number of them."""
         for pid in (0, -1, -(1 << 31)):
-            self.assertRaises(Nonsense, self.running.check, pid)
+            self.assertRaises(ProtocolViolation, self.running.check, pid)
         self.patch(children, "MOST", 2)
         self.begin()
         self.running.check(PID + 1)
         self.begin(PID + 1)
-        self.assertRaises(Nonsense, self.running.check, PID + 2)
+        self.assertRaises(ProtocolViolation, self.running.check, PID + 2)
 
     def test_orphan(self) -> None:
         """
@@ -105,7 +105,7 @@ class RunningTests(ServingTestCase):
         """Nor can one that another's program is; what is left of that can be another's."""
         child = self.begin(os.getpid())
         self.running.orphan()
-        other = Running(self.reactor, self.changed, self.adopted)
+        other = RunningPrograms(self.reactor, self.changed, self.adopted)
         other.uid = os.geteuid()
         liar, honest = FakeChild(), FakeChild()
         other.begin(os.getpid(), liar, True)

@@ -34,13 +34,13 @@ class AcceptingTests(WarmProcessTestCase):
         self.greet()
         self.watcher = Watcher()
         self.freed: list[str] = []
-        self.accepting = self.process.accepting
+        self.delegations = self.process.delegations
         with open("/dev/zero") as file:
-            self.assertTrue(self.accepting.accept(5, self.watcher, file.fileno()))
+            self.assertTrue(self.delegations.delegate(5, self.watcher, file.fileno()))
 
     def withdraw(self, name: str = "5") -> None:
         """Have it accept no more."""
-        self.accepting.withdraw(5, lambda: self.freed.append(name))
+        self.delegations.withdraw(5, lambda: self.freed.append(name))
 
     def test_told(self) -> None:
         """The process is given the socket, and what there is room for."""
@@ -48,7 +48,7 @@ class AcceptingTests(WarmProcessTestCase):
         self.assertEqual((number, what, more), (5, ACCEPT, MOST.pack(0)))
         self.assertEqual(os.readlink(f"/proc/self/fd/{fds[0]}"), "/dev/zero")
         os.close(fds[0])
-        self.assertEqual(len(self.accepting), 1)
+        self.assertEqual(len(self.delegations), 1)
 
     def test_accepted(self) -> None:
         """
@@ -101,16 +101,16 @@ class AcceptingTests(WarmProcessTestCase):
         self.say((ACCEPTED, 5, PID, 0))
         self.assertEqual((self.freed, len(self.watcher.children)), ([], 1))
         self.say((WITHDRAWN, 5, 0, 0))
-        self.assertEqual((self.freed, len(self.accepting)), (["5"], 0))
+        self.assertEqual((self.freed, len(self.delegations)), (["5"], 0))
 
     def test_withdrawnUnasked(self) -> None:
         """That it accepts no more means nothing where it should."""
         self.say((WITHDRAWN, 5, 0, 0))
-        self.assertEqual(len(self.accepting), 1)
+        self.assertEqual(len(self.delegations), 1)
 
     def test_withdrawUnknown(self) -> None:
         """A socket that it does not have is free."""
-        self.accepting.withdraw(6, lambda: self.freed.append("6"))
+        self.delegations.withdraw(6, lambda: self.freed.append("6"))
         self.assertEqual(self.freed, ["6"])
 
     def test_withdrawnOnce(self) -> None:
@@ -127,22 +127,22 @@ class AcceptingTests(WarmProcessTestCase):
         none of the process' any more; others are not.
         """
         budget = self.process.lease._budget = ProcessBudget(640)
-        channel = self.accepting.channel
+        channel = self.delegations.channel
         assert channel is not None
         with contextlib.suppress(BlockingIOError):
             while True:
                 channel.send(1, 0, b"x" * 1000)
         for number in (6, 7):
-            self.assertTrue(self.accepting.accept(number, self.watcher, 0))
-        self.accepting.withdraw(6, lambda: self.freed.append("6"))
-        self.assertEqual((self.freed, len(self.accepting)), (["6"], 2))
-        self.accepting.withdraw(7, lambda: self.freed.append("7"))
-        self.assertEqual((self.freed, len(self.accepting)), (["6", "7"], 1))
+            self.assertTrue(self.delegations.delegate(number, self.watcher, 0))
+        self.delegations.withdraw(6, lambda: self.freed.append("6"))
+        self.assertEqual((self.freed, len(self.delegations)), (["6"], 2))
+        self.delegations.withdraw(7, lambda: self.freed.append("7"))
+        self.assertEqual((self.freed, len(self.delegations)), (["6", "7"], 1))
         # It accepts from one still, for which it has its lease.
         self.assertEqual(budget.leased, budget.leaseSize)
         self.withdraw()
         self.assertEqual(self.freed, ["6", "7"])
-        self.accepting.withdraw(6, lambda: self.freed.append("again"))
+        self.delegations.withdraw(6, lambda: self.freed.append("again"))
         self.assertEqual(self.freed, ["6", "7", "again"])
 
     def test_closed(self) -> None:
@@ -151,15 +151,15 @@ class AcceptingTests(WarmProcessTestCase):
         lease.
         """
         budget = self.process.lease._budget = ProcessBudget(640)
-        self.accepting.accept(6, self.watcher, 0)
+        self.delegations.delegate(6, self.watcher, 0)
         self.assertEqual(budget.leased, budget.leaseSize)
-        channel = self.accepting.channel
+        channel = self.delegations.channel
         assert channel is not None
         channel.close()
         self.withdraw()
-        self.assertEqual((self.freed, len(self.accepting)), (["5"], 1))
-        self.accepting.withdraw(6, lambda: self.freed.append("6"))
-        self.assertEqual((self.freed, len(self.accepting)), (["5", "6"], 0))
+        self.assertEqual((self.freed, len(self.delegations)), (["5"], 1))
+        self.delegations.withdraw(6, lambda: self.freed.append("6"))
+        self.assertEqual((self.freed, len(self.delegations)), (["5", "6"], 0))
         self.assertEqual(budget.leased, 0)
 
     def test_withdrawAfterDeath(self) -> None:
@@ -171,7 +171,7 @@ class AcceptingTests(WarmProcessTestCase):
         self.played.die()
         self.reactor.settle()
         self.assertEqual(self.freed, ["5"])
-        self.assertEqual(len(self.accepting), 0)
+        self.assertEqual(len(self.delegations), 0)
         self.withdraw("again")
         self.assertEqual(self.freed, ["5", "again"])
 
@@ -179,12 +179,12 @@ class AcceptingTests(WarmProcessTestCase):
         """One that is gone accepts from nothing."""
         self.played.die()
         self.reactor.settle()
-        self.assertFalse(self.accepting.accept(6, self.watcher, 0))
+        self.assertFalse(self.delegations.delegate(6, self.watcher, 0))
 
     def test_unstarted(self) -> None:
         """Nor does one that was never there."""
-        process = WarmProcess(self.owner, self.reactor, set(), self.process.made)
-        self.assertFalse(process.accepting.accept(6, self.watcher, 0))
+        process = WarmProcess(self.owner, self.reactor, set(), self.process.request)
+        self.assertFalse(process.delegations.delegate(6, self.watcher, 0))
 
     def test_exhausted(self) -> None:
         """One that says that it has started more than it may cannot be trusted."""
@@ -193,7 +193,7 @@ class AcceptingTests(WarmProcessTestCase):
             self.assertFalse(self.process.over)
             self.say((ACCEPTED, 5, pid, 0))
         self.assertEqual(len(self.watcher.children), 4)
-        self.assertEqual(self.owner.told[-1][0], "gone")
+        self.assertEqual(self.owner.told[-1][0], "exited")
         self.assertIn("more than 4 programs", self.owner.told[-1][1])
 
     def test_share(self) -> None:
@@ -206,16 +206,16 @@ class AcceptingTests(WarmProcessTestCase):
         lease._budget = budget
         self.withdraw()
         self.say((WITHDRAWN, 5, 0, 0))
-        self.accepting.accept(7, self.watcher, 0)
+        self.delegations.delegate(7, self.watcher, 0)
         self.assertEqual(budget.leased, most)
         self.say((ACCEPTED, 7, PID, 0))
         self.assertEqual(budget.leased, most - 1)
         self.say((ENDED, 7, PID, 0))
         self.assertEqual(budget.leased, most)
-        self.accepting.withdraw(7, lambda: None)
+        self.delegations.withdraw(7, lambda: None)
         self.say((WITHDRAWN, 7, 0, 0))
         self.assertEqual(budget.leased, 0)
-        self.accepting.accept(8, self.watcher, 0)
+        self.delegations.delegate(8, self.watcher, 0)
         self.assertEqual(budget.leased, most)
         self.played.die()
         self.reactor.settle()

@@ -14,9 +14,9 @@ from zope.interface.verify import verifyObject
 from inetdtw.helpers.reports import HELLO, STARTED
 from inetdtw.interfaces import ExitStatus, ILauncher, IPreparing, LaunchRequest
 from inetdtw.launch.forkserver.chroot import ChrootForkServerPool
-from inetdtw.launch.warm.launcher import Warm, isReady
+from inetdtw.launch.warm.launcher import WarmLauncher, isReady
 from inetdtw.launch.warm.process import IN_FLIGHT
-from inetdtw.launch.warm.supervisor import CALM
+from inetdtw.launch.warm.supervisor import STALE_INTERVAL
 from inetdtw.launch.warm.test.played import ENVIRONMENT, KEPT, PID, START, PlayedWarm
 from inetdtw.limits.backoff import FIRST_PAUSE
 from inetdtw.model.process import ProcessContext
@@ -28,7 +28,9 @@ class WarmTestCase(ServingTestCase):
 
     def make(self) -> Any:
         """The launcher."""
-        return Warm(self.launcher, KEPT, self.reactor, self.runtime.report, "1/tcp")
+        return WarmLauncher(
+            self.launcher, KEPT, self.reactor, self.runtime.report, "1/tcp"
+        )
 
     def setUp(self) -> None:
         """Have one whose process is not ready yet."""
@@ -68,7 +70,7 @@ class WarmTestCase(ServingTestCase):
 
 
 class WarmTests(WarmTestCase):
-    """Tests for L{Warm}."""
+    """Tests for L{WarmLauncher}."""
 
     def test_interface(self) -> None:
         """It is a launcher that can prepare."""
@@ -230,7 +232,7 @@ class WarmTests(WarmTestCase):
 
 
 class RootedTests(WarmTestCase):
-    """Tests for a L{Warm} whose programs have a root directory of their own."""
+    """Tests for a L{WarmLauncher} whose programs have a root directory of their own."""
 
     def make(self) -> Any:
         """The launcher."""
@@ -241,7 +243,7 @@ class RootedTests(WarmTestCase):
         self.patch(self.launcher, "retire", lambda: None)
         cold = ChrootForkServerPool(*made, make=lambda *given, **more: self.launcher)
         self.addCleanup(cold._leave)
-        return Warm(cold, KEPT, self.reactor, self.runtime.report, "1/tcp")
+        return WarmLauncher(cold, KEPT, self.reactor, self.runtime.report, "1/tcp")
 
     def test_same(self) -> None:
         """Programs are forked as long as the root directory is the same."""
@@ -259,13 +261,13 @@ class RootedTests(WarmTestCase):
         os.mkdir(self.root)
         self.assertIs(self.launch().warm, False)
         self.assertIs(self.launch().warm, False)
-        self.reactor.advance(CALM)
+        self.reactor.advance(STALE_INTERVAL)
         second = self.come()
         self.greet(second)
         before = len(self.launcher.programs)
         self.assertIsNone(self.launch().warm)
         second.number()
-        self.reactor.advance(CALM)
+        self.reactor.advance(STALE_INTERVAL)
         self.assertEqual(len(self.launcher.programs), before)
 
     def test_none(self) -> None:

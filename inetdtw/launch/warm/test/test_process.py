@@ -91,7 +91,9 @@ class StartTests(WarmProcessTestCase):
         self.patch(played, "CPU", {HELLO: VERSION + 1})
         self.greet()
         self.assertFalse(self.process.up)
-        self.assertEqual([each[0] for each in self.owner.told], ["lost", "gone"])
+        self.assertEqual(
+            [each[0] for each in self.owner.told], ["disconnected", "exited"]
+        )
         self.assertIn("another version", self.owner.told[-1][1])
         self.assertEqual(self.played.channel.recv(10), b"")
 
@@ -108,7 +110,7 @@ class StartTests(WarmProcessTestCase):
         process.started(os.getpid())
         self.greet()
         self.assertFalse(process.up)
-        self.assertEqual([each[0] for each in owner.told], ["lost", "gone"])
+        self.assertEqual([each[0] for each in owner.told], ["disconnected", "exited"])
         self.assertIn("not the service's user: its Uid", owner.told[-1][1])
 
     def test_sameUser(self) -> None:
@@ -127,7 +129,7 @@ class StartTests(WarmProcessTestCase):
         """What it writes to its standard error is told line by line."""
         os.write(self.launcher.last.fds[2], b"one\ntwo\n")
         self.reactor.settle()
-        self.assertEqual(self.owner.told, [("said", "one"), ("said", "two")])
+        self.assertEqual(self.owner.told, [("printed", "one"), ("printed", "two")])
 
     def test_failed(self) -> None:
         """One that cannot be started has ended, and nothing of it is left."""
@@ -138,7 +140,7 @@ class StartTests(WarmProcessTestCase):
 
         self.launcher.refusal = "no such file"
         self.leavesNothingOpen(work)
-        self.assertEqual(owner.told, [("gone", "no such file", None)])
+        self.assertEqual(owner.told, [("exited", "no such file", None)])
         self.assertTrue(process.over)
 
     def make(self) -> tuple[Owner, WarmProcess]:
@@ -158,7 +160,7 @@ class StartTests(WarmProcessTestCase):
                 process.start(self.launcher, "/bin/py", ["py"], {})
 
             self.leavesNothingOpen(partial(self.noDescriptors, work, left))
-            self.assertEqual(owner.told, [("gone", "Too many open files", None)])
+            self.assertEqual(owner.told, [("exited", "Too many open files", None)])
 
     def test_counted(self) -> None:
         """
@@ -176,14 +178,14 @@ class StartTests(WarmProcessTestCase):
             self.assertEqual(taken, OF_WARM if spare else 0)
             process.close()
             self.assertEqual(account.taken(Purpose.HELPER), 0)
-            how = [] if spare else [("gone", "Too many open files", None)]
+            how = [] if spare else [("exited", "Too many open files", None)]
             self.assertEqual(owner.told, how)
         self.launcher.last.fail()
 
     def test_orderBefore(self) -> None:
         """Nothing can be ordered of one that was never started."""
         _, process = self.make()
-        self.assertRaises(BrokenPipeError, process.order, FakeChild(), START)
+        self.assertRaises(BrokenPipeError, process.launch, FakeChild(), START)
 
 
 class OrderTests(WarmProcessTestCase):
@@ -214,7 +216,7 @@ class OrderTests(WarmProcessTestCase):
         with open("/dev/zero") as one, open(os.devnull) as two:
             fds = (one.fileno(), one.fileno(), two.fileno())
             order = LaunchRequest("/bin/py", START.argv, ENVIRONMENT, {}, fds)
-            self.process.order(FakeChild(), order)
+            self.process.launch(FakeChild(), order)
         _, _, _, given = self.played.take()
         links = [os.readlink(f"/proc/self/fd/{fd}") for fd in given]
         self.assertEqual(links, ["/dev/zero", "/dev/zero", os.devnull])
@@ -247,7 +249,7 @@ class OrderTests(WarmProcessTestCase):
         child = self.order()
         self.say((FAILED, self.played.number(), 0, 11))
         inode = os.stat(os.devnull).st_ino
-        self.assertEqual(self.owner.told, [("left", [inode] * 3)])
+        self.assertEqual(self.owner.told, [("startCold", [inode] * 3)])
         self.assertEqual(self.owner.leftChildren, [child])
         self.assertEqual(self.process.load, 0)
 
@@ -279,7 +281,7 @@ class OrderTests(WarmProcessTestCase):
         """So does one for which there are no descriptors."""
 
         def work() -> None:
-            self.assertRaises(OSError, self.process.order, FakeChild(), order)
+            self.assertRaises(OSError, self.process.launch, FakeChild(), order)
 
         with open(os.devnull) as null:
             fds = (null.fileno(),) * 3
@@ -287,7 +289,7 @@ class OrderTests(WarmProcessTestCase):
             self.noDescriptors(work)
             # Nor when what is left is for something else.
             self.patch(self.process._descriptors, "short", lambda count: count == 3)
-            why = self.assertRaises(OSError, self.process.order, FakeChild(), order)
+            why = self.assertRaises(OSError, self.process.launch, FakeChild(), order)
             self.assertEqual(why.errno, errno.EMFILE)
         self.assertEqual(self.process.load, 0)
 
@@ -317,9 +319,11 @@ class EndTests(WarmProcessTestCase):
         children = [self.order(), self.order()]
         self.played.die()
         self.reactor.settle()
-        self.assertEqual(self.words(), ["left", "left", "lost", "gone"])
+        self.assertEqual(
+            self.words(), ["startCold", "startCold", "disconnected", "exited"]
+        )
         self.assertEqual(self.owner.leftChildren, children)
-        self.assertEqual(self.owner.told[-1], ("gone", "signal=9", None))
+        self.assertEqual(self.owner.told[-1], ("exited", "signal=9", None))
         self.assertTrue(self.process.over)
         self.assertRaises(OSError, self.order)
 
@@ -328,25 +332,25 @@ class EndTests(WarmProcessTestCase):
         When it accepts by itself, what is said of its death is also what became of
         a client that nobody else knew.
         """
-        self.process.accepting.accept(5, Watcher(), 0)
+        self.process.delegations.delegate(5, Watcher(), 0)
         self.played.die()
         self.reactor.settle()
         reason = "signal=9; the client that it was accepting, if any, is closed"
-        self.assertEqual(self.owner.told[-1], ("gone", reason, None))
+        self.assertEqual(self.owner.told[-1], ("exited", reason, None))
 
     def test_status(self) -> None:
         """With which status it has ended is told."""
         self.played.die(ExitStatus(78))
         self.reactor.settle()
-        self.assertEqual(self.owner.told[-1], ("gone", "status=78", 78))
+        self.assertEqual(self.owner.told[-1], ("exited", "status=78", 78))
 
     def test_socketFirst(self) -> None:
         """It is gone when both its end and that of its socket are known, in either order."""
         self.played.leave()
         self.reactor.settle()
-        self.assertEqual((self.words(), self.process.up), (["lost"], False))
+        self.assertEqual((self.words(), self.process.up), (["disconnected"], False))
         self.played.program.end(killed())
-        self.assertEqual(self.words(), ["lost", "gone"])
+        self.assertEqual(self.words(), ["disconnected", "exited"])
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
     def test_childLeft(self) -> None:
@@ -360,7 +364,7 @@ class EndTests(WarmProcessTestCase):
         self.assertEqual(child.told, [os.getpid()])
         self.played.channel.close()
         self.reactor.settle()
-        self.assertEqual(self.words(), ["lost", "gone"])
+        self.assertEqual(self.words(), ["disconnected", "exited"])
 
     def test_closedMeanwhile(self) -> None:
         """When it is closed then, nothing is waited for any more."""
@@ -378,7 +382,7 @@ class EndTests(WarmProcessTestCase):
         self.played.program.end(killed())
         self.reactor.settle()
         self.reactor.advance(LINGER)
-        self.assertEqual(self.words(), ["left", "lost", "gone"])
+        self.assertEqual(self.words(), ["startCold", "disconnected", "exited"])
         self.reactor.settle()
         self.assertEqual(len(self.owner.told), 3)
 
@@ -387,8 +391,8 @@ class EndTests(WarmProcessTestCase):
         self.played.leave()
         self.reactor.settle()
         self.reactor.advance(LINGER)
-        gone = ("gone", "it has closed its socket", None)
-        self.assertEqual(self.owner.told, [("lost",), gone])
+        gone = ("exited", "it has closed its socket", None)
+        self.assertEqual(self.owner.told, [("disconnected",), gone])
 
     def test_helloAfterEnd(self) -> None:
         """Whoever has its socket cannot make it be ready when it has ended."""
@@ -403,7 +407,7 @@ class EndTests(WarmProcessTestCase):
         os.write(self.launcher.last.fds[2], b"because\n")
         self.played.die()
         self.reactor.settle()
-        self.assertIn(("said", "because"), self.owner.told)
+        self.assertIn(("printed", "because"), self.owner.told)
 
     def test_heirs(self) -> None:
         """What has its standard error after its end is not heard, and keeps nothing open."""
@@ -412,7 +416,7 @@ class EndTests(WarmProcessTestCase):
         self.played.die()
         self.reactor.settle()
         self.assertEqual(
-            (self.words(), self.process._others), (["lost", "gone"], set())
+            (self.words(), self.process._others), (["disconnected", "exited"], set())
         )
         self.assertEqual(self.reactor.getReaders(), [])
 
@@ -442,32 +446,32 @@ class EndTests(WarmProcessTestCase):
         """
         child = self.order()
         self.say((STARTED, self.played.number(), -1, 0), (STALE, 0, PID, 0))
-        self.assertEqual(self.words(), ["left", "lost", "gone"])
+        self.assertEqual(self.words(), ["startCold", "disconnected", "exited"])
         self.assertIn("says what cannot be", self.owner.told[-1][1])
         self.assertEqual(child.told, [])
         self.assertTrue(self.process.over)
 
     def test_nonsenseAtTheEnd(self) -> None:
         """One that says so when it has ended is gone once, and nothing is planned."""
-        self.process.accepting.accept(5, Watcher(), 0)
+        self.process.delegations.delegate(5, Watcher(), 0)
         self.process.ended(ExitStatus(0))
         self.say((ACCEPTED, 5, 0, 0))
-        self.assertEqual(self.words().count("gone"), 1)
+        self.assertEqual(self.words().count("exited"), 1)
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
     def test_nonsenseAccepted(self) -> None:
         """So is one that makes up connections."""
         watcher = Watcher()
-        self.process.accepting.accept(5, watcher, 0)
+        self.process.delegations.delegate(5, watcher, 0)
         self.say((ACCEPTED, 5, 0, 0))
-        self.assertEqual((self.words(), watcher.told), (["lost", "gone"], []))
+        self.assertEqual((self.words(), watcher.told), (["disconnected", "exited"], []))
 
     def test_retireIdle(self) -> None:
         """One that has nothing to do ends at once when it is to end."""
         self.process.retire()
         self.assertEqual(self.played.channel.recv(10), b"")
         self.played.die(ExitStatus(0))
-        self.assertEqual(self.owner.told, [("gone", "status=0", 0)])
+        self.assertEqual(self.owner.told, [("exited", "status=0", 0)])
 
     def test_retire(self) -> None:
         """One that is to end does so when its last program has ended."""
