@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 
 from tests.support.daemon import freePort, isServed, talk, twistd
@@ -51,6 +52,30 @@ class CheckTests(ServingTestCase):
             "1 service, 1 error, 0 warnings\n"
         )
         self.assertEqual(self.check(path), (1, wanted))
+
+    def test_places(self) -> None:
+        """
+        C{--check} prints file, line and column of each error, and exits with 1.
+
+        See item 100.
+        """
+        lines = (
+            "nosuch stream tcp nowait - /bin/cat cat",  # item 3
+            "7001 stream tcp",  # item 14
+            "7002 stream tcp nowait/99999 - /bin/cat cat",  # item 16
+            "7003 stream tcp nowait nosuchuser /bin/cat cat",  # item 18
+            "7004 stream udp nowait - /bin/cat cat",  # item 24
+            "7005 stream tcp nowait - internal echo",
+            "7005 stream tcp nowait - internal discard",  # item 25
+            "7006 on protocol = tcp, colour = red;",  # item 29
+        )
+        path = self.write("inetd.conf", "\n".join(lines) + "\n")
+        status, said = self.check(path)
+        self.assertEqual(status, 1)
+        places = re.findall(rf"(?m)^{re.escape(path)}:(\d+):\d+: \w+: ", said)
+        self.assertEqual(places, ["1", "2", "3", "4", "5", "7", "8"])
+        for line in (1, 2, 3, 4, 5, 7, 8):
+            self.assertIn(f"\n    {lines[line - 1]}\n", said)
 
     def test_nothing(self) -> None:
         """What the daemon refuses to reload is refused: a file without any service."""

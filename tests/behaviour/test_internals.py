@@ -32,33 +32,29 @@ def _line(number: int) -> bytes:
 
 
 class InternalTests(ServingTestCase):
-    """
-    All internal services, over IPv4.
+    """All internal services, by IPv4 where the family does not matter."""
 
-    @cvar host: where they are asked.
-    @cvar family: what is behind the names of the protocols.
-    """
+    def serve(self, family: str = "") -> Daemon:
+        """
+        Serve all internal services over TCP and UDP, each pair on one port.
 
-    host = _HOST
-    family = ""
-
-    def serve(self) -> Daemon:
-        """Serve all internal services over TCP and UDP, each pair on one port."""
+        @param family: what follows the names of the protocols.
+        """
         self.ports = {name: freePort() for name in _NAMES}
         conf = "".join(
-            f"{port} stream tcp{self.family} nowait - internal {name}\n"
-            f"{port} dgram udp{self.family} wait - internal {name}\n"
+            f"{port} stream tcp{family} nowait - internal {name}\n"
+            f"{port} dgram udp{family} wait - internal {name}\n"
             for name, port in self.ports.items()
         )
         return self.daemon(conf, *self.ports.values())
 
-    def talk(self, name: str, sent: bytes = b"") -> bytes:
+    def talk(self, name: str, sent: bytes = b"", host: str = _HOST) -> bytes:
         """Be a TCP client of a service."""
-        return talk(self.ports[name], sent, self.host)
+        return talk(self.ports[name], sent, host)
 
-    def ask(self, name: str, sent: bytes = b"?") -> bytes:
+    def ask(self, name: str, sent: bytes = b"?", host: str = _HOST) -> bytes:
         """Be a UDP client of a service."""
-        return ask(self.ports[name], sent, self.host)
+        return ask(self.ports[name], sent, host)
 
     def test_echo(self) -> None:
         """Echo sends back what it gets, to the last byte after the half close."""
@@ -68,13 +64,28 @@ class InternalTests(ServingTestCase):
             for datagram in (b"x", text, text * 9):
                 self.assertEqual(self.ask("echo", datagram), datagram)
 
+    def test_families(self) -> None:
+        """Each service answers IPv6, and both families on one socket."""
+        if not os.path.exists("/proc/net/if_inet6"):
+            self.skipTest("no IPv6")
+        for family, host in (("6", "::1"), ("46", "::1"), ("46", _HOST)):
+            with self.subTest(family=family, host=host), self.serve(family):
+                for reach in (self.talk, self.ask):
+                    self.assertEqual(reach("echo", b"text", host), b"text")
+                    self.assertEqual(len(reach("time", b"?", host)), 4)
+                    self.assertIn(b":", reach("daytime", b"?", host))
+                self.assertEqual(self.talk("discard", b"text", host), b"")
+                self.assertEqual(self.ask("chargen", b"?", host), _line(0))
+                with self.connect(self.ports["chargen"], host) as client:
+                    self.assertEqual(client.recv(4), _line(0)[:4])
+
     def test_discard(self) -> None:
         """Discard takes everything, and answers nothing."""
         with self.serve():
             self.assertEqual(self.talk("discard", b"x" * 1000000), b"")
-            client = self.datagrams(host=self.host)
-            client.sendto(b"discarded", (self.host, self.ports["discard"]))
-            client.sendto(b"echoed", (self.host, self.ports["echo"]))
+            client = self.datagrams(host=_HOST)
+            client.sendto(b"discarded", (_HOST, self.ports["discard"]))
+            client.sendto(b"echoed", (_HOST, self.ports["echo"]))
             self.assertEqual(client.recv(100), b"echoed")
 
     def test_chargen(self) -> None:
@@ -85,7 +96,7 @@ class InternalTests(ServingTestCase):
         """
         wanted = b"".join(map(_line, range(2000)))
         with self.serve():
-            client = self.connect(self.ports["chargen"], self.host)
+            client = self.connect(self.ports["chargen"], _HOST)
             with client.makefile("rb") as file:
                 self.assertEqual(file.read(len(wanted)), wanted)
             client.close()
@@ -121,8 +132,8 @@ class InternalTests(ServingTestCase):
         """Clients that do not read do not delay others."""
         with self.serve():
             for _ in range(20):
-                self.connect(self.ports["chargen"], self.host).recv(1)
-                slow = self.connect(self.ports["echo"], self.host)
+                self.connect(self.ports["chargen"], _HOST).recv(1)
+                slow = self.connect(self.ports["echo"], _HOST)
                 slow.setblocking(False)
                 try:
                     while slow.send(b"x" * 65536):
@@ -138,26 +149,12 @@ class InternalTests(ServingTestCase):
         with self.serve() as daemon:
             for name in _NAMES:
                 for _ in range(10):
-                    client = self.connect(self.ports[name], self.host)
+                    client = self.connect(self.ports[name], _HOST)
                     linger = struct.pack("ii", 1, 0)
                     client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
                     client.close()
             self.assertEqual(self.talk("echo", b"still there"), b"still there")
             self.assertNotIn("Traceback", daemon.log())
-
-
-class IPv6Tests(InternalTests):
-    """The same over IPv6."""
-
-    host = "::1"
-    family = "6"
-    skip = None if os.path.exists("/proc/net/if_inet6") else "no IPv6"
-
-
-class BothFamiliesTests(InternalTests):
-    """The same over IPv4, on sockets of both families."""
-
-    family = "46"
 
 
 class NameTests(ServingTestCase):

@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import socket
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -82,6 +84,19 @@ class LimitsTests(ServingTestCase):
                 self.waitForPrograms(daemon, 2)
                 first.close()
                 self.assertEqual(third.recv(1), b"x")
+
+    def test_killed(self) -> None:
+        """After a program was killed, the next one starts (item 70)."""
+        port = freePort()
+        conf = f"{port} stream tcp nowait/1 - /bin/cat cat\n"
+        with self.daemon(conf, port) as daemon:
+            for _ in range(3):
+                client = self.connect(port)
+                client.sendall(b"x")
+                self.assertEqual(client.recv(1), b"x")
+                (pid,) = programs(daemon.process.pid)
+                os.kill(pid, signal.SIGKILL)
+                self.assertEqual(readAll(client), b"")
 
     def test_childrenOfOne(self) -> None:
         """
@@ -192,6 +207,39 @@ class LimitsTests(ServingTestCase):
                 daemon.waitForLog(f"pause {self.port}/udp seconds=1 ")
             daemon.waitForLog(f"resume {self.port}/udp")
             self.assertEqual(ask(self.port, b"four"), b"four")
+
+    def test_refusedDatagrams(self) -> None:
+        """
+        A datagram over the limit is dropped with a log line, without a loop.
+
+        Another client has its answer (items 58 and 59).
+        """
+        port = freePort()
+        conf = (
+            f"{port} on protocol = udp, wait = no, user = -, exec = /bin/cat, "
+            "ip_max = 1;\n"
+        )
+        with self.daemon(conf, port) as daemon:
+            one, two = self.datagrams(), self.datagrams(host="127.0.0.2")
+            one.sendto(b"first", ("127.0.0.1", port))
+            self.assertEqual(one.recv(100), b"first")
+            for _ in range(3):
+                one.sendto(b"too many", ("127.0.0.1", port))
+            daemon.waitForLog(f"refuse {port}/udp peer=127.0.0.1:", 3)
+            two.sendto(b"other", ("127.0.0.1", port))
+            self.assertEqual(two.recv(100), b"other")
+            eventually(lambda: not programs(daemon.process.pid), daemon.log)
+            self.assertEqual(daemon.log().count("refuse "), 3)
+            self.assertTrue(self.isQuiet(one))
+
+    def isQuiet(self, client: socket.socket) -> bool:
+        """Return whether a client has nothing to read."""
+        client.setblocking(False)
+        try:
+            client.recv(100)
+        except BlockingIOError:
+            return True
+        return False
 
     def test_strangers(self) -> None:
         """
