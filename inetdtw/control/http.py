@@ -22,7 +22,8 @@ from twisted.web import http
 from inetdtw.control.api import Answer, wrong
 from inetdtw.model.source import sourceOf
 from inetdtw.system.crowd import Crowd
-from inetdtw.system.descriptors import DescriptorAccount, Descriptors, Purpose
+from inetdtw.system.descriptoraccount import DescriptorAccount
+from inetdtw.system.descriptors import Descriptors, Purpose
 from inetdtw.text import fromBytes
 
 #: The seconds that a client may take for its question.

@@ -18,7 +18,8 @@ from twisted.python.failure import Failure
 from inetdtw.control.http import Answers, Site
 from inetdtw.log.report import Report
 from inetdtw.model.address import Address
-from inetdtw.system.descriptors import DescriptorAccount, Descriptors, Purpose
+from inetdtw.system.descriptoraccount import DescriptorAccount
+from inetdtw.system.descriptors import Descriptors, Purpose
 from inetdtw.system.hostnames import HostNames, NameWanted, numeric
 
 #: Where an endpoint listens, unless it is an address of IPv6.

@@ -22,7 +22,8 @@ from inetdtw.log.report import Report
 from inetdtw.model.service import Ownership
 from inetdtw.serve.port import StreamPort
 from inetdtw.system import sockets
-from inetdtw.system.descriptors import DescriptorAccount, Descriptors, Purpose
+from inetdtw.system.descriptoraccount import DescriptorAccount
+from inetdtw.system.descriptors import Descriptors, Purpose
 
 #: The connections that may wait.
 BACKLOG = 16

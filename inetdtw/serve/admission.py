@@ -21,7 +21,7 @@ from inetdtw.model.state import PauseReason
 from inetdtw.serve.holds import Holds
 from inetdtw.serve.runtime import ServiceRuntime
 from inetdtw.serve.undecided import Client, Undecided
-from inetdtw.system.descriptors import DescriptorAccount
+from inetdtw.system.descriptoraccount import DescriptorAccount
 
 #: What a service, or an address, has too much of.
 SHARE = "share of the file descriptors"

@@ -16,7 +16,7 @@ from inetdtw.serve.port import SocketPort
 from inetdtw.serve.runtime import ServiceRuntime
 from inetdtw.serve.sharedport import streamPort
 from inetdtw.serve.undecided import Client
-from inetdtw.system.descriptors import DescriptorAccount
+from inetdtw.system.descriptoraccount import DescriptorAccount
 from inetdtw.system.sockets import closeWithMessage
 
 

@@ -20,7 +20,8 @@ from inetdtw.log.report import Report
 from inetdtw.model.service import Service
 from inetdtw.serve.tcpmux import PortlessServices
 from inetdtw.system.activation import Inherited
-from inetdtw.system.descriptors import DescriptorAccount, Descriptors, Purpose
+from inetdtw.system.descriptoraccount import DescriptorAccount
+from inetdtw.system.descriptors import Descriptors, Purpose
 from inetdtw.system.hostnames import HostNames
 
 #: How many descriptors a program takes whose standard error is not the client's.

@@ -155,6 +155,8 @@ AREAS: dict[str, tuple[str, ...]] = {
     "launch.stderr": ("behaviour.log", "behaviour.child", "behaviour.wait"),
     "system.exitwatch": ("robustness.processes", "behaviour.child", "warm.exit"),
     "system.descriptors": _SHORT,
+    "system.descriptoraccount": _SHORT,
+    "system.fdlimit": _SHORT,
     "serve.environment": ("behaviour.child", "robustness.privileges", "warm.serving"),
     "helpers.forkserver": (*_FORKING, "robustness.overload", "behaviour.reload"),
     "helpers.programs": (*_FORKING, "behaviour.wait"),

@@ -17,7 +17,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw.control.api import Answer
 from inetdtw.control.http import LONGEST, MOST, PATIENCE, Site
-from inetdtw.system.descriptors import DescriptorAccount, Descriptors, Purpose
+from inetdtw.system.descriptoraccount import DescriptorAccount
+from inetdtw.system.descriptors import Descriptors, Purpose
 
 
 class Echoing:

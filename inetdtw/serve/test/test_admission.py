@@ -17,7 +17,9 @@ from inetdtw.model.service import Bounds
 from inetdtw.model.state import PauseReason
 from inetdtw.serve.admission import SHARE, AdmissionControl
 from inetdtw.serve.undecided import MOMENT, Client
-from inetdtw.system.descriptors import RESERVE, DescriptorAccount, Purpose
+from inetdtw.system.descriptoraccount import DescriptorAccount
+from inetdtw.system.descriptors import Purpose
+from inetdtw.system.fdlimit import COUNTED, RESERVE
 from inetdtw.system.test.test_descriptors import LIMIT, OTHERS, AccountTestCase
 from inetdtw.test.fakes import ServingTestCase, makeService
 
@@ -407,6 +409,20 @@ class DescriptorTests(AccountTestCase, GateTestCase):
         while gate.open():
             self.assertTrue(gate.admit(PEER))
         self.assertEqual(gate.holds.reasons, [PauseReason.DESCRIPTORS])
+
+    def test_claim(self) -> None:
+        """One that is needed for a moment is had if there is one."""
+        made = DescriptorAccount(self.account, Purpose.INTERNAL, "test/tcp")
+        claim = made.claim(1)
+        assert claim is not None
+        self.assertEqual(self.account.taken(Purpose.INTERNAL), 1)
+        claim.give()
+        self.assertEqual(self.account.taken(Purpose.INTERNAL), 0)
+        self.assertIsNone(made.claim(LIMIT // 2))
+        self.limit = OTHERS
+        self.reactor.advance(COUNTED)
+        self.account.enough()
+        self.assertIsNone(made.claim(1))
 
     def test_leftovers(self) -> None:
         """

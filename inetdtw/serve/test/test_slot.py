@@ -37,7 +37,7 @@ from inetdtw.serve.slot import (
 )
 from inetdtw.serve.stream import StreamListener
 from inetdtw.serve.wait import WaitListener
-from inetdtw.system import descriptors, sockets
+from inetdtw.system import fdlimit, sockets
 from inetdtw.system.descriptors import Descriptors, Purpose
 from inetdtw.test.fakes import (
     NOW,
@@ -182,7 +182,7 @@ class BindTests(SlotTestCase):
         Where the system does not say what is open, the number of a socket that listens
         tells how many other descriptors there are.
         """
-        self.patch(descriptors, "_countOpen", lambda: 0)
+        self.patch(fdlimit, "_countOpen", lambda: 0)
         account = Descriptors(self.reactor.seconds)
         self.runtime = replace(self.runtime, descriptors=account)
         account.available()

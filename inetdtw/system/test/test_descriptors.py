@@ -5,27 +5,13 @@
 
 from __future__ import annotations
 
-import os
 import random
-import resource
-import socket
 from unittest import mock
 
 from inetdtw.model.state import Use
-from inetdtw.system import descriptors
-from inetdtw.system.descriptors import (
-    COUNTED,
-    LEAST,
-    NEAR,
-    PARTS,
-    RESERVE,
-    SHARES,
-    WANTED,
-    DescriptorAccount,
-    Descriptors,
-    Purpose,
-    softLimit,
-)
+from inetdtw.system import descriptors, fdlimit
+from inetdtw.system.descriptors import LEAST, PARTS, SHARES, Descriptors, Purpose
+from inetdtw.system.fdlimit import RESERVE
 from inetdtw.test.fakes import ServingTestCase
 
 #: What a test has: the limit, and what is open for nobody known.
@@ -46,8 +32,9 @@ class AccountTestCase(ServingTestCase):
         """Have nothing taken."""
         super().setUp()
         self.limit, self.open = LIMIT, OTHERS
-        self.patch(descriptors, "softLimit", lambda: self.limit)
-        self.patch(descriptors, "_countOpen", lambda: self.open)
+        for module in (descriptors, fdlimit):
+            self.patch(module, "softLimit", lambda: self.limit)
+        self.patch(fdlimit, "_countOpen", lambda: self.open)
         self.account = Descriptors(self.reactor.seconds)
 
     def most(self, purpose: Purpose, service: str, address: str | None = None) -> int:
@@ -189,127 +176,3 @@ class SharesTests(AccountTestCase):
         self.assertTrue(self.account.enough())
         pot = 2048 - RESERVE - OTHERS
         self.assertEqual(self.account.share(Purpose.INTERNAL), pot // 4)
-
-
-class CountTests(AccountTestCase):
-    """Tests for what L{Descriptors} finds out."""
-
-    def test_foreign(self) -> None:
-        """
-        What others in this process open is found out by the number of a descriptor, and
-        when there are too few, what they have closed.
-        """
-        self.assertFalse(self.account.short(LIMIT - RESERVE - OTHERS))
-        self.open = 900
-        self.account.note(OTHERS)
-        self.assertFalse(self.account.short(LIMIT - RESERVE - OTHERS))
-        self.reactor.advance(COUNTED)
-        self.account.note(899)
-        self.assertTrue(self.account.short(100))
-        self.open = OTHERS
-        self.assertTrue(self.account.short(100))
-        self.reactor.advance(COUNTED)
-        self.assertFalse(self.account.short(100))
-        self.assertTrue(self.account.short(LIMIT))
-        self.limit *= 2
-        self.reactor.advance(COUNTED)
-        self.assertFalse(self.account.short(LIMIT))
-
-    def test_near(self) -> None:
-        """
-        A number is far enough above what is known to count again if it is of another
-        few clients, not of one.
-        """
-        self.account.available()
-        for fd, known in ((OTHERS + 8, OTHERS), (OTHERS + NEAR // 4 + 1, LIMIT // 2)):
-            self.open = LIMIT // 2
-            self.reactor.advance(COUNTED)
-            self.account.note(fd)
-            self.assertEqual(self.account.available(), LIMIT - RESERVE - known)
-
-    def test_uncounted(self) -> None:
-        """Where the system does not say what is open, the highest number counts."""
-        self.open = 0
-        self.assertEqual(self.account.available(), LIMIT - RESERVE - 1)
-        self.reactor.advance(COUNTED)
-        self.account.note(99)
-        self.assertEqual(self.account.available(), LIMIT - RESERVE - 100)
-
-    def test_standard(self) -> None:
-        """So it is where the directory of descriptors has the standard ones only."""
-        self.open = 3
-        self.account.note(99)
-        self.assertEqual(self.account.available(), LIMIT - RESERVE - 100)
-
-    def test_claim(self) -> None:
-        """One that is needed for a moment is had if there is one."""
-        made = DescriptorAccount(self.account, Purpose.INTERNAL, "test/tcp")
-        claim = made.claim(1)
-        assert claim is not None
-        self.assertEqual(self.account.taken(Purpose.INTERNAL), 1)
-        claim.give()
-        self.assertEqual(self.account.taken(Purpose.INTERNAL), 0)
-        self.assertIsNone(made.claim(LIMIT // 2))
-        self.limit = OTHERS
-        self.reactor.advance(COUNTED)
-        self.account.enough()
-        self.assertIsNone(made.claim(1))
-
-    def test_leftOpen(self) -> None:
-        """What is still open though it was given back is counted all the same."""
-        self.account.take(50, Purpose.CHILD).give()
-        self.open += 50
-        self.reactor.advance(COUNTED)
-        self.account.note(69)
-        self.assertEqual(self.account.available(), LIMIT - RESERVE - OTHERS - 50)
-
-    def test_many(self) -> None:
-        """Far from the limit there are enough, and nothing is tried."""
-        self.patch(os, "open", lambda *given: self.fail("it was tried"))
-        self.open = LIMIT - NEAR - 1
-        self.assertTrue(self.account.enough())
-
-    def test_listeners(self) -> None:
-        """Listeners leave some to their clients."""
-        count = 0
-        self.patch(self.account, "_canOpen", lambda wanted: True)
-        while self.account.spare():
-            self.account.take(1, Purpose.LISTENER)
-            count += 1
-        self.assertEqual(count, LIMIT - OTHERS - RESERVE - descriptors.LEFT)
-
-    def test_fewListeners(self) -> None:
-        """Where there are few descriptors, listeners leave a part of them."""
-        self.limit, count = 220, 0
-        self.patch(self.account, "_canOpen", lambda wanted: True)
-        while self.account.spare():
-            self.account.take(1, Purpose.LISTENER)
-            count += 1
-        self.assertEqual(count, 220 - OTHERS - RESERVE - (220 - OTHERS) // 8)
-
-
-class RealTests(ServingTestCase):
-    """Tests for L{Descriptors} with what this process has."""
-
-    def test_near(self) -> None:
-        """Near to the limit, what a client may take is tried, and not kept."""
-        found = Descriptors()
-        self.noDescriptors(lambda: self.assertFalse(found.enough()), WANTED - 1)
-        self.noDescriptors(lambda: self.assertTrue(found.enough()), WANTED)
-        self.leavesNothingOpen(
-            lambda: self.noDescriptors(lambda: self.assertTrue(found.enough()), WANTED)
-        )
-
-    def test_count(self) -> None:
-        """What is open is counted."""
-        before = descriptors._countOpen()
-        self.closing(socket.socket())
-        self.assertEqual(descriptors._countOpen(), before + 1)
-        self.noDescriptors(lambda: self.assertEqual(descriptors._countOpen(), 0))
-
-    def test_limit(self) -> None:
-        """No limit is a high one."""
-        self.assertEqual(softLimit(), resource.getrlimit(resource.RLIMIT_NOFILE)[0])
-        infinity = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
-        self.patch(resource, "getrlimit", lambda what: infinity)
-        self.assertGreater(softLimit(), 1 << 19)
