@@ -12,7 +12,7 @@ from twisted.trial.unittest import TestCase
 from tests.mutants.__main__ import sample
 from tests.mutants.areas import AREAS
 from tests.mutants.mutations import fileOf, mutantsOf
-from tests.support import world
+from tests.support import checkout
 
 _SOURCE = b'''
 """\xc3\xbc"""
@@ -96,4 +96,4 @@ class SampleTests(TestCase):
                 *(f"tests/{each.replace('.', '/test_')}.py" for each in areas),
             ]
             for path in paths:
-                self.assertTrue(os.path.exists(f"{world.checkout()}/{path}"), path)
+                self.assertTrue(os.path.exists(f"{checkout.path()}/{path}"), path)

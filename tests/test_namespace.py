@@ -9,7 +9,7 @@ import os
 import pwd
 from pathlib import Path
 
-from tests.support import namespace, users, world
+from tests.support import interpreters, namespace, users
 from tests.support.serving import ServingTestCase, run
 from tests.support.systemlog import SystemLog
 
@@ -33,7 +33,7 @@ class NamespaceTests(ServingTestCase):
         """The user and the system log of a test exist in its namespace only."""
         users.needNamespace()
         before = os.lstat("/dev").st_mtime_ns
-        done = run([world.python(), "-c", _OTHER])
+        done = run([interpreters.python(), "-c", _OTHER])
         self.assertEqual((done.stdout, done.stderr), ("other\n", ""))
         self.assertRaises(KeyError, pwd.getpwnam, "other")
         self.assertEqual(os.lstat("/dev").st_mtime_ns, before)
@@ -49,7 +49,7 @@ class NamespaceTests(ServingTestCase):
         """A user that was removed is unknown, and others stay."""
         users.needNamespace()
         known = [Path(path).read_text() for path in namespace.FILES]
-        users.addUser("temporary", self.folder)
+        users.addUser("temporary", self.directory)
         users.removeUser("temporary")
         self.assertRaises(KeyError, pwd.getpwnam, "temporary")
         self.assertEqual([Path(path).read_text() for path in namespace.FILES], known)

@@ -20,7 +20,7 @@ class SurvivalTests(ServingTestCase):
         Descriptors, threads, fork servers and warm processes are as many as before, no
         process is a zombie, and memory hardly grows.
         """
-        mixed = Mixed(self.folder)
+        mixed = Mixed(self.directory)
         with mixed.daemon() as daemon:
             survival = Survival(mixed, daemon)
             survival.run(2, 0.3)

@@ -12,7 +12,7 @@ import shutil
 import signal
 import socket
 
-from tests.support import users, world
+from tests.support import interpreters, users
 from tests.support.daemon import Daemon, eventually, freePort, talk, twistd
 from tests.support.probe import LAUNCHES
 from tests.support.serving import ServingTestCase, inetd, readAll, run
@@ -180,10 +180,10 @@ class MissingProgramTests(LoggedTestCase):
             name = f"plain-{launch}"
             self.check(self.write(name, "#!/bin/sh\necho no\n"), launch)
 
-    def test_folder(self) -> None:
+    def test_directory(self) -> None:
         """The same happens when the program is a directory."""
         for launch in LAUNCHES:
-            path = self.path(f"folder-{launch}")
+            path = self.path(f"directory-{launch}")
             os.mkdir(path)
             self.check(path, launch)
 
@@ -204,7 +204,11 @@ class MissingProgramTests(LoggedTestCase):
                 f"{port} on protocol = tcp, wait = no, launch = {launch}, "
                 f"user = {self.user}, exec = {name};\n",
             )
-            argv = ["env", f"PATH={self.folder}:/bin", *twistd("inetd", "--conf", path)]
+            argv = [
+                "env",
+                f"PATH={self.directory}:/bin",
+                *twistd("inetd", "--conf", path),
+            ]
             with Daemon(argv, ports=[port]) as daemon:
                 (line,) = self.lines(daemon, name)
                 self.assertIn("warning ", line)
@@ -350,7 +354,7 @@ class BadFileTests(LoggedTestCase):
         os.chmod(path, 0o644)
         self.check(path, "is not text")
 
-    def test_folder(self) -> None:
+    def test_directory(self) -> None:
         """The files of a directory are read; a bad one does not hide the others."""
         port = freePort()
         os.mkdir(self.path("inetd.d"))
@@ -373,7 +377,7 @@ class NothingToServeTests(ServingTestCase):
             "inetd": inetd("-p", pid, path),
             "inetd -f": inetd("-f", path),
             "inetd -f -e": inetd("-f", "-e", path),
-            "python -m": [world.python(), "-m", "inetdtw", "-p", pid, path],
+            "python -m": [interpreters.python(), "-m", "inetdtw", "-p", pid, path],
             "twistd -n": twistd("inetd", "--conf", path),
             "twistd": [
                 *twistd()[:-2],

@@ -15,7 +15,7 @@ import signal
 import socket
 from typing import Any, ClassVar
 
-from tests.support import users, world
+from tests.support import interpreters, users
 from tests.support.daemon import (
     DEADLINE,
     Daemon,
@@ -222,7 +222,7 @@ class StartedTests(ProbeTestCase):
 
     def test_signals(self) -> None:
         """A program has default signals, even if the daemon was started without."""
-        for wrapper in (CARELESS, blocking(world.python())):
+        for wrapper in (CARELESS, blocking(interpreters.python())):
             found = self.signals(self.launch, self.user(), self.owner(), wrapper)
             self.assertEqual(found, dict.fromkeys(KINDS, DEFAULT_SIGNALS))
 

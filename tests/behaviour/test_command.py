@@ -15,7 +15,7 @@ import subprocess
 from typing import TYPE_CHECKING
 
 from inetdtw import __version__
-from tests.support import users, world
+from tests.support import checkout, interpreters, users
 from tests.support.daemon import (
     DEADLINE,
     Daemon,
@@ -214,7 +214,9 @@ class BackgroundTests(CommandTestCase):
 
     def test_terminatedEarly(self) -> None:
         """A signal before the daemon serves leaves no pid file behind."""
-        done = run([world.python(), "-c", _EARLY, "-f", "-p", self.pidFile, self.conf])
+        done = run(
+            [interpreters.python(), "-c", _EARLY, "-f", "-p", self.pidFile, self.conf]
+        )
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertFalse(os.path.exists(self.pidFile))
 
@@ -284,7 +286,7 @@ class BackgroundTests(CommandTestCase):
     def test_reload(self) -> None:
         """It finds its file again, which was given by a relative path."""
         other = freePort()
-        relative = os.path.relpath(self.conf, world.checkout())
+        relative = os.path.relpath(self.conf, checkout.path())
         self.start("-p", self.pidFile, relative)
         line = f"{other} stream tcp nowait - /bin/cat\n"
         self.write("inetd.conf", self.line + line)
@@ -312,7 +314,7 @@ class ForegroundTests(CommandTestCase):
 
     def test_module(self) -> None:
         """C{python -m inetdtw} is the same command."""
-        argv = [world.python(), "-m", "inetdtw", "-f", "-e", self.conf]
+        argv = [interpreters.python(), "-m", "inetdtw", "-f", "-e", self.conf]
         with Daemon(argv, ports=[self.port]) as daemon:
             self.assertServes()
             daemon.waitForLog(f"listen {self.port}/tcp")

@@ -25,7 +25,7 @@ from twisted.trial.unittest import TestCase
 
 from inetdtw import InetdService, NothingToServe
 from inetdtw.model.service import Settings
-from tests.support import world
+from tests.support import checkout, directories, interpreters
 from tests.support.daemon import Daemon, ask, freePort, talk, twistd
 from tests.support.probe import LAUNCHES
 from tests.support.processes import forkServers, stat
@@ -47,7 +47,7 @@ class ApplicationTests(ServingTestCase):
         super().setUp()
         for name in ("etc", "examples"):
             shutil.copytree(
-                os.path.join(world.checkout(), name),
+                os.path.join(checkout.path(), name),
                 self.path(name),
                 ignore=shutil.ignore_patterns("*.sqlite", "__pycache__"),
             )
@@ -108,14 +108,14 @@ class ExampleTests(ServingTestCase):
         code = (
             "import sys; sys.argv[0] = 'trial'; from twisted.scripts.trial import run"
         )
-        examples = os.path.join(world.checkout(), "examples")
-        folder = self.path("trial")
+        examples = os.path.join(checkout.path(), "examples")
+        directory = self.path("trial")
         argv = [
-            world.python(),
+            interpreters.python(),
             "-c",
             f"{code}; run()",
             "--temp-directory",
-            folder,
+            directory,
             *(os.path.join(examples, f"test_{name}.py") for name in _TESTED),
         ]
         done = run(argv)
@@ -179,7 +179,7 @@ class InProcessTests(TestCase):
         factory = inetd.factory("Cat")
         port = reactor.listenTCP(0, factory, interface="127.0.0.1")
         self.addCleanup(port.stopListening)
-        path = os.path.join(world.publicFolder(self), "s")
+        path = os.path.join(directories.publicDirectory(self), "s")
         other = yield serverFromString(reactor, f"unix:{path}").listen(factory)
         self.addCleanup(other.stopListening)
         number = port.getHost().port

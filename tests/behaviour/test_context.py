@@ -85,8 +85,8 @@ class KeyTests(ContextTestCase):
 
     def test_directory(self) -> None:
         """C{directory} is where the program starts."""
-        told = self.probe(f"directory = {self.folder}")
-        self.assertEqual(told["directory"], os.path.realpath(self.folder))
+        told = self.probe(f"directory = {self.directory}")
+        self.assertEqual(told["directory"], os.path.realpath(self.directory))
 
     def test_home(self) -> None:
         """C{directory = ~} is the user's home."""
@@ -368,7 +368,7 @@ class RootKeyTests(ContextTestCase):
         ports = [port for port, _ in lines]
         conf = "".join(line for _, line in lines)
         env = environment()
-        env["PATH"] = f"{self.folder}:{env['PATH']}"
+        env["PATH"] = f"{self.directory}:{env['PATH']}"
         with self.daemon(conf, *ports, env=env) as daemon:
             for port in ports[:6]:
                 self.assertEqual(talk(port, b""), b"here\n")

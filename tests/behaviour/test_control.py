@@ -59,7 +59,7 @@ class ControlTestCase(ServingTestCase):
         """Start a daemon."""
         file = self.write("inetd.conf", self.conf)
         if user is not None:
-            os.chown(self.folder, user.pw_uid, user.pw_gid)
+            os.chown(self.directory, user.pw_uid, user.pw_gid)
         argv = inetd("-fe", "--control", self.socket, *options, file)
         ports = (self.cat, self.bad, self.udp)
         daemon = Daemon(argv, ports=ports, user=user)
@@ -508,15 +508,15 @@ class SocketTests(ControlTestCase):
         user = ordinaryUser()
         file = self.write("inetd.conf", self.conf)
         if user is not None:
-            os.chown(self.folder, user.pw_uid, user.pw_gid)
-        env = environment(user, XDG_RUNTIME_DIR=self.folder)
+            os.chown(self.directory, user.pw_uid, user.pw_gid)
+        env = environment(user, XDG_RUNTIME_DIR=self.directory)
         env.pop("INETD_CONTROL")
         with Daemon(inetd("-fe", file), ports=(self.cat,), env=env, user=user) as one:
-            folder = self.path("inetd")
-            path = os.path.join(folder, "control")
+            directory = self.path("inetd")
+            path = os.path.join(directory, "control")
             if user is not None:
                 eventually(lambda: os.path.exists(path), one.log)
-                self.assertEqual(stat.S_IMODE(os.stat(folder).st_mode), 0o700)
+                self.assertEqual(stat.S_IMODE(os.stat(directory).st_mode), 0o700)
                 done = subprocess.run(
                     inetd("health"),
                     env=env,
@@ -527,7 +527,7 @@ class SocketTests(ControlTestCase):
                     group=user.pw_gid,
                 )
                 self.assertEqual(done.returncode, 0)
-        self.assertFalse(os.path.exists(folder))
+        self.assertFalse(os.path.exists(directory))
 
     def test_nonsense(self) -> None:
         """Whatever a client sends, others are answered, and the daemon serves."""
@@ -566,7 +566,7 @@ class SocketTests(ControlTestCase):
         file = self.write("inetd.conf", self.conf)
         with Daemon(inetd("-fe", "--control", "none", file), ports=(self.cat,)):
             self.assertEqual(self.run_("health")[0], 2)
-        self.assertEqual(sorted(os.listdir(self.folder)), ["inetd.conf"])
+        self.assertEqual(sorted(os.listdir(self.directory)), ["inetd.conf"])
 
 
 class MetricsTests(ControlTestCase):

@@ -11,7 +11,7 @@ import signal
 import socket
 import subprocess
 
-from tests.support import users, world
+from tests.support import interpreters, users
 from tests.support.daemon import DEADLINE, Daemon, environment, freePort, talk
 from tests.support.serving import ServingTestCase, inetd, readAll
 
@@ -37,12 +37,12 @@ class EncodingsTests(ServingTestCase):
             argv = [localedef, "-i", source, "-f", charmap, path]
             subprocess.run(argv, capture_output=True, timeout=DEADLINE, check=False)
             if os.path.isdir(path):
-                found.append({"LC_ALL": name, "LOCPATH": self.folder})
+                found.append({"LC_ALL": name, "LOCPATH": self.directory})
         return found
 
     def writeBytes(self, name: str, data: bytes, mode: int = 0o644) -> bytes:
         """Write a file, and return its path."""
-        path = os.path.join(os.fsencode(self.folder), name.encode())
+        path = os.path.join(os.fsencode(self.directory), name.encode())
         with open(path, "wb") as file:
             file.write(data)
         os.chmod(path, mode)
@@ -55,12 +55,12 @@ class EncodingsTests(ServingTestCase):
         @return: the lines, what their programs answer by port, and the path of a
             socket.
         """
-        folder = os.fsencode(self.folder)
-        os.mkdir(os.path.join(folder, "f\u00f6lder\u2026".encode()))
+        directory = os.fsencode(self.directory)
+        os.mkdir(os.path.join(directory, "f\u00f6lder\u2026".encode()))
         program = b"#!/bin/sh\necho program\n"
         self.writeBytes("pr\u00f6gram\u2026.sh", program, 0o755)
-        there = os.path.join(folder, "s\u00f6ck\u2026".encode())
-        warm = f"#!{world.python()} -IS\nimport os\n{_ECHO}\n"
+        there = os.path.join(directory, "s\u00f6ck\u2026".encode())
+        warm = f"#!{interpreters.python()} -IS\nimport os\n{_ECHO}\n"
         self.writeBytes("w\u00e4rm\u2026.py", warm.encode(), 0o755)
         ports = [freePort() for _ in range(8)]
         key = b"%d on protocol = tcp, wait = no, user = -, "
@@ -72,7 +72,7 @@ class EncodingsTests(ServingTestCase):
             + "./pr\u00f6gram\u2026.sh x".encode(),
             key % ports[3]
             + b'exec = /bin/pwd, directory = "'
-            + os.path.join(folder, "f\u00f6lder\u2026".encode())
+            + os.path.join(directory, "f\u00f6lder\u2026".encode())
             + b'";',
             key % ports[4]
             + b"exec = /bin/sh, args = sh -c 'echo $G', env = G=\xfc"
@@ -92,7 +92,7 @@ class EncodingsTests(ServingTestCase):
             ports[0]: text,
             ports[1]: b"caf\xe9",
             ports[2]: b"program",
-            ports[3]: os.path.join(folder, "f\u00f6lder\u2026".encode()),
+            ports[3]: os.path.join(directory, "f\u00f6lder\u2026".encode()),
             ports[4]: b"\xfc" + text,
             ports[5]: b"direct " + text,
             ports[6]: text,
@@ -103,7 +103,7 @@ class EncodingsTests(ServingTestCase):
             lines.append(
                 key % ports[7]
                 + b'exec = /there, chroot = "'
-                + os.path.join(folder, "f\u00f6lder\u2026".encode())
+                + os.path.join(directory, "f\u00f6lder\u2026".encode())
                 + b'";'
             )
         return b"# K\xfcche \0\n" + b"\n".join(lines) + b"\n", said, there

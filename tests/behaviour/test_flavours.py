@@ -14,7 +14,7 @@ import stat as modes
 import string
 from typing import TYPE_CHECKING
 
-from tests.support import world
+from tests.support import checkout
 from tests.support.daemon import DEADLINE, Daemon, ask, freePort, talk
 from tests.support.serving import ServingTestCase, inetd, readAll, run
 from tests.support.users import ordinaryUser
@@ -22,7 +22,7 @@ from tests.support.users import ordinaryUser
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_FOLDER = os.path.join(world.CHECKOUT, "tests", "flavours")
+_DIRECTORY = os.path.join(checkout.ORIGINAL, "tests", "flavours")
 _HOST = "127.0.0.1"
 _DATAGRAM = """
 import socket
@@ -48,7 +48,7 @@ class FlavourTestCase(ServingTestCase):
             **{letter: str(port) for letter, port in self.ports.items()},
             "USER": user.pw_name,
             "GROUP": grp.getgrgid(user.pw_gid).gr_name,
-            "FOLDER": self.folder,
+            "FOLDER": self.directory,
             "DATAGRAM": self.program("datagram.py", _DATAGRAM),
         }
 
@@ -60,7 +60,7 @@ class FlavourTestCase(ServingTestCase):
         """
         paths = []
         for name in names:
-            with open(os.path.join(_FOLDER, name), encoding="utf-8") as file:
+            with open(os.path.join(_DIRECTORY, name), encoding="utf-8") as file:
                 template = string.Template(file.read())
             os.makedirs(os.path.dirname(self.path(name)), exist_ok=True)
             paths.append(self.write(name, template.substitute(self.stands)))

@@ -12,7 +12,7 @@ import socket
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from tests.support import users, world
+from tests.support import interpreters, users
 from tests.support.daemon import Daemon, ask, eventually, freePort, talk
 from tests.support.processes import programs
 from tests.support.serving import ServingTestCase, inetd, readAll, run
@@ -459,7 +459,7 @@ class NetworkTests(ServingTestCase):
         with daemon:
             daemon.waitForLog("listen ")
             enter = ["nsenter", f"--net=/proc/{daemon.process.pid}/ns/net"]
-            client = [world.python(), "-c", _CLIENT, str(port), *hosts]
+            client = [interpreters.python(), "-c", _CLIENT, str(port), *hosts]
             result = run([*enter, *client])
         return [word == "True" for word in result.stdout.split()]
 

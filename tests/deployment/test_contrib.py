@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from dockerfile_parse import DockerfileParser
 
 from inetdtw.cli.main import Options
-from tests.support import world
+from tests.support import checkout
 from tests.support.daemon import Daemon, environment, freePort, talk
 from tests.support.processes import childrenOf
 from tests.support.serving import ServingTestCase, inetd, run
@@ -46,7 +46,7 @@ class ContribTestCase(ServingTestCase):
 
     def source(self, *names: str) -> str:
         """Return the path of a file of C{contrib/}."""
-        return os.path.join(world.checkout(), "contrib", *names)
+        return os.path.join(checkout.path(), "contrib", *names)
 
     def text(self, *names: str) -> str:
         """Return the contents of a file of C{contrib/}."""
@@ -172,7 +172,7 @@ class SupervisedTests(ContribTestCase):
         self.line = f"{port} stream tcp nowait - /bin/cat cat\n"
         conf = self.write("inetd.conf", self.line)
         env = environment(INETD_CONF=conf)
-        env["PATH"] = f"{self.folder}:{env['PATH']}"
+        env["PATH"] = f"{self.directory}:{env['PATH']}"
         return Daemon([supervisor, self.service], ports=[port], env=env)
 
     def check(self, kind: str, supervisor: str, *reload: str) -> None:
@@ -240,7 +240,7 @@ class ContainerTests(ContribTestCase):
         health = found["HEALTHCHECK"].partition("CMD ")[2]
         self.assertEqual(json.loads(health), ["inetd", "health"])
         for source in self.copied(parser):
-            self.assertTrue(os.path.exists(os.path.join(world.checkout(), source)))
+            self.assertTrue(os.path.exists(os.path.join(checkout.path(), source)))
 
     def copied(self, parser: DockerfileParser) -> Iterator[str]:
         """Return the files of the checkout that are copied, without the wheel."""
@@ -265,10 +265,10 @@ class ContainerTests(ContribTestCase):
         file = self.source("container", "compose.yaml")
         compose = "import sys; from podman_compose import main; sys.exit(main())"
         env = environment()
-        env["PATH"] = f"{self.folder}:{env['PATH']}"
+        env["PATH"] = f"{self.directory}:{env['PATH']}"
         done = run([sys.executable, "-c", compose, "-f", file, "config"], env)
         self.assertEqual(done.returncode, 0, done.stderr)
         for text in ("contrib/container/Containerfile", "13:13/tcp", "read_only: true"):
             self.assertIn(text, done.stdout)
-        dockerfile = os.path.join(world.checkout(), "contrib/container/Containerfile")
+        dockerfile = os.path.join(checkout.path(), "contrib/container/Containerfile")
         self.assertTrue(os.path.exists(dockerfile))

@@ -12,7 +12,7 @@ import socket
 import subprocess
 from typing import TYPE_CHECKING
 
-from tests.support import users, world
+from tests.support import checkout, interpreters, users
 from tests.support.daemon import (
     DEADLINE,
     Daemon,
@@ -49,7 +49,15 @@ class FirstTestCase(ServingTestCase):
         """
         path = self.write("inetd.conf", conf)
         quiet = ["sh", "-c", 'exec "$@" 2>/dev/null', "sh"]
-        command = [world.python(), "-m", "inetdtw", "-f", "--stdout", *options, path]
+        command = [
+            interpreters.python(),
+            "-m",
+            "inetdtw",
+            "-f",
+            "--stdout",
+            *options,
+            path,
+        ]
         daemon = Daemon([*quiet, *_FIRST, *command], ports=ports)
         daemon.start()
         self.addCleanup(daemon.stop)
@@ -243,7 +251,7 @@ class ContainerTests(ServingTestCase):
             process = subprocess.Popen(
                 inetd("-f", option, path),
                 env=environment(),
-                cwd=world.checkout(),
+                cwd=checkout.path(),
                 **{name: subprocess.PIPE},  # type: ignore[call-overload] # a stream
             )
             self.addCleanup(process.wait)

@@ -17,7 +17,7 @@ from twisted.scripts._twistd_unix import ServerOptions
 from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw.cli import plugin
-from tests.support.world import checkout
+from tests.support import checkout
 
 
 class PluginTests(SynchronousTestCase):
@@ -57,7 +57,7 @@ class RunnerTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         """Have a file that the command can read."""
-        self.arguments = ["inetd", "--conf", f"{checkout()}/etc/inetd.conf"]
+        self.arguments = ["inetd", "--conf", f"{checkout.path()}/etc/inetd.conf"]
 
     def test_twistd(self) -> None:
         """C{twistd inetd} is ours."""

@@ -15,7 +15,7 @@ import threading
 from collections import Counter
 from typing import Any
 
-from tests.support import users, world
+from tests.support import interpreters, users
 from tests.support.daemon import (
     DEADLINE,
     Daemon,
@@ -84,7 +84,7 @@ class StrangeDescriptorsTests(ServingTestCase):
         numbers = ",".join(map(str, fds))
         # One more is said to be there than are.
         code = _PASS.replace("str(len(fds))", "str(len(fds) + 1)")
-        give = [world.python(), "-c", code, numbers, ""]
+        give = [interpreters.python(), "-c", code, numbers, ""]
         argv = [*give, *inetd("-f", "-e", path)]
         with Daemon(argv, ports=[port], fds=fds) as daemon:
             daemon.waitForLog("unused - ", len(fds) + 1)
@@ -294,7 +294,7 @@ class HolderTests(ServingTestCase):
         fds = [sock.fileno() for sock in self.sockets]
         numbers = ",".join(map(str, fds))
         names = "::words::nobody"
-        give = [world.python(), "-c", _PASS, numbers, names]
+        give = [interpreters.python(), "-c", _PASS, numbers, names]
         daemon = Daemon([*give, *inetd("-f", "-e", path)], fds=fds, user=ordinaryUser())
         daemon.start()
         self.addCleanup(daemon.stop)

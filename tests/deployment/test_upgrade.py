@@ -66,7 +66,7 @@ class PackageTests(UpgradeTestCase):
         """See that helpers are still started, also for a new context, and as whom."""
         self.killHelpers(daemon)
         other = freePort()
-        more = self.definition(other, "umask = 077", f"directory = {self.folder}")
+        more = self.definition(other, "umask = 077", f"directory = {self.directory}")
         self.write("inetd.conf", self.definition(self.port) + more)
         daemon.process.send_signal(signal.SIGHUP)
         daemon.waitForLog(f"listen {other}/tcp")

@@ -12,7 +12,7 @@ from twisted.python.reflect import namedAny
 from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw.test.test_layers import MAY_IMPORT
-from tests.support import world
+from tests.support import checkout
 
 
 class ArchitectureTests(SynchronousTestCase):
@@ -20,7 +20,7 @@ class ArchitectureTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         """Read the page."""
-        path = os.path.join(world.checkout(), "docs", "architecture.rst")
+        path = os.path.join(checkout.path(), "docs", "architecture.rst")
         with open(path, encoding="utf-8") as file:
             self.text = file.read()
 

@@ -11,9 +11,9 @@ import re
 from twisted.python.reflect import namedAny
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.support import world
+from tests.support import checkout
 
-_PAGE = os.path.join(world.CHECKOUT, "docs", "guide", "conformance.rst")
+_PAGE = os.path.join(checkout.ORIGINAL, "docs", "guide", "conformance.rst")
 #: The first line of an item: its number, if it has one.
 _ITEM = re.compile(r"   \* - (\d*)")
 _TEST = re.compile(r"``((?:tests|inetdtw(?:\.\w+)*\.test)(?:\.\w+)+\.test_\w+)``")

@@ -28,9 +28,9 @@ from tempfile import TemporaryFile
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.support import world
+from tests.support import checkout
 
-EXAMPLES = Path(world.CHECKOUT) / "examples"
+EXAMPLES = Path(checkout.ORIGINAL) / "examples"
 TIMEOUT = 30.0
 
 

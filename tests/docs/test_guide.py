@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.support import guide, users, world
+from tests.support import checkout, guide, users
 from tests.support.daemon import environment, freePort
 from tests.support.guide import Block, Page
 from tests.support.serving import ServingTestCase, inetd, run
@@ -28,7 +28,7 @@ from tests.support.users import ordinaryUser
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_DOCS = os.path.join(world.checkout(), "docs")
+_DOCS = os.path.join(checkout.path(), "docs")
 
 #: What a test cannot have, by the tools that talk to it; and the files of each.
 _TOOLS = {
@@ -79,9 +79,9 @@ def _bare(line: str) -> str:
 
 def _pages() -> dict[str, str]:
     """Return the paths of all pages, by their names."""
-    folder = os.path.join(_DOCS, "guide")
-    names = sorted(name for name in os.listdir(folder) if name.endswith(".rst"))
-    return {name[:-4]: os.path.join(folder, name) for name in names}
+    directory = os.path.join(_DOCS, "guide")
+    names = sorted(name for name in os.listdir(directory) if name.endswith(".rst"))
+    return {name[:-4]: os.path.join(directory, name) for name in names}
 
 
 class PageTests(ServingTestCase):
@@ -97,12 +97,12 @@ class PageTests(ServingTestCase):
                 self.skipTest(f"{tool} is not installed")
         user = None if "as-root" in page.marks else ordinaryUser()
         if user is not None:
-            os.chown(self.folder, user.pw_uid, user.pw_gid)
+            os.chown(self.directory, user.pw_uid, user.pw_gid)
         self.typed = "".join(
             block.text for block in page.blocks if block.language == "console"
         )
         self.again: list[str] = []
-        self.terminal = Terminal(page, self.folder, user)
+        self.terminal = Terminal(page, self.directory, user)
         self.terminal.start()
         try:
             for block in page.blocks:
@@ -271,10 +271,10 @@ class ManualTests(ServingTestCase):
 
     def test_examples(self) -> None:
         """C{--check} finds nothing wrong with them."""
-        folder = os.path.join(_DOCS, "man")
+        directory = os.path.join(_DOCS, "man")
         found = 0
-        for name in sorted(os.listdir(folder)):
-            for block in guide.read(os.path.join(folder, name), whole=False).blocks:
+        for name in sorted(os.listdir(directory)):
+            for block in guide.read(os.path.join(directory, name), whole=False).blocks:
                 if block.language == "inetd":
                     found += 1
                     path = self.write("checked.conf", block.text)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.support import world
+from tests.support import checkout
 
 #: What the product and its pages never say, and what to say instead.
 STOPS = {
@@ -38,9 +38,9 @@ _PLACES = (
 def texts() -> Iterator[Path]:
     """Yield the files of the product and its pages, without tests."""
     for place in _PLACES:
-        root = Path(world.checkout(), place)
+        root = Path(checkout.path(), place)
         for path in sorted(root.rglob("*")) if root.is_dir() else [root]:
-            parts = path.relative_to(world.checkout()).parts
+            parts = path.relative_to(checkout.path()).parts
             hidden = {"test", "__pycache__", ".cache", "results"}.intersection(parts)
             if path.is_file() and not hidden and path.suffix != ".svg":
                 yield path
@@ -56,7 +56,7 @@ class StopListTests(SynchronousTestCase):
         for path in texts():
             lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
             for number, line in enumerate(lines, 1):
-                where = f"{os.path.relpath(path, world.checkout())}:{number}"
+                where = f"{os.path.relpath(path, checkout.path())}:{number}"
                 found += [f"{where}: {match[0]}" for match in pattern.finditer(line)]
         self.assertEqual(found, [], "\n".join(["", *found]))
 

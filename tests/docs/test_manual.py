@@ -24,11 +24,11 @@ from inetdtw.cli.main import Options
 from inetdtw.cli.operate import COMMANDS
 from inetdtw.cli.usage import optionsOf
 from inetdtw.config.entry import KEYS
-from tests.support import world
+from tests.support import checkout, interpreters
 from tests.support.daemon import DEADLINE, Daemon, environment, freePort
 from tests.support.serving import ServingTestCase, inetd, run
 
-_SHARE = os.path.join(world.checkout(), "share")
+_SHARE = os.path.join(checkout.path(), "share")
 _BASH = os.path.join(_SHARE, "bash-completion", "completions", "inetd")
 _FISH = os.path.join(_SHARE, "fish", "vendor_completions.d", "inetd.fish")
 
@@ -119,10 +119,10 @@ class ReferenceTests(SynchronousTestCase):
 
     def test_public(self) -> None:
         """C{inetdtw.__all__} is what pydoctor shows as public, and the guide has it."""
-        with open(os.path.join(world.checkout(), "pyproject.toml")) as file:
+        with open(os.path.join(checkout.path(), "pyproject.toml")) as file:
             public = re.findall(r'"PUBLIC:inetdtw\.(\w+)"', file.read())
         self.assertEqual(public, inetdtw.__all__)
-        page = os.path.join(world.checkout(), "docs", "guide", "composing.rst")
+        page = os.path.join(checkout.path(), "docs", "guide", "composing.rst")
         with open(page, encoding="utf-8") as file:
             section = file.read().partition("What is public")[2]
         for name in inetdtw.__all__:
@@ -134,7 +134,7 @@ class CompletionTests(SynchronousTestCase):
 
     def generator(self) -> Any:
         """Return the script that makes the files."""
-        path = os.path.join(world.checkout(), "docs", "completions.py")
+        path = os.path.join(checkout.path(), "docs", "completions.py")
         spec = importlib.util.spec_from_file_location("completions", path)
         assert spec is not None and spec.loader is not None
         module = importlib.util.module_from_spec(spec)
@@ -190,7 +190,7 @@ class CompletionTests(SynchronousTestCase):
     def test_typed(self) -> None:
         """In a terminal, Tab completes an option, its value, and the name of a file."""
         with _Typed(["/bin/bash", "--norc", "-i"]) as typed:
-            typed.write(f"PS1='ready '; source {_BASH}; cd {world.checkout()}/etc\n")
+            typed.write(f"PS1='ready '; source {_BASH}; cd {checkout.path()}/etc\n")
             typed.waitFor("ready ")
             typed.write("inetd --lau\td\tinet\t")
             typed.waitFor("inetd --launch direct inetd.conf ")
@@ -213,7 +213,7 @@ class CompletionTests(SynchronousTestCase):
         code = (
             "import sys; sys.argv[0] = 'twistd'; from twisted.scripts.twistd import run"
         )
-        argv = [world.python(), "-c", f"{code}; run()"]
+        argv = [interpreters.python(), "-c", f"{code}; run()"]
         done = run([*argv, "inetd", "", "--_shell-completion", "zsh:3"])
         self.assertEqual(done.returncode, 0, done.stderr)
         for name in ("backlog", "launch", "log-level", "max-child-per-ip"):

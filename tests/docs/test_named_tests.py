@@ -12,14 +12,14 @@ from types import ModuleType
 from twisted.python.reflect import namedAny
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.support import world
+from tests.support import checkout
 
 _TEST = re.compile(r"``((?:inetdtw(?:\.\w+)*\.test|tests)\.\w+(?:\.\w+)*)``")
 
 
 def _read(name: str) -> str:
     """Return the text of a page of this checkout."""
-    path = os.path.join(world.checkout(), name)
+    path = os.path.join(checkout.path(), name)
     with open(path, encoding="utf-8") as file:
         return file.read()
 

@@ -25,7 +25,7 @@ import tempfile
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from tests.support import users, world
+from tests.support import checkout, interpreters, users
 from tests.support.daemon import (
     DEADLINE,
     Daemon,
@@ -94,12 +94,12 @@ class Home:
             self.path = self.user.pw_dir
         else:
             self.user = pwd.getpwuid(os.geteuid())
-            self.path = test.folder
+            self.path = test.directory
         self.bin = os.path.join(self.path, "bin")
         os.makedirs(self.bin, exist_ok=True)
         self._give(self.bin)
         for name in _PROGRAMS:
-            self.put(test, os.path.join(world.checkout(), "examples", name))
+            self.put(test, os.path.join(checkout.path(), "examples", name))
 
     def _give(self, path: str) -> None:
         """Make the user the owner of a file or a directory."""
@@ -144,7 +144,7 @@ class TutorialTests(ServingTestCase):
         os.chmod(self.path("data"), 0o777)
         env = environment(self.owner(), TS_DATABASE=self.path("data/ts.sqlite"))
         self.addCleanup(self.forget)
-        if world.python() != sys.executable:
+        if interpreters.python() != sys.executable:
             env["PATH"] = f"{self.interpreters()}:{env['PATH']}"
         conf, served = self.conf + more, [*self.ports, *ports]
         return self.daemon(conf, *served, user=self.owner(), env=env)
@@ -160,11 +160,11 @@ class TutorialTests(ServingTestCase):
 
         A copy finds its library only when it is run by its path.
         """
-        folder = self.path("interpreters")
-        os.makedirs(folder, exist_ok=True)
-        text = f'#!/bin/sh\nexec {world.python()} "$@"\n'
+        directory = self.path("interpreters")
+        os.makedirs(directory, exist_ok=True)
+        text = f'#!/bin/sh\nexec {interpreters.python()} "$@"\n'
         self.write("interpreters/python3", text, 0o755)
-        return folder
+        return directory
 
     def rows(self) -> list[tuple[str, str, float]]:
         """Return the rows that were stored."""
@@ -264,7 +264,7 @@ class TutorialTests(ServingTestCase):
 
     def compile(self, name: str) -> str:
         """Compile an example in C; every user can run it."""
-        source = os.path.join(world.checkout(), "examples", f"{name}.c")
+        source = os.path.join(checkout.path(), "examples", f"{name}.c")
         subprocess.run(["cc", "-o", self.path(name), source], check=True)
         os.chmod(self.path(name), 0o755)
         return self.path(name)
@@ -327,7 +327,7 @@ class ShippedTests(ServingTestCase):
 
     def served(self, argv: Sequence[str]) -> None:
         """Check that a daemon serves the tutorial's services of a shipped file."""
-        shipped = os.path.join(world.checkout(), "etc", "inetd.conf")
+        shipped = os.path.join(checkout.path(), "etc", "inetd.conf")
         with open(shipped, encoding="utf-8") as file:
             ports = {int(port) for port in re.findall(r"^(\d+) ", file.read(), re.M)}
         self.takeTurns()
@@ -336,7 +336,7 @@ class ShippedTests(ServingTestCase):
             self.skipTest(f"ports {taken} of the shipped file are in use")
         user = ordinaryUser()
         env = environment(user, TS_DATABASE=self.path("data.sqlite"))
-        os.chmod(self.folder, 0o777)
+        os.chmod(self.directory, 0o777)
         with Daemon(argv, ports=ports, user=user, env=env):
             self.assertTrue(all(map(isServed, ports)))
             self.assertEqual(talk(21000, b"wEjLu\n"), b"wejlu\n")

@@ -35,9 +35,9 @@ def seeds(target: str) -> Iterator[bytes]:
     """Return the inputs that the fuzzer begins with."""
     if target == "configuration":
         for top in ("etc", "examples", "tests/flavours"):
-            for folder, _, names in os.walk(top):
+            for directory, _, names in os.walk(top):
                 for name in names:
-                    with open(os.path.join(folder, name), "rb") as file:
+                    with open(os.path.join(directory, name), "rb") as file:
                         yield file.read(LONGEST)
     elif target == "tcpmux":
         yield b"\x06echo\r\nrest"

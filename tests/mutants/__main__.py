@@ -95,11 +95,11 @@ class Results:
 
 def run(mutants: list[Mutant], results: Results, jobs: int, blackBox: bool) -> None:
     """Test mutants, some at a time."""
-    with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
-        Path(folder).chmod(0o755)
+    with tempfile.TemporaryDirectory(prefix="mutants-") as directory:
+        Path(directory).chmod(0o755)
         copies: SimpleQueue[Copy] = SimpleQueue()
         for number in range(jobs):
-            copies.put(Copy(CHECKOUT, Path(folder) / str(number)))
+            copies.put(Copy(CHECKOUT, Path(directory) / str(number)))
 
         def test(mutant: Mutant) -> None:
             copy = copies.get()

@@ -12,7 +12,7 @@ import signal
 import socket
 import subprocess
 
-from tests.support import users, world
+from tests.support import interpreters, users
 from tests.support.daemon import DEADLINE, Daemon, eventually, freePort, talk
 from tests.support.faults import FaultsTestCase
 from tests.support.serving import inetd
@@ -140,7 +140,7 @@ class NamedTests(FaultsTestCase):
 
         A reload is rejected, because the user does not exist.
         """
-        name = users.addUser("temporary", self.folder).pw_name
+        name = users.addUser("temporary", self.directory).pw_name
         self.addCleanup(users.removeUser, name)
         port = freePort()
         daemon = self.served(
@@ -211,11 +211,17 @@ class AddressTests(FaultsTestCase):
             f"10.99.0.1:{tcp} stream tcp nowait {self.user} /bin/cat cat\n"
             f"10.99.0.1:{udp} dgram udp wait - internal echo\n",
         )
-        up = ["unshare", "-n", world.python(), "-c", _UP]
+        up = ["unshare", "-n", interpreters.python(), "-c", _UP]
         with Daemon([*up, *inetd("-f", "-e", conf)]) as daemon:
             daemon.waitForLog("reason=Cannot assign requested address", 4)
             self.assertIsNone(daemon.process.poll())
-            enter = ["nsenter", "-t", str(daemon.process.pid), "-n", world.python()]
+            enter = [
+                "nsenter",
+                "-t",
+                str(daemon.process.pid),
+                "-n",
+                interpreters.python(),
+            ]
             assign = [*enter, "-c", _ASSIGN, "10.99.0.1"]
             subprocess.run(assign, check=True, timeout=DEADLINE)
             daemon.waitForLog(f"listen {tcp}/tcp address=10.99.0.1:{tcp}")

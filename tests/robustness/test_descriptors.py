@@ -397,7 +397,7 @@ class LeftBehindTests(SharesTestCase):
         It is neither killed nor blocked.
         """
         go, done, port = self.path("go"), self.path("done"), freePort()
-        os.chmod(self.folder, 0o777)
+        os.chmod(self.directory, 0o777)
         text = WRITE.format(parent="parent", go=go, done=done)
         text = text.replace(
             "import os, sys, time\n", "import os, sys, time\nparent = os.getpid()\n"

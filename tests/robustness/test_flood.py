@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from tests.soak import connections, datagrams, reflectors
 from tests.soak.mixed import Mixed, flood
-from tests.support import users, world
+from tests.support import interpreters, users
 from tests.support.daemon import Daemon, ask, eventually, freePort, talk, twistd
 from tests.support.serving import ServingTestCase, run
 
@@ -64,7 +64,7 @@ class MixedTests(ServingTestCase):
     def setUp(self) -> None:
         """Serve them."""
         super().setUp()
-        self.mixed = Mixed(self.folder)
+        self.mixed = Mixed(self.directory)
         self.served = self.mixed.daemon(["-l"])
         self.served.start()
         self.addCleanup(self.served.stop)
@@ -205,9 +205,12 @@ class ReflectorTests(ServingTestCase):
             ((echo, echo), (echo, cat), (cat, echo), (cat, cat), (echo, f"/{echo}"))
         ):
             jail = self.path(f"jail{number}")
-            os.makedirs(jail + self.folder)
+            os.makedirs(jail + self.directory)
             self.assertEqual(
-                run([world.python(), "-c", _FORGES, target, source, jail]).returncode, 0
+                run(
+                    [interpreters.python(), "-c", _FORGES, target, source, jail]
+                ).returncode,
+                0,
             )
         daemon.waitForLog("it seems to come from a socket of this daemon", 2)
         client = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)

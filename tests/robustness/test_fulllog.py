@@ -16,7 +16,7 @@ import termios
 import time
 from typing import TYPE_CHECKING, Any
 
-from tests.support import users, world
+from tests.support import checkout, users
 from tests.support.daemon import environment, eventually, isServed, twistd
 from tests.support.faults import FaultsTestCase
 from tests.support.serving import inetd
@@ -52,7 +52,7 @@ class FullLogTests(FaultsTestCase):
         process = subprocess.Popen(
             argv,
             env=environment(),
-            cwd=world.checkout(),
+            cwd=checkout.path(),
             stdin=subprocess.DEVNULL,
             start_new_session=True,
             **streams,

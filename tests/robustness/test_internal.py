@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import signal
 
-from tests.support import world
+from tests.support import interpreters
 from tests.support.daemon import (
     DEADLINE,
     Daemon,
@@ -69,7 +69,7 @@ class ErrorTests(FaultsTestCase):
         options = ["--control", self.path("control"), "-f", "-e", "-l", conf]
         given = [module, owner, name, self.path("fault"), "marked"]
         daemon = Daemon(
-            [world.python(), "-c", _FAULTY, *given, *options], ports=self.others
+            [interpreters.python(), "-c", _FAULTY, *given, *options], ports=self.others
         )
         daemon.start()
         self.addCleanup(daemon.stop)

@@ -14,7 +14,7 @@ import subprocess
 import time
 from typing import Callable
 
-from tests.support import world
+from tests.support import checkout
 from tests.support.daemon import (
     environment,
     eventually,
@@ -82,7 +82,7 @@ class LogTests(FaultsTestCase):
         process = subprocess.Popen(
             inetd("-l", "-f", *arguments, path),
             env=environment(),
-            cwd=world.checkout(),
+            cwd=checkout.path(),
             stderr=stderr,
         )
         try:

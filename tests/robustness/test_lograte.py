@@ -94,7 +94,7 @@ class LogRateTests(FaultsTestCase):
         daemon = self.serving(
             f"{port} on protocol = tcp, wait = no, user = -, exec = {sys.executable},"
             f" args = python {warm}, warm = yes, preload = flooding,"
-            f" directory = {self.folder};\n",
+            f" directory = {self.directory};\n",
             port,
         )
         self.othersAnswer()

@@ -68,8 +68,8 @@ class NamesTestCase(ServingTestCase):
 
     def within(self, *command: str) -> list[str]:
         """Return a command that asks this name service."""
-        folder = self.path("hosts").rpartition("/")[0]
-        return ["unshare", "-m", "/bin/sh", "-c", _MOUNT, folder, *command]
+        directory = self.path("hosts").rpartition("/")[0]
+        return ["unshare", "-m", "/bin/sh", "-c", _MOUNT, directory, *command]
 
     @contextlib.contextmanager
     def served(self, *lines: str) -> Iterator[Daemon]:

@@ -9,6 +9,7 @@ import select
 import signal
 import socket
 
+from tests.support import interpreters
 from tests.support.daemon import DEADLINE, Daemon, eventually, freePort, talk
 from tests.support.processes import programs
 from tests.support.serving import ServingTestCase, readAll
@@ -164,9 +165,8 @@ class OverloadTests(ServingTestCase):
         start = (
             f"{run}; sys.argv[0] = 'inetd'; from inetdtw.cli.main import main; main()"
         )
-        from tests.support import world
 
-        argv = [world.python(), "-c", start, "-f", "-e", path]
+        argv = [interpreters.python(), "-c", start, "-f", "-e", path]
         with Daemon(argv, ports=[port]) as daemon:
             clients = [self.connect(port) for _ in range(5)]
             self.greeted(clients, 4)

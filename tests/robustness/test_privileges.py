@@ -280,10 +280,10 @@ class FilesTests(ServingTestCase):
         others can replace it. One that only root can change draws none.
         """
         said = {"good": "", "wide": "others than its owner may write to it"}
-        for folder, mode in (("all", 0o777), ("group", 0o775), ("their", 0o755)):
-            os.mkdir(self.path(folder))
-            os.chmod(self.path(folder), mode)
-            said[f"{folder}/inner"] = "others can replace it"
+        for directory, mode in (("all", 0o777), ("group", 0o775), ("their", 0o755)):
+            os.mkdir(self.path(directory))
+            os.chmod(self.path(directory), mode)
+            said[f"{directory}/inner"] = "others can replace it"
         if users.ROOT:
             user = users.alpine().pw_uid
             said["owned"] = f"the user {user} owns it"

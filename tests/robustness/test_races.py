@@ -16,7 +16,7 @@ import subprocess
 
 from inetdtw.model.service import Ownership
 from inetdtw.system import sockets
-from tests.support import users, world
+from tests.support import interpreters, users
 from tests.support.daemon import DEADLINE, Daemon, eventually, freePort
 from tests.support.serving import ServingTestCase, inetd, run
 
@@ -63,7 +63,7 @@ class RaceTestCase(ServingTestCase):
 
     def attack(self, code: str, *given: str) -> None:
         """Have the user do something in a loop until the test ends."""
-        argv = [world.python(), "-c", _LOOP, str(self.user.pw_uid), code, *given]
+        argv = [interpreters.python(), "-c", _LOOP, str(self.user.pw_uid), code, *given]
         process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.addCleanup(process.communicate, timeout=DEADLINE)
         assert process.stdout is not None

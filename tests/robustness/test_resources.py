@@ -12,7 +12,7 @@ import socket
 import subprocess
 from typing import TYPE_CHECKING
 
-from tests.support import world
+from tests.support import interpreters
 from tests.support.daemon import Daemon, freePort, talk
 from tests.support.faults import FaultsTestCase
 from tests.support.processes import forkServers
@@ -45,7 +45,7 @@ def limit(
     @param user: their user, by default the one of the tests.
     """
     subprocess.run(
-        [world.python(), "-c", LIMIT, str(what), str(soft), *map(str, pids)],
+        [interpreters.python(), "-c", LIMIT, str(what), str(soft), *map(str, pids)],
         check=True,
         user=user and user.pw_uid,
         group=user and user.pw_gid,

@@ -425,7 +425,7 @@ class PathTests(SharedTestCase):
 
     def served(self) -> tuple[Daemon, dict[str, Callable[[], bool]]]:
         """Return a daemon of three services with a path, and whether each answers."""
-        os.chmod(self.folder, 0o777)
+        os.chmod(self.directory, 0o777)
         user = nameOf(ordinaryUser())
         paths = [self.path(f"{name}.sock") for name in ("nowait", "wait", "datagram")]
         harm = self.program("harm", _HARM_CONNECTIONS)

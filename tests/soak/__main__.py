@@ -36,7 +36,7 @@ _INTERNAL = ("echo", "chargen", "daytime", "time")
 
 
 def floodAll(
-    folder: str, count: int = 20_000, atOnce: int = 500, backlog: int = 1000
+    directory: str, count: int = 20_000, atOnce: int = 500, backlog: int = 1000
 ) -> bool:
     """
     Make very many connections to services of all kinds.
@@ -48,7 +48,7 @@ def floodAll(
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < 2 * atOnce:
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(4 * atOnce, hard), hard))
-    mixed = Mixed(folder)
+    mixed = Mixed(directory)
     with mixed.daemon(["-l", "-q", str(backlog)]) as daemon:
         before, began = overflows(), time.monotonic()
         found = flood(mixed.clients, count, atOnce)
@@ -66,9 +66,9 @@ def floodAll(
     return served == accepted and bool(excused or not others)
 
 
-def floodOne(folder: str, count: int = 300) -> bool:
+def floodOne(directory: str, count: int = 300) -> bool:
     """Make connections to one service, beside a client of another one."""
-    mixed = Mixed(folder)
+    mixed = Mixed(directory)
     good = True
     with mixed.daemon():
         for flooded in FLOODED:
@@ -82,9 +82,9 @@ def floodOne(folder: str, count: int = 300) -> bool:
     return good
 
 
-def floodDatagrams(folder: str, count: int = 100_000) -> bool:
+def floodDatagrams(directory: str, count: int = 100_000) -> bool:
     """Datagrams to an internal service and to one that waits."""
-    mixed = Mixed(folder)
+    mixed = Mixed(directory)
     accounts = []
     # One client gets more answers than a client may by default.
     with mixed.daemon(["--answer-max", "0"]):
@@ -96,10 +96,10 @@ def floodDatagrams(folder: str, count: int = 100_000) -> bool:
     return not any(account.lost or account.wrong for account in accounts)
 
 
-def forge(folder: str, each: int = 1000) -> bool:
+def forge(directory: str, each: int = 1000) -> bool:
     """Datagrams of forged sources to the internal services."""
     ports = [freePort() for _ in _INTERNAL]
-    path = os.path.join(folder, "inetd.conf")
+    path = os.path.join(directory, "inetd.conf")
     with open(path, "w", encoding="ascii") as file:
         for port, name in zip(ports, _INTERNAL):
             file.write(f"{port} dgram udp wait - internal {name}\n")
@@ -109,9 +109,9 @@ def forge(folder: str, each: int = 1000) -> bool:
     return not found["reflected"] and found["honest"] == found["asked"]
 
 
-def survive(folder: str, minutes: int = 30) -> bool:
+def survive(directory: str, minutes: int = 30) -> bool:
     """Everything at once, for long."""
-    mixed = Mixed(folder)
+    mixed = Mixed(directory)
     with mixed.daemon(["--log-level", "error"]) as daemon:
         survival = Survival(mixed, daemon)
         survival.run(60, 5)
@@ -142,9 +142,9 @@ def main(name: str = "", *numbers: str) -> None:
     """Run one of the commands."""
     if name not in COMMANDS or not all(map(str.isdigit, numbers)):
         sys.exit(__doc__)
-    with tempfile.TemporaryDirectory() as folder:
-        os.chmod(folder, 0o755)
-        good = COMMANDS[name](folder, *map(int, numbers))
+    with tempfile.TemporaryDirectory() as directory:
+        os.chmod(directory, 0o755)
+        good = COMMANDS[name](directory, *map(int, numbers))
     sys.exit(0 if good else f"{name}: not as it should be")
 
 

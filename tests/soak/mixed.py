@@ -16,7 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Callable
 
 from inetdtw.serve.tcpmux import NOT_AVAILABLE
-from tests.support import world
+from tests.support import interpreters
 from tests.support.daemon import DEADLINE, Daemon, freePort, twistd
 from tests.support.users import nameOf, ordinaryUser
 
@@ -64,13 +64,13 @@ _CONF = """\
 {forked} stream tcp nowait {user} cat cat
 {bounded} stream tcp nowait/8 {user} cat cat
 {warm} on protocol = tcp, wait = no, user = {user}, warm = yes,
-    exec = {python}, args = {python} {folder}/cat.py;
+    exec = {python}, args = {python} {directory}/cat.py;
 {tcpmux} stream tcp nowait - internal tcpmux
 tcpmux/cat stream tcp nowait {user} cat cat
-{folder}/socket stream unix nowait {user} cat cat
-{wait} stream tcp wait {user} {python} {python} {folder}/accept.py
+{directory}/socket stream unix nowait {user} cat cat
+{wait} stream tcp wait {user} {python} {python} {directory}/accept.py
 {datagrams} dgram udp wait - internal echo
-{waitingDatagrams} dgram udp wait {user} {python} {python} {folder}/answer.py
+{waitingDatagrams} dgram udp wait {user} {python} {python} {directory}/answer.py
 """
 
 _PORTS = ("internal", "direct", "forked", "bounded", "warm", "tcpmux", "wait")
@@ -82,36 +82,36 @@ class Mixed:
     """
     A configuration, and its clients.
 
-    @ivar folder: the path of its directory.
+    @ivar directory: the path of its directory.
     @ivar conf: the path of the file.
     @ivar ports: by the names of services.
     @ivar clients: by its name, a function that sends bytes to a service and returns the
         answer.
     """
 
-    def __init__(self, folder: str, more: str = "") -> None:
+    def __init__(self, directory: str, more: str = "") -> None:
         """
         Write the files.
 
-        @param folder: a directory that every user can read.
+        @param directory: a directory that every user can read.
         @param more: text that follows the configuration.
         """
-        self.folder = folder
-        self.conf = os.path.join(folder, "inetd.conf")
+        self.directory = directory
+        self.conf = os.path.join(directory, "inetd.conf")
         self.ports = {name: freePort() for name in (*_PORTS, *_UDP_PORTS)}
         for name, text in (("cat", CAT), ("accept", ACCEPT), ("answer", ANSWER)):
             self._write(f"{name}.py", text)
         conf = _CONF.format(
             user=nameOf(ordinaryUser()),
-            python=world.python(),
-            folder=folder,
+            python=interpreters.python(),
+            directory=directory,
             **self.ports,
         )
         self._write("inetd.conf", conf + more)
         self.clients: Mapping[str, Callable[[bytes], bytes]] = {
             **{name: partial(talk, self.ports[name]) for name in _PORTS},
             "tcpmux": partial(talk, self.ports["tcpmux"], before=b"cat\r\n"),
-            "unix": partial(talk, os.path.join(folder, "socket")),
+            "unix": partial(talk, os.path.join(directory, "socket")),
         }
 
     def accepted(self, log: str) -> dict[str, int]:
@@ -121,12 +121,12 @@ class Mixed:
         @param daemon: it has the option C{-l}.
         """
         names = {name: f"{self.ports[name]}/tcp" for name in _STARTED}
-        names.update(tcpmux="tcpmux/cat", unix=f"{self.folder}/socket/unix")
+        names.update(tcpmux="tcpmux/cat", unix=f"{self.directory}/socket/unix")
         return {name: log.count(f" start {each} ") for name, each in names.items()}
 
     def _write(self, name: str, text: str) -> None:
         """Write a file."""
-        with open(os.path.join(self.folder, name), "w", encoding="utf-8") as file:
+        with open(os.path.join(self.directory, name), "w", encoding="utf-8") as file:
             file.write(text)
 
     def daemon(self, options: Sequence[str] = ()) -> Daemon:

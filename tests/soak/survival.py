@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 #: A line that is in every second configuration.
-_EXTRA = "{folder}/extra stream unix nowait - internal echo\n"
+_EXTRA = "{directory}/extra stream unix nowait - internal echo\n"
 
 #: What memory may differ by: a part of what it was, and bytes.
 MORE, SOME = 0.1, 4 << 20
@@ -206,7 +206,9 @@ class Survival:
     def _reload(self) -> None:
         """Have another configuration read."""
         self.reloads += 1
-        extra = _EXTRA.format(folder=self._mixed.folder) if self.reloads % 2 else ""
+        extra = (
+            _EXTRA.format(directory=self._mixed.directory) if self.reloads % 2 else ""
+        )
         new = f"{self._mixed.conf}.new"
         with open(new, "w", encoding="utf-8") as file:
             file.write(self._text + extra)

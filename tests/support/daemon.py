@@ -33,7 +33,7 @@ import time
 import uuid
 from typing import TYPE_CHECKING, TypeVar
 
-from tests.support import MEASURING, world
+from tests.support import MEASURING, checkout, interpreters
 from tests.support.processes import pids, read
 
 if TYPE_CHECKING:
@@ -60,7 +60,14 @@ _ports: list[int] = []
 def twistd(*arguments: str) -> list[str]:
     """Return the command line of C{twistd} in the foreground, without a pid file."""
     run = "import sys; sys.argv[0] = 'twistd'; from twisted.scripts.twistd import run"
-    return [world.python(), "-c", f"{run}; run()", "-n", "--pidfile=", *arguments]
+    return [
+        interpreters.python(),
+        "-c",
+        f"{run}; run()",
+        "-n",
+        "--pidfile=",
+        *arguments,
+    ]
 
 
 def environment(user: pwd.struct_passwd | None = None, **more: str) -> dict[str, str]:
@@ -70,8 +77,10 @@ def environment(user: pwd.struct_passwd | None = None, **more: str) -> dict[str,
     @param user: the user of the login variables; by default, the one of the tests.
     @param more: further variables.
     """
-    env = dict(os.environ, PYTHONPATH=world.checkout())
-    env["PATH"] = f"{os.path.dirname(world.python())}:{env.get('PATH', os.defpath)}"
+    env = dict(os.environ, PYTHONPATH=checkout.path())
+    env["PATH"] = (
+        f"{os.path.dirname(interpreters.python())}:{env.get('PATH', os.defpath)}"
+    )
     # Nobody asks most daemons, and many of them run at once.
     env["INETD_CONTROL"] = "none"
     if MEASURING in env:
@@ -84,7 +93,7 @@ def environment(user: pwd.struct_passwd | None = None, **more: str) -> dict[str,
 @functools.cache
 def shippedPorts() -> frozenset[int]:
     """Return the ports of the configuration that is shipped."""
-    path = os.path.join(world.CHECKOUT, "etc", "inetd.conf")
+    path = os.path.join(checkout.ORIGINAL, "etc", "inetd.conf")
     with open(path, encoding="ascii") as file:
         return frozenset(map(int, re.findall(r"^(\d+)\s", file.read(), re.M)))
 
@@ -240,7 +249,7 @@ class Daemon:
         self._token = uuid.uuid4().hex
         self._env = {**(environment(user) if env is None else env), TOKEN: self._token}
         self._user = user
-        self._cwd = world.checkout() if cwd is None else cwd
+        self._cwd = checkout.path() if cwd is None else cwd
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as self
 
     def __enter__(self) -> Daemon:

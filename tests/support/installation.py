@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from twisted.python.filepath import FilePath
 
-from tests.support import world
+from tests.support import checkout, directories, interpreters
 
 if TYPE_CHECKING:
     from twisted.trial.unittest import SynchronousTestCase
@@ -45,14 +45,14 @@ class Installation:
 
     def __init__(self, test: SynchronousTestCase) -> None:
         """@param test: everything is removed when it ends."""
-        folder = world.publicFolder(test)
-        self.checkout = os.path.join(folder, "checkout")
-        world.copyCheckout(self.checkout)
-        prefix = os.path.join(folder, "env")
+        directory = directories.publicDirectory(test)
+        self.checkout = os.path.join(directory, "checkout")
+        checkout.copyTo(self.checkout)
+        prefix = os.path.join(directory, "env")
         self.bin = os.path.join(prefix, "bin")
         run(sys.executable, "-m", "venv", "--without-pip", prefix)
         where = "import sysconfig; print(sysconfig.get_path('purelib'), end='')"
-        world.copyPackages(self.run("python", "-c", where), *_OURS)
+        interpreters.copyPackages(self.run("python", "-c", where), *_OURS)
         for name, code in _COMMANDS.items():
             self._writeCommand(name, code)
 

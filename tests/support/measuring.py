@@ -88,8 +88,8 @@ class _Measured(SourceFileLoader):
 
     def _ofForkServers(self, module: Any) -> None:
         """Have fork servers begin with the notes."""
-        folder = os.path.abspath(f"{module.__file__}/../../../helpers")
-        paths = [os.path.join(folder, name) for name in os.listdir(folder)]
+        directory = os.path.abspath(f"{module.__file__}/../../../helpers")
+        paths = [os.path.join(directory, name) for name in os.listdir(directory)]
         files = {path: path for path in paths if path.endswith(".py")}
         module.BOOT = _begin(files, self.notes) + module.BOOT
 
@@ -192,8 +192,8 @@ def _inPart(file: str, arc: tuple[int, int]) -> tuple[str, tuple[int, int]]:
         if abs(arc[0]) <= offset + length:
             break
         offset += length
-    folder = os.path.dirname(os.path.dirname(file))
-    path = os.path.join(folder, part.replace(".", "/") + ".py")
+    directory = os.path.dirname(os.path.dirname(file))
+    path = os.path.join(directory, part.replace(".", "/") + ".py")
     before, following = (each - offset if each > 0 else each + offset for each in arc)
     return path, (before, following)
 

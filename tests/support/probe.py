@@ -173,7 +173,7 @@ class ProbeTestCase(ServingTestCase):
             f"args = cp /proc/self/status {self._told(name)};\n"
             for name, kind in KINDS.items()
         )
-        os.chmod(self.folder, 0o777)
+        os.chmod(self.directory, 0o777)
         path = self.write("inetd.conf", conf)
         argv = [*wrapper, *twistd("inetd", "--conf", path)]
         found = {}

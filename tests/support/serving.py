@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from tests.support import world
+from tests.support import checkout, directories, interpreters
 from tests.support.daemon import DEADLINE, Daemon, environment, twistd
 
 if TYPE_CHECKING:
@@ -25,23 +25,23 @@ def inetd(*arguments: str) -> list[str]:
     run = (
         "import sys; sys.argv[0] = 'inetd'; from inetdtw.cli.entry import main; main()"
     )
-    return [world.python(), "-c", run, *arguments]
+    return [interpreters.python(), "-c", run, *arguments]
 
 
 class ServingTestCase(SynchronousTestCase):
     """
     A test case with a directory for a configuration and its programs.
 
-    @ivar folder: the path of the directory.
+    @ivar directory: the path of the directory.
     """
 
     def setUp(self) -> None:
         """Make the directory."""
-        self.folder = world.publicFolder(self)
+        self.directory = directories.publicDirectory(self)
 
     def path(self, name: str) -> str:
         """Return the path of a file in the directory."""
-        return os.path.join(self.folder, name)
+        return os.path.join(self.directory, name)
 
     def write(self, name: str, text: str, mode: int = 0o644) -> str:
         """Write a file that every user can read, and return its path."""
@@ -92,7 +92,7 @@ class ServingTestCase(SynchronousTestCase):
 
 def script(text: str) -> str:
     """Return the text of a Python program that needs no environment."""
-    return f"#!{world.python()} -IS\n{text}"
+    return f"#!{interpreters.python()} -IS\n{text}"
 
 
 def readAll(client: socket.socket) -> bytes:
@@ -117,7 +117,7 @@ def run(
     return subprocess.run(
         argv,
         env=environment() if env is None else env,
-        cwd=world.checkout(),
+        cwd=checkout.path(),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

@@ -12,7 +12,7 @@ import shlex
 import time
 from typing import TYPE_CHECKING
 
-from tests.support import world
+from tests.support import checkout, interpreters
 from tests.support.daemon import (
     DEADLINE,
     Daemon,
@@ -66,31 +66,33 @@ class Terminal:
     """
     A shell, its directory, and the daemons that it has in the foreground.
 
-    @ivar folder: the path of its directory.
+    @ivar directory: the path of its directory.
     """
 
-    def __init__(self, page: Page, folder: str, user: pwd.struct_passwd | None) -> None:
+    def __init__(
+        self, page: Page, directory: str, user: pwd.struct_passwd | None
+    ) -> None:
         """
         Prepare a shell without starting it.
 
         @param user: the user of the shell, by default the one of the tests.
         """
-        self.folder = folder
+        self.directory = directory
         self._user = user
         self._ports = {port: freePort() for port in page.ports()}
         self._status, self._count, self._served = 0, 0, 0
         self._logs: list[str] = []
-        hidden = os.path.join(folder, ".terminal")
+        hidden = os.path.join(directory, ".terminal")
         os.mkdir(hidden)
         os.chmod(hidden, 0o777)
         self._hidden = hidden
         self._commands = self._fifo("commands")
         self._results = self._fifo("results")
-        control = os.path.join(folder, "control")
-        env = environment(user, HOME=folder, INETD_CONTROL=control)
+        control = os.path.join(directory, "control")
+        env = environment(user, HOME=directory, INETD_CONTROL=control)
         env["PATH"] = f"{self._programs()}:{env['PATH']}"
         fifo = os.path.join(hidden, "commands")
-        self._shell = Daemon(["/bin/bash", fifo], env=env, user=user, cwd=folder)
+        self._shell = Daemon(["/bin/bash", fifo], env=env, user=user, cwd=directory)
 
     def _fifo(self, name: str) -> int:
         """Make a named pipe that the shell can use."""
@@ -101,22 +103,22 @@ class Terminal:
 
     def _programs(self) -> str:
         """Make a directory with the commands, whether or not they are installed."""
-        folder = os.path.join(self._hidden, "bin")
-        os.mkdir(folder)
+        directory = os.path.join(self._hidden, "bin")
+        os.mkdir(directory)
         for name, code in _COMMANDS.items():
             script = f"import sys; sys.argv[0] = {name!r}; {code}; run()"
-            self._program(folder, name, f'-c {shlex.quote(script)} "$@"')
+            self._program(directory, name, f'-c {shlex.quote(script)} "$@"')
         # A copy of an interpreter finds its library only when run by its path.
-        self._program(folder, "python3", '"$@"')
-        return folder
+        self._program(directory, "python3", '"$@"')
+        return directory
 
-    def _program(self, folder: str, name: str, arguments: str) -> None:
+    def _program(self, directory: str, name: str, arguments: str) -> None:
         """Write a program that is an interpreter with some arguments."""
-        path = os.path.join(folder, name)
+        path = os.path.join(directory, name)
         with open(path, "w", encoding="utf-8") as file:
             # A supervisor may start it without the variable.
-            file.write(f"#!/bin/sh\nexport PYTHONPATH={world.checkout()}\n")
-            file.write(f"exec {world.python()} {arguments}\n")
+            file.write(f"#!/bin/sh\nexport PYTHONPATH={checkout.path()}\n")
+            file.write(f"exec {interpreters.python()} {arguments}\n")
         os.chmod(path, 0o755)
 
     def start(self) -> None:
@@ -131,7 +133,7 @@ class Terminal:
 
     def write(self, name: str, text: str) -> str:
         """Write a file of the page, and return its path."""
-        path = os.path.join(self.folder, name)
+        path = os.path.join(self.directory, name)
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with open(path, "w", encoding="utf-8") as file:
             file.write(self._here(text))
@@ -225,7 +227,7 @@ class Terminal:
         """Return the ports that begin lines of the files that a command line names."""
         found = set()
         for word in words:
-            path = os.path.join(self.folder, word)
+            path = os.path.join(self.directory, word)
             if word.endswith(".conf") and os.path.exists(path):
                 with open(path, encoding="utf-8") as file:
                     said = re.findall(

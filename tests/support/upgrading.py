@@ -9,7 +9,7 @@ import os
 import shutil
 from typing import TYPE_CHECKING
 
-from tests.support import world
+from tests.support import checkout, directories, interpreters
 from tests.support.daemon import Daemon, environment, twistd
 
 if TYPE_CHECKING:
@@ -22,22 +22,22 @@ class Upgraded:
     """
     An installation that is replaced in place.
 
-    @ivar folder: the directory that has the package.
+    @ivar directory: the directory that has the package.
     @ivar python: the interpreter, a symbolic link.
     """
 
     def __init__(self, test: SynchronousTestCase) -> None:
         """Install a copy of the package, and of the way to an interpreter."""
-        folder = world.publicFolder(test)
-        self.folder = os.path.join(folder, "installed")
-        world.copyCheckout(self.folder)
-        os.mkdir(os.path.join(folder, "bin"))
-        self.python = os.path.join(folder, "bin", "python3")
-        os.symlink(world.python(), self.python)
-        environ = os.path.dirname(os.path.dirname(world.python()))
+        directory = directories.publicDirectory(test)
+        self.directory = os.path.join(directory, "installed")
+        checkout.copyTo(self.directory)
+        os.mkdir(os.path.join(directory, "bin"))
+        self.python = os.path.join(directory, "bin", "python3")
+        os.symlink(interpreters.python(), self.python)
+        environ = os.path.dirname(os.path.dirname(interpreters.python()))
         for name in ("pyvenv.cfg", "lib"):
             if os.path.exists(os.path.join(environ, "pyvenv.cfg")):
-                os.symlink(os.path.join(environ, name), os.path.join(folder, name))
+                os.symlink(os.path.join(environ, name), os.path.join(directory, name))
 
     def daemon(self, conf: str, *ports: int, options: Sequence[str] = ()) -> Daemon:
         """
@@ -45,9 +45,9 @@ class Upgraded:
 
         @param conf: the path of its configuration.
         """
-        env = environment(PYTHONPATH=self.folder)
+        env = environment(PYTHONPATH=self.directory)
         argv = [self.python, *twistd("inetd", "--conf", conf, *options)[1:]]
-        return Daemon(argv, ports=ports, env=env, cwd=self.folder)
+        return Daemon(argv, ports=ports, env=env, cwd=self.directory)
 
     def replace(self, changes: Mapping[str, str]) -> int:
         """
@@ -56,9 +56,9 @@ class Upgraded:
         @return: how many have it.
         """
         count = 0
-        for folder, _, names in os.walk(os.path.join(self.folder, "inetdtw")):
-            shutil.rmtree(os.path.join(folder, "__pycache__"), ignore_errors=True)
-            for path in (os.path.join(folder, name) for name in sorted(names)):
+        for directory, _, names in os.walk(os.path.join(self.directory, "inetdtw")):
+            shutil.rmtree(os.path.join(directory, "__pycache__"), ignore_errors=True)
+            for path in (os.path.join(directory, name) for name in sorted(names)):
                 if not path.endswith(".py"):
                     continue
                 with open(path, encoding="utf-8") as file:

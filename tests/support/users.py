@@ -10,17 +10,15 @@ L{tests.support.namespace}.  Tests that do not run as root have no other user.
 
 from __future__ import annotations
 
-import atexit
 import functools
 import grp
 import itertools
 import os
 import pwd
-import shutil
-import tempfile
 from unittest import SkipTest
 
 from tests.support import namespace
+from tests.support.directories import directoryUntilExit
 
 #: Whether these tests may become another user.
 ROOT = os.geteuid() == 0
@@ -47,10 +45,8 @@ def alpine() -> pwd.struct_passwd:
 
     @raise SkipTest: when this process cannot have users of its own.
     """
-    home = os.path.realpath(tempfile.mkdtemp(prefix="inetdtw-"))
-    atexit.register(shutil.rmtree, home, ignore_errors=True)
+    home = directoryUntilExit()
     user = addUser("alpine", home)
-    os.chmod(home, 0o755)
     os.chown(home, user.pw_uid, user.pw_gid)
     return user
 

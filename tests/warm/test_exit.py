@@ -47,7 +47,7 @@ class Served(NamedTuple):
     """A service whose script changes each time."""
 
     port: int
-    folder: str
+    directory: str
 
 
 class EndsTests(ServingTestCase):
@@ -64,7 +64,7 @@ class EndsTests(ServingTestCase):
         """Return the definition of a service."""
         return (
             f"127.0.0.1:{served.port} on protocol = tcp, wait = no, user = -, "
-            f"warm = {'yes' if warm else 'no'}, directory = {served.folder}, "
+            f"warm = {'yes' if warm else 'no'}, directory = {served.directory}, "
             f"exec = {python}, args = {python} {args};\n"
         )
 
@@ -124,10 +124,10 @@ class EndsTests(ServingTestCase):
     def begin(self, served: Served, name: str) -> socket.socket:
         """Be a client of a script."""
         for file in ("script.py", "out.txt"):
-            path = os.path.join(served.folder, file)
+            path = os.path.join(served.directory, file)
             if os.path.exists(path):
                 os.remove(path)
-        with open(os.path.join(served.folder, "script.py"), "w") as script:
+        with open(os.path.join(served.directory, "script.py"), "w") as script:
             script.write(SCRIPTS[name])
         address = ("127.0.0.1", served.port)
         client = socket.create_connection(address, timeout=DEADLINE)
@@ -140,9 +140,9 @@ class EndsTests(ServingTestCase):
         with client:
             peer = f"peer=127.0.0.1:{client.getsockname()[1]}"
             got = b"".join(iter(lambda: client.recv(65536), b""))
-        got = _OWN.sub(b"", got).replace(served.folder.encode(), b"FOLDER")
+        got = _OWN.sub(b"", got).replace(served.directory.encode(), b"FOLDER")
         name = (f"{served.port}/tcp pid", peer)
-        path = os.path.join(served.folder, "out.txt")
+        path = os.path.join(served.directory, "out.txt")
         if not os.path.exists(path):
             return Outcome(name, got, None)
         with open(path) as file:

@@ -17,19 +17,19 @@ import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tests.support import users, world
+from tests.support import interpreters, users
 from tests.support.daemon import environment, freePort, talk
 from tests.support.interpreters import pythons
 from tests.support.serving import ServingTestCase
 
-_PROBE = (Path(world.__file__).parent / "warmprobe.py").read_text()
+_PROBE = (Path(interpreters.__file__).parent / "warmprobe.py").read_text()
 _REMOTE = re.compile(r"(REMOTE_?PORT(?:\W|b)+)\d+")
 _CODE = "import sys; exec(open('probe.py').read())"
 
 #: The arguments behind the interpreter's own name, what to preload, and further keys.
 #: A probe that is to do C{all} takes longer: it starts processes in every way there is.
 FORMS = {
-    "script": ("{folder}/probe.py all 'b c'", "", ""),
+    "script": ("{directory}/probe.py all 'b c'", "", ""),
     "relative": ("-uB -W ignore probe.py", "auto", ""),
     "isolated": ("-I -O -Xutf8 ./probe.py", "json, sqlite3", ""),
     "noSite": ("-S -OO -bb -W error probe.py", "", ""),
@@ -62,7 +62,7 @@ class ProbeTestCase(ServingTestCase):
         lines = []
         self.ports: dict[str, tuple[int, ...]] = {}
         for form, (words, preload, keys) in FORMS.items():
-            args = f"args = {python} {words.format(folder=self.folder)}"
+            args = f"args = {python} {words.format(directory=self.directory)}"
             warm = ["warm = yes", *([f"preload = {preload}"] if preload else [])]
             for how in (warm, ["warm = no"]):
                 said = ", ".join([*how, *([keys] if keys else []), args])
@@ -70,7 +70,7 @@ class ProbeTestCase(ServingTestCase):
                 self.ports[form] = (*self.ports.get(form, ()), port)
                 lines.append(
                     f"127.0.0.1:{port} on protocol = tcp, wait = no, "
-                    f"user = {self.user}, directory = {self.folder}, "
+                    f"user = {self.user}, directory = {self.directory}, "
                     f"exec = {python}, {said};\n"
                 )
         return "".join(lines)
@@ -125,11 +125,11 @@ class ProbeTests(ProbeTestCase):
     def test_virtualEnvironment(self) -> None:
         """The interpreter of a virtual environment: nothing is different."""
         python = list(pythons().values())[-1]
-        folder = self.path("env")
+        directory = self.path("env")
         # What leads workers of trial to their modules is not for this interpreter.
-        command = [python, "-I", "-m", "venv", "--without-pip", folder]
+        command = [python, "-I", "-m", "venv", "--without-pip", directory]
         subprocess.run(command, check=True)
-        self.compare(f"{folder}/bin/python")
+        self.compare(f"{directory}/bin/python")
 
 
 class OtherUserTests(ProbeTestCase):
@@ -141,7 +141,7 @@ class OtherUserTests(ProbeTestCase):
     def test_otherUser(self) -> None:
         """A service of another user: nothing is different."""
         self.user = users.alpine().pw_name
-        self.compare(world.python())
+        self.compare(interpreters.python())
 
 
 def _addTests() -> None:

@@ -10,7 +10,7 @@ import signal
 import socket
 import threading
 
-from tests.support import world
+from tests.support import interpreters
 from tests.support.daemon import eventually, freePort, isServed, talk, talkOrNothing
 from tests.support.serving import readAll
 from tests.warm.test_serving import LOWER, WarmTestCase, events, starts
@@ -65,7 +65,7 @@ class ForgedTests(WarmTestCase):
         """
         other = freePort()
         good = self.definition(
-            f"{world.python()} {self.write('lower.py', LOWER)}",
+            f"{interpreters.python()} {self.write('lower.py', LOWER)}",
             service=f"127.0.0.1:{other}",
         )
         conf, ports = good, [other]
@@ -74,10 +74,10 @@ class ForgedTests(WarmTestCase):
             ports.append(port)
             self.write(f"evil{kind}.py", EVIL.replace("KIND", str(kind)))
             conf += self.definition(
-                f"{world.python()} {self.path('lower.py')}",
+                f"{interpreters.python()} {self.path('lower.py')}",
                 service=f"127.0.0.1:{port}",
                 preload=f"evil{kind}",
-                directory=self.folder,
+                directory=self.directory,
             )
         self.write("daemon", "1")
         daemon = self.warm(conf, *ports, count=1)
@@ -103,7 +103,7 @@ class LeftTests(WarmTestCase):
     def lower(self, **keys: str) -> str:
         """Return the definition of a service that answers in lower case."""
         return self.definition(
-            f"{world.python()} {self.write('lower.py', LOWER)}", **keys
+            f"{interpreters.python()} {self.write('lower.py', LOWER)}", **keys
         )
 
     def test_removed(self) -> None:
@@ -173,13 +173,13 @@ class LeftTests(WarmTestCase):
         """
         text = "import os\nprint(os.getppid(), os.getcwd())\nos.chdir('/tmp')\n"
         script = self.write("s.py", text)
-        daemon = self.warm(self.definition(f"{world.python()} {script}"))
+        daemon = self.warm(self.definition(f"{interpreters.python()} {script}"))
 
         def clients() -> int:
             def work() -> None:
                 for _ in range(100):
-                    parent, folder = talk(self.port, b"").split()
-                    self.assertEqual(folder, b"/")
+                    parent, directory = talk(self.port, b"").split()
+                    self.assertEqual(directory, b"/")
                     parents.append(int(parent))
 
             parents: list[int] = []

@@ -36,8 +36,8 @@ def names() -> set[str]:
     found = set(getattr(sys, "stdlib_module_names", ()))
     for python in pythons().values():
         code = "import os, sys; print(os.path.dirname(os.__file__))"
-        folder = _said(python, "-S", "-c", code).strip()
-        found.update(each.partition(".")[0] for each in os.listdir(folder))
+        directory = _said(python, "-S", "-c", code).strip()
+        found.update(each.partition(".")[0] for each in os.listdir(directory))
         found.update(_said(python, "-S", "-c", _BUILTIN).split())
     return {each for each in found if each.isidentifier() and each != "__main__"}
 
@@ -74,18 +74,18 @@ class PathTestCase(WarmTestCase):
         # What a cold start would import from there too.
         own: set[str] = {"sitecustomize", "usercustomize"}
         for version, python in pythons().items():
-            folder = f"home/.local/lib/python{version}/site-packages"
-            os.makedirs(self.path(folder))
-            self.fill(folder, self.names)
+            directory = f"home/.local/lib/python{version}/site-packages"
+            os.makedirs(self.path(directory))
+            self.fill(directory, self.names)
             own.update(re.findall(r"\w+", _said(python, "-c", _SAYS)))
         self.fill("path", self.names - own)
         # And what it looks for there as a name that is another system's.
         for python in pythons().values():
             self.cold(python)
         for name in set(self.marks().split()[0::2]):
-            for folder, _, found in os.walk(self.folder):
+            for directory, _, found in os.walk(self.directory):
                 if f"{name}.py" in found:
-                    os.remove(os.path.join(folder, f"{name}.py"))
+                    os.remove(os.path.join(directory, f"{name}.py"))
         self.write("mark", "")
 
     def cold(self, python: str, *before: str) -> None:
@@ -107,14 +107,14 @@ class PathTestCase(WarmTestCase):
         with open(self.mark) as file:
             return file.read()
 
-    def fill(self, folder: str, wanted: set[str]) -> None:
+    def fill(self, directory: str, wanted: set[str]) -> None:
         """Have modules in a directory that report who imports them."""
         text = _HOSTILE.format(mark=self.mark)
         first = None
         for name in wanted:
-            path = self.path(f"{folder}/{name}.py")
+            path = self.path(f"{directory}/{name}.py")
             if first is None:
-                first = self.write(f"{folder}/{name}.py", text)
+                first = self.write(f"{directory}/{name}.py", text)
             else:
                 os.link(first, path)
 
@@ -218,7 +218,7 @@ class TraceTests(PathTestCase):
     def traced(self) -> list[tuple[str, set[str]]]:
         """Return the path of each warm interpreter, and the paths it looked up."""
         found = []
-        for name in os.listdir(self.folder):
+        for name in os.listdir(self.directory):
             if not name.startswith("trace."):
                 continue
             with open(self.path(name), errors="replace") as file:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 from typing import Any, Callable
 
-from tests.support import world
+from tests.support import interpreters
 from tests.support.daemon import Daemon, environment, freePort, talk, talkOrNothing
 from tests.warm.test_serving import INFO, WarmTestCase, events, starts
 
@@ -52,7 +52,7 @@ class ReleasesTestCase(WarmTestCase):
 
     def serve(self, script: str, **keys: Any) -> Daemon:
         """Serve a script with the interpreter of these tests."""
-        return self.warm(self.definition(f"{world.python()} {script}", **keys))
+        return self.warm(self.definition(f"{interpreters.python()} {script}", **keys))
 
     def all(self, said: str) -> None:
         """Assert that some clients all get the same answer."""
@@ -227,7 +227,7 @@ class ShadowTests(ReleasesTestCase):
         """It precedes a shared one of the standard library, from PYTHONPATH."""
         self.write("app/script.py", "import string\nprint(string.__file__)\n")
         daemon = self.serve(self.script, **self.env())
-        self.assertNotIn(self.folder.encode(), talk(self.port, b""))
+        self.assertNotIn(self.directory.encode(), talk(self.port, b""))
         own = self.write("path/string.py", "")
         self.follows(daemon, own)
 
@@ -253,7 +253,7 @@ class SearchTests(ReleasesTestCase):
         for name in ("one", "two"):
             os.mkdir(self.path(name), 0o755)
         one, two = self.path("one/python3"), self.path("two/python3")
-        real = os.path.realpath(world.python())
+        real = os.path.realpath(interpreters.python())
         os.symlink(real, two)
         for more in ({}, {"accept_max": "50"}):
             self.port = freePort()

@@ -16,7 +16,7 @@ import subprocess
 import threading
 from typing import Any
 
-from tests.support import users, world
+from tests.support import checkout, interpreters, users
 from tests.support.daemon import (
     Daemon,
     ask,
@@ -67,7 +67,7 @@ class WarmTestCase(ServingTestCase):
             "protocol": "tcp",
             "wait": "no",
             "user": "-",
-            "exec": world.python(),
+            "exec": interpreters.python(),
             "warm": "yes",
         }
         said = {**usual, **given}
@@ -103,7 +103,9 @@ class FormTests(WarmTestCase):
         path = self.path("socket")
         script = self.write("lower.py", LOWER)
         daemon = self.warm(
-            self.definition(f"{world.python()} {script}", service=path, protocol="unix")
+            self.definition(
+                f"{interpreters.python()} {script}", service=path, protocol="unix"
+            )
         )
         with socket.socket(socket.AF_UNIX) as client:
             client.connect(path)
@@ -121,7 +123,9 @@ class FormTests(WarmTestCase):
             "text, peer = service.recvfrom(1000)\n"
             "service.sendto(text.upper(), peer)\n",
         )
-        conf = self.definition(f"{world.python()} {script}", protocol="udp", wait="yes")
+        conf = self.definition(
+            f"{interpreters.python()} {script}", protocol="udp", wait="yes"
+        )
         daemon = self.warm(conf)
         for number in range(20):
             answer = ask(self.port, b"hello %d" % number)
@@ -132,7 +136,9 @@ class FormTests(WarmTestCase):
     def test_datagramsNowait(self) -> None:
         """C{dgram nowait}: what is printed is the answer."""
         script = self.write("lower.py", "print(input().lower())\n")
-        conf = self.definition(f"{world.python()} {script}", protocol="udp", wait="no")
+        conf = self.definition(
+            f"{interpreters.python()} {script}", protocol="udp", wait="no"
+        )
         daemon = self.warm(conf)
         self.assertEqual(ask(self.port, b"HELLO"), b"hello\n")
         self.assertStarted(daemon, "warm")
@@ -145,7 +151,9 @@ class FormTests(WarmTestCase):
             "connection, _ = socket.socket(fileno=0).accept()\n"
             "connection.sendall(connection.recv(100).lower())\n",
         )
-        daemon = self.warm(self.definition(f"{world.python()} {script}", wait="yes"))
+        daemon = self.warm(
+            self.definition(f"{interpreters.python()} {script}", wait="yes")
+        )
         for _ in range(3):
             self.assertEqual(talk(self.port, b"HELLO"), b"hello")
         daemon.waitForLog("] start ", 3)
@@ -153,7 +161,7 @@ class FormTests(WarmTestCase):
 
     def test_shebang(self) -> None:
         """A script that names its interpreter itself, by its path or by C{env}."""
-        for first in (f"{world.python()} -u", "/usr/bin/env python3"):
+        for first in (f"{interpreters.python()} -u", "/usr/bin/env python3"):
             self.port = freePort()
             text = f"#!{first}\nimport sys\nprint(sys.argv, sys.stdout.write_through)\n"
             program = self.write("program.py", text, 0o755)
@@ -166,7 +174,7 @@ class FormTests(WarmTestCase):
     def test_bounded(self) -> None:
         """A service whose connections the daemon accepts itself."""
         script = self.write("lower.py", LOWER)
-        conf = self.definition(f"{world.python()} {script}", accept_max=2)
+        conf = self.definition(f"{interpreters.python()} {script}", accept_max=2)
         daemon = self.warm(conf)
         clients = [self.connect(self.port) for _ in range(3)]
         for client in clients:
@@ -180,7 +188,7 @@ class FormTests(WarmTestCase):
         """A service whose programs the daemon starts itself."""
         script = self.write("lower.py", LOWER)
         daemon = self.warm(
-            self.definition(f"{world.python()} {script}", launch="direct")
+            self.definition(f"{interpreters.python()} {script}", launch="direct")
         )
         self.assertTrue(talk(self.port, b"HELLO\n").endswith(b" hello\n"))
         self.assertStarted(daemon, "warm")
@@ -188,7 +196,9 @@ class FormTests(WarmTestCase):
     def test_stderr(self) -> None:
         """Standard error of a warm program goes where the line says."""
         script = self.write("fails.py", "print('before')\n1/0\n")
-        daemon = self.warm(self.definition(f"{world.python()} {script}", stderr="log"))
+        daemon = self.warm(
+            self.definition(f"{interpreters.python()} {script}", stderr="log")
+        )
         self.assertEqual(talk(self.port, b""), b"before\n")
         daemon.waitForLog("ZeroDivisionError")
         self.assertStarted(daemon, "warm")
@@ -205,7 +215,7 @@ class FormTests(WarmTestCase):
         env = {**environment(), **large}
         for launch in ("forkserver", "direct"):
             self.port = freePort()
-            args = f"{world.python()} {script} {('x' * 60000 + ' ') * 10}"
+            args = f"{interpreters.python()} {script} {('x' * 60000 + ' ') * 10}"
             conf = self.definition(args, launch=launch)
             daemon = self.daemon(conf, self.port, options=INFO, env=env)
             with daemon:
@@ -221,7 +231,7 @@ class FormTests(WarmTestCase):
         """
         script = self.write("lower.py", LOWER)
         other, udp = freePort(), freePort()
-        examples = os.path.join(world.checkout(), "examples")
+        examples = os.path.join(checkout.path(), "examples")
         conf = (
             f"{self.port} stream tcp nowait - python3 python3 {script}\n"
             f"{udp} dgram udp wait - python3 python3 {examples}/udpclient2.py\n"
@@ -251,7 +261,9 @@ class ChangeTests(WarmTestCase):
     def serve(self, text: str, **keys: Any) -> Daemon:
         """Serve a script."""
         self.script = self.write("script.py", text)
-        return self.warm(self.definition(f"{world.python()} {self.script}", **keys))
+        return self.warm(
+            self.definition(f"{interpreters.python()} {self.script}", **keys)
+        )
 
     def test_edited(self) -> None:
         """The next connection has the edited script, however fast it is edited."""
@@ -278,7 +290,7 @@ class ChangeTests(WarmTestCase):
             os.mkdir(self.path(name), 0o755)
             self.write(f"{name}/script.py", "import sys; print(sys.path[0])\n")
         os.symlink("one/script.py", self.path("script.py"))
-        self.warm(self.definition(f"{world.python()} {self.path('script.py')}"))
+        self.warm(self.definition(f"{interpreters.python()} {self.path('script.py')}"))
         self.assertEqual(talk(self.port, b"").decode(), self.path("one") + "\n")
         os.symlink("two/script.py", self.path("new"))
         os.replace(self.path("new"), self.path("script.py"))
@@ -375,7 +387,7 @@ class ChangeTests(WarmTestCase):
         )
         text = "import helper\nprint(helper.thread.is_alive())\n"
         script = self.write("script.py", text)
-        conf = self.definition(f"{world.python()} {script}", preload="auto")
+        conf = self.definition(f"{interpreters.python()} {script}", preload="auto")
         daemon = self.warm(conf)
         self.assertEqual(talk(self.port, b""), b"True\n")
         self.assertStarted(daemon, "warm")
@@ -387,7 +399,7 @@ class ChangeTests(WarmTestCase):
         It exists from the start, or not.
         """
         daemon = self.serve("import string\nprint(string.__file__)\n")
-        self.assertNotIn(self.folder.encode(), talk(self.port, b""))
+        self.assertNotIn(self.directory.encode(), talk(self.port, b""))
         own = self.write("string.py", "")
         self.assertEqual(talk(self.port, b"").decode(), own + "\n")
         daemon.waitForLog("event=ready", 2)
@@ -409,7 +421,7 @@ class LifeTests(WarmTestCase):
     def serve(self, **keys: Any) -> Daemon:
         """Serve lines in lower case."""
         script = self.write("lower.py", LOWER)
-        return self.warm(self.definition(f"{world.python()} {script}", **keys))
+        return self.warm(self.definition(f"{interpreters.python()} {script}", **keys))
 
     def said(self, text: bytes = b"HELLO\n") -> list[str]:
         """Be a client, and return pid, parent, user and the answer."""
@@ -513,7 +525,7 @@ class LifeTests(WarmTestCase):
             "if line == 'burn\\n':\n"
             "    while True: pass\n",
         )
-        conf = self.definition(f"{world.python()} {script}", rlimit_cpu="1:2")
+        conf = self.definition(f"{interpreters.python()} {script}", rlimit_cpu="1:2")
         daemon = self.warm(conf)
         self.assertEqual(talk(self.port, b"no\n"), b"(1, 2)\n")
         self.assertEqual(talk(self.port, b"burn\n"), b"(1, 2)\n")
@@ -525,7 +537,7 @@ class LifeTests(WarmTestCase):
         """A service may have very few descriptors."""
         script = self.write("lower.py", LOWER)
         daemon = self.warm(
-            self.definition(f"{world.python()} {script}", rlimit_files=16)
+            self.definition(f"{interpreters.python()} {script}", rlimit_files=16)
         )
         self.assertEqual(self.said()[3:], ["hello"])
         self.assertStarted(daemon, "warm")
@@ -559,9 +571,9 @@ class UserTests(WarmTestCase):
         script = self.write("lower.py", LOWER)
         other = freePort()
         user = users.alpine()
-        conf = self.definition(f"{world.python()} {script}", user="alpine")
+        conf = self.definition(f"{interpreters.python()} {script}", user="alpine")
         conf += self.definition(
-            f"{world.python()} {script}", service=f"127.0.0.1:{other}"
+            f"{interpreters.python()} {script}", service=f"127.0.0.1:{other}"
         )
         daemon = self.warm(conf, self.port, other, count=2)
         said = [talk(port, b"HI\n").split() for port in (self.port, other)]
@@ -579,7 +591,7 @@ class UserTests(WarmTestCase):
         """
         jail = self.path("jail")
         without = ("test", "tests", "idlelib", "lib2to3", "ensurepip", "__pycache__")
-        python = world.copyOfInterpreter(os.path.join(jail, "py"), *without)
+        python = interpreters.copyOfInterpreter(os.path.join(jail, "py"), *without)
         for library in _libraries(python):
             # Where there is no /proc, none is found beside the interpreter.
             place = "/lib" if library.startswith(jail) else os.path.dirname(library)
@@ -617,10 +629,10 @@ class UserTests(WarmTestCase):
         """Lines that are the same but for the socket share it."""
         script = self.write("lower.py", LOWER)
         other = freePort()
-        conf = self.definition(f"{world.python()} {script}", user="alpine")
+        conf = self.definition(f"{interpreters.python()} {script}", user="alpine")
         service = f"127.0.0.1:{other}"
         conf += self.definition(
-            f"{world.python()} {script}", user="alpine", service=service
+            f"{interpreters.python()} {script}", user="alpine", service=service
         )
         daemon = self.warm(conf, self.port, other)
         parents = {talk(port, b"HI\n").split()[1] for port in (self.port, other)}
