@@ -41,6 +41,12 @@ class ExitStatus:
         """Whether an operator should hear of it."""
         return bool(self.status) or self.signal is not None
 
+    def fields(self) -> dict[str, int | None]:
+        """Return C{signal} or C{status} for a log line."""
+        if self.signal is not None:
+            return {"signal": self.signal}
+        return {"status": self.status}
+
     def __str__(self) -> str:
         if self.signal is not None:
             return f"signal={self.signal}"

@@ -25,8 +25,9 @@ from inetdtw.internal.services import ReflectorGuard
 from inetdtw.launch.pool import LauncherPool
 from inetdtw.limits.budget import ProcessBudget, defaultMost, processLimit
 from inetdtw.limits.counters import Tally
-from inetdtw.log.failures import broken, reasonOf
-from inetdtw.log.report import Report
+from inetdtw.log import events
+from inetdtw.log.failures import reasonOf
+from inetdtw.log.report import Report, logFailure
 from inetdtw.model.changes import Changes, ReloadResult
 from inetdtw.model.service import Service, Settings
 from inetdtw.model.state import REFUSED, DaemonState, ServiceState
@@ -133,7 +134,7 @@ class InetdService(ApplicationService):
         Have nothing that runs.  Whatever ran before is counted no more: it is nobody's
         once its launcher is stopped.
         """
-        budget = ProcessBudget(self._most, self._report.crowded)
+        budget = ProcessBudget(self._most, self._report.atLimit)
         self._runtime = replace(self._runtime, budget=budget)
         runtime = self._runtime
         given = (runtime.reactor, self._report, budget, runtime.descriptors)
@@ -145,7 +146,7 @@ class InetdService(ApplicationService):
         try:
             return self._readNow()
         except Exception as why:
-            broken("-")
+            logFailure("-")
             problem = loader.mistakeOf(self._paths, f"internal error: {reasonOf(why)}")
             return Configuration(problems=(problem,))
 
@@ -174,7 +175,7 @@ class InetdService(ApplicationService):
         self._say(self.configuration)
         if self._required and not self.configuration.services:
             where = ", ".join(self._paths)
-            self._report.nothing(where)
+            self._report.emit(events.NO_SERVICES, reason=f"nothing to serve in {where}")
             raise NothingToServe(f"nothing to serve in {where}")
         self._bound = True
         reserveStdio()
@@ -206,7 +207,7 @@ class InetdService(ApplicationService):
         names = self._runtime.hostNames
         for name, why in names.collect().items():
             reason = f"'{name}': {why}: its addresses from before stay"
-            self._report.warning(loader.mistakeOf(self._paths, reason))
+            self._report.configWarning(loader.mistakeOf(self._paths, reason))
         before = self.configuration
         after = before.placed(names.at)
         if after.services == before.services or not self._bound or self._slots.draining:
@@ -214,7 +215,7 @@ class InetdService(ApplicationService):
         self.configuration = after
         for warning in after.warnings:
             if warning not in before.warnings:
-                self._report.warning(warning)
+                self._report.configWarning(warning)
         self._assign(after.services)
         self._expect(after.services)
         self._slots.place(after.services, bool(self.running))
@@ -228,7 +229,13 @@ class InetdService(ApplicationService):
     def _assign(self, services: Iterable[Service]) -> None:
         """Say whose the sockets are that this process was started with."""
         for unused in self._runtime.inherited.assign(services):
-            self._report.unused(unused)
+            self._report.emit(
+                events.UNUSED_SOCKET,
+                fd=unused.fd,
+                name=unused.name,
+                address=unused.where,
+                reason=unused.reason,
+            )
 
     def _abandon(self) -> None:
         """Give all sockets up."""
@@ -239,9 +246,9 @@ class InetdService(ApplicationService):
     def _say(self, configuration: Configuration) -> None:
         """Log what is wrong with a configuration."""
         for problem in configuration.problems:
-            self._report.problem(problem)
+            self._report.configError(problem)
         for warning in configuration.warnings:
-            self._report.warning(warning)
+            self._report.configWarning(warning)
 
     def startService(self) -> None:
         """Serve."""
@@ -289,7 +296,11 @@ class InetdService(ApplicationService):
         problems = tuple(map(str, configuration.problems))
         warnings = tuple(map(str, configuration.warnings))
         if configuration.problems:
-            self._report.unchanged(len(configuration.problems))
+            self._report.emit(
+                events.RELOAD_REJECTED,
+                problems=len(configuration.problems),
+                reason="the old configuration stays",
+            )
             self._slots.check()
             return ReloadResult(None, problems, warnings)
         self.configuration = configuration
@@ -298,7 +309,13 @@ class InetdService(ApplicationService):
             self._assign(configuration.services)
             self._expect(configuration.services)
             changes = self._slots.apply(configuration.services, bool(self.running))
-            self._report.reload(changes)
+            self._report.emit(
+                events.RELOAD,
+                kept=len(changes.keep),
+                changed=len(changes.change),
+                started=len(changes.start),
+                stopped=len(changes.stop),
+            )
             self._lookUp()
         return ReloadResult(changes, problems, warnings)
 
@@ -325,7 +342,7 @@ class InetdService(ApplicationService):
             self._launchers.make(new)
         except Exception as why:
             if not isinstance(why, OSError):
-                broken("-")
+                logFailure("-")
             reason = f"its programs cannot be started: {reasonOf(why)}"
             problem = loader.mistakeOf(self._paths, reason)
             return replace(configuration, problems=(problem,))
@@ -364,7 +381,7 @@ class InetdService(ApplicationService):
         @return: fires when none runs any more; or when this service is stopped.
         """
         if self._drained is None:
-            self._report.draining(self._slots.running)
+            self._report.emit(events.DRAIN, running=self._slots.running)
             self._drained = self._slots.drain()
         return self._drained
 

@@ -23,7 +23,7 @@ from inetdtw.daemon import sdnotify
 from inetdtw.daemon.init import ReapOrphans
 from inetdtw.daemon.signals import ReloadOnHangup, StateOnUser2, stop, takeAll
 from inetdtw.log import rate
-from inetdtw.log.clientlines import LEVELS
+from inetdtw.log.events import LEVELS
 from inetdtw.log.report import Report
 from inetdtw.log.stream import takeStreams
 from inetdtw.log.systemlog import takeSyslog

@@ -16,6 +16,7 @@ from twisted.internet.endpoints import serverFromString
 from twisted.python.failure import Failure
 
 from inetdtw.control.http import Answers, Site
+from inetdtw.log import events
 from inetdtw.log.report import Report
 from inetdtw.model.address import Address
 from inetdtw.system.descriptoraccount import DescriptorAccount
@@ -106,13 +107,17 @@ class MetricsEndpoint(Service):
     def _listening(self, port: Any) -> None:
         """The socket is there."""
         self._port = port
-        self._report.controlled(self._description)
+        self._report.emit(events.CONTROL, address=self._description)
         if not self.running:
             self._stop()
 
     def _failed(self, failure: Failure) -> None:
         """The socket cannot be had now."""
-        self._report.uncontrolled(self._description, failure.getErrorMessage())
+        self._report.emit(
+            events.CONTROL_FAILED,
+            address=self._description,
+            reason=failure.getErrorMessage(),
+        )
         if self.running:
             self._later = self._reactor.callLater(RETRY, self._listen)
 

@@ -18,6 +18,7 @@ from twisted.application.service import Service
 
 from inetdtw.control.http import Answers, Site
 from inetdtw.control.path import Folder
+from inetdtw.log import events
 from inetdtw.log.report import Report
 from inetdtw.model.service import Ownership
 from inetdtw.serve.port import StreamPort
@@ -81,11 +82,15 @@ class ControlSocket(Service):
             self._listen()
         except OSError as why:
             if not self._lost:
-                self._report.uncontrolled(self._path, why.strerror or str(why))
+                self._report.emit(
+                    events.CONTROL_FAILED,
+                    address=self._path,
+                    reason=why.strerror or str(why),
+                )
             self._giveUp()
             return
         self._lost = False
-        self._report.controlled(self._path)
+        self._report.emit(events.CONTROL, address=self._path)
 
     def check(self) -> None:
         """Get the socket again, if somebody has removed its path."""
@@ -93,7 +98,9 @@ class ControlSocket(Service):
         if not self.running or not (removed or self._lost):
             return
         if not self._lost:
-            self._report.uncontrolled(self._path, "its path was removed")
+            self._report.emit(
+                events.CONTROL_FAILED, address=self._path, reason="its path was removed"
+            )
             self._lost = True
         self._giveUp()
         self._begin()
@@ -152,7 +159,7 @@ class ControlSocket(Service):
 
     def short(self, reason: str) -> None:
         """The machine is out of something."""
-        self._report.stalled(reason)
+        self._report.emit(events.SHORTAGE, reason=reason)
 
 
 def isOurs(connection: socket.socket) -> bool:

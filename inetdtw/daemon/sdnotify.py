@@ -23,6 +23,7 @@ from typing import Any, Callable
 from twisted.application.service import Service
 from twisted.internet.task import LoopingCall
 
+from inetdtw.log import events
 from inetdtw.log.report import Report
 from inetdtw.model.state import DaemonState
 from inetdtw.superserver import InetdService
@@ -55,7 +56,11 @@ def addressOf(environ: Mapping[str, str], report: Report) -> str | None:
     """Where the supervisor listens, if there is one; what cannot be reached is logged."""
     address = environ.get("NOTIFY_SOCKET", "")
     if address and address[0] not in "/@":
-        report.unnotified(address, "it is no path, nor @ and a name")
+        report.emit(
+            events.NOTIFY_FAILED,
+            address=address,
+            reason="it is no path, nor @ and a name",
+        )
         return None
     return address or None
 
@@ -117,7 +122,9 @@ class Channel:
         """Say once that nobody is there."""
         if not self._broken:
             self._broken = True
-            self._report.unnotified(self._address, reason)
+            self._report.emit(
+                events.NOTIFY_FAILED, address=self._address, reason=reason
+            )
 
     def close(self) -> None:
         """Send nothing more."""

@@ -18,6 +18,7 @@ from typing import Any
 from twisted.application.service import Service
 from twisted.internet.error import ReactorNotRunning
 
+from inetdtw.log import events
 from inetdtw.log.report import Report
 from inetdtw.superserver import InetdService
 
@@ -115,7 +116,8 @@ class _Taken:
         if number in _USUAL:
             getattr(self._reactor, _USUAL[signal.Signals(number)])(number)
             return
-        self._report.signalled(name, ends)
+        action = "shutdown" if ends else "ignored"
+        self._report.emit(events.SIGNAL, name=name, action=action)
         if ends:
             stop(self._reactor)
 

@@ -20,6 +20,7 @@ from typing import Any, Callable
 
 from inetdtw.helpers.connection import plain
 from inetdtw.limits.throttle import LogThrottle
+from inetdtw.log import events
 from inetdtw.log.report import Report
 
 #: The ports whose services answer any datagram (RFC 862-868), and those that nobody
@@ -126,7 +127,7 @@ class ReflectorGuard:
         @return: C{False}.
         """
         if self._mayLog(peer[min(len(peer) - 1, 1)]):
-            self.report.refuse(service, peer, reason)
+            self.report.emit(events.REFUSE, service, peer=peer, reason=reason)
         return False
 
     def allows(self, peer: tuple[Any, ...], service: str = "internal") -> bool:

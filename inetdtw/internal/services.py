@@ -43,6 +43,7 @@ from inetdtw.internal.streams import (
     StreamFactory,
 )
 from inetdtw.limits.throttle import LogThrottle
+from inetdtw.log import events
 
 __all__ = [
     "ReflectorGuard",
@@ -99,7 +100,9 @@ class _Answers(DatagramProtocol):
         except (OSError, MessageLengthError) as error:
             if self._mayLog(0):
                 reason = f"answer not sent: {error}"
-                self._guard.report.drop(self._name, addr, reason)
+                self._guard.report.emit(
+                    events.DROP, self._name, peer=addr, reason=reason
+                )
 
 
 def _chargenAnswer() -> Callable[[bytes], bytes]:

@@ -23,6 +23,7 @@ from inetdtw.launch.warm.accepting import warmLauncherFor
 from inetdtw.launch.warm.launcher import WarmLauncher
 from inetdtw.launch.warm.process import OF_WARM
 from inetdtw.limits.budget import ProcessBudget
+from inetdtw.log import events
 from inetdtw.log.failures import survived
 from inetdtw.log.report import Report
 from inetdtw.model.process import ProcessContext
@@ -174,7 +175,7 @@ class LauncherPool:
             try:
                 self.make([service])
             except OSError as why:
-                self._report.stalled(why.strerror or str(why))
+                self._report.emit(events.SHORTAGE, reason=why.strerror or str(why))
             except Exception:
                 pass  # The slot that asks for it logs the reason.
 

@@ -15,6 +15,7 @@ from inetdtw.helpers.programs import TRANSIENT_ERRORS
 from inetdtw.helpers.spawn import reasonOf
 from inetdtw.interfaces import LaunchRequest
 from inetdtw.limits.backoff import Backoff
+from inetdtw.log import events
 from inetdtw.log.report import Report
 from inetdtw.system.executable import ExecutableNotFound
 from inetdtw.system.timer import Timer
@@ -92,7 +93,7 @@ class RetryQueue:
             return False
         self._held.append((kept, self._reactor.seconds() + PATIENCE))
         if not self._later.active:
-            self._report.stalled(why.strerror or str(why))
+            self._report.emit(events.SHORTAGE, reason=why.strerror or str(why))
             self._later.start(self._backoff.next(), self._again)
         return True
 

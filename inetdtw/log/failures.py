@@ -1,54 +1,43 @@
+# -*- test-case-name: inetdtw.serve.test.test_port -*-
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""Log errors in this program, and what the reactor drops; then carry on."""
+"""Internal errors: log an exception and carry on with the other clients."""
 
 from __future__ import annotations
 
 import os
 from typing import Any, Callable
 
-from inetdtw.log.clientlines import Lines
-
-_log = Lines(namespace="inetdtw")
+from inetdtw.log import events
+from inetdtw.log.report import logFailure, write
 
 
 def survived(service: str, call: Callable[..., object], *arguments: Any) -> bool:
     """
-    Do something for one client.  Whatever is wrong with that, which can only be a
-    mistake in this program, is logged, and the others are served.
+    Call C{call}; log any exception, which is a bug here.
 
     @param service: the service's name.
 
-    @return: whether it was done.
+    @return: whether it raised no exception.
     """
     try:
         call(*arguments)
     except Exception:
-        broken(service)
+        logFailure(service)
         return False
     return True
 
 
-def sayDropped(name: str, number: int = 0) -> None:
+def logSocketError(name: str, number: int = 0) -> None:
     """
-    Say in the log that the reactor has ceased to read something that must be read.
+    Log that the reactor does not read a socket any more.
 
-    @param name: the service, or what else it is.
-    @param number: the error that was the reason, if that is known.
+    @param name: the service, or what else the socket is for.
+    @param number: the error number, if it is known.
     """
     reason = os.strerror(number) if number else "an error, or the end of it"
-    text = "dropped {name} peer=- reason={reason}"
-    _log.warn(text, name=name, reason=reason)
-
-
-def broken(service: str) -> None:
-    """
-    Log the exception that is being handled, with its traceback.
-
-    @param service: the name of the service that it is about.
-    """
-    _log.failure("broken {service} peer=-", service=service)
+    write(events.SOCKET_ERROR, name, reason=reason)
 
 
 def reasonOf(why: Exception) -> str:

@@ -5,14 +5,13 @@
 """
 Log observers: text or JSON, to a stream or to the system log.
 
-In JSON each line is an object.  Every object has C{time} (ISO 8601, in UTC), C{level}, C{event} and C{message}, the
-line as a person reads it.  For what the superserver itself has to say, C{event} is the
-first word of the line, and there is a member for each of its values, those that are
-counts or seconds as numbers; where the line has an C{event=} of its own, that is the
-member C{what}.  For what others say C{event} is C{log}.
+In JSON each line is an object.  It has C{time} (ISO 8601, in UTC), C{level}, C{event}
+and C{message}, the text line.  For the events of L{inetdtw.log.events}, C{event} is the
+name, and each known value is a member: counts and seconds are numbers.  All other
+messages have the C{event} C{log}.
 
-C{inetd --log-format json} writes it.  For C{twistd}, this module has what its option
-takes: C{twistd --logger inetdtw.log.observers.standardOutput inetd ...}
+C{inetd --log-format json} writes it; so does
+C{twistd --logger inetdtw.log.observers.standardOutput inetd ...}
 """
 
 from __future__ import annotations
@@ -60,13 +59,11 @@ _PRIORITIES = {
     "critical": syslog.LOG_CRIT,
 }
 _NAMESPACE = "inetdtw"
-_FIELD = re.compile(r"{(\w+)}")
-#: What is written as text in the lines of the log, and is a number.
-_NUMBERS = ("seconds", "cpu", "retry")
+_FIELD = re.compile(r"{(\w+)")
 
 
 def jsonLine(event: dict[str, Any]) -> str:
-    """An event of C{twisted.logger} as one line, without an end."""
+    """Return an event of C{twisted.logger} as a JSON object, without a newline."""
     when = datetime.fromtimestamp(event["log_time"], timezone.utc)
     found = {
         "time": when.isoformat(timespec="milliseconds"),
@@ -83,22 +80,13 @@ def jsonLine(event: dict[str, Any]) -> str:
 
 
 def _values(event: dict[str, Any]) -> dict[str, Any]:
-    """The values of a line of the superserver; those that are not known are left out."""
-    found = {}
-    for name in (*_FIELD.findall(event["log_format"]), "status", "signal"):
-        value = event.get(name)
-        # "how" is the text of the status or the signal.
-        if value is not None and value != "-" and name != "how":
-            found[name] = _number(value) if name in _NUMBERS else value
-    return found
-
-
-def _number(text: str) -> Any:
-    """A number, or else a word that says why there is none."""
-    try:
-        return float(text)
-    except ValueError:
-        return text
+    """Return the known values of an event of L{inetdtw.log.events}."""
+    known = {name: event[name] for name in _FIELD.findall(event["log_format"])}
+    return {
+        name: round(value, 3) if isinstance(value, float) else value
+        for name, value in known.items()
+        if value != "-"
+    }
 
 
 def jsonObserver(stream: Any) -> FileLogObserver:

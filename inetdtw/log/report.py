@@ -2,59 +2,69 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-The lines of the log: one function for each kind of line, one grammar for all.
-Those that are about clients are in L{inetdtw.log.clientlines}.
-
-A line is a word that says what happened, to which service, and C{name=value} pairs;
-the one value that may have blanks in it comes last, as C{reason} or C{text}.  In the
-place of the service there is a dash for what is about no single one, and the place
-in the file for what is wrong with a configuration.  What can have to do with a client
-has its address as C{peer}; a value that there is not is a dash.
-
-What is worth a line depends on the level:
-
-  - C{error}: what does not work: C{fail}, C{unbound}, C{stall}, C{conf},
-    C{reload rejected}, C{nothing}, C{log} with C{lost=}; C{suppress} with how many
-    lines of these or others were left out; and C{state}, which somebody asked for;
-  - C{warn}: also what an operator may want to look at: C{end} of a program that
-    ended badly, C{refuse}, C{pause}, C{drop}, C{renew}, C{stderr}, C{warning},
-    C{forkserver}, C{warm}, C{unused}, C{unnotified}, C{signal}, C{control} with a
-    reason;
-  - C{notice}: also what the daemon does: C{listen}, C{change}, C{close}, C{resume},
-    C{reload}, C{drain}, C{warm} with C{event=ready};
-  - C{info}: also C{control}, C{start} of every program and C{end} of those that ended
-    well;
-  - C{debug}: also what others have to say to those who look for mistakes.
-"""
+"""The daemon's log: what is left out of it, and how values are written."""
 
 from __future__ import annotations
 
 import time
 from typing import Any, Callable
 
-from inetdtw.log import rate
-from inetdtw.log.clientlines import INFO, NOTICE, WARN, ClientLines
-from inetdtw.model.activation import UnusedSocket
-from inetdtw.model.changes import Changes
+from twisted.logger import Logger
+
+from inetdtw.log import events, rate
+from inetdtw.log.events import Event
+from inetdtw.model.address import ADDRESSES
 from inetdtw.model.errors import ConfError
 from inetdtw.model.state import ServiceState
 from inetdtw.text import printable
 
-#: The seconds for which a shortage is not said again.
+#: The seconds in which an event that is for L{Event.once} is not logged again.
 QUIET = 10.0
-#: What is said besides of the death of a process that accepts connections itself, one
-#: after the other: until it has started a program nobody else knows of the client.
-JUST_ACCEPTED = "; the client that it was accepting, if any, is closed"
+#: Added to the reason of an exit of a process that accepts connections by itself: no
+#: other process knows of a connection whose program was not started yet.
+JUST_ACCEPTED = "; a connection it was accepting may have been dropped"
+#: About how many bytes a line has besides its free text.
+_HEAD = 100
+
+_log = Logger(namespace="inetdtw")
 
 
-def _word(text: str) -> str:
-    """A text without blanks."""
-    return text.replace(" ", "\\x20")
+def write(event: Event, subject: str = "-", /, **fields: object) -> None:
+    """
+    Log an event, whatever the log level is.
+
+    @param subject: the service, or what else the event is about.
+    @param fields: the values; C{None} is written as a dash.
+    """
+    values = {
+        name: _written(name, value)
+        for name, value in fields.items()
+        if value is not None
+    }
+    if event.subject:
+        values[event.subject] = _written(event.subject, subject)
+    _log.emit(event.logLevel, event.format(fields), **values)
 
 
-class Report(ClientLines):
-    """What the daemon has to say."""
+def logFailure(service: str) -> None:
+    """Log the exception that is being handled, with its traceback."""
+    _log.failure(events.INTERNAL_ERROR.format({}), service=_written("service", service))
+
+
+def _written(name: str, value: object) -> object:
+    """Return a value on one line, without whitespace unless it is free text."""
+    if not isinstance(value, str):
+        return value
+    text = printable(value)
+    return text if name in events.FREE_TEXT else text.replace(" ", "\\x20")
+
+
+class Report:
+    """
+    The daemon's log: events by level, with a rate limit and client privacy.
+
+    An application gives one to L{inetdtw.InetdService} to say how much is logged.
+    """
 
     def __init__(
         self,
@@ -65,278 +75,96 @@ class Report(ClientLines):
         reactor: Any = None,
     ) -> None:
         """
-        @param level: one of L{LEVELS<inetdtw.log.clientlines.LEVELS>}.
+        @param level: one of L{LEVELS<inetdtw.log.events.LEVELS>}.
         @param addresses: one of L{ADDRESSES<inetdtw.model.address.ADDRESSES>}.
-        @param clock: the time in seconds, from any start.
-        @param burst: how many lines of a kind a service may have in
-            L{lograte.INTERVAL} seconds; 0 is no limit.
-        @param reactor: by default the global one.
+        @param clock: returns monotonic seconds.
+        @param burst: the lines that a service may log of each rate-limited event in
+            L{rate.INTERVAL} seconds; 0 is no limit.
+        @param reactor: the reactor, by default the global one.
         """
-        super().__init__(level, addresses, clock, burst, reactor)
+        self._reactor = reactor
         self._clock = clock
-        self._said: dict[str, float] = {}
+        self._rate = rate.LogRate(burst, clock, self._callLater, self._suppressed)
+        self._level = events.LEVELS.index(level)
+        self._peer = ADDRESSES[addresses]
+        self._last: dict[tuple[object, ...], float] = {}
 
-    def pause(
-        self, service: str, seconds: float | None, reason: str, peer: Any = None
-    ) -> None:
+    def emit(self, event: Event, subject: str = "-", /, **fields: Any) -> bool:
         """
-        A service takes no clients for a while.
+        Log an event, unless the level or a limit leaves it out.
 
-        @param seconds: how long, unless that is until somebody ends it.
-        @param peer: the client that was one too many, if it was one.
+        @param subject: the service, or what else the event is about.
+        @param fields: the values; C{None} is written as a dash.  C{peer} is a socket
+            address or C{None}.
+
+        @return: false if the rate limit left it out.
         """
-        if self._level < WARN:
-            return
-        self._log.warn(
-            "pause {service} seconds={seconds} peer={peer} reason={reason}",
-            service=service,
-            seconds="-" if seconds is None else f"{seconds:g}",
-            peer=self._peer(peer),
-            reason=reason,
-        )
-
-    def resume(self, service: str) -> None:
-        """A service takes clients again."""
-        if self._level < NOTICE:
-            return
-        self._log.info("resume {service} peer=-", service=service)
-
-    def listening(self, service: str, address: str, inherited: bool = False) -> None:
-        """
-        A service has its socket.
-
-        @param inherited: whether the daemon was started with it.
-        """
-        if self._level < NOTICE:
-            return
-        self._log.info(
-            "listen {service} address={address}" + " source={source}" * inherited,
-            service=service,
-            address=address,
-            source="LISTEN_FDS",
-        )
-
-    def unused(self, about: UnusedSocket) -> None:
-        """The daemon was started with something that no service wants."""
-        if self._level < WARN:
-            return
-        self._log.warn(
-            "unused - fd={fd} name={name} address={address} reason={reason}",
-            fd=about.fd,
-            name=_word(printable(about.name)),
-            address=_word(printable(about.where)),
-            reason=about.reason,
-        )
-
-    def changed(self, service: str) -> None:
-        """A service is another one now, on the same socket."""
-        if self._level < NOTICE:
-            return
-        self._log.info("change {service}", service=service)
-
-    def stopped(self, service: str) -> None:
-        """A service has given its socket up."""
-        if self._level < NOTICE:
-            return
-        self._log.info("close {service}", service=service)
-
-    def unbound(self, service: str, address: str, seconds: float, reason: str) -> None:
-        """A service cannot have its socket yet."""
-        self._log.error(
-            "unbound {service} address={address} retry={retry} reason={reason}",
-            service=service,
-            address=address,
-            retry=f"{seconds:g}",
-            reason=reason,
-        )
-
-    def renewed(self, service: str, address: str, reason: str) -> None:
-        """A service needs another socket, as nobody can reach it by the one that it has."""
-        if self._level < WARN or not self._allows("renew", service, reason):
-            return
-        self._log.warn(
-            "renew {service} address={address} reason={reason}",
-            service=service,
-            address=address,
-            reason=reason,
-        )
-
-    def reload(self, changes: Changes) -> None:
-        """A new configuration holds."""
-        if self._level < NOTICE:
-            return
-        self._log.info(
-            "reload - peer=- kept={kept} changed={changed} started={started} "
-            "stopped={stopped}",
-            kept=len(changes.keep),
-            changed=len(changes.change),
-            started=len(changes.start),
-            stopped=len(changes.stop),
-        )
-
-    def unchanged(self, problems: int) -> None:
-        """A new configuration was rejected."""
-        self._log.error(
-            "reload - peer=- problems={problems} reason={reason}",
-            problems=problems,
-            reason="the old configuration stays",
-        )
-
-    def problem(self, error: ConfError) -> None:
-        """A part of the configuration is left out."""
-        self._log.error(
-            "conf {place} field={field} reason={reason}",
-            place=_word(str(error.location)),
-            field=error.field,
-            reason=error.reason,
-        )
-
-    def warning(self, about: Any) -> None:
-        """A part of the configuration is strange."""
-        if self._level < WARN:
-            return
-        self._log.warn(
-            "warning {place} field={field} reason={reason}",
-            place=_word(str(about.location)),
-            field=about.field,
-            reason=about.reason,
-        )
-
-    def unnotified(self, address: str, reason: str) -> None:
-        """Whoever supervises the daemon cannot be told anything."""
-        if self._level < WARN:
-            return
-        self._log.warn(
-            "unnotified - address={address} reason={reason}",
-            address=_word(printable(address)),
-            reason=reason,
-        )
-
-    def stalled(self, reason: str) -> None:
-        """
-        No program can be started at the moment.  This is said once, and again only
-        after C{QUIET} seconds, as a shortage is found out for every client anew.
-        """
-        if self._isNew(reason):
-            self._log.error("stall - peer=- reason={reason}", reason=reason)
-
-    def refuseMany(self, service: str, peer: Any, reason: str) -> None:
-        """
-        A client was refused, and many others may be for the same reason.  The log has
-        one of them in C{QUIET} seconds for each service.
-        """
-        if self._isNew(f"{service} {reason}"):
-            self.refuse(service, peer, reason)
-
-    def _isNew(self, what: str) -> bool:
-        """True if something was not said in the last C{QUIET} seconds; it is from now on."""
-        now = self._clock()
-        if now - self._said.get(what, -QUIET) < QUIET:
-            return False
-        self._said[what] = now
-        return True
-
-    def lost(self, lines: int) -> None:
-        """Lines of the log could not be written, and are gone."""
-        self._log.error(
-            "log - lost={lost} reason={reason}",
-            lost=lines,
-            reason="there was no room for more lines",
-        )
-
-    def signalled(self, name: str, ends: bool) -> None:
-        """
-        A signal has come that the daemon has no use for.  This is said again only after
-        C{QUIET} seconds.
-
-        @param name: its name, such as C{SIGUSR1}.
-        @param ends: whether it ends the daemon.
-        """
-        if self._level >= WARN and self._isNew(name):
-            what = "end" if ends else "ignored"
-            self._log.warn("signal - name={name} event={what}", name=name, what=what)
-
-    def crowded(self, most: int) -> None:
-        """As many programs run as may."""
-        self.stalled(f"{most} programs run, which --max-children allows at most")
-
-    def forkserver(self, uid: int, pid: int | None, retry: float, reason: str) -> None:
-        """
-        A fork server has died.
-
-        @param uid: the user that it ran as.
-        @param retry: the seconds after which another one is started.
-        @param reason: what it died of, and L{JUST_ACCEPTED} if it accepted itself.
-        """
-        if self._level < WARN:
-            return
-        self._log.warn(
-            "forkserver - uid={uid} pid={pid} event={what} retry={retry} "
-            "reason={reason}",
-            uid=uid,
-            pid="-" if pid is None else pid,
-            what="died",
-            retry=f"{retry:g}",
-            reason=reason,
-        )
-
-    def warmed(self, service: str, pid: int | None) -> None:
-        """The interpreter that is kept for a service is ready."""
-        if self._level < NOTICE:
-            return
-        self._log.info(
-            "warm {service} pid={pid} event={what}",
-            service=service,
-            pid=pid,
-            what="ready",
-        )
-
-    def cooled(
-        self, service: str, pid: int | None, retry: float | None, reason: str
-    ) -> None:
-        """
-        The interpreter that was kept for a service has ended.
-
-        @param retry: the seconds after which another one is started; C{None} if none
-            is.
-        @param reason: what it died of, and L{JUST_ACCEPTED} if it accepted itself.
-        """
-        if self._level < WARN:
-            return
-        self._log.warn(
-            "warm {service} pid={pid} event={what} retry={retry} reason={reason}",
-            service=service,
-            pid="-" if pid is None else pid,
-            what="died",
-            retry="never" if retry is None else f"{retry:g}",
-            reason=reason,
-        )
-
-    def warmSaid(self, service: str, pid: int | None, text: str) -> bool:
-        """
-        The interpreter that is kept for a service has something to say.
-
-        @return: false if it was left out, as are those lines that come now.
-        """
-        if self._level < WARN:
+        if self._level < event.level:
             return True
-        if not self._allows("warm", service, text):
-            return False
-        self._log.warn(
-            "warm {service} pid={pid} event={what} text={text}",
-            service=service,
-            pid="-" if pid is None else pid,
-            what="said",
-            text=text,
-        )
+        if event.once and self._isRecent(event, subject, fields):
+            return True
+        if self._level < event.limited:
+            size = _HEAD + len(fields.get("text") or fields.get("reason") or "")
+            if not self._rate.allows(event.name, subject, size):
+                return False
+        if "peer" in fields:
+            fields["peer"] = self._peer(fields["peer"])
+        write(event, subject, **fields)
         return True
+
+    def _isRecent(self, event: Event, subject: str, fields: dict[str, Any]) -> bool:
+        """Return whether such a line, of any peer, was logged in L{QUIET} seconds."""
+        others = (value for name, value in fields.items() if name != "peer")
+        key = (event.name, subject, *others)
+        now = self._clock()
+        if now - self._last.get(key, -QUIET) < QUIET:
+            return True
+        self._last[key] = now
+        return False
+
+    def isLimited(self, event: Event, service: str, lines: int = 0) -> bool:
+        """
+        Tell whether the rate limit leaves lines out at the moment.
+
+        @param lines: how many the caller left out unread; they are counted.
+        """
+        if lines:
+            self._rate.leaveOut(event.name, service, lines)
+            return True
+        return self._rate.exceeded(event.name, service)
+
+    def flush(self) -> None:
+        """Log now how many lines the rate limit left out."""
+        self._rate.close()
+
+    def _callLater(self, seconds: float, *call: Any) -> Any:
+        """Use the global reactor only when one is needed."""
+        if self._reactor is None:
+            from twisted.internet import reactor
+
+            self._reactor = reactor
+        return self._reactor.callLater(seconds, *call)
+
+    def _suppressed(self, kind: str, service: str, lines: int) -> None:
+        """Log how many lines of an event the rate limit left out."""
+        reason = f"rate limit: too many lines in {rate.INTERVAL:g} seconds"
+        write(events.SUPPRESS, service, kind=kind, lines=lines, reason=reason)
+
+    def configError(self, error: ConfError) -> None:
+        """Log why a part of the configuration is left out."""
+        place, field = str(error.location), error.field
+        self.emit(events.CONFIG_ERROR, place, field=field, reason=error.reason)
+
+    def configWarning(self, about: Any) -> None:
+        """Log a warning about a part of the configuration."""
+        place, field = str(about.location), about.field
+        self.emit(events.CONFIG_WARNING, place, field=field, reason=about.reason)
 
     def state(self, state: ServiceState) -> None:
-        """How a service is, as somebody has asked."""
-        self._log.info(
-            "state {service} address={address} started={started} warm={warm} "
-            "refused={refused} failed={failed} running={running} held={held}",
-            service=state.name,
+        """Log the state of a service, because an operator asked."""
+        self.emit(
+            events.STATE,
+            state.name,
             address=state.address,
             started=state.started,
             warm=state.warm,
@@ -346,31 +174,11 @@ class Report(ClientLines):
             held=",".join(each.value for each in state.held) or "-",
         )
 
-    def draining(self, running: int) -> None:
-        """The daemon takes no more clients, and ends when no program runs."""
-        if self._level < NOTICE:
-            return
-        self._log.info("drain - running={running}", running=running)
+    def atLimit(self, most: int) -> None:
+        """Log that as many programs run as C{--max-children} allows."""
+        reason = f"global limit reached: {most} programs (--max-children)"
+        self.emit(events.SHORTAGE, reason=reason)
 
-    def controlled(self, address: str) -> None:
-        """The daemon can be asked and told things there."""
-        if self._level < INFO:
-            return
-        where = _word(printable(address))
-        self._log.info("control - address={address}", address=where)
-
-    def uncontrolled(self, address: str, reason: str) -> None:
-        """The daemon cannot be asked things where it should."""
-        if self._level < WARN:
-            return
-        self._log.warn(
-            "control - address={address} reason={reason}",
-            address=_word(printable(address)),
-            reason=reason,
-        )
-
-    def nothing(self, files: str) -> None:
-        """There is nothing to serve."""
-        self._log.error(
-            "nothing - reason={reason}", reason=f"nothing to serve in {files}"
-        )
+    def lost(self, lines: int) -> None:
+        """Log that lines could not be written, because nothing read the log."""
+        self.emit(events.LOG_LOST, lines=lines, reason="the log's reader is too slow")

@@ -34,7 +34,7 @@ _LEVELS = 7
 
 
 def hasSocket(path: str = PATH) -> bool:
-    """True if this system's log is a UNIX socket, though there may be none at the moment."""
+    """True if syslogd listens on a UNIX socket on this system, when it runs."""
     linux: bool = sys.platform.startswith("linux")
     if linux:
         return True

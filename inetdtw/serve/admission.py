@@ -15,6 +15,7 @@ from typing import Any
 
 from inetdtw.limits.backoff import SHORTAGE_PAUSE
 from inetdtw.limits.service import Admission
+from inetdtw.log import events
 from inetdtw.log.failures import survived
 from inetdtw.model.source import hostOf
 from inetdtw.model.state import PauseReason
@@ -86,7 +87,9 @@ class AdmissionControl:
         """
         whenCapacity = self._account.descriptors.whenCapacity
         self.holds.pauseUntil(PauseReason.DESCRIPTORS, whenCapacity, SHORTAGE_PAUSE)
-        self._report.stalled(f"clients of '{self._name}' have their {SHARE}")
+        self._report.emit(
+            events.SHORTAGE, reason=f"clients of '{self._name}' have their {SHARE}"
+        )
 
     def let(self, client: Client) -> None:
         """
@@ -158,7 +161,12 @@ class AdmissionControl:
         """
         if self._account.refuses(peer):
             self._limits.refuse()
-            self._report.refuseMany(self._name, peer, f"its address has its {SHARE}")
+            self._report.emit(
+                events.REFUSE_ONCE,
+                self._name,
+                peer=peer,
+                reason=f"its address has its {SHARE}",
+            )
             return False
         verdict = self._limits.admit(hostOf(peer))
         if verdict is Admission.ADMIT:
@@ -169,7 +177,9 @@ class AdmissionControl:
         reason = self._refused(verdict, peer)
         if verdict is Admission.TRIPPED:
             seconds = self._limits.bounds.pause
-            self._report.pause(self._name, seconds, reason, peer)
+            self._report.emit(
+                events.PAUSE, self._name, seconds=seconds, peer=peer, reason=reason
+            )
             self.holds.pauseFor(PauseReason.RATE, seconds, self._resumed)
         return False
 
@@ -180,13 +190,13 @@ class AdmissionControl:
         @return: the reason.
         """
         reason = self._limits.about(verdict, hostOf(peer))
-        self._report.refuse(self._name, peer, reason)
+        self._report.emit(events.REFUSE, self._name, peer=peer, reason=reason)
         return reason
 
     def _resumed(self) -> None:
         """A pause is over, which the rate was the reason of."""
         self._limits.resetRate()
-        self._report.resume(self._name)
+        self._report.emit(events.RESUME, self._name)
 
     def remaining(self, most: int) -> int:
         """How many more programs may start now, one after the other, up to C{most}."""
@@ -212,4 +222,4 @@ class AdmissionControl:
 
     def short(self, reason: str) -> None:
         """The machine is out of something."""
-        self._report.stalled(reason)
+        self._report.emit(events.SHORTAGE, reason=reason)

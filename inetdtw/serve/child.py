@@ -12,6 +12,7 @@ from zope.interface import implementer
 
 from inetdtw.interfaces import ExitStatus, IChild
 from inetdtw.launch.stderr import StderrReader
+from inetdtw.log import events
 from inetdtw.model.service import Service
 from inetdtw.serve.runtime import Runtime
 
@@ -62,18 +63,22 @@ class Child:
         """It runs."""
         self.pid = pid
         self._runtime.tallies[self._name].count(self.warm)
-        self._runtime.report.start(self._name, pid, self.peer, self.warm)
+        start = {} if self.warm is None else {"start": "warm" if self.warm else "cold"}
+        report, name = self._runtime.report, self._name
+        report.emit(events.START, name, pid=pid, peer=self.peer, **start)
         if self.complaints is not None:
             self.complaints.start(self._complain, self._tooMuch)
 
     def _complain(self, line: str) -> bool:
         """It has written a line to its standard error."""
         assert self.pid is not None
-        return self._runtime.report.stderr(self._name, self.pid, self.peer, line)
+        return self._runtime.report.emit(
+            events.STDERR, self._name, pid=self.pid, peer=self.peer, text=line
+        )
 
     def _tooMuch(self, lines: int) -> bool:
         """It has written lines that are left out."""
-        return self._runtime.report.stillTooMuch("stderr", self._name, lines)
+        return self._runtime.report.isLimited(events.STDERR, self._name, lines)
 
     def failed(self, reason: str) -> None:
         """It could not be started."""
@@ -83,7 +88,9 @@ class Child:
         if self.complaints is not None:
             self.complaints.finish()
         self._runtime.tallies[self._name].failed += 1
-        self._runtime.report.fail(self._name, self.peer, reason)
+        self._runtime.report.emit(
+            events.START_FAILED, self._name, peer=self.peer, reason=reason
+        )
         self._finish()
 
     def ended(self, how: ExitStatus) -> None:
@@ -118,4 +125,12 @@ class Child:
         seconds = self._runtime.reactor.seconds() - self.since
         assert self.pid is not None
         self._runtime.tallies[self._name].end(how)
-        self._runtime.report.end(self._name, self.pid, self.peer, how, seconds)
+        self._runtime.report.emit(
+            events.EXIT_FAILURE if how.bad else events.EXIT,
+            self._name,
+            pid=self.pid,
+            peer=self.peer,
+            **how.fields(),
+            seconds=seconds,
+            cpu=how.cpu,
+        )

@@ -28,6 +28,7 @@ from typing import Any
 
 from twisted.internet.protocol import DatagramProtocol
 
+from inetdtw.log import events
 from inetdtw.model.state import PauseReason
 from inetdtw.serve.admission import AdmissionControl
 from inetdtw.serve.datagramport import DatagramPort, Sender
@@ -73,7 +74,9 @@ class DatagramPrograms(DatagramProtocol):
         except OSError as why:
             self.gate.release(addr)
             self._runtime.tallies[self._service.name].dropped += 1
-            self._runtime.report.drop(self._service.name, addr, why.strerror or "")
+            self._runtime.report.emit(
+                events.DROP, self._service.name, peer=addr, reason=why.strerror or ""
+            )
             self.gate.holds.pauseFor(PauseReason.SHORTAGE, 0.5)
             return
         given, taken = theirs
@@ -125,8 +128,11 @@ class DatagramPrograms(DatagramProtocol):
         try:
             transport.write(message, sender)
         except OSError as why:
-            self._runtime.report.drop(
-                self._service.name, sender, f"answer not sent: {why.strerror}"
+            self._runtime.report.emit(
+                events.DROP,
+                self._service.name,
+                peer=sender,
+                reason=f"answer not sent: {why.strerror}",
             )
 
     def _over(self, sender: Any) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 from twisted.internet.interfaces import IAddress, ISSLTransport
 from twisted.internet.protocol import Protocol, ServerFactory
 
+from inetdtw.log import events
 from inetdtw.log.report import Report
 from inetdtw.serve.tcpmux import PortlessServices
 
@@ -57,7 +58,9 @@ class ProgramFactory(ServerFactory):
 
     def _refuse(self, peer: Any, reason: str) -> None:
         """A client was turned away."""
-        self._report.refuse(f"tcpmux/{self._name}", peer, reason)
+        self._report.emit(
+            events.REFUSE, f"tcpmux/{self._name}", peer=peer, reason=reason
+        )
 
 
 class _HandOver(Protocol):

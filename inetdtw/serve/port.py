@@ -23,7 +23,7 @@ from twisted.internet.interfaces import IReadDescriptor
 from twisted.python.failure import Failure
 
 from inetdtw.limits.backoff import BROKEN_PAUSE, SHORTAGE_PAUSE
-from inetdtw.log.failures import sayDropped, survived
+from inetdtw.log.failures import logSocketError, survived
 from inetdtw.model.state import PauseReason
 from inetdtw.serve.holds import Holds
 
@@ -106,7 +106,7 @@ class SocketPort:
 
         def again() -> None:
             error = self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-            sayDropped(self._name, error)
+            logSocketError(self._name, error)
 
         self.holds.pauseFor(PauseReason.SOCKET_ERROR, BROKEN_PAUSE, again)
 

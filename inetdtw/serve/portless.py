@@ -18,7 +18,9 @@ from inetdtw.helpers.connection import connectionEnvironment
 from inetdtw.interfaces import ILauncher
 from inetdtw.launch.warm.launcher import isReady
 from inetdtw.limits.service import ServiceLimits
-from inetdtw.log.failures import broken, reasonOf
+from inetdtw.log import events
+from inetdtw.log.failures import reasonOf
+from inetdtw.log.report import logFailure
 from inetdtw.model.service import Service
 from inetdtw.model.state import PauseReason, ServiceState
 from inetdtw.serve.admission import SHARE, AdmissionControl
@@ -77,7 +79,8 @@ class PortlessSlot:
         self._serve()
         self._holds.resume(PauseReason.IDLE)
         self._runtime.portless.add(self._key, self)
-        self._runtime.report.listening(self.service.name, str(self.service.address))
+        name, address = self.service.name, str(self.service.address)
+        self._runtime.report.emit(events.LISTEN, name, address=address)
 
     @property
     def _key(self) -> str:
@@ -101,7 +104,7 @@ class PortlessSlot:
 
         @param why: the exception that is being handled.
         """
-        broken(self.service.name)
+        logFailure(self.service.name)
         self._reason = reasonOf(why)
         self.stop()
         if not self._drained:
@@ -128,7 +131,7 @@ class PortlessSlot:
         while self._waiting:
             connection, _, asked = self._first()
             _sendAway(connection, asked)
-        self._runtime.report.stopped(self.service.name)
+        self._runtime.report.emit(events.CLOSE, self.service.name)
 
     def getHost(self) -> None:
         """It listens nowhere itself."""
@@ -150,7 +153,9 @@ class PortlessSlot:
         if self._waiting and not descriptors.fits(1, Purpose.TCPMUX, name):
             self._limits.refuse()
             reason = f"those that wait have their {SHARE}"
-            self._runtime.report.refuseMany(name, peer, reason)
+            self._runtime.report.emit(
+                events.REFUSE_ONCE, name, peer=peer, reason=reason
+            )
             _sendAway(connection, asked)
             return
         self._claims.append(descriptors.take(1, Purpose.TCPMUX, name))
@@ -167,7 +172,9 @@ class PortlessSlot:
     ) -> None:
         """Send a client away."""
         self._limits.refuse()
-        self._runtime.report.refuse(self.service.name, peer, reason)
+        self._runtime.report.emit(
+            events.REFUSE, self.service.name, peer=peer, reason=reason
+        )
         _sendAway(connection, asked)
 
     @failing

@@ -26,7 +26,7 @@ from twisted.python.failure import Failure
 from inetdtw.helpers import acceptor
 from inetdtw.helpers.acceptor import ANSWER, CHANNEL, SERVICE
 from inetdtw.limits.backoff import SHORTAGE_PAUSE, Backoff
-from inetdtw.log.failures import sayDropped, survived
+from inetdtw.log.failures import logSocketError, survived
 from inetdtw.model.state import PauseReason
 from inetdtw.serve.port import SHORTAGES, SocketPort, StreamPort
 from inetdtw.serve.runtime import ServiceRuntime
@@ -168,7 +168,7 @@ class SharedStreamPort(SocketPort):
         if process is not self._process:
             return
         self.holds.pause(PauseReason.STARTING)
-        sayDropped(self._name)
+        logSocketError(self._name)
         self._leave()
         pause = self._backoff.after(self._reactor.seconds() - self._born)
         self.holds.pauseFor(PauseReason.STARTING, pause)

@@ -24,7 +24,9 @@ from inetdtw.launch.warm.launcher import isReady
 from inetdtw.limits.backoff import Backoff
 from inetdtw.limits.rebinds import Rebinds
 from inetdtw.limits.service import ServiceLimits
-from inetdtw.log.failures import broken, reasonOf, survived
+from inetdtw.log import events
+from inetdtw.log.failures import reasonOf, survived
+from inetdtw.log.report import logFailure
 from inetdtw.model.address import hostIn, peerText
 from inetdtw.model.errors import ConfWarning
 from inetdtw.model.service import Service
@@ -151,7 +153,7 @@ class Slot:
         """
         reason = self._reasonOf(why)
         if not isinstance(why, OSError) and reason != self._trouble:
-            broken(self.service.name)
+            logFailure(self.service.name)
         # What there was before may still be answered through.
         if self._socket is not None or self._listener is not None:
             survived(self.service.name, self.stop)
@@ -179,7 +181,13 @@ class Slot:
         if news and retry >= FIRST_RETRY:
             service, self._silent = self.service, now + QUIET
             address = str(service.address)
-            self._runtime.report.unbound(service.name, address, retry, reason)
+            self._runtime.report.emit(
+                events.BIND_FAILED,
+                service.name,
+                address=address,
+                retry=retry,
+                reason=reason,
+            )
         self._trouble = reason
         self._later = self._runtime.reactor.callLater(retry, self._again)
 
@@ -243,7 +251,8 @@ class Slot:
         if not self._launchable():
             return
         name, address = self.service.name, self.address()
-        self._runtime.report.listening(name, address, self._inherited)
+        source = {"source": "LISTEN_FDS"} if self._inherited else {}
+        self._runtime.report.emit(events.LISTEN, name, address=address, **source)
         if self._paused:
             self._free = True
         else:
@@ -375,7 +384,9 @@ class Slot:
     def _renew(self, reason: str) -> None:
         """Get another socket in the place of one that is of no use any more."""
         assert self._socket is not None
-        self._runtime.report.renewed(self.service.name, self.address(), reason)
+        self._runtime.report.emit(
+            events.REBIND, self.service.name, address=self.address(), reason=reason
+        )
         self._renewals.add(reason)
         listener, self._listener = self._listener, None
         if listener is not None:
@@ -500,7 +511,9 @@ class Slot:
                 sockets.reconfigure(self._socket, self._mark, before, after)
         except Exception as why:
             reason = f"the socket stays as it is: {reasonOf(why)}"
-            self._runtime.report.warning(ConfWarning(after.location, "service", reason))
+            self._runtime.report.configWarning(
+                ConfWarning(after.location, "service", reason)
+            )
 
     def stop(self) -> None:
         """Serve no more, and give up the socket.  The programs that run go on."""
@@ -509,7 +522,7 @@ class Slot:
             self._later = None
         name, listener, self._listener = self.service.name, self._listener, None
         if listener is not None or self._free:
-            self._runtime.report.stopped(name)
+            self._runtime.report.emit(events.CLOSE, name)
         self._free = self._retiring = False
         if listener is not None:
             survived(name, listener.stop)

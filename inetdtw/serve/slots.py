@@ -14,7 +14,9 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import LoopingCall
 
 from inetdtw.launch.pool import LauncherPool
-from inetdtw.log.failures import broken, reasonOf, survived
+from inetdtw.log import events
+from inetdtw.log.failures import reasonOf, survived
+from inetdtw.log.report import logFailure
 from inetdtw.model.changes import Changes, diff
 from inetdtw.model.selection import findService
 from inetdtw.model.service import Key, Service
@@ -137,7 +139,7 @@ class SlotTable:
             self._remove(service.key)
         for service in changes.change:
             self._slots[service.key].change(service)
-            self._runtime.report.changed(service.name)
+            self._runtime.report.emit(events.CHANGE, service.name)
         for service in changes.start:
             slot = self.add(service, SOON if changes.stop else FIRST_RETRY)
             if paused.intersection((service.name, _lineName(service))):
@@ -170,7 +172,13 @@ class SlotTable:
         if not slot.paused:
             slot.pause()
             report = self._runtime.report
-            report.pause(slot.service.name, None, "an operator wants it")
+            report.emit(
+                events.PAUSE,
+                slot.service.name,
+                seconds=None,
+                peer=None,
+                reason="an operator wants it",
+            )
         return slot.state()
 
     def resume(self, word: str) -> ServiceState:
@@ -184,7 +192,7 @@ class SlotTable:
         slot.check()
         if not slot.state().healthy:
             slot.resume()
-            self._runtime.report.resume(slot.service.name)
+            self._runtime.report.emit(events.RESUME, slot.service.name)
         return slot.state()
 
     def _chosen(self, word: str) -> AnySlot:
@@ -238,7 +246,7 @@ def _stateOf(slot: AnySlot) -> ServiceState:
         return slot.state()
     except Exception as why:
         service = slot.service
-        broken(service.name)
+        logFailure(service.name)
         return ServiceState(
             name=service.name,
             address=str(service.address),

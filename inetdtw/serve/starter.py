@@ -14,7 +14,8 @@ from typing import Any, Callable
 
 from inetdtw.interfaces import ILauncher, IPreparing, LaunchRequest
 from inetdtw.launch.stderr import StderrReader
-from inetdtw.log.failures import broken, reasonOf, survived
+from inetdtw.log.failures import reasonOf, survived
+from inetdtw.log.report import logFailure
 from inetdtw.model.service import Service
 from inetdtw.serve import environment
 from inetdtw.serve.child import Child
@@ -82,7 +83,7 @@ class ProgramStarter:
         except executable.ExecutableNotFound as why:
             child.failed(str(why))
         except Exception as why:
-            broken(self._service.name)
+            logFailure(self._service.name)
             if not child.over:
                 survived(self._service.name, child.failed, reasonOf(why))
         return child

@@ -17,6 +17,7 @@ from inetdtw.interfaces import (
     IAcceptDelegate,
     IDelegatingLauncher,
 )
+from inetdtw.log import events
 from inetdtw.model.state import PauseReason
 from inetdtw.serve.child import Child
 from inetdtw.serve.listener import ConnectionListener
@@ -136,7 +137,9 @@ class StreamListener(ConnectionListener):
         if peer is not None:
             reason = f"'{self._launches.path}': {reason}"
             self._runtime.tallies[self._service.name].failed += 1
-            self._runtime.report.fail(self._service.name, peer, reason)
+            self._runtime.report.emit(
+                events.START_FAILED, self._service.name, peer=peer, reason=reason
+            )
         if self._withdrawn():
             self._handedBack = peer is None
             self._port.start()

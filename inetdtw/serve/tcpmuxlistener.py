@@ -10,6 +10,7 @@ import socket
 from dataclasses import replace
 from typing import Any
 
+from inetdtw.log import events
 from inetdtw.serve.listener import ConnectionListener
 from inetdtw.serve.runtime import ServiceRuntime
 from inetdtw.serve.tcpmux import NOT_AVAILABLE, NOT_READ, TcpmuxRequest
@@ -71,7 +72,9 @@ class TcpmuxListener(ConnectionListener):
         self._served()
         if request.crowdedOut:
             self._limits.refuse()
-            self._runtime.report.refuseMany(self._name, request.peer, CROWDED_OUT)
+            self._runtime.report.emit(
+                events.REFUSE_ONCE, self._name, peer=request.peer, reason=CROWDED_OUT
+            )
         if name is None:
             if request.fault is not None:
                 self._refused(request, request.fault)
@@ -93,4 +96,6 @@ class TcpmuxListener(ConnectionListener):
     def _refused(self, request: TcpmuxRequest, reason: str) -> None:
         """Say and count that a client is turned away."""
         self._limits.refuse()
-        self._runtime.report.refuse(self._name, request.peer, reason)
+        self._runtime.report.emit(
+            events.REFUSE, self._name, peer=request.peer, reason=reason
+        )

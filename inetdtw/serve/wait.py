@@ -19,7 +19,9 @@ import socket
 from typing import Any, Callable
 
 from inetdtw.limits.backoff import BROKEN_PAUSE, Backoff
-from inetdtw.log.failures import broken, survived
+from inetdtw.log import events
+from inetdtw.log.failures import survived
+from inetdtw.log.report import logFailure
 from inetdtw.model.state import PauseReason
 from inetdtw.serve.child import Child
 from inetdtw.serve.listener import GatedListener
@@ -122,7 +124,7 @@ class WaitListener(GatedListener):
         try:
             followed = self._follow(child)
         except Exception:
-            broken(self._service.name)
+            logFailure(self._service.name)
             self._port.holds.pauseFor(PauseReason.ERROR, BROKEN_PAUSE)
             followed = False
         if not followed:
@@ -175,7 +177,9 @@ class WaitListener(GatedListener):
             peer = self._datagram.discard()
             reason = "the program ended without receiving it"
             self._runtime.tallies[self._service.name].dropped += 1
-            self._runtime.report.drop(self._service.name, peer, reason)
+            self._runtime.report.emit(
+                events.DROP, self._service.name, peer=peer, reason=reason
+            )
 
     def _afterConnections(self, child: Child) -> None:
         """Leave connections alone for a while that programs do not accept."""
@@ -208,7 +212,9 @@ class WaitListener(GatedListener):
             self._backoff.reset()
             reason = "the program ended soon, and may not have accepted a connection"
         seconds = self._backoff.next()
-        self._runtime.report.pause(self._service.name, seconds, reason)
+        self._runtime.report.emit(
+            events.PAUSE, self._service.name, seconds=seconds, peer=None, reason=reason
+        )
         self._port.holds.pauseFor(PauseReason.UNACCEPTED, seconds)
 
     def _refuseOne(self) -> None:

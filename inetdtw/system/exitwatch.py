@@ -20,7 +20,7 @@ from twisted.internet.process import (
 from twisted.internet.task import LoopingCall
 from twisted.python.failure import Failure
 
-from inetdtw.log.failures import sayDropped
+from inetdtw.log.failures import logSocketError
 from inetdtw.system.descriptors import Descriptors, Purpose
 from inetdtw.system.timer import Timer
 
@@ -86,7 +86,7 @@ class PidfdWatch:
 
     def _look(self) -> None:
         """See whether the process is still there, and when it is not."""
-        sayDropped(self.logPrefix())
+        logSocketError(self.logPrefix())
         try:
             self._poll = PollWatch(Polls(self._reactor), self._pid, self._gone)
         except ProcessLookupError:

@@ -215,7 +215,7 @@ class StartTests(SuperserverTestCase):
         inetd.privilegedStartService()
         inetd.startService()
         self.assertEqual(set(inetd.getHosts()), {"0/tcp", "0/udp"})
-        places = [event["place"] for event in self.said("conf")]
+        places = [event["place"] for event in self.said("config-error")]
         self.assertEqual(
             [place.split(":")[:2] for place in places],
             [[self.path, "2"], [self.path, "3"]],
@@ -226,21 +226,21 @@ class StartTests(SuperserverTestCase):
         inetd = self.inetd(BAD)
         inetd.privilegedStartService()
         inetd.startService()
-        self.assertEqual(len(self.said("conf")), 1)
+        self.assertEqual(len(self.said("config-error")), 1)
 
     def test_noFile(self) -> None:
         """A file that is not there is in the log, and no error of the program."""
         inetd = InetdService("/nowhere/inetd.conf", reactor=self.reactor)
         inetd.startService()
         self.addCleanup(inetd.stopService)
-        (problem,) = self.said("conf")
+        (problem,) = self.said("config-error")
         self.assertIn("/nowhere/inetd.conf", problem["reason"])
 
     def test_warnings(self) -> None:
         """What is strange in the file is in the log, and served."""
         line = "127.0.0.1:0 stream tcp nowait - /nowhere/prog prog\n"
         inetd = self.running(line)
-        (warning,) = self.said("warning")
+        (warning,) = self.said("config-warning")
         self.assertIn("/nowhere/prog", warning["reason"])
         self.assertEqual(set(inetd.getHosts()), {"0/tcp"})
 
@@ -335,7 +335,7 @@ class RequiredTests(SuperserverTestCase):
         port = other.getsockname()[1]
         line = f"127.0.0.1:{port} stream tcp nowait - internal echo\n"
         inetd = self.running(line, required=True)
-        self.assertEqual(len(self.said("unbound")), 1)
+        self.assertEqual(len(self.said("bind-failed")), 1)
         self.assertFalse(inetd.state().healthy)
         other.close()
         self.reactor.advance(1.0)
@@ -350,7 +350,7 @@ class RequiredTests(SuperserverTestCase):
         inetd = self.inetd(line, required=True)
         why = self.assertRaises(NothingToServe, inetd.startService)
         self.assertIn(self.path, str(why))
-        self.assertEqual(len(self.said("nothing")), 1)
+        self.assertEqual(len(self.said("no-services")), 1)
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
     def test_one(self) -> None:
@@ -413,7 +413,7 @@ class HostNamesTests(SuperserverTestCase):
         self.assertEqual((state.name, state.condition), ("0/tcp", "bind failed"))
         self.assertEqual(state.reason, "host name look-up: no answer yet")
         self.assertEqual(state.address, "many:0")
-        self.assertEqual(self.said("unbound"), [])
+        self.assertEqual(self.said("bind-failed"), [])
         self.answer("127.0.0.1")
         self.assertEqual(self.hosts(inetd)["0/tcp"], "127.0.0.1")
         self.assertTrue(inetd.state().healthy)
@@ -427,7 +427,7 @@ class HostNamesTests(SuperserverTestCase):
             self.reactor.advance(later.getTime() - self.reactor.seconds())
             self.answer()
         reason = "host name look-up: no DNS"
-        self.assertEqual(self.said("unbound")[-1]["reason"], reason)
+        self.assertEqual(self.said("bind-failed")[-1]["reason"], reason)
         (later,) = self.reactor.getDelayedCalls()
         self.reactor.advance(later.getTime() - self.reactor.seconds())
         self.answer("127.0.0.1")
@@ -457,7 +457,7 @@ class HostNamesTests(SuperserverTestCase):
         self.assertTrue(inetd.reload())
         self.answer()
         self.assertEqual(inetd.getHosts(), before)
-        (warning,) = self.said("warning")
+        (warning,) = self.said("config-warning")
         reason = "'many': no DNS: its addresses from before stay"
         self.assertEqual(warning["reason"], reason)
         self.assertTrue(inetd.reload())
@@ -474,7 +474,7 @@ class HostNamesTests(SuperserverTestCase):
         )
         self.answer("127.0.0.1")
         self.assertEqual(len(inetd.state().services), 1)
-        (warning,) = self.said("warning")
+        (warning,) = self.said("config-warning")
         self.assertIn("is served by", warning["reason"])
 
     def test_stopped(self) -> None:
@@ -706,9 +706,9 @@ class ReloadTests(SuperserverTestCase):
         self.assertFalse(inetd.reload())
         after = inetd.configuration, inetd.getHosts(), self.sockets()
         self.assertEqual(after, before)
-        (problem,) = self.said("conf")
+        (problem,) = self.said("config-error")
         self.assertTrue(problem["place"].startswith(f"{self.path}:2:"))
-        self.assertEqual(self.said("reload")[-1]["problems"], 1)
+        self.assertEqual(self.said("reload-rejected")[-1]["problems"], 1)
         self.write(DISCARD)
         self.assertTrue(inetd.reload())
         self.assertEqual(set(inetd.getHosts()), {"0/udp"})
@@ -723,7 +723,7 @@ class ReloadTests(SuperserverTestCase):
             file.write(b"\xff\xfe\n")
         self.assertFalse(inetd.reload())
         self.assertEqual(inetd.getHosts(), before)
-        self.assertEqual(len(self.said("conf")), 2)
+        self.assertEqual(len(self.said("config-error")), 2)
 
     def test_badBefore(self) -> None:
         """Lines that were bad at the start are served when they are right."""
@@ -737,7 +737,7 @@ class ReloadTests(SuperserverTestCase):
         inetd = self.running(ECHO)
         self.write("127.0.0.1:0 stream tcp nowait - /nowhere/prog prog\n")
         self.assertTrue(inetd.reload())
-        self.assertEqual(len(self.said("warning")), 1)
+        self.assertEqual(len(self.said("config-warning")), 1)
 
     def test_inUse(self) -> None:
         """Nor does a port that is in use, which is tried again."""
@@ -795,7 +795,7 @@ class ReloadTests(SuperserverTestCase):
         patched.restore()
         after = inetd.configuration, inetd.getHosts(), self.sockets()
         self.assertEqual(after, before)
-        self.assertEqual(self.said("reload")[-1]["problems"], 1)
+        self.assertEqual(self.said("reload-rejected")[-1]["problems"], 1)
         self.assertEqual(self.argument(inetd, "0/tcp", old), b"one")
         self.assertTrue(inetd.reload())
         self.assertEqual(self.argument(inetd, "0/tcp", self.ready()), b"sh")

@@ -67,7 +67,7 @@ class BadLineTests(LoggedTestCase):
             for number, (line, field) in enumerate(_BAD_LINES, 2):
                 (logged,) = self.lines(daemon, f"{path}:{number}:")
                 self.assertIn(f" field={field} reason=", logged, line)
-            self.assertEqual(len(self.lines(daemon, "conf ")), len(_BAD_LINES))
+            self.assertEqual(len(self.lines(daemon, "config-error ")), len(_BAD_LINES))
             self.assertEqual(self.lines(daemon, "Traceback"), [])
 
     def test_ordinaryUser(self) -> None:
@@ -141,15 +141,15 @@ class MissingProgramTests(LoggedTestCase):
         with self.daemon(conf, port, waits, other) as daemon:
             self.assertEqual(len(self.lines(daemon, path)), 2 * warned)
             for line in self.lines(daemon, path):
-                self.assertRegex(line, r"warning \S+:[12]:\d+ field=exec ")
+                self.assertRegex(line, r"config-warning \S+:[12]:\d+ field=exec ")
             for number in range(1, 4):
                 self.assertEqual(readAll(self.connect(port)), b"")
-                daemon.waitForLog(f"] fail {port}/tcp ", number)
-                failed = self.lines(daemon, f"] fail {port}/tcp ")
+                daemon.waitForLog(f"] start-failed {port}/tcp ", number)
+                failed = self.lines(daemon, f"] start-failed {port}/tcp ")
                 self.assertEqual(len(failed), number)
                 self.assertIn(path, failed[-1])
             self.assertEqual(readAll(self.connect(waits)), b"")
-            daemon.waitForLog("] fail waits ")
+            daemon.waitForLog("] start-failed waits ")
             self.assertEqual(talk(other, b"other"), b"other")
             self.install(path)
             self.assertEqual(talk(port, b"installed"), b"installed")
@@ -211,10 +211,10 @@ class MissingProgramTests(LoggedTestCase):
             ]
             with Daemon(argv, ports=[port]) as daemon:
                 (line,) = self.lines(daemon, name)
-                self.assertIn("warning ", line)
+                self.assertIn("config-warning ", line)
                 self.assertEqual(readAll(self.connect(port)), b"")
-                daemon.waitForLog(f"] fail {port}/tcp ")
-                self.assertIn(name, self.lines(daemon, "] fail ")[0])
+                daemon.waitForLog(f"] start-failed {port}/tcp ")
+                self.assertIn(name, self.lines(daemon, "] start-failed ")[0])
                 self.install(self.path(name))
                 self.assertEqual(talk(port, b"installed"), b"installed")
 
@@ -233,10 +233,10 @@ class MissingProgramTests(LoggedTestCase):
                     client = self.datagrams()
                     for number in range(1, 4):
                         client.sendto(b"?", ("127.0.0.1", port))
-                        daemon.waitForLog(f"] fail {port}/udp ", number)
+                        daemon.waitForLog(f"] start-failed {port}/udp ", number)
                     client.sendto(b"other", ("127.0.0.1", other))
                     self.assertEqual(client.recv(100), b"other")
-                    failed = self.lines(daemon, f"] fail {port}/udp ")
+                    failed = self.lines(daemon, f"] start-failed {port}/udp ")
                     self.assertEqual(len(failed), 3)
                     self.assertIn(path, failed[0])
 
@@ -273,7 +273,7 @@ class PortInUseTests(LoggedTestCase):
             if kind == socket.SOCK_STREAM:
                 holder.listen()
             with self.daemon(conf, other) as daemon:
-                line, *_ = self.lines(daemon, "] unbound ")
+                line, *_ = self.lines(daemon, "] bind-failed ")
                 self.assertIn(f":{taken} ", line)
                 self.assertIn("Address already in use", line)
                 self.assertEqual(talk(other, b"other"), b"other")
@@ -300,7 +300,7 @@ class PortInUseTests(LoggedTestCase):
         port = freePort()
         conf = f"{port} stream tcp nowait - /bin/cat\n1 stream tcp nowait - /bin/cat\n"
         with self.daemon(conf, port, user=ordinaryUser()) as daemon:
-            line, *_ = self.lines(daemon, "] unbound 1/tcp ")
+            line, *_ = self.lines(daemon, "] bind-failed 1/tcp ")
             self.assertIn("Permission denied", line)
             self.assertEqual(talk(port, b"text"), b"text")
 
@@ -324,7 +324,7 @@ class BadFileTests(LoggedTestCase):
         with Daemon(argv, ports=[port], user=user) as daemon:
             self.assertEqual(talk(port, b"good"), b"good")
             (line,) = self.lines(daemon, path)
-            self.assertIn(f"conf {path}:1:1 field=file reason=", line)
+            self.assertIn(f"config-error {path}:1:1 field=file reason=", line)
             self.assertIn(reason, line)
         asUser = ["setpriv", f"--reuid={user.pw_uid}", "--clear-groups"] if user else []
         done = run([*asUser, *twistd("inetd", "--conf", path)])
@@ -448,10 +448,12 @@ class BadReloadTests(LoggedTestCase):
             else:
                 self.write("inetd.conf", bad.format(port=port, added=added))
             os.kill(daemon.process.pid, signal.SIGHUP)
-            daemon.waitForLog("reload - peer=- problems=1")
+            daemon.waitForLog("reload-rejected - problems=1")
             self.assertEqual(talk(port, b"text"), b"text")
             self.assertRaises(ConnectionRefusedError, self.connect, added)
-            self.assertTrue(re.search(r"conf \S+inetd.conf:\d+:\d+ ", daemon.log()))
+            self.assertTrue(
+                re.search(r"config-error \S+inetd.conf:\d+:\d+ ", daemon.log())
+            )
 
     def test_badLine(self) -> None:
         """One bad line keeps the whole old configuration, and is logged."""

@@ -475,9 +475,9 @@ class EndedTests(ProbeTestCase):
         )
         with self.daemon(conf, port) as daemon:
             pid = talk(port, b"").decode().strip()
-            daemon.waitForLog("end ")
-            (line,) = (line for line in daemon.log().splitlines() if "end " in line)
-        self.assertIn(f"end {port}/tcp pid={pid} ", line)
+            daemon.waitForLog("exit ")
+            (line,) = (line for line in daemon.log().splitlines() if "exit " in line)
+        self.assertIn(f"exit {port}/tcp pid={pid} ", line)
         return line
 
     def test_status(self) -> None:

@@ -310,7 +310,7 @@ class ForegroundTests(CommandTestCase):
         with Daemon(inetd("-d", self.conf), ports=[self.port]) as daemon:
             self.assertServes()
             daemon.waitForLog(f"] start {self.port}/tcp pid=")
-            daemon.waitForLog(f"] end {self.port}/tcp pid=")
+            daemon.waitForLog(f"] exit {self.port}/tcp pid=")
 
     def test_module(self) -> None:
         """C{python -m inetdtw} is the same command."""
@@ -561,10 +561,10 @@ class ReloadTests(CommandTestCase):
 
     def reload(self, daemon: Daemon, *lines: str) -> None:
         """Have other lines in the file, and have it read again."""
-        count = daemon.log().count("] reload ")
+        count = daemon.log().count("] reload")
         self.write("inetd.conf", "".join(lines))
         os.kill(daemon.process.pid, signal.SIGHUP)
-        daemon.waitForLog("] reload ", count + 1)
+        daemon.waitForLog("] reload", count + 1)
 
     def test_services(self) -> None:
         """Services are added and removed; the others keep their very sockets."""

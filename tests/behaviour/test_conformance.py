@@ -53,7 +53,7 @@ class FileTests(ServingTestCase):
                 client.sendall(b"x")
                 client.shutdown(socket.SHUT_WR)
                 self.assertEqual(readAll(client), b"x")
-            daemon.waitForLog(f"unbound {other}/unix ")
+            daemon.waitForLog(f"bind-failed {other}/unix ")
             with open(other, encoding="ascii") as file:
                 self.assertEqual(file.read(), "mine")
 

@@ -263,7 +263,7 @@ class ChangedTests(ContextTestCase):
                 for port in ports:
                     self.assertEqual(talk(port, b""), b"one\n")
                 os.unlink(self.path("one/which"))
-            self.assertNotIn("fail ", daemon.log())
+            self.assertNotIn("start-failed ", daemon.log())
 
 
 class LargeTests(ContextTestCase):
@@ -291,7 +291,7 @@ class LargeTests(ContextTestCase):
         with self.daemon(conf, *ports, env=env) as daemon:
             said = [talk(port, b"") for port in ports]
             if b"" in said:
-                daemon.waitForLog("fail ", len(ports))
+                daemon.waitForLog("start-failed ", len(ports))
         return said, daemon.log()
 
     def test_environment(self) -> None:
@@ -307,7 +307,7 @@ class LargeTests(ContextTestCase):
         said, log = self.lengths(20, f"env = A={'y' * 120_000}")
         self.assertEqual(said, [b""] * 3)
         self.assertEqual(log.count("Argument list too long"), 3)
-        self.assertEqual(log.count(" fail "), 3)
+        self.assertEqual(log.count(" start-failed "), 3)
 
 
 class RootKeyTests(ContextTestCase):
@@ -421,7 +421,7 @@ class RootKeyTests(ContextTestCase):
                 os.rename(f"{current}.new", current)
                 for port in ports:
                     self.assertIn(f"is_{name}\n".encode(), talk(port, b""))
-            self.assertNotIn("fail ", daemon.log())
+            self.assertNotIn("start-failed ", daemon.log())
             shutil.rmtree(self.path("one"))
             for port in ports:
                 self.assertEqual(talk(port, b""), b"")

@@ -494,7 +494,7 @@ class SocketTests(ControlTestCase):
             argv = inetd("-fe", "--control", path, conf)
             with Daemon(argv, ports=(port,)) as third:
                 self.assertEqual(talk(port, b"x"), b"x")
-                third.waitForLog(f"control - address={path} reason=")
+                third.waitForLog(f"control-failed - address={path} reason=")
             self.assertEqual(self.run_("health")[0], 0)
         with open(self.path("file"), encoding="ascii") as file:
             self.assertEqual(file.read(), "text")

@@ -145,7 +145,7 @@ class EncodingsTests(ServingTestCase):
                     daemon.waitForLog("/s\u00f6ck\u2026")
                     self.assertNotIn("Traceback", daemon.log())
                 with Daemon(inetd("-f", "-e", conf), ports=[mux], env=env) as daemon:
-                    daemon.waitForLog("event=ready")
+                    daemon.waitForLog("warm-ready ")
                     self.assertServes(said, there)
                     self.assertNotIn("Traceback", daemon.log())
                 checked = self.ask(env, "--check", conf)

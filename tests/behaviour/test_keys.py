@@ -65,7 +65,7 @@ class StderrTests(KeysTestCase):
         conf = self.definition(program, keys)
         with self.daemon(conf, self.port, options=options) as daemon:
             answer = talk(self.port, b"")
-            daemon.waitForLog("end ")
+            daemon.waitForLog("exit ")
             return answer, daemon.log()
 
     def test_log(self) -> None:
@@ -84,7 +84,7 @@ class StderrTests(KeysTestCase):
                 rf"stderr {self.port}/tcp pid=\d+ peer=127\.0\.0\.1:\d+ "
                 r"text=ValueError: a \\x1b\[31mred\\x1b\[0m mistake$",
             )
-            (end,) = (each for each in log.splitlines() if "end " in each)
+            (end,) = (each for each in log.splitlines() if "exit " in each)
             self.assertIn("status=1", end)
 
     def test_null(self) -> None:

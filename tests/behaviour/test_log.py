@@ -62,7 +62,7 @@ class TextTests(LogTestCase):
     def test_levels(self) -> None:
         """Each level logs more than the one below; the state is logged on request."""
         error = {"state"}
-        warn = {*error, "end", "refuse", "pause"}
+        warn = {*error, "exit", "refuse", "pause"}
         notice = {*warn, "listen", "reload"}
         self.assertEqual(self.words("--log-level", "error") - {"close"}, error)
         self.assertEqual(self.words("--log-level", "warn") - {"close"}, warn)
@@ -78,20 +78,20 @@ class TextTests(LogTestCase):
 
         Only the last value may have whitespace; the client is named where one exists.
         """
-        line = re.compile(r"([a-z]+) [^ =]+( [a-z]+=[^ ]+)*( (reason|text)=.*)?")
+        line = re.compile(r"([a-z-]+) [^ =]+( [a-z]+=[^ ]+)*( (reason|text)=.*)?")
         found: dict[str, str] = {}
         for _, text in _LINE.findall(self.lines("-l")):
             match = line.fullmatch(text)
             assert match is not None, text
             found[match[1]] = text
-        for word in ("start", "end", "refuse", "pause", "reload"):
+        for word in ("start", "exit", "refuse", "pause"):
             self.assertIn(" peer=", found[word])
-        for word in ("start", "end", "refuse", "pause"):
+        for word in ("start", "exit", "refuse", "pause"):
             self.assertTrue(found[word].split()[1].endswith("/tcp"), found[word])
         self.assertIn(" pid=", found["start"])
         ended = r" pid=\d+ peer=\S+ status=\d+ seconds=[\d.]+ cpu=[\d.]+$"
-        self.assertRegex(found["end"], ended)
-        self.assertIn("reload - peer=- kept=2 ", found["reload"])
+        self.assertRegex(found["exit"], ended)
+        self.assertIn("reload - kept=2 ", found["reload"])
 
     def test_addresses(self) -> None:
         """Addresses of clients can be cut or left out, on every line (item 97)."""
@@ -124,7 +124,7 @@ class TextTests(LogTestCase):
         argv = twistd("inetd", *options, self.file)
         with Daemon(argv, ports=(self.good, self.bad)) as daemon:
             talk(self.good, b"")
-            daemon.waitForLog(f"end {self.good}/tcp")
+            daemon.waitForLog(f"exit {self.good}/tcp")
             self.assertIn("peer=- status=0", daemon.log())
 
 
@@ -139,7 +139,7 @@ class JSONTests(LogTestCase):
         """Every line is JSON, with the values of each kind in members."""
         events = self.parsed(self.lines("-l", "--log-format", "json"))
         (end,) = (each for each in events if each.get("status") == 3)
-        self.assertEqual((end["event"], end["service"]), ("end", f"{self.bad}/tcp"))
+        self.assertEqual((end["event"], end["service"]), ("exit", f"{self.bad}/tcp"))
         self.assertIsInstance(end["pid"], int)
         self.assertIsInstance(end["seconds"], float)
         self.assertEqual(end["level"], "warn")

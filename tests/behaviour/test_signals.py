@@ -80,9 +80,9 @@ class SentTests(SignalsTestCase):
             daemon.process.send_signal(getattr(signal, name, 0))
             self.assertEqual(talk(self.port, b"hello"), b"hello", name)
         for name in _NO_USE[:5]:
-            daemon.waitForLog(f"signal - name={name} event=ignored")
+            daemon.waitForLog(f"signal - name={name} action=ignored")
         daemon.process.send_signal(signal.SIGRTMIN + 3)
-        daemon.waitForLog("signal - name=SIGRTMIN+3 event=ignored")
+        daemon.waitForLog("signal - name=SIGRTMIN+3 action=ignored")
         self.assertEqual(talk(self.port, b"hello"), b"hello")
 
     def test_end(self) -> None:
@@ -95,7 +95,7 @@ class SentTests(SignalsTestCase):
             daemon = self.inetd()
             daemon.process.send_signal(getattr(signal, name, signal.SIGQUIT))
             self.assertEqual(daemon.process.wait(30), 0, name)
-            self.assertIn(f"signal - name={name} event=end", daemon.log())
+            self.assertIn(f"signal - name={name} action=shutdown", daemon.log())
             left = [self.socket, self.pidFile]
             self.assertEqual([each for each in left if os.path.exists(each)], [])
 
@@ -125,7 +125,7 @@ class SentTests(SignalsTestCase):
         argv = [each for each in twistd() if each != "--pidfile="]
         daemon = self.start([*argv, "--pidfile", self.pidFile, "inetd", self.file])
         daemon.process.send_signal(signal.SIGUSR1)
-        daemon.waitForLog("signal - name=SIGUSR1 event=ignored")
+        daemon.waitForLog("signal - name=SIGUSR1 action=ignored")
         self.assertEqual(talk(self.port, b"hello"), b"hello")
         daemon.process.send_signal(signal.SIGQUIT)
         self.assertEqual(daemon.process.wait(30), 0)
@@ -158,7 +158,7 @@ class InheritedTests(SignalsTestCase):
         command = inetd("-fe", "-p", self.pidFile, self.file)
         for how in ("ignored", "blocked"):
             daemon = self.start([command[0], starts, how, *command])
-            daemon.waitForLog("event=ready")
+            daemon.waitForLog("warm-ready ")
             for port, way in zip(ports, ways):
                 ignored, blocked = talk(port, b"").decode().split()
                 self.assertEqual(int(blocked, 16), 0, (how, way))

@@ -137,7 +137,7 @@ class StreamWaitTests(LoggedTestCase):
         for launch in LAUNCHES:
             with self.serve(launch, self.keys()) as daemon:
                 told = [self.say(word) for word in ("go on", "end", "go on", "end")]
-                daemon.waitForLog("] end it", 2)
+                daemon.waitForLog("] exit it", 2)
                 first, second = self.started(daemon, 2)
             expected = [first, first, second, second]
             self.assertEqual(told, [f"{pid} 1 True\n" for pid in expected])
@@ -166,7 +166,7 @@ class StreamWaitTests(LoggedTestCase):
                 os.kill(pid, signal.SIGKILL)
                 other = int(second.makefile("r").readline().split()[0])
                 self.assertEqual(self.started(daemon, 2), [pid, other])
-                self.assertIn("signal=9", self.lines(daemon, "end")[0])
+                self.assertIn("signal=9", self.lines(daemon, "exit")[0])
 
     def test_reload(self) -> None:
         """A reload starts no second program; one is started after its end."""
@@ -179,7 +179,7 @@ class StreamWaitTests(LoggedTestCase):
                     text = file.read()
                 self.write("inetd.conf", text.replace(";", ", args = other;"))
                 os.kill(daemon.process.pid, signal.SIGHUP)
-                daemon.waitForLog("reload - peer=- kept=0 changed=1")
+                daemon.waitForLog("reload - kept=0 changed=1")
                 second = self.connect(self.port)
                 first.sendall(b"go on\n")
                 second.sendall(b"end\n")
@@ -274,7 +274,7 @@ class DatagramWaitTests(LoggedTestCase):
             with self.serve(launch, self.keys()) as daemon:
                 first = ask(self.port, b"1").split()[0]
                 os.kill(daemon.process.pid, signal.SIGHUP)
-                daemon.waitForLog("reload - peer=- kept=1")
+                daemon.waitForLog("reload - kept=1")
                 self.assertEqual(ask(self.port, b"end").split()[0], first)
                 second = ask(self.port, b"2").split()[0]
                 self.assertEqual(self.started(daemon, 2), [int(first), int(second)])
@@ -375,7 +375,7 @@ class DatagramNowaitTests(LoggedTestCase):
                 self.write(os.path.basename(free), "")
                 for name, client in clients.items():
                     self.assertEqual(client.recv(100), b"hello, " + name)
-                daemon.waitForLog("] end it", 3)
+                daemon.waitForLog("] exit it", 3)
                 ports = {f":{each.getsockname()[1]} " for each in clients.values()}
                 peers = re.findall(
                     r"start it pid=\d+ peer=127.0.0.1(:\d+)", daemon.log()
@@ -414,7 +414,7 @@ class DatagramNowaitTests(LoggedTestCase):
             with self.serve(launch, keys, line) as daemon:
                 client = self.datagrams()
                 client.sendto(b"?", ("127.0.0.1", self.port))
-                daemon.waitForLog("] end it")
+                daemon.waitForLog("] exit it")
                 client.sendto(b"!", ("127.0.0.1", other))
                 self.assertEqual(client.recv(100), b"!")
 

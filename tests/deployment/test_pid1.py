@@ -107,7 +107,7 @@ class OrphanTests(FirstTestCase):
         daemon.waitForLog("status=7", 20)
         for helper in forkServers(self.pid):
             os.kill(helper, signal.SIGKILL)
-        daemon.waitForLog("event=died", 1)
+        daemon.waitForLog("forkserver-exit ", 1)
         client.sendall(b"line\n")
         self.assertEqual(client.recv(100), b"")
         eventually(
@@ -146,11 +146,11 @@ class SignalsTests(FirstTestCase):
         conf = f"{port} stream tcp nowait - /bin/cat cat\n"
         daemon = self.first(conf, port, options=["-p", pidFile])
         os.kill(self.pid, signal.SIGUSR1)
-        daemon.waitForLog("signal - name=SIGUSR1 event=ignored")
+        daemon.waitForLog("signal - name=SIGUSR1 action=ignored")
         self.assertEqual(talk(port, b"text"), b"text")
         os.kill(self.pid, signal.SIGQUIT)
         self.assertEqual(daemon.process.wait(DEADLINE), 0)
-        self.assertIn("signal - name=SIGQUIT event=end", daemon.log())
+        self.assertIn("signal - name=SIGQUIT action=shutdown", daemon.log())
         self.assertFalse(os.path.exists(pidFile))
 
 
@@ -168,7 +168,7 @@ class ProbeTests(FirstTestCase):
         with socket.create_server(("127.0.0.1", taken)):
             self.write("inetd.conf", line + line.replace(str(port), str(taken)))
             os.kill(self.pid, signal.SIGHUP)
-            daemon.waitForLog("unbound")
+            daemon.waitForLog("bind-failed")
             self.assertEqual(self.health(control), 1)
 
     def health(self, control: str) -> int:

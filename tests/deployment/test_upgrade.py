@@ -51,12 +51,12 @@ class UpgradeTestCase(ServingTestCase):
 
     def killHelpers(self, daemon: Daemon) -> None:
         """Kill all fork servers, and wait until the daemon knows of that."""
-        died = daemon.log().count("event=died")
+        died = daemon.log().count("forkserver-exit ")
         helpers = forkServers(daemon.process.pid)
         self.assertNotEqual(helpers, [])
         for pid in helpers:
             os.kill(pid, signal.SIGKILL)
-        daemon.waitForLog("event=died", died + len(helpers))
+        daemon.waitForLog("forkserver-exit ", died + len(helpers))
 
 
 class PackageTests(UpgradeTestCase):
@@ -151,17 +151,17 @@ class WarmTests(UpgradeTestCase):
     def check(self, changes: dict[str, str]) -> None:
         """Replace the files; check that interpreters still start, and their users."""
         daemon = self.start()
-        daemon.waitForLog("event=ready")
+        daemon.waitForLog("warm-ready ")
         self.assertGreater(self.installed.replace(changes), 0)
         daemon.process.send_signal(signal.SIGHUP)
-        daemon.waitForLog("event=ready", 2)
-        pid = re.findall(r"pid=(\d+) event=ready", daemon.log())[-1]
+        daemon.waitForLog("warm-ready ", 2)
+        pid = re.findall(r"warm-ready \S+ pid=(\d+)", daemon.log())[-1]
         os.kill(int(pid), signal.SIGKILL)
-        daemon.waitForLog("event=ready", 3)
+        daemon.waitForLog("warm-ready ", 3)
         for _ in range(3):
             self.assertEqual(talk(self.port, b""), self.wanted)
-        daemon.waitForLog("how=warm", 3)
-        self.assertEqual(daemon.log().count("event=died"), 1)
+        daemon.waitForLog("start=warm", 3)
+        self.assertEqual(daemon.log().count("warm-exit "), 1)
 
     def test_otherKey(self) -> None:
         """

@@ -89,11 +89,11 @@ class ClientsTests(FaultsTestCase):
         self.othersAnswer()
         eventually(lambda: descriptors(pids) <= before, lambda: "what was opened")
         eventually(
-            lambda: daemon.log().count("] start ") == daemon.log().count("] end "),
+            lambda: daemon.log().count("] start ") == daemon.log().count("] exit "),
             daemon.log,
         )
         self.assertNotIn("Traceback", daemon.log())
-        self.assertNotIn("] fail ", daemon.log())
+        self.assertNotIn("] start-failed ", daemon.log())
 
     def test_resets(self) -> None:
         """A client that resets its connection under load ends its own program only."""
@@ -104,7 +104,7 @@ class ClientsTests(FaultsTestCase):
             client = self.connect(lots)
             client.recv(1000)
             reset(client)
-        daemon.waitForLog(f"end {lots}/tcp ", 5)
+        daemon.waitForLog(f"exit {lots}/tcp ", 5)
         self.othersAnswer()
 
     def test_silent(self) -> None:
@@ -154,7 +154,7 @@ class ClientsTests(FaultsTestCase):
         for port in self.others:
             crash(self.connect(port))
         self.assertEqual(connections(mux), 20)
-        daemon.waitForLog(f"end {news}/tcp ", 3)
+        daemon.waitForLog(f"exit {news}/tcp ", 3)
         self.assertEqual(self.connect(news).recv(5), b"news\n")
         self.othersAnswer()
         eventually(lambda: not connections(mux), lambda: "the end of tcpmux")

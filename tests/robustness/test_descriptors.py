@@ -206,7 +206,7 @@ class SharesTestCase(FaultsTestCase):
             self.assertEqual(talk(self.others[1], b"again"), b"again")
         self.assertLess(descriptors([daemon.process.pid]), self.limit)
         self.assertNotIn("Traceback", daemon.log())
-        self.assertNotIn("] fail ", daemon.log())
+        self.assertNotIn("] start-failed ", daemon.log())
         self.assertNotIn("] drop ", daemon.log())
 
 
@@ -325,7 +325,7 @@ class SharesTests(SharesTestCase):
         self.works(daemon)
         for each in clients:
             each.close()
-        daemon.waitForLog(f"] end {cat}/tcp ", LIMIT)
+        daemon.waitForLog(f"] exit {cat}/tcp ", LIMIT)
 
     def test_direct(self) -> None:
         """Nor do programs that the daemon has started itself."""
@@ -340,7 +340,7 @@ class SharesTests(SharesTestCase):
         for each in clients:
             each.shutdown(socket.SHUT_WR)
         self.assertEqual([readAll(each) for each in clients], [b""] * LIMIT)
-        daemon.waitForLog(f"] end {direct}/tcp ", LIMIT)
+        daemon.waitForLog(f"] exit {direct}/tcp ", LIMIT)
 
     def test_datagrams(self) -> None:
         """Slow programs of C{dgram nowait} leave the shares of others."""
@@ -409,7 +409,7 @@ class LeftBehindTests(SharesTestCase):
         )
         daemon = self.start(line, port)
         self.assertEqual(talk(port, b""), b"")
-        daemon.waitForLog(f"] end {port}/tcp ")
+        daemon.waitForLog(f"] exit {port}/tcp ")
         daemon.process.send_signal(signal.SIGTERM)
         daemon.process.wait()
         with open(go, "w", encoding="ascii"):

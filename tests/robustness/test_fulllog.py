@@ -162,12 +162,12 @@ class FullLogTests(FaultsTestCase):
                 found += os.read(reading, 65536)
             except BlockingIOError:
                 return False
-            return b" lost=" in found and found.endswith(b"\n")
+            return b"log-lost - lines=" in found and found.endswith(b"\n")
 
-        eventually(read, lambda: f"lost= in {found!r}")
+        eventually(read, lambda: f"log-lost in {found!r}")
         for line in found.decode().splitlines():
             self.assertRegex(line, r"^\d{4}-\d\d-\d\dT[\d:+-]+ \[\S+#\w+\] \S")
-        lost = re.search(rb"log - lost=(\d+) ", found)
+        lost = re.search(rb"log-lost - lines=(\d+) ", found)
         assert lost is not None
         self.assertGreater(int(lost[1]), 100)
         process.terminate()
@@ -178,9 +178,9 @@ class FullLogTests(FaultsTestCase):
         log = SystemLog(self)
         process = self.start(inetd("-l", "-f", self.file))
         self.fill(process.pid)
-        found = log.waitFor("log - lost=")
+        found = log.waitFor("log-lost - lines=")
         self.assertRegex(
-            found, r"^<27>\w{3} [ \d]\d [\d:]+ inetd\[\d+\]: log - lost=\d"
+            found, r"^<27>\w{3} [ \d]\d [\d:]+ inetd\[\d+\]: log-lost - lines=\d"
         )
         self.fill(process.pid)
         process.terminate()
@@ -192,7 +192,9 @@ class FullLogTests(FaultsTestCase):
         argv = [*twistd("--syslog", "--prefix", "mine"), "inetd", "-l", self.file]
         process = self.start(argv)
         self.fill(process.pid)
-        self.assertRegex(log.waitFor("log - lost="), r"^<\d+>\w{3} .* mine: \[.*log - ")
+        self.assertRegex(
+            log.waitFor("log-lost - lines="), r"^<\d+>\w{3} .* mine: \[.*log-lost"
+        )
         self.fill(process.pid)
         process.terminate()
         self.assertIn(process.wait(20), (0, -signal.SIGTERM))

@@ -135,7 +135,7 @@ class LogTests(FaultsTestCase):
         self._serve(writer, "-e", broken=broken, repaired=repaired)
         with open(path, encoding="utf-8") as file:
             log = file.read()
-        self.assertIn("reload - peer=- kept=3 changed=0 started=0 stopped=1", log)
+        self.assertIn("reload - kept=3 changed=0 started=0 stopped=1", log)
 
     def test_gone(self) -> None:
         """So it is when the reader of the log is gone."""
@@ -148,7 +148,7 @@ class LogTests(FaultsTestCase):
         """So it is without a system log; one that starts later gets further lines."""
         log = SystemLog(self, later=True)
         self._serve(subprocess.DEVNULL, repaired=lambda _: log.keep())
-        log.waitFor("reload - peer=- kept=3 changed=0 started=0 stopped=1")
+        log.waitFor("reload - kept=3 changed=0 started=0 stopped=1")
 
 
 class ClockTests(FaultsTestCase):

@@ -37,7 +37,7 @@ class LogRateTests(FaultsTestCase):
 
     def suppressed(self, daemon: Daemon, kind: str) -> int:
         """How many lines of a kind were left out, as the log has it."""
-        found = re.findall(rf"suppress \S+ event={kind} lines=(\d+) ", daemon.log())
+        found = re.findall(rf"suppress \S+ kind={kind} lines=(\d+) ", daemon.log())
         return sum(map(int, found))
 
     def logged(self, daemon: Daemon, text: str) -> int:
@@ -100,7 +100,7 @@ class LogRateTests(FaultsTestCase):
         self.othersAnswer()
         eventually(
             lambda: (
-                self.suppressed(daemon, "warm") + self.logged(daemon, "text=xxx")
+                self.suppressed(daemon, "warm-stderr") + self.logged(daemon, "text=xxx")
                 >= MANY
             ),
             daemon.log,
@@ -129,7 +129,7 @@ class LogRateTests(FaultsTestCase):
         eventually(lambda: self.suppressed(daemon, "refuse") == 79, daemon.log)
         eventually(lambda: self.suppressed(daemon, "end") == 80, daemon.log)
         self.assertEqual(self.logged(daemon, "] refuse "), 20)
-        self.assertEqual(self.logged(daemon, f"] end {fails}/tcp"), 20)
+        self.assertEqual(self.logged(daemon, f"] exit {fails}/tcp"), 20)
         self.othersAnswer()
 
     def test_end(self) -> None:
@@ -140,7 +140,7 @@ class LogRateTests(FaultsTestCase):
         daemon = self.serving(line, fails, options=("--log-rate", "5"))
         for _ in range(8):
             talkOrNothing(fails, b"")
-        daemon.waitForLog(f"end {fails}/tcp", 5)
+        daemon.waitForLog(f"exit {fails}/tcp", 5)
         daemon.process.terminate()
         daemon.process.wait(30)
         self.assertGreater(self.suppressed(daemon, "end"), 0)

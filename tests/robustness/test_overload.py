@@ -70,7 +70,7 @@ class OverloadTests(ServingTestCase):
                 self.assertEqual(readAll(each), b"hello\n")
             left = [each for each in left if each not in served]
         self.assertEqual(counted, many)
-        full = f"stall - peer=- reason={most} programs run, which --max-children allows"
+        full = f"shortage - reason=global limit reached: {most} programs"
         self.assertGreaterEqual(daemon.log().count(full), 1)
         self.assertLessEqual(daemon.log().count(full), 4)
 
@@ -119,7 +119,7 @@ class OverloadTests(ServingTestCase):
         asker.sendto(b"one", ("127.0.0.1", datagram))
         muxed.sendall(b"cat\r\ntwo")
         muxed.shutdown(socket.SHUT_WR)
-        daemon.waitForLog("stall - peer=- reason=2 programs run")
+        daemon.waitForLog("shortage - reason=global limit reached: 2 programs")
         busy[0].close()
         self.assertEqual(asker.recv(100), b"one\n")
         self.assertEqual(readAll(muxed), b"+Go\r\ntwo\n")
@@ -170,5 +170,5 @@ class OverloadTests(ServingTestCase):
         with Daemon(argv, ports=[port]) as daemon:
             clients = [self.connect(port) for _ in range(5)]
             self.greeted(clients, 4)
-            daemon.waitForLog("stall - peer=- reason=4 programs run")
+            daemon.waitForLog("shortage - reason=global limit reached: 4 programs")
             self.assertEqual(len(self.greeted(clients, 4)), 4)

@@ -84,7 +84,7 @@ class PrivilegesTests(ServingTestCase):
         self.served = self.daemon(lines, *self.ports.values())
         self.served.start()
         self.addCleanup(self.served.stop)
-        self.served.waitForLog("event=ready", 2)
+        self.served.waitForLog("warm-ready ", 2)
 
     def assertRuns(self, status: Any, user: pwd.struct_passwd) -> None:
         """
@@ -240,7 +240,7 @@ class EnvironmentTests(ServingTestCase):
         env = {**environment(), **shared, **dict.fromkeys(self.NOT_SHARED, "daemon")}
         env["INETD_CONTROL"] = self.path("control")
         with self.daemon(conf, *ports, env=env) as daemon:
-            daemon.waitForLog("event=ready")
+            daemon.waitForLog("warm-ready ")
             for port, way in zip(ports, ways):
                 found = json.loads(talk(port, b""))["env"]
                 # What tells of the connection, and of this test, comes to that.
@@ -302,7 +302,7 @@ class FilesTests(ServingTestCase):
         daemon = self._serve(self.write("inetd.conf", line, 0o666))
         daemon.waitForLog("listen ")
         for name, reason in said.items():
-            words = re.findall(f"warning {self.path(name)}:1:1 .*", daemon.log())
+            words = re.findall(f"config-warning {self.path(name)}:1:1 .*", daemon.log())
             self.assertEqual([reason in each for each in words], [True] * bool(reason))
 
     def test_paths(self) -> None:
@@ -326,7 +326,7 @@ class FilesTests(ServingTestCase):
             port = freePort()
             lines += f"{port} stream tcp nowait - internal echo\n"
             daemon = self._serve(self.write("inetd.conf", lines))
-            daemon.waitForLog("unbound ", len(names))
+            daemon.waitForLog("bind-failed ", len(names))
             daemon.waitForLog("listen ")
             daemon.stop()
             with open(kept, encoding="utf-8") as file:
@@ -393,7 +393,7 @@ class ForgeryTests(ServingTestCase):
             argv = ("-f", "-e", "--control", control, "--log-format", form, conf)
             daemon = Daemon(inetd(*argv))
             with daemon:
-                daemon.waitForLog("unbound")
+                daemon.waitForLog("bind-failed")
                 daemon.waitForLog("listen ", 2)
                 written = shown.replace("\\", "\\\\") if form == "json" else shown
                 self.assertEscaped(daemon.log(), written)

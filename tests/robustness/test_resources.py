@@ -70,11 +70,11 @@ class DescriptorsTests(FaultsTestCase):
         for each in clients:
             each.sendall(b"waited")
             each.shutdown(socket.SHUT_WR)
-        daemon.waitForLog("stall - peer=- reason=Too many open files")
+        daemon.waitForLog("shortage - reason=Too many open files")
         limit(pids, resource.RLIMIT_NOFILE, -1)
         self.assertEqual([readAll(each) for each in clients], [b"waited"] * 12)
         self.othersAnswer()
-        said = daemon.log().count("stall - peer=- reason=Too many open files")
+        said = daemon.log().count("shortage - reason=Too many open files")
         self.assertLessEqual(said, 3)
 
     def test_daemon(self) -> None:
@@ -125,14 +125,14 @@ class ProcessesTests(FaultsTestCase):
         )
         daemon = self.daemon(conf, *self.others, *ports, options=["-l"], user=user)
         with daemon:
-            daemon.waitForLog("event=ready")
+            daemon.waitForLog("warm-ready ")
             pids = daemon.family()
             limit(pids, resource.RLIMIT_NPROC, 0, user)
             waiting = [self.connect(port) for port in (*self.others[1:], *ports)]
             for each in waiting:
                 each.sendall(b"waited\n")
                 each.shutdown(socket.SHUT_WR)
-            daemon.waitForLog("stall - peer=- reason=Resource temporarily unavailable")
+            daemon.waitForLog("shortage - reason=Resource temporarily unavailable")
             self.assertEqual(talk(self.others[0], b"hello"), b"hello")
             limit(daemon.family(), resource.RLIMIT_NPROC, -1, user)
             answers = [readAll(each) for each in waiting]
@@ -160,7 +160,7 @@ class MemoryTests(FaultsTestCase):
         )
         self.assertEqual(talk(greedy, b""), b"")
         daemon.waitForLog("text=MemoryError")
-        daemon.waitForLog(f"end {greedy}/tcp ")
+        daemon.waitForLog(f"exit {greedy}/tcp ")
         self.assertEqual(talk(killed, b""), b"")
         daemon.waitForLog(f"signal={signal.SIGKILL.value} ")
         self.othersAnswer()

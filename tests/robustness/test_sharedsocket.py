@@ -283,7 +283,7 @@ class StreamTests(SharedTestCase):
             keys = f"protocol = tcp, wait = yes, backlog = 77, exec = {path}"
             daemon = self.serving(launch, keys)
             self.say("listen")
-            daemon.waitForLog("] end it ", 0)
+            daemon.waitForLog("] exit it ", 0)
             clients = [self.connect(self.port) for _ in range(20)]
             for client in clients:
                 client.sendall(b"listen\n")
@@ -333,7 +333,7 @@ class AcceptTests(SharedTestCase):
         daemon.start()
         self.addCleanup(daemon.stop)
         self.stolen(self.port)
-        daemon.waitForLog("] end it ")
+        daemon.waitForLog("] exit it ")
         return daemon, other, text + more
 
     def test_reload(self) -> None:
@@ -460,7 +460,7 @@ class PathTests(SharedTestCase):
                 daemon.waitForLog("] reload -")
             for answers in found.values():
                 eventually(answers, daemon.log)
-            self.assertEqual(daemon.log().count("] renew "), 3 * count)
+            self.assertEqual(daemon.log().count("] rebind "), 3 * count)
 
     def test_another(self) -> None:
         """A file at the path stays; the path is bound again when it is gone."""
@@ -470,7 +470,7 @@ class PathTests(SharedTestCase):
             with open(path, "w", encoding="ascii") as file:
                 file.write("mine")
         os.kill(daemon.process.pid, signal.SIGHUP)
-        daemon.waitForLog("] unbound ", 3)
+        daemon.waitForLog("] bind-failed ", 3)
         for path, answers in found.items():
             with open(path, encoding="ascii") as file:
                 self.assertEqual(file.read(), "mine")

@@ -168,10 +168,10 @@ class Terminal:
             return self._interrupt()
         if isStaying(command):
             return self._stay(command)
-        reloads = self.log().count("] reload ")
+        reloads = self.log().count("] reload")
         done = self.runToItsEnd(command)
         if re.search(r"\bkill -(HUP|s HUP)", command) and self._logs:
-            self._wait(lambda: self.log().count("] reload ") > reloads, "a reload")
+            self._wait(lambda: self.log().count("] reload") > reloads, "a reload")
         return done
 
     def runToItsEnd(self, command: str) -> tuple[int, str]:

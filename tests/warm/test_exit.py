@@ -24,7 +24,7 @@ from tests.support.warmscripts import MODULE, SCRIPTS, SENT
 _OWN = re.compile(
     rb"0x[0-9a-f]+|Thread-\d+|pid=\d+|tmp\w{8}|process \d+|\d+ more times"
 )
-_END = re.compile(r"end (\d+/tcp pid)=\d+ (peer=127.0.0.1:\d+) (\S+)")
+_END = re.compile(r"exit (\d+/tcp pid)=\d+ (peer=127.0.0.1:\d+) (\S+)")
 #: How many scripts run at the same time, each of them twice.
 LANES = 3
 
@@ -85,7 +85,7 @@ class EndsTests(ServingTestCase):
         ports = [served.port for lane in lanes for served in lane]
         options = ("--log-level", "info")
         with self.daemon(conf, *ports, options=options, env=env) as daemon:
-            daemon.waitForLog("event=ready", LANES)
+            daemon.waitForLog("warm-ready ", LANES)
             self.judge(daemon, lanes)
 
     def judge(self, daemon: Daemon, lanes: list[tuple[Served, Served]]) -> None:
@@ -95,7 +95,7 @@ class EndsTests(ServingTestCase):
             found = threads.map(self.outcomes, lanes, names)
             outcomes = [each for lane in found for each in lane]
         self.assertEqual(len(outcomes), len(SCRIPTS))
-        daemon.waitForLog("] end ", 2 * len(SCRIPTS))
+        daemon.waitForLog("] exit ", 2 * len(SCRIPTS))
         # A client may have a port that one before it had: their ends are in order.
         ends: dict[tuple[str, str], list[str]] = {}
         for *name, how in _END.findall(daemon.log()):
@@ -108,7 +108,7 @@ class EndsTests(ServingTestCase):
                 different.append(f"{script}: warm {one} cold {other}")
         self.assertEqual(different, [])
         # All but those that cannot be compiled.
-        self.assertGreater(daemon.log().count("how=warm"), len(SCRIPTS) - 10)
+        self.assertGreater(daemon.log().count("start=warm"), len(SCRIPTS) - 10)
 
     def outcomes(
         self, lane: tuple[Served, Served], names: list[str]

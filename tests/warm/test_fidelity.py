@@ -84,11 +84,11 @@ class ProbeTestCase(ServingTestCase):
         # Somebody who debugs the tests may have said that for all processes.
         env.pop("PYTHONUNBUFFERED", None)
         with self.daemon(conf, *flat, options=options, env=env) as daemon:
-            daemon.waitForLog("event=ready", len(FORMS))
+            daemon.waitForLog("warm-ready ", len(FORMS))
             with ThreadPoolExecutor(4) as clients:
                 said = list(clients.map(lambda port: talk(port, b"in\n"), flat))
-            daemon.waitForLog("how=warm", len(FORMS))
-            self.assertNotIn("how=cold", daemon.log())
+            daemon.waitForLog("start=warm", len(FORMS))
+            self.assertNotIn("start=cold", daemon.log())
         different = {
             form: self.differences(form, *said[index * 2 : index * 2 + 2])
             for index, form in enumerate(FORMS)

@@ -82,7 +82,7 @@ class ForgedTests(WarmTestCase):
         self.write("daemon", "1")
         daemon = self.warm(conf, *ports, count=1)
         self.write("daemon", str(daemon.process.pid))
-        daemon.waitForLog("event=died", 3)
+        daemon.waitForLog("warm-exit ", 3)
         for port in ports[1:]:
             # A liar may have accepted a client before it was found out.
             eventually(lambda: self._isServed(port), daemon.log)  # noqa: B023
@@ -90,7 +90,7 @@ class ForgedTests(WarmTestCase):
             self.assertTrue(self._isServed(other))
         self.assertIsNone(daemon.process.poll())
         self.assertNotIn("Traceback", daemon.log())
-        self.assertNotRegex(daemon.log(), rf"warm {other}/tcp pid=\S+ event=died")
+        self.assertNotRegex(daemon.log(), rf"warm-exit {other}/tcp")
 
     def _isServed(self, port: int) -> bool:
         """Return whether a client gets the right answer."""
@@ -120,7 +120,7 @@ class LeftTests(WarmTestCase):
         parent = int(client.recv(100).split()[1])
         self.write("inetd.conf", rest)
         daemon.process.send_signal(signal.SIGHUP)
-        daemon.waitForLog("] reload ")
+        daemon.waitForLog("] reload")
         eventually(lambda: not isServed(self.port), daemon.log)
         client.sendall(b"TWO\n")
         self.assertTrue(client.recv(100).endswith(b" two\n"))
@@ -148,7 +148,7 @@ class LeftTests(WarmTestCase):
             os.kill(parent, signal.SIGKILL)
             for client in clients:
                 self.assertTrue(readAll(client).endswith(b" hello\n"))
-            daemon.waitForLog("event=ready", 2)
+            daemon.waitForLog("warm-ready ", 2)
 
     def test_hangsWhileImporting(self) -> None:
         """A module whose import never ends delays no client and no shutdown."""
@@ -158,7 +158,7 @@ class LeftTests(WarmTestCase):
         with daemon:
             self.assertEqual(talk(self.port, b"HI\n").split()[3:], [b"hi"])
             daemon.process.send_signal(signal.SIGHUP)
-            daemon.waitForLog("] reload ")
+            daemon.waitForLog("] reload")
             self.assertEqual(talk(self.port, b"HI\n").split()[3:], [b"hi"])
             daemon.waitForLog("] start ", 2)
             daemon.process.terminate()
@@ -192,10 +192,10 @@ class LeftTests(WarmTestCase):
             return parents[0]
 
         parent = clients()
-        daemon.waitForLog("] end ", 300)
+        daemon.waitForLog("] exit ", 300)
         before = [_figures(pid) for pid in (parent, daemon.process.pid)]
         clients()
-        daemon.waitForLog("] end ", 600)
+        daemon.waitForLog("] exit ", 600)
         with open(f"/proc/{parent}/task/{parent}/children") as children:
             self.assertEqual(children.read(), "")
         after = [_figures(pid) for pid in (parent, daemon.process.pid)]
@@ -209,11 +209,11 @@ class LeftTests(WarmTestCase):
         daemon = self.warm(self.lower())
         talk(self.port, b"HI\n")
         os.kill(int(events(daemon, "ready")[0][0]), signal.SIGKILL)
-        daemon.waitForLog("event=died")
+        daemon.waitForLog("warm-exit ")
         talk(self.port, b"HI\n")
-        daemon.waitForLog("event=ready", 2)
+        daemon.waitForLog("warm-ready ", 2)
         talk(self.port, b"HI\n")
-        daemon.waitForLog("] end ", 3)
+        daemon.waitForLog("] exit ", 3)
         warm = starts(daemon).count("warm")
         daemon.process.send_signal(signal.SIGUSR2)
         daemon.waitForLog(f"started=3 warm={warm} ")

@@ -161,14 +161,14 @@ class RunTests(PathTestCase):
             conf, *self.ports.values(), options=INFO, env=self.hostile()
         )
         with daemon:
-            daemon.waitForLog("event=ready", len(self.ports))
+            daemon.waitForLog("warm-ready ", len(self.ports))
             self.assertEqual(self.marks(), "")
             for form, port in self.ports.items():
                 if "script.py" in form:
                     self.assertEqual((form, talk(port, b"")), (form, b"served\n"))
             self.assertEqual(self.marks(), "")
-            daemon.waitForLog("how=", 2 * len(pythons()))
-            self.assertNotIn("how=cold", daemon.log())
+            daemon.waitForLog("start=", 2 * len(pythons()))
+            self.assertNotIn("start=cold", daemon.log())
             for form, port in self.ports.items():
                 if "imports.py" in form:
                     self.write("mark", "")
@@ -209,7 +209,7 @@ class TraceTests(PathTestCase):
         daemon = Daemon([*argv, *run], ports=self.ports.values(), env=env)
         daemon.start()
         self.addCleanup(daemon.stop)
-        daemon.waitForLog("event=ready", len(self.ports))
+        daemon.waitForLog("warm-ready ", len(self.ports))
         found = self.traced()
         self.assertEqual(len(found), len(self.ports))
         for python, looked in found:

@@ -66,11 +66,11 @@ class ReleasesTestCase(WarmTestCase):
         They are served warm after a while, and no further interpreter is started.
         """
         self.all(said)
-        daemon.waitForLog("event=ready", count)
+        daemon.waitForLog("warm-ready ", count)
         begun = len(starts(daemon))
         self.all(said)
         self.all(said)
-        daemon.waitForLog("how=", begun + 2 * CLIENTS)
+        daemon.waitForLog("start=", begun + 2 * CLIENTS)
         self.assertEqual(starts(daemon)[begun:], ["warm"] * 2 * CLIENTS)
         self.assertEqual(len(events(daemon, "ready")), count)
 
@@ -239,7 +239,7 @@ class ShadowTests(ReleasesTestCase):
             self.write(f"app/library.{number}", "")
             os.mkdir(self.path(f"path/{number}"))
             self.assertEqual(talk(self.port, b""), b"1 beside\n")
-        daemon.waitForLog("how=", CLIENTS)
+        daemon.waitForLog("start=", CLIENTS)
         self.assertEqual(set(starts(daemon)), {"warm"})
         self.assertEqual(len(events(daemon, "ready")), 1)
 
@@ -262,7 +262,7 @@ class SearchTests(ReleasesTestCase):
             path = f"{self.path('one')}:{self.path('two')}"
             env = {**environment(), "PATH": path}
             with self.daemon(conf, self.port, options=INFO, env=env) as daemon:
-                daemon.waitForLog("event=ready")
+                daemon.waitForLog("warm-ready ")
                 self.all(two)
                 os.symlink(real, one)
                 self.follows(daemon, one)

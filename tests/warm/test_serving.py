@@ -36,14 +36,14 @@ import os, sys
 for line in sys.stdin:
     print(os.getpid(), os.getppid(), os.getuid(), line.lower(), end="", flush=True)
 """
-_EVENT = re.compile(r"warm (\S+) pid=(\S+) event=(\w+)(.*)")
-_START = re.compile(r"start (\S+) pid=(\d+) peer=\S+ how=(warm|cold)")
+_EVENT = re.compile(r"warm-(\w+) (\S+) pid=(\S+)(.*)")
+_START = re.compile(r"start (\S+) pid=(\d+) peer=\S+ start=(warm|cold)")
 
 
 def events(daemon: Daemon, kind: str) -> list[tuple[str, str]]:
     """Return the process ids and the rest of the log lines of warm processes."""
     found = _EVENT.findall(daemon.log())
-    return [(pid, rest) for _, pid, event, rest in found if event == kind]
+    return [(pid, rest) for event, _, pid, rest in found if event == kind]
 
 
 def starts(daemon: Daemon, name: str = "") -> list[str]:
@@ -77,7 +77,7 @@ class WarmTestCase(ServingTestCase):
 
     def assertStarted(self, daemon: Daemon, *how: str) -> None:
         """Wait until programs were started in these ways and this order."""
-        daemon.waitForLog("how=", len(how))
+        daemon.waitForLog("start=", len(how))
         self.assertEqual(starts(daemon), list(how))
 
     def warm(self, conf: str, *ports: int, count: int = 1) -> Daemon:
@@ -91,7 +91,7 @@ class WarmTestCase(ServingTestCase):
         daemon = self.daemon(conf, *ports, options=INFO, env=env)
         daemon.start()
         self.addCleanup(daemon.stop)
-        daemon.waitForLog("event=ready", count)
+        daemon.waitForLog("warm-ready ", count)
         return daemon
 
 
@@ -219,7 +219,7 @@ class FormTests(WarmTestCase):
             conf = self.definition(args, launch=launch)
             daemon = self.daemon(conf, self.port, options=INFO, env=env)
             with daemon:
-                daemon.waitForLog("event=ready")
+                daemon.waitForLog("warm-ready ")
                 self.assertEqual(talk(self.port, b""), b"600000 True\n")
                 self.assertStarted(daemon, "warm")
 
@@ -240,7 +240,7 @@ class FormTests(WarmTestCase):
         path = self.write("inetd.conf", conf)
         argv = twistd("inetd", "--conf", path, "--warm", *INFO)
         with Daemon(argv, ports=[self.port, other, udp]) as daemon:
-            daemon.waitForLog("event=ready", 2)
+            daemon.waitForLog("warm-ready ", 2)
             self.assertEqual(talk(other, b"hello"), b"hello")
             self.assertEqual(ask(udp, b"hello"), b"HELLO")
             self.assertTrue(talk(self.port, b"HELLO\n").endswith(b" hello\n"))
@@ -307,8 +307,8 @@ class ChangeTests(WarmTestCase):
         os.rename(self.script, self.path("away"))
         for _ in range(3):
             self.assertIn(b"can't open file", talk(self.port, b""))
-        daemon.waitForLog("event=said")
-        self.assertEqual(len(events(daemon, "said")), 1)
+        daemon.waitForLog("warm-stderr ")
+        self.assertEqual(len(events(daemon, "stderr")), 1)
         os.rename(self.path("away"), self.script)
         self.assertEqual(talk(self.port, b""), b"there\n")
         self.assertStarted(daemon, *["cold"] * 3, "warm")
@@ -320,8 +320,8 @@ class ChangeTests(WarmTestCase):
         answers = {talk(self.port, b"") for _ in range(3)}
         self.assertEqual(len(answers), 1)
         self.assertIn(b"SyntaxError", answers.pop())
-        daemon.waitForLog("event=said")
-        self.assertEqual(len(events(daemon, "said")), 1)
+        daemon.waitForLog("warm-stderr ")
+        self.assertEqual(len(events(daemon, "stderr")), 1)
         self.assertIn("SyntaxError", daemon.log())
 
     def test_brokenFromTheStart(self) -> None:
@@ -345,8 +345,8 @@ class ChangeTests(WarmTestCase):
             self.assertTrue(answer.startswith(b"imported\nTraceback"), answer)
             self.assertIn(b"import helper", answer)
             self.assertIn(b"ZeroDivisionError", answer)
-        daemon.waitForLog("event=said")
-        self.assertEqual(len(events(daemon, "said")), 1)
+        daemon.waitForLog("warm-stderr ")
+        self.assertEqual(len(events(daemon, "stderr")), 1)
 
     def test_preloaded(self) -> None:
         """
@@ -373,7 +373,7 @@ class ChangeTests(WarmTestCase):
         self.assertEqual(talk(self.port, b""), b"1\n")
         self.write("helper.py", "X = 22\n")
         self.assertEqual(talk(self.port, b""), b"22\n")
-        daemon.waitForLog("event=ready", 2)
+        daemon.waitForLog("warm-ready ", 2)
         self.assertEqual(talk(self.port, b""), b"22\n")
         self.assertStarted(daemon, "warm", "cold", "warm")
 
@@ -402,7 +402,7 @@ class ChangeTests(WarmTestCase):
         self.assertNotIn(self.directory.encode(), talk(self.port, b""))
         own = self.write("string.py", "")
         self.assertEqual(talk(self.port, b"").decode(), own + "\n")
-        daemon.waitForLog("event=ready", 2)
+        daemon.waitForLog("warm-ready ", 2)
         self.assertEqual(talk(self.port, b"").decode(), own + "\n")
 
     def test_nobodyYet(self) -> None:
@@ -455,16 +455,16 @@ class LifeTests(WarmTestCase):
             try:
                 for number in range(1, 5):
                     pid = int(events(daemon, "ready")[-1][0])
-                    daemon.waitForLog("how=", len(starts(daemon)) + 20)
+                    daemon.waitForLog("start=", len(starts(daemon)) + 20)
                     os.kill(pid, signal.SIGKILL)
-                    daemon.waitForLog("event=ready", number + 1)
+                    daemon.waitForLog("warm-ready ", number + 1)
             finally:
                 done.set()
                 for thread in threads:
                     thread.join()
             # One that was just being accepted can be lost with the process.
             self.assertLessEqual(len(failures), 0 if keys else 4, failures)
-            pauses = [rest.split()[0] for _, rest in events(daemon, "died")]
+            pauses = [rest.split()[0] for _, rest in events(daemon, "exit")]
             self.assertEqual(pauses[:3], ["retry=0.05", "retry=0.1", "retry=0.2"])
             self.assertIn("signal=9", daemon.log())
 
@@ -476,7 +476,7 @@ class LifeTests(WarmTestCase):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(int(events(daemon, "ready")[-1][0]), signal.SIGKILL)
             self.assertEqual(self.said()[3:], ["hello"])
-            daemon.waitForLog("event=ready", ready + 1)
+            daemon.waitForLog("warm-ready ", ready + 1)
         self.assertIn("cold", starts(daemon))
 
     def test_orphans(self) -> None:
@@ -486,7 +486,7 @@ class LifeTests(WarmTestCase):
         client.sendall(b"ONE\n")
         pid, parent = client.recv(100).split()[:2]
         os.kill(int(parent), signal.SIGKILL)
-        daemon.waitForLog("event=ready", 2)
+        daemon.waitForLog("warm-ready ", 2)
         client.sendall(b"TWO\n")
         self.assertEqual(client.recv(100).split()[0], pid)
         client.shutdown(socket.SHUT_WR)
@@ -504,7 +504,7 @@ class LifeTests(WarmTestCase):
         client.sendall(b"ONE\n")
         first = client.recv(100).split()[1]
         daemon.process.send_signal(signal.SIGHUP)
-        daemon.waitForLog("event=ready", 2)
+        daemon.waitForLog("warm-ready ", 2)
         self.assertNotEqual(self.said()[1].encode(), first)
         client.sendall(b"TWO\n")
         self.assertEqual(client.recv(100).split()[1], first)
@@ -531,7 +531,7 @@ class LifeTests(WarmTestCase):
         self.assertEqual(talk(self.port, b"burn\n"), b"(1, 2)\n")
         daemon.waitForLog(f"signal={int(signal.SIGXCPU)}")
         self.assertEqual(talk(self.port, b"no\n"), b"(1, 2)\n")
-        self.assertEqual(events(daemon, "died"), [])
+        self.assertEqual(events(daemon, "exit"), [])
 
     def test_fewFiles(self) -> None:
         """A service may have very few descriptors."""
@@ -622,7 +622,7 @@ class UserTests(WarmTestCase):
         os.mkdir(f"{jail}/new")
         for _ in range(2):
             self.assertIn("new", json.loads(talk(self.port, b""))[1])
-            daemon.waitForLog("event=ready", 2)
+            daemon.waitForLog("warm-ready ", 2)
         self.assertStarted(daemon, "warm", "cold", "warm")
 
     def test_shared(self) -> None:

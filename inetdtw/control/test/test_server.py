@@ -103,19 +103,20 @@ class ControlSocketTests(ServingTestCase):
         os.unlink(self.path)
         made.check()
         self.connect()
-        self.assertEqual(len(self.said("control")), 3)
+        self.assertEqual(len(self.said("control")), 2)
+        self.assertEqual(len(self.said("control-failed")), 1)
         os.unlink(self.path)
         with open(self.path, "w") as file:
             file.write("mine")
         for _ in range(3):
             made.check()
-        self.assertEqual(len(self.said("control")), 4)
+        self.assertEqual(len(self.said("control-failed")), 2)
         with open(self.path) as file:
             self.assertEqual(file.read(), "mine")
         os.unlink(self.path)
         made.check()
         self.connect()
-        self.assertEqual(len(self.said("control")), 5)
+        self.assertEqual(len(self.said("control")), 3)
         made.stopService()
         made.check()
         self.assertFalse(os.path.exists(self.path))
@@ -129,7 +130,7 @@ class ControlSocketTests(ServingTestCase):
 
     def refused(self) -> str:
         """Why it cannot be had."""
-        (event,) = self.said("control")
+        (event,) = self.said("control-failed")
         self.assertEqual(event["address"], self.path)
         reason: str = event["reason"]
         return reason
@@ -198,7 +199,7 @@ class ControlSocketTests(ServingTestCase):
         self.make()
         self.connect()
         self.noDescriptors(lambda: self.reactor.turn(PATIENCE))
-        self.assertEqual(len(self.said("stall")), 1)
+        self.assertEqual(len(self.said("shortage")), 1)
         self.reactor.adoptFailure = OSError(24, "Too many open files")
         self.reactor.advance(1)
         self.reactor.turn(PATIENCE)

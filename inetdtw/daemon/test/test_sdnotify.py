@@ -62,13 +62,13 @@ class EnvironmentTests(ServingTestCase):
         self.assertEqual(self.address("@name"), "@name")
         self.assertIsNone(self.address(""))
         self.assertIsNone(addressOf({}, self.runtime.report))
-        self.assertEqual(self.said("unnotified"), [])
+        self.assertEqual(self.said("notify-failed"), [])
 
     def test_strangeAddress(self) -> None:
         """One that cannot be reached from here is logged."""
         self.assertIsNone(self.address("vsock:2:1234"))
         self.assertEqual(
-            [e["address"] for e in self.said("unnotified")], ["vsock:2:1234"]
+            [e["address"] for e in self.said("notify-failed")], ["vsock:2:1234"]
         )
 
     def test_status(self) -> None:
@@ -164,18 +164,18 @@ class ChannelTests(NotifyTestCase):
         channel = self.channel()
         channel.send("READY=1")
         channel.send("STATUS=well")
-        self.assertEqual(len(self.said("unnotified")), 1)
+        self.assertEqual(len(self.said("notify-failed")), 1)
         NotifyTestCase.setUp(self)
         channel.send("STATUS=heard")
         self.assertEqual(self.heard(), [["STATUS=heard"]])
         self.supervisor.close()
         channel.send("STATUS=well")
-        self.assertEqual(len(self.said("unnotified")), 1)
+        self.assertEqual(len(self.said("notify-failed")), 1)
 
     def test_tooLong(self) -> None:
         """A path that no socket can have is logged."""
         self.channel("/" + "x" * 200).send("READY=1")
-        self.assertEqual(len(self.said("unnotified")), 1)
+        self.assertEqual(len(self.said("notify-failed")), 1)
 
 
 class FullSocket:

@@ -20,6 +20,7 @@ from inetdtw.daemon.signals import (
     nameOf,
     takeAll,
 )
+from inetdtw.log.events import SIGNAL, Event
 from inetdtw.test.fakes import ServingTestCase
 
 
@@ -219,15 +220,16 @@ class TakeAllTests(ServingTestCase):
         self.patch(atexit, "register", self.atEnd.append)
         self.stops = 0
         self.patch(self.reactor, "stop", self.stop)
-        self.told: list[tuple[str, bool]] = []
+        self.told: list[tuple[str, str]] = []
 
     def stop(self) -> None:
         """Count."""
         self.stops += 1
 
-    def signalled(self, name: str, ends: bool) -> None:
+    def emit(self, event: Event, name: str, action: str) -> None:
         """Be the log."""
-        self.told.append((name, ends))
+        self.assertIs(event, SIGNAL)
+        self.told.append((name, action))
 
     def take(self) -> None:
         """Take all signals."""
@@ -246,7 +248,7 @@ class TakeAllTests(ServingTestCase):
         self.reactor.turn()
         os.kill(os.getpid(), signal.SIGALRM)
         self.reactor.turn()
-        self.assertEqual(self.told, [("SIGUSR1", False), ("SIGALRM", False)])
+        self.assertEqual(self.told, [("SIGUSR1", "ignored"), ("SIGALRM", "ignored")])
         self.assertEqual(self.stops, 0)
 
     def test_ending(self) -> None:
@@ -254,7 +256,7 @@ class TakeAllTests(ServingTestCase):
         self.take()
         os.kill(os.getpid(), signal.SIGQUIT)
         self.reactor.turn()
-        self.assertEqual((self.told, self.stops), ([("SIGQUIT", True)], 1))
+        self.assertEqual((self.told, self.stops), ([("SIGQUIT", "shutdown")], 1))
 
     def begin(self) -> None:
         """Begin to run, as a reactor does: it takes a signal, which waits meanwhile."""

@@ -286,7 +286,7 @@ class StreamListenerTests(ServingTestCase):
         child = self.listener.accepted("")
         child.started(77)
         self.listener.dropped("", "why")
-        (event,) = self.said("fail")
+        (event,) = self.said("start-failed")
         self.assertEqual(event["peer"], "-")
         self.assertEqual(self.runtime.tallies[makeService().name].failed, 1)
         self.accepting.free()

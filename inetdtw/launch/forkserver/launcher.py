@@ -30,6 +30,7 @@ from inetdtw.launch.forkserver.process import ForkServerProcess
 from inetdtw.launch.retryqueue import HeldRequest
 from inetdtw.launch.sendqueue import SendQueue, isTransient
 from inetdtw.limits.budget import ProcessBudget
+from inetdtw.log import events
 from inetdtw.log.report import Report
 from inetdtw.model.process import ProcessContext
 from inetdtw.system.exitwatch import ExitWatcher
@@ -242,10 +243,12 @@ class ForkServerPool:
 
     def stalled(self, reason: str) -> None:
         """A helper waits until the machine can start another process."""
-        self._report.stalled(reason)
+        self._report.emit(events.SHORTAGE, reason=reason)
 
     def died(self, pid: int | None, why: str, pause: float) -> None:
         """A helper has died, and is followed by another after C{pause} seconds."""
         credentials = self.context.credentials
         uid = os.geteuid() if credentials is None else credentials.uid
-        self._report.forkserver(uid, pid, pause, why)
+        self._report.emit(
+            events.FORKSERVER_EXIT, uid=uid, pid=pid, retry=pause, reason=why
+        )

@@ -34,7 +34,7 @@ from inetdtw.launch.forkserver.code import Code
 from inetdtw.launch.forkserver.delegation import KINDS, Delegation, Delegations
 from inetdtw.limits.backoff import BROKEN_PAUSE, Backoff
 from inetdtw.limits.budget import Lease, ProcessBudget
-from inetdtw.log.failures import sayDropped
+from inetdtw.log.failures import logSocketError
 from inetdtw.log.report import JUST_ACCEPTED
 from inetdtw.model.process import Credentials
 from inetdtw.system.credentials import mismatch
@@ -163,7 +163,7 @@ class ForkServerProcess(ProcessProtocol):
     def _readAgain(self) -> None:
         """Have the reactor read again."""
         if self._retired is None:
-            sayDropped(self.logPrefix())
+            logSocketError(self.logPrefix())
             self._reactor.addReader(self)
 
     def retire(self) -> None:

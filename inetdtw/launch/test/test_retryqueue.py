@@ -48,7 +48,7 @@ class ShortageTests(DirectTestCase):
         self.theirs.close()
         self.assertEqual(child.told, [])
         self.assertFalse(self.direct.hasCapacity)
-        self.assertEqual(len(self.said("stall")), 1)
+        self.assertEqual(len(self.said("shortage")), 1)
         self.error = 0
         self.reactor.advance(FIRST_PAUSE)
         self.assertTrue(self.direct.hasCapacity)
@@ -91,7 +91,7 @@ class ShortageTests(DirectTestCase):
             self.assertEqual(self.tries, tries)
             pause = min(pause * 2, LONGEST_PAUSE)
         self.assertEqual(pause, LONGEST_PAUSE)
-        self.assertEqual(len(self.said("stall")), 1)
+        self.assertEqual(len(self.said("shortage")), 1)
 
     def test_patience(self) -> None:
         """After some time the client is given up, and nothing is left open."""

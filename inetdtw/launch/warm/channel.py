@@ -26,7 +26,7 @@ from inetdtw.helpers.reports import ADDRESSED, REPORT
 from inetdtw.helpers.warm.protocol import ACCEPT, HEADER, MOST, WITHDRAW
 from inetdtw.launch.packets import records, sendWith
 from inetdtw.launch.sendqueue import SendQueue
-from inetdtw.log.failures import sayDropped
+from inetdtw.log.failures import logSocketError
 
 #: The most bytes of one packet that are looked at.
 _MOST = 1 << 16
@@ -146,7 +146,7 @@ class Channel:
     def _lost(self) -> None:
         """Take it for one whose other end is closed."""
         if not self.closed:
-            sayDropped(self.logPrefix())
+            logSocketError(self.logPrefix())
             self.close()
             self._ended()
 

@@ -21,6 +21,7 @@ from inetdtw.launch.warm.command import warmCommand
 from inetdtw.launch.warm.process import WarmProcess
 from inetdtw.limits.backoff import Backoff
 from inetdtw.limits.budget import ProcessBudget
+from inetdtw.log import events
 from inetdtw.log.report import Report
 from inetdtw.model.process import ProcessContext
 from inetdtw.model.service import WarmSpec
@@ -141,7 +142,7 @@ class WarmSupervisor:
         if before is not None:
             self._replaced.add(before)
             before.retire()
-        self._report.warmed(self._name, process.pid)
+        self._report.emit(events.WARM_READY, self._name, pid=process.pid)
         self.notify()
 
     def stale(self, process: WarmProcess) -> None:
@@ -156,7 +157,9 @@ class WarmSupervisor:
 
         @return: false if it was left out.
         """
-        return self._report.warmSaid(self._name, process.pid, line)
+        return self._report.emit(
+            events.WARM_STDERR, self._name, pid=process.pid, text=line
+        )
 
     def suppressed(self, lines: int) -> bool:
         """
@@ -164,7 +167,7 @@ class WarmSupervisor:
 
         @return: whether the next lines are to be left out, too.
         """
-        return self._report.stillTooMuch("warm", self._name, lines)
+        return self._report.isLimited(events.WARM_STDERR, self._name, lines)
 
     def disconnected(self, process: WarmProcess) -> None:
         """Announce that a process takes no launch requests any more."""
@@ -198,7 +201,9 @@ class WarmSupervisor:
         if self._unsupported:
             reason = "warm services need CPython 3.7 or newer"
         retry = None if self._unsupported else pause
-        self._report.cooled(self._name, process.pid, retry, reason)
+        self._report.emit(
+            events.WARM_EXIT, self._name, pid=process.pid, retry=retry, reason=reason
+        )
         self._startAfter(pause)
 
     def retire(self) -> None:

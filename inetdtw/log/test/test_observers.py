@@ -16,10 +16,8 @@ from zope.interface.verify import verifyObject
 from twisted.logger import ILogObserver, Logger, LogPublisher, capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw.interfaces import ExitStatus
-from inetdtw.log import observers
+from inetdtw.log import events, observers
 from inetdtw.log.report import Report
-from inetdtw.model.changes import Changes
 
 PEER = ("192.0.2.1", 40000)
 
@@ -39,58 +37,51 @@ class JsonLineTests(SynchronousTestCase):
         self.assertEqual(found.pop("time"), "2001-09-09T01:46:40.250+00:00")
         return found
 
-    def test_end(self) -> None:
-        """The end of a program has all its values as members, numbers as numbers."""
-        how = ExitStatus(status=3, cpu=0.25)
-        found = self.parsed(lambda: Report().end("7/tcp", 4, PEER, how, 1.5))
+    def emitted(self, *event: Any, **fields: object) -> dict[str, Any]:
+        """Return the members of an event of the table."""
+        return self.parsed(lambda: Report().emit(*event, **fields))
+
+    def test_exit(self) -> None:
+        """All values are members, and numbers are numbers."""
+        fields = {"status": 3, "seconds": 1.50049, "cpu": 0.25}
+        found = self.emitted(events.EXIT_FAILURE, "7/tcp", pid=4, peer=PEER, **fields)
         wanted = {
             "level": "warn",
-            "event": "end",
+            "event": "exit",
             "service": "7/tcp",
             "pid": 4,
             "peer": "192.0.2.1:40000",
             "status": 3,
             "seconds": 1.5,
             "cpu": 0.25,
-            "message": "end 7/tcp pid=4 peer=192.0.2.1:40000 status=3 seconds=1.500 "
+            "message": "exit 7/tcp pid=4 peer=192.0.2.1:40000 status=3 seconds=1.500 "
             "cpu=0.250",
         }
         self.assertEqual(found, wanted)
 
     def test_unknown(self) -> None:
-        """What is not known has no member."""
-        how = ExitStatus(signal=9)
-        found = self.parsed(lambda: Report().end("7/tcp", 4, None, how, 1.5))
+        """A value that is not known has no member."""
+        found = self.emitted(
+            events.EXIT_FAILURE, "7/tcp", pid=4, peer=None, signal=9, cpu=None
+        )
         self.assertEqual(found["signal"], 9)
-        self.assertEqual({"peer", "cpu", "status", "how"} & set(found), set())
+        self.assertEqual({"peer", "cpu", "status"} & set(found), set())
 
-    def test_counts(self) -> None:
-        """Counts are numbers too."""
-        found = self.parsed(lambda: Report().reload(Changes((), (), (), ())))
-        self.assertEqual((found["event"], found["kept"]), ("reload", 0))
-
-    def test_what(self) -> None:
-        """What has happened to a helper is a member beside the kind of the line."""
-        found = self.parsed(lambda: Report().forkserver(1000, 4, 0.5, "x"))
-        wanted = ("forkserver", "died", 0.5)
-        self.assertEqual((found["event"], found["what"], found["retry"]), wanted)
+    def test_noSubject(self) -> None:
+        """An event that is not about a service has no such member."""
+        found = self.emitted(
+            events.FORKSERVER_EXIT, uid=1000, pid=4, retry=0.5, reason="x"
+        )
+        self.assertEqual((found["event"], found["retry"]), ("forkserver-exit", 0.5))
         self.assertNotIn("service", found)
-        found = self.parsed(lambda: Report().cooled("7/tcp", 4, None, "x"))
-        self.assertEqual((found["service"], found["retry"]), ("7/tcp", "never"))
-
-    def test_stderr(self) -> None:
-        """What a program has said is a member, and so is the line about it."""
-        found = self.parsed(lambda: Report().stderr("7/tcp", 4, None, "Oh!"))
-        self.assertEqual(found["text"], "Oh!")
-        self.assertEqual(found["message"], "stderr 7/tcp pid=4 peer=- text=Oh!")
 
     def test_others(self) -> None:
         """What others log has its text, and no members that could be taken for ours."""
         log = Logger(namespace="other")
-        found = self.parsed(lambda: log.info("end {service}\nx", service=object))
+        found = self.parsed(lambda: log.info("exit {service}\nx", service=object))
         self.assertEqual(set(found), {"level", "event", "message"})
         self.assertEqual((found["event"], found["level"]), ("log", "info"))
-        self.assertTrue(found["message"].startswith("end <class"))
+        self.assertTrue(found["message"].startswith("exit <class"))
 
     def test_failure(self) -> None:
         """A traceback is a member of its own."""

@@ -1,29 +1,25 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""Tests for L{inetdtw.log.report}."""
+"""Tests for L{inetdtw.log.report} and L{inetdtw.log.events}."""
 
 from __future__ import annotations
 
 import re
-import signal
-from typing import Any, Callable
+from typing import Any
 
 from twisted.internet.task import Clock
 from twisted.logger import LogLevel, capturedLogs, formatEvent
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw.interfaces import ExitStatus
-from inetdtw.log.clientlines import LEVELS
+from inetdtw.log import events
+from inetdtw.log.events import LEVELS, TABLE, Event
 from inetdtw.log.rate import INTERVAL
-from inetdtw.log.report import QUIET, Report
-from inetdtw.model.activation import UnusedSocket
-from inetdtw.model.changes import Changes
+from inetdtw.log.report import QUIET, Report, logFailure
 from inetdtw.model.errors import ConfError, ConfWarning, Location
 from inetdtw.model.state import PauseReason, ServiceState
 
 PEER = ("192.0.2.1", 40000)
-HERE = Location("/etc/inetd.conf", 3, 5)
 STATE = ServiceState(
     *("7/tcp", "0.0.0.0:7", "stream nowait", (PauseReason.LIMIT, PauseReason.RATE)),
     running=3,
@@ -32,439 +28,442 @@ STATE = ServiceState(
     refused=2,
     failed=1,
 )
-#: One line of each kind: what writes it, and its level and text.
-LINES: tuple[tuple[Callable[[Report], object], str, str], ...] = (
+#: An event, its subject and fields, and the line that they make.
+LINES: tuple[tuple[Event, str, dict[str, Any], str], ...] = (
     (
-        lambda report: report.start("7/tcp", 4, PEER),
-        "info",
+        events.START,
+        "7/tcp",
+        {"pid": 4, "peer": PEER},
         "start 7/tcp pid=4 peer=192.0.2.1:40000",
     ),
     (
-        lambda report: report.end("7/tcp", 4, PEER, ExitStatus(0, cpu=0.01), 1.5),
-        "info",
-        "end 7/tcp pid=4 peer=192.0.2.1:40000 status=0 seconds=1.500 cpu=0.010",
+        events.START,
+        "7/tcp",
+        {"pid": 4, "peer": PEER, "start": "warm"},
+        "start 7/tcp pid=4 peer=192.0.2.1:40000 start=warm",
     ),
     (
-        lambda report: report.end("7/udp", 4, None, ExitStatus(3), 0),
-        "warn",
-        "end 7/udp pid=4 peer=- status=3 seconds=0.000 cpu=-",
+        events.EXIT,
+        "7/tcp",
+        {"pid": 4, "peer": PEER, "status": 0, "seconds": 1.5, "cpu": 0.01},
+        "exit 7/tcp pid=4 peer=192.0.2.1:40000 status=0 seconds=1.500 cpu=0.010",
     ),
     (
-        lambda report: report.end(
-            "7/tcp", 4, PEER, ExitStatus(signal=signal.SIGKILL), 2
-        ),
-        "warn",
-        "end 7/tcp pid=4 peer=192.0.2.1:40000 signal=9 seconds=2.000 cpu=-",
+        events.EXIT_FAILURE,
+        "7/udp",
+        {"pid": 4, "peer": None, "status": 3, "seconds": 0, "cpu": None},
+        "exit 7/udp pid=4 peer=- status=3 seconds=0.000 cpu=-",
     ),
     (
-        lambda report: report.stderr("7/tcp", 4, PEER, "Oh, no!"),
-        "warn",
+        events.EXIT_FAILURE,
+        "7/tcp",
+        {"pid": 4, "peer": PEER, "signal": 9, "seconds": 2, "cpu": None},
+        "exit 7/tcp pid=4 peer=192.0.2.1:40000 signal=9 seconds=2.000 cpu=-",
+    ),
+    (
+        events.STDERR,
+        "7/tcp",
+        {"pid": 4, "peer": PEER, "text": "Oh, no!"},
         "stderr 7/tcp pid=4 peer=192.0.2.1:40000 text=Oh, no!",
     ),
     (
-        lambda report: report.refuse("7/tcp", PEER, "more than 3 at once"),
-        "warn",
+        events.REFUSE,
+        "7/tcp",
+        {"peer": PEER, "reason": "more than 3 at once"},
         "refuse 7/tcp peer=192.0.2.1:40000 reason=more than 3 at once",
     ),
     (
-        lambda report: report.fail("7/tcp", PEER, "'/x': No such file"),
-        "error",
-        "fail 7/tcp peer=192.0.2.1:40000 reason='/x': No such file",
+        events.REFUSE_ONCE,
+        "7/tcp",
+        {"peer": PEER, "reason": "too many"},
+        "refuse 7/tcp peer=192.0.2.1:40000 reason=too many",
     ),
     (
-        lambda report: report.pause("7/tcp", 60.0, "more than 3 starts", PEER),
-        "warn",
-        "pause 7/tcp seconds=60 peer=192.0.2.1:40000 reason=more than 3 starts",
+        events.START_FAILED,
+        "7/tcp",
+        {"peer": PEER, "reason": "'/x': No such file"},
+        "start-failed 7/tcp peer=192.0.2.1:40000 reason='/x': No such file",
     ),
     (
-        lambda report: report.pause("7/tcp", 0.1, "none is accepted"),
-        "warn",
-        "pause 7/tcp seconds=0.1 peer=- reason=none is accepted",
-    ),
-    (lambda report: report.resume("7/tcp"), "info", "resume 7/tcp peer=-"),
-    (
-        lambda report: report.drop("7/udp", PEER, "the program did not read it"),
-        "warn",
+        events.DROP,
+        "7/udp",
+        {"peer": PEER, "reason": "the program did not read it"},
         "drop 7/udp peer=192.0.2.1:40000 reason=the program did not read it",
     ),
     (
-        lambda report: report.listening("7/tcp", "[::]:7"),
-        "info",
+        events.LISTEN,
+        "7/tcp",
+        {"address": "[::]:7"},
         "listen 7/tcp address=[::]:7",
     ),
-    (lambda report: report.changed("7/tcp"), "info", "change 7/tcp"),
     (
-        lambda report: report.listening("7/tcp", "[::]:7", inherited=True),
-        "info",
+        events.LISTEN,
+        "7/tcp",
+        {"address": "[::]:7", "source": "LISTEN_FDS"},
         "listen 7/tcp address=[::]:7 source=LISTEN_FDS",
     ),
     (
-        lambda report: report.unused(
-            UnusedSocket(4, "a\nb", "[::]:7", "it does not listen")
-        ),
-        "warn",
-        "unused - fd=4 name=a\\nb address=[::]:7 reason=it does not listen",
+        events.BIND_FAILED,
+        "7/tcp",
+        {"address": "0.0.0.0:7", "retry": 0.5, "reason": "in use"},
+        "bind-failed 7/tcp address=0.0.0.0:7 retry=0.5 reason=in use",
     ),
     (
-        lambda report: report.unnotified("/run/a\nb", "No such file"),
-        "warn",
-        "unnotified - address=/run/a\\nb reason=No such file",
-    ),
-    (lambda report: report.stopped("7/tcp"), "info", "close 7/tcp"),
-    (
-        lambda report: report.unbound("7/tcp", "0.0.0.0:7", 0.5, "in use"),
-        "error",
-        "unbound 7/tcp address=0.0.0.0:7 retry=0.5 reason=in use",
+        events.REBIND,
+        "7/tcp",
+        {"address": "/run/x", "reason": "its path was removed"},
+        "rebind 7/tcp address=/run/x reason=its path was removed",
     ),
     (
-        lambda report: report.reload(Changes((), (), (), ())),
-        "info",
-        "reload - peer=- kept=0 changed=0 started=0 stopped=0",
+        events.SOCKET_ERROR,
+        "7/tcp",
+        {"reason": "Broken pipe"},
+        "socket-error 7/tcp reason=Broken pipe",
+    ),
+    (events.CHANGE, "7/tcp", {}, "change 7/tcp"),
+    (events.CLOSE, "7/tcp", {}, "close 7/tcp"),
+    (
+        events.PAUSE,
+        "7/tcp",
+        {"seconds": 60.0, "peer": PEER, "reason": "more than 3 starts"},
+        "pause 7/tcp seconds=60 peer=192.0.2.1:40000 reason=more than 3 starts",
     ),
     (
-        lambda report: report.unchanged(2),
-        "error",
-        "reload - peer=- problems=2 reason=the old configuration stays",
+        events.PAUSE,
+        "7/tcp",
+        {"seconds": None, "peer": None, "reason": "by an operator"},
+        "pause 7/tcp seconds=- peer=- reason=by an operator",
+    ),
+    (events.RESUME, "7/tcp", {}, "resume 7/tcp"),
+    (
+        events.STATE,
+        "7/tcp",
+        {"address": "*:7", "started": 9, "held": None},
+        "state 7/tcp address=*:7 started=9 held=-",
     ),
     (
-        lambda report: report.problem(ConfError(HERE, "user", "is empty")),
-        "error",
-        "conf /etc/inetd.conf:3:5 field=user reason=is empty",
+        events.FORKSERVER_EXIT,
+        "-",
+        {"uid": 1000, "pid": None, "retry": 1.0, "reason": "x y"},
+        "forkserver-exit - uid=1000 pid=- retry=1 reason=x y",
+    ),
+    (events.WARM_READY, "7/tcp", {"pid": 4}, "warm-ready 7/tcp pid=4"),
+    (
+        events.WARM_EXIT,
+        "7/tcp",
+        {"pid": None, "retry": None, "reason": "x y"},
+        "warm-exit 7/tcp pid=- retry=- reason=x y",
     ),
     (
-        lambda report: report.warning(ConfWarning(HERE, "args", "is strange")),
-        "warn",
-        "warning /etc/inetd.conf:3:5 field=args reason=is strange",
+        events.WARM_STDERR,
+        "7/tcp",
+        {"pid": 4, "text": "x y"},
+        "warm-stderr 7/tcp pid=4 text=x y",
     ),
     (
-        lambda report: report.warning(
-            ConfWarning(Location("/a b", 1), "args", "is strange")
-        ),
-        "warn",
-        "warning /a\\x20b:1:1 field=args reason=is strange",
+        events.RELOAD,
+        "-",
+        {"kept": 0, "changed": 1, "started": 2, "stopped": 3},
+        "reload - kept=0 changed=1 started=2 stopped=3",
     ),
     (
-        lambda report: report.state(STATE),
-        "info",
-        "state 7/tcp address=0.0.0.0:7 started=9 warm=4 refused=2 failed=1 running=3 "
-        "held=limit,rate",
+        events.RELOAD_REJECTED,
+        "-",
+        {"problems": 2, "reason": "the old configuration stays"},
+        "reload-rejected - problems=2 reason=the old configuration stays",
     ),
     (
-        lambda report: report.state(ServiceState("7/tcp", "0.0.0.0:7", "")),
-        "info",
-        "state 7/tcp address=0.0.0.0:7 started=0 warm=0 refused=0 failed=0 running=0 "
-        "held=-",
+        events.CONFIG_ERROR,
+        "/a b:3:5",
+        {"field": "user", "reason": "is empty"},
+        "config-error /a\\x20b:3:5 field=user reason=is empty",
     ),
     (
-        lambda report: report.pause("7/tcp", None, "an operator wants it"),
-        "warn",
-        "pause 7/tcp seconds=- peer=- reason=an operator wants it",
+        events.CONFIG_WARNING,
+        "/a:3:5",
+        {"field": "args", "reason": "is strange"},
+        "config-warning /a:3:5 field=args reason=is strange",
     ),
     (
-        lambda report: report.draining(3),
-        "info",
-        "drain - running=3",
+        events.NO_SERVICES,
+        "-",
+        {"reason": "nothing to serve in /a b"},
+        "no-services - reason=nothing to serve in /a b",
     ),
     (
-        lambda report: report.controlled("/run/inetd/control"),
-        "info",
-        "control - address=/run/inetd/control",
+        events.UNUSED_SOCKET,
+        "-",
+        {"fd": 4, "name": "a\nb", "address": "*:7", "reason": "is not listening"},
+        "unused-socket - fd=4 name=a\\nb address=*:7 reason=is not listening",
     ),
     (
-        lambda report: report.uncontrolled("/run/x y\n", "Permission denied"),
-        "warn",
-        "control - address=/run/x\\x20y\\n reason=Permission denied",
+        events.SHORTAGE,
+        "-",
+        {"reason": "Too many open files"},
+        "shortage - reason=Too many open files",
+    ),
+    (events.CONTROL, "-", {"address": "/run/x"}, "control - address=/run/x"),
+    (
+        events.CONTROL_FAILED,
+        "-",
+        {"address": "/run/x y\n", "reason": "Permission denied"},
+        "control-failed - address=/run/x\\x20y\\n reason=Permission denied",
     ),
     (
-        lambda report: report.stalled("Too many open files"),
-        "error",
-        "stall - peer=- reason=Too many open files",
+        events.NOTIFY_FAILED,
+        "-",
+        {"address": "/run/x", "reason": "No such file"},
+        "notify-failed - address=/run/x reason=No such file",
     ),
     (
-        lambda report: report.lost(12),
-        "error",
-        "log - lost=12 reason=there was no room for more lines",
+        events.SIGNAL,
+        "-",
+        {"name": "SIGUSR1", "action": "ignored"},
+        "signal - name=SIGUSR1 action=ignored",
+    ),
+    (events.DRAIN, "-", {"running": 3}, "drain - running=3"),
+    (
+        events.SUPPRESS,
+        "7/tcp",
+        {"kind": "stderr", "lines": 12, "reason": "rate limit"},
+        "suppress 7/tcp kind=stderr lines=12 reason=rate limit",
     ),
     (
-        lambda report: report.suppressed("stderr", "7/tcp", 12),
-        "warn",
-        "suppress 7/tcp event=stderr lines=12 reason=left out, too many in 10 seconds",
+        events.LOG_LOST,
+        "-",
+        {"lines": 12, "reason": "the reader is too slow"},
+        "log-lost - lines=12 reason=the reader is too slow",
     ),
-    (
-        lambda report: report.signalled("SIGUSR1", False),
-        "warn",
-        "signal - name=SIGUSR1 event=ignored",
-    ),
-    (
-        lambda report: report.signalled("SIGQUIT", True),
-        "warn",
-        "signal - name=SIGQUIT event=end",
-    ),
-    (
-        lambda report: report.forkserver(1000, None, 1.0, "x y"),
-        "warn",
-        "forkserver - uid=1000 pid=- event=died retry=1 reason=x y",
-    ),
-    (
-        lambda report: report.warmed("7/tcp", 4),
-        "info",
-        "warm 7/tcp pid=4 event=ready",
-    ),
-    (
-        lambda report: report.cooled("7/tcp", 4, 0.1, "x y"),
-        "warn",
-        "warm 7/tcp pid=4 event=died retry=0.1 reason=x y",
-    ),
-    (
-        lambda report: report.cooled("7/tcp", None, None, "x y"),
-        "warn",
-        "warm 7/tcp pid=- event=died retry=never reason=x y",
-    ),
-    (
-        lambda report: report.warmSaid("7/tcp", 4, "x y"),
-        "warn",
-        "warm 7/tcp pid=4 event=said text=x y",
-    ),
-    (
-        lambda report: report.nothing("/a b"),
-        "error",
-        "nothing - reason=nothing to serve in /a b",
-    ),
+    (events.INTERNAL_ERROR, "7/tcp", {}, "internal-error 7/tcp"),
 )
+
+
+def written(
+    event: Event,
+    subject: str,
+    fields: dict[str, Any],
+    level: str = "debug",
+    addresses: str = "full",
+) -> list[Any]:
+    """Return what one call of L{Report.emit} logs."""
+    with capturedLogs() as found:
+        Report(level, addresses).emit(event, subject, **fields)
+    return list(found)
 
 
 class ReportTests(SynchronousTestCase):
     """Tests for L{Report}."""
 
-    def written(
-        self,
-        write: Callable[[Report], object],
-        level: str = "info",
-        addresses: str = "full",
-    ) -> list[Any]:
-        """The events of the log."""
-        with capturedLogs() as events:
-            write(Report(level, addresses))
-        return list(events)
-
     def test_lines(self) -> None:
-        """Each kind of line has its level and its text (item 96)."""
-        for write, level, text in LINES:
-            (event,) = self.written(write)
-            self.assertEqual(formatEvent(event), text)
-            self.assertIs(event["log_level"], LogLevel.levelWithName(level), text)
-            self.assertEqual(event["log_namespace"], "inetdtw")
+        """An event is logged as a line, with a level and its values (item 96)."""
+        for event, subject, fields, text in LINES:
+            (found,) = written(event, subject, fields)
+            self.assertEqual(formatEvent(found), text)
+            self.assertIs(found["log_level"], event.logLevel)
+            self.assertEqual(found["log_namespace"], "inetdtw")
+            for name, value in fields.items():
+                if isinstance(value, (int, float)):
+                    self.assertEqual(found[name], value, text)
 
-    def test_prefixes(self) -> None:
-        """
-        Of a client's address the log can have the network only, without the port,
-        on every line that has one (item 97).
-        """
-        for write, _, text in LINES:
-            (event,) = self.written(write, "info", "prefix")
-            wanted = text.replace("192.0.2.1:40000", "192.0.2.0/24")
-            self.assertEqual(formatEvent(event), wanted)
-            self.assertNotIn("192.0.2.1", str(event))
+    def test_complete(self) -> None:
+        """Each event of the table has a line in these tests."""
+        self.assertEqual(set(TABLE), {line[0] for line in LINES})
 
-    def test_noAddresses(self) -> None:
-        """The log can do without clients' addresses (item 97)."""
-        for write, _, text in LINES:
-            (event,) = self.written(write, "info", "none")
-            wanted = text.replace("192.0.2.1:40000", "-")
-            self.assertEqual(formatEvent(event), wanted)
-            self.assertNotIn("192.0.2.", str(event))
+    def test_logLevels(self) -> None:
+        """Events have the levels of C{twisted.logger}, in which notice is info."""
+        for event, level in (
+            (events.SHORTAGE, LogLevel.error),
+            (events.REFUSE, LogLevel.warn),
+            (events.LISTEN, LogLevel.info),
+            (events.START, LogLevel.info),
+            (events.STATE, LogLevel.info),
+        ):
+            self.assertIs(event.logLevel, level)
+
+    def test_privacy(self) -> None:
+        """The log has a prefix of clients' addresses, or none, when asked (item 97)."""
+        for addresses, wanted in (("prefix", "192.0.2.0/24"), ("none", "-")):
+            for event, subject, fields, text in LINES:
+                (found,) = written(event, subject, fields, addresses=addresses)
+                line = text.replace("192.0.2.1:40000", wanted)
+                self.assertEqual(formatEvent(found), line)
+                self.assertNotIn("192.0.2.1", str(found))
 
     def test_grammar(self) -> None:
-        """
-        Every line is what happened, to what, and names with values, of which only the
-        last may have blanks in it; those of starts, ends and whatever else can have to
-        do with a client have one.
-        """
-        line = re.compile(r"[a-z]+ [^ =]+( [a-z]+=[^ ]+)*( (reason|text)=.*)?")
-        clients = {
-            *("start", "end", "refuse", "fail", "drop", "stderr"),
-            *("pause", "resume", "reload", "stall"),
-        }
-        for write, _, text in LINES:
-            (event,) = self.written(write)
-            self.assertTrue(line.fullmatch(formatEvent(event)), text)
-            self.assertEqual(" peer=" in text, text.split()[0] in clients, text)
+        """A line is event, subject and pairs; only the last value has whitespace."""
+        line = re.compile(r"[a-z-]+ [^ =]+( [a-z]+=[^ ]+)*( (reason|text)=.*)?")
+        for *_, text in LINES:
+            self.assertTrue(line.fullmatch(text), text)
 
-    def test_fields(self) -> None:
-        """A machine finds every value in a field of its own (item 96)."""
-        for write, _, text in LINES:
-            (event,) = self.written(write)
-            for name, value in re.findall(r" ([a-z]+)=([^ ]*)", text):
-                if value != "-" and name not in ("status", "signal", "event", "how"):
-                    self.assertIn(f"{name}={event[name]}", text)
-
-    def test_service(self) -> None:
-        """The lines about a service have it in a field (item 96)."""
-        for write, _, text in LINES:
-            if "7/" in text:
-                (event,) = self.written(write)
-                self.assertEqual(event["service"], text.split()[1])
-
-    def missing(self, level: str) -> set[str]:
-        """The first words of the lines that a level leaves out, but not the one below."""
-        below = LEVELS[LEVELS.index(level) + 1]
-        return {
-            text.split()[0]
-            for write, _, text in LINES
-            if not self.written(write, level) and self.written(write, below)
-        }
-
-    def test_levels(self) -> None:
-        """
-        Each level leaves out what is less important, and the state that somebody
-        asks for is always told.
-        """
-        self.assertEqual(self.missing("info"), set())
-        self.assertEqual(self.missing("notice"), {"start", "end", "control"})
-        self.assertEqual(
-            self.missing("warn"),
-            {"listen", "change", "close", "resume", "reload", "warm", "drain"},
-        )
-        self.assertEqual(
-            self.missing("error"),
-            {
-                *("end", "refuse", "pause", "drop", "stderr", "warning"),
-                *("forkserver", "warm", "control", "unused", "unnotified"),
-                "signal",
-            },
-        )
-
-    def test_refuseMany(self) -> None:
-        """
-        Of many clients of a service that are refused for one reason the log has one in
-        some seconds.
-        """
-        now = [0.0]
-        report = Report(clock=lambda: now[0])
-        with capturedLogs() as events:
-            for service in ("7/tcp", "7/tcp", "9/tcp"):
-                report.refuseMany(service, PEER, "too many")
-            self.assertEqual([each["service"] for each in events], ["7/tcp", "9/tcp"])
-            now[0] = QUIET
-            report.refuseMany("7/tcp", PEER, "too many")
-        self.assertEqual(len(events), 3)
-
-    def test_quiet(self) -> None:
-        """Starts and good ends are worth no line unless they are asked for (item 96)."""
-        quiet = [text for write, _, text in LINES if not self.written(write, "notice")]
-        words = [text.split()[0] for text in quiet]
-        self.assertEqual(words, ["start", "end", "control"])
-        self.assertIn("status=0", quiet[1])
-        with capturedLogs() as events:
-            Report().start("7/tcp", 4, PEER)
-        self.assertEqual(events, [])
-
-    def test_badEnds(self) -> None:
-        """A program that ended badly is always worth a line (item 49)."""
-        for how in (ExitStatus(1), ExitStatus(signal=15), ExitStatus(255)):
-            events = self.written(
-                lambda report, how=how: report.end("x", 1, None, how, 0),  # type: ignore[misc] # the default binds it
-                "warn",
-            )
-            self.assertEqual(len(events), 1, how)
-
-    def test_changes(self) -> None:
-        """A reload tells how many services it kept, changed, started and stopped."""
-        one: Any = object()
-        changes = Changes((one,), (one,) * 2, (one,) * 3, (one,) * 4)
-        (event,) = self.written(lambda report: report.reload(changes))
-        text = "reload - peer=- kept=1 changed=2 started=3 stopped=4"
-        self.assertEqual(formatEvent(event), text)
-
-    def test_nothing(self) -> None:
-        """If there is nothing to serve, the files that say so are named."""
-        (event,) = self.written(lambda report: report.nothing("/etc/inetd.conf"))
-        self.assertIn("/etc/inetd.conf", formatEvent(event))
-        self.assertIs(event["log_level"], LogLevel.error)
+    def test_unknownField(self) -> None:
+        """A field that the event does not have is an error."""
+        with self.assertRaises(TypeError):
+            Report().emit(events.LISTEN, "7/tcp", port=7)
 
     def test_braces(self) -> None:
-        """What comes from outside is not taken for a format."""
-        (event,) = self.written(lambda report: report.refuse("{x}", None, "{pid}"))
-        self.assertEqual(formatEvent(event), "refuse {x} peer=- reason={pid}")
+        """Values are not taken for formats."""
+        fields = {"peer": None, "reason": "{pid}"}
+        (found,) = written(events.REFUSE, "{x}", fields)
+        self.assertEqual(formatEvent(found), "refuse {x} peer=- reason={pid}")
+
+    def test_levels(self) -> None:
+        """Each level leaves out the events of the levels above it, and no others."""
+        for number, level in enumerate(LEVELS):
+            for event, subject, fields, text in LINES:
+                wanted = int(event.level <= number)
+                self.assertEqual(
+                    len(written(event, subject, fields, level)), wanted, text
+                )
+
+    def test_default(self) -> None:
+        """Starts and successful exits are not logged unless asked for (item 96)."""
+        with capturedLogs() as found:
+            Report().emit(events.START, "7/tcp", pid=4, peer=PEER)
+            Report().emit(events.EXIT, "7/tcp", pid=4, peer=PEER, status=0)
+            self.assertEqual(found, [])
+            Report().emit(events.EXIT_FAILURE, "7/tcp", pid=4, peer=PEER, status=1)
+        self.assertEqual(len(found), 1)
+
+    def test_once(self) -> None:
+        """Refusals of many clients are logged once per service and reason."""
+        now = [0.0]
+        report = Report(clock=lambda: now[0])
+        with capturedLogs() as found:
+            for port, service in enumerate(("7/tcp", "7/tcp", "9/tcp")):
+                peer = ("192.0.2.1", port)
+                report.emit(events.REFUSE_ONCE, service, peer=peer, reason="too many")
+            self.assertEqual([each["service"] for each in found], ["7/tcp", "9/tcp"])
+            report.emit(events.REFUSE_ONCE, "7/tcp", peer=PEER, reason="another")
+            now[0] = QUIET
+            report.emit(events.REFUSE_ONCE, "7/tcp", peer=PEER, reason="too many")
+        self.assertEqual(len(found), 4)
+
+    def test_config(self) -> None:
+        """Errors and warnings of the configuration name place and field."""
+        location = Location("/etc/inetd.conf", 3, 5)
+        with capturedLogs() as found:
+            Report().configError(ConfError(location, "user", "is empty"))
+            Report().configWarning(ConfWarning(location, "args", "is strange"))
+        wanted = [
+            "config-error /etc/inetd.conf:3:5 field=user reason=is empty",
+            "config-warning /etc/inetd.conf:3:5 field=args reason=is strange",
+        ]
+        self.assertEqual(list(map(formatEvent, found)), wanted)
+
+    def test_state(self) -> None:
+        """The state of a service has its counters and why it is paused."""
+        with capturedLogs() as found:
+            Report("error").state(STATE)
+            Report("error").state(ServiceState("7/tcp", "0.0.0.0:7", ""))
+        wanted = (
+            "state 7/tcp address=0.0.0.0:7 started=9 warm=4 refused=2 failed=1 "
+            "running=3 held=limit,rate"
+        )
+        self.assertEqual(formatEvent(found[0]), wanted)
+        self.assertTrue((formatEvent(found[1]) or "").endswith("running=0 held=-"))
+
+    def test_reasons(self) -> None:
+        """The global limit and lost lines have reasons of their own."""
+        with capturedLogs() as found:
+            Report().atLimit(40)
+            Report().lost(12)
+        wanted = [
+            "shortage - reason=global limit reached: 40 programs (--max-children)",
+            "log-lost - lines=12 reason=the log's reader is too slow",
+        ]
+        self.assertEqual(list(map(formatEvent, found)), wanted)
+
+    def test_failure(self) -> None:
+        """An exception is logged with its traceback."""
+        with capturedLogs() as found:
+            try:
+                raise ValueError("x")
+            except ValueError:
+                logFailure("7/tcp")
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+        self.assertEqual(formatEvent(found[0]), "internal-error 7/tcp")
+        self.assertEqual(found[0]["log_namespace"], "inetdtw")
 
 
 class RateTests(SynchronousTestCase):
-    """Tests for the bound on what clients and programs can have logged."""
+    """Tests for the rate limit of what clients and programs cause to be logged."""
 
     def setUp(self) -> None:
-        """Have a log of three lines of a kind."""
+        """Make a clock."""
         self.clock = Clock()
 
     def report(self, level: str = "notice") -> Report:
-        """Make a log."""
+        """Return a log whose rate limit is three lines."""
         return Report(level, clock=self.clock.seconds, burst=3, reactor=self.clock)
 
-    def many(self, report: Report, write: Callable[[Report], object]) -> list[str]:
-        """
-        The lines of something that happens five times, and what is said ten seconds
-        later.
-        """
-        with capturedLogs() as events:
+    def five(self, level: str, *line: Any) -> list[str]:
+        """Log an event five times, and return the lines of ten seconds."""
+        event, subject, fields = line
+        report = self.report(level)
+        with capturedLogs() as found:
             for _ in range(5):
-                write(report)
+                report.emit(event, subject, **fields)
             self.clock.advance(INTERVAL)
-        return [formatEvent(event) or "" for event in events]
+        return [formatEvent(each) or "" for each in found]
 
     def test_kinds(self) -> None:
-        """Each kind of line that others cause is bounded, and what is left out is told."""
-        for kind, write in (
-            ("stderr", lambda report: report.stderr("7/tcp", 4, PEER, "x")),
-            ("warm", lambda report: report.warmSaid("7/tcp", 4, "x")),
-            ("refuse", lambda report: report.refuse("7/tcp", PEER, "x")),
-            ("fail", lambda report: report.fail("7/tcp", PEER, "x")),
-            ("drop", lambda report: report.drop("7/tcp", PEER, "x")),
-            ("renew", lambda report: report.renewed("7/tcp", "*:7", "x")),
-            ("end", lambda report: report.end("7/tcp", 4, PEER, ExitStatus(1), 0)),
-        ):
-            *lines, last = self.many(self.report(), write)
-            self.assertEqual([each.split()[0] for each in lines], [kind] * 3)
-            self.assertRegex(last, rf"^suppress 7/tcp event={kind} lines=2 reason=")
+        """Events that others cause are limited; the log has how many were left out."""
+        limited = set()
+        for event, subject, fields, text in LINES:
+            if event.once:
+                continue
+            lines = self.five("notice", event, subject, fields)
+            if lines and lines[-1].startswith("suppress 7/") and len(lines) == 4:
+                limited.add(event.name)
+                wanted = rf"^suppress 7/... kind={event.name} lines=2 reason="
+                self.assertRegex(lines[-1], wanted)
+            else:
+                self.assertIn(len(lines), (0, 5), text)
+        wanted_ = {"stderr", "refuse", "start-failed", "drop", "rebind"}
+        self.assertEqual(limited, wanted_ | {"exit", "warm-stderr"})
 
     def test_asked(self) -> None:
-        """Starts and ends that are asked for are not."""
-        for write in (
-            lambda report: report.start("7/tcp", 4, PEER),
-            lambda report: report.end("7/tcp", 4, PEER, ExitStatus(1), 0),
-        ):
-            self.assertEqual(len(self.many(self.report("info"), write)), 5)
+        """Starts and exits are not limited when the level includes all of them."""
+        for line in LINES:
+            if line[0] in (events.START, events.EXIT, events.EXIT_FAILURE):
+                self.assertEqual(len(self.five("info", *line[:3])), 5)
 
-    def test_tooMuch(self) -> None:
-        """
-        Whoever reads what a program writes learns that it is too much, and tells how
-        much more there was.
-        """
+    def test_size(self) -> None:
+        """The length of the free text counts."""
+        fields = {"pid": 4, "peer": PEER, "text": "x" * 300}
+        lines = self.five("notice", events.STDERR, "7/tcp", fields)
+        self.assertEqual(len(lines), 2)
+        self.assertIn("lines=4 ", lines[-1])
+
+    def test_isLimited(self) -> None:
+        """A reader of standard error learns of the limit, and adds what it left out."""
         report = self.report()
-        with capturedLogs() as events:
+        fields = {"pid": 4, "peer": PEER, "text": "x"}
+        with capturedLogs() as found:
             for wanted in (True, True, True, False):
-                self.assertIs(report.stderr("7/tcp", 4, PEER, "x"), wanted)
-            self.assertTrue(report.stillTooMuch("stderr", "7/tcp"))
-            self.assertTrue(report.stillTooMuch("stderr", "7/tcp", 100))
+                self.assertIs(report.emit(events.STDERR, "7/tcp", **fields), wanted)
+            self.assertTrue(report.isLimited(events.STDERR, "7/tcp"))
+            self.assertTrue(report.isLimited(events.STDERR, "7/tcp", 100))
             report.flush()
-            self.assertFalse(report.stillTooMuch("stderr", "7/tcp"))
-        self.assertIn("lines=101 ", formatEvent(events[-1]) or "")
+            self.assertFalse(report.isLimited(events.STDERR, "7/tcp"))
+        self.assertIn("lines=101 ", formatEvent(found[-1]) or "")
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_level(self) -> None:
-        """What is not logged at all is not counted."""
+        """What the level leaves out is not counted."""
         report = self.report("error")
         for _ in range(5):
-            self.assertTrue(report.stderr("7/tcp", 4, PEER, "x"))
-            self.assertTrue(report.warmSaid("7/tcp", 4, "x"))
+            self.assertTrue(report.emit(events.WARM_STDERR, "7/tcp", pid=4, text="x"))
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_globalReactor(self) -> None:
-        """Without a reactor of its own it takes the global one, once it needs one."""
+        """Without a reactor it takes the global one, once it needs one."""
         from twisted.internet import reactor
 
         self.patch(reactor, "callLater", self.clock.callLater)
         report = Report(clock=self.clock.seconds, burst=1)
-        with capturedLogs() as events:
+        with capturedLogs() as found:
             for _ in range(2):
-                report.refuse("7/tcp", PEER, "x")
+                report.emit(events.REFUSE, "7/tcp", peer=PEER, reason="x")
             self.clock.advance(INTERVAL)
-        self.assertEqual(len(events), 2)
+        self.assertEqual(len(found), 2)

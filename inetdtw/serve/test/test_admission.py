@@ -90,7 +90,7 @@ class AdmissionControlTests(GateTestCase):
         short = self.patch(DescriptorAccount, "short", lambda account: True)
         self.assertFalse(gate.free())
         self.assertTrue(gate.holds)
-        (stall,) = self.said("stall")
+        (stall,) = self.said("shortage")
         self.assertEqual(stall["reason"], "Too many open files")
         short.restore()
         self.reactor.advance(SHORTAGE_PAUSE)
@@ -118,7 +118,7 @@ class AdmissionControlTests(GateTestCase):
         self.assertEqual(refuse["peer"], "192.0.2.1:40000")
         self.assertEqual(refuse["reason"], "more than 3 starts a minute")
         (pause,) = self.said("pause")
-        self.assertEqual(pause["seconds"], "60")
+        self.assertEqual(pause["seconds"], 60)
         self.assertEqual(self.said("resume"), [])
         self.reactor.advance(WINDOW)
         self.assertEqual(len(self.said("resume")), 1)
@@ -137,7 +137,7 @@ class AdmissionControlTests(GateTestCase):
             self.assertTrue(gate.holds)
             self.reactor.advance(5)
             self.assertFalse(gate.holds)
-        self.assertEqual([each["seconds"] for each in self.said("pause")], ["5", "5"])
+        self.assertEqual([each["seconds"] for each in self.said("pause")], [5, 5])
         self.assertEqual(len(self.said("resume")), 2)
 
     def test_peerRate(self) -> None:
@@ -311,7 +311,7 @@ class AdmissionControlTests(GateTestCase):
     def test_short(self) -> None:
         """That the machine is out of something is in the log."""
         self.gate().short("Too many open files")
-        (stall,) = self.said("stall")
+        (stall,) = self.said("shortage")
         self.assertEqual(stall["reason"], "Too many open files")
 
 
@@ -344,7 +344,7 @@ class DescriptorTests(AccountTestCase, GateTestCase):
         gate = self.own()
         self.limit = 0
         self.noDescriptors(lambda: self.assertFalse(gate.open()))
-        (stall,) = self.said("stall")
+        (stall,) = self.said("shortage")
         self.assertEqual(stall["reason"], os.strerror(errno.EMFILE))
         self.assertEqual(gate.holds.reasons, [PauseReason.SHORTAGE])
         self.limit = LIMIT
@@ -374,7 +374,7 @@ class DescriptorTests(AccountTestCase, GateTestCase):
             clients += 1
         self.assertGreater(clients, 100)
         self.assertEqual(gate.holds.reasons, [PauseReason.DESCRIPTORS])
-        (stall,) = self.said("stall")
+        (stall,) = self.said("shortage")
         self.assertIn(SHARE, stall["reason"])
         self.assertIn("test/tcp", stall["reason"])
         gate.release()

@@ -41,16 +41,16 @@ class ChildTests(ServingTestCase):
         (start,) = self.said("start")
         self.assertEqual((start["service"], start["pid"]), ("test/tcp", 4))
         self.assertEqual(start["peer"], "192.0.2.1:40000")
-        (end,) = self.said("end")
+        (end,) = self.said("exit")
         self.assertEqual((end["service"], end["pid"]), ("test/tcp", 4))
-        self.assertEqual((end["how"], end["seconds"]), ("status=3", "2.500"))
+        self.assertEqual((end["status"], end["seconds"]), (3, 2.5))
 
     def test_failed(self) -> None:
         """A program that was not found is a line in the log, and done."""
         self.child.failed("'/x' is not there")
         self.assertEqual(self.done, [self.child])
         self.assertIsNone(self.child.how)
-        (fail,) = self.said("fail")
+        (fail,) = self.said("start-failed")
         self.assertEqual(fail["reason"], "'/x' is not there")
         self.assertEqual(self.runtime.tallies["test/tcp"].failed, 1)
 

@@ -197,8 +197,8 @@ class InternalStreamListenerTests(ServingTestCase):
         self.reactor.adoptFailure = OSError(errno.EMFILE, "Too many open files")
         client = self.client(self.server)
         before = openDescriptors()
-        self.reactor.turnUntil(lambda: bool(self.said("stall")))
-        self.assertEqual(self.said("stall")[0]["reason"], "Too many open files")
+        self.reactor.turnUntil(lambda: bool(self.said("shortage")))
+        self.assertEqual(self.said("shortage")[0]["reason"], "Too many open files")
         self.assertEqual(client.recv(100), b"")
         self.assertEqual(self.limits.running, 0)
         self.assertEqual(openedSince(before), {})
@@ -211,7 +211,7 @@ class InternalStreamListenerTests(ServingTestCase):
         client = self.client(self.server)
         self.reactor.turn(PATIENCE)
         self.assertEqual(client.recv(100), b"")
-        self.assertEqual(self.said("stall"), [])
+        self.assertEqual(self.said("shortage"), [])
         self.assertEqual(self.limits.running, 0)
 
     def test_retire(self) -> None:

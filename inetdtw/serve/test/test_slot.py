@@ -155,7 +155,7 @@ class BindTests(SlotTestCase):
         slot = self.serving(service)
         self.assertFalse(slot.bound)
         self.assertIsNone(slot.getHost())
-        (unbound,) = self.said("unbound")
+        (unbound,) = self.said("bind-failed")
         self.assertEqual(unbound["address"], str(service.address))
         self.assertEqual(unbound["reason"], os.strerror(errno.EADDRINUSE))
         other.close()
@@ -172,7 +172,7 @@ class BindTests(SlotTestCase):
         slots: list[Slot] = []
         self.noDescriptors(lambda: slots.append(self.slot(makeService())), 8)
         self.assertFalse(slots[0].bound)
-        (unbound,) = self.said("unbound")
+        (unbound,) = self.said("bind-failed")
         self.assertEqual(unbound["reason"], os.strerror(errno.EMFILE))
         self.noDescriptors(lambda: self.reactor.advance(FIRST_RETRY), 16)
         self.assertTrue(slots[0].bound)
@@ -209,7 +209,7 @@ class BindTests(SlotTestCase):
         slot.start()
         self.assertFalse(slot.bound)
         self.assertEqual(self.runtime.descriptors.taken(Purpose.LISTENER), 0)
-        (unbound,) = self.said("unbound")
+        (unbound,) = self.said("bind-failed")
         self.assertEqual(unbound["reason"], "too many")
         self.patch(slot, "_launcherOf", given)
         self.reactor.advance(FIRST_RETRY)
@@ -227,10 +227,10 @@ class BindTests(SlotTestCase):
         self.serving(service)
         seconds = FIRST_RETRY
         for tries in range(1, 5):
-            self.assertEqual(len(self.said("unbound")), tries)
-            self.assertEqual(self.said("unbound")[-1]["retry"], f"{seconds:g}")
+            self.assertEqual(len(self.said("bind-failed")), tries)
+            self.assertEqual(self.said("bind-failed")[-1]["retry"], seconds)
             self.reactor.advance(seconds * 0.99)
-            self.assertEqual(len(self.said("unbound")), tries)
+            self.assertEqual(len(self.said("bind-failed")), tries)
             self.reactor.advance(seconds * 0.01 + 0.001)
             seconds = min(seconds * 2, LONGEST_RETRY)
         self.assertEqual(seconds, LONGEST_RETRY)
@@ -244,14 +244,14 @@ class BindTests(SlotTestCase):
         other, service = self.taken()
         slot = self.serving(service)
         self.reactor.pump([LONGEST_RETRY] * 5)
-        before = len(self.said("unbound"))
+        before = len(self.said("bind-failed"))
         self.reactor.pump([LONGEST_RETRY] * 8)
-        self.assertEqual(len(self.said("unbound")), before + 2)
+        self.assertEqual(len(self.said("bind-failed")), before + 2)
         other.close()
         self.patch(sockets, "createListener", self.refused)
         self.reactor.advance(LONGEST_RETRY)
-        self.assertEqual(len(self.said("unbound")), before + 3)
-        self.assertIn("Permission", self.said("unbound")[-1]["reason"])
+        self.assertEqual(len(self.said("bind-failed")), before + 3)
+        self.assertIn("Permission", self.said("bind-failed")[-1]["reason"])
         self.assertFalse(slot.bound)
 
     def refused(self, service: Service, *more: object) -> Any:
@@ -265,7 +265,7 @@ class BindTests(SlotTestCase):
         """
         self.patch(sockets, "createListener", self.refused)
         slot = self.serving(makeService(address=Address(socket.AF_INET, "::1", 7)))
-        (unbound,) = self.said("unbound")
+        (unbound,) = self.said("bind-failed")
         reason = f"{os.strerror(errno.EACCES)}: ports below 1024 need root, "
         self.assertTrue(unbound["reason"].startswith(reason), unbound["reason"])
         self.assertEqual(slot.state().reason, unbound["reason"])
@@ -281,12 +281,12 @@ class BindTests(SlotTestCase):
         self.addCleanup(slot.stop)
         slot.bind(SOON)
         for _ in range(6):
-            self.assertEqual(self.said("unbound"), [])
+            self.assertEqual(self.said("bind-failed"), [])
             self.assertEqual(slot.state().condition, "bind failed")
             (later,) = self.reactor.getDelayedCalls()
             self.reactor.advance(later.getTime() - self.reactor.seconds())
-        (unbound,) = self.said("unbound")
-        self.assertEqual(unbound["retry"], f"{FIRST_RETRY:g}")
+        (unbound,) = self.said("bind-failed")
+        self.assertEqual(unbound["retry"], FIRST_RETRY)
         other.close()
         self.reactor.advance(FIRST_RETRY)
         self.connect(slot)
@@ -310,7 +310,7 @@ class BindTests(SlotTestCase):
         self.patch(slot, "_close", fail)
         self.patch(slot, "_fault", fail)
         slot.check()
-        self.assertEqual(len(self.said("unbound")), 1)
+        self.assertEqual(len(self.said("bind-failed")), 1)
         self.assertEqual(len(self.flushLoggedErrors(ValueError)), 2)
         del slot._close
         slot.stop()
@@ -360,7 +360,7 @@ class BindTests(SlotTestCase):
             connection.sendall(b"still here")
         self.assertEqual(client.recv(100), b"still here")
         program.end()
-        self.assertEqual(len(self.said("end")), 1)
+        self.assertEqual(len(self.said("exit")), 1)
 
     def test_stopWaiting(self) -> None:
         """So does a program that has the service's socket, which stays as it is."""
@@ -372,7 +372,7 @@ class BindTests(SlotTestCase):
             self.assertTrue(isBlocking(server))
             self.assertEqual(server.recv(100), b"1")
         program.end()
-        self.assertEqual(len(self.said("end")), 1)
+        self.assertEqual(len(self.said("exit")), 1)
         self.assertEqual(self.reactor.getReaders(), [])
 
     def test_stopRetiring(self) -> None:
@@ -751,7 +751,7 @@ class PathTests(SlotTestCase):
         with open(self.path, "w"):
             pass  # The file must stay.
         slot = self.serving(makeUnix(self.path))
-        self.assertEqual(len(self.said("unbound")), 1)
+        self.assertEqual(len(self.said("bind-failed")), 1)
         slot.stop()
         self.assertTrue(os.path.exists(self.path))
         slot = self.serving(makeUnix(self.path))
@@ -791,7 +791,7 @@ class PathTests(SlotTestCase):
             )
         )
         self.assertEqual(stat.S_IMODE(os.stat(precious).st_mode), 0o600)
-        (warning,) = self.said("warning")
+        (warning,) = self.said("config-warning")
         self.assertIn("there is another file", warning["reason"])
         self.assertEqual(self.ordered(1).order.argv, ("new",))
         client.close()
@@ -814,7 +814,7 @@ class PathTests(SlotTestCase):
                 program=Program("/bin/sh", (), ("new",)),
             )
         )
-        (warning,) = self.said("warning")
+        (warning,) = self.said("config-warning")
         self.assertIn("Operation not permitted", warning["reason"])
         self.connect(slot)
         self.assertEqual(self.ordered(1).order.argv, ("new",))
@@ -1021,7 +1021,7 @@ class ChangeTests(SlotTestCase):
         """What is said of the socket holds for the socket that is there."""
         slot = self.serving(makeService())
         self.sameSocket(slot, makeService(options=SocketOptions(backlog=7)))
-        self.assertEqual(self.said("warning"), [])
+        self.assertEqual(self.said("config-warning"), [])
         self.connect(slot)
         self.ordered(1)
 
@@ -1029,7 +1029,7 @@ class ChangeTests(SlotTestCase):
         """What is not possible is in the log, and the service is served."""
         slot = self.serving(makeService())
         slot.change(makeService(options=SocketOptions(acceptFilter="dnsready")))
-        self.assertEqual(len(self.said("warning")), 1)
+        self.assertEqual(len(self.said("config-warning")), 1)
         self.connect(slot)
         self.ordered(1)
 
@@ -1134,7 +1134,7 @@ class RenewTests(SlotTestCase):
 
     def reasons(self) -> list[str]:
         """Why there were other sockets."""
-        return [event["reason"] for event in self.said("renew")]
+        return [event["reason"] for event in self.said("rebind")]
 
     def path(self) -> str:
         """A path for a socket."""
@@ -1427,7 +1427,7 @@ class FaultTests(SlotTestCase):
             with mock.patch.object(sockets, "reconfigure", self.failing):
                 slot.change(makeService(bounds=Bounds(3)))
             self.assertTrue(slot.bound)
-            self.assertIn("stays as it is", self.said("warning")[-1]["reason"])
+            self.assertIn("stays as it is", self.said("config-warning")[-1]["reason"])
             slot.stop()
 
     def test_stop(self) -> None:

@@ -110,7 +110,7 @@ class LaunchesTests(LaunchesCase):
         self.assertEqual(len(self.said("stderr")), 2)
         report.flush()
         (left,) = self.said("suppress")
-        self.assertEqual((left["what"], left["lines"]), ("stderr", 8))
+        self.assertEqual((left["kind"], left["lines"]), ("stderr", 8))
 
     def test_endsLast(self) -> None:
         """The last that a program says is in front of the line about its end."""
@@ -118,7 +118,7 @@ class LaunchesTests(LaunchesCase):
         os.write(program.fds[2], b"Oh!")
         program.end()
         words = [each["log_format"].split()[0] for each in self.events]
-        self.assertEqual(words, ["start", "stderr", "end"])
+        self.assertEqual(words, ["start", "stderr", "exit"])
 
     def test_toNull(self) -> None:
         """What is written to a standard error that goes nowhere is nowhere."""
@@ -153,7 +153,7 @@ class LaunchesTests(LaunchesCase):
         ProgramStarter(makeService(stderr="log"), self.runtime, self.launcher).launch(
             PEER, (0, 0, 0), self.done.append
         )
-        (fail,) = self.said("fail")
+        (fail,) = self.said("start-failed")
         wanted = "no descriptor for standard error: Too many open files"
         self.assertEqual(fail["reason"], wanted)
         self.assertEqual(len(self.done), 1)
@@ -201,7 +201,7 @@ class LaunchesTests(LaunchesCase):
         child = self.launches().launch(PEER, (0, 0, 0), self.done.append)
         self.assertEqual(self.launcher.programs, [])
         self.assertEqual(self.done, [child])
-        (fail,) = self.said("fail")
+        (fail,) = self.said("start-failed")
         self.assertIn(self.path, fail["reason"])
 
     def test_installedLater(self) -> None:
@@ -246,7 +246,7 @@ class LaunchesTests(LaunchesCase):
         self.install()
         self.launches().launch(PEER, (0, 0, 0), self.done.append)
         self.launcher.last.fail("Permission denied")
-        (fail,) = self.said("fail")
+        (fail,) = self.said("start-failed")
         self.assertEqual(fail["reason"], f"'{self.path}': Permission denied")
 
     def test_notExecutable(self) -> None:
@@ -254,7 +254,7 @@ class LaunchesTests(LaunchesCase):
         self.install(0o644)
         self.launches().launch(PEER, (0, 0, 0), self.done.append)
         self.assertEqual(self.launcher.programs, [])
-        self.assertEqual(len(self.said("fail")), 1)
+        self.assertEqual(len(self.said("start-failed")), 1)
 
     def test_repeated(self) -> None:
         """
@@ -278,8 +278,8 @@ class LaunchesTests(LaunchesCase):
         self.reactor.advance(2)
         second.ended(ExitStatus(7))
         self.assertEqual(self.done, [second])
-        ends = [(end["pid"], end["seconds"]) for end in self.said("end")]
-        self.assertEqual(ends, [(4, "1.000"), (5, "2.000")])
+        ends = [(end["pid"], end["seconds"]) for end in self.said("exit")]
+        self.assertEqual(ends, [(4, 1.0), (5, 2.0)])
 
     def test_identity(self) -> None:
         """Whether its user may execute a program is found out by whoever starts it."""
@@ -349,7 +349,7 @@ class FaultTests(LaunchesCase):
         child = launches.launch(PEER, (0, 1, 2), self.done.append)
         self.assertEqual(self.done, [child])
         self.assertIsNone(child.how)
-        (fail,) = self.said("fail")
+        (fail,) = self.said("start-failed")
         self.assertIn("ValueError: embedded null byte", fail["reason"])
         self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
 

@@ -120,7 +120,7 @@ class StreamListenerTests(ServingTestCase):
         with program.socket() as stdin:
             self.assertEqual(stdin.recv(100), b"question")
         program.start().end()
-        self.assertEqual(self.said("end")[0]["peer"], "-")
+        self.assertEqual(self.said("exit")[0]["peer"], "-")
 
     def test_together(self) -> None:
         """Every client has a program at the same time."""
@@ -151,7 +151,7 @@ class StreamListenerTests(ServingTestCase):
         self.reactor.turnUntil(lambda: isReadable(client))
         self.assertEqual(client.recv(100), b"")
         self.assertEqual(self.limits.running, 0)
-        self.assertEqual(len(self.said("fail")), 1)
+        self.assertEqual(len(self.said("start-failed")), 1)
         with open(path, "w") as file:
             file.write("#!/bin/sh\n")
         os.chmod(path, 0o755)
@@ -317,7 +317,7 @@ class ShortageTests(ServingTestCase):
         listener.start()
         self.client(server)
         self.noDescriptors(lambda: self.reactor.turn(PATIENCE))
-        self.assertEqual(len(self.said("stall")), 1)
+        self.assertEqual(len(self.said("shortage")), 1)
         self.assertEqual(self.launcher.programs, [])
         self.assertEqual(limits.running, 0)
         self.reactor.advance(SHORTAGE_PAUSE)
@@ -485,7 +485,7 @@ class DelegatedTests(ServingTestCase):
         self.serve()
         self.listener.dropped(self.PEER, "no such file")
         self.assertOwn()
-        (fail,) = self.said("fail")
+        (fail,) = self.said("start-failed")
         self.assertEqual(fail["reason"], "'/bin/sh': no such file")
         self.assertEqual(self.runtime.tallies["test/tcp"].failed, 1)
         self.accepting.withdrawn[0]()
@@ -497,7 +497,7 @@ class DelegatedTests(ServingTestCase):
         self.serve()
         self.listener.dropped(None, "too many files")
         self.assertOwn()
-        self.assertEqual(self.said("fail"), [])
+        self.assertEqual(self.said("start-failed"), [])
         self.assertEqual(self.runtime.tallies["test/tcp"].failed, 0)
         self.accepting.withdrawn[0]()
         self.ran()

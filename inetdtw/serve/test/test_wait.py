@@ -268,7 +268,7 @@ class DatagramTests(WaitingTestCase):
         sender = self.client(self.server)
         sender.send(b"1")
         self.reactor.turnUntil(lambda: bool(self.said("drop")))
-        self.assertEqual(len(self.said("fail")), 1)
+        self.assertEqual(len(self.said("start-failed")), 1)
         with open(path, "w") as file:
             file.write("#!/bin/sh\n")
         os.chmod(path, 0o755)
@@ -589,7 +589,7 @@ class ConnectionTests(WaitingTestCase):
         self.serve(makeService(wait=True, program=Program(path, (), ("prog",))))
         before = openDescriptors()
         first = self.client(self.server)
-        self.reactor.turnUntil(lambda: bool(self.said("fail")))
+        self.reactor.turnUntil(lambda: bool(self.said("start-failed")))
         self.refused()
         self.assertEqual(first.recv(100), b"")
         with open(path, "w") as file:
@@ -615,7 +615,7 @@ class ConnectionTests(WaitingTestCase):
         """
         self.launcher.refusal = "Permission denied"
         clients = [self.client(self.server) for _ in range(3)]
-        self.reactor.turnUntil(lambda: len(self.said("fail")) == 3)
+        self.reactor.turnUntil(lambda: len(self.said("start-failed")) == 3)
         self.refused()
         for client in clients:
             self.assertEqual(client.recv(100), b"")

@@ -384,4 +384,4 @@ class InheritedSlotTests(InheritedTestCase):
         options = replace(service.options, acceptFilter="nosuchfilter")
         slot = self.slot(replace(service, options=options))
         self.assertFalse(slot.bound)
-        self.assertEqual(len(self.said("unbound")), 1)
+        self.assertEqual(len(self.said("bind-failed")), 1)

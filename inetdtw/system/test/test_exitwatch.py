@@ -101,7 +101,7 @@ class PidfdWatchTests(ServingTestCase):
             if not gone:
                 os.waitpid(pid, 0)
             self.assertEqual(told, [1])
-        dropped = [each["name"] for each in self.said("dropped")]
+        dropped = [each["service"] for each in self.said("socket-error")]
         self.assertEqual(dropped, ["pidfd"] * 2)
 
     def test_cancelDropped(self) -> None:

@@ -335,7 +335,7 @@ class EndTests(WarmProcessTestCase):
         self.process.delegations.delegate(5, Watcher(), 0)
         self.played.die()
         self.reactor.settle()
-        reason = "signal=9; the client that it was accepting, if any, is closed"
+        reason = "signal=9; a connection it was accepting may have been dropped"
         self.assertEqual(self.owner.told[-1], ("exited", reason, None))
 
     def test_status(self) -> None:

@@ -1,0 +1,140 @@
+# -*- test-case-name: inetdtw.log.test.test_events -*-
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+The table of log events: name, level, and fields.
+
+A log line is the name of the event, its subject, and C{name=value} pairs.  The subject
+is the service, the place in a configuration file, or a dash.  Only the last value
+(C{reason} or C{text}) may have whitespace in it.  A value that is not known is a dash.
+
+docs/guide/logging.rst documents the same table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from twisted.logger import LogLevel
+
+#: The values of C{--log-level}; each one includes those in front of it.
+LEVELS = ("error", "warn", "notice", "info", "debug")
+ERROR, WARN, NOTICE, INFO, DEBUG = range(len(LEVELS))
+#: The level of what is logged whatever C{--log-level} says, because it was asked for.
+ALWAYS = -1
+#: The fields that may have whitespace in them; they come last.
+FREE_TEXT = ("reason", "text")
+
+
+class Event:
+    """
+    A kind of log line.
+
+    @ivar name: its first word.
+    @ivar level: the index in L{LEVELS} of the first level that includes it.
+    @ivar limited: the rate limit (L{inetdtw.log.rate}) holds below this level.
+    @ivar once: whether lines that differ at most in C{peer} are logged once in
+        L{inetdtw.log.report.QUIET} seconds.
+    @ivar subject: the name of the field behind the name; empty if it is a dash.
+    @ivar fields: the names of all other fields, in order, each with its format.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        level: int,
+        fields: str,
+        limited: int = ALWAYS,
+        once: bool = False,
+    ) -> None:
+        """@param fields: the names of the fields, the subject first."""
+        self.name = name
+        self.level = level
+        self.limited = limited
+        self.once = once
+        subject, *others = fields.split()
+        self.subject = subject.replace("-", "")
+        self.fields = {each.partition(":")[0]: each for each in others}
+        self._head = f"{name} {{{subject}}}" if self.subject else f"{name} -"
+
+    @property
+    def logLevel(self) -> Any:
+        """Return the level for C{twisted.logger}, which has no C{notice}."""
+        if self.level == ERROR:
+            return LogLevel.error
+        return LogLevel.warn if self.level == WARN else LogLevel.info
+
+    def format(self, values: Mapping[str, object]) -> str:
+        """
+        Return a format of C{twisted.logger} for some of the fields.
+
+        @param values: what is C{None} becomes a dash; what is missing is left out.
+
+        @raise TypeError: if the event does not have a field.
+        """
+        unknown = values.keys() - self.fields.keys()
+        if unknown:
+            raise TypeError(f"{self.name} has no field {', '.join(unknown)}")
+        pairs = [
+            f"{name}=-" if values[name] is None else f"{name}={{{column}}}"
+            for name, column in self.fields.items()
+            if name in values
+        ]
+        return " ".join([self._head, *pairs])
+
+
+# Clients and the programs that serve them.
+START = Event("start", INFO, "service pid peer start")
+_EXIT = "service pid peer status signal seconds:.3f cpu:.3f"
+EXIT = Event("exit", INFO, _EXIT)
+#: With a nonzero status or by a signal.  Who asks for each start wants each exit.
+EXIT_FAILURE = Event("exit", WARN, _EXIT, limited=INFO)
+STDERR = Event("stderr", WARN, "service pid peer text", limited=DEBUG + 1)
+REFUSE = Event("refuse", WARN, "service peer reason", limited=DEBUG + 1)
+#: For what many clients are refused for at once.
+REFUSE_ONCE = Event("refuse", WARN, "service peer reason", DEBUG + 1, once=True)
+START_FAILED = Event("start-failed", ERROR, "service peer reason", limited=DEBUG + 1)
+DROP = Event("drop", WARN, "service peer reason", limited=DEBUG + 1)
+
+# Services and their sockets.
+LISTEN = Event("listen", NOTICE, "service address source")
+BIND_FAILED = Event("bind-failed", ERROR, "service address retry:g reason")
+REBIND = Event("rebind", WARN, "service address reason", limited=DEBUG + 1)
+SOCKET_ERROR = Event("socket-error", WARN, "service reason")
+CHANGE = Event("change", NOTICE, "service")
+CLOSE = Event("close", NOTICE, "service")
+PAUSE = Event("pause", WARN, "service seconds:g peer reason")
+RESUME = Event("resume", NOTICE, "service")
+STATE = Event(
+    "state", ALWAYS, "service address started warm refused failed running held"
+)
+
+# Helper processes.
+FORKSERVER_EXIT = Event("forkserver-exit", WARN, "- uid pid retry:g reason")
+WARM_READY = Event("warm-ready", NOTICE, "service pid")
+WARM_EXIT = Event("warm-exit", WARN, "service pid retry:g reason")
+WARM_STDERR = Event("warm-stderr", WARN, "service pid text", limited=DEBUG + 1)
+
+# The configuration.
+RELOAD = Event("reload", NOTICE, "- kept changed started stopped")
+RELOAD_REJECTED = Event("reload-rejected", ERROR, "- problems reason")
+CONFIG_ERROR = Event("config-error", ERROR, "place field reason")
+CONFIG_WARNING = Event("config-warning", WARN, "place field reason")
+NO_SERVICES = Event("no-services", ERROR, "- reason")
+UNUSED_SOCKET = Event("unused-socket", WARN, "- fd name address reason")
+
+# The daemon.
+SHORTAGE = Event("shortage", ERROR, "- reason", once=True)
+CONTROL = Event("control", INFO, "- address")
+CONTROL_FAILED = Event("control-failed", WARN, "- address reason")
+NOTIFY_FAILED = Event("notify-failed", WARN, "- address reason")
+SIGNAL = Event("signal", WARN, "- name action", once=True)
+DRAIN = Event("drain", NOTICE, "- running")
+SUPPRESS = Event("suppress", WARN, "service kind lines reason")
+LOG_LOST = Event("log-lost", ERROR, "- lines reason")
+INTERNAL_ERROR = Event("internal-error", ERROR, "service")
+
+#: All events.
+TABLE = tuple(each for each in vars().copy().values() if isinstance(each, Event))
