@@ -27,7 +27,7 @@ def statusOf(raised: Any) -> int:
         try:
             sys.stderr.write(str(text))
         except BaseException:
-            pass  # there is no way to report it
+            pass  # it cannot be reported
     return 1
 
 
@@ -59,7 +59,7 @@ def printException(raised: Any) -> int | None:
             sys.stderr.write("\nOriginal exception was:\n")
             sys.__excepthook__(kind, raised, trace)
         except BaseException:
-            pass  # there is no way to report it
+            pass  # it cannot be reported
     return None
 
 
@@ -85,4 +85,4 @@ def printUnraisable(why: BaseException, thing: Any, when: str) -> None:
             sys.stderr.write(f"Exception ignored {about}{end}\n")
             sys.__excepthook__(type(why), why, trace)
     except BaseException:
-        pass  # there is no way to report it
+        pass  # it cannot be reported

@@ -32,7 +32,7 @@ def quietly(thing: Any, name: str) -> None:
     try:
         getattr(thing, name)()
     except BaseException:
-        pass  # there is no way to report it
+        pass  # it cannot be reported
 
 
 def moveHigh(fd: int) -> int:
