@@ -1,4 +1,4 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""Pure counting over a clock: limits of services, budgets, counters and backoff."""
+"""Pure counting over a clock: limits of services, the process budget, backoff."""

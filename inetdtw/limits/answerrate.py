@@ -3,12 +3,12 @@
 # See LICENSE for details.
 
 """
-A bound on the answers to one source, as name servers have response rate limiting.
+Response rate limiting: a bound on the datagrams that one source is sent.
 
-The source of a datagram can be forged.  Answers then go to somebody who did not ask,
-and, if that somebody answers as well, go on for ever.  No list of ports knows all who
-answer, so answers to one source are bounded by a token bucket: it has as many tokens as
-a minute allows, and gets new ones all the time.
+The source of a datagram can be forged.  The answer then goes to a host that did not
+ask, and if that host answers too, the two answer each other forever.  No list of ports
+is complete, so a token bucket bounds the answers to each source.  It holds the answers
+of one minute, and is refilled continuously.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from typing import Any, Callable
 from inetdtw.limits.throttle import LogThrottle
 from inetdtw.model.source import Prefix, hostOf, sourceOf
 
-#: The seconds after which an empty bucket is full again.
+#: The seconds in which an empty bucket is refilled.
 MINUTE = 60.0
-#: The most buckets that are kept; the one that was not used for longest goes first.
+#: The most buckets that are kept; the least recently used one is dropped first.
 MOST = 4096
-#: What sums of fractions may be wrong by.
+#: The rounding error of the sums, at most.
 _ROUNDED = 1e-6
 
 
 def answeredTo(peer: Any, prefix: Prefix) -> str:
     """
-    Return what has a bucket of its own.
+    Return the key of a client's bucket: its source.
 
-    That is the source of a client.  Each port of a loopback address counts apart: no
-    datagram from another machine can have such a source, and who answers in a loop
-    has one port, while many clients have many.  A UNIX socket is its path.
+    Each port of a loopback address has its own bucket: no datagram from another machine
+    can have such a source, and a loop has one port, while many clients have many.  The
+    source of a UNIX socket is its path.
     """
     host = hostOf(peer)
     if not host:
@@ -44,7 +44,7 @@ def answeredTo(peer: Any, prefix: Prefix) -> str:
 
 
 class AnswerRate:
-    """The buckets of one service."""
+    """The token buckets of one service."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         """@param clock: the time in seconds, from any start."""
@@ -54,11 +54,11 @@ class AnswerRate:
 
     def allows(self, source: str, most: int, cost: int = 1, take: bool = True) -> bool:
         """
-        True if a source may be answered.
+        Tell whether a source may be answered.
 
-        @param most: how many tokens it has in a minute.
-        @param cost: how many an answer takes, but no more than there can be.
-        @param take: whether it is answered now.
+        @param most: how many tokens its bucket holds.
+        @param cost: how many an answer takes, C{most} at most.
+        @param take: whether to take them.
         """
         now = self._clock()
         full = max(now, self._fullAt.get(source, now)) + min(cost, most) * MINUTE / most
@@ -72,5 +72,5 @@ class AnswerRate:
         return True
 
     def mayLog(self) -> bool:
-        """True once in a minute: a flood of forged sources must not fill the log."""
+        """Tell once a minute that there may be a line: forged sources must not fill the log."""
         return self._mayLog(0)

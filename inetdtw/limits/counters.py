@@ -2,7 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""Counting what became of a service's programs, from the start of the daemon on."""
+"""Counters of a service's clients and programs, from the start of the daemon on."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ class Tally:
 
     @ivar admitted: how many clients were admitted, restarted programs included.
     @ivar refused: how many clients were refused.
-    @ivar warm: how many were started by forking an interpreter that was ready.
+    @ivar warm: how many programs a warm process started.
     @ivar cold: how many were started otherwise.
     @ivar failed: how many could not be started.
-    @ivar ended: how many have ended.
-    @ivar bad: how many of these ended badly.
-    @ivar dropped: how many datagrams were thrown away.
-    @ivar cpu: the seconds of processor time that those that ended have used; C{None}
-        as long as that is known of none.
-    @ivar last: how the last one ended.
+    @ivar ended: how many have exited.
+    @ivar bad: how many of these had a nonzero status or were killed by a signal.
+    @ivar dropped: how many datagrams were discarded.
+    @ivar cpu: the seconds of CPU time of those that have exited; C{None} as long as it
+        is known of none.
+    @ivar last: how the last one exited.
     """
 
     warm: int = 0
@@ -42,9 +42,9 @@ class Tally:
 
     def count(self, warm: bool | None) -> None:
         """
-        One was started.
+        Count a program that was started.
 
-        @param warm: whether an interpreter was forked for it.
+        @param warm: whether a warm process did.
         """
         if warm:
             self.warm += 1
@@ -52,7 +52,7 @@ class Tally:
             self.cold += 1
 
     def end(self, how: ExitStatus) -> None:
-        """One has ended."""
+        """Count a program that has exited."""
         self.ended += 1
         self.bad += how.bad
         self.last = how

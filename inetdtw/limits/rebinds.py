@@ -3,22 +3,22 @@
 # See LICENSE for details.
 
 """
-How often a service's socket had to be replaced lately.
+How often a service's socket was replaced recently.
 
-Once is nothing to worry about: something removed a path, say.  Again and again, the
-service's own programs spoil it, and clients that come in between are lost.
+One replacement is harmless: its path was removed, for example.  When they follow each
+other, the service's own programs spoil the socket, and lose the clients in between.
 """
 
 from __future__ import annotations
 
 from typing import Callable
 
-#: The seconds for which a replacement counts, and how many are no trouble.
+#: The seconds for which a replacement counts, and how many are harmless.
 WINDOW, HARMLESS = 60.0, 1
 
 
 class Rebinds:
-    """The replacements of one service's socket."""
+    """The recent replacements of one service's socket."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         """@param clock: the time in seconds, from any start."""
@@ -28,7 +28,7 @@ class Rebinds:
 
     def add(self, cause: str) -> None:
         """
-        Count one.
+        Count a replacement.
 
         @param cause: why the socket had to be replaced.
         """
@@ -36,17 +36,16 @@ class Rebinds:
         self._cause = cause
 
     def clear(self) -> None:
-        """Forget them all."""
+        """Forget all replacements."""
         self._times = []
 
     def _recent(self) -> list[float]:
-        """Return when the replacements were that count."""
         since = self._clock() - WINDOW
         return [when for when in self._times if when > since]
 
     @property
     def trouble(self) -> str | None:
-        """What is wrong with the service, if that were too many."""
+        """What is wrong with the service, if the replacements are more than harmless."""
         count = len(self._recent())
         if count <= HARMLESS:
             return None

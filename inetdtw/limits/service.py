@@ -2,7 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""Counting: how many programs of a service run, and have started lately."""
+"""The limits of a service: running programs, and starts in the last minute."""
 
 from __future__ import annotations
 
@@ -21,41 +21,40 @@ WINDOW = 60.0
 
 class Admission(Enum):
     """
-    Whether one more program may start.
+    Whether a client is admitted, or the limit that it exceeds.
 
-    @cvar ADMIT: it may, and has been counted.
-    @cvar TRIPPED: the service started too many in the last minute.
-    @cvar PEER_RATE: this client did.
-    @cvar PEER_BUSY: this client has as many running as it may.
-    @cvar PEER_ANSWERED: this client has had as many answers as it may; L{ServiceLimits.admit}
-        does not return this.
+    @cvar ADMIT: it is, and has been counted.
+    @cvar TRIPPED: the rate limit of the service.
+    @cvar PEER_RATE: the rate limit of its address.
+    @cvar PEER_BUSY: the limit of running programs of its address.
+    @cvar PEER_ANSWERED: the limit of answers to its address, which
+        L{ServiceLimits.admit} does not check.
     """
 
     ADMIT = "admitted"
-    TRIPPED = "more than {} starts a minute"
-    PEER_RATE = "more than {} starts a minute for one address"
-    PEER_BUSY = "more than {} at once for one address"
-    PEER_ANSWERED = "more than {} answers a minute for one address"
+    TRIPPED = "rate limit ({}/min) exceeded"
+    PEER_RATE = "per-address rate limit ({}/min) exceeded"
+    PEER_BUSY = "per-address limit ({} at once) reached"
+    PEER_ANSWERED = "per-address limit ({} answers/min) exceeded"
 
 
 class _Starts:
-    """The starts of the last minute, up to a bound."""
+    """The times of the starts in the last minute."""
 
     def __init__(self) -> None:
         self._times: deque[float] = deque()
 
     def reached(self, bound: int, now: float) -> bool:
-        """Whether there were C{bound} of them."""
+        """Tell whether there were C{bound} starts."""
         while self._times and self._times[0] <= now - WINDOW:
             self._times.popleft()
         return len(self._times) >= bound
 
     def left(self, bound: int, now: float) -> int:
-        """How many are missing to C{bound}."""
+        """Return how many more starts C{bound} allows."""
         return 0 if self.reached(bound, now) else bound - len(self._times)
 
     def add(self, now: float) -> None:
-        """There was one."""
         self._times.append(now)
 
 
@@ -84,13 +83,13 @@ class ServiceLimits:
 
     @property
     def bounds(self) -> Bounds:
-        """What the counts may reach; it may be changed at any time."""
+        """The limits, which can be changed at any time."""
         return self._bounds
 
     @bounds.setter
     def bounds(self, bounds: Bounds) -> None:
         if bounds.sourcePrefix != self._bounds.sourcePrefix:
-            # The starts of the last minute are counted by other sources.
+            # The starts of the last minute were counted by other prefixes.
             self._peerStarts.clear()
         self._bounds = bounds
         self._sources.clear()
@@ -99,17 +98,17 @@ class ServiceLimits:
                 self._sources[self.sourceOf(peer)] += count
 
     def sourceOf(self, peer: str) -> str:
-        """Return what counts as one client address."""
+        """Return the source of a client: its address, cut to the length of the prefix."""
         return sourceOf(peer, self._bounds.sourcePrefix)
 
     @property
     def full(self) -> bool:
-        """Whether as many programs run as may; further clients should wait."""
+        """Whether as many programs run as may, so that further clients have to wait."""
         return 0 < self.bounds.acceptMax <= self.running
 
     def busy(self, source: str) -> bool:
         """
-        True if a source has as many programs as it may have.
+        Tell whether a source has as many programs as it may have.
 
         @param source: what L{sourceOf} returns.
         """
@@ -117,27 +116,27 @@ class ServiceLimits:
 
     def admit(self, peer: str = "") -> Admission:
         """
-        Ask to start one more, and count it if it may start.
+        Decide on a client, and count it as admitted or refused.
 
         @param peer: the client's address, if it is known.
         """
         now = self._clock()
         known = self._bounds.perSource or self._bounds.ipMax
         source = self.sourceOf(peer) if known else peer
-        verdict = self._judge(source, now)
-        if verdict is Admission.ADMIT:
+        admission = self._judge(source, now)
+        if admission is Admission.ADMIT:
             self._count(peer, source, now)
         else:
             self.refuse()
-        return verdict
+        return admission
 
     def mayAnswer(self, peer: Any, cost: int = 1, take: bool = True) -> bool:
         """
-        True if a client may be answered once more.
+        Tell whether a client may be answered once more.
 
         @param peer: its address as recvfrom(2) gives it, in a tuple.
         @param cost: how many answers this one counts as.
-        @param take: whether it is answered now.
+        @param take: whether to count it.
         """
         most, prefix = self._bounds.answerMax, self._bounds.sourcePrefix
         # An unnamed UNIX socket cannot be answered.
@@ -146,34 +145,34 @@ class ServiceLimits:
         return self._answers.allows(answeredTo(peer, prefix), most, cost, take)
 
     def mayLogAnswers(self) -> bool:
-        """True once in a minute, to log that clients are not answered."""
+        """Tell once a minute that there may be a line about unanswered clients."""
         return self._answers.mayLog()
 
-    def about(self, verdict: Admission, peer: str) -> str:
+    def about(self, admission: Admission, peer: str) -> str:
         """
-        Return a verdict in words.
+        Return why a client is refused.
 
-        @param peer: the client's address.  The words have no more of it than the length
-            of the prefix, as the log may not have the address.
+        @param peer: the client's address.  The text only has the length of its prefix,
+            because the log may have to omit addresses.
         """
-        reason = verdict.value.format(self.bound(verdict))
+        reason = admission.value.format(self.bound(admission))
         _, slash, length = self.sourceOf(peer).rpartition("/")
-        return reason.replace("one address", f"one /{length}") if slash else reason
+        return reason.replace("per-address", f"per-/{length}") if slash else reason
 
     def remaining(self, most: int) -> int:
-        """How many more may start now, up to C{most}."""
+        """Return how many more may start now, up to C{most}."""
         if not self.bounds.serviceMax:
             return most
         return min(most, self._starts.left(self.bounds.serviceMax, self._clock()))
 
     def countRestart(self) -> None:
-        """One that was admitted has ended, and was started again."""
+        """Count a program that was restarted for another client."""
         self.tally.admitted += 1
         if self.bounds.serviceMax:
             self._starts.add(self._clock())
 
     def resetRate(self) -> None:
-        """Count the starts of the service anew."""
+        """Forget the starts of the last minute."""
         self._starts = _Starts()
 
     def refuse(self) -> None:
@@ -181,23 +180,22 @@ class ServiceLimits:
         self.tally.refused += 1
 
     def release(self, peer: str = "") -> None:
-        """One that was admitted for C{peer} has ended."""
+        """Count a client no more that was admitted."""
         self.running -= 1
         _countDown(self._peers, peer)
         if self._bounds.perSource:
             _countDown(self._sources, self.sourceOf(peer))
 
-    def bound(self, verdict: Admission) -> int:
-        """The bound that led to a verdict."""
+    def bound(self, admission: Admission) -> int:
+        """Return the limit that a client exceeds."""
         return {
             Admission.TRIPPED: self.bounds.serviceMax,
             Admission.PEER_RATE: self.bounds.ipMax,
             Admission.PEER_BUSY: self.bounds.perSource,
             Admission.PEER_ANSWERED: self.bounds.answerMax,
-        }.get(verdict, 0)
+        }.get(admission, 0)
 
     def _judge(self, source: str, now: float) -> Admission:
-        """Whether one more may start."""
         bounds = self.bounds
         if self.busy(source):
             return Admission.PEER_BUSY
@@ -210,14 +208,13 @@ class ServiceLimits:
         return Admission.ADMIT
 
     def _count(self, peer: str, source: str, now: float) -> None:
-        """One more starts."""
         self.running += 1
         self.tally.admitted += 1
         if self.bounds.serviceMax:
             self._starts.add(now)
         if not peer:
             return
-        # Without a bound too: there may be one when they end.
+        # A reload can set a limit before they end.
         self._peers[peer] += 1
         if self.bounds.perSource:
             self._sources[source] += 1
@@ -228,11 +225,7 @@ class ServiceLimits:
             self._forget(now)
 
     def _forget(self, now: float) -> None:
-        """
-        Drop what is known of clients that started nothing for a minute.
-
-        The clients are in the order of their last starts.
-        """
+        """Drop sources without a start in the last minute: they are in order of these."""
         while self._peerStarts:
             peer, starts = next(iter(self._peerStarts.items()))
             if starts.reached(1, now):
@@ -241,7 +234,7 @@ class ServiceLimits:
 
 
 def _countDown(counts: Counter[str], name: str) -> None:
-    """Take one from a count, and forget it when it is 0."""
+    """Subtract 1, and delete the name when its count is 0."""
     if counts[name] > 1:
         counts[name] -= 1
     else:

@@ -2,7 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""Lines of the log that strangers cause, at most one in a minute."""
+"""A throttle for log lines that clients can cause: one a minute for each key."""
 
 from __future__ import annotations
 
@@ -13,13 +13,15 @@ _SECONDS_BETWEEN_LINES = 60.0
 
 
 class LogThrottle:
-    """Tell whether a minute has passed since the last time, for each key."""
+    """Tell whether a minute has passed since the last line, for each key."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
+        """@param clock: the time in seconds, from any start."""
         self._clock = clock
         self._last: dict[Hashable, float] = {}
 
     def __call__(self, key: Hashable) -> bool:
+        """Tell whether there may be a line about C{key} now, which counts as logged."""
         now = self._clock()
         # A wall clock that was set back must not silence a key for long.
         if 0 <= now - self._last.get(key, float("-inf")) < _SECONDS_BETWEEN_LINES:

@@ -112,7 +112,7 @@ class LimitsTests(ServingTestCase):
                 self.assertServed(self.client(TWO))
                 first.close()
                 self.waitForPrograms(daemon, 1)
-                daemon.waitForLog("reason=more than 1 at once for one address")
+                daemon.waitForLog("reason=per-address limit (1 at once) reached")
 
     def test_prefix(self) -> None:
         """The prefix length of one client's addresses is configurable, and logged."""
@@ -129,7 +129,7 @@ class LimitsTests(ServingTestCase):
                 self.assertServed(self.client())
                 self.assertClosed(self.client(TWO))
                 daemon.waitForLog(f"peer={TWO}:")
-                daemon.waitForLog("reason=more than 1 at once for one /8")
+                daemon.waitForLog("reason=per-/8 limit (1 at once) reached")
 
     def test_rateOfOne(self) -> None:
         """
@@ -143,7 +143,7 @@ class LimitsTests(ServingTestCase):
                     self.assertServed(self.client())
                 self.assertClosed(self.client())
                 self.assertServed(self.client(TWO))
-                daemon.waitForLog("reason=more than 2 starts a minute for one address")
+                daemon.waitForLog("reason=per-address rate limit (2/min) exceeded")
 
     def test_rate(self) -> None:
         """
@@ -409,7 +409,7 @@ class AgainTests(ServingTestCase):
             with self.daemon(conf, port, options=options) as daemon:
                 self.served(port)
                 self.served(port)
-                daemon.waitForLog("reason=more than 1 at once for one address")
+                daemon.waitForLog("reason=per-address limit (1 at once) reached")
 
 
 #: What a client in another network namespace does: it connects from each address of its

@@ -179,10 +179,10 @@ class LimitsTests(SynchronousTestCase):
             messages,
             [
                 "admitted",
-                "more than 2 starts a minute",
-                "more than 3 starts a minute for one address",
-                "more than 4 at once for one address",
-                "more than 6000 answers a minute for one address",
+                "rate limit (2/min) exceeded",
+                "per-address rate limit (3/min) exceeded",
+                "per-address limit (4 at once) reached",
+                "per-address limit (6000 answers/min) exceeded",
             ],
         )
 
@@ -333,8 +333,8 @@ class SourcesTests(SynchronousTestCase):
     def test_about(self) -> None:
         """What a message says is the length of the prefix where that is not one host."""
         limits = ServiceLimits(Bounds(perSource=4, ipMax=3), lambda: 0.0)
-        for peer, what in ((self.ONE, "one /64"), ("192.0.2.1", "one address")):
+        for peer, what in ((self.ONE, "/64"), ("192.0.2.1", "address")):
             said = limits.about(Admission.PEER_BUSY, peer)
-            self.assertEqual(said, f"more than 4 at once for {what}")
+            self.assertEqual(said, f"per-{what} limit (4 at once) reached")
             said = limits.about(Admission.PEER_RATE, peer)
-            self.assertEqual(said, f"more than 3 starts a minute for {what}")
+            self.assertEqual(said, f"per-{what} rate limit (3/min) exceeded")

@@ -116,7 +116,7 @@ class AdmissionControlTests(GateTestCase):
         self.assertTrue(gate.holds)
         (refuse,) = self.said("refuse")
         self.assertEqual(refuse["peer"], "192.0.2.1:40000")
-        self.assertEqual(refuse["reason"], "more than 3 starts a minute")
+        self.assertEqual(refuse["reason"], "rate limit (3/min) exceeded")
         (pause,) = self.said("pause")
         self.assertEqual(pause["seconds"], 60)
         self.assertEqual(self.said("resume"), [])
@@ -148,7 +148,7 @@ class AdmissionControlTests(GateTestCase):
         self.assertTrue(gate.admit(OTHER))
         self.assertFalse(gate.holds)
         (refuse,) = self.said("refuse")
-        self.assertIn("1 starts a minute for one address", refuse["reason"])
+        self.assertIn("per-address rate limit (1/min)", refuse["reason"])
 
     def test_perSource(self) -> None:
         """A client that has as many programs as it may is refused until one ends."""
@@ -224,7 +224,7 @@ class AdmissionControlTests(GateTestCase):
         self.assertEqual(said, ["refused"])
         self.assertEqual(gate._limits.tally.refused, 1)
         (refuse,) = self.said("refuse")
-        self.assertEqual(refuse["reason"], "more than 1 at once for one address")
+        self.assertEqual(refuse["reason"], "per-address limit (1 at once) reached")
 
     def test_close(self) -> None:
         """When nobody is served any more it is refused."""
@@ -248,7 +248,7 @@ class AdmissionControlTests(GateTestCase):
         said = [self.let(gate, two), self.let(gate, two)]
         self.assertEqual(said, [[], ["refused"]])
         (refuse,) = self.said("refuse")
-        self.assertEqual(refuse["reason"], "more than 1 at once for one /64")
+        self.assertEqual(refuse["reason"], "per-/64 limit (1 at once) reached")
         gate.release(one)
         gate.reopen()
         self.assertEqual(said[0], ["served"])

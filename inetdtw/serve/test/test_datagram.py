@@ -256,7 +256,7 @@ class DatagramListenerTests(ServingTestCase):
             sender.send(b"%d" % number)
         self.reactor.settle()
         (refuse,) = self.said("refuse")
-        self.assertEqual(refuse["reason"], "more than 1 at once for one address")
+        self.assertEqual(refuse["reason"], "per-address limit (1 at once) reached")
         self.ordered(1).start().end()
         self.reactor.settle()
         self.assertEqual(self.read(self.ordered(2)), b"1")
@@ -300,7 +300,7 @@ class DatagramListenerTests(ServingTestCase):
         self.reactor.settle()
         self.ordered(3)
         (refuse,) = self.said("refuse")
-        reason = "more than 30 answers a minute for one address"
+        reason = "per-address limit (30 answers/min) exceeded"
         self.assertEqual(refuse["reason"], reason)
         self.assertEqual(self.limits.tally.refused, 1)
         answers = [sender.recv(100) for _ in range(12)]

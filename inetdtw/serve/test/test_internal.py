@@ -356,7 +356,7 @@ class InternalDatagramListenerTests(ServingTestCase):
         self.assertEqual(self.ask(client, b"x"), [])
         self.assertEqual(self.ask(other, b"x"), [b"x"])
         (refuse,) = self.said("refuse")
-        reason = "more than 6 answers a minute for one address"
+        reason = "per-address limit (6 answers/min) exceeded"
         self.assertEqual(refuse["reason"], reason)
         self.assertEqual(
             (self.limits.tally.admitted, self.limits.tally.refused), (7, 2)
