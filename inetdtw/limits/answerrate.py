@@ -72,5 +72,9 @@ class AnswerRate:
         return True
 
     def mayLog(self) -> bool:
-        """Tell once a minute that there may be a line: forged sources must not fill the log."""
+        """
+        Tell, once a minute, that a line may be logged.
+
+        Forged sources must not fill the log.
+        """
         return self._mayLog(0)

@@ -29,7 +29,11 @@ _USUAL = 32768
 
 
 def processLimit() -> int:
-    """Return RLIMIT_NPROC, or how many processes the system can have if it is unlimited."""
+    """
+    Return how many processes this user may have.
+
+    That is RLIMIT_NPROC or, without a limit, the largest process id.
+    """
     soft = resource.getrlimit(resource.RLIMIT_NPROC)[0]
     if soft != resource.RLIM_INFINITY:
         return soft
@@ -63,7 +67,12 @@ class ProcessBudget:
     def __init__(
         self, most: int = 0, reached: Callable[[int], None] = lambda most: None
     ) -> None:
-        """@param reached: called with C{most} whenever a listener waits for capacity."""
+        """
+        Start without running programs.
+
+        @param most: the limit; 0 for none.
+        @param reached: called with C{most} when a listener has to wait.
+        """
         self.most = most
         self.running = 0
         self.leased = 0
@@ -136,6 +145,7 @@ class Lease:
     """The programs that one helper process may start without asking."""
 
     def __init__(self, budget: ProcessBudget) -> None:
+        """@param budget: what counts the programs of this lease with all others."""
         self._budget = budget
         self._running: set[int] = set()
         self._active = False
@@ -155,7 +165,7 @@ class Lease:
         return self.size > 0 and self._left == 0
 
     def fits(self) -> bool:
-        """Tell whether the lease is active, or the budget has room for what is left of it."""
+        """Tell whether the lease is active, or the rest of it fits into the budget."""
         budget = self._budget
         taken = budget.running + budget.leased + self._left
         return (
@@ -175,7 +185,11 @@ class Lease:
             self._budget.reclaim(self._left)
 
     def started(self, pid: int) -> None:
-        """Count a program that the helper started, and that the budget counts as running."""
+        """
+        Count a program that the helper has started by itself.
+
+        The budget counts it as running already.
+        """
         if not self.size:
             return
         before = self._left

@@ -98,7 +98,7 @@ class ServiceLimits:
                 self._sources[self.sourceOf(peer)] += count
 
     def sourceOf(self, peer: str) -> str:
-        """Return the source of a client: its address, cut to the length of the prefix."""
+        """Return a client's address, cut to the length of the prefix."""
         return sourceOf(peer, self._bounds.sourcePrefix)
 
     @property
@@ -225,7 +225,11 @@ class ServiceLimits:
             self._forget(now)
 
     def _forget(self, now: float) -> None:
-        """Drop sources without a start in the last minute: they are in order of these."""
+        """
+        Drop sources without a start in the last minute.
+
+        The sources are in the order of their last starts.
+        """
         while self._peerStarts:
             peer, starts = next(iter(self._peerStarts.items()))
             if starts.reached(1, now):

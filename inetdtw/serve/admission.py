@@ -3,8 +3,10 @@
 # See LICENSE for details.
 
 """
-Whether a service may take a client now: its limits, the bound on the programs of all
-services, and room to start one.
+Admission control: whether a service may accept a client now, and serve it.
+
+The limits of the service decide, the process budget, the headroom of descriptors, and
+the capacity of the launcher.
 """
 
 from __future__ import annotations
@@ -42,8 +44,11 @@ class AdmissionControl:
         account: DescriptorAccount | None = None,
     ) -> None:
         """
-        @param account: the descriptors of the service's clients, if they are counted in
-            another way than usual.
+        Take the limits, budget and launcher of a service.
+
+        @param holds: the pauses of the service.
+        @param account: the descriptors of the service's clients, if not those of
+            C{given}.
         """
         self.holds = holds
         self._name = given.service.name
@@ -57,11 +62,11 @@ class AdmissionControl:
         self._account = given.account if account is None else account
 
     def open(self) -> bool:
-        """Return whether a client may be accepted; if not, the service is paused."""
+        """Tell whether a client may be accepted; if not, the service is paused."""
         return self.free() and not self.holds
 
     def free(self) -> bool:
-        """Return whether a program may be started, whatever else pauses the service."""
+        """Tell whether a program may be started, whatever else pauses the service."""
         if self._limits.full:
             self.holds.pause(PauseReason.LIMIT)
             return False
@@ -82,8 +87,9 @@ class AdmissionControl:
 
     def _waitForShare(self) -> None:
         """
-        Pause until a client of the same purpose has given back its descriptors, or for
-        a moment: RLIMIT_NOFILE may be raised meanwhile.
+        Pause until a client with the same purpose has given back its descriptors.
+
+        The pause is short, because RLIMIT_NOFILE may be raised meanwhile.
         """
         whenCapacity = self._account.descriptors.whenCapacity
         self.holds.pauseUntil(PauseReason.DESCRIPTORS, whenCapacity, SHORTAGE_PAUSE)
@@ -93,8 +99,10 @@ class AdmissionControl:
 
     def let(self, client: Client) -> None:
         """
-        Count a client that was accepted and have it served, or have it refused; if a
-        program of its source may have exited already, in a moment.
+        Have a client served or refused.
+
+        If a program for its source may have exited already, that is decided in a
+        moment.
         """
         limits, most = self._limits, self._limits.bounds.perSource
         if most:
@@ -104,7 +112,7 @@ class AdmissionControl:
         self._decide(client)
 
     def _keep(self, client: Client, most: int) -> bool:
-        """Keep a client for a moment; return False if there is no descriptor for that."""
+        """Keep a client undecided; return C{False} without a descriptor for that."""
         client.claim = self._account.claim(1)
         if client.claim is None:
             return False
@@ -119,7 +127,7 @@ class AdmissionControl:
             client.claim = None
 
     def _decide(self, client: Client) -> None:
-        """Serve or refuse a client by what holds now."""
+        """Serve or refuse a client by the limits as they are now."""
         self._giveBack(client)
         if not self.admit(client.peer):
             survived(self._name, client.refuse)
@@ -129,11 +137,12 @@ class AdmissionControl:
 
     def mayAnswer(self, peer: Any, cost: int = 1, take: bool = True) -> bool:
         """
-        True if a datagram may be answered: its source has not had as many answers as it
-        may have.  The log says that it may not, once in a minute.
+        Tell whether a datagram may be answered by the rate of its source.
+
+        If it may not, the log has a line about that once a minute.
 
         @param cost: how many answers this one counts as.
-        @param take: whether it is answered now.
+        @param take: whether to count it.
         """
         if self._limits.mayAnswer(peer, cost, take):
             return True
@@ -142,11 +151,11 @@ class AdmissionControl:
         return False
 
     def unanswered(self) -> None:
-        """Count a datagram that is left unanswered for its source."""
+        """Count a datagram that is not answered."""
         self._limits.refuse()
 
     def close(self) -> None:
-        """Refuse those that are not decided on, as nobody is served any more."""
+        """Refuse the undecided clients, as the service stops."""
         for client in self._undecided.takeAll():
             self._giveBack(client)
             self._limits.refuse()
@@ -155,7 +164,7 @@ class AdmissionControl:
 
     def admit(self, peer: Any = None) -> bool:
         """
-        Count a client that was taken.
+        Count a client that was accepted.
 
         @return: whether it may be served.
         """
@@ -184,42 +193,38 @@ class AdmissionControl:
         return False
 
     def _refused(self, verdict: Admission, peer: Any) -> str:
-        """
-        Log that a client is refused.
-
-        @return: the reason.
-        """
+        """Log that a client is refused, and return the reason."""
         reason = self._limits.about(verdict, hostOf(peer))
         self._report.emit(events.REFUSE, self._name, peer=peer, reason=reason)
         return reason
 
     def _resumed(self) -> None:
-        """A pause is over, which the rate was the reason of."""
+        """Reset the rate after the pause for it."""
         self._limits.resetRate()
         self._report.emit(events.RESUME, self._name)
 
     def remaining(self, most: int) -> int:
-        """How many more programs may start now, one after the other, up to C{most}."""
+        """Return how many more programs may start by the rate, up to C{most}."""
         return self._limits.remaining(most)
 
     def countRestart(self) -> None:
-        """A client's program was started once more."""
+        """Count a program that was restarted for another client."""
         self._limits.countRestart()
 
     def release(self, peer: Any = None) -> None:
-        """A client that was admitted is served."""
+        """Count an admitted client no more: it is served."""
         self._limits.release(hostOf(peer))
         self._account.give(peer)
         if self._budget is not None:
             self._budget.ended()
 
     def reopen(self) -> None:
-        """See whether there is room again below the limit."""
+        """Decide on kept clients, and resume below the limit."""
         if self._undecided:
             self._undecided.look()
         if not self._limits.full:
             self.holds.resume(PauseReason.LIMIT)
 
     def short(self, reason: str) -> None:
-        """The machine is out of something."""
+        """Log that a resource is exhausted."""
         self._report.emit(events.SHORTAGE, reason=reason)

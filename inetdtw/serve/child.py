@@ -2,7 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""One child of a service: a program from its order to its end."""
+"""One child process of a service, from its launch request to its exit."""
 
 from __future__ import annotations
 
@@ -20,18 +20,17 @@ from inetdtw.serve.runtime import Runtime
 @implementer(IChild)
 class Child:
     """
-    One program, as its service and its launcher see it.
+    A program as its service and its launcher see it.
 
     @ivar peer: the client's address, if it serves one client.
     @ivar pid: the process id, once it runs.
-    @ivar since: when it was ordered, in seconds of the reactor's clock.
-    @ivar how: how it ended, if it has ended after it ran.
-    @ivar path: what is executed, once it was found.
-    @ivar warm: whether it was forked from an interpreter that was ready, if there is
-        one for its service.
-    @ivar forget: called when that could not be started.
-    @ivar again: called when it was started once more.
-    @ivar complaints: what reads its standard error, if anything does.
+    @ivar since: when it was requested, in seconds of the reactor's clock.
+    @ivar how: how it exited, if it ran.
+    @ivar path: the executable, once it was found.
+    @ivar warm: whether a warm process forked it; C{None} if the service has none.
+    @ivar forget: called when the executable at C{path} could not be started.
+    @ivar again: called when it was restarted.
+    @ivar complaints: what reads its standard error, if the log has it.
     @ivar over: whether its service was notified of its end.
     """
 
@@ -48,7 +47,7 @@ class Child:
         runtime: Runtime,
         done: Callable[[Child], None],
     ) -> None:
-        """@param done: called once, when it has ended or could not be started."""
+        """@param done: called once, when it has exited or could not be started."""
         self.peer = peer
         self.pid: int | None = None
         self.since: float = runtime.reactor.seconds()
@@ -60,7 +59,7 @@ class Child:
         self.over = False
 
     def started(self, pid: int) -> None:
-        """It runs."""
+        """Log and count the start."""
         self.pid = pid
         self._runtime.tallies[self._name].count(self.warm)
         start = {} if self.warm is None else {"start": "warm" if self.warm else "cold"}
@@ -70,18 +69,18 @@ class Child:
             self.complaints.start(self._complain, self._tooMuch)
 
     def _complain(self, line: str) -> bool:
-        """It has written a line to its standard error."""
+        """Log a line of standard error."""
         assert self.pid is not None
         return self._runtime.report.emit(
             events.STDERR, self._name, pid=self.pid, peer=self.peer, text=line
         )
 
     def _tooMuch(self, lines: int) -> bool:
-        """It has written lines that are left out."""
+        """Log that lines of standard error are left out."""
         return self._runtime.report.isLimited(events.STDERR, self._name, lines)
 
     def failed(self, reason: str) -> None:
-        """It could not be started."""
+        """Log and count that it could not be started."""
         if self.path is not None:
             reason = f"'{self.path}': {reason}"
             self.forget()
@@ -94,7 +93,7 @@ class Child:
         self._finish()
 
     def ended(self, how: ExitStatus) -> None:
-        """It has ended."""
+        """Log and count the exit."""
         if self.complaints is not None:
             self.complaints.finish()
         self._over(how)
@@ -102,15 +101,16 @@ class Child:
 
     def _finish(self) -> None:
         """
-        Notify the service, once: a launcher that has raised an exception may still
-        report the end.
+        Notify the service, once.
+
+        A launcher that has raised an exception may still report the exit.
         """
         if not self.over:
             self.over = True
             self._done(self)
 
     def restarted(self, how: ExitStatus) -> Child:
-        """It has ended, and was started again."""
+        """Log the exit, and return the child that was started in its place."""
         self._over(how)
         self.again()
         following = Child(self._service, self.peer, self._runtime, self._done)
@@ -120,7 +120,6 @@ class Child:
         return following
 
     def _over(self, how: ExitStatus) -> None:
-        """Say how it ended."""
         self.how = how
         seconds = self._runtime.reactor.seconds() - self.since
         assert self.pid is not None

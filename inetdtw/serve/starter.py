@@ -2,7 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""The starts of one service's programs: what each is ordered with, and where it is found."""
+"""Starts the programs of one service."""
 
 from __future__ import annotations
 
@@ -28,9 +28,14 @@ LOOK_AGAIN = 1.0
 
 
 class ProgramStarter:
-    """Starts the programs of one service."""
+    """Finds the executable of a service, and requests launches of it."""
 
     def __init__(self, service: Service, runtime: Runtime, launcher: ILauncher) -> None:
+        """
+        Take the environment that all programs of the service share.
+
+        @param launcher: what starts the programs.
+        """
         assert service.program is not None
         self._service = service
         self._runtime = runtime
@@ -45,7 +50,7 @@ class ProgramStarter:
         self.launcher = launcher
 
     def without(self, *names: str) -> None:
-        """Have the programs do without variables of the daemon's environment."""
+        """Remove variables from the environment of all programs."""
         for name in names:
             self._environment.pop(name, None)
 
@@ -75,11 +80,11 @@ class ProgramStarter:
         child.forget, child.again = self._forget, again
         try:
             path = child.path = self._find()
-            order = self._order(path, fds, extra, restarts)
+            request = self._request(path, fds, extra, restarts)
             if self._service.stderr == "socket":
-                self.launcher.launch(child, order)
+                self.launcher.launch(child, request)
             else:
-                self._launchApart(child, order)
+                self._launchApart(child, request)
         except executable.ExecutableNotFound as why:
             child.failed(str(why))
         except Exception as why:
@@ -90,50 +95,50 @@ class ProgramStarter:
 
     @property
     def path(self) -> str | None:
-        """The program that was found last."""
+        """The executable that was found last."""
         return self._path
 
-    def order(self, fd: int) -> LaunchRequest:
+    def request(self, fd: int) -> LaunchRequest:
         """
-        What to order for the connections of a listening socket.
+        Return the launch request for the connections of a listening socket.
 
         @param fd: the socket.
 
-        @raise ExecutableNotFound: if there is no program now.
+        @raise ExecutableNotFound: if there is no executable now.
         """
-        return self._order(self._find(), (fd, fd, fd))
+        return self._request(self._find(), (fd, fd, fd))
 
-    def _order(
+    def _request(
         self,
         path: str,
         fds: tuple[int, int, int],
         extra: Mapping[str, str] = environment.NOTHING,
         restarts: int = 0,
     ) -> LaunchRequest:
-        """What to order, with what is the same for all programs of the service."""
+        """Return a launch request with what all programs of the service share."""
         argv, shared = self._program.argv, self._environment
         return LaunchRequest(path, argv, shared, extra, fds, restarts, self._search)
 
     def prepare(self) -> None:
-        """Have the launcher get ready, if it can."""
+        """Let the launcher get ready for the program, if it can."""
         if IPreparing.providedBy(self.launcher):
             with suppress(executable.ExecutableNotFound):
-                self.launcher.prepare(self.order(-1))
+                self.launcher.prepare(self.request(-1))
 
-    def _launchApart(self, child: Child, order: LaunchRequest) -> None:
+    def _launchApart(self, child: Child, request: LaunchRequest) -> None:
         """Start a program whose standard error is not the client's."""
         try:
             with self._standardError(child) as fd:
                 # Another start would have the socket for everything.
-                order = replace(order, fds=(*order.fds[:2], fd), restarts=0)
-                self.launcher.launch(child, order)
+                request = replace(request, fds=(*request.fds[:2], fd), restarts=0)
+                self.launcher.launch(child, request)
         except OSError as why:
             child.path = None
             child.failed(f"no descriptor for standard error: {why.strerror}")
 
     @contextmanager
     def _standardError(self, child: Child) -> Iterator[int]:
-        """A descriptor that is no client's, for as long as it takes to order."""
+        """Open a descriptor for standard error, for as long as the launch takes."""
         if self._service.stderr == "log":
             credentials = self._service.context.credentials
             uid = -1 if credentials is None else credentials.uid
@@ -155,9 +160,11 @@ class ProgramStarter:
 
     def _find(self) -> str:
         """
-        Look for the program.  It is kept in mind until it could not be started:
-        whoever executes it finds out whether it is still there.  One that is looked for
-        in PATH may be another one after a second.
+        Return the path of the executable.
+
+        It is looked for again when it could not be started: exec finds out whether it
+        is still there. One that is looked for in PATH may be another one after a
+        second.
 
         @raise ExecutableNotFound: if there is none.
         """
@@ -171,5 +178,5 @@ class ProgramStarter:
         return self._path
 
     def _forget(self) -> None:
-        """The program could not be started: look for it again the next time."""
+        """Look for the executable again at the next launch."""
         self._path = None

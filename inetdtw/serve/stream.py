@@ -104,7 +104,7 @@ class StreamListener(ConnectionListener):
         if not (accepts and budget.mayDelegate):
             return False
         with contextlib.suppress(ExecutableNotFound):
-            order = self._launches.order(self._port.fileno())
+            order = self._launches.request(self._port.fileno())
             self._delegated = IDelegatingLauncher(launcher).delegate(self, order)
             budget.addDelegation(self.crowded)
         return self._delegated is not None

@@ -3,14 +3,13 @@
 # See LICENSE for details.
 
 """
-Clients that a limit for one address would refuse, though a program of that address may
-have exited already.
+Clients that exceed a limit of their address, though its program may have exited.
 
 A program that exits closes its connection before the daemon is notified of its exit:
-the kernel closes its descriptors first, then a helper process has to wait for it and
-report.  A client that sees its connection closed and comes again at once must not be
-refused for that.  So such a client is kept for a moment, and decided on as soon as the
-daemon is notified of an exit.
+the kernel closes its descriptors first, then a helper process waits for it and reports.
+A client that sees its connection closed and connects again at once must not be refused
+for that. So such a client is kept for a moment, and decided on as soon as the daemon is
+notified of an exit.
 """
 
 from __future__ import annotations
@@ -52,7 +51,7 @@ class Client:
 
 
 class Undecided:
-    """The clients of one service that are kept, the first one first."""
+    """The undecided clients of one service, in order."""
 
     def __init__(
         self,
@@ -62,11 +61,12 @@ class Undecided:
         decide: Callable[[Client], None],
     ) -> None:
         """
-        @param later: calls something after so many seconds; it returns what has a
-            C{cancel()}.
-        @param busy: True if a source has as many programs as it may have.
-        @param free: True if the service may start a program at all.
-        @param decide: serves or refuses a client by what holds now.
+        Keep no client.
+
+        @param later: C{callLater} of a reactor.
+        @param busy: tells whether a source has as many programs as it may have.
+        @param free: tells whether the service may start a program at all.
+        @param decide: serves or refuses a client by the limits as they are then.
         """
         self._later = later
         self._busy = busy
@@ -75,15 +75,16 @@ class Undecided:
         self._kept: dict[Client, None] = {}
 
     def __len__(self) -> int:
+        """Return how many clients are undecided."""
         return len(self._kept)
 
     def keep(self, client: Client, most: int) -> bool:
         """
         Keep a client for a moment.
 
-        @param most: how many programs its source may have: no more can exit.
+        @param most: how many programs its source may have, as no more can exit.
 
-        @return: False if it is not kept.
+        @return: C{False} if it is not kept.
         """
         same = sum(each.source == client.source for each in self._kept)
         if same >= most or len(self._kept) >= MOST:
@@ -94,24 +95,25 @@ class Undecided:
 
     def _wait(self, client: Client) -> None:
         """
-        Decide on a client in a moment.  What has been reported by then is taken first:
-        the reactor calls what is due before it reads.
+        Decide on a client in a moment, after the reports that have come by then.
+
+        The reactor makes delayed calls before it reads.
         """
         client.timer = self._later(MOMENT, self._lastReports, client)
 
     def _lastReports(self, client: Client) -> None:
-        """Decide on a client in the next iteration of the reactor."""
+        """Decide on a client in the next reactor iteration."""
         client.timer = self._later(0, self._overdue, client)
 
     def _overdue(self, client: Client) -> None:
-        """Decide on a client, unless all that it waits for is capacity."""
+        """Decide on a client, unless it only waits for capacity."""
         if self._busy(client.source) or self._free():
             self._end(client)
         else:
             self._wait(client)
 
     def look(self) -> None:
-        """Decide on those whose sources have fewer programs now than they may have."""
+        """Decide on the clients whose sources are below their limit again."""
         for client in list(self._kept):
             decidable = client in self._kept and not self._busy(client.source)
             if decidable and self._free():
@@ -119,12 +121,11 @@ class Undecided:
                 self._end(client)
 
     def _end(self, client: Client) -> None:
-        """Decide on a client."""
         del self._kept[client]
         self._decide(client)
 
     def takeAll(self) -> list[Client]:
-        """Return all clients, undecided, and keep none of them any longer."""
+        """Keep no client any longer, and return those that were undecided."""
         kept, self._kept = self._kept, {}
         for client in kept:
             client.timer.cancel()

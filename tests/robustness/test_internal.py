@@ -152,7 +152,7 @@ class ErrorTests(FaultsTestCase):
         port = freePort()
         tail = "accept_max = 1, per_source = 1, exec = /bin/cat;\n"
         daemon = self.faulty(
-            "inetdtw.serve.starter:ProgramStarter:_order",
+            "inetdtw.serve.starter:ProgramStarter:_request",
             f"{port} on id = marked, protocol = tcp, wait = no, user = -, {tail}",
         )
         for _ in range(3):

@@ -17,7 +17,7 @@ class AnsweredToTests(SynchronousTestCase):
     """Tests for L{answeredTo}."""
 
     def test_sources(self) -> None:
-        """A source has one bucket, whatever the ports are that somebody may have forged."""
+        """A source has one bucket for all of its ports, which can be forged."""
         for peer, wanted in (
             (("192.0.2.1", 4), "192.0.2.1"),
             (("192.0.2.1", 5), "192.0.2.1"),
@@ -81,10 +81,7 @@ class AnswerRateTests(SynchronousTestCase):
         self.assertEqual(self.count("a", 6000), 3000)
 
     def test_most(self) -> None:
-        """
-        However many sources somebody forges, no more are remembered than a few
-        thousand, and those last used for longest.
-        """
+        """The least recently used buckets are dropped when many sources are forged."""
         self.assertEqual(self.count("victim", 2), 2)
         for number in range(MOST * 2):
             self.rate.allows(f"forged {number}", 2)

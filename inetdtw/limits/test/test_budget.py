@@ -56,12 +56,12 @@ class ProcessBudgetTests(SynchronousTestCase):
     """Tests for L{ProcessBudget}."""
 
     def setUp(self) -> None:
-        """Have a bound of two."""
+        """Make a budget of two programs."""
         self.said: list[Any] = []
         self.budget = ProcessBudget(2, self.said.append)
 
     def test_full(self) -> None:
-        """It is full when as many run as may, and not any more when one has ended."""
+        """The budget has no capacity while as many programs run as may."""
         self.budget.started()
         self.assertTrue(self.budget.hasCapacity)
         self.budget.started()
@@ -70,7 +70,7 @@ class ProcessBudgetTests(SynchronousTestCase):
         self.assertTrue(self.budget.hasCapacity)
 
     def test_unbounded(self) -> None:
-        """Without a bound it is never full, and others may always accept."""
+        """Without a limit there is capacity, and delegation is allowed."""
         budget = ProcessBudget()
         for _ in range(10000):
             budget.started()
@@ -80,8 +80,9 @@ class ProcessBudgetTests(SynchronousTestCase):
 
     def test_waiters(self) -> None:
         """
-        Those who wait are told when a program has ended, once each; and somebody is
-        told that they wait.
+        Each callback is called once when a program has ended.
+
+        C{reached} is called for each that waits.
         """
         self.budget.started()
         self.budget.started()
@@ -94,10 +95,7 @@ class ProcessBudgetTests(SynchronousTestCase):
         self.assertEqual(self.said, [2, 2, "one", "two"])
 
     def test_waitersInTurn(self) -> None:
-        """
-        When the first of those who wait takes what has become free, the others wait
-        on.
-        """
+        """The other callbacks wait on when the first one uses the capacity."""
         self.budget.started()
         self.budget.started()
         self.budget.whenCapacity(self.budget.started)
@@ -109,8 +107,9 @@ class ProcessBudgetTests(SynchronousTestCase):
 
     def test_recall(self) -> None:
         """
-        Whoever has others accept is told once that somebody waits, unless they do not
-        accept any more.
+        All delegations are recalled once when a listener waits.
+
+        One that was removed before is not.
         """
 
         def one() -> None:
@@ -131,25 +130,25 @@ class LeaseTests(SynchronousTestCase):
     """Tests for L{Lease}."""
 
     def setUp(self) -> None:
-        """Have a bound that allows for shares of 6."""
+        """Make a budget whose leases have a size of 6."""
         self.budget = ProcessBudget(100)
         self.lease = Lease(self.budget)
 
     def test_size(self) -> None:
-        """A lease is a small part of the bound; without a bound there are none."""
+        """A lease is a small part of the budget, and has no size without a limit."""
         self.assertEqual(self.lease.size, 6)
         self.assertEqual(ProcessBudget(1 << 20).leaseSize, LARGEST_LEASE)
         self.assertEqual(ProcessBudget().leaseSize, 0)
 
     def test_tooSmall(self) -> None:
-        """With a small bound nobody else accepts."""
+        """Nothing is delegated when the budget is small."""
         budget = ProcessBudget(16 * SMALLEST_LEASE - 1)
         self.assertFalse(budget.mayDelegate)
         self.assertTrue(ProcessBudget(16 * SMALLEST_LEASE).mayDelegate)
         self.assertFalse(Lease(ProcessBudget(3)).fits())
 
     def test_ample(self) -> None:
-        """Others accept as long as not half of the bound is taken or lent."""
+        """Delegation is allowed while less than half of the budget is used."""
         self.budget.lease(40)
         for _ in range(9):
             self.budget.started()
@@ -158,7 +157,7 @@ class LeaseTests(SynchronousTestCase):
         self.assertFalse(self.budget.mayDelegate)
 
     def test_lent(self) -> None:
-        """What a process may start counts as if it had started it, no more and no less."""
+        """An active lease counts as running, once, whatever its helper has started."""
         self.lease.acquire()
         self.lease.acquire()
         self.assertEqual(self.budget.leased, 6)
@@ -173,13 +172,13 @@ class LeaseTests(SynchronousTestCase):
         self.assertEqual(self.budget.leased, 0)
 
     def test_ordered(self) -> None:
-        """A program that was ordered of a process is none that it started by itself."""
+        """A program that was launched by request is not part of the lease."""
         self.lease.acquire()
         self.lease.ended(8)
         self.assertEqual(self.budget.leased, 6)
 
     def test_again(self) -> None:
-        """A process that accepts again has what runs still as a part of its lease."""
+        """Programs that still run are part of a lease that is acquired again."""
         self.lease.acquire()
         self.budget.started()
         self.lease.started(7)
@@ -191,10 +190,7 @@ class LeaseTests(SynchronousTestCase):
         self.assertEqual(self.budget.leased, 6)
 
     def test_died(self) -> None:
-        """
-        The successor of a process that died has the whole lease, if that is within
-        the bound.
-        """
+        """A successor has the whole lease if that fits into the budget."""
         self.lease.acquire()
         for pid in range(6):
             self.budget.started()
@@ -208,8 +204,9 @@ class LeaseTests(SynchronousTestCase):
 
     def test_fits(self) -> None:
         """
-        A process may accept if all that it may start is within the bound, and goes on
-        if it does; who has been lent that does not count twice.
+        An inactive lease fits if the rest of it is within the budget.
+
+        An active one always does: it is not counted twice.
         """
         for _ in range(94):
             self.budget.started()
@@ -223,8 +220,9 @@ class LeaseTests(SynchronousTestCase):
 
     def test_exhausted(self) -> None:
         """
-        A lease is exhausted when as many run as may, and not any more when one of them
-        has ended; without a bound it never is.
+        A lease is exhausted while as many programs run as its size.
+
+        Without a limit it never is.
         """
         for pid in range(6):
             self.assertFalse(self.lease.exhausted)
@@ -235,10 +233,7 @@ class LeaseTests(SynchronousTestCase):
         self.assertFalse(Lease(ProcessBudget()).exhausted)
 
     def test_tooMany(self) -> None:
-        """
-        A process that says it has started more than it may does not have others get
-        more.
-        """
+        """A helper that reports more programs than it may start frees nothing."""
         self.lease.acquire()
         for pid in range(20):
             self.lease.started(pid)
@@ -248,7 +243,7 @@ class LeaseTests(SynchronousTestCase):
         self.assertEqual(self.budget.leased, 6)
 
     def test_wakes(self) -> None:
-        """Those who wait are told when something is not lent any more."""
+        """Callbacks that wait for the budget are called when a lease is released."""
         told: list[str] = []
         self.lease.acquire()
         for _ in range(94):

@@ -15,7 +15,7 @@ class TallyTests(SynchronousTestCase):
     """Tests for L{Tally}."""
 
     def test_starts(self) -> None:
-        """Warm starts are told from cold ones; where no interpreter is kept, all are cold."""
+        """Warm starts are counted apart from cold ones; C{None} is a cold one."""
         tally = Tally()
         for warm in (True, False, None, True):
             tally.count(warm)
@@ -31,10 +31,7 @@ class TallyTests(SynchronousTestCase):
         self.assertEqual(tally.last, ExitStatus(signal=9))
 
     def test_cpu(self) -> None:
-        """
-        The processor time adds up where it is known, and is unknown, not 0, where it
-        never was.
-        """
+        """CPU time adds up where it is known, and is C{None} where it never was."""
         tally = Tally()
         tally.end(ExitStatus(0))
         self.assertIsNone(tally.cpu)

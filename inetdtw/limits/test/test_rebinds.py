@@ -20,7 +20,7 @@ class RenewalsTests(SynchronousTestCase):
         self.renewals = Rebinds(self.clock.seconds)
 
     def test_again(self) -> None:
-        """One replacement is no trouble, two within a minute are, with the last cause."""
+        """The second replacement within a minute is trouble, with its cause."""
         self.assertIsNone(self.renewals.trouble)
         self.renewals.add("first")
         self.assertIsNone(self.renewals.trouble)

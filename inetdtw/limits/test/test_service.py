@@ -20,11 +20,12 @@ class LimitsTests(SynchronousTestCase):
     """Tests for L{ServiceLimits}."""
 
     def setUp(self) -> None:
+        """Make a clock."""
         self.clock = Clock()
         self.clock.advance(1000)
 
     def limits(self, **bounds: Any) -> ServiceLimits:
-        """The counts of a service with these bounds."""
+        """Make the limits of a service."""
         return ServiceLimits(Bounds(**bounds), self.clock.seconds)
 
     def admit(
@@ -45,10 +46,7 @@ class LimitsTests(SynchronousTestCase):
         self.assertEqual(WINDOW, 60)
 
     def test_rate(self) -> None:
-        """
-        Exactly as many as the rate says start in a minute, and the next one trips it
-        (item 63).
-        """
+        """Exactly as many clients as the rate allows are admitted (item 63)."""
         limits = self.limits(serviceMax=3)
         wanted = [ADMIT] * 3 + [Admission.TRIPPED] * 2
         self.assertEqual(self.admit(limits, 5), wanted)
@@ -83,10 +81,7 @@ class LimitsTests(SynchronousTestCase):
         self.assertEqual(limits.admit("a"), Admission.TRIPPED)
 
     def test_refusedDoNotCount(self) -> None:
-        """
-        Those that were refused do not count, so that a flood does not keep a service
-        from recovering.
-        """
+        """Refused clients do not count, so a service recovers during a flood."""
         limits = self.limits(serviceMax=1, ipMax=1)
         limits.admit("a")
         for _ in range(59):
@@ -103,10 +98,7 @@ class LimitsTests(SynchronousTestCase):
         self.assertEqual(other.admit("a"), ADMIT)
 
     def test_full(self) -> None:
-        """
-        At the limit of those that run a service is full until one ends (items 66 and
-        70).
-        """
+        """A service is full until a program has ended (items 66 and 70)."""
         limits = self.limits(acceptMax=2)
         limits.admit("a")
         self.assertFalse(limits.full)
@@ -124,10 +116,7 @@ class LimitsTests(SynchronousTestCase):
         self.assertTrue(limits.full)
 
     def test_busyPeer(self) -> None:
-        """
-        As many as the limit for one address run for it at once, and any other address
-        is served (items 67 and 70).
-        """
+        """An address has its own limit of running programs (items 67 and 70)."""
         limits = self.limits(perSource=2)
         wanted = [ADMIT, ADMIT, Admission.PEER_BUSY]
         self.assertEqual(self.admit(limits, 3, "a"), wanted)
@@ -137,10 +126,7 @@ class LimitsTests(SynchronousTestCase):
         self.assertEqual(limits.admit("b"), Admission.PEER_BUSY)
 
     def test_peerRate(self) -> None:
-        """
-        As many as the rate for one address start for it in a minute that slides, and
-        any other address is served (item 68).
-        """
+        """An address has its own rate limit over a sliding minute (item 68)."""
         limits = self.limits(ipMax=2)
         limits.admit("a")
         self.clock.advance(30)
@@ -157,10 +143,7 @@ class LimitsTests(SynchronousTestCase):
         self.assertEqual(limits.running, 2)
 
     def test_order(self) -> None:
-        """
-        A client that has reached its own limit does not trip the service, nor does it
-        count for it.
-        """
+        """A client above its own limit does not count for the service's limit."""
         limits = self.limits(serviceMax=2, ipMax=1, perSource=1)
         wanted = [ADMIT, Admission.PEER_BUSY]
         self.assertEqual(self.admit(limits, 2, "a"), wanted)
@@ -221,7 +204,7 @@ class LimitsTests(SynchronousTestCase):
         self.assertEqual(limits.running, 0)
 
     def test_forgets(self) -> None:
-        """Nothing is kept of clients that have ended, and started nothing for a minute."""
+        """Nothing is kept of addresses without programs or recent starts."""
         limits = self.limits(ipMax=5, perSource=5, serviceMax=100000)
         for number in range(1000):
             limits.admit(f"peer{number}")
@@ -230,7 +213,7 @@ class LimitsTests(SynchronousTestCase):
         self.assertRemembers(limits, 61)
 
     def test_forgetsBehindOthers(self) -> None:
-        """A client that comes all the time does not keep others from being forgotten."""
+        """Addresses are forgotten though another one comes all the time."""
         limits = self.limits(ipMax=1000)
         for number in range(1000):
             for peer in ("a", f"peer{number}"):
@@ -259,7 +242,7 @@ class CountsTests(SynchronousTestCase):
         self.assertEqual((limits.tally.admitted, limits.tally.refused), (2, 2))
 
     def test_forgive(self) -> None:
-        """When the starts of the last minute are forgotten, there may be as many again."""
+        """As many clients as before are admitted after C{resetRate}."""
         limits = ServiceLimits(Bounds(serviceMax=1), lambda: 0.0)
         limits.admit("a")
         self.assertIs(limits.admit("b"), Admission.TRIPPED)
@@ -273,10 +256,7 @@ class SourcesTests(SynchronousTestCase):
     ONE, SAME, OTHER = "2001:db8::1", "2001:db8::2", "2001:db8:0:1::1"
 
     def test_atOnce(self) -> None:
-        """
-        All addresses of one /64 have together what one address may have at once, and
-        any of them gives it back.
-        """
+        """All addresses of a /64 share the limit of running programs."""
         limits = ServiceLimits(Bounds(perSource=2), lambda: 0.0)
         for peer in (self.ONE, self.SAME, self.OTHER):
             self.assertIs(limits.admit(peer), ADMIT)
@@ -302,10 +282,7 @@ class SourcesTests(SynchronousTestCase):
         self.assertIs(limits.admit("192.0.2.2"), Admission.PEER_BUSY)
 
     def test_changed(self) -> None:
-        """
-        When the prefix changes, those that run count for the new one, and nothing is
-        left of them when they have ended.
-        """
+        """Running programs count for the new prefix when a reload changes it."""
         limits = ServiceLimits(Bounds(perSource=1, sourcePrefix=(32, 128)), lambda: 0.0)
         limits.admit(self.ONE)
         limits.bounds = Bounds(perSource=1)
@@ -331,7 +308,7 @@ class SourcesTests(SynchronousTestCase):
         self.assertIs(limits.admit(self.OTHER), Admission.PEER_RATE)
 
     def test_about(self) -> None:
-        """What a message says is the length of the prefix where that is not one host."""
+        """A reason has the length of the prefix, unless that is one host."""
         limits = ServiceLimits(Bounds(perSource=4, ipMax=3), lambda: 0.0)
         for peer, what in ((self.ONE, "/64"), ("192.0.2.1", "address")):
             said = limits.about(Admission.PEER_BUSY, peer)

@@ -46,7 +46,7 @@ class AdmissionControlTests(GateTestCase):
     """Tests for L{AdmissionControl}."""
 
     def test_open(self) -> None:
-        """Without bounds every client may come."""
+        """Without limits every client is admitted."""
         gate = self.gate()
         for _ in range(100):
             self.assertTrue(gate.open())
@@ -54,10 +54,7 @@ class AdmissionControlTests(GateTestCase):
         self.assertEqual(self.said("refuse"), [])
 
     def test_full(self) -> None:
-        """
-        With as many programs as may run, the service is not read until one has
-        ended.
-        """
+        """The service is not read while as many programs run as may."""
         gate = self.gate(acceptMax=2)
         gate.admit(PEER)
         self.assertTrue(gate.open())
@@ -72,7 +69,7 @@ class AdmissionControlTests(GateTestCase):
         self.assertTrue(gate.open())
 
     def test_room(self) -> None:
-        """While the launcher has no room, the service is not read."""
+        """The service is not read while the launcher has no capacity."""
         gate = self.gate(self.launcher)
         self.launcher.hasCapacity = False
         self.assertFalse(gate.open())
@@ -82,10 +79,7 @@ class AdmissionControlTests(GateTestCase):
         self.assertTrue(gate.open())
 
     def test_shortage(self) -> None:
-        """
-        Without descriptors no program may be started, whoever asks; the port pauses,
-        and the log says why.
-        """
+        """Without descriptors the service pauses, and the log says why."""
         gate = self.gate()
         short = self.patch(DescriptorAccount, "short", lambda account: True)
         self.assertFalse(gate.free())
@@ -97,10 +91,7 @@ class AdmissionControlTests(GateTestCase):
         self.assertTrue(gate.open())
 
     def test_held(self) -> None:
-        """
-        It is closed while anything else holds the port, though a program may be
-        started.
-        """
+        """It is closed while the service is paused, though a program may be started."""
         gate = self.gate(self.launcher)
         gate.holds.pause(PauseReason.CHILD)
         self.assertFalse(gate.open())
@@ -108,8 +99,9 @@ class AdmissionControlTests(GateTestCase):
 
     def test_rate(self) -> None:
         """
-        Exactly as many starts as the bound says are let in; then the service pauses
-        and comes back by itself, with a line for each.
+        Exactly as many clients as the rate allows are admitted.
+
+        The service pauses then, and resumes by itself, with a line in the log for each.
         """
         gate = self.gate(serviceMax=3)
         self.assertEqual([gate.admit(PEER) for _ in range(4)], [True] * 3 + [False])
@@ -126,10 +118,7 @@ class AdmissionControlTests(GateTestCase):
         self.assertTrue(gate.admit(PEER))
 
     def test_pause(self) -> None:
-        """
-        How long the pause is can be said; afterwards the starts are counted anew, and
-        the service serves as many again (item 64).
-        """
+        """The rate is reset after a pause of the given length (item 64)."""
         gate = self.gate(serviceMax=2, pause=5)
         for _ in range(2):
             admitted = [gate.admit(PEER) for _ in range(3)]
@@ -141,7 +130,7 @@ class AdmissionControlTests(GateTestCase):
         self.assertEqual(len(self.said("resume")), 2)
 
     def test_peerRate(self) -> None:
-        """A client that comes too often is refused, and no other."""
+        """A client above its rate is refused, and no other one."""
         gate = self.gate(ipMax=1)
         self.assertTrue(gate.admit(PEER))
         self.assertFalse(gate.admit(PEER))
@@ -151,7 +140,7 @@ class AdmissionControlTests(GateTestCase):
         self.assertIn("per-address rate limit (1/min)", refuse["reason"])
 
     def test_perSource(self) -> None:
-        """A client that has as many programs as it may is refused until one ends."""
+        """A client with as many programs as it may have is refused until one ends."""
         gate = self.gate(perSource=1)
         self.assertTrue(gate.admit(PEER))
         self.assertFalse(gate.admit(("192.0.2.1", 40001)))
@@ -171,7 +160,7 @@ class AdmissionControlTests(GateTestCase):
         return said
 
     def test_let(self) -> None:
-        """What is clear is decided at once."""
+        """A client is decided on at once if no program of it can have exited."""
         self.assertEqual(self.let(self.gate()), ["served"])
         gate = self.gate(perSource=1, ipMax=1)
         self.assertEqual(self.let(gate), ["served"])
@@ -184,8 +173,9 @@ class AdmissionControlTests(GateTestCase):
 
     def test_undecided(self) -> None:
         """
-        A client of a source that has as many programs as it may is served when one of
-        them ends, before others that come then; never are there more.
+        An undecided client is served when a program of its source ends.
+
+        It comes before later clients, and the limit is never exceeded.
         """
         gate = self.gate(perSource=1)
         gate.admit(PEER)
@@ -204,7 +194,7 @@ class AdmissionControlTests(GateTestCase):
         self.assertEqual(len(self.said("refuse")), 1)
 
     def test_keptCounts(self) -> None:
-        """One that is kept has one descriptor, until it is decided on."""
+        """An undecided client counts one descriptor."""
         gate = self.gate(perSource=1)
         gate.admit(PEER)
         account = gate._account.descriptors
@@ -216,7 +206,7 @@ class AdmissionControlTests(GateTestCase):
         self.assertEqual(account.taken(Purpose.CHILD), 0)
 
     def test_refusedAfterAll(self) -> None:
-        """It is refused if none does, and counted once."""
+        """An undecided client is refused if no program ends, and counted once."""
         gate = self.gate(perSource=1)
         gate.admit(PEER)
         said = self.let(gate)
@@ -227,7 +217,7 @@ class AdmissionControlTests(GateTestCase):
         self.assertEqual(refuse["reason"], "per-address limit (1 at once) reached")
 
     def test_close(self) -> None:
-        """When nobody is served any more it is refused."""
+        """An undecided client is refused when the service stops."""
         gate = self.gate(perSource=1)
         gate.admit(PEER)
         said = self.let(gate)
@@ -239,8 +229,9 @@ class AdmissionControlTests(GateTestCase):
 
     def test_network(self) -> None:
         """
-        The end of a program of any address of a source decides, and a line in the log
-        has the length of the prefix.
+        The exit of a program for any address of a prefix decides.
+
+        The log has the length of the prefix.
         """
         one, two = ("2001:db8::1", 4, 0, 0), ("2001:db8::2", 4, 0, 0)
         gate = self.gate(perSource=1)
@@ -254,10 +245,7 @@ class AdmissionControlTests(GateTestCase):
         self.assertEqual(said[0], ["served"])
 
     def test_capacity(self) -> None:
-        """
-        When its source has fewer programs by then, but the service as many as may run,
-        it waits on, and never makes them more.
-        """
+        """An undecided client waits on while the service itself is full."""
         gate = self.gate(perSource=1, acceptMax=2)
         gate.admit(PEER)
         said = self.let(gate)
@@ -272,7 +260,7 @@ class AdmissionControlTests(GateTestCase):
         self.assertEqual(said, ["served"])
 
     def test_brokenServing(self) -> None:
-        """What is wrong with one client does not keep others from being decided on."""
+        """An error with one client does not keep others undecided."""
         gate = self.gate(perSource=2)
         gate.admit(PEER)
         gate.admit(PEER)
@@ -285,17 +273,14 @@ class AdmissionControlTests(GateTestCase):
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
     def test_brokenCounts(self) -> None:
-        """
-        A client that could not be served for an error counts no more, nor does one
-        whose refusal fails.
-        """
+        """A client does not count when serving or refusing it raises."""
         gate = self.gate(perSource=1)
         gate.let(Client(PEER, lambda: 1 / 0))
         self.assertEqual(self.let(gate), ["served"])
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
     def test_repeats(self) -> None:
-        """What was started once more counts for the rate."""
+        """A restarted program counts for the rate."""
         gate = self.gate(serviceMax=3)
         gate.admit()
         self.assertEqual(gate.remaining(16), 2)
@@ -305,11 +290,11 @@ class AdmissionControlTests(GateTestCase):
         self.assertFalse(gate.admit())
 
     def test_spare(self) -> None:
-        """Without a rate there are as many as are wanted."""
+        """Without a rate as many programs as wanted remain."""
         self.assertEqual(self.gate().remaining(16), 16)
 
     def test_short(self) -> None:
-        """That the machine is out of something is in the log."""
+        """A resource shortage is logged."""
         self.gate().short("Too many open files")
         (stall,) = self.said("shortage")
         self.assertEqual(stall["reason"], "Too many open files")
@@ -319,6 +304,7 @@ class Leftover:
     """What a program left behind."""
 
     def __init__(self, claim: Any) -> None:
+        """@param claim: its descriptors."""
         self.claim = claim
         self.left = 0
 
@@ -340,7 +326,7 @@ class DescriptorTests(AccountTestCase, GateTestCase):
         )
 
     def test_shortage(self) -> None:
-        """Without enough of them a service takes no client for a moment."""
+        """Without descriptors the service accepts no client for a moment."""
         gate = self.own()
         self.limit = 0
         self.noDescriptors(lambda: self.assertFalse(gate.open()))
@@ -352,7 +338,7 @@ class DescriptorTests(AccountTestCase, GateTestCase):
         self.assertTrue(gate.open())
 
     def test_reserve(self) -> None:
-        """What clients keep is not of the reserve."""
+        """Clients do not get the reserve."""
         gate = self.own(each=1)
         claim = self.account.take(LIMIT - RESERVE - OTHERS, Purpose.LISTENER)
         self.open = LIMIT - RESERVE
@@ -364,8 +350,9 @@ class DescriptorTests(AccountTestCase, GateTestCase):
 
     def test_share(self) -> None:
         """
-        A service that has its share takes no further client until one is released,
-        with a line in the log.
+        A service with its share accepts no client until one is released.
+
+        The log has a line about that.
         """
         gate = self.own(each=1)
         clients = 0
@@ -382,7 +369,7 @@ class DescriptorTests(AccountTestCase, GateTestCase):
         self.assertEqual(self.reactor.getDelayedCalls(), [])
 
     def test_raised(self) -> None:
-        """It takes clients again when the limit is raised, which nobody tells it of."""
+        """The service resumes when RLIMIT_NOFILE is raised."""
         gate = self.own(each=1)
         while gate.open():
             gate.admit()
@@ -391,7 +378,7 @@ class DescriptorTests(AccountTestCase, GateTestCase):
         self.assertTrue(gate.open())
 
     def test_address(self) -> None:
-        """A client of an address that has its share is turned away, and no other."""
+        """A client of an address with its share is refused, and no other one."""
         gate = self.own(each=1, bounded=True)
         while gate.admit(PEER):
             self.assertTrue(gate.open())
@@ -404,14 +391,14 @@ class DescriptorTests(AccountTestCase, GateTestCase):
         self.assertTrue(gate.admit(PEER))
 
     def test_unbounded(self) -> None:
-        """Addresses have no bound where clients are served by programs."""
+        """Addresses have no share where programs serve the clients."""
         gate = self.own(Purpose.CHILD, each=2)
         while gate.open():
             self.assertTrue(gate.admit(PEER))
         self.assertEqual(gate.holds.reasons, [PauseReason.DESCRIPTORS])
 
     def test_claim(self) -> None:
-        """One that is needed for a moment is had if there is one."""
+        """A descriptor can be claimed for a moment if there is one."""
         made = DescriptorAccount(self.account, Purpose.INTERNAL, "test/tcp")
         claim = made.claim(1)
         assert claim is not None
@@ -425,10 +412,7 @@ class DescriptorTests(AccountTestCase, GateTestCase):
         self.assertIsNone(made.claim(1))
 
     def test_leftovers(self) -> None:
-        """
-        What programs that have ended left behind is closed for the next one, the
-        oldest first.
-        """
+        """What exited programs left behind is closed for clients, the oldest first."""
         gate = self.own(Purpose.CHILD, more=2)
         left = []
         while self.account.fits(2, Purpose.CHILD, "test/tcp"):
@@ -442,7 +426,7 @@ class DescriptorTests(AccountTestCase, GateTestCase):
         self.assertEqual(len(self.account.leftovers), 0)
 
     def test_noLeftovers(self) -> None:
-        """For what has another share nothing is closed."""
+        """Nothing is closed for another purpose."""
         gate = self.own(each=1)
         claim = self.account.take(1, Purpose.CHILD, "other/tcp")
         leftover = Leftover(claim)
@@ -453,13 +437,10 @@ class DescriptorTests(AccountTestCase, GateTestCase):
 
 
 class BudgetTests(GateTestCase):
-    """Tests for L{AdmissionControl} with a L{ProcessBudget<inetdtw.limits.budget.ProcessBudget>}."""
+    """Tests for L{AdmissionControl} with a process budget."""
 
     def test_together(self) -> None:
-        """
-        Two services share the bound, and one that waits goes on when the other's
-        program has ended.
-        """
+        """A service resumes when the program of another one has ended."""
         self.runtime.budget.most = 1
         one, two = (
             self.gate(self.launcher, acceptMax=3),
@@ -474,7 +455,7 @@ class BudgetTests(GateTestCase):
         self.assertTrue(two.open())
 
     def test_internal(self) -> None:
-        """What is no program is not counted."""
+        """Clients of internal services do not count."""
         self.runtime.budget.most = 1
         internal = self.gate(acceptMax=3)
         for _ in range(3):
@@ -485,7 +466,7 @@ class BudgetTests(GateTestCase):
         self.assertEqual(self.runtime.budget.running, 0)
 
     def test_refused(self) -> None:
-        """A client that is turned away is not counted."""
+        """A refused client does not count."""
         gate = self.gate(self.launcher, acceptMax=3)
         gate._limits.bounds = Bounds(perSource=1)
         peer = ("192.0.2.1", 1)

@@ -28,10 +28,7 @@ class ChildTests(ServingTestCase):
         verifyObject(IChild, self.child)
 
     def test_life(self) -> None:
-        """
-        From its start to its end there is a line in the log for each, and whoever
-        ordered it hears of the end.
-        """
+        """Start and exit are logged, and the service is notified of the exit."""
         self.child.started(4)
         self.assertEqual(self.done, [])
         self.reactor.advance(2.5)

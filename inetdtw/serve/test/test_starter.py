@@ -54,10 +54,7 @@ class LaunchesTests(LaunchesCase):
     """Tests for L{ProgramStarter}."""
 
     def test_order(self) -> None:
-        """
-        The launcher is told the path, the arguments, the environment and the
-        descriptors.
-        """
+        """The launch request has path, arguments, environment and descriptors."""
         self.install()
         extra = {"TCPREMOTEIP": "192.0.2.1"}
         self.launches().launch(PEER, (0, 1, 2), self.done.append, extra, restarts=5)
@@ -70,7 +67,7 @@ class LaunchesTests(LaunchesCase):
         self.assertEqual(order.restarts, 5)
 
     def launched(self, stderr: str) -> FakeProgram:
-        """A program whose standard error goes there, of a client with repeats."""
+        """Launch a program with that standard error, for a client with restarts."""
         service = makeService(stderr=stderr, name="svc")
         with open(os.devnull) as client:
             fds = (client.fileno(),) * 3
@@ -81,9 +78,9 @@ class LaunchesTests(LaunchesCase):
 
     def test_toLog(self) -> None:
         """
-        What a program writes to its standard error is in the log, with the service,
-        the pid and the client in front; the client's socket is 0 and 1 only, and
-        nobody starts it again.
+        Lines of standard error are logged with service, pid and client.
+
+        The client's socket is only 0 and 1, and the program is not restarted.
         """
         program = self.launched("log")
         self.assertEqual(program.order.restarts, 0)
@@ -142,8 +139,9 @@ class LaunchesTests(LaunchesCase):
 
     def test_toLogWithoutDescriptors(self) -> None:
         """
-        Without a descriptor for standard error a program is not started, and the
-        log says why.
+        A program is not started without a descriptor for standard error.
+
+        The log says why.
         """
 
         def none() -> tuple[int, int]:
@@ -226,10 +224,7 @@ class LaunchesTests(LaunchesCase):
         self.assertEqual(self.launcher.last.order.executable, moved)
 
     def test_foundOnce(self) -> None:
-        """
-        A program that was found is not looked for every time: whoever executes it
-        finds out whether it is still there.
-        """
+        """An executable is looked for once, as exec finds out whether it is there."""
         self.install()
         launches = self.launches()
         for _ in range(2):
@@ -257,10 +252,7 @@ class LaunchesTests(LaunchesCase):
         self.assertEqual(len(self.said("start-failed")), 1)
 
     def test_repeated(self) -> None:
-        """
-        A program that was started again at once is two in the log, and done when
-        the second has ended.
-        """
+        """A restarted program is logged twice, and done when the second has exited."""
         self.install()
         again: list[None] = []
         first = self.launches().launch(
@@ -295,8 +287,9 @@ class LaunchesTests(LaunchesCase):
 
     def test_search(self) -> None:
         """
-        A program that is looked for in PATH is so at every start, by whoever starts it;
-        here another one is noticed after a second.
+        PATH is searched at every start by what starts the program.
+
+        The daemon notices another executable after a second.
         """
         first = os.path.join(self.folder, "first")
         folders = (first, ".", self.folder)
@@ -311,7 +304,7 @@ class LaunchesTests(LaunchesCase):
             return order.executable
 
         self.assertEqual(ordered(), self.path)
-        self.assertEqual(launches.order(3).paths, paths)
+        self.assertEqual(launches.request(3).paths, paths)
         os.mkdir(first)
         os.symlink(self.path, paths[0])
         self.reactor.advance(LOOK_AGAIN * 0.9)
@@ -345,7 +338,7 @@ class FaultTests(LaunchesCase):
         raise ValueError("embedded null byte")
 
     def assertFailed(self, launches: ProgramStarter) -> None:
-        """A launch fails with a line that says why; its service is notified, once."""
+        """Assert that a launch fails with a reason, and notifies its service once."""
         child = launches.launch(PEER, (0, 1, 2), self.done.append)
         self.assertEqual(self.done, [child])
         self.assertIsNone(child.how)

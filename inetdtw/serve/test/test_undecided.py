@@ -93,10 +93,7 @@ class UndecidedTests(SynchronousTestCase):
         self.assertEqual(self.decided, ["a1", "served"])
 
     def test_most(self) -> None:
-        """
-        Of one source no more are kept than can be served then, and of all not more
-        than a few.
-        """
+        """The number of undecided clients is bounded, for one source and for all."""
         self.assertEqual([self.keep("a", 2) for _ in range(3)], [True, True, False])
         self.assertEqual(self.keep("b", 2), True)
         kept = [self.keep(f"{chr(200 + number)}", 2) for number in range(MOST)]
