@@ -45,8 +45,8 @@ def faulty(*given, **more):
     return right(*given, **more)
 
 setattr(place, name, faulty)
-from inetdtw import cli
-cli.main()
+from inetdtw.cli import main
+main.main()
 """
 _WHY = "OverflowError: signed integer is greater than maximum"
 
