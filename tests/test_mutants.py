@@ -81,7 +81,7 @@ class MutationsTests(TestCase):
 
 
 class SampleTests(TestCase):
-    """What is changed."""
+    """The sample of places that are changed."""
 
     def test_sample(self) -> None:
         """The same seed gives the same mutants of the same code."""

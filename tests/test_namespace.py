@@ -25,7 +25,7 @@ print(user.pw_name)
 
 
 class NamespaceTests(ServingTestCase):
-    """What tests add to the machine."""
+    """Users and files that tests add."""
 
     skip = None if users.ROOT else users.NOT_ROOT
 

@@ -1,7 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""Files, lines, programs and ports that are not as they should be."""
+"""Files, lines, programs and ports with errors."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class LoggedTestCase(ServingTestCase):
 
 
 class BadLineTests(LoggedTestCase):
-    """Lines that cannot be used."""
+    """Lines with errors."""
 
     def check(self, user: pwd.struct_passwd | None) -> None:
         """Check that every bad line is logged once, and the others are served."""
@@ -79,7 +79,7 @@ class BadLineTests(LoggedTestCase):
         self.check(ordinaryUser())
 
     def test_root(self) -> None:
-        """The same holds when root runs the daemon."""
+        """Bad lines draw log lines when root runs the daemon, too."""
         self.check(None)
 
     def test_otherUser(self) -> None:
@@ -95,7 +95,7 @@ class BadLineTests(LoggedTestCase):
             self.assertRaises(ConnectionRefusedError, self.connect, bad)
 
     def test_ownName(self) -> None:
-        """An ordinary user may name herself."""
+        """A user other than root can name itself in a line."""
         user = ordinaryUser() or pwd.getpwuid(os.geteuid())
         port = freePort()
         conf = f"{port} stream tcp nowait {user.pw_name} /bin/cat\n"
@@ -117,9 +117,9 @@ class BadLineTests(LoggedTestCase):
 
 class MissingProgramTests(LoggedTestCase):
     """
-    Programs that are not there, or cannot be executed, when a client comes.
+    Programs that are missing, or not executable, when a client connects.
 
-    @cvar user: whom they run as.
+    @cvar user: the name of the user of the programs.
     """
 
     user = "-"
@@ -156,7 +156,7 @@ class MissingProgramTests(LoggedTestCase):
             self.assertEqual(self.lines(daemon, "Traceback"), [])
 
     def install(self, path: str) -> None:
-        """Put a program there that works."""
+        """Install a program that works."""
         if os.path.isdir(path):
             os.rmdir(path)
         new = self.path("new")
@@ -175,20 +175,20 @@ class MissingProgramTests(LoggedTestCase):
             self.check(self.path(f"missing-{launch}"), launch)
 
     def test_notExecutable(self) -> None:
-        """It is a file that cannot be executed: the same."""
+        """The same happens when the file is not executable."""
         for launch in LAUNCHES:
             name = f"plain-{launch}"
             self.check(self.write(name, "#!/bin/sh\necho no\n"), launch)
 
     def test_directory(self) -> None:
-        """The same happens when the program is a directory."""
+        """The same happens when the path is a directory."""
         for launch in LAUNCHES:
             path = self.path(f"directory-{launch}")
             os.mkdir(path)
             self.check(path, launch)
 
     def test_interpreterMissing(self) -> None:
-        """Its interpreter is missing, which is found out only when it is started."""
+        """A program without its interpreter draws a log line when it is started."""
         for launch in LAUNCHES:
             text = "#!/no/such/interpreter\n"
             path = self.write(f"script-{launch}", text, 0o755)
@@ -219,7 +219,7 @@ class MissingProgramTests(LoggedTestCase):
                 self.assertEqual(talk(port, b"installed"), b"installed")
 
     def test_datagrams(self) -> None:
-        """Datagrams are answered by nothing, with one line in the log each."""
+        """A datagram for a missing program draws a log line, and no answer."""
         for launch in LAUNCHES:
             for wait in ("yes", "no"):
                 port, other = freePort(), freePort()
@@ -242,13 +242,13 @@ class MissingProgramTests(LoggedTestCase):
 
 
 class MissingProgramOfAlpineTests(MissingProgramTests):
-    """The same, for programs that root's daemon runs as C{alpine}."""
+    """Programs of the user C{alpine}, when root runs the daemon."""
 
     skip = None if users.ROOT else users.NOT_ROOT
     user = "alpine"
 
     def setUp(self) -> None:
-        """Have C{alpine}."""
+        """Add the user."""
         super().setUp()
         users.alpine()
 
@@ -288,15 +288,15 @@ class PortInUseTests(LoggedTestCase):
                 self.assertEqual(client.recv(100), b"mine")
 
     def test_tcp(self) -> None:
-        """It is logged, and served once it is free; others are served meanwhile."""
+        """A TCP port in use is logged, and served once it is free."""
         self.check(socket.SOCK_STREAM, "{} stream tcp nowait - /bin/cat")
 
     def test_udp(self) -> None:
-        """The same holds for UDP."""
+        """A UDP port in use is logged, and served once it is free."""
         self.check(socket.SOCK_DGRAM, "{} dgram udp nowait - /bin/cat")
 
     def test_privileged(self) -> None:
-        """A port that only root may have is logged, and others are served."""
+        """A privileged port is logged, and others are served, for another user."""
         port = freePort()
         conf = f"{port} stream tcp nowait - /bin/cat\n1 stream tcp nowait - /bin/cat\n"
         with self.daemon(conf, port, user=ordinaryUser()) as daemon:
@@ -333,11 +333,11 @@ class BadFileTests(LoggedTestCase):
         self.assertNotIn("Traceback", done.stdout + done.stderr)
 
     def test_absent(self) -> None:
-        """It is not there."""
+        """A missing file is a bad file."""
         self.check(self.path("absent.conf"), "No such file or directory")
 
     def test_unreadable(self) -> None:
-        """An ordinary user may not read it."""
+        """A file that the user cannot read is a bad file."""
         path = self.write("private.conf", "", 0o000)
         self.check(path, "Permission denied")
 
@@ -348,7 +348,7 @@ class BadFileTests(LoggedTestCase):
         self.check(path, "is a FIFO, not a regular file")
 
     def test_binary(self) -> None:
-        """It is a program."""
+        """A program is a bad file."""
         path = self.path("binary.conf")
         shutil.copy("/bin/cat", path)
         os.chmod(path, 0o644)
@@ -371,7 +371,7 @@ class NothingToServeTests(ServingTestCase):
     """Commands that have nothing to serve."""
 
     def commands(self, path: str) -> dict[str, list[str]]:
-        """All ways to serve a file, by a name."""
+        """Return all commands that serve a file, by a name."""
         pid = self.path("pid")
         return {
             "inetd": inetd("-p", pid, path),
@@ -405,7 +405,7 @@ class NothingToServeTests(ServingTestCase):
             )
 
     def test_empty(self) -> None:
-        """The file has only comments: a message, and a failure."""
+        """A file with only comments draws a message, and a failure."""
         path = self.write("inetd.conf", "# nothing\n\n")
         self.check(path, "nothing to serve", path)
 
@@ -422,7 +422,7 @@ class NothingToServeTests(ServingTestCase):
         self.check(path, "nothing to serve", f"{path}:1:", f"{path}:2:")
 
     def test_portsInUse(self) -> None:
-        """No port is free: the daemon stays, and serves once one is."""
+        """A daemon without a free port stays, and serves once one is free."""
         port = freePort()
         path = self.write("inetd.conf", f"{port} stream tcp nowait - /bin/cat\n")
         for argv in (inetd("-f", "-e", path), twistd("inetd", "--conf", path)):
@@ -436,10 +436,10 @@ class NothingToServeTests(ServingTestCase):
 
 
 class BadReloadTests(LoggedTestCase):
-    """Files that have become bad when the daemon reads them again."""
+    """Files that are bad at a reload."""
 
     def check(self, bad: str | None) -> None:
-        """Check that everything goes on as it was."""
+        """Check that the old configuration is served."""
         port, added = freePort(), freePort()
         good = f"{port} stream tcp nowait - /bin/cat\n"
         with self.daemon(good, port) as daemon:
@@ -456,9 +456,9 @@ class BadReloadTests(LoggedTestCase):
             )
 
     def test_badLine(self) -> None:
-        """One bad line keeps the whole old configuration, and is logged."""
+        """A bad line rejects the reload, with a log line."""
         self.check("{port} stream tcp nowait - /bin/echo\n{added} stream tcp\n")
 
     def test_absent(self) -> None:
-        """A file that is gone keeps the old configuration, and is logged."""
+        """A missing file rejects the reload, with a log line."""
         self.check(None)

@@ -43,7 +43,7 @@ class CheckTests(ServingTestCase):
             self.assertEqual(self.check(self.write("inetd.conf", line))[0], 0)
 
     def test_bad(self) -> None:
-        """A bad file exits 1, and what is wrong is shown with its line and a caret."""
+        """C{--check} exits with 1 for a bad file, and prints its line with a caret."""
         path = self.write("inetd.conf", f"7007 {ECHO}\n7008 steam tcp nowait - x\n")
         wanted = (
             f"{path}:2:6: socktype: 'steam' is none of stream, dgram, seqpacket\n"
@@ -78,7 +78,7 @@ class CheckTests(ServingTestCase):
             self.assertIn(f"\n    {lines[line - 1]}\n", said)
 
     def test_nothing(self) -> None:
-        """What the daemon refuses to reload is refused: a file without any service."""
+        """C{--check} rejects a file without a service, as a reload does."""
         path = self.write("inetd.conf", "# nothing\n")
         wanted = (
             f"{path}:1:1: file: there is nothing to serve\n"
@@ -87,7 +87,7 @@ class CheckTests(ServingTestCase):
         self.assertEqual(self.check(path), (1, wanted))
 
     def test_never(self) -> None:
-        """What can never have its socket on this system is shown with its line."""
+        """C{--check} reports sockets that cannot be bound on this system."""
         port = freePort()
         long = "/" + "x" * 200
         path = self.write(
@@ -110,7 +110,7 @@ class CheckTests(ServingTestCase):
         self.assertIn(f"is served by {first}:1:1 already", said)
 
     def test_running(self) -> None:
-        """A file can be checked while a daemon serves it, pid file and all."""
+        """C{--check} works while a daemon serves the file, with its pid file."""
         port = freePort()
         conf = f"{port} {ECHO}\n"
         with self.daemon(conf, port):

@@ -96,15 +96,15 @@ class StartedTests(ProbeTestCase):
     found: ClassVar[dict[type, dict[str, Any]]] = {}
 
     def user(self) -> str:
-        """Whom the configuration names."""
+        """Return the user that the configuration names."""
         return "-"
 
     def runsAs(self) -> pwd.struct_passwd:
-        """Whom the programs run as."""
+        """Return the user of the programs."""
         return self.owner() or pwd.getpwuid(os.geteuid())
 
     def setUp(self) -> None:
-        """Have all kinds of programs started, once for all tests of a class."""
+        """Start all kinds of programs, once for all tests of a class."""
         super().setUp()
         if type(self) not in self.found:
             env = {**_OWN, **_LOGIN, **_KEPT}
@@ -129,7 +129,7 @@ class StartedTests(ProbeTestCase):
                 self.assertEqual(fds["0"], fds["1"], kind)
 
     def test_blocking(self) -> None:
-        """All three descriptors are blocking."""
+        """The three descriptors of a program are blocking."""
         self.assertAll("blocking", [True, True, True])
 
     def test_listeningSocket(self) -> None:
@@ -139,7 +139,7 @@ class StartedTests(ProbeTestCase):
         self.assertEqual(seen, expected)
 
     def test_session(self) -> None:
-        """It leads a session and a process group of its own."""
+        """A program leads its own session and process group."""
         for kind, found in self.reported.items():
             self.assertEqual(found["session"], found["pid"], kind)
             self.assertEqual(found["group"], found["pid"], kind)
@@ -149,17 +149,17 @@ class StartedTests(ProbeTestCase):
         self.assertAll("directory", "/")
 
     def test_umask(self) -> None:
-        """Its umask is 022."""
+        """A program has umask 022."""
         self.assertAll("umask", 0o022)
 
     def test_arguments(self) -> None:
-        """It has the arguments of its definition."""
+        """A program has the arguments of its definition."""
         for kind, found in self.reported.items():
             expected = [KINDS[kind].way, "two words"]
             self.assertEqual(found["arguments"][1:], expected, kind)
 
     def test_ids(self) -> None:
-        """All its user and group ids are those of its user."""
+        """All user and group ids of a program are its user's."""
         user = self.runsAs()
         for kind, found in self.reported.items():
             status = found["status"]
@@ -167,7 +167,7 @@ class StartedTests(ProbeTestCase):
             self.assertEqual(status["Gid"].split(), [str(user.pw_gid)] * 4, kind)
 
     def test_groups(self) -> None:
-        """It has all supplementary groups of its user, and no others."""
+        """A program has exactly the supplementary groups of its user."""
         user = self.runsAs()
         groups = set(os.getgrouplist(user.pw_name, user.pw_gid))
         if self.owner() is None and self.user() == "-":
@@ -176,7 +176,7 @@ class StartedTests(ProbeTestCase):
             self.assertEqual({*found["groups"], user.pw_gid}, groups, kind)
 
     def test_capabilities(self) -> None:
-        """It can do what root can only if it is root."""
+        """A program has capabilities only if it runs as root."""
         for kind, found in self.reported.items():
             capable = int(found["status"]["CapEff"], 16) != 0
             self.assertEqual(capable, self.runsAs().pw_uid == 0, kind)
@@ -191,7 +191,7 @@ class StartedTests(ProbeTestCase):
             self.assertEqual(left, [], kind)
 
     def test_login(self) -> None:
-        """It has the daemon's login variables, as it runs as the same user."""
+        """A program has the daemon's login variables when it has its user."""
         for kind, found in self.reported.items():
             env = found["environment"]
             self.assertEqual({name: env.get(name) for name in _LOGIN}, _LOGIN, kind)
@@ -228,7 +228,7 @@ class StartedTests(ProbeTestCase):
 
 
 class DirectlyStartedTests(StartedTests):
-    """The same, when the daemon itself starts them."""
+    """Programs that the daemon itself starts."""
 
     launch = "direct"
 
@@ -241,7 +241,7 @@ class _OnlyRoot:
 
 
 class StartedByRootTests(_OnlyRoot, StartedTests):
-    """The same, when root runs the daemon and the programs."""
+    """Programs of root, when root runs the daemon."""
 
     def user(self) -> str:
         """Return the name of the user of the programs."""
@@ -249,13 +249,13 @@ class StartedByRootTests(_OnlyRoot, StartedTests):
 
 
 class DirectlyStartedByRootTests(StartedByRootTests):
-    """The same, when the daemon of root itself starts them."""
+    """Programs of root that the daemon itself starts."""
 
     launch = "direct"
 
 
 class StartedForAlpineTests(_OnlyRoot, StartedTests):
-    """The same, when root runs the daemon, and C{alpine} the programs."""
+    """Programs of the user C{alpine}, when root runs the daemon."""
 
     kept = _SHARED
 
@@ -284,7 +284,7 @@ class StartedForAlpineTests(_OnlyRoot, StartedTests):
 
 
 class DirectlyStartedForAlpineTests(StartedForAlpineTests):
-    """The same, when the daemon of root itself starts them."""
+    """Programs of C{alpine} that root's daemon itself starts."""
 
     launch = "direct"
 
@@ -378,9 +378,9 @@ class AddressTests(ProbeTestCase):
 
 class EndedTests(ProbeTestCase):
     """
-    What is left of programs that have ended.
+    What ended programs leave behind.
 
-    @cvar user: whom the programs run as.
+    @cvar user: the name of the user of the programs.
     """
 
     user = "-"
@@ -493,12 +493,12 @@ class EndedTests(ProbeTestCase):
 
 
 class EndedForAlpineTests(_OnlyRoot, EndedTests):
-    """The same, when root runs the daemon, and C{alpine} the programs."""
+    """Programs of the user C{alpine}, when root runs the daemon."""
 
     user = "alpine"
 
     def setUp(self) -> None:
-        """Have C{alpine}."""
+        """Add the user."""
         super().setUp()
         users.alpine()
 
@@ -507,7 +507,7 @@ class OutlivingTests(ServingTestCase):
     """Programs that run when the daemon is asked to end."""
 
     def check(self, launch: str, user: str, number: int) -> None:
-        """Check that a program goes on after the daemon got a signal and has ended."""
+        """Check that a program runs on after a signal has ended the daemon."""
         port = freePort()
         path = self.write(
             "inetd.conf",
@@ -530,7 +530,7 @@ class OutlivingTests(ServingTestCase):
             self.assertEqual(client.recv(100), b"")
 
     def gone(self, pids: list[int]) -> bool:
-        """Whether all of these processes have ended."""
+        """Return whether all of these processes have ended."""
         return all(stat(pid)[0] in "XZ" for pid in pids)
 
     def test_terminated(self) -> None:
@@ -543,12 +543,12 @@ class OutlivingTests(ServingTestCase):
             self.check(launch, "-", signal.SIGTERM)
 
     def test_interrupted(self) -> None:
-        """They serve their clients to the end after C{SIGINT}."""
+        """Programs serve their clients to the end after C{SIGINT}."""
         for launch in LAUNCHES:
             self.check(launch, "-", signal.SIGINT)
 
     def test_killed(self) -> None:
-        """When the daemon is killed its fork servers end, and the programs go on."""
+        """Programs run on after the daemon is killed; its fork servers end."""
         port = freePort()
         conf = f"{port} stream tcp nowait - /bin/cat\n"
         with self.daemon(conf, port) as daemon:
@@ -563,7 +563,7 @@ class OutlivingTests(ServingTestCase):
             self.assertEqual(client.recv(100), b"after")
 
     def test_ofAlpine(self) -> None:
-        """Programs of another user serve their clients to the end as well."""
+        """Programs of another user serve their clients to the end, too."""
         users.alpine()
         for launch in LAUNCHES:
             self.check(launch, "alpine", signal.SIGTERM)

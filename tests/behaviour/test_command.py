@@ -80,7 +80,7 @@ class CommandTestCase(ServingTestCase):
 
 
 class SystemLogTests(CommandTestCase):
-    """What goes to the system log."""
+    """Lines in the system log."""
 
     skip = None if users.ROOT else "only root can keep a system log"
 
@@ -190,7 +190,7 @@ class BackgroundTests(CommandTestCase):
         self.assertEqual(mode & 0o022, 0)
 
     def check(self, number: int) -> None:
-        """Check that a signal ends it, and that nothing is left."""
+        """Check that a signal ends the daemon, and that nothing is left."""
         path = self.path("socket")
         self.write("inetd.conf", f"{self.line}{path} stream unix nowait - /bin/cat\n")
         self.start("-p", self.pidFile, self.conf)
@@ -209,7 +209,7 @@ class BackgroundTests(CommandTestCase):
         self.assertFalse(isServed(self.port))
 
     def test_terminated(self) -> None:
-        """C{SIGTERM} ends it; its pid file and its UNIX sockets are removed."""
+        """C{SIGTERM} ends the daemon; its pid file and UNIX sockets are removed."""
         self.check(signal.SIGTERM)
 
     def test_terminatedEarly(self) -> None:
@@ -221,11 +221,11 @@ class BackgroundTests(CommandTestCase):
         self.assertFalse(os.path.exists(self.pidFile))
 
     def test_interrupted(self) -> None:
-        """C{SIGINT} does so as well."""
+        """C{SIGINT} ends it likewise."""
         self.check(signal.SIGINT)
 
     def test_second(self) -> None:
-        """A second one with the same pid file refuses to start, and harms nothing."""
+        """A second daemon with the same pid file exits, and harms nothing."""
         self.start("-p", self.pidFile, self.conf)
         pid, other = self.pid(), freePort()
         conf = self.write("other.conf", f"{other} stream tcp nowait - /bin/cat\n")
@@ -261,7 +261,7 @@ class BackgroundTests(CommandTestCase):
                     self.assertTrue(self.pid())
 
     def test_noPidFile(self) -> None:
-        """What can be no pid file is refused in a line, and stays as it is."""
+        """A path that cannot be a pid file draws a line, and stays as it is."""
         os.mkdir(self.path("folder"))
         os.mkfifo(self.path("fifo"))
         os.symlink(self.path("nothing"), self.path("link"))
@@ -284,7 +284,7 @@ class BackgroundTests(CommandTestCase):
         return about.st_ino, about.st_mtime_ns
 
     def test_reload(self) -> None:
-        """It finds its file again, which was given by a relative path."""
+        """A file with a relative path is read again at a reload."""
         other = freePort()
         relative = os.path.relpath(self.conf, checkout.path())
         self.start("-p", self.pidFile, relative)
@@ -299,14 +299,14 @@ class ForegroundTests(CommandTestCase):
     """A daemon in the foreground."""
 
     def test_stderr(self) -> None:
-        """With C{-f -e} it stays and logs to standard error."""
+        """With C{-f -e} the daemon stays, and logs to standard error."""
         with Daemon(inetd("-f", "-e", self.conf), ports=[self.port]) as daemon:
             self.assertServes()
             daemon.waitForLog(f"listen {self.port}/tcp")
             self.assertNotIn("start ", daemon.log().replace("starting", ""))
 
     def test_debug(self) -> None:
-        """With C{-d} it stays and logs every start and end to standard error."""
+        """With C{-d} the daemon logs every start and exit to standard error."""
         with Daemon(inetd("-d", self.conf), ports=[self.port]) as daemon:
             self.assertServes()
             daemon.waitForLog(f"] start {self.port}/tcp pid=")
@@ -320,7 +320,7 @@ class ForegroundTests(CommandTestCase):
             daemon.waitForLog(f"listen {self.port}/tcp")
 
     def test_ordinaryUser(self) -> None:
-        """An ordinary user can run it."""
+        """A user other than root can run the command."""
         argv = inetd("-f", "-e", self.conf)
         with Daemon(argv, ports=[self.port], user=ordinaryUser()):
             self.assertServes()
@@ -341,15 +341,15 @@ class ForegroundTests(CommandTestCase):
         self.assertNotIn("Traceback", daemon.log())
 
     def test_terminated(self) -> None:
-        """C{SIGTERM} ends it with 0; its pid file and its UNIX sockets are removed."""
+        """C{SIGTERM} ends it with 0; its pid file and UNIX sockets are removed."""
         self.check(signal.SIGTERM)
 
     def test_interrupted(self) -> None:
-        """C{SIGINT} does so as well."""
+        """C{SIGINT} ends it likewise."""
         self.check(signal.SIGINT)
 
     def test_endsSoon(self) -> None:
-        """It does not wait for the programs that run, and they go on."""
+        """The daemon ends at once, and programs run on."""
         daemon = self.start("-f", "-e", self.conf)
         client = self.connect(self.port)
         client.sendall(b"text")
@@ -360,7 +360,7 @@ class ForegroundTests(CommandTestCase):
         self.assertEqual(client.recv(100), b"more")
 
     def test_unixSocket(self) -> None:
-        """A service on a path is served there, for its owner alone."""
+        """A service on a path is served there, for its owner only."""
         path = self.path("socket")
         self.write("inetd.conf", f"{self.line}{path} stream unix nowait - /bin/cat\n")
         self.start("-f", "-e", self.conf)
@@ -373,7 +373,7 @@ class ForegroundTests(CommandTestCase):
             self.assertEqual(readAll(client), b"text")
 
     def test_lines(self) -> None:
-        """A word of the command line begins no new line in a message."""
+        """A newline in a word of the command line is escaped in messages."""
         word, said = "x\nforged", "x\\nforged"
         commands = (
             ["--" + word],
@@ -388,7 +388,7 @@ class ForegroundTests(CommandTestCase):
             self.assertIn(said, done.stderr)
 
     def test_files(self) -> None:
-        """Several files may be given; the services of all are served."""
+        """The services of several files are served."""
         other = freePort()
         conf = self.write("other.conf", f"{other} dgram udp nowait - /bin/cat\n")
         self.start("-f", "-e", self.conf, conf, ports=[other])
@@ -396,7 +396,7 @@ class ForegroundTests(CommandTestCase):
         self.assertEqual(ask(other, b"other"), b"other")
 
     def test_backlog(self) -> None:
-        """C{-q N} is how many connections may wait; 128 may without it."""
+        """C{-q N} sets the backlog, which is 128 by default."""
         for options, backlog in ((), 128), (("-q", "37"), 37):
             argv = inetd("-f", "-e", *options, self.conf)
             with Daemon(argv, ports=[self.port]):
@@ -443,7 +443,7 @@ class WordsTests(CommandTestCase):
     """What the command prints when it does not serve."""
 
     def test_help(self) -> None:
-        """C{--help} lists every option, and ends with 0."""
+        """C{--help} prints every option, and exits with 0."""
         done = run(inetd("--help"))
         self.assertEqual(done.returncode, 0)
         self.assertIn("Usage: inetd [options] [FILE or FOLDER]...", done.stdout)
@@ -471,7 +471,7 @@ class WordsTests(CommandTestCase):
         return done.stderr
 
     def test_unknownOption(self) -> None:
-        """An unknown option is named, with a pointer to the help; the command fails."""
+        """An unknown option is named, with a pointer to C{--help}."""
         self.assertIn("nosuchoption", self.assertRefused("--nosuchoption", self.conf))
         self.assertIn("Z", self.assertRefused("-Z", self.conf))
 
@@ -505,7 +505,7 @@ class WordsTests(CommandTestCase):
         return done.returncode, done.stderr
 
     def printing(self) -> Iterator[tuple[str, ...]]:
-        """Command lines that print something, and end well."""
+        """Return command lines that print something, and succeed."""
         yield ("--version",)
         yield "--check", self.conf
         yield "--explain", f"{self.port}/tcp", self.conf
@@ -514,7 +514,7 @@ class WordsTests(CommandTestCase):
         yield "status", "--version"
 
     def test_full(self) -> None:
-        """What cannot be printed is a line about it, and 1."""
+        """The command exits with 1, with a message, when its output fails."""
         said = "inetd: nothing can be printed: No space left on device\n"
         for arguments in self.printing():
             found = self.printed(*arguments, to="/dev/full")
@@ -552,22 +552,22 @@ class WordsTests(CommandTestCase):
         self.assertEqual((done.returncode, done.stdout[:6]), (0, "Usage:"))
 
     def test_stderrOfADaemon(self) -> None:
-        """C{-e} without C{-f} is refused, as a daemon has no standard error."""
+        """C{-e} without C{-f} is rejected: a daemon has no standard error."""
         self.assertIn("-e needs -f", self.assertRefused("-e", self.conf))
 
 
 class ReloadTests(CommandTestCase):
-    """C{SIGHUP}."""
+    """Reloads by C{SIGHUP}."""
 
     def reload(self, daemon: Daemon, *lines: str) -> None:
-        """Have other lines in the file, and have it read again."""
+        """Change the lines of the file, and reload."""
         count = daemon.log().count("] reload")
         self.write("inetd.conf", "".join(lines))
         os.kill(daemon.process.pid, signal.SIGHUP)
         daemon.waitForLog("] reload", count + 1)
 
     def test_services(self) -> None:
-        """Services are added and removed; the others keep their very sockets."""
+        """Services are added and removed; the others keep their sockets."""
         other = freePort()
         added = f"{other} stream tcp nowait - /bin/cat\n"
         daemon = self.start("-f", "-e", self.conf)
@@ -623,7 +623,7 @@ class ReloadTests(CommandTestCase):
         self.assertEqual(inodeOf(self.port), inode)
 
     def test_burst(self) -> None:
-        """Twenty signals at once leave the daemon as the file has it."""
+        """After twenty signals at once the daemon serves the last file."""
         other = freePort()
         daemon = self.start("-f", "-e", self.conf)
         inode = inodeOf(self.port)
@@ -636,7 +636,7 @@ class ReloadTests(CommandTestCase):
         self.assertEqual(inodeOf(self.port), inode)
 
     def test_unixSocket(self) -> None:
-        """The path of a service that is removed is removed as well."""
+        """The path of a removed service is removed."""
         path = self.path("socket")
         unix = f"{path} stream unix nowait - /bin/cat\n"
         self.write("inetd.conf", self.line + unix)
@@ -646,7 +646,7 @@ class ReloadTests(CommandTestCase):
         self.assertFalse(os.path.exists(path))
 
     def test_twistd(self) -> None:
-        """C{twistd inetd} reads its file again as well."""
+        """C{twistd inetd} reloads, too."""
         other = freePort()
         argv = twistd("inetd", "--conf", self.conf)
         with Daemon(argv, ports=[self.port]) as daemon:
@@ -655,17 +655,17 @@ class ReloadTests(CommandTestCase):
 
 
 class EnvironmentTests(CommandTestCase):
-    """What the command needs, and does not need, around it."""
+    """Environments in which the command works."""
 
     def test_closedDescriptors(self) -> None:
-        """It serves when it is started without standard input, output and error."""
+        """The command serves without standard input, output and error."""
         shell = ["/bin/sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh"]
         argv = [*shell, *inetd("-f", "-p", self.pidFile, self.conf)]
         with Daemon(argv, ports=[self.port]):
             self.assertServes()
 
     def test_emptyEnvironment(self) -> None:
-        """It serves when it is started with next to no environment."""
+        """The command serves with next to no environment variables."""
         env = {name: environment()[name] for name in ("PYTHONPATH", "INETD_CONTROL")}
         argv = inetd("-f", "-e", self.conf)
         with Daemon(argv, ports=[self.port], env=env) as daemon:

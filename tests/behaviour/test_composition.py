@@ -69,7 +69,7 @@ class ApplicationTests(ServingTestCase):
         return str(self.ports[match[0]])
 
     def application(self) -> Daemon:
-        """Run it."""
+        """Run the application."""
         path = self.path("examples/site.tac")
         user = ordinaryUser()
         argv = [*twistd(), "-y", path, "--no_save"]
@@ -94,7 +94,7 @@ class ApplicationTests(ServingTestCase):
             self.assertTrue(forkServers(daemon.process.pid))
 
     def test_hangup(self) -> None:
-        """It leaves C{SIGHUP} to the application."""
+        """The superserver leaves C{SIGHUP} to the application."""
         with self.application() as daemon:
             os.kill(daemon.process.pid, signal.SIGHUP)
             self.assertNotEqual(daemon.process.wait(30), 0)
@@ -104,7 +104,7 @@ class ExampleTests(ServingTestCase):
     """The tests in C{examples}."""
 
     def test_passes(self) -> None:
-        """They pass."""
+        """The tests in C{examples} pass."""
         code = (
             "import sys; sys.argv[0] = 'trial'; from twisted.scripts.trial import run"
         )
@@ -257,7 +257,7 @@ class InProcessTests(TestCase):
 
     @inlineCallbacks
     def test_reaped(self) -> Any:
-        """A program that ends after it was stopped leaves no zombie."""
+        """A program that ends after the stop leaves no zombie."""
         inetd = self.serve(
             "127.0.0.1:0 on id = it, protocol = tcp, wait = no, exec = /bin/sh,"
             " args = sh -c 'echo $$; exec cat', user = -;\n"
@@ -278,7 +278,7 @@ class InProcessTests(TestCase):
 
     @inlineCallbacks
     def test_stopWithDatagrams(self) -> Any:
-        """When it is stopped while a program has a datagram, nothing is left here."""
+        """A stop while a program has a datagram leaves nothing behind."""
         inetd = self.serve(
             "127.0.0.1:0 on id = it, protocol = udp, wait = no, exec = /bin/sh,"
             " args = sh -c 'echo running; exec sleep 2', user = -;\n"
@@ -311,7 +311,7 @@ class InProcessTests(TestCase):
         self.assertRaises(NothingToServe, inetd.startService)
 
     def test_nothingStarted(self) -> None:
-        """One that was never started holds nothing."""
+        """A service that was never started holds nothing."""
         inetd = InetdService(text="127.0.0.1:0 stream tcp nowait - /bin/cat\n")
         self.assertEqual(inetd.getHosts(), {})
         self.assertEqual(len(inetd.configuration.services), 1)
@@ -357,7 +357,7 @@ class InProcessTests(TestCase):
 
     @inlineCallbacks
     def test_otherChildren(self) -> Any:
-        """Children that others have started here are still theirs to wait for."""
+        """The superserver waits for no children of others in its process."""
         inetd = self.serve(
             "127.0.0.1:0 on id = it, protocol = tcp, wait = no, exec = /bin/cat,"
             " user = -;\n"
@@ -371,6 +371,6 @@ class InProcessTests(TestCase):
 
 
 class DirectInProcessTests(InProcessTests):
-    """The same, when programs are started by this process."""
+    """Programs that this process itself starts."""
 
     launch = LAUNCHES[0]

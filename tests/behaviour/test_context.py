@@ -1,7 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""The contexts of programs: what the keys of a definition make of them."""
+"""Process contexts of programs, by the keys of a definition."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ sock.sendto(os.getcwd().encode(), peer)
 
 
 def mayRaiseLimits() -> bool:
-    """Whether this process has C{CAP_SYS_RESOURCE}, capabilities(7)."""
+    """Return whether this process has C{CAP_SYS_RESOURCE}, capabilities(7)."""
     with open("/proc/self/status", encoding="ascii") as lines:
         effective = next(line for line in lines if line.startswith("CapEff"))
     return bool(int(effective.split()[1], 16) & 1 << 24)
 
 
 class ContextTestCase(ServingTestCase):
-    """Ask programs what their context is."""
+    """A test case with programs that report their process context."""
 
     def definition(self, port: int, *keys: str, user: str = "-") -> str:
         """Return the definition of a service that reports its process context."""
@@ -70,7 +70,7 @@ class ContextTestCase(ServingTestCase):
 
 
 class KeyTests(ContextTestCase):
-    """What each key does."""
+    """The effect of each key."""
 
     def test_default(self) -> None:
         """By default the umask is 022, the directory / and the rest the daemon's."""
@@ -153,7 +153,7 @@ class KeyTests(ContextTestCase):
 
 
 class ChangedTests(ContextTestCase):
-    """What a path means may change while the daemon runs."""
+    """Paths whose targets change while the daemon runs."""
 
     #: The ways to launch: a fork server accepts, or is told of each client, or none.
     WAYS = ((), ("accept_max = 50",), ("launch = direct",))
@@ -218,7 +218,7 @@ class ChangedTests(ContextTestCase):
                 self.assertEqual(json.loads(talk(port, b""))["directory"], directory)
 
     def test_datagrams(self) -> None:
-        """So it is for programs that are started again for further datagrams."""
+        """So do programs that are started again for further datagrams."""
         for name in ("one", "two"):
             os.mkdir(self.path(name), mode=0o755)
         current = self.link("current", "one")
@@ -276,7 +276,7 @@ class LargeTests(ContextTestCase):
         """
         Have a daemon with so many variables of 100,000 bytes.
 
-        @return: what programs say of them, by each way to launch, and the log.
+        @return: what programs find of them, by launcher, and the log.
         """
         program = self.program("sizes", self.SIZES)
         large = {f"LARGE{number}": "x" * 100_000 for number in range(count)}
@@ -303,7 +303,7 @@ class LargeTests(ContextTestCase):
                 self.assertLess(int(each), count * 100_000 + 1000)
 
     def test_tooLarge(self) -> None:
-        """What execve(2) does not take is one line of the log for each client."""
+        """An environment that execve(2) rejects draws a log line for each client."""
         said, log = self.lengths(20, f"env = A={'y' * 120_000}")
         self.assertEqual(said, [b""] * 3)
         self.assertEqual(log.count("Argument list too long"), 3)
@@ -311,7 +311,7 @@ class LargeTests(ContextTestCase):
 
 
 class RootKeyTests(ContextTestCase):
-    """What only root can ask for."""
+    """Keys that need root."""
 
     if not users.ROOT:
         skip = "only root can do that"

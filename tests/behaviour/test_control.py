@@ -132,7 +132,7 @@ class ControlTestCase(ServingTestCase):
 
 
 class OperatorTests(ControlTestCase):
-    """Tests for what an operator does."""
+    """Commands of an operator."""
 
     def test_figures(self) -> None:
         """
@@ -223,7 +223,7 @@ class OperatorTests(ControlTestCase):
         self.assertEqual(self.run_("pause")[0], 2)
 
     def test_noText(self) -> None:
-        """A byte that is not UTF-8 is a name like any other, which no service has."""
+        """A name that is not UTF-8 is the name of no service."""
         self.start()
         for name in ("pause", "resume"):
             code, said = self.run_(name, "\udcff")
@@ -561,7 +561,7 @@ class SocketTests(ControlTestCase):
         self.assertNotIn("Traceback", daemon.log())
 
     def test_none(self) -> None:
-        """There need not be one."""
+        """With C{--control none} no control socket exists."""
         self.socket = "none"
         file = self.write("inetd.conf", self.conf)
         with Daemon(inetd("-fe", "--control", "none", file), ports=(self.cat,)):
@@ -573,7 +573,7 @@ class MetricsTests(ControlTestCase):
     """Tests for C{--metrics}."""
 
     def test_endpoint(self) -> None:
-        """Prometheus finds the figures on the endpoint, and can do nothing there."""
+        """The endpoint serves the metrics, and no commands."""
         port = freePort()
         daemon = self.start("--metrics", f"tcp:{port}:interface=127.0.0.1")
         talk(self.cat, b"x")

@@ -24,7 +24,7 @@ class EncodingsTests(ServingTestCase):
     """A daemon and commands in locales that are not UTF-8."""
 
     def locales(self) -> list[dict[str, str]]:
-        """Variables of such locales: those that can be had here."""
+        """Return variables of such locales, of those that can be made here."""
         found = [_ASCII]
         localedef = shutil.which("localedef")
         for name, source, charmap in (
@@ -109,7 +109,7 @@ class EncodingsTests(ServingTestCase):
         return b"# K\xfcche \0\n" + b"\n".join(lines) + b"\n", said, there
 
     def assertServes(self, said: dict[int, bytes], there: bytes) -> None:
-        """Assert that programs say what they should."""
+        """Assert that programs answer as they should."""
         for port, text in said.items():
             self.assertEqual(talk(port, b""), text + b"\n")
         with socket.socket(socket.AF_UNIX) as client:

@@ -1,7 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""A file as each other inetd has it is read and served: see C{tests/flavours}."""
+"""Configuration files as each other inetd has them; see C{tests/flavours}."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class FlavourTestCase(ServingTestCase):
     """
 
     def setUp(self) -> None:
-        """Have what stands for something in the files."""
+        """Choose ports and names for the placeholders in the files."""
         super().setUp()
         user = ordinaryUser() or pwd.getpwuid(os.geteuid())
         self.ports = {letter: freePort() for letter in "ABCDEFGHIJKLM"}
@@ -103,7 +103,7 @@ class FlavourTestCase(ServingTestCase):
         self.assertEqual(talk(self.ports[letter], sent), said)
 
     def refuses(self, letter: str, *hosts: str) -> None:
-        """Nothing listens on these addresses."""
+        """Check that no process listens on these addresses."""
         for host in hosts:
             with self.assertRaises(ConnectionRefusedError):
                 talk(self.ports[letter], b"", host)

@@ -123,7 +123,7 @@ class InternalTests(ServingTestCase):
                 self.assertTrue(before <= when <= time.time(), when)
 
     def test_noProcesses(self) -> None:
-        """They need no fork servers."""
+        """Internal services need no fork servers."""
         with self.serve() as daemon:
             self.talk("echo", b"x")
             self.assertEqual(forkServers(daemon.process.pid), [])

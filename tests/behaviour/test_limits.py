@@ -347,7 +347,7 @@ class AgainTests(ServingTestCase):
                     self.assertEqual(found, [b"hello\n"] * self.CLIENTS, options)
 
     def test_together(self) -> None:
-        """So are as many clients of one address at a time as may be."""
+        """Up to the limit, clients of one address at a time are served."""
         for options in self.WAYS:
             port = freePort()
             conf = f"{port} stream tcp nowait///4 - /bin/echo echo hello\n"
@@ -359,7 +359,7 @@ class AgainTests(ServingTestCase):
             self.assertEqual(found, [b"hello\n"] * self.CLIENTS, options)
 
     def test_datagrams(self) -> None:
-        """So are datagrams, each of which is sent when the one before was answered."""
+        """Datagrams, each sent after an answer, are answered at one per address."""
         for options in self.WAYS[:2]:
             port = freePort()
             conf = f"{port} dgram udp nowait///1 - /bin/cat cat\n"
@@ -368,7 +368,7 @@ class AgainTests(ServingTestCase):
                     self.assertEqual(ask(port, b"%d" % number), b"%d" % number)
 
     def test_internal(self) -> None:
-        """So are clients of an internal service, and of one behind tcpmux."""
+        """Internal services and tcpmux serve one client after the other."""
         internal, mux = freePort(), freePort()
         conf = (
             f"{internal} stream tcp nowait///1 - internal daytime\n"

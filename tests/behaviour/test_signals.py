@@ -121,7 +121,7 @@ class SentTests(SignalsTestCase):
             self.assertNotIn("Traceback", daemon.log())
 
     def test_twistd(self) -> None:
-        """So it is with C{twistd inetd}."""
+        """C{twistd inetd} ends with a log line, too."""
         argv = [each for each in twistd() if each != "--pidfile="]
         daemon = self.start([*argv, "--pidfile", self.pidFile, "inetd", self.file])
         daemon.process.send_signal(signal.SIGUSR1)
@@ -179,7 +179,7 @@ class InheritedTests(SignalsTestCase):
             self.assertFalse(os.path.exists(self.pidFile))
 
     def test_background(self) -> None:
-        """So it is in the background."""
+        """So does a daemon in the background."""
         starts = self.write("starts.py", _STARTS)
         command = inetd("-p", self.pidFile, self.file)
         for how in ("ignored", "blocked"):

@@ -157,7 +157,7 @@ class StreamWaitTests(LoggedTestCase):
                 self.assertEqual(self.started(daemon, 1), [pid])
 
     def test_killed(self) -> None:
-        """When the program is killed, a client that waits is served by the next one."""
+        """After the program was killed, the next one serves the waiting client."""
         for launch in LAUNCHES:
             with self.serve(launch, self.keys()) as daemon:
                 first = self.connect(self.port)
@@ -338,7 +338,7 @@ class DatagramNowaitTests(LoggedTestCase):
             self.assertEqual(told, expected)
 
     def test_print(self) -> None:
-        """What a program prints, however often, is one answer."""
+        """Several prints of a program are one datagram."""
         for launch in LAUNCHES:
             with self.serve(launch, self.keys(_PRINTS)):
                 self.assertEqual(ask(self.port, b"she"), b"who asks?\nshe asks\n")
@@ -429,7 +429,7 @@ class DatagramNowaitTests(LoggedTestCase):
                     self.assertEqual(client.recvfrom(100), (b"who?", (host, self.port)))
 
     def test_ipv6(self) -> None:
-        """It serves IPv6, and both families with C{udp46}."""
+        """C{udp6} serves IPv6, and C{udp46} both families."""
         for launch in LAUNCHES:
             for protocol, hosts in ("udp6", ["::1"]), ("udp46", ["::1", "127.0.0.1"]):
                 keys = f"protocol = {protocol}, wait = no, exec = /bin/cat"
@@ -458,7 +458,7 @@ class DatagramNowaitTests(LoggedTestCase):
 
 
 class AlpineTests(LoggedTestCase):
-    """The same sockets, when root runs the daemon and C{alpine} the programs."""
+    """The sockets of programs of C{alpine}, when root runs the daemon."""
 
     skip = None if users.ROOT else users.NOT_ROOT
 

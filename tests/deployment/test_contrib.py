@@ -93,7 +93,7 @@ class SystemdTests(ContribTestCase):
         self.assertEqual(self.well("systemd-analyze", "verify", "--man=no", *units), "")
 
     def test_wrong(self) -> None:
-        """It would if a directive were misspelt."""
+        """C{systemd-analyze} rejects a unit with a misspelt directive."""
         unit = self.write("a.service", "[Service]\nExecStart=/bin/true\nWatchdog=3\n")
         done = run(["systemd-analyze", "verify", "--man=no", unit])
         self.assertIn("Watchdog", done.stderr)
@@ -115,7 +115,7 @@ class SystemdTests(ContribTestCase):
 
 
 class ScriptTests(ContribTestCase):
-    """What is a shell's."""
+    """Shell scripts."""
 
     tools = ("shellcheck", "openrc-run")
 
@@ -207,7 +207,7 @@ class LaunchdTests(ContribTestCase):
     """C{contrib/launchd}."""
 
     def test_plist(self) -> None:
-        """It is a property list, with a command line that inetd takes."""
+        """The file is a property list, with a command line that inetd takes."""
         with open(self.source("launchd", "inetdtw.plist"), "rb") as file:
             found = plistlib.load(file)
         self.assertEqual(found["Label"], "inetdtw")

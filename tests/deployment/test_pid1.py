@@ -240,7 +240,7 @@ sys.stdin.read()
 
 
 class ContainerTests(ServingTestCase):
-    """What else a container wants."""
+    """Other things that containers need."""
 
     def test_streams(self) -> None:
         """With --stdout the log is on standard output, with -e on standard error."""

@@ -24,12 +24,12 @@ class PluginTests(SynchronousTestCase):
     """The plugin that declares the C{inetd} command."""
 
     def test_interfaces(self) -> None:
-        """It is a plugin that makes a service."""
+        """The plugin provides C{IServiceMaker}."""
         verifyObject(IPlugin, twisted_inetdtw.inetd)
         verifyObject(IServiceMaker, twisted_inetdtw.inetd)
 
     def test_attributes(self) -> None:
-        """It is called C{inetd}, and has what L{inetdtw.cli.plugin} makes."""
+        """The plugin is called C{inetd}, and has what L{inetdtw.cli.plugin} makes."""
         maker = twisted_inetdtw.inetd
         self.assertEqual(maker.tapname, "inetd")
         self.assertEqual(maker.module, "inetdtw.tap")
@@ -53,7 +53,7 @@ class PluginTests(SynchronousTestCase):
 
 
 class RunnerTests(SynchronousTestCase):
-    """What Twisted's runners do with two commands of one name."""
+    """Twisted's runners with two commands of one name."""
 
     def setUp(self) -> None:
         """Have a file that the command can read."""

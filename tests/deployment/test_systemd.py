@@ -139,7 +139,7 @@ class GoneDirectoryTests(ServingTestCase):
             self.assertEqual((done.returncode, done.stderr), (0, ""))
 
     def test_relative(self) -> None:
-        """What is relative is refused in a line, and nothing is made elsewhere."""
+        """A relative path is rejected in a line, and nothing is made elsewhere."""
         conf = self.write("inetd.conf", "7 stream tcp nowait - /bin/true\n")
         for words in (
             ("-f", "-e", "inetd.conf"),

@@ -63,7 +63,7 @@ class PackageTests(UpgradeTestCase):
     """The files of the package are replaced."""
 
     def check(self, daemon: Daemon) -> None:
-        """See that helpers are still started, also for a new context, and as whom."""
+        """Check that helpers start, also for a new context, and their users."""
         self.killHelpers(daemon)
         other = freePort()
         more = self.definition(other, "umask = 077", f"directory = {self.directory}")
@@ -90,7 +90,7 @@ class PackageTests(UpgradeTestCase):
         self.check(daemon)
 
     def test_broken(self) -> None:
-        """So it does when nothing that is there now can be run."""
+        """Fork servers start when none of the new files can run."""
         daemon = self.start()
         changes = {"from __future__ import annotations": "raise SystemExit('new')"}
         self.assertGreater(self.installed.replace(changes), 50)
@@ -173,5 +173,5 @@ class WarmTests(UpgradeTestCase):
         self.check({f'"{key}"': f'"other_{key}"' for key in keys})
 
     def test_broken(self) -> None:
-        """So they are when nothing that is there now can be run."""
+        """Interpreters start when none of the new files can run."""
         self.check({"from __future__ import annotations": "raise SystemExit('new')"})

@@ -155,16 +155,16 @@ class LowerTests(ConnectionTestCase):
     program = EXAMPLES / "lower.py"
 
     def test_halfClose(self) -> None:
-        """It sends each line back in lower case and ends at the client's half close."""
+        """Each line is sent back in lower case, until the client's half close."""
         answer = self.converse(self.program, b"wEjLu\nUikO\n")
         self.assertEqual(answer, b"wejlu\nuiko\n")
 
     def test_unterminatedLine(self) -> None:
-        """It answers a last line without a newline, and adds none."""
+        """A last line without a newline is answered without one."""
         self.assertEqual(self.converse(self.program, b"wEjLu"), b"wejlu")
 
     def test_everyLineAtOnce(self) -> None:
-        """It answers a line while the client keeps its connection open."""
+        """A line is answered while the connection stays open."""
         client = self.connect(self.program)
         with client.makefile("rb") as answer:
             for text in b"wEjLu\n", b"UikO\n":
@@ -199,7 +199,7 @@ class WhoAmITests(ConnectionTestCase):
     skip = None if shutil.which("cc") else "There is no C compiler."
 
     def test_addresses(self) -> None:
-        """It names both ends of the connection, then sends back what it is sent."""
+        """The answer has both ends of the connection; then input is echoed."""
         client = self.connect(self.compile("whoami"))
         peer, me = client.getsockname()[1], client.getpeername()[1]
         client.sendall(b"hello\n")
@@ -239,7 +239,7 @@ class UDPClientTests(DatagramTestCase):
             self.assertEqual(found.fetchall(), list(rows))
 
     def test_rows(self) -> None:
-        """It stores every line of one datagram, and of the next one in its next run."""
+        """Every line of a datagram is stored, and of the next one in the next run."""
         self.assertSucceeds(self.send(self.line + b"2024-04-13,JPM.US,182.79"))
         self.assertSucceeds(self.send(b"2024-04-15,GS.US,4e2\n"))
         self.assertRows(
@@ -263,7 +263,7 @@ class UDPClientTests(DatagramTestCase):
         self.assertRows(self.row)
 
     def test_malformedLineReported(self) -> None:
-        """It reports a malformed line where file descriptor 2 can take it."""
+        """A malformed line is reported if file descriptor 2 takes it."""
         with TemporaryFile() as log:
             process = self.send(b"nonsense\xff\n" + self.line, log.fileno())
             self.assertSucceeds(process)
@@ -272,7 +272,7 @@ class UDPClientTests(DatagramTestCase):
         self.assertRows(self.row)
 
     def test_databaseInUse(self) -> None:
-        """It waits while another process has the database locked."""
+        """The program waits while another process has the database locked."""
         with closing(sqlite3.connect(self.database)) as other:
             other.execute("BEGIN EXCLUSIVE")
             process = self.send(self.line)
@@ -313,7 +313,7 @@ class CountTests(ProgramTestCase):
     """Tests for C{count.py}, started as a C{dgram udp nowait} service."""
 
     def test_reply(self) -> None:
-        """It answers with the lines, words and bytes, in one datagram."""
+        """The answer has lines, words and bytes, in one datagram."""
         client, service = map(self.keep, socketpair(AF_UNIX, SOCK_SEQPACKET))
         client.settimeout(TIMEOUT)
         client.send(b"one two\nthr\xff\n")

@@ -183,7 +183,7 @@ _addTests()
 
 
 class WholeTests(ServingTestCase):
-    """What holds for all pages together."""
+    """Tests of all pages together."""
 
     def pages(self) -> list[Page]:
         """All pages."""
@@ -247,7 +247,7 @@ class WatchedTests(SynchronousTestCase):
         return [re.sub(r"\d+", "0", " ".join(line.split())) for line in said]
 
     def test_session(self) -> None:
-        """It is what its script shows."""
+        """The recorded session is what its script shows."""
         page = guide.read(_pages()["operating"])
         (shown,) = (each.text for each in page.blocks if "not-run" in each.marks)
         command, _, screen = shown.partition("\n")

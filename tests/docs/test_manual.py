@@ -130,7 +130,7 @@ class ReferenceTests(SynchronousTestCase):
 
 
 class CompletionTests(SynchronousTestCase):
-    """What shells complete."""
+    """Completions of shells."""
 
     def generator(self) -> Any:
         """Return the script that makes the files."""
@@ -307,7 +307,7 @@ class HelpTests(ServingTestCase):
         self.assertIn("inetd(8)", run(inetd("--help")).stdout)
 
     def test_runs(self) -> None:
-        """It is 1 as well when a daemon with the same pid file runs."""
+        """The exit status is 1 when a daemon with the same pid file runs."""
         port = freePort()
         conf = self.write("inetd.conf", f"{port} stream tcp nowait - /bin/cat cat\n")
         argv = inetd("-f", "-e", "-p", self.path("pid"), conf)

@@ -1,7 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""What C{SECURITY.rst} and the table of faults claim has tests."""
+"""C{SECURITY.rst} and the tables of faults name tests that exist."""
 
 from __future__ import annotations
 

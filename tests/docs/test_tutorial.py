@@ -135,7 +135,7 @@ class TutorialTests(ServingTestCase):
         return ordinaryUser()
 
     def database(self) -> str:
-        """Where the rows are stored."""
+        """Return the path of the database."""
         return self.path("data/ts.sqlite")
 
     def serve(self, more: str = "", *ports: int) -> Daemon:

@@ -65,7 +65,7 @@ def sample(modules: Iterable[str], count: int, seed: int) -> list[Mutant]:
 
 
 class Results:
-    """What became of each mutant, in a file."""
+    """The outcome of each mutant, in a file."""
 
     def __init__(self, path: Path | None) -> None:
         """Read the results that the file has."""

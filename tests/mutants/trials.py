@@ -75,7 +75,7 @@ class Copy:
         return ""
 
     def _passes(self, names: Sequence[str], limit: int) -> bool:
-        """Whether tests pass within C{limit} seconds."""
+        """Return whether tests pass within C{limit} seconds."""
         command = [sys.executable, "-m", "twisted.trial", "-x", *names]
         with subprocess.Popen(
             command,

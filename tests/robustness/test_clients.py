@@ -52,7 +52,7 @@ def connections(port: int) -> int:
 
 
 def listensOn(pid: int, port: int) -> bool:
-    """Whether a process has the socket that listens on a port."""
+    """Return whether a process has the socket that listens on a port."""
     wanted = f"socket:[{inodeOf(port)}]"
     return wanted in openFiles(pid).values()
 

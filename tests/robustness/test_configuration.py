@@ -22,7 +22,7 @@ REJECTED = "reason=the old configuration stays"
 
 
 class FileTests(FaultsTestCase):
-    """What can be wrong with the file at a SIGHUP."""
+    """Errors of the file at a SIGHUP."""
 
     def _hup(self, daemon: Daemon, reason: str) -> None:
         """Check that a reload is rejected with a log line, and all is served."""
@@ -94,7 +94,7 @@ class FileTests(FaultsTestCase):
 
 
 class NamedTests(FaultsTestCase):
-    """What can happen to what the file names."""
+    """Programs, users and ports that change while the daemon runs."""
 
     def test_program(self) -> None:
         """

@@ -235,7 +235,7 @@ class SharesTests(SharesTestCase):
         self.othersAnswer()
 
     def test_everyInternal(self) -> None:
-        """The same with several internal services at once."""
+        """Silent clients of several internal services leave the shares of others."""
         ports = [freePort() for _ in range(5)]
         names = ("echo", "discard", "chargen", "echo", "discard")
         lines = "".join(
@@ -328,7 +328,7 @@ class SharesTests(SharesTestCase):
         daemon.waitForLog(f"] exit {cat}/tcp ", LIMIT)
 
     def test_direct(self) -> None:
-        """Nor do programs that the daemon has started itself."""
+        """Orphans of programs that the daemon started take no descriptors of others."""
         direct = self.others[2]
         daemon = self.start()
         clients = self.flood(direct, LIMIT)
@@ -388,7 +388,7 @@ class SharesTests(SharesTestCase):
 
 
 class LeftBehindTests(SharesTestCase):
-    """What becomes of what is left behind."""
+    """Orphans of programs."""
 
     def test_refused(self) -> None:
         """
@@ -442,19 +442,19 @@ class FewTests(FaultsTestCase):
                 self.assertEqual(talk(port, b"hello"), b"hello")
 
     def test_internal(self) -> None:
-        """So it is with internal services."""
+        """Clients of internal services are served with few descriptors."""
         self._few("{} stream tcp nowait - internal echo\n")
 
     def test_forkServers(self) -> None:
-        """So it is with programs that fork servers start."""
+        """Clients of fork servers' programs are served with few descriptors."""
         self._few("{} stream tcp nowait - /bin/cat cat\n")
 
     def test_accepted(self) -> None:
-        """So it is where the daemon accepts."""
+        """Clients that the daemon accepts are served with few descriptors."""
         self._few("{} stream tcp nowait/3 - /bin/cat cat\n")
 
     def test_logged(self) -> None:
-        """The same is true of programs whose standard error is logged."""
+        """Clients are served with few descriptors when standard error is logged."""
         self._few(
             "{} on protocol = tcp, wait = no, user = -, exec = /bin/cat,"
             " stderr = log;\n"
@@ -462,16 +462,16 @@ class FewTests(FaultsTestCase):
 
     def test_warm(self) -> None:
         """
-        The same is true when each service wants a warm interpreter.
+        Warm services are served with few descriptors.
 
-        As many are started as descriptors allow.
+        As many interpreters are started as descriptors allow.
         """
         cat = self.program("cat", "import sys\nprint(sys.stdin.read(), end='')\n")
         line = "{} on protocol = tcp, wait = no, user = -, warm = yes, stderr = log,"
         self._few(f"{line} exec = {cat};\n", 64)
 
     def test_contexts(self) -> None:
-        """So it is where each service needs a fork server of its own."""
+        """Services with a fork server each are served with few descriptors."""
         ports = [freePort() for _ in range(40)]
         conf = "".join(
             f"{port} on protocol = tcp, wait = no, user = -, exec = /bin/cat,"

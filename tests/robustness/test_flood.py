@@ -46,11 +46,11 @@ class FloodTests(ServingTestCase):
         self.assertGreater(meanwhile, 0)
 
     def test_forkserver(self) -> None:
-        """So it is with fork servers."""
+        """All clients of fork servers' programs are answered."""
         self._flood()
 
     def test_direct(self) -> None:
-        """So it is when the daemon starts the programs itself."""
+        """All clients of programs that the daemon starts are answered."""
         self._flood("--launch", "direct")
 
     def test_bounded(self) -> None:
@@ -271,7 +271,7 @@ class ReflectorTests(ServingTestCase):
         self.assertEqual(log.count("answers/min) exceeded"), 1, log)
 
     def test_programs(self) -> None:
-        """So do two daemons that start programs, with fewer answers."""
+        """Two daemons that start programs stop sooner."""
         count, log = self.loop(
             "dgram udp nowait - /bin/cat cat", "dgram udp nowait - internal echo"
         )

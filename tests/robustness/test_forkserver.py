@@ -163,11 +163,11 @@ class AbandonedTests(ServingTestCase):
         self.assertEqual(readAll(client), b"5\n")
 
     def test_killed(self) -> None:
-        """So it is when the daemon is killed."""
+        """Fork servers end when the daemon is killed; programs run on."""
         self._abandon(signal.SIGKILL)
 
     def test_terminated(self) -> None:
-        """So it is when the daemon gets SIGTERM."""
+        """Fork servers end when the daemon gets SIGTERM; programs run on."""
         self._abandon(signal.SIGTERM)
 
     def test_stopped(self) -> None:

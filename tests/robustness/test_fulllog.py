@@ -88,7 +88,7 @@ class FullLogTests(FaultsTestCase):
         return reading, writing
 
     def test_pipe(self) -> None:
-        """So it is with a pipe, however it is written to."""
+        """A daemon with a full pipe serves, however it is written to."""
         for arguments, name in (
             (["-f", "-e"], "stderr"),
             (["-f", "--stdout"], "stdout"),
@@ -99,12 +99,12 @@ class FullLogTests(FaultsTestCase):
             self.assertFalse(fcntl.fcntl(writing, fcntl.F_GETFL) & os.O_NONBLOCK)
 
     def test_twistd(self) -> None:
-        """So it is with C{twistd inetd}."""
+        """C{twistd inetd} with a full pipe serves."""
         _, writing = self.pipe()
         self.full(twistd("inetd", "-l", self.file), stdout=writing)
 
     def test_anothersPipe(self) -> None:
-        """So it is when the pipe is another user's, as that of a container is."""
+        """A full pipe of another user, as in a container, does not matter."""
         if not users.ROOT:
             self.skipTest("only root can be another user")
         user = users.alpine()
@@ -127,13 +127,13 @@ class FullLogTests(FaultsTestCase):
         self.assertEqual(process.wait(20), 0)
 
     def test_socket(self) -> None:
-        """So it is with a socket."""
+        """A full socket does not matter."""
         ours, theirs = socket.socketpair()
         with ours, theirs:
             self.full(inetd("-l", "-f", "-e", self.file), stderr=theirs)
 
     def test_fifo(self) -> None:
-        """So it is with a FIFO."""
+        """A full FIFO does not matter."""
         path = self.path("fifo")
         os.mkfifo(path)
         fd = os.open(path, os.O_RDWR)
@@ -141,7 +141,7 @@ class FullLogTests(FaultsTestCase):
         self.full(inetd("-l", "-f", "-e", self.file), stderr=fd)
 
     def test_terminal(self) -> None:
-        """So it is with a terminal whose output was stopped."""
+        """A terminal whose output is stopped does not matter."""
         ours, theirs = pty.openpty()
         for fd in (ours, theirs):
             self.addCleanup(os.close, fd)
@@ -187,7 +187,7 @@ class FullLogTests(FaultsTestCase):
         self.assertEqual(process.wait(20), 0)
 
     def test_twistdSyslog(self) -> None:
-        """So it is with C{twistd --syslog}."""
+        """C{twistd --syslog} serves with a full system log."""
         log = SystemLog(self)
         argv = [*twistd("--syslog", "--prefix", "mine"), "inetd", "-l", self.file]
         process = self.start(argv)
@@ -200,7 +200,7 @@ class FullLogTests(FaultsTestCase):
         self.assertIn(process.wait(20), (0, -signal.SIGTERM))
 
     def test_background(self) -> None:
-        """So it is in the background."""
+        """A daemon in the background serves with a full system log."""
         SystemLog(self)
         pidFile = self.path("inetd.pid")
         self.start(inetd("-l", "-p", pidFile, self.file))

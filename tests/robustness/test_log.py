@@ -107,7 +107,7 @@ class LogTests(FaultsTestCase):
         self.assertEqual(process.returncode, 0)
 
     def test_full(self) -> None:
-        """So it is when the device of the log is full."""
+        """The daemon serves and reloads when the device of the log is full."""
         full = os.open("/dev/full", os.O_WRONLY)
         self.addCleanup(os.close, full)
         self._serve(full, "-e")
@@ -138,14 +138,18 @@ class LogTests(FaultsTestCase):
         self.assertIn("reload - kept=3 changed=0 started=0 stopped=1", log)
 
     def test_gone(self) -> None:
-        """So it is when the reader of the log is gone."""
+        """The daemon serves and reloads when the reader of the log is gone."""
         reader, writer = os.pipe()
         os.close(reader)
         self.addCleanup(os.close, writer)
         self._serve(writer, "-e")
 
     def test_syslog(self) -> None:
-        """So it is without a system log; one that starts later gets further lines."""
+        """
+        The daemon serves and reloads without a system log.
+
+        One that starts later gets further lines.
+        """
         log = SystemLog(self, later=True)
         self._serve(subprocess.DEVNULL, repaired=lambda _: log.keep())
         log.waitFor("reload - kept=3 changed=0 started=0 stopped=1")

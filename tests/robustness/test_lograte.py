@@ -1,7 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""How much clients and programs can have the daemon log."""
+"""Rates of log lines that clients and programs cause."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class LogRateTests(FaultsTestCase):
         return daemon
 
     def suppressed(self, daemon: Daemon, kind: str) -> int:
-        """How many lines of a kind were left out, as the log has it."""
+        """Return how many lines of a kind were dropped, as the log has it."""
         found = re.findall(rf"suppress \S+ kind={kind} lines=(\d+) ", daemon.log())
         return sum(map(int, found))
 
@@ -87,7 +87,7 @@ class LogRateTests(FaultsTestCase):
         self.assertEqual(self.suppressed(daemon, "stderr"), 0)
 
     def test_warm(self) -> None:
-        """So it is with standard error of warm processes and of their orphans."""
+        """Standard error of warm processes and of their orphans is dropped likewise."""
         self.write("flooding.py", f"import os\nif not os.fork():\n{self.indented()}")
         warm = self.write("warm.py", "print('hello')\n")
         port = freePort()
@@ -113,7 +113,7 @@ class LogRateTests(FaultsTestCase):
         return "".join(f"    {each}\n" for each in (FLOOD + "os._exit(0)").split("\n"))
 
     def test_clients(self) -> None:
-        """So it is with clients that are rejected, or whose programs fail."""
+        """Lines for rejected clients and failing programs are dropped likewise."""
         cat, fails = freePort(), freePort()
         daemon = self.serving(
             f"{cat} on protocol = tcp, wait = no, user = -, exec = /bin/cat,"

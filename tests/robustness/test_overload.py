@@ -75,17 +75,17 @@ class OverloadTests(ServingTestCase):
         self.assertLessEqual(daemon.log().count(full), 4)
 
     def test_forkServers(self) -> None:
-        """So it is with fork servers, at a low limit."""
+        """The limit holds for programs of fork servers."""
         user = nameOf(ordinaryUser())
         self._bounded(3, 8, f"{{}} stream tcp nowait {user} {self.hello} hello\n")
 
     def test_forkServersAccept(self) -> None:
-        """So it is with fork servers that accept by themselves."""
+        """The limit holds for fork servers that accept connections."""
         user = nameOf(ordinaryUser())
         self._bounded(70, 150, f"{{}} stream tcp nowait {user} {self.hello} hello\n")
 
     def test_warm(self) -> None:
-        """So it is with warm processes that accept by themselves."""
+        """The limit holds for warm processes that accept connections."""
         user = nameOf(ordinaryUser())
         line = (
             f"{{}} on protocol = tcp, wait = no, user = {user}, exec = {self.hello},"
@@ -94,7 +94,7 @@ class OverloadTests(ServingTestCase):
         self._bounded(70, 150, line)
 
     def test_direct(self) -> None:
-        """So it is with programs that the daemon starts itself."""
+        """The limit holds for programs that the daemon itself starts."""
         line = f"{{}} on protocol = tcp, wait = no, user = -, exec = {self.hello},"
         self._bounded(3, 8, f"{line} launch = direct;\n")
 

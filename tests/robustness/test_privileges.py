@@ -1,7 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""What programs may do, and what they can see of others, where root runs the daemon."""
+"""Privileges of programs, and their isolation, when root runs the daemon."""
 
 from __future__ import annotations
 
@@ -124,9 +124,10 @@ class PrivilegesTests(ServingTestCase):
 
     def test_helpers(self) -> None:
         """
-        So have fork servers and warm processes, before the first client.
+        Fork servers and warm processes have exactly the identity of their user.
 
-        A program of the same user can control them.
+        They have it before the first client: a program of the same user can control
+        them.
         """
         owners = {user.pw_uid for user in self.users}
         eventually(lambda: self._owners() == owners, lambda: str(self._owners()))

@@ -212,5 +212,5 @@ class KilledTests(FaultsTestCase):
 
 
 def _isWarm(pid: int) -> bool:
-    """Whether a process is a warm one, and not yet a program."""
+    """Return whether a process is a warm one, and not yet a program."""
     return "inetdtw" in read(pid, "cmdline") and stat(pid)[0] != "Z"

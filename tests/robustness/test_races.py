@@ -107,7 +107,7 @@ class SocketTests(RaceTestCase):
             self.assertThere()
 
     def test_end(self) -> None:
-        """Nor is it when the socket is removed at the end."""
+        """A file of root's is not removed when the socket is removed at the end."""
         self.attack("exchange(*given)", self.precious, self.there)
         for _ in range(1000):
             with socket.socket(socket.AF_UNIX) as sock:

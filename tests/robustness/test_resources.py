@@ -78,7 +78,7 @@ class DescriptorsTests(FaultsTestCase):
         self.assertLessEqual(said, 3)
 
     def test_daemon(self) -> None:
-        """So it is with the daemon and its fork servers together."""
+        """Clients wait while the daemon and its fork servers have no descriptors."""
         self.lines = self.lines.replace(f" {self.user} ", " - ")
         daemon = self.served("")
         self.othersAnswer()

@@ -217,7 +217,7 @@ class DatagramTests(SharedTestCase):
         self.harmed("connect", "shut", "error", "options", "drop", "begin")
 
     def test_inet6(self) -> None:
-        """That is so for IPv6."""
+        """A program that misuses an IPv6 socket does not harm the next one."""
         self.harmed("connect", "shut", "error", host="::1", net="udp6")
 
     def test_leftBehind(self) -> None:
@@ -389,7 +389,7 @@ class PathTests(SharedTestCase):
     """The path of a UNIX socket."""
 
     def ask(self, path: str) -> Callable[[], bool]:
-        """Whether a service answers at a path."""
+        """Return whether a service answers at a path."""
 
         def answered() -> bool:
             with socket.socket(socket.AF_UNIX) as client:
@@ -405,7 +405,7 @@ class PathTests(SharedTestCase):
         return answered
 
     def askDatagram(self, path: str) -> Callable[[], bool]:
-        """Whether a service answers a datagram at a path."""
+        """Return whether a service answers a datagram at a path."""
 
         def answered() -> bool:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as client:

@@ -24,11 +24,11 @@ _SILENCE = 3.0
 @dataclass(frozen=True)
 class Account:
     """
-    What became of datagrams.
+    Counts of datagrams.
 
-    @ivar sent: how many there were.
+    @ivar sent: how many were sent.
     @ivar right: how many were answered rightly.
-    @ivar wrong: how many answers were none, or came twice.
+    @ivar wrong: how many answers were wrong, or came twice.
     @ivar unread: how many the kernel dropped before the service read them.
     @ivar unheard: how many answers it dropped before the client read them.
     """
@@ -41,7 +41,7 @@ class Account:
 
     @property
     def lost(self) -> int:
-        """How many the service lost."""
+        """Return how many the service lost."""
         return self.sent - self.right - self.unread - self.unheard
 
     def __str__(self) -> str:
@@ -54,7 +54,7 @@ class Account:
 
 
 def drops(port: int) -> int:
-    """How many datagrams the kernel has dropped at a socket, by its port."""
+    """Return how many datagrams the kernel dropped at the socket of a port."""
     with open("/proc/net/udp", encoding="ascii") as lines:
         rows = [line.split() for line in lines][1:]
     # By their inodes: while others come and go, the kernel tells of some twice.

@@ -175,7 +175,7 @@ class Outcomes:
 
     @property
     def bad(self) -> int:
-        """How many were not served as they should have been."""
+        """Return how many were not served as they should be."""
         return sum(self.counts[name] for name in ("lost", "short", "wrong"))
 
     def add(self, service: str, number: int, outcome: str) -> None:

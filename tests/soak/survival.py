@@ -42,7 +42,7 @@ _QUIET = 5
 @dataclass(frozen=True)
 class Measure:
     """
-    How much there is of what must not grow.
+    Resources that must not grow.
 
     @ivar memory: the resident memory of the daemon, in bytes.
     @ivar helpers: that of the fork servers.
@@ -63,7 +63,7 @@ class Measure:
 
     @property
     def counts(self) -> tuple[int, ...]:
-        """What has to be the same."""
+        """Return the figures that must be the same."""
         return self.descriptors, self.threads, self.zombies, self.servers, self.warm
 
     def grown(self, before: Measure) -> bool:

@@ -145,7 +145,7 @@ def portIsTaken(port: int) -> bool:
 
 
 def isServed(port: int) -> bool:
-    """Whether a socket listens on a port, found out without talking to it."""
+    """Return whether a socket listens on a port, without talking to it."""
     try:
         return any(_isServed(table, port) for table in ("tcp", "tcp6", "udp", "udp6"))
     except FileNotFoundError:  # not Linux

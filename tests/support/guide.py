@@ -71,7 +71,7 @@ class Page:
         return sorted(found)
 
     def hasCommand(self, name: str) -> bool:
-        """Whether a command is run."""
+        """Return whether a command is run."""
         return any(
             re.search(rf"^\$ {name}\b", block.text, re.MULTILINE)
             for block in self.blocks
@@ -127,7 +127,7 @@ def _block(
     match: re.Match[str],
     marks: dict[str, str],
 ) -> tuple[int, Block]:
-    """One block, and the number of the first line behind it."""
+    """Return one block, and the number of the first line behind it."""
     options: dict[str, str] = {}
     while number < len(lines) and (said := _OPTION.match(lines[number])):
         options[said[1]] = said[2]

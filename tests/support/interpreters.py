@@ -89,7 +89,7 @@ def python() -> str:
 
 
 def othersCan(interpreter: str, code: str) -> bool:
-    """Whether another user can run this code with this interpreter."""
+    """Return whether another user can run this code with this interpreter."""
     try:
         done = subprocess.run(
             [interpreter, "-c", code],

@@ -188,7 +188,7 @@ class ProbeTestCase(ServingTestCase):
         return found
 
     def _told(self, name: str) -> str:
-        """Where a program writes its status."""
+        """Return the path where a program writes its status."""
         return self.path(name.replace(" ", "-"))
 
     def _knock(self, port: int, kind: Kind) -> Any:

@@ -282,7 +282,7 @@ class Terminal:
 
 
 def matches(said: str, shown: str) -> bool:
-    """Whether what was printed is what a page shows."""
+    """Return whether what was printed is what a page shows."""
     return pattern(shown.strip()).fullmatch(said.strip()) is not None
 
 

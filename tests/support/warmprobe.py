@@ -1,8 +1,8 @@
 """
-What a program in Python finds when it is started, printed as JSON.
+A Python program that prints all it finds at its start, as JSON.
 
-This file is run by all interpreters from CPython 3.7 on, as a script, by -m and by -c:
-what it prints must be the same for a warm and for a cold start.
+All interpreters from CPython 3.7 on run this file, as a script, by -m and by -c: what
+it prints must be the same for a warm and for a cold start.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def descriptors() -> dict[int, Any]:
 
 
 def stream(text: Any) -> dict[str, Any]:
-    """How a standard stream is made."""
+    """Return how a standard stream is made."""
     buffer = text.buffer
     raw = getattr(buffer, "raw", buffer)
     return {

@@ -31,11 +31,11 @@ LANES = 3
 
 class Outcome(NamedTuple):
     """
-    What comes of a script.
+    The outcome of a script.
 
-    @ivar name: what the log calls it: the service's name and the client's.
+    @ivar name: the service's name and the client's, as the log has them.
     @ivar got: what the client gets.
-    @ivar left: what is in the file that it writes, if it does.
+    @ivar left: the contents of the file that it writes, if it does.
     """
 
     name: tuple[str, str]

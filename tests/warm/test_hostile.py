@@ -98,7 +98,7 @@ class ForgedTests(WarmTestCase):
 
 
 class LeftTests(WarmTestCase):
-    """What is left of a warm service when something is over."""
+    """What a warm service leaves behind."""
 
     def lower(self, **keys: str) -> str:
         """Return the definition of a service that answers in lower case."""
@@ -220,7 +220,7 @@ class LeftTests(WarmTestCase):
 
 
 def _figures(pid: int) -> tuple[int, int]:
-    """How many descriptors and KiB of memory of its own a process has."""
+    """Return the number of descriptors of a process, and its private KiB."""
     with open(f"/proc/{pid}/smaps_rollup") as file:
         lines = dict(line.split(":") for line in list(file)[1:])
     private = sum(

@@ -147,7 +147,7 @@ class PathTestCase(WarmTestCase):
 
 
 class RunTests(PathTestCase):
-    """What runs."""
+    """Modules that are executed."""
 
     def test_nothing(self) -> None:
         """
@@ -188,7 +188,7 @@ def _canTrace() -> bool:
 
 
 class TraceTests(PathTestCase):
-    """What is looked for, as the kernel sees it."""
+    """Paths that are looked up, by strace(1)."""
 
     if not (shutil.which("strace") and _canTrace()):
         skip = "there is no strace that may trace"

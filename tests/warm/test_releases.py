@@ -197,14 +197,14 @@ class ShadowTests(ReleasesTestCase):
         return {"env": f"PYTHONPATH={self.path('path')}"}
 
     def test_module(self) -> None:
-        """It is beside the script."""
+        """A module appears beside the script."""
         daemon = self.serve(self.script, preload="library", **self.env())
         self.all("1 beside")
         self.write("app/library.py", "RELEASE = 'own'\n")
         self.follows(daemon, "1 own")
 
     def test_package(self) -> None:
-        """It is a package where a module was."""
+        """A package appears where a module was."""
         daemon = self.serve(self.script, preload="auto", **self.env())
         self.all("1 beside")
         os.mkdir(self.path("app/library"), 0o755)
@@ -212,7 +212,7 @@ class ShadowTests(ReleasesTestCase):
         self.follows(daemon, "1 package")
 
     def test_packageOfAnother(self) -> None:
-        """It is in the place of a module of a package."""
+        """A module replaces a module of a package."""
         os.mkdir(self.path("app/library"), 0o755)
         self.write("app/library/__init__.py", "from library.part import RELEASE\n")
         self.write("app/library/part.py", "RELEASE = 'part'\n")
@@ -224,7 +224,7 @@ class ShadowTests(ReleasesTestCase):
         self.follows(daemon, "1 package")
 
     def test_standard(self) -> None:
-        """It precedes a shared one of the standard library, from PYTHONPATH."""
+        """A module precedes one of the standard library that was shared."""
         self.write("app/script.py", "import string\nprint(string.__file__)\n")
         daemon = self.serve(self.script, **self.env())
         self.assertNotIn(self.directory.encode(), talk(self.port, b""))

@@ -256,7 +256,7 @@ class FormTests(WarmTestCase):
 
 
 class ChangeTests(WarmTestCase):
-    """What changes under a warm service."""
+    """Files of a warm service that change."""
 
     def serve(self, text: str, **keys: Any) -> Daemon:
         """Serve a script."""
@@ -275,7 +275,7 @@ class ChangeTests(WarmTestCase):
         self.assertEqual(set(starts(daemon)), {"warm"})
 
     def test_replaced(self) -> None:
-        """So it has when another file is put in its place."""
+        """The next connection has a script that replaces the file."""
         self.serve("print('first')\n")
         os.replace(self.write("other.py", "print('other')\n"), self.script)
         self.assertEqual(talk(self.port, b""), b"other\n")
@@ -314,7 +314,7 @@ class ChangeTests(WarmTestCase):
         self.assertStarted(daemon, *["cold"] * 3, "warm")
 
     def test_broken(self) -> None:
-        """So does one that cannot be compiled."""
+        """A script with a syntax error gives the interpreter's own message."""
         daemon = self.serve("print('good')\n")
         self.write("script.py", "print('bad'\n")
         answers = {talk(self.port, b"") for _ in range(3)}
@@ -416,7 +416,7 @@ class ChangeTests(WarmTestCase):
 
 
 class LifeTests(WarmTestCase):
-    """How a warm process ends, and what then follows."""
+    """Ends and replacements of a warm process."""
 
     def serve(self, **keys: Any) -> Daemon:
         """Serve lines in lower case."""
@@ -647,7 +647,7 @@ def _libraries(program: str) -> list[str]:
 
 
 def _alive(pid: int) -> bool:
-    """Whether a process is there."""
+    """Return whether a process is alive."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
