@@ -11,7 +11,7 @@ import re
 from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw.log.events import LEVELS, TABLE
-from tests.support.world import CHECKOUT
+from tests.support import checkout
 
 _ROW = re.compile(
     r"   \* - ``([a-z-]+)``\n     - (\w+)\n     - ((?:.*\n(?!   \*|\n))*.*\n)"
@@ -23,7 +23,7 @@ class EventTests(SynchronousTestCase):
 
     def test_table(self) -> None:
         """Each event is documented, with its lowest level and its fields in order."""
-        with open(os.path.join(CHECKOUT, "docs", "guide", "logging.rst")) as file:
+        with open(os.path.join(checkout.ORIGINAL, "docs", "guide", "logging.rst")) as file:
             rows = _ROW.findall(file.read())
         documented = {
             name: (level, re.findall(r"``([a-z]+)``(?: \([^)]*\))?", text))
