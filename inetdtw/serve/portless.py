@@ -16,36 +16,31 @@ from typing import Any, Callable
 
 from inetdtw.helpers.connection import connectionEnvironment
 from inetdtw.interfaces import ILauncher
-from inetdtw.launch.warm.launcher import isReady
-from inetdtw.limits.service import ServiceLimits
 from inetdtw.log import events
 from inetdtw.log.failures import reasonOf
 from inetdtw.log.report import logFailure
 from inetdtw.model.service import Service
 from inetdtw.model.state import PauseReason, ServiceState
 from inetdtw.serve.admission import SHARE, AdmissionControl
+from inetdtw.serve.baseslot import BaseSlot, failing
+from inetdtw.serve.bindretry import LONGEST_RETRY
 from inetdtw.serve.child import Child
 from inetdtw.serve.holds import Holds
-from inetdtw.serve.runtime import Runtime, ServiceRuntime
-from inetdtw.serve.servicestate import stateOf
-from inetdtw.serve.slot import LONGEST_RETRY, failing
+from inetdtw.serve.runtime import Runtime
 from inetdtw.serve.starter import ProgramStarter
 from inetdtw.serve.tcpmux import GO, NOT_AVAILABLE
 from inetdtw.serve.undecided import Client
 from inetdtw.system import sockets
-from inetdtw.system.clock import clockOf
 from inetdtw.system.descriptors import Claim, Purpose
 from inetdtw.system.sockets import closeWithMessage
 
 
-class PortlessSlot:
+class PortlessSlot(BaseSlot):
     """
-    A service behind tcpmux, from the day it is configured until it is not; to whoever
-    keeps slots it is one like any other that never has a socket.
+    A service without a socket, to which tcpmux or an application leads clients.
 
-    Clients wait here while there is no room, as they would in a backlog.
+    Clients wait here while there is no capacity, as they would in a backlog.
 
-    @ivar service: the service as it is to be now.
     @ivar bound: whether it has a socket.
     """
 
@@ -56,12 +51,9 @@ class PortlessSlot:
         service: Service,
         runtime: Runtime,
         launcherOf: Callable[[Service], ILauncher | None],
+        idle: Callable[[], None] = lambda: None,
     ) -> None:
-        """@param launcherOf: gives the launcher of a service."""
-        self.service = service
-        self._runtime = runtime
-        self._launcherOf = launcherOf
-        self._limits = ServiceLimits(service.bounds, clockOf(runtime.reactor))
+        super().__init__(service, runtime, launcherOf, idle)
         self._holds = Holds(runtime.reactor, lambda: None, self._next)
         self._waiting: deque[tuple[socket.socket, Any, bool]] = deque()
         self._claims: deque[Claim] = deque()
@@ -88,15 +80,12 @@ class PortlessSlot:
         return self.service.address.host.partition("/")[2]
 
     def _serve(self) -> None:
-        """Have clients get what the service is now."""
-        launcher = self._launcherOf(self.service)
-        assert launcher is not None
-        self._limits.bounds = self.service.bounds
-        self._limits.tally = self._runtime.tallies[self.service.name]
-        self._launches = ProgramStarter(self.service, self._runtime, launcher)
+        """Serve clients from now on as the service is now."""
+        given = self._given(self._next)
+        assert given.launcher is not None
+        self._launches = ProgramStarter(self.service, self._runtime, given.launcher)
         self._launches.prepare()
-        given = (self.service, self._runtime, self._limits, launcher, self._next)
-        self._gate = AdmissionControl(ServiceRuntime(*given), self._holds)
+        self._gate = AdmissionControl(given, self._holds)
 
     def fail(self, why: Exception) -> None:
         """
@@ -196,36 +185,17 @@ class PortlessSlot:
         self.stop()
 
     @property
-    def running(self) -> int:
-        """How many of its programs run."""
-        return self._limits.running
-
-    @property
     def paused(self) -> bool:
         """Whether an operator has paused it."""
         return PauseReason.OPERATOR in self._holds
 
     def state(self) -> ServiceState:
-        """How it is."""
-        resumes = self._holds.resumes
+        """Return its figures."""
         held = self._holds.reasons
         if self._drained:
-            held = [PauseReason.DRAIN] if self.running else [PauseReason.IDLE]
-        return stateOf(
-            self.service,
-            str(self.service.address),
-            self._limits,
-            held,
-            reason=self._reason if PauseReason.ERROR in held else None,
-            until=None if resumes is None else self._runtime.timeOf(resumes),
-            ready=self._ready(),
-        )
-
-    def _ready(self) -> bool | None:
-        """Whether an interpreter is kept for it that is ready; C{None} if none is wanted."""
-        if self.service.warm is None or not self._started:
-            return None
-        return isReady(self._launches.launcher)
+            held = [PauseReason.DRAIN if self.running else PauseReason.IDLE]
+        reason = self._reason if PauseReason.ERROR in held else None
+        return self._stateOf(held, reason, self._holds.resumes, self._started)
 
     def _next(self) -> None:
         """Serve those that wait, while there is room."""
@@ -264,6 +234,7 @@ class PortlessSlot:
         """A program has ended."""
         self._gate.release(child.peer)
         self._gate.reopen()
+        self._idle()
 
 
 def _sendAway(connection: socket.socket, asked: bool) -> None:

@@ -6,86 +6,81 @@
 
 from __future__ import annotations
 
-import errno
-import os
 import socket
-from collections.abc import Collection
-from contextlib import nullcontext, suppress
-from dataclasses import replace
-from functools import wraps
-from typing import Any, Callable
+from enum import Enum
+from functools import partial
+from typing import Callable
 
-from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.interfaces import IAddress
 
-from inetdtw.helpers.socketstate import Original, Spoiled
 from inetdtw.interfaces import ILauncher
-from inetdtw.launch.warm.launcher import isReady
 from inetdtw.limits.backoff import Backoff
 from inetdtw.limits.rebinds import Rebinds
-from inetdtw.limits.service import ServiceLimits
 from inetdtw.log import events
-from inetdtw.log.failures import reasonOf, survived
-from inetdtw.log.report import logFailure
-from inetdtw.model.address import hostIn, peerText
-from inetdtw.model.errors import ConfWarning
+from inetdtw.log.failures import survived
 from inetdtw.model.service import Service
 from inetdtw.model.state import PauseReason, ServiceState
+from inetdtw.serve.baseslot import BaseSlot, failing
+from inetdtw.serve.bindretry import FIRST_RETRY, BindRetry
 from inetdtw.serve.datagram import DatagramListener
 from inetdtw.serve.internal import InternalDatagramListener, InternalStreamListener
 from inetdtw.serve.listener import GatedListener
 from inetdtw.serve.runtime import Runtime, ServiceRuntime
-from inetdtw.serve.servicestate import stateOf
+from inetdtw.serve.servicesocket import ServiceSocket
 from inetdtw.serve.stream import StreamListener
 from inetdtw.serve.tcpmuxlistener import TcpmuxListener
 from inetdtw.serve.wait import WaitListener
-from inetdtw.system import sockets
 from inetdtw.system.clock import clockOf
-from inetdtw.system.descriptors import Claim, Purpose
-from inetdtw.system.sockdiag import hears
-from inetdtw.text import native
-
-#: The seconds before another try to have a socket: the first, and the most.
-FIRST_RETRY, LONGEST_RETRY = 1.0, 16.0
-#: The seconds before the log repeats why a socket cannot be had.
-QUIET = 64.0
-#: The first port that every user may bind.
-PRIVILEGED = 1024
-#: The same where one was just given up, which helper processes may have for a moment.
-SOON = 1 / 64
 
 
 def listenerFor(
     service: Service,
 ) -> Callable[[ServiceRuntime, socket.socket], GatedListener]:
-    """The kind of listener that serves a service."""
+    """Return the class of listener that serves a service."""
     if service.internal == "tcpmux":
         return TcpmuxListener
     if service.internal is not None:
-        return InternalStreamListener if service.isStream else InternalDatagramListener
+        stream = service.isStream
+        return InternalStreamListener if stream else InternalDatagramListener
     if service.wait:
         return WaitListener
     return StreamListener if service.isStream else DatagramListener
 
 
-def failing(method: Callable[..., None]) -> Callable[..., None]:
-    """Decorate a method of a slot: whatever it raises, only that slot fails."""
-
-    @wraps(method)
-    def call(slot: Any, *arguments: Any) -> None:
-        try:
-            method(slot, *arguments)
-        except Exception as why:
-            slot.fail(why)
-
-    return call
-
-
-class Slot:
+class SlotState(Enum):
     """
-    One service's socket from the day the service is configured until it is not.
+    What becomes of a service's socket.
 
-    @ivar service: the service as it is to be now.
+    @cvar UNBOUND: the socket is closed; another attempt to bind may be planned.
+    @cvar BOUND: clients wait in its backlog for the start.
+    @cvar SERVING: a listener serves it.
+    @cvar RETIRING: its listener has stopped, but a program or helper still has it.
+    @cvar RETIRED: it is free, and not served.
+    """
+
+    UNBOUND = "unbound"
+    BOUND = "bound"
+    SERVING = "serving"
+    RETIRING = "retiring"
+    RETIRED = "retired"
+
+
+class Target(Enum):
+    """What a slot is to do with its socket as soon as it can."""
+
+    SERVE = "serve"
+    PAUSE = "pause"
+    DRAIN = "drain"
+
+
+class Slot(BaseSlot):
+    """
+    A service that has a socket.
+
+    Its states are L{SlotState}.  C{bind} leads from C{UNBOUND} to C{BOUND}, C{start} to
+    C{SERVING}.  A change, a pause or a drain retires the listener; once the socket is
+    free it is served again, stays as it is or is closed, by L{Target}.  Whatever an
+    event raises leads to C{UNBOUND} and another attempt.
     """
 
     def __init__(
@@ -93,265 +88,99 @@ class Slot:
         service: Service,
         runtime: Runtime,
         launcherOf: Callable[[Service], ILauncher | None],
+        idle: Callable[[], None] = lambda: None,
     ) -> None:
-        """@param launcherOf: gives the launcher of a service."""
-        self.service = service
-        self._runtime = runtime
-        self._launcherOf = launcherOf
-        self._limits = ServiceLimits(
-            service.bounds, clockOf(runtime.reactor), runtime.tallies[service.name]
-        )
-        self._socket: socket.socket | None = None
-        self._places: tuple[Any, ...] = ()
-        self._mark: sockets.BoundPath | None = None
-        self._claim: Claim | None = None
-        self._inherited = False
-        self._original: Original | None = None
-        self._wanted: Original | None = None
-        self._before: list[socket.socket] = []
-        self._renewals = Rebinds(clockOf(runtime.reactor))
-        self._rebinds = Backoff()
-        self._since = 0.0
+        super().__init__(service, runtime, launcherOf, idle)
+        self._socket = ServiceSocket(service, runtime)
+        self._retry = BindRetry(runtime, self._again)
+        self._state = SlotState.UNBOUND
+        self._target = Target.SERVE
+        # There is one in the states SERVING and RETIRING.
         self._listener: GatedListener | None = None
-        self._retiring = self._free = False
-        self._paused = self._drained = False
-        self._trouble: str | None = None
-        self._silent = 0.0
-        self._backoff = Backoff(FIRST_RETRY, LONGEST_RETRY)
-        self._later: Any = None
+        self._rebinds = Rebinds(clockOf(runtime.reactor))
+        self._backoff = Backoff()
 
     @property
     def bound(self) -> bool:
         """Whether it has its socket."""
-        return self._socket is not None
+        return self._state is not SlotState.UNBOUND
+
+    @property
+    def paused(self) -> bool:
+        """Whether an operator has paused it."""
+        return self._target is Target.PAUSE
 
     def bind(self, retry: float = FIRST_RETRY) -> None:
-        """
-        Get the socket, or plan to try again.
-
-        @param retry: the seconds before another try; there is nothing to say as long
-            as it is less than L{FIRST_RETRY}.
-        """
-        self._backoff = Backoff(retry, LONGEST_RETRY)
+        """Open the socket, or plan another attempt."""
+        self._retry.begin(retry)
         self._bind()
 
+    @failing
     def _bind(self) -> None:
-        self._later = None
-        try:
-            self._socket = self._adopted() or self._made()
-            self._own()
-            self._since = self._runtime.reactor.seconds()
-            self._closeUnneeded()
-        except Exception as why:
-            self.fail(why)
-
-    def fail(self, why: Exception) -> None:
-        """
-        Give up the socket, if there is one, and plan to try again.
-
-        @param why: the exception that is being handled.
-        """
-        reason = self._reasonOf(why)
-        if not isinstance(why, OSError) and reason != self._trouble:
-            logFailure(self.service.name)
-        # What there was before may still be answered through.
-        if self._socket is not None or self._listener is not None:
-            survived(self.service.name, self.stop)
-        if not self._drained:
-            self._unbound(reason)
-
-    def _reasonOf(self, why: Exception) -> str:
-        """Why the socket cannot be had, with what helps where that is not obvious."""
-        reason = reasonOf(why)
-        port = self.service.address.port
-        if isinstance(why, PermissionError) and 0 < port < PRIVILEGED:
-            reason += (
-                f": ports below {PRIVILEGED} need root, CAP_NET_BIND_SERVICE, or a "
-                "supervisor that passes the socket"
-            )
-        return reason
-
-    def _unbound(self, reason: str) -> None:
-        """
-        Plan another try, and log the reason: every time while the backoff grows, then
-        when it is another one, or was logged L{QUIET} seconds ago.
-        """
-        now, retry = self._runtime.reactor.seconds(), self._backoff.next()
-        news = retry < LONGEST_RETRY or reason != self._trouble or now >= self._silent
-        if news and retry >= FIRST_RETRY:
-            service, self._silent = self.service, now + QUIET
-            address = str(service.address)
-            self._runtime.report.emit(
-                events.BIND_FAILED,
-                service.name,
-                address=address,
-                retry=retry,
-                reason=reason,
-            )
-        self._trouble = reason
-        self._later = self._runtime.reactor.callLater(retry, self._again)
-
-    def _own(self) -> None:
-        """Have no datagram answered that seems to come from the socket as it is now."""
-        guard = self._runtime.guard
-        guard.disown(*self._places)
-        self._places = ()
-        if self._socket is not None and not self.service.isStream:
-            where = self._socket.getsockname()
-            unix = dict.fromkeys((where, self.service.address.host))
-            self._places = (where[1],) if isinstance(where, tuple) else tuple(unix)
-        guard.own(*self._places)
-
-    def _made(self) -> socket.socket:
-        """
-        A socket made here.
-
-        @raise OSError: if it cannot be had.
-        """
-        if self.service.address.isName:
-            raise OSError(self._runtime.hostNames.sought(self.service.address))
-        descriptors = self._runtime.descriptors
-        if not descriptors.spare():
-            # Those that have theirs could serve nobody.
-            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
-        made, self._mark = sockets.createListener(self.service, self._before)
-        descriptors.note(made.fileno())
-        self._claim = descriptors.take(1, Purpose.LISTENER, self.service.name)
-        return made
-
-    def _adopted(self) -> socket.socket | None:
-        """
-        The socket that this process was started with for the service, if there is one:
-        its file and its address are not ours to change or remove.
-
-        @raise OSError: if it cannot be had.
-        """
-        sock = self._runtime.inherited.take(self.service)
-        self._inherited = sock is not None
-        if sock is None:
-            return None
-        try:
-            sockets.adopt(sock, self.service)
-        except Exception:
-            sock.close()
-            raise
-        return sock
+        self._socket.open()
+        self._state = SlotState.BOUND
 
     @failing
     def _again(self) -> None:
-        """Try once more to get the socket."""
+        """Try once more to open the socket."""
         self._bind()
         self.start()
+
+    def fail(self, why: Exception) -> None:
+        """
+        Close the socket, if it is open, and plan another attempt.
+
+        @param why: the exception that is being handled.
+        """
+        reason = self._retry.explain(self.service, why)
+        # Replies may still go through the sockets before it.
+        if self._socket.socket is not None or self._listener is not None:
+            survived(self.service.name, self.stop)
+        self._state = SlotState.UNBOUND
+        if self._target is not Target.DRAIN:
+            self._retry.failed(self.service, reason)
 
     @failing
     def start(self) -> None:
         """Serve, if the socket is there."""
-        if self._socket is None or self._listener is not None or self._free:
+        if self._state is not SlotState.BOUND:
             return
-        if not self._launchable():
-            return
+        # It fails before the log says that the service listens.
+        self._launcherOf(self.service)
         name, address = self.service.name, self.address()
-        source = {"source": "LISTEN_FDS"} if self._inherited else {}
+        source = {"source": "LISTEN_FDS"} if self._socket.inherited else {}
         self._runtime.report.emit(events.LISTEN, name, address=address, **source)
-        if self._paused:
-            self._free = True
+        if self.paused:
+            self._state = SlotState.RETIRED
         else:
             self._serve()
 
-    def _launchable(self) -> bool:
-        """
-        True if there is what starts the service's programs; otherwise the socket is
-        closed, and another try is planned.
-        """
-        try:
-            self._launcherOf(self.service)
-        except OSError as why:
-            self._close()
-            self._unbound(self._reasonOf(why))
-            return False
-        return True
-
     def _serve(self) -> None:
-        """Have the service's kind of listener serve the socket."""
-        assert self._socket is not None
-        service = self.service
-        self._limits.bounds = service.bounds
-        self._limits.tally = self._runtime.tallies[service.name]
-        make = listenerFor(service)
-        self._asItWas(make is WaitListener)
-        if make is WaitListener or self._inherited:
-            self._runtime.shared.add(self._socket)
-        launcher = self._launcherOf(service)
-        given = (service, self._runtime, self._limits, launcher, self._released)
-        listener = make(ServiceRuntime(*given), self._socket)
-        if make is not WaitListener and self._original is not None:
+        """Serve the socket with the listener for the service as it is now."""
+        make = listenerFor(self.service)
+        shared = make is WaitListener
+        self._socket.prepare(shared)
+        assert self._socket.socket is not None
+        listener = make(self._given(self._released), self._socket.socket)
+        if not shared:
             # What the listener has set is to stay.
-            self._wanted = Original(self._socket)
-        self._listener = listener
-        self._retiring = self._free = False
+            self._socket.keepOptions()
+        self._listener, self._state = listener, SlotState.SERVING
         listener.restored = self._restored
         listener.watched(self._dropped)
         listener.start()
-        self._trouble = None
-        self._backoff = Backoff(FIRST_RETRY, LONGEST_RETRY)
-
-    def _asItWas(self, shared: bool) -> None:
-        """
-        Have the socket as it was, or remember how it is before it is shared.
-
-        @param shared: whether programs are to have it.
-        """
-        assert self._socket is not None
-        if self._original is None:
-            datagrams = not self.service.isStream
-            self._original = Original(self._socket) if shared or datagrams else None
-        else:
-            with suppress(Spoiled):
-                # That is found again when it matters.
-                self._original.restore(self._backlog())
-        self._wanted = self._original
-
-    def _backlog(self) -> int | None:
-        """How many connections may wait, if that is ours to say."""
-        return None if self._inherited else self.service.options.backlog
-
-    def _fault(self, ended: bool = False) -> str | None:
-        """
-        Have the socket as it is wanted.
-
-        @param ended: whether a program has just ended, which can have changed it; else
-            somebody else has, who may do so again.
-
-        @return: why that cannot be; C{None} if it is.
-        """
-        if self._mark is not None and not self._mark.there:
-            return "its path was removed, or leads to another file"
-        if self._wanted is not None:
-            try:
-                found = self._wanted.restore(self._backlog())
-            except (OSError, Spoiled) as why:
-                return str(why)
-            return None if ended else found or self._takenOver()
-        return None
-
-    def _takenOver(self) -> str | None:
-        """Why datagrams do not come to the socket, if another one gets them."""
-        assert self._socket is not None
-        # One that was inherited may share its port on purpose.
-        if self.service.isStream or self._inherited or hears(self._socket):
-            return None
-        return "another socket gets its datagrams"
+        self._retry.succeeded()
 
     def _restored(self) -> bool:
         """
-        A program has had the socket: have it as it was.
+        Restore the socket after a program had it.
 
         @return: whether it is still the one that is served.
         """
         try:
-            fault = self._fault(ended=True)
+            fault = self._socket.fault(ended=True)
             if fault is not None:
-                self._renew(fault)
+                self._replace(fault)
         except Exception as why:
             self.fail(why)
             return False
@@ -359,124 +188,101 @@ class Slot:
 
     @failing
     def check(self) -> None:
-        """See whether clients can still reach the socket, unless a program has it."""
-        if self._socket is None or (self._retiring and not self._free):
+        """Check whether clients can still reach the socket, unless a program has it."""
+        if self._state in (SlotState.UNBOUND, SlotState.RETIRING):
             return
         if self._listener is not None and self._listener.busy:
             return
-        fault = self._fault()
+        fault = self._socket.fault()
         if fault is not None:
-            self._renew(fault)
+            self._replace(fault)
 
     @failing
     def _dropped(self) -> None:
-        """The reactor cannot wait for the socket: get another one, soon."""
-        now = self._runtime.reactor.seconds()
-        pause = self._rebinds.after(now - self._since)
-        self._runtime.reactor.callLater(pause, self._renewDropped, self._listener)
+        """Replace the socket soon, as the reactor cannot wait for it."""
+        reactor = self._runtime.reactor
+        pause = self._backoff.after(reactor.seconds() - self._socket.since)
+        reactor.callLater(pause, self._replaceDropped, self._listener)
 
     @failing
-    def _renewDropped(self, listener: GatedListener) -> None:
-        """Get another socket, unless that was done since."""
+    def _replaceDropped(self, listener: GatedListener) -> None:
+        """Replace the socket, unless that was done since."""
         if self._listener is listener:
-            self._renew(self._fault() or "an error was left in it")
+            self._replace(self._socket.fault() or "an error was left in it")
 
-    def _renew(self, reason: str) -> None:
-        """Get another socket in the place of one that is of no use any more."""
-        assert self._socket is not None
-        self._runtime.report.emit(
-            events.REBIND, self.service.name, address=self.address(), reason=reason
-        )
-        self._renewals.add(reason)
+    def _replace(self, reason: str) -> None:
+        """Open another socket in the place of one that clients cannot use."""
+        name, address = self.service.name, self.address()
+        self._runtime.report.emit(events.REBIND, name, address=address, reason=reason)
+        self._rebinds.add(reason)
         listener, self._listener = self._listener, None
         if listener is not None:
             survived(self.service.name, listener.stop)
-        self._retiring = self._free = False
-        # What programs have to answer goes through it, and they may keep its port.
-        self._before.append(self._socket)
-        self._forget()
-        if self._drained:
+        # Replies of programs go through it, and they may have its port.
+        self._socket.retire()
+        self._state = SlotState.UNBOUND
+        if self._target is Target.DRAIN:
             self.stop()
         else:
             self.bind()
             self.start()
 
-    def _forget(self) -> None:
-        """Have no socket."""
-        self._runtime.shared.discard(self._socket)
-        self._socket = self._original = self._wanted = None
-        self._own()
-        if self._mark is not None:
-            survived(self.service.name, self._mark.remove)
-            self._mark = None
-        if self._claim is not None:
-            self._claim.give()
-            self._claim = None
-
-    def _closeUnneeded(self) -> None:
-        """Close the sockets from before this one through which no answers go any more."""
-        needed = {id(answer.through) for answer in self._runtime.replies}
-        for sock in [each for each in self._before if id(each) not in needed]:
-            sock.close()
-            self._before.remove(sock)
-
     @failing
     def _released(self) -> None:
-        """One of the service's programs has ended."""
-        if self._before and self._socket is not None:
-            self._closeUnneeded()
+        """Notify the listener that a program has exited, maybe one from before it."""
+        if self.bound:
+            self._socket.closeUnneeded()
         if self._listener is not None:
             self._listener.released()
-        if self._drained and self._free:
-            self._giveUp()
+        if self._target is Target.DRAIN and self._state is SlotState.RETIRED:
+            self._close()
+        self._idle()
 
     @failing
     def change(self, service: Service) -> None:
-        """Serve otherwise, as soon as the socket is free."""
-        before, self.service = self.service, service
-        if self._socket is None:
-            return
-        self._reconfigure(before, service)
+        """Serve as another configuration says, as soon as the socket is free."""
+        self.service = service
+        self._socket.reconfigure(service)
         self._retire()
 
     def _retire(self) -> None:
-        """Have the socket free, as soon as nobody needs it."""
-        if self._listener is not None and not self._retiring:
-            self._retiring = True
-            self._listener.retire(self._retired)
+        """Stop the listener, and serve again as soon as the socket is free."""
+        if self._state is SlotState.SERVING:
+            assert self._listener is not None
+            self._state = SlotState.RETIRING
+            self._listener.retire(partial(self._retired, self._listener))
 
     @failing
-    def _retired(self) -> None:
-        """The socket is free: serve as it is wanted now, if it is wanted."""
-        if not self._retiring:
-            # It has another socket meanwhile.
+    def _retired(self, listener: GatedListener) -> None:
+        """Do what is wanted now that no program has the socket."""
+        if self._listener is not listener:
+            # Another socket has taken the place of this one.
             return
-        self._free = True
-        if self._drained:
-            self._giveUp()
-        elif self._socket is not None and not self._paused:
+        self._listener, self._state = None, SlotState.RETIRED
+        if self._target is Target.DRAIN:
+            self._close()
+        elif self._target is Target.SERVE:
             self._serve()
 
     @failing
     def pause(self) -> None:
-        """Take no clients until L{resume}: they wait in the socket's queue."""
-        self._paused = True
+        """Accept no clients until L{resume}: they wait in the backlog."""
+        self._target = Target.PAUSE
         self._retire()
 
     @failing
     def resume(self) -> None:
         """
-        Take clients again, whatever the reason is that none are taken: a pause, a
-        rate, or a socket that could not be had.
+        Accept clients again, whatever the reason is that none are accepted: a pause, a
+        rate, or a socket that could not be bound.
         """
-        self._paused = False
+        self._target = Target.SERVE
         self._limits.resetRate()
         self.check()
-        self._renewals.clear()
-        if self._socket is None and self._later is not None:
-            self._later.cancel()
+        self._rebinds.clear()
+        if self._retry.cancel():
             self._again()
-        elif self._free:
+        elif self._state is SlotState.RETIRED:
             self._serve()
         elif self._listener is not None and self._listener.resumes() is not None:
             # Another listener has none of the pauses of this one.
@@ -485,151 +291,70 @@ class Slot:
     @failing
     def drain(self) -> None:
         """
-        Take no more clients, for good, and give up the socket as soon as no program
+        Accept no more clients, for good, and close the socket as soon as no program
         needs it.
         """
-        self._drained = True
-        if self._listener is None or self._free:
-            self._giveUp()
+        self._target = Target.DRAIN
+        if self._listener is None:
+            self._close()
         else:
             self._retire()
 
-    def _giveUp(self) -> None:
-        """Give up the socket, unless programs that a datagram is for answer through it."""
-        answers = not (self.service.isStream or self.service.wait)
-        if self._socket is None or not answers or not self._limits.running:
+    def _close(self) -> None:
+        """Close the socket, unless programs reply to datagrams through it."""
+        replies = not (self.service.isStream or self.service.wait)
+        if not (self.bound and replies and self.running):
             self.stop()
 
-    def _reconfigure(self, before: Service, after: Service) -> None:
-        """Change what can be changed of the socket."""
-        assert self._socket is not None
-        if self._inherited:
-            options = replace(after.options, backlog=before.options.backlog)
-            after = replace(after, options=options)
-        try:
-            with nullcontext() if self._original is None else self._original.changing():
-                sockets.reconfigure(self._socket, self._mark, before, after)
-        except Exception as why:
-            reason = f"the socket stays as it is: {reasonOf(why)}"
-            self._runtime.report.configWarning(
-                ConfWarning(after.location, "service", reason)
-            )
-
     def stop(self) -> None:
-        """Serve no more, and give up the socket.  The programs that run go on."""
-        if self._later is not None:
-            self._later.cancel()
-            self._later = None
-        name, listener, self._listener = self.service.name, self._listener, None
-        if listener is not None or self._free:
-            self._runtime.report.emit(events.CLOSE, name)
-        self._free = self._retiring = False
+        """Serve no more, and close the socket.  The programs that run go on."""
+        self._retry.cancel()
+        state, self._state = self._state, SlotState.UNBOUND
+        listener, self._listener = self._listener, None
+        if state not in (SlotState.UNBOUND, SlotState.BOUND):
+            self._runtime.report.emit(events.CLOSE, self.service.name)
         if listener is not None:
-            survived(name, listener.stop)
-        self._close()
+            survived(self.service.name, listener.stop)
+        self._socket.close()
+        self._idle()
 
-    def _close(self) -> None:
-        """Give up the socket."""
-        name = self.service.name
-        if self._mark is not None:
-            # The mark holds as long as the socket is open.
-            survived(name, self._mark.remove)
-            self._mark = None
-        if self._socket is not None:
-            self._before.append(self._socket)
-        while self._before:
-            # Those of programs from before a change too.
-            sock = self._before.pop()
-            survived(name, self._runtime.leave, sock)
-            sock.close()
-        self._forget()
+    def getHost(self) -> IAddress | None:
+        """Return where it listens; C{None} while it has no socket."""
+        return self._socket.getHost()
 
-    @property
-    def running(self) -> int:
-        """How many of its programs run."""
-        return self._limits.running
-
-    @property
-    def paused(self) -> bool:
-        """Whether an operator has paused it."""
-        return self._paused
+    def address(self) -> str:
+        """Return where it listens, for the log."""
+        return self._socket.address()
 
     def state(self) -> ServiceState:
-        """How it is."""
-        held, resumes = self._held(), self._resumes()
-        return stateOf(
-            self.service,
-            self.address(),
-            self._limits,
-            held,
-            reason=self._reason(held),
-            until=None if resumes is None else self._runtime.timeOf(resumes),
-            ready=self._ready(),
-        )
-
-    def _reason(self, held: Collection[PauseReason]) -> str | None:
-        """Return what is wrong with the socket, if that is why the service is in trouble."""
+        """Return its figures."""
+        held, resumes, reason = self._held(), self._retry.due, None
         if PauseReason.UNBOUND in held:
-            return self._trouble
-        return self._renewals.trouble if PauseReason.REPLACED in held else None
+            reason = self._retry.reason
+        elif PauseReason.REPLACED in held:
+            reason = self._rebinds.trouble
+        if self._listener is not None and self._target is not Target.DRAIN:
+            resumes = self._listener.resumes()
+        serves = self._state not in (SlotState.UNBOUND, SlotState.BOUND)
+        return self._stateOf(held, reason, resumes, serves)
 
     def _held(self) -> list[PauseReason]:
-        """Why it takes no clients, or is in trouble."""
-        if self._drained:
-            return [
-                PauseReason.DRAIN if self._socket or self.running else PauseReason.IDLE
-            ]
-        held: list[PauseReason] = []
-        if self._listener is not None:
-            held = self._listener.held()
-        if self._paused:
+        if self._target is Target.DRAIN:
+            drains = self.bound or self.running
+            return [PauseReason.DRAIN if drains else PauseReason.IDLE]
+        held = [] if self._listener is None else self._listener.held()
+        if self.paused:
             # The rest is how this is done.
             held = [each for each in held if each is not PauseReason.IDLE]
             held.append(PauseReason.OPERATOR)
-        if self._socket is None:
+        if self._state is SlotState.UNBOUND:
             return [*held, PauseReason.UNBOUND]
-        if self._paused:
+        if self.paused:
             return held
-        if self._renewals.trouble is not None:
-            held = [*held, PauseReason.REPLACED]
         if self._listener is None:
             return [PauseReason.IDLE]
-        return [*held, PauseReason.CHANGE] if self._retiring else held
-
-    def _resumes(self) -> float | None:
-        """When it takes clients again by itself, or is tried again."""
-        if self._drained:
-            return None
-        if self._later is not None:
-            time: float = self._later.getTime()
-            return time
-        return None if self._listener is None else self._listener.resumes()
-
-    def _ready(self) -> bool | None:
-        """Whether an interpreter is kept for it that is ready; C{None} if none is wanted."""
-        if self.service.warm is None or self._listener is None:
-            return None
-        try:
-            return isReady(self._launcherOf(self.service))
-        except Exception:
-            # It cannot be had; the service fails when it needs it.
-            return False
-
-    def getHost(self) -> IAddress | None:
-        """Where it listens; C{None} while it has no socket."""
-        if self._socket is None:
-            return None
-        where = self._socket.getsockname()
-        if not isinstance(where, tuple):
-            # It may have been bound by another path of its directory.
-            path = where if self._inherited else native(self.service.address.host)
-            return UNIXAddress(path)
-        family = IPv6Address if len(where) > 2 else IPv4Address
-        return family("TCP" if self.service.isStream else "UDP", *where)
-
-    def address(self) -> str:
-        """Where it listens, for a person."""
-        where = None if self._socket is None else self._socket.getsockname()
-        if not isinstance(where, tuple):
-            return str(self.service.address)
-        return peerText((hostIn(where), where[1]))
+        if self._rebinds.trouble is not None:
+            held.append(PauseReason.REPLACED)
+        if self._state is SlotState.RETIRING:
+            held.append(PauseReason.CHANGE)
+        return held

@@ -21,12 +21,11 @@ from inetdtw.model.changes import Changes, diff
 from inetdtw.model.selection import findService
 from inetdtw.model.service import Key, Service
 from inetdtw.model.state import Draining, PauseReason, ServiceState, kindOf
+from inetdtw.serve.bindretry import FIRST_RETRY, SOON
 from inetdtw.serve.portless import PortlessSlot
 from inetdtw.serve.runtime import Runtime
-from inetdtw.serve.slot import FIRST_RETRY, SOON, Slot
+from inetdtw.serve.slot import Slot
 
-#: The seconds between two looks whether programs still run.
-LOOK = 0.1
 #: The seconds between two looks whether clients can still reach every socket.
 CHECK = 5.0
 
@@ -45,14 +44,14 @@ class SlotTable:
         self._launchers = launchers
         self._slots: dict[Key, AnySlot] = {}
         self._gone: list[AnySlot] = []
-        self._drain: LoopingCall | None = None
+        self._drained: Deferred[None] | None = None
         self._checks = LoopingCall(self.check)
         self._checks.clock = runtime.reactor
 
     @property
     def draining(self) -> bool:
         """Whether no clients are taken any more."""
-        return self._drain is not None
+        return self._drained is not None
 
     @property
     def anyBound(self) -> bool:
@@ -66,7 +65,7 @@ class SlotTable:
         @param retry: the seconds before another try, if it cannot be had.
         """
         make = PortlessSlot if service.isPortless else Slot
-        slot: AnySlot = make(service, self._runtime, self._launchers.of)
+        slot: AnySlot = make(service, self._runtime, self._launchers.of, self._idle)
         self._slots[service.key] = slot
         # A name that is looked up is worth a line only if that takes long.
         slot.bind(SOON if service.address.isName else retry)
@@ -102,13 +101,13 @@ class SlotTable:
         """Give all sockets up."""
         if self._checks.running:
             self._checks.stop()
-        if self._drain is not None and self._drain.running:
-            self._drain.stop()
-        self._drain = None
+        drained, self._drained = self._drained, None
         for slot in self._slots.values():
             survived(slot.service.name, slot.stop)
         self._slots.clear()
         self._gone.clear()
+        if drained is not None and not drained.called:
+            drained.callback(None)
 
     def apply(self, services: Iterable[Service], serving: bool) -> Changes:
         """
@@ -203,22 +202,26 @@ class SlotTable:
             word, [(_stateOf(slot), slot) for slot in self._slots.values()]
         )
 
-    def drain(self) -> Deferred[Any]:
+    def drain(self) -> Deferred[None]:
         """
-        Take no more clients, for good.
+        Accept no more clients, for good.
 
-        @return: fires when no program runs any more.
+        @return: fires when no program runs any more and all sockets are closed, or when
+            the sockets are given up.
         """
-        self._drain = LoopingCall(self._look)
-        self._drain.clock = self._runtime.reactor
+        drained: Deferred[None] = Deferred()
         for slot in self._slots.values():
             slot.drain()
-        return self._drain.start(LOOK)
+        self._drained = drained
+        self._idle()
+        return drained
 
-    def _look(self) -> None:
-        """See whether programs still run."""
-        if not (self.running or self.anyBound) and self._drain is not None:
-            self._drain.stop()
+    def _idle(self) -> None:
+        """End a drain, if that was the last program or socket."""
+        drained = self._drained
+        if drained is None or drained.called or self.running or self.anyBound:
+            return
+        drained.callback(None)
 
     @property
     def running(self) -> int:

@@ -120,6 +120,7 @@ class WaitListener(GatedListener):
         self.busy = False
         self._gate.release()
         if self._socket.fileno() < 0 or not self.restored():
+            self._served()
             return
         try:
             followed = self._follow(child)

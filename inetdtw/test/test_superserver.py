@@ -924,8 +924,15 @@ class OperatorTests(SuperserverTestCase):
         protocol.makeConnection(StringTransportWithDisconnection())
         protocol.connectionLost(Failure(ConnectionDone()))
         client.close()
-        self.reactor.advance(1)
-        self.assertEqual(len(over), 1)
+        self.assertEqual(over, [None])
+        inetd.stopService()
+        self.assertEqual(over, [None])
+
+    def test_drainIdle(self) -> None:
+        """A drain of services that serve no client is over at once."""
+        over: list[Any] = []
+        self.running(ECHO, PROGRAM.format("x")).drain().addCallback(over.append)
+        self.assertEqual(over, [None])
 
     def test_drainRemoved(self) -> None:
         """The programs of services that are gone are waited for as well."""
@@ -941,7 +948,11 @@ class OperatorTests(SuperserverTestCase):
 
     def test_stopDraining(self) -> None:
         """To stop is to wait no more."""
-        inetd = self.running(ECHO)
-        inetd.drain()
+        inetd = self.running(PROGRAM.format("x"))
+        played = self.ready()
+        self.argument(inetd, "0/tcp", played)
+        over: list[Any] = []
+        inetd.drain().addCallback(over.append)
+        self.assertEqual(over, [])
         inetd.stopService()
-        self.assertEqual(self.reactor.getDelayedCalls(), [])
+        self.assertEqual(over, [None])

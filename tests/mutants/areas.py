@@ -53,6 +53,12 @@ _SHORT = (
     "robustness.overload",
     "behaviour.limits",
 )
+_SLOTS = (
+    "robustness.sharedsocket",
+    "robustness.names",
+    "robustness.internal",
+    "robustness.configuration",
+)
 
 #: The tests of each module: C{behaviour.child} is C{tests.behaviour.test_child}.
 #: Modules of C{inetdtw.helpers.warm}.
@@ -86,12 +92,12 @@ AREAS: dict[str, tuple[str, ...]] = {
         "robustness.internal",
     ),
     "limits.service": ("behaviour.limits", "robustness.overload", "behaviour.wait"),
-    "serve.slot": (
-        "robustness.sharedsocket",
-        "robustness.names",
-        "robustness.internal",
-        "robustness.configuration",
-    ),
+    "serve.slot": _SLOTS,
+    "serve.baseslot": _SLOTS,
+    "serve.bindretry": _SLOTS,
+    "serve.servicesocket": _SLOTS,
+    "serve.holds": (*_SERVING, *_SHORT),
+    "serve.listener": _SERVING,
     "serve.portless": ("behaviour.tcpmux", "behaviour.composition", "behaviour.reload"),
     "serve.tcpmuxlistener": ("behaviour.tcpmux", "robustness.clients"),
     "serve.stream": (*_SERVING, "robustness.forkserver", "warm.serving"),

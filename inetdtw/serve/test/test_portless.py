@@ -15,8 +15,8 @@ from inetdtw.limits.service import WINDOW, ServiceLimits
 from inetdtw.model.address import Address
 from inetdtw.model.service import Bounds, Service, SocketOptions
 from inetdtw.model.state import PauseReason
+from inetdtw.serve.bindretry import LONGEST_RETRY
 from inetdtw.serve.portless import PortlessSlot
-from inetdtw.serve.slot import LONGEST_RETRY
 from inetdtw.serve.tcpmux import GO, NOT_AVAILABLE
 from inetdtw.serve.tcpmuxlistener import TcpmuxListener
 from inetdtw.serve.undecided import MOMENT

@@ -25,16 +25,11 @@ from inetdtw.limits.service import WINDOW
 from inetdtw.model.address import Address
 from inetdtw.model.service import Bounds, Ownership, Program, Service, SocketOptions
 from inetdtw.model.state import PauseReason
+from inetdtw.serve.bindretry import FIRST_RETRY, LONGEST_RETRY, SOON
 from inetdtw.serve.datagram import DatagramListener
 from inetdtw.serve.internal import InternalDatagramListener, InternalStreamListener
 from inetdtw.serve.runtime import Runtime
-from inetdtw.serve.slot import (
-    FIRST_RETRY,
-    LONGEST_RETRY,
-    SOON,
-    Slot,
-    listenerFor,
-)
+from inetdtw.serve.slot import Slot, listenerFor
 from inetdtw.serve.stream import StreamListener
 from inetdtw.serve.wait import WaitListener
 from inetdtw.system import fdlimit, sockets
@@ -307,12 +302,12 @@ class BindTests(SlotTestCase):
         def fail() -> Any:
             raise ValueError("injected")
 
-        self.patch(slot, "_close", fail)
-        self.patch(slot, "_fault", fail)
+        self.patch(slot._socket, "close", fail)
+        self.patch(slot._socket, "fault", fail)
         slot.check()
         self.assertEqual(len(self.said("bind-failed")), 1)
         self.assertEqual(len(self.flushLoggedErrors(ValueError)), 2)
-        del slot._close
+        del slot._socket.close
         slot.stop()
 
     def test_changeUnbound(self) -> None:
@@ -881,10 +876,10 @@ class ChangeTests(SlotTestCase):
         """
         option = (socket.IPPROTO_IP, getattr(socket, "IP_PKTINFO", 8))
         slot = self.serving(makeDatagrams())
-        assert slot._socket is not None
-        self.assertEqual(slot._socket.getsockopt(*option), 1)
+        assert slot._socket.socket is not None
+        self.assertEqual(slot._socket.socket.getsockopt(*option), 1)
         slot.check()
-        self.assertEqual(slot._socket.getsockopt(*option), 1)
+        self.assertEqual(slot._socket.socket.getsockopt(*option), 1)
         self.sameSocket(slot, makeDatagrams(wait=True))
         self.connect(slot).send(b"1")
         with self.ordered(1).socket() as theirs:
@@ -1223,7 +1218,7 @@ class RenewTests(SlotTestCase):
         client.bind(own)
         client.sendto(b"question", path)
         program = self.ordered(1).start()
-        old = slot._socket
+        old = slot._socket.socket
         assert old is not None
         os.unlink(path)
         slot.check()
@@ -1262,7 +1257,7 @@ class RenewTests(SlotTestCase):
         meanwhile is.
         """
         slot = self.serving(makeService(wait=True))
-        sock = slot._socket
+        sock = slot._socket.socket
         assert sock is not None
         self.connect(slot)
         program = self.ordered(1).start()
@@ -1285,8 +1280,8 @@ class RenewTests(SlotTestCase):
         probe.close()
         address = Address(socket.AF_INET, "127.0.0.1", port)
         slot = self.serving(makeDatagrams(wait=True, address=address))
-        assert slot._socket is not None
-        theirs = self.closing(slot._socket.dup())
+        assert slot._socket.socket is not None
+        theirs = self.closing(slot._socket.socket.dup())
         theirs.connect(("127.0.0.1", 9))
         slot.check()
         self.assertEqual(self.reasons(), ["a program has connected its socket"])
@@ -1415,7 +1410,7 @@ class FaultTests(SlotTestCase):
             slot = self.serving(makeService(wait=True))
             self.connect(slot)
             self.reactor.turn(PATIENCE)
-            with mock.patch.object(slot, "_fault", self.failing):
+            with mock.patch.object(slot._socket, "fault", self.failing):
                 self.assertFails(slot, self.launcher.last.start().end)
             self.again(slot)
 

@@ -376,7 +376,7 @@ class DatagramTests(WaitingTestCase):
     def test_stop(self) -> None:
         """
         A program that runs keeps the socket as it is, though the daemon closes its
-        own; when it ends nothing is started.
+        own; when it ends its slot is notified, and nothing is started.
         """
         self.sender.send(b"1")
         program = self.ordered(1).start()
@@ -386,7 +386,7 @@ class DatagramTests(WaitingTestCase):
             self.assertTrue(isBlocking(server))
             self.assertEqual(server.recv(100), b"1")
         program.end()
-        self.assertEqual(self.limits.running, 0)
+        self.assertEqual((self.limits.running, self.releases), (0, 1))
         self.assertIdle()
 
     def test_unix(self) -> None:

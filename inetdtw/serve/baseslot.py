@@ -1,0 +1,112 @@
+# -*- test-case-name: inetdtw.serve.test.test_slot -*-
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""What a service has from the day it is configured, with a socket or without."""
+
+from __future__ import annotations
+
+from functools import wraps
+from typing import Any, Callable
+
+from inetdtw.interfaces import ILauncher
+from inetdtw.launch.warm.launcher import isReady
+from inetdtw.limits.service import ServiceLimits
+from inetdtw.model.service import Service
+from inetdtw.model.state import PauseReason, ServiceState
+from inetdtw.serve.runtime import Runtime, ServiceRuntime
+from inetdtw.serve.servicestate import stateOf
+from inetdtw.system.clock import clockOf
+
+
+def failing(method: Callable[..., None]) -> Callable[..., None]:
+    """Decorate a method of a slot: whatever it raises, only that slot fails."""
+
+    @wraps(method)
+    def call(slot: Any, *arguments: Any) -> None:
+        try:
+            method(slot, *arguments)
+        except Exception as why:
+            slot.fail(why)
+
+    return call
+
+
+class BaseSlot:
+    """
+    A service from the day it is configured until it is not.
+
+    @ivar service: the service as it is to be now.
+    """
+
+    def __init__(
+        self,
+        service: Service,
+        runtime: Runtime,
+        launcherOf: Callable[[Service], ILauncher | None],
+        idle: Callable[[], None] = lambda: None,
+    ) -> None:
+        """
+        @param launcherOf: returns the launcher of a service.
+        @param idle: called whenever a program has exited or the socket was closed.
+        """
+        self.service = service
+        self._runtime = runtime
+        self._launcherOf = launcherOf
+        self._idle = idle
+        clock, tally = clockOf(runtime.reactor), runtime.tallies[service.name]
+        self._limits = ServiceLimits(service.bounds, clock, tally)
+
+    @property
+    def running(self) -> int:
+        """How many of its programs run."""
+        return self._limits.running
+
+    def _given(self, released: Callable[[], None]) -> ServiceRuntime:
+        """
+        Return what serves the service as it is now is given.
+
+        @raise OSError: if the service has no launcher for lack of a resource.
+        """
+        service = self.service
+        self._limits.bounds = service.bounds
+        self._limits.tally = self._runtime.tallies[service.name]
+        launcher = self._launcherOf(service)
+        return ServiceRuntime(service, self._runtime, self._limits, launcher, released)
+
+    def address(self) -> str:
+        """Return where it listens, for the log."""
+        return str(self.service.address)
+
+    def _stateOf(
+        self,
+        held: list[PauseReason],
+        reason: str | None,
+        resumes: float | None,
+        serves: bool,
+    ) -> ServiceState:
+        """
+        Collect its figures.
+
+        @param held: why it accepts no clients, or is in trouble.
+        @param reason: what is wrong, if that does not say it.
+        @param resumes: when it accepts clients again, in seconds of the reactor's clock.
+        @param serves: whether it is being served.
+        """
+        return stateOf(
+            self.service,
+            self.address(),
+            self._limits,
+            held,
+            reason=reason,
+            until=None if resumes is None else self._runtime.timeOf(resumes),
+            ready=self._ready() if serves and self.service.warm else None,
+        )
+
+    def _ready(self) -> bool:
+        """Return whether the warm interpreter is ready."""
+        try:
+            return isReady(self._launcherOf(self.service))
+        except Exception:
+            # The service fails when it needs its launcher.
+            return False
