@@ -14,8 +14,7 @@ from sphinx.util.docutils import SphinxDirective
 
 from inetdtw.cli import main
 from inetdtw.cli.usage import Option, grouped, optionsOf
-from inetdtw.config.entry import KEYS
-from inetdtw.config.keys import Key
+from inetdtw.config.keys import KEYS, Key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

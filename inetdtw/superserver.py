@@ -147,7 +147,7 @@ class InetdService(ApplicationService):
             return self._readNow()
         except Exception as why:
             logFailure("-")
-            problem = loader.mistakeOf(self._paths, f"internal error: {reasonOf(why)}")
+            problem = loader.errorOf(self._paths, f"internal error: {reasonOf(why)}")
             return Configuration(problems=(problem,))
 
     def _readNow(self) -> Configuration:
@@ -207,7 +207,7 @@ class InetdService(ApplicationService):
         names = self._runtime.hostNames
         for name, why in names.collect().items():
             reason = f"'{name}': {why}: its addresses from before stay"
-            self._report.configWarning(loader.mistakeOf(self._paths, reason))
+            self._report.configWarning(loader.errorOf(self._paths, reason))
         before = self.configuration
         after = before.placed(names.at)
         if after.services == before.services or not self._bound or self._slots.draining:
@@ -326,7 +326,7 @@ class InetdService(ApplicationService):
         """
         if not self._required or configuration.services or configuration.problems:
             return configuration
-        return replace(configuration, problems=(loader.nothingIn(self._paths),))
+        return replace(configuration, problems=(loader.nothingToServe(self._paths),))
 
     def _withLaunchers(self, configuration: Configuration) -> Configuration:
         """
@@ -344,7 +344,7 @@ class InetdService(ApplicationService):
             if not isinstance(why, OSError):
                 logFailure("-")
             reason = f"its programs cannot be started: {reasonOf(why)}"
-            problem = loader.mistakeOf(self._paths, reason)
+            problem = loader.errorOf(self._paths, reason)
             return replace(configuration, problems=(problem,))
         return configuration
 

@@ -55,7 +55,7 @@ def check(
     errors, warnings = _divided(configuration)
     warnings += _unplaced(configuration, names)
     if not configuration.services and not errors:
-        errors = [loader.nothingIn(paths)]
+        errors = [loader.nothingToServe(paths)]
     marked = [(each, "") for each in errors] + [
         (each, "warning: ") for each in warnings
     ]

@@ -19,7 +19,8 @@ from typing import Any, Callable
 
 from inetdtw.cli.output import err, printTo
 from inetdtw.config import loader
-from inetdtw.config.entry import KEYS, Entry
+from inetdtw.config.entry import Entry
+from inetdtw.config.keys import KEYS
 from inetdtw.config.programs import LIMITS
 from inetdtw.config.resolver import resolve
 from inetdtw.model.address import Address
@@ -62,7 +63,7 @@ def explain(
             write(f"# {entry.location}")
             write(explanation(entry, service))
     for problem, bad in wrong:
-        if not found or (bad and wanted in (bad.service, bad.id)):
+        if not found or (bad and wanted in (bad.service, bad.get("id"))):
             err(str(problem))
     if not found:
         only = " ".join(names) or "none"
@@ -118,8 +119,7 @@ def explanation(entry: Entry, service: Service) -> str:
 
 def _values(entry: Entry, service: Service) -> Iterator[tuple[str, Any]]:
     """The value of every key: as the service has it, or else as the entry gives it."""
-    for name in KEYS:
-        yield name, getattr(entry, name)
+    yield from entry.values.items()
     yield from _place(service)
     bounds, options = service.bounds, service.options
     yield "wait", service.wait
@@ -146,7 +146,7 @@ def _values(entry: Entry, service: Service) -> Iterator[tuple[str, Any]]:
         return
     yield "exec", service.program.name
     yield "args", service.program.argv
-    yield "groups", ("yes",) if entry.groups is None else entry.groups
+    yield "groups", entry.get("groups", ("yes",))
     yield "launch", service.launch
     yield "stderr", service.stderr
     yield "warm", service.warm is not None

@@ -267,7 +267,7 @@ class Options(Described):
                 self["ip-rate"],
                 self["max-child-per-ip"],
                 self["pause"],
-                valuetypes.prefix.read((self["per-source-prefix"],)),
+                valuetypes.PREFIX.read((self["per-source-prefix"],)),
                 self["answer-max"],
             ),
             launch=self["launch"],
@@ -286,7 +286,7 @@ class Options(Described):
         self._choice("log-level", LEVELS)
         self._choice("log-addresses", ADDRESSES)
         try:
-            valuetypes.prefix.read((self["per-source-prefix"],))
+            valuetypes.PREFIX.read((self["per-source-prefix"],))
         except ValueError as why:
             raise usage.UsageError(f"--per-source-prefix: {why}") from None
         if not self["address"]:

@@ -3,8 +3,8 @@
 # See LICENSE for details.
 
 """
-What lines written for other superservers ask for: what it is called here, or that it
-is not here, so that nobody takes a service for guarded that is not.
+Keys and internal services of other superservers: what to use instead, or that they are
+not supported, so that no service runs without a protection that its line asks for.
 """
 
 from __future__ import annotations
@@ -12,22 +12,22 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-_RULES = "access rules; tcpd(8) as the program reads hosts.allow"
-_LOGGING = "a log of its own; there is one for all services, see --log-level"
+_RULES = "access control; run the program by tcpd(8), which reads hosts.allow"
+_LOGGING = "a separate log; all services have one log, see --log-level"
 
-#: What keys of xinetd.conf(5) and others ask for that is not here.
+#: The features that keys of xinetd.conf(5) and others ask for, and what to use instead.
 FEATURES = {
-    "access_times": "access times",
-    "banner": "banners",
-    "banner_fail": "banners; refusal is a text for those that a limit turns away",
-    "banner_success": "banners",
-    "deny_time": "denial of clients for a time",
-    "flags": "flags; nodelay, keepalive and protocol are keys here",
+    "access_times": "access by time of day",
+    "banner": "a banner",
+    "banner_fail": "a banner; refusal is a message to clients that a limit rejects",
+    "banner_success": "a banner",
+    "deny_time": "temporary denial of clients",
+    "flags": "this key; use nodelay, keepalive and protocol",
     "libwrap": _RULES,
     "log_on_failure": _LOGGING,
     "log_on_success": _LOGGING,
     "log_type": _LOGGING,
-    "max_load": "a limit on the load of the machine",
+    "max_load": "a limit on the load average",
     "mdns": "mDNS",
     "no_access": _RULES,
     "only_from": _RULES,
@@ -36,12 +36,12 @@ FEATURES = {
     "rpc_version": "RPC registration",
     "tcpd": _RULES,
 }
-#: What keys of others are called here.
+#: The keys to use instead of those of others.
 NAMES = {
-    "cps": "service_max, for a minute, and pause",
-    "disable": "off, in the place of on,",
-    "disabled": "off, in the place of on,",
-    "enabled": "on, in the place of off,",
+    "cps": "service_max, which is per minute, and pause",
+    "disable": "off instead of on",
+    "disabled": "off instead of on",
+    "enabled": "on instead of off",
     "environment": "env",
     "instances": "accept_max",
     "interface": "bind",
@@ -52,42 +52,42 @@ NAMES = {
     "rcvbuf": "recvbuf",
     "server": "exec",
     "service": "the first word of the definition",
-    "server_args": "args, with the program's own name first,",
+    "server_args": "args, which begins with the program's own name",
     "socket_type": "socktype",
-    "v6only": "protocol = tcp6, or tcp46 for both,",
+    "v6only": "protocol = tcp6, or tcp46 for both",
 }
-#: What internal services of others ask for that is not here.
+#: The features that internal services of others are.
 INTERNALS = {
     "auth": "an ident server (RFC 1413)",
     "ident": "an ident server (RFC 1413)",
-    "sensor": "denial of clients for a time",
-    "servers": "a list of servers; SIGUSR2 has it logged",
-    "services": "a list of services; SIGUSR2 has it logged",
-    "xadmin": "administration by the network",
+    "sensor": "temporary denial of clients",
+    "servers": "a list of servers; use SIGUSR2, which logs the state",
+    "services": "a list of services; use SIGUSR2, which logs the state",
+    "xadmin": "administration over the network",
 }
 
 
 def aboutKey(name: str, known: Iterable[str]) -> str:
     """
-    What is wrong with a key that there is not.
+    Return why an unknown key is an error, and what to use instead.
 
-    @param known: the keys that there are.
+    @param known: the known keys.
     """
     asked = name.lower()
     if asked in FEATURES:
         return missing(FEATURES[asked])
     if asked in NAMES:
-        return f"{NAMES[asked]} says that here"
+        return f"unknown key; use {NAMES[asked]}"
     similar = get_close_matches(asked, known, 1, 0.7)
     hint = f"; did you mean {similar[0]}?" if similar else ""
-    return f"there is no such key{hint}"
+    return f"unknown key{hint}"
 
 
 def missing(feature: str) -> str:
     """
-    What is wrong with a line that asks for something that is not here.
+    Return the message that a feature is not supported.
 
-    @param feature: what it is, and what does it instead.
+    @param feature: its name, and what to use instead after a semicolon.
     """
     what, semicolon, instead = feature.partition(";")
-    return f"asks for {what}, which this daemon does not have{semicolon}{instead}"
+    return f"{what} is not supported{semicolon}{instead}"

@@ -2,7 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""Services that need the same socket, and services that nobody can reach."""
+"""Find services that need the same socket, and services that clients cannot reach."""
 
 from __future__ import annotations
 
@@ -21,26 +21,25 @@ _Port = tuple[int, int, int]
 
 
 def unreachable(services: Iterable[Service]) -> Iterator[ConfWarning]:
-    """A warning for each service that is behind tcpmux when there is no tcpmux."""
+    """Warn of each service behind tcpmux, if no service is tcpmux."""
     found = tuple(services)
     if any(each.internal == "tcpmux" for each in found):
         return
     for service in found:
         if service.isPortless:
-            reason = (
-                "only an application can lead clients here: there is no line for tcpmux"
-            )
+            reason = "not reachable over the network: no tcpmux service is configured"
             yield ConfWarning(service.location, "service", reason)
 
 
 def overlapping(services: Iterable[Service]) -> Iterator[ConfWarning]:
     """
-    A warning for each service that has the port of another one at every address, or
-    at one of them: most systems give only one of both its socket.
+    Warn of each service whose port another one has at every address or at one address.
+
+    Most systems bind only one of both.
     """
     seen: dict[tuple[_Port, bool], Service] = {}
     for service in services:
-        # Without a number the system chooses a port that nobody has.
+        # For port 0 the system chooses a free port.
         needed = _needed(service.address, service.socktype)
         for address, socktype in needed if service.address.port else ():
             every = address.host in _EVERY
@@ -52,18 +51,18 @@ def overlapping(services: Iterable[Service]) -> Iterator[ConfWarning]:
 
 
 def _beside(service: Service, other: Service) -> ConfWarning:
-    """The warning for one of two services that may not both be had."""
     reason = (
-        f"{service.address} goes with {other.address} of {other.location} on the BSDs "
-        "only; elsewhere one of them cannot be had"
+        f"{service.address} overlaps {other.address} ({other.location}); outside the "
+        "BSDs only one of them can be bound"
     )
     return ConfWarning(service.location, "service", reason)
 
 
 def _needed(address: Address, socktype: int) -> Iterator[Key]:
     """
-    What a service needs for itself alone: a socket of both families has the address
-    of IPv4 as well.
+    Yield the sockets that no other service can have.
+
+    A socket of both families has the address of IPv4 as well.
     """
     if address.isName:
         yield address, socktype
@@ -75,10 +74,10 @@ def _needed(address: Address, socktype: int) -> Iterator[Key]:
 
 def dropDuplicates(services: Iterable[Service]) -> Iterator[Service | ConfWarning]:
     """
-    Leave out the services whose socket another one has already, with a warning
-    that names both lines, and give every service a name of its own.
+    Yield the services, each with a unique name, without those whose socket an earlier
+    one has; a warning in their place names both lines.
 
-    Lines that ask for port 0 each get a socket.
+    Lines for port 0 get a socket each.
     """
     seen: dict[Key, Service] = {}
     ordinals: Counter[Key] = Counter()
@@ -92,13 +91,13 @@ def dropDuplicates(services: Iterable[Service]) -> Iterator[Service | ConfWarnin
         needed = tuple(_needed(address, service.socktype))
         taken = next((key for key in needed if key in seen), None)
         if taken is not None:
-            reason = f"{taken[0]} is served by {seen[taken].location} already"
+            reason = f"{taken[0]} is already served by {seen[taken].location}"
             yield DuplicateService(service.location, "service", reason)
             continue
         seen.update(dict.fromkeys(needed, service))
         names[name] += 1
         if names[name] > 1:
             name = f"{name}#{names[name]}"
-        # To copy a service costs as much as to parse its line.
+        # A copy of a service takes as long as parsing its line.
         same = (name, address) == (service.name, service.address)
         yield service if same else replace(service, name=name, address=address)

@@ -2,7 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""The keys of a definition and the words of each, and the entry that they make."""
+"""The grammar of key-value definitions, and the entry that assignments make."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from collections.abc import Iterable, Sequence, Sized
 from typing import Any
 
 from inetdtw.config import compat
-from inetdtw.config.entry import KEYS, Entry
+from inetdtw.config.entry import Entry
+from inetdtw.config.keys import KEYS
 from inetdtw.config.tokens import Sort, Tokens
 from inetdtw.config.valuetypes import ValueType
 from inetdtw.model.errors import ConfError, Location, Word
@@ -146,32 +147,31 @@ def _divided(token: Word, quoted: bool) -> tuple[Word, bool, list[Word]]:
 
 def buildEntry(service: Word, enabled: bool, said: Iterable[Assignment]) -> Entry:
     """
-    Make an entry of the keys that a definition gives and the words of each.
+    Return the entry that assigns these values.
 
-    @raise ConfError: if a key is unknown or is given twice, or if a value is not
-        of its key's type.
+    @raise ConfError: if a key is unknown or is given twice, or if a value is not of
+        its key's type.
     """
-    given: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     locations: dict[str, Location] = {}
     for name, value in said:
         key = KEYS.get(name.text)
         if key is None:
             raise ConfError(name.location, name.text, compat.aboutKey(name.text, KEYS))
-        if key.name in given:
+        if key.name in values:
             raise ConfError(
                 name.location, name.text, "is given twice; it takes one value"
             )
         locations[key.name] = value[0].location if value else name.location
-        given[key.name] = _valueOf(key.type, key.name, value, locations[key.name])
-    return Entry(service.text, service.location, enabled, locations, **given)
+        values[key.name] = _valueOf(key.type, key.name, value, locations[key.name])
+    return Entry(service.text, service.location, enabled, values, locations)
 
 
 def _valueOf(
     type: ValueType[Any], name: str, value: Sequence[Word], location: Location
 ) -> object:
-    """The value of one key."""
     try:
-        # A generator would take as long again, for the one word that there is mostly.
+        # Most values have one word, for which a generator takes twice as long.
         return type.read(tuple([word.text for word in value]))
     except ValueError as why:
         raise ConfError(location, name, str(why)) from None

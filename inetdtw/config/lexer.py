@@ -3,18 +3,17 @@
 # See LICENSE for details.
 
 """
-Text to words: blanks, quotes, comments and continuation lines.
+The lexer of positional lines: whitespace, quotes, comments and continuation lines.
 
-A line that begins with C{#} is a comment.  A line that begins with a blank goes
-on with the line before it (inetd.conf(5) of the BSDs); if its first word begins
-with C{#} it is a comment all the same.  Elsewhere C{#} is a word like any other.
+A line that begins with C{#} is a comment.  A line that begins with whitespace continues
+the previous one (inetd.conf(5) of the BSDs), unless its first word begins with C{#}: then
+it is a comment too.  Elsewhere C{#} is an ordinary character.
 
-Blanks divide words.  Quotes of both kinds join them, anywhere in a word, as in a
-shell.  In double quotes a backslash makes C{"} and itself literal; outside of
-quotes it is a character like any other.
+Whitespace separates words.  Single and double quotes join them anywhere in a word, as in
+a shell.  In double quotes a backslash escapes C{"} and itself; outside of quotes it is an
+ordinary character.
 
-Everything here goes through a text once, from its beginning to its end, whatever
-is in it.
+Every function takes linear time, for any text.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from inetdtw.model.errors import ConfError, Location, Word
 
 _PIECE = re.compile(
     r"""
-      (?P<blank>[ \t]+)
+      (?P<space>[ \t]+)
     | '(?P<single>[^']*)'
     | "(?P<double>[^"\\]*(?:\\.[^"\\]*)*)"
     | (?P<open>['"])
@@ -41,14 +40,14 @@ _ESCAPE = re.compile(r'\\(["\\])')
 
 class Source:
     """
-    A text that is read from its beginning to its end.
+    The text of a file, and how far it was read.
 
     @ivar text: all of it.
-    @ivar position: the index of what comes next.
+    @ivar position: the index of the next character.
     """
 
     def __init__(self, text: str, file: str) -> None:
-        """@param file: the name of the file that it is in."""
+        """@param file: the name of the file, for messages."""
         self.text = text
         self.position = 0
         self._foreign: list[tuple[Location, str]] = []
@@ -59,15 +58,15 @@ class Source:
 
     @property
     def ended(self) -> bool:
-        """Whether nothing comes next."""
+        """Tell whether all of it was read."""
         return self.position >= len(self.text)
 
     def location(self, index: int) -> Location:
-        """Where C{index} is, which must be on the line that was reached."""
+        """Return the location of an index on the line of C{position}."""
         return Location(self._file, self._line, index - self._lineStart + 1)
 
     def goTo(self, position: int) -> None:
-        """Pass over the text up to C{position}."""
+        """Go to C{position}, which must not be before the current one."""
         newline = self.text.rfind("\n", self.position, position)
         if newline >= 0:
             self._line += self.text.count("\n", self.position, position)
@@ -76,26 +75,27 @@ class Source:
 
     def checkBytes(self, text: str, location: Location) -> None:
         """
-        Note the first byte that is not UTF-8 on a line, in a part of it that counts.
+        Record the first byte that is not UTF-8 on a line.
 
+        @param text: a part of the line that is not a comment.
         @param location: where C{text} begins.
         """
         match = None if self._plain else _FOREIGN.search(text)
         known = self._foreign and self._foreign[-1][0].line == location.line
         if match is not None and not known:
             byte = f"0x{ord(match.group()) - 0xDC00:02x}"
-            self._foreign.append((_behind(location, match.start()), byte))
+            self._foreign.append((_after(location, match.start()), byte))
 
     def foreignBytes(self) -> list[tuple[Location, str]]:
-        """Take what L{checkBytes} has noted: where each byte is, and its number."""
-        noted, self._foreign = self._foreign, []
-        return noted
+        """Return and forget what L{checkBytes} has recorded: locations and bytes."""
+        recorded, self._foreign = self._foreign, []
+        return recorded
 
     def restOfLine(self) -> tuple[Location, str]:
         """
-        Pass over what is left of a line.
+        Go to the next line.
 
-        @return: it, and where it begins.
+        @return: where the rest of this line begins, and the rest.
         """
         location, start = self.location(self.position), self.position
         end = self.text.find("\n", start)
@@ -106,7 +106,7 @@ class Source:
 
 def wordsIn(location: Location, text: str) -> Iterator[Word]:
     """
-    The words of one physical line, or of a part of one.
+    Yield the words of one physical line, or of a part of one.
 
     @param location: where C{text} begins.
 
@@ -118,32 +118,33 @@ def wordsIn(location: Location, text: str) -> Iterator[Word]:
     for match in _PIECE.finditer(text):
         kind = match.lastgroup
         if kind == "open":
-            reason = "a quote is not closed on this line"
-            raise ConfError(_behind(location, match.start()), "line", reason)
-        if kind != "blank":
+            reason = "unclosed quote: it must end on the same line"
+            raise ConfError(_after(location, match.start()), "line", reason)
+        if kind != "space":
             start = match.start() if start is None else start
             piece: str = match[kind or 0]
             pieces.append(_ESCAPE.sub(r"\1", piece) if kind == "double" else piece)
         elif start is not None:
-            yield Word("".join(pieces), _behind(location, start))
+            yield Word("".join(pieces), _after(location, start))
             start, pieces = None, []
     if start is not None:
-        yield Word("".join(pieces), _behind(location, start))
+        yield Word("".join(pieces), _after(location, start))
 
 
 def checkNul(text: str, location: Location) -> None:
     """
-    See that no character of a text is NUL, which no field can hold.
+    Check that a text has no NUL character.
 
     @param location: where C{text} begins.
 
-    @raise ConfError: if one is.
+    @raise ConfError: if it has one.
     """
     index = text.find("\0")
     if index >= 0:
-        raise ConfError(_behind(location, index), "line", "cannot hold a NUL character")
+        raise ConfError(
+            _after(location, index), "line", "must not have a NUL character in it"
+        )
 
 
-def _behind(location: Location, offset: int) -> Location:
-    """What is C{offset} characters behind a location."""
+def _after(location: Location, offset: int) -> Location:
     return Location(location.file, location.line, location.column + offset)

@@ -2,10 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Configuration files: their texts, the files they include, and what all of them say
-together.
-"""
+"""Load configuration files, and the files they include, as one configuration."""
 
 from __future__ import annotations
 
@@ -20,7 +17,8 @@ from itertools import takewhile
 
 from inetdtw.config.conflicts import dropDuplicates, overlapping, unreachable
 from inetdtw.config.entry import Entry
-from inetdtw.config.parser import MISTAKES, Include, Statement, parse
+from inetdtw.config.parser import ERRORS, Include, Statement, parse
+from inetdtw.config.permissions import permissionWarnings
 from inetdtw.config.resolver import At, Resolved, resolve, unknown
 from inetdtw.model.errors import ConfError, ConfWarning, Location
 from inetdtw.model.service import Service, Settings
@@ -28,21 +26,21 @@ from inetdtw.system import regularfile
 from inetdtw.system.lookups import Lookups
 from inetdtw.text import fromBytes, native, textOf
 
-#: The most bytes of a file.
+#: The maximum size of a file, in bytes.
 LARGEST = 10 << 20
-#: The most files, those that are included among them, and how deep these may go.
+#: The maximum number of files, with included ones, and depth of inclusion.
 FILES, DEPTH = 10000, 32
-#: The most sockets; further services are not served.
+#: The maximum number of sockets; further services are errors.
 SOCKETS = 100000
-#: The most NUL characters of a text, unless they are few among many others.
+#: The maximum number of NUL characters in a text, if it is short.
 _NULS = 100
-#: The most warnings that are kept.
+#: The maximum number of warnings; further ones are dropped.
 WARNINGS = 1000
 
 
 @dataclass
 class _Findings:
-    """A configuration that is being put together."""
+    """The configuration while it is loaded."""
 
     resolved: list[Resolved] = field(default_factory=list)
     problems: list[ConfError] = field(default_factory=list)
@@ -50,21 +48,21 @@ class _Findings:
     sockets: int = 0
 
     def add(self, resolved: Resolved) -> None:
-        """Take what an entry comes to."""
+        """Add the services of an entry."""
         self.resolved.append(resolved)
         self.warnings += resolved.warnings
         self.sockets += len(resolved.services)
 
     def names(self) -> tuple[str, ...]:
-        """The host names."""
+        """Return the host names that services listen at."""
         found = (name for each in self.resolved for name in each.names())
         return tuple(dict.fromkeys(found))
 
     def result(self, at: At = unknown) -> Configuration:
         """
-        All that was found.
+        Return the configuration so far.
 
-        @param at: gives the addresses of host names.
+        @param at: rebudget the addresses of host names.
         """
         services: list[Service] = []
         warnings = list(self.warnings)
@@ -90,11 +88,11 @@ class _Findings:
 @dataclass(frozen=True)
 class Configuration:
     """
-    What the configuration comes to.
+    The services of configuration files.
 
-    @ivar services: all that can be served.
-    @ivar problems: what cannot be used.
-    @ivar warnings: what is strange.
+    @ivar services: those that can be served.
+    @ivar problems: the errors; their statements are ignored.
+    @ivar warnings: the warnings.
     @ivar names: the host names that services listen at.
     """
 
@@ -117,7 +115,7 @@ class Configuration:
 def fromStatements(
     written: Iterable[Statement], settings: Settings, ask: Lookups
 ) -> Configuration:
-    """Resolve all that was written."""
+    """Return the configuration of statements."""
     found = _Findings()
     for statement in written:
         try:
@@ -126,7 +124,7 @@ def fromStatements(
             if isinstance(statement, Entry):
                 found.add(resolve(statement, settings, ask))
                 if found.sockets > SOCKETS:
-                    reason = f"these are more than {SOCKETS} sockets"
+                    reason = f"too many sockets: at most {SOCKETS} are supported"
                     raise ConfError(statement.location, "service", reason)
             elif isinstance(statement, ConfWarning):
                 found.warnings.append(statement)
@@ -135,10 +133,8 @@ def fromStatements(
             found.problems.append(problem)
             if found.sockets > SOCKETS:
                 break
-            if len(found.problems) > MISTAKES:
-                reason = (
-                    f"there are more than {MISTAKES} mistakes; nothing else is read"
-                )
+            if len(found.problems) > ERRORS:
+                reason = f"more than {ERRORS} errors: the rest is ignored"
                 found.problems[-1] = ConfError(problem.location, "file", reason)
                 break
     return found.result()
@@ -146,8 +142,8 @@ def fromStatements(
 
 def _internal(statement: Statement, why: Exception) -> ConfError:
     """
-    The problem of a statement that cannot be resolved for an error in this program,
-    or a value that no system call takes.
+    Return the error for an unexpected exception: a bug here, or a value that a system
+    call does not take.
     """
     location = (
         statement.location
@@ -161,37 +157,37 @@ def _internal(statement: Statement, why: Exception) -> ConfError:
 
 def load(paths: Iterable[str], settings: Settings, ask: Lookups) -> Configuration:
     """
-    Read configuration files, and all files in the folders among C{paths}.
+    Load configuration files, and the files in directories of such files.
 
-    @return: the configuration; a file that cannot be read is a problem of it.
+    @return: the configuration; a file that cannot be read is among its C{problems}.
     """
     return fromStatements(statements(paths), settings, ask)
 
 
-def nothingIn(paths: Sequence[str]) -> ConfError:
-    """The mistake that files have which say of no service."""
-    return mistakeOf(paths, "there is nothing to serve")
+def nothingToServe(paths: Sequence[str]) -> ConfError:
+    """Return the error that files have no service."""
+    return errorOf(paths, "nothing to serve: no service is configured")
 
 
-def mistakeOf(paths: Sequence[str], reason: str) -> ConfError:
-    """A mistake that is that of all files together."""
+def errorOf(paths: Sequence[str], reason: str) -> ConfError:
+    """Return an error of all files together."""
     return ConfError(Location(paths[0] if paths else "inetd.conf", 1), "file", reason)
 
 
 def statements(paths: Iterable[str]) -> Iterator[Statement]:
-    """What configuration files, and all files in the folders among C{paths}, say."""
-    turns = iter(range(FILES))
-    return (each for path in paths for each in _written(path, turns))
+    """Yield the statements of files, and of the files in directories of such files."""
+    budget = iter(range(FILES))
+    return (each for path in paths for each in _statements(path, budget))
 
 
-def _written(path: str, turns: Iterator[int]) -> Iterator[Statement]:
+def _statements(path: str, budget: Iterator[int]) -> Iterator[Statement]:
     """
-    What a file, or the files of a folder, say.
+    Yield the statements of a file, or of the files in a directory.
 
-    @param turns: has a number for each file that may be read still.
+    @param budget: has an item for each file that may still be read.
     """
     if not os.path.isdir(native(path)):
-        yield from _file(path, Location(path, 1), (), (), turns)
+        yield from _file(path, Location(path, 1), (), (), budget)
         return
     try:
         names = sorted(map(textOf, os.listdir(native(path))))
@@ -203,7 +199,7 @@ def _written(path: str, turns: Iterator[int]) -> Iterator[Statement]:
         if "." not in name.strip(".") or name.endswith(".conf"):
             inner = os.path.join(path, name)
             if not name.startswith(".") and not name.endswith("~"):
-                yield from _file(inner, Location(inner, 1), (), (), turns)
+                yield from _file(inner, Location(inner, 1), (), (), budget)
 
 
 def _file(
@@ -211,12 +207,12 @@ def _file(
     asked: Location,
     bind: tuple[str, ...],
     above: tuple[str, ...],
-    turns: Iterator[int],
+    budget: Iterator[int],
 ) -> Iterator[Statement]:
     """
-    What a file says, and the files it includes.
+    Yield the statements of a file, and of the files it includes.
 
-    @param asked: where the file is asked for.
+    @param asked: where the file is included.
     @param above: the real paths of the files that include it.
     """
     real = _real(path)
@@ -224,10 +220,14 @@ def _file(
         yield ConfError(asked, ".include", f"'{path}' includes itself")
         return
     if len(above) > DEPTH:
-        yield ConfError(asked, ".include", f"goes more than {DEPTH} files deep")
+        yield ConfError(
+            asked, ".include", f"too deep: at most {DEPTH} levels are supported"
+        )
         return
-    if next(turns, None) is None:
-        yield ConfError(asked, ".include", f"makes more than {FILES} files")
+    if next(budget, None) is None:
+        yield ConfError(
+            asked, ".include", f"too many files: at most {FILES} are supported"
+        )
         return
     try:
         text = read(path)
@@ -235,85 +235,33 @@ def _file(
         field = ".include" if above else "file"
         yield ConfError(asked, field, _unreadable(path, why))
         return
-    yield from _exposed(path)
-    yield from _replaceable(path)
+    yield from permissionWarnings(path)
     for statement in parse(text, path, bind):
         if isinstance(statement, Include):
-            yield from _included(statement, path, (*above, real), turns)
+            yield from _included(statement, path, (*above, real), budget)
         else:
             yield statement
 
 
 def _real(path: str) -> str:
-    """Return the path of a file without links, as far as it can be known."""
+    """Return the path of a file without symbolic links."""
     try:
         return os.path.realpath(native(path))
     except FileNotFoundError:
-        # The working directory is gone: a relative path leads nowhere.
+        # The working directory was removed.
         return path
 
 
 def _unreadable(path: str, why: OSError) -> str:
-    """Why a file cannot be read."""
     if isinstance(why, regularfile.NotPlain):
         return f"'{path}' {why.strerror}"
     return f"'{path}' cannot be read: {why.strerror}"
 
 
-def _exposed(path: str) -> Iterator[ConfWarning]:
-    """
-    A warning, if others than root and whoever runs the daemon can change a file: it
-    is they who say what runs then.
-    """
-    try:
-        about = os.stat(native(path))
-    except OSError:
-        return
-    if not stat.S_ISREG(about.st_mode):
-        return
-    if _isShared(about):
-        reason = (
-            f"others than its owner may write to it: {stat.filemode(about.st_mode)}"
-        )
-        yield ConfWarning(Location(path, 1), "file", reason)
-    if about.st_uid not in (0, os.geteuid()):
-        reason = f"the user {about.st_uid} owns it, and decides what is run"
-        yield ConfWarning(Location(path, 1), "file", reason)
-
-
-def _replaceable(path: str) -> Iterator[ConfWarning]:
-    """
-    A warning, if others than root and whoever runs the daemon can put another file in
-    the place of a file.
-    """
-    try:
-        folder = os.stat(os.path.dirname(os.path.realpath(native(path))))
-    except OSError:
-        return
-    # In one that is sticky they cannot, unless it is theirs.
-    if _isShared(folder) and not folder.st_mode & stat.S_ISVTX:
-        reason = f"others can replace it: its folder is {stat.filemode(folder.st_mode)}"
-        yield ConfWarning(Location(path, 1), "file", reason)
-    if folder.st_uid not in (0, os.geteuid()):
-        reason = f"the user {folder.st_uid} owns its folder, and can replace it"
-        yield ConfWarning(Location(path, 1), "file", reason)
-
-
-def _isShared(about: os.stat_result) -> bool:
-    """
-    Whether others than its owner can write to a file or a folder.
-
-    The group does not count where it is the owner's alone, as far as its number tells.
-    """
-    alone = about.st_gid in (0, about.st_uid)
-    others = stat.S_IWOTH if alone else stat.S_IWOTH | stat.S_IWGRP
-    return bool(about.st_mode & others)
-
-
 def _included(
-    include: Include, path: str, above: tuple[str, ...], turns: Iterator[int]
+    include: Include, path: str, above: tuple[str, ...], budget: Iterator[int]
 ) -> Iterator[Statement]:
-    """What the files say that a pattern finds."""
+    """Yield the statements of the files that match a pattern."""
     location = include.pattern.location
     try:
         found = _matching(os.path.dirname(path), include.pattern.text)
@@ -322,30 +270,30 @@ def _included(
         yield ConfError(location, ".include", reason)
         return
     for each in found:
-        yield from _file(each, location, include.bind, above, turns)
+        yield from _file(each, location, include.bind, above, budget)
 
 
-def _matching(folder: str, pattern: str) -> list[str]:
+def _matching(directory: str, pattern: str) -> list[str]:
     """
-    The files that a pattern means, in a folder if it is relative.
+    Return the files that match a pattern, relative to a directory.
 
-    @raise OSError: if the folder in which it looks cannot be read.
+    @raise OSError: if the directory of the matches cannot be read.
     """
     if not glob.has_magic(pattern):
-        return [os.path.join(folder, pattern)]
+        return [os.path.join(directory, pattern)]
     parts = takewhile(lambda part: not glob.has_magic(part), pattern.split("/"))
-    # Nothing is found in a folder that cannot be read; but what it has is to stay.
-    os.listdir(native(os.path.join(folder, "/".join([*parts, ""])) or "."))
-    found = glob.glob(native(os.path.join(glob.escape(folder), pattern)))
+    # glob finds nothing in a directory that cannot be read; this must be an error.
+    os.listdir(native(os.path.join(directory, "/".join([*parts, ""])) or "."))
+    found = glob.glob(native(os.path.join(glob.escape(directory), pattern)))
     return sorted(map(textOf, found))
 
 
 def read(path: str) -> str:
     """
-    The text of a file, in UTF-8; bytes that are not are kept as surrogates.
+    Return the text of a file, decoded as UTF-8 with surrogate escapes.
 
-    @raise OSError: if it cannot be read, is too large, or is no regular file, which
-        might never end.
+    @raise OSError: if it cannot be read, is too large, or is not a regular file, which
+        might have no end.
     """
     try:
         data = regularfile.read(path, LARGEST + 1)
@@ -354,17 +302,17 @@ def read(path: str) -> str:
             raise
         data = b""
     if len(data) > LARGEST:
-        raise OSError(0, f"it has more than {LARGEST >> 20} MB")
+        raise OSError(0, f"larger than {LARGEST >> 20} MB")
     nuls = data.count(0)
     if nuls > _NULS and nuls > len(data) // 16:
-        # It is UTF-16, or a program: one message says more than one for each line.
-        reason = f"is not text in UTF-8: it has {nuls} NUL characters"
+        # UTF-16, or a program: one error is better than one for each line.
+        reason = f"is not UTF-8 text: it has {nuls} NUL characters"
         raise regularfile.NotPlain(errno.EINVAL, reason)
-    # A byte order mark is no part of the text.
+    # A byte order mark is not part of the text.
     return fromBytes(data[3:] if data.startswith(codecs.BOM_UTF8) else data)
 
 
 def _isNull(path: str) -> bool:
-    """True if a path leads to null(4), which stands for an empty file."""
+    """Tell whether a path leads to null(4), which is read as an empty file."""
     about, null = os.stat(native(path)), os.stat(os.devnull)
     return stat.S_ISCHR(about.st_mode) and about.st_rdev == null.st_rdev

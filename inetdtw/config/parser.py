@@ -3,24 +3,23 @@
 # See LICENSE for details.
 
 """
-The text of an inetd.conf(5) to entries, exactly as they are written.
+The parser of inetd.conf(5): from text to entries, without any look-up.
 
 Two forms may be mixed in one file.  A positional line (see
 L{inetdtw.config.positional})::
 
     7 stream tcp nowait nobody /bin/cat cat
 
-and NetBSD's key-value definition, which the second word C{on} or C{off} tells
-from it, and which may go over several lines to its semicolon::
+and NetBSD's key-value definition, whose second word is C{on} or C{off}, and which goes
+on to its semicolon, over several lines::
 
     7 on socktype = stream, protocol = tcp, wait = no, user = nobody,
         exec = /bin/cat, args = cat;
 
-An address and a colon alone on a line set the address of the lines after it, and
-C{.include "pattern"} stands for the lines of other files.
+A line with only an address and a colon sets the default address of the following lines,
+and C{.include "pattern"} stands for the lines of other files.
 
-Nothing is looked up here: not a file, a user or a port.  A mistake never hides
-another line.
+An error never hides another line.
 """
 
 from __future__ import annotations
@@ -45,7 +44,7 @@ from inetdtw.config.tokens import Tokens
 from inetdtw.model.errors import ConfError, ConfWarning, Location, Word
 
 _SPACE = re.compile(r"[ \t\r\n\f\v]*")
-#: All lines that go on with the one before.
+#: Continuation lines.
 _MORE = re.compile(r"(?:[ \t][^\n]*(?:\n|\Z))+")
 _SWITCHED = re.compile(
     r"""
@@ -57,7 +56,7 @@ _SWITCHED = re.compile(
     re.VERBOSE,
 )
 
-#: What looks like the beginning of a statement, wherever it stands.
+#: What looks like the beginning of a statement, on a continuation line.
 _STATEMENT = re.compile(
     r"""
       \S+ [ \t]+ (?: stream | dgram | seqpacket | raw | rdm ) (?: [,:]\S+ )?
@@ -70,17 +69,17 @@ _STATEMENT = re.compile(
 )
 
 
-#: The mistakes, and the statements, in one file after which nothing else is read of it.
-MISTAKES, STATEMENTS = 1000, 1 << 16
+#: The maximum numbers of errors and of statements in one file.
+ERRORS, STATEMENTS = 1000, 1 << 16
 
 
 @dataclass(frozen=True)
 class Include:
     """
-    The lines of other files are wanted here.
+    An C{.include} statement.
 
-    @ivar pattern: a glob(7) pattern; relative to the file that it stands in.
-    @ivar bind: the default addresses that hold at this location.
+    @ivar pattern: a glob(7) pattern, relative to the file that has the statement.
+    @ivar bind: the default addresses for the included lines.
     """
 
     pattern: Word
@@ -91,21 +90,21 @@ Statement = Union[Entry, Include, ConfError, ConfWarning]
 
 
 class _Parser:
-    """Goes through one text, statement by statement."""
+    """Parses one text, statement by statement."""
 
     def __init__(self, text: str, file: str, bind: tuple[str, ...]) -> None:
         self._source = Source(text, file)
         self._bindTo(bind)
-        self._noted: list[Location] = []
+        self._policyLocations: list[Location] = []
 
     def _bindTo(self, bind: tuple[str, ...]) -> None:
-        """From here on, these are the default addresses."""
+        """Set the default addresses of the following lines."""
         self._bind = bind
         here = self._source.location(self._source.position)
         self._otherHosts = tuple(Word(host, here) for host in bind[1:])
 
     def statements(self) -> Iterator[Statement]:
-        """Everything the text says, in order."""
+        """Yield all statements, in order."""
         source = self._source
         while self._toStatement():
             yield from self._policies()
@@ -121,26 +120,23 @@ class _Parser:
         yield from self._policies()
 
     def _foreignBytes(self) -> Iterator[ConfWarning]:
-        """A warning for each line of the statement that is not all UTF-8."""
+        """Warn of each line of the statement that is not all UTF-8."""
         for location, byte in self._source.foreignBytes():
-            reason = f"the byte {byte} is not UTF-8; it is passed on as it is"
+            reason = f"byte {byte} is not UTF-8; it is passed on unchanged"
             yield ConfWarning(location, "line", reason)
 
     def _policies(self) -> Iterator[ConfWarning]:
-        """A warning for each IPsec policy among the comments that were passed."""
-        policies, self._noted = self._noted, []
+        """Warn of each IPsec policy among the comments since the last call."""
+        policies, self._policyLocations = self._policyLocations, []
         for location in policies:
-            reason = (
-                "an IPsec policy is taken for a comment here: what follows is served "
-                "without it"
-            )
+            reason = "IPsec policies are not supported: the following services run without it"
             yield ConfWarning(location, "ipsec", reason)
 
     def _toStatement(self) -> bool:
         """
-        Pass over blanks and comments.
+        Go past whitespace and comments.
 
-        @return: whether there is another statement.
+        @return: whether a statement follows.
         """
         source = self._source
         while True:
@@ -149,17 +145,17 @@ class _Parser:
             if not source.text.startswith("#", source.position):
                 return not source.ended
             location, comment = source.restOfLine()
-            # Nothing but the mark is the end of a policy.
+            # "#@" alone ends a policy.
             if comment.startswith("#@") and comment[2:].strip():
-                self._noted.append(location)
+                self._policyLocations.append(location)
 
     def _logicalLine(self) -> list[tuple[Location, str]]:
-        """A line and those that continue it, each with where it begins."""
+        """Return a line and its continuation lines, each with its location."""
         source = self._source
         parts = [source.restOfLine()]
         while source.text.startswith((" ", "\t"), source.position):
             if len(parts) > WORDS:
-                source.goTo(_MORE.match(source.text, source.position).end())  # type: ignore[union-attr] # it begins with a blank
+                source.goTo(_MORE.match(source.text, source.position).end())  # type: ignore[union-attr] # whitespace is in front
                 break
             location, more = source.restOfLine()
             if not more.lstrip(" \t").startswith("#"):
@@ -167,7 +163,7 @@ class _Parser:
         return parts
 
     def _positional(self) -> Iterator[Statement]:
-        """What a positional line says."""
+        """Parse a line that is not a definition."""
         parts = self._logicalLine()
         for location, text in parts:
             self._source.checkBytes(text, location)
@@ -178,29 +174,33 @@ class _Parser:
             self._bindTo(tuple(host.text for host in defaultHosts(words[0])))
         else:
             yield self._entry(*parseLine(words), True)
-            yield from _warnings(words)
+            yield from _lineWarnings(words)
             yield from _continuationWarnings(parts[1:])
 
     def _include(self, words: list[Word]) -> Include:
-        """A request for the lines of other files."""
         if len(words) != 2 or not words[1].text:
-            reason = "takes one file name or pattern"
+            reason = "takes one path or pattern"
             raise ConfError(words[0].location, ".include", reason)
         return Include(words[1], self._bind)
 
-    def _entry(self, service: Word, said: list[Assignment], enabled: bool) -> Entry:
-        """An entry, with the default address where it gives none."""
-        given = {name.text for name, _ in said}
+    def _entry(
+        self, service: Word, assignments: list[Assignment], enabled: bool
+    ) -> Entry:
+        """Return an entry, with the default address if it has none."""
+        given = {name.text for name, _ in assignments}
         if self._bind and "bind" not in given and service.text[0] != "/":
             first = Word(self._bind[0], service.location)
-            said = [*said, (Word("bind", service.location), (first, *self._otherHosts))]
-        return buildEntry(service, enabled, said)
+            assignments = [
+                *assignments,
+                (Word("bind", service.location), (first, *self._otherHosts)),
+            ]
+        return buildEntry(service, enabled, assignments)
 
     def _definition(self, head: re.Match[str]) -> Entry:
         """
-        What a key-value definition says.
+        Parse a key-value definition.
 
-        @param head: the service and C{on} or C{off}, which come next.
+        @param head: its service and C{on} or C{off}.
         """
         source = self._source
         location = source.location(head.start())
@@ -208,22 +208,22 @@ class _Parser:
         definition = Tokens(source)
         try:
             service, switch = wordsIn(location, head.group())
-            said = [*parseAssignments(definition, switch)]
+            assignments = [*parseAssignments(definition, switch)]
         except ConfError:
             definition.skip()
             raise
-        # "addr:service on bind = ..." means the latter.
+        # In "addr:service on bind = ..." the latter counts.
         name, prefix = splitService(service)
-        keys = {key.text for key, _ in said}
-        said += [each for each in prefix if each[0].text not in keys]
-        return self._entry(name, said, switch.text == "on")
+        keys = {key.text for key, _ in assignments}
+        assignments += [each for each in prefix if each[0].text not in keys]
+        return self._entry(name, assignments, switch.text == "on")
 
 
 def _wordsOf(parts: list[tuple[Location, str]]) -> list[Word]:
     """
-    The words of a line and of those that continue it.
+    Return the words of a line and its continuation lines.
 
-    @raise ConfError: if there are too many, or a quote is not closed.
+    @raise ConfError: if they are too many, or a quote is not closed.
     """
     words: list[Word] = []
     for part in parts:
@@ -234,31 +234,31 @@ def _wordsOf(parts: list[tuple[Location, str]]) -> list[Word]:
 
 
 def _continuationWarnings(parts: list[tuple[Location, str]]) -> Iterator[ConfWarning]:
-    """A warning for each line that continues another, and looks as if it was not to."""
+    """Warn of each continuation line that looks like a statement of its own."""
     for location, text in parts:
         bare = text.lstrip(" \t")
         if _STATEMENT.match(bare):
-            reason = "goes on with the line before it here, as a blank is in front"
+            reason = "leading whitespace makes this a continuation of the previous line"
             column = location.column + len(text) - len(bare)
             yield ConfWarning(
                 Location(location.file, location.line, column), "line", reason
             )
 
 
-def _warnings(words: list[Word]) -> Iterator[ConfWarning]:
-    """What is strange about a positional line."""
+def _lineWarnings(words: list[Word]) -> Iterator[ConfWarning]:
+    """Warn of parts of a positional line that are hardly meant."""
     login = words[4].text.partition("/")[2]
     if login:
-        reason = f"the login class '{login}' is not used; rlimit_ keys are, with a user"
+        reason = f"the login class '{login}' is ignored; use the rlimit_* keys"
         yield ConfWarning(words[4].location, "user", reason)
     returned = next((word for word in words if "\r" in word.text), None)
     if returned is not None:
-        reason = "a word has a carriage return in it, which ends no line by itself"
+        reason = "a word has a carriage return in it; lines must end with a newline"
         yield ConfWarning(returned.location, "line", reason)
     for word in words[6:]:
         if word.text.startswith("#"):
-            reason = "is an argument of the program here, not the start of a comment"
-            yield ConfWarning(word.location, "args", f"'{word.text}' {reason}")
+            reason = f"'{word.text}' is an argument of the program, not a comment"
+            yield ConfWarning(word.location, "args", reason)
             return
 
 
@@ -266,33 +266,32 @@ def parse(
     text: str, file: str = "inetd.conf", bind: tuple[str, ...] = ()
 ) -> Iterator[Statement]:
     """
-    Read the text of a configuration file.
+    Parse the text of a configuration file.
 
-    @param text: the text.
-    @param file: the file's name, for messages.
-    @param bind: the default addresses that hold where the file is included.
+    @param file: the path of the file, for messages.
+    @param bind: the default addresses where the file is included.
 
-    @return: what it says, in order: L{Entry}, L{Include}, and a L{ConfError} in
-        the place of each statement that cannot be used.
+    @return: its statements in order, with a L{ConfError} in place of each that cannot
+        be used.
     """
-    return _upToMistakes(_Parser(text, file, bind).statements())
+    return _limited(_Parser(text, file, bind).statements())
 
 
-def _upToMistakes(statements: Iterator[Statement]) -> Iterator[Statement]:
+def _limited(statements: Iterator[Statement]) -> Iterator[Statement]:
     """
-    What is said before there is so much, or so much that is wrong, that this cannot be
-    meant as a configuration.
+    Yield statements up to the maximum numbers of errors and of statements: a file that
+    has more is not a configuration.
     """
-    mistakes = 0
+    errors = 0
     for count, each in enumerate(statements):
-        mistakes += isinstance(each, ConfError)
-        if mistakes > MISTAKES or count >= STATEMENTS:
+        errors += isinstance(each, ConfError)
+        if errors > ERRORS or count >= STATEMENTS:
             location = (
                 each.pattern.location if isinstance(each, Include) else each.location
             )
-            wrong = mistakes > MISTAKES
-            many = f"{MISTAKES} mistakes" if wrong else f"{STATEMENTS} statements"
-            reason = f"has more than {many}; nothing else is read of it"
+            wrong = errors > ERRORS
+            many = f"{ERRORS} errors" if wrong else f"{STATEMENTS} statements"
+            reason = f"more than {many}: the rest of the file is ignored"
             yield ConfError(location, "file", reason)
             return
         yield each

@@ -3,13 +3,13 @@
 # See LICENSE for details.
 
 """
-A positional line, and what it says in terms of keys.
+The grammar of positional lines, in terms of keys.
 
 The fields are, in order::
 
     [address,...:]service   socktype   protocol   wait   user   program   argument...
 
-and each may say more than one thing:
+and each may have several parts:
 
   - service: C{host:echo}, C{127.0.0.1,[::1]:7}, C{/run/path},
     C{:user:group:mode:/run/path};
@@ -34,12 +34,12 @@ _LIMITS = ("accept_max", "ip_max", "per_source")
 _BUFFERS = {"sndbuf": "sndbuf", "rcvbuf": "recvbuf", "recvbuf": "recvbuf"}
 
 
-#: The most addresses of one line, or in front of many.
+#: The maximum number of addresses in front of one service, or of following lines.
 HOSTS = 32
 
 
-def _said(key: str, text: str, word: Word, offset: int = 0) -> Assignment:
-    """C{key} with one value, which stands C{offset} characters into C{word}."""
+def _assign(key: str, text: str, word: Word, offset: int = 0) -> Assignment:
+    """Return C{key} with one value, which is C{offset} characters into C{word}."""
     location = Location(
         word.location.file, word.location.line, word.location.column + offset
     )
@@ -48,9 +48,9 @@ def _said(key: str, text: str, word: Word, offset: int = 0) -> Assignment:
 
 def splitService(word: Word) -> tuple[Word, list[Assignment]]:
     """
-    Divide the first field into the service and what it says of addresses.
+    Return the service in the first field, and the assignments for its address.
 
-    @raise ConfError: if the field names no service.
+    @raise ConfError: if the field has no service.
     """
     if word.text.startswith(":") and "/" in word.text:
         return _splitOwner(word)
@@ -61,7 +61,7 @@ def splitService(word: Word) -> tuple[Word, list[Assignment]]:
         raise ConfError(
             word.location,
             "service",
-            f"'{word.text}' names no service; a port or a name is behind the colon",
+            f"'{word.text}' has no service: a port or a name must follow the colon",
         )
     if not colon:
         return word, []
@@ -69,16 +69,20 @@ def splitService(word: Word) -> tuple[Word, list[Assignment]]:
 
 
 def _hosts(word: Word) -> tuple[Word, ...]:
-    """The addresses in front of a service's last colon, without brackets."""
+    """Return the addresses in front of the last colon, without brackets."""
     hosts = word.text.rpartition(":")[0]
     if hosts.count(",") >= HOSTS:
-        raise ConfError(word.location, "service", f"has more than {HOSTS} addresses")
+        raise ConfError(
+            word.location,
+            "service",
+            f"too many addresses: a line may have at most {HOSTS}",
+        )
     found: list[Word] = []
     offset = 0
     for host in hosts.split(","):
         bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
         if not bare or (":" in bare and bare == host):
-            reason = f"'{host}' is not an address; one of IPv6 needs brackets: [::1]:7"
+            reason = f"'{host}' is not an address; IPv6 needs brackets, as in [::1]:7"
             raise ConfError(_part(word, host, offset).location, "service", reason)
         found.append(_part(word, bare, offset))
         offset += len(host) + 1
@@ -87,120 +91,118 @@ def _hosts(word: Word) -> tuple[Word, ...]:
 
 def defaultHosts(word: Word) -> tuple[Word, ...]:
     """
-    The addresses of a line that is nothing but C{address:}, which sets the default
-    for the lines after it.
+    Return the addresses of a line of the form C{address:}, which are the default for
+    the lines after it.
     """
     return _hosts(word)
 
 
 def _splitOwner(word: Word) -> tuple[Word, list[Assignment]]:
-    """Divide C{:user:group:mode:/path}, FreeBSD's form."""
+    """Return the parts of C{:user:group:mode:/path}, FreeBSD's form."""
     parts = word.text.split(":", 4)
     if len(parts) != 5 or not parts[4].startswith("/"):
         reason = f"'{word.text}' is not of the form :user:group:mode:/path"
         raise ConfError(word.location, "service", reason)
-    said = []
+    found = []
     offset = 1
     for key, text in zip(("socket_user", "socket_group", "socket_mode"), parts[1:4]):
         if text:
-            said.append(_said(key, text, word, offset))
+            found.append(_assign(key, text, word, offset))
         offset += len(text) + 1
-    return _part(word, parts[4], offset), said
+    return _part(word, parts[4], offset), found
 
 
 def _part(word: Word, text: str, offset: int) -> Word:
-    """A part of a word, as a word."""
-    return _said("", text, word, offset)[1][0]
+    return _assign("", text, word, offset)[1][0]
 
 
 def _name(key: str, word: Word) -> Word:
-    """The name of a key that a field stands for."""
     return Word(key, word.location)
 
 
 def parseLine(words: list[Word]) -> tuple[Word, list[Assignment]]:
     """
-    The service that a positional line is about, and what it says.
+    Return the service of a positional line, and its assignments.
 
-    @raise ConfError: if there are too few fields, or if one cannot be divided.
+    @raise ConfError: if it has too few fields, or if a field is of another form.
     """
     if len(words) < len(_FIELDS):
         missing = _FIELDS[len(words)].replace("exec", "program")
-        reason = f"is missing: a line has {len(_FIELDS)} fields, not {len(words)}"
+        reason = f"is missing: a line needs {len(_FIELDS)} fields, not {len(words)}"
         raise ConfError(words[-1].location, missing, reason)
-    service, said = splitService(words[0])
-    said += _socktype(words[1])
-    said += _protocol(words[2])
-    said += _wait(words[3])
-    said += _user(words[4])
-    said += _program(words[5:])
-    return service, said
+    service, found = splitService(words[0])
+    found += _socktype(words[1])
+    found += _protocol(words[2])
+    found += _wait(words[3])
+    found += _user(words[4])
+    found += _program(words[5:])
+    return service, found
 
 
 def _socktype(word: Word) -> Iterator[Assignment]:
-    """C{stream}, C{stream,20}, C{stream:filter} or C{stream,20:filter}."""
+    """Parse C{stream}, C{stream,20}, C{stream:filter} or C{stream,20:filter}."""
     rest, colon, acceptFilter = word.text.partition(":")
     socktype, comma, most = rest.partition(",")
-    yield _said("socktype", socktype, word)
+    yield _assign("socktype", socktype, word)
     if comma:
-        yield _said("accept_max", most, word, len(socktype) + 1)
+        yield _assign("accept_max", most, word, len(socktype) + 1)
     if colon:
-        yield _said("acceptfilter", acceptFilter, word, len(rest) + 1)
+        yield _assign("acceptfilter", acceptFilter, word, len(rest) + 1)
 
 
 def _protocol(word: Word) -> Iterator[Assignment]:
-    """C{tcp}, C{tcp,sndbuf=64k}."""
+    """Parse C{tcp} or C{tcp,sndbuf=64k}."""
     protocol, *options = word.text.split(",")
-    yield _said("protocol", protocol, word)
+    yield _assign("protocol", protocol, word)
     offset = len(protocol) + 1
     for option in options:
         name, equals, value = option.partition("=")
         if not equals or name not in _BUFFERS:
             location = _part(word, option, offset).location
-            reason = f"'{option}' is none of sndbuf=SIZE, rcvbuf=SIZE"
+            reason = f"'{option}' is not an option (sndbuf=SIZE, rcvbuf=SIZE)"
             raise ConfError(location, "protocol", reason)
-        yield _said(_BUFFERS[name], value, word, offset + len(name) + 1)
+        yield _assign(_BUFFERS[name], value, word, offset + len(name) + 1)
         offset += len(option) + 1
 
 
 def _wait(word: Word) -> Iterator[Assignment]:
-    """C{wait} or C{nowait}, and limits."""
+    """Parse C{wait} or C{nowait}, and limits."""
     rest, *limits = word.text.split("/")
     for mark in ".:":
         rest, found, rate = rest.partition(mark)
         if found:
-            yield _said("service_max", rate, word, len(rest) + 1)
+            yield _assign("service_max", rate, word, len(rest) + 1)
             break
     if rest not in ("wait", "nowait") or len(limits) > len(_LIMITS):
         reason = (
-            f"'{word.text}' is neither wait nor nowait, with .RATE or "
-            "/MAX-CHILD/MAX-PER-IP-PER-MINUTE/MAX-CHILD-PER-IP after it"
+            f"'{word.text}' is not wait or nowait, followed by .RATE or "
+            "/MAX-CHILD/MAX-PER-IP-PER-MINUTE/MAX-CHILD-PER-IP"
         )
         raise ConfError(word.location, "wait", reason)
-    yield _said("wait", "yes" if rest == "wait" else "no", word)
+    yield _assign("wait", "yes" if rest == "wait" else "no", word)
     offset = word.text.find("/") + 1
     for key, limit in zip(_LIMITS, limits):
         if limit:
-            yield _said(key, limit, word, offset)
+            yield _assign(key, limit, word, offset)
         offset += len(limit) + 1
 
 
 def _user(word: Word) -> Iterator[Assignment]:
     """
-    C{user}, C{user:group}, with C{/class} of login.conf(5) after it.
+    Parse C{user} or C{user:group}, with C{/class} of login.conf(5) after it.
 
-    C{user.group} stays as it is: only passwd(5) can tell whether the dot belongs
-    to the user's name.
+    C{user.group} stays as it is: only passwd(5) tells whether the dot is part of the
+    user's name.
     """
     name, _, _ = word.text.partition("/")
     user, colon, group = name.partition(":")
-    yield _said("user", user, word)
+    yield _assign("user", user, word)
     if colon:
-        yield _said("group", group, word, len(user) + 1)
+        yield _assign("group", group, word, len(user) + 1)
 
 
 def _program(words: list[Word]) -> Iterator[Assignment]:
-    """The program and its arguments, or C{internal}."""
+    """Parse the program and its arguments, or C{internal}."""
     program, arguments = words[0], tuple(words[1:])
     if program.text != "internal":
         yield _name("exec", program), (program,)

@@ -2,7 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""The program that an entry names: who runs it, what it takes on, and with what."""
+"""Resolve the program of an entry: its account, process context and environment."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import os
 from collections.abc import Iterator
 
 from inetdtw.config import valuetypes
-from inetdtw.config.entry import KEYS
+from inetdtw.config.keys import KEYS
 from inetdtw.config.python import Unfit, interpretedBy
-from inetdtw.config.resolution import Resolution, orElse
+from inetdtw.config.resolution import Resolution
 from inetdtw.model.errors import ConfWarning
 from inetdtw.model.process import ProcessContext
 from inetdtw.model.service import EnvironmentSpec, Program, Service, WarmSpec
@@ -20,7 +20,7 @@ from inetdtw.system import executable, lookups
 from inetdtw.system.lookups import Account
 from inetdtw.text import absolute, native
 
-#: The keys that are resource limits, and their names in C{resource}.
+#: The keys for resource limits, and the names of these in C{resource}.
 LIMITS = {
     key: f"RLIMIT_{key[7:].upper().replace('FILES', 'NOFILE')}"
     for key in KEYS
@@ -29,129 +29,140 @@ LIMITS = {
 
 
 class ProgramResolver:
-    """How the program of an entry is executed."""
+    """The look-ups for the program of an entry."""
 
-    def __init__(self, question: Resolution) -> None:
-        self._entry = question.entry
-        self._settings = question.settings
-        self._ask = question.ask
-        self._error = question.error
+    def __init__(self, resolution: Resolution) -> None:
+        self._entry = resolution.entry
+        self._settings = resolution.settings
+        self._ask = resolution.ask
+        self._error = resolution.error
 
     def account(self) -> Account:
-        """Who the program runs as."""
-        entry = self._entry
-        if entry.exec is None:
-            return Account()
-        if entry.user is None:
-            raise self._error("user", "must be given; - is whoever runs the daemon")
-        groups = ("yes",) if entry.groups is None else entry.groups
-        return lookups.account(entry.user, entry.group, self._ask, groups)
+        """
+        Return the account that the program runs as.
 
-    def context(self, found: Account) -> ProcessContext:
-        """What a process takes on before it becomes the program."""
+        @raise NotFound: if there is no such user or group.
+        """
+        entry = self._entry
+        if entry.get("exec") is None:
+            return Account()
+        user: str | None = entry.get("user")
+        if user is None:
+            raise self._error("user", "must be given; - is the daemon's user")
+        groups = entry.get("groups", ("yes",))
+        return lookups.account(user, entry.get("group"), self._ask, groups)
+
+    def context(self, account: Account) -> ProcessContext:
+        """
+        Return the attributes of the program's process.
+
+        @raise ConfError: if the daemon cannot set one of them.
+        """
         entry = self._entry
         context = ProcessContext(
-            found.credentials,
-            0o022 if entry.umask is None else entry.umask,
-            self._directory(found),
-            orElse(entry.nice, 0),
-            entry.chroot,
+            account.credentials,
+            entry.get("umask", 0o022),
+            self._directory(account),
+            entry.get("nice", 0),
+            entry.get("chroot"),
             tuple(self._limits()),
         )
         if not context.isDefault and self.launch() == "direct":
-            reason = "direct goes with no nice, chroot or rlimit_...; forkserver does"
+            reason = (
+                "'direct' cannot set nice, chroot or rlimit_*; use launch = forkserver"
+            )
             raise self._error("launch", reason)
-        self._permitted(context)
+        self._checkPermitted(context)
         return context
 
     def launch(self) -> str:
-        """How programs are started."""
-        return self._entry.launch or self._settings.launch
+        """Return how programs are started."""
+        launch: str = self._entry.get("launch", self._settings.launch)
+        return launch
 
-    def _directory(self, found: Account) -> str:
-        """The working directory."""
-        directory = self._entry.directory
+    def _directory(self, account: Account) -> str:
+        directory: str = self._entry.get("directory", "/")
         if directory != "~":
-            return directory or "/"
-        if found.login is not None:
-            return found.login.home
+            return directory
+        if account.login is not None:
+            return account.login.home
         return self._ask.environ.get("HOME", "/")
 
     def _limits(self) -> Iterator[tuple[str, int, int]]:
-        """The resource limits."""
         for key, name in LIMITS.items():
-            given: tuple[int, int] | None = getattr(self._entry, key)
+            given: tuple[int, int] | None = self._entry.get(key)
             if given is not None:
                 yield name, *given
 
-    def _permitted(self, context: ProcessContext) -> None:
-        """@raise ConfError: for what only root can do, if the daemon is not root's."""
+    def _checkPermitted(self, context: ProcessContext) -> None:
+        """@raise ConfError: for what needs root, if the daemon does not run as root."""
         if context.chroot is not None and not os.path.isdir(native(context.chroot)):
-            raise self._error("chroot", f"'{context.chroot}' is not a folder")
+            raise self._error("chroot", f"'{context.chroot}' is not a directory")
         if self._ask.uid == 0:
             return
         if context.chroot is not None:
-            raise self._error("chroot", "only root can do that")
+            raise self._error("chroot", "only root can change the root directory")
         if context.nice < 0:
-            raise self._error("nice", "only root can raise a priority")
+            raise self._error("nice", "only root can lower the nice value")
         for name, _, hard in context.limits:
             most = self._ask.hardLimit(name)
             if most != valuetypes.UNLIMITED and not 0 <= hard <= most:
                 key = next(key for key in LIMITS if LIMITS[key] == name)
-                raise self._error(key, f"only root can go above {most}")
+                raise self._error(key, f"only root can raise the hard limit, {most}")
 
     def program(self) -> Program | None:
         """
-        What to execute, if it is not an internal service.
+        Return the program to execute, or C{None} for an internal service.
 
-        A path that is not absolute begins in the folder of the file that names it.
+        A relative path starts from the directory of the file that has the entry.
         """
-        entry = self._entry
-        if entry.exec is None:
+        name: str | None = self._entry.get("exec")
+        if name is None:
             return None
-        name = entry.exec
         if "/" not in name:
             path = self._ask.environ.get("PATH", os.defpath)
             return Program(name, tuple(path.split(os.pathsep)), self._argv(name))
         try:
-            folder = os.path.dirname(absolute(entry.location.file))
+            directory = os.path.dirname(absolute(self._entry.location.file))
         except FileNotFoundError as why:
             if not os.path.isabs(name):
                 raise self._error("exec", str(why.strerror)) from None
-            folder = "/"
-        path = os.path.normpath(os.path.join(folder, name))
+            directory = "/"
+        path = os.path.normpath(os.path.join(directory, name))
         return Program(path, (), self._argv(name))
 
     def _argv(self, name: str) -> tuple[str, ...]:
-        """The arguments, beginning with the program's own name."""
-        argv = self._entry.args or (os.path.basename(name),)
+        argv: tuple[str, ...] = self._entry.get("args") or (os.path.basename(name),)
         if any("\0" in argument for argument in (name, *argv)):
-            raise self._error("args", "cannot hold a NUL character")
+            raise self._error("args", "must not have a NUL character in it")
         return argv
 
     def warm(self, service: Service) -> WarmSpec | None:
-        """How to keep an interpreter for the program, if one is wanted and can be kept."""
-        entry = self._entry
-        wanted = self._settings.warm if entry.warm is None else entry.warm
-        if entry.preload and not wanted:
-            raise self._error("preload", "goes with warm = yes only")
+        """
+        Return how to start a warm interpreter for the program, or C{None} for none.
+
+        @raise ConfError: if the entry asks for one that is not possible.
+        """
+        wanted = self._entry.get("warm", self._settings.warm)
+        preload = ",".join(self._entry.get("preload", ()))
+        if preload and not wanted:
+            raise self._error("preload", "is only for warm = yes")
         if not wanted:
             return None
         try:
             if service.program is None:
-                raise Unfit("is for programs only, not for what is internal")
+                raise Unfit("internal services have no program to keep warm")
             context = service.context
-            preload = ",".join(entry.preload or ())
             return interpretedBy(
                 service.program, context.chroot, preload, context.credentials
             )
         except Unfit as why:
-            if entry.warm:
+            if self._entry.get("warm"):
                 raise self._error("warm", str(why)) from None
             return None
 
-    def missing(self, service: Service) -> Iterator[ConfWarning]:
-        """A warning, if there is no program now."""
+    def warnings(self, service: Service) -> Iterator[ConfWarning]:
+        """Warn if the program cannot be executed now."""
         if service.program is None:
             return
         try:
@@ -163,7 +174,7 @@ class ProgramResolver:
             yield ConfWarning(self._entry.where("exec"), "exec", f"{why} (yet)")
 
     def variables(self) -> EnvironmentSpec:
-        """What the line says of the environment."""
-        pairs = [each.partition("=") for each in self._entry.env or ()]
+        """Return the changes to the environment."""
+        pairs = [each.partition("=") for each in self._entry.get("env", ())]
         added = tuple((name, value) for name, _, value in pairs)
-        return EnvironmentSpec(added, self._entry.passenv)
+        return EnvironmentSpec(added, self._entry.get("passenv"))

@@ -3,11 +3,10 @@
 # See LICENSE for details.
 
 """
-Which programs an interpreter of Python can be kept for, and how it is started.
+Detect Python programs, which can run in a warm interpreter.
 
-It is one whose program is an interpreter, with options that change nothing but how it
-runs, and then a script, C{-m module} or C{-c code}; or one whose first line names such
-an interpreter::
+The program is a Python interpreter, with options that are supported, and a script, C{-m
+module} or C{-c code}; or a script whose C{#!} line names such an interpreter::
 
     python3 -u /srv/lower.py        /usr/bin/python3.11 -I -m http.server 0
     #!/usr/bin/env python3          #!/opt/venv/bin/python -IS
@@ -26,18 +25,18 @@ from inetdtw.system.regularfile import NotPlain
 from inetdtw.text import fromBytes
 
 _NAME = re.compile(r"python(3(\.[0-9]+)?)?")
-#: The options that take no value, and those that do.
+#: The supported options without a value, and those with one.
 _FLAGS, _VALUED = frozenset("uIOEsSBbP"), frozenset("XW")
-#: The most of a first line that a system reads.
+#: The maximum length of a C{#!} line, in bytes.
 _LINE = 256
 
 
 class Unfit(Exception):
-    """No interpreter can be kept for a program; the message says why."""
+    """The program cannot run in a warm interpreter; the message is the reason."""
 
 
 def isPython(name: str) -> bool:
-    """Whether a program is called as an interpreter of Python is."""
+    """Tell whether a program has the name of a Python interpreter."""
     return _NAME.fullmatch(os.path.basename(name)) is not None
 
 
@@ -48,12 +47,12 @@ def interpretedBy(
     credentials: Credentials | None = None,
 ) -> WarmSpec:
     """
-    How to keep an interpreter for a program.
+    Return how to start a warm interpreter for a program.
 
-    @param chroot: the root that the program's path starts from.
-    @param credentials: who runs it, if that is not the daemon's user.
+    @param chroot: the root directory of the program's path.
+    @param credentials: those of the program, C{None} for the daemon's.
 
-    @raise Unfit: if that cannot be.
+    @raise Unfit: if the program cannot run in one.
     """
     if isPython(program.name):
         count, form = divided(program.argv[1:])
@@ -61,60 +60,62 @@ def interpretedBy(
         return WarmSpec("", prefix, 0, form, words, preload)
     prefix, hidden = _named(_firstLine(program.name, chroot, credentials))
     if divided([*prefix[hidden + 1 :], program.name])[1]:
-        raise Unfit(f"'{program.name}' names no script")
+        raise Unfit(f"the #! line of '{program.name}' has -c or -m")
     return WarmSpec(prefix[0], prefix, hidden, "", program.argv[1:], preload)
 
 
 def divided(words: Sequence[str]) -> tuple[int, str]:
     """
-    Divide an interpreter's arguments into options and what they are for.
+    Find the end of an interpreter's options.
 
-    @return: how many options there are, and C{-c} or C{-m} if that follows.
-    @raise Unfit: if there is another option, or nothing to run.
+    @return: the number of words that are options, and C{-c} or C{-m} if that follows.
+    @raise Unfit: if an option is not supported, or nothing follows.
     """
     index = 0
     while index < len(words):
         word = words[index]
         if word in ("-c", "-m"):
             if index + 1 == len(words):
-                raise Unfit(f"{word} has nothing behind it")
+                raise Unfit(f"{word} needs an argument")
             return index, word
         if word == "-":
-            raise Unfit("the script is read from standard input")
+            raise Unfit("the interpreter reads the script from standard input")
         if not word.startswith("-"):
             return index, ""
         index += _option(word, words[index + 1 : index + 2])
-    raise Unfit("there is no script, -m or -c")
+    raise Unfit("the interpreter has no script, -m or -c")
 
 
 def _option(word: str, following: Sequence[str]) -> int:
     """
-    How many words an option takes.
+    Return the number of words of an option.
 
-    @raise Unfit: if it is none that can be kept.
+    @raise Unfit: if it is not supported.
     """
     for index, letter in enumerate(word[1:], 1):
         if letter in _VALUED:
             value = word[index + 1 :] or "".join(following)
             if value.startswith("importtime"):
-                raise Unfit("-X importtime is about what comes before a client")
+                raise Unfit(
+                    "-X importtime is not supported, as imports precede the client"
+                )
             return 1 if word[index + 1 :] else 2
         if letter not in _FLAGS:
             break
     else:
         if word != "--":
             return 1
-    raise Unfit(f"the option {word} cannot be kept, only -u -I -O -X -W -E -s -S -B -b")
+    raise Unfit(f"'{word}' is not supported (-u -I -O -X -W -E -s -S -B -b -P)")
 
 
 def _firstLine(path: str, chroot: str | None, credentials: Credentials | None) -> str:
     """
-    The first line of a program.
+    Return the first line of a program.
 
     @raise Unfit: if it cannot be read.
     """
     if not os.path.isabs(path):
-        raise Unfit(f"'{path}' is not an interpreter of Python")
+        raise Unfit(f"'{path}' is not a Python interpreter")
     try:
         data = userfile.beginning(path, _LINE, credentials, chroot)
     except NotPlain as why:
@@ -126,10 +127,10 @@ def _firstLine(path: str, chroot: str | None, credentials: Credentials | None) -
 
 def _named(line: str) -> tuple[tuple[str, ...], int]:
     """
-    The interpreter and the options that the first line of a program names.
+    Return the interpreter and its options in the C{#!} line of a program.
 
-    @return: the words, and how many of them are C{env}'s.
-    @raise Unfit: if it names no interpreter of Python.
+    @return: the words, and how many of them belong to C{env}.
+    @raise Unfit: if it does not name a Python interpreter.
     """
     interpreter, *rest = line[2:].strip().split(None, 1) or [""]
     if line.startswith("#!") and os.path.isabs(interpreter):
@@ -137,10 +138,13 @@ def _named(line: str) -> tuple[tuple[str, ...], int]:
         if isPython(interpreter):
             return (interpreter, *options), 0
         if os.path.basename(interpreter) == "env" and options:
-            # With -S it divides the one argument that a first line can have.
+            # A #! line has one argument, which -S splits.
             split = options[0].startswith("-S")
             words = options[0][2:].split() if split else options
             plain = not set("\\'\"$#") & set(options[0])
             if words and plain and isPython(words[0]) and "/" not in words[0]:
                 return (interpreter, *words), 1
-    raise Unfit("the program is not Python's: neither its name nor its first line is")
+    raise Unfit(
+        "not a Python program: neither its name nor its #! line names a Python "
+        "interpreter"
+    )

@@ -1,7 +1,8 @@
+# -*- test-case-name: inetdtw.config.test.test_resolver -*-
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""What an entry is to be looked up with."""
+"""The input of a look-up, which the parts of the resolver share."""
 
 from __future__ import annotations
 
@@ -16,10 +17,10 @@ from inetdtw.system.lookups import Lookups
 @dataclass(frozen=True)
 class Resolution:
     """
-    What an entry comes to on this system.
+    An entry, and what is needed to resolve it on this system.
 
     @ivar entry: the entry.
-    @ivar settings: what holds where it says nothing.
+    @ivar settings: the defaults of keys that it does not give.
     @ivar ask: the look-ups.
     """
 
@@ -28,10 +29,5 @@ class Resolution:
     ask: Lookups
 
     def error(self, field: str, reason: str) -> ConfError:
-        """Something is wrong with a field."""
+        """Return the error that the value of a field cannot be used."""
         return ConfError(self.entry.where(field), field, reason)
-
-
-def orElse(value: int | None, default: int) -> int:
-    """A value, or else the default."""
-    return default if value is None else value

@@ -2,7 +2,10 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""Entries to services: names become numbers, and what does not go together is found."""
+"""
+Resolve entries to services: look names up, apply defaults, and reject values that exclude
+each other.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +13,12 @@ import os
 import socket
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Callable
+from typing import Callable
 
 from inetdtw.config import compat
 from inetdtw.config.entry import Entry
 from inetdtw.config.programs import ProgramResolver
-from inetdtw.config.resolution import Resolution, orElse
+from inetdtw.config.resolution import Resolution
 from inetdtw.config.sockets import SocketResolver, atEach
 from inetdtw.model.address import Address
 from inetdtw.model.errors import ConfError, ConfWarning
@@ -34,27 +37,29 @@ _INTERNAL_PORTS = {
     113: "auth",
 }
 _INTERNAL = {"tcpmux", *INTERNAL_NAMES}
-#: What the services behind tcpmux are written with in front.
+#: The maximum length of the name of a service behind tcpmux.
+_LONGEST_NAME = 128
+#: The prefix of the names of services behind tcpmux.
 _MUX = "tcpmux/"
 
 
-#: Gives the numeric addresses of an address that is a host name, or the address itself.
+#: Returns the numeric addresses of an address that is a host name, or the address itself.
 At = Callable[[Address], Iterable[Address]]
 
 
 def unknown(address: Address) -> Iterable[Address]:
-    """An L{At} that knows no host name."""
+    """Return the address: an L{At} that knows no host name."""
     return (address,)
 
 
 @dataclass(frozen=True)
 class Resolved:
     """
-    What an entry comes to.
+    The services of an entry.
 
-    @ivar services: one for each socket that is needed; none if it is C{off}.
-    @ivar warnings: what is wrong with it for the time being.
-    @ivar base: the service without an address, if some address is a host name.
+    @ivar services: one for each socket; none if the entry is C{off}.
+    @ivar warnings: what may not work now.
+    @ivar base: the service without an address, if an address is a host name.
     """
 
     services: tuple[Service, ...]
@@ -62,7 +67,7 @@ class Resolved:
     base: Service | None = None
 
     def names(self) -> Iterator[str]:
-        """The host names."""
+        """Yield the host names."""
         named = self.services if self.base is not None else ()
         return (each.address.host for each in named if each.address.isName)
 
@@ -70,7 +75,7 @@ class Resolved:
         """
         Return the services at the addresses that host names have.
 
-        @param at: gives these, as L{HostNames.at} does.
+        @param at: returns these, as L{HostNames.at} does.
         """
         if self.base is None:
             return self.services
@@ -80,187 +85,189 @@ class Resolved:
 
 def resolve(entry: Entry, settings: Settings, ask: Lookups) -> Resolved:
     """
-    Look up all that an entry names.
+    Look up all names in an entry, and return its services.
 
     @raise ConfError: if it cannot be served.
     """
     try:
-        return _Resolver(Resolution(entry, settings, ask)).resolved()
+        return _Resolver(Resolution(entry, settings, ask)).resolve()
     except NotFound as missing:
-        location = _place(entry, missing.field)
-        raise ConfError(location, missing.field, missing.reason) from None
-
-
-def _place(entry: Entry, field: str) -> Any:
-    """Where a field is written."""
-    if field == "group" and "group" not in entry.locations:
-        field = "user"
-    return entry.where(field)
+        field = missing.field
+        if field == "group" and "group" not in entry.locations:
+            field = "user"
+        raise ConfError(entry.where(field), missing.field, missing.reason) from None
 
 
 class _Resolver:
     """The look-ups for one entry."""
 
-    def __init__(self, question: Resolution) -> None:
-        self._entry = question.entry
-        self._settings = question.settings
-        self._ask = question.ask
-        self._error = question.error
-        self._endpoint = SocketResolver(question)
-        self._execution = ProgramResolver(question)
-        self._base = self._endpoint.base
+    def __init__(self, resolution: Resolution) -> None:
+        self._entry = resolution.entry
+        self._settings = resolution.settings
+        self._ask = resolution.ask
+        self._error = resolution.error
+        self._sockets = SocketResolver(resolution)
+        self._programs = ProgramResolver(resolution)
+        self._base = self._sockets.base
+        self._isMuxed = self._entry.service.startswith(_MUX)
 
-    def resolved(self) -> Resolved:
-        """The services."""
-        entry = self._entry
-        socktype = self._endpoint.socktype()
-        internal = self._internal() if entry.exec is None else None
-        wait = self._wait(internal)
-        found = self._execution.account()
-        service = Service(
-            location=entry.location,
-            name=entry.id or f"{entry.service}/{self._base}",
-            address=Address(socket.AF_UNIX, entry.service),
-            socktype=socktype,
-            wait=wait,
-            internal=internal,
-            program=self._execution.program(),
-            login=found.login,
-            context=self._execution.context(found),
-            launch=self._execution.launch(),
-            bounds=self._bounds(wait, internal),
-            options=self._endpoint.options(),
-            ownership=self._endpoint.ownership(),
-            stderr=entry.stderr or "socket",
-            variables=self._execution.variables(),
-        )
-        warm, refusal = self._execution.warm(service), self._refusal(service)
-        if warm is not None or refusal:
-            service = replace(service, warm=warm, refusal=refusal)
-        if entry.service.startswith(_MUX):
+    def resolve(self) -> Resolved:
+        """Return the services, with an address for each."""
+        service = self._service()
+        if self._isMuxed:
             services: tuple[Service, ...] = (self._muxed(service),)
         else:
-            services = tuple(self._endpoint.placed(service))
+            services = tuple(self._sockets.placed(service))
         warnings = (
-            *self._execution.missing(service),
-            *self._endpoint.notGiven(service.ownership),
+            *self._programs.warnings(service),
+            *self._sockets.warnings(service.ownership),
         )
-        if not entry.enabled:
+        if not self._entry.enabled:
             return Resolved((), warnings)
         named = any(each.address.isName for each in services)
         return Resolved(services, warnings, service if named else None)
 
+    def _service(self) -> Service:
+        """Return the service without its address."""
+        entry = self._entry
+        socktype = self._sockets.socktype()
+        internal = self._internal() if entry.get("exec") is None else None
+        wait = self._wait(internal)
+        account = self._programs.account()
+        service = Service(
+            location=entry.location,
+            name=entry.get("id") or f"{entry.service}/{self._base}",
+            address=Address(socket.AF_UNIX, entry.service),
+            socktype=socktype,
+            wait=wait,
+            internal=internal,
+            program=self._programs.program(),
+            login=account.login,
+            context=self._programs.context(account),
+            launch=self._programs.launch(),
+            bounds=self._bounds(wait, internal),
+            options=self._sockets.options(),
+            ownership=self._sockets.ownership(),
+            stderr=entry.get("stderr", "socket"),
+            variables=self._programs.variables(),
+        )
+        warm, refusal = self._programs.warm(service), self._refusal(service)
+        if warm is None and not refusal:
+            return service
+        return replace(service, warm=warm, refusal=refusal)
+
     def _wait(self, internal: str | None) -> bool:
-        """Whether one program at a time has the socket; internal ones never do."""
         if internal is not None:
             return False
-        if self._entry.wait is None:
+        wait: bool | None = self._entry.get("wait")
+        if wait is None:
             raise self._error("wait", "must be given: yes or no")
-        return self._entry.wait
+        return wait
 
     def _internal(self) -> str:
-        """Which internal service it is: by its argument, its name, or its port."""
+        """Return the internal service: by its argument, its name or its port."""
         entry = self._entry
-        if entry.service.startswith(_MUX):
-            raise self._error("exec", "must be given: it leads to programs only")
-        if self._base == "unix":
-            name = entry.args[0] if entry.args else os.path.basename(entry.service)
-        elif entry.args:
-            name = entry.args[0]
+        if self._isMuxed:
+            reason = "must be given: internal services cannot be behind tcpmux"
+            raise self._error("exec", reason)
+        if entry.get("args"):
+            name: str = entry.get("args")[0]
+        elif self._base == "unix":
+            name = os.path.basename(entry.service)
         else:
             port = lookups.port(entry.service, self._base, self._ask)
             name = _INTERNAL_PORTS.get(port, entry.service)
         if name == "tcpmux" and self._base != "tcp":
-            raise self._error("protocol", "tcpmux is for tcp only")
+            raise self._error("protocol", "tcpmux is only for tcp")
         if name in compat.INTERNALS:
-            raise self._error(
-                "args", f"'{name}' {compat.missing(compat.INTERNALS[name])}"
-            )
+            reason = f"'{name}': {compat.missing(compat.INTERNALS[name])}"
+            raise self._error("args", reason)
         if name not in _INTERNAL:
             known = ", ".join(sorted(_INTERNAL))
-            raise self._error("args", f"there is no internal '{name}', only {known}")
+            raise self._error("args", f"'{name}' is not an internal service ({known})")
         return name
 
     def _muxed(self, service: Service) -> Service:
-        """A service behind tcpmux."""
+        """Return a service behind tcpmux, which has a name in place of an address."""
         written = self._entry.service[len(_MUX) :].lower()
         greets = written.startswith("+")
         name = written[greets:]
-        if not name or name == "help" or not name.isprintable() or len(name) > 128:
-            reason = f"'{name}' is no name that a client can ask tcpmux for"
+        if not name.isprintable() or not 0 < len(name) <= _LONGEST_NAME:
+            reason = f"'{name}' is not 1 to {_LONGEST_NAME} printable characters"
             raise self._error("service", reason)
+        if name == "help":
+            raise self._error("service", "'help' is reserved by tcpmux (RFC 1078)")
         if self._base != "tcp":
-            raise self._error("protocol", "tcpmux is for tcp only")
+            raise self._error("protocol", "tcpmux is only for tcp")
         if service.wait:
-            raise self._error("wait", "goes with no service behind tcpmux, nowait does")
+            raise self._error("wait", "tcpmux services must be nowait")
         address = Address(socket.AF_UNSPEC, _MUX + name)
-        called = self._entry.id or address.host
+        called = self._entry.get("id", address.host)
         return replace(service, name=called, address=address, greets=greets)
 
     def _bounds(self, wait: bool, internal: str | None) -> Bounds:
-        """What the line says of counts, and the defaults for the rest."""
         entry, default = self._entry, self._settings.bounds
-        stranger = self._stranger(wait, internal)
+        unknown = self._unknownClients(wait, internal)
         return Bounds(
-            orElse(entry.accept_max, default.acceptMax),
-            orElse(entry.service_max, default.serviceMax),
-            self._forEach("ip_max", default.ipMax, stranger),
-            self._forEach("per_source", default.perSource, stranger),
-            orElse(entry.pause, default.pause),
+            entry.get("accept_max", default.acceptMax),
+            entry.get("service_max", default.serviceMax),
+            self._perClient("ip_max", default.ipMax, unknown),
+            self._perClient("per_source", default.perSource, unknown),
+            entry.get("pause", default.pause),
             self._prefix(wait, default.sourcePrefix),
             self._answerMax(wait, default.answerMax),
         )
 
     def _answerMax(self, wait: bool, default: int) -> int:
-        """How many answers one client address may get in a minute."""
-        given = self._entry.answer_max
-        stream = self._endpoint.socktype() != socket.SOCK_DGRAM
+        given: int | None = self._entry.get("answer_max")
+        stream = self._sockets.socktype() != socket.SOCK_DGRAM
         if given is not None and (wait or stream):
-            reason = "is only for datagrams that the daemon answers: internal or nowait"
+            reason = "is only for internal services over udp and for dgram nowait"
             raise self._error("answer_max", reason)
-        return orElse(given, default)
-
-    def _prefix(self, wait: bool, default: tuple[int, int]) -> tuple[int, int]:
-        """How many bits of an address count."""
-        given = self._entry.per_source_prefix
-        # An internal service over udp counts addresses for its answers.
-        stranger = self._stranger(wait, None)
-        if given is not None and stranger is not None:
-            raise self._error("per_source_prefix", stranger)
         return default if given is None else given
 
-    def _stranger(self, wait: bool, internal: str | None) -> str | None:
-        """Why the daemon does not know the addresses of clients, if it does not."""
+    def _prefix(self, wait: bool, default: tuple[int, int]) -> tuple[int, int]:
+        given: tuple[int, int] | None = self._entry.get("per_source_prefix")
+        # An internal service over udp counts addresses for its answers.
+        unknown = self._unknownClients(wait, None)
+        if given is not None and unknown is not None:
+            raise self._error("per_source_prefix", unknown)
+        return default if given is None else given
+
+    def _unknownClients(self, wait: bool, internal: str | None) -> str | None:
+        """Return why the daemon does not know the addresses of clients, or C{None}."""
         if wait:
-            return "goes with nowait only: with wait, only the program sees the clients"
+            return "is only for nowait: with wait only the program sees the clients"
         if self._base == "unix":
-            return "is for tcp and udp only: clients of a UNIX socket have no address"
+            return "is only for tcp and udp: clients of a UNIX socket have no address"
         if internal is not None and self._base == "udp":
             # Each would be remembered for a minute, true or not.
             return (
-                "goes with no internal service over udp, where anybody can forge an "
-                "address; service_max does"
+                "is not supported for internal services over udp, where source "
+                "addresses can be forged; use service_max"
             )
         return None
 
-    def _forEach(self, key: str, default: int, stranger: str | None) -> int:
+    def _perClient(self, key: str, default: int, unknown: str | None) -> int:
         """
-        What holds for each client address, of which the defaults mean only what has
-        such clients.
+        Return a limit for each client address.
+
+        @param default: the limit if the key is not given and addresses are known.
+        @param unknown: why addresses are not known.
         """
-        given: int | None = getattr(self._entry, key)
-        if stranger is None:
-            return orElse(given, default)
-        if given:
-            raise self._error(key, stranger)
-        return 0
+        given: int | None = self._entry.get(key)
+        if given and unknown is not None:
+            raise self._error(key, unknown)
+        if unknown is not None:
+            return 0
+        return default if given is None else given
 
     def _refusal(self, service: Service) -> bytes:
-        """What a client is told that a limit turns away."""
-        said = self._entry.refusal or ""
-        if said and (service.wait or not service.isStream):
-            raise self._error("refusal", "is only for stream nowait, as nobody is told")
-        if said and self._entry.service.startswith(_MUX):
-            reason = "goes with no service behind tcpmux, which says that itself"
+        """Return the message to clients that a limit rejects."""
+        refusal: str = self._entry.get("refusal", "")
+        if refusal and (service.wait or not service.isStream):
+            raise self._error("refusal", "is only for stream nowait")
+        if refusal and self._isMuxed:
+            reason = "is not supported behind tcpmux, which sends a message of its own"
             raise self._error("refusal", reason)
-        return said.encode("utf-8", "surrogateescape")
+        return refusal.encode("utf-8", "surrogateescape")

@@ -2,7 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""The socket that an entry asks for: its type, its addresses and how it is set up."""
+"""Resolve the socket of an entry: its type, its addresses and its options."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from inetdtw.config.resolution import Resolution, orElse
+from inetdtw.config.resolution import Resolution
 from inetdtw.model.address import Address
 from inetdtw.model.errors import ConfWarning
 from inetdtw.model.service import SOCKTYPES, Ownership, Service, SocketOptions
@@ -31,13 +31,13 @@ _FAMILIES = {
     "6": (socket.AF_INET6,),
     "46": (socket.AF_INET6, socket.AF_INET),
 }
-#: What fits into C{sockaddr_un}, with a NUL behind it.
+#: The maximum length of a path in C{sockaddr_un}, without its NUL.
 LONGEST_PATH = 103 if "bsd" in sys.platform or sys.platform == "darwin" else 107
 _ANY = {socket.AF_INET: "0.0.0.0", socket.AF_INET6: "::"}
 
 
 def atEach(service: Service, addresses: Iterable[Address]) -> Iterator[Service]:
-    """The service at each of its addresses; if it has several, its name says which."""
+    """Yield the service at each address; if there are several, its name has the address."""
     found = list(dict.fromkeys(addresses))
     for address in found:
         name = service.name
@@ -49,48 +49,45 @@ def atEach(service: Service, addresses: Iterable[Address]) -> Iterator[Service]:
 
 class SocketResolver:
     """
-    Where the clients of an entry come to.
+    The look-ups for the socket of an entry.
 
     @ivar base: the protocol without its version: C{tcp}, C{udp} or C{unix}.
     """
 
-    def __init__(self, question: Resolution) -> None:
-        self._entry = question.entry
-        self._settings = question.settings
-        self._ask = question.ask
-        self._error = question.error
+    def __init__(self, resolution: Resolution) -> None:
+        self._entry = resolution.entry
+        self._settings = resolution.settings
+        self._ask = resolution.ask
+        self._error = resolution.error
         protocol = self._protocol()
         self.base = protocol.rstrip("46")
         self._suffix = protocol[len(self.base) :]
 
     def _protocol(self) -> str:
-        """The protocol: for a path it can only be one."""
-        protocol = self._entry.protocol
+        protocol: str | None = self._entry.get("protocol")
         unix = self._entry.service.startswith("/")
         if protocol is None and not unix:
-            raise self._error(
-                "protocol", "must be given: tcp, udp, or one of their kinds"
-            )
+            raise self._error("protocol", "must be given, such as tcp or udp")
         if protocol is not None and unix != (protocol == "unix"):
-            right = "unix" if unix else "tcp or udp"
-            service = self._entry.service
-            reason = (
-                f"'{protocol}' does not go with the service {service}, {right} would"
-            )
-            raise self._error("protocol", reason)
+            right = "'unix' for a path" if unix else "tcp or udp for a name or a port"
+            raise self._error("protocol", f"'{protocol}' must be {right}")
         return (protocol or "unix").replace("6only", "6")
 
     def socktype(self) -> int:
-        """The type of the socket, which must go with the protocol."""
+        """
+        Return the type of the socket.
+
+        @raise ConfError: if the protocol does not have it.
+        """
         allowed = _SOCKTYPES_OF[self.base]
-        given = self._entry.socktype or allowed[0]
+        given = self._entry.get("socktype", allowed[0])
         if given not in allowed:
-            reason = f"'{given}' does not go with {self.base}, {allowed[0]} would"
+            reason = f"'{given}' must be {allowed[0]} for {self.base}"
             raise self._error("socktype", reason)
         return SOCKTYPES[given]
 
     def placed(self, service: Service) -> Iterator[Service]:
-        """The service at each of its addresses."""
+        """Yield the service at each of its addresses."""
         if self.base == "unix":
             self._checkPath()
             yield service
@@ -99,20 +96,19 @@ class SocketResolver:
         yield from atEach(service, self._addresses(port))
 
     def _checkPath(self) -> None:
-        """See that a socket can have the path."""
         if len(toBytes(self._entry.service)) > LONGEST_PATH:
-            reason = f"is too long: a path of a socket has at most {LONGEST_PATH} bytes"
+            reason = f"is longer than {LONGEST_PATH} bytes, the most of a UNIX socket"
             raise self._error("service", reason)
 
     def _addresses(self, port: int) -> Iterator[Address]:
-        """The addresses that the line names."""
-        families, given = _FAMILIES[self._suffix], self._entry.bind
-        for host in self._settings.bind if given is None else given:
+        """Yield the addresses to bind."""
+        families = _FAMILIES[self._suffix]
+        for host in self._entry.get("bind", self._settings.bind):
             if host == "*":
                 family = families[0]
                 yield Address(family, _ANY[family], port, len(families) > 1)
                 continue
-            # A numeric address says itself which family is meant.
+            # A numeric address has its own family.
             wide = not self._suffix and ":" in host
             wanted = _FAMILIES["6"] if wide else families
             try:
@@ -126,59 +122,54 @@ class SocketResolver:
                 yield Address(family, numeric, port, dual)
 
     def options(self) -> SocketOptions:
-        """How to set up the socket."""
+        """Return how to set up the socket."""
         entry = self._entry
         return SocketOptions(
-            orElse(entry.backlog, self._settings.backlog),
-            entry.sndbuf,
-            entry.recvbuf,
+            entry.get("backlog", self._settings.backlog),
+            entry.get("sndbuf"),
+            entry.get("recvbuf"),
             self._acceptFilter(),
-            self._ofConnections("nodelay"),
-            self._ofConnections("keepalive"),
+            self._tcpFlag("nodelay"),
+            self._tcpFlag("keepalive"),
         )
 
     def _acceptFilter(self) -> str | None:
-        """What must have arrived before a connection counts."""
-        name = self._entry.acceptfilter
+        name: str | None = self._entry.get("acceptfilter")
         if name is None:
             return None
         if self.base != "tcp":
             raise self._error("acceptfilter", "is only for tcp")
         if FILTERS is not None and name not in FILTERS:
-            reason = f"there is no '{name}' here, only {', '.join(FILTERS)}"
+            reason = f"'{name}' is not an accept filter ({', '.join(FILTERS)})"
             raise self._error("acceptfilter", reason)
         return name
 
-    def _ofConnections(self, key: str) -> bool:
-        """The value of a flag that TCP connections can have."""
-        on: bool | None = getattr(self._entry, key)
+    def _tcpFlag(self, key: str) -> bool:
+        """Return the value of a flag that is an option of TCP connections."""
+        on: bool | None = self._entry.get(key)
         if on and self.base != "tcp":
             raise self._error(key, "is only for tcp")
         return bool(on)
 
-    def notGiven(self, ownership: Ownership) -> Iterator[ConfWarning]:
+    def warnings(self, ownership: Ownership) -> Iterator[ConfWarning]:
         """
-        A warning for whoever the socket cannot be given to, unless somebody else makes
-        it, or the daemon may more than its user.
+        Warn of an owner that the daemon's user cannot give the socket to.
+
+        It works all the same with CAP_CHOWN, or if a supervisor passes the socket.
         """
         for key in lookups.notGiven(ownership.uid, ownership.gid, self._ask):
-            name = getattr(self._entry, key)
-            reason = f"only root can give a socket to '{name}'; it may not be had"
+            name = self._entry.get(key)
+            reason = f"only root can chown the socket to '{name}'; binding may fail"
             yield ConfWarning(self._entry.where(key), key, reason)
 
     def ownership(self) -> Ownership:
-        """Whose the socket is, if it is a UNIX one."""
-        entry = self._entry
-        given = (entry.socket_user, entry.socket_group, entry.socket_mode)
-        if given == (None, None, None):
-            return Ownership()
-        if self.base != "unix":
-            key = next(key for key in entry.locations if key.startswith("socket_"))
-            raise self._error(key, "is only for UNIX sockets")
+        """Return the owner and the permissions of a UNIX socket."""
+        given = [key for key in self._entry.values if key.startswith("socket_")]
+        if given and self.base != "unix":
+            raise self._error(given[0], "is only for UNIX sockets")
+        user, group = map(self._entry.get, ("socket_user", "socket_group"))
         return Ownership(
-            -1 if given[0] is None else lookups.userId(given[0], self._ask),
-            -1
-            if given[1] is None
-            else lookups.groupId("socket_group", given[1], self._ask),
-            0o600 if given[2] is None else given[2],
+            -1 if user is None else lookups.userId(user, self._ask),
+            -1 if group is None else lookups.groupId("socket_group", group, self._ask),
+            self._entry.get("socket_mode", 0o600),
         )

@@ -2,10 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-The tokens of a key-value definition: words, strings with escapes, and marks between
-them.
-"""
+"""The lexer of key-value definitions: words, strings with escapes, and marks."""
 
 from __future__ import annotations
 
@@ -16,10 +13,10 @@ from enum import Enum
 from inetdtw.config.lexer import Source, checkNul
 from inetdtw.model.errors import ConfError, Location, Word
 
-#: What stands in a key-value definition, see L{Tokens}.
+#: A token of a key-value definition, whitespace or a comment, see L{Tokens}.
 _TOKEN = re.compile(
     r"""
-      (?P<blank>[ \t\r\n]+)
+      (?P<space>[ \t\r\n]+)
     | (?P<comment>\#[^\n]*)
     | (?P<mark>[=,;])
     | '(?P<single>[^'\\\n]*(?:\\[^\n][^'\\\n]*)*)'
@@ -38,7 +35,7 @@ _ESCAPED = {
     b"'": b"'",
     b'"': b'"',
 }
-#: A line that can only be the beginning of a statement.
+#: A line that can only begin another statement.
 _BEGINNING = re.compile(
     r"""
       (?! \# )
@@ -54,7 +51,7 @@ _BEGINNING = re.compile(
 
 class Sort(Enum):
     """
-    What a token of a definition is.
+    The sort of a token.
 
     @cvar MARK: one of the marks.
     @cvar PLAIN: a word that ends without a quote.
@@ -68,25 +65,25 @@ class Sort(Enum):
 
 class Tokens:
     """
-    The tokens of a key-value definition, inetd.conf(5) of NetBSD: words and
-    strings, divided by blanks, and the marks C{=}, C{,} and C{;}.  Strings have
-    the escapes C{\\\\ \\n \\t \\r \\' \\" \\xXX}, the last of which is a byte.  A
-    comment may stand wherever a blank may.
+    The tokens of a key-value definition, see inetd.conf(5) of NetBSD.
 
-    A definition ends with its semicolon.  One that lacks it ends in front of a line
-    that can only be the beginning of another statement: one whose second word is
-    C{on}, C{off} or a type of socket, one that is nothing but C{address:}, or an
-    C{.include}; all of them without a blank in front.
+    They are words and strings, separated by whitespace, and the marks C{=}, C{,} and
+    C{;}.  Strings have the escapes C{\\\\ \\n \\t \\r \\' \\" \\xXX}; the last one is a
+    byte.  A comment is whitespace.
+
+    A definition ends with its semicolon, or, if that is missing, before a line that can
+    only begin another statement: its second word is C{on}, C{off} or a socket type, or it
+    is C{address:}, or an C{.include}; all without whitespace in front.
     """
 
     def __init__(self, source: Source) -> None:
-        """@param source: the text, which has reached the definition."""
+        """@param source: the text, whose position is in the definition."""
         self._source = source
         self._ended = False
 
     def __iter__(self) -> Iterator[tuple[Sort, Word]]:
         """
-        The tokens up to the end of the definition.
+        Yield the tokens up to the end of the definition.
 
         @raise ConfError: if a string is not closed, or has an unknown escape.
         """
@@ -110,36 +107,37 @@ class Tokens:
                 pieces = []
             if kind == "open":
                 here = source.location(match.start())
-                raise ConfError(here, "definition", "a string is not closed here")
+                reason = "unclosed string: it must end on the same line"
+                raise ConfError(here, "definition", reason)
             if kind == "mark":
                 mark = Word(match.group(), source.location(match.start()))
-                self._passOver(match)
+                self._pass(match)
                 yield Sort.MARK, mark
             else:
-                self._passOver(match)
+                self._pass(match)
             if self._ended:
                 return
         if pieces:
             yield sort, Word("".join(pieces), location)
 
     def skip(self) -> None:
-        """Pass over what is left of the definition."""
+        """Go to the end of the definition."""
         if self._ended:
             return
         source = self._source
         for match in _TOKEN.finditer(source.text, source.position):
-            if self._passOver(match):
+            if self._pass(match):
                 return
 
-    def _passOver(self, match: re.Match[str]) -> bool:
+    def _pass(self, match: re.Match[str]) -> bool:
         """
-        Pass over one token.
+        Go past a match.
 
         @return: whether the definition ends there.
         """
         kind, end = match.lastgroup, match.end()
-        if kind != "blank":
-            # Nothing else has an end of line in it.
+        if kind != "space":
+            # Only whitespace has line ends in it.
             self._source.position = end
             text = match.group()
             if kind == "mark":
@@ -154,7 +152,6 @@ class Tokens:
 
 
 def _value(match: re.Match[str], location: Location) -> str:
-    """What a token stands for."""
     text: str = match[match.lastgroup or 0]
     if match.lastgroup != "plain" and "\\" in text:
         return _unescaped(text, location)
@@ -163,8 +160,8 @@ def _value(match: re.Match[str], location: Location) -> str:
 
 def _unescaped(quoted: str, location: Location) -> str:
     """
-    What a string with escapes stands for, in the way of C{os.fsdecode}: the bytes
-    that are no UTF-8 as well can be given to a program.
+    Return the string without escapes, decoded like C{os.fsdecode}: a program gets bytes
+    that are not UTF-8 unchanged.
     """
 
     def bytesOf(escape: re.Match[bytes]) -> bytes:
@@ -172,7 +169,7 @@ def _unescaped(quoted: str, location: Location) -> str:
             return bytes.fromhex(escape[1].decode("ascii"))
         if escape[2] in _ESCAPED:
             return _ESCAPED[escape[2]]
-        reason = "a backslash stands before one of n t r \\ ' \" xXX, not here"
+        reason = "unknown escape: a backslash must precede one of n t r \\ ' \" xXX"
         raise ConfError(location, "definition", reason)
 
     data = _STRING_ESCAPE.sub(bytesOf, quoted.encode("utf-8", "surrogatepass"))

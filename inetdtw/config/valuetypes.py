@@ -3,8 +3,9 @@
 # See LICENSE for details.
 
 """
-The types of the values that a configuration can give: each one reads a value
-from words and writes it back as words.
+The types of values in a configuration.
+
+Each type reads a value from words, and writes it as words.
 """
 
 from __future__ import annotations
@@ -13,22 +14,36 @@ import re
 from dataclasses import dataclass
 from typing import Any, Callable, Generic, TypeVar
 
+from inetdtw.config import compat
+
 T = TypeVar("T")
 
+#: The largest count that FreeBSD's C{max-child} takes.
+MOST = 32767
+#: No limit, as C{resource.RLIM_INFINITY} is on every system but the oldest.
+UNLIMITED = -1
+#: The maximum length of the message to a rejected client, in bytes: a new connection
+#: always has buffer space for it.
+_LONGEST = 1000
+
 _SIZE = re.compile(r"([0-9]{1,19})([kKmMgG]?)")
-_NUMBER = re.compile("[0-9]{1,10}")
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
+_PROTOCOLS = (
+    *("tcp", "tcp4", "tcp6", "tcp46"),
+    *("udp", "udp4", "udp6", "udp46", "unix"),
+    *("tcp6only", "udp6only"),
+)
 
 
 @dataclass(frozen=True)
 class ValueType(Generic[T]):
     """
-    One type of value.
+    A type of values.
 
     @ivar name: what a manual calls it.
-    @ivar read: a function from the words of a value to the value; it raises
-        C{ValueError} with a message that says what would be right.
-    @ivar write: its inverse.
+    @ivar read: returns the value of words; raises C{ValueError} with a message that
+        says which values are accepted.
+    @ivar write: the inverse.
     """
 
     name: str
@@ -37,61 +52,75 @@ class ValueType(Generic[T]):
 
 
 def _single(words: tuple[str, ...]) -> str:
-    """The only word there is."""
     if len(words) != 1:
         raise ValueError(f"takes one value, not {len(words)}")
     return words[0]
 
 
 def _readWord(words: tuple[str, ...]) -> str:
-    """A word that is not empty, and can be part of a line of the log."""
+    """Return a word that is not empty, and can be part of a log line."""
     word = _single(words)
     if not word:
-        raise ValueError("is empty; it takes a word")
+        raise ValueError("must not be empty")
     if not word.isprintable():
-        raise ValueError(f"{word!r} has a character that cannot be printed")
+        raise ValueError(f"{word!r} has an unprintable character")
     return word
 
 
 def _readFlag(words: tuple[str, ...]) -> bool:
-    """C{yes} or C{no}."""
     word = _single(words).lower()
     if word not in ("yes", "no"):
-        raise ValueError(f"'{word}' is neither yes nor no")
+        raise ValueError(f"'{word}' is not yes or no")
     return word == "yes"
 
 
 def _readSize(words: tuple[str, ...]) -> int:
-    """A count of bytes, with the suffixes k, m and g for powers of 1024."""
+    """Return a number of bytes; the suffixes k, m and g are powers of 1024."""
     word = _single(words)
     match = _SIZE.fullmatch(word)
     if match is None:
-        raise ValueError(f"'{word}' is not a size like 8192, 64k or 1m")
+        raise ValueError(f"'{word}' is not a size (such as 8192, 64k, 1m)")
     size = int(match[1]) * _UNITS[match[2].lower()]
     if not 0 < size < 1 << 31:
         raise ValueError(f"'{word}' is not a size from 1 to less than 2g")
     return size
 
 
+def _readNumber(word: str, pattern: str, low: int, high: int) -> int:
+    if not re.fullmatch(pattern, word) or not low <= int(word) <= high:
+        raise ValueError(f"'{word}' is not a number from {low} to {high}")
+    return int(word)
+
+
 def number(low: int, high: int) -> ValueType[int]:
-    """The type of decimal integers from C{low} to C{high}."""
-
-    def read(words: tuple[str, ...]) -> int:
-        word = _single(words)
-        if not _NUMBER.fullmatch(word) or not low <= int(word) <= high:
-            raise ValueError(f"'{word}' is not a number from {low} to {high}")
-        return int(word)
-
-    return ValueType("number", read, lambda value: (str(value),))
+    """Return the type of decimal integers from C{low} to C{high}, without a sign."""
+    return ValueType(
+        "number",
+        lambda words: _readNumber(_single(words), "[0-9]{1,10}", low, high),
+        lambda value: (str(value),),
+    )
 
 
-def oneOf(*choices: str) -> ValueType[str]:
-    """The type of words that are one of C{choices}."""
+def integer(low: int, high: int) -> ValueType[int]:
+    """Return the type of decimal integers from C{low} to C{high}, with or without a sign."""
+    return ValueType(
+        "integer",
+        lambda words: _readNumber(_single(words), "[+-]?[0-9]{1,9}", low, high),
+        lambda value: (str(value),),
+    )
+
+
+def oneOf(what: str, *choices: str) -> ValueType[str]:
+    """
+    Return the type of words that are one of C{choices}.
+
+    @param what: what these are, with an article, for messages.
+    """
 
     def read(words: tuple[str, ...]) -> str:
         word = _single(words)
         if word not in choices:
-            raise ValueError(f"'{word}' is none of {', '.join(choices)}")
+            raise ValueError(f"'{word}' is not {what} ({', '.join(choices)})")
         return word
 
     return ValueType("|".join(choices), read, lambda value: (value,))
@@ -100,7 +129,7 @@ def oneOf(*choices: str) -> ValueType[str]:
 def checked(
     type: ValueType[T], check: Callable[[T], None], name: str = ""
 ) -> ValueType[T]:
-    """C{type}, with a further check that raises C{ValueError}."""
+    """Return a type with a further check, which raises C{ValueError}."""
 
     def read(words: tuple[str, ...]) -> T:
         value = type.read(words)
@@ -111,83 +140,147 @@ def checked(
 
 
 def _readOctal(words: tuple[str, ...]) -> int:
-    """File permissions, in octal."""
     word = _single(words)
     if not re.fullmatch("[0-7]{1,4}", word):
-        raise ValueError(f"'{word}' is not an octal number like 0660")
+        raise ValueError(f"'{word}' is not an octal number (such as 0660)")
     return int(word, 8)
 
 
 def _readPrefix(words: tuple[str, ...]) -> tuple[int, int]:
-    """The lengths of a prefix of IPv4 and of IPv6, as in C{32/64}."""
+    """Return the prefix lengths of IPv4 and of IPv6, as in C{32/64}."""
     word = _single(words)
     match = re.fullmatch("([0-9]{1,3})/([0-9]{1,3})", word)
     if match is None:
-        raise ValueError(f"'{word}' is not two prefix lengths like 32/64")
+        raise ValueError(f"'{word}' is not two prefix lengths (such as 32/64)")
     four, six = int(match[1]), int(match[2])
     if not (0 < four <= 32 and 0 < six <= 128):
         raise ValueError(f"'{word}' is not in the range from 1/1 to 32/128")
     return four, six
 
 
-#: No limit, as C{resource.RLIM_INFINITY} has it on every system but the oldest.
-UNLIMITED = -1
-
-
 def _readLimit(words: tuple[str, ...]) -> tuple[int, int]:
-    """A soft and a hard limit; one value is both."""
+    """Return a soft and a hard limit; one value is both."""
     soft, colon, hard = _single(words).partition(":")
     limits = (_readBound(soft), _readBound(hard if colon else soft))
     if limits[1] != UNLIMITED and not 0 <= limits[0] <= limits[1]:
-        raise ValueError(f"'{soft}' is above the hard limit, '{hard}'")
+        raise ValueError(f"the soft limit '{soft}' exceeds the hard limit '{hard}'")
     return limits
 
 
 def _readBound(text: str) -> int:
-    """One limit."""
     if text.lower() in ("unlimited", "infinity"):
         return UNLIMITED
     match = _SIZE.fullmatch(text)
     if match is None:
-        raise ValueError(f"'{text}' is not a limit like 64, 64M or UNLIMITED")
+        raise ValueError(f"'{text}' is not a limit (such as 64, 64M, UNLIMITED)")
     bound = int(match[1]) * _UNITS[match[2].lower()]
     if bound >= 1 << 63:
-        raise ValueError(f"'{text}' is more than a limit can be, UNLIMITED would do")
+        raise ValueError(f"'{text}' is too large; UNLIMITED is no limit")
     return bound
 
 
 def _writeLimit(limits: tuple[int, int]) -> tuple[str, ...]:
-    """The inverse of L{_readLimit}."""
     soft, hard = ("UNLIMITED" if each == UNLIMITED else str(each) for each in limits)
     return (soft if soft == hard else f"{soft}:{hard}",)
 
 
-def integer(low: int, high: int) -> ValueType[int]:
-    """The type of integers with a sign, from C{low} to C{high}."""
-
-    def read(words: tuple[str, ...]) -> int:
-        word = _single(words)
-        if not re.fullmatch("[+-]?[0-9]{1,9}", word) or not low <= int(word) <= high:
-            raise ValueError(f"'{word}' is not a number from {low} to {high}")
-        return int(word)
-
-    return ValueType("integer", read, lambda value: (str(value),))
+def _checkProtocol(protocol: str) -> None:
+    if protocol in _PROTOCOLS:
+        return
+    if protocol.startswith("rpc/"):
+        raise ValueError(f"'{protocol}': {compat.missing('RPC registration')}")
+    if "faith" in protocol.split("/"):
+        raise ValueError(f"'{protocol}': faith(4) no longer exists; use tcp6")
+    raise ValueError(f"'{protocol}' is not a protocol ({', '.join(_PROTOCOLS)})")
 
 
-word: ValueType[str] = ValueType("word", _readWord, lambda value: (value,))
-text: ValueType[str] = ValueType("text", _single, lambda value: (value,))
-words: ValueType[tuple[str, ...]] = ValueType(
+def _checkIPsec(words: tuple[str, ...]) -> None:
+    """@raise ValueError: for a policy, because the service would run without it."""
+    if any(words):
+        raise ValueError(
+            "IPsec policies are not supported; only an empty one is accepted"
+        )
+
+
+def _filled(hint: str) -> Callable[[tuple[str, ...]], None]:
+    """Return a check that a value has words, and no empty word."""
+
+    def check(words: tuple[str, ...]) -> None:
+        if not words or not all(words):
+            raise ValueError(f"must not be empty or have an empty word; {hint}")
+
+    return check
+
+
+def _checkName(name: str) -> None:
+    if " " in name:
+        raise ValueError(f"'{name}' must not have whitespace in it")
+
+
+def _checkAbsolute(path: str) -> None:
+    if not path.startswith("/"):
+        raise ValueError(f"'{path}' is not an absolute path")
+
+
+def _checkDirectory(path: str) -> None:
+    if path != "~":
+        _checkAbsolute(path)
+
+
+def _checkVariables(words: tuple[str, ...]) -> None:
+    for each in words:
+        name, equals, _ = each.partition("=")
+        if not name or not equals:
+            raise ValueError(f"'{each}' is not of the form NAME=VALUE")
+        if "\0" in each:
+            raise ValueError(f"'{name}' must not have a NUL character in it")
+
+
+def _checkModules(words: tuple[str, ...]) -> None:
+    if not words:
+        raise ValueError("must not be empty; give names of modules, or auto")
+    for each in words:
+        if not all(part.isidentifier() for part in each.split(".")):
+            raise ValueError(f"'{each}' is not the name of a module")
+    if "auto" in words and len(words) > 1:
+        raise ValueError("'auto' cannot be combined with names of modules")
+
+
+def _checkMessage(text: str) -> None:
+    if len(text.encode("utf-8", "surrogateescape")) > _LONGEST:
+        raise ValueError(f"must not be longer than {_LONGEST} bytes")
+
+
+WORD: ValueType[str] = ValueType("word", _readWord, lambda value: (value,))
+TEXT: ValueType[str] = ValueType("text", _single, lambda value: (value,))
+WORDS: ValueType[tuple[str, ...]] = ValueType(
     "words", lambda given: given, lambda value: value
 )
-flag: ValueType[bool] = ValueType(
+FLAG: ValueType[bool] = ValueType(
     "yes|no", _readFlag, lambda on: ("yes" if on else "no",)
 )
-size: ValueType[int] = ValueType("size", _readSize, lambda value: (str(value),))
-limit: ValueType[tuple[int, int]] = ValueType("limit", _readLimit, _writeLimit)
-prefix: ValueType[tuple[int, int]] = ValueType(
+SIZE: ValueType[int] = ValueType("size", _readSize, lambda value: (str(value),))
+LIMIT: ValueType[tuple[int, int]] = ValueType("limit", _readLimit, _writeLimit)
+PREFIX: ValueType[tuple[int, int]] = ValueType(
     "IPv4/IPv6 prefix lengths", _readPrefix, lambda value: ("/".join(map(str, value)),)
 )
-octal: ValueType[int] = ValueType("octal", _readOctal, lambda value: (f"{value:04o}",))
+OCTAL: ValueType[int] = ValueType("octal", _readOctal, lambda value: (f"{value:04o}",))
 
-#: Any type, where its value's type does not matter.
+SOCKTYPE = oneOf("a socket type", "stream", "dgram", "seqpacket")
+PROTOCOL = checked(WORD, _checkProtocol, "|".join(_PROTOCOLS))
+COUNT = number(0, MOST)
+PAUSE = number(1, 86400)
+MESSAGE = checked(TEXT, _checkMessage)
+HOSTS = checked(WORDS, _filled("* is every address"))
+GROUPS = checked(WORDS, _filled("no is only the primary group"))
+IPSEC = checked(WORDS, _checkIPsec)
+STDERR = oneOf("a destination", "socket", "log", "null")
+LAUNCH = oneOf("a launch method", "direct", "forkserver")
+NAME = checked(WORD, _checkName)
+DIRECTORY = checked(WORD, _checkDirectory, "path")
+PATH = checked(WORD, _checkAbsolute, "path")
+VARIABLES = checked(WORDS, _checkVariables)
+MODULES = checked(WORDS, _checkModules, "auto or module, ...")
+
+#: Any type, where the type of its values does not matter.
 AnyType = ValueType[Any]

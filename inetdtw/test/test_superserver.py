@@ -475,7 +475,7 @@ class HostNamesTests(SuperserverTestCase):
         self.answer("127.0.0.1")
         self.assertEqual(len(inetd.state().services), 1)
         (warning,) = self.said("config-warning")
-        self.assertIn("is served by", warning["reason"])
+        self.assertIn("is already served by", warning["reason"])
 
     def test_stopped(self) -> None:
         """An answer that comes after the end, or while the daemon drains, changes nothing."""

@@ -352,7 +352,7 @@ class BadFileTests(LoggedTestCase):
         path = self.path("binary.conf")
         shutil.copy("/bin/cat", path)
         os.chmod(path, 0o644)
-        self.check(path, "is not text")
+        self.check(path, "is not UTF-8 text")
 
     def test_directory(self) -> None:
         """The files of a directory are read; a bad one does not hide the others."""

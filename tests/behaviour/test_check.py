@@ -46,7 +46,7 @@ class CheckTests(ServingTestCase):
         """C{--check} exits with 1 for a bad file, and prints its line with a caret."""
         path = self.write("inetd.conf", f"7007 {ECHO}\n7008 steam tcp nowait - x\n")
         wanted = (
-            f"{path}:2:6: socktype: 'steam' is none of stream, dgram, seqpacket\n"
+            f"{path}:2:6: socktype: 'steam' is not a socket type (stream, dgram, seqpacket)\n"
             "    7008 steam tcp nowait - x\n"
             "         ^\n"
             "1 service, 1 error, 0 warnings\n"
@@ -81,7 +81,7 @@ class CheckTests(ServingTestCase):
         """C{--check} rejects a file without a service, as a reload does."""
         path = self.write("inetd.conf", "# nothing\n")
         wanted = (
-            f"{path}:1:1: file: there is nothing to serve\n"
+            f"{path}:1:1: file: nothing to serve: no service is configured\n"
             "0 services, 1 error, 0 warnings\n"
         )
         self.assertEqual(self.check(path), (1, wanted))
@@ -97,7 +97,7 @@ class CheckTests(ServingTestCase):
         )
         status, said = self.check(path)
         self.assertEqual(status, 1)
-        self.assertIn(f"{path}:2:11: warning: service: 127.0.0.1:{port} goes", said)
+        self.assertIn(f"{path}:2:11: warning: service: 127.0.0.1:{port} overlaps", said)
         self.assertIn(f"{path}:3:1: service: is too long", said)
 
     def test_several(self) -> None:
@@ -107,7 +107,7 @@ class CheckTests(ServingTestCase):
         status, said = self.check(first, second)
         self.assertEqual(status, 1)
         self.assertIn(f"{second}:1:1: service: ", said)
-        self.assertIn(f"is served by {first}:1:1 already", said)
+        self.assertIn(f"is already served by {first}:1:1", said)
 
     def test_running(self) -> None:
         """C{--check} works while a daemon serves the file, with its pid file."""

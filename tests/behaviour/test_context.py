@@ -129,7 +129,7 @@ class KeyTests(ContextTestCase):
         conf = self.definition(freePort(), "nice = 3", "launch = direct")
         done = run(twistd("inetd", "--conf", self.write("bad.conf", conf)))
         self.assertNotEqual(done.returncode, 0)
-        self.assertIn("launch: direct goes with no nice", done.stdout + done.stderr)
+        self.assertIn("launch: 'direct' cannot set nice", done.stdout + done.stderr)
 
     def test_separate(self) -> None:
         """Services with different contexts see nothing of each other's."""

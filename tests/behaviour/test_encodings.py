@@ -172,5 +172,5 @@ class EncodingsTests(ServingTestCase):
         conf = os.fsdecode(self.writeBytes("inetd.conf", text))
         with Daemon(inetd("-f", "-e", conf), ports=[port]) as daemon:
             self.assertEqual(talk(port, b"x"), b"x")
-            daemon.waitForLog("cannot hold a NUL character", 2)
+            daemon.waitForLog("must not have a NUL character in it", 2)
             self.assertEqual(daemon.log().count("NUL"), 2)

@@ -23,7 +23,7 @@ from inetdtw import __version__
 from inetdtw.cli.main import Options
 from inetdtw.cli.operate import COMMANDS
 from inetdtw.cli.usage import optionsOf
-from inetdtw.config.entry import KEYS
+from inetdtw.config.keys import KEYS
 from tests.support import checkout, interpreters
 from tests.support.daemon import DEADLINE, Daemon, environment, freePort
 from tests.support.serving import ServingTestCase, inetd, run

@@ -56,10 +56,10 @@ class FileTests(FaultsTestCase):
         with open(path, "wb") as file:
             for _ in range(50):
                 file.write(os.urandom(1 << 20))
-        self._hup(daemon, "it has more than 10 MB")
+        self._hup(daemon, "larger than 10 MB")
         with open(path, "wb") as file:
             file.write(b"a\n" * (9 << 19))
-        self._hup(daemon, "there are more than 1000 mistakes")
+        self._hup(daemon, "more than 1000 errors")
         os.unlink(path)
         os.symlink("/dev/zero", path)
         self._hup(daemon, "is a character device, not a regular file")

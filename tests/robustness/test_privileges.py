@@ -280,15 +280,15 @@ class FilesTests(ServingTestCase):
         So does one that others own, an included one, and one in a directory where
         others can replace it. One that only root can change draws none.
         """
-        said = {"good": "", "wide": "others than its owner may write to it"}
+        said = {"good": "", "wide": "writable by users other than its owner"}
         for directory, mode in (("all", 0o777), ("group", 0o775), ("their", 0o755)):
             os.mkdir(self.path(directory))
             os.chmod(self.path(directory), mode)
-            said[f"{directory}/inner"] = "others can replace it"
+            said[f"{directory}/inner"] = "other users can replace it"
         if users.ROOT:
             user = users.alpine().pw_uid
-            said["owned"] = f"the user {user} owns it"
-            said["their/inner"] = f"the user {user} owns its folder"
+            said["owned"] = f"owned by user {user}"
+            said["their/inner"] = f"user {user} owns its directory"
             os.chown(self.path("group"), 0, user)
             os.chown(self.path("their"), user, -1)
         else:

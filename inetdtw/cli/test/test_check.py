@@ -75,7 +75,7 @@ class CheckTests(CheckCase):
         """A line with too few fields fails (item 14)."""
         self.assertFails(
             "7 stream\n",
-            "FILE:1:3: protocol: is missing: a line has 6 fields, not 2",
+            "FILE:1:3: protocol: is missing: a line needs 6 fields, not 2",
             "    7 stream",
             "      ^",
         )
@@ -105,7 +105,7 @@ class CheckTests(CheckCase):
         """A type of socket that does not go with the protocol fails (item 24)."""
         self.assertFails(
             "7 stream udp nowait root internal\n",
-            "FILE:1:3: socktype: 'stream' does not go with udp, dgram would",
+            "FILE:1:3: socktype: 'stream' must be dgram for udp",
             "    7 stream udp nowait root internal",
             "      ^",
         )
@@ -115,7 +115,7 @@ class CheckTests(CheckCase):
         echo = "7 stream tcp nowait root internal"
         self.assertFails(
             f"{echo}\n{echo}\n",
-            "FILE:2:1: service: 0.0.0.0:7 is served by FILE:1:1 already",
+            "FILE:2:1: service: 0.0.0.0:7 is already served by FILE:1:1",
             f"    {echo}",
             "    ^",
         )
@@ -124,7 +124,7 @@ class CheckTests(CheckCase):
         """A key that there is not fails (item 29)."""
         self.assertFails(
             "7 on protocol = tcp,\n    nix = 1;\n",
-            "FILE:2:5: nix: there is no such key",
+            "FILE:2:5: nix: unknown key",
             "        nix = 1;",
             "        ^",
         )
@@ -145,12 +145,14 @@ class CheckTests(CheckCase):
             "7 off protocol=tcp;",
         ):
             self.lines.clear()
-            self.assertFails(text, "FILE:1:1: file: there is nothing to serve")
+            self.assertFails(
+                text, "FILE:1:1: file: nothing to serve: no service is configured"
+            )
             self.assertEqual(self.lines[-1], "0 services, 1 error, 0 warnings")
         self.lines.clear()
         self.assertFails(
             "7 steam\n",
-            "FILE:1:3: protocol: is missing: a line has 6 fields, not 2",
+            "FILE:1:3: protocol: is missing: a line needs 6 fields, not 2",
             "    7 steam",
             "      ^",
         )
@@ -160,8 +162,8 @@ class CheckTests(CheckCase):
         echo = "7 stream tcp nowait root internal"
         self.assertPasses(
             f"{echo}\n127.0.0.1:{echo}\n",
-            "FILE:2:11: warning: service: 127.0.0.1:7 goes with 0.0.0.0:7 of FILE:1:1 "
-            "on the BSDs only; elsewhere one of them cannot be had",
+            "FILE:2:11: warning: service: 127.0.0.1:7 overlaps 0.0.0.0:7 (FILE:1:1); "
+            "outside the BSDs only one of them can be bound",
             f"    127.0.0.1:{echo}",
             "              ^",
         )
@@ -173,8 +175,8 @@ class CheckTests(CheckCase):
         """
         self.assertPasses(
             "7 stream tcp nowait - /bin/sh sh # x\n",
-            "FILE:1:34: warning: args: '#' is an argument of the program here, not "
-            "the start of a comment",
+            "FILE:1:34: warning: args: '#' is an argument of the program, not a "
+            "comment",
             "    7 stream tcp nowait - /bin/sh sh # x",
             "                                     ^",
         )
@@ -195,7 +197,7 @@ class CheckTests(CheckCase):
         self.assertEqual(
             self.lines,
             [
-                f"{path}:1:1: warning: file: others than its owner may write to it: "
+                f"{path}:1:1: warning: file: writable by users other than its owner: "
                 "-rw-r--rw-",
                 "1 service, 0 errors, 1 warning",
             ],
@@ -230,7 +232,7 @@ class CheckTests(CheckCase):
         os.mkdir(folder)
         second = self.write(echo, "inetd.d/second")
         self.assertFalse(self.check(first, folder))
-        wanted = f"{second}:1:1: service: 0.0.0.0:7 is served by {first}:1:1 already"
+        wanted = f"{second}:1:1: service: 0.0.0.0:7 is already served by {first}:1:1"
         self.assertEqual(self.lines[0], wanted)
 
     def test_included(self) -> None:

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw.cli.explain import explain, explanation, quoted
-from inetdtw.config.entry import KEYS, Entry
+from inetdtw.config.entry import Entry
+from inetdtw.config.keys import KEYS
 from inetdtw.config.parser import parse
 from inetdtw.config.resolver import resolve
 from inetdtw.model.errors import ConfError, Location
@@ -165,7 +166,7 @@ def entries(draw: st.DrawFn) -> Entry:
         given["answer_max"] = draw(st.none() | bounds)
     said = {key: value for key, value in given.items() if value is not None}
     locations = dict.fromkeys(said, HERE)
-    return Entry(service, HERE, draw(st.booleans()), locations, **said)
+    return Entry(service, HERE, draw(st.booleans()), said, locations)
 
 
 defaults = st.builds(

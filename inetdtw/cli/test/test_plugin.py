@@ -122,7 +122,7 @@ class OptionsTests(SynchronousTestCase):
         self.assertEqual(options.settings().bounds, Bounds(answerMax=0))
         self.assertEqual(
             self.error("--per-source-prefix", "64"),
-            "--per-source-prefix: '64' is not two prefix lengths like 32/64",
+            "--per-source-prefix: '64' is not two prefix lengths (such as 32/64)",
         )
 
     def test_check(self) -> None:

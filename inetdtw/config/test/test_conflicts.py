@@ -50,7 +50,7 @@ class DistinctTests(SynchronousTestCase):
         self.assertEqual((first.internal, first.address.port), ("echo", 7))
         self.assertEqual(last.address.port, 8)
         self.assertEqual(
-            str(warning), "x:2:1: service: 0.0.0.0:7 is served by x:1:1 already"
+            str(warning), "x:2:1: service: 0.0.0.0:7 is already served by x:1:1"
         )
 
     def test_bothFamilies(self) -> None:
@@ -65,7 +65,7 @@ class DistinctTests(SynchronousTestCase):
                 first, warning = self.dropDuplicates(text)
                 self.assertIsInstance(first, Service)
                 self.assertIsInstance(warning, DuplicateService)
-                wanted = f"x:2:1: service: {address} is served by x:1:1 already"
+                wanted = f"x:2:1: service: {address} is already served by x:1:1"
                 self.assertEqual(str(warning), wanted)
         self.assertEqual(
             len(self.servedOf(both + "7 dgram udp wait - internal echo\n")), 2
@@ -157,9 +157,9 @@ class OverlappingTests(SynchronousTestCase):
             lines = [f"{host}:7 {kind}" for host in (one, every)]
             for first, second in ((one, every), (every, one)):
                 wanted = (
-                    f"x:2:{len(second) + 2}: service: {second}:7 goes with {first}:7 "
-                    f"of x:1:{len(first) + 2} on the BSDs only; elsewhere one of them "
-                    "cannot be had"
+                    f"x:2:{len(second) + 2}: service: {second}:7 overlaps {first}:7 "
+                    f"(x:1:{len(first) + 2}); outside the BSDs only one of them can be "
+                    "bound"
                 )
                 self.assertEqual(self.said(*lines), [wanted])
                 lines.reverse()
@@ -200,7 +200,7 @@ class MuxedTests(SynchronousTestCase):
         behind = serviceOf(f"tcpmux/x stream tcp nowait {SH}")
         echo = serviceOf("7 stream tcp nowait root internal")
         (warning,) = unreachable([echo, behind])
-        self.assertIn("there is no line for tcpmux", warning.reason)
+        self.assertIn("no tcpmux service is configured", warning.reason)
         mux = serviceOf("7007 stream tcp nowait root internal tcpmux")
         self.assertEqual(list(unreachable([mux, behind])), [])
         self.assertEqual(list(unreachable([echo])), [])

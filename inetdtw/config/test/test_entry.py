@@ -9,7 +9,7 @@ from dataclasses import FrozenInstanceError
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw.config.entry import KEYS
+from inetdtw.config.keys import KEYS
 from inetdtw.config.keyvalue import buildEntry
 from inetdtw.model.errors import Location, Word
 from inetdtw.test.wording import entryOf
@@ -25,7 +25,7 @@ class EntryTests(SynchronousTestCase):
         entry = entryOf()
         self.assertEqual(entry.service, "7")
         self.assertTrue(entry.enabled)
-        self.assertEqual({getattr(entry, name) for name in KEYS}, {None})
+        self.assertEqual({entry.get(name) for name in KEYS}, {None})
 
     def test_where(self) -> None:
         """

@@ -25,7 +25,7 @@ class EntryFromTests(SynchronousTestCase):
     def test_unknownKey(self) -> None:
         """A key that does not exist is an error at its name (item 29)."""
         said = [("user", ("-",)), ("usr", ("-",))]
-        reason = "there is no such key; did you mean user?"
+        reason = "unknown key; did you mean user?"
         self.assertProblem(200, "usr", reason, *said)
 
     def test_fieldThatIsNoKey(self) -> None:
@@ -50,5 +50,5 @@ class EntryFromTests(SynchronousTestCase):
 
     def test_badValue(self) -> None:
         """A value of another type is an error at the value."""
-        reason = "'maybe' is neither yes nor no"
+        reason = "'maybe' is not yes or no"
         self.assertProblem(110, "wait", reason, ("wait", ("maybe",)))

@@ -77,7 +77,7 @@ class WordsTests(SynchronousTestCase):
             problem = self.assertRaises(ConfError, list, wordsIn(LINE, text))
             self.assertEqual(problem.location, Location("inetd.conf", 7, column), text)
             self.assertEqual(problem.field, "line")
-            self.assertIn("quote is not closed", problem.reason)
+            self.assertIn("unclosed quote", problem.reason)
 
 
 class SourceTests(SynchronousTestCase):

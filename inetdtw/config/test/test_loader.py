@@ -9,7 +9,7 @@ import contextlib
 import errno
 import os
 
-from twisted.trial.unittest import SkipTest, SynchronousTestCase
+from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw.config import loader
 from inetdtw.config.keyvalue import WORDS
@@ -96,7 +96,7 @@ class ReadTests(FilesCase):
         """
         path = self.write("a", "7 stream tcp\n".encode("utf-16") * 20)
         problem = self.assertRaises(OSError, read, path)
-        reason = "is not text in UTF-8: it has 260 NUL characters"
+        reason = "is not UTF-8 text: it has 260 NUL characters"
         self.assertEqual(problem.strerror, reason)
         for data in (b"\0" * 100, (b"\0" + b"x" * 20) * 200):
             self.assertEqual(read(self.write("a", data)), data.decode())
@@ -190,7 +190,7 @@ class LoadTests(FilesCase):
         )
         self.write("b", f"8 {ECHO}\n")
         found = self.load("a", "b")
-        self.assertProblem(found, "a:8:34", "line", "cannot hold a NUL", 7, 9, 8)
+        self.assertProblem(found, "a:8:34", "line", "must not have a NUL", 7, 9, 8)
         program = found.services[0].program
         assert program is not None
         self.assertEqual(program.argv, ("a\udce9", "b\udcfc"))
@@ -198,7 +198,7 @@ class LoadTests(FilesCase):
             [(each.location.line, each.location.column) for each in found.warnings],
             [(3, 34), (6, 8)],
         )
-        self.assertIn("the byte 0xe9 is not UTF-8", found.warnings[0].reason)
+        self.assertIn("byte 0xe9 is not UTF-8", found.warnings[0].reason)
 
     def test_folder(self) -> None:
         """
@@ -242,7 +242,7 @@ class LoadTests(FilesCase):
         self.assertEqual(found.services[0].internal, "echo")
         (warning,) = found.warnings
         self.assertEqual(str(warning.location), self.path("b:2:1"))
-        self.assertIn(f"{self.path('a:1:1')} already", warning.reason)
+        self.assertIn(f"already served by {self.path('a:1:1')}", warning.reason)
 
     def test_warnings(self) -> None:
         """What is strange is served, with a warning (item 11)."""
@@ -259,41 +259,6 @@ class LoadTests(FilesCase):
         (warning,) = found.warnings
         self.assertEqual((warning.location.column, warning.field), (23, "exec"))
         self.assertIn(self.path("missing"), warning.reason)
-
-    def test_exposed(self) -> None:
-        """
-        A file that everybody may write to, or a group that is not its owner's alone,
-        is warned about; what an unwritable one or a device says is not.
-        """
-        path = self.write("a", "")
-        for mode, words in ((0o644, 0), (0o602, 1), (0o664, 1)):
-            os.chmod(path, mode)
-            if os.geteuid() == 0:
-                os.chown(path, -1, 12345)
-            elif mode == 0o664 and os.stat(path).st_gid == os.geteuid():
-                continue
-            said = [each.reason for each in self.load("a").warnings]
-            self.assertEqual(len(said), words, (oct(mode), said))
-            for reason in said:
-                self.assertIn("others than its owner may write", reason)
-        self.assertEqual(load(["/dev/null"], Settings(), lookups()).warnings, ())
-
-    def test_ownersGroup(self) -> None:
-        """A group that is its owner's alone, or root's, may write to a file."""
-        if os.geteuid() != 0:
-            raise SkipTest("only root gives files away")
-        path = self.write("a", "")
-        os.chmod(path, 0o664)
-        os.chown(path, -1, 0)
-        self.assertEqual(self.load("a").warnings, ())
-
-    def test_othersFile(self) -> None:
-        """A file that is neither root's nor of whoever runs the daemon is warned about."""
-        if os.geteuid() != 0:
-            raise SkipTest("only root gives files away")
-        os.chown(self.write("a", ""), 12345, -1)
-        (warning,) = self.load("a").warnings
-        self.assertIn("the user 12345 owns it", warning.reason)
 
 
 class IncludeTests(FilesCase):
@@ -427,15 +392,15 @@ class TooMuchTests(FilesCase):
     def test_mistakes(self) -> None:
         """Of a file that is nothing but mistakes a thousand are said."""
         last = self._problem("noise", "x\n" * 100000)
-        self.assertIn(":1001:1: file: there are more than 1000 mistakes", last)
+        self.assertIn(":1001:1: file: more than 1000 errors", last)
 
     def test_statements(self) -> None:
         """A file is read as far as one line for every port goes."""
         last = self._problem("noise", "a on;\n" * (STATEMENTS + 1))
-        self.assertIn(":1001:1: file: there are more than 1000 mistakes", last)
+        self.assertIn(":1001:1: file: more than 1000 errors", last)
         found = list(parse("a on;\n" * (STATEMENTS + 5)))
         self.assertEqual(len(found), STATEMENTS + 1)
-        self.assertIn("has more than 65536 statements", str(found[-1]))
+        self.assertIn("more than 65536 statements", str(found[-1]))
 
     def test_words(self) -> None:
         """A statement has no more words than a program could be given, in either form."""
@@ -451,18 +416,20 @@ class TooMuchTests(FilesCase):
     def test_addresses(self) -> None:
         """Nobody has so many addresses."""
         last = self._problem("a", "127.0.0.1," * 32 + f"::7 {ECHO}")
-        self.assertIn("has more than 32 addresses", last)
+        self.assertIn("too many addresses: a line may have at most 32", last)
 
     def test_sockets(self) -> None:
         """Nobody can have so many sockets."""
         self.patch(loader, "SOCKETS", 10)
         last = self._problem("a", f"0 {ECHO}\n" * 20)
-        self.assertIn(":11:1: service: these are more than 10 sockets", last)
+        self.assertIn(
+            ":11:1: service: too many sockets: at most 10 are supported", last
+        )
 
     def test_large(self) -> None:
         """A file that is too large is not read, and one without an end neither."""
         self.patch(loader, "LARGEST", 1 << 20)
-        self.assertIn("more than 1 MB", self._problem("a", "#" * ((1 << 20) + 1)))
+        self.assertIn("larger than 1 MB", self._problem("a", "#" * ((1 << 20) + 1)))
         (problem,) = load(["/dev/zero"], Settings(), lookups()).problems
         self.assertIn("'/dev/zero' is a character device", problem.reason)
 
@@ -477,8 +444,8 @@ class TooMuchTests(FilesCase):
                 file.write(f".include {number + 1}\n" * 2)
         problems = load([self.path("0")], Settings(), lookups()).problems
         reasons = {each.reason for each in problems}
-        self.assertIn("goes more than 32 files deep", reasons)
-        self.assertIn("makes more than 300 files", reasons)
+        self.assertIn("too deep: at most 32 levels are supported", reasons)
+        self.assertIn("too many files: at most 300 are supported", reasons)
 
     def test_warnings(self) -> None:
         """A thousand warnings are enough."""

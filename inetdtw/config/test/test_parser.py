@@ -11,7 +11,8 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw.config.entry import KEYS, Entry
+from inetdtw.config.entry import Entry
+from inetdtw.config.keys import KEYS
 from inetdtw.config.parser import Include, Statement, parse
 from inetdtw.model.errors import ConfError, ConfWarning, Location
 
@@ -54,7 +55,7 @@ class PositionalTests(SynchronousTestCase):
         """A line is an entry, with nothing looked up (item 1)."""
         found = entry(f"no-such-service {CAT}")
         self.assertEqual(found.service, "no-such-service")
-        self.assertEqual((found.exec, found.args), ("/bin/cat", ("cat",)))
+        self.assertEqual((found.get("exec"), found.get("args")), ("/bin/cat", ("cat",)))
         self.assertEqual(found.location, Location("inetd.conf", 1, 1))
 
     def test_nothing(self) -> None:
@@ -83,11 +84,11 @@ class PositionalTests(SynchronousTestCase):
         """A number sign within a line is an argument, and warned about once (item 11)."""
         found, warned = statements(f"7 {CAT} # x # y")
         assert isinstance(found, Entry)
-        self.assertEqual(found.args, ("cat", "#", "x", "#", "y"))
+        self.assertEqual(found.get("args"), ("cat", "#", "x", "#", "y"))
         assert isinstance(warned, ConfWarning)
         self.assertEqual(warned.location, Location("inetd.conf", 1, 41))
         self.assertEqual(warned.field, "args")
-        text = "inetd.conf:1:41: args: '#' is an argument of the program here"
+        text = "inetd.conf:1:41: args: '#' is an argument of the program, not a comment"
         self.assertIn(text, str(warned))
 
     def test_commentBehindProgram(self) -> None:
@@ -100,7 +101,7 @@ class PositionalTests(SynchronousTestCase):
         """A line that begins with a blank continues the previous one (item 10)."""
         found = entries(f"7 {CAT}\n -u\n\t'a b'\n8 stream\n tcp nowait u /bin/cat")
         self.assertEqual([each.service for each in found], ["7", "8"])
-        self.assertEqual(found[0].args, ("cat", "-u", "a b"))
+        self.assertEqual(found[0].get("args"), ("cat", "-u", "a b"))
 
     def test_indented(self) -> None:
         """
@@ -119,7 +120,7 @@ class PositionalTests(SynchronousTestCase):
             found, warned = statements(f"7 {CAT}\n # x\n \t{more}\r\n")
             assert isinstance(found, Entry) and isinstance(warned, ConfWarning), more
             self.assertEqual(warned.location, Location("inetd.conf", 3, 3))
-            text = "inetd.conf:3:3: line: goes on with the line before it"
+            text = "inetd.conf:3:3: line: leading whitespace makes this a continuation"
             self.assertIn(text, str(warned))
         found, *warnings = statements(f"7 {CAT}\n 8 {CAT}\n\t9 {CAT}\n")
         self.assertEqual(len(warnings), 2)
@@ -141,7 +142,7 @@ class PositionalTests(SynchronousTestCase):
         assert isinstance(found, Entry) and isinstance(warned, ConfWarning)
         self.assertEqual(found.service, "7")
         self.assertEqual((warned.field, warned.location.line), ("line", 1))
-        self.assertIn("a carriage return in it, which ends no line", warned.reason)
+        self.assertIn("a carriage return in it; lines must end", warned.reason)
         self.assertEqual(len(statements(f"7 {CAT}\r\n8 {CAT}\r\n")), 2)
 
     def test_continuedOverComments(self) -> None:
@@ -150,7 +151,7 @@ class PositionalTests(SynchronousTestCase):
         of blanks (item 10).
         """
         self.assertEqual(
-            entry(f"7 {CAT}\n # -x\n   \n -u").args,
+            entry(f"7 {CAT}\n # -x\n   \n -u").get("args"),
             ("cat", "-u"),
         )
 
@@ -182,7 +183,7 @@ class PositionalTests(SynchronousTestCase):
     def test_quotes(self) -> None:
         """Quotes make one argument of several words (item 9)."""
         line = """7 stream tcp nowait - /bin/sh sh -c 'echo "a b"'"""
-        self.assertEqual(entry(line).args, ("sh", "-c", 'echo "a b"'))
+        self.assertEqual(entry(line).get("args"), ("sh", "-c", 'echo "a b"'))
 
     def test_openQuote(self) -> None:
         """A quote that is not closed costs its own line alone."""
@@ -198,7 +199,7 @@ class PositionalTests(SynchronousTestCase):
         assert isinstance(problem, ConfError)
         self.assertEqual(
             str(problem),
-            "inetd.conf:2:3: protocol: is missing: a line has 6 fields, not 2",
+            "inetd.conf:2:3: protocol: is missing: a line needs 6 fields, not 2",
         )
         self.assertEqual([first, last], entries(f"7 {CAT}\n9 {CAT}"))
 
@@ -213,7 +214,7 @@ class PositionalTests(SynchronousTestCase):
         ):
             problem, found = statements(f"{line}\n7 {CAT}")
             assert isinstance(problem, ConfError) and isinstance(found, Entry)
-            self.assertEqual((problem.field, found.bind), (field, None))
+            self.assertEqual((problem.field, found.get("bind")), (field, None))
 
 
 class DefaultAddressTests(SynchronousTestCase):
@@ -221,7 +222,7 @@ class DefaultAddressTests(SynchronousTestCase):
 
     def bindsOf(self, text: str) -> list[tuple[str, ...] | None]:
         """The addresses of each entry."""
-        return [each.bind for each in entries(text)]
+        return [each.get("bind") for each in entries(text)]
 
     def test_later(self) -> None:
         """
@@ -240,7 +241,7 @@ class DefaultAddressTests(SynchronousTestCase):
     def test_definitionBehind(self) -> None:
         """A definition may stand right behind a default address (item 7)."""
         found = entry(f"127.0.0.1:\n7 {CAT_KEYS}")
-        self.assertEqual((found.service, found.bind), ("7", ("127.0.0.1",)))
+        self.assertEqual((found.service, found.get("bind")), ("7", ("127.0.0.1",)))
         self.assertTrue(found.enabled)
 
     def test_list(self) -> None:
@@ -258,14 +259,14 @@ class DefaultAddressTests(SynchronousTestCase):
         """A text can begin with a default (item 26)."""
         (found,) = statements(f"7 {CAT}", ("::1",))
         assert isinstance(found, Entry)
-        self.assertEqual(found.bind, ("::1",))
+        self.assertEqual(found.get("bind"), ("::1",))
 
     def test_bad(self) -> None:
         """A default that is no address is an error, and the old one stays."""
         problem, found = statements(f"a,:\n7 {CAT}", ("::1",))
         assert isinstance(problem, ConfError) and isinstance(found, Entry)
         self.assertEqual((problem.location.column, problem.field), (3, "service"))
-        self.assertEqual(found.bind, ("::1",))
+        self.assertEqual(found.get("bind"), ("::1",))
 
 
 class IncludeTests(SynchronousTestCase):
@@ -359,14 +360,14 @@ class DefinitionTests(SynchronousTestCase):
         for name, key in KEYS.items():
             found = entry(f"7 on {name} = {key.example};")
             words = tuple(key.example.replace('"', "").split()) or ("",)
-            self.assertEqual(getattr(found, name), key.type.read(words), name)
+            self.assertEqual(found.get(name), key.type.read(words), name)
             self.assertEqual(found.locations[name].column, 9 + len(name))
 
     def test_off(self) -> None:
         """What is off is read all the same (item 28)."""
         found = entry("7 off protocol = tcp, wait = no;")
-        self.assertEqual((found.enabled, found.protocol), (False, "tcp"))
-        self.assertProblem("7 off wait = maybe;", 1, 14, "neither yes nor no", "wait")
+        self.assertEqual((found.enabled, found.get("protocol")), (False, "tcp"))
+        self.assertProblem("7 off wait = maybe;", 1, 14, "not yes or no", "wait")
 
     def test_noKeys(self) -> None:
         """A definition need not say anything."""
@@ -411,27 +412,31 @@ class DefinitionTests(SynchronousTestCase):
     def test_strings(self) -> None:
         """A string may hold what would end a word, and every escape."""
         args = entry(r"""7 on args = "a b; c, d = e # f" '\x41\n\t\r\\\'\"' x'y'"z";""")
-        self.assertEqual(args.args, ("a b; c, d = e # f", "A\n\t\r\\'\"", "xyz"))
+        self.assertEqual(args.get("args"), ("a b; c, d = e # f", "A\n\t\r\\'\"", "xyz"))
 
     def test_equalsSign(self) -> None:
         """A value may hold an equals sign, and an empty string stay empty without blanks."""
-        self.assertEqual(entry("7 on args=a=b --c=d;").args, ("a=b", "--c=d"))
-        self.assertEqual(entry("""7 on args='' "";""").args, ("", ""))
-        self.assertEqual(entry("7 on args=;").args, ())
+        self.assertEqual(entry("7 on args=a=b --c=d;").get("args"), ("a=b", "--c=d"))
+        self.assertEqual(entry("""7 on args='' "";""").get("args"), ("", ""))
+        self.assertEqual(entry("7 on args=;").get("args"), ())
 
     def test_address(self) -> None:
         """An address may stand in front of the service, and C{bind} comes before it."""
         found = entry("127.0.0.1,[::1]:7 on;")
-        self.assertEqual((found.service, found.bind), ("7", ("127.0.0.1", "::1")))
+        self.assertEqual(
+            (found.service, found.get("bind")), ("7", ("127.0.0.1", "::1"))
+        )
         found = entry("127.0.0.1:7 on bind = ::1;")
-        self.assertEqual((found.service, found.bind), ("7", ("::1",)))
+        self.assertEqual((found.service, found.get("bind")), ("7", ("::1",)))
 
     def test_continuation(self) -> None:
         """
         C{on} tells a definition by the second word of a line, not by that of a line
         that continues another.
         """
-        self.assertEqual(entry(f"7 {CAT}\n switch on").args, ("cat", "switch", "on"))
+        self.assertEqual(
+            entry(f"7 {CAT}\n switch on").get("args"), ("cat", "switch", "on")
+        )
 
     def test_badKeys(self) -> None:
         """
@@ -439,7 +444,7 @@ class DefinitionTests(SynchronousTestCase):
         only their own definition is ignored (item 29).
         """
         text = "7 on\n protocol = tcp,\n {}, wait = no;"
-        self.assertProblem(text.format("usr = u"), 3, 2, "no such key", "usr")
+        self.assertProblem(text.format("usr = u"), 3, 2, "unknown key", "usr")
         self.assertProblem(text.format("wait = no"), 3, 13, "given twice", "wait")
         self.assertProblem(text.format("user = a b"), 3, 9, "one value, not 2", "user")
         self.assertProblem(text.format("ip_max=-1"), 3, 9, "not a number", "ip_max")
@@ -472,7 +477,7 @@ class DefinitionTests(SynchronousTestCase):
 
     def test_openString(self) -> None:
         """A string that is not closed on its line is one error."""
-        reason = "string is not closed"
+        reason = "unclosed string"
         self.assertProblem("7 on args = 'a b;", 1, 13, reason)
         self.assertProblem("7 on args = 'a,\n user = u;", 1, 13, reason)
         self.assertProblem("7 on args = 'a\nb', user = u;", 1, 13, reason)
@@ -483,11 +488,9 @@ class DefinitionTests(SynchronousTestCase):
 
     def test_badHead(self) -> None:
         """A definition of no service is one error."""
-        self.assertProblem(
-            "127.0.0.1: on user = u;", 1, 1, "names no service", "service"
-        )
-        self.assertProblem("'' on user = u;", 1, 1, "names no service", "service")
-        self.assertProblem("'7 on user = u;", 1, 1, "quote is not closed", "line")
+        self.assertProblem("127.0.0.1: on user = u;", 1, 1, "has no service", "service")
+        self.assertProblem("'' on user = u;", 1, 1, "has no service", "service")
+        self.assertProblem("'7 on user = u;", 1, 1, "unclosed quote", "line")
 
     def test_sameLine(self) -> None:
         """A wrong definition hides nothing that stands behind it in its line."""

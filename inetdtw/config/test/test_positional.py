@@ -31,7 +31,7 @@ class LineTests(SynchronousTestCase):
         name, said = parseLine(list(wordsIn(Location("f", 1), line)))
         self.assertEqual(name.text, service)
         entry = buildEntry(name, True, said)
-        found = {key: getattr(entry, key) for key in entry.locations}
+        found = {key: entry.get(key) for key in entry.locations}
         self.assertEqual(found, {**GIVEN, **wanted})
 
     def assertProblem(self, line: str, column: int, field: str, reason: str) -> None:
@@ -68,7 +68,7 @@ class LineTests(SynchronousTestCase):
         ends = {1: "socktype", 9: "protocol", 16: "wait", 20: "user", 27: "program"}
         for count, (column, missing) in enumerate(ends.items(), 1):
             line = " ".join(fields.split()[:count])
-            self.assertProblem(line, column, missing, f"has 6 fields, not {count}")
+            self.assertProblem(line, column, missing, f"needs 6 fields, not {count}")
 
     def test_address(self) -> None:
         """An address in front of the service is where it listens (item 4)."""
@@ -93,7 +93,7 @@ class LineTests(SynchronousTestCase):
     def test_badAddress(self) -> None:
         """What is no address is an error at that address."""
         rest = " stream tcp nowait nobody /bin/cat"
-        brackets = "one of IPv6 needs brackets: [::1]:7"
+        brackets = "IPv6 needs brackets, as in [::1]:7"
         for word, column in (
             *(("::1:7", 1), ("a,::1:7", 3), ("[::1:7", 1), ("a,,b:7", 3)),
             *((":7", 1), ("a,:7", 3), ("[]:7", 1)),
@@ -104,7 +104,7 @@ class LineTests(SynchronousTestCase):
         """A first field without a service is an error."""
         for word in ("127.0.0.1:", "''", ":", "[::1]:"):
             line = f"{word} stream tcp nowait nobody /bin/cat"
-            self.assertProblem(line, 1, "service", "names no service")
+            self.assertProblem(line, 1, "service", "has no service")
 
     def test_path(self) -> None:
         """A path is a UNIX socket, colons and commas included (item 19)."""
@@ -161,13 +161,15 @@ class LineTests(SynchronousTestCase):
     def test_badSocketType(self) -> None:
         """Each part of the socket type is an error where it is wrong."""
         rest = "tcp nowait nobody /bin/cat"
-        none = "none of stream, dgram, seqpacket"
+        none = "is not a socket type (stream, dgram, seqpacket)"
         self.assertProblem(f"7 straem {rest}", 3, "socktype", none)
         self.assertProblem(f"7 raw {rest}", 3, "socktype", none)
         self.assertProblem(
             f"7 stream,x {rest}", 10, "accept_max", "'x' is not a number"
         )
-        self.assertProblem(f"7 stream,2: {rest}", 12, "acceptfilter", "is empty")
+        self.assertProblem(
+            f"7 stream,2: {rest}", 12, "acceptfilter", "must not be empty"
+        )
 
     def test_buffers(self) -> None:
         """A protocol may have sizes of buffers behind it (item 31)."""
@@ -183,7 +185,7 @@ class LineTests(SynchronousTestCase):
     def test_badBuffers(self) -> None:
         """Each part of the protocol is an error where it is wrong."""
         rest = "nowait nobody /bin/cat"
-        options = "none of sndbuf=SIZE, rcvbuf=SIZE"
+        options = "is not an option (sndbuf=SIZE, rcvbuf=SIZE)"
         self.assertProblem(f"7 stream tcp,x=1 {rest}", 14, "protocol", options)
         self.assertProblem(f"7 stream tcp,sndbuf {rest}", 14, "protocol", options)
         size = "'9q' is not a size"
@@ -232,7 +234,7 @@ class LineTests(SynchronousTestCase):
         self.assertSays(f"7 stream tcp nowait/ {rest}", "7")
 
     def test_badWait(self) -> None:
-        """What is neither wait nor nowait, or has too many counts, is an error."""
+        """What is not wait or nowait, or has too many counts, is an error."""
         for field in (
             "Nowait",
             "nowait/1/2/3/4",
@@ -243,7 +245,7 @@ class LineTests(SynchronousTestCase):
             "wait:5.6",
         ):
             line = f"7 stream tcp {field} nobody /bin/cat"
-            self.assertProblem(line, 14, "wait", "is neither wait nor nowait")
+            self.assertProblem(line, 14, "wait", "is not wait or nowait")
 
     def test_badCounts(self) -> None:
         """A count that is wrong is an error where it stands (item 16)."""
@@ -276,14 +278,14 @@ class LineTests(SynchronousTestCase):
     def test_badUser(self) -> None:
         """A user or a group that is empty is an error where it should stand."""
         rest = "7 stream tcp nowait"
-        self.assertProblem(f"{rest} '' /bin/cat", 21, "user", "is empty")
-        self.assertProblem(f"{rest} :g /bin/cat", 21, "user", "is empty")
-        self.assertProblem(f"{rest} u: /bin/cat", 23, "group", "is empty")
+        self.assertProblem(f"{rest} '' /bin/cat", 21, "user", "must not be empty")
+        self.assertProblem(f"{rest} :g /bin/cat", 21, "user", "must not be empty")
+        self.assertProblem(f"{rest} u: /bin/cat", 23, "group", "must not be empty")
 
     def test_emptyProgram(self) -> None:
         """An empty program is an error."""
         line = "7 stream tcp nowait u '' cat"
-        self.assertProblem(line, 23, "exec", "is empty")
+        self.assertProblem(line, 23, "exec", "must not be empty")
 
     def test_internal(self) -> None:
         """

@@ -11,7 +11,7 @@ import sys
 from dataclasses import replace
 
 from inetdtw.config import valuetypes
-from inetdtw.config.entry import KEYS
+from inetdtw.config.keys import KEYS
 from inetdtw.model.process import Credentials, ProcessContext
 from inetdtw.model.service import Program
 from inetdtw.system.lookups import Lookups
@@ -77,7 +77,7 @@ class ProgramTests(ResolveCase):
     def test_nul(self) -> None:
         """No argument can hold what ends it."""
         text = r"7 on protocol=tcp, wait=no, user=-, exec=/bin/sh, args=sh 'a\x00';"
-        self.assertProblem(text, 56, "args", "cannot hold a NUL character")
+        self.assertProblem(text, 56, "args", "must not have a NUL character in it")
 
     def test_missing(self) -> None:
         """
@@ -192,14 +192,16 @@ class ContextTests(ResolveCase):
         text = f"{self.START}launch=direct,{{}};"
         for keys in ("nice=1", "chroot=/", "rlimit_cpu=1"):
             column = len(self.START) + 8
-            reason = "forkserver does"
+            reason = "use launch = forkserver"
             self.assertProblem(text.format(keys), column, "launch", reason)
         self.assertEqual(serviceOf(text.format("umask=077")).launch, "direct")
 
     def test_onlyRoot(self) -> None:
         """An ordinary user cannot do what only root can."""
-        self.assertRefuses("nice=-1", "only root can raise a priority", ALPINE)
-        self.assertRefuses("chroot=/", "only root can do that", ALPINE)
+        self.assertRefuses("nice=-1", "only root can lower the nice value", ALPINE)
+        self.assertRefuses(
+            "chroot=/", "only root can change the root directory", ALPINE
+        )
         self.assertEqual(self.contextOf("nice=1", ALPINE).nice, 1)
 
     def test_hardLimits(self) -> None:
@@ -208,7 +210,7 @@ class ContextTests(ResolveCase):
         self.assertEqual(len(self.contextOf(limit, ALPINE).limits), 1)
         self.assertEqual(len(self.contextOf("rlimit_core=0", ALPINE).limits), 1)
         for bad in ("1:1025", "1:unlimited"):
-            reason = "only root can go above 1024"
+            reason = "only root can raise the hard limit, 1024"
             self.assertRefuses(f"rlimit_files={bad}", reason, ALPINE)
             self.assertEqual(len(self.contextOf(f"rlimit_files={bad}").limits), 1)
         free = lookups(1000, 1000, hardLimit=valuetypes.UNLIMITED)
@@ -216,4 +218,4 @@ class ContextTests(ResolveCase):
 
     def test_chroot(self) -> None:
         """Another root must be a folder."""
-        self.assertRefuses("chroot=/no/such", "'/no/such' is not a folder", ROOT)
+        self.assertRefuses("chroot=/no/such", "'/no/such' is not a directory", ROOT)

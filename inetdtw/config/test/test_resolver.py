@@ -118,7 +118,7 @@ class ServiceTests(ResolveCase):
         self.assertProblem(f"7 on {exe};", 1, "protocol", "must be given")
         self.assertProblem(f"7 on protocol=tcp, {exe};", 1, "wait", "yes or no")
         text = f"7 on protocol=tcp, wait=no, {exe};"
-        self.assertProblem(text, 1, "user", "must be given; - is whoever runs")
+        self.assertProblem(text, 1, "user", "must be given; - is the daemon's user")
 
     def test_variables(self) -> None:
         """C{env} and C{passenv} are the service's, in their order, an empty one too."""
@@ -175,7 +175,7 @@ class ServiceTests(ResolveCase):
         for key, limits in (("ip_max", "//1"), ("per_source", "///1")):
             where = 18 + len(limits)
             text = internal.format(limits)
-            self.assertProblem(text, where, key, "anybody can forge")
+            self.assertProblem(text, where, key, "source addresses can be forged")
 
     def test_noBoundsOfAddresses(self) -> None:
         """
@@ -235,7 +235,9 @@ class ServiceTests(ResolveCase):
         for protocol, wait in (("tcp", "no"), ("udp", "yes")):
             text = f"7 on protocol = {protocol}, answer_max = 9, {exec} {wait};"
             location = text.index("9,") + 1
-            self.assertProblem(text, location, "answer_max", "is only for datagrams")
+            self.assertProblem(
+                text, location, "answer_max", "is only for internal services over udp"
+            )
 
     def test_boundsOfAddresses(self) -> None:
         """Where the address of a client is known, what the line says of it holds."""
@@ -377,12 +379,12 @@ class InternalTests(ResolveCase):
         """An internal service that does not exist is told with those that do."""
         known = ", ".join(sorted({*INTERNAL_NAMES, "tcpmux"}))
         line = "20007 stream tcp nowait - internal"
-        reason = f"there is no internal '20007', only {known}"
+        reason = f"'20007' is not an internal service ({known})"
         self.assertProblem(line, 1, "args", reason)
         line = "7 stream tcp nowait - internal other"
-        self.assertProblem(line, 32, "args", "there is no internal 'other'")
+        self.assertProblem(line, 32, "args", "'other' is not an internal service")
         line = "http stream tcp nowait - internal"
-        self.assertProblem(line, 1, "args", "there is no internal 'http'")
+        self.assertProblem(line, 1, "args", "'http' is not an internal service")
 
     def test_unknownService(self) -> None:
         """
@@ -435,14 +437,17 @@ class MuxedTests(ResolveCase):
         A name that no client can ask for, a protocol that tcpmux does not have, and
         what is not a program for each client are refused.
         """
-        for name in ("", "+", "help", "HELP", "x" * 200):
+        for name in ("", "+", "x" * 200):
             line = f"tcpmux/{name} stream tcp nowait {SH}"
-            self.assertProblem(line, 1, "service", "is no name")
+            self.assertProblem(line, 1, "service", "is not 1 to 128 printable")
+        for name in ("help", "HELP"):
+            line = f"tcpmux/{name} stream tcp nowait {SH}"
+            self.assertProblem(line, 1, "service", "'help' is reserved by tcpmux")
         line = f"tcpmux/x stream tcp wait {SH}"
-        self.assertProblem(line, 21, "wait", "nowait does")
+        self.assertProblem(line, 21, "wait", "must be nowait")
         line = f"tcpmux/x dgram udp nowait {SH}"
-        self.assertProblem(line, 16, "protocol", "for tcp only")
+        self.assertProblem(line, 16, "protocol", "only for tcp")
         line = "tcpmux/x stream tcp nowait root internal"
-        self.assertProblem(line, 1, "exec", "leads to programs only")
+        self.assertProblem(line, 1, "exec", "cannot be behind tcpmux")
         line = "7 dgram udp wait root internal tcpmux"
-        self.assertProblem(line, 9, "protocol", "for tcp only")
+        self.assertProblem(line, 9, "protocol", "only for tcp")

@@ -45,13 +45,13 @@ class ProtocolTests(ResolveCase):
         does (item 24).
         """
         line = f"7 stream udp nowait {SH}"
-        reason = "'stream' does not go with udp, dgram would"
+        reason = "'stream' must be dgram for udp"
         self.assertProblem(line, 3, "socktype", reason)
         line = f"7 dgram tcp6 nowait {SH}"
-        reason = "'dgram' does not go with tcp, stream would"
+        reason = "'dgram' must be stream for tcp"
         self.assertProblem(line, 3, "socktype", reason)
         line = f"7 seqpacket tcp nowait {SH}"
-        self.assertProblem(line, 3, "socktype", "'seqpacket' does not go with tcp")
+        self.assertProblem(line, 3, "socktype", "'seqpacket' must be stream for tcp")
 
     def test_implied(self) -> None:
         """The type of the socket may be left out."""
@@ -140,7 +140,7 @@ class AcceptFilterTests(ResolveCase):
             service = serviceOf(line.format(name))
             self.assertEqual(service.options.acceptFilter, name)
         self.patch(sockets, "FILTERS", ("dataready", "httpready"))
-        reason = "there is no 'dnsready' here, only dataready, httpready"
+        reason = "'dnsready' is not an accept filter (dataready, httpready)"
         self.assertProblem(line.format("dnsready"), 10, "acceptfilter", reason)
         self.patch(sockets, "FILTERS", None)
         service = serviceOf(line.format("dnsready"))
@@ -207,7 +207,7 @@ class UnixTests(ResolveCase):
             if good:
                 self.assertEqual(serviceOf(line).address.host, path)
             else:
-                self.assertProblem(line, 1, "service", "a path of a socket has at most")
+                self.assertProblem(line, 1, "service", "the most of a UNIX socket")
 
     def test_othersOwner(self) -> None:
         """
@@ -235,9 +235,9 @@ class UnixTests(ResolveCase):
 
     def test_protocol(self) -> None:
         """A path goes with unix alone, and unix with a path alone."""
-        reason = "'tcp' does not go with the service /s"
+        reason = "'tcp' must be 'unix' for a path"
         self.assertProblem(f"/s stream tcp nowait {SH}", 11, "protocol", reason)
-        reason = "'unix' does not go with the service 7"
+        reason = "'unix' must be tcp or udp"
         self.assertProblem(f"7 stream unix nowait {SH}", 10, "protocol", reason)
 
     def test_impliedProtocol(self) -> None:

@@ -101,7 +101,7 @@ class TokensTests(SynchronousTestCase):
         for string in (r"'\q'", r"'\x4'", r"'\x'", r"'\xg0'", r"'\ '"):
             problem = self.problemOf(f"a =\n b{string}")
             self.assertEqual(problem.location, Location("f", 2, 3))
-            self.assertIn("a backslash stands before one of", problem.reason)
+            self.assertIn("a backslash must precede one of", problem.reason)
 
     def test_open(self) -> None:
         """A string that is not closed on its line is an error at its quote."""
@@ -109,7 +109,7 @@ class TokensTests(SynchronousTestCase):
             problem = self.problemOf(f"a =\n  c{string};")
             self.assertEqual(problem.location, Location("f", 2, 4), string)
             self.assertEqual(problem.field, "definition")
-            self.assertIn("string is not closed", problem.reason)
+            self.assertIn("unclosed string", problem.reason)
 
     def test_places(self) -> None:
         """The location of a word is that of its first character."""

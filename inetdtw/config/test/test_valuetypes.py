@@ -38,19 +38,19 @@ class KindTests(SynchronousTestCase):
         """A type that takes one value says how many it was given instead."""
         one: tuple[AnyType, ...] = (
             *(
-                valuetypes.word,
-                valuetypes.text,
-                valuetypes.flag,
-                valuetypes.size,
-                valuetypes.limit,
+                valuetypes.WORD,
+                valuetypes.TEXT,
+                valuetypes.FLAG,
+                valuetypes.SIZE,
+                valuetypes.LIMIT,
             ),
             *(
-                valuetypes.octal,
-                valuetypes.prefix,
+                valuetypes.OCTAL,
+                valuetypes.PREFIX,
                 valuetypes.number(0, 9),
                 valuetypes.integer(0, 9),
             ),
-            valuetypes.oneOf("a", "b"),
+            valuetypes.oneOf("a letter", "a", "b"),
         )
         for type in one:
             for words in ((), ("1", "2")):
@@ -60,34 +60,34 @@ class KindTests(SynchronousTestCase):
 
     def test_word(self) -> None:
         """A word is anything printable that is not empty."""
-        self.assertReads(valuetypes.word, {"a b": "a b", "\u00e9": "\u00e9"})
-        problem = self.assertRaises(ValueError, valuetypes.word.read, ("",))
-        self.assertEqual(str(problem), "is empty; it takes a word")
+        self.assertReads(valuetypes.WORD, {"a b": "a b", "\u00e9": "\u00e9"})
+        problem = self.assertRaises(ValueError, valuetypes.WORD.read, ("",))
+        self.assertEqual(str(problem), "must not be empty")
 
     def test_wordIsPrintable(self) -> None:
         """A word cannot hold what would break a line of the log."""
         for word in ("a\nb", "a\0", "\x1b[m", "\udcff"):
-            problem = self.assertRaises(ValueError, valuetypes.word.read, (word,))
+            problem = self.assertRaises(ValueError, valuetypes.WORD.read, (word,))
             self.assertTrue(str(problem).isprintable(), word)
 
     def test_text(self) -> None:
         """A text may be empty."""
-        self.assertReads(valuetypes.text, {"": "", "a\nb": "a\nb"})
+        self.assertReads(valuetypes.TEXT, {"": "", "a\nb": "a\nb"})
 
     def test_words(self) -> None:
         """Words are any number of words."""
         for words in ((), ("",), ("a", "b c")):
-            self.assertEqual(valuetypes.words.read(words), words)
-            self.assertEqual(valuetypes.words.write(words), words)
+            self.assertEqual(valuetypes.WORDS.read(words), words)
+            self.assertEqual(valuetypes.WORDS.write(words), words)
 
     def test_flag(self) -> None:
         """A flag is yes or no in any case, and nothing else."""
         self.assertReads(
-            valuetypes.flag, {"yes": True, "no": False, "YES": True, "No": False}
+            valuetypes.FLAG, {"yes": True, "no": False, "YES": True, "No": False}
         )
         for word in ("on", "true", "1", ""):
-            problem = self.assertRaises(ValueError, valuetypes.flag.read, (word,))
-            self.assertEqual(str(problem), f"'{word}' is neither yes nor no")
+            problem = self.assertRaises(ValueError, valuetypes.FLAG.read, (word,))
+            self.assertEqual(str(problem), f"'{word}' is not yes or no")
 
     def test_number(self) -> None:
         """A number is decimal digits within its bounds."""
@@ -107,7 +107,7 @@ class KindTests(SynchronousTestCase):
     def test_size(self) -> None:
         """A size is a count of bytes, with suffixes for powers of 1024."""
         self.assertReads(
-            valuetypes.size,
+            valuetypes.SIZE,
             {
                 "1": 1,
                 "8192": 8192,
@@ -124,22 +124,22 @@ class KindTests(SynchronousTestCase):
         the range.
         """
         message = self.assertRefuses(
-            valuetypes.size, "", "k", "64kb", "-1", "1.5m", "6 4"
+            valuetypes.SIZE, "", "k", "64kb", "-1", "1.5m", "6 4"
         )
-        self.assertIn("is not a size like 8192, 64k or 1m", message)
+        self.assertIn("is not a size (such as 8192, 64k, 1m)", message)
         message = self.assertRefuses(
-            valuetypes.size, "0", "2g", "2147483648", "9999999999m"
+            valuetypes.SIZE, "0", "2g", "2147483648", "9999999999m"
         )
         self.assertIn("is not a size from 1 to less than 2g", message)
 
     def test_largestSize(self) -> None:
         """The largest size is what setsockopt(2) can take."""
-        self.assertEqual(valuetypes.size.read(("2147483647",)), (1 << 31) - 1)
+        self.assertEqual(valuetypes.SIZE.read(("2147483647",)), (1 << 31) - 1)
 
     def test_limit(self) -> None:
         """A limit is a soft and a hard one; one value is both."""
         self.assertReads(
-            valuetypes.limit,
+            valuetypes.LIMIT,
             {
                 "64": (64, 64),
                 "64:128": (64, 128),
@@ -165,32 +165,32 @@ class KindTests(SynchronousTestCase):
             "1:2:3",
             "9999999999g",
         ):
-            self.assertRaises(ValueError, valuetypes.limit.read, (word,))
+            self.assertRaises(ValueError, valuetypes.LIMIT.read, (word,))
 
     def test_octal(self) -> None:
         """Permissions are up to four octal digits."""
-        self.assertReads(valuetypes.octal, {"0660": 0o660, "77": 0o77, "1777": 0o1777})
-        self.assertRefuses(valuetypes.octal, "", "888", "0o660", "06600", "-1")
+        self.assertReads(valuetypes.OCTAL, {"0660": 0o660, "77": 0o77, "1777": 0o1777})
+        self.assertRefuses(valuetypes.OCTAL, "", "888", "0o660", "06600", "-1")
 
     def test_prefix(self) -> None:
         """Prefix lengths are one of IPv4 and one of IPv6, neither of them 0."""
         for word, wanted in (("32/64", (32, 64)), ("1/128", (1, 128))):
-            self.assertEqual(valuetypes.prefix.read((word,)), wanted)
-            self.assertEqual(valuetypes.prefix.write(wanted), (word,))
-        message = self.assertRefuses(valuetypes.prefix, "64", "32/", "a/b", "", "-1/64")
-        self.assertIn("is not two prefix lengths like 32/64", message)
+            self.assertEqual(valuetypes.PREFIX.read((word,)), wanted)
+            self.assertEqual(valuetypes.PREFIX.write(wanted), (word,))
+        message = self.assertRefuses(valuetypes.PREFIX, "64", "32/", "a/b", "", "-1/64")
+        self.assertIn("is not two prefix lengths (such as 32/64)", message)
         message = self.assertRefuses(
-            valuetypes.prefix, "0/64", "33/64", "32/0", "32/129"
+            valuetypes.PREFIX, "0/64", "33/64", "32/0", "32/129"
         )
         self.assertIn("is not in the range from 1/1 to 32/128", message)
 
     def test_oneOf(self) -> None:
         """A word that is none of the choices is refused with all of them."""
-        type = valuetypes.oneOf("stream", "dgram")
+        type = valuetypes.oneOf("a type", "stream", "dgram")
         self.assertReads(type, {"stream": "stream", "dgram": "dgram"})
         self.assertEqual(type.name, "stream|dgram")
         message = self.assertRefuses(type, "", "Stream")
-        self.assertEqual(message, "'Stream' is none of stream, dgram")
+        self.assertEqual(message, "'Stream' is not a type (stream, dgram)")
 
     def test_checked(self) -> None:
         """A further check decides on values that the type itself takes."""
@@ -204,5 +204,5 @@ class KindTests(SynchronousTestCase):
         self.assertReads(type, {"3": 3})
         self.assertRefuses(type, "4", "10")
         self.assertEqual(
-            valuetypes.checked(valuetypes.word, lambda word: None).name, "word"
+            valuetypes.checked(valuetypes.WORD, lambda word: None).name, "word"
         )
