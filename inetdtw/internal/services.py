@@ -29,9 +29,7 @@ from functools import partial
 from itertools import cycle
 from typing import Any, Callable
 
-from twisted.internet.error import MessageLengthError
-from twisted.internet.interfaces import IUDPTransport
-from twisted.internet.protocol import DatagramProtocol, Protocol, ServerFactory
+from twisted.internet.protocol import Protocol, ServerFactory
 
 from inetdtw.internal.reflector import ReflectorGuard
 from inetdtw.internal.streams import (
@@ -42,13 +40,11 @@ from inetdtw.internal.streams import (
     OneAnswer,
     StreamFactory,
 )
-from inetdtw.limits.throttle import LogThrottle
-from inetdtw.log import events
 
 __all__ = [
     "ReflectorGuard",
     "UnknownService",
-    "datagramProtocol",
+    "datagramResponder",
     "streamFactory",
 ]
 
@@ -70,39 +66,6 @@ def _daytime(now: float) -> bytes:
 def _time(now: float) -> bytes:
     """Count the seconds since 1900 modulo 2**32: NTP's era 1 begins in 2036."""
     return struct.pack("!I", (int(now) + _EPOCH_1900) % 2**32)
-
-
-class _Answers(DatagramProtocol):
-    """Answer every datagram that its guard lets it, with one datagram."""
-
-    noisy = False
-    transport: IUDPTransport
-
-    def __init__(
-        self,
-        name: str,
-        answer: Callable[[bytes], bytes | None],
-        guard: ReflectorGuard,
-        mayLog: LogThrottle,
-    ) -> None:
-        self._name = name
-        self._answer = answer
-        self._guard = guard
-        self._mayLog = mayLog
-
-    def datagramReceived(self, datagram: bytes, addr: tuple[Any, ...]) -> None:
-        reply = self._answer(datagram)
-        if reply is None or not self._guard.allows(addr, self._name):
-            return
-        try:
-            # The very object: a transport may tell by it what to reply from.
-            self.transport.write(reply, addr)
-        except (OSError, MessageLengthError) as error:
-            if self._mayLog(0):
-                reason = f"answer not sent: {error}"
-                self._guard.report.emit(
-                    events.DROP, self._name, peer=addr, reason=reason
-                )
 
 
 def _chargenAnswer() -> Callable[[bytes], bytes]:
@@ -153,21 +116,17 @@ def streamFactory(
     return StreamFactory(partial(_lookUp(_STREAMS, name), clock), ended)
 
 
-def datagramProtocol(
-    name: str,
-    clock: Callable[[], float],
-    guard: ReflectorGuard,
-    called: str = "",
-) -> DatagramProtocol:
+def datagramResponder(
+    name: str, clock: Callable[[], float]
+) -> Callable[[bytes], bytes | None]:
     """
-    Make a built-in service over UDP.
+    Make an internal service over UDP: what returns the reply to each datagram, or
+    C{None} if there is none.
 
     @param name: One of L{INTERNAL_NAMES<inetdtw.model.service.INTERNAL_NAMES>}.
     @param clock: Gives the seconds since the epoch.
-    @param guard: Says which peers are not answered.
-    @param called: What the log calls it, if not by its name.
 
     @raise UnknownService: If there is no such service (a C{KeyError}).
     """
-    answer = _lookUp(_DATAGRAMS, name)(clock)
-    return _Answers(called or name, answer, guard, LogThrottle(clock))
+    responder: Callable[[bytes], bytes | None] = _lookUp(_DATAGRAMS, name)(clock)
+    return responder

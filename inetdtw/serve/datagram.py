@@ -24,121 +24,135 @@ import contextlib
 import socket
 from functools import partial
 from itertools import chain, repeat
-from typing import Any
 
-from twisted.internet.protocol import DatagramProtocol
+from zope.interface import implementer
 
+from inetdtw.limits.backoff import SHORTAGE_PAUSE
 from inetdtw.log import events
 from inetdtw.model.state import PauseReason
-from inetdtw.serve.admission import AdmissionControl
-from inetdtw.serve.datagramport import DatagramPort, Sender
+from inetdtw.serve.datagramport import DatagramPort, IDatagramReceiver, Sender
 from inetdtw.serve.listener import GatedListener
 from inetdtw.serve.replies import DatagramSession, ReplySocket
 from inetdtw.serve.runtime import ServiceRuntime
 from inetdtw.serve.starter import ProgramStarter
 from inetdtw.serve.undecided import Client
 
-#: How many answers the first one of a program counts as: to start one costs more than
-#: to answer.
-FIRST_ANSWER = 10
+#: How many replies the first one of a program counts as: to start a program costs more
+#: than to reply.
+FIRST_REPLY = 10
 
 
-class DatagramPrograms(DatagramProtocol):
-    """Starts a program for every datagram."""
+@implementer(IDatagramReceiver)
+class DatagramListener(GatedListener):
+    """
+    A socket whose datagrams each get a program.  When no more are started, the replies
+    of those that run are still sent, until the socket is closed.
+    """
 
-    noisy = False
+    _port: DatagramPort
 
-    gate: AdmissionControl
+    def __init__(self, given: ServiceRuntime, sock: socket.socket) -> None:
+        service, runtime = given.service, given.runtime
+        super().__init__(given, DatagramPort(sock, runtime.reactor, service.name, self))
+        assert given.launcher is not None
+        self._name = service.name
+        self._runtime = runtime
+        self._served = given.released
+        self._launches = ProgramStarter(service, runtime, given.launcher)
+        # Each write would be a datagram: one print() is to make only one.
+        self._launches.without("PYTHONUNBUFFERED")
 
-    def __init__(self, given: ServiceRuntime, launches: ProgramStarter) -> None:
-        self._service = given.service
-        self._launches = launches
-        self._runtime = given.runtime
-        self._released = given.released
+    def start(self) -> None:
+        """Begin to receive."""
+        self._launches.prepare()
+        super().start()
 
-    def datagramReceived(self, datagram: bytes, addr: Any) -> None:
-        """Start a program, unless a limit is in the way, or its answer might start a loop."""
-        gate, name = self.gate, self._service.name
+    def mayReceive(self) -> bool:
+        """Tell whether a client may be accepted."""
+        return self._gate.open()
+
+    def datagramReceived(self, datagram: bytes, sender: Sender) -> None:
+        """Start a program, unless a limit is exceeded or its reply might start a loop."""
+        gate, peer = self._gate, sender.address
         if not (
-            self._runtime.guard.allowsProgram(addr, name)
-            and gate.mayAnswer(addr, FIRST_ANSWER, take=False)
+            self._runtime.guard.allowsProgram(peer, self._name)
+            and gate.mayAnswer(peer, FIRST_REPLY, take=False)
         ):
             gate.unanswered()
             return
-        gate.let(Client(addr, partial(self._start, datagram, addr)))
+        gate.let(Client(peer, partial(self._start, datagram, sender)))
 
-    def _start(self, datagram: bytes, addr: Any) -> None:
-        """Start a program."""
+    def _start(self, datagram: bytes, sender: Sender) -> None:
+        """Start a program for a datagram that was admitted."""
         try:
             ours, theirs = _pairs(datagram)
         except OSError as why:
-            self.gate.release(addr)
-            self._runtime.tallies[self._service.name].dropped += 1
-            self._runtime.report.emit(
-                events.DROP, self._service.name, peer=addr, reason=why.strerror or ""
-            )
-            self.gate.holds.pauseFor(PauseReason.SHORTAGE, 0.5)
+            self._gate.release(sender.address)
+            self._drop(sender, why.strerror or "")
+            self._gate.holds.pauseFor(PauseReason.SHORTAGE, SHORTAGE_PAUSE)
             return
         given, taken = theirs
         self._runtime.descriptors.note(taken.fileno())
         with given, taken:
             try:
-                exchange = self._exchange(ours, addr)
+                session = self._session(ours, sender)
             except Exception:
                 for each in ours:
                     each.close()
-                self.gate.release(addr)
+                self._gate.release(sender.address)
                 raise
             fds = (given.fileno(), taken.fileno(), taken.fileno())
-            self._launches.launch(addr, fds, lambda child: exchange.ended())
+            self._launches.launch(sender.address, fds, lambda child: session.ended())
 
-    def _exchange(
-        self, ours: tuple[socket.socket, socket.socket], sender: Any
+    def _session(
+        self, ours: tuple[socket.socket, socket.socket], sender: Sender
     ) -> DatagramSession:
         """
-        Have sent back what a program will write.
+        Send what a program will write back to the sender of its datagram.
 
-        @param ours: our ends of its sockets.
+        @param ours: the daemon's ends of its sockets.
         """
-        transport: Any = self.transport
-        exchange = DatagramSession(self._runtime.reactor, lambda: self._over(sender))
-        costs = chain((FIRST_ANSWER,), repeat(1))
+        session = DatagramSession(self._runtime.reactor, lambda: self._over(sender))
+        costs = chain((FIRST_REPLY,), repeat(1))
         for sock in ours:
-            answers = ReplySocket(
+            reply = ReplySocket(
                 sock,
                 self._runtime,
-                transport.socket,
-                self._service.name,
-                lambda data: self._answer(data, sender, next(costs)),
-                exchange.closed,
+                self._port.socket,
+                self._name,
+                lambda data: self._reply(data, sender, next(costs)),
+                session.closed,
             )
-            exchange.add(answers)
-        return exchange
+            session.add(reply)
+        return session
 
-    def _answer(self, message: bytes, sender: Sender, cost: int) -> None:
+    def _reply(self, message: bytes, sender: Sender, cost: int) -> None:
         """
-        Send a datagram back.
+        Send a reply, if the source may have one more.
 
-        @param cost: how many answers it counts as.
+        @param cost: how many replies it counts as.
         """
-        transport: Any = self.transport
-        if not self.gate.mayAnswer(sender, cost):
-            self._runtime.tallies[self._service.name].dropped += 1
+        if not self._gate.mayAnswer(sender.address, cost):
+            self._runtime.tallies[self._name].dropped += 1
             return
         try:
-            transport.write(message, sender)
+            self._port.reply(message, sender)
         except OSError as why:
+            reason = f"answer not sent: {why.strerror}"
             self._runtime.report.emit(
-                events.DROP,
-                self._service.name,
-                peer=sender,
-                reason=f"answer not sent: {why.strerror}",
+                events.DROP, self._name, peer=sender.address, reason=reason
             )
 
-    def _over(self, sender: Any) -> None:
-        """A program has ended, and its answers are sent."""
-        self.gate.release(sender)
-        self._released()
+    def _drop(self, sender: Sender, reason: str) -> None:
+        self._runtime.tallies[self._name].dropped += 1
+        self._runtime.report.emit(
+            events.DROP, self._name, peer=sender.address, reason=reason
+        )
+
+    def _over(self, sender: Sender) -> None:
+        """Release a client whose program has exited and whose replies are sent."""
+        self._gate.release(sender.address)
+        self._served()
 
 
 def _pairs(
@@ -163,30 +177,3 @@ def _pairs(
         ours.shutdown(socket.SHUT_WR)
         opened.pop_all()
     return (ours, answers), (given, taken)
-
-
-class DatagramListener(GatedListener):
-    """
-    A socket whose datagrams each get a program.  When no more are started, the answers
-    of those that run are still sent, until the socket ends.
-    """
-
-    def __init__(self, given: ServiceRuntime, sock: socket.socket) -> None:
-        assert given.launcher is not None
-        service, runtime = given.service, given.runtime
-        launches = ProgramStarter(service, runtime, given.launcher)
-        # Each write would be a datagram: one print() is to make only one.
-        launches.without("PYTHONUNBUFFERED")
-        self._prepare = launches.prepare
-        protocol = DatagramPrograms(given, launches)
-        port = DatagramPort(sock, runtime.reactor, service.name, protocol, self._open)
-        super().__init__(given, port)
-        protocol.gate = self._gate
-
-    def _open(self) -> bool:
-        return self._gate.open()
-
-    def start(self) -> None:
-        """Begin to receive."""
-        self._prepare()
-        super().start()

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import select
 import socket
-from typing import Any, Callable
+from typing import Any, NamedTuple
+
+from zope.interface import Interface
 
 from inetdtw.log.failures import survived
 from inetdtw.serve.port import BATCH, SocketPort
@@ -23,39 +25,38 @@ _AT_ONCE = socket.MSG_DONTWAIT
 _PKTINFO = getattr(socket, "IP_PKTINFO", 8)
 
 
-class Sender(tuple[Any, ...]):
+class Sender(NamedTuple):
     """
-    The address that a datagram came from.
+    Where a datagram came from, and where it was sent to.
 
-    @ivar to: the address that it was sent to, as ancillary data for the answer.
+    @ivar address: the sender's address as recvfrom(2) has it; in a tuple also for a
+        UNIX socket, where C{None} has no path.
+    @ivar control: the ancillary data that has a reply come from the address that the
+        datagram was sent to.
     """
 
-    to: list[tuple[int, int, bytes]]
+    address: tuple[Any, ...]
+    control: list[tuple[int, int, bytes]]
+
+
+class IDatagramReceiver(Interface):
+    """What a L{DatagramPort} gives its datagrams to."""
+
+    def mayReceive() -> bool:
+        """Tell whether a datagram may be received; if not, the port is paused."""
+
+    def datagramReceived(datagram: bytes, sender: Sender) -> None:
+        """Called with each datagram."""
 
 
 class DatagramPort(SocketPort):
-    """
-    Receives datagrams, and sends answers from the address that was asked.
-
-    It is the transport of its protocol.
-    """
+    """Receives datagrams, and replies from the address that each was sent to."""
 
     def __init__(
-        self,
-        sock: socket.socket,
-        reactor: Any,
-        name: str,
-        protocol: Any,
-        mayReceive: Callable[[], bool] = lambda: True,
+        self, sock: socket.socket, reactor: Any, name: str, receiver: IDatagramReceiver
     ) -> None:
-        """
-        @param protocol: a C{DatagramProtocol}.
-        @param mayReceive: holds the port and returns C{False} when no datagram may
-            be taken.
-        """
         super().__init__(sock, reactor, name)
-        self._protocol = protocol
-        self._mayReceive = mayReceive
+        self._receiver = receiver
         # On a path, what comes along is the client's: descriptors, which this process
         # would have from then on.
         self._room = 0 if sock.family == socket.AF_UNIX else _ANCILLARY
@@ -73,15 +74,10 @@ class DatagramPort(SocketPort):
         except OSError:
             pass  # The system chooses the source address of replies.
 
-    def start(self) -> None:
-        """Begin to read."""
-        self._protocol.makeConnection(self)
-        super().start()
-
     def _read(self) -> None:
         """Take some of the datagrams that wait."""
         for count in range(BATCH):
-            if not self._mayReceive():
+            if not self._receiver.mayReceive():
                 return
             try:
                 data, ancillary, _, address = self._receive()
@@ -93,9 +89,9 @@ class DatagramPort(SocketPort):
             except OSError:
                 # An answer to an earlier client could not be delivered.
                 continue
-            sender = Sender(address if isinstance(address, tuple) else (address,))
-            sender.to = [_answerFrom(*each) for each in ancillary]
-            survived(self._name, self._protocol.datagramReceived, data, sender)
+            peer = address if isinstance(address, tuple) else (address,)
+            sender = Sender(peer, [_replyFrom(*each) for each in ancillary])
+            survived(self._name, self._receiver.datagramReceived, data, sender)
 
     def _isShut(self) -> bool:
         """Whether nothing is received any more, as somebody has shut the socket down."""
@@ -111,21 +107,21 @@ class DatagramPort(SocketPort):
         """
         return self.socket.recvmsg(_LARGEST, self._room, _AT_ONCE)
 
-    def write(self, data: bytes, address: Any = None) -> None:
+    def reply(self, data: bytes, sender: Sender) -> None:
         """
-        Send a datagram.
+        Send a datagram to the sender of another.
 
-        @param address: a L{Sender} that was received.
-        @raise OSError: if it cannot be sent.
+        @raise OSError: if it cannot be sent; it never waits.
         """
-        where = address[0] if len(address) == 1 else tuple(address)
-        self.socket.sendmsg([data], getattr(address, "to", []), _AT_ONCE, where)
+        address, control = sender
+        where = address[0] if len(address) == 1 else address
+        self.socket.sendmsg([data], control, _AT_ONCE, where)
 
 
-def _answerFrom(level: int, kind: int, data: bytes) -> tuple[int, int, bytes]:
+def _replyFrom(level: int, kind: int, data: bytes) -> tuple[int, int, bytes]:
     """
-    Turn what says where a datagram was sent to into what says where an answer
-    comes from.
+    Return the ancillary data of a reply for that of a datagram: it comes from the
+    address that the datagram was sent to.
 
     For IPv4 that is ip(7)'s in_pktinfo: C{ipi_spec_dst} is the local address, and
     C{ipi_ifindex} of 0 leaves the route to the system.

@@ -10,10 +10,14 @@ import errno
 import socket
 from typing import Any
 
+from zope.interface import implementer
+
 from twisted.internet.protocol import Protocol
 
 from inetdtw.internal import services
-from inetdtw.serve.datagramport import DatagramPort
+from inetdtw.limits.throttle import LogThrottle
+from inetdtw.log import events
+from inetdtw.serve.datagramport import DatagramPort, IDatagramReceiver, Sender
 from inetdtw.serve.listener import ConnectionListener, GatedListener
 from inetdtw.serve.runtime import ServiceRuntime
 
@@ -57,44 +61,56 @@ def _accepted(peer: Any) -> tuple[Any, ...]:
     return host, 0, getattr(peer, "flowInfo", 0), getattr(peer, "scopeID", 0)
 
 
+@implementer(IDatagramReceiver)
 class InternalDatagramListener(GatedListener):
     """A socket whose datagrams an internal service answers."""
 
+    _port: DatagramPort
+
     def __init__(self, given: ServiceRuntime, sock: socket.socket) -> None:
         service, runtime = given.service, given.runtime
-        port = DatagramPort(sock, runtime.reactor, service.name, self, self._mayReceive)
-        super().__init__(given, port)
+        super().__init__(given, DatagramPort(sock, runtime.reactor, service.name, self))
         assert service.internal is not None
         self._guard = runtime.guard
+        self._report = runtime.report
         self._name = service.name
-        self._answers = service.internal != "discard"
+        self._replies = service.internal != "discard"
         self._guarded = False
         self._number = 0 if sock.family == socket.AF_UNIX else sock.getsockname()[1]
-        self._protocol = services.datagramProtocol(
-            service.internal, runtime.wallclock, runtime.guard, service.name
-        )
-        self.makeConnection = self._protocol.makeConnection
+        self._respond = services.datagramResponder(service.internal, runtime.wallclock)
+        self._mayLog = LogThrottle(runtime.wallclock)
 
-    def _mayReceive(self) -> bool:
+    def mayReceive(self) -> bool:
         """
-        Whether it does not pause.  Nothing else can be in the way of an answer, not
-        even that there are no descriptors left.
+        Tell whether the service is not paused.  A reply takes nothing else, not even a
+        descriptor.
         """
         return not self._port.holds
 
-    def datagramReceived(self, datagram: bytes, addr: Any) -> None:
+    def datagramReceived(self, datagram: bytes, sender: Sender) -> None:
         """Answer a client, which is one only for that long, if it may be answered."""
-        if self._answers and not self._mayAnswer(addr):
+        peer = sender.address
+        if self._replies and not self._mayAnswer(peer):
             self._gate.unanswered()
             return
-        if not self._gate.admit(addr):
+        if not self._gate.admit(peer):
             return
-        self._gate.release(addr)
-        self._protocol.datagramReceived(datagram, addr)
+        self._gate.release(peer)
+        reply = self._respond(datagram)
+        if reply is not None:
+            self._reply(reply, sender)
 
-    def _mayAnswer(self, addr: Any) -> bool:
-        """True unless an answer may start a loop, or go to somebody who did not ask."""
-        return self._guard.allows(addr, self._name) and self._gate.mayAnswer(addr)
+    def _mayAnswer(self, peer: Any) -> bool:
+        """Return False if a reply may start a loop, or reach a host that did not ask."""
+        return self._guard.allows(peer, self._name) and self._gate.mayAnswer(peer)
+
+    def _reply(self, reply: bytes, sender: Sender) -> None:
+        try:
+            self._port.reply(reply, sender)
+        except OSError as why:
+            if self._mayLog(0):
+                reason, peer = f"answer not sent: {why}", sender.address
+                self._report.emit(events.DROP, self._name, peer=peer, reason=reason)
 
     def start(self) -> None:
         """Begin to receive."""

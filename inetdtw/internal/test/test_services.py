@@ -16,10 +16,9 @@ from zope.interface.verify import verifyObject
 
 from twisted.internet.abstract import FileDescriptor
 from twisted.internet.address import IPv4Address
-from twisted.internet.error import MessageLengthError
 from twisted.internet.interfaces import IHalfCloseableProtocol, IPullProducer
 from twisted.internet.main import CONNECTION_DONE
-from twisted.internet.protocol import DatagramProtocol, Protocol
+from twisted.internet.protocol import Protocol
 from twisted.internet.task import Clock
 from twisted.internet.testing import MemoryReactorClock, StringTransport
 from twisted.logger import capturedLogs
@@ -29,7 +28,7 @@ from inetdtw.internal.reflector import isOfThisMachine
 from inetdtw.internal.services import (
     ReflectorGuard,
     UnknownService,
-    datagramProtocol,
+    datagramResponder,
     streamFactory,
 )
 from inetdtw.model.service import INTERNAL_NAMES
@@ -109,34 +108,6 @@ def connectSlowly(name: str) -> tuple[Any, SlowClient]:
     return protocol, client
 
 
-class RecordingDatagrams:
-    """A datagram transport that records what is sent, or fails."""
-
-    def __init__(self, failure: Exception | None = None) -> None:
-        self.sent: list[tuple[bytes, Any]] = []
-        self._failure = failure
-
-    def write(self, datagram: bytes, addr: Any) -> None:
-        """Record a datagram, or raise what this transport was made with."""
-        if self._failure is not None:
-            raise self._failure
-        self.sent.append((datagram, addr))
-
-
-def serve(
-    name: str,
-    clock: Callable[[], float] = clockAt(0),
-    failure: Exception | None = None,
-    guard: ReflectorGuard | None = None,
-) -> tuple[DatagramProtocol, RecordingDatagrams]:
-    """Serve a built-in service over a recording datagram transport."""
-    guard = guard or ReflectorGuard(clockAt(0))
-    protocol = datagramProtocol(name, clock, guard)
-    transport = RecordingDatagrams(failure)
-    protocol.makeConnection(transport)  # type: ignore[arg-type]
-    return protocol, transport
-
-
 class NamesTests(SynchronousTestCase):
     """Tests for the names of the services."""
 
@@ -147,14 +118,13 @@ class NamesTests(SynchronousTestCase):
         )
         for name in INTERNAL_NAMES:
             connect(name)
-            serve(name)
+            datagramResponder(name, clockAt(0))
 
     def test_unknown(self) -> None:
         """An unknown name raises a C{KeyError} that says which name it was."""
-        guard = ReflectorGuard()
         for make in (
             lambda: streamFactory("qotd", clockAt(0)),
-            lambda: datagramProtocol("qotd", clockAt(0), guard),
+            lambda: datagramResponder("qotd", clockAt(0)),
         ):
             error = self.assertRaises(UnknownService, make)
             self.assertIsInstance(error, KeyError)
@@ -162,13 +132,10 @@ class NamesTests(SynchronousTestCase):
 
     def test_quiet(self) -> None:
         """Starting and stopping a service logs nothing."""
-        protocol = datagramProtocol("echo", clockAt(0), ReflectorGuard())
         factory = streamFactory("echo", clockAt(0))
         with capturedLogs() as events:
             factory.doStart()
             factory.doStop()
-            protocol.makeConnection(RecordingDatagrams())  # type: ignore[arg-type]
-            protocol.doStop()
         self.assertEqual(events, [])
 
 
@@ -329,9 +296,7 @@ class ClockTests(SynchronousTestCase):
         """Ask a service over TCP and UDP, and compare the answers."""
         _, stream = connect(name, clockAt(now))
         self.assertTrue(stream.disconnecting)
-        protocol, datagrams = serve(name, clockAt(now))
-        protocol.datagramReceived(b"", PEER)
-        self.assertEqual(datagrams.sent, [(stream.value(), PEER)])
+        self.assertEqual(datagramResponder(name, clockAt(now))(b""), stream.value())
         answer: bytes = stream.value()
         return answer
 
@@ -358,21 +323,21 @@ class ClockTests(SynchronousTestCase):
         self.assertEqual(self.answers("time", 2_085_978_497), b"\0\0\0\1")
 
     def test_clockIsAskedEachTime(self) -> None:
-        """One factory and one datagram protocol tell every client a fresh time."""
+        """One factory and one responder tell every client a fresh time."""
         clock = Clock()
         factory = streamFactory("time", clock.seconds)
-        protocol, datagrams = serve("time", clock.seconds)
-        answers = []
+        respond = datagramResponder("time", clock.seconds)
+        answers, replies = [], []
         for _ in range(2):
             stream = StringTransport()
             connection = factory.buildProtocol(IPv4Address("TCP", "192.0.2.1", 4))
             assert connection is not None
             connection.makeConnection(stream)
-            protocol.datagramReceived(b"", PEER)
-            answers.append(stream.value()[-1])
+            replies.append(respond(b""))
+            answers.append(stream.value())
             clock.advance(1)
-        self.assertEqual(answers[1] - answers[0], 1)
-        self.assertEqual([sent[0][-1] for sent in datagrams.sent], answers)
+        self.assertEqual(answers[1][-1] - answers[0][-1], 1)
+        self.assertEqual(replies, answers)
 
 
 class DatagramTests(SynchronousTestCase):
@@ -380,99 +345,22 @@ class DatagramTests(SynchronousTestCase):
 
     def test_echo(self) -> None:
         """C{echo} sends every datagram back as it came, an empty one too."""
-        protocol, transport = serve("echo")
+        respond = datagramResponder("echo", clockAt(0))
         for datagram in (b"one", b"", bytes(range(256))):
-            protocol.datagramReceived(datagram, PEER)
-        self.assertEqual(
-            transport.sent, [(b"one", PEER), (b"", PEER), (bytes(range(256)), PEER)]
-        )
-
-    def test_sameAddress(self) -> None:
-        """The transport is handed back the address object it handed over."""
-
-        class Address(tuple):  # type: ignore[type-arg]
-            """An address that knows more than it shows."""
-
-        address: Any = Address(("2001:db8::1", 40000, 0, 3))
-        for name in INTERNAL_NAMES - {"discard"}:
-            protocol, transport = serve(name)
-            protocol.datagramReceived(b"x", address)
-            self.assertIs(transport.sent[0][1], address)
+            self.assertEqual(respond(datagram), datagram)
 
     def test_discard(self) -> None:
-        """C{discard} answers nothing, and so refuses nobody."""
-        protocol, transport = serve("discard")
-        with capturedLogs() as events:
-            protocol.datagramReceived(b"x", PEER)
-            protocol.datagramReceived(b"x", ("192.0.2.1", 7))
-        self.assertEqual((transport.sent, events), ([], []))
+        """C{discard} answers nothing."""
+        self.assertIsNone(datagramResponder("discard", clockAt(0))(b"x"))
 
     def test_chargen(self) -> None:
         """C{chargen} answers with one line, the next one each time."""
-        protocol, transport = serve("chargen")
-        for _ in range(96):
-            protocol.datagramReceived(b"x", PEER)
-        lines = [datagram for datagram, _ in transport.sent]
+        respond = datagramResponder("chargen", clockAt(0))
+        lines = [respond(b"x") for _ in range(96)]
         self.assertEqual(lines[0], PRINTABLE[:72] + b"\r\n")
         self.assertEqual(lines[1], PRINTABLE[1:73] + b"\r\n")
         self.assertEqual(len(set(lines)), 95)
         self.assertEqual(lines[95], lines[0])
-
-    def test_loopback(self) -> None:
-        """A peer at 127.0.0.1 is answered."""
-        protocol, transport = serve("echo")
-        protocol.datagramReceived(b"x", LOOPBACK)
-        self.assertEqual(transport.sent, [(b"x", LOOPBACK)])
-
-    def test_refusal(self) -> None:
-        """
-        A peer whose port answers by itself gets no answer, and the log names
-        the service and the peer.
-        """
-        for name in INTERNAL_NAMES - {"discard"}:
-            protocol, transport = serve(name)
-            with capturedLogs() as events:
-                protocol.datagramReceived(b"x", ("192.0.2.1", 7))
-            self.assertEqual(transport.sent, [])
-            [event] = events
-            self.assertEqual((event["service"], event["peer"]), (name, "192.0.2.1:7"))
-
-    def test_writeFails(self) -> None:
-        """An answer that cannot be sent is logged and harms nothing."""
-        for failure in (
-            OSError(errno.ENETUNREACH, "unreachable"),
-            MessageLengthError("message too long"),
-        ):
-            protocol, _ = serve("echo", failure=failure)
-            with capturedLogs() as events:
-                protocol.datagramReceived(b"x", PEER)
-            [event] = events
-            self.assertEqual(
-                (event["service"], event["peer"], event["reason"]),
-                ("echo", "192.0.2.1:40000", f"answer not sent: {failure}"),
-            )
-
-    def test_writeFailsOften(self) -> None:
-        """
-        Answers that cannot be sent are logged once a minute, whatever the
-        wall clock does.
-        """
-        clock = Clock()
-        clock.advance(1000)
-        protocol, _ = serve("echo", clock.seconds, OSError(errno.EPERM, "no"))
-        counts = []
-        for step in (0, 59, 1, -500):
-            clock.rightNow += step
-            with capturedLogs() as events:
-                protocol.datagramReceived(b"x", PEER)
-                protocol.datagramReceived(b"x", LOOPBACK)
-            counts.append(len(events))
-        self.assertEqual(counts, [1, 0, 1, 1])
-
-    def test_otherErrors(self) -> None:
-        """An error that is not the network's is not hidden."""
-        protocol, _ = serve("echo", failure=ZeroDivisionError())
-        self.assertRaises(ZeroDivisionError, protocol.datagramReceived, b"x", PEER)
 
 
 class ReflectorGuardTests(SynchronousTestCase):

@@ -9,7 +9,6 @@ import errno
 import os
 import socket
 from dataclasses import replace
-from typing import Any
 from unittest import mock
 
 from twisted.internet.main import CONNECTION_LOST
@@ -20,7 +19,7 @@ from inetdtw.limits.service import WINDOW, ServiceLimits
 from inetdtw.model.service import Bounds, Program, Service
 from inetdtw.serve import datagram
 from inetdtw.serve.datagram import DatagramListener
-from inetdtw.serve.datagramport import DatagramPort
+from inetdtw.serve.datagramport import DatagramPort, Sender
 from inetdtw.serve.replies import LAST_ANSWER
 from inetdtw.serve.undecided import MOMENT
 from inetdtw.test.fakes import (
@@ -212,13 +211,13 @@ class DatagramListenerTests(ServingTestCase):
         """Nor when it never stops to write."""
         self.sender.send(b"question")
         left = self.leave(self.ordered(1).start())
-        send = DatagramPort.write
+        send = DatagramPort.reply
 
-        def again(port: DatagramPort, data: bytes, address: Any = None) -> None:
-            send(port, data, address)
+        def again(port: DatagramPort, data: bytes, sender: Sender) -> None:
+            send(port, data, sender)
             left.send(data)
 
-        self.patch(DatagramPort, "write", again)
+        self.patch(DatagramPort, "reply", again)
         left.send(b"more")
         self.reactor.advance(LAST_ANSWER)
         self.assertEqual(len(self.reactor.getReaders()), 1)
@@ -469,14 +468,14 @@ class DatagramListenerTests(ServingTestCase):
         first = self.ordered(1).start()
         self.sender.send(b"2")
         second = self.ordered(2).start()
-        send = DatagramPort.write
+        send = DatagramPort.reply
 
-        def broken(port: DatagramPort, data: bytes, address: Any = None) -> None:
+        def broken(port: DatagramPort, data: bytes, sender: Sender) -> None:
             if data == b"bad":
                 raise ValueError("not thought of")
-            send(port, data, address)
+            send(port, data, sender)
 
-        self.patch(DatagramPort, "write", broken)
+        self.patch(DatagramPort, "reply", broken)
         self.write(first, 1, b"bad")
         self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
         self.write(second, 1, b"good")

@@ -12,10 +12,10 @@ import socket
 from threading import Thread
 from typing import Any, Callable
 
-from twisted.internet.protocol import DatagramProtocol
+from zope.interface import implementer
 
 from inetdtw.model.address import Address
-from inetdtw.serve.datagramport import DatagramPort
+from inetdtw.serve.datagramport import DatagramPort, IDatagramReceiver, Sender
 from inetdtw.serve.port import BATCH
 from inetdtw.test.fakes import (
     PATIENCE,
@@ -27,32 +27,39 @@ from inetdtw.test.fakes import (
 )
 
 
-class Receiving(DatagramProtocol):
-    """Remembers the datagrams that come, and where from."""
+@implementer(IDatagramReceiver)
+class Receiving:
+    """
+    Remembers the datagrams that come, and where from.
+
+    @ivar may: whether datagrams may be received.
+    """
 
     def __init__(self) -> None:
-        self.received: list[tuple[bytes, Any]] = []
+        self.received: list[tuple[bytes, Sender]] = []
+        self.may = True
 
-    def datagramReceived(self, datagram: bytes, addr: Any) -> None:
-        """Remember one."""
-        self.received.append((datagram, addr))
+    def mayReceive(self) -> bool:
+        """Return what the test says."""
+        return self.may
+
+    def datagramReceived(self, datagram: bytes, sender: Sender) -> None:
+        """Remember a datagram."""
+        self.received.append((datagram, sender))
 
 
 class DatagramPortTests(ServingTestCase):
     """Tests for L{DatagramPort}."""
 
     def setUp(self) -> None:
-        """Have somebody who receives."""
+        """Make a receiver."""
         super().setUp()
-        self.protocol = Receiving()
-        self.may = True
+        self.receiver = Receiving()
 
     def serve(self, address: Address) -> socket.socket:
         """Have a port on an address, and give its socket."""
         server = self.closing(listening(makeDatagrams(address=address)))
-        self.port = DatagramPort(
-            server, self.reactor, "name", self.protocol, lambda: self.may
-        )
+        self.port = DatagramPort(server, self.reactor, "name", self.receiver)
         self.port.start()
         return server
 
@@ -65,19 +72,13 @@ class DatagramPortTests(ServingTestCase):
         client = self.closing(socket.socket(server.family, socket.SOCK_DGRAM))
         client.settimeout(PATIENCE)
         client.sendto(b"question", to)
-        self.reactor.turnUntil(lambda: bool(self.protocol.received))
-        ((data, sender),) = self.protocol.received
+        self.reactor.turnUntil(lambda: bool(self.receiver.received))
+        ((data, sender),) = self.receiver.received
         self.assertEqual(data, b"question")
-        self.assertEqual(tuple(sender)[1], client.getsockname()[1])
-        self.port.write(b"answer", sender)
+        self.assertEqual(sender.address[1], client.getsockname()[1])
+        self.port.reply(b"answer", sender)
         answer: tuple[bytes, Any] = client.recvfrom(100)
         return answer
-
-    def test_transport(self) -> None:
-        """It is the transport of its protocol."""
-        self.serve(Address(socket.AF_INET, "127.0.0.1"))
-        transport: Any = self.protocol.transport
-        self.assertIs(transport, self.port)
 
     def test_answer(self) -> None:
         """An answer goes to who asked, from the address that was asked."""
@@ -108,14 +109,14 @@ class DatagramPortTests(ServingTestCase):
         except OSError:
             self.skipTest("no IPv6 here")
         server.setblocking(False)
-        self.port = DatagramPort(server, self.reactor, "name", self.protocol)
+        self.port = DatagramPort(server, self.reactor, "name", self.receiver)
         self.port.start()
         client = self.closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
         client.settimeout(PATIENCE)
         to = ("127.0.0.2", server.getsockname()[1])
         client.sendto(b"question", to)
-        self.reactor.turnUntil(lambda: bool(self.protocol.received))
-        self.port.write(b"answer", self.protocol.received[0][1])
+        self.reactor.turnUntil(lambda: bool(self.receiver.received))
+        self.port.reply(b"answer", self.receiver.received[0][1])
         self.assertEqual(client.recvfrom(100), (b"answer", to))
 
     def test_unix(self) -> None:
@@ -128,10 +129,10 @@ class DatagramPortTests(ServingTestCase):
         client.settimeout(PATIENCE)
         client.bind(there)
         client.sendto(b"question", here)
-        self.reactor.turnUntil(lambda: bool(self.protocol.received))
-        _, sender = self.protocol.received[0]
-        self.assertEqual(tuple(sender), (there,))
-        self.port.write(b"answer", sender)
+        self.reactor.turnUntil(lambda: bool(self.receiver.received))
+        _, sender = self.receiver.received[0]
+        self.assertEqual(sender.address, (there,))
+        self.port.reply(b"answer", sender)
         self.assertEqual(client.recv(100), b"answer")
 
     def test_unixNobody(self) -> None:
@@ -143,9 +144,9 @@ class DatagramPortTests(ServingTestCase):
         self.serve(Address(socket.AF_UNIX, path))
         client = self.closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
         client.sendto(b"question", path)
-        self.reactor.turnUntil(lambda: bool(self.protocol.received))
-        _, sender = self.protocol.received[0]
-        self.assertRaises(OSError, self.port.write, b"answer", sender)
+        self.reactor.turnUntil(lambda: bool(self.receiver.received))
+        _, sender = self.receiver.received[0]
+        self.assertRaises(OSError, self.port.reply, b"answer", sender)
 
     def test_rights(self) -> None:
         """Descriptors that a client sends along stay outside, and the datagram comes."""
@@ -161,9 +162,9 @@ class DatagramPortTests(ServingTestCase):
                 0,
                 path,
             )
-        self.reactor.turnUntil(lambda: len(self.protocol.received) == 2)
+        self.reactor.turnUntil(lambda: len(self.receiver.received) == 2)
         self.assertEqual(openedSince(before), {})
-        self.assertEqual(self.protocol.received[0][0], b"question")
+        self.assertEqual(self.receiver.received[0][0], b"question")
 
     def test_neverWaits(self) -> None:
         """
@@ -178,13 +179,13 @@ class DatagramPortTests(ServingTestCase):
         client = self.closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
         client.bind(there)
         client.sendto(b"question", here)
-        self.reactor.turnUntil(lambda: bool(self.protocol.received))
-        _, sender = self.protocol.received[0]
+        self.reactor.turnUntil(lambda: bool(self.receiver.received))
+        _, sender = self.receiver.received[0]
 
         def answer() -> None:
             # As many as there is room for, and one more.
             while True:
-                self.port.write(b"answer", sender)
+                self.port.reply(b"answer", sender)
 
         self.assertRaises(BlockingIOError, answer)
         os.set_blocking(server.fileno(), True)
@@ -204,15 +205,15 @@ class DatagramPortTests(ServingTestCase):
         server = self.serve(Address(socket.AF_INET, "127.0.0.1"))
         data = os.urandom(65507)
         self.client(server).send(data)
-        self.reactor.turnUntil(lambda: bool(self.protocol.received))
-        self.assertEqual(self.protocol.received[0][0], data)
+        self.reactor.turnUntil(lambda: bool(self.receiver.received))
+        self.assertEqual(self.receiver.received[0][0], data)
 
     def test_empty(self) -> None:
         """A datagram of nothing is one all the same."""
         server = self.serve(Address(socket.AF_INET, "127.0.0.1"))
         self.client(server).send(b"")
-        self.reactor.turnUntil(lambda: bool(self.protocol.received))
-        self.assertEqual(self.protocol.received[0][0], b"")
+        self.reactor.turnUntil(lambda: bool(self.receiver.received))
+        self.assertEqual(self.receiver.received[0][0], b"")
 
     def test_shut(self) -> None:
         """
@@ -226,17 +227,17 @@ class DatagramPortTests(ServingTestCase):
             # The system says that there is no peer, and does it all the same.
             server.shutdown(socket.SHUT_RDWR)
         self.port.doRead()
-        self.assertEqual((self.protocol.received, dropped), ([], [1]))
+        self.assertEqual((self.receiver.received, dropped), ([], [1]))
 
     def test_mayNot(self) -> None:
         """A datagram that may not be taken stays where it is."""
         server = self.serve(Address(socket.AF_INET, "127.0.0.1"))
-        self.may = False
+        self.receiver.may = False
         self.client(server).send(b"hello")
         self.reactor.turn(10)
-        self.assertEqual(self.protocol.received, [])
-        self.may = True
-        self.reactor.turnUntil(lambda: bool(self.protocol.received))
+        self.assertEqual(self.receiver.received, [])
+        self.receiver.may = True
+        self.reactor.turnUntil(lambda: bool(self.receiver.received))
 
     def test_batch(self) -> None:
         """No more than so many are taken at a time."""
@@ -245,26 +246,26 @@ class DatagramPortTests(ServingTestCase):
         for number in range(BATCH + 1):
             client.send(b"%d" % number)
         self.port.doRead()
-        self.assertEqual(len(self.protocol.received), BATCH)
+        self.assertEqual(len(self.receiver.received), BATCH)
         self.port.doRead()
-        received = [data for data, _ in self.protocol.received]
+        received = [data for data, _ in self.receiver.received]
         self.assertEqual(received, [b"%d" % number for number in range(BATCH + 1)])
 
     def test_broken(self) -> None:
         """Whatever goes wrong with one datagram is in the log, and the next is received."""
         server = self.serve(Address(socket.AF_INET, "127.0.0.1"))
-        receive = self.protocol.datagramReceived
+        receive = self.receiver.datagramReceived
 
-        def broken(datagram: bytes, addr: Any) -> None:
+        def broken(datagram: bytes, sender: Sender) -> None:
             if datagram == b"bad":
                 raise ValueError("not thought of")
-            receive(datagram, addr)
+            receive(datagram, sender)
 
-        self.protocol.datagramReceived = broken  # type: ignore[method-assign] # on purpose
+        self.receiver.datagramReceived = broken  # type: ignore[method-assign] # on purpose
         client = self.client(server)
         client.send(b"bad")
         client.send(b"good")
-        self.reactor.turnUntil(lambda: bool(self.protocol.received))
+        self.reactor.turnUntil(lambda: bool(self.receiver.received))
         self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
         self.assertFalse(self.port.holds)
 
@@ -273,9 +274,9 @@ class DatagramPortTests(ServingTestCase):
         server = self.serve(Address(socket.AF_INET, "127.0.0.1"))
         gone = self.client(server)
         gone.send(b"one")
-        self.reactor.turnUntil(lambda: len(self.protocol.received) == 1)
+        self.reactor.turnUntil(lambda: len(self.receiver.received) == 1)
         gone.close()
-        self.port.write(b"answer", self.protocol.received[0][1])
+        self.port.reply(b"answer", self.receiver.received[0][1])
         self.client(server).send(b"two")
-        self.reactor.turnUntil(lambda: len(self.protocol.received) == 2)
+        self.reactor.turnUntil(lambda: len(self.receiver.received) == 2)
         self.assertFalse(self.port.holds)

@@ -16,8 +16,10 @@ from twisted.internet.protocol import connectionDone
 from twisted.internet.testing import StringTransport
 
 from inetdtw.limits.service import WINDOW, ServiceLimits
+from inetdtw.limits.throttle import LogThrottle
 from inetdtw.model.service import Bounds, Service
 from inetdtw.model.state import PauseReason
+from inetdtw.serve.datagramport import Sender
 from inetdtw.serve.internal import InternalDatagramListener, InternalStreamListener
 from inetdtw.serve.undecided import MOMENT
 from inetdtw.test.fakes import (
@@ -338,11 +340,45 @@ class InternalDatagramListenerTests(ServingTestCase):
         self.assertEqual(
             (self.limits.tally.admitted, self.limits.tally.refused), (0, 1)
         )
+        (refuse,) = self.said("refuse")
+        peer = f"127.0.0.1:{port}"
+        self.assertEqual((refuse["service"], refuse["peer"]), ("test/udp", peer))
         self.runtime.guard.disown(port)
         there.sendto(b"honest", self.server.getsockname())
         self.reactor.turn(PATIENCE)
         there.settimeout(PATIENCE)
         self.assertEqual(there.recv(100), b"honest")
+
+    def failing(self, why: Exception) -> InternalDatagramListener:
+        """Serve with a socket that sends nothing."""
+        listener = self.serve()
+
+        def reply(data: bytes, sender: Sender) -> None:
+            raise why
+
+        self.patch(listener._port, "reply", reply)
+        return listener
+
+    def test_notSent(self) -> None:
+        """A reply that cannot be sent is logged, once a minute, and harms nothing."""
+        listener = self.failing(OSError(errno.ENETUNREACH, "unreachable"))
+        now, counts = [1000.0], []
+        listener._mayLog = LogThrottle(lambda: now[0])
+        client = self.client(self.server)
+        # The wall clock may be set back.
+        for step in (0, 59, 1, -500):
+            now[0] += step
+            self.assertEqual(self.ask(client, b"1", b"2"), [])
+            counts.append(len(self.said("drop")))
+        self.assertEqual(counts, [1, 1, 2, 3])
+        self.assertIn("answer not sent: ", self.said("drop")[0]["reason"])
+
+    def test_otherErrors(self) -> None:
+        """An error that is not the network's is a bug, and is logged as one."""
+        self.failing(ZeroDivisionError())
+        self.assertEqual(self.ask(self.client(self.server), b"1"), [])
+        self.assertEqual(self.said("drop"), [])
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
     def test_answerMax(self) -> None:
         """

@@ -9,7 +9,7 @@ import socket
 
 from zope.interface.verify import verifyObject
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from twisted.internet.error import ConnectionDone
@@ -92,6 +92,7 @@ class TcpmuxRequestTests(SynchronousTestCase):
         self.assertEqual(self.names, ["name"])
         self.assertEqual(self.rest(), b"more")
 
+    @settings(suppress_health_check=[HealthCheck.too_slow])
     @given(
         st.text(st.characters(codec="ascii", exclude_characters="\n"), max_size=99),
         st.binary(max_size=99),
