@@ -400,8 +400,8 @@ class InetdService(ApplicationService):
             descriptors=self._runtime.descriptors.uses(),
         )
 
-    def tell(self) -> None:
-        """Say in the log how every service is."""
+    def logState(self) -> None:
+        """Log the state of each service."""
         for state in self._slots.states():
             self._report.state(state)
 

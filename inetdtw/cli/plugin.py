@@ -20,8 +20,8 @@ from inetdtw.cli.usage import Described, helpText, optionsOf, reorderOptions
 from inetdtw.config import valuetypes
 from inetdtw.control.path import NONE, pathOf
 from inetdtw.daemon import sdnotify
-from inetdtw.daemon.init import ReapOrphans
-from inetdtw.daemon.signals import ReloadOnHangup, StateOnUser2, stop, takeAll
+from inetdtw.daemon.init import OrphanReaper
+from inetdtw.daemon.signals import ReloadOnHangup, StateOnUser2, handleSignals, stop
 from inetdtw.log import rate
 from inetdtw.log.events import LEVELS
 from inetdtw.log.report import Report
@@ -383,7 +383,7 @@ def makeService(options: Options) -> IService:
     report = Report(
         options["log-level"], options["log-addresses"], burst=options["log-rate"]
     )
-    takeAll(report)
+    handleSignals(report)
     takeStreams(report)
     takeSyslog(report)
     inetd = InetdService(
@@ -406,7 +406,7 @@ def makeService(options: Options) -> IService:
     ReloadOnHangup(inetd).setServiceParent(whole)
     StateOnUser2(inetd).setServiceParent(whole)
     if os.getpid() == 1:
-        ReapOrphans(inetd).setServiceParent(whole)
+        OrphanReaper(inetd).setServiceParent(whole)
     inetd.setServiceParent(whole)
     _tellSupervisor(inetd, report, whole)
     return whole

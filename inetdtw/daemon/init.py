@@ -3,10 +3,10 @@
 # See LICENSE for details.
 
 """
-What is asked of process 1, which in a container is the daemon itself.
+The duty of process 1, which the daemon is in a container: to reap orphans.
 
-A process whose parent has ended becomes a child of process 1, and stays a zombie until
-that has waited for it (wait(2)).
+A process whose parent exits becomes a child of process 1, and stays a zombie until
+process 1 waits for it (wait(2)).
 """
 
 from __future__ import annotations
@@ -20,52 +20,50 @@ from twisted.internet.process import reapProcessHandlers
 
 from inetdtw.daemon.signals import OnSignal
 
-#: The seconds after which a child that somebody here waits for is looked at again.
-SOON = 0.05
+#: The seconds after which a zombie of the reactor or the superserver is checked again.
+RECHECK = 0.05
 
 
-class ReapOrphans(OnSignal):
+class OrphanReaper(OnSignal):
     """
-    Waits for the children that are nobody's: neither the reactor's nor the
-    superserver's, which have to learn how theirs have ended.
+    Waits for orphans.
+
+    Children of the reactor and of the superserver are left to them, because these need
+    the exit status.
     """
 
     name = "inetd orphans"
     number = signal.SIGCHLD
 
     def privilegedStartService(self) -> None:
-        """
-        The reactor takes the signal when it begins to run, so that there is nothing to
-        do before.
-        """
+        """Do nothing: the reactor takes the signal when it begins to run."""
 
     def startService(self) -> None:
-        """Listen to the signal as soon as the reactor does."""
+        """Handle the signal as soon as the reactor does."""
         Service.startService(self)
         self._reactor.callWhenRunning(self._begin)
 
     def _begin(self) -> None:
-        """The reactor runs."""
         if self.running:
             self._listen()
             self.act()
 
     def act(self) -> None:
-        """Wait for those that have ended."""
+        """Wait for the orphans that have exited."""
         while True:
-            pid = _ended()
+            pid = _zombie()
             if pid is None:
                 return
             if pid in reapProcessHandlers or self._inetd.awaits(pid):
-                # No other is shown before this one is gone, which is a moment.
-                self._reactor.callLater(SOON, self._act)
+                # waitid(2) shows no other zombie before this one is reaped.
+                self._reactor.callLater(RECHECK, self._act)
                 return
             with suppress(ChildProcessError):
                 os.waitpid(pid, os.WNOHANG)
 
 
-def _ended() -> int | None:
-    """A child that has ended, if there is one; it is left as it is."""
+def _zombie() -> int | None:
+    """Return the process id of a child that has exited, and leave it as it is."""
     try:
         found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
     except ChildProcessError:

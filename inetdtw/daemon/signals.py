@@ -3,9 +3,11 @@
 # See LICENSE for details.
 
 """
-The signals that an operator sends to an inetd(8), and all others that end a process by
-default (signal(7)): these end the daemon in order, or do nothing; the log has a line.
-Faults, such as C{SIGSEGV} and C{SIGABRT}, keep what they do.
+Signal handlers (signal(7)): those of an inetd(8), and of a process that is the daemon.
+
+There, each other signal that terminates a process by default shuts the daemon down in
+order or does nothing, with a log line.  Faults, such as C{SIGSEGV} and C{SIGABRT}, keep
+their default action.
 """
 
 from __future__ import annotations
@@ -22,29 +24,29 @@ from inetdtw.log import events
 from inetdtw.log.report import Report
 from inetdtw.superserver import InetdService
 
-#: What is left as it is: faults, and what ends no process.
-_LEFT = {
+#: Signals that keep their action: faults, and those that terminate no process.
+_KEPT = {
     *("SIGKILL", "SIGSTOP", "SIGTSTP", "SIGCONT", "SIGCHLD", "SIGURG", "SIGWINCH"),
     *("SIGINFO", "SIGILL", "SIGTRAP", "SIGABRT", "SIGBUS", "SIGFPE", "SIGSEGV"),
     *("SIGSYS", "SIGEMT"),
 }
-#: What is to have no effect, and would come again at once if it had a handler: a write
-#: that draws one of these is tried again.
+#: Signals that are ignored.  With a handler, a write(2) that causes one would be
+#: restarted, and cause it again.
 _IGNORED = {"SIGPIPE", "SIGXFSZ", "SIGTTIN", "SIGTTOU"}
-#: What asks for an end: it is one in order.
-_ENDING = {"SIGTERM", "SIGINT", "SIGQUIT", "SIGXCPU", "SIGPWR"}
-#: The methods with which the reactor handles some of these: it says so in the log, and
-#: twistd(1) then ends by that signal.
-_USUAL = {signal.SIGTERM: "sigTerm", signal.SIGINT: "sigInt"}
+#: Signals that shut the daemon down.
+_TERMINATING = {"SIGTERM", "SIGINT", "SIGQUIT", "SIGXCPU", "SIGPWR"}
+#: The reactor's methods for some of these: it logs them, and twistd(1) then terminates
+#: by that signal.
+_REACTORS = {signal.SIGTERM: "sigTerm", signal.SIGINT: "sigInt"}
 
 
 def stop(reactor: Any) -> None:
-    """Stop a reactor, unless it is on its way out already, or does not run yet."""
+    """Stop a reactor, unless it does not run, or is shutting down already."""
     with suppress(ReactorNotRunning):
         reactor.stop()
 
 
-def nameOf(number: int) -> str:
+def signalName(number: int) -> str:
     """Return the name of a signal, such as C{SIGRTMIN+3}."""
     try:
         return signal.Signals(number).name
@@ -52,86 +54,84 @@ def nameOf(number: int) -> str:
         return f"SIGRTMIN+{number - signal.SIGRTMIN}"
 
 
-def takeAll(report: Report, reactor: Any = None) -> None:
+def handleSignals(report: Report, reactor: Any = None) -> None:
     """
-    Have no signal end this process but in order, whatever signals were ignored or
-    blocked when it was started.
+    Let no signal terminate this process but by a shutdown in order.
 
-    It is for a process that is nothing but the daemon.  These handlers stay until the
-    end of the process, as its pid file does.
+    It undoes what the parent process ignored or blocked.  It is for a process that is
+    nothing but the daemon: the handlers stay until the process exits, as its pid file
+    does.
     """
     if reactor is None:
         from twisted.internet import reactor
-    taken = _Taken(report, reactor)
+    handler = _Handler(report, reactor)
     for number in signal.valid_signals():
-        name = nameOf(number)
-        if name not in _LEFT:
-            signal.signal(number, signal.SIG_IGN if name in _IGNORED else taken.came)
+        name = signalName(number)
+        if name not in _KEPT:
+            action = signal.SIG_IGN if name in _IGNORED else handler.received
+            signal.signal(number, action)
     if signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN:
-        # The system would not tell how children have ended.
+        # The kernel would reap children, and their exit status would be lost.
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     reactor.addSystemEventTrigger("before", "startup", _block)
-    reactor.callWhenRunning(taken.takeAgain)
-    reactor.addSystemEventTrigger("before", "shutdown", taken.end)
+    reactor.callWhenRunning(handler.installAgain)
+    reactor.addSystemEventTrigger("before", "shutdown", handler.stopping)
     atexit.register(_ignoreAll)
 
 
-class _Taken:
+class _Handler:
     """
-    What signals do.  The reactor does it, once for all of a kind that came until then:
-    a handler can be interrupted by the next signal at any point.
+    Acts on signals in the reactor, once for all of a number that came until then.
+
+    A signal handler itself can be interrupted by the next signal at any point.
     """
 
     def __init__(self, report: Report, reactor: Any) -> None:
         self._report = report
         self._reactor = reactor
         self._pending: set[int] = set()
-        self._ends = False
+        self._stopping = False
 
-    def came(self, number: int, frame: Any) -> None:
-        """A signal has come, perhaps before the reactor runs."""
+    def received(self, number: int, frame: Any) -> None:
+        """Handle a signal, which may come before the reactor runs."""
         if number not in self._pending:
             self._pending.add(number)
             self._reactor.callFromThread(self._act, number)
 
-    def end(self) -> None:
-        """The reactor stops: nothing is to stop it again."""
-        self._ends = True
+    def stopping(self) -> None:
+        """Stop the reactor no more, because it is shutting down."""
+        self._stopping = True
 
-    def takeAgain(self) -> None:
-        """Take what the reactor has taken as it began to run."""
-        for number in _USUAL:
-            signal.signal(number, self.came)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, _USUAL)
+    def installAgain(self) -> None:
+        """Replace the handlers that the reactor installed at its start."""
+        for number in _REACTORS:
+            signal.signal(number, self.received)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _REACTORS)
 
     def _act(self, number: int) -> None:
-        """Do what a signal asks for."""
         self._pending.discard(number)
-        name = nameOf(number)
-        ends = name in _ENDING
-        if ends and self._ends:
+        name = signalName(number)
+        terminates = name in _TERMINATING
+        if terminates and self._stopping:
             return
-        self._ends |= ends
-        if number in _USUAL:
-            getattr(self._reactor, _USUAL[signal.Signals(number)])(number)
+        self._stopping |= terminates
+        if number in _REACTORS:
+            getattr(self._reactor, _REACTORS[signal.Signals(number)])(number)
             return
-        action = "shutdown" if ends else "ignored"
+        action = "shutdown" if terminates else "ignored"
         self._report.emit(events.SIGNAL, name=name, action=action)
-        if ends:
+        if terminates:
             stop(self._reactor)
 
 
 def _block() -> None:
-    """Have the signals that the reactor takes wait until they are taken again."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, _USUAL)
+    """Block the signals that the reactor handles until its handlers are replaced."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, _REACTORS)
 
 
 def _ignoreAll() -> None:
-    """
-    Have no signal end this process in the moment in which the interpreter, on its way
-    out, has taken its handlers away.
-    """
+    """Ignore signals while the exiting interpreter removes its handlers."""
     for number in signal.valid_signals():
         if callable(signal.getsignal(number)):
             signal.signal(number, signal.SIG_IGN)
@@ -139,10 +139,10 @@ def _ignoreAll() -> None:
 
 class OnSignal(Service):
     """
-    Does something on a signal, by the reactor and once for all that came until then.
+    Acts on a signal, in the reactor and once for all that came until then.
 
-    It is a service of its own, as not every application that has a superserver
-    among its services wants to lose the signal to it.
+    It is a service of its own, because not every application that has a superserver
+    wants to give it the signal.
     """
 
     number: signal.Signals
@@ -153,55 +153,47 @@ class OnSignal(Service):
         self._inetd = inetd
         self._reactor = reactor
         self._before: Any = None
-        self._wanted = False
+        self._pending = False
         self._listening = False
 
     def act(self) -> None:
-        """The signal has come, and the service runs."""
+        """Act on the signal."""
         raise NotImplementedError
 
     def privilegedStartService(self) -> None:
-        """
-        Listen to the signal already when the first socket is there: an operator may
-        send it as soon as a client could come.
-        """
+        """Handle the signal as soon as clients can connect."""
         super().privilegedStartService()
         self._listen()
 
     def startService(self) -> None:
-        """Listen to the signal."""
+        """Handle the signal."""
         super().startService()
         self._listen()
 
     def _listen(self) -> None:
-        """Listen to the signal, from now on."""
         if not self._listening:
             self._listening = True
-            self._before = signal.signal(self.number, self._came)
+            self._before = signal.signal(self.number, self._received)
 
     def stopService(self) -> None:
-        """
-        Have the signal do what it did before, unless somebody else listens to it by
-        now.
-        """
+        """Restore the handler from before, unless another one was installed since."""
         super().stopService()
         if self._listening:
             self._listening = False
-            if signal.getsignal(self.number) != self._came:
+            if signal.getsignal(self.number) != self._received:
                 return
-            # What is not Python's cannot be brought back.
+            # None is a handler that was not installed from Python.
             before = signal.SIG_DFL if self._before is None else self._before
             signal.signal(self.number, before)
 
-    def _came(self, number: int, frame: Any) -> None:
-        """The signal has come; nothing is done inside of a signal handler."""
-        if not self._wanted:
-            self._wanted = True
+    def _received(self, number: int, frame: Any) -> None:
+        if not self._pending:
+            self._pending = True
             self._reactor.callFromThread(self._act)
 
     def _act(self) -> None:
-        """Do it, unless the service was stopped meanwhile."""
-        self._wanted = False
+        """Act, unless the service was stopped meanwhile."""
+        self._pending = False
         if self.running:
             self.act()
 
@@ -225,4 +217,4 @@ class StateOnUser2(OnSignal):
 
     def act(self) -> None:
         """Log the state."""
-        self._inetd.tell()
+        self._inetd.logState()

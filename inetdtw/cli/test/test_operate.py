@@ -298,7 +298,7 @@ class DispatchTests(CommandTestCase):
 
     def test_first(self) -> None:
         """A first word that is a command is one, and a path is a file."""
-        for name in ("takeAll", "takeStreams", "takeSyslog"):
+        for name in ("handleSignals", "takeStreams", "takeSyslog"):
             self.patch(plugin, name, lambda report: None)
         self.client.answers = [Said(200, DAEMON.asJSON())]
         self.assertEqual(self.code("status"), 0)

@@ -19,7 +19,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw import InetdService, NothingToServe
 from inetdtw.cli import plugin
-from inetdtw.daemon.init import ReapOrphans
+from inetdtw.daemon.init import OrphanReaper
 from inetdtw.daemon.sdnotify import Notifications
 from inetdtw.daemon.signals import ReloadOnHangup, StateOnUser2
 from inetdtw.model.service import Bounds, Settings
@@ -220,7 +220,7 @@ class MakeServiceTests(SynchronousTestCase):
         self.write("127.0.0.1:0 stream tcp nowait - /bin/cat cat\n")
         self.patch(os, "environ", {**os.environ, "INETD_CONTROL": "none"})
         self.taken: list[Any] = []
-        self.patch(plugin, "takeAll", self.taken.append)
+        self.patch(plugin, "handleSignals", self.taken.append)
         self.patch(plugin, "takeStreams", self.taken.append)
         self.patch(plugin, "takeSyslog", self.taken.append)
 
@@ -267,9 +267,9 @@ class MakeServiceTests(SynchronousTestCase):
 
     def test_first(self) -> None:
         """Process 1 waits for orphans."""
-        self.assertNotIn(ReapOrphans, [type(service) for service in self.make()])
+        self.assertNotIn(OrphanReaper, [type(service) for service in self.make()])
         self.patch(os, "getpid", lambda: 1)
-        self.assertIn(ReapOrphans, [type(service) for service in self.make()])
+        self.assertIn(OrphanReaper, [type(service) for service in self.make()])
 
     def test_control(self) -> None:
         """

@@ -16,7 +16,7 @@ from zope.interface.verify import verifyObject
 from twisted.application.service import IService
 from twisted.internet.process import reapAllProcesses, reapProcessHandlers
 
-from inetdtw.daemon.init import SOON, ReapOrphans
+from inetdtw.daemon.init import RECHECK, OrphanReaper
 from inetdtw.test.fakes import PATIENCE, ServingTestCase
 
 
@@ -35,8 +35,8 @@ class Waiting:
         return pid in self.pids
 
 
-class ReapOrphansTests(ServingTestCase):
-    """Tests for L{ReapOrphans}."""
+class OrphanReaperTests(ServingTestCase):
+    """Tests for L{OrphanReaper}."""
 
     def setUp(self) -> None:
         """Have no children, and the signal do what it did before, in the end."""
@@ -47,7 +47,7 @@ class ReapOrphansTests(ServingTestCase):
         self.addCleanup(signal.signal, signal.SIGCHLD, before)
         self.inetd = Waiting()
         inetd: Any = self.inetd
-        self.service = ReapOrphans(inetd, self.reactor)
+        self.service = OrphanReaper(inetd, self.reactor)
         self.addCleanup(self.stop)
 
     def stop(self) -> None:
@@ -111,7 +111,7 @@ class ReapOrphansTests(ServingTestCase):
         self.start()
         self.assertTrue(self.isThere(mine))
         self.assertEqual(os.waitpid(mine, 0)[1], 7 << 8)
-        self.reactor.advance(SOON)
+        self.reactor.advance(RECHECK)
         self.assertFalse(self.isThere(other))
 
     def test_reactors(self) -> None:

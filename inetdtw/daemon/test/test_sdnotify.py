@@ -15,11 +15,11 @@ from twisted.application.service import IService
 
 from inetdtw.daemon import sdnotify
 from inetdtw.daemon.sdnotify import (
-    MOST_WAITING,
+    MOST_QUEUED,
     RETRY,
     STATUS_INTERVAL,
-    Channel,
     Notifications,
+    NotifySocket,
     addressOf,
     statusText,
     watchdogInterval,
@@ -82,7 +82,7 @@ class EnvironmentTests(ServingTestCase):
         told = "services: 4, 1 bind failed, 2 paused; running: 2"
         self.assertEqual(statusText(state), told)
         state = replace(state, problems=("inetd.conf:3: what is this",))
-        told += "; mistakes in the configuration: 1"
+        told += "; errors in the configuration: 1"
         self.assertEqual(statusText(state), told)
 
 
@@ -107,18 +107,18 @@ class NotifyTestCase(ServingTestCase):
             return found
 
 
-class ChannelTests(NotifyTestCase):
-    """Tests for L{Channel}."""
+class NotifySocketTests(NotifyTestCase):
+    """Tests for L{NotifySocket}."""
 
-    def channel(self, address: str = f"@{NAME}") -> Channel:
+    def sender(self, address: str = f"@{NAME}") -> NotifySocket:
         """The way to a supervisor."""
-        channel = Channel(address, self.reactor, self.runtime.report)
-        self.addCleanup(channel.close)
-        return channel
+        sender = NotifySocket(address, self.reactor, self.runtime.report)
+        self.addCleanup(sender.close)
+        return sender
 
     def test_abstract(self) -> None:
         """It leads to an abstract socket; lines that belong together come together."""
-        self.channel().send("READY=1", "STATUS=well")
+        self.sender().send("READY=1", "STATUS=well")
         self.assertEqual(self.heard(), [["READY=1", "STATUS=well"]])
 
     def test_path(self) -> None:
@@ -126,12 +126,12 @@ class ChannelTests(NotifyTestCase):
         path = os.path.relpath(self.mktemp())
         self.supervisor = self.closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
         self.supervisor.bind(path)
-        self.channel(path).send("READY=1")
+        self.sender(path).send("READY=1")
         self.assertEqual(self.heard(), [["READY=1"]])
 
     def test_full(self) -> None:
         """What there is no room for is sent, in order, when there is."""
-        channel = self.channel()
+        sender = self.sender()
         full = self.closing(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
         full.setblocking(False)
         try:
@@ -139,8 +139,8 @@ class ChannelTests(NotifyTestCase):
                 full.sendto(b"X", f"\0{NAME}")
         except BlockingIOError:
             pass  # The buffer is full.
-        channel.send("READY=1")
-        channel.send("STATUS=well")
+        sender.send("READY=1")
+        sender.send("STATUS=well")
         self.reactor.advance(RETRY)
         self.assertEqual({line for (line,) in self.heard()}, {"X"})
         self.reactor.advance(RETRY)
@@ -148,33 +148,33 @@ class ChannelTests(NotifyTestCase):
 
     def test_bounded(self) -> None:
         """What waits for room does not grow without an end."""
-        channel = self.channel()
+        sender = self.sender()
         full = FullSocket()
-        self.patch(channel, "_socket", full)
-        for number in range(MOST_WAITING + 5):
-            channel.send(f"STATUS={number}")
+        self.patch(sender, "_socket", full)
+        for number in range(MOST_QUEUED + 5):
+            sender.send(f"STATUS={number}")
         full.full = False
         self.reactor.advance(RETRY)
-        self.assertEqual(len(full.sent), MOST_WAITING)
-        self.assertEqual(full.sent[-1], f"STATUS={MOST_WAITING + 4}".encode())
+        self.assertEqual(len(full.sent), MOST_QUEUED)
+        self.assertEqual(full.sent[-1], f"STATUS={MOST_QUEUED + 4}".encode())
 
     def test_gone(self) -> None:
         """When nobody listens, that is logged once, and again after somebody has."""
         self.supervisor.close()
-        channel = self.channel()
-        channel.send("READY=1")
-        channel.send("STATUS=well")
+        sender = self.sender()
+        sender.send("READY=1")
+        sender.send("STATUS=well")
         self.assertEqual(len(self.said("notify-failed")), 1)
         NotifyTestCase.setUp(self)
-        channel.send("STATUS=heard")
+        sender.send("STATUS=heard")
         self.assertEqual(self.heard(), [["STATUS=heard"]])
         self.supervisor.close()
-        channel.send("STATUS=well")
+        sender.send("STATUS=well")
         self.assertEqual(len(self.said("notify-failed")), 1)
 
     def test_tooLong(self) -> None:
         """A path that no socket can have is logged."""
-        self.channel("/" + "x" * 200).send("READY=1")
+        self.sender("/" + "x" * 200).send("READY=1")
         self.assertEqual(len(self.said("notify-failed")), 1)
 
 
@@ -332,13 +332,12 @@ class NotificationsTests(NotifyTestCase):
         self.assertEqual(self.heard(), [])
 
     def test_watchdog(self) -> None:
-        """Signs of life are given from the beginning, as often as they are wanted."""
+        """Watchdog notifications are sent as often as they are wanted."""
         self.patch(sdnotify, "STATUS_INTERVAL", 1000.0)
         self.started(1.5)
-        self.assertEqual(
-            [lines[0] for lines in self.heard()], ["READY=1", "WATCHDOG=1"]
-        )
-        self.reactor.advance(1.4)
-        self.assertEqual(self.heard(), [])
-        self.reactor.advance(0.1)
-        self.assertEqual(self.heard(), [["WATCHDOG=1"]])
+        self.assertEqual([lines[0] for lines in self.heard()], ["READY=1"])
+        for _ in range(2):
+            self.reactor.advance(1.4)
+            self.assertEqual(self.heard(), [])
+            self.reactor.advance(0.1)
+            self.assertEqual(self.heard(), [["WATCHDOG=1"]])

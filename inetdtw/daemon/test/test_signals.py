@@ -17,8 +17,8 @@ from twisted.application.service import IService
 from inetdtw.daemon.signals import (
     ReloadOnHangup,
     StateOnUser2,
-    nameOf,
-    takeAll,
+    handleSignals,
+    signalName,
 )
 from inetdtw.log.events import SIGNAL, Event
 from inetdtw.test.fakes import ServingTestCase
@@ -30,7 +30,7 @@ class CountingReloads:
     def __init__(self) -> None:
         self.reloads = self.told = 0
 
-    def tell(self) -> None:
+    def logState(self) -> None:
         """Count."""
         self.told += 1
 
@@ -201,8 +201,8 @@ class StateOnUser2Tests(ServingTestCase):
         self.assertEqual((inetd.told, len(came)), (1, 1))
 
 
-class TakeAllTests(ServingTestCase):
-    """Tests for L{takeAll}."""
+class HandleSignalsTests(ServingTestCase):
+    """Tests for L{handleSignals}."""
 
     def setUp(self) -> None:
         """
@@ -234,7 +234,7 @@ class TakeAllTests(ServingTestCase):
     def take(self) -> None:
         """Take all signals."""
         report: Any = self
-        takeAll(report, self.reactor)
+        handleSignals(report, self.reactor)
 
     def test_ignored(self) -> None:
         """
@@ -324,7 +324,7 @@ class TakeAllTests(ServingTestCase):
         left |= {"ILL", "TRAP", "ABRT", "BUS", "FPE", "SEGV", "SYS", "EMT"}
         for number in signal.valid_signals():
             if signal.getsignal(number) == signal.SIG_DFL:
-                self.assertIn(nameOf(number)[3:], left)
+                self.assertIn(signalName(number)[3:], left)
 
     def test_atEnd(self) -> None:
         """When the interpreter takes its handlers away, no signal ends it."""
@@ -345,6 +345,6 @@ class TakeAllTests(ServingTestCase):
 
     def test_names(self) -> None:
         """Every signal has a name."""
-        self.assertEqual(nameOf(signal.SIGUSR1), "SIGUSR1")
+        self.assertEqual(signalName(signal.SIGUSR1), "SIGUSR1")
         if hasattr(signal, "SIGRTMIN"):
-            self.assertEqual(nameOf(signal.SIGRTMIN + 3), "SIGRTMIN+3")
+            self.assertEqual(signalName(signal.SIGRTMIN + 3), "SIGRTMIN+3")
