@@ -9,40 +9,13 @@ import json
 import os
 import shutil
 import subprocess
-from typing import Any
 
 from tests.support import users
+from tests.support.context import ANSWER, WAYS, ContextTestCase
 from tests.support.daemon import environment, eventually, freePort, talk, twistd
 from tests.support.processes import forkServers
-from tests.support.serving import ServingTestCase, run
+from tests.support.serving import run
 from tests.support.users import nameOf, ordinaryUser
-
-PROBE = """\
-import json, os, resource, sys
-limits = {
-    name: resource.getrlimit(getattr(resource, name))
-    for name in ("RLIMIT_NOFILE", "RLIMIT_CPU", "RLIMIT_AS", "RLIMIT_CORE")
-}
-mask = os.umask(0)
-print(json.dumps({
-    "umask": mask,
-    "directory": os.getcwd(),
-    "nice": os.nice(0),
-    "groups": os.getgroups(),
-    "ids": [*os.getresuid(), *os.getresgid()],
-    "limits": limits,
-    "home": os.environ.get("HOME"),
-}))
-"""
-
-
-#: Answers one datagram with its working directory.
-ANSWER = """\
-import os, socket
-sock = socket.socket(fileno=0)
-_, peer = sock.recvfrom(100)
-sock.sendto(os.getcwd().encode(), peer)
-"""
 
 
 def mayRaiseLimits() -> bool:
@@ -50,23 +23,6 @@ def mayRaiseLimits() -> bool:
     with open("/proc/self/status", encoding="ascii") as lines:
         effective = next(line for line in lines if line.startswith("CapEff"))
     return bool(int(effective.split()[1], 16) & 1 << 24)
-
-
-class ContextTestCase(ServingTestCase):
-    """A test case with programs that report their process context."""
-
-    def definition(self, port: int, *keys: str, user: str = "-") -> str:
-        """Return the definition of a service that reports its process context."""
-        program = self.program("probe", PROBE)
-        first = f"{port} on protocol = tcp, wait = no, user = {user}, exec = {program}"
-        return ", ".join((first, *keys)) + ";\n"
-
-    def probe(self, *keys: str, user: str = "-") -> dict[str, Any]:
-        """Return the context of a service that is defined with some keys."""
-        port = freePort()
-        with self.daemon(self.definition(port, *keys, user=user), port):
-            told: dict[str, Any] = json.loads(talk(port, b""))
-        return told
 
 
 class KeyTests(ContextTestCase):
@@ -155,9 +111,6 @@ class KeyTests(ContextTestCase):
 class ChangedTests(ContextTestCase):
     """Paths whose targets change while the daemon runs."""
 
-    #: The ways to launch: a fork server accepts, or is told of each client, or none.
-    WAYS = ((), ("accept_max = 50",), ("launch = direct",))
-
     def link(self, name: str, target: str) -> str:
         """
         Make a symbolic link, or switch it.
@@ -179,7 +132,7 @@ class ChangedTests(ContextTestCase):
             os.mkdir(self.path(name), mode=0o755)
         current = self.link("current", "one")
         names = ["-", *({nameOf(ordinaryUser())} if users.ROOT else ())]
-        keys = [(way, user) for way in self.WAYS for user in names]
+        keys = [(way, user) for way in WAYS for user in names]
         ports = [freePort() for _ in keys]
         conf = "".join(
             self.definition(port, f"directory = {current}", *way, user=user)
@@ -200,10 +153,10 @@ class ChangedTests(ContextTestCase):
         """
         directory = self.path("here")
         os.mkdir(directory, mode=0o755)
-        ports = [freePort() for _ in self.WAYS]
+        ports = [freePort() for _ in WAYS]
         conf = "".join(
             self.definition(port, f"directory = {directory}", *way)
-            for port, way in zip(ports, self.WAYS)
+            for port, way in zip(ports, WAYS)
         )
         with self.daemon(conf, *ports) as daemon:
             for port in ports:
@@ -247,11 +200,10 @@ class ChangedTests(ContextTestCase):
         for name in ("one", "two"):
             os.mkdir(self.path(name), mode=0o755)
         self.write("two/which", "#!/bin/sh\necho two\n", 0o755)
-        ports = [freePort() for _ in self.WAYS]
+        ports = [freePort() for _ in WAYS]
         keys = ("protocol = tcp", "wait = no", "user = -", "exec = which")
         conf = "".join(
-            f"{port} on {', '.join((*keys, *way))};\n"
-            for port, way in zip(ports, self.WAYS)
+            f"{port} on {', '.join((*keys, *way))};\n" for port, way in zip(ports, WAYS)
         )
         path = f"{self.path('one')}:{self.path('two')}:/usr/bin:/bin"
         env = {**environment(), "PATH": path}
@@ -264,50 +216,6 @@ class ChangedTests(ContextTestCase):
                     self.assertEqual(talk(port, b""), b"one\n")
                 os.unlink(self.path("one/which"))
             self.assertNotIn("start-failed ", daemon.log())
-
-
-class LargeTests(ContextTestCase):
-    """Arguments and environments that are larger than a packet."""
-
-    #: Says how long its environment is.
-    SIZES = "import os\nprint(sum(map(len, os.environb.values())))\n"
-
-    def lengths(self, count: int, *keys: str) -> tuple[list[bytes], str]:
-        """
-        Have a daemon with so many variables of 100,000 bytes.
-
-        @return: what programs find of them, by launcher, and the log.
-        """
-        program = self.program("sizes", self.SIZES)
-        large = {f"LARGE{number}": "x" * 100_000 for number in range(count)}
-        ports = [freePort() for _ in ChangedTests.WAYS]
-        passed = f"passenv = PATH {' '.join(large)}"
-        first = f"protocol = tcp, wait = no, user = -, exec = {program}, {passed}"
-        conf = "".join(
-            f"{port} on {', '.join((first, *way, *keys))};\n"
-            for port, way in zip(ports, ChangedTests.WAYS)
-        )
-        env = {**environment(PATH="/usr/bin:/bin"), **large}
-        with self.daemon(conf, *ports, env=env) as daemon:
-            said = [talk(port, b"") for port in ports]
-            if b"" in said:
-                daemon.waitForLog("start-failed ", len(ports))
-        return said, daemon.log()
-
-    def test_environment(self) -> None:
-        """An environment may be as large as execve(2) takes."""
-        for count in (3, 19):
-            said, _ = self.lengths(count)
-            for each in said:
-                self.assertGreater(int(each), count * 100_000)
-                self.assertLess(int(each), count * 100_000 + 1000)
-
-    def test_tooLarge(self) -> None:
-        """An environment that execve(2) rejects draws a log line for each client."""
-        said, log = self.lengths(20, f"env = A={'y' * 120_000}")
-        self.assertEqual(said, [b""] * 3)
-        self.assertEqual(log.count("Argument list too long"), 3)
-        self.assertEqual(log.count(" start-failed "), 3)
 
 
 class RootKeyTests(ContextTestCase):
@@ -360,7 +268,7 @@ class RootKeyTests(ContextTestCase):
         self.write("forbidden", "#!/bin/sh\necho here\n", 0o700)
         programs = [program, "listed", self.path("forbidden")]
         lines = []
-        for number, way in enumerate(ChangedTests.WAYS * 3):
+        for number, way in enumerate(WAYS * 3):
             port, name = freePort(), programs[number // 3]
             keys = (f"user = {user}", f"exec = {name}", *way)
             line = ", ".join((f"{port} on protocol = tcp, wait = no", *keys))

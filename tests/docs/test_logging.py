@@ -23,7 +23,9 @@ class EventTests(SynchronousTestCase):
 
     def test_table(self) -> None:
         """Each event is documented, with its lowest level and its fields in order."""
-        with open(os.path.join(checkout.ORIGINAL, "docs", "guide", "logging.rst")) as file:
+        with open(
+            os.path.join(checkout.ORIGINAL, "docs", "guide", "logging.rst")
+        ) as file:
             rows = _ROW.findall(file.read())
         documented = {
             name: (level, re.findall(r"``([a-z]+)``(?: \([^)]*\))?", text))

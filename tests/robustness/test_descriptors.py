@@ -5,37 +5,18 @@
 
 from __future__ import annotations
 
-import contextlib
-import http.client
-import json
-import os
-import signal
 import socket
-import subprocess
-from typing import Any
 
-from tests.robustness.test_resources import limit
 from tests.support.daemon import (
     DEADLINE,
-    Daemon,
-    ask,
-    environment,
     eventually,
     freePort,
     talk,
 )
-from tests.support.faults import FaultsTestCase
-from tests.support.processes import descriptors, forkServers, programs
-from tests.support.serving import inetd, readAll
+from tests.support.processes import programs
+from tests.support.serving import readAll
+from tests.support.shares import LIMIT, SharesTestCase
 
-#: How many descriptors the daemon has, and how many clients come.
-LIMIT, MANY = 256, 400
-#: Reads, and complains.
-GRUMBLE = (
-    "import sys\n"
-    "print('grumble', file=sys.stderr, flush=True)\n"
-    "print(sys.stdin.read(), end='')\n"
-)
 #: Leaves a process behind that has nothing but its standard error.
 LEAVE = (
     "import os, sys, time\n"
@@ -45,169 +26,9 @@ LEAVE = (
     "    os._exit(0)\n"
     "print('left', flush=True)\n"
 )
+
 #: Stays until the test is over.
 STAY = "import os, time\nwhile os.path.exists(__file__): time.sleep(1)\n"
-#: Writes more than fits into a pipe, after its parent has ended.
-WRITE = (
-    "import os, sys, time\n"
-    "if not os.fork():\n"
-    "    os.close(0), os.close(1)\n"
-    "    while os.getppid() == {parent}: time.sleep(0.01)\n"
-    "    while not os.path.exists({go!r}): time.sleep(0.01)\n"
-    "    try:\n"
-    "        for _ in range(100): os.write(2, b'x' * 4096)\n"
-    "        result = 'all'\n"
-    "    except OSError as why:\n"
-    "        result = type(why).__name__\n"
-    "    with open({done!r}, 'w') as file: file.write(result)\n"
-    "    os._exit(0)\n"
-)
-
-
-def withLimit(count: int) -> list[str]:
-    """Return a command that runs another one with so many descriptors."""
-    return ["sh", "-c", f'ulimit -Sn {count}; exec "$@"', "sh"]
-
-
-class SharesTestCase(FaultsTestCase):
-    """Have a daemon with few descriptors and every kind of service."""
-
-    limit = LIMIT
-
-    def setUp(self) -> None:
-        """Have ports, programs and a control socket."""
-        super().setUp()
-        limit([os.getpid()], 7, -1)
-        self.clients: list[socket.socket] = []
-        self.log, self.udp, self.mux, self.prom = (freePort() for _ in range(4))
-        self.control = self.path("control")
-        grumble = self.program("grumble", GRUMBLE)
-        cat = self.program("cat", "import sys\nprint(sys.stdin.read())\n")
-        self.lines += (
-            f"{self.log} on protocol = tcp, wait = no, user = {self.user},"
-            f" exec = {grumble}, stderr = log;\n"
-            f"{self.udp} dgram udp nowait {self.user} {cat} cat\n"
-            f"{self.mux} stream tcp nowait - internal tcpmux\n"
-            "tcpmux/+cat stream tcp nowait - /bin/cat cat\n"
-        )
-
-    def start(self, lines: str = "", *ports: int) -> Daemon:
-        """Start the daemon."""
-        path = self.write("inetd.conf", self.lines + lines)
-        metrics = f"tcp:{self.prom}:interface=127.0.0.1"
-        argv = [
-            *withLimit(self.limit),
-            *inetd("-f", "-e", "-l", "--control", self.control, "--metrics", metrics),
-            path,
-        ]
-        every = (*self.others, self.log, self.mux, self.prom, *ports)
-        daemon = Daemon(argv, ports=every)
-        daemon.start()
-        self.addCleanup(daemon.stop)
-        self.othersAnswer()
-        return daemon
-
-    def flood(
-        self, port: int, count: int = MANY, hosts: int = 1, sent: bytes = b""
-    ) -> list[socket.socket]:
-        """
-        Clients that connect, or wait in the backlog, or in front of it.
-
-        @param hosts: how many addresses they have.
-        @param sent: what they say.
-        """
-        clients: list[socket.socket] = []
-        for number in range(count):
-            client = socket.socket()
-            self.addCleanup(client.close)
-            client.bind((f"127.0.1.{number % hosts + 1}", 0))
-            client.settimeout(0.01)
-            with contextlib.suppress(OSError):
-                client.connect(("127.0.0.1", port))
-                client.sendall(sent)
-            client.settimeout(DEADLINE)
-            clients.append(client)
-        self.clients += clients
-        return clients
-
-    def uses(self) -> Any:
-        """Return how many descriptors each purpose has, as operators see it."""
-        with socket.socket(socket.AF_UNIX) as client:
-            client.settimeout(DEADLINE)
-            client.connect(self.control)
-            connection = http.client.HTTPConnection("inetd")
-            connection.sock = client
-            connection.request("GET", "/status")
-            return json.loads(connection.getresponse().read())["descriptors"]
-
-    def floodPath(self, path: str) -> None:
-        """Clients of a UNIX socket that say nothing."""
-        for _ in range(100):
-            client = socket.socket(socket.AF_UNIX)
-            self.addCleanup(client.close)
-            client.settimeout(DEADLINE)
-            with contextlib.suppress(BlockingIOError):
-                client.connect(path)
-
-    def command(self, word: str) -> tuple[int, str]:
-        """
-        Run a command of the operator.
-
-        @return: its exit status, and what it prints.
-        """
-        done = subprocess.run(
-            inetd(word, "--control", self.control),
-            env=environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=DEADLINE,
-            check=False,
-        )
-        return done.returncode, done.stdout
-
-    def scrape(self) -> str:
-        """Return the metrics."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.prom, DEADLINE)
-        try:
-            connection.request("GET", "/metrics")
-            return connection.getresponse().read().decode()
-        finally:
-            connection.close()
-
-    def works(self, daemon: Daemon, *spared: int) -> None:
-        """
-        Assert that everything works but the services that are flooded.
-
-        @param spared: the ports of these.
-        """
-        for port in {*self.others, self.log}.difference(spared):
-            self.assertEqual(talk(port, b"hello"), b"hello", port)
-        self.assertEqual(ask(self.udp, b"datagram"), b"datagram\n")
-        self.assertEqual(talk(self.mux, b"cat\r\nhello"), b"+Go\r\nhello")
-        self.assertIn("inetd_healthy 1", self.scrape())
-        for word in ("status", "health", "reload"):
-            status, said = self.command(word)
-            self.assertEqual(status, 0, said)
-        reloads = daemon.log().count("] reload - ")
-        daemon.process.send_signal(signal.SIGHUP)
-        daemon.waitForLog("] reload - ", reloads + 1)
-        servers = forkServers(daemon.process.pid)
-        for pid in servers:
-            os.kill(pid, signal.SIGKILL)
-        eventually(
-            lambda: (
-                len(set(forkServers(daemon.process.pid)) - set(servers)) >= len(servers)
-            ),
-            daemon.log,
-        )
-        if self.others[1] not in spared:
-            self.assertEqual(talk(self.others[1], b"again"), b"again")
-        self.assertLess(descriptors([daemon.process.pid]), self.limit)
-        self.assertNotIn("Traceback", daemon.log())
-        self.assertNotIn("] start-failed ", daemon.log())
-        self.assertNotIn("] drop ", daemon.log())
 
 
 class SharesTests(SharesTestCase):
@@ -385,104 +206,3 @@ class SharesTests(SharesTestCase):
         self.assertIsNone(found["listeners"]["share"])
         self.assertIn('inetd_descriptors{purpose="internal"} 10\n', self.scrape())
         self.assertIn('inetd_descriptors_share{purpose="internal"} ', self.scrape())
-
-
-class LeftBehindTests(SharesTestCase):
-    """Orphans of programs."""
-
-    def test_refused(self) -> None:
-        """
-        An orphan whose standard error is no longer read runs on.
-
-        It is neither killed nor blocked.
-        """
-        go, done, port = self.path("go"), self.path("done"), freePort()
-        os.chmod(self.directory, 0o777)
-        text = WRITE.format(parent="parent", go=go, done=done)
-        text = text.replace(
-            "import os, sys, time\n", "import os, sys, time\nparent = os.getpid()\n"
-        )
-        write = self.program("write", text)
-        line = (
-            f"{port} on protocol = tcp, wait = no, user = {self.user},"
-            f" exec = {write}, stderr = log;\n"
-        )
-        daemon = self.start(line, port)
-        self.assertEqual(talk(port, b""), b"")
-        daemon.waitForLog(f"] exit {port}/tcp ")
-        daemon.process.send_signal(signal.SIGTERM)
-        daemon.process.wait()
-        with open(go, "w", encoding="ascii"):
-            pass  # It may begin.
-        eventually(lambda: os.path.exists(done) and os.path.getsize(done), daemon.log)
-        with open(done, encoding="ascii") as file:
-            self.assertEqual(file.read(), "BlockingIOError")
-
-
-class FewTests(FaultsTestCase):
-    """More services than descriptors."""
-
-    def _few(self, line: str, limit: int = 30) -> None:
-        """Those of many services that have a socket serve their clients, at once."""
-        ports = [freePort() for _ in range(40)]
-        path = self.write("inetd.conf", "".join(line.format(port) for port in ports))
-        argv = [*withLimit(limit), *inetd("-f", "-e", path)]
-        with Daemon(argv, ports=ports[:1]) as daemon:
-            daemon.waitForLog("reason=Too many open files")
-            daemon.waitForLog("] listen ", 6)
-            served = [port for port in ports if f"listen {port}/tcp" in daemon.log()]
-            for _ in range(2):
-                for port in served:
-                    self.assertEqual(talk(port, b"hello"), b"hello")
-            daemon.process.send_signal(signal.SIGHUP)
-            daemon.waitForLog("] reload - ")
-            for pid in forkServers(daemon.process.pid):
-                os.kill(pid, signal.SIGKILL)
-            for port in served:
-                self.assertEqual(talk(port, b"hello"), b"hello")
-
-    def test_internal(self) -> None:
-        """Clients of internal services are served with few descriptors."""
-        self._few("{} stream tcp nowait - internal echo\n")
-
-    def test_forkServers(self) -> None:
-        """Clients of fork servers' programs are served with few descriptors."""
-        self._few("{} stream tcp nowait - /bin/cat cat\n")
-
-    def test_accepted(self) -> None:
-        """Clients that the daemon accepts are served with few descriptors."""
-        self._few("{} stream tcp nowait/3 - /bin/cat cat\n")
-
-    def test_logged(self) -> None:
-        """Clients are served with few descriptors when standard error is logged."""
-        self._few(
-            "{} on protocol = tcp, wait = no, user = -, exec = /bin/cat,"
-            " stderr = log;\n"
-        )
-
-    def test_warm(self) -> None:
-        """
-        Warm services are served with few descriptors.
-
-        As many interpreters are started as descriptors allow.
-        """
-        cat = self.program("cat", "import sys\nprint(sys.stdin.read(), end='')\n")
-        line = "{} on protocol = tcp, wait = no, user = -, warm = yes, stderr = log,"
-        self._few(f"{line} exec = {cat};\n", 64)
-
-    def test_contexts(self) -> None:
-        """Services with a fork server each are served with few descriptors."""
-        ports = [freePort() for _ in range(40)]
-        conf = "".join(
-            f"{port} on protocol = tcp, wait = no, user = -, exec = /bin/cat,"
-            f" umask = {number:o};\n"
-            for number, port in enumerate(ports)
-        )
-        path = self.write("inetd.conf", conf)
-        argv = [*withLimit(64), *inetd("-f", "-e", path)]
-        with Daemon(argv) as daemon:
-            daemon.waitForLog("reason=Too many open files")
-            daemon.waitForLog("listen ", 5)
-            served = [port for port in ports if f"listen {port}/tcp" in daemon.log()]
-            for port in served:
-                self.assertEqual(talk(port, b"hello"), b"hello")

@@ -9,48 +9,17 @@ import os
 import resource
 import signal
 import socket
-import subprocess
 from typing import TYPE_CHECKING
 
-from tests.support import interpreters
 from tests.support.daemon import Daemon, freePort, talk
 from tests.support.faults import FaultsTestCase
+from tests.support.limits import limit
 from tests.support.processes import forkServers
 from tests.support.serving import inetd, readAll
 from tests.support.users import ordinaryUser
 
 if TYPE_CHECKING:
-    import pwd
-
-
-#: Sets soft limits of processes, as their user: root needs a capability for others'.
-LIMIT = """
-import resource, sys
-what, soft, *pids = map(int, sys.argv[1:])
-for pid in pids:
-    try:
-        hard = resource.prlimit(pid, what)[1]
-        resource.prlimit(pid, what, (soft if soft >= 0 else hard, hard))
-    except ProcessLookupError:
-        pass
-"""
-
-
-def limit(
-    pids: list[int], what: int, soft: int, user: pwd.struct_passwd | None = None
-) -> None:
-    """
-    Set a soft limit of running processes; -1 is the hard limit.
-
-    @param user: their user, by default the one of the tests.
-    """
-    subprocess.run(
-        [interpreters.python(), "-c", LIMIT, str(what), str(soft), *map(str, pids)],
-        check=True,
-        user=user and user.pw_uid,
-        group=user and user.pw_gid,
-        extra_groups=user and [],
-    )
+    pass
 
 
 class DescriptorsTests(FaultsTestCase):

@@ -6,22 +6,22 @@
 from __future__ import annotations
 
 import os
-import re
 import signal
 import socket
 import sys
 import time
-from typing import TYPE_CHECKING, Callable
+from typing import TYPE_CHECKING
 from unittest import skipUnless
 
 from tests.support import users
 from tests.support.daemon import DEADLINE, Daemon, eventually, freePort, talk
-from tests.support.probe import LAUNCHES
-from tests.support.serving import ServingTestCase, inetd, readAll, run
+from tests.support.serving import inetd, readAll, run
+from tests.support.sharedsocket import HARM_CONNECTIONS, SharedTestCase
 from tests.support.users import nameOf, ordinaryUser
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    pass
+
 
 LINUX = sys.platform == "linux"
 
@@ -90,36 +90,6 @@ for name, call in calls.items():
         forever(call)
 """
 
-#: Answer a connection, and do to the socket what the client says.
-_HARM_CONNECTIONS = """\
-import os, socket, struct, sys, time
-service = socket.socket(fileno=0)
-client, _ = service.accept()
-what = client.makefile().readline().strip()
-client.sendall(what.upper().encode())
-client.close()
-if what == "shut":
-    service.shutdown(socket.SHUT_RDWR)
-elif what == "listen":
-    service.listen(0)
-elif what == "key":
-    anybody = struct.pack("=HHI", 2, 0, 0).ljust(128, bytes(1))
-    key = struct.pack("=128sBBHI80s", anybody, 1, 0, 6, 0, b"secret")
-    try:
-        service.setsockopt(socket.IPPROTO_TCP, 32, key)
-    except OSError:
-        pass
-elif what == "remove":
-    os.unlink(service.getsockname())
-elif what == "shut forever" and os.fork() == 0:
-    end = time.monotonic() + 60
-    while time.monotonic() < end:
-        try:
-            service.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
-        time.sleep(0.001)
-"""
 
 #: Leave four processes behind that have accept(2) wait, each of which serves a client
 #: now and then, and end without accepting.
@@ -146,28 +116,6 @@ for _ in range(4):
             client.sendall(b"stolen")
             client.close()
 """
-
-
-class SharedTestCase(ServingTestCase):
-    """Serve with a program that harms its socket."""
-
-    def serving(self, launch: str, keys: str) -> Daemon:
-        """Return a daemon of one service, which listens."""
-        # A user of its own can do no harm to the processes of the daemon.
-        user = nameOf(ordinaryUser())
-        conf = f"it on id = it, user = {user}, launch = {launch}, {keys};\n"
-        daemon = self.daemon(conf.replace("it on", f"{self.where} on", 1))
-        daemon.start()
-        self.addCleanup(daemon.stop)
-        daemon.waitForLog("] listen it ")
-        return daemon
-
-    def eachLaunch(self) -> Iterator[str]:
-        """Return the ways to start programs, each with a port."""
-        for launch in LAUNCHES:
-            self.port = freePort()
-            self.where = str(self.port)
-            yield launch
 
 
 class DatagramTests(SharedTestCase):
@@ -254,7 +202,7 @@ class StreamTests(SharedTestCase):
         It does so once, or again and again.
         """
         for launch in self.eachLaunch():
-            path = self.program("harm", _HARM_CONNECTIONS)
+            path = self.program("harm", HARM_CONNECTIONS)
             keys = f"protocol = tcp, wait = yes, exec = {path}"
             daemon = self.serving(launch, keys)
             for word in ("shut", "hello", "shut", "hello", "shut forever", "hello"):
@@ -269,7 +217,7 @@ class StreamTests(SharedTestCase):
         No client has the key.
         """
         for launch in self.eachLaunch():
-            path = self.program("harm", _HARM_CONNECTIONS)
+            path = self.program("harm", HARM_CONNECTIONS)
             daemon = self.serving(launch, f"protocol = tcp, wait = yes, exec = {path}")
             for word in ("key", "hello", "key", "hello"):
                 self.say(word)
@@ -279,7 +227,7 @@ class StreamTests(SharedTestCase):
     def test_backlog(self) -> None:
         """The backlog is that of the service, whatever a program has set."""
         for launch in self.eachLaunch():
-            path = self.program("harm", _HARM_CONNECTIONS)
+            path = self.program("harm", HARM_CONNECTIONS)
             keys = f"protocol = tcp, wait = yes, backlog = 77, exec = {path}"
             daemon = self.serving(launch, keys)
             self.say("listen")
@@ -383,139 +331,3 @@ class AcceptTests(SharedTestCase):
                 client = self.connect(self.port)
                 self.assertEqual(readAll(client), b"")
                 self.assertEqual(talk(other, b"x"), b"x")
-
-
-class PathTests(SharedTestCase):
-    """The path of a UNIX socket."""
-
-    def ask(self, path: str) -> Callable[[], bool]:
-        """Return whether a service answers at a path."""
-
-        def answered() -> bool:
-            with socket.socket(socket.AF_UNIX) as client:
-                client.settimeout(DEADLINE)
-                try:
-                    client.connect(path)
-                    client.sendall(b"hello\n")
-                    client.shutdown(socket.SHUT_WR)
-                    return readAll(client).lower().strip() == b"hello"
-                except OSError:
-                    return False
-
-        return answered
-
-    def askDatagram(self, path: str) -> Callable[[], bool]:
-        """Return whether a service answers a datagram at a path."""
-
-        def answered() -> bool:
-            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as client:
-                client.settimeout(DEADLINE)
-                own = self.path("client.sock")
-                client.bind(own)
-                os.chmod(own, 0o777)
-                try:
-                    client.sendto(b"hello", path)
-                    return client.recv(100) == b"hello"
-                except OSError:
-                    return False
-                finally:
-                    os.unlink(own)
-
-        return answered
-
-    def served(self) -> tuple[Daemon, dict[str, Callable[[], bool]]]:
-        """Return a daemon of three services with a path, and whether each answers."""
-        os.chmod(self.directory, 0o777)
-        user = nameOf(ordinaryUser())
-        paths = [self.path(f"{name}.sock") for name in ("nowait", "wait", "datagram")]
-        harm = self.program("harm", _HARM_CONNECTIONS)
-        nowait, wait, datagram = paths
-        conf = (
-            f":::0666:{nowait} stream unix nowait {user} /bin/cat cat\n"
-            f":::0666:{wait} stream unix wait {user} {harm} harm\n"
-            f":::0666:{datagram} dgram unix nowait {user} /bin/cat cat\n"
-        )
-        daemon = self.daemon(conf)
-        daemon.start()
-        self.addCleanup(daemon.stop)
-        daemon.waitForLog("] listen ", 3)
-        found = {path: self.ask(path) for path in (nowait, wait)}
-        found[datagram] = self.askDatagram(datagram)
-        for path, answers in found.items():
-            eventually(answers, lambda path=path: path)  # type: ignore[misc] # as it is
-        return daemon, found
-
-    def test_removed(self) -> None:
-        """
-        A removed path is bound again by itself, and at a SIGHUP at once.
-
-        One log line reports it.
-        """
-        daemon, found = self.served()
-        for count in (1, 2):
-            for path in found:
-                os.unlink(path)
-            if count == 2:
-                os.kill(daemon.process.pid, signal.SIGHUP)
-                daemon.waitForLog("] reload -")
-            for answers in found.values():
-                eventually(answers, daemon.log)
-            self.assertEqual(daemon.log().count("] rebind "), 3 * count)
-
-    def test_another(self) -> None:
-        """A file at the path stays; the path is bound again when it is gone."""
-        daemon, found = self.served()
-        for path in found:
-            os.unlink(path)
-            with open(path, "w", encoding="ascii") as file:
-                file.write("mine")
-        os.kill(daemon.process.pid, signal.SIGHUP)
-        daemon.waitForLog("] bind-failed ", 3)
-        for path, answers in found.items():
-            with open(path, encoding="ascii") as file:
-                self.assertEqual(file.read(), "mine")
-            os.unlink(path)
-            eventually(answers, daemon.log)
-
-    def test_program(self) -> None:
-        """
-        A program that removes the path, or shuts the socket down, is replaced.
-
-        A service whose programs do so again is failing.
-        """
-        daemon, found = self.served()
-        path = self.path("wait.sock")
-        for word in (b"remove", b"shut") * 2:
-            with socket.socket(socket.AF_UNIX) as client:
-                client.settimeout(DEADLINE)
-                client.connect(path)
-                client.sendall(word + b"\n")
-                self.assertEqual(readAll(client), word.upper())
-            eventually(found[path], lambda: "the service is there again")
-        os.kill(daemon.process.pid, signal.SIGUSR2)
-        eventually(
-            lambda: re.search(r"held=(child,)?replaced", daemon.log()), daemon.log
-        )
-
-    def test_resumed(self) -> None:
-        """A removed path is bound again when an operator resumes the service."""
-        control, path = self.path("control"), self.path("nowait.sock")
-        conf = f":::0666:{path} stream unix nowait - /bin/cat cat\n"
-        with self.daemon(conf, options=["--control", control]) as daemon:
-            daemon.waitForLog("] listen ")
-            eventually(lambda: os.path.exists(control), daemon.log)
-            os.unlink(path)
-            self.assertEqual(
-                run(inetd("resume", path, "--control", control)).stderr, ""
-            )
-            self.assertTrue(os.path.exists(path))
-
-    def test_control(self) -> None:
-        """The control socket is there again, too."""
-        path = self.path("control")
-        conf = f"{freePort()} stream tcp nowait - /bin/cat cat\n"
-        with self.daemon(conf, options=["--control", path]) as daemon:
-            daemon.waitForLog("] listen ")
-            eventually(lambda: os.path.exists(path), daemon.log)
-            os.unlink(path)
-            eventually(lambda: os.path.exists(path), daemon.log)

@@ -304,6 +304,10 @@ class Daemon:
         size = os.fstat(self._output.fileno()).st_size
         return os.pread(self._output.fileno(), size, 0).decode(errors="replace")
 
+    def lines(self, text: str) -> list[str]:
+        """Return the lines of the log that contain a string."""
+        return [line for line in self.log().splitlines() if text in line]
+
     def waitForLog(self, text: str, count: int = 1) -> None:
         """Wait until the log contains a string a number of times."""
         eventually(

@@ -13,7 +13,7 @@ import threading
 from tests.support import interpreters
 from tests.support.daemon import eventually, freePort, isServed, talk, talkOrNothing
 from tests.support.serving import readAll
-from tests.warm.test_serving import LOWER, WarmTestCase, events, starts
+from tests.support.warmservice import LOWER, WarmTestCase, events, starts
 
 #: Leaves behind a process that has the socket to the daemon, and says whatever it likes
 #: as long as a process listens.

@@ -18,7 +18,7 @@ from functools import cache
 
 from tests.support.daemon import Daemon, environment, freePort, talk, twistd
 from tests.support.interpreters import pythons
-from tests.warm.test_serving import INFO, WarmTestCase
+from tests.support.warmservice import INFO, WarmTestCase
 
 #: What is in a file that has the name of a module of the standard library.
 _HOSTILE = (

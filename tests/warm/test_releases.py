@@ -15,7 +15,7 @@ from typing import Any, Callable
 
 from tests.support import interpreters
 from tests.support.daemon import Daemon, environment, freePort, talk, talkOrNothing
-from tests.warm.test_serving import INFO, WarmTestCase, events, starts
+from tests.support.warmservice import INFO, WarmTestCase, events, starts
 
 #: Says which release it has, of its own text and of what it imports.
 _TEXT = "import library\nprint('{}', library.RELEASE)\n"
