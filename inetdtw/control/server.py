@@ -14,6 +14,8 @@ import socket
 import struct
 from typing import Any
 
+from zope.interface import implementer
+
 from twisted.application.service import Service
 
 from inetdtw.control.http import Answers, Site
@@ -21,7 +23,7 @@ from inetdtw.control.path import Folder
 from inetdtw.log import events
 from inetdtw.log.report import Report
 from inetdtw.model.service import Ownership
-from inetdtw.serve.port import StreamPort
+from inetdtw.serve.port import IConnectionReceiver, StreamPort
 from inetdtw.system import sockets
 from inetdtw.system.descriptoraccount import DescriptorAccount
 from inetdtw.system.descriptors import Descriptors, Purpose
@@ -32,6 +34,7 @@ BACKLOG = 16
 _CREDENTIALS = struct.Struct("3i")
 
 
+@implementer(IConnectionReceiver)
 class ControlSocket(Service):
     """
     Answers on a UNIX socket that only its owner and root can reach.

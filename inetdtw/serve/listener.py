@@ -10,9 +10,11 @@ import socket
 from functools import partial
 from typing import Any, Callable
 
+from zope.interface import implementer
+
 from inetdtw.model.state import PauseReason
 from inetdtw.serve.admission import AdmissionControl
-from inetdtw.serve.port import SocketPort
+from inetdtw.serve.port import IConnectionReceiver, SocketPort
 from inetdtw.serve.runtime import ServiceRuntime
 from inetdtw.serve.sharedport import streamPort
 from inetdtw.serve.undecided import Client
@@ -76,6 +78,7 @@ class GatedListener:
         return self._port.holds.resumes
 
 
+@implementer(IConnectionReceiver)
 class ConnectionListener(GatedListener):
     """
     A listener that accepts connections and serves each.

@@ -14,10 +14,11 @@ that they are given, which outlives them.
 from __future__ import annotations
 
 import errno
+import os
 import socket
 from typing import Any, Callable
 
-from zope.interface import implementer
+from zope.interface import Interface, implementer
 
 from twisted.internet.interfaces import IReadDescriptor
 from twisted.python.failure import Failure
@@ -111,6 +112,23 @@ class SocketPort:
         self.holds.pauseFor(PauseReason.SOCKET_ERROR, BROKEN_PAUSE, again)
 
 
+class IConnectionReceiver(Interface):
+    """What a port gives the connections to that it accepts."""
+
+    def mayAccept() -> bool:
+        """Tell whether a client may be accepted; if not, the port is paused."""
+
+    def connectionAccepted(connection: socket.socket, peer: Any) -> None:
+        """
+        Called with each connection, which is the receiver's from then on.
+
+        @param peer: the client's address, as accept(2) returns it.
+        """
+
+    def short(reason: str) -> None:
+        """Called when the system is out of a resource."""
+
+
 class StreamPort(SocketPort):
     """Accepts connections and gives them away."""
 
@@ -119,17 +137,12 @@ class StreamPort(SocketPort):
         sock: socket.socket,
         reactor: Any,
         name: str,
-        factory: Any,
+        receiver: IConnectionReceiver,
         note: Callable[[int], object] = lambda fd: None,
     ) -> None:
-        """
-        @param factory: has C{mayAccept()}, which holds the port and returns C{False}
-            when no connection may be taken, C{connectionAccepted(socket, peer)},
-            and C{short(reason)}, called when the machine is out of something.
-        @param note: called with the file descriptor of each connection.
-        """
+        """@param note: called with the file descriptor of each connection."""
         super().__init__(sock, reactor, name)
-        self._factory = factory
+        self._receiver = receiver
         self._note = note
         self._batch = 1
 
@@ -139,7 +152,7 @@ class StreamPort(SocketPort):
         many as expected, as it costs as much to find none as to take one.
         """
         for _ in range(self._batch):
-            if not self._factory.mayAccept():
+            if not self._receiver.mayAccept():
                 return
             try:
                 connection, peer = self.socket.accept()
@@ -150,11 +163,11 @@ class StreamPort(SocketPort):
                 # Every other error is about one connection, which is gone.
                 if why.errno in SHORTAGES:
                     self.holds.pauseFor(PauseReason.SHORTAGE, SHORTAGE_PAUSE)
-                    self._factory.short(why.strerror)
+                    self._receiver.short(os.strerror(why.errno))
                     return
                 continue
             self._note(connection.fileno())
-            take = self._factory.connectionAccepted
+            take = self._receiver.connectionAccepted
             if not survived(self._name, take, connection, peer):
                 connection.close()
         self._batch = min(self._batch * 2, BATCH)

@@ -28,7 +28,7 @@ from inetdtw.helpers.acceptor import ANSWER, CHANNEL, SERVICE
 from inetdtw.limits.backoff import SHORTAGE_PAUSE, Backoff
 from inetdtw.log.failures import logSocketError, survived
 from inetdtw.model.state import PauseReason
-from inetdtw.serve.port import SHORTAGES, SocketPort, StreamPort
+from inetdtw.serve.port import SHORTAGES, IConnectionReceiver, SocketPort, StreamPort
 from inetdtw.serve.runtime import ServiceRuntime
 
 # As it was when the daemon was started, whatever is installed by now.
@@ -74,17 +74,16 @@ class SharedStreamPort(SocketPort):
         sock: socket.socket,
         reactor: Any,
         name: str,
-        factory: Any,
+        receiver: IConnectionReceiver,
         note: Callable[[int], object] = lambda fd: None,
     ) -> None:
         """
         @param sock: the listening socket.
-        @param factory: as L{StreamPort} has it.
         @param note: called with the file descriptor of each connection.
         """
         super().__init__(sock, reactor, name)
         self._listening = sock
-        self._factory = factory
+        self._receiver = receiver
         self._note = note
         self._process: _Process | None = None
         self._asked = False
@@ -123,7 +122,7 @@ class SharedStreamPort(SocketPort):
         try:
             self._start()
         except OSError as why:
-            self._factory.short(why.strerror or str(why))
+            self._receiver.short(why.strerror or str(why))
             self.holds.pauseFor(PauseReason.STARTING, SHORTAGE_PAUSE)
         else:
             self.holds.resume(PauseReason.STARTING)
@@ -180,14 +179,14 @@ class SharedStreamPort(SocketPort):
     def _ask(self) -> None:
         """Have a connection accepted, if one is wanted and none is on its way."""
         wanted = self._process is not None and not self._asked
-        if wanted and not self.holds and self._factory.mayAccept():
+        if wanted and not self.holds and self._receiver.mayAccept():
             with contextlib.suppress(OSError):
                 self.socket.send(b"1")
                 self._asked = True
 
     def _read(self) -> None:
         """Take the connection; of the first client, start the process that accepts it."""
-        if not self._factory.mayAccept():
+        if not self._receiver.mayAccept():
             return
         if self._process is None:
             self.holds.pause(PauseReason.STARTING)
@@ -218,7 +217,7 @@ class SharedStreamPort(SocketPort):
             # The client is gone.
             connection.close()
             return
-        take = self._factory.connectionAccepted
+        take = self._receiver.connectionAccepted
         if not survived(self._name, take, connection, peer):
             connection.close()
 
@@ -226,19 +225,19 @@ class SharedStreamPort(SocketPort):
         """No connection can be had."""
         if error in SHORTAGES:
             self.holds.pauseFor(PauseReason.SHORTAGE, SHORTAGE_PAUSE)
-            self._factory.short(os.strerror(error))
+            self._receiver.short(os.strerror(error))
         else:
             self._drop()
 
 
-def streamPort(sock: socket.socket, given: ServiceRuntime, factory: Any) -> SocketPort:
+def streamPort(
+    sock: socket.socket, given: ServiceRuntime, receiver: IConnectionReceiver
+) -> SocketPort:
     """
     Return the port that accepts connections from a listening socket: in this process,
     unless programs share the socket.
-
-    @param factory: as L{StreamPort} has it.
     """
     runtime = given.runtime
     make = SharedStreamPort if sock in runtime.shared else StreamPort
     note = runtime.descriptors.note
-    return make(sock, runtime.reactor, given.service.name, factory, note)
+    return make(sock, runtime.reactor, given.service.name, receiver, note)

@@ -222,6 +222,7 @@ AREAS: dict[str, tuple[str, ...]] = {
     "serve.datagram": _DATAGRAMS,
     "serve.datagramport": _DATAGRAMS,
     "serve.replies": _DATAGRAMS,
+    "serve.refuser": _WAITING,
     "serve.wait": _WAITING,
     "system.peek": _WAITING,
     "system.sockdiag": _WAITING,

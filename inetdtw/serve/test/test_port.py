@@ -10,6 +10,7 @@ import os
 import socket
 from typing import Any
 
+from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from twisted.internet.interfaces import IReadDescriptor
@@ -18,7 +19,13 @@ from twisted.python.failure import Failure
 
 from inetdtw.limits.backoff import BROKEN_PAUSE, SHORTAGE_PAUSE
 from inetdtw.model.state import PauseReason
-from inetdtw.serve.port import BATCH, SocketPort, StreamPort, WaitPort
+from inetdtw.serve.port import (
+    BATCH,
+    IConnectionReceiver,
+    SocketPort,
+    StreamPort,
+    WaitPort,
+)
 from inetdtw.test.fakes import ServingTestCase, listening, makeDatagrams, makeService
 
 
@@ -93,6 +100,7 @@ class SocketPortTests(ServingTestCase):
         self.assertEqual(self.port.holds.reasons, [PauseReason.SOCKET_ERROR])
 
 
+@implementer(IConnectionReceiver)
 class Accepting:
     """
     Takes connections.

@@ -14,6 +14,8 @@ import threading
 from typing import Any
 from unittest import mock
 
+from zope.interface import implementer
+
 from inetdtw.helpers import acceptor
 from inetdtw.helpers.acceptor import ANSWER, CHANNEL, answerOne
 from inetdtw.limits.backoff import SHORTAGE_PAUSE
@@ -21,7 +23,7 @@ from inetdtw.limits.service import ServiceLimits
 from inetdtw.model.service import Bounds
 from inetdtw.model.state import PauseReason
 from inetdtw.serve import sharedport
-from inetdtw.serve.port import StreamPort
+from inetdtw.serve.port import IConnectionReceiver, StreamPort
 from inetdtw.serve.sharedport import SharedStreamPort, streamPort
 from inetdtw.test import fakes
 from inetdtw.test.fakes import (
@@ -34,6 +36,7 @@ from inetdtw.test.fakes import (
 )
 
 
+@implementer(IConnectionReceiver)
 class PortTests(ServingTestCase):
     """Tests for L{SharedStreamPort}."""
 

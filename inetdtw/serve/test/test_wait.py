@@ -16,12 +16,12 @@ from inetdtw.limits.backoff import BROKEN_PAUSE
 from inetdtw.limits.service import WINDOW, ServiceLimits
 from inetdtw.model.service import Bounds, Program, Service
 from inetdtw.model.state import PauseReason
+from inetdtw.serve.refuser import REFUSAL
 from inetdtw.serve.wait import (
     FIRST_PAUSE,
     FREE_TRIES,
     LONG_LIFE,
     LONGEST_PAUSE,
-    REFUSAL,
     REPEATS,
     WaitListener,
 )
