@@ -625,8 +625,6 @@ class ServingTestCase(SynchronousTestCase):
         """Do some work while this process can get no more than so many descriptors."""
         fds = [os.open(os.devnull, os.O_RDONLY) for _ in range(left + 1)]
         limits = resource.getrlimit(resource.RLIMIT_NOFILE)
-        # Garbage of other tests can have descriptors.
-        gc.disable()
         try:
             # A number may not reach the limit; those below are taken, but for these.
             resource.setrlimit(resource.RLIMIT_NOFILE, (max(fds), limits[1]))
@@ -634,7 +632,6 @@ class ServingTestCase(SynchronousTestCase):
                 os.close(fd)
             work()
         finally:
-            gc.enable()
             resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
     def leavesNothingOpen(self, work: Callable[[], object]) -> None:
