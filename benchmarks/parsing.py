@@ -17,7 +17,8 @@ import tempfile
 import time
 
 from inetdtw.config import loader, parser
-from inetdtw.helpers import protocol, reports
+from inetdtw.helpers import reports
+from inetdtw.helpers.requests import HEADER, LAUNCH
 from inetdtw.model.service import Settings
 from inetdtw.test import hostile, system
 
@@ -142,9 +143,9 @@ def ofIncludes(directory: str) -> float:
 def ofOrders(kind: str, size: int = SIZE) -> float:
     """Return the processor time of a fork server for the longest launch requests."""
     first, repeated = ORDERS[kind]
-    room = reports.LARGEST - protocol.HEADER.size - len(first)
+    room = reports.LARGEST - HEADER.size - len(first)
     told = first + repeated * (room // len(repeated))
-    packet = protocol.HEADER.pack(1, len(told)) + told
+    packet = HEADER.pack(LAUNCH, False, 1, 0, 0, len(told)) + told
     count = size // reports.LARGEST
     begun = time.process_time()
     hostile.takeOrders([(packet, 1)] * count)

@@ -12,8 +12,6 @@ from typing import Any, Callable
 
 from zope.interface import Attribute, Interface
 
-from inetdtw.text import toBytes
-
 
 @dataclass(frozen=True)
 class ExitStatus:
@@ -58,18 +56,18 @@ class LaunchRequest:
     """
     What a launcher is to start.
 
-    @ivar executable: an absolute path; of a program that is looked for in PATH, the one
+    @ivar executable: an absolute path; of a program that is searched in PATH, the path
         that was found last.
-    @ivar argv: the arguments, the program's own name first.
-    @ivar environment: what all programs of the service get.
-    @ivar extra: what only this one gets.
-    @ivar fds: the descriptors of this process that become 0, 1 and 2; whoever
-        ordered may close them as soon as L{ILauncher.launch} has returned.
-    @ivar restarts: how often the program may be started again when it has ended and
-        there is a datagram on descriptor 0 that was not there when it started.  A
-        launcher need not make use of it.
-    @ivar search: where else to look for the program at every start, in order, as
-        execvp(3) does: absolute paths, or none if it is L{executable} and no other.
+    @ivar argv: the arguments, the name of the program first.
+    @ivar environment: the variables that all programs of the service get.
+    @ivar extra: the variables that only this one gets.
+    @ivar fds: the descriptors that become 0, 1 and 2; the caller owns them, and may
+        close them when L{ILauncher.launch} has returned.
+    @ivar restarts: how often the program may be restarted when it has exited and
+        descriptor 0 has a datagram that was not there when it started.  A launcher need
+        not do that.
+    @ivar search: the absolute paths to try at every start, in order, as execvp(3) does;
+        empty if there is only L{executable}.
     """
 
     executable: str
@@ -82,17 +80,8 @@ class LaunchRequest:
 
     @property
     def paths(self) -> tuple[str, ...]:
-        """The paths of which the first that can be executed is the program."""
+        """The paths of which the first executable one is the program."""
         return self.search or (self.executable,)
-
-    def own(self) -> tuple[bytes, list[int]]:
-        """
-        What a helper process is sent of this program alone: the variables, with NUL
-        characters between, and the descriptors, where one stands for all that are it.
-        """
-        extra = "\0".join(f"{name}={value}" for name, value in self.extra.items())
-        fds = self.fds if len(set(self.fds)) > 1 else self.fds[:1]
-        return toBytes(extra), list(fds)
 
 
 class IChild(Interface):

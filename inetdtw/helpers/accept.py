@@ -2,7 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""Accept connections from a delegated listening socket, in a fork server."""
+"""Delegated listening sockets, in a fork server."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import os
 import socket
 
 from inetdtw.helpers.connection import connectionEnvironment, encoded
+from inetdtw.helpers.protocol import Program
 
 # Only a type checker needs this; it would double what a fork server imports.
 TYPE_CHECKING = False
@@ -21,7 +22,7 @@ def owned(fd: int) -> socket.socket:
     """
     Return a socket that owns a descriptor.
 
-    @raise OSError: if it is not a socket; then it is closed.
+    @raise OSError: if the descriptor is not a socket; it is closed then.
     """
     try:
         return socket.socket(fileno=fd)
@@ -32,36 +33,41 @@ def owned(fd: int) -> socket.socket:
 
 class Acceptor:
     """
-    A listening socket whose connections each get a program.
+    A listening socket to accept connections from, and the program for each of them.
 
-    @ivar number: the daemon's number for it.
+    @ivar number: the number that the daemon has for it.
     @ivar socket: the socket.
-    @ivar program: the paths to try, the arguments and the environment.
+    @ivar program: the paths, the arguments and the environment.
     """
 
     def __init__(
         self,
         number: int,
         fd: int,
-        program: tuple[list[bytes], list[bytes], dict[bytes, bytes]],
+        program: Program,
     ) -> None:
-        """@param fd: a listening socket, which the acceptor owns from now on."""
+        """
+        Own a listening socket.
+
+        @param fd: its descriptor, which this closes also if it fails.
+        @raise OSError: if the descriptor is not a socket.
+        """
         self.number = number
         self.socket = owned(fd)
         self.program = program
 
     def accept(self) -> tuple[socket.socket, Any, dict[bytes, bytes]]:
         """
-        Accept a connection.
+        Accept a connection, which blocks from then on.
 
         @return: the connection, the client's address, and the environment of the
             program.
-        @raise OSError: if there is none, or none can be accepted.
+        @raise OSError: if that fails, with C{EAGAIN} if there is no connection.
         """
         connection, peer = self.socket.accept()
         try:
             connection.setblocking(True)
-            # This fails if the client has left.
+            # A client that is gone has no name any more.
             connection.getpeername()
             extra = connectionEnvironment(connection.getsockname(), peer)
         except OSError:

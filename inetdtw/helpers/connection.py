@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 #: A record as long as a report: kind, whether it is IPv4, port, address in IPv6.
-ADDRESS = _struct.Struct("=B?H16s4x")
+ADDRESS = _struct.Struct("=B?H16s12x")
 
 _MAPPED = "::ffff:"
 _PREFIX = b"\0" * 10 + b"\xff\xff"
@@ -63,6 +63,32 @@ def pairs(texts: Iterable[bytes]) -> dict[bytes, bytes]:
     """Return an environment from strings like C{NAME=value}; skip empty ones."""
     divided = (text.partition(b"=") for text in texts if text)
     return {name: value for name, _, value in divided}
+
+
+def packPeer(peer: Any) -> tuple[int, int, bytes]:
+    """
+    Return a client's address as C{CONNECTION} of L{inetdtw.helpers.reports} has it.
+
+    @param peer: the address, as accept(2) returns it.
+
+    @return: the IP version, the port and the address as IPv6; the version is 0 for a
+        client without an address, such as that of a UNIX socket.
+    """
+    if not isinstance(peer, tuple):
+        return 0, 0, b""
+    host = plain(peer[0]).partition("%")[0]
+    if ":" in host:
+        return 6, peer[1], _socket.inet_pton(_socket.AF_INET6, host)
+    return 4, peer[1], _PREFIX + _socket.inet_aton(host)
+
+
+def unpackPeer(version: int, port: int, packed: bytes) -> tuple[str, int] | None:
+    """Return the address and the port of L{packPeer}, or C{None} without an address."""
+    if version == 4:
+        return _socket.inet_ntoa(packed[12:]), port
+    if version == 6:
+        return _socket.inet_ntop(_socket.AF_INET6, packed), port
+    return None
 
 
 def packAddress(kind: int, peer: Any) -> bytes | None:

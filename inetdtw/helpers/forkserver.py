@@ -5,13 +5,12 @@
 """
 The program of a fork server: a lean process that starts the programs of services.
 
-L{inetdtw.launch.forkserver.process} runs it, with the context it has to take on as arguments
-C{name=value} and a sequenced-packet socket as its descriptor 3, over which go the
-packets of L{inetdtw.helpers.protocol}.  It gets its code over descriptor 0
-(L{inetdtw.launch.forkserver.code}), imports nothing but the standard library, and ends when the
-other end of the socket is closed; the programs that it has started live on.
+L{inetdtw.launch.forkserver.process} starts it, with its context as arguments
+C{name=value} and the socket to the daemon as descriptor 3.  It receives its code over
+descriptor 0 (L{inetdtw.launch.forkserver.code}) and imports nothing but the standard
+library.  It exits when the daemon is gone; the programs that it has started go on.
 
-It takes no order before the daemon has seen who it runs as, and lets it begin.
+It handles no request before the daemon has verified its credentials.
 """
 
 from __future__ import annotations
@@ -24,30 +23,17 @@ import socket
 import struct
 
 from inetdtw.helpers.accept import Acceptor
-from inetdtw.helpers.connection import packAddress, pairs
-from inetdtw.helpers.programs import (
-    TRANSIENT_ERRORS,
-    ChildTable,
-    codeOf,
-    drain,
-    wakeOnExit,
-)
+from inetdtw.helpers.connection import pairs
+from inetdtw.helpers.programs import ChildTable, drain, errnoOf, wakeOnExit
 from inetdtw.helpers.protocol import (
-    ACCEPT,
-    ASIDE,
     BEGIN,
     CHANNEL,
-    HEADER,
-    NAME,
-    NAME_AND_MOST,
-    REPEATS_SHIFT,
     read,
     receive,
     versionNumber,
 )
 from inetdtw.helpers.reports import (
     ACCEPTED,
-    ADDRESSED,
     CROWDED,
     DROPPED,
     FAILED,
@@ -59,8 +45,9 @@ from inetdtw.helpers.reports import (
     WITHDRAWN,
     Reports,
 )
+from inetdtw.helpers.requests import ACCEPT, CANCEL_RESTARTS, HEADER, LAUNCH, WITHDRAW
 from inetdtw.helpers.spawn import (
-    Limit,
+    TRANSIENT_ERRORS,
     applyContext,
     parseContext,
     raiseHardLimits,
@@ -68,16 +55,16 @@ from inetdtw.helpers.spawn import (
     resourceLimits,
 )
 
-# Only a type checker wants these; they would double what this process imports.
+# Only a type checker needs these; they would double what this process imports.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-#: Reports that are not kept back any longer for others to come.
+#: So many reports are sent at once, although more may come.
 BATCH = 4
-#: How long the end of a program is kept back whose connection was accepted here, as
-#: nobody waits for that: the seconds of epoll(7), or the milliseconds of poll(2).
+#: How long reports that are not urgent wait for others, as nothing depends on them:
+#: seconds for epoll(7), or milliseconds for poll(2).
 HOLD = 0.004 if hasattr(select, "epoll") else 4
 
 # A descriptor that leads to /dev/null.
@@ -87,165 +74,183 @@ _NULL = 1
 _EXCLUSIVE = getattr(select, "EPOLLEXCLUSIVE", 0)
 
 
+def timeout(reports: Reports) -> float | None:
+    """Return how long to poll before reports are sent, as more may come."""
+    if reports.urgent:
+        return 0
+    return HOLD if reports else None
+
+
 class ForkServer:
-    """Takes orders from a socket."""
+    """The event loop of a fork server: requests, connections and exits of children."""
 
     def __init__(
-        self, channel: socket.socket, directory: str, limits: list[Limit]
+        self, channel: socket.socket, reports: Reports, children: ChildTable
     ) -> None:
+        """
+        @param channel: the socket to the daemon.
+        @param reports: what is sent to the daemon.
+        @param children: the table of children.
+        """
         self._channel = channel
         self._buffer = memoryview(bytearray(LARGEST))
-        self._reports = Reports(channel)
-        self._programs = ChildTable(self._reports, directory, limits)
+        self._reports = reports
+        self._children = children
         self._acceptors: dict[int, Acceptor] = {}
         self._most = 0
         self._poll: Any = select.epoll() if hasattr(select, "epoll") else select.poll()
 
     def greet(self, version: str) -> bool:
         """
-        Say that this process is ready, and wait until the daemon lets it begin.
+        Report that this process is ready, and wait until the daemon lets it begin.
 
-        @param version: of this code, in hexadecimal digits.
+        @param version: the version of this code, in hexadecimal digits.
 
-        @return: whether the daemon does; otherwise it is gone, or this process is not
-            what it should be.
+        @return: whether it may begin; if not, the daemon is gone or refuses it.
         """
         self._exits = wakeOnExit()
-        self._programs.arrive()
-        self._hello(versionNumber(version))
+        self._children.enterDirectory()
+        self._reports.add(
+            HELLO, self._firstNumber(), os.getpid(), versionNumber(version)
+        )
+        self._reports.flush()
         permitted = os.read(BEGIN, 1) != b""
         os.dup2(_NULL, BEGIN)
         return permitted
 
     def serve(self) -> None:
-        """Work until the daemon is gone."""
+        """Serve until the daemon is gone."""
         exits, poll = self._exits, self._poll
         poll.register(self._channel.fileno(), select.POLLIN)
         poll.register(exits, select.POLLIN)
         while True:
-            ready = [fd for fd, _ in poll.poll(self._patience()) or self._idle()]
-            # What the daemon says goes first: it may be to accept no more.
-            if self._channel.fileno() in ready and not self._listen():
+            ready = [fd for fd, _ in poll.poll(timeout(self._reports)) or self._idle()]
+            # Requests first: one may be to accept no more.
+            if self._channel.fileno() in ready and not self.receiveAll():
                 return
             for fd in ready:
                 if fd == exits:
                     drain(exits)
-                    self._programs.reap()
+                    self._children.reap()
                 elif fd in self._acceptors:
                     self._accept(fd)
             if len(self._reports) >= BATCH:
                 self._reports.flush()
 
-    def _patience(self) -> float | None:
-        """
-        How long to wait for more to report before that is said: what comes at the
-        same time is reported together.
-        """
-        if self._reports.urgent:
-            return 0
-        return HOLD if self._reports else None
+    def close(self) -> None:
+        """Close all listening sockets, and restart no program."""
+        self._children.cancelRestarts()
+        for acceptor in self._acceptors.values():
+            acceptor.socket.close()
+        self._poll.close()
 
     def _idle(self) -> Any:
-        """Wait for something to do, when all is said."""
+        """Send all reports, and wait for an event."""
         self._reports.flush()
         return self._poll.poll()
 
-    def _hello(self, version: int) -> None:
-        """Say which version this is, and which order is the first it will see."""
+    def _firstNumber(self) -> int:
+        """Return the number of the first packet in the socket, or 0."""
         head = b""
         with contextlib.suppress(BlockingIOError):
             look = socket.MSG_PEEK | socket.MSG_DONTWAIT
             head = self._channel.recv(HEADER.size, look)
-        number = HEADER.unpack(head)[0] if len(head) == HEADER.size else 0
-        self._reports.add(HELLO, number, os.getpid(), version)
-        self._reports.flush()
+        return HEADER.unpack(head)[2] if len(head) == HEADER.size else 0
 
-    def _listen(self) -> bool:
+    def receiveAll(self) -> bool:
         """
-        Take the orders that there are, of which the daemon never sends many at once.
+        Handle all requests in the socket, of which the daemon never sends many at once.
 
-        @return: whether the daemon is still there.
+        @return: whether the daemon is there.
         """
         try:
             while self._receive():
-                pass  # There may be another message.
+                pass
         except BlockingIOError:
             return True
         return False
 
     def _receive(self) -> bool:
         """
-        Take an order.
+        Handle a request.
 
-        @return: whether the daemon is still there.
-        @raise BlockingIOError: if there is no order.
+        @return: whether the daemon is there.
+        @raise BlockingIOError: if there is no request.
         """
         try:
             packet, fds = receive(self._channel, self._buffer)
         except ConnectionResetError:
-            # The daemon has gone without reading all reports; its orders still hold.
+            # The daemon has exited without reading all reports; its requests hold.
             return True
         if not packet:
             return False
         try:
-            self._obey(packet, fds)
+            self._handle(packet, fds)
         except (ValueError, IndexError, struct.error):
-            self._misunderstood(packet)
+            if len(packet) >= HEADER.size:
+                number = HEADER.unpack_from(packet)[2]
+                self._reports.add(FAILED, number, 0, errno.EBADMSG)
         finally:
             for fd in fds:
                 os.close(fd)
         return True
 
-    def _misunderstood(self, packet: bytes) -> None:
-        """Start nothing for an order that makes no sense."""
-        if len(packet) >= HEADER.size:
-            number = HEADER.unpack_from(packet)[0]
-            self._reports.add(FAILED, number, 0, errno.EBADMSG)
+    def _handle(self, packet: bytes, fds: list[int]) -> None:
+        """
+        Handle a request.
 
-    def _obey(self, packet: bytes, fds: list[int]) -> None:
-        """Start one program."""
-        number, length = HEADER.unpack_from(packet)
-        told = packet[HEADER.size :]
-        if not length:
-            self._settle(told)
-            return
-        mark, length = divmod(length, 1 << REPEATS_SHIFT)
-        if mark & ASIDE:
+        @raise Exception: C{ValueError}, C{IndexError} or C{struct.error} if it cannot
+            be decoded.
+        """
+        kind, inFile, number, listener, most, length = HEADER.unpack_from(packet)
+        body = packet[HEADER.size :]
+        if inFile:
             *fds, file = fds
-            # Where it would have been in the packet.
-            start = NAME_AND_MOST.size if mark & ~ASIDE == ACCEPT else 0
-            told = told[:start] + read(file, length) + told[start:]
-            mark &= ~ASIDE
-        if mark == ACCEPT:
-            self._acceptFrom(told, fds)
-        elif self._programs.arrive(number):
-            paths, argv, shared = self._programs.decoded(told[:length])
-            environment = {**shared, **pairs(told[length:].split(b"\0"))}
-            self._programs.begin(number, (paths, argv, environment), fds, mark)
+            body = read(file, length) + body
+        if kind == LAUNCH:
+            self._launch(number, most, body[:length], body[length:], fds)
+        elif kind == ACCEPT:
+            self._most = most
+            self._acceptFrom(listener, body, fds[0])
+        elif kind == WITHDRAW:
+            self._withdraw(listener)
+            self._reports.add(WITHDRAWN, listener, 0, 0)
+        elif kind == CANCEL_RESTARTS:
+            self._children.cancelRestarts()
+        else:
+            raise ValueError(f"unknown request {kind}")
 
-    def _acceptFrom(self, told: bytes, fds: list[int]) -> None:
-        """Accept from a socket from now on."""
-        number, self._most = NAME_AND_MOST.unpack_from(told)
+    def _launch(
+        self, number: int, restarts: int, shared: bytes, extra: bytes, fds: list[int]
+    ) -> None:
+        """Start a program."""
+        if self._children.enterDirectory(number):
+            paths, argv, environment = self._children.decoded(shared)
+            environment = {**environment, **pairs(extra.split(b"\0"))}
+            self._children.launch(number, (paths, argv, environment), fds, restarts)
+
+    def _acceptFrom(self, number: int, program: bytes, fd: int) -> None:
+        """Accept from a listening socket."""
         self._withdraw(number)
-        program = self._programs.decoded(told[NAME_AND_MOST.size :])
+        decoded = self._children.decoded(program)
         try:
-            acceptor = Acceptor(number, os.dup(fds[0]), program)
+            acceptor = Acceptor(number, os.dup(fd), decoded)
         except OSError as why:
-            self._reports.add(DROPPED, number, UNTAKEN, codeOf(why))
+            self._reports.addConnection(DROPPED, number, errnoOf(why), UNTAKEN)
             return
         self._acceptors[acceptor.socket.fileno()] = acceptor
         self._poll.register(acceptor.socket.fileno(), select.POLLIN | _EXCLUSIVE)
-        self._leaveIfCrowded()
+        self._withdrawIfCrowded()
 
-    def _leaveIfCrowded(self) -> None:
-        """Leave all sockets to the daemon, if there are as many programs as may be."""
-        if 0 < self._most <= len(self._programs.accepted):
+    def _withdrawIfCrowded(self) -> None:
+        """Return all listening sockets to the daemon if as many programs run as may."""
+        if 0 < self._most <= len(self._children.accepted):
             for acceptor in list(self._acceptors.values()):
                 self._withdraw(acceptor.number)
                 self._reports.add(CROWDED, acceptor.number, 0, 0)
 
     def _withdraw(self, number: int) -> None:
-        """Accept no more from a socket."""
+        """Stop accepting from a listening socket."""
         for fd, acceptor in list(self._acceptors.items()):
             if acceptor.number == number:
                 del self._acceptors[fd]
@@ -253,70 +258,60 @@ class ForkServer:
                 acceptor.socket.close()
 
     def _accept(self, fd: int) -> None:
-        """Start a program for a connection, if the socket is still to be accepted from."""
+        """Accept a connection, if the listening socket was not withdrawn meanwhile."""
         acceptor = self._acceptors.get(fd)
         if acceptor is None:
             return
         try:
             connection, peer, environment = acceptor.accept()
         except OSError as why:
-            if why.errno in TRANSIENT_ERRORS[1:]:
+            # EAGAIN: another process has accepted the connection.
+            if why.errno in TRANSIENT_ERRORS and why.errno != errno.EAGAIN:
                 self._drop(acceptor, why, UNTAKEN)
             return
         with connection:
-            record = packAddress(ADDRESSED, peer)
-            if record is not None:
-                self._reports.addRecord(record)
-            self._begin(acceptor, environment, connection.fileno())
+            self._serve(acceptor, environment, connection.fileno(), peer)
 
-    def _begin(
-        self, acceptor: Acceptor, environment: dict[bytes, bytes], fd: int
+    def _serve(
+        self, acceptor: Acceptor, environment: dict[bytes, bytes], fd: int, peer: Any
     ) -> None:
-        """Start a program for a connection that was accepted."""
+        """Start a program for an accepted connection."""
         paths, argv, _ = acceptor.program
         number = acceptor.number
-        if not self._programs.arrive():
+        if not self._children.enterDirectory():
             missing = FileNotFoundError(errno.ENOENT, "")
-            self._drop(acceptor, missing, TAKEN_ASTRAY)
+            self._drop(acceptor, missing, TAKEN_ASTRAY, peer)
             return
         try:
-            pid = self._programs.patiently(number, (paths, argv, environment), [fd])
+            pid = self._children.startPatiently(
+                number, (paths, argv, environment), [fd]
+            )
         except (OSError, ValueError) as why:
-            self._drop(acceptor, why, TAKEN)
+            self._drop(acceptor, why, TAKEN, peer)
             return
-        self._programs.accepted.add(pid)
-        self._reports.add(ACCEPTED, number, pid, 0)
-        self._leaveIfCrowded()
+        self._children.accepted.add(pid)
+        self._reports.addConnection(ACCEPTED, number, pid, peer=peer)
+        self._withdrawIfCrowded()
 
-    def _drop(self, acceptor: Acceptor, why: Exception, what: int) -> None:
+    def _drop(
+        self, acceptor: Acceptor, why: Exception, what: int, peer: Any = None
+    ) -> None:
         """
-        Leave a socket to the daemon, which has other means, after something went
-        wrong.
+        Return a listening socket to the daemon after an error.
 
-        @param what: whether there is a client for whom it did, such as L{TAKEN}.
+        @param what: whether a connection is lost by it, such as L{TAKEN}.
+        @param peer: the client's address.
         """
         self._withdraw(acceptor.number)
-        self._reports.add(DROPPED, acceptor.number, what, codeOf(why))
-
-    def _settle(self, told: bytes) -> None:
-        """
-        Repeat nothing of what was ordered until now, and accept no more from a
-        socket, if one is named.
-        """
-        if told:
-            (number,) = NAME.unpack_from(told)
-            self._withdraw(number)
-            self._reports.add(WITHDRAWN, number, 0, 0)
-            return
-        self._programs.cancelRestarts()
+        self._reports.addConnection(DROPPED, acceptor.number, errnoOf(why), what, peer)
 
 
 def main(arguments: Sequence[str], version: str) -> None:
     """
-    Be a fork server.
+    Run a fork server.
 
     @param arguments: the context.
-    @param version: of this code.
+    @param version: the version of this code, in hexadecimal digits.
     """
     context = parseContext(arguments)
     limits = resourceLimits(context)
@@ -325,6 +320,8 @@ def main(arguments: Sequence[str], version: str) -> None:
     applyContext(context)
     os.set_inheritable(CHANNEL, False)
     channel = socket.socket(fileno=CHANNEL)
-    server = ForkServer(channel, context["directory"], limits)
+    reports = Reports(channel)
+    children = ChildTable(reports, context["directory"], limits)
+    server = ForkServer(channel, reports, children)
     if server.greet(version):
         server.serve()

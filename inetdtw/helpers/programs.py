@@ -3,8 +3,7 @@
 # See LICENSE for details.
 
 """
-The programs that a fork server starts: what starts them, again and again where that is
-wanted, until they have ended.
+The children of a fork server, and the restarts of C{dgram wait} programs.
 
 A fork server imports this besides L{inetdtw.helpers.forkserver}: it needs nothing but the
 standard library.
@@ -21,7 +20,7 @@ import socket
 import time
 
 from inetdtw.helpers.accept import owned
-from inetdtw.helpers.protocol import SMALL, Decoded, decode
+from inetdtw.helpers.protocol import SMALL, Program, decode
 from inetdtw.helpers.reports import (
     ASTRAY,
     ENDED,
@@ -32,76 +31,84 @@ from inetdtw.helpers.reports import (
     Reports,
 )
 from inetdtw.helpers.socketstate import Original, Spoiled
-from inetdtw.helpers.spawn import Limit, forkAndExec, spawn
+from inetdtw.helpers.spawn import TRANSIENT_ERRORS, Limit, forkAndExec, spawn
 
-# Only a type checker wants these; they would double what a fork server imports.
+# Only a type checker needs these; they would double what a fork server imports.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-# What says that the machine has no room for one more process at the moment.
-TRANSIENT_ERRORS = (errno.EAGAIN, errno.ENOMEM, errno.ENFILE, errno.EMFILE)
+#: The seconds for which a start is retried after a transient error.
 _PATIENCE = 10.0
+#: The seconds between the first two attempts, and at most.
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 1.0
 
 
 def wakeOnExit() -> int:
     """
-    Have the exits of children wake up poll(2).
+    Have poll(2) return when a child exits.
 
-    @return: a descriptor that is readable when there may have been one.
+    @return: a descriptor that is readable then.
     """
     reading, writing = os.pipe()
     os.set_blocking(reading, False)
     os.set_blocking(writing, False)
     signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
-    # Something that does nothing of a number and a frame, without a frame of its own.
+    # A function in C that ignores a number and a frame: Python makes no frame for it.
     signal.signal(signal.SIGCHLD, operator.is_)
     return reading
 
 
 def drain(fd: int) -> None:
-    """Read all there is."""
+    """Discard all bytes in a non-blocking pipe."""
     while len(os.read(fd, 4096)) == 4096:
-        pass  # Only the wake-up matters.
+        pass
 
 
-def codeOf(why: Exception) -> int:
-    """The number of an error; of one that has none, that of what makes no sense."""
+def errnoOf(why: Exception) -> int:
+    """Return the errno of an exception, or C{EINVAL} for one without."""
     return getattr(why, "errno", errno.EINVAL) or errno.EIO
 
 
 class DatagramRestart:
     """
-    What starts a program once more for the next datagram in a socket's queue.
+    Restarts a C{dgram wait} program when it exits and another datagram is there.
 
-    @ivar socket: the socket.
-    @ivar program: the path, the arguments and the environment.
+    @ivar socket: the socket of the service.
+    @ivar program: the program.
     """
 
-    program: Decoded
+    program: Program
 
     def __init__(self, times: int, fd: int) -> None:
-        """@param times: how often that may be done."""
+        """
+        Note the first datagram, and the state of the socket.
+
+        @param times: how many restarts are allowed.
+        @param fd: the socket of the service, which is duplicated.
+        @raise OSError: if the descriptor is not a socket, or there are no more.
+        """
         self.socket = owned(os.dup(fd))
         self._times = times
         self._original = Original(self.socket)
-        self._first = self._look()
+        self._first = self._peek()
 
-    def wanted(self) -> bool:
+    def isDue(self) -> bool:
         """
-        Whether there is a datagram that was not there before, in a socket that is as it
-        was.
+        Restore the socket, count a restart, and tell whether it may be done.
+
+        @return: whether the first datagram is another one than before.
         """
         try:
             self._original.restore()
         except Spoiled:
             return False
-        before, self._first = self._first, self._look()
+        before, self._first = self._first, self._peek()
         self._times -= 1
         return self._times >= 0 and self._first not in (None, before)
 
-    def _look(self) -> Any:
-        """The sender of the first datagram, and how it begins."""
+    def _peek(self) -> Any:
+        """Return the sender of the first datagram and how it begins, or C{None}."""
         try:
             return self.socket.recvfrom(512, socket.MSG_PEEK | socket.MSG_DONTWAIT)
         except OSError:
@@ -110,8 +117,9 @@ class DatagramRestart:
 
 def datagramRestart(times: int, fd: int) -> DatagramRestart | None:
     """
-    What starts a program C{times} more, if that is wanted and there is a descriptor
-    left for it.
+    Return what restarts a program.
+
+    @return: C{None} if no restart is allowed, or descriptors are short.
     """
     if times:
         with contextlib.suppress(OSError):
@@ -121,39 +129,41 @@ def datagramRestart(times: int, fd: int) -> DatagramRestart | None:
 
 class ChildTable:
     """
-    All programs of a fork server.
+    The children of a fork server.
 
-    @ivar orders: the number of the order of each program that runs, by its pid.
-    @ivar accepted: the pids of those that were started for connections which this
-        process has accepted itself.
+    @ivar numbers: the number of each child's launch request or listening socket, by
+        pid.
+    @ivar accepted: the pids of the children whose connections were accepted here.
     """
 
     def __init__(self, reports: Reports, directory: str, limits: list[Limit]) -> None:
         """
-        @param reports: takes what the daemon is to be told of them.
-        @param directory: where they start.
-        @param limits: what they are limited to.
+        @param reports: what is reported to the daemon.
+        @param directory: the working directory of the programs.
+        @param limits: the resource limits of the programs.
         """
         self._reports = reports
         self._directory = directory
         self._limits = limits
-        self._arrived = False
-        self._known: dict[bytes, Decoded] = {}
-        self.orders: dict[int, int] = {}
+        self._entered = False
+        self._known: dict[bytes, Program] = {}
+        self.numbers: dict[int, int] = {}
         self.accepted: set[int] = set()
-        self._repeats: dict[int, DatagramRestart] = {}
+        self._restarts: dict[int, DatagramRestart] = {}
 
-    def arrive(self, number: int = 0) -> bool:
+    def enterDirectory(self, number: int = 0) -> bool:
         """
-        Go to the working directory of the programs, if it is there now.
+        Change to the working directory of the programs.
 
-        Each program starts in what the path means then: it may be a symbolic link that
-        was switched, or a directory that was made anew.  Only the root directory stays
-        what it is.
+        This resolves the path for each program: it may be a symbolic link that was
+        switched, or a directory that was replaced.  Only the root directory cannot
+        change.
 
-        @return: whether it is there.
+        @param number: the launch request for which an error is reported.
+
+        @return: whether the directory exists.
         """
-        if self._arrived and self._directory == "/":
+        if self._entered and self._directory == "/":
             return True
         try:
             os.chdir(self._directory)
@@ -161,95 +171,90 @@ class ChildTable:
             if number:
                 self._reports.add(ASTRAY, number, 0, why.errno or errno.EIO)
             return False
-        self._arrived = True
+        self._entered = True
         return True
 
-    def decoded(self, shared: bytes) -> Decoded:
+    def decoded(self, encoded: bytes) -> Program:
         """
-        What the shared part of an order says; it is nearly always the same few.  One
-        that is large is not kept in mind.
+        Return a program, and keep it unless it is large: nearly all requests are for
+        the same few.
+
+        @raise Exception: C{ValueError} or C{IndexError} if it cannot be decoded.
         """
-        if len(shared) > SMALL:
-            return decode(shared)
-        program = self._known.get(shared)
+        if len(encoded) > SMALL:
+            return decode(encoded)
+        program = self._known.get(encoded)
         if program is None:
             if len(self._known) > 1000:
                 self._known.clear()
-            program = self._known[shared] = decode(shared)
+            program = self._known[encoded] = decode(encoded)
         return program
 
-    def begin(
-        self,
-        number: int,
-        program: Decoded,
-        fds: list[int],
-        repeats: int = 0,
+    def launch(
+        self, number: int, program: Program, fds: list[int], restarts: int = 0
     ) -> None:
         """
-        Start the program of an order, and report that.
+        Start a program, and report that.
 
-        @param repeats: how often it may be started again.
+        @param number: the number of the launch request.
+        @param fds: what becomes 0, 1 and 2.
+        @param restarts: how often the program may be restarted.
         """
-        repeat = datagramRestart(repeats, fds[0])
+        restart = datagramRestart(restarts, fds[0])
         try:
-            pid = self.patiently(number, program, fds)
+            pid = self.startPatiently(number, program, fds)
         except (OSError, ValueError) as why:
-            self._reports.add(FAILED, number, 0, codeOf(why))
-            if repeat is not None:
-                repeat.socket.close()
+            self._reports.add(FAILED, number, 0, errnoOf(why))
+            if restart is not None:
+                restart.socket.close()
             return
         self._reports.add(STARTED, number, pid, 0)
-        if repeat is not None:
-            repeat.program = program
-            self._repeats[pid] = repeat
+        if restart is not None:
+            restart.program = program
+            self._restarts[pid] = restart
 
     def cancelRestarts(self) -> None:
-        """Repeat nothing of what was ordered until now."""
-        while self._repeats:
-            self._repeats.popitem()[1].socket.close()
+        """Restart none of the programs that run."""
+        while self._restarts:
+            self._restarts.popitem()[1].socket.close()
 
-    def _repeat(
-        self, repeat: DatagramRestart, pid: int, status: int, cpu: float
+    def _restart(
+        self, restart: DatagramRestart, pid: int, status: int, cpu: float
     ) -> bool:
         """
-        Start a program again that has ended, if there is a datagram for it.
+        Restart a program that has exited, if a datagram is there for it.
 
-        @return: whether it was started; whatever is unusual is for the daemon.
+        @return: whether it runs; if not, the daemon handles what is wrong.
         """
-        if not (repeat.wanted() and self.arrive()):
-            repeat.socket.close()
+        if not (restart.isDue() and self.enterDirectory()):
+            restart.socket.close()
             return False
         try:
-            following = self._start(repeat.program, [repeat.socket.fileno()])
+            following = self._start(restart.program, [restart.socket.fileno()])
         except OSError:
-            repeat.socket.close()
+            restart.socket.close()
             return False
-        number = self.orders[following] = self.orders.pop(pid)
-        self._repeats[following] = repeat
+        number = self.numbers[following] = self.numbers.pop(pid)
+        self._restarts[following] = restart
         self._reports.add(REPEATED, number, pid, status, cpu)
         self._reports.add(STARTED, number, following, 0)
         return True
 
-    def patiently(
-        self,
-        number: int,
-        program: Decoded,
-        fds: list[int],
-    ) -> int:
+    def startPatiently(self, number: int, program: Program, fds: list[int]) -> int:
         """
-        Start a program, and wait while the machine has no room for it.
+        Start a program; retry with backoff after transient errors.
 
-        The orders behind this one wait in the socket, and the daemon stops
-        accepting when there are too many.
+        Later requests stay in the socket meanwhile, and the daemon stops accepting when
+        there are too many.
 
         @return: its process id.
         @raise OSError: if it cannot be started.
         """
-        pause, limit = 0.02, time.monotonic() + _PATIENCE
+        pause, limit = _FIRST_PAUSE, time.monotonic() + _PATIENCE
         while True:
             try:
                 pid = self._start(program, fds)
-                self.orders[pid] = number
+                self.numbers[pid] = number
                 return pid
             except OSError as why:
                 if why.errno not in TRANSIENT_ERRORS or time.monotonic() > limit:
@@ -258,21 +263,22 @@ class ChildTable:
             self.reap()
             self._reports.flush()
             time.sleep(pause)
-            pause = min(pause * 2, 1.0)
+            pause = min(pause * 2, _LONGEST_PAUSE)
 
-    def _start(
-        self,
-        program: Decoded,
-        fds: list[int],
-    ) -> int:
-        """Start a program.  posix_spawn(3) cannot set limits."""
+    def _start(self, program: Program, fds: list[int]) -> int:
+        """
+        Start a program.
+
+        @raise OSError: if it cannot be started.
+        """
         if self._limits:
+            # posix_spawn(3) cannot set limits.
             return forkAndExec(*program, fds, self._limits)
         return spawn(*program, fds)
 
     def reap(self) -> None:
-        """Report the programs that have ended."""
-        while self.orders:
+        """Report the children that have exited."""
+        while self.numbers:
             try:
                 pid, status, usage = os.wait4(-1, os.WNOHANG)
             except ChildProcessError:
@@ -280,8 +286,8 @@ class ChildTable:
             if not pid:
                 return
             cpu = usage.ru_utime + usage.ru_stime
-            repeat = self._repeats.pop(pid, None)
-            if repeat is None or not self._repeat(repeat, pid, status, cpu):
-                number, urgent = self.orders.pop(pid, 0), pid not in self.accepted
+            restart = self._restarts.pop(pid, None)
+            if restart is None or not self._restart(restart, pid, status, cpu):
+                number, urgent = self.numbers.pop(pid, 0), pid not in self.accepted
                 self._reports.add(ENDED, number, pid, status, cpu, urgent)
             self.accepted.discard(pid)

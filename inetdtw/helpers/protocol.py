@@ -3,18 +3,11 @@
 # See LICENSE for details.
 
 """
-What goes between the daemon and a fork server, over a sequenced-packet socket.
+How a fork server receives and decodes L{requests<inetdtw.helpers.requests>}.
 
-From the daemon comes one packet for each program: a L{HEADER} with the number of
-the order and the length of what follows, which are the count of paths to try, the
-paths, the count of arguments, the arguments and the environment, divided by NUL
-characters; then the part of the environment that only this program has.  With it come
-the one to three descriptors that become 0, 1 and 2.
-
-A program that is too large for a packet, as its arguments and environment may be
-megabytes, is in a file whose descriptor comes last.
-
-A fork server sends the reports of L{inetdtw.helpers.reports}.
+A program is the number of paths to try, the paths, the number of arguments, the
+arguments and the environment, divided by NUL characters.  One that is too large for a
+packet, because arguments and environment may be megabytes, is in a file.
 
 A fork server imports this besides L{inetdtw.helpers.forkserver}: it needs nothing but the
 standard library.
@@ -25,36 +18,23 @@ from __future__ import annotations
 import array
 import os
 import socket
-import struct
 
 from inetdtw.helpers.connection import pairs
 
-#: number of the order, length of its shared part
-HEADER = struct.Struct("=II")
-#: The length has how often the program may be repeated in its upper bits.
-REPEATS_SHIFT = 24
-#: In their place: the packet brings a listening socket, to accept from.
-ACCEPT = 0x7F
-#: Added to either: the shared part is in a file.
-ASIDE = 0x80
-#: What follows a header for an end of it: what the daemon calls it; and for that: also
-#: how many programs may run at once for connections from here, where 0 is no bound.
-NAME, NAME_AND_MOST = struct.Struct("=I"), struct.Struct("=II")
-
-#: The longest shared part in a packet.
+#: The longest program in a packet.
 SMALL = 1 << 16
 
-#: The descriptor that leads to the daemon, and the one over which it sends the code and
-#: then one byte, when the helper may begin.
+#: The descriptor of the socket to the daemon; and the one over which the daemon sends the
+#: code and then, once the fork server may begin, one byte.
 CHANNEL, BEGIN = 3, 0
 
-#: The paths to try, the arguments, and an environment.
-Decoded = tuple[list[bytes], list[bytes], dict[bytes, bytes]]
+#: The paths to try, the arguments and the environment of a program.
+Program = tuple[list[bytes], list[bytes], dict[bytes, bytes]]
 
 
 def versionNumber(version: str) -> int:
     """
-    Return what L{HELLO} says of a version, which has not room for all of it.
+    Return as much of a version as C{HELLO} has room for.
 
     @param version: hexadecimal digits.
     """
@@ -63,12 +43,13 @@ def versionNumber(version: str) -> int:
 
 def receive(channel: socket.socket, buffer: memoryview) -> tuple[bytes, list[int]]:
     """
-    Take one order.
+    Receive a request.
 
-    @param buffer: where to put it, a memoryview.
+    @param buffer: what the packet is received into.
 
-    @return: the packet and its descriptors; the packet is empty when the daemon is
-        gone.
+    @return: the packet, which is empty when the daemon is gone, and its descriptors,
+        which the caller owns.
+    @raise BlockingIOError: if there is no request.
     """
     flags = socket.MSG_DONTWAIT | getattr(socket, "MSG_CMSG_CLOEXEC", 0)
     room = socket.CMSG_LEN(4 * array.array("i").itemsize)
@@ -82,9 +63,9 @@ def receive(channel: socket.socket, buffer: memoryview) -> tuple[bytes, list[int
 
 def read(fd: int, length: int) -> bytes:
     """
-    Return what a file has that is as long as it should be.
+    Return the first bytes of a file.
 
-    @raise ValueError: if it is not.
+    @raise ValueError: if the file is too short.
     """
     data = os.pread(fd, length, 0)
     if len(data) != length:
@@ -92,9 +73,13 @@ def read(fd: int, length: int) -> bytes:
     return data
 
 
-def decode(shared: bytes) -> Decoded:
-    """The paths, the arguments and the environment of an order."""
-    count, *rest = shared.split(b"\0")
+def decode(encoded: bytes) -> Program:
+    """
+    Return a program.
+
+    @raise ValueError: if it cannot be decoded.
+    """
+    count, *rest = encoded.split(b"\0")
     paths, rest = rest[: int(count)], rest[int(count) :]
     count, *rest = rest
     return paths, rest[: int(count)], pairs(rest[int(count) :])

@@ -15,22 +15,30 @@ from __future__ import annotations
 
 import _struct
 
+from inetdtw.helpers.connection import packPeer
+
 # Only a type checker needs this.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import _socket
+    from typing import Any
 
-#: kind, number of the launch request or of the listening socket, pid, wait status or
-#: errno or whether a program started cold, microseconds of CPU time
-REPORT = _struct.Struct("=BxxxIiiQ")
 HELLO, STARTED, FAILED, ENDED, STALLED, ASTRAY, REPEATED = range(1, 8)
 ADDRESSED, ACCEPTED, DROPPED, WITHDRAWN = range(8, 12)
 #: The warm process should be replaced.
 STALE = 12
 #: No more connections are accepted, because as many programs run as may.
 CROWDED = 13
-#: What was dropped, in place of a pid: no connection was accepted; or one was, but has
-#: no program; or it has none because the working directory is missing.
+
+#: kind, number of the launch request or of the listening socket, pid, wait status or
+#: errno or whether a program started cold, microseconds of CPU time
+REPORT = _struct.Struct("=BxxxIiiQ8x")
+#: L{ACCEPTED} or L{DROPPED}; what was dropped, or whether a program started cold; the
+#: IP version of the client's address, or 0; its port; number of the listening socket;
+#: pid or errno; the address, as IPv6.  It is as long as a L{REPORT}.
+CONNECTION = _struct.Struct("=BBBxHxxIi16s")
+#: What was dropped: no connection was accepted; or one was, but has no program; or it
+#: has none because the working directory is missing.
 UNTAKEN, TAKEN, TAKEN_ASTRAY = range(3)
 
 #: The most bytes in a packet of the daemon.
@@ -72,6 +80,24 @@ class Reports:
         """
         self._records.append(REPORT.pack(kind, number, pid, value, int(cpu * 1e6)))
         self.urgent = self.urgent or urgent
+
+    def addConnection(
+        self, kind: int, number: int, value: int, detail: int = 0, peer: Any = None
+    ) -> None:
+        """
+        Add a report about a connection that was, or was not, accepted.
+
+        @param kind: L{ACCEPTED} or L{DROPPED}.
+        @param number: the number of the listening socket.
+        @param value: the pid, or the errno.
+        @param detail: whether the program started cold, or what was dropped.
+        @param peer: the address of the client, as accept(2) returns it.
+        """
+        version, port, packed = packPeer(peer)
+        self._records.append(
+            CONNECTION.pack(kind, detail, version, port, number, value, packed)
+        )
+        self.urgent = True
 
     def addRecord(self, record: bytes) -> None:
         """Add a record that is as long as a report."""

@@ -3,7 +3,7 @@
 # See LICENSE for details.
 
 """
-What a process does to become a service's program, or to start one.
+Start a program: with posix_spawn(3), or with fork(2) to apply a context before exec.
 
 A fork server imports this besides L{inetdtw.helpers.forkserver}: it needs nothing but the
 standard library.
@@ -17,21 +17,23 @@ import os
 import resource
 import signal
 
-# Only a type checker wants these; they would double what a fork server imports.
+# Only a type checker needs these; they would double what a fork server imports.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from typing import Any, Callable
 
 _SHELL = "/bin/sh"
-# What this process does not care for, but the programs it starts do: signals that
-# are meant for the daemon and may be sent to its whole group, and the one that a
-# report to a daemon that is gone would bring.
-DEAF = (signal.SIGHUP, signal.SIGINT, signal.SIGPIPE)
-# glibc's posix_spawn(3) asks for the disposition of every signal that is not here.
+#: What a fork server ignores and its programs do not: signals for the daemon that may be
+#: sent to its whole process group; and SIGPIPE, as the daemon may be gone.
+IGNORED = (signal.SIGHUP, signal.SIGINT, signal.SIGPIPE)
+# glibc's posix_spawn(3) calls sigaction(2) for each signal that is not here.
 _SIGNALS = tuple(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
 
-#: What a context says, each of these once; resource limits come in addition.
+#: Errors that may pass: the machine is short of processes, memory or descriptors.
+TRANSIENT_ERRORS = (errno.EAGAIN, errno.ENOMEM, errno.ENFILE, errno.EMFILE)
+
+#: The names in a context, each of which occurs once, besides resource limits.
 _WORDS = ("umask", "directory", "nice", "chroot", "groups", "gid", "uid")
 
 #: The number of a resource, and the soft and the hard limit.
@@ -40,12 +42,12 @@ Limit = tuple[int, int, int]
 
 def parseContext(words: Iterable[str]) -> dict[str, str]:
     """
-    Return the context that words such as C{umask=022} describe.
+    Parse the context of a process.
 
-    A process that does not understand all of it must not take it on: what it left out
-    could be the user.
+    Nothing may be left out: it could be the user.
 
-    @raise ValueError: if a word is unknown, missing, or there twice.
+    @param words: words such as C{umask=022}.
+    @raise ValueError: if a word is unknown, missing, or repeated.
     """
     context: dict[str, str] = {}
     for word in words:
@@ -64,10 +66,10 @@ def parseContext(words: Iterable[str]) -> dict[str, str]:
 
 def resourceLimits(context: dict[str, str]) -> list[Limit]:
     """
-    The resource limits of a context.
+    Return the resource limits of a context.
 
-    They are for the programs alone, as one on files or on processor time would
-    end this process; who may still raise a hard limit makes room for them here.
+    They are applied to programs only, because a limit on descriptors or CPU time would
+    end a fork server.
     """
     limits = []
     for name, value in context.items():
@@ -78,20 +80,21 @@ def resourceLimits(context: dict[str, str]) -> list[Limit]:
 
 
 def raiseHardLimits(limits: list[Limit]) -> None:
-    """Raise the hard limits of this process to what programs are to have."""
+    """Raise the hard limits of this process to those that programs get."""
     for number, _, hard in limits:
         soft, most = resource.getrlimit(number)
         if most != resource.RLIM_INFINITY and not 0 <= hard <= most:
-            # Not every root may; then it is for each program to fail.
+            # A root without CAP_SYS_RESOURCE may not: each program fails then.
             with contextlib.suppress(ValueError, OSError):
                 resource.setrlimit(number, (soft, hard))
 
 
 def applyContext(context: Mapping[str, str]) -> None:
     """
-    Take on a context: who this process runs as, and how.
+    Apply a context to this process, without its working directory and limits.
 
-    @param context: what L{parseContext} returned.
+    @param context: the result of L{parseContext}.
+    @raise OSError: if a system call fails.
     """
     os.umask(int(context["umask"], 8))
     os.nice(int(context["nice"]))
@@ -100,7 +103,7 @@ def applyContext(context: Mapping[str, str]) -> None:
         os.chdir("/")
     if context["uid"]:
         groups = [int(group) for group in context["groups"].split(",") if group]
-        # A root without capabilities may not even set those that it has.
+        # A root without CAP_SETGID may not even set the groups that it has.
         if set(os.getgroups()) != set(groups):
             os.setgroups(groups)
         os.setresgid(*[int(context["gid"])] * 3)
@@ -108,17 +111,16 @@ def applyContext(context: Mapping[str, str]) -> None:
 
 
 def resetSignals() -> None:
-    """Have all signals do what they do by default, but those meant for the daemon."""
+    """Start a session, and reset all signals but those that are ignored."""
     os.setsid()
     for number in _SIGNALS:
         signal.signal(number, signal.SIG_DFL)
-    for number in DEAF:
+    for number in IGNORED:
         signal.signal(number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
 
 
-#: Errors of execve(2) with which execvp(3) goes on to the next directory, and those
-#: that mean the same of the way there.
+#: Errors of execve(2) after which execvp(3) tries the next directory.
 _ELSEWHERE = (
     *(errno.EACCES, errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG),
     *(errno.ESTALE, errno.ENODEV, errno.ETIMEDOUT),
@@ -126,7 +128,7 @@ _ELSEWHERE = (
 
 
 class DirectoryMissing(OSError):
-    """The working directory of a program is not there; C{filename} is its path."""
+    """The working directory C{filename} of a program cannot be entered."""
 
 
 def reasonOf(why: OSError) -> str:
@@ -139,8 +141,9 @@ def _firstOf(paths: Sequence[Any], start: Callable[[Any], int]) -> int:
     """
     Start the first of several programs that can be started, as execvp(3) does.
 
-    @raise OSError: if none can be: that one is there but must not be executed counts
-        more than that others are missing.
+    @param start: starts a program; it returns a pid.
+    @raise OSError: if none can be started: with C{EACCES} if one of them exists but must
+        not be executed.
     """
     reason = errno.ENOENT
     for path in paths:
@@ -163,9 +166,9 @@ def spawn(
     """
     Start a program as the leader of its own session.
 
-    @param paths: the first of these that can be executed is the program; the kernel
-        is asked before a process is made, as that costs so much more.
-    @param fds: what becomes 0, 1 and 2; the last one stands for all that miss.
+    @param paths: the first of these that can be executed is the program.  If there are
+        several, access(2) is called first, which costs less than a process.
+    @param fds: what becomes 0, 1 and 2; the last one is repeated.
 
     @return: its process id.
     @raise OSError: if it cannot be started.
@@ -189,9 +192,9 @@ def _spawn(
     fds: Sequence[int],
 ) -> int:
     """
-    Start one program.
+    Start a program.  Like execvp(3), run a file without C{#!} by the shell.
 
-    A file without C{#!} is for the shell, as it is for execvp(3).
+    @raise OSError: if it cannot be started.
     """
     given = [*fds, *[fds[-1]] * (3 - len(fds))]
     how: dict[str, Any] = {
@@ -217,9 +220,11 @@ def forkAndExec(
     context: Mapping[str, str] | None = None,
 ) -> int:
     """
-    Do what L{spawn} does, and set limits and take on a context on the way.
+    Do the same as L{spawn}, and apply limits and a context before exec.
 
-    @raise DirectoryMissing: if the directory of the context is not there.
+    @param context: the result of L{parseContext}.
+    @raise DirectoryMissing: if the working directory of the context cannot be entered.
+    @raise OSError: if the program cannot be started otherwise.
     """
     reading, writing = os.pipe()
     try:
@@ -229,35 +234,51 @@ def forkAndExec(
         os.close(writing)
         raise
     if not pid:
-        code = errno.EIO
-        there = 1
-        try:
-            _begin(fds)
-            if context is not None:
-                applyContext(context)
-                there = 0
-                os.chdir(context["directory"])
-                there = 1
-            _become(paths, argv, environment, limits)
-        except OSError as why:
-            code = why.errno or code
-        finally:
-            os.write(writing, b"%d %d" % (code, there))
-            os._exit(127)
+        _runChild(writing, paths, argv, environment, fds, limits, context)
     os.close(writing)
     with open(reading, "rb") as pipe:
-        said = pipe.read()
-    if not said:
+        report = pipe.read()
+    if not report:
         return pid
     os.waitpid(pid, 0)
-    code, there = map(int, said.split())
-    if context is not None and not there:
+    code, entered = map(int, report.split())
+    if context is not None and not entered:
         raise DirectoryMissing(code, os.strerror(code), context["directory"])
     raise OSError(code, os.strerror(code))
 
 
+def _runChild(
+    writing: int,
+    paths: Sequence[Any],
+    argv: Sequence[Any],
+    environment: Mapping[Any, Any],
+    fds: Sequence[int],
+    limits: Sequence[Limit],
+    context: Mapping[str, str] | None,
+) -> None:
+    """
+    Execute a program in a child, or exit.
+
+    @param writing: a pipe for the errno, and whether the directory was entered.
+    """
+    code, entered = errno.EIO, True
+    try:
+        _begin(fds)
+        if context is not None:
+            applyContext(context)
+            entered = False
+            os.chdir(context["directory"])
+            entered = True
+        _execute(paths, argv, environment, limits)
+    except OSError as why:
+        code = why.errno or code
+    finally:
+        os.write(writing, b"%d %d" % (code, entered))
+        os._exit(127)
+
+
 def _begin(fds: Sequence[int]) -> None:
-    """Be nothing but a child with its descriptors, in a session of its own."""
+    """Start a session, reset all signals, and move the descriptors to 0, 1 and 2."""
     os.setsid()
     signal.set_wakeup_fd(-1)
     for number in _SIGNALS:
@@ -268,13 +289,17 @@ def _begin(fds: Sequence[int]) -> None:
         os.dup2(fds[min(to, len(fds) - 1)], to)
 
 
-def _become(
+def _execute(
     paths: Sequence[Any],
     argv: Any,
     environment: Mapping[Any, Any],
     limits: Iterable[Limit],
 ) -> None:
-    """Become the program, in a child."""
+    """
+    Apply limits, and execute the first of the programs that can be executed.
+
+    @raise OSError: if that fails.
+    """
     for number, soft, hard in limits:
         try:
             resource.setrlimit(number, (soft, hard))

@@ -23,8 +23,13 @@ from zope.interface import implementer
 from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
 
-from inetdtw.helpers.programs import TRANSIENT_ERRORS
-from inetdtw.helpers.spawn import forkAndExec, parseContext, reasonOf, spawn
+from inetdtw.helpers.spawn import (
+    TRANSIENT_ERRORS,
+    forkAndExec,
+    parseContext,
+    reasonOf,
+    spawn,
+)
 from inetdtw.interfaces import ExitStatus, ILauncher, LaunchRequest
 from inetdtw.launch.retryqueue import RetryQueue
 from inetdtw.log.report import Report

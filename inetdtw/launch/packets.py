@@ -1,31 +1,117 @@
+# -*- test-case-name: inetdtw.launch.test.test_packets -*-
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""Packets to and from helper processes: records, and descriptors beside them."""
+"""
+Packets to and from helper processes: requests, with descriptors, and reports.
+
+L{inetdtw.helpers.requests} and L{inetdtw.helpers.reports} have the formats.
+"""
 
 from __future__ import annotations
 
-import array
+import os
 import socket
 from collections.abc import Iterable, Sequence
+from tempfile import TemporaryFile
+from typing import IO, NamedTuple
 
-from inetdtw.helpers.reports import REPORT
+from inetdtw.helpers.connection import unpackPeer
+from inetdtw.helpers.reports import ACCEPTED, CONNECTION, DROPPED, REPORT
+from inetdtw.interfaces import LaunchRequest
+from inetdtw.text import toBytes
+
+
+class HelperReport(NamedTuple):
+    """
+    What a helper process reports.
+
+    @ivar kind: such as L{inetdtw.helpers.reports.STARTED}.
+    @ivar number: the launch request, or the listening socket.
+    @ivar pid: the child.
+    @ivar value: a wait status, or an errno, or whether a child started cold.
+    @ivar cpu: microseconds of CPU time.
+    @ivar detail: what was dropped, or whether an accepted client's child started cold.
+    @ivar peer: the address of the client whose connection was accepted or dropped;
+        C{None} if it has none.
+    """
+
+    kind: int
+    number: int
+    pid: int
+    value: int
+    cpu: int = 0
+    detail: int = 0
+    peer: tuple[str, int] | None = None
+
+
+def decodeReports(packet: bytes) -> list[HelperReport]:
+    """Return the reports in a packet; ignore what is left over."""
+    found = []
+    for at in range(0, len(packet) - REPORT.size + 1, REPORT.size):
+        if packet[at] not in (ACCEPTED, DROPPED):
+            found.append(HelperReport(*REPORT.unpack_from(packet, at)))
+            continue
+        kind, detail, version, port, number, value, packed = CONNECTION.unpack_from(
+            packet, at
+        )
+        peer = unpackPeer(version, port, packed)
+        found.append(HelperReport(kind, number, value, value, 0, detail, peer))
+    return found
+
+
+def encodeProgram(request: LaunchRequest) -> bytes:
+    """Return the part of a launch request that all requests of a service share."""
+    variables = (f"{name}={value}" for name, value in request.environment.items())
+    paths, argv = request.paths, request.argv
+    texts = (str(len(paths)), *paths, str(len(argv)), *argv, *variables)
+    return b"\0".join(map(toBytes, texts))
+
+
+def encodeExtra(request: LaunchRequest) -> tuple[bytes, list[int]]:
+    """
+    Return the part of a launch request that is only for one child.
+
+    @return: its variables, divided by NUL characters, and its descriptors; if all are
+        the same, it is there once.
+    """
+    extra = "\0".join(f"{name}={value}" for name, value in request.extra.items())
+    fds = request.fds if len(set(request.fds)) > 1 else request.fds[:1]
+    return toBytes(extra), list(fds)
 
 
 def sendWith(
     sock: socket.socket, parts: Sequence[bytes], fds: Iterable[int] = ()
 ) -> None:
     """
-    Send one packet, and descriptors with it.
+    Send one packet with descriptors.
 
     @raise OSError: if it cannot be sent.
     """
-    given = array.array("i", fds)
-    rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, given)] if given else []
-    sock.sendmsg(parts, rights)
+    fds = list(fds)
+    if fds:
+        socket.send_fds(sock, parts, fds)
+    else:
+        sock.sendmsg(parts)
 
 
 def records(packet: bytes) -> list[bytes]:
     """The reports that are together in a packet; what is left over is none."""
     ends = range(REPORT.size, len(packet) + 1, REPORT.size)
     return [packet[end - REPORT.size : end] for end in ends]
+
+
+def fileOf(data: bytes) -> IO[bytes]:
+    """
+    Return an unlinked file, in memory where that is supported.
+
+    @raise OSError: if it cannot be created or written.
+    """
+    file: IO[bytes]
+    try:
+        file = open(os.memfd_create("inetdtw"), "w+b")  # noqa: SIM115 - returned
+    except (AttributeError, PermissionError):
+        file = TemporaryFile()  # noqa: SIM115 - returned
+    file.write(data)
+    file.flush()
+    return file

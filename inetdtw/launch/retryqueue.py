@@ -2,7 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""Orders that are held while the machine has no room for one more process."""
+"""Queue launch requests that failed for lack of processes, memory or descriptors."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from collections import deque
 from dataclasses import replace
 from typing import Any, Callable
 
-from inetdtw.helpers.programs import TRANSIENT_ERRORS
-from inetdtw.helpers.spawn import reasonOf
+from inetdtw.helpers.spawn import TRANSIENT_ERRORS, reasonOf
 from inetdtw.interfaces import LaunchRequest
 from inetdtw.limits.backoff import Backoff
 from inetdtw.log import events
@@ -32,22 +31,22 @@ class HeldRequest:
     An order with descriptors of its own, until it is known what becomes of it.
 
     @ivar child: an L{inetdtw.interfaces.IChild}.
-    @ivar order: the order.
+    @ivar request: the request, with descriptors of its own.
     """
 
-    def __init__(self, child: Any, order: LaunchRequest) -> None:
+    def __init__(self, child: Any, request: LaunchRequest) -> None:
         """@raise OSError: if there are no descriptors left."""
         self.child = child
         self._own: list[int] = []
         try:
-            for fd in dict.fromkeys(order.fds):
+            for fd in dict.fromkeys(request.fds):
                 self._own.append(os.dup(fd))
         except OSError:
             self.close()
             raise
-        own = dict(zip(dict.fromkeys(order.fds), self._own))
-        first, second, third = (own[fd] for fd in order.fds)
-        self.order = replace(order, fds=(first, second, third))
+        own = dict(zip(dict.fromkeys(request.fds), self._own))
+        first, second, third = (own[fd] for fd in request.fds)
+        self.request = replace(request, fds=(first, second, third))
 
     def close(self) -> None:
         """It was started, or never will be."""
@@ -81,17 +80,17 @@ class RetryQueue:
         """Call once when there are none any more."""
         self._waiting.add(callback)
 
-    def hold(self, child: Any, order: LaunchRequest, why: OSError) -> bool:
+    def hold(self, child: Any, request: LaunchRequest, why: OSError) -> bool:
         """
         Keep an order until the machine has room.
 
-        @return: whether it could be kept.
+        @return: whether it could be held.
         """
         try:
-            kept = HeldRequest(child, order)
+            held = HeldRequest(child, request)
         except OSError:
             return False
-        self._held.append((kept, self._reactor.seconds() + PATIENCE))
+        self._held.append((held, self._reactor.seconds() + PATIENCE))
         if not self._later.active:
             self._report.emit(events.SHORTAGE, reason=why.strerror or str(why))
             self._later.start(self._backoff.next(), self._again)
@@ -100,18 +99,18 @@ class RetryQueue:
     def _again(self) -> None:
         """Try to start what is held."""
         while self._held:
-            kept, limit = self._held[0]
+            held, limit = self._held[0]
             try:
-                self._start(kept.child, kept.order)
+                self._start(held.child, held.request)
             except ExecutableNotFound as missing:
-                kept.child.failed(str(missing))
+                held.child.failed(str(missing))
             except OSError as why:
                 if why.errno in TRANSIENT_ERRORS and self._reactor.seconds() < limit:
                     self._later.start(self._backoff.next(), self._again)
                     return
-                kept.child.failed(reasonOf(why))
+                held.child.failed(reasonOf(why))
             self._held.popleft()
-            kept.close()
+            held.close()
         self._backoff.reset()
         self._waiting.notify()
 
@@ -119,6 +118,6 @@ class RetryQueue:
         """Start none of them."""
         self._later.cancel()
         while self._held:
-            kept, _ = self._held.popleft()
-            kept.close()
-            kept.child.failed("the daemon stops")
+            held, _ = self._held.popleft()
+            held.close()
+            held.child.failed("the daemon stops")

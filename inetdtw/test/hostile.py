@@ -21,8 +21,9 @@ from inetdtw.config import loader
 from inetdtw.config.parser import Include, parse
 from inetdtw.helpers import forkserver, programs, reports
 from inetdtw.interfaces import LaunchRequest
-from inetdtw.launch.forkserver.delegation import Delegation
+from inetdtw.launch.delegation import Delegation
 from inetdtw.launch.forkserver.process import ForkServerProcess
+from inetdtw.launch.process import State
 from inetdtw.launch.warm.channel import Channel as WarmChannel
 from inetdtw.launch.warm.process import WarmProcess
 from inetdtw.model.service import Settings
@@ -166,16 +167,16 @@ class _Programs(programs.ChildTable):
 
     _started = 0
 
-    def arrive(self, number: int = 0) -> bool:
+    def enterDirectory(self, number: int = 0) -> bool:
         """They are to be where this process is."""
         return True
 
     def _start(self, program: Any, fds: Any) -> int:
-        path, argv, environment = program
+        paths, argv, environment = program
         if not argv or b"" in environment:
             # So does posix_spawn(3).
             raise ValueError
-        if path.startswith(b"!"):
+        if not paths or paths[0].startswith(b"!"):
             raise FileNotFoundError(2, "")
         self._started += 1
         return FIRST_PID + self._started
@@ -205,14 +206,11 @@ def takeOrders(packets: list[tuple[bytes, int]]) -> None:
     channel: Any = _Orders(packets)
     count = len(packets)
     with _noneLeft():
-        server = forkserver.ForkServer(channel, "/", [])
-        server._programs = _Programs(server._reports, "/", [])
-        assert server._listen()
-        server._reports.flush()
-        server._settle(b"")
-        server._poll.close()
-        for acceptor in server._acceptors.values():
-            acceptor.socket.close()
+        made = reports.Reports(channel)
+        server = forkserver.ForkServer(channel, made, _Programs(made, "/", []))
+        assert server.receiveAll()
+        made.flush()
+        server.close()
     size = reports.REPORT.size
     said = b"".join(channel.said)
     assert len(said) % size == 0 and len(said) // size <= count
@@ -345,16 +343,16 @@ def forkServerReports(data: bytes) -> None:
     helper = ForkServerProcess(_Owner(), reactor, ["x"], "/")
     transport: Any = _Transport()
     helper.transport, helper.pid = transport, 1 << 30
-    channel = helper._channel
+    helper.state = State.STARTING
+    channel = helper.channel
     real: Any = channel._ours
     played: Any = _Reports(_divided(data, reports.REPORT.size))
     try:
         channel._ours = played
-        helper.children.waiting.update(enumerate(_orders(4), 1))
+        helper.waiting.update(enumerate(_orders(4), 1))
         helper.delegate(1, Delegation(_Watcher(), b"", 0))
-        helper.delegate(2, Delegation(_Watcher(), b"", 0, False))
-        while helper._receive():
-            pass  # Read all of it.
+        helper.delegate(2, Delegation(_Watcher(), b"", 0, lambda: None))
+        channel.drain()
     finally:
         real.close()
         channel.close()
@@ -363,7 +361,7 @@ def forkServerReports(data: bytes) -> None:
 class _Kept:
     """An order to a warm process."""
 
-    order = None
+    request = None
 
     def __init__(self) -> None:
         self.child = _Child()

@@ -14,7 +14,8 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw.helpers import protocol, reports
+from inetdtw.helpers import reports
+from inetdtw.helpers.requests import ACCEPT, HEADER, LAUNCH
 from inetdtw.test import hostile
 
 #: What a configuration is made of.
@@ -73,15 +74,15 @@ class AnyBytesTests(SynchronousTestCase):
         from hypothesis import strategies as st
 
         small = st.integers(0, 3)
-        kind = st.sampled_from((0, 1, 0xFF))
+        kind, size = st.integers(0, 5), st.integers(0, 40)
+        head = st.tuples(kind, st.booleans(), small, small, small, size)
         texts = st.binary(max_size=40)
 
-        def packet(number: int, mark: int, size: int, text: bytes, fds: int) -> bytes:
-            length = size | mark << protocol.REPEATS_SHIFT
-            whole = protocol.HEADER.pack(number, length) + text
+        def packet(head: tuple[Any, ...], text: bytes, fds: int) -> bytes:
+            whole = HEADER.pack(*head) + text
             return bytes((len(whole), fds)) + whole
 
-        packets = st.builds(packet, small, kind, st.integers(0, 40), texts, small)
+        packets = st.builds(packet, head, texts, small)
         self._check("orders", st.lists(packets).map(b"".join))
 
     def _reports(self, name: str) -> None:
@@ -93,6 +94,13 @@ class AnyBytesTests(SynchronousTestCase):
         kind, pid = st.integers(0, 14), st.integers(-1, 3)
         cpu = st.integers(0, (1 << 64) - 1)
         report = st.builds(reports.REPORT.pack, kind, few, pid, value, cpu)
+        port = st.integers(0, (1 << 16) - 1)
+        connection = st.builds(
+            reports.CONNECTION.pack,
+            st.sampled_from((reports.ACCEPTED, reports.DROPPED)),
+            *(few, few, port, few, value, st.binary(max_size=16)),
+        )
+        report |= connection
         packets = report.map(lambda each: b"\x01" + each)
         self._check(name, st.lists(packets).map(b"".join))
 
@@ -110,14 +118,14 @@ class AnyBytesTests(SynchronousTestCase):
         without a program, one that is repeated for what is no socket, and the
         beginning of a header.
         """
-        accept = protocol.HEADER.pack(1, 0xFF << 24)
-        named = protocol.NAME_AND_MOST.pack(7, 0)
+        program = b"1\x00/bin/cat\x001\x00cat"
+        length = len(program)
         for packet in (
-            accept + named + b"/bin/cat\x001\x00cat",
-            accept + named,
-            accept,
-            protocol.HEADER.pack(1, 5) + b"/bin/",
-            protocol.HEADER.pack(2, 14 | 3 << 24) + b"/bin/cat\x001\x00cat",
+            HEADER.pack(ACCEPT, False, 1, 7, 0, length) + program,
+            HEADER.pack(ACCEPT, False, 1, 7, 0, 0),
+            HEADER.pack(ACCEPT, True, 1, 7, 0, length),
+            HEADER.pack(LAUNCH, False, 1, 0, 0, 5) + b"/bin/",
+            HEADER.pack(LAUNCH, False, 2, 0, 3, length) + program,
             b"\1\2\3",
         ):
             for fds in range(4):

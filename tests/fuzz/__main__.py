@@ -24,7 +24,14 @@ from collections.abc import Iterator
 import atheris  # type: ignore[import-untyped] # it has no annotations
 
 with atheris.instrument_imports(include=["inetdtw"]):
-    from inetdtw.helpers import protocol, reports
+    from inetdtw.helpers import reports
+    from inetdtw.helpers.requests import (
+        ACCEPT,
+        CANCEL_RESTARTS,
+        HEADER,
+        LAUNCH,
+        WITHDRAW,
+    )
     from inetdtw.test.hostile import TARGETS
 
 #: The most bytes of an input.
@@ -49,25 +56,23 @@ def seeds(target: str) -> Iterator[bytes]:
 
 
 def _orders() -> Iterator[bytes]:
-    """Orders of each kind."""
-    shared = b"/bin/cat\x002\x00cat\x00-u\x00LANG=C"
-    extra = b"REMOTE_ADDR=192.0.2.1"
-    accept = protocol.ACCEPT << protocol.REPEATS_SHIFT
-    name = protocol.NAME_AND_MOST.pack(7, 2)
-    for length, rest in (
-        (len(shared), shared + extra),
-        (len(shared) | 3 << protocol.REPEATS_SHIFT, shared),
-        (accept, name + shared),
-        (0, name),
-        (0, b""),
+    """Return requests of each kind."""
+    program = b"1\x00/bin/cat\x002\x00cat\x00-u\x00LANG=C"
+    length, extra = len(program), b"REMOTE_ADDR=192.0.2.1"
+    for head, rest in (
+        ((LAUNCH, False, 1, 0, 0, length), program + extra),
+        ((LAUNCH, False, 2, 0, 3, length), program),
+        ((ACCEPT, False, 3, 7, 2, length), program),
+        ((WITHDRAW, False, 4, 7, 0, 0), b""),
+        ((CANCEL_RESTARTS, False, 5, 0, 0, 0), b""),
     ):
-        packet = protocol.HEADER.pack(1, length) + rest
+        packet = HEADER.pack(*head) + rest
         yield bytes((len(packet), 1)) + packet
 
 
 def _reports() -> Iterator[bytes]:
     """Return reports of each kind."""
-    for kind in range(1, 13):
+    for kind in range(1, 14):
         for number in (1, 2, 5, 6):
             started = reports.REPORT.pack(2, number, 100, 0, 0)
             yield b"\x02" + started + reports.REPORT.pack(kind, number, 100, 0, 0)

@@ -226,9 +226,12 @@ AREAS: dict[str, tuple[str, ...]] = {
     "serve.wait": _WAITING,
     "system.peek": _WAITING,
     "system.sockdiag": _WAITING,
-    "launch.forkserver.channel": _FORKING,
-    "launch.forkserver.children": (*_FORKING, "robustness.overload"),
-    "launch.forkserver.delegation": (
+    "launch.channel": (*_FORKING, "warm.serving"),
+    "launch.packets": (*_FORKING, "warm.serving"),
+    "launch.process": (*_FORKING, "robustness.resources"),
+    "helpers.requests": _FORKING,
+    "launch.children": (*_FORKING, "robustness.overload"),
+    "launch.delegation": (
         *_FORKING,
         "robustness.overload",
         "behaviour.reload",

@@ -61,6 +61,7 @@ class KilledTests(ServingTestCase):
         The log names those that died.
         """
         before = self.helpers()
+        uids = {pid: os.stat(f"/proc/{pid}").st_uid for pid in before}
         self.killAll()
         self.assertEqual(talk(self.port, b"abc"), b"3\n")
         after = self.helpers()
@@ -68,7 +69,7 @@ class KilledTests(ServingTestCase):
         self.assertFalse(set(before) & set(after))
         for pid in before:
             self.assertIn(
-                f"forkserver-exit - uid={os.geteuid()} pid={pid} ", self.served.log()
+                f"forkserver-exit - uid={uids[pid]} pid={pid} ", self.served.log()
             )
 
     def test_running(self) -> None:

@@ -19,7 +19,7 @@ from tests.support.warmservice import LOWER, WarmTestCase, events, starts
 #: as long as a process listens.
 EVIL = """
 import itertools, os, random, socket, stat, struct
-REPORT = struct.Struct("=BxxxIiiQ")
+REPORT = struct.Struct("=BxxxIiiQ8x")
 
 def rant(channel):
     daemon = int(open("daemon").read())

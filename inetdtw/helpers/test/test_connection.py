@@ -23,20 +23,14 @@ from inetdtw.helpers.connection import (
     plain,
     unpackAddress,
 )
-from inetdtw.helpers.protocol import decode
 from inetdtw.helpers.reports import ADDRESSED
 from inetdtw.interfaces import ExitStatus, IDelegatingLauncher, LaunchRequest
-from inetdtw.launch.forkserver.launcher import ForkServerPool
-from inetdtw.launch.forkserver.test.test_delegation import Watcher
 from inetdtw.limits.service import ServiceLimits
-from inetdtw.log.report import Report
-from inetdtw.model.process import ProcessContext
 from inetdtw.model.service import Bounds, Service
 from inetdtw.serve.stream import IDLE, StreamListener
 from inetdtw.test.fakes import (
     PATIENCE,
     FakeLauncher,
-    FakeReactor,
     ServingTestCase,
     listening,
     makeService,
@@ -292,21 +286,3 @@ class StreamListenerTests(ServingTestCase):
         self.accepting.free()
         child.ended(ExitStatus(0))
         self.assertEqual(self.accepting.said, ["delegate", "withdraw 9"])
-
-
-class ForkServersTests(SynchronousTestCase):
-    """Tests for L{ForkServerPool} that are left a socket."""
-
-    def test_all(self) -> None:
-        """Every helper is left the socket as soon as it is ready, with the program."""
-        pool = ForkServerPool(ProcessContext(), FakeReactor(), Report(), count=2)
-        verifyObject(IDelegatingLauncher, pool)
-        order = LaunchRequest("/bin/cat", ("cat", "-u"), {"A": "b"}, {}, (0, 0, 0))
-        number = pool.delegate(Watcher(), order)
-        kept = [helper._delegations._kept[number] for helper in pool._helpers]
-        self.assertEqual(len(kept), 2)
-        self.assertEqual(
-            decode(kept[0].shared), ([b"/bin/cat"], [b"cat", b"-u"], {b"A": b"b"})
-        )
-        for helper in pool._helpers:
-            helper._channel.close()

@@ -20,17 +20,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from inetdtw.helpers.protocol import (
-    ACCEPT,
-    ASIDE,
-    BEGIN,
-    CHANNEL,
-    HEADER,
-    NAME,
-    NAME_AND_MOST,
-    REPEATS_SHIFT,
-    versionNumber,
-)
+from inetdtw.helpers.protocol import BEGIN, CHANNEL, versionNumber
 from inetdtw.helpers.reports import (
     ACCEPTED,
     ASTRAY,
@@ -39,17 +29,17 @@ from inetdtw.helpers.reports import (
     ENDED,
     FAILED,
     HELLO,
-    REPORT,
     STARTED,
     TAKEN,
     TAKEN_ASTRAY,
     UNTAKEN,
     WITHDRAWN,
 )
+from inetdtw.helpers.requests import ACCEPT, HEADER, LAUNCH, WITHDRAW
 from inetdtw.helpers.test.test_spawn import PROBE, ignored
 from inetdtw.interfaces import LaunchRequest
-from inetdtw.launch.forkserver.channel import encode
 from inetdtw.launch.forkserver.code import BOOT, MODULES, codeOf
+from inetdtw.launch.packets import decodeReports, encodeProgram
 from inetdtw.model.process import ProcessContext
 from inetdtw.test.fakes import PATIENCE, ServingTestCase, openDescriptors
 
@@ -68,12 +58,13 @@ def packed(
     argv: Sequence[str],
     environment: dict[str, str],
     extra: bytes = b"",
-    repeats: int = 0,
+    restarts: int = 0,
 ) -> bytes:
     """An order to execute the first of the arguments."""
-    shared = encode(LaunchRequest(argv[0], tuple(argv), environment, {}, (0, 0, 0)))
-    head = HEADER.pack(number, len(shared) | repeats << REPEATS_SHIFT)
-    return head + shared + extra
+    request = LaunchRequest(argv[0], tuple(argv), environment, {}, (0, 0, 0))
+    program = encodeProgram(request)
+    head = HEADER.pack(LAUNCH, False, number, 0, restarts, len(program))
+    return head + program + extra
 
 
 class Running:
@@ -136,15 +127,14 @@ class Running:
         @param most: how many programs there may be then.
         """
         order = LaunchRequest(argv[0], tuple(argv), PATH, {}, (0, 0, 0), search=search)
-        program = encode(order)
-        head = HEADER.pack(number, ACCEPT << REPEATS_SHIFT)
-        packet = head + NAME_AND_MOST.pack(number, most) + program
+        program = encodeProgram(order)
+        packet = HEADER.pack(ACCEPT, False, 1, number, most, len(program)) + program
         rights = array.array("i", [server.fileno()])
         self.channel.sendmsg([packet], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)])
 
     def withdraw(self, number: int) -> None:
         """Have it accept from a socket no more."""
-        self.channel.send(HEADER.pack(7, 0) + NAME.pack(number))
+        self.channel.send(HEADER.pack(WITHDRAW, False, 7, number, 0, 0))
 
     def opened(self) -> tuple[int, int]:
         """
@@ -162,12 +152,16 @@ class Running:
                 return len(numbers), waits
 
     def hear(self) -> Report:
-        """The next thing that it says: kind, number of the order, process id, value."""
+        """Return the next report: kind, number, pid or what was dropped, value."""
         while not self._heard:
             packet = self.channel.recv(1 << 16)
             if not packet:
                 raise AssertionError("it has ended")
-            self._heard += [each[:4] for each in REPORT.iter_unpack(packet)]
+            for report in decodeReports(packet):
+                dropped = report.kind == DROPPED
+                pid = report.detail if dropped else report.pid
+                value = 0 if report.kind == ACCEPTED else report.value
+                self._heard.append((report.kind, report.number, pid, value))
         return self._heard.pop(0)
 
     def end(self) -> int:
@@ -558,10 +552,10 @@ class ProgramTests(ProgramTestCase):
 
         @return: what the program writes to.
         """
-        shared = encode(
+        shared = encodeProgram(
             LaunchRequest("/usr/bin/env", ("env",), environment, {}, (0, 0, 0))
         )
-        head = HEADER.pack(1, len(shared) | ASIDE << REPEATS_SHIFT)
+        head = HEADER.pack(LAUNCH, True, 1, 0, 0, len(shared))
         ours, theirs = socket.socketpair()
         ours.settimeout(PATIENCE)
         with theirs, tempfile.TemporaryFile() as file:

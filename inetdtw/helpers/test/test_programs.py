@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-import array
+import contextlib
 import errno
 import os
 import resource
@@ -14,16 +14,25 @@ from collections.abc import Sequence
 from typing import Any
 
 from inetdtw.helpers import programs
-from inetdtw.helpers.forkserver import HOLD, ForkServer
-from inetdtw.helpers.programs import DatagramRestart, datagramRestart
-from inetdtw.helpers.protocol import HEADER
-from inetdtw.helpers.reports import ENDED, FAILED, REPEATED, REPORT, STALLED, STARTED
+from inetdtw.helpers.forkserver import HOLD, ForkServer, timeout
+from inetdtw.helpers.programs import ChildTable, DatagramRestart, datagramRestart
+from inetdtw.helpers.reports import (
+    ACCEPTED,
+    ENDED,
+    FAILED,
+    REPEATED,
+    STALLED,
+    STARTED,
+    Reports,
+)
+from inetdtw.helpers.requests import CANCEL_RESTARTS, HEADER
 from inetdtw.helpers.test.test_forkserver import (
     ProgramTestCase,
     Report,
     Running,
     packed,
 )
+from inetdtw.launch.packets import decodeReports
 from inetdtw.test.fakes import (
     PATIENCE,
     ServingTestCase,
@@ -55,7 +64,7 @@ class RepeatingTests(ProgramTestCase):
 
     def kinds(self, helper: Running, argv: Sequence[str], repeats: int) -> list[int]:
         """The kinds of what is said until a program has ended for good."""
-        helper.order(1, argv, self.server.fileno(), repeats=repeats)
+        helper.order(1, argv, self.server.fileno(), restarts=repeats)
         said: list[Report] = []
         while not said or said[-1][0] != ENDED:
             said.append(helper.hear())
@@ -119,9 +128,9 @@ class RepeatingTests(ProgramTestCase):
         os.mkfifo(fifo)
         command = f"dd of=/dev/null count=1 bs=1000 status=none; cat {fifo}"
         argv = ("/bin/sh", "-c", command)
-        helper.order(1, argv, self.server.fileno(), repeats=10)
+        helper.order(1, argv, self.server.fileno(), restarts=10)
         pid = helper.hear()[2]
-        helper.channel.send(HEADER.pack(2, 0))
+        helper.channel.send(HEADER.pack(CANCEL_RESTARTS, False, 2, 0, 0, 0))
         # It has taken that when it has done what comes after it.
         with open(os.devnull) as null:
             helper.order(3, ("/bin/true",), null.fileno())
@@ -137,7 +146,7 @@ class RepeatingTests(ProgramTestCase):
         helper = self.helper()
         before = len(os.listdir(f"/proc/{helper.pid}/fd"))
         self.kinds(helper, TAKE_ONE, 10)
-        helper.order(2, ("/nowhere",), self.server.fileno(), repeats=10)
+        helper.order(2, ("/nowhere",), self.server.fileno(), restarts=10)
         self.assertEqual(helper.hear(), (FAILED, 2, 0, errno.ENOENT))
         self.assertEqual(len(os.listdir(f"/proc/{helper.pid}/fd")), before)
 
@@ -154,20 +163,40 @@ class RepeatingTests(ProgramTestCase):
         repeat.socket.close()
 
 
-class PatienceTests(ServingTestCase):
-    """Tests for a fork server when the machine has no room."""
+class TableTestCase(ServingTestCase):
+    """A test of a L{ChildTable} in this process."""
 
     def setUp(self) -> None:
-        """Have one in this process, that starts what the test says."""
+        """Make a table, and the daemon's end of its channel."""
         super().setUp()
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.ours = self.closing(ours)
         self.ours.settimeout(PATIENCE)
-        self.server = ForkServer(self.closing(theirs), "/", [])
+        self.theirs = self.closing(theirs)
+        self.reports = Reports(theirs)
+        self.table = ChildTable(self.reports, "/", [])
         self.addCleanup(os.chdir, os.getcwd())
+
+    def reported(self) -> list[Report]:
+        """Return all that is reported."""
+        self.reports.flush()
+        found: list[Report] = []
+        self.ours.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                found += [each[:4] for each in decodeReports(self.ours.recv(1 << 16))]
+        return found
+
+
+class PatienceTests(TableTestCase):
+    """Tests for L{ChildTable.launch} when resources are short."""
+
+    def setUp(self) -> None:
+        """Have programs start as the test says."""
+        super().setUp()
         self.answers: list[int] = []
         self.patch(programs, "spawn", self.spawn)
-        self.patch(self.server._programs, "reap", lambda: None)
+        self.patch(self.table, "reap", lambda: None)
 
     def spawn(self, *arguments: Any) -> int:
         """Start nothing."""
@@ -176,36 +205,20 @@ class PatienceTests(ServingTestCase):
             raise OSError(number, os.strerror(number))
         return 4
 
-    def order(self) -> list[Report]:
+    def launch(self) -> list[Report]:
         """
-        Order a program.
+        Launch a program.
 
-        @return: all that is said of it.
+        @return: the reports.
         """
-        with open(os.devnull) as null:
-            rights = array.array("i", [null.fileno()])
-            self.ours.sendmsg(
-                [packed(1, ("/x",), {})],
-                [(socket.SOL_SOCKET, socket.SCM_RIGHTS, rights)],
-            )
-        before = openDescriptors()
-        self.assertTrue(self.server._receive())
-        self.assertEqual(openedSince(before), {})
-        self.server._reports.flush()
-        said: list[Report] = []
-        self.ours.setblocking(False)
-        while True:
-            try:
-                packet = self.ours.recv(1 << 16)
-            except BlockingIOError:
-                return said
-            said += [each[:4] for each in REPORT.iter_unpack(packet)]
+        self.table.launch(1, ([b"/x"], [b"/x"], {}), [0])
+        return self.reported()
 
     def test_stalls(self) -> None:
-        """An order is kept while there is no room, and the daemon hears of it at once."""
+        """A start is retried after transient errors, which are reported at once."""
         self.answers = [errno.EAGAIN, errno.ENOMEM, 0]
         self.assertEqual(
-            self.order(),
+            self.launch(),
             [
                 (STALLED, 1, 0, errno.EAGAIN),
                 (STALLED, 1, 0, errno.ENOMEM),
@@ -214,66 +227,88 @@ class PatienceTests(ServingTestCase):
         )
 
     def test_patience(self) -> None:
-        """But not for ever."""
+        """A start fails when errors last."""
         self.patch(programs, "_PATIENCE", -1.0)
         self.answers = [errno.EAGAIN]
-        self.assertEqual(self.order(), [(FAILED, 1, 0, errno.EAGAIN)])
+        self.assertEqual(self.launch(), [(FAILED, 1, 0, errno.EAGAIN)])
 
     def test_otherError(self) -> None:
-        """What will not get better is not waited for."""
+        """A start fails at once after an error that is not transient."""
         self.answers = [errno.EACCES]
-        self.assertEqual(self.order(), [(FAILED, 1, 0, errno.EACCES)])
-
-    def test_daemonGone(self) -> None:
-        """When there is no daemon, that is seen, and reports to it are no error."""
-        self.assertTrue(self.server._listen())
-        self.ours.close()
-        self.assertFalse(self.server._listen())
-        self.server._reports.add(STARTED, 1, 4, 0)
-        self.server._reports.flush()
+        self.assertEqual(self.launch(), [(FAILED, 1, 0, errno.EACCES)])
 
 
-class EndTests(ServingTestCase):
-    """Tests for what a fork server says of programs that have ended."""
+class ReceiveTests(TableTestCase):
+    """Tests for L{ForkServer.receiveAll}."""
 
     def setUp(self) -> None:
-        """Have one in this process, with a program."""
+        """Make a fork server."""
         super().setUp()
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self.ours = self.closing(ours)
-        self.ours.settimeout(PATIENCE)
-        self.server = ForkServer(self.closing(theirs), "/", [])
+        self.server = ForkServer(self.theirs, self.reports, self.table)
+        self.addCleanup(self.server.close)
+
+    def test_descriptors(self) -> None:
+        """The descriptors of a request are closed when it was handled."""
+        with open(os.devnull) as null:
+            socket.send_fds(self.ours, [packed(1, ("/nowhere",), {})], [null.fileno()])
+        before = openDescriptors()
+        self.assertTrue(self.server.receiveAll())
+        self.assertEqual(openedSince(before), {})
+        self.assertEqual(self.reported(), [(FAILED, 1, 0, errno.ENOENT)])
+
+    def test_unknown(self) -> None:
+        """A request of an unknown kind fails."""
+        self.ours.send(HEADER.pack(99, False, 7, 0, 0, 0))
+        self.assertTrue(self.server.receiveAll())
+        self.assertEqual(self.reported(), [(FAILED, 7, 0, errno.EBADMSG)])
+
+    def test_daemonGone(self) -> None:
+        """When the daemon is gone, that is noticed, and reports raise no error."""
+        self.assertTrue(self.server.receiveAll())
+        self.ours.close()
+        self.assertFalse(self.server.receiveAll())
+        self.reports.add(STARTED, 1, 4, 0)
+        self.reports.flush()
+
+
+class ReapTests(TableTestCase):
+    """Tests for L{ChildTable.reap}, and for L{timeout}."""
+
+    def setUp(self) -> None:
+        """Have a child that has exited."""
+        super().setUp()
         self.patch(os, "wait4", self.wait)
         self.usage = resource.getrusage(resource.RUSAGE_SELF)
         self.ended = [4]
-        self.server._programs.orders[4] = 9
+        self.table.numbers[4] = 9
 
     def wait(self, *given: int) -> Any:
-        """What has ended."""
+        """Return a child that has exited."""
         if not self.ended:
             raise ChildProcessError
         return self.ended.pop(), 0, self.usage
 
-    def test_ordered(self) -> None:
-        """
-        The daemon is told at once of one that it has ordered, but for what comes at the
-        same time.
-        """
-        self.server._programs.reap()
-        self.assertEqual(self.server._patience(), 0)
+    def test_launched(self) -> None:
+        """The exit of a launched program is reported at once."""
+        self.table.reap()
+        self.assertEqual(timeout(self.reports), 0)
 
     def test_accepted(self) -> None:
         """
-        Of one that nobody has ordered it is told together with what comes next, or a
-        moment later.
+        The exit of a program for an accepted connection is reported with the next
+        report, or a moment later.
         """
-        self.server._programs.accepted.add(4)
-        self.server._programs.reap()
-        self.assertEqual(self.server._patience(), HOLD)
-        self.assertEqual(self.server._programs.accepted, set())
-        self.server._reports.add(STARTED, 10, 5, 0)
-        self.assertEqual(self.server._patience(), 0)
-        self.server._reports.flush()
-        said = [each[:3] for each in REPORT.iter_unpack(self.ours.recv(1 << 16))]
-        self.assertEqual(said, [(ENDED, 9, 4), (STARTED, 10, 5)])
-        self.assertIsNone(self.server._patience())
+        self.table.accepted.add(4)
+        self.table.reap()
+        self.assertEqual(timeout(self.reports), HOLD)
+        self.assertEqual(self.table.accepted, set())
+        self.reports.add(STARTED, 10, 5, 0)
+        self.assertEqual(timeout(self.reports), 0)
+        found = [each[:3] for each in self.reported()]
+        self.assertEqual(found, [(ENDED, 9, 4), (STARTED, 10, 5)])
+        self.assertIsNone(timeout(self.reports))
+
+    def test_connection(self) -> None:
+        """An accepted connection is reported at once."""
+        self.reports.addConnection(ACCEPTED, 3, 4)
+        self.assertEqual(timeout(self.reports), 0)

@@ -12,7 +12,7 @@ import socket
 from inetdtw.helpers.protocol import decode, receive
 from inetdtw.helpers.reports import LARGEST
 from inetdtw.interfaces import LaunchRequest
-from inetdtw.launch.forkserver.channel import encode
+from inetdtw.launch.packets import encodeProgram
 from inetdtw.test.fakes import ServingTestCase
 
 
@@ -45,6 +45,6 @@ class PartsTests(ServingTestCase):
             "/x", ("x", "", "a=b"), {"A": "", "B": "c=d"}, {}, (0, 0, 0)
         )
         self.assertEqual(
-            decode(encode(order)),
+            decode(encodeProgram(order)),
             ([b"/x"], [b"x", b"", b"a=b"], {b"A": b"", b"B": b"c=d"}),
         )

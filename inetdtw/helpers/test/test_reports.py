@@ -5,48 +5,41 @@
 
 from __future__ import annotations
 
-import os
 import socket
 
 from inetdtw.helpers.reports import ENDED, REPORT, Reports
-from inetdtw.launch.forkserver.channel import Channel
+from inetdtw.launch.packets import decodeReports
 from inetdtw.test.fakes import ServingTestCase
 
 
 class ReportsTests(ServingTestCase):
     """Tests for L{Reports}, with the daemon's end of the socket."""
 
-    #: More than the daemon looks at of one packet.
+    #: More than the daemon reads of one packet.
     MANY = (1 << 16) // REPORT.size + 100
 
     def setUp(self) -> None:
-        """Have a socket."""
+        """Make a socket."""
         super().setUp()
-        self.channel = Channel()
-        self.addCleanup(self.channel.close)
-        self.theirs = socket.socket(fileno=os.dup(self.channel.theirs))
-        self.addCleanup(self.theirs.close)
-
-    def heard(self) -> list[int]:
-        """The numbers of what the daemon was told, in order."""
-        numbers: list[int] = []
-        while (records := self.channel.receive()) is not None:
-            numbers += [REPORT.unpack(record)[1] for record in records]
-        return numbers
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self.ours, self.theirs = self.closing(ours), self.closing(theirs)
+        self.reports = Reports(theirs)
 
     def test_many(self) -> None:
-        """However many programs have ended at once, the daemon hears of each."""
-        reports = Reports(self.theirs)
+        """Many reports at once are sent in packets that the daemon reads completely."""
         for number in range(self.MANY):
-            reports.add(ENDED, number, 5, 0)
-        reports.flush()
-        self.assertEqual(self.heard(), [*range(self.MANY)])
-        self.assertEqual((len(reports), reports.urgent), (0, False))
+            self.reports.add(ENDED, number, 5, 0)
+        self.reports.flush()
+        self.theirs.close()
+        numbers: list[int] = []
+        while packet := self.ours.recv(1 << 16):
+            numbers += [report.number for report in decodeReports(packet)]
+        self.assertEqual(numbers, [*range(self.MANY)])
+        self.assertEqual((len(self.reports), self.reports.urgent), (0, False))
 
     def test_gone(self) -> None:
-        """A daemon that is gone is told nothing."""
-        reports = Reports(self.theirs)
-        reports.add(ENDED, 1, 5, 0)
-        self.channel.close()
-        reports.flush()
-        self.assertEqual(len(reports), 0)
+        """Reports to a daemon that is gone are discarded."""
+        self.reports.add(ENDED, 1, 5, 0)
+        self.ours.close()
+        self.reports.flush()
+        self.assertEqual(len(self.reports), 0)

@@ -18,18 +18,11 @@ from dataclasses import dataclass
 from importlib.util import MAGIC_NUMBER, find_spec
 from typing import Any
 
-#: The modules that a fork server consists of, each after those that it imports.
+#: The modules of L{inetdtw.helpers} that a fork server consists of, each after those that
+#: it imports.
 MODULES = (
-    *(
-        "connection",
-        "reports",
-        "accept",
-        "socketstate",
-        "protocol",
-        "spawn",
-        "programs",
-    ),
-    "forkserver",
+    *("connection", "reports", "requests", "protocol", "accept", "socketstate"),
+    *("spawn", "programs", "forkserver"),
 )
 
 #: The program of a helper process.  Its first argument is the length of the code, which

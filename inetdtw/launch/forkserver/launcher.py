@@ -3,11 +3,11 @@
 # See LICENSE for details.
 
 """
-Fork servers: helper processes that start programs in the daemon's place.
+Launch programs by fork servers.
 
-A helper (L{inetdtw.helpers.forkserver}) takes on one context when it starts, before it
-has seen any client.  It is sent every connection, starts the program, and reports
-its process id, its exit status and its use of the processor.
+A fork server (L{inetdtw.helpers.forkserver}) applies one process context when it starts,
+before it has received any connection.  It receives every connection, starts the program
+and reports its process id, its exit status and its CPU time.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from zope.interface import implementer
 from twisted.internet.defer import Deferred, DeferredList
 
 from inetdtw.interfaces import IDelegatingLauncher, LaunchRequest
-from inetdtw.launch.forkserver.channel import encode
+from inetdtw.launch.delegation import Delegation
 from inetdtw.launch.forkserver.code import BOOT, MODULES, codeOf
-from inetdtw.launch.forkserver.delegation import Delegation
 from inetdtw.launch.forkserver.process import ForkServerProcess
+from inetdtw.launch.packets import encodeExtra, encodeProgram
 from inetdtw.launch.retryqueue import HeldRequest
 from inetdtw.launch.sendqueue import SendQueue, isTransient
 from inetdtw.limits.budget import ProcessBudget
@@ -37,22 +37,22 @@ from inetdtw.system.exitwatch import ExitWatcher
 from inetdtw.system.waitlist import WaitList
 from inetdtw.text import native
 
-#: Orders that one helper may have before it.
+#: The launch requests that one fork server may have before it.
 IN_FLIGHT = 4
 
-# It is read when the daemon starts, and belongs to what the daemon consists of.
+# It is read when the daemon starts, because it must be of the daemon's version.
 _CODE = codeOf(*MODULES)
 
 
 def usualCount() -> int:
-    """Return how many fork servers a context has: one for each processor, up to four."""
+    """Return the number of fork servers of a context: one for each CPU, at most four."""
     return min(os.cpu_count() or 1, 4)
 
 
 @implementer(IDelegatingLauncher)
 class ForkServerPool:
     """
-    The fork servers of one context.
+    The fork servers of one process context.
 
     @ivar count: how many there are.
     """
@@ -67,186 +67,193 @@ class ForkServerPool:
         exits: ExitWatcher | None = None,
     ) -> None:
         """
-        @param context: what the fork servers take on.
-        @param count: how many there are to be; by default one for each processor,
-            up to four.
-        @param budget: what counts the programs of all services.
-        @param exits: learns of the ends of programs whose fork server is gone.
+        @param context: what the fork servers apply.
+        @param count: how many there are; by default L{usualCount}.
+        @param budget: counts the programs of all services.
+        @param exits: watches for the exits of programs whose fork server is gone.
 
-        @raise OSError: if there are no descriptors left.
+        @raise OSError: if descriptors are short.
         """
         self.context = context
         self._report = report
         self._waiting = WaitList(lambda: self.hasCapacity)
-        self._posts = SendQueue(reactor, lambda call, *given: call(*given))
+        self._queue = SendQueue(reactor, lambda call, *given: call(*given))
         self._delegated = 0
         self._encoded: dict[tuple[Any, ...], tuple[Any, bytes]] = {}
-        self._helpers: list[ForkServerProcess] = []
+        self._processes: list[ForkServerProcess] = []
         self.count = count = count or usualCount()
         try:
             for _ in range(count):
-                self._helpers.append(self._helper(reactor, budget, exits))
+                self._processes.append(self._make(reactor, budget, exits))
         except OSError:
             self.stop()
             raise
 
-    def _helper(
-        self, reactor: Any, budget: ProcessBudget | None, exits: ExitWatcher | None
+    def _make(
+        self,
+        reactor: Any,
+        budget: ProcessBudget | None,
+        exits: ExitWatcher | None,
     ) -> ForkServerProcess:
         """
-        One more helper.
+        Make a fork server, without starting it.
 
-        @raise OSError: if there are no descriptors left.
+        @raise OSError: if descriptors are short.
         """
         context = self.context
-        command = [sys.executable, "-I", "-S", "-c", BOOT]
-        command += [*_CODE.arguments(), *map(native, context.toArguments())]
-        given = (context.directory, budget, _CODE, context.credentials, exits)
-        return ForkServerProcess(self, reactor, command, *given)
+        command = [sys.executable, "-I", "-S", "-c", BOOT, *_CODE.arguments()]
+        command += map(native, context.toArguments())
+        return ForkServerProcess(
+            *(self, reactor, command, context.directory),
+            *(budget, _CODE, context.credentials, exits),
+        )
 
     def start(self) -> None:
-        """Start all helpers."""
-        for helper in self._helpers:
-            helper.spawn()
+        """Start all fork servers."""
+        for process in self._processes:
+            process.start()
 
     def retire(self) -> None:
-        """Have the helpers end once no program of theirs runs."""
-        self._posts.add(self._retire)
+        """Have each fork server exit once none of its programs runs."""
+        self._queue.add(self._retire)
 
     def _retire(self) -> None:
-        """The helpers have all orders that they will have."""
-        for helper in self._helpers:
-            helper.retire()
+        for process in self._processes:
+            process.retire()
 
     @property
     def over(self) -> bool:
-        """Whether all helpers have ended after they were retired."""
-        return all(helper.over for helper in self._helpers)
+        """Whether all fork servers have exited after they were retired or stopped."""
+        return all(process.over for process in self._processes)
 
     def stop(self) -> Deferred[Any]:
         """
-        Have the helpers end at once, whatever runs.
+        Stop all fork servers, and leave their programs alone.
 
         @return: fires when they are gone.
         """
-        for _, *given in self._posts.takeAll():
-            for kept in given:
-                kept.close()
-                kept.child.failed("the daemon stops")
-        return DeferredList([helper.stop() for helper in self._helpers])
+        for _, *arguments in self._queue.takeAll():
+            for held in arguments:
+                held.close()
+                held.child.failed("the daemon stops")
+        return DeferredList([process.stop() for process in self._processes])
 
     @property
     def hasCapacity(self) -> bool:
-        """Whether a helper can take another order."""
-        return not self._posts and any(
-            helper.up and helper.load < IN_FLIGHT for helper in self._helpers
+        """Whether a fork server can take another launch request."""
+        return not self._queue and any(
+            process.up and process.load < IN_FLIGHT for process in self._processes
         )
 
     def cancelRestarts(self) -> None:
-        """Repeat nothing."""
-        for helper in self._helpers:
-            helper.cancelRestarts()
+        """Restart none of the programs that run."""
+        for process in self._processes:
+            process.cancelRestarts()
 
     def whenCapacity(self, callback: Callable[[], None]) -> None:
-        """Call once when there is room."""
+        """Call once when there is capacity."""
         self._waiting.add(callback)
 
-    def launch(self, child: Any, order: LaunchRequest) -> None:
+    def launch(self, child: Any, request: LaunchRequest) -> None:
         """
-        Give an order to the helper that has the fewest before it, as soon as there is
-        room for it: there may be much that goes with it.
+        Send a request to the fork server with the fewest unanswered ones.
+
+        If its channel is full, the request is queued: it may be large.
         """
         try:
-            self._order(child, order)
+            self._send(child, request)
         except OSError as why:
-            if not (isTransient(why) and self._keep(child, order)):
+            if not (isTransient(why) and self._hold(child, request)):
                 self._fail(child, why)
 
-    def _order(self, child: Any, order: LaunchRequest) -> None:
+    def _send(self, child: Any, request: LaunchRequest) -> None:
         """
-        Give an order to a helper.
+        Send a request to a fork server.
 
         @raise OSError: if it cannot be sent.
         """
-        helper = min(self._helpers, key=lambda each: (not each.up, each.load))
-        helper.order(child, self._shared(order), *order.own(), order.restarts)
+        process = min(self._processes, key=lambda each: (not each.up, each.load))
+        extra, fds = encodeExtra(request)
+        process.launch(child, self._program(request), extra, fds, request.restarts)
 
     def _fail(self, child: Any, why: OSError) -> None:
-        """An order cannot be sent."""
+        """A request cannot be sent."""
         where = "" if why.errno == errno.E2BIG else "cannot reach the fork server: "
         child.failed(f"{where}{why.strerror}")
 
-    def _keep(self, child: Any, order: LaunchRequest) -> bool:
+    def _hold(self, child: Any, request: LaunchRequest) -> bool:
         """
-        Give an order later.
+        Queue a request.
 
-        @return: whether there are descriptors for that.
+        @return: whether descriptors are left for it.
         """
         try:
-            # Nothing may be to be repeated any more by then.
-            kept = HeldRequest(child, replace(order, restarts=0))
+            # Restarts may be cancelled before it is sent.
+            held = HeldRequest(child, replace(request, restarts=0))
         except OSError:
             return False
-        self._posts.add(self._orderKept, kept)
+        self._queue.add(self._sendHeld, held)
         return True
 
-    def _orderKept(self, kept: HeldRequest) -> None:
+    def _sendHeld(self, held: HeldRequest) -> None:
         """
-        Give an order that there was no room for before.
+        Send a queued request.
 
-        @raise OSError: if there is none still.
+        @raise OSError: if the channel is still full.
         """
         try:
-            self._order(kept.child, kept.order)
+            self._send(held.child, held.request)
         except OSError as why:
             if isTransient(why):
                 raise
-            self._fail(kept.child, why)
-        kept.close()
+            self._fail(held.child, why)
+        held.close()
 
-    def delegate(self, watcher: Any, order: LaunchRequest) -> int:
-        """Have all helpers accept from the socket that is descriptor 0 of an order."""
+    def delegate(self, watcher: Any, request: LaunchRequest) -> int:
+        """Have all fork servers accept from descriptor 0 of a request."""
         self._delegated += 1
-        shared = self._shared(order)
-        for helper in self._helpers:
-            delegation = Delegation(watcher, shared, order.fds[0])
-            helper.delegate(self._delegated, delegation)
+        program = self._program(request)
+        for process in self._processes:
+            delegation = Delegation(watcher, program, request.fds[0])
+            process.delegate(self._delegated, delegation)
         return self._delegated
 
     def withdraw(self, number: int, free: Callable[[], None]) -> None:
-        """Have no helper accept from a socket any more."""
-        left = len(self._helpers)
+        """Have no fork server accept from a socket any more."""
+        left = len(self._processes)
 
-        def one() -> None:
+        def freeOne() -> None:
             nonlocal left
             left -= 1
             if not left:
                 free()
 
-        for helper in self._helpers:
-            helper.withdraw(number, one)
+        for process in self._processes:
+            process.withdraw(number, freeOne)
 
-    def _shared(self, order: LaunchRequest) -> bytes:
-        """The part of the order that its service has in common, which is kept."""
-        key = (order.paths, order.argv, id(order.environment))
+    def _program(self, request: LaunchRequest) -> bytes:
+        """Return the encoded program of a request, which is cached."""
+        key = (request.paths, request.argv, id(request.environment))
         found = self._encoded.get(key)
         if found is None:
             if len(self._encoded) > 1000:
                 self._encoded.clear()
-            found = self._encoded[key] = (order.environment, encode(order))
+            # With the environment, so that no other one gets its id.
+            encoded = (request.environment, encodeProgram(request))
+            found = self._encoded[key] = encoded
         return found[1]
 
     def notify(self) -> None:
-        """Tell those who wait, if there is room."""
+        """Call those that wait, while there is capacity."""
         if self._waiting:
             self._waiting.notify()
 
     def stalled(self, reason: str) -> None:
-        """A helper waits until the machine can start another process."""
+        """Log that a fork server waits for resources."""
         self._report.emit(events.SHORTAGE, reason=reason)
 
     def died(self, pid: int | None, why: str, pause: float) -> None:
-        """A helper has died, and is followed by another after C{pause} seconds."""
+        """Log that a fork server has died, and is replaced after C{pause} seconds."""
         credentials = self.context.credentials
         uid = os.geteuid() if credentials is None else credentials.uid
         self._report.emit(

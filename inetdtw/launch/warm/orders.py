@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from inetdtw.interfaces import LaunchRequest
+from inetdtw.launch.packets import encodeExtra
 from inetdtw.launch.retryqueue import HeldRequest
 from inetdtw.launch.warm.channel import Channel
 
@@ -39,7 +40,7 @@ class Orders:
         kept = HeldRequest(child, order)
         number = self._next()
         try:
-            channel.send(number, 0, *order.own())
+            channel.send(number, 0, *encodeExtra(order))
         except OSError:
             kept.close()
             raise

@@ -331,7 +331,7 @@ class WarmProcess:
 
     def _leave(self, kept: HeldRequest) -> None:
         """An order has to be started otherwise."""
-        self._owner.startCold(kept.child, kept.order)
+        self._owner.startCold(kept.child, kept.request)
         kept.close()
 
     def _lost(self) -> None:

@@ -15,8 +15,9 @@ from typing import Any, ClassVar
 from zope.interface.verify import verifyObject
 
 from inetdtw.helpers.connection import pairs
-from inetdtw.helpers.protocol import BEGIN, HEADER, NAME, REPEATS_SHIFT, decode
+from inetdtw.helpers.protocol import BEGIN, decode, receive
 from inetdtw.helpers.reports import ENDED, LARGEST, STALLED, STARTED, WITHDRAWN
+from inetdtw.helpers.requests import ACCEPT, HEADER, LAUNCH, WITHDRAW
 from inetdtw.interfaces import ILauncher, LaunchRequest
 from inetdtw.launch.forkserver import launcher
 from inetdtw.launch.forkserver.code import BOOT
@@ -192,7 +193,7 @@ class ForkServersTests(ForkServersTestCase):
         """What is kept of services does not grow with every reload."""
         for number in range(2500):
             order = LaunchRequest("/bin/x", ("x",), {"A": str(number)}, {}, (0, 0, 0))
-            self.servers._shared(order)
+            self.servers._program(order)
         self.assertLess(len(self.servers._encoded), 1100)
 
     def test_spread(self) -> None:
@@ -288,13 +289,17 @@ class ForkServersTests(ForkServersTestCase):
         freed: list[int] = []
         self.servers.withdraw(number, partial(freed.append, number))
         for played in self.played:
-            said = [played.take() for _ in range(3)]
-            for _, _, _, (fd,) in said[:2]:
+            buffer = memoryview(bytearray(LARGEST))
+            taken = [receive(played.channel, buffer) for _ in range(3)]
+            heads = [HEADER.unpack_from(packet) for packet, _ in taken]
+            self.assertEqual([head[0] for head in heads], [ACCEPT, ACCEPT, WITHDRAW])
+            self.assertEqual([heads[0][3], heads[2][3]], [number] * 2)
+            program = decode(taken[0][0][HEADER.size :])
+            self.assertEqual(program, ([b"/bin/x"], [b"x"], {b"A": b"1"}))
+            for _, (fd,) in taken[:2]:
                 self.assertTrue(os.path.sameopenfile(fd, server.fileno()))
                 os.close(fd)
-            numbers = [NAME.unpack_from(rest or head)[0] for _, head, rest, _ in said]
-            self.assertEqual(numbers[2], number)
-            self.assertEqual(said[2][3], [])
+            self.assertEqual(taken[2][1], [])
         self.played[1].say((WITHDRAWN, number, 0, 0))
         self.reactor.settle()
         self.assertEqual(freed, [])
@@ -363,11 +368,11 @@ class FullTests(ForkServersTestCase):
         """Have one that is ready, and has got all that it may have before it."""
         super().setUp()
         self.started(1)
-        sock = self.servers._helpers[0]._channel._ours
+        sock = self.servers._processes[0].channel._ours
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 60_000)
         large = [self.launch(environment=self.LARGE) for _ in range(IN_FLIGHT)]
         self.children = large
-        if not self.servers._posts:
+        if not self.servers._queue:
             self.skipTest("there is room for all of it")
 
     def take(self) -> int:
@@ -414,7 +419,8 @@ class FullTests(ForkServersTestCase):
         for _ in self.children:
             self.take()
         packet = self.played[0].channel.recv(LARGEST)
-        self.assertEqual(HEADER.unpack_from(packet)[1] >> REPEATS_SHIFT, 0)
+        kind, _, _, _, restarts, _ = HEADER.unpack_from(packet)
+        self.assertEqual((kind, restarts), (LAUNCH, 0))
         self.assertEqual(child.told, [])
 
     def test_noDescriptors(self) -> None:
@@ -444,7 +450,7 @@ class FullTests(ForkServersTestCase):
 
     def test_gone(self) -> None:
         """Nor is it ever started where a helper has ended."""
-        self.servers._helpers[0].stop()
+        self.servers._processes[0].stop()
         self.reactor.advance(PAUSE)
         (told,) = self.children[-1].told
         self.assertIn("cannot reach the fork server", told)

@@ -14,22 +14,11 @@ import socket
 from importlib.util import MAGIC_NUMBER
 from typing import Any
 
-from zope.interface.verify import verifyObject
-
-from twisted.internet.interfaces import IReadDescriptor
-from twisted.internet.main import CONNECTION_LOST
-from twisted.python.failure import Failure
-
-from inetdtw.helpers.protocol import (
-    ASIDE,
-    BEGIN,
-    CHANNEL,
-    HEADER,
-    REPEATS_SHIFT,
-    versionNumber,
-)
+from inetdtw.helpers.protocol import BEGIN, CHANNEL, versionNumber
 from inetdtw.helpers.reports import (
+    ACCEPTED,
     ASTRAY,
+    DROPPED,
     ENDED,
     FAILED,
     HELLO,
@@ -38,13 +27,14 @@ from inetdtw.helpers.reports import (
     REPORT,
     STALLED,
     STARTED,
+    Reports,
 )
+from inetdtw.helpers.requests import CANCEL_RESTARTS, HEADER
 from inetdtw.interfaces import ExitStatus
 from inetdtw.launch.forkserver import process
 from inetdtw.launch.forkserver.code import Code
 from inetdtw.launch.forkserver.process import OVERDUE, ForkServerProcess
 from inetdtw.limits.backoff import (
-    BROKEN_PAUSE,
     FIRST_PAUSE,
     GOOD_LIFE,
     GROWTH,
@@ -105,10 +95,20 @@ class PlayedHelper:
 
     def say(self, *reports: tuple[int, int, int, int]) -> None:
         """
-        Send reports, all in one packet: of each the kind, the number of the order,
-        a process id, and a value.
+        Send reports in one packet.
+
+        @param reports: the kind, the number, a process id or what was dropped, and a
+            value.
         """
-        self.channel.send(b"".join(REPORT.pack(*each, 1500000) for each in reports))
+        sent = Reports(self.channel)
+        for kind, number, pid, value in reports:
+            if kind == ACCEPTED:
+                sent.addConnection(kind, number, pid)
+            elif kind == DROPPED:
+                sent.addConnection(kind, number, value, pid)
+            else:
+                sent.add(kind, number, pid, value, 1.5)
+        sent.flush()
 
     def hello(self) -> None:
         """Be ready, with the code of the daemon."""
@@ -130,9 +130,8 @@ class PlayedHelper:
         fds: array.array[int] = array.array("i")
         for _, _, data in ancillary:
             fds.frombytes(data)
-        number, length = HEADER.unpack_from(packet)
-        aside = length >> REPEATS_SHIFT & ASIDE
-        split = HEADER.size + (not aside and length & (1 << REPEATS_SHIFT) - 1)
+        _, inFile, number, _, _, length = HEADER.unpack_from(packet)
+        split = HEADER.size + (not inFile and length)
         return number, packet[HEADER.size : split], packet[split:], list(fds)
 
     def die(self, status: int = 1) -> None:
@@ -153,7 +152,7 @@ class HelperTestCase(ServingTestCase):
             self.owner, self.reactor, ["/py", "helper"], "/folder"
         )
         self.addCleanup(self.closeHelper)
-        self.helper.spawn()
+        self.helper.start()
         self.played = self.play()
         self.played.say((HELLO, 0, 4, 0))
         self.reactor.settle()
@@ -175,7 +174,7 @@ class HelperTestCase(ServingTestCase):
         """Order a program."""
         child = FakeChild()
         with open(os.devnull) as null:
-            self.helper.order(child, b"shared", extra, [null.fileno()])
+            self.helper.launch(child, b"shared", extra, [null.fileno()])
         return child
 
     def running(self, pid: int = PID) -> FakeChild:
@@ -203,29 +202,6 @@ class HelperTestCase(ServingTestCase):
 class HelperTests(HelperTestCase):
     """Tests for L{Helper} while nothing goes wrong."""
 
-    def test_interface(self) -> None:
-        """The reactor can read it, and its descriptor is the socket's."""
-        verifyObject(IReadDescriptor, self.helper)
-        self.assertEqual(self.helper.logPrefix(), "fork server")
-        self.helper.connectionLost(Failure(CONNECTION_LOST))
-        self.say((HELLO, 0, 4, 0))
-
-    def test_dropped(self) -> None:
-        """
-        When the reactor does not read it any more, it does so again soon and with a
-        line in the log, unless the helper is to end.
-        """
-        self.reactor.removeReader(self.helper)
-        self.helper.connectionLost(Failure(CONNECTION_LOST))
-        self.reactor.advance(BROKEN_PAUSE)
-        self.assertIn(self.helper, self.reactor.getReaders())
-        (dropped,) = self.said("socket-error")
-        self.assertEqual(dropped["service"], "fork\\x20server")
-        self.helper.stop()
-        self.helper.connectionLost(Failure(CONNECTION_LOST))
-        self.reactor.advance(BROKEN_PAUSE)
-        self.assertNotIn(self.helper, self.reactor.getReaders())
-
     def test_process(self) -> None:
         """
         The helper process gets nothing of the daemon's environment, a pipe to the
@@ -245,7 +221,7 @@ class HelperTests(HelperTestCase):
             self.owner, self.reactor, ["/py"], "/", code=Code(b"c", "1f")
         )
         self.addCleanup(helper.stop)
-        helper.spawn()
+        helper.start()
         played = self.play()
         self.assertEqual(played.process.written, {BEGIN: [b"c"]})
         for _ in range(2):
@@ -267,7 +243,7 @@ class HelperTests(HelperTestCase):
         self.played.die()
         self.assertEqual([death[1] for death in self.owner.deaths[1:]], [why])
         self.assertEqual(child.told, ["no fork server can be started"])
-        self.assertFalse(self.helper._channel.untaken)
+        self.assertFalse(self.helper.channel.unread)
         self.succeed(0)
         self.assertTrue(self.helper.up)
 
@@ -313,7 +289,7 @@ class HelperTests(HelperTestCase):
         """It is ready when it says so."""
         helper = ForkServerProcess(self.owner, self.reactor, ["/py"], "/")
         self.addCleanup(helper.stop)
-        helper.spawn()
+        helper.start()
         self.assertFalse(helper.up)
         played = self.play()
         played.say((HELLO, 0, 4, 0))
@@ -327,7 +303,7 @@ class HelperTests(HelperTestCase):
         child = FakeChild()
         with open(os.devnull) as one, open("/dev/zero") as two:
             fds = [one.fileno(), two.fileno(), one.fileno()]
-            self.helper.order(child, b"shared\0x", b"A=1\0B=2", fds)
+            self.helper.launch(child, b"shared\0x", b"A=1\0B=2", fds)
         number, shared, extra, given = self.played.take()
         self.assertEqual((shared, extra), (b"shared\0x", b"A=1\0B=2"))
         paths = [os.readlink(f"/proc/self/fd/{fd}") for fd in given]
@@ -358,10 +334,10 @@ class HelperTests(HelperTestCase):
         self.assertEqual(two.told, [PID])
 
     def test_settle(self) -> None:
-        """The helper is asked to repeat nothing by an order of nothing."""
+        """The fork server is requested to restart nothing."""
         self.helper.cancelRestarts()
-        number, shared, extra, fds = self.played.take()
-        self.assertEqual((number, shared, extra, fds), (1, b"", b"", []))
+        packet = self.played.channel.recv(100)
+        self.assertEqual(packet, HEADER.pack(CANCEL_RESTARTS, False, 1, 0, 0, 0))
         self.assertEqual(self.helper.load, 0)
 
     def test_garbage(self) -> None:
@@ -378,6 +354,16 @@ class HelperTests(HelperTestCase):
         self.reactor.settle()
         self.assertEqual(child.told, [PID])
         self.assertEqual(self.owner.deaths, [])
+
+    def test_violation(self) -> None:
+        """A fork server that reports an impossible process id is killed."""
+        child = self.order()
+        self.say((STARTED, 1, -1, 0))
+        self.assertEqual(self.played.process.signals, ["KILL"])
+        self.assertEqual(child.told, [])
+        self.played.die()
+        why = "impossible report: -1 is not a process id"
+        self.assertEqual([death[1] for death in self.owner.deaths], [why])
 
     def test_notify(self) -> None:
         """After whatever it says there may be room."""
@@ -504,7 +490,7 @@ class DeathTests(HelperTestCase):
         with ours:
             child = FakeChild()
             with theirs:
-                self.helper.order(child, b"shared", b"", [theirs.fileno()])
+                self.helper.launch(child, b"shared", b"", [theirs.fileno()])
             self.reactor.advance(FIRST_PAUSE)
             self.assertEqual(child.told, [])
             self.play().die()
@@ -618,7 +604,7 @@ class StopTests(HelperTestCase):
         os.close(fds[0])
         self.assertEqual(number, 1)
         self.assertEqual(self.played.channel.recv(100), b"")
-        self.assertNotIn(self.helper, self.reactor.getReaders())
+        self.assertNotIn(self.helper.channel, self.reactor.getReaders())
         self.played.die(0)
         self.successResultOf(self.stopped)
         self.assertEqual(self.reactor.getDelayedCalls(), [])
@@ -680,6 +666,6 @@ class StopTests(HelperTestCase):
         self.say((ENDED, 1, PID, 0))
         self.say((STARTED, 2, PID, 0))
         self.assertEqual((len(child.told), last.told), (2, [PID]))
-        self.assertIn(self.helper, self.reactor.getReaders())
+        self.assertIn(self.helper.channel, self.reactor.getReaders())
         self.say((ENDED, 2, PID, 0))
         self.assertEqual(self.played.channel.recv(100), b"")

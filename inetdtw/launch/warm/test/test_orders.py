@@ -29,13 +29,13 @@ class KeptTests(ServingTestCase):
         with open("/dev/zero") as one, open(os.devnull) as two:
             fds = (one.fileno(), two.fileno(), one.fileno())
             kept = HeldRequest(FakeChild(), self.order(*fds))
-        paths = [os.readlink(f"/proc/self/fd/{fd}") for fd in kept.order.fds]
+        paths = [os.readlink(f"/proc/self/fd/{fd}") for fd in kept.request.fds]
         self.assertEqual(paths, ["/dev/zero", os.devnull, "/dev/zero"])
-        self.assertEqual(kept.order.fds[0], kept.order.fds[2])
-        self.assertEqual(kept.order.extra, {"B": "2"})
+        self.assertEqual(kept.request.fds[0], kept.request.fds[2])
+        self.assertEqual(kept.request.extra, {"B": "2"})
         kept.close()
         kept.close()
-        self.assertFalse(os.path.exists(f"/proc/self/fd/{kept.order.fds[0]}"))
+        self.assertFalse(os.path.exists(f"/proc/self/fd/{kept.request.fds[0]}"))
 
     def test_none(self) -> None:
         """Where there are no descriptors left, nothing is left open."""

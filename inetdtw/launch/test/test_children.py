@@ -1,7 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""Tests for L{inetdtw.launch.forkserver.children}."""
+"""Tests for L{inetdtw.launch.children}."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from inetdtw.test.fakes import openedSince
 
 
 class ChildrenTests(HelperTestCase):
-    """Tests for L{inetdtw.launch.forkserver.children.Children}, as a helper uses them."""
+    """Tests for L{RunningPrograms}, as a fork server uses them."""
 
     def test_ended(self) -> None:
         """The end of a program is told with its status and its time."""
@@ -78,7 +78,7 @@ class OrphanTests(HelperTestCase):
                 self.reactor.advance(exitwatch.INTERVAL)
             self.reactor.turnUntil(lambda: len(child.told) == 2)
         self.assertEqual(child.told, [program.pid, ExitStatus()])
-        self.assertEqual(self.helper.children.running, {})
+        self.assertEqual(len(self.helper.running), 0)
 
     def test_orphansGone(self) -> None:
         """Those that are gone already have ended."""
@@ -114,8 +114,10 @@ class OrphanTests(HelperTestCase):
             self.played.die()
             self.succeed(0)
             self.helper.retire()
-            self.assertIn(self.helper, self.reactor.getReaders())
+            self.assertIn(self.helper.channel, self.reactor.getReaders())
             assert program.stdin is not None
             program.stdin.close()
-            self.reactor.turnUntil(lambda: self.helper not in self.reactor.getReaders())
+            self.reactor.turnUntil(
+                lambda: self.helper.channel not in self.reactor.getReaders()
+            )
         self.assertEqual(self.played.channel.recv(100), b"")

@@ -1,7 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""Tests for L{inetdtw.launch.forkserver.delegation}."""
+"""Tests for L{inetdtw.launch.delegation}."""
 
 from __future__ import annotations
 
@@ -16,11 +16,8 @@ from typing import Any
 from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
-from inetdtw.helpers.connection import packAddress
-from inetdtw.helpers.protocol import ACCEPT, NAME, REPEATS_SHIFT
 from inetdtw.helpers.reports import (
     ACCEPTED,
-    ADDRESSED,
     CROWDED,
     DROPPED,
     ENDED,
@@ -29,9 +26,11 @@ from inetdtw.helpers.reports import (
     TAKEN_ASTRAY,
     UNTAKEN,
     WITHDRAWN,
+    Reports,
 )
+from inetdtw.helpers.requests import ACCEPT, HEADER, LAUNCH, WITHDRAW
 from inetdtw.interfaces import ExitStatus, IAcceptDelegate
-from inetdtw.launch.forkserver.delegation import Delegation
+from inetdtw.launch.delegation import Delegation
 from inetdtw.launch.forkserver.process import ForkServerProcess
 from inetdtw.launch.forkserver.test.test_process import HelperTestCase
 from inetdtw.launch.sendqueue import PAUSE
@@ -69,7 +68,7 @@ class Watcher:
 
 
 class DelegationTests(HelperTestCase):
-    """Tests for L{inetdtw.launch.forkserver.delegation.Delegations}, as a helper uses them."""
+    """Tests for L{inetdtw.launch.delegation.Delegations}, as a helper uses them."""
 
     def setUp(self) -> None:
         """Leave a socket to the helper."""
@@ -84,19 +83,30 @@ class DelegationTests(HelperTestCase):
     def taken(self) -> int:
         """The number of the delegation that the helper finds in its socket."""
         packet, ancillary, _, _ = self.played.channel.recvmsg(100, 100)
-        head = struct.unpack_from("=II", packet)
-        self.assertEqual(head[1], ACCEPT << REPEATS_SHIFT | len(b"shared"))
-        self.assertEqual(packet[16:], b"shared")
+        kind, _, _, number, _, length = HEADER.unpack_from(packet)
+        self.assertEqual((kind, length), (ACCEPT, len(b"shared")))
+        self.assertEqual(packet[HEADER.size :], b"shared")
         (fd,) = struct.unpack("i", ancillary[0][2])
         with socket.socket(fileno=fd) as given:
             self.assertEqual(given.getsockname(), self.server.getsockname())
-        number: int = NAME.unpack_from(packet, 8)[0]
-        return number
+        return int(number)
+
+    def withdrawn(self) -> int:
+        """Receive the number of a socket that is withdrawn."""
+        kind, _, _, number, _, _ = HEADER.unpack(self.played.channel.recv(1000))
+        self.assertEqual(kind, WITHDRAW)
+        return int(number)
 
     def lease(self, budget: ProcessBudget) -> None:
         """Have the helper count."""
-        lease = self.helper._lease = Lease(budget)
-        self.helper._delegations._lease = lease
+        self.helper.lease = self.helper.delegations._lease = Lease(budget)
+
+    def connection(self, kind: int, *report: int, peer: Any = None) -> None:
+        """Report a connection, as L{Reports.addConnection} does."""
+        reports = Reports(self.played.channel)
+        reports.addConnection(kind, report[0], report[1], peer=peer)
+        reports.flush()
+        self.reactor.settle()
 
     def say(self, *reports: tuple[int, int, int, int]) -> None:
         """Have the helper say something."""
@@ -109,10 +119,7 @@ class DelegationTests(HelperTestCase):
         the client's address.
         """
         self.assertEqual(self.taken(), 5)
-        record = packAddress(ADDRESSED, ("10.0.0.1", 9))
-        assert record is not None
-        self.played.channel.send(record)
-        self.say((ACCEPTED, 5, 77, 0))
+        self.connection(ACCEPTED, 5, 77, peer=("10.0.0.1", 9))
         self.say((4, 5, 77, 256))
         self.assertEqual(
             self.watcher.told,
@@ -157,9 +164,7 @@ class DelegationTests(HelperTestCase):
         freed: list[int] = []
         self.helper.withdraw(5, lambda: freed.append(5))
         self.assertEqual(freed, [])
-        packet = self.played.channel.recv(100)
-        self.assertEqual(struct.unpack_from("=I", packet, 4), (0,))
-        self.assertEqual(NAME.unpack_from(packet, 8), (5,))
+        self.assertEqual(self.withdrawn(), 5)
         self.say((ACCEPTED, 5, 77, 0), (WITHDRAWN, 5, 0, 0), (ACCEPTED, 5, 78, 0))
         self.assertEqual(self.watcher.told, [("accepted", None), ("started", 77)])
         self.assertEqual(freed, [5])
@@ -188,20 +193,18 @@ class DelegationTests(HelperTestCase):
         self.assertEqual(freed, [5])
         self.succeed(0)
         self.assertEqual(self.taken(), 5)
-        packet = self.played.channel.recv(100)
-        self.assertEqual(struct.unpack_from("=I", packet, 4), (0,))
-        self.assertEqual(NAME.unpack_from(packet, 8), (5,))
+        self.assertEqual(self.withdrawn(), 5)
 
     def test_large(self) -> None:
         """A program that no packet has room for goes in a file."""
         self.taken()
         shared = os.urandom(300_000)
         self.helper.delegate(6, Delegation(self.watcher, shared, self.server.fileno()))
-        _, _, rest, fds = self.played.take()
+        number, _, rest, fds = self.played.take()
         self.addCleanup(os.close, fds[0])
         with open(fds[1], "rb", buffering=0) as file:
             self.assertEqual(os.pread(file.fileno(), 1 << 20, 0), shared)
-        self.assertEqual(NAME.unpack_from(rest)[0], 6)
+        self.assertEqual((number, rest), (2, b""))
         self.assertEqual(self.watcher.told, [])
 
     def test_tooLarge(self) -> None:
@@ -265,9 +268,9 @@ class DelegationTests(HelperTestCase):
             self.helper.withdraw(number, lambda: None)
             self.assertEqual(budget.leased, 6)
         self.say((WITHDRAWN, 5, 0, 0))
-        self.assertEqual((budget.leased, len(self.helper._delegations)), (6, 1))
+        self.assertEqual((budget.leased, len(self.helper.delegations)), (6, 1))
         self.say((WITHDRAWN, 6, 0, 0))
-        self.assertEqual((budget.leased, len(self.helper._delegations)), (0, 0))
+        self.assertEqual((budget.leased, len(self.helper.delegations)), (0, 0))
 
     def nothingMore(self) -> None:
         """See that the helper finds nothing else in its socket."""
@@ -288,10 +291,10 @@ class DelegationTests(HelperTestCase):
             helper.delegate(number, delegation)
         for number, left in ((6, 6), (7, 0)):
             helper.withdraw(number, partial(freed.append, number))
-            self.assertNotIn(number, helper._delegations)
+            self.assertNotIn(number, helper.delegations)
             self.assertEqual(budget.leased, left)
         self.assertEqual(freed, [6, 7])
-        helper.spawn()
+        helper.start()
         self.played = self.play()
         self.say((HELLO, 0, 4, 0))
         self.nothingMore()
@@ -313,7 +316,9 @@ class DelegationTests(HelperTestCase):
         self.played.die()
         freed: list[int] = []
         self.helper.withdraw(5, partial(freed.append, 5))
-        self.assertEqual((freed, list(self.helper._delegations._kept)), ([5], [6]))
+        self.assertEqual(
+            (freed, list(self.helper.delegations._delegations)), ([5], [6])
+        )
         self.succeed(0)
         self.assertEqual(self.taken(), 6)
         self.nothingMore()
@@ -329,7 +334,7 @@ class DelegationTests(HelperTestCase):
         self.helper.withdraw(5, partial(freed.append, 5))
         self.say((WITHDRAWN, 5, 0, 0), (WITHDRAWN, 5, 0, 0))
         self.assertEqual(freed, [5])
-        self.assertNotIn(5, self.helper._delegations)
+        self.assertNotIn(5, self.helper.delegations)
         self.played.die()
         self.assertEqual(freed, [5])
 
@@ -337,11 +342,12 @@ class DelegationTests(HelperTestCase):
         """The death of a helper frees what was taken back, and only that."""
         freed: list[int] = []
         kept = Delegation(self.watcher, b"shared", self.server.fileno())
-        kept.free = partial(freed.append, 6)
         self.helper.delegate(6, kept)
         self.helper.withdraw(5, partial(freed.append, 5))
         self.played.die()
-        self.assertEqual((freed, list(self.helper._delegations._kept)), ([5], [6]))
+        self.assertEqual(
+            (freed, list(self.helper.delegations._delegations)), ([5], [6])
+        )
 
     def untold(self) -> int:
         """
@@ -352,7 +358,7 @@ class DelegationTests(HelperTestCase):
         sent = 0
         with contextlib.suppress(BlockingIOError):
             while sent < 10_000:
-                self.helper._channel.send(0, bytes(100))
+                self.helper.channel.send(LAUNCH, program=bytes(100))
                 sent += 1
         given = Delegation(self.watcher, b"shared", self.server.fileno())
         self.helper.delegate(6, given)
@@ -369,11 +375,9 @@ class DelegationTests(HelperTestCase):
         self.helper.withdraw(6, partial(freed.append, 6))
         self.assertEqual(freed, [])
         for _ in range(sent):
-            self.assertEqual(len(self.played.channel.recv(1000)), 108)
+            self.assertEqual(len(self.played.channel.recv(1000)), HEADER.size + 100)
         self.reactor.advance(PAUSE)
-        packet = self.played.channel.recv(1000)
-        self.assertEqual(struct.unpack_from("=I", packet, 4), (0,))
-        self.assertEqual(NAME.unpack_from(packet, 8), (6,))
+        self.assertEqual(self.withdrawn(), 6)
         self.nothingMore()
         self.say((WITHDRAWN, 6, 0, 0))
         self.assertEqual(freed, [6])
@@ -386,7 +390,7 @@ class DelegationTests(HelperTestCase):
         self.reactor.advance(FIRST_PAUSE)
         self.played = self.play()
         for _ in range(sent):
-            self.assertEqual(len(self.played.channel.recv(1000)), 108)
+            self.assertEqual(len(self.played.channel.recv(1000)), HEADER.size + 100)
         self.say((HELLO, 0, 5, 0))
         self.reactor.advance(PAUSE)
         self.assertEqual({self.taken(), self.taken()}, {5, 6})

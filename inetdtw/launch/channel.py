@@ -1,0 +1,243 @@
+# -*- test-case-name: inetdtw.launch.test.test_channel -*-
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+The daemon's end of the socket to a helper process.
+
+Helper processes run as the users of services, which can make them send anything.  A
+packet is data only: it raises no exception, and only so many reports are handled in one
+reactor iteration.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import socket
+from collections.abc import Sequence
+from typing import Any
+
+from zope.interface import Attribute, Interface, implementer
+
+from twisted.internet.interfaces import IReadDescriptor
+from twisted.python.failure import Failure
+
+from inetdtw.helpers.protocol import SMALL
+from inetdtw.helpers.reports import LARGEST
+from inetdtw.helpers.requests import HEADER
+from inetdtw.launch.packets import HelperReport, decodeReports, fileOf, sendWith
+from inetdtw.limits.backoff import BROKEN_PAUSE
+from inetdtw.log.failures import logSocketError
+
+#: The most bytes of a packet that are read.
+_MOST = 1 << 16
+#: The most reports that are handled in one reactor iteration.
+REPORTS = 64
+#: The length of a program is a number of this many bits.
+_LENGTH_BITS = 24
+
+
+class IChannelOwner(Interface):
+    """What handles the reports of a helper process."""
+
+    name = Attribute("The name of the kind of helper process, for the log.")
+
+    def received(report: HelperReport) -> None:
+        """Handle a report."""
+
+    def flushed() -> None:
+        """Called when all reports of a reactor iteration were handled."""
+
+    def disconnected() -> None:
+        """Called when the other end is closed; the channel is closed, too."""
+
+
+@implementer(IReadDescriptor)
+class Channel:
+    """
+    A sequenced-packet socket to a helper process.
+
+    @ivar theirs: the other end, for the helper process.
+    @ivar number: the number of the last request; it is never 0.
+    """
+
+    def __init__(self, reactor: Any, owner: Any) -> None:
+        """
+        @param owner: an L{IChannelOwner}.
+
+        @raise OSError: if descriptors are short.
+        """
+        self._reactor = reactor
+        self._owner = owner
+        self._pending: list[HelperReport] = []
+        self._later: Any = None
+        self.number = 0
+        self._ours, self.theirs = socket.socketpair(
+            socket.AF_UNIX, socket.SOCK_SEQPACKET
+        )
+        self._ours.setblocking(False)
+
+    def start(self) -> None:
+        """Have the reactor read reports."""
+        self._reactor.addReader(self)
+
+    def pause(self) -> None:
+        """Have the reactor read no reports."""
+        self._reactor.removeReader(self)
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing can be sent any more."""
+        return self._ours.fileno() < 0
+
+    def send(
+        self,
+        kind: int,
+        listener: int = 0,
+        most: int = 0,
+        program: bytes = b"",
+        extra: bytes = b"",
+        fds: Sequence[int] = (),
+    ) -> int:
+        """
+        Send a request.
+
+        @param kind: such as L{inetdtw.helpers.requests.LAUNCH}.
+        @param listener: the number of the listening socket.
+        @param most: how many children there may be.
+        @param program: the program, which is sent in a file if it is large.
+        @param extra: the variables that only this child gets.
+        @param fds: the descriptors, which may be closed afterwards.
+
+        @return: the number of the request.
+        @raise OSError: if it cannot be sent: with C{EAGAIN} while the socket is full.
+        """
+        if self.closed:
+            raise BrokenPipeError(errno.EPIPE, os.strerror(errno.EPIPE))
+        self.number = (self.number + 1) & 0xFFFFFFFF or 1
+        length = len(program)
+        large = length > SMALL
+        head = HEADER.pack(kind, large, self.number, listener, most, length)
+        if not large:
+            sendWith(self._ours, [head, program, extra], fds)
+        elif length >> _LENGTH_BITS:
+            raise OSError(errno.E2BIG, os.strerror(errno.E2BIG))
+        else:
+            with fileOf(program) as file:
+                sendWith(self._ours, [head, extra], [*fds, file.fileno()])
+        return self.number
+
+    @property
+    def unread(self) -> bool:
+        """Whether requests are in the socket that no helper process has received."""
+        try:
+            return bool(self.theirs.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
+        except OSError:
+            return False
+
+    def discard(self) -> None:
+        """Discard the requests that no helper process has received."""
+        with contextlib.suppress(BlockingIOError):
+            while self.theirs.recv(LARGEST, socket.MSG_DONTWAIT):
+                pass
+
+    def fileno(self) -> int:
+        """Return the descriptor of the daemon's end."""
+        return self._ours.fileno()
+
+    def logPrefix(self) -> str:
+        """Return the name of this reader for the reactor."""
+        return str(self._owner.name)
+
+    def connectionLost(self, reason: Failure) -> None:
+        """
+        Called when the reactor stops, or drops this reader after an exception.
+
+        Read again after some time, if the reactor goes on.
+        """
+        self._reactor.callLater(BROKEN_PAUSE, self._readAgain)
+
+    def _readAgain(self) -> None:
+        if not self.closed:
+            logSocketError(self.logPrefix())
+            self._reactor.addReader(self)
+
+    def doRead(self) -> None:
+        """Handle a packet, or the end of the connection."""
+        self._pending = self._receive() or []
+        self._handle()
+
+    def _receive(self) -> list[HelperReport] | None:
+        """
+        Receive a packet, or find that the connection is closed.
+
+        @return: its reports, or C{None} without a packet.
+        """
+        try:
+            packet = self._ours.recv(_MOST)
+        except BlockingIOError:
+            return None
+        except OSError:
+            packet = b""
+        if packet or self.theirs.fileno() >= 0:
+            return decodeReports(packet)
+        self.close()
+        self._owner.disconnected()
+        return None
+
+    def _handle(self) -> None:
+        """Handle some reports, and the others in the next reactor iteration."""
+        self._later = None
+        reports, self._pending = self._pending[:REPORTS], self._pending[REPORTS:]
+        if self._pending:
+            self._reactor.removeReader(self)
+            self._later = self._reactor.callLater(0, self._resume)
+        self._deliver(reports)
+        if not self.closed:
+            self._owner.flushed()
+
+    def _deliver(self, reports: list[HelperReport]) -> None:
+        for report in reports:
+            if self.closed:
+                return
+            self._owner.received(report)
+
+    def _resume(self) -> None:
+        self._reactor.addReader(self)
+        self._handle()
+
+    def drain(self) -> None:
+        """Handle all reports of a helper process that has exited."""
+        while not self.closed:
+            if not self._pending:
+                found = self._receive()
+                if found is None:
+                    return
+                self._pending = found
+            self._deliver(self._takePending())
+
+    def _takePending(self) -> list[HelperReport]:
+        if self._later is not None:
+            self._later.cancel()
+            self._later = None
+            self._reactor.addReader(self)
+        reports, self._pending = self._pending, []
+        return reports
+
+    def shutdown(self, how: int) -> None:
+        """
+        Close the connection, so that the helper process exits after its requests.
+
+        @param how: as for shutdown(2).
+        """
+        self._ours.shutdown(how)
+
+    def close(self) -> None:
+        """Close both ends."""
+        self._takePending()
+        if not self.closed:
+            self._reactor.removeReader(self)
+        self._ours.close()
+        self.theirs.close()

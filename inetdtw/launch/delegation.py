@@ -1,0 +1,199 @@
+# -*- test-case-name: inetdtw.launch.test.test_delegation -*-
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""
+The listening sockets that a helper process accepts from in the daemon's place.
+
+There may be more of them than the channel can hold requests, so these are queued.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+from dataclasses import dataclass
+from typing import Any, Callable
+
+from inetdtw.helpers.reports import (
+    ACCEPTED,
+    CROWDED,
+    DROPPED,
+    TAKEN_ASTRAY,
+    UNTAKEN,
+    WITHDRAWN,
+)
+from inetdtw.helpers.requests import ACCEPT, WITHDRAW
+from inetdtw.launch.channel import Channel
+from inetdtw.launch.children import ProtocolViolation
+from inetdtw.launch.packets import HelperReport
+from inetdtw.launch.sendqueue import SendQueue
+from inetdtw.limits.budget import Lease
+
+#: The errors of a request that can never be sent.
+_NEVER = (errno.EMSGSIZE, errno.E2BIG, errno.ENOSPC, errno.EFBIG)
+
+
+@dataclass
+class Delegation:
+    """
+    A listening socket that a helper process accepts from.
+
+    @ivar watcher: an L{inetdtw.interfaces.IAcceptDelegate}.
+    @ivar program: the program, as L{inetdtw.launch.packets.encodeProgram} encodes it.
+    @ivar fd: the socket, which the watcher owns.
+    @ivar free: called when the helper process does not accept any more; C{None} while
+        it should.
+    """
+
+    watcher: Any
+    program: bytes
+    fd: int
+    free: Callable[[], None] | None = None
+
+
+class Delegations:
+    """The listening sockets of one helper process, and of its replacements."""
+
+    def __init__(
+        self, reactor: Any, channel: Channel, lease: Lease, directory: str = ""
+    ) -> None:
+        """
+        @param channel: the socket to the helper process.
+        @param lease: the programs that it may start by itself.
+        @param directory: the working directory of the programs, for messages.
+        """
+        self._reactor = reactor
+        self._channel = channel
+        self._lease = lease
+        self._directory = directory
+        self._up = False
+        self._delegations: dict[int, Delegation] = {}
+        self._queue = SendQueue(reactor, self._send)
+
+    def __contains__(self, number: int) -> bool:
+        """Return whether the helper process may accept from a socket."""
+        return number in self._delegations
+
+    def __len__(self) -> int:
+        """Return the number of sockets, with those that are being withdrawn."""
+        return len(self._delegations)
+
+    def delegate(self, number: int, delegation: Delegation) -> None:
+        """
+        Have the helper process accept from a socket, once it is up.
+
+        The watcher is told C{crowded} if this could exceed the limit on all programs.
+
+        @param number: the number for the socket.
+        """
+        if not self._lease.fits():
+            self._reactor.callLater(0, delegation.watcher.crowded)
+            return
+        self._lease.acquire()
+        self._delegations[number] = delegation
+        if self._up:
+            self._queue.add(number, ACCEPT)
+
+    def withdraw(self, number: int, free: Callable[[], None]) -> None:
+        """
+        Have the helper process accept from a socket no more.
+
+        @param free: called once when it does not, or is gone.
+        """
+        delegation = self._delegations.get(number)
+        if delegation is None or not self._up:
+            if delegation is not None and self._channel.unread:
+                # The request to accept may be in the socket still.  A replacement
+                # receives all requests before it accepts.
+                with contextlib.suppress(OSError):
+                    self._channel.send(WITHDRAW, number)
+            self._forget(number)
+            free()
+            return
+        delegation.free = free
+        self._queue.add(number, WITHDRAW)
+
+    def _forget(self, number: int) -> None:
+        """Remove a socket that the helper process does not accept from any more."""
+        self._delegations.pop(number, None)
+        if not self._delegations:
+            self._lease.release()
+
+    def start(self) -> None:
+        """Called when a helper process is up: delegate all sockets to it."""
+        self._up = True
+        delegations, self._delegations = self._delegations, {}
+        for number, delegation in delegations.items():
+            self.delegate(number, delegation)
+
+    def stop(self) -> None:
+        """Send no more requests."""
+        self._queue.clear()
+
+    def lost(self) -> None:
+        """
+        Called when the helper process is gone.
+
+        The sockets that were being withdrawn are free.  The others are delegated to a
+        replacement, if there is one.
+        """
+        self._up = False
+        self._queue.clear()
+        self._lease.reset()
+        for number, delegation in list(self._delegations.items()):
+            if delegation.free is not None:
+                del self._delegations[number]
+                delegation.free()
+
+    def clear(self) -> None:
+        """Forget all sockets, because there will be no replacement."""
+        self._delegations.clear()
+
+    def received(self, report: HelperReport) -> Any:
+        """
+        Handle a report about a socket.
+
+        @return: the L{inetdtw.interfaces.IChild} of a program that was started.
+        @raise ProtocolViolation: if it is impossible.
+        """
+        kind, number = report.kind, report.number
+        delegation = self._delegations[number]
+        if kind == ACCEPTED:
+            if self._lease.exhausted:
+                raise ProtocolViolation(f"more than {self._lease.size} programs run")
+            return delegation.watcher.accepted(report.peer)
+        if kind == DROPPED:
+            where = f"{self._directory}: " * (report.detail == TAKEN_ASTRAY)
+            peer = None if report.detail == UNTAKEN else report.peer or ""
+            delegation.watcher.dropped(peer, where + os.strerror(report.value))
+        elif kind == CROWDED:
+            delegation.watcher.crowded()
+        elif kind == WITHDRAWN and delegation.free is not None:
+            self._forget(number)
+            delegation.free()
+        return None
+
+    def _send(self, number: int, kind: int) -> None:
+        """
+        Send a request about a socket, unless it is obsolete.
+
+        @raise OSError: if it cannot be sent.
+        """
+        delegation = self._delegations.get(number)
+        if delegation is None or (kind == ACCEPT and delegation.free is not None):
+            return
+        if kind == WITHDRAW:
+            self._channel.send(WITHDRAW, number)
+            return
+        try:
+            self._channel.send(
+                *(ACCEPT, number, self._lease.size, delegation.program),
+                fds=[delegation.fd],
+            )
+        except OSError as why:
+            if why.errno in _NEVER:
+                drop = delegation.watcher.dropped
+                self._reactor.callLater(0, drop, None, os.strerror(why.errno))
+            raise

@@ -1,0 +1,169 @@
+# -*- test-case-name: inetdtw.launch.forkserver.test.test_process -*-
+# Copyright (c) the inetdtw authors.
+# See LICENSE for details.
+
+"""What fork servers and warm processes have in common: a process on a channel."""
+
+from __future__ import annotations
+
+import os
+from enum import Enum
+from typing import Any
+
+from zope.interface import implementer
+
+from inetdtw.helpers.reports import ACCEPTED, ENDED, FAILED, HELLO, STARTED
+from inetdtw.interfaces import ExitStatus
+from inetdtw.launch.channel import Channel, IChannelOwner
+from inetdtw.launch.children import ProtocolViolation, RunningPrograms
+from inetdtw.launch.delegation import Delegation, Delegations
+from inetdtw.launch.packets import HelperReport
+from inetdtw.limits.budget import Lease, ProcessBudget
+from inetdtw.system.exitwatch import ExitWatcher, Watch
+
+
+class State(Enum):
+    """What the daemon knows of a helper process."""
+
+    #: There is no process; one is to be started.
+    ABSENT = "absent"
+    #: The process was started, and is not ready yet.
+    STARTING = "starting"
+    #: The process handles requests.
+    UP = "up"
+    #: The process was told to exit, or has lost its channel.
+    STOPPING = "stopping"
+    #: There is no process, and none will be started.
+    OVER = "over"
+
+
+@implementer(IChannelOwner)
+class HelperProcess:
+    """
+    A process that starts programs, seen from the daemon.
+
+    A subclass starts the process, and handles the events of its life: C{greeted},
+    C{launched}, C{refused} and what L{IChannelOwner} lists.
+
+    @cvar name: the kind of process, for the log.
+    @ivar state: its state.
+    @ivar pid: its process id, once it is known.
+    @ivar channel: the socket to it.
+    @ivar running: the programs that it has started.
+    @ivar lease: the programs that it may start by itself.
+    @ivar delegations: the listening sockets that it accepts from.
+    """
+
+    name = "helper process"
+    state = State.ABSENT
+    pid: int | None = None
+
+    def __init__(
+        self,
+        reactor: Any,
+        directory: str,
+        budget: ProcessBudget | None = None,
+        exits: ExitWatcher | None = None,
+        orphans: dict[int, Watch] | None = None,
+    ) -> None:
+        """
+        @param directory: the working directory of the programs, for messages.
+        @param budget: counts the programs of all services.
+        @param exits: watches for the exits of programs without a parent.
+        @param orphans: the programs of other processes that are watched.
+
+        @raise OSError: if descriptors are short.
+        """
+        self._reactor = reactor
+        self._directory = directory
+        self.channel = Channel(reactor, self)
+        self.lease = Lease(ProcessBudget() if budget is None else budget)
+        self.delegations = Delegations(reactor, self.channel, self.lease, directory)
+        exits = ExitWatcher(reactor) if exits is None else exits
+        self.running = RunningPrograms(exits, self.flushed, orphans)
+
+    @property
+    def up(self) -> bool:
+        """Whether it handles requests."""
+        return self.state is State.UP
+
+    def delegate(self, number: int, delegation: Delegation) -> None:
+        """Do the same as L{Delegations.delegate}."""
+        self.delegations.delegate(number, delegation)
+
+    def withdraw(self, number: int, free: Any) -> None:
+        """Do the same as L{Delegations.withdraw}."""
+        self.delegations.withdraw(number, free)
+
+    def received(self, report: HelperReport) -> None:
+        """Handle a report; stop to trust the process if it is impossible."""
+        try:
+            self._handle(report)
+        except ProtocolViolation as why:
+            self.distrust(f"impossible report: {why}")
+
+    def _handle(self, report: HelperReport) -> None:
+        """
+        Handle a report; ignore one about what is not known.
+
+        @raise ProtocolViolation: if it is impossible.
+        """
+        kind = report.kind
+        if kind == ENDED:
+            self.ended(report)
+        elif kind == STARTED:
+            self.launched(report)
+        elif kind == FAILED:
+            self.refused(report)
+        elif kind == HELLO:
+            self.greeted(report)
+        elif report.number in self.delegations:
+            self._delegated(report)
+
+    def ended(self, report: HelperReport) -> None:
+        """A program has exited."""
+        self.lease.ended(report.pid)
+        how = ExitStatus.fromWait(report.value, report.cpu / 1e6)
+        self.running.end(report.pid, how)
+
+    def _delegated(self, report: HelperReport) -> None:
+        """Handle a report about a listening socket."""
+        if report.kind == ACCEPTED:
+            self.running.check(report.pid)
+        child = self.delegations.received(report)
+        if child is not None:
+            self.lease.started(report.pid)
+            self.accepted(child, report)
+            self.running.begin(report.pid, child)
+
+    def accepted(self, child: Any, report: HelperReport) -> None:
+        """Called before a child counts that was started for an accepted connection."""
+
+    def greeted(self, report: HelperReport) -> None:
+        """The process is ready: verify what it is."""
+        raise NotImplementedError
+
+    def launched(self, report: HelperReport) -> None:
+        """The program of a launch request was started."""
+        raise NotImplementedError
+
+    def refused(self, report: HelperReport) -> None:
+        """The program of a launch request was not started."""
+        raise NotImplementedError
+
+    def distrust(self, why: str) -> None:
+        """The process has broken the protocol, or is not what it should be."""
+        raise NotImplementedError
+
+    def flushed(self) -> None:
+        """See L{IChannelOwner.flushed}.  It is also called when an orphan has exited."""
+        raise NotImplementedError
+
+    def disconnected(self) -> None:
+        """See L{IChannelOwner.disconnected}."""
+        raise NotImplementedError
+
+
+def strerror(report: HelperReport) -> str:
+    """Return the message of the errno in a report."""
+    return os.strerror(report.value)
