@@ -189,7 +189,7 @@ class ClockTests(FaultsTestCase):
                 for pid in forkServers(daemon.process.pid):
                     os.kill(pid, signal.SIGKILL)
                 offset[:] = struct.pack("l", days * 86400)
-                daemon.waitForLog(f"resume {rated}/tcp ", step)
+                daemon.waitForLog(f"resume {rated}/tcp", step)
                 then = time.localtime(time.time() + days * 86400)
                 self.othersAnswer()
                 daemon.waitForLog(time.strftime("\n%Y-%m-%dT", then))
