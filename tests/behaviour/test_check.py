@@ -46,7 +46,8 @@ class CheckTests(ServingTestCase):
         """C{--check} exits with 1 for a bad file, and prints its line with a caret."""
         path = self.write("inetd.conf", f"7007 {ECHO}\n7008 steam tcp nowait - x\n")
         wanted = (
-            f"{path}:2:6: socktype: 'steam' is not a socket type (stream, dgram, seqpacket)\n"
+            f"{path}:2:6: socktype: 'steam' is not a socket type"
+            " (stream, dgram, seqpacket)\n"
             "    7008 steam tcp nowait - x\n"
             "         ^\n"
             "1 service, 1 error, 0 warnings\n"
