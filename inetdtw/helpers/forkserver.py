@@ -88,6 +88,8 @@ class ForkServer:
         self, channel: socket.socket, reports: Reports, children: ChildTable
     ) -> None:
         """
+        Start with no listening sockets.
+
         @param channel: the socket to the daemon.
         @param reports: what is sent to the daemon.
         @param children: the table of children.

@@ -138,6 +138,8 @@ class ChildTable:
 
     def __init__(self, reports: Reports, directory: str, limits: list[Limit]) -> None:
         """
+        Start with no children.
+
         @param reports: what is reported to the daemon.
         @param directory: the working directory of the programs.
         @param limits: the resource limits of the programs.
@@ -176,8 +178,9 @@ class ChildTable:
 
     def decoded(self, encoded: bytes) -> Program:
         """
-        Return a program, and keep it unless it is large: nearly all requests are for
-        the same few.
+        Return a program, and keep it unless it is large.
+
+        Nearly all requests are for the same few.
 
         @raise Exception: C{ValueError} or C{IndexError} if it cannot be decoded.
         """

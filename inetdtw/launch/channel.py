@@ -30,6 +30,7 @@ from inetdtw.helpers.requests import HEADER
 from inetdtw.launch.packets import HelperReport, decodeReports, fileOf, sendWith
 from inetdtw.limits.backoff import BROKEN_PAUSE
 from inetdtw.log.failures import logSocketError
+from inetdtw.system.timer import Timer
 
 #: The most bytes of a packet that are read.
 _MOST = 1 << 16
@@ -48,10 +49,10 @@ class IChannelOwner(Interface):
         """Handle a report."""
 
     def flushed() -> None:
-        """Called when all reports of a reactor iteration were handled."""
+        """Note that all reports of this reactor iteration were handled."""
 
     def disconnected() -> None:
-        """Called when the other end is closed; the channel is closed, too."""
+        """Note that the other end was closed; the channel is closed, too."""
 
 
 @implementer(IReadDescriptor)
@@ -65,6 +66,8 @@ class Channel:
 
     def __init__(self, reactor: Any, owner: Any) -> None:
         """
+        Make a pair of sockets.
+
         @param owner: an L{IChannelOwner}.
 
         @raise OSError: if descriptors are short.
@@ -72,7 +75,7 @@ class Channel:
         self._reactor = reactor
         self._owner = owner
         self._pending: list[HelperReport] = []
-        self._later: Any = None
+        self._timer = Timer(reactor)
         self.number = 0
         self._ours, self.theirs = socket.socketpair(
             socket.AF_UNIX, socket.SOCK_SEQPACKET
@@ -153,9 +156,9 @@ class Channel:
 
     def connectionLost(self, reason: Failure) -> None:
         """
-        Called when the reactor stops, or drops this reader after an exception.
+        Read again after some time, unless the reactor stops.
 
-        Read again after some time, if the reactor goes on.
+        The reactor calls this when it stops, or drops this reader after an exception.
         """
         self._reactor.callLater(BROKEN_PAUSE, self._readAgain)
 
@@ -189,11 +192,10 @@ class Channel:
 
     def _handle(self) -> None:
         """Handle some reports, and the others in the next reactor iteration."""
-        self._later = None
         reports, self._pending = self._pending[:REPORTS], self._pending[REPORTS:]
         if self._pending:
             self._reactor.removeReader(self)
-            self._later = self._reactor.callLater(0, self._resume)
+            self._timer.start(0, self._resume)
         self._deliver(reports)
         if not self.closed:
             self._owner.flushed()
@@ -219,9 +221,8 @@ class Channel:
             self._deliver(self._takePending())
 
     def _takePending(self) -> list[HelperReport]:
-        if self._later is not None:
-            self._later.cancel()
-            self._later = None
+        if self._timer.active:
+            self._timer.cancel()
             self._reactor.addReader(self)
         reports, self._pending = self._pending, []
         return reports

@@ -41,6 +41,8 @@ class RunningPrograms:
         orphans: dict[int, Watch] | None = None,
     ) -> None:
         """
+        Start with no programs.
+
         @param exits: watches for the exits of programs without a parent.
         @param ended: called when such a program has ended.
         @param orphans: the watched programs of this and of other helper processes.

@@ -60,6 +60,8 @@ class Delegations:
         self, reactor: Any, channel: Channel, lease: Lease, directory: str = ""
     ) -> None:
         """
+        Start with no sockets.
+
         @param channel: the socket to the helper process.
         @param lease: the programs that it may start by itself.
         @param directory: the working directory of the programs, for messages.
@@ -122,7 +124,7 @@ class Delegations:
             self._lease.release()
 
     def start(self) -> None:
-        """Called when a helper process is up: delegate all sockets to it."""
+        """Delegate all sockets to a helper process that is up."""
         self._up = True
         delegations, self._delegations = self._delegations, {}
         for number, delegation in delegations.items():
@@ -134,10 +136,9 @@ class Delegations:
 
     def lost(self) -> None:
         """
-        Called when the helper process is gone.
+        Free the sockets that were being withdrawn, as the helper process is gone.
 
-        The sockets that were being withdrawn are free.  The others are delegated to a
-        replacement, if there is one.
+        The others are delegated to a replacement, if there is one.
         """
         self._up = False
         self._queue.clear()

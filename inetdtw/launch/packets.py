@@ -96,7 +96,7 @@ def sendWith(
 
 
 def records(packet: bytes) -> list[bytes]:
-    """The reports that are together in a packet; what is left over is none."""
+    """Return the reports in a packet as bytes; ignore what is left over."""
     ends = range(REPORT.size, len(packet) + 1, REPORT.size)
     return [packet[end - REPORT.size : end] for end in ends]
 

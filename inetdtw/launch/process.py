@@ -67,6 +67,8 @@ class HelperProcess:
         orphans: dict[int, Watch] | None = None,
     ) -> None:
         """
+        Make a channel, and start no process yet.
+
         @param directory: the working directory of the programs, for messages.
         @param budget: counts the programs of all services.
         @param exits: watches for the exits of programs without a parent.
@@ -121,7 +123,7 @@ class HelperProcess:
             self._delegated(report)
 
     def ended(self, report: HelperReport) -> None:
-        """A program has exited."""
+        """Note that a program has exited."""
         self.lease.ended(report.pid)
         how = ExitStatus.fromWait(report.value, report.cpu / 1e6)
         self.running.end(report.pid, how)
@@ -137,22 +139,22 @@ class HelperProcess:
             self.running.begin(report.pid, child)
 
     def accepted(self, child: Any, report: HelperReport) -> None:
-        """Called before a child counts that was started for an accepted connection."""
+        """Note that a child was started for an accepted connection."""
 
     def greeted(self, report: HelperReport) -> None:
-        """The process is ready: verify what it is."""
+        """Verify the process, as it is ready."""
         raise NotImplementedError
 
     def launched(self, report: HelperReport) -> None:
-        """The program of a launch request was started."""
+        """Note that the program of a launch request was started."""
         raise NotImplementedError
 
     def refused(self, report: HelperReport) -> None:
-        """The program of a launch request was not started."""
+        """Note that the program of a launch request was not started."""
         raise NotImplementedError
 
     def distrust(self, why: str) -> None:
-        """The process has broken the protocol, or is not what it should be."""
+        """Give the process up, because it has broken the protocol."""
         raise NotImplementedError
 
     def flushed(self) -> None:

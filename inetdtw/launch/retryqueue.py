@@ -22,20 +22,24 @@ from inetdtw.system.waitlist import WaitList
 
 #: The seconds between two tries then: the first pause, and the longest.
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 1.0
-#: How many seconds an order is held at the most.
+#: The seconds after which a request fails.
 PATIENCE = 10.0
 
 
 class HeldRequest:
     """
-    An order with descriptors of its own, until it is known what becomes of it.
+    A launch request with descriptors of its own, which may be needed again.
 
     @ivar child: an L{inetdtw.interfaces.IChild}.
     @ivar request: the request, with descriptors of its own.
     """
 
     def __init__(self, child: Any, request: LaunchRequest) -> None:
-        """@raise OSError: if there are no descriptors left."""
+        """
+        Duplicate the descriptors of a request.
+
+        @raise OSError: if descriptors are short.
+        """
         self.child = child
         self._own: list[int] = []
         try:
@@ -49,18 +53,20 @@ class HeldRequest:
         self.request = replace(request, fds=(first, second, third))
 
     def close(self) -> None:
-        """It was started, or never will be."""
+        """Close the descriptors."""
         while self._own:
             os.close(self._own.pop())
 
 
 class RetryQueue:
-    """The orders of one launcher that are held."""
+    """The launch requests of one launcher that are retried with backoff."""
 
     def __init__(
         self, reactor: Any, report: Report, start: Callable[[Any, LaunchRequest], None]
     ) -> None:
         """
+        Start with an empty queue.
+
         @param start: starts a program for a child; raises C{OSError} or
             L{ExecutableNotFound}.
         """
@@ -73,18 +79,20 @@ class RetryQueue:
         self._waiting = WaitList(lambda: not self._held)
 
     def __len__(self) -> int:
-        """How many there are."""
+        """Return the number of requests."""
         return len(self._held)
 
     def whenNone(self, callback: Callable[[], None]) -> None:
-        """Call once when there are none any more."""
+        """Call once when there are none."""
         self._waiting.add(callback)
 
     def hold(self, child: Any, request: LaunchRequest, why: OSError) -> bool:
         """
-        Keep an order until the machine has room.
+        Retry a request later.
 
-        @return: whether it could be held.
+        @param why: the error of the first attempt.
+
+        @return: false if descriptors are short.
         """
         try:
             held = HeldRequest(child, request)
@@ -97,7 +105,7 @@ class RetryQueue:
         return True
 
     def _again(self) -> None:
-        """Try to start what is held."""
+        """Retry all requests, until one fails."""
         while self._held:
             held, limit = self._held[0]
             try:
@@ -115,7 +123,7 @@ class RetryQueue:
         self._waiting.notify()
 
     def giveUp(self) -> None:
-        """Start none of them."""
+        """Fail all requests."""
         self._later.cancel()
         while self._held:
             held, _ = self._held.popleft()

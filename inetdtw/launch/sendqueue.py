@@ -2,10 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-What another process is to be told, as soon as the socket to it has room: there may be
-more to say than that has room for.
-"""
+"""A FIFO of messages to a helper process, sent when its socket has room."""
 
 from __future__ import annotations
 
@@ -13,61 +10,62 @@ import errno
 from collections import deque
 from typing import Any, Callable
 
-#: The seconds to wait for room.
+from inetdtw.system.timer import Timer
+
+#: The seconds between two attempts.
 PAUSE = 0.01
-#: What says, besides EAGAIN, that there is no room for now: also for descriptors on
-#: their way, of which a user may have only so many.
-_SHORT = (errno.ENOBUFS, errno.ENOMEM, errno.ETOOMANYREFS)
+#: The errors, besides EAGAIN, of a socket that is full: a user may have only so many
+#: descriptors in flight.
+_TRANSIENT = (errno.ENOBUFS, errno.ENOMEM, errno.ETOOMANYREFS)
 
 
 def isTransient(why: OSError) -> bool:
-    """Whether something could not be sent only because there is no room for now."""
-    return isinstance(why, BlockingIOError) or why.errno in _SHORT
+    """Return whether sending failed only because a socket is full."""
+    return isinstance(why, BlockingIOError) or why.errno in _TRANSIENT
 
 
 class SendQueue:
-    """A queue of things to send, in order."""
+    """A queue of messages."""
 
     def __init__(self, reactor: Any, send: Callable[..., None]) -> None:
         """
-        @param send: sends one of them; it raises C{BlockingIOError}, or what else says
-            that the machine has no room, for what is to be tried again, and another
-            C{OSError} if that one can never be sent.
+        Start with an empty queue.
+
+        @param send: sends a message.  It raises an C{OSError} that L{isTransient} if it
+            is to be tried again, and another one if the message is to be dropped.
         """
-        self._reactor = reactor
         self._send = send
         self._waiting: deque[tuple[Any, ...]] = deque()
-        self._later: Any = None
+        self._timer = Timer(reactor)
 
     def __len__(self) -> int:
-        """How many there are."""
+        """Return the number of messages that were not sent yet."""
         return len(self._waiting)
 
     def add(self, *post: Any) -> None:
-        """Send something, after what has had no room before."""
+        """Send a message, after those that were not sent yet."""
         self._waiting.append(post)
-        if self._later is None:
+        if not self._timer.active:
             self._sendAll()
 
     def _sendAll(self) -> None:
-        """Send what there is room for, and the rest in a moment."""
-        self._later = None
-        # To send one may add others, and be what has found that there is no room.
-        while self._waiting and self._later is None:
+        """Send until the socket is full, and the rest later."""
+        # C{send} may add messages, and so call this.
+        while self._waiting and not self._timer.active:
             post = self._waiting.popleft()
             try:
                 self._send(*post)
             except OSError as why:
-                # Otherwise nobody is there any more, as whoever reads it finds out.
+                # Otherwise the other end is closed, which its reader notices.
                 if isTransient(why):
                     self._waiting.appendleft(post)
-                    self._later = self._reactor.callLater(PAUSE, self._sendAll)
+                    self._timer.start(PAUSE, self._sendAll)
 
     def takeBack(self, *first: Any) -> bool:
         """
-        Do not send what is not sent yet and begins so.
+        Drop the messages that begin with some arguments.
 
-        @return: whether there was any.
+        @return: whether there were any.
         """
         kept = [post for post in self._waiting if post[: len(first)] != first]
         some = len(kept) < len(self._waiting)
@@ -75,18 +73,16 @@ class SendQueue:
         return some
 
     def clear(self) -> None:
-        """Send nothing of what is still to be sent."""
+        """Drop all messages."""
         self.takeAll()
 
     def takeAll(self) -> list[tuple[Any, ...]]:
         """
-        Send nothing of what is still to be sent.
+        Drop all messages.
 
-        @return: all of that, in order.
+        @return: the messages, in order.
         """
         taken = list(self._waiting)
         self._waiting.clear()
-        if self._later is not None:
-            self._later.cancel()
-            self._later = None
+        self._timer.cancel()
         return taken

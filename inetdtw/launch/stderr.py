@@ -3,18 +3,17 @@
 # See LICENSE for details.
 
 """
-C{stderr = log}: what a program writes to its standard error, line by line.
+C{stderr = log}: log the standard error output of programs, line by line.
 
-The program's descriptor 2 is a pipe that it could read as well, and that the daemon
-could write to.  So a program that outlives the daemon is not killed by what it has to
-say: the daemon, when it stops, has the pipe refuse what does not fit.
+Descriptor 2 of the program is a pipe that is open for reading and writing.  So a program
+that outlives the daemon gets no SIGPIPE: the daemon, when it stops, makes the pipe
+non-blocking, and writes that do not fit fail.
 
-A line of the log costs far more than to write two bytes into a pipe.  So only some
-lines are passed on in one turn of the reactor, and the others in the next ones; until
-then nothing more is read, and whoever writes on waits.
+Logging a line costs far more than writing one.  So only some lines are logged in one
+reactor iteration.  Until the others are, nothing is read, and the writer blocks.
 
-A service whose lines are over their rate (L{inetdtw.log.rate}) does not wait: what its
-programs write is read, counted and left out.
+A service that is over its rate of lines (L{inetdtw.log.rate}) does not block: its lines
+are read, counted and left out.
 """
 
 from __future__ import annotations
@@ -31,30 +30,32 @@ from twisted.internet.interfaces import IReadDescriptor
 from twisted.python.failure import Failure
 
 from inetdtw.system.descriptors import Claim
+from inetdtw.system.timer import Timer
 from inetdtw.text import printable
 
-#: The most characters of one line; a longer one becomes several.
+#: The most characters of one line; a longer line is divided.
 LONGEST = 1000
-#: The most bytes that are taken at once, so that other services have their turn.
+#: The most bytes of one read, so that other services are not delayed.
 BATCH = 4096
-#: The most lines that all programs together have in one turn, for the same reason;
-#: each of them has at least one.
+#: The most lines of all programs in one reactor iteration, for the same reason; each
+#: program may have at least one.
 LINES = 64
-#: The most lines, and the most bytes, that a program still has when it ends.
+#: The most lines, and the most bytes, that are read when a program has exited.
 LAST, CAPACITY = 32, 1 << 16
-#: The seconds between two reads of what is left out, so that a program that writes
-#: without end does not have the whole processor.
+#: The seconds between two reads of lines that are left out, so that a program that writes
+#: without end does not use all CPU time.
 PAUSE = 0.01
 
 
 class Lines:
-    """Divides what comes in pieces into lines."""
+    """Divides a stream of bytes into lines."""
 
     def __init__(self) -> None:
+        """Start with an empty line."""
         self._rest = b""
 
     def feed(self, data: bytes) -> Iterator[str]:
-        """The lines that are complete now, and the parts of what is too long for one."""
+        """Return the lines that are complete now, and the parts of longer ones."""
         *lines, self._rest = (self._rest + data).split(b"\n")
         for line in filter(None, lines):
             yield from _parts(line)
@@ -66,21 +67,20 @@ class Lines:
         """
         Leave lines out.
 
-        @return: how many: those that are complete now, and the parts of what is too
-            long for one.
+        @return: the number of lines that L{feed} would have returned, about.
         """
         _, _, rest = (self._rest + data).rpartition(b"\n")
         self._rest = rest[-LONGEST:]
         return data.count(b"\n") + len(rest) // (LONGEST + 1)
 
     def end(self) -> Iterator[str]:
-        """What is left without an end of line."""
+        """Return the last line, if it is not empty."""
         rest, self._rest = self._rest, b""
         yield from _parts(rest)
 
 
 def _parts(line: bytes) -> Iterator[str]:
-    """A line as text that is safe to show, in parts; nothing if it is empty."""
+    """Return a line in printable parts."""
     text = line.rstrip(b"\r").decode("utf-8", "backslashreplace")
     for start in range(0, len(text), LONGEST):
         yield printable(text[start : start + LONGEST])
@@ -89,9 +89,9 @@ def _parts(line: bytes) -> Iterator[str]:
 @implementer(IReadDescriptor)
 class StderrReader:
     """
-    Reads what one program writes to its standard error.
+    Reads the standard error output of one program.
 
-    @ivar writeEnd: the descriptor that is to become the program's 2.
+    @ivar writeEnd: the descriptor for the program's 2, which this owns.
     """
 
     def __init__(
@@ -102,19 +102,20 @@ class StderrReader:
         claim: Claim | None = None,
     ) -> None:
         """
-        @param others: it is among these until all is read.
-        @param uid: who the program runs as, if it is another user, and might want to
-            open C{/dev/stderr}.
-        @param claim: counts both ends of the pipe; they are given back here.
+        Make a pipe.
 
-        @raise OSError: if there are no descriptors left.
+        @param others: all such readers; this is one of them until it is closed.
+        @param uid: the program's user, who may open C{/dev/stderr}.
+        @param claim: counts both ends of the pipe; this gives it back.
+
+        @raise OSError: if descriptors are short.
         """
         self._reactor = reactor
         self._others = others
         self._claim = claim
         self._lines = Lines()
         self._waiting: Iterator[str] = iter(())
-        self._later: Any = None
+        self._timer = Timer(reactor)
         self._over = False
         self._say: Callable[[str], object] | None = None
         self._leaveOut: Callable[[int], bool] = bool
@@ -128,12 +129,12 @@ class StderrReader:
         self, say: Callable[[str], object], leaveOut: Callable[[int], bool] = bool
     ) -> None:
         """
-        The program runs.
+        Read, as the program runs.
 
-        @param say: called with each line; returns C{False} if it was left out, as
-            those are to be that come now.
-        @param leaveOut: called then with how many more were left out, which may be
-            none; returns whether those that come now are to be left out.
+        @param say: called with each line; returns C{False} if it was left out, and the
+            next ones are to be.
+        @param leaveOut: called then with the number of lines that were left out, which
+            may be 0; returns whether the next ones are to be, too.
         """
         self._say = say
         self._leaveOut = leaveOut
@@ -141,10 +142,11 @@ class StderrReader:
 
     def finish(self) -> None:
         """
-        The program has ended, or could not be started: take what there is, as far as
-        that is not very much.  If others have its standard error as well, they can go
-        on, and are heard until the descriptor is needed for something else.  They do
-        not wait for a reader: what does not fit into the pipe is refused.
+        Log what is in the pipe, up to a bound, as the program has exited.
+
+        Called also when it could not be started.  Background children may have the pipe
+        still.  It is read until the descriptor is needed for something else, and their
+        writes do not block.
         """
         self._refuseMore()
         self._letGo()
@@ -161,7 +163,7 @@ class StderrReader:
             self._claim.leftBehind(self)
 
     def leave(self) -> None:
-        """The daemon stops: let the program, which may go on, not wait for a reader."""
+        """Close the pipe, as the daemon stops; writes of programs do not block."""
         self._refuseMore()
         self._letGo()
         self._waiting = chain(self._waiting, self._lines.end())
@@ -170,9 +172,9 @@ class StderrReader:
 
     def _read(self) -> bool:
         """
-        Read some of what was written, when all that was read before is passed on.
+        Read some lines, when all lines that were read before are logged.
 
-        @return: whether there was anything.
+        @return: whether lines, or the end, were read.
         """
         if self._over:
             return False
@@ -190,11 +192,11 @@ class StderrReader:
 
     def _pass(self, most: int) -> int:
         """
-        Pass on lines that were read.
+        Log lines that were read.
 
-        @param most: how many.
+        @param most: the most lines.
 
-        @return: how many more it could have been; if none, some may be left.
+        @return: how many more could have been logged; if 0, some may be left.
         """
         for line in islice(self._waiting, most):
             most -= 1
@@ -204,51 +206,43 @@ class StderrReader:
         return most
 
     def _skip(self) -> None:
-        """Leave out what comes now, and what was read already."""
+        """Leave out the next lines, and those that were read already."""
         self._skipping = True
         self._leaveOut(sum(1 for _ in self._waiting))
 
     def _turn(self) -> None:
-        """Pass on what is its share of one turn."""
+        """Log as many lines as one program may have in a reactor iteration."""
         self._goOn(self._pass(max(1, LINES // len(self._others))))
 
     def _goOn(self, most: int) -> None:
         """
-        See to it that there is a next turn.
+        Wait for more to read, or for the next reactor iteration.
 
-        @param most: how many more lines could have been passed on.
+        @param most: how many more lines could have been logged.
         """
-        self._calm()
+        self._timer.cancel()
         if self._over and most:
             self._close()
         elif not most or self._skipping:
             self._reactor.removeReader(self)
             pause = PAUSE if self._skipping else 0
-            self._later = self._reactor.callLater(pause, self._again)
+            self._timer.start(pause, self._again)
         else:
             self._reactor.addReader(self)
 
     def _again(self) -> None:
-        """It is the next turn."""
-        self._later = None
         if self._skipping and not self._read():
             self._reactor.addReader(self)
         else:
             self._turn()
 
-    def _calm(self) -> None:
-        """Wait for no turn."""
-        if self._later is not None:
-            self._later.cancel()
-            self._later = None
-
     def _refuseMore(self) -> None:
-        """Have the pipe refuse what does not fit into it, instead of have its writer wait."""
+        """Make the pipe non-blocking for its writers."""
         if self.writeEnd >= 0:
             os.set_blocking(self.writeEnd, False)
 
     def _letGo(self) -> None:
-        """Have only programs write from now on."""
+        """Close the write end."""
         if self.writeEnd >= 0:
             os.close(self.writeEnd)
             self.writeEnd = -1
@@ -256,9 +250,9 @@ class StderrReader:
                 self._claim.giveSome(1)
 
     def _close(self) -> None:
-        """Read no more."""
+        """Close the pipe."""
         if self._reading >= 0:
-            self._calm()
+            self._timer.cancel()
             self._over = True
             self._waiting = iter(())
             self._reactor.removeReader(self)
@@ -269,29 +263,30 @@ class StderrReader:
             self._others.discard(self)
 
     def fileno(self) -> int:
-        """The end of the pipe that is read."""
+        """Return the descriptor that is read."""
         return self._reading
 
     def doRead(self) -> None:
-        """The program has written something, or nobody has the other end any more."""
+        """Read and log lines, or notice the end."""
         if self._read():
             self._turn()
 
     def connectionLost(self, reason: Failure) -> None:
-        """The reactor stops."""
+        """Close the pipe, as the reactor stops."""
         self.leave()
 
     def logPrefix(self) -> str:
-        """The name of this reader for the reactor."""
+        """Return the name of this reader for the reactor."""
         return "standard error"
 
 
 def _pipe() -> tuple[int, int]:
     """
-    Make a pipe whose second end both reads and writes, where the system can: whoever
-    has such an end is never told that nobody reads.
+    Return a pipe whose write end is open for reading, too, where that is supported.
 
-    @raise OSError: if there are no descriptors left.
+    A writer gets no SIGPIPE then, because it is a reader, too.
+
+    @raise OSError: if descriptors are short.
     """
     reading, writing = os.pipe()
     os.set_blocking(reading, False)

@@ -67,6 +67,8 @@ class ForkServerPool:
         exits: ExitWatcher | None = None,
     ) -> None:
         """
+        Make fork servers, and start none yet.
+
         @param context: what the fork servers apply.
         @param count: how many there are; by default L{usualCount}.
         @param budget: counts the programs of all services.
@@ -177,7 +179,7 @@ class ForkServerPool:
         process.launch(child, self._program(request), extra, fds, request.restarts)
 
     def _fail(self, child: Any, why: OSError) -> None:
-        """A request cannot be sent."""
+        """Fail a request that cannot be sent."""
         where = "" if why.errno == errno.E2BIG else "cannot reach the fork server: "
         child.failed(f"{where}{why.strerror}")
 

@@ -37,6 +37,7 @@ from inetdtw.log.report import JUST_ACCEPTED
 from inetdtw.model.process import Credentials
 from inetdtw.system.credentials import mismatch
 from inetdtw.system.exitwatch import ExitWatcher
+from inetdtw.system.timer import Timer
 from inetdtw.text import fromBytes, printable
 
 #: The seconds after which a fork server is killed that was told to exit.
@@ -68,6 +69,8 @@ class ForkServerProcess(HelperProcess, ProcessProtocol):
         exits: ExitWatcher | None = None,
     ) -> None:
         """
+        Make a channel, and start no process yet.
+
         @param owner: is notified: C{notify()} when there may be capacity,
             C{stalled(reason)}, and C{died(pid, reason, pause)}.
         @param command: what to execute; the channel is its descriptor 3.
@@ -89,7 +92,7 @@ class ForkServerProcess(HelperProcess, ProcessProtocol):
         self._backoff = Backoff()
         self._started = 0.0
         self._stderr = b""
-        self._timer: Any = None
+        self._timer = Timer(reactor)
         self._retiring = False
         self._stopped: Deferred[None] = Deferred()
         self.waiting: OrderedDict[int, Any] = OrderedDict()
@@ -107,7 +110,7 @@ class ForkServerProcess(HelperProcess, ProcessProtocol):
 
     def start(self) -> None:
         """Start the process, or plan for another attempt."""
-        self._timer = self.pid = self._violation = None
+        self.pid = self._violation = None
         self._stderr = b""
         self._started = self._reactor.seconds()
         self._sentBefore = self.channel.number
@@ -185,11 +188,10 @@ class ForkServerProcess(HelperProcess, ProcessProtocol):
         self.delegations.stop()
         self.running.leave()
         if before is State.ABSENT:
-            self._cancelTimer()
             self._close()
             return self._stopped
         self.state = State.STOPPING
-        self._timer = self._reactor.callLater(OVERDUE, self._kill)
+        self._timer.start(OVERDUE, self._kill)
         if before is State.UP:
             self._hangUp()
         else:
@@ -202,14 +204,9 @@ class ForkServerProcess(HelperProcess, ProcessProtocol):
         self.channel.shutdown(socket.SHUT_RDWR)
         self.channel.pause()
 
-    def _cancelTimer(self) -> None:
-        if self._timer is not None and self._timer.active():
-            self._timer.cancel()
-        self._timer = None
-
     def _kill(self) -> None:
         """Kill the process: it is stopped, waits for resources, or is not trusted."""
-        self._cancelTimer()
+        self._timer.cancel()
         assert self.transport is not None
         with contextlib.suppress(ProcessExitedAlready):
             self.transport.signalProcess("KILL")
@@ -222,21 +219,21 @@ class ForkServerProcess(HelperProcess, ProcessProtocol):
         self._kill()
 
     def _close(self) -> None:
-        """There is no process any more, and none will be started."""
-        self._cancelTimer()
+        """Close the channel, as no process will be started."""
+        self._timer.cancel()
         self.state = State.OVER
         self.channel.close()
         self._stopped.callback(None)
 
     def flushed(self) -> None:
-        """Launch requests may have been answered, or programs have ended."""
+        """Notify the owner: launch requests were answered, or programs have ended."""
         if self.state in (State.STOPPING, State.OVER):
             return
         self._owner.notify()
         self._stopIfIdle()
 
     def greeted(self, report: HelperReport) -> None:
-        """The process is ready: let it begin if it is what it should be."""
+        """Let the process begin, if its code and its credentials are right."""
         assert self.pid is not None and self.transport is not None
         if self.state not in (State.STARTING, State.STOPPING):
             return
@@ -266,13 +263,13 @@ class ForkServerProcess(HelperProcess, ProcessProtocol):
             self.waiting.pop(number).failed("its fork server died")
 
     def launched(self, report: HelperReport) -> None:
-        """The program of a launch request was started."""
+        """Note that the program of a launch request was started."""
         if report.number in self.waiting:
             self.running.check(report.pid)
             self.running.begin(report.pid, self.waiting.pop(report.number))
 
     def refused(self, report: HelperReport, where: str = "") -> None:
-        """The program of a launch request could not be started."""
+        """Note that the program of a launch request was not started."""
         if report.number in self.waiting:
             self.waiting.pop(report.number).failed(where + strerror(report))
 
@@ -293,7 +290,7 @@ class ForkServerProcess(HelperProcess, ProcessProtocol):
         self._stderr = (self._stderr + data)[-_STDERR:]
 
     def processEnded(self, reason: Failure) -> None:
-        """The process has exited."""
+        """Replace the process, as it has exited."""
         self._died(self._violation or self._lastError() or reason.getErrorMessage())
 
     def _lastError(self) -> str:
@@ -313,14 +310,14 @@ class ForkServerProcess(HelperProcess, ProcessProtocol):
         if self.state is State.STOPPING:
             self._close()
             return
-        self._cancelTimer()
+        self._timer.cancel()
         self.state = State.ABSENT
         pause = self._backoff.after(self._reactor.seconds() - self._started)
         self._owner.died(self.pid, why, pause)
         self.running.watchOrphans()
         if neverUp:
             self._failAll()
-        self._timer = self._reactor.callLater(pause, self.start)
+        self._timer.start(pause, self.start)
 
     def _failAll(self) -> None:
         """Fail all requests, because no fork server was ever up for them."""
