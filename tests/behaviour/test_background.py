@@ -226,11 +226,11 @@ class BackgroundTests(CommandTestCase):
 
     def test_noPidFile(self) -> None:
         """A path that cannot be a pid file draws a line, and stays as it is."""
-        os.mkdir(self.path("folder"))
+        os.mkdir(self.path("directory"))
         os.mkfifo(self.path("fifo"))
         os.symlink(self.path("nothing"), self.path("link"))
         for name, why in (
-            ("folder", "is a directory, not a regular file"),
+            ("directory", "is a directory, not a regular file"),
             ("fifo", "is a FIFO, not a regular file"),
             ("link", "is a symbolic link, not a regular file"),
             ("inetd.conf", "holds no pid"),

@@ -261,7 +261,7 @@ class RootKeyTests(ContextTestCase):
         It is so for one in PATH too, without a warning.
         """
         if shutil.which("setfacl") is None:
-            self.skipTest("there is no setfacl")
+            self.skipTest("setfacl is not installed")
         user = users.alpine().pw_name
         program = self.write("listed", "#!/bin/sh\necho here\n", 0o700)
         subprocess.run(["setfacl", "-m", f"u:{user}:rx", program], check=True)

@@ -104,7 +104,7 @@ class WordsTests(CommandTestCase):
         self.assertWithoutAWord("/dev/full 2>&1")
 
     if not os.path.exists("/dev/full"):
-        test_full.skip = "there is no /dev/full"  # type: ignore[attr-defined]
+        test_full.skip = "/dev/full is missing"  # type: ignore[attr-defined]
 
     def test_unread(self) -> None:
         """The command exits with 1, without a message, when its output is not read."""

@@ -149,7 +149,7 @@ class OperatorTests(ControlTestCase):
             self.assertEqual(bool(held), name == "pause")
 
     if not os.path.exists("/dev/full"):
-        test_unprinted.skip = "there is no /dev/full"  # type: ignore[attr-defined]
+        test_unprinted.skip = "/dev/full is missing"  # type: ignore[attr-defined]
 
     def test_reload(self) -> None:
         """

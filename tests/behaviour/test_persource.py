@@ -155,7 +155,7 @@ class NetworkTests(ServingTestCase):
     if not users.ROOT:
         skip = "only root can make a network namespace"
     elif not all(map(shutil.which, ("unshare", "nsenter", "ip"))):
-        skip = "there is no unshare, nsenter or ip"
+        skip = "unshare, nsenter or ip is not installed"
 
     SAME, OTHER = ("2001:db8::1", "2001:db8::2"), "2001:db8:0:1::1"
 

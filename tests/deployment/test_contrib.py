@@ -42,7 +42,7 @@ class ContribTestCase(ServingTestCase):
         super().setUp()
         missing = [tool for tool in self.tools if shutil.which(tool) is None]
         if missing:
-            self.skipTest(f"there is no {', '.join(missing)}")
+            self.skipTest(f"{', '.join(missing)} is not installed")
 
     def source(self, *names: str) -> str:
         """Return the path of a file of C{contrib/}."""

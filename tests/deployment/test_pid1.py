@@ -39,7 +39,7 @@ class FirstTestCase(ServingTestCase):
     if not users.ROOT:
         skip = "only root can make a PID namespace"
     elif shutil.which("unshare") is None:
-        skip = "there is no unshare"
+        skip = "unshare is not installed"
 
     def first(self, conf: str, *ports: int, options: Sequence[str] = ()) -> Daemon:
         """

@@ -221,7 +221,7 @@ class SocketActivateTests(ServingTestCase):
     """systemd-socket-activate(1)."""
 
     if shutil.which("systemd-socket-activate") is None:
-        skip = "there is no systemd-socket-activate"
+        skip = "systemd-socket-activate is not installed"
 
     def activated(self, port: int, conf: str, *before: str) -> Daemon:
         """Return the daemon, started by the first client of a port."""

@@ -135,7 +135,7 @@ class InterpreterTests(UpgradeTestCase):
         mine = "{}.{}".format(*sys.version_info[:2])
         others = [path for version, path in pythons().items() if version != mine]
         if not others:
-            self.skipTest("there is no other Python")
+            self.skipTest("no other Python is installed")
         daemon = self.start()
         self.installed.relink(others[0])
         self.lost(daemon, "is not the Python of the daemon: restart the daemon")

@@ -196,7 +196,7 @@ class LowerInShellTests(ConnectionTestCase):
 class WhoAmITests(ConnectionTestCase):
     """Tests for C{whoami.c}."""
 
-    skip = None if shutil.which("cc") else "There is no C compiler."
+    skip = None if shutil.which("cc") else "no C compiler is installed"
 
     def test_addresses(self) -> None:
         """The answer has both ends of the connection; then input is echoed."""
@@ -302,7 +302,7 @@ class UDPClient2Tests(DatagramTestCase):
 class UpperTests(DatagramTestCase):
     """Tests for C{upper.c}."""
 
-    skip = None if shutil.which("cc") else "There is no C compiler."
+    skip = None if shutil.which("cc") else "no C compiler is installed"
 
     def test_reply(self) -> None:
         """Each run answers one datagram, to its sender and in upper case."""

@@ -199,7 +199,7 @@ class AddressTests(FaultsTestCase):
     if not users.ROOT:
         skip = "only root can make a network namespace"
     elif shutil.which("nsenter") is None:
-        skip = "there is no nsenter"
+        skip = "nsenter is not installed"
 
     def test_later(self) -> None:
         """

@@ -39,7 +39,7 @@ class NamesTestCase(ServingTestCase):
     if not users.ROOT:
         skip = "only root can make a mount namespace"
     elif shutil.which("unshare") is None:
-        skip = "there is no unshare"
+        skip = "unshare is not installed"
 
     def setUp(self) -> None:
         """Receive what a DNS server would."""

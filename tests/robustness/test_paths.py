@@ -20,7 +20,7 @@ from tests.support.serving import ServingTestCase, inetd, run
 #: What there can be, for a person.
 KINDS = {
     "fifo": "is a FIFO, not a regular file",
-    "folder": "is a directory, not a regular file",
+    "directory": "is a directory, not a regular file",
     "socket": "is a socket, not a regular file",
     "zero": "is a character device, not a regular file",
     "tty": "is a character device, not a regular file",
@@ -37,7 +37,7 @@ class KindsTests(ServingTestCase):
         os.mkdir(theirs)
         self.paths = {name: os.path.join(theirs, name) for name in KINDS}
         os.mkfifo(self.paths["fifo"])
-        os.mkdir(self.paths["folder"])
+        os.mkdir(self.paths["directory"])
         bound = socket.socket(socket.AF_UNIX)
         self.addCleanup(bound.close)
         bound.bind(self.paths["socket"])
@@ -49,7 +49,7 @@ class KindsTests(ServingTestCase):
             self.user = user.pw_name
             for path in (theirs, *self.paths.values()):
                 os.chown(path, user.pw_uid, user.pw_gid, follow_symlinks=False)
-        for name in ("fifo", "folder", "socket"):
+        for name in ("fifo", "directory", "socket"):
             os.chmod(self.paths[name], 0o755)
         self.port = freePort()
         self.echo = f"{self.port} stream tcp nowait - internal echo\n"

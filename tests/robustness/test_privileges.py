@@ -313,12 +313,12 @@ class FilesTests(ServingTestCase):
         """
         kept = self.write("kept", "precious")
         os.symlink(kept, self.path("link"))
-        os.mkdir(self.path("folder"))
+        os.mkdir(self.path("directory"))
         with socket.socket(socket.AF_UNIX) as other:
             other.bind(self.path("used"))
             other.listen()
             os.symlink(self.path("used"), self.path("toUsed"))
-            names = ("kept", "link", "folder", "used", "toUsed")
+            names = ("kept", "link", "directory", "used", "toUsed")
             lines = "".join(
                 f"{self.path(name)} stream unix nowait - internal echo\n"
                 for name in names
@@ -333,5 +333,5 @@ class FilesTests(ServingTestCase):
                 self.assertEqual(file.read(), "precious")
             for name in ("link", "toUsed"):
                 self.assertTrue(os.path.islink(self.path(name)))
-            self.assertTrue(os.path.isdir(self.path("folder")))
+            self.assertTrue(os.path.isdir(self.path("directory")))
             self.assertTrue(os.path.exists(self.path("used")))

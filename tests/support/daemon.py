@@ -81,7 +81,7 @@ def environment(user: pwd.struct_passwd | None = None, **more: str) -> dict[str,
     env["PATH"] = (
         f"{os.path.dirname(interpreters.python())}:{env.get('PATH', os.defpath)}"
     )
-    # Nobody asks most daemons, and many of them run at once.
+    # Most daemons are not asked, and many of them run at once.
     env["INETD_CONTROL"] = "none"
     if MEASURING in env:
         env["COVERAGE_PROCESS_CONFIG"] = env.pop(MEASURING)

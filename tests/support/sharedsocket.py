@@ -28,8 +28,8 @@ if what == "shut":
 elif what == "listen":
     service.listen(0)
 elif what == "key":
-    anybody = struct.pack("=HHI", 2, 0, 0).ljust(128, bytes(1))
-    key = struct.pack("=128sBBHI80s", anybody, 1, 0, 6, 0, b"secret")
+    wildcard = struct.pack("=HHI", 2, 0, 0).ljust(128, bytes(1))
+    key = struct.pack("=128sBBHI80s", wildcard, 1, 0, 6, 0, b"secret")
     try:
         service.setsockopt(socket.IPPROTO_TCP, 32, key)
     except OSError:

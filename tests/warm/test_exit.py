@@ -140,7 +140,7 @@ class EndsTests(ServingTestCase):
         with client:
             peer = f"peer=127.0.0.1:{client.getsockname()[1]}"
             got = b"".join(iter(lambda: client.recv(65536), b""))
-        got = _OWN.sub(b"", got).replace(served.directory.encode(), b"FOLDER")
+        got = _OWN.sub(b"", got).replace(served.directory.encode(), b"DIRECTORY")
         name = (f"{served.port}/tcp pid", peer)
         path = os.path.join(served.directory, "out.txt")
         if not os.path.exists(path):

@@ -81,7 +81,7 @@ class ProbeTestCase(ServingTestCase):
         flat = [port for ports in self.ports.values() for port in ports]
         options = ("--log-level", "info")
         env = environment(A="daemon's")
-        # Somebody who debugs the tests may have said that for all processes.
+        # A developer may have set that for all processes.
         env.pop("PYTHONUNBUFFERED", None)
         with self.daemon(conf, *flat, options=options, env=env) as daemon:
             daemon.waitForLog("warm-ready ", len(FORMS))

@@ -191,7 +191,7 @@ class TraceTests(PathTestCase):
     """Paths that are looked up, by strace(1)."""
 
     if not (shutil.which("strace") and _canTrace()):
-        skip = "there is no strace that may trace"
+        skip = "strace is not installed, or not permitted"
 
     def test_nowhere(self) -> None:
         """

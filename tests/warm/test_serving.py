@@ -223,7 +223,7 @@ class UserTests(WarmTestCase):
         without = ("test", "tests", "idlelib", "lib2to3", "ensurepip", "__pycache__")
         python = interpreters.copyOfInterpreter(os.path.join(jail, "py"), *without)
         for library in _libraries(python):
-            # Where there is no /proc, none is found beside the interpreter.
+            # Without proc(5), none is found beside the interpreter.
             place = "/lib" if library.startswith(jail) else os.path.dirname(library)
             os.makedirs(jail + place, exist_ok=True)
             shutil.copy(library, jail + place)
