@@ -62,7 +62,7 @@ _SHARED = {"TZ": "UTC", "LANG": "C.UTF-8"}
 
 _KEPT = {**_SHARED, "TS_DATABASE": "/some/where"}
 
-#: What tells a program about its connection.
+#: The variables about a program's connection.
 _CONNECTION = (
     *("PROTO", "TCPLOCALIP", "TCPLOCALPORT", "TCPREMOTEIP", "TCPREMOTEPORT"),
     *("REMOTE_ADDR", "REMOTE_PORT", "TCPREMOTEHOST"),

@@ -13,7 +13,7 @@ from tests.support.oneservice import OneServiceTestCase
 from tests.support.probe import LAUNCHES
 from tests.support.processes import descriptors, programs
 
-#: Say what is read to the end, in several writes to different descriptors.
+#: Send back all input, in several writes to different descriptors.
 _WRITES = """\
 import os
 text = b"".join(iter(lambda: os.read(0, 3), b""))

@@ -98,7 +98,7 @@ class EncodingsTests(ServingTestCase):
             ports[6]: text,
         }
         if users.ROOT:
-            # A program that there is in no other root directory.
+            # A program that no other root directory has.
             self.writeBytes("f\u00f6lder\u2026/there", b"", 0o755)
             lines.append(
                 key % ports[7]

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _HOST = "127.0.0.1"
 
-#: A program that says whether it is the only one, in one write, and ends.
+#: A program that reports whether it is the only one, in one write, and exits.
 _ALONE = """
 import fcntl, os, sys
 lock = os.open(sys.argv[1], os.O_RDWR | os.O_CREAT, 0o666)

@@ -47,7 +47,7 @@ while True:
         break
     client.sendall(data)
 """
-#: Accepts one client, and tells it who it is until the client has enough.
+#: Accepts one client, and sends it its process id until the client disconnects.
 PATIENT = """
 import os, socket
 client, _ = socket.socket(fileno=os.dup(0)).accept()
@@ -101,7 +101,7 @@ class LoadTests(ServingTestCase):
         versions = self.versions()
         while not done.is_set():
             name, text = next(versions)
-            # As an editor does it: there is never half a file.
+            # As an editor does it: the file is never incomplete.
             new = self.write("new.conf", text)
             os.rename(new, self.path("inetd.conf"))
             daemon.process.send_signal(signal.SIGHUP)

@@ -15,7 +15,7 @@ from tests.support.serving import ServingTestCase, inetd
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-#: Has signals ignored or blocked, and becomes what the arguments say.
+#: Ignores or blocks signals, and executes its arguments.
 _STARTS = """
 import os, signal, sys
 how = sys.argv[1]

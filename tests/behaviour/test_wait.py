@@ -18,7 +18,7 @@ from tests.support.probe import LAUNCHES
 from tests.support.processes import programs
 from tests.support.serving import readAll
 
-#: Serve connections until one has sent C{end}; say who serves, and how the socket is.
+#: Serve connections until one has sent C{end}; report the pid and the socket's state.
 _ACCEPT = """\
 import os, socket
 service = socket.socket(fileno=0)
@@ -41,7 +41,7 @@ with client, client.makefile("rw") as file:
     file.readline()
 """
 
-#: Answer datagrams until one is C{end}; say who answers.
+#: Answer datagrams with the process id until one is C{end}.
 _RECEIVE = """\
 import os, socket
 service = socket.socket(fileno=0)

@@ -29,7 +29,7 @@ from tests.support.daemon import (
 from tests.support.serving import ServingTestCase, inetd, readAll, run
 from tests.support.users import ordinaryUser
 
-#: Puts descriptors in place and says what they are, as a supervisor does, and becomes
+#: Passes descriptors and their names, as a supervisor does, and executes
 #: the daemon.
 _PASS = """
 import os, sys
@@ -82,7 +82,7 @@ class StrangeDescriptorsTests(ServingTestCase):
         strange = self.strange()
         fds = [e if isinstance(e, int) else e.fileno() for e in strange]
         numbers = ",".join(map(str, fds))
-        # One more is said to be there than are.
+        # The variable counts one more than are passed.
         code = _PASS.replace("str(len(fds))", "str(len(fds) + 1)")
         give = [interpreters.python(), "-c", code, numbers, ""]
         argv = [*give, *inetd("-f", "-e", path)]

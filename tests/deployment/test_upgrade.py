@@ -17,7 +17,7 @@ from tests.support.serving import ServingTestCase
 from tests.support.upgrading import Upgraded
 from tests.support.users import nameOf, ordinaryUser
 
-#: Says who it is.
+#: Sends its user.
 IDENTITY = "import os\nprint(os.getresuid(), os.getresgid())\n"
 
 
@@ -126,7 +126,7 @@ class InterpreterTests(UpgradeTestCase):
         """The log reports an interpreter that is gone."""
         daemon = self.start()
         self.installed.relink(None)
-        # What older Twisted says has bytes.
+        # Older Twisted writes bytes.
         python = re.escape(self.installed.python)
         self.lost(daemon, f"No such file or directory: b?'{python}'")
 

@@ -17,7 +17,7 @@ _PAGE = os.path.join(checkout.ORIGINAL, "docs", "guide", "conformance.rst")
 #: The first line of an item: its number, if it has one.
 _ITEM = re.compile(r"   \* - (\d*)")
 _TEST = re.compile(r"``((?:tests|inetdtw(?:\.\w+)*\.test)(?:\.\w+)+\.test_\w+)``")
-#: Those that are there; what is missing is said on the page.
+#: The items of the page; it names the missing ones.
 NUMBERS = [*range(1, 91), 96, 97, 100]
 
 

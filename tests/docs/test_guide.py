@@ -52,7 +52,7 @@ _FEW = 2
 _ABOUT_TOOLS = ("supervision.rst",)
 #: What a page is skipped without.
 _WANTED = ("curl", "systemd-socket-activate")
-#: The pages that are no more than text.
+#: The pages without commands.
 _WITHOUT = ("conformance.rst", "faults.rst")
 
 

@@ -24,7 +24,7 @@ from tests.support.processes import (
 from tests.support.serving import inodeOf, readAll
 
 _RESET = struct.pack("ii", 1, 0)
-#: What the log says of a client of tcpmux that says nothing.
+#: What is logged for a client of tcpmux that sends nothing.
 SILENT = "reason=it named no service within 10 seconds"
 
 
@@ -45,7 +45,7 @@ def connections(port: int) -> int:
     """Return how many connections of a port the kernel has."""
     with open("/proc/net/tcp", encoding="ascii") as table:
         rows = [line.split() for line in table]
-    # While others come and go, the kernel tells of some more than once.
+    # While others come and go, /proc/net lists some more than once.
     return len(
         {row[2] for row in rows if row[1].endswith(f":{port:04X}") and row[3] == "01"}
     )

@@ -17,7 +17,7 @@ from tests.support.daemon import DEADLINE, Daemon, eventually, freePort, talk
 from tests.support.faults import FaultsTestCase
 from tests.support.serving import inetd
 
-#: What a line of the log says of a reload that changes nothing.
+#: What is logged for a reload that changes nothing.
 REJECTED = "reason=the old configuration stays"
 
 

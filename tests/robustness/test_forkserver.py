@@ -23,9 +23,9 @@ from tests.support.processes import forkServers, stat
 from tests.support.serving import ServingTestCase, readAll
 from tests.support.users import nameOf, ordinaryUser
 
-#: Reads its input to the end and then says how much that was.
+#: Reads its input to the end and then sends its length.
 COUNT = "import sys\nprint(len(sys.stdin.buffer.read()))\n"
-#: What the log says of a process that accepts connections, and was killed: it can have
+#: What is logged for a process that accepts connections, and was killed: it can have
 #: been one of them whose program had not been started.
 ACCEPTING = "; a connection it was accepting may have been dropped"
 

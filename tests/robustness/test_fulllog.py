@@ -25,7 +25,7 @@ from tests.support.systemlog import SystemLog
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-#: How many services there are besides, each of which draws a line when one asks.
+#: How many other services are served, each of which draws a line on request.
 MANY = 100
 #: How often one asks: these are more lines than anything holds.
 TIMES = 25

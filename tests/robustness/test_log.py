@@ -27,7 +27,7 @@ from tests.support.processes import forkServers
 from tests.support.serving import inetd
 from tests.support.systemlog import SystemLog
 
-#: Has a process see another time of day: so many seconds later as a file says.
+#: Shifts the time of day of a process by the seconds in a file.
 SHIFT = """
 #define _GNU_SOURCE
 #include <fcntl.h>

@@ -15,7 +15,7 @@ from tests.support.processes import programs
 from tests.support.serving import ServingTestCase, readAll
 from tests.support.users import nameOf, ordinaryUser
 
-#: Says that it runs, and goes on for as long as its client.
+#: Reports that it runs, and runs on as long as its client.
 HELLO = "import sys\nprint('hello', flush=True)\nsys.stdin.read()\n"
 
 

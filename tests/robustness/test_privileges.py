@@ -243,7 +243,7 @@ class EnvironmentTests(ServingTestCase):
             daemon.waitForLog("warm-ready ")
             for port, way in zip(ports, ways):
                 found = json.loads(talk(port, b""))["env"]
-                # What tells of the connection, and of this test, comes to that.
+                # The variables of the connection, and of this test, are added.
                 for name in list(found):
                     if name.startswith(("TCP", "REMOTE_", "PROTO", TOKEN, "LC_CTYPE")):
                         del found[name]

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 LINUX = sys.platform == "linux"
 
-#: Answer a datagram, and do to the socket what it says.
+#: Answer a datagram, and do to the socket what the datagram asks for.
 _HARM_DATAGRAMS = """\
 import ctypes, os, socket, struct, time
 service = socket.socket(fileno=0)

@@ -57,7 +57,7 @@ def drops(port: int) -> int:
     """Return how many datagrams the kernel dropped at the socket of a port."""
     with open("/proc/net/udp", encoding="ascii") as lines:
         rows = [line.split() for line in lines][1:]
-    # By their inodes: while others come and go, the kernel tells of some twice.
+    # By their inodes: while others come and go, /proc/net lists some twice.
     mine = {row[9]: int(row[-1]) for row in rows if row[1].endswith(f":{port:04X}")}
     return sum(mine.values())
 

@@ -37,7 +37,7 @@ for data in iter(lambda: os.read(0, 65536), b''):
         data = data[os.write(1, data):]
 """
 
-#: Accepts connections until there is none for a moment.
+#: Accepts connections until none arrives for a moment.
 ACCEPT = """\
 import select, socket, threading
 listening = socket.socket(fileno=0)
@@ -50,7 +50,7 @@ while select.select([listening], [], [], 0.3)[0]:
     threading.Thread(target=serve, args=(client,)).start()
 """
 
-#: Answers datagrams until there is none for a moment.
+#: Answers datagrams until none arrives for a moment.
 ANSWER = """\
 import select, socket
 bound = socket.socket(fileno=0)

@@ -32,7 +32,7 @@ _EXTRA = "{directory}/extra stream unix nowait - internal echo\n"
 #: What memory may differ by: a part of what it was, and bytes.
 MORE, SOME = 0.1, 4 << 20
 
-#: How many fork servers and warm processes there are when none has to be replaced.
+#: How many fork servers and warm processes run when none is being replaced.
 _WHOLE = (min(os.cpu_count() or 1, 4), 1)
 
 #: How many measures are the same when nothing happens any more.

@@ -37,7 +37,7 @@ _, peer = sock.recvfrom(100)
 sock.sendto(os.getcwd().encode(), peer)
 """
 
-#: The ways to launch: a fork server accepts, or is told of each client, or none.
+#: The ways to launch: a fork server accepts, or gets each client, or no fork server.
 WAYS = ((), ("accept_max = 50",), ("launch = direct",))
 
 

@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 
 #: What a block can be.
 LANGUAGES = ("console", "inetd", "text", "python", "sh", "c", "ini", "yaml", "docker")
-#: What a comment before a block can say of it.
+#: Marks of a block, in a comment before it.
 MARKS = ("not-run", "wrong", "fails", "eventually")
-#: What a comment can say of a whole page.
+#: Marks of a page, in a comment.
 PAGE_MARKS = ("as-root", "ports")
 
 _DIRECTIVE = re.compile(r"( *)\.\. (code-block|literalinclude):: *(.*)")

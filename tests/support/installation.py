@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 #: Files of the package, wherever it is installed.
 _OURS = ("*inetdtw*", "dropin.cache")
 
-#: Options of pip, to do with what is there already.
+#: Options of pip that use only what is installed.
 _OFFLINE = ("--no-index", "--no-deps", "--no-build-isolation")
 
 #: The commands that come with Twisted.

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 #: The ways to start a program.
 LAUNCHES = ("direct", "forkserver")
 
-#: A program that tells what it finds.
+#: A program that reports what it finds.
 PROBE = """\
 import json, os, socket, sys
 
@@ -101,7 +101,7 @@ class Kind:
         return talk(port, b"") if self.protocol == "tcp" else ask(port, b"?")
 
 
-#: The signals there are, as a set of bits.  The C library has two more for itself, and
+#: All signals, as a set of bits.  The C library has two more for itself, and
 #: leaves those ignored in what posix_spawn(3) starts.
 _SIGNALS = sum(1 << (number - 1) for number in signal.valid_signals())
 

@@ -15,7 +15,7 @@ from tests.support.users import nameOf, ordinaryUser
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-#: Answer a connection, and do to the socket what the client says.
+#: Answer a connection, and do to the socket what the client asks for.
 HARM_CONNECTIONS = """\
 import os, socket, struct, sys, time
 service = socket.socket(fileno=0)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from tests.support.guide import Page
 
-#: The commands that stay until they are told to end, unless they have one of
+#: The commands that run until a signal, unless they have one of
 #: L{_ENDING} among their options.
 _STAYING = {
     "inetd": ("-f", "-i", "-d", "--foreground"),
@@ -45,7 +45,7 @@ _COMMANDS = {
     "twist": "from twisted.application.twist._twist import Twist; run = Twist.main",
     "trial": "from twisted.scripts.trial import run",
 }
-#: What the log says in numbers that differ from day to day.
+#: Numbers of the log that differ from run to run.
 _VARYING = (
     (r"(?<=pid=)\d+", r"\\d+"),
     (r"(?<=cpu=)[\d.\\]+", r"[-\\d.]+"),
@@ -212,7 +212,7 @@ class Terminal:
         os.write(self._commands, f"{script}\n".encode())
         self._wait(lambda: bool(self._said(pidFile)), command)
         with open(pidFile, encoding="ascii") as file:
-            # What it said would have other numbers in the place of ports.
+            # Its messages would have other ports.
             self._served = int(file.read())
         self._wait(
             lambda: (

@@ -16,14 +16,14 @@ from tests.support.daemon import (
 )
 from tests.support.serving import ServingTestCase
 
-#: Says who it is, and gives back what it reads in lower case.
+#: Sends its ids, and its input in lower case.
 LOWER = """
 import os, sys
 for line in sys.stdin:
     print(os.getpid(), os.getppid(), os.getuid(), line.lower(), end="", flush=True)
 """
 
-#: What a daemon says of everything.
+#: Options with which a daemon logs everything.
 INFO = ("--log-level", "info")
 
 _EVENT = re.compile(r"warm-(\w+) (\S+) pid=(\S+)(.*)")

@@ -27,7 +27,7 @@ _REMOTE = re.compile(r"(REMOTE_?PORT(?:\W|b)+)\d+")
 _CODE = "import sys; exec(open('probe.py').read())"
 
 #: The arguments behind the interpreter's own name, what to preload, and further keys.
-#: A probe that is to do C{all} takes longer: it starts processes in every way there is.
+#: A probe with the argument C{all} takes longer: it starts processes in every way.
 FORMS = {
     "script": ("{directory}/probe.py all 'b c'", "", ""),
     "relative": ("-uB -W ignore probe.py", "auto", ""),

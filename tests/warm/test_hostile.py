@@ -15,7 +15,7 @@ from tests.support.daemon import eventually, freePort, isServed, talk, talkOrNot
 from tests.support.serving import readAll
 from tests.support.warmservice import LOWER, WarmTestCase, events, starts
 
-#: Leaves behind a process that has the socket to the daemon, and says whatever it likes
+#: Leaves behind a process that has the channel to the daemon, and sends any reports
 #: as long as a process listens.
 EVIL = """
 import itertools, os, random, socket, stat, struct
