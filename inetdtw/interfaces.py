@@ -1,7 +1,11 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""The seams: what can be done in more than one way."""
+"""
+The interfaces between the subpackages, and the values that cross them.
+
+Whatever has two implementations is a zope interface.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +24,7 @@ class ExitStatus:
 
     @ivar status: its exit status, if it exited and that is known.
     @ivar signal: the number of the signal that killed it.
-    @ivar cpu: the seconds of processor time it used, where that is known.
+    @ivar cpu: the CPU time it used, in seconds, if that is known.
     """
 
     status: int | None = None
@@ -29,14 +33,14 @@ class ExitStatus:
 
     @classmethod
     def fromWait(cls, status: int, cpu: float | None = None) -> ExitStatus:
-        """@param status: what wait(2) gives."""
+        """Return the exit status for a status of wait(2)."""
         if os.WIFSIGNALED(status):
             return cls(signal=os.WTERMSIG(status), cpu=cpu)
         return cls(status=os.WEXITSTATUS(status), cpu=cpu)
 
     @property
-    def bad(self) -> bool:
-        """Whether an operator should hear of it."""
+    def isFailure(self) -> bool:
+        """Whether the program exited with a nonzero status or by a signal."""
         return bool(self.status) or self.signal is not None
 
     def fields(self) -> dict[str, int | None]:
@@ -46,6 +50,7 @@ class ExitStatus:
         return {"status": self.status}
 
     def __str__(self) -> str:
+        """Return the fields as they are logged."""
         if self.signal is not None:
             return f"signal={self.signal}"
         return f"status={'?' if self.status is None else self.status}"
@@ -86,34 +91,35 @@ class LaunchRequest:
 
 class IChild(Interface):
     """
-    A program that was ordered.  A launcher says either that it failed, or that it
-    started and later that it ended.
+    A program that a launcher was requested to start.
+
+    A launcher calls either C{failed}, or C{started} and later C{ended}.
     """
 
     warm = Attribute(
-        "Whether it was forked from an interpreter that was ready, a C{bool}; C{None} "
-        "if there is none for it.  A launcher sets it before it says that it started."
+        "Whether it started warm, a C{bool}; C{None} if the service is not warm.  A "
+        "launcher sets it before it calls C{started}."
     )
 
     def started(pid: int) -> None:
-        """It runs."""
+        """Note that the program runs."""
 
     def failed(reason: str) -> None:
-        """It could not be started."""
+        """Note that the program could not be started."""
 
     def ended(how: ExitStatus) -> None:
-        """It has ended."""
+        """Note that the program has ended."""
 
     def restarted(how: ExitStatus) -> Any:
         """
-        It has ended, and was started again at once, as L{LaunchRequest.repeats} allows.
+        Note that the program has ended, and was restarted for the next datagram.
 
-        @return: the L{IChild} to tell about that; it has started already.
+        @return: the L{IChild} for the program that runs now.
         """
 
 
 class ICapacity(Interface):
-    """What may be exhausted for a while: a listener waits then, and so do its clients."""
+    """A capacity that may be exhausted, so that listeners and clients wait."""
 
     hasCapacity = Attribute("Whether another program can be started now: a C{bool}.")
 
@@ -126,22 +132,22 @@ class ICapacity(Interface):
 
 
 class ILauncher(ICapacity):
-    """A way to start programs in one context."""
+    """A way to start programs in one process context."""
 
     def start() -> None:
-        """Get ready; nothing is launched before."""
+        """Start helper processes, if there are any; nothing is launched before."""
 
     def retire() -> None:
-        """Give up what it takes to launch, once the programs that run have ended."""
+        """Release all resources once the programs that run have ended."""
 
     def stop() -> Any:
         """
         Launch nothing more, and leave the programs that run alone.
 
-        @return: a C{Deferred} that fires when all is given up, or C{None}.
+        @return: a C{Deferred} that fires when helper processes are gone, or C{None}.
         """
 
-    def launch(child: Any, order: LaunchRequest) -> None:
+    def launch(child: Any, request: LaunchRequest) -> None:
         """
         Start a program.
 
@@ -149,15 +155,15 @@ class ILauncher(ICapacity):
         """
 
     def cancelRestarts() -> None:
-        """Repeat nothing of what was ordered until now."""
+        """Restart none of the programs that run."""
 
 
 class IAcceptDelegate(Interface):
-    """Who has left the connections of a listening socket to a launcher."""
+    """What has delegated a listening socket to a launcher."""
 
     def accepted(peer: Any) -> Any:
         """
-        The launcher has taken a connection and started a program for it.
+        Count a connection that the launcher has accepted and started a program for.
 
         @param peer: the client's address, or C{None}.
 
@@ -166,28 +172,25 @@ class IAcceptDelegate(Interface):
 
     def dropped(peer: Any, reason: str) -> None:
         """
-        The launcher takes no more connections, as something went wrong.
+        Accept again, as the launcher does not any more after an error.
 
-        @param peer: the client whose connection had been taken, and is closed, which is
-            an empty text if it has no address; C{None} if none had been taken.
+        @param peer: the address of a client whose connection is closed by that, or an
+            empty string if it has none; C{None} if there is no such client.
         """
 
     def crowded() -> None:
-        """
-        The launcher takes no more connections for now, as it has as many programs as
-        it may start by itself.
-        """
+        """Accept again, as the launcher has as many programs as it may start."""
 
 
 class IDelegatingLauncher(ILauncher):
-    """A launcher that can accept connections by itself."""
+    """A launcher that can accept connections in the daemon's place."""
 
-    def delegate(watcher: Any, order: LaunchRequest) -> int:
+    def delegate(watcher: Any, request: LaunchRequest) -> int:
         """
-        Accept from the listening socket that is descriptor 0 of an order, and start
-        the program for every connection.
+        Accept connections, and start a program for each.
 
         @param watcher: an L{IAcceptDelegate}.
+        @param request: the program; descriptor 0 is the listening socket.
 
         @return: what L{withdraw} takes.
         """
@@ -196,13 +199,13 @@ class IDelegatingLauncher(ILauncher):
         """
         Accept no more from a socket.
 
-        @param free: called when that is so; until then a process may be about to
-            accept, and would wait in it if the socket were made blocking.
+        @param free: called when that is done.  Until then a process may be about to
+            call accept(2), which would block if the socket were made blocking.
         """
 
 
 class IPreparing(ILauncher):
-    """A launcher that can do something for a program before there is an order."""
+    """A launcher that can do something for a program before the first request."""
 
-    def prepare(order: LaunchRequest) -> None:
-        """Get ready for orders like this one, whose descriptors are none."""
+    def prepare(request: LaunchRequest) -> None:
+        """Get ready for requests like this one, which has no descriptors."""

@@ -3,23 +3,21 @@
 # See LICENSE for details.
 
 """
-The program of a process that accepts connections in the daemon's place, from a
-listening socket that programs share.
+The program of a process that accepts from a listening socket that programs share.
 
-Whether accept(2) waits is one setting for all who share a socket, which a program can
-change between a look at the socket and the call.  Here that does no harm: this process
-has nothing else to do, and whoever started it can kill it.
+O_NONBLOCK belongs to the socket.  A program that shares it can clear the flag at any
+time, so accept(2) may block.  That does no harm in this process: it has nothing else to
+do, and the daemon can kill it.
 
-L{inetdtw.serve.sharedport} runs it, with the listening socket as its descriptor 0, and a
-sequenced-packet socket as its descriptor 3.  For each packet from there it accepts one
-connection and sends it back, or the number of the error.  It imports nothing but the
-standard library, and ends when the other end is closed, whatever it waits for.
+L{inetdtw.serve.sharedport} starts it, with the listening socket as descriptor 0 and a
+sequenced-packet socket as descriptor 3.  For each packet it accepts a connection and
+sends it to the daemon, or the errno.  It imports nothing but the standard library, and
+exits when the daemon closes the socket.
 """
 
 from __future__ import annotations
 
 import _thread
-import array
 import errno
 import os
 import select
@@ -27,24 +25,24 @@ import signal
 import socket
 import struct
 
-# Only a type checker wants this.
+# Only a type checker needs this.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-#: The descriptors that it has.
+#: The descriptors of the listening socket and of the socket to the daemon.
 SERVICE, CHANNEL = 0, 3
-#: What is sent back: 0 and a connection, or the number of an error.
+#: What is sent to the daemon: 0 with a connection, or an errno.
 ANSWER = struct.Struct("=i")
-#: The seconds for which accept(2) may wait when this process is to end.
+#: The seconds for which accept(2) may block when this process should exit.
 PATIENCE = 0.1
-#: What is wrong with one connection only, or comes of others that have taken it.
+#: The errors of one connection, and those when another process has accepted it.
 _PASSING = (errno.EAGAIN, errno.ECONNABORTED, errno.EINTR, errno.EPROTO, errno.EPERM)
 
 
 def answerOne(service: socket.socket, channel: socket.socket, busy: Any) -> None:
     """
-    Wait for a connection and send it back, or why there is none.
+    Accept a connection and send it to the daemon, or the errno.
 
     @param busy: a lock, which is held while there may be a connection to send.
     """
@@ -61,16 +59,15 @@ def answerOne(service: socket.socket, channel: socket.socket, busy: Any) -> None
                     return
                 continue
             with connection:
-                fds = array.array("i", [connection.fileno()])
-                rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, fds)]
-                channel.sendmsg([ANSWER.pack(0)], rights)
+                socket.send_fds(channel, [ANSWER.pack(0)], [connection.fileno()])
             return
 
 
 def endWith(channel: socket.socket, busy: Any) -> None:
     """
-    End when nothing more can come from the other end of a socket, as soon as there is
-    no connection to send.
+    Exit when the daemon has closed the socket, and no connection is to be sent.
+
+    This runs in a thread of its own.
     """
     poll = select.poll()
     poll.register(channel, getattr(select, "POLLRDHUP", 0))

@@ -5,8 +5,8 @@
 """
 The children of a fork server, and the restarts of C{dgram wait} programs.
 
-A fork server imports this besides L{inetdtw.helpers.forkserver}: it needs nothing but the
-standard library.
+A fork server imports this besides L{inetdtw.helpers.forkserver}: it needs nothing but
+the standard library.
 """
 
 from __future__ import annotations

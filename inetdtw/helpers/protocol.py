@@ -9,8 +9,8 @@ A program is the number of paths to try, the paths, the number of arguments, the
 arguments and the environment, divided by NUL characters.  One that is too large for a
 packet, because arguments and environment may be megabytes, is in a file.
 
-A fork server imports this besides L{inetdtw.helpers.forkserver}: it needs nothing but the
-standard library.
+A fork server imports this besides L{inetdtw.helpers.forkserver}: it needs nothing but
+the standard library.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from inetdtw.helpers.connection import pairs
 #: The longest program in a packet.
 SMALL = 1 << 16
 
-#: The descriptor of the socket to the daemon; and the one over which the daemon sends the
-#: code and then, once the fork server may begin, one byte.
+#: The descriptor of the socket to the daemon; and the one over which the daemon sends
+#: the code and then, once the fork server may begin, one byte.
 CHANNEL, BEGIN = 3, 0
 
 #: The paths to try, the arguments and the environment of a program.

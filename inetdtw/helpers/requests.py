@@ -31,6 +31,6 @@ LAUNCH, ACCEPT, WITHDRAW, CANCEL_RESTARTS = range(1, 5)
 #: request; the number of the listening socket; how many children there may be; and the
 #: length of the program.
 #:
-#: L{LAUNCH}: the program may be restarted so often.  L{ACCEPT}: so many children may run
-#: at once for connections that are accepted by the helper process; 0 is no limit.
+#: L{LAUNCH}: the program may be restarted so often.  L{ACCEPT}: so many children may
+#: run at once for connections that are accepted by the helper process; 0 is no limit.
 HEADER = _struct.Struct("=B?xxIIII")

@@ -3,13 +3,13 @@
 # See LICENSE for details.
 
 """
-How a socket was before a program had it, and having it so again.
+Save the state of a socket, and restore it after a program had the socket.
 
-All who have a socket share what it is set to: the programs of a C{wait} service, one
-after the other, and the daemon.  See socket(7), ip(7), ipv6(7), tcp(7) and udp(7).
+The daemon and the programs of a C{wait} service share one socket, and so its options.
+See socket(7), ip(7), ipv6(7), tcp(7) and udp(7).
 
-A fork server imports this besides L{inetdtw.helpers.forkserver}: it needs nothing but the
-standard library.
+A fork server imports this besides L{inetdtw.helpers.forkserver}: it needs nothing but
+the standard library.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import select
 import socket
 import sys
 
-# Only a type checker wants these; they would double what a fork server imports.
+# Only a type checker needs these; they would double what a fork server imports.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -97,11 +97,11 @@ _MOST = 4096
 
 
 class Spoiled(Exception):
-    """What was done to a socket cannot be undone."""
+    """The state of a socket cannot be restored."""
 
 
 def _candidates(sock: socket.socket) -> Iterator[Option]:
-    """The options that a socket may have."""
+    """Yield the options that a socket may have."""
     for level, name, length in _ALWAYS:
         number = getattr(socket, name, None)
         if number is None and name == "SO_REUSEPORT" and _GENERIC:
@@ -127,10 +127,14 @@ def _candidates(sock: socket.socket) -> Iterator[Option]:
 
 
 class Original:
-    """How a socket was when this was made."""
+    """The state of a socket when this was made."""
 
     def __init__(self, sock: socket.socket) -> None:
-        """@param sock: the socket, which its owner may close at any time."""
+        """
+        Save the state of a socket.
+
+        @param sock: the socket, which its owner may close at any time.
+        """
         self._socket = sock
         self._connects = sock.type == socket.SOCK_DGRAM
         self._flags = fcntl.fcntl(sock, fcntl.F_GETFL)
@@ -145,9 +149,9 @@ class Original:
 
     def _get(self, option: Option) -> Any:
         """
-        What an option is set to.
+        Return the value of an option.
 
-        @raise OSError: if there is no such option.
+        @raise OSError: if the socket has no such option.
         """
         level, number, length = option
         if length:
@@ -156,7 +160,7 @@ class Original:
 
     @contextlib.contextmanager
     def changing(self) -> Iterator[None]:
-        """Have what is set meanwhile be so from then on."""
+        """Save the options that are set meanwhile."""
         before = {option: self._get(option) for option in self._options}
         try:
             yield
@@ -168,12 +172,12 @@ class Original:
 
     def restore(self, backlog: int | None = None) -> str | None:
         """
-        Have the socket as it was.
+        Restore the state of the socket.
 
-        @param backlog: how many connections may wait, if that is known.
+        @param backlog: the backlog of the service, if it is known.
 
-        @return: what had kept clients from it; C{None} if nothing had.
-        @raise Spoiled: if that cannot be.
+        @return: what had kept clients away; C{None} if nothing had.
+        @raise Spoiled: if the state cannot be restored.
         """
         if fcntl.fcntl(self._socket, fcntl.F_GETFL) != self._flags:
             fcntl.fcntl(self._socket, fcntl.F_SETFL, self._flags)
@@ -197,7 +201,7 @@ class Original:
         return found
 
     def _disown(self) -> None:
-        """Have nobody sent signals for it."""
+        """Stop signals for the socket."""
         with contextlib.suppress(OSError):
             fcntl.fcntl(self._socket, fcntl.F_SETOWN, 0)
             if sys.platform == "linux":
@@ -205,10 +209,10 @@ class Original:
 
     def _detach(self) -> str | None:
         """
-        Have no filter drop what is sent.
+        Detach a filter.
 
-        @return: that there was one, if so.
-        @raise Spoiled: if there is one for good.
+        @return: what had kept clients away, if anything.
+        @raise Spoiled: if the filter is locked.
         """
         if not _GENERIC:
             return None
@@ -221,15 +225,18 @@ class Original:
         return "a program has attached a filter to its socket"
 
     def _flush(self) -> None:
-        """Have the next answer not be added to a datagram that was begun with C{MSG_MORE}."""
+        """Send a datagram that was begun with C{MSG_MORE}."""
         if _GENERIC and self._socket.family != socket.AF_UNIX:
             with contextlib.suppress(OSError):
                 self._socket.setsockopt(_IPPROTO_UDP, _UDP_CORK, 0)
 
     def _keeps(self) -> bytes:
         """
-        How much belongs to it besides data and options, where that is known: filters,
-        and keys of TCP (RFC 2385), without which no client can connect.
+        Return how much memory the socket has for other things than data.
+
+        These are filters, and TCP MD5 keys (RFC 2385), which keep clients away.
+
+        @return: an empty string where that is not known.
         """
         if not _GENERIC:
             return b""
@@ -241,10 +248,10 @@ class Original:
 
     def _disconnect(self) -> str | None:
         """
-        Have it receive from everybody.
+        Dissolve the association with a peer.
 
-        @return: why it did not, if so.
-        @raise Spoiled: if it does not.
+        @return: what had kept clients away, if anything.
+        @raise Spoiled: if that fails.
         """
         reason = "a program has connected its socket"
         if not self._connected():
@@ -255,7 +262,7 @@ class Original:
         return reason
 
     def _connected(self) -> bool:
-        """Whether it has a peer."""
+        """Return whether the socket has a peer."""
         try:
             self._socket.getpeername()
         except OSError as why:
@@ -264,10 +271,10 @@ class Original:
 
     def _listen(self, backlog: int | None) -> str | None:
         """
-        Have it listen.
+        Have the socket listen.
 
-        @return: why it did not, if so.
-        @raise Spoiled: if it does not.
+        @return: what had kept clients away, if anything.
+        @raise Spoiled: if that fails.
         """
         if self._keeps() != self._besides:
             raise Spoiled("a program has given its socket keys of TCP")
@@ -283,9 +290,9 @@ class Original:
 
     def _set(self, option: Option, value: Any) -> None:
         """
-        Set an option as it was.
+        Set an option.
 
-        @raise Spoiled: if it stays otherwise.
+        @raise Spoiled: if it has another value afterwards.
         """
         level, number, _ = option
         half = level == socket.SOL_SOCKET and number in _DOUBLED and _GENERIC
@@ -298,13 +305,13 @@ class Original:
 
     def _clear(self) -> str:
         """
-        Have no error wait.
+        Discard pending errors.
 
-        @return: what there was.
-        @raise Spoiled: if one does still, or the socket was shut down.
+        @return: what had kept clients away.
+        @raise Spoiled: if an error remains, or the socket was shut down.
         """
         self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        # One with a path has no queue of errors: that would take what clients sent.
+        # A UNIX socket has no error queue: this would discard data.
         queued = bool(_MSG_ERRQUEUE) and self._socket.family != socket.AF_UNIX
         with contextlib.suppress(OSError):
             for _ in range(_MOST * queued):
@@ -320,11 +327,12 @@ class Original:
 
 def disconnect(sock: socket.socket) -> None:
     """
-    Have a socket for datagrams have no peer, as connect(2) says; nothing happens where
-    that cannot be.
+    Dissolve the association of a datagram socket with a peer, as connect(2) says.
+
+    Errors are ignored.
     """
     with contextlib.suppress(ImportError, OSError, AttributeError):
-        # It is seldom wanted, and takes long to import.
+        # This is seldom needed, and slow to import.
         import ctypes
 
         nobody = socket.AF_UNSPEC.to_bytes(2, sys.byteorder) + bytes(14)

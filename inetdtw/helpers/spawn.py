@@ -5,8 +5,8 @@
 """
 Start a program: with posix_spawn(3), or with fork(2) to apply a context before exec.
 
-A fork server imports this besides L{inetdtw.helpers.forkserver}: it needs nothing but the
-standard library.
+A fork server imports this besides L{inetdtw.helpers.forkserver}: it needs nothing but
+the standard library.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from typing import Any, Callable
 
 _SHELL = "/bin/sh"
-#: What a fork server ignores and its programs do not: signals for the daemon that may be
-#: sent to its whole process group; and SIGPIPE, as the daemon may be gone.
+#: What a fork server ignores and its programs do not: signals for the daemon that may
+#: be sent to its whole process group; and SIGPIPE, as the daemon may be gone.
 IGNORED = (signal.SIGHUP, signal.SIGINT, signal.SIGPIPE)
 # glibc's posix_spawn(3) calls sigaction(2) for each signal that is not here.
 _SIGNALS = tuple(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
@@ -142,8 +142,8 @@ def _firstOf(paths: Sequence[Any], start: Callable[[Any], int]) -> int:
     Start the first of several programs that can be started, as execvp(3) does.
 
     @param start: starts a program; it returns a pid.
-    @raise OSError: if none can be started: with C{EACCES} if one of them exists but must
-        not be executed.
+    @raise OSError: if none can be started: with C{EACCES} if one of them exists but
+        must not be executed.
     """
     reason = errno.ENOENT
     for path in paths:

@@ -3,12 +3,12 @@
 # See LICENSE for details.
 
 """
-Starting programs as children of the daemon itself.
+Launch programs as children of the daemon.
 
-Where the system has pidfds, the end of a program is learned from its pidfd: at the
-same cost however many services, descriptors and children there are.  A program that
-is to run as and where the daemon does is started by posix_spawn(3), any other by
-fork(2).  Everywhere else C{reactor.spawnProcess} does it, which makes no session.
+Where the system has pidfds, the daemon watches a pidfd for the exit of each child, at a
+cost that does not depend on the number of services and children.  posix_spawn(3) starts
+a program with the daemon's user and working directory, fork(2) any other.  Where there
+are no pidfds, C{reactor.spawnProcess} starts it, which makes no session.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from inetdtw.text import native, toBytes
 
 @contextmanager
 def _umask(mask: int) -> Iterator[None]:
-    """Have another file creation mask, which a child inherits."""
+    """Set another umask for a while, for a child to inherit."""
     before = os.umask(mask)
     try:
         yield
@@ -49,21 +49,21 @@ def _umask(mask: int) -> Iterator[None]:
         os.umask(before)
 
 
-class _Told(ProcessProtocol):
-    """Tells a child what Twisted finds out about it."""
+class _ChildProtocol(ProcessProtocol):
+    """Passes the exit of a process to an L{inetdtw.interfaces.IChild}."""
 
     def __init__(self, child: Any) -> None:
         self._child = child
 
     def processEnded(self, reason: Failure) -> None:
-        """The program has ended."""
+        """Pass on the exit status."""
         why: Any = reason.value
         self._child.ended(ExitStatus.fromWait(why.status))
 
 
 @implementer(ILauncher)
-class Direct:
-    """Starts programs in one context as children of this process."""
+class DirectLauncher:
+    """Starts programs in one process context as children of this process."""
 
     def __init__(
         self,
@@ -74,8 +74,10 @@ class Direct:
         exits: ExitWatcher | None = None,
     ) -> None:
         """
+        Start no program yet.
+
         @param pidfds: whether to use pidfds; by default if the system has them.
-        @param exits: learns of the ends of programs then.
+        @param exits: watches the pidfds.
         """
         self._context = context
         self._reactor = reactor
@@ -86,19 +88,19 @@ class Direct:
         self._assumed = parseContext(map(native, context.toArguments()))
 
     def start(self) -> None:
-        """See to it that programs inherit nothing but what they are given."""
+        """Have programs inherit no other descriptors than 0, 1 and 2."""
         _keepInherited()
 
     def retire(self) -> None:
-        """There is nothing to end."""
+        """Do nothing: there is no helper process."""
 
     @property
     def over(self) -> bool:
-        """Whether no program runs that has to be waited for, or is held."""
+        """Whether no program runs, or is still to be started."""
         return not (self._watches or self._held)
 
     def stop(self) -> None:
-        """Launch nothing more, and leave what runs to itself."""
+        """Launch nothing more, and leave the programs that run alone."""
         while self._watches:
             pid, watch = self._watches.popitem()
             watch.cancel()
@@ -106,7 +108,7 @@ class Direct:
         self._held.giveUp()
 
     def awaits(self, pid: int) -> bool:
-        """Whether a child is one that it waits for by its pidfd."""
+        """Return whether a child of this process is watched by its pidfd."""
         return pid in self._watches
 
     @property
@@ -115,62 +117,65 @@ class Direct:
         return not self._held
 
     def cancelRestarts(self) -> None:
-        """Nothing is repeated here."""
+        """Do nothing: this launcher restarts no program."""
 
     def whenCapacity(self, callback: Callable[[], None]) -> None:
-        """Call once when there is room."""
+        """Call once when there is capacity."""
         self._held.whenNone(callback)
 
-    def launch(self, child: Any, order: LaunchRequest) -> None:
-        """Start a program, at once if the machine has room for it."""
+    def launch(self, child: Any, request: LaunchRequest) -> None:
+        """Start a program, or retry later after a transient error."""
         try:
-            self._start(child, order)
+            self._start(child, request)
         except ExecutableNotFound as missing:
             child.failed(str(missing))
         except OSError as why:
             if why.errno not in TRANSIENT_ERRORS or not self._held.hold(
-                child, order, why
+                child, request, why
             ):
                 child.failed(reasonOf(why))
 
-    def _start(self, child: Any, order: LaunchRequest) -> None:
+    def _start(self, child: Any, request: LaunchRequest) -> None:
         """
-        Start a program.
+        Start a program in the way that suits its context.
 
         @raise OSError: if it cannot be started.
         """
         context = self._context
-        if self._pidfds and not (context.credentials is None and self._here()):
-            self._fork(child, order)
+        if self._pidfds and not (context.credentials is None and self._isHere()):
+            self._fork(child, request)
             return
         with _umask(context.umask):
             if self._pidfds:
-                self._spawn(child, order)
+                self._spawn(child, request)
             else:
-                self._spawnProcess(child, order)
+                self._spawnProcess(child, request)
 
-    def _here(self) -> bool:
+    def _isHere(self) -> bool:
         """
-        Whether this process is in the folder that the program is to be in, whatever
-        that is called: posix_spawn(3) cannot go anywhere.
+        Return whether the program is to have this process' working directory.
+
+        posix_spawn(3) cannot change it.
         """
         with suppress(OSError):
             where = native(self._context.directory)
             return os.path.samestat(os.stat(where), os.stat("."))
         return False
 
-    def _spawn(self, child: Any, order: LaunchRequest) -> None:
+    def _spawn(self, child: Any, request: LaunchRequest) -> None:
         """Start a program by posix_spawn(3)."""
-        pid = spawn(_pathsOf(order), *_given(order), order.fds)
-        self._await(child, pid)
+        pid = spawn(_encodedPaths(request), *_encoded(request), request.fds)
+        self._watch(child, pid)
 
-    def _fork(self, child: Any, order: LaunchRequest) -> None:
-        """Start a program by fork(2), which takes on the context on the way."""
-        pid = forkAndExec(_pathsOf(order), *_given(order), order.fds, (), self._assumed)
-        self._await(child, pid)
+    def _fork(self, child: Any, request: LaunchRequest) -> None:
+        """Start a program by fork(2), and apply the context before exec."""
+        pid = forkAndExec(
+            _encodedPaths(request), *_encoded(request), request.fds, (), self._assumed
+        )
+        self._watch(child, pid)
 
-    def _await(self, child: Any, pid: int) -> None:
-        """A program runs: wait for its end."""
+    def _watch(self, child: Any, pid: int) -> None:
+        """Watch for the exit of a program that was started."""
         child.started(pid)
 
         def gone() -> None:
@@ -185,37 +190,37 @@ class Direct:
 
         self._watches[pid] = self._exits.watch(pid, gone)
 
-    def _spawnProcess(self, child: Any, order: LaunchRequest) -> None:
-        """Start a program by the reactor."""
+    def _spawnProcess(self, child: Any, request: LaunchRequest) -> None:
+        """Start a program by C{reactor.spawnProcess}."""
         credentials = self._context.credentials
-        # Twisted's child would say what it misses, to the client.
-        checkExecutable(order.executable, credentials)
+        # Twisted's child would write a traceback to the client.
+        checkExecutable(request.executable, credentials)
         process = self._reactor.spawnProcess(
-            _Told(child),
-            toBytes(order.executable),
-            *_given(order),
+            _ChildProtocol(child),
+            toBytes(request.executable),
+            *_encoded(request),
             native(self._context.directory),
             uid=None if credentials is None else credentials.uid,
             gid=None if credentials is None else credentials.gid,
-            childFDs=dict(enumerate(order.fds)),
+            childFDs=dict(enumerate(request.fds)),
         )
         child.started(process.pid)
 
 
-def _pathsOf(order: LaunchRequest) -> list[bytes]:
-    """Return where the program may be as the system takes it."""
-    return list(map(toBytes, order.paths))
+def _encodedPaths(request: LaunchRequest) -> list[bytes]:
+    """Return the paths to try, as bytes."""
+    return list(map(toBytes, request.paths))
 
 
-def _given(order: LaunchRequest) -> tuple[list[bytes], dict[bytes, bytes]]:
-    """Return the arguments and the environment of a program as the system takes them."""
-    environment = {**order.environment, **order.extra}
+def _encoded(request: LaunchRequest) -> tuple[list[bytes], dict[bytes, bytes]]:
+    """Return the arguments and the environment of a program, as bytes."""
+    environment = {**request.environment, **request.extra}
     variables = {toBytes(name): toBytes(each) for name, each in environment.items()}
-    return list(map(toBytes, order.argv)), variables
+    return list(map(toBytes, request.argv)), variables
 
 
 def _keepInherited() -> None:
-    """Have no program inherit what whoever started this process left open."""
+    """Make the descriptors that this process has inherited non-inheritable."""
     for fd in os.listdir("/dev/fd"):
         with suppress(OSError):
             os.set_inheritable(int(fd), int(fd) < 3)

@@ -2,7 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""The launchers of all services: one for each context and way to launch."""
+"""The launchers of all services: one for each process context and way to launch."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing import Any, Callable
 from twisted.internet.defer import Deferred, DeferredList, maybeDeferred
 
 from inetdtw.interfaces import ILauncher
-from inetdtw.launch.direct import Direct
+from inetdtw.launch.direct import DirectLauncher
 from inetdtw.launch.forkserver.chroot import ChrootForkServerPool
 from inetdtw.launch.forkserver.launcher import ForkServerPool, usualCount
 from inetdtw.launch.warm.accepting import warmLauncherFor
@@ -31,50 +31,52 @@ from inetdtw.model.service import Service
 from inetdtw.system.descriptors import Descriptors, Purpose
 from inetdtw.system.exitwatch import ExitWatcher
 
-#: The descriptors of one fork server: both ends of its socket, and its standard error.
+#: The descriptors of one fork server: both ends of its channel, and its standard error.
 OF_HELPER = 3
 
 _Key = tuple[str, ProcessContext]
 
 
 def _key(service: Service) -> _Key:
-    """What services must have in common to share a launcher."""
+    """Return what services that share a launcher have in common."""
     way = service.launch if hasattr(socket, "SOCK_SEQPACKET") else "direct"
     credentials = service.context.credentials
     if credentials is not None and credentials.uid == 0:
-        # The reactor complains to the client when a user id does not change.
+        # The reactor's child warns on its standard error when a user id does not
+        # change.
         way = "forkserver"
     return way, service.context
 
 
 def _keys(services: Iterable[Service]) -> dict[_Key, None]:
-    """The launchers that services need, in order."""
+    """Return the keys of the launchers that services need, in order."""
     return dict.fromkeys(_key(each) for each in services if each.program is not None)
 
 
 def _warmKey(service: Service) -> tuple[Any, ...]:
     """
-    What services must have in common to share an interpreter that is kept: all that a
-    cold start would be given, whoever the client is.
+    Return what services that share a warm process have in common.
+
+    That is all that a cold start gets, for any client.
     """
-    # Programs that a datagram is for have an environment of their own.
+    # A program of C{dgram nowait} gets other variables.
     apart = not (service.isStream or service.wait)
     started = (service.program, service.login, service.variables, apart)
     return (_key(service), service.warm, *started)
 
 
 def _isAnothers(context: ProcessContext) -> bool:
-    """Whether programs run as another user than the daemon."""
+    """Return whether programs run as another user than the daemon's."""
     return context.credentials is not None and context.credentials.uid != os.geteuid()
 
 
 class LauncherPool:
-    """Keeps the launchers that are needed."""
+    """The launchers that services need."""
 
     _MAKE: dict[str, Callable[..., Any]] = {
-        "direct": Direct,
+        "direct": DirectLauncher,
         "forkserver": ForkServerPool,
-        "rooted": ChrootForkServerPool,
+        "chroot": ChrootForkServerPool,
     }
 
     def __init__(
@@ -85,32 +87,35 @@ class LauncherPool:
         descriptors: Descriptors | None = None,
     ) -> None:
         """
-        @param budget: what counts the programs of all services.
-        @param descriptors: the account of all file descriptors of this process.
+        Start with no launchers.
+
+        @param budget: counts the programs of all services.
+        @param descriptors: the account of all descriptors of this process.
         """
         self._budget = ProcessBudget() if budget is None else budget
         self._descriptors = Descriptors() if descriptors is None else descriptors
         self._exits = ExitWatcher(reactor, self._descriptors)
         self._few = False
-        self._used = self._kept = 0
+        self._used = self._reserved = 0
         self._reactor = reactor
         self._report = report
         self._launchers: dict[_Key, Any] = {}
         self._warm: dict[tuple[Any, ...], WarmLauncher] = {}
         self._retired: list[Any] = []
-        self._cooled: list[WarmLauncher] = []
+        self._retiredWarm: list[WarmLauncher] = []
 
     def need(self, services: Iterable[Service]) -> None:
         """
-        Have a launcher for each of these services, started, and no others.  What is
-        kept warm is renewed.  One that cannot be had is left out; L{of} tries it
-        again, and says why.
+        Make and start a launcher for each of these services, and retire the others.
+
+        Warm processes are replaced.  An error is ignored here, because L{of} tries
+        again and raises it.
         """
         services = list(services)
-        self._makeSome(services)
+        self._makePossible(services)
         self._retired = [each for each in self._retired if not each.over]
-        self._cooled = [each for each in self._cooled if not each.over]
-        self._cool(services)
+        self._retiredWarm = [each for each in self._retiredWarm if not each.over]
+        self._pruneWarm(services)
         wanted = _keys(services)
         for key in [key for key in self._launchers if key not in wanted]:
             self._retire(self._launchers.pop(key))
@@ -121,12 +126,13 @@ class LauncherPool:
         for service in services:
             if _key(service) in self._launchers:
                 with suppress(Exception):
-                    self._heat(service)
+                    self._addWarm(service)
 
     def expect(self, services: Iterable[Service]) -> None:
         """
-        Set aside the descriptors of the helper processes that these services will need,
-        before others have them: up to half of what there is.
+        Reserve descriptors for the helper processes that these services will need.
+
+        At most half of the free descriptors are reserved.
         """
         services = list(services)
         keys = [key for key in _keys(services) if key[0] != "direct"]
@@ -134,31 +140,32 @@ class LauncherPool:
         wanted = len(keys) * usualCount() * OF_HELPER + len(warm) * OF_WARM
         half = max(0, self._descriptors.available() // 2)
         self._few = wanted > half
-        self._keep(min(wanted, half))
+        self._reserve(min(wanted, half))
 
     def _takeFor(self, count: int) -> None:
         """
-        Take descriptors for helper processes: of those that were set aside, or others.
+        Count descriptors for helper processes, which may be reserved ones.
 
-        @raise OSError: if there are too few.
+        @raise OSError: if descriptors are short.
         """
         account = self._descriptors
         self._used += count
-        more = self._used - self._kept
+        more = self._used - self._reserved
         if more > 0 and not account.spare(more):
             self._used -= count
             raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
-        self._keep(max(self._used, self._kept))
+        self._reserve(max(self._used, self._reserved))
 
-    def _keep(self, count: int) -> None:
-        """Have so many descriptors for fork servers."""
-        self._kept = count
+    def _reserve(self, count: int) -> None:
+        """Reserve a number of descriptors for fork servers."""
+        self._reserved = count
         self._descriptors.keep(Purpose.HELPER, count)
 
     def _count(self) -> None:
         """
-        Count the descriptors of the fork servers that there are, with those that are
-        started again.  WarmLauncher processes, which can be done without, count their own.
+        Count the descriptors of all fork servers, also of those that are restarting.
+
+        Warm processes count their own, because they are optional.
         """
         every = (*self._launchers.values(), *self._retired)
         servers = [
@@ -167,10 +174,10 @@ class LauncherPool:
             if isinstance(each, (ForkServerPool, ChrootForkServerPool))
         ]
         self._used = sum(each.count * OF_HELPER for each in servers)
-        self._keep(self._used)
+        self._reserve(self._used)
 
-    def _makeSome(self, services: Iterable[Service]) -> None:
-        """Have a launcher for as many of these services as there are descriptors for."""
+    def _makePossible(self, services: Iterable[Service]) -> None:
+        """Make launchers for as many of these services as there are descriptors for."""
         for service in services:
             try:
                 self.make([service])
@@ -181,10 +188,11 @@ class LauncherPool:
 
     def make(self, services: Iterable[Service]) -> None:
         """
-        Have a launcher for each of these services, started, besides those there are.
+        Make and start the missing launchers for these services.
 
-        @raise OSError: if there are no descriptors left for that; then, and after any
-            other exception, there are only those that there were.
+        After an exception, none of them is there.
+
+        @raise OSError: if descriptors are short.
         """
         made: dict[_Key, Any] = {}
         try:
@@ -200,21 +208,21 @@ class LauncherPool:
         self._launchers.update(made)
 
     def _retire(self, launcher: Any) -> None:
-        """Have a launcher end, as soon as it can."""
+        """Retire a launcher, and keep it until it is over."""
         survived("-", launcher.retire)
         self._retired.append(launcher)
 
     def _make(self, way: str, context: ProcessContext) -> Any:
         """
-        A launcher.
+        Make a launcher.
 
-        @raise OSError: if there are no descriptors left for it.
+        @raise OSError: if descriptors are short.
         """
         if context.chroot is not None and way == "forkserver":
-            way = "rooted"
-        # Only those who accept by themselves have to know of the others' programs.
+            way = "chroot"
+        # Only what accepts connections itself needs to know the limit on all programs.
         more: dict[str, Any] = {} if way == "direct" else {"budget": self._budget}
-        before = self._used, self._kept
+        before = self._used, self._reserved
         if way != "direct":
             count = more["count"] = 1 if self._few else usualCount()
             self._takeFor(count * OF_HELPER)
@@ -222,12 +230,12 @@ class LauncherPool:
         try:
             return self._MAKE[way](*given, exits=self._exits, **more)
         except Exception:
-            self._used, kept = before
-            self._keep(kept)
+            self._used, reserved = before
+            self._reserve(reserved)
             raise
 
-    def _cool(self, services: list[Service]) -> None:
-        """Keep no interpreters but those that services need, and these anew."""
+    def _pruneWarm(self, services: list[Service]) -> None:
+        """Retire the warm launchers that no service needs, and renew the others."""
         needed = {_warmKey(service) for service in services if service.warm}
         for key in list(self._warm):
             if key in needed:
@@ -235,27 +243,27 @@ class LauncherPool:
             else:
                 warm = self._warm.pop(key)
                 survived("-", warm.retire)
-                self._cooled.append(warm)
+                self._retiredWarm.append(warm)
 
-    def _heat(self, service: Service) -> None:
-        """Have an interpreter kept for a service, if it wants one."""
+    def _addWarm(self, service: Service) -> None:
+        """Make a warm launcher for a service, if it is a warm service and has none."""
         if service.warm is None or service.program is None:
             return
         key = _warmKey(service)
         if key not in self._warm:
             cold = self._launchers[_key(service)]
             given = (service.warm, self._reactor, self._report, service.name)
-            # Whether accept(2) blocks is one setting for all who have a socket: with
-            # one that runs its programs a user could have the daemon wait for ever.
+            # O_NONBLOCK belongs to the socket: another user's process that has it could
+            # make the daemon block in accept(2).
             make = WarmLauncher if _isAnothers(service.context) else warmLauncherFor
             more = (self._budget, service.context, self._exits)
             self._warm[key] = make(cold, *given, *more)
 
     def of(self, service: Service) -> ILauncher | None:
         """
-        The launcher of a service; C{None} if it has no program.
+        Return the launcher of a service, or C{None} if it has no program.
 
-        @raise Exception: whatever keeps it from being had.
+        @raise Exception: if it cannot be made.
         """
         if service.program is None:
             return None
@@ -264,25 +272,27 @@ class LauncherPool:
         launcher: ILauncher = self._launchers[_key(service)]
         if service.warm is not None:
             if _warmKey(service) not in self._warm:
-                self._heat(service)
+                self._addWarm(service)
             return self._warm[_warmKey(service)]
         return launcher
 
     def awaits(self, pid: int) -> bool:
-        """Whether one of them waits for a child of this process by itself."""
+        """Return whether a launcher watches a child of this process."""
         every = (*self._launchers.values(), *self._retired)
-        return any(isinstance(each, Direct) and each.awaits(pid) for each in every)
+        return any(
+            isinstance(each, DirectLauncher) and each.awaits(pid) for each in every
+        )
 
     def stop(self) -> Deferred[Any]:
         """
-        Stop them all.
+        Stop all launchers.
 
         @return: fires when their processes are gone.
         """
-        warm = [*self._warm.values(), *self._cooled]
+        warm = [*self._warm.values(), *self._retiredWarm]
         every = [*warm, *self._launchers.values(), *self._retired]
         self._warm.clear()
-        self._cooled.clear()
+        self._retiredWarm.clear()
         self._launchers.clear()
         self._retired.clear()
         self._count()

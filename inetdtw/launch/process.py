@@ -158,11 +158,11 @@ class HelperProcess:
         raise NotImplementedError
 
     def flushed(self) -> None:
-        """See L{IChannelOwner.flushed}.  It is also called when an orphan has exited."""
+        """Note that reports were handled, or that an orphan has exited."""
         raise NotImplementedError
 
     def disconnected(self) -> None:
-        """See L{IChannelOwner.disconnected}."""
+        """Note that the other end of the channel was closed."""
         raise NotImplementedError
 
 

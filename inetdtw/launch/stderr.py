@@ -5,9 +5,9 @@
 """
 C{stderr = log}: log the standard error output of programs, line by line.
 
-Descriptor 2 of the program is a pipe that is open for reading and writing.  So a program
-that outlives the daemon gets no SIGPIPE: the daemon, when it stops, makes the pipe
-non-blocking, and writes that do not fit fail.
+Descriptor 2 of the program is a pipe that is open for reading and writing.  So a
+program that outlives the daemon gets no SIGPIPE: the daemon, when it stops, makes the
+pipe non-blocking, and writes that do not fit fail.
 
 Logging a line costs far more than writing one.  So only some lines are logged in one
 reactor iteration.  Until the others are, nothing is read, and the writer blocks.
@@ -42,8 +42,8 @@ BATCH = 4096
 LINES = 64
 #: The most lines, and the most bytes, that are read when a program has exited.
 LAST, CAPACITY = 32, 1 << 16
-#: The seconds between two reads of lines that are left out, so that a program that writes
-#: without end does not use all CPU time.
+#: The seconds between two reads of lines that are left out, so that a program that
+#: writes without end does not use all CPU time.
 PAUSE = 0.01
 
 

@@ -54,7 +54,7 @@ class Tally:
     def end(self, how: ExitStatus) -> None:
         """Count a program that has exited."""
         self.ended += 1
-        self.bad += how.bad
+        self.bad += how.isFailure
         self.last = how
         if how.cpu is not None:
             self.cpu = (self.cpu or 0.0) + how.cpu

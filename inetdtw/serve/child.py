@@ -125,7 +125,7 @@ class Child:
         assert self.pid is not None
         self._runtime.tallies[self._name].end(how)
         self._runtime.report.emit(
-            events.EXIT_FAILURE if how.bad else events.EXIT,
+            events.EXIT_FAILURE if how.isFailure else events.EXIT,
             self._name,
             pid=self.pid,
             peer=self.peer,

@@ -3,12 +3,12 @@
 # See LICENSE for details.
 
 """
-Fork servers in a root directory of their own.
+Fork servers of a process context with C{chroot}.
 
-A process cannot leave its root directory.  When the path of that leads to another
-directory by now, as a symbolic link was switched or the directory was made anew, other
-fork servers take the place of those that are in the old one.  So each start goes by the
-daemon, which looks, and none is left to what accepts or repeats by itself.
+A process cannot leave its root directory.  The path may lead to another directory
+later, because a symbolic link was switched or the directory was replaced.  Then other
+fork servers replace those in the old one.  So the daemon looks before each start, and
+fork servers neither accept connections nor restart programs.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ _FLAGS = os.O_DIRECTORY | os.O_CLOEXEC | getattr(os, "O_PATH", os.O_RDONLY)
 @implementer(ILauncher)
 class ChrootForkServerPool:
     """
-    The fork servers of a context with C{chroot}.
+    The fork servers of a process context with C{chroot}.
 
     @ivar context: the context.
-    @ivar count: how many fork servers there are at a time.
-    @ivar moves: how often there was another root directory.
+    @ivar count: how many fork servers are current.
+    @ivar moves: how often the root directory was replaced.
     """
 
     def __init__(
@@ -52,11 +52,13 @@ class ChrootForkServerPool:
         **more: Any,
     ) -> None:
         """
+        Open the root directory, and make fork servers.
+
         @param budget: what counts the programs of all services.
-        @param make: makes the fork servers.
+        @param make: makes fork servers.
         @param more: what else L{ForkServerPool} takes.
 
-        @raise OSError: if there are no descriptors left, or no root directory.
+        @raise OSError: if descriptors are short, or the root directory is missing.
         """
         assert context.chroot is not None
         self.context = context
@@ -77,7 +79,7 @@ class ChrootForkServerPool:
         """
         Make fork servers.
 
-        @raise OSError: if there are no descriptors left.
+        @raise OSError: if descriptors are short.
         """
         try:
             return self._make(*self._given, budget=self._budget, **self._more)
@@ -86,21 +88,20 @@ class ChrootForkServerPool:
             raise
 
     def _leave(self) -> None:
-        """Give up the root directory."""
+        """Close the root directory."""
         root, self._root = self._root, -1
         if root >= 0:
             os.close(root)
 
     def start(self) -> None:
-        """Start all helpers."""
+        """Start all fork servers."""
         self._current.start()
 
     def look(self) -> None:
         """
-        See whether the path leads to the same directory as before, and have other fork
-        servers if it does not.
+        Replace the fork servers if the path leads to another directory than before.
 
-        @raise OSError: if there is none, or there are no descriptors left.
+        @raise OSError: if the directory is missing, or descriptors are short.
         """
         about = os.stat(self._path)
         if self._root >= 0 and os.path.samestat(about, os.fstat(self._root)):
@@ -118,28 +119,28 @@ class ChrootForkServerPool:
             following.whenCapacity(self._tell)
 
     def renew(self) -> None:
-        """Have fork servers in the right root directory, if that can be."""
+        """Do the same as L{look}, and ignore errors."""
         try:
             self.look()
         except OSError:
             pass  # The next start reports the error.
 
-    def launch(self, child: Any, order: LaunchRequest) -> None:
-        """Start a program in what is the root directory now."""
+    def launch(self, child: Any, request: LaunchRequest) -> None:
+        """Start a program in the current root directory."""
         try:
             self.look()
         except OSError as why:
             child.failed(f"{self.context.chroot}: {why.strerror}")
             return
-        self._current.launch(child, replace(order, restarts=0))
+        self._current.launch(child, replace(request, restarts=0))
 
     @property
     def hasCapacity(self) -> bool:
-        """Whether another program can be ordered."""
+        """Whether a fork server can take another launch request."""
         return bool(self._current.hasCapacity)
 
     def whenCapacity(self, callback: Callable[[], None]) -> None:
-        """Call once when there is room."""
+        """Call once when there is capacity."""
         if not self._waiting:
             self._current.whenCapacity(self._tell)
         self._waiting.add(callback)
@@ -151,23 +152,23 @@ class ChrootForkServerPool:
             self._current.whenCapacity(self._tell)
 
     def cancelRestarts(self) -> None:
-        """Nothing is repeated here."""
+        """Do nothing: no program is restarted."""
 
     def retire(self) -> None:
-        """End when no program runs."""
+        """Have each fork server exit once none of its programs runs."""
         self._leave()
         self._current.retire()
 
     @property
     def over(self) -> bool:
-        """Whether all of them have ended."""
+        """Whether all fork servers have exited."""
         return all(each.over for each in (self._current, *self._retired))
 
     def stop(self) -> Deferred[Any]:
         """
-        End at once, whatever runs.
+        Stop all fork servers, and leave their programs alone.
 
-        @return: fires when all helpers are gone.
+        @return: fires when they are gone.
         """
         self._leave()
         every = (self._current, *self._retired)

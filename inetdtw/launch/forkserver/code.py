@@ -5,9 +5,8 @@
 """
 The code of a fork server (L{inetdtw.helpers.forkserver}), as the daemon has loaded it.
 
-The daemon keeps that code in memory and sends it to each helper process that it
-starts.  An upgrade of the package in place changes nothing for a daemon that runs: its
-helpers always have the code that belongs to it.
+The daemon sends this code to each fork server that it starts.  So an upgrade of the
+package in place does not change the fork servers of a running daemon.
 """
 
 from __future__ import annotations
@@ -18,15 +17,15 @@ from dataclasses import dataclass
 from importlib.util import MAGIC_NUMBER, find_spec
 from typing import Any
 
-#: The modules of L{inetdtw.helpers} that a fork server consists of, each after those that
-#: it imports.
+#: The modules of L{inetdtw.helpers} that a fork server consists of, each after those
+#: that it imports.
 MODULES = (
     *("connection", "reports", "requests", "protocol", "accept", "socketstate"),
     *("spawn", "programs", "forkserver"),
 )
 
-#: The program of a helper process.  Its first argument is the length of the code, which
-#: it reads from descriptor 0; the second is the L{version<Code.version>} of that.
+#: The program of a fork server.  Its first argument is the length of the code, which it
+#: reads from descriptor 0; its second is the L{version<Code.version>} of the code.
 BOOT = """\
 # inetdtw/helpers/forkserver.py, from the memory of the daemon
 import sys, marshal, posix, _imp
@@ -53,8 +52,8 @@ class Code:
     """
     The code of some modules, for another process of the same interpreter.
 
-    @ivar data: their names and code objects, as C{marshal} writes them.
-    @ivar version: a digest of that and of the interpreter's magic number, in
+    @ivar data: the names and code objects, as C{marshal} writes them.
+    @ivar version: a digest of the data and of the interpreter's magic number, in
         hexadecimal digits.
     """
 
@@ -68,9 +67,9 @@ class Code:
 
 def codeOf(*modules: str) -> Code:
     """
-    Return the code of some modules of this package.
+    Return the code of some modules of L{inetdtw.helpers}.
 
-    @raise ImportError: if a module has no code that can be had.
+    @raise ImportError: if a module's loader cannot return its code.
     """
     bodies = []
     for name in (f"inetdtw.helpers.{module}" for module in modules):

@@ -5,9 +5,9 @@
 """
 Launch programs by fork servers.
 
-A fork server (L{inetdtw.helpers.forkserver}) applies one process context when it starts,
-before it has received any connection.  It receives every connection, starts the program
-and reports its process id, its exit status and its CPU time.
+A fork server (L{inetdtw.helpers.forkserver}) applies one process context when it
+starts, before it has received any connection.  It receives every connection, starts the
+program and reports its process id, its exit status and its CPU time.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _CODE = codeOf(*MODULES)
 
 
 def usualCount() -> int:
-    """Return the number of fork servers of a context: one for each CPU, at most four."""
+    """Return the number of fork servers of a context: one per CPU, at most four."""
     return min(os.cpu_count() or 1, 4)
 
 

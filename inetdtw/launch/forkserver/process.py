@@ -5,9 +5,9 @@
 """
 The daemon's end of a fork server.
 
-The daemon keeps both ends of the channel.  When a fork server is killed, its replacement
-finds the requests in the socket that it had not received.  The daemon watches the
-programs that it had started.
+The daemon keeps both ends of the channel.  When a fork server is killed, its
+replacement finds the requests in the socket that it had not received.  The daemon
+watches the programs that it had started.
 """
 
 from __future__ import annotations

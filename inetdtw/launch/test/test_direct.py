@@ -15,7 +15,7 @@ from zope.interface.verify import verifyObject
 from twisted.internet.process import reapAllProcesses
 
 from inetdtw.interfaces import ExitStatus, ILauncher, LaunchRequest
-from inetdtw.launch.direct import Direct
+from inetdtw.launch.direct import DirectLauncher
 from inetdtw.launch.retryqueue import FIRST_PAUSE
 from inetdtw.model.process import Credentials, ProcessContext
 from inetdtw.system.exitwatch import hasPidfds
@@ -37,14 +37,14 @@ class DirectTestCase(ServingTestCase):
         self.ours.settimeout(fakes.PATIENCE)
         self.before = openDescriptors()
 
-    def launcherOf(self, **context: Any) -> Direct:
+    def launcherOf(self, **context: Any) -> DirectLauncher:
         """A launcher of a context; by default it is this process' own."""
         context.setdefault("directory", os.getcwd())
-        return Direct(
+        return DirectLauncher(
             ProcessContext(**context), self.reactor, self.runtime.report, self.pidfds
         )
 
-    def launch(self, launcher: Direct, *argv: str, **given: Any) -> FakeChild:
+    def launch(self, launcher: DirectLauncher, *argv: str, **given: Any) -> FakeChild:
         """Order a program."""
         child = FakeChild()
         usual: dict[str, Any] = {
@@ -68,7 +68,7 @@ class DirectTestCase(ServingTestCase):
         except BlockingIOError:
             return b""
 
-    def run_(self, launcher: Direct, *argv: str, **given: Any) -> bytes:
+    def run_(self, launcher: DirectLauncher, *argv: str, **given: Any) -> bytes:
         """What a program says that ends well."""
         child = self.launch(launcher, *argv, **given)
         self.await_(child)
@@ -77,7 +77,7 @@ class DirectTestCase(ServingTestCase):
 
 
 class PidfdTests(DirectTestCase):
-    """Tests for L{Direct} with pidfds."""
+    """Tests for L{DirectLauncher} with pidfds."""
 
     if not hasPidfds():
         skip = "This system has no pidfds."
@@ -99,7 +99,7 @@ class PidfdTests(DirectTestCase):
         self.await_(child)
         self.assertTrue(launcher.over)
 
-    def contexts(self) -> list[Direct]:
+    def contexts(self) -> list[DirectLauncher]:
         """A launcher that can use posix_spawn(3), and one that cannot."""
         return [self.launcherOf(), self.launcherOf(directory="/")]
 
@@ -300,7 +300,7 @@ class PidfdTests(DirectTestCase):
 
 
 class SpawnProcessTests(DirectTestCase):
-    """Tests for L{Direct} without pidfds."""
+    """Tests for L{DirectLauncher} without pidfds."""
 
     pidfds = False
 

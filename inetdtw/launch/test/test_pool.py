@@ -17,7 +17,7 @@ from twisted.internet.defer import Deferred
 
 from inetdtw.interfaces import IDelegatingLauncher
 from inetdtw.launch import pool
-from inetdtw.launch.direct import Direct
+from inetdtw.launch.direct import DirectLauncher
 from inetdtw.launch.forkserver.chroot import ChrootForkServerPool
 from inetdtw.launch.forkserver.launcher import ForkServerPool, usualCount
 from inetdtw.launch.pool import OF_HELPER, LauncherPool
@@ -122,9 +122,11 @@ class LaunchersTests(ServingTestCase):
         also when that is not needed any more.
         """
         self.patch(
-            LauncherPool, "_MAKE", {"direct": Direct, "forkserver": ForkServerPool}
+            LauncherPool,
+            "_MAKE",
+            {"direct": DirectLauncher, "forkserver": ForkServerPool},
         )
-        self.patch(Direct, "awaits", lambda direct, pid: pid == 4)
+        self.patch(DirectLauncher, "awaits", lambda direct, pid: pid == 4)
         self.assertFalse(self.launchers.awaits(4))
         self.launchers.need([DIRECT])
         self.assertTrue(self.launchers.awaits(4))
@@ -525,7 +527,7 @@ class KindsTests(ServingTestCase):
         launchers = LauncherPool(self.reactor, self.runtime.report)
         launchers.need([FORKSERVER, DIRECT])
         self.assertIsInstance(launchers.of(FORKSERVER), ForkServerPool)
-        self.assertIsInstance(launchers.of(DIRECT), Direct)
+        self.assertIsInstance(launchers.of(DIRECT), DirectLauncher)
         stopped = launchers.stop()
         for process in self.reactor.processes:
             process.exit()

@@ -18,7 +18,7 @@ from inetdtw.test.fakes import FakeChild, openedSince
 
 
 class ShortageTests(DirectTestCase):
-    """Tests for L{Direct} when the machine has no room for another process."""
+    """Tests for L{DirectLauncher} when the machine has no room for another process."""
 
     if not hasPidfds():
         skip = "This system has no pidfds."
