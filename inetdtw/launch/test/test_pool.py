@@ -88,7 +88,7 @@ class LaunchersTests(ServingTestCase):
         configuration, if that is another one.
         """
         renewed: list[ChrootForkServerPool] = []
-        self.patch(LauncherPool, "_MAKE", {"rooted": ChrootForkServerPool})
+        self.patch(LauncherPool, "_MAKE", {"chroot": ChrootForkServerPool})
         self.patch(ChrootForkServerPool, "renew", lambda rooted: renewed.append(rooted))
         service = makeService(context=ProcessContext(chroot="/"))
         for count in (1, 2):
