@@ -9,9 +9,11 @@ import os
 import pwd
 from pathlib import Path
 
-from tests.support import interpreters, namespace, users
+from tests.support import interpreters, users
 from tests.support.serving import ServingTestCase, run
 from tests.support.systemlog import SystemLog
+
+_FILES = ("/etc/passwd", "/etc/group")
 
 #: What another process of tests does, which has a namespace of its own.
 _OTHER = """
@@ -48,11 +50,11 @@ class NamespaceTests(ServingTestCase):
     def test_removed(self) -> None:
         """A user that was removed is unknown, and others stay."""
         users.needNamespace()
-        known = [Path(path).read_text() for path in namespace.FILES]
+        known = [Path(path).read_text() for path in _FILES]
         users.addUser("temporary", self.directory)
         users.removeUser("temporary")
         self.assertRaises(KeyError, pwd.getpwnam, "temporary")
-        self.assertEqual([Path(path).read_text() for path in namespace.FILES], known)
+        self.assertEqual([Path(path).read_text() for path in _FILES], known)
 
     def test_systemLog(self) -> None:
         """The socket of the system log is there until the test ends."""

@@ -39,7 +39,7 @@ sys.stdout.write(sys.stdin.readline())
 """
 
 
-#: What is logged for a client that is closed as a process was killed: before its program
+#: What is logged for a client that is closed as a process was killed: before a program
 #: was started, when that was not known yet, and while it ran.
 CLOSED = (
     "; a connection it was accepting may have been dropped",

@@ -4,18 +4,18 @@
 """
 A mount namespace for the process that runs the tests, and for all that it starts.
 
-There, passwd(5), group(5) and C{/dev} are copies: what the tests write to them, the
-machine does not have.  They end with the last process of the namespace.
+There, C{/etc} and C{/dev} are copies: what the tests write to them, the machine does
+not have.  They end with the last process of the namespace.  All of C{/etc} is copied,
+because a mount on passwd(5) itself disappears when useradd(8) replaces that file on the
+machine.
 """
 
 from __future__ import annotations
 
 import os
 import stat
+import subprocess
 import tempfile
-
-#: What has copies: tests add users and groups.
-FILES = ("/etc/passwd", "/etc/group")
 
 # <sched.h>, <sys/mount.h>
 _CLONE_NEWNS = 0x20000
@@ -37,7 +37,7 @@ def enter() -> str | None:
         with tempfile.TemporaryDirectory() as directory:
             _mount("tmpfs", directory, 0, "tmpfs")
             try:
-                _copyFiles(directory)
+                _copyFiles(os.path.join(directory, "etc"))
                 _copyDevices(os.path.join(directory, "dev"))
             finally:
                 # What is bound elsewhere stays.
@@ -48,13 +48,10 @@ def enter() -> str | None:
 
 
 def _copyFiles(directory: str) -> None:
-    """Put copies of L{FILES} in their places."""
-    for path in FILES:
-        copy = os.path.join(directory, os.path.basename(path))
-        with open(path, "rb") as source, open(copy, "wb") as target:
-            target.write(source.read())
-        os.chmod(copy, 0o644)
-        _mount(copy, path, _MS_BIND)
+    """Put a copy of C{/etc} in its place."""
+    # It fails for a file that is removed meanwhile, which is not needed.
+    subprocess.run(["cp", "-a", "/etc", directory], check=False, capture_output=True)
+    _mount(directory, "/etc", _MS_BIND)
 
 
 def _copyDevices(directory: str) -> None:

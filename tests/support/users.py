@@ -20,6 +20,8 @@ from unittest import SkipTest
 from tests.support import namespace
 from tests.support.directories import directoryUntilExit
 
+_FILES = ("/etc/passwd", "/etc/group")
+
 #: Whether these tests may become another user.
 ROOT = os.geteuid() == 0
 
@@ -76,7 +78,7 @@ def addUser(name: str, home: str) -> pwd.struct_passwd:
 def removeUser(name: str) -> None:
     """Remove a user and its groups, for this process and its children."""
     needNamespace()
-    for path in namespace.FILES:
+    for path in _FILES:
         with open(path, "r+", encoding="utf-8", errors="surrogateescape") as file:
             entries = [line.rstrip("\n").split(":") for line in file]
             for entry in entries:
