@@ -20,12 +20,12 @@ STOPS = {
     r"goes with": "needs, cannot be combined with",
     r"whoever|whomever": "the process that, the daemon's user",
     r"somebody|anybody|everybody": "another process, all users",
-    # The account is not followed by a word: "user = nobody".
+    # Not the account, as in "user = nobody".
     r"nobody(?= [a-z])": "no process, no client",
     r"she|hers?|herself": "the user, the account",
     r"folders?": "directory",
     r"mistakes?": "error",
-    r"is no (?!longer)": "is not a",
+    r"(?<!there )is no (?!longer)": "is not a",
 }
 
 _PLACES = (
