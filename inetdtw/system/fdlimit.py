@@ -13,6 +13,7 @@ configuration.
 
 from __future__ import annotations
 
+import errno
 import os
 import resource
 import time
@@ -40,12 +41,15 @@ def softLimit() -> int:
 
 
 def _countOpen() -> int:
-    """Return how many entries /dev/fd has, or 0 if it cannot be read."""
+    """
+    Return how many entries /dev/fd has, or 0 if the system has no such directory.
+
+    To read it takes a descriptor.  If none is left, as many are open as may be.
+    """
     try:
         return len(os.listdir("/dev/fd")) - 1
-    except OSError:
-        # It took a descriptor itself, or the system has no such directory.
-        return 0
+    except OSError as why:
+        return softLimit() if why.errno == errno.EMFILE else 0
 
 
 class Headroom:
