@@ -47,6 +47,8 @@ class BaseSlot:
         idle: Callable[[], None] = lambda: None,
     ) -> None:
         """
+        Start with what the daemon has counted of the service before.
+
         @param launcherOf: returns the launcher of a service.
         @param idle: called whenever a program has exited or the socket was closed.
         """
@@ -90,7 +92,7 @@ class BaseSlot:
 
         @param held: why it accepts no clients, or is in trouble.
         @param reason: what is wrong, if that does not say it.
-        @param resumes: when it accepts clients again, in seconds of the reactor's clock.
+        @param resumes: when it accepts clients again, in seconds of the reactor.
         @param serves: whether it is being served.
         """
         return stateOf(

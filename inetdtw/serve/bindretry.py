@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from typing import Callable
 
-from twisted.internet.interfaces import IDelayedCall
-
 from inetdtw.limits.backoff import Backoff
 from inetdtw.log import events
 from inetdtw.log.failures import reasonOf
 from inetdtw.log.report import logFailure
 from inetdtw.model.service import Service
 from inetdtw.serve.runtime import Runtime
+from inetdtw.system.timer import Timer
 
 #: The seconds before another attempt: at first, and at most.
 FIRST_RETRY, LONGEST_RETRY = 1.0, 16.0
@@ -41,7 +40,7 @@ class BindRetry:
         self._again = again
         self._backoff = Backoff(FIRST_RETRY, LONGEST_RETRY)
         self._quiet = 0.0
-        self._timer: IDelayedCall | None = None
+        self._timer = Timer(runtime.reactor)
 
     def begin(self, first: float = FIRST_RETRY) -> None:
         """
@@ -59,8 +58,9 @@ class BindRetry:
 
     def explain(self, service: Service, why: Exception) -> str:
         """
-        Return why a service has no socket.  An error that is none of the system's is
-        logged with its traceback, once.
+        Return why a service has no socket.
+
+        An exception that is not the system's is logged with its traceback, once.
 
         @param why: the exception that is being handled.
         """
@@ -76,8 +76,10 @@ class BindRetry:
 
     def failed(self, service: Service, reason: str) -> None:
         """
-        Plan another attempt, and log the reason: every time while the backoff grows,
-        then when it is another one, or was logged L{QUIET} seconds ago.
+        Plan another attempt, and log the reason.
+
+        The log has it every time while the backoff grows, then when it is another one,
+        or was logged L{QUIET} seconds ago.
         """
         now, retry = self._runtime.reactor.seconds(), self._backoff.next()
         news = retry < LONGEST_RETRY or reason != self.reason or now >= self._quiet
@@ -86,20 +88,15 @@ class BindRetry:
             fields = {"address": str(service.address), "retry": retry, "reason": reason}
             self._runtime.report.emit(events.BIND_FAILED, service.name, **fields)
         self.reason = reason
-        self._timer = self._runtime.reactor.callLater(retry, self._due)
-
-    def _due(self) -> None:
-        self._timer = None
-        self._again()
+        self._timer.start(retry, self._again)
 
     def cancel(self) -> bool:
         """Plan no further attempt; return whether one was planned."""
-        timer, self._timer = self._timer, None
-        if timer is not None:
-            timer.cancel()
-        return timer is not None
+        planned = self._timer.active
+        self._timer.cancel()
+        return planned
 
     @property
     def due(self) -> float | None:
-        """When the next attempt is, in seconds of the reactor's clock, if it is planned."""
-        return None if self._timer is None else self._timer.getTime()
+        """When the next attempt is, in seconds of the reactor's clock, if planned."""
+        return self._timer.time

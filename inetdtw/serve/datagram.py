@@ -45,13 +45,16 @@ FIRST_REPLY = 10
 @implementer(IDatagramReceiver)
 class DatagramListener(GatedListener):
     """
-    A socket whose datagrams each get a program.  When no more are started, the replies
-    of those that run are still sent, until the socket is closed.
+    A socket whose datagrams each get a program.
+
+    When no more programs are started, replies of running ones are still sent, until the
+    socket is closed.
     """
 
     _port: DatagramPort
 
     def __init__(self, given: ServiceRuntime, sock: socket.socket) -> None:
+        """Receive nothing before L{start}."""
         service, runtime = given.service, given.runtime
         super().__init__(given, DatagramPort(sock, runtime.reactor, service.name, self))
         assert given.launcher is not None
@@ -72,7 +75,7 @@ class DatagramListener(GatedListener):
         return self._gate.open()
 
     def datagramReceived(self, datagram: bytes, sender: Sender) -> None:
-        """Start a program, unless a limit is exceeded or its reply might start a loop."""
+        """Start a program, unless a limit is exceeded or a loop might begin."""
         gate, peer = self._gate, sender.address
         if not (
             self._runtime.guard.allowsProgram(peer, self._name)
@@ -88,7 +91,8 @@ class DatagramListener(GatedListener):
             ours, theirs = _pairs(datagram)
         except OSError as why:
             self._gate.release(sender.address)
-            self._drop(sender, why.strerror or "")
+            self._runtime.tallies[self._name].dropped += 1
+            self._log(sender, why.strerror or "")
             self._gate.holds.pauseFor(PauseReason.SHORTAGE, SHORTAGE_PAUSE)
             return
         given, taken = theirs
@@ -138,13 +142,10 @@ class DatagramListener(GatedListener):
         try:
             self._port.reply(message, sender)
         except OSError as why:
-            reason = f"answer not sent: {why.strerror}"
-            self._runtime.report.emit(
-                events.DROP, self._name, peer=sender.address, reason=reason
-            )
+            self._log(sender, f"reply not sent: {why.strerror}")
 
-    def _drop(self, sender: Sender, reason: str) -> None:
-        self._runtime.tallies[self._name].dropped += 1
+    def _log(self, sender: Sender, reason: str) -> None:
+        """Log that a datagram is dropped."""
         self._runtime.report.emit(
             events.DROP, self._name, peer=sender.address, reason=reason
         )

@@ -2,7 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""The reactor's view of a datagram socket that this process reads itself."""
+"""The port of a datagram socket that the daemon reads."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from zope.interface import Interface
 from inetdtw.log.failures import survived
 from inetdtw.serve.port import BATCH, SocketPort
 
-#: Large enough for every datagram there can be.
+#: The largest datagram.
 _LARGEST = 1 << 16
-#: Large enough for what the system says of one.
+#: Enough for the ancillary data of a datagram.
 _ANCILLARY = 256
-#: A program that has the socket as well can have it block, and so does C{wait} that
-#: the service is changed to, while programs from before still answer.
+#: A program that has the socket too can make it block.  So does a change of the service
+#: to C{wait}, while earlier programs still reply.
 _AT_ONCE = socket.MSG_DONTWAIT
 _PKTINFO = getattr(socket, "IP_PKTINFO", 8)
 
@@ -46,7 +46,7 @@ class IDatagramReceiver(Interface):
         """Tell whether a datagram may be received; if not, the port is paused."""
 
     def datagramReceived(datagram: bytes, sender: Sender) -> None:
-        """Called with each datagram."""
+        """Take a datagram."""
 
 
 class DatagramPort(SocketPort):
@@ -55,6 +55,7 @@ class DatagramPort(SocketPort):
     def __init__(
         self, sock: socket.socket, reactor: Any, name: str, receiver: IDatagramReceiver
     ) -> None:
+        """Request the destination address of each datagram, if the system tells it."""
         super().__init__(sock, reactor, name)
         self._receiver = receiver
         # On a path, what comes along is the client's: descriptors, which this process
@@ -63,7 +64,7 @@ class DatagramPort(SocketPort):
         self._wantDestination()
 
     def _wantDestination(self) -> None:
-        """Have the system say which address each datagram was sent to, if it can."""
+        """Request the destination address of each datagram, if the system tells it."""
         try:
             if self.socket.family == socket.AF_INET6:
                 self.socket.setsockopt(
@@ -75,7 +76,7 @@ class DatagramPort(SocketPort):
             pass  # The system chooses the source address of replies.
 
     def _read(self) -> None:
-        """Take some of the datagrams that wait."""
+        """Receive some datagrams."""
         for count in range(BATCH):
             if not self._receiver.mayReceive():
                 return
@@ -83,27 +84,27 @@ class DatagramPort(SocketPort):
                 data, ancillary, _, address = self._receive()
             except BlockingIOError:
                 if not count and self._isShut():
-                    # It would be readable for ever.
+                    # It is readable for ever.
                     self._drop()
                 return
             except OSError:
-                # An answer to an earlier client could not be delivered.
+                # A reply to an earlier client could not be delivered.
                 continue
             peer = address if isinstance(address, tuple) else (address,)
             sender = Sender(peer, [_replyFrom(*each) for each in ancillary])
             survived(self._name, self._receiver.datagramReceived, data, sender)
 
     def _isShut(self) -> bool:
-        """Whether nothing is received any more, as somebody has shut the socket down."""
+        """Return whether the socket was shut down, so that nothing is received."""
         poll = select.poll()
         poll.register(self.socket, getattr(select, "POLLRDHUP", 0))
         return bool(poll.poll(0))
 
     def _receive(self) -> Any:
         """
-        Take one datagram.
+        Receive one datagram.
 
-        @raise OSError: if there is none, or an earlier answer was not delivered.
+        @raise OSError: if there is none, or an earlier reply was not delivered.
         """
         return self.socket.recvmsg(_LARGEST, self._room, _AT_ONCE)
 
@@ -120,8 +121,7 @@ class DatagramPort(SocketPort):
 
 def _replyFrom(level: int, kind: int, data: bytes) -> tuple[int, int, bytes]:
     """
-    Return the ancillary data of a reply for that of a datagram: it comes from the
-    address that the datagram was sent to.
+    Return the ancillary data with which a reply comes from the address that was asked.
 
     For IPv4 that is ip(7)'s in_pktinfo: C{ipi_spec_dst} is the local address, and
     C{ipi_ifindex} of 0 leaves the route to the system.

@@ -6,12 +6,11 @@
 The environment of a service's program.
 
 For the daemon's own user it is the daemon's, without what concerns the daemon alone.
-For another user it is built up, as a list of what to take away can never be complete:
+For another user it is built up, as a list of what to remove can never be complete:
 C{PATH} as after login(1), the user's own variables, and of the daemon's only the time
-zone and the locale (environ(7), locale(7)).  A program that
-serves an accepted connection is told the addresses, in the dialect of UCSPI
-(tcp-environ(5)) and in that of systemd.socket(5).  What a line says with C{passenv}
-and C{env} goes before all but these.
+zone and the locale (environ(7), locale(7)).  The environment of a program that serves
+an accepted connection has the addresses, in the dialect of UCSPI (tcp-environ(5)) and
+in that of systemd.socket(5).  C{passenv} and C{env} of a line override all but these.
 """
 
 from __future__ import annotations
@@ -33,13 +32,13 @@ _OWN = (
     "REMOTE_",
     "PROTO=",
 )
-#: What programs of another user get of the daemon's, and the prefix of further names.
+#: The daemon's variables that programs of another user have, and a prefix of others.
 _SHARED, _LOCALE = ("TZ", "LANG"), "LC_"
 
-#: Where a program of another user finds others, as after login(1).
+#: The PATH of programs of another user, as after login(1).
 PATH = "/usr/local/bin:/usr/bin:/bin"
 
-#: No wishes of a line.
+#: A line without C{passenv} and C{env}.
 NO_WISH = EnvironmentSpec()
 #: No variables.
 NOTHING: Mapping[str, str] = MappingProxyType({})
@@ -49,11 +48,11 @@ def base(
     environ: Mapping[str, str], login: Login | None, says: EnvironmentSpec = NO_WISH
 ) -> dict[str, str]:
     """
-    What all programs of a service get.
+    Return the variables that all programs of a service have.
 
     @param environ: the daemon's environment.
-    @param login: the user, if it is another than the one who runs the daemon.
-    @param says: what the service's line says of it.
+    @param login: the user, if it is not the daemon's.
+    @param says: C{passenv} and C{env} of the line.
     """
     if says.passed is not None:
         found = {name: environ[name] for name in says.passed if name in environ}
@@ -69,7 +68,7 @@ def base(
 
 
 def _own(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return what programs of the daemon's own user get of its environment."""
+    """Return the daemon's variables that programs of its own user have."""
     return {
         name: value
         for name, value in environ.items()
@@ -78,7 +77,7 @@ def _own(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def _shared(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return what programs of any user get of the daemon's environment."""
+    """Return the daemon's variables that programs of any user have."""
     return {
         name: value
         for name, value in environ.items()

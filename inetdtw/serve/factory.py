@@ -2,7 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""Programs for the connections of any port of Twisted's."""
+"""Programs for connections that Twisted has accepted."""
 
 from __future__ import annotations
 
@@ -20,51 +20,52 @@ from inetdtw.serve.tcpmux import PortlessServices
 
 class ProgramFactory(ServerFactory):
     """
-    Leads every connection to a service that has no port of its own, one that is
-    written with C{tcpmux/} in front: its program is started with the connection as its
-    standard input, output and error.
+    Hands every connection on to a service that is configured as C{tcpmux/...}.
 
-    L{inetdtw.InetdService.factory} makes one, for C{reactor.listenTCP}, an endpoint or
-    whatever else takes a factory.
+    Its program is started with the connection as its standard input, output and error.
+    L{inetdtw.InetdService.factory} makes a factory, for C{reactor.listenTCP}, an
+    endpoint or whatever else takes one.
     """
 
     noisy = False
 
     def __init__(self, name: str, names: PortlessServices, report: Report) -> None:
         """
+        Lead to a service that need not be configured yet.
+
         @param name: what is behind C{tcpmux/} in the name of the service.
-        @param names: the services there are.
+        @param names: the services that are configured.
         """
         self._name = name
         self._names = names
         self._report = report
 
     def buildProtocol(self, addr: IAddress | None) -> Protocol:
-        """A connection has come."""
+        """Make what takes a connection out of its transport."""
         return _HandOver(self)
 
     def connectionTaken(self, connection: socket.socket, peer: Any) -> None:
-        """Start the program, as soon as the service has room."""
+        """Start the program, as soon as there is capacity."""
         service = self._names.of(self._name)
         if service is None:
             connection.close()
-            self._refuse(peer, "there is no such service")
+            self._refuse(peer, "unknown service")
         else:
             service.take(connection, peer, asked=False)
 
     def secured(self, peer: Any) -> None:
-        """A connection has come whose socket is of no use to a program."""
-        self._refuse(peer, "a program cannot read what TLS has encrypted")
+        """Refuse a connection of TLS, whose socket is of no use to a program."""
+        self._refuse(peer, "programs cannot serve TLS connections")
 
     def _refuse(self, peer: Any, reason: str) -> None:
-        """A client was turned away."""
+        """Log that a client is refused."""
         self._report.emit(
             events.REFUSE, f"tcpmux/{self._name}", peer=peer, reason=reason
         )
 
 
 class _HandOver(Protocol):
-    """Gives a connection that Twisted accepted to the factory, as a socket."""
+    """Gives a connection that Twisted has accepted to the factory, as a socket."""
 
     def __init__(self, factory: ProgramFactory) -> None:
         self._factory = factory
@@ -73,8 +74,8 @@ class _HandOver(Protocol):
         """
         Take the socket away from the transport.
 
-        Closing a transport shuts the connection down, for the program as well: it
-        is given another socket to close.
+        Closing a transport shuts the connection down, for the program as well: the
+        transport is given another socket to close.
         """
         transport: Any = self.transport
         if ISSLTransport.providedBy(transport):
@@ -95,10 +96,10 @@ class _HandOver(Protocol):
 
 def _takenFrom(handle: socket.socket) -> tuple[socket.socket, Any]:
     """
-    Leave another socket in the place of a connection.
+    Put another socket in the place of a connection.
 
-    @return: the connection, and the client's address.
-    @raise OSError: if that cannot be; then the connection is still in its place.
+    @return: the connection, which is the caller's, and the client's address.
+    @raise OSError: if that failed; then the connection is still in its place.
     """
     peer = handle.getpeername()
     with socket.socket() as decoy:

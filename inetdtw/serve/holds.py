@@ -49,9 +49,11 @@ class Holds:
         self._callbacks: dict[PauseReason, Callable[[], None]] = {}
 
     def __bool__(self) -> bool:
+        """Return whether there is any reason."""
         return bool(self._reasons)
 
     def __contains__(self, reason: PauseReason) -> bool:
+        """Return whether this is one of the reasons."""
         return reason in self._reasons
 
     def pause(self, reason: PauseReason) -> None:

@@ -2,7 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""Internal services on their sockets."""
+"""The listeners of internal services."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ class InternalStreamListener(ConnectionListener):
     """A listening socket whose connections an internal service serves."""
 
     def __init__(self, given: ServiceRuntime, sock: socket.socket) -> None:
+        """Accept nothing before C{start}."""
         super().__init__(given, sock)
         assert given.service.internal is not None
         self._reactor = given.runtime.reactor
@@ -35,7 +36,7 @@ class InternalStreamListener(ConnectionListener):
         )
 
     def _serve(self, connection: socket.socket, peer: Any) -> None:
-        """Have the reactor serve a connection."""
+        """Serve a connection by the reactor."""
         with connection:
             connection.setblocking(False)
             try:
@@ -44,12 +45,11 @@ class InternalStreamListener(ConnectionListener):
                 )
             except OSError as why:
                 self._gate.release(peer)
-                # One that is gone by now is no shortage.
+                # A client that has disconnected is no shortage.
                 if why.errno != errno.ENOTCONN:
                     self._gate.short(why.strerror or str(why))
 
     def _ended(self, protocol: Protocol) -> None:
-        """A connection is over."""
         transport: Any = protocol.transport
         self._gate.release(_accepted(transport.getPeer()))
         self._served()
@@ -68,6 +68,7 @@ class InternalDatagramListener(GatedListener):
     _port: DatagramPort
 
     def __init__(self, given: ServiceRuntime, sock: socket.socket) -> None:
+        """Receive nothing before L{start}."""
         service, runtime = given.service, given.runtime
         super().__init__(given, DatagramPort(sock, runtime.reactor, service.name, self))
         assert service.internal is not None
@@ -82,13 +83,14 @@ class InternalDatagramListener(GatedListener):
 
     def mayReceive(self) -> bool:
         """
-        Tell whether the service is not paused.  A reply takes nothing else, not even a
-        descriptor.
+        Tell whether the service is not paused.
+
+        A reply takes nothing else, not even a descriptor.
         """
         return not self._port.holds
 
     def datagramReceived(self, datagram: bytes, sender: Sender) -> None:
-        """Answer a client, which is one only for that long, if it may be answered."""
+        """Answer a client, unless a limit is exceeded or a loop might begin."""
         peer = sender.address
         if self._replies and not self._mayAnswer(peer):
             self._gate.unanswered()
@@ -101,7 +103,7 @@ class InternalDatagramListener(GatedListener):
             self._reply(reply, sender)
 
     def _mayAnswer(self, peer: Any) -> bool:
-        """Return False if a reply may start a loop, or reach a host that did not ask."""
+        """Return False if a reply may start a loop, or exceeds the limit."""
         return self._guard.allows(peer, self._name) and self._gate.mayAnswer(peer)
 
     def _reply(self, reply: bytes, sender: Sender) -> None:
@@ -109,7 +111,7 @@ class InternalDatagramListener(GatedListener):
             self._port.reply(reply, sender)
         except OSError as why:
             if self._mayLog(0):
-                reason, peer = f"answer not sent: {why}", sender.address
+                reason, peer = f"reply not sent: {why.strerror}", sender.address
                 self._report.emit(events.DROP, self._name, peer=peer, reason=reason)
 
     def start(self) -> None:

@@ -24,8 +24,9 @@ from inetdtw.system.sockets import closeWithMessage
 
 class GatedListener:
     """
-    A listener that reads its socket while nothing pauses the service.  It does not need
-    the socket any more once it has stopped.
+    A listener that reads its socket while nothing pauses the service.
+
+    It does not need the socket any more once it has stopped.
 
     @ivar busy: whether a program has the socket.
     @ivar restored: called when a program has had the socket, to restore its options;
@@ -41,40 +42,47 @@ class GatedListener:
         port: SocketPort,
         account: DescriptorAccount | None = None,
     ) -> None:
-        """
-        @param account: the descriptors of clients, where they are not the service's.
-        """
+        """@param account: the descriptors of clients, if they are not the service's."""
         self._port = port
         self._gate = AdmissionControl(given, port.holds, account)
 
     def start(self) -> None:
-        """Begin to take clients."""
+        """Begin to accept clients."""
         self._port.start()
 
     def retire(self, done: Callable[[], None]) -> None:
-        """Take no more clients; the socket is free."""
+        """
+        Accept no more clients.
+
+        @param done: called when the socket is free: at once, or when the program that has
+            it has exited.
+        """
         self.stop()
         done()
 
     def stop(self) -> None:
-        """Take no more clients."""
+        """Accept no more clients, and leave the programs that run alone."""
         self._port.stop()
         self._gate.close()
 
     def released(self) -> None:
-        """One of the clients is served."""
+        """Accept clients again, as one was served, maybe before a reload."""
         self._gate.reopen()
 
     def watched(self, dropped: Callable[[], None]) -> None:
-        """Say who is told when the reactor cannot wait for the socket any more."""
+        """Call C{dropped} when the reactor cannot poll the socket any more."""
         self._port.dropped = dropped
 
     def held(self) -> list[PauseReason]:
-        """Why no clients are taken."""
+        """Return why no clients are accepted; nothing if they are."""
         return self._port.holds.reasons
 
     def resumes(self) -> float | None:
-        """When that is over."""
+        """
+        Return when clients are accepted again by itself, if that is known.
+
+        @return: in seconds of the reactor's clock.
+        """
         return self._port.holds.resumes
 
 
@@ -94,6 +102,7 @@ class ConnectionListener(GatedListener):
         sock: socket.socket,
         account: DescriptorAccount | None = None,
     ) -> None:
+        """@param account: the descriptors of clients, if they are not the service's."""
         super().__init__(given, streamPort(sock, given, self), account)
         self._refusal = given.service.refusal
         self.mayAccept = self._gate.open

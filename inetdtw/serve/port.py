@@ -3,12 +3,11 @@
 # See LICENSE for details.
 
 """
-The reactor's view of a service's socket.
+Ports: the readers of a service's socket.
 
-Twisted's own ports read what they listen to: a connection becomes a transport that
-shuts it down when it is closed, a datagram is consumed.  The ports here give the
-connection, or the socket itself, to somebody else.  They do not close the socket
-that they are given, which outlives them.
+Twisted's own ports make a connection a transport, which shuts it down when it is
+closed, and consume datagrams.  The ports here give the connection, or the socket itself,
+to their receiver.  They never close the socket that they are made with.
 """
 
 from __future__ import annotations
@@ -28,10 +27,10 @@ from inetdtw.log.failures import logSocketError, survived
 from inetdtw.model.state import PauseReason
 from inetdtw.serve.holds import Holds
 
-#: How much is taken from one socket before the others have their turn.
+#: How many clients of one socket are accepted in one reactor iteration.
 BATCH = 8
 
-#: What says that the machine is out of something.
+#: The error numbers of a resource shortage.
 SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
@@ -40,14 +39,19 @@ class SocketPort:
     """
     A socket that is read while nothing pauses it.
 
-    No exception comes out of it: the reactor would never read the socket again.
+    It raises no exception: the reactor would never read the socket again.
 
     @ivar socket: the socket.
-    @ivar dropped: called when the reactor cannot wait for it; it is paused then.
+    @ivar dropped: called when the reactor cannot poll the socket; it is paused then.
     @ivar holds: the reasons why it is not read.
     """
 
     def __init__(self, sock: socket.socket, reactor: Any, name: str) -> None:
+        """
+        Read nothing before L{start}.
+
+        @param name: the service, for the log.
+        """
         self.socket = sock
         self.dropped: Callable[[], None] = self._readLater
         self._reactor = reactor
@@ -72,38 +76,39 @@ class SocketPort:
             self._drop()
 
     def fileno(self) -> int:
-        """The descriptor of the socket."""
+        """Return the file descriptor of the socket."""
         return self.socket.fileno()
 
     def logPrefix(self) -> str:
-        """The name of the service."""
+        """Return the name of the service."""
         return self._name
 
     def doRead(self) -> None:
-        """There is something to read."""
+        """Read the socket; pause it for a moment if that raises an exception."""
         if not survived(self._name, self._read):
-            # It may be there still.
+            # It may still be readable.
             self.holds.pauseFor(PauseReason.ERROR, BROKEN_PAUSE)
 
     def _read(self) -> None:
-        """Read something."""
+        """Read the socket."""
         raise NotImplementedError
 
     def connectionLost(self, reason: Failure) -> None:
         """
-        The reactor does not wait for it any more, as it has an error or was shut down;
-        or it stops.
+        Pause, as the reactor does not poll the socket any more.
+
+        The socket has an error or was shut down, or the reactor stops.
         """
         if not self.holds:
             self._drop()
 
     def _drop(self) -> None:
-        """Have somebody see to it."""
+        """Pause, and notify the owner of the socket."""
         self.holds.pause(PauseReason.SOCKET_ERROR)
         self.dropped()
 
     def _readLater(self) -> None:
-        """Clear an error, and read again."""
+        """Clear the error of the socket, and read it again soon."""
 
         def again() -> None:
             error = self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
@@ -113,24 +118,24 @@ class SocketPort:
 
 
 class IConnectionReceiver(Interface):
-    """What a port gives the connections to that it accepts."""
+    """The receiver of the connections that a port accepts."""
 
     def mayAccept() -> bool:
         """Tell whether a client may be accepted; if not, the port is paused."""
 
     def connectionAccepted(connection: socket.socket, peer: Any) -> None:
         """
-        Called with each connection, which is the receiver's from then on.
+        Take a connection, which belongs to the receiver from then on.
 
         @param peer: the client's address, as accept(2) returns it.
         """
 
     def short(reason: str) -> None:
-        """Called when the system is out of a resource."""
+        """Log a resource shortage."""
 
 
 class StreamPort(SocketPort):
-    """Accepts connections and gives them away."""
+    """Accepts connections."""
 
     def __init__(
         self,
@@ -148,8 +153,9 @@ class StreamPort(SocketPort):
 
     def _read(self) -> None:
         """
-        Take some of the connections that wait: more each time that there were as
-        many as expected, as it costs as much to find none as to take one.
+        Accept connections of the backlog: more each time that all were there.
+
+        To find none costs as much as to accept one.
         """
         for _ in range(self._batch):
             if not self._receiver.mayAccept():
@@ -174,7 +180,7 @@ class StreamPort(SocketPort):
 
 
 class WaitPort(SocketPort):
-    """Tells when there is something to read, and leaves it there."""
+    """Tells when the socket is readable, and leaves the data there."""
 
     def __init__(
         self,
@@ -183,9 +189,9 @@ class WaitPort(SocketPort):
         name: str,
         readable: Callable[[], None],
     ) -> None:
+        """@param readable: called while the socket is readable."""
         super().__init__(sock, reactor, name)
         self._readable = readable
 
     def _read(self) -> None:
-        """There is something to read."""
         self._readable()

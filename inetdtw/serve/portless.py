@@ -2,21 +2,22 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""
-Services without a port, to which the internal service C{tcpmux} leads, or an
-application.
-"""
+"""Services without a socket, to which tcpmux or an application leads clients."""
 
 from __future__ import annotations
 
 import socket
 from collections import deque
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Callable
+
+from zope.interface import implementer
 
 from inetdtw.helpers.connection import connectionEnvironment
 from inetdtw.interfaces import ILauncher
 from inetdtw.log import events
+from inetdtw.log.events import Event
 from inetdtw.log.failures import reasonOf
 from inetdtw.log.report import logFailure
 from inetdtw.model.service import Service
@@ -28,16 +29,36 @@ from inetdtw.serve.child import Child
 from inetdtw.serve.holds import Holds
 from inetdtw.serve.runtime import Runtime
 from inetdtw.serve.starter import ProgramStarter
-from inetdtw.serve.tcpmux import GO, NOT_AVAILABLE
+from inetdtw.serve.tcpmux import GO, NOT_AVAILABLE, IPortlessService
 from inetdtw.serve.undecided import Client
 from inetdtw.system import sockets
 from inetdtw.system.descriptors import Claim, Purpose
 from inetdtw.system.sockets import closeWithMessage
 
 
+@dataclass(eq=False)
+class _Waiting:
+    """
+    A client that waits for capacity.
+
+    @ivar connection: its socket.
+    @ivar peer: its address.
+    @ivar asked: whether it has asked tcpmux for the service, and so expects its reply.
+    """
+
+    connection: socket.socket
+    peer: Any
+    asked: bool
+
+    def refuse(self) -> None:
+        """Close the connection."""
+        closeWithMessage(self.connection, NOT_AVAILABLE if self.asked else b"")
+
+
+@implementer(IPortlessService)
 class PortlessSlot(BaseSlot):
     """
-    A service without a socket, to which tcpmux or an application leads clients.
+    A service without a socket.
 
     Clients wait here while there is no capacity, as they would in a backlog.
 
@@ -53,20 +74,31 @@ class PortlessSlot(BaseSlot):
         launcherOf: Callable[[Service], ILauncher | None],
         idle: Callable[[], None] = lambda: None,
     ) -> None:
+        """
+        Serve no client before L{start}.
+
+        @param launcherOf: returns the launcher of a service.
+        @param idle: called whenever a program has exited.
+        """
         super().__init__(service, runtime, launcherOf, idle)
         self._holds = Holds(runtime.reactor, lambda: None, self._next)
-        self._waiting: deque[tuple[socket.socket, Any, bool]] = deque()
-        self._claims: deque[Claim] = deque()
+        self._waiting: deque[tuple[_Waiting, Claim]] = deque()
         self._started = self._drained = False
         self._gate: Any = None
         self._reason: str | None = None
 
     def bind(self, retry: float = 0.0) -> None:
-        """It has no socket."""
+        """Do nothing, as there is no socket."""
+
+    def check(self) -> None:
+        """Do nothing, as there is no socket."""
+
+    def getHost(self) -> None:
+        """Return C{None}, as there is no socket."""
 
     @failing
     def start(self) -> None:
-        """Serve."""
+        """Serve clients."""
         self._started = True
         self._serve()
         self._holds.resume(PauseReason.IDLE)
@@ -76,7 +108,7 @@ class PortlessSlot(BaseSlot):
 
     @property
     def _key(self) -> str:
-        """What clients call it."""
+        """The name that clients send."""
         return self.service.address.host.partition("/")[2]
 
     def _serve(self) -> None:
@@ -89,7 +121,7 @@ class PortlessSlot(BaseSlot):
 
     def fail(self, why: Exception) -> None:
         """
-        Serve no more after an error, and plan to try again.
+        Serve no more after an error, and try again later.
 
         @param why: the exception that is being handled.
         """
@@ -101,7 +133,7 @@ class PortlessSlot(BaseSlot):
 
     @failing
     def change(self, service: Service) -> None:
-        """Serve otherwise from now on."""
+        """Serve from now on as another configuration says."""
         self.service = service
         if self._started:
             self._gate.close()
@@ -118,62 +150,54 @@ class PortlessSlot(BaseSlot):
         if self._gate is not None:
             self._gate.close()
         while self._waiting:
-            connection, _, asked = self._first()
-            _sendAway(connection, asked)
+            self._first().refuse()
         self._runtime.report.emit(events.CLOSE, self.service.name)
-
-    def getHost(self) -> None:
-        """It listens nowhere itself."""
-
-    def check(self) -> None:
-        """It has no socket."""
 
     def take(self, connection: socket.socket, peer: Any, asked: bool = True) -> None:
         """
-        Serve a client, as soon as there is room for it.
+        Serve a client as soon as there is capacity.
 
-        @param asked: whether it has asked tcpmux for the service, and so wants to be
-            told what comes of that.
+        @param connection: the slot's from now on.
+        @param peer: the client's address.
+        @param asked: whether the client has asked tcpmux for the service, and so
+            expects its reply.
         """
+        client = _Waiting(connection, peer, asked)
         if len(self._waiting) >= max(self.service.options.backlog, 1):
-            self._refuse(connection, peer, asked, "too many wait already")
+            self._refuse(events.REFUSE, client, "backlog full")
             return
         descriptors, name = self._runtime.descriptors, self.service.name
         if self._waiting and not descriptors.fits(1, Purpose.TCPMUX, name):
-            self._limits.refuse()
-            reason = f"those that wait have their {SHARE}"
-            self._runtime.report.emit(
-                events.REFUSE_ONCE, name, peer=peer, reason=reason
+            self._refuse(
+                events.REFUSE_ONCE, client, f"clients that wait have their {SHARE}"
             )
-            _sendAway(connection, asked)
             return
-        self._claims.append(descriptors.take(1, Purpose.TCPMUX, name))
-        self._waiting.append((connection, peer, asked))
+        claim = descriptors.take(1, Purpose.TCPMUX, name)
+        self._waiting.append((client, claim))
         self._next()
 
-    def _first(self) -> tuple[socket.socket, Any, bool]:
-        """Take the one that has waited longest."""
-        self._claims.popleft().give()
-        return self._waiting.popleft()
+    def _first(self) -> _Waiting:
+        """Remove the client that has waited longest."""
+        client, claim = self._waiting.popleft()
+        claim.give()
+        return client
 
-    def _refuse(
-        self, connection: socket.socket, peer: Any, asked: bool, reason: str
-    ) -> None:
-        """Send a client away."""
+    def _refuse(self, event: Event, client: _Waiting, reason: str) -> None:
+        """Count, log and close a client that does not wait."""
         self._limits.refuse()
         self._runtime.report.emit(
-            events.REFUSE, self.service.name, peer=peer, reason=reason
+            event, self.service.name, peer=client.peer, reason=reason
         )
-        _sendAway(connection, asked)
+        client.refuse()
 
     @failing
     def pause(self) -> None:
-        """Serve nobody until L{resume}; clients wait."""
+        """Serve no client until L{resume}: they wait."""
         self._holds.pause(PauseReason.OPERATOR)
 
     @failing
     def resume(self) -> None:
-        """Serve again, whatever the reason is that nobody is served."""
+        """Serve clients again, whatever the reason is that none are served."""
         self._limits.resetRate()
         self._holds.resumeAll()
         self._holds.resume(PauseReason.OPERATOR)
@@ -198,32 +222,32 @@ class PortlessSlot(BaseSlot):
         return self._stateOf(held, reason, self._holds.resumes, self._started)
 
     def _next(self) -> None:
-        """Serve those that wait, while there is room."""
+        """Serve clients that wait, while there is capacity."""
         while self._waiting and self._mayServe():
-            connection, peer, asked = self._first()
+            client = self._first()
             if PauseReason.RATE in self._holds:
-                self._refuse(connection, peer, asked, "the service pauses")
+                self._refuse(events.REFUSE, client, "rate limit exceeded")
             else:
-                serve = partial(self._launch, connection, peer, asked)
-                refuse = partial(_sendAway, connection, asked)
-                self._gate.let(Client(peer, serve, refuse))
+                serve = partial(self._launch, client)
+                self._gate.let(Client(client.peer, serve, client.refuse))
 
     def _mayServe(self) -> bool:
-        """Whether one of them can be served or sent away, or has to wait."""
+        """Return whether the next client can be served or refused, or has to wait."""
         rated = PauseReason.RATE in self._holds
         return not self.paused and (rated or self._gate.open())
 
-    def _launch(self, connection: socket.socket, peer: Any, asked: bool) -> None:
+    def _launch(self, client: _Waiting) -> None:
         """Start the program for a client that was admitted."""
+        connection, peer = client.connection, client.peer
         with connection:
             try:
                 connection.setblocking(True)
                 sockets.configure(connection, self.service.options)
-                if self.service.greets and asked:
+                if self.service.greets and client.asked:
                     connection.sendall(GO)
                 local = connection.getsockname()
             except OSError:
-                # The client is gone.
+                # The client has disconnected.
                 self._gate.release(peer)
                 return
             extra = connectionEnvironment(local, peer)
@@ -231,16 +255,6 @@ class PortlessSlot(BaseSlot):
             self._launches.launch(peer, (fd, fd, fd), self._ended, extra)
 
     def _ended(self, child: Child) -> None:
-        """A program has ended."""
         self._gate.release(child.peer)
         self._gate.reopen()
         self._idle()
-
-
-def _sendAway(connection: socket.socket, asked: bool) -> None:
-    """
-    Close the connection of a client that cannot be served.
-
-    @param asked: whether it is to be told.
-    """
-    closeWithMessage(connection, NOT_AVAILABLE if asked else b"")

@@ -39,6 +39,8 @@ class ConnectionRefuser:
         done: Callable[[], None],
     ) -> None:
         """
+        Close no connection before L{refuse}.
+
         @param short: called with the reason when the process cannot be started for
             lack of a resource.
         @param done: called when a connection was closed, or none will be.

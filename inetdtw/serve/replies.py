@@ -2,79 +2,85 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""What programs that have a datagram each write back to its sender."""
+"""Replies of the programs of C{dgram nowait} services, to the senders of datagrams."""
 
 from __future__ import annotations
 
 import socket
-from typing import Any, Callable
+from typing import Callable
 
 from zope.interface import implementer
 
-from twisted.internet.interfaces import IReadDescriptor
+from twisted.internet.interfaces import IReactorTime, IReadDescriptor
 from twisted.python.failure import Failure
 
 from inetdtw.log.failures import survived
 from inetdtw.serve.runtime import Runtime
+from inetdtw.system.timer import Timer
 
 _LARGEST = 1 << 16
-#: The seconds for which is heard what programs that have ended left behind.
-LAST_ANSWER = 0.2
-#: More messages than there is room for in a socket.
+#: The seconds for which the background children of a program may still reply.
+LAST_REPLY = 0.2
+#: More messages than the buffer of a socket holds.
 _MOST = 512
 
 
 @implementer(IReadDescriptor)
 class ReplySocket:
     """
-    Sends what a program writes back to who asked, one datagram for each write.
+    The daemon's end of a socket that a program writes replies to.
 
-    @ivar through: the socket that the answers are sent through.
+    Each write of the program is one message, and one datagram.
+
+    @ivar through: the socket that the replies are sent through.
     """
 
     def __init__(
         self,
         sock: socket.socket,
         runtime: Runtime,
-        through: Any,
+        through: socket.socket,
         service: str,
         send: Callable[[bytes], None],
         closed: Callable[[ReplySocket], None],
     ) -> None:
         """
-        @param through: the socket that the answers are sent through.
+        Begin to read.
+
+        @param sock: the daemon's end, which this closes.
+        @param through: the socket that the replies are sent through.
         @param service: the name of the service.
         @param send: called with each message.
-        @param closed: called when no more are taken.
+        @param closed: called when it was closed.
         """
         sock.setblocking(False)
         self._socket = sock
         self.through = through
         self._service = service
-        self._reactor = reactor = runtime.reactor
+        self._reactor = runtime.reactor
         self._send = send
         self._closed = closed
         self._others = runtime.replies
-        runtime.replies.add(self)
-        reactor.addReader(self)
+        self._others.add(self)
+        self._reactor.addReader(self)
 
     def fileno(self) -> int:
-        """The descriptor of the socket."""
+        """Return the file descriptor; -1 once it is closed."""
         return self._socket.fileno()
 
     def logPrefix(self) -> str:
-        """The name of this reader for the reactor."""
+        """Return what the reactor calls it in the log."""
         return "answers"
 
     def doRead(self) -> None:
-        """The program has written something, or closed its end."""
+        """Send a message that the program has written."""
         self._take()
 
     def _take(self) -> bool:
         """
-        Send one answer.
+        Send one message, or close the socket when the program has.
 
-        @return: whether there was one, and may be more.
+        @return: whether there was a message, so that there may be more.
         """
         try:
             message = self._socket.recv(_LARGEST)
@@ -88,14 +94,14 @@ class ReplySocket:
         return False
 
     def finish(self) -> None:
-        """Send what is there, and take no more answers."""
+        """Send what the program has written, and close the socket."""
         for _ in range(_MOST):
             if not self._take():
                 break
         self.close()
 
     def close(self) -> None:
-        """Take no more answers."""
+        """Close the socket, and discard what the program writes."""
         if self.fileno() < 0:
             return
         self._others.discard(self)
@@ -104,53 +110,48 @@ class ReplySocket:
         self._closed(self)
 
     def connectionLost(self, reason: Failure) -> None:
-        """The reactor stops."""
+        """Close the socket, as the reactor stops."""
         self.close()
 
 
 class DatagramSession:
     """
-    One program, from its datagram until it has ended and all it wrote is sent.
+    A program from its datagram until it has exited and its replies are sent.
 
-    What it has left behind may have its descriptors for ever, each of which costs the
-    daemon one: that is heard for a moment only, and the program counts until then.
+    Background children of the program may keep its descriptors open for ever, and each
+    costs the daemon one.  So the daemon reads them for L{LAST_REPLY} after the exit,
+    and counts the program as running until then.
     """
 
-    def __init__(self, reactor: Any, over: Callable[[], None]) -> None:
+    def __init__(self, reactor: IReactorTime, over: Callable[[], None]) -> None:
         """@param over: called at the end."""
-        self._reactor = reactor
         self._over = over
-        self._answers: set[ReplySocket] = set()
+        self._replies: set[ReplySocket] = set()
         self._ended = False
-        self._later: Any = None
+        self._timer = Timer(reactor)
 
-    def add(self, answers: ReplySocket) -> None:
-        """The program can answer this way as well."""
-        self._answers.add(answers)
+    def add(self, reply: ReplySocket) -> None:
+        """Add a socket that the program can write to."""
+        self._replies.add(reply)
 
-    def closed(self, answers: ReplySocket) -> None:
-        """It can no more."""
-        self._answers.discard(answers)
-        if self._ended and not self._answers:
+    def closed(self, reply: ReplySocket) -> None:
+        """Remove a socket that was closed."""
+        self._replies.discard(reply)
+        if self._ended and not self._replies:
             self._close()
 
     def ended(self) -> None:
-        """The program has ended, or could not be started."""
+        """Close the sockets soon, as the program has exited or could not be started."""
         self._ended = True
-        if self._answers:
-            self._later = self._reactor.callLater(LAST_ANSWER, self._finish)
+        if self._replies:
+            self._timer.start(LAST_REPLY, self._finish)
         else:
             self._close()
 
     def _finish(self) -> None:
-        """Whoever has its descriptors is not heard any more."""
-        self._later = None
-        for answers in list(self._answers):
-            answers.finish()
+        for reply in list(self._replies):
+            reply.finish()
 
     def _close(self) -> None:
-        """That was all."""
-        if self._later is not None:
-            self._later.cancel()
-            self._later = None
+        self._timer.cancel()
         self._over()

@@ -1,7 +1,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""What the daemon has for all its services."""
+"""What all services share, and what one service is served with."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from inetdtw.system.descriptoraccount import DescriptorAccount
 from inetdtw.system.descriptors import Descriptors, Purpose
 from inetdtw.system.hostnames import HostNames
 
-#: How many descriptors a program takes whose standard error is not the client's.
+#: How many descriptors the standard error of a program takes.
 _STANDARD_ERROR = {"socket": 0, "null": 0, "log": 2}
 
 
@@ -38,25 +38,25 @@ def _purposeOf(service: Service) -> Purpose:
 @dataclass(frozen=True)
 class Runtime:
     """
-    What the daemon has for all its services.
+    What all services of the daemon share.
 
     @ivar reactor: the reactor.
     @ivar report: the log.
     @ivar environ: the daemon's environment.
-    @ivar guard: which datagrams internal services must not answer.
+    @ivar guard: which datagrams must not be answered.
     @ivar wallclock: the time, in seconds since the epoch.
     @ivar complaints: what reads the standard error of programs.
-    @ivar replies: what sends the answers of programs that have a datagram each; an
-        answer has a C{close()}, and the socket that it goes C{through}.
+    @ivar replies: the L{ReplySocket<inetdtw.serve.replies.ReplySocket>} of programs
+        that have a datagram each.
     @ivar portless: the services behind tcpmux.
-    @ivar tallies: what became of the programs of each service, by its name.
-    @ivar budget: the bound on the programs of all services.
-    @ivar inherited: the sockets that this process was started with.
+    @ivar tallies: what is counted of each service for the operator, by its name.
+    @ivar budget: the limit of the programs of all services.
+    @ivar inherited: the sockets that the daemon was started with.
     @ivar hostNames: the addresses of host names.
-    @ivar descriptors: the account of all file descriptors of this process.
-    @ivar shared: the listening sockets that other processes may have as well, which can
-        have accept(2) wait.
-    @ivar checks: what else is called when it is looked whether sockets can be reached.
+    @ivar descriptors: the account of all file descriptors of the daemon.
+    @ivar shared: the listening sockets that other processes have too, so that accept(2)
+        may block.
+    @ivar checks: called whenever the sockets are checked.
     """
 
     reactor: Any
@@ -76,12 +76,12 @@ class Runtime:
     checks: list[Callable[[], None]] = field(default_factory=list)
 
     def leave(self, sock: Any) -> None:
-        """Send no more answers through a socket."""
-        for answer in [each for each in self.replies if each.through is sock]:
-            answer.close()
+        """Send no more replies through a socket."""
+        for reply in [each for each in self.replies if each.through is sock]:
+            reply.close()
 
     def accountOf(self, service: Service) -> DescriptorAccount:
-        """Return what the clients of a service may have of the descriptors."""
+        """Return the account of the descriptors of a service's clients."""
         given = (self.descriptors, _purposeOf(service), service.name)
         if service.internal is not None:
             return DescriptorAccount(
@@ -93,11 +93,11 @@ class Runtime:
         error = _STANDARD_ERROR[service.stderr]
         if service.isStream or service.wait:
             return DescriptorAccount(*given, more=error)
-        # Our ends of two pairs of sockets, and for a moment those of the program.
+        # The daemon's ends of two socket pairs, and for a moment the program's.
         return DescriptorAccount(*given, each=2, more=2 + error)
 
     def timeOf(self, seconds: float) -> float:
-        """A time of the reactor's clock, in seconds since the epoch."""
+        """Return a time of the reactor's clock in seconds since the epoch."""
         return self.wallclock() + seconds - float(self.reactor.seconds())
 
 
@@ -107,8 +107,8 @@ class ServiceRuntime:
     What serves one service works with.
 
     @ivar service: the service.
-    @ivar runtime: what the daemon has for all its services.
-    @ivar limits: the counts of its clients.
+    @ivar runtime: what all services share.
+    @ivar limits: what counts its clients and programs.
     @ivar launcher: what starts its programs; C{None} for an internal service.
     @ivar released: called whenever a client has been served.
     """
@@ -121,5 +121,5 @@ class ServiceRuntime:
 
     @property
     def account(self) -> DescriptorAccount:
-        """What its clients may have of the descriptors."""
+        """The account of the descriptors of its clients."""
         return self.runtime.accountOf(self.service)

@@ -30,10 +30,10 @@ from inetdtw.text import native
 
 class ServiceSocket:
     """
-    The socket of one service: bound or inherited, restored after programs had it,
-    replaced, closed.
+    The socket of one service.
 
-    A socket that was replaced stays open while replies go through it.
+    It is bound or inherited, restored after programs had it, replaced and closed.  A
+    socket that was replaced stays open while replies go through it.
 
     @ivar service: the service, as L{reconfigure} was told last.
     @ivar socket: the socket; C{None} while there is none.
@@ -42,6 +42,7 @@ class ServiceSocket:
     """
 
     def __init__(self, service: Service, runtime: Runtime) -> None:
+        """Start without a socket."""
         self.service = service
         self.socket: socket.socket | None = None
         self.inherited = False
@@ -67,7 +68,7 @@ class ServiceSocket:
         self.closeUnneeded()
 
     def _inherit(self) -> socket.socket | None:
-        """Return the socket that the daemon was started with for the service, if any."""
+        """Return the socket that the daemon was started with, if there is one."""
         sock = self._runtime.inherited.take(self.service)
         self.inherited = sock is not None
         if sock is None:
@@ -127,7 +128,7 @@ class ServiceSocket:
             self._wanted = Original(self.socket)
 
     def _backlog(self) -> int | None:
-        """Return the backlog that the service asks for; C{None} if it is not its to set."""
+        """Return the backlog of the service; C{None} if it must not be set."""
         return None if self.inherited else self.service.options.backlog
 
     def fault(self, ended: bool = False) -> str | None:
@@ -150,7 +151,7 @@ class ServiceSocket:
         return None
 
     def _takenOver(self) -> str | None:
-        """Return why datagrams do not reach the socket, if another one receives them."""
+        """Return why datagrams do not reach the socket, if another receives them."""
         assert self.socket is not None
         # One that was inherited may share its port on purpose.
         if self.service.isStream or self.inherited or hears(self.socket):

@@ -3,11 +3,11 @@
 # See LICENSE for details.
 
 """
-The reactor's view of a listening socket that programs share.
+The port of a listening socket that programs share.
 
-They can have accept(2) wait for ever (see L{inetdtw.helpers.acceptor}), so that the daemon
-never calls it on such a socket: a process of its own does, one for each socket that has
-had a client, which is killed when its connections are not wanted any more.
+Programs can let accept(2) block for ever (see L{inetdtw.helpers.acceptor}), so that the
+daemon never calls it on such a socket.  A helper process does, one for each socket that
+has had a client, which is killed when its connections are not wanted any more.
 """
 
 from __future__ import annotations
@@ -31,31 +31,27 @@ from inetdtw.model.state import PauseReason
 from inetdtw.serve.port import SHORTAGES, IConnectionReceiver, SocketPort, StreamPort
 from inetdtw.serve.runtime import ServiceRuntime
 
-# As it was when the daemon was started, whatever is installed by now.
+# As it was when the daemon was started, whatever version is installed by now.
 _PROGRAM = inspect.getsource(acceptor)
 _CLOSED = getattr(socket, "MSG_CMSG_CLOEXEC", 0)
 _AT_ONCE = socket.MSG_DONTWAIT | _CLOSED
-#: The seconds for which a process that is to end may take to send a last connection.
+#: The seconds in which a process that is to end may send a last connection.
 LAST = 0.25
 
 
 class _Process(ProcessProtocol):
-    """
-    A process that accepts.
-
-    @ivar wanted: whether its end would be a surprise.
-    """
+    """A helper process that accepts connections."""
 
     def __init__(self, ended: Callable[[_Process], None]) -> None:
-        """@param ended: called when it has ended."""
+        """@param ended: called when it has exited."""
         self._ended = ended
 
     def processEnded(self, reason: Failure) -> None:
-        """It has ended."""
+        """Notify the port of the exit."""
         self._ended(self)
 
     def kill(self) -> None:
-        """End it."""
+        """Kill the process."""
         with contextlib.suppress(ProcessExitedAlready):
             assert self.transport is not None
             self.transport.signalProcess("KILL")
@@ -63,10 +59,10 @@ class _Process(ProcessProtocol):
 
 class SharedStreamPort(SocketPort):
     """
-    Gives connections away that another process accepts, one at a time.
+    Receives connections that a helper process accepts, one at a time.
 
-    @ivar socket: what leads to that process; the listening socket as long as there is
-        none, which is then started for the first client.
+    @ivar socket: the channel to the process, which is started for the first client; the
+        listening socket until then.
     """
 
     def __init__(
@@ -78,6 +74,8 @@ class SharedStreamPort(SocketPort):
         note: Callable[[int], object] = lambda fd: None,
     ) -> None:
         """
+        Start no process before there is a client.
+
         @param sock: the listening socket.
         @param note: called with the file descriptor of each connection.
         """
@@ -92,20 +90,22 @@ class SharedStreamPort(SocketPort):
 
     def stop(self) -> None:
         """
-        Accept no more: the process ends.  A connection that it has accepted already is
-        given away, for which this waits for a moment.
+        Accept no more, and kill the process.
+
+        A connection that the process has accepted already is received, for which this
+        blocks for L{LAST} at most.
         """
         if self._process is not None and self._asked:
             self._takeLast()
         self.kill()
 
     def kill(self) -> None:
-        """Accept no more, whatever becomes of a connection that was accepted already."""
+        """Accept no more; a connection that was accepted already is lost."""
         super().stop()
         self._leave()
 
     def _takeLast(self) -> None:
-        """Take the connection that may have been accepted already."""
+        """Receive the connection that may have been accepted already."""
         self._asked = False
         try:
             self.socket.shutdown(socket.SHUT_WR)
@@ -117,7 +117,7 @@ class SharedStreamPort(SocketPort):
             self._give(socket.socket(fileno=fds[0]))
 
     def _spawn(self) -> None:
-        """Start the process."""
+        """Start the process, or pause."""
         self._born = self._reactor.seconds()
         try:
             self._start()
@@ -131,7 +131,7 @@ class SharedStreamPort(SocketPort):
         """
         Start the process.
 
-        @raise OSError: if that cannot be.
+        @raise OSError: if it cannot be started.
         """
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         process = _Process(self._over)
@@ -155,7 +155,7 @@ class SharedStreamPort(SocketPort):
         self.socket, self._process, self._asked = ours, process, False
 
     def _leave(self) -> None:
-        """Have no process."""
+        """Kill the process, if there is one, and close its channel."""
         if self._process is not None:
             process, self._process = self._process, None
             process.kill()
@@ -163,7 +163,7 @@ class SharedStreamPort(SocketPort):
             self.socket = self._listening
 
     def _over(self, process: _Process) -> None:
-        """A process has ended: start another one soon."""
+        """Start another process soon, with backoff."""
         if process is not self._process:
             return
         self.holds.pause(PauseReason.STARTING)
@@ -177,7 +177,7 @@ class SharedStreamPort(SocketPort):
         self._ask()
 
     def _ask(self) -> None:
-        """Have a connection accepted, if one is wanted and none is on its way."""
+        """Request a connection, if one may be accepted and none is requested."""
         wanted = self._process is not None and not self._asked
         if wanted and not self.holds and self._receiver.mayAccept():
             with contextlib.suppress(OSError):
@@ -185,7 +185,7 @@ class SharedStreamPort(SocketPort):
                 self._asked = True
 
     def _read(self) -> None:
-        """Take the connection; of the first client, start the process that accepts it."""
+        """Receive a connection; start the process for the first client."""
         if not self._receiver.mayAccept():
             return
         if self._process is None:
@@ -200,7 +200,7 @@ class SharedStreamPort(SocketPort):
             said, fds = b"", []
         self._asked = False
         if len(said) != ANSWER.size:
-            # It has ended, as will be heard.
+            # The process has exited, as will be reported.
             self.holds.pause(PauseReason.STARTING)
         elif fds:
             self._give(socket.socket(fileno=fds[0]))
@@ -209,12 +209,12 @@ class SharedStreamPort(SocketPort):
         self._ask()
 
     def _give(self, connection: socket.socket) -> None:
-        """Give a connection away."""
+        """Give a connection to the receiver."""
         self._note(connection.fileno())
         try:
             peer = connection.getpeername()
         except OSError:
-            # The client is gone.
+            # The client has disconnected.
             connection.close()
             return
         take = self._receiver.connectionAccepted
@@ -222,7 +222,7 @@ class SharedStreamPort(SocketPort):
             connection.close()
 
     def _failed(self, error: int) -> None:
-        """No connection can be had."""
+        """Pause, as accept(2) has failed."""
         if error in SHORTAGES:
             self.holds.pauseFor(PauseReason.SHORTAGE, SHORTAGE_PAUSE)
             self._receiver.short(os.strerror(error))
@@ -234,8 +234,9 @@ def streamPort(
     sock: socket.socket, given: ServiceRuntime, receiver: IConnectionReceiver
 ) -> SocketPort:
     """
-    Return the port that accepts connections from a listening socket: in this process,
-    unless programs share the socket.
+    Return a port that accepts connections from a listening socket.
+
+    It accepts in this process, unless programs share the socket.
     """
     runtime = given.runtime
     make = SharedStreamPort if sock in runtime.shared else StreamPort

@@ -90,6 +90,12 @@ class Slot(BaseSlot):
         launcherOf: Callable[[Service], ILauncher | None],
         idle: Callable[[], None] = lambda: None,
     ) -> None:
+        """
+        Open no socket before L{bind}.
+
+        @param launcherOf: returns the launcher of a service.
+        @param idle: called whenever a program has exited or the socket was closed.
+        """
         super().__init__(service, runtime, launcherOf, idle)
         self._socket = ServiceSocket(service, runtime)
         self._retry = BindRetry(runtime, self._again)
@@ -273,8 +279,9 @@ class Slot(BaseSlot):
     @failing
     def resume(self) -> None:
         """
-        Accept clients again, whatever the reason is that none are accepted: a pause, a
-        rate, or a socket that could not be bound.
+        Accept clients again, whatever the reason is that none are accepted.
+
+        That is a pause, a rate, or a socket that could not be bound.
         """
         self._target = Target.SERVE
         self._limits.resetRate()
@@ -291,8 +298,9 @@ class Slot(BaseSlot):
     @failing
     def drain(self) -> None:
         """
-        Accept no more clients, for good, and close the socket as soon as no program
-        needs it.
+        Accept no more clients, for good.
+
+        The socket is closed as soon as no program needs it.
         """
         self._target = Target.DRAIN
         if self._listener is None:

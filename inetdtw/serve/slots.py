@@ -2,7 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""The slots of all services: what a reload and an operator do to them."""
+"""The slots of all services, and what a reload or an operator changes of them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from inetdtw.serve.portless import PortlessSlot
 from inetdtw.serve.runtime import Runtime
 from inetdtw.serve.slot import Slot
 
-#: The seconds between two looks whether clients can still reach every socket.
+#: The seconds between two checks whether clients can still reach every socket.
 CHECK = 5.0
 
 AnySlot = Union[Slot, PortlessSlot]
@@ -36,10 +36,11 @@ class SlotTable:
     """
     The slots of all services.
 
-    @ivar draining: whether no clients are taken any more.
+    @ivar draining: whether no clients are accepted any more.
     """
 
     def __init__(self, runtime: Runtime, launchers: LauncherPool) -> None:
+        """Start with no service."""
         self._runtime = runtime
         self._launchers = launchers
         self._slots: dict[Key, AnySlot] = {}
@@ -50,31 +51,31 @@ class SlotTable:
 
     @property
     def draining(self) -> bool:
-        """Whether no clients are taken any more."""
+        """Whether no clients are accepted any more."""
         return self._drained is not None
 
     @property
     def anyBound(self) -> bool:
-        """Whether any has its socket."""
+        """Whether any socket is open."""
         return any(slot.bound for slot in self._slots.values())
 
     def add(self, service: Service, retry: float = FIRST_RETRY) -> AnySlot:
         """
-        Get a service's socket.
+        Open a service's socket.
 
-        @param retry: the seconds before another try, if it cannot be had.
+        @param retry: the seconds until another attempt, if that fails.
         """
         make = PortlessSlot if service.isPortless else Slot
         slot: AnySlot = make(service, self._runtime, self._launchers.of, self._idle)
         self._slots[service.key] = slot
-        # A name that is looked up is worth a line only if that takes long.
+        # The log has a name that is looked up only if that takes long.
         slot.bind(SOON if service.address.isName else retry)
         return slot
 
     def start(self) -> None:
-        """Serve."""
+        """Serve the sockets that are open, and the others as soon as they are."""
         slots = self._slots.values()
-        # The others make theirs as soon as they have a socket.
+        # The launchers of others are made with their sockets.
         ready = [each for each in slots if each.bound or each.service.isPortless]
         self._launchers.need(each.service for each in ready)
         for slot in self._slots.values():
@@ -82,7 +83,7 @@ class SlotTable:
         self._keepChecking()
 
     def _keepChecking(self) -> None:
-        """Look from time to time, where somebody else could do something to a socket."""
+        """Check the sockets periodically, if other processes can change any."""
         wanted = bool(self._runtime.checks) or any(
             slot.service.wait or slot.service.address.family == socket.AF_UNIX
             for slot in self._slots.values()
@@ -91,14 +92,14 @@ class SlotTable:
             self._checks.start(CHECK, now=False)
 
     def check(self) -> None:
-        """See whether clients can still reach every socket."""
+        """Check whether clients can still reach every socket."""
         for slot in self._slots.values():
             slot.check()
         for check in self._runtime.checks:
             check()
 
     def abandon(self) -> None:
-        """Give all sockets up."""
+        """Close all sockets."""
         if self._checks.running:
             self._checks.stop()
         drained, self._drained = self._drained, None
@@ -111,12 +112,11 @@ class SlotTable:
 
     def apply(self, services: Iterable[Service], serving: bool) -> Changes:
         """
-        Come from what there is to what is wanted.
+        Start, change and stop services until they are those of a new configuration.
 
-        A service that an operator has paused stays so, also where it gets another
-        socket.
+        A service that an operator has paused stays paused, also with another socket.
 
-        @param serving: whether it is served already; only the sockets are had before.
+        @param serving: whether services are served; else only their sockets are opened.
         """
         services = tuple(services)
         if serving:
@@ -125,8 +125,9 @@ class SlotTable:
 
     def place(self, services: Iterable[Service], serving: bool) -> Changes:
         """
-        Do what L{apply} does for services that need no other launchers, as where the
-        addresses of host names have become known.
+        Do what L{apply} does for services that need no other launchers.
+
+        Such are those whose host names have got other addresses.
         """
         old = {key: slot.service for key, slot in self._slots.items()}
         new = {service.key: service for service in services}
@@ -152,42 +153,38 @@ class SlotTable:
         return changes
 
     def _paused(self) -> set[str]:
-        """The names of the services that an operator has paused."""
+        """Return the names of the services that an operator has paused."""
         return {slot.service.name for slot in self._slots.values() if slot.paused}
 
     def _remove(self, key: Key) -> None:
-        """Serve no more what may still have programs that run."""
+        """Stop a service, whose programs may still run."""
         slot = self._slots.pop(key)
         survived(slot.service.name, slot.stop)
         self._gone = [each for each in (*self._gone, slot) if each.running]
 
     def pause(self, word: str) -> ServiceState:
         """
-        Have a service take no clients until L{resume}; they wait.
+        Pause a service until L{resume}; clients wait.
 
-        @raise AmbiguousService: if it is not clear which.
+        @raise AmbiguousService: unless the word means exactly one service.
+        @raise Draining: if no clients are accepted any more.
         """
         slot = self._chosen(word)
         if not slot.paused:
             slot.pause()
-            report = self._runtime.report
-            report.emit(
-                events.PAUSE,
-                slot.service.name,
-                seconds=None,
-                peer=None,
-                reason="an operator wants it",
-            )
+            fields = {"seconds": None, "peer": None, "reason": "by an operator"}
+            self._runtime.report.emit(events.PAUSE, slot.service.name, **fields)
         return slot.state()
 
     def resume(self, word: str) -> ServiceState:
         """
-        Have a service take clients again, whatever the reason is that it takes none.
+        Resume a service, whatever the reason is that it accepts no clients.
 
-        @raise AmbiguousService: if it is not clear which.
+        @raise AmbiguousService: unless the word means exactly one service.
+        @raise Draining: if no clients are accepted any more.
         """
         slot = self._chosen(word)
-        # What clients cannot reach any more may seem to be fine.
+        # Only a check tells that clients cannot reach a socket any more.
         slot.check()
         if not slot.state().healthy:
             slot.resume()
@@ -195,7 +192,7 @@ class SlotTable:
         return slot.state()
 
     def _chosen(self, word: str) -> AnySlot:
-        """The slot of the service that somebody means."""
+        """Return the slot of the one service that a word means."""
         if self.draining:
             raise Draining()
         return findService(
@@ -239,7 +236,7 @@ class SlotTable:
 
 
 def _lineName(service: Service) -> str:
-    """What a service was called while its line had one address, a host name."""
+    """Return the name of a service while its line had one address, a host name."""
     return service.name.rpartition(":")[2]
 
 

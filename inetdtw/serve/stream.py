@@ -25,14 +25,13 @@ from inetdtw.serve.runtime import ServiceRuntime
 from inetdtw.serve.starter import ProgramStarter
 from inetdtw.system.executable import ExecutableNotFound
 
-#: How many sockets are left to launchers from the start.  A process that starts
-#: programs pays for every descriptor that it has with each of them, so further ones are
-#: left to it once they have had a client.
+#: How many sockets are delegated from the start.  Each descriptor of a process slows
+#: down all its starts of programs, so that others are delegated after a first client.
 IDLE = 64
 
 
 def _isThere(connection: socket.socket) -> bool:
-    """Whether a client has not reset its connection by now."""
+    """Return whether a client has not reset its connection by now."""
     try:
         connection.getpeername()
     except OSError:
@@ -43,13 +42,14 @@ def _isThere(connection: socket.socket) -> bool:
 @implementer(IAcceptDelegate)
 class StreamListener(ConnectionListener):
     """
-    A listening socket whose connections each get a program, with the connection as its
-    standard input, output and error.
+    A listening socket whose connections each get a program.
 
-    Where the service has no limits, the launcher may accept them by itself.
+    The connection is the program's standard input, output and error.  Where the service
+    has no limits, the launcher may accept the connections itself.
     """
 
     def __init__(self, given: ServiceRuntime, sock: socket.socket) -> None:
+        """Accept nothing before L{start}."""
         super().__init__(given, sock)
         assert given.launcher is not None
         self._service = given.service
@@ -64,7 +64,7 @@ class StreamListener(ConnectionListener):
         self._retired: Callable[[], None] | None = None
 
     def connectionAccepted(self, connection: socket.socket, peer: Any) -> None:
-        """Start the program, unless a limit is in the way."""
+        """Start the program, unless a limit is exceeded."""
         if _isThere(connection):
             super().connectionAccepted(connection, peer)
         else:
@@ -84,18 +84,19 @@ class StreamListener(ConnectionListener):
 
     def start(self) -> None:
         """
-        Begin to accept, or have the launcher begin: where many do already, it does
-        after the first client.
+        Begin to accept, or delegate that to the launcher.
+
+        Where many sockets are delegated already, this one is after its first client.
         """
         self._launches.prepare()
         many = self._runtime.budget.delegations >= IDLE
-        if many or not self._leave():
+        if many or not self._delegate():
             self._handedBack = many
             super().start()
 
-    def _leave(self) -> bool:
+    def _delegate(self) -> bool:
         """
-        Have the launcher accept, if it can.
+        Delegate the socket to the launcher, if it can accept.
 
         @return: whether it does.
         """
@@ -104,35 +105,37 @@ class StreamListener(ConnectionListener):
         if not (accepts and budget.mayDelegate):
             return False
         with contextlib.suppress(ExecutableNotFound):
-            order = self._launches.request(self._port.fileno())
-            self._delegated = IDelegatingLauncher(launcher).delegate(self, order)
+            request = self._launches.request(self._port.fileno())
+            self._delegated = IDelegatingLauncher(launcher).delegate(self, request)
             budget.addDelegation(self.crowded)
         return self._delegated is not None
 
     def _simple(self) -> bool:
-        """Whether there is nothing to do for a connection but to start the program."""
+        """Return whether a connection takes nothing but the start of a program."""
         shared = self._socket in self._runtime.shared
         plain = self._service.bounds.none and self._service.stderr == "socket"
         return plain and not shared
 
     def crowded(self) -> None:
         """
-        The launcher should not accept for now: with connections that come here first,
-        the programs of all services can be counted before they are started.
+        Take the socket back for now.
+
+        The programs of all services can be counted before they are started then.
         """
         if self._withdrawn():
             self._handedBack = True
             self._port.start()
 
     def accepted(self, peer: Any) -> Child:
-        """The launcher has started a program for a connection."""
+        """Count a program that the launcher has started for a connection."""
         self._gate.admit(peer)
         return Child(self._service, peer, self._runtime, self._ended)
 
     def dropped(self, peer: Any, reason: str) -> None:
         """
-        The launcher could not start a program: from now on each connection comes
-        here first.  Where it could not even accept, that is for a while only.
+        Take the socket back, as the launcher could not start a program.
+
+        Where it could not even accept, that is for a while only.
         """
         if peer is not None:
             reason = f"'{self._launches.path}': {reason}"
@@ -146,9 +149,9 @@ class StreamListener(ConnectionListener):
 
     def _withdrawn(self) -> bool:
         """
-        Have the launcher accept no more.
+        Take the socket back from the launcher.
 
-        @return: whether it did.
+        @return: whether it was delegated.
         """
         if self._delegated is None:
             return False
@@ -160,7 +163,7 @@ class StreamListener(ConnectionListener):
         return True
 
     def _alone(self) -> None:
-        """The launcher does not accept any more: the socket is free, if that is wanted."""
+        """Finish a retirement, as the launcher does not accept any more."""
         self._shared = False
         if self._retired is not None:
             done, self._retired = self._retired, None
@@ -168,8 +171,10 @@ class StreamListener(ConnectionListener):
 
     def retire(self, done: Callable[[], None]) -> None:
         """
-        Accept no more.  The programs that run do not need the socket, but a launcher
-        that still accepts does.
+        Accept no more.
+
+        The programs that run do not need the socket, but a launcher that still accepts
+        does.
         """
         self.stop()
         if self._shared:
@@ -184,13 +189,13 @@ class StreamListener(ConnectionListener):
         super().stop()
 
     def released(self) -> None:
-        """One of the service's programs has ended."""
+        """Accept again, or delegate the socket again, as a program has exited."""
         super().released()
         few = self._limits.running <= self._runtime.budget.leaseSize // 2
-        if self._handedBack and few and not self._shared and self._leave():
+        if self._handedBack and few and not self._shared and self._delegate():
             self._handedBack = False
             self._port.holds.pause(PauseReason.IDLE)
 
     def held(self) -> list[PauseReason]:
-        """Why no clients are taken."""
+        """Return why no clients are accepted."""
         return [] if self._delegated is not None else super().held()

@@ -3,11 +3,11 @@
 # See LICENSE for details.
 
 """
-RFC 1078: one port for many services.  The client's first line is the name of a
-service, and what follows is between the client and the service.
+tcpmux (RFC 1078): one port for many services.
 
-The name's line is taken from the socket to its last byte and no further: what the
-client has sent behind it is for the program.
+The client's first line is the name of a service; the rest is between the client and the
+service.  The daemon reads the socket to the end of that line and no further, as what
+follows is the program's.
 """
 
 from __future__ import annotations
@@ -15,14 +15,15 @@ from __future__ import annotations
 import socket
 from typing import Any, Callable
 
-from zope.interface import implementer
+from zope.interface import Interface, implementer
 
 from twisted.internet.interfaces import IReadDescriptor
 from twisted.python.failure import Failure
 
 from inetdtw.system.crowd import Crowd
+from inetdtw.system.timer import Timer
 
-#: The seconds that a client has to say what it wants.
+#: The seconds in which a client must send the name of a service.
 TIMEOUT = 10.0
 #: The most bytes of a name with its end of line.
 LONGEST = 256
@@ -35,12 +36,12 @@ NOT_READ = b"-Error reading service name\r\n"
 @implementer(IReadDescriptor)
 class TcpmuxRequest:
     """
-    A client that has not said yet what it wants.
+    A client that has not sent the name of a service yet.
 
     @ivar connection: its socket.
     @ivar peer: its address.
-    @ivar fault: what was wrong with it, in the end; C{None} if it has only left.
-    @ivar crowdedOut: whether it has left for another one.
+    @ivar fault: what was wrong with its request; C{None} if it has only disconnected.
+    @ivar crowdedOut: whether it was closed so that another client could be accepted.
     """
 
     fault: str | None = None
@@ -57,11 +58,13 @@ class TcpmuxRequest:
         closed: Callable[[TcpmuxRequest], object] = lambda request: None,
     ) -> None:
         """
-        @param asked: called once, with the name in lower case, or C{None} if the
-            client has not said any; the connection is the caller's from then on.
-        @param others: it is among these until then.
+        Begin to read.
+
+        @param asked: called once, with the name in lower case, or C{None} if the client
+            has sent none; the connection is the caller's from then on.
+        @param others: the requests that it belongs to until then.
         @param whose: the client's address, without a port.
-        @param closed: called instead if the daemon ends before that.
+        @param closed: called instead if the daemon stops before that.
         """
         self.connection = connection
         self.peer = peer
@@ -70,13 +73,14 @@ class TcpmuxRequest:
         self._others = others
         self._closed = closed
         self._line = b""
-        self._later = reactor.callLater(TIMEOUT, self._late)
+        self._timer = Timer(reactor)
+        self._timer.start(TIMEOUT, self._timeOut)
         connection.setblocking(False)
         others.add(self, whose)
         reactor.addReader(self)
 
     def doRead(self) -> None:
-        """The client has said something, or is gone."""
+        """Read more of the client's first line."""
         try:
             self._line += self._taken()
         except BlockingIOError:
@@ -88,96 +92,104 @@ class TcpmuxRequest:
             name = self._line[:-1].removesuffix(b"\r")
             self._end(name.decode("utf-8", "backslashreplace").lower())
         elif len(self._line) >= LONGEST:
-            self.fault = f"it said {LONGEST} bytes and no end of line"
+            self.fault = f"no end of line within {LONGEST} bytes"
             self._end(None)
 
     def _taken(self) -> bytes:
         """
-        Take some bytes, none of which is behind the first end of line.
+        Read some bytes, none of which follows the first end of line.
 
         @raise OSError: if there are none and never will be.
         """
         room = LONGEST - len(self._line)
         seen = self.connection.recv(room, socket.MSG_PEEK)
         if not seen:
-            raise OSError("the client has said all it has to say")
+            raise OSError("end of file")
         line, end, _ = seen.partition(b"\n")
         return self.connection.recv(len(line + end))
 
-    def _late(self) -> None:
-        """The client took too long."""
-        self.fault = f"it named no service within {TIMEOUT:g} seconds"
+    def _timeOut(self) -> None:
+        self.fault = f"no service name within {TIMEOUT:g} seconds"
         self._end(None)
 
     def giveUp(self) -> None:
-        """Another client needs its place."""
+        """Read no more, as another client needs its descriptor."""
         self.crowdedOut = True
         self._end(None)
 
     def _end(self, name: str | None) -> None:
-        """Wait for nothing more."""
         self._leave()
         self._asked(self, name)
 
     def _leave(self) -> None:
-        """Be nothing that the reactor knows."""
+        """Remove the reader and cancel the timeout."""
         self._reactor.removeReader(self)
         self._others.discard(self)
-        if self._later.active():
-            self._later.cancel()
+        self._timer.cancel()
 
     def close(self) -> None:
-        """Close the connection; it is not asked any more."""
+        """Close the connection without a call of C{asked}."""
         self._leave()
         self.connection.close()
         self._closed(self)
 
     def connectionLost(self, reason: Failure) -> None:
-        """The client is gone, or the reactor stops."""
+        """Read no more, as the client has disconnected or the reactor stops."""
         if self in self._others:
             self._end(None)
 
     def fileno(self) -> int:
-        """The descriptor of the connection."""
+        """Return the file descriptor of the connection."""
         return self.connection.fileno()
 
     def logPrefix(self) -> str:
-        """The name of this reader for the reactor."""
+        """Return what the reactor calls it in the log."""
         return "tcpmux"
+
+
+class IPortlessService(Interface):
+    """A service without a socket, to which clients are led."""
+
+    def take(connection: socket.socket, peer: Any, asked: bool = True) -> None:
+        """
+        Serve a client as soon as there is capacity.
+
+        @param connection: the service's from now on.
+        @param peer: the client's address.
+        @param asked: whether the client has asked tcpmux for the service, and so
+            expects its reply.
+        """
 
 
 class PortlessServices:
     """
     The services behind tcpmux, by name in lower case.
 
-    @ivar requests: the clients that have not said yet what they want.
+    @ivar requests: the clients that have not sent the name of a service yet.
     """
 
     def __init__(self) -> None:
-        self._services: dict[str, Any] = {}
+        """Start with no service."""
+        self._services: dict[str, IPortlessService] = {}
         self.requests: Crowd[TcpmuxRequest] = Crowd()
 
-    def add(self, name: str, service: Any) -> None:
-        """
-        Have a service under a name.
-
-        @param service: has C{take(connection, peer)}.
-        """
+    def add(self, name: str, service: IPortlessService) -> None:
+        """Lead clients that send a name to a service."""
         self._services[name] = service
 
     def discard(self, name: str) -> None:
-        """Have no service under a name."""
+        """Remove the service of a name, if it has one."""
         self._services.pop(name, None)
 
-    def of(self, name: str) -> Any:
-        """The service of a name, or C{None}."""
+    def of(self, name: str) -> IPortlessService | None:
+        """Return the service of a name, if it has one."""
         return self._services.get(name)
 
     def text(self) -> bytes:
-        """All names, each on a line, for a client that asks for help."""
+        """Return all names, each on a line, for a client that asks for C{help}."""
         return "".join(f"{name}\r\n" for name in sorted(self._services)).encode()
 
     def close(self) -> None:
-        """Close the connections of all that have not said yet what they want."""
+        """Close the connections of all clients that have not sent a name yet."""
         for request in list(self.requests):
             request.close()

@@ -2,7 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""The internal service tcpmux on its socket: it leads to the services behind it."""
+"""The listener of the internal service tcpmux, which leads to services behind it."""
 
 from __future__ import annotations
 
@@ -17,17 +17,19 @@ from inetdtw.serve.tcpmux import NOT_AVAILABLE, NOT_READ, TcpmuxRequest
 from inetdtw.system.sockets import closeWithMessage
 from inetdtw.text import printable
 
-#: Why a client is closed that has waited for longer than others.
-CROWDED_OUT = "it named no service, and others wait"
+#: Why a client is closed that has been connected for longer than others.
+CROWDED_OUT = "no service name yet, and others wait"
 
 
 class TcpmuxListener(ConnectionListener):
     """
-    A listening socket whose clients say which service they want; those that were
-    accepted may still say so when no more are.
+    A listening socket whose clients each send the name of a service.
+
+    Clients that were accepted before a pause may still send theirs.
     """
 
     def __init__(self, given: ServiceRuntime, sock: socket.socket) -> None:
+        """Count the descriptors of clients until they have sent a name."""
         account = given.account
         super().__init__(given, sock, replace(account, each=0))
         self._name = given.service.name
@@ -37,7 +39,7 @@ class TcpmuxListener(ConnectionListener):
         self._served = given.released
 
     def _serve(self, connection: socket.socket, peer: Any) -> None:
-        """Wait for what the client wants."""
+        """Wait for the name of a service."""
         self._makeRoom(peer)
         self._account.take(peer)
         names, reactor = self._runtime.portless, self._runtime.reactor
@@ -55,8 +57,9 @@ class TcpmuxListener(ConnectionListener):
 
     def _makeRoom(self, peer: Any) -> None:
         """
-        Have room for one more client: some that have said nothing yet go for that, as
-        the next one may speak at once.
+        Close clients that have sent nothing until there is a descriptor for one more.
+
+        The next client may send its name at once.
         """
         requests, account = self._runtime.portless.requests, self._account
         while account.full() or account.refuses(peer):
@@ -66,7 +69,7 @@ class TcpmuxListener(ConnectionListener):
             oldest.giveUp()
 
     def _asked(self, request: TcpmuxRequest, name: str | None) -> None:
-        """A client has said what it wants."""
+        """Serve a client by the name that it has sent, or close it without one."""
         self._gate.release(request.peer)
         self._account.give(request.peer)
         self._served()
@@ -82,19 +85,19 @@ class TcpmuxListener(ConnectionListener):
         elif name == "help":
             closeWithMessage(request.connection, self._runtime.portless.text())
         else:
-            self._lead(request, name)
+            self._handOn(request, name)
 
-    def _lead(self, request: TcpmuxRequest, name: str) -> None:
-        """Lead a client to a service."""
+    def _handOn(self, request: TcpmuxRequest, name: str) -> None:
+        """Hand a client on to a service."""
         service = self._runtime.portless.of(name)
         if service is not None:
             service.take(request.connection, request.peer)
             return
-        self._refused(request, f"there is no service tcpmux/{printable(name)}")
+        self._refused(request, f"unknown service tcpmux/{printable(name)}")
         closeWithMessage(request.connection, NOT_AVAILABLE)
 
     def _refused(self, request: TcpmuxRequest, reason: str) -> None:
-        """Say and count that a client is turned away."""
+        """Log and count that a client is refused."""
         self._limits.refuse()
         self._runtime.report.emit(
             events.REFUSE, self._name, peer=request.peer, reason=reason

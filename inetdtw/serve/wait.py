@@ -3,9 +3,9 @@
 # See LICENSE for details.
 
 """
-C{wait}: one program at a time has the service's own socket, from the moment the socket
-is readable until the program exits.
+C{wait}: one program at a time has the service's own socket.
 
+The program has it from the moment the socket is readable until the program exits.
 A program that exits without consuming what triggered it would be started for it again,
 in a loop.  So a datagram is discarded that two programs in turn have left.  When
 connections are left, the service is paused with exponential backoff, which grows while
@@ -44,6 +44,7 @@ class WaitListener(GatedListener):
     """A socket that one program at a time has."""
 
     def __init__(self, given: ServiceRuntime, sock: socket.socket) -> None:
+        """Start no program before L{start}."""
         service, runtime = given.service, given.runtime
         reactor, name = runtime.reactor, service.name
         super().__init__(given, WaitPort(sock, reactor, name, self._readable))
@@ -75,7 +76,7 @@ class WaitListener(GatedListener):
         self._launches.launcher.cancelRestarts()
 
     def retire(self, done: Callable[[], None]) -> None:
-        """Start no more programs; the socket is free when the running one has exited."""
+        """Start no more programs; the socket is free when the last has exited."""
         self.stop()
         if self.busy:
             self._retired = done
@@ -154,8 +155,9 @@ class WaitListener(GatedListener):
 
     def _more(self) -> bool:
         """
-        Return whether a datagram is there for which a program may start at once: in a
-        burst, to ask the reactor costs as much again.
+        Return whether a datagram is there for which a program may start at once.
+
+        In a burst, to ask the reactor costs as much again.
         """
         return (
             self._datagram.seen

@@ -51,7 +51,7 @@ class TcpmuxTests(ServingTestCase):
             self.assertEqual(talk(self.port, b"help\r\n"), b"cat\r\nupper\r\n")
             answer = talk(self.port, b"nix\r\n")
             self.assertEqual(answer, b"-Service not available\r\n")
-            daemon.waitForLog("reason=there is no service tcpmux/nix")
+            daemon.waitForLog("reason=unknown service tcpmux/nix")
             answer = talk(self.port, b"cat")
             self.assertEqual(answer, b"-Error reading service name\r\n")
 

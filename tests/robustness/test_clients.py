@@ -25,7 +25,7 @@ from tests.support.serving import inodeOf, readAll
 
 _RESET = struct.pack("ii", 1, 0)
 #: What is logged for a client of tcpmux that sends nothing.
-SILENT = "reason=it named no service within 10 seconds"
+SILENT = "reason=no service name within 10 seconds"
 
 
 def reset(client: socket.socket) -> None:

@@ -79,7 +79,7 @@ class SharesTests(SharesTestCase):
         """Silent clients of tcpmux are closed when others connect."""
         daemon = self.start()
         self.flood(self.mux)
-        daemon.waitForLog("reason=it named no service, and others wait")
+        daemon.waitForLog("reason=no service name yet, and others wait")
         self.works(daemon)
         self.flood(self.mux, hosts=100)
         self.works(daemon)

@@ -45,7 +45,7 @@ class ForgeryTests(ServingTestCase):
         with daemon:
             talk(mux, b"x\r\x1b[2Jstart forged\x85\xe2\x80\xa8end\r\n")
             talk(complains, b"")
-            daemon.waitForLog("there is no service tcpmux/x")
+            daemon.waitForLog("unknown service tcpmux/x")
             daemon.waitForLog("stderr ")
             daemon.waitForLog("field=socktype")
             log = daemon.log()

@@ -20,7 +20,7 @@ from inetdtw.model.service import Bounds, Program, Service
 from inetdtw.serve import datagram
 from inetdtw.serve.datagram import DatagramListener
 from inetdtw.serve.datagramport import DatagramPort, Sender
-from inetdtw.serve.replies import LAST_ANSWER
+from inetdtw.serve.replies import LAST_REPLY
 from inetdtw.serve.undecided import MOMENT
 from inetdtw.test.fakes import (
     PATIENCE,
@@ -200,7 +200,7 @@ class DatagramListenerTests(ServingTestCase):
         left = self.leave(self.ordered(1).start())
         for number in range(9):
             left.send(b"%d" % number)
-        self.reactor.advance(LAST_ANSWER)
+        self.reactor.advance(LAST_REPLY)
         left.close()
         self.assertEqual(openedSince(before), {})
         self.assertEqual(len(self.reactor.getReaders()), 1)
@@ -219,7 +219,7 @@ class DatagramListenerTests(ServingTestCase):
 
         self.patch(DatagramPort, "reply", again)
         left.send(b"more")
-        self.reactor.advance(LAST_ANSWER)
+        self.reactor.advance(LAST_REPLY)
         self.assertEqual(len(self.reactor.getReaders()), 1)
 
     def test_leftCounts(self) -> None:
@@ -230,7 +230,7 @@ class DatagramListenerTests(ServingTestCase):
         sender.send(b"2")
         self.leave(self.ordered(1).start())
         self.assertEqual((self.limits.running, self.releases), (1, 0))
-        self.reactor.advance(LAST_ANSWER)
+        self.reactor.advance(LAST_REPLY)
         self.assertEqual((self.limits.running, self.releases), (0, 1))
         self.assertEqual(self.read(self.ordered(2)), b"2")
         self.assertEqual(self.releases, 1)

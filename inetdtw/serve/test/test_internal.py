@@ -371,7 +371,7 @@ class InternalDatagramListenerTests(ServingTestCase):
             self.assertEqual(self.ask(client, b"1", b"2"), [])
             counts.append(len(self.said("drop")))
         self.assertEqual(counts, [1, 1, 2, 3])
-        self.assertIn("answer not sent: ", self.said("drop")[0]["reason"])
+        self.assertIn("reply not sent: ", self.said("drop")[0]["reason"])
 
     def test_otherErrors(self) -> None:
         """An error that is not the network's is a bug, and is logged as one."""

@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import socket
+from typing import Any
 
+from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from hypothesis import HealthCheck, given, settings
@@ -17,7 +19,13 @@ from twisted.internet.interfaces import IReadDescriptor
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from inetdtw.serve.tcpmux import LONGEST, TIMEOUT, PortlessServices, TcpmuxRequest
+from inetdtw.serve.tcpmux import (
+    LONGEST,
+    TIMEOUT,
+    IPortlessService,
+    PortlessServices,
+    TcpmuxRequest,
+)
 from inetdtw.system.crowd import Crowd
 from inetdtw.test.fakes import FakeReactor
 
@@ -168,8 +176,13 @@ class TcpmuxRequestTests(SynchronousTestCase):
         self.assertEqual((self.names, list(self.open)), ([None], []))
 
 
+@implementer(IPortlessService)
 class PortlessServicesTests(SynchronousTestCase):
     """Tests for L{PortlessServices}."""
+
+    def take(self, connection: Any, peer: Any, asked: bool = True) -> None:
+        """Close a connection."""
+        connection.close()
 
     def test_services(self) -> None:
         """A service is found by its name as long as it has it."""

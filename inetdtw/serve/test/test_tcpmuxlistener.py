@@ -46,7 +46,7 @@ class TcpmuxListenerTests(PortlessCase):
         self.assertEqual(self.answer(client), NOT_AVAILABLE)
         (refuse,) = self.said("refuse")
         self.assertEqual(refuse["service"], "mux")
-        self.assertEqual(refuse["reason"], r"there is no service tcpmux/\x1b[2j")
+        self.assertEqual(refuse["reason"], r"unknown service tcpmux/\x1b[2j")
 
     def test_help(self) -> None:
         """Who asks for help is told all names."""
@@ -62,12 +62,12 @@ class TcpmuxListenerTests(PortlessCase):
         client = self.undecided(b"x")
         self.reactor.advance(TIMEOUT)
         self.assertEqual(self.answer(client), NOT_READ)
-        self.assertRefused("it named no service within 10 seconds")
+        self.assertRefused("no service name within 10 seconds")
 
     def test_long(self) -> None:
         """Who has no end of what it says is told so, and the log is."""
         self.assertEqual(self.answer(self.ask(b"x" * LONGEST)), NOT_READ)
-        self.assertRefused("it said 256 bytes and no end of line")
+        self.assertRefused("no end of line within 256 bytes")
 
     def test_left(self) -> None:
         """Who only looks whether somebody listens is worth no line."""
@@ -135,7 +135,7 @@ class TcpmuxListenerTests(PortlessCase):
         self.assertEqual(len(self.runtime.portless.requests), 2)
         self.assertEqual(self.runtime.descriptors.taken(Purpose.TCPMUX), 2)
         (refuse, *_) = self.said("refuse")
-        self.assertEqual(refuse["reason"], "it named no service, and others wait")
+        self.assertEqual(refuse["reason"], "no service name yet, and others wait")
 
     def test_counted(self) -> None:
         """Nothing is counted any more when all are gone, however that is."""
