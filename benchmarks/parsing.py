@@ -20,7 +20,7 @@ from inetdtw.config import loader, parser
 from inetdtw.helpers import reports
 from inetdtw.helpers.requests import HEADER, LAUNCH
 from inetdtw.model.service import Settings
-from inetdtw.test import hostile, system
+from inetdtw.test import fuzztargets, system
 
 #: The bytes of a configuration.
 SIZE = 1 << 20
@@ -148,16 +148,16 @@ def ofOrders(kind: str, size: int = SIZE) -> float:
     packet = HEADER.pack(LAUNCH, False, 1, 0, 0, len(told)) + told
     count = size // reports.LARGEST
     begun = time.process_time()
-    hostile.takeOrders([(packet, 1)] * count)
+    fuzztargets.takeOrders([(packet, 1)] * count)
     return time.process_time() - begun
 
 
 def ofTarget(kind: str, size: int = SIZE) -> float:
-    """Return the processor time of a target of L{inetdtw.test.hostile}."""
+    """Return the processor time of a target of L{inetdtw.test.fuzztargets}."""
     name, repeated = TARGETS[kind]
     data = repeated * (size // len(repeated))
     begun = time.process_time()
-    hostile.TARGETS[name](data)
+    fuzztargets.TARGETS[name](data)
     return time.process_time() - begun
 
 

@@ -2,7 +2,7 @@
 # See LICENSE for details.
 
 """
-Fuzz one of the readers of L{inetdtw.test.hostile}, for some minutes.
+Fuzz one of the readers of L{inetdtw.test.fuzztargets}, for some minutes.
 
 It needs atheris::
 
@@ -32,7 +32,7 @@ with atheris.instrument_imports(include=["inetdtw"]):
         LAUNCH,
         WITHDRAW,
     )
-    from inetdtw.test.hostile import TARGETS
+    from inetdtw.test.fuzztargets import TARGETS
 
 #: The most bytes of an input.
 LONGEST = 4096

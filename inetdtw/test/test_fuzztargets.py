@@ -16,7 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from inetdtw.helpers import reports
 from inetdtw.helpers.requests import ACCEPT, HEADER, LAUNCH
-from inetdtw.test import hostile
+from inetdtw.test import fuzztargets
 
 #: What a configuration is made of.
 _WORDS = (
@@ -42,7 +42,7 @@ class AnyBytesTests(SynchronousTestCase):
         @settings(database=None, deadline=None, max_examples=300)
         @given(st.one_of(st.binary(max_size=600), *kinds))
         def check(data: bytes) -> None:
-            hostile.TARGETS[name](data)
+            fuzztargets.TARGETS[name](data)
 
         check()
 
@@ -129,4 +129,4 @@ class AnyBytesTests(SynchronousTestCase):
             b"\1\2\3",
         ):
             for fds in range(4):
-                hostile.forkServerOrders(bytes((len(packet), fds)) + packet)
+                fuzztargets.forkServerOrders(bytes((len(packet), fds)) + packet)
