@@ -16,8 +16,8 @@ from inetdtw.model.address import Address
 from inetdtw.model.errors import ConfWarning
 from inetdtw.model.service import SOCKTYPES, Ownership, Service, SocketOptions
 from inetdtw.system import lookups
+from inetdtw.system.acceptfilter import FILTERS
 from inetdtw.system.hostnames import NameWanted
-from inetdtw.system.sockets import FILTERS
 from inetdtw.text import toBytes
 
 _SOCKTYPES_OF = {

@@ -55,5 +55,5 @@ class Backoff:
 SHORTAGE_PAUSE = 0.5
 
 
-#: The seconds to leave one alone for that cannot be read for a mistake in this program.
+#: The seconds to leave a socket alone after an internal error with it.
 BROKEN_PAUSE = 0.5

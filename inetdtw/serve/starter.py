@@ -104,7 +104,7 @@ class ProgramStarter:
 
         @param fd: the socket.
 
-        @raise ExecutableNotFound: if there is no executable now.
+        @raise ExecutableNotFound: without an executable now.
         """
         return self._request(self._find(), (fd, fd, fd))
 
@@ -163,7 +163,7 @@ class ProgramStarter:
         Return the path of the executable.
 
         It is looked for again when it could not be started: exec finds out whether it
-        is still there. One that is looked for in PATH may be another one after a
+        is still there.  One that is looked for in PATH may be another one after a
         second.
 
         @raise ExecutableNotFound: if there is none.

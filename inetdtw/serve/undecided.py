@@ -8,8 +8,8 @@ Clients that exceed a limit of their address, though its program may have exited
 A program that exits closes its connection before the daemon is notified of its exit:
 the kernel closes its descriptors first, then a helper process waits for it and reports.
 A client that sees its connection closed and connects again at once must not be refused
-for that. So such a client is kept for a moment, and decided on as soon as the daemon is
-notified of an exit.
+for that.  So such a client is kept for a moment, and decided on as soon as the daemon
+is notified of an exit.
 """
 
 from __future__ import annotations

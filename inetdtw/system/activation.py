@@ -3,16 +3,15 @@
 # See LICENSE for details.
 
 """
-Sockets that this process was started with, as sd_listen_fds(3) has it.
+Socket activation: sockets that this process was started with (sd_listen_fds(3)).
 
-Whoever starts the daemon may have made sockets for it: C{LISTEN_FDS} says how many,
-from descriptor 3 on, C{LISTEN_PID} for whom, and C{LISTEN_FDNAMES} what they are
-called.  So a port below 1024 is served without root, and clients wait in the sockets
-while the daemon is started again.
+C{LISTEN_FDS} is their number, from descriptor 3 on, C{LISTEN_PID} the process that they
+are for, and C{LISTEN_FDNAMES} has their names.  So the daemon serves a port below 1024
+without root, and clients wait in the sockets while it is restarted.
 
-A socket is for the service whose address is the socket's, or else for the one that
-has its name, or else for one that asks for the same port of all addresses in another
-family.  Here the sockets are only ever duplicated: they belong to who made them.
+A socket is for the service with its address, else for the one with its name, else for
+one with the same port of all addresses of another family.  The daemon only duplicates
+the sockets: they belong to the process that made them.
 """
 
 from __future__ import annotations
@@ -40,22 +39,22 @@ _WILDCARDS = ("0.0.0.0", "::")
 @dataclass(frozen=True)
 class PassedSocket:
     """
-    One thing that this process was started with.
+    One descriptor that this process was started with.
 
-    @ivar fd: its descriptor.
-    @ivar name: what it is called.
-    @ivar socket: the socket; C{None} if there is none that any service could use.
-    @ivar lack: why there is none.
+    @ivar fd: its number.
+    @ivar name: its name.
+    @ivar socket: the socket; C{None} if no service can use the descriptor.
+    @ivar lack: why not.
     """
 
     fd: int
     name: str
     socket: socket.socket | None
-    lack: str = "no socket is passed as this descriptor"
+    lack: str = "not a socket"
 
     @property
     def where(self) -> str:
-        """The address, for a person."""
+        """The address, as text for people."""
         if self.socket is None:
             return "-"
         where = self.socket.getsockname()
@@ -64,15 +63,16 @@ class PassedSocket:
         return textOf(os.fsdecode(where)) or "-"
 
     def close(self) -> None:
-        """Give a socket up, without an effect on whoever else has it."""
+        """Close it, which does not affect other processes that have it."""
         if self.socket is not None:
             self.socket.close()
 
 
 class Inherited:
-    """The sockets that this process was started with, and whose each is."""
+    """The sockets that this process was started with, and their services."""
 
     def __init__(self, given: Iterable[PassedSocket] = ()) -> None:
+        """@param given: the passed sockets."""
         self._given = list(given)
         self._owners: dict[Key, PassedSocket] = {}
         self._sorted = False
@@ -80,8 +80,9 @@ class Inherited:
     @classmethod
     def fromEnvironment(cls, environ: Mapping[str, str], pid: int) -> Inherited:
         """
-        Take what the environment says; what is meant for another process, or makes no
-        sense, is nothing.
+        Take the sockets that the environment describes.
+
+        There are none if it describes those of another process, or is not valid.
 
         @param pid: the process id of this process.
         """
@@ -96,12 +97,11 @@ class Inherited:
 
     def assign(self, services: Iterable[Service]) -> list[UnusedSocket]:
         """
-        Say which socket is for which of the services that there are from now on.
+        Assign the sockets to the services that are configured now.
 
-        What no service wants when this is called first is closed, once all host names
-        have their addresses.  What a service once
-        had is kept for it: whoever made the socket holds it too, so that nobody could
-        bind it again.
+        Once all host names have addresses, the sockets that no service uses are closed.
+        A socket that was assigned once stays assigned: the process that made it has it
+        too, so that its address could not be bound again.
 
         @return: what was closed.
         """
@@ -122,7 +122,7 @@ class Inherited:
     def _match(
         self, services: Iterable[Service], fits: Callable[[Service, PassedSocket], bool]
     ) -> None:
-        """Give sockets to services that have none yet, by one rule."""
+        """Assign sockets to services without one by a rule."""
         for service in services:
             if service.key in self._owners:
                 continue
@@ -132,12 +132,11 @@ class Inherited:
                     break
 
     def _free(self) -> Iterator[PassedSocket]:
-        """What no service has."""
+        """Yield the sockets that no service has."""
         taken = {given.fd for given in self._owners.values()}
         return (given for given in self._given if given.fd not in taken)
 
     def _closeUnused(self) -> list[UnusedSocket]:
-        """Close what no service has."""
         unused = []
         for given in list(self._free()):
             unused.append(UnusedSocket(given.fd, given.name, given.where, _why(given)))
@@ -147,10 +146,11 @@ class Inherited:
 
     def take(self, service: Service) -> socket.socket | None:
         """
-        A socket of its own for a service: a duplicate of the one that is assigned to
-        it, if one is.
+        Return a duplicate of the socket that is assigned to a service, if one is.
 
-        @raise OSError: if there is no descriptor left.
+        @return: the socket, which the caller owns.
+
+        @raise OSError: without a descriptor left.
         """
         given = self._owners.get(service.key)
         if given is None or given.socket is None:
@@ -158,14 +158,14 @@ class Inherited:
         return given.socket.dup()
 
     def close(self) -> None:
-        """Give all of them up."""
+        """Close all sockets."""
         self._owners.clear()
         while self._given:
             self._given.pop().close()
 
 
 def _count(text: str) -> int:
-    """How many there are."""
+    """Return the number of sockets; 0 if it is not valid."""
     if not (text.isascii() and text.isdigit() and len(text) < 6):
         return 0
     return int(text)
@@ -173,10 +173,9 @@ def _count(text: str) -> int:
 
 def _take(fd: int, name: str) -> PassedSocket:
     """
-    Take one, which no program is to inherit.
+    Take a descriptor, and set C{FD_CLOEXEC}.
 
-    What would not outlive an exec(2) was not there at the last one: it is something of
-    this process' own.
+    One that has the flag set did not come through exec: this process opened it itself.
     """
     try:
         if not os.get_inheritable(fd):
@@ -189,29 +188,27 @@ def _take(fd: int, name: str) -> PassedSocket:
         return PassedSocket(fd, name, sock)
     sock.close()
     family = getattr(sock.family, "name", str(sock.family))
-    return PassedSocket(
-        fd, name, None, f"no service has a socket of the family {family}"
-    )
+    return PassedSocket(fd, name, None, f"address family {family} is not supported")
 
 
 def _listens(sock: socket.socket) -> bool:
-    """Whether clients can connect to a socket, or need not."""
+    """Tell whether a socket accepts connections, or needs not."""
     if sock.type == socket.SOCK_DGRAM:
         return True
     return bool(sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
 
 
 def _why(given: PassedSocket) -> str:
-    """Why no service can use something."""
+    """Return why no service can use a socket."""
     if given.socket is None:
         return given.lack
     if not _listens(given.socket):
-        return "it does not listen"
-    return "no service has its address or its name"
+        return "not a listening socket"
+    return "no service has this address or name"
 
 
 def _canServe(service: Service, given: PassedSocket) -> bool:
-    """Whether something is what a service needs, wherever that is."""
+    """Tell whether a socket has the type and family that a service needs."""
     sock = given.socket
     if sock is None or sock.type != service.socktype or not _listens(sock):
         return False
@@ -220,7 +217,7 @@ def _canServe(service: Service, given: PassedSocket) -> bool:
 
 
 def _hasAddress(service: Service, given: PassedSocket) -> bool:
-    """Whether a socket has the very address of a service."""
+    """Tell whether a socket has exactly the address of a service."""
     assert given.socket is not None
     sock, address = given.socket, service.address
     if sock.family != address.family:
@@ -234,20 +231,21 @@ def _hasAddress(service: Service, given: PassedSocket) -> bool:
 
 
 def _isDual(sock: socket.socket) -> bool:
-    """Whether a socket of IPv6 takes IPv4 as well."""
+    """Tell whether an IPv6 socket accepts IPv4 too."""
     return not sock.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY)
 
 
 def _hasName(service: Service, given: PassedSocket) -> bool:
-    """Whether a socket has the name of a service, or of a line that comes to several."""
+    """Tell whether a socket has the name of a service, or of its line."""
     # A name in LISTEN_FDNAMES has no colon.
     return given.name in (service.name, service.name.rpartition(":")[2])
 
 
 def _isWildcard(service: Service, given: PassedSocket) -> bool:
     """
-    Whether a service and a socket have the same port of all addresses; what takes
-    both families is often made for a service that asks for one.
+    Tell whether a service and a socket have the same port of all addresses.
+
+    A dual-stack socket is often made for a service of one family.
     """
     assert given.socket is not None
     if given.socket.family == socket.AF_UNIX:

@@ -3,10 +3,10 @@
 # See LICENSE for details.
 
 """
-Time that goes on at its own pace, whatever is done to the clock of the machine.
+Monotonic time for the reactor: timers do not depend on wall-clock changes.
 
-Reactors of Twisted count the time of the day.  When somebody sets that back by an hour,
-a pause of half a second takes an hour and half a second.
+Twisted's reactors use the time of day.  When an operator sets the clock back by an
+hour, a timer of half a second takes an hour longer.
 """
 
 from __future__ import annotations
@@ -19,27 +19,28 @@ from twisted.internet.base import ReactorBase
 
 
 def clockOf(reactor: Any) -> Callable[[], float]:
-    """What tells durations: a reactor's own time, unless that can be set."""
+    """Return C{seconds} of a reactor, or the monotonic clock for wall-clock time."""
     return time.monotonic if isinstance(reactor, ReactorBase) else reactor.seconds
 
 
 class MonotonicClock(Service):
     """
-    Has the reactor count by a clock that nobody can set, from the start of the daemon.
+    Let the reactor use the monotonic clock from the start of the daemon on.
 
-    It is a service of its own, as not every application that has a superserver among
-    its services wants its reactor changed.
+    It is a service of its own, because an application that embeds a superserver may not
+    want its reactor changed.
     """
 
     name = "inetd time"
 
     def __init__(self, reactor: Any = None) -> None:
+        """@param reactor: the reactor; by default the global one."""
         if reactor is None:
             from twisted.internet import reactor
         self._reactor = reactor
 
     def privilegedStartService(self) -> None:
-        """Change the clock, unless something is planned by the other one."""
+        """Change the clock, unless a delayed call was scheduled with the other one."""
         super().privilegedStartService()
         reactor = self._reactor
         if isinstance(reactor, ReactorBase) and not reactor.getDelayedCalls():

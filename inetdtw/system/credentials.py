@@ -3,8 +3,10 @@
 # See LICENSE for details.
 
 """
-The credentials of another process, as proc(5) has them: user and group ids, real,
-effective, saved and of the file system, and supplementary groups.
+The credentials of another process, as proc(5) has them.
+
+These are the user and group ids (real, effective, saved, file system) and the
+supplementary groups.
 """
 
 from __future__ import annotations
@@ -26,9 +28,8 @@ def mismatch(pid: int, credentials: Credentials | None) -> str | None:
 
     @param credentials: what it should have; C{None} for those of this process.
 
-    @return: what differs, in words; C{None} if nothing does, or if this cannot be
-        known: without a proc file system of this PID namespace, or where it hides
-        other users' processes from this one.
+    @return: the first difference, as text; C{None} if there is none, or if it is
+        unknown: without a proc file system of this PID namespace, or with C{hidepid}.
     """
     found = _of(str(pid))
     wanted = _of("self") if credentials is None else _wanted(credentials)
@@ -37,12 +38,12 @@ def mismatch(pid: int, credentials: Credentials | None) -> str | None:
     for name in _LINES:
         if found[name] != wanted[name]:
             has, needs = (" ".join(map(str, each[name])) for each in (found, wanted))
-            return f"its {name} is '{has}' in place of '{needs}'"
+            return f"its {name} is '{has}', not '{needs}'"
     return None
 
 
 def _wanted(credentials: Credentials) -> _Credentials:
-    """Return what a process of a user has."""
+    """Return the credentials as proc(5) would have them."""
     return {
         "Uid": (credentials.uid,) * 4,
         "Gid": (credentials.gid,) * 4,
@@ -52,7 +53,7 @@ def _wanted(credentials: Credentials) -> _Credentials:
 
 def _of(process: str) -> _Credentials | None:
     """
-    Return the credentials of a process, if they can be known.
+    Return the credentials of a process, if they are known.
 
     @param process: a directory of C{/proc}.
     """

@@ -2,7 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""Things of which one is closed when there is no room for another."""
+"""Items of which the oldest is closed when capacity for another one is missing."""
 
 from __future__ import annotations
 
@@ -14,22 +14,24 @@ _T = TypeVar("_T")
 
 class Crowd(Generic[_T]):
     """
-    Things in the order in which they came, each of somebody: a client address, or a
-    service.  Who has the most is the one to lose the oldest of its own, so that many of
-    one never cost another one anything.
+    Items in the order in which they came, each with an owner.
+
+    An owner is a client address or a service.  The owner of the most items loses its
+    oldest one, so that many items of one owner never cost another one anything.
     """
 
     def __init__(self) -> None:
+        """Start empty."""
         self._of: dict[str, dict[_T, None]] = {}
         self._whose: dict[_T, str] = {}
 
     def add(self, thing: _T, whose: str = "") -> None:
-        """Add the newest."""
+        """Add an item as the newest."""
         self._of.setdefault(whose, {})[thing] = None
         self._whose[thing] = whose
 
     def discard(self, thing: _T) -> None:
-        """Remove one, if it is there."""
+        """Remove an item, if it is there."""
         whose = self._whose.pop(thing, None)
         if whose is None:
             return
@@ -38,17 +40,20 @@ class Crowd(Generic[_T]):
             del self._of[whose]
 
     def oldest(self) -> _T | None:
-        """Return the oldest of who has the most; C{None} if there is none."""
+        """Return the oldest item of the owner with the most, if there is one."""
         if not self._of:
             return None
         most = max(self._of, key=lambda whose: len(self._of[whose]))
         return next(iter(self._of[most]))
 
     def __contains__(self, thing: object) -> bool:
+        """Tell whether an item is there."""
         return thing in self._whose
 
     def __iter__(self) -> Iterator[_T]:
+        """Yield all items, the oldest first."""
         return iter(self._whose)
 
     def __len__(self) -> int:
+        """Return the number of items."""
         return len(self._whose)

@@ -84,6 +84,7 @@ class Claim:
     """Descriptors of one owner, which are counted until they are given back."""
 
     def __init__(self, account: Descriptors, count: int, key: _Key) -> None:
+        """@param key: the purpose, the service and the client address."""
         self._account = account
         self._count = count
         self._key = key

@@ -3,11 +3,12 @@
 # See LICENSE for details.
 
 """
-A directory that is held by a file descriptor, so that its path is followed once only.
+A directory that is open, so that its path is resolved only once.
 
 Another user may write to it, and can exchange its entries between any two system calls:
 stale sockets for files of root's, for example.  So entries are named relative to the
-descriptor (openat(2)), and none is removed before it is where nobody else can reach it.
+descriptor (openat(2)), and an entry is moved to a private directory before it is
+removed.
 """
 
 from __future__ import annotations
@@ -22,31 +23,32 @@ from dataclasses import dataclass
 
 from inetdtw.text import native, textOf
 
-#: Where Linux has a path for each descriptor, which leads to its very file.
+#: Where Linux has a path of each descriptor, which leads to the open file itself.
 DESCRIPTORS = "/proc/self/fd"
-#: How a directory is opened: without reading it, where the system can do that.
+#: How a directory is opened: without read permission, where the system can do that.
 _FLAGS = os.O_DIRECTORY | os.O_CLOEXEC | getattr(os, "O_PATH", os.O_RDONLY)
 #: The most symbolic links in a path, as path_resolution(7) has it.
 _LINKS = 40
-#: What the file is called while it is in a directory of its own.
+#: The name of a file while it is in a private directory.
 _INNER = "entry"
 
 
 def trusted(uid: int) -> bool:
     """
-    True if a user is root, this process' own, or the owner of the root directory, as
-    whom a user namespace shows root.
+    Tell whether a user is root or this process' own.
+
+    A user namespace shows root as the owner of the root directory.
     """
     return uid in (0, os.geteuid()) or uid == os.stat("/").st_uid
 
 
 def identityOf(about: os.stat_result) -> tuple[int, int]:
-    """Return what no other file has as long as this one exists: device and inode."""
+    """Return device and inode, which are unique while the file exists."""
     return about.st_dev, about.st_ino
 
 
 def replaceable(directory: os.stat_result, entry: os.stat_result) -> bool:
-    """True if a user who is not trusted can rename or remove an entry of a directory."""
+    """Tell whether an untrusted user can rename or remove an entry of a directory."""
     if not trusted(directory.st_uid):
         return True
     shared = directory.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
@@ -57,11 +59,11 @@ def replaceable(directory: os.stat_result, entry: os.stat_result) -> bool:
 @dataclass(frozen=True)
 class OpenDirectory:
     """
-    A directory, as long as it is open.
+    A directory, while it is open.
 
     @ivar path: the path by which it was opened, a native string as all names are here.
     @ivar fd: its descriptor, which L{opened} closes.
-    @ivar fixed: whether only trusted users can have the path lead elsewhere.
+    @ivar fixed: whether only trusted users can make the path lead elsewhere.
     """
 
     path: str
@@ -72,8 +74,8 @@ class OpenDirectory:
         """
         Return a path of an entry for system calls that take no descriptor.
 
-        Where others can have the path lead elsewhere, it is one of this very
-        directory, if the system has such paths.
+        Where others can make the path lead elsewhere, it is a path of the descriptor,
+        if the system has such paths.
         """
         if not self.fixed and os.path.isdir(DESCRIPTORS):
             return f"{DESCRIPTORS}/{self.fd}/{name}"
@@ -81,7 +83,7 @@ class OpenDirectory:
 
     def about(self, name: str) -> os.stat_result:
         """
-        Return what the system says of an entry, which is no link's target.
+        Return the result of lstat(2) for an entry.
 
         @raise OSError: if there is none.
         """
@@ -90,6 +92,8 @@ class OpenDirectory:
     def remove(self, name: str, identity: tuple[int, int]) -> None:
         """
         Remove an entry if it is a certain file, or empty directory.
+
+        @param identity: its device and inode.
 
         @raise FileExistsError: if another file is there.
         @raise OSError: if it cannot be removed.
@@ -104,9 +108,9 @@ class OpenDirectory:
 
     def _removeApart(self, name: str, identity: tuple[int, int]) -> None:
         """
-        Remove an entry after it was moved where nobody else can exchange it.
+        Remove an entry after it was moved to a private directory.
 
-        What turns out to be another file is put back.
+        If it turns out to be another file, it is moved back.
         """
         with self._private() as (private, where):
             os.rename(name, _INNER, src_dir_fd=self.fd, dst_dir_fd=private)
@@ -117,15 +121,15 @@ class OpenDirectory:
             try:
                 self._putBack(private, name, about)
             except OSError as why:
-                reason = f"what was at its path is now '{where}/{_INNER}'"
+                reason = f"the file at its path was moved to '{where}/{_INNER}'"
                 raise OSError(why.errno, f"{reason}: {why.strerror}") from None
         raise pathReplaced()
 
     def _putBack(self, private: int, name: str, about: os.stat_result) -> None:
         """
-        Put an entry back in its place, unless another one is there by now.
+        Move an entry back, unless another one is there by now.
 
-        @raise OSError: if that cannot be; it is kept in the private directory then.
+        @raise OSError: if that fails; the private directory keeps it then.
         """
         if stat.S_ISDIR(about.st_mode):
             # A directory has no second link.  Nothing but an empty one is replaced.
@@ -139,11 +143,12 @@ class OpenDirectory:
     @contextlib.contextmanager
     def _private(self) -> Iterator[tuple[int, str]]:
         """
-        Have a new directory in this one in which only this user can write; it is
-        removed if nothing is left in it.
+        Make a subdirectory in which only this user can write.
+
+        It is removed if it is empty in the end.
 
         @return: a context manager of its descriptor and its name.
-        @raise OSError: if there can be none, or it was exchanged at once.
+        @raise OSError: if it cannot be made, or was exchanged at once.
         """
         name = f".inetd-{secrets.token_hex(8)}"
         os.mkdir(name, 0o700, dir_fd=self.fd)
@@ -162,7 +167,6 @@ class OpenDirectory:
 
 
 def _remove(name: str, about: os.stat_result, fd: int) -> None:
-    """Remove a file, or an empty directory."""
     if stat.S_ISDIR(about.st_mode):
         os.rmdir(name, dir_fd=fd)
     else:
@@ -170,18 +174,21 @@ def _remove(name: str, about: os.stat_result, fd: int) -> None:
 
 
 def pathReplaced() -> OSError:
-    """Return the error that a path leads to something else by now."""
-    return FileExistsError(errno.EEXIST, "there is another file at its path")
+    """Return the error that another file is at a path by now."""
+    return FileExistsError(errno.EEXIST, "another file is at its path")
 
 
 @contextlib.contextmanager
 def opened(path: str, *, strict: bool = False) -> Iterator[OpenDirectory]:
     """
-    Open a directory, and follow links of trusted users only on the way: that of another
-    user would have root create and remove files where she may not.
+    Open a directory, and follow only symbolic links of trusted users to it.
+
+    A link of another user would make root create and remove files where that user may
+    not.
 
     @param path: the current directory if it is empty.
-    @param strict: whether no directory may be looked into that others can write to.
+    @param strict: whether to refuse a path through a directory that others can write
+        to.
 
     @raise OSError: if it cannot be opened, or a link of another user leads to it.
     """
@@ -201,49 +208,49 @@ def around(path: str, *, strict: bool = False) -> Iterator[tuple[OpenDirectory, 
 
     @param strict: as for L{opened}.
 
-    @return: a context manager of it, and of the file's name there.
+    @return: a context manager of it, and of the file's name in it.
     @raise OSError: as L{opened} does.
     """
-    folder, name = os.path.split(path)
-    with opened(folder, strict=strict) as directory:
+    parent, name = os.path.split(path)
+    with opened(parent, strict=strict) as directory:
         yield directory, native(name)
 
 
 def isTrusted(path: str) -> bool:
     """
-    True if only trusted users can change a file, and to which one its path leads.
+    Tell whether only trusted users can change a file and where its path leads.
 
-    A file system of another user's, which may not answer, is never looked into.
+    It never looks into a file system of another user, which may not answer.
     """
     for _ in range(_LINKS):
         try:
-            with around(path, strict=True) as (folder, name):
-                if _isShared(os.fstat(folder.fd)):
+            with around(path, strict=True) as (parent, name):
+                if _isShared(os.fstat(parent.fd)):
                     return False
-                about = folder.about(name)
+                about = parent.about(name)
                 if not stat.S_ISLNK(about.st_mode):
                     return not _isShared(about)
                 if not trusted(about.st_uid):
                     return False
-                target = os.readlink(name, dir_fd=folder.fd)
-                path = textOf(os.path.join(folder.path, target))
+                target = os.readlink(name, dir_fd=parent.fd)
+                path = textOf(os.path.join(parent.path, target))
         except OSError:
             return False
     return False
 
 
 def _isShared(about: os.stat_result) -> bool:
-    """True if a user who is not trusted can write to a file or a directory."""
+    """Tell whether an untrusted user can write to a file or directory."""
     shared = about.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
     return bool(shared) or not trusted(about.st_uid)
 
 
 class _Walk:
     """
-    The way to a directory, part by part.
+    The resolution of a path, part by part.
 
     @ivar fd: the descriptor of the directory that was reached.
-    @ivar fixed: whether nobody else can change where that is.
+    @ivar fixed: whether only trusted users can change where that is.
     """
 
     def __init__(self, start: str, strict: bool) -> None:
@@ -265,12 +272,11 @@ class _Walk:
                 self._step(part)
 
     def _step(self, part: str) -> None:
-        """Follow one part of a path."""
-        folder = os.fstat(self.fd)
-        if self._strict and _isShared(folder):
-            raise PermissionError(errno.EPERM, "others can write to its path")
+        parent = os.fstat(self.fd)
+        if self._strict and _isShared(parent):
+            raise PermissionError(errno.EPERM, "other users can write to its path")
         about = os.stat(part, dir_fd=self.fd, follow_symlinks=False)
-        if replaceable(folder, about):
+        if replaceable(parent, about):
             self.fixed = False
         if not stat.S_ISLNK(about.st_mode):
             self._enter(part)
@@ -285,7 +291,7 @@ class _Walk:
         self.go(os.readlink(part, dir_fd=self.fd))
 
     def _enter(self, part: str) -> None:
-        """Go to a directory, which is no link."""
+        """Open a directory that is not a link, and close the one before."""
         fd = os.open(part, _FLAGS | os.O_NOFOLLOW, dir_fd=self.fd)
         os.close(self.fd)
         self.fd = fd

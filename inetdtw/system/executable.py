@@ -3,12 +3,12 @@
 # See LICENSE for details.
 
 """
-Finding a program as execvp(3) would find it for the user who is to run it.
+Find an executable as execvp(3) would for the user that is to run it.
 
-Only the kernel knows what a user may execute: permission bits, access control lists
-and mount options have a part in it.  What starts a program asks by executing it, as
-that user (L{inetdtw.helpers.spawn}).  What only wants to know asks a child that has become
-that user.
+Only the kernel knows what a user may execute: permission bits, access control lists and
+mount options decide.  What starts a program finds out by exec, as that user
+(L{inetdtw.helpers.spawn}).  To know without a start, a child takes on the credentials
+of that user and asks.
 """
 
 from __future__ import annotations
@@ -30,33 +30,36 @@ _ACL = "system.posix_acl_access"
 
 
 class ExecutableNotFound(Exception):
-    """There is nothing to execute; the message says why, and names the path."""
+    """A program cannot be executed; the message has the path and the reason."""
 
 
 def candidates(program: Program) -> tuple[str, ...]:
     """
-    Return the paths that a program may have, in order.  Folders of PATH that are not
-    absolute are left out: what they stand for depends on where the daemon was started.
+    Return the paths that a program may have, in order.
+
+    Directories of PATH that are not absolute are left out: they depend on where the
+    daemon was started.
     """
     if os.path.isabs(program.name):
         return (program.name,)
-    folders = filter(os.path.isabs, program.folders)
-    return tuple(os.path.join(folder, program.name) for folder in folders)
+    parents = filter(os.path.isabs, program.folders)
+    return tuple(os.path.join(parent, program.name) for parent in parents)
 
 
 def guessExecutable(
     program: Program, credentials: Credentials | None = None, chroot: str | None = None
 ) -> str:
     """
-    Return the path that a program probably has: the first at which there is an
-    executable file.  Whoever starts it finds out whether the user may execute it.
+    Return the path that a program probably has: the first executable file.
 
-    @param credentials: who is to execute it; this process does not look where that user
-        has a hand in.
-    @param chroot: the root that the path is to start from.  Only a process that has
-        it can follow the links there, so the first path is taken.
+    Exec finds out whether the user may execute it.
 
-    @raise ExecutableNotFound: if it has none.
+    @param credentials: of the user that is to execute it; this process does not look at
+        files that the user controls.
+    @param chroot: the root that the path starts from.  Only a process that has it can
+        follow the links there, so the first path is taken.
+
+    @raise ExecutableNotFound: if there is none.
     """
     doubtful = []
     for path in candidates(program):
@@ -78,25 +81,25 @@ def guessExecutable(
 
 def _isProgram(path: str) -> bool:
     """
-    Whether anybody may execute a file.
+    Tell whether any user may execute a file.
 
-    @raise OSError: if there is no file.
+    @raise OSError: if the file does not exist.
     """
     mode = os.stat(native(path)).st_mode
     return stat.S_ISREG(mode) and mode & 0o111 != 0
 
 
 def _missing(program: Program) -> ExecutableNotFound:
-    """Return what says that a program cannot be found."""
+    """Return the error that a program is not found."""
     name = program.name
     if os.path.isabs(name):
         try:
             checkExecutable(name, None)
         except ExecutableNotFound as why:
             return why
-        return ExecutableNotFound(f"'{name}' may not be executed")
+        return ExecutableNotFound(f"'{name}': Permission denied")
     where = os.pathsep.join(program.folders)
-    return ExecutableNotFound(f"'{name}' is not in the PATH {where}")
+    return ExecutableNotFound(f"'{name}' is not in PATH ({where})")
 
 
 def findExecutable(
@@ -124,9 +127,10 @@ def findExecutable(
 
 def checkExecutable(path: str, credentials: Credentials | None) -> None:
     """
-    See that C{path} can be executed.
+    Check that C{path} can be executed.
 
-    @param credentials: who is to execute it; C{None} for this process' own user.
+    @param credentials: of the user that is to execute it; C{None} for this process'
+        own.
 
     @raise ExecutableNotFound: if it cannot.
     """
@@ -142,14 +146,14 @@ def checkExecutable(path: str, credentials: Credentials | None) -> None:
     except OSError as why:
         raise ExecutableNotFound(f"'{path}': {why.strerror}") from None
     if not allowed:
-        raise ExecutableNotFound(f"'{path}' may not be executed")
+        raise ExecutableNotFound(f"'{path}': Permission denied")
 
 
 def _allowed(path: str, credentials: Credentials | None) -> bool:
-    """Whether C{credentials} may reach and execute C{path}."""
+    """Tell whether C{credentials} may reach and execute C{path}."""
     if credentials is None or credentials.uid == 0:
         return True
-    # A child is made where it could say something else.
+    # Only a child with these credentials can tell for certain.
     bits = all(_mayExecute(os.stat(part), credentials) for part in _steps(path))
     if bits and not any(map(_hasList, _steps(path))):
         return True
@@ -157,7 +161,7 @@ def _allowed(path: str, credentials: Credentials | None) -> bool:
 
 
 def _asked(path: str, credentials: Credentials) -> bool:
-    """Whether the kernel lets C{credentials} reach and execute C{path}."""
+    """Ask the kernel whether C{credentials} may reach and execute C{path}."""
     with contextlib.suppress(PermissionError):
         return mayExecute(path, credentials)
     return False
@@ -165,8 +169,9 @@ def _asked(path: str, credentials: Credentials) -> bool:
 
 def _isForeign(path: str, credentials: Credentials | None) -> bool:
     """
-    Whether another user, as whom a program is executed, has a hand in where its path
-    leads: a file system of hers may not answer.
+    Tell whether the user that executes a path controls where it leads.
+
+    A file system of that user may not answer.
     """
     if credentials is None or credentials.uid == 0 or os.geteuid() != 0:
         return False
@@ -176,7 +181,7 @@ def _isForeign(path: str, credentials: Credentials | None) -> bool:
 
 
 def _hasList(path: str) -> bool:
-    """Whether a file has an access control list, which says more than its mode."""
+    """Tell whether a file has an access control list, which overrules its mode."""
     try:
         return bool(os.getxattr(path, _ACL))
     except (OSError, AttributeError):
@@ -184,10 +189,7 @@ def _hasList(path: str) -> bool:
 
 
 def _steps(path: str) -> Iterator[str]:
-    """
-    A file and all the folders that lead to it, by the names given and by the real
-    ones.
-    """
+    """Yield a file and all directories to it, by the names given and the real ones."""
     for start in {path, os.path.realpath(path)}:
         step = start
         while True:
@@ -198,7 +200,7 @@ def _steps(path: str) -> Iterator[str]:
 
 
 def _mayExecute(about: os.stat_result, credentials: Credentials) -> bool:
-    """Whether the permission bits of one file let C{credentials} execute it."""
+    """Tell whether the permission bits of one file let C{credentials} execute it."""
     if about.st_uid == credentials.uid:
         return bool(about.st_mode & stat.S_IXUSR)
     if about.st_gid == credentials.gid or about.st_gid in credentials.groups:

@@ -2,7 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""Learning that a process has ended, whoever its parent is."""
+"""Notification of the exit of any process, not only of children."""
 
 from __future__ import annotations
 
@@ -24,18 +24,15 @@ from inetdtw.log.failures import logSocketError
 from inetdtw.system.descriptors import Descriptors, Purpose
 from inetdtw.system.timer import Timer
 
-#: The seconds between two looks at a process, where it can only be looked at.
+#: The seconds between two polls of a process.
 INTERVAL = 0.5
-#: What is in the place of the start of a process that has ended.
+#: The start time of a zombie.
 ENDED = "ended"
 
 
 @implementer(IReadDescriptor)
 class PidfdWatch:
-    """
-    Waits for one process through a pidfd (pidfd_open(2)): at no cost while the
-    process runs, however many there are.
-    """
+    """Wait for one process by a pidfd (pidfd_open(2)), at no cost while it runs."""
 
     def __init__(
         self,
@@ -45,9 +42,12 @@ class PidfdWatch:
         closed: Callable[[], object] = lambda: None,
     ) -> None:
         """
+        Begin to wait.
+
+        @param gone: called when the process has exited.
         @param closed: called when the pidfd is closed.
 
-        @raise OSError: if the system has no pidfds, or there is no such process.
+        @raise OSError: if the system has no pidfds, or the process does not exist.
         """
         self._reactor = reactor
         self._pid = pid
@@ -59,11 +59,11 @@ class PidfdWatch:
         reactor.addReader(self)
 
     def fileno(self) -> int:
-        """The pidfd; it is readable once the process has ended."""
+        """Return the pidfd, which is readable once the process has exited."""
         return self._fd
 
     def doRead(self) -> None:
-        """The process has ended."""
+        """Report the exit."""
         self.cancel()
         self._gone()
 
@@ -79,13 +79,12 @@ class PidfdWatch:
             self._poll.cancel()
 
     def connectionLost(self, reason: Failure) -> None:
-        """The reactor cannot wait for it, or stops: look at the process instead."""
+        """Poll in place of the reactor, which cannot wait for the pidfd or stops."""
         if self._fd >= 0:
             self.cancel()
             self._later.start(0, self._look)
 
     def _look(self) -> None:
-        """See whether the process is still there, and when it is not."""
         logSocketError(self.logPrefix())
         try:
             self._poll = PollWatch(Polls(self._reactor), self._pid, self._gone)
@@ -93,44 +92,47 @@ class PidfdWatch:
             self._gone()
 
     def logPrefix(self) -> str:
-        """The name of this reader for the reactor."""
+        """Return the name of this reader for the reactor."""
         return "pidfd"
 
 
 class Polls:
-    """
-    Looks at processes twice a second, at all of them together, for those that have no
-    pidfd.
-    """
+    """Poll, twice a second, all processes together that have no pidfd."""
 
     def __init__(self, reactor: Any) -> None:
+        """@param reactor: an L{twisted.internet.interfaces.IReactorTime}."""
         self._watches: set[PollWatch] = set()
         self._loop = LoopingCall(self._look)
         self._loop.clock = reactor
 
     def add(self, watch: PollWatch) -> None:
-        """Look at one more."""
+        """Poll one more process."""
         self._watches.add(watch)
         if not self._loop.running:
             self._loop.start(INTERVAL, now=False)
 
     def discard(self, watch: PollWatch) -> None:
-        """Look at one no more."""
+        """Poll a process no more."""
         self._watches.discard(watch)
         if not self._watches and self._loop.running:
             self._loop.stop()
 
     def _look(self) -> None:
-        """See which are still there."""
         for watch in list(self._watches):
             watch.look()
 
 
 class PollWatch:
-    """Waits for one process by looking whether it is there, without a file descriptor."""
+    """Wait for one process by polling, without a file descriptor."""
 
     def __init__(self, polls: Polls, pid: int, gone: Callable[[], None]) -> None:
-        """@raise OSError: if there is no such process."""
+        """
+        Begin to poll.
+
+        @param gone: called when the process has exited.
+
+        @raise OSError: if the process does not exist.
+        """
         with suppress(PermissionError):
             os.kill(pid, 0)
         self._pid = pid
@@ -140,7 +142,7 @@ class PollWatch:
         polls.add(self)
 
     def look(self) -> None:
-        """See whether it is still there, and is no other that has its process id now."""
+        """Report the exit, also if another process has the process id now."""
         since = _startOf(self._pid)
         another = None not in (since, self._since) and since != self._since
         if _hasEnded(self._pid) or since == ENDED or another:
@@ -157,8 +159,10 @@ Watch = Union[PidfdWatch, PollWatch]
 
 class ExitWatcher:
     """
-    Learns of the ends of processes: by pidfds, where the system has them and as far as
-    their share of the file descriptors goes, and else by looking.
+    Watch for the exit of processes.
+
+    It uses pidfds, where the system has them and their share of the descriptors allows
+    it, and polls otherwise.
 
     @ivar descriptors: the account of all file descriptors of this process.
     """
@@ -173,9 +177,9 @@ class ExitWatcher:
         """
         Wait for one process.
 
-        @param gone: called when it has ended.
+        @param gone: called when it has exited.
 
-        @raise OSError: if there is no such process.
+        @raise OSError: if the process does not exist.
         """
         account = self.descriptors
         if account.fits(1, Purpose.PIDFD) and not account.short(1):
@@ -185,9 +189,9 @@ class ExitWatcher:
 
     def _byPidfd(self, pid: int, gone: Callable[[], None]) -> PidfdWatch:
         """
-        Wait for one process through a pidfd.
+        Wait for one process by a pidfd.
 
-        @raise OSError: if the system has no pidfds, or there is no such process.
+        @raise OSError: if the system has no pidfds, or the process does not exist.
         """
         claim = self.descriptors.take(1, Purpose.PIDFD)
         try:
@@ -199,8 +203,9 @@ class ExitWatcher:
 
 def _startOf(pid: int) -> str | None:
     """
-    Return when a process was started, as proc(5) says; L{ENDED} if it has ended and
-    nobody has waited for it, C{None} if that cannot be known.
+    Return the start time of a process from proc(5).
+
+    @return: L{ENDED} for a zombie, C{None} if it is unknown.
     """
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
@@ -211,9 +216,9 @@ def _startOf(pid: int) -> str | None:
 
 
 def _hasEnded(pid: int) -> bool:
-    """Whether a process has ended."""
+    """Tell whether a process has exited."""
     try:
-        # A child that has ended is there until somebody waits for it.
+        # A child that has exited is a zombie until its parent waits for it.
         look = os.WEXITED | os.WNOHANG | os.WNOWAIT
         if os.waitid(os.P_PID, pid, look) is not None:
             return True
@@ -229,7 +234,7 @@ def _hasEnded(pid: int) -> bool:
 
 
 def hasPidfds() -> bool:
-    """Whether this system has pidfds (Linux 5.3)."""
+    """Tell whether this system has pidfds (Linux 5.3)."""
     try:
         os.close(os.pidfd_open(os.getpid()))
     except (AttributeError, OSError):
@@ -238,27 +243,28 @@ def hasPidfds() -> bool:
 
 
 class Reaper:
-    """
-    Has Twisted, when it waits for its own processes, wait for a program that nobody
-    here waits for any more.
-    """
+    """Reap a child by Twisted's SIGCHLD handler when nothing else waits for it."""
 
     def __init__(self, pid: int) -> None:
+        """
+        Reap the child now, or register for it.
+
+        @param pid: its process id.
+        """
         self._pid = pid
         if not self._ended():
             registerReapProcessHandler(pid, self)
 
     def _ended(self) -> bool:
-        """Whether it has ended."""
         try:
             return os.waitpid(self._pid, os.WNOHANG)[0] != 0
         except ChildProcessError:
             return True
 
     def reapProcess(self) -> None:
-        """Some process has ended."""
+        """Reap the child if it is this one that has exited."""
         if self._ended():
             unregisterReapProcessHandler(self._pid, self)
 
     def processEnded(self, status: int) -> None:
-        """It has ended just now."""
+        """Ignore that Twisted has reaped it."""

@@ -25,8 +25,8 @@ from inetdtw.model.address import Address, hostIn
 
 #: How many look-ups run at once.
 MOST = 16
-#: The seconds after which a look-up does not count for L{MOST} any more, and how many
-#: may run then all the same.
+#: The seconds after which a look-up no longer counts for L{MOST}, and how many may run
+#: with these.
 OVERDUE, MOST_STUCK = 30.0, 64
 #: The seconds that the start, C{--check} and C{--explain} wait for answers.
 START_WAIT, CHECK_WAIT = 3.0, 10.0
@@ -43,7 +43,7 @@ class NameWanted(Exception):
 
 class LookupResult(NamedTuple):
     """
-    The end of a look-up.
+    The result of a look-up.
 
     @ivar name: the host name.
     @ivar pairs: its addresses; C{None} if the look-up failed.
@@ -80,7 +80,7 @@ def numeric(host: str, port: None, *, type: int) -> list[Any]:
 
 
 def _isScoped(host: str) -> bool:
-    """True if a host is a link-local address of IPv6 with a scope (RFC 4007, section 11)."""
+    """Tell whether a host is a scoped link-local IPv6 address (RFC 4007, 11)."""
     address, scoped, _ = host.partition("%")
     try:
         return bool(scoped) and ipaddress.IPv6Address(address).is_link_local
@@ -96,7 +96,7 @@ def pairsOf(found: Iterable[Any]) -> tuple[Pair, ...]:
 
 def inThread(call: Callable[[], None]) -> None:
     """
-    Call something in a thread that Python does not join at exit.
+    Call a function in a thread that Python does not join at exit.
 
     @raise RuntimeError: if the system has no thread left.
     """
@@ -119,9 +119,11 @@ class HostNames:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """
+        Start without names.
+
         @param answered: called in the thread of a look-up that has ended; L{collect}
             must be called then, in the thread of all other calls.
-        @param start: calls something in another thread.
+        @param start: calls a function in another thread.
         """
         self._answered = answered
         self._getaddrinfo = getaddrinfo
@@ -159,7 +161,7 @@ class HostNames:
                 self._take(LookupResult(name, None, str(why)))
 
     def _mayBegin(self) -> bool:
-        """True if one more look-up may run."""
+        """Tell whether one more look-up may run."""
         early = self._clock() - OVERDUE
         young = sum(since > early for since in self._running.values())
         return young < MOST and len(self._running) < MOST_STUCK
@@ -176,7 +178,6 @@ class HostNames:
         self._answered()
 
     def _take(self, answer: LookupResult) -> None:
-        """Remember an answer."""
         self._running.pop(answer.name, None)
         if answer.pairs is None:
             self._reasons[answer.name] = answer.reason
@@ -188,9 +189,9 @@ class HostNames:
 
     def collect(self) -> dict[str, str]:
         """
-        Take the answers that have come.
+        Take the results that have come.
 
-        @return: the names that keep their addresses since the look-up has failed, with
+        @return: the names that keep their addresses though a look-up has failed, with
             the reason.
         """
         stale = {}
@@ -214,7 +215,7 @@ class HostNames:
             self._begin()
 
     def at(self, address: Address) -> Sequence[Address]:
-        """Return the numeric addresses of an address that is a name, or else the address."""
+        """Return the numeric addresses of a name; of any other address, itself."""
         if not address.isName:
             return (address,)
         families = {address.family} | ({socket.AF_INET} if address.dual else set())

@@ -22,7 +22,7 @@ from inetdtw.text import environment, native, textOf
 
 def _hardLimit(name: str) -> int:
     """
-    The hard limit of this process.
+    Return a hard limit of this process.
 
     @param name: as in C{resource}.
     """
@@ -31,13 +31,18 @@ def _hardLimit(name: str) -> int:
 
 class NotFound(LookupError):
     """
-    The system does not know what an entry names, or does not let it be had.
+    A name in an entry is unknown, or only root may use it.
 
-    @ivar field: the name of the field that names it.
+    @ivar field: the field with the name.
     @ivar reason: what is wrong.
     """
 
     def __init__(self, field: str, reason: str) -> None:
+        """
+        Name the field.
+
+        @param reason: what is wrong.
+        """
         super().__init__(field, reason)
         self.field = field
         self.reason = reason
@@ -46,9 +51,9 @@ class NotFound(LookupError):
 @dataclass(frozen=True)
 class Lookups:
     """
-    The functions that ask the system, so that a test can answer in its place.
+    The functions that look names up, which tests replace.
 
-    @ivar uid: the user id that the daemon runs as.
+    @ivar uid: the user id of the daemon.
     @ivar gid: its group id.
     @ivar environ: its environment.
     """
@@ -66,13 +71,14 @@ class Lookups:
 
     @classmethod
     def ofThisProcess(cls) -> Lookups:
-        """The system's own answers."""
+        """Return the look-ups of the system."""
         return cls(os.geteuid(), os.getegid(), environment()).remembering()
 
     def remembering(self) -> Lookups:
         """
-        Return look-ups that ask for each name once, for one reading of the
-        configuration: a directory server may take its time for every answer.
+        Return look-ups that ask for each name once, for one reading of the files.
+
+        A directory server may take its time for every answer.
         """
         return replace(
             self,
@@ -84,7 +90,7 @@ class Lookups:
 
 
 def _once(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a function that remembers what another one has returned or raised."""
+    """Return a function that caches what another one returns or raises."""
     answers: dict[Any, Any] = {}
     failures: dict[Any, Exception] = {}
 
@@ -105,7 +111,7 @@ def _once(function: Callable[..., Any]) -> Callable[..., Any]:
 @dataclass(frozen=True)
 class Account:
     """
-    Who a service's program runs as.
+    The user that a service's program runs as.
 
     @ivar credentials: the ids to take on; C{None} where they are the daemon's.
     @ivar login: the user's entry in passwd(5), where the user is another one.
@@ -124,15 +130,13 @@ def account(
     """
     Look up the user and the groups of a service.
 
-    @param user: a user's name, C{user.group}, or C{-} for the user who runs the
-        daemon.  Where a user's name has a dot in it, the user is meant.
-    @param group: the name of a group, if the user's own is not meant.
+    @param user: a user's name, C{user.group}, or C{-} for the daemon's user.  A user
+        whose name has a dot comes first.
+    @param group: the name of a group; C{None} for the user's own.
     @param groups: the names of the supplementary groups, or C{yes} for all of the
         user's, or C{no}.
 
-    @raise NotFound: if there is no such user or group, or if only root could
-        take on what is asked for; the first argument is the field and the second
-        the reason.
+    @raise NotFound: if the user or group is unknown, or only root could take it on.
     """
     if user == "-":
         return _ownAccount(group, lookups, groups)
@@ -141,7 +145,7 @@ def account(
         name, _, group = user.rpartition(".")
         entry = _passwd(name, lookups)
     if entry is None:
-        raise NotFound("user", f"there is no user '{user}'; service ignored")
+        raise NotFound("user", f"unknown user '{user}': service ignored")
     gid = entry.pw_gid if group is None else _gid(group, lookups)
     if lookups.uid != 0:
         gid = gid if group is not None else lookups.gid
@@ -160,7 +164,7 @@ def account(
 def _groups(
     names: tuple[str, ...], own: list[int], gid: int, lookups: Lookups
 ) -> tuple[int, ...]:
-    """The supplementary groups of a program: always with its first group."""
+    """Return the supplementary groups of a program, with its primary group."""
     if names == ("no",):
         own = []
     elif names != ("yes",):
@@ -171,36 +175,36 @@ def _groups(
 def _ownAccount(
     group: str | None, lookups: Lookups, groups: tuple[str, ...]
 ) -> Account:
-    """The account of C{-}."""
+    """Return the account of C{-}."""
     gid = lookups.gid if group is None else _gid(group, lookups)
     if gid == lookups.gid and groups == ("yes",):
         return Account()
     if lookups.uid != 0:
         field = "group" if gid != lookups.gid else "groups"
-        raise NotFound(field, "only root can choose groups; service ignored")
+        raise NotFound(field, "only root can choose groups: service ignored")
     return Account(Credentials(0, gid, _groups(groups, [], gid, lookups)))
 
 
 def _checked(
     entry: pwd.struct_passwd, gid: int, lookups: Lookups, groups: tuple[str, ...]
 ) -> Account:
-    """An account that an ordinary user can have: her own."""
+    """Return the account of an entry that an ordinary user can have: its own."""
     if entry.pw_uid != lookups.uid:
         reason = (
-            f"only root can run a service as '{entry.pw_name}'; service ignored "
-            "('-' is whoever runs the daemon)"
+            f"only root can run a service as '{entry.pw_name}': service ignored "
+            "('-' is the daemon's user)"
         )
         raise NotFound("user", reason)
     if gid != lookups.gid:
-        reason = f"only root can run a service as group {gid}; service ignored"
+        reason = f"only root can run a service as group {gid}: service ignored"
         raise NotFound("group", reason)
     if groups != ("yes",):
-        raise NotFound("groups", "only root can choose groups; service ignored")
+        raise NotFound("groups", "only root can choose groups: service ignored")
     return Account()
 
 
 def _passwd(user: str, lookups: Lookups) -> pwd.struct_passwd | None:
-    """The entry of a user in passwd(5), if there is one."""
+    """Return the entry of a user in passwd(5), if there is one."""
     try:
         return lookups.getpwnam(native(user))
     except (KeyError, ValueError):
@@ -209,38 +213,38 @@ def _passwd(user: str, lookups: Lookups) -> pwd.struct_passwd | None:
 
 def userId(user: str, lookups: Lookups) -> int:
     """
-    The id of a user.
+    Return the id of a user.
 
-    @raise NotFound: as L{account} does.
+    @raise NotFound: if the user is unknown.
     """
     entry = _passwd(user, lookups)
     if entry is None:
-        raise NotFound("socket_user", f"there is no user '{user}'; service ignored")
+        raise NotFound("socket_user", f"unknown user '{user}': service ignored")
     return entry.pw_uid
 
 
 def _gid(group: str, lookups: Lookups) -> int:
-    """The id of a group."""
     return groupId("group", group, lookups)
 
 
 def groupId(field: str, group: str, lookups: Lookups) -> int:
     """
-    The id of a group that is named in C{field}.
+    Return the id of a group.
 
-    @raise NotFound: as L{account} does.
+    @param field: the field that names it.
+
+    @raise NotFound: if the group is unknown.
     """
     try:
         return lookups.getgrnam(native(group)).gr_gid
     except (KeyError, ValueError):
-        reason = f"there is no group '{group}'; service ignored"
+        reason = f"unknown group '{group}': service ignored"
         raise NotFound(field, reason) from None
 
 
 def notGiven(uid: int, gid: int, lookups: Lookups) -> list[str]:
     """
-    The fields of the owner and the group that a file of the daemon's cannot be given
-    to, as far as its ids tell.
+    Return the fields whose owner or group the daemon cannot give a file to.
 
     @param uid: the owner, or -1.
     @param gid: the group, or -1.
@@ -255,11 +259,11 @@ def notGiven(uid: int, gid: int, lookups: Lookups) -> list[str]:
 
 def port(name: str, protocol: str, lookups: Lookups) -> int:
     """
-    The number of a port that is a number or a name of services(5).
+    Return the number of a port that is a number or a name of services(5).
 
     @param protocol: C{tcp} or C{udp}.
 
-    @raise NotFound: as L{account} does.
+    @raise NotFound: if the name is unknown, or the number too large.
     """
     if name.isascii() and name.isdigit():
         if len(name) > 5 or int(name) > 65535:
@@ -268,15 +272,13 @@ def port(name: str, protocol: str, lookups: Lookups) -> int:
     try:
         return lookups.getservbyname(name, protocol)
     except (OSError, ValueError):
-        reason = (
-            f"'{name}' over {protocol} is not in services(5); a port number would do"
-        )
+        reason = f"'{name}/{protocol}' is not in services(5): use a port number"
         raise NotFound("service", reason) from None
 
 
 def addresses(host: str, families: tuple[int, ...], lookups: Lookups) -> list[Any]:
     """
-    The numeric addresses of a host, each with its family.
+    Return the numeric addresses of a host, each with its family.
 
     @raise NotFound: if it has none in C{families}.
     @raise NameWanted: if it must be looked up.

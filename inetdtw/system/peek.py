@@ -2,7 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""What programs leave in a socket: whether the same is still there that woke them."""
+"""Detect C{wait} programs that exit without consuming what triggered them."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from typing import Any
 
 from inetdtw.system.sockdiag import Backlog, count, waiting
 
-#: A datagram that so many programs in turn have left is thrown away.
+#: A datagram is discarded when so many programs in turn have left it.
 TURNS = 2
 _SO_TIMESTAMPNS = getattr(socket, "SO_TIMESTAMPNS", 35)
-#: Room for a time stamp, and for nothing behind it: a client of a UNIX socket can send
-#: descriptors, and this process would have them with every look.
+#: Space for a time stamp only: a client of a UNIX socket can send descriptors, which
+#: this process would receive with every peek.
 _STAMP = socket.CMSG_SPACE(16)
 
 
 class DatagramPeek:
     """
-    Tells whether programs leave the datagram that is first in a socket's queue.
+    Tells whether programs leave the first datagram in a socket's queue.
 
-    Two datagrams that are alike are told from each other by the time when they were
-    received, which the system keeps with each if it was asked for.
+    Equal datagrams are told apart by the time when they were received, which the kernel
+    keeps with each if it was asked for that.
 
     @ivar seen: whether there was one when L{left} looked last.
     """
@@ -32,22 +32,20 @@ class DatagramPeek:
     _PEEK = socket.MSG_PEEK | socket.MSG_DONTWAIT
 
     def __init__(self, sock: socket.socket) -> None:
+        """@param sock: the socket of the service."""
         self._socket = sock
         self._noted: Any = None
         self._times = 0
         self.seen = False
 
     def note(self) -> None:
-        """Remember what is first."""
+        """Remember the first datagram."""
         before, self._noted = self._noted, self._first()
         if self._noted != before:
             self._times = 0
 
     def left(self) -> bool:
-        """
-        Whether what was noted last is still first, and has been left by as many
-        programs in turn as it takes.
-        """
+        """Tell whether L{TURNS} programs in turn have left the datagram noted last."""
         first = self._first()
         self.seen = first is not None
         if first is not None and first == self._noted:
@@ -58,9 +56,9 @@ class DatagramPeek:
 
     def discard(self) -> Any:
         """
-        Throw away what is first.
+        Discard the first datagram.
 
-        @return: who sent it.
+        @return: the address of its sender; C{None} if there is none.
         """
         self.seen = False
         try:
@@ -69,25 +67,22 @@ class DatagramPeek:
             return None
 
     def _first(self) -> Any:
-        """
-        What tells the datagram that is first from any other: how it begins, when it
-        was received, and who sent it.
-        """
+        """Return the start of the first datagram, when it came, and its sender."""
         room = _STAMP if self._stamped(1) else 0
         try:
             data, stamps, _, peer = self._socket.recvmsg(512, room, self._PEEK)
         except OSError:
             return None
         finally:
-            # The program has not asked for it.
+            # The program has not asked for time stamps.
             self._stamped(0)
         return data, stamps, peer
 
     def _stamped(self, on: int) -> bool:
         """
-        Say whether the time of every datagram is of interest.
+        Switch the time stamps of datagrams on or off.
 
-        @return: whether the system can tell it.
+        @return: whether the system has them.
         """
         try:
             self._socket.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, on)
@@ -100,16 +95,16 @@ class BacklogPeek:
     """Tells whether a program has left connections in a socket's backlog."""
 
     def __init__(self, sock: socket.socket) -> None:
+        """@param sock: the listening socket of the service."""
         self._socket = sock
         self._before: int | None = None
         self._noted: Backlog | None = None
 
     def note(self, closely: bool = False) -> None:
         """
-        Remember how many there are.
+        Remember how many connections are in the backlog.
 
-        @param closely: whether to remember which they are, so that L{taken} can tell,
-            unless that is known from the last time.
+        @param closely: whether to remember which, for L{taken}, unless they are known.
         """
         self._before = count(self._socket)
         if closely and self._noted is None:
@@ -117,8 +112,9 @@ class BacklogPeek:
 
     def left(self) -> bool:
         """
-        Whether there are as many as were noted, so that none seems to be taken; it
-        may be that others have come.
+        Tell whether the backlog is not shorter than noted.
+
+        Then no connection seems to be accepted, unless others have come.
         """
         now = count(self._socket)
         if now is None or self._before is None or now >= self._before:
@@ -128,11 +124,12 @@ class BacklogPeek:
 
     def taken(self) -> bool | None:
         """
-        Whether a connection was taken of those that were noted closely, or that were
-        there when this was asked last.
+        Tell whether one of the connections that were noted closely was accepted.
 
-        @return: C{None} if that is not certain: one that a client has reset is as
-            much gone as one that was taken, though it waits on.
+        The next call is about those that are in the backlog now.
+
+        @return: C{None} if that is uncertain: a connection that its client has reset
+            looks as if it was accepted, though it is still in the backlog.
         """
         before, self._noted = self._noted, waiting(self._socket)
         now = self._noted

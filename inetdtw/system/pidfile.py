@@ -5,18 +5,17 @@
 """
 The pid file.
 
-A daemon removes its own; one that was killed, or whose machine stopped, cannot.  What
-is left must not keep the next one from its start, nor must anything else be
-overwritten::
+A daemon removes its own file, unless it was killed or the machine stopped.  Such a
+stale file must not prevent the next start, and no other file may be overwritten::
 
-    nothing, or an empty file      is written
-    the pid of this very process   is written: pids come again, and 1 always does
+    no file, or an empty one       is written
+    the pid of this very process   is written: pids are reused, and 1 always is
     the pid of no process          is written
     the pid of another process     is refused: it may be a daemon
     anything else                  is refused
 
-The directory may be another user's, who can exchange the file at any time: it is only
-ever created anew, and removed if it is the very file that was looked at.
+The directory may be another user's, who can exchange the file at any time.  So the file
+is always created, never overwritten, and removed only if it is the one that was read.
 """
 
 from __future__ import annotations
@@ -30,14 +29,14 @@ from inetdtw.system import regularfile
 from inetdtw.system.directory import OpenDirectory, around, identityOf
 from inetdtw.text import absolute
 
-#: The largest pid that any system has, and more bytes than it takes.
+#: The largest pid of any system, and more bytes than it takes.
 _MOST, _BYTES = (1 << 31) - 1, 64
-#: How it is made: it is no file that is there already, and none that a link leads to.
+#: How the file is created: an existing one is never opened, nor a link followed.
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class PidFileError(Exception):
-    """A pid file cannot be written; the message says why."""
+    """A pid file cannot be written; the message has the reason."""
 
 
 class PidFile:
@@ -58,7 +57,7 @@ class PidFile:
 
     def claim(self, own: int) -> None:
         """
-        See that it can be written, and remove one that nobody needs any more.
+        Check that the file can be written, and remove a stale one.
 
         @param own: the pid of this process.
 
@@ -66,37 +65,37 @@ class PidFile:
         """
         if not self._path:
             return
-        with self._folder() as (folder, name):
-            found = _read(folder, name)
-            if not os.access(".", os.W_OK | os.X_OK, dir_fd=folder.fd):
+        with self._parent() as (parent, name):
+            found = _read(parent, name)
+            if not os.access(".", os.W_OK | os.X_OK, dir_fd=parent.fd):
                 where = os.path.dirname(self._absolute)
-                raise PidFileError(f"may not be written in '{where}'")
+                raise PidFileError(f"'{where}' is not writable")
             if found is None:
                 return
             identity, data = found
             pid = _pidIn(data)
             if pid is not None and pid != own and _runs(pid):
-                reason = f"process {pid} runs, and may have written it"
-                raise PidFileError(f"{reason}: remove it if not")
+                reason = f"process {pid} is running"
+                raise PidFileError(f"{reason}: remove the file if it is not inetd")
             try:
                 with suppress(FileNotFoundError):
-                    folder.remove(name, identity)
+                    parent.remove(name, identity)
             except OSError as why:
                 raise PidFileError(f"cannot be removed: {why.strerror}") from None
 
     def write(self, own: int) -> None:
         """
-        Write it.
+        Write the file.
 
         @param own: the pid of this process.
 
-        @raise PidFileError: if it cannot be, or there is a file by now.
+        @raise PidFileError: if it cannot be written, or exists by now.
         """
         if not self._path:
             return
-        with self._folder() as (folder, name):
+        with self._parent() as (parent, name):
             try:
-                fd = os.open(name, _CREATE, 0o644, dir_fd=folder.fd)
+                fd = os.open(name, _CREATE, 0o644, dir_fd=parent.fd)
                 with open(fd, "wb", buffering=0) as file:
                     self._written = identityOf(os.fstat(fd)), own
                     file.write(b"%d" % own)
@@ -104,20 +103,20 @@ class PidFile:
                 raise PidFileError(f"cannot be written: {why.strerror}") from None
 
     def remove(self) -> None:
-        """Remove it, if it is the one that was written here, and still says the same."""
+        """Remove the file, if it is the one that this process wrote, unchanged."""
         written, self._written = self._written, None
         if written is None:
             return
-        with suppress(PidFileError, OSError), self._folder() as (folder, name):
-            if _read(folder, name) == (written[0], b"%d" % written[1]):
-                folder.remove(name, written[0])
+        with suppress(PidFileError, OSError), self._parent() as (parent, name):
+            if _read(parent, name) == (written[0], b"%d" % written[1]):
+                parent.remove(name, written[0])
 
     @contextlib.contextmanager
-    def _folder(self) -> Iterator[tuple[OpenDirectory, str]]:
+    def _parent(self) -> Iterator[tuple[OpenDirectory, str]]:
         """
-        Open the directory that it is in, and name the file in what is raised then.
+        Open the directory of the file, and name the file in errors.
 
-        @raise PidFileError: if that cannot be.
+        @raise PidFileError: if it cannot be opened, or within the context.
         """
         try:
             with _around(self._absolute) as found:
@@ -131,26 +130,26 @@ def _around(path: str) -> Iterator[tuple[OpenDirectory, str]]:
     """
     Open the directory that a file is in.
 
-    @raise PidFileError: if that cannot be.
+    @raise PidFileError: if it cannot be opened.
     """
     where = os.path.dirname(path)
     try:
         with around(path) as found:
             yield found
     except (FileNotFoundError, NotADirectoryError):
-        raise PidFileError(f"there is no folder '{where}'") from None
+        raise PidFileError(f"no such directory: '{where}'") from None
     except OSError as why:
         raise PidFileError(f"'{where}' cannot be opened: {why.strerror}") from None
 
 
-def _read(folder: OpenDirectory, name: str) -> tuple[tuple[int, int], bytes] | None:
+def _read(parent: OpenDirectory, name: str) -> tuple[tuple[int, int], bytes] | None:
     """
-    Which file it is, and what it holds, if there is one.
+    Return the identity and the content of the file; C{None} if it does not exist.
 
-    @raise PidFileError: if it is something else, or cannot be read.
+    @raise PidFileError: if it is not a regular file, or cannot be read.
     """
     try:
-        with regularfile.opened(name, folder.fd, follow=False) as fd:
+        with regularfile.opened(name, parent.fd, follow=False) as fd:
             return identityOf(os.fstat(fd)), os.read(fd, _BYTES)
     except FileNotFoundError:
         return None
@@ -162,20 +161,20 @@ def _read(folder: OpenDirectory, name: str) -> tuple[tuple[int, int], bytes] | N
 
 def _pidIn(data: bytes) -> int | None:
     """
-    The pid that a file holds; none if it is empty, as a full disk leaves it.
+    Return the pid in a file; C{None} if it is empty, as a full disk leaves it.
 
-    @raise PidFileError: if it holds something else.
+    @raise PidFileError: if it has something else.
     """
     if not data.strip():
         return None
     with suppress(ValueError):
         if 0 < int(data) <= _MOST:
             return int(data)
-    raise PidFileError("holds no pid")
+    raise PidFileError("has no pid in it")
 
 
 def _runs(pid: int) -> bool:
-    """Whether there is a process, whosever it is."""
+    """Tell whether a process exists, of any user."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -3,8 +3,9 @@
 # See LICENSE for details.
 
 """
-Regular files at paths that others can influence: the daemon must not wait for a FIFO,
-and to open a device can have effects.
+Regular files at paths that other users can influence.
+
+The daemon must not wait for a FIFO, and opening a device can have effects.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from inetdtw.system.directory import DESCRIPTORS
 from inetdtw.text import native
 
 _FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
-#: What else there can be, for a person.
+#: The other types of files, as text for people.
 _KINDS = {
     stat.S_IFIFO: "a FIFO",
     stat.S_IFDIR: "a directory",
@@ -31,12 +32,12 @@ _KINDS = {
 
 
 class NotPlain(OSError):
-    """A file is not a regular one; the error text says what it is."""
+    """A file is not a regular one; the error text has its type."""
 
 
 def checked(about: os.stat_result) -> None:
     """
-    See that a file is a regular one.
+    Check that a file is a regular one.
 
     @raise NotPlain: if it is not.
     """
@@ -48,25 +49,25 @@ def checked(about: os.stat_result) -> None:
 
 @contextlib.contextmanager
 def opened(
-    path: str, folder: int | None = None, *, follow: bool = True
+    path: str, parent: int | None = None, *, follow: bool = True
 ) -> Iterator[int]:
     """
-    Open a regular file for reading, without opening anything else.
+    Open a regular file for reading, and never anything else.
 
     @param path: a native string.
-    @param folder: the descriptor of a directory that a relative path starts from.
-    @param follow: whether a symbolic link is followed that the path itself is.
+    @param parent: the descriptor of the directory that a relative path starts from.
+    @param follow: whether to follow the path if it is a symbolic link.
 
-    @return: a context manager of its descriptor, which is closed then.
+    @return: a context manager of its descriptor, which it closes.
     @raise NotPlain: if it is not a regular file.
     @raise OSError: if it cannot be opened.
     """
     more = 0 if follow else os.O_NOFOLLOW
     if not hasattr(os, "O_PATH") or not os.path.isdir(DESCRIPTORS):
-        checked(os.stat(path, dir_fd=folder, follow_symlinks=follow))
-        fd = os.open(path, _FLAGS | more, dir_fd=folder)
+        checked(os.stat(path, dir_fd=parent, follow_symlinks=follow))
+        fd = os.open(path, _FLAGS | more, dir_fd=parent)
     else:
-        held = os.open(path, os.O_PATH | os.O_CLOEXEC | more, dir_fd=folder)
+        held = os.open(path, os.O_PATH | os.O_CLOEXEC | more, dir_fd=parent)
         try:
             checked(os.fstat(held))
             fd = os.open(f"{DESCRIPTORS}/{held}", _FLAGS)
@@ -81,9 +82,9 @@ def opened(
 
 def read(path: str, most: int) -> bytes:
     """
-    Return the beginning of a regular file.
+    Return the start of a regular file.
 
-    @param most: the most bytes of it.
+    @param most: how many bytes at most.
 
     @raise NotPlain: if it is not a regular file.
     @raise OSError: if it cannot be read.

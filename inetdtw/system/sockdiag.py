@@ -3,12 +3,12 @@
 # See LICENSE for details.
 
 """
-Who waits in the backlog of a socket that listens, without accepting anybody.
+The backlog of a listening socket, without accepting a connection.
 
-How many wait is told by the socket itself, where the system has that: tcp(7)'s
-C{TCP_INFO} has it in the place of unacknowledged segments.  Linux tells anybody who
-they are, too, over a socket of netlink(7): see sock_diag(7).  That costs more, but far
-less than to read C{/proc/net/tcp}, which has all connections of the machine.
+The socket itself has the length of the backlog, in C{TCP_INFO} of tcp(7).  Linux also
+tells which connections these are, over a socket of netlink(7): see sock_diag(7).  That
+costs more, but far less than C{/proc/net/tcp}, which lists all connections of the
+machine.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _TCP_ANSWER = struct.Struct("=8x16s20xQ16xI")
 #: The ports and the addresses of a datagram, the interface, and any socket.
 _UDP_DATAGRAM = struct.Struct("=HH16s16sI8s")
 _UDP_INODE = struct.Struct("=68xI")
-#: Somebody who has no address: those of TEST-NET-1 (RFC 5737) and of RFC 3849.
+#: A client without a socket: addresses of TEST-NET-1 (RFC 5737) and of RFC 3849.
 _STRANGERS = {socket.AF_INET: "192.0.2.1", socket.AF_INET6: "2001:db8::1"}
 _LOOPBACK = {socket.AF_INET: "127.0.0.1", socket.AF_INET6: "::1"}
 
@@ -55,10 +55,10 @@ _ANY = (1 << 64) - 1
 
 class Backlog(NamedTuple):
     """
-    Who waits.
+    The connections in a backlog.
 
-    @ivar alive: a number for each connection whose client has not given it up.
-    @ivar dead: how many other connections wait.
+    @ivar alive: a number for each connection that its client has not reset or closed.
+    @ivar dead: how many other connections there are.
     """
 
     alive: frozenset[int]
@@ -66,7 +66,7 @@ class Backlog(NamedTuple):
 
 
 def count(sock: socket.socket) -> int | None:
-    """How many wait, if the system tells."""
+    """Return the length of the backlog, if it is known."""
     if sock.family == socket.AF_UNIX or not hasattr(socket, "TCP_INFO"):
         return None
     info = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 28)
@@ -74,7 +74,7 @@ def count(sock: socket.socket) -> int | None:
 
 
 def waiting(sock: socket.socket) -> Backlog | None:
-    """Who waits, if the system tells."""
+    """Return the connections in the backlog, if they are known."""
     if not hasattr(socket, "AF_NETLINK"):
         return None
     try:
@@ -85,11 +85,11 @@ def waiting(sock: socket.socket) -> Backlog | None:
 
 def _ofPort(sock: socket.socket) -> Backlog:
     """
-    Who waits for TCP.
+    Return the backlog of a TCP socket.
 
     @raise OSError: if the system does not tell.
     """
-    # Who comes after that is not taken for dead.
+    # A connection that comes after this does not count as dead.
     number = count(sock) or 0
     address = sock.getsockname()
     own = _packed(sock.family, address[0])
@@ -106,9 +106,10 @@ def _ofPort(sock: socket.socket) -> Backlog:
 
 def hears(sock: socket.socket) -> bool:
     """
-    True unless it is known that another socket gets what strangers send to the address
-    of one for datagrams: any that was bound with C{SO_REUSEADDR} after a program had
-    set that here.
+    Tell whether a datagram socket receives what is sent to its address.
+
+    It does not if another socket was bound with C{SO_REUSEADDR} after a program had set
+    that here.  If it is unknown, it does.
     """
     if not hasattr(socket, "AF_NETLINK") or sock.family not in _STRANGERS:
         return True
@@ -130,14 +131,15 @@ def hears(sock: socket.socket) -> bool:
 
 
 def _packed(family: int, host: str) -> bytes:
-    """An address as it is in an answer."""
+    """Return an address as sock_diag(7) has it."""
     return socket.inet_pton(family, host.partition("%")[0]).ljust(16, b"\0")
 
 
 def _ofPath(sock: socket.socket) -> Backlog:
     """
-    Who waits at a UNIX socket: the inodes of the clients' sockets, of which those
-    that are closed have none.
+    Return the backlog of a UNIX socket.
+
+    It has the inodes of the clients' sockets; those that are closed have none.
 
     @raise OSError: if the system does not tell.
     """
@@ -150,7 +152,7 @@ def _ofPath(sock: socket.socket) -> Backlog:
 
 
 def _clients(attributes: bytes) -> tuple[int, ...]:
-    """The inodes that are in an answer; if nobody waits, they may be missing."""
+    """Return the inodes in an answer, where they may be missing."""
     while attributes:
         length, kind = _ATTRIBUTE.unpack_from(attributes)
         value = attributes[_ATTRIBUTE.size : length]
@@ -162,10 +164,10 @@ def _clients(attributes: bytes) -> tuple[int, ...]:
 
 def _ask(question: bytes, flags: int) -> list[bytes]:
     """
-    Ask the system about sockets.
+    Send a request to sock_diag(7).
 
-    @return: its answers, without what is in front of each.
-    @raise OSError: if it does not answer.
+    @return: the bodies of the answers.
+    @raise OSError: without an answer.
     """
     link = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_SOCK_DIAG)
     with link:
@@ -178,7 +180,7 @@ def _ask(question: bytes, flags: int) -> list[bytes]:
 
 def _answers(link: Any) -> Iterator[bytes]:
     """
-    Read what is answered: one message, or many and a last one.
+    Yield the bodies of the answers: of one message, or of many and a last one.
 
     @raise OSError: if that is an error.
     """
@@ -195,11 +197,7 @@ def _answers(link: Any) -> Iterator[bytes]:
 
 
 def _messages(packet: bytes) -> Iterator[tuple[int, int, bytes]]:
-    """
-    Take a packet apart.
-
-    @return: of each message its kind, its flags and what follows that.
-    """
+    """Yield the kind, the flags and the body of each message in a packet."""
     start = 0
     while start < len(packet):
         length, kind, flags, _, _ = _MESSAGE.unpack_from(packet, start)
@@ -208,5 +206,5 @@ def _messages(packet: bytes) -> Iterator[tuple[int, int, bytes]]:
 
 
 def _aligned(length: int) -> int:
-    """Where the next message or attribute begins."""
+    """Return where the next message or attribute begins."""
     return (length + 3) & ~3

@@ -2,7 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""Making and giving up the sockets that services listen on."""
+"""Creating and closing the sockets that services listen on."""
 
 from __future__ import annotations
 
@@ -11,36 +11,30 @@ import errno
 import os
 import select
 import socket
-import struct
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from inetdtw.model.address import Address
 from inetdtw.model.service import Ownership, Service, SocketOptions
-from inetdtw.system import unixpath
+from inetdtw.system import acceptfilter, unixpath
 from inetdtw.system.directory import OpenDirectory, around, identityOf, pathReplaced
 from inetdtw.text import native
-
-#: The seconds for which Linux may keep a connection back that has sent nothing.
-_DEFER_SECONDS = 30
-_SO_ACCEPTFILTER = 0x1000
-#: The accept filters that there are; C{None} where only the system knows.
-FILTERS = ("dataready", "httpready") if hasattr(socket, "TCP_DEFER_ACCEPT") else None
 
 
 def createListener(
     service: Service, before: Iterable[socket.socket] = ()
 ) -> tuple[socket.socket, BoundPath | None]:
     """
-    Make the socket that a service needs: bound, non-blocking, and listening if
-    clients connect to it.
+    Create the socket that a service needs.
 
-    @param before: those that it had before, in whose place this one is; programs may
+    It is bound, non-blocking, and listening if clients connect to it.
+
+    @param before: the service's earlier sockets, which this one replaces; programs may
         still have them.
 
-    @return: the socket, and the mark of its file if it has a path.
+    @return: the socket, which the caller owns, and its file if it has a path.
 
-    @raise OSError: if it cannot be had.
+    @raise OSError: if it cannot be created or bound.
     """
     address = service.address
     if address.family == socket.AF_INET6 and address.dual and not _haveIPv6():
@@ -55,7 +49,7 @@ def createListener(
             _bindPort(sock, address, list(before))
         if service.isStream:
             sock.listen(service.options.backlog)
-            _filter(sock, service.options)
+            acceptfilter.enable(sock, service.options.acceptFilter)
     except BaseException:
         if mark is not None:
             mark.remove()
@@ -70,9 +64,9 @@ def _bindPort(
     """
     Bind a socket to a port.
 
-    @param before: others that may have the port, which must not keep it from this one.
+    @param before: others that may have the port, which must not prevent that.
 
-    @raise OSError: if it cannot be had.
+    @raise OSError: if it cannot be bound.
     """
     for old in before:
         with contextlib.suppress(OSError):
@@ -84,29 +78,30 @@ def _bindPort(
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     sock.bind(address.forBind())
     if beside:
-        # Nobody else is to have the port as well.
+        # No other socket may share the port.
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
 
 
 def adopt(sock: socket.socket, service: Service) -> None:
     """
-    Set up a socket that somebody else has bound for a service: all but what only its
-    owner can say, which are its address, its file and how many clients may wait.
+    Configure a socket that another process has bound for a service.
 
-    @raise OSError: if something cannot be set, or it was shut down.
+    Only the owner of a socket decides on its address, its file and its backlog.
+
+    @raise OSError: if an option cannot be set, or the socket was shut down.
     """
     sock.setblocking(False)
     poll = select.poll()
     poll.register(sock, 0)
     if any(events & select.POLLHUP for _, events in poll.poll(0)):
-        raise OSError(errno.ESHUTDOWN, "a program has shut it down for good")
+        raise OSError(errno.ESHUTDOWN, "a program has shut it down")
     configure(sock, service.options)
     if service.isStream:
-        _filter(sock, service.options)
+        acceptfilter.enable(sock, service.options.acceptFilter)
 
 
 def _haveIPv6() -> bool:
-    """Whether this machine has IPv6 now."""
+    """Tell whether this machine has IPv6 now."""
     if not socket.has_ipv6:
         return False
     try:
@@ -118,7 +113,7 @@ def _haveIPv6() -> bool:
 
 
 def _configure(sock: socket.socket, address: Address, service: Service) -> None:
-    """Set what must be set before a socket is bound."""
+    """Set the options that must be set before a socket is bound."""
     if service.isStream and address.family != socket.AF_UNIX:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     if address.family == socket.AF_INET6:
@@ -128,7 +123,7 @@ def _configure(sock: socket.socket, address: Address, service: Service) -> None:
 
 
 def configure(sock: socket.socket, options: SocketOptions) -> None:
-    """Set what can be set at any time."""
+    """Set the options that can be set at any time."""
     if options.sendBuffer is not None:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, options.sendBuffer)
     if options.receiveBuffer is not None:
@@ -141,7 +136,7 @@ def configure(sock: socket.socket, options: SocketOptions) -> None:
 
 
 def _unset(sock: socket.socket, old: SocketOptions, new: SocketOptions) -> None:
-    """Take back the flags that are not wanted any more."""
+    """Unset the flags that a reload has removed."""
     if old.noDelay and not new.noDelay:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 0)
     if old.keepAlive and not new.keepAlive:
@@ -152,11 +147,11 @@ def reconfigure(
     sock: socket.socket, mark: BoundPath | None, before: Service, after: Service
 ) -> None:
     """
-    Change what can be changed of a socket that is in use.
+    Change the options of a socket that is in use.
 
-    @param mark: that of its file, if it is ours.
+    @param mark: its file, if the daemon has bound it.
 
-    @raise OSError: if something of it cannot be.
+    @raise OSError: if an option cannot be changed.
     """
     old, new = before.options, after.options
     configure(sock, new)
@@ -164,54 +159,25 @@ def reconfigure(
     if after.isStream and old.backlog != new.backlog:
         sock.listen(new.backlog)
     if after.isStream and old.acceptFilter != new.acceptFilter:
-        _unfilter(sock)
-        _filter(sock, new)
+        acceptfilter.disable(sock)
+        acceptfilter.enable(sock, new.acceptFilter)
     if mark is not None and before.ownership != after.ownership:
         mark.give(after.ownership)
 
 
-def _unfilter(sock: socket.socket) -> None:
-    """Have connections not wait for anything."""
-    if hasattr(socket, "TCP_DEFER_ACCEPT"):
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, 0)
-    else:
-        sock.setsockopt(socket.SOL_SOCKET, _SO_ACCEPTFILTER, None, 0)
-
-
-def _filter(sock: socket.socket, options: SocketOptions) -> None:
-    """
-    Have connections wait until they have sent something.
-
-    The BSDs have accept filters for that (accept_filter(9)); Linux has
-    C{TCP_DEFER_ACCEPT}, which does what C{dataready} does.
-
-    @raise OSError: if the system has nothing like it.
-    """
-    name = options.acceptFilter
-    if name is None:
-        return
-    if FILTERS is not None and name in FILTERS:
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_DEFER_ACCEPT, _DEFER_SECONDS)
-        return
-    if FILTERS is not None:
-        raise OSError(errno.ENOPROTOOPT, f"there is no accept filter '{name}' here")
-    argument = struct.pack("16s240x", name.encode())
-    sock.setsockopt(socket.SOL_SOCKET, _SO_ACCEPTFILTER, argument)
-
-
 def bindPath(sock: socket.socket, path: str, ownership: Ownership) -> BoundPath:
     """
-    Bind a socket to a path, for its owner alone until all is set.
+    Bind a socket to a path, without permissions until all is set.
 
-    @return: the mark of its file.
+    @return: its file.
 
-    @raise OSError: if there is something at the path that is not the socket of a
-        daemon that is gone, or it cannot be bound, or does not stay there.
+    @raise OSError: if something is at the path that is not the stale socket of a
+        daemon, or it cannot be bound, or does not stay there.
     """
-    with around(path) as (folder, name):
-        _removeStale(folder, name, sock.type)
-        _bind(sock, folder.entry(name))
-        with unixpath.openPath(folder, name) as file:
+    with around(path) as (parent, name):
+        _removeStale(parent, name, sock.type)
+        _bind(sock, parent.entry(name))
+        with unixpath.openPath(parent, name) as file:
             if not file.untouched:
                 raise pathReplaced()
             mark = BoundPath(path, *file.identity)
@@ -225,9 +191,9 @@ def bindPath(sock: socket.socket, path: str, ownership: Ownership) -> BoundPath:
 
 def _bind(sock: socket.socket, path: str) -> None:
     """
-    Bind a socket to a path, which nobody may use then.
+    Bind a socket to a path, without permissions.
 
-    @raise OSError: if that cannot be, or there is something already.
+    @raise OSError: if that fails, or the path exists.
     """
     # Linux makes the file with the permissions of the socket; elsewhere that is an
     # error, and the umask has to do it.
@@ -240,17 +206,16 @@ def _bind(sock: socket.socket, path: str) -> None:
         os.umask(before)
 
 
-def _removeStale(folder: OpenDirectory, name: str, socktype: int) -> None:
+def _removeStale(parent: OpenDirectory, name: str, socktype: int) -> None:
     """
-    Remove the socket of a daemon that is gone.
+    Remove the stale socket of a daemon.
 
-    @raise OSError: if there is something else in its place, or a socket that is in
-        use.
+    @raise OSError: if another file is in its place, or a socket that is in use.
     """
     try:
-        with unixpath.openPath(folder, name) as file:
+        with unixpath.openPath(parent, name) as file:
             if _isStale(file.where, socktype):
-                folder.remove(name, file.identity)
+                parent.remove(name, file.identity)
                 return
     except FileNotFoundError:
         return
@@ -259,9 +224,9 @@ def _removeStale(folder: OpenDirectory, name: str, socktype: int) -> None:
 
 def _isStale(path: str, socktype: int) -> bool:
     """
-    True if no process has the socket at a path.
+    Tell whether no process has the socket at a path.
 
-    @raise OSError: if that cannot be found out.
+    @raise OSError: if that is unknown.
     """
     with socket.socket(socket.AF_UNIX, socktype) as probe:
         probe.setblocking(False)
@@ -277,9 +242,9 @@ def _isStale(path: str, socktype: int) -> bool:
 @dataclass(frozen=True)
 class BoundPath:
     """
-    Which file a UNIX socket was bound to, so that no other is ever changed or removed.
+    The file that a UNIX socket was bound to, so that no other is changed or removed.
 
-    It holds as long as the socket is open: another file can have the number later.
+    It is valid while the socket is open: another file can have the inode later.
     """
 
     path: str
@@ -297,15 +262,15 @@ class BoundPath:
 
     def give(self, ownership: Ownership) -> None:
         """
-        Give the file to its owner, with its permissions.
+        Set the owner and the permissions of the file.
 
         @raise OSError: if this process may not do that, or another file is there.
         """
         identity = self.device, self.inode
-        with around(self.path) as (folder, name):
-            if identityOf(folder.about(name)) != identity:
+        with around(self.path) as (parent, name):
+            if identityOf(parent.about(name)) != identity:
                 raise pathReplaced()
-            with unixpath.openPath(folder, name) as file:
+            with unixpath.openPath(parent, name) as file:
                 if file.identity != identity:
                     raise pathReplaced()
                 file.give(ownership)
@@ -313,16 +278,16 @@ class BoundPath:
     def remove(self) -> None:
         """Remove the file, if it is still the same."""
         identity = self.device, self.inode
-        with contextlib.suppress(OSError), around(self.path) as (folder, name):
-            folder.remove(name, identity)
+        with contextlib.suppress(OSError), around(self.path) as (parent, name):
+            parent.remove(name, identity)
 
 
 def closeWithMessage(connection: socket.socket, said: bytes) -> None:
     """
-    Say something last, unless there is nothing to say, and close a connection.
+    Send a message, unless it is empty, and close a connection.
 
-    What the client has sent is taken first, unless it is much: to leave it would have
-    the system throw away what was said.
+    It receives up to 256 KiB of what the client has sent before, because the kernel
+    discards the message if unread data is left.
     """
     with connection, contextlib.suppress(OSError):
         if not said:

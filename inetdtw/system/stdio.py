@@ -2,7 +2,7 @@
 # Copyright (c) the inetdtw authors.
 # See LICENSE for details.
 
-"""Standard input, output and error, which whoever starts a process may have closed."""
+"""Standard input, output and error, which may be closed when a process starts."""
 
 from __future__ import annotations
 
@@ -15,17 +15,18 @@ _STREAMS = (("stdin", "r"), ("stdout", "w"), ("stderr", "w"))
 
 def reserveStdio() -> None:
     """
-    Have something at the descriptors 0, 1 and 2, so that nothing else gets there: who
-    goes to the background, and what a program is given, takes these places.
+    Open /dev/null for each of the descriptors 0, 1 and 2 that is closed.
+
+    Other files would get these numbers, which daemonizing and launching replace.
     """
     for fd in range(len(_STREAMS)):
         if _isClosed(fd):
-            # The system gives the lowest number that is free, which is this one.
+            # The kernel gives the lowest free number, which is this one.
             os.open(os.devnull, os.O_RDWR)
 
 
 def _isClosed(fd: int) -> bool:
-    """Whether there is nothing at a descriptor."""
+    """Tell whether a descriptor is closed."""
     try:
         os.fstat(fd)
     except OSError:
@@ -35,8 +36,9 @@ def _isClosed(fd: int) -> bool:
 
 def openStreams() -> None:
     """
-    Have a stream where Python has found none, so that what is printed is lost, and
-    does not go to another one.
+    Make the streams that Python did not find at its start.
+
+    What is printed is lost then, and does not go to another file.
     """
     for fd, (name, mode) in enumerate(_STREAMS):
         if getattr(sys, name) is None:

@@ -16,7 +16,7 @@ class Timer:
     At most one delayed call at a time.
 
     It refers to what it calls only while it is active, so that an owner with an
-    inactive timer is no reference cycle.
+    inactive timer is not a reference cycle.
     """
 
     __slots__ = ("_delayed", "_reactor")

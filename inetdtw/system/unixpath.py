@@ -3,10 +3,11 @@
 # See LICENSE for details.
 
 """
-The file of a UNIX socket, whatever becomes of its path.
+The file of a UNIX socket, while its path may change.
 
-The folder may be another user's, who can replace the file between any two looks at its
-path: by a link to a file of root's, for example, that would then be changed.
+The directory may belong to another user, who can replace the file between any two
+system calls with its path: by a link to a file of root's, for example, that would be
+changed.
 """
 
 from __future__ import annotations
@@ -26,10 +27,10 @@ from inetdtw.system.directory import OpenDirectory
 @dataclass(frozen=True)
 class PathFile:
     """
-    The file of a UNIX socket, as long as it is open.
+    The file of a UNIX socket, while it is open.
 
     @ivar where: a path of the file.
-    @ivar about: what the system says of it.
+    @ivar about: the result of lstat(2).
     @ivar held: whether that path cannot lead to another file.
     """
 
@@ -39,21 +40,18 @@ class PathFile:
 
     @property
     def untouched(self) -> bool:
-        """
-        Whether nobody may use the socket yet, so that it is one that was just made by
-        this process, and has no other name.
-        """
+        """Whether this process has just made the file, which has no permissions yet."""
         own = self.about.st_uid == os.geteuid() and self.about.st_nlink == 1
         return own and stat.S_IMODE(self.about.st_mode) == 0
 
     @property
     def identity(self) -> tuple[int, int]:
-        """What no other file has as long as there is this one."""
+        """The device and inode, which are unique while the file exists."""
         return directory.identityOf(self.about)
 
     def give(self, ownership: Ownership) -> None:
         """
-        Give it to its owner, with its permissions.
+        Set owner and permissions.
 
         @raise OSError: if this process may not do that.
         """
@@ -65,17 +63,17 @@ class PathFile:
 
 
 @contextlib.contextmanager
-def openPath(folder: OpenDirectory, name: str) -> Iterator[PathFile]:
+def openPath(parent: OpenDirectory, name: str) -> Iterator[PathFile]:
     """
-    Hold the file of a UNIX socket that is in a directory now.
+    Open the file of a UNIX socket that is in a directory.
 
-    @raise FileExistsError: if something else is there.
+    @raise FileExistsError: if another file is there.
     @raise OSError: if there is none.
     """
     if not hasattr(os, "O_PATH") or not os.path.isdir(directory.DESCRIPTORS):
-        yield PathFile(folder.entry(name), _checked(folder.about(name)), False)
+        yield PathFile(parent.entry(name), _checked(parent.about(name)), False)
         return
-    fd = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder.fd)
+    fd = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=parent.fd)
     try:
         where = f"{directory.DESCRIPTORS}/{fd}"
         yield PathFile(where, _checked(os.fstat(fd)), True)
@@ -85,9 +83,9 @@ def openPath(folder: OpenDirectory, name: str) -> Iterator[PathFile]:
 
 def _checked(about: os.stat_result) -> os.stat_result:
     """
-    What the system says of a file, if it is a socket.
+    Return what lstat(2) has returned, if it is a socket.
 
-    @raise FileExistsError: if it is something else.
+    @raise FileExistsError: if it is another file.
     """
     if not stat.S_ISSOCK(about.st_mode):
         raise FileExistsError(errno.EEXIST, "there is a file that is not a socket")

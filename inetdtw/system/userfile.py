@@ -3,12 +3,12 @@
 # See LICENSE for details.
 
 """
-Files of users of services, which root's daemon has to look into.
+Files of the users of services, which root's daemon has to read.
 
 A file that only trusted users can change is read at once.  Any other is read by a child
-process with the credentials and the root directory of the service: the user cannot have
-the daemon read what she may not, and a file system of hers (FUSE, NFS) that does not
-answer keeps the child only, which is killed after L{PATIENCE}.
+process with the credentials and the root directory of the service.  So the user cannot
+make the daemon read what the user may not read, and a file system (FUSE, NFS) that does
+not answer blocks only the child, which is killed after L{PATIENCE}.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ from inetdtw.system import regularfile
 from inetdtw.system.directory import isTrusted
 from inetdtw.text import native
 
-#: The seconds that a file is waited for; and how many, for L{_MEMORY} seconds after one
-#: was not there in time, so that many of them do not add up.
+#: The seconds to wait for a file; and for L{_MEMORY} seconds after a timeout, so that
+#: the timeouts of many files do not add up.
 PATIENCE, LITTLE_PATIENCE, _MEMORY = 2.0, 0.1, 60.0
 #: What a child's report begins with.
 _READ, _NOT_PLAIN, _FAILED = b"0", b"1", b"2"
 
-#: When a file was not there in time; and children that were killed and are not gone.
+#: The time of the last timeout, and the killed children that are not reaped.
 _late: list[float] = []
 _killed: set[int] = set()
 
@@ -45,14 +45,14 @@ def beginning(
     chroot: str | None = None,
 ) -> bytes:
     """
-    Return the beginning of a regular file.
+    Return the start of a regular file.
 
     @param path: an absolute path.
-    @param most: the most bytes of it.
-    @param credentials: as whom it is read; C{None} for this process' own user.
+    @param most: how many bytes at most.
+    @param credentials: with which to read it; C{None} for this process' own.
     @param chroot: the root directory that the path starts from.
 
-    @raise plainfile.NotPlain: if it is not a regular file.
+    @raise regularfile.NotPlain: if it is not a regular file.
     @raise TimeoutError: if it cannot be read in time.
     @raise OSError: if it cannot be read.
     """
@@ -63,13 +63,14 @@ def beginning(
 
 def mayExecute(path: str, credentials: Credentials) -> bool:
     """
-    True if the kernel lets a user execute a file.
+    Ask the kernel whether a user may execute a file.
 
     @param path: an absolute path, a native string.
 
-    @raise plainfile.NotPlain: if it is not a regular file.
-    @raise TimeoutError: if that cannot be known in time.
-    @raise OSError: if it cannot be reached, or this process cannot become the user.
+    @raise regularfile.NotPlain: if it is not a regular file.
+    @raise TimeoutError: without an answer in time.
+    @raise OSError: if it cannot be reached, or this process cannot take on
+        C{credentials}.
     """
 
     def ask() -> bytes:
@@ -83,7 +84,7 @@ def _asked(
     work: Callable[[], bytes], credentials: Credentials | None, chroot: str | None
 ) -> bytes:
     """
-    Return what a function returns in a child process that has become a user.
+    Return what a function returns in a child process with other credentials.
 
     @raise TimeoutError: if it does not return in time.
     @raise OSError: what it raises.
@@ -110,12 +111,12 @@ def _asked(
 
 def _fork() -> int:
     """
-    Have a child process.
+    Fork, without the warning about threads.
 
-    @raise OSError: if there can be none.
+    @raise OSError: if that fails.
     """
     with warnings.catch_warnings():
-        # It says that other threads may hold locks: the child needs none of them.
+        # Other threads may hold locks, of which the child needs none.
         warnings.simplefilter("ignore", DeprecationWarning)
         return os.fork()
 
@@ -127,9 +128,9 @@ def _child(
     chroot: str | None,
 ) -> NoReturn:
     """
-    Do the work, report it, and end, without anything that is the parent's business.
+    Call C{work}, write the result, and exit without any handler of the parent.
 
-    @param fd: where it is reported.
+    @param fd: the end of a pipe to write to.
     """
     try:
         try:
@@ -146,7 +147,7 @@ def _child(
 
 
 def _become(credentials: Credentials | None, chroot: str | None) -> None:
-    """Take on a root directory and a user."""
+    """Take on a root directory and credentials."""
     if chroot is not None:
         os.chroot(native(chroot))
         os.chdir("/")
@@ -157,16 +158,16 @@ def _become(credentials: Credentials | None, chroot: str | None) -> None:
 
 
 def _patience() -> float:
-    """Return the seconds that a file is waited for."""
+    """Return the seconds to wait for a file."""
     recently = _late and time.monotonic() - _late[-1] < _MEMORY
     return LITTLE_PATIENCE if recently else PATIENCE
 
 
 def _answer(fd: int) -> bytes:
     """
-    Read what a child reports, until it ends.
+    Read the result of a child until it exits.
 
-    @raise TimeoutError: if that is not soon.
+    @raise TimeoutError: if that takes too long.
     """
     deadline = time.monotonic() + _patience()
     poll, answer = select.poll(), b""
@@ -184,9 +185,9 @@ def _answer(fd: int) -> bytes:
 
 def _result(answer: bytes) -> bytes:
     """
-    Return what the file begins with.
+    Return what the child has read.
 
-    @raise OSError: if it could not be read.
+    @raise OSError: if it has read nothing.
     """
     kind, rest = answer[:1], answer[1:]
     if kind == _READ:
@@ -199,10 +200,10 @@ def _result(answer: bytes) -> bytes:
 
 def _end(pid: int, ended: bool) -> None:
     """
-    Kill a child, and reap all that are gone.
+    Kill a child, and reap all that have exited.
 
-    @param ended: whether it has reported all: any other may wait for a file system,
-        and be gone only later.
+    @param ended: whether it has written its result; if not, it may wait for a file
+        system.
     """
     with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
@@ -215,7 +216,7 @@ def _end(pid: int, ended: bool) -> None:
 
 
 def _reap() -> None:
-    """Reap the children that were killed, as far as they are gone."""
+    """Reap the killed children that have exited."""
     for pid in sorted(_killed):
         try:
             gone = os.waitpid(pid, os.WNOHANG)[0]

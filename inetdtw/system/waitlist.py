@@ -22,6 +22,7 @@ class WaitList:
         self._waiting: dict[Callable[[], object], None] = {}
 
     def __len__(self) -> int:
+        """Return how many callbacks wait."""
         return len(self._waiting)
 
     def add(self, callback: Callable[[], object]) -> None:

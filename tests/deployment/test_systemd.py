@@ -95,7 +95,7 @@ class StrangeDescriptorsTests(ServingTestCase):
         self.assertNotIn("Traceback", log)
         self.assertEqual(log.count("] unused-socket - "), len(fds) + 1)
         if hasattr(socket, "AF_NETLINK"):
-            self.assertIn("no service has a socket of the family AF_NETLINK", log)
+            self.assertIn("address family AF_NETLINK is not supported", log)
 
 
 class GoneDirectoryTests(ServingTestCase):
@@ -332,7 +332,7 @@ class HolderTests(ServingTestCase):
         self.assertEqual(daemon.log().count("unused-socket - "), 1)
         self.assertIn(
             f"unused-socket - fd=7 name=nobody address=127.0.0.1:{self.nobodys} "
-            "reason=no service has its address or its name",
+            "reason=no service has this address or name",
             daemon.log(),
         )
         self.sockets.pop().close()

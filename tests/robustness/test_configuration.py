@@ -153,7 +153,7 @@ class NamedTests(FaultsTestCase):
         users.removeUser(name)
         self.assertEqual(talk(port, b""), number)
         daemon.process.send_signal(signal.SIGHUP)
-        daemon.waitForLog(f"there is no user '{name}'")
+        daemon.waitForLog(f"unknown user '{name}'")
         daemon.waitForLog(REJECTED)
         self.assertEqual(talk(port, b""), number)
         self.othersAnswer()

@@ -65,8 +65,7 @@ class CheckTests(CheckCase):
         """
         self.assertFails(
             "# first\nnix stream tcp nowait root internal\n",
-            "FILE:2:1: service: 'nix' over tcp is not in services(5); a port number "
-            "would do",
+            "FILE:2:1: service: 'nix/tcp' is not in services(5): use a port number",
             "    nix stream tcp nowait root internal",
             "    ^",
         )
@@ -96,7 +95,7 @@ class CheckTests(CheckCase):
         """A user that passwd(5) does not have fails (item 18)."""
         self.assertFails(
             "7 stream tcp nowait nix /bin/sh\n",
-            "FILE:1:21: user: there is no user 'nix'; service ignored",
+            "FILE:1:21: user: unknown user 'nix': service ignored",
             "    7 stream tcp nowait nix /bin/sh",
             "                        ^",
         )

@@ -363,7 +363,7 @@ off off protocol = udp, args = discard;
         *wrong, said = self.complaints
         self.assertTrue(said.startswith("there is no service 'other', only: "), said)
         self.assertIn(" mine /s/unix", said)
-        self.assertIn("FILE:4:1: service: 'nix' over tcp", wrong[0])
+        self.assertIn("FILE:4:1: service: 'nix/tcp'", wrong[0])
 
     def test_unreadable(self) -> None:
         """Nor is a service found in a line that cannot be read, or in no file."""
@@ -382,4 +382,4 @@ off off protocol = udp, args = discard;
     def test_bad(self) -> None:
         """Of a service whose line is wrong it is said what is."""
         self.assertEqual(self.explain("nix"), [])
-        self.assertIn("FILE:4:1: service: 'nix' over tcp", self.complaints[0])
+        self.assertIn("FILE:4:1: service: 'nix/tcp'", self.complaints[0])

@@ -294,7 +294,7 @@ class MainTests(SynchronousTestCase):
         why = self.assertRaises(SystemExit, main.main, ["-p", "/no/such/pid", "/file"])
         self.assertEqual(why.code, 1)
         self.assertIn(
-            "'/no/such/pid': there is no folder '/no/such'", output.getvalue()
+            "'/no/such/pid': no such directory: '/no/such'", output.getvalue()
         )
         self.assertEqual(self.ran, [])
 
@@ -313,8 +313,8 @@ class MainTests(SynchronousTestCase):
         self.assertEqual((why.code, self.ran), (1, []))
         self.assertEqual(
             output.getvalue(),
-            f"inetd: the pid file '{path}': process {pid} runs, and may have written "
-            "it: remove it if not; -p takes another one\n",
+            f"inetd: the pid file '{path}': process {pid} is running: remove the "
+            "file if it is not inetd; -p takes another one\n",
         )
         self.patch(os, "getpid", lambda: pid)
         main.main(["-p", path, "/file"])

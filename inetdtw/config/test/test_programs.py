@@ -108,7 +108,7 @@ class ProgramTests(ResolveCase):
         text = "7 on protocol=tcp,wait=no,user=alpine,exec=/bin/sh,groups={};"
         credentials = serviceOf(text.format("no")).context.credentials
         self.assertEqual(credentials, Credentials(1000, 1000, (1000,)))
-        self.assertProblem(text.format("crew"), 59, "groups", "no group 'crew'")
+        self.assertProblem(text.format("crew"), 59, "groups", "unknown group 'crew'")
 
     def test_unknownUser(self) -> None:
         """A user or a group that does not exist is an error at its location (item 18)."""

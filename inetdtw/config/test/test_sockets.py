@@ -121,8 +121,8 @@ class ProtocolTests(ResolveCase):
         line = f"localhost:nosuch stream tcp nowait {SH}"
         problem = self.assertRaises(ConfError, resolved, line)
         self.assertEqual(problem.field, "service")
-        self.assertIn("'nosuch' over tcp is not in services(5)", problem.reason)
-        self.assertProblem(f"tftp stream tcp nowait {SH}", 1, "service", "over tcp")
+        self.assertIn("'nosuch/tcp' is not in services(5)", problem.reason)
+        self.assertProblem(f"tftp stream tcp nowait {SH}", 1, "service", "'tftp/tcp'")
 
     def test_badPort(self) -> None:
         """A number that is no port is an error."""
@@ -191,9 +191,11 @@ class UnixTests(ResolveCase):
     def test_unknownOwner(self) -> None:
         """An owner or a group that does not exist is an error at its location (item 18)."""
         rest = f"stream unix nowait {SH}"
-        self.assertProblem(f":carl:mail::/s {rest}", 2, "socket_user", "no user 'carl'")
         self.assertProblem(
-            f":beth:crew::/s {rest}", 7, "socket_group", "no group 'crew'"
+            f":carl:mail::/s {rest}", 2, "socket_user", "unknown user 'carl'"
+        )
+        self.assertProblem(
+            f":beth:crew::/s {rest}", 7, "socket_group", "unknown group 'crew'"
         )
 
     def test_longPath(self) -> None:

@@ -787,7 +787,7 @@ class PathTests(SlotTestCase):
         )
         self.assertEqual(stat.S_IMODE(os.stat(precious).st_mode), 0o600)
         (warning,) = self.said("config-warning")
-        self.assertIn("there is another file", warning["reason"])
+        self.assertIn("another file is at", warning["reason"])
         self.assertEqual(self.ordered(1).order.argv, ("new",))
         client.close()
 

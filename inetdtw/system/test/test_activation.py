@@ -197,9 +197,9 @@ class AssignTests(InheritedTestCase):
         self.assertEqual(
             reasons,
             [
-                (numbers[0], "nobody", "no service has its address or its name"),
-                (numbers[1], "deaf", "it does not listen"),
-                (numbers[2], "pipe", "no socket is passed as this descriptor"),
+                (numbers[0], "nobody", "no service has this address or name"),
+                (numbers[1], "deaf", "not a listening socket"),
+                (numbers[2], "pipe", "not a socket"),
             ],
         )
         self.assertEqual(self.unused[0].where, f"127.0.0.1:{port}")
@@ -269,7 +269,7 @@ class FromEnvironmentTests(InheritedTestCase):
         self.patch(activation, "FIRST", fd)
         environ = {"LISTEN_FDS": "1", "LISTEN_PID": str(PID)}
         (unused,) = Inherited.fromEnvironment(environ, PID).assign([])
-        reason = "no service has a socket of the family AF_NETLINK"
+        reason = "address family AF_NETLINK is not supported"
         self.assertEqual((unused.where, unused.reason), ("-", reason))
         self.assertRaises(OSError, os.fstat, fd)
 
@@ -280,9 +280,7 @@ class FromEnvironmentTests(InheritedTestCase):
         """
         listed = self.listed(LISTEN_FDS="3", LISTEN_PID=str(PID), LISTEN_FDNAMES="a::")
         self.assertEqual([each.name for each in listed], ["a", "unknown", "unknown"])
-        self.assertEqual(
-            {each.reason for each in listed}, {"no socket is passed as this descriptor"}
-        )
+        self.assertEqual({each.reason for each in listed}, {"not a socket"})
         listed = self.listed(LISTEN_FDS="1", LISTEN_PID=str(PID))
         self.assertEqual([each.name for each in listed], ["unknown"])
 
@@ -297,7 +295,7 @@ class FromEnvironmentTests(InheritedTestCase):
         environ = {"LISTEN_FDS": "1", "LISTEN_PID": str(PID)}
         found = Inherited.fromEnvironment(environ, PID)
         (unused,) = found.assign([at("127.0.0.1", port)])
-        self.assertEqual(unused.reason, "no socket is passed as this descriptor")
+        self.assertEqual(unused.reason, "not a socket")
         os.fstat(self.given[0].fd)
 
     def test_inheritance(self) -> None:

@@ -77,7 +77,7 @@ class CheckTests(ProgramCase):
         """A program cannot be executed by somebody, though the daemon can."""
         checkExecutable(path, None)
         self.assertEqual(
-            self.reasonOf(path, credentials), f"'{path}' may not be executed"
+            self.reasonOf(path, credentials), f"'{path}': Permission denied"
         )
 
     def test_good(self) -> None:
@@ -116,7 +116,7 @@ class CheckTests(ProgramCase):
         """
         path = self.write("a", 0o644)
         for credentials in (None, STRANGER, ROOT):
-            reason = f"'{path}' may not be executed"
+            reason = f"'{path}': Permission denied"
             self.assertEqual(self.reasonOf(path, credentials), reason)
 
     def test_others(self) -> None:
@@ -218,7 +218,7 @@ class MissingTests(ProgramCase):
         why = self.assertRaises(
             ExecutableNotFound, guessExecutable, Program(path, (), ("a",))
         )
-        self.assertEqual(str(why), f"'{path}' may not be executed")
+        self.assertEqual(str(why), f"'{path}': Permission denied")
 
 
 class ListTests(ProgramCase):
@@ -356,7 +356,7 @@ class GuessTests(ProgramCase):
             (self.path("y"), ": No such file or directory"),
             (f"{path}/y", ": Not a directory"),
             (self.folder, " is a directory, not a regular file"),
-            (self.write("z", 0o644), " may not be executed"),
+            (self.write("z", 0o644), ": Permission denied"),
         ):
             program = Program(bad, (), ("x",))
             why = self.assertRaises(ExecutableNotFound, guessExecutable, program)
@@ -368,7 +368,7 @@ class GuessTests(ProgramCase):
             ExecutableNotFound, guessExecutable, self.named("a", "b")
         )
         where = f"{self.path('a')}:{self.path('b')}"
-        self.assertEqual(str(why), f"'x' is not in the PATH {where}")
+        self.assertEqual(str(why), f"'x' is not in PATH ({where})")
 
     def test_hidden(self) -> None:
         """Where this process may not look there may be one, unless there is one elsewhere."""
@@ -457,7 +457,7 @@ class LocateTests(ProgramCase):
         program = self.program("x", "a", "b")
         problem = self.assertRaises(ExecutableNotFound, findExecutable, program, None)
         where = f"{self.path('a')}:{self.path('b')}"
-        self.assertEqual(str(problem), f"'x' is not in the PATH {where}")
+        self.assertEqual(str(problem), f"'x' is not in PATH ({where})")
 
     def test_relative(self) -> None:
         """Folders that are not absolute are passed over."""

@@ -82,18 +82,18 @@ class RootAccountTests(LookupsCase):
         """With a group behind a colon, a dot is part of the user's name (item 17)."""
         found = account("first.last", "mail", ROOT)
         self.assertEqual(found.credentials, Credentials(1002, 8, (8,)))
-        reason = "there is no user 'alpine.daemon'"
+        reason = "unknown user 'alpine.daemon'"
         self.assertFails("user", reason, account, "alpine.daemon", "mail", ROOT)
 
     def test_unknownUser(self) -> None:
         """A user that does not exist is told by the name that was written (item 18)."""
         for name in ("carl", "carl.mail", "1000", "carl\0"):
-            reason = f"there is no user '{name}'; service ignored"
+            reason = f"unknown user '{name}': service ignored"
             self.assertFails("user", reason, account, name, None, ROOT)
 
     def test_unknownGroup(self) -> None:
         """A group that does not exist is told by its name (item 18)."""
-        reason = "there is no group 'crew'; service ignored"
+        reason = "unknown group 'crew': service ignored"
         self.assertFails("group", reason, account, "alpine", "crew", ROOT)
         self.assertFails("group", reason, account, "alpine.crew", None, ROOT)
         self.assertFails("group", reason, account, "-", "crew", ROOT)
@@ -129,7 +129,7 @@ class RootAccountTests(LookupsCase):
 
     def test_unknownGroups(self) -> None:
         """A supplementary group that does not exist is told by its name."""
-        reason = "there is no group 'crew'"
+        reason = "unknown group 'crew'"
         groups = ("mail", "crew")
         self.assertFails("groups", reason, account, "alpine", None, ROOT, groups)
 
@@ -157,12 +157,12 @@ class OwnAccountTests(LookupsCase):
         """Any other user is refused with a message that says so, and what would do."""
         for name in ("root", "beth", "beth.mail"):
             user = name.partition(".")[0]
-            reason = f"only root can run a service as '{user}'; service ignored ('-' is"
+            reason = f"only root can run a service as '{user}': service ignored ('-' is"
             self.assertFails("user", reason, account, name, None, ALPINE)
 
     def test_unknownUser(self) -> None:
         """A user that does not exist is told as one (item 18)."""
-        self.assertFails("user", "there is no user", account, "carl", None, ALPINE)
+        self.assertFails("user", "unknown user", account, "carl", None, ALPINE)
 
     def test_otherGroup(self) -> None:
         """Any other group is refused, her own supplementary ones too."""
@@ -188,8 +188,8 @@ class IdTests(LookupsCase):
 
     def test_unknown(self) -> None:
         """Names that do not exist are told with their fields."""
-        self.assertFails("socket_user", "no user 'carl'", userId, "carl", ROOT)
-        reason = "no group 'crew'"
+        self.assertFails("socket_user", "unknown user 'carl'", userId, "carl", ROOT)
+        reason = "unknown group 'crew'"
         self.assertFails("x", reason, groupId, "x", "crew", ROOT)
 
 
@@ -228,7 +228,7 @@ class PortTests(LookupsCase):
     def test_unknownName(self) -> None:
         """A name that is not in services(5) for the protocol is told with both (item 3)."""
         for name in ("nosuch", "tftp", "", "-1", "+7", "\u0667", "a\0"):
-            reason = f"'{name}' over tcp is not in services(5); a port number would do"
+            reason = f"'{name}/tcp' is not in services(5): use a port number"
             self.assertFails("service", reason, port, name, "tcp", ROOT)
 
     def test_hostileName(self) -> None:

@@ -74,7 +74,7 @@ class ClaimTests(SynchronousTestCase):
         for data in (b"6", b"8\n"):
             self.write(data)
             pid = int(data)
-            said = f"process {pid} runs, and may have written it: remove it if not"
+            said = f"process {pid} is running: remove the file if it is not inetd"
             self.assertEqual(self.why(), said)
             self.assertTrue(os.path.exists(self.path))
 
@@ -82,7 +82,7 @@ class ClaimTests(SynchronousTestCase):
         """What holds something else is somebody's, and stays as it is."""
         for data in (b"nonsense", b"0", b"-1", b"9" * 30, b"9" * 9999, b"\xff", b"9 9"):
             self.write(data)
-            self.assertEqual(self.why(), "holds no pid")
+            self.assertEqual(self.why(), "has no pid in it")
             with open(self.path, "rb") as file:
                 self.assertEqual(file.read(), data)
 
@@ -113,9 +113,9 @@ class ClaimTests(SynchronousTestCase):
             ("/no/such/pid", "/no/such"),
             (f"{self.path}/pid", os.path.abspath(self.path)),
         ):
-            self.assertEqual(self.why(path), f"there is no folder '{folder}'")
+            self.assertEqual(self.why(path), f"no such directory: '{folder}'")
         self.patch(os, "access", lambda path, mode, **given: False)
-        self.assertEqual(self.why("/pid"), "may not be written in '/'")
+        self.assertEqual(self.why("/pid"), "'/' is not writable")
 
     def test_unreadable(self) -> None:
         """What cannot be looked at stays."""
@@ -139,7 +139,7 @@ class ClaimTests(SynchronousTestCase):
 
         self.patch(os, "kill", exchanging)
         self.write(b"9")
-        self.assertIn("cannot be removed: there is another file", self.why())
+        self.assertIn("cannot be removed: another file", self.why())
         with open(self.path, "rb") as file:
             self.assertEqual(file.read(), b"precious")
 
